@@ -1,0 +1,68 @@
+"""What a catalog gives the local engine: images under Earth Engine ids, read by windows of their own pixel lattice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+from shapely.geometry.base import BaseGeometry
+
+BoundsWSEN = tuple[float, float, float, float]
+
+# Reads the named bands (all on one lattice) over a window of that lattice: one array [band, row, column] of the
+# bands' values and one of masks (bool). The window may reach outside the image: masked there. A reader may be
+# called from several threads at once, and any cut of a window into windows gives the same pixels.
+Reader = Callable[[tuple[str, ...], GeoBox], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class SourceBand:
+    """A band of a stored image: its pixel type (numpy name) and the whole grid it lies on."""
+
+    name: str
+    dtype: str
+    grid: GeoBox
+
+
+@dataclass(frozen=True)
+class SourceImage:
+    """An image of a catalog. `properties` holds system:index and, where dated, system:time_start (ms since 1970)."""
+
+    id: str
+    bands: tuple[SourceBand, ...]
+    properties: Mapping[str, Any]
+    footprint: BaseGeometry  # EPSG:4326
+    read: Reader = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class AssetInfo:
+    """An entry of a catalog that is not pixels: type is IMAGE, IMAGE_COLLECTION or FOLDER."""
+
+    id: str
+    type: str
+    properties: Mapping[str, Any]
+
+
+class Catalog(Protocol):
+    """Images by id. Ids are public ones such as COPERNICUS/S2_SR_HARMONIZED/20190602T..._T50RKU."""
+
+    def describe(self, asset_id: str) -> AssetInfo | None:
+        """What an id is, or None where this catalog does not hold it."""
+        ...
+
+    def image(self, image_id: str) -> SourceImage | None:
+        """One image, or None."""
+        ...
+
+    def images(
+        self, collection_id: str, start_ms: int | None, end_ms: int | None, bounds_wsen: BoundsWSEN | None
+    ) -> Sequence[SourceImage]:
+        """A collection's images that begin in [start_ms, end_ms) and touch the bounds, in order of time then index.
+
+        ValueError where the collection is boundless (the simulated world) and no period or bounds are given.
+        """
+        ...

@@ -1,0 +1,302 @@
+"""Where and when: named regions on their UTM grid, and the months or periods of a composite."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from functools import cache
+from pathlib import Path
+
+import shapely
+from pyproj import Transformer
+from shapely.geometry import shape
+from shapely.geometry.base import BaseGeometry
+
+BoundsWSEN = tuple[float, float, float, float]
+
+STEP_M = 10
+MAX_REGION_KM2 = 1_200_000  # holds the largest shipped province; a grid in one UTM zone has no use beyond
+MAX_ZONE_OFFSET_DEG = 9.0  # transverse Mercator stays within a few metres per kilometre this far from its meridian
+SENTINEL2_L2A_START = date(2017, 3, 28)  # COPERNICUS/S2_SR_HARMONIZED, catalog page
+SENTINEL1_START = date(2014, 10, 3)  # COPERNICUS/S1_GRD, catalog page
+
+
+@dataclass(frozen=True)
+class Period:
+    """Days [start, end) whose scenes go into one composite; printed as 2019-06 or 2019-05-01..2019-08-30."""
+
+    start: date
+    end: date
+
+    def __post_init__(self) -> None:
+        if self.end <= self.start:
+            raise ValueError(f"period {self.start} to {self.end} is empty: the end must be after the start")
+        if self.end < SENTINEL1_START:
+            raise ValueError(
+                f"period {self.start} to {self.end} lies before the missions: Sentinel-1 begins {SENTINEL1_START}, "
+                f"Sentinel-2 L2A {SENTINEL2_L2A_START}; choose a later month"
+            )
+
+    @classmethod
+    def between(cls, first: str, last: str) -> Period:
+        """From two ISO dates, the last day included (`--period 2019-05-01 2019-08-30`)."""
+        return cls(_iso(first), date.fromordinal(_iso(last).toordinal() + 1))
+
+    @property
+    def months(self) -> int:
+        """Calendar months touched."""
+        last = date.fromordinal(self.end.toordinal() - 1)
+        return (last.year - self.start.year) * 12 + last.month - self.start.month + 1
+
+    @property
+    def label(self) -> str:
+        """YYYYMM, or YYYYMMpNN where more than one month is touched (formats.md section 1)."""
+        head = f"{self.start:%Y%m}"
+        return head if self.months == 1 else f"{head}p{self.months:02d}"
+
+    @property
+    def start_ms(self) -> int:
+        """Milliseconds since 1970, the unit of system:time_start."""
+        return _milliseconds(self.start)
+
+    @property
+    def end_ms(self) -> int:
+        """Milliseconds since 1970, exclusive."""
+        return _milliseconds(self.end)
+
+    def __str__(self) -> str:
+        whole_month = self.months == 1 and self.start.day == 1 and self.end.day == 1
+        last = date.fromordinal(self.end.toordinal() - 1)
+        return f"{self.start:%Y-%m}" if whole_month else f"{self.start}..{last}"
+
+
+@dataclass(frozen=True)
+class Month:
+    """A calendar month, the usual period of a composite; printed as 2019-06."""
+
+    year: int
+    month: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.month <= 12:
+            raise ValueError(f"month {self.month} of {self.year}: expected 1 to 12")
+
+    @classmethod
+    def parse(cls, text: str) -> Month:
+        """From `2019-06`; ValueError names what came."""
+        try:
+            year, month = text.split("-")
+            return cls(int(year), int(month))
+        except ValueError as error:
+            raise ValueError(f"month {text!r}: expected YYYY-MM with a month of 1 to 12, for example 2019-06") from error
+
+    @property
+    def period(self) -> Period:
+        """The month's days."""
+        following = date(self.year + self.month // 12, self.month % 12 + 1, 1)
+        return Period(date(self.year, self.month, 1), following)
+
+    def __str__(self) -> str:
+        return f"{self.year:04d}-{self.month:02d}"
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rectangle of one UTM zone on a pixel lattice, optionally with an outline inside it.
+
+    bounds_m are (left, bottom, right, top) in metres of `epsg`; origin_m is the upper-left corner of the lattice
+    that patch rows and columns count from; a part of a region (`part`) keeps its origin. `outline` (EPSG:4326)
+    is where pixels are wanted, or None for the whole rectangle.
+    """
+
+    name: str
+    epsg: int
+    bounds_m: BoundsWSEN
+    origin_m: tuple[float, float]
+    outline: BaseGeometry | None = None
+
+    def __post_init__(self) -> None:
+        left, bottom, right, top = self.bounds_m
+        if right <= left or top <= bottom:
+            raise ValueError(f"region {self.name!r} is empty: bounds {self.bounds_m} in EPSG:{self.epsg}")
+        if self.area_km2 > MAX_REGION_KM2:
+            raise ValueError(
+                f"region {self.name!r} covers {self.area_km2:,.0f} km2; one grid holds at most {MAX_REGION_KM2:,} km2: "
+                "split it with --bbox"
+            )
+
+    @property
+    def area_km2(self) -> float:
+        left, bottom, right, top = self.bounds_m
+        return (right - left) * (top - bottom) / 1e6
+
+    @property
+    def bounds_wsen(self) -> BoundsWSEN:
+        """Longitude and latitude limits (EPSG:4326) of the rectangle."""
+        transformer = Transformer.from_crs(self.epsg, 4326, always_xy=True)
+        return transformer.transform_bounds(*self.bounds_m, densify_pts=21)
+
+    def part(self, bbox_wsen: BoundsWSEN) -> Region:
+        """The pixels of this region's lattice that cover the box; ValueError where the box leaves the region."""
+        box = bounds_in_zone(bbox_wsen, self.epsg)
+        step = STEP_M
+        x0, y1 = self.origin_m
+        snapped = (
+            x0 + math.floor((box[0] - x0) / step) * step,
+            y1 - math.ceil((y1 - box[1]) / step) * step,
+            x0 + math.ceil((box[2] - x0) / step) * step,
+            y1 - math.floor((y1 - box[3]) / step) * step,
+        )
+        left, bottom, right, top = self.bounds_m
+        if snapped[0] < left or snapped[1] < bottom or snapped[2] > right or snapped[3] > top:
+            raise ValueError(
+                f"bbox {_words(bbox_wsen)} reaches outside region {self.name!r}, which spans "
+                f"{_words(self.bounds_wsen)} (W S E N): choose a box inside it or leave --region out"
+            )
+        return replace(self, bounds_m=snapped)
+
+    def outlined(self, outline: BaseGeometry) -> Region:
+        """This region restricted to an outline in EPSG:4326."""
+        return replace(self.part(outline.bounds), outline=outline)
+
+
+def named(name: str) -> Region:
+    """A region of the shipped table; ValueError offers the nearest names."""
+    table = _table()
+    key = name.strip().lower()
+    if key not in table:
+        near = difflib.get_close_matches(key, table, n=3, cutoff=0.4)
+        hint = f"did you mean {', '.join(near)}?" if near else "`isamap regions` lists them"
+        raise ValueError(f"unknown region {name!r}: {hint} (or give --bbox W S E N)")
+    feature = table[key]
+    properties = feature["properties"]
+    if "bounds_m" in properties:
+        left, bottom, right, top = properties["bounds_m"]
+        return Region(key, properties["epsg"], (left, bottom, right, top), (left, top))
+    if "members" in properties:
+        raise ValueError(
+            f"region {name!r} spans several UTM zones, so it has no single grid; "
+            f"take its provinces one by one: {', '.join(properties['members'])}"
+        )
+    return from_bbox(shape(feature["geometry"]).bounds, name=key, epsg=properties["epsg"])
+
+
+def names() -> tuple[str, ...]:
+    """Every shipped region's name, sorted."""
+    return tuple(sorted(_table()))
+
+
+def described() -> list[dict]:
+    """The shipped table for listings: name, title, epsg, bounds_wsen and source of each region."""
+    rows = []
+    for key in names():
+        feature = _table()[key]
+        rows.append({"name": key, **feature["properties"], "bounds_wsen": shape(feature["geometry"]).bounds})
+    return rows
+
+
+def from_bbox(bbox_wsen: BoundsWSEN, *, name: str = "bbox", epsg: int | None = None) -> Region:
+    """The region that covers a longitude/latitude box, in its centre's UTM zone unless `epsg` says otherwise."""
+    check_bbox(bbox_wsen)
+    west, south, east, north = bbox_wsen
+    epsg = epsg or utm_epsg((west + east) / 2, (south + north) / 2)
+    left, bottom, right, top = bounds_in_zone(bbox_wsen, epsg)
+    step = STEP_M
+    snapped = (
+        math.floor(left / step) * step,
+        math.floor(bottom / step) * step,
+        math.ceil(right / step) * step,
+        math.ceil(top / step) * step,
+    )
+    return Region(name, epsg, snapped, (snapped[0], snapped[3]))
+
+
+def from_geometry(path: str | Path, *, within: Region | None = None) -> Region:
+    """The region of a GeoJSON file's outline (EPSG:4326); on `within`'s lattice where one is given."""
+    outline = _outline(Path(path))
+    if within is not None:
+        return within.outlined(outline)
+    return replace(from_bbox(outline.bounds, name=_slug(Path(path).stem)), outline=outline)
+
+
+def check_bbox(bbox_wsen: BoundsWSEN) -> None:
+    """ValueError for boxes that no single UTM grid can hold."""
+    west, south, east, north = bbox_wsen
+    if not all(math.isfinite(v) for v in bbox_wsen):
+        raise ValueError(f"bbox {_words(bbox_wsen)}: every number must be finite")
+    if west > east:
+        raise ValueError(
+            f"bbox {_words(bbox_wsen)} crosses the antimeridian (west {west:g} > east {east:g}): "
+            "split it at 180 degrees and run each side"
+        )
+    if not (-180 <= west < east <= 180 and -90 < south < north < 90):
+        raise ValueError(f"bbox {_words(bbox_wsen)}: expected W S E N in degrees with W < E and S < N")
+    if not (-80 <= south and north <= 84):
+        raise ValueError(f"bbox {_words(bbox_wsen)} leaves 80 S to 84 N, where UTM is defined")
+    if east - west > 2 * MAX_ZONE_OFFSET_DEG:
+        raise ValueError(
+            f"bbox {_words(bbox_wsen)} is {east - west:.1f} degrees wide; one UTM grid holds at most "
+            f"{2 * MAX_ZONE_OFFSET_DEG:g}: split it"
+        )
+
+
+def utm_epsg(lon_deg: float, lat_deg: float) -> int:
+    """EPSG code of the UTM zone of a point (WGS84; no Norway and Svalbard exceptions, as on Sentinel-2's lattice)."""
+    zone = min(int((lon_deg + 180) // 6) + 1, 60)
+    return (32600 if lat_deg >= 0 else 32700) + zone
+
+
+def bounds_in_zone(bbox_wsen: BoundsWSEN, epsg: int) -> BoundsWSEN:
+    """Metres of `epsg` that cover a longitude/latitude box; ValueError where the box is far outside the zone."""
+    check_bbox(bbox_wsen)
+    meridian = (epsg % 100) * 6 - 183
+    if max(abs(bbox_wsen[0] - meridian), abs(bbox_wsen[2] - meridian)) > 2 * MAX_ZONE_OFFSET_DEG:
+        raise ValueError(f"bbox {_words(bbox_wsen)} lies too far from the central meridian {meridian} of EPSG:{epsg}")
+    transformer = Transformer.from_crs(4326, epsg, always_xy=True)
+    return transformer.transform_bounds(*bbox_wsen, densify_pts=21)
+
+
+@cache
+def _table() -> dict[str, dict]:
+    text = Path(__file__).with_name("regions.geojson").read_text(encoding="utf-8")
+    return {feature["properties"]["name"]: feature for feature in json.loads(text)["features"]}
+
+
+def _outline(path: Path) -> BaseGeometry:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"geometry file {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ValueError(f"geometry file {path} is not JSON: {error}") from error
+    features = document.get("features", [document])
+    try:
+        shapes = [shape(feature.get("geometry", feature)) for feature in features]
+    except (AttributeError, KeyError, TypeError, ValueError, shapely.errors.ShapelyError) as error:
+        raise ValueError(f"geometry file {path} is not GeoJSON: {error}") from error
+    outline = shapely.union_all([s for s in shapes if s.geom_type in ("Polygon", "MultiPolygon")])
+    if outline.is_empty:
+        raise ValueError(f"geometry file {path} holds no polygon; give one polygon in longitude/latitude (EPSG:4326)")
+    return outline
+
+
+def _iso(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"date {text!r}: expected YYYY-MM-DD") from error
+
+
+def _milliseconds(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
+
+
+def _slug(text: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in text.lower()).strip("-") or "geometry"
+
+
+def _words(bbox_wsen: BoundsWSEN) -> str:
+    return " ".join(f"{v:g}" for v in bbox_wsen)
