@@ -1,10 +1,10 @@
-"""How commands end: one sentence for the user's mistakes (exit code 2) or for faults (exit code 1), no traceback."""
+"""How commands run and end: one sentence for the user's mistakes (exit code 2) or for faults (1), no traceback."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 USER_MISTAKE, FAULT, INTERRUPTED = 2, 1, 130
 
@@ -17,12 +17,54 @@ def run(command: Callable[[], object]) -> int:
     """The exit code of a command, its error printed as one sentence; ISAMAP_TRACEBACK=1 shows where it was raised."""
     try:
         command()
-    except (ValueError, Fault, OSError, MemoryError, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:
         if os.environ.get("ISAMAP_TRACEBACK"):
             raise
         print(f"error: {_sentence(error)}", file=sys.stderr)
         return _code(error)
     return 0
+
+
+def run_command(load: Callable[[], Callable], argv: Sequence[str], *, prog: str) -> int:
+    """The exit code of a typed function called with command-line words; options with several values may be spread."""
+    import typer
+
+    exit_code = 0
+
+    def call() -> None:
+        nonlocal exit_code
+        app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        app.command()(load())
+        command = typer.main.get_command(app)
+        try:
+            command.main(args=_spread(argv, _repeatable(command)), prog_name=prog, standalone_mode=False)
+        except Exception as error:
+            if not hasattr(error, "show"):  # only click's own errors (wrong options, missing values) know how to show
+                raise
+            error.show()
+            exit_code = error.exit_code
+
+    return run(call) or exit_code
+
+
+def _repeatable(command) -> set[str]:
+    return {word for parameter in command.params if getattr(parameter, "multiple", False) for word in parameter.opts}
+
+
+def _spread(argv: Sequence[str], repeatable: set[str]) -> list[str]:
+    """`--bands B2 B3` as click wants it: `--bands B2 --bands B3`."""
+    words: list[str] = []
+    current: str | None = None
+    for word in argv:
+        if word.startswith("-"):
+            current = word if word in repeatable else None
+            if current is None:
+                words.append(word)
+        elif current is not None:
+            words += [current, word]
+        else:
+            words.append(word)
+    return words
 
 
 def _code(error: BaseException) -> int:
@@ -36,4 +78,7 @@ def _sentence(error: BaseException) -> str:
         return "interrupted; the same command goes on where it was"
     if isinstance(error, MemoryError):
         return "out of memory; give fewer workers or a smaller area"
-    return " ".join(str(error).split()) or type(error).__name__
+    words = " ".join(str(error).split())
+    if isinstance(error, (ValueError, Fault, OSError)):
+        return words or type(error).__name__
+    return f"unexpected {type(error).__name__}: {words} (a fault of isamap; ISAMAP_TRACEBACK=1 shows where)"

@@ -1,0 +1,47 @@
+# make demo: the whole way on the simulated world; make test: every test that needs neither account, GPU nor network.
+# PIP_ARGS goes to pip as it is, for example the index of PyTorch's CPU builds (see README, "Install").
+PYTHON ?= python3
+VENV ?= .venv
+PIP_ARGS ?=
+OUT ?= .
+
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
+DATA = $(OUT)/data/wuhan-2019-06
+RUN = $(OUT)/runs/wuhan
+MAP = $(OUT)/maps/wuhan-2020-06.tif
+ASSET = projects/local/assets/isa/wuhan_2020_06
+DEMO_BBOX = 114.15 30.50 114.35 30.65
+
+.PHONY: demo test test-long lint clean
+
+demo: $(VENV)/.demo
+	$(BIN)/isamap export --region wuhan --month 2019-06 --max-patches 400 --out $(DATA)
+	$(BIN)/isamap train --data $(DATA) --recipe crofusenet-tiny --out $(RUN)
+	$(BIN)/isamap evaluate --checkpoint $(RUN) --data $(DATA) --split test
+	$(BIN)/isamap map --checkpoint $(RUN) --region wuhan --month 2020-06 --bbox $(DEMO_BBOX) --out $(MAP)
+	$(BIN)/isamap publish $(MAP) --asset $(ASSET)
+	$(BIN)/isamap view $(MAP) --out $(OUT)/wuhan.png
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+test-long: $(VENV)/.test
+	$(BIN)/python -m pytest -m "long and not google"
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+
+clean:
+	rm -rf $(VENV) $(OUT)/data $(OUT)/runs $(OUT)/maps $(OUT)/wuhan.png
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(VENV)/bin/python setup.cfg constraints.txt
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.test: $(VENV)/bin/python setup.cfg constraints.txt
+	$(PIP) -e ".[test]"
+	touch $@ $(VENV)/.demo
