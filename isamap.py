@@ -56,7 +56,9 @@ def _split(words: list[str]) -> tuple[str, list[str]]:
 
 def _overview() -> str:
     rows = "\n".join(f"  isamap {name:<13} {help_}" for name, (_, help_) in COMMANDS.items())
-    return f"Impervious-surface maps from Sentinel-1 and Sentinel-2.\n\n{rows}\n\n`isamap COMMAND --help` says the rest."
+    return (
+        f"Impervious-surface maps from Sentinel-1 and Sentinel-2.\n\n{rows}\n\n`isamap COMMAND --help` says the rest."
+    )
 
 
 def _unknown(name: str) -> str:

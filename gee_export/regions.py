@@ -91,7 +91,9 @@ class Month:
             year, month = text.split("-")
             return cls(int(year), int(month))
         except ValueError as error:
-            raise ValueError(f"month {text!r}: expected YYYY-MM with a month of 1 to 12, for example 2019-06") from error
+            raise ValueError(
+                f"month {text!r}: expected YYYY-MM with a month of 1 to 12, for example 2019-06"
+            ) from error
 
     @property
     def period(self) -> Period:
@@ -272,8 +274,8 @@ def _outline(path: Path) -> BaseGeometry:
         raise ValueError(f"geometry file {path} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise ValueError(f"geometry file {path} is not JSON: {error}") from error
-    features = document.get("features", [document])
     try:
+        features = document.get("features", [document])
         shapes = [shape(feature.get("geometry", feature)) for feature in features]
     except (AttributeError, KeyError, TypeError, ValueError, shapely.errors.ShapelyError) as error:
         raise ValueError(f"geometry file {path} is not GeoJSON: {error}") from error

@@ -1,0 +1,148 @@
+"""The arrows of the house: who may import whom, and which modules may touch the outside world."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("gee_export", "training", "inference")
+
+# package (or sub-package) -> what of this project it may import; the longest matching key counts
+ALLOWED = {
+    "gee_export.engine": {"gee_export.engine", "gee_export.console", "gee_export.grid", "gee_export.regions"},
+    "gee_export.engine.catalog": {"gee_export.engine.catalog", "gee_export.grid", "gee_export.regions"},
+    "gee_export.session": {"gee_export.engine", "gee_export.console"},
+    "gee_export.cli": {"gee_export"},
+    "gee_export": {"gee_export"},
+    "training": {
+        "training",
+        "gee_export.console",
+        "gee_export.dataset",
+        "gee_export.grid",
+        "gee_export.manifest",
+        "gee_export.storage",
+    },
+    "inference": {"inference", "training", "gee_export"},
+}
+
+# outside library -> the only modules that may import it
+KEEPERS = {
+    "starlette": "gee_export.engine",
+    "uvicorn": "gee_export.engine",
+    "socket": "gee_export.engine",
+    "http": "gee_export.engine",
+    "geopandas": "gee_export.index",
+    "pyarrow": "gee_export.index",
+    "pytorch_lightning": "training",
+    "tensorboard": "training",
+    "safetensors": "training.checkpoint",
+    "typer": ("gee_export.cli", "training.cli", "inference.cli", "gee_export.console"),
+    "numba": "gee_export.engine",
+    "google": ("gee_export", "inference.publish"),
+    "ee": ("gee_export", "inference"),
+    "torch": ("training", "inference"),
+    "matplotlib": ("training", "inference"),
+}
+
+# gee_export's modules that speak to Earth Engine never look behind the server
+CLIENTS_OF_ENGINE = {"gee_export.session", "gee_export.cli"}
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(module: str, path: Path) -> set[str]:
+    """Dotted names that a file imports, anywhere in it, as absolute names."""
+    names: set[str] = set()
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                head = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*head, *([node.module] if node.module else [])])
+            names |= {f"{base}.{alias.name}" for alias in node.names}
+    return names
+
+
+def under(name: str, roots) -> bool:
+    roots = (roots,) if isinstance(roots, str) else roots
+    return any(name == root or name.startswith(root + ".") for root in roots)
+
+
+MODULES = modules()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_follow_the_arrows(module):
+    key = max((k for k in ALLOWED if under(module, k)), key=len)
+    ours = {name for name in imports(module, MODULES[module]) if under(name, PACKAGES)}
+    wrong = {name for name in ours if not under(name, tuple(ALLOWED[key]))}
+    if under(module, "gee_export") and not under(module, ("gee_export.engine", *CLIENTS_OF_ENGINE)):
+        wrong |= {name for name in ours if under(name, "gee_export.engine")}
+    assert not wrong, f"{module} must not import {sorted(wrong)}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_outside_libraries_have_one_keeper(module):
+    for name in imports(module, MODULES[module]):
+        keeper = KEEPERS.get(name.split(".")[0])
+        assert keeper is None or under(module, keeper), f"{module} imports {name}: only {keeper} may"
+
+
+def test_no_import_cycles():
+    graph = {
+        module: {known for name in imports(module, path) for known in MODULES if name == known or under(name, known)}
+        for module, path in MODULES.items()
+    }
+    # a package's own __init__ counts only where its names are imported, not for every module below it
+    graph = {m: {n for n in targets if n != m and not m.startswith(n + ".")} for m, targets in graph.items()}
+    done: set[str] = set()
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, " -> ".join([*trail[trail.index(module) :], module])
+        if module in done:
+            return
+        for target in graph[module]:
+            visit(target, (*trail, module))
+        done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_files_hold_one_noun(module):
+    lines = len(MODULES[module].read_text(encoding="utf-8").splitlines())
+    assert lines <= 450, f"{module} has {lines} lines: is it still one noun?"
+
+
+def loaded_after(statement: str) -> set[str]:
+    code = f"import sys; {statement}; print(' '.join(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(result.stdout.split())
+
+
+def test_mapping_stays_light():
+    """performance.md P1: 600 MB leave no room for the training libraries."""
+    heavy = {"pytorch_lightning", "lightning", "torchmetrics", "sklearn", "geopandas", "pandas", "ee"}
+    assert not loaded_after("import inference.cli, inference.map, training.checkpoint") & heavy
+
+
+def test_export_help_needs_no_torch():
+    code = "import isamap, sys; isamap.main(['export', '--help']); print('torch' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "False"

@@ -1,0 +1,60 @@
+"""Every command that the README shows is run, word for word, in an empty folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import isamap
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def commands(kind: str) -> list[str]:
+    blocks = re.findall(rf"^```{kind}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def words_of(command: str) -> list[str]:
+    """The command for this interpreter and this clone, installed or not."""
+    words = shlex.split(command)
+    if words[0] == "isamap":
+        return [sys.executable, str(ROOT / "isamap.py"), *words[1:]]
+    assert words[:2] == ["python", "export_patches.py"], f"no way to run {command!r} here"
+    return [sys.executable, str(ROOT / "export_patches.py"), *words[2:]]
+
+
+def test_the_commands_run_as_written(tmp_path, engine_home):
+    env = {**os.environ, "ISAMAP_HOME": str(engine_home)}
+    for command in commands("bash"):
+        result = subprocess.run(words_of(command), cwd=tmp_path, env=env, capture_output=True, text=True)
+        assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+    assert (tmp_path / "wuhan.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("command", [c for c in commands("bash google") if c.startswith("isamap")])
+def test_the_commands_for_google_have_these_options(command, capsys):
+    words = shlex.split(command)[1:]
+    assert isamap.main([words[0], "--help"]) == 0
+    help_ = capsys.readouterr().out
+    assert not [word for word in words if word.startswith("--") and word not in help_]
+
+
+def test_every_linked_file_exists():
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    assert links
+    assert not [link for link in links if not (ROOT / link).exists()]
+
+
+def test_every_file_of_the_tree_exists():
+    tree = README.split("## The house")[1].split("```")[1]
+    named = {word for line in tree.splitlines() for word in line.split() if word.endswith(".py")}
+    found = {path.name for path in ROOT.rglob("*.py") if ".venv" not in path.parts}
+    assert named and not named - found
