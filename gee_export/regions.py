@@ -236,7 +236,7 @@ def check_bbox(bbox_wsen: BoundsWSEN) -> None:
         )
     if not (-180 <= west < east <= 180 and -90 < south < north < 90):
         raise ValueError(f"bbox {_words(bbox_wsen)}: expected W S E N in degrees with W < E and S < N")
-    if not (-80 <= south and north <= 84):
+    if south < -80 or north > 84:
         raise ValueError(f"bbox {_words(bbox_wsen)} leaves 80 S to 84 N, where UTM is defined")
     if east - west > 2 * MAX_ZONE_OFFSET_DEG:
         raise ValueError(

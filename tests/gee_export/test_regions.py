@@ -118,4 +118,4 @@ def test_a_period_names_its_months():
 
 def test_a_period_before_the_missions_is_refused():
     with pytest.raises(ValueError, match="before the missions"):
-        Month(2013, 6).period
+        _ = Month(2013, 6).period
