@@ -1,0 +1,25 @@
+"""Patches to checkpoint: networks, losses, metrics, the training loop and its recipes.
+
+`training.train` and `training.evaluate` load their machinery when first used, so that inference can take
+`training.checkpoint` without it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_PUBLIC = {
+    "train": "training.run",
+    "TrainReport": "training.run",
+    "evaluate": "training.evaluation",
+    "EvaluationReport": "training.evaluation",
+}
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'training' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_PUBLIC[name]), name)

@@ -1,0 +1,59 @@
+"""The networks by name; each takes named bands and gives `Output`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from torch import nn
+
+from training.models.crofusenet import CroFuseConfig, CroFuseNet
+from training.models.output import Network, Output, is_sar
+from training.models.unet import UNet, UNetConfig
+
+__all__ = ["MODELS", "Network", "Output", "build", "constructor_values", "is_sar", "parameter_count"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network's class, its constructor values' class, and where it comes from."""
+
+    network: Callable[..., nn.Module]
+    config: type
+    paper: str
+
+
+def build(name: str, bands: Sequence[str], config: Mapping[str, Any] | None = None) -> nn.Module:
+    """The named network for these bands; `config` overrides its constructor values.
+
+    Weights are random: seed torch before. ValueError for an unknown name or constructor value.
+    """
+    model = _model(name)
+    values = dict(config or {})
+    known = {field.name for field in fields(model.config)}
+    if unknown := sorted(set(values) - known):
+        raise ValueError(f"{name} has no constructor value {', '.join(unknown)}: it knows {', '.join(sorted(known))}")
+    return model.network(bands, model.config(**values))
+
+
+def constructor_values(network: nn.Module) -> dict[str, Any]:
+    """All constructor values of a network but its bands, as `build` takes them; JSON can hold them."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(network.config).items()}
+
+
+def parameter_count(network: nn.Module) -> int:
+    """Trainable numbers of a network."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _model(name: str) -> Model:
+    if name not in MODELS:
+        raise ValueError(f"model {name!r} is not known: choose one of {', '.join(MODELS)}")
+    return MODELS[name]
+
+
+MODELS: dict[str, Model] = {
+    "crofusenet": Model(CroFuseNet, CroFuseConfig, "S002 CroFuseNet, DOI 10.1109/JSTARS.2023.3250461"),
+    "unet": Model(UNet, UNetConfig, "S002's U-Net baseline"),
+}

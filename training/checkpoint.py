@@ -1,0 +1,263 @@
+"""The checkpoint: weights and all that a map needs to be made from them (a folder; formats.md section 3).
+
+Light on purpose: torch, safetensors and json, so that inference starts quickly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from gee_export.console import Fault
+
+VERSION = 1
+CARD, DESCRIPTION, WEIGHTS = "card.md", "checkpoint.json", "weights.safetensors"
+BEST, LAST = "best", "last"
+
+
+@dataclass(frozen=True)
+class BandNorm:
+    """A band's name, unit and standardisation: (value clipped to clip_min..clip_max - mean) / std."""
+
+    name: str
+    unit: str
+    mean: float
+    std: float
+    clip_min: float | None = None
+    clip_max: float | None = None
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.mean) and np.isfinite(self.std) and self.std > 0):
+            raise ValueError(f"band {self.name}: mean {self.mean} and std {self.std}, expected finite and std above 0")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What `checkpoint.json` holds; `build` gives the network.
+
+    window, lattice, halo and multiple are the network's (models/output.py). thresholds: probability from which a
+    class is mapped. composite: the settings of the composites it was trained on. backscatter: sigma0 or gamma0.
+    dataset, recipe, metrics, revision: where it comes from; they never change a map and are not fingerprinted.
+    """
+
+    model: str
+    config: Mapping[str, Any]
+    bands: tuple[BandNorm, ...]
+    classes: tuple[str, ...]
+    scale: int
+    window: int
+    lattice: int
+    halo: int | None
+    multiple: int
+    thresholds: Mapping[str, float]
+    composite: Mapping[str, Any]
+    backscatter: str
+    simulated: bool
+    dataset: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    revision: str = ""
+    weights_sha256: str = ""
+    location: str = ""
+
+    @property
+    def band_names(self) -> tuple[str, ...]:
+        """The input channels' names in order."""
+        return tuple(band.name for band in self.bands)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hexadecimal SHA-256 of the weights and of everything else that decides a map."""
+        return hashlib.sha256(_canonical(_mapping_part(self)).encode()).hexdigest()
+
+    def build(self) -> nn.Module:
+        """The network with its weights, in evaluation mode, on the CPU. Fault: weights missing or damaged."""
+        from training.models import build
+
+        network = build(self.model, self.band_names, self.config)
+        try:
+            network.load_state_dict(_read_weights(self))
+        except RuntimeError as error:
+            raise Fault(f"{self.location}: the weights do not fit model {self.model}: {error}") from error
+        return network.eval()
+
+
+def of_network(network: nn.Module, model: str, bands: Sequence[BandNorm], **rest: Any) -> Checkpoint:
+    """A description of a network built as `model` for these bands; `rest` are Checkpoint's other fields."""
+    from training.models import constructor_values
+
+    names = ("scale", "window", "lattice", "halo", "multiple")
+    geometry = {name: getattr(network, name) for name in names}
+    return Checkpoint(model=model, config=constructor_values(network), bands=tuple(bands), **(geometry | rest))
+
+
+def save(checkpoint: Checkpoint, network: nn.Module, folder: Path) -> Checkpoint:
+    """Write weights, description and card as `folder`, whole or not at all; the checkpoint as it can be loaded."""
+    folder = Path(folder)
+    fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    weights = safetensors.torch.save(_plain_state(network))
+    digest = hashlib.sha256(weights).hexdigest()
+    written = replace(checkpoint, weights_sha256=digest, location=str(folder))
+    (fresh / WEIGHTS).write_bytes(weights)
+    (fresh / DESCRIPTION).write_text(json.dumps(_to_json(written), indent=1, allow_nan=False) + "\n")
+    (fresh / CARD).write_text(card(written))
+    _put_in_place(fresh, folder)
+    return written
+
+
+def load(path: str | os.PathLike[str]) -> Checkpoint:
+    """The checkpoint in a folder, or in its best/ (else last/) folder. A gs:// address works too.
+
+    ValueError: nothing there, or another version. Fault: damaged.
+    """
+    location, text = _find(str(path))
+    try:
+        stored = json.loads(text)
+        version = stored["version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Fault(f"{location}: {DESCRIPTION} is damaged; train again or copy it anew") from error
+    if version != VERSION:
+        raise ValueError(f"{location}: checkpoint version {version!r}, this isamap reads version {VERSION}; update it")
+    try:
+        checkpoint = _from_json(stored, location)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Fault(f"{location}: {DESCRIPTION} lacks or garbles {error}; train again or copy it anew") from error
+    if checkpoint.fingerprint != stored.get("fingerprint"):
+        raise Fault(f"{location}: {DESCRIPTION} was changed after it was written (fingerprint differs); copy it anew")
+    return checkpoint
+
+
+def normalise(values_BHW: np.ndarray, valid_BHW: np.ndarray, bands: Sequence[BandNorm]) -> np.ndarray:
+    """Standardised float32 values, 0 where not valid; values in the bands' units, any leading axes before bands."""
+    values = torch.from_numpy(np.ascontiguousarray(values_BHW, dtype=np.float32))
+    return standardise(values, torch.from_numpy(np.ascontiguousarray(valid_BHW)), bands).numpy()
+
+
+def standardise(values_BHW: Tensor, valid_BHW: Tensor, bands: Sequence[BandNorm]) -> Tensor:
+    """`normalise` for tensors of any device; the input is left as it is."""
+
+    def column(numbers: list[float]) -> Tensor:
+        return torch.tensor(numbers, dtype=torch.float32, device=values_BHW.device)[:, None, None]
+
+    low = column([-torch.inf if band.clip_min is None else band.clip_min for band in bands])
+    high = column([torch.inf if band.clip_max is None else band.clip_max for band in bands])
+    result = torch.clamp(values_BHW, low, high)
+    result.sub_(column([band.mean for band in bands])).div_(column([band.std for band in bands]))
+    return result.masked_fill_(~valid_BHW, 0.0)
+
+
+def card(checkpoint: Checkpoint) -> str:
+    """The model card as Markdown: what it is, what it was trained on, how well it does, what it is not for."""
+    data, score = checkpoint.dataset, checkpoint.metrics
+    truth = "simulated data: its accuracy says nothing about real imagery" if checkpoint.simulated else "real data"
+    bands = "".join(f"| {b.name} | {b.unit} | {b.mean:.5g} | {b.std:.5g} | {_range(b)} |\n" for b in checkpoint.bands)
+    scores = "".join(f"- {name}: {value}\n" for name, value in score.items()) or "- none recorded\n"
+    recipe = "".join(f"- {name}: {value}\n" for name, value in checkpoint.recipe.items()) or "- none recorded\n"
+    return (
+        f"# {checkpoint.model} for {', '.join(checkpoint.classes)}\n\n"
+        f"Fingerprint `{checkpoint.fingerprint}`. Trained on {truth}.\n\n"
+        f"Data: {data.get('name', 'unknown')} (fingerprint `{data.get('fingerprint', 'unknown')}`, "
+        f"split {data.get('split', 'unknown')}). Backscatter: {checkpoint.backscatter}.\n\n"
+        f"| band | unit | mean | std | clipped to |\n|---|---|---|---|---|\n{bands}\n"
+        f"Windows of {checkpoint.window} px every {checkpoint.lattice} px; "
+        f"{checkpoint.scale} output px per input px.\n\n"
+        f"## Scores\n{scores}\n## Recipe\n{recipe}\n"
+        "Map only composites made with the settings in checkpoint.json; bands are matched by name.\n"
+    )
+
+
+def _range(band: BandNorm) -> str:
+    if band.clip_min is None and band.clip_max is None:
+        return "-"
+    return f"{band.clip_min} to {band.clip_max}"
+
+
+def _plain_state(network: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+
+
+def _put_in_place(fresh: Path, folder: Path) -> None:
+    """Rename; a folder that is there already stays under a hidden name until the new one is in its place."""
+    old = folder.with_name(f".{folder.name}.old")
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        os.replace(folder, old)
+    os.replace(fresh, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _find(path: str) -> tuple[str, str]:
+    """Where the description lies and its text."""
+    remote = path.startswith("gs://")
+    for name in ("", BEST, f".{BEST}.old", LAST, f".{LAST}.old"):
+        location = f"{path.rstrip('/')}/{name}".rstrip("/") if name else path.rstrip("/")
+        if (text := _read(location, DESCRIPTION, remote)) is not None:
+            return location, text.decode("utf-8", errors="replace")
+    raise ValueError(
+        f"{path}: no checkpoint there (expected {DESCRIPTION} in it or in its {BEST}/ or {LAST}/); "
+        "give a run's folder or make one with `isamap train`"
+    )
+
+
+def _read(location: str, name: str, remote: bool) -> bytes | None:
+    """A file's bytes, or None where there is none."""
+    if remote:
+        from gee_export.storage import open_storage
+
+        storage = open_storage(location)
+        return storage.read(name) if storage.exists(name) else None
+    file = Path(location) / name
+    return file.read_bytes() if file.is_file() else None
+
+
+def _read_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    location = checkpoint.location
+    weights = _read(location, WEIGHTS, location.startswith("gs://"))
+    if weights is None:
+        raise Fault(f"{location}: {WEIGHTS} is missing; train again or copy the whole folder")
+    if hashlib.sha256(weights).hexdigest() != checkpoint.weights_sha256:
+        raise Fault(f"{location}: {WEIGHTS} is damaged (its hash differs from {DESCRIPTION}); copy it anew")
+    try:
+        return safetensors.torch.load(weights)
+    except safetensors.SafetensorError as error:
+        raise Fault(f"{location}: {WEIGHTS} cannot be read ({error}); train again") from error
+
+
+def _mapping_part(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Everything that decides a map: all but provenance and place."""
+    values = asdict(checkpoint)
+    for name in ("dataset", "recipe", "metrics", "revision", "location"):
+        del values[name]
+    return values
+
+
+def _to_json(checkpoint: Checkpoint) -> dict[str, Any]:
+    values = {"version": VERSION, "fingerprint": checkpoint.fingerprint} | asdict(checkpoint)
+    del values["location"]
+    return values
+
+
+def _from_json(stored: Mapping[str, Any], location: str) -> Checkpoint:
+    values = {name: stored[name] for name in Checkpoint.__dataclass_fields__ if name != "location"}
+    values["bands"] = tuple(BandNorm(**band) for band in stored["bands"])
+    values["classes"] = tuple(stored["classes"])
+    return Checkpoint(**values, location=location)
+
+
+def _canonical(value: Mapping[str, Any]) -> str:
+    """JSON that is the same text for the same values (tuples and lists alike)."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

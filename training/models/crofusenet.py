@@ -1,0 +1,161 @@
+"""CroFuseNet (S002): optical and SAR branches whose features cross-fuse into a third, shared branch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.models.layers import (
+    HEADS,
+    UPS,
+    ConvBnRelu,
+    Decoder,
+    Encoder,
+    SqueezeExcitation,
+    check_choice,
+    head,
+    unet_reach,
+)
+from training.models.output import Output, check_bands, check_input, is_sar
+
+CFMS = ("cross", "concat", "none")
+
+
+@dataclass(frozen=True)
+class CroFuseConfig:
+    """CroFuseNet's constructor values; the defaults are the paper's network (Case 5 of Table IV).
+
+    Cases 1 to 4: (cfm="none", mfa=False), (cfm="none"), (mfa=False), (cfm="concat").
+    """
+
+    classes: int = 2
+    widths: tuple[int, ...] = (32, 64, 128, 256, 512)
+    reduction: int = 16
+    cfm: str = "cross"
+    mfa: bool = True
+    up: str = "convT"
+    head: str = "conv3"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "widths", tuple(int(width) for width in self.widths))
+        check_choice("cfm", self.cfm, CFMS)
+        check_choice("up", self.up, UPS)
+        check_choice("head", self.head, HEADS)
+        if len(self.widths) < 2 or min(self.widths) < 1 or self.classes < 2 or self.reduction < 1:
+            raise ValueError(f"{self}: expected two or more widths, two or more classes and a positive reduction")
+
+
+class CrossFusion(nn.Module):
+    """Optical and SAR features of one level made one, with the shared features of the level above (S002 eqs. 1-5).
+
+    With cfm "concat" the two are only put side by side (Case 4).
+    """
+
+    def __init__(self, channels: int, previous: int, config: CroFuseConfig) -> None:
+        super().__init__()
+        self.crossed = config.cfm == "cross"
+        if self.crossed:
+            self.optical = nn.Sequential(SqueezeExcitation(channels, config.reduction), ConvBnRelu(channels, channels))
+            self.sar = nn.Sequential(SqueezeExcitation(channels, config.reduction), ConvBnRelu(channels, channels))
+        self.fuse = ConvBnRelu(2 * channels, channels)
+        self.join = ConvBnRelu(channels + previous, channels)
+
+    def forward(self, optical: Tensor, sar: Tensor, previous: Tensor | None) -> Tensor:
+        if self.crossed:
+            o, s = self.optical(optical), self.sar(sar)
+            optical, sar = o * s, torch.maximum(o, s)
+        fused = self.fuse(torch.cat((optical, sar), dim=1))
+        if previous is not None:
+            fused = torch.cat((fused, F.max_pool2d(previous, 2)), dim=1)
+        return self.join(fused)
+
+
+class FusedEncoder(nn.ModuleList):
+    """The shared branch's way down: a cross fusion per level, nothing joined at the first."""
+
+    def __init__(self, config: CroFuseConfig) -> None:
+        above = (0, *config.widths[:-1])
+        super().__init__(CrossFusion(c, p, config) for c, p in zip(config.widths, above, strict=True))
+
+    def forward(self, optical: Sequence[Tensor], sar: Sequence[Tensor]) -> list[Tensor]:
+        features: list[Tensor] = []
+        for fusion, o, s in zip(self, optical, sar, strict=True):
+            features.append(fusion(o, s, features[-1] if features else None))
+        return features
+
+
+class CroFuseNet(nn.Module):
+    """Logits of the shared branch; the optical and SAR branches' logits beside them for the loss (S002 section III).
+
+    bands: names in the order of x_BCHW's channels; VV, VH, HH, HV are SAR, all others optical, any number of each.
+    Input rows and columns are multiples of `multiple`. Squeeze-excitation sees the whole window, so a map is made
+    of windows of the training size on a lattice; without it (cfm "concat" or "none") `halo` is finite.
+    """
+
+    scale = 1
+    window = 128
+    lattice = 96
+
+    def __init__(self, bands: Sequence[str], config: CroFuseConfig | None = None) -> None:
+        super().__init__()
+        config = config or CroFuseConfig()
+        self.bands, self.config = check_bands(bands), config
+        self.optical_at = [i for i, name in enumerate(self.bands) if not is_sar(name)]
+        self.sar_at = [i for i, name in enumerate(self.bands) if is_sar(name)]
+        if not self.optical_at or not self.sar_at:
+            raise ValueError(f"bands {', '.join(self.bands)}: CroFuseNet needs at least one optical and one SAR band")
+        self._build_ways_down()
+        self._build_ways_up()
+
+    def _build_ways_down(self) -> None:
+        config = self.config
+        self.optical_encoder = Encoder(len(self.optical_at), config.widths)
+        self.sar_encoder = Encoder(len(self.sar_at), config.widths)
+        # without fusion the shared branch is a U-Net on all bands (models.md 1.2)
+        plain = config.cfm == "none"
+        self.shared_encoder = Encoder(len(self.bands), config.widths) if plain else FusedEncoder(config)
+
+    def _build_ways_up(self) -> None:
+        config, upward = self.config, tuple(reversed(self.config.widths[:-1]))
+        self.optical_decoder, self.sar_decoder, self.shared_decoder = (
+            Decoder(config.widths, config.up) for _ in range(3)
+        )
+        self.aggregations = nn.ModuleList(ConvBnRelu(3 * c, c, 1) for c in upward) if config.mfa else None
+        self.optical_head, self.sar_head, self.shared_head = (
+            head(config.head, config.widths[0], config.classes) for _ in range(3)
+        )
+
+    @property
+    def multiple(self) -> int:
+        return 2 ** (len(self.config.widths) - 1)
+
+    @property
+    def halo(self) -> int | None:
+        """Pixels around an aligned tile that its logits depend on; None where it is the whole window."""
+        if self.config.cfm == "cross":
+            return None
+        fusion = 0 if self.config.cfm == "none" else 2
+        return unet_reach(len(self.config.widths), up=self.config.up, head=self.config.head, fusion=fusion)
+
+    def forward(self, x_BCHW: Tensor) -> Output:
+        check_input(x_BCHW, self.bands, self.multiple)
+        optical = self.optical_encoder(x_BCHW[:, self.optical_at])
+        sar = self.sar_encoder(x_BCHW[:, self.sar_at])
+        plain = self.config.cfm == "none"
+        shared = self.shared_encoder(x_BCHW) if plain else self.shared_encoder(optical, sar)
+        o, s, c = self._way_up(optical, sar, shared)
+        return Output(self.shared_head(c), (self.optical_head(o), self.sar_head(s)))
+
+    def _way_up(self, optical: list[Tensor], sar: list[Tensor], shared: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        o, s, c = optical[-1], sar[-1], shared[-1]
+        for step, level in enumerate(range(len(shared) - 2, -1, -1)):
+            o = self.optical_decoder[step](o, optical[level])
+            s = self.sar_decoder[step](s, sar[level])
+            c = self.shared_decoder[step](c, shared[level])
+            if self.aggregations is not None:
+                c = self.aggregations[step](torch.cat((c, o, s), dim=1))
+        return o, s, c

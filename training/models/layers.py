@@ -1,0 +1,122 @@
+"""Blocks that the networks share: convolution groups, U-shaped encoder and decoder, channel attention, output heads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+UPS = ("convT", "bilinear")
+HEADS = ("conv3", "conv_bn_relu", "1x1")
+
+
+class ConvBnRelu(nn.Sequential):
+    """Convolution without bias that keeps the size, batch normalisation, ReLU: one group of S002 section III-A."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+
+class DoubleConv(nn.Sequential):
+    """Two 3x3 groups: a block of U-Net's encoder or decoder."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(ConvBnRelu(inputs, outputs), ConvBnRelu(outputs, outputs))
+
+
+class Encoder(nn.Module):
+    """U-Net's way down: a feature map per width, each at half the size of the one before (2x2 maximum between)."""
+
+    def __init__(self, bands: int, widths: Sequence[int]) -> None:
+        super().__init__()
+        inputs = (bands, *widths[:-1])
+        self.blocks = nn.ModuleList(DoubleConv(i, o) for i, o in zip(inputs, widths, strict=True))
+
+    def forward(self, x_BCHW: Tensor) -> list[Tensor]:
+        features = [self.blocks[0](x_BCHW)]
+        for block in self.blocks[1:]:
+            features.append(block(F.max_pool2d(features[-1], 2)))
+        return features
+
+
+class BilinearUp(nn.Sequential):
+    """Twice the size by bilinear interpolation, then a 3x3 group to the new width."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False), ConvBnRelu(inputs, outputs))
+
+
+class UpBlock(nn.Module):
+    """One step of U-Net's way up: twice the size, the skip beside it, two 3x3 groups."""
+
+    def __init__(self, inputs: int, outputs: int, up: str) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose2d(inputs, outputs, 2, 2) if up == "convT" else BilinearUp(inputs, outputs)
+        self.convs = DoubleConv(2 * outputs, outputs)
+
+    def forward(self, state: Tensor, skip: Tensor) -> Tensor:
+        return self.convs(torch.cat((self.up(state), skip), dim=1))
+
+
+class Decoder(nn.ModuleList):
+    """U-Net's way up as its steps, deepest first; the caller walks them, so that it may fuse in between."""
+
+    def __init__(self, widths: Sequence[int], up: str) -> None:
+        deep_first = tuple(reversed(widths))
+        super().__init__(UpBlock(i, o, up) for i, o in pairwise(deep_first))
+
+
+class SqueezeExcitation(nn.Module):
+    """Channels weighted by what the whole window holds: global mean, two dense layers, sigmoid (S002 eqs. 7-10)."""
+
+    def __init__(self, channels: int, reduction: int) -> None:
+        super().__init__()
+        middle = max(1, channels // reduction)
+        self.squeeze = nn.Linear(channels, middle)
+        self.excite = nn.Linear(middle, channels)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        weights = torch.sigmoid(self.excite(F.relu(self.squeeze(x_BCHW.mean(dim=(2, 3))))))
+        return x_BCHW * weights[:, :, None, None]
+
+
+def head(kind: str, inputs: int, classes: int) -> nn.Module:
+    """The layer from features to logits: one of HEADS.
+
+    `conv_bn_relu` is S002's wording taken literally; a ReLU logit that is 0 everywhere has no gradient.
+    """
+    if kind == "conv_bn_relu":
+        return ConvBnRelu(inputs, classes)
+    kernel = 3 if kind == "conv3" else 1
+    return nn.Conv2d(inputs, classes, kernel, padding=kernel // 2)
+
+
+def unet_reach(levels: int, *, up: str = "convT", head: str = "conv3", fusion: int = 0) -> int:
+    """Pixels beyond an aligned tile that a U-shaped network of two 3x3 groups a block looks at.
+
+    Aligned: the tile's edges lie on multiples of 2 ** (levels - 1) pixels. `fusion` counts 3x3 groups between an
+    encoder's features and what the decoder takes. Followed from output to input, in pixels of each level.
+    """
+    edge, skips = (0 if head == "1x1" else 1), []
+    for _ in range(levels - 1):
+        edge += 2
+        skips.append(edge)
+        # bilinear: its 3x3 group reaches one further, and a fine pixel lies between two coarse ones
+        edge = -(-edge // 2) if up == "convT" else (edge + 1) // 2 + 1
+    edge += fusion + 2
+    for skip in reversed(skips):
+        edge = max(2 * edge, skip + fusion) + 2
+    return edge
+
+
+def check_choice(name: str, given: object, allowed: Sequence[object]) -> None:
+    """Refuse a constructor value that is not one of the allowed ones."""
+    if given not in allowed:
+        raise ValueError(f"{name} {given!r} is not known: choose one of {', '.join(map(str, allowed))}")

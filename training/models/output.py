@@ -1,0 +1,60 @@
+"""What every network takes and gives: named bands in, `Output` out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+SAR_BANDS = ("VV", "VH", "HH", "HV")
+
+
+@dataclass(frozen=True)
+class Output:
+    """Class logits (`scale` output pixels per input pixel), auxiliary branches' logits, a sharpened image or None."""
+
+    logits_BKHW: Tensor
+    side_logits: tuple[Tensor, ...] = ()
+    image: Tensor | None = None
+
+
+class Network(Protocol):
+    """What training and inference know of a network (beside being a torch module).
+
+    scale: output pixels per input pixel. window, lattice: pixels of a window and between windows for a map by
+    blending. halo: pixels around a tile that its logits depend on (tiles aligned to `multiple`), or None where they
+    depend on the whole window. multiple: what rows and columns of the input must be a multiple of.
+    """
+
+    bands: tuple[str, ...]
+    scale: int
+    window: int
+    lattice: int
+    halo: int | None
+    multiple: int
+
+    def __call__(self, x_BCHW: Tensor) -> Output: ...
+
+
+def is_sar(band: str) -> bool:
+    """Whether a band of this name is radar backscatter (VV, or VV_asc and the like); all others count as optical."""
+    return band.split("_")[0].upper() in SAR_BANDS
+
+
+def check_bands(bands: Sequence[str]) -> tuple[str, ...]:
+    """The names as a tuple; refused if there is none or one comes twice."""
+    names = tuple(bands)
+    if not names or len(set(names)) != len(names):
+        raise ValueError(f"bands {', '.join(names) or '(none)'}: give at least one band, each once")
+    return names
+
+
+def check_input(x_BCHW: Tensor, bands: Sequence[str], multiple: int) -> None:
+    """Refuse a tensor whose channels are not the bands or whose sides the network cannot halve often enough."""
+    _, channels, height, width = x_BCHW.shape
+    if channels != len(bands):
+        raise ValueError(f"input of {channels} channels: the network was built for bands {', '.join(bands)}")
+    if height % multiple or width % multiple:
+        raise ValueError(f"input of {height} x {width} pixels: both sides must be multiples of {multiple}")

@@ -1,0 +1,60 @@
+"""U-Net on the stacked bands, with CroFuseNet's widths: the paper's strongest baseline (S002 section IV-A)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from training.models.layers import HEADS, UPS, Decoder, Encoder, check_choice, head, unet_reach
+from training.models.output import Output, check_bands, check_input
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """U-Net's constructor values; widths 64 to 1024 are the original's."""
+
+    classes: int = 2
+    widths: tuple[int, ...] = (32, 64, 128, 256, 512)
+    up: str = "convT"
+    head: str = "conv3"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "widths", tuple(int(width) for width in self.widths))
+        check_choice("up", self.up, UPS)
+        check_choice("head", self.head, HEADS)
+        if len(self.widths) < 2 or min(self.widths) < 1 or self.classes < 2:
+            raise ValueError(f"{self}: expected two or more widths and two or more classes")
+
+
+class UNet(nn.Module):
+    """Logits from the stacked bands; its receptive field is finite, so tiles with a halo equal the whole image."""
+
+    scale = 1
+    window = 128
+    lattice = 96
+
+    def __init__(self, bands: Sequence[str], config: UNetConfig | None = None) -> None:
+        super().__init__()
+        config = config or UNetConfig()
+        self.bands, self.config = check_bands(bands), config
+        self.encoder = Encoder(len(self.bands), config.widths)
+        self.decoder = Decoder(config.widths, config.up)
+        self.head = head(config.head, config.widths[0], config.classes)
+
+    @property
+    def multiple(self) -> int:
+        return 2 ** (len(self.config.widths) - 1)
+
+    @property
+    def halo(self) -> int | None:
+        """Pixels around an aligned tile that its logits depend on."""
+        return unet_reach(len(self.config.widths), up=self.config.up, head=self.config.head)
+
+    def forward(self, x_BCHW: Tensor) -> Output:
+        check_input(x_BCHW, self.bands, self.multiple)
+        *skips, state = self.encoder(x_BCHW)
+        for up, skip in zip(self.decoder, reversed(skips), strict=True):
+            state = up(state, skip)
+        return Output(self.head(state))
