@@ -79,7 +79,7 @@ def scan(asset_id: str, folder: Path) -> dict[str, Entry]:
         if stac.is_item(document):
             tiffs[path.stem] = list(stac.files_of(document, path).values())
             items.add(path.stem)
-            linked.update(tiffs[path.stem])
+            linked.update(stac.linked_files(document, path).values())
         if path.stem in tiffs and not stac.is_container(document):
             notes[path.stem] = path
     own = {index: files if index in items else [f for f in files if f not in linked] for index, files in tiffs.items()}

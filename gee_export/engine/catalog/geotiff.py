@@ -74,7 +74,7 @@ def describe(path: Path, *, crs: str | None = None, transform: Affine | None = N
 def read(info: FileInfo, numbers: Sequence[int], geobox: GeoBox) -> tuple[np.ndarray, np.ndarray]:
     """Values and masks [band, row, column] of the file's bands over a window of its own lattice.
 
-    Masked: outside the file, no-data, alpha 0, GDAL masks, and floats that are not finite; values there are 0.
+    Masked: outside the file, no-data, alpha 0, GDAL masks, and floats that are not finite; values there mean nothing.
     """
     wanted = lattice_offset(info.grid, geobox, info.path)
     values = np.zeros((len(numbers), *geobox.shape), _common_dtype(info, numbers))
@@ -84,13 +84,13 @@ def read(info: FileInfo, numbers: Sequence[int], geobox: GeoBox) -> tuple[np.nda
         rows, cols = inside.within(wanted)
         part, ok = _read_inside(info.path, list(numbers), inside)
         valid[:, rows, cols] = ok
-        values[:, rows, cols] = np.where(ok, part, 0)
+        values[:, rows, cols] = part
     return values, valid
 
 
 def lattice_offset(grid: GeoBox, geobox: GeoBox, name: object) -> Window:
     """A geobox as rows and columns of `grid`; ValueError where it does not lie on the grid's lattice."""
-    step = ~grid.affine * geobox.affine
+    step = ~grid.affine @ geobox.affine
     off = max(abs(step.a - 1) * geobox.shape[1], abs(step.e - 1) * geobox.shape[0], abs(step.b), abs(step.d))
     col, row = round(step.c), round(step.f)
     off = max(off, abs(step.c - col), abs(step.f - row))

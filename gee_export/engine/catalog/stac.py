@@ -36,17 +36,22 @@ def is_container(document: Mapping[str, Any]) -> bool:
     return document.get("type") in ("Catalog", "Collection") and "stac_version" in document
 
 
-def files_of(item: Mapping[str, Any], path: Path) -> dict[str, Path]:
-    """The item's GeoTIFF assets that lie on this disk, by asset key; ValueError where none does."""
+def linked_files(item: Mapping[str, Any], path: Path) -> dict[str, Path]:
+    """The GeoTIFFs on this disk that the item links to, by asset key, thumbnails and the like too."""
     found = {}
     for key, asset in item["assets"].items():
         href = unquote(urlparse(str(asset.get("href", ""))).path)
-        if not href.lower().endswith((".tif", ".tiff")) or SKIPPED_ROLES & set(asset.get("roles", ())):
-            continue
         choices = (path.parent / href, path.parent / Path(href).name)  # an item moved with its files keeps old links
         local = next((choice for choice in choices if choice.is_file()), None)
-        if local is not None:
+        if local is not None and local.suffix.lower() in (".tif", ".tiff"):
             found[key] = local
+    return found
+
+
+def files_of(item: Mapping[str, Any], path: Path) -> dict[str, Path]:
+    """The linked files that hold the image's bands, by asset key; ValueError where none lies on this disk."""
+    roles = {key: set(asset.get("roles") or ()) for key, asset in item["assets"].items()}
+    found = {key: file for key, file in linked_files(item, path).items() if not SKIPPED_ROLES & roles[key]}
     if not found:
         raise ValueError(f"{path}: none of the STAC item's GeoTIFF assets lies beside it; download them or remove it")
     return found

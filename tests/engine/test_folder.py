@@ -1,0 +1,546 @@
+"""The folder catalog against rasterio's own reading of the same files (formats.md section 2)."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from odc.geo.geobox import GeoBox
+from rasterio.windows import Window as RasterioWindow
+
+from gee_export.console import Fault
+from gee_export.engine.catalog import geotiff
+from gee_export.engine.catalog.folder import FolderCatalog, write_image
+from gee_export.grid import Window, crop
+
+S2 = "COPERNICUS/S2_SR_HARMONIZED"
+INDEX = "20190602T025551_20190602T030602_T50RKU"
+JUNE_2 = 1559444151000  # 2019-06-02T02:55:51Z
+GRID = GeoBox((40, 50), Affine(10, 0, 404400, 0, -10, 5342400), "EPSG:32633")
+LATTICES = {
+    "on 10 m": GRID,
+    "off the lattice": GeoBox((40, 50), Affine(10, 0, 717729.8352053786, 0, -10, 5700093.330553154), "EPSG:32718"),
+    "degrees": GeoBox((40, 50), Affine(8.983e-5, 0, 116.289, 0, -8.983e-5, 40.032), "EPSG:4326"),
+    "south up": GeoBox((40, 50), Affine(10, 0, 404400, 0, 10, 5342000), "EPSG:32633"),
+}
+
+
+def numbers(dtype: str, grid: GeoBox = GRID, seed: int = 7) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    if dtype.startswith("float"):
+        return random.normal(size=grid.shape).astype(dtype)
+    limits = np.iinfo(dtype)
+    return random.integers(limits.min, limits.max, grid.shape, dtype=dtype, endpoint=True)
+
+
+def tiff(path: Path, bands: list[np.ndarray], grid: GeoBox = GRID, names: tuple[str, ...] = (), **profile) -> Path:
+    """A GeoTIFF by rasterio alone, so that the reader is not tested with its own writer."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    given_profile = {"crs": str(grid.crs), "transform": grid.affine, **profile}
+    shape = {"height": bands[0].shape[0], "width": bands[0].shape[1], "count": len(bands), "dtype": bands[0].dtype.name}
+    with rasterio.open(path, "w", driver="GTiff", **shape, **given_profile) as target:
+        for number, band in enumerate(bands, start=1):
+            target.write(band, number)
+            if names:
+                target.set_band_description(number, names[number - 1])
+    return path
+
+
+def note(path: Path, **document) -> None:
+    path.with_suffix(".json").write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32", "float32", "float64"])
+def test_values_are_the_files(tmp_path: Path, dtype: str) -> None:
+    path = tiff(tmp_path / S2 / f"{INDEX}.tif", [numbers(dtype), numbers(dtype, seed=8)], names=("B2", "B3"))
+    image = FolderCatalog(tmp_path).image(f"{S2}/{INDEX}")
+    values, masks = image.read(("B3", "B2"), GRID)
+    with rasterio.open(path) as oracle:
+        np.testing.assert_array_equal(values, oracle.read([2, 1]))
+    assert values.dtype == dtype == image.bands[0].dtype
+    assert masks.all()
+
+
+@pytest.mark.parametrize("name", LATTICES)
+def test_any_lattice_keeps_its_place(tmp_path: Path, name: str) -> None:
+    grid = LATTICES[name]
+    path = tiff(tmp_path / "A" / "x.tif", [numbers("int16", grid)], grid, ("b",))
+    band = FolderCatalog(tmp_path).image("A/x").bands[0]
+    with rasterio.open(path) as oracle:
+        assert band.grid.affine == oracle.transform
+        assert band.grid.shape == oracle.shape
+        assert band.grid.crs == oracle.crs.to_string()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    row=st.integers(-60, 60),
+    col=st.integers(-60, 60),
+    height=st.integers(1, 90),
+    width=st.integers(1, 90),
+    name=st.sampled_from(sorted(LATTICES)),
+)
+def test_windows_over_the_edge_are_masked(edge_files, row, col, height, width, name) -> None:
+    """rasterio's boundless read is the oracle: the same values inside, masked outside."""
+    root, grid = edge_files, LATTICES[name]
+    image = FolderCatalog(root).image(f"A/{name.replace(' ', '-')}")
+    values, masks = image.read(("b",), crop(grid, Window(row, col, height, width)))
+    with rasterio.open(root / "A" / f"{name.replace(' ', '-')}.tif") as oracle:
+        window = RasterioWindow(col, row, width, height)
+        expected = oracle.read(1, window=window, boundless=True, masked=True)
+    np.testing.assert_array_equal(masks[0], ~np.ma.getmaskarray(expected))
+    np.testing.assert_array_equal(values[0], expected.filled(0))
+
+
+@pytest.fixture(scope="module")
+def edge_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("edges")
+    for name, grid in LATTICES.items():
+        values = numbers("int16", grid)
+        values[5:9, 3:20] = -32768
+        tiff(root / "A" / f"{name.replace(' ', '-')}.tif", [values], grid, ("b",), nodata=-32768)
+    return root
+
+
+def test_a_window_off_the_lattice_is_refused(tmp_path: Path) -> None:
+    tiff(tmp_path / "A" / "x.tif", [numbers("int16")], names=("b",))
+    image = FolderCatalog(tmp_path).image("A/x")
+    for wrong in (GRID.translate_pix(0.5, 0), GRID.zoom_out(2)):
+        with pytest.raises(ValueError, match="not on the lattice"):
+            image.read(("b",), wrong)
+
+
+def test_masks_from_nodata(tmp_path: Path) -> None:
+    values = numbers("uint16")
+    values[3, 4] = 65535
+    path = tiff(tmp_path / "A" / "x.tif", [values], names=("b",), nodata=65535)
+    read, masks = FolderCatalog(tmp_path).image("A/x").read(("b",), GRID)
+    with rasterio.open(path) as oracle:
+        np.testing.assert_array_equal(masks[0], oracle.read_masks(1) > 0)
+    assert not masks[0, 3, 4]
+    assert read[0, 3, 4] == 0
+
+
+def test_masks_from_gdal_mask_band(tmp_path: Path) -> None:
+    path = tiff(tmp_path / "A" / "x.tif", [numbers("uint16"), numbers("uint16", seed=2)], names=("b", "c"))
+    mask = numbers("uint8") > 127
+    with rasterio.open(path, "r+") as target:
+        target.write_mask(mask)
+    _, masks = FolderCatalog(tmp_path).image("A/x").read(("c",), GRID)
+    np.testing.assert_array_equal(masks[0], mask)
+
+
+def test_masks_from_alpha_which_is_no_band(tmp_path: Path) -> None:
+    alpha = np.where(numbers("uint8") > 99, 255, 0).astype("uint8")
+    colours = [numbers("uint8", seed=seed) for seed in (1, 2, 3)]
+    path = tiff(
+        tmp_path / "A" / "x.tif", [*colours, alpha], names=("R", "G", "B", "alpha"), photometric="rgb", alpha="yes"
+    )
+    with rasterio.open(path) as oracle:
+        assert oracle.colorinterp[3].name == "alpha"
+    image = FolderCatalog(tmp_path).image("A/x")
+    _, masks = image.read(("G",), GRID)
+    assert [band.name for band in image.bands] == ["R", "G", "B"]
+    np.testing.assert_array_equal(masks[0], alpha > 0)
+
+
+def test_nan_and_infinity_are_masked_and_never_returned(tmp_path: Path) -> None:
+    values = numbers("float32")
+    values[0, 0], values[1, 1] = np.nan, np.inf
+    tiff(tmp_path / "A" / "x.tif", [values], names=("b",))
+    read, masks = FolderCatalog(tmp_path).image("A/x").read(("b",), GRID)
+    assert np.isfinite(read).all()
+    np.testing.assert_array_equal(masks[0], np.isfinite(values))
+
+
+def test_notes_name_bands_and_convert_units(tmp_path: Path) -> None:
+    stored = numbers("int16")
+    path = tiff(tmp_path / S2 / f"{INDEX}.tif", [stored, stored])
+    note(path, bands=["B2", "B3"], offset={"B2": -1000}, scale=[1, 0.5], nodata={"B3": int(stored[0, 0])})
+    image = FolderCatalog(tmp_path).image(f"{S2}/{INDEX}")
+    read, masks = image.read(("B2", "B3"), GRID)
+    np.testing.assert_array_equal(read[0], stored.astype("int64") - 1000)
+    expected = np.ma.masked_equal(stored, stored[0, 0]) * np.float32(0.5)
+    np.testing.assert_array_equal(read[1], expected.filled(0))
+    np.testing.assert_array_equal(masks[1], ~np.ma.getmaskarray(expected))
+    assert [band.dtype for band in image.bands] == ["int32", "float32"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "scale", "offset", "dtype"),
+    [
+        ("uint16", 1, -1000, "int32"),
+        ("uint8", 2, 0, "uint16"),
+        ("int16", 0.01, 0, "float32"),
+        ("int32", 0.01, 0, "float64"),
+        ("float32", 2, 1, "float32"),
+    ],
+)
+def test_converted_types_hold_every_value(tmp_path: Path, stored: str, scale: float, offset: float, dtype: str) -> None:
+    values = numbers(stored)
+    values[0, 0], values[0, 1] = (1, -1) if stored == "float32" else (np.iinfo(stored).min, np.iinfo(stored).max)
+    path = tiff(tmp_path / "A" / "x.tif", [values], names=("b",))
+    note(path, scale=scale, offset=offset)
+    image = FolderCatalog(tmp_path).image("A/x")
+    read, _ = image.read(("b",), GRID)
+    assert image.bands[0].dtype == dtype
+    np.testing.assert_array_equal(read[0], (values.astype("float64") * scale + offset).astype(dtype))
+
+
+def test_bands_of_three_resolutions_in_files_of_their_own(tmp_path: Path) -> None:
+    arrays = {name: numbers("uint16", GeoBox(shape, GRID.affine, GRID.crs)) for name, shape in SHAPES.items()}
+    write_image(tmp_path, f"{S2}/{INDEX}", arrays, GRID)
+    image = FolderCatalog(tmp_path).image(f"{S2}/{INDEX}")
+    assert [band.name for band in image.bands] == ["B1", "B2", "B8A", "B11"]  # Earth Engine's order
+    for band in image.bands:
+        read, _ = image.read((band.name,), band.grid)
+        np.testing.assert_array_equal(read[0], arrays[band.name])
+        assert band.grid.boundingbox == GRID.boundingbox
+
+
+SHAPES = {"B11": (20, 25), "B2": (40, 50), "B8A": (20, 25), "B1": (8, 10)}
+
+
+def test_parts_of_several_bands_are_named_by_the_notes(tmp_path: Path) -> None:
+    tiff(tmp_path / "A" / "x.10m.tif", [numbers("uint16"), numbers("uint16", seed=3)])
+    tiff(tmp_path / "A" / "x.B11.tif", [numbers("uint16", seed=4)])
+    note(tmp_path / "A" / "x.tif", bands={"10m": ["B2", "B3"], "B11": "swir"})
+    image = FolderCatalog(tmp_path).image("A/x")
+    assert [band.name for band in image.bands] == ["B2", "B3", "swir"]
+    np.testing.assert_array_equal(image.read(("swir",), GRID)[0][0], numbers("uint16", seed=4))
+
+
+def test_an_image_is_named_like_its_folder(tmp_path: Path) -> None:
+    write_image(tmp_path, "Tsinghua/FROM-GLC/GAIA/v10/v10", {"change_year_index": numbers("uint8")}, GRID)
+    catalog = FolderCatalog(tmp_path)
+    assert catalog.describe("Tsinghua/FROM-GLC/GAIA/v10").type == "IMAGE"
+    assert catalog.image("Tsinghua/FROM-GLC/GAIA/v10").id == "Tsinghua/FROM-GLC/GAIA/v10"
+    assert catalog.describe("Tsinghua/FROM-GLC/GAIA/v10/v10") is None
+    assert catalog.images("Tsinghua/FROM-GLC/GAIA/v10", None, None, None) == ()
+
+
+def test_a_folder_of_others_is_a_collection(tmp_path: Path) -> None:
+    for year in ("2018", "2020"):
+        write_image(tmp_path, f"JRC/GHSL/P2023A/GHS_BUILT_S_10m/{year}", {"built_surface": numbers("uint16")}, GRID)
+    catalog = FolderCatalog(tmp_path)
+    assert catalog.describe("JRC/GHSL/P2023A/GHS_BUILT_S_10m").type == "IMAGE_COLLECTION"
+    assert catalog.describe("JRC/GHSL/P2023A/GHS_BUILT_S_10m/2018").type == "IMAGE"
+    assert catalog.describe("JRC/GHSL").type == "FOLDER"
+
+
+@pytest.mark.parametrize("asset_id", ["A/none", "none", "none/x", "../A/x", "A//x", "/A/x", "A/x.tif", "A/../A/x", ""])
+def test_ids_that_are_not_there(tmp_path: Path, asset_id: str) -> None:
+    write_image(tmp_path / "root", "A/x", {"b": numbers("uint8")}, GRID)
+    write_image(tmp_path, "A/x", {"b": numbers("uint8")}, GRID)
+    catalog = FolderCatalog(tmp_path / "root")
+    assert catalog.describe(asset_id) is None
+    assert catalog.image(asset_id) is None
+    assert catalog.images(asset_id, None, None, None) == ()
+
+
+@pytest.fixture
+def months(tmp_path: Path) -> FolderCatalog:
+    """Four images: two of one time whose indices decide, one later to the east, one without a date."""
+    east = GRID.translate_pix(1000, 0)
+    for index, time, grid in (("b", 1000, GRID), ("a", 1000, GRID), ("c", 5000, east), ("undated", None, GRID)):
+        properties = {} if time is None else {"system:time_start": time}
+        write_image(tmp_path, f"A/{index}", {"b": numbers("uint8")}, grid, properties=properties)
+    return FolderCatalog(tmp_path)
+
+
+def indices(images) -> list[str]:
+    return [image.properties["system:index"] for image in images]
+
+
+def test_collections_are_in_order_of_time_then_index(months: FolderCatalog) -> None:
+    assert indices(months.images("A", None, None, None)) == ["undated", "a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("start_ms", "end_ms", "expected"),
+    [(1000, 5000, ["a", "b"]), (1001, None, ["c"]), (None, 1001, ["a", "b"]), (5000, 5001, ["c"]), (0, 1000, [])],
+)
+def test_a_period_holds_its_start_and_not_its_end(months: FolderCatalog, start_ms, end_ms, expected) -> None:
+    """filterDate: start inclusive, end exclusive; undated images drop out (apidocs ee-filter-date)."""
+    assert indices(months.images("A", start_ms, end_ms, None)) == expected
+
+
+def test_bounds_choose_by_footprint(months: FolderCatalog) -> None:
+    west, south, east, north = GRID.footprint("EPSG:4326").boundingbox
+    assert indices(months.images("A", 0, None, (west, south, east, north))) == ["a", "b"]
+    assert indices(months.images("A", None, None, (-10, 0, -9, 1))) == []
+
+
+def test_a_collection_without_any_date_says_so(tmp_path: Path) -> None:
+    write_image(tmp_path, "A/x", {"b": numbers("uint8")}, GRID)
+    with pytest.raises(ValueError, match=r"none of its 1 images has a date.*x\.json"):
+        FolderCatalog(tmp_path).images("A", 0, 1, None)
+
+
+def test_the_sensing_time_in_the_index(tmp_path: Path) -> None:
+    """A Sentinel-2 index begins with the sensing time (earth-engine.md 1.2); a Sentinel-1 name has mode and time."""
+    write_image(tmp_path, f"{S2}/{INDEX}", {"B2": numbers("uint16")}, GRID)
+    s1 = "COPERNICUS/S1_GRD_FLOAT/S1A_IW_GRDH_1SDV_20170613T165043_20170613T165108_017018_01C579_7EEC"
+    write_image(tmp_path, s1, {"VV": numbers("float32"), "VH": numbers("float32")}, GRID)
+    catalog = FolderCatalog(tmp_path)
+    assert catalog.image(f"{S2}/{INDEX}").properties["system:time_start"] == JUNE_2
+    assert catalog.image(s1).properties["system:time_start"] == 1497372643000  # 2017-06-13T16:50:43Z
+    assert catalog.image(s1).properties["instrumentMode"] == "IW"
+    assert catalog.image(s1).properties["transmitterReceiverPolarisation"] == ["VV", "VH"]
+
+
+def item(**changes) -> dict:
+    """A STAC 1.0 item as Earth Search writes them, cut to what matters here."""
+    return {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "id": "S2A_50RKU_20190602_0_L2A",
+        "properties": {"datetime": "2019-06-02T02:55:51Z", "eo:cloud_cover": 12.5, "proj:epsg": 32633},
+        "assets": {
+            "blue": {
+                "href": "https://example.org/tiles/B02.tif",
+                "eo:bands": [{"name": "B02", "common_name": "blue"}],
+                "raster:bands": [{"scale": 0.0001, "offset": -0.1, "nodata": 0}],
+            },
+            "swir16": {"href": "B11.tif", "eo:bands": [{"name": "B11"}]},
+            "thumbnail": {"href": "thumbnail.tif", "roles": ["thumbnail"]},
+            "metadata": {"href": "metadata.xml"},
+        },
+        **changes,
+    }
+
+
+def test_stac_items_describe_the_files_beside_them(tmp_path: Path) -> None:
+    folder = tmp_path / S2
+    stored = numbers("uint16")
+    stored[2, 2] = 0
+    tiff(folder / "B02.tif", [stored])
+    tiff(folder / "B11.tif", [numbers("uint16", GRID.zoom_out(2))], GRID.zoom_out(2))
+    tiff(folder / "thumbnail.tif", [numbers("uint8")])
+    (folder / "S2A_50RKU.json").write_text(json.dumps(item()))
+    (folder / "collection.json").write_text(json.dumps({"type": "Collection", "stac_version": "1.0.0"}))
+    catalog = FolderCatalog(tmp_path)
+    (image,) = catalog.images(S2, JUNE_2, JUNE_2 + 1, None)
+    assert image.id == f"{S2}/S2A_50RKU"
+    assert [band.name for band in image.bands] == ["B2", "B11"]
+    assert image.properties["CLOUDY_PIXEL_PERCENTAGE"] == 12.5
+    read, masks = image.read(("B2",), GRID)
+    expected = np.where(stored == 0, 0, stored.astype("int64") - 1000)  # reflectance x 10,000, Earth Engine's unit
+    np.testing.assert_array_equal(read[0], expected)
+    np.testing.assert_array_equal(masks[0], stored != 0)
+
+
+def test_stac_1_1_bands_and_sentinel1_properties(tmp_path: Path) -> None:
+    folder = tmp_path / "COPERNICUS" / "S1_GRD_FLOAT"
+    tiff(folder / "one.tif", [numbers("float32"), numbers("float32", seed=2)])
+    sentinel1 = {
+        "datetime": None,
+        "start_datetime": "2019-06-02T02:55:51+00:00",
+        "sar:instrument_mode": "IW",
+        "sar:polarizations": ["VV", "VH"],
+        "sat:orbit_state": "descending",
+    }
+    asset = {"href": "one.tif", "bands": [{"name": "vv"}, {"name": "vh"}]}
+    document = item(stac_version="1.1.0", properties=sentinel1, assets={"data": asset})
+    (folder / "one.json").write_text(json.dumps(document))
+    image = FolderCatalog(tmp_path).image("COPERNICUS/S1_GRD_FLOAT/one")
+    assert [band.name for band in image.bands] == ["VV", "VH"]
+    assert image.properties["system:time_start"] == JUNE_2
+    assert image.properties["orbitProperties_pass"] == "DESCENDING"
+    assert image.properties["transmitterReceiverPolarisation"] == ["VV", "VH"]
+
+
+def test_a_stac_item_places_a_file_that_has_no_georeferencing(tmp_path: Path) -> None:
+    unplaced = {"crs": None, "transform": Affine.identity()}
+    tiff(tmp_path / "A" / "x.tif", [numbers("uint16")], **unplaced)
+    properties = {
+        "datetime": "2019-06-02T02:55:51Z",
+        "proj:code": "EPSG:32633",
+        "proj:transform": [10, 0, 404400, 0, -10, 5342400],
+    }
+    document = item(properties=properties, assets={"b": {"href": "x.tif"}})
+    (tmp_path / "A" / "x.json").write_text(json.dumps(document))
+    (tmp_path / "A" / "x.tif").rename(tmp_path / "A" / "x.b.tif")
+    document["assets"]["b"]["href"] = "./x.b.tif"
+    (tmp_path / "A" / "x.json").write_text(json.dumps(document))
+    (band,) = FolderCatalog(tmp_path).image("A/x").bands
+    assert band.name == "b"
+    assert band.grid == GRID
+
+
+def break_crs(folder: Path) -> None:
+    tiff(folder / "x.tif", [numbers("uint8")], names=("b",), crs=None)
+
+
+def break_transform(folder: Path) -> None:
+    tiff(folder / "x.tif", [numbers("uint8")], names=("b",), transform=Affine.identity())
+
+
+def break_names(folder: Path) -> None:
+    tiff(folder / "x.tif", [numbers("uint8"), numbers("uint8")])
+
+
+def break_json(folder: Path) -> None:
+    tiff(folder / "x.tif", [numbers("uint8")], names=("b",)).with_suffix(".json").write_text("{")
+
+
+def break_key(folder: Path) -> None:
+    note(tiff(folder / "x.tif", [numbers("uint8")], names=("b",)), scales=2)
+
+
+def break_count(folder: Path) -> None:
+    note(tiff(folder / "x.tif", [numbers("uint8")], names=("b",)), bands=["b", "c"])
+
+
+def break_band(folder: Path) -> None:
+    note(tiff(folder / "x.tif", [numbers("uint8")], names=("b",)), scale={"B02": 1e-4})
+
+
+def break_time(folder: Path) -> None:
+    note(tiff(folder / "x.tif", [numbers("uint8")], names=("b",)), properties={"system:time_start": "2019-06-02"})
+
+
+def break_links(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "x.json").write_text(json.dumps(item()))
+
+
+def break_type(folder: Path) -> None:
+    tiff(folder / "x.tif", [numbers("float32").astype("complex64")], names=("b",))
+
+
+def break_twice(folder: Path) -> None:
+    tiff(folder / "x.1.tif", [numbers("uint8")], names=("b",))
+    tiff(folder / "x.2.tif", [numbers("uint8")], names=("b",))
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+@pytest.mark.parametrize(
+    ("break_it", "sentence"),
+    [
+        (break_crs, r"x\.tif has no coordinate reference system: .*gdal_edit"),
+        (break_transform, r"x\.tif has no geotransform"),
+        (break_names, r"x\.tif: its 2 bands are not all named .*x\.json"),
+        (break_json, r"x\.json cannot be read as JSON"),
+        (break_key, r"x\.json: unknown key 'scales'; expected properties, bands"),
+        (break_count, r"x\.json names 2 bands of x\.tif, which holds 1"),
+        (break_band, r"x\.json: band 'B02' is none of image A/x: b"),
+        (break_time, r"x\.json: system:time_start is '2019-06-02'; expected milliseconds"),
+        (break_links, r"x\.json: none of the STAC item's GeoTIFF assets lies beside it"),
+        (break_type, r"x\.tif: band 1 is complex64"),
+        (break_twice, r"band 'b' is in both .*x\.1\.tif and .*x\.2\.tif"),
+    ],
+)
+def test_mistakes_are_one_sentence_naming_the_file(tmp_path: Path, break_it, sentence: str) -> None:
+    break_it(tmp_path / "A")
+    with pytest.raises(ValueError, match=sentence):
+        FolderCatalog(tmp_path).images("A", None, None, None)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"catalog folder .*nowhere is missing"):
+        FolderCatalog(tmp_path / "nowhere").describe("A")
+
+
+def test_a_damaged_file_is_a_fault(tmp_path: Path) -> None:
+    path = tiff(tmp_path / "A" / "x.tif", [numbers("uint16")], names=("b",))
+    image = FolderCatalog(tmp_path).image("A/x")
+    path.write_bytes(path.read_bytes()[:-1500])
+    with pytest.raises(Fault, match=r"x\.tif cannot be"):
+        image.read(("b",), GRID)
+    path.write_bytes(b"not a raster")
+    with pytest.raises(Fault, match=r"x\.tif cannot be opened"):
+        FolderCatalog(tmp_path).image("A/x")
+
+
+def test_replaced_files_are_read_again(tmp_path: Path) -> None:
+    write_image(tmp_path, "A/x", {"b": numbers("uint8")}, GRID, properties={"version": 1})
+    catalog = FolderCatalog(tmp_path)
+    catalog.image("A/x").read(("b",), GRID)
+    write_image(tmp_path, "A/x", {"b": numbers("uint8", seed=9)}, GRID, properties={"version": 2})
+    write_image(tmp_path, "A/y", {"b": numbers("uint8")}, GRID)
+    assert catalog.image("A/x").properties["version"] == 2
+    np.testing.assert_array_equal(catalog.image("A/x").read(("b",), GRID)[0][0], numbers("uint8", seed=9))
+    assert indices(catalog.images("A", None, None, None)) == ["x", "y"]
+
+
+def test_a_query_opens_only_what_it_has_not_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of files: only images of the period are opened, and each once."""
+    for day in range(60):
+        properties = {"system:time_start": day * 1000}
+        write_image(tmp_path, f"A/i{day}", {"b": numbers("uint8")}, GRID, properties=properties)
+    opened = []
+    describe = geotiff.describe
+    monkeypatch.setattr(geotiff, "describe", lambda path, **more: opened.append(path.name) or describe(path, **more))
+    catalog = FolderCatalog(tmp_path)
+    assert len(catalog.images("A", 10_000, 15_000, None)) == 5
+    assert len(opened) == 5
+    assert len(catalog.images("A", 10_000, 16_000, None)) == 6
+    assert len(opened) == 6
+
+
+def test_many_threads_read_the_same_pixels(tmp_path: Path) -> None:
+    """One handle a thread: a shared GDAL handle would mix up blocks."""
+    grid = GeoBox((600, 600), GRID.affine, GRID.crs)
+    stored = numbers("uint16", grid)
+    write_image(tmp_path, "A/x", {"b": stored}, grid)
+    image = FolderCatalog(tmp_path).image("A/x")
+    windows = [Window(row, col, 97, 89) for row in range(-50, 600, 70) for col in range(-50, 600, 70)]
+    seen = set()
+
+    def matches(window: Window) -> bool:
+        seen.add(threading.get_ident())
+        values, masks = image.read(("b",), crop(grid, window))
+        padded = np.pad(stored, 100)[100 + window.row :, 100 + window.col :][: window.height, : window.width]
+        return bool((values[0] == padded).all() and masks[0].sum() == inside(window))
+
+    def inside(window: Window) -> int:
+        overlap = window.overlap(Window(0, 0, 600, 600))
+        return overlap.height * overlap.width
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(matches, windows * 3))
+    assert len(seen) > 1
+
+
+def test_open_files_are_bounded(tmp_path: Path) -> None:
+    for day in range(geotiff.MAX_OPEN_PER_THREAD + 20):
+        write_image(tmp_path, f"A/i{day}", {"b": numbers("uint8")}, GRID)
+    for image in FolderCatalog(tmp_path).images("A", None, None, None):
+        image.read(("b",), GRID)
+    held = sum(os.path.realpath(link).startswith(str(tmp_path)) for link in Path("/proc/self/fd").iterdir())
+    assert 0 < held <= geotiff.MAX_OPEN_PER_THREAD
+
+
+def test_written_images_come_back_with_their_masks(tmp_path: Path) -> None:
+    values = np.ma.masked_less(numbers("int16"), 0)
+    (path,) = write_image(tmp_path, "A/x", {"b": values, "c": numbers("int16").clip(0)}, GRID, nodata=-1)
+    read, masks = FolderCatalog(tmp_path).image("A/x").read(("b", "c"), GRID)
+    np.testing.assert_array_equal(read[0], values.filled(0))
+    np.testing.assert_array_equal(masks[0], ~np.ma.getmaskarray(values))
+    assert masks[1].all()
+    with rasterio.open(path) as oracle:
+        assert oracle.descriptions == ("b", "c")
+
+
+def test_written_masks_need_a_free_value(tmp_path: Path) -> None:
+    values = np.ma.masked_less(numbers("int16"), 0)
+    with pytest.raises(ValueError, match="give nodata"):
+        write_image(tmp_path, "A/x", {"b": values}, GRID)
+    with pytest.raises(ValueError, match="also stands in valid pixels"):
+        write_image(tmp_path, "A/x", {"b": values}, GRID, nodata=int(values.max()))
+
+
+def test_writing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    paths = [write_image(tmp_path / n, "A/x", {"b": numbers("uint8")}, GRID, properties={"p": 1})[0] for n in "12"]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert paths[0].with_suffix(".json").read_bytes() == paths[1].with_suffix(".json").read_bytes()
