@@ -1,0 +1,65 @@
+"""What a collection holds over a region and period, asked in one request: the facts that reports and manifests name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gee_export.console import Fault
+from gee_export.regions import BoundsWSEN, Period
+
+if TYPE_CHECKING:
+    import ee
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One image of a collection: its system:index, band names and properties."""
+
+    index: str
+    bands: tuple[str, ...]
+    properties: Mapping[str, Any]
+
+    def get(self, name: str) -> Any:
+        return self.properties.get(name)
+
+
+def collection(asset_id: str, bounds_wsen: BoundsWSEN, period: Period) -> ee.ImageCollection:
+    """The images of a collection that touch the box and begin in the period.
+
+    A box, never an outline: a long polygon would overrun the 10 MB of a request (user-wishes.md row 5).
+    """
+    import ee
+
+    box = ee.Geometry.BBox(*bounds_wsen)
+    return ee.ImageCollection(asset_id).filterBounds(box).filterDate(period.start_ms, period.end_ms)
+
+
+def listed(images: ee.ImageCollection) -> tuple[Scene, ...]:
+    """The collection's scenes in its own order; none where the server does not hold the collection."""
+    document = ask(images)
+    found = []
+    for feature in document.get("features", []):
+        properties = feature.get("properties", {})
+        index = properties.get("system:index") or str(feature.get("id", "")).rpartition("/")[2]
+        found.append(Scene(index, tuple(band["id"] for band in feature.get("bands", [])), properties))
+    return tuple(found)
+
+
+def ask(value: ee.ComputedObject) -> Any:
+    """The server's answer as plain Python; Fault with the server's words where it refuses."""
+    import ee
+
+    try:
+        return value.getInfo()
+    except ee.EEException as error:
+        raise Fault(f"Earth Engine refused a question about its catalog: {error}") from error
+
+
+def tally(values: Iterable[Any]) -> dict[str, int]:
+    """How often each value occurs, keys sorted, as JSON wants them."""
+    counts: dict[str, int] = {}
+    for value in values:
+        counts[str(value)] = counts.get(str(value), 0) + 1
+    return dict(sorted(counts.items()))
