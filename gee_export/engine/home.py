@@ -1,0 +1,152 @@
+"""ISAMAP_HOME: where assets, buckets and operations lie; safe names, whole files, locks between processes."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import platformdirs
+
+# A file of an entry carries this mark and a folder never does (it is escaped in names), so the entries "a" and "a/b"
+# can lie side by side: the file a@.json and the folder a/.
+MARK = "@"
+DESCRIPTION = f"{MARK}.json"
+MAX_SEGMENT = 150  # characters of a file name before marks; longer ones are replaced by their hash
+SAFE = "-_.!+=,() "
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folders of one home; several processes may use it at once."""
+
+    root: Path
+
+    @property
+    def engine(self) -> Path:
+        return self.root / "engine"
+
+    @property
+    def assets(self) -> Path:
+        return self.engine / "assets"
+
+    @property
+    def buckets(self) -> Path:
+        return self.engine / "buckets"
+
+    @property
+    def operations(self) -> Path:
+        return self.engine / "operations"
+
+    @property
+    def uploads(self) -> Path:
+        """Resumable uploads under way."""
+        return self.engine / "uploads"
+
+    @property
+    def locks(self) -> Path:
+        return self.engine / "locks"
+
+
+def default_home() -> Path:
+    """ISAMAP_HOME, or the platform's user data folder."""
+    named = os.environ.get("ISAMAP_HOME")
+    return Path(named).expanduser().absolute() if named else platformdirs.user_data_path("isamap")
+
+
+def entry_path(folder: Path, name: str) -> Path:
+    """The path stem of a slash-separated name, always inside `folder`; files append MARK and more to it.
+
+    Characters that a file system may not hold are percent-escaped, `.`, `..` and empty parts too; long parts become
+    hashes, so whoever lists a folder reads names from the descriptions and not from the paths.
+    """
+    return folder.joinpath(*(_segment(part) for part in name.split("/")))
+
+
+def description_path(folder: Path, name: str) -> Path:
+    """The JSON file that says what an entry is; the entry exists where this file does."""
+    stem = entry_path(folder, name)
+    return stem.with_name(stem.name + DESCRIPTION)
+
+
+def _segment(part: str) -> str:
+    if not part:
+        return "%"
+    escaped = quote(part, safe=SAFE, errors="surrogatepass")
+    if not escaped.strip(".") or escaped.startswith(" ") or escaped.endswith((" ", ".")):
+        escaped = escaped.replace(".", "%2E").replace(" ", "%20")
+    if len(escaped) <= MAX_SEGMENT:
+        return escaped
+    return "%~" + sha256(part.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def temporary_beside(path: Path) -> Path:
+    """A fresh name in the folder of `path` (made if absent), to be written and then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{os.getpid()}-{secrets.token_hex(6)}.tmp")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Puts the content under the name in one step: readers see the old file or the new one."""
+    temporary = temporary_beside(path)
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, document: Any) -> None:
+    """A JSON file written in one step, keys sorted."""
+    write_whole(path, json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False).encode("utf-8"))
+
+
+def read_json(path: Path) -> Any | None:
+    """A JSON file's content, or None where there is no such file."""
+    try:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+@contextmanager
+def locked(home: Home, name: str) -> Iterator[None]:
+    """Holds the lock of this name against every thread and process that uses the home."""
+    path = home.locks / _segment(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def held(path: Path) -> bool:
+    """Whether a living process holds the lock of this file (see `hold`)."""
+    try:
+        with path.open("rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+
+
+@contextmanager
+def hold(path: Path) -> Iterator[None]:
+    """Keeps a lock file locked; the system frees it however the process ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,299 @@
+"""The engine's HTTP server: on 127.0.0.1 only, in a thread of the process that needs it, gone with that process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route as Path_
+
+from gee_export.console import Fault
+from gee_export.engine import discovery
+from gee_export.engine.buckets import PREFIXES, StorageApi
+from gee_export.engine.catalog import Catalog
+from gee_export.engine.catalog.stack import CatalogStack, open_catalog
+from gee_export.engine.errors import EngineError
+from gee_export.engine.home import Home, default_home, temporary_beside
+from gee_export.engine.limits import Limits
+from gee_export.engine.rest import ComputeApi, Route
+from gee_export.engine.wire import Call, FileSlice, Reply
+
+ADDRESS = "127.0.0.1"
+VERSIONS = ("v1", "v1alpha")  # REST calls take their path from the discovery document, thumbnails and tiles use v1
+IO_THREADS = 16
+PIECE = 1 << 20
+SEND_AT_ONCE = 4 << 20
+START_SECONDS = 30.0
+KEEP_ALIVE_SECONDS = 600
+
+log = logging.getLogger(__name__)
+
+
+class LocalEngine:
+    """An Earth Engine and a Cloud Storage over a catalog and a home folder.
+
+    `with LocalEngine(catalog, home) as engine:` serves at engine.url until the block ends; pixel work runs in as
+    many threads as there are processors, so that small requests are answered meanwhile.
+    """
+
+    def __init__(
+        self, catalog: Catalog, home: Path, *, limits: Limits | None = None, workers: int | None = None
+    ) -> None:
+        self.home = Home(Path(home))
+        self.limits = limits or Limits()
+        self._catalog = catalog
+        self._workers = workers or os.cpu_count() or 1
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self._port = 0
+
+    @property
+    def url(self) -> str:
+        """http://127.0.0.1:PORT; Fault where the engine does not run."""
+        if self._server is None:
+            raise Fault("the local engine is not running: call start() first")
+        return f"http://{ADDRESS}:{self._port}"
+
+    def start(self, port: int = 0) -> LocalEngine:
+        """Serves on the port (0: any free one); OSError where it is taken."""
+        if self._server is not None:
+            return self
+        self.home.engine.mkdir(parents=True, exist_ok=True)
+        listening = _listen(port)
+        self._port = listening.getsockname()[1]
+        app = Application(self._catalog, self.home, self.limits, self._workers)
+        config = uvicorn.Config(
+            app.starlette,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=5,
+        )
+        self._server = uvicorn.Server(config)
+        self._app = app
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [listening]}, name="isamap-engine", daemon=True
+        )
+        self._thread.start()
+        self._wait_until_started()
+        return self
+
+    def stop(self) -> None:
+        """Ends the server and its threads; what was under way is recorded as failed."""
+        if self._server is None or self._thread is None:
+            return
+        self._server.should_exit = True
+        self._thread.join(timeout=10)
+        self._app.close()
+        self._server = self._thread = None
+
+    def _wait_until_started(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while self._server is not None and not self._server.started:
+            if time.monotonic() > deadline or self._thread is None or not self._thread.is_alive():
+                raise Fault(f"the local engine did not start within {START_SECONDS:.0f} s")
+            time.sleep(0.005)
+
+    def __enter__(self) -> LocalEngine:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+        self.stop()
+
+
+class Application:
+    """The routes of one engine, and the threads that answer them."""
+
+    def __init__(self, catalog: Catalog, home: Home, limits: Limits, workers: int) -> None:
+        self._home = home
+        self._limits = limits
+        self._computing = 0  # requests under way; only the event loop's thread touches it
+        self._pixel_threads = ThreadPoolExecutor(workers, thread_name_prefix="isamap-pixels")
+        self._io_threads = ThreadPoolExecutor(IO_THREADS, thread_name_prefix="isamap-io")
+        self._storage = StorageApi(home)
+        self._compute = ComputeApi(CatalogStack([catalog]), limits)
+        routes = [Path_("/$discovery/rest", _discovery, methods=["GET"])]
+        for route in self._compute.routes:
+            endpoint = self._endpoint(route)
+            routes += [Path_(f"/{version}/{route.path}", endpoint, methods=[route.method]) for version in VERSIONS]
+        every_method = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+        routes += [Path_(f"/{first}/{{rest:path}}", self._to_storage, methods=every_method) for first in PREFIXES]
+        routes.append(Path_("/{rest:path}", _not_found, methods=every_method))
+        self.starlette = Starlette(routes=routes)
+
+    def close(self) -> None:
+        """Ends the threads; what waits in them is dropped."""
+        self._pixel_threads.shutdown(wait=False, cancel_futures=True)
+        self._io_threads.shutdown(wait=False, cancel_futures=True)
+
+    def _endpoint(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            try:
+                call = await self._earth_engine_call(request)
+                return await self._run(route, call, request)
+            except EngineError as error:
+                return _response(Reply.error(error.status, str(error), error.reason))
+
+        return endpoint
+
+    async def _earth_engine_call(self, request: Request) -> Call:
+        body = bytearray()
+        size = 0
+        async for piece in request.stream():  # read to the end even when too large, so that the client hears why
+            size += len(piece)
+            if size <= self._limits.payload_bytes:
+                body += piece
+        self._limits.check_payload(size)
+        return _call(request, bytes(body))
+
+    async def _run(self, route: Route, call: Call, request: Request) -> Response:
+        if not route.computes:
+            return _response(await self._in_thread(self._io_threads, route, call, request))
+        self._limits.check_concurrency(self._computing)
+        self._computing += 1
+        try:
+            return _response(await self._in_thread(self._pixel_threads, route, call, request))
+        finally:
+            self._computing -= 1
+
+    async def _in_thread(self, threads: Executor, route: Route, call: Call, request: Request) -> Reply:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(threads, _answered, route, call, dict(request.path_params))
+
+    async def _to_storage(self, request: Request) -> Response:
+        loop = asyncio.get_running_loop()
+        spooled = None
+        try:
+            if request.method == "PUT":
+                spooled = await self._spool(request)
+                call = _call(request, b"", spooled)
+            else:
+                call = _call(request, await request.body())
+            return _response(await loop.run_in_executor(self._io_threads, _storage_answered, self._storage, call))
+        except ClientDisconnect:
+            return Response(status_code=400)
+        finally:
+            if spooled is not None:
+                spooled.unlink(missing_ok=True)
+
+    async def _spool(self, request: Request) -> Path:
+        """The request's body in a file, whatever its size."""
+        path = temporary_beside(self._home.uploads / "body")
+        try:
+            with path.open("wb") as file:
+                async for piece in request.stream():
+                    file.write(piece)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return path
+
+
+def serve(port: int = 0, catalog: str = "world", home: Path | None = None) -> None:
+    """Runs an engine until Ctrl-C, after printing its address and how clients connect to it."""
+    engine = LocalEngine(open_catalog(catalog), home or default_home()).start(port)
+    print(f"local Earth Engine at {engine.url} (catalog {catalog}, files in {engine.home.root}); Ctrl-C ends it")
+    print(
+        "  from google.auth.credentials import AnonymousCredentials\n"
+        f"  ee.Initialize(credentials=AnonymousCredentials(), project='local', url='{engine.url}')\n"
+        f"  STORAGE_EMULATOR_HOST={engine.url}    (for google-cloud-storage)",
+        flush=True,
+    )
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        print("stopped")
+    finally:
+        engine.stop()
+
+
+def _answered(route: Route, call: Call, params: dict[str, str]) -> Reply:
+    try:
+        return route.answer(call, params)
+    except EngineError as error:
+        return Reply.error(error.status, str(error), error.reason)
+    except MemoryError:
+        return Reply.error(400, "User memory limit exceeded.", "INVALID_ARGUMENT")
+    except ValueError as error:
+        log.debug("refused", exc_info=True)
+        return Reply.error(400, str(error), "INVALID_ARGUMENT")
+    except OSError as error:
+        log.exception("%s %s", call.method, call.path)
+        return Reply.error(507, f"The local engine cannot use its files: {error}")
+    except Exception as error:
+        log.exception("%s %s", call.method, call.path)
+        # 400 and not 500: the same request would fail again, and clients repeat a 500 for minutes
+        return Reply.error(400, f"Internal error of the local engine: {type(error).__name__}: {error}", "INTERNAL")
+
+
+def _storage_answered(storage: StorageApi, call: Call) -> Reply:
+    try:
+        return storage.answer(call)
+    except OSError as error:
+        log.exception("%s %s", call.method, call.path)
+        return Reply.error(507, f"The local engine cannot use its files: {error}", reason="insufficientStorage")
+
+
+async def _discovery(request: Request) -> Response:
+    return _response(Reply.of(discovery.document(f"http://{request.headers['host']}")))
+
+
+async def _not_found(request: Request) -> Response:
+    message = f"The local engine has no method {request.method} {request.url.path}."
+    return _response(Reply.error(404, message, "NOT_FOUND"))
+
+
+def _call(request: Request, body: bytes, spooled: Path | None = None) -> Call:
+    path = request.scope.get("raw_path") or request.url.path.encode()
+    headers = {key.lower(): value for key, value in request.headers.items()}
+    return Call(request.method, path.decode("latin-1"), dict(request.query_params), headers, body, spooled)
+
+
+def _response(reply: Reply) -> Response:
+    headers = dict(reply.headers)
+    if isinstance(reply.body, FileSlice):
+        return _file_response(reply.status, reply.body, headers)
+    return Response(reply.body, reply.status, headers)
+
+
+def _file_response(status: int, part: FileSlice, headers: dict[str, str]) -> Response:
+    part.file.seek(part.start)
+    if part.length <= SEND_AT_ONCE:
+        with part.file:
+            return Response(part.file.read(part.length), status, headers)
+    headers["content-length"] = str(part.length)
+    return StreamingResponse(_pieces(part), status, headers)
+
+
+async def _pieces(part: FileSlice) -> AsyncIterator[bytes]:
+    left = part.length
+    with part.file:
+        while left and (piece := part.file.read(min(PIECE, left))):
+            left -= len(piece)
+            yield piece
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((ADDRESS, port))
+    except OSError as error:
+        listening.close()
+        raise OSError(
+            f"port {port} of {ADDRESS} cannot be used ({error.strerror}): choose another with --port"
+        ) from error
+    return listening

@@ -1,0 +1,82 @@
+"""Requests and replies without a web framework: what the routes of the engine take and give."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+# HTTP status to Google's canonical name (https://cloud.google.com/apis/design/errors)
+STATUS_NAMES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ALREADY_EXISTS",
+    412: "FAILED_PRECONDITION",
+    413: "INVALID_ARGUMENT",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    501: "UNIMPLEMENTED",
+    503: "UNAVAILABLE",
+    507: "RESOURCE_EXHAUSTED",
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request: query values are the last ones given, header names lower case; large bodies lie in a file."""
+
+    method: str
+    path: str  # percent-escapes as sent
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    spooled: Path | None = None
+
+    def json(self) -> Any:
+        """The body as JSON; ValueError where it is none."""
+        if not self.body:
+            return {}
+        document = json.loads(self.body)
+        if not isinstance(document, dict):
+            raise ValueError("the request body must be a JSON object")
+        return document
+
+
+@dataclass(frozen=True)
+class FileSlice:
+    """A part of an open file, sent piece by piece and closed at the end."""
+
+    file: Any
+    start: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer."""
+
+    status: int = 200
+    body: bytes | memoryview | FileSlice = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
+        """A JSON answer."""
+        body = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
+        return cls(status, body, {"content-type": "application/json; charset=UTF-8", **(headers or {})})
+
+    @classmethod
+    def error(cls, status: int, message: str, name: str | None = None, reason: str | None = None) -> Reply:
+        """An error in Google's JSON form (both the API-wide form and Cloud Storage's list of errors)."""
+        error: dict[str, Any] = {
+            "code": status,
+            "message": message,
+            "status": name or STATUS_NAMES.get(status, "UNKNOWN"),
+        }
+        if reason:
+            error["errors"] = [{"domain": "global", "reason": reason, "message": message}]
+        return cls.of({"error": error}, status)

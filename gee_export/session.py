@@ -1,0 +1,150 @@
+"""Which server evaluates the Earth Engine graphs: Google's, or the local engine; decided here and nowhere else.
+
+The `ee` client keeps one connection per process: the latest `connect` wins for every thread.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from gee_export.console import Fault
+
+if TYPE_CHECKING:
+    from google.cloud import storage
+
+    from gee_export.engine import LocalEngine
+    from gee_export.engine.catalog import Catalog
+
+LOCAL = "local"
+HIGH_VOLUME_URL = "https://earthengine-highvolume.googleapis.com"  # guides/processing_environments
+EMULATOR = "STORAGE_EMULATOR_HOST"
+
+_lock = threading.Lock()
+_engines: dict[tuple[object, Path], LocalEngine] = {}
+
+
+@dataclass(frozen=True)
+class Session:
+    """A connection. `server` is "earth-engine" or "local-engine"; `catalog` is "world", a folder, or "earth-engine"."""
+
+    project: str
+    server: str
+    catalog: str
+    url: str
+    home: Path | None = field(default=None, repr=False)
+
+    @property
+    def is_local(self) -> bool:
+        return self.server == "local-engine"
+
+    @property
+    def simulated(self) -> bool:
+        """True where pixels come from the simulated world."""
+        return self.is_local and self.catalog == "world"
+
+    def storage_client(self) -> storage.Client:
+        """A Cloud Storage client: of the engine's buckets (no account), or of Google's."""
+        from google.auth.credentials import AnonymousCredentials
+        from google.cloud import storage
+
+        if not self.is_local:
+            return storage.Client(project=self.project)
+        options = {"api_endpoint": self.url}
+        return storage.Client(project=self.project, credentials=AnonymousCredentials(), client_options=options)
+
+    def close(self) -> None:
+        """Leaves the connection; the engine runs on for others in this process and ends with it."""
+        if self.is_local and os.environ.get(EMULATOR) == self.url:
+            del os.environ[EMULATOR]
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def connect(
+    project: str | None = None, *, catalog: str | Path | Catalog = "world", home: Path | None = None
+) -> Session:
+    """Initialises `ee` and says where it is connected to.
+
+    No project (or "local"): an engine in this process over the catalog ("world", a folder of images, or a Catalog),
+    started once for each catalog and home. Any other project: Google's servers, high-volume address.
+    ValueError for a folder that is not there; Fault where Google refuses, with the remedy.
+    """
+    if project in (None, "", LOCAL):
+        return _connect_locally(catalog, Path(home) if home else None)
+    return _connect_to_google(str(project))
+
+
+def _connect_locally(catalog: str | Path | Catalog, home: Path | None) -> Session:
+    import ee
+    from google.auth.credentials import AnonymousCredentials
+
+    engine, name = _engine(catalog, home)
+    ee.Initialize(credentials=AnonymousCredentials(), project=LOCAL, url=engine.url)
+    # For clients that other code in this process makes; ours is given the address (Session.storage_client).
+    os.environ[EMULATOR] = engine.url
+    return Session(LOCAL, "local-engine", name, engine.url, engine.home.root)
+
+
+def _engine(catalog: str | Path | Catalog, home: Path | None) -> tuple[LocalEngine, str]:
+    from gee_export.engine import LocalEngine
+    from gee_export.engine.catalog.stack import open_catalog
+    from gee_export.engine.home import default_home
+
+    named = isinstance(catalog, str | Path)
+    name = _name(catalog) if named else type(catalog).__name__
+    key = (name if named else id(catalog), (home or default_home()).expanduser().absolute())
+    with _lock:
+        if key not in _engines:
+            opened = open_catalog(name) if named else catalog
+            _engines[key] = LocalEngine(opened, key[1]).start()
+            atexit.register(_engines[key].stop)
+        return _engines[key], name
+
+
+def _name(catalog: str | Path) -> str:
+    return "world" if str(catalog) == "world" else str(Path(catalog).expanduser().absolute())
+
+
+def _connect_to_google(project: str) -> Session:
+    import ee
+
+    for url in {engine.url for engine in _engines.values()}:
+        if os.environ.get(EMULATOR) == url:
+            del os.environ[EMULATOR]
+    try:
+        ee.Initialize(project=project, url=HIGH_VOLUME_URL)
+    except (ee.EEException, OSError) as error:
+        raise Fault(
+            f"Earth Engine project {project!r} cannot be used: {_reason(error)}; {_remedy(error, project)}"
+        ) from error
+    return Session(project, "earth-engine", "earth-engine", HIGH_VOLUME_URL)
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(str(error).split()).rstrip(".")
+
+
+def _remedy(error: BaseException, project: str) -> str:
+    text = str(error)
+    if "authorize access" in text or "credentials" in text.lower():
+        return "run `earthengine authenticate` once, then the same command again"
+    if "has not been used" in text or "not registered" in text or "disabled" in text:
+        return (
+            f"enable the Earth Engine API and register the project at "
+            f"https://console.cloud.google.com/earth-engine/configuration?project={project}"
+        )
+    if isinstance(error, OSError):
+        return "check the network, or leave --project out to use the local engine"
+    return f"see `isamap check --project {project}`"
