@@ -1,0 +1,94 @@
+"""Whether a source looks like what the network was trained on: ground step, units, range of values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+from pyproj import Geod, Transformer
+
+from gee_export.grid import Window
+from inference.source import Source
+
+STEP_TOLERANCE = 0.05
+OUTSIDE_WARNS, OUTSIDE_REFUSES = 0.01, 0.5
+SAMPLE_SIDE_PX, SAMPLES_PER_AXIS = 128, 3
+MARGIN_STD = 6.0
+
+
+def step_warnings(geobox: GeoBox, trained_step_m: float) -> list[str]:
+    """A sentence where the pixels' ground size differs from training's by more than 5 %."""
+    steps_m = ground_step_m(geobox)
+    if all(abs(step / trained_step_m - 1) <= STEP_TOLERANCE for step in steps_m):
+        return []
+    size = " x ".join(f"{step:.4g}" for step in steps_m)
+    return [
+        f"pixels of {size} m, but the network was trained at {trained_step_m:g} m: objects have another size in pixels "
+        "than it knows; resample the input first"
+    ]
+
+
+def step_m(geobox: GeoBox) -> float:
+    """A pixel's side in metres: the grid's own where its unit is the metre, else on the ground in its middle."""
+    if geobox.crs.projected and geobox.crs.units[0] in ("metre", "meter", "m"):
+        return float(np.sqrt(abs(geobox.affine.determinant)))
+    return float(np.sqrt(np.prod(ground_step_m(geobox))))
+
+
+def ground_step_m(geobox: GeoBox) -> tuple[float, float]:
+    """Metres on the ground from a pixel in the middle to the next row and to the next column."""
+    height, width = geobox.shape
+    middle = (width / 2, height / 2)
+    points = [middle, (middle[0], middle[1] + 1), (middle[0] + 1, middle[1])]
+    to_degrees = Transformer.from_crs(geobox.crs.to_wkt(), 4326, always_xy=True)
+    places = [to_degrees.transform(*(geobox.affine * point)) for point in points]
+    ellipsoid = Geod(ellps="WGS84")
+    return tuple(ellipsoid.inv(*places[0], *place)[2] for place in places[1:])
+
+
+def range_warnings(source: Source, bands: Sequence[Any]) -> list[str]:
+    """A sentence for each band of which more than 1 % of sampled values lie far outside training's range.
+
+    bands: name, unit, mean, std, clip_min, clip_max as in a checkpoint. ValueError where more than half do, or where
+    "dB" are mostly above 0: such values are in other units. Nine windows are read.
+    """
+    values_B = _sampled(source)
+    found = []
+    for band, values in zip(bands, values_B, strict=True):
+        if values.size == 0:
+            continue
+        low, high = usual_range(band)
+        share = float(np.mean((values < low) | (values > high)))
+        spread = f"{values.min():.4g} to {values.max():.4g}, training knew about {low:.4g} to {high:.4g} ({band.unit})"
+        if share > OUTSIDE_REFUSES:
+            raise ValueError(f"band {band.name} is in other units: it holds {spread}; set its scale and offset tags")
+        if band.unit.lower() == "db" and np.mean(values > 0) > OUTSIDE_REFUSES:
+            raise ValueError(f"band {band.name} is not in dB (mostly above 0: {spread}): give 10 log10 of the power")
+        if share > OUTSIDE_WARNS:
+            found.append(f"{share:.0%} of band {band.name} lies far outside training's range: it holds {spread}")
+    return found
+
+
+def usual_range(band: Any) -> tuple[float, float]:
+    """Limits that training's values keep by a wide margin: six standard deviations beyond its clip, or twelve."""
+    low = band.mean - MARGIN_STD * band.std if band.clip_min is None else band.clip_min
+    high = band.mean + MARGIN_STD * band.std if band.clip_max is None else band.clip_max
+    return low - MARGIN_STD * band.std, high + MARGIN_STD * band.std
+
+
+def _sampled(source: Source) -> list[np.ndarray]:
+    """Valid values of each band in windows spread over the source."""
+    rasters = [source.read(window) for window in _spread(*source.geobox.shape)]
+    return [
+        np.concatenate([raster.values_BHW[place][raster.valid_BHW[place]] for raster in rasters])
+        for place in range(len(source.bands))
+    ]
+
+
+def _spread(height: int, width: int) -> list[Window]:
+    rows, cols = (min(SAMPLE_SIDE_PX, side) for side in (height, width))
+    shares = [(2 * k + 1) / (2 * SAMPLES_PER_AXIS) for k in range(SAMPLES_PER_AXIS)]
+    corners = {(round(y * (height - rows)), round(x * (width - cols))) for y in shares for x in shares}
+    return [Window(row, col, rows, cols) for row, col in sorted(corners)]

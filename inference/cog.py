@@ -1,0 +1,240 @@
+"""The map's file: rows kept as they are finished, then one cloud-optimised GeoTIFF (formats.md section 4)."""
+
+from __future__ import annotations
+
+import os
+import struct
+import xml.etree.ElementTree as xml
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from odc.geo.geobox import GeoBox
+from rasterio.errors import RasterioError
+
+from gee_export.console import Fault
+from gee_export.storage import disk_fault
+from inference.legend import PROB_STEPS, UNKNOWN, Legend
+
+BLOCK_PX = 512
+BANDS = 2
+CONVERSION_CACHE_BYTES = 64 << 20
+CHUNK_ROWS = 256
+EXTRA_SAMPLES, UNSPECIFIED = 338, 0  # TIFF 6.0 section 18: a further sample that is no alpha
+
+
+@dataclass(frozen=True)
+class RowsFile:
+    """Finished rows on disk, one after another (class, then probability of each): what an interrupted map keeps."""
+
+    path: Path
+    width: int
+
+    @property
+    def rows(self) -> int:
+        """Whole rows that are there."""
+        return self.path.stat().st_size // self._row_bytes if self.path.exists() else 0
+
+    def keep(self, rows: int) -> None:
+        """Cuts off what lies beyond `rows` rows, such as one written by half."""
+        if self.path.exists():
+            os.truncate(self.path, rows * self._row_bytes)
+
+    def append(self, values_2HW: np.ndarray) -> None:
+        """Adds rows below; Fault where the disk is full."""
+        try:
+            with self.path.open("ab") as file:
+                file.write(values_2HW.transpose(1, 0, 2).tobytes())
+        except OSError as error:
+            raise disk_fault(self.path, error) from error
+
+    def read(self, chunk_rows: int = CHUNK_ROWS) -> Iterator[np.ndarray]:
+        """The rows from the top, uint8 (2, up to chunk_rows, width) each."""
+        with self.path.open("rb") as file:
+            while chunk := file.read(chunk_rows * self._row_bytes):
+                yield np.frombuffer(chunk, np.uint8).reshape(-1, BANDS, self.width).transpose(1, 0, 2)
+
+    @property
+    def _row_bytes(self) -> int:
+        return BANDS * self.width
+
+
+@dataclass(frozen=True)
+class MapInfo:
+    """What goes into the file beside the pixels."""
+
+    geobox: GeoBox
+    legend: Legend
+    tags: Mapping[str, str]
+
+
+def write(rows: RowsFile, info: MapInfo, out: Path) -> np.ndarray:
+    """Writes the map as `out`, whole or not at all; the number of pixels of each value 0..255.
+
+    Overviews hold the most frequent known class and the mean known probability. Fault: disk full, out not writable.
+    """
+    counts = np.zeros(256, np.int64)
+    for chunk in rows.read():
+        counts += np.bincount(chunk[0].ravel(), minlength=256)
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        _convert(_described(rows, info), temporary)
+        _tell_that_probability_is_not_alpha(temporary)
+        os.replace(temporary, out)
+    except OSError as error:
+        raise disk_fault(out, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return counts
+
+
+def counts_of(path: Path) -> np.ndarray:
+    """The number of pixels of each value 0..255 in a map's first band."""
+    counts = np.zeros(256, np.int64)
+    with rasterio.open(path) as held:
+        for _, window in held.block_windows(1):
+            counts += np.bincount(held.read(1, window=window).ravel(), minlength=256)
+    return counts
+
+
+def halved(values_2HW: np.ndarray) -> np.ndarray:
+    """Every 2 x 2 pixels as one: the most frequent known class (the first of equals), the mean known probability."""
+    height, width = (side + side % 2 for side in values_2HW.shape[1:])
+    even = np.full((BANDS, height, width), UNKNOWN, np.uint8)
+    even[:, : values_2HW.shape[1], : values_2HW.shape[2]] = values_2HW
+    corners_2CHW = even.reshape(BANDS, height // 2, 2, width // 2, 2).transpose(0, 2, 4, 1, 3)
+    corners_2CHW = corners_2CHW.reshape(BANDS, 4, height // 2, width // 2)
+    return np.stack([_mode(corners_2CHW[0]), _mean(corners_2CHW[1])])
+
+
+def _mode(class_CHW: np.ndarray) -> np.ndarray:
+    votes_CHW = np.stack([(class_CHW == one_HW).sum(axis=0) for one_HW in class_CHW])
+    votes_CHW[class_CHW == UNKNOWN] = 0
+    return np.take_along_axis(class_CHW, votes_CHW.argmax(axis=0)[None], axis=0)[0]
+
+
+def _mean(share_CHW: np.ndarray) -> np.ndarray:
+    known_CHW = share_CHW != UNKNOWN
+    count_HW = known_CHW.sum(axis=0)
+    total_HW = share_CHW.sum(axis=0, where=known_CHW, dtype=np.uint16)
+    mean_HW = np.rint(total_HW / np.maximum(count_HW, 1)).astype(np.uint8)
+    return np.where(count_HW > 0, mean_HW, UNKNOWN).astype(np.uint8)
+
+
+def _described(rows: RowsFile, info: MapInfo) -> Path:
+    """A GDAL virtual file over the raw rows and their overviews, which carries all that the map's file shall carry."""
+    levels = [_vrt(rows, info)]
+    level = rows
+    while max(level.rows, level.width) > BLOCK_PX:
+        level = _overview(level, rows.path.with_name(f"overview-{len(levels)}.u8"))
+        levels.append(_vrt(level, info))
+    whole = levels[0]
+    for number, band in enumerate(whole.iter("VRTRasterBand"), start=1):
+        for depth in range(1, len(levels)):
+            overview = xml.SubElement(band, "Overview")
+            _add(overview, "SourceFilename", f"overview-{depth}.vrt", relativeToVRT="1")
+            _add(overview, "SourceBand", str(number))
+    for depth, tree in enumerate(levels):
+        name = f"overview-{depth}.vrt" if depth else "map.vrt"
+        rows.path.with_name(name).write_bytes(xml.tostring(tree))
+    return rows.path.with_name("map.vrt")
+
+
+def _overview(level: RowsFile, path: Path) -> RowsFile:
+    path.unlink(missing_ok=True)
+    smaller = RowsFile(path, (level.width + 1) // 2)
+    for chunk in level.read():
+        smaller.append(halved(chunk))
+    return smaller
+
+
+def _vrt(rows: RowsFile, info: MapInfo) -> xml.Element:
+    affine = info.geobox.affine
+    tree = xml.Element("VRTDataset", rasterXSize=str(rows.width), rasterYSize=str(rows.rows))
+    _add(tree, "SRS", info.geobox.crs.to_wkt())
+    place = (affine.c, affine.a, affine.b, affine.f, affine.d, affine.e)
+    _add(tree, "GeoTransform", ", ".join(repr(float(number)) for number in place))
+    metadata = xml.SubElement(tree, "Metadata")
+    for key, text in info.tags.items():
+        _add(metadata, "MDI", text, key=key)
+    _class_band(tree, rows, info.legend)
+    _probability_band(tree, rows)
+    return tree
+
+
+def _class_band(tree: xml.Element, rows: RowsFile, legend: Legend) -> None:
+    band = _raw_band(tree, rows, 1, legend.band)
+    _add(band, "ColorInterp", "Palette")
+    table = xml.SubElement(band, "ColorTable")
+    for value in range(256):
+        known = value < len(legend.colours)
+        red, green, blue = bytes.fromhex(legend.colours[value]) if known else (0, 0, 0)
+        xml.SubElement(table, "Entry", c1=str(red), c2=str(green), c3=str(blue), c4="255" if known else "0")
+
+
+def _probability_band(tree: xml.Element, rows: RowsFile) -> None:
+    band = _raw_band(tree, rows, 2, "prob")
+    _add(band, "ColorInterp", "Undefined")
+    _add(band, "Scale", repr(1 / PROB_STEPS))
+
+
+def _raw_band(tree: xml.Element, rows: RowsFile, number: int, name: str) -> xml.Element:
+    band = xml.SubElement(tree, "VRTRasterBand", dataType="Byte", band=str(number), subClass="VRTRawRasterBand")
+    _add(band, "Description", name)
+    _add(band, "NoDataValue", str(UNKNOWN))
+    _add(band, "SourceFilename", rows.path.name, relativetoVRT="1")
+    _add(band, "ImageOffset", str((number - 1) * rows.width))
+    _add(band, "PixelOffset", "1")
+    _add(band, "LineOffset", str(BANDS * rows.width))
+    return band
+
+
+def _add(parent: xml.Element, name: str, text: str, **attributes: str) -> None:
+    xml.SubElement(parent, name, attributes).text = text
+
+
+def _convert(described: Path, target: Path) -> None:
+    options = {"compress": "DEFLATE", "level": 6, "blocksize": BLOCK_PX, "bigtiff": "IF_SAFER", "overviews": "AUTO"}
+    try:
+        with rasterio.Env(GDAL_CACHEMAX=CONVERSION_CACHE_BYTES):
+            rasterio.shutil.copy(str(described), str(target), driver="COG", **options)
+    except RasterioError as error:
+        raise Fault(f"{target} could not be written ({error}): is the disk full or the folder not writable?") from error
+
+
+def _tell_that_probability_is_not_alpha(path: Path) -> None:
+    """Rewrites the two bytes of each directory's ExtraSamples entry in place.
+
+    GDAL's COG driver calls the second band of a palette image alpha, which would make viewers draw it as
+    transparency, and it takes no option to the contrary; opening the file for update would undo the COG layout.
+    """
+    with path.open("r+b") as file:
+        for offset in list(_entries(file, EXTRA_SAMPLES)):
+            file.seek(offset)
+            file.write(struct.pack("<H", UNSPECIFIED))
+
+
+def _entries(file, wanted: int) -> Iterator[int]:
+    """Where the inline values of a tag begin in each directory of a little-endian TIFF or BigTIFF (TIFF 6.0, 2)."""
+    file.seek(0)
+    order, version = struct.unpack("<2sH", file.read(4))
+    if order != b"II":
+        raise Fault(f"{file.name}: expected a little-endian TIFF")
+    count_format, entry_bytes, offset_format = ("<Q", 20, "<Q") if version == 43 else ("<H", 12, "<I")
+    file.seek(8 if version == 43 else 4)
+    while directory := _number(file, offset_format):
+        file.seek(directory)
+        count = _number(file, count_format)
+        first = file.tell()
+        table = file.read(count * entry_bytes)
+        for place in range(count):
+            if struct.unpack_from("<H", table, place * entry_bytes)[0] == wanted:
+                yield first + place * entry_bytes + entry_bytes - struct.calcsize(offset_format)
+        file.seek(first + count * entry_bytes)
+
+
+def _number(file, form: str) -> int:
+    return struct.unpack(form, file.read(struct.calcsize(form)))[0]

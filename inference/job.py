@@ -1,0 +1,103 @@
+"""What an unfinished map leaves beside its file, so that the same command goes on where it was."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import rasterio
+from rasterio.errors import RasterioError
+
+from gee_export.console import Fault
+from gee_export.storage import disk_fault, write_whole
+
+SETTINGS_TAG = "settings"
+ROWS, SETTINGS, LOCK, BLOCKS = "rows.u8", "settings.json", "lock", "blocks"
+
+
+def folder_of(out: Path) -> Path:
+    """The folder of a map's unfinished work; it goes away with the finished map."""
+    return out.with_name(f"{out.name}.run")
+
+
+def fingerprint(settings: Mapping[str, Any]) -> str:
+    """32 hexadecimal digits that are equal for equal settings."""
+    text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@contextlib.contextmanager
+def started(out: Path, settings: Mapping[str, Any]) -> Iterator[Path]:
+    """The map's work folder, locked; what other settings left there is thrown away, equal settings' work is kept.
+
+    The folder is removed at a good end and kept at any other. Fault: another process is making the same map, or the
+    folder cannot be written.
+    """
+    folder = folder_of(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / LOCK).open("w")
+    except OSError as error:
+        raise disk_fault(folder, error) from error
+    with lock:
+        _take(lock, out)
+        _keep_only(folder, settings)
+        yield folder
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_existing(out: Path, tags: Mapping[str, str], *, overwrite: bool) -> bool:
+    """Whether `out` already is the map that `tags` describe; ValueError where it is something else.
+
+    With `overwrite` it never is.
+    """
+    if overwrite or not out.exists():
+        return False
+    held = _tags(out)
+    if held.get(SETTINGS_TAG) == tags[SETTINGS_TAG]:
+        return True
+    if SETTINGS_TAG not in held:
+        raise ValueError(f"{out} exists and is no map of isamap: choose another --out, or replace it with --overwrite")
+    differs = [
+        f"{name} {held.get(name, 'none')} there, {tags.get(name, 'none')} asked"
+        for name in ("model", "checkpoint", "region", "period", "input")
+        if held.get(name) != tags.get(name)
+    ]
+    raise ValueError(
+        f"{out} holds a map of other settings ({'; '.join(differs) or 'other pixels or grid'}): "
+        "choose another --out, or replace it with --overwrite"
+    )
+
+
+def _tags(path: Path) -> dict[str, str]:
+    try:
+        with rasterio.open(path) as held:
+            return held.tags()
+    except RasterioError:
+        return {}
+
+
+def _take(lock, out: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise Fault(f"another process is making {out} at this moment: wait for it, or choose another --out") from error
+
+
+def _keep_only(folder: Path, settings: Mapping[str, Any]) -> None:
+    wanted = json.dumps(settings, sort_keys=True, indent=1).encode()
+    file = folder / SETTINGS
+    if file.exists() and file.read_bytes() == wanted:
+        return
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        elif entry.name != LOCK:
+            entry.unlink()
+    write_whole(file, wanted)

@@ -1,0 +1,72 @@
+"""Where the network looks: windows on a lattice fixed to the ground, and the weights that blend them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from affine import Affine
+
+from gee_export.grid import Window
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Windows of `side` pixels every `stride` pixels, counted from an origin that is the same for every cut.
+
+    `row` and `col` are the place of the raster's first pixel counted from that origin, so two rasters that overlap
+    (two files of one mosaic, a region and its part) share their windows.
+    """
+
+    side: int
+    stride: int
+    row: int = 0
+    col: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.stride <= self.side:
+            raise ValueError(
+                f"windows of {self.side} px every {self.stride} px: expected 0 < stride <= side, else gaps stay"
+            )
+
+    def tops(self, height: int) -> list[int]:
+        """First rows of the windows that cover `height` rows, counted from the raster (the first may be negative)."""
+        return _starts(self.row, height, self)
+
+    def lefts(self, width: int) -> list[int]:
+        """First columns of the windows that cover `width` columns, counted from the raster."""
+        return _starts(self.col, width, self)
+
+    def windows(self, height: int, width: int) -> list[Window]:
+        """Every window of a raster, row by row; those at the edges reach over it by less than a stride."""
+        return [Window(top, left, self.side, self.side) for top in self.tops(height) for left in self.lefts(width)]
+
+
+def offset_from_crs_origin(affine: Affine) -> tuple[int, int]:
+    """Row and column of a raster's first pixel counted from the pixel nearest to coordinate (0, 0) of its CRS."""
+    col, row = ~affine * (0.0, 0.0)
+    return -round(row), -round(col)
+
+
+def hann(side: int) -> np.ndarray:
+    """Weights sin^2(pi (i + 1/2) / side) of a window's rows: highest in the middle, above 0 at the edge; float32."""
+    return (np.sin(np.pi * (np.arange(side) + 0.5) / side) ** 2).astype(np.float32)
+
+
+def weight_sums(starts: list[int], length: int, weights: np.ndarray, scale: int = 1) -> np.ndarray:
+    """Weight that `length` x scale output pixels of one axis receive from windows beginning at `starts`; float32.
+
+    Windows are separable, so the weight of a pixel is the product of its row's and its column's sums.
+    """
+    sums = np.zeros(length * scale)
+    for start in starts:
+        first, last = max(start * scale, 0), min(start * scale + len(weights), length * scale)
+        sums[first:last] += weights[first - start * scale : last - start * scale]
+    return sums.astype(np.float32)
+
+
+def _starts(offset: int, length: int, lattice: Lattice) -> list[int]:
+    """The fewest neighbouring lattice windows that cover [offset, offset + length), counted from `offset`."""
+    first = offset // lattice.stride
+    last = max(first, -((lattice.side - offset - length) // lattice.stride))
+    return [k * lattice.stride - offset for k in range(first, last + 1)]

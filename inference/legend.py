@@ -1,0 +1,66 @@
+"""What the values of a map mean: class names, colours, and the threshold of impervious."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+UNKNOWN = 255
+PROB_STEPS = 254  # prob = round(254 p), so 255 stays free for unknown (formats.md section 4)
+
+# class name -> colour, RRGGBB; the two-class pair is fixed by formats.md, the land cover after S003's seven classes
+COLOURS = {
+    "pervious": "d9d9d9",
+    "impervious": "e31a1c",
+    "cropland": "f1c232",
+    "woodland": "38761d",
+    "grassland": "93c47d",
+    "water": "3d85c6",
+    "bare": "b7a57a",
+    "snow/ice": "f4fbff",
+}
+
+
+@dataclass(frozen=True)
+class Legend:
+    """Classes by value; `threshold` is the probability from which a two-class map says impervious."""
+
+    names: tuple[str, ...]
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        if "impervious" not in self.names:
+            raise ValueError(f"classes {', '.join(self.names)}: a map needs the class impervious among them")
+        if not 2 <= len(self.names) < UNKNOWN:
+            raise ValueError(f"{len(self.names)} classes: a map holds 2 to {UNKNOWN - 1}")
+        if not 0 < self.threshold < 1:
+            raise ValueError(f"threshold {self.threshold}: expected a probability between 0 and 1")
+
+    @classmethod
+    def of(cls, classes: Sequence[str], thresholds: Mapping[str, float]) -> Legend:
+        """From a checkpoint's classes and thresholds (0.5 where it names none)."""
+        return cls(tuple(classes), float(thresholds.get("impervious", 0.5)))
+
+    @property
+    def impervious(self) -> int:
+        """The value of impervious."""
+        return self.names.index("impervious")
+
+    @property
+    def binary(self) -> bool:
+        return len(self.names) == 2
+
+    @property
+    def blended(self) -> tuple[int, ...]:
+        """Classes whose probabilities are blended: impervious alone decides between two."""
+        return (self.impervious,) if self.binary else tuple(range(len(self.names)))
+
+    @property
+    def band(self) -> str:
+        """Name of the map's first band."""
+        return "isa" if self.binary else "class"
+
+    @property
+    def colours(self) -> tuple[str, ...]:
+        """RRGGBB of each class."""
+        return tuple(COLOURS.get(name, "7f7f7f") for name in self.names)

@@ -1,0 +1,253 @@
+"""The map of a region and month, or of a GeoTIFF, made with a checkpoint: one file, cloud-optimised."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+import torch
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from tqdm import tqdm
+
+from gee_export.regions import BoundsWSEN, Month, Period, Region, from_bbox, from_geometry, named
+from inference import cog, job
+from inference.checks import range_warnings, step_m, step_warnings
+from inference.lattice import Lattice
+from inference.legend import UNKNOWN, Legend
+from inference.parallel import WriteBehind
+from inference.predict import Grid, Predictor, normalised, predict
+from inference.source import Source, open_geotiff
+from training.checkpoint import Checkpoint, load, normalise
+from training.cpu import tune_cpu
+
+TRAINED_STEP_M = 10.0
+VERSION = 1  # of the way maps are made: a map of another version is not taken as already there
+
+
+@dataclass(frozen=True)
+class MapReport:
+    """What a map holds and how it was made; printed as a few lines."""
+
+    path: Path
+    shape: tuple[int, int]
+    step_m: float
+    counts: Mapping[str, int]
+    known_share: float
+    impervious_share: float
+    seconds: float
+    resumed_rows: int
+    simulated: bool
+    already_there: bool
+    warnings: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        height, width = self.shape
+        km2 = self.counts["impervious"] * self.step_m**2 / 1e6
+        how = "already there" if self.already_there else f"{self.seconds:.1f} s"
+        if self.resumed_rows:
+            how += f", {self.resumed_rows} rows were there from before"
+        lines = [
+            f"{self.path}: {height} x {width} px of {self.step_m:.4g} m, {self.known_share:.1%} mapped ({how})",
+            f"impervious: {self.impervious_share:.1%} of the mapped area, {km2:.2f} km2",
+        ]
+        if self.simulated:
+            lines.append("simulated input: this map says nothing about the real place")
+        return "\n".join([*lines, *(f"warning: {text}" for text in self.warnings)])
+
+
+def map_region(
+    checkpoint: str | os.PathLike[str],
+    *,
+    out: str | os.PathLike[str],
+    region: str | None = None,
+    month: str | None = None,
+    period: tuple[str, str] | None = None,
+    bbox: BoundsWSEN | None = None,
+    geometry: str | os.PathLike[str] | None = None,
+    input: str | os.PathLike[str] | None = None,
+    project: str | None = None,
+    catalog: str = "world",
+    workers: int = 0,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> MapReport:
+    """A COG of impervious surface and its probability (formats.md section 4), and a report.
+
+    Either `input`, a GeoTIFF whose band descriptions hold the checkpoint's bands, or an area (region, bbox, geometry)
+    and a month ("2020-06") or period (first and last day), composed by Earth Engine (`project`) or by the local engine
+    (`catalog`) with the checkpoint's own settings. Interrupted, the same call goes on; done, it does nothing; a map of
+    other settings is replaced only with `overwrite`. Pixels with a missing band are 255.
+
+    ValueError: the user's mistakes, each with its remedy. Fault: server, disk or file.
+    """
+    out = _checked_out(out)
+    trained = load(checkpoint)
+    request = _Request(region, month, period, bbox, geometry, input, project, catalog)
+    with closing(_opened(request, trained)) as source:
+        return _mapped(source, trained, out, _How(workers, overwrite, progress))
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What to map, in the user's words."""
+
+    region: str | None
+    month: str | None
+    period: tuple[str, str] | None
+    bbox: BoundsWSEN | None
+    geometry: str | os.PathLike[str] | None
+    input: str | os.PathLike[str] | None
+    project: str | None
+    catalog: str
+
+    @property
+    def area(self) -> Region:
+        """The region on its lattice; ValueError where none or two are named."""
+        if self.bbox is not None and self.geometry is not None:
+            raise ValueError("--bbox and --geometry both name an area: give one of them")
+        if self.region is None:
+            if self.bbox is None and self.geometry is None:
+                raise ValueError("nothing to map: give --region NAME, --bbox W S E N, --geometry FILE or --input FILE")
+            return from_bbox(self.bbox) if self.bbox is not None else from_geometry(self.geometry)
+        whole = named(self.region)
+        if self.geometry is not None:
+            return from_geometry(self.geometry, within=whole)
+        return whole if self.bbox is None else whole.part(self.bbox)
+
+    @property
+    def when(self) -> Period:
+        """The composite's period; ValueError where none or two are named."""
+        if (self.month is None) == (self.period is None):
+            raise ValueError("give either --month YYYY-MM or --period FIRST LAST (days), the time of the composite")
+        return Month.parse(self.month).period if self.month is not None else Period.between(*self.period)
+
+
+@dataclass(frozen=True)
+class _How:
+    workers: int
+    overwrite: bool
+    progress: bool
+
+
+def _checked_out(out: str | os.PathLike[str]) -> Path:
+    path = Path(out)
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        raise ValueError(f"--out {path}: a map is a GeoTIFF, give a name that ends in .tif")
+    if path.is_dir():
+        raise ValueError(f"--out {path} is a folder: give the name of a file in it, such as {path / 'map.tif'}")
+    return path
+
+
+def _opened(request: _Request, trained: Checkpoint) -> Source:
+    if request.input is None:
+        from inference.composite import open_composite
+
+        area, when = request.area, request.when  # mistakes are told before a server is asked
+        return open_composite(area, when, trained, project=request.project, catalog=request.catalog)
+    others = (request.region, request.bbox, request.geometry, request.month, request.period)
+    if any(value is not None for value in others):
+        raise ValueError("--input maps a file as it is: leave --region, --bbox, --geometry, --month and --period out")
+    return open_geotiff(request.input, trained.bands, trained.backscatter)
+
+
+def _mapped(source: Source, trained: Checkpoint, out: Path, how: _How) -> MapReport:
+    begun = time.monotonic()
+    legend = Legend.of(trained.classes, trained.thresholds)
+    info = cog.MapInfo(_finer(source.geobox, trained.scale), legend, _tags(source, trained))
+    if job.check_existing(out, info.tags, overwrite=how.overwrite):
+        return _report(info, out, cog.counts_of(out), already_there=True)
+    found = step_warnings(source.geobox, TRAINED_STEP_M)
+    with rasterio.Env(GDAL_CACHEMAX=source.cache_bytes), job.started(out, _settings(source, trained)) as folder:
+        source.keep_in(folder / job.BLOCKS)
+        found += range_warnings(source, trained.bands)
+        for text in found:
+            warnings.warn(text, stacklevel=4)
+        rows = cog.RowsFile(folder / job.ROWS, source.geobox.shape[1] * trained.scale)
+        resumed = _finish_rows(source, trained, rows, how)
+        counts = cog.write(rows, info, out)
+    seconds = time.monotonic() - begun
+    return _report(info, out, counts, seconds=seconds, resumed_rows=resumed, warnings=tuple(found))
+
+
+def _finish_rows(source: Source, trained: Checkpoint, rows: cog.RowsFile, how: _How) -> int:
+    """Maps the rows that are not there yet; how many were."""
+    height, width = source.geobox.shape
+    done = rows.rows // trained.scale
+    rows.keep(done * trained.scale)
+    if done < height:
+        tune_cpu()
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        legend = Legend.of(trained.classes, trained.thresholds)
+        predictor = Predictor(trained.build().to(device), len(trained.bands), trained.scale, legend, device)
+        grid = Grid(height, width, Lattice(trained.window, trained.lattice, *source.origin))
+        read = normalised(source, lambda raster: normalise(raster.values_BHW, raster.valid_BHW, trained.bands))
+        pieces = predict(predictor, read, grid, rows=range(done, height), workers=how.workers)
+        bar = tqdm(total=height, initial=done, unit="row", desc="map", disable=not how.progress)
+        with bar, closing(pieces), WriteBehind(rows.append) as behind:
+            for piece in pieces:
+                behind.put(piece.values_2HW)
+                bar.update(piece.count)
+    return done
+
+
+def _finer(geobox: GeoBox, scale: int) -> GeoBox:
+    """The same ground with `scale` x `scale` pixels for each."""
+    height, width = geobox.shape
+    return GeoBox((height * scale, width * scale), geobox.affine * Affine.scale(1 / scale), geobox.crs)
+
+
+def _settings(source: Source, trained: Checkpoint) -> dict[str, Any]:
+    """All that decides the map's pixels: equal settings, equal map."""
+    return {
+        "version": VERSION,
+        "checkpoint": trained.fingerprint,
+        "pixels": source.identity,
+        "grid": [str(source.geobox.crs), list(source.geobox.affine)[:6], list(source.geobox.shape)],
+        "origin": list(source.origin),
+    }
+
+
+def _tags(source: Source, trained: Checkpoint) -> dict[str, str]:
+    """The file's metadata (formats.md section 4), no clock times and no paths."""
+    simulated = {"input": source.tags.get("simulated") == "true", "training": trained.simulated}
+    parts = [name for name, so in simulated.items() if so]
+    about = {
+        "model": trained.model,
+        "checkpoint": trained.fingerprint,
+        "classes": ",".join(trained.classes),
+        "backscatter": trained.backscatter,
+        "simulated": "true" if parts else "false",
+        "licence": source.tags.get("licence", "unknown: see the input's own"),
+        job.SETTINGS_TAG: job.fingerprint(_settings(source, trained)),
+    }
+    if parts:
+        about["simulated_parts"] = ", ".join(parts)
+    if len(trained.classes) == 2:
+        about["threshold"] = f"{Legend.of(trained.classes, trained.thresholds).threshold:g}"
+    return dict(source.tags) | about
+
+
+def _report(info: cog.MapInfo, out: Path, counts: np.ndarray, **rest: Any) -> MapReport:
+    known = int(counts.sum() - counts[UNKNOWN])
+    impervious = int(counts[info.legend.impervious])
+    values = {name: int(counts[value]) for value, name in enumerate(info.legend.names)}
+    how = {"seconds": 0.0, "resumed_rows": 0, "already_there": False, "warnings": ()} | rest
+    return MapReport(
+        path=out,
+        shape=(info.geobox.shape[0], info.geobox.shape[1]),
+        step_m=step_m(info.geobox),
+        counts=values,
+        known_share=known / max(int(counts.sum()), 1),
+        impervious_share=impervious / max(known, 1),
+        simulated=info.tags["simulated"] == "true",
+        **how,
+    )

@@ -1,0 +1,111 @@
+"""Threads that keep order: read ahead, compute beside, and hand over as if one thread had done it."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_END = object()
+
+
+def read_ahead(items: Iterable[T], depth: int = 1) -> Iterator[T]:
+    """The same items, made in a thread of their own up to `depth` before they are asked for; its errors come here."""
+    ready: queue.Queue = queue.Queue(maxsize=depth)
+    stop = threading.Event()
+
+    def offer(item: object) -> bool:
+        while not stop.is_set():
+            try:
+                ready.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def work() -> None:
+        try:
+            for item in items:
+                if not offer((item, None)):
+                    return
+            offer((_END, None))
+        except BaseException as error:
+            offer((_END, error))
+
+    thread = threading.Thread(target=work, name="read-ahead", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = ready.get()
+            if error is not None:
+                raise error
+            if item is _END:
+                return
+            yield item
+    finally:
+        stop.set()
+        thread.join()
+
+
+def in_order(pool: Executor, function: Callable[[T], R], jobs: Iterable[T], ahead: int) -> Iterator[tuple[T, R]]:
+    """Each job with its result, in the jobs' order, at most `ahead` under way at once."""
+    pending: deque[tuple[T, Future[R]]] = deque()
+    try:
+        for job in jobs:
+            pending.append((job, pool.submit(function, job)))
+            while len(pending) > ahead or (pending and pending[0][1].done()):
+                yield _taken(pending)
+        while pending:
+            yield _taken(pending)
+    finally:
+        for _, future in pending:
+            future.cancel()
+
+
+class WriteBehind:
+    """Calls `write(item)` in a thread of its own, in order; an error there is raised at the next call or at the end."""
+
+    def __init__(self, write: Callable[[T], None], depth: int = 2) -> None:
+        self._write = write
+        self._waiting: queue.Queue = queue.Queue(maxsize=depth)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="write-behind", daemon=True)
+
+    def __enter__(self) -> WriteBehind:
+        self._thread.start()
+        return self
+
+    def put(self, item: T) -> None:
+        """Hands an item over; waits while `depth` items are not written yet."""
+        self._raise()
+        self._waiting.put(item)
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        self._waiting.put(_END)
+        self._thread.join()
+        if kind is None:
+            self._raise()
+
+    def _work(self) -> None:
+        while (item := self._waiting.get()) is not _END:
+            if self._error is not None:
+                continue  # keep emptying, so that put() never waits for ever
+            try:
+                self._write(item)
+            except BaseException as error:
+                self._error = error
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+
+def _taken(pending: deque[tuple[T, Future[R]]]) -> tuple[T, R]:
+    job, future = pending.popleft()
+    return job, future.result()

@@ -1,0 +1,195 @@
+"""What is mapped: pixels in physical units, read by windows; here from a GeoTIFF (composite.py has the other)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import rasterio
+from odc.geo.geobox import GeoBox
+from rasterio.errors import RasterioError
+from rasterio.windows import Window as RioWindow
+
+from gee_export.console import Fault
+from gee_export.grid import Raster, Window, crop
+from inference.lattice import offset_from_crs_origin
+
+CACHE_LIMIT_BYTES = 512 << 20
+CACHE_SMALLEST_BYTES = 32 << 20
+
+
+class Source(Protocol):
+    """Pixels to map. `origin` is the row and column of the first pixel on the lattice that windows are fixed to.
+
+    `identity` names the pixels (equal identities have equal pixels); `tags` go into the map's metadata.
+    """
+
+    bands: tuple[str, ...]
+    geobox: GeoBox
+    origin: tuple[int, int]
+    identity: str
+    tags: Mapping[str, str]
+    cache_bytes: int
+
+    def keep_in(self, folder: Path) -> None:
+        """Called once before the first read: a folder for pixels that would cost time to get again."""
+        ...
+
+    def read(self, window: Window) -> Raster:
+        """The window's pixels in physical units; the window lies inside the grid."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class GeoTiffSource:
+    """A GeoTIFF's bands by name, in physical units: pixel x scale + offset, by the file's own tags.
+
+    Not safe for two threads at once. Made by `open_geotiff`, which checks the file.
+    """
+
+    def __init__(self, dataset: rasterio.DatasetReader, bands: Mapping[str, int], path: Path) -> None:
+        self._dataset = dataset
+        self._numbers = list(bands.values())
+        self._scales = _column([dataset.scales[n - 1] for n in self._numbers])
+        self._offsets = _column([dataset.offsets[n - 1] for n in self._numbers])
+        self.path = path
+        self.bands = tuple(bands)
+        self.geobox = GeoBox((dataset.height, dataset.width), dataset.transform, dataset.crs.to_wkt())
+        self.origin = offset_from_crs_origin(dataset.transform)
+        stat = os.stat(path)
+        self.identity = f"{path.name} ({stat.st_size} bytes, changed {stat.st_mtime_ns})"
+        carried = {name: text for name, text in dataset.tags().items() if name in CARRIED_TAGS}
+        self.tags = {"input": path.name, **carried}
+
+    def read(self, window: Window) -> Raster:
+        """The window in physical units; no-data, masks and values that are not finite are marked, never numbers."""
+        where = RioWindow(window.col, window.row, window.width, window.height)
+        try:
+            stored = self._dataset.read(self._numbers, window=where)
+            valid_BHW = self._dataset.read_masks(self._numbers, window=where) != 0
+        except RasterioError as error:
+            rows = f"rows {window.row} to {window.row_end}"
+            raise Fault(f"{self.path} is damaged at {rows} ({error}): copy it anew") from error
+        values_BHW = stored.astype(np.float32) if self._plain else self._physical(stored)
+        if stored.dtype.kind == "f":
+            valid_BHW &= np.isfinite(stored)
+            values_BHW[~valid_BHW] = 0
+        return Raster(crop(self.geobox, window), self.bands, values_BHW, valid_BHW)
+
+    def keep_in(self, folder: Path) -> None:
+        """Nothing: the file itself is near enough."""
+
+    def close(self) -> None:
+        self._dataset.close()
+
+    @property
+    def cache_bytes(self) -> int:
+        """What GDAL's block cache must hold so that rows read one after another decode each block once."""
+        rows, cols = self._dataset.block_shapes[0]
+        across = -(-self._dataset.width // cols) + 1
+        item = np.dtype(self._dataset.dtypes[0]).itemsize
+        needed = across * rows * cols * item * self._dataset.count * 5 // 4
+        return min(max(needed, CACHE_SMALLEST_BYTES), CACHE_LIMIT_BYTES)
+
+    @property
+    def _plain(self) -> bool:
+        return bool((self._scales == 1).all() and (self._offsets == 0).all())
+
+    def _physical(self, stored: np.ndarray) -> np.ndarray:
+        """float64 in between, so that 1234 x 1e-4 is the float32 nearest to 0.1234, as a dataset's reader gives it."""
+        return (stored * self._scales + self._offsets).astype(np.float32)
+
+
+CARRIED_TAGS = ("period", "scenes", "simulated", "licence", "backscatter")
+
+
+def open_geotiff(path: str | os.PathLike[str], bands: Sequence[Any], backscatter: str | None = None) -> GeoTiffSource:
+    """The file as a source of `bands` (name and unit each, as a checkpoint has them), in that order.
+
+    Bands are found by their descriptions. ValueError: no such file, no CRS, bands missing or named twice, integers
+    without a scale tag, or backscatter of the other kind (tag `backscatter`: sigma0 or gamma0).
+    """
+    path = Path(path)
+    dataset = _open(path)
+    try:
+        _check_place(dataset, path)
+        numbers = _numbers(dataset, path, [band.name for band in bands])
+        for band in bands:
+            _check_unit(dataset, path, band, numbers[band.name])
+        _check_backscatter(dataset, path, backscatter)
+        return GeoTiffSource(dataset, numbers, path)
+    except BaseException:
+        dataset.close()
+        raise
+
+
+def same_band(name: str) -> str:
+    """The spelling that band names are compared by: B02, b2 and B2 are one band."""
+    text = name.strip().upper()
+    return f"B{text[2:]}" if len(text) > 2 and text.startswith("B0") else text
+
+
+def _open(path: Path) -> rasterio.DatasetReader:
+    if not path.is_file():
+        raise ValueError(f"input {path}: no such file")
+    try:
+        return rasterio.open(path)
+    except RasterioError as error:
+        raise ValueError(f"input {path} is not a raster that GDAL can read ({error}); give a GeoTIFF") from error
+
+
+def _check_place(dataset: rasterio.DatasetReader, path: Path) -> None:
+    if dataset.crs is None or dataset.transform.is_identity:
+        lacks = "coordinate reference system (CRS)" if dataset.crs is None else "geotransform"
+        raise ValueError(
+            f"input {path} has no {lacks}, so its map would lie nowhere: assign it, for example with "
+            "`gdal_edit.py -a_srs EPSG:32650 -a_ullr ULX ULY LRX LRY FILE`"
+        )
+
+
+def _numbers(dataset: rasterio.DatasetReader, path: Path, wanted: Sequence[str]) -> dict[str, int]:
+    """Band numbers (from 1) by wanted name."""
+    held: dict[str, int] = {}
+    for number, text in enumerate(dataset.descriptions, start=1):
+        if text and held.setdefault(same_band(text), number) != number:
+            raise ValueError(f"input {path} has two bands named {text}: rename one, bands are found by name")
+    missing = [name for name in wanted if same_band(name) not in held]
+    if missing:
+        there = ", ".join(text or "(unnamed)" for text in dataset.descriptions)
+        raise ValueError(
+            f"input {path} lacks {_bands(missing)} that the checkpoint needs ({', '.join(wanted)}); it has {there}: "
+            "add them, or name its bands by description (rasterio: dataset.descriptions = (...))"
+        )
+    return {name: held[same_band(name)] for name in wanted}
+
+
+def _check_unit(dataset: rasterio.DatasetReader, path: Path, band: Any, number: int) -> None:
+    """Integers carry reflectance and dB only with a scale; without one, x 10,000 and x 100 could only be guessed."""
+    whole = np.dtype(dataset.dtypes[number - 1]).kind in "iu"
+    if whole and dataset.scales[number - 1] == 1 and band.unit.lower() in ("reflectance", "db"):
+        example = "1e-4 for reflectance stored x 10,000" if band.unit.lower() == "reflectance" else "0.01 for dB x 100"
+        raise ValueError(
+            f"input {path}: band {band.name} holds integers without a scale tag, the checkpoint wants {band.unit}: "
+            f"set the scale ({example}; `gdal_edit.py -scale ...`, and -offset where the product has one)"
+        )
+
+
+def _check_backscatter(dataset: rasterio.DatasetReader, path: Path, wanted: str | None) -> None:
+    held = {name.lower(): text for name, text in dataset.tags().items()}.get("backscatter", "").strip().lower()
+    if held and wanted and held != wanted:
+        raise ValueError(
+            f"input {path} holds {held} backscatter, the checkpoint was trained on {wanted}; they differ by about "
+            "0.6 to 1.5 dB on flat ground: convert the file or take a checkpoint of its kind"
+        )
+
+
+def _bands(names: Sequence[str]) -> str:
+    return f"band {names[0]}" if len(names) == 1 else f"bands {', '.join(names)}"
+
+
+def _column(numbers: Sequence[float]) -> np.ndarray:
+    return np.asarray(numbers, dtype=np.float64)[:, None, None]
