@@ -1,0 +1,75 @@
+"""`isamap train`, `isamap evaluate`, `isamap models`: typed functions, thin over `training`'s own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+_Data = Annotated[list[str], typer.Option("--data", help="Patch dataset: a folder or gs://bucket/prefix; may repeat.")]
+_Project = Annotated[str | None, typer.Option("--project", help="Google Cloud project, for gs:// on Google's servers.")]
+
+
+def train(
+    data: _Data,
+    out: Annotated[str, typer.Option("--out", help="The run's folder; an interrupted run in it goes on.")],
+    recipe: Annotated[str, typer.Option("--recipe", help="See `isamap models`.")] = "crofusenet-tiny",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE of the recipe, e.g. epochs=3 batch=16.")
+    ] = None,
+    project: _Project = None,
+) -> None:
+    """Train a network on patch datasets; writes best/ and last/ checkpoints, TensorBoard logs and pictures."""
+    import training
+
+    with _Bucket(data, project) as session:
+        print(training.train(data, recipe, out, settings=_pairs(set_ or []), session=session))
+
+
+def evaluate(
+    checkpoint: Annotated[str, typer.Option("--checkpoint", help="A run's folder, or one checkpoint in it.")],
+    data: _Data,
+    split: Annotated[str, typer.Option("--split", help="train, val or test.")] = "test",
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or gpu.")] = "auto",
+    project: _Project = None,
+) -> None:
+    """Print IoU, PA, UA and F1 per class, OA, MIoU and kappa of a checkpoint on a split."""
+    import training
+
+    with _Bucket([*data, checkpoint], project) as session:
+        print(training.evaluate(checkpoint, data, split, device=device, session=session))
+
+
+def models() -> None:
+    """List the recipes and their networks with exact sizes for the paper's six bands."""
+    from training.listing import table
+
+    print(table())
+
+
+def _pairs(words: Sequence[str]) -> dict[str, str]:
+    """`a=1` words as a dictionary."""
+    for word in words:
+        if "=" not in word.strip("="):
+            raise ValueError(f"--set {word}: expected KEY=VALUE, such as epochs=3")
+    return dict(word.split("=", 1) for word in words)
+
+
+class _Bucket:
+    """A session for gs:// addresses, closed at the end; None where all data lie in folders."""
+
+    def __init__(self, addresses: Sequence[str], project: str | None) -> None:
+        self.needed, self.project = any(address.startswith("gs://") for address in addresses), project
+        self.session: Any = None
+
+    def __enter__(self) -> Any:
+        if self.needed:
+            from gee_export.session import connect
+
+            self.session = connect(self.project)
+        return self.session
+
+    def __exit__(self, *_: object) -> None:
+        if self.session is not None:
+            self.session.close()

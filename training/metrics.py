@@ -1,0 +1,96 @@
+"""Accuracy from confusion counts, by the formulas of S002 eqs. 13-17 and models.md section 3.3."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.losses import UNKNOWN
+
+
+def confusion_counts(predicted: Tensor, label: Tensor, classes: int) -> Tensor:
+    """Pixels by (reference class, predicted class), int64 (classes, classes); unknown labels are left out."""
+    known = label != UNKNOWN
+    reference = label[known].long()
+    if reference.numel() and int(reference.max()) >= classes:
+        raise ValueError(f"label {int(reference.max())} in the data: the network knows classes 0 to {classes - 1} only")
+    pairs = reference * classes + predicted[known].long()
+    return torch.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """Of one class: intersection over union, producer's and user's accuracy, F1; None where nothing defines it."""
+
+    iou: float | None
+    pa: float | None
+    ua: float | None
+    f1: float | None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """All accuracies of a confusion matrix; means are over the classes for which the measure is defined."""
+
+    classes: tuple[ClassScores, ...]
+    oa: float
+    miou: float
+    mean_f1: float
+    kappa: float | None
+
+    def to_json(self, names: Sequence[str]) -> dict[str, float | None]:
+        """Flat and rounded to five digits: iou_impervious, ..., oa, miou, mean_f1, kappa."""
+        flat: dict[str, float | None] = {"miou": self.miou, "oa": self.oa, "mean_f1": self.mean_f1, "kappa": self.kappa}
+        for name, scores in zip(names, self.classes, strict=True):
+            flat |= {f"{key}_{name}": getattr(scores, key) for key in ("iou", "pa", "ua", "f1")}
+        return {key: None if value is None else round(value, 5) for key, value in flat.items()}
+
+
+def scores(confusion: np.ndarray | Tensor) -> Scores:
+    """Accuracies of a confusion matrix with reference rows and predicted columns.
+
+    IoU = TP / (TP + FN + FP); PA = TP / reference; UA = TP / predicted; F1 = 2 TP / (reference + predicted), which is
+    2 PA UA / (PA + UA); kappa = (OA - Pe) / (1 - Pe), Pe = sum of row sum x column sum / N^2.
+    """
+    counts = _checked(np.asarray(confusion))
+    right, reference, predicted = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    per_class = tuple(
+        ClassScores(_ratio(r, a + b - r), _ratio(r, a), _ratio(r, b), _ratio(2 * r, a + b))
+        for r, a, b in zip(right.tolist(), reference.tolist(), predicted.tolist(), strict=True)
+    )
+    total = int(counts.sum())
+    return Scores(
+        classes=per_class,
+        oa=_ratio(int(right.sum()), total) or 0.0,
+        miou=_mean([c.iou for c in per_class]),
+        mean_f1=_mean([c.f1 for c in per_class]),
+        kappa=_kappa(
+            int(right.sum()), sum(a * b for a, b in zip(reference.tolist(), predicted.tolist(), strict=True)), total
+        ),
+    )
+
+
+def _kappa(right: int, chance: int, total: int) -> float | None:
+    """From exact integers: (N x right - chance) / (N^2 - chance); None where chance agreement is certain."""
+    return _ratio(total * right - chance, total * total - chance)
+
+
+def _checked(counts: np.ndarray) -> np.ndarray:
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or not np.issubdtype(counts.dtype, np.integer):
+        raise ValueError(f"confusion of {counts.dtype} {counts.shape}: expected whole counts, as many rows as columns")
+    if counts.size and counts.min() < 0:
+        raise ValueError("confusion with negative counts")
+    return counts.astype(np.int64)
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _mean(values: Sequence[float | None]) -> float:
+    defined = [value for value in values if value is not None]
+    return sum(defined) / len(defined) if defined else 0.0

@@ -1,0 +1,64 @@
+"""Pictures of validation patches: optical, SAR, label and prediction side by side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from training.models.output import is_sar
+
+PERVIOUS_RGB, IMPERVIOUS_RGB, UNKNOWN_RGB = (226, 236, 218), (178, 34, 52), (128, 128, 128)
+GAP_PX = 4
+
+
+def panel(
+    images_BCHW: np.ndarray, labels_BHW: np.ndarray, predicted_BHW: np.ndarray, bands: Sequence[str]
+) -> np.ndarray:
+    """One row a patch (uint8, rows, columns, 3): optical, SAR where there is any, label, prediction.
+
+    images: standardised values, so that 0 is the mean; shown from 2 standard deviations below it to 2 above.
+    """
+    rows = [
+        _row([*_views(image, bands), _classes(label), _classes(predicted)])
+        for image, label, predicted in zip(images_BCHW, labels_BHW, predicted_BHW, strict=True)
+    ]
+    return _row([row.transpose(1, 0, 2) for row in rows]).transpose(1, 0, 2)
+
+
+def save_png(path: Path, picture_HWC: np.ndarray) -> None:
+    """Write the picture whole or not at all."""
+    from matplotlib.image import imsave
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.tmp")
+    imsave(fresh, picture_HWC, format="png")
+    os.replace(fresh, path)
+
+
+def _views(image_CHW: np.ndarray, bands: Sequence[str]) -> list[np.ndarray]:
+    """True colour if its bands are there, else the first optical band; VV or the first SAR band."""
+    optical = [i for i, name in enumerate(bands) if not is_sar(name)]
+    sar = [i for i, name in enumerate(bands) if is_sar(name)]
+    names = list(bands)
+    colour = [names.index(name) for name in ("B4", "B3", "B2")] if {"B4", "B3", "B2"} <= set(names) else optical[:1]
+    return [_stretched(image_CHW[channels]) for channels in (colour, sar[:1]) if channels]
+
+
+def _stretched(values_CHW: np.ndarray) -> np.ndarray:
+    grey = (np.clip((values_CHW + 2) / 4, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
+    return np.broadcast_to(grey, (*grey.shape[:2], 3))
+
+
+def _classes(label_HW: np.ndarray) -> np.ndarray:
+    colours = np.full((256, 3), UNKNOWN_RGB, dtype=np.uint8)
+    colours[0], colours[1] = PERVIOUS_RGB, IMPERVIOUS_RGB
+    return colours[label_HW]
+
+
+def _row(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Pictures of equal height beside each other with a white gap."""
+    gap = np.full((parts[0].shape[0], GAP_PX, 3), 255, dtype=np.uint8)
+    return np.concatenate([piece for part in parts for piece in (part, gap)][:-1], axis=1)
