@@ -24,8 +24,8 @@ from inference.checks import range_warnings, step_m, step_warnings
 from inference.lattice import Lattice
 from inference.legend import UNKNOWN, Legend
 from inference.parallel import WriteBehind
-from inference.predict import Grid, Predictor, normalised, predict
-from inference.source import Source, open_geotiff
+from inference.predict import Grid, Predictor, Rows, normalised, predict
+from inference.source import Source, open_geotiff, period_tags
 from training.checkpoint import Checkpoint, load, normalise
 from training.cpu import tune_cpu
 
@@ -82,10 +82,11 @@ def map_region(
 ) -> MapReport:
     """A COG of impervious surface and its probability (formats.md section 4), and a report.
 
-    Either `input`, a GeoTIFF whose band descriptions hold the checkpoint's bands, or an area (region, bbox, geometry)
-    and a month ("2020-06") or period (first and last day), composed by Earth Engine (`project`) or by the local engine
-    (`catalog`) with the checkpoint's own settings. Interrupted, the same call goes on; done, it does nothing; a map of
-    other settings is replaced only with `overwrite`. Pixels with a missing band are 255.
+    Either `input`, a GeoTIFF whose band descriptions hold the checkpoint's bands (a month or period then only says
+    when it was taken), or an area (region, bbox, geometry) and a month ("2020-06") or period (first and last day),
+    composed by Earth Engine (`project`) or by the local engine (`catalog`) with the checkpoint's own settings.
+    Interrupted, the same call goes on; done, it does nothing; a map of other settings is replaced only with
+    `overwrite`. Pixels with a missing band are 255.
 
     ValueError: the user's mistakes, each with its remedy. Fault: server, disk or file.
     """
@@ -153,10 +154,12 @@ def _opened(request: _Request, trained: Checkpoint) -> Source:
 
         area, when = request.area, request.when  # mistakes are told before a server is asked
         return open_composite(area, when, trained, project=request.project, catalog=request.catalog)
-    others = (request.region, request.bbox, request.geometry, request.month, request.period)
-    if any(value is not None for value in others):
-        raise ValueError("--input maps a file as it is: leave --region, --bbox, --geometry, --month and --period out")
-    return open_geotiff(request.input, trained.bands, trained.backscatter)
+    if any(value is not None for value in (request.region, request.bbox, request.geometry)):
+        raise ValueError("--input maps a file as it is: leave --region, --bbox and --geometry out")
+    source = open_geotiff(request.input, trained.bands, trained.backscatter)
+    if request.month is not None or request.period is not None:
+        source.tags |= period_tags(request.when)
+    return source
 
 
 def _mapped(source: Source, trained: Checkpoint, out: Path, how: _How) -> MapReport:
@@ -168,7 +171,7 @@ def _mapped(source: Source, trained: Checkpoint, out: Path, how: _How) -> MapRep
     found = step_warnings(source.geobox, TRAINED_STEP_M)
     with rasterio.Env(GDAL_CACHEMAX=source.cache_bytes), job.started(out, _settings(source, trained)) as folder:
         source.keep_in(folder / job.BLOCKS)
-        found += range_warnings(source, trained.bands)
+        found += range_warnings(source, trained.bands) if source.foreign else []
         for text in found:
             warnings.warn(text, stacklevel=4)
         rows = cog.RowsFile(folder / job.ROWS, source.geobox.shape[1] * trained.scale)
@@ -191,10 +194,15 @@ def _finish_rows(source: Source, trained: Checkpoint, rows: cog.RowsFile, how: _
         grid = Grid(height, width, Lattice(trained.window, trained.lattice, *source.origin))
         read = normalised(source, lambda raster: normalise(raster.values_BHW, raster.valid_BHW, trained.bands))
         pieces = predict(predictor, read, grid, rows=range(done, height), workers=how.workers)
+
+        def write(piece: Rows) -> None:
+            rows.append(piece.values_2HW)
+            source.release(piece.row + piece.count - trained.window)
+
         bar = tqdm(total=height, initial=done, unit="row", desc="map", disable=not how.progress)
-        with bar, closing(pieces), WriteBehind(rows.append) as behind:
+        with bar, closing(pieces), WriteBehind(write) as behind:
             for piece in pieces:
-                behind.put(piece.values_2HW)
+                behind.put(piece)
                 bar.update(piece.count)
     return done
 

@@ -15,6 +15,7 @@ from rasterio.windows import Window as RioWindow
 
 from gee_export.console import Fault
 from gee_export.grid import Raster, Window, crop
+from gee_export.regions import Period
 from inference.lattice import offset_from_crs_origin
 
 CACHE_LIMIT_BYTES = 512 << 20
@@ -33,6 +34,7 @@ class Source(Protocol):
     identity: str
     tags: Mapping[str, str]
     cache_bytes: int
+    foreign: bool  # whether its units are somebody else's word, to be checked against training's range
 
     def keep_in(self, folder: Path) -> None:
         """Called once before the first read: a folder for pixels that would cost time to get again."""
@@ -40,6 +42,10 @@ class Source(Protocol):
 
     def read(self, window: Window) -> Raster:
         """The window's pixels in physical units; the window lies inside the grid."""
+        ...
+
+    def release(self, row: int) -> None:
+        """Rows above `row` will not be read again, also not by a later call of an interrupted map."""
         ...
 
     def close(self) -> None: ...
@@ -50,6 +56,8 @@ class GeoTiffSource:
 
     Not safe for two threads at once. Made by `open_geotiff`, which checks the file.
     """
+
+    foreign = True
 
     def __init__(self, dataset: rasterio.DatasetReader, bands: Mapping[str, int], path: Path) -> None:
         self._dataset = dataset
@@ -83,6 +91,9 @@ class GeoTiffSource:
     def keep_in(self, folder: Path) -> None:
         """Nothing: the file itself is near enough."""
 
+    def release(self, row: int) -> None:
+        """Nothing to release."""
+
     def close(self) -> None:
         self._dataset.close()
 
@@ -104,7 +115,7 @@ class GeoTiffSource:
         return (stored * self._scales + self._offsets).astype(np.float32)
 
 
-CARRIED_TAGS = ("period", "scenes", "simulated", "licence", "backscatter")
+CARRIED_TAGS = ("period", "period_start", "period_end", "scenes", "simulated", "licence", "backscatter")
 
 
 def open_geotiff(path: str | os.PathLike[str], bands: Sequence[Any], backscatter: str | None = None) -> GeoTiffSource:
@@ -125,6 +136,11 @@ def open_geotiff(path: str | os.PathLike[str], bands: Sequence[Any], backscatter
     except BaseException:
         dataset.close()
         raise
+
+
+def period_tags(period: Period) -> dict[str, str]:
+    """When the pixels were taken, in words and as the first day and the day after the last."""
+    return {"period": str(period), "period_start": period.start.isoformat(), "period_end": period.end.isoformat()}
 
 
 def same_band(name: str) -> str:

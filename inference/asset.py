@@ -1,0 +1,285 @@
+"""A map as an Earth Engine image asset: uploaded once, ingested, checked, and the lines that show it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from gee_export.console import Fault
+from inference import manifest
+from inference.legend import PROB_STEPS, Legend
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Bucket
+
+    from gee_export.session import Session
+
+LOCAL_BUCKET = "isamap-maps"
+FIRST_WAIT_S, LONGEST_WAIT_S, WAIT_GROWTH = 0.1, 30.0, 1.5
+READ_BYTES = 8 << 20
+MAP_ZOOM = 12
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a file holds, in numbers that a bucket and an asset remember."""
+
+    size: int
+    sha256: str
+    crc32c: str
+
+    @classmethod
+    def of(cls, path: Path) -> Content:
+        """Read once, in pieces."""
+        import google_crc32c
+
+        sha256, crc32c, size = hashlib.sha256(), google_crc32c.Checksum(), 0
+        with path.open("rb") as file:
+            while piece := file.read(READ_BYTES):
+                sha256.update(piece)
+                crc32c.update(piece)
+                size += len(piece)
+        return cls(size, sha256.hexdigest(), base64.b64encode(crc32c.digest()).decode())
+
+
+@dataclass(frozen=True)
+class PublishReport:
+    """The asset, where its pixels were uploaded, and how to look at it; printed as instructions."""
+
+    asset: str
+    uri: str
+    already_there: bool
+    simulated: bool
+    javascript: str
+    python: str
+
+    def __str__(self) -> str:
+        state = "already there with this content" if self.already_there else f"made from {self.uri}"
+        lines = [f"asset {self.asset}: {state}"]
+        if self.simulated:
+            lines.append("simulated: its property `simulated` says so")
+        shown = f"\nCode Editor (https://code.earthengine.google.com):\n{self.javascript}\n\nPython:\n{self.python}"
+        return "\n".join([*lines, shown])
+
+
+def publish(
+    path: str | os.PathLike[str],
+    *,
+    asset: str,
+    project: str | None = None,
+    bucket: str | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> PublishReport:
+    """The map as an image asset: copied to the bucket under a name made of its content, ingested, waited for.
+
+    project: Google's servers (which need `bucket`), else the local engine. The same content again does nothing;
+    other content under the name is refused unless `overwrite`. ValueError: the user's mistakes. Fault: the server's.
+    """
+    held = manifest.open_map(path)
+    manifest.check_asset_name(asset)
+    content = Content.of(held.path)
+    if content.size > manifest.FILE_LIMIT_BYTES:
+        raise ValueError(
+            f"{path} has {content.size:,} bytes, Earth Engine takes files to {manifest.FILE_LIMIT_BYTES:,}"
+        )
+    with _clear_errors():
+        session = _connected(project, bucket)
+        there = _existing(asset, content, overwrite=overwrite)
+        if there is None or there != content.sha256:
+            target = _bucket(session, bucket or LOCAL_BUCKET)
+            uri = _upload(held.path, content, target, progress=progress)
+            _ingest(manifest.build(held, asset, uri, content.sha256), overwrite=overwrite, progress=progress)
+            return _report(held, asset, uri, already_there=False)
+    return _report(held, asset, "", already_there=True)
+
+
+def javascript(asset: str, legend: Legend) -> str:
+    """Lines for the Code Editor that centre on the asset and draw it in its colours."""
+    palette = ", ".join(f"'{colour}'" for colour in legend.colours)
+    return "\n".join(
+        [
+            f"var map = ee.Image('{asset}');",
+            f"Map.centerObject(map, {MAP_ZOOM});",
+            f"Map.addLayer(map.select('{legend.band}'), "
+            f"{{min: 0, max: {len(legend.names) - 1}, palette: [{palette}]}}, '{legend.band}');",
+            f"Map.addLayer(map.select('prob').divide({PROB_STEPS}), "
+            "{min: 0, max: 1, palette: ['ffffff', 'e31a1c']}, 'probability', false);",
+        ]
+    )
+
+
+def python(asset: str, legend: Legend) -> str:
+    """The same for geemap."""
+    palette = ", ".join(f'"{colour}"' for colour in legend.colours)
+    return "\n".join(
+        [
+            "import ee, geemap  # after gee_export.session.connect(), or ee.Initialize(project=...)",
+            "view = geemap.Map()",
+            f'image = ee.Image("{asset}")',
+            f"view.center_object(image, {MAP_ZOOM})",
+            f'view.add_layer(image.select("{legend.band}"), '
+            f'{{"min": 0, "max": {len(legend.names) - 1}, "palette": [{palette}]}}, "{legend.band}")',
+        ]
+    )
+
+
+def _report(held: manifest.MapFile, asset: str, uri: str, *, already_there: bool) -> PublishReport:
+    simulated = held.tags.get("simulated") == "true"
+    lines = javascript(asset, held.legend), python(asset, held.legend)
+    return PublishReport(asset, uri, already_there, simulated, *lines)
+
+
+def _connected(project: str | None, bucket: str | None) -> Session:
+    from gee_export.session import LOCAL, connect
+
+    if project not in (None, "", LOCAL) and not bucket:
+        raise ValueError(
+            "Earth Engine ingests from Cloud Storage: give --bucket NAME, a bucket that you may write to "
+            "(`isamap check --project P --bucket NAME` tests it)"
+        )
+    return connect(project)
+
+
+def _existing(asset: str, content: Content, *, overwrite: bool) -> str | None:
+    """The content hash of the asset that is there, or None; ValueError where it is in the way."""
+    import ee
+
+    info = ee.data.getInfo(asset)
+    if info is None:
+        return None
+    if info.get("type") != "IMAGE":
+        raise ValueError(f"asset {asset} is a {info.get('type', 'thing')} already: choose another name")
+    held = str(info.get("properties", {}).get(manifest.CONTENT_PROPERTY, "unknown content"))
+    if held != content.sha256 and not overwrite:
+        raise ValueError(
+            f"asset {asset} exists with other content ({held[:12]}, this map is {content.sha256[:12]}): "
+            "choose another --asset, or replace it with --overwrite"
+        )
+    return held
+
+
+def _bucket(session: Session, name: str) -> Bucket:
+    """The bucket; made on the local engine, where nobody else would."""
+    from google.api_core.exceptions import Conflict
+
+    bucket = session.storage_client().bucket(name)
+    if bucket.exists():
+        return bucket
+    if not session.is_local:
+        raise ValueError(f"bucket {name!r} does not exist: create it, or give another --bucket")
+    with suppress(Conflict):  # another process made it in between
+        bucket.create()
+    return bucket
+
+
+def _upload(path: Path, content: Content, bucket: Bucket, *, progress: bool) -> str:
+    """gs:// address of the file's content, uploaded unless it is there.
+
+    Named by its content and written only where nothing is, so that neither a repeated request nor another process can
+    change what an asset was made from; a 412 with equal size and crc32c is our own success (earth-engine.md 4.1).
+    """
+    from google.api_core.exceptions import PreconditionFailed
+
+    name = f"isamap/{path.stem}-{content.sha256[:16]}.tif"
+    blob = bucket.blob(name)
+    bar = {"total": content.size, "unit": "B", "unit_scale": True, "desc": "upload", "disable": not progress}
+    try:
+        with path.open("rb") as file, tqdm.wrapattr(file, "read", **bar) as counted:
+            blob.upload_from_file(
+                counted, size=content.size, content_type="image/tiff", if_generation_match=0, checksum="crc32c"
+            )
+    except PreconditionFailed as error:
+        there = bucket.get_blob(name)
+        if there is None or there.size != content.size or there.crc32c != content.crc32c:
+            raise Fault(f"gs://{bucket.name}/{name} holds other content than its name says: remove it") from error
+    return f"gs://{bucket.name}/{name}"
+
+
+def _ingest(wanted: Mapping[str, Any], *, overwrite: bool, progress: bool) -> None:
+    """Starts the ingestion and waits for it; Fault with the server's reason where it fails."""
+    import ee
+
+    manifest.check(wanted)
+    _make_parents(wanted["name"])
+    request_id = ee.data.newTaskId(1)[0]  # makes a repeated request harmless
+    started = ee.data.startIngestion(request_id, dict(wanted), overwrite)
+    operation = _wait(started["name"], progress=progress)
+    if "error" in operation:
+        reason = operation["error"].get("message", "no reason given")
+        if _content_of(wanted["name"]) == wanted["properties"][manifest.CONTENT_PROPERTY]:
+            return  # an earlier, interrupted command had started the same ingestion
+        raise Fault(f"ingestion of {wanted['name']} failed: {reason}")
+    if _content_of(wanted["name"]) != wanted["properties"][manifest.CONTENT_PROPERTY]:
+        raise Fault(f"{wanted['name']} was ingested, but the asset holds other content: somebody wrote it meanwhile")
+
+
+def _make_parents(asset: str) -> None:
+    """Folders above the asset; ValueError where an image stands in their place."""
+    import ee
+
+    parts = asset.split("/")
+    for depth in range(4, len(parts)):
+        parent = "/".join(parts[:depth])
+        info = ee.data.getInfo(parent)
+        if info is None:
+            _make_folder(parent)
+        elif info.get("type") not in ("FOLDER", "IMAGE_COLLECTION"):
+            raise ValueError(f"asset {parent} is a {info.get('type', 'thing')}, no folder: choose another --asset")
+
+
+def _make_folder(asset: str) -> None:
+    import ee
+
+    try:
+        ee.data.createAsset({"type": "FOLDER"}, asset)
+    except ee.EEException:
+        if ee.data.getInfo(asset) is None:  # unless another process made it in between
+            raise
+
+
+def _content_of(asset: str) -> str | None:
+    import ee
+
+    info = ee.data.getInfo(asset) or {}
+    return info.get("properties", {}).get(manifest.CONTENT_PROPERTY)
+
+
+def _wait(name: str, *, progress: bool) -> Mapping[str, Any]:
+    """The operation once it is done, asked for less and less often."""
+    import ee
+
+    wait_s = FIRST_WAIT_S
+    bar_format = "{desc}: {elapsed} {postfix}"
+    with tqdm(desc="ingest", bar_format=bar_format, disable=not progress) as bar:
+        while not (operation := ee.data.getOperation(name)).get("done"):
+            state = operation.get("metadata", {})
+            bar.set_postfix_str(f"{state.get('state', 'PENDING')} {float(state.get('progress', 0)):.0%} ({name})")
+            time.sleep(wait_s)
+            wait_s = min(wait_s * WAIT_GROWTH, LONGEST_WAIT_S)
+        bar.set_postfix_str("done")
+    return operation
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """Errors of the two clients as Faults with their own words."""
+    import ee
+    from google.api_core.exceptions import GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError
+
+    try:
+        yield
+    except ee.EEException as error:
+        raise Fault(f"Earth Engine refuses: {error}; `isamap check` tests rights and settings") from error
+    except (GoogleAPIError, GoogleAuthError) as error:
+        raise Fault(f"Cloud Storage refuses: {error}; `isamap check` tests rights and settings") from error

@@ -1,0 +1,75 @@
+"""`isamap map`, `isamap publish`, `isamap view`: typed functions, thin over `inference`'s own."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Annotated
+
+import typer
+
+_Project = Annotated[str | None, typer.Option("--project", help="Google Cloud project; without it the local engine.")]
+_Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there with other content.")]
+
+
+def map(
+    checkpoint: Annotated[str, typer.Option("--checkpoint", help="A run's folder, or one checkpoint in it.")],
+    out: Annotated[str, typer.Option("--out", help="The map, a .tif; an interrupted map goes on.")],
+    region: Annotated[str | None, typer.Option("--region", help="See `isamap regions`.")] = None,
+    month: Annotated[str | None, typer.Option("--month", help="YYYY-MM.")] = None,
+    period: Annotated[tuple[str, str] | None, typer.Option("--period", help="First and last day, YYYY-MM-DD.")] = None,
+    bbox: Annotated[
+        tuple[float, float, float, float] | None,
+        typer.Option("--bbox", help="W S E N in degrees; inside --region it keeps the region's grid."),
+    ] = None,
+    geometry: Annotated[str | None, typer.Option("--geometry", help="GeoJSON outline.")] = None,
+    input: Annotated[
+        str | None, typer.Option("--input", help="A GeoTIFF with named bands to map instead of a composite.")
+    ] = None,
+    project: _Project = None,
+    catalog: Annotated[str, typer.Option("--catalog", help="Local engine's images: world, or a folder.")] = "world",
+    workers: Annotated[int, typer.Option("--workers", help="Windows at once; 0: one for each core.")] = 0,
+    overwrite: _Overwrite = False,
+) -> None:
+    """Map a region and month, or a GeoTIFF, as a cloud-optimised GeoTIFF of classes and probabilities."""
+    from inference.map import map_region
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the report repeats them
+        report = map_region(
+            checkpoint,
+            out=out,
+            region=region,
+            month=month,
+            period=period,
+            bbox=bbox,
+            geometry=geometry,
+            input=input,
+            project=project,
+            catalog=catalog,
+            workers=workers,
+            overwrite=overwrite,
+        )
+    print(report)
+
+
+def publish(
+    path: Annotated[str, typer.Argument(metavar="MAP.tif", help="What `isamap map` wrote.")],
+    asset: Annotated[str, typer.Option("--asset", help="projects/PROJECT/assets/FOLDER/NAME.")],
+    project: _Project = None,
+    bucket: Annotated[str | None, typer.Option("--bucket", help="Where Google ingests from; needs --project.")] = None,
+    overwrite: _Overwrite = False,
+) -> None:
+    """Upload a map as an Earth Engine image asset and print the lines that show it."""
+    from inference.asset import publish as publish_map
+
+    print(publish_map(path, asset=asset, project=project, bucket=bucket, overwrite=overwrite))
+
+
+def view(
+    path: Annotated[str, typer.Argument(metavar="MAP.tif", help="What `isamap map` wrote.")],
+    out: Annotated[str, typer.Option("--out", help="The picture, a .png.")],
+) -> None:
+    """Draw a map and its probabilities with legend, scale bar and coordinates."""
+    from inference.picture import view as view_map
+
+    print(view_map(path, out=out))

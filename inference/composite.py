@@ -1,0 +1,251 @@
+"""The composite of a region and period as a source: fetched block by block, kept on disk until the map has passed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from gee_export import composite, pixels, session
+from gee_export.grid import Raster, Window, crop, grid_of, lattice_window
+from gee_export.manifest import NODATA, Band
+from gee_export.regions import Period, Region
+from gee_export.storage import write_whole
+from gee_export.throttle import DEFAULT_WORKERS
+from inference.parallel import read_ahead
+from inference.source import CACHE_SMALLEST_BYTES, period_tags
+
+if TYPE_CHECKING:
+    from training.checkpoint import Checkpoint
+
+BLOCK_PX = 512
+LOCAL_WORKERS = 4  # the local engine computes in this process, on this machine's cores
+LICENCE = "contains modified Copernicus Sentinel data {years}"
+LICENCE_SIMULATED = "simulated by isamap; no third-party data"
+
+
+@dataclass
+class CompositeSource:
+    """A composite's pixels from top to bottom, rounded as a dataset stores them (reflectance 1e-4, dB 0.01).
+
+    Blocks are fetched a row of them ahead, written to the folder given to `keep_in`, and removed on `release`, so an
+    interrupted map fetches nothing twice and a finished part takes no room. Made by `open_composite`.
+    """
+
+    made: composite.Composite
+    region: Region
+    stored: tuple[Band, ...]
+    identity: str
+    tags: dict[str, str]
+    workers: int
+    foreign: bool = field(default=False, init=False)
+    cache_bytes: int = field(default=CACHE_SMALLEST_BYTES, init=False)
+    fetcher: pixels.Fetcher = field(init=False)
+    _folder: Path | None = field(default=None, init=False)
+    _coming: Iterator[_BlockRow] | None = field(default=None, init=False)
+    _held: list[_BlockRow] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self.fetcher = pixels.Fetcher(pixels.Throttle(self.workers))
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        return tuple(band.name for band in self.stored)
+
+    @property
+    def geobox(self) -> GeoBox:
+        return grid_of(self.region)
+
+    @property
+    def origin(self) -> tuple[int, int]:
+        place = lattice_window(self.region)
+        return place.row, place.col
+
+    def keep_in(self, folder: Path) -> None:
+        """Where blocks are kept until the map has passed them."""
+        self._folder = folder
+
+    def read(self, window: Window) -> Raster:
+        """The window in physical units; windows must come from top to bottom. Fault: what the server will not give."""
+        if self._coming is None:
+            self._coming = read_ahead(self._rows_from(window.row))
+        self._held = [row for row in self._held if row.end > window.row]
+        while not self._held or self._held[-1].end < window.row_end:
+            self._held.append(next(self._coming))
+        values_BHW = np.concatenate([row.values_BHW for row in self._held], axis=1)
+        first = window.row - self._held[0].start
+        values_BHW = values_BHW[:, first : first + window.height, window.col : window.col_end]
+        valid_BHW = values_BHW != NODATA
+        return Raster(crop(self.geobox, window), self.bands, self._physical(values_BHW, valid_BHW), valid_BHW)
+
+    def release(self, row: int) -> None:
+        """Rows above `row` are mapped: blocks that lie there are removed."""
+        for block in self._plan():
+            if block.row_end <= row:
+                self._file(block).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        if self._coming is not None:
+            self._coming.close()
+
+    def _physical(self, values_BHW: np.ndarray, valid_BHW: np.ndarray) -> np.ndarray:
+        scales = np.array([band.scale for band in self.stored])[:, None, None]
+        return np.where(valid_BHW, values_BHW * scales, 0).astype(np.float32)
+
+    def _plan(self) -> list[Window]:
+        return pixels.plan(self.geobox.shape, pixels.channels(self.bands), side=BLOCK_PX)
+
+    def _rows_from(self, row: int) -> Iterator[_BlockRow]:
+        """Rows of blocks from the one that holds `row` downwards."""
+        blocks = [block for block in self._plan() if block.row_end > row]
+        for start in sorted({block.row for block in blocks}):
+            yield self._row([block for block in blocks if block.row == start])
+
+    def _row(self, blocks: Sequence[Window]) -> _BlockRow:
+        """One row of blocks: those on disk are read, the others fetched and written."""
+        first, width = blocks[0], self.geobox.shape[1]
+        values_BHW = np.full((len(self.stored), first.height, width), NODATA, np.int16)
+        missing = []
+        for block in blocks:
+            wanted_HW = self._wanted(block)
+            kept = _kept(self._file(block), (len(self.stored), block.height, block.width))
+            if kept is not None:
+                values_BHW[:, :, block.col : block.col_end] = kept
+            elif wanted_HW.any():
+                missing.append((block, wanted_HW))
+        grids = [crop(self.geobox, block) for block, _ in missing]
+        fetched = pixels.stream(self.made.packed, grids, self.bands, workers=self.workers, fetcher=self.fetcher)
+        for number, raster in fetched if missing else ():
+            block, wanted_HW = missing[number]
+            packed_BHW = packed(raster, wanted_HW)
+            write_whole(self._file(block), _npy(packed_BHW))
+            values_BHW[:, :, block.col : block.col_end] = packed_BHW
+        return _BlockRow(first.row, values_BHW)
+
+    def _wanted(self, block: Window) -> np.ndarray:
+        """Pixels of the block whose centres lie in the region's outline."""
+        if self.region.outline is None:
+            return np.ones((block.height, block.width), bool)
+        return inside(self.region, crop(self.geobox, block))
+
+    def _file(self, block: Window) -> Path:
+        if self._folder is None:
+            raise RuntimeError("keep_in() comes before read()")
+        return self._folder / f"r{block.row:06d}_c{block.col:06d}.npy"
+
+
+@dataclass(frozen=True)
+class _BlockRow:
+    """All columns of a few rows, beginning at row `start`; int16, NODATA where missing."""
+
+    start: int
+    values_BHW: np.ndarray
+
+    @property
+    def end(self) -> int:
+        return self.start + self.values_BHW.shape[1]
+
+
+def open_composite(
+    region: Region, period: Period, trained: Checkpoint, *, project: str | None, catalog: str
+) -> CompositeSource:
+    """The composite that the checkpoint was trained on, of another place or time, its bands in the checkpoint's order.
+
+    Connects to Google (project) or to the local engine. ValueError: no scenes, a checkpoint of other data than
+    composites, or backscatter of the other kind.
+    """
+    settings = _settings(trained)
+    stored = {band.name: band for band in settings.stored_bands}
+    missing = [band.name for band in trained.bands if band.name not in stored]
+    if missing:
+        raise ValueError(
+            f"the checkpoint needs {', '.join(missing)}, which composites of its settings lack ({', '.join(stored)}): "
+            "map a file that has them with --input"
+        )
+    connected = session.connect(project, catalog=catalog)
+    made = composite.build(region, period, settings, "none")
+    if made.backscatter and trained.backscatter and made.backscatter != trained.backscatter:
+        raise ValueError(
+            f"the composite holds {made.backscatter} backscatter, the checkpoint was trained on {trained.backscatter}: "
+            "take a checkpoint of its kind"
+        )
+    return CompositeSource(
+        made,
+        region,
+        tuple(stored[band.name] for band in trained.bands),
+        _identity(made, region, settings, connected),
+        _tags(made, region, period, connected),
+        LOCAL_WORKERS if connected.is_local else DEFAULT_WORKERS,
+    )
+
+
+def packed(raster: Raster, wanted_HW: np.ndarray) -> np.ndarray:
+    """Stored numbers of a fetched block, rounded half to even as in a dataset; NODATA where missing or not wanted."""
+    limit = np.iinfo(np.int16)
+    whole_BHW = np.clip(np.rint(raster.values_BHW), limit.min + 1, limit.max)
+    return np.where(raster.valid_BHW & wanted_HW, whole_BHW, NODATA).astype(np.int16)
+
+
+def inside(region: Region, geobox: GeoBox) -> np.ndarray:
+    """Which pixels' centres lie in the region's outline, bool (rows, columns)."""
+    import shapely
+    from pyproj import Transformer
+    from rasterio.features import geometry_mask
+
+    to_grid = Transformer.from_crs(4326, region.epsg, always_xy=True)
+    dense = shapely.segmentize(region.outline, 0.01)  # a straight line in degrees is none in metres
+    outline = shapely.transform(dense, lambda points: np.column_stack(to_grid.transform(*points.T)))
+    return geometry_mask([outline], geobox.shape, geobox.affine, invert=True)
+
+
+def _settings(trained: Checkpoint) -> composite.Settings:
+    if not trained.composite:
+        raise ValueError(
+            "the checkpoint was trained on images of another origin, so it has no composite settings: "
+            "map a file of that kind with --input FILE.tif"
+        )
+    return composite.Settings.from_json(trained.composite)
+
+
+def _identity(
+    made: composite.Composite, region: Region, settings: composite.Settings, connected: session.Session
+) -> str:
+    """Equal for equal pixels: server, catalog, settings, scenes and outline."""
+    outline = None if region.outline is None else hashlib.sha256(region.outline.wkb).hexdigest()
+    facts = [connected.server, connected.catalog, settings.to_json(), {k: list(v) for k, v in made.scenes.items()}]
+    return json.dumps([*facts, outline], sort_keys=True)
+
+
+def _tags(made: composite.Composite, region: Region, period: Period, connected: session.Session) -> dict[str, str]:
+    years = sorted({period.start.year, period.end.year if period.end.timetuple().tm_yday > 1 else period.start.year})
+    return {
+        "region": region.name,
+        **period_tags(period),
+        "scenes": "; ".join(f"{sensor}: {' '.join(ids)}" for sensor, ids in sorted(made.scenes.items())),
+        "source": connected.server,
+        "simulated": "true" if made.simulated else "false",
+        "licence": LICENCE_SIMULATED if made.simulated else LICENCE.format(years="-".join(map(str, years))),
+    }
+
+
+def _kept(file: Path, shape: tuple[int, int, int]) -> np.ndarray | None:
+    """A block's numbers, or None where it is not there or not whole."""
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        values = np.load(file, allow_pickle=False)
+        if values.shape == shape and values.dtype == np.int16:
+            return values
+    return None
+
+
+def _npy(values: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, values)
+    return buffer.getvalue()

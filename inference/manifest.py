@@ -1,0 +1,136 @@
+"""The ingestion manifest of a map, and the rules that Earth Engine would otherwise refuse it by minutes later."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import rasterio
+from rasterio.errors import RasterioError
+
+from inference.job import SETTINGS_TAG
+from inference.legend import PROB_STEPS, UNKNOWN, Legend
+
+# earth-engine.md sections 3.7 and 3.9; https://developers.google.com/earth-engine/guides/image_manifest
+MANIFEST_LIMIT_BYTES = 10 << 20
+FILE_LIMIT_BYTES = 100 << 30
+TEXT_LIMIT = 1000  # of one property; longer ones (scene ids of a large area) stay in the file's tags
+NAME_PART = re.compile(r"[A-Za-z0-9_-]+")
+PROPERTY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+CONTENT_PROPERTY = "content_sha256"
+POLICIES = {"MODE", "MEAN", "SAMPLE", "MIN", "MAX"}
+HIDDEN_TAGS = {"AREA_OR_POINT", "classes", "period_start", "period_end", SETTINGS_TAG}
+
+
+@dataclass(frozen=True)
+class MapFile:
+    """A finished map on disk: its tags and what its bands mean."""
+
+    path: Path
+    tags: Mapping[str, str]
+    legend: Legend
+
+
+def open_map(path: str | Path) -> MapFile:
+    """The map's tags and legend; ValueError for anything that `isamap map` did not write."""
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"map {path}: no such file; make it with `isamap map`")
+    try:
+        with rasterio.open(path) as held:
+            tags, bands, types = held.tags(), held.descriptions, held.dtypes
+    except RasterioError as error:
+        raise ValueError(
+            f"map {path} is not a GeoTIFF ({error}); make it anew with `isamap map --overwrite`"
+        ) from error
+    if SETTINGS_TAG not in tags or "classes" not in tags or bands[1:] != ("prob",) or set(types) != {"uint8"}:
+        raise ValueError(f"{path} is no map of isamap (bands {bands}): give a file that `isamap map` wrote")
+    legend = Legend(tuple(tags["classes"].split(",")), float(tags.get("threshold", 0.5)))
+    return MapFile(path, tags, legend)
+
+
+def check_asset_name(asset: str) -> None:
+    """ValueError for names that Earth Engine refuses: not under assets, or with periods and other characters."""
+    parts = asset.split("/")
+    if len(parts) < 4 or parts[0] != "projects" or parts[2] != "assets":
+        raise ValueError(f"asset {asset!r}: expected projects/PROJECT/assets/NAME, with folders before NAME if wanted")
+    wrong = [part for part in parts[3:] if not NAME_PART.fullmatch(part)]
+    if wrong:
+        better = "/".join(parts[:3] + [re.sub(r"[^A-Za-z0-9_-]+", "_", part).strip("_") or "map" for part in parts[3:]])
+        raise ValueError(
+            f"asset {asset!r}: {wrong[0]!r} may hold only letters, digits, _ and - (periods are refused); try {better}"
+        )
+
+
+def build(held: MapFile, asset: str, uri: str, content_sha256: str) -> dict[str, Any]:
+    """The manifest of a map that lies at `uri` (gs://): MODE pyramid for the class, MEAN for the probability."""
+    policies = {held.legend.band: "MODE", "prob": "MEAN"}
+    missing = {"values": [UNKNOWN]}
+    bands = [
+        {"id": name, "tilesetId": "map", "tilesetBandIndex": place, "pyramidingPolicy": policy, "missingData": missing}
+        for place, (name, policy) in enumerate(policies.items())
+    ]
+    manifest = {
+        "name": asset,
+        "tilesets": [{"id": "map", "sources": [{"uris": [uri]}]}],
+        "bands": bands,
+        "properties": properties(held, content_sha256),
+    }
+    for field, tag in (("startTime", "period_start"), ("endTime", "period_end")):
+        if tag in held.tags:
+            manifest[field] = f"{held.tags[tag]}T00:00:00Z"
+    return manifest
+
+
+def properties(held: MapFile, content_sha256: str) -> dict[str, str | int | float]:
+    """Flat properties; `{band}_class_*` give the Code Editor's default picture (guides/image_visualization)."""
+    legend = held.legend
+    values = {name: text for name, text in held.tags.items() if name not in HIDDEN_TAGS and len(text) <= TEXT_LIMIT}
+    return values | {
+        f"{legend.band}_class_values": ",".join(str(value) for value in range(len(legend.names))),
+        f"{legend.band}_class_names": ",".join(legend.names),
+        f"{legend.band}_class_palette": ",".join(legend.colours),
+        "prob_scale": 1 / PROB_STEPS,
+        CONTENT_PROPERTY: content_sha256,
+    }
+
+
+def check(manifest: Mapping[str, Any]) -> None:
+    """ValueError, naming the rule, for a manifest that the server would refuse."""
+    check_asset_name(manifest["name"])
+    size = len(json.dumps(manifest).encode())
+    if size > MANIFEST_LIMIT_BYTES:
+        raise ValueError(
+            f"the manifest has {size:,} bytes, the limit is {MANIFEST_LIMIT_BYTES:,}: fewer sources are needed"
+        )
+    for tileset in manifest["tilesets"]:
+        for uri in (uri for source in tileset["sources"] for uri in source["uris"]):
+            if not re.fullmatch(r"gs://[^/]+/.+", uri):
+                raise ValueError(
+                    f"source {uri!r}: Earth Engine ingests from Cloud Storage, expected gs://BUCKET/OBJECT"
+                )
+    _check_bands(manifest)
+    for name, value in manifest["properties"].items():
+        if not PROPERTY_NAME.fullmatch(name):
+            raise ValueError(f"property {name!r}: expected a letter, then letters, digits and _")
+        if not isinstance(value, str | int | float) or isinstance(value, bool):
+            raise ValueError(f"property {name} is a {type(value).__name__}: uploads take only text and numbers")
+    if "startTime" in manifest and manifest["startTime"] >= manifest["endTime"]:
+        raise ValueError(f"startTime {manifest['startTime']} is not before endTime {manifest['endTime']}")
+
+
+def _check_bands(manifest: Mapping[str, Any]) -> None:
+    tilesets = {tileset["id"] for tileset in manifest["tilesets"]}
+    for band in manifest["bands"]:
+        if not NAME_PART.fullmatch(band["id"]):
+            raise ValueError(f"band {band['id']!r}: expected letters, digits, _ and -")
+        if band["tilesetId"] not in tilesets:
+            raise ValueError(f"band {band['id']} names tileset {band['tilesetId']!r}, which the manifest lacks")
+        if band["pyramidingPolicy"] not in POLICIES:
+            raise ValueError(f"band {band['id']}: pyramiding {band['pyramidingPolicy']}, expected {sorted(POLICIES)}")
+        if band["id"].endswith(("isa", "class")) and band["pyramidingPolicy"] not in ("MODE", "SAMPLE"):
+            raise ValueError(f"band {band['id']} holds classes: its pyramid must be MODE or SAMPLE, never a mean")

@@ -1,0 +1,298 @@
+"""Pictures that a person understands: a map with legend, scale bar and coordinates, and panels beside its inputs."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import rasterio
+from odc.geo.geobox import GeoBox
+from pyproj import Transformer
+from rasterio.windows import Window as RioWindow
+
+from gee_export.storage import write_whole
+from inference.checks import ground_step_m
+from inference.legend import PROB_STEPS, UNKNOWN, Legend
+from inference.manifest import MapFile, open_map
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from gee_export.dataset import Dataset
+
+LONGEST_SIDE_PX = 1400
+PANEL_SIDE_PX = 512
+UNKNOWN_COLOUR = "ffffff"
+TICKS = 4
+DPI = 130
+VV_DB, VH_DB, RATIO_DB = (-18.0, 2.0), (-25.0, -4.0), (2.0, 14.0)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A written picture; prints as its path."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+def view(path: str | os.PathLike[str], *, out: str | os.PathLike[str]) -> Picture:
+    """A PNG of the map and of its probabilities; large maps are read through their overviews."""
+    held = open_map(path)
+    values_2HW, geobox = _small(held.path)
+    figure = _figure(1, 2, geobox)
+    left, right = figure.axes
+    _draw_classes(left, values_2HW[0], held.legend)
+    left.set_title("impervious surface" if held.legend.binary else "land cover", fontsize=10)
+    _draw_probability(figure, right, values_2HW[1])
+    right.set_title("probability of impervious", fontsize=10)
+    for axes in (left, right):
+        _coordinates(axes, geobox)
+    _scale_bar(left, geobox)
+    figure.suptitle(_title(held, values_2HW[0]), fontsize=12)
+    return _saved(figure, out)
+
+
+def figure_panels(
+    data: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    *,
+    out: str | os.PathLike[str],
+    side_px: int = PANEL_SIDE_PX,
+) -> Picture:
+    """A PNG of four panels of the same ground: Sentinel-2, Sentinel-1, label and map.
+
+    `data` is a patch dataset whose patches lie on the map's grid; the middle of what both cover is drawn, at most
+    side_px pixels a side. ValueError where they do not overlap.
+    """
+    from gee_export.dataset import Dataset
+
+    held, dataset = open_map(path), Dataset.open(data)
+    with rasterio.open(held.path) as source:
+        geobox = GeoBox((source.height, source.width), source.transform, source.crs.to_wkt())
+        places = _places(dataset, geobox)
+        window = _shared_middle(places, dataset.manifest.size, geobox, side_px)
+        class_HW = source.read(1, window=window)
+    shown = geobox[window.toslices()]
+    image_BHW, label_HW = _mosaic(dataset, places, window)
+    figure = _figure(2, 2, shown)
+    names = dataset.manifest.band_names
+    titles = _draw_inputs(figure.axes[:2], image_BHW, names)
+    _draw_classes(figure.axes[2], label_HW, held.legend)
+    _draw_classes(figure.axes[3], class_HW, held.legend)
+    for axes, title in zip(figure.axes, [*titles, _label_title(dataset), f"map ({held.tags['model']})"], strict=False):
+        axes.set_title(title, fontsize=10)
+        _coordinates(axes, shown)
+    _scale_bar(figure.axes[3], shown)
+    figure.suptitle(_title(held, class_HW), fontsize=12)
+    return _saved(figure, out)
+
+
+def _small(path: Path) -> tuple[np.ndarray, GeoBox]:
+    """The map at no more than LONGEST_SIDE_PX a side, from the overview that is just large enough, and its grid."""
+    with rasterio.open(path) as source:
+        shape = (source.height, source.width)
+        shrink = max(1.0, max(shape) / LONGEST_SIDE_PX)
+        small = tuple(max(1, round(side / shrink)) for side in shape)
+        values_2HW = source.read(out_shape=(2, *small))
+        whole = GeoBox(shape, source.transform, source.crs.to_wkt())
+    finer = whole.affine * whole.affine.scale(shape[1] / small[1], shape[0] / small[0])
+    return values_2HW, GeoBox(small, finer, whole.crs)
+
+
+def _figure(rows: int, cols: int, geobox: GeoBox) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    height, width = geobox.shape
+    side = 5.6 if rows == 1 else 4.6
+    shape = min(max(height / width, 0.3), 2.5)
+    figure = Figure(figsize=(side * cols + 0.6, side * shape * rows + 1.1), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.subplots(rows, cols)
+    return figure
+
+
+def _draw_classes(axes: Axes, class_HW: np.ndarray, legend: Legend) -> None:
+    from matplotlib.patches import Patch
+
+    colours = np.full((256, 3), 255, np.uint8)
+    for value, colour in enumerate(legend.colours):
+        colours[value] = list(bytes.fromhex(colour))
+    axes.imshow(colours[class_HW], interpolation="nearest")
+    entries = list(zip(legend.names, legend.colours, strict=True))
+    if (class_HW == UNKNOWN).any():
+        entries.append(("not known", UNKNOWN_COLOUR))
+    handles = [Patch(facecolor=f"#{colour}", edgecolor="#666666", label=name) for name, colour in entries]
+    axes.legend(handles=handles, loc="upper right", fontsize=8, framealpha=0.9)
+
+
+def _draw_probability(figure: Figure, axes: Axes, share_HW: np.ndarray) -> None:
+    shown = np.ma.masked_equal(share_HW, UNKNOWN) / PROB_STEPS
+    drawn = axes.imshow(shown, cmap="magma", vmin=0, vmax=1, interpolation="nearest")
+    axes.set_facecolor(f"#{UNKNOWN_COLOUR}")
+    figure.colorbar(drawn, ax=axes, shrink=0.8, pad=0.02)
+
+
+def _draw_inputs(pair: Sequence[Axes], image_BHW: np.ndarray, names: Sequence[str]) -> list[str]:
+    """Sentinel-2 in true colour and Sentinel-1 as VV, VH and their ratio; the panels' titles."""
+    pair[0].imshow(_true_colour(image_BHW, names))
+    pair[1].imshow(_radar_colour(image_BHW, names))
+    return ["Sentinel-2, true colour", "Sentinel-1: VV red, VH green, VV/VH blue"]
+
+
+def _true_colour(image_BHW: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """B4, B3, B2 (or the first band three times) stretched from the 2nd to the 98th percentile; white where missing."""
+    wanted = [name for name in ("B4", "B3", "B2") if name in names]
+    picked = [names.index(name) for name in wanted] if len(wanted) == 3 else [0, 0, 0]
+    rgb_HWC = image_BHW[picked].transpose(1, 2, 0)
+    known = np.isfinite(rgb_HWC).all(axis=2)
+    low, high = np.percentile(rgb_HWC[known], [2, 98]) if known.any() else (0.0, 1.0)
+    return _white_where_missing((rgb_HWC - low) / max(high - low, 1e-9), known)
+
+
+def _radar_colour(image_BHW: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    if not {"VV", "VH"} <= set(names):
+        return np.ones((*image_BHW.shape[1:], 3))
+    vv_db, vh_db = image_BHW[names.index("VV")], image_BHW[names.index("VH")]
+    parts = ((vv_db, VV_DB), (vh_db, VH_DB), (vv_db - vh_db, RATIO_DB))
+    rgb_HWC = np.stack([(value - low) / (high - low) for value, (low, high) in parts], axis=2)
+    return _white_where_missing(rgb_HWC, np.isfinite(rgb_HWC).all(axis=2))
+
+
+def _white_where_missing(rgb_HWC: np.ndarray, known_HW: np.ndarray) -> np.ndarray:
+    return np.where(known_HW[:, :, None], np.clip(np.nan_to_num(rgb_HWC), 0, 1), 1.0)
+
+
+def _places(dataset: Dataset, geobox: GeoBox) -> dict[str, tuple[int, int]]:
+    """Row and column on the map of each patch that touches it; ValueError where the grids differ."""
+    places, size = {}, dataset.manifest.size
+    for patch in dataset.patches:
+        grid = dataset.geobox(patch)
+        col, row = ~geobox.affine * (grid.affine.c, grid.affine.f)
+        if (
+            str(grid.crs.to_epsg()) != str(geobox.crs.to_epsg())
+            or max(abs(row - round(row)), abs(col - round(col))) > 0.01
+        ):
+            raise ValueError(f"patches of {dataset.storage.url} lie on another grid than the map: map the same region")
+        row, col = round(row), round(col)
+        if -size < row < geobox.shape[0] and -size < col < geobox.shape[1]:
+            places[patch.id] = (row, col)
+    if not places:
+        raise ValueError(f"no patch of {dataset.storage.url} lies on the map: map the same region")
+    return places
+
+
+def _shared_middle(places: dict[str, tuple[int, int]], size: int, geobox: GeoBox, side_px: int) -> RioWindow:
+    """The middle of the patches' common rectangle on the map, at most side_px a side."""
+    spans = []
+    for axis, length in enumerate(geobox.shape):
+        starts = [place[axis] for place in places.values()]
+        first, last = max(min(starts), 0), min(max(starts) + size, length)
+        shorter = min(side_px, last - first)
+        start = (first + last - shorter) // 2
+        spans.append((start, start + shorter))
+    return RioWindow.from_slices(*spans)
+
+
+def _mosaic(dataset: Dataset, places: dict[str, tuple[int, int]], window: RioWindow) -> tuple[np.ndarray, np.ndarray]:
+    """Physical values (NaN where missing; for drawing only) and labels of the patches under the window."""
+    bands = dataset.manifest.bands
+    image_BHW = np.full((len(bands), window.height, window.width), np.nan, np.float32)
+    label_HW = np.full((window.height, window.width), UNKNOWN, np.uint8)
+    for name, (row, col) in places.items():
+        top, left = row - window.row_off, col - window.col_off
+        rows, inner_rows = _shared(top, dataset.manifest.size, window.height)
+        cols, inner_cols = _shared(left, dataset.manifest.size, window.width)
+        if rows.stop <= rows.start or cols.stop <= cols.start:
+            continue
+        stored = dataset.read_image(name)[:, inner_rows, inner_cols]
+        for place, band in enumerate(bands):
+            physical = stored[place] * band.scale + band.offset
+            image_BHW[place, rows, cols] = np.where(stored[place] == band.nodata, np.nan, physical)
+        if dataset.manifest.label is not None:
+            label_HW[rows, cols] = dataset.read_label(name)[inner_rows, inner_cols]
+    return image_BHW, label_HW
+
+
+def _shared(start: int, size: int, length: int) -> tuple[slice, slice]:
+    """Where [start, start + size) lies in [0, length), and the same pixels counted from `start`."""
+    first, last = max(start, 0), min(start + size, length)
+    return slice(first, last), slice(first - start, last - start)
+
+
+def _label_title(dataset: Dataset) -> str:
+    label: Any = dataset.manifest.label
+    return "no label" if label is None else f"label ({label.get('product', 'label')} {label.get('year', '')})".strip()
+
+
+def _title(held: MapFile, class_HW: np.ndarray) -> str:
+    known = class_HW != UNKNOWN
+    share = np.mean(class_HW[known] == held.legend.impervious) if known.any() else 0.0
+    place = held.tags.get("region") or held.tags.get("input") or held.path.stem
+    lines = " ".join(part for part in (place, held.tags.get("period", "")) if part)
+    real = "simulated: says nothing about the real place" if held.tags.get("simulated") == "true" else ""
+    return "\n".join(part for part in (f"{lines}: {share:.0%} impervious", real) if part)
+
+
+def _coordinates(axes: Axes, geobox: GeoBox) -> None:
+    """Longitudes below and latitudes at the left, at round values along those edges."""
+    height, width = geobox.shape
+    to_degrees = Transformer.from_crs(geobox.crs.to_wkt(), 4326, always_xy=True)
+    along = np.linspace(0, 1, 101)
+    lon, _ = to_degrees.transform(*(geobox.affine * (along * width, np.full(101, float(height)))))
+    _, lat = to_degrees.transform(*(geobox.affine * (np.zeros(101), along * height)))
+    for axis, degrees, length, words in ((axes.xaxis, lon, width, "EW"), (axes.yaxis, lat, height, "NS")):
+        values, digits = _round_values(float(min(degrees)), float(max(degrees)))
+        order = np.argsort(degrees)
+        at = np.interp(values, np.asarray(degrees)[order], along[order]) * length - 0.5
+        axis.set_ticks(at, [f"{abs(v):.{digits}f}°{words[int(v < 0)]}" for v in values], fontsize=7)
+
+
+def _round_values(low: float, high: float) -> tuple[np.ndarray, int]:
+    """About TICKS round numbers inside low..high, and the digits that tell them apart."""
+    rough = max(high - low, 1e-9) / TICKS
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+    values = np.arange(math.ceil(low / step), math.floor(high / step) + 1) * step
+    return values, max(0, -math.floor(math.log10(step) + 1e-9))
+
+
+def _scale_bar(axes: Axes, geobox: GeoBox) -> None:
+    """A bar of a round length, about a fifth of the width, at the lower left."""
+    height, width = geobox.shape
+    step_m = ground_step_m(geobox)[1]
+    rough = width * step_m / 4
+    power = 10.0 ** math.floor(math.log10(rough))
+    length_m = max(factor * power for factor in (1, 2, 5) if factor * power <= rough)
+    words = f"{length_m / 1000:g} km" if length_m >= 1000 else f"{length_m:g} m"
+    left, bottom = width * 0.04, height * 0.95
+    for colour, thickness in (("white", 6), ("black", 3)):
+        axes.plot([left, left + length_m / step_m], [bottom, bottom], color=colour, lw=thickness, solid_capstyle="butt")
+    box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.5}
+    axes.text(
+        left + length_m / step_m / 2, bottom - height * 0.02, words, ha="center", va="bottom", fontsize=8, bbox=box
+    )
+    axes.set_xlim(-0.5, width - 0.5)
+    axes.set_ylim(height - 0.5, -0.5)
+
+
+def _saved(figure: Figure, out: str | os.PathLike[str]) -> Picture:
+    """Written whole; without the program's version, so that equal maps give equal pictures."""
+    import io
+
+    path = Path(out)
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"--out {path}: pictures are PNG, give a name that ends in .png")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": "isamap"})
+    write_whole(path, buffer.getvalue())
+    return Picture(path)
