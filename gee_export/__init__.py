@@ -1,0 +1,15 @@
+"""Earth Engine side: regions and months to co-registered patches. `export_patches` is the command as a function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["export_patches"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "export_patches":
+        from gee_export.export import export_patches
+
+        return export_patches
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

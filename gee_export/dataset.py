@@ -78,11 +78,11 @@ class Dataset:
         self._by_id = {patch.id: patch for patch in patches}
 
     @classmethod
-    def open(cls, url_or_path: str | Path, session: Any = None) -> Dataset:
-        """The dataset of a folder or gs:// prefix; ValueError where there is none, Fault where it is damaged."""
-        storage = open_storage(url_or_path, session)
+    def open(cls, place: str | Path | Storage, session: Any = None) -> Dataset:
+        """The dataset of a folder, gs:// prefix or storage; ValueError where there is none, Fault where damaged."""
+        storage = open_storage(place, session) if isinstance(place, str | Path) else place
         if not storage.exists(MANIFEST):
-            raise ValueError(f"{url_or_path} holds no finished dataset ({MANIFEST} is missing): {_remedy(storage)}")
+            raise ValueError(f"{storage.url} holds no finished dataset ({MANIFEST} is missing): {_remedy(storage)}")
         head = manifest.decode(storage.read(MANIFEST), f"{storage.url}/{MANIFEST}")
         patches = index.decode(storage.read(INDEX), f"{storage.url}/{INDEX}")
         if len(patches) != head.counts.get("patches"):
@@ -139,7 +139,7 @@ class Dataset:
         def is_whole(name: str, crc: int) -> bool:
             return name in present and crc32c(self.storage.read(name)) == crc
 
-        return [name for name, crc in _files(self.patches) if not is_whole(name, crc)]
+        return [name for name, crc in files_of(*self.patches) if not is_whole(name, crc)]
 
     def verify(self) -> None:
         """Fault naming the damaged files, unless every file is there with its checksum and the counts agree."""
@@ -260,7 +260,8 @@ def _label_bytes(label_HW: np.ndarray | None, geobox: GeoBox) -> bytes | None:
     return None if label_HW is None else geotiff.encode(label_HW[None], geobox, names=("label",), nodata=UNKNOWN)
 
 
-def _files(patches: Iterable[Patch]) -> Iterator[tuple[str, int]]:
+def files_of(*patches: Patch) -> Iterator[tuple[str, int]]:
+    """Name and crc32c of every file of the patches."""
     for patch in patches:
         yield patch.image_name, patch.image_crc32c
         if patch.label_name is not None:

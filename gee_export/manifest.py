@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -13,6 +13,7 @@ from odc.geo.geobox import GeoBox
 from gee_export.console import Fault
 
 VERSION = 1
+FROM_SERVER = ("simulated", "backscatter", "scenes")  # fields of a manifest that only the server knows
 NODATA = -32768
 UNKNOWN = 255
 REFLECTANCE_SCALE = 1e-4
@@ -146,18 +147,23 @@ def decode(data: bytes, where: str) -> DatasetManifest:
     return DatasetManifest.from_json(document, where)
 
 
-def differences(wanted: DatasetManifest, held: DatasetManifest) -> list[str]:
-    """In words, each setting that differs (results of an export, statistics and counts, are not settings)."""
-    left, right = _settings(wanted), _settings(held)
+def differences(wanted: DatasetManifest, held: DatasetManifest, *, without: Sequence[str] = ()) -> list[str]:
+    """In words, each setting that differs (statistics and counts are results, not settings)."""
+    left, right = _settings(wanted, without), _settings(held, without)
     differing = [key for key in sorted(left.keys() | right.keys()) if left.get(key) != right.get(key)]
-    return [f"{key} is {right.get(key)} there, {left.get(key)} asked" for key in differing]
+    return [f"{key} is {_brief(right.get(key))} there, {_brief(left.get(key))} asked" for key in differing]
 
 
-def _settings(manifest: DatasetManifest) -> dict[str, Any]:
+def _settings(manifest: DatasetManifest, without: Sequence[str]) -> dict[str, Any]:
     document = manifest.to_json()
-    for key in ("statistics", "counts"):
+    for key in ("statistics", "counts", *without):
         document.pop(key)
     return _flat(document)
+
+
+def _brief(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

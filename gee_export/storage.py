@@ -113,6 +113,11 @@ class FolderStorage:
         for name, data in items:
             self.write(name, data)
 
+    def sweep(self) -> None:
+        """Removes what killed writers left under temporary names; call it only while nobody else writes."""
+        for path in self.root.rglob(".*.part"):
+            path.unlink(missing_ok=True)
+
 
 class BucketStorage:
     """Objects of a Cloud Storage bucket under a prefix (google-cloud-storage client).

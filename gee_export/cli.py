@@ -1,0 +1,128 @@
+"""`isamap export`, `regions`, `labels`, `check` and `engine serve`: typed functions, thin over this package's own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+_Project = Annotated[str | None, typer.Option("--project", help="Google Cloud project; without it the local engine.")]
+_Catalog = Annotated[str, typer.Option("--catalog", help="The local engine's images: world (simulated), or a folder.")]
+
+
+def export(
+    region: Annotated[str | None, typer.Option("--region", help="A name of `isamap regions`.")] = None,
+    month: Annotated[str | None, typer.Option("--month", help="YYYY-MM; 2019-06 unless --period is given.")] = None,
+    period: Annotated[
+        tuple[str, str] | None, typer.Option("--period", help="First and last day, YYYY-MM-DD, both included.")
+    ] = None,
+    bbox: Annotated[
+        tuple[float, float, float, float] | None,
+        typer.Option("--bbox", help="W S E N in degrees; inside --region it keeps the region's grid."),
+    ] = None,
+    geometry: Annotated[
+        str | None, typer.Option("--geometry", help="GeoJSON outline (EPSG:4326); pixels outside are missing.")
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option("--out", help="Folder or gs://BUCKET/PREFIX; data/REGION-MONTH by default.")
+    ] = None,
+    label: Annotated[str, typer.Option("--label", help="A product of `isamap labels`, or none.")] = "worldcover",
+    speckle: Annotated[str, typer.Option("--speckle", help="none, boxcar, lee or gamma_map.")] = "lee",
+    clouds: Annotated[str, typer.Option("--clouds", help="cloud_score_plus, scl or none.")] = "cloud_score_plus",
+    reducer: Annotated[str, typer.Option("--reducer", help="Of Sentinel-2's clear pixels: mean or median.")] = "mean",
+    bands: Annotated[
+        list[str] | None, typer.Option("--bands", help="Sentinel-2 bands, B2 B3 B4 B8 by default.")
+    ] = None,
+    size: Annotated[int, typer.Option("--size", help="Side of a patch in pixels.")] = 128,
+    stride: Annotated[int, typer.Option("--stride", help="Pixels from one patch to the next.")] = 80,
+    split: Annotated[
+        str, typer.Option("--split", help="blocks (no pixel in two splits) or random (the paper's, which leaks).")
+    ] = "blocks",
+    seed: Annotated[int, typer.Option("--seed", help="Of the split.")] = 0,
+    max_patches: Annotated[
+        int | None, typer.Option("--max-patches", help="At most so many, in whole blocks that fill all three splits.")
+    ] = None,
+    project: _Project = None,
+    catalog: _Catalog = "world",
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Requests at a time: 20 by default, on the local engine cores + 1.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print blocks, requests, bytes and patches; fetch nothing.")
+    ] = False,
+) -> None:
+    """Cut co-registered Sentinel-1, Sentinel-2 and label patches of a region and month."""
+    from gee_export.export import export_patches
+
+    report = export_patches(
+        region=region,
+        month=month,
+        period=period,
+        bbox=bbox,
+        geometry=geometry,
+        out=out,
+        label=label,
+        bands=bands,
+        speckle=speckle,
+        clouds=clouds,
+        reducer=reducer,
+        size=size,
+        stride=stride,
+        split=split,
+        seed=seed,
+        max_patches=max_patches,
+        project=project,
+        catalog=catalog,
+        workers=workers,
+        dry_run=dry_run,
+    )
+    print(report)
+
+
+def regions() -> None:
+    """List the named regions: name, UTM zone, box in degrees, what they are."""
+    from gee_export.regions import described
+
+    for row in described():
+        west, south, east, north = row["bounds_wsen"]
+        zone = f"EPSG:{row['epsg']}" if "epsg" in row else "several zones"
+        box = f"{west:8.3f} {south:7.3f} {east:8.3f} {north:7.3f}"
+        print(f"{row['name']:<14} {zone:<13} {box}  {row.get('title', '')}".rstrip())
+
+
+def labels() -> None:
+    """List the label products: name, years of imagery, rule, licence."""
+    from gee_export.labels import LABELS
+
+    for name, product in LABELS.items():
+        if product is None:
+            print(f"{name:<12} no labels: images only")
+            continue
+        print(f"{name:<12} {product.title}; {product.scale_m:g} m; {product.licence}; {product.citation}")
+        for edition in product.editions:
+            years = f"{edition.first_year or '...'} to {edition.last_year or '...'}"
+            print(f"{'':<12} {edition.asset}, band {product.band}, for imagery of {years}")
+        print(f"{'':<12} impervious: {list(product.rule.impervious)}, pervious: {list(product.rule.pervious)}")
+
+
+def engine_serve(
+    port: Annotated[int, typer.Option("--port", help="Of 127.0.0.1; 0 takes a free one.")] = 8085,
+    catalog: _Catalog = "world",
+) -> None:
+    """Run the local Earth Engine until it is interrupted (Ctrl-C), for other programs' `ee` clients."""
+    import threading
+
+    from gee_export.engine import LocalEngine
+    from gee_export.engine.catalog.stack import open_catalog
+    from gee_export.engine.home import default_home
+
+    engine = LocalEngine(open_catalog(catalog), default_home()).start(port)
+    print(f"local Earth Engine over {catalog} at {engine.url} (Ctrl-C stops it)")
+    print(f"  ee.Initialize(google.auth.credentials.AnonymousCredentials(), project='local', url='{engine.url}')")
+    print(f"  STORAGE_EMULATOR_HOST={engine.url}", flush=True)
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        print("stopped")
+    finally:
+        engine.stop()
