@@ -14,6 +14,8 @@ from training.metrics import Scores, confusion_counts, scores
 from training.models.output import Output
 from training.recipes import Recipe
 
+BATCH_NORM_MOMENTUM = 0.1
+
 
 class Task(pl.LightningModule):
     """A network in training on a source of patches by a recipe; `steps` is the number of optimiser steps in all."""
@@ -22,6 +24,7 @@ class Task(pl.LightningModule):
         super().__init__()
         self.network, self.source, self.recipe, self.steps = network, source, recipe, steps
         self.loss = build_loss(recipe.loss, recipe.loss_values)
+        self.norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
         self.confusion = torch.zeros(0)
         self.validation: Scores | None = None
         self.train_losses: list[Tensor] = []
@@ -31,6 +34,7 @@ class Task(pl.LightningModule):
         return self.network(image_BCHW.contiguous(memory_format=torch.channels_last))
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
+        self._warm_up_statistics()
         prepared = self.source.prepare(batch)
         if self.recipe.augment:
             drawn = chances(self.recipe.seed, self.current_epoch, batch.patch_B)
@@ -38,6 +42,16 @@ class Task(pl.LightningModule):
         loss = self.loss(self(prepared.image_BCHW), prepared.label_BHW)
         self.train_losses.append(loss.detach())
         return loss
+
+    def _warm_up_statistics(self) -> None:
+        """Batch normalisation's running statistics start as the plain mean of the batches so far.
+
+        With the usual momentum from the first step they still hold 1/e of their initial 0 and 1 after ten steps, and
+        a run of few steps validates (and maps) with them.
+        """
+        momentum = max(BATCH_NORM_MOMENTUM, 1 / (self.global_step + 1))
+        for norm in self.norms:
+            norm.momentum = momentum
 
     def on_train_epoch_start(self) -> None:
         self.train_losses.clear()

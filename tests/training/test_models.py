@@ -1,0 +1,171 @@
+"""The networks: sizes of models.md, shapes, gradients, reach, bands by name."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from training.listing import flop_of_patch
+from training.models import MODELS, build, constructor_values, parameter_count
+
+S2, S1 = ("B2", "B3", "B4", "B8"), ("VV", "VH")
+SMALL = (4, 8, 12)
+
+
+@pytest.mark.parametrize(
+    ("config", "parameters", "gflop"),
+    [
+        ({"cfm": "none", "mfa": False}, 23_291_622, 18.19),
+        ({"cfm": "none"}, 23_553_702, 18.59),
+        ({"mfa": False}, 35_953_890, 24.17),
+        ({"cfm": "concat"}, 29_837_286, 21.56),
+        ({}, 36_215_970, 24.575),
+        ({"up": "bilinear"}, 38_828_610, 31.02),
+        ({"head": "1x1"}, 36_214_434, 24.52),
+        ({"head": "conv_bn_relu"}, 36_215_976, 24.575),
+        ({"widths": (8, 16, 32, 64, 128)}, 2_269_070, 1.56),
+    ],
+)
+def test_crofusenet_has_the_sizes_of_its_cases(config, parameters, gflop):
+    """models.md 1.3: Cases 1 to 5 of S002 Table IV and the switches, 4 optical and 2 SAR bands."""
+    network = build("crofusenet", S2 + S1, config).eval()
+    assert parameter_count(network) == parameters
+    assert flop_of_patch(network) / 1e9 == pytest.approx(gflop, abs=0.006)
+
+
+@pytest.mark.parametrize(
+    ("bands", "config", "parameters"),
+    [
+        (S1, {}, 7_763_298),
+        (S2, {}, 7_763_874),
+        (S2 + S1, {}, 7_764_450),
+        (S2 + S1, {"widths": (64, 128, 256, 512, 1024), "head": "1x1"}, 31_039_426),
+    ],
+)
+def test_unet_has_the_sizes_of_its_inputs(bands, config, parameters):
+    """models.md 1.3 and 5; the classic U-Net of 31.0 M ends in a 1x1 convolution."""
+    assert parameter_count(build("unet", bands, config)) == parameters
+
+
+def test_crofusenet_without_fusion_and_aggregation_is_the_unet():
+    """models.md 1.2: Case 1's shared branch is the U-Net baseline."""
+    case_1 = build("crofusenet", S2 + S1, {"cfm": "none", "mfa": False})
+    shared = [m for n, m in case_1.named_children() if n.startswith("shared")]
+    assert sum(parameter_count(module) for module in shared) == parameter_count(build("unet", S2 + S1))
+
+
+NETWORKS = [
+    ("crofusenet", {"widths": SMALL}),
+    ("crofusenet", {"widths": SMALL, "cfm": "concat", "mfa": False, "up": "bilinear"}),
+    ("crofusenet", {"widths": SMALL, "cfm": "none", "head": "conv_bn_relu"}),
+    ("unet", {"widths": SMALL}),
+    ("unet", {"widths": SMALL, "up": "bilinear", "head": "1x1", "classes": 7}),
+]
+
+
+def test_every_registered_network_is_under_contract():
+    assert {name for name, _ in NETWORKS} == set(MODELS)
+
+
+@pytest.mark.parametrize(("name", "config"), NETWORKS)
+def test_logits_have_scale_times_the_input_size(name, config):
+    network = build(name, S2 + S1, config).eval()
+    height, width = 3 * network.multiple, 5 * network.multiple
+    output = network(torch.randn(2, 6, height, width))
+    classes = config.get("classes", 2)
+    assert output.logits_BKHW.shape == (2, classes, height * network.scale, width * network.scale)
+    assert all(side.shape == output.logits_BKHW.shape for side in output.side_logits)
+
+
+@pytest.mark.parametrize(("name", "config"), NETWORKS)
+def test_every_parameter_gets_a_finite_gradient(name, config):
+    torch.manual_seed(0)
+    network = build(name, S2 + S1, config)
+    output = network(torch.randn(2, 6, 32, 32))
+    sum(logits.square().sum() for logits in (output.logits_BKHW, *output.side_logits)).backward()
+    for parameter_name, parameter in network.named_parameters():
+        assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), parameter_name
+        assert parameter.grad.abs().sum() > 0 or ".excite" in parameter_name or ".squeeze" in parameter_name, (
+            parameter_name
+        )
+
+
+@pytest.mark.parametrize(("name", "config"), NETWORKS)
+def test_constructor_values_build_the_same_network(name, config):
+    network = build(name, S2 + S1, config)
+    again = build(name, S2 + S1, constructor_values(network))
+    assert again.config == network.config
+    again.load_state_dict(network.state_dict())
+
+
+def leaks(network, tile: int, reach: int, pad: int) -> bool:
+    """Whether NaN beyond `reach` pixels of the tile arrives in its logits."""
+    side = 2 * pad + tile
+    x = torch.full((1, len(network.bands), side, side), float("nan"))
+    inside = slice(pad - reach, pad + tile + reach)
+    x[:, :, inside, inside] = torch.randn(1, len(network.bands), tile + 2 * reach, tile + 2 * reach)
+    with torch.no_grad():
+        logits = network(x).logits_BKHW[:, :, pad : pad + tile, pad : pad + tile]
+    return bool(torch.isnan(logits).any())
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("unet", {}),
+        ("unet", {"up": "bilinear"}),
+        ("unet", {"head": "1x1"}),
+        ("crofusenet", {"cfm": "none"}),
+        ("crofusenet", {"cfm": "concat"}),
+        ("crofusenet", {"cfm": "concat", "up": "bilinear", "mfa": False}),
+    ],
+)
+@pytest.mark.parametrize("levels", [3, 5])
+def test_the_stated_halo_is_exact(name, config, levels):
+    """NaN spreads as far as the receptive field: none arrives from beyond `halo`, some from one pixel nearer."""
+    network = build(name, ("B2", "VV"), config | {"widths": (4,) * levels}).eval()
+    pad = -(-(network.halo + 1) // network.multiple) * network.multiple
+    assert not leaks(network, 2 * network.multiple, network.halo, pad)
+    assert leaks(network, 2 * network.multiple, network.halo - 1, pad)
+
+
+def test_squeeze_excitation_sees_the_whole_window():
+    assert build("crofusenet", S2 + S1, {"widths": SMALL}).halo is None
+
+
+def test_crofusenet_finds_optical_and_sar_bands_by_name():
+    """The same bands in another order, with the same weights, give the same logits."""
+    torch.manual_seed(1)
+    sorted_bands, mixed = S2 + S1, ("VV", "B2", "B3", "VH", "B4", "B8")
+    network = build("crofusenet", sorted_bands, {"widths": SMALL}).eval()
+    other = build("crofusenet", mixed, {"widths": SMALL}).eval()
+    other.load_state_dict(network.state_dict())
+    x = torch.randn(1, 6, 16, 16)
+    shuffled = x[:, [sorted_bands.index(name) for name in mixed]]
+    assert torch.equal(network(x).logits_BKHW, other(shuffled).logits_BKHW)
+
+
+def test_any_number_of_optical_bands():
+    bands = ("B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12", "VV_asc", "VH_asc", "VV_desc")
+    output = build("crofusenet", bands, {"widths": SMALL}).eval()(torch.randn(1, 13, 16, 16))
+    assert output.logits_BKHW.shape == (1, 2, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: build("resnet", S2), "model 'resnet' is not known: choose one of crofusenet"),
+        (lambda: build("unet", S2, {"cfm": "none"}), "unet has no constructor value cfm"),
+        (lambda: build("crofusenet", S2), "needs at least one optical and one SAR band"),
+        (lambda: build("crofusenet", S2 + S1, {"cfm": "add"}), "choose one of cross, concat, none"),
+        (lambda: build("unet", ("B2", "B2")), "each once"),
+        (
+            lambda: build("unet", S2)(torch.zeros(1, 4, 128, 120)),
+            "128 x 120 pixels: both sides must be multiples of 16",
+        ),
+        (lambda: build("unet", S2)(torch.zeros(1, 3, 128, 128)), "3 channels"),
+    ],
+)
+def test_wrong_networks_and_inputs_are_refused(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()

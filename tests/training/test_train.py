@@ -1,0 +1,310 @@
+"""`training.train` and `training.evaluate` end to end on data that can be learnt, interrupted, and refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from towns import spread
+
+import training
+from gee_export.dataset import Dataset
+from training import checkpoint as ck
+from training.losses import UNKNOWN
+
+ROOT = Path(__file__).resolve().parents[2]
+FAST = {"model.widths": "4,8,16", "batch": "4", "epochs": "4", "lr": "5e-3"}
+
+
+@pytest.fixture(scope="module")
+def run(town, tmp_path_factory):
+    """A run of the small network that CPUs get, and its report."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    return training.train(town, "crofusenet-tiny", folder, settings={"epochs": "3", "batch": "4"})
+
+
+def test_few_patches_and_epochs_map_both_classes(run, town):
+    """ISSUE 2 part 6; 24 patches of 64 px and 3 epochs here."""
+    found = training.evaluate(run.folder, town)
+    assert [name for name, c in zip(found.classes, found.scores.classes, strict=True) if c.iou > 0.3] == list(
+        found.classes
+    )
+
+
+def test_the_run_folder_holds_what_the_format_says(run):
+    """formats.md section 3."""
+    for name in ("best", "last"):
+        files = sorted(path.name for path in (run.folder / name).iterdir())
+        assert files == ["card.md", "checkpoint.json", "weights.safetensors"]
+    assert {"resume.ckpt", "history.json", "tensorboard"} <= {path.name for path in run.folder.iterdir()}
+    assert list((run.folder / "tensorboard").glob("events.*"))
+
+
+def test_a_picture_of_input_label_and_prediction_at_each_validation(run):
+    from matplotlib.image import imread
+
+    pictures = sorted((run.folder / "pictures").iterdir())
+    assert [path.name for path in pictures] == [f"epoch_{epoch:04d}.png" for epoch in (1, 2, 3)]
+    assert imread(pictures[0]).shape[:2] == (4 * 64 + 3 * 4, 4 * 64 + 3 * 4)  # four patches; optical, SAR, label, map
+
+
+def test_resume_is_loaded_without_pickle(run):
+    state = torch.load(run.folder / "resume.ckpt", weights_only=True)
+    assert state["epoch"] == 3 - 1
+
+
+def test_the_checkpoint_says_where_it_comes_from(run, town):
+    found, head = ck.load(run.folder), Dataset.open(town).manifest
+    assert found.band_names == head.band_names and found.simulated and found.backscatter == "sigma0"
+    assert (found.window, found.lattice, found.scale) == (64, 48, 1)
+    assert found.composite == head.settings and found.dataset["fingerprint"] == Dataset.open(town).fingerprint
+    assert found.recipe["epochs"] == 3 and found.revision
+    for band in found.bands:
+        assert (band.mean, band.std) == pytest.approx((head.statistics[band.name].mean, head.statistics[band.name].std))
+
+
+def test_the_best_checkpoint_is_that_of_the_best_epoch(run):
+    history = json.loads((run.folder / "history.json").read_text())
+    best = max(history, key=lambda entry: entry["val_miou"])
+    assert (run.best_epoch, run.best_miou) == (best["epoch"], best["val_miou"])
+    assert ck.load(run.folder).metrics["miou"] == pytest.approx(best["val_miou"], abs=1e-5)
+
+
+def test_the_report_of_validation_is_what_evaluate_finds(run, town):
+    found = training.evaluate(run.folder, town, "val")
+    assert found.scores.miou == pytest.approx(run.best_miou, abs=1e-6)
+
+
+def test_evaluation_counts_every_known_pixel_once(run, town):
+    found, dataset = training.evaluate(run.folder, town, batch=3), Dataset.open(town)
+    labels = np.stack([dataset.read_label(patch) for patch in dataset.in_split("test")])
+    assert found.confusion.sum() == (labels != UNKNOWN).sum()
+    assert found.confusion.sum(axis=1).tolist() == [(labels == 0).sum(), (labels == 1).sum()]
+
+
+def test_evaluation_does_not_depend_on_the_batch(run, town):
+    """Up to rounding at the threshold: fewer than 1 in 10,000 pixels."""
+    left, right = (training.evaluate(run.folder, town, batch=batch).confusion for batch in (1, 4))
+    assert np.abs(left - right).sum() <= 2 * 1e-4 * left.sum()
+
+
+def test_reports_print_well(run, town):
+    assert "2,269,070 parameters" in str(run) and "simulated" in str(run)
+    words = str(training.evaluate(run.folder, town))
+    for word in ("IoU", "PA", "UA", "F1", "OA", "MIoU", "kappa", "4 patches", "0.0% unknown", "simulated"):
+        assert word in words, word
+
+
+def test_a_finished_run_is_reported_again_not_trained(run, town, monkeypatch):
+    monkeypatch.setattr("training.loop.fit", lambda _: pytest.fail("trained again"))
+    again = training.train(town, "crofusenet-tiny", run.folder, settings={"epochs": "3", "batch": "4"})
+    assert again == run
+
+
+def test_a_folder_with_another_run_is_refused(run, town):
+    with pytest.raises(ValueError, match="holds another run: epochs is 3 there, 5 asked; choose another --out"):
+        training.train(town, "crofusenet-tiny", run.folder, settings={"epochs": "5", "batch": "4"})
+
+
+def test_a_folder_with_other_things_is_refused(town, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(ValueError, match="is not empty and holds no run"):
+        training.train(town, "unet-tiny", tmp_path)
+
+
+def curve(folder: Path) -> list[dict[str, float]]:
+    return json.loads((folder / "history.json").read_text())
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "last" / ck.WEIGHTS).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def whole(town, tmp_path_factory) -> Path:
+    """An uninterrupted run of four epochs."""
+    return training.train(town, "unet", tmp_path_factory.mktemp("runs") / "whole", settings=FAST).folder
+
+
+def test_the_same_seed_gives_the_same_run(whole, town, tmp_path):
+    again = training.train(town, "unet", tmp_path / "again", settings=FAST)
+    assert curve(again.folder) == curve(whole) and weights(again.folder) == weights(whole)
+    other = training.train(town, "unet", tmp_path / "other", settings=FAST | {"seed": "1", "epochs": "1"})
+    assert curve(other.folder)[0] != curve(whole)[0]
+
+
+@pytest.mark.parametrize("step", [0, 3])
+def test_a_broken_run_goes_on_where_it_was(whole, town, tmp_path, monkeypatch, step):
+    """Broken off in the third epoch, the same command repeats the loss curve and the weights of a whole run."""
+    from training.task import Task
+
+    original, broken = Task.training_step, tmp_path / "broken"
+
+    def breaking(task, batch, at):
+        if task.current_epoch == 2 and at == step:
+            raise RuntimeError("power cut")
+        return original(task, batch, at)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Task, "training_step", breaking)
+        with pytest.raises(RuntimeError, match="power cut"):
+            training.train(town, "unet", broken, settings=FAST)
+    assert [entry["epoch"] for entry in curve(broken)] == [1, 2]
+    training.train(town, "unet", broken, settings=FAST)
+    assert curve(broken) == curve(whole) and weights(broken) == weights(whole)
+
+
+@pytest.mark.long
+def test_a_killed_run_goes_on_where_it_was(whole, town, tmp_path):
+    """kill -9 after the second epoch."""
+    killed = tmp_path / "killed"
+    code = f"import training; training.train({str(town)!r}, 'unet', {str(killed)!r}, settings={FAST!r})"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=dict(os.environ))
+    while not (killed / "history.json").exists() or len(curve(killed)) < 2:
+        assert process.poll() is None, "over before it could be killed"
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    training.train(town, "unet", killed, settings=FAST)
+    assert curve(killed) == curve(whole) and weights(killed) == weights(whole)
+
+
+def test_ctrl_c_stays_ctrl_c(town, tmp_path, monkeypatch):
+    from training.task import Task
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Task, "training_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(town, "unet", tmp_path / "run", settings=FAST)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_training_stops_when_validation_gets_no_better(town, tmp_path):
+    """With next to no learning rate the first epoch stays the best: stopped after `patience` more."""
+    settings = FAST | {"lr": "1e-12", "epochs": "30", "patience": "2"}
+    found = training.train(town, "unet", tmp_path / "run", settings=settings)
+    assert found.epochs <= found.best_epoch + 2 < 30
+
+
+def test_the_learning_rate_falls_as_poly(town, tmp_path, monkeypatch):
+    """S002 section IV-A: lr x (1 - step / steps) ^ 0.9 at every step."""
+    from training.task import Task
+
+    seen, original = [], Task.training_step
+
+    def noting(task, batch, at):
+        seen.append(task.trainer.optimizers[0].param_groups[0]["lr"])
+        return original(task, batch, at)
+
+    monkeypatch.setattr(Task, "training_step", noting)
+    training.train(town, "unet", tmp_path / "run", settings=FAST | {"epochs": "2"})
+    expected = [5e-3 * (1 - step / 12) ** 0.9 for step in range(12)]
+    assert seen == pytest.approx(expected)
+
+
+def test_only_training_patches_are_augmented(town, tmp_path, monkeypatch):
+    import training.task
+
+    seen, original = set(), training.task.augment
+
+    def noting(batch, drawn, rotate):
+        seen.add(len(batch.image_BCHW))
+        return original(batch, drawn, rotate)
+
+    monkeypatch.setattr(training.task, "augment", noting)
+    training.train(town, "unet", tmp_path / "run", settings=FAST | {"epochs": "1", "batch": "3"})
+    assert seen == {3}  # validation and pictures come as 1 and 4
+
+
+def test_bf16_trains(town, tmp_path):
+    found = training.train(town, "unet", tmp_path / "run", settings=FAST | {"epochs": "1", "precision": "bf16"})
+    assert np.isfinite(curve(found.folder)[0]["train_loss"])
+
+
+def test_two_datasets_train_as_one(make, tmp_path):
+    first, second = make(spread(4, 1, 1)), make(spread(4, 1, 1), seed=1, name="second")
+    both = [first.storage.url, second.storage.url]
+    found = training.train(both, "unet", tmp_path / "run", settings=FAST | {"epochs": "1", "batch": "8"})
+    assert ck.load(found.folder).dataset["name"] == "town, second"
+    assert training.evaluate(found.folder, both).patches == 2
+
+
+def unknown_labels(image, label):
+    return image, np.full_like(label, UNKNOWN)
+
+
+def no_impervious(image, label):
+    return image, np.zeros_like(label)
+
+
+def seven_classes(image, label):
+    return image, label * 4
+
+
+@pytest.mark.parametrize(
+    ("dataset", "settings", "words"),
+    [
+        ({"splits": spread(3, 1, 1)}, {}, "batch=4 is larger than the train split of 3 patches: use --set batch=1"),
+        ({"splits": spread(4, 0, 1)}, {}, "the validation split is empty"),
+        ({"splits": spread(4, 1, 1), "change": unknown_labels}, {}, "all labels of the train split are unknown"),
+        ({"splits": spread(4, 1, 1), "change": no_impervious}, {}, "the train split holds no impervious pixel"),
+        ({"splits": spread(4, 1, 1), "bands": ("B2", "B3")}, {}, "needs at least one optical and one SAR band"),
+        ({"splits": spread(4, 1, 1)}, {"bands": "B2,VV,B11"}, "dataset town lacks band B11 .it holds B2, B3"),
+        ({"splits": spread(4, 1, 1), "size": 36}, {}, "patches of 36 px: .* export with --size 32"),
+        ({"splits": spread(4, 1, 1)}, {"precision": "fp16", "device": "cpu"}, "precision=fp16 needs a GPU"),
+        ({"splits": spread(4, 1, 1)}, {"epochs": "many"}, "epochs=many: expected a whole number"),
+    ],
+)
+def test_data_that_cannot_train_are_refused_in_one_sentence(make, tmp_path, dataset, settings, words):
+    made = make(**dataset)
+    with pytest.raises(ValueError, match=words) as caught:
+        training.train(made.storage.url, "crofusenet-tiny", tmp_path / "run", settings={"batch": "4"} | settings)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_asked_for_and_absent(town, run, tmp_path):
+    with pytest.raises(ValueError, match="device=gpu: this machine has no GPU that torch can use"):
+        training.train(town, "unet-tiny", tmp_path / "run", settings={"device": "gpu"})
+    with pytest.raises(ValueError, match="this machine has no GPU"):
+        training.evaluate(run.folder, town, device="gpu")
+
+
+def test_labels_of_more_classes_are_refused(make, run):
+    made = make(spread(1, 1, 1), change=seven_classes)
+    with pytest.raises(ValueError, match="label 4 in the data: the network knows classes 0 to 1"):
+        training.evaluate(run.folder, made.storage.url)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "split", "words"),
+    [
+        ({"splits": spread(1, 1, 0)}, "test", "the test split is empty"),
+        ({"splits": spread(1, 1, 1)}, "holdout", "split 'holdout' is not known: choose one of train, val, test"),
+        ({"splits": spread(1, 1, 1), "bands": ("B2", "VV")}, "test", "lacks band B3"),
+        (
+            {"splits": spread(1, 1, 1), "backscatter": "gamma0"},
+            "test",
+            "holds gamma0, the checkpoint was trained on sigma0",
+        ),
+    ],
+)
+def test_evaluations_that_cannot_be_are_refused(make, run, dataset, split, words):
+    made = make(**dataset)
+    with pytest.raises(ValueError, match=words):
+        training.evaluate(run.folder, made.storage.url, split)
+
+
+def test_a_random_split_is_called_optimistic(make, run):
+    made = make(spread(1, 1, 1), split={"kind": "random"})
+    assert "optimistic" in str(training.evaluate(run.folder, made.storage.url))

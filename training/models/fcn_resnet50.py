@@ -1,0 +1,54 @@
+"""FCN on a dilated ResNet-50 (output stride 8): a baseline beside FCN-8s."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.models.layers import ConvBnRelu
+from training.models.output import Output, check_bands, check_input
+from training.models.resnet import WIDTHS, ResNet50
+
+
+@dataclass(frozen=True)
+class FCNResNet50Config:
+    """FCN-ResNet50's constructor values."""
+
+    classes: int = 2
+    width: int = 512
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.classes < 2 or not 0 <= self.dropout < 1:
+            raise ValueError(f"{self}: expected a positive width, two or more classes, dropout from 0 to below 1")
+
+
+class FCNResNet50(nn.Module):
+    """Logits from the stacked bands, computed at an eighth of the size and enlarged bilinearly."""
+
+    scale = 1
+    window = 128
+    lattice = 96
+    multiple = 8
+
+    def __init__(self, bands: Sequence[str], config: FCNResNet50Config | None = None) -> None:
+        super().__init__()
+        config = config or FCNResNet50Config()
+        self.bands, self.config = check_bands(bands), config
+        self.encoder = ResNet50(len(self.bands), output_stride=8)
+        self.head = nn.Sequential(
+            ConvBnRelu(WIDTHS[-1], config.width), nn.Dropout(config.dropout), nn.Conv2d(config.width, config.classes, 1)
+        )
+
+    @property
+    def halo(self) -> int | None:
+        """Pixels around an aligned tile that its logits depend on."""
+        return self.encoder.reaches()[-1].conv(3).enlarge(8).halo(self.multiple)
+
+    def forward(self, x_BCHW: Tensor) -> Output:
+        check_input(x_BCHW, self.bands, self.multiple)
+        score = self.head(self.encoder(x_BCHW)[-1])
+        return Output(F.interpolate(score, scale_factor=8, mode="bilinear", align_corners=False))

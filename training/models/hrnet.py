@@ -1,0 +1,212 @@
+"""HRNet (S003): branches at four resolutions that exchange features; instance normalisation after the first layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.models.layers import ConvBnRelu, check_choice
+from training.models.output import Output, check_bands, check_input
+from training.models.reach import Reach
+from training.models.resnet import EXPANSION, Bottleneck
+
+STEMS = {"paper": (2, 1), "one": (2,), "hrnet": (2, 2)}  # strides of the stem's 3x3 convolutions
+NORMS = ("instance", "batch")
+STEM_WIDTH = 64
+MODULES = (1, 4, 3)  # of stages 2, 3 and 4
+BLOCKS = 4
+
+
+@dataclass(frozen=True)
+class HRNetConfig:
+    """HRNet's constructor values; S003's printed size belongs to classes=10 (models.md 4.1).
+
+    width: of the finest branch; each coarser one doubles it. stem: "paper" halves once (strides 2, 1), "one" is a
+    single strided convolution as the text has it, "hrnet" the original's strides 2, 2. norm: after the first
+    convolution; "batch" is the paper's comparison and gives a finite halo.
+    """
+
+    classes: int = 7
+    width: int = 24
+    stem: str = "paper"
+    norm: str = "instance"
+    window: int = 512
+
+    def __post_init__(self) -> None:
+        check_choice("stem", self.stem, tuple(STEMS))
+        check_choice("norm", self.norm, NORMS)
+        if self.width < 1 or self.classes < 2:
+            raise ValueError(f"{self}: expected a positive width and two or more classes")
+        if self.window < 128 or self.window % 32:
+            raise ValueError(f"window {self.window}: expected a multiple of 32 of at least 128 pixels")
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions added to their input; ReLU after the sum."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
+        self.conv2, self.bn2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        y = F.relu(self.bn1(self.conv1(x_BCHW)))
+        return F.relu(self.bn2(self.conv2(y)) + x_BCHW)
+
+
+class Halving(nn.Sequential):
+    """Strided 3x3 convolution to half the size, batch normalisation, ReLU unless it is followed by a sum."""
+
+    def __init__(self, inputs: int, outputs: int, *, relu: bool = True) -> None:
+        layers = [nn.Conv2d(inputs, outputs, 3, 2, padding=1, bias=False), nn.BatchNorm2d(outputs)]
+        super().__init__(*layers, *([nn.ReLU(inplace=True)] if relu else []))
+
+
+class Fusion(nn.Module):
+    """Every branch becomes the sum of all branches brought to its size: coarser ones enlarged, finer ones halved."""
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.paths = nn.ModuleList(
+            nn.ModuleList(_path(widths, source, target) for source in range(len(widths))) for target in range(len(widths))
+        )
+
+    def forward(self, branches: Sequence[Tensor]) -> list[Tensor]:
+        return [F.relu(self._sum(target, paths, branches)) for target, paths in enumerate(self.paths)]
+
+    @staticmethod
+    def _sum(target: int, paths: nn.ModuleList, branches: Sequence[Tensor]) -> Tensor:
+        total = branches[target]
+        for source, path in enumerate(paths):
+            if source != target:
+                part = path(branches[source])
+                total = total + (enlarged_like(part, branches[target], source - target) if source > target else part)
+        return total
+
+
+class Exchange(nn.Module):
+    """A module of HRNet: four basic blocks per branch, then the fusion."""
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(nn.Sequential(*(BasicBlock(width) for _ in range(BLOCKS))) for width in widths)
+        self.fusion = Fusion(widths)
+
+    def forward(self, branches: Sequence[Tensor]) -> list[Tensor]:
+        return self.fusion([blocks(state) for blocks, state in zip(self.branches, branches, strict=True)])
+
+
+class HRNet(nn.Module):
+    """Logits from the stacked bands at any size; tiles are aligned to `multiple`.
+
+    Instance normalisation sees the whole window: `halo` is None unless norm is "batch".
+    """
+
+    scale = 1
+
+    def __init__(self, bands: Sequence[str], config: HRNetConfig | None = None) -> None:
+        super().__init__()
+        config = config or HRNetConfig()
+        self.bands, self.config = check_bands(bands), config
+        self.window, self.lattice = config.window, config.window * 3 // 4
+        self.widths = tuple(config.width * 2**branch for branch in range(len(MODULES) + 1))
+        self.stem = _stem(len(self.bands), config)
+        wide = EXPANSION * STEM_WIDTH
+        self.layer1 = nn.Sequential(
+            Bottleneck(STEM_WIDTH, STEM_WIDTH), *(Bottleneck(wide, STEM_WIDTH) for _ in range(BLOCKS - 1))
+        )
+        self.first = ConvBnRelu(wide, self.widths[0])
+        sources = (wide, *self.widths[1:])
+        self.transitions = nn.ModuleList(Halving(sources[i], self.widths[i + 1]) for i in range(len(MODULES)))
+        self.stages = nn.ModuleList(
+            nn.Sequential(*(Exchange(self.widths[: stage + 2]) for _ in range(count)))
+            for stage, count in enumerate(MODULES)
+        )
+        self.head = _head(sum(self.widths), config.classes)
+
+    @property
+    def multiple(self) -> int:
+        """Pixels that one pixel of the coarsest branch covers; tiles are aligned to it, inputs may have any size."""
+        return 2 ** (self._stem_halvings + len(MODULES))
+
+    @property
+    def halo(self) -> int | None:
+        """Pixels around an aligned tile that its logits depend on; None with instance normalisation."""
+        return None if self.config.norm == "instance" else self.reach().halo(self.multiple)
+
+    @property
+    def _stem_halvings(self) -> int:
+        return STEMS[self.config.stem].count(2)
+
+    def forward(self, x_BCHW: Tensor) -> Output:
+        check_input(x_BCHW, self.bands, 1)
+        state = self.layer1(self.stem(x_BCHW))
+        branches = [self.first(state), self.transitions[0](state)]
+        for number, stage in enumerate(self.stages):
+            if number:
+                branches = [*branches, self.transitions[number](branches[-1])]
+            branches = stage(branches)
+        finest = branches[0]
+        fused = torch.cat([finest, *(enlarged_like(b, finest, i) for i, b in enumerate(branches[1:], 1))], dim=1)
+        return Output(enlarged_like(self.head(fused), x_BCHW, self._stem_halvings))
+
+    def reach(self) -> Reach:
+        """How far the logits look, were all normalisation fixed: what the paper calls the receptive field."""
+        state = Reach.input()
+        for stride in STEMS[self.config.stem]:
+            state = state.conv(3, stride)
+        state = state.conv(3, times=BLOCKS)
+        branches = [state.conv(3), state.conv(3, 2)]
+        for number, modules in enumerate(MODULES):
+            branches = [*branches, branches[-1].conv(3, 2)] if number else branches
+            for _ in range(modules):
+                branches = _exchanged([branch.conv(3, times=2 * BLOCKS) for branch in branches])
+        joined = branches[0].join(*(branch.enlarge(2**i) for i, branch in enumerate(branches[1:], 1)))
+        return joined.enlarge(2**self._stem_halvings)
+
+
+def enlarged_like(x_BCHW: Tensor, like_BCHW: Tensor, halvings: int) -> Tensor:
+    """Bilinear, by the exact power of two and then cut to size: positions never depend on the image's size."""
+    height, width = like_BCHW.shape[2:]
+    if halvings == 0:
+        return x_BCHW
+    large = F.interpolate(x_BCHW, scale_factor=2**halvings, mode="bilinear", align_corners=False)
+    return large[:, :, :height, :width]
+
+
+def _stem(bands: int, config: HRNetConfig) -> nn.Sequential:
+    norm = nn.BatchNorm2d(STEM_WIDTH) if config.norm == "batch" else nn.InstanceNorm2d(STEM_WIDTH, affine=True)
+    first, *rest = STEMS[config.stem]
+    layers = [nn.Conv2d(bands, STEM_WIDTH, 3, first, padding=1, bias=False), norm, nn.ReLU(inplace=True)]
+    for stride in rest:
+        layers.append(Halving(STEM_WIDTH, STEM_WIDTH) if stride == 2 else ConvBnRelu(STEM_WIDTH, STEM_WIDTH))
+    return nn.Sequential(*layers)
+
+
+def _path(widths: Sequence[int], source: int, target: int) -> nn.Module:
+    """What brings one branch's width to another's: 1x1 from coarser, a chain of halvings from finer ones."""
+    if source == target:
+        return nn.Identity()
+    if source > target:
+        return nn.Sequential(nn.Conv2d(widths[source], widths[target], 1, bias=False), nn.BatchNorm2d(widths[target]))
+    steps = [Halving(widths[source], widths[source]) for _ in range(target - source - 1)]
+    return nn.Sequential(*steps, Halving(widths[source], widths[target], relu=False))
+
+
+def _head(channels: int, classes: int) -> nn.Sequential:
+    group = (nn.Conv2d(channels, channels, 1), nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
+    return nn.Sequential(*group, nn.Conv2d(channels, classes, 1))
+
+
+def _exchanged(branches: Sequence[Reach]) -> list[Reach]:
+    def brought(source: int, target: int) -> Reach:
+        if source > target:
+            return branches[source].enlarge(2 ** (source - target))
+        return branches[source].conv(3, 2, times=target - source) if source < target else branches[source]
+
+    every = range(len(branches))
+    return [branches[t].join(*(brought(s, t) for s in every if s != t)) for t in every]

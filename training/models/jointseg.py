@@ -1,0 +1,206 @@
+"""JointSeg (S000): impervious surface at 1 m from 10-m bands, sharpening and segmenting together in two steps.
+
+S000's full text was not available: blocks, widths and losses are ours (models.md 2.2b). What the abstract says is
+kept: gradual enhancement (10 -> 2.5 -> 1 m), optical and radar input, features of one scale joined with the image
+and the logits of the coarser one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.models.output import check_bands, check_input, is_sar
+from training.models.phases import enlarge
+from training.models.reach import Reach
+from training.models.sharpened import RGB, STEPS, SharpOutput, check_rgb, rgb_positions
+
+SECOND = Fraction(STEPS[1], STEPS[0])
+DILUTION = STEPS[0] ** 2
+
+
+@dataclass(frozen=True)
+class JointSegConfig:
+    """JointSeg's constructor values; `**WIDE` and `**SMALL` are the two other sizes of models.md 2.3.
+
+    widths: of the context U-Net at 10, 20, 40, 80 m. blocks: residual blocks of each of its levels on the way down.
+    middle, fine: widths at 2.5 m and 1 m, with their numbers of residual blocks. rgb: the bands that are sharpened.
+    keep_mean: shift every 10 x 10 block of the sharpened image so that its mean is the input's pixel.
+    """
+
+    classes: int = 2
+    widths: tuple[int, ...] = (64, 128, 192, 256)
+    blocks: int = 2
+    middle: int = 48
+    middle_blocks: int = 3
+    fine: int = 24
+    fine_blocks: int = 2
+    rgb: tuple[str, ...] = RGB
+    keep_mean: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "widths", tuple(int(width) for width in self.widths))
+        object.__setattr__(self, "rgb", check_rgb(self.rgb))
+        counts = (self.blocks, self.middle_blocks, self.fine_blocks)
+        if not self.widths or min(*self.widths, self.middle, self.fine, *counts) < 1 or self.widths[0] < 2:
+            raise ValueError(f"{self}: expected one or more widths, the first 2 or more, and positive numbers")
+        if self.classes < 2:
+            raise ValueError(f"classes {self.classes}: expected two or more")
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions added to their input, without normalisation: its statistics would blur absolute values."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        return x_BCHW + self.conv2(F.relu(self.conv1(x_BCHW)))
+
+
+class Rise(nn.Module):
+    """A step up of the context U-Net: bilinear doubling, the skip beside it, 1x1, a residual block."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.join, self.block = nn.Conv2d(inputs + outputs, outputs, 1), Residual(outputs)
+
+    def forward(self, state: Tensor, skip: Tensor) -> Tensor:
+        up = F.interpolate(state, scale_factor=2, mode="bilinear", align_corners=False)
+        up = up[:, :, : skip.shape[2], : skip.shape[3]]
+        return self.block(self.join(torch.cat((up, skip), dim=1)))
+
+
+class Context(nn.Module):
+    """A residual U-Net at the input's size: strided convolutions down, `Rise` up; any size."""
+
+    def __init__(self, widths: Sequence[int], blocks: int) -> None:
+        super().__init__()
+        pairs = list(zip(widths, widths[1:], strict=False))
+        self.down = nn.ModuleList(nn.Conv2d(i, o, 3, 2, padding=1) for i, o in pairs)
+        self.blocks = nn.ModuleList(nn.Sequential(*(Residual(w) for _ in range(blocks))) for w in widths)
+        self.up = nn.ModuleList(Rise(o, i) for i, o in reversed(pairs))
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        features = [self.blocks[0](x_BCHW)]
+        for down, blocks in zip(self.down, self.blocks[1:], strict=True):
+            features.append(blocks(down(features[-1])))
+        *skips, state = features
+        for up, skip in zip(self.up, reversed(skips), strict=True):
+            state = up(state, skip)
+        return state
+
+
+class JointSeg(nn.Module):
+    """Logits and a sharpened RGB image at ten times the input's size, from one or many dates.
+
+    x: (batch, bands, rows, columns), or (batch, dates, bands, rows, columns): then optical features are half the
+    dates' mean and half their maximum, radar bands and the RGB to be sharpened the dates' mean. Any size; tiles are
+    aligned to `multiple`. side_logits: at 4x, then at 1x.
+    """
+
+    scale = STEPS[1]
+    window = 64
+    lattice = 48
+
+    def __init__(self, bands: Sequence[str], config: JointSegConfig | None = None) -> None:
+        super().__init__()
+        config = config or JointSegConfig()
+        self.bands, self.config = check_bands(bands), config
+        self.optical_at = [i for i, name in enumerate(self.bands) if not is_sar(name)]
+        self.sar_at = [i for i, name in enumerate(self.bands) if is_sar(name)]
+        self.rgb_at = rgb_positions(self.bands, config.rgb)
+        self._build_context()
+        self._build_steps()
+
+    def _build_context(self) -> None:
+        config, width = self.config, self.config.widths[0]
+        self.optical = nn.Sequential(nn.Conv2d(len(self.optical_at), width, 3, padding=1), Residual(width))
+        half = width // 2 if self.sar_at else 0
+        self.sar = None
+        if self.sar_at:
+            self.sar = nn.Sequential(nn.Conv2d(len(self.sar_at), half, 3, padding=1), Residual(half))
+        self.mix = nn.Conv2d(width + half, width, 1)
+        self.context = Context(config.widths, config.blocks)
+        self.logits_1x = nn.Conv2d(width, config.classes, 1)
+
+    def _build_steps(self) -> None:
+        config, coarser = self.config, len(self.config.rgb) + self.config.classes
+        self.spread = nn.Conv2d(config.widths[0], DILUTION * config.middle, 1)
+        self.middle = _step(config.middle + coarser, config.middle, config.middle_blocks)
+        self.detail_4x = nn.Conv2d(config.middle, len(config.rgb), 3, padding=1)
+        self.logits_4x = nn.Conv2d(config.middle, config.classes, 1)
+        self.fine = _step(config.middle + coarser, config.fine, config.fine_blocks)
+        self.detail = nn.Conv2d(config.fine, len(config.rgb), 3, padding=1)
+        self.head = nn.Sequential(
+            nn.Conv2d(config.fine + coarser, config.fine, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(config.fine, config.classes, 1),
+        )
+
+    @property
+    def multiple(self) -> int:
+        """Pixels that one pixel of the coarsest context covers; tiles are aligned to it, inputs may have any size."""
+        return 2 ** (len(self.config.widths) - 1)
+
+    @property
+    def halo(self) -> int:
+        """Input pixels around an aligned tile that its logits depend on."""
+        config = self.config
+        features = [Reach.input().conv(3, times=3 + 2 * config.blocks)]
+        for _ in config.widths[1:]:
+            features.append(features[-1].conv(3, 2).conv(3, times=2 * config.blocks))
+        *skips, state = features
+        for skip in reversed(skips):
+            state = state.enlarge(2).join(skip).conv(3, times=2)
+        middle = state.enlarge(STEPS[0]).conv(3, times=1 + 2 * config.middle_blocks)
+        fine = middle.conv(3).join(state.enlarge(STEPS[0])).enlarge(SECOND).conv(3, times=1 + 2 * config.fine_blocks)
+        return fine.conv(3, times=2).halo(self.multiple, self.scale)
+
+    def forward(self, x: Tensor) -> SharpOutput:
+        x_BTCHW = x[:, None] if x.ndim == 4 else x
+        check_input(x_BTCHW[:, 0], self.bands, 1)
+        state, rgb = self.context(self._stems(x_BTCHW)), x_BTCHW[:, :, self.rgb_at].mean(dim=1)
+        logits_1x = self.logits_1x(state)
+        middle, rgb_4x, logits_4x = self._to_4x(state, rgb, logits_1x)
+        image, logits = self._to_10x(middle, rgb_4x, logits_4x)
+        if self.config.keep_mean:
+            image = with_block_means(image, rgb)
+        return SharpOutput(logits, (logits_4x, logits_1x), image, image_4x=rgb_4x, image_1x=rgb)
+
+    def _stems(self, x_BTCHW: Tensor) -> Tensor:
+        batch, dates = x_BTCHW.shape[:2]
+        optical = self.optical(x_BTCHW[:, :, self.optical_at].flatten(0, 1)).unflatten(0, (batch, dates))
+        optical = (optical.mean(dim=1) + optical.amax(dim=1)) / 2 if dates > 1 else optical[:, 0]
+        if self.sar is None:
+            return self.mix(optical)
+        return self.mix(torch.cat((optical, self.sar(x_BTCHW[:, :, self.sar_at].mean(dim=1))), dim=1))
+
+    def _to_4x(self, state: Tensor, rgb: Tensor, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        rgb, logits = enlarge(rgb, STEPS[0]), enlarge(logits, STEPS[0])
+        spread = F.pixel_shuffle(self.spread(state), STEPS[0])
+        middle = self.middle(torch.cat((spread, rgb, logits), dim=1))
+        return middle, rgb + self.detail_4x(middle), logits + self.logits_4x(middle)
+
+    def _to_10x(self, middle: Tensor, rgb: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+        middle, rgb, logits = (enlarge(part, SECOND) for part in (middle, rgb, logits))
+        fine = self.fine(torch.cat((middle, rgb, logits), dim=1))
+        image = rgb + self.detail(fine)
+        return image, logits + self.head(torch.cat((fine, image, logits), dim=1))
+
+
+def with_block_means(image_BCHW: Tensor, coarse_BCHW: Tensor) -> Tensor:
+    """The image shifted block by block so that each block's mean is the coarse pixel (SEN2SR's hard constraint)."""
+    factor = image_BCHW.shape[2] // coarse_BCHW.shape[2]
+    return image_BCHW + enlarge(coarse_BCHW - F.avg_pool2d(image_BCHW, factor), factor, "nearest")
+
+
+def _step(inputs: int, width: int, blocks: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, width, 3, padding=1), *(Residual(width) for _ in range(blocks)))

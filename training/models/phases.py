@@ -1,0 +1,84 @@
+"""Enlargement by a fixed ratio whose weights depend only on the position within a period, never on the image's size.
+
+torch's `interpolate` computes source coordinates in floating point from the whole image's size, so for x2.5 and x10
+a crop differs from the same part of the whole (models.md 2.2(b)5); here it is equal bit for bit.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import cache
+from math import floor
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+KINDS = ("nearest", "bilinear", "cubic")
+CUBIC = -0.75  # the constant of torch's and OpenCV's bicubic kernel
+
+
+def enlarge(x_BCHW: Tensor, factor: Fraction | int, kind: str = "bilinear") -> Tensor:
+    """The image at `factor` times its size, pixel edges aligned, border pixels repeated outward.
+
+    factor: 1 or more; rows and columns must be multiples of its denominator (x5/2: even sizes). kind: of KINDS.
+    """
+    ratio = Fraction(factor)
+    if ratio < 1 or kind not in KINDS:
+        raise ValueError(f"enlargement by {ratio}, {kind}: expected 1 or more and one of {', '.join(KINDS)}")
+    if any(size % ratio.denominator for size in x_BCHW.shape[2:]):
+        raise ValueError(
+            f"image of {x_BCHW.shape[2]} x {x_BCHW.shape[3]} pixels: "
+            f"both sides must be multiples of {ratio.denominator} to be enlarged {ratio} times"
+        )
+    return _along_columns(_along_rows(x_BCHW, ratio, kind), ratio, kind)
+
+
+def _along_rows(x_BCHW: Tensor, ratio: Fraction, kind: str) -> Tensor:
+    return _along_columns(x_BCHW.transpose(2, 3), ratio, kind).transpose(2, 3)
+
+
+def _along_columns(x_BCHW: Tensor, ratio: Fraction, kind: str) -> Tensor:
+    """Each of the ratio's numerator output phases is one weighted sum of strided slices."""
+    phases, stride = _phases(ratio, kind), ratio.denominator
+    before = -min(start for start, _ in phases)
+    after = max(start + len(weights) for start, weights in phases) - stride
+    padded = F.pad(x_BCHW, (max(before, 0), max(after, 0), 0, 0), mode="replicate")
+    periods = x_BCHW.shape[3] // stride
+    columns = [_weighted(padded, start + max(before, 0), weights, (stride, periods)) for start, weights in phases]
+    return torch.stack(columns, dim=-1).flatten(3)
+
+
+def _weighted(x_BCHW: Tensor, start: int, weights: tuple[float, ...], steps: tuple[int, int]) -> Tensor:
+    """Sum of the slices from `start` on, each every `stride` columns, weighted."""
+    stride, periods = steps
+    total = None
+    for tap, weight in enumerate(weights):
+        part = x_BCHW[..., start + tap :: stride][..., :periods]
+        part = part if weight == 1.0 else part * weight
+        total = part if total is None else total + part
+    return total
+
+
+@cache
+def _phases(ratio: Fraction, kind: str) -> tuple[tuple[int, tuple[float, ...]], ...]:
+    """Per output position within a period: the first input position and the weights from there on."""
+    return tuple(_phase(position, ratio, kind) for position in range(ratio.numerator))
+
+
+def _phase(position: int, ratio: Fraction, kind: str) -> tuple[int, tuple[float, ...]]:
+    if kind == "nearest":
+        return floor(position / ratio), (1.0,)
+    source = Fraction(2 * position + 1, 2) / ratio - Fraction(1, 2)
+    base = floor(source)
+    part = source - base
+    if kind == "bilinear":
+        return (base, (float(1 - part), float(part))) if part else (base, (1.0,))
+    return base - 1, tuple(_cubic(float(abs(part - tap))) for tap in (-1, 0, 1, 2))
+
+
+def _cubic(distance: float) -> float:
+    """Keys' kernel with the constant of torch."""
+    if distance <= 1:
+        return ((CUBIC + 2) * distance - (CUBIC + 3)) * distance * distance + 1
+    return ((CUBIC * distance - 5 * CUBIC) * distance + 8 * CUBIC) * distance - 4 * CUBIC

@@ -1,0 +1,69 @@
+"""How far a network looks: which input pixels a pixel of a feature map depends on, followed layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from functools import lru_cache
+
+Index = Callable[[int], int]
+
+
+class Reach:
+    """Along one axis, the first and the last input pixel that pixel i of a feature map looks at.
+
+    Made by walking the network from its input: `Reach.input().conv(3).conv(3, stride=2)`. Exact for sizes that
+    every stride divides; the image's own edges need nothing, since padding there is the same for a tile.
+    """
+
+    def __init__(self, first: Index, last: Index) -> None:
+        # a map is asked for by several layers above it: without memory the walk would double at each join
+        self.first, self.last = lru_cache(maxsize=None)(first), lru_cache(maxsize=None)(last)
+
+    @classmethod
+    def input(cls) -> Reach:
+        return cls(lambda i: i, lambda i: i)
+
+    def conv(self, kernel: int, stride: int = 1, *, dilation: int = 1, times: int = 1) -> Reach:
+        """After `times` equal convolutions (or poolings) padded by half their kernel; 2x2 pooling takes kernel 2."""
+        if stride > 1 and times > 1:
+            return self.conv(kernel, stride, dilation=dilation).conv(kernel, stride, dilation=dilation, times=times - 1)
+        before, after = times * dilation * ((kernel - 1) // 2), times * dilation * (kernel // 2)
+        return Reach(lambda i: self.first(stride * i - before), lambda i: self.last(stride * i + after))
+
+    def enlarge(self, factor: Fraction | int, kind: str = "bilinear") -> Reach:
+        """After fixed-phase enlargement (training/models/phases.py), or interpolation by a power of two."""
+        if kind == "nearest":
+            return Reach(lambda i: self.first(int(i // factor)), lambda i: self.last(int(i // factor)))
+        more = 1 if kind == "cubic" else 0
+
+        def base(i: int) -> int:
+            return int((Fraction(2 * i + 1, 2) / factor - Fraction(1, 2)) // 1)
+
+        return Reach(lambda i: self.first(base(i) - more), lambda i: self.last(base(i) + 1 + more))
+
+    def transposed(self) -> Reach:
+        """After a transposed 3x3 convolution of stride 2 whose output is cropped to twice the input's size."""
+        return Reach(lambda i: self.first((i - 1) // 2), lambda i: self.last(i // 2))
+
+    def join(self, *others: Reach) -> Reach:
+        """Of a concatenation or sum of feature maps of one size."""
+        all_ = (self, *others)
+        return Reach(lambda i: min(r.first(i) for r in all_), lambda i: max(r.last(i) for r in all_))
+
+    def halo(self, multiple: int, scale: int = 1) -> int:
+        """Input pixels around a tile whose edges lie on multiples of `multiple`, as a multiple of it."""
+        before, after = -self.first(0), self.last(scale * multiple - 1) - (multiple - 1)
+        return -(-max(before, after, 0) // multiple) * multiple
+
+
+def unet_reach(levels: int, reach: Reach | None = None) -> Reach:
+    """Of U-Net (two 3x3 groups a block, 2x2 maximum, 2x2 transposed convolutions) up to its 3x3 head."""
+    state = (reach or Reach.input()).conv(3, times=2)
+    features = [state]
+    for _ in range(levels - 1):
+        state = state.conv(2, 2).conv(3, times=2)
+        features.append(state)
+    for skip in reversed(features[:-1]):
+        state = state.enlarge(2, "nearest").join(skip).conv(3, times=2)
+    return state.conv(3)

@@ -1,0 +1,91 @@
+"""ResNet-50 without its classifier (He et al., 2016): the encoder of RU-Net++, FCN-ResNet50 and DeepLabV3+."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.models.reach import Reach
+
+BLOCKS = (3, 4, 6, 3)
+WIDTHS = (64, 256, 512, 1024, 2048)
+EXPANSION = 4
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3 (strided or dilated), 1x1 to four times the width, added to the input; ReLU after the sum."""
+
+    def __init__(self, inputs: int, width: int, stride: int = 1, *, dilation: int = 1) -> None:
+        super().__init__()
+        outputs = EXPANSION * width
+        self.conv1, self.bn1 = nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, padding=dilation, dilation=dilation, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3, self.bn3 = nn.Conv2d(width, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
+        self.downsample = projection(inputs, outputs, stride) if stride > 1 or inputs != outputs else None
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        y = F.relu(self.bn1(self.conv1(x_BCHW)))
+        y = F.relu(self.bn2(self.conv2(y)))
+        shortcut = x_BCHW if self.downsample is None else self.downsample(x_BCHW)
+        return F.relu(self.bn3(self.conv3(y)) + shortcut)
+
+
+def projection(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    """The shortcut of a residual block whose size or width changes."""
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+
+class ResNet50(nn.Module):
+    """Five feature maps: the 7x7 stem at half size (64), then layer1 to layer4 (256 to 2048).
+
+    output_stride: of the last map; below 32 the last layers keep their size and dilate instead. layers: 3 drops layer4.
+    """
+
+    def __init__(self, bands: int, *, output_stride: int = 32, layers: int = 4) -> None:
+        super().__init__()
+        self.steps = _steps(output_stride)[:layers]
+        self.stem = nn.Sequential(
+            nn.Conv2d(bands, 64, 7, 2, padding=3, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True)
+        )
+        self.pool = nn.MaxPool2d(3, 2, padding=1)
+        self.layers = nn.ModuleList(_layer(index, stride, dilation) for index, (stride, dilation) in enumerate(self.steps))
+
+    def forward(self, x_BCHW: Tensor, after: Mapping[int, nn.Module] = MappingProxyType({})) -> list[Tensor]:
+        """The feature maps; `after` holds what is applied to the map of that number before the next layer."""
+        features = [self.stem(x_BCHW)]
+        state = self.pool(features[0])
+        for number, layer in enumerate(self.layers, start=1):
+            state = layer(state)
+            state = after[number](state) if number in after else state
+            features.append(state)
+        return features
+
+    def reaches(self, kernels: Mapping[int, int] = MappingProxyType({})) -> list[Reach]:
+        """How far each of the feature maps looks; `kernels` are the sides of what `forward`'s `after` looks at."""
+        features = [Reach.input().conv(7, 2)]
+        state = features[0].conv(3, 2)
+        for number, (blocks, (stride, dilation)) in enumerate(zip(BLOCKS, self.steps, strict=False), start=1):
+            state = state.conv(3, stride, dilation=dilation).conv(3, dilation=dilation, times=blocks - 1)
+            state = state.conv(kernels.get(number, 1))
+            features.append(state)
+        return features
+
+
+def _layer(index: int, stride: int, dilation: int) -> nn.Sequential:
+    width, outputs = WIDTHS[index + 1] // EXPANSION, WIDTHS[index + 1]
+    first = Bottleneck(WIDTHS[index], width, stride, dilation=dilation)
+    return nn.Sequential(
+        first, *(Bottleneck(outputs, width, dilation=dilation) for _ in range(BLOCKS[index] - 1))
+    )
+
+
+def _steps(output_stride: int) -> tuple[tuple[int, int], ...]:
+    """(stride, dilation) of layer1 to layer4."""
+    known = {32: ((1, 1), (2, 1), (2, 1), (2, 1)), 16: ((1, 1), (2, 1), (2, 1), (1, 2)), 8: ((1, 1), (2, 1), (1, 2), (1, 4))}
+    if output_stride not in known:
+        raise ValueError(f"output stride {output_stride}: ResNet-50 is built for 32, 16 or 8")
+    return known[output_stride]

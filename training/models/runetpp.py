@@ -1,0 +1,162 @@
+"""RU-Net++ (S001): a ResNet-50 encoder with attention, pyramid pooling, and a gated U-shaped decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.models.attention import BoundaryEnhancement, DualAttention, PyramidPooling, SpatialAttention
+from training.models.layers import ConvBnRelu, DoubleConv, SqueezeExcitation, check_choice
+from training.models.output import Output, check_bands, check_input
+from training.models.reach import Reach
+from training.models.resnet import WIDTHS, ResNet50
+
+VARIANTS = ("table", "text", "dilated")
+GATES = ("both", "dual", "spatial", "channel", "bem", "none")
+CHANNEL_ATTENTION_AT = ("last", "stage3")
+LEVEL_WIDTHS = (1024, 512, 256, 128)
+PLAIN = {"spatial_att": False, "channel_att": False, "aspp": False, "skip_att": False, "gates": ("none",) * 4}
+GATE_KERNEL = {"spatial": 7, "bem": 5, "none": 1}  # side of what a gate looks at; the others see the whole window
+
+
+@dataclass(frozen=True)
+class RUNetPPConfig:
+    """RU-Net++'s constructor values; models.md 3.1 says how the paper's contradictions were read.
+
+    variant: where the encoder ends ("table" layer4 at 1/32, "text" layer3 at 1/16, "dilated" layer4 at 1/16).
+    gates: of Levels 4 to 1; Table 2 of the paper prints ("spatial", "dual", "channel", "bem"). `**PLAIN` is the
+    baseline; Exp-A to D each turn one switch of it on: spatial_att, channel_att, aspp, skip_att.
+    """
+
+    classes: int = 2
+    variant: str = "table"
+    spatial_att: bool = True
+    channel_att: bool = True
+    channel_att_at: str = "last"
+    aspp: bool = True
+    aspp_mid: int = 256
+    skip_att: bool = True
+    gates: tuple[str, ...] = ("both", "dual", "spatial", "bem")
+    reduction: int = 16
+    window: int = 512
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "gates", tuple(self.gates))
+        check_choice("variant", self.variant, VARIANTS)
+        check_choice("channel_att_at", self.channel_att_at, CHANNEL_ATTENTION_AT)
+        for gate in self.gates:
+            check_choice("gate", gate, GATES)
+        if len(self.gates) != len(LEVEL_WIDTHS) or self.classes < 2 or min(self.reduction, self.aspp_mid) < 1:
+            raise ValueError(f"{self}: expected four gates, two or more classes, positive reduction and aspp_mid")
+        if self.window < 128 or self.window % 32:
+            raise ValueError(f"window {self.window}: expected a multiple of 32 of at least 128 pixels")
+
+
+class Level(nn.Module):
+    """A step up: 1x1 group to the new width, twice the size, the skip beside it, two 3x3 groups, a gate."""
+
+    def __init__(self, inputs: int, skip: int, outputs: int, config: RUNetPPConfig, gate: str) -> None:
+        super().__init__()
+        self.narrow = ConvBnRelu(inputs, outputs, 1)
+        aligned = outputs if config.skip_att else skip
+        self.align = nn.Sequential(ConvBnRelu(skip, outputs, 1), SpatialAttention()) if config.skip_att else None
+        self.convs = DoubleConv(outputs + aligned, outputs)
+        self.gate = _gate(gate, outputs, config.reduction)
+
+    def forward(self, state: Tensor, skip: Tensor) -> Tensor:
+        up = F.interpolate(self.narrow(state), scale_factor=2, mode="bilinear", align_corners=False)
+        aligned = skip if self.align is None else self.align(skip)
+        return self.gate(self.convs(torch.cat((up, aligned), dim=1)))
+
+
+class RUNetPP(nn.Module):
+    """Logits from the stacked bands; input rows and columns are multiples of 32.
+
+    Channel attention and pyramid pooling see the whole window: then `halo` is None and maps are made of windows of
+    the training size. The decoder ends at half size; the logits are doubled bilinearly (models.md 3.1).
+    """
+
+    scale = 1
+    multiple = 32
+
+    def __init__(self, bands: Sequence[str], config: RUNetPPConfig | None = None) -> None:
+        super().__init__()
+        config = config or RUNetPPConfig()
+        self.bands, self.config = check_bands(bands), config
+        self.window, self.lattice = config.window, config.window * 3 // 4
+        self._build_encoder()
+        self._build_decoder()
+        self.head = nn.Conv2d(LEVEL_WIDTHS[-1], config.classes, 1)
+
+    def _build_encoder(self) -> None:
+        config = self.config
+        short = config.variant == "text"
+        stride = 32 if config.variant == "table" else 16
+        self.encoder = ResNet50(len(self.bands), output_stride=stride, layers=3 if short else 4)
+        self.deep = 1024 if short else 2048
+        # the encoder goes on from the attended features, and the decoder joins them
+        attention = {1: SpatialAttention()} if config.spatial_att else {}
+        if config.channel_att:
+            number = 3 if short or config.channel_att_at == "stage3" else 4
+            attention[number] = SqueezeExcitation(WIDTHS[number], config.reduction)
+        self.attention = nn.ModuleDict({str(number): module for number, module in attention.items()})
+        self.pyramid = (
+            PyramidPooling(self.deep, config.aspp_mid, self.deep, dilations=(6, 12, 18)) if config.aspp else nn.Identity()
+        )
+
+    def _build_decoder(self) -> None:
+        gates, skips = self.config.gates, (1024, 512, 256, 64)
+        inputs = (self.deep, *LEVEL_WIDTHS)
+        # without the last halving Level 4 has no finer features to join: it only narrows and gates
+        self.bottom = None
+        if self.config.variant != "table":
+            gate = _gate(gates[0], LEVEL_WIDTHS[0], self.config.reduction)
+            self.bottom = nn.Sequential(ConvBnRelu(self.deep, LEVEL_WIDTHS[0], 1), gate)
+        first = 0 if self.bottom is None else 1
+        self.levels = nn.ModuleList(
+            Level(inputs[i], skips[i], LEVEL_WIDTHS[i], self.config, gates[i]) for i in range(first, 4)
+        )
+
+    @property
+    def halo(self) -> int | None:
+        """Pixels around an aligned tile that its logits depend on; None where a block sees the whole window."""
+        config = self.config
+        if config.channel_att or config.aspp or not set(config.gates) <= set(GATE_KERNEL):
+            return None
+        return self._reach().halo(self.multiple)
+
+    def _reach(self) -> Reach:
+        config = self.config
+        features = self.encoder.reaches({1: 7} if config.spatial_att else {})
+        state = features[-1] if self.bottom is None else features[-1].conv(GATE_KERNEL[config.gates[0]])
+        for level, gate in zip(range(len(self.levels) - 1, -1, -1), config.gates[-len(self.levels) :], strict=True):
+            skip = features[level].conv(7) if config.skip_att else features[level]
+            state = state.enlarge(2).join(skip).conv(3, times=2).conv(GATE_KERNEL[gate])
+        return state.enlarge(2)
+
+    def forward(self, x_BCHW: Tensor) -> Output:
+        check_input(x_BCHW, self.bands, self.multiple)
+        features = self.encoder(x_BCHW, {int(number): module for number, module in self.attention.items()})
+        state = self.pyramid(features[-1])
+        if self.bottom is not None:
+            state = self.bottom(state)
+        for level, skip in zip(self.levels, reversed(features[: len(self.levels)]), strict=True):
+            state = level(state, skip)
+        return Output(F.interpolate(self.head(state), scale_factor=2, mode="bilinear", align_corners=False))
+
+
+def _gate(kind: str, channels: int, reduction: int) -> nn.Module:
+    """The attention at the end of a level; "both" is channel, then spatial attention (S001's ChannelGate)."""
+    makers = {
+        "both": lambda: nn.Sequential(SqueezeExcitation(channels, reduction), SpatialAttention()),
+        "dual": lambda: DualAttention(channels, reduction),
+        "spatial": SpatialAttention,
+        "channel": lambda: SqueezeExcitation(channels, reduction),
+        "bem": lambda: BoundaryEnhancement(channels),
+        "none": nn.Identity,
+    }
+    return makers[kind]()
