@@ -27,6 +27,7 @@ EMULATOR = "STORAGE_EMULATOR_HOST"
 
 _lock = threading.Lock()
 _engines: dict[tuple[object, Path], LocalEngine] = {}
+_current: Session | None = None
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,19 @@ class Session:
         options = {"api_endpoint": self.url}
         return storage.Client(project=self.project, credentials=AnonymousCredentials(), client_options=options)
 
+    def activate(self) -> Session:
+        """Leads this process's `ee` client (back) to this server; Fault where the server refuses."""
+        global _current
+        _initialise_locally(self.url) if self.is_local else _initialise_google(self.project)
+        _current = self
+        return self
+
     def close(self) -> None:
         """Leaves the connection; the engine runs on for others in this process and ends with it."""
-        if self.is_local and os.environ.get(EMULATOR) == self.url:
-            del os.environ[EMULATOR]
+        global _current
+        _forget_emulator(self.url)
+        if _current is self:
+            _current = None
 
     def __enter__(self) -> Session:
         return self
@@ -81,20 +91,42 @@ def connect(
     started once for each catalog and home. Any other project: Google's servers, high-volume address.
     ValueError for a folder that is not there; Fault where Google refuses, with the remedy.
     """
-    if project in (None, "", LOCAL):
-        return _connect_locally(catalog, Path(home) if home else None)
-    return _connect_to_google(str(project))
+    if project not in (None, "", LOCAL):
+        return Session(str(project), "earth-engine", "earth-engine", HIGH_VOLUME_URL).activate()
+    engine, name = _engine(catalog, Path(home) if home else None)
+    return Session(LOCAL, "local-engine", name, engine.url, engine.home.root).activate()
 
 
-def _connect_locally(catalog: str | Path | Catalog, home: Path | None) -> Session:
+def current() -> Session | None:
+    """The session that `ee` is connected to, or None."""
+    return _current
+
+
+def _initialise_locally(url: str) -> None:
     import ee
     from google.auth.credentials import AnonymousCredentials
 
-    engine, name = _engine(catalog, home)
-    ee.Initialize(credentials=AnonymousCredentials(), project=LOCAL, url=engine.url)
+    ee.Initialize(credentials=AnonymousCredentials(), project=LOCAL, url=url)
     # For clients that other code in this process makes; ours is given the address (Session.storage_client).
-    os.environ[EMULATOR] = engine.url
-    return Session(LOCAL, "local-engine", name, engine.url, engine.home.root)
+    os.environ[EMULATOR] = url
+
+
+def _initialise_google(project: str) -> None:
+    import ee
+    from google.auth.exceptions import GoogleAuthError
+
+    for engine in _engines.values():
+        _forget_emulator(engine.url)
+    try:
+        ee.Initialize(project=project, url=HIGH_VOLUME_URL)
+    except (ee.EEException, OSError, GoogleAuthError) as error:
+        sentence = f"Earth Engine project {project!r} cannot be used: {_reason(error)}; {_remedy(error, project)}"
+        raise Fault(sentence) from error
+
+
+def _forget_emulator(url: str) -> None:
+    if os.environ.get(EMULATOR) == url:
+        del os.environ[EMULATOR]
 
 
 def _engine(catalog: str | Path | Catalog, home: Path | None) -> tuple[LocalEngine, str]:
@@ -115,21 +147,6 @@ def _engine(catalog: str | Path | Catalog, home: Path | None) -> tuple[LocalEngi
 
 def _name(catalog: str | Path) -> str:
     return "world" if str(catalog) == "world" else str(Path(catalog).expanduser().absolute())
-
-
-def _connect_to_google(project: str) -> Session:
-    import ee
-
-    for url in {engine.url for engine in _engines.values()}:
-        if os.environ.get(EMULATOR) == url:
-            del os.environ[EMULATOR]
-    try:
-        ee.Initialize(project=project, url=HIGH_VOLUME_URL)
-    except (ee.EEException, OSError) as error:
-        raise Fault(
-            f"Earth Engine project {project!r} cannot be used: {_reason(error)}; {_remedy(error, project)}"
-        ) from error
-    return Session(project, "earth-engine", "earth-engine", HIGH_VOLUME_URL)
 
 
 def _reason(error: BaseException) -> str:

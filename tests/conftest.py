@@ -31,16 +31,12 @@ def session(engine_home: Path) -> Iterator[Session]:
         yield connected
 
 
-@pytest.fixture
-def reconnected(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Lets a test connect `ee` elsewhere and leads it back to the run's session, where one is open."""
+@pytest.fixture(scope="module")
+def reconnected() -> Iterator[None]:
+    """Lets a module connect `ee` elsewhere and leads it back afterwards to where it was."""
+    from gee_export.session import current
+
+    before = current()
     yield
-    if "session" in request.session._fixturemanager._arg2fixturedefs and _open_session(request):
-        from gee_export.session import connect
-
-        connect(catalog="world", home=request.getfixturevalue("engine_home"))
-
-
-def _open_session(request: pytest.FixtureRequest) -> bool:
-    definitions = request.session._fixturemanager._arg2fixturedefs["session"]
-    return any(definition.cached_result is not None for definition in definitions)
+    if before is not None:
+        before.activate()

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import rasterio
+from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.enums import ColorInterp
 from rasterio.io import MemoryFile
@@ -144,13 +146,13 @@ def picture(driver: str, pixels: Pixels, visualization: Mapping[str, Any] | None
     rgb = visualized(pixels, visualization or {})
     shown = np.min(np.stack([np.asarray(mask, "float32") for mask in pixels.masks]), axis=0)
     alpha = np.rint(shown * 255).astype("uint8")
-    if driver == "JPEG":
-        layers = np.where(alpha == 0, 0, rgb).astype("uint8")
-    else:
-        layers = np.concatenate([rgb, alpha[None]])
+    opaque = np.where(alpha == 0, 0, rgb).astype("uint8")
+    layers = opaque if driver == "JPEG" else np.concatenate([rgb, alpha[None]])
     count, height, width = layers.shape
-    with MemoryFile() as memory:
-        with memory.open(driver=driver, height=height, width=width, count=count, dtype="uint8") as target:
+    with rasterio.Env(GDAL_PAM_ENABLED=False), MemoryFile() as memory:
+        with memory.open(
+            driver=driver, transform=Affine.scale(1, -1), height=height, width=width, count=count, dtype="uint8"
+        ) as target:
             target.write(layers)
             if driver == "PNG":
                 target.colorinterp = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)

@@ -36,6 +36,7 @@ BUCKET_FILE = f"{MARK}bucket.json"
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 MAX_NAME_BYTES = 1024
 CHUNK = 1 << 20
+OWNED = "Your previous request to create the named bucket succeeded and you already own it."
 # What a client may set on an object (https://cloud.google.com/storage/docs/json_api/v1/objects#resource)
 SETTABLE = (
     "cacheControl",
@@ -142,11 +143,7 @@ class ObjectStore:
             raise StorageError(400, "invalid", f"Invalid bucket name: '{name}'")
         with locked(self._home, f"bucket-{name}"):
             if self._bucket_file(name).exists():
-                raise StorageError(
-                    409,
-                    "conflict",
-                    "Your previous request to create the named bucket succeeded and you already own it.",
-                )
+                raise StorageError(409, "conflict", OWNED)
             now = timestamp()
             document = {
                 "name": name,
@@ -320,9 +317,8 @@ def check_name(name: str) -> None:
 
 def settable(attributes: Mapping[str, Any], *, keep_none: bool = False) -> dict[str, Any]:
     """The fields of an object resource that a client may set."""
-    return {
-        key: attributes[key] for key in SETTABLE if key in attributes and (keep_none or attributes[key] is not None)
-    }
+    given = {key: attributes[key] for key in SETTABLE if key in attributes}
+    return {key: value for key, value in given.items() if keep_none or value is not None}
 
 
 def checksums_of(path: Path) -> Checksums:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -17,29 +17,18 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from gee_export.engine import discovery, encode
+from gee_export.engine.assets import canonical
 from gee_export.engine.catalog import Catalog
 from gee_export.engine.errors import EngineError
 from gee_export.engine.limits import CONCURRENT_EXPORTS, Limits
 from gee_export.engine.projection import crs_of
 from gee_export.engine.request import PixelRequest, chosen_bands, pixel_request
 from gee_export.engine.values import Image
-from gee_export.engine.wire import Call, Reply
+from gee_export.engine.wire import Call, Params, Reply, Route
 
 REMEMBERED = 10_000  # thumbnails and maps; the oldest are forgotten first
 TILE_PX = 256
 MERCATOR_M = 20037508.342789244  # half the width of EPSG:3857
-
-Params = Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Route:
-    """A method and path (under /v1 and /v1alpha) and what answers it; `computes` if it evaluates a graph."""
-
-    method: str
-    path: str
-    answer: Callable[[Call, Params], Reply]
-    computes: bool = False
 
 
 class ComputeApi:
@@ -88,7 +77,7 @@ class ComputeApi:
         return self._pixels(self.evaluate_image(body.get("expression")), body)
 
     def _get_pixels(self, call: Call, params: Params) -> Reply:
-        asset = asset_id(params["project"], params["asset"])
+        asset = canonical(f"projects/{params['project']}/assets/{params['asset']}")
         return self._pixels(self.evaluate_image(load_expression(asset)), call.json())
 
     def _pixels(self, image: Image, body: Mapping[str, Any]) -> Reply:
@@ -134,14 +123,6 @@ def load_expression(image_id: str) -> dict[str, Any]:
     """The graph of ee.Image(image_id)."""
     load = {"functionName": "Image.load", "arguments": {"id": {"constantValue": image_id}}}
     return {"result": "0", "values": {"0": {"functionInvocationValue": load}}}
-
-
-def asset_id(project: str, path: str) -> str:
-    """The id that a graph uses for an asset's REST name: public and legacy assets have no project in theirs."""
-    path = path.strip("/")
-    if project in ("earthengine-public", "earthengine-legacy"):
-        return path
-    return f"projects/{project}/assets/{path}".rstrip("/")
 
 
 def tile_geobox(zoom: int, x: int, y: int) -> GeoBox:

@@ -21,14 +21,18 @@ from starlette.routing import Route as Path_
 
 from gee_export.console import Fault
 from gee_export.engine import discovery
+from gee_export.engine.assetroutes import AssetRoutes
+from gee_export.engine.assets import AssetStore
 from gee_export.engine.buckets import PREFIXES, StorageApi
 from gee_export.engine.catalog import Catalog
 from gee_export.engine.catalog.stack import CatalogStack, open_catalog
 from gee_export.engine.errors import EngineError
 from gee_export.engine.home import Home, default_home, temporary_beside
 from gee_export.engine.limits import Limits
-from gee_export.engine.rest import ComputeApi, Route
-from gee_export.engine.wire import Call, FileSlice, Reply
+from gee_export.engine.rest import ComputeApi
+from gee_export.engine.taskroutes import TaskRoutes
+from gee_export.engine.tasks import TaskStore
+from gee_export.engine.wire import Call, FileSlice, Reply, Route
 
 ADDRESS = "127.0.0.1"
 VERSIONS = ("v1", "v1alpha")  # REST calls take their path from the discovery document, thumbnails and tiles use v1
@@ -124,9 +128,19 @@ class Application:
         self._pixel_threads = ThreadPoolExecutor(workers, thread_name_prefix="isamap-pixels")
         self._io_threads = ThreadPoolExecutor(IO_THREADS, thread_name_prefix="isamap-io")
         self._storage = StorageApi(home)
-        self._compute = ComputeApi(CatalogStack([catalog]), limits)
+        assets = AssetStore(home)
+        stack = CatalogStack([assets, catalog])
+        compute = ComputeApi(stack, limits)
+        self._tasks = TaskStore(home, limits)
+        tasks = TaskRoutes(
+            self._tasks,
+            assets,
+            self._storage.store,
+            evaluate_image=compute.evaluate_image,
+            threads=self._pixel_threads,
+        )
         routes = [Path_("/$discovery/rest", _discovery, methods=["GET"])]
-        for route in self._compute.routes:
+        for route in (*compute.routes, *tasks.routes, *AssetRoutes(assets, stack).routes):
             endpoint = self._endpoint(route)
             routes += [Path_(f"/{version}/{route.path}", endpoint, methods=[route.method]) for version in VERSIONS]
         every_method = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -136,6 +150,7 @@ class Application:
 
     def close(self) -> None:
         """Ends the threads; what waits in them is dropped."""
+        self._tasks.close()
         self._pixel_threads.shutdown(wait=False, cancel_futures=True)
         self._io_threads.shutdown(wait=False, cancel_futures=True)
 
@@ -293,7 +308,6 @@ def _listen(port: int) -> socket.socket:
         listening.bind((ADDRESS, port))
     except OSError as error:
         listening.close()
-        raise OSError(
-            f"port {port} of {ADDRESS} cannot be used ({error.strerror}): choose another with --port"
-        ) from error
+        message = f"port {port} of {ADDRESS} cannot be used ({error.strerror}): choose another with --port"
+        raise OSError(message) from error
     return listening

@@ -45,9 +45,7 @@ class ResumableUploads:
         self._content_path(session).touch()
         return session
 
-    def receive(
-        self, session: str, content_range: str | None, piece: Path, late_claim: Checksums
-    ) -> StoredObject | int:
+    def receive(self, session: str, content_range: str | None, piece: Path, late: Checksums) -> StoredObject | int:
         """Takes a piece: the finished object, or the number of bytes that have arrived so far."""
         with locked(self._home, f"upload-{session}"):
             state = self._state(session)
@@ -59,7 +57,7 @@ class ResumableUploads:
                 if piece.stat().st_size % CHUNK_MULTIPLE:
                     self._truncate(session, arrived - arrived % CHUNK_MULTIPLE)
                 return self._content_path(session).stat().st_size
-            return self._finish(session, state, late_claim)
+            return self._finish(session, state, late)
 
     def cancel(self, session: str) -> None:
         """Forgets a session; 404 where there is none."""
@@ -83,8 +81,8 @@ class ResumableUploads:
         with self._content_path(session).open("r+b") as target:
             target.truncate(size)
 
-    def _finish(self, session: str, state: dict[str, Any], late_claim: Checksums) -> StoredObject:
-        late_claim.check_file(self._content_path(session))
+    def _finish(self, session: str, state: dict[str, Any], late: Checksums) -> StoredObject:
+        late.check_file(self._content_path(session))
         stored = self._store.put(
             self._content_path(session),
             state["bucket"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,3 +80,16 @@ class Reply:
         if reason:
             error["errors"] = [{"domain": "global", "reason": reason, "message": message}]
         return cls.of({"error": error}, status)
+
+
+Params = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Route:
+    """A method and path (under /v1 and /v1alpha) and what answers it; `computes` if it evaluates a graph."""
+
+    method: str
+    path: str
+    answer: Callable[[Call, Params], Reply]
+    computes: bool = False
