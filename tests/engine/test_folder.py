@@ -512,6 +512,20 @@ def test_many_threads_read_the_same_pixels(tmp_path: Path) -> None:
     assert len(seen) > 1
 
 
+def test_threads_do_not_share_open_files(tmp_path: Path) -> None:
+    """GDAL's handles are not safe for use by two threads at once (GDAL's documentation on multi-threading)."""
+    (path,) = write_image(tmp_path, "A/x", {"b": numbers("uint8")}, GRID)
+    together = threading.Barrier(2)
+
+    def opened(_: int) -> rasterio.DatasetReader:
+        together.wait()
+        return geotiff.opened(path)
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(opened, range(2))
+    assert first is not second
+
+
 def test_open_files_are_bounded(tmp_path: Path) -> None:
     for day in range(geotiff.MAX_OPEN_PER_THREAD + 20):
         write_image(tmp_path, f"A/i{day}", {"b": numbers("uint8")}, GRID)

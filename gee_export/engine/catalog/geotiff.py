@@ -47,7 +47,7 @@ def describe(path: Path, *, crs: str | None = None, transform: Affine | None = N
 
     ValueError for a file without georeferencing or with complex pixels, Fault where it cannot be opened.
     """
-    with _opened(path) as source:
+    with _open(path) as source:
         crs = _crs_text(source.crs) if source.crs else crs
         transform = source.transform if source.transform != Affine.identity() else transform
         if crs is None:
@@ -141,7 +141,7 @@ def _common_dtype(info: FileInfo, numbers: Sequence[int]) -> np.dtype:
 def _read_inside(path: Path, numbers: list[int], inside: Window) -> tuple[np.ndarray, np.ndarray]:
     window = RasterioWindow(inside.col, inside.row, inside.width, inside.height)
     try:
-        source = _handles.get(path)
+        source = opened(path)
         values = source.read(numbers, window=window)
         all_valid = all(MaskFlags.all_valid in source.mask_flag_enums[number - 1] for number in numbers)
         valid = np.ones(values.shape, bool) if all_valid else source.read_masks(numbers, window=window) > 0
@@ -150,7 +150,12 @@ def _read_inside(path: Path, numbers: list[int], inside: Window) -> tuple[np.nda
     return values, valid & np.isfinite(values) if values.dtype.kind == "f" else valid
 
 
-def _opened(path: Path) -> rasterio.DatasetReader:
+def opened(path: Path) -> rasterio.DatasetReader:
+    """The file, held open for this thread; opened anew where it has changed on disk."""
+    return _handles.get(path)
+
+
+def _open(path: Path) -> rasterio.DatasetReader:
     try:
         return rasterio.open(path)
     except RasterioError as error:
@@ -169,13 +174,12 @@ class _Handles(threading.local):
         self.open: OrderedDict[Path, tuple[tuple[int, int, int], rasterio.DatasetReader]] = OrderedDict()
 
     def get(self, path: Path) -> rasterio.DatasetReader:
-        """The open file, opened anew where it has changed on disk."""
         current = signature(path)
         held = self.open.get(path)
         if held is None or held[0] != current:
             if held is not None:
                 held[1].close()
-            held = self.open[path] = (current, _opened(path))
+            held = self.open[path] = (current, _open(path))
         self.open.move_to_end(path)
         if len(self.open) > MAX_OPEN_PER_THREAD:
             self.open.popitem(last=False)[1][1].close()
