@@ -47,9 +47,7 @@ class DeepLabV3Plus(nn.Module):
         self.window, self.lattice = config.window, config.window * 3 // 4
         width = config.width
         self.encoder = ResNet50(len(self.bands), output_stride=16)
-        self.pyramid = PyramidPooling(
-            WIDTHS[-1], width, width, dilations=config.dilations, group=SeparableGroup
-        )
+        self.pyramid = PyramidPooling(WIDTHS[-1], width, width, dilations=config.dilations, group=SeparableGroup)
         self.early = ConvBnRelu(WIDTHS[1], config.early, 1)
         self.join = nn.Sequential(SeparableGroup(width + config.early, width), SeparableGroup(width, width))
         self.head = nn.Conv2d(width, config.classes, 1)

@@ -120,7 +120,7 @@ class ProgESRGAN(nn.Module):
         self.rgb_at = rgb_positions(self.bands, config.rgb)
         self.first = RRDBNet(len(config.rgb), config, FIRST_UPS)
         self.second = RRDBNet(2 * len(config.rgb), config, SECOND_UPS)
-        self.unet = UNet(config.rgb, UNetConfig(classes=config.classes, widths=config.widths))
+        self.unet = UNet(config.rgb, UNetConfig(classes=config.classes, widths=config.widths, head="1x1"))
 
     @property
     def halo(self) -> int:

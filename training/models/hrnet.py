@@ -72,7 +72,8 @@ class Fusion(nn.Module):
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
         self.paths = nn.ModuleList(
-            nn.ModuleList(_path(widths, source, target) for source in range(len(widths))) for target in range(len(widths))
+            nn.ModuleList(_path(widths, source, target) for source in range(len(widths)))
+            for target in range(len(widths))
         )
 
     def forward(self, branches: Sequence[Tensor]) -> list[Tensor]:

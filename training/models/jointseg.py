@@ -22,6 +22,8 @@ from training.models.sharpened import RGB, STEPS, SharpOutput, check_rgb, rgb_po
 
 SECOND = Fraction(STEPS[1], STEPS[0])
 DILUTION = STEPS[0] ** 2
+WIDE = {"widths": (96, 192, 256, 384), "middle": 64, "middle_blocks": 6, "fine": 32, "fine_blocks": 3}
+SMALL = {"widths": (48, 96, 144, 192), "middle": 32, "middle_blocks": 2, "fine": 16, "fine_blocks": 1}
 
 
 @dataclass(frozen=True)

@@ -57,13 +57,13 @@ class Reach:
         return -(-max(before, after, 0) // multiple) * multiple
 
 
-def unet_reach(levels: int, reach: Reach | None = None) -> Reach:
-    """Of U-Net (two 3x3 groups a block, 2x2 maximum, 2x2 transposed convolutions) up to its 3x3 head."""
-    state = (reach or Reach.input()).conv(3, times=2)
-    features = [state]
+def unet_reach(levels: int, reach: Reach) -> Reach:
+    """Of U-Net (two 3x3 groups a block, 2x2 maximum, 2x2 transposed convolutions) before its head."""
+    state = reach.conv(3, times=2)
+    skips = []
     for _ in range(levels - 1):
+        skips.append(state)
         state = state.conv(2, 2).conv(3, times=2)
-        features.append(state)
-    for skip in reversed(features[:-1]):
+    for skip in reversed(skips):
         state = state.enlarge(2, "nearest").join(skip).conv(3, times=2)
-    return state.conv(3)
+    return state

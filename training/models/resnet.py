@@ -52,7 +52,9 @@ class ResNet50(nn.Module):
             nn.Conv2d(bands, 64, 7, 2, padding=3, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True)
         )
         self.pool = nn.MaxPool2d(3, 2, padding=1)
-        self.layers = nn.ModuleList(_layer(index, stride, dilation) for index, (stride, dilation) in enumerate(self.steps))
+        self.layers = nn.ModuleList(
+            _layer(index, stride, dilation) for index, (stride, dilation) in enumerate(self.steps)
+        )
 
     def forward(self, x_BCHW: Tensor, after: Mapping[int, nn.Module] = MappingProxyType({})) -> list[Tensor]:
         """The feature maps; `after` holds what is applied to the map of that number before the next layer."""
@@ -78,14 +80,16 @@ class ResNet50(nn.Module):
 def _layer(index: int, stride: int, dilation: int) -> nn.Sequential:
     width, outputs = WIDTHS[index + 1] // EXPANSION, WIDTHS[index + 1]
     first = Bottleneck(WIDTHS[index], width, stride, dilation=dilation)
-    return nn.Sequential(
-        first, *(Bottleneck(outputs, width, dilation=dilation) for _ in range(BLOCKS[index] - 1))
-    )
+    return nn.Sequential(first, *(Bottleneck(outputs, width, dilation=dilation) for _ in range(BLOCKS[index] - 1)))
 
 
 def _steps(output_stride: int) -> tuple[tuple[int, int], ...]:
     """(stride, dilation) of layer1 to layer4."""
-    known = {32: ((1, 1), (2, 1), (2, 1), (2, 1)), 16: ((1, 1), (2, 1), (2, 1), (1, 2)), 8: ((1, 1), (2, 1), (1, 2), (1, 4))}
+    known = {
+        32: ((1, 1), (2, 1), (2, 1), (2, 1)),
+        16: ((1, 1), (2, 1), (2, 1), (1, 2)),
+        8: ((1, 1), (2, 1), (1, 2), (1, 4)),
+    }
     if output_stride not in known:
         raise ValueError(f"output stride {output_stride}: ResNet-50 is built for 32, 16 or 8")
     return known[output_stride]

@@ -105,7 +105,9 @@ class RUNetPP(nn.Module):
             attention[number] = SqueezeExcitation(WIDTHS[number], config.reduction)
         self.attention = nn.ModuleDict({str(number): module for number, module in attention.items()})
         self.pyramid = (
-            PyramidPooling(self.deep, config.aspp_mid, self.deep, dilations=(6, 12, 18)) if config.aspp else nn.Identity()
+            PyramidPooling(self.deep, config.aspp_mid, self.deep, dilations=(6, 12, 18))
+            if config.aspp
+            else nn.Identity()
         )
 
     def _build_decoder(self) -> None:
