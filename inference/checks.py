@@ -23,7 +23,7 @@ def step_warnings(geobox: GeoBox, trained_step_m: float) -> list[str]:
     steps_m = ground_step_m(geobox)
     if all(abs(step / trained_step_m - 1) <= STEP_TOLERANCE for step in steps_m):
         return []
-    size = " x ".join(f"{step:.4g}" for step in steps_m)
+    size = " x ".join(f"{step:.3g}" for step in steps_m)
     return [
         f"pixels of {size} m, but the network was trained at {trained_step_m:g} m: objects have another size in pixels "
         "than it knows; resample the input first"

@@ -13,6 +13,7 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from odc.geo.geobox import GeoBox
+from rasterio._err import CPLE_BaseError  # what rasterio.shutil raises; it has no public name
 from rasterio.errors import RasterioError
 
 from gee_export.console import Fault
@@ -83,6 +84,7 @@ def write(rows: RowsFile, info: MapInfo, out: Path) -> np.ndarray:
     try:
         _convert(_described(rows, info), temporary)
         _tell_that_probability_is_not_alpha(temporary)
+        _check_whole(temporary, counts)
         os.replace(temporary, out)
     except OSError as error:
         raise disk_fault(out, error) from error
@@ -201,8 +203,18 @@ def _convert(described: Path, target: Path) -> None:
     try:
         with rasterio.Env(GDAL_CACHEMAX=CONVERSION_CACHE_BYTES):
             rasterio.shutil.copy(str(described), str(target), driver="COG", **options)
-    except RasterioError as error:
+    except (RasterioError, CPLE_BaseError) as error:
         raise Fault(f"{target} could not be written ({error}): is the disk full or the folder not writable?") from error
+
+
+def _check_whole(path: Path, counts: np.ndarray) -> None:
+    """Fault where the file cannot be read back as it was written: GDAL may tell of a full disk only in its log."""
+    try:
+        whole = np.array_equal(counts_of(path), counts)
+    except RasterioError:
+        whole = False
+    if not whole:
+        raise Fault(f"{path} could not be written whole: free some space and run the same command again, it goes on")
 
 
 def _tell_that_probability_is_not_alpha(path: Path) -> None:

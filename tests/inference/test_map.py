@@ -1,0 +1,238 @@
+"""map_region on files: what it writes, what it refuses, how it goes on, how much memory it takes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+import inference
+from gee_export import console
+from gee_export.console import Fault
+from inference import cli, job
+from tests.inference.conftest import NAMES, WUHAN, stored_scene, write_tif
+from training import checkpoint
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def made(run: Path, scene: Path, out: Path, **how) -> np.ndarray:
+    inference.map_region(run, input=scene, out=out, progress=False, **how)
+    with rasterio.open(out) as held:
+        return held.read()
+
+
+def test_the_map_lies_on_the_inputs_grid_and_says_what_it_is(run, scene, tmp_path):
+    report = inference.map_region(run, input=scene, out=tmp_path / "map.tif", month="2020-06", progress=False)
+    with rasterio.open(tmp_path / "map.tif") as held:
+        assert held.transform == WUHAN and held.shape == (150, 137) and held.crs.to_epsg() == 32650
+        tags = held.tags()
+        mapped = held.read()
+    with rasterio.open(scene) as source:
+        missing = (source.read() == -32768).any(axis=0)
+    np.testing.assert_array_equal((mapped == 255).all(axis=0), missing)
+    assert tags["model"] == "unet" and tags["checkpoint"] == checkpoint.load(run).fingerprint
+    assert tags["period_start"] == "2020-06-01" and tags["simulated"] == "false" and tags["input"] == "scene.tif"
+    assert report.counts["impervious"] == (mapped[0] == 1).sum()
+    assert report.known_share == pytest.approx(1 - missing.mean())
+
+
+def test_a_map_of_a_simulated_network_is_simulated(make_checkpoint, scene, tmp_path):
+    report = inference.map_region(
+        make_checkpoint(simulated=True), input=scene, out=tmp_path / "map.tif", progress=False
+    )
+    assert report.simulated and "says nothing about the real place" in str(report)
+
+
+@pytest.mark.parametrize("layout", [{"blockxsize": 16, "blockysize": 16}, {"tiled": False, "blockysize": 150}])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_files_blocks_and_the_workers_never_change_a_pixel(run, scene, tmp_path, layout, workers):
+    """performance.md P3."""
+    other = write_tif(tmp_path / "other.tif", stored_scene(150, 137), **layout)
+    expected = made(run, scene, tmp_path / "a.tif")
+    np.testing.assert_array_equal(made(run, other, tmp_path / "b.tif", workers=workers), expected)
+
+
+def test_nothing_is_left_beside_the_map(run, scene, tmp_path):
+    made(run, scene, tmp_path / "map.tif")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["map.tif", "scene.tif"]
+
+
+def test_the_same_command_again_does_nothing(run, scene, tmp_path):
+    first = inference.map_region(run, input=scene, out=tmp_path / "map.tif", progress=False)
+    before = (tmp_path / "map.tif").stat().st_mtime_ns
+    again = inference.map_region(run, input=scene, out=tmp_path / "map.tif", progress=False)
+    assert again.already_there and (tmp_path / "map.tif").stat().st_mtime_ns == before
+    assert again.counts == first.counts and sum(first.counts.values()) > 0
+
+
+def test_a_map_of_other_settings_is_replaced_only_when_told(run, make_checkpoint, scene, tmp_path):
+    other = make_checkpoint("crofusenet")
+    before = made(run, scene, tmp_path / "map.tif")
+    with pytest.raises(ValueError, match="other settings .*model unet there, crofusenet asked.*--overwrite"):
+        made(other, scene, tmp_path / "map.tif")
+    assert not np.array_equal(made(other, scene, tmp_path / "map.tif", overwrite=True), before)
+
+
+def test_a_file_that_is_no_map_is_kept(run, scene, tmp_path):
+    (tmp_path / "map.tif").write_text("a letter")
+    with pytest.raises(ValueError, match="no map of isamap"):
+        made(run, scene, tmp_path / "map.tif")
+    assert (tmp_path / "map.tif").read_text() == "a letter"
+
+
+def test_an_interrupted_map_goes_on_and_is_the_same(run, scene, tmp_path, monkeypatch):
+    """Half of the rows, one of them by half, are there from before."""
+    whole = made(run, scene, tmp_path / "a.tif")
+    monkeypatch.setattr("inference.cog.write", lambda *_: (_ for _ in ()).throw(Fault("the disk is full")))
+    with pytest.raises(Fault, match="disk is full"):
+        made(run, scene, tmp_path / "b.tif")
+    monkeypatch.undo()
+    rows = tmp_path / "b.tif.run" / job.ROWS
+    os.truncate(rows, 71 * 2 * 137 + 50)
+    report = inference.map_region(run, input=scene, out=tmp_path / "b.tif", progress=False)
+    assert report.resumed_rows == 71
+    with rasterio.open(tmp_path / "b.tif") as held:
+        np.testing.assert_array_equal(held.read(), whole)
+    assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
+
+
+def test_unfinished_work_of_other_settings_is_not_used(run, make_checkpoint, scene, tmp_path, monkeypatch):
+    monkeypatch.setattr("inference.cog.write", lambda *_: (_ for _ in ()).throw(Fault("the disk is full")))
+    with pytest.raises(Fault):
+        made(make_checkpoint("crofusenet"), scene, tmp_path / "map.tif")
+    monkeypatch.undo()
+    mapped = made(run, scene, tmp_path / "map.tif")
+    np.testing.assert_array_equal(mapped, made(run, scene, tmp_path / "other.tif"))
+
+
+def test_a_map_killed_at_any_moment_goes_on(make_checkpoint, tmp_path):
+    """kill -9 while rows are written, then the same command."""
+    scene = write_tif(tmp_path / "scene.tif", stored_scene(2500, 400))
+    run = make_checkpoint("crofusenet")
+    code = (
+        "import sys, inference; inference.map_region(sys.argv[1], input=sys.argv[2], out=sys.argv[3], progress=False)"
+    )
+    words = [sys.executable, "-c", code, str(run), str(scene), str(tmp_path / "killed.tif")]
+    rows = tmp_path / "killed.tif.run" / job.ROWS
+    process = subprocess.Popen(words, cwd=ROOT)
+    while process.poll() is None and not (rows.exists() and rows.stat().st_size > 200 * 800):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "killed.tif").exists()
+    report = inference.map_region(run, input=scene, out=tmp_path / "killed.tif", progress=False)
+    assert report.resumed_rows >= 200
+    made(run, scene, tmp_path / "whole.tif")
+    assert (tmp_path / "killed.tif").read_bytes() == (tmp_path / "whole.tif").read_bytes()
+
+
+def test_two_processes_do_not_make_one_map(run, scene, tmp_path):
+    with job.started(tmp_path / "map.tif", {"a": 1}), pytest.raises(Fault, match="another process is making"):
+        made(run, scene, tmp_path / "map.tif")
+
+
+MEMORY = """
+import resource, sys
+import inference
+for name in ("short", "tall"):
+    inference.map_region(sys.argv[1], input=f"{sys.argv[2]}/{name}.tif", out=f"{sys.argv[2]}/{name}.map.tif", progress=False)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_memory_does_not_grow_with_the_height(run, tmp_path):
+    """user-wishes.md row 20: a raster 12 times as high, 100 MB more as float32, takes no more memory."""
+    short = stored_scene(600, 600)
+    write_tif(tmp_path / "short.tif", short)
+    write_tif(tmp_path / "tall.tif", np.tile(short, (1, 12, 1)))
+    words = [sys.executable, "-c", MEMORY, str(run), str(tmp_path)]
+    result = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    short_kb, tall_kb = map(int, result.stdout.split())
+    assert tall_kb - short_kb < 20_000
+
+
+def test_mapping_a_file_needs_none_of_the_training_libraries(run, scene, tmp_path):
+    """performance.md P1: 600 MB leave no room for them; `ee` only where it is used."""
+    code = (
+        "import sys, inference; inference.map_region(*sys.argv[1:2], input=sys.argv[2], out=sys.argv[3], progress=False);"
+        "print(*sys.modules)"
+    )
+    words = [sys.executable, "-c", code, str(run), str(scene), str(tmp_path / "map.tif")]
+    loaded = set(subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split())
+    assert not loaded & {"pytorch_lightning", "torchmetrics", "sklearn", "geopandas", "pandas", "matplotlib", "ee"}
+
+
+def said(capsys, *words: str, command=cli.map) -> tuple[int, str]:
+    """Exit code and error sentence of a command."""
+    code = console.run_command(lambda: command, words, prog="isamap map")
+    return code, capsys.readouterr().err
+
+
+def test_the_command_prints_its_report(run, scene, tmp_path, capsys):
+    words = ("--checkpoint", str(run), "--input", str(scene), "--out", str(tmp_path / "map.tif"))
+    assert console.run_command(lambda: cli.map, words, prog="isamap map") == 0
+    assert "150 x 137 px of 10 m" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "nothing to map: give --region"),
+        (("--region", "wuhn", "--month", "2020-06"), "did you mean wuhan"),
+        (("--region", "wuhan"), "give either --month YYYY-MM or --period"),
+        (("--region", "wuhan", "--month", "2020-13"), "expected YYYY-MM"),
+        (("--bbox", "170", "0", "-170", "1", "--month", "2020-06"), "crosses the antimeridian"),
+        (("--bbox", "1", "2", "3", "4", "--geometry", "a.geojson"), "give one of them"),
+        (("--input", "none.tif"), "no such file"),
+        (("--input", "none.tif", "--region", "wuhan"), "leave --region"),
+    ],
+)
+def test_mistakes_are_one_sentence(run, tmp_path, capsys, words, sentence):
+    code, error = said(capsys, "--checkpoint", str(run), "--out", str(tmp_path / "map.tif"), *words)
+    assert code == console.USER_MISTAKE
+    assert sentence in error and error.count("\n") == 1 and "Traceback" not in error
+
+
+def test_a_checkpoint_that_is_not_there_is_one_sentence(scene, tmp_path, capsys):
+    words = ("--checkpoint", str(tmp_path / "none"), "--input", str(scene), "--out", str(tmp_path / "map.tif"))
+    code, error = said(capsys, *words)
+    assert code == console.USER_MISTAKE and "no checkpoint there" in error
+
+
+def test_a_network_of_foreign_images_maps_only_files(run, tmp_path, capsys):
+    words = ("--checkpoint", str(run), "--region", "wuhan", "--month", "2020-06", "--out", str(tmp_path / "map.tif"))
+    code, error = said(capsys, *words)
+    assert code == console.USER_MISTAKE and "--input FILE.tif" in error
+
+
+@pytest.mark.parametrize(("name", "sentence"), [("map.png", "ends in .tif"), (".", "a map is a GeoTIFF")])
+def test_an_output_that_is_no_tif_is_refused(run, scene, tmp_path, name, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        made(run, scene, tmp_path / name)
+
+
+def test_an_output_folder_that_cannot_be_written_is_a_fault(run, scene, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(Fault, match="cannot be written"):
+        made(run, scene, tmp_path / "file" / "map.tif")
+
+
+def test_missing_bands_are_refused_before_anything_is_written(run, tmp_path):
+    scene = write_tif(tmp_path / "scene.tif", stored_scene(30, 30)[:4], names=NAMES[:4], scales=(1e-4,) * 4)
+    with pytest.raises(ValueError, match="lacks bands VV, VH"):
+        made(run, scene, tmp_path / "map.tif")
+    assert [p.name for p in tmp_path.iterdir()] == ["scene.tif"]
+
+
+def test_pixels_of_another_size_are_warned_of(run, tmp_path):
+    scene = write_tif(tmp_path / "scene.tif", stored_scene(60, 60), transform=WUHAN * WUHAN.scale(2))
+    with pytest.warns(UserWarning, match="pixels of 20 x 20 m"):
+        inference.map_region(run, input=scene, out=tmp_path / "map.tif", progress=False)

@@ -1,0 +1,191 @@
+"""Tiled prediction: constant in, constant out; equal to brute force; the same bits however the work is cut."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gee_export.console import Fault
+from inference.lattice import Lattice, hann
+from inference.legend import Legend
+from inference.predict import Grid, Predictor, predict, quantise
+from tests.inference.conftest import LEGEND, NAMES, SMALL, Constant, small_network
+from training.models import MODELS
+
+HEIGHT, WIDTH = 113, 89  # neither divides by window, stride or pooling
+
+
+def data(height: int = HEIGHT, width: int = WIDTH) -> tuple[np.ndarray, np.ndarray]:
+    """Network input, 0 where unknown, and what is known."""
+    rng = np.random.default_rng(3)
+    known_HW = rng.random((height, width)) > 0.02
+    known_HW[40:110, :70] = False  # whole windows without data
+    x_BHW = rng.normal(size=(len(NAMES), height, width)).astype(np.float32)
+    return x_BHW * known_HW, known_HW
+
+
+def reader(x_BHW: np.ndarray, known_HW: np.ndarray):
+    def read(window):
+        rows, cols = window.slices
+        return x_BHW[:, rows, cols], known_HW[rows, cols]
+
+    return read
+
+
+def whole(predictor: Predictor, lattice: Lattice, pixels=None, **how) -> np.ndarray:
+    x_BHW, known_HW = pixels or data()
+    grid = Grid(*known_HW.shape, lattice)
+    pieces = list(predict(predictor, reader(x_BHW, known_HW), grid, **how))
+    return np.concatenate([piece.values_2HW for piece in pieces], axis=1)
+
+
+def predictor_of(name: str) -> Predictor:
+    network = small_network(name)
+    return Predictor(network, len(NAMES), network.scale, LEGEND)
+
+
+def brute_force(predictor: Predictor, lattice: Lattice) -> tuple[np.ndarray, np.ndarray]:
+    """Blended chance in float64 by the definition, window after window on a padded copy; and what is known."""
+    x_BHW, known_HW = data()
+    pad = lattice.side
+    padded = np.pad(x_BHW, ((0, 0), (pad, pad), (pad, pad)))
+    total, weight = np.zeros(padded.shape[1:]), np.zeros(padded.shape[1:])
+    line = hann(pad).astype(float)
+    for window in lattice.windows(HEIGHT, WIDTH):
+        rows = slice(window.row + pad, window.row_end + pad)
+        cols = slice(window.col + pad, window.col_end + pad)
+        with torch.no_grad():
+            logits = predictor.network(torch.from_numpy(padded[:, rows, cols].copy())[None]).logits_BKHW
+        total[rows, cols] += logits.softmax(1)[0, 1].numpy() * np.outer(line, line)
+        weight[rows, cols] += np.outer(line, line)
+    return (total / np.maximum(weight, 1e-30))[pad:-pad, pad:-pad], known_HW
+
+
+def test_every_model_is_in_these_tests():
+    assert set(SMALL) == set(MODELS)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_map_is_the_weighted_mean_of_its_windows(name):
+    lattice = Lattice(32, 24, 5, -7)
+    predictor = predictor_of(name)
+    chance_HW, known_HW = brute_force(predictor, lattice)
+    mapped = whole(predictor, lattice)
+    assert (mapped[:, ~known_HW] == 255).all()
+    near = np.abs(mapped[1, known_HW] - 254 * chance_HW[known_HW])
+    assert near.max() < 0.501
+    sure = np.abs(chance_HW - 0.5) > 1e-5
+    np.testing.assert_array_equal(mapped[0][known_HW & sure], (chance_HW > 0.5)[known_HW & sure])
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_workers_never_change_a_pixel(name, workers):
+    """performance.md P3."""
+    predictor, lattice = predictor_of(name), Lattice(32, 24, 5, -7)
+    np.testing.assert_array_equal(whole(predictor, lattice, workers=workers), whole(predictor, lattice, workers=2))
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("cut", [1, 24, 47, 112])
+def test_cutting_the_job_never_changes_a_pixel(name, cut):
+    """performance.md P3: two jobs of any rows give the map of one."""
+    predictor, lattice = predictor_of(name), Lattice(32, 24, 5, -7)
+    upper = whole(predictor, lattice, rows=range(cut))
+    lower = whole(predictor, lattice, rows=range(cut, HEIGHT))
+    np.testing.assert_array_equal(np.concatenate([upper, lower], axis=1), whole(predictor, lattice))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_torch_threads_never_change_a_pixel_and_come_back(name):
+    predictor, lattice = predictor_of(name), Lattice(32, 24)
+    before = torch.get_num_threads()
+    maps = []
+    try:
+        for threads in (1, 4):
+            torch.set_num_threads(threads)
+            maps.append(whole(predictor, lattice))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(*maps)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_overlapping_rasters_agree_where_their_windows_hold_the_same_data(name):
+    """The lattice lies on the ground: away from the edges a part is mapped as the whole is."""
+    predictor, side = predictor_of(name), 32
+    x_BHW, known_HW = data()
+    part = (x_BHW[:, 10:, 7:], known_HW[10:, 7:])
+    mapped = whole(predictor, Lattice(side, 24, 10, 7), part)
+    np.testing.assert_array_equal(
+        mapped[:, side:, side:], whole(predictor, Lattice(side, 24))[:, 10 + side :, 7 + side :]
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 70), st.integers(1, 70), st.sampled_from([(16, 16), (16, 11), (9, 5)]), st.integers(-40, 40))
+def test_a_constant_network_gives_a_constant_map_up_to_the_borders(height, width, cut, offset):
+    """NRCan/geo-deep-learning issue 299: blending biased the borders."""
+    predictor = Predictor(Constant(0.7), len(NAMES), 1, LEGEND)
+    pixels = (np.zeros((len(NAMES), height, width), np.float32), np.ones((height, width), bool))
+    mapped = whole(predictor, Lattice(*cut, offset, -offset), pixels)
+    assert mapped.shape == (2, height, width)
+    assert (mapped[0] == 1).all() and (mapped[1] == round(0.7 * 254)).all()
+
+
+def test_a_finer_network_fills_every_fine_pixel():
+    """Ten output pixels for each input pixel: the unknown ones cover theirs exactly."""
+    predictor = Predictor(Constant(0.3, scale=10), len(NAMES), 10, LEGEND)
+    known_HW = np.ones((21, 17), bool)
+    known_HW[3, 5] = False
+    mapped = whole(predictor, Lattice(8, 6), (np.zeros((len(NAMES), 21, 17), np.float32), known_HW))
+    assert mapped.shape == (2, 210, 170)
+    unknown = np.zeros((210, 170), bool)
+    unknown[30:40, 50:60] = True
+    np.testing.assert_array_equal(mapped[1], np.where(unknown, 255, round(0.3 * 254)))
+
+
+def test_each_row_is_read_once_from_top_to_bottom():
+    x_BHW, known_HW = data()
+    rows = []
+
+    def read(window):
+        rows.extend(range(window.row, window.row_end))
+        return reader(x_BHW, known_HW)(window)
+
+    list(predict(Predictor(Constant(0.5), len(NAMES), 1, LEGEND), read, Grid(HEIGHT, WIDTH, Lattice(32, 24, 5, 5))))
+    assert rows == list(range(HEIGHT))
+
+
+def test_an_error_of_the_reader_arrives():
+    def read(window):
+        raise Fault("block 7 is damaged")
+
+    with pytest.raises(Fault, match="block 7"):
+        list(predict(Predictor(Constant(0.5), len(NAMES), 1, LEGEND), read, Grid(50, 50, Lattice(32, 24))))
+
+
+def test_a_network_that_gives_nan_is_a_fault():
+    """user-wishes.md row 22: one pixel that is not a number poisoned whole patches."""
+    network = Constant(0.5)
+    network.logit = float("nan")
+    with pytest.raises(Fault, match="not finite"):
+        whole(Predictor(network, len(NAMES), 1, LEGEND), Lattice(32, 24))
+
+
+def test_many_classes_are_mapped_by_the_most_probable():
+    legend = Legend(("cropland", "water", "impervious"))
+    chances_KHW = np.array([0.2, 0.5, 0.3], np.float32).reshape(3, 1, 1)
+    assert legend.blended == (0, 1, 2) and legend.band == "class"
+    np.testing.assert_array_equal(quantise(chances_KHW, legend).ravel(), [1, round(0.3 * 254)])
+
+
+def test_the_threshold_decides_between_two_classes():
+    chances_KHW = np.array([0.39, 0.4, 0.41], np.float32).reshape(1, 1, 3)
+    strict = Legend(LEGEND.names, threshold=0.4)
+    np.testing.assert_array_equal(quantise(chances_KHW, strict)[0, 0], [0, 1, 1])
+    np.testing.assert_array_equal(quantise(chances_KHW, LEGEND)[0, 0], [0, 0, 0])
