@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
 from gee_export.engine.catalog.world import materials as m
+from gee_export.engine.catalog.world.compiled import compiled
 from gee_export.engine.catalog.world.materials import pack, to_byte
 from gee_export.engine.catalog.world.noise import derive, draw, draw_normal
 from gee_export.engine.catalog.world.paint import building, disc, line, quad
 from gee_export.engine.catalog.world.parcels import axis, ground, lengths, point
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _crop(key, mixture):
     """The crop of a field: mixture 0 to 1 goes from dry crops to paddy; some fields lie fallow."""
     pick = draw(key, 1)
@@ -25,7 +24,7 @@ def _crop(key, mixture):
     return m.PADDY if draw(key, 3) < mixture else m.CROP_DRY
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def fields(canvas, q, key, mixture):
     """Strips of about 20 x 60 m (median 0.12 ha), or consolidated fields, with bunds between them."""
     ground(canvas, q, pack(m.LAWN, 0, to_byte(draw_normal(key, 1)), to_byte(draw_normal(key, 2))))
@@ -54,7 +53,7 @@ def fields(canvas, q, key, mixture):
             quad(canvas, x0, y0, x1, y1, x2, y2, x3, y3, value)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def ponds(canvas, q, key):
     """Fish ponds of 0.5 to 3 ha behind grassy dykes."""
     ground(canvas, q, pack(m.LAWN, 0, to_byte(draw_normal(key, 1)), to_byte(draw_normal(key, 2))))
@@ -73,7 +72,7 @@ def ponds(canvas, q, key):
             quad(canvas, x0, y0, x1, y1, x2, y2, x3, y3, pack(kind, 0, to_byte(draw_normal(h, 2)), to_byte(draw_normal(h, 3))))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def woods(canvas, q, key, evergreen):
     """Closed trees in patches of age and kind; `evergreen` is the share of evergreen ones."""
     z1, z2 = draw_normal(key, 1), draw_normal(key, 2)
@@ -87,7 +86,7 @@ def woods(canvas, q, key, evergreen):
         disc(canvas, x, y, size, pack(kind, 0, to_byte(0.5 * z1 + 0.8 * draw_normal(h, 5)), to_byte(draw_normal(h, 6))))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def dry_range(canvas, q, key, cover):
     """Sparse grass on bare ground in blots; `cover` is the share of grass."""
     z1, z2 = draw_normal(key, 1), draw_normal(key, 2)
@@ -99,7 +98,7 @@ def dry_range(canvas, q, key, cover):
         disc(canvas, x, y, 10.0 + 40.0 * draw(h, 4), pack(kind, 0, to_byte(0.4 * z1 + 0.5 * draw_normal(h, 5)), to_byte(draw_normal(h, 6))))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def village(canvas, facing, q, key, born):
     """Rows of houses with concrete yards along lanes, among trees, on part of the parcel."""
     along, across = lengths(q)

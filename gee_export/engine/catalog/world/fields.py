@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from gee_export.engine.catalog.world.compiled import compiled
 from gee_export.engine.catalog.world.noise import fractal, hash2, seed_of, smooth, unit
 from gee_export.engine.catalog.world.places import Places
 
@@ -19,10 +19,10 @@ WATER_FLOOR_M = -100.0  # the water field is cut there, so that far water need n
 _TOWN_CELL_M = 6400.0
 # Score at which a place was built up in 2020, and how much the score falls each year before and after (world.md 4:
 # 3.5 % of the built area a year to 2020, 2 % after; fitted on region wuhan).
-BUILT_2020, FALL_BEFORE, FALL_AFTER = 0.36, 0.0098, 0.0056
+BUILT_2020, FALL_BEFORE, FALL_AFTER = 0.125, 0.0060, 0.0036
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def land_at(x, y, land):
     """Height of the plain, of hills, ruggedness, dryness and wetness, blended from the land points."""
     total = 0.0
@@ -36,16 +36,16 @@ def land_at(x, y, land):
     return out / total
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def hill_at(x, y, ruggedness):
     """Hills as a share of their greatest height: 0 on the plain, ridges that run roughly east to west."""
     ridge = 1.0 - abs(fractal(_S_HILL, x / 9000.0, y / 5200.0, 4)) / 0.9
-    floor = 0.88 - 1.15 * ruggedness
+    floor = 1.02 - 1.28 * ruggedness
     rise = (ridge - floor) / (1.0 - floor)
     return 0.0 if rise <= 0.0 else min(rise, 1.2) ** 1.3
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def height_at(x, y, form):
     """Terrain height in metres above the sea, of bare ground."""
     roll = fractal(_S_FINE, x / 2300.0, y / 2300.0, 4)
@@ -53,7 +53,7 @@ def height_at(x, y, form):
     return form[0] + form[1] * hill_at(x, y, form[2]) * (1.0 + 0.12 * roll) + swell * roll
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def river_at(x, y, reaches):
     """Metres inside (positive) or outside the nearest river's bank."""
     bend = 60.0 * smooth(_S_RIVER, x / 1500.0, y / 1500.0) + 12.0 * smooth(_S_RIVER, x / 330.0, y / 330.0)
@@ -69,7 +69,7 @@ def river_at(x, y, reaches):
     return best
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def lake_at(x, y, lakes, wetness):
     """Metres (about) inside or outside the nearest lake's shore: the named lakes, and nameless ones in wet plains."""
     best = WATER_FLOOR_M
@@ -86,7 +86,7 @@ def lake_at(x, y, lakes, wetness):
     return best
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def urban_at(x, y, towns, ruggedness, dryness):
     """How urban a place is, 0 to 1: the towns of the table and small ones on a loose lattice in the plains."""
     rest = 1.0
@@ -108,7 +108,7 @@ def urban_at(x, y, towns, ruggedness, dryness):
     return 1.0 - rest
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def score_at(x, y, towns, form):
     """The score that decides when a place is built up: the higher the earlier; hills and water are not in it."""
     urban = urban_at(x, y, towns, form[2], form[3])
@@ -118,7 +118,7 @@ def score_at(x, y, towns, form):
     return urban + 0.16 * clump * min(1.0, 4.0 * urban)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def year_built(score):
     """The year in which a place of this score is built up (a fraction of a year kept)."""
     gap = BUILT_2020 - score

@@ -7,10 +7,11 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from gee_export.engine.catalog.world import materials as m
+from gee_export.engine.catalog.world.compiled import compiled
 from gee_export.engine.catalog.world.fields import near
+from gee_export.engine.catalog.world.lattice import Cut, mosaic
 from gee_export.engine.catalog.world.materials import first_of, height_of, kind_of, second_of
 from gee_export.engine.catalog.world.places import places
 from gee_export.engine.catalog.world.plane import lonlat_of_utm, plane_of
@@ -37,7 +38,7 @@ class Cells:
     after_year: int
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def pool(canvas, facing):
     """Layers of 10-m pixels from a 1-m canvas that has one more row and column."""
     side = facing.shape[0]
@@ -80,15 +81,15 @@ def pool(canvas, facing):
 
 
 def canvas_of(epsg: int, column: int, row: int, year: int) -> tuple[np.ndarray, np.ndarray, int, int]:
-    """The drawn tile at (column * 1280 m east, row * 1280 m north, its lower edge) of a zone: see truth.draw_tile."""
-    left, top = float(column * TILE_M), float((row + 1) * TILE_M)
+    """The drawn world tile of a zone (columns of 1280 m east, rows of 1280 m south): see truth.draw_tile."""
+    left, top = float(column * TILE_M), float(-row * TILE_M)
     x, y = plane_of(*lonlat_of_utm(left + TILE_M / 2, top - TILE_M / 2, epsg))
     table = places()
     return draw_tile(epsg, left, top, year, *near(table, x, y, _REACH_M), table.land)
 
 
 class CellCache:
-    """Tiles' 10-m pixels, drawn when first asked for and kept while there is room; any thread may ask."""
+    """Tiles' 10-m pixels by year, drawn when first asked for and kept while there is room; any thread may ask."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -97,7 +98,7 @@ class CellCache:
         self._guard = threading.Lock()
 
     def cells(self, epsg: int, column: int, row: int, year: int) -> Cells:
-        """The tile's pixels in a year."""
+        """The tile's pixels in a year; years in which it looks the same share one drawing."""
         key = (epsg, column, row)
         found = self._find(key, year)
         if found is not None:
@@ -112,6 +113,10 @@ class CellCache:
                 self._keep(key, found)
         return found
 
+    def window(self, cut: Cut, year: int, layers: slice = slice(None)) -> np.ndarray:
+        """Layers [layer, row, column] of any 10-m pixels."""
+        return mosaic(cut, lambda col, row: self.cells(cut.epsg, col, row, year).layers[layers])
+
     def _find(self, key: tuple[int, int, int], year: int) -> Cells | None:
         with self._guard:
             for cells in self._tiles.get(key, ()):
@@ -122,8 +127,8 @@ class CellCache:
 
     def _keep(self, key: tuple[int, int, int], cells: Cells) -> None:
         with self._guard:
+            self._busy.pop(key, None)
             self._tiles.setdefault(key, []).append(cells)
             self._tiles.move_to_end(key)
             while sum(map(len, self._tiles.values())) > self._capacity and len(self._tiles) > 1:
-                old, _ = self._tiles.popitem(last=False)
-                self._busy.pop(old, None)
+                self._tiles.popitem(last=False)

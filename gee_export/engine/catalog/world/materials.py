@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from gee_export.engine.catalog.world.compiled import compiled
 
 NAMES = (
     "river", "lake", "trees_evergreen", "trees_deciduous", "lawn", "crop_double", "paddy", "crop_dry", "bare",
@@ -22,7 +23,7 @@ _CLASS, _BYTE = np.uint32(31), np.uint32(255)
 _S8, _S16, _S24 = np.uint32(8), np.uint32(16), np.uint32(24)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def pack(kind, height_m, first, second):
     """One pixel: class, height above ground in m, and two bytes.
 
@@ -36,27 +37,27 @@ def pack(kind, height_m, first, second):
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def to_byte(z):
     """A standard normal number in steps of 1/32 around 128."""
     return min(max(int(round(z * 32.0)) + 128, 0), 255)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def kind_of(pixel):
     return np.int64(pixel & _CLASS)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def height_of(pixel):
     return np.int64((pixel >> _S8) & _BYTE)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def first_of(pixel):
     return np.int64((pixel >> _S16) & _BYTE)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def second_of(pixel):
     return np.int64(pixel >> _S24)

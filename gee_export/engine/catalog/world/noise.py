@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from gee_export.engine.catalog.world.compiled import compiled
 
 _ADD, _MUL1, _MUL2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _S27, _S30, _S31, _S11 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(11)
 _LOW_32 = np.uint64(0xFFFFFFFF)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def mix(value):
     """A well-stirred 64-bit number (the finaliser of SplitMix64, Steele et al. 2014)."""
     h = np.uint64(value) + _ADD
@@ -21,31 +22,31 @@ def mix(value):
     return h ^ (h >> _S31)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def hash2(seed, i, j):
     """The 64-bit hash of a lattice point."""
     return mix(mix(np.uint64(seed) ^ (np.uint64(np.int64(i)) * _MUL1)) ^ (np.uint64(np.int64(j)) * _ADD))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def derive(key, counter):
     """The counter-th hash of an object's key."""
     return mix(np.uint64(key) + np.uint64(np.int64(counter)) * _MUL2)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def unit(h):
     """A hash as a number in [0, 1)."""
     return np.float64(h >> _S11) * (1.0 / 9007199254740992.0)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def draw(key, counter):
     """The counter-th uniform number in [0, 1) of an object."""
     return unit(derive(key, counter))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def draw_normal(key, counter):
     """The counter-th standard normal number of an object (Box-Muller)."""
     h = derive(key, counter)
@@ -54,7 +55,7 @@ def draw_normal(key, counter):
     return math.sqrt(-2.0 * math.log(u)) * math.cos(2.0 * math.pi * v)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def smooth(seed, x, y):
     """Value noise in [-1, 1] of unit lattice length, continuous with its slope."""
     fx, fy = math.floor(x), math.floor(y)
@@ -67,7 +68,7 @@ def smooth(seed, x, y):
     return 2.0 * (top * (1.0 - v) + low * v) - 1.0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def fractal(seed, x, y, octaves):
     """Sum of value noise, each octave twice as fine and half as strong; sd about 0.38."""
     total, strength = 0.0, 1.0

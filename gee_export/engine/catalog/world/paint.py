@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from gee_export.engine.catalog.world.compiled import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _span(x0, y0, x1, y1, y, low, high):
     """The crossing of a row's centre line with an edge, taken into the row's span."""
     if y0 > y1:
@@ -22,7 +23,7 @@ def _span(x0, y0, x1, y1, y, low, high):
     return low, high
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def quad(canvas, x0, y0, x1, y1, x2, y2, x3, y3, value):
     """Fills a convex quadrilateral."""
     rows, cols = canvas.shape
@@ -45,7 +46,7 @@ def quad(canvas, x0, y0, x1, y1, x2, y2, x3, y3, value):
                 canvas[row, col] = value
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def disc(canvas, x, y, radius, value):
     """Fills a circle."""
     rows, cols = canvas.shape
@@ -63,7 +64,7 @@ def disc(canvas, x, y, radius, value):
                 canvas[row, col] = value
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def line(canvas, x0, y0, x1, y1, half_width, value):
     """Fills a straight strip whose ends reach half a width too far, so that strips join at corners."""
     length = math.hypot(x1 - x0, y1 - y0)
@@ -74,14 +75,14 @@ def line(canvas, x0, y0, x1, y1, half_width, value):
     quad(canvas, ax - uy, ay + ux, bx - uy, by + ux, bx + uy, by - ux, ax + uy, ay - ux, value)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def rectangle(canvas, x, y, ex, ey, half_long, half_deep, value):
     """Fills a rectangle around (x, y) whose long side follows the unit vector (ex, ey)."""
     lx, ly, dx, dy = ex * half_long, ey * half_long, -ey * half_deep, ex * half_deep
     quad(canvas, x - lx - dx, y - ly - dy, x + lx - dx, y + ly - dy, x + lx + dx, y + ly + dy, x - lx + dx, y - ly + dy, value)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def building(canvas, facing, x, y, ex, ey, half_long, half_deep, value):
     """Fills a building's roof and notes its walls' direction (degrees from grid north, 0 to 89) in 10-m cells."""
     reach = half_long + half_deep

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from gee_export.engine.catalog.world import materials as m
+from gee_export.engine.catalog.world.compiled import compiled
 from gee_export.engine.catalog.world.materials import pack, to_byte
 from gee_export.engine.catalog.world.noise import derive, draw, draw_normal
 from gee_export.engine.catalog.world.paint import building, disc, line, quad
@@ -19,14 +19,14 @@ from gee_export.engine.catalog.world.paint import building, disc, line, quad
 ESTATE, OLD_QUARTER, SHEDS, TOWERS, CAMPUS, PARK, SQUARE = range(7)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def point(q, s, t):
     """The canvas point at shares s (along) and t (across) of a parcel."""
     a, b, c, d = (1 - s) * (1 - t), s * (1 - t), s * t, (1 - s) * t
     return a * q[0] + b * q[2] + c * q[4] + d * q[6], a * q[1] + b * q[3] + c * q[5] + d * q[7]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def inset(q, margin):
     """The parcel without a margin (metres) along its edges."""
     along, across = lengths(q)
@@ -39,7 +39,7 @@ def inset(q, margin):
     return out
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def lengths(q):
     """Mean length along and across, metres."""
     along = (math.hypot(q[2] - q[0], q[3] - q[1]) + math.hypot(q[4] - q[6], q[5] - q[7])) / 2
@@ -47,7 +47,7 @@ def lengths(q):
     return along, across
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def axis(q):
     """Unit vector along the parcel."""
     dx, dy = q[2] - q[0] + q[4] - q[6], q[3] - q[1] + q[5] - q[7]
@@ -55,18 +55,18 @@ def axis(q):
     return dx / length, dy / length
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def ground(canvas, q, value):
     """Covers the whole parcel."""
     quad(canvas, q[0], q[1], q[2], q[3], q[4], q[5], q[6], q[7], value)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _roof(kind, height, key, counter, born):
     return pack(kind, height, to_byte(draw_normal(key, counter)), born)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _lanes(canvas, q, key, spacing, half_width, value):
     """Lanes across the parcel, about every `spacing` metres, and one around it."""
     along, across = lengths(q)
@@ -80,7 +80,7 @@ def _lanes(canvas, q, key, spacing, half_width, value):
         line(canvas, q[2 * k], q[2 * k + 1], q[(2 * k + 2) % 8], q[(2 * k + 3) % 8], half_width, value)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _trees(canvas, q, key, count, radius):
     """Single crowns scattered over the parcel."""
     for k in range(count):
@@ -91,7 +91,7 @@ def _trees(canvas, q, key, count, radius):
         disc(canvas, x, y, size, pack(kind, 0, to_byte(draw_normal(h, 5)), to_byte(draw_normal(h, 6))))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def estate(canvas, facing, q, key, born):
     """Slab blocks or towers in rows over lawn, lanes and parking."""
     lawn = pack(m.LAWN, 0, to_byte(draw_normal(key, 1)), to_byte(draw_normal(key, 2)))
@@ -129,7 +129,7 @@ def estate(canvas, facing, q, key, born):
     _lanes(canvas, q, key, 130.0, 3.2, paving)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def old_quarter(canvas, facing, q, key, born):
     """Houses wall to wall on concrete, with few trees."""
     ground(canvas, q, pack(m.CONCRETE, 0, to_byte(0.5 * draw_normal(key, 1) - 1.0), born))
@@ -151,7 +151,7 @@ def old_quarter(canvas, facing, q, key, born):
     _trees(canvas, q, key, int(along * across / 900.0), 3.0)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def sheds(canvas, facing, q, key, born):
     """Large low roofs on concrete and asphalt yards."""
     yard = m.CONCRETE if draw(key, 1) < 0.6 else m.ASPHALT
@@ -175,7 +175,7 @@ def sheds(canvas, facing, q, key, born):
     _trees(canvas, q, key, int(along * across / 1500.0), 3.0)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def towers(canvas, facing, q, key, born):
     """Podiums with towers, car parks and paved squares."""
     ground(canvas, q, pack(m.CONCRETE, 0, to_byte(0.7 * draw_normal(key, 1) - 0.9), born))
@@ -199,7 +199,7 @@ def towers(canvas, facing, q, key, born):
                 building(canvas, facing, x, y, ex, ey, 0.42 * along / cols, 0.4 * across / rows, lot)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def campus(canvas, facing, q, key, born):
     """Schools, hospitals and offices: long buildings among trees and lawns, and a sports field."""
     ground(canvas, q, pack(m.LAWN, 0, to_byte(draw_normal(key, 1)), to_byte(draw_normal(key, 2))))
@@ -225,7 +225,7 @@ def campus(canvas, facing, q, key, born):
     _lanes(canvas, q, key, 110.0, 3.5, paving)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def park(canvas, q, key, born):
     """Lawn under groups of trees, a pond, and paths."""
     ground(canvas, q, pack(m.LAWN, 0, to_byte(draw_normal(key, 1)), to_byte(draw_normal(key, 2))))
@@ -241,7 +241,7 @@ def park(canvas, q, key, born):
         line(canvas, x0, y0, x1, y1, 1.6, path)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def square(canvas, facing, q, key, born):
     """A paved square, a station forecourt or a large car park with one hall."""
     kind = m.CONCRETE if draw(key, 1) < 0.55 else m.ASPHALT
@@ -253,7 +253,7 @@ def square(canvas, facing, q, key, born):
     _trees(canvas, q, key, int(along * across / 600.0), 3.0)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def site(canvas, facing, q, key, born):
     """The year before building: bare soil with a few blue huts."""
     ground(canvas, q, pack(m.BARE, 0, to_byte(draw_normal(key, 30)), to_byte(draw_normal(key, 31))))
@@ -263,7 +263,7 @@ def site(canvas, facing, q, key, born):
         building(canvas, facing, x, y, ex, ey, 14.0, 5.0, _roof(m.ROOF_BLUE, 5.0, key, 40 + k, born))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def town(canvas, facing, q, key, born, kind):
     """Draws a built-up parcel of one of the kinds above."""
     if kind == ESTATE:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from gee_export.engine.catalog.world.compiled import compiled
 
 SCALE_LATITUDE_DEG = 30.5
 _AXIS, _FLATTENING = 6378137.0, 1 / 298.257223563
@@ -26,19 +27,19 @@ _B2 = 1 / 48 * _N**2 + 1 / 15 * _N**3
 _B3 = 17 / 480 * _N**3
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def plane_of(lon_deg, lat_deg):
     """Plane metres of a longitude and latitude."""
     return _RADIUS * math.radians(lon_deg), _RADIUS * math.asinh(math.tan(math.radians(lat_deg)))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def lonlat_of(x, y):
     """Longitude and latitude of plane metres."""
     return math.degrees(x / _RADIUS), math.degrees(math.atan(math.sinh(y / _RADIUS)))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def utm_of(lon_deg, lat_deg, epsg):
     """Easting and northing in a UTM zone (EPSG 326zz or 327zz)."""
     lam = math.radians(lon_deg - ((epsg % 100) * 6 - 183))
@@ -55,7 +56,7 @@ def utm_of(lon_deg, lat_deg, epsg):
     return 500000.0 + _MEAN * x, north + _MEAN * y
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def lonlat_of_utm(east, north, epsg):
     """Longitude and latitude of an easting and northing in a UTM zone."""
     if epsg // 100 == 327:
@@ -73,7 +74,7 @@ def lonlat_of_utm(east, north, epsg):
     return math.degrees(lam) + (epsg % 100) * 6 - 183, math.degrees(math.asin(s))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def plane_nodes(left, top, side, epsg):
     """Plane metres at the 3 x 3 corners, edge middles and centre of a square of a zone: array [row, column, xy]."""
     nodes = np.empty((3, 3, 2))
@@ -84,7 +85,7 @@ def plane_nodes(left, top, side, epsg):
     return nodes
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def plane_at(nodes, u, v):
     """Plane metres at u (east) and v (south), 0 to 1 over the square of `nodes`; neighbours agree on shared edges."""
     a0, a1, a2 = (1 - u) * (1 - 2 * u), 4 * u * (1 - u), u * (2 * u - 1)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from gee_export.engine.catalog.world import materials as m
+from gee_export.engine.catalog.world.compiled import compiled
 from gee_export.engine.catalog.world.fields import year_built
 from gee_export.engine.catalog.world.materials import pack, to_byte
 from gee_export.engine.catalog.world.noise import derive, draw, draw_normal, hash2, seed_of, smooth, unit
@@ -26,7 +26,7 @@ _S_LINE = seed_of("line")
 ARTERIAL, SECONDARY, BRANCH = range(3)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def corner(i, j, towns):
     """Plane metres of a lattice corner."""
     x, y = i * SPACING_M, j * SPACING_M
@@ -44,7 +44,7 @@ def corner(i, j, towns):
     return x + dx, y + dy
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def corners(i0, j0, count, towns, epsg, left, top):
     """Corners of count x count lattice points from (i0, j0): plane metres and canvas points [j, i, 4]."""
     out = np.empty((count, count, 4))
@@ -57,19 +57,19 @@ def corners(i0, j0, count, towns, epsg, left, top):
     return out
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def cell_key(i, j):
     """The key from which everything in a cell is drawn."""
     return hash2(_S_CELL, i, j)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def middles(key):
     """Where a cell's middle lines lie, as shares along and across."""
     return 0.4 + 0.2 * draw(key, 1), 0.4 + 0.2 * draw(key, 2)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def cuts(key):
     """Where branch streets cut a quarter: a share along and one across, or 0 for none."""
     pick, s, t = draw(key, 3), 0.4 + 0.2 * draw(key, 4), 0.4 + 0.2 * draw(key, 5)
@@ -78,7 +78,7 @@ def cuts(key):
     return (s, 0.0) if pick < 0.73 else (0.0, t)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def part(q, s0, s1, t0, t1):
     """A part of a quadrilateral between shares along and across."""
     out = np.empty(8)
@@ -89,7 +89,7 @@ def part(q, s0, s1, t0, t1):
     return out
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def far_away(q, side, margin):
     """Whether a quadrilateral cannot touch the canvas."""
     xs_low, xs_high = min(q[0], q[2], q[4], q[6]), max(q[0], q[2], q[4], q[6])
@@ -97,7 +97,7 @@ def far_away(q, side, margin):
     return xs_high < -margin or ys_high < -margin or xs_low > side + margin or ys_low > side + margin
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _town_street(canvas, ends, rank, key, born):
     half = 12.5 if rank == ARTERIAL else (8.0 if rank == SECONDARY else 4.5)
     half *= 0.85 + 0.3 * draw(key, 1)
@@ -112,7 +112,7 @@ def _town_street(canvas, ends, rank, key, born):
     line(canvas, ends[0], ends[1], ends[2], ends[3], half, road)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _country_road(canvas, ends, rank, key):
     pick = draw(key, 6)
     verge = pack(m.DECIDUOUS, 0, to_byte(draw_normal(key, 7)), to_byte(draw_normal(key, 8)))
@@ -133,7 +133,7 @@ def _country_road(canvas, ends, rank, key):
         line(canvas, ends[0], ends[1], ends[2], ends[3], 1.5, pack(m.BARE, 0, to_byte(draw_normal(key, 14)), 128))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def street(canvas, ends, rank, key, score, hill, year):
     """Draws a street or road between two canvas points; returns the year it became a town street."""
     born = year_built(score + 0.05 + 0.1 * draw(key, 15))
@@ -146,21 +146,21 @@ def street(canvas, ends, rank, key, score, hill, year):
     return born
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def crosses_rivers(i, j, upward):
     """Whether the arterial that starts at a corner belongs to a line that is carried over rivers."""
     number = i if upward else j
     return hash2(_S_LINE, number, 1 if upward else 0) % np.uint64(10) < np.uint64(3)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def bridge(canvas, ends, key):
     """A bridge deck over whatever lies there."""
     line(canvas, ends[0], ends[1], ends[2], ends[3], 14.0, pack(m.CONCRETE, 12, to_byte(-1.2 + 0.3 * draw_normal(key, 16)), 25))
     line(canvas, ends[0], ends[1], ends[2], ends[3], 10.0, pack(m.ASPHALT, 12, to_byte(0.3 * draw_normal(key, 17)), 25))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def length_of(ends):
     """Metres between two canvas points."""
     return math.hypot(ends[2] - ends[0], ends[3] - ends[1])

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from gee_export.engine.catalog.world import country, parcels
 from gee_export.engine.catalog.world import materials as m
 from gee_export.engine.catalog.world import streets as st
+from gee_export.engine.catalog.world.compiled import compiled
 from gee_export.engine.catalog.world.fields import hill_at, lake_at, land_at, river_at, score_at, urban_at, year_built
 from gee_export.engine.catalog.world.materials import pack, to_byte
 from gee_export.engine.catalog.world.noise import derive, draw, seed_of, smooth
-from gee_export.engine.catalog.world.plane import plane_at, plane_nodes, plane_of, lonlat_of_utm
+from gee_export.engine.catalog.world.plane import lonlat_of_utm, plane_at, plane_nodes, plane_of
 
 TILE_M = 1280
 SIDE = TILE_M + 1  # one more row and column, so that walls on the tile's edge are seen
@@ -22,7 +22,7 @@ _S_INDUSTRY, _S_CROP, _S_PONDS, _S_SHADE = seed_of("industry"), seed_of("crop"),
 _NEVER = 9999
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _note(span, event, year):
     """Narrows the years in which the drawing stays as it is: span = [first year, first year after]."""
     if event <= year:
@@ -31,7 +31,7 @@ def _note(span, event, year):
         span[1] = min(span[1], event)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _town_kind(x, y, urban, key):
     industry = smooth(_S_INDUSTRY, x / 3600.0, y / 3600.0)
     pick = draw(key, 40)
@@ -51,7 +51,7 @@ def _town_kind(x, y, urban, key):
     return parcels.PARK if pick < 0.94 else parcels.SQUARE
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _country(canvas, facing, q, key, x, y, form, hill, shore):
     """A parcel that is not town: by land form, dryness, and the water near by."""
     if hill > 0.12 + 0.1 * draw(key, 50):
@@ -64,7 +64,7 @@ def _country(canvas, facing, q, key, x, y, form, hill, shore):
     if draw(key, 53) < form[3] * 0.8:
         country.dry_range(canvas, q, key, 0.8 - 0.8 * form[3])
         return
-    wet = smooth(_S_PONDS, x / 3100.0, y / 3100.0) + 0.6 * form[4] - 0.35 + (0.35 if shore > -300.0 else 0.0)
+    wet = smooth(_S_PONDS, x / 3100.0, y / 3100.0) + 0.55 * form[4] - 0.42 + (0.35 if shore > -300.0 else 0.0)
     if pick < 0.55 * max(0.0, wet):
         country.ponds(canvas, q, key)
     elif pick > 0.93:
@@ -74,11 +74,11 @@ def _country(canvas, facing, q, key, x, y, form, hill, shore):
     else:
         mixture = 0.5 + 0.5 * smooth(_S_CROP, x / 2600.0, y / 2600.0) - 0.8 * form[3]
         country.fields(canvas, q, key, mixture)
-        if draw(key, 54) < 0.23:
+        if draw(key, 54) < 0.30:
             country.village(canvas, facing, q, key, 22)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _parcel(canvas, facing, q, key, centre, tables, year, span):
     """Draws one parcel as it stands in a year."""
     towns, reaches, lakes, form = tables
@@ -117,7 +117,7 @@ def _parcel(canvas, facing, q, key, centre, tables, year, span):
     parcels.town(canvas, facing, inner, key, stamp, kind)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _cell_parcels(canvas, facing, q, p, key, tables, year, span):
     """All parcels of a cell; q holds its canvas corners, p its plane corners."""
     sm, tm = st.middles(key)
@@ -141,7 +141,7 @@ def _cell_parcels(canvas, facing, q, p, key, tables, year, span):
                     _parcel(canvas, facing, lot, derive(quarter_key, 100 + 2 * b + a), centre, tables, year, span)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _one_street(canvas, q, p, share, rank, key, tables, year, span):
     """A street between two points of a cell given as shares (s0, t0, s1, t1)."""
     ends = np.empty(4)
@@ -161,7 +161,7 @@ def _one_street(canvas, q, p, share, rank, key, tables, year, span):
         _note(span, int(math.ceil(born)), year)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _cell_streets(canvas, q, p, key, tables, year, span, rank):
     """The streets of one rank that a cell owns: its first two sides, its middle lines, its quarters' cuts."""
     sm, tm = st.middles(key)
@@ -188,7 +188,7 @@ def _cell_streets(canvas, q, p, key, tables, year, span, rank):
                 _one_street(canvas, q, p, (s0, t, s1, t), rank, derive(quarter_key, 31), tables, year, span)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _water(canvas, nodes, reaches, lakes, wetness):
     """Rivers and lakes over everything, from fields at 40-m nodes; river banks lie bare or grassy."""
     count = TILE_M // NODE_M + 1
@@ -207,7 +207,7 @@ def _water(canvas, nodes, reaches, lakes, wetness):
                 _water_cell(canvas, i, j, r, k, to_byte(1.6 * smooth(_S_SHADE, x / 5200.0, y / 5200.0)))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _water_cell(canvas, i, j, river, lake, shade):
     in_river, in_lake = pack(m.RIVER, 0, shade, 128), pack(m.LAKE, 0, shade, 128)
     bank, strand = pack(m.LAWN, 0, shade, 128), pack(m.BARE, 0, shade, 128)
@@ -229,7 +229,7 @@ def _water_cell(canvas, i, j, river, lake, shade):
                 canvas[row, i * NODE_M + dx] = bank
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def draw_tile(epsg, left, top, year, towns, reaches, lakes, land):
     """The tile whose upper-left corner is (left, top) in a zone, as it stands in a year.
 
@@ -266,7 +266,7 @@ def draw_tile(epsg, left, top, year, towns, reaches, lakes, land):
     return canvas, facing, span[0], span[1]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _cell_corners(net, i, j, q, p):
     for k in range(4):
         di, dj = (0, 1, 1, 0)[k], (0, 0, 1, 1)[k]
@@ -274,7 +274,7 @@ def _cell_corners(net, i, j, q, p):
         q[2 * k], q[2 * k + 1] = net[j + dj, i + di, 2], net[j + dj, i + di, 3]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _bridges(canvas, net, i0, j0, reaches):
     if reaches.shape[0] == 0:
         return

@@ -1,0 +1,105 @@
+"""Pixels counted from a zone's origin: columns east, rows south (row 0 lies south of northing 0), and tiles of them."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+TILE = 128  # 10-m pixels along a world tile
+STEP_M = 10
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A rectangle of a zone's pixels of `step_m` metres; `row` and `col` count from the zone's origin."""
+
+    epsg: int
+    row: int
+    col: int
+    height: int
+    width: int
+    step_m: int = STEP_M
+
+    @classmethod
+    def of(cls, geobox: GeoBox) -> Cut:
+        """The window of a north-up grid whose origin is a multiple of its step."""
+        step = round(geobox.affine.a)
+        col, row = round(geobox.affine.c / step), round(-geobox.affine.f / step)
+        height, width = geobox.shape
+        return cls(geobox.crs.to_epsg(), row, col, height, width, step)
+
+    def fine(self, margin: int = 0) -> Cut:
+        """The same ground in 10-m pixels, with a margin of `margin` of this cut's own pixels on each side."""
+        f = self.step_m // STEP_M
+        return Cut(
+            self.epsg, (self.row - margin) * f, (self.col - margin) * f,
+            (self.height + 2 * margin) * f, (self.width + 2 * margin) * f,
+        )  # fmt: skip
+
+    def covers(self, other: Cut) -> np.ndarray:
+        """Which pixels of another cut of the same step lie in this one: bool [row, column]."""
+        rows = np.arange(other.row, other.row + other.height)
+        cols = np.arange(other.col, other.col + other.width)
+        in_rows = (rows >= self.row) & (rows < self.row + self.height)
+        in_cols = (cols >= self.col) & (cols < self.col + self.width)
+        return in_rows[:, None] & in_cols[None, :]
+
+    def tiles(self) -> Iterator[tuple[int, int, tuple[slice, slice], tuple[slice, slice]]]:
+        """World tiles under a cut of 10-m pixels: column, row, the part of the cut, the part of the tile."""
+        for row in range(self.row // TILE, (self.row + self.height - 1) // TILE + 1):
+            for col in range(self.col // TILE, (self.col + self.width - 1) // TILE + 1):
+                top, left = max(row * TILE, self.row), max(col * TILE, self.col)
+                low = min((row + 1) * TILE, self.row + self.height)
+                right = min((col + 1) * TILE, self.col + self.width)
+                yield (
+                    col, row,
+                    (slice(top - self.row, low - self.row), slice(left - self.col, right - self.col)),
+                    (slice(top - row * TILE, low - row * TILE), slice(left - col * TILE, right - col * TILE)),
+                )  # fmt: skip
+
+
+def mosaic(cut: Cut, tile: Callable[[int, int], np.ndarray]) -> np.ndarray:
+    """The cut of 10-m pixels put together from tiles [..., 128, 128] that `tile(column, row)` gives."""
+    out = None
+    for col, row, here, there in cut.tiles():
+        part = tile(col, row)
+        if out is None:
+            out = np.empty((*part.shape[:-2], cut.height, cut.width), part.dtype)
+        out[(..., *here)] = part[(..., *there)]
+    if out is None:
+        raise ValueError("a window without pixels was asked for: its height and width must be at least 1")
+    return out
+
+
+class TileCache:
+    """Values by key, made when first asked for and kept while there is room; two threads never make the same one."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._values: OrderedDict[Hashable, object] = OrderedDict()
+        self._turns: dict[Hashable, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], object]) -> object:
+        """The value of a key."""
+        with self._guard:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+            turn = self._turns.setdefault(key, threading.Lock())
+        with turn:
+            with self._guard:
+                if key in self._values:
+                    return self._values[key]
+            value = make()
+            with self._guard:
+                self._values[key] = value
+                self._turns.pop(key, None)
+                while len(self._values) > self._capacity:
+                    self._values.popitem(last=False)
+        return value
