@@ -1,0 +1,183 @@
+"""Running reductions: samples come in one stack after another, and only what the result needs is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numba
+import numpy as np
+
+# Samples of one input: values and weights of one shape [sample, ...]; weights are bool, or 0 to 1 (0: masked).
+Samples = tuple[np.ndarray, np.ndarray]
+Reduced = tuple[np.ndarray, np.ndarray]  # values and validity of one output
+
+
+class Accumulator(Protocol):
+    """A reduction under way."""
+
+    def add(self, inputs: Sequence[Samples]) -> None:
+        """Takes a stack of samples of every input of the reducer."""
+        ...
+
+    def result(self) -> list[Reduced]:
+        """The outputs, in the reducer's order."""
+        ...
+
+
+class Sums:
+    """Weighted sums of powers: the ground of sum, mean, variance and stdDev."""
+
+    def __init__(self, power: int, finish: Callable[..., Reduced]) -> None:
+        self._power = power
+        self._finish = finish
+        self._totals: list[np.ndarray] | None = None
+
+    def add(self, inputs: Sequence[Samples]) -> None:
+        values, weights = inputs[0]
+        if self._totals is None:
+            self._totals = [np.zeros(values.shape[1:]) for _ in range(self._power + 1)]
+        if values.ndim == 3:
+            for layer, weight in zip(values, weights, strict=True):
+                self._add_layer(layer, weight)
+            return
+        weights = np.asarray(weights, np.float64)
+        values = np.where(weights > 0, values, 0).astype(np.float64)
+        for power, total in enumerate(self._totals):
+            total += (weights * values**power).sum(axis=0)
+
+    def _add_layer(self, values: np.ndarray, weights: np.ndarray) -> None:
+        if self._power == 1:
+            _add_first(*self._totals, np.ascontiguousarray(values), np.ascontiguousarray(weights))
+        else:
+            _add_second(*self._totals, np.ascontiguousarray(values), np.ascontiguousarray(weights))
+
+    def result(self) -> list[Reduced]:
+        return [self._finish(*(self._totals or [np.zeros(())] * (self._power + 1)))]
+
+
+@numba.njit(nogil=True, cache=True)
+def _add_first(weight, total, values, weights):  # pragma: no cover (compiled)
+    for i in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            if weights[i, j]:
+                weight[i, j] += weights[i, j]
+                total[i, j] += weights[i, j] * np.float64(values[i, j])
+
+
+@numba.njit(nogil=True, cache=True)
+def _add_second(weight, total, square, values, weights):  # pragma: no cover (compiled)
+    for i in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            if weights[i, j]:
+                value = np.float64(values[i, j])
+                weight[i, j] += weights[i, j]
+                total[i, j] += weights[i, j] * value
+                square[i, j] += weights[i, j] * value * value
+
+
+def mean_of(weight: np.ndarray, total: np.ndarray) -> Reduced:
+    """The weighted mean."""
+    return np.divide(total, weight, out=np.zeros_like(total), where=weight > 0), weight > 0
+
+
+def sum_of(weight: np.ndarray, total: np.ndarray) -> Reduced:
+    """The weighted sum; of nothing it is masked."""
+    return total, weight > 0
+
+
+def variance_of(weight: np.ndarray, total: np.ndarray, square: np.ndarray) -> Reduced:
+    """The weighted variance of a population (sampleVariance is another reducer)."""
+    mean, valid = mean_of(weight, total)
+    second, _ = mean_of(weight, square)
+    return np.maximum(second - mean * mean, 0), valid
+
+
+def stddev_of(weight: np.ndarray, total: np.ndarray, square: np.ndarray) -> Reduced:
+    """The square root of the variance."""
+    variance, valid = variance_of(weight, total, square)
+    return np.sqrt(variance), valid
+
+
+def sample_variance_of(weight: np.ndarray, total: np.ndarray, square: np.ndarray) -> Reduced:
+    """The variance with the divisor n - 1; masked for fewer than two samples."""
+    variance, _ = variance_of(weight, total, square)
+    enough = weight > 1
+    return np.divide(variance * weight, weight - 1, out=np.zeros_like(total), where=enough), enough
+
+
+def sample_stddev_of(weight: np.ndarray, total: np.ndarray, square: np.ndarray) -> Reduced:
+    variance, valid = sample_variance_of(weight, total, square)
+    return np.sqrt(variance), valid
+
+
+class Folding:
+    """One value kept per place, replaced or combined as samples come (min, max, product, first, last, logic)."""
+
+    def __init__(self, combine: Callable[[np.ndarray, np.ndarray], np.ndarray], *, prepare: Any = None) -> None:
+        self._combine = combine
+        self._prepare = prepare or (lambda values: values)
+        self._kept: np.ndarray | None = None
+        self._valid: np.ndarray | None = None
+
+    def add(self, inputs: Sequence[Samples]) -> None:
+        values, weights = inputs[0]
+        for layer, weight in zip(self._prepare(values), weights, strict=True):
+            valid = np.asarray(weight) > 0
+            if self._kept is None:
+                self._kept, self._valid = np.where(valid, layer, 0).astype(layer.dtype), valid.copy()
+                continue
+            both = valid & self._valid
+            self._kept = np.where(both, self._combine(self._kept, layer), np.where(valid, layer, self._kept))
+            self._valid = self._valid | valid
+
+    def result(self) -> list[Reduced]:
+        if self._kept is None:
+            return [(np.zeros(()), np.zeros((), bool))]
+        return [(self._kept, self._valid)]
+
+
+class Counting:
+    """How many samples are not masked, whatever their weight."""
+
+    def __init__(self) -> None:
+        self._count: Any = 0
+
+    def add(self, inputs: Sequence[Samples]) -> None:
+        self._count = self._count + np.count_nonzero(inputs[0][1], axis=0).astype(np.int32)
+
+    def result(self) -> list[Reduced]:
+        count = np.asarray(self._count, np.int32)
+        return [(count, np.ones(count.shape, bool))]
+
+
+class Collecting:
+    """All samples kept, for reductions that need them together (median, mode, percentiles, histograms)."""
+
+    def __init__(self, finish: Callable[[np.ndarray, np.ndarray], list[Reduced]]) -> None:
+        self._finish = finish
+        self._values: list[np.ndarray] = []
+        self._weights: list[np.ndarray] = []
+
+    def add(self, inputs: Sequence[Samples]) -> None:
+        self._values.append(inputs[0][0])
+        self._weights.append(inputs[0][1])
+
+    def result(self) -> list[Reduced]:
+        if not self._values:
+            return self._finish(np.zeros((0,)), np.zeros((0,), bool))
+        return self._finish(np.concatenate(self._values), np.concatenate(self._weights))
+
+
+class Together:
+    """Several reductions of the same inputs, or each of its own."""
+
+    def __init__(self, parts: Sequence[tuple[Accumulator, slice]]) -> None:
+        self._parts = parts
+
+    def add(self, inputs: Sequence[Samples]) -> None:
+        for part, mine in self._parts:
+            part.add(inputs[mine])
+
+    def result(self) -> list[Reduced]:
+        return [output for part, _ in self._parts for output in part.result()]

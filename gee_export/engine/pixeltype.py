@@ -1,0 +1,114 @@
+"""The types of pixels: integer ranges, float and double, their unions, and the numpy types that hold them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+_ORDER = {"int": 0, "float": 1, "double": 2}
+_INTEGERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "int64")
+_FLOAT_HOLDS = 2**24  # integers up to this are exact in 32-bit floating point
+
+
+@dataclass(frozen=True)
+class PixelType:
+    """precision is int, float or double; minimum and maximum bound the values (None: the precision's own bounds)."""
+
+    precision: str
+    minimum: float | None = None
+    maximum: float | None = None
+    dimensions: int = 0
+
+    @cached_property
+    def dtype(self) -> np.dtype:
+        """The smallest numpy type that holds the range; integers beyond 64 bits are held in double precision."""
+        if self.precision != "int":
+            return np.dtype("float32" if self.precision == "float" else "float64")
+        if self.minimum is None or self.maximum is None:
+            return np.dtype("int64")
+        for name in _INTEGERS:
+            bounds = np.iinfo(name)
+            if bounds.min <= self.minimum and self.maximum <= bounds.max:
+                return np.dtype(name)
+        return np.dtype("float64")
+
+    @property
+    def is_integer(self) -> bool:
+        return self.precision == "int"
+
+    def union(self, other: PixelType) -> PixelType:
+        """The narrowest type that holds both (apidocs ee-image-add: "the union of the input types").
+
+        Assumption: an integer type that 32-bit floats cannot hold exactly makes the union with float a double.
+        """
+        if self == other:
+            return self
+        if self.is_integer and other.is_integer:
+            return ranged(_least(self.minimum, other.minimum), _most(self.maximum, other.maximum))
+        precision = max(self.precision, other.precision, key=_ORDER.__getitem__)
+        wide = any(kind.is_integer and not kind.fits_float for kind in (self, other))
+        return DOUBLE if precision == "double" or wide else FLOAT
+
+    @property
+    def fits_float(self) -> bool:
+        return None not in (self.minimum, self.maximum) and max(-self.minimum, self.maximum) <= _FLOAT_HOLDS
+
+    def floating(self) -> PixelType:
+        """The type of a result that is not whole: float, or double where the input does not fit in float."""
+        if self.is_integer:
+            return FLOAT if self.fits_float else DOUBLE
+        return PixelType(self.precision)
+
+    def to_json(self) -> dict[str, Any]:
+        """As Earth Engine describes it in an image's bands."""
+        answer: dict[str, Any] = {"type": "PixelType", "precision": self.precision}
+        for key, bound in (("min", self.minimum), ("max", self.maximum)):
+            if bound is not None:
+                answer[key] = int(bound) if self.is_integer else bound
+        if self.dimensions:
+            answer["dimensions"] = self.dimensions
+        return answer
+
+
+def _least(left: float | None, right: float | None) -> float | None:
+    return None if left is None or right is None else min(left, right)
+
+
+def _most(left: float | None, right: float | None) -> float | None:
+    return None if left is None or right is None else max(left, right)
+
+
+def ranged(minimum: float | None, maximum: float | None) -> PixelType:
+    """Integers of a range."""
+    return PixelType("int", minimum, maximum)
+
+
+FLOAT = PixelType("float")
+DOUBLE = PixelType("double")
+BOOLEAN = ranged(0, 1)
+NAMED = {
+    **{name: ranged(int(np.iinfo(name).min), int(np.iinfo(name).max)) for name in _INTEGERS},
+    "float": FLOAT,
+    "double": DOUBLE,
+}
+NAMED |= {"byte": NAMED["uint8"], "short": NAMED["int16"], "int": NAMED["int32"], "long": NAMED["int64"]}
+
+
+def of_dtype(dtype: Any) -> PixelType:
+    """The type of a numpy type; booleans are integers 0 to 1."""
+    kind = np.dtype(dtype)
+    if kind.kind == "b":
+        return BOOLEAN
+    if kind.kind == "f":
+        return DOUBLE if kind.itemsize > 4 else FLOAT
+    return NAMED[kind.name]
+
+
+def of_number(value: float) -> PixelType:
+    """The type of a constant: an integer of exactly that value, or double."""
+    if isinstance(value, bool | np.bool_):
+        value = int(value)
+    return ranged(value, value) if isinstance(value, int | np.integer) else DOUBLE

@@ -1,0 +1,140 @@
+"""Images of the engine: bands, properties, and a way to read any window of pixels; nothing is read until asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from gee_export.engine.errors import EngineError
+from gee_export.engine.geometry import Geometry
+from gee_export.engine.memo import Reading, remembered
+from gee_export.engine.pixels import Pixels, valid
+from gee_export.engine.pixeltype import PixelType, of_number
+from gee_export.engine.projection import WGS84, Projection
+
+__all__ = ["Band", "Image", "Pixels", "constant", "derived", "missing_band"]
+
+
+@dataclass(frozen=True)
+class Band:
+    """A band: its name, pixel type and default projection; dimensions (rows, columns) where the grid has an end."""
+
+    name: str
+    type: PixelType
+    projection: Projection = WGS84
+    dimensions: tuple[int, int] | None = None
+
+    @property
+    def grid(self) -> GeoBox | None:
+        """The whole grid of the band's pixels, or None where it has no end."""
+        return self.projection.geobox(*self.dimensions) if self.dimensions else None
+
+    def renamed(self, name: str) -> Band:
+        return replace(self, name=name)
+
+    def typed(self, kind: PixelType) -> Band:
+        return replace(self, type=kind)
+
+    def on(self, projection: Projection, dimensions: tuple[int, int] | None = None) -> Band:
+        return replace(self, projection=projection, dimensions=dimensions)
+
+
+class _Uses:
+    """How many other images read an image: only shared ones are worth remembering."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """An image: bands and properties now, pixels on demand. `footprint` is None where it has no end."""
+
+    bands: tuple[Band, ...]
+    reading: Reading = field(repr=False)
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    id: str | None = None
+    footprint_of: Callable[[], Geometry | None] = field(default=lambda: None, repr=False)
+    uses: _Uses = field(default_factory=_Uses, repr=False)
+
+    @property
+    def band_names(self) -> tuple[str, ...]:
+        return tuple(band.name for band in self.bands)
+
+    @property
+    def footprint(self) -> Geometry | None:
+        return self.footprint_of()
+
+    @property
+    def projection(self) -> Projection:
+        """Of the first band."""
+        return self.bands[0].projection if self.bands else WGS84
+
+    @property
+    def everything(self) -> tuple[int, ...]:
+        """The positions of all bands."""
+        return tuple(range(len(self.bands)))
+
+    def read(self, geobox: GeoBox, band_names: Sequence[str] | None = None) -> Pixels:
+        """The pixels of a window of any grid, of all bands or the named ones, in that order."""
+        return self.read_at(geobox, self.positions(band_names))
+
+    def read_at(self, geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
+        """The pixels of bands by position; shared inputs are read once within one outermost read."""
+        return remembered(self.uses, self.uses.count > 1, self.reading, geobox, positions)
+
+    def positions(self, names: Sequence[str] | None) -> tuple[int, ...]:
+        """Where the named bands are."""
+        if names is None:
+            return self.everything
+        have = self.band_names
+        for name in names:
+            if name not in have:
+                raise EngineError(missing_band(name, have))
+        return tuple(have.index(name) for name in names)
+
+    def with_properties(self, properties: Mapping[str, Any]) -> Image:
+        """The same pixels under other properties."""
+        return replace(self, properties=properties)
+
+
+def derived(
+    parents: Sequence[Image],
+    bands: Sequence[Band],
+    reading: Reading,
+    *,
+    properties: Mapping[str, Any] | None = None,
+    image_id: str | None = None,
+    footprint_of: Callable[[], Geometry | None] | None = None,
+) -> Image:
+    """An image computed from others; its footprint is the first parent's unless one is given."""
+    for parent in parents:
+        parent.uses.count += 1
+    if footprint_of is None:
+        footprint_of = parents[0].footprint_of if parents else (lambda: None)
+    return Image(tuple(bands), reading, dict(properties or {}), image_id, footprint_of)
+
+
+def missing_band(pattern: object, have: Sequence[str]) -> str:
+    """Earth Engine's sentence for a band that is not there."""
+    return f"Band pattern '{pattern}' did not match any bands. Available bands: [{', '.join(have)}]"
+
+
+def constant(numbers: Sequence[float], names: Sequence[str] | None = None) -> Image:
+    """An image with a value everywhere; bands are named constant, or constant_0, constant_1 ..."""
+    if names is None:
+        names = ("constant",) if len(numbers) == 1 else tuple(f"constant_{i}" for i in range(len(numbers)))
+    bands = tuple(Band(name, of_number(number)) for name, number in zip(names, numbers, strict=True))
+
+    def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
+        shape = tuple(geobox.shape)
+        values = tuple(np.broadcast_to(bands[i].type.dtype.type(numbers[i]), shape) for i in positions)
+        return Pixels(values, (valid(shape),) * len(positions))
+
+    return Image(bands, reading)
