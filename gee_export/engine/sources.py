@@ -62,7 +62,9 @@ class _Reader:
 
         def fetch(window: GeoBox) -> Pixels:
             values, masks = self.source.read(names, window)
-            return Pixels(tuple(values), tuple(masks))
+            # one array holds bands of several types: each goes back to its own
+            typed = (value.astype(band.dtype, copy=False) for value, band in zip(values, bands, strict=True))
+            return Pixels(tuple(typed), tuple(masks))
 
         grid = bands[0].grid
         return resample.Source(
