@@ -27,6 +27,7 @@ LOCAL_BUCKET = "isamap-maps"
 FIRST_WAIT_S, LONGEST_WAIT_S, WAIT_GROWTH = 0.1, 30.0, 1.5
 READ_BYTES = 8 << 20
 MAP_ZOOM = 12
+NOT_FOUND = 404
 
 
 @dataclass(frozen=True)
@@ -152,9 +153,7 @@ def _connected(project: str | None, bucket: str | None) -> Session:
 
 def _existing(asset: str, content: Content, *, overwrite: bool) -> str | None:
     """The content hash of the asset that is there, or None; ValueError where it is in the way."""
-    import ee
-
-    info = ee.data.getInfo(asset)
+    info = _info(asset)
     if info is None:
         return None
     if info.get("type") != "IMAGE":
@@ -225,12 +224,10 @@ def _ingest(wanted: Mapping[str, Any], *, overwrite: bool, progress: bool) -> No
 
 def _make_parents(asset: str) -> None:
     """Folders above the asset; ValueError where an image stands in their place."""
-    import ee
-
     parts = asset.split("/")
     for depth in range(4, len(parts)):
         parent = "/".join(parts[:depth])
-        info = ee.data.getInfo(parent)
+        info = _info(parent)
         if info is None:
             _make_folder(parent)
         elif info.get("type") not in ("FOLDER", "IMAGE_COLLECTION"):
@@ -243,15 +240,25 @@ def _make_folder(asset: str) -> None:
     try:
         ee.data.createAsset({"type": "FOLDER"}, asset)
     except ee.EEException:
-        if ee.data.getInfo(asset) is None:  # unless another process made it in between
+        if _info(asset) is None:  # unless another process made it in between
             raise
 
 
 def _content_of(asset: str) -> str | None:
+    info = _info(asset) or {}
+    return info.get("properties", {}).get(manifest.CONTENT_PROPERTY)
+
+
+def _info(asset: str) -> Mapping[str, Any] | None:
+    """The asset's description, or None where there is none."""
     import ee
 
-    info = ee.data.getInfo(asset) or {}
-    return info.get("properties", {}).get(manifest.CONTENT_PROPERTY)
+    try:
+        return ee.data.getAsset(asset)
+    except ee.EEException as error:
+        if getattr(getattr(error.__context__, "resp", None), "status", None) == NOT_FOUND:
+            return None
+        raise
 
 
 def _wait(name: str, *, progress: bool) -> Mapping[str, Any]:

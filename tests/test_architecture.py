@@ -19,6 +19,7 @@ ALLOWED = {
     "gee_export.session": {"gee_export.engine", "gee_export.console"},
     "gee_export.cli": {"gee_export"},
     "gee_export": {"gee_export"},
+    "training.cli": {"training", "gee_export.session"},
     "training": {
         "training",
         "gee_export.console",
@@ -43,7 +44,7 @@ KEEPERS = {
     "safetensors": "training.checkpoint",
     "typer": ("gee_export.cli", "training.cli", "inference.cli", "gee_export.console"),
     "numba": "gee_export.engine",
-    "google": ("gee_export", "inference.publish"),
+    "google": ("gee_export", "inference.asset"),
     "ee": ("gee_export", "inference"),
     "torch": ("training", "inference"),
     "matplotlib": ("training", "inference"),

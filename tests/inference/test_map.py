@@ -20,6 +20,7 @@ from inference import cli, job
 from tests.inference.conftest import NAMES, WUHAN, stored_scene, write_tif
 from training import checkpoint
 
+MAP = "import sys, inference; inference.map_region(sys.argv[1], input=sys.argv[2], out=sys.argv[3], progress=False)"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -76,7 +77,7 @@ def test_the_same_command_again_does_nothing(run, scene, tmp_path):
 def test_a_map_of_other_settings_is_replaced_only_when_told(run, make_checkpoint, scene, tmp_path):
     other = make_checkpoint("crofusenet")
     before = made(run, scene, tmp_path / "map.tif")
-    with pytest.raises(ValueError, match="other settings .*model unet there, crofusenet asked.*--overwrite"):
+    with pytest.raises(ValueError, match=r"other settings .*model unet there, crofusenet asked.*--overwrite"):
         made(other, scene, tmp_path / "map.tif")
     assert not np.array_equal(made(other, scene, tmp_path / "map.tif", overwrite=True), before)
 
@@ -117,10 +118,7 @@ def test_a_map_killed_at_any_moment_goes_on(make_checkpoint, tmp_path):
     """kill -9 while rows are written, then the same command."""
     scene = write_tif(tmp_path / "scene.tif", stored_scene(2500, 400))
     run = make_checkpoint("crofusenet")
-    code = (
-        "import sys, inference; inference.map_region(sys.argv[1], input=sys.argv[2], out=sys.argv[3], progress=False)"
-    )
-    words = [sys.executable, "-c", code, str(run), str(scene), str(tmp_path / "killed.tif")]
+    words = [sys.executable, "-c", MAP, str(run), str(scene), str(tmp_path / "killed.tif")]
     rows = tmp_path / "killed.tif.run" / job.ROWS
     process = subprocess.Popen(words, cwd=ROOT)
     while process.poll() is None and not (rows.exists() and rows.stat().st_size > 200 * 800):
@@ -142,8 +140,9 @@ def test_two_processes_do_not_make_one_map(run, scene, tmp_path):
 MEMORY = """
 import resource, sys
 import inference
+run, folder = sys.argv[1:]
 for name in ("short", "tall"):
-    inference.map_region(sys.argv[1], input=f"{sys.argv[2]}/{name}.tif", out=f"{sys.argv[2]}/{name}.map.tif", progress=False)
+    inference.map_region(run, input=f"{folder}/{name}.tif", out=f"{folder}/{name}.map.tif", progress=False)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
@@ -161,11 +160,7 @@ def test_memory_does_not_grow_with_the_height(run, tmp_path):
 
 def test_mapping_a_file_needs_none_of_the_training_libraries(run, scene, tmp_path):
     """performance.md P1: 600 MB leave no room for them; `ee` only where it is used."""
-    code = (
-        "import sys, inference; inference.map_region(*sys.argv[1:2], input=sys.argv[2], out=sys.argv[3], progress=False);"
-        "print(*sys.modules)"
-    )
-    words = [sys.executable, "-c", code, str(run), str(scene), str(tmp_path / "map.tif")]
+    words = [sys.executable, "-c", f"{MAP}; print(*sys.modules)", str(run), str(scene), str(tmp_path / "map.tif")]
     loaded = set(subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split())
     assert not loaded & {"pytorch_lightning", "torchmetrics", "sklearn", "geopandas", "pandas", "matplotlib", "ee"}
 

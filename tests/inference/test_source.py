@@ -111,7 +111,7 @@ def test_a_file_that_is_no_raster_is_refused(tmp_path):
 def test_a_damaged_file_is_a_fault(tmp_path):
     path = write_tif(tmp_path / "a.tif", stored_scene(300, 300))
     content = bytearray(path.read_bytes())
-    content[len(content) // 2 : len(content) // 2 + 5000] = b"\xff" * 5000
+    content[len(content) // 2 : len(content) // 2 + 60_000] = b"\xff" * 60_000  # more than one tile
     path.write_bytes(content)
     source = open_geotiff(path, BANDS)
     with pytest.raises(Fault, match="damaged at rows"):

@@ -1,0 +1,174 @@
+"""Publishing through the real `ee` and `google-cloud-storage` clients to the local engine, and reading back."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import uuid
+
+import ee
+import numpy as np
+import pytest
+from odc.geo.geobox import GeoBox
+
+import inference
+from gee_export import console, transport
+from gee_export.console import Fault
+from inference import asset as assets
+from inference import cli, legend, manifest
+from inference.map import map_region
+from tests.inference.conftest import LEGEND, WUHAN
+
+FOLDER = "projects/local/assets/tests"
+
+
+@pytest.fixture
+def name(session, home) -> str:
+    """An asset name that no other test uses; the client is connected to the run's engine."""
+    return f"{FOLDER}/deep/{uuid.uuid4().hex[:12]}"
+
+
+def read_back(name: str, shape: tuple[int, int]) -> np.ndarray:
+    """The asset's bands on the map's grid, 255 where masked."""
+    pixels = transport.compute_pixels(ee.Image(name).unmask(255), GeoBox(shape, WUHAN, "EPSG:32650"))
+    return np.stack([pixels["isa"], pixels["prob"]])
+
+
+def publish(path, name: str, **how):
+    return inference.publish(path, asset=name, progress=False, **how)
+
+
+def test_the_asset_equals_the_map(name, finished_map, random_map):
+    report = publish(finished_map(random_map), name)
+    np.testing.assert_array_equal(read_back(name, random_map.shape[1:]), random_map)
+    assert not report.already_there and report.simulated
+
+
+def test_the_asset_says_what_it_is(name, finished_map, random_map):
+    publish(finished_map(random_map), name)
+    info = ee.data.getAsset(name)
+    assert info["properties"]["isa_class_palette"] == "d9d9d9,e31a1c" and info["properties"]["simulated"] == "true"
+    assert info["startTime"].startswith("2020-06-01") and info["endTime"].startswith("2020-07-01")
+    assert [band["id"] for band in info["bands"]] == ["isa", "prob"]
+
+
+def test_unknown_pixels_are_masked(name, finished_map, random_map):
+    publish(finished_map(random_map), name)
+    pixels = transport.compute_pixels(ee.Image(name).unmask(77), GeoBox((90, 70), WUHAN, "EPSG:32650"))
+    np.testing.assert_array_equal(pixels["isa"] == 77, random_map[0] == 255)
+
+
+def test_the_same_content_again_is_no_operation(name, finished_map, random_map):
+    path = finished_map(random_map)
+    publish(path, name)
+    before, operations = ee.data.getAsset(name)["updateTime"], len(ee.data.listOperations())
+    assert publish(path, name).already_there
+    assert ee.data.getAsset(name)["updateTime"] == before and len(ee.data.listOperations()) == operations
+
+
+def test_other_content_is_refused_unless_told(name, finished_map, random_map):
+    publish(finished_map(random_map), name)
+    other = finished_map(random_map[:, ::-1].copy(), "other.tif")
+    with pytest.raises(ValueError, match="exists with other content .*--overwrite"):
+        publish(other, name)
+    np.testing.assert_array_equal(read_back(name, (90, 70)), random_map)
+    publish(other, name, overwrite=True)
+    np.testing.assert_array_equal(read_back(name, (90, 70)), random_map[:, ::-1])
+
+
+def test_the_same_bytes_under_another_name_are_one_object(name, finished_map, random_map, session):
+    """earth-engine.md 4.1: 412 with equal crc32c and size is our own success."""
+    path = finished_map(random_map)
+    first, second = publish(path, name), publish(path, f"{name}_b")
+    assert first.uri == second.uri
+    blob = session.storage_client().bucket(assets.LOCAL_BUCKET).get_blob(first.uri.split("/", 3)[3])
+    assert blob.size == path.stat().st_size and blob.crc32c == assets.Content.of(path).crc32c
+
+
+def test_a_foreign_object_under_the_contents_name_is_a_fault(name, finished_map, random_map, session):
+    path = finished_map(random_map, "foreign.tif", model="foreign")
+    content = assets.Content.of(path)
+    bucket = assets._bucket(session, "foreign-objects")
+    bucket.blob(f"isamap/foreign-{content.sha256[:16]}.tif").upload_from_string(b"something else")
+    with pytest.raises(Fault, match="holds other content than its name says"):
+        publish(path, name, bucket="foreign-objects")
+
+
+def test_parents_are_made_and_images_are_no_parents(name, finished_map, random_map):
+    path = finished_map(random_map)
+    publish(path, name)
+    assert ee.data.getAsset(f"{FOLDER}/deep")["type"] == "FOLDER"
+    with pytest.raises(ValueError, match="is a IMAGE, no folder"):
+        publish(path, f"{name}/below")
+
+
+def test_a_folder_is_not_replaced(name, finished_map, random_map):
+    path = finished_map(random_map)
+    publish(path, name)
+    with pytest.raises(ValueError, match="is a FOLDER already"):
+        publish(path, f"{FOLDER}/deep", overwrite=True)
+
+
+def test_a_failed_ingestion_is_a_fault_with_the_servers_reason(name, finished_map, random_map, monkeypatch):
+    path = finished_map(random_map)
+    build = manifest.build
+
+    def wrong(*facts):
+        return build(*facts) | {"tilesets": [{"id": "map", "sources": [{"uris": ["gs://isamap-maps/none.tif"]}]}]}
+
+    monkeypatch.setattr(manifest, "build", wrong)
+    with pytest.raises(Fault) as caught:
+        publish(path, name)
+    assert "none.tif" in str(caught.value)
+
+
+def test_a_map_of_a_file_is_published_whole(name, run, scene, tmp_path):
+    map_region(run, input=scene, out=tmp_path / "map.tif", progress=False)
+    publish(tmp_path / "map.tif", name)
+    import rasterio
+
+    with rasterio.open(tmp_path / "map.tif") as held:
+        np.testing.assert_array_equal(read_back(name, held.shape), held.read())
+
+
+def test_the_printed_python_draws_the_asset(name, finished_map, random_map):
+    """The lines that a user copies are run as they are, but for the drawing."""
+    report = publish(finished_map(random_map), name)
+    added = []
+
+    class View:
+        def center_object(self, image, zoom):
+            assert image.getInfo()["bands"][0]["id"] == "isa" and zoom
+
+        def add_layer(self, image, style, label):
+            added.append((image.bandNames().getInfo(), style["palette"], label))
+
+    lines = [line for line in report.python.splitlines() if not line.startswith(("import", "view = "))]
+    exec("\n".join(lines), {"ee": ee, "view": View()})
+    assert added == [(["isa"], ["d9d9d9", "e31a1c"], "isa")]
+
+
+def test_the_printed_javascript_is_javascript():
+    """Run by node where there is one, with Earth Engine's three objects replaced by recorders."""
+    lines = assets.javascript("projects/p/assets/a", LEGEND)
+    assert "ee.Image('projects/p/assets/a')" in lines and "palette: ['d9d9d9', 'e31a1c']" in lines
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    stage = (
+        "const image = {select: () => image, divide: () => image}; const ee = {Image: () => image};"
+        "let layers = 0; const Map = {centerObject: () => 0, addLayer: () => layers++};"
+    )
+    result = subprocess.run([node, "-e", f"{stage}{lines}; console.log(layers)"], capture_output=True, text=True)
+    assert result.stdout.strip() == "2", result.stderr
+
+
+def test_googles_servers_need_a_bucket(finished_map, random_map, capsys):
+    words = (str(finished_map(random_map)), "--asset", "projects/p/assets/a", "--project", "p")
+    assert console.run_command(lambda: cli.publish, words, prog="isamap publish") == console.USER_MISTAKE
+    assert "give --bucket NAME" in capsys.readouterr().err
+
+
+def test_a_legend_without_impervious_is_refused():
+    with pytest.raises(ValueError, match="needs the class impervious"):
+        legend.Legend(("land", "water"))
