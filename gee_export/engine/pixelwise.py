@@ -186,3 +186,8 @@ def _common_footprint(images: Sequence[Image]) -> Geometry | None:
     for other in footprints[1:]:
         shape = shape.intersection(other.lonlat)
     return Geometry(shape)
+
+
+def over(compute: Compute, result: Typed, images: Sequence[Image]) -> Image:
+    """The image of a function of arrays, by the same rules, without a name of Earth Engine's."""
+    return _Operator(compute, result, True, True).over(images)

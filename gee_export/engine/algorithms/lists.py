@@ -13,6 +13,7 @@ from gee_export.engine.algorithms.filters import Filter
 from gee_export.engine.errors import EngineError
 from gee_export.engine.features import Feature
 from gee_export.engine.reducing import Reducer
+from gee_export.engine.regions import plain
 from gee_export.engine.registry import algorithm
 
 
@@ -145,11 +146,6 @@ def reduce(list: list, reducer: Reducer) -> Any:
     return values[0] if len(values) == 1 else dict(zip(reducer.outputs, values, strict=True))
 
 
-def plain(value: Any, valid: Any) -> Any:
-    """A reduced value as a plain one: null where nothing was reduced."""
-    if not np.all(valid):
-        return None
-    return value.item() if isinstance(value, np.ndarray | np.generic) and np.ndim(value) == 0 else value
 
 
 @algorithm("List.remove")
