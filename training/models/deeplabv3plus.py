@@ -12,29 +12,33 @@ from torch.nn import functional as F
 from training.models.attention import PyramidPooling, SeparableGroup
 from training.models.layers import ConvBnRelu
 from training.models.output import Output, check_bands, check_input
-from training.models.resnet import WIDTHS, ResNet50
+from training.models.resnet import BASE, ResNet50
 
 
 @dataclass(frozen=True)
 class DeepLabV3PlusConfig:
-    """DeepLabV3+'s constructor values; widths of the pyramid (256) and of the early features (48) are the paper's."""
+    """DeepLabV3+'s constructor values; widths of the pyramid (256) and of the early features (48) are the paper's.
+
+    base: ResNet's width.
+    """
 
     classes: int = 2
     width: int = 256
     early: int = 48
+    base: int = BASE
     dilations: tuple[int, ...] = (6, 12, 18)
     window: int = 128
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dilations", tuple(int(dilation) for dilation in self.dilations))
-        if min(self.width, self.early, *self.dilations) < 1 or self.classes < 2:
+        if min(self.width, self.early, self.base, *self.dilations) < 1 or self.classes < 2:
             raise ValueError(f"{self}: expected positive widths and dilations and two or more classes")
         if self.window < 64 or self.window % 16:
             raise ValueError(f"window {self.window}: expected a multiple of 16 of at least 64 pixels")
 
 
 class DeepLabV3Plus(nn.Module):
-    """Logits from the stacked bands at a quarter of the size, enlarged bilinearly; the pyramid sees the whole window."""
+    """Logits from the stacked bands at a quarter of the size, enlarged; the pyramid sees the whole window."""
 
     scale = 1
     halo = None
@@ -46,9 +50,11 @@ class DeepLabV3Plus(nn.Module):
         self.bands, self.config = check_bands(bands), config
         self.window, self.lattice = config.window, config.window * 3 // 4
         width = config.width
-        self.encoder = ResNet50(len(self.bands), output_stride=16)
-        self.pyramid = PyramidPooling(WIDTHS[-1], width, width, dilations=config.dilations, group=SeparableGroup)
-        self.early = ConvBnRelu(WIDTHS[1], config.early, 1)
+        self.encoder = ResNet50(len(self.bands), base=config.base, output_stride=16)
+        self.pyramid = PyramidPooling(
+            self.encoder.widths[-1], width, width, dilations=config.dilations, group=SeparableGroup
+        )
+        self.early = ConvBnRelu(self.encoder.widths[1], config.early, 1)
         self.join = nn.Sequential(SeparableGroup(width + config.early, width), SeparableGroup(width, width))
         self.head = nn.Conv2d(width, config.classes, 1)
 

@@ -1,4 +1,4 @@
-"""FC-DenseNet (Jegou et al., 2017), S003's baseline: dense blocks down and up, only what a block adds goes further up."""
+"""FC-DenseNet (Jegou et al., 2017), S003's baseline: dense blocks; only what one adds goes up."""
 
 from __future__ import annotations
 

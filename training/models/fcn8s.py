@@ -11,24 +11,26 @@ from torch.nn import functional as F
 from training.models.output import Output, check_bands, check_input
 from training.models.reach import Reach
 
-VGG16 = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+VGG16 = ((1, 2), (2, 2), (4, 3), (8, 3), (8, 3))  # (width in units of the base width, layers) of its five blocks
+BASE = 64
 
 
 @dataclass(frozen=True)
 class FCN8sConfig:
-    """FCN-8s's constructor values; `fc` is the width of its two dense layers (the original's: 4096)."""
+    """FCN-8s's constructor values; `fc` is the width of its two dense layers (the original's: 4096), `base` VGG's."""
 
     classes: int = 2
     fc: int = 1024
+    base: int = BASE
     dropout: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.fc < 1 or self.classes < 2 or not 0 <= self.dropout < 1:
-            raise ValueError(f"{self}: expected a positive fc, two or more classes, dropout from 0 to below 1")
+        if min(self.fc, self.base) < 1 or self.classes < 2 or not 0 <= self.dropout < 1:
+            raise ValueError(f"{self}: expected positive fc and base, two or more classes, dropout from 0 to below 1")
 
 
 class FCN8s(nn.Module):
-    """Logits from the stacked bands; the 7x7 dense layer is padded, so that a 128-pixel patch keeps its 4 x 4 scores."""
+    """Logits from the stacked bands; the 7x7 dense layer is padded, so that small patches keep their scores."""
 
     scale = 1
     window = 128
@@ -39,21 +41,22 @@ class FCN8s(nn.Module):
         super().__init__()
         config = config or FCN8sConfig()
         self.bands, self.config = check_bands(bands), config
-        inputs = (len(self.bands), *(block[-1] for block in VGG16))
-        self.blocks = nn.ModuleList(_block(i, widths) for i, widths in zip(inputs, VGG16, strict=False))
+        outputs = [config.base * factor for factor, _ in VGG16]
+        ways = zip((len(self.bands), *outputs), outputs, VGG16, strict=False)
+        self.blocks = nn.ModuleList(_block(i, o, layers) for i, o, (_, layers) in ways)
         self.dense = nn.Sequential(
-            nn.Conv2d(VGG16[-1][-1], config.fc, 7, padding=3), nn.ReLU(inplace=True), nn.Dropout2d(config.dropout),
+            nn.Conv2d(outputs[-1], config.fc, 7, padding=3), nn.ReLU(inplace=True), nn.Dropout2d(config.dropout),
             nn.Conv2d(config.fc, config.fc, 1), nn.ReLU(inplace=True), nn.Dropout2d(config.dropout),
         )  # fmt: skip
-        widths = (config.fc, VGG16[3][-1], VGG16[2][-1])
+        widths = (config.fc, outputs[3], outputs[2])
         self.scores = nn.ModuleList(nn.Conv2d(width, config.classes, 1) for width in widths)
 
     @property
     def halo(self) -> int | None:
         """Pixels around an aligned tile that its logits depend on."""
         state, pooled = Reach.input(), []
-        for block in VGG16:
-            state = state.conv(3, times=len(block)).conv(2, 2)
+        for _, layers in VGG16:
+            state = state.conv(3, times=layers).conv(2, 2)
             pooled.append(state)
         state = state.conv(7).enlarge(2).join(pooled[3]).enlarge(2).join(pooled[2])
         return state.enlarge(8).halo(self.multiple)
@@ -70,11 +73,10 @@ class FCN8s(nn.Module):
         return Output(_enlarged(score, 8))
 
 
-def _block(inputs: int, widths: Sequence[int]) -> nn.Sequential:
+def _block(inputs: int, outputs: int, count: int) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for width in widths:
-        layers += [nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU(inplace=True)]
-        inputs = width
+    for number in range(count):
+        layers += [nn.Conv2d(outputs if number else inputs, outputs, 3, padding=1), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)
 
 

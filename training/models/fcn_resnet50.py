@@ -10,20 +10,21 @@ from torch.nn import functional as F
 
 from training.models.layers import ConvBnRelu
 from training.models.output import Output, check_bands, check_input
-from training.models.resnet import WIDTHS, ResNet50
+from training.models.resnet import BASE, ResNet50
 
 
 @dataclass(frozen=True)
 class FCNResNet50Config:
-    """FCN-ResNet50's constructor values."""
+    """FCN-ResNet50's constructor values; base: ResNet's width."""
 
     classes: int = 2
     width: int = 512
+    base: int = BASE
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.width < 1 or self.classes < 2 or not 0 <= self.dropout < 1:
-            raise ValueError(f"{self}: expected a positive width, two or more classes, dropout from 0 to below 1")
+        if min(self.width, self.base) < 1 or self.classes < 2 or not 0 <= self.dropout < 1:
+            raise ValueError(f"{self}: expected positive widths, two or more classes, dropout from 0 to below 1")
 
 
 class FCNResNet50(nn.Module):
@@ -38,9 +39,11 @@ class FCNResNet50(nn.Module):
         super().__init__()
         config = config or FCNResNet50Config()
         self.bands, self.config = check_bands(bands), config
-        self.encoder = ResNet50(len(self.bands), output_stride=8)
+        self.encoder = ResNet50(len(self.bands), base=config.base, output_stride=8)
         self.head = nn.Sequential(
-            ConvBnRelu(WIDTHS[-1], config.width), nn.Dropout(config.dropout), nn.Conv2d(config.width, config.classes, 1)
+            ConvBnRelu(self.encoder.widths[-1], config.width),
+            nn.Dropout(config.dropout),
+            nn.Conv2d(config.width, config.classes, 1),
         )
 
     @property

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -85,7 +86,7 @@ class Context(nn.Module):
 
     def __init__(self, widths: Sequence[int], blocks: int) -> None:
         super().__init__()
-        pairs = list(zip(widths, widths[1:], strict=False))
+        pairs = list(pairwise(widths))
         self.down = nn.ModuleList(nn.Conv2d(i, o, 3, 2, padding=1) for i, o in pairs)
         self.blocks = nn.ModuleList(nn.Sequential(*(Residual(w) for _ in range(blocks))) for w in widths)
         self.up = nn.ModuleList(Rise(o, i) for i, o in reversed(pairs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from types import MappingProxyType
 
 from torch import Tensor, nn
@@ -11,8 +12,9 @@ from torch.nn import functional as F
 from training.models.reach import Reach
 
 BLOCKS = (3, 4, 6, 3)
-WIDTHS = (64, 256, 512, 1024, 2048)
 EXPANSION = 4
+FACTORS = (1, 4, 8, 16, 32)  # widths of the stem and of layer1 to layer4, in units of the base width
+BASE = 64
 
 
 class Bottleneck(nn.Module):
@@ -40,21 +42,22 @@ def projection(inputs: int, outputs: int, stride: int) -> nn.Sequential:
 
 
 class ResNet50(nn.Module):
-    """Five feature maps: the 7x7 stem at half size (64), then layer1 to layer4 (256 to 2048).
+    """Five feature maps: the 7x7 stem at half size (64), then layer1 to layer4 (256 to 2048); `widths` names them.
 
-    output_stride: of the last map; below 32 the last layers keep their size and dilate instead. layers: 3 drops layer4.
+    base: width of the stem, less than 64 for a smaller network of the same shape. output_stride: of the last map;
+    below 32 the last layers keep their size and dilate instead. layers: 3 drops layer4.
     """
 
-    def __init__(self, bands: int, *, output_stride: int = 32, layers: int = 4) -> None:
+    def __init__(self, bands: int, *, base: int = BASE, output_stride: int = 32, layers: int = 4) -> None:
         super().__init__()
+        self.widths = tuple(base * factor for factor in FACTORS[: layers + 1])
         self.steps = _steps(output_stride)[:layers]
         self.stem = nn.Sequential(
-            nn.Conv2d(bands, 64, 7, 2, padding=3, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True)
+            nn.Conv2d(bands, base, 7, 2, padding=3, bias=False), nn.BatchNorm2d(base), nn.ReLU(inplace=True)
         )
         self.pool = nn.MaxPool2d(3, 2, padding=1)
-        self.layers = nn.ModuleList(
-            _layer(index, stride, dilation) for index, (stride, dilation) in enumerate(self.steps)
-        )
+        ways = zip(pairwise(self.widths), BLOCKS, self.steps, strict=False)
+        self.layers = nn.ModuleList(_layer(inputs, outputs, blocks, step) for (inputs, outputs), blocks, step in ways)
 
     def forward(self, x_BCHW: Tensor, after: Mapping[int, nn.Module] = MappingProxyType({})) -> list[Tensor]:
         """The feature maps; `after` holds what is applied to the map of that number before the next layer."""
@@ -77,10 +80,10 @@ class ResNet50(nn.Module):
         return features
 
 
-def _layer(index: int, stride: int, dilation: int) -> nn.Sequential:
-    width, outputs = WIDTHS[index + 1] // EXPANSION, WIDTHS[index + 1]
-    first = Bottleneck(WIDTHS[index], width, stride, dilation=dilation)
-    return nn.Sequential(first, *(Bottleneck(outputs, width, dilation=dilation) for _ in range(BLOCKS[index] - 1)))
+def _layer(inputs: int, outputs: int, blocks: int, step: tuple[int, int]) -> nn.Sequential:
+    (stride, dilation), width = step, outputs // EXPANSION
+    first = Bottleneck(inputs, width, stride, dilation=dilation)
+    return nn.Sequential(first, *(Bottleneck(outputs, width, dilation=dilation) for _ in range(blocks - 1)))
 
 
 def _steps(output_stride: int) -> tuple[tuple[int, int], ...]:

@@ -13,12 +13,12 @@ from training.models.attention import BoundaryEnhancement, DualAttention, Pyrami
 from training.models.layers import ConvBnRelu, DoubleConv, SqueezeExcitation, check_choice
 from training.models.output import Output, check_bands, check_input
 from training.models.reach import Reach
-from training.models.resnet import WIDTHS, ResNet50
+from training.models.resnet import BASE, ResNet50
 
 VARIANTS = ("table", "text", "dilated")
 GATES = ("both", "dual", "spatial", "channel", "bem", "none")
 CHANNEL_ATTENTION_AT = ("last", "stage3")
-LEVEL_WIDTHS = (1024, 512, 256, 128)
+LEVELS = (16, 8, 4, 2)  # widths of Levels 4 to 1, in units of the base width
 PLAIN = {"spatial_att": False, "channel_att": False, "aspp": False, "skip_att": False, "gates": ("none",) * 4}
 GATE_KERNEL = {"spatial": 7, "bem": 5, "none": 1}  # side of what a gate looks at; the others see the whole window
 
@@ -29,7 +29,7 @@ class RUNetPPConfig:
 
     variant: where the encoder ends ("table" layer4 at 1/32, "text" layer3 at 1/16, "dilated" layer4 at 1/16).
     gates: of Levels 4 to 1; Table 2 of the paper prints ("spatial", "dual", "channel", "bem"). `**PLAIN` is the
-    baseline; Exp-A to D each turn one switch of it on: spatial_att, channel_att, aspp, skip_att.
+    baseline; Exp-A to D each turn one switch of it on: spatial_att, channel_att, aspp, skip_att. base: ResNet's width.
     """
 
     classes: int = 2
@@ -42,6 +42,7 @@ class RUNetPPConfig:
     skip_att: bool = True
     gates: tuple[str, ...] = ("both", "dual", "spatial", "bem")
     reduction: int = 16
+    base: int = BASE
     window: int = 512
 
     def __post_init__(self) -> None:
@@ -50,8 +51,8 @@ class RUNetPPConfig:
         check_choice("channel_att_at", self.channel_att_at, CHANNEL_ATTENTION_AT)
         for gate in self.gates:
             check_choice("gate", gate, GATES)
-        if len(self.gates) != len(LEVEL_WIDTHS) or self.classes < 2 or min(self.reduction, self.aspp_mid) < 1:
-            raise ValueError(f"{self}: expected four gates, two or more classes, positive reduction and aspp_mid")
+        if len(self.gates) != len(LEVELS) or self.classes < 2 or min(self.reduction, self.aspp_mid, self.base) < 1:
+            raise ValueError(f"{self}: expected four gates, two or more classes, the rest positive")
         if self.window < 128 or self.window % 32:
             raise ValueError(f"window {self.window}: expected a multiple of 32 of at least 128 pixels")
 
@@ -90,38 +91,34 @@ class RUNetPP(nn.Module):
         self.window, self.lattice = config.window, config.window * 3 // 4
         self._build_encoder()
         self._build_decoder()
-        self.head = nn.Conv2d(LEVEL_WIDTHS[-1], config.classes, 1)
 
     def _build_encoder(self) -> None:
         config = self.config
-        short = config.variant == "text"
-        stride = 32 if config.variant == "table" else 16
-        self.encoder = ResNet50(len(self.bands), output_stride=stride, layers=3 if short else 4)
-        self.deep = 1024 if short else 2048
+        short, stride = config.variant == "text", 32 if config.variant == "table" else 16
+        self.encoder = ResNet50(len(self.bands), base=config.base, output_stride=stride, layers=3 if short else 4)
+        widths, deep = self.encoder.widths, self.encoder.widths[-1]
         # the encoder goes on from the attended features, and the decoder joins them
         attention = {1: SpatialAttention()} if config.spatial_att else {}
         if config.channel_att:
-            number = 3 if short or config.channel_att_at == "stage3" else 4
-            attention[number] = SqueezeExcitation(WIDTHS[number], config.reduction)
+            number = 3 if config.channel_att_at == "stage3" else len(widths) - 1
+            attention[number] = SqueezeExcitation(widths[number], config.reduction)
         self.attention = nn.ModuleDict({str(number): module for number, module in attention.items()})
-        self.pyramid = (
-            PyramidPooling(self.deep, config.aspp_mid, self.deep, dilations=(6, 12, 18))
-            if config.aspp
-            else nn.Identity()
-        )
+        pooled = {"dilations": (6, 12, 18)}
+        self.pyramid = PyramidPooling(deep, config.aspp_mid, deep, **pooled) if config.aspp else nn.Identity()
 
     def _build_decoder(self) -> None:
-        gates, skips = self.config.gates, (1024, 512, 256, 64)
-        inputs = (self.deep, *LEVEL_WIDTHS)
+        config, widths = self.config, self.encoder.widths
+        outputs = tuple(config.base * factor for factor in LEVELS)
         # without the last halving Level 4 has no finer features to join: it only narrows and gates
-        self.bottom = None
-        if self.config.variant != "table":
-            gate = _gate(gates[0], LEVEL_WIDTHS[0], self.config.reduction)
-            self.bottom = nn.Sequential(ConvBnRelu(self.deep, LEVEL_WIDTHS[0], 1), gate)
-        first = 0 if self.bottom is None else 1
+        self.bottom, first = None, 0
+        if config.variant != "table":
+            gate = _gate(config.gates[0], outputs[0], config.reduction)
+            self.bottom, first = nn.Sequential(ConvBnRelu(widths[-1], outputs[0], 1), gate), 1
+        inputs, skips = (widths[-1], *outputs), widths[3::-1]
         self.levels = nn.ModuleList(
-            Level(inputs[i], skips[i], LEVEL_WIDTHS[i], self.config, gates[i]) for i in range(first, 4)
+            Level(inputs[i], skips[i], outputs[i], config, config.gates[i]) for i in range(first, len(LEVELS))
         )
+        self.head = nn.Conv2d(outputs[-1], config.classes, 1)
 
     @property
     def halo(self) -> int | None:
