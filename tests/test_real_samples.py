@@ -1,0 +1,193 @@
+"""Real Sentinel-1 and Sentinel-2 pixels through the whole client path: folder, engine, composite, export, dataset.
+
+The six pairs of the package bigearthnet-common, and samples in ../shared/data where that folder is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import bigearthnet
+import numpy as np
+import pytest
+from bigearthnet import Pair
+
+import gee_export
+from benchmarks import real_catalogs
+from benchmarks.real_catalogs import Sample
+from gee_export.dataset import Dataset
+from gee_export.regions import Region
+from gee_export.session import connect
+
+# Half of the stored step of 0.01 dB, and the rounding of float32 (power, its logarithm, the hundredfold of that)
+HALF_STEP_DB = 0.005 + 0.01 * 2 * float(np.spacing(np.float32(3500)))
+NAMES = ("36_85", "4_55", "56_35", "57_38", "69_24", "87_48")
+
+
+@pytest.fixture(scope="module")
+def pairs() -> dict[str, Pair]:
+    return {pair.name: pair for pair in bigearthnet.pairs()}
+
+
+@pytest.fixture(scope="module")
+def datasets(
+    pairs: dict[str, Pair], engine_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Dataset]]:
+    """Each pair exported by itself: its month, and its footprint in the zone of its tile (two lie in a neighbour's)."""
+    root = tmp_path_factory.mktemp("bigearthnet")
+    bigearthnet.write_catalog(root / "catalog", tuple(pairs.values()))
+    with connected_elsewhere(engine_home):
+        yield {name: export(pair, root) for name, pair in pairs.items()}
+
+
+@contextmanager
+def connected_elsewhere(engine_home: Path) -> Iterator[None]:
+    """Lets exports connect the client to engines over folders, and leads it back to the world for later suites."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ISAMAP_HOME", str(engine_home))
+        try:
+            yield
+        finally:
+            connect(catalog="world", home=engine_home)
+
+
+def export(pair: Pair, root: Path) -> Dataset:
+    bounds = tuple(pair.grid.boundingbox)
+    gee_export.export_patches(
+        region=Region(f"pair-{pair.name}", pair.grid.crs.epsg, bounds, (bounds[0], bounds[3])),
+        month=pair.month,
+        size=120,
+        stride=120,
+        speckle="none",
+        clouds="none",
+        label="none",
+        catalog=root / "catalog",
+        out=root / pair.name,
+        progress=False,
+    )
+    return Dataset.open(root / pair.name)
+
+
+def test_all_six_pairs_are_there(pairs: dict[str, Pair]) -> None:
+    assert sorted(pairs) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_patch_lies_where_the_source_lies(datasets, pairs, name: str) -> None:
+    dataset = datasets[name]
+    (patch,) = dataset.patches
+    assert dataset.geobox(patch) == pairs[name].grid
+    assert patch.valid_share == 1
+    assert dataset.manifest.simulated is False
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sentinel2_equals_the_source(datasets, pairs, name: str) -> None:
+    """Reflectance x 10,000 is what the source stores, so nothing may change on the way: exact."""
+    dataset = datasets[name]
+    image = dataset.read_image(dataset.patches[0])
+    for band in ("B2", "B3", "B4", "B8"):
+        stored = image[dataset.manifest.band_names.index(band)]
+        np.testing.assert_array_equal(stored, pairs[name].s2[band])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sentinel1_is_within_half_a_step_of_the_source(datasets, pairs, name: str) -> None:
+    """Stored in steps of 0.01 dB, so within half a step."""
+    dataset = datasets[name]
+    image = dataset.read_image(dataset.patches[0])
+    for band in ("VV", "VH"):
+        db = image[dataset.manifest.band_names.index(band)] * 0.01
+        assert np.abs(db - pairs[name].s1_db[band]).max() <= HALF_STEP_DB
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_manifest_names_the_scenes(datasets, pairs, name: str) -> None:
+    text = str(datasets[name].manifest.scenes)
+    assert pairs[name].s1_index in text
+    assert pairs[name].s2_index in text
+
+
+SHARED = Path(__file__).parents[1].parent / "shared" / "data"  # real samples beside the repository, never in it
+needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="no real samples in ../shared/data")
+
+
+@pytest.fixture(scope="module")
+def terramind(engine_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sample, Dataset]]:
+    """Patch 433D, whose own grid is off the 10-m lattice, as one patch of 224 px."""
+    root = tmp_path_factory.mktemp("terramind")
+    sample = real_catalogs.terramind(SHARED, root / "catalog")
+    with connected_elsewhere(engine_home):
+        gee_export.export_patches(
+            bbox=real_catalogs.box_of(sample.grid),
+            month="2020-04",
+            size=224,
+            stride=224,
+            speckle="none",
+            clouds="none",
+            catalog=sample.catalog,
+            out=root / "patch",
+            progress=False,
+        )
+        yield sample, Dataset.open(root / "patch")
+
+
+@needs_shared
+def test_an_image_off_the_lattice_moves_by_less_than_half_a_pixel(terramind) -> None:
+    sample, dataset = terramind
+    lattice, own = dataset.geobox(dataset.patches[0]).affine, sample.grid.affine
+    assert lattice.c % 10 == 0 and lattice.f % 10 == 0
+    assert abs(lattice.c - own.c) < 5 and abs(lattice.f - own.f) < 5
+
+
+@needs_shared
+def test_an_image_off_the_lattice_keeps_its_pixels(terramind) -> None:
+    """Nearest pixels from a grid of the same step: every stored value is the source's, whatever the half pixel."""
+    _, dataset = terramind
+    stored = dict(zip(dataset.manifest.band_names, dataset.read_image(dataset.patches[0]), strict=True))
+    s2, s1_db = real_catalogs.terramind_source(SHARED)
+    for band, expected in s2.items():
+        np.testing.assert_array_equal(stored[band], expected)
+    for band, expected in s1_db.items():
+        assert np.abs(stored[band] * 0.01 - expected).max() <= HALF_STEP_DB
+
+
+@needs_shared
+def test_labels_of_a_folder_are_recoded_by_the_products_rule(terramind) -> None:
+    _, dataset = terramind
+    lulc = real_catalogs.read_bands(SHARED / "terramind" / "LULC" / f"{real_catalogs.TERRAMIND}.tif")[0]
+    np.testing.assert_array_equal(dataset.read_label(dataset.patches[0]), lulc == 5)
+
+
+@needs_shared
+def test_gamma0_is_told_from_sigma0(terramind) -> None:
+    assert terramind[1].manifest.backscatter == "gamma0"
+
+
+@needs_shared
+def test_months_with_and_without_pixels(engine_home: Path, tmp_path: Path) -> None:
+    """WorldCereal 2021-02 equals the source; 2021-01, which has no Sentinel-2 at all, is refused and says so."""
+    sample = real_catalogs.worldcereal(SHARED, tmp_path / "catalog")
+    ask = {
+        "bbox": real_catalogs.box_of(sample.grid),
+        "size": 100,
+        "stride": 100,
+        "speckle": "none",
+        "clouds": "none",
+        "label": "none",
+        "catalog": sample.catalog,
+        "progress": False,
+    }
+    with connected_elsewhere(engine_home):
+        gee_export.export_patches(month="2021-02", out=tmp_path / "2021-02", **ask)
+        with pytest.raises(ValueError, match=r"2021-01: found Sentinel-2 0 scenes and Sentinel-1 1 scenes"):
+            gee_export.export_patches(month="2021-01", out=tmp_path / "2021-01", **ask)
+    dataset = Dataset.open(tmp_path / "2021-02")
+    stored = dict(zip(dataset.manifest.band_names, dataset.read_image(dataset.patches[0]), strict=True))
+    s2, s1_db = real_catalogs.worldcereal_source(SHARED, sample.months.index("2021-02"))
+    for band, expected in s2.items():
+        np.testing.assert_array_equal(stored[band], expected)
+    for band, expected in s1_db.items():
+        assert np.abs(stored[band] * 0.01 - expected).max() <= HALF_STEP_DB
