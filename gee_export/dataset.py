@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from odc.geo.geobox import GeoBox
+from pyproj import Transformer
 from shapely.geometry import Polygon
 
 from gee_export import geotiff, index, manifest
@@ -269,9 +270,11 @@ def files_of(*patches: Patch) -> Iterator[tuple[str, int]]:
 
 
 def _footprints(patches: Sequence[Patch], head: DatasetManifest) -> Iterator[Polygon]:
+    to_degrees = {name: Transformer.from_crs(grid.crs, 4326, always_xy=True) for name, grid in head.grids.items()}
     for patch in patches:
-        extent = head.grids[patch.region].patch_geobox(patch.row, patch.col, head.size).extent
-        yield extent.to_crs("EPSG:4326").geom
+        box = head.grids[patch.region].patch_geobox(patch.row, patch.col, head.size).boundingbox
+        x, y = (box.left, box.right, box.right, box.left), (box.top, box.top, box.bottom, box.bottom)
+        yield Polygon(np.column_stack(to_degrees[patch.region].transform(x, y)))
 
 
 def _remedy(storage: Storage) -> str:

@@ -43,11 +43,10 @@ def run(
     ValueError where `out` holds something else, Fault where a server or disk fails; nothing is lost by either.
     """
     started = monotonic()
-    ledger = Ledger(run_folder(out))
+    plan, ledger = Plan.of(job), Ledger(run_folder(out))
     session = connect() if is_remote(out) else None
     storage = open_storage(out, session)
     with _claimed(storage, ledger, job):
-        plan = Plan.of(job)
         if done := _finished(storage, ledger, job):
             return ExportReport.of(job, plan, out=str(out), manifest=done.manifest, note="already complete")
         session = session or connect()

@@ -44,14 +44,16 @@ def lee(power: ee.Image, kernel_px: int) -> ee.Image:
 def gamma_map(power: ee.Image, kernel_px: int) -> ee.Image:
     """The Gamma maximum a posteriori estimate in its standard form (equation 4).
 
-    The window mean where the window is no rougher than speckle, the pixel itself where it is far rougher.
+    The window mean where the window is no rougher than speckle, the pixel itself where it is far rougher. Between
+    the two alpha and the root are positive; elsewhere they are kept from masking what `where` then replaces.
     """
     mean, variance = _moments(power, kernel_px)
     roughness2 = variance.divide(mean.multiply(mean))
     speckle2 = 1 / LOOKS
-    alpha = roughness2.subtract(speckle2).pow(-1).multiply(1 + speckle2)
+    excess = roughness2.subtract(speckle2)
+    alpha = excess.multiply(0).add(1 + speckle2).divide(excess)
     prior = mean.multiply(alpha.subtract(LOOKS + 1))
-    root = prior.multiply(prior).add(alpha.multiply(mean).multiply(power).multiply(4 * LOOKS)).sqrt()
+    root = prior.multiply(prior).add(alpha.multiply(mean).multiply(power).multiply(4 * LOOKS)).max(0).sqrt()
     estimate = prior.add(root).divide(alpha.multiply(2))
     return estimate.where(roughness2.lte(speckle2), mean).where(roughness2.gte(2 * speckle2), power)
 

@@ -1,0 +1,62 @@
+"""Runs an export of the plot in a process of its own that kills itself (SIGKILL) at a chosen moment.
+
+python killed.py FOLDER OUT MOMENT
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import plot as plots
+
+from gee_export import blocks, dataset, export, pixels, storage
+
+SMALL_REQUEST = 36 * 64 * 64  # bytes: blocks of at most 64 x 64 pixels, so that the plot needs nine
+ASKED = {"region": plots.REGION, "month": "2019-06", "size": 32, "stride": 20, "speckle": "none", "progress": False}
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def after(calls: int, original, act):
+    """The function, which acts before its call of that number."""
+    seen = []
+
+    def counted(*args, **kwargs):
+        seen.append(1)
+        if len(seen) == calls:
+            act(*args, **kwargs)
+        return original(*args, **kwargs)
+
+    return counted
+
+
+def half_a_block(store, number, block) -> None:
+    store.path(number).parent.mkdir(parents=True, exist_ok=True)
+    store.path(number).with_name(f".{number}.part").write_bytes(b"isamap block")
+    die()
+
+
+def half_a_patch(path, data) -> None:
+    path.with_name(f".{path.name}.1-1.part").write_bytes(data[: len(data) // 2])
+    die()
+
+
+def set_trap(moment: str) -> None:
+    """Arranges the end of this process."""
+    if moment == "in a block":
+        blocks.BlockStore.write = after(4, blocks.BlockStore.write, half_a_block)
+    elif moment == "in a patch":
+        storage.write_whole = after(40, storage.write_whole, half_a_patch)
+    elif moment == "before the manifest":
+        dataset.manifest.encode = after(2, dataset.manifest.encode, lambda *_: die())
+
+
+if __name__ == "__main__":
+    folder, out, moment = sys.argv[1:]
+    pixels.REQUEST_LIMIT_BYTES = SMALL_REQUEST
+    set_trap(moment)
+    export.export_patches(**ASKED, catalog=folder, out=out)

@@ -1,0 +1,252 @@
+"""Composites of the plot against numpy: Lee, power before decibels, clouds, labels, what is counted and refused."""
+
+from __future__ import annotations
+
+import ee
+import numpy as np
+import plot as plots
+import pytest
+
+from gee_export import composite, pixels, regions, sentinel1, speckle
+from gee_export.composite import Settings
+from gee_export.manifest import Band
+
+JUNE = regions.Month(2019, 6).period
+BANDS = plots.BANDS
+pytestmark = pytest.mark.usefixtures("plot_session")
+
+
+def fetched(image, bands):
+    return pixels.fetch(image, plots.GRID, bands)
+
+
+def build(label="none", period=JUNE, **settings):
+    return composite.build(plots.REGION, period, Settings(**settings), label)
+
+
+def usable(plot):
+    return [index for index, bands in plot.power.items() if "_IW_" in index and len(bands) == 2]
+
+
+def masked_power(plot, index, band):
+    angle = plot.angle_deg[index]
+    return np.ma.masked_where((angle <= 30.63993) | (angle >= 45.23993), plot.power[index][band].astype(float))
+
+
+def windows(values: np.ma.MaskedArray, k: int):
+    """Mean and population variance of the valid pixels of each k x k window, one pixel at a time."""
+    mean, variance = np.zeros(values.shape), np.zeros(values.shape)
+    half = k // 2
+    for row, col in np.ndindex(values.shape):
+        part = values[max(row - half, 0) : row + half + 1, max(col - half, 0) : col + half + 1].compressed()
+        mean[row, col], variance[row, col] = (part.mean(), part.var()) if part.size else (0, 1)
+    return mean, variance
+
+
+def lee(values: np.ma.MaskedArray, k: int = 7) -> np.ma.MaskedArray:
+    """earth-engine.md section 2.2, equation 3, written with its own symbols."""
+    m, v = windows(values, k)
+    eta = 1 / np.sqrt(5)
+    vx = (v - m**2 * eta**2) / (1 + eta**2)
+    b = np.maximum(0, np.divide(vx, v, out=np.zeros_like(v), where=v > 0))
+    return (1 - b) * m + b * values
+
+
+def gamma_map(values: np.ma.MaskedArray, k: int = 7) -> np.ma.MaskedArray:
+    """earth-engine.md section 2.2, equation 4, the standard bracket."""
+    m, v = windows(values, k)
+    looks, x = 5, values
+    ci, cu = np.sqrt(v) / np.where(m > 0, m, 1), 1 / np.sqrt(5)
+    with np.errstate(all="ignore"):
+        alpha = (1 + cu**2) / (ci**2 - cu**2)
+        q = m**2 * (alpha - looks - 1) ** 2 + 4 * alpha * looks * m * x
+        middle = (m * (alpha - looks - 1) + np.sqrt(q)) / (2 * alpha)
+    return np.ma.masked_array(np.where(ci <= cu, m, np.where(ci >= np.sqrt(2) * cu, x, middle)), values.mask)
+
+
+FILTERS = {
+    "none": lambda values: values,
+    "boxcar": lambda values: np.ma.masked_array(windows(values, 7)[0], values.mask),
+    "lee": lee,
+    "gamma_map": gamma_map,
+}
+
+
+@pytest.mark.parametrize("name", speckle.SPECKLE)
+def test_sentinel1_is_the_mean_power_of_filtered_scenes_in_decibels(plot, name):
+    """Every registered filter against an independent numpy one, pixel by pixel (user-wishes.md: dB last)."""
+    found = fetched(build(speckle=name).image, ["VV", "VH"])
+    for number, band in enumerate(("VV", "VH")):
+        scenes = [FILTERS[name](masked_power(plot, index, band)) for index in usable(plot)]
+        expected = 10 * np.ma.log10(np.ma.mean(np.ma.stack(scenes), axis=0))
+        np.testing.assert_array_equal(found.valid_BHW[number], ~np.ma.getmaskarray(expected))
+        valid = found.valid_BHW[number]
+        np.testing.assert_allclose(found.values_BHW[number][valid], expected[valid], atol=2e-4)
+
+
+def test_the_mean_is_not_taken_of_decibels(plot):
+    """EED sentinel1: the mean of decibels is another number, 0.4 to 0.5 dB lower on five-look speckle."""
+    found = fetched(build(speckle="none").image, ["VV"])
+    scenes = [10 * np.ma.log10(masked_power(plot, index, "VV")) for index in usable(plot)]
+    wrong = np.ma.mean(np.ma.stack(scenes), axis=0)
+    assert (found.values_BHW[0] - wrong)[found.valid_BHW[0]].mean() > 0.3
+
+
+def test_the_border_is_masked_by_incidence_angle(plot):
+    """earth-engine.md section 2.2, equation 1: 30.63993 to 45.23993 degrees."""
+    found = fetched(build(speckle="none").image, ["VV"])
+    inside = [(a > 30.63993) & (a < 45.23993) for index, a in plot.angle_deg.items() if index in usable(plot)]
+    np.testing.assert_array_equal(found.valid_BHW[0], np.any(inside, axis=0))
+
+
+def test_scenes_without_both_polarisations_are_counted(plot):
+    """Thread adugnag/gee_s1_ard 23: VV-only scenes must not vanish silently."""
+    info = build().info["sentinel1"]
+    assert info["dropped"] == {"mode EW": 1, "no VH": 1}
+    assert info["scenes"] == 3 and info["ids"] == usable(plot)
+    assert info["passes"] == {"ASCENDING": 3}
+
+
+def clear(plot, index, threshold=0.60):
+    return plot.clear_score[index] >= np.float32(threshold) if index in plot.clear_score else None
+
+
+def expected_mean(plot, band, reduce=np.ma.mean):
+    scenes = [np.ma.masked_where(~clear(plot, index), plot.dn[index][band].astype(float)) for index in plot.clear_score]
+    return reduce(np.ma.stack(scenes), axis=0)
+
+
+@pytest.mark.parametrize(("reducer", "reduce"), [("mean", np.ma.mean), ("median", np.ma.median)])
+def test_sentinel2_is_the_reduction_of_clear_pixels(plot, reducer, reduce):
+    found = fetched(build(reducer=reducer).image, BANDS)
+    for number, band in enumerate(BANDS):
+        expected = expected_mean(plot, band, reduce)
+        np.testing.assert_array_equal(found.valid_BHW[number], ~np.ma.getmaskarray(expected))
+        valid = found.valid_BHW[number]
+        np.testing.assert_allclose(found.values_BHW[number][valid], expected[valid] * 1e-4, rtol=1e-6)
+
+
+def test_a_scene_that_cloud_score_plus_does_not_know_is_named(plot):
+    """earth-engine.md section 1.3: linkCollection masks it wholly and says nothing."""
+    info = build().info["sentinel2"]
+    assert info["without_cloud_product"] == [index for index in plot.dn if index not in plot.clear_score]
+    assert info["scenes"] == 2
+
+
+def test_the_scene_classification_masks_shadow_and_cloud(plot):
+    found = fetched(build(clouds="scl").image, ["B2"])
+    scenes = []
+    for index, bands in plot.dn.items():
+        hidden = np.isin(np.kron(plot.scl[index], np.ones((2, 2), int)), (1, 3, 8, 9, 10))
+        scenes.append(np.ma.masked_where(hidden, bands["B2"].astype(float)))
+    expected = np.ma.mean(np.ma.stack(scenes), axis=0)
+    np.testing.assert_array_equal(found.valid_BHW[0], ~np.ma.getmaskarray(expected))
+    valid = found.valid_BHW[0]
+    np.testing.assert_allclose(found.values_BHW[0][valid], expected[valid] * 1e-4, rtol=1e-6)
+
+
+def test_twenty_metre_bands_are_bilinear_before_compositing(plot):
+    found = fetched(build(clouds="none", bands=("B11",)).image, ["B11"])
+    stack = np.stack([scene["B11"].astype(float) for scene in plot.dn.values()]).mean(axis=0)
+    # Centres of 10-m pixels lie a quarter of a 20-m pixel beside the 20-m centres.
+    rows = 0.75 * stack[:-1, :] + 0.25 * stack[1:, :]
+    expected = 0.75 * rows[:, :-1] + 0.25 * rows[:, 1:]
+    np.testing.assert_allclose(found.values_BHW[0][1:-1:2, 1:-1:2], expected * 1e-4, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("year", "edition"), [(2019, "v100"), (2020, "v100"), (2021, "v200")])
+def test_labels_are_remapped_from_the_edition_of_the_year(plot, year, edition):
+    """WorldCover: 50 is built-up; codes that are no class are unknown (earth-engine.md section 1.4)."""
+    from gee_export import labels
+
+    product = labels.LABELS["worldcover"]
+    image = labels.image(product, year, plots.REGION.bounds_wsen)
+    found = pixels.fetch(image, plots.GRID, ["label"])
+    codes = plot.codes[edition]
+    expected = np.where(codes == 50, 1, np.where(np.isin(codes, (0, 44)), 255, 0))
+    assert product.info(year)["asset"] == f"ESA/WorldCover/{edition}"
+    np.testing.assert_array_equal(np.where(found.valid_BHW[0], found.values_BHW[0], 255), expected)
+
+
+def test_outside_the_images_everything_is_missing_not_zero(plot):
+    """user-wishes.md row 13: masked pixels arrive as 0, and 0 is a class."""
+    from odc.geo.geobox import GeoBox
+
+    found = build("worldcover")
+    grid = plots.GRID
+    beyond = GeoBox(
+        (8, 8), grid.affine.translation(plots.LEFT + 50_000, plots.TOP) @ grid.affine.scale(10, -10), grid.crs
+    )
+    raster = pixels.fetch(found.image, beyond, [*found.bands, "label"])
+    assert not raster.valid_BHW.any()
+
+
+def test_everything_lies_on_one_grid_in_one_request(plot):
+    """user-wishes.md rows 11 and 12."""
+    found = build("worldcover")
+    raster = fetched(found.packed.addBands(found.counts), [*found.bands, "label", "s2_count", "s1_count"])
+    assert raster.geobox == plots.GRID
+    count = np.sum([clear(plot, index) for index in plot.clear_score], axis=0)
+    np.testing.assert_array_equal(raster.values_BHW[-2], count)
+
+
+def test_a_month_without_scenes_says_where_when_and_what_was_found(plot):
+    with pytest.raises(ValueError, match=r"'plot'.*2019-07.*Sentinel-2 0 scenes.*Sentinel-1 0 scenes"):
+        build(period=regions.Month(2019, 7).period)
+
+
+def test_scenes_that_were_dropped_are_part_of_the_sentence(plot):
+    days = regions.Period.between("2019-06-15", "2019-06-22")
+    with pytest.raises(ValueError, match=r"Sentinel-1 0 scenes \(1 dropped: mode EW, 1 dropped: no VH\)"):
+        build(period=days)
+
+
+def test_before_sentinel2_the_sentence_names_its_first_day(plot):
+    with pytest.raises(ValueError, match="begins 2017-03-28"):
+        build(period=regions.Month(2016, 6).period)
+
+
+def test_the_noisy_edge_is_masked_before_2018(plot):
+    """S1_GRD catalog page: border noise is removed by Google only from 2018-01-12 on."""
+    quiet = ee.Image([1e-4, 1e-4, 38]).rename(["VV", "VH", "angle"]).toFloat().set("system:time_start", 0)
+    loud = ee.Image([1e-1, 1e-2, 38]).rename(["VV", "VH", "angle"]).toFloat()
+    month = regions.Month(2017, 6).period
+    scenes = ee.ImageCollection([image.set("system:time_start", month.start_ms + 1) for image in (quiet, loud)])
+    cleaned = sentinel1.without_border(scenes, month, has_angle=True)
+    assert pixels.fetch(cleaned.count(), plots.GRID[:4, :4], ["VV"]).values_BHW.max() == 1
+
+
+def test_the_stored_bands_name_unit_and_scale():
+    bands = Settings(bands=("B2", "B11")).stored_bands
+    assert bands == (
+        Band("B2", "reflectance", 1e-4),
+        Band("B11", "reflectance", 1e-4),
+        Band("VV", "dB", 0.01),
+        Band("VH", "dB", 0.01),
+    )
+
+
+def test_settings_survive_json():
+    settings = Settings(bands=("B8", "B4"), speckle="boxcar", reducer="median")
+    assert Settings.from_json(settings.to_json()) == settings
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"bands": ("B2", "B99")}, "no band B99"),
+        ({"bands": ("B2", "B2")}, "each once"),
+        ({"speckle": "frost"}, "none, boxcar, lee, gamma_map"),
+        ({"kernel_px": 4}, "odd number"),
+        ({"clouds": "qa60"}, "cloud_score_plus, scl, none"),
+        ({"reducer": "max"}, "mean, median"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(change, words):
+    with pytest.raises(ValueError, match=words):
+        Settings(**change)
+
+
+def test_settings_of_a_newer_version_are_refused():
+    with pytest.raises(ValueError, match="flattening are unknown"):
+        Settings.from_json({"flattening": True})

@@ -1,0 +1,143 @@
+"""Jobs, plans, blocks and the ledger: what is asked for, what is fetched, what survives a crash."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import plot as plots
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gee_export import pixels, regions
+from gee_export.blocks import Block, BlockStore, cut, quantise
+from gee_export.export import export_patches
+from gee_export.grid import Window
+from gee_export.job import COUNTS, Job
+from gee_export.ledger import Ledger
+from gee_export.plan import Plan
+from gee_export.regions import Region
+
+JUNE = regions.Month(2019, 6).period
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    height=st.integers(40, 300),
+    width=st.integers(40, 300),
+    size=st.integers(8, 40),
+    stride=st.integers(4, 60),
+    most=st.none() | st.integers(3, 60),
+    side=st.integers(20, 120),
+)
+def test_every_patch_is_covered_by_its_requests_and_nothing_is_fetched_twice(height, width, size, stride, most, side):
+    region = Region("any", 32650, (0, -10 * height, 10 * width, 0), (0, 0))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pixels, "REQUEST_LIMIT_BYTES", 36 * side * side)
+        job = Job(region, JUNE, size=size, stride=stride, rule=job_rule(most))
+        plan = Plan.of(job)
+    fetched = np.zeros((height, width), int)
+    for window in plan.requests:
+        assert window.height <= side and window.width <= side
+        fetched[window.slices] += 1
+    assert fetched.max() == 1
+    for (window, _), needs in zip(job.division.patches, plan.needs, strict=True):
+        covered = sum(o.height * o.width for n in needs if (o := plan.requests[n].overlap(window)))
+        assert covered == size * size
+
+
+def job_rule(most):
+    from gee_export.split import Rule
+
+    return Rule(max_patches=most)
+
+
+def test_wuhan_is_36_requests_of_1008_pixels():
+    """performance.md P9; positions of formats.md section 1."""
+    report = export_patches(region="wuhan", dry_run=True)
+    assert (report.positions, report.blocks) == (5625, 36)
+    assert report.patches["patches"] == 5625 - report.left_out
+
+
+def test_a_part_keeps_the_lattice_of_its_region():
+    part = regions.named("wuhan").part((114.25, 30.53, 114.31, 30.58))
+    job = Job(part, JUNE)
+    assert all(window.row % 80 == 0 and window.col % 80 == 0 for window, _ in job.division.patches)
+    window = job.division.patches[0][0]
+    grid = job.head().grids["wuhan"]
+    assert grid.patch_geobox(window.row, window.col, 128).affine.c == 212750 + 10 * window.col
+
+
+def structured(height, width, **values):
+    pixels_HW = np.zeros(
+        (height, width), [("B2", "f4"), ("VV", "f4"), ("label", "u1"), ("s2_count", "u1"), ("s1_count", "u1")]
+    )
+    for name, value in values.items():
+        pixels_HW[name] = value
+    return pixels_HW
+
+
+def test_numbers_are_rounded_half_to_even_and_missing_is_no_data():
+    values = np.array([[0.5, 1.5, 2.5, -0.5, pixels.FILL, np.nan, 99999.0, -1250.4]], np.float32)
+    block = quantise(structured(1, 8, B2=values), Window(0, 0, 1, 8), ["B2"], COUNTS, None)
+    assert block.image_BHW[0, 0].tolist() == [0, 2, 2, 0, -32768, -32768, 32767, -1250]
+
+
+def test_outside_the_outline_nothing_is_counted():
+    inside = np.array([[True, False]])
+    block = quantise(structured(1, 2, B2=7, label=1, s2_count=5), Window(0, 0, 1, 2), ["B2"], COUNTS, inside)
+    assert block.image_BHW[0, 0].tolist() == [7, -32768] and block.label_HW.tolist() == [[1, 255]]
+    assert block.observed["s2_count"] == {"pixels": 1, "min": 5, "max": 5, "total": 5}
+
+
+def block_of(window: Window, canvas: np.ndarray) -> Block:
+    image = canvas[:, window.row : window.row_end, window.col : window.col_end]
+    return Block(window, image, (image[0] % 2).astype(np.uint8), {"s2_count": {"pixels": 1}})
+
+
+@given(row=st.integers(0, 44), col=st.integers(0, 44))
+def test_a_patch_across_four_blocks_equals_the_whole(row, col):
+    canvas = np.arange(2 * 60 * 60, dtype=np.int16).reshape(2, 60, 60)
+    blocks = [block_of(Window(r, c, 30, 30), canvas) for r in (0, 30) for c in (0, 30)]
+    window = Window(row, col, 16, 16)
+    image, label = cut(window, [block for block in blocks if block.window.overlap(window)])
+    np.testing.assert_array_equal(image, canvas[:, window.slices[0], window.slices[1]])
+    np.testing.assert_array_equal(label, image[0] % 2)
+
+
+def test_block_files_come_back_and_damage_is_seen(tmp_path):
+    store, window = BlockStore(tmp_path / "blocks"), Window(10, 20, 30, 40)
+    block = block_of(Window(0, 0, 30, 40), np.arange(2400, dtype=np.int16).reshape(2, 30, 40))
+    store.write(3, Block(window, block.image_BHW, block.label_HW, block.observed))
+    opened = store.open(3)
+    np.testing.assert_array_equal(opened.image_BHW, block.image_BHW)
+    np.testing.assert_array_equal(opened.label_HW, block.label_HW)
+    assert store.observed(3, window) == block.observed
+    assert store.observed(3, Window(0, 0, 30, 40)) is None  # of another plan
+    data = bytearray(store.path(3).read_bytes())
+    data[-1] ^= 1
+    store.path(3).write_bytes(data)
+    assert store.observed(3, window) is None
+    store.path(3).write_bytes(data[:20])
+    assert store.observed(3, window) is None
+
+
+def test_a_line_that_a_crash_cut_short_is_left_out(tmp_path):
+    ledger = Ledger(tmp_path)
+    ledger.add([{"block": 1}])
+    with (tmp_path / "ledger.jsonl").open("a") as file:
+        file.write('{"patch": {"id": "plot_2019')
+    ledger.add([{"block": 2}])
+    assert ledger.rows() == [{"block": 1}, {"block": 2}]
+
+
+def test_the_head_of_the_manifest_is_plain_json_and_comes_back():
+    head = Job(plots.REGION, JUNE).head()
+    assert type(head).from_json(json.loads(json.dumps(head.to_json()))) == head
+
+
+def test_a_longer_period_has_its_length_in_ids():
+    """formats.md section 1: YYYYMMpNN."""
+    job = Job(plots.REGION, regions.Period.between("2019-05-01", "2019-08-30"), size=32, stride=20)
+    assert job.patch_id(Window(20, 40, 32, 32)) == "plot_201905p04_r00020_c00040"
