@@ -68,7 +68,7 @@ def map_region(
     checkpoint: str | os.PathLike[str],
     *,
     out: str | os.PathLike[str],
-    region: str | None = None,
+    region: str | Region | None = None,
     month: str | None = None,
     period: tuple[str, str] | None = None,
     bbox: BoundsWSEN | None = None,
@@ -101,7 +101,7 @@ def map_region(
 class _Request:
     """What to map, in the user's words."""
 
-    region: str | None
+    region: str | Region | None
     month: str | None
     period: tuple[str, str] | None
     bbox: BoundsWSEN | None
@@ -119,7 +119,7 @@ class _Request:
             if self.bbox is None and self.geometry is None:
                 raise ValueError("nothing to map: give --region NAME, --bbox W S E N, --geometry FILE or --input FILE")
             return from_bbox(self.bbox) if self.bbox is not None else from_geometry(self.geometry)
-        whole = named(self.region)
+        whole = self.region if isinstance(self.region, Region) else named(self.region)
         if self.geometry is not None:
             return from_geometry(self.geometry, within=whole)
         return whole if self.bbox is None else whole.part(self.bbox)

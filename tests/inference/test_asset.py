@@ -69,7 +69,7 @@ def test_the_same_content_again_is_no_operation(name, finished_map, random_map):
 def test_other_content_is_refused_unless_told(name, finished_map, random_map):
     publish(finished_map(random_map), name)
     other = finished_map(random_map[:, ::-1].copy(), "other.tif")
-    with pytest.raises(ValueError, match="exists with other content .*--overwrite"):
+    with pytest.raises(ValueError, match=r"exists with other content .*--overwrite"):
         publish(other, name)
     np.testing.assert_array_equal(read_back(name, (90, 70)), random_map)
     publish(other, name, overwrite=True)

@@ -1,0 +1,213 @@
+"""Composites as input, on a plot of known pixels behind the real engine: fetched once, kept, released, mapped."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import rasterio
+from pyproj import Transformer
+
+import inference
+from gee_export import composite as composites
+from gee_export import pixels
+from gee_export.console import Fault
+from gee_export.grid import Window, crop
+from gee_export.manifest import NODATA
+from gee_export.regions import Month, Region, from_geometry
+from inference import composite, job
+from inference.composite import open_composite
+from inference.lattice import Lattice
+from inference.predict import Grid, Predictor, predict
+from tests.gee_export import plot as plots
+from tests.inference.conftest import BANDS, LEGEND, NAMES
+from training.checkpoint import load, normalise
+
+SETTINGS = composites.Settings(speckle="none", clouds="none")
+JUNE = Month(2019, 6).period
+
+
+@pytest.fixture(scope="module")
+def plot(tmp_path_factory) -> plots.Plot:
+    return plots.write(tmp_path_factory.mktemp("plot"))
+
+
+@pytest.fixture
+def trained(make_checkpoint):
+    """A checkpoint of composites, its folder and itself."""
+    folder = make_checkpoint(composite=SETTINGS.to_json())
+    return folder, load(folder)
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """The plot takes four by four requests."""
+    monkeypatch.setattr(composite, "BLOCK_PX", 50)
+
+
+@pytest.fixture
+def opened(plot, trained, home, reconnected, tmp_path):
+    """Opens the plot's composite; blocks are kept in one folder."""
+
+    def open_it(region: Region = plots.REGION):
+        source = open_composite(region, JUNE, trained[1], project=None, catalog=str(plot.folder))
+        source.keep_in(tmp_path / "blocks")
+        return source
+
+    return open_it
+
+
+def read_all(source, step: int = 37) -> tuple[np.ndarray, np.ndarray]:
+    height, width = source.geobox.shape
+    rasters = [source.read(Window(row, 0, min(step, height - row), width)) for row in range(0, height, step)]
+    joined = [np.concatenate([getattr(r, name) for r in rasters], axis=1) for name in ("values_BHW", "valid_BHW")]
+    return joined[0], joined[1]
+
+
+def test_blocks_hold_what_one_request_would(opened):
+    source = opened()
+    values_BHW, valid_BHW = read_all(source)
+    one = pixels.fetch(source.made.packed, source.geobox, NAMES)
+    scales = np.array([1e-4] * 4 + [0.01] * 2)[:, None, None]
+    np.testing.assert_array_equal(valid_BHW, one.valid_BHW)
+    expected = np.where(valid_BHW, np.rint(one.values_BHW) * scales, 0).astype(np.float32)
+    np.testing.assert_array_equal(values_BHW, expected)
+    assert 0 < valid_BHW.mean() < 1
+
+
+def test_reflectance_is_the_mean_of_the_scenes(opened, plot):
+    """S002: mean of the month; no clouds are masked here, so numpy can tell."""
+    values_BHW, _ = read_all(opened())
+    mean = np.rint(np.mean([scene["B4"].astype(np.float64) for scene in plot.dn.values()], axis=0)) * 1e-4
+    np.testing.assert_allclose(values_BHW[NAMES.index("B4")], mean, atol=1e-7)
+
+
+def test_nothing_is_fetched_twice(opened):
+    """An interrupted map has read 80 rows; the next one asks only for the rest."""
+    first = opened()
+    half = [first.read(Window(row, 0, 40, plots.WIDTH)).values_BHW for row in (0, 40)]
+    first.close()
+    second = opened()
+    values_BHW, _ = read_all(second)
+    np.testing.assert_array_equal(values_BHW[:, :80], np.concatenate(half, axis=1))
+    assert first.fetcher.requests + second.fetcher.requests == 16
+    assert second.fetcher.requests < 16
+
+
+def test_a_damaged_block_is_fetched_again(opened, tmp_path):
+    expected, _ = read_all(opened())
+    damaged = sorted((tmp_path / "blocks").iterdir())[5]
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    again = opened()
+    values_BHW, _ = read_all(again)
+    np.testing.assert_array_equal(values_BHW, expected)
+    assert again.fetcher.requests == 1
+
+
+def test_blocks_that_the_map_has_passed_are_removed(opened, tmp_path):
+    source = opened()
+    read_all(source)
+    source.release(85)
+    rows = {int(path.name[1:7]) for path in (tmp_path / "blocks").iterdir()}
+    assert rows == {80, 120}
+
+
+def test_only_pixels_inside_the_outline_are_fetched_and_known(opened, tmp_path):
+    """A right triangle of 900 m; blocks without a pixel of it are not asked for."""
+    to_degrees = Transformer.from_crs(32650, 4326, always_xy=True)
+    left, top = 212953, 3416157
+    corners = [(left, top), (left + 900, top), (left, top - 900), (left, top)]
+    ring = [list(to_degrees.transform(*corner)) for corner in corners]
+    file = tmp_path / "triangle.geojson"
+    file.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    source = opened(from_geometry(file, within=plots.REGION))
+    _, valid_BHW = read_all(source)
+    inside = composite.inside(source.region, source.geobox)
+    assert not valid_BHW[:, ~inside].any() and valid_BHW[0, inside].all()
+    rows, cols = np.indices(inside.shape)
+    x, y = source.geobox.affine * (cols + 0.5, rows + 0.5)
+    expected = (x > left) & (y < top) & (x - left + top - y < 900)
+    assert (inside != expected).sum() <= 3  # centres within centimetres of an edge
+    assert source.fetcher.requests == 3
+
+
+def test_stored_numbers_are_rounded_half_to_even_and_kept_in_range():
+    """formats.md section 1."""
+    from gee_export.grid import Raster
+
+    values = np.array([[[0.5, 1.5, -2.5, 70000.0, -90000.0, 3.0]]])
+    valid = np.array([[[True, True, True, True, True, False]]])
+    box = crop(plots.GRID, Window(0, 0, 1, 6))
+    stored = composite.packed(Raster(box, ("B2",), values, valid), np.ones((1, 6), bool))
+    assert stored.ravel().tolist() == [0, 2, -2, 32767, -32767, NODATA]
+
+
+def test_the_map_of_a_composite_is_the_map_of_its_pixels(opened, trained, plot, tmp_path):
+    folder, checkpoint = trained
+    out = tmp_path / "map.tif"
+    report = inference.map_region(
+        folder, region=plots.REGION, month="2019-06", catalog=str(plot.folder), out=out, progress=False
+    )
+    values_BHW, valid_BHW = read_all(opened())
+    x_BHW, known_HW = normalise(values_BHW, valid_BHW, BANDS), valid_BHW.all(axis=0)
+    predictor = Predictor(checkpoint.build(), len(NAMES), 1, LEGEND)
+    grid = Grid(plots.HEIGHT, plots.WIDTH, Lattice(checkpoint.window, checkpoint.lattice))
+    pieces = predict(predictor, lambda w: (x_BHW[:, w.slices[0], w.slices[1]], known_HW[w.slices]), grid)
+    expected = np.concatenate([piece.values_2HW for piece in pieces], axis=1)
+    with rasterio.open(out) as held:
+        np.testing.assert_array_equal(held.read(), expected)
+        tags = held.tags()
+    assert tags["period"] == "2019-06" and "sentinel1: S1A_IW" in tags["scenes"] and tags["region"] == "plot"
+    assert not report.simulated and "Copernicus" in tags["licence"]
+
+
+def test_a_part_of_a_region_shares_the_regions_windows(opened):
+    part = Region("plot", 32650, (213050, 3415000, 214000, 3416000), plots.REGION.origin_m)
+    assert opened(part).origin == (36, 30)
+
+
+def test_an_interrupted_map_of_a_composite_goes_on(opened, trained, plot, tmp_path, monkeypatch):
+    """The disk fills up while rows are written; the next command maps the rest and leaves the same file."""
+    wanted = {"region": plots.REGION, "month": "2019-06", "catalog": str(plot.folder), "progress": False}
+    inference.map_region(trained[0], out=tmp_path / "whole.tif", **wanted)
+    from inference.cog import RowsFile
+
+    append = RowsFile.append
+
+    def full(rows, values_2HW):
+        if rows.rows + values_2HW.shape[1] > 100:
+            raise Fault("the disk is full")
+        append(rows, values_2HW)
+
+    monkeypatch.setattr(RowsFile, "append", full)
+    with pytest.raises(Fault, match="disk is full"):
+        inference.map_region(trained[0], out=tmp_path / "map.tif", **wanted)
+    monkeypatch.undo()
+    monkeypatch.setattr(composite, "BLOCK_PX", 50)
+    assert list((tmp_path / "map.tif.run" / job.BLOCKS).iterdir())
+    report = inference.map_region(trained[0], out=tmp_path / "map.tif", **wanted)
+    assert report.resumed_rows > 0
+    assert (tmp_path / "map.tif").read_bytes() == (tmp_path / "whole.tif").read_bytes()
+
+
+def test_a_network_of_other_bands_is_refused(plot, make_checkpoint, opened):
+    from dataclasses import replace
+
+    checkpoint = load(make_checkpoint(composite=SETTINGS.to_json()))
+    swir = replace(checkpoint, bands=(*checkpoint.bands[:-1], replace(checkpoint.bands[0], name="B11")))
+    with pytest.raises(ValueError, match="needs B11, which composites of its settings lack"):
+        open_composite(plots.REGION, JUNE, swir, project=None, catalog=str(plot.folder))
+
+
+def test_backscatter_of_the_other_kind_is_refused(plot, make_checkpoint, opened):
+    gamma = load(make_checkpoint(composite=SETTINGS.to_json(), backscatter="gamma0"))
+    with pytest.raises(ValueError, match="holds sigma0 backscatter, the checkpoint was trained on gamma0"):
+        open_composite(plots.REGION, JUNE, gamma, project=None, catalog=str(plot.folder))
+
+
+def test_a_month_without_scenes_is_one_sentence(plot, trained, opened, tmp_path):
+    with pytest.raises(ValueError, match="'plot' cannot be composed for 2019-09: found"):
+        inference.map_region(
+            trained[0], region=plots.REGION, month="2019-09", catalog=str(plot.folder), out=tmp_path / "map.tif"
+        )
