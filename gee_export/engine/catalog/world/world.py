@@ -7,12 +7,20 @@ from datetime import date, timedelta
 
 from gee_export.engine.catalog import AssetInfo, BoundsWSEN, SourceImage
 from gee_export.engine.catalog.world import passes
+from gee_export.engine.catalog.world.backscatter import Backscatter
 from gee_export.engine.catalog.world.fractions import CellCache
 from gee_export.engine.catalog.world.ground import Ground
+from gee_export.engine.catalog.world.labels import Products
+from gee_export.engine.catalog.world.maps import WorldCover
 from gee_export.engine.catalog.world.optical import Camera
+from gee_export.engine.catalog.world.sentinel1 import Sentinel1
 from gee_export.engine.catalog.world.sentinel2 import Sentinel2
 
-_CELL_TILES, _GROUND_TILES = 640, 1600  # about 240 MB and 105 MB
+_CELL_TILES, _GROUND_TILES, _RADAR_TILES = 640, 1600, 300  # about 240, 105 and 80 MB
+_LABEL_TILES = 1500  # 25 MB
+
+
+_FAR_MS = 4_102_444_800_000  # the year 2100
 
 
 class World:
@@ -21,7 +29,9 @@ class World:
     def __init__(self) -> None:
         cells = CellCache(_CELL_TILES)
         optical = Sentinel2(Camera(cells, Ground(cells, _GROUND_TILES)))
-        self._collections = {collection_id: optical for collection_id in Sentinel2.ids}
+        radar = Sentinel1(Backscatter(cells, _RADAR_TILES))
+        covers = WorldCover(Products(cells, _LABEL_TILES))
+        self._collections = {key: source for source in (optical, radar, covers) for key in source.ids}
 
     def describe(self, asset_id: str) -> AssetInfo | None:
         """What an id is, or None where the world does not hold it."""
@@ -43,6 +53,8 @@ class World:
         source = self._collections.get(collection_id)
         if source is None:
             raise ValueError(f"collection {collection_id!r} is not in the simulated world")
+        if isinstance(source, WorldCover):
+            start_ms, end_ms, bounds_wsen = start_ms or 0, end_ms or _FAR_MS, bounds_wsen or (-180, -90, 180, 90)
         if start_ms is None or end_ms is None or bounds_wsen is None:
             raise ValueError(
                 f"collection {collection_id!r} of the simulated world has no end: filter it by date and by bounds"

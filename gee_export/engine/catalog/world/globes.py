@@ -1,0 +1,66 @@
+"""Grids in degrees over the world: where their pixels fall on the UTM lattice of the zone below them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from gee_export.engine.catalog.world.compiled import compiled
+from gee_export.engine.catalog.world.lattice import Cut
+from gee_export.engine.catalog.world.plane import utm_of
+
+
+def globe(step_deg: float, north_deg: float, south_deg: float) -> GeoBox:
+    """All longitudes between two latitudes in pixels of step_deg."""
+    shape = (round((north_deg - south_deg) / step_deg), round(360 / step_deg))
+    return GeoBox(shape, Affine(step_deg, 0, -180, 0, -step_deg, north_deg), "EPSG:4326")
+
+
+@compiled
+def _places(west, north, step, epsg, out_col, out_row):
+    height, width = out_col.shape
+    for row in range(height):
+        for col in range(width):
+            x, y = utm_of(west + (col + 0.5) * step, north - (row + 0.5) * step, epsg)
+            out_col[row, col], out_row[row, col] = np.int64(np.floor(x / 10.0)), np.int64(np.floor(-y / 10.0))
+
+
+def nearest(window: GeoBox, read: Callable[[Cut], np.ndarray]) -> np.ndarray:
+    """Values [row, column] of a window in degrees: each pixel takes the 10-m pixel under its centre in its own zone."""
+    step, west, north = window.affine.a, window.affine.c, window.affine.f
+    height, width = window.shape
+    zones = np.clip(np.floor((west + (np.arange(width) + 0.5) * step + 180) / 6).astype(int) + 1, 1, 60)
+    first_south = int(np.clip(np.ceil(north / step - 0.5), 0, height))
+    pieces = []
+    for rows, base in ((slice(0, first_south), 32600), (slice(first_south, height), 32700)):
+        if rows.stop <= rows.start:
+            continue
+        parts = []
+        for zone in np.unique(zones):
+            cols = np.flatnonzero(zones == zone)
+            part_west, part_north = west + cols[0] * step, north - rows.start * step
+            parts.append(_in_zone((part_west, part_north, step), (rows.stop - rows.start, len(cols)), base + int(zone), read))
+        pieces.append(np.concatenate(parts, axis=1))
+    return np.concatenate(pieces, axis=0)
+
+
+def _in_zone(origin: tuple[float, float, float], shape: tuple[int, int], epsg: int, read) -> np.ndarray:
+    """Values of a window that lies in one zone, read in squares so that coarse grids need no huge window."""
+    west, north, step = origin
+    rows, cols = np.empty(shape, np.int64), np.empty(shape, np.int64)
+    _places(west, north, step, epsg, cols, rows)
+    out = None
+    side = max(1, int(0.2 / step))
+    for top in range(0, shape[0], side):
+        for left in range(0, shape[1], side):
+            here = (slice(top, top + side), slice(left, left + side))
+            r, c = rows[here], cols[here]
+            cut = Cut(epsg, int(r.min()), int(c.min()), int(np.ptp(r)) + 1, int(np.ptp(c)) + 1)
+            part = read(cut)[r - cut.row, c - cut.col]
+            if out is None:
+                out = np.empty(shape, part.dtype)
+            out[here] = part
+    return out

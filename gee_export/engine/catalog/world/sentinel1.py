@@ -1,0 +1,348 @@
+"""Sentinel-1 collections of the world: slices of IW passes with ids, angles and properties as on Earth Engine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+import numpy as np
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from shapely.geometry import Polygon
+
+from gee_export.engine.catalog import BoundsWSEN, SourceBand, SourceImage
+from gee_export.engine.catalog.world import radar
+from gee_export.engine.catalog.world.backscatter import Backscatter
+from gee_export.engine.catalog.world.lattice import TILE, Cut
+from gee_export.engine.catalog.world.noise import draw, draw_normal, seed_of
+from gee_export.engine.catalog.world.passes import milliseconds
+from gee_export.engine.catalog.world.plane import lonlat_of_utm, utm_of
+
+FLOAT, DECIBEL = "COPERNICUS/S1_GRD_FLOAT", "COPERNICUS/S1_GRD"
+SWATH_KM, NEAR_DEG, FAR_DEG = 250.0, 29.1, 46.0
+SLICE_DEG = 1.5  # of latitude: about 170 km along the track
+_TRACK_DEG = 360 / 175
+_TILT = math.tan(math.radians(12.0))  # heading -12 degrees ascending, -168 descending
+_KM_PER_DEG = 111.32
+BORDER_CLEAN_SINCE = date(2018, 1, 12)  # Earth Engine removes border noise from then (catalog page)
+_ANGLE_STEP_M = 20_000
+
+
+@dataclass(frozen=True)
+class Beam:
+    """A family of tracks: a reference orbit, where its near edge crosses 30.5 N, a day it flew, and its hour."""
+
+    direction: str
+    orbit: int
+    near_lon_deg: float
+    day: date
+    hour: time
+    cycle_days: int
+    side: int  # +1 where the radar looks east, -1 west
+    heading_deg: int  # of the track, folded to 0 to 89
+    track_deg: float  # between neighbouring tracks that are flown
+    step: int  # relative orbits from a track to its neighbour in the west
+    late_days: int  # and the days it flies later
+
+
+# Orbit 113 flew on 2015-04-11 and every 12 days since (world.md 2e). Its swath is put five degrees of incidence nearer
+# than computed there (+-3), so that region wuhan lies inside it and orbit 40's swath begins just east of the region.
+ASCENDING = Beam("ASCENDING", 113, 112.72, date(2015, 4, 11), time(10, 24, 9), 12, 1, 78, _TRACK_DEG, 73, 5)
+# Orbit 47 is flown as an option, every second cycle.
+DESCENDING = Beam("DESCENDING", 47, 115.20, date(2015, 4, 7), time(22, 35, 12), 24, -1, 12, _TRACK_DEG, 73, 5)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One slice of one pass: its beam, track (counted west from the reference orbit), day and slice of latitude."""
+
+    beam: Beam
+    track: int
+    day: date
+    slice: int
+
+    @property
+    def orbit(self) -> int:
+        """Relative orbit, 1 to 175."""
+        return (self.beam.orbit + self.beam.step * self.track - 1) % 175 + 1
+
+    @property
+    def moment(self) -> datetime:
+        along = self.slice * 25 * (1 if self.beam.side > 0 else -1)
+        return datetime.combine(self.day, self.beam.hour, UTC) + timedelta(seconds=along - 500 * self.beam.side)
+
+    @property
+    def absolute_orbit(self) -> int:
+        """Sentinel-1A's count: relative = (absolute - 73) mod 175 + 1."""
+        cycles = (self.day - date(2015, 4, 11)).days // 12
+        return 72 + self.orbit + 175 * (30 + cycles)
+
+    @property
+    def index(self) -> str:
+        start, orbit = self.moment, self.absolute_orbit
+        tail = int(seed_of("product", start.isoformat()))
+        return (
+            f"S1A_IW_GRDH_1SDV_{start:%Y%m%dT%H%M%S}_{start + timedelta(seconds=25):%Y%m%dT%H%M%S}"
+            f"_{orbit:06d}_{tail >> 40 & 0xFFFFFF:06X}_{tail & 0xFFFF:04X}"
+        )
+
+    def near_lon(self, lat_deg: float) -> float:
+        """Longitude of the swath's near edge at a latitude."""
+        sway = _TILT * (lat_deg - 30.5) / math.cos(math.radians(30.5)) * self.beam.side
+        return self.beam.near_lon_deg - self.track * self.beam.track_deg - sway
+
+    def range_km(self, lon_deg: float, lat_deg: float) -> float:
+        """Kilometres across the swath from its near edge."""
+        east = (lon_deg - self.near_lon(lat_deg)) * _KM_PER_DEG * math.cos(math.radians(lat_deg))
+        return east * self.beam.side * math.cos(math.radians(12.0))
+
+    @property
+    def latitudes(self) -> tuple[float, float]:
+        return self.slice * SLICE_DEG, (self.slice + 1) * SLICE_DEG
+
+    @property
+    def footprint(self) -> Polygon:
+        """The slice's outline in longitude and latitude."""
+        south, north = self.latitudes
+        near = [(self.near_lon(lat), lat) for lat in (south, north)]
+        far = [(self.far_lon(lat), lat) for lat in (north, south)]
+        return Polygon([*near, *far])
+
+    def far_lon(self, lat_deg: float) -> float:
+        """Longitude of the swath's far edge at a latitude."""
+        width = SWATH_KM / (_KM_PER_DEG * math.cos(math.radians(lat_deg)) * math.cos(math.radians(12.0)))
+        return self.near_lon(lat_deg) + self.beam.side * width
+
+    @property
+    def epsg(self) -> int:
+        """The UTM zone of the slice's middle."""
+        west, south, east, north = self.footprint.bounds
+        zone = int(((west + east) / 2 + 180) // 6) + 1
+        return (32600 if south >= 0 else 32700) + zone
+
+    @property
+    def grid(self) -> GeoBox:
+        """The slice's 10-m pixels."""
+        west, south, east, north = self.footprint.bounds
+        corners = [utm_of(lon, lat, self.epsg) for lon in (west, (west + east) / 2, east) for lat in (south, north)]
+        left, right = min(c[0] for c in corners), max(c[0] for c in corners)
+        low, high = min(c[1] for c in corners), max(c[1] for c in corners)
+        left, high = math.floor(left / 1000) * 1000, math.ceil(high / 1000) * 1000
+        shape = (math.ceil((high - low) / 1000) * 100, math.ceil((right - left) / 1000) * 100)
+        return GeoBox(shape, Affine(10, 0, left, 0, -10, high), f"EPSG:{self.epsg}")
+
+    def shift_px(self) -> tuple[float, float]:
+        """How far this pass lies east and south of Sentinel-2, pixels: steady by orbit, a little by date."""
+        orbit, day = seed_of("s1 shift", self.orbit), seed_of("s1 date", self.orbit, self.day.isoformat())
+        east = min(max(1.0 + 0.8 * draw_normal(orbit, 1), -1.0), 3.0) + 0.1 * draw_normal(day, 1)
+        return east, min(max(0.7 * draw_normal(orbit, 2), -2.0), 2.0) + 0.1 * draw_normal(day, 2)
+
+    def properties(self) -> dict:
+        """Earth Engine's properties of a scene, and simulated = 1."""
+        start = milliseconds(self.moment)
+        return {
+            "system:index": self.index,
+            "system:time_start": start,
+            "system:time_end": start + 25_000,
+            "instrumentMode": "IW",
+            "transmitterReceiverPolarisation": ["VV", "VH"],
+            "orbitProperties_pass": self.beam.direction,
+            "relativeOrbitNumber_start": self.orbit,
+            "relativeOrbitNumber_stop": self.orbit,
+            "orbitNumber_start": self.absolute_orbit,
+            "resolution_meters": 10,
+            "resolution": "H",
+            "platform_number": "A",
+            "productType": "GRD",
+            "simulated": 1,
+        }
+
+
+def angle_deg(range_km: float) -> float:
+    """Incidence angle at a place across the swath."""
+    share = range_km / SWATH_KM
+    return NEAR_DEG + (FAR_DEG - NEAR_DEG) * share * (1.12 - 0.12 * share)
+
+
+def passes(first: date, last: date, bounds_wsen: BoundsWSEN) -> Iterator[Pass]:
+    """Slices over a box on days from first to last, in order of time, then index."""
+    found = [p for beam in (ASCENDING, DESCENDING) for p in _of_beam(beam, first, last, bounds_wsen)]
+    return iter(sorted(found, key=lambda p: (p.moment, p.index)))
+
+
+def _of_beam(beam: Beam, first: date, last: date, bounds_wsen: BoundsWSEN) -> Iterator[Pass]:
+    west, south, east, north = bounds_wsen
+    middle = (beam.near_lon_deg - (west + east) / 2) / beam.track_deg
+    reach = 3 + math.ceil((east - west) / beam.track_deg)
+    for track in range(math.floor(middle) - reach, math.ceil(middle) + reach + 1):
+        phase = (beam.day.toordinal() + beam.late_days * track - first.toordinal()) % beam.cycle_days
+        for ordinal in range(first.toordinal() + phase, last.toordinal() + 1, beam.cycle_days):
+            if date.fromordinal(ordinal) < date(2014, 10, 3):
+                continue
+            for number in range(math.floor(south / SLICE_DEG), math.floor(north / SLICE_DEG) + 1):
+                taken = Pass(beam, track, date.fromordinal(ordinal), number)
+                if _touches(taken, bounds_wsen):
+                    yield taken
+
+
+def _touches(taken: Pass, bounds_wsen: BoundsWSEN) -> bool:
+    from shapely.geometry import box
+
+    return taken.footprint.intersects(box(*bounds_wsen))
+
+
+@dataclass(frozen=True)
+class Sentinel1:
+    """The linear and the decibel collection over one world of backscatter."""
+
+    backscatter: Backscatter
+
+    ids = (FLOAT, DECIBEL)
+
+    def images(self, collection_id: str, first: date, last: date, bounds_wsen: BoundsWSEN) -> Sequence[SourceImage]:
+        """The slices of a collection over a box on the given days."""
+        return [self._image(collection_id, taken) for taken in passes(first, last, bounds_wsen)]
+
+    def image(self, collection_id: str, index: str) -> SourceImage | None:
+        """One slice, or None."""
+        try:
+            day = datetime.strptime(index.split("_")[4][:8], "%Y%m%d").date()
+        except (IndexError, ValueError):
+            return None
+        around = (69.0, 15.0, 138.0, 55.0)
+        for taken in passes(day, day, around):
+            if taken.index == index:
+                return self._image(collection_id, taken)
+        return None
+
+    def _image(self, collection_id: str, taken: Pass) -> SourceImage:
+        grid = taken.grid
+        dtype = "float32" if collection_id == FLOAT else "float64"
+        bands = (SourceBand("VV", dtype, grid), SourceBand("VH", dtype, grid), SourceBand("angle", "float32", coarse(grid)))
+
+        def read(names: tuple[str, ...], window: GeoBox) -> tuple[np.ndarray, np.ndarray]:
+            if names == ("angle",):
+                return _angles(taken, Cut.of(window))
+            values, valid = self._power(names, taken, Cut.of(window))
+            if collection_id == DECIBEL:
+                values = 10 * np.log10(values.astype(np.float64))
+            return values, np.broadcast_to(valid, values.shape).copy()
+
+        return SourceImage(f"{collection_id}/{taken.index}", bands, taken.properties(), taken.footprint, read)
+
+    def _power(self, names: tuple[str, ...], taken: Pass, cut: Cut) -> tuple[np.ndarray, np.ndarray]:
+        place = Placement.of(taken, cut)
+        valid = place.valid
+        if not valid.any():
+            return np.full((len(names), cut.height, cut.width), radar.FLOOR, np.float32), valid
+        around = Cut(
+            cut.epsg, cut.row - radar.MARGIN, cut.col - radar.MARGIN, cut.height + 2 * radar.MARGIN, cut.width + 2 * radar.MARGIN
+        )
+        angle = lambda col, row: _tile_angle(taken, col, row, cut.epsg)  # noqa: E731
+        land = self.backscatter.land(around, taken.day.year, taken.day.month, taken.beam.heading_deg, angle)
+        out = np.stack([self._band(name, land, taken, cut, place) for name in names])
+        return out, valid
+
+    def _band(self, name: str, land: np.ndarray, taken: Pass, cut: Cut, place: Placement) -> np.ndarray:
+        day = seed_of("s1 scene", taken.orbit, taken.day.isoformat())
+        cross = name == "VH"
+        wind_db = 2.4 * draw_normal(day, 1)
+        water_db = -24.5 + 0.7 * wind_db if cross else -18.0 + wind_db
+        moist = 10 ** (0.1 * (0.56 if cross else 0.7) * draw_normal(day, 2))
+        row = 1 if cross else 0
+        parts = np.stack([land[row] * np.float32(moist), land[2 + row]])
+        seed = seed_of("speckle", taken.orbit, taken.day.isoformat(), name)
+        power = radar.record(parts, 10 ** (water_db / 10), shift_px=taken.shift_px(), seed=seed, place=(cut.col, cut.row))
+        if taken.day < BORDER_CLEAN_SINCE:
+            power = place.with_border(power, seed)
+        return power
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a window's pixels lie in a pass: range in km, latitude in degrees; both [row, column]."""
+
+    taken: Pass
+    range_km: np.ndarray
+    lat_deg: np.ndarray
+
+    @classmethod
+    def of(cls, taken: Pass, cut: Cut) -> Placement:
+        """Interpolated from a 20-km lattice in the zone, as the product's own angles are."""
+        nodes = lambda x, y: _node(taken, x, y, cut.epsg)  # noqa: E731
+        range_km, lat = _interpolated(cut, nodes)
+        return cls(taken, range_km, lat)
+
+    @property
+    def valid(self) -> np.ndarray:
+        """Pixels inside the swath and the slice."""
+        south, north = self.taken.latitudes
+        inside = (self.range_km >= 0) & (self.range_km < SWATH_KM)
+        return inside & (self.lat_deg >= south) & (self.lat_deg < north)
+
+    @property
+    def angle_deg(self) -> np.ndarray:
+        return angle_deg(self.range_km)
+
+    def with_border(self, power: np.ndarray, seed: np.uint64) -> np.ndarray:
+        """Power with the dark ragged strips that old products have at both range sides (world.md 2d)."""
+        edge = np.minimum(self.range_km, SWATH_KM - self.range_km)
+        far = self.range_km > SWATH_KM / 2
+        piece = np.floor(self.lat_deg / 0.03).astype(np.int64)
+        width = np.empty(edge.shape)
+        for side in (False, True):
+            for number in np.unique(piece):
+                chosen = (piece == number) & (far == side)
+                width[chosen] = 0.5 + 4.5 * draw(seed_of("border", self.taken.index, int(number), side), 1) ** 2
+        inside = edge < width
+        level = 10 ** (-(3.5 - 1.0 * np.clip(edge / width, 0, 1)))
+        return np.where(inside, (level * (0.5 + power / (power + 0.05))).astype(np.float32), power)
+
+
+def coarse(grid: GeoBox) -> GeoBox:
+    """A 20-km grid on the zone's lattice that covers a grid, for the angle band."""
+    left, bottom, right, top = grid.boundingbox
+    step = _ANGLE_STEP_M
+    x, y = math.floor(left / step) * step, math.ceil(top / step) * step
+    shape = (math.ceil((y - bottom) / step), math.ceil((right - x) / step))
+    return GeoBox(shape, Affine(step, 0, x, 0, -step, y), grid.crs)
+
+
+def _angles(taken: Pass, cut: Cut) -> tuple[np.ndarray, np.ndarray]:
+    step = cut.step_m
+    out = np.empty((1, cut.height, cut.width), np.float32)
+    for row in range(cut.height):
+        for col in range(cut.width):
+            lon, lat = lonlat_of_utm((cut.col + col + 0.5) * step, -(cut.row + row + 0.5) * step, cut.epsg)
+            out[0, row, col] = angle_deg(min(max(taken.range_km(lon, lat), 0.0), SWATH_KM))
+    return out, np.ones(out.shape, bool)
+
+
+def _node(taken: Pass, x: float, y: float, epsg: int) -> tuple[float, float]:
+    lon, lat = lonlat_of_utm(x, y, epsg)
+    return taken.range_km(lon, lat), lat
+
+
+def _tile_angle(taken: Pass, col: int, row: int, epsg: int) -> float:
+    side = TILE * 10.0
+    range_km, _ = _node(taken, (col + 0.5) * side, -(row + 0.5) * side, epsg)
+    return angle_deg(min(max(range_km, 0.0), SWATH_KM))
+
+
+def _interpolated(cut: Cut, node) -> tuple[np.ndarray, np.ndarray]:
+    """Two numbers per pixel, bilinear between nodes 20 km apart at absolute places."""
+    step = _ANGLE_STEP_M
+    x = (cut.col + np.arange(cut.width) + 0.5) * cut.step_m / step
+    y = -(cut.row + np.arange(cut.height) + 0.5) * cut.step_m / step
+    i0, j0 = math.floor(x[0]), math.floor(y[-1])
+    values = np.array([
+        [node(i * step, j * step) for i in range(i0, math.floor(x[-1]) + 2)] for j in range(j0, math.floor(y[0]) + 2)
+    ])  # fmt: skip
+    i, j = np.floor(x).astype(int) - i0, np.floor(y).astype(int) - j0
+    u, v = (x - np.floor(x))[None, :, None], (y - np.floor(y))[:, None, None]
+    low = values[j][:, i] * (1 - u) + values[j][:, i + 1] * u
+    high = values[j + 1][:, i] * (1 - u) + values[j + 1][:, i + 1] * u
+    both = low * (1 - v) + high * v
+    return both[..., 0], both[..., 1]
