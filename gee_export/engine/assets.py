@@ -34,7 +34,10 @@ from gee_export.engine.home import (
 )
 from gee_export.engine.projection import crs_of
 
-ROOT = re.compile(r"(projects/[^/]+/assets|users/[^/]+)")
+ROOT = re.compile(r"projects/[^/]+/assets|users/[^/]+")
+# Folders above the roots: the client asks for them one by one where it makes parents (ee.data.create_assets), because
+# it takes a project name of less than six characters, such as local, for a folder of legacy assets.
+ALWAYS = re.compile(r"projects(/[^/]+(/assets)?)?|users(/[^/]+)?")
 OWNED = re.compile(r"(projects/[^/]+/assets|users/[^/]+)/(.+)")
 PART = re.compile(r"[A-Za-z0-9_-]+")  # assumption: Earth Engine's rule is not published; periods fail there
 PREFIXES = ("projects/earthengine-legacy/assets/", "projects/earthengine-public/assets/")
@@ -115,7 +118,7 @@ class AssetStore:
     def find(self, asset_id: str) -> Asset | None:
         """The asset, or None; the roots of projects and users are folders that are always there."""
         asset_id = canonical(asset_id)
-        if ROOT.fullmatch(asset_id):
+        if ALWAYS.fullmatch(asset_id):
             return Asset(asset_id, "FOLDER", "1970-01-01T00:00:00Z")
         if not OWNED.fullmatch(asset_id):
             return None
@@ -199,7 +202,7 @@ class AssetStore:
         """Removes an asset; folders and collections must be empty."""
         with locked(self._home, LOCK):
             asset = self.get(asset_id)
-            if ROOT.fullmatch(asset.id):
+            if ALWAYS.fullmatch(asset.id):
                 raise EngineError(f"Cannot delete the root folder '{asset.id}'.")
             if next(self.children(asset.id), None) is not None:
                 raise EngineError(f"Cannot delete asset '{asset.id}' because it is not empty.")

@@ -14,7 +14,7 @@ from rasterio.enums import ColorInterp
 from rasterio.io import MemoryFile
 
 from gee_export.engine.errors import EngineError
-from gee_export.engine.pixels import Pixels, is_valid
+from gee_export.engine.pixels import Pixels, is_blank, is_valid
 
 CONTENT_TYPES = {
     "NPY": "application/octet-stream",
@@ -23,6 +23,7 @@ CONTENT_TYPES = {
     "JPEG": "image/jpeg",
     "AUTO_JPEG_PNG": "image/png",
 }
+NOWHERE = Affine(2, 0, 0, 0, -2, 0)  # pictures have no place, but rasterio warns where none is given
 TYPE_WORDS = {
     "uint8": "Byte",
     "int8": "Int8",
@@ -75,9 +76,10 @@ def npy(names: Sequence[str], pixels: Pixels) -> memoryview:
     buffer[: head.tell()] = head.getvalue()
     table = np.frombuffer(buffer, dtype, height * width, head.tell()).reshape(height, width)
     for name, values, mask in zip(names, pixels.values, pixels.masks, strict=True):
-        table[name] = values
-        if not is_valid(mask):
-            table[name][mask == 0] = 0
+        if is_valid(mask):
+            table[name] = values
+        elif not is_blank(mask):
+            np.copyto(table[name], values, where=mask != 0)  # elsewhere the buffer's zeros stay
     return memoryview(buffer)
 
 
@@ -143,6 +145,7 @@ def common_dtype(dtypes: Sequence[str]) -> str:
 
 def picture(driver: str, pixels: Pixels, visualization: Mapping[str, Any] | None) -> bytes:
     """A PNG (masked pixels transparent) or a JPEG (masked pixels black) of one or three bands."""
+    pixels = pixels.pick((0, 1, 2) if len(pixels.values) >= 3 else (0,))
     rgb = visualized(pixels, visualization or {})
     shown = np.min(np.stack([np.asarray(mask, "float32") for mask in pixels.masks]), axis=0)
     alpha = np.rint(shown * 255).astype("uint8")
@@ -151,7 +154,7 @@ def picture(driver: str, pixels: Pixels, visualization: Mapping[str, Any] | None
     count, height, width = layers.shape
     with rasterio.Env(GDAL_PAM_ENABLED=False), MemoryFile() as memory:
         with memory.open(
-            driver=driver, transform=Affine.scale(1, -1), height=height, width=width, count=count, dtype="uint8"
+            driver=driver, transform=NOWHERE, height=height, width=width, count=count, dtype="uint8"
         ) as target:
             target.write(layers)
             if driver == "PNG":
@@ -160,16 +163,15 @@ def picture(driver: str, pixels: Pixels, visualization: Mapping[str, Any] | None
 
 
 def visualized(pixels: Pixels, options: Mapping[str, Any]) -> np.ndarray:
-    """Bytes [3, row, column] of the first one or three bands: ranges, gamma and palette of VisualizationOptions.
+    """Bytes [3, row, column] of one or three bands: ranges, gamma and palette of VisualizationOptions.
 
     Source: https://developers.google.com/earth-engine/reference/rest/v1/VisualizationOptions.
     """
-    bands = pixels.values[:3] if len(pixels.values) >= 3 else pixels.values[:1]
     palette = [_rgb(color) for color in options.get("paletteColors", [])]
     ranges = options.get("ranges") or [{"min": 0, "max": max(len(palette) - 1, 1) if palette else 255}]
     gamma = float((options.get("gamma") or {}).get("value", 1))
     shares = []
-    for index, values in enumerate(bands):
+    for index, values in enumerate(pixels.values):
         limits = ranges[min(index, len(ranges) - 1)]
         low, high = float(limits.get("min", 0)), float(limits.get("max", 1))
         share = np.clip((values.astype("float64") - low) / (high - low or 1), 0, 1)
