@@ -120,9 +120,7 @@ def _read(dataset: Dataset) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     def pair(patch: Patch) -> tuple[np.ndarray, np.ndarray]:
         return dataset.read_image(patch), dataset.read_label(patch)
 
-    patches = tqdm(
-        dataset.patches, desc="training cache", unit="patch", leave=False, disable=len(dataset.patches) < 500
-    )
+    patches = tqdm(dataset.patches, desc="training cache", unit="patch", leave=False, disable=None)
     with ThreadPoolExecutor(_THREADS) as pool:
         waiting = []
         for patch in patches:

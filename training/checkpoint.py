@@ -25,6 +25,7 @@ from gee_export.console import Fault
 VERSION = 1
 CARD, DESCRIPTION, WEIGHTS = "card.md", "checkpoint.json", "weights.safetensors"
 BEST, LAST = "best", "last"
+_PLACES = ("", BEST, f".{BEST}.old", LAST, f".{LAST}.old")
 
 
 @dataclass(frozen=True)
@@ -106,9 +107,7 @@ def of_network(network: nn.Module, model: str, bands: Sequence[BandNorm], **rest
 def save(checkpoint: Checkpoint, network: nn.Module, folder: Path) -> Checkpoint:
     """Write weights, description and card as `folder`, whole or not at all; the checkpoint as it can be loaded."""
     folder = Path(folder)
-    fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
+    fresh = _fresh(folder)
     weights = safetensors.torch.save(_plain_state(network))
     digest = hashlib.sha256(weights).hexdigest()
     written = replace(checkpoint, weights_sha256=digest, location=str(folder))
@@ -119,12 +118,13 @@ def save(checkpoint: Checkpoint, network: nn.Module, folder: Path) -> Checkpoint
     return written
 
 
-def load(path: str | os.PathLike[str]) -> Checkpoint:
-    """The checkpoint in a folder, or in its best/ (else last/) folder. A gs:// address works too.
+def load(path: str | os.PathLike[str], session: Any = None) -> Checkpoint:
+    """The checkpoint in a folder, or in its best/ (else last/) folder.
 
+    A gs:// checkpoint is first copied to ISAMAP_HOME; `session` (gee_export.session) gives the bucket's client.
     ValueError: nothing there, or another version. Fault: damaged.
     """
-    location, text = _find(str(path))
+    location, text = _find(_downloaded(str(path), session) if str(path).startswith("gs://") else Path(path))
     try:
         stored = json.loads(text)
         version = stored["version"]
@@ -133,7 +133,7 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
     if version != VERSION:
         raise ValueError(f"{location}: checkpoint version {version!r}, this isamap reads version {VERSION}; update it")
     try:
-        checkpoint = _from_json(stored, location)
+        checkpoint = _from_json(stored, str(location))
     except (KeyError, TypeError, ValueError) as error:
         raise Fault(f"{location}: {DESCRIPTION} lacks or garbles {error}; train again or copy it anew") from error
     if checkpoint.fingerprint != stored.get("fingerprint"):
@@ -190,6 +190,14 @@ def _plain_state(network: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
 
 
+def _fresh(folder: Path) -> Path:
+    """An empty hidden folder beside `folder`, to be filled and renamed."""
+    fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    return fresh
+
+
 def _put_in_place(fresh: Path, folder: Path) -> None:
     """Rename; a folder that is there already stays under a hidden name until the new one is in its place."""
     old = folder.with_name(f".{folder.name}.old")
@@ -200,35 +208,47 @@ def _put_in_place(fresh: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _find(path: str) -> tuple[str, str]:
+def _find(path: Path) -> tuple[Path, str]:
     """Where the description lies and its text."""
-    remote = path.startswith("gs://")
-    for name in ("", BEST, f".{BEST}.old", LAST, f".{LAST}.old"):
-        location = f"{path.rstrip('/')}/{name}".rstrip("/") if name else path.rstrip("/")
-        if (text := _read(location, DESCRIPTION, remote)) is not None:
-            return location, text.decode("utf-8", errors="replace")
-    raise ValueError(
+    for name in _PLACES:
+        location = path / name
+        if (location / DESCRIPTION).is_file():
+            return location, (location / DESCRIPTION).read_text(encoding="utf-8", errors="replace")
+    raise _nothing_at(path)
+
+
+def _nothing_at(path: object) -> ValueError:
+    return ValueError(
         f"{path}: no checkpoint there (expected {DESCRIPTION} in it or in its {BEST}/ or {LAST}/); "
         "give a run's folder or make one with `isamap train`"
     )
 
 
-def _read(location: str, name: str, remote: bool) -> bytes | None:
-    """A file's bytes, or None where there is none."""
-    if remote:
-        from gee_export.storage import open_storage
+def _downloaded(address: str, session: Any) -> Path:
+    """The folder under ISAMAP_HOME that holds a copy of a gs:// checkpoint, named by its description's hash."""
+    from gee_export.storage import open_storage
+    from training.cache import cache_home
 
-        storage = open_storage(location)
-        return storage.read(name) if storage.exists(name) else None
-    file = Path(location) / name
-    return file.read_bytes() if file.is_file() else None
+    storage = open_storage(address, session)
+    names = [name for name in _PLACES if storage.exists(f"{name}/{DESCRIPTION}".lstrip("/"))]
+    if not names:
+        raise _nothing_at(address)
+    text, weights = (storage.read(f"{names[0]}/{file}".lstrip("/")) for file in (DESCRIPTION, WEIGHTS))
+    folder = cache_home().parent / "checkpoints" / hashlib.sha256(text).hexdigest()[:32]
+    fresh = _fresh(folder)
+    (fresh / WEIGHTS).write_bytes(weights)
+    (fresh / DESCRIPTION).write_bytes(text)
+    _put_in_place(fresh, folder)
+    return folder
 
 
 def _read_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
     location = checkpoint.location
-    weights = _read(location, WEIGHTS, location.startswith("gs://"))
-    if weights is None:
-        raise Fault(f"{location}: {WEIGHTS} is missing; train again or copy the whole folder")
+    try:
+        weights = (Path(location) / WEIGHTS).read_bytes()
+    except OSError as error:
+        reason = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+        raise Fault(f"{location}: {WEIGHTS} {reason}; train again or copy the whole folder") from error
     if hashlib.sha256(weights).hexdigest() != checkpoint.weights_sha256:
         raise Fault(f"{location}: {WEIGHTS} is damaged (its hash differs from {DESCRIPTION}); copy it anew")
     try:

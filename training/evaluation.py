@@ -81,7 +81,7 @@ def evaluate(
     """
     if split not in SPLITS:
         raise ValueError(f"split {split!r} is not known: choose one of {', '.join(SPLITS)}")
-    found = ck.load(checkpoint)
+    found = ck.load(checkpoint, session)
     source = open_source([data] if isinstance(data, (str, Path)) else data, found.band_names, session=session)
     _check_fits(found, source)
     patches = source.split(split)
@@ -119,7 +119,7 @@ def _count(
     counts, unknown = torch.zeros((classes, classes), dtype=torch.int64, device=device), 0
     network.to(memory_format=torch.channels_last)
     with torch.inference_mode():
-        for batch in tqdm(batches, desc="evaluate", unit="batch", leave=False, disable=len(batches) < 20):
+        for batch in tqdm(batches, desc="evaluate", unit="batch", leave=False, disable=None):
             batch = batch.to(device)
             image = prepare(batch, source.stored, checkpoint.bands).image_BCHW
             output = network(image.contiguous(memory_format=torch.channels_last))

@@ -192,7 +192,7 @@ class Progress(Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Task) -> None:
         name = f"epoch {trainer.current_epoch + 1}/{self.plan.recipe.epochs}"
-        self.bar = tqdm(total=self.plan.steps_per_epoch, desc=name, unit="step", leave=False)
+        self.bar = tqdm(total=self.plan.steps_per_epoch, desc=name, unit="step", leave=False, disable=None)
         self.epoch_samples, self.epoch_s = self.samples, self.spent_s
         self.marked_s = time.perf_counter()
 

@@ -96,6 +96,8 @@ def _run(
         fitted = fit(plan)
     except torch.OutOfMemoryError as error:
         raise Fault(f"out of memory with batch={chosen.batch}: try --set batch={max(1, chosen.batch // 2)}") from error
+    except OSError as error:
+        raise Fault(f"{folder}: {error.strerror or error}; mend that, then the same command goes on") from error
     report = TrainReport(
         folder=folder,
         recipe=chosen.name,
