@@ -21,13 +21,14 @@ from gee_export.regions import Period, Region
 from gee_export.storage import write_whole
 from gee_export.throttle import DEFAULT_WORKERS
 from inference.parallel import read_ahead
+from inference.predict import cores
 from inference.source import CACHE_SMALLEST_BYTES, period_tags
 
 if TYPE_CHECKING:
     from training.checkpoint import Checkpoint
 
 BLOCK_PX = 512
-LOCAL_WORKERS = 4  # the local engine computes in this process, on this machine's cores
+
 LICENCE = "contains modified Copernicus Sentinel data {years}"
 LICENCE_SIMULATED = "simulated by isamap; no third-party data"
 
@@ -183,7 +184,7 @@ def open_composite(
         tuple(stored[band.name] for band in trained.bands),
         _identity(made, region, settings, connected),
         _tags(made, region, period, connected),
-        LOCAL_WORKERS if connected.is_local else DEFAULT_WORKERS,
+        cores() + 1 if connected.is_local else DEFAULT_WORKERS,
     )
 
 

@@ -18,7 +18,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from tqdm import tqdm
 
-from gee_export.regions import BoundsWSEN, Month, Period, Region, from_bbox, from_geometry, named
+from gee_export.regions import BoundsWSEN, Month, Period, Region
 from inference import cog, job
 from inference.checks import range_warnings, step_m, step_warnings
 from inference.lattice import Lattice
@@ -113,16 +113,11 @@ class _Request:
     @property
     def area(self) -> Region:
         """The region on its lattice; ValueError where none or two are named."""
-        if self.bbox is not None and self.geometry is not None:
-            raise ValueError("--bbox and --geometry both name an area: give one of them")
-        if self.region is None:
-            if self.bbox is None and self.geometry is None:
-                raise ValueError("nothing to map: give --region NAME, --bbox W S E N, --geometry FILE or --input FILE")
-            return from_bbox(self.bbox) if self.bbox is not None else from_geometry(self.geometry)
-        whole = self.region if isinstance(self.region, Region) else named(self.region)
-        if self.geometry is not None:
-            return from_geometry(self.geometry, within=whole)
-        return whole if self.bbox is None else whole.part(self.bbox)
+        from gee_export.export import where
+
+        if self.region is None and self.bbox is None and self.geometry is None:
+            raise ValueError("nothing to map: give --region NAME, --bbox W S E N, --geometry FILE or --input FILE")
+        return where(self.region, bbox=self.bbox, geometry=self.geometry)
 
     @property
     def when(self) -> Period:
