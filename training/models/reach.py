@@ -52,9 +52,12 @@ class Reach:
         return Reach(lambda i: min(r.first(i) for r in all_), lambda i: max(r.last(i) for r in all_))
 
     def halo(self, multiple: int, scale: int = 1) -> int:
-        """Input pixels around a tile whose edges lie on multiples of `multiple`, as a multiple of it."""
+        """Input pixels that a tile looks at beyond its edges, where these lie on multiples of `multiple`.
+
+        scale: output pixels per input pixel of the feature map.
+        """
         before, after = -self.first(0), self.last(scale * multiple - 1) - (multiple - 1)
-        return -(-max(before, after, 0) // multiple) * multiple
+        return max(before, after, 0)
 
 
 def unet_reach(levels: int, reach: Reach) -> Reach:
