@@ -131,7 +131,10 @@ class _Operator:
             ]
             return Pixels(tuple(values for values, _ in out), tuple(mask for _, mask in out))
 
-        return derived(images, bands, reading, footprint_of=lambda: _common_footprint(images))
+        def needs(positions: tuple[int, ...]) -> list[list[int]]:
+            return [[column[i] for i in positions] for column in columns]
+
+        return derived(images, bands, reading, footprint_of=lambda: _common_footprint(images), needs=needs)
 
     def _band(
         self, dtype: np.dtype, inputs: Sequence[tuple[np.ndarray, np.ndarray]], shape: tuple[int, ...]

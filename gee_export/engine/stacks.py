@@ -63,7 +63,15 @@ def reduce_images(images: Sequence[Image], reducer: Reducer, *, keep_names: bool
         pairs = [_typed(found[names[i // outputs]][i % outputs], bands[i]) for i in positions]
         return Pixels(tuple(values for values, _ in pairs), tuple(mask for _, mask in pairs))
 
-    return derived(images, bands, reading, footprint_of=union_footprint(images))
+    def needs(positions: tuple[int, ...]) -> list[list[int]]:
+        return by_name(images, {names[i // outputs] for i in positions})
+
+    return derived(images, bands, reading, footprint_of=union_footprint(images), needs=needs)
+
+
+def by_name(images: Sequence[Image], names: set[str]) -> list[list[int]]:
+    """Where the named bands are in each image that has them."""
+    return [[i for i, name in enumerate(image.band_names) if name in names] for image in images]
 
 
 def _typed(pair: tuple[np.ndarray, np.ndarray], band: Band) -> tuple[np.ndarray, np.ndarray]:
@@ -113,7 +121,10 @@ def mosaic(images: Sequence[Image]) -> Image:
         pairs = _stacked_up(images, [names[i] for i in positions], [bands[i].type.dtype for i in positions], geobox)
         return Pixels(tuple(values for values, _ in pairs), tuple(mask for _, mask in pairs))
 
-    return derived(images, bands, reading, footprint_of=union_footprint(images))
+    def needs(positions: tuple[int, ...]) -> list[list[int]]:
+        return by_name(images, {names[i] for i in positions})
+
+    return derived(images, bands, reading, footprint_of=union_footprint(images), needs=needs)
 
 
 def _stacked_up(images: Sequence[Image], names: list[str], dtypes: list[np.dtype], geobox: GeoBox) -> list:
@@ -163,4 +174,7 @@ def quality_mosaic(images: Sequence[Image], band: str) -> Image:
         pairs = [found[names[i]] for i in positions]
         return Pixels(tuple(values for values, _ in pairs), tuple(mask for _, mask in pairs))
 
-    return derived(images, bands, reading, footprint_of=union_footprint(images))
+    def needs(positions: tuple[int, ...]) -> list[list[int]]:
+        return by_name(images, {band, *(names[i] for i in positions)})
+
+    return derived(images, bands, reading, footprint_of=union_footprint(images), needs=needs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +17,10 @@ from gee_export.engine.pixeltype import PixelType, of_number
 from gee_export.engine.projection import WGS84, Projection
 
 __all__ = ["Band", "Image", "Pixels", "constant", "derived", "missing_band"]
+
+
+Inputs = Sequence[tuple["Image", Iterable[int]]]
+Needs = Callable[[tuple[int, ...]], Sequence[Iterable[int]]]
 
 
 @dataclass(frozen=True)
@@ -43,25 +47,19 @@ class Band:
         return replace(self, projection=projection, dimensions=dimensions)
 
 
-class _Uses:
-    """How many other images read an image: only shared ones are worth remembering."""
-
-    __slots__ = ("count",)
-
-    def __init__(self) -> None:
-        self.count = 0
-
-
 @dataclass(frozen=True, eq=False)
 class Image:
-    """An image: bands and properties now, pixels on demand. `footprint` is None where it has no end."""
+    """An image: bands and properties now, pixels on demand. `footprint` is None where it has no end.
+
+    inputs: the images, and their bands, that reading some bands reads.
+    """
 
     bands: tuple[Band, ...]
     reading: Reading = field(repr=False)
     properties: Mapping[str, Any] = field(default_factory=dict)
     id: str | None = None
     footprint_of: Callable[[], Geometry | None] = field(default=lambda: None, repr=False)
-    uses: _Uses = field(default_factory=_Uses, repr=False)
+    inputs: Callable[[tuple[int, ...]], Inputs] = field(default=lambda positions: (), repr=False)
 
     @property
     def band_names(self) -> tuple[str, ...]:
@@ -87,7 +85,7 @@ class Image:
 
     def read_at(self, geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
         """The pixels of bands by position; shared inputs are read once within one outermost read."""
-        return remembered(self.uses, self.uses.count > 1, self.reading, geobox, positions)
+        return remembered(self, geobox, positions)
 
     def positions(self, names: Sequence[str] | None) -> tuple[int, ...]:
         """Where the named bands are."""
@@ -112,13 +110,25 @@ def derived(
     properties: Mapping[str, Any] | None = None,
     image_id: str | None = None,
     footprint_of: Callable[[], Geometry | None] | None = None,
+    needs: Needs | None = None,
 ) -> Image:
-    """An image computed from others; its footprint is the first parent's unless one is given."""
-    for parent in parents:
-        parent.uses.count += 1
+    """An image computed from others; its footprint is the first parent's unless one is given.
+
+    needs: for bands of the result, the bands of each parent that they need (all of them, if not given).
+    """
+
+    def inputs(positions: tuple[int, ...]) -> Inputs:
+        found = [parent.everything for parent in parents] if needs is None else needs(positions)
+        return list(zip(parents, found, strict=True))
+
     if footprint_of is None:
         footprint_of = parents[0].footprint_of if parents else (lambda: None)
-    return Image(tuple(bands), reading, dict(properties or {}), image_id, footprint_of)
+    return Image(tuple(bands), reading, dict(properties or {}), image_id, footprint_of, inputs)
+
+
+def alike(positions: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """What a result needs whose bands are those of its one parent."""
+    return [positions]
 
 
 def missing_band(pattern: object, have: Sequence[str]) -> str:

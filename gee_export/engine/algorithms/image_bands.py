@@ -54,7 +54,12 @@ def chosen(image: Image, positions: tuple[int, ...], names: list[str] | None = N
     def reading(geobox: GeoBox, wanted: tuple[int, ...]) -> Pixels:
         return image.read_at(geobox, tuple(positions[i] for i in wanted))
 
-    return derived([image], bands, reading, properties=image.properties, image_id=image.id)
+    def needs(wanted: tuple[int, ...]) -> list[list[int]]:
+        return [[positions[i] for i in wanted]]
+
+    return derived(
+        [image], bands, reading, properties=image.properties, image_id=image.id, needs=needs
+    )
 
 
 @algorithm("Image.select")
@@ -140,6 +145,9 @@ def assembled(parents: list[Image], order: list[tuple[Image, int]], names: list[
             found |= {p: pixels.pick([k]) for k, p in enumerate(mine)}
         return join([found[p] for p in positions])
 
+    def needs(positions: tuple[int, ...]) -> list[list[int]]:
+        return [[order[p][1] for p in positions if order[p][0] is parent] for parent in parents]
+
     return derived(
         parents,
         bands,
@@ -147,6 +155,7 @@ def assembled(parents: list[Image], order: list[tuple[Image, int]], names: list[
         properties=like.properties,
         image_id=like.id,
         footprint_of=like.footprint_of,
+        needs=needs,
     )
 
 

@@ -15,7 +15,7 @@ from gee_export.engine.errors import EngineError
 from gee_export.engine.pixels import Pixels, hidden, is_uniform
 from gee_export.engine.pixeltype import NAMED, PixelType
 from gee_export.engine.registry import algorithm
-from gee_export.engine.values import Band, Image, derived
+from gee_export.engine.values import Band, Image, alike, derived
 
 _NAMES = {
     "uint8": ("Image.uint8", "Image.toUint8", "Image.byte", "Image.toByte"),
@@ -56,7 +56,7 @@ def cast_image(image: Image, kinds: Sequence[PixelType]) -> Image:
         values = (cast_array(array, kinds[i]) for i, array in zip(positions, pixels.values, strict=True))
         return Pixels(tuple(values), pixels.masks)
 
-    return derived([image], bands, reading, properties=image.properties, image_id=image.id)
+    return derived([image], bands, reading, properties=image.properties, image_id=image.id, needs=alike)
 
 
 def _caster(kind: PixelType) -> Callable[..., Image]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from odc.geo.geobox import GeoBox
@@ -100,7 +101,7 @@ def to_bands(collection: Collection) -> Image:
     order = [(image, i) for image in images for i in image.everything]
     names = [f"{index_of(image)}_{name}" for image in images for name in image.band_names]
     joined = assembled(list(images), order, names, like=images[0])
-    return Image(joined.bands, joined.reading, {}, None, stacks.union_footprint(images))
+    return replace(joined, properties={}, id=None, footprint_of=stacks.union_footprint(images))
 
 
 @algorithm("ImageCollection.combine")

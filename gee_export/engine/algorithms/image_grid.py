@@ -18,7 +18,7 @@ from gee_export.engine.pixeltype import PixelType
 from gee_export.engine.projection import WGS84, Projection, projection_of
 from gee_export.engine.rasterise import bounds_box
 from gee_export.engine.registry import algorithm
-from gee_export.engine.values import Image, derived
+from gee_export.engine.values import Image, alike, derived
 
 _MODES = ("bilinear", "bicubic")
 
@@ -45,7 +45,7 @@ def reproject(image: Image, crs: Projection, crsTransform: list | None, scale: f
         return resampling.read(source, geobox)
 
     bands = [band.on(grid) for band in image.bands]
-    return derived([image], bands, reading, properties=image.properties, image_id=image.id)
+    return derived([image], bands, reading, properties=image.properties, image_id=image.id, needs=alike)
 
 
 @algorithm("Image.setDefaultProjection")
@@ -57,7 +57,7 @@ def set_default_projection(image: Image, crs: Projection, crsTransform: list | N
 
 def _with_grid(image: Image, grid: Projection, dimensions: tuple[int, int] | None = None) -> Image:
     bands = [band.on(grid, dimensions) for band in image.bands]
-    return derived([image], bands, image.read_at, properties=image.properties, image_id=image.id)
+    return derived([image], bands, image.read_at, properties=image.properties, image_id=image.id, needs=alike)
 
 
 @algorithm("Image.resample")
@@ -75,7 +75,7 @@ def resample(image: Image, mode: str) -> Image:
         return join([parts[i] for i in positions])
 
     bands = [band if band.projection == WGS84 else band.typed(_interpolated_type(band.type)) for band in image.bands]
-    return derived([image], bands, reading, properties=image.properties, image_id=image.id)
+    return derived([image], bands, reading, properties=image.properties, image_id=image.id, needs=alike)
 
 
 def _interpolated_type(kind: PixelType) -> PixelType:

@@ -15,7 +15,7 @@ from gee_export.engine.pixels import Pixels, as_weight, blank, both, hidden, is_
 from gee_export.engine.pixeltype import FLOAT, PixelType
 from gee_export.engine.rasterise import centres_inside, covered_share
 from gee_export.engine.registry import algorithm
-from gee_export.engine.values import Image, constant, derived
+from gee_export.engine.values import Image, Needs, alike, constant, derived
 
 
 def _paired(image: Image, other: Image, position: int) -> int:
@@ -25,6 +25,15 @@ def _paired(image: Image, other: Image, position: int) -> int:
     if len(other.bands) != len(image.bands):
         raise EngineError(f"Expected 1 or {len(image.bands)} bands, got {len(other.bands)}.")
     return position
+
+
+def pairing(image: Image, *others: Image) -> Needs:
+    """What a result needs whose bands are an image's, paired with those of others."""
+
+    def needs(positions: tuple[int, ...]) -> list:
+        return [positions, *([_paired(image, other, i) for i in positions] for other in others)]
+
+    return needs
 
 
 def _read_paired(image: Image, other: Image, geobox: GeoBox, positions: tuple[int, ...]) -> list:
@@ -59,7 +68,8 @@ def remasked(image: Image, mask_of: Callable[[GeoBox, tuple[int, ...], Pixels], 
             return pixels
         return Pixels(pixels.values, tuple(mask_of(geobox, positions, pixels)))
 
-    return derived(parents, image.bands, reading, properties=image.properties, image_id=image.id)
+    needs = pairing(image, *parents[1:])
+    return derived(parents, image.bands, reading, properties=image.properties, image_id=image.id, needs=needs)
 
 
 @algorithm("Image.updateMask")
@@ -110,7 +120,7 @@ def _mask_of(image: Image) -> Image:
         return Pixels(tuple(as_weight(each) for each in masks), (valid(geobox.shape),) * len(masks))
 
     bands = [band.typed(PixelType("float", 0, 1)) for band in image.bands]
-    return derived([image], bands, reading, properties=image.properties, image_id=image.id)
+    return derived([image], bands, reading, properties=image.properties, image_id=image.id, needs=alike)
 
 
 def _with_mask(image: Image, mask: Image) -> Image:
@@ -123,7 +133,9 @@ def _with_mask(image: Image, mask: Image) -> Image:
         ]
         return Pixels(tuple(values), tuple(new))
 
-    return derived([image, mask], image.bands, reading, properties=image.properties, image_id=image.id)
+    return derived(
+        [image, mask], image.bands, reading, properties=image.properties, image_id=image.id, needs=pairing(image, mask)
+    )
 
 
 def _nearest_to_zero(kind: PixelType) -> float:
@@ -154,7 +166,7 @@ def unmask(input: Image, value: Image | None, sameFootprint: bool) -> Image:
         own, other = footprint_of(), value.footprint
         return own if sameFootprint else None if None in (own, other) else Geometry(own.lonlat.union(other.lonlat))
 
-    return derived([input, value], bands, reading, properties=input.properties, image_id=input.id, footprint_of=united)
+    return derived([input, value], bands, reading, properties=input.properties, image_id=input.id, footprint_of=united, needs=pairing(input, value))
 
 
 def _filled(band: tuple, other: tuple, inside: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
@@ -185,7 +197,9 @@ def where(input: Image, test: Image, value: Image) -> Image:
             out.append(np.where(takes, new[0, 0] if is_uniform(new) else new, values).astype(bands[i].type.dtype))
         return Pixels(tuple(out), pixels.masks)
 
-    return derived([input, test, value], bands, reading, properties=input.properties, image_id=input.id)
+    return derived(
+        [input, test, value], bands, reading, properties=input.properties, image_id=input.id, needs=pairing(input, test, value)
+    )
 
 
 @algorithm("Image.clip")
@@ -217,7 +231,7 @@ def clipped(image: Image, region: Geometry) -> Image:
         return region if own is None else Geometry(own.lonlat.intersection(region.lonlat))
 
     return derived(
-        [image], image.bands, reading, properties=image.properties, image_id=image.id, footprint_of=footprint
+        [image], image.bands, reading, properties=image.properties, image_id=image.id, footprint_of=footprint, needs=alike
     )
 
 
@@ -247,7 +261,7 @@ def remap(image: Image, from_: list, to: list, defaultValue: Any, bandName: str 
         return Pixels((np.where(found, out, kind.dtype.type(fallback)),), (old,))
 
     band = image.bands[position].typed(kind).renamed("remapped")
-    return derived([image], [band], reading, properties=image.properties, image_id=image.id)
+    return derived([image], [band], reading, properties=image.properties, image_id=image.id, needs=lambda _: [[position]])
 
 
 def _table_type(numbers: list) -> PixelType:
@@ -277,6 +291,6 @@ def normalized_difference(input: Image, bandNames: list | None) -> Image:
         return Pixels((ratio,), (both(mask, (first >= 0) & (second >= 0)),))
 
     band = input.bands[pair[0]].renamed("nd").typed(PixelType("float", -1, 1))
-    return derived([input], [band], reading)
+    return derived([input], [band], reading, needs=lambda _: [pair])
 
 

@@ -20,7 +20,7 @@ from gee_export.engine.neighborhood import window_sums
 from gee_export.engine.pixels import Pixels, as_weight, hidden, is_blank, opaque
 from gee_export.engine.reducing import Reducer
 from gee_export.engine.registry import add, algorithm
-from gee_export.engine.values import Image, derived
+from gee_export.engine.values import Image, alike, derived
 
 _STRIP_BYTES = 128 << 20
 _WEIGHTS = ("mask", "kernel", "min")
@@ -79,7 +79,10 @@ def over_neighbourhood(
         values = (pair[0].astype(bands[i].type.dtype, copy=False) for i, pair in zip(positions, pairs, strict=True))
         return Pixels(tuple(values), tuple(mask for _, mask in pairs))
 
-    return derived([image], bands, reading, properties=image.properties, image_id=image.id)
+    def needs(positions: tuple[int, ...]) -> list[set[int]]:
+        return [{i // outputs for i in positions}]
+
+    return derived([image], bands, reading, properties=image.properties, image_id=image.id, needs=needs)
 
 
 def _reduced(band: Band, reducer: Reducer, weights: Weights, weight: str, skip_masked: bool) -> list[Band]:
@@ -149,7 +152,7 @@ def convolve(image: Image, kernel: Kernel) -> Image:
         ]
         return Pixels(tuple(values for values, _ in pairs), tuple(mask for _, mask in pairs))
 
-    return derived([image], bands, reading, properties=image.properties, image_id=image.id)
+    return derived([image], bands, reading, properties=image.properties, image_id=image.id, needs=alike)
 
 
 def _convolved(band: Band, weights: Weights, dtype: np.dtype) -> Band:

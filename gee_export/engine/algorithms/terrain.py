@@ -71,7 +71,9 @@ def _terrain_band(image: Image, name: str, compute: object) -> Image:
         east, south, valid = gradients(image, position, geobox)
         return Pixels((compute(east, south).astype(np.float32),), (valid,))
 
-    return derived([image], [band], reading, properties=image.properties, image_id=image.id)
+    return derived(
+        [image], [band], reading, properties=image.properties, image_id=image.id, needs=lambda _: [[position]]
+    )
 
 
 @algorithm("Terrain.slope")
@@ -99,4 +101,6 @@ def hillshade(input: Image, azimuth: float, elevation: float) -> Image:
         light = np.sin(height) * np.cos(steep) + np.cos(height) * np.sin(steep) * np.cos(sun - faces)
         return Pixels((np.clip(light * 255, 0, 255).astype(np.uint8),), (valid,))
 
-    return derived([input], [band], reading, properties=input.properties, image_id=input.id)
+    return derived(
+        [input], [band], reading, properties=input.properties, image_id=input.id, needs=lambda _: [[position]]
+    )
