@@ -12,6 +12,7 @@ from typing import Any
 
 import pyproj
 import shapely
+from shapely.affinity import affine_transform
 from shapely.geometry.base import BaseGeometry
 
 from gee_export.engine.errors import EngineError
@@ -25,8 +26,13 @@ _ARC_SEGMENTS = 16  # per quarter circle of a buffer
 
 
 def _made(shape: BaseGeometry, crs: Projection | None, geodesic: bool | None) -> Geometry:
+    """Coordinates are pixels of the projection: an export's crsTransform and dimensions come as such a rectangle
+    (ee/image.py, _apply_crs_and_affine)."""
     code = crs.crs if crs else LONLAT
     geographic = bool(crs_of(code).geographic)
+    if crs is not None and not crs.transform.is_identity:
+        a, b, c, d, e, f = tuple(crs.transform)[:6]
+        shape = affine_transform(shape, [a, b, d, e, c, f])
     return Geometry(shape, code, geographic if geodesic is None else geodesic)
 
 
@@ -114,7 +120,8 @@ def bbox(west: float, south: float, east: float, north: float) -> Geometry:
 def multi_geometry(geometries: list, crs: Projection | None, geodesic: bool | None, maxError: Any) -> Geometry:
     """Several geometries together."""
     code = crs.crs if crs else LONLAT
-    return _made(shapely.GeometryCollection([each.in_crs(code).shape for each in geometries]), crs, geodesic)
+    whole = shapely.GeometryCollection([each.in_crs(code).shape for each in geometries])
+    return _made(whole, Projection(code), geodesic)
 
 
 def _in(geometry: Geometry, proj: Projection | None) -> Geometry:
