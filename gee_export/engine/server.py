@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from pathlib import Path
 from types import TracebackType
 
@@ -32,6 +32,7 @@ from gee_export.engine.limits import Limits
 from gee_export.engine.rest import ComputeApi
 from gee_export.engine.taskroutes import TaskRoutes
 from gee_export.engine.tasks import TaskStore
+from gee_export.engine.threads import Closed, DaemonThreads
 from gee_export.engine.wire import Call, FileSlice, Reply, Route
 
 ADDRESS = "127.0.0.1"
@@ -100,8 +101,8 @@ class LocalEngine:
         if self._server is None or self._thread is None:
             return
         self._server.should_exit = True
+        self._app.close()  # first, so that requests waiting for a thread are answered and not waited for
         self._thread.join(timeout=10)
-        self._app.close()
         self._server = self._thread = None
 
     def _wait_until_started(self) -> None:
@@ -125,8 +126,8 @@ class Application:
         self._home = home
         self._limits = limits
         self._computing = 0  # requests under way; only the event loop's thread touches it
-        self._pixel_threads = ThreadPoolExecutor(workers, thread_name_prefix="isamap-pixels")
-        self._io_threads = ThreadPoolExecutor(IO_THREADS, thread_name_prefix="isamap-io")
+        self._pixel_threads = DaemonThreads(workers, "isamap-pixels")
+        self._io_threads = DaemonThreads(IO_THREADS, "isamap-io")
         self._storage = StorageApi(home)
         assets = AssetStore(home)
         stack = CatalogStack([assets, catalog])
@@ -151,8 +152,8 @@ class Application:
     def close(self) -> None:
         """Ends the threads; what waits in them is dropped."""
         self._tasks.close()
-        self._pixel_threads.shutdown(wait=False, cancel_futures=True)
-        self._io_threads.shutdown(wait=False, cancel_futures=True)
+        self._pixel_threads.shutdown()
+        self._io_threads.shutdown()
 
     def _endpoint(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
@@ -186,7 +187,10 @@ class Application:
 
     async def _in_thread(self, threads: Executor, route: Route, call: Call, request: Request) -> Reply:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(threads, _answered, route, call, dict(request.path_params))
+        try:
+            return await loop.run_in_executor(threads, _answered, route, call, dict(request.path_params))
+        except (asyncio.CancelledError, Closed):
+            return Reply.error(503, "The local engine is stopping.")
 
     async def _to_storage(self, request: Request) -> Response:
         loop = asyncio.get_running_loop()

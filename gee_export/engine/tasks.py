@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from gee_export.engine.assets import now
 from gee_export.engine.errors import EngineError
 from gee_export.engine.home import Home, held, hold, locked, read_json, write_json
 from gee_export.engine.limits import CONCURRENT_EXPORTS, Limits
+from gee_export.engine.threads import DaemonThreads
 
 METADATA_TYPE = "type.googleapis.com/google.earthengine.v1alpha.OperationMetadata"
 PROGRESS_SECONDS = 0.5  # between two notes of progress on disk
@@ -73,7 +74,7 @@ class TaskStore:
         self._home = home
         self._limits = limits
         self._owner = f"{os.getpid()}-{secrets.token_hex(6)}"
-        self._threads = ThreadPoolExecutor(CONCURRENT_EXPORTS, thread_name_prefix="isamap-task")
+        self._threads = DaemonThreads(CONCURRENT_EXPORTS, "isamap-task")
         self._futures: dict[str, Future[None]] = {}
         self._stopping = threading.Event()
         self._life = ExitStack()
@@ -86,7 +87,8 @@ class TaskStore:
             known = self._read(operation)
             if known is not None:
                 return _public(known)
-            waiting = sum(not future.running() and not future.done() for future in self._futures.values())
+            self._futures = {name: future for name, future in self._futures.items() if not future.done()}
+            waiting = sum(not future.running() for future in self._futures.values())
             self._limits.check_queue(waiting)
             record = self._new_record(operation, submission)
             self._write(operation, record)
@@ -154,7 +156,7 @@ class TaskStore:
     def close(self) -> None:
         """Ends the queue: what has not ended is recorded as failed."""
         self._stopping.set()
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._threads.shutdown()
         self._life.close()
         for operation in self._futures:
             self._read(operation)  # finds its owner gone
