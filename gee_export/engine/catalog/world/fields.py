@@ -19,7 +19,7 @@ WATER_FLOOR_M = -100.0  # the water field is cut there, so that far water need n
 _TOWN_CELL_M = 6400.0
 # Score at which a place was built up in 2020, and how much the score falls each year before and after (world.md 4:
 # 3.5 % of the built area a year to 2020, 2 % after; fitted on region wuhan).
-BUILT_2020, FALL_BEFORE, FALL_AFTER = 0.125, 0.0060, 0.0036
+BUILT_2020, FALL_BEFORE, FALL_AFTER = 0.095, 0.0060, 0.0036
 
 
 @compiled

@@ -158,3 +158,17 @@ class Products:
         kept = sieve(rough, errors.least) if errors.least > 1 else rough
         grown = grow(kept, errors.growth)
         return np.ascontiguousarray(grown[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN])
+
+
+@compiled
+def _waves(height, width, seed, row0, col0):
+    out = np.empty((height, width), np.float32)
+    for row in range(height):
+        for col in range(width):
+            out[row, col] = smooth(seed, (col0 + col) / 8.0, (row0 + row) / 8.0)
+    return out
+
+
+def waves(cut: Cut, seed: np.uint64) -> np.ndarray:
+    """Smooth numbers in [-1, 1] over any pixels: float32 [row, column]."""
+    return _waves(cut.height, cut.width, seed, cut.row, cut.col)

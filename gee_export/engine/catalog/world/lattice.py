@@ -49,22 +49,28 @@ class Cut:
         in_cols = (cols >= self.col) & (cols < self.col + self.width)
         return in_rows[:, None] & in_cols[None, :]
 
+    def around(self, margin: int) -> Cut:
+        """The cut with `margin` more of its pixels on every side."""
+        m = margin
+        return Cut(self.epsg, self.row - m, self.col - m, self.height + 2 * m, self.width + 2 * m, self.step_m)
+
     def tiles(self) -> Iterator[tuple[int, int, tuple[slice, slice], tuple[slice, slice]]]:
-        """World tiles under a cut of 10-m pixels: column, row, the part of the cut, the part of the tile."""
-        for row in range(self.row // TILE, (self.row + self.height - 1) // TILE + 1):
-            for col in range(self.col // TILE, (self.col + self.width - 1) // TILE + 1):
-                top, left = max(row * TILE, self.row), max(col * TILE, self.col)
-                low = min((row + 1) * TILE, self.row + self.height)
-                right = min((col + 1) * TILE, self.col + self.width)
+        """World tiles under a cut of 10-m or 1-m pixels: column, row, the part of the cut, the part of the tile."""
+        side = TILE * STEP_M // self.step_m
+        for row in range(self.row // side, (self.row + self.height - 1) // side + 1):
+            for col in range(self.col // side, (self.col + self.width - 1) // side + 1):
+                top, left = max(row * side, self.row), max(col * side, self.col)
+                low = min((row + 1) * side, self.row + self.height)
+                right = min((col + 1) * side, self.col + self.width)
                 yield (
                     col, row,
                     (slice(top - self.row, low - self.row), slice(left - self.col, right - self.col)),
-                    (slice(top - row * TILE, low - row * TILE), slice(left - col * TILE, right - col * TILE)),
+                    (slice(top - row * side, low - row * side), slice(left - col * side, right - col * side)),
                 )  # fmt: skip
 
 
 def mosaic(cut: Cut, tile: Callable[[int, int], np.ndarray]) -> np.ndarray:
-    """The cut of 10-m pixels put together from tiles [..., 128, 128] that `tile(column, row)` gives."""
+    """The cut put together from world tiles [..., row, column] that `tile(column, row)` gives."""
     out = None
     for col, row, here, there in cut.tiles():
         part = tile(col, row)

@@ -237,9 +237,7 @@ class Sentinel1:
         valid = place.valid
         if not valid.any():
             return np.full((len(names), cut.height, cut.width), radar.FLOOR, np.float32), valid
-        around = Cut(
-            cut.epsg, cut.row - radar.MARGIN, cut.col - radar.MARGIN, cut.height + 2 * radar.MARGIN, cut.width + 2 * radar.MARGIN
-        )
+        around = cut.around(radar.MARGIN)
         angle = lambda col, row: _tile_angle(taken, col, row, cut.epsg)  # noqa: E731
         land = self.backscatter.land(around, taken.day.year, taken.day.month, taken.beam.heading_deg, angle)
         out = np.stack([self._band(name, land, taken, cut, place) for name in names])

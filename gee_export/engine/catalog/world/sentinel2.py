@@ -147,6 +147,8 @@ class Sentinel2:
             values = np.stack([both[name] for name in names])
         else:
             values = self.camera.bands(names, cut, scene.overpass)
+            if all(name in _BYTES for name in names):
+                values = values.astype(np.uint8)
         masks = np.broadcast_to(valid, values.shape).copy()
         if "QA60" in names and _QA60_GAP[0] <= scene.moment.date() < _QA60_GAP[1]:
             masks[names.index("QA60")] = False

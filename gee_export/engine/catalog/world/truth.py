@@ -13,7 +13,7 @@ from gee_export.engine.catalog.world.compiled import compiled
 from gee_export.engine.catalog.world.fields import hill_at, lake_at, land_at, river_at, score_at, urban_at, year_built
 from gee_export.engine.catalog.world.materials import pack, to_byte
 from gee_export.engine.catalog.world.noise import derive, draw, seed_of, smooth
-from gee_export.engine.catalog.world.plane import lonlat_of_utm, plane_at, plane_nodes, plane_of
+from gee_export.engine.catalog.world.plane import plane_at, plane_nodes
 
 TILE_M = 1280
 SIDE = TILE_M + 1  # one more row and column, so that walls on the tile's edge are seen
@@ -74,7 +74,7 @@ def _country(canvas, facing, q, key, x, y, form, hill, shore):
     else:
         mixture = 0.5 + 0.5 * smooth(_S_CROP, x / 2600.0, y / 2600.0) - 0.8 * form[3]
         country.fields(canvas, q, key, mixture)
-        if draw(key, 54) < 0.30:
+        if draw(key, 54) < 0.34:
             country.village(canvas, facing, q, key, 22)
 
 

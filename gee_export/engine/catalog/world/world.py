@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
 from gee_export.engine.catalog import AssetInfo, BoundsWSEN, SourceImage
-from gee_export.engine.catalog.world import passes
+from gee_export.engine.catalog.world import annual, passes, terrain, truths
+from gee_export.engine.catalog.world.annual import EsriYearly
 from gee_export.engine.catalog.world.backscatter import Backscatter
+from gee_export.engine.catalog.world.dynamic import DynamicWorld
+from gee_export.engine.catalog.world.fine import Canvases
 from gee_export.engine.catalog.world.fractions import CellCache
 from gee_export.engine.catalog.world.ground import Ground
 from gee_export.engine.catalog.world.labels import Products
@@ -15,33 +18,57 @@ from gee_export.engine.catalog.world.maps import WorldCover
 from gee_export.engine.catalog.world.optical import Camera
 from gee_export.engine.catalog.world.sentinel1 import Sentinel1
 from gee_export.engine.catalog.world.sentinel2 import Sentinel2
+from gee_export.engine.catalog.world.terrain import Glo30
+from gee_export.engine.catalog.world.truths import Truths
 
-_CELL_TILES, _GROUND_TILES, _RADAR_TILES = 640, 1600, 300  # about 240, 105 and 80 MB
-_LABEL_TILES = 1500  # 25 MB
-
-
-_FAR_MS = 4_102_444_800_000  # the year 2100
+# World tiles kept: about 240, 105, 80, 25 and 65 MB when full.
+_CELL_TILES, _GROUND_TILES, _RADAR_TILES, _LABEL_TILES, _CANVASES = 640, 1600, 300, 1500, 10
+_EPOCH, _END = date(1970, 1, 1), date(2100, 1, 1)
+_EVERYWHERE = (-180.0, -80.0, 180.0, 84.0)
 
 
 class World:
-    """Simulated collections and images under Earth Engine's ids. Every image carries simulated = 1."""
+    """Simulated collections and images under Earth Engine's ids. Every image carries simulated = 1.
+
+    One world may be read from many threads; it keeps what it drew, within fixed limits.
+    """
 
     def __init__(self) -> None:
         cells = CellCache(_CELL_TILES)
-        optical = Sentinel2(Camera(cells, Ground(cells, _GROUND_TILES)))
-        radar = Sentinel1(Backscatter(cells, _RADAR_TILES))
-        covers = WorldCover(Products(cells, _LABEL_TILES))
-        self._collections = {key: source for source in (optical, radar, covers) for key in source.ids}
+        products = Products(cells, _LABEL_TILES)
+        sources = (
+            Sentinel2(Camera(cells, Ground(cells, _GROUND_TILES))),
+            Sentinel1(Backscatter(cells, _RADAR_TILES)),
+            DynamicWorld(products),
+            WorldCover(products),
+            EsriYearly(products),
+            Glo30(),
+            Truths(cells, Canvases(_CANVASES)),
+        )
+        self._collections = {key: source for source in sources for key in source.ids}
+        self._singles: dict[str, Callable[[], SourceImage]] = {
+            terrain.SRTM: terrain.srtm,
+            annual.GAIA: lambda: annual.gaia(cells),
+        }
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Every collection and single image, sorted."""
+        return tuple(sorted([*self._collections, *self._singles]))
 
     def describe(self, asset_id: str) -> AssetInfo | None:
         """What an id is, or None where the world does not hold it."""
         if asset_id in self._collections:
             return AssetInfo(asset_id, "IMAGE_COLLECTION", {"simulated": 1})
+        if asset_id in (truths.HOME, truths.HOME.rpartition("/")[0]):
+            return AssetInfo(asset_id, "FOLDER", {})
         image = self.image(asset_id)
         return None if image is None else AssetInfo(asset_id, "IMAGE", image.properties)
 
     def image(self, image_id: str) -> SourceImage | None:
         """One image, or None."""
+        if image_id in self._singles:
+            return self._singles[image_id]()
         collection_id, _, index = image_id.rpartition("/")
         source = self._collections.get(collection_id)
         return None if source is None else source.image(collection_id, index)
@@ -49,16 +76,25 @@ class World:
     def images(
         self, collection_id: str, start_ms: int | None, end_ms: int | None, bounds_wsen: BoundsWSEN | None
     ) -> Sequence[SourceImage]:
-        """A collection's images that begin in [start_ms, end_ms) and touch the bounds, in order of time then index."""
+        """A collection's images that begin in [start_ms, end_ms) and touch the bounds, in order of time then index.
+
+        ValueError where the collection has scenes without end (Sentinel-1 and -2 and what follows them, the tiles of
+        GLO-30, the yearly images by zone) and no bounds, or no period where one is needed, are given.
+        """
         source = self._collections.get(collection_id)
         if source is None:
-            raise ValueError(f"collection {collection_id!r} is not in the simulated world")
-        if isinstance(source, WorldCover):
-            start_ms, end_ms, bounds_wsen = start_ms or 0, end_ms or _FAR_MS, bounds_wsen or (-180, -90, 180, 90)
-        if start_ms is None or end_ms is None or bounds_wsen is None:
-            raise ValueError(
-                f"collection {collection_id!r} of the simulated world has no end: filter it by date and by bounds"
-            )
-        first, last = passes.day_of(start_ms) - timedelta(days=1), passes.day_of(end_ms)
-        found = source.images(collection_id, first, min(last, date(2100, 1, 1)), bounds_wsen)
-        return [image for image in found if start_ms <= image.properties["system:time_start"] < end_ms]
+            raise ValueError(f"collection {collection_id!r} is not in the simulated world; it holds {', '.join(self.ids)}")
+        timeless = isinstance(source, WorldCover | Glo30 | Truths | EsriYearly)
+        if not timeless and (start_ms is None or end_ms is None):
+            raise ValueError(f"collection {collection_id!r} of the simulated world has no end: filter it by date")
+        if bounds_wsen is None and not isinstance(source, WorldCover):
+            raise ValueError(f"collection {collection_id!r} of the simulated world has no end: filter it by bounds")
+        first = _EPOCH if start_ms is None else passes.day_of(start_ms) - timedelta(days=1)
+        last = _END if end_ms is None else min(passes.day_of(end_ms), _END)
+        found = source.images(collection_id, first, last, bounds_wsen or _EVERYWHERE)
+        return [image for image in found if _begins(image, start_ms, end_ms)]
+
+
+def _begins(image: SourceImage, start_ms: int | None, end_ms: int | None) -> bool:
+    at = image.properties["system:time_start"]
+    return (start_ms is None or at >= start_ms) and (end_ms is None or at < end_ms)
