@@ -196,7 +196,7 @@ def test_an_existing_asset_needs_overwrite(bucket, name):
 
 def test_the_parent_must_exist(bucket, name):
     uri = upload(bucket, f"{name}.tif", np.ones((1, 4, 4), "uint8"))
-    with pytest.raises(ee.EEException, match="Parent asset .* does not exist"):
+    with pytest.raises(ee.EEException, match=r"Parent asset .* does not exist"):
         run(manifest(f"absent/{name}", uri))
 
 
