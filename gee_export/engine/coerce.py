@@ -156,7 +156,7 @@ def to_error_margin(value: Any) -> ErrorMargin | None:
 
 
 def to_integer(value: Any) -> int | None:
-    if isinstance(value, str) or isinstance(value, list | dict):
+    if isinstance(value, str | list | dict):
         return None
     return int(value)
 

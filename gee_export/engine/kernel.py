@@ -69,7 +69,11 @@ def normalised(weights: np.ndarray, normalize: bool, magnitude: float) -> np.nda
 
 
 def drawn(
-    radius: float, units: str, normalize: bool, magnitude: float, weigh: Callable[[np.ndarray, np.ndarray, float], np.ndarray]
+    radius: float,
+    units: str,
+    normalize: bool,
+    magnitude: float,
+    weigh: Callable[[np.ndarray, np.ndarray, float], np.ndarray],
 ) -> Kernel:
     """A kernel of a radius; weigh gives the weight at column and row offsets (pixels) for the radius in pixels."""
     in_metres = metres(units)
@@ -78,7 +82,7 @@ def drawn(
 
     def draw(step: float) -> Weights:
         reach = radius / step
-        side = max(int(math.floor(reach + 1e-9)), 0)
+        side = max(math.floor(reach + 1e-9), 0)
         y, x = np.mgrid[-side : side + 1, -side : side + 1].astype(float)
         return Weights(normalised(weigh(x, y, reach), normalize, magnitude), side, side)
 

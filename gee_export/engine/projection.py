@@ -14,6 +14,7 @@ from odc.geo.geobox import GeoBox
 
 from gee_export.engine.errors import EngineError
 
+_ONE = Affine.identity()
 METRES_PER_DEGREE = 111319.49079327357  # of the equator of WGS84, as Earth Engine's nominalScale of EPSG:4326 gives
 
 
@@ -37,7 +38,7 @@ class Projection:
     """crs is a code such as EPSG:32650 (or WKT); transform maps (column, row) to coordinates."""
 
     crs: str
-    transform: Affine = Affine.identity()
+    transform: Affine = _ONE
 
     @cached_property
     def is_geographic(self) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-
 from gee_export.engine.accumulate import Accumulator
 from gee_export.engine.errors import EngineError
 from gee_export.engine.pixeltype import PixelType

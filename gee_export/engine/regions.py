@@ -41,9 +41,7 @@ class Grid:
                 yield self.projection.geobox(height, width, row=row, col=col)
 
 
-def working_projection(
-    image: Image, crs: Projection | None, transform: list | None, scale: float | None
-) -> Projection:
+def working_projection(image: Image, crs: Projection | None, transform: list | None, scale: float | None) -> Projection:
     """The projection to reduce in: the image's own unless one is given; a scale without crs rescales the native one.
 
     guides/reducers_reduce_region: composites without a scale cannot be aggregated sensibly, so the caller must say one.
@@ -78,7 +76,9 @@ def grid_over(region: Geometry, projection: Projection, most_pixels: float, best
                 "for your computation; set 'bestEffort' to true to aggregate at whatever scale results in 'maxPixels' "
                 "total pixels; or both."
             )
-        projection = Projection(projection.crs, projection.transform * Affine.scale(math.sqrt(count / most_pixels) * 1.001))
+        projection = Projection(
+            projection.crs, projection.transform * Affine.scale(math.sqrt(count / most_pixels) * 1.001)
+        )
 
 
 def _cover(region: Geometry, projection: Projection) -> Grid:

@@ -43,7 +43,9 @@ class Algorithm:
                 value = parameter.default
             if value is None and parameter.required:
                 raise EngineError(f"Parameter '{parameter.name}' is required and may not be null.")
-            complete[_python_name(parameter.name)] = coerced(value, parameter.type, f"{name}, argument '{parameter.name}'")
+            complete[_python_name(parameter.name)] = coerced(
+                value, parameter.type, f"{name}, argument '{parameter.name}'"
+            )
         return complete
 
 

@@ -144,8 +144,10 @@ def _below(values: np.ndarray, mask: np.ndarray, lower: np.ndarray, lower_mask: 
     if is_blank(mask):
         return lower.astype(values.dtype, copy=False), lower_mask
     top = mask != 0
-    merged = np.where(top, mask, lower_mask) if mask.dtype == lower_mask.dtype else np.where(
-        top, mask.astype(np.float32), lower_mask.astype(np.float32)
+    merged = (
+        np.where(top, mask, lower_mask)
+        if mask.dtype == lower_mask.dtype
+        else np.where(top, mask.astype(np.float32), lower_mask.astype(np.float32))
     )
     return np.where(top, values, lower).astype(values.dtype, copy=False), merged
 

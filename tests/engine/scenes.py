@@ -55,7 +55,9 @@ class Scene:
         bands = tuple(SourceBand(name, dtype, self.grid_of(step)) for name, (dtype, step) in self.bands.items())
         index = self.id.rsplit("/", 1)[-1]
         west, south, east, north = self.grid.geographic_extent.boundingbox
-        return SourceImage(self.id, bands, {"system:index": index, **self.properties}, box(west, south, east, north), self.read)
+        return SourceImage(
+            self.id, bands, {"system:index": index, **self.properties}, box(west, south, east, north), self.read
+        )
 
     def read(self, names: tuple[str, ...], geobox: GeoBox) -> tuple[np.ndarray, np.ndarray]:
         self.reads.append((names, tuple(geobox.shape)))
@@ -110,7 +112,13 @@ def utm(height: int, width: int, *, left: float = 300_000, top: float = 3_400_00
 
 def month(dates: int, grid: GeoBox) -> Scenes:
     """Sentinel-2 scenes with cloud scores, Sentinel-1 scenes and a class map over a grid."""
-    optical = {"B2": ("uint16", 10), "B3": ("uint16", 10), "B4": ("uint16", 10), "B8": ("uint16", 10), "B11": ("uint16", 20)}
+    optical = {
+        "B2": ("uint16", 10),
+        "B3": ("uint16", 10),
+        "B4": ("uint16", 10),
+        "B8": ("uint16", 10),
+        "B11": ("uint16", 20),
+    }
     scenes = []
     for i in range(dates):
         when = {"system:time_start": JUNE_MS + 2 * i * DAY_MS, "CLOUDY_PIXEL_PERCENTAGE": 10.0 * i}

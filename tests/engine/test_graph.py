@@ -49,7 +49,7 @@ def test_unknown_algorithms_are_refused_before_pixels_and_by_name():
     scene = Scene("C/a", GRID, {"x": ("uint16", 10)})
     mean = ee.Image("C/a").reduceRegion(ee.Reducer.mean(), ee.Geometry.Point([114.9, 30.6]), 10)
     both = ee.List([mean, ee.Image("C/a").unmix([[1.0]])])
-    with pytest.raises(EngineError, match="Image.unmix"):
+    with pytest.raises(EngineError, match=r"Image\.unmix"):
         value(both, Scenes((scene,)))
     assert scene.reads == []
 

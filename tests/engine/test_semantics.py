@@ -113,7 +113,7 @@ def test_bands_pair_by_order_and_one_band_goes_with_all():
 
 
 def test_images_of_different_band_counts_do_not_pair():
-    with pytest.raises(EngineError, match="Image.add"):
+    with pytest.raises(EngineError, match=r"Image\.add"):
         value(ee.Image([1, 2, 3]).add(ee.Image([1, 2])))
 
 
@@ -123,9 +123,7 @@ def test_comparisons_are_boolean_and_powers_are_not_whole():
     assert kind(stored().select("x").pow(2))["precision"] in ("float", "double")
 
 
-@pytest.mark.parametrize(
-    "left, right, precision", [(1, 2, "int"), (1, 2.5, "double")]
-)
+@pytest.mark.parametrize("left, right, precision", [(1, 2, "int"), (1, 2.5, "double")])
 def test_the_type_is_the_union_of_the_inputs(left, right, precision):
     """D guides/image_math: the type of the output pixels is the union of the input types."""
     assert info(ee.Image.constant(left).add(right))["bands"][0]["data_type"]["precision"] == precision
@@ -239,7 +237,10 @@ def test_casts_of_numbers_are_bounded():
     assert info(ee.Number(3.9).toInt()) == 3
 
 
-@pytest.mark.parametrize("given, cast, expected", [(300.7, "toUint8", 255), (-5, "toUint8", 0), (3.9, "toInt", 3), (-3.9, "toInt16", -3), (1e12, "toInt", 2**31 - 1)])
+@pytest.mark.parametrize(
+    "given, cast, expected",
+    [(300.7, "toUint8", 255), (-5, "toUint8", 0), (3.9, "toInt", 3), (-3.9, "toInt16", -3), (1e12, "toInt", 2**31 - 1)],
+)
 def test_casts_of_images_are_bounded(given, cast, expected):
     """Assumption of engine.md section 5: image casts follow the documented casts of numbers."""
     assert number(getattr(ee.Image(given), cast)()) == expected
@@ -288,7 +289,9 @@ def test_too_many_pixels_are_refused_in_earth_engines_words():
     """D guides/debugging: Too many pixels in the region ... maxPixels; bestEffort takes a larger scale."""
     image = ee.Image(1).setDefaultProjection("EPSG:32650", [10, 0, 300000, 0, -10, 3400000])
     area = ee.Geometry.Rectangle([300000, 3399000, 301000, 3400000], "EPSG:32650", False)
-    with pytest.raises(EngineError, match="Too many pixels in the region. Found 10000, but maxPixels allows only 100."):
+    with pytest.raises(
+        EngineError, match=r"Too many pixels in the region\. Found 10000, but maxPixels allows only 100\."
+    ):
         value(image.reduceRegion(ee.Reducer.count(), area, 10, maxPixels=100))
     assert info(image.reduceRegion(ee.Reducer.count(), area, 10, maxPixels=100, bestEffort=True))["constant"] <= 100
 
@@ -338,5 +341,7 @@ def test_clip_to_bounds_and_scale_puts_the_origin_on_multiples_of_the_scale():
     """D guides/exporting_images: with a scale alone, the translation is a multiple of the scale."""
     area = ee.Geometry.Rectangle([300003, 3399941, 300057, 3399997], "EPSG:32650", False)
     image = ee.Image(1).setDefaultProjection("EPSG:32650", [10, 0, 5, 0, -10, 5])
-    band = info(ee.Image(ee.ApiFunction.lookup("Image.clipToBoundsAndScale").call(image, area, None, None, None, 10)))["bands"][0]
+    band = info(ee.Image(ee.ApiFunction.lookup("Image.clipToBoundsAndScale").call(image, area, None, None, None, 10)))[
+        "bands"
+    ][0]
     assert band["crs_transform"] == [10, 0, 300000, 0, -10, 3400000] and band["dimensions"] == [6, 6]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from gee_export.engine.coerce import to_element, union_of
 from gee_export.engine.errors import EngineError
@@ -23,6 +26,8 @@ from gee_export.engine.features import (
 )
 from gee_export.engine.geometry import Geometry
 from gee_export.engine.projection import Projection
+from gee_export.engine.reducing import Reducer
+from gee_export.engine.regions import plain
 from gee_export.engine.registry import add, algorithm
 
 
@@ -30,7 +35,9 @@ from gee_export.engine.registry import add, algorithm
 def collection(features: list) -> Collection:
     """A collection of elements; those without system:index get their position."""
     elements = [to_element(feature) for feature in features]
-    return collection_of([each if index_of(each) is not None else with_index(each, str(i)) for i, each in enumerate(elements)])
+    return collection_of(
+        [each if index_of(each) is not None else with_index(each, str(i)) for i, each in enumerate(elements)]
+    )
 
 
 @algorithm("Collection.filter")
@@ -258,3 +265,33 @@ for _name, _finish in _AGGREGATES.items():
 def feature(geometry: Geometry | None, metadata: dict, geometryKey: str | None) -> Feature:
     """A geometry with properties."""
     return Feature(geometry, dict(metadata))
+
+
+@algorithm("Collection.reduceColumns")
+def reduce_columns(
+    collection: Collection, reducer: Reducer, selectors: list, weightSelectors: list | None
+) -> dict[str, Any]:
+    """The reducer's outputs over the values of properties; elements that lack one are left out."""
+    columns = [[get_property(element, name) for name in selectors] for element in collection.elements]
+    rows = [row for row in columns if all(isinstance(value, int | float) for value in row)]
+    running = reducer.over(len(selectors)).start()
+    if rows:
+        values = np.array(rows, float)
+        whole = np.ones(len(values), bool)
+        running.add([(values[:, i], whole) for i in range(values.shape[1])])
+    return dict(zip(reducer.outputs, (plain(*output) for output in running.result()), strict=True))
+
+
+@algorithm("Collection.randomColumn")
+def random_column(collection: Collection, columnName: str, seed: int, distribution: str, rowKeys: list) -> Collection:
+    """Each element with a number drawn from its row keys and the seed; not the numbers that Google's servers draw."""
+    if distribution not in ("uniform", "normal"):
+        raise EngineError(f"Unknown distribution '{distribution}'. Use 'uniform' or 'normal'.")
+
+    def drawn(element: Element) -> float:
+        source = random.Random(repr((seed, [get_property(element, key) for key in rowKeys])))
+        return source.random() if distribution == "uniform" else source.gauss(0, 1)
+
+    return collection.of(
+        lambda: [each.with_properties({**each.properties, columnName: drawn(each)}) for each in collection.elements]
+    )

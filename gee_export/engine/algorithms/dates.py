@@ -43,7 +43,7 @@ def date_of(moment: datetime) -> Date:
 def _unit(unit: str) -> str:
     name = unit.removesuffix("s")
     if name not in _UNITS:
-        raise EngineError(f"Unknown unit '{unit}'. Use one of: 'year', 'month', 'week', 'day', 'hour', 'minute', 'second'.")
+        raise EngineError(f"Unknown unit '{unit}'. Use one of: {', '.join(_UNITS)}.")
     return name
 
 

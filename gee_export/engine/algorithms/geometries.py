@@ -85,9 +85,7 @@ def multi_line_string(coordinates: list, crs: Projection | None, geodesic: bool 
 
 
 @algorithm("GeometryConstructors.Polygon")
-def polygon(
-    coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any, evenOdd: bool
-) -> Geometry:
+def polygon(coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any, evenOdd: bool) -> Geometry:
     """An area within rings of points."""
     return _made(_polygon(_rings(coordinates)), crs, geodesic)
 
@@ -167,7 +165,9 @@ def centroid(geometry: Geometry, proj: Projection | None) -> Geometry:
 _SHAPES: dict[str, Callable[[Geometry, Projection | None], Geometry]] = {
     "bounds": bounds,
     "centroid": centroid,
-    "dissolve": lambda geometry, proj: replace(_in(geometry, proj), shape=shapely.unary_union(_in(geometry, proj).shape)),
+    "dissolve": lambda geometry, proj: replace(
+        _in(geometry, proj), shape=shapely.unary_union(_in(geometry, proj).shape)
+    ),
     "convexHull": lambda geometry, proj: replace(_in(geometry, proj), shape=_in(geometry, proj).shape.convex_hull),
 }
 _MEASURES: dict[str, Callable[[Geometry, Projection | None], float]] = {
@@ -255,9 +255,7 @@ def buffer(geometry: Geometry, distance: float, maxError: ErrorMargin | None, pr
 
 
 @algorithm("Feature.buffer")
-def buffer_feature(
-    feature: Element, distance: float, maxError: ErrorMargin | None, proj: Projection | None
-) -> Feature:
+def buffer_feature(feature: Element, distance: float, maxError: ErrorMargin | None, proj: Projection | None) -> Feature:
     """A feature whose geometry is grown by a distance."""
     return Feature(buffered(geometry_of(feature), distance, proj), feature.properties, feature.id)
 

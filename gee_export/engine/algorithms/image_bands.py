@@ -57,9 +57,7 @@ def chosen(image: Image, positions: tuple[int, ...], names: list[str] | None = N
     def needs(wanted: tuple[int, ...]) -> list[list[int]]:
         return [[positions[i] for i in wanted]]
 
-    return derived(
-        [image], bands, reading, properties=image.properties, image_id=image.id, needs=needs
-    )
+    return derived([image], bands, reading, properties=image.properties, image_id=image.id, needs=needs)
 
 
 @algorithm("Image.select")
@@ -104,7 +102,9 @@ def rename(input: Image, names: list) -> Image:
 def regexp_rename(input: Image, regex: str, replacement: str, all: bool) -> Image:
     """Band names with matches of a regular expression replaced ($1 names a group)."""
     pattern = re.sub(r"\$(\d+)", r"\\\1", replacement)
-    return chosen(input, input.everything, [re.sub(regex, pattern, name, 0 if all else 1) for name in input.band_names])
+    return chosen(
+        input, input.everything, [re.sub(regex, pattern, name, count=0 if all else 1) for name in input.band_names]
+    )
 
 
 @algorithm("Image.addBands")

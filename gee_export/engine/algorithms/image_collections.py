@@ -161,5 +161,3 @@ def _masked_bands(names: Sequence[str], like: Image) -> Image | None:
         return Pixels(tuple(values for values, _ in pairs), tuple(mask for _, mask in pairs))
 
     return derived([], bands, reading)
-
-

@@ -146,9 +146,7 @@ def _covering(native: Projection, bounds: tuple[float, float, float, float]) -> 
 
 
 @algorithm("Image.geometry")
-def geometry(
-    feature: Image, maxError: ErrorMargin | None, proj: Projection | None, geodesics: bool | None
-) -> Geometry:
+def geometry(feature: Image, maxError: ErrorMargin | None, proj: Projection | None, geodesics: bool | None) -> Geometry:
     """The footprint; the whole Earth for constants."""
     found = geometry_of(feature) or everywhere()
     if proj is not None:

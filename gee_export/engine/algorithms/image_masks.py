@@ -11,7 +11,18 @@ from odc.geo.geobox import GeoBox
 from gee_export.engine.coerce import to_geometry
 from gee_export.engine.errors import EngineError
 from gee_export.engine.geometry import Geometry
-from gee_export.engine.pixels import Pixels, as_weight, blank, both, hidden, is_blank, is_uniform, is_valid, opaque, valid
+from gee_export.engine.pixels import (
+    Pixels,
+    as_weight,
+    blank,
+    both,
+    hidden,
+    is_blank,
+    is_uniform,
+    is_valid,
+    opaque,
+    valid,
+)
 from gee_export.engine.pixeltype import FLOAT, PixelType
 from gee_export.engine.rasterise import centres_inside, covered_share
 from gee_export.engine.registry import algorithm
@@ -148,7 +159,9 @@ def _nearest_to_zero(kind: PixelType) -> float:
 def unmask(input: Image, value: Image | None, sameFootprint: bool) -> Image:
     """Masked pixels replaced by another image's values and masks; outside the footprint only if it may grow."""
     value = value or constant([0])
-    bands = [band.typed(band.type.union(value.bands[_paired(input, value, i)].type)) for i, band in enumerate(input.bands)]
+    bands = [
+        band.typed(band.type.union(value.bands[_paired(input, value, i)].type)) for i, band in enumerate(input.bands)
+    ]
     footprint_of = input.footprint_of
 
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
@@ -166,7 +179,15 @@ def unmask(input: Image, value: Image | None, sameFootprint: bool) -> Image:
         own, other = footprint_of(), value.footprint
         return own if sameFootprint else None if None in (own, other) else Geometry(own.lonlat.union(other.lonlat))
 
-    return derived([input, value], bands, reading, properties=input.properties, image_id=input.id, footprint_of=united, needs=pairing(input, value))
+    return derived(
+        [input, value],
+        bands,
+        reading,
+        properties=input.properties,
+        image_id=input.id,
+        footprint_of=united,
+        needs=pairing(input, value),
+    )
 
 
 def _filled(band: tuple, other: tuple, inside: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
@@ -185,7 +206,9 @@ def _filled(band: tuple, other: tuple, inside: np.ndarray, dtype: np.dtype) -> t
 @algorithm("Image.where")
 def where(input: Image, test: Image, value: Image) -> Image:
     """value where test is not 0, else input; where test, value or input is masked, the input."""
-    bands = [band.typed(band.type.union(value.bands[_paired(input, value, i)].type)) for i, band in enumerate(input.bands)]
+    bands = [
+        band.typed(band.type.union(value.bands[_paired(input, value, i)].type)) for i, band in enumerate(input.bands)
+    ]
 
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
         pixels = input.read_at(geobox, positions)
@@ -198,7 +221,12 @@ def where(input: Image, test: Image, value: Image) -> Image:
         return Pixels(tuple(out), pixels.masks)
 
     return derived(
-        [input, test, value], bands, reading, properties=input.properties, image_id=input.id, needs=pairing(input, test, value)
+        [input, test, value],
+        bands,
+        reading,
+        properties=input.properties,
+        image_id=input.id,
+        needs=pairing(input, test, value),
     )
 
 
@@ -231,7 +259,13 @@ def clipped(image: Image, region: Geometry) -> Image:
         return region if own is None else Geometry(own.lonlat.intersection(region.lonlat))
 
     return derived(
-        [image], image.bands, reading, properties=image.properties, image_id=image.id, footprint_of=footprint, needs=alike
+        [image],
+        image.bands,
+        reading,
+        properties=image.properties,
+        image_id=image.id,
+        footprint_of=footprint,
+        needs=alike,
     )
 
 
@@ -261,7 +295,9 @@ def remap(image: Image, from_: list, to: list, defaultValue: Any, bandName: str 
         return Pixels((np.where(found, out, kind.dtype.type(fallback)),), (old,))
 
     band = image.bands[position].typed(kind).renamed("remapped")
-    return derived([image], [band], reading, properties=image.properties, image_id=image.id, needs=lambda _: [[position]])
+    return derived(
+        [image], [band], reading, properties=image.properties, image_id=image.id, needs=lambda _: [[position]]
+    )
 
 
 def _table_type(numbers: list) -> PixelType:
@@ -292,5 +328,3 @@ def normalized_difference(input: Image, bandNames: list | None) -> Image:
 
     band = input.bands[pair[0]].renamed("nd").typed(PixelType("float", -1, 1))
     return derived([input], [band], reading, needs=lambda _: [pair])
-
-

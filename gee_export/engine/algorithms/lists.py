@@ -146,8 +146,6 @@ def reduce(list: list, reducer: Reducer) -> Any:
     return values[0] if len(values) == 1 else dict(zip(reducer.outputs, values, strict=True))
 
 
-
-
 @algorithm("List.remove")
 def remove(list: list, element: Any) -> list:
     """Without the first occurrence of an element."""

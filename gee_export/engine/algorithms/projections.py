@@ -42,8 +42,10 @@ def nominal_scale(proj: Projection) -> float:
 @algorithm("Projection.transform")
 def transform(projection: Projection) -> str:
     """The transform as WKT of a parametric transform."""
-    rows = ((projection.transform.a, projection.transform.b, projection.transform.c),
-            (projection.transform.d, projection.transform.e, projection.transform.f))
+    rows = (
+        (projection.transform.a, projection.transform.b, projection.transform.c),
+        (projection.transform.d, projection.transform.e, projection.transform.f),
+    )
     parts = [
         f'PARAMETER["elt_{i}_{j}", {number!r}]'
         for i, row in enumerate(rows)

@@ -156,7 +156,11 @@ def median(maxBuckets: int | None, minBucketWidth: float | None, maxRaw: int | N
 
 @algorithm("Reducer.percentile")
 def percentile(
-    percentiles: list, outputNames: list | None, maxBuckets: int | None, minBucketWidth: float | None, maxRaw: int | None
+    percentiles: list,
+    outputNames: list | None,
+    maxBuckets: int | None,
+    minBucketWidth: float | None,
+    maxRaw: int | None,
 ) -> Reducer:
     """Percentiles 0 to 100, named p10, p50 ... unless names are given."""
     wanted = tuple(float(each) for each in percentiles)

@@ -73,7 +73,8 @@ def _flags(flags: str) -> int:
 @algorithm("String.replace")
 def replace(input: str, regex: str, replacement: str, flags: str) -> str:
     """The first match replaced, all of them with the flag g; $1 names a group."""
-    return re.sub(regex, re.sub(r"\$(\d+)", r"\\\1", replacement), input, 0 if "g" in flags else 1, _flags(flags))
+    pattern = re.sub(r"\$(\d+)", r"\\\1", replacement)
+    return re.sub(regex, pattern, input, count=0 if "g" in flags else 1, flags=_flags(flags))
 
 
 @algorithm("String.match")

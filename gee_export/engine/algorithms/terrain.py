@@ -28,7 +28,7 @@ def _elevation(image: Image) -> int:
 
 
 def gradients(image: Image, position: int, geobox: GeoBox) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rise per metre to the east and to the south, and where all four neighbours are valid (apidocs: missing at edges)."""
+    """Rise per metre to the east and to the south, and where all four neighbours are valid (missing at edges)."""
     pixels = image.read_at(padded(geobox, _CROSS), (position,))
     height, valid = pixels.values[0].astype(float), opaque(pixels.masks[0])
     across, down = _spacing(geobox)
