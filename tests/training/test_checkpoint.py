@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from gee_export.console import Fault
 from training import checkpoint as ck
-from training.models import MODELS, build
+from training.models import build
 
 BANDS = (ck.BandNorm("B4", "reflectance", 0.1, 0.05, 0.0, 1.0), ck.BandNorm("VV", "dB", -11.0, 4.0))
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +47,7 @@ def saved(tmp_path):
     return ck.save(described(made), made, tmp_path / "run" / "best")
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", ["crofusenet", "unet"])
 def test_a_loaded_network_is_the_saved_one(model, tmp_path):
     made = network(model)
     ck.save(described(made, model), made, tmp_path / "best")

@@ -47,6 +47,7 @@ def test_a_cache_that_is_not_whole_is_built_again(make, tmp_path, damage):
     folder = tmp_path / dataset.fingerprint
     if damage == "note":
         (folder / "cache.json").write_text(json.dumps({"version": 0}))
+        np.lib.format.open_memmap(folder / "images.npy", mode="r+")[:] = 0
     elif damage == "images":
         (folder / "images.npy").write_bytes((folder / "images.npy").read_bytes()[:5000])
     else:
@@ -101,18 +102,23 @@ def test_splits_are_kept_apart(make):
     )
 
 
-def test_two_datasets_are_one_and_bands_are_matched_by_name(make):
+def test_four_datasets_are_one_and_bands_are_matched_by_name(make):
     """The second holds the bands in another order, and one more."""
     first = make(spread(3, 1, 1), bands=("B4", "VV"))
     second = make(spread(2, 1, 1), bands=("VV", "B2", "B4"), seed=1, name="second", settings=first.manifest.settings)
-    patches = open_source([first.storage.url, second.storage.url]).split("train")
-    assert len(patches) == 5
-    batch = patches.__getitems__([4, 1, 3])
-    images = [second.read_image(p)[[2, 0]] for p in second.in_split("train")]
-    np.testing.assert_array_equal(batch.image_BCHW[0].numpy(), images[1])
-    np.testing.assert_array_equal(batch.image_BCHW[1].numpy(), first.read_image(first.in_split("train")[1]))
-    np.testing.assert_array_equal(batch.image_BCHW[2].numpy(), images[0])
-    np.testing.assert_array_equal(batch.label_BHW[0].numpy(), second.read_label(second.in_split("train")[1]))
+    third = make(spread(1, 1, 1), bands=("B4", "VV"), seed=2, name="third")
+    fourth = make(spread(1, 1, 1), bands=("B4", "VV"), seed=3, name="fourth", settings=first.manifest.settings)
+    addresses = [d.storage.url for d in (first, second, third, fourth)]
+    patches = open_source(addresses).split("train")
+    assert len(patches) == 7
+    owned = [(first, None), (second, [2, 0]), (third, None), (fourth, None)]
+    pairs = [(d, p, channels or slice(None)) for d, channels in owned for p in d.in_split("train")]
+    wanted = [4, 6, 1, 3, 0, 5, 2]
+    batch = patches.__getitems__(wanted)
+    for image, label, at in zip(batch.image_BCHW.numpy(), batch.label_BHW.numpy(), wanted, strict=True):
+        dataset, patch, channels = pairs[at]
+        np.testing.assert_array_equal(image, dataset.read_image(patch)[channels])
+        np.testing.assert_array_equal(label, dataset.read_label(patch))
 
 
 def test_statistics_of_two_datasets_are_those_of_all_their_training_pixels(make):

@@ -158,7 +158,10 @@ def test_a_broken_run_goes_on_where_it_was(whole, town, tmp_path, monkeypatch, s
         with pytest.raises(RuntimeError, match="power cut"):
             training.train(town, "unet", broken, settings=FAST)
     assert [entry["epoch"] for entry in curve(broken)] == [1, 2]
+    done = []
+    monkeypatch.setattr(Task, "training_step", lambda *words: done.append(1) or original(*words))
     training.train(town, "unet", broken, settings=FAST)
+    assert len(done) == 2 * 6, "only the third and fourth epoch are trained"
     assert curve(broken) == curve(whole) and weights(broken) == weights(whole)
 
 
@@ -193,7 +196,11 @@ def test_training_stops_when_validation_gets_no_better(town, tmp_path):
     """With next to no learning rate the first epoch stays the best: stopped after `patience` more."""
     settings = FAST | {"lr": "1e-12", "epochs": "30", "patience": "2"}
     found = training.train(town, "unet", tmp_path / "run", settings=settings)
-    assert found.epochs <= found.best_epoch + 2 < 30
+    assert found.epochs == found.best_epoch + 2 < 30
+    assert (ck.load(found.folder / "best").metrics["epoch"], ck.load(found.folder / "last").metrics["epoch"]) == (
+        found.best_epoch,
+        found.epochs,
+    )
 
 
 def test_the_learning_rate_falls_as_poly(town, tmp_path, monkeypatch):
@@ -210,6 +217,20 @@ def test_the_learning_rate_falls_as_poly(town, tmp_path, monkeypatch):
     training.train(town, "unet", tmp_path / "run", settings=FAST | {"epochs": "2"})
     expected = [5e-3 * (1 - step / 12) ** 0.9 for step in range(12)]
     assert seen == pytest.approx(expected)
+
+
+def test_running_statistics_of_a_short_run_are_those_of_its_batches(town, tmp_path):
+    """Without learning and augmentation, after one epoch: the mean of the first convolution over all patches."""
+    settings = FAST | {"lr": "1e-12", "epochs": "1", "augment": "no"}
+    run = training.train(town, "unet", tmp_path / "run", settings=settings)
+    network, dataset = ck.load(run.folder).build(), Dataset.open(town)
+    stored = np.stack([dataset.read_image(patch) for patch in dataset.in_split("train")])
+    scale = np.array([band.scale for band in dataset.manifest.bands], np.float32)[:, None, None]
+    image = ck.normalise(stored * scale, stored != -32768, ck.load(run.folder).bands)
+    convolution, norm, _ = network.encoder.blocks[0][0]
+    with torch.no_grad():
+        expected = convolution(torch.from_numpy(image)).mean(dim=(0, 2, 3))
+    torch.testing.assert_close(norm.running_mean, expected, atol=1e-4, rtol=1e-3)
 
 
 def test_only_training_patches_are_augmented(town, tmp_path, monkeypatch):

@@ -102,17 +102,16 @@ def unet_reach(levels: int, *, up: str = "convT", head: str = "conv3", fusion: i
     """Pixels beyond an aligned tile that a U-shaped network of two 3x3 groups a block looks at.
 
     Aligned: the tile's edges lie on multiples of 2 ** (levels - 1) pixels. `fusion` counts 3x3 groups between an
-    encoder's features and what the decoder takes. Followed from output to input, in pixels of each level.
+    encoder's features and what the decoder takes. Followed from output to input by the deepest way, in pixels of each
+    level; the skips reach less far.
     """
-    edge, skips = (0 if head == "1x1" else 1), []
+    edge = 0 if head == "1x1" else 1
     for _ in range(levels - 1):
-        edge += 2
-        skips.append(edge)
         # bilinear: its 3x3 group reaches one further, and a fine pixel lies between two coarse ones
-        edge = -(-edge // 2) if up == "convT" else (edge + 1) // 2 + 1
+        edge = -(-(edge + 2) // 2) if up == "convT" else (edge + 3) // 2 + 1
     edge += fusion + 2
-    for skip in reversed(skips):
-        edge = max(2 * edge, skip + fusion) + 2
+    for _ in range(levels - 1):
+        edge = 2 * edge + 2
     return edge
 
 
