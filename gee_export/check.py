@@ -61,14 +61,18 @@ def check(project: str | None = None, bucket: str | None = None) -> CheckReport:
     except Fault as error:
         row = Row("Earth Engine", False, str(error), _api_remedy(str(project)))
         return CheckReport((*rows, row, *_untested("assets", *(_BUCKET_ROWS if bucket else ()))))
-    return CheckReport((*rows, *session.check(bucket).rows))
+    return CheckReport((*rows, *check_session(session, bucket).rows))
+
+
+def check_session(session: Session, bucket: str | None = None) -> CheckReport:
+    """The tests that need a connection, over one that is open."""
+    return CheckReport(tuple(_rows_of(session, bucket)))
 
 
 _BUCKET_ROWS = ("bucket", "location", "bucket writes")
 
 
-def rows_of(session: Session, bucket: str | None) -> Iterator[Row]:
-    """The tests that need a connection."""
+def _rows_of(session: Session, bucket: str | None) -> Iterator[Row]:
     yield _tested("Earth Engine", _computes, _api_remedy(session.project))
     yield _tested(
         "assets",

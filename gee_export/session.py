@@ -18,7 +18,6 @@ from gee_export.console import Fault
 if TYPE_CHECKING:
     from google.cloud import storage
 
-    from gee_export.check import CheckReport
     from gee_export.engine import LocalEngine
     from gee_export.engine.catalog import Catalog
 
@@ -59,12 +58,6 @@ class Session:
             return storage.Client(project=self.project)
         options = {"api_endpoint": self.url}
         return storage.Client(project=self.project, credentials=AnonymousCredentials(), client_options=options)
-
-    def check(self, bucket: str | None = None) -> CheckReport:
-        """What a user needs on this server, tested one by one (see gee_export.check)."""
-        from gee_export.check import CheckReport, rows_of
-
-        return CheckReport(tuple(rows_of(self, bucket)))
 
     def activate(self) -> Session:
         """Leads this process's `ee` client (back) to this server; Fault where the server refuses."""

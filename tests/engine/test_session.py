@@ -128,14 +128,14 @@ def rows(report: checks.CheckReport) -> dict[str, bool | None]:
 
 def test_everything_is_there_on_the_engine(small):
     small.storage_client().create_bucket("ready")
-    report = small.check("ready")
+    report = checks.check_session(small, "ready")
     assert report.ok and set(rows(report).values()) == {True}, str(report)
     assert list(small.storage_client().list_blobs("ready")) == []
     assert ee.data.listAssets("projects/local/assets")["assets"] == []
 
 
 def test_a_missing_bucket_is_told_with_the_command_that_makes_it(small):
-    report = small.check("absent")
+    report = checks.check_session(small, "absent")
     assert rows(report)["bucket"] is False and rows(report)["bucket writes"] is None and not report.ok
     assert "gcloud storage buckets create gs://absent" in str(report)
     assert "The specified bucket does not exist." in str(report)
@@ -143,7 +143,7 @@ def test_a_missing_bucket_is_told_with_the_command_that_makes_it(small):
 
 def test_a_far_bucket_is_a_note_and_no_failure(small):
     small.storage_client().create_bucket("far", location="EUROPE-WEST1")
-    report = small.check("far")
+    report = checks.check_session(small, "far")
     assert rows(report)["location"] is False and report.ok and "note" in str(report)
 
 
@@ -193,7 +193,7 @@ def test_denied_writes_are_told_in_the_servers_words_with_the_role_to_ask_for(sm
     server = HTTPServer(("127.0.0.1", 0), Denying)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        report = replace(small, url=f"http://127.0.0.1:{server.server_port}").check("closed")
+        report = checks.check_session(replace(small, url=f"http://127.0.0.1:{server.server_port}"), "closed")
     finally:
         server.shutdown()
     assert rows(report)["bucket"] is True and rows(report)["bucket writes"] is False and not report.ok
