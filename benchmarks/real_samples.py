@@ -47,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder that holds terramind/ and worldcereal/")
     parser.add_argument("--out", type=Path, default=Path("runs/real"), help="made anew")
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=20)
     given = parser.parse_args()
     for needed in ("terramind", "worldcereal"):
         if not (given.data / needed).is_dir():

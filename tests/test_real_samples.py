@@ -13,6 +13,8 @@ import bigearthnet
 import numpy as np
 import pytest
 from bigearthnet import Pair
+from rasterio.enums import Resampling
+from rasterio.warp import reproject
 
 import gee_export
 from benchmarks import real_catalogs
@@ -23,6 +25,7 @@ from gee_export.session import connect
 
 # Half of the stored step of 0.01 dB, and the rounding of float32 (power, its logarithm, the hundredfold of that)
 HALF_STEP_DB = 0.005 + 0.01 * 2 * float(np.spacing(np.float32(3500)))
+TEN_METRES = ("B2", "B3", "B4", "B8")
 NAMES = ("36_85", "4_55", "56_35", "57_38", "69_24", "87_48")
 
 
@@ -32,12 +35,16 @@ def pairs() -> dict[str, Pair]:
 
 
 @pytest.fixture(scope="module")
-def datasets(
-    pairs: dict[str, Pair], engine_home: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Dataset]]:
-    """Each pair exported by itself: its month, and its footprint in the zone of its tile (two lie in a neighbour's)."""
+def root(pairs: dict[str, Pair], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds the pairs as a catalog."""
     root = tmp_path_factory.mktemp("bigearthnet")
     bigearthnet.write_catalog(root / "catalog", tuple(pairs.values()))
+    return root
+
+
+@pytest.fixture(scope="module")
+def datasets(pairs: dict[str, Pair], root: Path, engine_home: Path) -> Iterator[dict[str, Dataset]]:
+    """Each pair exported by itself: its month, and its footprint in the zone of its tile (two lie in a neighbour's)."""
     with connected_elsewhere(engine_home):
         yield {name: export(pair, root) for name, pair in pairs.items()}
 
@@ -53,8 +60,9 @@ def connected_elsewhere(engine_home: Path) -> Iterator[None]:
             connect(catalog="world", home=engine_home)
 
 
-def export(pair: Pair, root: Path) -> Dataset:
+def export(pair: Pair, root: Path, *, bands: tuple[str, ...] = TEN_METRES) -> Dataset:
     bounds = tuple(pair.grid.boundingbox)
+    out = root / f"{pair.name}-{'-'.join(bands)}"
     gee_export.export_patches(
         region=Region(f"pair-{pair.name}", pair.grid.crs.epsg, bounds, (bounds[0], bounds[3])),
         month=pair.month,
@@ -63,11 +71,12 @@ def export(pair: Pair, root: Path) -> Dataset:
         speckle="none",
         clouds="none",
         label="none",
+        bands=bands,
         catalog=root / "catalog",
-        out=root / pair.name,
+        out=out,
         progress=False,
     )
-    return Dataset.open(root / pair.name)
+    return Dataset.open(out)
 
 
 def test_all_six_pairs_are_there(pairs: dict[str, Pair]) -> None:
@@ -88,9 +97,28 @@ def test_sentinel2_equals_the_source(datasets, pairs, name: str) -> None:
     """Reflectance x 10,000 is what the source stores, so nothing may change on the way: exact."""
     dataset = datasets[name]
     image = dataset.read_image(dataset.patches[0])
-    for band in ("B2", "B3", "B4", "B8"):
+    for band in TEN_METRES:
         stored = image[dataset.manifest.band_names.index(band)]
         np.testing.assert_array_equal(stored, pairs[name].s2[band])
+
+
+def test_coarser_bands_are_bilinear_on_the_grid_of_ten_metres(pairs, root: Path, engine_home: Path) -> None:
+    """rasterio's warp is the oracle, away from the edge, where Earth Engine has no neighbours and masks."""
+    pair = pairs["87_48"]
+    with connected_elsewhere(engine_home):
+        dataset = export(pair, root, bands=("B1", "B5", "B11"))
+    image = dataset.read_image(dataset.patches[0])
+    for band, stored in zip(("B1", "B5", "B11"), image, strict=False):
+        native = pair.grid.zoom_to(pair.s2[band].shape)
+        places = {"src_transform": native.affine, "dst_transform": pair.grid.affine}
+        codes = {"src_crs": str(native.crs), "dst_crs": str(pair.grid.crs)}
+        expected = np.zeros(pair.grid.shape, np.float32)
+        reproject(pair.s2[band].astype(np.float32), expected, resampling=Resampling.bilinear, **places, **codes)
+        inner = np.s_[6:-6, 6:-6]
+        assert np.abs(stored[inner] - expected[inner]).max() <= 0.5 + 1e-3
+        assert (
+            stored[inner] != pair.s2[band].repeat(120 // native.shape[0], 0).repeat(120 // native.shape[0], 1)[inner]
+        ).any()
 
 
 @pytest.mark.parametrize("name", NAMES)
