@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from collections.abc import Sequence
@@ -46,7 +47,7 @@ class Picture:
 
 def view(path: str | os.PathLike[str], *, out: str | os.PathLike[str]) -> Picture:
     """A PNG of the map and of its probabilities; large maps are read through their overviews."""
-    held = open_map(path)
+    target, held = _png(out), open_map(path)
     values_2HW, geobox = _small(held.path)
     figure = _figure(1, 2, geobox)
     left, right = figure.axes
@@ -58,7 +59,7 @@ def view(path: str | os.PathLike[str], *, out: str | os.PathLike[str]) -> Pictur
         _coordinates(axes, geobox)
     _scale_bar(left, geobox)
     figure.suptitle(_title(held, values_2HW[0]), fontsize=12)
-    return _saved(figure, out)
+    return _saved(figure, target)
 
 
 def figure_panels(
@@ -75,7 +76,7 @@ def figure_panels(
     """
     from gee_export.dataset import Dataset
 
-    held, dataset = open_map(path), Dataset.open(data)
+    target, held, dataset = _png(out), open_map(path), Dataset.open(data)
     with rasterio.open(held.path) as source:
         geobox = GeoBox((source.height, source.width), source.transform, source.crs.to_wkt())
         places = _places(dataset, geobox)
@@ -93,7 +94,14 @@ def figure_panels(
         _coordinates(axes, shown)
     _scale_bar(figure.axes[3], shown)
     figure.suptitle(_title(held, class_HW), fontsize=12)
-    return _saved(figure, out)
+    return _saved(figure, target)
+
+
+def _png(out: str | os.PathLike[str]) -> Path:
+    path = Path(out)
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"--out {path}: pictures are PNG, give a name that ends in .png")
+    return path
 
 
 def _small(path: Path) -> tuple[np.ndarray, GeoBox]:
@@ -285,13 +293,8 @@ def _scale_bar(axes: Axes, geobox: GeoBox) -> None:
     axes.set_ylim(height - 0.5, -0.5)
 
 
-def _saved(figure: Figure, out: str | os.PathLike[str]) -> Picture:
+def _saved(figure: Figure, path: Path) -> Picture:
     """Written whole; without the program's version, so that equal maps give equal pictures."""
-    import io
-
-    path = Path(out)
-    if path.suffix.lower() != ".png":
-        raise ValueError(f"--out {path}: pictures are PNG, give a name that ends in .png")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": "isamap"})
     write_whole(path, buffer.getvalue())
