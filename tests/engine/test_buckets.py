@@ -6,6 +6,8 @@ import base64
 import hashlib
 import io
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -202,6 +204,25 @@ def test_an_interrupted_upload_says_how_far_it_came_and_goes_on(engine, bucket):
     rest = {"content-range": f"bytes 524288-{len(content) - 1}/{len(content)}"}
     assert requests.put(session, content[524288:], headers=rest, timeout=10).status_code == 200
     assert bucket.blob("part").download_as_bytes() == content
+
+
+def test_a_chunk_sent_again_after_a_lost_answer_is_taken_once(engine, bucket):
+    begin = f"{engine.url}/upload/storage/v1/b/{bucket.name}/o?uploadType=resumable&name=twice"
+    session = requests.post(begin, json={}, timeout=10).headers["location"]
+    content = os.urandom(700 * 1024)
+    total = len(content)
+    for start, stop in ((0, 256 * 1024), (0, 512 * 1024), (0, total)):
+        header = {"content-range": f"bytes {start}-{stop - 1}/{total}"}
+        requests.put(session, content[start:stop], headers=header, timeout=10)
+    assert bucket.blob("twice").download_as_bytes() == content
+
+
+def test_a_chunk_after_a_gap_is_not_taken(engine, bucket):
+    begin = f"{engine.url}/upload/storage/v1/b/{bucket.name}/o?uploadType=resumable&name=gap"
+    session = requests.post(begin, json={}, timeout=10).headers["location"]
+    reply = requests.put(session, b"xyz", headers={"content-range": "bytes 262144-262146/262147"}, timeout=10)
+    assert reply.status_code == 308 and "range" not in reply.headers
+    assert bucket.get_blob("gap") is None
 
 
 @pytest.mark.parametrize("field", ["crc32c", "md5Hash"])
@@ -406,3 +427,35 @@ def test_nothing_is_left_over_of_refused_uploads(engine, bucket):
     files = [path.name.partition("@")[2] for path in (engine.home.buckets / bucket.name).iterdir()]
     generation = str(bucket.get_blob("once").generation)
     assert sorted(files) == sorted([".json", "bucket.json", generation])
+
+
+RACE = """
+import sys
+from pathlib import Path
+from gee_export.engine.home import Home
+from gee_export.engine.objects import ObjectStore, Preconditions, StorageError
+store, me, won = ObjectStore(Home(Path(sys.argv[1]))), sys.argv[2], 0
+sys.stdin.readline()
+for number in range(60):
+    draft = store.temporary("raced", f"n/{number}")
+    draft.write_text(me)
+    try:
+        store.put(draft, "raced", f"n/{number}", attributes={}, conditions=Preconditions(generation_match=0))
+        won += 1
+    except StorageError:
+        draft.unlink()
+print(won)
+"""
+
+
+def test_of_several_processes_on_one_home_exactly_one_wins_each_name(tmp_path):
+    store = ObjectStore(Home(tmp_path))
+    store.create_bucket("raced", {})
+    arguments = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": Path(__file__).parents[2]}
+    racers = [subprocess.Popen([sys.executable, "-c", RACE, str(tmp_path), name], **arguments) for name in "abc"]
+    for racer in racers:
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    won = [int(racer.communicate(timeout=60)[0]) for racer in racers]
+    held = [store.open("raced", f"n/{number}")[1].read().decode() for number in range(60)]
+    assert sum(won) == 60 and [held.count(name) for name in "abc"] == won
