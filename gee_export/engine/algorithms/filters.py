@@ -74,7 +74,7 @@ class Comparison(Filter):
 
     def dates(self) -> list[DateRange]:
         """A filter of a date range on system:time_start tells when elements begin."""
-        if self.name == "dateRangeContains" and self.right_field == "system:time_start":
+        if self.name == "dateRangeContains" and self.left_value and self.right_field == "system:time_start":
             found = to_range(self.left_value)
             if math.isfinite(found.start) and math.isfinite(found.end):
                 return [found]
