@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from gee_export.console import Fault
+
 _Project = Annotated[str | None, typer.Option("--project", help="Google Cloud project; without it the local engine.")]
 _Catalog = Annotated[str, typer.Option("--catalog", help="The local engine's images: world (simulated), or a folder.")]
 
@@ -103,6 +105,21 @@ def labels() -> None:
             years = f"{edition.first_year or '...'} to {edition.last_year or '...'}"
             print(f"{'':<12} {edition.asset}, band {product.band}, for imagery of {years}")
         print(f"{'':<12} impervious: {list(product.rule.impervious)}, pervious: {list(product.rule.pervious)}")
+
+
+def check(
+    project: _Project = None,
+    bucket: Annotated[
+        str | None, typer.Option("--bucket", help="Cloud Storage bucket to export to and upload from.")
+    ] = None,
+) -> None:
+    """Test login, Earth Engine API, asset folder, bucket and write rights, each with its remedy."""
+    from gee_export import check as checks
+
+    report = checks.check(project, bucket)
+    print(report)
+    if not report.ok:
+        raise Fault("not ready: mend the lines marked FAILED, from the top")
 
 
 def engine_serve(
