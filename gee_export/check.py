@@ -45,8 +45,7 @@ class CheckReport:
         return all(row.ok for row in self.rows if row.required)
 
     def __str__(self) -> str:
-        verdict = "everything needed is there" if self.ok else "not ready: mend the lines marked FAILED, from the top"
-        return "\n".join([*map(str, self.rows), verdict])
+        return "\n".join([*map(str, self.rows), *(["everything needed is there"] if self.ok else [])])
 
 
 def check(project: str | None = None, bucket: str | None = None) -> CheckReport:
@@ -88,8 +87,7 @@ def _bucket_rows(session: Session, name: str) -> Iterator[Row]:
     exists = _tested(
         "bucket",
         lambda: f"gs://{name} in {client.get_bucket(name, timeout=30).location}",
-        f"check the name, or create it: gcloud storage buckets create gs://{name} --location=US "
-        f"--project={session.project}",
+        _bucket_remedy(session, name),
     )
     yield exists
     if not exists.ok:
@@ -170,6 +168,13 @@ def _api_remedy(project: str) -> str:
         "enable the Earth Engine API and register the project: "
         f"https://console.cloud.google.com/earth-engine/configuration?project={project}"
     )
+
+
+def _bucket_remedy(session: Session, name: str) -> str:
+    if session.is_local:
+        return "nothing to do: publishing or exporting to it makes it on the local engine"
+    create = f"gcloud storage buckets create gs://{name} --location=US --project={session.project}"
+    return f"check the name, or create it: {create}"
 
 
 def _words(error: BaseException) -> str:

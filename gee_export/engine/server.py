@@ -15,6 +15,8 @@ from types import TracebackType
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route as Path_
@@ -27,7 +29,7 @@ from gee_export.engine.buckets import PREFIXES, StorageApi
 from gee_export.engine.catalog import Catalog
 from gee_export.engine.catalog.stack import CatalogStack, open_catalog
 from gee_export.engine.errors import EngineError
-from gee_export.engine.home import Home, default_home, temporary_beside
+from gee_export.engine.home import Home, default_home, temporary_beside, write_whole
 from gee_export.engine.limits import Limits
 from gee_export.engine.rest import ComputeApi
 from gee_export.engine.taskroutes import TaskRoutes
@@ -72,10 +74,10 @@ class LocalEngine:
         return f"http://{ADDRESS}:{self._port}"
 
     def start(self, port: int = 0) -> LocalEngine:
-        """Serves on the port (0: any free one); OSError where it is taken."""
+        """Serves on the port (0: any free one); OSError where it is taken, Fault where the home cannot be written."""
         if self._server is not None:
             return self
-        self.home.engine.mkdir(parents=True, exist_ok=True)
+        _writable(self.home)
         listening = _listen(port)
         self._port = listening.getsockname()[1]
         app = Application(self._catalog, self.home, self.limits, self._workers)
@@ -147,7 +149,9 @@ class Application:
         every_method = ["GET", "POST", "PUT", "PATCH", "DELETE"]
         routes += [Path_(f"/{first}/{{rest:path}}", self._to_storage, methods=every_method) for first in PREFIXES]
         routes.append(Path_("/{rest:path}", _not_found, methods=every_method))
-        self.starlette = Starlette(routes=routes)
+        # Pages of the web cannot reach the engine by pointing a name of theirs at this machine.
+        trusted = Middleware(TrustedHostMiddleware, allowed_hosts=[ADDRESS, "localhost"])
+        self.starlette = Starlette(routes=routes, middleware=[trusted])
 
     def close(self) -> None:
         """Ends the threads; what waits in them is dropped."""
@@ -240,6 +244,7 @@ def serve(port: int = 0, catalog: str = "world", home: Path | None = None) -> No
 
 
 def _answered(route: Route, call: Call, params: dict[str, str]) -> Reply:
+    """The reply, faults included: as 400 and never 500, since the same request would fail again for minutes."""
     try:
         return route.answer(call, params)
     except EngineError as error:
@@ -251,10 +256,9 @@ def _answered(route: Route, call: Call, params: dict[str, str]) -> Reply:
         return Reply.error(400, str(error), "INVALID_ARGUMENT")
     except OSError as error:
         log.exception("%s %s", call.method, call.path)
-        return Reply.error(507, f"The local engine cannot use its files: {error}")
+        return Reply.error(400, f"The local engine cannot use its files: {error}", "FAILED_PRECONDITION")
     except Exception as error:
         log.exception("%s %s", call.method, call.path)
-        # 400 and not 500: the same request would fail again, and clients repeat a 500 for minutes
         return Reply.error(400, f"Internal error of the local engine: {type(error).__name__}: {error}", "INTERNAL")
 
 
@@ -303,6 +307,15 @@ async def _pieces(part: FileSlice) -> AsyncIterator[bytes]:
         while left and (piece := part.file.read(min(PIECE, left))):
             left -= len(piece)
             yield piece
+
+
+def _writable(home: Home) -> None:
+    try:
+        home.engine.mkdir(parents=True, exist_ok=True)
+        write_whole(home.engine / "probe", b"")
+    except OSError as error:
+        remedy = "set ISAMAP_HOME to a folder that can be written"
+        raise Fault(f"the local engine cannot write to {home.root} ({error.strerror}): {remedy}") from error
 
 
 def _listen(port: int) -> socket.socket:

@@ -97,7 +97,7 @@ class TaskRoutes:
     def _import_external(self, call: Call, params: Params) -> Reply:
         raise EngineError(
             "The local engine does not make assets that stay in a bucket: use image:import (startIngestion).",
-            501,
+            400,  # clients repeat what is answered 501
             "UNIMPLEMENTED",
         )
 

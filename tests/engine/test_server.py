@@ -19,6 +19,7 @@ from googleapiclient.errors import HttpError
 from rasterio.io import MemoryFile
 from small import CRS, TRANSFORM, SmallCatalog, catalog, request_grid
 
+from gee_export.console import Fault
 from gee_export.engine import LocalEngine
 from gee_export.engine.limits import Limits
 
@@ -201,6 +202,13 @@ def test_only_the_loopback_address_listens(engine):
     assert engine.url.startswith("http://127.0.0.1:")
 
 
+def test_a_foreign_host_name_is_refused(engine):
+    """A web page may point a name of its own at 127.0.0.1 (DNS rebinding)."""
+    url = f"{engine.url}/v1/projects/local/config"
+    assert requests.get(url, headers={"host": "evil.example"}, timeout=10).status_code == 400
+    assert requests.get(url.replace("127.0.0.1", "localhost"), timeout=10).status_code == 200
+
+
 def test_a_thumbnail_url_serves_a_picture(image):
     url = image.getThumbURL({"bands": ["VV"], "min": -20, "max": 0, "format": "png", "dimensions": 64})
     with rasterio.open(io.BytesIO(urllib.request.urlopen(url).read())) as source:
@@ -274,3 +282,9 @@ def test_a_port_that_is_taken_is_said_in_a_sentence(engine, small, tmp_path):
     port = int(engine.url.rpartition(":")[2])
     with pytest.raises(OSError, match=rf"port {port} .* choose another"):
         LocalEngine(small, tmp_path).start(port)
+
+
+def test_a_home_that_cannot_be_written_is_said_with_the_remedy(small, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(Fault, match="set ISAMAP_HOME"):
+        LocalEngine(small, tmp_path / "file").start()

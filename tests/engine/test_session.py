@@ -137,7 +137,8 @@ def test_everything_is_there_on_the_engine(small):
 def test_a_missing_bucket_is_told_with_the_command_that_makes_it(small):
     report = checks.check_session(small, "absent")
     assert rows(report)["bucket"] is False and rows(report)["bucket writes"] is None and not report.ok
-    assert "gcloud storage buckets create gs://absent" in str(report)
+    theirs = replace(small, server="earth-engine", project="p", home=None)
+    assert "gcloud storage buckets create gs://absent" in checks._bucket_remedy(theirs, "absent")
     assert "The specified bucket does not exist." in str(report)
 
 
