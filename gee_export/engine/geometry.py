@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import shapely
+from affine import Affine
 from odc.geo.geobox import GeoBox
 from shapely.geometry import box, mapping
 from shapely.geometry.base import BaseGeometry
 
-from gee_export.engine.projection import METRES_PER_DEGREE, Projection, crs_of, transformer
+from gee_export.engine.projection import METRES_PER_DEGREE, Projection, crs_of, key_of, transformer
 
 LONLAT = "EPSG:4326"
 _SEGMENTS = 24  # pieces of the longest edge when a shape changes its coordinate system
@@ -82,16 +83,17 @@ def everywhere() -> Geometry:
     return Geometry(box(-180, -90, 180, 90), unbounded=True)
 
 
-@lru_cache(maxsize=256)
 def outline(geobox: GeoBox, crs: str) -> BaseGeometry:
     """The area under a grid's window, in a coordinate system; its edges are cut to bend with the projection."""
-    corners = [geobox.affine * corner for corner in _corners(geobox)]
-    return Geometry(shapely.Polygon(corners), str(geobox.crs), False).in_crs(crs).shape
+    return _outline(key_of(geobox), crs)
 
 
-def _corners(geobox: GeoBox) -> list[tuple[int, int]]:
-    height, width = geobox.shape
-    return [(0, 0), (width, 0), (width, height), (0, height)]
+@lru_cache(maxsize=256)
+def _outline(key: tuple, crs: str) -> BaseGeometry:
+    height, width, *numbers, own = key
+    affine = Affine(*numbers)
+    corners = [affine * corner for corner in ((0, 0), (width, 0), (width, height), (0, height))]
+    return Geometry(shapely.Polygon(corners), own, False).in_crs(crs).shape
 
 
 def grid_outline(geobox: GeoBox) -> Geometry:

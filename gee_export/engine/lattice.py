@@ -15,7 +15,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from gee_export.engine.errors import EngineError
-from gee_export.engine.projection import Projection, code_of, crs_of, transformer
+from gee_export.engine.projection import Projection, crs_of, key_of, transformer
 
 _PHASE_DIGITS = 6  # of a pixel: grids closer than this are one lattice
 _SAME_STEP = 1e-9  # relative
@@ -48,15 +48,19 @@ class Place:
         return (rows + (self.phase_y + 0.5)) * self.step_y
 
 
-@lru_cache(maxsize=512)
 def place_of(geobox: GeoBox) -> Place:
     """The absolute place of a window; grids must not be sheared."""
-    affine = geobox.affine
-    if affine.b or affine.d:
+    return _place(key_of(geobox))
+
+
+@lru_cache(maxsize=4096)
+def _place(key: tuple) -> Place:
+    height, width, a, b, c, d, e, f, crs = key
+    if b or d:
         raise EngineError("Sheared or rotated pixel grids are not supported by the local engine; use a north-up grid.")
-    col, phase_x = _split(affine.c / affine.a)
-    row, phase_y = _split(affine.f / affine.e)
-    return Place(code_of(geobox.crs), affine.a, affine.e, phase_x, phase_y, row, col, *geobox.shape)
+    col, phase_x = _split(c / a)
+    row, phase_y = _split(f / e)
+    return Place(crs, a, e, phase_x, phase_y, row, col, height, width)
 
 
 def _split(position: float) -> tuple[int, float]:
@@ -122,13 +126,12 @@ def axes(native: Projection, place: Place) -> tuple[np.ndarray, np.ndarray]:
 
 def mapping(native: Projection, geobox: GeoBox) -> Mapping:
     """Source coordinates of a window of another coordinate system, within about 0.01 pixel of the exact ones."""
-    return _mapping(native.crs, native.transform, geobox)
+    return _mapping(native.crs, native.transform, place_of(geobox))
 
 
 @lru_cache(maxsize=64)
-def _mapping(crs: str, transform: Affine, geobox: GeoBox) -> Mapping:
-    place = place_of(geobox)
-    step = _node_step(Projection(place.crs, geobox.affine).nominal_scale_m)
+def _mapping(crs: str, transform: Affine, place: Place) -> Mapping:
+    step = _node_step(Projection(place.crs, Affine.scale(place.step_x, place.step_y)).nominal_scale_m)
     rows, first_row = _nodes(place.row, place.height, step)
     cols, first_col = _nodes(place.col, place.width, step)
     x, y = np.meshgrid(place.xs(cols), place.ys(rows))

@@ -12,44 +12,88 @@ from contextvars import ContextVar
 from typing import Any, Protocol
 
 import numpy as np
+from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from gee_export.engine.lattice import place_of
 from gee_export.engine.pixels import Pixels, is_uniform
+from gee_export.engine.projection import key_of
 
 BOUND_BYTES = 384 << 20
+_MOST_GROWTH = 1.5  # of a window: beyond it, requests of an image are read apart
 
 Reading = Callable[[GeoBox, tuple[int, ...]], Pixels]
+# What reading some bands of a window reads: images, their bands, and their window (None where it is on another grid).
+Inputs = Callable[[tuple[int, ...], GeoBox | None], Sequence[tuple[Any, Iterable[int], GeoBox | None]]]
 
 
 class Readable(Protocol):
     """An image: how it is read, and what that reads."""
 
     reading: Reading
-    inputs: Callable[[tuple[int, ...]], Sequence[tuple[Any, Iterable[int]]]]
+    inputs: Inputs
 
 
 class Demand:
-    """The bands that one read needs of every image below it, and how many images ask for them."""
+    """What one read needs of every image below it: bands, windows, and how many images ask for them."""
 
-    def __init__(self, root: Readable, positions: tuple[int, ...]) -> None:
+    def __init__(self, root: Readable, geobox: GeoBox, positions: tuple[int, ...]) -> None:
         self._bands: dict[int, set[int]] = {}
         self._askers: dict[int, set[tuple[int, int]]] = {}
-        waiting: list[tuple[Readable, frozenset[int]]] = [(root, frozenset(positions))]
+        self._windows: dict[tuple, tuple[int, int, int, int]] = {}
+        seen: dict[tuple, set[int]] = {}
+        waiting: list[tuple[Readable, frozenset[int], GeoBox | None]] = [(root, frozenset(positions), geobox)]
         while waiting:
-            image, wanted = waiting.pop()
-            known = self._bands.setdefault(id(image.reading), set())
+            image, wanted, window = waiting.pop()
+            known = seen.setdefault((id(image.reading), window and key_of(window)), set())
             fresh = wanted - known
             if not fresh:
                 continue
             known |= fresh
-            for place, (parent, needed) in enumerate(image.inputs(tuple(sorted(fresh)))):
+            self._note(image, fresh, window)
+            for place, (parent, needed, around) in enumerate(image.inputs(tuple(sorted(fresh)), window)):
                 self._askers.setdefault(id(parent.reading), set()).add((id(image.reading), place))
-                waiting.append((parent, frozenset(needed)))
+                waiting.append((parent, frozenset(needed), around))
+
+    def _note(self, image: Readable, positions: Iterable[int], geobox: GeoBox | None) -> None:
+        self._bands.setdefault(id(image.reading), set()).update(positions)
+        if geobox is None or geobox.affine.b or geobox.affine.d:
+            return
+        key, (top, left, bottom, right) = _lattice_of(geobox), _edges(geobox)
+        old = self._windows.get((id(image.reading), key), (top, left, bottom, right))
+        union = min(top, old[0]), min(left, old[1]), max(bottom, old[2]), max(right, old[3])
+        self._windows[(id(image.reading), key)] = union
 
     def of(self, image: Readable) -> set[int]:
         """The bands that will be asked for; empty where only one image asks."""
         key = id(image.reading)
         return self._bands[key] if len(self._askers.get(key, ())) > 1 else set()
+
+    def window(self, image: Readable, geobox: GeoBox) -> tuple[GeoBox, int, int]:
+        """The window to read for a request, and the request's row and column in it.
+
+        It is the one around all requests on this lattice, where that is little more than the request itself.
+        """
+        if geobox.affine.b or geobox.affine.d:
+            return geobox, 0, 0
+        top, left, bottom, right = self._windows.get((id(image.reading), _lattice_of(geobox)), _edges(geobox))
+        own = _edges(geobox)
+        height, width = bottom - top, right - left
+        inside = top <= own[0] and left <= own[1] and own[2] <= bottom and own[3] <= right
+        if not inside or height * width > _MOST_GROWTH * geobox.shape[0] * geobox.shape[1]:
+            return geobox, 0, 0
+        affine = geobox.affine * Affine.translation(left - own[1], top - own[0])
+        return GeoBox((height, width), affine, geobox.crs), own[0] - top, own[1] - left
+
+
+def _lattice_of(geobox: GeoBox) -> tuple:
+    place = place_of(geobox)
+    return place.crs, place.step_x, place.step_y, place.phase_x, place.phase_y
+
+
+def _edges(geobox: GeoBox) -> tuple[int, int, int, int]:
+    place = place_of(geobox)
+    return place.row, place.col, place.row + place.height, place.col + place.width
 
 
 class Memo:
@@ -87,7 +131,7 @@ def remembered(image: Readable, geobox: GeoBox, positions: tuple[int, ...]) -> P
     if memo is not None:
         wanted = memo.demand.of(image)
         return _recall(memo, image, wanted, geobox, positions) if wanted else image.reading(geobox, positions)
-    token = _current.set(Memo(Demand(image, positions)))
+    token = _current.set(Memo(Demand(image, geobox, positions)))
     try:
         return image.reading(geobox, positions)
     finally:
@@ -95,14 +139,16 @@ def remembered(image: Readable, geobox: GeoBox, positions: tuple[int, ...]) -> P
 
 
 def _recall(memo: Memo, image: Readable, wanted: set[int], geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
-    window = (id(image.reading), tuple(geobox.shape), tuple(geobox.affine), str(geobox.crs))
-    held = {position: memo.get((*window, position)) for position in positions}
+    whole, row, col = memo.demand.window(image, geobox)
+    key = (id(image.reading), *key_of(whole))
+    held = {position: memo.get((*key, position)) for position in positions}
     if any(band is None for band in held.values()):
-        held |= {position: memo.get((*window, position)) for position in wanted if position not in held}
+        held |= {position: memo.get((*key, position)) for position in wanted if position not in held}
         missing = tuple(sorted(position for position, band in held.items() if band is None))
-        fresh = image.reading(geobox, missing)
+        fresh = image.reading(whole, missing)
         for position, *band in zip(missing, fresh.values, fresh.masks, strict=True):
             held[position] = tuple(band)
-            memo.put((*window, position), tuple(band))
+            memo.put((*key, position), tuple(band))
+    part = np.s_[row : row + geobox.shape[0], col : col + geobox.shape[1]]
     bands = [held[position] for position in positions]
-    return Pixels(tuple(values for values, _ in bands), tuple(mask for _, mask in bands))
+    return Pixels(tuple(values[part] for values, _ in bands), tuple(mask[part] for _, mask in bands))

@@ -72,6 +72,11 @@ class Projection:
 WGS84 = Projection("EPSG:4326")  # pixels of one degree: the default projection of composites and constants
 
 
+def key_of(geobox: GeoBox) -> tuple:
+    """What tells grids apart, cheap to compare: GeoBox's own hash writes the coordinate system as text each time."""
+    return (*geobox.shape, *tuple(geobox.affine)[:6], str(geobox.crs))
+
+
 def projection_of(geobox: GeoBox) -> Projection:
     """The projection of a grid, its origin at the grid's upper-left corner."""
     return Projection(code_of(geobox.crs), geobox.affine)

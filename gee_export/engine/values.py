@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 
 from gee_export.engine.errors import EngineError
 from gee_export.engine.geometry import Geometry
-from gee_export.engine.memo import Reading, remembered
+from gee_export.engine.memo import Inputs, Reading, remembered
 from gee_export.engine.pixels import Pixels, valid
 from gee_export.engine.pixeltype import PixelType, of_number
 from gee_export.engine.projection import WGS84, Projection
@@ -19,7 +19,6 @@ from gee_export.engine.projection import WGS84, Projection
 __all__ = ["Band", "Image", "Pixels", "constant", "derived", "missing_band"]
 
 
-Inputs = Sequence[tuple["Image", Iterable[int]]]
 Needs = Callable[[tuple[int, ...]], Sequence[Iterable[int]]]
 
 
@@ -51,7 +50,7 @@ class Band:
 class Image:
     """An image: bands and properties now, pixels on demand. `footprint` is None where it has no end.
 
-    inputs: the images, and their bands, that reading some bands reads.
+    inputs: the images, their bands and their windows, that reading some bands of a window reads.
     """
 
     bands: tuple[Band, ...]
@@ -59,7 +58,7 @@ class Image:
     properties: Mapping[str, Any] = field(default_factory=dict)
     id: str | None = None
     footprint_of: Callable[[], Geometry | None] = field(default=lambda: None, repr=False)
-    inputs: Callable[[tuple[int, ...]], Inputs] = field(default=lambda positions: (), repr=False)
+    inputs: Inputs = field(default=lambda positions, geobox: (), repr=False)
 
     @property
     def band_names(self) -> tuple[str, ...]:
@@ -111,15 +110,18 @@ def derived(
     image_id: str | None = None,
     footprint_of: Callable[[], Geometry | None] | None = None,
     needs: Needs | None = None,
+    around: Callable[[GeoBox], GeoBox | None] = lambda geobox: geobox,
 ) -> Image:
     """An image computed from others; its footprint is the first parent's unless one is given.
 
-    needs: for bands of the result, the bands of each parent that they need (all of them, if not given).
+    needs: for bands of the result, the bands of each parent that they need (all of them, if not given). around: the
+    parents' window for a window (the same, if not given; None where it is on another grid).
     """
 
-    def inputs(positions: tuple[int, ...]) -> Inputs:
+    def inputs(positions: tuple[int, ...], geobox: GeoBox | None) -> list[tuple[Image, Iterable[int], GeoBox | None]]:
         found = [parent.everything for parent in parents] if needs is None else needs(positions)
-        return list(zip(parents, found, strict=True))
+        window = None if geobox is None else around(geobox)
+        return [(parent, bands, window) for parent, bands in zip(parents, found, strict=True)]
 
     if footprint_of is None:
         footprint_of = parents[0].footprint_of if parents else (lambda: None)

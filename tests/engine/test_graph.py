@@ -175,3 +175,35 @@ def test_an_expression_that_cannot_be_read_is_refused():
         value(ee.Image(1).expression("b(0) +* 2"))
     with pytest.raises(EngineError, match="red"):
         value(ee.Image(1).expression("red + 1"))
+
+
+def test_a_filter_and_its_input_share_one_reading():
+    """Lee asks for a pixel and for its neighbourhood: the wider window is read, and serves both."""
+    scene = Scene("C/a", utm(50, 50), {"x": ("float32", 10)})
+    image = ee.Image("C/a").multiply(2)
+    mean = image.reduceNeighborhood(ee.Reducer.mean(), ee.Kernel.square(3))
+    catalog, window = Scenes((scene,)), utm(50, 50)[10:30, 15:40]
+    found = value(image.subtract(mean), catalog).read(window)
+    assert scene.reads == [(("x",), (26, 31))]
+    apart = value(image, catalog).read(window).values[0] - value(mean, catalog).read(window).values[0]
+    assert found.values[0] == pytest.approx(apart)
+
+
+def test_what_is_remembered_stays_within_its_bound():
+    import numpy as np
+
+    from gee_export.engine.memo import Demand, Memo
+
+    root = value(ee.Image(1))
+    memo = Memo(Demand(root, GRID, (0,)), bound_bytes=4000)
+    for i in range(10):
+        memo.put((i,), (np.zeros(250, "float32"), np.ones(250, bool)))
+    assert [i for i in range(10) if memo.get((i,))] == [7, 8, 9]
+
+
+def test_nothing_is_remembered_after_a_read():
+    scene = Scene("C/a", GRID, {"x": ("float32", 10)})
+    image = value(ee.Image("C/a").add(ee.Image("C/a").multiply(2)), Scenes((scene,)))
+    image.read(GRID)
+    image.read(GRID)
+    assert len(scene.reads) == 2

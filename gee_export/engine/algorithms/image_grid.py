@@ -34,6 +34,11 @@ def grid_of(crs: Projection, transform: list | None, scale: float | None) -> Pro
     return crs if scale is None else crs.at_scale(scale)
 
 
+def elsewhere(geobox: GeoBox) -> None:
+    """The window of an input that is read on a grid of its own."""
+    return None
+
+
 @algorithm("Image.reproject")
 def reproject(image: Image, crs: Projection, crsTransform: list | None, scale: float | None) -> Image:
     """The image computed on a fixed grid; another output grid resamples that (nearest)."""
@@ -45,7 +50,9 @@ def reproject(image: Image, crs: Projection, crsTransform: list | None, scale: f
         return resampling.read(source, geobox)
 
     bands = [band.on(grid) for band in image.bands]
-    return derived([image], bands, reading, properties=image.properties, image_id=image.id, needs=alike)
+    return derived(
+        [image], bands, reading, properties=image.properties, image_id=image.id, needs=alike, around=elsewhere
+    )
 
 
 @algorithm("Image.setDefaultProjection")
@@ -75,7 +82,9 @@ def resample(image: Image, mode: str) -> Image:
         return join([parts[i] for i in positions])
 
     bands = [band if band.projection == WGS84 else band.typed(_interpolated_type(band.type)) for band in image.bands]
-    return derived([image], bands, reading, properties=image.properties, image_id=image.id, needs=alike)
+    return derived(
+        [image], bands, reading, properties=image.properties, image_id=image.id, needs=alike, around=elsewhere
+    )
 
 
 def _interpolated_type(kind: PixelType) -> PixelType:

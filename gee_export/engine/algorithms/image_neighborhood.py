@@ -82,7 +82,10 @@ def over_neighbourhood(
     def needs(positions: tuple[int, ...]) -> list[set[int]]:
         return [{i // outputs for i in positions}]
 
-    return derived([image], bands, reading, properties=image.properties, image_id=image.id, needs=needs)
+    def around(geobox: GeoBox) -> GeoBox:
+        return padded(geobox, kernel.weights(geobox))
+
+    return derived([image], bands, reading, properties=image.properties, image_id=image.id, needs=needs, around=around)
 
 
 def _reduced(band: Band, reducer: Reducer, weights: Weights, weight: str, skip_masked: bool) -> list[Band]:
@@ -152,7 +155,10 @@ def convolve(image: Image, kernel: Kernel) -> Image:
         ]
         return Pixels(tuple(values for values, _ in pairs), tuple(mask for _, mask in pairs))
 
-    return derived([image], bands, reading, properties=image.properties, image_id=image.id, needs=alike)
+    def around(geobox: GeoBox) -> GeoBox:
+        return padded(geobox, kernel.weights(geobox))
+
+    return derived([image], bands, reading, properties=image.properties, image_id=image.id, needs=alike, around=around)
 
 
 def _convolved(band: Band, weights: Weights, dtype: np.dtype) -> Band:

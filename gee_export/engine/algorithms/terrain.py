@@ -27,9 +27,13 @@ def _elevation(image: Image) -> int:
     return image.band_names.index("elevation") if "elevation" in image.band_names else 0
 
 
+def _beside(geobox: GeoBox) -> GeoBox:
+    return padded(geobox, _CROSS)
+
+
 def gradients(image: Image, position: int, geobox: GeoBox) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rise per metre to the east and to the south, and where all four neighbours are valid (missing at edges)."""
-    pixels = image.read_at(padded(geobox, _CROSS), (position,))
+    pixels = image.read_at(_beside(geobox), (position,))
     height, valid = pixels.values[0].astype(float), opaque(pixels.masks[0])
     across, down = _spacing(geobox)
     east = (height[1:-1, 2:] - height[1:-1, :-2]) / (2 * across)
@@ -72,7 +76,13 @@ def _terrain_band(image: Image, name: str, compute: object) -> Image:
         return Pixels((compute(east, south).astype(np.float32),), (valid,))
 
     return derived(
-        [image], [band], reading, properties=image.properties, image_id=image.id, needs=lambda _: [[position]]
+        [image],
+        [band],
+        reading,
+        properties=image.properties,
+        image_id=image.id,
+        needs=lambda _: [[position]],
+        around=_beside,
     )
 
 
@@ -102,5 +112,11 @@ def hillshade(input: Image, azimuth: float, elevation: float) -> Image:
         return Pixels((np.clip(light * 255, 0, 255).astype(np.uint8),), (valid,))
 
     return derived(
-        [input], [band], reading, properties=input.properties, image_id=input.id, needs=lambda _: [[position]]
+        [input],
+        [band],
+        reading,
+        properties=input.properties,
+        image_id=input.id,
+        needs=lambda _: [[position]],
+        around=_beside,
     )
