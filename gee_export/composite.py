@@ -111,18 +111,16 @@ def build(region: Region, period: Period, settings: Settings, label: str = "none
 def _optical(box: BoundsWSEN, period: Period, settings: Settings) -> tuple[ee.Image, ee.Image]:
     found = scenes.collection(settings.sentinel2, box, period)
     clear = clouds.CLOUDS[settings.clouds](found)
-    image = sentinel2.composite(clear, bands=settings.bands, reducer=settings.reducer)
-    count = clear.select(settings.bands[0]).count()
-    return image, count.unmask(0, False).rename("s2_count")
+    image, count = sentinel2.composite(clear, bands=settings.bands, reducer=settings.reducer)
+    return image, count.rename("s2_count")
 
 
 def _radar(box: BoundsWSEN, period: Period, settings: Settings, found: sentinel1.Listing) -> tuple[ee.Image, ee.Image]:
     collection = sentinel1.without_border(
         sentinel1.usable(box, period, settings.sentinel1), period, has_angle=found.has_angle
     )
-    power = sentinel1.mean_power(collection, speckle=settings.speckle, kernel_px=settings.kernel_px)
-    count = collection.select("VV").count()
-    return sentinel1.decibels(power), count.unmask(0, False).rename("s1_count")
+    power, count = sentinel1.mean_power(collection, speckle=settings.speckle, kernel_px=settings.kernel_px)
+    return sentinel1.decibels(power), count.rename("s1_count")
 
 
 def _check_scenes(region: Region, period: Period, optical: sentinel2.Listing, radar: sentinel1.Listing) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,19 @@ def listed(images: ee.ImageCollection) -> tuple[Scene, ...]:
         index = properties.get("system:index") or str(feature.get("id", "")).rpartition("/")[2]
         found.append(Scene(index, tuple(band["id"] for band in feature.get("bands", [])), properties))
     return tuple(found)
+
+
+def reduced(images: ee.ImageCollection, bands: Sequence[str], reducer: str) -> tuple[ee.Image, ee.Image]:
+    """The collection's mean or median of the bands, and how many valid pixels the first band had (0 where none).
+
+    One reducer for both: asked one after the other, the server would compute every scene twice.
+    """
+    import ee
+
+    chosen = {"mean": ee.Reducer.mean, "median": ee.Reducer.median}[reducer]()
+    both = images.select(list(bands)).reduce(chosen.combine(ee.Reducer.count(), sharedInputs=True))
+    image = both.select([f"{band}_{reducer}" for band in bands], list(bands))
+    return image, both.select(f"{bands[0]}_count").unmask(0, False)
 
 
 def ask(value: ee.ComputedObject) -> Any:

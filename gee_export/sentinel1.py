@@ -44,14 +44,14 @@ def listing(bounds_wsen: BoundsWSEN, period: Period, collection_id: str = COLLEC
     return Listing(used, scenes.tally(reason for reason in reasons if reason is not None))
 
 
-def mean_power(collection: ee.ImageCollection, *, speckle: str, kernel_px: int) -> ee.Image:
-    """VV and VH in linear power: the mean over speckle-filtered scenes.
+def mean_power(collection: ee.ImageCollection, *, speckle: str, kernel_px: int) -> tuple[ee.Image, ee.Image]:
+    """VV and VH in linear power: the mean over speckle-filtered scenes; and how many there are per pixel.
 
     The mean is taken of power because the mean of decibels is not the decibel of the mean (guide "Sentinel-1
     algorithms"); each scene is filtered by itself so that the filter sees the speckle it was made for.
     """
     despeckle = SPECKLE[speckle]
-    return collection.map(lambda image: despeckle(image, kernel_px)).mean().rename(list(POLARISATIONS))
+    return scenes.reduced(collection.map(lambda image: despeckle(image, kernel_px)), POLARISATIONS, "mean")
 
 
 def decibels(power: ee.Image) -> ee.Image:

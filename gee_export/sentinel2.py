@@ -43,10 +43,9 @@ def listing(bounds_wsen: BoundsWSEN, period: Period, *, cloud_mask: str, collect
     )
 
 
-def composite(collection: ee.ImageCollection, *, bands: Sequence[str], reducer: str) -> ee.Image:
-    """The bands as stored numbers (reflectance x 10,000), the mean or median of the clear pixels."""
-    clear = collection.map(lambda image: _at_ten_metres(image, bands))
-    return (clear.median() if reducer == "median" else clear.mean()).rename(list(bands))
+def composite(collection: ee.ImageCollection, *, bands: Sequence[str], reducer: str) -> tuple[ee.Image, ee.Image]:
+    """The bands as stored numbers (reflectance x 10,000), the mean or median of the clear pixels; and their number."""
+    return scenes.reduced(collection.map(lambda image: _at_ten_metres(image, bands)), bands, reducer)
 
 
 def check_bands(bands: Sequence[str]) -> None:
