@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import pickle
 import signal
 import threading
 import time
@@ -24,6 +25,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from gee_export.console import Fault
 from training import checkpoint as ck
 from training import pictures
 from training.cpu import tune_cpu
@@ -75,9 +77,19 @@ def fit(plan: Plan) -> Fitted:
         trainer = _trainer(plan, [_early_stopping(recipe), progress, keeper])
         order = EpochOrder(len(plan.train), recipe.seed)
         batches = loader(plan.train, recipe.batch, order), loader(plan.validation, recipe.batch)
-        found = str(resume) if resume.exists() else None
-        _run(trainer, task, batches, found)
+        _run(trainer, task, batches, _whole(resume))
     return Fitted(tuple(keeper.history), keeper.best_epoch, keeper.best_miou, progress.samples_per_s)
+
+
+def _whole(resume: Path) -> str | None:
+    """The trainer's own file if there is one; Fault if it cannot be read."""
+    if not resume.exists():
+        return None
+    try:
+        torch.load(resume, map_location="cpu", weights_only=True, mmap=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
+        raise Fault(f"{resume} is damaged; remove it to start that run again from its first epoch") from error
+    return str(resume)
 
 
 def _run(trainer: pl.Trainer, task: Task, batches: tuple[DataLoader, DataLoader], resume: str | None) -> None:
@@ -128,6 +140,11 @@ class Keeper(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.history = list(state_dict["history"])
         self.best_epoch, self.best_miou = state_dict["best_epoch"], state_dict["best_miou"]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Task) -> None:
+        """A run that had stopped early and was killed before its report is not trained on."""
+        if self.history and len(self.history) - self.best_epoch >= self.plan.recipe.patience:
+            trainer.should_stop = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Task) -> None:
         self._note(trainer, pl_module)

@@ -11,6 +11,7 @@ from training.augment import ROTATIONS
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 DEVICES = ("auto", "cpu", "gpu")
+PAPER_BANDS = ("B2", "B3", "B4", "B8", "VV", "VH")
 # what `--set` may change, beside model.KEY and loss.KEY
 _FIXED = ("name", "model", "config", "loss", "loss_values")
 
@@ -140,16 +141,21 @@ def _guessed(value: Any) -> Any:
 def crofusenet() -> Recipe:
     """S002 section IV-A: CroFuseNet, Adam 1e-4, poly 0.9, batch 32, at most 400 epochs, early stopping after 50.
 
-    Bands are the paper's by name (Table I); loss 1 / 1 / 0.8.
+    Bands are the paper's (Table I); loss 1 / 1 / 0.8.
     """
-    return Recipe("crofusenet", "crofusenet", loss="crofuse", loss_values={"alpha": 1.0, "beta": 0.8})
+    weights = {"alpha": 1.0, "beta": 0.8}
+    return Recipe("crofusenet", "crofusenet", loss="crofuse", loss_values=weights, bands=PAPER_BANDS)
 
 
 def crofusenet_tiny() -> Recipe:
-    """CroFuseNet of a quarter of the widths (2.3 M parameters) with steps large enough for a CPU's few epochs."""
+    """CroFuseNet of a quarter of the widths (2.3 M parameters) with steps large enough for a CPU's few epochs.
+
+    Takes whatever bands the dataset holds, at least one optical and one SAR.
+    """
     return replace(
         crofusenet(),
         name="crofusenet-tiny",
+        bands=(),
         config={"widths": (8, 16, 32, 64, 128)},
         epochs=20,
         batch=8,
@@ -160,15 +166,12 @@ def crofusenet_tiny() -> Recipe:
 
 def unet() -> Recipe:
     """S002's strongest baseline: U-Net of CroFuseNet's widths on the stacked bands, with the same settings."""
-    return Recipe("unet", "unet")
+    return Recipe("unet", "unet", bands=PAPER_BANDS)
 
 
 def unet_tiny() -> Recipe:
-    """U-Net of a quarter of the widths for CPUs."""
-    tiny = crofusenet_tiny()
-    return replace(
-        unet(), name="unet-tiny", config=tiny.config, epochs=tiny.epochs, batch=tiny.batch, lr=tiny.lr, patience=10
-    )
+    """U-Net of a quarter of the widths for CPUs, on whatever bands the dataset holds."""
+    return replace(crofusenet_tiny(), name="unet-tiny", model="unet", loss="cross_entropy", loss_values={})
 
 
 RECIPES: dict[str, Callable[[], Recipe]] = {

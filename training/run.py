@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +23,7 @@ from training.models import build, parameter_count
 from training.recipes import Recipe, override, recipe
 
 VERSION = 1
-_NOTE, _DONE = "run.json", "report.json"
+_NOTE, _DONE, _LOCK = "run.json", "report.json", ".lock"
 Data = str | Path | Sequence[str | Path]
 
 
@@ -69,11 +71,23 @@ def train(
     _check_size(source, network)
     folder = Path(out)
     claim(folder, source, chosen)
-    if (done := _finished(folder)) is not None:
-        return done
-    train_patches, validation = source.split("train"), source.split("val")
-    _check_splits(train_patches, validation, chosen)
-    return _run(network, source, (train_patches, validation), chosen, folder)
+    with _alone_in(folder):
+        if (done := _finished(folder)) is not None:
+            return done
+        train_patches, validation = source.split("train"), source.split("val")
+        _check_splits(train_patches, validation, chosen)
+        return _run(network, source, (train_patches, validation), chosen, folder)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Refuse to train where another process is training; the lock goes with its process."""
+    with (folder / _LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(f"another process is training in {folder}: wait for it or choose another --out") from error
+        yield
 
 
 def _recipe(named: str | Recipe, settings: Mapping[str, Any] | None) -> Recipe:

@@ -31,9 +31,15 @@ def town(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session", autouse=True)
-def own_home(tmp_path_factory) -> Iterator[None]:
-    """Training caches of the tests lie in a temporary home."""
+@pytest.fixture(scope="session")
+def training_home(tmp_path_factory) -> Path:
+    """An ISAMAP_HOME for the training caches of these tests."""
+    return tmp_path_factory.mktemp("training_home")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_home(training_home) -> Iterator[None]:
+    """Training caches lie there, for the tests of this folder only."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ISAMAP_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("ISAMAP_HOME", str(training_home))
         yield

@@ -17,6 +17,7 @@ def test_crofusenet_is_the_papers():
     """S002 section IV-A and III-B: Adam 1e-4, poly 0.9, batch 32, 400 epochs, patience 50, loss 1 / 1 / 0.8."""
     found = recipe("crofusenet")
     assert (found.lr, found.power, found.batch, found.epochs, found.patience) == (1e-4, 0.9, 32, 400, 50)
+    assert found.bands == SIX
     assert found.loss == "crofuse" and dict(found.loss_values) == {"alpha": 1.0, "beta": 0.8}
     assert parameter_count(build(found.model, SIX, found.config)) == 36_215_970
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import torch
 from towns import spread
 
 import training
+from gee_export.console import Fault
 from gee_export.dataset import Dataset
 from training import checkpoint as ck
 from training.losses import UNKNOWN
@@ -107,6 +110,31 @@ def test_a_finished_run_is_reported_again_not_trained(run, town, monkeypatch):
     monkeypatch.setattr("training.loop.fit", lambda _: pytest.fail("trained again"))
     again = training.train(town, "crofusenet-tiny", run.folder, settings={"epochs": "3", "batch": "4"})
     assert again == run
+
+
+def test_a_run_killed_just_before_its_report_is_not_trained_again(whole, town, tmp_path, monkeypatch):
+    from training.task import Task
+
+    copied = shutil.copytree(whole, tmp_path / "copied")
+    (copied / "report.json").unlink()
+    monkeypatch.setattr(Task, "training_step", lambda *_: pytest.fail("trained again"))
+    found = training.train(town, "unet", copied, settings=FAST)
+    assert (found.epochs, found.best_miou) == (4, max(entry["val_miou"] for entry in curve(whole)))
+
+
+def test_a_damaged_resume_file_is_a_fault(whole, town, tmp_path):
+    copied = shutil.copytree(whole, tmp_path / "copied")
+    (copied / "report.json").unlink()
+    (copied / "resume.ckpt").write_bytes((copied / "resume.ckpt").read_bytes()[:1000])
+    with pytest.raises(Fault, match=r"resume.ckpt is damaged; remove it"):
+        training.train(town, "unet", copied, settings=FAST)
+
+
+def test_two_processes_do_not_train_in_one_folder(run, town):
+    with (run.folder / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(ValueError, match="another process is training in"):
+            training.train(town, "crofusenet-tiny", run.folder, settings={"epochs": "3", "batch": "4"})
 
 
 def test_a_folder_with_another_run_is_refused(run, town):
@@ -203,6 +231,16 @@ def test_training_stops_when_validation_gets_no_better(town, tmp_path):
     )
 
 
+def test_a_run_that_stopped_early_stays_stopped(town, tmp_path, monkeypatch):
+    from training.task import Task
+
+    settings = FAST | {"lr": "1e-12", "epochs": "30", "patience": "1"}
+    found = training.train(town, "unet", tmp_path / "run", settings=settings)
+    (found.folder / "report.json").unlink()
+    monkeypatch.setattr(Task, "training_step", lambda *_: pytest.fail("trained again"))
+    assert training.train(town, "unet", tmp_path / "run", settings=settings).epochs == found.epochs < 30
+
+
 def test_the_learning_rate_falls_as_poly(town, tmp_path, monkeypatch):
     """S002 section IV-A: lr x (1 - step / steps) ^ 0.9 at every step."""
     from training.task import Task
@@ -280,6 +318,7 @@ def seven_classes(image, label):
         ({"splits": spread(4, 1, 1), "change": unknown_labels}, {}, "all labels of the train split are unknown"),
         ({"splits": spread(4, 1, 1), "change": no_impervious}, {}, "the train split holds no impervious pixel"),
         ({"splits": spread(4, 1, 1), "bands": ("B2", "B3")}, {}, "needs at least one optical and one SAR band"),
+        ({"splits": spread(4, 1, 1), "bands": ("B2", "VV")}, {"recipe": "crofusenet"}, "dataset town lacks band B3"),
         ({"splits": spread(4, 1, 1)}, {"bands": "B2,VV,B11"}, "dataset town lacks band B11 .it holds B2, B3"),
         ({"splits": spread(4, 1, 1), "size": 36}, {}, "patches of 36 px: .* export with --size 32"),
         ({"splits": spread(4, 1, 1)}, {"precision": "fp16", "device": "cpu"}, "precision=fp16 needs a GPU"),
@@ -287,9 +326,10 @@ def seven_classes(image, label):
     ],
 )
 def test_data_that_cannot_train_are_refused_in_one_sentence(make, tmp_path, dataset, settings, words):
-    made = make(**dataset)
+    made, words_typed = make(**dataset), {"batch": "4"} | settings
+    recipe = words_typed.pop("recipe", "crofusenet-tiny")
     with pytest.raises(ValueError, match=words) as caught:
-        training.train(made.storage.url, "crofusenet-tiny", tmp_path / "run", settings={"batch": "4"} | settings)
+        training.train(made.storage.url, recipe, tmp_path / "run", settings=words_typed)
     assert "\n" not in str(caught.value)
 
 
