@@ -11,9 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from gee_export.session import Session
+
+
+settings.register_profile("isamap", deadline=None)  # a busy machine is no counterexample
+settings.load_profile("isamap")
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,10 @@ class StorageApi:
         self.store = ObjectStore(home)
         self._transfers = Transfers(home, self.store)
 
+    def expire(self) -> None:
+        """Forgets uploads that were given up long ago."""
+        self._transfers.expire()
+
     def answer(self, call: Call) -> Reply:
         """The reply to one call, refusals included."""
         try:

@@ -81,6 +81,7 @@ class LocalEngine:
         listening = _listen(port)
         self._port = listening.getsockname()[1]
         app = Application(self._catalog, self.home, self.limits, self._workers)
+        app.storage.expire()
         config = uvicorn.Config(
             app.starlette,
             log_level="warning",
@@ -130,7 +131,7 @@ class Application:
         self._computing = 0  # requests under way; only the event loop's thread touches it
         self._pixel_threads = DaemonThreads(workers, "isamap-pixels")
         self._io_threads = DaemonThreads(IO_THREADS, "isamap-io")
-        self._storage = StorageApi(home)
+        self.storage = StorageApi(home)
         assets = AssetStore(home)
         stack = CatalogStack([assets, catalog])
         compute = ComputeApi(stack, limits)
@@ -138,7 +139,7 @@ class Application:
         tasks = TaskRoutes(
             self._tasks,
             assets,
-            self._storage.store,
+            self.storage.store,
             evaluate_image=compute.evaluate_image,
             threads=self._pixel_threads,
         )
@@ -205,7 +206,7 @@ class Application:
                 call = _call(request, b"", spooled)
             else:
                 call = _call(request, await request.body())
-            return _response(await loop.run_in_executor(self._io_threads, _storage_answered, self._storage, call))
+            return _response(await loop.run_in_executor(self._io_threads, _storage_answered, self.storage, call))
         except ClientDisconnect:
             return Response(status_code=400)
         finally:

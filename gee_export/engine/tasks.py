@@ -145,7 +145,7 @@ class TaskStore:
 
     def note(self, operation: str, **metadata: Any) -> None:
         """Changes what is known of an operation that has not ended."""
-        with locked(self._home, f"operation-{operation}"):
+        with locked(self._home, f"operation-{operation[:1]}"):
             record = read_json(self._path(operation))
             if record and not record.get("done"):
                 if record["metadata"]["state"] == "CANCELLING":
@@ -187,7 +187,7 @@ class TaskStore:
     def _end(
         self, operation: str, state: str, *, error: dict[str, Any] | None = None, uris: Sequence[str] = ()
     ) -> None:
-        with locked(self._home, f"operation-{operation}"):
+        with locked(self._home, f"operation-{operation[:1]}"):
             record = read_json(self._path(operation))
             if record is None or record.get("done"):
                 return

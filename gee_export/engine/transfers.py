@@ -25,6 +25,10 @@ class Transfers:
         self._store = store
         self._uploads = ResumableUploads(home, store)
 
+    def expire(self) -> None:
+        """Forgets uploads that were given up long ago."""
+        self._uploads.expire()
+
     def upload(self, call: Call, bucket: str) -> Reply:
         """A new upload, or the next piece of a resumable one."""
         if "upload_id" in call.query:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from gee_export.engine.home import Home, locked, read_json, write_json
 from gee_export.engine.objects import CHUNK, Checksums, ObjectStore, Preconditions, StorageError, StoredObject
 
 CHUNK_MULTIPLE = 256 * 1024  # every chunk but the last
+LIFETIME_SECONDS = 7 * 24 * 3600  # of a session, as Cloud Storage has it
 CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
 
 
@@ -47,7 +50,7 @@ class ResumableUploads:
 
     def receive(self, session: str, content_range: str | None, piece: Path, late: Checksums) -> StoredObject | int:
         """Takes a piece: the finished object, or the number of bytes that have arrived so far."""
-        with locked(self._home, f"upload-{session}"):
+        with locked(self._home, f"upload-{session[:2]}"):
             state = self._state(session)
             if "finished" in state:
                 return StoredObject(**state["finished"])
@@ -59,9 +62,17 @@ class ResumableUploads:
                 return self._content_path(session).stat().st_size
             return self._finish(session, state, late)
 
+    def expire(self, seconds: float = LIFETIME_SECONDS) -> None:
+        """Forgets sessions, and what broken connections left, that nobody has touched for so long."""
+        oldest = time.time() - seconds
+        for path in self._home.uploads.glob("*"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
+
     def cancel(self, session: str) -> None:
         """Forgets a session; 404 where there is none."""
-        with locked(self._home, f"upload-{session}"):
+        with locked(self._home, f"upload-{session[:2]}"):
             self._state(session)
             self._state_path(session).unlink()
             self._content_path(session).unlink(missing_ok=True)

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -223,6 +224,19 @@ def test_a_chunk_after_a_gap_is_not_taken(engine, bucket):
     reply = requests.put(session, b"xyz", headers={"content-range": "bytes 262144-262146/262147"}, timeout=10)
     assert reply.status_code == 308 and "range" not in reply.headers
     assert bucket.get_blob("gap") is None
+
+
+def test_uploads_that_were_given_up_are_forgotten_after_a_week(engine, bucket):
+    """https://cloud.google.com/storage/docs/resumable-uploads#session-uris: a session ends after a week."""
+    begin = f"{engine.url}/upload/storage/v1/b/{bucket.name}/o?uploadType=resumable&name=lost"
+    old, fresh = (requests.post(begin, json={}, timeout=10).headers["location"] for _ in range(2))
+    identity = old.rpartition("=")[2]
+    for path in engine.home.uploads.glob(f"{identity}.*"):
+        os.utime(path, (time.time() - 8 * 86400,) * 2)
+    with LocalEngine(catalog(8, 8), engine.home.root):
+        pass
+    assert requests.put(old, data=b"x", timeout=10).status_code == 404
+    assert requests.put(fresh, data=b"x", timeout=10).status_code == 200
 
 
 @pytest.mark.parametrize("field", ["crc32c", "md5Hash"])
