@@ -20,7 +20,7 @@ from gee_export.engine.pixels import Pixels, is_uniform
 from gee_export.engine.projection import key_of
 
 BOUND_BYTES = 384 << 20
-_MOST_GROWTH = 1.5  # of a window: beyond it, requests of an image are read apart
+_MOST_GROWTH = 1.5  # of the largest request: beyond it, requests of an image are read apart
 
 Reading = Callable[[GeoBox, tuple[int, ...]], Pixels]
 # What reading some bands of a window reads: images, their bands, and their window (None where it is on another grid).
@@ -40,7 +40,7 @@ class Demand:
     def __init__(self, root: Readable, geobox: GeoBox, positions: tuple[int, ...]) -> None:
         self._bands: dict[int, set[int]] = {}
         self._askers: dict[int, set[tuple[int, int]]] = {}
-        self._windows: dict[tuple, tuple[int, int, int, int]] = {}
+        self._windows: dict[tuple, tuple[int, int, int, int, int]] = {}  # edges, and pixels of the largest request
         seen: dict[tuple, set[int]] = {}
         waiting: list[tuple[Readable, frozenset[int], GeoBox | None]] = [(root, frozenset(positions), geobox)]
         while waiting:
@@ -60,9 +60,9 @@ class Demand:
         if geobox is None or geobox.affine.b or geobox.affine.d:
             return
         key, (top, left, bottom, right) = _lattice_of(geobox), _edges(geobox)
-        old = self._windows.get((id(image.reading), key), (top, left, bottom, right))
+        old = self._windows.get((id(image.reading), key), (top, left, bottom, right, 0))
         union = min(top, old[0]), min(left, old[1]), max(bottom, old[2]), max(right, old[3])
-        self._windows[(id(image.reading), key)] = union
+        self._windows[(id(image.reading), key)] = (*union, max(old[4], geobox.shape[0] * geobox.shape[1]))
 
     def of(self, image: Readable) -> set[int]:
         """The bands that will be asked for; empty where only one image asks."""
@@ -72,15 +72,15 @@ class Demand:
     def window(self, image: Readable, geobox: GeoBox) -> tuple[GeoBox, int, int]:
         """The window to read for a request, and the request's row and column in it.
 
-        It is the one around all requests on this lattice, where that is little more than the request itself.
+        It is the one around all requests on this lattice, where that is little more than the largest of them.
         """
         if geobox.affine.b or geobox.affine.d:
             return geobox, 0, 0
-        top, left, bottom, right = self._windows.get((id(image.reading), _lattice_of(geobox)), _edges(geobox))
         own = _edges(geobox)
+        top, left, bottom, right, most = self._windows.get((id(image.reading), _lattice_of(geobox)), (*own, 0))
         height, width = bottom - top, right - left
         inside = top <= own[0] and left <= own[1] and own[2] <= bottom and own[3] <= right
-        if not inside or height * width > _MOST_GROWTH * geobox.shape[0] * geobox.shape[1]:
+        if not inside or height * width > _MOST_GROWTH * most:
             return geobox, 0, 0
         affine = geobox.affine * Affine.translation(left - own[1], top - own[0])
         return GeoBox((height, width), affine, geobox.crs), own[0] - top, own[1] - left

@@ -13,6 +13,11 @@ pytestmark = pytest.mark.usefixtures("session")
 
 CATALOG = month(5, utm(200, 200))
 S2 = "COPERNICUS/S2_SR_HARMONIZED"
+START, CLOUDS = "system:time_start", "CLOUDY_PIXEL_PERCENTAGE"
+
+
+def first_day() -> ee.DateRange:
+    return ee.DateRange("2019-06-01", "2019-06-02")
 
 
 def days(collection: ee.ImageCollection) -> list[int]:
@@ -22,15 +27,15 @@ def days(collection: ee.ImageCollection) -> list[int]:
 
 FILTERS = {
     "date": (lambda c: c.filterDate("2019-06-03", "2019-06-07"), [3, 5]),
-    "range": (lambda c: c.filter(ee.Filter.dateRangeContains(leftValue=ee.DateRange("2019-06-01", "2019-06-02"), rightField="system:time_start")), [1]),
+    "range": (lambda c: c.filter(ee.Filter.dateRangeContains(leftValue=first_day(), rightField=START)), [1]),
     "eq": (lambda c: c.filter(ee.Filter.eq("CLOUDY_PIXEL_PERCENTAGE", 20)), [5]),
     "neq": (lambda c: c.filter(ee.Filter.neq("CLOUDY_PIXEL_PERCENTAGE", 20)), [1, 3, 7, 9]),
     "gt": (lambda c: c.filter(ee.Filter.gt("CLOUDY_PIXEL_PERCENTAGE", 20)), [7, 9]),
     "gte": (lambda c: c.filterMetadata("CLOUDY_PIXEL_PERCENTAGE", "not_less_than", 20), [5, 7, 9]),
     "lt": (lambda c: c.filter(ee.Filter.lt("CLOUDY_PIXEL_PERCENTAGE", 20)), [1, 3]),
     "lte": (lambda c: c.filter(ee.Filter.lte("CLOUDY_PIXEL_PERCENTAGE", 20)), [1, 3, 5]),
-    "and": (lambda c: c.filter(ee.Filter.And(ee.Filter.gt("CLOUDY_PIXEL_PERCENTAGE", 5), ee.Filter.lt("CLOUDY_PIXEL_PERCENTAGE", 25))), [3, 5]),
-    "or": (lambda c: c.filter(ee.Filter.Or(ee.Filter.lt("CLOUDY_PIXEL_PERCENTAGE", 5), ee.Filter.gt("CLOUDY_PIXEL_PERCENTAGE", 35))), [1, 9]),
+    "and": (lambda c: c.filter(ee.Filter.And(ee.Filter.gt(CLOUDS, 5), ee.Filter.lt(CLOUDS, 25))), [3, 5]),
+    "or": (lambda c: c.filter(ee.Filter.Or(ee.Filter.lt(CLOUDS, 5), ee.Filter.gt(CLOUDS, 35))), [1, 9]),
     "not": (lambda c: c.filter(ee.Filter.gt("CLOUDY_PIXEL_PERCENTAGE", 15).Not()), [1, 3]),
     "in a list": (lambda c: c.filter(ee.Filter.inList("CLOUDY_PIXEL_PERCENTAGE", [10, 30])), [3, 7]),
     "starts": (lambda c: c.filter(ee.Filter.stringStartsWith("system:index", "20190603")), [3]),

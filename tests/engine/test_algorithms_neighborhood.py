@@ -103,7 +103,7 @@ def test_convolution_next_to_masked_pixels_is_masked():
 
 
 def test_focal_max_equals_scipy():
-    """D guides/image_morph: pixels under the kernel's non-zero cells; a circle of radius 1.5 by default is a 3 x 3 box."""
+    """D guides/image_morph: pixels under non-zero cells; the default, a circle of radius 1.5, is a 3 x 3 box."""
     circle = np.hypot(*np.mgrid[-1:2, -1:2]) <= 1.5
     found = read(ee.Image("C/a").focalMax())
     expected = scipy.ndimage.maximum_filter(read(ee.Image("C/a")).data, footprint=circle)
