@@ -64,6 +64,7 @@ class LocalEngine:
         self._workers = workers or os.cpu_count() or 1
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
+        self._app: Application | None = None
         self._port = 0
 
     @property
@@ -80,10 +81,10 @@ class LocalEngine:
         _writable(self.home)
         listening = _listen(port)
         self._port = listening.getsockname()[1]
-        app = Application(self._catalog, self.home, self.limits, self._workers)
-        app.storage.expire()
+        self._app = Application(self._catalog, self.home, self.limits, self._workers)
+        self._app.storage.expire()
         config = uvicorn.Config(
-            app.starlette,
+            self._app.starlette,
             log_level="warning",
             access_log=False,
             lifespan="off",
@@ -91,7 +92,6 @@ class LocalEngine:
             timeout_graceful_shutdown=5,
         )
         self._server = uvicorn.Server(config)
-        self._app = app
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [listening]}, name="isamap-engine", daemon=True
         )
@@ -101,12 +101,12 @@ class LocalEngine:
 
     def stop(self) -> None:
         """Ends the server and its threads; what was under way is recorded as failed."""
-        if self._server is None or self._thread is None:
+        if self._server is None or self._thread is None or self._app is None:
             return
         self._server.should_exit = True
         self._app.close()  # first, so that requests waiting for a thread are answered and not waited for
         self._thread.join(timeout=10)
-        self._server = self._thread = None
+        self._server = self._thread = self._app = None
 
     def _wait_until_started(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -118,7 +118,9 @@ class LocalEngine:
     def __enter__(self) -> LocalEngine:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
 
@@ -167,6 +169,8 @@ class Application:
                 return await self._run(route, call, request)
             except EngineError as error:
                 return _response(Reply.error(error.status, str(error), error.reason))
+            except ClientDisconnect:
+                return Response(status_code=400)  # nobody reads it
 
         return endpoint
 
