@@ -10,6 +10,7 @@ from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
 from gee_export.engine.geometry import Geometry, outline
+from gee_export.engine.lattice import place_of
 from gee_export.engine.pixels import blank, valid
 
 _WHOLE = 1e-6  # of a pixel: less is rounding
@@ -47,10 +48,11 @@ def _measure_edges(shape: BaseGeometry, geobox: GeoBox, edges: np.ndarray, share
     if not len(edges):
         return
     rows, cols = edges.T
-    affine = geobox.affine
-    x, y = affine.c + affine.a * cols, affine.f + affine.e * rows
-    cells = shapely.box(x, y, x + affine.a, y + affine.e)
-    covered = shapely.area(shapely.intersection(cells, shape)) / abs(affine.a * affine.e)
+    place = place_of(geobox)  # absolute, so that a pixel's corners do not depend on where the window begins
+    left, right = ((cols + place.col + place.phase_x + side) * place.step_x for side in (0, 1))
+    top, bottom = ((rows + place.row + place.phase_y + side) * place.step_y for side in (0, 1))
+    covered = shapely.area(shapely.intersection(shapely.box(left, bottom, right, top), shape))
+    covered /= abs(place.step_x * place.step_y)
     covered[covered < _WHOLE] = 0
     covered[covered > 1 - _WHOLE] = 1
     share[rows, cols] = covered
