@@ -15,6 +15,8 @@ from inference.predict import Grid, Predictor, predict, quantise
 from tests.inference.conftest import LEGEND, NAMES, SMALL, Constant, small_network
 from training.models import MODELS
 
+FAST = ("crofusenet", "unet")  # in the default suite; the deeper networks are only longer
+EACH = [pytest.param(name, marks=[] if name in FAST else pytest.mark.long) for name in SMALL]
 HEIGHT, WIDTH = 113, 89  # neither divides by window, stride or pooling
 
 
@@ -65,10 +67,11 @@ def brute_force(predictor: Predictor, lattice: Lattice) -> tuple[np.ndarray, np.
 
 
 def test_every_model_is_in_these_tests():
-    assert set(SMALL) == set(MODELS)
+    """Networks of ten output pixels per pixel have their own test below."""
+    assert set(SMALL) == {name for name, model in MODELS.items() if model.network.scale == 1}
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EACH)
 def test_the_map_is_the_weighted_mean_of_its_windows(name):
     lattice = Lattice(32, 24, 5, -7)
     predictor = predictor_of(name)
@@ -81,7 +84,7 @@ def test_the_map_is_the_weighted_mean_of_its_windows(name):
     np.testing.assert_array_equal(mapped[0][known_HW & sure], (chance_HW > 0.5)[known_HW & sure])
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EACH)
 @pytest.mark.parametrize("workers", [1, 3])
 def test_workers_never_change_a_pixel(name, workers):
     """performance.md P3."""
@@ -89,7 +92,7 @@ def test_workers_never_change_a_pixel(name, workers):
     np.testing.assert_array_equal(whole(predictor, lattice, workers=workers), whole(predictor, lattice, workers=2))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EACH)
 @pytest.mark.parametrize("cut", [1, 24, 47, 112])
 def test_cutting_the_job_never_changes_a_pixel(name, cut):
     """performance.md P3: two jobs of any rows give the map of one."""
@@ -99,7 +102,7 @@ def test_cutting_the_job_never_changes_a_pixel(name, cut):
     np.testing.assert_array_equal(np.concatenate([upper, lower], axis=1), whole(predictor, lattice))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EACH)
 def test_torch_threads_never_change_a_pixel_and_come_back(name):
     predictor, lattice = predictor_of(name), Lattice(32, 24)
     before = torch.get_num_threads()
@@ -114,7 +117,7 @@ def test_torch_threads_never_change_a_pixel_and_come_back(name):
     np.testing.assert_array_equal(*maps)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", EACH)
 def test_overlapping_rasters_agree_where_their_windows_hold_the_same_data(name):
     """The lattice lies on the ground: away from the edges a part is mapped as the whole is."""
     predictor, side = predictor_of(name), 32

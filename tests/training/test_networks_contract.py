@@ -1,0 +1,262 @@
+"""What training and inference expect of every registered network, held over the registry in small sizes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import safetensors.torch
+import torch
+
+from training.losses import build_loss
+from training.models import MODELS, build, constructor_values
+from training.models.classical import PixelClassifier
+from training.models.esrgan import Discriminator
+from training.models.jointseg import JointSeg, JointSegConfig, with_block_means
+
+BANDS = ("B2", "B3", "B4", "B8", "VV", "VH")
+TINY_UNET = (4, 6, 8)
+SMALL = {
+    "crofusenet": {"widths": TINY_UNET},
+    "unet": {"widths": TINY_UNET},
+    "runetpp": {"base": 8, "aspp_mid": 8},
+    "hrnet": {"width": 4},
+    "jointseg": {"widths": TINY_UNET, "middle": 6, "fine": 4},
+    "progesrgan": {"features": 6, "growth": 4, "blocks": 1, "widths": TINY_UNET},
+    "fcn8s": {"fc": 8, "base": 4},
+    "fcn_resnet50": {"base": 4, "width": 8},
+    "deeplabv3plus": {"base": 4, "width": 8, "early": 4},
+    "fcdensenet": {"size": "56"},
+    "random_forest": {"trees": 3, "classes": 3},
+    "svm": {},
+}
+TRAINED = [name for name in SMALL if not name.startswith(("random", "svm"))]
+ANY_SIZE = ("hrnet", "jointseg", "progesrgan", "random_forest", "svm")
+
+
+def small(name: str, **changes):
+    torch.manual_seed(0)
+    return build(name, BANDS, SMALL[name] | changes)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Small networks lose more to threads waiting for each other than they win."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def pixels(network) -> torch.Tensor:
+    """Two small random patches; twice the smallest size, so that every normalisation has something to vary."""
+    side = max(8, 2 * network.multiple)
+    return torch.randn(2, len(BANDS), side, side)
+
+
+def everything(output) -> list[torch.Tensor]:
+    images = [output.image, getattr(output, "image_4x", None)]
+    return [output.logits_BKHW, *output.side_logits, *(image for image in images if image is not None)]
+
+
+def test_every_registered_network_is_under_contract():
+    assert set(SMALL) == set(MODELS)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_logits_have_scale_times_the_input_size(name):
+    network = small(name).eval()
+    step = max(network.multiple, 8)
+    with torch.no_grad():
+        output = network(torch.randn(1, 6, step, 2 * step))
+    shape = (1, network.config.classes, step * network.scale, 2 * step * network.scale)
+    assert output.logits_BKHW.shape == shape
+    assert all(torch.isfinite(part).all() for part in everything(output))
+
+
+@pytest.mark.parametrize("name", ANY_SIZE)
+@pytest.mark.parametrize("size", [(33, 47), (21, 8)])
+def test_odd_sizes_come_back_exactly(name, size):
+    """models.md 2.2b: H to 4H to 10H also for odd sizes."""
+    network = small(name).eval()
+    with torch.no_grad():
+        output = network(torch.randn(1, 6, *size))
+    assert output.logits_BKHW.shape[2:] == tuple(side * network.scale for side in size)
+    if output.image is not None:
+        assert output.image.shape == (1, 3, *(10 * side for side in size))
+        assert output.image_4x.shape == (1, 3, *(4 * side for side in size))
+        assert output.image_1x.shape == (1, 3, *size)
+
+
+@pytest.mark.parametrize("name", [name for name in SMALL if name not in ANY_SIZE])
+def test_sizes_that_cannot_be_halved_are_refused(name):
+    network = small(name)
+    with pytest.raises(ValueError, match=f"must be multiples of {network.multiple}"):
+        network(torch.zeros(1, 6, network.multiple + 1, network.multiple))
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_other_channels_are_refused(name):
+    network = small(name)
+    with pytest.raises(ValueError, match="5 channels"):
+        network(torch.zeros(1, 5, network.multiple, network.multiple))
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_every_parameter_gets_a_finite_gradient(name):
+    network = small(name)
+    output = network(pixels(network))
+    sum(part.square().mean() for part in everything(output)).backward()
+    for path, parameter in network.named_parameters():
+        assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), path
+        # a ReLU in the few units of a squeeze may be shut for both images
+        assert parameter.grad.abs().sum() > 0 or ".squeeze" in path or ".excite" in path, path
+
+
+@pytest.mark.parametrize("name", [name for name in TRAINED if name != "fcdensenet"])
+def test_a_small_step_down_its_gradient_lowers_the_loss(name):
+    network = small(name).train()
+    loss = build_loss({"jointseg": "jointseg", "crofusenet": "crofuse"}.get(name, "dice_focal"))
+    for module in network.modules():
+        if isinstance(module, torch.nn.modules.dropout._DropoutNd):
+            module.eval()
+    x = pixels(network)
+    label = (torch.rand(2, x.shape[2] * network.scale, x.shape[3] * network.scale) > 0.6).to(torch.uint8)
+    before = loss(network(x), label)
+    before.backward()
+    steepness = sum(parameter.grad.square().sum() for parameter in network.parameters())
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter -= 0.01 * before / steepness * parameter.grad
+        assert loss(network(x), label) < before
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_constructor_values_and_state_survive_json_and_safetensors(name):
+    network = small(name).eval()
+    values = json.loads(json.dumps(constructor_values(network)))
+    stored = safetensors.torch.save({key: tensor.contiguous() for key, tensor in network.state_dict().items()})
+    again = build(name, BANDS, values).eval()
+    again.load_state_dict(safetensors.torch.load(stored))
+    assert again.config == network.config
+    x = pixels(network)
+    with torch.no_grad():
+        assert torch.equal(network(x).logits_BKHW, again(x).logits_BKHW)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_geometry_is_stated(name):
+    network = small(name)
+    assert network.window % network.multiple == 0
+    assert 0 < network.lattice <= network.window
+    assert network.halo is None or network.halo >= 0
+    assert network.scale in (1, 10)
+
+
+@pytest.mark.parametrize("name", ["jointseg", "progesrgan"])
+def test_sharpening_networks_need_their_visible_bands(name):
+    with pytest.raises(ValueError, match="band B3 is missing"):
+        build(name, ("B2", "B4", "VV"), SMALL[name])
+
+
+def test_jointseg_takes_the_visible_bands_by_name():
+    """The same bands in another order, with the same weights, give the same logits and image."""
+    network, mixed = small("jointseg").eval(), ("VV", "B4", "B2", "VH", "B8", "B3")
+    other = build("jointseg", mixed, SMALL["jointseg"]).eval()
+    state = network.state_dict()
+    optical, radar = ([b for b in mixed if b.startswith(kind)] for kind in ("B", "V"))
+    own = [b for b in BANDS if b.startswith("B")]
+    state["optical.0.weight"] = state["optical.0.weight"][:, [own.index(b) for b in optical]]
+    assert radar == ["VV", "VH"]
+    other.load_state_dict(state)
+    x = torch.randn(1, 6, 16, 16)
+    with torch.no_grad():
+        one, two = network(x), other(x[:, [BANDS.index(name) for name in mixed]])
+    torch.testing.assert_close(one.logits_BKHW, two.logits_BKHW)
+    torch.testing.assert_close(one.image, two.image)
+
+
+def test_equal_dates_count_as_one():
+    """Half the mean and half the maximum of equal features are the features."""
+    network = small("jointseg").eval()
+    x = torch.randn(2, 6, 16, 16)
+    with torch.no_grad():
+        one, many = network(x), network(x[:, None].expand(-1, 5, -1, -1, -1))
+    torch.testing.assert_close(one.logits_BKHW, many.logits_BKHW, atol=1e-5, rtol=1e-5)
+
+
+def test_the_order_of_dates_does_not_count_but_the_dates_do():
+    network = small("jointseg").eval()
+    x = torch.randn(1, 4, 6, 16, 16)
+    with torch.no_grad():
+        one, turned, fewer = network(x), network(x.flip(1)), network(x[:, :2])
+    torch.testing.assert_close(one.logits_BKHW, turned.logits_BKHW, atol=1e-5, rtol=1e-5)
+    assert (one.logits_BKHW - fewer.logits_BKHW).abs().max() > 1e-3
+
+
+def test_jointseg_works_without_radar():
+    network = JointSeg(("B4", "B3", "B2"), JointSegConfig(**SMALL["jointseg"])).eval()
+    assert network(torch.randn(1, 3, 8, 8)).logits_BKHW.shape == (1, 2, 80, 80)
+
+
+def test_kept_means_are_the_inputs_pixels():
+    """SEN2SR's hard constraint: the 10 x 10 mean of the sharpened image is the input."""
+    network = small("jointseg", keep_mean=True).eval()
+    x = torch.randn(1, 6, 9, 7)
+    output = network(x)
+    torch.testing.assert_close(torch.nn.functional.avg_pool2d(output.image, 10), x[:, [2, 1, 0]], atol=1e-5, rtol=0)
+    image = torch.randn(1, 1, 4, 4)
+    assert torch.equal(with_block_means(image, image), image)
+
+
+def test_the_discriminator_judges_every_pixel_and_learns():
+    torch.manual_seed(0)
+    judge = Discriminator(features=4)
+    verdict = judge(torch.randn(1, 3, 40, 24))
+    assert verdict.shape == (1, 1, 40, 24)
+    verdict.square().mean().backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in judge.parameters())
+    with pytest.raises(ValueError, match="multiples of 8"):
+        judge(torch.zeros(1, 3, 20, 24))
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "words"),
+    [
+        ("runetpp", {"variant": "figure"}, "choose one of table, text, dilated"),
+        ("runetpp", {"gates": ["dual"]}, "expected four gates"),
+        ("runetpp", {"gates": ["dual", "x", "bem", "none"]}, "gate 'x' is not known"),
+        ("runetpp", {"window": 100}, "multiple of 32"),
+        ("hrnet", {"stem": "two"}, "choose one of paper, one, hrnet"),
+        ("hrnet", {"norm": "group"}, "choose one of instance, batch"),
+        ("jointseg", {"rgb": ["B4", "B4", "B2"]}, "three different bands"),
+        ("jointseg", {"fine": 0}, "positive numbers"),
+        ("progesrgan", {"widths": [4]}, "two to five positive numbers"),
+        ("fcn8s", {"dropout": 1.0}, "dropout from 0 to below 1"),
+        ("fcdensenet", {"size": "64"}, "choose one of 56, 67, 103"),
+        ("deeplabv3plus", {"dilations": [0]}, "positive widths and dilations"),
+    ],
+)
+def test_wrong_constructor_values_are_refused(name, config, words):
+    with pytest.raises(ValueError, match=words):
+        build(name, BANDS, config)
+
+
+def test_pixel_classifiers_have_no_parameters_to_descend_on():
+    classifiers = [small(name) for name in SMALL if name not in TRAINED]
+    assert classifiers
+    for made in classifiers:
+        assert isinstance(made, PixelClassifier) and not list(made.parameters())
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", TRAINED)
+def test_default_sizes_run_on_a_patch(name):
+    """A whole forward pass of each network as it is trained by default."""
+    torch.manual_seed(0)
+    network = build(name, BANDS).eval()
+    side = 32 if name == "progesrgan" else 128
+    with torch.no_grad():
+        output = network(torch.randn(1, 6, side, side))
+    assert output.logits_BKHW.shape[2:] == (side * network.scale,) * 2
+    assert torch.isfinite(output.logits_BKHW).all()

@@ -1,0 +1,145 @@
+"""The stated halo is the truth: nothing beyond it arrives, something one pixel nearer does, tiles equal the whole."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from training.models.deeplabv3plus import DeepLabV3Plus
+from training.models.densenet import FCDenseNet, FCDenseNetConfig
+from training.models.esrgan import ProgESRGAN, ProgESRGANConfig
+from training.models.fcn8s import FCN8s, FCN8sConfig
+from training.models.fcn_resnet50 import FCNResNet50, FCNResNet50Config
+from training.models.hrnet import HRNet, HRNetConfig
+from training.models.jointseg import JointSeg, JointSegConfig
+from training.models.reach import Reach, unet_reach
+from training.models.runetpp import PLAIN, RUNetPP, RUNetPPConfig
+from training.models.unet import UNet, UNetConfig
+
+BANDS = ("B4", "B3", "B2", "VV")
+THIN = {"base": 4}
+JOINT = {"widths": (4, 6, 8), "blocks": 1, "middle": 4, "middle_blocks": 1, "fine": 4, "fine_blocks": 1}
+
+FINITE = {
+    "runetpp baseline": lambda: RUNetPP(BANDS, RUNetPPConfig(**PLAIN, **THIN)),
+    "runetpp spatial": lambda: RUNetPP(
+        BANDS,
+        RUNetPPConfig(**THIN, channel_att=False, aspp=False, gates=("spatial", "spatial", "none", "bem")),
+    ),
+    "runetpp text": lambda: RUNetPP(
+        BANDS, RUNetPPConfig(**(PLAIN | {"gates": ("spatial",) * 4}), **THIN, variant="text")
+    ),
+    "runetpp dilated": lambda: RUNetPP(BANDS, RUNetPPConfig(**PLAIN, **THIN, variant="dilated")),
+    "hrnet paper": lambda: HRNet(BANDS, HRNetConfig(width=2, norm="batch")),
+    "hrnet one": lambda: HRNet(BANDS, HRNetConfig(width=2, norm="batch", stem="one")),
+    "hrnet original": lambda: HRNet(BANDS, HRNetConfig(width=2, norm="batch", stem="hrnet")),
+    "fcn8s": lambda: FCN8s(BANDS, FCN8sConfig(fc=4, base=4)),
+    "fcn_resnet50": lambda: FCNResNet50(BANDS, FCNResNet50Config(width=4, **THIN)),
+    "fcdensenet56": lambda: FCDenseNet(BANDS, FCDenseNetConfig(size="56")),
+    "jointseg": lambda: JointSeg(BANDS, JointSegConfig(**JOINT)),
+    "jointseg blocks": lambda: JointSeg(BANDS, JointSegConfig(**(JOINT | {"blocks": 2, "middle_blocks": 2}))),
+    "jointseg flat": lambda: JointSeg(BANDS, JointSegConfig(**(JOINT | {"widths": (4,)}))),
+    "progesrgan": lambda: ProgESRGAN(BANDS, ProgESRGANConfig(features=4, growth=2, blocks=1, widths=(2, 2, 2))),
+}
+WHOLE_WINDOW = {
+    "runetpp": lambda: RUNetPP(BANDS, RUNetPPConfig(**THIN)),
+    "runetpp channel attention": lambda: RUNetPP(BANDS, RUNetPPConfig(**(PLAIN | {"channel_att": True}), **THIN)),
+    "runetpp pyramid": lambda: RUNetPP(BANDS, RUNetPPConfig(**(PLAIN | {"aspp": True}), **THIN)),
+    "runetpp channel gate": lambda: RUNetPP(
+        BANDS, RUNetPPConfig(**(PLAIN | {"gates": ("none", "none", "channel", "none")}), **THIN)
+    ),
+    "hrnet": lambda: HRNet(BANDS),
+    "deeplabv3plus": lambda: DeepLabV3Plus(BANDS),
+}
+
+
+LARGE = ("fcdensenet56", "hrnet one", "runetpp dilated")
+
+
+def across(upright: bool, *, always: bool = True) -> list:
+    """Every network with this direction of its strip; the large ones, or all if not `always`, in the long tests."""
+    long = {name for name in FINITE if name in LARGE or not always}
+    return [pytest.param(name, upright, marks=[pytest.mark.long] if name in long else []) for name in FINITE]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Small networks lose more to threads waiting for each other than they win."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def network(name: str) -> torch.nn.Module:
+    torch.manual_seed(0)
+    return FINITE[name]().double().eval()
+
+
+def strip(made, columns: int, *, upright: bool) -> torch.Tensor:
+    """One tile high (or wide) and long the other way, which keeps large receptive fields cheap."""
+    x = torch.randn(1, len(BANDS), made.multiple, columns, dtype=torch.float64)
+    return x.transpose(2, 3).contiguous() if upright else x
+
+
+@torch.no_grad()
+def logits(made, x: torch.Tensor, *, upright: bool) -> torch.Tensor:
+    values = made(x).logits_BKHW
+    return values.transpose(2, 3) if upright else values
+
+
+@pytest.mark.parametrize(("name", "upright"), [*across(False), *across(True, always=False)])
+def test_a_tile_with_its_halo_equals_the_whole_image(name, upright):
+    """performance.md P3, in float64."""
+    made = network(name)
+    step = made.multiple
+    halo = -(-made.halo // step) * step
+    x = strip(made, 2 * halo + 5 * step, upright=upright)
+    start, stop = halo + 2 * step, halo + 3 * step
+    columns = slice(start - halo, stop + halo)
+    part = logits(made, x[:, :, columns] if upright else x[..., columns], upright=upright)
+    whole = logits(made, x, upright=upright)
+    inside, tile = (slice(made.scale * a, made.scale * b) for a, b in ((halo, halo + step), (start, stop)))
+    assert (part[..., inside] - whole[..., tile]).abs().max() < 1e-12
+    assert whole.std() > 1e-6
+
+
+@pytest.mark.parametrize(("name", "upright"), [*across(True), *across(False, always=False)])
+def test_the_stated_halo_is_exact(name, upright):
+    """NaN spreads as far as the network looks: none arrives from beyond `halo`, some from one pixel nearer."""
+    made = network(name)
+    pad = -(-(made.halo + 1) // made.multiple) * made.multiple
+    assert not leaks(made, made.halo, pad, upright=upright)
+    assert leaks(made, made.halo - 1, pad, upright=upright)
+
+
+def leaks(made, reach: int, pad: int, *, upright: bool) -> bool:
+    """Whether NaN beyond `reach` pixels of a tile of one period arrives in its logits."""
+    step = made.multiple
+    x = strip(made, 2 * pad + step, upright=False)
+    x[..., : pad - reach] = float("nan")
+    x[..., pad + step + reach :] = float("nan")
+    x = x.transpose(2, 3).contiguous() if upright else x
+    values = logits(made, x, upright=upright)
+    return bool(values[..., made.scale * pad : made.scale * (pad + step)].isnan().any())
+
+
+@pytest.mark.parametrize("name", WHOLE_WINDOW)
+def test_networks_that_see_the_whole_window_say_so(name):
+    with torch.device("meta"):
+        assert WHOLE_WINDOW[name]().halo is None
+
+
+@pytest.mark.parametrize("levels", [2, 3, 5])
+def test_both_ways_to_follow_a_unet_agree(levels):
+    """The U-Net's own count walks from the output down, this one from the input up."""
+    made = UNet(BANDS, UNetConfig(widths=(2,) * levels, head="1x1"))
+    assert unet_reach(levels, Reach.input()).halo(made.multiple) == made.halo
+
+
+def test_the_papers_receptive_field_is_of_this_size():
+    """S003 section 3.2 prints 1439 px without saying how it was counted; models.md 4.1 finds 1391 to 1419."""
+    with torch.device("meta"):
+        reach = HRNet(BANDS, HRNetConfig(norm="batch")).reach()
+    spans = [reach.last(i) - reach.first(i) + 1 for i in range(160, 192)]
+    assert 1391 <= min(spans) <= max(spans) <= 1439
