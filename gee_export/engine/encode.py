@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,8 +22,9 @@ CONTENT_TYPES = {
     "GEO_TIFF": "image/tiff",
     "PNG": "image/png",
     "JPEG": "image/jpeg",
-    "AUTO_JPEG_PNG": "image/png",
+    "AUTO_JPEG_PNG": "image/png",  # always PNG here: lossless, and right where there is transparency
 }
+ZIPPED = ("ZIPPED_GEO_TIFF", "ZIPPED_GEO_TIFF_PER_BAND")  # of thumbnails only (reference/rest/v1/ImageFileFormat)
 NOWHERE = Affine(2, 0, 0, 0, -2, 0)  # pictures have no place, but rasterio warns where none is given
 TYPE_WORDS = {
     "uint8": "Byte",
@@ -44,9 +46,7 @@ def encode(
     pixels: Pixels,
     visualization: Mapping[str, Any] | None = None,
 ) -> tuple[bytes | memoryview, str]:
-    """The file and its content type; EngineError for a format the engine does not write."""
-    if file_format not in CONTENT_TYPES:
-        raise unsupported(file_format)
+    """The file and its content type."""
     if file_format == "NPY":
         content = npy(names, pixels)
     elif file_format == "GEO_TIFF":
@@ -56,16 +56,32 @@ def encode(
     return content, CONTENT_TYPES[file_format]
 
 
-def unsupported(file_format: str) -> EngineError:
-    """The refusal of a format that the engine does not write."""
-    return EngineError(f"Unsupported file format '{file_format}': expected one of {', '.join(CONTENT_TYPES)}.")
+def zipped(file_format: str, prefix: str, geobox: GeoBox, names: Sequence[str], pixels: Pixels) -> bytes:
+    """An archive of PREFIX.tif, or of PREFIX.BAND.tif for each band (the default of ee.Image.getDownloadURL)."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as target:
+        if file_format == "ZIPPED_GEO_TIFF":
+            target.writestr(f"{prefix}.tif", geotiff(geobox, names, pixels))
+        else:
+            for index, name in enumerate(names):
+                target.writestr(f"{prefix}.{name}.tif", geotiff(geobox, (name,), pixels.pick((index,))))
+    return archive.getvalue()
+
+
+def check_format(file_format: str, *, of_thumbnail: bool = False) -> str:
+    """The format; EngineError for one that is not written."""
+    known = (*CONTENT_TYPES, *(ZIPPED if of_thumbnail else ()))
+    if file_format not in known:
+        raise EngineError(f"Unsupported file format '{file_format}': expected one of {', '.join(known)}.")
+    return file_format
 
 
 def npy(names: Sequence[str], pixels: Pixels) -> memoryview:
     """A structured array [row, column] with one field a band, in NumPy's file format; masked pixels are 0.
 
-    The documentation of computePixels (reference/rest/v1/ImageFileFormat, NPY) gives the structure and no mask;
-    0 for masked pixels is an assumption: whoever needs the mask asks for it as a band (image.mask()).
+    The documentation (reference/rest/v1/ImageFileFormat) says nothing of masks in this format; 0 is an assumption.
+    Whoever needs the mask asks for it as a band (image.mask()) or unmasks the image first, as google/Xee does
+    (xee/ext.py, image_to_array).
     """
     dtype = np.dtype([(name, values.dtype) for name, values in zip(names, pixels.values, strict=True)])
     height, width = pixels.values[0].shape

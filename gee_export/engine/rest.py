@@ -85,14 +85,20 @@ class ComputeApi:
 
     def _create_thumbnail(self, call: Call, params: Params) -> Reply:
         body = call.json()
+        encode.check_format(_file_format(body), of_thumbnail=True)
         chosen_bands(self.evaluate_image(body.get("expression")), body.get("bandIds"))
         return self._remember(f"projects/{params['project']}/thumbnails", body)
 
     def _thumbnail_pixels(self, call: Call, params: Params) -> Reply:
         body = self._recall(params["name"])
-        asked = {**body, "fileFormat": _file_format(body)}
-        request = pixel_request(self.evaluate_image(body.get("expression")), {**asked, "grid": None}, self._limits)
-        return _file(request, asked)
+        request = pixel_request(self.evaluate_image(body.get("expression")), {**body, "grid": None}, self._limits)
+        file_format = _file_format(body)
+        if file_format not in encode.ZIPPED:
+            return _file(request, body)
+        prefix = str(body.get("filenamePrefix") or "download")
+        content = encode.zipped(file_format, prefix, request.geobox, request.band_names, request.read())
+        named = {"content-disposition": f'attachment; filename="{prefix}.zip"'} if prefix.isidentifier() else {}
+        return Reply(200, content, {"content-type": "application/zip", **named})
 
     def _create_map(self, call: Call, params: Params) -> Reply:
         body = call.json()
@@ -146,9 +152,7 @@ def finite(value: Any) -> Any:
 
 
 def _file(request: PixelRequest, body: Mapping[str, Any]) -> Reply:
-    file_format = _file_format(body)
-    if file_format not in encode.CONTENT_TYPES:
-        raise encode.unsupported(file_format)
+    file_format = encode.check_format(_file_format(body))
     content, kind = encode.encode(
         file_format, request.geobox, request.band_names, request.read(), body.get("visualizationOptions")
     )

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 
 import ee
@@ -219,6 +220,27 @@ def test_a_download_url_serves_the_pixels(image, small):
     url = image.select("B2").getDownloadURL({"format": "NPY"})
     table = np.load(io.BytesIO(urllib.request.urlopen(url).read()))
     np.testing.assert_array_equal(table["B2"], np.where(small.valid, small.bands["B2"], 0))
+
+
+@pytest.mark.parametrize(
+    ("options", "files"),
+    [
+        ({"name": "wuhan"}, ["wuhan.B2.tif", "wuhan.VV.tif"]),
+        ({"filePerBand": False, "bands": ["VV"]}, ["download.tif"]),
+    ],
+)
+def test_a_download_is_zipped_as_the_client_asks_by_default(image, small, options, files):
+    content = urllib.request.urlopen(image.select(["B2", "VV"]).getDownloadURL(options)).read()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.namelist() == files
+        with rasterio.open(io.BytesIO(archive.read(files[-1]))) as source:
+            np.testing.assert_array_equal(source.read(1)[small.valid], small.bands["VV"][small.valid])
+            assert source.nodata == float("-inf") and (source.read(1)[~small.valid] == source.nodata).all()
+
+
+def test_a_format_that_is_not_written_is_refused_before_a_url_is_given(image):
+    with pytest.raises(ee.EEException, match="Unsupported file format 'TF_RECORD_IMAGE'"):
+        image.getDownloadURL({"format": "TF_RECORD_IMAGE"})
 
 
 def test_a_map_tile_shows_the_image_where_it_is(image, small):
