@@ -17,7 +17,7 @@ DEMO_BBOX = 114.15 30.50 114.35 30.65
 
 demo: $(VENV)/.demo
 	$(BIN)/isamap export --region wuhan --month 2019-06 --max-patches 400 --out $(DATA)
-	$(BIN)/isamap train --data $(DATA) --recipe crofusenet-tiny --out $(RUN)
+	$(BIN)/isamap train --data $(DATA) --recipe crofusenet-tiny --out $(RUN) --set epochs=4
 	$(BIN)/isamap evaluate --checkpoint $(RUN) --data $(DATA) --split test
 	$(BIN)/isamap map --checkpoint $(RUN) --region wuhan --month 2020-06 --bbox $(DEMO_BBOX) --out $(MAP)
 	$(BIN)/isamap publish $(MAP) --asset $(ASSET)
