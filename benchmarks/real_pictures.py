@@ -63,9 +63,9 @@ def year(months: dict[str, dict[str, Any]], *, out: Path) -> None:
     left = figure.subplots()
     right = left.twinx()
     names = list(months)
-    for panel, key, colour in ((left, "ndvi", "tab:green"), (right, "vv_db", "tab:blue")):
+    for panel, key, title, colour in ((left, "ndvi", "NDVI", "tab:green"), (right, "vv_db", "VV (dB)", "tab:blue")):
         panel.plot(names, [months[name].get(key, np.nan) for name in names], "o-", color=colour)
-        panel.set_ylabel("median " + key.replace("_db", " (dB)").upper(), color=colour)
+        panel.set_ylabel(f"median {title}", color=colour)
     for place, name in enumerate(names):
         if "ndvi" not in months[name]:
             left.axvspan(place - 0.5, place + 0.5, color="0.85")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import sys
 import time
 from dataclasses import dataclass
@@ -46,14 +45,13 @@ class Ground:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder that holds terramind/ and worldcereal/")
-    parser.add_argument("--out", type=Path, default=Path("runs/real"), help="made anew")
+    parser.add_argument("--out", type=Path, default=Path("runs/real"), help="the same command goes on here")
     parser.add_argument("--epochs", type=int, default=20)
     given = parser.parse_args()
     for needed in ("terramind", "worldcereal"):
         if not (given.data / needed).is_dir():
             parser.error(f"--data {given.data}: holds no folder {needed}")
-    shutil.rmtree(given.out, ignore_errors=True)
-    given.out.mkdir(parents=True)
+    given.out.mkdir(parents=True, exist_ok=True)
     os.environ["ISAMAP_HOME"] = str(given.out / "home")  # a catalog, assets and buckets of its own
     figures = {
         "terramind": terramind(given.data, given.out / "terramind", epochs=given.epochs),

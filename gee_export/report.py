@@ -68,7 +68,7 @@ class ExportReport:
             seconds=seconds,
             simulated=manifest.simulated if manifest else None,
             scenes=_scene_counts(manifest) if manifest else {},
-            notes=tuple(text for text in (note, division.info.get("note")) if text),
+            notes=tuple(text for text in (note, division.info.get("note"), _emptiness(manifest)) if text),
         )
 
     def __str__(self) -> str:
@@ -87,6 +87,14 @@ class ExportReport:
         if self.simulated:
             lines.append("  simulated: these pixels come from the local engine's world, not from satellites")
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+
+
+def _emptiness(manifest: DatasetManifest | None) -> str | None:
+    """Says which bands have not one valid pixel to train on: scenes there were, but clouds or gaps cover them."""
+    empty = [name for name in manifest.band_names if name not in manifest.statistics] if manifest else []
+    if not empty or not manifest.counts.get("train"):
+        return None
+    return f"no valid pixel of {' '.join(empty)} in the train split: choose another month or a longer --period"
 
 
 def _scene_counts(manifest: DatasetManifest) -> dict[str, Any]:

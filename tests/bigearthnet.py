@@ -49,7 +49,14 @@ def pairs() -> tuple[Pair, ...]:
 def write_catalog(root: Path, found: tuple[Pair, ...]) -> None:
     """The pairs under Earth Engine ids."""
     for pair in found:
-        write_image(root, f"{S2}/{pair.s2_index}", pair.s2, pair.grid, properties={"MGRS_TILE": pair.s2_index[33:38]})
+        write_image(
+            root,
+            f"{S2}/{pair.s2_index}",
+            pair.s2,
+            pair.grid,
+            properties={"MGRS_TILE": pair.s2_index[33:38]},
+            nodata=65535,
+        )
         power = {band: 10 ** (db.astype(np.float64) / 10) for band, db in pair.s1_db.items()}
         linear = {band: values.astype(np.float32) for band, values in power.items()}
         write_image(root, f"{S1}/{pair.s1_index}", linear, pair.grid)

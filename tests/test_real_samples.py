@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import bigearthnet
@@ -21,6 +22,7 @@ from benchmarks import real_catalogs
 from benchmarks.real_catalogs import Sample
 from gee_export.dataset import Dataset
 from gee_export.regions import Region
+from gee_export.report import ExportReport
 from gee_export.session import connect
 
 # Half of the stored step of 0.01 dB, and the rounding of float32 (power, its logarithm, the hundredfold of that)
@@ -46,7 +48,7 @@ def root(pairs: dict[str, Pair], tmp_path_factory: pytest.TempPathFactory) -> Pa
 def datasets(pairs: dict[str, Pair], root: Path, engine_home: Path) -> Iterator[dict[str, Dataset]]:
     """Each pair exported by itself: its month, and its footprint in the zone of its tile (two lie in a neighbour's)."""
     with connected_elsewhere(engine_home):
-        yield {name: export(pair, root) for name, pair in pairs.items()}
+        yield {name: export(pair, root)[1] for name, pair in pairs.items()}
 
 
 @contextmanager
@@ -60,10 +62,10 @@ def connected_elsewhere(engine_home: Path) -> Iterator[None]:
             connect(catalog="world", home=engine_home)
 
 
-def export(pair: Pair, root: Path, *, bands: tuple[str, ...] = TEN_METRES) -> Dataset:
+def export(pair: Pair, root: Path, *, bands: tuple[str, ...] = TEN_METRES) -> tuple[ExportReport, Dataset]:
     bounds = tuple(pair.grid.boundingbox)
     out = root / f"{pair.name}-{'-'.join(bands)}"
-    gee_export.export_patches(
+    report = gee_export.export_patches(
         region=Region(f"pair-{pair.name}", pair.grid.crs.epsg, bounds, (bounds[0], bounds[3])),
         month=pair.month,
         size=120,
@@ -76,7 +78,7 @@ def export(pair: Pair, root: Path, *, bands: tuple[str, ...] = TEN_METRES) -> Da
         out=out,
         progress=False,
     )
-    return Dataset.open(out)
+    return report, Dataset.open(out)
 
 
 def test_all_six_pairs_are_there(pairs: dict[str, Pair]) -> None:
@@ -106,7 +108,7 @@ def test_coarser_bands_are_bilinear_on_the_grid_of_ten_metres(pairs, root: Path,
     """rasterio's warp is the oracle, away from the edge, where Earth Engine has no neighbours and masks."""
     pair = pairs["87_48"]
     with connected_elsewhere(engine_home):
-        dataset = export(pair, root, bands=("B1", "B5", "B11"))
+        _, dataset = export(pair, root, bands=("B1", "B5", "B11"))
     image = dataset.read_image(dataset.patches[0])
     for band, stored in zip(("B1", "B5", "B11"), image, strict=False):
         native = pair.grid.zoom_to(pair.s2[band].shape)
@@ -136,6 +138,17 @@ def test_the_manifest_names_the_scenes(datasets, pairs, name: str) -> None:
     text = str(datasets[name].manifest.scenes)
     assert pairs[name].s1_index in text
     assert pairs[name].s2_index in text
+
+
+def test_scenes_without_a_valid_pixel_are_told(pairs, tmp_path: Path, engine_home: Path) -> None:
+    """A month that has scenes, all of them covered: the report says so instead of counting patches only."""
+    pair = pairs["87_48"]
+    hidden = {band: np.ma.masked_all(values.shape, values.dtype) for band, values in pair.s2.items()}
+    bigearthnet.write_catalog(tmp_path / "catalog", (replace(pair, s2=hidden),))
+    with connected_elsewhere(engine_home):
+        report, dataset = export(pair, tmp_path)
+    assert any("no valid pixel of B2 B3 B4 B8" in note for note in report.notes)
+    assert dataset.patches[0].valid_share == 0
 
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"  # real samples beside the repository, never in it
