@@ -75,12 +75,13 @@ class MapInfo:
 def write(rows: RowsFile, info: MapInfo, out: Path) -> np.ndarray:
     """Writes the map as `out`, whole or not at all; the number of pixels of each value 0..255.
 
+    The rows' folder takes the intermediate files and lies on the same disk as `out`.
     Overviews hold the most frequent known class and the mean known probability. Fault: disk full, out not writable.
     """
     counts = np.zeros(256, np.int64)
     for chunk in rows.read():
         counts += np.bincount(chunk[0].ravel(), minlength=256)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    temporary = rows.path.with_name("map.tif")  # beside the rows, so that a killed conversion leaves nothing elsewhere
     try:
         _convert(_described(rows, info), temporary)
         _tell_that_probability_is_not_alpha(temporary)
@@ -88,8 +89,6 @@ def write(rows: RowsFile, info: MapInfo, out: Path) -> np.ndarray:
         os.replace(temporary, out)
     except OSError as error:
         raise disk_fault(out, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return counts
 
 

@@ -52,6 +52,16 @@ def started(out: Path, settings: Mapping[str, Any]) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def forget(out: Path) -> None:
+    """Removes work left beside a finished map by a command that ended before it could, unless one is at it now."""
+    folder = folder_of(out)
+    if not folder.exists():
+        return
+    with contextlib.suppress(Fault, OSError), (folder / LOCK).open("w") as lock:
+        _take(lock, out)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def check_existing(out: Path, tags: Mapping[str, str], *, overwrite: bool) -> bool:
     """Whether `out` already is the map that `tags` describe; ValueError where it is something else.
 

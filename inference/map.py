@@ -162,6 +162,7 @@ def _mapped(source: Source, trained: Checkpoint, out: Path, how: _How) -> MapRep
     legend = Legend.of(trained.classes, trained.thresholds)
     info = cog.MapInfo(_finer(source.geobox, trained.scale), legend, _tags(source, trained))
     if job.check_existing(out, info.tags, overwrite=how.overwrite):
+        job.forget(out)
         return _report(info, out, cog.counts_of(out), already_there=True)
     found = step_warnings(source.geobox, TRAINED_STEP_M)
     with rasterio.Env(GDAL_CACHEMAX=source.cache_bytes), job.started(out, _settings(source, trained)) as folder:

@@ -86,10 +86,11 @@ def figure_panels(
     image_BHW, label_HW = _mosaic(dataset, places, window)
     figure = _figure(2, 2, shown)
     names = dataset.manifest.band_names
-    titles = _draw_inputs(figure.axes[:2], image_BHW, names)
+    period = _period(dataset, next(iter(places)))
+    titles = _draw_inputs(figure.axes[:2], image_BHW, names, period)
     _draw_classes(figure.axes[2], label_HW, held.legend)
     _draw_classes(figure.axes[3], class_HW, held.legend)
-    for axes, title in zip(figure.axes, [*titles, _label_title(dataset), f"map ({held.tags['model']})"], strict=False):
+    for axes, title in zip(figure.axes, [*titles, _label_title(dataset), _map_title(held)], strict=False):
         axes.set_title(title, fontsize=10)
         _coordinates(axes, shown)
     _scale_bar(figure.axes[3], shown)
@@ -150,11 +151,12 @@ def _draw_probability(figure: Figure, axes: Axes, share_HW: np.ndarray) -> None:
     figure.colorbar(drawn, ax=axes, shrink=0.8, pad=0.02)
 
 
-def _draw_inputs(pair: Sequence[Axes], image_BHW: np.ndarray, names: Sequence[str]) -> list[str]:
+def _draw_inputs(pair: Sequence[Axes], image_BHW: np.ndarray, names: Sequence[str], period: str) -> list[str]:
     """Sentinel-2 in true colour and Sentinel-1 as VV, VH and their ratio; the panels' titles."""
     pair[0].imshow(_true_colour(image_BHW, names))
     pair[1].imshow(_radar_colour(image_BHW, names))
-    return ["Sentinel-2, true colour", "Sentinel-1: VV red, VH green, VV/VH blue"]
+    optical = "Sentinel-2 true colour" + (", white: no clear view" if np.isnan(image_BHW).any() else "")
+    return [f"{optical} ({period})", f"Sentinel-1: VV red, VH green, VV/VH blue ({period})"]
 
 
 def _true_colour(image_BHW: np.ndarray, names: Sequence[str]) -> np.ndarray:
@@ -181,9 +183,10 @@ def _white_where_missing(rgb_HWC: np.ndarray, known_HW: np.ndarray) -> np.ndarra
 
 
 def _places(dataset: Dataset, geobox: GeoBox) -> dict[str, tuple[int, int]]:
-    """Row and column on the map of each patch that touches it; ValueError where the grids differ."""
+    """Row and column on the map of each patch of the first period that touches it; ValueError where grids differ."""
     places, size = {}, dataset.manifest.size
-    for patch in dataset.patches:
+    first = dataset.manifest.periods[0]["label"]
+    for patch in (patch for patch in dataset.patches if patch.period == first):
         grid = dataset.geobox(patch)
         col, row = ~geobox.affine * (grid.affine.c, grid.affine.f)
         if (
@@ -235,6 +238,16 @@ def _shared(start: int, size: int, length: int) -> tuple[slice, slice]:
     """Where [start, start + size) lies in [0, length), and the same pixels counted from `start`."""
     first, last = max(start, 0), min(start + size, length)
     return slice(first, last), slice(first - start, last - start)
+
+
+def _period(dataset: Dataset, patch: str) -> str:
+    """When the patch's pixels were taken, as 2019-06."""
+    label = next(one.period for one in dataset.patches if one.id == patch)
+    return f"{label[:4]}-{label[4:6]}" + (f", {int(label[7:])} months" if "p" in label else "")
+
+
+def _map_title(held: MapFile) -> str:
+    return f"map ({', '.join(part for part in (held.tags['model'], held.tags.get('period')) if part)})"
 
 
 def _label_title(dataset: Dataset) -> str:

@@ -74,6 +74,15 @@ def test_the_same_command_again_does_nothing(run, scene, tmp_path):
     assert again.counts == first.counts and sum(first.counts.values()) > 0
 
 
+def test_work_left_beside_a_finished_map_is_removed(run, scene, tmp_path):
+    """A command that was killed between the last rename and its tidying up."""
+    made(run, scene, tmp_path / "map.tif")
+    job.folder_of(tmp_path / "map.tif").mkdir()
+    (job.folder_of(tmp_path / "map.tif") / job.ROWS).write_bytes(b"rows")
+    made(run, scene, tmp_path / "map.tif")
+    assert not job.folder_of(tmp_path / "map.tif").exists()
+
+
 def test_a_map_of_other_settings_is_replaced_only_when_told(run, make_checkpoint, scene, tmp_path):
     other = make_checkpoint("crofusenet")
     before = made(run, scene, tmp_path / "map.tif")

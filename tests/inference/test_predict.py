@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -15,16 +17,15 @@ from inference.predict import Grid, Predictor, predict, quantise
 from tests.inference.conftest import LEGEND, NAMES, SMALL, Constant, small_network
 from training.models import MODELS
 
-FAST = ("crofusenet", "unet")  # in the default suite; the deeper networks are only longer
-EACH = [pytest.param(name, marks=[] if name in FAST else pytest.mark.long) for name in SMALL]
-HEIGHT, WIDTH = 113, 89  # neither divides by window, stride or pooling
+HEIGHT, WIDTH = 77, 61  # neither divides by window, stride or pooling
+SIDE, LATTICE = 32, Lattice(32, 24, 5, -7)
 
 
 def data(height: int = HEIGHT, width: int = WIDTH) -> tuple[np.ndarray, np.ndarray]:
     """Network input, 0 where unknown, and what is known."""
     rng = np.random.default_rng(3)
     known_HW = rng.random((height, width)) > 0.02
-    known_HW[40:110, :70] = False  # whole windows without data
+    known_HW[30:75, :45] = False  # whole windows without data
     x_BHW = rng.normal(size=(len(NAMES), height, width)).astype(np.float32)
     return x_BHW * known_HW, known_HW
 
@@ -49,34 +50,39 @@ def predictor_of(name: str) -> Predictor:
     return Predictor(network, len(NAMES), network.scale, LEGEND)
 
 
+@cache
+def mapped_once(name: str) -> np.ndarray:
+    """The map of a model with two workers in one go."""
+    return whole(predictor_of(name), LATTICE, workers=2)
+
+
 def brute_force(predictor: Predictor, lattice: Lattice) -> tuple[np.ndarray, np.ndarray]:
     """Blended chance in float64 by the definition, window after window on a padded copy; and what is known."""
     x_BHW, known_HW = data()
-    pad = lattice.side
+    pad, scale = lattice.side, predictor.scale
     padded = np.pad(x_BHW, ((0, 0), (pad, pad), (pad, pad)))
-    total, weight = np.zeros(padded.shape[1:]), np.zeros(padded.shape[1:])
-    line = hann(pad).astype(float)
+    total, weight = np.zeros((2, *(side * scale for side in padded.shape[1:])))
+    line = hann(pad * scale).astype(float)
     for window in lattice.windows(HEIGHT, WIDTH):
         rows = slice(window.row + pad, window.row_end + pad)
         cols = slice(window.col + pad, window.col_end + pad)
         with torch.no_grad():
             logits = predictor.network(torch.from_numpy(padded[:, rows, cols].copy())[None]).logits_BKHW
-        total[rows, cols] += logits.softmax(1)[0, 1].numpy() * np.outer(line, line)
-        weight[rows, cols] += np.outer(line, line)
-    return (total / np.maximum(weight, 1e-30))[pad:-pad, pad:-pad], known_HW
+        fine = (slice(rows.start * scale, rows.stop * scale), slice(cols.start * scale, cols.stop * scale))
+        total[fine] += logits.softmax(1)[0, 1].numpy() * np.outer(line, line)
+        weight[fine] += np.outer(line, line)
+    inner = slice(pad * scale, -pad * scale)
+    return (total / np.maximum(weight, 1e-30))[inner, inner], known_HW.repeat(scale, 0).repeat(scale, 1)
 
 
 def test_every_model_is_in_these_tests():
-    """Networks of ten output pixels per pixel have their own test below."""
-    assert set(SMALL) == {name for name, model in MODELS.items() if model.network.scale == 1}
+    assert set(MODELS) == set(SMALL)
 
 
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", MODELS)
 def test_the_map_is_the_weighted_mean_of_its_windows(name):
-    lattice = Lattice(32, 24, 5, -7)
-    predictor = predictor_of(name)
-    chance_HW, known_HW = brute_force(predictor, lattice)
-    mapped = whole(predictor, lattice)
+    chance_HW, known_HW = brute_force(predictor_of(name), LATTICE)
+    mapped = mapped_once(name)
     assert (mapped[:, ~known_HW] == 255).all()
     near = np.abs(mapped[1, known_HW] - 254 * chance_HW[known_HW])
     assert near.max() < 0.501
@@ -84,49 +90,44 @@ def test_the_map_is_the_weighted_mean_of_its_windows(name):
     np.testing.assert_array_equal(mapped[0][known_HW & sure], (chance_HW > 0.5)[known_HW & sure])
 
 
-@pytest.mark.parametrize("name", EACH)
-@pytest.mark.parametrize("workers", [1, 3])
-def test_workers_never_change_a_pixel(name, workers):
-    """performance.md P3."""
-    predictor, lattice = predictor_of(name), Lattice(32, 24, 5, -7)
-    np.testing.assert_array_equal(whole(predictor, lattice, workers=workers), whole(predictor, lattice, workers=2))
+@pytest.mark.parametrize("name", MODELS)
+def test_workers_never_change_a_pixel(name):
+    """performance.md P3: one worker here, two in `mapped_once`."""
+    np.testing.assert_array_equal(whole(predictor_of(name), LATTICE, workers=1), mapped_once(name))
 
 
-@pytest.mark.parametrize("name", EACH)
-@pytest.mark.parametrize("cut", [1, 24, 47, 112])
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("cut", [1, 46])
 def test_cutting_the_job_never_changes_a_pixel(name, cut):
     """performance.md P3: two jobs of any rows give the map of one."""
-    predictor, lattice = predictor_of(name), Lattice(32, 24, 5, -7)
-    upper = whole(predictor, lattice, rows=range(cut))
-    lower = whole(predictor, lattice, rows=range(cut, HEIGHT))
-    np.testing.assert_array_equal(np.concatenate([upper, lower], axis=1), whole(predictor, lattice))
+    predictor = predictor_of(name)
+    upper, lower = (whole(predictor, LATTICE, rows=rows) for rows in (range(cut), range(cut, HEIGHT)))
+    np.testing.assert_array_equal(np.concatenate([upper, lower], axis=1), mapped_once(name))
 
 
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", MODELS)
 def test_torch_threads_never_change_a_pixel_and_come_back(name):
-    predictor, lattice = predictor_of(name), Lattice(32, 24)
     before = torch.get_num_threads()
-    maps = []
     try:
-        for threads in (1, 4):
-            torch.set_num_threads(threads)
-            maps.append(whole(predictor, lattice))
-            assert torch.get_num_threads() == threads
+        torch.set_num_threads(4)
+        mapped = whole(predictor_of(name), LATTICE)
+        assert torch.get_num_threads() == 4
     finally:
         torch.set_num_threads(before)
-    np.testing.assert_array_equal(*maps)
+    np.testing.assert_array_equal(mapped, mapped_once(name))
 
 
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", MODELS)
 def test_overlapping_rasters_agree_where_their_windows_hold_the_same_data(name):
     """The lattice lies on the ground: away from the edges a part is mapped as the whole is."""
-    predictor, side = predictor_of(name), 32
+    predictor = predictor_of(name)
     x_BHW, known_HW = data()
     part = (x_BHW[:, 10:, 7:], known_HW[10:, 7:])
-    mapped = whole(predictor, Lattice(side, 24, 10, 7), part)
-    np.testing.assert_array_equal(
-        mapped[:, side:, side:], whole(predictor, Lattice(side, 24))[:, 10 + side :, 7 + side :]
-    )
+    mapped = whole(predictor, Lattice(SIDE, 24, 15, 0), part)
+    inner, scale = SIDE * predictor.scale, predictor.scale
+    expected = mapped_once(name)[:, 10 * scale + inner :, 7 * scale + inner :]
+    assert expected.size > 1000 * scale
+    np.testing.assert_array_equal(mapped[:, inner:, inner:], expected)
 
 
 @settings(max_examples=25, deadline=None)
