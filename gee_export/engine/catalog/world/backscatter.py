@@ -20,12 +20,12 @@ REFERENCE_DEG = 39.0
 _S_CORNER = seed_of("radar corner")
 # VV and VH of level ground in dB; water is added by each date's wind, built ground is what no wall brightens.
 _VV = {
-    m.EVERGREEN: -8.0, m.DECIDUOUS: -8.3, m.LAWN: -11.8, m.CROP_DOUBLE: -11.2, m.PADDY: -11.5, m.CROP_DRY: -11.0, m.BARE: -12.6,
+    m.EVERGREEN: -7.3, m.DECIDUOUS: -7.6, m.LAWN: -11.8, m.CROP_DOUBLE: -11.2, m.PADDY: -11.5, m.CROP_DRY: -11.0, m.BARE: -12.6,
     m.ASPHALT: -15.5, m.CONCRETE: -14.0, m.ROOF_DARK: -10.5, m.ROOF_LIGHT: -10.5, m.ROOF_CLAY: -10.0, m.ROOF_METAL: -10.0,
     m.ROOF_BLUE: -10.0,
 }  # fmt: skip
 _VH = {
-    m.EVERGREEN: -13.9, m.DECIDUOUS: -14.2, m.LAWN: -18.0, m.CROP_DOUBLE: -17.3, m.PADDY: -18.0, m.CROP_DRY: -17.0, m.BARE: -19.8,
+    m.EVERGREEN: -13.2, m.DECIDUOUS: -13.5, m.LAWN: -18.0, m.CROP_DOUBLE: -17.3, m.PADDY: -18.0, m.CROP_DRY: -17.0, m.BARE: -19.8,
     m.ASPHALT: -24.0, m.CONCRETE: -22.5, m.ROOF_DARK: -18.5, m.ROOF_LIGHT: -18.5, m.ROOF_CLAY: -18.0, m.ROOF_METAL: -18.5,
     m.ROOF_BLUE: -18.5,
 }  # fmt: skip
@@ -34,7 +34,7 @@ _BUILT_SLOPE = 0.05  # dB per degree, VV; VH takes 0.8 of each
 # What season adds to VV and VH of crops in dB: flooded paddies mirror the pulse away, full stands scatter it back.
 _SEASON = {
     m.PADDY: (-1.5, -1.5, -1.0, -1.0, -2.0, -4.5, -0.5, 2.2, 1.8, 0.0, -0.8, -1.2),
-    m.CROP_DOUBLE: (-0.4, 0.2, 1.0, 1.3, -0.5, -1.5, 0.6, 2.0, 1.0, -0.8, -1.0, -0.6),
+    m.CROP_DOUBLE: (-0.6, 0.2, 1.2, 1.5, -0.6, -2.0, 0.7, 2.3, 1.1, -1.0, -1.3, -0.8),
     m.CROP_DRY: (-1.0, -0.8, -0.2, 0.2, 0.0, 0.5, 1.5, 1.8, 1.0, -0.2, -0.6, -1.0),
     m.LAWN: (-0.8, -0.8, -0.3, 0.3, 0.6, 0.8, 0.9, 0.9, 0.6, 0.2, -0.3, -0.7),
     m.DECIDUOUS: (-0.5, -0.5, -0.2, 0.3, 0.4, 0.3, 0.2, 0.2, 0.2, 0.1, -0.2, -0.4),
@@ -82,7 +82,7 @@ def scatter(layers, levels, calm, heading_deg, col0, row0):
                 turn = abs(layers[FACING, row, col] - heading_deg) % 90.0
                 turn = min(turn, 90.0 - turn)
                 facing, cross = math.exp(-((turn / 25.0) ** 2)), math.exp(-((turn / 40.0) ** 2))
-                vv += 0.01 * wall**0.75 * spread * (6.0 + 50.0 * facing)
+                vv += 0.01 * wall**0.75 * spread * (5.0 + 38.0 * facing)
                 vh += 0.01 * wall**0.75 * spread * (2.0 + 2.6 * cross)
                 if layers[WALL, row, col] > 0 and unit(derive(key, 2)) < TAIL_SHARE:
                     burst = 10.0 ** (0.1 * (6.0 + 5.0 * abs(draw_normal(key, 3))))

@@ -183,9 +183,9 @@ def _scores(opacity, shadow, seed, row0, col0, table, history):
             if s > 0.0:
                 score += min(1.6 * s, 1.0) * (min(_look(table[2], rank), score) - score)
             if a > 0.0:
-                score += min(a / 0.35, 1.0) * (min(_look(table[1], rank), score) - score)
-                if a > 0.35:
-                    score += min((a - 0.35) / 0.4, 1.0) * (min(_look(table[3], rank), score) - score)
+                score += min(a / 0.14, 1.0) * (min(_look(table[1], rank), score) - score)
+                if a > 0.25:
+                    score += min((a - 0.25) / 0.4, 1.0) * (min(_look(table[3], rank), score) - score)
             cs[row, col] = score
             blur = 0.087 * (unit(derive(h, 1)) + unit(derive(h, 2)) - 1.0 + smooth(seed + np.uint64(9), x / 12.0, y / 12.0))
             cdf[row, col] = min(max(_look(history, score) + blur, 0.0), 1.0)

@@ -36,6 +36,7 @@ def fields(canvas, q, key, mixture):
     cols = max(1, int(along / (deep if turned else wide)))
     rows = max(1, int(across / (wide if turned else deep)))
     main = derive(key, 7)
+    z1, z2 = draw_normal(key, 8), draw_normal(key, 9)
     ds, dt = 0.6 / along, 0.6 / across
     for row in range(rows):
         for col in range(cols):
@@ -45,7 +46,7 @@ def fields(canvas, q, key, mixture):
             t0 = (row + 0.28 * (draw(key, 70000 + row) - 0.5) * (row > 0)) / rows + dt
             t1 = (row + 1 + 0.28 * (draw(key, 70001 + row) - 0.5) * (row < rows - 1)) / rows - dt
             kind = _crop(main if draw(h, 4) < 0.6 else h, mixture)
-            value = pack(kind, 0, to_byte(draw_normal(h, 5)), to_byte(draw_normal(h, 6)))
+            value = pack(kind, 0, to_byte(0.6 * z1 + 0.8 * draw_normal(h, 5)), to_byte(0.5 * z2 + 0.8 * draw_normal(h, 6)))
             x0, y0 = point(q, s0, t0)
             x1, y1 = point(q, s1, t0)
             x2, y2 = point(q, s1, t1)

@@ -19,7 +19,7 @@ WATER_FLOOR_M = -100.0  # the water field is cut there, so that far water need n
 _TOWN_CELL_M = 6400.0
 # Score at which a place was built up in 2020, and how much the score falls each year before and after (world.md 4:
 # 3.5 % of the built area a year to 2020, 2 % after; fitted on region wuhan).
-BUILT_2020, FALL_BEFORE, FALL_AFTER = 0.095, 0.0060, 0.0036
+BUILT_2020, FALL_BEFORE, FALL_AFTER = 0.072, 0.0105, 0.0065
 
 
 @compiled
@@ -38,11 +38,11 @@ def land_at(x, y, land):
 
 @compiled
 def hill_at(x, y, ruggedness):
-    """Hills as a share of their greatest height: 0 on the plain, ridges that run roughly east to west."""
-    ridge = 1.0 - abs(fractal(_S_HILL, x / 9000.0, y / 5200.0, 4)) / 0.9
-    floor = 1.02 - 1.28 * ruggedness
-    rise = (ridge - floor) / (1.0 - floor)
-    return 0.0 if rise <= 0.0 else min(rise, 1.2) ** 1.3
+    """Hills as a share of their greatest height: 0 on the plain; they run roughly east to west."""
+    form = fractal(_S_HILL, x / 7000.0, y / 3900.0, 5)
+    floor = 0.80 - 1.45 * ruggedness
+    rise = (form - floor) / (1.35 - floor)
+    return 0.0 if rise <= 0.0 else min(rise, 1.2) ** 1.2
 
 
 @compiled

@@ -76,6 +76,8 @@ def decide(layers, groups, threshold, noise, blur, bare_as_built, seed, col0, ro
             best, top = BARE, -1.0
             for group in range(1, GROUPS):
                 score = shares[group] * scale + 0.10 * (unit(derive(h, group)) - 0.5)
+                if group == TREES and shares[TREES] * scale < 0.6:
+                    score *= 0.6  # loose trees over lawns and yards are called grass
                 if score > top:
                     best, top = group, score
             out[row, col] = best

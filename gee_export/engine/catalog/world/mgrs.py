@@ -28,8 +28,8 @@ class Tile:
 
     @property
     def origin_m(self) -> tuple[int, int]:
-        """Upper-left corner: 20 m west and north of the square, as on real products (T50RKU: 199980, 3400020)."""
-        return self.column * SQUARE_M - 20, (self.row + 1) * SQUARE_M + 20
+        """Upper-left corner: the square's, moved out to multiples of 60 m as on real products (T32TMT: 399960, 5300040)."""
+        return self.column * SQUARE_M // 60 * 60, -(-(self.row + 1) * SQUARE_M // 60) * 60
 
     @property
     def name(self) -> str:

@@ -62,8 +62,9 @@ def ground(canvas, q, value):
 
 
 @compiled
-def _roof(kind, height, key, counter, born):
-    return pack(kind, height, to_byte(draw_normal(key, counter)), born)
+def _roof(kind, height, tone, key, counter, born):
+    """A roof whose brightness is partly the parcel's (tone), partly its own."""
+    return pack(kind, height, to_byte(0.75 * tone + 0.66 * draw_normal(key, counter)), born)
 
 
 @compiled
@@ -100,7 +101,7 @@ def estate(canvas, facing, q, key, born):
     along, across = lengths(q)
     area = along * across
     ground(canvas, q, lawn)
-    _trees(canvas, q, key, int(area / 130.0), 3.2)
+    _trees(canvas, q, key, int(area / 75.0), 3.4)
     pick = draw(key, 5)
     tall = pick > 0.45
     height = 18.0 if pick < 0.25 else (33.0 if pick < 0.45 else 54.0 + 45.0 * draw(key, 6))
@@ -111,6 +112,7 @@ def estate(canvas, facing, q, key, born):
     kind = m.ROOF_DARK if draw(key, 8) < 0.45 else (m.ROOF_LIGHT if draw(key, 8) < 0.85 else m.ROOF_CLAY)
     rows, cols = max(1, int(across / row_gap)), max(1, int(along / gap))
     ex, ey = axis(q)
+    tone = draw_normal(key, 90)
     for row in range(rows):
         t = (row + 0.5) / rows
         x0, y0 = point(q, 0.02, t + 0.36 / rows)
@@ -125,7 +127,7 @@ def estate(canvas, facing, q, key, born):
             if draw(h, 1) < 0.93:
                 x, y = point(q, (col + 0.5) / cols, t)
                 building(canvas, facing, x, y, ex, ey, length + 5.0, depth + 3.5, paving)
-                building(canvas, facing, x, y, ex, ey, length, depth, _roof(kind, height + 3.0 * draw(h, 2), h, 3, born))
+                building(canvas, facing, x, y, ex, ey, length, depth, _roof(kind, height + 3.0 * draw(h, 2), tone, h, 3, born))
     _lanes(canvas, q, key, 130.0, 3.2, paving)
 
 
@@ -137,6 +139,7 @@ def old_quarter(canvas, facing, q, key, born):
     pitch_s, pitch_t = 12.5 + 2.5 * draw(key, 2), 12.0 + 2.5 * draw(key, 3)
     cols, rows = max(1, int(along / pitch_s)), max(1, int(across / pitch_t))
     ex, ey = axis(q)
+    tone = draw_normal(key, 90)
     base = 9.0 + 9.0 * draw(key, 4)
     for row in range(rows):
         for col in range(cols):
@@ -145,10 +148,10 @@ def old_quarter(canvas, facing, q, key, born):
             if u < 0.9 and row % 7 != 6 and col % 9 != 8:
                 x, y = point(q, (col + 0.5) / cols, (row + 0.5) / rows)
                 pick = draw(h, 2)
-                kind = m.ROOF_LIGHT if pick < 0.45 else (m.ROOF_DARK if pick < 0.8 else (m.ROOF_CLAY if pick < 0.9 else m.ROOF_BLUE))
+                kind = m.ROOF_LIGHT if pick < 0.45 else (m.ROOF_DARK if pick < 0.8 else (m.ROOF_CLAY if pick < 0.95 else m.ROOF_BLUE))
                 half_s, half_t = 0.44 * pitch_s * (0.8 + 0.25 * draw(h, 3)), 0.44 * pitch_t * (0.8 + 0.25 * draw(h, 4))
-                building(canvas, facing, x, y, ex, ey, half_s, half_t, _roof(kind, base + 4.0 * draw(h, 5), h, 6, born))
-    _trees(canvas, q, key, int(along * across / 900.0), 3.0)
+                building(canvas, facing, x, y, ex, ey, half_s, half_t, _roof(kind, base + 4.0 * draw(h, 5), tone, h, 6, born))
+    _trees(canvas, q, key, int(along * across / 420.0), 3.2)
 
 
 @compiled
@@ -159,20 +162,21 @@ def sheds(canvas, facing, q, key, born):
     along, across = lengths(q)
     cols, rows = max(1, int(along / (45.0 + 60.0 * draw(key, 3)))), max(1, int(across / (32.0 + 38.0 * draw(key, 4))))
     ex, ey = axis(q)
+    tone = draw_normal(key, 90)
     family = draw(key, 5)
+    _trees(canvas, q, key, int(along * across / 420.0), 3.2)
     for row in range(rows):
         for col in range(cols):
             h = derive(key, 100 + row * 64 + col)
             if draw(h, 1) < 0.88:
                 pick = 0.6 * family + 0.4 * draw(h, 2)
-                kind = m.ROOF_METAL if pick < 0.4 else (m.ROOF_BLUE if pick < 0.62 else (m.ROOF_DARK if pick < 0.8 else m.ROOF_LIGHT))
+                kind = m.ROOF_METAL if pick < 0.30 else (m.ROOF_BLUE if pick < 0.42 else (m.ROOF_DARK if pick < 0.7 else m.ROOF_LIGHT))
                 x, y = point(q, (col + 0.5) / cols, (row + 0.5) / rows)
                 half_s, half_t = 0.42 * along / cols * (0.75 + 0.25 * draw(h, 3)), 0.40 * across / rows
-                building(canvas, facing, x, y, ex, ey, half_s, half_t, _roof(kind, 8.0 + 4.0 * draw(h, 4), h, 5, born))
+                building(canvas, facing, x, y, ex, ey, half_s, half_t, _roof(kind, 8.0 + 4.0 * draw(h, 4), tone, h, 5, born))
             elif draw(h, 6) < 0.5:
                 x, y = point(q, (col + 0.5) / cols, (row + 0.5) / rows)
                 disc(canvas, x, y, 0.35 * across / rows, pack(m.LAWN, 0, to_byte(draw_normal(h, 7)), 128))
-    _trees(canvas, q, key, int(along * across / 1500.0), 3.0)
 
 
 @compiled
@@ -180,9 +184,10 @@ def towers(canvas, facing, q, key, born):
     """Podiums with towers, car parks and paved squares."""
     ground(canvas, q, pack(m.CONCRETE, 0, to_byte(0.7 * draw_normal(key, 1) - 0.9), born))
     along, across = lengths(q)
-    _trees(canvas, q, key, int(along * across / 330.0), 3.5)
+    _trees(canvas, q, key, int(along * across / 170.0), 3.6)
     cols, rows = max(1, int(along / 75.0)), max(1, int(across / 70.0))
     ex, ey = axis(q)
+    tone = draw_normal(key, 90)
     for row in range(rows):
         for col in range(cols):
             h = derive(key, 100 + row * 64 + col)
@@ -190,10 +195,10 @@ def towers(canvas, facing, q, key, born):
             if draw(h, 1) < 0.78:
                 half_s, half_t = 0.40 * along / cols * (0.7 + 0.3 * draw(h, 2)), 0.40 * across / rows
                 kind = m.ROOF_LIGHT if draw(h, 3) < 0.5 else m.ROOF_DARK
-                building(canvas, facing, x, y, ex, ey, half_s, half_t, _roof(kind, 16.0 + 8 * draw(h, 4), h, 5, born))
+                building(canvas, facing, x, y, ex, ey, half_s, half_t, _roof(kind, 16.0 + 8 * draw(h, 4), tone, h, 5, born))
                 if draw(h, 6) < 0.65:
                     high = 60.0 + 140.0 * draw(h, 7) ** 2
-                    building(canvas, facing, x, y, ex, ey, 17.0, 14.0, _roof(m.ROOF_DARK, high, h, 8, born))
+                    building(canvas, facing, x, y, ex, ey, 17.0, 14.0, _roof(m.ROOF_DARK, high, tone, h, 8, born))
             else:
                 lot = pack(m.ASPHALT, 0, to_byte(draw_normal(h, 9)), born)
                 building(canvas, facing, x, y, ex, ey, 0.42 * along / cols, 0.4 * across / rows, lot)
@@ -205,9 +210,10 @@ def campus(canvas, facing, q, key, born):
     ground(canvas, q, pack(m.LAWN, 0, to_byte(draw_normal(key, 1)), to_byte(draw_normal(key, 2))))
     along, across = lengths(q)
     paving = pack(m.CONCRETE, 0, to_byte(0.6 * draw_normal(key, 3) - 0.7), born)
-    _trees(canvas, q, key, int(along * across / 110.0), 4.0)
+    _trees(canvas, q, key, int(along * across / 80.0), 4.0)
     cols, rows = max(1, int(along / 85.0)), max(1, int(across / 55.0))
     ex, ey = axis(q)
+    tone = draw_normal(key, 90)
     for row in range(rows):
         for col in range(cols):
             h = derive(key, 100 + row * 64 + col)
@@ -216,7 +222,7 @@ def campus(canvas, facing, q, key, born):
             if pick < 0.62:
                 building(canvas, facing, x, y, ex, ey, 34.0, 17.0, paving)
                 kind = m.ROOF_LIGHT if draw(h, 2) < 0.5 else (m.ROOF_DARK if draw(h, 2) < 0.85 else m.ROOF_CLAY)
-                building(canvas, facing, x, y, ex, ey, 20.0 + 10 * draw(h, 3), 8.0 + 3 * draw(h, 4), _roof(kind, 15.0 + 9 * draw(h, 5), h, 6, born))
+                building(canvas, facing, x, y, ex, ey, 20.0 + 10 * draw(h, 3), 8.0 + 3 * draw(h, 4), _roof(kind, 15.0 + 9 * draw(h, 5), tone, h, 6, born))
             elif pick < 0.74:
                 building(canvas, facing, x, y, ex, ey, 36.0, 22.0, pack(m.ROOF_CLAY, 0, to_byte(-1.5), born))
                 building(canvas, facing, x, y, ex, ey, 29.0, 15.0, pack(m.LAWN, 0, to_byte(1.0), 128))
@@ -248,9 +254,10 @@ def square(canvas, facing, q, key, born):
     ground(canvas, q, pack(kind, 0, to_byte(0.7 * draw_normal(key, 2) - 0.6), born))
     along, across = lengths(q)
     ex, ey = axis(q)
+    tone = draw_normal(key, 90)
     x, y = point(q, 0.5, 0.3)
-    building(canvas, facing, x, y, ex, ey, 0.34 * along, 0.15 * across, _roof(m.ROOF_METAL, 16.0, key, 3, born))
-    _trees(canvas, q, key, int(along * across / 600.0), 3.0)
+    _trees(canvas, q, key, int(along * across / 300.0), 3.0)
+    building(canvas, facing, x, y, ex, ey, 0.34 * along, 0.15 * across, _roof(m.ROOF_LIGHT, 16.0, tone, key, 3, born))
 
 
 @compiled
@@ -258,9 +265,10 @@ def site(canvas, facing, q, key, born):
     """The year before building: bare soil with a few blue huts."""
     ground(canvas, q, pack(m.BARE, 0, to_byte(draw_normal(key, 30)), to_byte(draw_normal(key, 31))))
     ex, ey = axis(q)
+    tone = draw_normal(key, 90)
     for k in range(int(3 * draw(key, 32))):
         x, y = point(q, 0.1 + 0.8 * draw(key, 33 + k), 0.1)
-        building(canvas, facing, x, y, ex, ey, 14.0, 5.0, _roof(m.ROOF_BLUE, 5.0, key, 40 + k, born))
+        building(canvas, facing, x, y, ex, ey, 14.0, 5.0, _roof(m.ROOF_BLUE, 5.0, tone, key, 40 + k, born))
 
 
 @compiled

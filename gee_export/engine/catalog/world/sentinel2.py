@@ -140,9 +140,11 @@ class Sentinel2:
     def _read(self, scene: Scene, grid: GeoBox, names: tuple[str, ...], window: GeoBox) -> tuple[np.ndarray, np.ndarray]:
         cut, inside = Cut.of(window), Cut.of(grid)
         valid = inside.covers(cut)
+        scored = names[0] in ("cs", "cs_cdf")
         if not valid.any():
-            return np.zeros((len(names), *window.shape), np.uint16), np.zeros((len(names), *window.shape), bool)
-        if names[0] in ("cs", "cs_cdf"):
+            kind = np.float32 if scored else (np.uint8 if all(name in _BYTES for name in names) else np.uint16)
+            return np.zeros((len(names), *window.shape), kind), np.zeros((len(names), *window.shape), bool)
+        if scored:
             both = dict(zip(("cs", "cs_cdf"), clouds.scores(cut, scene.overpass.sky), strict=True))
             values = np.stack([both[name] for name in names])
         else:

@@ -105,15 +105,17 @@ def _town_street(canvas, ends, rank, key, born):
     walk = pack(m.CONCRETE, 0, to_byte(-0.8 + 0.4 * draw_normal(key, 4)), born)
     road = pack(m.ASPHALT, 0, to_byte(0.6 * draw_normal(key, 5)), born)
     if rank != BRANCH:
-        line(canvas, ends[0], ends[1], ends[2], ends[3], half + 8.0, walk)
-        line(canvas, ends[0], ends[1], ends[2], ends[3], half + 5.0, green)
+        line(canvas, ends[0], ends[1], ends[2], ends[3], half + 9.0, walk)
+        line(canvas, ends[0], ends[1], ends[2], ends[3], half + 6.5, green)
     else:
-        line(canvas, ends[0], ends[1], ends[2], ends[3], half + 3.0, walk)
+        line(canvas, ends[0], ends[1], ends[2], ends[3], half + 4.0, green)
     line(canvas, ends[0], ends[1], ends[2], ends[3], half, road)
 
 
 @compiled
-def _country_road(canvas, ends, rank, key):
+def _country_road(canvas, ends, rank, key, wild):
+    if draw(key, 18) < 0.85 * wild:
+        return
     pick = draw(key, 6)
     verge = pack(m.DECIDUOUS, 0, to_byte(draw_normal(key, 7)), to_byte(draw_normal(key, 8)))
     old = 25  # paved before the world's first year
@@ -134,15 +136,19 @@ def _country_road(canvas, ends, rank, key):
 
 
 @compiled
-def street(canvas, ends, rank, key, score, hill, year):
-    """Draws a street or road between two canvas points; returns the year it became a town street."""
+def street(canvas, ends, rank, key, score, land, year):
+    """Draws a street or road between two canvas points; returns the year it became a town street.
+
+    land = (share of hill, ruggedness of the country): few roads lead through wild country, none over hills.
+    """
+    hill, wild = land
     born = year_built(score + 0.05 + 0.1 * draw(key, 15))
     if hill > 0.3:
         return 3000.0
     if year >= born:
         _town_street(canvas, ends, rank, key, min(max(int(born) - m.FIRST_YEAR, 0), 255))
     else:
-        _country_road(canvas, ends, rank, key)
+        _country_road(canvas, ends, rank, key, wild)
     return born
 
 

@@ -74,7 +74,7 @@ def _country(canvas, facing, q, key, x, y, form, hill, shore):
     else:
         mixture = 0.5 + 0.5 * smooth(_S_CROP, x / 2600.0, y / 2600.0) - 0.8 * form[3]
         country.fields(canvas, q, key, mixture)
-        if draw(key, 54) < 0.34:
+        if draw(key, 54) < 0.36 * (1.0 - 0.85 * form[2]):
             country.village(canvas, facing, q, key, 22)
 
 
@@ -105,7 +105,7 @@ def _parcel(canvas, facing, q, key, centre, tables, year, span):
         return
     kind = _town_kind(x, y, urban, key)
     if kind == parcels.OLD_QUARTER:
-        cleared = 2012 + int(36.0 * draw(key, 63))
+        cleared = 2010 + int(75.0 * draw(key, 63))
         if cleared > start + 8:
             _note(span, cleared, year)
             _note(span, cleared + 1, year)
@@ -151,12 +151,12 @@ def _one_street(canvas, q, p, share, rank, key, tables, year, span):
         return
     if min(ends[1], ends[3]) > SIDE + 40 or max(ends[1], ends[3]) < -40:
         return
-    towns, reaches, lakes, form = tables
+    towns, reaches, _, form = tables
     x, y = parcels.point(p, (share[0] + share[2]) / 2, (share[1] + share[3]) / 2)
     hill = hill_at(x, y, form[2])
     if river_at(x, y, reaches) > 80.0:
         return
-    born = st.street(canvas, ends, rank, key, score_at(x, y, towns, form) - 1.4 * hill, hill, year)
+    born = st.street(canvas, ends, rank, key, score_at(x, y, towns, form) - 1.4 * hill, (hill, form[2]), year)
     if 1900.0 < born < 2100.0:
         _note(span, int(math.ceil(born)), year)
 
