@@ -53,10 +53,11 @@ def job_rule(most):
     return Rule(max_patches=most)
 
 
-def test_wuhan_is_36_requests_of_1008_pixels():
+@pytest.mark.parametrize(("project", "blocks"), [(None, 100), ("a-project", 36)])
+def test_wuhan_is_36_requests_of_1008_pixels_and_smaller_ones_in_this_machines_memory(project, blocks):
     """performance.md P9; positions of formats.md section 1."""
-    report = export_patches(region="wuhan", dry_run=True)
-    assert (report.positions, report.blocks) == (5625, 36)
+    report = export_patches(region="wuhan", dry_run=True, project=project)
+    assert (report.positions, report.blocks) == (5625, blocks)
     assert report.patches["patches"] == 5625 - report.left_out
 
 
