@@ -20,6 +20,7 @@ from rasterio.warp import reproject
 import gee_export
 from benchmarks import real_catalogs
 from benchmarks.real_catalogs import Sample
+from gee_export.console import Fault
 from gee_export.dataset import Dataset
 from gee_export.regions import Region
 from gee_export.report import ExportReport
@@ -149,6 +150,18 @@ def test_scenes_without_a_valid_pixel_are_told(pairs, tmp_path: Path, engine_hom
         report, dataset = export(pair, tmp_path)
     assert any("no valid pixel of B2 B3 B4 B8" in note for note in report.notes)
     assert dataset.patches[0].valid_share == 0
+
+
+def test_a_damaged_scene_is_named_in_one_sentence(pairs, tmp_path: Path, engine_home: Path, caplog) -> None:
+    """The engine passes on what the catalog says of the file; no traceback is logged."""
+    pair = pairs["87_48"]
+    bigearthnet.write_catalog(tmp_path / "catalog", (pair,))
+    scene = tmp_path / "catalog" / bigearthnet.S2 / f"{pair.s2_index}.B3.tif"
+    scene.write_bytes(scene.read_bytes()[:3000])
+    with connected_elsewhere(engine_home), pytest.raises(Fault, match=r"B3\.tif cannot be") as refused:
+        export(pair, tmp_path)
+    assert "Internal error" not in str(refused.value)
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"  # real samples beside the repository, never in it

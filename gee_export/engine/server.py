@@ -256,7 +256,7 @@ def _answered(route: Route, call: Call, params: dict[str, str]) -> Reply:
         return Reply.error(error.status, str(error), error.reason)
     except MemoryError:
         return Reply.error(400, "User memory limit exceeded.", "INVALID_ARGUMENT")
-    except ValueError as error:
+    except (ValueError, Fault) as error:
         log.debug("refused", exc_info=True)
         return Reply.error(400, str(error), "INVALID_ARGUMENT")
     except OSError as error:
