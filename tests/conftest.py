@@ -21,10 +21,13 @@ settings.register_profile("isamap", deadline=None)  # a busy machine is no count
 settings.load_profile("isamap")
 
 
-@pytest.fixture(scope="session")
-def engine_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty ISAMAP_HOME for this run."""
-    return tmp_path_factory.mktemp("home")
+@pytest.fixture(scope="session", autouse=True)
+def engine_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An empty ISAMAP_HOME for this run, also for the commands it starts: nothing touches the user's own."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ISAMAP_HOME", str(home))
+        yield home
 
 
 @pytest.fixture(scope="session")
