@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from one_thread import one_thread  # noqa: F401
 
 from training import checkpoint
 from training.losses import build_loss
@@ -35,15 +36,6 @@ ANY_SIZE = ("hrnet", "jointseg", "progesrgan", "random_forest", "svm")
 def small(name: str, **changes):
     torch.manual_seed(0)
     return build(name, BANDS, SMALL[name] | changes)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small networks lose more to threads waiting for each other than they win."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def pixels(network) -> torch.Tensor:

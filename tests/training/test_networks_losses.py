@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from one_thread import one_thread  # noqa: F401
 from torch.nn import functional as F
 
 from training.losses import (

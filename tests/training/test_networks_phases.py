@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from one_thread import one_thread  # noqa: F401
 from torch.nn import functional as F
 
 from training.models.phases import KINDS, enlarge

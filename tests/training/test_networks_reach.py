@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from one_thread import one_thread  # noqa: F401
 
 from training.models.deeplabv3plus import DeepLabV3Plus
 from training.models.densenet import FCDenseNet, FCDenseNetConfig
@@ -60,15 +61,6 @@ def across(upright: bool, *, always: bool = True) -> list:
     """Every network with this direction of its strip; the large ones, or all if not `always`, in the long tests."""
     long = {name for name in FINITE if name in LARGE or not always}
     return [pytest.param(name, upright, marks=[pytest.mark.long] if name in long else []) for name in FINITE]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small networks lose more to threads waiting for each other than they win."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def network(name: str) -> torch.nn.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from one_thread import one_thread  # noqa: F401
 from torch.utils.flop_counter import FlopCounterMode
 
 from training.models import parameter_count
