@@ -34,7 +34,11 @@ def test_tiles_agree_on_shared_edges():
 
 @pytest.mark.parametrize(
     ("name", "epsg", "origin"),
-    [("50RKU", 32650, (199_980, 3_400_020)), ("49RGP", 32649, (699_960, 3_400_020)), ("32TMT", 32632, (399_960, 5_300_040))],
+    [
+        ("50RKU", 32650, (199_980, 3_400_020)),
+        ("49RGP", 32649, (699_960, 3_400_020)),
+        ("32TMT", 32632, (399_960, 5_300_040)),
+    ],
 )
 def test_tile_names_and_origins(name, epsg, origin):
     """Names and corners of real granules (50RKU and 49RGP cover Wuhan, 32TMT Zurich)."""

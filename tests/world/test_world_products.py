@@ -99,11 +99,15 @@ def test_elevation_is_hubeis_plain(world, bounds):
     srtm = world.image("USGS/SRTMGL1_003")
     other, _ = srtm.read(("elevation",), window(srtm, "elevation", (114.4, 30.6), (60, 60)))
     assert abs(np.median(other) - np.median(heights)) < 5
-    ganzi = world.image("USGS/SRTMGL1_003").read(("elevation",), window(srtm, "elevation", (100.0, 31.0), (200, 200)))[0]
+    ganzi = world.image("USGS/SRTMGL1_003").read(("elevation",), window(srtm, "elevation", (100.0, 31.0), (200, 200)))[
+        0
+    ]
     assert np.median(ganzi) > 3000 and ganzi.std() > 50
 
 
-@pytest.mark.parametrize("collection", ["COPERNICUS/S2_SR_HARMONIZED", "COPERNICUS/S1_GRD_FLOAT", "GOOGLE/DYNAMICWORLD/V1"])
+@pytest.mark.parametrize(
+    "collection", ["COPERNICUS/S2_SR_HARMONIZED", "COPERNICUS/S1_GRD_FLOAT", "GOOGLE/DYNAMICWORLD/V1"]
+)
 def test_endless_collections_ask_for_filters(world, bounds, collection):
     with pytest.raises(ValueError, match="filter it by date"):
         world.images(collection, None, None, bounds)

@@ -11,7 +11,7 @@ from world_spots import HANKOU, RIVER, window
 
 from gee_export.engine.catalog.world import radar as kernels
 from gee_export.engine.catalog.world.passes import day_of
-from gee_export.engine.catalog.world.sentinel1 import ASCENDING, Pass, angle_deg
+from gee_export.engine.catalog.world.tracks import ASCENDING, Pass, angle_deg, passes
 from gee_export.regions import Month
 
 FLOAT, DECIBEL = "COPERNICUS/S1_GRD_FLOAT", "COPERNICUS/S1_GRD"
@@ -35,15 +35,17 @@ def test_orbit_113_flies_every_twelve_days(world, bounds):
 
 
 def test_properties_serve_earth_engines_filters(world, bounds):
-    passes = set()
+    directions = set()
     for image in month(world, DECIBEL, 2020, 6, bounds):
         p = image.properties
-        assert re.fullmatch(r"S1A_IW_GRDH_1SDV_\d{8}T\d{6}_\d{8}T\d{6}_\d{6}_[0-9A-F]{6}_[0-9A-F]{4}", p["system:index"])
+        assert re.fullmatch(
+            r"S1A_IW_GRDH_1SDV_\d{8}T\d{6}_\d{8}T\d{6}_\d{6}_[0-9A-F]{6}_[0-9A-F]{4}", p["system:index"]
+        )
         assert (p["instrumentMode"], p["resolution_meters"]) == ("IW", 10)
         assert p["transmitterReceiverPolarisation"] == ["VV", "VH"]
         assert (p["orbitNumber_start"] - 73) % 175 + 1 == p["relativeOrbitNumber_start"]
-        passes.add(p["orbitProperties_pass"])
-    assert passes == {"ASCENDING", "DESCENDING"}
+        directions.add(p["orbitProperties_pass"])
+    assert directions == {"ASCENDING", "DESCENDING"}
 
 
 def test_ascending_pass_covers_all_of_wuhan(radar, bounds):
@@ -69,7 +71,9 @@ def test_speckle_has_the_looks_and_correlation_of_real_grd():
 
 
 def test_speckle_differs_by_polarisation_and_date(radar):
-    values = np.concatenate([i.read(("VV", "VH"), window(i, "VV", (RIVER[0] - 300, RIVER[1] + 300), (60, 60)))[0] for i in radar[:2]])
+    values = np.concatenate(
+        [i.read(("VV", "VH"), window(i, "VV", (RIVER[0] - 300, RIVER[1] + 300), (60, 60)))[0] for i in radar[:2]]
+    )
     table = np.corrcoef(values.reshape(4, -1))
     assert np.abs(table[~np.eye(4, dtype=bool)]).max() < 0.35
 
@@ -102,7 +106,11 @@ def test_angles_grow_across_the_swath(radar):
 
 def border_share(world, bounds, year: int, month_number: int) -> float:
     """Share of very dark pixels along 20 km of the near edge of the first ascending pass."""
-    image = next(i for i in month(world, FLOAT, year, month_number, bounds) if i.properties["orbitProperties_pass"] == "ASCENDING")
+    image = next(
+        i
+        for i in month(world, FLOAT, year, month_number, bounds)
+        if i.properties["orbitProperties_pass"] == "ASCENDING"
+    )
     day = day_of(image.properties["system:time_start"])
     taken = Pass(ASCENDING, 0, day, 20)
     from gee_export.engine.catalog.world.plane import utm_of
@@ -122,8 +130,6 @@ def test_border_noise_ends_in_january_2018(world, bounds):
 
 def test_the_shift_against_the_truth_is_found(world, radar, bounds):
     """The pass lies shift_px away from the truth: the water mask correlates best there, to half a pixel."""
-    from gee_export.engine.catalog.world.sentinel1 import passes
-
     day = day_of(radar[0].properties["system:time_start"])
     taken = next(p for p in passes(day, day, bounds) if p.index == radar[0].properties["system:index"])
     corner, size = (238_500.0, 3_384_500.0), (420, 420)
@@ -134,7 +140,9 @@ def test_the_shift_against_the_truth_is_found(world, radar, bounds):
     water = (kind < 2).reshape(420, 10, 420, 10).mean(axis=(1, 3))
     water = ndimage.gaussian_filter(water, 0.9)
     scores = {
-        (dy, dx): -np.corrcoef(ndimage.shift(water, (dy, dx), order=1)[8:-8, 8:-8].ravel(), power[8:-8, 8:-8].ravel())[0, 1]
+        (dy, dx): -np.corrcoef(ndimage.shift(water, (dy, dx), order=1)[8:-8, 8:-8].ravel(), power[8:-8, 8:-8].ravel())[
+            0, 1
+        ]
         for dy in np.arange(-3, 3.1, 0.5)
         for dx in np.arange(-3, 4.1, 0.5)
     }

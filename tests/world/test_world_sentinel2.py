@@ -40,12 +40,23 @@ def test_two_orbits_and_two_spacecraft_make_twelve_looks(optical):
 def test_known_granules_fly_on_their_days(world, bounds):
     """S2A flew R032 on 2020-08-07 and R075 on 2019-04-18 and 2020-05-22 (world.md section 3)."""
     for year, number, day, orbit in ((2020, 8, 7, 32), (2019, 4, 18, 75), (2020, 5, 22, 75)):
-        flown = [i.properties for i in month(world, L2A, year, number, bounds) if day_of(i.properties["system:time_start"]).day == day]
+        flown = [
+            i.properties
+            for i in month(world, L2A, year, number, bounds)
+            if day_of(i.properties["system:time_start"]).day == day
+        ]
         assert {(p["SPACECRAFT_NAME"], p["SENSING_ORBIT_NUMBER"]) for p in flown} == {("Sentinel-2A", orbit)}
 
 
 def test_every_image_says_simulated(world, bounds):
-    for collection in (L2A, L1C, SCORES, "COPERNICUS/S2_CLOUD_PROBABILITY", "COPERNICUS/S1_GRD", "COPERNICUS/S1_GRD_FLOAT"):
+    for collection in (
+        L2A,
+        L1C,
+        SCORES,
+        "COPERNICUS/S2_CLOUD_PROBABILITY",
+        "COPERNICUS/S1_GRD",
+        "COPERNICUS/S1_GRD_FLOAT",
+    ):
         assert all(image.properties["simulated"] == 1 for image in month(world, collection, 2020, 6, bounds))
 
 
@@ -74,7 +85,14 @@ def test_an_image_is_found_again_by_its_id(world, optical):
 
 def test_bands_lie_on_their_own_lattices(optical):
     steps = {band.name: band.grid.affine.a for band in optical[0].bands}
-    assert (steps["B2"], steps["B8"], steps["B11"], steps["SCL"], steps["B1"], steps["QA60"]) == (10, 10, 20, 20, 60, 60)
+    assert (steps["B2"], steps["B8"], steps["B11"], steps["SCL"], steps["B1"], steps["QA60"]) == (
+        10,
+        10,
+        20,
+        20,
+        60,
+        60,
+    )
     assert {round(band.grid.affine.c) for band in optical[0].bands} == {199_980}
 
 
@@ -92,7 +110,10 @@ def test_scores_fall_with_clouds(world, optical):
     opaque, clear = [], []
     for image in optical:
         box = window(image, "B4", COUNTRY, (120, 120))
-        opacity, shadow = clouds.over(Cut.of(box), Overpass(day_of(image.properties["system:time_start"]), image.properties["SENSING_ORBIT_NUMBER"]).sky)
+        opacity, shadow = clouds.over(
+            Cut.of(box),
+            Overpass(day_of(image.properties["system:time_start"]), image.properties["SENSING_ORBIT_NUMBER"]).sky,
+        )
         score, _ = world.image(f"{SCORES}/{image.properties['system:index']}").read(("cs", "cs_cdf"), box)
         assert ((score >= 0) & (score <= 1)).all()
         opaque.append(score[:, opacity > 0.9])

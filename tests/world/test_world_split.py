@@ -38,9 +38,13 @@ PRODUCTS = (
 
 def first_image(world: World, collection: str):
     """The first image of a collection over Hankou that the test of splits reads."""
-    period = JANUARY if collection.startswith("projects/") else (Month(2020, 4).period if "DYNAMIC" in collection else JUNE)
+    period = (
+        JANUARY if collection.startswith("projects/") else (Month(2020, 4).period if "DYNAMIC" in collection else JUNE)
+    )
     images = world.images(collection, period.start_ms, period.end_ms, named("wuhan").bounds_wsen)
-    return next(i for i in images if str(i.bands[0].grid.crs.to_epsg()) == "32650" and i.properties.get("MGRS_TILE") != "50RKV")
+    return next(
+        i for i in images if str(i.bands[0].grid.crs.to_epsg()) == "32650" and i.properties.get("MGRS_TILE") != "50RKV"
+    )
 
 
 def halves(box, row: int, col: int):
@@ -56,7 +60,9 @@ def test_parts_equal_the_whole_in_another_world(world, collection, bands, size):
     box = window(image, bands[0], HANKOU, size)
     whole, mask = image.read(bands, box)
     again = first_image(World(), collection)
-    blocks = [[again.read(bands, piece) for piece in row] for row in reversed(halves(box, size[0] // 3, 2 * size[1] // 3))]
+    blocks = [
+        [again.read(bands, piece) for piece in row] for row in reversed(halves(box, size[0] // 3, 2 * size[1] // 3))
+    ]
     values = np.concatenate([np.concatenate([b[0] for b in row], axis=2) for row in reversed(blocks)], axis=1)
     masks = np.concatenate([np.concatenate([b[1] for b in row], axis=2) for row in reversed(blocks)], axis=1)
     assert whole.std() > 0 or collection.endswith(("SR_HARMONIZED", "PROBABILITY"))
@@ -113,8 +119,9 @@ def test_two_zones_show_one_world(world, bounds):
     u, v = utm_of(*lonlat_of_utm(x, y, 32650), 32649)
     there = window(west, "impervious", (u - 700, v + 700), (140, 140))
     seen = np.empty(here.shape, np.float32)
+    shares = west.read(("impervious",), there)[0][0].astype(np.float32)
     reproject(
-        west.read(("impervious",), there)[0][0].astype(np.float32), seen, src_transform=there.affine, src_crs="EPSG:32649",
+        shares, seen, src_transform=there.affine, src_crs="EPSG:32649",
         dst_transform=here.affine, dst_crs="EPSG:32650", resampling=Resampling.bilinear,
     )  # fmt: skip
     own = east.read(("impervious",), here)[0][0].astype(np.float32)

@@ -24,7 +24,15 @@ ESRI_YEARLY = "projects/sat-io/open-datasets/landcover/ESRI_Global-LULC_10m_TS"
 GAIA = "Tsinghua/FROM-GLC/GAIA/v10"
 ESRI_YEARS = range(2017, 2025)
 _GAIA_LAST, _GAIA_FIRST = 2018, 1985
-_CODES = {labels.BUILT: 7, labels.WATER: 1, labels.TREES: 2, labels.GRASS: 11, labels.CROPS: 5, labels.BARE: 8, labels.WET: 4}
+_CODES = {
+    labels.BUILT: 7,
+    labels.WATER: 1,
+    labels.TREES: 2,
+    labels.GRASS: 11,
+    labels.CROPS: 5,
+    labels.BARE: 8,
+    labels.WET: 4,
+}
 _LOOKUP = np.array([_CODES[group] for group in range(labels.GROUPS)], np.uint8)
 
 
@@ -80,8 +88,14 @@ def gaia(cells: CellCache) -> SourceImage:
         index = nearest(window, changed)
         return index[None], index[None] > 0
 
-    properties = {"system:index": "v10", "system:time_start": milliseconds(datetime(1985, 1, 1, tzinfo=UTC)), "simulated": 1}
-    return SourceImage(GAIA, (SourceBand("change_year_index", "uint8", grid),), properties, box(-180, -60, 180, 83), read)
+    properties = {
+        "system:index": "v10",
+        "system:time_start": milliseconds(datetime(1985, 1, 1, tzinfo=UTC)),
+        "simulated": 1,
+    }
+    return SourceImage(
+        GAIA, (SourceBand("change_year_index", "uint8", grid),), properties, box(-180, -60, 180, 83), read
+    )
 
 
 def _box(values: np.ndarray) -> np.ndarray:

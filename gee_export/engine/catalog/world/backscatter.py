@@ -20,16 +20,24 @@ REFERENCE_DEG = 39.0
 _S_CORNER = seed_of("radar corner")
 # VV and VH of level ground in dB; water is added by each date's wind, built ground is what no wall brightens.
 _VV = {
-    m.EVERGREEN: -7.3, m.DECIDUOUS: -7.6, m.LAWN: -11.8, m.CROP_DOUBLE: -11.2, m.PADDY: -11.5, m.CROP_DRY: -11.0, m.BARE: -12.6,
-    m.ASPHALT: -15.5, m.CONCRETE: -14.0, m.ROOF_DARK: -10.5, m.ROOF_LIGHT: -10.5, m.ROOF_CLAY: -10.0, m.ROOF_METAL: -10.0,
-    m.ROOF_BLUE: -10.0,
+    m.EVERGREEN: -7.3, m.DECIDUOUS: -7.6, m.LAWN: -11.8, m.CROP_DOUBLE: -11.2, m.PADDY: -11.5, m.CROP_DRY: -11.0,
+    m.BARE: -12.6, m.ASPHALT: -15.5, m.CONCRETE: -14.0, m.ROOF_DARK: -10.5, m.ROOF_LIGHT: -10.5, m.ROOF_CLAY: -10.0,
+    m.ROOF_METAL: -10.0, m.ROOF_BLUE: -10.0,
 }  # fmt: skip
 _VH = {
-    m.EVERGREEN: -13.2, m.DECIDUOUS: -13.5, m.LAWN: -18.0, m.CROP_DOUBLE: -17.3, m.PADDY: -18.0, m.CROP_DRY: -17.0, m.BARE: -19.8,
-    m.ASPHALT: -24.0, m.CONCRETE: -22.5, m.ROOF_DARK: -18.5, m.ROOF_LIGHT: -18.5, m.ROOF_CLAY: -18.0, m.ROOF_METAL: -18.5,
-    m.ROOF_BLUE: -18.5,
+    m.EVERGREEN: -13.2, m.DECIDUOUS: -13.5, m.LAWN: -18.0, m.CROP_DOUBLE: -17.3, m.PADDY: -18.0, m.CROP_DRY: -17.0,
+    m.BARE: -19.8, m.ASPHALT: -24.0, m.CONCRETE: -22.5, m.ROOF_DARK: -18.5, m.ROOF_LIGHT: -18.5, m.ROOF_CLAY: -18.0,
+    m.ROOF_METAL: -18.5, m.ROOF_BLUE: -18.5,
 }  # fmt: skip
-_SLOPE = {m.EVERGREEN: 0.08, m.DECIDUOUS: 0.08, m.LAWN: 0.15, m.CROP_DOUBLE: 0.15, m.PADDY: 0.15, m.CROP_DRY: 0.15, m.BARE: 0.20}
+_SLOPE = {
+    m.EVERGREEN: 0.08,
+    m.DECIDUOUS: 0.08,
+    m.LAWN: 0.15,
+    m.CROP_DOUBLE: 0.15,
+    m.PADDY: 0.15,
+    m.CROP_DRY: 0.15,
+    m.BARE: 0.20,
+}
 _BUILT_SLOPE = 0.05  # dB per degree, VV; VH takes 0.8 of each
 # What season adds to VV and VH of crops in dB: flooded paddies mirror the pulse away, full stands scatter it back.
 _SEASON = {
@@ -58,7 +66,7 @@ def tables(month: int, incidence_deg: float) -> np.ndarray:
 
 @compiled
 def scatter(layers, levels, calm, heading_deg, col0, row0):
-    """Linear sigma nought of land (VV, VH), and what to multiply that of water by (VV, VH): float32 [4, row, column]."""
+    """Linear sigma nought of land (VV, VH), and factors on that of open water (VV, VH): float32 [4, row, column]."""
     height, width = layers.shape[1], layers.shape[2]
     out = np.zeros((4, height, width), np.float32)
     for row in range(height):

@@ -119,7 +119,9 @@ def _fields(epsg, row0, col0, height, width, seed, length_m, edge, east, north, 
                 for i in range(NODES):
                     x, y = plane_at(corners, i / (NODES - 1.0), j / (NODES - 1.0))
                     cloud[j, i] = opacity_at(x, y, seed, length_m, edge, clear, levels)
-                    cast[j, i] = opacity_at(x + east, y + north, seed, length_m, edge, clear, levels) * (1.0 - cloud[j, i])
+                    cast[j, i] = opacity_at(x + east, y + north, seed, length_m, edge, clear, levels) * (
+                        1.0 - cloud[j, i]
+                    )
             _spread(cloud, opacity, row0, col0, tile_row * TILE, tile_col * TILE)
             _spread(cast, shadow, row0, col0, tile_row * TILE, tile_col * TILE)
     return opacity, shadow
@@ -187,7 +189,9 @@ def _scores(opacity, shadow, seed, row0, col0, table, history):
                 if a > 0.25:
                     score += min((a - 0.25) / 0.4, 1.0) * (min(_look(table[3], rank), score) - score)
             cs[row, col] = score
-            blur = 0.087 * (unit(derive(h, 1)) + unit(derive(h, 2)) - 1.0 + smooth(seed + np.uint64(9), x / 12.0, y / 12.0))
+            blur = 0.087 * (
+                unit(derive(h, 1)) + unit(derive(h, 2)) - 1.0 + smooth(seed + np.uint64(9), x / 12.0, y / 12.0)
+            )
             cdf[row, col] = min(max(_look(history, score) + blur, 0.0), 1.0)
     return cs, cdf
 

@@ -1,4 +1,4 @@
-"""What lies on a parcel of country: fields in strips, ponds, villages, woods, dry range. Keys and parcels as in parcels.py."""
+"""What lies on a parcel of country: fields in strips, ponds, villages, woods, dry range (parcels as in parcels.py)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def fields(canvas, q, key, mixture):
             t0 = (row + 0.28 * (draw(key, 70000 + row) - 0.5) * (row > 0)) / rows + dt
             t1 = (row + 1 + 0.28 * (draw(key, 70001 + row) - 0.5) * (row < rows - 1)) / rows - dt
             kind = _crop(main if draw(h, 4) < 0.6 else h, mixture)
-            value = pack(kind, 0, to_byte(0.6 * z1 + 0.8 * draw_normal(h, 5)), to_byte(0.5 * z2 + 0.8 * draw_normal(h, 6)))
+            value = pack(
+                kind, 0, to_byte(0.6 * z1 + 0.8 * draw_normal(h, 5)), to_byte(0.5 * z2 + 0.8 * draw_normal(h, 6))
+            )
             x0, y0 = point(q, s0, t0)
             x1, y1 = point(q, s1, t0)
             x2, y2 = point(q, s1, t1)
@@ -70,7 +72,18 @@ def ponds(canvas, q, key):
             x1, y1 = point(q, s1, t0)
             x2, y2 = point(q, s1, t1)
             x3, y3 = point(q, s0, t1)
-            quad(canvas, x0, y0, x1, y1, x2, y2, x3, y3, pack(kind, 0, to_byte(draw_normal(h, 2)), to_byte(draw_normal(h, 3))))
+            quad(
+                canvas,
+                x0,
+                y0,
+                x1,
+                y1,
+                x2,
+                y2,
+                x3,
+                y3,
+                pack(kind, 0, to_byte(draw_normal(h, 2)), to_byte(draw_normal(h, 3))),
+            )
 
 
 @compiled
@@ -96,7 +109,13 @@ def dry_range(canvas, q, key, cover):
         h = derive(key, 100 + k)
         x, y = point(q, draw(h, 1), draw(h, 2))
         kind = m.LAWN if draw(h, 3) < cover else m.BARE
-        disc(canvas, x, y, 10.0 + 40.0 * draw(h, 4), pack(kind, 0, to_byte(0.4 * z1 + 0.5 * draw_normal(h, 5)), to_byte(draw_normal(h, 6))))
+        disc(
+            canvas,
+            x,
+            y,
+            10.0 + 40.0 * draw(h, 4),
+            pack(kind, 0, to_byte(0.4 * z1 + 0.5 * draw_normal(h, 5)), to_byte(draw_normal(h, 6))),
+        )
 
 
 @compiled
@@ -113,7 +132,9 @@ def village(canvas, facing, q, key, born):
         h = derive(key, 9000 + k)
         x, y = point(q, s_start + share * draw(h, 1), t_start + share * draw(h, 2))
         kind = m.DECIDUOUS if draw(h, 3) < 0.55 else m.EVERGREEN
-        disc(canvas, x, y, 3.0 + 2.5 * draw(h, 4), pack(kind, 0, to_byte(draw_normal(h, 5)), to_byte(draw_normal(h, 6))))
+        disc(
+            canvas, x, y, 3.0 + 2.5 * draw(h, 4), pack(kind, 0, to_byte(draw_normal(h, 5)), to_byte(draw_normal(h, 6)))
+        )
     for row in range(rows):
         t = t_start + share * (row + 0.5) / rows
         x0, y0 = point(q, s_start, t + 11.0 / across)
@@ -126,7 +147,11 @@ def village(canvas, facing, q, key, born):
                 yard = pack(m.CONCRETE, 0, to_byte(0.6 * draw_normal(h, 3) - 0.5), born)
                 building(canvas, facing, x - 4.0 * -ey, y + 4.0 * ex, ex, ey, 6.3, 7.0, yard)
                 pick = draw(h, 4)
-                kind = m.ROOF_DARK if pick < 0.42 else (m.ROOF_LIGHT if pick < 0.72 else (m.ROOF_CLAY if pick < 0.93 else m.ROOF_BLUE))
+                kind = (
+                    m.ROOF_DARK
+                    if pick < 0.42
+                    else (m.ROOF_LIGHT if pick < 0.72 else (m.ROOF_CLAY if pick < 0.93 else m.ROOF_BLUE))
+                )
                 roof = pack(kind, 6.0 + 4.0 * draw(h, 5), to_byte(draw_normal(h, 6)), born)
                 building(canvas, facing, x, y, ex, ey, 5.0 + 1.6 * draw(h, 7), 4.6 + 1.4 * draw(h, 8), roof)
     x0, y0 = point(q, s_start + 0.5 * share, 0.0)

@@ -69,7 +69,7 @@ def shadows(canvas, margin, step_east, step_south, reach_per_m):
         for col in range(width):
             own = height_of(canvas[row + margin, col + margin])
             for tap in range(2, margin - 1, 2):
-                y, x = row + margin + int(round(tap * step_south)), col + margin + int(round(tap * step_east))
+                y, x = row + margin + round(tap * step_south), col + margin + round(tap * step_east)
                 if (height_of(canvas[y, x]) - own) * reach_per_m > tap:
                     out[row, col] = True
                     break
@@ -115,6 +115,8 @@ def _grain(values, seed, col0, row0):
     for row in range(values.shape[0]):
         for col in range(values.shape[1]):
             h = hash2(seed, col0 + col, row0 + row)
-            noise = np.float32(unit(h) + unit(derive(h, 1)) - 1.0) * (np.float32(20.0) + np.float32(0.02) * values[row, col])
+            noise = np.float32(unit(h) + unit(derive(h, 1)) - 1.0) * (
+                np.float32(20.0) + np.float32(0.02) * values[row, col]
+            )
             out[row, col] = np.uint16(min(max(values[row, col] + noise, np.float32(1.0)), np.float32(65000.0)))
     return out

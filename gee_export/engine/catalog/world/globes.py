@@ -42,7 +42,9 @@ def nearest(window: GeoBox, read: Callable[[Cut], np.ndarray]) -> np.ndarray:
         for zone in np.unique(zones):
             cols = np.flatnonzero(zones == zone)
             part_west, part_north = west + cols[0] * step, north - rows.start * step
-            parts.append(_in_zone((part_west, part_north, step), (rows.stop - rows.start, len(cols)), base + int(zone), read))
+            parts.append(
+                _in_zone((part_west, part_north, step), (rows.stop - rows.start, len(cols)), base + int(zone), read)
+            )
         pieces.append(np.concatenate(parts, axis=1))
     return np.concatenate(pieces, axis=0)
 

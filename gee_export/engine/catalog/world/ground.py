@@ -35,7 +35,7 @@ def shade_of(layers, margin, step_east, step_south, reach_per_m):
             open_share = 1.0 - 0.01 * roofs
             lit = 1.0 - min(0.8, 0.0225 * layers[WALL, y, x] * reach_per_m)
             for tap in range(1, taps + 1):
-                yy, xx = y + int(round(tap * step_south)), x + int(round(tap * step_east))
+                yy, xx = y + round(tap * step_south), x + round(tap * step_east)
                 blocked = layers[HEIGHT, yy, xx] * reach_per_m / 10.0 - tap + 0.5
                 if blocked > 0.0:
                     cover = 0.0
@@ -63,7 +63,9 @@ def mix_band(layers, shade, means, first, second, grain, darkness, col0, row0):
                 share = layers[kind, row, col]
                 if share > 0:
                     value = means[kind] * np.float32(share)
-                    value *= first[kind, bright] if kind >= m.FIRST_IMPERVIOUS else first[kind, tone1] * second[kind, tone2]
+                    value *= (
+                        first[kind, bright] if kind >= m.FIRST_IMPERVIOUS else first[kind, tone1] * second[kind, tone2]
+                    )
                     total += value * (np.float32(1.0) + grain[kind] * tone)
             out[row, col] = np.float32(0.01) * total * (np.float32(1.0) - darkness * shade[row, col])
     return out

@@ -19,7 +19,8 @@ from gee_export.engine.catalog.world.noise import derive, hash2, seed_of, smooth
 GROUPS = 7
 BUILT, WATER, TREES, GRASS, CROPS, BARE, WET = range(GROUPS)
 _GROUP_OF = np.array(
-    [WATER, WATER, TREES, TREES, GRASS, CROPS, CROPS, CROPS, BARE, BUILT, BUILT, BUILT, BUILT, BUILT, BUILT, BUILT], np.int64
+    [WATER, WATER, TREES, TREES, GRASS, CROPS, CROPS, CROPS, BARE, BUILT, BUILT, BUILT, BUILT, BUILT, BUILT, BUILT],
+    np.int64,
 )
 _MARGIN = 8
 

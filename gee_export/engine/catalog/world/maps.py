@@ -16,11 +16,19 @@ from gee_export.engine.catalog.world.globes import globe, nearest
 from gee_export.engine.catalog.world.labels import Errors, Products
 from gee_export.engine.catalog.world.passes import milliseconds
 
-_CODES = {labels.BUILT: 50, labels.WATER: 80, labels.TREES: 10, labels.GRASS: 30, labels.CROPS: 40, labels.BARE: 60, labels.WET: 90}
+_CODES = {
+    labels.BUILT: 50,
+    labels.WATER: 80,
+    labels.TREES: 10,
+    labels.GRASS: 30,
+    labels.CROPS: 40,
+    labels.BARE: 60,
+    labels.WET: 90,
+}
 _LOOKUP = np.array([_CODES[group] for group in range(labels.GROUPS)], np.uint8)
 _GRID = globe(1 / 12000, 83, -60)
 _WORLD = box(-180, -60, 180, 83)
-# Collection, index of its one image, year of the land it shows, and errors (catalog pages ESA_WorldCover_v100 and v200).
+# Collection: index of its one image, year of the land it shows, errors (catalog pages ESA_WorldCover_v100, _v200).
 _EDITIONS = {
     "ESA/WorldCover/v100": ("2020", 2020, labels.WORLDCOVER_2020),
     "ESA/WorldCover/v200": ("2021", 2021, labels.WORLDCOVER_2021),

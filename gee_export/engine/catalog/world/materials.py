@@ -40,7 +40,7 @@ def pack(kind, height_m, first, second):
 @compiled
 def to_byte(z):
     """A standard normal number in steps of 1/32 around 128."""
-    return min(max(int(round(z * 32.0)) + 128, 0), 255)
+    return min(max(round(z * 32.0) + 128, 0), 255)
 
 
 @compiled

@@ -28,7 +28,7 @@ class Tile:
 
     @property
     def origin_m(self) -> tuple[int, int]:
-        """Upper-left corner: the square's, moved out to multiples of 60 m as on real products (T32TMT: 399960, 5300040)."""
+        """Upper-left corner: the square's, moved out to multiples of 60 m (T32TMT: 399960, 5300040)."""
         return self.column * SQUARE_M // 60 * 60, -(-(self.row + 1) * SQUARE_M // 60) * 60
 
     @property

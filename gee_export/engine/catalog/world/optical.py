@@ -87,7 +87,11 @@ def expose(base, across, down, opacity, shadow, light, seed, row0, col0):
                 lump = np.float32(smooth(seed, (col0 + col) / 60.0, (row0 + row) / 60.0))
                 value += o * (cloud * (np.float32(0.95) + np.float32(0.22) * lump) - value)
             h = hash2(seed, col0 + col, row0 + row)
-            spread = (h & np.uint64(0xFFFF)) + ((h >> np.uint64(16)) & np.uint64(0xFFFF)) + ((h >> np.uint64(32)) & np.uint64(0xFFFF))
+            spread = (
+                (h & np.uint64(0xFFFF))
+                + ((h >> np.uint64(16)) & np.uint64(0xFFFF))
+                + ((h >> np.uint64(32)) & np.uint64(0xFFFF))
+            )
             noise = np.float32(np.float64(spread) * (2.0 / 65536.0) - 3.0)
             value += noise * (np.float32(6.0) + np.float32(0.004) * value)
             out[row, col] = np.uint16(min(max(value, np.float32(1.0)), np.float32(65535.0)) + np.float32(0.5))
@@ -124,7 +128,9 @@ class Camera:
         level = {"AOT": 180 + 40 * draw_normal(overpass.seed, 60), "WVP": 2200 + 500 * draw_normal(overpass.seed, 61)}
         return np.full(opacity.shape, max(0, round(level.get(name, 0))), np.uint16)
 
-    def _reflectance(self, name: str, cut: Cut, overpass: Overpass, opacity: np.ndarray, shadow: np.ndarray) -> np.ndarray:
+    def _reflectance(
+        self, name: str, cut: Cut, overpass: Overpass, opacity: np.ndarray, shadow: np.ndarray
+    ) -> np.ndarray:
         index = spectra.BANDS.index(name)
         factor = cut.step_m // 10
         gain, offset = overpass.light(index)
@@ -135,7 +141,9 @@ class Camera:
         else:
             base = pooled(self.ground.band(cut.fine(_MARGIN), overpass.day.year, overpass.day.month, name), factor)
         east, south = overpass.shift_m
-        return expose(base, taps(-east / cut.step_m), taps(-south / cut.step_m), opacity, shadow, light, seed, cut.row, cut.col)
+        return expose(
+            base, taps(-east / cut.step_m), taps(-south / cut.step_m), opacity, shadow, light, seed, cut.row, cut.col
+        )
 
     def _scene_class(self, cut: Cut, overpass: Overpass, opacity: np.ndarray, shadow: np.ndarray) -> np.ndarray:
         layers = self.cells.window(cut.fine(), overpass.day.year, slice(0, m.COUNT))

@@ -30,8 +30,8 @@ def quad(canvas, x0, y0, x1, y1, x2, y2, x3, y3, value):
     left, right = min(x0, x1, x2, x3), max(x0, x1, x2, x3)
     if right < 0.0 or left > cols:
         return
-    first = max(0, int(math.ceil(min(y0, y1, y2, y3) - 0.5)))
-    last = min(rows - 1, int(math.floor(max(y0, y1, y2, y3) - 0.5)))
+    first = max(0, math.ceil(min(y0, y1, y2, y3) - 0.5))
+    last = min(rows - 1, math.floor(max(y0, y1, y2, y3) - 0.5))
     for row in range(first, last + 1):
         y = row + 0.5
         low, high = 1e18, -1e18
@@ -52,8 +52,8 @@ def disc(canvas, x, y, radius, value):
     rows, cols = canvas.shape
     if x + radius < 0 or y + radius < 0 or x - radius > cols or y - radius > rows:
         return
-    first = max(0, int(math.ceil(y - radius - 0.5)))
-    last = min(rows - 1, int(math.floor(y + radius - 0.5)))
+    first = max(0, math.ceil(y - radius - 0.5))
+    last = min(rows - 1, math.floor(y + radius - 0.5))
     for row in range(first, last + 1):
         half2 = radius * radius - (row + 0.5 - y) ** 2
         if half2 > 0.0:
@@ -79,7 +79,18 @@ def line(canvas, x0, y0, x1, y1, half_width, value):
 def rectangle(canvas, x, y, ex, ey, half_long, half_deep, value):
     """Fills a rectangle around (x, y) whose long side follows the unit vector (ex, ey)."""
     lx, ly, dx, dy = ex * half_long, ey * half_long, -ey * half_deep, ex * half_deep
-    quad(canvas, x - lx - dx, y - ly - dy, x + lx - dx, y + ly - dy, x + lx + dx, y + ly + dy, x - lx + dx, y - ly + dy, value)
+    quad(
+        canvas,
+        x - lx - dx,
+        y - ly - dy,
+        x + lx - dx,
+        y + ly - dy,
+        x + lx + dx,
+        y + ly + dy,
+        x - lx + dx,
+        y - ly + dy,
+        value,
+    )
 
 
 @compiled

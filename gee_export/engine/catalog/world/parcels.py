@@ -70,7 +70,7 @@ def _roof(kind, height, tone, key, counter, born):
 @compiled
 def _lanes(canvas, q, key, spacing, half_width, value):
     """Lanes across the parcel, about every `spacing` metres, and one around it."""
-    along, across = lengths(q)
+    _along, across = lengths(q)
     count = int(across / spacing)
     for k in range(1, count + 1):
         t = k / (count + 1.0)
@@ -127,7 +127,17 @@ def estate(canvas, facing, q, key, born):
             if draw(h, 1) < 0.93:
                 x, y = point(q, (col + 0.5) / cols, t)
                 building(canvas, facing, x, y, ex, ey, length + 5.0, depth + 3.5, paving)
-                building(canvas, facing, x, y, ex, ey, length, depth, _roof(kind, height + 3.0 * draw(h, 2), tone, h, 3, born))
+                building(
+                    canvas,
+                    facing,
+                    x,
+                    y,
+                    ex,
+                    ey,
+                    length,
+                    depth,
+                    _roof(kind, height + 3.0 * draw(h, 2), tone, h, 3, born),
+                )
     _lanes(canvas, q, key, 130.0, 3.2, paving)
 
 
@@ -148,9 +158,15 @@ def old_quarter(canvas, facing, q, key, born):
             if u < 0.9 and row % 7 != 6 and col % 9 != 8:
                 x, y = point(q, (col + 0.5) / cols, (row + 0.5) / rows)
                 pick = draw(h, 2)
-                kind = m.ROOF_LIGHT if pick < 0.45 else (m.ROOF_DARK if pick < 0.8 else (m.ROOF_CLAY if pick < 0.95 else m.ROOF_BLUE))
+                kind = (
+                    m.ROOF_LIGHT
+                    if pick < 0.45
+                    else (m.ROOF_DARK if pick < 0.8 else (m.ROOF_CLAY if pick < 0.95 else m.ROOF_BLUE))
+                )
                 half_s, half_t = 0.44 * pitch_s * (0.8 + 0.25 * draw(h, 3)), 0.44 * pitch_t * (0.8 + 0.25 * draw(h, 4))
-                building(canvas, facing, x, y, ex, ey, half_s, half_t, _roof(kind, base + 4.0 * draw(h, 5), tone, h, 6, born))
+                building(
+                    canvas, facing, x, y, ex, ey, half_s, half_t, _roof(kind, base + 4.0 * draw(h, 5), tone, h, 6, born)
+                )
     _trees(canvas, q, key, int(along * across / 420.0), 3.2)
 
 
@@ -170,10 +186,16 @@ def sheds(canvas, facing, q, key, born):
             h = derive(key, 100 + row * 64 + col)
             if draw(h, 1) < 0.88:
                 pick = 0.6 * family + 0.4 * draw(h, 2)
-                kind = m.ROOF_METAL if pick < 0.30 else (m.ROOF_BLUE if pick < 0.42 else (m.ROOF_DARK if pick < 0.7 else m.ROOF_LIGHT))
+                kind = (
+                    m.ROOF_METAL
+                    if pick < 0.30
+                    else (m.ROOF_BLUE if pick < 0.42 else (m.ROOF_DARK if pick < 0.7 else m.ROOF_LIGHT))
+                )
                 x, y = point(q, (col + 0.5) / cols, (row + 0.5) / rows)
                 half_s, half_t = 0.42 * along / cols * (0.75 + 0.25 * draw(h, 3)), 0.40 * across / rows
-                building(canvas, facing, x, y, ex, ey, half_s, half_t, _roof(kind, 8.0 + 4.0 * draw(h, 4), tone, h, 5, born))
+                building(
+                    canvas, facing, x, y, ex, ey, half_s, half_t, _roof(kind, 8.0 + 4.0 * draw(h, 4), tone, h, 5, born)
+                )
             elif draw(h, 6) < 0.5:
                 x, y = point(q, (col + 0.5) / cols, (row + 0.5) / rows)
                 disc(canvas, x, y, 0.35 * across / rows, pack(m.LAWN, 0, to_byte(draw_normal(h, 7)), 128))
@@ -195,7 +217,9 @@ def towers(canvas, facing, q, key, born):
             if draw(h, 1) < 0.78:
                 half_s, half_t = 0.40 * along / cols * (0.7 + 0.3 * draw(h, 2)), 0.40 * across / rows
                 kind = m.ROOF_LIGHT if draw(h, 3) < 0.5 else m.ROOF_DARK
-                building(canvas, facing, x, y, ex, ey, half_s, half_t, _roof(kind, 16.0 + 8 * draw(h, 4), tone, h, 5, born))
+                building(
+                    canvas, facing, x, y, ex, ey, half_s, half_t, _roof(kind, 16.0 + 8 * draw(h, 4), tone, h, 5, born)
+                )
                 if draw(h, 6) < 0.65:
                     high = 60.0 + 140.0 * draw(h, 7) ** 2
                     building(canvas, facing, x, y, ex, ey, 17.0, 14.0, _roof(m.ROOF_DARK, high, tone, h, 8, born))
@@ -222,7 +246,17 @@ def campus(canvas, facing, q, key, born):
             if pick < 0.62:
                 building(canvas, facing, x, y, ex, ey, 34.0, 17.0, paving)
                 kind = m.ROOF_LIGHT if draw(h, 2) < 0.5 else (m.ROOF_DARK if draw(h, 2) < 0.85 else m.ROOF_CLAY)
-                building(canvas, facing, x, y, ex, ey, 20.0 + 10 * draw(h, 3), 8.0 + 3 * draw(h, 4), _roof(kind, 15.0 + 9 * draw(h, 5), tone, h, 6, born))
+                building(
+                    canvas,
+                    facing,
+                    x,
+                    y,
+                    ex,
+                    ey,
+                    20.0 + 10 * draw(h, 3),
+                    8.0 + 3 * draw(h, 4),
+                    _roof(kind, 15.0 + 9 * draw(h, 5), tone, h, 6, born),
+                )
             elif pick < 0.74:
                 building(canvas, facing, x, y, ex, ey, 36.0, 22.0, pack(m.ROOF_CLAY, 0, to_byte(-1.5), born))
                 building(canvas, facing, x, y, ex, ey, 29.0, 15.0, pack(m.LAWN, 0, to_byte(1.0), 128))

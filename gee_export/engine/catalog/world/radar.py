@@ -49,7 +49,7 @@ def respond(power, margin, shift_col, shift_row, table, col0, row0):
     for row in range(height):
         for col in range(power.shape[1]):
             shift = -(shift_row + slow_shift((col0 + col - margin) * 10.0, (row0 + row) * 10.0, 1))
-            whole = int(math.floor(shift + 0.5))
+            whole = math.floor(shift + 0.5)
             index = int((shift - whole + 0.5) * steps + 0.5)
             total = np.float32(0.0)
             for k in range(2 * reach + 1):
@@ -57,7 +57,7 @@ def respond(power, margin, shift_col, shift_row, table, col0, row0):
             middle[row, col] = total
         for col in range(width):
             shift = -(shift_col + slow_shift((col0 + col) * 10.0, (row0 + row) * 10.0, 0))
-            whole = int(math.floor(shift + 0.5))
+            whole = math.floor(shift + 0.5)
             index = int((shift - whole + 0.5) * steps + 0.5)
             total = np.float32(0.0)
             for k in range(2 * reach + 1):
@@ -107,7 +107,9 @@ def speckle(height: int, width: int, seed: np.uint64, col0: int, row0: int) -> n
 _TABLE, _TAPS = _response_table(), _speckle_taps()
 
 
-def record(land: np.ndarray, water_power: float, *, shift_px: tuple[float, float], seed: np.uint64, place: tuple[int, int]):
+def record(
+    land: np.ndarray, water_power: float, *, shift_px: tuple[float, float], seed: np.uint64, place: tuple[int, int]
+):
     """One polarisation as recorded: linear power, float32 [row, column].
 
     `land` holds the land's power and the water share with MARGIN pixels around; place is the window's (column, row).

@@ -19,8 +19,8 @@ from gee_export.engine.catalog.world.plane import lonlat_of_utm, plane_of
 L2A, L1C = "COPERNICUS/S2_SR_HARMONIZED", "COPERNICUS/S2_HARMONIZED"
 SCORES, PROBABILITY = "GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED", "COPERNICUS/S2_CLOUD_PROBABILITY"
 _STEP_M = {
-    "B1": 60, "B2": 10, "B3": 10, "B4": 10, "B5": 20, "B6": 20, "B7": 20, "B8": 10, "B8A": 20, "B9": 60, "B11": 20, "B12": 20,
-    "AOT": 10, "WVP": 10, "SCL": 20, "QA60": 60, "MSK_CLDPRB": 20, "MSK_SNWPRB": 20,
+    "B1": 60, "B2": 10, "B3": 10, "B4": 10, "B5": 20, "B6": 20, "B7": 20, "B8": 10, "B8A": 20, "B9": 60, "B11": 20,
+    "B12": 20, "AOT": 10, "WVP": 10, "SCL": 20, "QA60": 60, "MSK_CLDPRB": 20, "MSK_SNWPRB": 20,
 }  # fmt: skip
 _BYTES = ("SCL", "MSK_CLDPRB", "MSK_SNWPRB", "probability")
 _L1C_LACKS = ("AOT", "WVP", "SCL", "MSK_CLDPRB", "MSK_SNWPRB")
@@ -48,17 +48,18 @@ class Scene:
 
     def properties(self, level: str) -> dict:
         """Earth Engine's properties of a scene, and simulated = 1."""
-        start = passes.milliseconds(self.moment) + 11_000
+        start, tile = self.moment, self.tile.name
+        start_ms = passes.milliseconds(start) + 11_000
         return {
             "system:index": self.index,
-            "system:time_start": start,
-            "system:time_end": start,
-            "MGRS_TILE": self.tile.name,
+            "system:time_start": start_ms,
+            "system:time_end": start_ms,
+            "MGRS_TILE": tile,
             "SPACECRAFT_NAME": self.spacecraft,
             "SENSING_ORBIT_NUMBER": self.orbit,
             "SENSING_ORBIT_DIRECTION": "DESCENDING",
             "PROCESSING_BASELINE": _baseline(self.moment.date()),
-            "PRODUCT_ID": f"S2{self.spacecraft[-1]}_MSI{level}_{self.moment:%Y%m%dT%H%M%S}_R{self.orbit:03d}_T{self.tile.name}",
+            "PRODUCT_ID": f"S2{self.spacecraft[-1]}_MSI{level}_{start:%Y%m%dT%H%M%S}_R{self.orbit:03d}_T{tile}",
             "CLOUDY_PIXEL_PERCENTAGE": cloudy_percentage(self.tile, self.moment.date(), self.orbit),
             "MEAN_SOLAR_ZENITH_ANGLE": solar_zenith_deg(self.moment.date()),
             "simulated": 1,
@@ -137,7 +138,9 @@ class Sentinel2:
 
         return SourceImage(f"{collection_id}/{scene.index}", bands, properties, scene.tile.footprint, read)
 
-    def _read(self, scene: Scene, grid: GeoBox, names: tuple[str, ...], window: GeoBox) -> tuple[np.ndarray, np.ndarray]:
+    def _read(
+        self, scene: Scene, grid: GeoBox, names: tuple[str, ...], window: GeoBox
+    ) -> tuple[np.ndarray, np.ndarray]:
         cut, inside = Cut.of(window), Cut.of(grid)
         valid = inside.covers(cut)
         scored = names[0] in ("cs", "cs_cdf")

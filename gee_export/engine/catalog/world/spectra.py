@@ -76,8 +76,8 @@ _LOADINGS = {
     "built": ((0.0,) * 12, (0.0,) * 12, (0.10,) * 12),
 }
 _GROUP = {
-    m.RIVER: "water", m.LAKE: "water", m.EVERGREEN: "trees", m.DECIDUOUS: "trees", m.LAWN: "crop", m.CROP_DOUBLE: "crop",
-    m.PADDY: "crop", m.CROP_DRY: "crop", m.BARE: "bare",
+    m.RIVER: "water", m.LAKE: "water", m.EVERGREEN: "trees", m.DECIDUOUS: "trees", m.LAWN: "crop",
+    m.CROP_DOUBLE: "crop", m.PADDY: "crop", m.CROP_DRY: "crop", m.BARE: "bare",
 }  # fmt: skip
 _RIVER_OBJECTS = 0.4  # a river keeps its colour: its tone counts less than a lake's
 # Log-normal spread of objects' brightness (world.md 1b), a little under the Californian samples' where those mix types.

@@ -121,7 +121,9 @@ def _country_road(canvas, ends, rank, key, wild):
     old = 25  # paved before the world's first year
     if rank == ARTERIAL and pick < 0.5:
         line(canvas, ends[0], ends[1], ends[2], ends[3], 8.5, verge)
-        line(canvas, ends[0], ends[1], ends[2], ends[3], 4.5, pack(m.ASPHALT, 0, to_byte(0.5 * draw_normal(key, 9)), old))
+        line(
+            canvas, ends[0], ends[1], ends[2], ends[3], 4.5, pack(m.ASPHALT, 0, to_byte(0.5 * draw_normal(key, 9)), old)
+        )
     elif rank == SECONDARY and pick < 0.16:
         water = pack(m.LAKE, 0, to_byte(draw_normal(key, 9)), 128)
         line(canvas, ends[0], ends[1], ends[2], ends[3], 8.0, verge)
@@ -130,7 +132,15 @@ def _country_road(canvas, ends, rank, key, wild):
         if draw(key, 11) < 0.5:
             line(canvas, ends[0], ends[1], ends[2], ends[3], 4.5, verge)
         half = 1.8 + 0.9 * draw(key, 12)
-        line(canvas, ends[0], ends[1], ends[2], ends[3], half, pack(m.CONCRETE, 0, to_byte(0.4 * draw_normal(key, 13) - 0.6), old))
+        line(
+            canvas,
+            ends[0],
+            ends[1],
+            ends[2],
+            ends[3],
+            half,
+            pack(m.CONCRETE, 0, to_byte(0.4 * draw_normal(key, 13) - 0.6), old),
+        )
     elif pick < 0.7:
         line(canvas, ends[0], ends[1], ends[2], ends[3], 1.5, pack(m.BARE, 0, to_byte(draw_normal(key, 14)), 128))
 
@@ -162,7 +172,15 @@ def crosses_rivers(i, j, upward):
 @compiled
 def bridge(canvas, ends, key):
     """A bridge deck over whatever lies there."""
-    line(canvas, ends[0], ends[1], ends[2], ends[3], 14.0, pack(m.CONCRETE, 12, to_byte(-1.2 + 0.3 * draw_normal(key, 16)), 25))
+    line(
+        canvas,
+        ends[0],
+        ends[1],
+        ends[2],
+        ends[3],
+        14.0,
+        pack(m.CONCRETE, 12, to_byte(-1.2 + 0.3 * draw_normal(key, 16)), 25),
+    )
     line(canvas, ends[0], ends[1], ends[2], ends[3], 10.0, pack(m.ASPHALT, 12, to_byte(0.3 * draw_normal(key, 17)), 25))
 
 

@@ -79,7 +79,8 @@ class Glo30:
 
     def _image(self, lat: int, lon: int) -> SourceImage:
         grid = GeoBox((3600, 3600), Affine(_STEP_DEG, 0, lon, 0, -_STEP_DEG, lat + 1), "EPSG:4326")
-        index = f"Copernicus_DSM_COG_10_{'N' if lat >= 0 else 'S'}{abs(lat):02d}_00_{'E' if lon >= 0 else 'W'}{abs(lon):03d}_00_DEM"
+        ns, ew = "N" if lat >= 0 else "S", "E" if lon >= 0 else "W"
+        index = f"Copernicus_DSM_COG_10_{ns}{abs(lat):02d}_00_{ew}{abs(lon):03d}_00_DEM"
 
         def read(names: tuple[str, ...], window: GeoBox) -> tuple[np.ndarray, np.ndarray]:
             heights, water = _read(window, "glo30", 1.0)

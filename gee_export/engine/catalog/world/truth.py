@@ -18,7 +18,12 @@ from gee_export.engine.catalog.world.plane import plane_at, plane_nodes
 TILE_M = 1280
 SIDE = TILE_M + 1  # one more row and column, so that walls on the tile's edge are seen
 NODE_M = 40
-_S_INDUSTRY, _S_CROP, _S_PONDS, _S_SHADE = seed_of("industry"), seed_of("crop"), seed_of("ponds"), seed_of("water shade")
+_S_INDUSTRY, _S_CROP, _S_PONDS, _S_SHADE = (
+    seed_of("industry"),
+    seed_of("crop"),
+    seed_of("ponds"),
+    seed_of("water shade"),
+)
 _NEVER = 9999
 
 
@@ -88,7 +93,7 @@ def _parcel(canvas, facing, q, key, centre, tables, year, span):
     urban = urban_at(x, y, towns, form[2], form[3])
     score = score_at(x, y, towns, form) + 0.10 * (draw(key, 60) - 0.5) - 1.4 * hill
     born = year_built(score) + (14.0 * draw(key, 61) if draw(key, 62) < 0.08 else 0.0)
-    start = int(math.ceil(born))
+    start = math.ceil(born)
     if start < 2100 and start > 1900:
         _note(span, start, year)
         _note(span, start - 1, year)
@@ -158,7 +163,7 @@ def _one_street(canvas, q, p, share, rank, key, tables, year, span):
         return
     born = st.street(canvas, ends, rank, key, score_at(x, y, towns, form) - 1.4 * hill, (hill, form[2]), year)
     if 1900.0 < born < 2100.0:
-        _note(span, int(math.ceil(born)), year)
+        _note(span, math.ceil(born), year)
 
 
 @compiled
@@ -243,8 +248,8 @@ def draw_tile(epsg, left, top, year, towns, reaches, lakes, land):
     nodes = plane_nodes(left, top, np.float64(TILE_M), epsg)
     x, y = nodes[1, 1, 0], nodes[1, 1, 1]
     form = land_at(x, y, land)
-    reach = int(math.ceil((st.REACH_M + TILE_M) / st.SPACING_M))
-    i0, j0 = int(math.floor(x / st.SPACING_M)) - reach, int(math.floor(y / st.SPACING_M)) - reach
+    reach = math.ceil((st.REACH_M + TILE_M) / st.SPACING_M)
+    i0, j0 = math.floor(x / st.SPACING_M) - reach, math.floor(y / st.SPACING_M) - reach
     count = 2 * reach + 2
     net = st.corners(i0, j0, count, towns, epsg, left, top)
     q, p = np.empty(8), np.empty(8)
@@ -287,7 +292,12 @@ def _bridges(canvas, net, i0, j0, reaches):
                     continue
                 a, b = net[j, i], net[j + upward, i + 1 - upward]
                 ends[0], ends[1], ends[2], ends[3] = a[2], a[3], b[2], b[3]
-                if min(a[2], b[2]) > SIDE + 20 or max(a[2], b[2]) < -20 or min(a[3], b[3]) > SIDE + 20 or max(a[3], b[3]) < -20:
+                if (
+                    min(a[2], b[2]) > SIDE + 20
+                    or max(a[2], b[2]) < -20
+                    or min(a[3], b[3]) > SIDE + 20
+                    or max(a[3], b[3]) < -20
+                ):
                     continue
                 wet = max(river_at(a[0], a[1], reaches), river_at(b[0], b[1], reaches))
                 wet = max(wet, river_at((a[0] + b[0]) / 2, (a[1] + b[1]) / 2, reaches))

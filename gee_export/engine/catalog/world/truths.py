@@ -90,7 +90,10 @@ class Truths:
 
     def _pooled(self, names: tuple[str, ...], cut: Cut, year: int) -> np.ndarray:
         layers = self._cells.window(cut, year)
-        both = {"impervious": layers[m.FIRST_IMPERVIOUS : m.COUNT].sum(axis=0, dtype=np.uint8), "height": layers[HEIGHT]}
+        both = {
+            "impervious": layers[m.FIRST_IMPERVIOUS : m.COUNT].sum(axis=0, dtype=np.uint8),
+            "height": layers[HEIGHT],
+        }
         return np.stack([both[name] for name in names])
 
 
@@ -107,7 +110,9 @@ def zone_grid(zone: str, step_m: int) -> GeoBox:
     south = zone[2] == "S"
     top = 10_000_020 if south else _NORTH_M
     shape = (_HEIGHT_M // step_m, _WIDTH_M // step_m)
-    return GeoBox(shape, Affine(step_m, 0, _WEST_M, 0, -step_m, top), f"EPSG:{(32700 if south else 32600) + int(zone[:2])}")
+    return GeoBox(
+        shape, Affine(step_m, 0, _WEST_M, 0, -step_m, top), f"EPSG:{(32700 if south else 32600) + int(zone[:2])}"
+    )
 
 
 def zone_outline(zone: str) -> Polygon:

@@ -83,7 +83,9 @@ class World:
         """
         source = self._collections.get(collection_id)
         if source is None:
-            raise ValueError(f"collection {collection_id!r} is not in the simulated world; it holds {', '.join(self.ids)}")
+            raise ValueError(
+                f"collection {collection_id!r} is not in the simulated world; it holds {', '.join(self.ids)}"
+            )
         timeless = isinstance(source, WorldCover | Glo30 | Truths | EsriYearly)
         if not timeless and (start_ms is None or end_ms is None):
             raise ValueError(f"collection {collection_id!r} of the simulated world has no end: filter it by date")
