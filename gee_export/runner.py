@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import astuple, replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -25,6 +25,7 @@ from gee_export.manifest import DatasetManifest
 from gee_export.pixels import Fetcher
 from gee_export.plan import Plan
 from gee_export.report import ExportReport
+from gee_export.retry import Patience
 from gee_export.storage import FolderStorage, Storage, crc32c, is_remote, open_storage
 from gee_export.throttle import DEFAULT_WORKERS, Throttle
 
@@ -54,7 +55,7 @@ def run(
         head = _head(job, found)
         _begin(storage, ledger, head)
         export = _Export(job, plan, storage, ledger, head)
-        fetcher = Fetcher(Throttle(workers or default_workers(session)))
+        fetcher = Fetcher(Throttle(workers or default_workers(session)), _patience(session))
         ledger.log(
             f"begins with {len(export.todo)} of {len(plan.needs)} patches and {len(export.missing)} blocks to do"
         )
@@ -78,13 +79,18 @@ def default_workers(session: Session) -> int:
     return (os.cpu_count() or 1) + 1 if session.is_local else DEFAULT_WORKERS
 
 
+def _patience(session: Session) -> Patience:
+    """Long with Google's servers; the engine in this process either answers soon or is gone."""
+    return Patience(attempts=3) if session.is_local else Patience()
+
+
 class _Export:
     """One run: what is done already, what is missing, and how it is brought together."""
 
     def __init__(self, job: Job, plan: Plan, storage: Storage, ledger: Ledger, head: DatasetManifest) -> None:
         self.job, self.plan, self.storage, self.ledger, self.head = job, plan, storage, ledger, head
         self.store = BlockStore(ledger.blocks)
-        self.entries, self.observed = _recall(ledger, storage)
+        self.entries, self.observed = _recall(ledger, storage, plan)
         ids = [job.patch_id(window) for window, _ in job.division.patches]
         self.todo = [number for number, id_ in enumerate(ids) if id_ not in self.entries]
         self.waiting = _users(plan, self.todo)
@@ -151,7 +157,7 @@ class _Export:
 
     def _note_block(self, number: int, counts: dict[str, dict[str, int]]) -> None:
         self.observed[number] = counts
-        self.ledger.add([{"block": number, "observed": counts}])
+        self.ledger.add([{"block": number, "window": astuple(self.plan.requests[number]), "observed": counts}])
 
     def _submit(
         self, pool: ThreadPoolExecutor, ready: set[int], left: set[int], candidates: Iterable[int]
@@ -232,10 +238,15 @@ def _refuse_others(storage: Storage, wanted: DatasetManifest, held: DatasetManif
         )
 
 
-def _recall(ledger: Ledger, storage: Storage) -> tuple[dict[str, Entry], dict[int, dict[str, dict[str, int]]]]:
-    """Entries whose files are there as noted, and the observation counts of blocks fetched before."""
+def _recall(
+    ledger: Ledger, storage: Storage, plan: Plan
+) -> tuple[dict[str, Entry], dict[int, dict[str, dict[str, int]]]]:
+    """Entries whose files are there as noted, and the observation counts of the plan's blocks fetched before."""
     rows = ledger.rows()
-    observed = {row["block"]: row["observed"] for row in rows if "block" in row}
+    number_of = {astuple(window): number for number, window in enumerate(plan.requests)}
+    blocks = {tuple(row["window"]): row["observed"] for row in rows if "block" in row}
+    # By window, not by number: another version may have cut the area in another way.
+    observed = {number_of[window]: counts for window, counts in blocks.items() if window in number_of}
     noted = {row["patch"]["id"]: Entry.from_json(row) for row in rows if "patch" in row}
     present = set(storage.list()) if noted else set()
     with ThreadPoolExecutor(REMOTE_CUTTERS if is_remote(storage.url) else 1) as pool:

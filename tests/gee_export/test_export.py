@@ -68,7 +68,7 @@ def interrupted(export, out, monkeypatch, after: int) -> None:
         return transport.compute_pixels(image, geobox)
 
     with monkeypatch.context() as patch:
-        patch.setattr("gee_export.runner.Fetcher", lambda gate: pixels.Fetcher(gate, transport=dying))
+        patch.setattr("gee_export.runner.Fetcher", lambda gate, patience: pixels.Fetcher(gate, patience, dying))
         with pytest.raises(Fault, match="line is dead"):
             export(out, workers=1)
 
@@ -147,6 +147,16 @@ def test_finished_blocks_are_not_fetched_again(export, tmp_path, monkeypatch, wh
     report = export(out)
     assert report.requests == report.fetched == 4
     assert contents(out) == contents(whole)
+
+
+def test_a_run_that_was_cut_otherwise_is_gone_on_with(export, tmp_path, monkeypatch, whole):
+    """Another version may ask for blocks of another size."""
+    out = tmp_path / "data"
+    interrupted(export, out, monkeypatch, after=5)
+    monkeypatch.setattr(pixels, "REQUEST_LIMIT_BYTES", 36 * 90 * 90)
+    assert export(out).blocks == 4
+    images = {name: data for name, data in contents(out).items() if name.endswith(".tif")}
+    assert images == {name: data for name, data in contents(whole).items() if name.endswith(".tif")}
 
 
 def test_a_corrupt_block_is_fetched_again(export, tmp_path, monkeypatch, whole):
