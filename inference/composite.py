@@ -219,10 +219,11 @@ def _settings(trained: Checkpoint) -> composite.Settings:
 def _identity(
     made: composite.Composite, region: Region, settings: composite.Settings, connected: session.Session
 ) -> str:
-    """Equal for equal pixels: server, catalog, settings, scenes and outline."""
+    """Equal for equal pixels: server, catalog (a folder by its name), settings, scenes and outline."""
     outline = None if region.outline is None else hashlib.sha256(region.outline.wkb).hexdigest()
-    facts = [connected.server, connected.catalog, settings.to_json(), {k: list(v) for k, v in made.scenes.items()}]
-    return json.dumps([*facts, outline], sort_keys=True)
+    scenes = {sensor: list(ids) for sensor, ids in made.scenes.items()}
+    facts = [connected.server, Path(connected.catalog).name, settings.to_json(), scenes, outline]
+    return json.dumps(facts, sort_keys=True)
 
 
 def _tags(made: composite.Composite, region: Region, period: Period, connected: session.Session) -> dict[str, str]:
