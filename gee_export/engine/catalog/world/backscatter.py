@@ -21,12 +21,12 @@ _S_CORNER = seed_of("radar corner")
 # VV and VH of level ground in dB; water is added by each date's wind, built ground is what no wall brightens.
 _VV = {
     m.EVERGREEN: -7.3, m.DECIDUOUS: -7.6, m.LAWN: -11.8, m.CROP_DOUBLE: -11.2, m.PADDY: -11.5, m.CROP_DRY: -11.0,
-    m.BARE: -12.6, m.ASPHALT: -15.5, m.CONCRETE: -14.0, m.ROOF_DARK: -10.5, m.ROOF_LIGHT: -10.5, m.ROOF_CLAY: -10.0,
+    m.BARE: -11.9, m.ASPHALT: -15.5, m.CONCRETE: -14.0, m.ROOF_DARK: -10.5, m.ROOF_LIGHT: -10.5, m.ROOF_CLAY: -10.0,
     m.ROOF_METAL: -10.0, m.ROOF_BLUE: -10.0,
 }  # fmt: skip
 _VH = {
     m.EVERGREEN: -13.2, m.DECIDUOUS: -13.5, m.LAWN: -18.0, m.CROP_DOUBLE: -17.3, m.PADDY: -18.0, m.CROP_DRY: -17.0,
-    m.BARE: -19.8, m.ASPHALT: -24.0, m.CONCRETE: -22.5, m.ROOF_DARK: -18.5, m.ROOF_LIGHT: -18.5, m.ROOF_CLAY: -18.0,
+    m.BARE: -18.9, m.ASPHALT: -24.0, m.CONCRETE: -22.5, m.ROOF_DARK: -18.5, m.ROOF_LIGHT: -18.5, m.ROOF_CLAY: -18.0,
     m.ROOF_METAL: -18.5, m.ROOF_BLUE: -18.5,
 }  # fmt: skip
 _SLOPE = {
