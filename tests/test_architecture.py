@@ -15,7 +15,12 @@ PACKAGES = ("gee_export", "training", "inference")
 # package (or sub-package) -> what of this project it may import; the longest matching key counts
 ALLOWED = {
     "gee_export.engine": {"gee_export.engine", "gee_export.console", "gee_export.grid", "gee_export.regions"},
-    "gee_export.engine.catalog": {"gee_export.engine.catalog", "gee_export.console", "gee_export.grid", "gee_export.regions"},
+    "gee_export.engine.catalog": {
+        "gee_export.engine.catalog",
+        "gee_export.console",
+        "gee_export.grid",
+        "gee_export.regions",
+    },
     "gee_export.session": {"gee_export.engine", "gee_export.console"},
     "gee_export.cli": {"gee_export"},
     "gee_export": {"gee_export"},
