@@ -15,6 +15,21 @@ PACKAGES = ("gee_export", "training", "inference")
 # package (or sub-package) -> what of this project it may import; the longest matching key counts
 ALLOWED = {
     "gee_export.engine": {"gee_export.engine", "gee_export.console", "gee_export.grid", "gee_export.regions"},
+    "gee_export.engine.raster": {"gee_export.engine.raster", "gee_export.engine.errors"},
+    "gee_export.engine.evaluation": {
+        "gee_export.engine.evaluation",
+        "gee_export.engine.raster",
+        "gee_export.engine.catalog",
+        "gee_export.engine.errors",
+    },
+    "gee_export.engine.algorithms": {
+        "gee_export.engine.algorithms",
+        "gee_export.engine.catalog",
+        "gee_export.engine.evaluation",
+        "gee_export.engine.raster",
+        "gee_export.engine.errors",
+    },
+    "gee_export.engine.storage": {"gee_export.engine.storage", "gee_export.engine.home", "gee_export.engine.wire"},
     "gee_export.engine.catalog": {
         "gee_export.engine.catalog",
         "gee_export.console",

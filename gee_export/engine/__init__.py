@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gee_export.engine.server import LocalEngine, serve
+    from gee_export.engine.rest.server import LocalEngine, serve
 
 __all__ = ["LocalEngine", "serve"]
 
@@ -13,7 +13,7 @@ __all__ = ["LocalEngine", "serve"]
 def __getattr__(name: str) -> Any:
     """Loads the HTTP side only where it is asked for: catalogs and algorithms do without it."""
     if name in __all__:
-        from gee_export.engine import server
+        from gee_export.engine.rest import server
 
         return getattr(server, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

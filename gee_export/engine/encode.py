@@ -15,7 +15,7 @@ from rasterio.enums import ColorInterp
 from rasterio.io import MemoryFile
 
 from gee_export.engine.errors import EngineError
-from gee_export.engine.pixels import Pixels, is_blank, is_valid
+from gee_export.engine.raster.pixels import Pixels, is_blank, is_valid
 
 CONTENT_TYPES = {
     "NPY": "application/octet-stream",

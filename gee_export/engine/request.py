@@ -11,10 +11,10 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from gee_export.engine.errors import EngineError
+from gee_export.engine.evaluation.values import Image
 from gee_export.engine.limits import Limits
-from gee_export.engine.pixels import Pixels
-from gee_export.engine.projection import crs_of
-from gee_export.engine.values import Image
+from gee_export.engine.raster.pixels import Pixels
+from gee_export.engine.raster.projection import crs_of
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import ee
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from gee_export.engine import graph
-from gee_export.engine.values import Image
+from gee_export.engine.evaluation import graph
+from gee_export.engine.evaluation.values import Image
 from tests.engine.scenes import Scenes, utm
 
 NOTHING = Scenes(())

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gee_export.engine.errors import EngineError
-from gee_export.engine.kernel import Weights
-from gee_export.engine.neighborhood import window_sums
+from gee_export.engine.raster.kernel import Weights
+from gee_export.engine.raster.neighborhood import window_sums
 from tests.engine.evaluating import info, number, pixels, value
 from tests.engine.scenes import Scene, Scenes, utm
 

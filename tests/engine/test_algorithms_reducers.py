@@ -145,7 +145,7 @@ def test_a_point_takes_its_pixel():
 def test_a_reduction_does_not_depend_on_its_tiles(monkeypatch):
     image = ee.Image("C/1").reduceRegion(ee.Reducer.mean().combine(ee.Reducer.median(), "", True), region())
     whole = info(image, CATALOG)
-    monkeypatch.setattr("gee_export.engine.regions.TILE", 7)
+    monkeypatch.setattr("gee_export.engine.evaluation.regions.TILE", 7)
     assert info(image, CATALOG) == pytest.approx(whole)
 
 

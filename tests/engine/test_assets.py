@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from small import CRS, TRANSFORM, catalog, grid
 
 from gee_export.engine import LocalEngine
-from gee_export.engine.assetfiles import read_band, write_bands
-from gee_export.engine.assets import Asset, AssetStore, canonical, iso_time, milliseconds, now, stored_band
+from gee_export.engine.assets.files import read_band, write_bands
+from gee_export.engine.assets.store import Asset, AssetStore, canonical, iso_time, milliseconds, now, stored_band
 from gee_export.engine.catalog.stack import CatalogStack, open_catalog
 from gee_export.engine.errors import EngineError
 from gee_export.engine.home import Home

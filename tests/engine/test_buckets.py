@@ -26,8 +26,8 @@ from small import catalog, storage_client
 
 from gee_export.engine import LocalEngine
 from gee_export.engine.home import Home, description_path, entry_path
-from gee_export.engine.listing import glob_pattern
-from gee_export.engine.objects import ObjectStore, StorageError
+from gee_export.engine.storage.listing import glob_pattern
+from gee_export.engine.storage.objects import ObjectStore, StorageError
 
 MEBI = 1 << 20
 
@@ -447,7 +447,7 @@ RACE = """
 import sys
 from pathlib import Path
 from gee_export.engine.home import Home
-from gee_export.engine.objects import ObjectStore, Preconditions, StorageError
+from gee_export.engine.storage.objects import ObjectStore, Preconditions, StorageError
 store, me, won = ObjectStore(Home(Path(sys.argv[1]))), sys.argv[2], 0
 sys.stdin.readline()
 for number in range(60):

@@ -6,7 +6,7 @@ import ee.data
 import pytest
 from googleapiclient import discovery as google
 
-from gee_export.engine import discovery
+from gee_export.engine.rest import discovery
 
 
 def _paths(resource: dict) -> list[str]:

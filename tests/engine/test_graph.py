@@ -7,8 +7,8 @@ import threading
 import ee
 import pytest
 
-from gee_export.engine import graph
 from gee_export.engine.errors import EngineError
+from gee_export.engine.evaluation import graph
 from tests.engine.evaluating import GRID, info, number, pixels, value
 from tests.engine.scenes import JUNE_MS, Scene, Scenes, month, utm
 
@@ -192,7 +192,7 @@ def test_a_filter_and_its_input_share_one_reading():
 def test_what_is_remembered_stays_within_its_bound():
     import numpy as np
 
-    from gee_export.engine.memo import Demand, Memo
+    from gee_export.engine.raster.memo import Demand, Memo
 
     root = value(ee.Image(1))
     memo = Memo(Demand(root, GRID, (0,)), bound_bytes=4000)

@@ -14,8 +14,8 @@ from google.cloud import storage
 from small import TRANSFORM, catalog, ended, geotiff, storage_client
 
 from gee_export.engine import LocalEngine
+from gee_export.engine.assets.manifest import parse
 from gee_export.engine.errors import EngineError
-from gee_export.engine.manifest import parse
 
 pytestmark = pytest.mark.usefixtures("reconnected")
 ROOT = "projects/local/assets"

@@ -11,8 +11,8 @@ from pathlib import Path
 import ee
 import pytest
 
-from gee_export.engine import registry
 from gee_export.engine.errors import EngineError
+from gee_export.engine.evaluation import registry
 
 
 def test_functions_take_the_parameters_of_the_installed_client():
@@ -52,7 +52,7 @@ def test_the_refusal_tells_whether_google_has_it():
 
 def test_the_engine_is_loaded_without_the_client_or_torch():
     code = (
-        "import sys; from gee_export.engine import graph, registry; registry.names(); "
+        "import sys; from gee_export.engine.evaluation import graph, registry; registry.names(); "
         "print(sorted({'ee', 'torch', 'geopandas', 'matplotlib', 'starlette'} & set(sys.modules)))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

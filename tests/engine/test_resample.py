@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
 
-from gee_export.engine import lattice
-from gee_export.engine.projection import Projection
+from gee_export.engine.raster import lattice
+from gee_export.engine.raster.projection import Projection
 from tests.engine.evaluating import pixels, value
 from tests.engine.scenes import Scene, Scenes, month, utm
 

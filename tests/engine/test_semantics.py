@@ -76,8 +76,8 @@ def test_a_coarser_request_reads_the_pyramid_level_not_larger_than_it():
 @pytest.mark.parametrize("policy, expected", [("MODE", 3), ("SAMPLE", 7), ("MIN", 3), ("MAX", 7), ("MEAN", 4)])
 def test_pyramiding_policies(policy, expected):
     """D reference Shared.Types/PyramidingPolicy: MEAN, SAMPLE (upper left), MIN, MAX, MODE."""
-    from gee_export.engine.pixels import Pixels, valid
-    from gee_export.engine.pyramid import reduced
+    from gee_export.engine.raster.pixels import Pixels, valid
+    from gee_export.engine.raster.pyramid import reduced
 
     block = np.array([[7, 3], [3, 3]], "uint8")
     found = reduced(lambda *_: Pixels((block,), (valid((2, 2)),)), (0, 0, 1, 1), 2, (policy,))
@@ -86,8 +86,8 @@ def test_pyramiding_policies(policy, expected):
 
 def test_the_mean_policy_weighs_by_the_mask_and_averages_it():
     """D reference PyramidingPolicy: MEAN is weighted by the mask; the mask is the mean of masks."""
-    from gee_export.engine.pixels import Pixels
-    from gee_export.engine.pyramid import reduced
+    from gee_export.engine.raster.pixels import Pixels
+    from gee_export.engine.raster.pyramid import reduced
 
     values, mask = np.array([[8, 2], [0, 0]], "float32"), np.array([[1, 0.5], [0, 0]], "float32")
     found = reduced(lambda *_: Pixels((values,), (mask,)), (0, 0, 1, 1), 2, ("MEAN",))

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from gee_export.engine.assets.tasks import Submission, TaskStore
 from gee_export.engine.errors import EngineError
 from gee_export.engine.home import Home
 from gee_export.engine.limits import Limits
-from gee_export.engine.tasks import Submission, TaskStore
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -181,7 +181,7 @@ def test_an_operation_of_a_killed_process_is_shown_as_failed_with_the_reason(tmp
         from pathlib import Path
         from gee_export.engine.home import Home
         from gee_export.engine.limits import Limits
-        from gee_export.engine.tasks import Submission, TaskStore
+        from gee_export.engine.assets.tasks import Submission, TaskStore
         store = TaskStore(Home(Path({str(tmp_path)!r})), Limits())
         def job(progress):
             time.sleep(60)

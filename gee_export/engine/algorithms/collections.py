@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from gee_export.engine.coerce import to_element, union_of
 from gee_export.engine.errors import EngineError
-from gee_export.engine.features import (
+from gee_export.engine.evaluation.coerce import to_element, union_of
+from gee_export.engine.evaluation.features import (
     Collection,
     Date,
     Element,
@@ -24,11 +24,11 @@ from gee_export.engine.features import (
     index_of,
     with_index,
 )
-from gee_export.engine.geometry import Geometry
-from gee_export.engine.projection import Projection
-from gee_export.engine.reducing import Reducer
-from gee_export.engine.regions import plain
-from gee_export.engine.registry import add, algorithm
+from gee_export.engine.evaluation.regions import plain
+from gee_export.engine.evaluation.registry import add, algorithm
+from gee_export.engine.raster.geometry import Geometry
+from gee_export.engine.raster.projection import Projection
+from gee_export.engine.raster.reducing import Reducer
 
 
 @algorithm("Collection")

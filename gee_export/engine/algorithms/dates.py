@@ -10,10 +10,10 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from gee_export.engine.coerce import parse_iso, to_date
 from gee_export.engine.errors import EngineError
-from gee_export.engine.features import Date, DateRange
-from gee_export.engine.registry import algorithm
+from gee_export.engine.evaluation.coerce import parse_iso, to_date
+from gee_export.engine.evaluation.features import Date, DateRange
+from gee_export.engine.evaluation.registry import algorithm
 
 _MILLIS = {"week": 604_800_000, "day": 86_400_000, "hour": 3_600_000, "minute": 60_000, "second": 1000}
 _MEAN_MONTH_MS = 365.2425 / 12 * _MILLIS["day"]

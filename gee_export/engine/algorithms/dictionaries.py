@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from gee_export.engine.errors import EngineError
-from gee_export.engine.registry import algorithm
-from gee_export.engine.values import Image, constant
+from gee_export.engine.evaluation.registry import algorithm
+from gee_export.engine.evaluation.values import Image, constant
 
 
 @algorithm("Dictionary")

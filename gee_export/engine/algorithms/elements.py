@@ -6,11 +6,11 @@ import re
 from typing import Any
 
 from gee_export.engine.errors import EngineError
-from gee_export.engine.features import Date, Element, ErrorMargin, Feature, get_property
-from gee_export.engine.geometry import Geometry
-from gee_export.engine.projection import Projection
-from gee_export.engine.registry import algorithm
-from gee_export.engine.values import Image
+from gee_export.engine.evaluation.features import Date, Element, ErrorMargin, Feature, get_property
+from gee_export.engine.evaluation.registry import algorithm
+from gee_export.engine.evaluation.values import Image
+from gee_export.engine.raster.geometry import Geometry
+from gee_export.engine.raster.projection import Projection
 
 
 @algorithm("Element.get", "Element.getNumber", "Element.getString")

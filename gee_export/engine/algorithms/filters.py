@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gee_export.engine.catalog import BoundsWSEN
-from gee_export.engine.coerce import to_geometry
 from gee_export.engine.errors import EngineError
-from gee_export.engine.features import (
+from gee_export.engine.evaluation.coerce import to_geometry
+from gee_export.engine.evaluation.features import (
     GEOMETRY_FIELDS,
     Date,
     DateRange,
@@ -19,7 +19,7 @@ from gee_export.engine.features import (
     ErrorMargin,
     get_property,
 )
-from gee_export.engine.registry import add, algorithm
+from gee_export.engine.evaluation.registry import add, algorithm
 
 Test = Callable[[Any, Any], bool]
 

@@ -16,10 +16,10 @@ from shapely.affinity import affine_transform
 from shapely.geometry.base import BaseGeometry
 
 from gee_export.engine.errors import EngineError
-from gee_export.engine.features import Element, ErrorMargin, Feature, geometry_of
-from gee_export.engine.geometry import LONLAT, Geometry
-from gee_export.engine.projection import Projection, crs_of
-from gee_export.engine.registry import add, algorithm
+from gee_export.engine.evaluation.features import Element, ErrorMargin, Feature, geometry_of
+from gee_export.engine.evaluation.registry import add, algorithm
+from gee_export.engine.raster.geometry import LONLAT, Geometry
+from gee_export.engine.raster.projection import Projection, crs_of
 
 _ELLIPSOID = pyproj.Geod(ellps="WGS84")
 _ARC_SEGMENTS = 16  # per quarter circle of a buffer

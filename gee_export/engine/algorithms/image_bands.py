@@ -7,15 +7,15 @@ from typing import Any
 
 from odc.geo.geobox import GeoBox
 
-from gee_export.engine.coerce import to_date
 from gee_export.engine.errors import EngineError
-from gee_export.engine.features import Date
-from gee_export.engine.pixels import Pixels, join
-from gee_export.engine.pixeltype import DOUBLE
-from gee_export.engine.projection import WGS84, Projection
-from gee_export.engine.registry import algorithm
-from gee_export.engine.sources import image_of
-from gee_export.engine.values import Image, constant, derived, missing_band
+from gee_export.engine.evaluation.coerce import to_date
+from gee_export.engine.evaluation.features import Date
+from gee_export.engine.evaluation.registry import algorithm
+from gee_export.engine.evaluation.sources import image_of
+from gee_export.engine.evaluation.values import Image, constant, derived, missing_band
+from gee_export.engine.raster.pixels import Pixels, join
+from gee_export.engine.raster.pixeltype import DOUBLE
+from gee_export.engine.raster.projection import WGS84, Projection
 
 _NOT_FOUND = "Image asset '{}' not found (does not exist or caller does not have access)."
 

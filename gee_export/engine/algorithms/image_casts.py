@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from gee_export.engine import registry
 from gee_export.engine.errors import EngineError
-from gee_export.engine.pixels import Pixels, hidden, is_uniform
-from gee_export.engine.pixeltype import NAMED, PixelType
-from gee_export.engine.registry import algorithm
-from gee_export.engine.values import Band, Image, alike, derived
+from gee_export.engine.evaluation import registry
+from gee_export.engine.evaluation.registry import algorithm
+from gee_export.engine.evaluation.values import Band, Image, alike, derived
+from gee_export.engine.raster.pixels import Pixels, hidden, is_uniform
+from gee_export.engine.raster.pixeltype import NAMED, PixelType
 
 _NAMES = {
     "uint8": ("Image.uint8", "Image.toUint8", "Image.byte", "Image.toByte"),

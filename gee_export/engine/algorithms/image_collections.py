@@ -8,16 +8,16 @@ from typing import Any
 
 from odc.geo.geobox import GeoBox
 
-from gee_export.engine import stacks
 from gee_export.engine.algorithms import reducers
 from gee_export.engine.algorithms.image_bands import add_bands, assembled, select
 from gee_export.engine.errors import EngineError
-from gee_export.engine.features import Collection, index_of, with_index
-from gee_export.engine.pixels import Pixels, hidden
-from gee_export.engine.reducing import Reducer
-from gee_export.engine.registry import add, algorithm
-from gee_export.engine.sources import catalog_collection
-from gee_export.engine.values import Band, Image, derived
+from gee_export.engine.evaluation import stacks
+from gee_export.engine.evaluation.features import Collection, index_of, with_index
+from gee_export.engine.evaluation.registry import add, algorithm
+from gee_export.engine.evaluation.sources import catalog_collection
+from gee_export.engine.evaluation.values import Band, Image, derived
+from gee_export.engine.raster.pixels import Pixels, hidden
+from gee_export.engine.raster.reducing import Reducer
 
 _NOT_FOUND = "ImageCollection asset '{}' not found (does not exist or caller does not have access)."
 
@@ -151,7 +151,7 @@ def _masked_bands(names: Sequence[str], like: Image) -> Image | None:
     """Bands that are masked everywhere, on the grid of an image; float (assumption)."""
     if not names:
         return None
-    from gee_export.engine.pixeltype import FLOAT
+    from gee_export.engine.raster.pixeltype import FLOAT
 
     model = like.bands[0] if like.bands else None
     bands = [Band(name, FLOAT, model.projection, model.dimensions) if model else Band(name, FLOAT) for name in names]

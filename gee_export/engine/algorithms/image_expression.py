@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from gee_export.engine import registry
 from gee_export.engine.algorithms.image_bands import select
 from gee_export.engine.algorithms.image_masks import where
-from gee_export.engine.coerce import to_image
 from gee_export.engine.errors import EngineError
-from gee_export.engine.expression import Bands, Call, Name, Node, Number, free_names, parse
-from gee_export.engine.graph import Function
-from gee_export.engine.pixeltype import PixelType
-from gee_export.engine.pixelwise import over
-from gee_export.engine.registry import algorithm
-from gee_export.engine.values import Image, constant
+from gee_export.engine.evaluation import registry
+from gee_export.engine.evaluation.coerce import to_image
+from gee_export.engine.evaluation.expression import Bands, Call, Name, Node, Number, free_names, parse
+from gee_export.engine.evaluation.graph import Function
+from gee_export.engine.evaluation.pixelwise import over
+from gee_export.engine.evaluation.registry import algorithm
+from gee_export.engine.evaluation.values import Image, constant
+from gee_export.engine.raster.pixeltype import PixelType
 
 Variables = Mapping[str, Image]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gee_export.engine.pixelwise import floating, pixelwise
+from gee_export.engine.evaluation.pixelwise import floating, pixelwise
 
 _FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "Image.sqrt": np.sqrt,

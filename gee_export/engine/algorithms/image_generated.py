@@ -8,14 +8,14 @@ import numpy as np
 import pyproj
 from odc.geo.geobox import GeoBox
 
-from gee_export.engine import lattice
 from gee_export.engine.errors import EngineError
-from gee_export.engine.geometry import LONLAT
-from gee_export.engine.pixels import Pixels, valid
-from gee_export.engine.pixeltype import DOUBLE, FLOAT
-from gee_export.engine.projection import Projection, code_of, transformer
-from gee_export.engine.registry import algorithm
-from gee_export.engine.values import Band, Image
+from gee_export.engine.evaluation.registry import algorithm
+from gee_export.engine.evaluation.values import Band, Image
+from gee_export.engine.raster import lattice
+from gee_export.engine.raster.geometry import LONLAT
+from gee_export.engine.raster.pixels import Pixels, valid
+from gee_export.engine.raster.pixeltype import DOUBLE, FLOAT
+from gee_export.engine.raster.projection import Projection, code_of, transformer
 
 _ELLIPSOID = pyproj.Geod(ellps="WGS84")
 

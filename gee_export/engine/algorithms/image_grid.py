@@ -8,17 +8,17 @@ from dataclasses import replace
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from gee_export.engine import resample as resampling
 from gee_export.engine.algorithms.image_masks import clipped
 from gee_export.engine.errors import EngineError
-from gee_export.engine.features import ErrorMargin, geometry_of
-from gee_export.engine.geometry import Geometry, everywhere
-from gee_export.engine.pixels import Pixels, join
-from gee_export.engine.pixeltype import PixelType
-from gee_export.engine.projection import WGS84, Projection, projection_of
-from gee_export.engine.rasterise import bounds_box
-from gee_export.engine.registry import algorithm
-from gee_export.engine.values import Image, alike, derived
+from gee_export.engine.evaluation.features import ErrorMargin, geometry_of
+from gee_export.engine.evaluation.registry import algorithm
+from gee_export.engine.evaluation.values import Image, alike, derived
+from gee_export.engine.raster import resample as resampling
+from gee_export.engine.raster.geometry import Geometry, everywhere
+from gee_export.engine.raster.pixels import Pixels, join
+from gee_export.engine.raster.pixeltype import PixelType
+from gee_export.engine.raster.projection import WGS84, Projection, projection_of
+from gee_export.engine.raster.rasterise import bounds_box
 
 _MODES = ("bilinear", "bicubic")
 

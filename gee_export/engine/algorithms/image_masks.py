@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from gee_export.engine.coerce import to_geometry
 from gee_export.engine.errors import EngineError
-from gee_export.engine.geometry import Geometry
-from gee_export.engine.pixels import (
+from gee_export.engine.evaluation.coerce import to_geometry
+from gee_export.engine.evaluation.registry import algorithm
+from gee_export.engine.evaluation.values import Image, Needs, alike, constant, derived
+from gee_export.engine.raster.geometry import Geometry
+from gee_export.engine.raster.pixels import (
     Pixels,
     as_weight,
     blank,
@@ -23,10 +25,8 @@ from gee_export.engine.pixels import (
     opaque,
     valid,
 )
-from gee_export.engine.pixeltype import FLOAT, PixelType
-from gee_export.engine.rasterise import centres_inside, covered_share
-from gee_export.engine.registry import algorithm
-from gee_export.engine.values import Image, Needs, alike, constant, derived
+from gee_export.engine.raster.pixeltype import FLOAT, PixelType
+from gee_export.engine.raster.rasterise import centres_inside, covered_share
 
 
 def _paired(image: Image, other: Image, position: int) -> int:

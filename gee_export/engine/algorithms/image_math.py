@@ -6,8 +6,8 @@ import operator
 
 import numpy as np
 
-from gee_export.engine.pixeltype import PixelType, ranged
-from gee_export.engine.pixelwise import boolean, floating, pixelwise, same, spanning, union
+from gee_export.engine.evaluation.pixelwise import boolean, floating, pixelwise, same, spanning, union
+from gee_export.engine.raster.pixeltype import PixelType, ranged
 
 
 def _division(left: PixelType, right: PixelType) -> PixelType:

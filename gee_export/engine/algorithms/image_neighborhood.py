@@ -11,16 +11,16 @@ import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from gee_export.engine import accumulate
 from gee_export.engine.algorithms import reducers
 from gee_export.engine.algorithms.kernels import SHAPES
 from gee_export.engine.errors import EngineError
-from gee_export.engine.kernel import Kernel, Weights, drawn
-from gee_export.engine.neighborhood import window_sums
-from gee_export.engine.pixels import Pixels, as_weight, hidden, is_blank, opaque
-from gee_export.engine.reducing import Reducer
-from gee_export.engine.registry import add, algorithm
-from gee_export.engine.values import Image, alike, derived
+from gee_export.engine.evaluation.registry import add, algorithm
+from gee_export.engine.evaluation.values import Image, alike, derived
+from gee_export.engine.raster import accumulate
+from gee_export.engine.raster.kernel import Kernel, Weights, drawn
+from gee_export.engine.raster.neighborhood import window_sums
+from gee_export.engine.raster.pixels import Pixels, as_weight, hidden, is_blank, opaque
+from gee_export.engine.raster.reducing import Reducer
 
 _STRIP_BYTES = 128 << 20
 _WEIGHTS = ("mask", "kernel", "min")

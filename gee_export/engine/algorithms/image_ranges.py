@@ -8,11 +8,11 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from gee_export.engine.errors import EngineError
-from gee_export.engine.pixels import Pixels, both, is_blank
-from gee_export.engine.pixeltype import PixelType
-from gee_export.engine.registry import algorithm
-from gee_export.engine.stacks import mosaic
-from gee_export.engine.values import Image, alike, derived
+from gee_export.engine.evaluation.registry import algorithm
+from gee_export.engine.evaluation.stacks import mosaic
+from gee_export.engine.evaluation.values import Image, alike, derived
+from gee_export.engine.raster.pixels import Pixels, both, is_blank
+from gee_export.engine.raster.pixeltype import PixelType
 
 Change = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 

@@ -6,15 +6,15 @@ from typing import Any
 
 from odc.geo.geobox import GeoBox
 
-from gee_export.engine import regions
 from gee_export.engine.errors import EngineError
-from gee_export.engine.features import Collection, Feature, geometry_of
-from gee_export.engine.geometry import Geometry
-from gee_export.engine.pixels import Pixels
-from gee_export.engine.projection import Projection
-from gee_export.engine.reducing import Reducer
-from gee_export.engine.registry import algorithm
-from gee_export.engine.values import Band, Image, derived
+from gee_export.engine.evaluation import regions
+from gee_export.engine.evaluation.features import Collection, Feature, geometry_of
+from gee_export.engine.evaluation.registry import algorithm
+from gee_export.engine.evaluation.values import Band, Image, derived
+from gee_export.engine.raster.geometry import Geometry
+from gee_export.engine.raster.pixels import Pixels
+from gee_export.engine.raster.projection import Projection
+from gee_export.engine.raster.reducing import Reducer
 
 
 @algorithm("Image.reduceRegion")

@@ -9,10 +9,10 @@ from odc.geo.geobox import GeoBox
 
 from gee_export.engine.algorithms.image_bands import select
 from gee_export.engine.errors import EngineError
-from gee_export.engine.pixels import Pixels, both, opaque
-from gee_export.engine.pixeltype import NAMED
-from gee_export.engine.registry import algorithm
-from gee_export.engine.values import Band, Image, derived
+from gee_export.engine.evaluation.registry import algorithm
+from gee_export.engine.evaluation.values import Band, Image, derived
+from gee_export.engine.raster.pixels import Pixels, both, opaque
+from gee_export.engine.raster.pixeltype import NAMED
 
 _RGB = ("vis-red", "vis-green", "vis-blue")
 _TOP = 255

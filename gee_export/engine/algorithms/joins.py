@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gee_export.engine.algorithms.filters import Filter
-from gee_export.engine.features import Collection, Element, Feature, get_property
-from gee_export.engine.registry import algorithm
+from gee_export.engine.evaluation.features import Collection, Element, Feature, get_property
+from gee_export.engine.evaluation.registry import algorithm
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gee_export.engine import kernel as kernels
 from gee_export.engine.errors import EngineError
-from gee_export.engine.kernel import Kernel, Weights, fixed, normalised
-from gee_export.engine.registry import add, algorithm
+from gee_export.engine.evaluation.registry import add, algorithm
+from gee_export.engine.raster import kernel as kernels
+from gee_export.engine.raster.kernel import Kernel, Weights, fixed, normalised
 
 Weigh = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
 

@@ -11,10 +11,10 @@ import numpy as np
 from gee_export.engine.algorithms.collections import order_of
 from gee_export.engine.algorithms.filters import Filter
 from gee_export.engine.errors import EngineError
-from gee_export.engine.features import Feature
-from gee_export.engine.reducing import Reducer
-from gee_export.engine.regions import plain
-from gee_export.engine.registry import algorithm
+from gee_export.engine.evaluation.features import Feature
+from gee_export.engine.evaluation.regions import plain
+from gee_export.engine.evaluation.registry import algorithm
+from gee_export.engine.raster.reducing import Reducer
 
 
 def _at(items: list, index: int) -> int:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from gee_export.engine.errors import EngineError
-from gee_export.engine.pixeltype import NAMED
-from gee_export.engine.registry import add, algorithm
+from gee_export.engine.evaluation.registry import add, algorithm
+from gee_export.engine.raster.pixeltype import NAMED
 
 Number = int | float
 

@@ -7,11 +7,11 @@ from typing import Any
 from affine import Affine
 
 from gee_export.engine.algorithms.image_casts import pixel_type
-from gee_export.engine.coerce import to_projection
 from gee_export.engine.errors import EngineError
-from gee_export.engine.pixeltype import NAMED, PixelType
-from gee_export.engine.projection import Projection, crs_of
-from gee_export.engine.registry import add, algorithm
+from gee_export.engine.evaluation.coerce import to_projection
+from gee_export.engine.evaluation.registry import add, algorithm
+from gee_export.engine.raster.pixeltype import NAMED, PixelType
+from gee_export.engine.raster.projection import Projection, crs_of
 
 
 @algorithm("Projection")

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from gee_export.engine import accumulate, ranking
-from gee_export.engine.accumulate import Collecting, Counting, Folding, Reduced, Sums, Together
 from gee_export.engine.errors import EngineError
-from gee_export.engine.pixeltype import BOOLEAN, DOUBLE, NAMED, PixelType
-from gee_export.engine.reducing import Reducer
-from gee_export.engine.registry import algorithm
+from gee_export.engine.evaluation.registry import algorithm
+from gee_export.engine.raster import accumulate, ranking
+from gee_export.engine.raster.accumulate import Collecting, Counting, Folding, Reduced, Sums, Together
+from gee_export.engine.raster.pixeltype import BOOLEAN, DOUBLE, NAMED, PixelType
+from gee_export.engine.raster.reducing import Reducer
 
 
 def _mean_type(kind: PixelType) -> tuple[PixelType, ...]:

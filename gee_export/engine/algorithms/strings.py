@@ -6,9 +6,9 @@ import json
 import re
 from typing import Any
 
-from gee_export.engine.answers import to_json
 from gee_export.engine.errors import EngineError
-from gee_export.engine.registry import algorithm
+from gee_export.engine.evaluation.answers import to_json
+from gee_export.engine.evaluation.registry import algorithm
 
 
 @algorithm("String")

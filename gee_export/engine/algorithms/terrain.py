@@ -8,13 +8,13 @@ from odc.geo.geobox import GeoBox
 
 from gee_export.engine.algorithms.image_neighborhood import padded
 from gee_export.engine.errors import EngineError
-from gee_export.engine.geometry import LONLAT
-from gee_export.engine.kernel import Weights
-from gee_export.engine.pixels import Pixels, opaque
-from gee_export.engine.pixeltype import FLOAT, NAMED
-from gee_export.engine.projection import code_of, transformer
-from gee_export.engine.registry import algorithm
-from gee_export.engine.values import Band, Image, derived
+from gee_export.engine.evaluation.registry import algorithm
+from gee_export.engine.evaluation.values import Band, Image, derived
+from gee_export.engine.raster.geometry import LONLAT
+from gee_export.engine.raster.kernel import Weights
+from gee_export.engine.raster.pixels import Pixels, opaque
+from gee_export.engine.raster.pixeltype import FLOAT, NAMED
+from gee_export.engine.raster.projection import code_of, transformer
 
 _CROSS = Weights(np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], float), 1, 1)
 _ELLIPSOID = pyproj.Geod(ellps="WGS84")

@@ -1,0 +1,1 @@
+"""What is written: image assets, and the tasks that make them (exports, ingestion)."""

@@ -1,0 +1,1 @@
+"""Expression graphs of the `ee` client, evaluated by pulling windows of pixels."""

@@ -1,0 +1,1 @@
+"""Arrays on grids: pixel types, projections, resampling, neighbourhoods, reducers. Knows nothing of graphs."""

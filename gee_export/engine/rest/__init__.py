@@ -1,0 +1,1 @@
+"""The HTTP side: one server, the routes of Earth Engine's REST API, the discovery document."""

@@ -1,0 +1,1 @@
+"""Cloud Storage on the loopback address: buckets, objects with preconditions, uploads."""
