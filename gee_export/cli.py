@@ -127,19 +127,6 @@ def engine_serve(
     catalog: _Catalog = "world",
 ) -> None:
     """Run the local Earth Engine until it is interrupted (Ctrl-C), for other programs' `ee` clients."""
-    import threading
+    from gee_export.engine import serve
 
-    from gee_export.engine import LocalEngine
-    from gee_export.engine.catalog.stack import open_catalog
-    from gee_export.engine.home import default_home
-
-    engine = LocalEngine(open_catalog(catalog), default_home()).start(port)
-    print(f"local Earth Engine over {catalog} at {engine.url} (Ctrl-C stops it)")
-    print(f"  ee.Initialize(google.auth.credentials.AnonymousCredentials(), project='local', url='{engine.url}')")
-    print(f"  STORAGE_EMULATOR_HOST={engine.url}", flush=True)
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        print("stopped")
-    finally:
-        engine.stop()
+    serve(port, catalog)
