@@ -12,7 +12,7 @@ import numpy as np
 from gee_export.engine.catalog.world import sun
 from gee_export.engine.catalog.world.compiled import compiled
 from gee_export.engine.catalog.world.lattice import TILE, Cut
-from gee_export.engine.catalog.world.noise import derive, draw, draw_normal, fractal, hash2, seed_of, smooth, unit
+from gee_export.engine.catalog.world.noise import derive, draw, draw_normal, fractal, hash2, seed_of, smooth, smooth_row, unit
 from gee_export.engine.catalog.world.plane import plane_at, plane_nodes
 
 NODES = 17  # per tile side: 80 m apart
@@ -173,11 +173,15 @@ def _scores(opacity, shadow, seed, row0, col0, table, history):
     height, width = opacity.shape
     cs, cdf = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
     haze = 0.45 * draw_normal(seed, 20)
+    broad, fine, drift = np.empty(width), np.empty(width), np.empty(width)
     for row in range(height):
+        smooth_row(seed + np.uint64(7), col0, 1.0, 70.0, (row0 + row) / 70.0, broad)
+        smooth_row(seed + np.uint64(8), col0, 1.0, 6.0, (row0 + row) / 6.0, fine)
+        smooth_row(seed + np.uint64(9), col0, 1.0, 12.0, (row0 + row) / 12.0, drift)
         for col in range(width):
             x, y = col0 + col, row0 + row
             h = hash2(seed, x, y)
-            wave = smooth(seed + np.uint64(7), x / 70.0, y / 70.0) + 0.5 * smooth(seed + np.uint64(8), x / 6.0, y / 6.0)
+            wave = broad[col] + 0.5 * fine[col]
             z = haze + 1.25 * wave + 1.1 * (unit(h) - 0.5)
             rank = 1.0 / (1.0 + math.exp(-1.702 * z))
             a, s = opacity[row, col], shadow[row, col]
@@ -189,9 +193,7 @@ def _scores(opacity, shadow, seed, row0, col0, table, history):
                 if a > 0.25:
                     score += min((a - 0.25) / 0.4, 1.0) * (min(_look(table[3], rank), score) - score)
             cs[row, col] = score
-            blur = 0.087 * (
-                unit(derive(h, 1)) + unit(derive(h, 2)) - 1.0 + smooth(seed + np.uint64(9), x / 12.0, y / 12.0)
-            )
+            blur = 0.087 * (unit(derive(h, 1)) + unit(derive(h, 2)) - 1.0 + drift[col])
             cdf[row, col] = min(max(_look(history, score) + blur, 0.0), 1.0)
     return cs, cdf
 

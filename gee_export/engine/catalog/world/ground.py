@@ -9,7 +9,7 @@ from gee_export.engine.catalog.world import spectra, sun
 from gee_export.engine.catalog.world.compiled import compiled
 from gee_export.engine.catalog.world.fractions import BRIGHT, HEIGHT, TONE_1, TONE_2, WALL, CellCache
 from gee_export.engine.catalog.world.lattice import TILE, Cut, TileCache, mosaic
-from gee_export.engine.catalog.world.noise import hash2, seed_of, smooth, unit
+from gee_export.engine.catalog.world.noise import hash2, seed_of, smooth_row, unit
 
 _S_TEXTURE, _S_GRAIN = seed_of("texture"), seed_of("grain")
 SHADE_REACH = 12  # 10-m pixels a building's shadow is followed
@@ -51,12 +51,12 @@ def mix_band(layers, shade, means, first, second, grain, darkness, col0, row0):
     """Digital numbers of a band [row, column] float32; col0 and row0 are the window's place on the 10-m lattice."""
     height, width = shade.shape
     out = np.empty((height, width), np.float32)
+    coarse = np.empty(width)
     for row in range(height):
+        smooth_row(_S_TEXTURE, col0, 1.0, 2.6, (row0 + row) / 2.6, coarse)
         for col in range(width):
-            x, y = col0 + col, row0 + row
-            h = hash2(_S_GRAIN, x, y)
-            coarse = smooth(_S_TEXTURE, x / 2.6, y / 2.6)
-            tone = np.float32(1.5 * coarse + 2.2 * (unit(h) - 0.5))
+            h = hash2(_S_GRAIN, col0 + col, row0 + row)
+            tone = np.float32(1.5 * coarse[col] + 2.2 * (unit(h) - 0.5))
             bright, tone1, tone2 = layers[BRIGHT, row, col], layers[TONE_1, row, col], layers[TONE_2, row, col]
             total = np.float32(0.0)
             for kind in range(m.COUNT):

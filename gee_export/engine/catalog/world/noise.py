@@ -69,6 +69,29 @@ def smooth(seed, x, y):
 
 
 @compiled
+def smooth_row(seed, first, step, length, y, out):
+    """Fills out with smooth(seed, (first + k) * step / length, y) for k = 0, 1, ..; a lattice cell is hashed once."""
+    fy = math.floor(y)
+    j = np.int64(fy)
+    v = y - fy
+    v = v * v * (3.0 - 2.0 * v)
+    last = np.int64(-(2**62))
+    a = b = c = d = 0.0
+    for k in range(out.shape[0]):
+        x = (first + k) * step / length
+        fx = math.floor(x)
+        i = np.int64(fx)
+        if i != last:
+            a, b = unit(hash2(seed, i, j)), unit(hash2(seed, i + 1, j))
+            c, d = unit(hash2(seed, i, j + 1)), unit(hash2(seed, i + 1, j + 1))
+            last = i
+        u = x - fx
+        u = u * u * (3.0 - 2.0 * u)
+        top, low = a * (1.0 - u) + b * u, c * (1.0 - u) + d * u
+        out[k] = 2.0 * (top * (1.0 - v) + low * v) - 1.0
+
+
+@compiled
 def fractal(seed, x, y, octaves):
     """Sum of value noise, each octave twice as fine and half as strong; sd about 0.38."""
     total, strength = 0.0, 1.0

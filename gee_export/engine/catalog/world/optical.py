@@ -68,18 +68,19 @@ def expose(base, across, down, opacity, shadow, light, seed, row0, col0):
     height, width = opacity.shape
     count = across.shape[0]
     out = np.empty((height, width), np.uint16)
-    line = np.empty(base.shape[1], np.float32)
+    line, seen = np.empty(base.shape[1], np.float32), np.empty(width, np.float32)
     gain, offset, cloud, dim = light[0], light[1], light[2], light[3]
     for row in range(height):
         line[:] = 0
+        seen[:] = 0
         for k in range(count):
             for col in range(base.shape[1]):
                 line[col] += down[k] * base[row + k, col]
+        for k in range(count):
+            for col in range(width):
+                seen[col] += across[k] * line[col + k]
         for col in range(width):
-            value = np.float32(0.0)
-            for k in range(count):
-                value += across[k] * line[col + k]
-            value = value * gain + offset
+            value = seen[col] * gain + offset
             o, s = opacity[row, col], shadow[row, col]
             if s > 0:
                 value *= np.float32(1.0) - s * (np.float32(1.0) - dim)

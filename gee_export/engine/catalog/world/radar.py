@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from gee_export.engine.catalog.world.compiled import compiled
-from gee_export.engine.catalog.world.noise import hash2, seed_of, smooth
+from gee_export.engine.catalog.world.noise import hash2, seed_of, smooth_row
 
 SPECKLE_SIGMA_PX = 1.14  # of the Gaussian that correlates speckle: acf .68, .22, .05 (world.md section 2d)
 LOOKS = (1.0, 1.0, 1.0, 1.0, 0.4)  # 4.4 looks
@@ -34,9 +34,11 @@ def _speckle_taps() -> np.ndarray:
 
 
 @compiled
-def slow_shift(x_m, y_m, axis):
-    """The slowly changing part of the shift in pixels (sd .25, length 3 km): world.md section 6."""
-    return 0.55 * smooth(_S_SLOW + np.uint64(axis), x_m / 3000.0, y_m / 3000.0)
+def _slow_shift(axis, first, row, out):
+    """Fills out with the slowly changing part of the shift in pixels (sd .25, length 3 km: world.md section 6)."""
+    smooth_row(_S_SLOW + np.uint64(axis), first, 10.0, 3000.0, row * 10.0 / 3000.0, out)
+    for k in range(out.shape[0]):
+        out[k] = 0.55 * out[k]
 
 
 @compiled
@@ -44,24 +46,27 @@ def respond(power, margin, shift_col, shift_row, table, col0, row0):
     """Power convolved with the point response and moved by the shift (pixels east and south), margins cut off."""
     height, width = power.shape[0] - 2 * margin, power.shape[1] - 2 * margin
     reach, steps = (table.shape[1] - 1) // 2, table.shape[0] - 1
-    middle = np.empty((height, power.shape[1]), np.float32)
+    middle = np.empty(power.shape[1], np.float32)
+    down, across = np.empty(power.shape[1]), np.empty(width)
     out = np.empty((height, width), np.float32)
     for row in range(height):
+        _slow_shift(1, col0 - margin, row0 + row, down)
+        _slow_shift(0, col0, row0 + row, across)
         for col in range(power.shape[1]):
-            shift = -(shift_row + slow_shift((col0 + col - margin) * 10.0, (row0 + row) * 10.0, 1))
+            shift = -(shift_row + down[col])
             whole = math.floor(shift + 0.5)
             index = int((shift - whole + 0.5) * steps + 0.5)
             total = np.float32(0.0)
             for k in range(2 * reach + 1):
                 total += table[index, k] * power[row + margin + whole + k - reach, col]
-            middle[row, col] = total
+            middle[col] = total
         for col in range(width):
-            shift = -(shift_col + slow_shift((col0 + col) * 10.0, (row0 + row) * 10.0, 0))
+            shift = -(shift_col + across[col])
             whole = math.floor(shift + 0.5)
             index = int((shift - whole + 0.5) * steps + 0.5)
             total = np.float32(0.0)
             for k in range(2 * reach + 1):
-                total += table[index, k] * middle[row, col + margin + whole + k - reach]
+                total += table[index, k] * middle[col + margin + whole + k - reach]
             out[row, col] = total
     return out
 
@@ -70,29 +75,37 @@ def respond(power, margin, shift_col, shift_row, table, col0, row0):
 def _look(out, seed, weight, taps, col0, row0):
     """Adds one look of correlated speckle: weight x the squared modulus of a filtered circular field."""
     height, width = out.shape
-    reach = (taps.shape[0] - 1) // 2
-    real = np.empty((height + 2 * reach, width + 2 * reach), np.float32)
-    imag = np.empty((height + 2 * reach, width + 2 * reach), np.float32)
-    for row in range(height + 2 * reach):
-        for col in range(width + 2 * reach):
-            h = hash2(seed, col0 + col - reach, row0 + row - reach)
-            real[row, col] = np.float32(np.int64(h & np.uint64(0xFFFFFF)) - 8388608)
-            imag[row, col] = np.float32(np.int64((h >> np.uint64(24)) & np.uint64(0xFFFFFF)) - 8388608)
+    count = taps.shape[0]
+    reach = (count - 1) // 2
+    # Only the rows under the taps are kept: row r of the field lies at r modulo their number.
+    real = np.empty((count, width + 2 * reach), np.float32)
+    imag = np.empty((count, width + 2 * reach), np.float32)
     line_r, line_i = np.empty(width + 2 * reach, np.float32), np.empty(width + 2 * reach, np.float32)
+    sum_r, sum_i = np.empty(width, np.float32), np.empty(width, np.float32)
     scale = np.float32(weight * 1.5 / (8388608.0 * 8388608.0))  # a uniform number in [-1, 1] has variance 1/3
-    for row in range(height):
+    for new in range(height + 2 * reach):
+        for col in range(width + 2 * reach):
+            h = hash2(seed, col0 + col - reach, row0 + new - reach)
+            real[new % count, col] = np.float32(np.int64(h & np.uint64(0xFFFFFF)) - 8388608)
+            imag[new % count, col] = np.float32(np.int64((h >> np.uint64(24)) & np.uint64(0xFFFFFF)) - 8388608)
+        row = new - 2 * reach
+        if row < 0:
+            continue
         line_r[:] = 0
         line_i[:] = 0
-        for k in range(2 * reach + 1):
+        sum_r[:] = 0
+        sum_i[:] = 0
+        for k in range(count):
+            at = (row + k) % count
             for col in range(width + 2 * reach):
-                line_r[col] += taps[k] * real[row + k, col]
-                line_i[col] += taps[k] * imag[row + k, col]
+                line_r[col] += taps[k] * real[at, col]
+                line_i[col] += taps[k] * imag[at, col]
+        for k in range(count):
+            for col in range(width):
+                sum_r[col] += taps[k] * line_r[col + k]
+                sum_i[col] += taps[k] * line_i[col + k]
         for col in range(width):
-            a = b = np.float32(0.0)
-            for k in range(2 * reach + 1):
-                a += taps[k] * line_r[col + k]
-                b += taps[k] * line_i[col + k]
-            out[row, col] += scale * (a * a + b * b)
+            out[row, col] += scale * (sum_r[col] * sum_r[col] + sum_i[col] * sum_i[col])
 
 
 def speckle(height: int, width: int, seed: np.uint64, col0: int, row0: int) -> np.ndarray:
