@@ -106,20 +106,24 @@ class Dataset:
         return tuple(patch for patch in self.patches if patch.split == split)
 
     def read_image(self, patch: str | Patch) -> np.ndarray:
-        """Stored values int16 (bands, rows, columns); -32768 is missing, physical = value * scale + offset."""
+        """Stored values int16 (bands, rows, columns); -32768 is missing, physical = value * scale + offset.
+
+        Fault where the file is not the one that the index names by its checksum.
+        """
         found = self._patch(patch)
-        where = f"{self.storage.url}/{found.image_name}"
-        values, names = geotiff.decode(self.storage.read(found.image_name), where)
+        values, names = self._decoded(found.image_name, found.image_crc32c)
         if names != self.manifest.band_names:
-            raise Fault(f"{where} holds bands {names}, expected {self.manifest.band_names}")
+            raise Fault(
+                f"{self.storage.url}/{found.image_name} holds bands {names}, expected {self.manifest.band_names}"
+            )
         return values
 
     def read_label(self, patch: str | Patch) -> np.ndarray:
         """Classes uint8 (rows, columns): 0 pervious, 1 impervious, 255 unknown; ValueError in datasets without."""
-        name = self._patch(patch).label_name
-        if name is None:
+        found = self._patch(patch)
+        if found.label_name is None:
             raise ValueError(f"{self.storage.url} holds no labels: export it again with --label worldcover")
-        return geotiff.decode(self.storage.read(name), f"{self.storage.url}/{name}")[0][0]
+        return self._decoded(found.label_name, found.label_crc32c)[0][0]
 
     def geobox(self, patch: str | Patch) -> GeoBox:
         """The patch's pixels."""
@@ -153,6 +157,15 @@ class Dataset:
         counted = count_patches(self.patches)
         if counted != {key: self.manifest.counts.get(key) for key in counted}:
             raise Fault(f"{self.storage.url}: {MANIFEST} and {INDEX} disagree; run the same export again")
+
+    def _decoded(self, name: str, crc: int) -> tuple[np.ndarray, tuple[str, ...]]:
+        data, where = self.storage.read(name), f"{self.storage.url}/{name}"
+        if crc32c(data) != crc:
+            raise Fault(
+                f"{where} is damaged or of another export (its checksum is not that of {INDEX}): "
+                "run the same export again"
+            )
+        return geotiff.decode(data, where)
 
     def _patch(self, patch: str | Patch) -> Patch:
         if isinstance(patch, Patch):

@@ -133,6 +133,17 @@ def test_a_cut_off_geotiff_is_a_fault_not_pixels(written, tmp_path):
         written.read_image(written.patches[0])
 
 
+@pytest.mark.parametrize("folder", ["images", "labels"])
+def test_a_whole_file_of_another_export_is_not_read_as_this_ones(written, tmp_path, folder):
+    """Same name, size and bands, other pixels: only the checksum in patches.parquet tells."""
+    dataset.write(tmp_path / "other", samples.head(), samples.samples(seed=1))
+    name = f"{folder}/{written.patches[0].id}.tif"
+    (tmp_path / "data" / name).write_bytes((tmp_path / "other" / name).read_bytes())
+    read = written.read_image if folder == "images" else written.read_label
+    with pytest.raises(Fault, match=f"{name} is damaged or of another export"):
+        read(written.patches[0])
+
+
 def test_a_half_written_dataset_is_no_dataset(written, tmp_path):
     (tmp_path / "data" / "manifest.json").unlink()
     with pytest.raises(ValueError, match="run the same export again"):
