@@ -25,6 +25,9 @@ def export(
     geometry: Annotated[
         str | None, typer.Option("--geometry", help="GeoJSON outline (EPSG:4326); pixels outside are missing.")
     ] = None,
+    epsg: Annotated[
+        int | None, typer.Option("--epsg", help="UTM zone of the grid, such as 32650; by default the place's own.")
+    ] = None,
     out: Annotated[
         str | None, typer.Option("--out", help="Folder or gs://BUCKET/PREFIX; data/REGION-MONTH by default.")
     ] = None,
@@ -62,6 +65,7 @@ def export(
         period=period,
         bbox=bbox,
         geometry=geometry,
+        epsg=epsg,
         out=out,
         label=label,
         bands=bands,

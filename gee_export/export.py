@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ def export_patches(
     period: tuple[str, str] | None = None,
     bbox: BoundsWSEN | None = None,
     geometry: str | Path | None = None,
+    epsg: int | None = None,
     out: str | Path | None = None,
     label: str = "worldcover",
     bands: Sequence[str] | None = None,
@@ -49,15 +51,15 @@ def export_patches(
 
     The same call goes on where an interrupted one stopped, and does nothing where it had finished. region: a name of
     `isamap regions` or a Region; bbox (W S E N, degrees) and geometry (a GeoJSON file) take a part of it or stand
-    alone. month YYYY-MM (2019-06 by default) or period (two ISO days, the last one included). project: a Google
-    project; without one the local engine serves `catalog`, the simulated world or a folder of images. session: an
-    open connection to use instead.
+    alone; epsg: another UTM zone than the place's own. month YYYY-MM (2019-06 by default) or period (two ISO days,
+    the last one included). project: a Google project; without one the local engine serves `catalog`, the simulated
+    world or a folder of images. session: an open connection to use instead.
 
     ValueError for what cannot be asked, Fault where a server or a disk fails.
     """
     settings = Settings(bands=tuple(bands or Settings.bands), speckle=speckle, clouds=clouds, reducer=reducer)
     job = Job(
-        region=where(region, bbox=bbox, geometry=geometry),
+        region=where(region, bbox=bbox, geometry=geometry, epsg=epsg),
         period=when(month, period),
         settings=settings,
         label=label,
@@ -77,18 +79,40 @@ def export_patches(
     )
 
 
-def where(region: str | Region | None, *, bbox: BoundsWSEN | None, geometry: str | Path | None) -> Region:
-    """The region that the options name; ValueError where they name none or two."""
+def where(
+    region: str | Region | None,
+    *,
+    bbox: BoundsWSEN | None = None,
+    geometry: str | Path | None = None,
+    epsg: int | None = None,
+) -> Region:
+    """The region that the options name, in the UTM zone `epsg` if asked; ValueError where they name none or two."""
     if bbox is not None and geometry is not None:
         raise ValueError("--bbox and --geometry both say where: give one of them")
     named = regions.named(region) if isinstance(region, str) else region
+    named = named and _in_zone(named, epsg)
     if geometry is not None:
-        return regions.from_geometry(geometry, within=named)
+        return _in_zone(regions.from_geometry(geometry, within=named), epsg)
     if bbox is not None:
-        return named.part(tuple(bbox)) if named else regions.from_bbox(tuple(bbox))
+        return named.part(tuple(bbox)) if named else regions.from_bbox(tuple(bbox), epsg=_utm(epsg))
     if named is None:
         raise ValueError("nothing says where: give --region NAME (`isamap regions` lists them), --bbox or --geometry")
     return named
+
+
+def _in_zone(region: Region, epsg: int | None) -> Region:
+    """The region's ground on the lattice of another UTM zone; itself where no other is asked."""
+    if _utm(epsg) in (None, region.epsg):
+        return region
+    return replace(regions.from_bbox(region.bounds_wsen, name=region.name, epsg=epsg), outline=region.outline)
+
+
+def _utm(epsg: int | None) -> int | None:
+    if epsg is not None and not (epsg // 100 in (326, 327) and 1 <= epsg % 100 <= 60):
+        raise ValueError(
+            f"--epsg {epsg}: expected a UTM zone of WGS84, 32601 to 32660 in the north or 32701 to 32760 in the south"
+        )
+    return epsg
 
 
 def when(month: str | None, period: tuple[str, str] | None) -> Period:

@@ -22,6 +22,9 @@ def map(
         typer.Option("--bbox", help="W S E N in degrees; inside --region it keeps the region's grid."),
     ] = None,
     geometry: Annotated[str | None, typer.Option("--geometry", help="GeoJSON outline.")] = None,
+    epsg: Annotated[
+        int | None, typer.Option("--epsg", help="UTM zone of the grid, such as 32650; by default the place's own.")
+    ] = None,
     input: Annotated[
         str | None, typer.Option("--input", help="A GeoTIFF with named bands to map instead of a composite.")
     ] = None,
@@ -43,6 +46,7 @@ def map(
             period=period,
             bbox=bbox,
             geometry=geometry,
+            epsg=epsg,
             input=input,
             project=project,
             catalog=catalog,

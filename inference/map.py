@@ -73,6 +73,7 @@ def map_region(
     period: tuple[str, str] | None = None,
     bbox: BoundsWSEN | None = None,
     geometry: str | os.PathLike[str] | None = None,
+    epsg: int | None = None,
     input: str | os.PathLike[str] | None = None,
     project: str | None = None,
     catalog: str = "world",
@@ -83,8 +84,9 @@ def map_region(
     """A COG of impervious surface and its probability (formats.md section 4), and a report.
 
     Either `input`, a GeoTIFF whose band descriptions hold the checkpoint's bands (a month or period then only says
-    when it was taken), or an area (region, bbox, geometry) and a month ("2020-06") or period (first and last day),
-    composed by Earth Engine (`project`) or by the local engine (`catalog`) with the checkpoint's own settings.
+    when it was taken), or an area (region, bbox, geometry; in UTM zone epsg if asked) and a month ("2020-06") or
+    period (first and last day), composed by Earth Engine (`project`) or by the local engine (`catalog`) with the
+    checkpoint's own settings.
     Interrupted, the same call goes on; done, it does nothing; a map of other settings is replaced only with
     `overwrite`. Pixels with a missing band are 255.
 
@@ -92,7 +94,7 @@ def map_region(
     """
     out = _checked_out(out)
     trained = load(checkpoint)
-    request = _Request(region, month, period, bbox, geometry, input, project, catalog)
+    request = _Request(region, month, period, bbox, geometry, epsg, input, project, catalog)
     with closing(_opened(request, trained)) as source:
         return _mapped(source, trained, out, _How(workers, overwrite, progress))
 
@@ -106,6 +108,7 @@ class _Request:
     period: tuple[str, str] | None
     bbox: BoundsWSEN | None
     geometry: str | os.PathLike[str] | None
+    epsg: int | None
     input: str | os.PathLike[str] | None
     project: str | None
     catalog: str
@@ -117,7 +120,7 @@ class _Request:
 
         if self.region is None and self.bbox is None and self.geometry is None:
             raise ValueError("nothing to map: give --region NAME, --bbox W S E N, --geometry FILE or --input FILE")
-        return where(self.region, bbox=self.bbox, geometry=self.geometry)
+        return where(self.region, bbox=self.bbox, geometry=self.geometry, epsg=self.epsg)
 
     @property
     def when(self) -> Period:
@@ -149,8 +152,8 @@ def _opened(request: _Request, trained: Checkpoint) -> Source:
 
         area, when = request.area, request.when  # mistakes are told before a server is asked
         return open_composite(area, when, trained, project=request.project, catalog=request.catalog)
-    if any(value is not None for value in (request.region, request.bbox, request.geometry)):
-        raise ValueError("--input maps a file as it is: leave --region, --bbox and --geometry out")
+    if any(value is not None for value in (request.region, request.bbox, request.geometry, request.epsg)):
+        raise ValueError("--input maps a file as it is: leave --region, --bbox, --geometry and --epsg out")
     source = open_geotiff(request.input, trained.bands, trained.backscatter)
     if request.month is not None or request.period is not None:
         source.tags |= period_tags(request.when)

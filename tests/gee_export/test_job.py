@@ -7,12 +7,13 @@ import json
 import numpy as np
 import plot as plots
 import pytest
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gee_export import pixels, regions
 from gee_export.blocks import Block, BlockStore, cut, quantise
-from gee_export.export import export_patches
+from gee_export.export import export_patches, where
 from gee_export.grid import Window
 from gee_export.job import COUNTS, Job
 from gee_export.ledger import Ledger
@@ -68,6 +69,35 @@ def test_a_part_keeps_the_lattice_of_its_region():
     window = job.division.patches[0][0]
     grid = job.head().grids["wuhan"]
     assert grid.patch_geobox(window.row, window.col, 128).affine.c == 212750 + 10 * window.col
+
+
+WUHAN_BOX = (114.25, 30.53, 114.31, 30.58)
+
+
+@pytest.mark.parametrize("asked", [{"region": "wuhan"}, {"bbox": WUHAN_BOX}, {"region": "wuhan", "bbox": WUHAN_BOX}])
+def test_another_zone_holds_the_same_ground_on_a_ten_metre_lattice(asked):
+    """formats.md section 1: the region's UTM zone, or the one asked for; origin a multiple of the step."""
+    own, other = where(**{"region": None} | asked), where(**{"region": None} | asked, epsg=32649)
+    assert (own.epsg, other.epsg) == (32650, 32649)
+    assert all(edge % 10 == 0 for edge in (*other.bounds_m, *other.origin_m))
+    ground, wider = (shapely.box(*region.bounds_wsen) for region in (own, other))
+    assert wider.buffer(1e-9).covers(ground if "bbox" not in asked else shapely.box(*WUHAN_BOX))
+
+
+def test_an_outline_goes_along_into_another_zone(tmp_path):
+    outline = shapely.box(*WUHAN_BOX)
+    (tmp_path / "town.geojson").write_text(shapely.to_geojson(outline))
+    found = where(None, geometry=tmp_path / "town.geojson", epsg=32649)
+    assert found.epsg == 32649 and found.outline.equals(outline)
+    job = Job(found, JUNE)
+    share = job.inside(job.window).mean()
+    assert share == pytest.approx(job.outline.area / (100 * job.window.height * job.window.width), rel=1e-3)
+
+
+@pytest.mark.parametrize("epsg", [4326, 32600, 32661, 3857])
+def test_a_zone_that_is_not_utm_is_refused(epsg):
+    with pytest.raises(ValueError, match=f"--epsg {epsg}: expected a UTM zone"):
+        where("wuhan", epsg=epsg)
 
 
 def structured(height, width, **values):
