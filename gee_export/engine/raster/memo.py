@@ -19,7 +19,7 @@ from gee_export.engine.raster.lattice import place_of
 from gee_export.engine.raster.pixels import Pixels, is_uniform
 from gee_export.engine.raster.projection import key_of
 
-BOUND_BYTES = 384 << 20
+BOUND_BYTES = 256 << 20
 _MOST_GROWTH = 1.5  # of the largest request: beyond it, requests of an image are read apart
 
 Reading = Callable[[GeoBox, tuple[int, ...]], Pixels]

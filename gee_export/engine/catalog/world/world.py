@@ -21,8 +21,8 @@ from gee_export.engine.catalog.world.sentinel2 import Sentinel2
 from gee_export.engine.catalog.world.terrain import Glo30
 from gee_export.engine.catalog.world.truths import Truths
 
-# World tiles kept: about 240, 105, 80, 25 and 65 MB when full.
-_CELL_TILES, _GROUND_TILES, _RADAR_TILES, _LABEL_TILES, _CANVASES = 640, 1600, 300, 1500, 10
+# World tiles kept: about 135, 55, 80, 10 and 65 MB when full. A row of 640-px requests across 60 km needs 330 cells.
+_CELL_TILES, _GROUND_TILES, _RADAR_TILES, _LABEL_TILES, _CANVASES = 360, 800, 300, 600, 10
 _EPOCH, _END = date(1970, 1, 1), date(2100, 1, 1)
 _EVERYWHERE = (-180.0, -80.0, 180.0, 84.0)
 
