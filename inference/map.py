@@ -18,7 +18,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from tqdm import tqdm
 
-from gee_export.regions import BoundsWSEN, Month, Period, Region
+from gee_export.regions import BoundsWSEN, Month, Period, Region, begun
 from inference import cog, job
 from inference.checks import range_warnings, step_m, step_warnings
 from inference.lattice import Lattice
@@ -127,7 +127,7 @@ class _Request:
         """The composite's period; ValueError where none or two are named."""
         if (self.month is None) == (self.period is None):
             raise ValueError("give either --month YYYY-MM or --period FIRST LAST (days), the time of the composite")
-        return Month.parse(self.month).period if self.month is not None else Period.between(*self.period)
+        return begun(Month.parse(self.month).period if self.month is not None else Period.between(*self.period))
 
 
 @dataclass(frozen=True)
@@ -213,13 +213,14 @@ def _finer(geobox: GeoBox, scale: int) -> GeoBox:
 
 
 def _settings(source: Source, trained: Checkpoint) -> dict[str, Any]:
-    """All that decides the map's pixels: equal settings, equal map."""
+    """All that decides the map's file, its pixels and what it says of them: equal settings, equal map."""
     return {
         "version": VERSION,
         "checkpoint": trained.fingerprint,
         "pixels": source.identity,
         "grid": [str(source.geobox.crs), list(source.geobox.affine)[:6], list(source.geobox.shape)],
         "origin": list(source.origin),
+        "about": dict(source.tags),
     }
 
 

@@ -74,6 +74,21 @@ def test_the_same_command_again_does_nothing(run, scene, tmp_path):
     assert again.counts == first.counts and sum(first.counts.values()) > 0
 
 
+def test_the_same_pixels_of_another_month_are_another_map(run, scene, tmp_path):
+    """The period becomes the asset's start and end, so a map that names another one is not already there."""
+    made(run, scene, tmp_path / "map.tif", month="2020-06")
+    with pytest.raises(ValueError, match="period 2020-06 there, 2020-07 asked"):
+        made(run, scene, tmp_path / "map.tif", month="2020-07")
+
+
+def test_one_missing_band_makes_a_pixel_unknown(run, tmp_path):
+    stored = stored_scene(60, 70)
+    stored[4, 10:20, 30:45] = -32768
+    mapped = made(run, write_tif(tmp_path / "scene.tif", stored), tmp_path / "map.tif")
+    np.testing.assert_array_equal(mapped == 255, np.broadcast_to((stored == -32768).any(axis=0), mapped.shape))
+    assert (mapped[:, 10:20, 30:45] == 255).all()
+
+
 def test_work_left_beside_a_finished_map_is_removed(run, scene, tmp_path):
     """A command that was killed between the last rename and its tidying up."""
     made(run, scene, tmp_path / "map.tif")
