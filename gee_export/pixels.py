@@ -152,10 +152,10 @@ def unmasked(image: ee.Image, bands: Sequence[Channel]) -> ee.Image:
 
 
 def raster(pixels: np.ndarray, geobox: GeoBox, bands: Sequence[Channel]) -> Raster:
-    """A structured array of `read` as values (bands, rows, columns) with what is valid."""
+    """A structured array of `read` as values (bands, rows, columns) with what is valid: neither fill nor NaN."""
     values = np.stack([pixels[band.name] for band in bands])
     fills = np.array([band.fill for band in bands], values.dtype)[:, None, None]
-    valid = values != fills
+    valid = (values != fills) & np.isfinite(values)
     return Raster(geobox, tuple(band.name for band in bands), np.where(valid, values, 0), valid)
 
 

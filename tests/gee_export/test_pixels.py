@@ -228,6 +228,16 @@ def test_many_grids_never_exceed_the_gate(image):
     assert sorted(number for number, _ in jobs) == list(range(20)) and server.peak <= 3
 
 
+@pytest.mark.parametrize("missing", [pixels.FILL, np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_missing(missing):
+    """Missing is a mask, never NaN between functions."""
+    read = np.zeros((2, 3), [("B2", "f4"), ("VV", "f4")])
+    read["VV"][1, 2] = missing
+    found = pixels.raster(read, GRID[:2, :3], [Channel("B2"), Channel("VV")])
+    assert not found.valid_BHW[1, 1, 2] and found.valid_BHW.sum() == 11
+    assert found.values_BHW[1, 1, 2] == 0
+
+
 def test_a_wrong_answer_is_not_taken_for_pixels(image):
     def crooked(image, geobox):
         return np.zeros((2, 2), [("B2", "f4")])
