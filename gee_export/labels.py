@@ -16,9 +16,10 @@ CLASSES = {0: "pervious", 1: "impervious", UNKNOWN: "unknown"}
 
 @dataclass(frozen=True)
 class Edition:
-    """One asset of a product and the years of imagery it is taken for (None: no limit on that side)."""
+    """One asset of a product, the year it shows, and the years of imagery it is taken for (None: no limit)."""
 
     asset: str
+    year: int
     first_year: int | None
     last_year: int | None
 
@@ -65,13 +66,14 @@ class Product:
         raise ValueError(f"label {self.name!r} has no edition for {year}: it covers {spans}")
 
     def info(self, year: int) -> dict[str, Any]:
-        """What the manifest says of the label."""
+        """What the manifest says of the label for imagery of a year; its `year` is the one that the label shows."""
+        edition = self.edition(year)
         return {
             "product": self.name,
             "title": self.title,
-            "asset": self.edition(year).asset,
+            "asset": edition.asset,
             "band": self.band,
-            "year": year,
+            "year": edition.year,
             "scale_m": self.scale_m,
             "codes": self.rule.to_json(),
             "classes": {str(value): name for value, name in CLASSES.items()},
@@ -85,7 +87,7 @@ LABELS: dict[str, Product | None] = {
     "worldcover": Product(
         name="worldcover",
         title="ESA WorldCover 10 m (v100 is 2020, v200 is 2021; their difference is not change)",
-        editions=(Edition("ESA/WorldCover/v100", None, 2020), Edition("ESA/WorldCover/v200", 2021, None)),
+        editions=(Edition("ESA/WorldCover/v100", 2020, None, 2020), Edition("ESA/WorldCover/v200", 2021, 2021, None)),
         band="Map",
         scale_m=10,
         rule=Codes(impervious=(50,), pervious=(10, 20, 30, 40, 60, 70, 80, 90, 95, 100)),
