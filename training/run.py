@@ -19,6 +19,7 @@ from torch import nn
 from gee_export.console import Fault
 from training import checkpoint as ck
 from training.data import CLASSES, Patches, Source, label_shares, open_source
+from training.ground import check_apart
 from training.models import build, parameter_count
 from training.recipes import Recipe, override, recipe
 
@@ -66,6 +67,7 @@ def train(
     chosen = _recipe(recipe, settings)
     _check_device(chosen)
     source = open_source(_listed(data), chosen.bands, session=session)
+    check_apart(source.datasets)
     torch.manual_seed(chosen.seed)
     network = build(chosen.model, source.band_names, chosen.config)
     _check_size(source, network)

@@ -1,0 +1,42 @@
+"""Several datasets on the same ground: what one trains on, another must not test (user-wishes.md row 17)."""
+
+from __future__ import annotations
+
+import pytest
+from towns import spread
+
+from training.ground import check_apart
+from training.run import train
+
+
+def test_the_same_division_of_two_months_is_apart(make):
+    """Neighbouring patches share an edge but no pixel."""
+    check_apart([make(spread(3, 1, 1)), make(spread(3, 1, 1), name="later")])
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_patch_trained_on_here_and_tested_there_is_refused(make, turned):
+    pair = [make(["train", "train", "val", "test"]), make(["train", "val", "val", "test"], name="later")]
+    with pytest.raises(
+        ValueError, match="town trains on ground that later validates or tests .overlapping patches: 1."
+    ):
+        check_apart(pair[::-1] if turned else pair)
+
+
+def test_patches_of_other_sizes_are_compared_on_the_ground(make):
+    """Rows 0 to 63 train in one; rows 32 to 63 validate in the other."""
+    small, large = make(["train", "val", "test"]), make(["train", "val"], size=64, name="large")
+    with pytest.raises(ValueError, match="large trains on ground that town"):
+        check_apart([small, large])
+
+
+def test_a_random_split_has_said_that_it_leaks(make):
+    random = {"split": {"kind": "random"}}
+    check_apart([make(["train", "val"], **random), make(["val", "train"], name="later", **random)])
+
+
+def test_training_refuses_before_anything_is_written(make, tmp_path):
+    pair = [make(spread(8, 2, 2)), make(spread(7, 3, 2), name="later")]
+    with pytest.raises(ValueError, match="ground that later validates or tests"):
+        train([dataset.storage.url for dataset in pair], "unet-tiny", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
