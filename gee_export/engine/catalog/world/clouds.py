@@ -134,6 +134,24 @@ def over(cut: Cut, sky: Sky) -> tuple[np.ndarray, np.ndarray]:
     return _fields(*place, sky.seed, sky.length_m, sky.edge, east, north, sky.clear_share, _levels())
 
 
+@compiled
+def glow(opacity, seed, row0, col0, step_m):
+    """Brightness of the clouds on pixels of `step_m` metres, mean 1, common to all bands: float32 [row, column].
+
+    A cloud's bands brighten and dim together (world.md section 3: reflectance .42 to .59, sd .14 to .19).
+    """
+    out = np.ones(opacity.shape, np.float32)
+    for row in range(out.shape[0]):
+        y = (row0 + row + 0.5) * step_m
+        for col in range(out.shape[1]):
+            if opacity[row, col] > 0:
+                x = (col0 + col + 0.5) * step_m
+                u, v = (0.8 * x + 0.6 * y) / 1300.0, (0.8 * y - 0.6 * x) / 1300.0
+                lump = smooth(seed + np.uint64(5), u, v) + 0.6 * smooth(seed + np.uint64(6), 2.7 * u, 2.7 * v)
+                out[row, col] = max(0.7, 1.0 + 0.5 * lump)
+    return out
+
+
 def cover_of(points_xy: np.ndarray, sky: Sky) -> float:
     """Share of plane points [n, 2] under cloud of more than half opacity."""
     seed, levels = sky.seed, _levels()

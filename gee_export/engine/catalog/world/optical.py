@@ -14,12 +14,13 @@ from gee_export.engine.catalog.world.compiled import compiled
 from gee_export.engine.catalog.world.fractions import CellCache
 from gee_export.engine.catalog.world.ground import Ground
 from gee_export.engine.catalog.world.lattice import Cut
-from gee_export.engine.catalog.world.noise import derive, draw_normal, hash2, seed_of, smooth, unit
+from gee_export.engine.catalog.world.noise import derive, draw_normal, hash2, seed_of, unit
 
+Weather = tuple[np.ndarray, np.ndarray, np.ndarray]  # opacity, shadow and brightness of clouds, float32 [row, column]
 REFLECTANCE = spectra.BANDS
 PLAIN = ("AOT", "WVP", "SCL", "QA60", "MSK_CLDPRB", "MSK_SNWPRB")
 _MARGIN = 3  # band pixels of blur and shift around a window
-_SIGMA_PX = 0.50  # on top of the pixel's own box: world.md section 3 gives .55-.60 for both together
+_SIGMA_PX = 0.52  # beyond the pixel's own box: edges of world.md section 3 fit .44-.53; .55-.60 with the box
 # Cloud reflectance and shadow factor by band (world.md sections 3 and 1b).
 _CLOUD_DN = (4300, 4200, 4000, 4200, 4400, 4900, 5300, 5900, 5900, 3000, 4800, 3700)
 _SHADOW = (0.55, 0.50, 0.50, 0.50, 0.45, 0.40, 0.37, 0.35, 0.35, 0.33, 0.28, 0.28)
@@ -54,6 +55,10 @@ class Overpass:
         gain = 1.0 + 0.04 * draw_normal(self.seed, 3) + 0.03 * hazy * draw_normal(self.seed, 10 + band)
         return gain, hazy * (45.0 * draw_normal(self.seed, 4) + 30.0 * draw_normal(self.seed, 30 + band))
 
+    def cloud(self, band: int) -> float:
+        """Digital number of a band's clouds that day: their hue is the day's own by about 1 %."""
+        return _CLOUD_DN[band] * (1.0 + 0.01 * draw_normal(self.seed, 80 + band))
+
 
 def taps(shift_px: float) -> np.ndarray:
     """Weights of 2 * _MARGIN + 1 neighbours for a Gaussian whose centre lies shift_px away."""
@@ -63,8 +68,10 @@ def taps(shift_px: float) -> np.ndarray:
 
 
 @compiled
-def expose(base, across, down, opacity, shadow, light, seed, row0, col0):
-    """Recorded digital numbers, uint16: `light` holds gain, offset, cloud number and shadow factor."""
+def expose(base, across, down, weather, light, seed, row0, col0):
+    """Recorded digital numbers, uint16: `weather` is opacity, shadow and the clouds' brightness, `light` holds gain,
+    offset, cloud number and shadow factor."""
+    opacity, shadow, glow = weather
     height, width = opacity.shape
     count = across.shape[0]
     out = np.empty((height, width), np.uint16)
@@ -85,8 +92,7 @@ def expose(base, across, down, opacity, shadow, light, seed, row0, col0):
             if s > 0:
                 value *= np.float32(1.0) - s * (np.float32(1.0) - dim)
             if o > 0:
-                lump = np.float32(smooth(seed, (col0 + col) / 60.0, (row0 + row) / 60.0))
-                value += o * (cloud * (np.float32(0.95) + np.float32(0.22) * lump) - value)
+                value += o * (cloud * glow[row, col] - value)
             h = hash2(seed, col0 + col, row0 + row)
             spread = (
                 (h & np.uint64(0xFFFF))
@@ -116,12 +122,19 @@ class Camera:
 
     def bands(self, names: tuple[str, ...], cut: Cut, overpass: Overpass) -> np.ndarray:
         """Recorded values of bands that share a step: [band, row, column]."""
-        opacity, shadow = (pooled(part, cut.step_m // 10) for part in clouds.over(cut.fine(), overpass.sky))
-        return np.stack([self._band(name, cut, overpass, opacity, shadow) for name in names])
+        sky = overpass.sky
+        opacity, shadow = (pooled(part, cut.step_m // 10) for part in clouds.over(cut.fine(), sky))
+        bright = any(name in REFLECTANCE for name in names) and float(opacity.max(initial=0.0)) > 0.0
+        glow = clouds.glow(opacity, sky.seed, cut.row, cut.col, float(cut.step_m)) if bright else opacity
+        out = np.empty((len(names), *opacity.shape), np.uint16)
+        for layer, name in zip(out, names, strict=True):
+            layer[:] = self._band(name, cut, overpass, (opacity, shadow, glow))
+        return out
 
-    def _band(self, name: str, cut: Cut, overpass: Overpass, opacity: np.ndarray, shadow: np.ndarray) -> np.ndarray:
+    def _band(self, name: str, cut: Cut, overpass: Overpass, weather: Weather) -> np.ndarray:
+        opacity, shadow, _ = weather
         if name in REFLECTANCE:
-            return self._reflectance(name, cut, overpass, opacity, shadow)
+            return self._reflectance(name, cut, overpass, weather)
         if name == "SCL":
             return self._scene_class(cut, overpass, opacity, shadow)
         if name in ("QA60", "MSK_CLDPRB", "probability"):
@@ -129,22 +142,19 @@ class Camera:
         level = {"AOT": 180 + 40 * draw_normal(overpass.seed, 60), "WVP": 2200 + 500 * draw_normal(overpass.seed, 61)}
         return np.full(opacity.shape, max(0, round(level.get(name, 0))), np.uint16)
 
-    def _reflectance(
-        self, name: str, cut: Cut, overpass: Overpass, opacity: np.ndarray, shadow: np.ndarray
-    ) -> np.ndarray:
+    def _reflectance(self, name: str, cut: Cut, overpass: Overpass, weather: Weather) -> np.ndarray:
         index = spectra.BANDS.index(name)
         factor = cut.step_m // 10
         gain, offset = overpass.light(index)
-        light = np.array([gain, offset, _CLOUD_DN[index], _SHADOW[index]], np.float32)
+        light = np.array([gain, offset, overpass.cloud(index), _SHADOW[index]], np.float32)
         seed = seed_of("noise", overpass.day.isoformat(), overpass.orbit, name)
-        if float(opacity.min(initial=1.0)) >= 1.0:  # nothing of the ground is seen, so it need not be drawn
+        if float(weather[0].min(initial=1.0)) >= 1.0:  # nothing of the ground is seen, so it need not be drawn
             base = np.zeros((cut.height + 2 * _MARGIN, cut.width + 2 * _MARGIN), np.float32)
         else:
             base = pooled(self.ground.band(cut.fine(_MARGIN), overpass.day.year, overpass.day.month, name), factor)
         east, south = overpass.shift_m
-        return expose(
-            base, taps(-east / cut.step_m), taps(-south / cut.step_m), opacity, shadow, light, seed, cut.row, cut.col
-        )
+        across, down = taps(-east / cut.step_m), taps(-south / cut.step_m)
+        return expose(base, across, down, weather, light, seed, cut.row, cut.col)
 
     def _scene_class(self, cut: Cut, overpass: Overpass, opacity: np.ndarray, shadow: np.ndarray) -> np.ndarray:
         layers = self.cells.window(cut.fine(), overpass.day.year, slice(0, m.COUNT))
