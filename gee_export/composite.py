@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gee_export import clouds, labels, scenes, sentinel1, sentinel2, speckle
 from gee_export.manifest import DECIBEL_SCALE, REFLECTANCE_SCALE, Band
-from gee_export.regions import SENTINEL2_L2A_START, BoundsWSEN, Period, Region
+from gee_export.regions import SENTINEL2_L2A_GLOBAL, SENTINEL2_L2A_START, BoundsWSEN, Period, Region
 
 if TYPE_CHECKING:
     import ee
@@ -134,4 +134,6 @@ def _check_scenes(region: Region, period: Period, optical: sentinel2.Listing, ra
     hint = "choose another month or a longer --period"
     if period.end <= SENTINEL2_L2A_START:
         hint = f"Sentinel-2 L2A begins {SENTINEL2_L2A_START}, choose a later month"
+    elif not optical.used and period.end <= SENTINEL2_L2A_GLOBAL:
+        hint = "of 2017 and 2018 Earth Engine holds Sentinel-2 L2A for parts of the world only, choose 2019 or later"
     raise ValueError(f"region {region.name!r} cannot be composed for {period}: found {' and '.join(found)}; {hint}")

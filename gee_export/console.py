@@ -55,9 +55,11 @@ def _spread(argv: Sequence[str], repeatable: set[str]) -> list[str]:
     """`--bands B2 B3` as click wants it: `--bands B2 --bands B3`."""
     words: list[str] = []
     current: str | None = None
-    for word in argv:
+    for word, following in zip(argv, [*argv[1:], "-"], strict=True):
         if word.startswith("-"):
             current = word if word in repeatable else None
+            if current is not None and following.startswith("-"):
+                raise ValueError(f"{word} needs at least one value, or leave it out")
             if current is None:
                 words.append(word)
         elif current is not None:

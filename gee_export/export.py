@@ -119,7 +119,7 @@ def when(month: str | None, period: tuple[str, str] | None) -> Period:
     """The period that the options name, the paper's month where they name none; ValueError where they name two."""
     if month is not None and period is not None:
         raise ValueError("--month and --period both say when: give one of them")
-    return Period.between(*period) if period is not None else Month.parse(month or PAPER_MONTH).period
+    return regions.begun(Period.between(*period) if period is not None else Month.parse(month or PAPER_MONTH).period)
 
 
 def _rule(seed: int, max_patches: int | None) -> splitting.Rule:

@@ -91,7 +91,7 @@ def decode(data: bytes, name: str) -> tuple[Patch, ...]:
     try:
         table = pyarrow.parquet.read_table(pyarrow.BufferReader(data), columns=list(_COLUMNS))
     except (pyarrow.ArrowException, KeyError, OSError) as error:
-        raise Fault(f"{name} is damaged ({error}): remove manifest.json beside it and export again") from error
+        raise Fault(f"{name} is damaged ({error}): run the same export again") from error
     rows = zip(*(table.column(column).to_pylist() for column in _COLUMNS), strict=True)
     return tuple(Patch(*row[:6], _share(row[6]), *row[7:]) for row in rows)
 

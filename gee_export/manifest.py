@@ -143,7 +143,7 @@ def decode(data: bytes, where: str) -> DatasetManifest:
     try:
         document = json.loads(data)
     except ValueError as error:
-        raise Fault(f"{where} is not JSON ({error}): the dataset is damaged; export it again") from error
+        raise Fault(f"{where} is not JSON ({error}): the dataset is damaged; run the same export again") from error
     return DatasetManifest.from_json(document, where)
 
 

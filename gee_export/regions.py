@@ -21,6 +21,7 @@ STEP_M = 10
 MAX_REGION_KM2 = 1_200_000  # holds the largest shipped province; a grid in one UTM zone has no use beyond
 MAX_ZONE_OFFSET_DEG = 9.0  # transverse Mercator stays within a few metres per kilometre this far from its meridian
 SENTINEL2_L2A_START = date(2017, 3, 28)  # COPERNICUS/S2_SR_HARMONIZED, catalog page
+SENTINEL2_L2A_GLOBAL = date(2019, 1, 1)  # same page: not global in 2017 and 2018
 SENTINEL1_START = date(2014, 10, 3)  # COPERNICUS/S1_GRD, catalog page
 
 
@@ -71,6 +72,14 @@ class Period:
         whole_month = self.months == 1 and self.start.day == 1 and self.end.day == 1
         last = date.fromordinal(self.end.toordinal() - 1)
         return f"{self.start:%Y-%m}" if whole_month else f"{self.start}..{last}"
+
+
+def begun(period: Period) -> Period:
+    """The period itself; ValueError where its first day is still to come."""
+    today = datetime.now(UTC).date()
+    if period.start > today:
+        raise ValueError(f"period {period} lies in the future (today is {today}): choose {today:%Y-%m} or earlier")
+    return period
 
 
 @dataclass(frozen=True)
@@ -229,15 +238,18 @@ def check_bbox(bbox_wsen: BoundsWSEN) -> None:
     west, south, east, north = bbox_wsen
     if not all(math.isfinite(v) for v in bbox_wsen):
         raise ValueError(f"bbox {_words(bbox_wsen)}: every number must be finite")
-    if west > east:
+    if west - east > 180:
         raise ValueError(
             f"bbox {_words(bbox_wsen)} crosses the antimeridian (west {west:g} > east {east:g}): "
             "split it at 180 degrees and run each side"
         )
     if not (-180 <= west < east <= 180 and -90 < south < north < 90):
-        raise ValueError(f"bbox {_words(bbox_wsen)}: expected W S E N in degrees with W < E and S < N")
+        raise ValueError(
+            f"bbox {_words(bbox_wsen)}: expected W S E N in degrees with W < E and S < N, longitudes of -180 to 180 "
+            "and latitudes of -80 to 84; a box across the antimeridian is split at 180 degrees"
+        )
     if south < -80 or north > 84:
-        raise ValueError(f"bbox {_words(bbox_wsen)} leaves 80 S to 84 N, where UTM is defined")
+        raise ValueError(f"bbox {_words(bbox_wsen)} leaves 80 S to 84 N, where UTM is defined: cut it there")
     if east - west > 2 * MAX_ZONE_OFFSET_DEG:
         raise ValueError(
             f"bbox {_words(bbox_wsen)} is {east - west:.1f} degrees wide; one UTM grid holds at most "
@@ -256,7 +268,10 @@ def bounds_in_zone(bbox_wsen: BoundsWSEN, epsg: int) -> BoundsWSEN:
     check_bbox(bbox_wsen)
     meridian = (epsg % 100) * 6 - 183
     if max(abs(bbox_wsen[0] - meridian), abs(bbox_wsen[2] - meridian)) > 2 * MAX_ZONE_OFFSET_DEG:
-        raise ValueError(f"bbox {_words(bbox_wsen)} lies too far from the central meridian {meridian} of EPSG:{epsg}")
+        raise ValueError(
+            f"bbox {_words(bbox_wsen)} reaches more than {2 * MAX_ZONE_OFFSET_DEG:g} degrees from the central meridian "
+            f"{meridian} of EPSG:{epsg}: leave --region out, then the box has a zone of its own"
+        )
     transformer = Transformer.from_crs(4326, epsg, always_xy=True)
     return transformer.transform_bounds(*bbox_wsen, densify_pts=21)
 

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from gee_export import composite, dataset, manifest, throttle, transport
 from gee_export.blocks import BlockStore, cut, quantise
 from gee_export.composite import Composite
+from gee_export.console import Fault
 from gee_export.dataset import MANIFEST, Dataset, Entry, Sample
 from gee_export.grid import Window, crop
 from gee_export.job import COUNTS, Job
@@ -194,7 +195,7 @@ class _Export:
 def _claimed(storage: Storage, ledger: Ledger, job: Job) -> Iterator[None]:
     """Holds the place for this run; ValueError where it has other contents, Fault where another run holds it."""
     with ledger.locked():
-        held = manifest.decode(storage.read(MANIFEST), MANIFEST) if storage.exists(MANIFEST) else ledger.head()
+        held = _held(storage, ledger)
         if held is None and storage.list():
             raise ValueError(
                 f"{storage.url} holds files that no export of this machine has begun: choose another --out, or empty it"
@@ -206,14 +207,29 @@ def _claimed(storage: Storage, ledger: Ledger, job: Job) -> Iterator[None]:
         yield
 
 
+def _held(storage: Storage, ledger: Ledger) -> DatasetManifest | None:
+    """What the place was exported with; of a damaged manifest the run's own notes know the settings."""
+    if not storage.exists(MANIFEST):
+        return ledger.head()
+    try:
+        return manifest.decode(storage.read(MANIFEST), f"{storage.url}/{MANIFEST}")
+    except Fault as error:
+        if (noted := ledger.head()) is None:
+            raise Fault(f"{error}; first remove {storage.url}, its settings are lost") from error
+        return noted
+
+
 def _finished(storage: Storage, ledger: Ledger, job: Job) -> Dataset | None:
     """The dataset where it is complete and every file whole; a damaged one is opened up again, to be mended."""
     if not storage.exists(MANIFEST):
         return None
-    held = Dataset.open(storage)
-    damaged = held.damaged()
+    try:
+        held = Dataset.open(storage)
+        damaged = held.damaged()
+    except Fault as error:
+        held, damaged = None, [str(error)]
     if damaged:
-        ledger.log(f"mends {len(damaged)} damaged files")
+        ledger.log(f"mends {len(damaged)} damaged files, such as {damaged[0]}")
         storage.delete(MANIFEST)
         return None
     BlockStore(ledger.blocks).clear()

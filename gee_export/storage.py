@@ -86,7 +86,7 @@ class FolderStorage:
         try:
             return self.path(name).read_bytes()
         except FileNotFoundError as error:
-            raise Fault(f"{self.path(name)} is missing") from error
+            raise Fault(f"{self.path(name)} is missing: run the command that made {self.root} again") from error
         except OSError as error:
             raise Fault(f"{self.path(name)} cannot be read: {error.strerror}") from error
 
@@ -218,7 +218,12 @@ def disk_fault(path: Path, error: OSError) -> Fault:
         return Fault(f"the disk of {path} is full: free some space and run the same command again, it goes on")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return Fault(f"{path} is not writable ({error.strerror}): choose another folder or change its permissions")
-    return Fault(f"{path} cannot be written: {error.strerror or error}")
+    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+        return Fault(
+            f"{path} cannot be written ({error.strerror}): a file stands where a folder belongs; "
+            "choose another place or remove it"
+        )
+    return Fault(f"{path} cannot be written: {error.strerror or error}; mend that and run the same command again")
 
 
 def _is_hidden(name: str) -> bool:
