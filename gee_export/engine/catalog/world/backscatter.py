@@ -48,7 +48,7 @@ _SEASON = {
     m.DECIDUOUS: (-0.5, -0.5, -0.2, 0.3, 0.4, 0.3, 0.2, 0.2, 0.2, 0.1, -0.2, -0.4),
     m.BARE: (0.2, 0.3, 0.5, 0.6, 0.6, 0.8, 0.6, -0.4, -0.6, -0.6, -0.2, 0.0),
 }
-TAIL_SHARE = 0.035  # of built pixels hold a corner that returns far more
+TAIL_SHARE = 0.028  # of built pixels hold a corner that returns far more: Beijing's tail (world.md 2a)
 
 
 @cache
@@ -93,9 +93,9 @@ def scatter(layers, levels, calm, heading_deg, col0, row0):
                 vv += 0.01 * wall**0.75 * spread * (5.0 + 38.0 * facing)
                 vh += 0.01 * wall**0.75 * spread * (2.0 + 2.6 * cross)
                 if layers[WALL, row, col] > 0 and unit(derive(key, 2)) < TAIL_SHARE:
-                    burst = 10.0 ** (0.1 * (6.0 + 5.0 * abs(draw_normal(key, 3))))
-                    vv += 0.10 * burst * min(wall, 1.5)
-                    vh += 0.012 * burst * min(wall, 1.5)
+                    burst = 10.0 ** (0.1 * min(6.0 + 8.0 * abs(draw_normal(key, 3)), 26.0))
+                    vv += 0.8 * burst * min(wall, 1.5)
+                    vh += 0.05 * burst * min(wall, 1.5)
             out[0, row, col], out[1, row, col] = vv, vh
             water = 0.01 * (np.float64(layers[m.RIVER, row, col]) + layers[m.LAKE, row, col])
             out[2, row, col], out[3, row, col] = water * calm[0], water * calm[1]
