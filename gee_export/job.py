@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import shapely
 from odc.geo.geobox import GeoBox
-from pyproj import Transformer
 from shapely.geometry.base import BaseGeometry
 
 from gee_export import labels
+from gee_export import outline as outlines
 from gee_export import split as splitting
 from gee_export.composite import Settings
 from gee_export.grid import Window, crop, grid_of, lattice_window
@@ -74,24 +74,11 @@ class Job:
     @cached_property
     def outline(self) -> BaseGeometry | None:
         """The region's outline in metres of its zone, or None."""
-        if self.region.outline is None:
-            return None
-        transformer = Transformer.from_crs(4326, self.region.epsg, always_xy=True)
-        edges = shapely.segmentize(self.region.outline, 0.01)  # straight in degrees is not straight in metres
-
-        def to_metres(points: np.ndarray) -> np.ndarray:
-            return np.column_stack(transformer.transform(points[:, 0], points[:, 1]))
-
-        return shapely.transform(edges, to_metres)
+        return outlines.in_metres(self.region)
 
     def inside(self, window: Window) -> np.ndarray | None:
         """Which pixels of a lattice window have their centre inside the outline; None where all have."""
-        from rasterio.features import geometry_mask
-
-        if self.outline is None:
-            return None
-        box = crop(self.lattice, window)
-        return geometry_mask([self.outline], (window.height, window.width), box.affine, invert=True)
+        return None if self.outline is None else outlines.inside(self.outline, crop(self.lattice, window))
 
     def head(self) -> DatasetManifest:
         """The manifest without what only the server knows (scenes, kind of backscatter, whether simulated)."""
@@ -152,7 +139,7 @@ class Job:
     def _outline_words(self) -> dict[str, Any]:
         if self.region.outline is None:
             return {}
-        return {"outline_wkt_sha256": _digest(self.region.outline)}
+        return {"outline_wkb_sha256": _digest(self.region.outline)}
 
 
 def _digest(outline: BaseGeometry) -> str:

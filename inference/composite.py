@@ -8,13 +8,15 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from odc.geo.geobox import GeoBox
+from shapely.geometry.base import BaseGeometry
 
-from gee_export import composite, pixels, session
+from gee_export import composite, outline, pixels, session
 from gee_export.grid import Raster, Window, crop, grid_of, lattice_window
 from gee_export.manifest import NODATA, Band
 from gee_export.regions import Period, Region
@@ -51,6 +53,7 @@ class CompositeSource:
     cache_bytes: int = field(default=CACHE_SMALLEST_BYTES, init=False)
     fetcher: pixels.Fetcher = field(init=False)
     _folder: Path | None = field(default=None, init=False)
+    _released: int = field(default=0, init=False)
     _coming: Iterator[_BlockRow] | None = field(default=None, init=False)
     _held: list[_BlockRow] = field(default_factory=list, init=False)
 
@@ -60,6 +63,11 @@ class CompositeSource:
     @property
     def bands(self) -> tuple[str, ...]:
         return tuple(band.name for band in self.stored)
+
+    @cached_property
+    def outline_m(self) -> BaseGeometry | None:
+        """The region's outline in metres of its zone, or None."""
+        return outline.in_metres(self.region)
 
     @property
     def geobox(self) -> GeoBox:
@@ -89,9 +97,10 @@ class CompositeSource:
 
     def release(self, row: int) -> None:
         """Rows above `row` are mapped: blocks that lie there are removed."""
-        for block in self._plan():
-            if block.row_end <= row:
+        for block in self._plan:
+            if self._released < block.row_end <= row:
                 self._file(block).unlink(missing_ok=True)
+        self._released = max(self._released, row)
 
     def close(self) -> None:
         if self._coming is not None:
@@ -101,12 +110,13 @@ class CompositeSource:
         scales = np.array([band.scale for band in self.stored])[:, None, None]
         return np.where(valid_BHW, values_BHW * scales, 0).astype(np.float32)
 
+    @cached_property
     def _plan(self) -> list[Window]:
         return pixels.plan(self.geobox.shape, pixels.channels(self.bands), side=BLOCK_PX)
 
     def _rows_from(self, row: int) -> Iterator[_BlockRow]:
         """Rows of blocks from the one that holds `row` downwards."""
-        blocks = [block for block in self._plan() if block.row_end > row]
+        blocks = [block for block in self._plan if block.row_end > row]
         for start in sorted({block.row for block in blocks}):
             yield self._row([block for block in blocks if block.row == start])
 
@@ -124,18 +134,19 @@ class CompositeSource:
                 missing.append((block, wanted_HW))
         grids = [crop(self.geobox, block) for block, _ in missing]
         fetched = pixels.stream(self.made.packed, grids, self.bands, workers=self.workers, fetcher=self.fetcher)
-        for number, raster in fetched if missing else ():
-            block, wanted_HW = missing[number]
-            packed_BHW = packed(raster, wanted_HW)
-            write_whole(self._file(block), _npy(packed_BHW))
-            values_BHW[:, :, block.col : block.col_end] = packed_BHW
+        with contextlib.closing(fetched):  # a full disk must not leave requests under way, which nobody would end
+            for number, raster in fetched if missing else ():
+                block, wanted_HW = missing[number]
+                packed_BHW = packed(raster, wanted_HW)
+                write_whole(self._file(block), _npy(packed_BHW))
+                values_BHW[:, :, block.col : block.col_end] = packed_BHW
         return _BlockRow(first.row, values_BHW)
 
     def _wanted(self, block: Window) -> np.ndarray:
         """Pixels of the block whose centres lie in the region's outline."""
-        if self.region.outline is None:
+        if self.outline_m is None:
             return np.ones((block.height, block.width), bool)
-        return inside(self.region, crop(self.geobox, block))
+        return outline.inside(self.outline_m, crop(self.geobox, block))
 
     def _file(self, block: Window) -> Path:
         if self._folder is None:
@@ -195,18 +206,6 @@ def packed(raster: Raster, wanted_HW: np.ndarray) -> np.ndarray:
     return np.where(raster.valid_BHW & wanted_HW, whole_BHW, NODATA).astype(np.int16)
 
 
-def inside(region: Region, geobox: GeoBox) -> np.ndarray:
-    """Which pixels' centres lie in the region's outline, bool (rows, columns)."""
-    import shapely
-    from pyproj import Transformer
-    from rasterio.features import geometry_mask
-
-    to_grid = Transformer.from_crs(4326, region.epsg, always_xy=True)
-    dense = shapely.segmentize(region.outline, 0.01)  # a straight line in degrees is none in metres
-    outline = shapely.transform(dense, lambda points: np.column_stack(to_grid.transform(*points.T)))
-    return geometry_mask([outline], geobox.shape, geobox.affine, invert=True)
-
-
 def _settings(trained: Checkpoint) -> composite.Settings:
     if not trained.composite:
         raise ValueError(
@@ -220,9 +219,9 @@ def _identity(
     made: composite.Composite, region: Region, settings: composite.Settings, connected: session.Session
 ) -> str:
     """Equal for equal pixels: server, catalog (a folder by its name), settings, scenes and outline."""
-    outline = None if region.outline is None else hashlib.sha256(region.outline.wkb).hexdigest()
+    shape = None if region.outline is None else hashlib.sha256(region.outline.wkb).hexdigest()
     scenes = {sensor: list(ids) for sensor, ids in made.scenes.items()}
-    facts = [connected.server, Path(connected.catalog).name, settings.to_json(), scenes, outline]
+    facts = [connected.server, Path(connected.catalog).name, settings.to_json(), scenes, shape]
     return json.dumps(facts, sort_keys=True)
 
 

@@ -11,7 +11,7 @@ from pyproj import Transformer
 
 import inference
 from gee_export import composite as composites
-from gee_export import pixels
+from gee_export import outline, pixels
 from gee_export.console import Fault
 from gee_export.grid import Window, crop
 from gee_export.manifest import NODATA
@@ -124,7 +124,7 @@ def test_only_pixels_inside_the_outline_are_fetched_and_known(opened, tmp_path, 
     monkeypatch.setattr(composite, "BLOCK_PX", 24)
     source = opened(from_geometry(file, within=plots.REGION))
     _, valid_BHW = read_all(source)
-    inside = composite.inside(source.region, source.geobox)
+    inside = outline.inside(source.outline_m, source.geobox)
     assert not valid_BHW[:, ~inside].any() and valid_BHW[0, inside].all()
     rows, cols = np.indices(inside.shape)
     x, y = source.geobox.affine * (cols + 0.5, rows + 0.5)
