@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import astuple, replace
 from functools import partial
 from pathlib import Path
@@ -113,12 +113,13 @@ class _Export:
         fetching = partial(self._fetch, image, fetcher)
         with bar, transport.single_attempts(), ThreadPoolExecutor(cutters, thread_name_prefix="cut") as pool:
             groups = [self._submit(pool, ready, left, list(left))]
-            for number, counts in throttle.stream(self.missing, fetching, fetcher.throttle.most):
-                self._note_block(number, counts)
-                ready.add(number)
-                groups.append(self._submit(pool, ready, left, self.waiting.get(number, ())))
-                while len(groups) > WAITING_GROUPS:
-                    self._collect(groups.pop(0), bar)
+            with closing(throttle.stream(self.missing, fetching, fetcher.throttle.most)) as fetched:
+                for number, counts in fetched:
+                    self._note_block(number, counts)
+                    ready.add(number)
+                    groups.append(self._submit(pool, ready, left, self.waiting.get(number, ())))
+                    while len(groups) > WAITING_GROUPS:
+                        self._collect(groups.pop(0), bar)
             for group in groups:
                 self._collect(group, bar)
 
