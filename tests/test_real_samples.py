@@ -10,10 +10,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import bigearthnet
 import numpy as np
 import pytest
-from bigearthnet import Pair
 from rasterio.enums import Resampling
 from rasterio.warp import reproject
 
@@ -25,6 +23,8 @@ from gee_export.dataset import Dataset
 from gee_export.regions import Region
 from gee_export.report import ExportReport
 from gee_export.session import connect
+from tests import bigearthnet
+from tests.bigearthnet import Pair
 
 # Half of the stored step of 0.01 dB, and the rounding of float32 (power, its logarithm, the hundredfold of that)
 HALF_STEP_DB = 0.005 + 0.01 * 2 * float(np.spacing(np.float32(3500)))

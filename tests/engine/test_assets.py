@@ -11,7 +11,6 @@ import rasterio
 from google.auth.credentials import AnonymousCredentials
 from hypothesis import given
 from hypothesis import strategies as st
-from small import CRS, TRANSFORM, catalog, grid
 
 from gee_export.engine import LocalEngine
 from gee_export.engine.assets.files import read_band, write_bands
@@ -20,6 +19,7 @@ from gee_export.engine.catalog.stack import CatalogStack, open_catalog
 from gee_export.engine.errors import EngineError
 from gee_export.engine.home import Home
 from gee_export.grid import Window, crop, tiles
+from tests.engine.small import CRS, TRANSFORM, catalog, grid
 
 pytestmark = pytest.mark.usefixtures("reconnected")
 ROOT = "projects/local/assets"

@@ -22,12 +22,12 @@ from google.cloud import storage
 from google.cloud.storage import transfer_manager
 from hypothesis import given
 from hypothesis import strategies as st
-from small import catalog, storage_client
 
 from gee_export.engine import LocalEngine
 from gee_export.engine.home import Home, description_path, entry_path
 from gee_export.engine.storage.listing import glob_pattern
 from gee_export.engine.storage.objects import ObjectStore, StorageError
+from tests.engine.small import catalog, storage_client
 
 MEBI = 1 << 20
 

@@ -11,9 +11,9 @@ import pytest
 import rasterio
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
-from small import CRS, TRANSFORM, SmallCatalog, catalog, ended, storage_client
 
 from gee_export.engine import LocalEngine
+from tests.engine.small import CRS, TRANSFORM, SmallCatalog, catalog, ended, storage_client
 
 pytestmark = pytest.mark.usefixtures("reconnected")
 ROOT = "projects/local/assets"

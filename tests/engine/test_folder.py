@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from folder_files import GRID, INDEX, LATTICES, S2, numbers, tiff
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
@@ -20,6 +19,7 @@ from gee_export.console import Fault
 from gee_export.engine.catalog import geotiff
 from gee_export.engine.catalog.folder import FolderCatalog, write_image
 from gee_export.grid import Window, crop
+from tests.engine.folder_files import GRID, INDEX, LATTICES, S2, numbers, tiff
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32", "float32", "float64"])

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from affine import Affine
-from folder_files import GRID, INDEX, JUNE_2, S2, note, numbers, tiff
 from odc.geo.geobox import GeoBox
 
 from gee_export.engine.catalog.folder import FolderCatalog, write_image
+from tests.engine.folder_files import GRID, INDEX, JUNE_2, S2, note, numbers, tiff
 
 
 def test_notes_name_bands_and_convert_units(tmp_path: Path) -> None:

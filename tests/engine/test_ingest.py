@@ -11,11 +11,11 @@ import pytest
 from affine import Affine
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
-from small import TRANSFORM, catalog, ended, geotiff, storage_client
 
 from gee_export.engine import LocalEngine
 from gee_export.engine.assets.manifest import parse
 from gee_export.engine.errors import EngineError
+from tests.engine.small import TRANSFORM, catalog, ended, geotiff, storage_client
 
 pytestmark = pytest.mark.usefixtures("reconnected")
 ROOT = "projects/local/assets"

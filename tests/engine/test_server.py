@@ -18,11 +18,11 @@ import requests
 from google.auth.credentials import AnonymousCredentials
 from googleapiclient.errors import HttpError
 from rasterio.io import MemoryFile
-from small import CRS, TRANSFORM, SmallCatalog, catalog, request_grid
 
 from gee_export.console import Fault
 from gee_export.engine import LocalEngine
 from gee_export.engine.limits import Limits
+from tests.engine.small import CRS, TRANSFORM, SmallCatalog, catalog, request_grid
 
 pytestmark = pytest.mark.usefixtures("reconnected")
 

@@ -17,12 +17,12 @@ import ee
 import pytest
 import requests
 from google.cloud import storage
-from small import catalog
 
 from gee_export import check as checks
 from gee_export import session as sessions
 from gee_export.console import Fault
 from gee_export.session import Session, connect, current
+from tests.engine.small import catalog
 
 REPOSITORY = Path(__file__).parents[2]
 

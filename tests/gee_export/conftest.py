@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import plot as plots
 import pytest
+
+from tests.gee_export import plot as plots
 
 
 @pytest.fixture(scope="session")

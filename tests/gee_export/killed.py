@@ -9,9 +9,8 @@ import os
 import signal
 import sys
 
-import plot as plots
-
 from gee_export import blocks, dataset, export, pixels, storage
+from tests.gee_export import plot as plots
 
 SMALL_REQUEST = 36 * 64 * 64  # bytes: blocks of at most 64 x 64 pixels, so that the plot needs nine
 ASKED = {"region": plots.REGION, "month": "2019-06", "size": 32, "stride": 20, "speckle": "none", "progress": False}

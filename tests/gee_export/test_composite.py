@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ee
 import numpy as np
-import plot as plots
 import pytest
 
 from gee_export import composite, pixels, regions, sentinel1, speckle
 from gee_export.composite import Settings
 from gee_export.manifest import Band
+from tests.gee_export import plot as plots
 
 JUNE = regions.Month(2019, 6).period
 BANDS = plots.BANDS

@@ -8,12 +8,12 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
-import samples
 from shapely.geometry import box
 
 from gee_export import dataset
 from gee_export.console import Fault
 from gee_export.dataset import Dataset
+from tests.gee_export import samples
 
 
 @pytest.fixture

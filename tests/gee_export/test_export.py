@@ -9,9 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import killed
 import numpy as np
-import plot as plots
 import pytest
 import shapely
 
@@ -23,6 +21,8 @@ from gee_export.export import export_patches
 from gee_export.job import Job
 from gee_export.ledger import Ledger
 from gee_export.plan import Plan
+from tests.gee_export import killed
+from tests.gee_export import plot as plots
 
 HERE = Path(__file__).parent
 BANDS = [*plots.BANDS, "VV", "VH"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import numpy as np
-import plot as plots
 import pytest
 import shapely
 from hypothesis import given, settings
@@ -19,6 +18,7 @@ from gee_export.job import COUNTS, Job
 from gee_export.ledger import Ledger
 from gee_export.plan import Plan
 from gee_export.regions import Region
+from tests.gee_export import plot as plots
 
 JUNE = regions.Month(2019, 6).period
 

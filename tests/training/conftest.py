@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from towns import BANDS, manifest, samples, spread
 
 from gee_export.dataset import Dataset, write
+from tests.training.towns import BANDS, manifest, samples, spread
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import time
 import numpy as np
 import pytest
 import torch
-from towns import BANDS, spread
 
 from gee_export.console import Fault
 from gee_export.dataset import Dataset
+from tests.training.towns import BANDS, spread
 from training import cache as caches
 from training.checkpoint import normalise
 from training.data import EpochOrder, loader, open_source

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from towns import spread
 
+from tests.training.towns import spread
 from training.ground import check_apart
 from training.run import train
 

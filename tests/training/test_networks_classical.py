@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from one_thread import one_thread  # noqa: F401
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC, LinearSVC
 
+from tests.training.one_thread import one_thread  # noqa: F401
 from training.models.classical import (
     SVM,
     RandomForest,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from one_thread import one_thread  # noqa: F401
 
+from tests.training.one_thread import one_thread  # noqa: F401
 from training import checkpoint
 from training.losses import build_loss
 from training.models import MODELS, build

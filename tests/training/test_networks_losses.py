@@ -6,9 +6,9 @@ import math
 
 import pytest
 import torch
-from one_thread import one_thread  # noqa: F401
 from torch.nn import functional as F
 
+from tests.training.one_thread import one_thread  # noqa: F401
 from training.losses import (
     UNKNOWN,
     DiceFocal,

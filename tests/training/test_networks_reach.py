@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from one_thread import one_thread  # noqa: F401
 
+from tests.training.one_thread import one_thread  # noqa: F401
 from training.models.deeplabv3plus import DeepLabV3Plus
 from training.models.densenet import FCDenseNet, FCDenseNetConfig
 from training.models.esrgan import ProgESRGAN, ProgESRGANConfig

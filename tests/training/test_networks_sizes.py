@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from one_thread import one_thread  # noqa: F401
 from torch.utils.flop_counter import FlopCounterMode
 
+from tests.training.one_thread import one_thread  # noqa: F401
 from training.models import parameter_count
 from training.models.deeplabv3plus import DeepLabV3Plus, DeepLabV3PlusConfig
 from training.models.densenet import FCDenseNet, FCDenseNetConfig

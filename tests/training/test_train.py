@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from towns import spread
 
 import training
 from gee_export.console import Fault
 from gee_export.dataset import Dataset
+from tests.training.towns import spread
 from training import checkpoint as ck
 from training.losses import UNKNOWN
 

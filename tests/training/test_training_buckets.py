@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from towns import BANDS, manifest, samples, spread
 
 import training
 from gee_export.dataset import write
 from gee_export.storage import open_storage
+from tests.training.towns import BANDS, manifest, samples, spread
 from training import checkpoint as ck
 
 FAST = {"model.widths": "4,8", "batch": "4", "epochs": "1"}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from towns import spread
 
 import isamap
+from tests.training.towns import spread
 
 FAST = ["--set", "model.widths=4,8", "epochs=1", "batch=4"]
 

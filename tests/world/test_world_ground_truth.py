@@ -6,10 +6,10 @@ import itertools
 
 import numpy as np
 import pytest
-from world_spots import COUNTRY, HANKOU, RIVER, window
 
 from gee_export.engine.catalog.world import materials as m
 from gee_export.regions import Month, named
+from tests.world.world_spots import COUNTRY, HANKOU, RIVER, window
 
 HOME = "projects/local/assets/world"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from world_spots import COUNTRY, window
 
 from gee_export.engine.catalog.world import labels
 from gee_export.engine.catalog.world.fractions import CellCache
 from gee_export.engine.catalog.world.labels import Products
 from gee_export.engine.catalog.world.lattice import Cut
 from gee_export.regions import Month
+from tests.world.world_spots import COUNTRY, window
 
 FRINGE = Cut(32650, -337_600, 22_800, 200, 260)  # the western edge of the town, 10-m pixels
 

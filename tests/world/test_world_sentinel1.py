@@ -7,12 +7,12 @@ import re
 import numpy as np
 import pytest
 from scipy import ndimage
-from world_spots import HANKOU, RIVER, window
 
 from gee_export.engine.catalog.world import radar as kernels
 from gee_export.engine.catalog.world.passes import day_of
 from gee_export.engine.catalog.world.tracks import ASCENDING, Pass, angle_deg, passes
 from gee_export.regions import Month
+from tests.world.world_spots import HANKOU, RIVER, window
 
 FLOAT, DECIBEL = "COPERNICUS/S1_GRD_FLOAT", "COPERNICUS/S1_GRD"
 

@@ -7,13 +7,13 @@ import re
 import numpy as np
 import pytest
 from scipy import ndimage
-from world_spots import COUNTRY, HANKOU, window
 
 from gee_export.engine.catalog.world import clouds
 from gee_export.engine.catalog.world.lattice import Cut
 from gee_export.engine.catalog.world.optical import Overpass, taps
 from gee_export.engine.catalog.world.passes import day_of
 from gee_export.regions import Month
+from tests.world.world_spots import COUNTRY, HANKOU, window
 
 L2A, L1C = "COPERNICUS/S2_SR_HARMONIZED", "COPERNICUS/S2_HARMONIZED"
 SCORES = "GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED"

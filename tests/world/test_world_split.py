@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from world_spots import COUNTRY, HANKOU, part, window
 
 from gee_export.engine.catalog.world import World
 from gee_export.regions import Month, named
+from tests.world.world_spots import COUNTRY, HANKOU, part, window
 
 JANUARY, JUNE = Month(2020, 1).period, Month(2020, 6).period
 HOME = "projects/local/assets/world"
