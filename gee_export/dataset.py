@@ -193,7 +193,9 @@ def encode(sample: Sample, head: DatasetManifest) -> tuple[Entry, list[tuple[str
         raise ValueError(f"{sample.id}: image {sample.image_BHW.shape}, expected {expected}")
     geobox = head.grids[sample.region].patch_geobox(sample.row, sample.col, head.size)
     scales = [band.scale for band in head.bands]
-    image = geotiff.encode(sample.image_BHW, geobox, names=head.band_names, nodata=NODATA, scales=scales)
+    image = geotiff.encode(
+        sample.image_BHW, geobox, names=head.band_names, nodata=NODATA, scales=scales, tags=_tags(head)
+    )
     label = _label_bytes(sample.label_HW, geobox)
     valid_BHW = sample.image_BHW != NODATA
     patch = Patch(
@@ -268,6 +270,11 @@ def _impervious_share(label_HW: np.ndarray | None) -> float | None:
         return None
     known = int((label_HW != UNKNOWN).sum())
     return int((label_HW == 1).sum()) / known if known else None
+
+
+def _tags(head: DatasetManifest) -> dict[str, str]:
+    """What a patch says of itself where it is mapped or looked at without its dataset."""
+    return {"simulated": str(head.simulated).lower()} | ({"backscatter": head.backscatter} if head.backscatter else {})
 
 
 def _label_bytes(label_HW: np.ndarray | None, geobox: GeoBox) -> bytes | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -22,8 +22,9 @@ def encode(
     names: Sequence[str],
     nodata: int,
     scales: Sequence[float] | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> bytes:
-    """A GeoTIFF of the values with band descriptions, no-data value and, where given, the bands' scales."""
+    """A GeoTIFF of the values with band descriptions, no-data value and, where given, the bands' scales and tags."""
     from rasterio.io import MemoryFile
 
     count, height, width = values_BHW.shape
@@ -34,6 +35,7 @@ def encode(
             target.descriptions = tuple(names)
             if scales is not None:
                 target.scales = tuple(scales)
+            target.update_tags(**(tags or {}))
             target.write(values_BHW)
         return bytes(memory.getbuffer())
 

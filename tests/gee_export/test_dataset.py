@@ -61,6 +61,14 @@ def test_gis_programs_see_scale_names_no_data_and_place(written, tmp_path):
         assert source.nodata == 255 and source.dtypes == ("uint8",)
 
 
+@pytest.mark.parametrize("simulated", [True, False])
+def test_a_patch_alone_says_whether_it_is_simulated(tmp_path, simulated):
+    """`isamap map --input` takes these tags over: every map made from the simulated world says so."""
+    found = dataset.write(tmp_path, samples.head(simulated=simulated), samples.samples(1))
+    with rasterio.open(tmp_path / found.patches[0].image_name) as source:
+        assert source.tags()["simulated"] == str(simulated).lower() and source.tags()["backscatter"] == "sigma0"
+
+
 def test_statistics_are_those_of_the_valid_train_pixels(written):
     train = [s.image_BHW for s in samples.samples() if s.split == "train"]
     for number, band in enumerate(samples.BANDS):
