@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -226,7 +227,7 @@ def _identity(
 
 
 def _tags(made: composite.Composite, region: Region, period: Period, connected: session.Session) -> dict[str, str]:
-    years = sorted({period.start.year, period.end.year if period.end.timetuple().tm_yday > 1 else period.start.year})
+    years = sorted({period.start.year, (period.end - timedelta(days=1)).year})
     return {
         "region": region.name,
         **period_tags(period),

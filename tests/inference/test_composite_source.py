@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from gee_export import outline, pixels
 from gee_export.console import Fault
 from gee_export.grid import Window, crop
 from gee_export.manifest import NODATA
-from gee_export.regions import Month, Region, from_geometry
+from gee_export.regions import Month, Period, Region, from_geometry
 from inference import composite, job
 from inference.composite import open_composite
 from inference.lattice import Lattice
@@ -206,6 +207,17 @@ def test_backscatter_of_the_other_kind_is_refused(plot, make_checkpoint, opened)
     gamma = load(make_checkpoint(composite=SETTINGS.to_json(), backscatter="gamma0"))
     with pytest.raises(ValueError, match="holds sigma0 backscatter, the checkpoint was trained on gamma0"):
         open_composite(plots.REGION, JUNE, gamma, project=None, catalog=str(plot.folder))
+
+
+@pytest.mark.parametrize(
+    ("days", "years"),
+    [(("2019-12-01", "2019-12-31"), "2019"), (("2018-06-01", "2019-12-31"), "2018-2019")],
+)
+def test_the_licence_names_the_years_of_the_scenes(days, years):
+    """Copernicus asks for the year of the data; the period's end is the day after its last."""
+    made, connected = SimpleNamespace(simulated=False, scenes={}), SimpleNamespace(server="earth-engine")
+    tags = composite._tags(made, plots.REGION, Period.between(*days), connected)
+    assert tags["licence"] == f"contains modified Copernicus Sentinel data {years}"
 
 
 def test_a_month_without_scenes_is_one_sentence(plot, trained, opened, tmp_path):
