@@ -36,8 +36,10 @@ def run_command(load: Callable[[], Callable], argv: Sequence[str], *, prog: str)
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
         app.command()(load())
         command = typer.main.get_command(app)
+        repeatable = _repeatable(command)
+        _refuse_repeated(argv, repeatable)
         try:
-            command.main(args=_spread(argv, _repeatable(command)), prog_name=prog, standalone_mode=False)
+            command.main(args=_spread(argv, repeatable), prog_name=prog, standalone_mode=False)
         except Exception as error:
             if not hasattr(error, "show"):  # only click's own errors (wrong options, missing values) know how to show
                 raise
@@ -49,6 +51,14 @@ def run_command(load: Callable[[], Callable], argv: Sequence[str], *, prog: str)
 
 def _repeatable(command) -> set[str]:
     return {word for parameter in command.params if getattr(parameter, "multiple", False) for word in parameter.opts}
+
+
+def _refuse_repeated(argv: Sequence[str], repeatable: set[str]) -> None:
+    """ValueError for an option given twice, of which click would silently take the last."""
+    options = [word.partition("=")[0] for word in argv if word.startswith("--")]
+    for option in options:
+        if option not in repeatable and options.count(option) > 1:
+            raise ValueError(f"{option} is given {options.count(option)} times, it takes one value: run once for each")
 
 
 def _spread(argv: Sequence[str], repeatable: set[str]) -> list[str]:

@@ -33,6 +33,17 @@ def test_a_box_may_have_negative_degrees(capsys):
     assert capsys.readouterr().out == "None (-72.5, -38.9, -72.4, -38.8) False\n"
 
 
+@pytest.mark.parametrize("words", [("--dry-run", "--dry-run"), ("--bbox=1", "--bands", "B2", "--bbox", "1", "2")])
+def test_an_option_of_one_value_is_not_silently_taken_from_its_last_place(words, capsys):
+    assert run(*words) == console.USER_MISTAKE
+    assert "is given 2 times" in capsys.readouterr().err
+
+
+def test_an_option_of_several_values_may_come_twice(capsys):
+    assert run("--bands", "B2", "--bands", "B3") == 0
+    assert capsys.readouterr().out == "['B2', 'B3'] None False\n"
+
+
 def test_an_unknown_option_is_the_users_mistake(capsys):
     assert run("--bnds", "B2") == console.USER_MISTAKE
     assert "--bnds" in capsys.readouterr().err
