@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
+from gee_export.clouds import CLOUDS
 from gee_export.console import Fault
+from gee_export.sentinel2 import REDUCERS
+from gee_export.speckle import SPECKLE
 
 _Project = Annotated[str | None, typer.Option("--project", help="Google Cloud project; without it the local engine.")]
 _Catalog = Annotated[str, typer.Option("--catalog", help="The local engine's images: world (simulated), or a folder.")]
+
+
+def _any_of(names: Iterable[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} or {last}"
 
 
 def export(
@@ -32,9 +41,11 @@ def export(
         str | None, typer.Option("--out", help="Folder or gs://BUCKET/PREFIX; data/REGION-MONTH by default.")
     ] = None,
     label: Annotated[str, typer.Option("--label", help="A product of `isamap labels`, or none.")] = "worldcover",
-    speckle: Annotated[str, typer.Option("--speckle", help="none, boxcar, lee or gamma_map.")] = "lee",
-    clouds: Annotated[str, typer.Option("--clouds", help="cloud_score_plus, scl or none.")] = "cloud_score_plus",
-    reducer: Annotated[str, typer.Option("--reducer", help="Of Sentinel-2's clear pixels: mean or median.")] = "mean",
+    speckle: Annotated[str, typer.Option("--speckle", help=f"{_any_of(SPECKLE)}.")] = "lee",
+    clouds: Annotated[str, typer.Option("--clouds", help=f"{_any_of(CLOUDS)}.")] = "cloud_score_plus",
+    reducer: Annotated[
+        str, typer.Option("--reducer", help=f"Of Sentinel-2's clear pixels: {_any_of(REDUCERS)}.")
+    ] = "mean",
     bands: Annotated[
         list[str] | None, typer.Option("--bands", help="Sentinel-2 bands, B2 B3 B4 B8 by default.")
     ] = None,

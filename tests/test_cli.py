@@ -8,7 +8,7 @@ import pytest
 import typer
 
 import isamap
-from gee_export import console
+from gee_export import clouds, console, sentinel2, speckle
 
 
 def echo(
@@ -79,6 +79,13 @@ def test_an_unknown_command_names_the_known_ones(capsys):
 def test_half_a_command_names_its_other_half(capsys):
     assert isamap.main(["engine"]) == console.USER_MISTAKE
     assert "isamap engine serve" in capsys.readouterr().err
+
+
+def test_the_choices_of_export_are_those_of_the_registries(capsys):
+    """design.md section 4: adding a filter or mask is one entry, the command line reads it."""
+    assert isamap.main(["export", "--help"]) == 0
+    words = capsys.readouterr().out.replace(",", " ").replace(".", " ").split()
+    assert {*clouds.CLOUDS, *speckle.SPECKLE, *sentinel2.REDUCERS} <= set(words)
 
 
 @pytest.mark.parametrize("command", isamap.COMMANDS)
