@@ -58,7 +58,7 @@ class EvaluationReport:
 
     def _notes(self) -> list[str]:
         notes = ["The data are simulated: this says nothing about real imagery."] if self.simulated else []
-        if self.split_kind == "random":
+        if "random" in self.split_kind:
             notes.append(
                 "Random split: overlapping patches share pixels with training, so these figures are optimistic."
             )
@@ -94,7 +94,7 @@ def evaluate(
         confusion=counts,
         classes=found.classes,
         split=split,
-        split_kind=str(source.datasets[0].manifest.split.get("kind")),
+        split_kind=", ".join(sorted({str(dataset.manifest.split.get("kind")) for dataset in source.datasets})),
         patches=len(patches),
         unknown_share=unknown / pixels,
         simulated=source.simulated,

@@ -367,5 +367,8 @@ def test_evaluations_that_cannot_be_are_refused(make, run, dataset, split, words
 
 
 def test_a_random_split_is_called_optimistic(make, run):
-    made = make(spread(1, 1, 1), split={"kind": "random"})
-    assert "optimistic" in str(training.evaluate(run.folder, made.storage.url))
+    """Also where it is that of the second dataset."""
+    blocks, random = make(spread(1, 1, 1)), make(spread(1, 1, 1), name="other", split={"kind": "random"})
+    assert "optimistic" not in str(training.evaluate(run.folder, blocks.storage.url))
+    for data in ([random.storage.url], [blocks.storage.url, random.storage.url]):
+        assert "optimistic" in str(training.evaluate(run.folder, data))
