@@ -18,7 +18,7 @@ def test_the_same_division_of_two_months_is_apart(make):
 def test_a_patch_trained_on_here_and_tested_there_is_refused(make, turned):
     pair = [make(["train", "train", "val", "test"]), make(["train", "val", "val", "test"], name="later")]
     with pytest.raises(
-        ValueError, match="town trains on ground that later validates or tests .overlapping patches: 1."
+        ValueError, match=r"town trains on ground that later validates or tests .overlapping patches: 1."
     ):
         check_apart(pair[::-1] if turned else pair)
 
