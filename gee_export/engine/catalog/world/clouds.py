@@ -12,7 +12,17 @@ import numpy as np
 from gee_export.engine.catalog.world import sun
 from gee_export.engine.catalog.world.compiled import compiled
 from gee_export.engine.catalog.world.lattice import TILE, Cut
-from gee_export.engine.catalog.world.noise import derive, draw, draw_normal, fractal, hash2, seed_of, smooth, smooth_row, unit
+from gee_export.engine.catalog.world.noise import (
+    derive,
+    draw,
+    draw_normal,
+    fractal,
+    hash2,
+    seed_of,
+    smooth,
+    smooth_row,
+    unit,
+)
 from gee_export.engine.catalog.world.plane import plane_at, plane_nodes
 
 NODES = 17  # per tile side: 80 m apart
