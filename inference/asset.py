@@ -157,7 +157,7 @@ def _existing(asset: str, content: Content, *, overwrite: bool) -> str | None:
     if info is None:
         return None
     if info.get("type") != "IMAGE":
-        raise ValueError(f"asset {asset} is a {info.get('type', 'thing')} already: choose another name")
+        raise ValueError(f"asset {asset} is of type {info.get('type')} already: choose another name")
     held = str(info.get("properties", {}).get(manifest.CONTENT_PROPERTY, "unknown content"))
     if held != content.sha256 and not overwrite:
         raise ValueError(
@@ -231,7 +231,7 @@ def _make_parents(asset: str) -> None:
         if info is None:
             _make_folder(parent)
         elif info.get("type") not in ("FOLDER", "IMAGE_COLLECTION"):
-            raise ValueError(f"asset {parent} is a {info.get('type', 'thing')}, no folder: choose another --asset")
+            raise ValueError(f"asset {parent} is of type {info.get('type')}, no folder: choose another --asset")
 
 
 def _make_folder(asset: str) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import rasterio
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from inference.job import SETTINGS_TAG
 from inference.legend import PROB_STEPS, UNKNOWN, Legend
@@ -41,7 +42,10 @@ def open_map(path: str | Path) -> MapFile:
     if not path.is_file():
         raise ValueError(f"map {path}: no such file; make it with `isamap map`")
     try:
-        with rasterio.open(path) as held:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # what is no map is told in words below
+            held = rasterio.open(path)
+        with held:
             tags, bands, types = held.tags(), held.descriptions, held.dtypes
     except RasterioError as error:
         raise ValueError(

@@ -98,14 +98,14 @@ def test_parents_are_made_and_images_are_no_parents(name, finished_map, random_m
     path = finished_map(random_map)
     publish(path, name)
     assert ee.data.getAsset(f"{FOLDER}/deep")["type"] == "FOLDER"
-    with pytest.raises(ValueError, match="is a IMAGE, no folder"):
+    with pytest.raises(ValueError, match="is of type IMAGE, no folder"):
         publish(path, f"{name}/below")
 
 
 def test_a_folder_is_not_replaced(name, finished_map, random_map):
     path = finished_map(random_map)
     publish(path, name)
-    with pytest.raises(ValueError, match="is a FOLDER already"):
+    with pytest.raises(ValueError, match="is of type FOLDER already"):
         publish(path, f"{FOLDER}/deep", overwrite=True)
 
 
