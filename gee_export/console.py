@@ -65,7 +65,7 @@ def _spread(argv: Sequence[str], repeatable: set[str]) -> list[str]:
     """`--bands B2 B3` as click wants it: `--bands B2 --bands B3`."""
     words: list[str] = []
     current: str | None = None
-    for word, following in zip(argv, [*argv[1:], "-"], strict=True):
+    for word, following in zip(argv, [*argv[1:], "-"], strict=False):
         if word.startswith("-"):
             current = word if word in repeatable else None
             if current is not None and following.startswith("-"):
