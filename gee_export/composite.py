@@ -33,6 +33,11 @@ class Settings:
         clouds.check(self.clouds)
         if self.reducer not in sentinel2.REDUCERS:
             raise ValueError(f"reducer {self.reducer!r}: expected one of {', '.join(sentinel2.REDUCERS)}")
+        if self.sentinel1.endswith("/S1_GRD"):
+            raise ValueError(
+                f"Sentinel-1 collection {self.sentinel1}: holds decibels, whose mean is not the mean power; "
+                f"expected linear power, {sentinel1.COLLECTION}"
+            )
         if self.terrain != "none":
             raise ValueError(f"terrain {self.terrain!r}: expected none (slopes are not flattened)")
 

@@ -245,6 +245,7 @@ def test_settings_survive_json():
         ({"kernel_px": 4}, "odd number"),
         ({"clouds": "qa60"}, "cloud_score_plus, scl, none"),
         ({"reducer": "max"}, "mean, median"),
+        ({"sentinel1": "COPERNICUS/S1_GRD"}, "holds decibels.*S1_GRD_FLOAT"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(change, words):
