@@ -144,4 +144,6 @@ def engine_serve(
     """Run the local Earth Engine until it is interrupted (Ctrl-C), for other programs' `ee` clients."""
     from gee_export.engine import serve
 
+    if not 0 <= port <= 65535:
+        raise ValueError(f"--port {port}: expected 0 to 65535")
     serve(port, catalog)

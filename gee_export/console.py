@@ -39,12 +39,15 @@ def run_command(load: Callable[[], Callable], argv: Sequence[str], *, prog: str)
         repeatable = _repeatable(command)
         _refuse_repeated(argv, repeatable)
         try:
-            command.main(args=_spread(argv, repeatable), prog_name=prog, standalone_mode=False)
+            returned = command.main(args=_spread(argv, repeatable), prog_name=prog, standalone_mode=False)
         except Exception as error:
             if not hasattr(error, "show"):  # only click's own errors (wrong options, missing values) know how to show
                 raise
             error.show()
-            exit_code = error.exit_code
+            returned = error.exit_code
+        if returned == INTERRUPTED:  # what typer makes of Ctrl-C
+            raise KeyboardInterrupt
+        exit_code = returned or 0
 
     return run(call) or exit_code
 

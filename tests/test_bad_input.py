@@ -123,6 +123,7 @@ MISTAKES = {
     "train --data {shelf}/absent --out {shelf}/r": "no finished dataset",
     "evaluate --checkpoint {shelf}/run --data {shelf}/data --split foo": "split 'foo'",
     "evaluate --checkpoint {shelf}/absent --data {shelf}/data": "no checkpoint there",
+    "evaluate --checkpoint {shelf}/run --data {shelf}/data --device tpu": "device 'tpu'",
     # maps
     "map --checkpoint {shelf}/data --region wuhan --month 2020-06 --out {shelf}/m.tif": "no checkpoint there",
     "map --checkpoint {shelf}/run --input {shelf}/few.tif --out {shelf}/m.tif": "lacks bands VV, VH",
@@ -133,6 +134,7 @@ MISTAKES = {
     "map --checkpoint {shelf}/run --input {shelf}/few.tif --out {shelf}/map.tif": "lacks bands",
     "map --checkpoint {shelf}/run --region wuhan --month 2999-01 --out {shelf}/m.tif": "in the future",
     "map --checkpoint {shelf}/run --out {shelf}/m.tif": "nothing to map",
+    "engine serve --port 99999": "--port 99999: expected",
     # assets
     f"publish {{shelf}}/absent.tif --asset {ASSET}": "no such file",
     f"publish {{shelf}}/image.tif --asset {ASSET}": "no map of isamap",

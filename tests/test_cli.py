@@ -92,3 +92,11 @@ def test_the_choices_of_export_are_those_of_the_registries(capsys):
 def test_every_command_has_help(command, capsys):
     assert isamap.main([*command.split(), "--help"]) == 0
     assert f"Usage: isamap {command}" in capsys.readouterr().out
+
+
+def test_ctrl_c_is_told_and_is_no_success(capsys):
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    assert console.run_command(lambda: interrupted, [], prog="isamap") == console.INTERRUPTED
+    assert "the same command goes on" in capsys.readouterr().err

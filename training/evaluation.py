@@ -18,6 +18,7 @@ from training.cpu import tune_cpu
 from training.data import Source, loader, open_source, prepare
 from training.losses import UNKNOWN
 from training.metrics import Scores, confusion_counts, scores
+from training.recipes import DEVICES
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +146,8 @@ def _check_fits(checkpoint: ck.Checkpoint, source: Source) -> None:
 
 
 def _device(name: str) -> torch.device:
+    if name not in DEVICES:
+        raise ValueError(f"device {name!r}: expected one of {', '.join(DEVICES)}")
     if name == "gpu" and not torch.cuda.is_available():
         raise ValueError("device gpu: this machine has no GPU that torch can use; leave it out or choose cpu")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
