@@ -14,13 +14,17 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import ee
+import numpy as np
 import pytest
 import requests
+from affine import Affine
 from google.cloud import storage
+from odc.geo.geobox import GeoBox
 
 from gee_export import check as checks
 from gee_export import session as sessions
 from gee_export.console import Fault
+from gee_export.engine.catalog.folder import write_image
 from gee_export.session import Session, connect, current
 from tests.engine.small import catalog
 
@@ -52,10 +56,12 @@ def test_only_the_world_is_simulated(small):
 
 
 def test_the_same_catalog_and_home_share_one_engine(tmp_path, small):
-    (tmp_path / "images").mkdir()
-    first = connect(catalog=tmp_path / "images", home=tmp_path / "home")
-    second = connect("local", catalog=str(tmp_path / "images"), home=tmp_path / "home")
-    other = connect(catalog=tmp_path / "images", home=tmp_path / "home2")
+    images = tmp_path / "images"
+    grid = GeoBox((4, 4), Affine(10, 0, 500000, 0, -10, 3400000), "EPSG:32650")
+    write_image(images, "USGS/SRTMGL1_003/SRTMGL1_003", {"elevation": np.zeros((4, 4), "int16")}, grid)
+    first = connect(catalog=images, home=tmp_path / "home")
+    second = connect("local", catalog=str(images), home=tmp_path / "home")
+    other = connect(catalog=images, home=tmp_path / "home2")
     assert first.url == second.url != other.url
 
 
@@ -95,7 +101,7 @@ def test_without_a_login_google_is_refused_with_the_remedy(small, monkeypatch, t
 def test_the_engine_ends_with_its_process(tmp_path):
     program = (
         "from gee_export.session import connect\n"
-        f"print(connect(catalog={str(tmp_path)!r}, home={str(tmp_path / 'h')!r}).url, flush=True)\n"
+        f"print(connect(home={str(tmp_path)!r}).url, flush=True)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True
