@@ -13,7 +13,10 @@ MAP = $(OUT)/maps/wuhan-2020-06.tif
 ASSET = projects/local/assets/isa/wuhan_2020_06
 DEMO_BBOX = 114.15 30.50 114.35 30.65
 
-.PHONY: demo test test-long lint clean
+PICTURE_BBOX = 114.24 30.54 114.34 30.63
+PICTURE = docs/img/wuhan.jpg
+
+.PHONY: demo picture test test-long lint clean
 
 demo: $(VENV)/.demo
 	$(BIN)/isamap export --region wuhan --month 2019-06 --max-patches 400 --out $(DATA)
@@ -22,6 +25,13 @@ demo: $(VENV)/.demo
 	$(BIN)/isamap map --checkpoint $(RUN) --region wuhan --month 2020-06 --bbox $(DEMO_BBOX) --out $(MAP)
 	$(BIN)/isamap publish $(MAP) --asset $(ASSET)
 	$(BIN)/isamap view $(MAP) --out $(OUT)/wuhan.png
+
+# The README's figure, with the network that `make demo` trained.
+picture: demo
+	$(BIN)/isamap export --region wuhan --month 2020-07 --bbox $(PICTURE_BBOX) --split random --out $(OUT)/data/picture
+	$(BIN)/isamap map --checkpoint $(RUN) --region wuhan --month 2020-07 --bbox $(PICTURE_BBOX) --out $(OUT)/maps/picture.tif
+	$(BIN)/python -c "import inference; inference.figure_panels('$(OUT)/data/picture', '$(OUT)/maps/picture.tif', out='$(OUT)/picture.png')"
+	$(BIN)/python -c "from PIL import Image; Image.open('$(OUT)/picture.png').convert('RGB').save('$(PICTURE)', quality=90)"
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
@@ -33,7 +43,7 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 
 clean:
-	rm -rf $(VENV) $(OUT)/data $(OUT)/runs $(OUT)/maps $(OUT)/wuhan.png
+	rm -rf $(VENV) $(OUT)/data $(OUT)/runs $(OUT)/maps $(OUT)/wuhan.png $(OUT)/picture.png
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
