@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import shapely
 from pyproj import Transformer
 from shapely.geometry import shape
@@ -20,6 +21,7 @@ BoundsWSEN = tuple[float, float, float, float]
 STEP_M = 10
 MAX_REGION_KM2 = 1_200_000  # holds the largest shipped province; a grid in one UTM zone has no use beyond
 MAX_ZONE_OFFSET_DEG = 9.0  # transverse Mercator stays within a few metres per kilometre this far from its meridian
+DENSE_DEG = 0.01  # a line that is straight in degrees is not straight in metres: points this close follow it
 SENTINEL2_L2A_START = date(2017, 3, 28)  # COPERNICUS/S2_SR_HARMONIZED, catalog page
 SENTINEL2_L2A_GLOBAL = date(2019, 1, 1)  # same page: not global in 2017 and 2018
 SENTINEL1_START = date(2014, 10, 3)  # COPERNICUS/S1_GRD, catalog page
@@ -152,26 +154,30 @@ class Region:
 
     def part(self, bbox_wsen: BoundsWSEN) -> Region:
         """The pixels of this region's lattice that cover the box; ValueError where the box leaves the region."""
-        box = bounds_in_zone(bbox_wsen, self.epsg)
+        return self._cut(bounds_in_zone(bbox_wsen, self.epsg), f"bbox {_words(bbox_wsen)}")
+
+    def outlined(self, outline: BaseGeometry) -> Region:
+        """This region restricted to an outline in EPSG:4326; ValueError where it leaves the region."""
+        check_bbox(outline.bounds)
+        bounds_m = in_metres(outline, self.epsg).bounds
+        return replace(self._cut(bounds_m, f"the outline of {_words(outline.bounds)}"), outline=outline)
+
+    def _cut(self, box_m: BoundsWSEN, what: str) -> Region:
         step = STEP_M
         x0, y1 = self.origin_m
         snapped = (
-            x0 + math.floor((box[0] - x0) / step) * step,
-            y1 - math.ceil((y1 - box[1]) / step) * step,
-            x0 + math.ceil((box[2] - x0) / step) * step,
-            y1 - math.floor((y1 - box[3]) / step) * step,
+            x0 + math.floor((box_m[0] - x0) / step) * step,
+            y1 - math.ceil((y1 - box_m[1]) / step) * step,
+            x0 + math.ceil((box_m[2] - x0) / step) * step,
+            y1 - math.floor((y1 - box_m[3]) / step) * step,
         )
         left, bottom, right, top = self.bounds_m
         if snapped[0] < left or snapped[1] < bottom or snapped[2] > right or snapped[3] > top:
             raise ValueError(
-                f"bbox {_words(bbox_wsen)} reaches outside region {self.name!r}, which spans "
-                f"{_words(self.bounds_wsen)} (W S E N): choose a box inside it or leave --region out"
+                f"{what} reaches outside region {self.name!r}, which spans "
+                f"{_words(self.bounds_wsen)} (W S E N): choose one inside it or leave --region out"
             )
         return replace(self, bounds_m=snapped)
-
-    def outlined(self, outline: BaseGeometry) -> Region:
-        """This region restricted to an outline in EPSG:4326."""
-        return replace(self.part(outline.bounds), outline=outline)
 
 
 def named(name: str) -> Region:
@@ -274,6 +280,13 @@ def bounds_in_zone(bbox_wsen: BoundsWSEN, epsg: int) -> BoundsWSEN:
         )
     transformer = Transformer.from_crs(4326, epsg, always_xy=True)
     return transformer.transform_bounds(*bbox_wsen, densify_pts=21)
+
+
+def in_metres(outline: BaseGeometry, epsg: int) -> BaseGeometry:
+    """A geometry of EPSG:4326 in metres of a zone; its lines stay straight in degrees, as GeoJSON draws them."""
+    transformer = Transformer.from_crs(4326, epsg, always_xy=True)
+    dense = shapely.segmentize(outline, DENSE_DEG)
+    return shapely.transform(dense, lambda points: np.column_stack(transformer.transform(*points.T)))
 
 
 @cache

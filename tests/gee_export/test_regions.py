@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pyproj import Transformer
+from shapely.geometry import Polygon
 
 from gee_export import regions
 from gee_export.grid import grid_of, lattice_window, positions
@@ -119,3 +120,16 @@ def test_a_period_names_its_months():
 def test_a_period_before_the_missions_is_refused():
     with pytest.raises(ValueError, match="before the missions"):
         _ = Month(2013, 6).period
+
+
+def test_an_outline_along_the_edge_of_its_region_is_inside():
+    """Its longitude/latitude box would reach outside: the square is turned against the meridians."""
+    whole = regions.named("wuhan")
+    left, bottom, right, top = whole.bounds_m
+    to_degrees = Transformer.from_crs(whole.epsg, 4326, always_xy=True)
+    corners = [(left + 50, bottom + 50), (right - 50, bottom + 50), (right - 50, top - 50), (left + 50, top - 50)]
+    outline = Polygon([to_degrees.transform(x, y) for x, y in corners])
+    inner = whole.outlined(outline.buffer(-0.01))
+    assert inner.bounds_m[0] > left and inner.outline is not None
+    with pytest.raises(ValueError, match=r"outline of .* reaches outside region 'wuhan'"):
+        whole.outlined(outline.buffer(0.1))
