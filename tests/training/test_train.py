@@ -214,10 +214,11 @@ def test_ctrl_c_stays_ctrl_c(town, tmp_path, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
+    before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(Task, "training_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         training.train(town, "unet", tmp_path / "run", settings=FAST)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_training_stops_when_validation_gets_no_better(town, tmp_path):
