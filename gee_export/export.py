@@ -14,6 +14,8 @@ from gee_export.job import Job
 from gee_export.plan import Plan
 from gee_export.regions import BoundsWSEN, Month, Period, Region
 from gee_export.report import ExportReport
+from gee_export.sentinel1 import Radar
+from gee_export.sentinel2 import Optical
 
 if TYPE_CHECKING:
     from gee_export.session import Session
@@ -32,9 +34,9 @@ def export_patches(
     out: str | Path | None = None,
     label: str = "worldcover",
     bands: Sequence[str] | None = None,
-    speckle: str = Settings.speckle,
-    clouds: str = Settings.clouds,
-    reducer: str = Settings.reducer,
+    speckle: str = Radar.speckle,
+    clouds: str = Optical.clouds,
+    reducer: str = Optical.reducer,
     size: int = 128,
     stride: int = 80,
     split: str = "blocks",
@@ -57,7 +59,9 @@ def export_patches(
 
     ValueError for what cannot be asked, Fault where a server or a disk fails.
     """
-    settings = Settings(bands=tuple(bands or Settings.bands), speckle=speckle, clouds=clouds, reducer=reducer)
+    settings = Settings(
+        Optical(bands=tuple(bands or Optical.bands), clouds=clouds, reducer=reducer), Radar(speckle=speckle)
+    )
     job = Job(
         region=where(region, bbox=bbox, geometry=geometry, epsg=epsg),
         period=when(month, period),

@@ -88,7 +88,9 @@ class Job:
             name=self.name,
             simulated=False,
             source={"server": self.server, "catalog": self.catalog},
-            image={"product": {"sentinel2": self.settings.sentinel2, "sentinel1": self.settings.sentinel1}},
+            image={
+                "product": {"sentinel2": self.settings.optical.sentinel2, "sentinel1": self.settings.radar.sentinel1}
+            },
             bands=self.settings.stored_bands,
             label=product.info(self.period.start.year) if product else None,
             periods=(period,),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gee_export.console import Fault
+from gee_export.manifest import Band
 from gee_export.regions import BoundsWSEN, Period
 
 if TYPE_CHECKING:
@@ -23,6 +24,27 @@ class Scene:
 
     def get(self, name: str) -> Any:
         return self.properties.get(name)
+
+
+@dataclass(frozen=True)
+class Sensed:
+    """What one sensor gives of a place and period, lazily.
+
+    image: `bands` in physical units; packed: the same in stored numbers (physical = stored * scale), float and not
+    rounded; count: clear observations per pixel, one band of the sensor's name and `_count`. used: the scenes, none
+    where the sensor has nothing to give (then image, packed and count must not be asked). info: for the manifest.
+    """
+
+    bands: tuple[Band, ...]
+    image: ee.Image
+    packed: ee.Image
+    count: ee.Image
+    used: tuple[Scene, ...]
+    info: Mapping[str, Any]
+
+    @property
+    def simulated(self) -> bool:
+        return any(scene.get("simulated") for scene in self.used)
 
 
 def collection(asset_id: str, bounds_wsen: BoundsWSEN, period: Period) -> ee.ImageCollection:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from gee_export import scenes
+from gee_export import scenes, speckle
+from gee_export.manifest import DECIBEL_SCALE, Band
 from gee_export.regions import BoundsWSEN, Period
-from gee_export.scenes import Scene
+from gee_export.scenes import Scene, Sensed
 from gee_export.speckle import SPECKLE
 
 if TYPE_CHECKING:
@@ -22,6 +23,41 @@ ANGLE_DEG = (30.63993, 45.23993)  # incidence outside is border noise (earth-eng
 BORDER_CLEANED = datetime(2018, 1, 12, tzinfo=UTC)
 EDGE_POWER = 1e-3  # -30 dB, the catalog page's own threshold for scene edges
 EDGE_WINDOW_PX = 7  # the threshold is applied to a mean, so that speckle on calm water is not taken for an edge
+
+
+@dataclass(frozen=True)
+class Radar:
+    """How Sentinel-1 is composed. sentinel1: the collection, in linear power."""
+
+    speckle: str = "lee"
+    kernel_px: int = 7
+    sentinel1: str = COLLECTION
+    terrain: str = "none"
+
+    def __post_init__(self) -> None:
+        speckle.check(self.speckle, self.kernel_px)
+        if self.sentinel1.endswith("/S1_GRD"):
+            raise ValueError(
+                f"Sentinel-1 collection {self.sentinel1}: holds decibels, whose mean is not the mean power; "
+                f"expected linear power, {COLLECTION}"
+            )
+        if self.terrain != "none":
+            raise ValueError(f"terrain {self.terrain!r}: expected none (slopes are not flattened)")
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """VV and VH as datasets store them: decibels by 0.01."""
+        return tuple(Band(name, "dB", DECIBEL_SCALE) for name in POLARISATIONS)
+
+
+def sensed(bounds_wsen: BoundsWSEN, period: Period, radar: Radar) -> Sensed:
+    """The composite of the box and period as `radar` says, decibels; info also holds why scenes were dropped."""
+    found = listing(bounds_wsen, period, radar.sentinel1)
+    clean = without_border(usable(bounds_wsen, period, radar.sentinel1), period, has_angle=found.has_angle)
+    power, count = mean_power(clean, speckle=radar.speckle, kernel_px=radar.kernel_px)
+    image = decibels(power)
+    packed = image.multiply(round(1 / DECIBEL_SCALE))
+    return Sensed(radar.bands, image, packed, count.rename("s1_count"), found.used, info(found))
 
 
 @dataclass(frozen=True)

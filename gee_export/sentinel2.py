@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gee_export import clouds, scenes
+from gee_export.manifest import REFLECTANCE_SCALE, Band
 from gee_export.regions import BoundsWSEN, Period
-from gee_export.scenes import Scene
+from gee_export.scenes import Scene, Sensed
 
 if TYPE_CHECKING:
     import ee
@@ -20,6 +21,39 @@ BANDS_M = {
     "B12": 20,
 }  # fmt: skip
 REDUCERS = ("mean", "median")
+
+
+@dataclass(frozen=True)
+class Optical:
+    """How Sentinel-2 is composed: which bands, which pixels count as clear, what is made of them."""
+
+    bands: tuple[str, ...] = ("B2", "B3", "B4", "B8")
+    clouds: str = "cloud_score_plus"
+    reducer: str = "mean"
+    sentinel2: str = COLLECTION
+
+    def __post_init__(self) -> None:
+        check_bands(self.bands)
+        clouds.check(self.clouds)
+        if self.reducer not in REDUCERS:
+            raise ValueError(f"reducer {self.reducer!r}: expected one of {', '.join(REDUCERS)}")
+
+    @property
+    def stored(self) -> tuple[Band, ...]:
+        """The bands as datasets store them: reflectance by 1e-4."""
+        return tuple(Band(name, "reflectance", REFLECTANCE_SCALE) for name in self.bands)
+
+
+def sensed(bounds_wsen: BoundsWSEN, period: Period, optical: Optical) -> Sensed:
+    """The composite of the box and period as `optical` says, reflectance.
+
+    Packed numbers are means of whole ones (reflectance x 10,000), so rounding them half to even later is exact.
+    """
+    found = listing(bounds_wsen, period, cloud_mask=optical.clouds, collection_id=optical.sentinel2)
+    clear = clouds.CLOUDS[optical.clouds](scenes.collection(optical.sentinel2, bounds_wsen, period))
+    packed, count = composite(clear, bands=optical.bands, reducer=optical.reducer)
+    image = packed.multiply(REFLECTANCE_SCALE)
+    return Sensed(optical.stored, image, packed, count.rename("s2_count"), found.used, info(found, optical.clouds))
 
 
 @dataclass(frozen=True)

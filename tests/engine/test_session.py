@@ -99,10 +99,7 @@ def test_without_a_login_google_is_refused_with_the_remedy(small, monkeypatch, t
 
 
 def test_the_engine_ends_with_its_process(tmp_path):
-    program = (
-        "from gee_export.session import connect\n"
-        f"print(connect(home={str(tmp_path)!r}).url, flush=True)\n"
-    )
+    program = f"from gee_export.session import connect\nprint(connect(home={str(tmp_path)!r}).url, flush=True)\n"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True
     )

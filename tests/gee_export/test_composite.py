@@ -21,7 +21,7 @@ def fetched(image, bands):
 
 
 def build(label="none", period=JUNE, **settings):
-    return composite.build(plots.REGION, period, Settings(**settings), label)
+    return composite.build(plots.REGION, period, Settings.of(**settings), label)
 
 
 def usable(plot):
@@ -222,7 +222,7 @@ def test_the_noisy_edge_is_masked_before_2018(plot):
 
 
 def test_the_stored_bands_name_unit_and_scale():
-    bands = Settings(bands=("B2", "B11")).stored_bands
+    bands = Settings.of(bands=("B2", "B11")).stored_bands
     assert bands == (
         Band("B2", "reflectance", 1e-4),
         Band("B11", "reflectance", 1e-4),
@@ -232,7 +232,7 @@ def test_the_stored_bands_name_unit_and_scale():
 
 
 def test_settings_survive_json():
-    settings = Settings(bands=("B8", "B4"), speckle="boxcar", reducer="median")
+    settings = Settings.of(bands=("B8", "B4"), speckle="boxcar", reducer="median")
     assert Settings.from_json(settings.to_json()) == settings
 
 
@@ -250,7 +250,7 @@ def test_settings_survive_json():
 )
 def test_settings_that_cannot_be_are_refused(change, words):
     with pytest.raises(ValueError, match=words):
-        Settings(**change)
+        Settings.of(**change)
 
 
 def test_settings_of_a_newer_version_are_refused():

@@ -76,7 +76,7 @@ def interrupted(export, out, monkeypatch, after: int) -> None:
 def test_patches_hold_the_composite_rounded_half_to_even(whole, plot_session, monkeypatch):
     monkeypatch.setattr(pixels, "REQUEST_LIMIT_BYTES", 48 << 20)
     dataset = Dataset.open(whole)
-    found = composite.build(plots.REGION, regions.Month(2019, 6).period, Settings(speckle="none"), "worldcover")
+    found = composite.build(plots.REGION, regions.Month(2019, 6).period, Settings.of(speckle="none"), "worldcover")
     raster = pixels.fetch(found.packed, plots.GRID, [*BANDS])
     label = pixels.fetch(found.packed, plots.GRID, ["label"])
     stored = np.where(raster.valid_BHW, np.rint(raster.values_BHW), -32768).astype(np.int16)

@@ -25,7 +25,7 @@ from tests.gee_export import plot as plots
 from tests.inference.conftest import BANDS, LEGEND, NAMES
 from training.checkpoint import load, normalise
 
-SETTINGS = composites.Settings(speckle="none", clouds="none")
+SETTINGS = composites.Settings.of(speckle="none", clouds="none")
 JUNE = Month(2019, 6).period
 
 
