@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,58 +18,24 @@ from shapely.geometry import Polygon
 
 from gee_export import geotiff, index, manifest
 from gee_export.console import Fault
-from gee_export.index import SPLITS, Patch, patch_id
-from gee_export.manifest import NODATA, UNKNOWN, Band, BandStatistics, DatasetManifest, Grid
+from gee_export.index import SPLITS, Patch, layer_file
+from gee_export.manifest import Band, BandStatistics, DatasetManifest, Grid, StoredLayer
+from gee_export.sample import IMAGE, Entry, Sample, encode
 from gee_export.storage import Storage, crc32c, open_storage
+from gee_export.sums import statistics
 
-__all__ = ["SPLITS", "Band", "BandStatistics", "Dataset", "DatasetManifest", "Grid", "Patch", "Sample", "write"]
+__all__ = [
+    "SPLITS", "Band", "BandStatistics", "Dataset", "DatasetManifest", "Entry", "Grid", "Patch", "Sample", "StoredLayer",
+    "encode", "finish", "write",
+]  # fmt: skip
 
 MANIFEST, INDEX = "manifest.json", "patches.parquet"
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Pixels of a patch on their way into a dataset: image int16 (bands, rows, columns), label uint8 or None."""
-
-    region: str
-    period: str
-    row: int
-    col: int
-    split: str
-    image_BHW: np.ndarray
-    label_HW: np.ndarray | None
-
-    def __post_init__(self) -> None:
-        if self.image_BHW.ndim != 3 or self.image_BHW.dtype != np.int16:
-            found = f"{self.image_BHW.dtype} {self.image_BHW.shape}"
-            raise ValueError(f"{self.id}: image {found}, expected int16 (bands, rows, columns)")
-        label = self.label_HW
-        if label is not None and (label.dtype != np.uint8 or label.shape != self.image_BHW.shape[1:]):
-            raise ValueError(f"{self.id}: label {label.dtype} {label.shape}, expected uint8 {self.image_BHW.shape[1:]}")
-
-    @property
-    def id(self) -> str:
-        return patch_id(self.region, self.period, self.row, self.col)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A stored patch and the exact integer sums from which statistics are made (per band, of stored values)."""
-
-    patch: Patch
-    count: tuple[int, ...]
-    total: tuple[int, ...]
-    squares: tuple[int, ...]
-    low: tuple[int, ...]
-    high: tuple[int, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Entry:
-        sums = {key: tuple(document[key]) for key in ("count", "total", "squares", "low", "high")}
-        return cls(Patch(**document["patch"]), **sums)
+_LAYER_REMEDIES = {
+    "shares": "export it again with --share",
+    "frames": "export it again with --frames",
+    "fine": "export it again with --fine",
+    "fine_labels": "export it again with --fine and a label",
+}
 
 
 class Dataset:
@@ -125,16 +92,44 @@ class Dataset:
             raise ValueError(f"{self.storage.url} holds no labels: export it again with --label worldcover")
         return self._decoded(found.label_name, found.label_crc32c)[0][0]
 
-    def geobox(self, patch: str | Patch) -> GeoBox:
-        """The patch's pixels."""
+    def read_share(self, patch: str | Patch) -> np.ndarray:
+        """Impervious share of each pixel in percent, uint8 (rows, columns), 255 unknown; ValueError where without."""
+        return self._layer(patch, "shares")[0]
+
+    def read_fine(self, patch: str | Patch) -> np.ndarray:
+        """The finer image, uint8 or int16 (bands, rows, columns) as `manifest.layers["fine"]` says; ValueError without.
+
+        Its pixels are `ratio` times as many along each side, and nest exactly in those of `read_image`.
+        """
+        return self._layer(patch, "fine")
+
+    def read_fine_label(self, patch: str | Patch) -> np.ndarray:
+        """Classes on the finer image's pixels, uint8 (rows, columns), 255 unknown; ValueError in datasets without."""
+        return self._layer(patch, "fine_labels")[0]
+
+    def read_frames(self, patch: str | Patch) -> tuple[tuple[date, ...], np.ndarray]:
+        """Days in order and their stored values int16 (days, bands, rows, columns); ValueError in datasets without.
+
+        Bands, scales and no-data are the image's. A day of `manifest.layers["frames"].dates` of which the patch has
+        too few clear pixels has no file and is left out; so a patch may have none.
+        """
+        found, stored = self._patch(patch), self._stored("frames")
+        days = tuple(date.fromisoformat(day) for day in found.dates)
+        frames = [self._layer(found, f"frames/{day}") for day in found.dates]
+        side = self.manifest.size
+        return days, np.stack(frames) if frames else np.empty((0, len(stored.bands), side, side), np.int16)
+
+    def geobox(self, patch: str | Patch, layer: str = "image") -> GeoBox:
+        """The patch's pixels, of the image or of a further layer (`fine`, `fine_labels`: the finer ones)."""
         found = self._patch(patch)
-        return self.manifest.grids[found.region].patch_geobox(found.row, found.col, self.manifest.size)
+        ratio = 1 if layer == "image" else self._stored(layer).ratio
+        return self.manifest.grids[found.region].patch_geobox(found.row, found.col, self.manifest.size, ratio)
 
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of the manifest and of every patch's place and checksums."""
         digest = hashlib.sha256(manifest.encode(self.manifest))
-        digest.update(json.dumps([asdict(patch) for patch in self.patches]).encode())
+        digest.update(json.dumps([_facts(patch) for patch in self.patches]).encode())
         return digest.hexdigest()[:16]
 
     def damaged(self) -> list[str]:
@@ -144,7 +139,7 @@ class Dataset:
         def is_whole(name: str, crc: int) -> bool:
             return name in present and crc32c(self.storage.read(name)) == crc
 
-        return [name for name, crc in files_of(*self.patches) if not is_whole(name, crc)]
+        return [name for patch in self.patches for name, crc in patch.files if not is_whole(name, crc)]
 
     def verify(self) -> None:
         """Fault naming the damaged files, unless every file is there with its checksum and the counts agree."""
@@ -167,6 +162,22 @@ class Dataset:
             )
         return geotiff.decode(data, where)
 
+    def _layer(self, patch: str | Patch, key: str) -> np.ndarray:
+        """The file of a further layer, checked against what the manifest says of it."""
+        found, stored = self._patch(patch), self._stored(key.partition("/")[0])
+        name = layer_file(key, found.id)
+        if key not in (held := dict(found.layers)):
+            raise Fault(f"{self.storage.url}/{name} is not listed in {INDEX}: run the same export again")
+        values, names = self._decoded(name, held[key])
+        if names != stored.band_names or values.dtype.name != stored.dtype:
+            raise Fault(f"{self.storage.url}/{name} holds bands {names}, expected {stored.band_names}")
+        return values
+
+    def _stored(self, layer: str) -> StoredLayer:
+        if layer not in self.manifest.layers:
+            raise ValueError(f"{self.storage.url} holds no {layer}: {_LAYER_REMEDIES[layer]}")
+        return self.manifest.layers[layer]
+
     def _patch(self, patch: str | Patch) -> Patch:
         if isinstance(patch, Patch):
             return patch
@@ -186,34 +197,6 @@ def write(url_or_path: str | Path, head: DatasetManifest, samples: Iterable[Samp
     return finish(storage, head, entries)
 
 
-def encode(sample: Sample, head: DatasetManifest) -> tuple[Entry, list[tuple[str, bytes]]]:
-    """A sample's index entry and its files (name, bytes)."""
-    expected = (len(head.bands), head.size, head.size)
-    if sample.image_BHW.shape != expected:
-        raise ValueError(f"{sample.id}: image {sample.image_BHW.shape}, expected {expected}")
-    geobox = head.grids[sample.region].patch_geobox(sample.row, sample.col, head.size)
-    scales = [band.scale for band in head.bands]
-    image = geotiff.encode(
-        sample.image_BHW, geobox, names=head.band_names, nodata=NODATA, scales=scales, tags=_tags(head)
-    )
-    label = _label_bytes(sample.label_HW, geobox)
-    valid_BHW = sample.image_BHW != NODATA
-    patch = Patch(
-        id=sample.id,
-        region=sample.region,
-        period=sample.period,
-        row=sample.row,
-        col=sample.col,
-        split=sample.split,
-        impervious_share=_impervious_share(sample.label_HW),
-        valid_share=float(valid_BHW.all(axis=0).mean()),
-        image_crc32c=crc32c(image),
-        label_crc32c=None if label is None else crc32c(label),
-    )
-    files = [(patch.image_name, image)]
-    return Entry(patch, *_sums(sample.image_BHW, valid_BHW)), files + ([(patch.label_name, label)] if label else [])
-
-
 def finish(storage: Storage, head: DatasetManifest, entries: Sequence[Entry]) -> Dataset:
     """Writes the index and, last of all, the manifest: from then on the dataset is whole."""
     ordered = sorted(entries, key=lambda entry: entry.patch.id)
@@ -221,30 +204,21 @@ def finish(storage: Storage, head: DatasetManifest, entries: Sequence[Entry]) ->
     if len({patch.id for patch in patches}) != len(patches):
         raise ValueError(f"{storage.url}: two patches have one id")
     train = [entry for entry in ordered if entry.patch.split == "train"]
-    whole = replace(head, statistics=statistics(train, head), counts=dict(head.counts) | count_patches(patches))
+    whole = replace(
+        head,
+        statistics=statistics([entry.sums[IMAGE] for entry in train], head.bands),
+        layers={name: _with_statistics(name, layer, train) for name, layer in head.layers.items()},
+        counts=dict(head.counts) | count_patches(patches),
+    )
     storage.write(INDEX, index.encode(patches, list(_footprints(patches, head))))
     storage.write(MANIFEST, manifest.encode(whole))
     return Dataset(storage, whole, patches)
 
 
-def statistics(entries: Sequence[Entry], head: DatasetManifest) -> dict[str, BandStatistics]:
-    """Per band over the entries in their order, in float64 and physical units; none for bands without valid pixels."""
-    found = {}
-    for i, band in enumerate(head.bands):
-        count = sum(entry.count[i] for entry in entries)
-        if not count:
-            continue
-        mean = sum(float(entry.total[i]) for entry in entries) / count
-        variance = sum(float(entry.squares[i]) for entry in entries) / count - mean * mean
-        seen = [entry for entry in entries if entry.count[i]]
-        found[band.name] = BandStatistics(
-            mean=mean * band.scale + band.offset,
-            std=max(variance, 0.0) ** 0.5 * band.scale,
-            min=min(entry.low[i] for entry in seen) * band.scale + band.offset,
-            max=max(entry.high[i] for entry in seen) * band.scale + band.offset,
-            valid_share=count / (len(entries) * head.size**2),
-        )
-    return found
+def files_of(*patches: Patch) -> Iterator[tuple[str, int]]:
+    """Name and crc32c of every file of the patches."""
+    for patch in patches:
+        yield from patch.files
 
 
 def count_patches(patches: Sequence[Patch]) -> dict[str, int]:
@@ -252,41 +226,16 @@ def count_patches(patches: Sequence[Patch]) -> dict[str, int]:
     return {"patches": len(patches)} | {split: sum(p.split == split for p in patches) for split in SPLITS}
 
 
-def _sums(image_BHW: np.ndarray, valid_BHW: np.ndarray) -> tuple[tuple[int, ...], ...]:
-    wide = np.where(valid_BHW, image_BHW, 0).astype(np.int64)
-    axes = (1, 2)
-    rows = (
-        valid_BHW.sum(axis=axes),
-        wide.sum(axis=axes),
-        (wide * wide).sum(axis=axes),
-        np.where(valid_BHW, image_BHW, np.int16(32767)).min(axis=axes),
-        image_BHW.max(axis=axes),
-    )
-    return tuple(tuple(int(value) for value in row) for row in rows)
+def _with_statistics(name: str, layer: StoredLayer, train: Sequence[Entry]) -> StoredLayer:
+    return replace(layer, statistics=statistics([e.sums[name] for e in train if name in e.sums], layer.bands))
 
 
-def _impervious_share(label_HW: np.ndarray | None) -> float | None:
-    if label_HW is None:
-        return None
-    known = int((label_HW != UNKNOWN).sum())
-    return int((label_HW == 1).sum()) / known if known else None
-
-
-def _tags(head: DatasetManifest) -> dict[str, str]:
-    """What a patch says of itself where it is mapped or looked at without its dataset."""
-    return {"simulated": str(head.simulated).lower()} | ({"backscatter": head.backscatter} if head.backscatter else {})
-
-
-def _label_bytes(label_HW: np.ndarray | None, geobox: GeoBox) -> bytes | None:
-    return None if label_HW is None else geotiff.encode(label_HW[None], geobox, names=("label",), nodata=UNKNOWN)
-
-
-def files_of(*patches: Patch) -> Iterator[tuple[str, int]]:
-    """Name and crc32c of every file of the patches."""
-    for patch in patches:
-        yield patch.image_name, patch.image_crc32c
-        if patch.label_name is not None:
-            yield patch.label_name, patch.label_crc32c
+def _facts(patch: Patch) -> dict[str, Any]:
+    """What the fingerprint holds of a patch; without further layers the same as before there were any."""
+    facts = asdict(patch)
+    if not patch.layers:
+        del facts["layers"]
+    return facts
 
 
 def _footprints(patches: Sequence[Patch], head: DatasetManifest) -> Iterator[Polygon]:

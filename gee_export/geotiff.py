@@ -9,6 +9,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from gee_export.console import Fault
+from gee_export.manifest import Band
 
 # DEFLATE level 1 with the horizontal predictor: half the time of level 6 and the same size on 10-m patches;
 # every reader knows it. One strip a band, so that a patch is one seek.
@@ -16,25 +17,21 @@ _OPTIONS = {"driver": "GTiff", "compress": "deflate", "zlevel": 1, "predictor": 
 
 
 def encode(
-    values_BHW: np.ndarray,
-    geobox: GeoBox,
-    *,
-    names: Sequence[str],
-    nodata: int,
-    scales: Sequence[float] | None = None,
-    tags: Mapping[str, str] | None = None,
+    values_BHW: np.ndarray, geobox: GeoBox, bands: Sequence[Band], tags: Mapping[str, str] | None = None
 ) -> bytes:
-    """A GeoTIFF of the values with band descriptions, no-data value and, where given, the bands' scales and tags."""
+    """A GeoTIFF of the values with the bands' names, no-data value, scales and offsets, and the tags."""
     from rasterio.io import MemoryFile
 
     count, height, width = values_BHW.shape
     shape = {"count": count, "height": height, "width": width, "dtype": values_BHW.dtype.name, "blockysize": height}
     place = {"crs": _crs(str(geobox.crs)), "transform": geobox.affine}
     with MemoryFile() as memory:
-        with memory.open(nodata=nodata, **shape, **place, **_OPTIONS) as target:
-            target.descriptions = tuple(names)
-            if scales is not None:
-                target.scales = tuple(scales)
+        with memory.open(nodata=bands[0].nodata, **shape, **place, **_OPTIONS) as target:
+            target.descriptions = tuple(band.name for band in bands)
+            if any(band.scale != 1 for band in bands):
+                target.scales = tuple(band.scale for band in bands)
+            if any(band.offset for band in bands):
+                target.offsets = tuple(band.offset for band in bands)
             target.update_tags(**(tags or {}))
             target.write(values_BHW)
         return bytes(memory.getbuffer())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from shapely.geometry import Polygon
@@ -23,6 +24,7 @@ _COLUMNS = (
     "image_crc32c",
     "label_crc32c",
 )
+_FURTHER = "layers_crc32c"  # a column of datasets that have further layers: JSON, by layer
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Patch:
     """A patch of a dataset: its place (row and column of the upper left pixel on the region's lattice) and contents.
 
     impervious_share is of the known label pixels (None without labels or with no known pixel); valid_share is the
-    share of pixels at which every band is valid; the crc32c are of the stored files' bytes.
+    share of pixels at which every band is valid; the crc32c are of the stored files' bytes. layers: name and crc32c of
+    each further file, sorted by name: shares, fine, fine_labels, and frames/YYYYMMDD for every date that is there.
     """
 
     id: str
@@ -43,6 +46,7 @@ class Patch:
     valid_share: float
     image_crc32c: int
     label_crc32c: int | None
+    layers: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
@@ -55,6 +59,26 @@ class Patch:
     @property
     def label_name(self) -> str | None:
         return None if self.label_crc32c is None else f"labels/{self.id}.tif"
+
+    @property
+    def files(self) -> Iterator[tuple[str, int]]:
+        """Name and crc32c of every file."""
+        yield self.image_name, self.image_crc32c
+        if self.label_name is not None:
+            yield self.label_name, self.label_crc32c
+        for layer, crc in self.layers:
+            yield layer_file(layer, self.id), crc
+
+    @property
+    def dates(self) -> tuple[str, ...]:
+        """Of the frames that are there, YYYYMMDD in order."""
+        return tuple(layer.partition("/")[2] for layer, _ in self.layers if layer.startswith("frames/"))
+
+
+def layer_file(layer: str, patch: str) -> str:
+    """The file of a patch's further layer: fine/<id>.tif, or frames/<id>/<YYYYMMDD>.tif."""
+    folder, _, date = layer.partition("/")
+    return f"{folder}/{patch}/{date}.tif" if date else f"{folder}/{patch}.tif"
 
 
 def patch_id(region: str, period: str, row: int, col: int) -> str:
@@ -77,6 +101,8 @@ def encode(patches: Sequence[Patch], footprints: Sequence[Polygon]) -> bytes:
     }
     columns = {name: [getattr(patch, name) for patch in patches] for name in _COLUMNS}
     table = pd.DataFrame({name: pd.Series(values, dtype=kinds.get(name, "object")) for name, values in columns.items()})
+    if any(patch.layers for patch in patches):
+        table[_FURTHER] = [json.dumps(dict(patch.layers)) for patch in patches]
     frame = geopandas.GeoDataFrame(table, geometry=list(footprints), crs="EPSG:4326")
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
@@ -89,11 +115,18 @@ def decode(data: bytes, name: str) -> tuple[Patch, ...]:
     import pyarrow.parquet
 
     try:
-        table = pyarrow.parquet.read_table(pyarrow.BufferReader(data), columns=list(_COLUMNS))
-    except (pyarrow.ArrowException, KeyError, OSError) as error:
+        file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(data))
+        columns = [*_COLUMNS, *({_FURTHER} & set(file.schema_arrow.names))]
+        table = file.read(columns=columns)
+        rows = zip(*(table.column(column).to_pylist() for column in columns), strict=True)
+        return tuple(_patch(row) for row in rows)
+    except (pyarrow.ArrowException, KeyError, OSError, TypeError, ValueError) as error:
         raise Fault(f"{name} is damaged ({error}): run the same export again") from error
-    rows = zip(*(table.column(column).to_pylist() for column in _COLUMNS), strict=True)
-    return tuple(Patch(*row[:6], _share(row[6]), *row[7:]) for row in rows)
+
+
+def _patch(row: Sequence) -> Patch:
+    layers = tuple(sorted(json.loads(row[10]).items())) if len(row) > 10 else ()
+    return Patch(*row[:6], _share(row[6]), *row[7:10], layers)
 
 
 def _share(value: float | None) -> float | None:

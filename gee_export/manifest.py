@@ -13,9 +13,13 @@ from odc.geo.geobox import GeoBox
 from gee_export.console import Fault
 
 VERSION = 1
-FROM_SERVER = ("simulated", "backscatter", "scenes")  # fields of a manifest that only the server knows
+FROM_SERVER = ("simulated", "backscatter", "scenes", "skipped")  # fields of a manifest that only the server knows
+FROM_PLAN = ("split.positions", "split.left_out", "split.regions")  # found by the plan, not asked for
 NODATA = -32768
 UNKNOWN = 255
+LAYERS = ("shares", "frames", "fine", "fine_labels")  # formats.md section 1; each a folder of the dataset
+# Left out where empty: datasets without them keep the bytes, and so the fingerprints, of isamap 0.1
+LATER_FIELDS = ("skipped", "layers")
 REFLECTANCE_SCALE = 1e-4
 DECIBEL_SCALE = 0.01
 
@@ -43,6 +47,39 @@ class BandStatistics:
 
 
 @dataclass(frozen=True)
+class StoredLayer:
+    """What the patches hold beside image and label: bands, pixel type, product, and statistics as the image's.
+
+    ratio: how many of its pixels lie along one of the image's. dates: of frames, per region and period, YYYYMMDD with
+    what each is made of; a patch that has no file of a date has too few clear pixels of it.
+    """
+
+    bands: tuple[Band, ...]
+    dtype: str
+    ratio: int = 1
+    product: Mapping[str, Any] = field(default_factory=dict)
+    dates: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    statistics: Mapping[str, BandStatistics] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.bands or self.ratio < 1 or self.dtype not in ("uint8", "int16"):
+            raise ValueError(
+                f"layer of {len(self.bands)} bands, {self.dtype}, ratio {self.ratio}: expected bands of uint8 or int16"
+            )
+
+    @property
+    def band_names(self) -> tuple[str, ...]:
+        return tuple(band.name for band in self.bands)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> StoredLayer:
+        """From the manifest's JSON."""
+        bands = tuple(Band(**band) for band in document["bands"])
+        statistics = {name: BandStatistics(**found) for name, found in document["statistics"].items()}
+        return cls(**dict(document) | {"bands": bands, "statistics": statistics})
+
+
+@dataclass(frozen=True)
 class Grid:
     """Pixels of a region that were exported; row and col are its upper left pixel on the region's lattice."""
 
@@ -61,10 +98,10 @@ class Grid:
     def geobox(self) -> GeoBox:
         return GeoBox(self.shape, Affine(*self.affine), self.crs)
 
-    def patch_geobox(self, row: int, col: int, size: int) -> GeoBox:
-        """The pixels of a patch whose upper left pixel is (row, col) of the lattice."""
-        affine = Affine(*self.affine) * Affine.translation(col - self.col, row - self.row)
-        return GeoBox((size, size), affine, self.crs)
+    def patch_geobox(self, row: int, col: int, size: int, ratio: int = 1) -> GeoBox:
+        """The pixels of a patch whose upper left pixel is (row, col) of the lattice; `ratio` times finer if asked."""
+        affine = Affine(*self.affine) * Affine.translation(col - self.col, row - self.row) * Affine.scale(1 / ratio)
+        return GeoBox((size * ratio, size * ratio), affine, self.crs)
 
 
 @dataclass(frozen=True)
@@ -73,7 +110,9 @@ class DatasetManifest:
 
     source: server, catalog. image: product per sensor. label: product, year, classes, licence (None without labels).
     periods: label, start and end (exclusive) of each. settings: the composite's (composite.Settings). grids: one per
-    region. split: kind, ratios, seed, block_px and what was left out. scenes: ids and counts per region and period.
+    region. split: as asked (kind, ratios, seed) and, by region, positions, block_px and what was left out. scenes: ids
+    and counts per region and period. skipped: by region and period, why there is nothing of them.
+    layers: what the patches hold beside image and label, by a name of LAYERS.
     """
 
     name: str
@@ -92,8 +131,14 @@ class DatasetManifest:
     scenes: Mapping[str, Any] = field(default_factory=dict)
     statistics: Mapping[str, BandStatistics] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    skipped: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    layers: Mapping[str, StoredLayer] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if unknown := sorted(self.layers.keys() - set(LAYERS)):
+            raise ValueError(
+                f"dataset {self.name!r}: layers {', '.join(unknown)}, expected some of {', '.join(LAYERS)}"
+            )
         if not self.bands:
             raise ValueError(f"dataset {self.name!r} has no bands")
         if self.size < 1 or self.stride < 1:
@@ -105,11 +150,20 @@ class DatasetManifest:
     def band_names(self) -> tuple[str, ...]:
         return tuple(band.name for band in self.bands)
 
+    @property
+    def impervious_class(self) -> int:
+        """The number of impervious ground in the labels: 1, or 4 among S003's seven classes."""
+        classes = (self.label or {}).get("classes", {})
+        return next((int(number) for number, name in classes.items() if name == "impervious"), 1)
+
     def to_json(self) -> dict[str, Any]:
         """The JSON document, in the order of the fields."""
         document = {"version": VERSION} | asdict(self)
         bands = document.pop("bands")
         document["image"] = dict(document["image"]) | {"bands": bands}
+        for name in LATER_FIELDS:
+            if not document[name]:
+                del document[name]
         return json.loads(json.dumps(document))
 
     @classmethod
@@ -122,11 +176,13 @@ class DatasetManifest:
                 "install the isamap release that wrote it, or export again"
             )
         try:
+            document = {name: {} for name in LATER_FIELDS} | dict(document)
             content = {f.name: document[f.name] for f in fields(cls) if f.name != "bands"}
             content["image"] = dict(content["image"])
             content["bands"] = tuple(Band(**band) for band in content["image"].pop("bands"))
             content["periods"] = tuple(content["periods"])
             content["grids"] = {name: _grid(grid) for name, grid in content["grids"].items()}
+            content["layers"] = {name: StoredLayer.from_json(layer) for name, layer in content["layers"].items()}
             content["statistics"] = {name: BandStatistics(**s) for name, s in content["statistics"].items()}
             return cls(**content)
         except (KeyError, TypeError, ValueError) as error:
@@ -148,7 +204,10 @@ def decode(data: bytes, where: str) -> DatasetManifest:
 
 
 def differences(wanted: DatasetManifest, held: DatasetManifest, *, without: Sequence[str] = ()) -> list[str]:
-    """In words, each setting that differs (statistics and counts are results, not settings)."""
+    """In words, each setting that differs (statistics and counts are results, not settings).
+
+    without: fields to leave out, such as scenes or split.regions.
+    """
     left, right = _settings(wanted, without), _settings(held, without)
     differing = [key for key in sorted(left.keys() | right.keys()) if left.get(key) != right.get(key)]
     return [f"{key} is {_brief(right.get(key))} there, {_brief(left.get(key))} asked" for key in differing]
@@ -156,9 +215,12 @@ def differences(wanted: DatasetManifest, held: DatasetManifest, *, without: Sequ
 
 def _settings(manifest: DatasetManifest, without: Sequence[str]) -> dict[str, Any]:
     document = manifest.to_json()
-    for key in ("statistics", "counts", *without):
-        document.pop(key)
-    return _flat(document)
+    left_out = ("statistics", "counts", *(f"layers.{name}.statistics" for name in LAYERS), *without)
+    return {key: value for key, value in _flat(document).items() if not _is_under(key, left_out)}
+
+
+def _is_under(key: str, fields_: Sequence[str]) -> bool:
+    return any(key == field_ or key.startswith(f"{field_}.") for field_ in fields_)
 
 
 def _brief(value: Any) -> str:
