@@ -107,19 +107,13 @@ def regions() -> None:
         print(f"{row['name']:<14} {zone:<13} {box}  {row.get('title', '')}".rstrip())
 
 
-def labels() -> None:
-    """List the label products: name, years of imagery, rule, licence."""
-    from gee_export.labels import LABELS
+def labels(
+    name: Annotated[str | None, typer.Argument(help="A product, to see all about it.")] = None,
+) -> None:
+    """List the label products: name, years of imagery, schemes, licence; or everything about one."""
+    from gee_export import labeltable
 
-    for name, product in LABELS.items():
-        if product is None:
-            print(f"{name:<12} no labels: images only")
-            continue
-        print(f"{name:<12} {product.title}; {product.scale_m:g} m; {product.licence}; {product.citation}")
-        for edition in product.editions:
-            years = f"{edition.first_year or '...'} to {edition.last_year or '...'}"
-            print(f"{'':<12} {edition.asset}, band {product.band}, for imagery of {years}")
-        print(f"{'':<12} impervious: {list(product.rule.impervious)}, pervious: {list(product.rule.pervious)}")
+    print(labeltable.described(name) if name else labeltable.overview())
 
 
 def check(

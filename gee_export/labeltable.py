@@ -1,0 +1,86 @@
+"""The label products in words: one line each, or everything about one."""
+
+from __future__ import annotations
+
+from gee_export import labels
+from gee_export.product import Product
+from gee_export.scheme import SCHEMES
+
+_ROW = "{:<24} {:<21} {:>6}  {:<10} {}"
+
+
+def overview() -> str:
+    """Name, years of imagery, pixel, licence and title of every product, and how own labels are given."""
+    rows = [_ROW.format("name", "for imagery of", "pixel", "schemes", "title; licence")]
+    for product in _products():
+        rows.append(
+            _ROW.format(
+                product.name, product.years, f"{product.scale_m:g} m", " ".join(product.rule.schemes),
+                f"{product.title}; {product.licence}" + (" [not verified]" if product.caution else ""),
+            )
+        )  # fmt: skip
+    rows.append("none: images without labels. Own labels: an asset (projects/... or users/...), a raster (.tif), vectors")
+    rows.append("(.gpkg .geojson .shp .fgb .parquet). `isamap labels NAME` says everything about one; docs/labels.md.")
+    return "\n".join(rows)
+
+
+def described(name: str) -> str:
+    """Everything about one product; ValueError with the nearest names where there is none."""
+    labels.check(name)
+    product = labels.LABELS[name]
+    if product is None:
+        return "none: images without labels"
+    lines = [f"{product.name}: {product.title}", f"  for imagery of {product.years}, pixels of {product.scale_m:g} m"]
+    lines += [f"  {line}" for line in _assets(product)]
+    lines.append(f"  schemes: {', '.join(f'{n} ({_classes(n)})' for n in product.rule.schemes)}")
+    lines += [f"  {key}: {_words(value)}" for key, value in product.rule.to_json().items()]
+    lines += [f"  note: {note}" for note in product.notes]
+    if product.caution:
+        lines.append(f"  NOT VERIFIED: {product.caution}")
+    return "\n".join([*lines, f"  licence: {product.licence}", f"  cite: {product.citation}"])
+
+
+def markdown() -> str:
+    """The products as docs/labels.md shows them."""
+    head = "| name | asset | band | imagery of | pixel | impervious | licence |\n|---|---|---|---|---|---|---|"
+    return "\n".join([head, *map(_markdown_row, _products())])
+
+
+def _markdown_row(product: Product) -> str:
+    assets = "<br>".join(dict.fromkeys(f"`{_stem(product, e.asset)}`" for e in product.editions))
+    star = " *" if product.caution else ""
+    cells = (f"`{product.name}`{star}", assets, _bands(product), product.years, f"{product.scale_m:g} m")
+    return f"| {' | '.join(cells)} | {_impervious(product)} | {product.licence} |"
+
+
+def _impervious(product: Product) -> str:
+    rule = product.rule.to_json()
+    return str(rule.get("first_years") or _words(rule.get("impervious", "")))
+
+
+def _bands(product: Product) -> str:
+    bands = [edition.band or product.band or "the only one" for edition in product.editions]
+    return bands[0] if len(set(bands)) == 1 else f"{bands[0]} ... {bands[-1]}"
+
+
+def _stem(product: Product, asset: str) -> str:
+    """Editions whose id ends with their year share one line."""
+    many = len({edition.asset for edition in product.editions}) > 2
+    return f"{asset.rpartition('/')[0]}/YEAR" if many else asset
+
+
+def _assets(product: Product) -> list[str]:
+    stems = dict.fromkeys(_stem(product, edition.asset) for edition in product.editions)
+    return [f"{stem}, band {_bands(product)}" for stem in stems]
+
+
+def _classes(scheme: str) -> str:
+    return ", ".join(f"{number} {name}" for number, name in SCHEMES[scheme].classes.items())
+
+
+def _words(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _products() -> list[Product]:
+    return [product for product in labels.LABELS.values() if product is not None]
