@@ -22,17 +22,21 @@ def _any_of(names: Iterable[str]) -> str:
 
 
 def export(
-    region: Annotated[str | None, typer.Option("--region", help="A name of `isamap regions`.")] = None,
-    month: Annotated[str | None, typer.Option("--month", help="YYYY-MM; 2019-06 unless --period is given.")] = None,
+    region: Annotated[
+        list[str] | None, typer.Option("--region", help="Names of `isamap regions`; each is exported in every period.")
+    ] = None,
+    month: Annotated[
+        list[str] | None, typer.Option("--month", help="YYYY-MM, one or several; 2019-06 unless --period is given.")
+    ] = None,
     period: Annotated[
-        tuple[str, str] | None, typer.Option("--period", help="First and last day, YYYY-MM-DD, both included.")
+        list[str] | None, typer.Option("--period", help="First and last day, YYYY-MM-DD, both included; may repeat.")
     ] = None,
     bbox: Annotated[
         tuple[float, float, float, float] | None,
         typer.Option("--bbox", help="W S E N in degrees; inside --region it keeps the region's grid."),
     ] = None,
     geometry: Annotated[
-        str | None, typer.Option("--geometry", help="GeoJSON outline (EPSG:4326); pixels outside are missing.")
+        list[str] | None, typer.Option("--geometry", help="GeoJSON outline (EPSG:4326); pixels outside are missing.")
     ] = None,
     epsg: Annotated[
         int | None, typer.Option("--epsg", help="UTM zone of the grid, such as 32650; by default the place's own.")

@@ -52,6 +52,10 @@ class Settings:
         return (*self.optical.stored, *self.radar.bands)
 
 
+class NoScenes(ValueError):
+    """A sensor has not one scene of a region and period."""
+
+
 @dataclass(frozen=True)
 class Composite:
     """A lazy image and what it is made of.
@@ -73,7 +77,7 @@ class Composite:
 
 
 def build(region: Region, period: Period, settings: Settings, label: str = "none") -> Composite:
-    """The composite of a region and period; ValueError naming both where a sensor has no scene."""
+    """The composite of a region and period; NoScenes naming both where a sensor has no scene."""
     labels.check(label)
     box = region.bounds_wsen
     optical = sentinel2.sensed(box, period, settings.optical)
@@ -112,4 +116,4 @@ def _check_scenes(region: Region, period: Period, optical: Sensed, radar: Sensed
         hint = f"Sentinel-2 L2A begins {SENTINEL2_L2A_START}, choose a later month"
     elif not optical.used and period.end <= SENTINEL2_L2A_GLOBAL:
         hint = "of 2017 and 2018 Earth Engine holds Sentinel-2 L2A for parts of the world only, choose 2019 or later"
-    raise ValueError(f"region {region.name!r} cannot be composed for {period}: found {' and '.join(found)}; {hint}")
+    raise NoScenes(f"region {region.name!r} cannot be composed for {period}: found {' and '.join(found)}; {hint}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gee_export import regions
 from gee_export import split as splitting
 from gee_export.composite import Settings
+from gee_export.ground import Ground
 from gee_export.job import Job
 from gee_export.plan import Plan
 from gee_export.regions import BoundsWSEN, Month, Period, Region
@@ -25,11 +26,11 @@ PAPER_MONTH = "2019-06"  # of S002's dataset
 
 def export_patches(
     *,
-    region: str | Region | None = None,
-    month: str | None = None,
-    period: tuple[str, str] | None = None,
+    region: str | Region | Sequence[str | Region] | None = None,
+    month: str | Sequence[str] | None = None,
+    period: Sequence[str] | None = None,
     bbox: BoundsWSEN | None = None,
-    geometry: str | Path | None = None,
+    geometry: str | Path | Sequence[str | Path] | None = None,
     epsg: int | None = None,
     out: str | Path | None = None,
     label: str = "worldcover",
@@ -51,11 +52,12 @@ def export_patches(
 ) -> ExportReport:
     """A dataset of patches in `out` (a folder or gs:// prefix; data/NAME by default), and a report of what was done.
 
-    The same call goes on where an interrupted one stopped, and does nothing where it had finished. region: a name of
-    `isamap regions` or a Region; bbox (W S E N, degrees) and geometry (a GeoJSON file) take a part of it or stand
-    alone; epsg: another UTM zone than the place's own. month YYYY-MM (2019-06 by default) or period (two ISO days,
-    the last one included). project: a Google project; without one the local engine serves `catalog`, the simulated
-    world or a folder of images. session: an open connection to use instead.
+    The same call goes on where an interrupted one stopped, and does nothing where it had finished. region: names of
+    `isamap regions` or Regions; bbox (W S E N, degrees) and geometry (GeoJSON files) take a part of one or stand
+    alone; epsg: another UTM zone than the places' own. month: YYYY-MM, one or several (2019-06 by default); or
+    period: pairs of ISO days, the last one included. Every region is exported in every period, on the same patches.
+    project: a Google project; without one the local engine serves `catalog`, the simulated world or a folder of
+    images. session: an open connection to use instead.
 
     ValueError for what cannot be asked, Fault where a server or a disk fails.
     """
@@ -63,8 +65,8 @@ def export_patches(
         Optical(bands=tuple(bands or Optical.bands), clouds=clouds, reducer=reducer), Radar(speckle=speckle)
     )
     job = Job(
-        region=where(region, bbox=bbox, geometry=geometry, epsg=epsg),
-        period=when(month, period),
+        grounds=tuple(Ground.of(place) for place in places(region, bbox=bbox, geometry=geometry, epsg=epsg)),
+        periods=when(month, period),
         settings=settings,
         label=label,
         size=size,
@@ -77,10 +79,33 @@ def export_patches(
     if dry_run:
         return ExportReport.of(job, Plan.of(job), out=str(place))
     from gee_export import runner
+    from gee_export.supply import streaming
 
+    workers = _checked(workers)
     return runner.run(
-        job, place, lambda: session or _connect(project, catalog), workers=_checked(workers), progress=progress
+        job,
+        place,
+        lambda: session or _connect(project, catalog),
+        supply=lambda opened, _: streaming(opened, workers),
+        progress=progress,
     )
+
+
+def places(
+    region: str | Region | Sequence[str | Region] | None,
+    *,
+    bbox: BoundsWSEN | None = None,
+    geometry: str | Path | Sequence[str | Path] | None = None,
+    epsg: int | None = None,
+) -> tuple[Region, ...]:
+    """The regions that the options name; ValueError where a box or outline could belong to several of them."""
+    named, drawn = _several(region), _several(geometry)
+    if len(named) > 1 and (bbox is not None or drawn):
+        raise ValueError("--bbox and --geometry take a part of one region: give one --region, or none of them")
+    first = named[0] if named else None
+    if drawn:
+        return tuple(where(first, bbox=bbox, geometry=path, epsg=epsg) for path in drawn)
+    return tuple(where(one, bbox=bbox, epsg=epsg) for one in named or (None,))
 
 
 def where(
@@ -119,11 +144,24 @@ def _utm(epsg: int | None) -> int | None:
     return epsg
 
 
-def when(month: str | None, period: tuple[str, str] | None) -> Period:
-    """The period that the options name, the paper's month where they name none; ValueError where they name two."""
-    if month is not None and period is not None:
+def when(month: str | Sequence[str] | None, period: Sequence[str] | None) -> tuple[Period, ...]:
+    """The periods that the options name, the paper's month where they name none; ValueError where they name both."""
+    if month and period:
         raise ValueError("--month and --period both say when: give one of them")
-    return regions.begun(Period.between(*period) if period is not None else Month.parse(month or PAPER_MONTH).period)
+    if period:
+        if len(period) % 2:
+            raise ValueError(f"--period {' '.join(period)}: expected pairs of days, the first and the last of each")
+        found = [Period.between(*pair) for pair in zip(period[::2], period[1::2], strict=True)]
+    else:
+        found = [Month.parse(text).period for text in _several(month) or (PAPER_MONTH,)]
+    return tuple(regions.begun(one) for one in found)
+
+
+def _several(value: Any) -> tuple[Any, ...]:
+    """One or several values as a tuple; none of None."""
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str | Path | Region) else tuple(value)
 
 
 def _rule(seed: int, max_patches: int | None) -> splitting.Rule:

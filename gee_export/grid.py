@@ -34,6 +34,10 @@ class Window:
         """For indexing an array that starts at the grid's origin."""
         return slice(self.row, self.row_end), slice(self.col, self.col_end)
 
+    def times(self, ratio: int) -> Window:
+        """The same ground in pixels `ratio` times finer."""
+        return Window(self.row * ratio, self.col * ratio, self.height * ratio, self.width * ratio)
+
     def overlap(self, other: Window) -> Window | None:
         """The pixels that both hold, or None."""
         row, col = max(self.row, other.row), max(self.col, other.col)

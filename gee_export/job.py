@@ -1,36 +1,51 @@
-"""What an export was asked for: the region's pixels, the patches with their splits, the head of the manifest."""
+"""What an export was asked for: regions, periods, settings; its parts and layers, and the head of the manifest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-import shapely
-from odc.geo.geobox import GeoBox
-from shapely.geometry.base import BaseGeometry
-
 from gee_export import labels
-from gee_export import outline as outlines
 from gee_export import split as splitting
 from gee_export.composite import Settings
-from gee_export.grid import Window, crop, grid_of, lattice_window
+from gee_export.grid import Window
+from gee_export.ground import Ground
 from gee_export.index import patch_id
-from gee_export.manifest import DatasetManifest, Grid
-from gee_export.pixels import Channel
+from gee_export.layer import Layer, composite_layer
+from gee_export.manifest import DatasetManifest
 from gee_export.regions import Period, Region
 
-COUNTS = ("s2_count", "s1_count")  # clear observations per pixel, asked for beside the bands
+MOST_NAMED = 3  # regions or periods that a dataset's name spells out
+
+
+@dataclass(frozen=True)
+class Part:
+    """A region in a period: one composite on one lattice."""
+
+    number: int
+    ground: Ground
+    period: Period
+
+    @property
+    def region(self) -> Region:
+        return self.ground.region
+
+    @property
+    def name(self) -> str:
+        """Region and period as in patch ids."""
+        return f"{self.ground.name}_{self.period.label}"
+
+    def patch_id(self, window: Window) -> str:
+        return patch_id(self.ground.name, self.period.label, window.row, window.col)
 
 
 @dataclass(frozen=True)
 class Job:
     """An export as asked. server and catalog say where pixels come from; they go into the manifest."""
 
-    region: Region
-    period: Period
+    grounds: tuple[Ground, ...]
+    periods: tuple[Period, ...]
     settings: Settings = field(default_factory=Settings)
     label: str = "worldcover"
     size: int = 128
@@ -41,6 +56,8 @@ class Job:
     catalog: str = "world"
 
     def __post_init__(self) -> None:
+        _refuse_twice("region", [ground.name for ground in self.grounds], "name other ones, or export it by itself")
+        _refuse_twice("period", [period.label for period in self.periods], "patch ids name months, so give each once")
         labels.check(self.label)
         splitting.check(self.split)
         if not 8 <= self.size <= 4096:
@@ -48,103 +65,58 @@ class Job:
         if not 1 <= self.stride <= 65536:
             raise ValueError(f"--stride {self.stride}: expected 1 to 65536 pixels")
         if product := labels.LABELS[self.label]:
-            product.edition(self.period.start.year)
+            for period in self.periods:
+                product.edition(period.start.year)
 
     @property
     def name(self) -> str:
-        return f"{self.region.name}-{self.period}".replace("..", "_")
+        where = _joined([ground.name for ground in self.grounds])
+        return f"{where}-{_joined([str(period) for period in self.periods])}".replace("..", "_")
 
     @cached_property
-    def window(self) -> Window:
-        """The exported pixels on the region's lattice."""
-        return lattice_window(self.region)
+    def parts(self) -> tuple[Part, ...]:
+        """Every region in every period, region by region."""
+        pairs = [(ground, period) for ground in self.grounds for period in self.periods]
+        return tuple(Part(number, *pair) for number, pair in enumerate(pairs))
 
     @cached_property
-    def lattice(self) -> GeoBox:
-        """A grid whose upper left pixel is (0, 0) of the region's lattice; crop it with lattice windows."""
-        return crop(grid_of(self.region), Window(-self.window.row, -self.window.col, 1, 1))
-
-    @property
-    def channels(self) -> tuple[Channel, ...]:
-        """What every request asks for, in stored numbers (composite.Composite.packed)."""
-        bands = tuple(Channel(band.name) for band in self.settings.stored_bands)
-        label = (Channel("label", "uint8", 255),) if self.label != "none" else ()
-        return bands + label + tuple(Channel(name, "uint8", 0) for name in COUNTS)
-
-    @cached_property
-    def outline(self) -> BaseGeometry | None:
-        """The region's outline in metres of its zone, or None."""
-        return outlines.in_metres(self.region)
-
-    def inside(self, window: Window) -> np.ndarray | None:
-        """Which pixels of a lattice window have their centre inside the outline; None where all have."""
-        return None if self.outline is None else outlines.inside(self.outline, crop(self.lattice, window))
+    def layers(self) -> tuple[Layer, ...]:
+        """What every patch is made of."""
+        return (composite_layer([band.name for band in self.settings.stored_bands], self.label != "none"),)
 
     def head(self) -> DatasetManifest:
-        """The manifest without what only the server knows (scenes, kind of backscatter, whether simulated)."""
-        product = labels.LABELS[self.label]
-        period = {"label": self.period.label, "start": str(self.period.start), "end": str(self.period.end)}
+        """The manifest without what only the server knows (manifest.FROM_SERVER) and the plan (manifest.FROM_PLAN)."""
+        product, first = labels.LABELS[self.label], self.periods[0]
+        periods = ({"label": p.label, "start": str(p.start), "end": str(p.end)} for p in self.periods)
+        optical, radar = self.settings.optical, self.settings.radar
         return DatasetManifest(
             name=self.name,
             simulated=False,
             source={"server": self.server, "catalog": self.catalog},
-            image={
-                "product": {"sentinel2": self.settings.optical.sentinel2, "sentinel1": self.settings.radar.sentinel1}
-            },
+            image={"product": {"sentinel2": optical.sentinel2, "sentinel1": radar.sentinel1}},
             bands=self.settings.stored_bands,
-            label=product.info(self.period.start.year) if product else None,
-            periods=(period,),
+            label=product.info(first.start.year) if product else None,
+            periods=tuple(periods),
             settings=self.settings.to_json(),
             backscatter=None,
-            grids={self.region.name: Grid.of(grid_of(self.region), self.window.row, self.window.col)},
+            grids={ground.name: ground.grid for ground in self.grounds},
             size=self.size,
             stride=self.stride,
-            split=self.division.info | self._outline_words(),
+            split={"kind": self.split} | self.rule.to_json() | self._outlines(),
         )
 
-    @cached_property
-    def division(self) -> splitting.Division:
-        """The patches and their splits; ValueError where not one patch fits."""
-        windows = list(self._positions())
-        if not windows:
-            raise ValueError(self._no_patch())
-        return splitting.SPLITTERS[self.split](windows, self.stride, self.rule)
-
-    def patch_id(self, window: Window) -> str:
-        return patch_id(self.region.name, self.period.label, window.row, window.col)
-
-    def _positions(self) -> Iterator[Window]:
-        """Whole patches at multiples of the stride on the lattice, so that a part has the patches of the whole."""
-        area, size = self.window, self.size
-        first_row, first_col = -(-area.row // self.stride), -(-area.col // self.stride)
-        for row in range(first_row * self.stride, area.row_end - size + 1, self.stride):
-            for col in range(first_col * self.stride, area.col_end - size + 1, self.stride):
-                window = Window(row, col, size, size)
-                if self.outline is None or self._touches(window):
-                    yield window
-
-    def _touches(self, window: Window) -> bool:
-        left, bottom, right, top = crop(self.lattice, window).extent.boundingbox
-        box = shapely.box(left, bottom, right, top)
-        shapely.prepare(self.outline)
-        if not self.outline.intersects(box):
-            return False
-        return self.outline.covers(box) or bool(self.inside(window).any())
-
-    def _no_patch(self) -> str:
-        area = self.window
-        return (
-            f"region {self.region.name!r} has {area.width} x {area.height} pixels of 10 m here, and no patch of "
-            f"{self.size} x {self.size} at stride {self.stride} fits: widen the box or give a smaller --size"
-        )
-
-    def _outline_words(self) -> dict[str, Any]:
-        if self.region.outline is None:
-            return {}
-        return {"outline_wkb_sha256": _digest(self.region.outline)}
+    def _outlines(self) -> dict[str, Any]:
+        digests = {ground.name: ground.outline_digest for ground in self.grounds if ground.outline_digest}
+        return {"outline_wkb_sha256": digests} if digests else {}
 
 
-def _digest(outline: BaseGeometry) -> str:
-    from hashlib import sha256
+def _refuse_twice(what: str, names: list[str], remedy: str) -> None:
+    if not names:
+        raise ValueError(f"an export needs at least one {what}")
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{what} {name!r} is given {names.count(name)} times: {remedy}")
 
-    return sha256(shapely.to_wkb(outline)).hexdigest()[:16]
+
+def _joined(names: list[str]) -> str:
+    return "+".join(names) if len(names) <= MOST_NAMED else f"{names[0]}+{len(names) - 1}"

@@ -14,21 +14,24 @@ from gee_export.plan import Plan
 
 @dataclass(frozen=True)
 class ExportReport:
-    """An export's outcome. blocks are requests of the plan; fetched of them were fetched by this run.
+    """An export's outcome. parts are region x period; skipped says why some have nothing.
 
-    patches counts all and per split; positions are patch places on the grid, of which left_out touch two splits;
+    blocks are requests of the plan; fetched of them were fetched by this run, by sending what `sent` counts.
+    patches counts all and per split; positions are patch places on the grids, of which left_out touch two splits;
     request_bytes is as the server counts, pixel_bytes what the patches hold uncompressed. dry_run: nothing was done.
     """
 
     name: str
     out: str
     dry_run: bool
+    parts: int
+    skipped: Mapping[str, str]
     patches: Mapping[str, int]
     positions: int
     left_out: int
     blocks: int
     fetched: int
-    requests: int
+    sent: Mapping[str, int]
     request_bytes: int
     pixel_bytes: int
     seconds: float
@@ -45,31 +48,40 @@ class ExportReport:
         out: str,
         manifest: DatasetManifest | None = None,
         fetched: int = 0,
-        requests: int = 0,
+        sent: Mapping[str, int] | None = None,
         seconds: float = 0.0,
         note: str | None = None,
     ) -> ExportReport:
         """The report of a job; without a manifest, of a dry run."""
-        division = job.division
-        splits = [split for _, split in division.patches]
+        skipped = _skipped(manifest)
+        splits = [place.split for place in plan.patches if place.part.name not in skipped]
+        requests = [request for request in plan.requests if request.part.name not in skipped]
         pixel_bytes = 2 * len(job.settings.stored_bands) + (job.label != "none")
+        said = (note, *(info.get("note") for info in plan.info["regions"].values()), _emptiness(manifest))
         return cls(
             name=job.name,
             out=out,
             dry_run=manifest is None,
+            parts=len(job.parts),
+            skipped=skipped,
             patches={"patches": len(splits)} | {split: splits.count(split) for split in SPLITS},
-            positions=division.info["positions"],
-            left_out=division.info["left_out"],
-            blocks=len(plan.requests),
+            positions=plan.info["positions"],
+            left_out=plan.info["left_out"],
+            blocks=len(requests),
             fetched=fetched,
-            requests=requests,
-            request_bytes=plan.bytes_counted,
+            sent=dict(sent or {}),
+            request_bytes=sum(request.bytes for request in requests),
             pixel_bytes=len(splits) * job.size**2 * pixel_bytes,
             seconds=seconds,
             simulated=manifest.simulated if manifest else None,
             scenes=_scene_counts(manifest) if manifest else {},
-            notes=tuple(text for text in (note, division.info.get("note"), _emptiness(manifest)) if text),
+            notes=tuple(dict.fromkeys(text for text in said if text)),
         )
+
+    @property
+    def requests(self) -> int:
+        """Sent by this run, repeated ones too."""
+        return self.sent.get("requests", 0)
 
     def __str__(self) -> str:
         counts = ", ".join(f"{self.patches[split]} {split}" for split in SPLITS)
@@ -81,12 +93,20 @@ class ExportReport:
             f"{self.pixel_bytes / 1e6:,.0f} MB of pixels",
         ]
         if self.fetched or self.requests:
-            lines.append(f"  {self.fetched} blocks fetched with {self.requests} requests in {self.seconds:.0f} s")
+            sent = ", ".join(f"{count:,} {what}" for what, count in self.sent.items())
+            lines.append(f"  {self.fetched} blocks fetched with {sent} in {self.seconds:.0f} s")
         if self.scenes:
             lines.append("  scenes: " + ", ".join(f"{sensor} {count}" for sensor, count in self.scenes.items()))
         if self.simulated:
             lines.append("  simulated: these pixels come from the local engine's world, not from satellites")
+        lines += [f"  skipped {part}: {reason}" for part, reason in self.skipped.items()]
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+
+
+def _skipped(manifest: DatasetManifest | None) -> dict[str, str]:
+    """Why parts have nothing, by their names."""
+    rows = manifest.skipped.items() if manifest else ()
+    return {f"{region}_{period}": reason for region, periods in rows for period, reason in periods.items()}
 
 
 def _emptiness(manifest: DatasetManifest | None) -> str | None:

@@ -43,6 +43,9 @@ class Rule:
         if self.max_patches is not None and self.max_patches < 1:
             raise ValueError(f"--max-patches {self.max_patches}: expected at least 1")
 
+    def to_json(self) -> dict[str, Any]:
+        return {"ratios": list(self.ratios), "seed": self.seed, "max_patches": self.max_patches}
+
     @property
     def shares(self) -> np.ndarray:
         return np.array(self.ratios) / sum(self.ratios)
@@ -58,10 +61,10 @@ def blocks(windows: Sequence[Window], stride: int, rule: Rule) -> Division:
         return _limited(windows, stride, rule)
     found = _search(_Lattice.of(windows, stride), rule)
     if found is None:
-        return _all_train(windows, "blocks", rule)
+        return _all_train(windows)
     side, splits = found
     kept = [(window, SPLITS[split]) for window, split in zip(windows, splits, strict=True) if split >= 0]
-    return _division(windows, kept, _info("blocks", rule, windows, kept) | {"block_px": side * stride})
+    return _division(windows, kept, _info(windows, kept) | {"block_px": side * stride})
 
 
 def at_random(windows: Sequence[Window], stride: int, rule: Rule) -> Division:
@@ -78,7 +81,7 @@ def at_random(windows: Sequence[Window], stride: int, rule: Rule) -> Division:
         split_of[part] = split
     kept = [(window, SPLITS[split]) for window, split in zip(windows, split_of, strict=True)]
     note = "leaks: overlapping patches share pixels between train and test, so test figures are too good"
-    return _division(everywhere, kept, _info("random", rule, windows, kept) | {"note": note} | limits)
+    return _division(everywhere, kept, _info(windows, kept) | {"note": note} | limits)
 
 
 Divide = Callable[[Sequence[Window], int, Rule], Division]
@@ -196,10 +199,10 @@ def _limited(windows: Sequence[Window], stride: int, rule: Rule) -> Division:
     chosen = _choose(np.random.default_rng([rule.seed, side]).permutation(count), weight, rule)
     splits = np.where(inside, chosen[corners[0]], -1)
     if len(set(splits[splits >= 0].tolist())) < int((rule.shares > 0).sum()):
-        return _all_train(windows[: rule.max_patches], "blocks", rule)
+        return _all_train(windows[: rule.max_patches])
     kept = [(window, SPLITS[split]) for window, split in zip(windows, splits, strict=True) if split >= 0]
     untaken = {"left_out": 0, "not_taken": len(windows) - len(kept)}
-    return _division(windows, kept, _info("blocks", rule, windows, kept) | untaken | {"block_px": side * stride})
+    return _division(windows, kept, _info(windows, kept) | untaken | {"block_px": side * stride})
 
 
 def _side_for(lattice: _Lattice, rule: Rule) -> int:
@@ -224,22 +227,15 @@ def _choose(order: np.ndarray, weight: np.ndarray, rule: Rule) -> np.ndarray:
     return chosen
 
 
-def _all_train(windows: Sequence[Window], kind: str, rule: Rule) -> Division:
+def _all_train(windows: Sequence[Window]) -> Division:
     kept = [(window, SPLITS[0]) for window in windows]
     note = "too small for three splits without shared pixels: every patch is in train"
-    return _division(windows, kept, _info(kind, rule, windows, kept) | {"note": note})
+    return _division(windows, kept, _info(windows, kept) | {"note": note})
 
 
 def _division(windows: Sequence[Window], kept: list[tuple[Window, str]], info: dict[str, Any]) -> Division:
     return Division(tuple(kept), info, (min(w.row for w in windows), min(w.col for w in windows)))
 
 
-def _info(kind: str, rule: Rule, windows: Sequence[Window], kept: Sequence[tuple[Window, str]]) -> dict[str, Any]:
-    return {
-        "kind": kind,
-        "ratios": list(rule.ratios),
-        "seed": rule.seed,
-        "max_patches": rule.max_patches,
-        "positions": len(windows),
-        "left_out": len(windows) - len(kept),
-    }
+def _info(windows: Sequence[Window], kept: Sequence[tuple[Window, str]]) -> dict[str, Any]:
+    return {"positions": len(windows), "left_out": len(windows) - len(kept)}

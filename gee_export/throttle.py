@@ -60,21 +60,32 @@ class Throttle:
 def stream(jobs: Iterable[Job], work: Callable[[Job], Result], workers: int) -> Iterator[tuple[Job, Result]]:
     """Jobs with their results as they finish; at most workers + 2 wait or run, so memory is bounded.
 
-    The first failure is raised once the running jobs have ended; the others are not started.
+    The first failure is raised once the running jobs have ended and given their results; the others are not started.
     """
     queue = iter(jobs)
     pending: dict[Future, Job] = {}
+    failure: BaseException | None = None
     with ThreadPoolExecutor(workers, thread_name_prefix="fetch") as pool:
         try:
             while True:
-                for job in queue:
+                for job in queue if failure is None else ():
                     pending[pool.submit(work, job)] = job
                     if len(pending) >= workers + 2:
                         break
                 if not pending:
-                    return
+                    break
                 done, _ = wait(pending, return_when=FIRST_COMPLETED)
                 for future in done:
-                    yield pending.pop(future), future.result()
+                    job = pending.pop(future)
+                    if future.cancelled():
+                        continue
+                    if error := future.exception():
+                        failure = failure or error
+                        for waiting in pending:
+                            waiting.cancel()
+                    else:
+                        yield job, future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+    if failure is not None:
+        raise failure

@@ -33,7 +33,7 @@ def after(calls: int, original, act):
     return counted
 
 
-def half_a_block(store, number, block) -> None:
+def half_a_block(store, number, key, block) -> None:
     store.path(number).parent.mkdir(parents=True, exist_ok=True)
     store.path(number).with_name(f".{number}.part").write_bytes(b"isamap block")
     die()

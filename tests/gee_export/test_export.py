@@ -18,6 +18,7 @@ from gee_export.composite import Settings
 from gee_export.console import Fault
 from gee_export.dataset import Dataset
 from gee_export.export import export_patches
+from gee_export.ground import Ground
 from gee_export.job import Job
 from gee_export.ledger import Ledger
 from gee_export.plan import Plan
@@ -68,7 +69,7 @@ def interrupted(export, out, monkeypatch, after: int) -> None:
         return transport.compute_pixels(image, geobox)
 
     with monkeypatch.context() as patch:
-        patch.setattr("gee_export.runner.Fetcher", lambda gate, patience: pixels.Fetcher(gate, patience, dying))
+        patch.setattr("gee_export.supply.Fetcher", lambda gate, patience: pixels.Fetcher(gate, patience, dying))
         with pytest.raises(Fault, match="line is dead"):
             export(out, workers=1)
 
@@ -112,8 +113,8 @@ def test_observations_per_pixel_are_those_of_the_whole_area(whole, plot):
     """Over the pixels that the patches need, each counted once."""
     facts = Dataset.open(whole).manifest.scenes["plot"]["201906"]["sentinel2"]["observations_per_pixel"]
     clear = np.sum([score >= np.float32(0.6) for score in plot.clear_score.values()], axis=0)
-    job = Job(plots.REGION, regions.Month(2019, 6).period, size=32, stride=20)
-    count = np.concatenate([clear[window.slices].ravel() for window in Plan.of(job).requests])
+    job = Job((Ground.of(plots.REGION),), (regions.Month(2019, 6).period,), size=32, stride=20)
+    count = np.concatenate([clear[request.window.slices].ravel() for request in Plan.of(job).requests])
     assert facts == {"min": count.min(), "mean": pytest.approx(count.mean(), abs=1e-4), "max": count.max()}
 
 
@@ -278,7 +279,7 @@ def test_a_box_holds_the_same_patches_as_the_whole(whole, export, tmp_path):
 def test_a_random_split_says_that_it_leaks(export, tmp_path):
     report = export(tmp_path / "data", split="random", label="none")
     assert "leaks" in str(report)
-    assert "leaks" in Dataset.open(tmp_path / "data").manifest.split["note"]
+    assert "leaks" in Dataset.open(tmp_path / "data").manifest.split["regions"]["plot"]["note"]
 
 
 def test_a_limited_export_fetches_only_what_its_patches_need(export, tmp_path, whole):

@@ -1,0 +1,31 @@
+"""What the server gives of one part of an export: a lazy image a layer, and the facts that the manifest names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gee_export import composite
+from gee_export.composite import Settings
+from gee_export.regions import Period, Region
+
+if TYPE_CHECKING:
+    import ee
+
+
+@dataclass(frozen=True)
+class Opened:
+    """images: by layer name, with every channel of the layer in stored numbers; scenes: facts by sensor."""
+
+    images: Mapping[str, ee.Image]
+    scenes: Mapping[str, Mapping[str, Any]]
+    backscatter: str | None
+    simulated: bool
+
+
+def open_part(region: Region, period: Period, settings: Settings, label: str) -> Opened:
+    """The composite of a region and period, asked of the server's catalog; composite.NoScenes where it has none."""
+    found = composite.build(region, period, settings, label)
+    image = found.packed.addBands(found.counts)
+    return Opened({"image": image}, dict(found.info), found.backscatter, found.simulated)
