@@ -138,10 +138,14 @@ def check(
 def engine_serve(
     port: Annotated[int, typer.Option("--port", help="Of 127.0.0.1; 0 takes a free one.")] = 8085,
     catalog: _Catalog = "world",
+    faults: Annotated[
+        str | None, typer.Option("--faults", help="A JSON file of what is to go wrong (docs/engine.md), for tests.")
+    ] = None,
 ) -> None:
     """Run the local Earth Engine until it is interrupted (Ctrl-C), for other programs' `ee` clients."""
     from gee_export.engine import serve
+    from gee_export.engine.faults import Faults
 
     if not 0 <= port <= 65535:
         raise ValueError(f"--port {port}: expected 0 to 65535")
-    serve(port, catalog)
+    serve(port, catalog, faults=Faults.from_file(faults) if faults is not None else None)

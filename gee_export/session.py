@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
     from gee_export.engine import LocalEngine
     from gee_export.engine.catalog import Catalog
+    from gee_export.engine.faults import Faults
 
 LOCAL = "local"
 HIGH_VOLUME_URL = "https://earthengine-highvolume.googleapis.com"  # guides/processing_environments
 EMULATOR = "STORAGE_EMULATOR_HOST"
 
 _lock = threading.Lock()
-_engines: dict[tuple[object, Path], LocalEngine] = {}
+_engines: dict[tuple[object, Path, Faults | None], LocalEngine] = {}
 _current: Session | None = None
 
 
@@ -83,17 +84,21 @@ class Session:
 
 
 def connect(
-    project: str | None = None, *, catalog: str | Path | Catalog = "world", home: Path | None = None
+    project: str | None = None,
+    *,
+    catalog: str | Path | Catalog = "world",
+    home: Path | None = None,
+    faults: Faults | None = None,
 ) -> Session:
     """Initialises `ee` and says where it is connected to.
 
     No project (or "local"): an engine in this process over the catalog ("world", a folder of images, or a Catalog),
-    started once for each catalog and home. Any other project: Google's servers, high-volume address.
-    ValueError for a folder that is not there; Fault where Google refuses, with the remedy.
+    started once for each catalog, home and plan of faults (docs/engine.md). Any other project: Google's servers,
+    high-volume address. ValueError for a folder that is not there; Fault where Google refuses, with the remedy.
     """
     if project not in (None, "", LOCAL):
         return Session(str(project), "earth-engine", "earth-engine", HIGH_VOLUME_URL).activate()
-    engine, name = _engine(catalog, Path(home) if home else None)
+    engine, name = _engine(catalog, Path(home) if home else None, faults)
     return Session(LOCAL, "local-engine", name, engine.url, engine.home.root).activate()
 
 
@@ -129,18 +134,18 @@ def _forget_emulator(url: str) -> None:
         del os.environ[EMULATOR]
 
 
-def _engine(catalog: str | Path | Catalog, home: Path | None) -> tuple[LocalEngine, str]:
+def _engine(catalog: str | Path | Catalog, home: Path | None, faults: Faults | None) -> tuple[LocalEngine, str]:
     from gee_export.engine import LocalEngine
     from gee_export.engine.catalog.stack import open_catalog
     from gee_export.engine.home import default_home
 
     named = isinstance(catalog, str | Path)
     name = _name(catalog) if named else type(catalog).__name__
-    key = (name if named else id(catalog), (home or default_home()).expanduser().absolute())
+    key = (name if named else id(catalog), (home or default_home()).expanduser().absolute(), faults)
     with _lock:
         if key not in _engines:
             opened = open_catalog(name) if named else catalog
-            _engines[key] = LocalEngine(opened, key[1]).start()
+            _engines[key] = LocalEngine(opened, key[1], faults=faults).start()
             atexit.register(_engines[key].stop)
         return _engines[key], name
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -20,6 +21,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route as Path_
+from starlette.types import ASGIApp
 
 from gee_export.console import Fault
 from gee_export.engine.assets.store import AssetStore
@@ -27,10 +29,13 @@ from gee_export.engine.assets.tasks import TaskStore
 from gee_export.engine.catalog import Catalog
 from gee_export.engine.catalog.stack import CatalogStack, open_catalog
 from gee_export.engine.errors import EngineError
+from gee_export.engine.faults import Faults
 from gee_export.engine.home import Home, default_home, temporary_beside, write_whole
+from gee_export.engine.injector import Injector
 from gee_export.engine.limits import Limits
 from gee_export.engine.rest import discovery
 from gee_export.engine.rest.assetroutes import AssetRoutes
+from gee_export.engine.rest.faulty import REPORT, FaultyHttp, connections
 from gee_export.engine.rest.pixelroutes import ComputeApi
 from gee_export.engine.rest.taskroutes import TaskRoutes
 from gee_export.engine.storage.buckets import PREFIXES, StorageApi
@@ -52,14 +57,22 @@ class LocalEngine:
     """An Earth Engine and a Cloud Storage over a catalog and a home folder.
 
     `with LocalEngine(catalog, home) as engine:` serves at engine.url until the block ends; pixel work runs in as
-    many threads as there are processors, so that small requests are answered meanwhile.
+    many threads as there are processors, so that small requests are answered meanwhile. With `faults` (an empty plan
+    will do) every call is logged, in engine.injector, at GET /faults and in the home's engine/calls.jsonl.
     """
 
     def __init__(
-        self, catalog: Catalog, home: Path, *, limits: Limits | None = None, workers: int | None = None
+        self,
+        catalog: Catalog,
+        home: Path,
+        *,
+        limits: Limits | None = None,
+        workers: int | None = None,
+        faults: Faults | None = None,
     ) -> None:
         self.home = Home(Path(home))
         self.limits = limits or Limits()
+        self.injector = Injector(faults, self.home.engine) if faults is not None else None
         self._catalog = catalog
         self._workers = workers or os.cpu_count() or 1
         self._server: uvicorn.Server | None = None
@@ -81,10 +94,12 @@ class LocalEngine:
         _writable(self.home)
         listening = _listen(port)
         self._port = listening.getsockname()[1]
-        self._app = Application(self._catalog, self.home, self.limits, self._workers)
+        self._app = Application(self._catalog, self.home, self.limits, self._workers, self.injector)
         self._app.storage.expire()
+        app, protocol = _wrapped(self._app.starlette, self.injector)
         config = uvicorn.Config(
-            self._app.starlette,
+            app,
+            http=protocol,
             log_level="warning",
             access_log=False,
             lifespan="off",
@@ -127,13 +142,15 @@ class LocalEngine:
 class Application:
     """The routes of one engine, and the threads that answer them."""
 
-    def __init__(self, catalog: Catalog, home: Home, limits: Limits, workers: int) -> None:
+    def __init__(
+        self, catalog: Catalog, home: Home, limits: Limits, workers: int, injector: Injector | None = None
+    ) -> None:
         self._home = home
         self._limits = limits
         self._computing = 0  # requests under way; only the event loop's thread touches it
         self._pixel_threads = DaemonThreads(workers, "isamap-pixels")
         self._io_threads = DaemonThreads(IO_THREADS, "isamap-io")
-        self.storage = StorageApi(home)
+        self.storage = StorageApi(home, injector.visible if injector else None)
         assets = AssetStore(home)
         stack = CatalogStack([assets, catalog])
         compute = ComputeApi(stack, limits)
@@ -144,6 +161,7 @@ class Application:
             self.storage.store,
             evaluate_image=compute.evaluate_image,
             threads=self._pixel_threads,
+            injector=injector,
         )
         routes = [Path_("/$discovery/rest", _discovery, methods=["GET"])]
         for route in (*compute.routes, *tasks.routes, *AssetRoutes(assets, stack).routes):
@@ -230,10 +248,12 @@ class Application:
         return path
 
 
-def serve(port: int = 0, catalog: str = "world", home: Path | None = None) -> None:
+def serve(port: int = 0, catalog: str = "world", home: Path | None = None, *, faults: Faults | None = None) -> None:
     """Runs an engine until Ctrl-C, after printing its address and how clients connect to it."""
-    engine = LocalEngine(open_catalog(catalog), home or default_home()).start(port)
+    engine = LocalEngine(open_catalog(catalog), home or default_home(), faults=faults).start(port)
     print(f"local Earth Engine at {engine.url} (catalog {catalog}, files in {engine.home.root}); Ctrl-C ends it")
+    if faults is not None:
+        print(f"  faults on demand: {len(faults.rules)} rules; what was struck is told at {engine.url}{REPORT}")
     print(
         "  from google.auth.credentials import AnonymousCredentials\n"
         f"  ee.Initialize(credentials=AnonymousCredentials(), project='local', url='{engine.url}')\n"
@@ -246,6 +266,14 @@ def serve(port: int = 0, catalog: str = "world", home: Path | None = None) -> No
         print("stopped")
     finally:
         engine.stop()
+
+
+def _wrapped(app: ASGIApp, injector: Injector | None) -> tuple[ASGIApp, Any]:
+    """The application and uvicorn's protocol, faulty ones where faults are asked for."""
+    if injector is None:
+        return app, "auto"
+    protocol, opened = connections()
+    return FaultyHttp(app, injector, opened), protocol
 
 
 def _answered(route: Route, call: Call, params: dict[str, str]) -> Reply:

@@ -15,9 +15,11 @@ from gee_export.engine.assets import exports
 from gee_export.engine.assets.ingest import ingest
 from gee_export.engine.assets.manifest import parse
 from gee_export.engine.assets.store import AssetStore
-from gee_export.engine.assets.tasks import Progress, Submission, TaskStore
+from gee_export.engine.assets.tasks import Job, Progress, Submission, TaskStore
 from gee_export.engine.errors import EngineError
 from gee_export.engine.evaluation.values import Image
+from gee_export.engine.injector import Injector
+from gee_export.engine.rest.mishaps import Mishaps
 from gee_export.engine.storage.objects import ObjectStore
 from gee_export.engine.wire import Call, Params, Reply, Route
 
@@ -36,12 +38,14 @@ class TaskRoutes:
         *,
         evaluate_image: Callable[[Any], Image],
         threads: Executor,
+        injector: Injector | None = None,
     ) -> None:
         self._tasks = tasks
         self._assets = assets
         self._buckets = buckets
         self._evaluate_image = evaluate_image
         self._threads = threads
+        self._mishaps = Mishaps(injector, buckets) if injector else None
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -68,7 +72,7 @@ class TaskRoutes:
             image = self._evaluate_image(expression)
             return write(image, exports.export_grid(image, most), exports.Work(self._threads, progress))
 
-        return Reply.of(self._tasks.submit(_submission(body, params, "EXPORT_IMAGE"), job))
+        return Reply.of(self._submit(_submission(body, params, "EXPORT_IMAGE"), job))
 
     def _to_bucket(self, body: Mapping[str, Any]) -> Callable[..., list[str]]:
         options = exports.file_options(body["fileExportOptions"])
@@ -92,7 +96,10 @@ class TaskRoutes:
             return ingest(manifest, self._assets, self._buckets, overwrite=overwrite, progress=progress)
 
         described = {"description": f'Ingest image: "{manifest.name}"', **body}
-        return Reply.of(self._tasks.submit(_submission(described, params, "INGEST_IMAGE"), job))
+        return Reply.of(self._submit(_submission(described, params, "INGEST_IMAGE"), job))
+
+    def _submit(self, submission: Submission, job: Job) -> dict[str, Any]:
+        return self._tasks.submit(submission, self._mishaps.around(submission, job) if self._mishaps else job)
 
     def _import_external(self, call: Call, params: Params) -> Reply:
         raise EngineError(

@@ -6,13 +6,14 @@ Routes as the google-cloud-storage client sends them; reference https://cloud.go
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable, Iterable
 from email.parser import BytesParser
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from gee_export.engine.home import Home
 from gee_export.engine.storage.listing import Listing
-from gee_export.engine.storage.objects import CHUNK, ObjectStore, Preconditions, StorageError
+from gee_export.engine.storage.objects import CHUNK, ObjectStore, Preconditions, StorageError, StoredObject
 from gee_export.engine.storage.resources import bucket_resource, conditions, number, object_resource
 from gee_export.engine.storage.transfers import Transfers, discarded
 from gee_export.engine.wire import Call, Reply
@@ -25,12 +26,15 @@ PREFIXES = ("storage", "upload", "resumable", "download", "batch")  # first part
 MAX_COMPOSE = 32  # https://cloud.google.com/storage/docs/composite-objects
 MAX_BATCH = 100  # https://cloud.google.com/storage/docs/batch
 
+Visible = Callable[[str, Iterable[StoredObject]], Iterable[StoredObject]]
+
 
 class StorageApi:
-    """Answers calls whose path begins with one of PREFIXES."""
+    """Answers calls whose path begins with one of PREFIXES; `visible` may leave objects of a bucket out of lists."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, visible: Visible | None = None) -> None:
         self.store = ObjectStore(home)
+        self._visible = visible or (lambda bucket, objects: objects)
         self._transfers = Transfers(home, self.store)
 
     def expire(self) -> None:
@@ -108,7 +112,7 @@ class StorageApi:
     def _list(self, call: Call, bucket: str) -> Reply:
         self.store.bucket(bucket)
         listing = Listing.from_query(call.query)
-        page = listing.page(self.store.walk(bucket, listing.prefix))
+        page = listing.page(self._visible(bucket, self.store.walk(bucket, listing.prefix)))
         document: dict[str, Any] = {"kind": "storage#objects"}
         if page.objects:
             document["items"] = [object_resource(call, stored) for stored in page.objects]
