@@ -9,6 +9,8 @@ import typer
 
 from gee_export.clouds import CLOUDS
 from gee_export.console import Fault
+from gee_export.fusion import FUSIONS
+from gee_export.scheme import SCHEMES
 from gee_export.sentinel2 import REDUCERS
 from gee_export.speckle import SPECKLE
 
@@ -44,7 +46,12 @@ def export(
     out: Annotated[
         str | None, typer.Option("--out", help="Folder or gs://BUCKET/PREFIX; data/REGION-MONTH by default.")
     ] = None,
-    label: Annotated[str, typer.Option("--label", help="A product of `isamap labels`, or none.")] = "worldcover",
+    label: Annotated[
+        list[str], typer.Option("--label", help="Products of `isamap labels`, assets or files, or none.")
+    ] = ["worldcover"],  # noqa: B006 typer copies it
+    fusion: Annotated[str, typer.Option("--fusion", help=f"Of several labels: {_any_of(FUSIONS)}.")] = "single",
+    scheme: Annotated[str, typer.Option("--scheme", help=f"Of the classes: {_any_of(SCHEMES)}.")] = "isa",
+    share: Annotated[bool, typer.Option("--share", help="Also store impervious percents.")] = False,
     speckle: Annotated[str, typer.Option("--speckle", help=f"{_any_of(SPECKLE)}.")] = "lee",
     clouds: Annotated[str, typer.Option("--clouds", help=f"{_any_of(CLOUDS)}.")] = "cloud_score_plus",
     reducer: Annotated[
@@ -83,6 +90,9 @@ def export(
         epsg=epsg,
         out=out,
         label=label,
+        fusion=fusion,
+        scheme=scheme,
+        share=share,
         bands=bands,
         speckle=speckle,
         clouds=clouds,

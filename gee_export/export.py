@@ -17,6 +17,7 @@ from gee_export.regions import BoundsWSEN, Month, Period, Region
 from gee_export.report import ExportReport
 from gee_export.sentinel1 import Radar
 from gee_export.sentinel2 import Optical
+from gee_export.truth import Truth
 
 if TYPE_CHECKING:
     from gee_export.session import Session
@@ -33,7 +34,10 @@ def export_patches(
     geometry: str | Path | Sequence[str | Path] | None = None,
     epsg: int | None = None,
     out: str | Path | None = None,
-    label: str = "worldcover",
+    label: str | Sequence[str] = Truth.sources,
+    fusion: str = Truth.fusion,
+    scheme: str = Truth.scheme,
+    share: bool = Truth.share,
     bands: Sequence[str] | None = None,
     speckle: str = Radar.speckle,
     clouds: str = Optical.clouds,
@@ -56,6 +60,7 @@ def export_patches(
     `isamap regions` or Regions; bbox (W S E N, degrees) and geometry (GeoJSON files) take a part of one or stand
     alone; epsg: another UTM zone than the places' own. month: YYYY-MM, one or several (2019-06 by default); or
     period: pairs of ISO days, the last one included. Every region is exported in every period, on the same patches.
+    label: one or several sources (source.py), fused as `fusion` says, or none; scheme and share: see truth.Truth.
     project: a Google project; without one the local engine serves `catalog`, the simulated world or a folder of
     images. session: an open connection to use instead.
 
@@ -68,7 +73,7 @@ def export_patches(
         grounds=tuple(Ground.of(place) for place in places(region, bbox=bbox, geometry=geometry, epsg=epsg)),
         periods=when(month, period),
         settings=settings,
-        label=label,
+        truth=Truth(_sources(label), fusion, scheme, share),
         size=size,
         stride=stride,
         split=split,
@@ -155,6 +160,12 @@ def when(month: str | Sequence[str] | None, period: Sequence[str] | None) -> tup
     else:
         found = [Month.parse(text).period for text in _several(month) or (PAPER_MONTH,)]
     return tuple(regions.begun(one) for one in found)
+
+
+def _sources(label: str | Sequence[str]) -> tuple[str, ...]:
+    """The label sources; none for `none`, which stands alone."""
+    sources = _several(label)
+    return () if sources == ("none",) else sources
 
 
 def _several(value: Any) -> tuple[Any, ...]:

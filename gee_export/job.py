@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from gee_export import labels
 from gee_export import split as splitting
 from gee_export.composite import Settings
 from gee_export.grid import Window
@@ -15,6 +14,7 @@ from gee_export.index import patch_id
 from gee_export.layer import Layer, composite_layer
 from gee_export.manifest import DatasetManifest
 from gee_export.regions import Period, Region
+from gee_export.truth import Truth
 
 MOST_NAMED = 3  # regions or periods that a dataset's name spells out
 
@@ -47,7 +47,7 @@ class Job:
     grounds: tuple[Ground, ...]
     periods: tuple[Period, ...]
     settings: Settings = field(default_factory=Settings)
-    label: str = "worldcover"
+    truth: Truth = field(default_factory=Truth)
     size: int = 128
     stride: int = 80
     split: str = "blocks"
@@ -58,15 +58,13 @@ class Job:
     def __post_init__(self) -> None:
         _refuse_twice("region", [ground.name for ground in self.grounds], "name other ones, or export it by itself")
         _refuse_twice("period", [period.label for period in self.periods], "patch ids name months, so give each once")
-        labels.check(self.label)
         splitting.check(self.split)
         if not 8 <= self.size <= 4096:
             raise ValueError(f"--size {self.size}: expected 8 to 4096 pixels")
         if not 1 <= self.stride <= 65536:
             raise ValueError(f"--stride {self.stride}: expected 1 to 65536 pixels")
-        if product := labels.LABELS[self.label]:
-            for period in self.periods:
-                product.edition(period.start.year)
+        for period in self.periods:
+            self.truth.check_period(period)
 
     @property
     def name(self) -> str:
@@ -82,11 +80,10 @@ class Job:
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """What every patch is made of."""
-        return (composite_layer([band.name for band in self.settings.stored_bands], self.label != "none"),)
+        return (composite_layer([band.name for band in self.settings.stored_bands], self.truth),)
 
     def head(self) -> DatasetManifest:
         """The manifest without what only the server knows (manifest.FROM_SERVER) and the plan (manifest.FROM_PLAN)."""
-        product, first = labels.LABELS[self.label], self.periods[0]
         periods = ({"label": p.label, "start": str(p.start), "end": str(p.end)} for p in self.periods)
         optical, radar = self.settings.optical, self.settings.radar
         return DatasetManifest(
@@ -95,7 +92,7 @@ class Job:
             source={"server": self.server, "catalog": self.catalog},
             image={"product": {"sentinel2": optical.sentinel2, "sentinel1": radar.sentinel1}},
             bands=self.settings.stored_bands,
-            label=product.info(first.start.year) if product else None,
+            label=None,
             periods=tuple(periods),
             settings=self.settings.to_json(),
             backscatter=None,
@@ -103,6 +100,8 @@ class Job:
             size=self.size,
             stride=self.stride,
             split={"kind": self.split} | self.rule.to_json() | self._outlines(),
+            asked={"label": self.truth.named()},
+            layers={name: stored for layer in self.layers for name, stored in layer.stored.items()},
         )
 
     def _outlines(self) -> dict[str, Any]:

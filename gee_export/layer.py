@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 from odc.geo.geobox import GeoBox
 
 from gee_export import blocks
+from gee_export import pixels as requests
 from gee_export.blocks import Observed
-from gee_export.manifest import NODATA, UNKNOWN
+from gee_export.manifest import NODATA, UNKNOWN, Band, StoredLayer
 from gee_export.opened import Opened
-from gee_export.pixels import Channel
+from gee_export.pixels import SIDE_LIMIT_PX, Channel, largest_side
+from gee_export.truth import OpenTruth, Truth
 
+SHARES = StoredLayer((Band("share", "percent", 1.0, nodata=UNKNOWN),), "uint8")
 COUNTS = {"s2_count": "sentinel2", "s1_count": "sentinel1"}  # clear observations per pixel, beside the bands
 
 # From the server's structured array on a grid to what is stored of it: arrays (bands, rows, columns) by name, and the
@@ -24,20 +28,37 @@ Settle = Callable[[np.ndarray, GeoBox, np.ndarray | None, Opened], tuple[Mapping
 
 @dataclass(frozen=True)
 class Layer:
-    """name: of its image in a part's Opened; channels: its bands; ratio: its pixels along a lattice pixel's side."""
+    """A layer's requests and what is stored of them.
+
+    name: of its image in a part's Opened; channels: what is asked of the server, none where every pixel lies on this
+    machine; ratio: its pixels along a lattice pixel's side; stored_bytes: of one of its pixels in patches; stored: the
+    further layers (manifest.LAYERS) that it fills.
+    """
 
     name: str
     channels: tuple[Channel, ...]
     settle: Settle
+    stored_bytes: int
     ratio: int = 1
+    stored: Mapping[str, StoredLayer] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.channels, self.ratio))
+
+    @property
+    def largest_side_px(self) -> int:
+        """Of a request that the server accepts and whose stored pixels take no more memory than that."""
+        asked = largest_side(self.channels) if self.channels else SIDE_LIMIT_PX
+        return min(asked, math.isqrt(requests.REQUEST_LIMIT_BYTES // self.stored_bytes))
 
 
-def composite_layer(bands: Sequence[str], label: bool) -> Layer:
+def composite_layer(bands: Sequence[str], truth: Truth) -> Layer:
     """Sentinel's bands, the label, and the observation counts: all in one request, so never misaligned."""
     channels = [Channel(name) for name in bands]
-    channels += [Channel("label", "uint8", UNKNOWN)] if label else []
     channels += [Channel(name, "uint8", 0) for name in COUNTS]
-    return Layer("image", tuple(channels), partial(_settle, tuple(bands)))
+    size = 2 * len(bands) + bool(truth.sources) + truth.share
+    stored = {"shares": SHARES} if truth.share else {}
+    return Layer("image", (*channels, *truth.channels), partial(_settle, tuple(bands)), size, stored=stored)
 
 
 def quantised(pixels: np.ndarray, bands: Sequence[str], inside: np.ndarray | None) -> np.ndarray:
@@ -53,13 +74,24 @@ def quantised(pixels: np.ndarray, bands: Sequence[str], inside: np.ndarray | Non
     return image
 
 
+def fused(
+    pixels: np.ndarray, geobox: GeoBox, inside: np.ndarray | None, truth: OpenTruth
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Label and share, uint8 (1, rows, columns), unknown outside; None where they are not asked for."""
+    if not truth.opened:
+        return None, None
+    found = truth.fuse({channel.name: pixels[channel.name] for channel in truth.channels}, geobox)
+    return tuple(None if one is None else _within(one, inside)[None] for one in found)
+
+
+def _within(values: np.ndarray, inside: np.ndarray | None) -> np.ndarray:
+    return values if inside is None else np.where(inside, values, np.uint8(UNKNOWN))
+
+
 def _settle(
     bands: Sequence[str], pixels: np.ndarray, geobox: GeoBox, inside: np.ndarray | None, opened: Opened
 ) -> tuple[dict[str, np.ndarray], Observed]:
-    arrays = {"image": quantised(pixels, bands, inside)}
-    if "label" in (pixels.dtype.names or ()):
-        label = pixels["label"].copy()
-        if inside is not None:
-            label[~inside] = UNKNOWN
-        arrays["label"] = label[None]
+    label, share = fused(pixels, geobox, inside, opened.truth)
+    found = {"image": quantised(pixels, bands, inside), "label": label, "shares": share}
+    arrays = {name: array for name, array in found.items() if array is not None}
     return arrays, {name: blocks.observed(pixels[name], inside) for name in COUNTS}

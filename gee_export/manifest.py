@@ -13,13 +13,14 @@ from odc.geo.geobox import GeoBox
 from gee_export.console import Fault
 
 VERSION = 1
-FROM_SERVER = ("simulated", "backscatter", "scenes", "skipped")  # fields of a manifest that only the server knows
+# Fields of a manifest that only the server knows
+FROM_SERVER = ("simulated", "backscatter", "label", "scenes", "skipped")
 FROM_PLAN = ("split.positions", "split.left_out", "split.regions")  # found by the plan, not asked for
 NODATA = -32768
 UNKNOWN = 255
 LAYERS = ("shares", "frames", "fine", "fine_labels")  # formats.md section 1; each a folder of the dataset
 # Left out where empty: datasets without them keep the bytes, and so the fingerprints, of isamap 0.1
-LATER_FIELDS = ("skipped", "layers")
+LATER_FIELDS = ("asked", "skipped", "layers")
 REFLECTANCE_SCALE = 1e-4
 DECIBEL_SCALE = 0.01
 
@@ -112,6 +113,7 @@ class DatasetManifest:
     periods: label, start and end (exclusive) of each. settings: the composite's (composite.Settings). grids: one per
     region. split: as asked (kind, ratios, seed) and, by region, positions, block_px and what was left out. scenes: ids
     and counts per region and period. skipped: by region and period, why there is nothing of them.
+    asked: options that no other field holds, such as the label sources.
     layers: what the patches hold beside image and label, by a name of LAYERS.
     """
 
@@ -131,6 +133,7 @@ class DatasetManifest:
     scenes: Mapping[str, Any] = field(default_factory=dict)
     statistics: Mapping[str, BandStatistics] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    asked: Mapping[str, Any] = field(default_factory=dict)
     skipped: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     layers: Mapping[str, StoredLayer] = field(default_factory=dict)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gee_export import composite
 from gee_export.composite import Settings
 from gee_export.regions import Period, Region
+from gee_export.truth import OpenTruth, Truth, open_truth
 
 if TYPE_CHECKING:
     import ee
@@ -19,13 +20,16 @@ class Opened:
     """images: by layer name, with every channel of the layer in stored numbers; scenes: facts by sensor."""
 
     images: Mapping[str, ee.Image]
+    truth: OpenTruth
     scenes: Mapping[str, Mapping[str, Any]]
     backscatter: str | None
     simulated: bool
 
 
-def open_part(region: Region, period: Period, settings: Settings, label: str) -> Opened:
-    """The composite of a region and period, asked of the server's catalog; composite.NoScenes where it has none."""
-    found = composite.build(region, period, settings, label)
+def open_part(region: Region, period: Period, settings: Settings, truth: Truth) -> Opened:
+    """Composite and labels of a region and period, asked of the server; composite.NoScenes where it has none."""
+    found = composite.build(region, period, settings)
+    labels = open_truth(truth, region, period)
     image = found.packed.addBands(found.counts)
-    return Opened({"image": image}, dict(found.info), found.backscatter, found.simulated)
+    image = image if labels.image is None else image.addBands(labels.image)
+    return Opened({"image": image}, labels, dict(found.info), found.backscatter, found.simulated)

@@ -14,7 +14,7 @@ from gee_export.grid import Window, tiles
 from gee_export.ground import Ground
 from gee_export.job import Job, Part
 from gee_export.layer import Layer
-from gee_export.pixels import largest_side, plan, request_bytes
+from gee_export.pixels import SIDE_LIMIT_PX, request_bytes
 from gee_export.split import Division
 
 # The local engine computes in this machine's memory: on four blocks of Wuhan, requests of 48 MiB, two at a time, took
@@ -171,12 +171,19 @@ def _cells(job: Job, layer: Layer, division: Division, windows: Sequence[Window]
     if division.info.get("not_taken"):
         # Scattered blocks are fetched one by one: a larger cell would hold mostly ground that nobody asked for.
         side = division.info["block_px"] * layer.ratio
-        found = list(tiles(height, width, math.ceil(side / math.ceil(side / largest_side(layer.channels)))))
+        found = list(tiles(height, width, math.ceil(side / math.ceil(side / layer.largest_side_px))))
     else:
-        side = LOCAL_SIDE_PX if job.server == "local-engine" else None
-        found = plan((height, width), layer.channels, side=side)
+        most = min(layer.largest_side_px, LOCAL_SIDE_PX if job.server == "local-engine" else SIDE_LIMIT_PX)
+        rows, cols = _parts(height, most), _parts(width, most)
+        found = [Window(row, col, tall, wide) for row, tall in rows for col, wide in cols]
     moved = tuple(Window(w.row + row, w.col + col, w.height, w.width) for w in found)
     return _Cells(moved, sum(window.row == row for window in moved))
+
+
+def _parts(length: int, most: int) -> list[tuple[int, int]]:
+    """Start and length of the fewest nearly equal parts of at most `most`."""
+    size = math.ceil(length / math.ceil(length / most))
+    return [(start, min(size, length - start)) for start in range(0, length, size)]
 
 
 def _span(start: int, end: int, side: int, count: int) -> tuple[int, int]:

@@ -56,7 +56,7 @@ class ExportReport:
         skipped = _skipped(manifest)
         splits = [place.split for place in plan.patches if place.part.name not in skipped]
         requests = [request for request in plan.requests if request.part.name not in skipped]
-        pixel_bytes = 2 * len(job.settings.stored_bands) + (job.label != "none")
+        patch_bytes = sum(layer.stored_bytes * (job.size * layer.ratio) ** 2 for layer in job.layers)
         said = (note, *(info.get("note") for info in plan.info["regions"].values()), _emptiness(manifest))
         return cls(
             name=job.name,
@@ -71,7 +71,7 @@ class ExportReport:
             fetched=fetched,
             sent=dict(sent or {}),
             request_bytes=sum(request.bytes for request in requests),
-            pixel_bytes=len(splits) * job.size**2 * pixel_bytes,
+            pixel_bytes=len(splits) * patch_bytes,
             seconds=seconds,
             simulated=manifest.simulated if manifest else None,
             scenes=_scene_counts(manifest) if manifest else {},

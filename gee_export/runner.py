@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import astuple, replace
@@ -86,7 +86,7 @@ def _open(job: Job) -> tuple[dict[int, Opened], dict[int, str]]:
     skipped: dict[int, str] = {}
     for part in job.parts:
         try:
-            opened[part.number] = open_part(part.region, part.period, job.settings, job.label)
+            opened[part.number] = open_part(part.region, part.period, job.settings, job.truth)
         except NoScenes as error:
             skipped[part.number] = str(error)
     if not opened:
@@ -112,11 +112,20 @@ def _head(job: Job, plan: Plan, opened: Mapping[int, Opened], skipped: Mapping[i
     return replace(
         asked,
         split=dict(asked.split) | plan.info,
+        label=_label({part.name: opened[part.number].truth.info for part in job.parts if part.number in opened}),
         scenes=scenes,
         skipped=reasons,
         backscatter=kinds[0] if kinds else None,
         simulated=any(one.simulated for one in opened.values()),
     )
+
+
+def _label(infos: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Any] | None:
+    """The first part's labels; those of parts that differ (another year's edition) under `parts`."""
+    first, *others = infos.values()
+    if first is None or all(info == first for info in others):
+        return None if first is None else dict(first)
+    return dict(first) | {"parts": {name: info for name, info in infos.items() if info != first}}
 
 
 class _Export:
@@ -142,7 +151,7 @@ class _Export:
         cutters = REMOTE_CUTTERS if is_remote(self.storage.url) else CUTTERS
         with bar, ThreadPoolExecutor(cutters, thread_name_prefix="cut") as pool:
             groups = [self._submit(pool, ready, left, list(left))]
-            with closing(supply([self._cell(number) for number in self.missing])) as fetched:
+            with closing(self._arriving(supply)) as fetched:
                 for cell, pixels in fetched:
                     self._keep(self.plan.requests[cell.number], pixels)
                     ready.add(cell.number)
@@ -168,6 +177,15 @@ class _Export:
     def ordered(self) -> list[Entry]:
         """The entries of the plan's patches."""
         return [self.entries[self.plan.patches[number].id] for number in self.wanted]
+
+    def _arriving(self, supply: Supply) -> Generator[tuple[Cell, np.ndarray], None, None]:
+        """Cells with their pixels; those that ask nothing of the server first."""
+        cells = [self._cell(number) for number in self.missing]
+        for cell in cells:
+            if not cell.channels:
+                yield cell, np.empty(tuple(cell.geobox.shape), np.dtype([]))
+        with closing(supply([cell for cell in cells if cell.channels])) as fetched:
+            yield from fetched
 
     def _cell(self, number: int) -> Cell:
         request = self.plan.requests[number]
@@ -211,15 +229,16 @@ class _Export:
         for layer, blocks in self._blocks(place.needs).items():
             window = place.window.times(layer.ratio)
             arrays |= cut(window, [self.store.open(block) for block in blocks])
-        label = arrays.get("label")
+        image, label = arrays.pop("image"), arrays.pop("label", None)
         sample = Sample(
             region=place.part.ground.name,
             period=place.part.period.label,
             row=place.window.row,
             col=place.window.col,
             split=place.split,
-            image_BHW=arrays["image"],
+            image_BHW=image,
             label_HW=None if label is None else label[0],
+            layers=arrays,
         )
         entry, files = dataset.encode(sample, self.head)
         for name, data in files:

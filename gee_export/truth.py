@@ -16,8 +16,9 @@ from gee_export.fusion import FUSIONS
 from gee_export.manifest import UNKNOWN
 from gee_export.pixels import Channel
 from gee_export.regions import Period, Region
+from gee_export.rules import BuiltArea
 from gee_export.scheme import Scheme, scheme_of
-from gee_export.source import Source
+from gee_export.source import PERCENT, Source, codes_of
 
 if TYPE_CHECKING:
     import ee
@@ -49,6 +50,10 @@ class Truth:
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"sources": list(self.sources)}
 
+    def named(self) -> dict[str, Any]:
+        """`to_json` without the folders of this machine, for manifests."""
+        return self.to_json() | {"sources": [Source.parse(text).name for text in self.sources]}
+
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Truth:
         """From `to_json`; ValueError for fields that this version does not know."""
@@ -56,6 +61,15 @@ class Truth:
             return cls(**{**document, "sources": tuple(document["sources"])})
         except (KeyError, TypeError) as error:
             raise ValueError(f"labels {dict(document)} are not what this version writes: {error}") from error
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The server's bands that OpenTruth will ask for, in order; asks no server."""
+        names: list[str] = []
+        for number, source in enumerate(map(Source.parse, self.sources)):
+            if source.kind in ("product", "asset"):
+                names += [f"label_{number}"] + [f"share_{number}"] * (self.share and _holds_shares(source))
+        return tuple(Channel(name, "uint8", UNKNOWN) for name in names)
 
     def check_period(self, period: Period) -> None:
         """ValueError where a product has no edition for the period's year; asks no server."""
@@ -87,7 +101,7 @@ class OpenTruth:
     @property
     def channels(self) -> tuple[Channel, ...]:
         """The server's bands, in order: label_0, share_0, label_1 ... of the sources that lie there."""
-        return tuple(Channel(name, "uint8", UNKNOWN) for name, _ in self._bands())
+        return self.truth.channels
 
     @property
     def image(self) -> ee.Image | None:
@@ -168,6 +182,12 @@ def _info(truth: Truth, scheme: Scheme, infos: Sequence[Mapping[str, Any]]) -> d
         "sources": list(infos),
         **shared,
     }
+
+
+def _holds_shares(source: Source) -> bool:
+    if source.kind == "asset":
+        return codes_of(source)[1] == PERCENT
+    return isinstance(labels.LABELS[source.place].rule, BuiltArea)
 
 
 def _check_source(source: Source, scheme: str, count: int) -> None:

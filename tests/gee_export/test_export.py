@@ -321,7 +321,7 @@ def test_a_month_without_scenes_leaves_no_dataset(export, tmp_path):
         ({"size": 400}, "no patch of 400 x 400"),
         ({"size": 3}, "8 to 4096"),
         ({"stride": 0}, "--stride 0"),
-        ({"label": "gaia"}, "expected one of none, worldcover"),
+        ({"label": "gaia"}, "no edition for 2019"),
         ({"split": "blcks"}, "blocks, random"),
         ({"workers": 100}, "1 to 40"),
         ({"max_patches": 0}, "at least 1"),

@@ -16,11 +16,14 @@ from gee_export.export import export_patches, where
 from gee_export.grid import Window
 from gee_export.ground import Ground
 from gee_export.job import Job, Part
+from gee_export.labelasset import OnServer
 from gee_export.layer import composite_layer, quantised
 from gee_export.ledger import Ledger
+from gee_export.opened import Opened
 from gee_export.plan import Plan
 from gee_export.regions import Region
 from gee_export.split import Rule
+from gee_export.truth import OpenTruth, Truth
 from tests.gee_export import plot as plots
 
 JUNE = regions.Month(2019, 6).period
@@ -104,7 +107,7 @@ def test_a_zone_that_is_not_utm_is_refused(epsg):
 
 def structured(height, width, **values):
     pixels_HW = np.zeros(
-        (height, width), [("B2", "f4"), ("VV", "f4"), ("label", "u1"), ("s2_count", "u1"), ("s1_count", "u1")]
+        (height, width), [("B2", "f4"), ("VV", "f4"), ("label_0", "u1"), ("s2_count", "u1"), ("s1_count", "u1")]
     )
     for name, value in values.items():
         pixels_HW[name] = value
@@ -127,8 +130,9 @@ def test_numbers_are_rounded_half_to_even_and_missing_is_no_data():
 
 def test_outside_the_outline_nothing_is_counted():
     inside = np.array([[True, False]])
-    layer = composite_layer(["B2"], label=True)
-    arrays, observed = layer.settle(structured(1, 2, B2=7, label=1, s2_count=5), None, inside, None)
+    layer = composite_layer(["B2"], Truth())
+    opened = Opened({}, OpenTruth(Truth(), (OnServer({}, "lazy", None),), {}), {}, None, False)
+    arrays, observed = layer.settle(structured(1, 2, B2=7, label_0=1, s2_count=5), None, inside, opened)
     assert arrays["image"][0, 0].tolist() == [7, -32768] and arrays["label"].tolist() == [[[1, 255]]]
     assert observed["s2_count"] == {"pixels": 1, "min": 5, "max": 5, "total": 5}
 
