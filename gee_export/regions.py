@@ -24,7 +24,10 @@ MAX_ZONE_OFFSET_DEG = 9.0  # transverse Mercator stays within a few metres per k
 DENSE_DEG = 0.01  # a line that is straight in degrees is not straight in metres: points this close follow it
 SENTINEL2_L2A_START = date(2017, 3, 28)  # COPERNICUS/S2_SR_HARMONIZED, catalog page
 SENTINEL2_L2A_GLOBAL = date(2019, 1, 1)  # same page: not global in 2017 and 2018
+SENTINEL2_L1C_START = date(2015, 6, 27)  # COPERNICUS/S2_HARMONIZED, catalog page
 SENTINEL1_START = date(2014, 10, 3)  # COPERNICUS/S1_GRD, catalog page
+# first month of each season (meteorological, three months; the letters are those of the months)
+SEASONS = {"winter": 12, "DJF": 12, "spring": 3, "MAM": 3, "summer": 6, "JJA": 6, "autumn": 9, "fall": 9, "SON": 9}
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,31 @@ class Period:
     def between(cls, first: str, last: str) -> Period:
         """From two ISO dates, the last day included (`--period 2019-05-01 2019-08-30`)."""
         return cls(_iso(first), date.fromordinal(_iso(last).toordinal() + 1))
+
+    @classmethod
+    def parse(cls, text: str) -> Period:
+        """From a month, year, season or pair of days: 2019-06, 2019, 2019-summer, 2019-JJA, 2019-05-01..2019-08-30.
+
+        Seasons are the northern meteorological ones. A winter has the year of its January: 2019-DJF is December 2018
+        to February 2019, as climate services count (CPC, seasonal names of the Oceanic Nino Index). ValueError for
+        anything else.
+        """
+        first, pair, last = text.partition("..")
+        if pair:
+            return cls.between(first, last)
+        year, _, part = text.partition("-")
+        season = next((month for name, month in SEASONS.items() if name.lower() == part.lower()), None)
+        if not year.isdecimal() or len(year) != 4 or (season is None and part and not part.isdecimal()):
+            raise ValueError(
+                f"period {text!r}: expected a month (2019-06), a year (2019), a season (2019-summer or 2019-JJA) "
+                "or two days (2019-05-01..2019-08-30)"
+            )
+        if not part:
+            return cls(_first_day(int(year), 1), _first_day(int(year), 13))
+        if season is None:
+            return Month.parse(text).period
+        start = season - 12 if season == 12 else season
+        return cls(_first_day(int(year), start), _first_day(int(year), start + 3))
 
     @property
     def months(self) -> int:
@@ -109,8 +137,7 @@ class Month:
     @property
     def period(self) -> Period:
         """The month's days."""
-        following = date(self.year + self.month // 12, self.month % 12 + 1, 1)
-        return Period(date(self.year, self.month, 1), following)
+        return Period(_first_day(self.year, self.month), _first_day(self.year, self.month + 1))
 
     def __str__(self) -> str:
         return f"{self.year:04d}-{self.month:02d}"
@@ -311,6 +338,13 @@ def _outline(path: Path) -> BaseGeometry:
     if outline.is_empty:
         raise ValueError(f"geometry file {path} holds no polygon; give one polygon in longitude/latitude (EPSG:4326)")
     return outline
+
+
+def _first_day(year: int, month: int) -> date:
+    """Of the month counted from that year's January (0 is the December before it, 13 the January after it)."""
+    if not 1 < year < 9999:
+        raise ValueError(f"year {year}: Sentinel-1 begins {SENTINEL1_START}")
+    return date(year + (month - 1) // 12, (month - 1) % 12 + 1, 1)
 
 
 def _iso(text: str) -> date:

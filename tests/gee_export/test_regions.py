@@ -133,3 +133,34 @@ def test_an_outline_along_the_edge_of_its_region_is_inside():
     assert inner.bounds_m[0] > left and inner.outline is not None
     with pytest.raises(ValueError, match=r"outline of .* reaches outside region 'wuhan'"):
         whole.outlined(outline.buffer(0.1))
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last", "label"),
+    [
+        ("2019-06", "2019-06-01", "2019-06-30", "201906"),
+        ("2019", "2019-01-01", "2019-12-31", "201901p12"),
+        ("2019-summer", "2019-06-01", "2019-08-31", "201906p03"),
+        ("2019-jja", "2019-06-01", "2019-08-31", "201906p03"),
+        ("2020-DJF", "2019-12-01", "2020-02-29", "201912p03"),
+        ("2019-spring", "2019-03-01", "2019-05-31", "201903p03"),
+        ("2019-SON", "2019-09-01", "2019-11-30", "201909p03"),
+        ("2019-05-01..2019-08-30", "2019-05-01", "2019-08-30", "201905p04"),
+    ],
+)
+def test_periods_are_months_years_seasons_or_days(text, first, last, label):
+    """formats.md section 1 (labels); a winter has the year of its January, so it crosses the new year."""
+    period = Period.parse(text)
+    assert period == Period.between(first, last) and period.label == label
+
+
+@given(st.dates(date(2015, 1, 1), date(2024, 12, 1)), st.integers(0, 800))
+def test_a_period_reads_what_it_prints(first, days):
+    period = Period(first, date.fromordinal(first.toordinal() + 1 + days))
+    assert Period.parse(str(period)) == period
+
+
+@pytest.mark.parametrize("text", ["", "19", "2019-monsoon", "2019-06-01", "june", "2019-06-01..", "+2019", "0001"])
+def test_what_is_no_period_is_refused(text):
+    with pytest.raises(ValueError, match="expected|begins"):
+        Period.parse(text)
