@@ -98,7 +98,7 @@ def build(region: Region, period: Period, settings: Settings, label: str = "none
             "sentinel1": tuple(scene.index for scene in radar.used),
         },
         info={"sentinel2": optical.info, "sentinel1": radar.info},
-        backscatter=sentinel1.backscatter(radar.used),
+        backscatter=sentinel1.backscatter(radar.used, settings.radar),
         simulated=optical.simulated or radar.simulated,
     )
 

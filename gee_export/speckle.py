@@ -7,7 +7,8 @@ of the grid that is asked for, so a composite must be computed at its own 10 m, 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,8 +16,34 @@ if TYPE_CHECKING:
 
 LOOKS = 5  # equivalent number of looks of IW GRD that the equations assume
 NOISE_VARIANCE = 1 / LOOKS  # of fully developed speckle with mean 1: eta squared
+# Lee et al. 2009 (doi:10.1109/TGRS.2008.2002881), table for 4 looks and sigma 0.9: range, and eta inside it
+SIGMA_LOOKS, SIGMA_RANGE, SIGMA_ETA = 4, (0.378, 2.094), 0.3991
+TARGET_PIXELS = 7  # of 3 x 3 above the scene's 98th percentile: a target, which is kept
+BRIGHT = "bright_"  # an image's property of this name and the band's: that percentile
+_TINY = 1e-20  # below every variance of power: keeps 0 / 0 out of windows without spread
 
-Speckle = Callable[["ee.Image", int], "ee.Image"]
+Filter = Callable[["ee.Image", int], "ee.Image"]
+
+
+@dataclass(frozen=True)
+class Speckle:
+    """A filter and the windows that it can have. needs_bright: images carry the percentile of `brightness`."""
+
+    apply: Filter
+    least_px: int = 3
+    most_px: int = 31
+    needs_bright: bool = False
+
+    def check(self, name: str, kernel_px: int) -> None:
+        """ValueError for a window that this filter cannot have."""
+        if kernel_px < 3 or kernel_px % 2 == 0 or not math.isfinite(kernel_px):
+            raise ValueError(f"speckle window of {kernel_px} pixels: expected an odd number from 3, usually 7")
+        if self.least_px == self.most_px != kernel_px:
+            raise ValueError(f"speckle window of {kernel_px} pixels: {name} is made for {self.most_px} and no other")
+        if not self.least_px <= kernel_px <= self.most_px:
+            raise ValueError(
+                f"speckle window of {kernel_px} pixels: expected {self.least_px} to {self.most_px} for {name}"
+            )
 
 
 def none(power: ee.Image, kernel_px: int) -> ee.Image:
@@ -26,19 +53,54 @@ def none(power: ee.Image, kernel_px: int) -> ee.Image:
 
 def boxcar(power: ee.Image, kernel_px: int) -> ee.Image:
     """The mean of the window's valid pixels (equation 2)."""
-    return _moments(power, kernel_px)[0]
+    import ee
+
+    return power.reduceNeighborhood(ee.Reducer.mean(), _square(kernel_px)).rename(power.bandNames())
 
 
 def lee(power: ee.Image, kernel_px: int) -> ee.Image:
-    """Lee's local linear estimate m + b (x - m), b = max(0, vx / v), vx = (v - m2 eta2) / (1 + eta2) (equation 3).
+    """Lee's local linear estimate m + b (x - m), b = max(0, vx / v), vx = (v - m2 eta2) / (1 + eta2) (equation 3)."""
+    return _linear(power, *_moments(power, _square(kernel_px)), NOISE_VARIANCE)
 
-    Written as b = max(0, (1 - eta2 m2 / v) / (1 + eta2)): the same number with fewer operations. Where v is 0,
-    x equals m, so what Earth Engine makes of the division does not matter.
+
+def lee_sigma(power: ee.Image, kernel_px: int) -> ee.Image:
+    """Lee's improved sigma filter (equation 6; Lee et al. 2009), sigma 0.9, 4 looks, targets in 3 x 3.
+
+    The linear estimate from the window's pixels that lie within the sigma range of the pixel's own 3 x 3 estimate; that
+    estimate itself where none does. Targets (at least 7 of 3 x 3 above the scene's 98th percentile) stay as they are.
+    `power` carries that percentile (`brightness`) as bright_BAND. Unlike gee_s1_ard, bright neighbours are summed, the
+    range has two ends, and it is the range of the pixel that is filtered, not of each neighbour.
     """
-    mean, variance = _moments(power, kernel_px)
-    weight = mean.multiply(mean).divide(variance)
-    weight = weight.multiply(-NOISE_VARIANCE / (1 + NOISE_VARIANCE)).add(1 / (1 + NOISE_VARIANCE)).max(0)
-    return power.subtract(mean).multiply(weight).add(mean)
+    import ee
+
+    prior = _linear(power, *_moments(power, _square(3)), 1 / SIGMA_LOOKS)
+    low, high = (prior.multiply(share) for share in SIGMA_RANGE)
+    within = [each.updateMask(each.gte(low).And(each.lte(high))) for each in _neighbours(power, kernel_px)]
+    found = _split(ee.ImageCollection(within).reduce(_mean_and_variance()), power)
+    estimate = prior.blend(_linear(power, *found, SIGMA_ETA**2))
+    bright = power.gt(_percentiles(power))
+    crowd = bright.reduceNeighborhood(ee.Reducer.sum(), ee.Kernel.square(1, "pixels", False)).rename(power.bandNames())
+    return estimate.where(bright.And(crowd.gte(TARGET_PIXELS)), power)
+
+
+def refined_lee(power: ee.Image, kernel_px: int) -> ee.Image:
+    """Lee's filter in the half of the 7 x 7 window that lies on the pixel's side of an edge (equation 5; Lee 1981).
+
+    Nine 3 x 3 windows two pixels apart give the strongest of four gradients; the half whose outer 3 x 3 mean is nearer
+    to the middle one's is taken, the first where two are equal. The noise is the mean of the five smallest of the nine
+    variance / mean2. A 3 x 3 window without a valid pixel counts as the middle one. Lemoine's script compares the two
+    sides with their signs, which takes the wrong half of every second edge; this compares their sizes, as Lee does.
+    """
+    import ee
+
+    mean, variance = _moments(power, _square(3), skip_masked=False)
+    means = {at: mean.blend(_shifted(mean, at)) if any(at) else mean for at in _NINE}
+    rough = variance.divide(mean.multiply(mean).max(_TINY))
+    roughs = [rough.blend(_shifted(rough, at)) if any(at) else rough for at in _NINE]
+    median = ee.ImageCollection(roughs).median()
+    capped = ee.ImageCollection([each.min(median) for each in roughs]).sum()  # the five smallest and four medians
+    noise = capped.subtract(median.multiply(4)).divide(5)
+    return _linear(power, *_half_moments(power, means), noise)
 
 
 def gamma_map(power: ee.Image, kernel_px: int) -> ee.Image:
@@ -47,34 +109,139 @@ def gamma_map(power: ee.Image, kernel_px: int) -> ee.Image:
     The window mean where the window is no rougher than speckle, the pixel itself where it is far rougher. Between
     the two alpha and the root are positive; elsewhere they are kept from masking what `where` then replaces.
     """
-    mean, variance = _moments(power, kernel_px)
-    roughness2 = variance.divide(mean.multiply(mean))
-    speckle2 = 1 / LOOKS
-    excess = roughness2.subtract(speckle2)
-    alpha = excess.multiply(0).add(1 + speckle2).divide(excess)
-    prior = mean.multiply(alpha.subtract(LOOKS + 1))
-    root = prior.multiply(prior).add(alpha.multiply(mean).multiply(power).multiply(4 * LOOKS)).max(0).sqrt()
-    estimate = prior.add(root).divide(alpha.multiply(2))
-    return estimate.where(roughness2.lte(speckle2), mean).where(roughness2.gte(2 * speckle2), power)
+    return _gamma(power, kernel_px, lambda mean, alpha: mean.multiply(alpha.subtract(LOOKS + 1)))
 
 
-SPECKLE: dict[str, Speckle] = {"none": none, "boxcar": boxcar, "lee": lee, "gamma_map": gamma_map}
+def gamma_map_gee_s1_ard(power: ee.Image, kernel_px: int) -> ee.Image:
+    """Gamma MAP as gee_s1_ard writes it, for comparison: m (m alpha - L - 1) under the root, whose units differ."""
+    return _gamma(power, kernel_px, lambda mean, alpha: mean.multiply(alpha.multiply(mean).subtract(LOOKS + 1)))
+
+
+def _gamma(power: ee.Image, kernel_px: int, under_root: Callable[[ee.Image, ee.Image], ee.Image]) -> ee.Image:
+    mean, variance = _moments(power, _square(kernel_px))
+    roughness2 = variance.divide(mean.multiply(mean).max(_TINY))
+    excess = roughness2.subtract(NOISE_VARIANCE)
+    alpha = excess.multiply(0).add(1 + NOISE_VARIANCE).divide(excess)
+    inner = under_root(mean, alpha)
+    root = inner.multiply(inner).add(alpha.multiply(mean).multiply(power).multiply(4 * LOOKS)).max(0).sqrt()
+    estimate = mean.multiply(alpha.subtract(LOOKS + 1)).add(root).divide(alpha.multiply(2))
+    estimate = mean.blend(estimate)  # excess 0 has no alpha, and is no rougher than speckle
+    return estimate.where(roughness2.lte(NOISE_VARIANCE), mean).where(roughness2.gte(2 * NOISE_VARIANCE), power)
+
+
+def brightness(image: ee.Image, geometry: ee.Geometry, scale_m: float) -> ee.Dictionary:
+    """The 98th percentile of each band over the geometry's pixels of that size, by band name."""
+    import ee
+
+    return image.reduceRegion(ee.Reducer.percentile([98]), geometry, scale_m, maxPixels=int(1e9))
+
+
+def _linear(power: ee.Image, mean: ee.Image, variance: ee.Image, noise: float | ee.Image) -> ee.Image:
+    """m + b (x - m) with b = max(0, (v - m2 noise) / ((1 + noise) v)); m where the window has no spread."""
+    import ee
+
+    noise = ee.Image(noise)
+    signal = variance.subtract(mean.multiply(mean).multiply(noise)).max(0)
+    weight = signal.divide(variance.max(_TINY).multiply(noise.add(1)))
+    return power.subtract(mean).multiply(weight).add(mean)
+
+
+def _moments(power: ee.Image, kernel: ee.Kernel, *, skip_masked: bool = True) -> tuple[ee.Image, ee.Image]:
+    """Mean and (population) variance of each pixel's window, over its valid pixels, in one pass."""
+    return _split(power.reduceNeighborhood(_mean_and_variance(), kernel, "kernel", skip_masked), power)
+
+
+def _mean_and_variance() -> ee.Reducer:
+    import ee
+
+    return ee.Reducer.mean().combine(ee.Reducer.variance(), sharedInputs=True)
+
+
+def _split(both: ee.Image, power: ee.Image) -> tuple[ee.Image, ee.Image]:
+    names = power.bandNames()
+    return both.select([".*_mean"]).rename(names), both.select([".*_variance"]).rename(names)
+
+
+def _square(kernel_px: int) -> ee.Kernel:
+    import ee
+
+    return ee.Kernel.square(kernel_px // 2, "pixels")
+
+
+def _percentiles(power: ee.Image) -> ee.Image:
+    import ee
+
+    return ee.Image.constant(power.bandNames().map(lambda name: power.getNumber(ee.String(BRIGHT).cat(name))))
+
+
+_NINE = tuple((row, col) for row in (-2, 0, 2) for col in (-2, 0, 2))
+_SIDES = ((-1, 0), (-1, 1), (0, 1), (1, 1))  # north, north-east, east, south-east, each against its opposite
+
+
+def _half_moments(power: ee.Image, means: dict[tuple[int, int], ee.Image]) -> tuple[ee.Image, ee.Image]:
+    """Mean and variance of the half window on the pixel's side of the strongest gradient."""
+    import ee
+
+    ends = [((2 * row, 2 * col), (-2 * row, -2 * col)) for row, col in _SIDES]
+    gradients = [means[one].subtract(means[other]).abs() for one, other in ends]
+    strongest = ee.ImageCollection(gradients).max()
+    chosen: tuple[ee.Image, ee.Image] | None = None
+    for side, (one, other), gradient in reversed(list(zip(_SIDES, ends, gradients, strict=True))):
+        near = means[one].subtract(means[0, 0]).abs().lte(means[other].subtract(means[0, 0]).abs())
+        ours, theirs = (_moments(power, _half(row, col)) for row, col in (side, (-side[0], -side[1])))
+        halves = [b.where(near, a) for a, b in zip(ours, theirs, strict=True)]
+        wins = gradient.gte(strongest)
+        chosen = (
+            tuple(halves)
+            if chosen is None
+            else tuple(old.where(wins, new) for old, new in zip(chosen, halves, strict=True))
+        )
+    return chosen
+
+
+def _half(row: int, col: int) -> ee.Kernel:
+    """The 28 of 7 x 7 pixels on one side of the line through the middle, the line included."""
+    return _fixed([[int(r * row + c * col >= 0) for c in range(-3, 4)] for r in range(-3, 4)])
+
+
+def _neighbours(power: ee.Image, kernel_px: int) -> Iterator[ee.Image]:
+    """The window's pixels, one image each, masked where the neighbour is."""
+    reach = kernel_px // 2
+    for row in range(-reach, reach + 1):
+        for col in range(-reach, reach + 1):
+            yield _shifted(power, (row, col)) if (row, col) != (0, 0) else power
+
+
+def _shifted(image: ee.Image, at: tuple[int, int]) -> ee.Image:
+    """The image's pixel so many rows below and columns to the right, also beside masked pixels."""
+    import ee
+
+    reach = max(map(abs, at))
+    cells = [[int((r, c) == at) for c in range(-reach, reach + 1)] for r in range(-reach, reach + 1)]
+    one = image.reduceNeighborhood(ee.Reducer.mean(), _fixed(cells), "kernel", False)
+    return one.rename(image.bandNames())
+
+
+def _fixed(cells: list[list[int]]) -> ee.Kernel:
+    import ee
+
+    middle = len(cells) // 2
+    return ee.Kernel.fixed(len(cells), len(cells), cells, middle, middle, False)
+
+
+SPECKLE: dict[str, Speckle] = {
+    "none": Speckle(none),
+    "boxcar": Speckle(boxcar),
+    "lee": Speckle(lee),
+    "lee_sigma": Speckle(lee_sigma, most_px=15, needs_bright=True),
+    "refined_lee": Speckle(refined_lee, 7, 7),
+    "gamma_map": Speckle(gamma_map),
+    "gamma_map_gee_s1_ard": Speckle(gamma_map_gee_s1_ard),
+}
 
 
 def check(name: str, kernel_px: int) -> None:
-    """ValueError for unknown filters and for windows without a middle pixel."""
+    """ValueError for unknown filters and for windows that they cannot have."""
     if name not in SPECKLE:
         raise ValueError(f"speckle filter {name!r}: expected one of {', '.join(SPECKLE)}")
-    if kernel_px < 3 or kernel_px % 2 == 0 or not math.isfinite(kernel_px):
-        raise ValueError(f"speckle window of {kernel_px} pixels: expected an odd number from 3, usually 7")
-
-
-def _moments(power: ee.Image, kernel_px: int) -> tuple[ee.Image, ee.Image]:
-    """Mean and (population) variance of each pixel's window, over its valid pixels."""
-    import ee
-
-    kernel = ee.Kernel.square(kernel_px // 2, "pixels")
-    names = power.bandNames()
-    mean = power.reduceNeighborhood(ee.Reducer.mean(), kernel).rename(names)
-    variance = power.reduceNeighborhood(ee.Reducer.variance(), kernel).rename(names)
-    return mean, variance
+    SPECKLE[name].check(name, kernel_px)
