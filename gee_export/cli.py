@@ -10,6 +10,7 @@ import typer
 from gee_export.clouds import CLOUDS
 from gee_export.console import Fault
 from gee_export.fusion import FUSIONS
+from gee_export.modes import MODES
 from gee_export.scheme import SCHEMES
 from gee_export.sentinel2 import REDUCERS
 from gee_export.speckle import SPECKLE
@@ -20,7 +21,7 @@ _Catalog = Annotated[str, typer.Option("--catalog", help="The local engine's ima
 
 def _any_of(names: Iterable[str]) -> str:
     *first, last = names
-    return f"{', '.join(first)} or {last}"
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def export(
@@ -71,6 +72,12 @@ def export(
     ] = None,
     project: _Project = None,
     catalog: _Catalog = "world",
+    mode: Annotated[
+        str, typer.Option("--mode", help=f"How pixels are asked for: {_any_of(MODES)}; the dataset is the same.")
+    ] = "stream",
+    bucket: Annotated[
+        str | None, typer.Option("--bucket", help="For the files of --mode batch; by default that of --out gs://.")
+    ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", help="Requests at a time: 20 by default, on the local engine cores + 1.")
     ] = None,
@@ -104,7 +111,9 @@ def export(
         max_patches=max_patches,
         project=project,
         catalog=catalog,
+        mode=mode,
         workers=workers,
+        bucket=bucket,
         dry_run=dry_run,
     )
     print(report)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gee_export import regions
+from gee_export import modes, regions
 from gee_export import split as splitting
 from gee_export.composite import Settings
 from gee_export.ground import Ground
@@ -49,7 +49,9 @@ def export_patches(
     max_patches: int | None = None,
     project: str | None = None,
     catalog: str | Path = "world",
+    mode: str = "stream",
     workers: int | None = None,
+    bucket: str | None = None,
     dry_run: bool = False,
     progress: bool = True,
     session: Session | None = None,
@@ -61,11 +63,14 @@ def export_patches(
     alone; epsg: another UTM zone than the places' own. month: YYYY-MM, one or several (2019-06 by default); or
     period: pairs of ISO days, the last one included. Every region is exported in every period, on the same patches.
     label: one or several sources (source.py), fused as `fusion` says, or none; scheme and share: see truth.Truth.
+    mode: a way of modes.MODES to get pixels; workers: requests at a time; bucket: for the files of mode batch.
     project: a Google project; without one the local engine serves `catalog`, the simulated world or a folder of
     images. session: an open connection to use instead.
 
     ValueError for what cannot be asked, Fault where a server or a disk fails.
     """
+    modes.check(mode)
+    means = modes.Means(workers, bucket)
     settings = Settings(
         Optical(bands=tuple(bands or Optical.bands), clouds=clouds, reducer=reducer), Radar(speckle=speckle)
     )
@@ -84,14 +89,12 @@ def export_patches(
     if dry_run:
         return ExportReport.of(job, Plan.of(job), out=str(place))
     from gee_export import runner
-    from gee_export.supply import streaming
 
-    workers = _checked(workers)
     return runner.run(
         job,
         place,
         lambda: session or _connect(project, catalog),
-        supply=lambda opened, _: streaming(opened, workers),
+        supply=lambda opened, ledger: modes.MODES[mode](opened, ledger, means),
         progress=progress,
     )
 
@@ -192,9 +195,3 @@ def _connect(project: str | None, catalog: str | Path) -> Session:
     from gee_export.session import connect
 
     return connect(project, catalog=catalog)
-
-
-def _checked(workers: int | None) -> int | None:
-    if workers is not None and not 1 <= workers <= 40:
-        raise ValueError(f"--workers {workers}: expected 1 to 40, the requests that a project may have under way")
-    return workers
