@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gee_export.console import Fault
 
@@ -25,7 +25,41 @@ class Answer(Enum):
 
 
 TOO_MUCH = ("user memory limit exceeded", "computation timed out", "computed value is too large")
+TOO_MANY = ("too many requests", "too many concurrent", "quota exceeded")
 QUOTA_REASONS = ("rateLimitExceeded", "userRateLimitExceeded")
+
+# Words of a refusal for good -> what the user can do about it; the first that fits is given.
+REMEDIES = {
+    "user memory limit exceeded": "use --mode batch, which has more memory, or a shorter --period",
+    "computation timed out": "use --mode batch, which has more time, or a shorter --period",
+    "did not match any bands": "no image of the region and period has that band: choose another --period",
+    "total request size": "the plan of requests is wrong, please report it",
+    "pixel grid dimensions": "the plan of requests is wrong, please report it",
+    "request payload size": "the graph is over 10 MB: give fewer scenes, or a simpler outline",
+    "not found": "check the asset's name and that it is shared with you",
+    "permission": "ask for the right to use the project or asset, see `isamap check --project NAME`",
+    "not registered": "register the project, see `isamap check --project NAME`",
+    "authentication": "run `earthengine authenticate` once, then the same command again",
+}
+
+
+class Refused(Exception):
+    """The server's answer where it is no pixels: HTTP status, its words, its reasons, the wait it asks for."""
+
+    def __init__(self, status: int, message: str, reasons: tuple[str, ...] = (), retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.status, self.message, self.reasons, self.retry_after_s = status, message, reasons, retry_after_s
+
+    def __str__(self) -> str:
+        return f"{self.message} (HTTP {self.status})"
+
+    @classmethod
+    def of(cls, status: int, body: bytes, retry_after: str = "") -> Refused:
+        """From a reply; a body that is not Google's JSON is quoted as it is."""
+        error = _error(body)
+        message = str(error.get("message") or body[:200].decode("utf-8", "replace").strip() or "no reason given")
+        seconds = float(retry_after) if retry_after.isdecimal() else 0.0
+        return cls(status, message, _reasons(error), seconds)
 
 
 @dataclass(frozen=True)
@@ -38,38 +72,46 @@ class Patience:
     sleep: Callable[[float], None] = time.sleep
     uniform: Callable[[float, float], float] = random.uniform
 
+    def seconds(self, attempt: int) -> float:
+        """How long to wait after the attempt of this number (from 0)."""
+        return self.uniform(0.0, min(self.cap_s, self.base_s * 2 ** min(attempt, 30)))
+
     def wait(self, attempt: int) -> None:
         """Waits after the attempt of this number (from 0)."""
-        self.sleep(self.uniform(0.0, min(self.cap_s, self.base_s * 2**attempt)))
+        self.sleep(self.seconds(attempt))
 
 
 def classify(error: BaseException) -> Answer:
-    """How to meet an error of the `ee` client or of the connection."""
+    """How to meet an answer of the server, an error of the `ee` client, or one of the connection."""
     if isinstance(error, (TimeoutError, ConnectionError)):
         return Answer.AGAIN
+    refused = refusal(error)
     text = str(error).lower()
     if any(words in text for words in TOO_MUCH):
         return Answer.SMALLER
-    status, reasons = http_status(error)
-    if status == 429 or (status == 403 and any(reason in QUOTA_REASONS for reason in reasons)):
+    if refused is None:  # an EEException that carries nothing but its text
+        return Answer.SLOWER if any(words in text for words in TOO_MANY) else Answer.NEVER
+    if refused.status == 429 or (refused.status == 403 and any(r in QUOTA_REASONS for r in refused.reasons)):
         return Answer.SLOWER
-    if status is not None and status >= 500:
-        return Answer.AGAIN
-    if status is None and ("too many requests" in text or "too many concurrent" in text or "quota exceeded" in text):
-        return Answer.SLOWER
-    return Answer.NEVER
+    return Answer.AGAIN if refused.status >= 500 or refused.status == 408 else Answer.NEVER
 
 
-def http_status(error: BaseException) -> tuple[int | None, tuple[str, ...]]:
-    """HTTP status and reasons behind an EEException, which itself carries only the text (its __context__ has them)."""
+def refusal(error: BaseException) -> Refused | None:
+    """The server's answer behind an error; an EEException has it in its __context__ and itself only the text."""
+    if isinstance(error, Refused):
+        return error
     source = error.__context__ or error.__cause__
     response = getattr(source, "resp", None)
-    if response is None:
-        return None, ()
-    return int(response.status), _reasons(getattr(source, "content", b""))
+    return None if response is None else Refused.of(int(response.status), getattr(source, "content", b""))
 
 
-def persist(action: Callable[[], T], patience: Patience, on_slower: Callable[[], None] = lambda: None) -> T:
+def remedy(error: BaseException) -> str:
+    """What the user can do about a refusal for good; empty where nothing is known."""
+    text = str(error).lower()
+    return next((words for part, words in REMEDIES.items() if part in text), "")
+
+
+def persist(action: Callable[[], T], patience: Patience) -> T:
     """The action's result, tried again while that may help; Fault with the server's words when patience ends.
 
     Errors that call for smaller or other requests are raised as they are.
@@ -78,24 +120,31 @@ def persist(action: Callable[[], T], patience: Patience, on_slower: Callable[[],
         try:
             return action()
         except Exception as error:
-            answer = classify(error)
-            if answer in (Answer.NEVER, Answer.SMALLER):
+            if classify(error) in (Answer.NEVER, Answer.SMALLER):
                 raise
             last = error
-            if answer is Answer.SLOWER:
-                on_slower()
         if attempt + 1 < patience.attempts:
             patience.wait(attempt)
-    raise Fault(
-        f"Earth Engine still refuses after {patience.attempts} attempts: {last}; "
+    raise exhausted(patience.attempts, last) from last
+
+
+def exhausted(attempts: int, last: BaseException) -> Fault:
+    """What is said when patience ends."""
+    words = str(last) or type(last).__name__
+    return Fault(
+        f"Earth Engine still refuses after {attempts} attempts: {words}; "
         "what was fetched is kept, run the same command again later"
-    ) from last
+    )
 
 
-def _reasons(content: bytes) -> tuple[str, ...]:
+def _error(body: bytes) -> dict[str, Any]:
     try:
-        error = json.loads(content)["error"]
-        entries = [*error.get("errors", []), *error.get("details", [])]
-        return tuple(str(entry.get("reason", "")) for entry in entries)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return ()
+        error = json.loads(body)["error"]
+        return error if isinstance(error, dict) else {}
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def _reasons(error: dict[str, Any]) -> tuple[str, ...]:
+    entries = [*(error.get("errors") or ()), *(error.get("details") or ())]
+    return tuple(str(entry.get("reason", "")) for entry in entries if isinstance(entry, dict))

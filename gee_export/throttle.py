@@ -1,91 +1,118 @@
-"""How many requests are under way: a bound that falls when the server says 429 and rises slowly again (AIMD)."""
+"""How many requests are under way and how fast they follow: below the quota if it is known, found out if it is not."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from typing import TypeVar
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
-Job = TypeVar("Job")
-Result = TypeVar("Result")
+from gee_export.bucket import Bucket, Flow
+from gee_export.ceiling import Ceiling
 
-DEFAULT_WORKERS = 20  # half of the 40 concurrent requests of a project (earth-engine.md section 3.3)
+# Half of a project's quotas of 40 requests at once and 100 a second (earth-engine.md section 3.3).
+DEFAULT_WORKERS = 20
+DEFAULT_RATE_PER_S = 50.0
+FILLED = 0.75  # a refusal with fewer than this share of the requests allowed under way is not about their number
+HISTORY_S = 1.0  # the rate borne is not known sooner
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What was true when a request was sent, to judge its answer by."""
+
+    width_cuts: int
+    rate_cuts: int
+    full: bool  # as many were under way as are allowed
+    paced: bool  # it had to wait for its token
 
 
 class Throttle:
-    """A counting gate of at most `most` holders; `slower` halves it, every pass through it widens it a little."""
+    """A gate for the requests of one event loop: a bound on their number and one on their rate, both adaptive.
 
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._limit = float(most)
-        self._active = 0
-        self._cuts = 0
-        self._gate = threading.Condition()
+    Earth Engine refuses with 429 and the words "request rate or concurrency limit", which leaves open which; refused
+    with the window nearly full, it was the number, otherwise the rate.
+    """
+
+    def __init__(
+        self,
+        workers: int = DEFAULT_WORKERS,
+        *,
+        rate_per_s: float = DEFAULT_RATE_PER_S,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.workers = workers
+        self.width = Ceiling(workers)
+        self.rate = Ceiling(rate_per_s)
+        self.bucket = Bucket(rate_per_s, clock=clock)
+        self._borne = Flow(clock=clock)
+        self._sleep = sleep
+        self._held = 0  # places taken, on the wire or waiting for a token
+        self._sent = 0  # on the wire
+        self._waiting: deque[asyncio.Future[None]] = deque()
 
     @property
     def limit(self) -> int:
         """Requests allowed at once now."""
-        return max(1, int(self._limit))
+        return int(self.width.level)
 
-    @contextmanager
-    def slot(self) -> Iterator[int]:
-        """Waits for a place; yields the number of cuts so far, which `slower` wants back."""
-        with self._gate:
-            self._gate.wait_for(lambda: self._active < self.limit)
-            self._active += 1
-            cuts = self._cuts
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[Passage]:
+        """Waits for a place and a token; the place is free again at the end."""
+        await self._enter()
         try:
-            yield cuts
+            wait_s = self.bucket.take()
+            if wait_s > 0:
+                await self._sleep(wait_s)
+            self._sent += 1
+            try:
+                yield Passage(self.width.cuts, self.rate.cuts, self._sent >= self.limit, wait_s > 0)
+            finally:
+                self._sent -= 1
         finally:
-            with self._gate:
-                self._active -= 1
-                self._gate.notify_all()
+            self._held -= 1
+            self._wake()
 
-    def slower(self, cuts: int) -> None:
-        """Halves the bound, once for all requests that were sent under the bound that proved too wide."""
-        with self._gate:
-            if cuts == self._cuts:
-                self._limit = max(1.0, self._limit / 2)
-                self._cuts += 1
+    def accepted(self, passage: Passage) -> None:
+        """The server took the request."""
+        self._borne.count()
+        self.width.accepted(full=passage.full)
+        self.rate.accepted(full=passage.paced)
+        self.bucket.rate_per_s = self.rate.level
+        self._wake()
 
-    def faster(self) -> None:
-        """Widens the bound by one after as many successes as it is wide."""
-        with self._gate:
-            self._limit = min(float(self.most), self._limit + 1 / self._limit)
-            self._gate.notify_all()
+    def refused(self, passage: Passage) -> bool:
+        """The server wants fewer or slower requests; call it inside the slot. True where none at all was borne."""
+        others = self._sent - 1
+        if others >= FILLED * (self.limit - 1) or self._borne.seconds < HISTORY_S:
+            self.width.refused(others, passage.width_cuts)
+        else:
+            self.rate.refused(self._borne.per_s, passage.rate_cuts)
+            self.bucket.rate_per_s = self.rate.level
+        return others == 0
 
-
-def stream(jobs: Iterable[Job], work: Callable[[Job], Result], workers: int) -> Iterator[tuple[Job, Result]]:
-    """Jobs with their results as they finish; at most workers + 2 wait or run, so memory is bounded.
-
-    The first failure is raised once the running jobs have ended and given their results; the others are not started.
-    """
-    queue = iter(jobs)
-    pending: dict[Future, Job] = {}
-    failure: BaseException | None = None
-    with ThreadPoolExecutor(workers, thread_name_prefix="fetch") as pool:
+    async def _enter(self) -> None:
+        if self._held < self.limit and not self._waiting:
+            self._held += 1
+            return
+        place = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
         try:
-            while True:
-                for job in queue if failure is None else ():
-                    pending[pool.submit(work, job)] = job
-                    if len(pending) >= workers + 2:
-                        break
-                if not pending:
-                    break
-                done, _ = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
-                    job = pending.pop(future)
-                    if future.cancelled():
-                        continue
-                    if error := future.exception():
-                        failure = failure or error
-                        for waiting in pending:
-                            waiting.cancel()
-                    else:
-                        yield job, future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-    if failure is not None:
-        raise failure
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():
+                self._held -= 1  # the place was given in the same moment
+                self._wake()
+            else:
+                self._waiting.remove(place)
+            raise
+
+    def _wake(self) -> None:
+        while self._waiting and self._held < self.limit:
+            place = self._waiting.popleft()
+            if not place.done():
+                self._held += 1
+                place.set_result(None)

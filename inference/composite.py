@@ -18,13 +18,12 @@ from odc.geo.geobox import GeoBox
 from shapely.geometry.base import BaseGeometry
 
 from gee_export import composite, outline, pixels, session
+from gee_export.client import Client
 from gee_export.grid import Raster, Window, crop, grid_of, lattice_window
 from gee_export.manifest import NODATA, Band
 from gee_export.regions import Period, Region
 from gee_export.storage import write_whole
-from gee_export.throttle import DEFAULT_WORKERS
 from inference.parallel import read_ahead
-from inference.predict import cores
 from inference.source import CACHE_SMALLEST_BYTES, period_tags
 
 if TYPE_CHECKING:
@@ -49,17 +48,13 @@ class CompositeSource:
     stored: tuple[Band, ...]
     identity: str
     tags: dict[str, str]
-    workers: int
+    client: Client
     foreign: bool = field(default=False, init=False)
     cache_bytes: int = field(default=CACHE_SMALLEST_BYTES, init=False)
-    fetcher: pixels.Fetcher = field(init=False)
     _folder: Path | None = field(default=None, init=False)
     _released: int = field(default=0, init=False)
     _coming: Iterator[_BlockRow] | None = field(default=None, init=False)
     _held: list[_BlockRow] = field(default_factory=list, init=False)
-
-    def __post_init__(self) -> None:
-        self.fetcher = pixels.Fetcher(pixels.Throttle(self.workers))
 
     @property
     def bands(self) -> tuple[str, ...]:
@@ -134,7 +129,7 @@ class CompositeSource:
             elif wanted_HW.any():
                 missing.append((block, wanted_HW))
         grids = [crop(self.geobox, block) for block, _ in missing]
-        fetched = pixels.stream(self.made.packed, grids, self.bands, workers=self.workers, fetcher=self.fetcher)
+        fetched = pixels.stream(self.made.packed, grids, self.bands, client=self.client)
         with contextlib.closing(fetched):  # a full disk must not leave requests under way, which nobody would end
             for number, raster in fetched if missing else ():
                 block, wanted_HW = missing[number]
@@ -196,7 +191,7 @@ def open_composite(
         tuple(stored[band.name] for band in trained.bands),
         _identity(made, region, settings, connected),
         _tags(made, region, period, connected),
-        cores() + 1 if connected.is_local else DEFAULT_WORKERS,
+        Client.of(connected),
     )
 
 

@@ -57,6 +57,7 @@ KEEPERS = {
     "uvicorn": "gee_export.engine",
     "socket": "gee_export.engine",
     "http": "gee_export.engine",
+    "aiohttp": "gee_export.transport",
     "geopandas": ("gee_export.index", "gee_export.labelvectors"),
     "pyogrio": "gee_export.labelvectors",
     "pyarrow": "gee_export.index",

@@ -62,14 +62,15 @@ def interrupted(export, out, monkeypatch, after: int) -> None:
     """An export whose server dies after so many requests."""
     sent = []
 
-    def dying(image, geobox):
+    async def dying(line, body):
         sent.append(1)
         if len(sent) > after:
             raise Fault("the line is dead")
-        return transport.compute_pixels(image, geobox)
+        return await alive(line, body)
 
+    alive = transport.HttpLine.send
     with monkeypatch.context() as patch:
-        patch.setattr("gee_export.supply.Fetcher", lambda gate, patience: pixels.Fetcher(gate, patience, dying))
+        patch.setattr(transport.HttpLine, "send", dying)
         with pytest.raises(Fault, match="line is dead"):
             export(out, workers=1)
 

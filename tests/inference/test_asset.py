@@ -12,7 +12,7 @@ import pytest
 from odc.geo.geobox import GeoBox
 
 import inference
-from gee_export import console, transport
+from gee_export import console, pixels
 from gee_export.console import Fault
 from inference import asset as assets
 from inference import cli, legend, manifest
@@ -30,8 +30,8 @@ def name(session, home) -> str:
 
 def read_back(name: str, shape: tuple[int, int]) -> np.ndarray:
     """The asset's bands on the map's grid, 255 where masked."""
-    pixels = transport.compute_pixels(ee.Image(name).unmask(255), GeoBox(shape, WUHAN, "EPSG:32650"))
-    return np.stack([pixels["isa"], pixels["prob"]])
+    found = pixels.fetch(ee.Image(name), GeoBox(shape, WUHAN, "EPSG:32650"), ["isa", "prob"])
+    return np.where(found.valid_BHW, found.values_BHW, 255)
 
 
 def publish(path, name: str, **how):
@@ -54,8 +54,8 @@ def test_the_asset_says_what_it_is(name, finished_map, random_map):
 
 def test_unknown_pixels_are_masked(name, finished_map, random_map):
     publish(finished_map(random_map), name)
-    pixels = transport.compute_pixels(ee.Image(name).unmask(77), GeoBox((90, 70), WUHAN, "EPSG:32650"))
-    np.testing.assert_array_equal(pixels["isa"] == 77, random_map[0] == 255)
+    found = pixels.fetch(ee.Image(name), GeoBox((90, 70), WUHAN, "EPSG:32650"), ["isa"])
+    np.testing.assert_array_equal(~found.valid_BHW[0], random_map[0] == 255)
 
 
 def test_the_same_content_again_is_no_operation(name, finished_map, random_map):

@@ -92,8 +92,8 @@ def test_nothing_is_fetched_twice(opened):
     second = opened()
     values_BHW, _ = read_all(second)
     np.testing.assert_array_equal(values_BHW[:, :80], np.concatenate(half, axis=1))
-    assert first.fetcher.requests + second.fetcher.requests == 16
-    assert second.fetcher.requests < 16
+    assert first.client.tally.requests + second.client.tally.requests == 16
+    assert second.client.tally.requests < 16
 
 
 def test_a_damaged_block_is_fetched_again(opened, tmp_path):
@@ -103,7 +103,7 @@ def test_a_damaged_block_is_fetched_again(opened, tmp_path):
     again = opened()
     values_BHW, _ = read_all(again)
     np.testing.assert_array_equal(values_BHW, expected)
-    assert again.fetcher.requests == 1
+    assert again.client.tally.requests == 1
 
 
 def test_blocks_that_the_map_has_passed_are_removed(opened, tmp_path):
@@ -132,7 +132,7 @@ def test_only_pixels_inside_the_outline_are_fetched_and_known(opened, tmp_path, 
     expected = (x > left) & (y < top) & (x - left + top - y < 900)
     assert (inside != expected).sum() <= 3  # centres within centimetres of an edge
     blocks = pixels.plan(source.geobox.shape, pixels.channels(NAMES), side=24)
-    assert source.fetcher.requests == sum(inside[block.slices].any() for block in blocks) < len(blocks)
+    assert source.client.tally.requests == sum(inside[block.slices].any() for block in blocks) < len(blocks)
 
 
 def test_stored_numbers_are_rounded_half_to_even_and_kept_in_range():
