@@ -162,5 +162,5 @@ def test_a_period_reads_what_it_prints(first, days):
 
 @pytest.mark.parametrize("text", ["", "19", "2019-monsoon", "2019-06-01", "june", "2019-06-01..", "+2019", "0001"])
 def test_what_is_no_period_is_refused(text):
-    with pytest.raises(ValueError, match="expected|begins"):
+    with pytest.raises(ValueError, match=r"expected|begins"):
         Period.parse(text)

@@ -11,7 +11,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from gee_export.engine.catalog import BoundsWSEN, SourceBand, SourceImage
-from gee_export.engine.catalog.world import clouds, mgrs, passes
+from gee_export.engine.catalog.world import clouds, mgrs, passes, sun
 from gee_export.engine.catalog.world.lattice import Cut
 from gee_export.engine.catalog.world.optical import Camera, Overpass, solar_zenith_deg
 from gee_export.engine.catalog.world.plane import lonlat_of_utm, plane_of
@@ -62,6 +62,7 @@ class Scene:
             "PRODUCT_ID": f"S2{self.spacecraft[-1]}_MSI{level}_{start:%Y%m%dT%H%M%S}_R{self.orbit:03d}_T{tile}",
             "CLOUDY_PIXEL_PERCENTAGE": cloudy_percentage(self.tile, self.moment.date(), self.orbit),
             "MEAN_SOLAR_ZENITH_ANGLE": solar_zenith_deg(self.moment.date()),
+            "MEAN_SOLAR_AZIMUTH_ANGLE": sun.AZIMUTH_DEG[self.moment.month - 1],
             "simulated": 1,
         }
 
