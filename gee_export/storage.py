@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import errno
 import os
-import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
-import google_crc32c
-
+from gee_export.cloudstorage import BucketStorage, is_hidden
 from gee_export.console import Fault
+from gee_export.wholefile import crc32c, disk_fault, write_whole
 
-UPLOAD_THREADS = 16
+__all__ = ["HIDDEN", "FolderStorage", "Storage", "crc32c", "disk_fault", "is_remote", "open_storage", "write_whole"]
+
+PATIENCE_S, LOCAL_PATIENCE_S = 120.0, 20.0  # how long a failing bucket is asked again, Google's and the engine's
 HIDDEN = ".run"  # what belongs to a run is no part of what is stored (formats.md section 1)
 
 
@@ -48,11 +45,6 @@ class Storage(Protocol):
         ...
 
 
-def crc32c(data: bytes) -> int:
-    """CRC-32C (Castagnoli) of the bytes, the checksum of Cloud Storage and of patches.parquet."""
-    return google_crc32c.value(data)
-
-
 def is_remote(url_or_path: str | Path) -> bool:
     """True for gs:// addresses."""
     return str(url_or_path).startswith("gs://")
@@ -65,7 +57,8 @@ def open_storage(url_or_path: str | Path, session: Any = None) -> Storage:
         if not bucket:
             raise ValueError(f"address {url_or_path!r} names no bucket: expected gs://BUCKET/PREFIX")
         client = session.storage_client() if session is not None else _default_client()
-        return BucketStorage(client, bucket, prefix.strip("/"))
+        local = session is not None and session.is_local
+        return BucketStorage(client, bucket, prefix.strip("/"), patience_s=LOCAL_PATIENCE_S if local else PATIENCE_S)
     return FolderStorage(Path(url_or_path))
 
 
@@ -104,7 +97,7 @@ class FolderStorage:
     def list(self, prefix: str = "") -> list[str]:
         found = (path for path in self.root.rglob("*") if path.is_file())
         names = (path.relative_to(self.root).as_posix() for path in found)
-        return sorted(n for n in names if n.startswith(prefix) and not _is_hidden(n))
+        return sorted(n for n in names if n.startswith(prefix) and not is_hidden(n))
 
     def delete(self, name: str) -> None:
         self.path(name).unlink(missing_ok=True)
@@ -117,121 +110,6 @@ class FolderStorage:
         """Removes what killed writers left under temporary names; call it only while nobody else writes."""
         for path in self.root.rglob(".*.part"):
             path.unlink(missing_ok=True)
-
-
-class BucketStorage:
-    """Objects of a Cloud Storage bucket under a prefix (google-cloud-storage client).
-
-    Every write carries a generation precondition, so that a retry after a lost reply cannot overwrite a newer
-    object; 412 with an equal crc32c is then success (earth-engine.md section 4.1).
-    """
-
-    def __init__(self, client: Any, bucket: str, prefix: str) -> None:
-        self.url = f"gs://{bucket}/{prefix}".rstrip("/")
-        self._bucket = client.bucket(bucket)
-        self._prefix = f"{prefix}/" if prefix else ""
-
-    def read(self, name: str) -> bytes:
-        return self._guarded(name, lambda: self._blob(name).download_as_bytes())
-
-    def write(self, name: str, data: bytes, *, overwrite: bool = True) -> None:
-        self._guarded(name, lambda: self._write(name, data, overwrite))
-
-    def exists(self, name: str) -> bool:
-        return self._guarded(name, lambda: self._blob(name).exists())
-
-    def list(self, prefix: str = "") -> list[str]:
-        start = self._prefix + prefix
-        blobs = self._guarded(prefix, lambda: list(self._bucket.list_blobs(prefix=start)))
-        return sorted(n for b in blobs if not _is_hidden(n := b.name[len(self._prefix) :]))
-
-    def delete(self, name: str) -> None:
-        from google.api_core.exceptions import NotFound
-
-        def remove() -> None:
-            try:
-                self._blob(name).delete()
-            except NotFound:
-                return
-
-        self._guarded(name, remove)
-
-    def write_many(self, items: Iterable[tuple[str, bytes]]) -> None:
-        with ThreadPoolExecutor(UPLOAD_THREADS) as pool:
-            for done in [pool.submit(self.write, name, data) for name, data in items]:
-                done.result()
-
-    def _blob(self, name: str) -> Any:
-        return self._bucket.blob(self._prefix + name)
-
-    def _write(self, name: str, data: bytes, overwrite: bool) -> None:
-        from google.api_core.exceptions import PreconditionFailed
-
-        generation = 0
-        for _ in range(3):
-            try:
-                self._blob(name).upload_from_string(
-                    data, content_type="application/octet-stream", if_generation_match=generation
-                )
-                return
-            except PreconditionFailed:
-                held = self._bucket.get_blob(self._prefix + name)
-            if held is not None and held.crc32c == _crc32c_base64(data):
-                return
-            if not overwrite:
-                raise Fault(f"{self.url}/{name} exists with other content: remove it or choose another prefix")
-            generation = held.generation if held is not None else 0
-        raise Fault(f"{self.url}/{name} is being written by somebody else at the same time: run one export per prefix")
-
-    def _guarded(self, name: str, action: Callable[[], Any]) -> Any:
-        import requests
-        from google.api_core.exceptions import Forbidden, GoogleAPIError, NotFound, Unauthorized
-        from google.auth.exceptions import GoogleAuthError
-
-        where = f"{self.url}/{name}".rstrip("/")
-        try:
-            return action()
-        except NotFound as error:
-            raise Fault(f"{where} is missing, or bucket {self._bucket.name!r} does not exist") from error
-        except (Forbidden, Unauthorized, GoogleAuthError) as error:
-            raise Fault(f"{where}: no permission ({error}); check it with `isamap check --bucket`") from error
-        except (GoogleAPIError, requests.RequestException) as error:
-            raise Fault(f"{where}: Cloud Storage failed: {error}; run the command again to go on") from error
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file under a temporary name in the same folder and renames it; Fault on a full or unwritable disk."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise disk_fault(path, error) from error
-
-
-def disk_fault(path: Path, error: OSError) -> Fault:
-    """The sentence for a file that cannot be written."""
-    if error.errno == errno.ENOSPC:
-        return Fault(f"the disk of {path} is full: free some space and run the same command again, it goes on")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return Fault(f"{path} is not writable ({error.strerror}): choose another folder or change its permissions")
-    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
-        return Fault(
-            f"{path} cannot be written ({error.strerror}): a file stands where a folder belongs; "
-            "choose another place or remove it"
-        )
-    return Fault(f"{path} cannot be written: {error.strerror or error}; mend that and run the same command again")
-
-
-def _is_hidden(name: str) -> bool:
-    return any(part.startswith(".") for part in name.split("/"))
-
-
-def _crc32c_base64(data: bytes) -> str:
-    return base64.b64encode(crc32c(data).to_bytes(4, "big")).decode()
 
 
 def _default_client() -> Any:
