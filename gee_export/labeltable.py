@@ -19,7 +19,9 @@ def overview() -> str:
                 f"{product.title}; {product.licence}" + (" [not verified]" if product.caution else ""),
             )
         )  # fmt: skip
-    rows.append("none: images without labels. Own labels: an asset (projects/... or users/...), a raster (.tif), vectors")
+    rows.append(
+        "none: images without labels. Own labels: an asset (projects/... or users/...), a raster (.tif), vectors"
+    )
     rows.append("(.gpkg .geojson .shp .fgb .parquet). `isamap labels NAME` says everything about one; docs/labels.md.")
     return "\n".join(rows)
 

@@ -126,7 +126,7 @@ class Product:
                 spans[-1][1] = edition.last_year
             else:
                 spans.append([edition.first_year, edition.last_year])
-        return ", ".join(str(a) if a == b and a else f"{a}-{b}" if a or b else "any year" for a, b in spans)
+        return ", ".join(_span(first, last) for first, last in spans)
 
     def images(self, edition: Edition, kind: str, bounds_wsen: BoundsWSEN) -> ee.ImageCollection:
         """The edition's images over a box, one band each, of an asset of type IMAGE or IMAGE_COLLECTION."""
@@ -134,7 +134,7 @@ class Product:
 
         band: str | int = edition.band or self.band or 0
         if kind == "IMAGE":
-            return ee.ImageCollection([ee.Image(edition.asset).select([band])])
+            return ee.ImageCollection([self.rule.whole(ee.Image(edition.asset).select([band]))])
         near = ee.ImageCollection(edition.asset).filterBounds(ee.Geometry.BBox(*bounds_wsen))
         return self.gather(near, edition.year, band)
 
@@ -153,6 +153,12 @@ class Product:
             "citation": self.citation,
         }
         return found | ({"unverified": self.caution} if self.caution else {})
+
+
+def _span(first: int | None, last: int | None) -> str:
+    if first is None and last is None:
+        return "any year"
+    return str(first) if first == last else f"{first or ''}-{last or ''}"
 
 
 def label_of(product: Product, images: ee.ImageCollection, scheme: Scheme, year: int) -> ee.Image:

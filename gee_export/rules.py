@@ -26,6 +26,13 @@ class Rule(Protocol):
         """Schemes that its labels can be given in."""
         ...
 
+    def whole(self, image: ee.Image) -> ee.Image:
+        """An image that is the whole product, its masked pixels given the number that they stand for, everywhere.
+
+        Within the image's own footprint would not do: that of an image around the globe has no inside.
+        """
+        ...
+
     def label(self, image: ee.Image, scheme: Scheme, year: int) -> ee.Image:
         """One band of the scheme's numbers from one image of one band; unknown is masked."""
         ...
@@ -60,6 +67,12 @@ class Codes:
         for kind in (*self.kinds.values(), self.rest, self.masked):
             if kind not in KINDS:
                 raise ValueError(f"kind of land {kind!r}: expected one of {', '.join(KINDS)}")
+        if self.masked not in ("unknown", *self.kinds.values()):
+            raise ValueError(f"masked pixels stand for {self.masked!r}, which no code of {dict(self.kinds)} means")
+
+    def whole(self, image: ee.Image) -> ee.Image:
+        codes = [code for code, kind in self.kinds.items() if kind == self.masked]
+        return image.unmask(codes[0], False) if self.masked != "unknown" else image
 
     def label(self, image: ee.Image, scheme: Scheme, year: int) -> ee.Image:
         numbers = [scheme.number(kind) for kind in self.kinds.values()]
@@ -101,6 +114,9 @@ class FirstYears:
     years: Mapping[int, int]
     schemes: tuple[str, ...] = field(default=("isa",), init=False)
 
+    def whole(self, image: ee.Image) -> ee.Image:
+        return image.unmask(0, False)
+
     def label(self, image: ee.Image, scheme: Scheme, year: int) -> ee.Image:
         return self._of(year).label(image, scheme, year)
 
@@ -126,6 +142,9 @@ class BuiltArea:
 
     cell_m2: float
     schemes: tuple[str, ...] = field(default=("isa",), init=False)
+
+    def whole(self, image: ee.Image) -> ee.Image:
+        return image
 
     def label(self, image: ee.Image, scheme: Scheme, year: int) -> ee.Image:
         return self.share(image).gt(HARD_SHARE_PERCENT)
@@ -159,6 +178,9 @@ class Confidence:
 
     threshold: float
     schemes: tuple[str, ...] = field(default=("isa",), init=False)
+
+    def whole(self, image: ee.Image) -> ee.Image:
+        return image
 
     def label(self, image: ee.Image, scheme: Scheme, year: int) -> ee.Image:
         return image.gt(self.threshold)

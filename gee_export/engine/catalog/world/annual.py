@@ -1,4 +1,4 @@
-"""Yearly label products of the world: ESRI's land cover at 10 m, and GAIA's year of change at 30 m."""
+"""Label products of years: ESRI's land cover; GAIA's and GISD30's years of change; the settlements of 2015."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from shapely.geometry import box
 
 from gee_export.engine.catalog import BoundsWSEN, SourceBand, SourceImage
 from gee_export.engine.catalog.world import labels
-from gee_export.engine.catalog.world import materials as m
-from gee_export.engine.catalog.world.fractions import BORN, CellCache
 from gee_export.engine.catalog.world.globes import globe, nearest
 from gee_export.engine.catalog.world.labels import ESRI, Products
 from gee_export.engine.catalog.world.lattice import Cut
 from gee_export.engine.catalog.world.passes import milliseconds
+from gee_export.engine.catalog.world.tiled import STEP_10_DEG, STEP_30_DEG
 from gee_export.engine.catalog.world.truths import zone_grid, zone_outline, zones_of
 
 ESRI_YEARLY = "projects/sat-io/open-datasets/landcover/ESRI_Global-LULC_10m_TS"
 GAIA = "Tsinghua/FROM-GLC/GAIA/v10"
+GISD30 = "projects/sat-io/open-datasets/GISD30_1985_2020"
+WSF2015 = "DLR/WSF/WSF2015/v1"
 ESRI_YEARS = range(2017, 2025)
 _GAIA_LAST, _GAIA_FIRST = 2018, 1985
 _CODES = {
@@ -72,33 +73,46 @@ class EsriYearly:
         return SourceImage(f"{ESRI_YEARLY}/{year}_{zone}", bands, properties, zone_outline(zone), read)
 
 
-def gaia(cells: CellCache) -> SourceImage:
-    """GAIA: one image, change_year_index (1 = 2018 .. 34 = 1985), masked where less than half a cell is impervious."""
-    grid = globe(0.00026949458523585647, 83, -60)
+def gaia(products: Products) -> SourceImage:
+    """GAIA: one image, change_year_index (1 = 2018 .. 34 = 1985), masked where it sees nothing built."""
 
-    def changed(cut: Cut) -> np.ndarray:
-        wide = cells.window(cut.around(1), _GAIA_LAST)
-        hard = wide[m.FIRST_IMPERVIOUS : m.COUNT].sum(axis=0, dtype=np.float32)
-        born = wide[BORN].astype(np.int64) + m.FIRST_YEAR
-        share = _box(hard) / 900
-        index = np.clip(_GAIA_LAST + 1 - born[1:-1, 1:-1], 1, _GAIA_LAST + 1 - _GAIA_FIRST)
-        return np.where(share > 0.5, index, 0).astype(np.uint8)
+    def codes(cut: Cut) -> np.ndarray:
+        seen = products.since(cut, _GAIA_LAST, labels.GAIA).astype(np.int64)
+        return np.where(seen > 0, _GAIA_LAST + 1 - np.clip(seen, _GAIA_FIRST, _GAIA_LAST), 0).astype(np.uint8)
+
+    return _global(GAIA, "change_year_index", STEP_30_DEG, date(_GAIA_FIRST, 1, 1), codes, masked=True)
+
+
+def gisd30(products: Products) -> SourceImage:
+    """GISD30: 0 pervious, 1 built before 1985, 2 to 8 in the five years to 1990 ... 2020 (community catalog)."""
+
+    def codes(cut: Cut) -> np.ndarray:
+        seen = products.since(cut, 2020, labels.GISD30).astype(np.int64)
+        return np.where(seen > 0, np.maximum(-((1980 - seen) // 5), 1), 0).astype(np.uint8)
+
+    return _global(GISD30, "b1", STEP_30_DEG, date(1985, 1, 1), codes)
+
+
+def wsf2015(products: Products) -> SourceImage:
+    """The World Settlement Footprint 2015: 255 where settled, else masked."""
+
+    def codes(cut: Cut) -> np.ndarray:
+        return np.where(products.groups(cut, 2015, labels.WSF2015) == labels.BUILT, np.uint8(255), np.uint8(0))
+
+    return _global(WSF2015, "settlement", STEP_10_DEG, date(2015, 1, 1), codes, masked=True)
+
+
+def _global(asset_id: str, band: str, step_deg: float, start: date, codes, masked: bool = False) -> SourceImage:
+    """One image of one byte band over the whole land; its zeros masked where told."""
 
     def read(names: tuple[str, ...], window: GeoBox) -> tuple[np.ndarray, np.ndarray]:
-        index = nearest(window, changed)
-        return index[None], index[None] > 0
+        values = nearest(window, codes)[None]
+        return values, values > 0 if masked else np.ones(values.shape, bool)
 
     properties = {
-        "system:index": "v10",
-        "system:time_start": milliseconds(datetime(1985, 1, 1, tzinfo=UTC)),
+        "system:index": asset_id.rpartition("/")[2],
+        "system:time_start": milliseconds(datetime(start.year, start.month, start.day, tzinfo=UTC)),
         "simulated": 1,
     }
-    return SourceImage(
-        GAIA, (SourceBand("change_year_index", "uint8", grid),), properties, box(-180, -60, 180, 83), read
-    )
-
-
-def _box(values: np.ndarray) -> np.ndarray:
-    """Sums of 3 x 3 pixels, the outermost row and column cut off."""
-    down = values[:-2] + values[1:-1] + values[2:]
-    return down[:, :-2] + down[:, 1:-1] + down[:, 2:]
+    bands = (SourceBand(band, "uint8", globe(step_deg, 83, -60)),)
+    return SourceImage(asset_id, bands, properties, box(-180, -60, 180, 83), read)

@@ -15,7 +15,7 @@ from shapely.geometry import box
 from gee_export.engine.catalog import BoundsWSEN, SourceBand, SourceImage
 from gee_export.engine.catalog.world.compiled import compiled
 from gee_export.engine.catalog.world.fields import height_at, lake_at, land_at, near, river_at
-from gee_export.engine.catalog.world.globes import globe
+from gee_export.engine.catalog.world.globes import globe, inside
 from gee_export.engine.catalog.world.noise import derive, hash2, seed_of, smooth, unit
 from gee_export.engine.catalog.world.places import places
 from gee_export.engine.catalog.world.plane import plane_of
@@ -86,7 +86,7 @@ class Glo30:
             heights, water = _read(window, "glo30", 1.0)
             both = {"DEM": heights, "WBM": water}
             values = np.stack([both[name] for name in names])
-            return values, np.broadcast_to(_inside(grid, window), values.shape).copy()
+            return values, np.broadcast_to(inside(grid, window), values.shape).copy()
 
         bands = (SourceBand("DEM", "float32", grid), SourceBand("WBM", "uint8", grid))
         properties = {"system:index": index, "system:time_start": _START_MS, "simulated": 1}
@@ -99,17 +99,10 @@ def srtm() -> SourceImage:
 
     def read(names: tuple[str, ...], window: GeoBox) -> tuple[np.ndarray, np.ndarray]:
         heights, _ = _read(window, "srtm", 2.2)
-        return np.rint(heights).astype(np.int16)[None], _inside(grid, window)[None]
+        return np.rint(heights).astype(np.int16)[None], inside(grid, window)[None]
 
     properties = {"system:index": "SRTMGL1_003", "system:time_start": _SRTM_MS, "simulated": 1}
     return SourceImage(SRTM, (SourceBand("elevation", "int16", grid),), properties, box(-180, -56, 180, 60), read)
-
-
-def _inside(grid: GeoBox, window: GeoBox) -> np.ndarray:
-    step = grid.affine.a
-    col, row = round((window.affine.c - grid.affine.c) / step), round((grid.affine.f - window.affine.f) / step)
-    rows, cols = np.arange(row, row + window.shape[0]), np.arange(col, col + window.shape[1])
-    return ((rows >= 0) & (rows < grid.shape[0]))[:, None] & ((cols >= 0) & (cols < grid.shape[1]))[None]
 
 
 def _degrees(bounds_wsen: BoundsWSEN) -> Iterator[tuple[int, int]]:

@@ -18,7 +18,9 @@ from gee_export.engine.catalog.world.maps import WorldCover
 from gee_export.engine.catalog.world.optical import Camera
 from gee_export.engine.catalog.world.sentinel1 import Sentinel1
 from gee_export.engine.catalog.world.sentinel2 import Sentinel2
+from gee_export.engine.catalog.world.settlements import Settlements
 from gee_export.engine.catalog.world.terrain import Glo30
+from gee_export.engine.catalog.world.tiled import TiledMaps
 from gee_export.engine.catalog.world.truths import Truths
 
 # World tiles kept: about 135, 55, 80, 10 and 65 MB when full. A row of 640-px requests across 60 km needs 330 cells.
@@ -42,13 +44,17 @@ class World:
             DynamicWorld(products),
             WorldCover(products),
             EsriYearly(products),
+            TiledMaps(products),
+            Settlements(cells),
             Glo30(),
             Truths(cells, Canvases(_CANVASES)),
         )
         self._collections = {key: source for source in sources for key in source.ids}
         self._singles: dict[str, Callable[[], SourceImage]] = {
             terrain.SRTM: terrain.srtm,
-            annual.GAIA: lambda: annual.gaia(cells),
+            annual.GAIA: lambda: annual.gaia(products),
+            annual.GISD30: lambda: annual.gisd30(products),
+            annual.WSF2015: lambda: annual.wsf2015(products),
         }
 
     @property
@@ -86,10 +92,10 @@ class World:
             raise ValueError(
                 f"collection {collection_id!r} is not in the simulated world; it holds {', '.join(self.ids)}"
             )
-        timeless = isinstance(source, WorldCover | Glo30 | Truths | EsriYearly)
+        timeless = isinstance(source, WorldCover | Settlements | TiledMaps | Glo30 | Truths | EsriYearly)
         if not timeless and (start_ms is None or end_ms is None):
             raise ValueError(f"collection {collection_id!r} of the simulated world has no end: filter it by date")
-        if bounds_wsen is None and not isinstance(source, WorldCover):
+        if bounds_wsen is None and not isinstance(source, WorldCover | Settlements):
             raise ValueError(f"collection {collection_id!r} of the simulated world has no end: filter it by bounds")
         first = _EPOCH if start_ms is None else passes.day_of(start_ms) - timedelta(days=1)
         last = _END if end_ms is None else min(passes.day_of(end_ms), _END)
