@@ -63,7 +63,7 @@ def fitted(points: TiePoints, frame: Frame, *, step: tuple[float, float], tolera
     order = min(o for o in cv_px if cv_px[o] <= SAME_ORDER * min(cv_px.values()))
     rows = design(u, v, order)
     coefficients = solved(rows[used], d_px[used])
-    polynomial = Polynomial(frame, *(tuple(map(float, coefficients[:, k] * step[k])) for k in (0, 1)))
+    polynomial = Polynomial.of(frame, coefficients[:, 0] * step[0], coefficients[:, 1] * step[1])
     chosen = rows[used], d_px[used]
     return Fit(
         polynomial,

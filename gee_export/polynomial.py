@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyproj
 
 # Powers of (u, v) by coefficient; an order takes the first 1, 3, 6 or 10 of them
 EXPONENTS = ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2), (3, 0), (2, 1), (1, 2), (0, 3))
@@ -19,23 +20,31 @@ class Frame:
     """The box of a coordinate system that a displacement is known in; its middle and edges are u, v = 0 and -1, 1."""
 
     crs: str
-    bounds_wsen: tuple[float, float, float, float]  # left, bottom, right, top in units of the CRS
+    bounds: tuple[float, float, float, float]  # left, bottom, right, top in units of the CRS
 
     def __post_init__(self) -> None:
-        left, bottom, right, top = self.bounds_wsen
-        if not (all(map(math.isfinite, self.bounds_wsen)) and left < right and bottom < top):
-            raise ValueError(f"displacement frame {self.bounds_wsen}: expected left < right and bottom < top")
+        if len(self.bounds) != 4 or not all(map(math.isfinite, self.bounds)):
+            raise ValueError(f"displacement frame {self.bounds}: expected left, bottom, right and top")
+        left, bottom, right, top = self.bounds
+        if not (left < right and bottom < top):
+            raise ValueError(f"displacement frame {self.bounds}: expected left < right and bottom < top")
 
     @property
     def centre(self) -> tuple[float, float]:
-        left, bottom, right, top = self.bounds_wsen
+        left, bottom, right, top = self.bounds
         return (left + right) / 2, (bottom + top) / 2
 
     @property
     def half(self) -> tuple[float, float]:
         """Half the width and half the height."""
-        left, bottom, right, top = self.bounds_wsen
+        left, bottom, right, top = self.bounds
         return (right - left) / 2, (top - bottom) / 2
+
+    @property
+    def is_metric(self) -> bool:
+        """True where the CRS counts metres on the ground's plane."""
+        crs = pyproj.CRS(self.crs)
+        return crs.is_projected and all(axis.unit_conversion_factor == 1 for axis in crs.axis_info)
 
     def local(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """u and v of places, held at -1 and 1 outside the box: a cubic runs away where nothing held it."""
@@ -47,15 +56,17 @@ class Frame:
 class Polynomial:
     """How far moving content lies from where it belongs: what belongs at (x, y) is found at (x + dx, y + dy).
 
-    dx, dy: coefficients of EXPONENTS in units of the frame's CRS (metres in UTM), x to the right and y up; 1, 3, 6 or
-    10 of them for orders 0 to 3. Third order is S002's (section II, "third-order polynomial method").
+    crs, bounds: the frame. dx, dy: coefficients of EXPONENTS in units of the CRS (metres in UTM), x to the right and
+    y up; 1, 3, 6 or 10 of them for orders 0 to 3. Third order is S002's (section II, "third-order polynomial method").
     """
 
-    frame: Frame
+    crs: str
+    bounds: tuple[float, float, float, float]
     dx: tuple[float, ...]
     dy: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        Frame(self.crs, self.bounds)
         if len(self.dx) != len(self.dy) or len(self.dx) not in TERMS.values():
             raise ValueError(
                 f"displacement of {len(self.dx)} and {len(self.dy)} coefficients: expected {sorted(TERMS.values())}"
@@ -66,7 +77,16 @@ class Polynomial:
     @classmethod
     def identity(cls, frame: Frame) -> Polynomial:
         """No displacement."""
-        return cls(frame, (0.0,), (0.0,))
+        return cls.of(frame, (0.0,), (0.0,))
+
+    @classmethod
+    def of(cls, frame: Frame, dx: Sequence[float], dy: Sequence[float]) -> Polynomial:
+        """Coefficients of a frame's u and v."""
+        return cls(frame.crs, frame.bounds, tuple(map(float, dx)), tuple(map(float, dy)))
+
+    @property
+    def frame(self) -> Frame:
+        return Frame(self.crs, self.bounds)
 
     @property
     def order(self) -> int:
@@ -93,15 +113,14 @@ class Polynomial:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        frame = {"crs": self.frame.crs, "bounds": list(self.frame.bounds_wsen)}
-        return {**frame, "order": self.order, "dx": list(self.dx), "dy": list(self.dy)}
+        return {"crs": self.crs, "bounds": list(self.bounds), "dx": list(self.dx), "dy": list(self.dy)}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Polynomial:
         """From `to_json`; ValueError saying what is missing or wrong."""
         try:
-            frame = Frame(str(document["crs"]), tuple(float(edge) for edge in document["bounds"]))
-            return cls(frame, tuple(map(float, document["dx"])), tuple(map(float, document["dy"])))
+            frame = Frame(str(document["crs"]), tuple(map(float, document["bounds"])))
+            return cls.of(frame, document["dx"], document["dy"])
         except KeyError as error:
             raise ValueError(f"displacement has no {error.args[0]!r}: expected crs, bounds, dx and dy") from error
         except TypeError as error:

@@ -20,20 +20,13 @@ from gee_export.engine.raster.projection import Projection, code_of, transformer
 _ELLIPSOID = pyproj.Geod(ellps="WGS84")
 
 
-def _centres(geobox: GeoBox) -> tuple[np.ndarray, np.ndarray]:
-    place = lattice.place_of(geobox)
-    cols = np.arange(place.col, place.col + place.width)
-    rows = np.arange(place.row, place.row + place.height)
-    return tuple(np.meshgrid(place.xs(cols), place.ys(rows)))
-
-
 @algorithm("Image.pixelLonLat")
 def pixel_lon_lat() -> Image:
     """Longitude and latitude of pixel centres in degrees, as double."""
     bands = (Band("longitude", DOUBLE), Band("latitude", DOUBLE))
 
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
-        x, y = _centres(geobox)
+        x, y = lattice.place_of(geobox).centres()
         coordinates = transformer(code_of(geobox.crs), LONLAT).transform(x, y)
         return Pixels(tuple(coordinates[i] for i in positions), (valid(geobox.shape),) * len(positions))
 
@@ -46,7 +39,7 @@ def pixel_coordinates(projection: Projection) -> Image:
     bands = (Band("x", DOUBLE, projection), Band("y", DOUBLE, projection))
 
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
-        x, y = transformer(code_of(geobox.crs), projection.crs).transform(*_centres(geobox))
+        x, y = transformer(code_of(geobox.crs), projection.crs).transform(*lattice.place_of(geobox).centres())
         inverse = ~projection.transform
         pixels = (inverse.a * x + inverse.b * y + inverse.c, inverse.d * x + inverse.e * y + inverse.f)
         return Pixels(tuple(pixels[i] for i in positions), (valid(geobox.shape),) * len(positions))
@@ -67,7 +60,7 @@ def pixel_area() -> Image:
 
 def _areas(geobox: GeoBox) -> np.ndarray:
     """By the lengths of the pixel's axes around its centre on the ellipsoid."""
-    x, y = _centres(geobox)
+    x, y = lattice.place_of(geobox).centres()
     move = transformer(code_of(geobox.crs), LONLAT)
     half_x, half_y = abs(geobox.affine.a) / 2, abs(geobox.affine.e) / 2
     left, right = move.transform(x - half_x, y), move.transform(x + half_x, y)

@@ -47,6 +47,15 @@ class Place:
     def ys(self, rows: np.ndarray) -> np.ndarray:
         return (rows + (self.phase_y + 0.5)) * self.step_y
 
+    def centres(self) -> tuple[np.ndarray, np.ndarray]:
+        """Coordinates x and y of every pixel's centre [row, column]."""
+        cols, rows = np.arange(self.col, self.col + self.width), np.arange(self.row, self.row + self.height)
+        return tuple(np.meshgrid(self.xs(cols), self.ys(rows)))
+
+    def pixels(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Columns and rows of coordinates, fractional, counted from the lattice's origin: of any window the same."""
+        return x / self.step_x - self.phase_x, y / self.step_y - self.phase_y
+
 
 def place_of(geobox: GeoBox) -> Place:
     """The absolute place of a window; grids must not be sheared."""
