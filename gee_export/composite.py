@@ -1,4 +1,4 @@
-"""One image of a region and period: Sentinel-2 reflectance, Sentinel-1 backscatter and the label, on one grid."""
+"""One image of a region and period: Sentinel-2 reflectance and Sentinel-1 backscatter on one grid."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from gee_export import labels, sentinel1, sentinel2
+from gee_export import sentinel1, sentinel2
 from gee_export.manifest import Band
-from gee_export.regions import SENTINEL2_L2A_GLOBAL, SENTINEL2_L2A_START, Period, Region
+from gee_export.regions import SENTINEL2_L1C_START, SENTINEL2_L2A_GLOBAL, SENTINEL2_L2A_START, Period, Region
 from gee_export.scenes import Sensed
 from gee_export.sentinel1 import Radar
 from gee_export.sentinel2 import Optical
@@ -60,45 +60,40 @@ class NoScenes(ValueError):
 class Composite:
     """A lazy image and what it is made of.
 
-    image: bands in physical units (reflectance, dB) and, where asked, `label`. packed: the same bands in stored
-    numbers (reflectance x 1e4, dB x 100) as float, not rounded; Sentinel-2's are the means of whole numbers, so
-    rounding them half to even later is exact. counts: clear observations per pixel, bands s2_count and s1_count.
+    image: bands in physical units (reflectance, dB). packed: the same bands in stored numbers (reflectance x 1e4,
+    dB x 100) as float, not rounded; Sentinel-2's are the means of whole numbers, so rounding them half to even later
+    is exact. counts: clear observations per pixel, bands s2_count and s1_count. level: of Sentinel-2, L2A or L1C.
     """
 
     image: ee.Image
     packed: ee.Image
     counts: ee.Image
     bands: tuple[str, ...]
-    label: str | None
     scenes: Mapping[str, tuple[str, ...]]
     info: Mapping[str, Any]
     backscatter: str
+    level: str
     simulated: bool
 
 
-def build(region: Region, period: Period, settings: Settings, label: str = "none") -> Composite:
+def build(region: Region, period: Period, settings: Settings) -> Composite:
     """The composite of a region and period; NoScenes naming both where a sensor has no scene."""
-    labels.check(label)
     box = region.bounds_wsen
     optical = sentinel2.sensed(box, period, settings.optical)
     radar = sentinel1.sensed(box, period, settings.radar)
     _check_scenes(region, period, optical, radar)
-    truth = [] if label == "none" else [labels.image(labels.LABELS[label], period.start.year, box)]
-    physical, packed = optical.image.addBands(radar.image), optical.packed.addBands(radar.packed)
-    for band in truth:
-        physical, packed = physical.addBands(band), packed.addBands(band)
     return Composite(
-        image=physical,
-        packed=packed,
+        image=optical.image.addBands(radar.image),
+        packed=optical.packed.addBands(radar.packed),
         counts=optical.count.addBands(radar.count),
         bands=tuple(band.name for band in (*optical.bands, *radar.bands)),
-        label=None if label == "none" else label,
         scenes={
             "sentinel2": tuple(scene.index for scene in optical.used),
             "sentinel1": tuple(scene.index for scene in radar.used),
         },
         info={"sentinel2": optical.info, "sentinel1": radar.info},
         backscatter=sentinel1.backscatter(radar.used, settings.radar),
+        level=optical.info["level"],
         simulated=optical.simulated or radar.simulated,
     )
 
@@ -108,12 +103,26 @@ def _check_scenes(region: Region, period: Period, optical: Sensed, radar: Sensed
         return
     found = [f"Sentinel-2 {len(optical.used)} scenes", f"Sentinel-1 {len(radar.used)} scenes"]
     if unmatched := optical.info["without_cloud_product"]:
-        found[0] += f" ({len(unmatched)} more have no Cloud Score+ partner: try --clouds scl)"
+        found[0] += f" ({len(unmatched)} more have no partner in {optical.info['cloud_product']}: try --clouds scl)"
     if dropped := radar.info["dropped"]:
         found[1] += f" ({', '.join(f'{n} dropped: {why}' for why, n in dropped.items())})"
-    hint = "choose another month or a longer --period"
-    if period.end <= SENTINEL2_L2A_START:
-        hint = f"Sentinel-2 L2A begins {SENTINEL2_L2A_START}, choose a later month"
-    elif not optical.used and period.end <= SENTINEL2_L2A_GLOBAL:
-        hint = "of 2017 and 2018 Earth Engine holds Sentinel-2 L2A for parts of the world only, choose 2019 or later"
-    raise NoScenes(f"region {region.name!r} cannot be composed for {period}: found {' and '.join(found)}; {hint}")
+    raise NoScenes(
+        f"region {region.name!r} cannot be composed for {period}: found {' and '.join(found)}; "
+        f"{_remedy(period, optical)}"
+    )
+
+
+def _remedy(period: Period, optical: Sensed) -> str:
+    """What a user can change where a sensor has no scene."""
+    if optical.used or optical.info["without_cloud_product"]:
+        return "choose another month or a longer --period"
+    if period.end <= SENTINEL2_L1C_START:
+        return f"Sentinel-2 L1C begins {SENTINEL2_L1C_START} and L2A {SENTINEL2_L2A_START}, choose a later month"
+    if optical.info["level"] == "L2A" and period.end <= SENTINEL2_L2A_START:
+        return f"Sentinel-2 L2A begins {SENTINEL2_L2A_START}, choose a later month, or level l1c"
+    if optical.info["level"] == "L2A" and period.end <= SENTINEL2_L2A_GLOBAL:
+        return (
+            "of 2017 and 2018 Earth Engine holds Sentinel-2 L2A for parts of the world only, choose 2019 or later, "
+            "or level l1c"
+        )
+    return "choose another month or a longer --period"

@@ -59,7 +59,7 @@ def collection(asset_id: str, bounds_wsen: BoundsWSEN, period: Period) -> ee.Ima
 
 
 def listed(images: ee.ImageCollection) -> tuple[Scene, ...]:
-    """The collection's scenes in its own order; none where the server does not hold the collection."""
+    """The collection's scenes in its own order; Fault where the server does not hold the collection."""
     document = ask(images)
     found = []
     for feature in document.get("features", []):

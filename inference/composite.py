@@ -179,7 +179,7 @@ def open_composite(
             "map a file that has them with --input"
         )
     connected = session.connect(project, catalog=catalog)
-    made = composite.build(region, period, settings, "none")
+    made = composite.build(region, period, settings)
     if made.backscatter and trained.backscatter and made.backscatter != trained.backscatter:
         raise ValueError(
             f"the composite holds {made.backscatter} backscatter, the checkpoint was trained on {trained.backscatter}: "

@@ -20,8 +20,8 @@ def fetched(image, bands):
     return pixels.fetch(image, plots.GRID, bands)
 
 
-def build(label="none", period=JUNE, **settings):
-    return composite.build(plots.REGION, period, Settings.of(**settings), label)
+def build(period=JUNE, **settings):
+    return composite.build(plots.REGION, period, Settings.of(**settings))
 
 
 def usable(plot):
@@ -177,19 +177,19 @@ def test_outside_the_images_everything_is_missing_not_zero(plot):
     """user-wishes.md row 13: masked pixels arrive as 0, and 0 is a class."""
     from odc.geo.geobox import GeoBox
 
-    found = build("worldcover")
+    found = build()
     grid = plots.GRID
     beyond = GeoBox(
         (8, 8), grid.affine.translation(plots.LEFT + 50_000, plots.TOP) @ grid.affine.scale(10, -10), grid.crs
     )
-    raster = pixels.fetch(found.image, beyond, [*found.bands, "label"])
+    raster = pixels.fetch(found.image, beyond, found.bands)
     assert not raster.valid_BHW.any()
 
 
 def test_everything_lies_on_one_grid_in_one_request(plot):
     """user-wishes.md rows 11 and 12."""
-    found = build("worldcover")
-    raster = fetched(found.packed.addBands(found.counts), [*found.bands, "label", "s2_count", "s1_count"])
+    found = build()
+    raster = fetched(found.packed.addBands(found.counts), [*found.bands, "s2_count", "s1_count"])
     assert raster.geobox == plots.GRID
     count = np.sum([clear(plot, index) for index in plot.clear_score], axis=0)
     np.testing.assert_array_equal(raster.values_BHW[-2], count)
@@ -243,8 +243,16 @@ def test_settings_survive_json():
         ({"bands": ("B2", "B2")}, "each once"),
         ({"speckle": "frost"}, "none, boxcar, lee, .*gamma_map"),
         ({"kernel_px": 4}, "odd number"),
-        ({"clouds": "qa60"}, "cloud_score_plus, scl, none"),
-        ({"reducer": "max"}, "mean, median"),
+        ({"clouds": "fmask"}, "cloud_score_plus, s2cloudless, scl, qa60, none"),
+        ({"reducer": "max"}, "mean, median, best"),
+        ({"clear": 60}, "clear 60: expected 0 to 1"),
+        ({"resample": "cubic"}, "bilinear, nearest, bicubic"),
+        ({"extras": ("date",)}, "expected some of count, day"),
+        ({"level": "l1a"}, "auto, l2a, l1c"),
+        ({"level": "l1c", "clouds": "scl"}, "scl needs Sentinel-2 L2A"),
+        ({"bands": ("B10",)}, "no band B10"),
+        ({"sentinel2": "COPERNICUS/S2_SR"}, "1000 higher since 2022-01-25"),
+        ({"sentinel2": "COPERNICUS/S2_HARMONIZED"}, "ask for level l1c"),
         ({"sentinel1": "COPERNICUS/S1_GRD"}, "holds decibels.*S1_GRD_FLOAT"),
     ],
 )
