@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import ee
 
 ANY_ORBIT = 0  # the polynomial of orbits that have none of their own
-ORBIT = "relativeOrbitNumber_start"
+ORBIT = "relativeOrbitNumber_start"  # of a Sentinel-1 scene
 _STEP_M = 10  # of the displacement image's nominal pixels
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gee_export import border, measured, multitemporal, scenes, speckle, terrain
+from gee_export.displacement import ANY_ORBIT, Displacement, displaced
 from gee_export.manifest import DECIBEL_SCALE, Band
 from gee_export.multitemporal import Stack
 from gee_export.regions import BoundsWSEN, Period
@@ -31,8 +32,9 @@ class Radar:
     speckle, kernel_px: the filter (SPECKLE) and its window. dates: 0, each scene by itself, or the most dates of its
     relative orbit that a scene is filtered with. terrain: none (sigma nought), volume or direct (gamma nought);
     terrain_buffer_m: masked around layover and shadow; dem: heights (terrain.DEMS, or an image of the user's).
-    orbit_pass: ASCENDING, DESCENDING or None for both; orbits: relative orbits, () for all. sentinel1: the collection,
-    in linear power.
+    orbit_pass: ASCENDING, DESCENDING or None for both; orbits: relative orbits, () for all. displacement: how far each
+    orbit lies from Sentinel-2 (or its JSON), or None to leave scenes where they are. sentinel1: the collection, in
+    linear power.
     """
 
     speckle: str = "lee"
@@ -43,6 +45,7 @@ class Radar:
     dem: str = GLO30
     orbit_pass: str | None = None
     orbits: tuple[int, ...] = ()
+    displacement: Displacement | None = None
     sentinel1: str = COLLECTION
 
     def __post_init__(self) -> None:
@@ -51,6 +54,8 @@ class Radar:
         terrain.check(self.terrain, self.terrain_buffer_m)
         self._check_stack()
         self._check_orbits()
+        if isinstance(self.displacement, Mapping):
+            object.__setattr__(self, "displacement", Displacement.from_json(self.displacement))
         if self.sentinel1.endswith("/S1_GRD"):
             raise ValueError(
                 f"Sentinel-1 collection {self.sentinel1}: holds decibels, whose mean is not the mean power; "
@@ -85,7 +90,7 @@ def sensed(bounds_wsen: BoundsWSEN, period: Period, radar: Radar) -> Sensed:
     images = usable(bounds_wsen, reach, radar)
     facts = measured.facts(images, POLARISATIONS, bounds_wsen, radar) if found.used else {}
     clean = border.without_border(_prepared(images, facts, radar), reach, has_angle=found.has_angle)
-    power = flattened(despeckled(clean, radar, stacks), bounds_wsen, radar)
+    power = registered(flattened(despeckled(clean, radar, stacks), bounds_wsen, radar), found, radar)
     mean, count = scenes.reduced(power, POLARISATIONS, "mean")
     image = decibels(mean)
     packed = image.multiply(round(1 / DECIBEL_SCALE))
@@ -162,8 +167,20 @@ def flattened(images: ee.ImageCollection, bounds_wsen: BoundsWSEN, radar: Radar)
     heights = terrain.elevation(radar.dem, ee.Geometry.BBox(*bounds_wsen))
     flat = terrain.flattening(radar.terrain, heights, radar.terrain_buffer_m)
     return images.map(
-        lambda image: flat(image.select(list(POLARISATIONS)), image.select(_THETA), image.getNumber(terrain.TOWARD))
+        lambda image: flat(
+            image.select(list(POLARISATIONS)), image.select(_THETA), image.getNumber(terrain.TOWARD)
+        ).set(multitemporal.ORBIT, image.get(multitemporal.ORBIT))
     )
+
+
+def registered(images: ee.ImageCollection, found: Listing, radar: Radar) -> ee.ImageCollection:
+    """The scenes' VV and VH moved onto Sentinel-2, each as its orbit needs; or as they are."""
+    if radar.displacement is None or not found.used:
+        return images
+    for scene in found.used:
+        if scene.get(multitemporal.ORBIT) is None:
+            raise ValueError(f"displacement: scene {scene.index} of {radar.sentinel1} does not say its relative orbit")
+    return images.map(lambda image: displaced(image.select(list(POLARISATIONS)), radar.displacement))
 
 
 def decibels(power: ee.Image) -> ee.Image:
@@ -189,6 +206,11 @@ def info(found: Listing, reach: Period, radar: Radar, stacks: Sequence[Stack] = 
     if stacks:
         about["dates"] = scenes.tally(stack.dates for stack in stacks)  # of stacks, how many have so many dates
         about["stacks_from"], about["stacks_to"] = str(reach.start), str(reach.end)
+    if radar.displacement is not None:
+        moved = set(radar.displacement.orbits)
+        about["registered"] = sum(
+            1 for scene in found.used if scene.get(multitemporal.ORBIT) in moved or ANY_ORBIT in moved
+        )
     if radar.terrain != "none":
         about["dem"], about["terrain_buffer_m"] = radar.dem, radar.terrain_buffer_m
     return about
