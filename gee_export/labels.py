@@ -317,7 +317,8 @@ _OF_THE_COMMUNITY = (
     Product(
         name="emc_built_s",
         title="Copernicus EMC-BUILT-S R2025A, built-up surface 2022 (buildings, not roads)",
-        editions=snapshot(f"projects/earthengine-legacy/assets/{_COMMUNITY}/ESA/CEMS/EMC-BUILT-S", 2022),
+        # Its page writes projects/earthengine-legacy/assets/ before the id: the same asset.
+        editions=snapshot(f"{_COMMUNITY}/ESA/CEMS/EMC-BUILT-S", 2022),
         band=None,
         scale_m=10,
         rule=BuiltArea(100),
