@@ -112,12 +112,21 @@ def _head(job: Job, plan: Plan, opened: Mapping[int, Opened], skipped: Mapping[i
     return replace(
         asked,
         split=dict(asked.split) | plan.info,
+        image=_image(asked, opened.values()),
         label=_label({part.name: opened[part.number].truth.info for part in job.parts if part.number in opened}),
         scenes=scenes,
         skipped=reasons,
         backscatter=kinds[0] if kinds else None,
         simulated=any(one.simulated for one in opened.values()),
     )
+
+
+def _image(asked: DatasetManifest, opened: Iterable[Opened]) -> Mapping[str, Any]:
+    """The products as they were found: Sentinel-2's may be L1C where L2A was asked for first."""
+    found = {one.scenes["sentinel2"]["collection"] for one in opened if "sentinel2" in one.scenes}
+    if len(found) != 1:
+        return asked.image
+    return dict(asked.image) | {"product": dict(asked.image["product"]) | {"sentinel2": found.pop()}}
 
 
 def _label(infos: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Any] | None:

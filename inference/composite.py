@@ -179,7 +179,10 @@ def open_composite(
             "map a file that has them with --input"
         )
     connected = session.connect(project, catalog=catalog)
-    made = composite.build(region, period, settings)
+    try:
+        made = composite.build(region, period, settings)
+    except composite.NoScenes as error:
+        raise composite.NoScenes(f"{error} (the checkpoint was trained on Sentinel-2 {trained.level})") from error
     if made.backscatter and trained.backscatter and made.backscatter != trained.backscatter:
         raise ValueError(
             f"the composite holds {made.backscatter} backscatter, the checkpoint was trained on {trained.backscatter}: "
@@ -208,7 +211,8 @@ def _settings(trained: Checkpoint) -> composite.Settings:
             "the checkpoint was trained on images of another origin, so it has no composite settings: "
             "map a file of that kind with --input FILE.tif"
         )
-    return composite.Settings.from_json(trained.composite)
+    # isamap 0.1 wrote no level and knew L2A only; L1C's reflectance is another, so it is no substitute
+    return composite.Settings.from_json({"level": "l2a"} | dict(trained.composite))
 
 
 def _identity(

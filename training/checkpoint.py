@@ -79,6 +79,14 @@ class Checkpoint:
         return tuple(band.name for band in self.bands)
 
     @property
+    def level(self) -> str | None:
+        """Of the Sentinel-2 it was trained on, L2A or L1C; None for images of another origin.
+
+        isamap 0.1 wrote none: it knew L2A only.
+        """
+        return {"l2a": "L2A", "l1c": "L1C"}.get(self.composite.get("level", "l2a")) if self.composite else None
+
+    @property
     def fingerprint(self) -> str:
         """Hexadecimal SHA-256 of the weights and of everything else that decides a map."""
         return hashlib.sha256(_canonical(_mapping_part(self)).encode()).hexdigest()

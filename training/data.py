@@ -188,7 +188,7 @@ def _check_equal(datasets: Sequence[Dataset]) -> None:
     first = datasets[0].manifest
     for dataset in datasets[1:]:
         other = dataset.manifest
-        for what in ("size", "backscatter"):
+        for what in ("size", "backscatter", "level"):
             if getattr(first, what) != getattr(other, what):
                 raise ValueError(
                     f"datasets {first.name} and {other.name} differ in {what}: {getattr(first, what)} and "

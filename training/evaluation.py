@@ -139,6 +139,10 @@ def _check_fits(checkpoint: ck.Checkpoint, source: Source) -> None:
         raise ValueError(
             f"dataset {held.name} holds {held.backscatter}, the checkpoint was trained on {checkpoint.backscatter}"
         )
+    if held.level and checkpoint.level and checkpoint.level != held.level:
+        raise ValueError(
+            f"dataset {held.name} holds Sentinel-2 {held.level}, the checkpoint was trained on {checkpoint.level}"
+        )
     if held.size % checkpoint.multiple:
         raise ValueError(
             f"patches of {held.size} px: the checkpoint's network needs multiples of {checkpoint.multiple}"

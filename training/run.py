@@ -143,7 +143,7 @@ def _about(source: Source, network: nn.Module, chosen: Recipe) -> dict[str, Any]
         "window": window,
         "lattice": max(1, round(window * 3 / 4 / network.multiple)) * network.multiple,
         "thresholds": {"impervious": 0.5},
-        "composite": first.settings,
+        "composite": dict(first.settings) | ({"level": first.level.lower()} if first.level else {}),
         "backscatter": first.backscatter,
         "simulated": source.simulated,
         "dataset": dataset,
