@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,13 +13,20 @@ from gee_export.supply import Supply, streaming
 if TYPE_CHECKING:
     from gee_export.session import Session
 
+# https://cloud.google.com/storage/docs/buckets#naming
+BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+
 
 @dataclass(frozen=True)
 class Means:
-    """What a way may use. workers: requests at a time (None: its own default); bucket: for files on their way."""
+    """What a way may use.
+
+    workers: requests at a time (None: its own default); bucket: for files on their way; keep: leaves them there.
+    """
 
     workers: int | None = None
     bucket: str | None = None
+    keep: bool = False
 
     def __post_init__(self) -> None:
         if self.workers is not None and not 1 <= self.workers <= 40:
@@ -32,11 +40,26 @@ def stream(session: Session, ledger: Ledger, means: Means) -> Supply:
     return streaming(session, means.workers)
 
 
+def batch(session: Session, ledger: Ledger, means: Means) -> Supply:
+    """Export tasks through a bucket: slower to begin with, but more memory and time for each pixel."""
+    from gee_export.batch import batched
+
+    return batched(session, ledger, str(means.bucket), keep=means.keep)
+
+
 Way = Callable[["Session", Ledger, Means], Supply]
-MODES: dict[str, Way] = {"stream": stream}
+MODES: dict[str, Way] = {"stream": stream, "batch": batch}
 
 
-def check(mode: str) -> None:
-    """ValueError for unknown ways."""
+def check(mode: str, means: Means = Means()) -> None:
+    """ValueError for unknown ways, and for means that a way lacks or does not use."""
     if mode not in MODES:
         raise ValueError(f"--mode {mode!r}: expected one of {', '.join(MODES)}")
+    if mode == "batch" and not means.bucket:
+        raise ValueError("--mode batch needs a bucket to export to: give --bucket NAME, or --out gs://BUCKET/PREFIX")
+    if mode == "batch" and not BUCKET_NAME.fullmatch(str(means.bucket)):
+        raise ValueError(
+            f"--bucket {means.bucket!r}: expected the name alone, 3 to 222 of a-z, 0-9, dots, dashes and underscores"
+        )
+    if mode != "batch" and means.keep:
+        raise ValueError("--keep-exports is for --mode batch: other modes leave nothing in a bucket")

@@ -11,7 +11,17 @@ from gee_export.cloudstorage import BucketStorage, is_hidden
 from gee_export.console import Fault
 from gee_export.wholefile import crc32c, disk_fault, write_whole
 
-__all__ = ["HIDDEN", "FolderStorage", "Storage", "crc32c", "disk_fault", "is_remote", "open_storage", "write_whole"]
+__all__ = [
+    "HIDDEN",
+    "FolderStorage",
+    "Storage",
+    "bucket_of",
+    "crc32c",
+    "disk_fault",
+    "is_remote",
+    "open_storage",
+    "write_whole",
+]
 
 PATIENCE_S, LOCAL_PATIENCE_S = 120.0, 20.0  # how long a failing bucket is asked again, Google's and the engine's
 HIDDEN = ".run"  # what belongs to a run is no part of what is stored (formats.md section 1)
@@ -48,6 +58,11 @@ class Storage(Protocol):
 def is_remote(url_or_path: str | Path) -> bool:
     """True for gs:// addresses."""
     return str(url_or_path).startswith("gs://")
+
+
+def bucket_of(url_or_path: str | Path) -> str | None:
+    """The bucket of a gs:// address; None of a folder."""
+    return str(url_or_path)[len("gs://") :].partition("/")[0] or None if is_remote(url_or_path) else None
 
 
 def open_storage(url_or_path: str | Path, session: Any = None) -> Storage:
