@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -40,9 +41,14 @@ class Found(Protocol):
 
 
 class Laid(Protocol):
-    """An image on a grid. image: lazy, in stored numbers, of the server's; None where it is read on this machine."""
+    """An image on a grid.
+
+    image: lazy, in stored numbers, of the server's; None where it is read on this machine. resampling: how its pixels
+    became the grid's: none, bilinear, mean, or the server's pyramid.
+    """
 
     image: ee.Image | None
+    resampling: str
 
     def read(self, geobox: GeoBox) -> np.ndarray:
         """Stored numbers (bands, rows, columns) of a window of the grid, of an image on this machine."""
@@ -61,14 +67,43 @@ def open_imagery(asked: Imagery, region: Region | None, period: Period, *, small
     return imageasset.open_asset(asked, region, period, small=small)
 
 
-def stored_bands(found: Found) -> tuple[Band, ...]:
-    """The bands as datasets store them."""
-    return tuple(found.packing.band(name) for name in found.bands)
+@dataclass(frozen=True)
+class Foreign:
+    """A foreign image of every region and period of an export: as asked, and how all of them are stored."""
 
+    imagery: Imagery
+    names: tuple[str, ...]
+    packing: Packing
+    small: bool = False
 
-def channels(found: Found) -> tuple[Channel, ...]:
-    """What requests ask the server for."""
-    return tuple(found.packing.channel(name) for name in found.bands)
+    @classmethod
+    def of(cls, imagery: Imagery, found: Found, *, small: bool = False) -> Foreign:
+        """By what was found for one of the regions."""
+        return cls(imagery, found.bands, found.packing, small)
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """As datasets store them."""
+        return tuple(self.packing.band(name) for name in self.names)
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """What is asked of the server; nothing of a file."""
+        return () if self.imagery.is_file else tuple(self.packing.channel(name) for name in self.names)
+
+    def asked(self) -> dict[str, Any]:
+        """What manifests say was asked for, without folders of this machine."""
+        return {"name": self.imagery.name, "bands": list(self.imagery.bands), "unit": self.imagery.unit}
+
+    def open(self, region: Region, period: Period) -> Found:
+        """The image of a region and period; ValueError where its bands are stored in another way than the first's."""
+        found = open_imagery(self.imagery, region, period, small=self.small)
+        if (found.bands, found.packing) != (self.names, self.packing):
+            raise ValueError(
+                f"{self.imagery.name} has other bands or pixel types over region {region.name!r} in {period} than over "
+                "the first one: choose --bands that all have, or export them apart"
+            )
+        return found
 
 
 def ground_of(found: Found, region: Region, step_m: float | None) -> Ground:

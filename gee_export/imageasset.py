@@ -56,14 +56,16 @@ class ImageAsset:
         """On a grid: the images' own pixels where they agree, else bilinear; the server's pyramid where coarser."""
         import ee
 
-        laid = [self._laid(piece, grid) for piece in self.pieces]
-        return AssetOnGrid(laid[0] if len(laid) == 1 else ee.ImageCollection(laid).mosaic())
+        methods = [_method(piece, grid) for piece in self.pieces]
+        laid = [self._laid(piece, method) for piece, method in zip(self.pieces, methods, strict=True)]
+        mosaic = laid[0] if len(laid) == 1 else ee.ImageCollection(laid).mosaic()
+        return AssetOnGrid(mosaic, " and ".join(sorted(set(methods))))
 
-    def _laid(self, piece: Piece, grid: GeoBox) -> ee.Image:
+    def _laid(self, piece: Piece, method: str) -> ee.Image:
         import ee
 
         image = ee.Image(piece.id).select(list(self.bands))
-        if is_aligned(piece.grid, grid) or step_ratio(piece.grid, grid) >= COARSER:
+        if method != "bilinear":
             return self.packing.on_server(image)
         smooth = self.packing.on_server(image.resample("bilinear"))
         return smooth.round() if self.packing.whole else smooth
@@ -74,6 +76,7 @@ class AssetOnGrid:
     """A lazy image in stored numbers."""
 
     image: ee.Image
+    resampling: str
 
     def read(self, geobox: GeoBox) -> NoReturn:
         raise TypeError("the image lies on the server: fetch its bands")
@@ -145,6 +148,13 @@ def _piece(document: Mapping[str, Any]) -> Piece:
     grid = GeoBox((height, width), Affine(*first["crs_transform"]), first["crs"])
     simulated = bool(document.get("properties", {}).get("simulated"))
     return Piece(document["id"], tuple(band["id"] for band in bands), grid, simulated)
+
+
+def _method(piece: Piece, grid: GeoBox) -> str:
+    """How an image's pixels become the grid's."""
+    if is_aligned(piece.grid, grid):
+        return "none"
+    return "pyramid" if step_ratio(piece.grid, grid) >= COARSER else "bilinear"
 
 
 def _order(piece: Piece, region: Region) -> tuple[bool, str]:

@@ -41,18 +41,18 @@ class ImageFile:
         """On a grid: the image's own pixels where they agree, else bilinear, or their mean on a coarser grid."""
         with _opened(self.path) as file:
             if self.grid is not None and is_aligned(self.grid, grid):
-                return FileOnGrid(self, grid, None)
+                return FileOnGrid(self, grid, "none")
             placed = GeoBox(file.shape, file.transform, str(file.crs))
-            return FileOnGrid(self, grid, "average" if step_ratio(placed, grid) >= COARSER else "bilinear")
+            return FileOnGrid(self, grid, "mean" if step_ratio(placed, grid) >= COARSER else "bilinear")
 
 
 @dataclass(frozen=True)
 class FileOnGrid:
-    """A raster on a grid; resampling: None, bilinear or average."""
+    """A raster on a grid; resampling: none, bilinear or mean."""
 
     source: ImageFile
     grid: GeoBox
-    resampling: str | None
+    resampling: str
     image: None = None
 
     def read(self, geobox: GeoBox) -> np.ndarray:
@@ -60,7 +60,7 @@ class FileOnGrid:
 
         Fault where the file cannot be read.
         """
-        read = _read_aligned if self.resampling is None else self._read_resampled
+        read = _read_aligned if self.resampling == "none" else self._read_resampled
         with _opened(self.source.path) as file:
             values, valid = read(file, self.source.numbers, geobox)
         return self.source.packing.stored(values, valid)
@@ -73,7 +73,8 @@ class FileOnGrid:
         height, width = self.grid.shape
         place = {"crs": str(self.grid.crs), "transform": self.grid.affine, "height": height, "width": width}
         # so small a tolerance in pixels means exact coordinates; else they are interpolated between a window's corners
-        options = {"resampling": Resampling[self.resampling], "tolerance": 1e-6, "add_alpha": _needs_alpha(file)}
+        method = {"bilinear": Resampling.bilinear, "mean": Resampling.average}[self.resampling]
+        options = {"resampling": method, "tolerance": 1e-6, "add_alpha": _needs_alpha(file)}
         with WarpedVRT(file, **place, **options) as warped:
             return _read_window(warped, numbers, window_in(self.grid, geobox))
 

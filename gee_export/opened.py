@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gee_export import composite
 from gee_export.composite import Settings
+from gee_export.foreign import Laid
 from gee_export.regions import Period, Region
 from gee_export.truth import OpenTruth, Truth, open_truth
 
@@ -17,13 +18,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Opened:
-    """images: by layer name, with every channel of the layer in stored numbers; scenes: facts by sensor."""
+    """images: by layer name, with every channel of the layer in stored numbers, None where a layer asks for nothing.
 
-    images: Mapping[str, ee.Image]
+    A layer without an image has nothing in this part. laid: foreign images by layer name; days: of the frames, YYYYMMDD
+    in the layers' order; scenes: facts by sensor; dates: facts by day.
+    """
+
+    images: Mapping[str, ee.Image | None]
     truth: OpenTruth
     scenes: Mapping[str, Mapping[str, Any]]
     backscatter: str | None
     simulated: bool
+    fine_truth: OpenTruth | None = None
+    laid: Mapping[str, Laid] = field(default_factory=dict)
+    dates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def days(self) -> tuple[str, ...]:
+        return tuple(self.dates)
 
 
 def open_part(region: Region, period: Period, settings: Settings, truth: Truth) -> Opened:

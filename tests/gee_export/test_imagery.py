@@ -12,8 +12,8 @@ from odc.geo.geobox import GeoBox
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.warp import reproject
 
-from gee_export import foreign, regions
-from gee_export.foreign import ground_of, open_imagery
+from gee_export import regions
+from gee_export.foreign import Foreign, ground_of, open_imagery
 from gee_export.grid import Window, crop
 from gee_export.imagery import Imagery
 from gee_export.packing import Numbers, Packing, Unit
@@ -270,7 +270,7 @@ def test_an_asset_on_its_own_pixels_is_what_the_server_holds(session):
     expected, packed = fetched(raw, geobox), fetched(laid, geobox)
     for band in ("N", "R"):
         np.testing.assert_array_equal(packed[band].astype(int), expected[band].astype(int))
-    assert [band.unit for band in foreign.stored_bands(found)] == ["reflectance"] * 2
+    assert [band.unit for band in Foreign.of(asked, found).bands] == ["reflectance"] * 2
 
 
 def test_an_asset_between_its_pixels_is_bilinear(session):

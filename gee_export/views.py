@@ -1,0 +1,144 @@
+"""What patches show instead of Sentinel's composite, or beside it: a foreign image, a finer one, dated frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from gee_export.blocks import Observed
+from gee_export.channel import Channel
+from gee_export.foreign import Foreign
+from gee_export.frames import Frames
+from gee_export.layer import SHARES, Layer, fused, quantised
+from gee_export.manifest import Band, StoredLayer
+from gee_export.opened import Opened
+from gee_export.sample import LABEL
+from gee_export.truth import Truth
+
+ENOUGH = 0.5  # patches that show less of the foreign or finer image, and frames with fewer clear pixels, are left out
+
+
+@dataclass(frozen=True)
+class Fine:
+    """A finer image of the same ground: `ratio` of its pixels lie along each of the patch's, and so do its labels."""
+
+    image: Foreign
+    truth: Truth
+    ratio: int
+
+
+@dataclass(frozen=True)
+class Views:
+    """image: takes the place of Sentinel's composite; fine and frames stand beside the image."""
+
+    image: Foreign | None = None
+    fine: Fine | None = None
+    frames: Frames | None = None
+
+    def __post_init__(self) -> None:
+        if self.image is not None and self.frames is not None:
+            raise ValueError("--frames are dates of Sentinel's composite: leave out --image or --frames")
+
+    def asked(self) -> dict[str, Any]:
+        """What the manifest says was asked for."""
+        found: dict[str, Any] = {}
+        if self.image is not None:
+            found["image"] = self.image.asked()
+        if self.fine is not None:
+            found["fine"] = self.fine.image.asked() | {"label": self.fine.truth.named()}
+        if self.frames is not None:
+            found["frames"] = self.frames.to_json()
+        return found
+
+
+def image_layer(image: Foreign, truth: Truth) -> Layer:
+    """A foreign image and the labels on its pixels."""
+    size = 2 * len(image.bands) + bool(truth.sources) + truth.share
+    stored = {"shares": SHARES} if truth.share else {}
+    settle = partial(_settle, image, _Names("image", "label", "shares"))
+    return Layer("image", (*image.channels, *truth.channels), settle, size, stored=stored)
+
+
+def fine_layer(fine: Fine) -> Layer:
+    """The finer image and the labels on its pixels."""
+    image, ratio, labelled = fine.image, fine.ratio, bool(fine.truth.sources)
+    stored = {"fine": StoredLayer(image.bands, image.packing.dtype, ratio, {"name": image.imagery.name})}
+    if labelled:
+        stored["fine_labels"] = StoredLayer((LABEL,), "uint8", ratio)
+    settle = partial(_settle, image, _Names("fine", "fine_labels", None))
+    size = np.dtype(image.packing.dtype).itemsize * len(image.bands) + labelled
+    return Layer("fine", (*image.channels, *fine.truth.channels), settle, size, ratio, stored)
+
+
+def frame_layers(bands: Sequence[Band], count: int) -> tuple[Layer, ...]:
+    """One layer for each date that there may be; a part that has fewer has no image of the last ones."""
+    channels = tuple(Channel(band.name) for band in bands)
+    stored = {"frames": StoredLayer(tuple(bands), "int16")}
+    names = tuple(band.name for band in bands)
+    return tuple(
+        Layer(frame_name(number), channels, partial(_settle_frame, names, number), 2 * len(names), stored=stored)
+        for number in range(count)
+    )
+
+
+def frame_name(number: int) -> str:
+    """The layer of a part's frame of that number."""
+    return f"frame{number:02d}"
+
+
+def worth_keeping(arrays: Mapping[str, np.ndarray], views: Views) -> dict[str, np.ndarray] | None:
+    """A patch's arrays without frames that show too little of it; None where the image or the finer one does."""
+    watched = {"image": views.image, "fine": views.fine and views.fine.image}
+    for name, image in watched.items():
+        if image is not None and _shown(arrays[name], image.packing.nodata) < ENOUGH:
+            return None
+    return {
+        name: array
+        for name, array in arrays.items()
+        if not name.startswith("frames/") or _shown(array, array.dtype.type(-32768)) >= ENOUGH
+    }
+
+
+@dataclass(frozen=True)
+class _Names:
+    """What a view's arrays are called; share None: not stored."""
+
+    image: str
+    label: str
+    share: str | None
+
+
+def _settle(
+    image: Foreign, names: _Names, pixels: np.ndarray, geobox: GeoBox, inside: np.ndarray | None, opened: Opened
+) -> tuple[dict[str, np.ndarray], Observed]:
+    laid, truth = opened.laid[names.image], opened.truth if names.image == "image" else opened.fine_truth
+    if laid.image is None:
+        values = laid.read(geobox)
+    else:
+        values = np.stack([image.packing.sent(pixels[channel.name]) for channel in image.channels])
+    if inside is not None:
+        values[:, ~inside] = image.packing.nodata
+    label, share = fused(pixels, geobox, inside, truth)
+    found = {names.image: values, names.label: label, names.share: share}
+    return {name: array for name, array in found.items() if name is not None and array is not None}, {}
+
+
+def _settle_frame(
+    bands: Sequence[str],
+    number: int,
+    pixels: np.ndarray,
+    geobox: GeoBox,
+    inside: np.ndarray | None,
+    opened: Opened,
+) -> tuple[dict[str, np.ndarray], Observed]:
+    return {f"frames/{opened.days[number]}": quantised(pixels, bands, inside)}, {}
+
+
+def _shown(values_BHW: np.ndarray, nodata: int) -> float:
+    """Share of the pixels of the first band that are valid."""
+    return float((values_BHW[0] != nodata).mean())
