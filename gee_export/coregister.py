@@ -207,7 +207,8 @@ def warped(raster: Raster, polynomial: Polynomial) -> Raster:
         for values, valid in zip(raster.values_BHW, raster.valid_BHW, strict=True)
     ]
     values, valid = (np.stack(part) for part in zip(*sampled, strict=True))
-    return Raster(raster.geobox, raster.bands, values.astype(raster.values_BHW.dtype), valid)
+    dtype = raster.values_BHW.dtype
+    return Raster(raster.geobox, raster.bands, (np.rint(values) if dtype.kind in "iu" else values).astype(dtype), valid)
 
 
 def _bilinear(values: np.ndarray, valid: np.ndarray, us: np.ndarray, vs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
