@@ -1,4 +1,4 @@
-"""`isamap export`, `regions`, `labels`, `check` and `engine serve`: typed functions, thin over this package's own."""
+"""The `isamap` commands of this package (export, coregister, regions, ...): typed functions, thin over its own."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import typer
 
 from gee_export.clouds import CLOUDS
 from gee_export.console import Fault
+from gee_export.division import Rule
 from gee_export.fusion import FUSIONS
 from gee_export.modes import MODES
+from gee_export.sampling import SAMPLINGS, Sampling
 from gee_export.scheme import SCHEMES
 from gee_export.sentinel2 import REDUCERS
 from gee_export.speckle import SPECKLE
+from gee_export.terrain import MODELS
 
 _Project = Annotated[str | None, typer.Option("--project", help="Google Cloud project; without it the local engine.")]
 _Catalog = Annotated[str, typer.Option("--catalog", help="The local engine's images: world (simulated), or a folder.")]
@@ -32,7 +35,7 @@ def export(
         list[str] | None, typer.Option("--month", help="YYYY-MM, one or several; 2019-06 unless --period is given.")
     ] = None,
     period: Annotated[
-        list[str] | None, typer.Option("--period", help="First and last day, YYYY-MM-DD, both included; may repeat.")
+        list[str] | None, typer.Option("--period", help="Months, seasons (2019-JJA), years, or first and last day.")
     ] = None,
     bbox: Annotated[
         tuple[float, float, float, float] | None,
@@ -53,20 +56,53 @@ def export(
     fusion: Annotated[str, typer.Option("--fusion", help=f"Of several labels: {_any_of(FUSIONS)}.")] = "single",
     scheme: Annotated[str, typer.Option("--scheme", help=f"Of the classes: {_any_of(SCHEMES)}.")] = "isa",
     share: Annotated[bool, typer.Option("--share", help="Also store impervious percents.")] = False,
-    speckle: Annotated[str, typer.Option("--speckle", help=f"{_any_of(SPECKLE)}.")] = "lee",
-    clouds: Annotated[str, typer.Option("--clouds", help=f"{_any_of(CLOUDS)}.")] = "cloud_score_plus",
+    speckle: Annotated[str | None, typer.Option("--speckle", help=f"{_any_of(SPECKLE)} (lee if not given).")] = None,
+    terrain: Annotated[
+        str | None, typer.Option("--terrain", help=f"Of Sentinel-1: none or {_any_of(MODELS)} (gamma nought).")
+    ] = None,
+    clouds: Annotated[
+        str | None, typer.Option("--clouds", help=f"{_any_of(CLOUDS)} (cloud_score_plus if not given).")
+    ] = None,
     reducer: Annotated[
-        str, typer.Option("--reducer", help=f"Of Sentinel-2's clear pixels: {_any_of(REDUCERS)}.")
-    ] = "mean",
+        str | None, typer.Option("--reducer", help=f"Of Sentinel-2's clear pixels: {_any_of(REDUCERS)}.")
+    ] = None,
     bands: Annotated[
         list[str] | None, typer.Option("--bands", help="Sentinel-2 bands, B2 B3 B4 B8 by default.")
     ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE of any composite setting, e.g. kernel_px=5 clear=0.7.")
+    ] = None,
     size: Annotated[int, typer.Option("--size", help="Side of a patch in pixels.")] = 128,
     stride: Annotated[int, typer.Option("--stride", help="Pixels from one patch to the next.")] = 80,
+    sample: Annotated[
+        str, typer.Option("--sample", help=f"Which patches: {_any_of(SAMPLINGS)}; the last two go by the labels.")
+    ] = Sampling.kind,
+    distance_km: Annotated[
+        float, typer.Option("--distance-km", help="Of --sample points: between any two patches' centres, at least.")
+    ] = Sampling.distance_km,
+    min_impervious: Annotated[
+        float, typer.Option("--min-impervious", help="Of --sample impervious: share of known label pixels, 0 to 1.")
+    ] = Sampling.min_impervious,
+    strata: Annotated[
+        list[float] | None,
+        typer.Option("--strata", help="Of --sample strata: edges of shares (0 .1 .3 .6 1)."),
+    ] = None,
+    per_stratum: Annotated[
+        list[int] | None, typer.Option("--per-stratum", help="Patches of each stratum, equally many by default.")
+    ] = None,
     split: Annotated[
         str, typer.Option("--split", help="blocks (no pixel in two splits) or random (the paper's, which leaks).")
     ] = "blocks",
-    seed: Annotated[int, typer.Option("--seed", help="Of the split.")] = 0,
+    ratios: Annotated[
+        list[int] | None, typer.Option("--ratios", help="Of train, val and test: 8 1 1 by default, 7 2 1, ...")
+    ] = None,
+    guard_px: Annotated[
+        int, typer.Option("--guard-px", help="Pixels between two splits at least; 0: they share none.")
+    ] = Rule.guard_px,
+    hold_out: Annotated[
+        list[str] | None, typer.Option("--hold-out", help="Regions that are test whole; train and val are the others.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of sampling and split.")] = 0,
     max_patches: Annotated[
         int | None, typer.Option("--max-patches", help="At most so many, in whole blocks that fill all three splits.")
     ] = None,
@@ -78,6 +114,9 @@ def export(
     bucket: Annotated[
         str | None, typer.Option("--bucket", help="For the files of --mode batch; by default that of --out gs://.")
     ] = None,
+    keep_exports: Annotated[
+        bool, typer.Option("--keep-exports", help="Leave the files of --mode batch in the bucket.")
+    ] = False,
     workers: Annotated[
         int | None, typer.Option("--workers", help="Requests at a time: 20 by default, on the local engine cores + 1.")
     ] = None,
@@ -85,7 +124,7 @@ def export(
         bool, typer.Option("--dry-run", help="Print blocks, requests, bytes and patches; fetch nothing.")
     ] = False,
 ) -> None:
-    """Cut co-registered Sentinel-1, Sentinel-2 and label patches of a region and month."""
+    """Cut co-registered Sentinel-1, Sentinel-2 and label patches of regions and periods."""
     from gee_export.export import export_patches
 
     report = export_patches(
@@ -104,9 +143,21 @@ def export(
         speckle=speckle,
         clouds=clouds,
         reducer=reducer,
+        terrain=terrain,
+        settings=set_ or (),
         size=size,
         stride=stride,
+        sample=Sampling(
+            sample,
+            distance_km,
+            min_impervious,
+            strata=tuple(strata) if strata else Sampling.strata,
+            per_stratum=tuple(per_stratum or ()),
+        ),
         split=split,
+        ratios=ratios or Rule.ratios,
+        guard_px=guard_px,
+        hold_out=hold_out or (),
         seed=seed,
         max_patches=max_patches,
         project=project,
@@ -114,9 +165,52 @@ def export(
         mode=mode,
         workers=workers,
         bucket=bucket,
+        keep_exports=keep_exports,
         dry_run=dry_run,
     )
     print(report)
+
+
+def coregister(
+    region: Annotated[str | None, typer.Option("--region", help="A name of `isamap regions`.")] = None,
+    month: Annotated[str | None, typer.Option("--month", help="YYYY-MM whose composites are compared.")] = None,
+    period: Annotated[
+        list[str] | None,
+        typer.Option("--period", help="Season, year, or first and last day: more scenes, less speckle."),
+    ] = None,
+    bbox: Annotated[
+        tuple[float, float, float, float] | None, typer.Option("--bbox", help="W S E N in degrees.")
+    ] = None,
+    epsg: Annotated[int | None, typer.Option("--epsg", help="UTM zone, such as 32650.")] = None,
+    fixed: Annotated[str | None, typer.Option("--fixed", help="A raster that stays, instead of a region.")] = None,
+    moving: Annotated[str | None, typer.Option("--moving", help="The raster to be moved onto --fixed.")] = None,
+    out: Annotated[
+        str | None, typer.Option("--out", help="A JSON file for `isamap export --displacement`; or the moved raster.")
+    ] = None,
+    plot: Annotated[str | None, typer.Option("--plot", help="A PNG of the vectors and what is left of them.")] = None,
+    project: _Project = None,
+    catalog: _Catalog = "world",
+) -> None:
+    """Find how far Sentinel-1 lies from Sentinel-2, orbit by orbit; or one raster from another, and correct it."""
+    from gee_export import registration
+
+    if fixed is None and moving is None:
+        done = registration.coregister_region(
+            region, month=month, period=period, bbox=bbox, epsg=epsg, out=out, project=project, catalog=catalog
+        )
+        found = done.titled
+    elif fixed is None or moving is None or region is not None or bbox is not None:
+        raise ValueError("two rasters are compared by --fixed and --moving, without --region or --bbox")
+    else:
+        done = registration.coregister_files(fixed, moving, out)
+        found = {moving: done}
+    print(done)
+    if plot is not None:
+        from gee_export import residuals
+
+        residuals.draw(found, plot)
+    if not any(one.applied for one in found.values()):
+        raise Fault("nothing was corrected, for the reason above: use the images as they are")
 
 
 def regions() -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from gee_export import split as splitting
 from gee_export.composite import Settings
+from gee_export.division import Rule
 from gee_export.grid import Window
 from gee_export.ground import Ground
 from gee_export.index import patch_id
 from gee_export.layer import Layer, composite_layer
 from gee_export.manifest import DatasetManifest
 from gee_export.regions import Period, Region
+from gee_export.sampling import Sampling
 from gee_export.truth import Truth
 
 MOST_NAMED = 3  # regions or periods that a dataset's name spells out
@@ -51,7 +54,8 @@ class Job:
     size: int = 128
     stride: int = 80
     split: str = "blocks"
-    rule: splitting.Rule = field(default_factory=splitting.Rule)
+    rule: Rule = field(default_factory=Rule)
+    sampling: Sampling = field(default_factory=Sampling)
     server: str = "local-engine"
     catalog: str = "world"
 
@@ -65,6 +69,26 @@ class Job:
             raise ValueError(f"--stride {self.stride}: expected 1 to 65536 pixels")
         for period in self.periods:
             self.truth.check_period(period)
+        self._check_hold_out()
+        self._check_sampling()
+
+    def _check_hold_out(self) -> None:
+        names = [ground.name for ground in self.grounds]
+        for name in self.rule.hold_out:
+            if name not in names:
+                near = difflib.get_close_matches(name, names, n=1) or names
+                raise ValueError(f"--hold-out {name!r} is none of the regions: did you mean {' or '.join(near)}?")
+        if self.rule.hold_out and set(self.rule.hold_out) >= set(names):
+            raise ValueError("--hold-out names every region: leave one to train on")
+
+    def _check_sampling(self) -> None:
+        most, method = self.rule.max_patches, self.sampling.method
+        if method.needs_share and not self.truth.sources:
+            raise ValueError(f"--sample {self.sampling.kind} goes by the labels' shares: give a --label")
+        if most is not None and method.after_split:
+            raise ValueError(f"--sample {self.sampling.kind} has numbers of its own: leave --max-patches out")
+        if most is not None and most < len(self.periods) * (2 if self.rule.hold_out else 1):
+            raise ValueError(f"--max-patches {most}: {len(self.periods)} periods of the same patches need more")
 
     @property
     def name(self) -> str:
@@ -99,14 +123,15 @@ class Job:
             grids={ground.name: ground.grid for ground in self.grounds},
             size=self.size,
             stride=self.stride,
-            split={"kind": self.split} | self.rule.to_json() | self._outlines(),
+            split={"kind": self.split} | self._asked_split(),
             asked={"label": self.truth.named()},
             layers={name: stored for layer in self.layers for name, stored in layer.stored.items()},
         )
 
-    def _outlines(self) -> dict[str, Any]:
+    def _asked_split(self) -> dict[str, Any]:
         digests = {ground.name: ground.outline_digest for ground in self.grounds if ground.outline_digest}
-        return {"outline_wkb_sha256": digests} if digests else {}
+        asked = self.rule.to_json() | {"sampling": self.sampling.to_json()}
+        return asked | ({"outline_wkb_sha256": digests} if digests else {})
 
 
 def _refuse_twice(what: str, names: list[str], remedy: str) -> None:

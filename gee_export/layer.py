@@ -47,9 +47,14 @@ class Layer:
 
     @property
     def largest_side_px(self) -> int:
-        """Of a request that the server accepts and whose stored pixels take no more memory than that."""
-        asked = largest_side(self.channels) if self.channels else SIDE_LIMIT_PX
-        return min(asked, math.isqrt(requests.REQUEST_LIMIT_BYTES // self.stored_bytes))
+        """Of a request."""
+        return largest_side_px(self.channels, self.stored_bytes)
+
+
+def largest_side_px(channels: Sequence[Channel], stored_bytes: int) -> int:
+    """Side of a request that the server accepts and whose stored pixels take no more memory than that."""
+    asked = largest_side(channels) if channels else SIDE_LIMIT_PX
+    return min(asked, math.isqrt(requests.REQUEST_LIMIT_BYTES // stored_bytes))
 
 
 def composite_layer(bands: Sequence[str], truth: Truth) -> Layer:

@@ -65,6 +65,13 @@ class Ledger:
         """Notes what the run was started with."""
         write_whole(self.folder / "head.json", manifest.encode(head))
 
+    def note_revision(self, revision: str) -> str | None:
+        """Notes which isamap goes on here; the one before where it was another."""
+        before = [row["revision"] for row in self.rows() if "revision" in row]
+        if not before or before[-1] != revision:
+            self.add([{"revision": revision}])
+        return before[-1] if before and before[-1] != revision else None
+
     def rows(self) -> list[dict[str, Any]]:
         """Every whole line, in the order written."""
         if not self._path.exists():

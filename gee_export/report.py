@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gee_export.client import DEFAULT_WORKERS
 from gee_export.index import SPLITS
 from gee_export.job import Job
 from gee_export.manifest import DatasetManifest
 from gee_export.plan import Plan
+
+# For the estimate of a dry run. Local: megapixels of one month's composite a second, as benchmarks/export_wuhan.py has
+# it on two cores; longer periods have more scenes. Google: what one request is taken to last, which nobody promises.
+LOCAL_MPX_PER_S, GOOGLE_REQUEST_S = 0.27, 20
 
 
 @dataclass(frozen=True)
@@ -17,66 +22,78 @@ class ExportReport:
     """An export's outcome. parts are region x period; skipped says why some have nothing.
 
     blocks are requests of the plan; fetched of them were fetched by this run, by sending what `sent` counts.
-    patches counts all and per split; positions are patch places on the grids, of which left_out touch two splits;
-    request_bytes is as the server counts, pixel_bytes what the patches hold uncompressed. dry_run: nothing was done.
+    patches counts all and per split; positions are patch places on the grids; left_out touch two splits, passed are
+    those that the sampling or --max-patches did not take. request_bytes is as the server counts, pixel_bytes what the
+    patches hold uncompressed; estimate is of the time, in words. dry_run: nothing was done.
     """
 
     name: str
     out: str
     dry_run: bool
     parts: int
-    skipped: Mapping[str, str]
     patches: Mapping[str, int]
     positions: int
     left_out: int
-    blocks: int
-    fetched: int
-    sent: Mapping[str, int]
-    request_bytes: int
-    pixel_bytes: int
-    seconds: float
-    simulated: bool | None
-    scenes: Mapping[str, int]
-    notes: tuple[str, ...]
+    passed: int
+    blocks: int = 0
+    fetched: int = 0
+    sent: Mapping[str, int] = field(default_factory=dict)
+    request_bytes: int = 0
+    pixel_bytes: int = 0
+    seconds: float = 0.0
+    estimate: str = ""
+    simulated: bool | None = None
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    scenes: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(
-        cls,
-        job: Job,
-        plan: Plan,
-        *,
-        out: str,
-        manifest: DatasetManifest | None = None,
-        fetched: int = 0,
-        sent: Mapping[str, int] | None = None,
-        seconds: float = 0.0,
-        note: str | None = None,
-    ) -> ExportReport:
-        """The report of a job; without a manifest, of a dry run."""
-        skipped = _skipped(manifest)
-        splits = [place.split for place in plan.patches if place.part.name not in skipped]
-        requests = [request for request in plan.requests if request.part.name not in skipped]
-        patch_bytes = sum(layer.stored_bytes * (job.size * layer.ratio) ** 2 for layer in job.layers)
-        said = (note, *(info.get("note") for info in plan.info["regions"].values()), _emptiness(manifest))
+    def planned(cls, job: Job, plan: Plan, out: str, workers: int | None = None) -> ExportReport:
+        """Of what an export would do."""
+        splits = [place.split for place in plan.patches]
         return cls(
             name=job.name,
             out=out,
-            dry_run=manifest is None,
+            dry_run=True,
             parts=len(job.parts),
-            skipped=skipped,
             patches={"patches": len(splits)} | {split: splits.count(split) for split in SPLITS},
-            positions=plan.info["positions"],
-            left_out=plan.info["left_out"],
-            blocks=len(requests),
-            fetched=fetched,
-            sent=dict(sent or {}),
-            request_bytes=sum(request.bytes for request in requests),
-            pixel_bytes=len(splits) * patch_bytes,
-            seconds=seconds,
-            simulated=manifest.simulated if manifest else None,
-            scenes=_scene_counts(manifest) if manifest else {},
-            notes=tuple(dict.fromkeys(text for text in said if text)),
+            **_found(plan.info),
+            blocks=len(plan.requests),
+            request_bytes=sum(request.bytes for request in plan.requests),
+            pixel_bytes=len(splits) * _patch_bytes(job),
+            estimate=_estimate(job, plan, workers or DEFAULT_WORKERS),
+            notes=_notes(plan.info),
         )
+
+    @classmethod
+    def written(cls, job: Job, manifest: DatasetManifest, out: str, *notes: str) -> ExportReport:
+        """Of a dataset that is complete."""
+        skipped = {f"{r}_{p}": why for r, periods in manifest.skipped.items() for p, why in periods.items()}
+        return cls(
+            name=job.name,
+            out=out,
+            dry_run=False,
+            parts=len(job.parts),
+            patches={key: manifest.counts[key] for key in ("patches", *SPLITS)},
+            **_found(manifest.split),
+            pixel_bytes=manifest.counts["patches"] * _patch_bytes(job),
+            simulated=manifest.simulated,
+            skipped=skipped,
+            scenes=_scene_counts(manifest),
+            notes=tuple(dict.fromkeys([*notes, *_notes(manifest.split), *_emptiness(manifest)])),
+        )
+
+    def after(self, plan: Plan, fetched: int, sent: Mapping[str, int], seconds: float) -> ExportReport:
+        """With what a run did for it."""
+        requests = [request for request in plan.requests if request.part.name not in self.skipped]
+        size = sum(request.bytes for request in requests)
+        return replace(
+            self, blocks=len(requests), request_bytes=size, fetched=fetched, sent=dict(sent), seconds=seconds
+        )
+
+    def noting(self, note: str) -> ExportReport:
+        """With one note more."""
+        return replace(self, notes=(*self.notes, note))
 
     @property
     def requests(self) -> int:
@@ -86,12 +103,19 @@ class ExportReport:
     def __str__(self) -> str:
         counts = ", ".join(f"{self.patches[split]} {split}" for split in SPLITS)
         verb = "would be" if self.dry_run else "are"
+        parts = f" of {self.parts} regions and periods" if self.parts > 1 else ""
+        passed = f", {self.passed} not taken" if self.passed else ""
         lines = [
-            f"{self.name}: {self.patches['patches']} patches ({counts}) {verb} in {self.out}",
-            f"  {self.positions} positions on the grid, {self.left_out} left out because they touch two splits",
-            f"  {self.blocks} blocks, {self.request_bytes / 1e6:,.0f} MB of requests, "
-            f"{self.pixel_bytes / 1e6:,.0f} MB of pixels",
+            f"{self.name}: {self.patches['patches']} patches ({counts}){parts} {verb} in {self.out}",
+            f"  {self.positions} positions on the grid, {self.left_out} left out because they touch two splits{passed}",
         ]
+        if self.blocks:
+            lines.append(
+                f"  {self.blocks} blocks, {self.request_bytes / 1e6:,.0f} MB of requests, "
+                f"{self.pixel_bytes / 1e6:,.0f} MB of pixels"
+            )
+        if self.estimate:
+            lines.append(f"  {self.estimate}")
         if self.fetched or self.requests:
             sent = ", ".join(f"{count:,} {what}" for what, count in self.sent.items())
             lines.append(f"  {self.fetched} blocks fetched with {sent} in {self.seconds:.0f} s")
@@ -103,21 +127,52 @@ class ExportReport:
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
 
-def _skipped(manifest: DatasetManifest | None) -> dict[str, str]:
-    """Why parts have nothing, by their names."""
-    rows = manifest.skipped.items() if manifest else ()
-    return {f"{region}_{period}": reason for region, periods in rows for period, reason in periods.items()}
+def _found(info: Mapping[str, Any]) -> dict[str, int]:
+    """Positions of all regions, and why not all of them are patches."""
+    regions = info["regions"].values()
+    passed = sum(facts.get("not_taken", 0) + facts.get("not_sampled", 0) for facts in regions)
+    return {"positions": info["positions"], "left_out": info["left_out"], "passed": passed}
 
 
-def _emptiness(manifest: DatasetManifest | None) -> str | None:
+def _notes(info: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the division has to say, once for all regions that it says it of."""
+    found = [facts["note"] for facts in info["regions"].values() if "note" in facts]
+    for region, facts in info["regions"].items():
+        if facts.get("overlapping"):
+            found.append(
+                f"{facts['overlapping']} patches of {region} are left out: they lie on another region's patches of "
+                "another split"
+            )
+    return tuple(dict.fromkeys(found))
+
+
+def _patch_bytes(job: Job) -> int:
+    return sum(layer.stored_bytes * (job.size * layer.ratio) ** 2 for layer in job.layers)
+
+
+def _estimate(job: Job, plan: Plan, workers: int) -> str:
+    if job.server == "local-engine":
+        months = sum(r.window.height * r.window.width * r.part.period.months for r in plan.requests) / 1e6
+        return f"about {_minutes(months / LOCAL_MPX_PER_S)} at {LOCAL_MPX_PER_S} megapixels of a month a second"
+    seconds = -(-len(plan.requests) // workers) * GOOGLE_REQUEST_S
+    return f"about {_minutes(seconds)} at {workers} requests at a time, if one takes {GOOGLE_REQUEST_S} s"
+
+
+def _minutes(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def _emptiness(manifest: DatasetManifest) -> tuple[str, ...]:
     """Says which bands have not one valid pixel to train on: scenes there were, but clouds or gaps cover them."""
-    empty = [name for name in manifest.band_names if name not in manifest.statistics] if manifest else []
+    empty = [name for name in manifest.band_names if name not in manifest.statistics]
     if not empty or not manifest.counts.get("train"):
-        return None
-    return f"no valid pixel of {' '.join(empty)} in the train split: choose another month or a longer --period"
+        return ()
+    return (f"no valid pixel of {' '.join(empty)} in the train split: choose another month or a longer --period",)
 
 
-def _scene_counts(manifest: DatasetManifest) -> dict[str, Any]:
+def _scene_counts(manifest: DatasetManifest) -> dict[str, int]:
     totals: dict[str, int] = {}
     for periods in manifest.scenes.values():
         for sensors in periods.values():

@@ -24,8 +24,10 @@ from gee_export.manifest import DatasetManifest
 from gee_export.opened import Opened, open_part
 from gee_export.plan import Plan, Request
 from gee_export.report import ExportReport
+from gee_export.revision import revision
 from gee_export.storage import Storage, crc32c, is_remote, open_storage
 from gee_export.supply import Cell, Supply
+from gee_export.survey import Survey
 
 if TYPE_CHECKING:
     from gee_export.session import Session
@@ -49,35 +51,43 @@ def run(
     nothing is lost by either.
     """
     started = monotonic()
-    plan, ledger = Plan.of(job), Ledger(run_folder(out))
+    ledger = Ledger(run_folder(out))
+    survey = Survey.of(job) if job.sampling.method.needs_share else None
+    plan = Plan.of(job)  # of all positions, where the labels are to choose among them
     session = connect() if is_remote(out) else None
     storage = open_storage(out, session)
     with claim.claimed(storage, ledger, job.head()):
         if done := claim.finished(storage, ledger):
-            return ExportReport.of(job, plan, out=str(out), manifest=done.manifest, note="already complete")
+            return ExportReport.written(job, done.manifest, str(out), "already complete")
         session = session or connect()
         opened, skipped = _open(job)
+        pixels = supply(session, ledger)
+        if survey is not None:
+            plan = Plan.of(job, survey.shares(opened, ledger, pixels))
         head = _head(job, plan, opened, skipped)
         claim.begin(storage, ledger, head)
+        warnings = _revised(ledger)
         export = _Export(plan, storage, ledger, head, opened)
         ledger.log(
             f"begins with {len(export.todo)} of {len(export.wanted)} patches and {len(export.missing)} blocks to do"
         )
-        pixels = supply(session, ledger)
         export.complete(pixels, job.name, progress)
         written = dataset.finish(storage, export.finished_head(), export.ordered())
         BlockStore(ledger.blocks).clear()
-        counts = ", ".join(f"{count} {what}" for what, count in pixels.counts.items())
-        ledger.log(f"complete after {monotonic() - started:.0f} s and {counts}")
-        return ExportReport.of(
-            job,
-            plan,
-            out=str(out),
-            manifest=written.manifest,
-            fetched=len(export.missing),
-            sent=pixels.counts,
-            seconds=monotonic() - started,
-        )
+        seconds, counts = monotonic() - started, ", ".join(f"{n} {what}" for what, n in pixels.counts.items())
+        ledger.log(f"complete after {seconds:.0f} s and {counts}")
+        report = ExportReport.written(job, written.manifest, str(out), *warnings)
+        return report.after(plan, len(export.missing), pixels.counts, seconds)
+
+
+def _revised(ledger: Ledger) -> tuple[str, ...]:
+    """A warning where another isamap began this export: what it made stays as it is."""
+    before = ledger.note_revision(now := revision())
+    if before is None:
+        return ()
+    warning = f"begun by isamap {before}, gone on with by {now}: what the first one finished was not made again"
+    ledger.log(warning)
+    return (warning,)
 
 
 def _open(job: Job) -> tuple[dict[int, Opened], dict[int, str]]:
@@ -96,11 +106,8 @@ def _open(job: Job) -> tuple[dict[int, Opened], dict[int, str]]:
 
 def _head(job: Job, plan: Plan, opened: Mapping[int, Opened], skipped: Mapping[int, str]) -> DatasetManifest:
     """The whole head: as asked, as planned, and what the server said."""
-    kinds = sorted({one.backscatter for one in opened.values() if one.backscatter})
-    if len(kinds) > 1:
-        raise ValueError(
-            f"the regions and periods hold {' and '.join(kinds)}: one dataset needs one kind of backscatter"
-        )
+    kinds = _one_kind("backscatter", {one.backscatter for one in opened.values()})
+    _one_kind("Sentinel-2 level", {one.scenes.get("sentinel2", {}).get("level") for one in opened.values()})
     scenes: dict[str, dict[str, Any]] = {}
     reasons: dict[str, dict[str, str]] = {}
     for part in job.parts:
@@ -116,9 +123,20 @@ def _head(job: Job, plan: Plan, opened: Mapping[int, Opened], skipped: Mapping[i
         label=_label({part.name: opened[part.number].truth.info for part in job.parts if part.number in opened}),
         scenes=scenes,
         skipped=reasons,
-        backscatter=kinds[0] if kinds else None,
+        backscatter=kinds,
         simulated=any(one.simulated for one in opened.values()),
     )
+
+
+def _one_kind(what: str, found: set[str | None]) -> str | None:
+    """The one kind that all parts have; ValueError where they differ, since one model could not read them."""
+    kinds = sorted(kind for kind in found if kind is not None)
+    if len(kinds) > 1:
+        raise ValueError(
+            f"the regions and periods have {' and '.join(kinds)}: one dataset needs one {what}; export them apart, or "
+            "choose it by --set"
+        )
+    return kinds[0] if kinds else None
 
 
 def _image(asked: DatasetManifest, opened: Iterable[Opened]) -> Mapping[str, Any]:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import torch
 from torch import nn
 
 from gee_export.console import Fault
+from gee_export.revision import revision
 from training import checkpoint as ck
 from training.data import CLASSES, Patches, Source, label_shares, open_source
 from training.ground import check_apart
@@ -150,19 +149,6 @@ def _about(source: Source, network: nn.Module, chosen: Recipe) -> dict[str, Any]
         "recipe": chosen.to_json(),
         "revision": revision(),
     }
-
-
-def revision() -> str:
-    """The git commit of this clone, or the installed version."""
-    try:
-        command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"]
-        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-        return found.stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        try:
-            return f"isamap {metadata.version('isamap')}"
-        except metadata.PackageNotFoundError:
-            return "unreleased"
 
 
 def claim(folder: Path, source: Source, chosen: Recipe) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from gee_export import pixels, regions
 from gee_export.blocks import Block, BlockStore, cut
-from gee_export.export import export_patches, where
+from gee_export.division import Rule
+from gee_export.export import export_patches
 from gee_export.grid import Window
 from gee_export.ground import Ground
 from gee_export.job import Job, Part
@@ -20,9 +21,9 @@ from gee_export.labelasset import OnServer
 from gee_export.layer import composite_layer, quantised
 from gee_export.ledger import Ledger
 from gee_export.opened import Opened
+from gee_export.places import where
 from gee_export.plan import Plan
 from gee_export.regions import Region
-from gee_export.split import Rule
 from gee_export.truth import OpenTruth, Truth
 from tests.gee_export import plot as plots
 

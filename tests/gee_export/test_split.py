@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gee_export import split
+from gee_export.division import Rule
 from gee_export.grid import positions
-from gee_export.split import Rule
+from gee_export.limit import Budget, limited
 
 
 def painted(division, height, width):
@@ -22,22 +23,36 @@ def painted(division, height, width):
     return cover
 
 
+def budget(most, rule=None):
+    rule = rule or Rule()
+    return Budget(most, rule.shares, rule.seed, rule.guard_px)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     height=st.integers(40, 400),
     width=st.integers(40, 400),
     size=st.integers(8, 40),
     stride=st.integers(5, 60),
-    seed=st.integers(0, 99),
+    rule=st.builds(Rule, seed=st.integers(0, 99), guard_px=st.sampled_from([0, 0, 7, 30])),
     most=st.none() | st.integers(1, 80),
 )
-def test_no_pixel_lies_in_two_splits(height, width, size, stride, seed, most):
+def test_no_pixel_lies_in_two_splits_and_the_guard_between_them_is_empty(height, width, size, stride, rule, most):
     windows = list(positions(height, width, size, stride))
-    division = split.blocks(windows, stride, Rule(seed=seed, max_patches=most))
-    cover = painted(division, height, width)
-    assert sum((c > 0).astype(int) for c in cover.values()).max() <= 1
+    if most is None or most >= len(windows):
+        division = split.blocks(windows, stride, rule)
+    else:
+        division = limited({"here": windows}, stride, budget(most, rule))["here"]
+        assert len(division.patches) <= most
     assert {window for window, _ in division.patches} <= set(windows)
-    assert most is None or len(division.patches) <= most
+    for window, name in division.patches:
+        for other, its in division.patches:
+            if name != its:
+                gaps = (
+                    max(window.row, other.row) - min(window.row_end, other.row_end),
+                    max(window.col, other.col) - min(window.col_end, other.col_end),
+                )
+                assert max(gaps) >= rule.guard_px
 
 
 def test_the_random_split_shares_pixels_and_says_so():
@@ -47,14 +62,29 @@ def test_the_random_split_shares_pixels_and_says_so():
     assert "leaks" in division.info["note"]
 
 
-def test_wuhan_keeps_nine_patches_in_ten_in_the_papers_shares():
+def test_a_random_split_of_patches_that_lie_apart_leaks_nothing():
+    division = split.at_random(list(positions(1000, 1000, 128, 128)), 128, Rule())
+    assert "note" not in division.info
+
+
+@pytest.mark.parametrize("guard_px", [0, 128])
+def test_wuhan_keeps_nine_patches_in_ten_in_the_papers_shares(guard_px):
+    """With the guard of models.md section 1.6 too."""
     windows = list(positions(6048, 6048, 128, 80))
     assert len(windows) == 5625  # formats.md section 1
-    division = split.blocks(windows, 80, Rule())
+    division = split.blocks(windows, 80, Rule(guard_px=guard_px))
     counts = Counter(name for _, name in division.patches)
     assert len(division.patches) >= 0.9 * 5625
     assert division.info["left_out"] == 5625 - len(division.patches)
     for name, share in (("train", 0.8), ("val", 0.1), ("test", 0.1)):
+        assert counts[name] / len(division.patches) == pytest.approx(share, rel=0.2)
+
+
+def test_other_ratios_are_kept_too():
+    """S001: 7:2:1."""
+    division = split.blocks(list(positions(6048, 6048, 128, 80)), 80, Rule(ratios=(7, 2, 1)))
+    counts = Counter(name for _, name in division.patches)
+    for name, share in (("train", 0.7), ("val", 0.2), ("test", 0.1)):
         assert counts[name] / len(division.patches) == pytest.approx(share, rel=0.2)
 
 
@@ -66,11 +96,25 @@ def test_the_seed_decides():
 
 @pytest.mark.parametrize("most", [24, 200, 400, 1000])
 def test_a_limited_export_fills_every_split_from_whole_blocks(most):
-    windows = list(positions(6048, 6048, 128, 80))
-    division = split.blocks(windows, 80, Rule(max_patches=most))
+    division = limited({"here": list(positions(6048, 6048, 128, 80))}, 80, budget(most))["here"]
     counts = Counter(name for _, name in division.patches)
     assert 0.8 * most <= len(division.patches) <= most
     assert counts["val"] >= 0.05 * most and counts["test"] >= 0.05 * most and counts["train"] >= 0.6 * most
+
+
+@pytest.mark.parametrize("most", [24, 60, 400])
+def test_several_regions_fill_every_split_together(most):
+    tracts = {name: list(positions(side, side, 128, 80)) for name, side in (("a", 3000), ("b", 2000), ("c", 4000))}
+    found = limited(tracts, 80, budget(most))
+    counts = Counter(name for division in found.values() for _, name in division.patches)
+    assert 0.8 * most <= sum(counts.values()) <= most and min(counts[s] for s in ("train", "val", "test")) >= 1
+    assert all(division.patches for division in found.values())
+
+
+def test_a_number_too_small_for_three_splits_trains():
+    found = limited({name: list(positions(600, 600, 128, 80)) for name in "ab"}, 80, budget(2))
+    assert [[name for _, name in found[region].patches] for region in "ab"] == [["train"], ["train"]]
+    assert "too small" in found["a"].info["note"]
 
 
 def test_the_paper_divides_eight_to_one_to_one():
@@ -85,10 +129,20 @@ def test_a_lone_patch_trains_and_the_note_says_why():
     assert "too small" in division.info["note"]
 
 
-@pytest.mark.parametrize("ratios", [(0, 1, 1), (8, -1, 1), (8, 1)])
-def test_nonsense_ratios_are_refused(ratios):
-    with pytest.raises(ValueError, match="ratios"):
-        Rule(ratios=ratios)
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"ratios": (0, 1, 1)}, "ratios 0 1 1"),
+        ({"ratios": (8, -1, 1)}, "ratios"),
+        ({"ratios": (8, 1)}, "ratios 8 1"),
+        ({"max_patches": 0}, "--max-patches 0"),
+        ({"guard_px": -1}, "--guard-px -1"),
+        ({"ratios": (8, 2, 0), "hold_out": ("a",)}, "last number above 0"),
+    ],
+)
+def test_nonsense_rules_are_refused(options, words):
+    with pytest.raises(ValueError, match=words):
+        Rule(**options)
 
 
 def test_unknown_kinds_name_the_known_ones():
