@@ -75,9 +75,9 @@ def coregister_region(
 ) -> Registration:
     """How far each relative orbit lies from Sentinel-2 over a region and month (or period); the report in `out`.
 
-    region, month, period, bbox, epsg: as `export_patches`, one of each. project: a Google project; without one the local engine serves `catalog`.
-    A longer period gives firmer answers: an orbit's shift is steady, and more scenes hold less speckle. ValueError
-    for what cannot be asked, Fault where a server or a disk fails.
+    region, month, period, bbox, epsg: as `export_patches`, one of each; a longer period holds less speckle, so its
+    answers are firmer: an orbit's shift is steady. project: a Google project; without one the local engine serves
+    `catalog`. ValueError for what cannot be asked, Fault where a server or a disk fails.
     """
     from gee_export.session import connect
 
