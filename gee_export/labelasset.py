@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -20,7 +20,7 @@ from gee_export.source import PERCENT, Source, codes_of
 if TYPE_CHECKING:
     import ee
 
-IMAGES = ("IMAGE", "IMAGE_COLLECTION")
+IMAGES, TABLE = ("IMAGE", "IMAGE_COLLECTION"), "TABLE"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,10 @@ class OnServer:
     def of(cls, product: Product, scheme: Scheme, year: int, region: Region) -> OnServer:
         """A product's edition over a region; ValueError where the asset is missing or holds nothing there."""
         edition = product.edition(year)
-        images = product.images(edition, kind_of(edition.asset), region.bounds_wsen)
+        kind = kind_of(edition.asset)
+        if kind not in IMAGES:
+            raise ValueError(f"label asset {edition.asset!r} is a {kind}: expected {' or '.join(IMAGES)}")
+        images = product.images(edition, kind, region.bounds_wsen)
         if not ask(images.size()):
             raise ValueError(
                 f"label {product.name!r}: {edition.asset} has no image of {edition.year} over region {region.name!r}"
@@ -53,7 +56,9 @@ def product(source: Source, scheme: Scheme, region: Region, period: Period) -> O
 
 
 def asset(source: Source, scheme: Scheme, region: Region, period: Period) -> OnServer:
-    """A user's image or collection of images: 0, 1 and 255, or codes, or percent (source.codes_of)."""
+    """A user's image or collection of images (0, 1 and 255, or codes, or percent: source.codes_of), or features."""
+    if kind_of(source.place) == TABLE:
+        return features(source, scheme, region)
     band, codes = codes_of(source)
     year = period.start.year
     own = Product(
@@ -85,21 +90,59 @@ def rule_of(source: Source, codes: tuple[int, ...] | str | None, scheme: Scheme)
     return Codes({255: "unknown"} | dict.fromkeys(codes, "impervious"), rest="pervious")
 
 
+def features(source: Source, scheme: Scheme, region: Region) -> OnServer:
+    """Buildings or roads of a table on the server; ground without a feature is pervious.
+
+    Option: width=METRES (whole) for lines. A pixel is impervious where its centre lies in a feature, at any step.
+    """
+    import ee
+
+    if scheme.name != "isa":
+        raise ValueError(f"label {source.text!r}: features tell only impervious ground, scheme {scheme.name} classes")
+    source.refuse_options(("width",))
+    near = ee.FeatureCollection(source.place).filterBounds(ee.Geometry.BBox(*region.bounds_wsen))
+    width_m = width_of(source, ask(near.limit(1)).get("features", []), region)
+    info = {"product": source.text, "title": "features of the user's choice", "asset": source.place}
+    return OnServer(info | {"width_m": width_m}, painted(near, width_m), None)
+
+
+def width_of(source: Source, first: Sequence[Mapping[str, Any]], region: Region) -> float | None:
+    """Metres that a table's lines are wide, None for polygons; ValueError where they cannot be drawn."""
+    if not first:
+        raise ValueError(f"label {source.text!r} has no feature over region {region.name!r}: its coverage is uneven")
+    kind = (first[0].get("geometry") or {}).get("type", "no geometry")
+    words = source.options.get("width")
+    if "Polygon" in kind and words is None:
+        return None
+    if "LineString" not in kind or words is None or not words.isdigit() or not 0 < int(words) <= 200:
+        raise ValueError(
+            f"label {source.text!r} holds {kind}: expected polygons, or lines with their width in whole metres of 1 to "
+            f"200, such as {source.place}#width=6"
+        )
+    return float(words)
+
+
+def painted(near: ee.FeatureCollection, width_m: float | None) -> ee.Image:
+    """1 where a pixel's centre lies in a feature (lines: within half their width), 0 elsewhere."""
+    import ee
+
+    if width_m is not None:
+        near = near.map(lambda feature: feature.buffer(width_m / 2))
+    return ee.Image(0).toByte().paint(near, 1)
+
+
 def kind_of(asset_id: str) -> str:
-    """IMAGE or IMAGE_COLLECTION, as the server says; ValueError for what is not there or not an image."""
+    """What the server says an asset is, such as IMAGE, IMAGE_COLLECTION or TABLE; ValueError where it is not there."""
     import ee
 
     try:
-        kind = ee.data.getAsset(asset_id)["type"]
+        return ee.data.getAsset(asset_id)["type"]
     except ee.EEException as error:
         if "not found" in str(error):
             raise ValueError(
                 f"label asset {asset_id!r} was not found: check its id and that this account may read it"
             ) from error
         raise Fault(f"Earth Engine refused to describe {asset_id!r}: {error}") from error
-    if kind not in IMAGES:
-        raise ValueError(f"label asset {asset_id!r} is a {kind}: expected {' or '.join(IMAGES)}")
-    return kind
 
 
 def _as_they_are(scheme: Scheme) -> dict[int, str]:

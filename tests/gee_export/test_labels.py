@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import ee
 import numpy as np
 import pytest
+import shapely
 
-from gee_export import labels, labeltable
+from gee_export import labelasset, labels, labeltable, pixels
 from gee_export.labels import LABELS
 from gee_export.regions import Period
 from gee_export.session import connect
+from gee_export.source import Source
 from gee_export.truth import Truth
 from tests.gee_export import codes
 
@@ -206,6 +209,40 @@ def test_options_of_assets_are_checked(source, words):
     with pytest.raises(ValueError, match=words):
         Truth((source,)).channels  # noqa: B018
         read(source)
+
+
+def region_features(*shapes) -> ee.FeatureCollection:
+    return ee.FeatureCollection([ee.Geometry(shapely.geometry.mapping(s), "EPSG:32650", False) for s in shapes])
+
+
+def test_tables_on_the_server_are_painted():
+    """As MSBuildings (polygons) and GRIP (lines) are given: a pixel is built where its centre lies in a feature."""
+    house = shapely.box(codes.LEFT + 20, codes.TOP - 100, codes.LEFT + 60, codes.TOP - 50)
+    road = shapely.LineString([(codes.LEFT, codes.TOP - 135), (codes.LEFT + 160, codes.TOP - 135)])
+    for found, expected in (
+        (labelasset.painted(region_features(house), None), np.s_[5:10, 2:6]),
+        (labelasset.painted(region_features(road), 32.0), np.s_[12:15, :]),
+    ):
+        ground = np.zeros((16, 16))
+        ground[expected] = 1
+        np.testing.assert_array_equal(pixels.fetch(found.rename("label"), codes.GRID, ["label"]).values_BHW[0], ground)
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "words"),
+    [("", None, "no feature over region"), ("", "LineString", "whole metres"), ("#width=6", "Point", "holds Point")],
+)
+def test_tables_that_cannot_be_drawn_are_refused(options, kind, words):
+    first = [{"geometry": {"type": kind}}] if kind else []
+    with pytest.raises(ValueError, match=words):
+        labelasset.width_of(Source.parse(f"projects/me/assets/roads{options}"), first, codes.REGION)
+
+
+def test_tables_have_a_width_only_for_lines():
+    roads = Source.parse("projects/me/assets/roads#width=6")
+    assert labelasset.width_of(roads, [{"geometry": {"type": "MultiLineString"}}], codes.REGION) == 6
+    houses = Source.parse("projects/me/assets/houses")
+    assert labelasset.width_of(houses, [{"geometry": {"type": "MultiPolygon"}}], codes.REGION) is None
 
 
 def test_a_binary_product_has_no_seven_classes():
