@@ -14,10 +14,11 @@ from gee_export.grid import Window
 from gee_export.ground import Ground
 from gee_export.index import patch_id
 from gee_export.layer import Layer, composite_layer
-from gee_export.manifest import DatasetManifest
+from gee_export.manifest import Band, DatasetManifest
 from gee_export.regions import Period, Region
 from gee_export.sampling import Sampling
 from gee_export.truth import Truth
+from gee_export.views import FOREIGN, Views, fine_layer, frame_layers, image_layer
 
 MOST_NAMED = 3  # regions or periods that a dataset's name spells out
 
@@ -51,6 +52,7 @@ class Job:
     periods: tuple[Period, ...]
     settings: Settings = field(default_factory=Settings)
     truth: Truth = field(default_factory=Truth)
+    views: Views = field(default_factory=Views)
     size: int = 128
     stride: int = 80
     split: str = "blocks"
@@ -104,29 +106,43 @@ class Job:
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """What every patch is made of."""
-        return (composite_layer([band.name for band in self.settings.stored_bands], self.truth),)
+        image, views = composite_layer([band.name for band in self.bands], self.truth), self.views
+        if views.image is not None:
+            image = image_layer(views.image, self.truth)
+        fine = () if views.fine is None else (fine_layer(views.fine),)
+        frames = () if views.frames is None else frame_layers(self.bands, views.frames.count(self.periods))
+        return (image, *fine, *frames)
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """Of the image, as they are stored."""
+        return self.settings.stored_bands if self.views.image is None else self.views.image.bands
 
     def head(self) -> DatasetManifest:
         """The manifest without what only the server knows (manifest.FROM_SERVER) and the plan (manifest.FROM_PLAN)."""
         periods = ({"label": p.label, "start": str(p.start), "end": str(p.end)} for p in self.periods)
-        optical, radar = self.settings.optical, self.settings.radar
         return DatasetManifest(
             name=self.name,
             simulated=False,
             source={"server": self.server, "catalog": self.catalog},
-            image={"product": {"sentinel2": optical.sentinel2, "sentinel1": radar.sentinel1}},
-            bands=self.settings.stored_bands,
+            image={"product": self._products()},
+            bands=self.bands,
             label=None,
             periods=tuple(periods),
-            settings=self.settings.to_json(),
+            settings=self.settings.to_json() if self.views.image is None else {},
             backscatter=None,
             grids={ground.name: ground.grid for ground in self.grounds},
             size=self.size,
             stride=self.stride,
             split={"kind": self.split} | self._asked_split(),
-            asked={"label": self.truth.named()},
+            asked={"label": self.truth.named()} | self.views.asked(),
             layers={name: stored for layer in self.layers for name, stored in layer.stored.items()},
         )
+
+    def _products(self) -> dict[str, str]:
+        if self.views.image is not None:
+            return {FOREIGN: self.views.image.imagery.name}
+        return {"sentinel2": self.settings.optical.sentinel2, "sentinel1": self.settings.radar.sentinel1}
 
     def _asked_split(self) -> dict[str, Any]:
         digests = {ground.name: ground.outline_digest for ground in self.grounds if ground.outline_digest}

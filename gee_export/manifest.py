@@ -14,7 +14,9 @@ from gee_export.console import Fault
 
 VERSION = 1
 # Fields of a manifest that only the server knows
-FROM_SERVER = ("simulated", "backscatter", "label", "scenes", "skipped", "image.product.sentinel2")
+FROM_SERVER = (
+    "simulated", "backscatter", "label", "scenes", "skipped", "image.product.sentinel2", "layers.frames.dates",
+)  # fmt: skip
 FROM_PLAN = ("split.positions", "split.left_out", "split.regions")  # found by the plan, not asked for
 NODATA = -32768
 UNKNOWN = 255

@@ -6,11 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from gee_export import composite
-from gee_export.composite import Settings
 from gee_export.foreign import Laid
-from gee_export.regions import Period, Region
-from gee_export.truth import OpenTruth, Truth, open_truth
+from gee_export.truth import OpenTruth
 
 if TYPE_CHECKING:
     import ee
@@ -36,12 +33,3 @@ class Opened:
     @property
     def days(self) -> tuple[str, ...]:
         return tuple(self.dates)
-
-
-def open_part(region: Region, period: Period, settings: Settings, truth: Truth) -> Opened:
-    """Composite and labels of a region and period, asked of the server; composite.NoScenes where it has none."""
-    found = composite.build(region, period, settings)
-    labels = open_truth(truth, region, period)
-    image = found.packed.addBands(found.counts)
-    image = image if labels.image is None else image.addBands(labels.image)
-    return Opened({"image": image}, labels, dict(found.info), found.backscatter, found.simulated)

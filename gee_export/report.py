@@ -80,7 +80,9 @@ class ExportReport:
             simulated=manifest.simulated,
             skipped=skipped,
             scenes=_scene_counts(manifest),
-            notes=tuple(dict.fromkeys([*notes, *_notes(manifest.split), *_emptiness(manifest)])),
+            notes=tuple(
+                dict.fromkeys([*notes, *_notes(manifest.split), *_incomplete(manifest), *_emptiness(manifest)])
+            ),
         )
 
     def after(self, plan: Plan, fetched: int, sent: Mapping[str, int], seconds: float) -> ExportReport:
@@ -162,6 +164,11 @@ def _minutes(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def _incomplete(manifest: DatasetManifest) -> tuple[str, ...]:
+    count = manifest.counts.get("incomplete", 0)
+    return (f"{count} patches are left out: the images asked show less than half of them",) if count else ()
 
 
 def _emptiness(manifest: DatasetManifest) -> tuple[str, ...]:

@@ -20,18 +20,21 @@ from gee_export.dataset import Entry, Sample
 from gee_export.job import Job
 from gee_export.layer import COUNTS
 from gee_export.ledger import Ledger, run_folder
-from gee_export.manifest import DatasetManifest
-from gee_export.opened import Opened, open_part
+from gee_export.manifest import DatasetManifest, StoredLayer
+from gee_export.opened import Opened
+from gee_export.opening import open_part
 from gee_export.plan import Plan, Request
 from gee_export.report import ExportReport
 from gee_export.revision import revision
 from gee_export.storage import Storage, crc32c, is_remote, open_storage
 from gee_export.supply import Cell, Supply
 from gee_export.survey import Survey
+from gee_export.views import worth_keeping
 
 if TYPE_CHECKING:
     from gee_export.session import Session
 
+INCOMPLETE = "choose --image or --fine that cover the region"
 CUTTERS, REMOTE_CUTTERS = 2, 16
 WAITING_GROUPS = 4  # groups of finished patches that may wait for the disk before the next block is taken
 
@@ -96,7 +99,7 @@ def _open(job: Job) -> tuple[dict[int, Opened], dict[int, str]]:
     skipped: dict[int, str] = {}
     for part in job.parts:
         try:
-            opened[part.number] = open_part(part.region, part.period, job.settings, job.truth)
+            opened[part.number] = open_part(part.ground, part.period, job.settings, job.truth, job.views)
         except NoScenes as error:
             skipped[part.number] = str(error)
     if not opened:
@@ -120,6 +123,7 @@ def _head(job: Job, plan: Plan, opened: Mapping[int, Opened], skipped: Mapping[i
         asked,
         split=dict(asked.split) | plan.info,
         image=_image(asked, opened.values()),
+        layers=_dated(asked.layers, {(p.ground.name, p.period.label): opened.get(p.number) for p in job.parts}),
         label=_label({part.name: opened[part.number].truth.info for part in job.parts if part.number in opened}),
         scenes=scenes,
         skipped=reasons,
@@ -147,6 +151,19 @@ def _image(asked: DatasetManifest, opened: Iterable[Opened]) -> Mapping[str, Any
     return dict(asked.image) | {"product": dict(asked.image["product"]) | {"sentinel2": found.pop()}}
 
 
+def _dated(
+    layers: Mapping[str, StoredLayer], opened: Mapping[tuple[str, str], Opened | None]
+) -> dict[str, StoredLayer]:
+    """The layers, frames with their dates by region and period."""
+    if "frames" not in layers:
+        return dict(layers)
+    dates: dict[str, dict[str, Any]] = {}
+    for (region, period), one in opened.items():
+        if one is not None:
+            dates.setdefault(region, {})[period] = {day: dict(facts) for day, facts in one.dates.items()}
+    return dict(layers) | {"frames": replace(layers["frames"], dates=dates)}
+
+
 def _label(infos: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Any] | None:
     """The first part's labels; those of parts that differ (another year's edition) under `parts`."""
     first, *others = infos.values()
@@ -165,9 +182,11 @@ class _Export:
         self.store = BlockStore(ledger.blocks)
         self.wanted = [n for n, place in enumerate(plan.patches) if place.part.number in opened]
         self.entries, self.observed = _recall(ledger, storage, plan)
-        self.todo = [number for number in self.wanted if plan.patches[number].id not in self.entries]
+        self.incomplete = {row["incomplete"] for row in ledger.rows() if "incomplete" in row}
+        done = self.entries.keys() | self.incomplete
+        self.todo = [number for number in self.wanted if plan.patches[number].id not in done]
         self.waiting = _users(plan, self.todo)
-        self.missing = [r.number for r in plan.requests if r.part.number in opened and not self._has(r)]
+        self.missing = [r.number for r in plan.requests if self._gives(r) and not self._has(r)]
 
     def complete(self, supply: Supply, name: str, progress: bool) -> None:
         """Fetches the missing blocks and writes every patch that is still to do."""
@@ -199,11 +218,22 @@ class _Export:
         for (region, period, sensor), seen in rows.items():
             facts = scenes[region][period]
             facts[sensor] = dict(facts[sensor]) | {"observations_per_pixel": pooled(seen)}
-        return replace(self.head, scenes=scenes)
+        counts = {"incomplete": len(self.incomplete)} if self.incomplete else {}
+        return replace(self.head, scenes=scenes, counts=counts)
 
     def ordered(self) -> list[Entry]:
-        """The entries of the plan's patches."""
-        return [self.entries[self.plan.patches[number].id] for number in self.wanted]
+        """The entries of the plan's patches; ValueError where every one is incomplete."""
+        ids = [self.plan.patches[number].id for number in self.wanted]
+        if self.wanted and not self.incomplete.isdisjoint(ids) and not self.entries:
+            raise ValueError(
+                f"not one of {len(ids)} patches shows half of its ground in the images asked: {INCOMPLETE}"
+            )
+        return [self.entries[id_] for id_ in ids if id_ not in self.incomplete]
+
+    def _gives(self, request: Request) -> bool:
+        """Whether the part has something of the layer: not every part has scenes, or as many frames as others."""
+        opened = self.opened.get(request.part.number)
+        return opened is not None and request.layer.name in opened.images
 
     def _arriving(self, supply: Supply) -> Generator[tuple[Cell, np.ndarray], None, None]:
         """Cells with their pixels; those that ask nothing of the server first."""
@@ -250,12 +280,15 @@ class _Export:
         left.difference_update(able)
         return [(number, pool.submit(self._write_patch, number)) for number in able]
 
-    def _write_patch(self, number: int) -> Entry:
+    def _write_patch(self, number: int) -> Entry | None:
+        """The patch's entry once its files are stored; None where it shows too little (views.worth_keeping)."""
         place = self.plan.patches[number]
         arrays: dict[str, np.ndarray] = {}
         for layer, blocks in self._blocks(place.needs).items():
             window = place.window.times(layer.ratio)
             arrays |= cut(window, [self.store.open(block) for block in blocks])
+        if (arrays := worth_keeping(arrays, self.head)) is None:
+            return None
         image, label = arrays.pop("image"), arrays.pop("label", None)
         sample = Sample(
             region=place.part.ground.name,
@@ -276,15 +309,20 @@ class _Export:
         """A patch's blocks by layer."""
         found: dict[Any, list[int]] = {}
         for number in needs:
-            found.setdefault(self.plan.requests[number].layer, []).append(number)
+            if self._gives(request := self.plan.requests[number]):
+                found.setdefault(request.layer, []).append(number)
         return found
 
     def _collect(self, group: list[Any], bar: tqdm) -> None:
         """Notes a group's patches once they are stored; blocks that no patch waits for are removed."""
         entries = [(number, future.result()) for number, future in group]
-        self.ledger.add([entry.to_json() for _, entry in entries])
+        ids = {number: self.plan.patches[number].id for number, _ in entries}
+        self.ledger.add([entry.to_json() if entry else {"incomplete": ids[number]} for number, entry in entries])
         for number, entry in entries:
-            self.entries[entry.patch.id] = entry
+            if entry is None:
+                self.incomplete.add(ids[number])
+            else:
+                self.entries[entry.patch.id] = entry
             for block in self.plan.patches[number].needs:
                 self.waiting[block].discard(number)
                 if not self.waiting[block]:

@@ -15,11 +15,12 @@ from gee_export.channel import Channel
 from gee_export.foreign import Foreign
 from gee_export.frames import Frames
 from gee_export.layer import SHARES, Layer, fused, quantised
-from gee_export.manifest import Band, StoredLayer
+from gee_export.manifest import NODATA, Band, DatasetManifest, StoredLayer
 from gee_export.opened import Opened
 from gee_export.sample import LABEL
 from gee_export.truth import Truth
 
+FOREIGN = "image"  # a manifest's product that is no satellite's composite
 ENOUGH = 0.5  # patches that show less of the foreign or finer image, and frames with fewer clear pixels, are left out
 
 
@@ -91,17 +92,16 @@ def frame_name(number: int) -> str:
     return f"frame{number:02d}"
 
 
-def worth_keeping(arrays: Mapping[str, np.ndarray], views: Views) -> dict[str, np.ndarray] | None:
-    """A patch's arrays without frames that show too little of it; None where the image or the finer one does."""
-    watched = {"image": views.image, "fine": views.fine and views.fine.image}
-    for name, image in watched.items():
-        if image is not None and _shown(arrays[name], image.packing.nodata) < ENOUGH:
-            return None
-    return {
-        name: array
-        for name, array in arrays.items()
-        if not name.startswith("frames/") or _shown(array, array.dtype.type(-32768)) >= ENOUGH
-    }
+def worth_keeping(arrays: Mapping[str, np.ndarray], head: DatasetManifest) -> dict[str, np.ndarray] | None:
+    """A patch's arrays without frames that show too little of it; None where a foreign or finer image does."""
+    nodata = {"fine": head.layers["fine"].bands[0].nodata} if "fine" in head.layers else {}
+    if FOREIGN in head.image["product"]:
+        nodata["image"] = head.bands[0].nodata
+    if any(_shown(arrays[name], missing) < ENOUGH for name, missing in nodata.items()):
+        return None
+    frames = {name for name in arrays if name.startswith("frames/")}
+    poor = {name for name in frames if _shown(arrays[name], NODATA) < ENOUGH}
+    return {name: array for name, array in arrays.items() if name not in poor}
 
 
 @dataclass(frozen=True)
