@@ -13,7 +13,7 @@ from gee_export.tiepoints import TiePoints
 
 LEAST_POINTS = 8
 LEAST_SHARE = 0.35  # of the distinct matches; matches of unrelated images agree by chance in a few per cent
-POINTS_A_TERM = 3
+POINTS_A_TERM = 4
 CELLS = 4  # a side of the frame: an order needs points in as many cells as it has terms, each cell is a fold
 NEIGHBOURS, LEAST_AGREEING = 8, 3
 SAME_ORDER = 1.03  # a lower order is kept where no higher one predicts better by more than this
@@ -76,7 +76,7 @@ def fitted(points: TiePoints, frame: Frame, *, step: tuple[float, float], tolera
 
 
 def orders(u: np.ndarray, v: np.ndarray) -> list[int]:
-    """The orders that points at (u, v) can bear: three points a term, spread over as many cells as there are terms."""
+    """The orders that points at (u, v) can bear: four points a term, spread over as many cells as there are terms."""
     cells = len(np.unique(cells_of(u, v)))
     return [o for o, terms in TERMS.items() if o == 0 or (len(u) >= POINTS_A_TERM * terms and cells >= terms)]
 
