@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 from gee_export import labels
 from gee_export.console import Fault
 from gee_export.product import Edition, Product, label_of, share_of
-from gee_export.regions import Period, Region
+from gee_export.regions import STEP_M, Period, Region
 from gee_export.rules import BuiltArea, Codes
 from gee_export.scenes import ask
 from gee_export.scheme import Scheme
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import ee
 
 IMAGES, TABLE = ("IMAGE", "IMAGE_COLLECTION"), "TABLE"
+FINER_PX = 1024  # finer pixels that are averaged in one at most; beyond, the server begins with its own overviews
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ class OnServer:
             raise ValueError(
                 f"label {product.name!r}: {edition.asset} has no image of {edition.year} over region {region.name!r}"
             )
-        share = share_of(product, images) if isinstance(product.rule, BuiltArea) else None
-        return cls(product.info(year), label_of(product, images, scheme, edition.year), share)
+        label = label_of(product, images, scheme, edition.year)
+        return cls(product.info(year), label, _share(product, images, label, scheme))
 
 
 def product(source: Source, scheme: Scheme, region: Region, period: Period) -> OnServer:
@@ -66,7 +67,7 @@ def asset(source: Source, scheme: Scheme, region: Region, period: Period) -> OnS
         title="the user's own",
         editions=(Edition(source.place, year, None, None),),
         band=band,
-        scale_m=0,
+        scale_m=0,  # not known: its pixels may be finer than any grid
         rule=rule_of(source, codes, scheme),
         licence="the user's own",
         citation="the user's own",
@@ -90,10 +91,32 @@ def rule_of(source: Source, codes: tuple[int, ...] | str | None, scheme: Scheme)
     return Codes({255: "unknown"} | dict.fromkeys(codes, "impervious"), rest="pervious")
 
 
+def _share(product: Product, images: ee.ImageCollection, label: ee.Image, scheme: Scheme) -> ee.Image | None:
+    """Percent of a product that holds it, or whose pixels may be finer than the grid's; None of others."""
+    percent = label.eq(scheme.impervious).multiply(100)
+    if isinstance(product.rule, BuiltArea):
+        percent = share_of(product, images)
+    elif product.scale_m >= STEP_M:
+        return None
+    return percent if product.scale_m >= STEP_M else averaged(percent, images.first().projection())
+
+
+def averaged(percent: ee.Image, projection: ee.Projection) -> ee.Image:
+    """The mean of all finer pixels of a projection under each pixel; masked where under half of them are known."""
+    import ee
+
+    def mean(image: ee.Image) -> ee.Image:
+        own = image.setDefaultProjection(projection)
+        return own.reduceResolution(ee.Reducer.mean(), bestEffort=True, maxPixels=FINER_PX)
+
+    return mean(percent).updateMask(mean(percent.mask()).gte(0.5))
+
+
 def features(source: Source, scheme: Scheme, region: Region) -> OnServer:
     """Buildings or roads of a table on the server; ground without a feature is pervious.
 
-    Option: width=METRES (whole) for lines. A pixel is impervious where its centre lies in a feature, at any step.
+    Option: width=METRES (whole) for lines. A pixel is impervious where its centre lies in a feature, at any step; its
+    share is that of the square metres in it.
     """
     import ee
 
@@ -103,7 +126,9 @@ def features(source: Source, scheme: Scheme, region: Region) -> OnServer:
     near = ee.FeatureCollection(source.place).filterBounds(ee.Geometry.BBox(*region.bounds_wsen))
     width_m = width_of(source, ask(near.limit(1)).get("features", []), region)
     info = {"product": source.text, "title": "features of the user's choice", "asset": source.place}
-    return OnServer(info | {"width_m": width_m}, painted(near, width_m), None)
+    ground = painted(near, width_m)
+    metre = ee.Projection(f"EPSG:{region.epsg}", [1, 0, 0, 0, -1, 0])
+    return OnServer(info | {"width_m": width_m}, ground, averaged(ground.multiply(100), metre))
 
 
 def width_of(source: Source, first: Sequence[Mapping[str, Any]], region: Region) -> float | None:

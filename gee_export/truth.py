@@ -15,10 +15,10 @@ from gee_export import labels, shares
 from gee_export.fusion import FUSIONS
 from gee_export.manifest import UNKNOWN
 from gee_export.pixels import Channel
-from gee_export.regions import Period, Region
+from gee_export.regions import STEP_M, Period, Region
 from gee_export.rules import BuiltArea
 from gee_export.scheme import Scheme, scheme_of
-from gee_export.source import PERCENT, Source, codes_of
+from gee_export.source import Source
 
 if TYPE_CHECKING:
     import ee
@@ -185,9 +185,11 @@ def _info(truth: Truth, scheme: Scheme, infos: Sequence[Mapping[str, Any]]) -> d
 
 
 def _holds_shares(source: Source) -> bool:
+    """Whether the server gives the share of a source there: of assets, of products of shares, and of finer ones."""
     if source.kind == "asset":
-        return codes_of(source)[1] == PERCENT
-    return isinstance(labels.LABELS[source.place].rule, BuiltArea)
+        return True
+    product = labels.LABELS[source.place]
+    return isinstance(product.rule, BuiltArea) or product.scale_m < STEP_M
 
 
 def _check_source(source: Source, scheme: str, count: int) -> None:
