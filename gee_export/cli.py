@@ -10,6 +10,7 @@ import typer
 from gee_export.clouds import CLOUDS
 from gee_export.console import Fault
 from gee_export.division import Rule
+from gee_export.frames import Frames
 from gee_export.fusion import FUSIONS
 from gee_export.modes import MODES
 from gee_export.sampling import SAMPLINGS, Sampling
@@ -17,6 +18,7 @@ from gee_export.scheme import SCHEMES
 from gee_export.sentinel2 import REDUCERS
 from gee_export.speckle import SPECKLE
 from gee_export.terrain import MODELS
+from gee_export.viewing import Viewing
 
 _Project = Annotated[str | None, typer.Option("--project", help="Google Cloud project; without it the local engine.")]
 _Catalog = Annotated[str, typer.Option("--catalog", help="The local engine's images: world (simulated), or a folder.")]
@@ -56,6 +58,29 @@ def export(
     fusion: Annotated[str, typer.Option("--fusion", help=f"Of several labels: {_any_of(FUSIONS)}.")] = "single",
     scheme: Annotated[str, typer.Option("--scheme", help=f"Of the classes: {_any_of(SCHEMES)}.")] = "isa",
     share: Annotated[bool, typer.Option("--share", help="Also store impervious percents.")] = False,
+    image: Annotated[
+        str | None, typer.Option("--image", help="An asset id or raster file instead of Sentinel's composite.")
+    ] = None,
+    scale: Annotated[
+        float | None, typer.Option("--scale", help="Metres of --image's pixels; by default its own grid is kept.")
+    ] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option("--unit", help="Of --image's numbers: reflectance, dB, or NAME=SCALE[,OFFSET]."),
+    ] = None,
+    fine: Annotated[
+        str | None, typer.Option("--fine", help="A finer image (asset id or raster) beside each patch, exactly nested.")
+    ] = None,
+    fine_scale: Annotated[float, typer.Option("--fine-scale", help="Metres of its pixels.")] = Viewing.fine_m,
+    fine_bands: Annotated[list[str] | None, typer.Option("--fine-bands", help="Its bands, all by default.")] = None,
+    fine_unit: Annotated[str | None, typer.Option("--fine-unit", help="Of its numbers, as --unit.")] = None,
+    fine_label: Annotated[
+        list[str] | None, typer.Option("--fine-label", help="Label sources of its pixels, those of --label by default.")
+    ] = None,
+    frames: Annotated[
+        list[str] | None, typer.Option("--frames", help="Dated images beside the composite: scenes, months, or days.")
+    ] = None,
+    max_frames: Annotated[int, typer.Option("--max-frames", help="Dates of a region and period.")] = Frames.most,
     speckle: Annotated[str | None, typer.Option("--speckle", help=f"{_any_of(SPECKLE)} (lee if not given).")] = None,
     terrain: Annotated[
         str | None, typer.Option("--terrain", help=f"Of Sentinel-1: none or {_any_of(MODELS)} (gamma nought).")
@@ -67,7 +92,7 @@ def export(
         str | None, typer.Option("--reducer", help=f"Of Sentinel-2's clear pixels: {_any_of(REDUCERS)}.")
     ] = None,
     bands: Annotated[
-        list[str] | None, typer.Option("--bands", help="Sentinel-2 bands, B2 B3 B4 B8 by default.")
+        list[str] | None, typer.Option("--bands", help="Sentinel-2 bands, B2 B3 B4 B8 by default; or --image's.")
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="NAME=VALUE of any composite setting, e.g. kernel_px=5 clear=0.7.")
@@ -139,6 +164,16 @@ def export(
         fusion=fusion,
         scheme=scheme,
         share=share,
+        image=image,
+        scale=scale,
+        unit=unit,
+        fine=fine,
+        fine_scale=fine_scale,
+        fine_bands=fine_bands,
+        fine_unit=fine_unit,
+        fine_label=fine_label,
+        frames=frames,
+        max_frames=max_frames,
         bands=bands,
         speckle=speckle,
         clouds=clouds,
@@ -176,7 +211,7 @@ def coregister(
     month: Annotated[str | None, typer.Option("--month", help="YYYY-MM whose composites are compared.")] = None,
     period: Annotated[
         list[str] | None,
-        typer.Option("--period", help="Season, year, or first and last day: more scenes, less speckle."),
+        typer.Option("--period", help="A season, a year, or first and last day instead."),
     ] = None,
     bbox: Annotated[
         tuple[float, float, float, float] | None, typer.Option("--bbox", help="W S E N in degrees.")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from gee_export import modes, options
 from gee_export.division import Rule
-from gee_export.ground import Ground
+from gee_export.frames import Frames
+from gee_export.imagery import Imagery
 from gee_export.job import Job
 from gee_export.modes import Means
 from gee_export.places import places, several, when
@@ -19,6 +20,7 @@ from gee_export.sampling import Sampling
 from gee_export.storage import bucket_of
 from gee_export.survey import Survey
 from gee_export.truth import Truth
+from gee_export.viewing import Viewing
 
 if TYPE_CHECKING:
     from gee_export.session import Session
@@ -37,6 +39,16 @@ def export_patches(
     fusion: str = Truth.fusion,
     scheme: str = Truth.scheme,
     share: bool = Truth.share,
+    image: str | Path | None = None,
+    scale: float | None = None,
+    unit: str | None = None,
+    fine: str | Path | None = None,
+    fine_scale: float = Viewing.fine_m,
+    fine_bands: Sequence[str] | None = None,
+    fine_unit: str | None = None,
+    fine_label: str | Sequence[str] | None = None,
+    frames: str | Sequence[str] | None = None,
+    max_frames: int = Frames.most,
     bands: Sequence[str] | None = None,
     speckle: str | None = None,
     terrain: str | None = None,
@@ -73,8 +85,13 @@ def export_patches(
 
     What: label, one or several sources (source.py) fused as `fusion` says, or none; scheme and share, see truth.Truth;
     settings, of the composite by name (composite.Settings), of which bands, speckle, terrain, clouds and reducer are
-    the usual ones. Which patches: size and stride in pixels; sample, see sampling.Sampling; split, ratios, guard_px,
-    hold_out, seed and max_patches, see division.Rule.
+    the usual ones. image, an asset id or a raster file, takes the composite's place on its own grid or on steps of
+    `scale` metres, with its `bands` and the `unit` of its numbers (packing.Unit); fine, such an image too, stands
+    beside it in pixels of fine_scale metres with labels of its own (fine_label; by default `label`); frames, `scenes`,
+    `months` or days, at most max_frames, stand beside a composite (frames.Frames).
+
+    Which patches: size and stride in pixels; sample, see sampling.Sampling; split, ratios, guard_px, hold_out, seed
+    and max_patches, see division.Rule.
 
     From: project, a Google project, without which the local engine serves `catalog`, the simulated world or a folder
     of images; mode, a way of modes.MODES to get pixels; workers, requests at a time; bucket, for the files of mode
@@ -85,17 +102,37 @@ def export_patches(
     means = Means(workers, bucket or bucket_of(out or ""), keep_exports)
     modes.check(mode, means)
     usual = {"speckle": speckle, "terrain": terrain, "clouds": clouds, "reducer": reducer}
+    if image is not None:
+        _refuse_composite(settings, usual)
+    elif unit is not None:
+        raise ValueError(f"--unit {unit} is of an --image: Sentinel's bands are reflectance and decibels")
+    truth = Truth(_sources(label), fusion, scheme, share)
+    viewing = Viewing(
+        image=_imagery(image, bands, unit),
+        scale_m=scale,
+        fine=_imagery(fine, fine_bands, fine_unit),
+        fine_m=fine_scale,
+        fine_truth=None if fine_label is None else _fine_truth(truth, fine_label),
+        frames=Frames.parse(several(frames), max_frames) if frames else None,
+    )
+    source, periods = _source(project, catalog, session), when(month, period)
+    named = any(where is not None for where in (region, bbox, geometry)) or (shown := viewing.footprint) is None
+    where = places(region, bbox=bbox, geometry=geometry, epsg=epsg) if named else (shown,)
+    if viewing.asks_server:
+        session = session or _connect(project, catalog)
+    grounds, views = viewing.open(where, periods, truth)
     job = Job(
-        grounds=tuple(Ground.of(place) for place in places(region, bbox=bbox, geometry=geometry, epsg=epsg)),
-        periods=when(month, period),
-        settings=options.chosen(settings, bands=tuple(bands) if bands else None, **usual),
-        truth=Truth(_sources(label), fusion, scheme, share),
+        grounds=grounds,
+        periods=periods,
+        settings=options.chosen(settings, bands=tuple(bands) if bands and image is None else None, **usual),
+        truth=truth,
+        views=views,
         size=size,
         stride=stride,
         split=split,
         rule=Rule(tuple(ratios), seed, max_patches, guard_px=guard_px, hold_out=several(hold_out)),
         sampling=sample if isinstance(sample, Sampling) else Sampling(sample),
-        **_source(project, catalog, session),
+        **source,
     )
     place = str(out if out is not None else Path("data") / job.name)
     if dry_run:
@@ -118,6 +155,23 @@ def _planned(job: Job, place: str, workers: int | None) -> ExportReport:
         return report
     count = len(Survey.of(job).windows)
     return report.noting(f"{count} blocks of labels are asked for first; of all positions they choose the patches")
+
+
+def _imagery(source: str | Path | None, bands: Sequence[str] | None, unit: str | None) -> Imagery | None:
+    return None if source is None else Imagery(str(source), several(bands), unit)
+
+
+def _fine_truth(truth: Truth, label: str | Sequence[str]) -> Truth:
+    """The same fusion and classes of other sources."""
+    sources = _sources(label)
+    return Truth(sources, truth.fusion if len(sources) > 1 else Truth.fusion, truth.scheme)
+
+
+def _refuse_composite(settings: Any, usual: Mapping[str, Any]) -> None:
+    """ValueError for settings of a composite where there is none."""
+    given = [name for name, value in usual.items() if value is not None] + ["set"] * bool(settings)
+    if given:
+        raise ValueError(f"--image takes the place of Sentinel's composite: leave out --{' --'.join(given)}")
 
 
 def _sources(label: str | Sequence[str]) -> tuple[str, ...]:
