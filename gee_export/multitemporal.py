@@ -88,17 +88,17 @@ def filtered(
     found: Sequence[Stack],
 ) -> ee.ImageCollection:
     """Scenes of the stacks' own passes, the bands filtered in space and over the stack; `images` has all its scenes."""
-    import ee
 
     def smooth(image: ee.Image) -> ee.Image:
         return image.addBands(despeckle(image.select(list(bands))), None, True)
 
     def ratio(image: ee.Image) -> ee.Image:
         power = image.select(list(bands))
+        import ee
+
         return ee.Image(power.divide(despeckle(power)).copyProperties(image, [ORBIT, TIME]))
 
-    parts = list(_each(images.map(smooth), images.map(ratio), bands, found))
-    return ee.ImageCollection(ee.FeatureCollection(parts).flatten())
+    return _merged(list(_each(images.map(smooth), images.map(ratio), bands, found)))
 
 
 def _each(
@@ -108,6 +108,14 @@ def _each(
         gain = _of(ratio, stack.of.orbit, stack.times_ms).mean()
         own = _of(smooth, stack.of.orbit, stack.of.times_ms)
         yield own.map(lambda image, gain=gain: image.addBands(image.select(list(bands)).multiply(gain), None, True))
+
+
+def _merged(parts: Sequence[ee.ImageCollection]) -> ee.ImageCollection:
+    """All images of the collections: merged in pairs of pairs, because a server follows no long chain of merges."""
+    while len(parts) > 1:
+        pairs = [parts[i : i + 2] for i in range(0, len(parts), 2)]
+        parts = [pair[0].merge(pair[1]) if len(pair) > 1 else pair[0] for pair in pairs]
+    return parts[0]
 
 
 def _of(images: ee.ImageCollection, orbit: int, times_ms: tuple[int, int]) -> ee.ImageCollection:

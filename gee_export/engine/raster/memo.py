@@ -38,7 +38,7 @@ class Demand:
     """What one read needs of every image below it: bands, windows, and how many images ask for them."""
 
     def __init__(self, root: Readable, geobox: GeoBox, positions: tuple[int, ...]) -> None:
-        self._bands: dict[int, set[int]] = {}
+        self._bands: dict[tuple[int, tuple | None], set[int]] = {}  # by image and lattice, None where it is not known
         self._askers: dict[int, set[tuple[int, int]]] = {}
         self._windows: dict[tuple, tuple[int, int, int, int, int]] = {}  # edges, and pixels of the largest request
         seen: dict[tuple, set[int]] = {}
@@ -56,28 +56,36 @@ class Demand:
                 waiting.append((parent, frozenset(needed), around))
 
     def _note(self, image: Readable, positions: Iterable[int], geobox: GeoBox | None) -> None:
-        self._bands.setdefault(id(image.reading), set()).update(positions)
-        if geobox is None or geobox.affine.b or geobox.affine.d:
+        key = None if geobox is None else _lattice_of(geobox)
+        self._bands.setdefault((id(image.reading), key), set()).update(positions)
+        if key is None:
             return
-        key, (top, left, bottom, right) = _lattice_of(geobox), _edges(geobox)
+        top, left, bottom, right = _edges(geobox)
         old = self._windows.get((id(image.reading), key), (top, left, bottom, right, 0))
         union = min(top, old[0]), min(left, old[1]), max(bottom, old[2]), max(right, old[3])
         self._windows[(id(image.reading), key)] = (*union, max(old[4], geobox.shape[0] * geobox.shape[1]))
 
-    def of(self, image: Readable) -> set[int]:
-        """The bands that will be asked for; empty where only one image asks."""
+    def of(self, image: Readable, geobox: GeoBox) -> set[int]:
+        """The bands that will be asked for on this window's lattice; empty where only one image asks.
+
+        By lattice, because a band of 20-km pixels would otherwise bring its 10-m neighbours to its own lattice.
+        """
         key = id(image.reading)
-        return self._bands[key] if len(self._askers.get(key, ())) > 1 else set()
+        if len(self._askers.get(key, ())) < 2:
+            return set()
+        found = self._bands.get((key, _lattice_of(geobox)))
+        return self._bands.get((key, None), set()) if found is None else found
 
     def window(self, image: Readable, geobox: GeoBox) -> tuple[GeoBox, int, int]:
         """The window to read for a request, and the request's row and column in it.
 
         It is the one around all requests on this lattice, where that is little more than the largest of them.
         """
-        if geobox.affine.b or geobox.affine.d:
+        lattice = _lattice_of(geobox)
+        if lattice is None:
             return geobox, 0, 0
         own = _edges(geobox)
-        top, left, bottom, right, most = self._windows.get((id(image.reading), _lattice_of(geobox)), (*own, 0))
+        top, left, bottom, right, most = self._windows.get((id(image.reading), lattice), (*own, 0))
         height, width = bottom - top, right - left
         inside = top <= own[0] and left <= own[1] and own[2] <= bottom and own[3] <= right
         if not inside or height * width > _MOST_GROWTH * most:
@@ -86,7 +94,10 @@ class Demand:
         return GeoBox((height, width), affine, geobox.crs), own[0] - top, own[1] - left
 
 
-def _lattice_of(geobox: GeoBox) -> tuple:
+def _lattice_of(geobox: GeoBox) -> tuple | None:
+    """None for sheared grids, which have no rows and columns to compare."""
+    if geobox.affine.b or geobox.affine.d:
+        return None
     place = place_of(geobox)
     return place.crs, place.step_x, place.step_y, place.phase_x, place.phase_y
 
@@ -129,7 +140,7 @@ def remembered(image: Readable, geobox: GeoBox, positions: tuple[int, ...]) -> P
     """An image's pixels, from memory where this outermost read has seen them."""
     memo = _current.get()
     if memo is not None:
-        wanted = memo.demand.of(image)
+        wanted = memo.demand.of(image, geobox)
         return _recall(memo, image, wanted, geobox, positions) if wanted else image.reading(geobox, positions)
     token = _current.set(Memo(Demand(image, geobox, positions)))
     try:
