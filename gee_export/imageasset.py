@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -15,7 +14,7 @@ from gee_export.console import Fault
 from gee_export.imagery import COARSER, Imagery, is_aligned, step_ratio
 from gee_export.packing import Numbers, Packing
 from gee_export.regions import Period, Region
-from gee_export.scenes import ask
+from gee_export.scenes import ask, nearest_year
 
 if TYPE_CHECKING:
     import ee
@@ -125,11 +124,7 @@ def _documents(asked: Imagery, kind: str, region: Region, period: Period) -> tup
     if kind == "IMAGE":
         return [ask(ee.Image(asked.source))], None
     images = ee.ImageCollection(asked.source).filterBounds(ee.Geometry.BBox(*region.bounds_wsen))
-    times = ask(images.aggregate_array("system:time_start"))
-    year = None
-    if times:
-        years = {datetime.fromtimestamp(time / 1000, UTC).year for time in times}
-        year = min(years, key=lambda found: (abs(found - period.start.year), found))
+    if (year := nearest_year(images, period.start.year)) is not None:
         images = images.filterDate(f"{year}-01-01", f"{year + 1}-01-01")
     documents = ask(images).get("features", [])
     if not documents:

@@ -10,10 +10,10 @@ from odc.geo.geobox import GeoBox
 
 from gee_export import labels
 from gee_export.console import Fault
-from gee_export.product import Edition, Product, label_of, share_of
+from gee_export.product import Edition, Product, everything, label_of, of_year, share_of
 from gee_export.regions import STEP_M, Period, Region
 from gee_export.rules import BuiltArea, Codes
-from gee_export.scenes import ask
+from gee_export.scenes import ask, nearest_year
 from gee_export.scheme import Scheme
 from gee_export.source import PERCENT, Source, codes_of
 
@@ -58,23 +58,35 @@ def product(source: Source, scheme: Scheme, region: Region, period: Period) -> O
 
 def asset(source: Source, scheme: Scheme, region: Region, period: Period) -> OnServer:
     """A user's image or collection of images (0, 1 and 255, or codes, or percent: source.codes_of), or features."""
-    if kind_of(source.place) == TABLE:
+    kind = kind_of(source.place)
+    if kind == TABLE:
         return features(source, scheme, region)
     band, codes = codes_of(source)
-    year = period.start.year
+    year = _year_of(source, kind, region, period)
     own = Product(
         name=source.text,
         title="the user's own",
-        editions=(Edition(source.place, year, None, None),),
+        editions=(Edition(source.place, year or period.start.year, None, None),),
         band=band,
         scale_m=0,  # not known: its pixels may be finer than any grid
         rule=rule_of(source, codes, scheme),
         licence="the user's own",
         citation="the user's own",
+        gather=everything if year is None else of_year,
     )
-    found = OnServer.of(own, scheme, year, region)
-    kept = ("product", "title", "asset", "band", "codes")
+    found = OnServer.of(own, scheme, year or period.start.year, region)
+    kept = ("product", "title", "asset", "band", "codes", *(("year",) if year else ()))
     return OnServer({key: found.info[key] for key in kept}, found.label, found.share)
+
+
+def _year_of(source: Source, kind: str, region: Region, period: Period) -> int | None:
+    """The year of a collection's images that is nearest to the period's; None for images without dates."""
+    import ee
+
+    if kind == "IMAGE":
+        return None
+    near = ee.ImageCollection(source.place).filterBounds(ee.Geometry.BBox(*region.bounds_wsen))
+    return nearest_year(near, period.start.year)
 
 
 def rule_of(source: Source, codes: tuple[int, ...] | str | None, scheme: Scheme) -> Codes | BuiltArea:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from gee_export.console import Fault
@@ -90,6 +91,13 @@ def ask(value: ee.ComputedObject) -> Any:
         return value.getInfo()
     except ee.EEException as error:
         raise Fault(f"Earth Engine refused a question about its catalog: {error}") from error
+
+
+def nearest_year(images: ee.ImageCollection, year: int) -> int | None:
+    """The year nearest to one (of two the earlier) in which the images begin; None where none has a date."""
+    times = ask(images.aggregate_array("system:time_start"))
+    years = {datetime.fromtimestamp(time / 1000, UTC).year for time in times}
+    return min(years, key=lambda found: (abs(found - year), found), default=None)
 
 
 def tally(values: Iterable[Any]) -> dict[str, int]:
