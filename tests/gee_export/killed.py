@@ -1,6 +1,6 @@
 """Runs an export of the plot in a process of its own that kills itself (SIGKILL) at a chosen moment.
 
-python killed.py FOLDER OUT MOMENT
+python killed.py FOLDER OUT MOMENT [parts]      parts: two regions in two periods instead of the whole plot
 """
 
 from __future__ import annotations
@@ -10,10 +10,25 @@ import signal
 import sys
 
 from gee_export import blocks, dataset, export, pixels, storage
+from gee_export.regions import Region
 from tests.gee_export import plot as plots
 
 SMALL_REQUEST = 36 * 64 * 64  # bytes: blocks of at most 64 x 64 pixels, so that the plot needs nine
 ASKED = {"region": plots.REGION, "month": "2019-06", "size": 32, "stride": 20, "speckle": "none", "progress": False}
+
+
+def half(name: str, number: int) -> Region:
+    """The plot's western (0) or eastern (1) half, on the plot's lattice."""
+    width = 10 * plots.WIDTH // 2
+    left, bottom = plots.LEFT + number * width, plots.TOP - 10 * plots.HEIGHT
+    return Region(name, 32650, (left, bottom, left + width, plots.TOP), (plots.LEFT, plots.TOP))
+
+
+PARTS = ASKED | {
+    "region": [half("west", 0), half("east", 1)],
+    "month": None,
+    "period": ["2019-06", "2019-05-20", "2019-06-10"],
+}
 
 
 def die() -> None:
@@ -55,7 +70,7 @@ def set_trap(moment: str) -> None:
 
 
 if __name__ == "__main__":
-    folder, out, moment = sys.argv[1:]
+    folder, out, moment, *parts = sys.argv[1:]
     pixels.REQUEST_LIMIT_BYTES = SMALL_REQUEST
     set_trap(moment)
-    export.export_patches(**ASKED, catalog=folder, out=out)
+    export.export_patches(**(PARTS if parts else ASKED), catalog=folder, out=out)
