@@ -157,10 +157,14 @@ def _by_image(cells: Sequence[Cell]) -> Iterable[tuple[ee.Image, str, tuple[Chan
 
 
 def _neighbours(cells: Sequence[Cell]) -> Iterable[tuple[GeoBox, tuple[Cell, ...]]]:
-    """Grids of about TASK_PX a side with the cells in them; cells far apart get a grid each."""
+    """Grids of about TASK_PX a side with the cells in them; cells far apart get a grid each.
+
+    The grids begin at multiples of TASK_PX pixels of the plane, so that a later run with fewer cells forms the same.
+    """
     if not cells:
         return
-    origin = cells[0].geobox
+    first = cells[0].geobox
+    origin = GeoBox((1, 1), first.affine * Affine.translation(*_to_multiple(first)), first.crs)
     windows = {cell: window_in(origin, cell.geobox) for cell in cells}
     groups: dict[tuple[int, int], list[Cell]] = {}
     for cell, window in windows.items():
@@ -172,6 +176,12 @@ def _neighbours(cells: Sequence[Cell]) -> Iterable[tuple[GeoBox, tuple[Cell, ...
             yield crop(origin, hull), tuple(group)
         else:
             yield from ((cell.geobox, (cell,)) for cell in group)
+
+
+def _to_multiple(grid: GeoBox) -> tuple[int, int]:
+    """Columns and rows back to the next multiples of TASK_PX, counted from the plane's own origin."""
+    affine = grid.affine
+    return -(round(affine.c / affine.a) % TASK_PX), -(round(affine.f / affine.e) % TASK_PX)
 
 
 def _hull(windows: Sequence[Window]) -> Window:

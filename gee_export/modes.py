@@ -51,7 +51,7 @@ Way = Callable[["Session", Ledger, Means], Supply]
 MODES: dict[str, Way] = {"stream": stream, "batch": batch}
 
 
-def check(mode: str, means: Means = Means()) -> None:
+def check(mode: str, means: Means) -> None:
     """ValueError for unknown ways, and for means that a way lacks or does not use."""
     if mode not in MODES:
         raise ValueError(f"--mode {mode!r}: expected one of {', '.join(MODES)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
 import threading
 import time
@@ -92,7 +93,7 @@ class Injector:
         row = {"route": seen.route, "address": seen.address, "fault": verdict.kind or None, **facts}
         with self._lock:
             self._calls += 1
-            row = {"call": self._calls, "time": round(time.time(), 3), **row}
+            row = {"call": self._calls, "time": round(time.time(), 3), "process": os.getpid(), **row}
             self._log.append(row)
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:

@@ -298,6 +298,17 @@ def test_equal_work_has_equal_names_and_other_work_others(session):
     assert one.digest == same.digest and len({one.digest, other.digest, fewer.digest}) == 3
 
 
+def test_what_is_left_forms_the_tasks_that_the_whole_would_have(session, monkeypatch):
+    """A run that goes on must not cut the ground in another way."""
+    monkeypatch.setattr(exporttask, "TASK_PX", 230)
+    whole = {cell.number: task.digest for task, _ in formed(cells(100)) for cell in task.cells}
+    gone = {whole[cell.number] for cell in cells(100)[:7]}
+    left = [cell for cell in cells(100) if whole[cell.number] not in gone]
+    assert left and {cell.number: task.digest for task, _ in formed(left) for cell in task.cells} == {
+        cell.number: whole[cell.number] for cell in left
+    }
+
+
 def test_files_stay_below_16_gib(session):
     """mapbiomas-brazil/user-toolkit issue 16: the whole square counts."""
     many = tuple(Channel(f"b{number}", "float64") for number in range(200))
