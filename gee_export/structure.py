@@ -31,7 +31,7 @@ class Structure:
 def structure(values_BHW: np.ndarray, valid_BHW: np.ndarray) -> Structure:
     """The structure of all bands together; a pixel is usable where every band is valid around it."""
     valid = valid_BHW.all(axis=0)
-    usable = ndimage.binary_erosion(valid, iterations=_REACH_PX, border_value=1)
+    usable = ndimage.binary_erosion(valid, np.ones((3, 3)), iterations=_REACH_PX, border_value=1)
     channels = np.zeros((ORIENTATIONS, *valid.shape), np.float32)
     if not usable.any():
         return Structure(channels, usable)
