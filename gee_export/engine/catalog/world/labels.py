@@ -6,6 +6,7 @@ Each product blurs and disturbs the truth's shares, decides, removes small patch
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -214,7 +215,7 @@ class Products:
         cut = Cut(epsg, row * TILE - 1 - down, col * TILE - 1 - right, TILE + 2, TILE + 2)
         newest = self._cells.window(cut, year, slice(BORN, BORN + 1))[0]
         newest = np.max([newest[y : y + TILE, x : x + TILE] for y in range(3) for x in range(3)], axis=0)
-        lag = np.rint(1.5 + 1.5 * _waves(TILE, TILE, derive(seed, 3), row * TILE, col * TILE))
+        lag = np.rint(1.5 + 1.5 * _waves(TILE, TILE, np.uint64(derive(seed, 3)), row * TILE, col * TILE))
         seen = np.minimum(newest.astype(np.uint16) + np.uint16(m.FIRST_YEAR) + lag.astype(np.uint16), np.uint16(year))
         return np.where(self._tile(epsg, col, row, year, errors) == BUILT, seen, np.uint16(0))
 
@@ -222,7 +223,8 @@ class Products:
         return self._tiles.get((epsg, col, row, year, errors), lambda: self._make(epsg, col, row, year, errors))
 
     def _make(self, epsg: int, col: int, row: int, year: int, errors: Errors) -> np.ndarray:
-        around, seed = _MARGIN + errors.growth, seed_of(errors.edition)
+        margin = max(_MARGIN, 3 * math.isqrt(errors.least))  # patches are seen whole, but for long thin ones
+        around, seed = margin + errors.growth, seed_of(errors.edition)
         reach = around + errors.blur
         down, right = _shift(seed, epsg, col // _BLOCK, row // _BLOCK)
         cut = Cut(epsg, row * TILE - reach - down, col * TILE - reach - right, TILE + 2 * reach, TILE + 2 * reach)
@@ -232,7 +234,7 @@ class Products:
         rough = decide(layers, _GROUP_OF, errors.rates, errors.blur, seed, blobs, *place)
         kept = sieve(rough, errors.least) if errors.least > 1 else rough
         grown = grow(kept, errors.growth)
-        return np.ascontiguousarray(grown[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN])
+        return np.ascontiguousarray(grown[margin:-margin, margin:-margin])
 
 
 def _shift(seed: np.uint64, epsg: int, col: int, row: int) -> tuple[int, int]:
