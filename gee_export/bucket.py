@@ -11,24 +11,27 @@ MEMORY_S = 1.0
 
 
 class Bucket:
-    """Times of sending: at most `rate_per_s` a second, a burst of BURST_S, first come first served."""
+    """At most `rate_per_s` tokens a second, a burst of BURST_S; none is lost to who comes a little late for it."""
 
     def __init__(self, rate_per_s: float = math.inf, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.rate_per_s = rate_per_s
         self._clock = clock
-        self._next_s = -math.inf  # when the next token would be there if none were ever saved up
+        self._due_s = -math.inf  # when the next token would come if none were ever taken early
+        self._held_s = -math.inf
 
-    def take(self) -> float:
-        """Takes a token; seconds until it may be used, 0 where one was there."""
+    def wait_s(self) -> float:
+        """Seconds until there is a token, 0 where there is one."""
         now = self._clock()
-        self._next_s = max(self._next_s, now)
-        wait_s = max(0.0, self._next_s - now - max(BURST_S - 1 / self.rate_per_s, 0.0))
-        self._next_s += 1 / self.rate_per_s
-        return wait_s
+        early_s = max(BURST_S - 1 / self.rate_per_s, 0.0)
+        return max(0.0, self._due_s - early_s - now, self._held_s - now)
+
+    def take(self) -> None:
+        """Takes one."""
+        self._due_s = max(self._due_s, self._clock()) + 1 / self.rate_per_s
 
     def hold(self, seconds: float) -> None:
         """No token for so long."""
-        self._next_s = max(self._next_s, self._clock() + seconds + BURST_S)
+        self._held_s = max(self._held_s, self._clock() + seconds)
 
 
 class Flow:
