@@ -69,17 +69,21 @@ def open_imagery(asked: Imagery, region: Region | None, period: Period, *, small
 
 @dataclass(frozen=True)
 class Foreign:
-    """A foreign image of every region and period of an export: as asked, and how all of them are stored."""
+    """A foreign image of every region and period of an export: as asked, and how all of them are stored.
+
+    sha256: of a file, by which another one of the same name is told from it.
+    """
 
     imagery: Imagery
     names: tuple[str, ...]
     packing: Packing
     small: bool = False
+    sha256: str | None = None
 
     @classmethod
     def of(cls, imagery: Imagery, found: Found, *, small: bool = False) -> Foreign:
         """By what was found for one of the regions."""
-        return cls(imagery, found.bands, found.packing, small)
+        return cls(imagery, found.bands, found.packing, small, found.info.get("sha256"))
 
     @property
     def bands(self) -> tuple[Band, ...]:
@@ -93,7 +97,8 @@ class Foreign:
 
     def asked(self) -> dict[str, Any]:
         """What manifests say was asked for, without folders of this machine."""
-        return {"name": self.imagery.name, "bands": list(self.imagery.bands), "unit": self.imagery.unit}
+        asked = {"name": self.imagery.name, "bands": list(self.imagery.bands), "unit": self.imagery.unit}
+        return asked | ({"sha256": self.sha256} if self.sha256 else {})
 
     def open(self, region: Region, period: Period) -> Found:
         """The image of a region and period; ValueError where its bands are stored in another way than the first's."""

@@ -29,7 +29,7 @@ from gee_export.revision import revision
 from gee_export.storage import Storage, crc32c, is_remote, open_storage
 from gee_export.supply import Cell, Supply
 from gee_export.survey import Survey
-from gee_export.views import worth_keeping
+from gee_export.views import frames_counted, worth_keeping
 
 if TYPE_CHECKING:
     from gee_export.session import Session
@@ -219,7 +219,8 @@ class _Export:
             facts = scenes[region][period]
             facts[sensor] = dict(facts[sensor]) | {"observations_per_pixel": pooled(seen)}
         counts = {"incomplete": len(self.incomplete)} if self.incomplete else {}
-        return replace(self.head, scenes=scenes, counts=counts)
+        layers = frames_counted(self.head.layers, [entry.patch for entry in self.entries.values()])
+        return replace(self.head, scenes=scenes, counts=counts, layers=layers)
 
     def ordered(self) -> list[Entry]:
         """The entries of the plan's patches; ValueError where every one is incomplete."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from gee_export.blocks import Observed
 from gee_export.channel import Channel
 from gee_export.foreign import Foreign
 from gee_export.frames import Frames
+from gee_export.index import Patch
 from gee_export.layer import SHARES, Layer, fused, quantised
 from gee_export.manifest import NODATA, Band, DatasetManifest, StoredLayer
 from gee_export.opened import Opened
@@ -102,6 +104,21 @@ def worth_keeping(arrays: Mapping[str, np.ndarray], head: DatasetManifest) -> di
     frames = {name for name in arrays if name.startswith("frames/")}
     poor = {name for name in frames if _shown(arrays[name], NODATA) < ENOUGH}
     return {name: array for name, array in arrays.items() if name not in poor}
+
+
+def frames_counted(layers: Mapping[str, StoredLayer], patches: Iterable[Patch]) -> dict[str, StoredLayer]:
+    """The layers, each date of the frames with the number of patches that have it."""
+    if "frames" not in layers:
+        return dict(layers)
+    present = Counter((patch.region, patch.period, day) for patch in patches for day in patch.dates)
+    dates = {
+        region: {
+            period: {day: dict(facts) | {"patches": present[region, period, day]} for day, facts in days.items()}
+            for period, days in periods.items()
+        }
+        for region, periods in layers["frames"].dates.items()
+    }
+    return dict(layers) | {"frames": replace(layers["frames"], dates=dates)}
 
 
 @dataclass(frozen=True)
