@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,7 +25,7 @@ class ExportReport:
     blocks are requests of the plan; fetched of them were fetched by this run, by sending what `sent` counts.
     patches counts all and per split; positions are patch places on the grids; left_out touch two splits, passed are
     those that the sampling or --max-patches did not take. request_bytes is as the server counts, pixel_bytes what the
-    patches hold uncompressed; estimate is of the time, in words. dry_run: nothing was done.
+    patches hold uncompressed; estimate: of the time, by_part: of a dry run, in words. dry_run: nothing was done.
     """
 
     name: str
@@ -43,6 +44,7 @@ class ExportReport:
     seconds: float = 0.0
     estimate: str = ""
     simulated: bool | None = None
+    by_part: Mapping[str, str] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
     scenes: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -62,6 +64,7 @@ class ExportReport:
             request_bytes=sum(request.bytes for request in plan.requests),
             pixel_bytes=len(splits) * _patch_bytes(job),
             estimate=_estimate(job, plan, workers or DEFAULT_WORKERS),
+            by_part=_by_part(plan) if len(job.parts) > 1 else {},
             notes=_notes(plan.info),
         )
 
@@ -125,6 +128,7 @@ class ExportReport:
             lines.append("  scenes: " + ", ".join(f"{sensor} {count}" for sensor, count in self.scenes.items()))
         if self.simulated:
             lines.append("  simulated: these pixels come from the local engine's world, not from satellites")
+        lines += [f"  {part}: {words}" for part, words in self.by_part.items()]
         lines += [f"  skipped {part}: {reason}" for part, reason in self.skipped.items()]
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
@@ -134,6 +138,14 @@ def _found(info: Mapping[str, Any]) -> dict[str, int]:
     regions = info["regions"].values()
     passed = sum(facts.get("not_taken", 0) + facts.get("not_sampled", 0) for facts in regions)
     return {"positions": info["positions"], "left_out": info["left_out"], "passed": passed}
+
+
+def _by_part(plan: Plan) -> dict[str, str]:
+    """Patches and blocks of each part, in words."""
+    patches = Counter(place.part.name for place in plan.patches)
+    blocks = Counter(request.part.name for request in plan.requests)
+    names = dict.fromkeys(request.part.name for request in plan.requests)
+    return {name: f"{patches[name]} patches from {blocks[name]} blocks" for name in names}
 
 
 def _notes(info: Mapping[str, Any]) -> tuple[str, ...]:

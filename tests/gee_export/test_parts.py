@@ -79,7 +79,7 @@ def test_a_dry_run_counts_what_all_parts_will_send(export, tmp_path, whole):
     """User-wishes row 1: requests and bytes before the start."""
     planned = export(tmp_path / "none", dry_run=True)
     done = export(tmp_path / "data")
-    assert planned.parts == 4 and "about" in planned.estimate
+    assert planned.parts == 4 and "about" in planned.estimate and "east_201905p02: " in str(planned)
     assert (planned.blocks, planned.request_bytes) == (done.fetched, done.request_bytes)
     assert done.requests == planned.blocks
     assert planned.patches == Dataset.open(whole).manifest.counts
