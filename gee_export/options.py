@@ -47,6 +47,8 @@ def _typed(name: str, text: str, kind: Any) -> Any:
         kind = next(one for one in get_args(kind) if one is not type(None))
     if get_origin(kind) is tuple:
         return tuple(_typed(name, part, get_args(kind)[0]) for part in text.split(",") if part)
+    if hasattr(kind, "read"):  # a value too long for words: the file that holds it
+        return kind.read(text)
     try:
         return TRUTHS[text.lower()] if kind is bool else kind(text)
     except (KeyError, ValueError) as error:
