@@ -100,7 +100,7 @@ _OFFICIAL = (
         name="dynamicworld_mean",
         title="Dynamic World, the class of the highest mean probability of the year",
         editions=yearly(_DYNAMIC, range(2016, 2027)),
-        band=None,
+        band="nine probabilities",
         scale_m=10,
         rule=Codes(dict(enumerate(_DYNAMIC_CLASSES.values())), schemes=_BOTH),
         gather=likeliest_of_year(tuple(_DYNAMIC_CLASSES)),

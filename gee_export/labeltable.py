@@ -48,6 +48,22 @@ def markdown() -> str:
     return "\n".join([head, *map(_markdown_row, _products())])
 
 
+def markdown_classes() -> str:
+    """The codes of the seven classes of S003 of every product that has classes, as docs/labels.md shows them."""
+    numbers = SCHEMES["s003"].classes
+    kinds = [f"{number} {name}" for number, name in numbers.items() if name != "unknown"]
+    head = f"| name | {' | '.join(kinds)} | unknown |\n|{'---|' * (len(kinds) + 2)}"
+    return "\n".join([head, *(_classes_row(p) for p in _products() if "s003" in p.rule.schemes)])
+
+
+def _classes_row(product: Product) -> str:
+    codes = {key: value for key, value in product.rule.to_json().items() if isinstance(value, list)}
+    known = SCHEMES["s003"].numbers
+    cells = [_words(codes.get(kind, "")) for kind in known]
+    rest = sorted(code for kind, found in codes.items() if kind not in known for code in found)
+    return f"| `{product.name}` | {' | '.join([*cells, _words(rest)])} |"
+
+
 def _markdown_row(product: Product) -> str:
     assets = "<br>".join(dict.fromkeys(f"`{_stem(product, e.asset)}`" for e in product.editions))
     star = " *" if product.caution else ""

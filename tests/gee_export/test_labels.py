@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import ee
 import numpy as np
@@ -262,3 +263,13 @@ def test_the_command_lists_every_product_and_describes_each():
 def test_every_product_says_licence_and_source():
     for product in filter(None, labels.LABELS.values()):
         assert product.licence and ("doi:" in product.citation or "arXiv:" in product.citation)
+
+
+@pytest.mark.parametrize(
+    ("name", "table"), [("products", labeltable.markdown), ("classes", labeltable.markdown_classes)]
+)
+def test_the_page_shows_the_table_as_it_is(name, table):
+    """docs/labels.md: replace what is between the marks by what the function gives."""
+    text = (Path(__file__).parents[2] / "docs" / "labels.md").read_text(encoding="utf-8")
+    shown = text.partition(f"<!-- {name}:")[2].partition("-->\n")[2].partition(f"<!-- /{name} -->")[0]
+    assert shown == table() + "\n"
