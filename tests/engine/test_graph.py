@@ -207,3 +207,13 @@ def test_nothing_is_remembered_after_a_read():
     image.read(GRID)
     image.read(GRID)
     assert len(scene.reads) == 2
+
+
+def test_bands_that_are_shared_on_one_grid_are_not_read_on_another():
+    """A coarse band interpolated beside fine ones must not bring them to its own pixels."""
+    scene = Scene("C/a", utm(80, 80), {"x": ("float32", 10), "angle": ("float32", 100)})
+    image = ee.Image("C/a")
+    smooth = image.select("angle").resample("bilinear")
+    both = image.select("x").add(image.select("x").multiply(smooth)).add(image.select("angle").multiply(smooth))
+    value(both, Scenes((scene,))).read(utm(80, 80)[20:40, 20:40])
+    assert [shape for names, shape in scene.reads if "x" in names] == [(20, 20)]

@@ -22,6 +22,7 @@ from inference.composite import open_composite
 from inference.lattice import Lattice
 from inference.predict import Grid, Predictor, predict
 from tests.gee_export import plot as plots
+from tests.gee_export import skies as skyplots
 from tests.inference.conftest import BANDS, LEGEND, NAMES
 from training.checkpoint import load, normalise
 
@@ -207,6 +208,33 @@ def test_backscatter_of_the_other_kind_is_refused(plot, make_checkpoint, opened)
     gamma = load(make_checkpoint(composite=SETTINGS.to_json(), backscatter="gamma0"))
     with pytest.raises(ValueError, match="holds sigma0 backscatter, the checkpoint was trained on gamma0"):
         open_composite(plots.REGION, JUNE, gamma, project=None, catalog=str(plot.folder))
+
+
+@pytest.fixture
+def skies(tmp_path, home, reconnected):
+    """2018, when L1C had three acquisitions; of L2A one, which is taken away where a test says so."""
+    return skyplots.write(tmp_path / "skies")
+
+
+def mapped(skies, checkpoint, month: str = "2018-06"):
+    period = Month.parse(month).period
+    return open_composite(skyplots.REGION, period, checkpoint, project=None, catalog=str(skies.folder)).made
+
+
+@pytest.mark.parametrize("wanted", ["l2a", "l1c"])
+def test_composites_have_the_level_that_the_checkpoint_was_trained_on(skies, make_checkpoint, wanted):
+    """earth-engine.md section 1.2: L1C is another reflectance, so the fallback of exports is none for a model."""
+    trained = load(make_checkpoint(composite=SETTINGS.to_json() | {"level": wanted}))
+    assert trained.level == wanted.upper() == mapped(skies, trained).level
+
+
+def test_a_checkpoint_of_l2a_refuses_l1c(skies, make_checkpoint):
+    """One of isamap 0.1 wrote no level; it knew L2A only."""
+    older = {name: value for name, value in SETTINGS.to_json().items() if name != "level"}
+    for file in (skies.folder / skyplots.L2A).glob("2018*"):
+        file.unlink()
+    with pytest.raises(ValueError, match=r"Sentinel-2 0 scenes.*the checkpoint was trained on Sentinel-2 L2A"):
+        mapped(skies, load(make_checkpoint(composite=older)))
 
 
 @pytest.mark.parametrize(
