@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
+from pyproj import Geod, Transformer
 
 from gee_export.regions import STEP_M, Region
 
@@ -106,3 +107,14 @@ def positions(height: int, width: int, size: int, stride: int) -> Iterator[Windo
     for row in range(0, height - size + 1, stride):
         for col in range(0, width - size + 1, stride):
             yield Window(row, col, size, size)
+
+
+def ground_step_m(geobox: GeoBox) -> tuple[float, float]:
+    """Metres on the ground from a pixel in the middle to the next row and to the next column."""
+    height, width = geobox.shape
+    middle = (width / 2, height / 2)
+    points = [middle, (middle[0], middle[1] + 1), (middle[0] + 1, middle[1])]
+    to_degrees = Transformer.from_crs(geobox.crs.to_wkt(), 4326, always_xy=True)
+    places = [to_degrees.transform(*(geobox.affine * point)) for point in points]
+    ellipsoid = Geod(ellps="WGS84")
+    return tuple(ellipsoid.inv(*places[0], *place)[2] for place in places[1:])

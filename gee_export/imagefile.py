@@ -96,7 +96,12 @@ def open_file(asked: Imagery, *, small: bool) -> ImageFile:
             wsen = to_degrees.transform_bounds(*grid.extent.boundingbox, densify_pts=21)
     except Fault as error:
         raise ValueError(f"image file {asked.source} is no raster that can be read: {error}") from error
-    info = {"name": asked.name, **_fingerprint(path, path.stat().st_mtime_ns), "crs": str(grid.crs), "step": abs(grid.affine.a)}
+    info = {
+        "name": asked.name,
+        **_fingerprint(path, path.stat().st_mtime_ns),
+        "crs": str(grid.crs),
+        "step": abs(grid.affine.a),
+    }
     straight = grid if not (grid.affine.b or grid.affine.d) else None
     return ImageFile(path, numbers, names, packing, info, straight, wsen, simulated)
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 from odc.geo.geobox import GeoBox
-from pyproj import Geod, Transformer
 
-from gee_export.grid import Window
+from gee_export.grid import Window, ground_step_m
 from inference.source import Source
 
 STEP_TOLERANCE = 0.05
@@ -35,17 +34,6 @@ def step_m(geobox: GeoBox) -> float:
     if geobox.crs.projected and geobox.crs.units[0] in ("metre", "meter", "m"):
         return float(np.sqrt(abs(geobox.affine.determinant)))
     return float(np.sqrt(np.prod(ground_step_m(geobox))))
-
-
-def ground_step_m(geobox: GeoBox) -> tuple[float, float]:
-    """Metres on the ground from a pixel in the middle to the next row and to the next column."""
-    height, width = geobox.shape
-    middle = (width / 2, height / 2)
-    points = [middle, (middle[0], middle[1] + 1), (middle[0] + 1, middle[1])]
-    to_degrees = Transformer.from_crs(geobox.crs.to_wkt(), 4326, always_xy=True)
-    places = [to_degrees.transform(*(geobox.affine * point)) for point in points]
-    ellipsoid = Geod(ellps="WGS84")
-    return tuple(ellipsoid.inv(*places[0], *place)[2] for place in places[1:])
 
 
 def range_warnings(source: Source, bands: Sequence[Any]) -> list[str]:

@@ -29,7 +29,7 @@ from inference.source import Source, open_geotiff, period_tags
 from training.checkpoint import Checkpoint, load, normalise
 from training.cpu import tune_cpu
 
-TRAINED_STEP_M = 10.0
+SENTINEL_STEP_M = 10.0  # of checkpoints that do not say on which step they were trained
 VERSION = 1  # of the way maps are made: a map of another version is not taken as already there
 
 
@@ -167,7 +167,7 @@ def _mapped(source: Source, trained: Checkpoint, out: Path, how: _How) -> MapRep
     if job.check_existing(out, info.tags, overwrite=how.overwrite):
         job.forget(out)
         return _report(info, out, cog.counts_of(out), already_there=True)
-    found = step_warnings(source.geobox, TRAINED_STEP_M)
+    found = step_warnings(source.geobox, trained.dataset.get("step_m", SENTINEL_STEP_M))
     with rasterio.Env(GDAL_CACHEMAX=source.cache_bytes), job.started(out, _settings(source, trained)) as folder:
         source.keep_in(folder / job.BLOCKS)
         found += range_warnings(source, trained.bands) if source.foreign else []

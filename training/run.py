@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ import torch
 from torch import nn
 
 from gee_export.console import Fault
+from gee_export.grid import ground_step_m
+from gee_export.manifest import DatasetManifest
 from gee_export.revision import revision
 from training import checkpoint as ck
 from training.data import CLASSES, Patches, Source, label_shares, open_source
@@ -136,6 +139,7 @@ def _about(source: Source, network: nn.Module, chosen: Recipe) -> dict[str, Any]
         "split": first.split.get("kind"),
         "periods": [dict(period) for dataset in source.datasets for period in dataset.manifest.periods],
         "label": first.label,
+        "step_m": _step_m(first),
     }
     return {
         "classes": CLASSES,
@@ -149,6 +153,12 @@ def _about(source: Source, network: nn.Module, chosen: Recipe) -> dict[str, Any]
         "recipe": chosen.to_json(),
         "revision": revision(),
     }
+
+
+def _step_m(head: DatasetManifest) -> float:
+    """Ground size of the patches' pixels in metres, to three digits."""
+    down_m, right_m = ground_step_m(next(iter(head.grids.values())).geobox)
+    return float(f"{math.sqrt(down_m * right_m):.3g}")
 
 
 def claim(folder: Path, source: Source, chosen: Recipe) -> None:

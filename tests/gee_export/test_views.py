@@ -126,6 +126,7 @@ def test_training_reads_a_foreign_image_by_band_name(export, tmp_path, monkeypat
     assert report is not None
     checkpoint = json.loads((tmp_path / "run" / "best" / "checkpoint.json").read_text())
     assert [band["name"] for band in checkpoint["bands"]] == ["R", "G", "N"] and checkpoint["backscatter"] is None
+    assert checkpoint["dataset"]["step_m"] == 3.0
 
 
 @pytest.mark.parametrize(
