@@ -37,7 +37,7 @@ class Means:
 
 def stream(session: Session, ledger: Ledger, means: Means) -> Supply:
     """Interactive requests, answered at once."""
-    return streaming(session, means.workers)
+    return streaming(session, means.workers, ledger.log)
 
 
 def batch(session: Session, ledger: Ledger, means: Means) -> Supply:
