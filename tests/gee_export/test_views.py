@@ -17,6 +17,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
 from rasterio.warp import reproject
 
+from gee_export import batch
 from gee_export.console import Fault
 from gee_export.dataset import Dataset
 from gee_export.export import export_patches
@@ -252,6 +253,36 @@ def test_a_fine_image_of_the_same_name_and_other_pixels_is_refused(pairs, fine_f
         export(pairs[0], **(pair_of(fine_files) | {"fine": str(other)}))
 
 
+@pytest.fixture
+def by_tasks(plot_session, monkeypatch):
+    monkeypatch.setattr(batch, "LOCAL_PACE", batch.Pace(0.01, 0.05, 0.3))
+    plot_session.storage_client().create_bucket("tasks")
+    yield {"mode": "batch", "bucket": "tasks"}
+    plot_session.storage_client().bucket("tasks").delete(force=True)
+
+
+def test_a_scene_of_the_server_is_an_image_too_by_requests_and_by_tasks(export, plot, tmp_path, by_tasks):
+    """One asset as the patches' image and, on half its step, as the finer one: --mode batch gives the same bytes."""
+    index = next(iter(plot.dn))
+    source = f"COPERNICUS/S2_SR_HARMONIZED/{index}"
+    asked = {"image": source, "bands": ["B4", "B2"], "unit": "reflectance=0.0001", "size": 32, "stride": 32}
+    asked |= {"fine": source, "fine_bands": ["B8"], "fine_unit": "reflectance", "fine_scale": 5.0, "split": "random"}
+    export(tmp_path / "data", **asked)
+    found = Dataset.open(tmp_path / "data")
+    assert found.manifest.scenes["plot"]["201906"]["fine"]["resampling"] == "bilinear"
+    for patch in found.patches[::5]:
+        window = slice(patch.row, patch.row + 32), slice(patch.col, patch.col + 32)
+        np.testing.assert_array_equal(found.read_image(patch), [plot.dn[index][b][window] for b in ("B4", "B2")])
+        np.testing.assert_array_equal(found.read_label(patch), worldcover_on(plot, found.geobox(patch)))
+        coarse = plot.dn[index]["B8"][window].astype(float)
+        fine = found.read_fine(patch)[0]
+        inner = fine[1:-1, 1:-1].reshape(31, 2, 31, 2).mean(axis=(1, 3))
+        expected = (coarse[:-1, :-1] + coarse[1:, :-1] + coarse[:-1, 1:] + coarse[1:, 1:]) / 4
+        np.testing.assert_allclose(inner, expected, atol=0.5)
+    export(tmp_path / "tasks", **asked, **by_tasks)
+    assert contents(tmp_path / "tasks") == contents(tmp_path / "data")
+
+
 # -- dated frames
 
 
@@ -277,9 +308,11 @@ def test_frames_are_single_days_and_missing_ones_are_counted(export, plot, tmp_p
     assert found.read_share(found.patches[0]).max() <= 255 and "shares" in found.manifest.layers
 
 
-def test_frames_of_the_users_own_days(export, tmp_path):
+def test_frames_of_the_users_own_days_by_requests_and_by_tasks(export, tmp_path, by_tasks):
     asked = {"frames": ["2019-06-22", "2019-06-02"], "clouds": "scl", "size": 32, "stride": 32}
     export(tmp_path / "data", **asked)
+    export(tmp_path / "tasks", **asked, **by_tasks)
+    assert contents(tmp_path / "tasks") == contents(tmp_path / "data")
     found = Dataset.open(tmp_path / "data")
     assert list(found.manifest.layers["frames"].dates["plot"]["201906"]) == ["20190602", "20190622"]
     days = {day for patch in found.patches for day in found.read_frames(patch)[0]}
