@@ -10,24 +10,20 @@ import difflib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from gee_export.manifest import UNKNOWN
 from gee_export.product import (
     Edition,
     Product,
     epochs,
-    label_of,
     likeliest_of_year,
     mode_of_year,
     of_year,
     snapshot,
     yearly,
 )
-from gee_export.regions import BoundsWSEN
 from gee_export.rules import BuiltArea, Codes, Confidence, FirstYears
-from gee_export.scheme import SCHEMES
 
 if TYPE_CHECKING:
-    import ee
+    pass
 
 _COMMUNITY = "projects/sat-io/open-datasets"
 _DYNAMIC = "GOOGLE/DYNAMICWORLD/V1"
@@ -344,14 +340,3 @@ def check(name: str) -> None:
             f"label product {name!r} is unknown: {hint} (a file such as roads.gpkg or an asset projects/... may be "
             "given as well)"
         )
-
-
-def image(product: Product, year: int, bounds_wsen: BoundsWSEN) -> ee.Image:
-    """Band `label` (uint8): 0 pervious, 1 impervious, 255 unknown or outside the product.
-
-    Nearest pixels (Earth Engine's own rule for inputs without `resample`): classes cannot be averaged.
-    """
-    edition = product.edition(year)
-    images = product.images(edition, "IMAGE_COLLECTION", bounds_wsen)
-    found = label_of(product, images, SCHEMES["isa"], edition.year)
-    return found.unmask(UNKNOWN, False).toUint8().rename("label")

@@ -9,6 +9,7 @@ import pytest
 from gee_export import border, composite, pixels, regions
 from gee_export.composite import Settings
 from gee_export.manifest import Band
+from gee_export.truth import Truth, open_truth
 from tests.gee_export import plot as plots
 from tests.gee_export import radar
 
@@ -119,16 +120,13 @@ def test_twenty_metre_bands_are_bilinear_before_compositing(plot):
 @pytest.mark.parametrize(("year", "edition"), [(2019, "v100"), (2020, "v100"), (2021, "v200"), (2023, "v200")])
 def test_labels_are_remapped_from_the_edition_of_the_year(plot, year, edition):
     """WorldCover: 50 is built-up; codes that are no class are unknown (earth-engine.md section 1.4)."""
-    from gee_export import labels
-
-    product = labels.LABELS["worldcover"]
-    image = labels.image(product, year, plots.REGION.bounds_wsen)
-    found = pixels.fetch(image, plots.GRID, ["label"])
+    found = open_truth(Truth(("worldcover",)), plots.REGION, regions.Month(year, 6).period)
+    raster = pixels.fetch(found.image, plots.GRID, ["label_0"])
     codes = plot.codes[edition]
     expected = np.where(codes == 50, 1, np.where(np.isin(codes, (0, 44)), 255, 0))
     shown = {"v100": 2020, "v200": 2021}[edition]  # catalog pages of both: what the manifest must own up to
-    assert product.info(year)["asset"] == f"ESA/WorldCover/{edition}" and product.info(year)["year"] == shown
-    np.testing.assert_array_equal(np.where(found.valid_BHW[0], found.values_BHW[0], 255), expected)
+    assert found.info["asset"] == f"ESA/WorldCover/{edition}" and found.info["year"] == shown
+    np.testing.assert_array_equal(raster.values_BHW[0], expected)
 
 
 def test_outside_the_images_everything_is_missing_not_zero(plot):
