@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +84,7 @@ class Frame:
 
 def open_frames(asked: Frames, ground: Ground, period: Period, settings: Settings) -> tuple[Frame, ...]:
     """The frames of a region and period in order; NoScenes where there is not one."""
+    settings = replace(settings, optical=sentinel2.pinned(ground.region.bounds_wsen, period, settings.optical))
     found = KINDS[asked.kind](asked, ground, period, settings)
     if not found:
         raise NoScenes(f"region {ground.name!r} has no date for frames in {period}: choose a longer --period")

@@ -150,11 +150,6 @@ class DatasetManifest:
             raise ValueError(f"dataset {self.name!r}: size {self.size} and stride {self.stride} must be at least 1")
         if self.backscatter not in (None, "sigma0", "gamma0"):
             raise ValueError(f"dataset {self.name!r}: backscatter {self.backscatter!r}, expected sigma0 or gamma0")
-        if len(levels := self._levels()) > 1:
-            raise ValueError(
-                f"the regions and periods of {self.name!r} hold Sentinel-2 {' and '.join(levels)}: one dataset needs "
-                "one level; ask for level l1c, or for periods from 2019 on"
-            )
 
     @property
     def band_names(self) -> tuple[str, ...]:
@@ -162,13 +157,9 @@ class DatasetManifest:
 
     @property
     def level(self) -> str | None:
-        """Sentinel-2's in the composites, L2A or L1C; None where there is none."""
-        return next(iter(self._levels()), None)
-
-    def _levels(self) -> list[str]:
-        """The levels of all composites; isamap 0.1 wrote none and knew L2A only."""
+        """Sentinel-2's in the composites, L2A or L1C; None where there is none. isamap 0.1 wrote none: it was L2A."""
         facts = (sensors for periods in self.scenes.values() for sensors in periods.values())
-        return sorted({sensors["sentinel2"].get("level", "L2A") for sensors in facts if "sentinel2" in sensors})
+        return next((sensors["sentinel2"].get("level", "L2A") for sensors in facts if "sentinel2" in sensors), None)
 
     @property
     def impervious_class(self) -> int:

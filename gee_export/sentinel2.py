@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +93,14 @@ def sensed(bounds_wsen: BoundsWSEN, period: Period, optical: Optical) -> Sensed:
     packed = packed.select(names)
     image = packed.multiply([band.scale for band in optical.stored])
     return Sensed(optical.stored, image, packed, count.rename("s2_count"), found.used, info(found, period, optical))
+
+
+def pinned(bounds_wsen: BoundsWSEN, period: Period, optical: Optical) -> Optical:
+    """The same with the level that a composite of the period has, for parts of it: one day alone might have another."""
+    if optical.level != "auto":
+        return optical
+    found = level.choose(optical.level, optical.sentinel2, bounds_wsen, period)
+    return replace(optical, level=found.level.lower())
 
 
 @dataclass(frozen=True)

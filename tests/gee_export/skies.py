@@ -1,7 +1,8 @@
 """Clouds of known shape over known ground, as a catalog folder: 240 x 240 pixels of 10 m.
 
 June 2019: four scenes, the last unknown to both cloud products. Clouds are blocks of 400 m, so that every pyramid of
-them is known; the ground is dark in blocks of 200 m and water in others, and B8 is constant on 20-m pixels. June 2018: L1C has three acquisitions, L2A one of them.
+them is known; the ground is dark in blocks of 200 m and water in others, and B8 is constant on 20-m pixels. June
+2018: L1C has three acquisitions, L2A one of them.
 December 2019 to February 2020: one scene a month.
 """
 
@@ -59,6 +60,8 @@ def write(folder: Path) -> Skies:
         _write(skies, rng, day, L1C)
         _write_products(skies, rng, day)
     _write(skies, rng, "20180614", L2A)
+    for day in ("20180610", "20190610"):
+        _write_radar(folder, day)
     return skies
 
 
@@ -82,6 +85,20 @@ def _write(skies: Skies, rng: np.random.Generator, day: str, collection: str) ->
     index = index_of(day)
     write_image(skies.folder, f"{collection}/{index}", bands, GRID, properties=properties)
     skies.scenes[index if level == "L2A" else f"L1C {index}"] = bands
+
+
+def _write_radar(folder: Path, day: str) -> None:
+    """Steady ground, so that composites of both sensors can be made."""
+    index = f"S1A_IW_GRDH_1SDV_{day}T100000_{day}T100025_027480_0319C4_AAAA"
+    bands = {name: np.full((SIDE, SIDE), power, np.float32) for name, power in (("VV", 0.1), ("VH", 0.02))}
+    properties = {
+        "instrumentMode": "IW",
+        "transmitterReceiverPolarisation": list(bands),
+        "orbitProperties_pass": "ASCENDING",
+        "relativeOrbitNumber_start": 40,
+    }
+    angle = {"angle": np.full((SIDE, SIDE), 38, np.float32)}
+    write_image(folder, f"COPERNICUS/S1_GRD_FLOAT/{index}", bands | angle, GRID, properties=properties)
 
 
 def _write_products(skies: Skies, rng: np.random.Generator, day: str) -> None:

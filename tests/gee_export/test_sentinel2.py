@@ -15,8 +15,11 @@ from scipy import ndimage
 from gee_export import composite, level, pixels, sentinel2
 from gee_export.composite import NoScenes, Settings
 from gee_export.console import Fault
+from gee_export.dataset import Dataset
+from gee_export.export import export_patches
 from gee_export.regions import Period
 from gee_export.sentinel2 import Optical
+from gee_export.session import connect, current
 from tests.gee_export import skies as plots
 from tests.gee_export.samples import head
 from tests.gee_export.skies import Skies, coarse
@@ -27,8 +30,6 @@ BOX = plots.REGION.bounds_wsen
 
 @pytest.fixture(scope="module")
 def skies(tmp_path_factory: pytest.TempPathFactory, engine_home, reconnected) -> Iterator[Skies]:
-    from gee_export.session import connect
-
     written = plots.write(tmp_path_factory.mktemp("skies"))
     with connect(catalog=written.folder, home=engine_home):
         yield written
@@ -326,15 +327,47 @@ def test_a_composite_says_its_level(skies):
     assert sentinel2.sensed(BOX, JUNE_2018, asked).info["level"] == "L1C"
 
 
-def levelled(**levels: str):
-    """A manifest whose periods hold these levels."""
-    return replace(head(), scenes={"wuhan": {label: {"sentinel2": {"level": lv}} for label, lv in levels.items()}})
+ASKED = {"region": plots.REGION, "label": "none", "size": 120, "stride": 120, "speckle": "none", "progress": False}
 
 
-def test_a_dataset_has_one_level():
-    assert levelled(p201806="L1C").level == "L1C"
-    with pytest.raises(ValueError, match="hold Sentinel-2 L1C and L2A: one dataset needs one level"):
-        levelled(p201806="L1C", p201906="L2A")
+@pytest.fixture
+def export(skies, tmp_path):
+    def call(**changes):
+        return export_patches(**(ASKED | changes), out=tmp_path / "data", session=current())
+
+    return call
+
+
+def test_the_manifest_owns_up_to_l1c_and_the_export_goes_on(export, tmp_path):
+    """earth-engine.md section 1.2: a patch must tell its level. A second run finds the same and fetches nothing."""
+    export(month="2018-06", settings={"extras": ("day",)})
+    dataset = Dataset.open(tmp_path / "data")
+    assert dataset.manifest.level == "L1C" and dataset.manifest.image["product"]["sentinel2"] == plots.L1C
+    assert dataset.manifest.settings["level"] == "auto"
+    facts = dataset.manifest.scenes["skies"]["201806"]["sentinel2"]
+    assert facts["level"] == "L1C" and facts["acquisitions"] == {"L2A": 1, "L1C": 3}
+    day = dataset.read_image(dataset.patches[0])[dataset.manifest.band_names.index("s2_day")]
+    assert set(np.unique(day)) <= {-32768, *range(154, 177)} and (day > 0).any()
+    assert export(month="2018-06", settings={"extras": ("day",)}).notes[0] == "already complete"
+
+
+def test_an_export_of_both_levels_is_refused(export):
+    with pytest.raises(ValueError, match=r"needs one Sentinel-2 level.*L1C.*L2A"):
+        export(month=["2018-06", "2019-06"])
+
+
+def test_parts_of_a_period_have_its_level(skies):
+    """Frames are made day by day: on 14 June 2018 alone L2A is complete, in that month it is not."""
+    day = Period.parse("2018-06-14..2018-06-14")
+    assert sensed(day).info["level"] == "L2A"
+    pinned = sentinel2.pinned(BOX, JUNE_2018, Optical())
+    assert sentinel2.sensed(BOX, day, pinned).info["level"] == "L1C"
+    assert sentinel2.pinned(BOX, JUNE, Optical()).level == "l2a"
+
+
+def test_the_level_of_a_dataset_is_its_composites():
+    held = {"wuhan": {"201806": {"sentinel2": {"level": "L1C"}}}}
+    assert replace(head(), scenes=held).level == "L1C"
 
 
 def test_a_dataset_without_levels_is_of_isamap_0_1_and_l2a():
