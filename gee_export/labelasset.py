@@ -10,7 +10,7 @@ from odc.geo.geobox import GeoBox
 
 from gee_export import labels
 from gee_export.console import Fault
-from gee_export.product import Edition, Product, everything, label_of, of_year, share_of
+from gee_export.product import Edition, Product, label_of, share_of
 from gee_export.regions import STEP_M, Period, Region
 from gee_export.rules import BuiltArea, Codes
 from gee_export.scenes import ask, nearest_year
@@ -42,11 +42,12 @@ class OnServer:
         kind = kind_of(edition.asset)
         if kind not in IMAGES:
             raise ValueError(f"label asset {edition.asset!r} is a {kind}: expected {' or '.join(IMAGES)}")
-        images = product.images(edition, kind, region.bounds_wsen)
-        if not ask(images.size()):
+        scenes = product.scenes(edition, kind, region.bounds_wsen)
+        if not ask(scenes.size()):
             raise ValueError(
                 f"label {product.name!r}: {edition.asset} has no image of {edition.year} over region {region.name!r}"
             )
+        images = product.images(scenes, edition, kind)
         label = label_of(product, images, scheme, edition.year)
         return cls(product.info(year), label, _share(product, images, label, scheme))
 
@@ -72,7 +73,7 @@ def asset(source: Source, scheme: Scheme, region: Region, period: Period) -> OnS
         rule=rule_of(source, codes, scheme),
         licence="the user's own",
         citation="the user's own",
-        gather=everything if year is None else of_year,
+        dated=year is not None,
     )
     found = OnServer.of(own, scheme, year or period.start.year, region)
     kept = ("product", "title", "asset", "band", "codes", *(("year",) if year else ()))

@@ -47,33 +47,29 @@ def epochs(asset: str, years: Sequence[int], reach: int = 2) -> tuple[Edition, .
     return tuple(Edition(asset.format(year), year, year - reach, year + reach) for year in years)
 
 
-Gather = Callable[["ee.ImageCollection", int, str | int], "ee.ImageCollection"]
+# images over a place (and of a year, where they are dated), and a band by name or the first -> images of one band
+Gather = Callable[["ee.ImageCollection", "str | int"], "ee.ImageCollection"]
 
 
-def everything(images: ee.ImageCollection, year: int, band: str | int) -> ee.ImageCollection:
-    """All images of the collection, the band (by name, or the first) of each."""
+def everything(images: ee.ImageCollection, band: str | int) -> ee.ImageCollection:
+    """The band of each image."""
     return images.select([band])
 
 
-def of_year(images: ee.ImageCollection, year: int, band: str | int) -> ee.ImageCollection:
-    """The images that begin in the year."""
-    return images.filterDate(f"{year}-01-01", f"{year + 1}-01-01").select([band])
-
-
-def mode_of_year(images: ee.ImageCollection, year: int, band: str | int) -> ee.ImageCollection:
-    """One image: each pixel's most frequent class of the year."""
+def most_frequent(images: ee.ImageCollection, band: str | int) -> ee.ImageCollection:
+    """One image: each pixel's most frequent class."""
     import ee
 
-    return ee.ImageCollection([of_year(images, year, band).mode()])
+    return ee.ImageCollection([images.select([band]).mode()])
 
 
-def likeliest_of_year(names: Sequence[str]) -> Gather:
-    """Gathers one image: the number of the band of `names` with the year's highest mean (the first of equals)."""
+def likeliest(names: Sequence[str]) -> Gather:
+    """Gathers one image: the number of the band of `names` with the highest mean (the first of equals)."""
 
-    def gather(images: ee.ImageCollection, year: int, band: str | int) -> ee.ImageCollection:
+    def gather(images: ee.ImageCollection, band: str | int) -> ee.ImageCollection:
         import ee
 
-        means = images.filterDate(f"{year}-01-01", f"{year + 1}-01-01").select(list(names)).mean()
+        means = images.select(list(names)).mean()
         highest = means.reduce(ee.Reducer.max())
         best = ee.Image.constant(len(names) - 1).updateMask(highest.mask())
         for number in reversed(range(len(names) - 1)):
@@ -87,6 +83,7 @@ def likeliest_of_year(names: Sequence[str]) -> Gather:
 class Product:
     """A label product: its editions, its band (None: the only one), and the rule that makes labels of it.
 
+    dated: a collection's images of the edition's own year count; gather: how they become images of one band.
     caution: what is not verified about it; printed when the product is used.
     """
 
@@ -98,6 +95,7 @@ class Product:
     rule: Rule
     licence: str
     citation: str
+    dated: bool = False
     gather: Gather = everything
     notes: tuple[str, ...] = ()
     caution: str | None = None
@@ -128,15 +126,21 @@ class Product:
                 spans.append([edition.first_year, edition.last_year])
         return ", ".join(_span(first, last) for first, last in spans)
 
-    def images(self, edition: Edition, kind: str, bounds_wsen: BoundsWSEN) -> ee.ImageCollection:
-        """The edition's images over a box, one band each, of an asset of type IMAGE or IMAGE_COLLECTION."""
+    def scenes(self, edition: Edition, kind: str, bounds_wsen: BoundsWSEN) -> ee.ImageCollection:
+        """The edition's images over a box, of an asset of type IMAGE or IMAGE_COLLECTION."""
         import ee
 
+        if kind == "IMAGE":
+            return ee.ImageCollection([ee.Image(edition.asset)])
+        near = ee.ImageCollection(edition.asset).filterBounds(ee.Geometry.BBox(*bounds_wsen))
+        return near.filterDate(f"{edition.year}-01-01", f"{edition.year + 1}-01-01") if self.dated else near
+
+    def images(self, scenes: ee.ImageCollection, edition: Edition, kind: str) -> ee.ImageCollection:
+        """Images of one band, ready for the rule."""
         band: str | int = edition.band or self.band or 0
         if kind == "IMAGE":
-            return ee.ImageCollection([self.rule.whole(ee.Image(edition.asset).select([band]))])
-        near = ee.ImageCollection(edition.asset).filterBounds(ee.Geometry.BBox(*bounds_wsen))
-        return self.gather(near, edition.year, band)
+            return everything(scenes, band).map(self.rule.whole)
+        return self.gather(scenes, band)
 
     def info(self, year: int) -> dict[str, Any]:
         """What the manifest says of the label for imagery of a year; its `year` is the one that the label shows."""

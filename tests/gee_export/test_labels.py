@@ -180,9 +180,10 @@ def test_what_is_not_verified_is_said_when_used(capsys):
     assert not capsys.readouterr().err
 
 
-def test_a_year_without_images_is_told():
+@pytest.mark.parametrize("source", ["esri@2021", "dynamicworld@2021", "dynamicworld_mean@2021"])
+def test_a_year_without_images_is_told(source):
     with pytest.raises(ValueError, match=r"no image of 2021 over region 'codes'"):
-        read("esri@2021")
+        read(source)
 
 
 def test_an_asset_that_is_not_there_is_told():
