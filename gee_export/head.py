@@ -14,8 +14,9 @@ from gee_export.plan import Plan
 
 def whole(job: Job, plan: Plan, opened: Mapping[int, Opened], skipped: Mapping[int, str]) -> DatasetManifest:
     """The head; ValueError where the parts hold what one model could not read together."""
-    kinds = _one_kind("backscatter", {one.backscatter for one in opened.values()})
-    _one_kind("Sentinel-2 level", {one.scenes.get("sentinel2", {}).get("level") for one in opened.values()})
+    found = {part.name: opened[part.number] for part in job.parts if part.number in opened}
+    backscatter = _one_kind("kind of backscatter", {name: one.backscatter for name, one in found.items()})
+    _one_kind("Sentinel-2 level", {name: one.scenes.get("sentinel2", {}).get("level") for name, one in found.items()})
     scenes: dict[str, dict[str, Any]] = {}
     reasons: dict[str, dict[str, str]] = {}
     for part in job.parts:
@@ -29,23 +30,24 @@ def whole(job: Job, plan: Plan, opened: Mapping[int, Opened], skipped: Mapping[i
         split=dict(asked.split) | plan.info,
         image=_image(asked, opened.values()),
         layers=_dated(asked.layers, {(p.ground.name, p.period.label): opened.get(p.number) for p in job.parts}),
-        label=_label({part.name: opened[part.number].truth.info for part in job.parts if part.number in opened}),
+        label=_label({name: one.truth.info for name, one in found.items()}),
         scenes=scenes,
         skipped=reasons,
-        backscatter=kinds,
+        backscatter=backscatter,
         simulated=any(one.simulated for one in opened.values()),
     )
 
 
-def _one_kind(what: str, found: set[str | None]) -> str | None:
+def _one_kind(what: str, found: Mapping[str, str | None]) -> str | None:
     """The one kind that all parts have; ValueError where they differ, since one model could not read them."""
-    kinds = sorted(kind for kind in found if kind is not None)
-    if len(kinds) > 1:
-        raise ValueError(
-            f"the regions and periods have {' and '.join(kinds)}: one dataset needs one {what}; export them apart, or "
-            "choose it by --set"
-        )
-    return kinds[0] if kinds else None
+    parts: dict[str, list[str]] = {}
+    for part, kind in found.items():
+        if kind is not None:
+            parts.setdefault(kind, []).append(part)
+    if len(parts) > 1:
+        held = " and ".join(f"{kind} in {', '.join(names[:3])}" for kind, names in sorted(parts.items()))
+        raise ValueError(f"one dataset needs one {what}, and there is {held}: export them apart, or choose it by --set")
+    return next(iter(parts), None)
 
 
 def _image(asked: DatasetManifest, opened: Iterable[Opened]) -> Mapping[str, Any]:

@@ -14,11 +14,17 @@ import shapely
 from pyproj import Transformer
 
 import isamap
-from gee_export import pixels
+from gee_export import head, pixels
 from gee_export.console import Fault
 from gee_export.dataset import Dataset
 from gee_export.export import export_patches
+from gee_export.ground import Ground
+from gee_export.job import Job
 from gee_export.ledger import Ledger
+from gee_export.opened import Opened
+from gee_export.plan import Plan
+from gee_export.regions import Period
+from gee_export.truth import OpenTruth, Truth
 from tests.gee_export import killed
 
 HERE = Path(__file__).parent
@@ -164,3 +170,20 @@ def test_what_cannot_be_asked_of_parts_is_a_sentence(export, tmp_path, change, w
     with pytest.raises(ValueError, match=words):
         export(tmp_path / "data", **change)
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("kinds", "words"),
+    [
+        (("sigma0", "gamma0", "L2A", "L2A"), r"kind of backscatter.*gamma0 in east_201906 and sigma0 in west_201906"),
+        (("sigma0", "sigma0", "L2A", "L1C"), r"Sentinel-2 level.*L1C in east_201906 and L2A in west_201906"),
+    ],
+)
+def test_parts_that_one_model_cannot_read_together_are_refused(kinds, words):
+    asked = Job((Ground.of(WEST), Ground.of(EAST)), (Period.parse("2019-06"),), size=32, stride=20)
+    opened = {}
+    for number in (0, 1):
+        facts = {"sentinel2": {"level": kinds[2 + number], "collection": "any"}}
+        opened[number] = Opened({}, OpenTruth(Truth(()), (), None), facts, kinds[number], False)
+    with pytest.raises(ValueError, match=words):
+        head.whole(asked, Plan.of(asked), opened, {})
