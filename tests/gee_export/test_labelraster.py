@@ -10,6 +10,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.warp import Resampling, reproject
 
 from gee_export import labelraster, localfile
+from gee_export.console import Fault
 from gee_export.grid import Window, crop
 from gee_export.regions import Period, Region
 from gee_export.truth import Truth, open_truth
@@ -111,7 +112,16 @@ def test_large_rasters_are_read_by_pieces(fine, monkeypatch):
     assert (seen == 1).all()
 
 
+def test_a_file_that_goes_away_is_a_fault(tmp_path):
+    path = tiff(tmp_path / "own.tif", [np.ones((60, 60), np.uint8)], grid(10, 60))
+    opened = open_truth(Truth((str(path),)), REGION, JUNE)
+    path.unlink()
+    with pytest.raises(Fault, match=r"own\.tif cannot be read"):
+        opened.fuse({}, grid(10, 60))
+
+
 def test_outside_and_no_data_are_unknown(tmp_path):
+    """user-wishes.md row 13: what is missing is no class."""
     values = np.ones((60, 60), np.uint8)
     values[:10] = 7
     path = tiff(tmp_path / "own.tif", [values], grid(10, 60, offset_m=100), nodata=7)
