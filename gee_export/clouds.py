@@ -20,7 +20,7 @@ SCL_HIDDEN = (1, 3, 8, 9, 10)
 QA60_BITS = 1 << 10 | 1 << 11  # opaque clouds, cirrus (S2_SR catalog page)
 QA60_GAP = (date(2022, 1, 25), date(2024, 2, 28))  # same page: masked in this time
 GRID_BAND = "B2"  # whose 10-m lattice is the scene's own
-DISTANCE_STEP_M, DISTANCE_PX = 60, 25
+FAR_M = 1500  # from a hidden pixel: farther away nothing is clearer
 
 
 @dataclass(frozen=True)
@@ -145,13 +145,17 @@ def _qa60_clear(image: ee.Image, rule: Clearness, level: str) -> ee.Image:
     return image.select("QA60").bitwiseAnd(QA60_BITS).eq(0)
 
 
-def _distance(clear: Graph) -> Graph:
-    """The distance to the nearest hidden pixel, up to 1.5 km, as a share of that."""
+def _distance(clear: Graph, step_m: int) -> Graph:
+    """The distance to the nearest hidden pixel, up to FAR_M, as a share of that.
+
+    It is counted on the mask's own pixels: coarser ones would come from a pyramid, in which classes are averaged.
+    """
+    reach_px = FAR_M // step_m
 
     def score(image: ee.Image, rule: Clearness, level: str) -> ee.Image:
-        grid = image.select(GRID_BAND).projection().atScale(DISTANCE_STEP_M)
-        squared = clear(image, rule, level).Not().fastDistanceTransform(DISTANCE_PX).reproject(grid)
-        return squared.unmask(DISTANCE_PX**2, False).min(DISTANCE_PX**2).sqrt().divide(DISTANCE_PX)
+        grid = image.select(GRID_BAND).projection().atScale(step_m)
+        squared = clear(image, rule, level).Not().fastDistanceTransform(reach_px).reproject(grid)
+        return squared.unmask(reach_px**2, False).min(reach_px**2).sqrt().divide(reach_px)
 
     return score
 
@@ -160,7 +164,7 @@ def _greenness(image: ee.Image, rule: Clearness, level: str) -> ee.Image:
     return image.normalizedDifference(["B8", "B4"]).add(1).divide(2)
 
 
-DISTANCE_WORDS = f"distance to the nearest hidden pixel, up to {DISTANCE_STEP_M * DISTANCE_PX} m"
+DISTANCE_WORDS = f"distance to the nearest hidden pixel, up to {FAR_M} m"
 CLOUDS: dict[str, CloudMask] = {
     "cloud_score_plus": CloudMask(
         words=lambda rule: f"Cloud Score+ cs_cdf >= {rule.clear:.2f}",
@@ -185,14 +189,14 @@ CLOUDS: dict[str, CloudMask] = {
     "scl": CloudMask(
         words=lambda rule: f"SCL not in {list(SCL_HIDDEN)}",
         clear=_scl_clear,
-        score=_distance(_scl_clear),
+        score=_distance(_scl_clear, 20),
         ranked_by=DISTANCE_WORDS,
         level="L2A",
     ),
     "qa60": CloudMask(
         words=lambda rule: "QA60 without bits 10 and 11",
         clear=_qa60_clear,
-        score=_distance(_qa60_clear),
+        score=_distance(_qa60_clear, 60),
         ranked_by=DISTANCE_WORDS,
         gap=QA60_GAP,
     ),

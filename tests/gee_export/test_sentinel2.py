@@ -168,12 +168,12 @@ def scores(name: str, bands: dict[str, np.ndarray]) -> np.ndarray:
     if name == "none":
         red, nir = bands["B4"].astype(float), bands["B8"].astype(float)
         return ((nir - red) / (nir + red) + 1) / 2
-    hidden = ~clear_of("qa60", bands)[::6, ::6]
-    away = ndimage.distance_transform_edt(~hidden)
-    return coarse(np.minimum(np.where(away <= 25, away, 25), 25) / 25, 6)
+    factor = {"qa60": 6, "scl": 2}[name]
+    away = ndimage.distance_transform_edt(clear_of(name, bands)[::factor, ::factor])
+    return coarse(np.minimum(away * factor * 10, 1500) / 1500, factor)
 
 
-@pytest.mark.parametrize("name", ["cloud_score_plus", "s2cloudless", "qa60", "none"])
+@pytest.mark.parametrize("name", ["cloud_score_plus", "s2cloudless", "scl", "qa60", "none"])
 def test_the_best_pixel_has_all_bands_and_the_day_of_one_observation(skies, name):
     """Of equal scores the observation nearest to the middle of the month, 16 June 00:00 UTC."""
     linked = name in ("cloud_score_plus", "s2cloudless")
