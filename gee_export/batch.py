@@ -203,7 +203,7 @@ class Batch:
     def _sweep(self, done: Iterable[str]) -> None:
         """Removes what a killed run left of tasks whose pixels are all taken."""
         gone = set(done) if not self.keep else set()
-        for stored in self.storage.listed() if gone else ():
+        for stored in self.storage.listed():  # also where nothing is to go: a bucket that is not there is heard of now
             if stored.name.partition("/")[0] in gone:
                 self.storage.delete(stored.name)
         shutil.rmtree(self._passage, ignore_errors=True)

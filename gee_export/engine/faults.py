@@ -140,6 +140,8 @@ class Faults:
             return cls.from_json(json.loads(Path(path).read_text("utf-8")))
         except OSError as error:
             raise ValueError(f"faults file {path} cannot be read: {error.strerror}") from error
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"faults file {path} is no JSON: {error}") from error
         except ValueError as error:
             raise ValueError(f"faults file {path}: {error}") from error
 
@@ -167,7 +169,7 @@ def _refuse_unknown(where: str, document: Mapping[str, Any], known: Iterable[str
 
 
 def _routes(on: Any, kind: Kind) -> tuple[str, ...]:
-    names = (on,) if isinstance(on, str) else tuple(on)
+    names = (on,) if isinstance(on, str) else tuple(on) if isinstance(on, list | tuple) else ()
     if not names:
         raise ValueError(f"{kind.name}: on names no route, expected some of {', '.join(kind.routes)} or {ANY}")
     routes = tuple(r for r in kind.routes if r in HTTP) if names == (ANY,) else names

@@ -275,6 +275,8 @@ def test_routes_are_known_by_their_addresses(method, path, query, route):
         ({"on": "pixels", "kind": "quota", "at_once": 0}, "lets nothing through"),
         ({"kind": "503"}, 'expected an object with "on"'),
         ({"on": [], "kind": "503"}, "names no route"),
+        ({"on": 5, "kind": "503"}, "names no route"),
+        ({"on": ["pixels", 5], "kind": "503"}, "cannot happen on 5"),
     ],
 )
 def test_rules_that_mean_nothing_are_refused(rule, words):
@@ -295,7 +297,7 @@ def test_a_file_of_faults_comes_back_as_it_was(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [("[]", 'list of "rules"'), ("{", "faults.json"), (None, "cannot be read")]
+    ("content", "words"), [("[]", 'list of "rules"'), ("{", "is no JSON"), (None, "cannot be read")]
 )
 def test_a_file_that_is_none_is_a_sentence(tmp_path, content, words):
     file = tmp_path / "faults.json"

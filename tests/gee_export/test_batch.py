@@ -279,7 +279,7 @@ def test_a_cancelled_task_is_named(tmp_path):
 
 
 def test_a_bucket_that_is_not_there_is_named(tmp_path):
-    with serving(tmp_path / "home") as (session, _), pytest.raises(Fault, match="absent"):
+    with serving(tmp_path / "home") as (session, _), pytest.raises(Fault, match="bucket 'absent' does not exist"):
         Ledger(tmp_path / "run").folder.mkdir()
         list(batched(session, Ledger(tmp_path / "run"), "absent")(cells()))
 
