@@ -17,11 +17,18 @@ from gee_export.limit import Budget, limited
 from gee_export.sampling import Candidates
 from gee_export.split import LEAKS, SPLITTERS, overlapping, shuffled
 
+MOST_POSITIONS = 3_000_000  # of a region; the largest shipped province has half of it at stride 80
 Tracts = Mapping[str, Sequence[Window]]  # patches by region
 
 
 def positions(job: Job) -> dict[str, list[Window]]:
     """Every whole patch of every region on its lattice; ValueError where one has none."""
+    for ground in job.grounds:
+        if (count := ground.window.height * ground.window.width // job.stride**2) > MOST_POSITIONS:
+            raise ValueError(
+                f"--stride {job.stride} gives {count:,} patches of region {ground.name!r}, the most is "
+                f"{MOST_POSITIONS:,}: take a larger one, or a part of the region"
+            )
     found = {ground.name: list(ground.positions(job.size, job.stride)) for ground in job.grounds}
     for ground in job.grounds:
         if not found[ground.name]:

@@ -164,6 +164,7 @@ def test_another_isamap_is_noticed_in_a_run_that_goes_on(export, tmp_path, monke
         ({"region": ["wuhan", "beijing"], "bbox": (114.0, 30.0, 114.1, 30.1)}, "take a part of one region"),
         ({"max_patches": 1}, "--max-patches 1: 2 periods"),
         ({"ratios": (1, 2)}, "three numbers"),
+        ({"region": "sichuan", "stride": 8}, "take a larger one"),
     ],
 )
 def test_what_cannot_be_asked_of_parts_is_a_sentence(export, tmp_path, change, words):
