@@ -11,7 +11,7 @@ class Ceiling:
 
     It begins at `most`: a slow start would cost more than one burst of refusals. A refusal lowers it to what the
     server demonstrably bears. Where that was clearly the bound, the next higher one is tried after many acceptances,
-    and more and more rarely; where the refusal may have had another reason, it is tried at once, in growing steps.
+    and more and more rarely; where the refusal may have had another reason, it is tried soon, in growing steps.
     """
 
     def __init__(self, most: float, *, least: float = 1.0) -> None:
@@ -19,6 +19,7 @@ class Ceiling:
         self.level = most
         self.cuts = 0  # refusals that said something new; whoever asks remembers the number at that time
         self._drops = 0
+        self._doubts = 0
         self._step = 1.0
         self._quiet = 0
         self._until_trial = 0.0
@@ -38,7 +39,7 @@ class Ceiling:
         if cuts == self.cuts:
             self.cuts += 1
             self._drops += sure and not self._trying
-            self._until_trial = self._next_trial() if sure else 0.0
+            self._until_trial = self._next_trial() if sure else self._early_trial()
             self._trying = False
         self.level = max(self.least, min(self.level, borne) - max(self._drops - 1, 0))
         self._quiet, self._step = 0, 1.0
@@ -53,8 +54,14 @@ class Ceiling:
         if self.is_learned and self._quiet > (self._step if self._trying else self._until_trial):
             self._raise()
 
+    def _early_trial(self) -> float:
+        """After 0, 1, 3, 7 ... acceptances, so that doubts without end do not become refusals without end."""
+        self._doubts += 1
+        return min(2.0 ** (self._doubts - 1) - 1, LAST_TRIAL)
+
     def _next_trial(self) -> float:
-        if self._until_trial == 0:
+        self._doubts = 0
+        if self._until_trial < FIRST_TRIAL:
             return max(2 * self.level, FIRST_TRIAL)
         return min(2 * self._until_trial, LAST_TRIAL) if self._trying else self._until_trial
 

@@ -19,7 +19,7 @@ FILLED = 0.75  # refused with this share of the allowed requests under way, it i
 BORNE_BEFORE = 0.8  # refused with less than this share of what was borne before, it is clearly not
 HISTORY_S = 1.0  # the rate borne is not known sooner
 BACK_OFF = 0.85
-GAIN = 1.1
+GAIN = 1.25
 PROMPT_S = (0.1, 2.0)  # refusals come at once: what is not refused for so long is computed
 
 

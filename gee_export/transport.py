@@ -101,9 +101,9 @@ def grid_json(geobox: GeoBox) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def connect(log: Callable[[str], None]) -> AsyncIterator[HttpLine]:
-    """A line to the server that `ee` is connected to."""
-    address = Address.current()
+async def connect(log: Callable[[str], None], *, address: Address | None = None) -> AsyncIterator[HttpLine]:
+    """A line to the address, by default the server that `ee` is connected to."""
+    address = address or Address.current()
     timeout = aiohttp.ClientTimeout(total=address.deadline_s, sock_connect=CONNECT_S)
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=_trust(address.url))
     async with aiohttp.ClientSession(
