@@ -178,7 +178,8 @@ def kind_of(asset_id: str) -> str:
     except ee.EEException as error:
         if "not found" in str(error):
             raise ValueError(
-                f"label asset {asset_id!r} was not found: check its id and that this account may read it"
+                f"label asset {asset_id!r} was not found: check its id, that this account may read it, and without "
+                "--project that the local engine's catalog holds it (docs/labels.md)"
             ) from error
         raise Fault(f"Earth Engine refused to describe {asset_id!r}: {error}") from error
 

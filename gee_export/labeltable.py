@@ -6,24 +6,24 @@ from gee_export import labels
 from gee_export.product import Product
 from gee_export.scheme import SCHEMES
 
-_ROW = "{:<24} {:<21} {:>6}  {:<10} {}"
-
 
 def overview() -> str:
-    """Name, years of imagery, pixel, licence and title of every product, and how own labels are given."""
-    rows = [_ROW.format("name", "for imagery of", "pixel", "schemes", "title; licence")]
-    for product in _products():
-        rows.append(
-            _ROW.format(
-                product.name, product.years, f"{product.scale_m:g} m", " ".join(product.rule.schemes),
-                f"{product.title}; {product.licence}" + (" [not verified]" if product.caution else ""),
-            )
-        )  # fmt: skip
+    """Every product in two lines (years, pixel, schemes, licence; title, rule, notes), and how own labels are given."""
+    rows = [line for product in _products() for line in _two_lines(product)]
     rows.append(
         "none: images without labels. Own labels: an asset (projects/... or users/...), a raster (.tif), vectors"
     )
     rows.append("(.gpkg .geojson .shp .fgb .parquet). `isamap labels NAME` says everything about one; docs/labels.md.")
     return "\n".join(rows)
+
+
+def _two_lines(product: Product) -> tuple[str, str]:
+    mark = "; NOT VERIFIED" if product.caution else ""
+    facts = (
+        f"{product.scale_m:g} m, imagery of {product.years}, {' and '.join(product.rule.schemes)}, {product.licence}"
+    )
+    words = "; ".join([product.title, f"impervious: {_impervious(product)}", *product.notes])
+    return f"{product.name:<24} {facts}{mark}", f"{'':<24} {words}"
 
 
 def described(name: str) -> str:

@@ -261,6 +261,14 @@ def test_the_command_lists_every_product_and_describes_each():
         labeltable.described("gaja")
 
 
+def test_isamap_labels_lists_or_describes(capsys):
+    import isamap
+
+    assert isamap.main(["labels"]) == 0 and "gisd30" in capsys.readouterr().out
+    assert isamap.main(["labels", "gisd30"]) == 0 and "GISD30_1985_2020" in capsys.readouterr().out
+    assert isamap.main(["labels", "gisd"]) == 2 and "did you mean gisd30" in capsys.readouterr().err
+
+
 def test_every_product_says_licence_and_source():
     for product in filter(None, labels.LABELS.values()):
         assert product.licence and ("doi:" in product.citation or "arXiv:" in product.citation)

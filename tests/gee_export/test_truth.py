@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import ee
 import numpy as np
 import pytest
 
-from gee_export import localfile, pixels
+from gee_export import labelasset, labels, localfile, pixels
 from gee_export.grid import Window, crop, grid_of
 from gee_export.regions import Period, named
 from gee_export.truth import Truth
@@ -61,9 +63,9 @@ def test_percent_assets_are_averaged_too(percent):
 
 def test_products_follow_the_truth(percent):
     """A majority of three is no worse than the worst of them, and both agree with the ground more than by chance."""
-    labels = {name: read(name)[0] for name in ("worldcover", "glc_fcs30d", "from_glc10")}
-    agreed = {name: (label == (percent > 50)).mean() for name, label in labels.items()}
-    majority, _ = read(*labels, fusion="majority")
+    found = {name: read(name)[0] for name in ("worldcover", "glc_fcs30d", "from_glc10")}
+    agreed = {name: (label == (percent > 50)).mean() for name, label in found.items()}
+    majority, _ = read(*found, fusion="majority")
     assert (majority == (percent > 50)).mean() >= min(agreed.values()) > 0.7
 
 
@@ -101,3 +103,19 @@ def test_channels_are_known_before_the_server_is_asked():
         truth = Truth(sources, "union" if len(sources) > 1 else "single", share=True)
         opened, _ = codes.read(truth, JUNE, GRID, WUHAN)
         assert [c.name for c in truth.channels] == opened.image.bandNames().getInfo()
+
+
+def test_the_page_lists_what_the_world_holds(session):
+    """docs/labels.md names the products that can be had without an account."""
+    text = (Path(__file__).parents[2] / "docs" / "labels.md").read_text(encoding="utf-8")
+    shown = text.partition("the simulated world holds ")[2].partition("; the others")[0]
+    products = [product for product in labels.LABELS.values() if product is not None]
+    held = {product.name for product in products if is_held(product.editions[-1].asset)}
+    assert held == {product.name for product in products if f"`{product.name}`" in shown}
+
+
+def is_held(asset: str) -> bool:
+    try:
+        return bool(labelasset.kind_of(asset))
+    except ValueError:
+        return False
