@@ -22,7 +22,8 @@ def _two_lines(product: Product) -> tuple[str, str]:
     facts = (
         f"{product.scale_m:g} m, imagery of {product.years}, {' and '.join(product.rule.schemes)}, {product.licence}"
     )
-    words = "; ".join([product.title, f"impervious: {_impervious(product)}", *product.notes])
+    codes = "" if "first_years" in product.rule.to_json() else "impervious: "
+    words = "; ".join([product.title, f"{codes}{_impervious(product)}", *product.notes])
     return f"{product.name:<24} {facts}{mark}", f"{'':<24} {words}"
 
 
