@@ -71,6 +71,7 @@ class Job:
             raise ValueError(f"--stride {self.stride}: expected 1 to 65536 pixels")
         for period in self.periods:
             self.truth.check_period(period)
+            self.settings.optical.check_period(period)
         self._check_hold_out()
         self._check_sampling()
 

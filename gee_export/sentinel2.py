@@ -74,6 +74,10 @@ class Optical(Clearness):
     def mask(self) -> CloudMask:
         return CLOUDS[self.clouds]
 
+    def check_period(self, period: Period) -> None:
+        """ValueError where the mask knows nothing of days of the period."""
+        clouds.check_period(self.clouds, period)
+
 
 def sensed(bounds_wsen: BoundsWSEN, period: Period, optical: Optical) -> Sensed:
     """The composite of the box and period as `optical` says, reflectance, with the extras.
@@ -81,7 +85,7 @@ def sensed(bounds_wsen: BoundsWSEN, period: Period, optical: Optical) -> Sensed:
     Packed reflectance is whole numbers' (x 10,000) mean, so rounding it half to even later is exact. ValueError where
     the mask cannot be had for the period or level.
     """
-    clouds.check_period(optical.clouds, period)
+    optical.check_period(period)
     source = level.choose(optical.level, optical.sentinel2, bounds_wsen, period)
     clouds.check_level(optical.clouds, source.level)
     found = matched(source, bounds_wsen, period, optical.mask)

@@ -351,6 +351,11 @@ def test_the_manifest_owns_up_to_l1c_and_the_export_goes_on(export, tmp_path):
     assert export(month="2018-06", settings={"extras": ("day",)}).notes[0] == "already complete"
 
 
+def test_an_export_by_qa60_is_refused_before_anything_is_asked(export):
+    with pytest.raises(ValueError, match="no QA60 from 2022-01-25"):
+        export(month="2023-06", clouds="qa60", dry_run=True)
+
+
 def test_an_export_of_both_levels_is_refused(export):
     with pytest.raises(ValueError, match=r"needs one Sentinel-2 level.*L1C.*L2A"):
         export(month=["2018-06", "2019-06"])

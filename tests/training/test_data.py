@@ -181,6 +181,11 @@ def test_training_batches_are_whole_and_evaluation_batches_cover_all(make):
         ({}, {"bands": ("B4",)}, "dataset other lacks band B2 .it holds B4."),
         ({}, {"size": 64}, "differ in size: 32 and 64"),
         ({}, {"backscatter": "gamma0"}, "differ in backscatter: sigma0 and gamma0"),
+        (
+            {"scenes": {"town": {"201906": {"sentinel2": {}}}}},
+            {"scenes": {"town": {"201806": {"sentinel2": {"level": "L1C"}}}}},
+            "differ in level: L2A and L1C",
+        ),
         ({"settings": {"reducer": "mean"}}, {"settings": {"reducer": "median"}}, "reducer: mean and median"),
     ],
 )

@@ -359,6 +359,11 @@ def test_labels_of_more_classes_are_refused(make, run):
             "test",
             "holds gamma0, the checkpoint was trained on sigma0",
         ),
+        (
+            {"splits": spread(1, 1, 1), "scenes": {"town": {"201806": {"sentinel2": {"level": "L1C"}}}}},
+            "test",
+            "holds Sentinel-2 L1C, the checkpoint was trained on L2A",
+        ),
     ],
 )
 def test_evaluations_that_cannot_be_are_refused(make, run, dataset, split, words):
