@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
 
+import isamap
 from gee_export import regions
 from gee_export.division import Rule
 from gee_export.grid import Window
@@ -133,3 +135,13 @@ def test_a_finer_layer_covers_the_same_patches_in_its_own_pixels(ratio, most, si
         fine = Window(window.row * ratio, window.col * ratio, 32 * ratio, 32 * ratio)
         covered = [sheet.windows[number].overlap(fine) for number in needs]
         assert sum(part.height * part.width for part in covered) == (32 * ratio) ** 2
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "export.md"
+SHOWN = [line.partition("#")[0].strip() for line in PAGE.read_text().splitlines() if line.startswith("isamap export")]
+
+
+@pytest.mark.parametrize("line", SHOWN)
+def test_every_command_of_the_page_plans_an_export(line, capsys):
+    assert isamap.main(line.split()[1:]) == 0
+    assert "would be in data/" in capsys.readouterr().out
