@@ -58,7 +58,10 @@ def after(period: Period, dates: int) -> Period:
 
 
 def passes(scenes: Sequence[Scene]) -> tuple[Pass, ...]:
-    """The scenes' passes, by relative orbit and time."""
+    """The scenes' passes, by relative orbit and time; ValueError for scenes that do not say theirs."""
+    for scene in scenes:
+        if scene.get(ORBIT) is None or scene.get(TIME) is None:
+            raise ValueError(f"scene {scene.index}: no {ORBIT} or no {TIME}, so it has no place in a stack of dates")
     found: list[Pass] = []
     for orbit, time_ms in sorted({(int(scene.get(ORBIT)), int(scene.get(TIME))) for scene in scenes}):
         last = found[-1] if found else None

@@ -147,6 +147,11 @@ def test_a_stack_takes_later_dates_only_where_earlier_ones_are_too_few():
     assert ends == [(0, 36), (0, 36), (0, 36), (0, 36), (12, 48), (24, 60)]
 
 
+def test_scenes_without_an_orbit_make_no_stack():
+    with pytest.raises(ValueError, match="scene a: no relativeOrbitNumber_start"):
+        multitemporal.passes([Scene("a", ("VV", "VH"), {"system:time_start": 0})])
+
+
 @pytest.mark.parametrize("model", terrain.MODELS)
 @pytest.mark.parametrize("orbit", [113, 47])
 def test_slopes_are_flattened_as_the_paper_says(tracks, orbit, model):

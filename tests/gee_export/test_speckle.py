@@ -20,6 +20,7 @@ from tests.gee_export import radar
 pytestmark = pytest.mark.usefixtures("session")
 
 SIDE = 300
+STEP_PX = 120
 GRID = GeoBox((SIDE, SIDE), Affine(10, 0, 300_000, 0, -10, 3_400_000), "EPSG:32650")
 SMALL = np.s_[40:110, 20:100]
 BANDS = {"VV": 0.12, "VH": 0.02}
@@ -46,14 +47,17 @@ def _town(level: float, seed: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
-    """level: speckle of 5 looks on even ground; town: everything at once."""
+    """level: speckle of 5 looks on even ground; town: everything at once; step, fall: 0.01 beside 1."""
     folder = tmp_path_factory.mktemp("speckle")
     level = {name: _speckled(np.full((SIDE, SIDE), mean), 1 + i) for i, (name, mean) in enumerate(BANDS.items())}
     town = {name: _town(mean, 11 + i) for i, (name, mean) in enumerate(BANDS.items())}
-    for index, bands in (("level", level), ("town", town)):
+    step = np.where(np.arange(SIDE) < STEP_PX, 0.01, 1)[None, :].repeat(SIDE, axis=0)
+    step, fall = ({name: _speckled(ground, 21) for name in BANDS} for ground in (step, 1.01 - step))
+    images = {"level": level, "town": town, "step": step, "fall": fall}
+    for index, bands in images.items():
         properties = {"system:time_start": 0} | {f"bright_{name}": number for name, number in BRIGHT.items()}
         write_image(folder, f"C/{index}", bands, GRID, properties=properties, nodata=-1)
-    return FolderCatalog(folder), {"level": level, "town": town}
+    return FolderCatalog(folder), images
 
 
 def filtered(catalog, name, index="town", kernel_px=7, *, scale=1.0, grid=GRID):
@@ -148,16 +152,14 @@ def drawn(expression):
     return expression(col, row.divide(-10).floor()).toFloat().rename("VV").set("bright_VV", 1)
 
 
-@pytest.mark.parametrize("dark_side", ["west", "east"])
-def test_refined_lee_keeps_a_step_that_boxcar_blurs(scenes, dark_side):
-    """Without speckle the half window holds one side, whichever is brighter (Lemoine's signs serve one)."""
-    image = drawn(lambda col, row: (col.gte(60) if dark_side == "west" else col.lt(60)).multiply(0.9).add(0.1))
-    blurred, kept, true = (
-        value(SPECKLE[name].apply(image, 7), scenes[0]).read(GRID[:9, 50:70]).values[0][4]
-        for name in ("boxcar", "refined_lee", "none")
-    )
-    assert kept == pytest.approx(true, rel=1e-5)
-    assert np.abs(blurred - true).max() > 0.3
+@pytest.mark.parametrize("index", ["step", "fall"])
+def test_refined_lee_smooths_along_a_step_that_boxcar_blurs(scenes, index):
+    """In the two columns beside a step of a hundredfold, whichever side is brighter (Lemoine's signs serve one)."""
+    dark, bright = (STEP_PX - 1, STEP_PX) if index == "step" else (STEP_PX, STEP_PX - 1)
+    refined, blurred = (filtered(scenes[0], name, index)[0][10:-10].astype(float) for name in ("refined_lee", "boxcar"))
+    assert refined[:, dark].mean() < 0.05 and blurred[:, dark].mean() > 0.4
+    assert refined[:, bright].mean() == pytest.approx(1, rel=0.15) and blurred[:, bright].mean() < 0.6
+    assert refined[:, bright].mean() ** 2 / refined[:, bright].var() > 1.6 * LOOKS
 
 
 def test_targets_stay_in_lee_sigma_and_smaller_groups_do_not(scenes):
