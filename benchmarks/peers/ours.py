@@ -1,0 +1,36 @@
+"""This project's client: python ours.py URL N WORKERS RATE, the repository on PYTHONPATH."""
+
+from __future__ import annotations
+
+import sys
+
+import common
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from gee_export.channel import Channel
+from gee_export.client import Cell, Client
+from gee_export.throttle import Throttle
+
+
+def geobox(number: int) -> GeoBox:
+    row, col = divmod(number, common.ACROSS)
+    left, top = common.ORIGIN_M
+    place = Affine(10, 0, left + col * common.SIDE_PX * 10, 0, -10, top - row * common.SIDE_PX * 10)
+    return GeoBox((common.SIDE_PX, common.SIDE_PX), place, "EPSG:32650")
+
+
+def main(url: str, count: int, workers: int, rate_per_s: float) -> None:
+    common.connect(url)
+    image, bands = common.image(), tuple(Channel(name) for name in common.BANDS)
+    cells = [Cell(number, f"block {number}", image, geobox(number), bands) for number in range(count)]
+    client = Client(Throttle(workers, rate_per_s=rate_per_s))
+
+    def work() -> int:
+        return len({cell.number for cell, pixels in client(cells) if pixels.shape == (128, 128)})
+
+    common.measure(work)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
