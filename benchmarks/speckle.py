@@ -182,7 +182,7 @@ def draw(path: Path, found: dict) -> None:
     bottom.axes[0].legend(fontsize=7)
     figure.savefig(path, dpi=90)
     with Image.open(path) as drawn:
-        small = drawn.convert("RGB").quantize(64)
+        small = drawn.convert("RGB").quantize(160, method=Image.Quantize.MAXCOVERAGE)  # the median cut would drop the colours
     small.save(path, optimize=True)
 
 
