@@ -99,19 +99,30 @@ def test_an_image_of_this_machine_says_by_itself_where(plot_session, tmp_path):
     assert str(tmp_path) not in (tmp_path / "data" / "manifest.json").read_text()
 
 
-def test_patches_without_half_of_the_image_are_left_out_and_counted(export, tmp_path):
+def test_patches_without_half_of_the_image_are_left_out_and_counted(export, tmp_path, monkeypatch):
     grid = lattice(5)
     values = scene(grid, 2, "int16")
     values[:, :, : grid.shape[1] // 2] = -999
     path = write(tmp_path / "a.tif", values, grid, nodata=-999)
-    report = export(tmp_path / "data", image=path, size=32, stride=32, split="random")
+    asked = {"image": path, "size": 32, "stride": 32, "split": "random"}
+    stored = FolderStorage.write
+
+    def broken(storage, name, data):
+        if name == "manifest.json":
+            raise Fault("the disk is gone")
+        return stored(storage, name, data)
+
+    with monkeypatch.context() as patch, pytest.raises(Fault, match="the disk is gone"):
+        patch.setattr(FolderStorage, "write", broken)
+        export(tmp_path / "data", **asked)
+    report = export(tmp_path / "data", **asked)
+    assert report.fetched == 0  # what was left out is not looked at again
     found = Dataset.open(tmp_path / "data")
     left_out = found.manifest.counts["incomplete"]
     assert left_out > 0 and f"{left_out} patches are left out" in str(report)
     assert len(found) + left_out == report.positions
     for patch in found.patches:
         assert (found.read_image(patch)[0] != NODATA).mean() >= 0.5
-    assert export(tmp_path / "data", image=path, size=32, stride=32, split="random").requests == 0
 
 
 def test_training_reads_a_foreign_image_by_band_name(export, tmp_path, monkeypatch):
@@ -167,6 +178,7 @@ def fine_files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fine")
     grid = GeoBox((1600, 900), Affine(1, 0, plots.LEFT, 0, -1, plots.TOP), "EPSG:32650")
     values = scene(grid, 3, "uint8", high=256)
+    values[1, ::7] = 0
     houses = np.zeros((1, *grid.shape), np.uint8)
     houses[0, 40:70, 30:75] = 1
     image = write(folder / "aerial.tif", values, grid, names=("R", "G", "B"), compress="deflate", tiled=True)
