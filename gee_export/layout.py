@@ -66,9 +66,11 @@ def _counted(division: Division, everywhere: Sequence[Window], sampled: int) -> 
 
 
 def _sampled(job: Job, tracts: Tracts, shares: Mapping[str, np.ndarray] | None) -> dict[str, list[Window]]:
-    taken = job.sampling.method.choose(
-        Candidates.of(job.grounds, tracts, shares), job.sampling, np.random.default_rng(job.rule.seed)
-    )
+    return _taken(job, tracts, Candidates.of(job.grounds, tracts, shares))
+
+
+def _taken(job: Job, tracts: Tracts, candidates: Candidates) -> dict[str, list[Window]]:
+    taken = job.sampling.method.choose(candidates, job.sampling, np.random.default_rng(job.rule.seed))
     found, start = {}, 0
     for ground in job.grounds:
         windows = tracts[ground.name]
@@ -88,7 +90,11 @@ def _thinned(
     """The divided patches that the sampling takes; the others are noted as not taken."""
     tracts = {name: [window for window, _ in division.patches] for name, division in divisions.items()}
     shares = {name: np.array([share_of[name][window] for window in windows]) for name, windows in tracts.items()}
-    kept = {name: set(windows) for name, windows in _sampled(job, tracts, shares).items()}
+    splits = [SPLITS.index(split) for ground in job.grounds for _, split in divisions[ground.name].patches]
+    candidates = replace(
+        Candidates.of(job.grounds, tracts, shares), split=np.array(splits, int), split_shares=job.rule.shares
+    )
+    kept = {name: set(windows) for name, windows in _taken(job, tracts, candidates).items()}
     found = {}
     for name, division in divisions.items():
         patches = tuple(patch for patch in division.patches if patch[0] in kept[name])

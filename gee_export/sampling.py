@@ -63,10 +63,16 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Patches to choose from. xyz_m: their centres on the globe (N, 3); share: impervious, NaN unknown, or None."""
+    """Patches to choose from.
+
+    xyz_m: their centres on the globe (N, 3); share: impervious, NaN unknown, or None; split: the number of each one's
+    split (N) where they have one already, and the shares (of 1) that the splits are to have of what is taken.
+    """
 
     xyz_m: np.ndarray
     share: np.ndarray | None
+    split: np.ndarray | None = None
+    split_shares: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -117,7 +123,10 @@ def impervious(candidates: Candidates, sampling: Sampling, rng: np.random.Genera
 
 
 def strata(candidates: Candidates, sampling: Sampling, rng: np.random.Generator) -> np.ndarray:
-    """So many patches of each stratum [edge, next edge), the last one closed; ValueError where one has too few."""
+    """So many patches of each stratum [edge, next edge), the last one closed; ValueError where one has too few.
+
+    The splits have their ratios in every stratum, as far as there are patches for it.
+    """
     stratum = stratum_of(candidates.share, sampling.strata)
     held = [int((stratum == number).sum()) for number in range(len(sampling.strata) - 1)]
     wanted = sampling.per_stratum or (max(1, min(held)),) * len(held)
@@ -129,8 +138,27 @@ def strata(candidates: Candidates, sampling: Sampling, rng: np.random.Generator)
                 f"the stratum of {low:g} to {high:g} impervious has {has} patches, {wants} are wanted: choose "
                 "other --strata, a smaller --per-stratum or more ground"
             )
-        taken[rng.permutation(np.flatnonzero(stratum == number))[:wants]] = True
+        members = rng.permutation(np.flatnonzero(stratum == number))
+        taken[_in_proportion(members, candidates, wants)] = True
     return taken
+
+
+def _in_proportion(members: np.ndarray, candidates: Candidates, wants: int) -> np.ndarray:
+    """So many of the members, in their order: of each split its share where it has enough, the rest of any."""
+    first = [members[candidates.split[members] == split][:quota] for split, quota in _quotas(candidates, wants)]
+    chosen = np.concatenate(first) if first else members[:0]
+    return np.concatenate([chosen, members[~np.isin(members, chosen)][: wants - len(chosen)]])
+
+
+def _quotas(candidates: Candidates, wants: int) -> list[tuple[int, int]]:
+    """Whole numbers in the splits' shares that add up (largest remainders); none where there are no splits."""
+    if candidates.split is None:
+        return []
+    exact = candidates.split_shares * wants
+    quotas = np.floor(exact).astype(int)
+    order = np.argsort(quotas - exact, kind="stable")
+    quotas[order[: wants - quotas.sum()]] += 1
+    return list(enumerate(quotas.tolist()))
 
 
 def stratum_of(share: np.ndarray, edges: Sequence[float]) -> np.ndarray:
