@@ -67,10 +67,10 @@ class Ledger:
 
     def note_revision(self, revision: str) -> str | None:
         """Notes which isamap goes on here; the one before where it was another."""
-        before = [row["revision"] for row in self.rows() if "revision" in row]
-        if not before or before[-1] != revision:
-            self.add([{"revision": revision}])
-        return before[-1] if before and before[-1] != revision else None
+        path = self.folder / "revision"
+        before = path.read_text(encoding="utf-8") if path.exists() else revision
+        write_whole(path, revision.encode())
+        return before if before != revision else None
 
     def rows(self) -> list[dict[str, Any]]:
         """Every whole line, in the order written."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import astuple, replace
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 INCOMPLETE = "choose --image or --fine that cover the region"
 OPENERS = 4  # parts whose catalogs are asked about at a time
-CUTTERS, REMOTE_CUTTERS = 2, 16
+CUTTERS, REMOTE_CUTTERS = 2, 32  # benchmarks/objects.py: as many as a bucket gains from
 WAITING_GROUPS = 4  # groups of finished patches that may wait for the disk before the next block is taken
 
 
@@ -122,8 +122,8 @@ class _Export:
         self.plan, self.storage, self.ledger, self.head, self.opened = plan, storage, ledger, head, opened
         self.store = BlockStore(ledger.blocks)
         self.wanted = [n for n, place in enumerate(plan.patches) if place.part.number in opened]
-        self.entries, self.observed = _recall(ledger, storage, plan)
-        self.incomplete = {row["incomplete"] for row in ledger.rows() if "incomplete" in row}
+        self.entries, self.observed = _recall(rows := ledger.rows(), storage, plan)
+        self.incomplete = {row["incomplete"] for row in rows if "incomplete" in row}
         done = self.entries.keys() | self.incomplete
         self.todo = [number for number in self.wanted if plan.patches[number].id not in done]
         self.waiting = _users(plan, self.todo)
@@ -272,9 +272,10 @@ class _Export:
         bar.update(len(entries))
 
 
-def _recall(ledger: Ledger, storage: Storage, plan: Plan) -> tuple[dict[str, Entry], dict[int, Observed]]:
+def _recall(
+    rows: Sequence[Mapping[str, Any]], storage: Storage, plan: Plan
+) -> tuple[dict[str, Entry], dict[int, Observed]]:
     """Entries whose files are there as noted, and the observation counts of the plan's blocks fetched before."""
-    rows = ledger.rows()
     # By layer and window, not by number: another version may have cut the area in another way.
     number_of = {(request.key, astuple(request.window)): request.number for request in plan.requests}
     blocks = {(row["block"], tuple(row["window"])): row["observed"] for row in rows if "block" in row}

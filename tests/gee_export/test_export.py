@@ -180,7 +180,13 @@ def test_a_finished_export_is_left_alone(whole, export):
 
 
 def test_blocks_are_removed_and_the_ledger_stays(whole):
-    assert sorted(path.name for path in (whole / ".run").iterdir()) == ["head.json", "ledger.jsonl", "lock", "log.txt"]
+    assert sorted(path.name for path in (whole / ".run").iterdir()) == [
+        "head.json",
+        "ledger.jsonl",
+        "lock",
+        "log.txt",
+        "revision",
+    ]
 
 
 def test_damaged_files_of_a_finished_export_are_mended(whole, export, tmp_path):
