@@ -16,6 +16,7 @@ from gee_export import regions
 from gee_export.foreign import Foreign, ground_of, open_imagery
 from gee_export.grid import Window, crop
 from gee_export.imagery import Imagery
+from gee_export.manifest import NODATA
 from gee_export.packing import Numbers, Packing, Unit
 
 PERIOD = regions.Month(2019, 6).period
@@ -127,6 +128,7 @@ def test_what_lies_outside_a_file_is_missing(tmp_path):
 
 
 def test_no_data_masks_and_alpha_are_missing(tmp_path):
+    """user-wishes.md row 13."""
     values = scene(kind="uint8", high=255)
     values[:, 3, 4] = 99
     tagged = open_imagery(Imagery(write(tmp_path / "a.tif", values, nodata=99)), None, PERIOD)
@@ -142,6 +144,7 @@ def test_no_data_masks_and_alpha_are_missing(tmp_path):
 
 
 def test_bands_are_chosen_by_name_or_number_in_the_order_asked(tmp_path):
+    """user-wishes.md row 14."""
     values = scene(kind="int16")
     path = write(tmp_path / "a.tif", values, names=("red", "green", "blue"))
     for bands, order in ((("blue", "red"), (2, 0)), (("3", "1"), (2, 0))):
@@ -175,6 +178,17 @@ def test_another_grid_is_resampled_as_rasterio_does_it(tmp_path, ratio, method):
     np.testing.assert_array_equal(read == -32768, expected == -32768)
     np.testing.assert_allclose(read, expected, atol=1)  # GDAL sums in other blocks: halves may round the other way
     assert (expected != -32768).mean() > 0.7
+
+
+@pytest.mark.parametrize("step_m", [4.0, 16.0])
+def test_missing_pixels_do_not_bleed_into_resampled_ones(tmp_path, step_m):
+    values = scene(MERCATOR, 1, "int16") % 100 + 500
+    values[:, :, 40:] = -9999
+    found = open_imagery(Imagery(write(tmp_path / "a.tif", values, MERCATOR, nodata=-9999)), None, PERIOD)
+    ground = ground_of(found, region_over(MERCATOR), step_m)
+    read = found.onto(ground.geobox(ground.window)).read(ground.geobox(ground.window))
+    seen = read[read != NODATA]
+    assert 0.3 < seen.size / read.size < 0.6 and seen.min() >= 500 and seen.max() < 600
 
 
 @pytest.fixture(scope="module")
