@@ -6,7 +6,7 @@ import math
 import secrets
 import shutil
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,6 +88,7 @@ class Batch:
     _waiting: deque[_Order] = field(default_factory=deque, repr=False)
     _under_way: list[_Order] = field(default_factory=list, repr=False)
     _failed: list[str] = field(default_factory=list, repr=False)
+    _told: str = field(default="", repr=False)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -160,7 +161,17 @@ class Batch:
             else:
                 continue
             self._under_way.remove(order)
+        self._tell(states)
         return ended
+
+    def _tell(self, states: Mapping[str, State]) -> None:
+        """How far the tasks are, in the log, whenever that changes."""
+        names = Counter(states[order.request].name for order in self._under_way if order.request in states)
+        queued = "".join(f", {count} {name.lower()}" for name, count in sorted(names.items()))
+        text = f"batch: {len(self._waiting)} to submit{queued}"
+        if text != self._told:
+            self._told = text
+            self.ledger.log(text)
 
     def _settled(self, order: _Order, state: State) -> Generator[tuple[Cell, np.ndarray], None, None]:
         """The pixels of a task that succeeded; another attempt, or the end of attempts, for one that did not."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from gee_export.console import Fault
-from gee_export.retry import Patience, persist
+from gee_export.retry import Patience, persist, refusal
 
 T = TypeVar("T")
 
@@ -18,6 +18,7 @@ ROOM = 100  # places of the queue that are left to others
 WAITING = ("PENDING", "READY")
 RUNNING = ("RUNNING", "CANCELLING")
 DEADLINE_MS = 120_000
+ALREADY_EXISTS = 409  # an earlier request of the same name has started the task
 FULL = "too many tasks"
 
 
@@ -85,7 +86,8 @@ class TaskQueue:
             self._waiting = self.most_waiting
             return False
         except ee.EEException as error:
-            raise Fault(f"Earth Engine will not export {request}: {error}") from error
+            if (said := refusal(error)) is None or said.status != ALREADY_EXISTS:
+                raise Fault(f"Earth Engine will not export {request}: {error}") from error
         self._waiting += 1
         return True
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -219,6 +222,21 @@ def test_every_call_is_told_at_faults_and_in_the_home(tmp_path):
     ]
     assert told["calls"][0]["grid"] == [CRS, *list(TRANSFORM)[:6], 8, 8]
     assert injector.calls(tmp_path) == told["calls"]
+
+
+def test_the_command_serves_faults_from_a_file(tmp_path):
+    (tmp_path / "faults.json").write_text('{"rules": [{"on": "other", "kind": "503", "nth": 1}]}')
+    command = [sys.executable, "isamap.py", "engine", "serve", "--port", "0", "--faults", str(tmp_path / "faults.json")]
+    environment = {**os.environ, "ISAMAP_HOME": str(tmp_path)}
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root, env=environment) as process:
+        try:
+            url = process.stdout.readline().split(" at ")[1].split(" ")[0]
+            statuses = [requests.get(f"{url}/v1/projects/local/config", timeout=20).status_code for _ in range(2)]
+            assert statuses == [503, 200]
+            assert requests.get(f"{url}/faults", timeout=20).json()["rules"][0]["struck"] == 1
+        finally:
+            process.terminate()
 
 
 def test_without_faults_nothing_is_logged(tmp_path):

@@ -7,9 +7,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import ee
+import httplib2
 import numpy as np
 import pytest
 import rasterio
+from googleapiclient.errors import HttpError
 
 from gee_export import batch, exporttask, modes
 from gee_export.batch import Batch, batched
@@ -263,6 +265,31 @@ def test_a_full_queue_is_waited_for(tmp_path, monkeypatch):
         assert assert_right(supply(session, tmp_path / "run")(cells(200))) == 9
         refused = [c for c in engine.injector.report()["calls"] if c["route"] == "export" and c["status"] == 429]
         assert refused and states(engine) == ["SUCCEEDED"] * 9
+
+
+def test_a_name_that_is_taken_is_a_task_that_has_started(tmp_path, monkeypatch):
+    """REST image:export: of requests with one requestId only one may start a task; 409 is Google's ALREADY_EXISTS."""
+    with serving(tmp_path / "home") as (session, engine):
+        original = ee.data.exportImage
+
+        def twice(request, config):
+            original(request, config)
+            try:
+                raise HttpError(httplib2.Response({"status": 409}), b"{}")
+            except HttpError:
+                raise ee.EEException("Already exists.")  # noqa: B904  (as the client does: implicit context)
+
+        monkeypatch.setattr(ee.data, "exportImage", twice)
+        assert assert_right(supply(session, tmp_path / "run")(cells())) == 4
+        assert states(engine) == ["SUCCEEDED"]
+
+
+def test_the_log_tells_how_far_the_tasks_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(exporttask, "TASK_PX", 300)
+    with serving(tmp_path / "home", {"on": "task", "kind": "delay", "seconds": 0.3}) as (session, _):
+        list(supply(session, tmp_path / "run")(cells()))
+    log = (tmp_path / "run" / "log.txt").read_text()
+    assert "batch: 0 to submit, 2 pending, 2 running" in log and log.rstrip().endswith("batch: 0 to submit")
 
 
 def test_a_cancelled_task_is_named(tmp_path):
