@@ -34,6 +34,7 @@ BOX = (114.20, 30.45, 114.405, 30.63)  # 20 km
 MASKS = {
     **{f"cloud_score_plus {level:.2f}": {"clouds": "cloud_score_plus", "clear": level} for level in (0.5, 0.6, 0.65)},
     **{f"s2cloudless {percent} %": {"clouds": "s2cloudless", "cloud_probability": percent} for percent in (40, 50, 65)},
+    "s2cloudless, dark_nir 0.20": {"clouds": "s2cloudless", "dark_nir": 0.20},
     "s2cloudless, shadows to 4 km": {"clouds": "s2cloudless", "shadow_km": 4.0},
     "scl": {"clouds": "scl"},
     "qa60": {"clouds": "qa60"},
@@ -51,8 +52,9 @@ def main() -> None:
 def _judge() -> None:
     tallies = np.zeros((len(MASKS), 6))
     count = 0
+    settings = [Optical(**wanted) for wanted in MASKS.values()]
     for region, period in _places():
-        for counts in _counts(region, period):
+        for counts in counts_of(region, period, settings):
             tallies, count = tallies + counts, count + 1
     print(f"{'mask':32}{'cloud missed %':>16}{'shadow missed %':>17}{'clear taken %':>15}")
     for name, (cloud, missed, shadow, unseen, clear, taken) in zip(MASKS, tallies, strict=True):
@@ -68,22 +70,22 @@ def _places() -> Iterator[tuple[Region, Period]]:
             yield from_bbox(bbox), Period.parse(month)
 
 
-def _counts(region: Region, period: Period) -> Iterator[np.ndarray]:
+def counts_of(region: Region, period: Period, settings: Sequence[Optical]) -> Iterator[np.ndarray]:
     """Of each scene, by mask: cloud, of it missed, shadow, of it missed, clear, of it taken."""
-    settings, grid = [Optical(**wanted) for wanted in MASKS.values()], grid_of(region)
+    grid = grid_of(region)
     found = scenes.collection(sentinel2.COLLECTIONS["L2A"], region.bounds_wsen, period)
     for product in ("cloud_score_plus", "s2cloudless"):
         found = clouds.linked(found, clouds.CLOUDS[product])
     for scene in scenes.listed(found):
         image = found.filter(ee.Filter.eq("system:index", scene.index)).first()
-        kept = _kept(image, settings, grid)
+        kept = kept_by(image, settings, grid)
         inside = kept[-1] > 0
-        cloud, dark, ground = (inside & part for part in _truth(scene.index, grid))
+        cloud, dark, ground = (inside & part for part in truth_of(scene.index, grid))
         for_each = ((cloud, cloud & mask, dark, dark & mask, ground, ground & ~mask) for mask in kept[:-1] > 0)
         yield np.array([[np.count_nonzero(part) for part in parts] for parts in for_each], float)
 
 
-def _kept(image: ee.Image, settings: Sequence[Optical], grid: GeoBox) -> np.ndarray:
+def kept_by(image: ee.Image, settings: Sequence[Optical], grid: GeoBox) -> np.ndarray:
     """What each mask leaves, and last what the scene covers: [mask, row, column]."""
     masks = [wanted.mask.clear(image, wanted, "L2A").unmask(0, False) for wanted in settings]
     here = image.select("B2").mask().unmask(0, False)
@@ -92,7 +94,7 @@ def _kept(image: ee.Image, settings: Sequence[Optical], grid: GeoBox) -> np.ndar
     return pixels.fetch(stack, grid, names).values_BHW
 
 
-def _truth(index: str, grid: GeoBox) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def truth_of(index: str, grid: GeoBox) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cloud, shadow and clear ground of a scene."""
     opacity, shadow = skies.over(Cut.of(grid), world.scene_of(index).overpass.sky)
     free = opacity < CLEAR
