@@ -16,6 +16,7 @@ from shapely.geometry.base import BaseGeometry
 from gee_export import outline as outlines
 from gee_export import regions
 from gee_export.grid import Window, crop, grid_of, lattice_window
+from gee_export.grid import positions as grid_positions
 from gee_export.manifest import Grid
 from gee_export.regions import Region
 
@@ -74,12 +75,11 @@ class Ground:
     def positions(self, size: int, stride: int) -> Iterator[Window]:
         """Whole patches at multiples of the stride on the lattice, so that a part has the patches of the whole."""
         area = self.window
-        first_row, first_col = -(-area.row // stride), -(-area.col // stride)
-        for row in range(first_row * stride, area.row_end - size + 1, stride):
-            for col in range(first_col * stride, area.col_end - size + 1, stride):
-                window = Window(row, col, size, size)
-                if self.outline is None or self._touches(window):
-                    yield window
+        top, left = (-(-first // stride) * stride for first in (area.row, area.col))
+        for place in grid_positions(area.row_end - top, area.col_end - left, size, stride):
+            window = Window(top + place.row, left + place.col, size, size)
+            if self.outline is None or self._touches(window):
+                yield window
 
     def _touches(self, window: Window) -> bool:
         box = shapely.box(*self.geobox(window).extent.boundingbox)
