@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import time
 from dataclasses import replace
 
 import google.auth.exceptions
@@ -35,6 +36,7 @@ class Credentials:
     def refresh(self, request):
         if self.error:
             raise self.error
+        time.sleep(0.02)
         self.refreshed += 1
         self.token, self.valid = str(self.refreshed), True
 
