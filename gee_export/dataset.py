@@ -215,12 +215,6 @@ def finish(storage: Storage, head: DatasetManifest, entries: Sequence[Entry]) ->
     return Dataset(storage, whole, patches)
 
 
-def files_of(*patches: Patch) -> Iterator[tuple[str, int]]:
-    """Name and crc32c of every file of the patches."""
-    for patch in patches:
-        yield from patch.files
-
-
 def count_patches(patches: Sequence[Patch]) -> dict[str, int]:
     """Patches in all and per split."""
     return {"patches": len(patches)} | {split: sum(p.split == split for p in patches) for split in SPLITS}

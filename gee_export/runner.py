@@ -288,7 +288,7 @@ def _recall(
 
 
 def _is_stored(entry: Entry, storage: Storage, present: set[str]) -> bool:
-    return all(name in present and crc32c(storage.read(name)) == crc for name, crc in dataset.files_of(entry.patch))
+    return all(name in present and crc32c(storage.read(name)) == crc for name, crc in entry.patch.files)
 
 
 def _users(plan: Plan, todo: Iterable[int]) -> dict[int, set[int]]:
