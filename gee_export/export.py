@@ -116,8 +116,9 @@ def export_patches(
         frames=Frames.parse(several(frames), max_frames) if frames else None,
     )
     source, periods = _source(project, catalog, session), when(month, period)
-    named = any(where is not None for where in (region, bbox, geometry)) or (shown := viewing.footprint) is None
-    where = places(region, bbox=bbox, geometry=geometry, epsg=epsg) if named else (shown,)
+    if region is None and bbox is None and geometry is None:
+        region = viewing.footprint
+    where = places(region, bbox=bbox, geometry=geometry, epsg=epsg)
     if viewing.asks_server:
         session = session or _connect(project, catalog)
     grounds, views = viewing.open(where, periods, truth)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from gee_export import regions
+from gee_export import imagefile, regions
 from gee_export.foreign import Foreign, Found, ground_of, open_imagery
 from gee_export.frames import Frames
 from gee_export.ground import Ground
@@ -51,8 +50,8 @@ class Viewing:
         """Where an image on this machine lies, for exports that name no region."""
         if self.image is None or not self.image.is_file:
             return None
-        found = open_imagery(self.image, None, regions.Month(2019, 6).period)
-        return regions.from_bbox(found.wsen, name=_slug(Path(self.image.source).stem))
+        found = imagefile.open_file(self.image, small=False)
+        return regions.from_bbox(found.wsen, name=_slug(found.path.stem))
 
     def open(
         self, places: Sequence[Region], periods: Sequence[Period], truth: Truth

@@ -90,7 +90,9 @@ def test_a_months_frame_is_the_months_composite(plot_session):
 
 
 def test_days_without_a_scene_name_the_nearest_ones(plot_session):
-    with pytest.raises(ValueError, match="no scene of plot on that day; near it are 2019-06-02, 2019-06-12, 2019-06-22"):
+    with pytest.raises(
+        ValueError, match="no scene of plot on that day; near it are 2019-06-02, 2019-06-12, 2019-06-22"
+    ):
         open_frames(Frames("days", (date(2019, 6, 11),)), GROUND, JUNE, SETTINGS)
 
 
