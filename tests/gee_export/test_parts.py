@@ -45,12 +45,17 @@ def export(plot_session):
 
 
 @pytest.fixture(scope="module")
-def whole(plot_session, tmp_path_factory):
+def done(plot_session, tmp_path_factory):
+    """The report of an export that nothing disturbed."""
     out = tmp_path_factory.mktemp("parts") / "data"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pixels, "REQUEST_LIMIT_BYTES", killed.SMALL_REQUEST)
-        export_patches(**killed.PARTS, out=out, session=plot_session)
-    return out
+        return export_patches(**killed.PARTS, out=out, session=plot_session)
+
+
+@pytest.fixture
+def whole(done):
+    return Path(done.out)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -81,10 +86,9 @@ def test_a_part_has_the_pixels_of_an_export_of_its_own(whole, export, tmp_path):
     assert facts == alone.manifest.scenes["east"]["201905p02"]
 
 
-def test_a_dry_run_counts_what_all_parts_will_send(export, tmp_path, whole):
+def test_a_dry_run_counts_what_all_parts_will_send(export, tmp_path, done, whole):
     """User-wishes row 1: requests and bytes before the start."""
     planned = export(tmp_path / "none", dry_run=True)
-    done = export(tmp_path / "data")
     assert planned.parts == 4 and "about" in planned.estimate and "east_201905p02: " in str(planned)
     assert (planned.blocks, planned.request_bytes) == (done.fetched, done.request_bytes)
     assert done.requests == planned.blocks
