@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gee_export.engine.errors import EngineError
 from gee_export.engine.raster.kernel import Weights
-from gee_export.engine.raster.neighborhood import window_sums
+from gee_export.engine.raster.neighborhood import window_moments, window_sums
 from tests.engine.evaluating import info, number, pixels, value
 from tests.engine.scenes import Scene, Scenes, utm
 
@@ -178,3 +178,29 @@ def test_slope_is_missing_beside_masked_pixels():
     holes = read(ee.Image("C/a"), HOLED).mask
     cross = scipy.ndimage.binary_dilation(holes, scipy.ndimage.generate_binary_structure(2, 1))
     assert (read(ee.Terrain.slope(ee.Image("C/a")), HOLED).mask[INNER] == cross[INNER]).all()
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 3), (3, 7), (7, 7), (5, 8), (12, 31)])
+@pytest.mark.parametrize("holes", [0.0, 0.3, 1.0])
+def test_moments_of_boxes_equal_numpy_and_know_no_window(height, width, holes):
+    """Bit for bit the same pixel in any cut of the image, also where one cut has holes and the other none."""
+    rng = np.random.default_rng(height * width)
+    values = rng.gamma(2, 1, (60, 70)).astype(np.float32)
+    mask = rng.random(values.shape) >= holes
+    mask[:25] = True
+    weights = Weights(np.full((height, width), 0.5), height // 2, width // 2)
+    mean, variance, valid = window_moments(values, mask, weights, squares=True)
+    parts = np.lib.stride_tricks.sliding_window_view(
+        np.ma.filled(np.ma.masked_array(values, ~mask).astype(float), np.nan), (height, width)
+    )
+    expected = np.ma.masked_invalid(parts)
+    np.testing.assert_array_equal(valid, (~np.isnan(parts)).any(axis=(2, 3)))
+    assert np.ma.allclose(np.ma.masked_array(mean, ~valid), expected.mean(axis=(2, 3)), rtol=1e-6)
+    assert np.ma.allclose(np.ma.masked_array(variance, ~valid), expected.var(axis=(2, 3)), rtol=1e-5, atol=1e-6)
+    cut = np.s_[3:40, 5:50]
+    inner = np.s_[3 : 40 - height + 1, 5 : 50 - width + 1]
+    again = window_moments(values[cut], mask[cut], weights, squares=True)
+    for one, other in zip(again, (mean, variance, valid), strict=True):
+        np.testing.assert_array_equal(one, other[inner])
+    alone, _, _ = window_moments(values[:25], mask[:25], weights, squares=False)
+    np.testing.assert_array_equal(alone, mean[: 25 - height + 1])

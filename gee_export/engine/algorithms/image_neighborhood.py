@@ -18,7 +18,7 @@ from gee_export.engine.evaluation.registry import add, algorithm
 from gee_export.engine.evaluation.values import Image, alike, derived
 from gee_export.engine.raster import accumulate
 from gee_export.engine.raster.kernel import Kernel, Weights, drawn
-from gee_export.engine.raster.neighborhood import window_sums
+from gee_export.engine.raster.neighborhood import window_moments, window_sums
 from gee_export.engine.raster.pixels import Pixels, as_weight, hidden, is_blank, opaque
 from gee_export.engine.raster.reducing import Reducer
 
@@ -29,6 +29,11 @@ _FROM_SUMS = {
     "sum": lambda w, wx, wxx: accumulate.sum_of(w, wx),
     "variance": accumulate.variance_of,
     "stdDev": accumulate.stddev_of,
+}
+_FROM_MOMENTS = {
+    "mean": lambda mean, variance: mean,
+    "variance": lambda mean, variance: variance,
+    "stdDev": lambda mean, variance: np.sqrt(variance),
 }
 
 Band = tuple[np.ndarray, np.ndarray]
@@ -95,7 +100,11 @@ def _reduced(band: Band, reducer: Reducer, weights: Weights, weight: str, skip_m
     if is_blank(mask):
         return [hidden(np.float64, shape) for _ in reducer.outputs]
     names = reducer.name.split("+")
-    if all(name in _FROM_SUMS for name in names) and _single(mask, weights, weight):
+    if all(name in _FROM_MOMENTS for name in names) and weight == "kernel" and weights.is_positive_box:
+        squares = any(name != "mean" for name in names)
+        moments = window_moments(values, opaque(mask), weights, squares=squares)
+        results = [(_FROM_MOMENTS[name](*moments[:2]), moments[2]) for name in names]
+    elif all(name in _FROM_SUMS for name in names) and _single(mask, weights, weight):
         share = opaque(mask) if weight == "kernel" else mask
         cells = weights if weight == "kernel" else Weights((weights.values != 0) * 1.0, weights.row, weights.col)
         sums = window_sums(values, share, cells, squares=any(name in ("variance", "stdDev") for name in names))

@@ -34,6 +34,11 @@ class Weights:
         """True where all weights are equal."""
         return bool((self.values == self.values.flat[0]).all() and self.values.flat[0] != 0)
 
+    @property
+    def is_positive_box(self) -> bool:
+        """True where all weights are equal and count for something, so that means do not know them."""
+        return self.is_box and bool(self.values.flat[0] > 0)
+
 
 @dataclass(frozen=True, eq=False)
 class Kernel:
