@@ -100,7 +100,7 @@ def noted(task: ExportTask, request: str) -> dict[str, Any]:
     return {"task": task.digest, "image": task.image_digest, "grid": grid_json(task.geobox), "request": request}
 
 
-def formed(cells: Sequence[Cell], known: Iterable[Known] = ()) -> list[tuple[ExportTask, str | None]]:
+def formed(cells: Sequence[Cell], known: Sequence[Known] = ()) -> list[tuple[ExportTask, str | None]]:
     """Tasks that bring every cell once, each with the name that an earlier run submitted it under, if one did.
 
     Cells that lie in the grid of a known task of the same image are left to that task; the others form tasks of
@@ -108,12 +108,9 @@ def formed(cells: Sequence[Cell], known: Iterable[Known] = ()) -> list[tuple[Exp
     """
     found: list[tuple[ExportTask, str | None]] = []
     for image, digest, channels, mine in _by_image(cells):
-        for old in (old for old in known if old.image_digest == digest):
-            held = [cell for cell in mine if _holds(old.geobox, cell.geobox)]
-            mine = [cell for cell in mine if cell not in held]
-            if held:
-                found.append((ExportTask(image, digest, old.geobox, channels, tuple(held)), old.request))
-        found += [(ExportTask(image, digest, grid, channels, part), None) for grid, part in _neighbours(mine)]
+        taken, left = _taken([old for old in known if old.image_digest == digest], mine)
+        found += [(ExportTask(image, digest, old.geobox, channels, part), old.request) for old, part in taken]
+        found += [(ExportTask(image, digest, grid, channels, part), None) for grid, part in _neighbours(left)]
     return found
 
 
@@ -156,32 +153,39 @@ def _by_image(cells: Sequence[Cell]) -> Iterable[tuple[ee.Image, str, tuple[Chan
         yield image, _digest(image.serialize(for_cloud_api=True)), channels, mine
 
 
-def _neighbours(cells: Sequence[Cell]) -> Iterable[tuple[GeoBox, tuple[Cell, ...]]]:
-    """Grids of about TASK_PX a side with the cells in them; cells far apart get a grid each.
+def _taken(known: Sequence[Known], cells: Sequence[Cell]) -> tuple[list[tuple[Known, tuple[Cell, ...]]], list[Cell]]:
+    """Known tasks with the cells that lie in their grids, and the other cells."""
+    squares: dict[tuple[int, int], list[int]] = {}
+    for number, old in enumerate(known):
+        squares.setdefault(_square(old.geobox), []).append(number)
+    held: dict[int, list[Cell]] = {}
+    left: list[Cell] = []
+    for cell in cells:
+        near = squares.get(_square(cell.geobox), ())
+        number = next((n for n in near if _holds(known[n].geobox, cell.geobox)), None)
+        (left if number is None else held.setdefault(number, [])).append(cell)
+    return [(known[number], tuple(part)) for number, part in held.items()], left
 
-    The grids begin at multiples of TASK_PX pixels of the plane, so that a later run with fewer cells forms the same.
-    """
-    if not cells:
-        return
-    first = cells[0].geobox
-    origin = GeoBox((1, 1), first.affine * Affine.translation(*_to_multiple(first)), first.crs)
-    windows = {cell: window_in(origin, cell.geobox) for cell in cells}
+
+def _neighbours(cells: Sequence[Cell]) -> Iterable[tuple[GeoBox, tuple[Cell, ...]]]:
+    """Grids of about TASK_PX a side with the cells in them; cells far apart get a grid each."""
     groups: dict[tuple[int, int], list[Cell]] = {}
-    for cell, window in windows.items():
-        groups.setdefault((window.row // TASK_PX, window.col // TASK_PX), []).append(cell)
+    for cell in cells:
+        groups.setdefault(_square(cell.geobox), []).append(cell)
     for group in groups.values():
-        hull = _hull([windows[cell] for cell in group])
-        filled = sum(windows[cell].height * windows[cell].width for cell in group)
-        if filled >= DENSE * hull.height * hull.width:
-            yield crop(origin, hull), tuple(group)
+        first = group[0].geobox
+        windows = [window_in(first, cell.geobox) for cell in group]
+        hull = _hull(windows)
+        if sum(window.height * window.width for window in windows) >= DENSE * hull.height * hull.width:
+            yield crop(first, hull), tuple(group)
         else:
             yield from ((cell.geobox, (cell,)) for cell in group)
 
 
-def _to_multiple(grid: GeoBox) -> tuple[int, int]:
-    """Columns and rows back to the next multiples of TASK_PX, counted from the plane's own origin."""
+def _square(grid: GeoBox) -> tuple[int, int]:
+    """Which square of TASK_PX pixels, counted from the plane's own origin, a grid begins in: the same in every run."""
     affine = grid.affine
-    return -(round(affine.c / affine.a) % TASK_PX), -(round(affine.f / affine.e) % TASK_PX)
+    return tuple(math.floor(at / step + 1e-6) // TASK_PX for at, step in ((affine.f, affine.e), (affine.c, affine.a)))
 
 
 def _hull(windows: Sequence[Window]) -> Window:

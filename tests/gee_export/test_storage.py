@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from gee_export.console import Fault
-from gee_export.storage import crc32c, open_storage
+from gee_export.storage import bucket_of, crc32c, open_storage
 
 
 @pytest.fixture(params=["folder", "bucket"])
@@ -83,6 +83,10 @@ def test_many_writers_of_one_object_leave_one_whole_object(storage):
 def test_nothing_leaves_the_folder(tmp_path):
     with pytest.raises(ValueError, match="leaves the folder"):
         open_storage(tmp_path).write("../b", b"")
+
+
+def test_the_bucket_of_an_address():
+    assert [bucket_of(place) for place in ("gs://b/some/prefix", "gs://b", "data/b", "gs://")] == ["b", "b", None, None]
 
 
 def test_an_address_without_bucket_is_refused():
