@@ -21,7 +21,7 @@ from gee_export.grid import Window, crop
 from gee_export.handover import Handover
 from gee_export.reply import decode
 from gee_export.retry import Answer, Patience, Refused, classify, exhausted, remedy
-from gee_export.throttle import DEFAULT_RATE_PER_S, DEFAULT_WORKERS, Throttle
+from gee_export.throttle import DEFAULT_RATE_PER_S, DEFAULT_WORKERS, Passage, Throttle
 from gee_export.transport import Connect, Line, payload
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ class Client:
     async def _fetch(self, cells: Sequence[Cell], handover: Handover) -> None:
         """Two lanes for every request that may be under way: one waits for its turn, or after a failure."""
         self._texts.clear()  # their futures belong to an event loop that has ended
+        self.throttle.begin()
         queue = iter(cells)
         async with self._connect(self._log) as line:
             count = min(2 * self.throttle.workers, len(cells))
@@ -185,11 +186,8 @@ class Client:
         while True:
             try:
                 return await self._ask(line, body, shape, pixel)
-            except Fault:
-                raise
-            except Exception as error:
-                answer = classify(error)
-                last = error
+            except (Refused, OSError) as error:  # the line's errors are all of OSError's kin
+                answer, last = classify(error), error
             deadlines += type(last) is TimeoutError
             if answer is Answer.SMALLER or (deadlines > 1 and max(shape) >= 2 * SPLIT_FLOOR_PX):
                 raise TooMuch(str(last)) from last
@@ -199,7 +197,7 @@ class Client:
             if answer is Answer.AGAIN:
                 failures += 1
                 await self._pause(cell, last, failures)
-            elif self._barren >= self.patience.attempts:
+            elif self._hopeless or self._barren >= self.patience.attempts:
                 self._give_up(last)
 
     async def _ask(self, line: Line, body: bytes, shape: tuple[int, int], pixel: np.dtype) -> np.ndarray:
@@ -216,7 +214,7 @@ class Client:
         self._barren = 0
         return pixels
 
-    def _slow_down(self, refused: Refused, passage) -> None:
+    def _slow_down(self, refused: Refused, passage: Passage) -> None:
         self.tally.rejected += 1
         before = self.throttle.limit
         wait_s = refused.retry_after_s
@@ -255,7 +253,8 @@ class Client:
     def _failure(self, asked: int) -> Fault:
         if len(self._failed) == 1:
             return self._failed[0]
-        count = f"{len(self._failed)} of {asked} requests failed, the others are done"
+        rest = "what was fetched is kept" if self._hopeless else "the others are done"
+        count = f"{len(self._failed)} of {asked} requests failed, {rest}"
         return Fault(f"{count}; the first: {self._failed[0]}")
 
 

@@ -59,6 +59,10 @@ class Throttle:
         self._clock = clock
         self._prompt_s: float | None = None  # twice the longest time that a refusal took; None before the first
         self._most_borne = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Nothing is under way: for a new event loop, what is learned stays."""
         self._sent = 0  # under way
         self._paced = False  # the next request has to wait for its token
         self._timer: asyncio.TimerHandle | None = None

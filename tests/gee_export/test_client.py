@@ -245,14 +245,16 @@ def test_a_wait_that_the_server_asks_for_is_kept(image):
     assert waits == [7]
 
 
-def test_closing_early_ends_the_requests_and_their_thread(image):
+@pytest.mark.parametrize("end", [GeneratorExit, KeyboardInterrupt])
+def test_an_end_before_time_ends_the_requests_and_their_thread(image, end):
+    """Ctrl-C, a full disk, or a caller that has enough."""
     before = threading.active_count()
     with Server(delay_s=0.01) as server:
         running = client(server, workers=2)(cells(image, side=16))
         next(running)
-        running.close()
-        sent = len(server.seen)
-        assert sent < 20
+        with pytest.raises(end):
+            running.throw(end)
+        assert len(server.seen) < 20
     assert threading.active_count() == before
 
 

@@ -165,6 +165,26 @@ def test_places_of_cancelled_requests_are_free_again(cancelled):
     assert asyncio.run(run()) == 0
 
 
+def test_a_throttle_outlives_the_event_loop_that_ended_before_its_time():
+    """A source of maps calls its client row by row; the timer of the last row must not keep the next one waiting."""
+    throttle = Throttle(3, rate_per_s=10)
+
+    async def passes(count):
+        throttle.begin()
+        for _ in range(count):
+            async with throttle.slot():
+                pass
+
+    async def left():
+        task = asyncio.ensure_future(passes(5))
+        await asyncio.sleep(0)
+        assert throttle._timer is not None
+        task.cancel()
+
+    asyncio.run(left())
+    asyncio.run(asyncio.wait_for(passes(2), 5))
+
+
 def answered(throttle, width, *, limit, count):
     """Sends so many requests, `width` tasks at a time, to a server that refuses beyond `limit`; its refusals."""
     under_way = refusals = 0
