@@ -13,7 +13,8 @@ from gee_export.tiepoints import TiePoints
 
 LEAST_POINTS = 8
 LEAST_SHARE = 0.35  # of the distinct matches; matches of unrelated images agree by chance in a few per cent
-POINTS_A_TERM = 4
+POINTS_A_TERM = 16  # four for each window of its own: windows overlap by half along both axes
+GROWING = 4  # points a term while outliers are told apart, which costs nothing where it overfits
 CELLS = 4  # a side of the frame: an order needs points in as many cells as it has terms, each cell is a fold
 NEIGHBOURS, LEAST_AGREEING = 8, 3
 SAME_ORDER = 1.03  # a lower order is kept where no higher one predicts better by more than this
@@ -75,10 +76,10 @@ def fitted(points: TiePoints, frame: Frame, *, step: tuple[float, float], tolera
     )
 
 
-def orders(u: np.ndarray, v: np.ndarray) -> list[int]:
-    """The orders that points at (u, v) can bear: four points a term, spread over as many cells as there are terms."""
+def orders(u: np.ndarray, v: np.ndarray, each: int = POINTS_A_TERM) -> list[int]:
+    """The orders that points at (u, v) can bear: so many points a term, in as many cells as there are terms."""
     cells = len(np.unique(cells_of(u, v)))
-    return [o for o, terms in TERMS.items() if o == 0 or (len(u) >= POINTS_A_TERM * terms and cells >= terms)]
+    return [o for o, terms in TERMS.items() if o == 0 or (len(u) >= each * terms and cells >= terms)]
 
 
 def cells_of(u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -106,7 +107,7 @@ def _agreeing(u: np.ndarray, v: np.ndarray, d_px: np.ndarray, tolerance_px: floa
     used = local & _affine_consensus(u, v, d_px, local, tolerance_px)
     for order in (1, 2, 3):
         for _ in range(3):
-            if used.sum() < LEAST_POINTS or order not in orders(u[used], v[used]):
+            if used.sum() < LEAST_POINTS or order not in orders(u[used], v[used], GROWING):
                 break
             away = _away(u, v, d_px, used, order)
             # the median length of normal errors in two dimensions is 1.18 of their standard deviation

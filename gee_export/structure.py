@@ -15,6 +15,8 @@ ORIENTATIONS = 9
 EDGE_SIGMA_PX = 1.0  # of the gradient; the least error on simulated and real pairs of .7, 1, 1.5 and 2
 SMOOTH_SIGMA_PX = 0.8  # of the channels
 DAMPING = 0.1  # share of the mean energy below which a pixel's structure fades instead of being blown up
+HOLE_SIGMA_PX = 1.5  # holes of up to some 3 pixels are filled, larger ones are missing
+_MOSTLY = 0.6
 _REACH_PX = 4  # of the gradient: pixels this near to a missing one have none
 _LEVELS = 257
 _ORIENTATION_WEIGHTS = np.array([1, 2, 1], np.float32) / 4
@@ -29,14 +31,16 @@ class Structure:
 
 
 def structure(values_BHW: np.ndarray, valid_BHW: np.ndarray) -> Structure:
-    """The structure of all bands together; a pixel is usable where every band is valid around it."""
+    """The structure of all bands together; a pixel is usable where every band is valid around it, small holes aside."""
     valid = valid_BHW.all(axis=0)
-    usable = ndimage.binary_erosion(valid, np.ones((3, 3)), iterations=_REACH_PX, border_value=1)
+    known = ndimage.gaussian_filter(valid.astype(np.float32), HOLE_SIGMA_PX)
+    whole = valid | (known > _MOSTLY)
+    usable = ndimage.binary_erosion(whole, np.ones((3, 3)), iterations=_REACH_PX, border_value=1)
     channels = np.zeros((ORIENTATIONS, *valid.shape), np.float32)
     if not usable.any():
         return Structure(channels, usable)
     for band in values_BHW:
-        channels += _oriented(_ranks(band, valid), usable)
+        channels += _oriented(_without_holes(_ranks(band, valid), valid, known), usable)
     channels = ndimage.gaussian_filter(channels, (0, SMOOTH_SIGMA_PX, SMOOTH_SIGMA_PX))
     channels = ndimage.convolve1d(channels, _ORIENTATION_WEIGHTS, axis=0, mode="wrap")
     energy = (channels**2).sum(axis=0)
@@ -44,6 +48,12 @@ def structure(values_BHW: np.ndarray, valid_BHW: np.ndarray) -> Structure:
     if typical > 0:
         channels *= usable / np.sqrt(energy + DAMPING * typical)
     return Structure(channels, usable)
+
+
+def _without_holes(ranks: np.ndarray, valid: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Missing pixels filled from the valid ones around them; a cloud mask's single pixels are no edges."""
+    around = ndimage.gaussian_filter(ranks * valid, HOLE_SIGMA_PX)
+    return np.where(valid | (known <= 0), ranks, around / np.where(known > 0, known, 1)).astype(np.float32)
 
 
 def _ranks(band: np.ndarray, valid: np.ndarray) -> np.ndarray:

@@ -22,13 +22,13 @@ def error_px(found, px, side: int = 256) -> float:
 
 @pytest.fixture(scope="module")
 def cubic():
-    return coregister([pair(256, CUBIC_PX, 0)])
+    return coregister([pair(352, CUBIC_PX, 0)])
 
 
 def test_a_cubic_distortion_of_several_pixels_is_found(cubic):
     """Optical classes against speckled decibels of other brightness order; issue 3 asks for less than 0.3 px."""
     assert cubic.applied and cubic.polynomial.order == 3
-    assert error_px(cubic, CUBIC_PX) < 0.3
+    assert error_px(cubic, CUBIC_PX, 352) < 0.3
     assert cubic.fit.rmse_px < 0.3 < 3 < cubic.fit.before_px
 
 
@@ -40,19 +40,19 @@ def test_a_shift_is_found_as_a_shift(seed):
 
 def test_strong_speckle_is_borne():
     """Four looks, as a single scene has."""
-    found = coregister([pair(256, SHIFT_PX, 3, 4.0)])
-    assert found.applied and error_px(found, SHIFT_PX) < 0.3
+    found = coregister([pair(192, SHIFT_PX, 3, 4.0)])
+    assert found.applied and error_px(found, SHIFT_PX, 192) < 0.3
 
 
 def test_a_correction_leaves_nothing_to_correct(cubic):
-    fixed, moving = pair(256, CUBIC_PX, 0)
+    fixed, moving = pair(352, CUBIC_PX, 0)
     again = coregister([(fixed, warped(moving, cubic.polynomial))])
     assert not again.applied and "together already" in again.reason and again.polynomial.is_identity
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_images_that_lie_together_are_left_alone(seed):
-    found = coregister([pair(256, ((0.0,), (0.0,)), seed)])
+    found = coregister([pair(192, ((0.0,), (0.0,)), seed)])
     assert not found.applied and found.polynomial.is_identity
 
 
