@@ -16,7 +16,9 @@ def map(
     out: Annotated[str, typer.Option("--out", help="The map, a .tif; an interrupted map goes on.")],
     region: Annotated[str | None, typer.Option("--region", help="See `isamap regions`.")] = None,
     month: Annotated[str | None, typer.Option("--month", help="YYYY-MM.")] = None,
-    period: Annotated[tuple[str, str] | None, typer.Option("--period", help="First and last day, YYYY-MM-DD.")] = None,
+    period: Annotated[
+        list[str] | None, typer.Option("--period", help="A season (2019-JJA), a year, or first and last day instead.")
+    ] = None,
     bbox: Annotated[
         tuple[float, float, float, float] | None,
         typer.Option("--bbox", help="W S E N in degrees; inside --region it keeps the region's grid."),

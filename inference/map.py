@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from tqdm import tqdm
 
-from gee_export.regions import BoundsWSEN, Month, Period, Region, begun
+from gee_export.regions import BoundsWSEN, Period, Region
 from inference import cog, job
 from inference.checks import range_warnings, step_m, step_warnings
 from inference.lattice import Lattice
@@ -70,7 +70,7 @@ def map_region(
     out: str | os.PathLike[str],
     region: str | Region | None = None,
     month: str | None = None,
-    period: tuple[str, str] | None = None,
+    period: str | Sequence[str] | None = None,
     bbox: BoundsWSEN | None = None,
     geometry: str | os.PathLike[str] | None = None,
     epsg: int | None = None,
@@ -85,8 +85,8 @@ def map_region(
 
     Either `input`, a GeoTIFF whose band descriptions hold the checkpoint's bands (a month or period then only says
     when it was taken), or an area (region, bbox, geometry; in UTM zone epsg if asked) and a month ("2020-06") or
-    period (first and last day), composed by Earth Engine (`project`) or by the local engine (`catalog`) with the
-    checkpoint's own settings.
+    period (a season, a year, first and last day), composed by Earth Engine (`project`) or by the local engine
+    (`catalog`) with the checkpoint's own settings.
     Interrupted, the same call goes on; done, it does nothing; a map of other settings is replaced only with
     `overwrite`. Pixels with a missing band are 255.
 
@@ -105,7 +105,7 @@ class _Request:
 
     region: str | Region | None
     month: str | None
-    period: tuple[str, str] | None
+    period: str | Sequence[str] | None
     bbox: BoundsWSEN | None
     geometry: str | os.PathLike[str] | None
     epsg: int | None
@@ -125,9 +125,15 @@ class _Request:
     @property
     def when(self) -> Period:
         """The composite's period; ValueError where none or two are named."""
-        if (self.month is None) == (self.period is None):
-            raise ValueError("give either --month YYYY-MM or --period FIRST LAST (days), the time of the composite")
-        return begun(Month.parse(self.month).period if self.month is not None else Period.between(*self.period))
+        from gee_export.places import when
+
+        found = when(self.month, self.period) if self.month or self.period else ()
+        if len(found) != 1:
+            raise ValueError(
+                "give either --month YYYY-MM or --period (a season such as 2019-JJA, a year, or the first and last "
+                "day), the time of the composite"
+            )
+        return found[0]
 
 
 @dataclass(frozen=True)

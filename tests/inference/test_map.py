@@ -208,6 +208,8 @@ def test_the_command_prints_its_report(run, scene, tmp_path, capsys):
         (("--region", "wuhn", "--month", "2020-06"), "did you mean wuhan"),
         (("--region", "wuhan"), "give either --month YYYY-MM or --period"),
         (("--region", "wuhan", "--month", "2020-13"), "expected YYYY-MM"),
+        (("--region", "wuhan", "--period", "2019", "2020"), "give either --month YYYY-MM or --period"),
+        (("--region", "wuhan", "--period", "2019-monsoon"), "season"),
         (("--bbox", "170", "0", "-170", "1", "--month", "2020-06"), "crosses the antimeridian"),
         (("--bbox", "1", "2", "3", "4", "--geometry", "a.geojson"), "give one of them"),
         (("--input", "none.tif"), "no such file"),
