@@ -8,7 +8,6 @@ import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from gee_export.engine.algorithms.image_grid import elsewhere
 from gee_export.engine.errors import EngineError
 from gee_export.engine.evaluation.registry import algorithm
 from gee_export.engine.evaluation.values import Image, derived
@@ -42,10 +41,19 @@ def displace(image: Image, displacement: Image, mode: str, maxOffset: float | No
         if not sight.valid.any():
             nothing = [hidden(dtype, tuple(geobox.shape)) for dtype in dtypes]
             return Pixels(tuple(values for values, _ in nothing), tuple(mask for _, mask in nothing))
-        return _seen(image, geobox, positions, sight, mode, dtypes)
+        found = _seen(image, geobox, positions, sight, _edges(geobox, sight, maxOffset, mode), mode)
+        values = (array.astype(dtype, copy=False) for (array, _), dtype in zip(found, dtypes, strict=True))
+        return Pixels(tuple(values), tuple(both(mask, sight.mask) for _, mask in found))
 
     def needs(positions: tuple[int, ...]) -> list[tuple[int, ...]]:
         return [positions, (0, 1)]
+
+    def around(geobox: GeoBox) -> GeoBox | None:
+        """Said before anything is read, so that what several windows look at is computed once for all of them."""
+        if maxOffset is None:
+            return None
+        margin, (height, width) = _margin(geobox, maxOffset, mode), geobox.shape
+        return _grown(geobox, -margin, -margin, width + margin, height + margin)
 
     return derived(
         [image, displacement],
@@ -54,7 +62,7 @@ def displace(image: Image, displacement: Image, mode: str, maxOffset: float | No
         properties=image.properties,
         image_id=image.id,
         needs=needs,
-        around=elsewhere,
+        around=around,
     )
 
 
@@ -98,32 +106,46 @@ def _moved(
     return transformer(native.crs, crs).transform(*moved)
 
 
-def _seen(
-    image: Image, geobox: GeoBox, positions: tuple[int, ...], sight: _Sight, mode: str, dtypes: list[np.dtype]
-) -> Pixels:
-    """The image's bands where a window looks, read on the window's own pixels, as far around as is looked."""
-    halo = _HALO[mode]
+def _margin(geobox: GeoBox, most_m: float, mode: str) -> int:
+    """How many pixels around a window displacements of so many metres can reach."""
+    step_m = min(abs(geobox.affine.a), abs(geobox.affine.e)) * Projection(code_of(geobox.crs)).unit_m
+    return int(np.ceil(most_m / step_m)) + _HALO[mode] + 2
+
+
+def _grown(geobox: GeoBox, left: int, top: int, right: int, low: int) -> GeoBox:
+    """Columns from left to right and rows from top to low, counted from the window's corner."""
+    return GeoBox((low - top, right - left), geobox.affine * Affine.translation(left, top), geobox.crs)
+
+
+def _edges(geobox: GeoBox, sight: _Sight, most_m: float | None, mode: str) -> tuple[int, int, int, int]:
+    """The pixels to read (see _grown): those that can be seen or, where that is not known, those that are."""
+    halo, (height, width) = _HALO[mode], geobox.shape
     left, top = (int(np.floor(axis.min() - 0.5)) - halo for axis in (sight.us, sight.vs))
     right, low = (int(np.floor(axis.max() - 0.5)) + halo + 2 for axis in (sight.us, sight.vs))
+    if most_m is not None:
+        margin = _margin(geobox, most_m, mode)
+        left, top = min(left, -margin), min(top, -margin)
+        right, low = max(right, width + margin), max(low, height + margin)
     if (right - left) * (low - top) > MOST_PIXELS:
         raise EngineError(f"Output of image computation is too large ({low - top}x{right - left} pixels of the input).")
-    around = GeoBox((low - top, right - left), geobox.affine * Affine.translation(left, top), geobox.crs)
-    pixels = image.read_at(around, positions)
-    us, vs = sight.us - left, sight.vs - top
-    out = [
-        _sampled(values, mask, us, vs, mode, dtype)
-        for values, mask, dtype in zip(pixels.values, pixels.masks, dtypes, strict=True)
-    ]
-    return Pixels(tuple(values for values, _ in out), tuple(both(mask, sight.mask) for _, mask in out))
+    return left, top, right, low
+
+
+def _seen(
+    image: Image, geobox: GeoBox, positions: tuple[int, ...], sight: _Sight, edges: tuple[int, int, int, int], mode: str
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The image's bands where a window looks, read on the window's own pixels, as far around as is looked."""
+    pixels = image.read_at(_grown(geobox, *edges), positions)
+    us, vs = sight.us - edges[0], sight.vs - edges[1]
+    return [_sampled(values, mask, us, vs, mode) for values, mask in zip(pixels.values, pixels.masks, strict=True)]
 
 
 def _sampled(
-    values: np.ndarray, mask: np.ndarray, us: np.ndarray, vs: np.ndarray, mode: str, dtype: np.dtype
+    values: np.ndarray, mask: np.ndarray, us: np.ndarray, vs: np.ndarray, mode: str
 ) -> tuple[np.ndarray, np.ndarray]:
     if is_blank(mask):
-        return hidden(dtype, us.shape)
+        return hidden(values.dtype, us.shape)
     if mode == "nearest_neighbor":
         at = lattice.floors(vs), lattice.floors(us)
-        return values[at].astype(dtype, copy=False), mask[at]
-    found, seen = interpolated(values, mask, us, vs, mode)
-    return found.astype(dtype, copy=False), seen
+        return values[at], mask[at]
+    return interpolated(values, mask, us, vs, mode)
