@@ -16,6 +16,7 @@ import pytest
 import requests
 from google.auth.credentials import AnonymousCredentials
 
+from gee_export import session
 from gee_export.engine import LocalEngine, injector
 from gee_export.engine.faults import KINDS, Faults, Rule
 from gee_export.engine.injector import Injector, Seen
@@ -222,6 +223,15 @@ def test_every_call_is_told_at_faults_and_in_the_home(tmp_path):
     ]
     assert told["calls"][0]["grid"] == [CRS, *list(TRANSFORM)[:6], 8, 8]
     assert injector.calls(tmp_path) == told["calls"]
+
+
+def test_a_session_may_ask_for_faults(tmp_path):
+    rule = {"on": "value", "kind": "memory", "nth": 2}
+    with session.connect(catalog=catalog(8, 8), home=tmp_path, faults=Faults.of(rule)):
+        assert ee.Number(1).getInfo() == 1
+        with pytest.raises(ee.EEException, match="User memory limit exceeded"):
+            ee.Number(2).getInfo()
+    assert [call["fault"] for call in injector.calls(tmp_path) if call["route"] == "value"] == [None, "memory"]
 
 
 def test_the_command_serves_faults_from_a_file(tmp_path):
