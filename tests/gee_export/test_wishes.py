@@ -14,7 +14,7 @@ import rasterio
 import shapely
 from pyproj import Transformer
 
-from gee_export import pixels
+from gee_export import client, pixels
 from gee_export.composite import Settings
 from gee_export.console import Fault
 from gee_export.dataset import Dataset
@@ -23,6 +23,7 @@ from gee_export.engine.catalog.stack import open_catalog
 from gee_export.engine.faults import Faults
 from gee_export.engine.limits import Limits
 from gee_export.export import export_patches
+from gee_export.retry import Patience
 from gee_export.session import Session
 from tests.gee_export import killed
 from tests.gee_export import plot as plots
@@ -62,8 +63,9 @@ def star(points: int) -> dict:
     return shapely.geometry.mapping(shapely.Polygon(np.column_stack(to_degrees.transform(x, y))))
 
 
-def test_failures_keep_the_servers_words_and_are_logged(plot, tmp_path):
+def test_failures_keep_the_servers_words_and_are_logged(plot, tmp_path, monkeypatch):
     """user-wishes.md row 2: "an error occurred" is no answer; the words, what failed, and a log."""
+    monkeypatch.setattr(client, "Patience", lambda attempts: Patience(attempts, base_s=0.01))
     rule = {"on": "pixels", "kind": "500", "message": "Tile kernel exploded."}
     with LocalEngine(open_catalog(str(plot.folder)), tmp_path / "home", faults=Faults.of(rule)) as engine:
         session = Session("local", "local-engine", str(plot.folder), engine.url, tmp_path / "home").activate()
