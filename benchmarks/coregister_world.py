@@ -24,7 +24,7 @@ PLACES: Mapping[str, BoundsWSEN] = {
     "city, Wuhan": (114.24, 30.53, 114.32, 30.60),
     "fields, Hanchuan": (113.70, 30.20, 113.78, 30.27),
     "hills, Dabie": (115.60, 31.00, 115.68, 31.07),
-    "city, Nanjing": (118.74, 32.00, 118.82, 32.07),
+    "towns, Huanggang": (114.92, 30.44, 115.00, 30.51),
 }
 ZONE = 32650  # of the passes: the slow shifts are drawn on their lattice
 CLEAR = 0.60  # Cloud Score+, the default mask of `Optical`
@@ -75,6 +75,8 @@ def truths(region: Region, period: Period) -> dict[int, Truth]:
     for orbit in sorted({int(scene.get("relativeOrbitNumber_start")) for scene in _listed(box, period)}):
         sensed = sentinel1.sensed(box, period, Radar(speckle="none", orbits=(orbit,)))
         moving = pixels.fetch(sensed.image, grid, list(sentinel1.POLARISATIONS))
+        if not moving.valid_BHW.any():  # a scene's outline may touch a box that its pixels do not
+            continue
         found[orbit] = Truth(fixed, moving, _radar_shift(grid, [scene.index for scene in sensed.used]) - own)
     return found
 
@@ -115,7 +117,12 @@ def _radar_shift(grid, indices: list[str]) -> np.ndarray:
     for number in range(height):
         for axis in (0, 1):
             _slow_shift(axis, col, row + number, slow[axis, number])
-    steady = np.mean([_pass_of(index).shift_px() for index in indices], axis=0)
+    taken = [_pass_of(index) for index in indices]
+    if any(one.epsg != grid.crs.epsg for one in taken):
+        raise ValueError(
+            f"passes of zone {taken[0].epsg} over a grid of {grid.crs}: their slow shifts lie on their own"
+        )
+    steady = np.mean([one.shift_px() for one in taken], axis=0)
     return slow + steady[:, None, None]
 
 

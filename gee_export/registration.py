@@ -112,7 +112,10 @@ def register(
         )
     seen = {orbit: sentinel1.sensed(box, period, replace(radar, orbits=(orbit,))) for orbit in counts}
     bands = optical.image.select([band.name for band in settings.optical.stored if band.unit == "reflectance"])
-    found = {orbit: coregister(_pairs(bands, one.image, grid, client)) for orbit, one in seen.items()}
+    pairs = {orbit: _pairs(bands, one.image, grid, client) for orbit, one in seen.items()}
+    found = {orbit: coregister(tiles) for orbit, tiles in pairs.items() if tiles}
+    if not found:
+        raise NoScenes(f"region {region.name!r}: no tile is seen by both sensors in {period}; choose a longer period")
     simulated = optical.simulated or any(one.simulated for one in seen.values())
     return Registration(region.name, str(period), simulated, counts, found)
 
@@ -156,7 +159,7 @@ def _orbits(found: sentinel1.Listing, collection: str) -> dict[int, int]:
 
 
 def _pairs(optical: ee.Image, radar: ee.Image, grid: GeoBox, client: Client | None) -> list[Pair]:
-    """The tiles of both composites; of the tiles that neither sensor saw there is nothing to tell."""
+    """The tiles of both composites that both saw: a scene's outline may touch a region that its pixels do not."""
     names = optical.bandNames().getInfo()
     both = optical.addBands(radar)
     pairs = []
@@ -166,8 +169,6 @@ def _pairs(optical: ee.Image, radar: ee.Image, grid: GeoBox, client: Client | No
         pair = _bands(tile, slice(count)), _bands(tile, slice(count, None))
         if all(part.valid_BHW.all(axis=0).any() for part in pair):
             pairs.append(pair)
-    if not pairs:
-        raise NoScenes("no tile is seen by both sensors: choose a longer period")
     return pairs
 
 

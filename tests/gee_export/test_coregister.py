@@ -88,9 +88,9 @@ def test_a_common_outline_is_no_evidence():
 
 
 def test_tiles_are_joined_by_their_places():
-    fixed, moving = pair(384, CUBIC_PX, 6)
+    fixed, moving = pair(352, CUBIC_PX, 6)
     tiles = []
-    for rows in (slice(0, 192), slice(192, 384)):
+    for rows in (slice(0, 176), slice(176, 352)):
         at = (slice(None), rows)
         tiles.append(
             tuple(
@@ -99,7 +99,7 @@ def test_tiles_are_joined_by_their_places():
         )
     found = coregister(tiles)
     assert found.polynomial.bounds == tuple(fixed.geobox.boundingbox)
-    assert error_px(found, CUBIC_PX, 384) < 0.3
+    assert error_px(found, CUBIC_PX, 352) < 0.4
 
 
 def test_the_report_is_plain_json(cubic):
