@@ -29,7 +29,7 @@ def chosen(words: Sequence[str] | Mapping[str, Any], **named: Any) -> Settings:
             raise ValueError(f"--set {name}: no composite setting has this name, {hint}")
         if name in given:
             raise ValueError(f"{name} is given twice: give it once, by its option or by --set")
-        given[name] = value if isinstance(words, Mapping) else _typed(name, value, kinds[name])
+        given[name] = _typed(name, value, kinds[name]) if isinstance(value, str) else value
     return Settings.of(**given)
 
 

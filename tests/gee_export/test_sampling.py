@@ -223,6 +223,10 @@ def test_settings_may_come_by_name_from_python():
     assert options.chosen({"kernel_px": 5}, speckle="boxcar").to_json()["speckle"] == "boxcar"
 
 
+def test_values_by_name_may_be_the_words_of_the_command_line():
+    assert options.chosen({"kernel_px": "5"}) == options.chosen(["kernel_px=5"])
+
+
 @pytest.mark.parametrize(
     ("words", "named", "sentence"),
     [
