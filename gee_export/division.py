@@ -55,6 +55,8 @@ class Rule:
                 f"split ratios {' '.join(map(str, self.ratios))}: expected three numbers of train, val and test "
                 "such as 8 1 1, the first above 0"
             )
+        if self.seed < 0:
+            raise ValueError(f"--seed {self.seed}: expected a whole number from 0")
         if self.max_patches is not None and self.max_patches < 1:
             raise ValueError(f"--max-patches {self.max_patches}: expected at least 1")
         if not 0 <= self.guard_px <= 10_000:

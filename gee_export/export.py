@@ -17,7 +17,7 @@ from gee_export.plan import Plan
 from gee_export.regions import BoundsWSEN, Region
 from gee_export.report import ExportReport
 from gee_export.sampling import Sampling
-from gee_export.storage import bucket_of
+from gee_export.storage import bucket_of, provide
 from gee_export.survey import Survey
 from gee_export.truth import Truth
 from gee_export.viewing import Viewing
@@ -120,7 +120,7 @@ def export_patches(
         region = viewing.footprint
     where = places(region, bbox=bbox, geometry=geometry, epsg=epsg)
     if viewing.asks_server:
-        session = session or _connect(project, catalog)
+        session = session or _connect(project, catalog, means.bucket)
     grounds, views = viewing.open(where, periods, truth)
     job = Job(
         grounds=grounds,
@@ -143,7 +143,7 @@ def export_patches(
     return runner.run(
         job,
         place,
-        lambda: session or _connect(project, catalog),
+        lambda: session or _connect(project, catalog, means.bucket),
         supply=lambda opened, ledger: modes.MODES[mode](opened, ledger, means),
         progress=progress,
     )
@@ -190,7 +190,11 @@ def _source(project: str | None, catalog: str | Path, session: Session | None) -
     return {"server": "local-engine", "catalog": Path(catalog).name}
 
 
-def _connect(project: str | None, catalog: str | Path) -> Session:
+def _connect(project: str | None, catalog: str | Path, bucket: str | None) -> Session:
+    """A connection; the local engine has the bucket then."""
     from gee_export.session import connect
 
-    return connect(project, catalog=catalog)
+    session = connect(project, catalog=catalog)
+    if bucket is not None:
+        provide(bucket, session)
+    return session

@@ -79,8 +79,9 @@ class Job:
         names = [ground.name for ground in self.grounds]
         for name in self.rule.hold_out:
             if name not in names:
-                near = difflib.get_close_matches(name, names, n=1) or names
-                raise ValueError(f"--hold-out {name!r} is none of the regions: did you mean {' or '.join(near)}?")
+                near = difflib.get_close_matches(name, names, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"expected some of {', '.join(names)}, given by --region"
+                raise ValueError(f"--hold-out {name!r} is none of the regions: {hint}")
         if self.rule.hold_out and set(self.rule.hold_out) >= set(names):
             raise ValueError("--hold-out names every region: leave one to train on")
 

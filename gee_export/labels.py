@@ -335,9 +335,9 @@ LABELS: Mapping[str, Product | None] = {
 def check(name: str) -> None:
     """ValueError for unknown products, offering the nearest names."""
     if name not in LABELS:
-        near = difflib.get_close_matches(name, LABELS, n=3, cutoff=0.4)
-        hint = f"did you mean {', '.join(near)}?" if near else "`isamap labels` lists them"
+        near = difflib.get_close_matches(name, LABELS, n=3, cutoff=0.5)
+        hint = f"did you mean {', '.join(near)}? " if near else ""
         raise ValueError(
-            f"label product {name!r} is unknown: {hint} (a file such as roads.gpkg or an asset projects/... may be "
-            "given as well)"
+            f"label product {name!r} is unknown: {hint}`isamap labels` lists them (a file such as roads.gpkg or an "
+            "asset projects/... may be given to an export as well)"
         )

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gee_export.ledger import Ledger
+from gee_export.storage import BUCKET_NAME
 from gee_export.supply import Supply, streaming
 
 if TYPE_CHECKING:
     from gee_export.session import Session
-
-# https://cloud.google.com/storage/docs/buckets#naming
-BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
 @dataclass(frozen=True)

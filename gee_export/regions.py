@@ -49,7 +49,10 @@ class Period:
     @classmethod
     def between(cls, first: str, last: str) -> Period:
         """From two ISO dates, the last day included (`--period 2019-05-01 2019-08-30`)."""
-        return cls(_iso(first), date.fromordinal(_iso(last).toordinal() + 1))
+        start, end = _iso(first), _iso(last)
+        if end < start:
+            raise ValueError(f"period {first}..{last} is empty: the last day must not lie before the first")
+        return cls(start, date.fromordinal(end.toordinal() + 1))
 
     @classmethod
     def parse(cls, text: str) -> Period:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +14,7 @@ from gee_export.console import Fault
 from gee_export.wholefile import crc32c, disk_fault, write_whole
 
 __all__ = [
+    "BUCKET_NAME",
     "HIDDEN",
     "FolderStorage",
     "Storage",
@@ -20,10 +23,12 @@ __all__ = [
     "disk_fault",
     "is_remote",
     "open_storage",
+    "provide",
     "write_whole",
 ]
 
 PATIENCE_S, LOCAL_PATIENCE_S = 120.0, 20.0  # how long a failing bucket is asked again, Google's and the engine's
+BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")  # https://cloud.google.com/storage/docs/buckets#naming
 HIDDEN = ".run"  # what belongs to a run is no part of what is stored (formats.md section 1)
 
 
@@ -61,20 +66,36 @@ def is_remote(url_or_path: str | Path) -> bool:
 
 
 def bucket_of(url_or_path: str | Path) -> str | None:
-    """The bucket of a gs:// address; None of a folder."""
-    return str(url_or_path)[len("gs://") :].partition("/")[0] or None if is_remote(url_or_path) else None
+    """The bucket of a gs:// address; None of a folder. ValueError for what cannot be a bucket's name."""
+    if not is_remote(url_or_path):
+        return None
+    bucket = str(url_or_path)[len("gs://") :].partition("/")[0]
+    if bucket and not BUCKET_NAME.fullmatch(bucket):
+        raise ValueError(
+            f"address {str(url_or_path)!r}: expected a bucket of 3 to 222 of a-z, 0-9, dots, dashes and underscores"
+        )
+    return bucket or None
 
 
 def open_storage(url_or_path: str | Path, session: Any = None) -> Storage:
     """The storage at a folder path or gs://bucket/prefix; `session` (gee_export.session) gives the bucket client."""
     if is_remote(url_or_path):
-        bucket, _, prefix = str(url_or_path)[len("gs://") :].partition("/")
-        if not bucket:
+        bucket, prefix = bucket_of(url_or_path), str(url_or_path)[len("gs://") :].partition("/")[2]
+        if bucket is None:
             raise ValueError(f"address {url_or_path!r} names no bucket: expected gs://BUCKET/PREFIX")
         client = session.storage_client() if session is not None else _default_client()
         local = session is not None and session.is_local
         return BucketStorage(client, bucket, prefix.strip("/"), patience_s=LOCAL_PATIENCE_S if local else PATIENCE_S)
     return FolderStorage(Path(url_or_path))
+
+
+def provide(bucket: str, session: Any) -> None:
+    """Makes a bucket of the local engine where there is none yet; Google's are their owners' to make."""
+    from google.api_core.exceptions import Conflict
+
+    if session.is_local and not (client := session.storage_client()).bucket(bucket).exists():
+        with contextlib.suppress(Conflict):
+            client.create_bucket(bucket)
 
 
 class FolderStorage:

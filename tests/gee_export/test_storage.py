@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from gee_export.console import Fault
-from gee_export.storage import bucket_of, crc32c, open_storage
+from gee_export.storage import bucket_of, crc32c, open_storage, provide
 
 
 @pytest.fixture(params=["folder", "bucket"])
@@ -86,12 +86,19 @@ def test_nothing_leaves_the_folder(tmp_path):
 
 
 def test_the_bucket_of_an_address():
-    assert [bucket_of(place) for place in ("gs://b/some/prefix", "gs://b", "data/b", "gs://")] == ["b", "b", None, None]
+    assert bucket_of("gs://box/some/prefix") == bucket_of("gs://box") == "box"
+    assert bucket_of("data/box") is bucket_of("gs://") is None
 
 
 def test_an_address_without_bucket_is_refused():
     with pytest.raises(ValueError, match="names no bucket"):
         open_storage("gs://")
+
+
+def test_the_local_engine_makes_the_bucket_that_an_export_names(plot_session):
+    for _ in range(2):
+        provide("made-when-named", plot_session)
+    assert plot_session.storage_client().get_bucket("made-when-named").exists()
 
 
 def test_a_missing_bucket_is_a_sentence(plot_session):
