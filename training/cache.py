@@ -21,15 +21,19 @@ from tqdm import tqdm
 
 from gee_export.console import Fault
 from gee_export.dataset import Dataset, Patch
+from gee_export.manifest import UNKNOWN
 
-VERSION = 1
+VERSION = 2
 _IMAGES, _LABELS, _NOTE = "images.npy", "labels.npy", "cache.json"
 _THREADS = 8
 
 
 @dataclass(frozen=True)
 class Cache:
-    """Images (patches, bands, rows, columns) and labels (patches, rows, columns) in the dataset's order."""
+    """Images (patches, bands, rows, columns) and labels (patches, rows, columns) in the dataset's order.
+
+    Labels are 0 pervious, 1 impervious, 255 unknown, whatever classes the dataset has.
+    """
 
     images_NBHW: np.ndarray
     labels_NHW: np.ndarray
@@ -116,9 +120,10 @@ def _fill(folder: Path, dataset: Dataset) -> None:
 
 def _read(dataset: Dataset) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Every patch's image and label in order, read by a few threads a little ahead."""
+    number_of = _binary(dataset.manifest.impervious_class)
 
     def pair(patch: Patch) -> tuple[np.ndarray, np.ndarray]:
-        return dataset.read_image(patch), dataset.read_label(patch)
+        return dataset.read_image(patch), number_of[dataset.read_label(patch)]
 
     patches = tqdm(dataset.patches, desc="training cache", unit="patch", leave=False, disable=None)
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -129,6 +134,13 @@ def _read(dataset: Dataset) -> Iterator[tuple[np.ndarray, np.ndarray]]:
                 yield waiting.pop(0).result()
         for future in waiting:
             yield future.result()
+
+
+def _binary(impervious_class: int) -> np.ndarray:
+    """For each stored number of a class 0, 1 or 255: networks tell impervious from other ground."""
+    number_of = np.zeros(256, np.uint8)
+    number_of[impervious_class], number_of[UNKNOWN] = 1, UNKNOWN
+    return number_of
 
 
 def _put_in_place(fresh: Path, folder: Path) -> None:
