@@ -11,6 +11,7 @@ from gee_export import console
 # word(s) on the command line -> where its typed function lives, and what it does
 COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("gee_export.cli:export", "cut co-registered Sentinel-1/Sentinel-2/label patches of a region and month"),
+    "inspect": ("gee_export.cli:inspect", "check a patch dataset and draw its card: counts, pictures, STAC"),
     "coregister": ("gee_export.cli:coregister", "find and mend the shift of Sentinel-1 against Sentinel-2"),
     "train": ("training.cli:train", "train a network on a patch dataset"),
     "evaluate": ("training.cli:evaluate", "measure a checkpoint on a split of a dataset"),

@@ -248,6 +248,27 @@ def coregister(
         raise Fault("nothing was corrected, for the reason above: use the images as they are")
 
 
+def inspect(
+    data: Annotated[str, typer.Argument(help="A dataset: folder or gs://BUCKET/PREFIX.")],
+    out: Annotated[
+        str | None, typer.Option("--out", help="Folder of the card; DATA/card by default, card-NAME of gs:// data.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings are failures, too.")] = False,
+    no_stac: Annotated[bool, typer.Option("--no-stac", help="Leave out the STAC collection in DATA/stac.")] = False,
+    project: _Project = None,
+) -> None:
+    """Check a dataset and draw its card: counts, histograms, contact sheet, footprints, and a STAC collection."""
+    from gee_export.card.inspection import inspect_place
+
+    card = inspect_place(data, out=out, project=project, stac=not no_stac)
+    print(card)
+    failed = [
+        finding.name for finding in card.findings if finding.verdict in (("fail", "warn") if strict else ("fail",))
+    ]
+    if failed:
+        raise Fault(f"not sound: {', '.join(failed)} (see above)")
+
+
 def regions() -> None:
     """List the named regions: name, UTM zone, box in degrees, what they are."""
     from gee_export.regions import described

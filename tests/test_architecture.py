@@ -70,7 +70,7 @@ KEEPERS = {
     "google": ("gee_export", "inference.asset"),
     "ee": ("gee_export", "inference"),
     "torch": ("training", "inference"),
-    "matplotlib": ("training", "inference", "gee_export.residuals"),
+    "matplotlib": ("training", "inference", "gee_export.card", "gee_export.residuals"),
 }
 
 # gee_export's modules that speak to Earth Engine never look behind the server

@@ -1,0 +1,270 @@
+"""What can be wrong with a patch dataset, each check with its numbers; CHECKS names them all."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from gee_export.card.finding import FAIL, PASS, WARN, Finding
+from gee_export.card.ground import shared_ground
+from gee_export.card.shift import described
+from gee_export.card.survey import Survey, known
+from gee_export.dataset import Dataset, count_patches
+from gee_export.index import SPLITS
+from gee_export.manifest import UNKNOWN, BandStatistics
+
+RANGES = {"reflectance": (0.0, 1.6), "dB": (-50.0, 20.0)}  # physical; beyond lies no land surface
+OUTSIDE_WARN, OUTSIDE_FAIL = 0.001, 0.02  # shares of pixels beyond the range
+UNKNOWN_WARN = 0.2  # share of unknown label pixels
+VALID_WARN = 0.8  # share of a band's pixels that are valid
+RARE_WARN = 0.01  # share of the rarest class
+# Processing baseline 04.00 (25 January 2022) adds 1000 to Sentinel-2's numbers; water and shade seem to reflect 0.1
+DARK = 0.095
+SHIFT_WARN_PX, SHIFT_FAIL_PX = 0.5, 1.0
+
+
+def files(data: Dataset, found: Survey) -> Finding:
+    """Every file of the index is there, whole and readable."""
+    if found.broken:
+        detail = (
+            f"{len(found.broken)} of {found.files} files are missing or damaged: {_some(found.broken)}; export again"
+        )
+        return Finding("files", FAIL, detail, {"files": found.files, "broken": len(found.broken)})
+    detail = f"{found.files} files, each with the CRC-32C that the index names"
+    return Finding("files", PASS, detail, {"files": found.files, "broken": 0})
+
+
+def alignment(data: Dataset, found: Survey) -> Finding:
+    """Every file lies where index and grid say; image, label and further layers on the same corners (wish 12)."""
+    numbers = {"misplaced": len(found.misplaced)}
+    if found.misplaced:
+        named = [f"{name} ({why})" for name, why in sorted(found.misplaced.items())]
+        return Finding("alignment", FAIL, f"{len(named)} files are off their place: {_some(named, 2)}", numbers)
+    return Finding("alignment", PASS, "CRS, corners and size of every file are those of its grid", numbers)
+
+
+def index(data: Dataset, found: Survey) -> Finding:
+    """Shares of the index, counts and statistics of the manifest follow from the pixels (wish 15)."""
+    wrong = [fact.patch.id for fact in found.facts if abs(fact.valid_share - fact.patch.valid_share) > 1e-6]
+    impervious = data.manifest.impervious_class
+    for fact in found.facts:
+        if fact.classes is not None and known(fact.classes):
+            share = fact.classes.get(impervious, 0) / known(fact.classes)
+            if fact.patch.impervious_share is None or abs(share - fact.patch.impervious_share) > 1e-6:
+                wrong.append(fact.patch.id)
+    counted = count_patches(data.patches)
+    wrong += [key for key, count in counted.items() if data.manifest.counts.get(key) != count]
+    wrong += [name for name, stated in data.manifest.statistics.items() if not _agrees(found, name, stated)]
+    numbers = {"disagreeing": len(wrong)}
+    if wrong:
+        return Finding("index", FAIL, f"index or manifest disagree with the pixels at {_some(wrong)}", numbers)
+    return Finding("index", PASS, "shares, counts and train statistics follow from the pixels", numbers)
+
+
+def leakage(data: Dataset, found: Survey) -> Finding:
+    """No two splits share ground, in any region or period (wish 17)."""
+    shared = shared_ground(data)
+    nearest = {pair: round(metres, 3) for pair, metres in shared.nearest_m.items()}
+    numbers = {"pairs": len(shared.pairs), "tainted": shared.tainted, "nearest_m": nearest}
+    near = f"nearest {min(nearest.values()):,.0f} m" if nearest else "there is one split only"
+    if not shared.pairs:
+        return Finding("leakage", PASS, f"no pixel lies in two splits; {near}", numbers)
+    tainted = ", ".join(
+        f"{count} of {data.manifest.counts.get(split)} {split} patches"
+        for split, count in shared.tainted.items()
+        if count
+    )
+    detail = f"{tainted} show ground of another split, such as {' and '.join(shared.pairs[0])}"
+    asked = data.manifest.split.get("kind") == "random"
+    why = "; --split random does that, its scores are too high" if asked else ""
+    return Finding("leakage", WARN if asked else FAIL, detail + why, numbers)
+
+
+def duplicates(data: Dataset, found: Survey) -> Finding:
+    """No image occurs twice, and no ground twice in one period."""
+    groups = defaultdict(list)
+    for fact in found.facts:
+        if any(fact.valid_shares):
+            groups[fact.digest].append(fact.patch)
+    same = [group for group in groups.values() if len(group) > 1]
+    across = [group for group in same if len({patch.split for patch in group}) > 1]
+    twice = shared_ground(data).twice
+    numbers = {"identical_images": sum(len(g) - 1 for g in same), "across_splits": len(across), "ground": len(twice)}
+    if across:
+        return Finding("duplicates", FAIL, f"one image lies in two splits: {_some(p.id for p in across[0])}", numbers)
+    if same:
+        return Finding("duplicates", WARN, f"identical images: {_some(p.id for p in same[0])}", numbers)
+    if twice:
+        detail = f"{len(twice)} pairs of patches show one ground in one period, such as {' and '.join(twice[0])}"
+        return Finding("duplicates", WARN, detail, numbers)
+    return Finding("duplicates", PASS, "no image and no ground of a period occurs twice", numbers)
+
+
+def missing(data: Dataset, found: Survey) -> Finding:
+    """Every band and every patch has pixels, and most labels are known (wish 13)."""
+    shares = {}
+    for band in data.manifest.band_names:
+        histogram = found.histogram("image", band)
+        shares[band] = histogram.valid_share if histogram else 0.0
+    empty = [band for band, share in shares.items() if not share]
+    blank = [fact.patch.id for fact in found.facts if not any(fact.valid_shares)]
+    classes = found.class_counts()
+    unknown = classes.get(UNKNOWN, 0) / max(sum(classes.values()), 1)
+    blind = [f.patch.id for f in found.facts if f.classes is not None and not known(f.classes)]
+    numbers = {
+        "valid_share": shares,
+        "unknown_labels": unknown,
+        "blank_patches": len(blank),
+        "unlabelled_patches": len(blind),
+    }
+    if empty:
+        return Finding("missing data", FAIL, f"no valid pixel at all of {', '.join(empty)}", numbers)
+    band, share = min(shares.items(), key=lambda item: item[1])
+    troubles = [f"{len(blank)} patches without a single pixel, such as {blank[0]}"] if blank else []
+    troubles += [f"{len(blind)} patches without a known label, such as {blind[0]}"] if blind else []
+    troubles += [f"{unknown:.1%} of the labels unknown"] if unknown > UNKNOWN_WARN else []
+    troubles += [f"only {share:.1%} of {band} valid"] if share < VALID_WARN else []
+    if troubles:
+        return Finding("missing data", WARN, "; ".join(troubles), numbers)
+    labels = f", {unknown:.1%} of the labels unknown" if classes else ""
+    return Finding("missing data", PASS, f"{share:.1%} of {band} valid, more of the others{labels}", numbers)
+
+
+def ranges(data: Dataset, found: Survey) -> Finding:
+    """Reflectance of 0 to 1.6, backscatter of -50 to 20 dB, labels among their classes (wish 15)."""
+    outside = {}
+    for layer in ("image", "fine"):
+        for band in data.manifest.bands if layer == "image" else _fine_bands(data):
+            histogram = found.histogram(layer, band.name)
+            if histogram is not None and band.unit in RANGES:
+                outside[f"{layer} {band.name}"] = histogram.share_outside(*RANGES[band.unit])
+    strange = sorted(set(found.class_counts()) - _classes_of(data)) if data.manifest.label else []
+    numbers = {"outside": outside, "strange_classes": strange}
+    if strange:
+        return Finding("value ranges", FAIL, f"labels hold the numbers {_some(map(str, strange))}, no classes", numbers)
+    if not outside:
+        return Finding("value ranges", PASS, "no band is reflectance or dB: nothing to compare", numbers)
+    name, share = max(outside.items(), key=lambda item: item[1])
+    limits = RANGES["dB" if name.split()[1] in _decibel_bands(data) else "reflectance"]
+    verdict = FAIL if share > OUTSIDE_FAIL else WARN if share > OUTSIDE_WARN else PASS
+    detail = f"{share:.2%} of {name} beyond {limits[0]:g} to {limits[1]:g}, less of the others"
+    return Finding("value ranges", verdict, detail, numbers)
+
+
+def offset(data: Dataset, found: Survey) -> Finding:
+    """No period's Sentinel-2 is 0.1 too bright throughout, as by an unsubtracted offset of 1000 (wish 16)."""
+    bands = [
+        number
+        for number, band in enumerate(data.manifest.bands)
+        if band.unit == "reflectance" and band.name.startswith("B") and band.name[1:2].isdigit()
+    ]
+    lows = defaultdict(list)
+    for fact in found.facts:
+        seen = [fact.lows[number] for number in bands if fact.lows[number] is not None]
+        if seen:
+            lows[fact.patch.region, fact.patch.period].append(min(seen))
+    if not lows:
+        return Finding("offset", PASS, "no reflectance of Sentinel-2: nothing to compare", {})
+    bright = {key: float(np.mean(np.array(values) >= DARK)) for key, values in lows.items()}
+    worst = max(bright, key=bright.__getitem__)
+    darkest = float(np.median([low for values in lows.values() for low in values]))
+    numbers = {"bright_share": bright[worst], "median_of_lows": darkest, "region": worst[0], "period": worst[1]}
+    if bright[worst] > 0.5:
+        detail = (
+            f"{bright[worst]:.0%} of the patches of {worst[0]} {worst[1]} hold nothing darker than {DARK:g}: "
+            "1000 was probably not subtracted (processing baseline 04.00); take the HARMONIZED collection"
+        )
+        return Finding("offset", FAIL, detail, numbers)
+    verdict = WARN if bright[worst] > 0.1 else PASS
+    return Finding("offset", verdict, f"the darkest pixels of half the patches reflect below {darkest:.3f}", numbers)
+
+
+def balance(data: Dataset, found: Survey) -> Finding:
+    """More than one class in each split, none of them very rare, no split empty."""
+    if data.manifest.label is None:
+        return Finding("class balance", PASS, "the dataset has no labels", {})
+    shares = {split: _shares(found.class_counts(split)) for split in SPLITS}
+    impervious = {split: one.get(data.manifest.impervious_class, 0.0) for split, one in shares.items() if one}
+    numbers = {"impervious_share": impervious, "patches": {s: len(data.in_split(s)) for s in SPLITS}}
+    if len(_shares(found.class_counts())) < 2 or len(shares["train"]) < 2:
+        return Finding("class balance", FAIL, "train has labels of one class only: nothing can be learned", numbers)
+    troubles = [f"{split} has no patches" for split in SPLITS if not data.in_split(split)]
+    troubles += [f"{split} has labels of one class only" for split in ("val", "test") if len(shares[split]) == 1]
+    number, share = min(_shares(found.class_counts()).items(), key=lambda item: item[1])
+    troubles += [f"class {number} makes up {share:.2%} of the labels"] if share < RARE_WARN else []
+    if troubles:
+        return Finding("class balance", WARN, "; ".join(troubles), numbers)
+    told = ", ".join(f"{share:.1%} in {split}" for split, share in impervious.items())
+    return Finding("class balance", PASS, f"impervious {told}", numbers)
+
+
+def shift(data: Dataset, found: Survey) -> Finding:
+    """Labels lie on the image's edges (wish 12)."""
+    measured = found.shift
+    numbers = described(measured) if measured else {}
+    if measured is None or measured.length is None or not measured.is_sure:
+        tried = measured.patches if measured else 0
+        return Finding("label shift", PASS, f"cannot be told: {tried} patches show no common edges clearly", numbers)
+    where = (
+        f"labels lie {measured.down:+.2f} px down, {measured.right:+.2f} px right of the images "
+        f"(95 %: ± {measured.half_width:.2f} px, {measured.patches} patches)"
+    )
+    length, certain = measured.length, measured.length - measured.half_width
+    verdict = FAIL if certain > SHIFT_FAIL_PX else WARN if length > SHIFT_WARN_PX else PASS
+    return Finding("label shift", verdict, where, numbers)
+
+
+def run(data: Dataset, found: Survey) -> tuple[Finding, ...]:
+    """Every check's finding, in the order of CHECKS."""
+    return tuple(check(data, found) for check in CHECKS)
+
+
+def _agrees(found: Survey, name: str, stated: BandStatistics) -> bool:
+    histogram = found.histogram("image", name, "train")
+    moments = histogram.moments() if histogram else None
+    if moments is None:
+        return False
+    step = histogram.band.scale
+    return (
+        abs(moments[0] - stated.mean) < step and abs(moments[1] - stated.std) < step
+        and abs(histogram.valid_share - stated.valid_share) < 1e-6
+    )  # fmt: skip
+
+
+def _shares(classes: dict[int, int]) -> dict[int, float]:
+    total = known(classes)
+    return {number: count / total for number, count in classes.items() if number != UNKNOWN and count}
+
+
+def _classes_of(data: Dataset) -> set[int]:
+    stated = (data.manifest.label or {}).get("classes") or {"0": "", "1": ""}
+    return {int(number) for number in stated} | {UNKNOWN}
+
+
+def _decibel_bands(data: Dataset) -> set[str]:
+    return {band.name for band in (*data.manifest.bands, *_fine_bands(data)) if band.unit == "dB"}
+
+
+def _fine_bands(data: Dataset):
+    return data.manifest.layers["fine"].bands if "fine" in data.manifest.layers else ()
+
+
+def _some(names: Iterable[str], most: int = 3) -> str:
+    names = list(names)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+CHECKS: Sequence[Callable[[Dataset, Survey], Finding]] = (
+    files,
+    alignment,
+    index,
+    leakage,
+    duplicates,
+    missing,
+    ranges,
+    offset,
+    balance,
+    shift,
+)

@@ -1,0 +1,77 @@
+"""A dataset's files as they lie: bytes against their checksums, pixels, and the place the files themselves claim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from gee_export.console import Fault
+from gee_export.dataset import Dataset, Patch
+from gee_export.manifest import Band
+from gee_export.sample import LABEL
+from gee_export.storage import crc32c
+
+PLACE_TOLERANCE_PX = 1e-3
+
+
+@dataclass(frozen=True)
+class Raster:
+    """A decoded file. layer: image, labels, shares, fine, fine_labels or frames; values (bands, rows, columns)."""
+
+    name: str
+    layer: str
+    values_BHW: np.ndarray
+    bands: tuple[Band, ...]
+    misplaced: str | None  # in words, how its grid or bands differ from what index and manifest say
+
+
+def rasters(data: Dataset, patch: Patch) -> Iterator[Raster | str]:
+    """Every file of a patch: its pixels, or, where it is missing or damaged, its name."""
+    for name, crc in patch.files:
+        try:
+            content = data.storage.read(name)
+        except Fault:
+            yield name
+            continue
+        yield name if crc32c(content) != crc else _decoded(data, patch, name, content)
+
+
+def _decoded(data: Dataset, patch: Patch, name: str, content: bytes) -> Raster | str:
+    from rasterio.errors import RasterioError
+    from rasterio.io import MemoryFile
+
+    layer, bands, geobox = _expected(data, patch, name)
+    try:
+        with MemoryFile(content) as memory, memory.open() as source:
+            found = GeoBox(source.shape, source.transform, source.crs)
+            names = tuple(text or "" for text in source.descriptions)
+            values = source.read()
+    except RasterioError:
+        return name
+    return Raster(name, layer, values, bands, _difference(found, geobox, names, tuple(band.name for band in bands)))
+
+
+def _expected(data: Dataset, patch: Patch, name: str) -> tuple[str, tuple[Band, ...], GeoBox]:
+    folder = name.partition("/")[0]
+    if folder == "images":
+        return "image", data.manifest.bands, data.geobox(patch)
+    if folder == "labels":
+        return "labels", (LABEL,), data.geobox(patch)
+    return folder, data.manifest.layers[folder].bands, data.geobox(patch, folder)
+
+
+def _difference(found: GeoBox, expected: GeoBox, names: tuple[str, ...], bands: tuple[str, ...]) -> str | None:
+    if names != bands:
+        return f"bands {', '.join(names)} instead of {', '.join(bands)}"
+    if found.shape != expected.shape:
+        return f"{found.shape[0]} x {found.shape[1]} pixels instead of {expected.shape[0]} x {expected.shape[1]}"
+    if found.crs != expected.crs:
+        return f"{found.crs} instead of {expected.crs}"
+    shift: Affine = ~expected.affine * found.affine  # from the file's pixels to the index's
+    corners = [(0, 0), (found.shape[1], 0), (0, found.shape[0])]
+    moved = max(max(abs(a - b) for a, b in zip(shift * corner, corner, strict=True)) for corner in corners)
+    return f"corners {moved:.3g} px off the grid" if moved > PLACE_TOLERANCE_PX else None

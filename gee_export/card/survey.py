@@ -1,0 +1,163 @@
+"""Everything that is counted in one pass over a dataset's files, in memory bounded by its number of patches."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gee_export.card.histogram import Histogram
+from gee_export.card.mosaic import Mosaic
+from gee_export.card.picking import picked
+from gee_export.card.rasters import Raster, rasters
+from gee_export.card.shift import Shift, ShiftMeter
+from gee_export.dataset import Dataset, Patch
+from gee_export.index import SPLITS
+from gee_export.manifest import UNKNOWN, Band
+
+TRUE_COLOUR = (("B4", "B3", "B2"), ("red", "green", "blue"), ("R", "G", "B"))
+
+
+@dataclass(frozen=True)
+class PatchFacts:
+    """What the pixels of one patch say. valid_shares and lows (physical, 1 % quantile; None: no pixel) by band."""
+
+    patch: Patch
+    valid_share: float  # of pixels at which every band is valid
+    valid_shares: tuple[float, ...]
+    lows: tuple[float | None, ...]
+    classes: Mapping[int, int] | None  # label pixels by class, None without labels
+    digest: str  # of the image's pixels
+
+
+@dataclass
+class Survey:
+    """What a pass over the files found.
+
+    histograms: by layer, band and split. broken: files missing or damaged. misplaced: by file, how it is off its place.
+    chosen: patches for the contact sheet with their rasters by layer. mosaics: by region.
+    """
+
+    bands: tuple[Band, ...]
+    patches: int = 0
+    files: int = 0
+    histograms: dict[tuple[str, str, str], Histogram] = field(default_factory=dict)
+    classes: dict[tuple[str, int], int] = field(default_factory=dict)  # label pixels by split and class
+    facts: list[PatchFacts] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    misplaced: dict[str, str] = field(default_factory=dict)
+    chosen: dict[str, dict[str, Raster]] = field(default_factory=dict)
+    mosaics: dict[str, Mosaic] = field(default_factory=dict)
+    shift: Shift | None = None
+
+    def histogram(self, layer: str, band: str, split: str | None = None) -> Histogram | None:
+        """Of a band over a split, or over all of them; None where no file was read."""
+        found = [self.histograms.get((layer, band, name)) for name in ([split] if split else SPLITS)]
+        there = [one for one in found if one is not None]
+        return sum(there[1:], there[0]) if there else None
+
+    def class_counts(self, split: str | None = None) -> dict[int, int]:
+        """Label pixels by class (255 unknown), of a split or of all."""
+        counted: dict[int, int] = {}
+        for (name, number), count in sorted(self.classes.items()):
+            if split in (None, name):
+                counted[number] = counted.get(number, 0) + count
+        return counted
+
+
+def survey(data: Dataset, tick: Callable[[int], object] = lambda done: None) -> Survey:
+    """Reads every file once; `tick` is told how many patches are done."""
+    found = Survey(data.manifest.bands)
+    wanted = {patch.id for patch in picked(data.patches)}
+    meter = ShiftMeter.over(data)
+    for number, patch in enumerate(data.patches, 1):
+        layers: dict[str, Raster] = {}
+        for raster in rasters(data, patch):
+            found.files += 1
+            if isinstance(raster, str):
+                found.broken.append(raster)
+                continue
+            if raster.misplaced:
+                found.misplaced[raster.name] = raster.misplaced
+            if tuple(band.name for band in raster.bands) and len(raster.values_BHW) == len(raster.bands):
+                _count(found, patch, raster)
+                layers.setdefault(raster.layer, raster)
+        _take(found, data, patch, layers)
+        meter.add(patch, layers.get("image"), layers.get("labels"))
+        if patch.id in wanted and "image" in layers:
+            found.chosen[patch.id] = layers
+        tick(number)
+    found.shift = meter.result()
+    return found
+
+
+def _count(found: Survey, patch: Patch, raster: Raster) -> None:
+    if raster.layer in ("labels", "fine_labels"):
+        if raster.layer == "labels":
+            for number, count in _classes(raster.values_BHW[0]).items():
+                key = patch.split, number
+                found.classes[key] = found.classes.get(key, 0) + count
+        return
+    for band, values in zip(raster.bands, raster.values_BHW, strict=True):
+        key = raster.layer, band.name, patch.split
+        if key not in found.histograms:
+            found.histograms[key] = Histogram.empty(band, values.dtype.name)
+        found.histograms[key].add(values)
+
+
+def _take(found: Survey, data: Dataset, patch: Patch, layers: Mapping[str, Raster]) -> None:
+    """The patch's own facts, and its place in the region's mosaic."""
+    if "image" not in layers:
+        return
+    found.patches += 1
+    values = layers["image"].values_BHW
+    bands = data.manifest.bands
+    valid = np.stack([band_HW != band.nodata for band, band_HW in zip(bands, values, strict=True)])
+    label = layers["labels"].values_BHW[0] if "labels" in layers else None
+    found.facts.append(
+        PatchFacts(
+            patch,
+            float(valid.all(axis=0).mean()),
+            tuple(float(one.mean()) for one in valid),
+            tuple(_low(band, values[n], valid[n]) for n, band in enumerate(bands)),
+            None if label is None else _classes(label),
+            hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest(),
+        )
+    )
+    if values.shape[1:] != (data.manifest.size, data.manifest.size):
+        return
+    shown = [data.manifest.band_names.index(name) for name in colours(data.manifest.band_names)]
+    if patch.region not in found.mosaics:
+        found.mosaics[patch.region] = Mosaic.over(data.manifest.grids[patch.region], len(shown) + 1)
+    scale = np.array([[bands[n].scale] for n in shown])[..., None]
+    offset = np.array([[bands[n].offset] for n in shown])[..., None]
+    physical = values[shown] * scale + offset
+    every = valid.all(axis=0)  # the last band of the mosaic: where nothing at all is missing
+    found.mosaics[patch.region].add(
+        patch.row, patch.col, np.concatenate([physical, every[None]]), np.concatenate([valid[shown], every[None]])
+    )
+
+
+def colours(names: Sequence[str]) -> tuple[str, ...]:
+    """The bands shown as red, green and blue: true colours where there are, else the first three, or one."""
+    for triple in TRUE_COLOUR:
+        if set(triple) <= set(names):
+            return triple
+    return tuple(names[:3]) if len(names) >= 3 else tuple(names[:1])
+
+
+def _low(band: Band, values_HW: np.ndarray, valid_HW: np.ndarray) -> float | None:
+    seen = values_HW[valid_HW]
+    return float(np.quantile(seen, 0.01)) * band.scale + band.offset if seen.size else None
+
+
+def _classes(label_HW: np.ndarray) -> dict[int, int]:
+    numbers, counts = np.unique(label_HW, return_counts=True)
+    return {int(number): int(count) for number, count in zip(numbers, counts, strict=True)}
+
+
+def known(classes: Mapping[int, int]) -> int:
+    """Label pixels that are not unknown."""
+    return sum(count for number, count in classes.items() if number != UNKNOWN)
