@@ -84,7 +84,15 @@ class ExportReport:
             skipped=skipped,
             scenes=_scene_counts(manifest),
             notes=tuple(
-                dict.fromkeys([*notes, *_notes(manifest.split), *_incomplete(manifest), *_emptiness(manifest)])
+                dict.fromkeys(
+                    [
+                        *notes,
+                        *_notes(manifest.split),
+                        *_incomplete(manifest),
+                        *_emptiness(manifest),
+                        *_unseen_days(manifest),
+                    ]
+                )
             ),
         )
 
@@ -174,7 +182,7 @@ def _estimate(job: Job, plan: Plan, workers: int) -> str:
 
 def _minutes(seconds: float) -> str:
     if seconds < 100:
-        return f"{seconds:.0f} s"
+        return f"{max(seconds, 1):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
@@ -191,10 +199,28 @@ def _emptiness(manifest: DatasetManifest) -> tuple[str, ...]:
     return (f"no valid pixel of {' '.join(empty)} in the train split: choose another month or a longer --period",)
 
 
+def _unseen_days(manifest: DatasetManifest) -> tuple[str, ...]:
+    """Says which dates of frames no patch has a file of."""
+    unseen = [f"{day[:4]}-{day[4:6]}-{day[6:]}" for day, facts in _frame_days(manifest) if not facts["patches"]]
+    if not unseen:
+        return ()
+    days = ", ".join(dict.fromkeys(unseen))
+    return (f"no patch shows half of itself on {days}: choose other days, or --frames scenes for the clearest",)
+
+
+def _frame_days(manifest: DatasetManifest) -> list[tuple[str, Mapping[str, Any]]]:
+    """The dates (YYYYMMDD) of frames in every region and period, with what the manifest says of each."""
+    if (frames := manifest.layers.get("frames")) is None:
+        return []
+    return [day for periods in frames.dates.values() for days in periods.values() for day in days.items()]
+
+
 def _scene_counts(manifest: DatasetManifest) -> dict[str, int]:
     totals: dict[str, int] = {}
     for periods in manifest.scenes.values():
         for sensors in periods.values():
             for sensor, facts in sensors.items():
                 totals[sensor] = totals.get(sensor, 0) + facts["scenes"]
+    if days := _frame_days(manifest):
+        totals["dates of frames"] = len(days)
     return totals

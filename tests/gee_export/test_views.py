@@ -320,7 +320,15 @@ def test_frames_are_single_days_and_missing_ones_are_counted(export, plot, tmp_p
             np.testing.assert_array_equal(frame[0][valid], plot.dn[index]["B2"][window][valid])
     assert {day: facts["patches"] for day, facts in dates.items()} == present
     assert 0 < sum(present.values()) < 3 * len(found)
+    assert report.scenes["dates of frames"] == 3
+    assert not any("no patch shows half of itself" in note for note in report.notes)
     assert found.read_share(found.patches[0]).max() <= 255 and "shares" in found.manifest.layers
+
+
+def test_days_that_no_patch_shows_are_named(export, tmp_path):
+    """Every observation's Cloud Score+ is under 1 somewhere: at 1 no patch of 32 pixels is half clear."""
+    report = export(tmp_path / "data", frames=["2019-06-02"], size=32, stride=32, settings=["clear=1"])
+    assert any("no patch shows half of itself on 2019-06-02:" in note for note in report.notes)
 
 
 def test_frames_of_the_users_own_days_by_requests_and_by_tasks(export, tmp_path, by_tasks):
