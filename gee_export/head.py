@@ -46,7 +46,10 @@ def _one_kind(what: str, found: Mapping[str, str | None]) -> str | None:
             parts.setdefault(kind, []).append(part)
     if len(parts) > 1:
         held = " and ".join(f"{kind} in {', '.join(names[:3])}" for kind, names in sorted(parts.items()))
-        raise ValueError(f"one dataset needs one {what}, and there is {held}: export them apart, or choose it, such as by --set level=l1c")
+        raise ValueError(
+            f"one dataset needs one {what}, and there is {held}: export them apart, or choose it, such as by "
+            "--set level=l1c"
+        )
     return next(iter(parts), None)
 
 

@@ -32,7 +32,7 @@ QUOTA_REASONS = ("rateLimitExceeded", "userRateLimitExceeded")
 REMEDIES = {
     "user memory limit exceeded": "use --mode batch, which has more memory, or a shorter --period",
     "computation timed out": "use --mode batch, which has more time, or a shorter --period",
-    "did not match any bands": "no image of the region and period has that band: choose other --bands or another --period",
+    "did not match any bands": "no image there has that band: choose other --bands or another --period",
     "total request size": "the plan of requests is wrong, please report it",
     "pixel grid dimensions": "the plan of requests is wrong, please report it",
     "request payload size": "the graph is over 10 MB: give fewer scenes, or a simpler outline",

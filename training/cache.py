@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from gee_export.console import Fault
 from gee_export.dataset import Dataset, Patch
-from gee_export.manifest import UNKNOWN
+from gee_export.manifest import UNKNOWN, DatasetManifest
 
 VERSION = 2
 _IMAGES, _LABELS, _NOTE = "images.npy", "labels.npy", "cache.json"
@@ -120,7 +120,7 @@ def _fill(folder: Path, dataset: Dataset) -> None:
 
 def _read(dataset: Dataset) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Every patch's image and label in order, read by a few threads a little ahead."""
-    number_of = _binary(dataset.manifest.impervious_class)
+    number_of = _binary(dataset.manifest)
 
     def pair(patch: Patch) -> tuple[np.ndarray, np.ndarray]:
         return dataset.read_image(patch), number_of[dataset.read_label(patch)]
@@ -136,10 +136,11 @@ def _read(dataset: Dataset) -> Iterator[tuple[np.ndarray, np.ndarray]]:
             yield future.result()
 
 
-def _binary(impervious_class: int) -> np.ndarray:
-    """For each stored number of a class 0, 1 or 255: networks tell impervious from other ground."""
-    number_of = np.zeros(256, np.uint8)
-    number_of[impervious_class], number_of[UNKNOWN] = 1, UNKNOWN
+def _binary(head: DatasetManifest) -> np.ndarray:
+    """For each stored number 0, 1 or 255: networks tell impervious from other ground. No class: stays as it is."""
+    number_of = np.arange(256, dtype=np.uint8)
+    number_of[[int(number) for number in (head.label or {}).get("classes", {})]] = 0
+    number_of[head.impervious_class], number_of[UNKNOWN] = 1, UNKNOWN
     return number_of
 
 

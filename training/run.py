@@ -74,6 +74,8 @@ def train(
     network = build(chosen.model, source.band_names, chosen.config)
     _check_size(source, network)
     folder = Path(out)
+    if not (folder / _NOTE).exists():  # no folder is claimed for settings that cannot train
+        _check_splits(source.split("train"), source.split("val"), chosen)
     claim(folder, source, chosen)
     with _alone_in(folder):
         if (done := _finished(folder)) is not None:

@@ -29,7 +29,7 @@ def test_the_cache_equals_the_dataset(make, tmp_path):
 
 def test_of_seven_classes_only_impervious_ground_is_impervious(make, tmp_path):
     """formats.md section 1: 4 is impervious in S003's classes, and 1 is woodland."""
-    classes = {"0": "cropland", "1": "woodland", "4": "impervious", "255": "unknown"}
+    classes = {"0": "cropland", "1": "woodland", "2": "grassland", "3": "water", "4": "impervious", "255": "unknown"}
 
     def seven(image, label):
         label = np.where(label == 1, 4, np.arange(label.size).reshape(label.shape) % 4).astype(np.uint8)
@@ -42,6 +42,7 @@ def test_of_seven_classes_only_impervious_ground_is_impervious(make, tmp_path):
     assert {0, 1, 2, 3, 4, 255} == set(np.unique(stored))
     np.testing.assert_array_equal(cache.labels_NHW == 1, stored == 4)
     np.testing.assert_array_equal(cache.labels_NHW == 255, stored == 255)
+    np.testing.assert_array_equal(cache.labels_NHW == 0, stored < 4)
 
 
 def test_the_cache_is_built_once(make, tmp_path, monkeypatch):

@@ -332,6 +332,7 @@ def test_data_that_cannot_train_are_refused_in_one_sentence(make, tmp_path, data
     with pytest.raises(ValueError, match=words) as caught:
         training.train(made.storage.url, recipe, tmp_path / "run", settings=words_typed)
     assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists(), "a folder is claimed, and the remedy would be refused"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
