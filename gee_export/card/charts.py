@@ -1,0 +1,102 @@
+"""Charts of a dataset's numbers: band histograms, class balance, impervious shares."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gee_export.card import drawing
+from gee_export.card.card import Card, class_names
+from gee_export.card.drawing import SPLIT_COLOURS
+from gee_export.card.survey import Survey
+from gee_export.dataset import Dataset
+from gee_export.index import SPLITS
+
+_COLUMNS = 3
+_BINS = 120
+
+
+def histograms(card: Card, data: Dataset, found: Survey) -> bytes:
+    """A PNG with each band's distribution by split, in physical units."""
+    shown = list(dict.fromkeys((layer, band) for layer, band, _ in found.histograms))
+    rows = -(-len(shown) // _COLUMNS)
+    made = drawing.figure(card, "bands by split", (9.5, 0.5 + 2.1 * rows))
+    all_axes = drawing.axes(made, rows, _COLUMNS)
+    for (layer, name), ax in zip(shown, all_axes.ravel(), strict=False):
+        whole = found.histogram(layer, name)
+        low, high = whole.quantile(0.001), whole.quantile(0.999)
+        if low is None or high is None:
+            ax.set_title(f"{name}: no valid pixel")
+            continue
+        step = abs(whole.band.scale)
+        bins = int(np.clip(round((high - low) / step), 1, _BINS))
+        width = max(round((high - low) / step / bins), 1) * step
+        edges = low - step / 2 + width * np.arange(bins + 1)
+        for split in SPLITS:
+            histogram = found.histogram(layer, name, split)
+            if histogram is not None and histogram.valid:
+                ax.stairs(
+                    histogram.binned(edges) / width, edges, color=SPLIT_COLOURS[split], label=split, linewidth=1.1
+                )
+        unit = "" if whole.band.unit in ("", "class") else f" ({whole.band.unit})"
+        ax.set(yticks=[], xlim=(edges[0], edges[-1]))
+        ax.set_title(f"{'' if layer == 'image' else layer + ' '}{name}{unit}", loc="left")
+        ax.set_title(f"{whole.valid_share:.1%} valid", loc="right", fontsize=7.5, color="#666666")
+        ax.spines["left"].set_visible(False)
+    drawing.hide_rest(all_axes, len(shown))
+    all_axes[0, 0].legend(loc="upper right", fontsize=8)
+    return drawing.png(made)
+
+
+def balance(card: Card, data: Dataset, found: Survey) -> bytes:
+    """A PNG with the classes of each split beside the distribution of its patches' impervious shares."""
+    made = drawing.figure(card, "labels by split", (9.5, 3.2))
+    left, right = drawing.axes(made, 1, 2, width_ratios=[1, 1.25])[0]
+    _classes(left, data, found)
+    _shares(right, data)
+    return drawing.png(made)
+
+
+def _classes(ax, data: Dataset, found: Survey) -> None:
+    names = class_names(data.manifest.label)
+    numbers = sorted(found.class_counts())
+    start = np.zeros(len(SPLITS))
+    for number in numbers:
+        share = np.array([_share(found.class_counts(split), number) for split in SPLITS])
+        name = names.get(number, str(number))
+        colour = drawing.CLASS_COLOURS.get(name, drawing.NOTHING)
+        ax.barh(range(len(SPLITS)), share, left=start, color=colour, edgecolor="#777777", linewidth=0.4, label=name)
+        for row, (begin, width) in enumerate(zip(start, share, strict=True)):
+            if width > 0.06:
+                dark = name in ("impervious", "woodland", "water", "unknown")
+                ax.text(
+                    begin + width / 2, row, f"{width:.1%}", ha="center", va="center", fontsize=8,
+                    color="white" if dark else "#222222",
+                )  # fmt: skip
+        start += share
+    labels = [f"{split}\n{len(data.in_split(split)):,} patches" for split in SPLITS]
+    ax.set(yticks=range(len(SPLITS)), yticklabels=labels, xlim=(0, 1), xticks=[])
+    ax.invert_yaxis()
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=4, fontsize=8)
+    ax.set_title("label pixels", loc="left")
+
+
+def _shares(ax, data: Dataset) -> None:
+    edges = np.linspace(0, 1, 21)
+    for split in SPLITS:
+        shares = [p.impervious_share for p in data.in_split(split) if p.impervious_share is not None]
+        if shares:
+            counts, _ = np.histogram(shares, edges)
+            told = f"{split}, median {np.median(shares):.0%}"
+            ax.stairs(counts / len(shares), edges, color=SPLIT_COLOURS[split], linewidth=1.3, label=told)
+    ax.set(xlabel="impervious share of a patch", ylabel="share of the split's patches", xlim=(0, 1))
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    ax.set_title("patches", loc="left")
+    ax.legend(fontsize=8)
+
+
+def _share(classes: dict[int, int], number: int) -> float:
+    total = sum(classes.values())
+    return classes.get(number, 0) / total if total else 0.0

@@ -1,0 +1,229 @@
+"""A STAC catalogue beside a dataset: collection.json and an item for every patch, so that other tools read it.
+
+STAC 1.0.0 with the extensions projection 1.1.0, raster 1.1.0, eo 1.1.0, sar 1.0.0 and label 1.0.1 (stac-extensions on
+GitHub): versions that GDAL, QGIS, odc-stac and stackstac all read. Links are relative; no clock times.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from odc.geo.geobox import GeoBox
+
+from gee_export.card.card import class_names
+from gee_export.dataset import Dataset, Patch
+from gee_export.manifest import Band
+from gee_export.sample import LABEL
+
+FOLDER = "stac"
+_HOME = "https://stac-extensions.github.io"
+PROJECTION = f"{_HOME}/projection/v1.1.0/schema.json"
+RASTER = f"{_HOME}/raster/v1.1.0/schema.json"
+EO = f"{_HOME}/eo/v1.1.0/schema.json"
+SAR = f"{_HOME}/sar/v1.0.0/schema.json"
+LABELLED = f"{_HOME}/label/v1.0.1/schema.json"
+# The eo extension's common names of Sentinel-2's bands and of red, green, blue and near infrared by letter
+COMMON_NAMES = {
+    "B1": "coastal", "B2": "blue", "B3": "green", "B4": "red", "B5": "rededge", "B6": "rededge", "B7": "rededge",
+    "B8": "nir", "B8A": "nir08", "B9": "nir09", "B10": "cirrus", "B11": "swir16", "B12": "swir22",
+    "R": "red", "G": "green", "B": "blue", "N": "nir",
+}  # fmt: skip
+_TITLES = {
+    "image": "Composite",
+    "labels": "Labels",
+    "shares": "Impervious percent",
+    "fine": "Finer image",
+    "fine_labels": "Labels of the finer image",
+    "frames": "The same bands on one date",
+}
+_GEOTIFF = "image/tiff; application=geotiff"
+
+
+def write(data: Dataset) -> str:
+    """Writes stac/ beside the data; returns the collection's address."""
+    data.storage.write_many(documents(data))
+    return f"{data.storage.url}/{FOLDER}/collection.json"
+
+
+def documents(data: Dataset) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of every item, then of the collection, which names them."""
+    boxes = []
+    for patch in data.patches:
+        item = _item(data, patch)
+        boxes.append(item["bbox"])
+        yield f"{FOLDER}/items/{patch.id}.json", _encoded(item)
+    west, south, east, north = zip(*boxes, strict=True)
+    yield f"{FOLDER}/collection.json", _encoded(_collection(data, [min(west), min(south), max(east), max(north)]))
+
+
+def _collection(data: Dataset, bbox: list[float]) -> dict[str, Any]:
+    head = data.manifest
+    starts, ends = zip(*(_days(data, one["label"]) for one in head.periods), strict=True)
+    items = [{"rel": "item", "href": f"./items/{p.id}.json", "type": "application/geo+json"} for p in data.patches]
+    simulated = "SIMULATED by the local engine, not measured by satellites. " if head.simulated else ""
+    return {
+        "type": "Collection",
+        "stac_version": "1.0.0",
+        "stac_extensions": [RASTER, EO],
+        "id": head.name,
+        "title": f"{head.name}: image and label patches",
+        "description": f"{simulated}{len(data)} patches of {head.size} x {head.size} pixels: "
+        f"{', '.join(head.band_names)}, made by isamap.",
+        "license": "various",
+        "keywords": ["impervious surface", "training data", *(["simulated"] if head.simulated else [])],
+        "extent": {"spatial": {"bbox": [bbox]}, "temporal": {"interval": [[min(starts), max(ends)]]}},
+        "summaries": {
+            "isamap:split": sorted({patch.split for patch in data.patches}),
+            "eo:bands": [_optical(band) for band in head.bands if _is_optical(band)],
+            "raster:bands": [_raster(band, "int16") for band in head.bands],
+        },
+        "links": [
+            {"rel": "root", "href": "./collection.json", "type": "application/json"},
+            {"rel": "describedby", "href": "../manifest.json", "type": "application/json"},
+            *items,
+        ],
+        "assets": {
+            "index": {
+                "href": "../patches.parquet",
+                "type": "application/vnd.apache.parquet",
+                "title": "Footprints, splits and shares of all patches",
+                "roles": ["metadata"],
+            }
+        },
+    }
+
+
+def _item(data: Dataset, patch: Patch) -> dict[str, Any]:
+    head, geobox = data.manifest, data.geobox(patch)
+    ground = geobox.extent.to_crs("EPSG:4326")
+    start, end = _days(data, patch.period)
+    assets = dict(_assets(data, patch))
+    label = _label(data) if "labels" in assets else {}
+    radar = _radar(data)
+    return {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "stac_extensions": [PROJECTION, RASTER, EO, *([SAR] if radar else []), *([LABELLED] if label else [])],
+        "id": patch.id,
+        "geometry": _rounded(ground.json),
+        "bbox": [round(side, 7) for side in ground.boundingbox.bbox],
+        "properties": {
+            "datetime": None,
+            "start_datetime": start,
+            "end_datetime": end,
+            **_place(geobox),
+            **radar,
+            **label,
+            "isamap:split": patch.split,
+            "isamap:region": patch.region,
+            "isamap:period": patch.period,
+            "isamap:simulated": head.simulated,
+            "isamap:impervious_share": patch.impervious_share,
+            "isamap:valid_share": patch.valid_share,
+        },
+        "links": [
+            {"rel": kind, "href": "../collection.json", "type": "application/json"}
+            for kind in ("root", "parent", "collection")
+        ],
+        "collection": head.name,
+        "assets": assets,
+    }
+
+
+def _assets(data: Dataset, patch: Patch) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, _ in patch.files:
+        folder = name.partition("/")[0]
+        key = {"images": "image"}.get(folder, folder)
+        layer = data.manifest.layers.get(folder)
+        bands = data.manifest.bands if key == "image" else layer.bands if layer else (LABEL,)
+        dtype = "int16" if key == "image" else layer.dtype if layer else "uint8"
+        day = name.rpartition("/")[2].removesuffix(".tif")
+        yield (
+            f"{key}-{day}" if key == "frames" else key,
+            _asset(name, key, bands, dtype)
+            | _place(data.geobox(patch, "image" if key in ("image", "labels") else folder)),
+        )
+
+
+def _asset(name: str, key: str, bands: tuple[Band, ...], dtype: str) -> dict[str, Any]:
+    optical = {"eo:bands": [_optical(band) for band in bands]} if any(map(_is_optical, bands)) else {}
+    role = "labels" if "label" in key or key == "shares" else "data"
+    return {
+        "href": f"../../{name}",
+        "type": _GEOTIFF,
+        "title": _TITLES[key],
+        "roles": [role],
+        "raster:bands": [_raster(band, dtype) for band in bands],
+        **optical,
+    }
+
+
+def _place(geobox: GeoBox) -> dict[str, Any]:
+    """The projection extension's fields; proj:epsg null where the CRS has no such number."""
+    crs = geobox.crs
+    named = {"proj:epsg": crs.epsg} if crs.epsg else {"proj:epsg": None, "proj:wkt2": crs.to_wkt()}
+    return named | {"proj:transform": list(geobox.affine)[:6], "proj:shape": list(geobox.shape)}
+
+
+def _raster(band: Band, dtype: str) -> dict[str, Any]:
+    return {
+        "data_type": dtype,
+        "nodata": band.nodata,
+        "scale": band.scale,
+        "offset": band.offset,
+        "unit": band.unit,
+        "description": band.name,
+    }
+
+
+def _is_optical(band: Band) -> bool:
+    return band.name in COMMON_NAMES or band.unit == "reflectance"
+
+
+def _optical(band: Band) -> dict[str, Any]:
+    common = COMMON_NAMES.get(band.name)
+    return {"name": band.name} | ({"common_name": common} if common else {})
+
+
+def _radar(data: Dataset) -> dict[str, Any]:
+    """The sar extension's fields of Sentinel-1's interferometric wide swath, where its bands are there."""
+    found = [name for name in data.manifest.band_names if name in ("VV", "VH", "HH", "HV")]
+    if not found or data.manifest.backscatter is None:
+        return {}
+    return {
+        "sar:instrument_mode": "IW",
+        "sar:frequency_band": "C",
+        "sar:polarizations": found,
+        "sar:product_type": "GRD",
+    }
+
+
+def _label(data: Dataset) -> dict[str, Any]:
+    names = [name for number, name in sorted(class_names(data.manifest.label).items()) if number != LABEL.nodata]
+    label: Mapping[str, Any] = data.manifest.label or {}
+    return {
+        "label:type": "raster",
+        "label:tasks": ["segmentation"],
+        "label:properties": None,
+        "label:classes": [{"name": None, "classes": names}],
+        "label:description": str(label.get("title") or label.get("product") or "impervious surface"),
+    }
+
+
+def _days(data: Dataset, period: str) -> tuple[str, str]:
+    """First and last moment of a period, RFC 3339 in UTC."""
+    found = next(one for one in data.manifest.periods if one["label"] == period)
+    last = date.fromisoformat(found["end"]) - timedelta(days=1)
+    return f"{found['start']}T00:00:00Z", f"{last.isoformat()}T23:59:59Z"
+
+
+def _rounded(geometry: Mapping[str, Any]) -> dict[str, Any]:
+    rings = [[[round(x, 7), round(y, 7)] for x, y in ring] for ring in geometry["coordinates"]]
+    return {"type": geometry["type"], "coordinates": rings}
+
+
+def _encoded(document: Mapping[str, Any]) -> bytes:
+    return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
