@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks import coregister_real as real
 from benchmarks import coregister_world as world
-from gee_export.coregister import Coregistration, coregister, warped
+from gee_export.coregistration.coregister import Coregistration, coregister, warped
 from gee_export.grid import Raster
 from gee_export.regions import Month
 from gee_export.session import connect
@@ -163,7 +163,7 @@ def _draw(truth: world.Truth, found: Coregistration, path: Path) -> None:
     from matplotlib.figure import Figure
     from PIL import Image
 
-    from gee_export.residuals import vectors
+    from gee_export.coregistration.residuals import vectors
 
     figure = Figure(figsize=(11, 10), layout="constrained")
     axes = figure.subplots(2, 2)

@@ -9,16 +9,19 @@ from datetime import date
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from gee_export import pixels, scenes, sentinel1, sentinel2
+from gee_export import scenes
+from gee_export.coregistration.polynomial import design
 from gee_export.engine.catalog.world.optical import Overpass
 from gee_export.engine.catalog.world.radar import _slow_shift
 from gee_export.engine.catalog.world.tracks import passes
 from gee_export.grid import Raster, grid_of
-from gee_export.places import where
-from gee_export.polynomial import design
+from gee_export.jobs.places import where
+from gee_export.optical import sentinel2
+from gee_export.optical.sentinel2 import Optical
+from gee_export.radar import sentinel1
+from gee_export.radar.sentinel1 import Radar
 from gee_export.regions import BoundsWSEN, Period, Region
-from gee_export.sentinel1 import Radar
-from gee_export.sentinel2 import Optical
+from gee_export.requests import pixels
 
 PLACES: Mapping[str, BoundsWSEN] = {
     "city, Wuhan": (114.24, 30.53, 114.32, 30.60),

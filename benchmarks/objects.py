@@ -4,7 +4,7 @@ python benchmarks/objects.py [--objects 2000] [--bytes 20000] [--latency 0.05]
 
 The engine runs in a process of its own and answers transfers so many seconds late, as a distant bucket does. Each
 row writes a fresh prefix; `plain loop` is one blob after another with the storage client as it comes, the others are
-gee_export.cloudstorage with so many threads, with the client's own pool of 10 connections and with ours.
+gee_export.stores.cloudstorage with so many threads, with the client's own pool of 10 connections and with ours.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from google.cloud import storage
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from gee_export import cloudstorage  # noqa: E402
-from gee_export.cloudstorage import BucketStorage  # noqa: E402
+from gee_export.stores import cloudstorage
+from gee_export.stores.cloudstorage import BucketStorage  # noqa: E402
 
 SETTINGS = ((32, 10), (8, 64), (16, 64), (32, 64), (64, 64))  # threads and connections kept
 Items = Iterable[tuple[str, bytes]]

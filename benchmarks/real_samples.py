@@ -25,8 +25,8 @@ import inference
 import training
 from benchmarks import real_catalogs as catalogs
 from benchmarks import real_pictures as pictures
-from gee_export.dataset import Dataset
-from gee_export.manifest import NODATA
+from gee_export.datasets.dataset import Dataset
+from gee_export.datasets.manifest import NODATA
 from training.metrics import scores
 
 ASSET = "projects/local/assets/real/terramind_433d"

@@ -87,8 +87,9 @@ def filtered(kind: str, name: str, kernel_px: int, dates: int = 0) -> np.ndarray
     """The last date, filtered by itself or with its stack."""
     import ee
 
-    from gee_export import multitemporal, pixels
-    from gee_export.speckle import SPECKLE
+    from gee_export.radar import multitemporal
+    from gee_export.radar.speckle import SPECKLE
+    from gee_export.requests import pixels
 
     apply = lambda image: SPECKLE[name].apply(image, kernel_px)  # noqa: E731
     images = ee.ImageCollection(kind)
@@ -125,7 +126,7 @@ def blur_of(image: np.ndarray) -> float:
 
 def table(kind: str) -> tuple[list[Row], dict[str, np.ndarray], list[tuple[float, float]]]:
     """Rows, the filtered images by name, and (looks, blur) of boxcars."""
-    from gee_export.speckle import SPECKLE
+    from gee_export.radar.speckle import SPECKLE
 
     before = filtered(kind, "none", 7)
     boxes = [before if box == 1 else filtered(kind, "boxcar", box) for box in BOXES]
@@ -182,7 +183,9 @@ def draw(path: Path, found: dict) -> None:
     bottom.axes[0].legend(fontsize=7)
     figure.savefig(path, dpi=90)
     with Image.open(path) as drawn:
-        small = drawn.convert("RGB").quantize(160, method=Image.Quantize.MAXCOVERAGE)  # the median cut would drop the colours
+        small = drawn.convert("RGB").quantize(
+            160, method=Image.Quantize.MAXCOVERAGE
+        )  # the median cut would drop the colours
     small.save(path, optimize=True)
 
 

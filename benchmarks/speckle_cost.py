@@ -35,9 +35,10 @@ SETTINGS = (
 
 def read(settings: dict) -> int:
     """Fetches the box; how many scenes it is made of."""
-    from gee_export import pixels, sentinel1
+    from gee_export.radar import sentinel1
+    from gee_export.radar.sentinel1 import Radar
     from gee_export.regions import Month
-    from gee_export.sentinel1 import Radar
+    from gee_export.requests import pixels
 
     found = sentinel1.sensed(BOUNDS_WSEN, Month(2019, 6).period, Radar(**settings))
     for row in range(0, SIDE, BLOCK):

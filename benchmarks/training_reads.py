@@ -18,7 +18,7 @@ import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from gee_export.dataset import Band, Dataset, DatasetManifest, Grid, Sample, write
+from gee_export.datasets.dataset import Band, Dataset, DatasetManifest, Grid, Sample, write
 from training.cache import open_cache
 from training.data import EpochOrder, Patches, loader
 

@@ -7,18 +7,18 @@ from typing import Annotated
 
 import typer
 
-from gee_export.clouds import CLOUDS
 from gee_export.console import Fault
-from gee_export.division import Rule
-from gee_export.frames import Frames
-from gee_export.fusion import FUSIONS
+from gee_export.images.frames import Frames
+from gee_export.jobs.division import Rule
+from gee_export.jobs.sampling import SAMPLINGS, Sampling
+from gee_export.jobs.viewing import Viewing
+from gee_export.labelling.fusion import FUSIONS
+from gee_export.labelling.scheme import SCHEMES
 from gee_export.modes import MODES
-from gee_export.sampling import SAMPLINGS, Sampling
-from gee_export.scheme import SCHEMES
-from gee_export.sentinel2 import REDUCERS
-from gee_export.speckle import SPECKLE
-from gee_export.terrain import MODELS
-from gee_export.viewing import Viewing
+from gee_export.optical.clouds import CLOUDS
+from gee_export.optical.sentinel2 import REDUCERS
+from gee_export.radar.speckle import SPECKLE
+from gee_export.radar.terrain import MODELS
 
 _Project = Annotated[str | None, typer.Option("--project", help="Google Cloud project; without it the local engine.")]
 _Catalog = Annotated[str, typer.Option("--catalog", help="The local engine's images: world (simulated), or a folder.")]
@@ -241,7 +241,7 @@ def coregister(
         found = {moving: done}
     print(done)
     if plot is not None:
-        from gee_export import residuals
+        from gee_export.coregistration import residuals
 
         residuals.draw(found, plot)
     if not any(one.applied for one in found.values()):
@@ -284,7 +284,7 @@ def labels(
     name: Annotated[str | None, typer.Argument(help="A product, to see all about it.")] = None,
 ) -> None:
     """List the label products: name, years of imagery, schemes, licence; or everything about one."""
-    from gee_export import labeltable
+    from gee_export.labelling import labeltable
 
     print(labeltable.described(name) if name else labeltable.overview())
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from gee_export import sentinel1, sentinel2
-from gee_export.manifest import Band
+from gee_export.datasets.manifest import Band
+from gee_export.optical import sentinel2
+from gee_export.optical.sentinel2 import Optical
+from gee_export.radar import sentinel1
+from gee_export.radar.sentinel1 import Radar
 from gee_export.regions import SENTINEL2_L1C_START, SENTINEL2_L2A_GLOBAL, SENTINEL2_L2A_START, Period, Region
 from gee_export.scenes import Sensed
-from gee_export.sentinel1 import Radar
-from gee_export.sentinel2 import Optical
 
 if TYPE_CHECKING:
     import ee

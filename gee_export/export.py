@@ -6,21 +6,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gee_export import modes, options
-from gee_export.division import Rule
-from gee_export.frames import Frames
-from gee_export.imagery import Imagery
-from gee_export.job import Job
+from gee_export import modes
+from gee_export.images.frames import Frames
+from gee_export.images.imagery import Imagery
+from gee_export.jobs import options
+from gee_export.jobs.division import Rule
+from gee_export.jobs.job import Job
+from gee_export.jobs.places import places, several, when
+from gee_export.jobs.plan import Plan
+from gee_export.jobs.report import ExportReport
+from gee_export.jobs.sampling import Sampling
+from gee_export.jobs.survey import Survey
+from gee_export.jobs.viewing import Viewing
+from gee_export.labelling.truth import Truth
 from gee_export.modes import Means
-from gee_export.places import places, several, when
-from gee_export.plan import Plan
 from gee_export.regions import BoundsWSEN, Region
-from gee_export.report import ExportReport
-from gee_export.sampling import Sampling
-from gee_export.storage import bucket_of, provide
-from gee_export.survey import Survey
-from gee_export.truth import Truth
-from gee_export.viewing import Viewing
+from gee_export.stores.storage import bucket_of, provide
 
 if TYPE_CHECKING:
     from gee_export.session import Session
@@ -138,7 +139,7 @@ def export_patches(
     place = str(out if out is not None else Path("data") / job.name)
     if dry_run:
         return _planned(job, place, workers)
-    from gee_export import runner
+    from gee_export.jobs import runner
 
     return runner.run(
         job,

@@ -15,9 +15,9 @@ from shapely.geometry.base import BaseGeometry
 
 from gee_export import outline as outlines
 from gee_export import regions
+from gee_export.datasets.manifest import Grid
 from gee_export.grid import Window, crop, grid_of, lattice_window
 from gee_export.grid import positions as grid_positions
-from gee_export.manifest import Grid
 from gee_export.regions import Region
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gee_export.job import Job
-from gee_export.manifest import DatasetManifest, StoredLayer
-from gee_export.opened import Opened
-from gee_export.plan import Plan
+from gee_export.datasets.manifest import DatasetManifest, StoredLayer
+from gee_export.jobs.job import Job
+from gee_export.jobs.opened import Opened
+from gee_export.jobs.plan import Plan
 
 
 def whole(job: Job, plan: Plan, opened: Mapping[int, Opened], skipped: Mapping[int, str]) -> DatasetManifest:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gee_export.ledger import Ledger
-from gee_export.storage import BUCKET_NAME
-from gee_export.supply import Supply, streaming
+from gee_export.jobs.ledger import Ledger
+from gee_export.jobs.supply import Supply, streaming
+from gee_export.stores.storage import BUCKET_NAME
 
 if TYPE_CHECKING:
     from gee_export.session import Session
@@ -39,7 +39,7 @@ def stream(session: Session, ledger: Ledger, means: Means) -> Supply:
 
 def batch(session: Session, ledger: Ledger, means: Means) -> Supply:
     """Export tasks through a bucket: slower to begin with, but more memory and time for each pixel."""
-    from gee_export.batch import batched
+    from gee_export.tasks.batch import batched
 
     return batched(session, ledger, str(means.bucket), keep=means.keep)
 

@@ -11,20 +11,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from gee_export import pixels, rasterfile, sentinel1, sentinel2
-from gee_export.channel import channels
 from gee_export.composite import NoScenes, Settings
-from gee_export.coregister import Coregistration, Pair, coregister, warped
-from gee_export.displacement import ORBIT, Displacement
+from gee_export.coregistration import rasterfile
+from gee_export.coregistration.coregister import Coregistration, Pair, coregister, warped
+from gee_export.coregistration.displacement import ORBIT, Displacement
 from gee_export.grid import Raster, Window, crop, grid_of
-from gee_export.places import when, where
+from gee_export.jobs.places import when, where
+from gee_export.optical import sentinel2
+from gee_export.radar import sentinel1
 from gee_export.regions import BoundsWSEN, Period, Region
-from gee_export.wholefile import write_whole
+from gee_export.requests import pixels
+from gee_export.requests.channel import channels
+from gee_export.stores.wholefile import write_whole
 
 if TYPE_CHECKING:
     import ee
 
-    from gee_export.client import Client
+    from gee_export.requests.client import Client
 
 TILES, TILE_PX = 3, 512  # a side: of a larger region, so many tiles of so many pixels are looked at
 _REQUEST_PX = 512

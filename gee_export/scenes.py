@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from gee_export.console import Fault
-from gee_export.manifest import Band
+from gee_export.datasets.manifest import Band
 from gee_export.regions import BoundsWSEN, Period
 
 if TYPE_CHECKING:

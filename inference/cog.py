@@ -17,7 +17,7 @@ from rasterio._err import CPLE_BaseError  # what rasterio.shutil raises; it has 
 from rasterio.errors import RasterioError
 
 from gee_export.console import Fault
-from gee_export.storage import disk_fault
+from gee_export.stores.storage import disk_fault
 from inference.legend import PROB_STEPS, UNKNOWN, Legend
 
 BLOCK_PX = 512

@@ -15,7 +15,7 @@ import rasterio
 from rasterio.errors import RasterioError
 
 from gee_export.console import Fault
-from gee_export.storage import disk_fault, write_whole
+from gee_export.stores.storage import disk_fault, write_whole
 
 SETTINGS_TAG = "settings"
 ROWS, SETTINGS, LOCK, BLOCKS = "rows.u8", "settings.json", "lock", "blocks"

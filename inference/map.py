@@ -116,7 +116,7 @@ class _Request:
     @property
     def area(self) -> Region:
         """The region on its lattice; ValueError where none or two are named."""
-        from gee_export.places import where
+        from gee_export.jobs.places import where
 
         if self.region is None and self.bbox is None and self.geometry is None:
             raise ValueError("nothing to map: give --region NAME, --bbox W S E N, --geometry FILE or --input FILE")
@@ -125,7 +125,7 @@ class _Request:
     @property
     def when(self) -> Period:
         """The composite's period; ValueError where none or two are named."""
-        from gee_export.places import when
+        from gee_export.jobs.places import when
 
         found = when(self.month, self.period) if self.month or self.period else ()
         if len(found) != 1:

@@ -16,7 +16,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.windows import Window as RioWindow
 
-from gee_export.storage import write_whole
+from gee_export.stores.storage import write_whole
 from inference.checks import ground_step_m
 from inference.legend import PROB_STEPS, UNKNOWN, Legend
 from inference.manifest import MapFile, open_map
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from gee_export.dataset import Dataset
+    from gee_export.datasets.dataset import Dataset
 
 LONGEST_SIDE_PX = 1400
 PANEL_SIDE_PX = 512
@@ -74,7 +74,7 @@ def figure_panels(
     `data` is a patch dataset whose patches lie on the map's grid; the middle of what both cover is drawn, at most
     side_px pixels a side. ValueError where they do not overlap.
     """
-    from gee_export.dataset import Dataset
+    from gee_export.datasets.dataset import Dataset
 
     target, held, dataset = _png(out), open_map(path), Dataset.open(data)
     with rasterio.open(held.path) as source:

@@ -43,11 +43,11 @@ ALLOWED = {
     "training": {
         "training",
         "gee_export.console",
-        "gee_export.dataset",
+        "gee_export.datasets.dataset",
         "gee_export.grid",
-        "gee_export.manifest",
-        "gee_export.revision",
-        "gee_export.storage",
+        "gee_export.datasets.manifest",
+        "gee_export.jobs.revision",
+        "gee_export.stores.storage",
     },
     "inference": {"inference", "training", "gee_export"},
 }
@@ -57,11 +57,11 @@ KEEPERS = {
     "starlette": "gee_export.engine",
     "uvicorn": "gee_export.engine",
     "socket": "gee_export.engine",
-    "http": ("gee_export.engine", "gee_export.taskqueue"),
-    "aiohttp": "gee_export.transport",
-    "geopandas": ("gee_export.index", "gee_export.labelvectors"),
-    "pyogrio": "gee_export.labelvectors",
-    "pyarrow": "gee_export.index",
+    "http": ("gee_export.engine", "gee_export.tasks.taskqueue"),
+    "aiohttp": "gee_export.requests.transport",
+    "geopandas": ("gee_export.datasets.index", "gee_export.labelling.labelvectors"),
+    "pyogrio": "gee_export.labelling.labelvectors",
+    "pyarrow": "gee_export.datasets.index",
     "pytorch_lightning": "training",
     "tensorboard": "training",
     "safetensors": "training.checkpoint",
@@ -70,7 +70,7 @@ KEEPERS = {
     "google": ("gee_export", "inference.asset"),
     "ee": ("gee_export", "inference"),
     "torch": ("training", "inference"),
-    "matplotlib": ("training", "inference", "gee_export.card", "gee_export.residuals"),
+    "matplotlib": ("training", "inference", "gee_export.card", "gee_export.coregistration.residuals"),
 }
 
 # gee_export's modules that speak to Earth Engine never look behind the server

@@ -8,7 +8,9 @@ import pytest
 import typer
 
 import isamap
-from gee_export import clouds, console, sentinel2, speckle
+from gee_export import console
+from gee_export.optical import clouds, sentinel2
+from gee_export.radar import speckle
 
 
 def echo(

@@ -34,7 +34,7 @@ def test_the_commands_for_ones_own_files_have_these_options(capsys):
 
 
 def test_the_layers_of_the_page_are_those_of_the_format():
-    from gee_export.manifest import LAYERS
+    from gee_export.datasets.manifest import LAYERS
 
     tree = PAGE.split("```")[1]
     assert {line.split("/")[0] for line in tree.splitlines() if "/<id>" in line} == {"images", "labels", *LAYERS}

@@ -46,7 +46,7 @@ def test_the_map_says_that_it_is_simulated(way):
 
 def test_the_evaluation_counts_every_known_pixel_once(way):
     report = training.evaluate(checkpoint=way / "run", data=way / "data", split="test")
-    from gee_export.dataset import Dataset
+    from gee_export.datasets.dataset import Dataset
 
     dataset = Dataset.open(way / "data")
     known = sum((dataset.read_label(p.id) != 255).sum() for p in dataset.patches if p.split == "test")

@@ -20,9 +20,9 @@ from odc.geo.geobox import GeoBox
 import gee_export
 import inference
 import training
-from gee_export.dataset import Dataset
+from gee_export.datasets.dataset import Dataset
+from gee_export.requests.transport import grid_json
 from gee_export.session import connect
-from gee_export.transport import grid_json
 
 BBOX = (114.28, 30.55, 114.32, 30.58)  # Wuchang and the Yangtze: both classes, and water
 SIZE = 64

@@ -19,9 +19,9 @@ import gee_export
 from benchmarks import real_catalogs
 from benchmarks.real_catalogs import Sample
 from gee_export.console import Fault
-from gee_export.dataset import Dataset
+from gee_export.datasets.dataset import Dataset
+from gee_export.jobs.report import ExportReport
 from gee_export.regions import Region
-from gee_export.report import ExportReport
 from gee_export.session import connect
 from tests import bigearthnet
 from tests.bigearthnet import Pair

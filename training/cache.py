@@ -20,8 +20,8 @@ import platformdirs
 from tqdm import tqdm
 
 from gee_export.console import Fault
-from gee_export.dataset import Dataset, Patch
-from gee_export.manifest import UNKNOWN, DatasetManifest
+from gee_export.datasets.dataset import Dataset, Patch
+from gee_export.datasets.manifest import UNKNOWN, DatasetManifest
 
 VERSION = 2
 _IMAGES, _LABELS, _NOTE = "images.npy", "labels.npy", "cache.json"

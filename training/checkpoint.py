@@ -234,7 +234,7 @@ def _nothing_at(path: object) -> ValueError:
 
 def _downloaded(address: str, session: Any) -> Path:
     """The folder under ISAMAP_HOME that holds a copy of a gs:// checkpoint, named by its description's hash."""
-    from gee_export.storage import open_storage
+    from gee_export.stores.storage import open_storage
     from training.cache import cache_home
 
     storage = open_storage(address, session)

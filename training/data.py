@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
-from gee_export.dataset import Band, Dataset
+from gee_export.datasets.dataset import Band, Dataset
 from training.augment import Augmented
 from training.cache import Cache, open_cache
 from training.checkpoint import BandNorm, standardise

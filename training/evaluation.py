@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from gee_export.dataset import SPLITS
+from gee_export.datasets.dataset import SPLITS
 from training import checkpoint as ck
 from training.cpu import tune_cpu
 from training.data import Source, loader, open_source, prepare

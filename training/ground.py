@@ -9,7 +9,7 @@ from itertools import permutations
 import numpy as np
 import shapely
 
-from gee_export.dataset import Dataset
+from gee_export.datasets.dataset import Dataset
 
 _TOUCH = 0.001  # of a side: patches that only share an edge share no pixel
 

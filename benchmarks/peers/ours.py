@@ -8,9 +8,9 @@ import common
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from gee_export.channel import Channel
-from gee_export.client import Cell, Client
-from gee_export.throttle import Throttle
+from gee_export.requests.channel import Channel
+from gee_export.requests.client import Cell, Client
+from gee_export.requests.throttle import Throttle
 
 
 def geobox(number: int) -> GeoBox:

@@ -9,9 +9,9 @@ from typing import Any
 
 from gee_export.card.finding import FAIL, PASS, WARN, Finding
 from gee_export.card.survey import Survey
-from gee_export.dataset import Dataset
-from gee_export.index import SPLITS
-from gee_export.manifest import UNKNOWN
+from gee_export.datasets.dataset import Dataset
+from gee_export.datasets.index import SPLITS
+from gee_export.datasets.manifest import UNKNOWN
 
 VERSION = 1
 CARD = "card.json"
@@ -153,7 +153,9 @@ def _day(scene: str) -> str | None:
 def _facts(data: Dataset) -> dict[str, str]:
     head = data.manifest
     label = head.label or {}
-    settings = ", ".join(f"{key} {_plain(value)}" for key, value in head.settings.items())
+    settings = ", ".join(
+        f"{key} {_plain(value)}" for key, value in head.settings.items() if value not in (None, [], ())
+    )
     layers = ", ".join(f"{name} ({', '.join(layer.band_names)})" for name, layer in head.layers.items())
     facts = {
         "source": ", ".join(f"{key} {value}" for key, value in head.source.items()),

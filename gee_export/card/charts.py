@@ -8,8 +8,8 @@ from gee_export.card import drawing
 from gee_export.card.card import Card, class_names
 from gee_export.card.drawing import SPLIT_COLOURS
 from gee_export.card.survey import Survey
-from gee_export.dataset import Dataset
-from gee_export.index import SPLITS
+from gee_export.datasets.dataset import Dataset
+from gee_export.datasets.index import SPLITS
 
 _COLUMNS = 3
 _BINS = 120
@@ -20,7 +20,7 @@ def histograms(card: Card, data: Dataset, found: Survey) -> bytes:
     shown = list(dict.fromkeys((layer, band) for layer, band, _ in found.histograms))
     rows = -(-len(shown) // _COLUMNS)
     made = drawing.figure(card, "bands by split", (9.5, 0.5 + 2.1 * rows))
-    all_axes = drawing.axes(made, rows, _COLUMNS)
+    all_axes = made.subplots(rows, _COLUMNS, squeeze=False)
     for (layer, name), ax in zip(shown, all_axes.ravel(), strict=False):
         whole = found.histogram(layer, name)
         low, high = whole.quantile(0.001), whole.quantile(0.999)
@@ -50,7 +50,7 @@ def histograms(card: Card, data: Dataset, found: Survey) -> bytes:
 def balance(card: Card, data: Dataset, found: Survey) -> bytes:
     """A PNG with the classes of each split beside the distribution of its patches' impervious shares."""
     made = drawing.figure(card, "labels by split", (9.5, 3.2))
-    left, right = drawing.axes(made, 1, 2, width_ratios=[1, 1.25])[0]
+    left, right = made.subplots(1, 2, squeeze=False, width_ratios=[1, 1.25])[0]
     _classes(left, data, found)
     _shares(right, data)
     return drawing.png(made)

@@ -11,9 +11,9 @@ from gee_export.card.finding import FAIL, PASS, WARN, Finding
 from gee_export.card.ground import shared_ground
 from gee_export.card.shift import described
 from gee_export.card.survey import Survey, known
-from gee_export.dataset import Dataset, count_patches
-from gee_export.index import SPLITS
-from gee_export.manifest import UNKNOWN, BandStatistics
+from gee_export.datasets.dataset import Dataset, count_patches
+from gee_export.datasets.index import SPLITS
+from gee_export.datasets.manifest import UNKNOWN, BandStatistics
 
 RANGES = {"reflectance": (0.0, 1.6), "dB": (-50.0, 20.0)}  # physical; beyond lies no land surface
 OUTSIDE_WARN, OUTSIDE_FAIL = 0.001, 0.02  # shares of pixels beyond the range
@@ -129,7 +129,7 @@ def missing(data: Dataset, found: Survey) -> Finding:
     if troubles:
         return Finding("missing data", WARN, "; ".join(troubles), numbers)
     labels = f", {unknown:.1%} of the labels unknown" if classes else ""
-    return Finding("missing data", PASS, f"{share:.1%} of {band} valid, more of the others{labels}", numbers)
+    return Finding("missing data", PASS, f"at least {share:.1%} of each band valid{labels}", numbers)
 
 
 def ranges(data: Dataset, found: Survey) -> Finding:
@@ -149,7 +149,7 @@ def ranges(data: Dataset, found: Survey) -> Finding:
     name, share = max(outside.items(), key=lambda item: item[1])
     limits = RANGES["dB" if name.split()[1] in _decibel_bands(data) else "reflectance"]
     verdict = FAIL if share > OUTSIDE_FAIL else WARN if share > OUTSIDE_WARN else PASS
-    detail = f"{share:.2%} of {name} beyond {limits[0]:g} to {limits[1]:g}, less of the others"
+    detail = f"at most {share:.2%} of a band's pixels ({name}) lie beyond {limits[0]:g} to {limits[1]:g}"
     return Finding("value ranges", verdict, detail, numbers)
 
 

@@ -10,8 +10,8 @@ from gee_export.card import drawing
 from gee_export.card.card import Card, class_names
 from gee_export.card.rasters import Raster
 from gee_export.card.survey import Survey, colours
-from gee_export.dataset import Dataset, Patch
-from gee_export.manifest import UNKNOWN
+from gee_export.datasets.dataset import Dataset, Patch
+from gee_export.datasets.manifest import UNKNOWN
 
 _MOST_PX = 320  # of a side that is drawn
 _CELL_IN = 1.12
@@ -31,7 +31,7 @@ def sheet(card: Card, data: Dataset, found: Survey) -> bytes:
     made = drawing.figure(
         card, "contact sheet", (0.4 + across * widest * _CELL_IN * 1.04, 0.5 + rows * _CELL_IN * 1.28)
     )
-    all_axes = drawing.axes(made, rows, across * widest)
+    all_axes = made.subplots(rows, across * widest, squeeze=False)
     for ax in all_axes.ravel():
         ax.set_axis_off()
     for number, (patch, row) in enumerate(zip(patches, panels, strict=True)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -43,34 +44,28 @@ _STYLE = {
 _DPI = 110
 
 
+def style() -> AbstractContextManager:
+    """The card's fonts and lines, for as long as its pictures are drawn."""
+    import matplotlib
+
+    return matplotlib.rc_context(_STYLE)
+
+
 def figure(card: Card, title: str, size_in: tuple[float, float]) -> Figure:
     """An empty figure under the dataset's name; simulated data say so in red."""
-    import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_STYLE):
-        made = Figure(figsize=size_in, layout="constrained")
+    made = Figure(figsize=size_in, layout="constrained")
     made.suptitle(f"{card.name}: {title}", fontsize=11, x=0.01, ha="left", color="#222222")
     if card.simulated:
         made.text(0.99, 0.995, "SIMULATED", ha="right", va="top", color="#b5383c", fontsize=10, fontweight="bold")
     return made
 
 
-def axes(made: Figure, rows: int, columns: int, **options) -> np.ndarray:
-    """Axes in the card's style, as an array (rows, columns)."""
-    import matplotlib
-
-    with matplotlib.rc_context(_STYLE):
-        return made.subplots(rows, columns, squeeze=False, **options)
-
-
 def png(made: Figure) -> bytes:
     """The figure's PNG: the same figure gives the same bytes."""
-    import matplotlib
-
     memory = BytesIO()
-    with matplotlib.rc_context(_STYLE):
-        made.savefig(memory, dpi=_DPI, format="png", metadata={"Software": None})
+    made.savefig(memory, dpi=_DPI, format="png", metadata={"Software": None})
     return memory.getvalue()
 
 

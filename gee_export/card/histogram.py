@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gee_export.manifest import Band
+from gee_export.datasets.manifest import Band
 
 
 @dataclass
@@ -81,7 +81,6 @@ class Histogram:
         return float(self.valid_counts[outside].sum() / self.valid) if self.valid else 0.0
 
     def binned(self, edges: np.ndarray) -> np.ndarray:
-        """Shares of the valid pixels per bin of physical values (those outside count at the rim)."""
-        inside = np.clip(self.physical, edges[0], edges[-1])
-        found, _ = np.histogram(inside, edges, weights=self.valid_counts)
+        """Shares of the valid pixels per bin of physical values (those outside are left out)."""
+        found, _ = np.histogram(self.physical, edges, weights=self.valid_counts)
         return found / max(self.valid, 1)

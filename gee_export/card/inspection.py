@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gee_export.card import charts, checks, contact, maps
+from gee_export.card import charts, checks, contact, drawing, maps
 from gee_export.card import stac as catalogue
 from gee_export.card.card import CARD, Card, card
 from gee_export.card.page import page
 from gee_export.card.survey import Survey, survey
-from gee_export.dataset import Dataset
-from gee_export.storage import is_remote, write_whole
+from gee_export.datasets.dataset import Dataset
+from gee_export.stores.storage import is_remote, write_whole
 
 PAGE = "card.html"
 
@@ -42,13 +42,14 @@ def inspect(data: Dataset, *, out: str | Path | None = None, stac: bool = False)
 
 def _documents(made: Card, data: Dataset, found: Survey) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of the card's files: the pictures, the page that holds them, the numbers."""
-    pictures = {title: (name, draw(made, data, found)) for title, (name, draw) in _pictures(data, found).items()}
+    with drawing.style():
+        pictures = {title: (name, draw(made, data, found)) for title, (name, draw) in _pictures(found).items()}
     yield from pictures.values()
     yield PAGE, page(made, {title: picture for title, (_, picture) in pictures.items()})
     yield CARD, (json.dumps(made.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def _pictures(data: Dataset, found: Survey) -> dict[str, tuple[str, Callable[[Card, Dataset, Survey], bytes]]]:
+def _pictures(found: Survey) -> dict[str, tuple[str, Callable[[Card, Dataset, Survey], bytes]]]:
     """By title, file and function of every picture that there is something to draw for."""
     wanted = {
         "Contact sheet": ("contact-sheet.png", contact.sheet, found.chosen),

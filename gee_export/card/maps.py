@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import shapely
 
 from gee_export.card import drawing
 from gee_export.card.card import Card
 from gee_export.card.mosaic import Mosaic
 from gee_export.card.survey import Survey
-from gee_export.dataset import Dataset
-from gee_export.index import SPLITS
-from gee_export.manifest import Grid
+from gee_export.datasets.dataset import Dataset, Patch
+from gee_export.datasets.index import SPLITS
+from gee_export.datasets.manifest import Grid
 
 _SIDE_IN = 6.0
 
@@ -25,9 +26,12 @@ def footprints(card: Card, data: Dataset, found: Survey) -> bytes:
         grid, mosaic = data.manifest.grids[region], found.mosaics[region]
         _background(ax, grid, mosaic)
         for split in SPLITS:
-            outlines = [_outline(data, patch) for patch in data.in_split(split) if patch.region == region]
-            kind = {"facecolors": "none", "edgecolors": drawing.SPLIT_COLOURS[split], "linewidths": 0.7}
-            ax.add_collection(PolyCollection(outlines, **kind))
+            colour = drawing.SPLIT_COLOURS[split]
+            boxes = [_box(data, patch) for patch in data.in_split(split) if patch.region == region]
+            single = [box.exterior.coords for box in boxes]
+            ground = [part.exterior.coords for part in shapely.get_parts(shapely.union_all(boxes))]
+            ax.add_collection(PolyCollection(single, facecolors="none", edgecolors=colour, linewidths=0.3, alpha=0.6))
+            ax.add_collection(PolyCollection(ground, facecolors="none", edgecolors=colour, linewidths=1.6))
         _frame(ax, data, region)
     there = [split for split in SPLITS if data.in_split(split)]
     lines = [Line2D([], [], color=drawing.SPLIT_COLOURS[split], linewidth=2) for split in there]
@@ -37,7 +41,7 @@ def footprints(card: Card, data: Dataset, found: Survey) -> bytes:
 
 def missing(card: Card, data: Dataset, found: Survey) -> bytes:
     """A PNG with every region: share of pixels at which some band is missing."""
-    made, panels = _panels(card, data, found, "missing data (share of pixels at which a band is missing)")
+    made, panels = _panels(card, data, found, "missing data")
     for region, ax in panels.items():
         grid, mosaic = data.manifest.grids[region], found.mosaics[region]
         drawn = ax.imshow(
@@ -46,6 +50,7 @@ def missing(card: Card, data: Dataset, found: Survey) -> bytes:
         _frame(ax, data, region)
         bar = made.colorbar(drawn, ax=ax, shrink=0.6, aspect=30, pad=0.02)
         bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        bar.set_label("pixels at which a band is missing")
         bar.outline.set_visible(False)
     return drawing.png(made)
 
@@ -56,7 +61,7 @@ def _panels(card: Card, data: Dataset, found: Survey, title: str):
     rows = -(-len(regions) // columns) or 1
     side = _SIDE_IN if columns == 1 else 4.2
     made = drawing.figure(card, title, (side * columns + 0.8, side * rows + 0.7))
-    all_axes = drawing.axes(made, rows, columns)
+    all_axes = made.subplots(rows, columns, squeeze=False)
     drawing.hide_rest(all_axes, len(regions))
     return made, dict(zip(regions, all_axes.ravel(), strict=False))
 
@@ -81,9 +86,8 @@ def _extent(grid: Grid, mosaic: Mosaic) -> tuple[float, float, float, float]:
     return left, right, bottom, top
 
 
-def _outline(data: Dataset, patch) -> list[tuple[float, float]]:
-    box = data.geobox(patch).boundingbox
-    return [(box.left, box.top), (box.right, box.top), (box.right, box.bottom), (box.left, box.bottom)]
+def _box(data: Dataset, patch: Patch) -> shapely.Polygon:
+    return shapely.box(*data.geobox(patch).boundingbox.bbox)
 
 
 def _frame(ax, data: Dataset, region: str) -> None:

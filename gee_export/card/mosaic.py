@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gee_export.manifest import Grid
+from gee_export.datasets.manifest import Grid
 
 MOST_PX = 700  # of a mosaic's longer side
 

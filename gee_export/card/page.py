@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from gee_export.card.card import Card
-from gee_export.index import SPLITS
+from gee_export.card.finding import FAIL, PASS, WARN
+from gee_export.datasets.index import SPLITS
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2126; --quiet: #5d6670; --paper: #ffffff; --line: #dfe3e8; --band: #f5f7f9;
@@ -39,7 +40,7 @@ def page(card: Card, pictures: Mapping[str, bytes]) -> bytes:
         if card.simulated
         else "",
         f"<h1>{escape(card.name)}</h1><p class='quiet'>patch dataset, fingerprint {card.fingerprint}</p>",
-        "<h2>Checks</h2>",
+        f"<h2>Checks: {_tally(card)}</h2>",
         _checks(card),
         "<h2>What it holds</h2>",
         _table((), [(key, value) for key, value in card.facts.items()]),
@@ -53,6 +54,11 @@ def page(card: Card, pictures: Mapping[str, bytes]) -> bytes:
         "</body></html>\n",
     ]
     return "\n".join(part for part in parts if part).encode()
+
+
+def _tally(card: Card) -> str:
+    verdicts = [finding.verdict for finding in card.findings]
+    return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in (PASS, WARN, FAIL) if verdict in verdicts)
 
 
 def _checks(card: Card) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gee_export.dataset import Patch
-from gee_export.index import SPLITS
+from gee_export.datasets.dataset import Patch
+from gee_export.datasets.index import SPLITS
 
 PER_SPLIT = 4
 _WHOLE = 0.95  # valid share of patches that are preferred

@@ -10,10 +10,10 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from gee_export.console import Fault
-from gee_export.dataset import Dataset, Patch
-from gee_export.manifest import Band
-from gee_export.sample import LABEL
-from gee_export.storage import crc32c
+from gee_export.datasets.dataset import Dataset, Patch
+from gee_export.datasets.manifest import Band
+from gee_export.datasets.sample import LABEL
+from gee_export.stores.storage import crc32c
 
 PLACE_TOLERANCE_PX = 1e-3
 

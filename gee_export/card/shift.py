@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gee_export.card.rasters import Raster
-from gee_export.dataset import Dataset, Patch
-from gee_export.manifest import UNKNOWN, DatasetManifest
-from gee_export.structure import structure
-from gee_export.tiepoints import correlated, peak_of
+from gee_export.coregistration.structure import structure
+from gee_export.coregistration.tiepoints import correlated, peak_of
+from gee_export.datasets.dataset import Dataset, Patch
+from gee_export.datasets.manifest import UNKNOWN, DatasetManifest
 
 SEARCH_PX = 8
 SAMPLE = 64  # patches at most

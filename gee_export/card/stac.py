@@ -14,9 +14,9 @@ from typing import Any
 from odc.geo.geobox import GeoBox
 
 from gee_export.card.card import class_names
-from gee_export.dataset import Dataset, Patch
-from gee_export.manifest import Band
-from gee_export.sample import LABEL
+from gee_export.datasets.dataset import Dataset, Patch
+from gee_export.datasets.manifest import Band
+from gee_export.datasets.sample import LABEL
 
 FOLDER = "stac"
 _HOME = "https://stac-extensions.github.io"

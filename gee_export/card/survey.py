@@ -13,9 +13,9 @@ from gee_export.card.mosaic import Mosaic
 from gee_export.card.picking import picked
 from gee_export.card.rasters import Raster, rasters
 from gee_export.card.shift import Shift, ShiftMeter
-from gee_export.dataset import Dataset, Patch
-from gee_export.index import SPLITS
-from gee_export.manifest import UNKNOWN, Band
+from gee_export.datasets.dataset import Dataset, Patch
+from gee_export.datasets.index import SPLITS
+from gee_export.datasets.manifest import UNKNOWN, Band
 
 TRUE_COLOUR = (("B4", "B3", "B2"), ("red", "green", "blue"), ("R", "G", "B"))
 

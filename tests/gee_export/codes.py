@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from gee_export import pixels
 from gee_export.engine.catalog.folder import write_image
 from gee_export.grid import grid_of
+from gee_export.labelling.truth import OpenTruth, Truth, open_truth
 from gee_export.regions import Period, Region
-from gee_export.truth import OpenTruth, Truth, open_truth
+from gee_export.requests import pixels
 
 LEFT, TOP = 212750.0, 3416360.0
 REGION = Region("codes", 32650, (LEFT, TOP - 160, LEFT + 160, TOP), (LEFT, TOP))

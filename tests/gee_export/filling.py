@@ -10,10 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gee_export import pixels
 from gee_export.console import Fault
 from gee_export.engine.faults import Faults
 from gee_export.export import export_patches
+from gee_export.requests import pixels
 from gee_export.session import connect
 from tests.gee_export import killed
 

@@ -9,8 +9,8 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from scipy.ndimage import gaussian_filter, map_coordinates
 
+from gee_export.coregistration.polynomial import Frame, Polynomial
 from gee_export.grid import Raster
-from gee_export.polynomial import Frame, Polynomial
 
 LEFT, TOP, STEP = 600_000.0, 3_390_000.0, 10.0
 CUBIC_PX = ((4.0, 1.5, -1.0, 0.5, 0.3, -0.6, 1.2, 0.0, -1.0, 0.4), (-3.0, 0.6, 1.1, 0.0, 1.0, 0.5, 0.2, -0.9, 0.0, 1.0))

@@ -9,8 +9,12 @@ import os
 import signal
 import sys
 
-from gee_export import blocks, dataset, export, pixels, storage
+from gee_export import export
+from gee_export.datasets import dataset
+from gee_export.jobs import blocks
 from gee_export.regions import Region
+from gee_export.requests import pixels
+from gee_export.stores import storage
 from tests.gee_export import plot as plots
 
 SMALL_REQUEST = 36 * 64 * 64  # bytes: blocks of at most 64 x 64 pixels, so that the plot needs nine

@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import sys
 
-from gee_export import blocks, export, storage
+from gee_export import export
+from gee_export.jobs import blocks
+from gee_export.stores import storage
 from tests.gee_export import killed
 from tests.gee_export import plot as plots
 

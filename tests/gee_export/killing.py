@@ -24,13 +24,14 @@ import pyarrow.parquet  # noqa: F401
 import rasterio  # noqa: F401
 
 import gee_export.engine.rest.server
-import gee_export.runner  # noqa: F401
-from gee_export import batch, exporttask, pixels
+import gee_export.jobs.runner  # noqa: F401
 from gee_export.engine.evaluation import graph  # noqa: F401
 from gee_export.engine.faults import Faults
 from gee_export.export import export_patches
-from gee_export.ledger import Ledger, run_folder
+from gee_export.jobs.ledger import Ledger, run_folder
+from gee_export.requests import pixels
 from gee_export.session import connect
+from gee_export.tasks import batch, exporttask
 from tests.gee_export import killed
 
 EVENTS = ("open", "os.rename", "os.remove", "os.mkdir")

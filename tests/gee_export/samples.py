@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gee_export import regions
-from gee_export.dataset import Band, DatasetManifest, Grid, Sample
+from gee_export.datasets.dataset import Band, DatasetManifest, Grid, Sample
 from gee_export.grid import grid_of
 
 SIZE = 16

@@ -14,20 +14,21 @@ import pytest
 import rasterio
 from googleapiclient.errors import HttpError
 
-from gee_export import batch, exporttask, modes
-from gee_export.batch import Batch, batched
-from gee_export.channel import FILL, Channel
-from gee_export.client import Cell
+from gee_export import modes
 from gee_export.console import Fault
 from gee_export.engine import LocalEngine
 from gee_export.engine.faults import Faults
 from gee_export.engine.limits import Limits
-from gee_export.exporttask import Known, file_dtype, formed, geobox_of, grid_json, window_in
 from gee_export.grid import Window, crop, tiles
-from gee_export.ledger import Ledger
+from gee_export.jobs.ledger import Ledger
 from gee_export.modes import Means
+from gee_export.requests.channel import FILL, Channel
+from gee_export.requests.client import Cell
 from gee_export.session import Session
-from gee_export.taskqueue import pauses
+from gee_export.tasks import batch, exporttask
+from gee_export.tasks.batch import Batch, batched
+from gee_export.tasks.exporttask import Known, file_dtype, formed, geobox_of, grid_json, window_in
+from gee_export.tasks.taskqueue import pauses
 from tests.engine.small import catalog, grid
 
 pytestmark = pytest.mark.usefixtures("reconnected")

@@ -13,17 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
-from gee_export import client as clients
-from gee_export import transport
-from gee_export.channel import Channel
-from gee_export.client import Cell, Client
 from gee_export.console import Fault
 from gee_export.grid import crop
-from gee_export.handover import Handover
-from gee_export.pixels import plan
-from gee_export.retry import Patience
-from gee_export.throttle import Throttle
-from gee_export.transport import Address
+from gee_export.requests import client as clients
+from gee_export.requests import transport
+from gee_export.requests.channel import Channel
+from gee_export.requests.client import Cell, Client
+from gee_export.requests.handover import Handover
+from gee_export.requests.pixels import plan
+from gee_export.requests.retry import Patience
+from gee_export.requests.throttle import Throttle
+from gee_export.requests.transport import Address
 from tests.gee_export import scripted
 from tests.gee_export.scripted import MEMORY, TOO_MANY, Server, refuse
 

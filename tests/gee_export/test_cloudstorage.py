@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from gee_export.cloudstorage import BucketStorage, same_bytes
 from gee_export.console import Fault
 from gee_export.engine import LocalEngine
 from gee_export.engine.faults import Faults
+from gee_export.stores.cloudstorage import BucketStorage, same_bytes
 from tests.engine.small import catalog, storage_client
 
 

@@ -6,10 +6,12 @@ import ee
 import numpy as np
 import pytest
 
-from gee_export import border, composite, pixels, regions
+from gee_export import composite, regions
 from gee_export.composite import Settings
-from gee_export.manifest import Band
-from gee_export.truth import Truth, open_truth
+from gee_export.datasets.manifest import Band
+from gee_export.labelling.truth import Truth, open_truth
+from gee_export.radar import border
+from gee_export.requests import pixels
 from tests.gee_export import plot as plots
 from tests.gee_export import radar
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gee_export.consensus import WeakEvidence, fitted, orders
-from gee_export.tiepoints import TiePoints
+from gee_export.coregistration.consensus import WeakEvidence, fitted, orders
+from gee_export.coregistration.tiepoints import TiePoints
 from tests.gee_export.ground_pairs import CUBIC_PX, SHIFT_PX, STEP, frame, polynomial
 
 SIDE = 512

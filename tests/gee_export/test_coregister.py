@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from gee_export.coregister import coregister, warped
+from gee_export.coregistration.coregister import coregister, warped
 from gee_export.grid import Raster
 from tests.gee_export.ground_pairs import CUBIC_PX, SHIFT_PX, noise, pair, polynomial, raster, vectors_px
 

@@ -10,9 +10,9 @@ import pytest
 import rasterio
 from shapely.geometry import box
 
-from gee_export import dataset
 from gee_export.console import Fault
-from gee_export.dataset import Dataset
+from gee_export.datasets import dataset
+from gee_export.datasets.dataset import Dataset
 from tests.gee_export import samples
 
 

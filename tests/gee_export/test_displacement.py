@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from gee_export.composite import Settings
-from gee_export.coregister import warped
-from gee_export.displacement import ANY_ORBIT, Displacement, displaced
+from gee_export.coregistration.coregister import warped
+from gee_export.coregistration.displacement import ANY_ORBIT, Displacement, displaced
+from gee_export.coregistration.polynomial import Frame, Polynomial
 from gee_export.grid import Raster
-from gee_export.options import chosen
-from gee_export.polynomial import Frame, Polynomial
-from gee_export.sentinel1 import Radar
+from gee_export.jobs.options import chosen
+from gee_export.radar.sentinel1 import Radar
 from tests.engine.evaluating import pixels, value
 from tests.engine.scenes import Scene, Scenes, utm
 

@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 import shapely
 
-from gee_export import composite, pixels, regions, transport
+from gee_export import composite, regions
 from gee_export.composite import Settings
 from gee_export.console import Fault
-from gee_export.dataset import Dataset
+from gee_export.datasets.dataset import Dataset
 from gee_export.export import export_patches
 from gee_export.ground import Ground
-from gee_export.job import Job
-from gee_export.ledger import Ledger
-from gee_export.plan import Plan
+from gee_export.jobs.job import Job
+from gee_export.jobs.ledger import Ledger
+from gee_export.jobs.plan import Plan
+from gee_export.requests import pixels, transport
 from tests.gee_export import killed
 from tests.gee_export import plot as plots
 

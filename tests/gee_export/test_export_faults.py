@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from gee_export import batch, client, exporttask, pixels
 from gee_export.console import Fault
 from gee_export.engine import LocalEngine
 from gee_export.engine.catalog.stack import open_catalog
 from gee_export.engine.faults import Faults
 from gee_export.export import export_patches
-from gee_export.retry import Patience
+from gee_export.requests import client, pixels
+from gee_export.requests.retry import Patience
 from gee_export.session import Session
+from gee_export.tasks import batch, exporttask
 from tests.gee_export import killed
 
 pytestmark = pytest.mark.usefixtures("reconnected")

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gee_export import composite, pixels, regions
+from gee_export import composite, regions
 from gee_export.composite import NoScenes, Settings
-from gee_export.frames import MIN_CLEAR, Frames, chosen_days, open_frames
 from gee_export.ground import Ground
+from gee_export.images.frames import MIN_CLEAR, Frames, chosen_days, open_frames
+from gee_export.requests import pixels
 from tests.gee_export import plot as plots
 
 GROUND = Ground.of(plots.REGION)

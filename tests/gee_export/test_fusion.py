@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from gee_export import fusion, shares
-from gee_export.scheme import SCHEMES
-from gee_export.truth import Truth
+from gee_export.labelling import fusion, shares
+from gee_export.labelling.scheme import SCHEMES
+from gee_export.labelling.truth import Truth
 
 ISA, SEVEN = SCHEMES["isa"], SCHEMES["s003"]
 SHAPE = st.tuples(st.integers(1, 5), st.integers(1, 4), st.integers(1, 4))

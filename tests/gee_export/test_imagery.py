@@ -13,11 +13,11 @@ from rasterio.enums import ColorInterp, Resampling
 from rasterio.warp import reproject
 
 from gee_export import regions
-from gee_export.foreign import Foreign, ground_of, open_imagery
+from gee_export.datasets.manifest import NODATA
+from gee_export.datasets.packing import Numbers, Packing, Unit
 from gee_export.grid import Window, crop
-from gee_export.imagery import Imagery
-from gee_export.manifest import NODATA
-from gee_export.packing import Numbers, Packing, Unit
+from gee_export.images.foreign import Foreign, ground_of, open_imagery
+from gee_export.images.imagery import Imagery
 
 PERIOD = regions.Month(2019, 6).period
 GRID = GeoBox((90, 70), Affine(3.0, 0, 212_751.0, 0, -3.0, 3_416_359.0), "EPSG:32650")

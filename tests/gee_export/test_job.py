@@ -10,21 +10,22 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gee_export import pixels, regions
-from gee_export.blocks import Block, BlockStore, cut
-from gee_export.division import Rule
+from gee_export import regions
 from gee_export.export import export_patches
 from gee_export.grid import Window
 from gee_export.ground import Ground
-from gee_export.job import Job, Part
-from gee_export.labelasset import OnServer
-from gee_export.layer import composite_layer, quantised
-from gee_export.ledger import Ledger
-from gee_export.opened import Opened
-from gee_export.places import where
-from gee_export.plan import Plan
+from gee_export.jobs.blocks import Block, BlockStore, cut
+from gee_export.jobs.division import Rule
+from gee_export.jobs.job import Job, Part
+from gee_export.jobs.layer import composite_layer, quantised
+from gee_export.jobs.ledger import Ledger
+from gee_export.jobs.opened import Opened
+from gee_export.jobs.places import where
+from gee_export.jobs.plan import Plan
+from gee_export.labelling.labelasset import OnServer
+from gee_export.labelling.truth import OpenTruth, Truth
 from gee_export.regions import Region
-from gee_export.truth import OpenTruth, Truth
+from gee_export.requests import pixels
 from tests.gee_export import plot as plots
 
 JUNE = regions.Month(2019, 6).period

@@ -9,11 +9,11 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.warp import Resampling, reproject
 
-from gee_export import labelraster, localfile
 from gee_export.console import Fault
 from gee_export.grid import Window, crop
+from gee_export.labelling import labelraster, localfile
+from gee_export.labelling.truth import Truth, open_truth
 from gee_export.regions import Period, Region
-from gee_export.truth import Truth, open_truth
 from tests.engine.folder_files import tiff
 
 JUNE = Period.between("2019-06-01", "2019-06-30")

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import shapely
 
-from gee_export import labelasset, labels, labeltable, pixels
-from gee_export.labels import LABELS
+from gee_export.labelling import labelasset, labels, labeltable
+from gee_export.labelling.labels import LABELS
+from gee_export.labelling.source import Source
+from gee_export.labelling.truth import Truth
 from gee_export.regions import Period
+from gee_export.requests import pixels
 from gee_export.session import connect
-from gee_export.source import Source
-from gee_export.truth import Truth
 from tests.gee_export import codes
 
 JUNE = Period.between("2019-06-01", "2019-06-30")

@@ -10,10 +10,10 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from shapely.affinity import rotate
 
-from gee_export import localfile
 from gee_export.grid import Window, crop
+from gee_export.labelling import localfile
+from gee_export.labelling.truth import Truth, open_truth
 from gee_export.regions import Period, Region
-from gee_export.truth import Truth, open_truth
 
 JUNE = Period.between("2019-06-01", "2019-06-30")
 LEFT, TOP = 212750.0, 3416360.0

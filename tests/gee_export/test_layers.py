@@ -12,11 +12,11 @@ import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gee_export import dataset, index
 from gee_export.console import Fault
-from gee_export.dataset import Band, Dataset, StoredLayer
-from gee_export.sample import LABEL, Entry, Sample, encode
-from gee_export.sums import Sums, statistics
+from gee_export.datasets import dataset, index
+from gee_export.datasets.dataset import Band, Dataset, StoredLayer
+from gee_export.datasets.sample import LABEL, Entry, Sample, encode
+from gee_export.datasets.sums import Sums, statistics
 from tests.gee_export import samples
 from tests.gee_export.test_dataset import contents
 

@@ -14,15 +14,15 @@ from pyproj import Transformer
 
 import isamap
 from gee_export import regions
-from gee_export.division import Rule
 from gee_export.grid import Window
 from gee_export.ground import Ground
-from gee_export.job import Job
-from gee_export.layout import laid_out
-from gee_export.plan import Plan
+from gee_export.jobs.division import Rule
+from gee_export.jobs.job import Job
+from gee_export.jobs.layout import laid_out
+from gee_export.jobs.plan import Plan
+from gee_export.jobs.sampling import Sampling
+from gee_export.jobs.sheet import Sheet
 from gee_export.regions import Region
-from gee_export.sampling import Sampling
-from gee_export.sheet import Sheet
 
 JUNE = regions.Month(2019, 6).period
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gee_export.dataset import Dataset
+from gee_export.datasets.dataset import Dataset
 from gee_export.export import export_patches
 
 WORLD = "projects/local/assets/world"

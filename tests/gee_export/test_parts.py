@@ -14,17 +14,18 @@ import shapely
 from pyproj import Transformer
 
 import isamap
-from gee_export import head, pixels
+from gee_export import head
 from gee_export.console import Fault
-from gee_export.dataset import Dataset
+from gee_export.datasets.dataset import Dataset
 from gee_export.export import export_patches
 from gee_export.ground import Ground
-from gee_export.job import Job
-from gee_export.ledger import Ledger
-from gee_export.opened import Opened
-from gee_export.plan import Plan
+from gee_export.jobs.job import Job
+from gee_export.jobs.ledger import Ledger
+from gee_export.jobs.opened import Opened
+from gee_export.jobs.plan import Plan
+from gee_export.labelling.truth import OpenTruth, Truth
 from gee_export.regions import Period
-from gee_export.truth import OpenTruth, Truth
+from gee_export.requests import pixels
 from tests.gee_export import killed
 
 HERE = Path(__file__).parent
@@ -148,8 +149,8 @@ def test_another_isamap_is_noticed_in_a_run_that_goes_on(export, tmp_path, monke
         raise Fault("the disk is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr("gee_export.runner.revision", lambda: "older")
-        patch.setattr("gee_export.runner.dataset.finish", dies)
+        patch.setattr("gee_export.jobs.runner.revision", lambda: "older")
+        patch.setattr("gee_export.jobs.runner.dataset.finish", dies)
         with pytest.raises(Fault):
             export(out)
     report = export(out)

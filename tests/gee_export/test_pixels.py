@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
-from gee_export import pixels
-from gee_export.channel import Channel
-from gee_export.pixels import largest_side, plan, request_bytes
+from gee_export.requests import pixels
+from gee_export.requests.channel import Channel
+from gee_export.requests.pixels import largest_side, plan, request_bytes
 
 GRID = GeoBox((300, 500), Affine(10, 0, 212750, 0, -10, 3416360), "EPSG:32650")
 BAND = (Channel("B2"),)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gee_export.polynomial import EXPONENTS, TERMS, Frame, Polynomial, design, left_out, rms, solved
+from gee_export.coregistration.polynomial import EXPONENTS, TERMS, Frame, Polynomial, design, left_out, rms, solved
 
 FRAME = Frame("EPSG:32650", (600_000.0, 3_380_000.0, 604_000.0, 3_390_000.0))
 COEFFICIENTS = st.lists(st.floats(-50, 50), min_size=10, max_size=10)

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gee_export import pixels, sentinel2
 from gee_export.engine.catalog.folder import write_image
 from gee_export.grid import grid_of
+from gee_export.optical import sentinel2
+from gee_export.optical.sentinel2 import Optical
 from gee_export.regions import Period, Region
-from gee_export.sentinel2 import Optical
+from gee_export.requests import pixels
 from gee_export.session import connect
 
 FILE = Path(__file__).parents[2].parent / "shared" / "data" / "gfmap" / "bap_quintad_cdse.nc"

@@ -10,14 +10,16 @@ import rasterio
 
 import isamap
 from benchmarks import coregister_world as world
-from gee_export import pixels, registration, sentinel1
+from gee_export import registration
 from gee_export.composite import NoScenes
-from gee_export.coregister import coregister, warped
-from gee_export.displacement import Displacement
+from gee_export.coregistration.coregister import coregister, warped
+from gee_export.coregistration.displacement import Displacement
 from gee_export.grid import Raster, grid_of
-from gee_export.places import where
+from gee_export.jobs.places import where
+from gee_export.radar import sentinel1
+from gee_export.radar.sentinel1 import Radar
 from gee_export.regions import Month, Period
-from gee_export.sentinel1 import Radar
+from gee_export.requests import pixels
 from tests.gee_export.ground_pairs import SHIFT_PX, noise, pair, polynomial
 
 JUNE = Month(2019, 6).period

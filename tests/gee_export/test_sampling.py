@@ -11,18 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Geod, Transformer
 
-from gee_export import options, pixels, regions
+from gee_export import regions
 from gee_export.console import Fault
-from gee_export.dataset import Dataset
-from gee_export.division import Rule
+from gee_export.datasets.dataset import Dataset
 from gee_export.export import export_patches
 from gee_export.ground import Ground
-from gee_export.job import Job
-from gee_export.layout import laid_out, positions
-from gee_export.ledger import Ledger
+from gee_export.jobs import options
+from gee_export.jobs.division import Rule
+from gee_export.jobs.job import Job
+from gee_export.jobs.layout import laid_out, positions
+from gee_export.jobs.ledger import Ledger
+from gee_export.jobs.sampling import SAMPLINGS, Sampling, stratum_of
+from gee_export.labelling.truth import Truth
 from gee_export.regions import Region
-from gee_export.sampling import SAMPLINGS, Sampling, stratum_of
-from gee_export.truth import Truth
+from gee_export.requests import pixels
 from tests.gee_export import killed
 from tests.gee_export import plot as plots
 
@@ -183,7 +185,7 @@ def test_a_resumed_first_pass_fetches_no_label_twice(export, tmp_path, monkeypat
         raise Fault("the disk is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr("gee_export.runner.claim.begin", dies)
+        patch.setattr("gee_export.jobs.runner.claim.begin", dies)
         with pytest.raises(Fault):
             export(tmp_path / "data", sample=sampling)
     surveyed = [row for row in Ledger(tmp_path / "data" / ".run").rows() if "survey" in row]

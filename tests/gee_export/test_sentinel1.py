@@ -8,10 +8,11 @@ from datetime import date
 import numpy as np
 import pytest
 
-from gee_export import multitemporal, pixels, sentinel1, terrain
+from gee_export.radar import multitemporal, sentinel1, terrain
+from gee_export.radar.sentinel1 import Radar
 from gee_export.regions import Period
+from gee_export.requests import pixels
 from gee_export.scenes import Scene
-from gee_export.sentinel1 import Radar
 from tests.gee_export import radar as numpy_radar
 from tests.gee_export import tracks as places
 

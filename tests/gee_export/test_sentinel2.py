@@ -12,13 +12,15 @@ import pytest
 from odc.geo.geobox import GeoBox
 from scipy import ndimage
 
-from gee_export import composite, level, pixels, sentinel2
+from gee_export import composite
 from gee_export.composite import NoScenes, Settings
 from gee_export.console import Fault
-from gee_export.dataset import Dataset
+from gee_export.datasets.dataset import Dataset
 from gee_export.export import export_patches
+from gee_export.optical import level, sentinel2
+from gee_export.optical.sentinel2 import Optical
 from gee_export.regions import Period
-from gee_export.sentinel2 import Optical
+from gee_export.requests import pixels
 from gee_export.session import connect, current
 from tests.gee_export import skies as plots
 from tests.gee_export.samples import head

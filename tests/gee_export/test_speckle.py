@@ -11,9 +11,9 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from scipy.ndimage import gaussian_filter
 
-from gee_export import speckle
 from gee_export.engine.catalog.folder import FolderCatalog, write_image
-from gee_export.speckle import SPECKLE
+from gee_export.radar import speckle
+from gee_export.radar.speckle import SPECKLE
 from tests.engine.evaluating import info, value
 from tests.gee_export import radar
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gee_export import split
-from gee_export.division import Rule
 from gee_export.grid import positions
-from gee_export.limit import Budget, limited
+from gee_export.jobs import split
+from gee_export.jobs.division import Rule
+from gee_export.jobs.limit import Budget, limited
 
 
 def painted(division, height, width):

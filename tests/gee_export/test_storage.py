@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from gee_export.console import Fault
-from gee_export.storage import bucket_of, crc32c, open_storage, provide
+from gee_export.stores.storage import bucket_of, crc32c, open_storage, provide
 
 
 @pytest.fixture(params=["folder", "bucket"])

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gee_export.bucket import BURST_S, Bucket, Flow
-from gee_export.ceiling import FIRST_TRIAL, Ceiling
-from gee_export.throttle import DEFAULT_RATE_PER_S, DEFAULT_WORKERS, Throttle
+from gee_export.requests.bucket import BURST_S, Bucket, Flow
+from gee_export.requests.ceiling import FIRST_TRIAL, Ceiling
+from gee_export.requests.throttle import DEFAULT_RATE_PER_S, DEFAULT_WORKERS, Throttle
 
 
 class Clock:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from gee_export.structure import Structure, structure
-from gee_export.tiepoints import Windows, correlated, matched, peak_of
+from gee_export.coregistration.structure import Structure, structure
+from gee_export.coregistration.tiepoints import Windows, correlated, matched, peak_of
 from tests.gee_export.ground_pairs import STEP, grid
 
 

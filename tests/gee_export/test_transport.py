@@ -13,12 +13,12 @@ import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from gee_export import transport
-from gee_export.channel import Channel, record
 from gee_export.console import Fault
-from gee_export.reply import decode
-from gee_export.retry import Refused
-from gee_export.transport import Address, connect, payload
+from gee_export.requests import transport
+from gee_export.requests.channel import Channel, record
+from gee_export.requests.reply import decode
+from gee_export.requests.retry import Refused
+from gee_export.requests.transport import Address, connect, payload
 from tests.gee_export import scripted
 from tests.gee_export.scripted import Server, refuse
 

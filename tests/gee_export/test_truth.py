@@ -8,10 +8,11 @@ import ee
 import numpy as np
 import pytest
 
-from gee_export import labelasset, labels, localfile, pixels
 from gee_export.grid import Window, crop, grid_of
+from gee_export.labelling import labelasset, labels, localfile
+from gee_export.labelling.truth import Truth
 from gee_export.regions import Period, named
-from gee_export.truth import Truth
+from gee_export.requests import pixels
 from tests.engine.folder_files import tiff
 from tests.gee_export import codes
 

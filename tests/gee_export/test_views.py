@@ -17,12 +17,12 @@ from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
 from rasterio.warp import reproject
 
-from gee_export import batch
 from gee_export.console import Fault
-from gee_export.dataset import Dataset
+from gee_export.datasets.dataset import Dataset
+from gee_export.datasets.manifest import NODATA
 from gee_export.export import export_patches
-from gee_export.manifest import NODATA
-from gee_export.storage import FolderStorage
+from gee_export.stores.storage import FolderStorage
+from gee_export.tasks import batch
 from tests.gee_export import plot as plots
 from tests.gee_export.test_export import contents
 from tests.gee_export.test_imagery import scene, write

@@ -14,16 +14,16 @@ import rasterio
 import shapely
 from pyproj import Transformer
 
-from gee_export import client, pixels
 from gee_export.composite import Settings
 from gee_export.console import Fault
-from gee_export.dataset import Dataset
+from gee_export.datasets.dataset import Dataset
 from gee_export.engine import LocalEngine
 from gee_export.engine.catalog.stack import open_catalog
 from gee_export.engine.faults import Faults
 from gee_export.engine.limits import Limits
 from gee_export.export import export_patches
-from gee_export.retry import Patience
+from gee_export.requests import client, pixels
+from gee_export.requests.retry import Patience
 from gee_export.session import Session
 from tests.gee_export import killed
 from tests.gee_export import plot as plots

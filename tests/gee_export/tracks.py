@@ -16,9 +16,9 @@ from scipy.ndimage import gaussian_filter
 
 from gee_export.engine.catalog.folder import write_image
 from gee_export.grid import grid_of
+from gee_export.radar.sentinel1 import COLLECTION
+from gee_export.radar.terrain import GLO30
 from gee_export.regions import Region
-from gee_export.sentinel1 import COLLECTION
-from gee_export.terrain import GLO30
 
 HEIGHT, WIDTH = 260, 240
 LEFT, TOP = 300_000.0, 3_400_000.0

@@ -12,8 +12,9 @@ import pytest
 from odc.geo.geobox import GeoBox
 
 import inference
-from gee_export import console, pixels
+from gee_export import console
 from gee_export.console import Fault
+from gee_export.requests import pixels
 from inference import asset as assets
 from inference import cli, legend, manifest
 from inference.map import map_region

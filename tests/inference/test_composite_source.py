@@ -12,11 +12,12 @@ from pyproj import Transformer
 
 import inference
 from gee_export import composite as composites
-from gee_export import outline, pixels
+from gee_export import outline
 from gee_export.console import Fault
+from gee_export.datasets.manifest import NODATA
 from gee_export.grid import Window, crop
-from gee_export.manifest import NODATA
 from gee_export.regions import Month, Period, Region, from_geometry
+from gee_export.requests import pixels
 from inference import composite, job
 from inference.composite import open_composite
 from inference.lattice import Lattice

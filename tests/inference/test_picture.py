@@ -8,8 +8,8 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 import inference
-from gee_export.dataset import Band, Dataset, DatasetManifest, Sample, write
-from gee_export.manifest import Grid as DatasetGrid
+from gee_export.datasets.dataset import Band, Dataset, DatasetManifest, Sample, write
+from gee_export.datasets.manifest import Grid as DatasetGrid
 from inference import picture
 from tests.inference.conftest import BANDS, NAMES, WUHAN
 

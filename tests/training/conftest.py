@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gee_export.dataset import Dataset, write
+from gee_export.datasets.dataset import Dataset, write
 from tests.training.towns import BANDS, manifest, samples, spread
 
 

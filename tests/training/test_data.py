@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gee_export.console import Fault
-from gee_export.dataset import Dataset
+from gee_export.datasets.dataset import Dataset
 from tests.training.towns import BANDS, spread
 from training import cache as caches
 from training.checkpoint import normalise

@@ -18,7 +18,7 @@ import torch
 
 import training
 from gee_export.console import Fault
-from gee_export.dataset import Dataset
+from gee_export.datasets.dataset import Dataset
 from tests.training.towns import spread
 from training import checkpoint as ck
 from training.losses import UNKNOWN

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import training
-from gee_export.dataset import write
-from gee_export.storage import open_storage
+from gee_export.datasets.dataset import write
+from gee_export.stores.storage import open_storage
 from tests.training.towns import BANDS, manifest, samples, spread
 from training import checkpoint as ck
 

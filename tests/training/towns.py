@@ -9,7 +9,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from scipy.ndimage import gaussian_filter
 
-from gee_export.dataset import Band, DatasetManifest, Grid, Sample
+from gee_export.datasets.dataset import Band, DatasetManifest, Grid, Sample
 
 # band -> unit, scale, mean and standard deviation of pervious pixels, shift of impervious ones
 BANDS = {

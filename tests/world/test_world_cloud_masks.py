@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.clouds import counts_of
+from gee_export.optical.sentinel2 import Optical
 from gee_export.regions import Period, from_bbox
-from gee_export.sentinel2 import Optical
 
 PLACE, DAY = (113.90, 30.20, 113.925, 30.222), "2019-05-25..2019-05-25"
 MASKS = {

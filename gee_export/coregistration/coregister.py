@@ -1,0 +1,256 @@
+"""Two images of one place brought together: tie points, a polynomial, and a refusal where the evidence is weak.
+
+The radar image moves onto the optical one (S002 section II: control points and a third-order polynomial, RMSE below
+one pixel); here the points are found automatically (`structure`, `tiepoints`, `consensus`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gee_export.coregistration.consensus import Fit, WeakEvidence, fitted
+from gee_export.coregistration.polynomial import Frame, Polynomial
+from gee_export.coregistration.structure import Structure, structure
+from gee_export.coregistration.tiepoints import TiePoints, Windows, joined, matched
+from gee_export.grid import Raster
+
+SEARCH_PX = 16  # the largest shift looked for along each axis
+COARSE_HALF_PX = 48  # windows of the first pass, large enough to be unmistakable
+FINE_HALF_PX, FINE_SEARCH_PX = 24, 4  # of the passes that look for what the ones before left: nearer to each place
+REFINEMENTS = 2
+LEAST_GAIN = 0.9  # points predicted from the others must be nearer than this share of their distance uncorrected
+MOST_ERROR_PX = 1.5  # of points predicted from the others; S002 asks for less than one pixel of the fit
+LEAST_SIDE_PX = 32
+
+Pair = tuple[Raster, Raster]  # fixed, moving
+
+
+@dataclass(frozen=True)
+class Coregistration:
+    """What was found. `polynomial` is the identity unless `applied`; `reason` says in a sentence why or why not.
+
+    points: all distinct matches of the last pass, as whole vectors; used: those the polynomial rests on. fit: errors
+    in pixels, None where no polynomial could be fitted. likeness: correlation of structure before and after.
+    """
+
+    applied: bool
+    reason: str
+    polynomial: Polynomial
+    step: tuple[float, float]
+    points: TiePoints
+    used: np.ndarray
+    fit: Fit | None = None
+    likeness: tuple[float, float] | None = None
+
+    def residuals_px(self) -> np.ndarray:
+        """What the polynomial leaves of each used point's vector, right and up [point, 2]."""
+        chosen = self.points.where(self.used)
+        dx, dy = self.polynomial.at(chosen.x, chosen.y)
+        return np.stack([(chosen.dx - dx) / self.step[0], (chosen.dy - dy) / self.step[1]], axis=1)
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole report as plain JSON, tie points included."""
+        points = self.points
+        table = np.stack([points.x, points.y, points.dx, points.dy, points.peak, points.ratio], axis=1)
+        return {
+            "applied": self.applied,
+            "reason": self.reason,
+            "polynomial": self.polynomial.to_json(),
+            "pixel": list(self.step),
+            "windows": points.tried,
+            "matches": len(points),
+            "used": int(self.used.sum()),
+            **self._figures(),
+            "point_columns": ["x", "y", "dx", "dy", "peak", "ratio", "used"],
+            "points": [
+                [*(float(f"{value:.7g}") for value in row), int(u)] for row, u in zip(table, self.used, strict=True)
+            ],
+        }
+
+    def _figures(self) -> dict[str, Any]:
+        if self.fit is None:
+            return {}
+        fit = self.fit
+        figures = {"rmse_px": fit.rmse_px, "leave_one_out_px": fit.loo_px, "uncorrected_px": fit.before_px}
+        figures["cross_validated_px"] = {str(order): error for order, error in fit.cv_px.items()}
+        if self.likeness is not None:
+            figures["likeness_before"], figures["likeness_after"] = self.likeness
+        return figures
+
+    def __str__(self) -> str:
+        head = "corrected" if self.applied else "not corrected"
+        lines = [f"{head}: {self.reason}", f"  windows {self.points.tried}, matches {len(self.points)}"]
+        if self.fit is not None:
+            fit = self.fit
+            tested = ", ".join(f"{order}: {error:.2f}" for order, error in fit.cv_px.items())
+            lines[1] += f", used {self.used.sum()}"
+            lines += [
+                f"  RMSE {fit.rmse_px:.2f} px, leave-one-out {fit.loo_px:.2f} px, uncorrected {fit.before_px:.2f} px",
+                f"  order {fit.polynomial.order} (cross-validated px by order: {tested})",
+            ]
+        return "\n".join(lines)
+
+
+def coregister(pairs: Sequence[Pair], *, search_px: int = SEARCH_PX) -> Coregistration:
+    """The displacement of the second rasters of the pairs against the first, over the box around all of them.
+
+    Each pair lies on one grid; the pairs (tiles of one region) share a coordinate system and pixel size. Bands and
+    units are free: only structure is compared. ValueError for rasters that cannot be compared.
+    """
+    check(pairs)
+    affine = pairs[0][0].geobox.affine
+    search = _Search(pairs, [_structure(fixed) for fixed, _ in pairs], frame_of(pairs), (abs(affine.a), abs(affine.e)))
+    nothing = Polynomial.identity(search.frame)
+    points, fit = search.points(nothing, COARSE_HALF_PX, search_px), None
+    try:
+        fit = search.fit(points, tolerance_px=2.5)
+        for _ in range(REFINEMENTS):
+            found, fit = fit.polynomial, None
+            points = search.points(found, FINE_HALF_PX, FINE_SEARCH_PX)
+            fit = search.fit(points, tolerance_px=1.5)
+        likeness = search.likeness(nothing), search.likeness(fit.polynomial)
+        _require_gain(fit, likeness)
+    except WeakEvidence as weak:
+        used = np.zeros(len(points), bool) if fit is None else fit.used
+        return Coregistration(False, str(weak), nothing, search.step, points, used, fit)
+    reason = f"{fit.used.sum()} tie points agree on a polynomial of order {fit.polynomial.order}"
+    return Coregistration(True, reason, fit.polynomial, search.step, points, fit.used, fit, likeness)
+
+
+@dataclass(frozen=True)
+class _Search:
+    """The pairs while they are matched: the fixed images' structure, the box around all, the size of a pixel."""
+
+    pairs: Sequence[Pair]
+    fixed: Sequence[Structure]
+    frame: Frame
+    step: tuple[float, float]
+
+    def points(self, found: Polynomial, half_px: int, search_px: int) -> TiePoints:
+        """Distinct matches of all tiles beyond the displacement that is already known, as whole vectors."""
+        parts = []
+        for (_, raster), fixed in zip(self.pairs, self.fixed, strict=True):
+            windows = Windows.of(tuple(raster.geobox.shape), half_px=half_px, search_px=search_px)
+            parts.append(matched(fixed, _structure(raster, found), raster.geobox, windows=windows))
+        points = joined(parts)
+        points = points.where(points.distinct)
+        return points.moved(*found.at(points.x, points.y))
+
+    def fit(self, points: TiePoints, tolerance_px: float) -> Fit:
+        return fitted(points, self.frame, step=self.step, tolerance_px=tolerance_px)
+
+    def likeness(self, found: Polynomial) -> float:
+        """Correlation of both images' structure over all tiles, the moving ones corrected."""
+        sums = np.zeros(3)
+        for (_, raster), fixed in zip(self.pairs, self.fixed, strict=True):
+            moving = _structure(raster, found)
+            both = fixed.usable & moving.usable
+            if both.any():
+                a, b = (stack[:, both] for stack in (fixed.channels, moving.channels))
+                a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
+                sums += (a * b).sum(), (a * a).sum(), (b * b).sum()
+        return float(sums[0] / math.sqrt(sums[1] * sums[2])) if sums[1] * sums[2] > 0 else 0.0
+
+
+def _structure(raster: Raster, found: Polynomial | None = None) -> Structure:
+    lying = raster if found is None or found.is_identity else warped(raster, found)
+    return structure(lying.values_BHW, lying.valid_BHW)
+
+
+def check(pairs: Sequence[Pair]) -> None:
+    """ValueError where rasters do not share a grid, are too small, or hold nothing."""
+    if not pairs:
+        raise ValueError("co-registration needs a pair of rasters, got none")
+    first = pairs[0][0].geobox
+    for fixed, moving in pairs:
+        if fixed.geobox != moving.geobox:
+            raise ValueError(
+                f"the rasters lie on different grids ({_place(fixed)}; {_place(moving)}): resample one onto the other"
+            )
+        if min(fixed.geobox.shape) < LEAST_SIDE_PX:
+            raise ValueError(f"a raster of {_place(fixed)} is too small: {LEAST_SIDE_PX} pixels a side are needed")
+        if fixed.geobox.crs != first.crs or not _same_step(fixed.geobox.affine, first.affine):
+            raise ValueError(
+                f"tiles of one region must share CRS and pixel size: {_place(pairs[0][0])}, {_place(fixed)}"
+            )
+    for name, side in (("fixed", 0), ("moving", 1)):
+        if not any(pair[side].valid_BHW.all(axis=0).any() for pair in pairs):
+            raise ValueError(f"the {name} raster has no pixel that is valid in all its bands")
+
+
+def frame_of(pairs: Sequence[Pair]) -> Frame:
+    """The box around all tiles."""
+    boxes = np.array([tuple(pair[0].geobox.boundingbox) for pair in pairs])
+    left, bottom = boxes[:, :2].min(axis=0)
+    right, top = boxes[:, 2:].max(axis=0)
+    return Frame(str(pairs[0][0].geobox.crs), (float(left), float(bottom), float(right), float(top)))
+
+
+def warped(raster: Raster, polynomial: Polynomial) -> Raster:
+    """The raster as it would lie without its displacement, bilinear: at (x, y) what was found at (x + dx, y + dy).
+
+    Missing pixels weigh nothing; a pixel is valid where the pixel under its source is (as Image.displace here).
+    """
+    if str(raster.geobox.crs) != polynomial.frame.crs:
+        raise ValueError(f"the displacement is known in {polynomial.frame.crs}, the raster lies in {raster.geobox.crs}")
+    height, width = raster.geobox.shape
+    affine = raster.geobox.affine
+    cols, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+    dx, dy = polynomial.at(affine.a * cols + affine.c, affine.e * rows + affine.f)
+    sampled = [
+        _bilinear(values, valid, cols + dx / affine.a, rows + dy / affine.e)
+        for values, valid in zip(raster.values_BHW, raster.valid_BHW, strict=True)
+    ]
+    values, valid = (np.stack(part) for part in zip(*sampled, strict=True))
+    dtype = raster.values_BHW.dtype
+    return Raster(raster.geobox, raster.bands, (np.rint(values) if dtype.kind in "iu" else values).astype(dtype), valid)
+
+
+def _bilinear(values: np.ndarray, valid: np.ndarray, us: np.ndarray, vs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Values and validity at pixel coordinates (centres at half integers)."""
+    height, width = values.shape
+    left, top = np.floor(us - 0.5).astype(int), np.floor(vs - 0.5).astype(int)
+    right_share, low_share = us - 0.5 - left, vs - 0.5 - top
+    total, weight = np.zeros(us.shape), np.zeros(us.shape)
+    for row, row_share in ((top, 1 - low_share), (top + 1, low_share)):
+        for col, col_share in ((left, 1 - right_share), (left + 1, right_share)):
+            inside = (row >= 0) & (row < height) & (col >= 0) & (col < width)
+            at = np.clip(row, 0, height - 1), np.clip(col, 0, width - 1)
+            share = row_share * col_share * (inside & valid[at])
+            total += share * values[at]
+            weight += share
+    row, col = np.floor(vs + 1e-7).astype(int), np.floor(us + 1e-7).astype(int)
+    inside = (row >= 0) & (row < height) & (col >= 0) & (col < width)
+    there = inside & valid[np.clip(row, 0, height - 1), np.clip(col, 0, width - 1)] & (weight > 0)
+    return np.where(there, total / np.where(weight > 0, weight, 1), 0), there
+
+
+def _require_gain(fit: Fit, likeness: tuple[float, float]) -> None:
+    if fit.loo_px > MOST_ERROR_PX:
+        raise WeakEvidence(
+            f"tie points are predicted from the others to {fit.loo_px:.2f} px only, {MOST_ERROR_PX} are allowed"
+        )
+    if fit.loo_px > LEAST_GAIN * fit.before_px:
+        raise WeakEvidence(
+            f"the images lie together already as well as can be measured: tie points are {fit.before_px:.2f} px apart, "
+            f"a correction predicts them to {fit.loo_px:.2f} px"
+        )
+    if likeness[1] <= likeness[0]:
+        raise WeakEvidence(
+            f"the images are no more alike after a correction (correlation of structure {likeness[1]:.3f}) than before "
+            f"it ({likeness[0]:.3f})"
+        )
+
+
+def _same_step(one, other) -> bool:
+    return math.isclose(one.a, other.a, rel_tol=1e-9) and math.isclose(one.e, other.e, rel_tol=1e-9)
+
+
+def _place(raster: Raster) -> str:
+    height, width = raster.geobox.shape
+    return f"{width} x {height} pixels of {raster.geobox.crs}"

@@ -1,0 +1,1 @@
+"""The patch dataset: format, index, files, statistics."""

@@ -1,0 +1,1 @@
+"""Images other than Sentinel's composite: foreign grids, finer pixels, dated frames."""

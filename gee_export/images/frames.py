@@ -1,0 +1,229 @@
+"""Dated views of one patch: single days on which Sentinel-2 saw enough of it, or one composite a month."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from gee_export import composite, outline
+from gee_export.composite import NoScenes, Settings
+from gee_export.ground import Ground
+from gee_export.optical import sentinel2
+from gee_export.radar import sentinel1
+from gee_export.radar.sentinel1 import Radar
+from gee_export.regions import Month, Period
+from gee_export.requests import pixels
+from gee_export.scenes import Scene, Sensed
+
+if TYPE_CHECKING:
+    import ee
+
+LOOK_PX = 64  # pixels along the picture by which days are judged
+MIN_CLEAR = 0.1  # of the region: a day that shows less is not taken
+PARTNER_DAYS = 6  # Sentinel-1 passes so near in time stand beside a day of Sentinel-2 (half of one orbit's 12 days)
+MANY = 4  # so many times the days wanted are looked at, those of the least cloudy scenes
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Which dates are wanted: a key of KINDS or days of the user's own; at most so many a region and period."""
+
+    kind: str = "scenes"
+    days: tuple[date, ...] = ()
+    most: int = 8
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"--frames {self.kind!r}: expected {', '.join(KINDS)} or days as YYYY-MM-DD")
+        if not 1 <= self.most <= 64:
+            raise ValueError(f"--max-frames {self.most}: expected 1 to 64 dates")
+        if self.kind == "days" and not 1 <= len(set(self.days)) == len(self.days) <= self.most:
+            raise ValueError(
+                f"--frames names {len(self.days)} days: expected 1 to {self.most}, each once (--max-frames)"
+            )
+
+    @classmethod
+    def parse(cls, words: Sequence[str], most: int) -> Frames:
+        """From `scenes`, `months` or days; ValueError says what was expected."""
+        if len(words) == 1 and words[0] in ("scenes", "months"):
+            return cls(words[0], most=most)
+        try:
+            return cls("days", tuple(sorted(date.fromisoformat(word) for word in words)), most)
+        except ValueError as error:
+            if "--" in str(error):
+                raise
+            raise ValueError(f"--frames {' '.join(words)}: expected scenes, months or days as YYYY-MM-DD") from error
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "days": [str(day) for day in self.days], "most": self.most}
+
+    def count(self, periods: Sequence[Period]) -> int:
+        """The most frames that a patch can have; ValueError where a period has more months than are wanted."""
+        if self.kind == "months":
+            longest = max(period.months for period in periods)
+            if longest > self.most:
+                raise ValueError(
+                    f"a period holds {longest} months, --max-frames {self.most}: raise it or shorten --period"
+                )
+            return longest
+        return len(self.days) or self.most
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One date: YYYYMMDD, a lazy image in stored numbers with the composite's bands, and its facts."""
+
+    day: str
+    image: ee.Image
+    facts: Mapping[str, Any]
+
+
+def open_frames(asked: Frames, ground: Ground, period: Period, settings: Settings) -> tuple[Frame, ...]:
+    """The frames of a region and period in order; NoScenes where there is not one."""
+    settings = replace(settings, optical=sentinel2.pinned(ground.region.bounds_wsen, period, settings.optical))
+    found = KINDS[asked.kind](asked, ground, period, settings)
+    if not found:
+        raise NoScenes(f"region {ground.name!r} has no date for frames in {period}: choose a longer --period")
+    return tuple(sorted(found, key=lambda frame: frame.day))
+
+
+def by_months(asked: Frames, ground: Ground, period: Period, settings: Settings) -> list[Frame]:
+    """A composite of each month that the period touches, dated by its first day; months without scenes are left out."""
+    frames = []
+    for month in _months(period):
+        try:
+            made = composite.build(ground.region, month.period, settings)
+        except NoScenes:
+            continue
+        frames.append(Frame(f"{month.period.start:%Y%m%d}", made.packed, {k: list(v) for k, v in made.scenes.items()}))
+    return frames
+
+
+def by_scenes(asked: Frames, ground: Ground, period: Period, settings: Settings) -> list[Frame]:
+    """Days of Sentinel-2 chosen one by one: each adds most clear ground, ground seen before counting less.
+
+    A day adds, over the pixels of a coarse picture of the region, the mean of 1 / (1 + frames in which the pixel is
+    clear already); days that show less than MIN_CLEAR of the region are not taken. Looked at are the days whose scenes
+    say the least cloud (CLOUDY_PIXEL_PERCENTAGE), MANY for each one wanted.
+    """
+    days = _days(sentinel2.sensed(ground.region.bounds_wsen, period, settings.optical).used)
+    calm = sorted(days, key=lambda day: (_cloudiness(days[day]), day))[: MANY * asked.most]
+    seen = {day: _seen(ground, day, settings) for day in sorted(calm)}
+    clear = _looked_at(ground, seen)
+    partners = _radar_days(ground, period, settings.radar)
+    chosen = chosen_days(clear, asked.most)
+    return [_frame(ground, day, seen[day], (partners, settings, float(clear[day].mean()))) for day in chosen]
+
+
+def by_days(asked: Frames, ground: Ground, period: Period, settings: Settings) -> list[Frame]:
+    """The user's own days that lie in the period; ValueError where Sentinel-2 has no scene of one."""
+    wanted = [day for day in asked.days if period.start <= day < period.end]
+    days = _days(sentinel2.sensed(ground.region.bounds_wsen, period, settings.optical).used) if wanted else {}
+    for day in wanted:
+        if day not in days:
+            near = ", ".join(map(str, sorted(sorted(days, key=lambda other: abs(other - day))[:4])))
+            raise ValueError(
+                f"--frames {day}: Sentinel-2 has no scene of {ground.name} on that day; near it are {near}"
+            )
+    partners = _radar_days(ground, period, settings.radar) if wanted else []
+    seen = {day: _seen(ground, day, settings) for day in wanted}
+    clear = _looked_at(ground, seen) if wanted else {}
+    return [_frame(ground, day, seen[day], (partners, settings, float(clear[day].mean()))) for day in wanted]
+
+
+def chosen_days(clear: Mapping[date, np.ndarray], most: int) -> list[date]:
+    """At most so many days, by what each adds (see by_scenes); of equal ones the earlier first. In order of time."""
+    able = {day: shown for day, shown in sorted(clear.items()) if shown.mean() >= MIN_CLEAR}
+    taken: list[date] = []
+    if not able:
+        return taken
+    times = np.zeros(next(iter(able.values())).shape)
+    while able and len(taken) < most:
+        best = max(able, key=lambda day: (able[day] / (1 + times)).mean())
+        times = times + able.pop(best)
+        taken.append(best)
+    return sorted(taken)
+
+
+def _frame(ground: Ground, day: date, optical: Sensed, rest: tuple[Sequence[date], Settings, float]) -> Frame:
+    """A day of Sentinel-2 beside the nearest one of Sentinel-1; its bands are missing where none is near."""
+    import ee
+
+    partners, settings, clear = rest
+    near = min(partners, key=lambda other: (abs(other - day), other), default=None)
+    facts: dict[str, Any] = {"sentinel2": [scene.index for scene in optical.used], "clear_share": round(clear, 4)}
+    if near is None or abs(near - day) > timedelta(PARTNER_DAYS):
+        names = [band.name for band in settings.radar.bands]
+        radar = ee.Image.constant([0] * len(names)).rename(names).toFloat().updateMask(0)
+        facts["sentinel1"] = []
+    else:
+        sensed = sentinel1.sensed(ground.region.bounds_wsen, _day(near), settings.radar)
+        radar = sensed.packed
+        facts["sentinel1"] = [scene.index for scene in sensed.used]
+    return Frame(f"{day:%Y%m%d}", optical.packed.addBands(radar), facts)
+
+
+def _seen(ground: Ground, day: date, settings: Settings) -> Sensed:
+    return sentinel2.sensed(ground.region.bounds_wsen, _day(day), settings.optical)
+
+
+def _looked_at(ground: Ground, seen: Mapping[date, Sensed]) -> dict[date, np.ndarray]:
+    """Which pixels of a coarse picture of the region are clear on each day: bool, those of its outline only."""
+    able = {day: sensed for day, sensed in seen.items() if sensed.used}
+    if not able:
+        return {}
+    geobox = _coarse(ground)
+    names = {day: f"d{day:%Y%m%d}" for day in able}
+    bands = [sensed.count.gt(0).rename(names[day]) for day, sensed in able.items()]
+    image = bands[0].addBands(bands[1:]) if len(bands) > 1 else bands[0]
+    raster = pixels.fetch(image, geobox, list(names.values()))
+    inside = np.ones(geobox.shape, bool) if ground.outline is None else outline.inside(ground.outline, geobox)
+    shown = (raster.values_BHW > 0.5) & raster.valid_BHW
+    return {day: shown[number][inside] for number, day in enumerate(able)}
+
+
+def _coarse(ground: Ground) -> GeoBox:
+    """The region in at most LOOK_PX x LOOK_PX pixels."""
+    whole = ground.geobox(ground.window)
+    factor = math.ceil(max(whole.shape) / LOOK_PX)
+    shape = tuple(math.ceil(side / factor) for side in whole.shape)
+    return GeoBox(shape, whole.affine * Affine.scale(factor), whole.crs)
+
+
+def _radar_days(ground: Ground, period: Period, radar: Radar) -> list[date]:
+    """Days on which Sentinel-1 has usable scenes, in the period and PARTNER_DAYS about it."""
+    reach = timedelta(PARTNER_DAYS)
+    wide = Period(period.start - reach, period.end + reach)
+    return sorted(_days(sentinel1.listing(ground.region.bounds_wsen, wide, radar).used))
+
+
+def _days(scenes: Sequence[Scene]) -> dict[date, list[Scene]]:
+    """Scenes by their day (UTC)."""
+    found: dict[date, list[Scene]] = {}
+    for scene in scenes:
+        found.setdefault(datetime.fromtimestamp(scene.get("system:time_start") / 1000, UTC).date(), []).append(scene)
+    return found
+
+
+def _cloudiness(scenes: Sequence[Scene]) -> float:
+    return float(np.mean([scene.get("CLOUDY_PIXEL_PERCENTAGE") or 0.0 for scene in scenes]))
+
+
+def _day(day: date) -> Period:
+    return Period(day, day + timedelta(1))
+
+
+def _months(period: Period) -> list[Month]:
+    first = period.start.year * 12 + period.start.month - 1
+    return [Month(number // 12, number % 12 + 1) for number in range(first, first + period.months)]
+
+
+Kind = Callable[[Frames, Ground, Period, Settings], list[Frame]]
+KINDS: dict[str, Kind] = {"scenes": by_scenes, "months": by_months, "days": by_days}

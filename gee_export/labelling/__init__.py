@@ -1,0 +1,1 @@
+"""Labels: products as data, users' own files and assets, their fusion, classes and shares."""

@@ -1,0 +1,195 @@
+"""Rules that turn a product's numbers into labels: codes, years of change, or square metres."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from gee_export.datasets.manifest import UNKNOWN
+from gee_export.labelling import shares
+from gee_export.labelling.scheme import KINDS, Scheme
+
+if TYPE_CHECKING:
+    import ee
+
+HARD_SHARE_PERCENT = 50  # impervious is what is so for MORE than half of its area (GAIA's own definition)
+
+
+class Rule(Protocol):
+    """What a product's rule can do, on the server."""
+
+    @property
+    def schemes(self) -> tuple[str, ...]:
+        """Schemes that its labels can be given in."""
+        ...
+
+    def whole(self, image: ee.Image) -> ee.Image:
+        """An image that is the whole product, its masked pixels given the number that they stand for, everywhere.
+
+        Within the image's own footprint would not do: that of an image around the globe has no inside.
+        """
+        ...
+
+    def label(self, image: ee.Image, scheme: Scheme, year: int) -> ee.Image:
+        """One band of the scheme's numbers from one image of one band; unknown is masked."""
+        ...
+
+    def share(self, image: ee.Image) -> ee.Image | None:
+        """Impervious percent, float, where the product holds it; None where it holds classes."""
+        ...
+
+    def join(self, labels: ee.ImageCollection) -> ee.Image:
+        """One label of those of overlapping tiles."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """The rule as manifests hold it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The rule of a class map: the kind of land of each code (scheme.KINDS), of every other code, of masked pixels.
+
+    Products whose files leave unbuilt ground out (`masked="pervious"`) know it within their tiles only; where tiles
+    overlap the built one counts.
+    """
+
+    kinds: Mapping[int, str]
+    rest: str = "unknown"
+    masked: str = "unknown"
+    schemes: tuple[str, ...] = ("isa",)
+
+    def __post_init__(self) -> None:
+        for kind in (*self.kinds.values(), self.rest, self.masked):
+            if kind not in KINDS:
+                raise ValueError(f"kind of land {kind!r}: expected one of {', '.join(KINDS)}")
+        if self.masked not in ("unknown", *self.kinds.values()):
+            raise ValueError(f"masked pixels stand for {self.masked!r}, which no code of {dict(self.kinds)} means")
+
+    def whole(self, image: ee.Image) -> ee.Image:
+        codes = [code for code, kind in self.kinds.items() if kind == self.masked]
+        return image.unmask(codes[0], False) if self.masked != "unknown" else image
+
+    def label(self, image: ee.Image, scheme: Scheme, year: int) -> ee.Image:
+        numbers = [scheme.number(kind) for kind in self.kinds.values()]
+        found = image.remap(list(self.kinds), numbers, scheme.number(self.rest))
+        if self.masked != "unknown":
+            found = found.unmask(scheme.number(self.masked))  # within the image's own footprint
+        return found.updateMask(found.neq(UNKNOWN))
+
+    def share(self, image: ee.Image) -> ee.Image | None:
+        return None
+
+    def join(self, labels: ee.ImageCollection) -> ee.Image:
+        return labels.mosaic() if self.masked == "unknown" else labels.max()
+
+    def numbers(self, values: np.ndarray, valid: np.ndarray, scheme: Scheme) -> np.ndarray:
+        """The same rule on this machine: uint8 of values and where they are valid, 255 unknown."""
+        found = np.full(values.shape, scheme.number(self.rest), np.uint8)
+        for code, kind in self.kinds.items():
+            found[values == code] = scheme.number(kind)
+        return np.where(valid, found, np.uint8(scheme.number(self.masked)))
+
+    def percents(self, values: np.ndarray, valid: np.ndarray, scheme: Scheme) -> np.ndarray:
+        """Impervious percent of each pixel (0 or 100), uint8, 255 unknown."""
+        return shares.of_classes(self.numbers(values, valid, scheme), scheme)
+
+    def to_json(self) -> dict[str, Any]:
+        by_kind = {kind: [code for code, k in self.kinds.items() if k == kind] for kind in KINDS}
+        codes = {kind: found for kind, found in by_kind.items() if found}
+        return codes | {"others": self.rest, "masked": self.masked}
+
+
+@dataclass(frozen=True)
+class FirstYears:
+    """The rule of a product of change: the first year in which each code is impervious; 0 and masked ground never is.
+
+    Impervious in a year is every code whose first year is that year or earlier.
+    """
+
+    years: Mapping[int, int]
+    schemes: tuple[str, ...] = field(default=("isa",), init=False)
+
+    def whole(self, image: ee.Image) -> ee.Image:
+        return image.unmask(0, False)
+
+    def label(self, image: ee.Image, scheme: Scheme, year: int) -> ee.Image:
+        return self._of(year).label(image, scheme, year)
+
+    def share(self, image: ee.Image) -> ee.Image | None:
+        return None
+
+    def join(self, labels: ee.ImageCollection) -> ee.Image:
+        return labels.max()
+
+    def to_json(self) -> dict[str, Any]:
+        first, last = min(self.years), max(self.years)
+        words = f"code {first} is impervious from {self.years[first]}, code {last} from {self.years[last]}; 0 is not"
+        return {"first_years": words, "masked": "pervious"}
+
+    def _of(self, year: int) -> Codes:
+        kinds = {code: "impervious" if first <= year else "pervious" for code, first in self.years.items()}
+        return Codes({0: "pervious", **kinds}, masked="pervious")
+
+
+@dataclass(frozen=True)
+class BuiltArea:
+    """The rule of a product of shares: built square metres of each cell of `cell_m2`; above half is impervious."""
+
+    cell_m2: float
+    schemes: tuple[str, ...] = field(default=("isa",), init=False)
+
+    def whole(self, image: ee.Image) -> ee.Image:
+        return image
+
+    def label(self, image: ee.Image, scheme: Scheme, year: int) -> ee.Image:
+        return self.share(image).gt(HARD_SHARE_PERCENT)
+
+    def share(self, image: ee.Image) -> ee.Image:
+        """Numbers that are no area of the cell (255, 65535) are no data."""
+        inside = image.gte(0).And(image.lte(self.cell_m2))
+        return image.updateMask(inside).toFloat().multiply(100 / self.cell_m2)
+
+    def join(self, labels: ee.ImageCollection) -> ee.Image:
+        return labels.mosaic()
+
+    def numbers(self, values: np.ndarray, valid: np.ndarray, scheme: Scheme) -> np.ndarray:
+        """The same rule on this machine: uint8 of values and where they are valid, 255 unknown."""
+        percent = self.percents(values, valid, scheme)
+        return shares.hard(percent, HARD_SHARE_PERCENT)
+
+    def percents(self, values: np.ndarray, valid: np.ndarray, scheme: Scheme) -> np.ndarray:
+        """Impervious percent of each pixel, uint8, 255 unknown."""
+        known = valid & (values >= 0) & (values <= self.cell_m2)
+        percent = np.rint(np.where(known, values, 0) * (100 / self.cell_m2))
+        return np.where(known, percent, UNKNOWN).astype(np.uint8)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"built_m2_of": self.cell_m2, "impervious": f"share > {HARD_SHARE_PERCENT} %"}
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """The rule of a model's confidence from 0 to 1: impervious above a threshold. It is no share of area."""
+
+    threshold: float
+    schemes: tuple[str, ...] = field(default=("isa",), init=False)
+
+    def whole(self, image: ee.Image) -> ee.Image:
+        return image
+
+    def label(self, image: ee.Image, scheme: Scheme, year: int) -> ee.Image:
+        return image.gt(self.threshold)
+
+    def share(self, image: ee.Image) -> ee.Image | None:
+        return None
+
+    def join(self, labels: ee.ImageCollection) -> ee.Image:
+        return labels.mosaic()
+
+    def to_json(self) -> dict[str, Any]:
+        return {"impervious": f"confidence > {self.threshold:g}"}

@@ -1,0 +1,45 @@
+"""Impervious shares in percent (uint8, 255 unknown): of classes, of finer pixels, of several sources."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gee_export.datasets.manifest import UNKNOWN
+from gee_export.labelling.scheme import Scheme
+
+SUBPIXELS = 10  # a side at most: 10-m pixels of 1 m
+
+
+def of_classes(label: np.ndarray, scheme: Scheme) -> np.ndarray:
+    """0 or 100 by class: all that a label as coarse as its grid can say."""
+    return np.where(label == UNKNOWN, label, (label == scheme.impervious) * np.uint8(100)).astype(np.uint8)
+
+
+def of_blocks(fine: np.ndarray, side: int) -> np.ndarray:
+    """Mean of each block of side x side finer shares over the known ones, half to even; 255 where under half is."""
+    if side == 1:
+        return fine
+    height, width = fine.shape[0] // side, fine.shape[1] // side
+    blocks = fine.reshape(height, side, width, side)
+    known = (blocks != UNKNOWN).sum(axis=(1, 3), dtype=np.int64)
+    total = np.where(blocks == UNKNOWN, np.uint8(0), blocks).sum(axis=(1, 3), dtype=np.int64)
+    share = np.rint(total / np.maximum(known, 1))
+    return np.where(2 * known >= side * side, share, UNKNOWN).astype(np.uint8)
+
+
+def hard(share: np.ndarray, above_percent: float) -> np.ndarray:
+    """1 where the share is above the percentage, 0 where not, 255 where unknown."""
+    return np.where(share == UNKNOWN, share, share > above_percent).astype(np.uint8)
+
+
+def mean(shares: np.ndarray) -> np.ndarray:
+    """Mean of shares (sources, rows, columns) over the sources that know, half to even."""
+    known = shares != UNKNOWN
+    count = known.sum(axis=0)
+    total = np.where(known, shares, 0).sum(axis=0, dtype=np.float64)
+    return np.where(count > 0, np.rint(total / np.maximum(count, 1)), UNKNOWN).astype(np.uint8)
+
+
+def subpixels(step_m: float, finest_m: float) -> int:
+    """Finer pixels along a pixel of step_m so that each is no coarser than finest_m, 1 to SUBPIXELS."""
+    return int(min(max(np.ceil(step_m / finest_m - 1e-6), 1), SUBPIXELS))

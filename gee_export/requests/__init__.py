@@ -1,0 +1,1 @@
+"""Pixels asked of Earth Engine by interactive requests, of which none is lost."""

@@ -1,0 +1,215 @@
+"""The one place that sends requests for pixels: kept-alive connections, with what the `ee` client would send itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import ssl
+import zlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from odc.geo.geobox import GeoBox
+
+from gee_export.console import Fault
+from gee_export.requests.retry import Refused
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+
+DEADLINE_S = 330.0  # the server gives up on interactive requests after 5 minutes (earth-engine.md section 3.1)
+CONNECT_S = 30.0
+KEEP_ALIVE_S = 60.0
+READ_BYTES = 1 << 20
+QUOTA_HEADER = "x-earth-engine-quota-status"
+RESTRICTED = (
+    "the project has used up its noncommercial quota and is slowed down, see "
+    "https://developers.google.com/earth-engine/guides/noncommercial_tiers#restricted_mode"
+)
+
+
+class Line(Protocol):
+    """A way to the server."""
+
+    async def send(self, body: bytes) -> bytearray:
+        """The reply to a computePixels body; Refused where it is no 200, TimeoutError or ConnectionError."""
+        ...
+
+
+Connect = Callable[[Callable[[str], None]], AbstractAsyncContextManager[Line]]
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where and how the `ee` client of this process would ask for pixels."""
+
+    url: str
+    headers: dict[str, str]
+    credentials: Credentials | None
+    deadline_s: float
+
+    @classmethod
+    def current(cls) -> Address:
+        """Made by the client itself and not sent, so project, version, key and headers are as it makes them.
+
+        EEException where the client is not initialised.
+        """
+        import ee
+        from ee import _state
+
+        resource = ee.data._get_cloud_projects_raw()
+        call = resource.image().computePixels(project=ee.data._get_projects_path(), body={})
+        headers = {name: value for name, value in call.headers.items() if name.lower() != "content-length"}
+        state = _state.get_state()
+        # The client's HTTP object holds the credentials it refreshes, its quota project taken off.
+        credentials = getattr(state.cloud_api_resource_raw._http, "credentials", None)
+        return cls(call.uri, headers, credentials, state.deadline_ms / 1000 or DEADLINE_S)
+
+    @property
+    def is_here(self) -> bool:
+        """True for a server on this machine, with which compression only costs time."""
+        return urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
+
+
+def payload(expression: bytes, geobox: GeoBox) -> bytes:
+    """The body of a request: the expression as it is, and the grid."""
+    grid = json.dumps(grid_json(geobox), separators=(",", ":")).encode()
+    return b'{"expression":%b,"fileFormat":"NPY","grid":%b}' % (expression, grid)
+
+
+def grid_json(geobox: GeoBox) -> dict[str, Any]:
+    """The REST form of a grid, made afresh for every request (a shared nested dict is a race)."""
+    affine, (height, width) = geobox.affine, geobox.shape
+    return {
+        "dimensions": {"width": width, "height": height},
+        "affineTransform": {
+            "scaleX": affine.a,
+            "shearX": affine.b,
+            "translateX": affine.c,
+            "shearY": affine.d,
+            "scaleY": affine.e,
+            "translateY": affine.f,
+        },
+        "crsCode": str(geobox.crs),
+    }
+
+
+@asynccontextmanager
+async def connect(log: Callable[[str], None], *, address: Address | None = None) -> AsyncIterator[HttpLine]:
+    """A line to the address, by default the server that `ee` is connected to."""
+    address = address or Address.current()
+    timeout = aiohttp.ClientTimeout(total=address.deadline_s, sock_connect=CONNECT_S)
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=_trust(address.url))
+    async with aiohttp.ClientSession(
+        connector=connector, timeout=timeout, auto_decompress=False, read_bufsize=READ_BYTES
+    ) as session:
+        yield HttpLine(address, session, log)
+
+
+class HttpLine:
+    """Requests over the connections of one session; tokens are refreshed beside the event loop."""
+
+    def __init__(self, address: Address, session: aiohttp.ClientSession, log: Callable[[str], None]) -> None:
+        self._address, self._session, self._log = address, session, log
+        self._proxy = _proxy(address.url)
+        self._headers = {
+            **{k: v for k, v in address.headers.items() if k.lower() not in ("accept-encoding", "content-type")},
+            "Content-Type": "application/json",
+            # The client asks for gzip, and names itself "(gzip)", wherever the server is.
+            "Accept-Encoding": "identity" if address.is_here else "gzip",
+        }
+        self._refreshing = asyncio.Lock()
+        self._told = False
+
+    async def send(self, body: bytes) -> bytearray:
+        """The reply's body, decompressed; Refused where it is no 200, TimeoutError or ConnectionError for the line."""
+        stale = await self._authorise()
+        try:
+            return await self._post(body)
+        except Refused as refused:
+            if refused.status != 401 or stale is None:
+                raise
+        await self._refresh(stale)  # a token may be withdrawn before its time; once, as the client does
+        return await self._post(body)
+
+    async def _post(self, body: bytes) -> bytearray:
+        try:
+            async with self._session.post(
+                self._address.url, data=body, headers=self._headers, proxy=self._proxy
+            ) as reply:
+                content = bytearray()
+                async for piece in reply.content.iter_any():
+                    content += piece
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise Fault(f"{error}: name your certificates with REQUESTS_CA_BUNDLE=FILE") from error
+        except aiohttp.ClientError as error:
+            raise ConnectionError(str(error) or type(error).__name__) from error
+        if reply.headers.get("Content-Encoding") == "gzip":
+            content = await _inflated(content)
+        if "parallelism_restricted=true" in reply.headers.get(QUOTA_HEADER, "") and not self._told:
+            self._told = True
+            self._log(RESTRICTED)
+        if reply.status != 200:
+            raise Refused.of(reply.status, bytes(content), reply.headers.get("Retry-After", ""))
+        return content
+
+    async def _authorise(self) -> str | None:
+        """Puts a valid token into the headers; the token, None where the credentials have none."""
+        credentials = self._address.credentials
+        if credentials is None or not hasattr(credentials, "refresh"):
+            return None
+        if not credentials.valid:
+            await self._refresh(credentials.token)
+        credentials.apply(self._headers)
+        return credentials.token
+
+    async def _refresh(self, stale: str | None) -> None:
+        """A new token, fetched once however many requests need it; ConnectionError or Fault where there is none."""
+        import google.auth.exceptions
+        from google.auth.transport.requests import Request
+
+        credentials = self._address.credentials
+        async with self._refreshing:
+            if credentials.valid and credentials.token != stale:
+                return
+            try:
+                await asyncio.to_thread(credentials.refresh, Request())
+            except google.auth.exceptions.TransportError as error:
+                raise ConnectionError(f"no new token: {error}") from error
+            except google.auth.exceptions.GoogleAuthError as error:
+                raise Fault(f"Google takes the credentials no more: {error}; run `earthengine authenticate`") from error
+            credentials.apply(self._headers)
+
+
+async def _inflated(content: bytearray) -> bytearray:
+    """The content of a gzip body; ConnectionError where it is cut short or damaged."""
+    try:
+        engine = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        whole = bytearray(await asyncio.to_thread(engine.decompress, bytes(content)))
+    except zlib.error as error:
+        raise ConnectionError(f"damaged reply: {error}") from error
+    if not engine.eof:
+        raise ConnectionError("the reply was cut short")
+    return whole
+
+
+def _trust(url: str) -> ssl.SSLContext | bool:
+    """The certificates that the `ee` client trusts: those of `requests`, or the ones its variables name."""
+    if not url.startswith("https:"):
+        return True
+    import requests.certs
+
+    named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    return ssl.create_default_context(cafile=named or requests.certs.where())
+
+
+def _proxy(url: str) -> str | None:
+    """The proxy that the environment names for the address, looked up once and not for every request."""
+    parts = urlsplit(url)
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)

@@ -1,0 +1,1 @@
+"""Where bytes lie: folders and Cloud Storage, whole or not at all."""

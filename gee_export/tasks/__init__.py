@@ -1,0 +1,1 @@
+"""Pixels brought by Earth Engine's Export tasks through a bucket."""

@@ -1,0 +1,247 @@
+"""A supply of pixels by Export tasks: submitted, watched, verified, read back, tidied up; resumable at any moment."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import shutil
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gee_export.console import Fault
+from gee_export.jobs.ledger import Ledger
+from gee_export.requests.client import Cell
+from gee_export.requests.retry import Patience
+from gee_export.stores.cloudstorage import BucketStorage
+from gee_export.stores.storage import open_storage
+from gee_export.tasks.exportfiles import ExportFiles, Incomplete
+from gee_export.tasks.exporttask import SHARD_PX, ExportTask, Known, formed, noted
+from gee_export.tasks.taskqueue import State, TaskQueue, pauses
+
+if TYPE_CHECKING:
+    from gee_export.session import Session
+
+FOLDER = ".isamap-batch"  # of the bucket; names with a dot in front are no part of a dataset in the same place
+ATTEMPTS = 3  # of a task that fails, or whose files do not come
+SMALLEST_SHARD_PX = 64
+UNSEEN_LOOKS = 5  # so often a submitted task may be missing from the list of tasks
+MEMORY_WORDS = ("memory", "timed out", "too large")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often to look at tasks, and how long to wait for lists that lag behind; seconds."""
+
+    first_s: float = 2.0
+    longest_s: float = 60.0
+    lag_s: float = 120.0
+    sleep: Callable[[float], None] = time.sleep
+
+
+LOCAL_PACE = Pace(0.02, 0.5, 5.0)
+LOCAL_PATIENCE = Patience(attempts=8, base_s=0.05, cap_s=1.0)
+
+
+@dataclass(eq=False)
+class _Order:
+    """A task and how far it is. request: the name it is submitted under; unseen: looks that did not find it."""
+
+    task: ExportTask
+    request: str = ""
+    attempt: int = 1
+    shard_px: int = SHARD_PX
+    unseen: int = 0
+
+
+def batched(session: Session, ledger: Ledger, bucket: str, *, keep: bool = False) -> Batch:
+    """A supply through the named bucket. keep: leaves the exported files there."""
+    storage = open_storage(f"gs://{bucket}/{FOLDER}", session)
+    if not isinstance(storage, BucketStorage):
+        raise ValueError(f"bucket {bucket!r}: expected the name of a Cloud Storage bucket")
+    if session.is_local:
+        return Batch(TaskQueue(LOCAL_PATIENCE), storage, bucket, ledger, LOCAL_PACE, keep)
+    return Batch(TaskQueue(), storage, bucket, ledger, keep=keep)
+
+
+@dataclass
+class Batch:
+    """Cells by Export.image.toCloudStorage.
+
+    Tasks bear names made of what they compute, noted in the ledger before they are submitted: a run that goes on
+    finds those that wait, run or have ended. A task that fails is repeated (in smaller shards where memory ran out)
+    and at last named with the server's words, once the others have brought their pixels.
+    """
+
+    queue: TaskQueue
+    storage: BucketStorage
+    bucket: str
+    ledger: Ledger
+    pace: Pace = field(default_factory=Pace)
+    keep: bool = False
+    tasks: int = 0  # submitted so far
+    _waiting: deque[_Order] = field(default_factory=deque, repr=False)
+    _under_way: list[_Order] = field(default_factory=list, repr=False)
+    _failed: list[str] = field(default_factory=list, repr=False)
+    _told: str = field(default="", repr=False)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Calls of Earth Engine, and the tasks that they started."""
+        return {"requests": self.queue.calls, "tasks": self.tasks}
+
+    def __call__(self, cells: Sequence[Cell]) -> Generator[tuple[Cell, np.ndarray], None, None]:
+        """Each cell with its pixels as tasks end; Fault naming the tasks that would not. Submitted tasks go on."""
+        if not cells:
+            return
+        self._take_up(cells)
+        rhythm = pauses(self.pace.first_s, self.pace.longest_s, math.inf)
+        while self._waiting or self._under_way:
+            self._submit()
+            ended = self._ended()
+            for order, state in ended:
+                yield from self._settled(order, state)
+            if ended:
+                rhythm = pauses(self.pace.first_s, self.pace.longest_s, math.inf)
+            elif self._waiting or self._under_way:
+                self.pace.sleep(next(rhythm))
+        shutil.rmtree(self._passage, ignore_errors=True)
+        if self._failed:
+            raise Fault(f"{'; '.join(self._failed)}; what came is kept, run the same command again to go on")
+
+    def _take_up(self, cells: Sequence[Cell]) -> None:
+        """Orders tasks for the cells; those of an earlier run that have not failed are only watched."""
+        self._waiting, self._under_way, self._failed = deque(), [], []
+        known, done = _recalled(self.ledger.rows())
+        self._sweep(done)
+        states = self.queue.look()
+        for task, request in formed(cells, known):
+            state = states.get(request or "")
+            if request and state is None:
+                self._waiting.append(_Order(task, request))  # perhaps it never arrived; if it did, it starts once only
+            elif request and state and state.name not in ("FAILED", "CANCELLED"):
+                self._under_way.append(_Order(task, request))
+            else:
+                self._waiting.append(_Order(task))
+        self.ledger.log(f"batch: {len(self._waiting)} tasks to submit, {len(self._under_way)} known from before")
+
+    def _submit(self) -> None:
+        """Submits what the queue has room for, each noted first."""
+        while self._waiting and self.queue.has_room:
+            order = self._waiting[0]
+            order.request = order.request or f"isamap-{order.task.digest}-{secrets.token_hex(4)}"
+            self.ledger.add([noted(order.task, order.request)])
+            config = order.task.config(
+                description=order.request,
+                bucket=self.bucket,
+                prefix=f"{FOLDER}/{self._files(order.task).prefix}",
+                shard_px=order.shard_px,
+            )
+            if not self.queue.submit(order.request, config):
+                return
+            self._under_way.append(self._waiting.popleft())
+            self.tasks += 1
+
+    def _ended(self) -> list[tuple[_Order, State]]:
+        """The tasks that are over, taken out of those under way; vanished ones wait for another submission."""
+        states = self.queue.look()
+        ended: list[tuple[_Order, State]] = []
+        for order in list(self._under_way):
+            state = states.get(order.request)
+            order.unseen = 0 if state else order.unseen + 1
+            if state and state.is_over:
+                ended.append((order, state))
+            elif order.unseen >= UNSEEN_LOOKS:
+                self._waiting.append(_Order(order.task, "", order.attempt, order.shard_px))
+            else:
+                continue
+            self._under_way.remove(order)
+        self._tell(states)
+        return ended
+
+    def _tell(self, states: Mapping[str, State]) -> None:
+        """How far the tasks are, in the log, whenever that changes."""
+        names = Counter(states[order.request].name for order in self._under_way if order.request in states)
+        queued = "".join(f", {count} {name.lower()}" for name, count in sorted(names.items()))
+        text = f"batch: {len(self._waiting)} to submit{queued}"
+        if text != self._told:
+            self._told = text
+            self.ledger.log(text)
+
+    def _settled(self, order: _Order, state: State) -> Generator[tuple[Cell, np.ndarray], None, None]:
+        """The pixels of a task that succeeded; another attempt, or the end of attempts, for one that did not."""
+        if state.name == "SUCCEEDED":
+            try:
+                yield from self._brought(order.task)
+            except Incomplete as error:
+                self._again(order, f"succeeded, but {error}")
+        elif state.name == "CANCELLED":
+            self._failed.append(f"{_named(order)} was cancelled on the server")
+        elif any(words in state.words.lower() for words in MEMORY_WORDS) and order.shard_px > SMALLEST_SHARD_PX:
+            self.ledger.log(f"batch: {_named(order)}: {state.words} Shards of {order.shard_px // 2} pixels next")
+            self._waiting.append(_Order(order.task, "", order.attempt, order.shard_px // 2))
+        else:
+            self._again(order, f"failed: {state.words or state.name}")
+
+    def _brought(self, task: ExportTask) -> Generator[tuple[Cell, np.ndarray], None, None]:
+        """Each of the task's cells, from verified files that are removed once all have been taken."""
+        files = self._files(task)
+        lag = pauses(self.pace.first_s, self.pace.longest_s, self.pace.lag_s)
+        try:
+            listed = files.awaited(lag, self.pace.sleep)
+            files.fetch(listed)
+            with files.opened(listed) as mosaic:
+                for cell in task.cells:
+                    yield cell, mosaic.read(cell)
+        finally:
+            files.clear()
+        self.ledger.add([{"exported": task.digest}])
+        if not self.keep:
+            files.remove()
+
+    def _again(self, order: _Order, why: str) -> None:
+        self.ledger.log(f"batch: {_named(order)} {why}, attempt {order.attempt}")
+        if order.attempt < ATTEMPTS:
+            self._waiting.append(_Order(order.task, "", order.attempt + 1, order.shard_px))
+        else:
+            self._failed.append(f"{_named(order)} {why} ({ATTEMPTS} attempts)")
+
+    def _sweep(self, done: Iterable[str]) -> None:
+        """Removes what a killed run left of tasks whose pixels are all taken."""
+        gone = set(done) if not self.keep else set()
+        for stored in self.storage.listed():  # also where nothing is to go: a bucket that is not there is heard of now
+            if stored.name.partition("/")[0] in gone:
+                self.storage.delete(stored.name)
+        shutil.rmtree(self._passage, ignore_errors=True)
+
+    def _files(self, task: ExportTask) -> ExportFiles:
+        return ExportFiles(task, self.storage, self._passage / task.digest)
+
+    @property
+    def _passage(self) -> Path:
+        """Where files pass through this machine."""
+        return self.ledger.folder / "batch"
+
+
+def _recalled(rows: Iterable[Mapping[str, object]]) -> tuple[list[Known], set[str]]:
+    """Tasks that an earlier run noted and did not finish with, and the digests of those it did."""
+    known: dict[str, Known] = {}
+    done: set[str] = set()
+    for row in rows:
+        if "task" in row:
+            known[str(row["task"])] = Known.from_json(row)
+            done.discard(str(row["task"]))
+        elif "exported" in row:
+            known.pop(str(row["exported"]), None)
+            done.add(str(row["exported"]))
+    return list(known.values()), done
+
+
+def _named(order: _Order) -> str:
+    more = f" and {len(order.task.cells) - 1} more" if len(order.task.cells) > 1 else ""
+    return f"task {order.request} ({order.task.cells[0].name}{more})"
