@@ -28,7 +28,7 @@ from google.cloud import storage
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from gee_export.stores import cloudstorage
+from gee_export.stores import cloudstorage  # noqa: E402
 from gee_export.stores.cloudstorage import BucketStorage  # noqa: E402
 
 SETTINGS = ((32, 10), (8, 64), (16, 64), (32, 64), (64, 64))  # threads and connections kept

@@ -12,6 +12,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("gee_export", "training", "inference")
 
+# what several rooms of gee_export build on, from the ground up
+LEAVES = {f"gee_export.{name}" for name in ("console", "regions", "grid", "outline", "session", "revision")}
+FOUND = {"gee_export.datasets", "gee_export.stores", "gee_export.requests", "gee_export.scenes", *LEAVES}
+COMPOSED = {f"gee_export.{name}" for name in ("radar", "optical", "labelling", "composite", "ground")} | FOUND
+
 # package (or sub-package) -> what of this project it may import; the longest matching key counts
 ALLOWED = {
     "gee_export.engine": {"gee_export.engine", "gee_export.console", "gee_export.grid", "gee_export.regions"},
@@ -37,6 +42,23 @@ ALLOWED = {
         "gee_export.regions",
     },
     "gee_export.session": {"gee_export.engine", "gee_export.console"},
+    "gee_export.stores": {"gee_export.stores", "gee_export.console"},
+    "gee_export.requests": {"gee_export.requests", *LEAVES},
+    "gee_export.datasets": {"gee_export.datasets", "gee_export.stores", "gee_export.requests", *LEAVES},
+    "gee_export.coregistration": {"gee_export.coregistration", "gee_export.stores", *LEAVES},
+    "gee_export.radar": {"gee_export.radar", "gee_export.coregistration", *FOUND},
+    "gee_export.optical": {"gee_export.optical", *FOUND},
+    "gee_export.labelling": {"gee_export.labelling", *FOUND},
+    "gee_export.images": {"gee_export.images", *COMPOSED},
+    "gee_export.jobs": {"gee_export.jobs", "gee_export.images", *COMPOSED},
+    "gee_export.tasks": {"gee_export.tasks", "gee_export.jobs", "gee_export.requests", "gee_export.stores", *LEAVES},
+    "gee_export.card": {
+        "gee_export.card",
+        "gee_export.coregistration",
+        "gee_export.datasets",
+        "gee_export.stores",
+        *LEAVES,
+    },
     "gee_export.cli": {"gee_export"},
     "gee_export": {"gee_export"},
     "training.cli": {"training", "gee_export.session"},
@@ -46,7 +68,7 @@ ALLOWED = {
         "gee_export.datasets.dataset",
         "gee_export.grid",
         "gee_export.datasets.manifest",
-        "gee_export.jobs.revision",
+        "gee_export.revision",
         "gee_export.stores.storage",
     },
     "inference": {"inference", "training", "gee_export"},

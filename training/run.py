@@ -18,7 +18,7 @@ from torch import nn
 from gee_export.console import Fault
 from gee_export.datasets.manifest import DatasetManifest
 from gee_export.grid import ground_step_m
-from gee_export.jobs.revision import revision
+from gee_export.revision import revision
 from training import checkpoint as ck
 from training.data import CLASSES, Patches, Source, label_shares, open_source
 from training.ground import check_apart

@@ -17,9 +17,9 @@ from gee_export.composite import NoScenes
 from gee_export.datasets import dataset
 from gee_export.datasets.dataset import Entry, Sample
 from gee_export.datasets.manifest import DatasetManifest
-from gee_export.head import whole
 from gee_export.jobs import claim
 from gee_export.jobs.blocks import Block, BlockStore, Observed, cut, pooled
+from gee_export.jobs.head import whole
 from gee_export.jobs.job import Job, Part
 from gee_export.jobs.layer import COUNTS
 from gee_export.jobs.ledger import Ledger, run_folder
@@ -27,10 +27,10 @@ from gee_export.jobs.opened import Opened
 from gee_export.jobs.opening import open_part
 from gee_export.jobs.plan import Plan, Request
 from gee_export.jobs.report import ExportReport
-from gee_export.jobs.revision import revision
 from gee_export.jobs.supply import Cell, Supply
 from gee_export.jobs.survey import Survey
 from gee_export.jobs.views import frames_counted, worth_keeping
+from gee_export.revision import revision
 from gee_export.stores.storage import Storage, crc32c, is_remote, open_storage
 
 if TYPE_CHECKING:

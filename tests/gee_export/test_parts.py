@@ -14,11 +14,11 @@ import shapely
 from pyproj import Transformer
 
 import isamap
-from gee_export import head
 from gee_export.console import Fault
 from gee_export.datasets.dataset import Dataset
 from gee_export.export import export_patches
 from gee_export.ground import Ground
+from gee_export.jobs import head
 from gee_export.jobs.job import Job
 from gee_export.jobs.ledger import Ledger
 from gee_export.jobs.opened import Opened
