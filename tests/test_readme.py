@@ -30,6 +30,7 @@ def words_of(command: str) -> list[str]:
     return [sys.executable, str(ROOT / "export_patches.py"), *words[2:]]
 
 
+@pytest.mark.long
 def test_the_commands_run_as_written(tmp_path):
     for command in commands("bash"):
         result = subprocess.run(words_of(command), cwd=tmp_path, capture_output=True, text=True)
