@@ -1,0 +1,46 @@
+"""Commands that the pages of docs/ show: known words, known options, programs that are there, links that lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import isamap
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+
+
+def shown(start: str) -> list[str]:
+    """Lines of the pages' blocks that begin with a word, without the comments behind them."""
+    lines = [line.strip() for page in PAGES for line in page.read_text(encoding="utf-8").splitlines()]
+    return sorted({line.split(" #")[0].strip() for line in lines if line.startswith(f"{start} ")})
+
+
+def options_of(command: str, capsys: pytest.CaptureFixture[str]) -> str:
+    words = shlex.split(command)[1:]
+    name = " ".join(words[:2]) if " ".join(words[:2]) in isamap.COMMANDS else words[0]
+    assert isamap.main([*name.split(), "--help"]) == 0, command
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", shown("isamap"))
+def test_every_command_shown_has_the_options_shown(command, capsys):
+    known = options_of(command, capsys)
+    named = [word.partition("=")[0] for word in shlex.split(command) if word.startswith("--")]
+    assert not [word for word in named if not re.search(rf"{word}\b", known)]
+
+
+def test_every_benchmark_named_is_there():
+    named = {name for page in PAGES for name in re.findall(r"benchmarks[./](\w+)", page.read_text(encoding="utf-8"))}
+    assert named
+    assert not [name for name in named if not list((ROOT / "benchmarks").glob(f"{name}*"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page):
+    links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert not [link for link in links if not link.startswith("http") and not (page.parent / link).exists()]
