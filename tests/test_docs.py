@@ -1,4 +1,4 @@
-"""Commands that the pages of docs/ show: known words, known options, programs that are there, links that lead somewhere."""
+"""Commands that docs/ shows: known words, known options, programs that are there, links that lead somewhere."""
 
 from __future__ import annotations
 
