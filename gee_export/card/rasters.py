@@ -64,13 +64,19 @@ def _expected(data: Dataset, patch: Patch, name: str) -> tuple[str, tuple[Band, 
     return folder, data.manifest.layers[folder].bands, data.geobox(patch, folder)
 
 
+def _named(geobox: GeoBox) -> str:
+    if geobox.crs is None:
+        return "no CRS"
+    return f"EPSG:{geobox.crs.epsg}" if geobox.crs.epsg else "a CRS of its own"
+
+
 def _difference(found: GeoBox, expected: GeoBox, names: tuple[str, ...], bands: tuple[str, ...]) -> str | None:
     if names != bands:
         return f"bands {', '.join(names)} instead of {', '.join(bands)}"
     if found.shape != expected.shape:
         return f"{found.shape[0]} x {found.shape[1]} pixels instead of {expected.shape[0]} x {expected.shape[1]}"
     if found.crs != expected.crs:
-        return f"{found.crs} instead of {expected.crs}"
+        return f"{_named(found)} instead of {_named(expected)}"
     shift: Affine = ~expected.affine * found.affine  # from the file's pixels to the index's
     corners = [(0, 0), (found.shape[1], 0), (0, found.shape[0])]
     moved = max(max(abs(a - b) for a, b in zip(shift * corner, corner, strict=True)) for corner in corners)

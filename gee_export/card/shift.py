@@ -17,6 +17,7 @@ SEARCH_PX = 8
 SAMPLE = 64  # patches at most
 LEAST_PATCHES = 5
 _LEAST_SHARE = 0.03  # of either class, below which a label has no edges to speak of
+_LEAST_KNOWN = 0.8  # share of pixels that image and label must show
 _RESAMPLES = 300
 _SMALLEST_PX = 4 * SEARCH_PX
 
@@ -96,7 +97,7 @@ def _surface(head: DatasetManifest, image: Raster, label: Raster) -> np.ndarray 
         return None
     valid = np.stack([values != band.nodata for values, band in zip(image.values_BHW, image.bands, strict=True)])
     known = label_HW != UNKNOWN
-    if valid.all(axis=0).mean() < 0.9 or known.mean() < 0.9:
+    if min(valid.all(axis=0).mean(), known.mean()) < _LEAST_KNOWN:
         return None
     impervious = (label_HW == head.impervious_class).astype(np.float32)
     seen = structure(image.values_BHW.astype(np.float32), valid)

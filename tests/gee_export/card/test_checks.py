@@ -1,0 +1,249 @@
+"""Every fault that is put into a sound dataset is found by its check, and by no other that it does not concern."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from pyproj import Transformer
+
+from gee_export.card import checks
+from gee_export.card.survey import survey
+from gee_export.datasets import index
+from gee_export.datasets.dataset import INDEX, Dataset, Grid
+from gee_export.stores.storage import crc32c
+from tests.gee_export.card import sound
+
+
+def findings(data: Dataset):
+    return {finding.name: finding for finding in checks.run(data, survey(data))}
+
+
+def verdicts(data: Dataset) -> dict[str, str]:
+    """Of the checks that did not pass."""
+    return {name: finding.verdict for name, finding in findings(data).items() if finding.verdict != "pass"}
+
+
+def reindexed(data: Dataset, **columns) -> Dataset:
+    """The dataset with another first row in its index."""
+    rows = [replace(data.patches[0], **columns), *data.patches[1:]]
+    outlines = [data.geobox(patch).extent.to_crs("EPSG:4326").geom for patch in rows]
+    data.storage.write(INDEX, index.encode(rows, outlines))
+    return Dataset.open(data.storage)
+
+
+def rewritten(data: Dataset, name: str, **profile) -> Dataset:
+    """The first patch's image or label written again with another profile, checksum and all."""
+    path = data.storage.path(name)
+    with rasterio.open(path) as source:
+        values, held, bands = source.read(), source.profile, source.descriptions
+    path.unlink()
+    with rasterio.open(path, "w", **held | profile) as target:
+        target.write(values)
+        target.descriptions = bands
+    column = "label_crc32c" if name.startswith("labels") else "image_crc32c"
+    return reindexed(data, **{column: crc32c(path.read_bytes())})
+
+
+def test_a_sound_dataset_passes_every_check(tmp_path):
+    assert verdicts(sound.stored(tmp_path)) == {}
+
+
+def test_one_flipped_byte_fails(tmp_path):
+    data = sound.stored(tmp_path)
+    path = data.storage.path(data.patches[3].image_name)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    finding = findings(data)["files"]
+    assert finding.verdict == "fail" and data.patches[3].image_name in finding.detail
+
+
+def test_a_missing_label_fails(tmp_path):
+    data = sound.stored(tmp_path)
+    data.storage.path(data.patches[0].label_name).unlink()
+    assert findings(data)["files"].numbers == {"files": 20, "broken": 1}
+
+
+@pytest.mark.parametrize("layer", ["images", "labels"])
+@pytest.mark.parametrize("moved_px", [0.5, 1.0, 10.0])
+def test_a_file_off_its_place_fails(tmp_path, layer, moved_px):
+    """user-wishes.md row 12: image and mask misaligned; and row 11."""
+    data = sound.stored(tmp_path)
+    affine = data.geobox(data.patches[0]).affine * Affine.translation(moved_px, 0)
+    data = rewritten(data, f"{layer}/{data.patches[0].id}.tif", transform=affine)
+    finding = findings(data)["alignment"]
+    assert finding.verdict == "fail" and f"{moved_px:g} px" in finding.detail
+
+
+def test_another_crs_fails(tmp_path):
+    data = sound.stored(tmp_path)
+    data = rewritten(data, data.patches[0].image_name, crs="EPSG:32649")
+    assert "EPSG:32649" in findings(data)["alignment"].detail
+
+
+def test_shares_of_the_index_must_follow_from_the_pixels(tmp_path):
+    data = reindexed(sound.stored(tmp_path), impervious_share=0.123)
+    assert verdicts(data) == {"index": "fail"}
+
+
+def test_statistics_must_follow_from_the_train_pixels(tmp_path):
+    """user-wishes.md row 15: statistics of other data."""
+    data = sound.stored(tmp_path)
+    wrong = {name: replace(stated, mean=stated.mean * 2) for name, stated in data.manifest.statistics.items()}
+    data = Dataset(data.storage, replace(data.manifest, statistics=wrong), data.patches)
+    assert verdicts(data) == {"index": "fail"}
+
+
+@pytest.mark.parametrize(("kind", "verdict"), [("blocks", "fail"), ("random", "warn")])
+def test_one_shared_column_of_pixels_leaks(tmp_path, kind, verdict):
+    """user-wishes.md row 17; the paper's random split leaks on purpose, which is a warning."""
+    found = sound.patches()
+    found[-1] = replace(found[-1], split="val", row=sound.SIZE - 1, col=found[0].col)  # under a train patch
+    data = sound.stored(tmp_path, found, split={"kind": kind})
+    finding = findings(data)["leakage"]
+    assert finding.verdict == verdict and finding.numbers["tainted"] == {"val": 1, "test": 0}
+
+
+def test_patches_that_touch_do_not_leak(tmp_path):
+    numbers = findings(sound.stored(tmp_path))["leakage"].numbers
+    assert numbers["pairs"] == 0 and numbers["nearest_m"]["train-val"] == 0.0
+    assert numbers["nearest_m"]["train-test"] == pytest.approx(2 * sound.SIZE * 10)
+
+
+def test_the_same_ground_in_another_period_leaks(tmp_path):
+    found = sound.patches()
+    found.append(replace(found[0], period="202006", split="test"))
+    months = [{"label": "201906", "start": "2019-06-01", "end": "2019-07-01"}]
+    months.append({"label": "202006", "start": "2020-06-01", "end": "2020-07-01"})
+    data = sound.stored(tmp_path, found, periods=tuple(months))
+    assert verdicts(data)["leakage"] == "fail"
+
+
+def test_the_same_ground_in_two_regions_of_two_zones_leaks(tmp_path):
+    """Zone 49 sees zone 50's ground turned by a degree or so: the outlines are compared, not the rows and columns."""
+    first = sound.head().grids["wuhan"]
+    x, y = first.geobox.affine * (24, 24)
+    east, north = Transformer.from_crs(32650, 32649, always_xy=True).transform(x, y)
+    corner = round(east, -1) - 240, round(north, -1) + 240
+    other = Grid("EPSG:32649", (10.0, 0.0, corner[0], 0.0, -10.0, corner[1]), (48, 48))
+    found = [*sound.patches(), replace(sound.patches()[9], region="other", row=0, col=0, split="test")]
+    data = sound.stored(tmp_path, found, grids={"wuhan": first, "other": other})
+    leak, double = findings(data)["leakage"], findings(data)["duplicates"]
+    assert leak.verdict == "fail" and leak.numbers["tainted"]["test"] == 1
+    assert double.numbers["ground"] == 1
+
+
+@pytest.mark.parametrize(("place", "verdict"), [(1, "warn"), (9, "fail")])
+def test_identical_images_are_found(tmp_path, place, verdict):
+    found = sound.patches()
+    found[place] = replace(found[place], image_BHW=found[0].image_BHW, label_HW=found[0].label_HW)
+    assert verdicts(sound.stored(tmp_path, found))["duplicates"] == verdict
+
+
+def test_a_band_without_pixels_fails(tmp_path):
+    def without_radar(image):
+        image = image.copy()
+        image[3] = -32768
+        return image
+
+    finding = findings(sound.stored(tmp_path, sound.with_images(without_radar)))["missing data"]
+    assert finding.verdict == "fail" and "VV" in finding.detail
+
+
+def test_a_blank_patch_and_unknown_labels_warn(tmp_path):
+    """user-wishes.md row 13."""
+    found = sound.patches()
+    found[0] = replace(found[0], image_BHW=np.full_like(found[0].image_BHW, -32768))
+    found[1] = replace(found[1], label_HW=np.full_like(found[1].label_HW, 255))
+    finding = findings(sound.stored(tmp_path, found))["missing data"]
+    assert finding.verdict == "warn"
+    assert (finding.numbers["blank_patches"], finding.numbers["unlabelled_patches"]) == (1, 1)
+    assert finding.numbers["unknown_labels"] == pytest.approx(0.1)
+    assert finding.numbers["valid_share"]["B2"] == pytest.approx(0.9)
+
+
+def tenfold(image):
+    return np.where(np.arange(4)[:, None, None] < 3, image * 10, image)
+
+
+def too_bright(image):
+    return np.where(np.arange(4)[:, None, None] == 3, 3000, image)  # 30 dB
+
+
+def negative(pixels):
+    def change(image):
+        image = image.copy()
+        image[:3, 0, :pixels] = -20
+        return image
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("spoil", "verdict"), [(tenfold, "fail"), (too_bright, "fail"), (negative(1), "pass"), (negative(12), "warn")]
+)
+def test_numbers_that_no_ground_has(tmp_path, spoil, verdict):
+    """user-wishes.md row 15; a single negative reflectance in 2,304 is Sentinel-2's own noise."""
+    assert findings(sound.stored(tmp_path, sound.with_images(spoil)))["value ranges"].verdict == verdict
+
+
+def test_labels_outside_their_classes_fail(tmp_path):
+    finding = findings(sound.stored(tmp_path, sound.with_labels(lambda label: label + 6)))["value ranges"]
+    assert finding.verdict == "fail" and finding.numbers["strange_classes"] == [6, 7]
+
+
+def test_an_offset_of_1000_in_one_period_fails(tmp_path):
+    """user-wishes.md row 16: after 25 January 2022 darkness reads 0.1 where the offset is not subtracted."""
+
+    def brighter(image):
+        return np.where(np.arange(4)[:, None, None] < 3, image + 1000, image)
+
+    late = [
+        replace(sample, period="202206", row=200, image_BHW=brighter(sample.image_BHW).astype(np.int16))
+        for sample in sound.patches()
+    ]
+    months = [{"label": "201906", "start": "2019-06-01", "end": "2019-07-01"}]
+    months.append({"label": "202206", "start": "2022-06-01", "end": "2022-07-01"})
+    data = sound.stored(tmp_path, [*sound.patches(), *late], periods=tuple(months))
+    finding = findings(data)["offset"]
+    assert finding.verdict == "fail" and finding.numbers["period"] == "202206"
+    assert finding.numbers["bright_share"] == 1.0
+
+
+def test_one_class_only_fails(tmp_path):
+    assert verdicts(sound.stored(tmp_path, sound.with_labels(np.zeros_like)))["class balance"] == "fail"
+
+
+def test_an_empty_split_warns(tmp_path):
+    found = [sample for sample in sound.patches() if sample.split != "val"]
+    finding = findings(sound.stored(tmp_path, found))["class balance"]
+    assert finding.verdict == "warn" and "val has no patches" in finding.detail
+
+
+@pytest.mark.parametrize(("down", "right"), [(2, 0), (0, 3), (3, 2)])
+def test_shifted_labels_are_measured(tmp_path, down, right):
+    """user-wishes.md row 12: a mask that lies beside its image is seen, and by how much."""
+    found = [sound.shifted(sample, down, right) for sample in sound.patches()]
+    finding = findings(sound.stored(tmp_path, found))["label shift"]
+    assert finding.verdict == "fail"
+    assert finding.numbers["down_px"] == pytest.approx(down, abs=0.3)
+    assert finding.numbers["right_px"] == pytest.approx(right, abs=0.3)
+
+
+def test_labels_in_place_measure_no_shift(tmp_path):
+    numbers = findings(sound.stored(tmp_path))["label shift"].numbers
+    assert abs(numbers["down_px"]) < 0.2 and abs(numbers["right_px"]) < 0.2 and numbers["half_width_px"] < 0.5
+
+
+def test_a_shift_without_evidence_is_not_claimed(tmp_path):
+    """Images of noise have no edges in common with their labels."""
+    rng = np.random.default_rng(1)
+    noise = sound.with_images(
+        lambda image: rng.integers(300, 2000, image.shape) * np.array([1, 1, 1, -1])[:, None, None]
+    )
+    finding = findings(sound.stored(tmp_path, noise))["label shift"]
+    assert finding.verdict == "pass" and "cannot be told" in finding.detail
