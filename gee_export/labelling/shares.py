@@ -40,6 +40,12 @@ def mean(shares: np.ndarray) -> np.ndarray:
     return np.where(count > 0, np.rint(total / np.maximum(count, 1)), UNKNOWN).astype(np.uint8)
 
 
+def most(shares: np.ndarray) -> np.ndarray:
+    """The largest of shares (sources, rows, columns) that are known: at least so much is built where sources add up."""
+    known = shares != UNKNOWN
+    return np.where(known.any(axis=0), np.where(known, shares, 0).max(axis=0), UNKNOWN).astype(np.uint8)
+
+
 def subpixels(step_m: float, finest_m: float) -> int:
     """Finer pixels along a pixel of step_m so that each is no coarser than finest_m, 1 to SUBPIXELS."""
     return int(min(max(np.ceil(step_m / finest_m - 1e-6), 1), SUBPIXELS))

@@ -121,7 +121,8 @@ class OpenTruth:
         label = FUSIONS[self.truth.fusion](np.stack([label for label, _ in pairs]), scheme)
         if not self.truth.share:
             return label, None
-        return label, shares.mean(np.stack([share for _, share in pairs]))
+        fuse = shares.most if self.truth.fusion == "union" else shares.mean
+        return label, fuse(np.stack([share for _, share in pairs]))
 
     def _bands(self) -> list[tuple[str, ee.Image]]:
         found = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -12,10 +13,22 @@ from hypothesis.extra.numpy import arrays
 
 from gee_export.labelling import fusion, shares
 from gee_export.labelling.scheme import SCHEMES
-from gee_export.labelling.truth import Truth
+from gee_export.labelling.truth import OpenTruth, Truth
 
 ISA, SEVEN = SCHEMES["isa"], SCHEMES["s003"]
 SHAPE = st.tuples(st.integers(1, 5), st.integers(1, 4), st.integers(1, 4))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A source on this machine, of which the shares are known."""
+
+    percent: np.ndarray
+    label: None = None
+    share: None = None
+
+    def read(self, geobox):
+        return shares.hard(self.percent, 50), self.percent
 
 
 def labels_of(numbers):
@@ -77,6 +90,17 @@ def test_one_source_is_itself_under_every_fusion(labels):
 def test_a_share_of_sources_is_the_mean_of_those_that_know():
     given_shares = np.array([[[10, 255, 255, 1]], [[20, 40, 255, 2]]], np.uint8)
     np.testing.assert_array_equal(shares.mean(given_shares), [[15, 40, 255, 2]])
+
+
+def test_a_share_of_a_union_is_the_largest_of_those_that_know():
+    """Buildings and roads in two files: a pixel under a roof is built, though no road runs there."""
+    given_shares = np.array([[[100, 255, 255, 1]], [[0, 40, 255, 2]]], np.uint8)
+    np.testing.assert_array_equal(shares.most(given_shares), [[100, 40, 255, 2]])
+    truth = Truth(sources=("a.gpkg", "b.gpkg"), fusion="union", share=True)
+    opened = tuple(_Known(share) for share in given_shares)
+    label, share = OpenTruth(truth, opened, {}).fuse({}, None)
+    np.testing.assert_array_equal(share, [[100, 40, 255, 2]])
+    np.testing.assert_array_equal(label, [[1, 0, 255, 0]])
 
 
 @given(arrays(np.uint8, (12, 9), elements=st.sampled_from([0, 100, 37, 255])), st.sampled_from([1, 3]))
