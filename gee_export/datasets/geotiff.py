@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from threading import Lock
 
 import numpy as np
 from odc.geo.geobox import GeoBox
@@ -11,6 +12,7 @@ from odc.geo.geobox import GeoBox
 from gee_export.console import Fault
 from gee_export.datasets.manifest import Band
 
+_LOADING = Lock()
 # DEFLATE level 1 with the horizontal predictor: half the time of level 6 and the same size on 10-m patches;
 # every reader knows it. One strip a band, so that a patch is one seek.
 _OPTIONS = {"driver": "GTiff", "compress": "deflate", "zlevel": 1, "predictor": 2, "interleave": "band"}
@@ -20,6 +22,7 @@ def encode(
     values_BHW: np.ndarray, geobox: GeoBox, bands: Sequence[Band], tags: Mapping[str, str] | None = None
 ) -> bytes:
     """A GeoTIFF of the values with the bands' names, no-data value, scales and offsets, and the tags."""
+    load()
     from rasterio.io import MemoryFile
 
     count, height, width = values_BHW.shape
@@ -39,14 +42,23 @@ def encode(
 
 def decode(data: bytes, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
     """Values (bands, rows, columns) and band descriptions of a GeoTIFF; Fault naming the file where it is damaged."""
+    load()
     from rasterio.errors import RasterioError
     from rasterio.io import MemoryFile
 
     try:
         with MemoryFile(data) as memory, memory.open() as source:
             return source.read(), tuple(text or "" for text in source.descriptions)
-    except RasterioError as error:
+    except (RasterioError, ValueError) as error:  # ValueError of no bytes at all
         raise Fault(f"{name} is damaged (not a readable GeoTIFF of {len(data)} bytes): run the export again") from error
+
+
+def load() -> None:
+    """Loads rasterio, one thread at a time: threads that begin with different parts of it can deadlock in Python."""
+    with _LOADING:
+        import rasterio.errors
+        import rasterio.features
+        import rasterio.io  # noqa: F401
 
 
 @cache

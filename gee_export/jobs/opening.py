@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from gee_export import composite
+from gee_export import composite, session
 from gee_export.composite import Settings
 from gee_export.ground import Ground
 from gee_export.images.foreign import Found, Laid
@@ -30,7 +30,13 @@ def open_part(ground: Ground, period: Period, settings: Settings, truth: Truth, 
         opened = _with_fine(opened, ground, period, views.fine)
     if views.frames is not None:
         opened = _with_frames(opened, ground, period, (settings, views.frames))
-    return opened
+    return replace(opened, simulated=True) if _from_world(labels, opened.fine_truth) else opened
+
+
+def _from_world(*truths: OpenTruth | None) -> bool:
+    """Whether labels come from the simulated world, be the images whose they may."""
+    current = session.current()
+    return bool(current and current.simulated) and any(truth and truth.channels for truth in truths)
 
 
 def _composite(ground: Ground, period: Period, settings: Settings, labels: OpenTruth) -> Opened:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gee_export.datasets.dataset import Dataset
 from gee_export.datasets.index import SPLITS
 from gee_export.datasets.manifest import DatasetManifest
 from gee_export.jobs.job import Job
@@ -135,7 +136,7 @@ class ExportReport:
         if self.scenes:
             lines.append("  scenes: " + ", ".join(f"{sensor} {count}" for sensor, count in self.scenes.items()))
         if self.simulated:
-            lines.append("  simulated: these pixels come from the local engine's world, not from satellites")
+            lines.append("  simulated: images or labels come from the local engine's world, not from satellites")
         lines += [f"  {part}: {words}" for part, words in self.by_part.items()]
         lines += [f"  skipped {part}: {reason}" for part, reason in self.skipped.items()]
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
@@ -197,6 +198,19 @@ def _emptiness(manifest: DatasetManifest) -> tuple[str, ...]:
     if not empty or not manifest.counts.get("train"):
         return ()
     return (f"no valid pixel of {' '.join(empty)} in the train split: choose another month or a longer --period",)
+
+
+def unlabelled(dataset: Dataset) -> tuple[str, ...]:
+    """Says how many patches show nothing to learn: a file of another place, or with other numbers than it should."""
+    if dataset.manifest.label is None:
+        return ()
+    count = sum(patch.impervious_share is None for patch in dataset.patches)
+    if not count:
+        return ()
+    return (
+        f"{count} of {len(dataset.patches)} patches have no known label pixel: check that the label sources cover "
+        "this ground, agree somewhere, and hold the numbers that docs/labels.md says",
+    )
 
 
 def _unseen_days(manifest: DatasetManifest) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gee_export.composite import NoScenes
-from gee_export.datasets import dataset
+from gee_export.datasets import dataset, geotiff
 from gee_export.datasets.dataset import Entry, Sample
 from gee_export.datasets.manifest import DatasetManifest
 from gee_export.jobs import claim
@@ -26,7 +26,7 @@ from gee_export.jobs.ledger import Ledger, run_folder
 from gee_export.jobs.opened import Opened
 from gee_export.jobs.opening import open_part
 from gee_export.jobs.plan import Plan, Request
-from gee_export.jobs.report import ExportReport
+from gee_export.jobs.report import ExportReport, unlabelled
 from gee_export.jobs.supply import Cell, Supply
 from gee_export.jobs.survey import Survey
 from gee_export.jobs.views import frames_counted, worth_keeping
@@ -64,8 +64,9 @@ def run(
     storage = open_storage(out, session)
     with claim.claimed(storage, ledger, job.head()):
         if done := claim.finished(storage, ledger):
-            return ExportReport.written(job, done.manifest, str(out), "already complete")
+            return ExportReport.written(job, done.manifest, str(out), "already complete", *unlabelled(done))
         session = session or connect()
+        geotiff.load()  # before the threads that open, label and cut
         opened, skipped = _open(job)
         pixels = supply(session, ledger)
         if survey is not None:
@@ -82,7 +83,7 @@ def run(
         BlockStore(ledger.blocks).clear()
         seconds, counts = monotonic() - started, ", ".join(f"{n} {what}" for what, n in pixels.counts.items())
         ledger.log(f"complete after {seconds:.0f} s and {counts}")
-        report = ExportReport.written(job, written.manifest, str(out), *warnings)
+        report = ExportReport.written(job, written.manifest, str(out), *warnings, *unlabelled(written))
         return report.after(plan, len(export.missing), pixels.counts, seconds)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import geopandas
 import numpy as np
@@ -183,3 +185,20 @@ def test_samples_of_a_wrong_shape_are_refused(tmp_path):
 
 def narrow(sample):
     return dataset.Sample("wuhan", "201906", 0, 0, "train", sample.image_BHW[:, :, :8], sample.label_HW[:, :8])
+
+
+def test_rasterio_is_loaded_by_one_thread_at_a_time():
+    """Threads that begin with different parts of rasterio deadlock in Python's import locks."""
+    script = (
+        "import sys\n"
+        "from gee_export.datasets import geotiff\n"
+        "seen = []\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] == 'rasterio': seen.append(geotiff._LOADING.locked())\n"
+        "sys.meta_path.insert(0, Watch())\n"
+        "try: geotiff.decode(b'', 'nothing.tif')\n"
+        "except geotiff.Fault: pass\n"
+        "sys.exit(0 if seen and all(seen) else 1)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -298,6 +298,30 @@ def test_a_scene_of_the_server_is_an_image_too_by_requests_and_by_tasks(export, 
     assert contents(tmp_path / "tasks") == contents(tmp_path / "data")
 
 
+@pytest.fixture
+def world(session, plot_session):
+    yield session.activate()
+    plot_session.activate()
+
+
+def test_labels_of_the_simulated_world_make_a_real_image_simulated(world, tmp_path):
+    grid = lattice(10)
+    path = write(tmp_path / "real.tif", scene(grid, 1, "uint8"), grid)
+    asked = {"image": path, "size": 32, "stride": 32, "month": "2019-06", "session": world, "progress": False}
+    report = export_patches(**asked, out=tmp_path / "world", label="worldcover")
+    assert report.simulated and Dataset.open(tmp_path / "world").manifest.simulated
+    assert not export_patches(**asked, out=tmp_path / "own", label="none").simulated
+
+
+def test_patches_without_a_known_label_are_counted(export, tmp_path):
+    grid = lattice(10, dx=5e4)
+    far = write(tmp_path / "far.tif", np.ones((1, *grid.shape), np.uint8), grid)
+    for _ in range(2):
+        report = export(tmp_path / "data", label=str(far), size=32, stride=32)
+        count = report.patches["patches"]
+        assert any(f"{count} of {count} patches have no known label pixel" in note for note in report.notes)
+
+
 # -- dated frames
 
 
