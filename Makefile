@@ -15,8 +15,9 @@ DEMO_BBOX = 114.15 30.50 114.35 30.65
 
 PICTURE_BBOX = 114.24 30.54 114.34 30.63
 PICTURE = docs/img/wuhan.jpg
+CARD = docs/img/card.jpg
 
-.PHONY: demo picture test test-long lint clean
+.PHONY: demo picture card test test-long lint clean
 
 demo: $(VENV)/.demo
 	$(BIN)/isamap export --region wuhan --month 2019-06 --max-patches 400 --out $(DATA)
@@ -32,6 +33,23 @@ picture: demo
 	$(BIN)/isamap map --checkpoint $(RUN) --region wuhan --month 2020-07 --bbox $(PICTURE_BBOX) --out $(OUT)/maps/picture.tif
 	$(BIN)/python -c "import inference; inference.figure_panels('$(OUT)/data/picture', '$(OUT)/maps/picture.tif', out='$(OUT)/picture.png')"
 	$(BIN)/python -c "from PIL import Image; Image.open('$(OUT)/picture.png').convert('RGB').save('$(PICTURE)', quality=90)"
+
+# The figure of docs/card.md: contact sheet, footprints and labels of a card, side by side.
+define CARD_PICTURE
+from PIL import Image
+sheet, ground, labels = (Image.open(f"$(DATA)/card/{name}.png") for name in ("contact-sheet", "footprints", "labels"))
+labels = labels.resize((ground.width, labels.height * ground.width // labels.width), Image.LANCZOS)
+picture = Image.new("RGB", (sheet.width + ground.width + 24, max(sheet.height, ground.height + labels.height)), "white")
+for image, place in ((sheet, (0, 0)), (ground, (sheet.width + 24, 0)), (labels, (sheet.width + 24, ground.height))):
+    picture.paste(image, place)
+picture.save("$(CARD)", quality=75)
+endef
+export CARD_PICTURE
+
+card: $(VENV)/.demo
+	$(BIN)/isamap export --region wuhan --month 2019-06 --max-patches 400 --out $(DATA)
+	$(BIN)/isamap inspect $(DATA)
+	$(BIN)/python -c "$$CARD_PICTURE"
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
