@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,18 +97,12 @@ def open_file(asked: Imagery, *, small: bool) -> ImageFile:
         raise ValueError(f"image file {asked.source} is no raster that can be read: {error}") from error
     info = {
         "name": asked.name,
-        **_fingerprint(path, path.stat().st_mtime_ns),
+        **localfile.fingerprint(path),
         "crs": str(grid.crs),
         "step": abs(grid.affine.a),
     }
     straight = grid if not (grid.affine.b or grid.affine.d) else None
     return ImageFile(path, numbers, names, packing, info, straight, wsen, simulated)
-
-
-@cache
-def _fingerprint(path: Path, _mtime_ns: int) -> Mapping[str, Any]:
-    """Read through once a run: the file may be large."""
-    return localfile.fingerprint(path)
 
 
 @contextmanager

@@ -137,7 +137,7 @@ class Job:
             size=self.size,
             stride=self.stride,
             split={"kind": self.split} | self._asked_split(),
-            asked={"label": self.truth.named()} | self.views.asked(),
+            asked={"label": self.truth.asked()} | self.views.asked(),
             layers={name: stored for layer in self.layers for name, stored in layer.stored.items()},
         )
 

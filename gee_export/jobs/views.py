@@ -53,7 +53,7 @@ class Views:
         if self.image is not None:
             found["image"] = self.image.asked()
         if self.fine is not None:
-            found["fine"] = self.fine.image.asked() | {"label": self.fine.truth.named()}
+            found["fine"] = self.fine.image.asked() | {"label": self.fine.truth.asked()}
         if self.frames is not None:
             found["frames"] = self.frames.to_json()
         return found

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from gee_export.labelling.product import (
     Edition,
@@ -20,9 +19,6 @@ from gee_export.labelling.product import (
     yearly,
 )
 from gee_export.labelling.rules import BuiltArea, Codes, Confidence, FirstYears
-
-if TYPE_CHECKING:
-    pass
 
 _COMMUNITY = "projects/sat-io/open-datasets"
 _DYNAMIC = "GOOGLE/DYNAMICWORLD/V1"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,21 @@ def fingerprint(path: Path) -> dict[str, Any]:
     """Name, size and digest of a file (of a shapefile's parts together); no folder of this machine."""
     shapefile = path.suffix.lower() == ".shp"
     parts = [path.with_suffix(suffix) for suffix in _SHAPEFILE] if shapefile else [path]
+    there = [part for part in parts if part.is_file()]
+    size, digest = _digest(tuple((part, part.stat().st_mtime_ns, part.stat().st_size) for part in there))
+    return {"file": path.name, "bytes": size, "sha256": digest}
+
+
+@cache
+def _digest(parts: tuple[tuple[Path, int, int], ...]) -> tuple[int, str]:
+    """Size and digest of files as they are now (time and size tell): read once a run, for they may be large."""
     digest, size = hashlib.sha256(), 0
-    for part in (part for part in parts if part.is_file()):
+    for part, _, _ in parts:
         with part.open("rb") as stream:
             for block in iter(lambda: stream.read(1 << 20), b""):
                 digest.update(block)
                 size += len(block)
-    return {"file": path.name, "bytes": size, "sha256": digest.hexdigest()[:16]}
+    return size, digest.hexdigest()[:16]
 
 
 def step_m(geobox: GeoBox) -> float:

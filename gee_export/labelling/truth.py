@@ -12,7 +12,7 @@ from odc.geo.geobox import GeoBox
 
 from gee_export.datasets.manifest import UNKNOWN
 from gee_export.labelling import fusion as fusing
-from gee_export.labelling import labels, shares
+from gee_export.labelling import labels, localfile, shares
 from gee_export.labelling.fusion import FUSIONS
 from gee_export.labelling.rules import BuiltArea
 from gee_export.labelling.scheme import Scheme, scheme_of
@@ -53,6 +53,15 @@ class Truth:
     def named(self) -> dict[str, Any]:
         """`to_json` without the folders of this machine, for manifests."""
         return self.to_json() | {"sources": [Source.parse(text).name for text in self.sources]}
+
+    def asked(self) -> dict[str, Any]:
+        """`named` with the digests of files of this machine: another file of one name asks for another dataset.
+
+        ValueError where a file is missing.
+        """
+        files = [source for source in map(Source.parse, self.sources) if source.kind in ("raster", "vectors")]
+        digests = [localfile.fingerprint(localfile.found(source))["sha256"] for source in files]
+        return self.named() | ({"sha256": digests} if digests else {})
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Truth:

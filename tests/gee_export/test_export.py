@@ -221,6 +221,17 @@ def test_other_settings_are_refused_in_a_half_written_dataset_too(export, tmp_pa
         export(tmp_path / "data", size=40)
 
 
+def test_another_label_file_of_the_same_name_is_refused(export, tmp_path):
+    """Also where the dataset is complete: it holds the labels of a file that is gone."""
+    file = tmp_path / "own.geojson"
+    asked = {"out": tmp_path / "data", "label": f"{file}#extent=all", "size": 128, "stride": 128}
+    file.write_text(shapely.to_geojson(shapely.box(114.03, 30.83, 114.04, 30.84)))
+    export(**asked)
+    file.write_text(shapely.to_geojson(shapely.box(114.03, 30.83, 114.05, 30.84)))
+    with pytest.raises(ValueError, match=r"asked.label.sha256 is"):
+        export(**asked)
+
+
 def test_a_folder_of_other_files_is_refused(export, tmp_path):
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(ValueError, match="no export of this machine has begun"):
