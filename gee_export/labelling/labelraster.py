@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rasterio import DatasetReader
 
 _PIECE_PX = 1 << 22  # pixels worked on at a time
+_EDGE_PX = 1e-6  # centres on an edge (10 m on Landsat's 30-m grid) fall to the next pixel however they are rounded
 _NODE_PX = 32  # coordinates are exact so often and linear between: under 2 mm off at 10-m pixels
 
 
@@ -74,7 +75,8 @@ class LocalRaster:
             place = ((int(r.min()), int(r.max()) + 1), (int(c.min()), int(c.max()) + 1))
             r, c = r - place[0][0], c - place[1][0]
             values[here] = file.read(self.band, window=place)[r, c]
-            valid[here] = inside & (file.read_masks(self.band, window=place)[r, c] > 0)
+            # A float that is no number stands for no class, whether or not the file calls it no data.
+            valid[here] = inside & (file.read_masks(self.band, window=place)[r, c] > 0) & ~np.isnan(values[here])
         return values, valid
 
 
@@ -104,7 +106,8 @@ def pixels_under(geobox: GeoBox, file: DatasetReader) -> tuple[np.ndarray, np.nd
     if geobox.crs.to_wkt() != file.crs.to_wkt():
         x, y = Transformer.from_crs(geobox.crs, file.crs, always_xy=True).transform(x, y)
     cols, rows = ~file.transform * (x, y)
-    return tuple(np.floor(_between(part, row_nodes, col_nodes)).astype(np.int64) for part in (rows, cols))
+    places = (_between(part, row_nodes, col_nodes) for part in (rows, cols))
+    return tuple(np.floor(place + _EDGE_PX).astype(np.int64) for place in places)
 
 
 def _nodes(length: int) -> np.ndarray:

@@ -159,14 +159,17 @@ class BuiltArea:
 
     def numbers(self, values: np.ndarray, valid: np.ndarray, scheme: Scheme) -> np.ndarray:
         """The same rule on this machine: uint8 of values and where they are valid, 255 unknown."""
-        percent = self.percents(values, valid, scheme)
-        return shares.hard(percent, HARD_SHARE_PERCENT)
+        built = values * (100 / self.cell_m2) > HARD_SHARE_PERCENT  # not rounded first: 50.4 is more than half
+        return np.where(self._known(values, valid), built, UNKNOWN).astype(np.uint8)
 
     def percents(self, values: np.ndarray, valid: np.ndarray, scheme: Scheme) -> np.ndarray:
         """Impervious percent of each pixel, uint8, 255 unknown."""
-        known = valid & (values >= 0) & (values <= self.cell_m2)
+        known = self._known(values, valid)
         percent = np.rint(np.where(known, values, 0) * (100 / self.cell_m2))
         return np.where(known, percent, UNKNOWN).astype(np.uint8)
+
+    def _known(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        return valid & (values >= 0) & (values <= self.cell_m2)
 
     def to_json(self) -> dict[str, Any]:
         return {"built_m2_of": self.cell_m2, "impervious": f"share > {HARD_SHARE_PERCENT} %"}

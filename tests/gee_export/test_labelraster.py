@@ -98,6 +98,36 @@ def test_windows_and_the_whole_agree(fine, tmp_path):
     assert (part == whole[:, 13:43, 7:27]).mean() > 0.999
 
 
+def test_centres_on_the_edges_of_a_coarser_grid_do_not_depend_on_the_window(tmp_path):
+    """Landsat's 30-m pixels have their edges where 10-m pixels have their centres."""
+    source = GeoBox((40, 40), Affine(30, 0, LEFT - 15, 0, -30, TOP + 15), "EPSG:32650")
+    values = RNG.integers(0, 2, (40, 40), dtype=np.uint8)
+    path = str(tiff(tmp_path / "landsat.tif", [values], source))
+    whole = read(path, grid(10, 100))[0]
+    at = (10 * np.arange(100) + 20) // 30
+    np.testing.assert_array_equal(whole, values[np.ix_(at, at)])
+    for window in (Window(13, 7, 30, 20), Window(1, 1, 99, 98), Window(77, 50, 3, 1)):
+        np.testing.assert_array_equal(read(path, crop(grid(10, 100), window))[0], whole[window.slices])
+
+
+def test_what_is_no_number_is_unknown(tmp_path):
+    """Also where the file names no such no-data value, and where every other code is pervious."""
+    values = np.array([[50.0, np.nan], [10.0, 50.0]], np.float32).repeat(20, 0).repeat(20, 1)
+    path = tiff(tmp_path / "float.tif", [values], grid(10, 40))
+    label, share = read(f"{path}#1=50", grid(10, 40), share=True)
+    np.testing.assert_array_equal(label[::20, ::20], [[1, 255], [0, 1]])
+    np.testing.assert_array_equal(share[::20, ::20], [[100, 255], [0, 100]])
+
+
+def test_a_little_more_than_half_is_impervious(tmp_path):
+    """GAIA's definition, as the server reckons it; the stored share alone is rounded."""
+    values = np.array([[50.4, 50.0], [255, 49.6]], np.float32).repeat(20, 0).repeat(20, 1)
+    path = tiff(tmp_path / "percent.tif", [values], grid(10, 40))
+    label, share = read(f"{path}#1=percent", grid(10, 40), share=True)
+    np.testing.assert_array_equal(label[::20, ::20], [[1, 0], [255, 0]])
+    np.testing.assert_array_equal(share[::20, ::20], [[50, 50], [255, 50]])
+
+
 def test_large_rasters_are_read_by_pieces(fine, monkeypatch):
     """A grid whose pixels lie far apart in the raster is cut until each piece's window is small; nothing is missed."""
     path, _ = fine
