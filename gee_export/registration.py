@@ -114,8 +114,9 @@ def register(
             f"{sum(counts.values())} Sentinel-1 scenes; choose a longer period"
         )
     seen = {orbit: sentinel1.sensed(box, period, replace(radar, orbits=(orbit,))) for orbit in counts}
-    bands = optical.image.select([band.name for band in settings.optical.stored if band.unit == "reflectance"])
-    pairs = {orbit: _pairs(bands, one.image, grid, client) for orbit, one in seen.items()}
+    names = [band.name for band in settings.optical.stored if band.unit == "reflectance"]
+    bands = optical.image.select(names)
+    pairs = {orbit: _pairs(bands.addBands(one.image), names, grid, client) for orbit, one in seen.items()}
     found = {orbit: coregister(tiles) for orbit, tiles in pairs.items() if tiles}
     if not found:
         raise NoScenes(f"region {region.name!r}: no tile is seen by both sensors in {period}; choose a longer period")
@@ -161,10 +162,8 @@ def _orbits(found: sentinel1.Listing, collection: str) -> dict[int, int]:
     return dict(sorted(counts.items()))
 
 
-def _pairs(optical: ee.Image, radar: ee.Image, grid: GeoBox, client: Client | None) -> list[Pair]:
-    """The tiles of both composites that both saw: a scene's outline may touch a region that its pixels do not."""
-    names = optical.bandNames().getInfo()
-    both = optical.addBands(radar)
+def _pairs(both: ee.Image, names: Sequence[str], grid: GeoBox, client: Client | None) -> list[Pair]:
+    """The tiles that both saw, of Sentinel-2's bands and Sentinel-1's: a scene's outline may hold no pixel there."""
     pairs = []
     for window in tiles_of(tuple(grid.shape)):
         tile = _fetched(both, crop(grid, window), [*names, *sentinel1.POLARISATIONS], client)
