@@ -28,15 +28,13 @@ def histograms(card: Card, data: Dataset, found: Survey) -> bytes:
             ax.set_title(f"{name}: no valid pixel")
             continue
         step = abs(whole.band.scale)
-        bins = int(np.clip(round((high - low) / step), 1, _BINS))
-        width = max(round((high - low) / step / bins), 1) * step
-        edges = low - step / 2 + width * np.arange(bins + 1)
+        numbers = round((high - low) / step) + 1  # stored values from low to high, equally many in every bin
+        width = -(-numbers // _BINS)
+        edges = low - step / 2 + width * step * np.arange(-(-numbers // width) + 1)
         for split in SPLITS:
             histogram = found.histogram(layer, name, split)
             if histogram is not None and histogram.valid:
-                ax.stairs(
-                    histogram.binned(edges) / width, edges, color=SPLIT_COLOURS[split], label=split, linewidth=1.1
-                )
+                ax.stairs(histogram.binned(edges), edges, color=SPLIT_COLOURS[split], label=split, linewidth=1.1)
         unit = "" if whole.band.unit in ("", "class") else f" ({whole.band.unit})"
         ax.set(yticks=[], xlim=(edges[0], edges[-1]))
         ax.set_title(f"{'' if layer == 'image' else layer + ' '}{name}{unit}", loc="left")

@@ -211,8 +211,8 @@ def shift(data: Dataset, found: Survey) -> Finding:
         f"labels lie {measured.down:+.2f} px down, {measured.right:+.2f} px right of the images "
         f"(95 %: ± {measured.half_width:.2f} px, {measured.patches} patches)"
     )
-    length, certain = measured.length, measured.length - measured.half_width
-    verdict = FAIL if certain > SHIFT_FAIL_PX else WARN if length > SHIFT_WARN_PX else PASS
+    certain = measured.length - measured.half_width
+    verdict = FAIL if certain > SHIFT_FAIL_PX else WARN if certain > SHIFT_WARN_PX else PASS
     return Finding("label shift", verdict, where, numbers)
 
 

@@ -175,13 +175,14 @@ def test_every_file_may_be_gone(tmp_path):
     assert card.verdict == "fail" and "20 of 20 files" in str(card)
 
 
-def test_a_dataset_in_a_bucket_is_inspected_where_it_lies(session, tmp_path, monkeypatch):
+def test_a_dataset_in_a_bucket_is_inspected_where_it_lies(session, reconnected, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     session.storage_client().create_bucket("cards")
     sound.write("gs://cards/some/data", sound.head(), sound.patches(), session)
     before = Dataset.open("gs://cards/some/data", session).fingerprint
-    card = inspect(Dataset.open("gs://cards/some/data", session), out="card-data", stac=True)
-    assert card.verdict == "pass" and (tmp_path / "card-data" / "card.html").exists()
+    assert isamap.main(["inspect", "gs://cards/some/data"]) == 0
+    assert "gs://cards/some/data/stac/collection.json" in capsys.readouterr().out
+    assert (tmp_path / "card-data" / "card.html").exists()
     again = Dataset.open("gs://cards/some/data", session)
     again.verify()
     assert again.fingerprint == before

@@ -62,6 +62,13 @@ def test_one_flipped_byte_fails(tmp_path):
     assert finding.verdict == "fail" and data.patches[3].image_name in finding.detail
 
 
+def test_a_whole_file_of_another_patch_fails(tmp_path):
+    data = sound.stored(tmp_path)
+    one, other = (data.storage.path(patch.label_name) for patch in data.patches[:2])
+    one.write_bytes(other.read_bytes())
+    assert findings(data)["files"].numbers == {"files": 20, "broken": 1}
+
+
 def test_a_missing_label_fails(tmp_path):
     data = sound.stored(tmp_path)
     data.storage.path(data.patches[0].label_name).unlink()
@@ -236,7 +243,8 @@ def test_shifted_labels_are_measured(tmp_path, down, right):
 
 def test_labels_in_place_measure_no_shift(tmp_path):
     numbers = findings(sound.stored(tmp_path))["label shift"].numbers
-    assert abs(numbers["down_px"]) < 0.2 and abs(numbers["right_px"]) < 0.2 and numbers["half_width_px"] < 0.5
+    assert abs(numbers["down_px"]) < 0.2 and abs(numbers["right_px"]) < 0.2
+    assert 0.001 < numbers["half_width_px"] < 0.5  # ten patches never agree wholly
 
 
 def test_a_shift_without_evidence_is_not_claimed(tmp_path):
