@@ -15,8 +15,9 @@ PAGES = sorted((ROOT / "docs").glob("*.md"))
 
 
 def shown(start: str) -> list[str]:
-    """Lines of the pages' blocks that begin with a word, without the comments behind them."""
-    lines = [line.strip() for page in PAGES for line in page.read_text(encoding="utf-8").splitlines()]
+    """Lines of the pages' code blocks that begin with a word, without the comments behind them."""
+    blocks = [block for page in PAGES for block in page.read_text(encoding="utf-8").split("```")[1::2]]
+    lines = [line.strip() for block in blocks for line in block.splitlines()]
     return sorted({line.split(" #")[0].strip() for line in lines if line.startswith(f"{start} ")})
 
 
