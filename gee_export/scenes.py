@@ -1,4 +1,4 @@
-"""What a collection holds over a region and period, asked in one request: the facts that reports and manifests name."""
+"""What a collection holds over a region and period, the facts that reports and manifests name."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from gee_export.regions import BoundsWSEN, Period
 
 if TYPE_CHECKING:
     import ee
+
+TOO_MANY = "aborted after accumulating over"  # the server's words for answers of more than 5,000 elements
+_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,22 @@ def collection(asset_id: str, bounds_wsen: BoundsWSEN, period: Period) -> ee.Ima
     return ee.ImageCollection(asset_id).filterBounds(box).filterDate(period.start_ms, period.end_ms)
 
 
-def listed(images: ee.ImageCollection) -> tuple[Scene, ...]:
-    """The collection's scenes in its own order; Fault where the server does not hold the collection."""
-    document = ask(images)
+def listed(images: ee.ImageCollection, period: Period) -> tuple[Scene, ...]:
+    """The period's scenes of a collection in its own order, or half by half where they are too many for one answer.
+
+    A province has more than 5,000 Sentinel-2 scenes a year. Fault where the server does not hold the collection.
+    """
+    return _between(images, period.start_ms, period.end_ms)
+
+
+def _between(images: ee.ImageCollection, start_ms: int, end_ms: int) -> tuple[Scene, ...]:
+    try:
+        document = ask(images.filterDate(start_ms, end_ms))
+    except Fault as error:
+        if TOO_MANY not in str(error) or end_ms - start_ms <= _DAY_MS:
+            raise
+        middle_ms = (start_ms + end_ms) // 2
+        return _between(images, start_ms, middle_ms) + _between(images, middle_ms, end_ms)
     found = []
     for feature in document.get("features", []):
         properties = feature.get("properties", {})

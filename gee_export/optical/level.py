@@ -64,7 +64,7 @@ def _held(level: str, ids: Mapping[str, str], bounds_wsen: BoundsWSEN, period: P
 
 
 def _source(level: str, ids: Mapping[str, str], bounds_wsen: BoundsWSEN, period: Period) -> Source:
-    found = scenes.listed(scenes.collection(ids[level], bounds_wsen, period))
+    found = scenes.listed(scenes.collection(ids[level], bounds_wsen, period), period)
     _refuse_mixed(found, level, ids[level])
     return Source(level, ids[level], found)
 

@@ -125,7 +125,7 @@ def matched(source: Source, bounds_wsen: BoundsWSEN, period: Period, mask: Cloud
             raise ValueError(f"scene {scene.index} has no {lacking[0]}, which its shadows need: choose another mask")
     if mask.product is None or not found:
         return Listing(source, found, ())
-    partners = scenes.listed(scenes.collection(mask.product, bounds_wsen, period).select(mask.band))
+    partners = scenes.listed(scenes.collection(mask.product, bounds_wsen, period).select(mask.band), period)
     known = {scene.index for scene in partners}
     return Listing(
         source,

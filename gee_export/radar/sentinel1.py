@@ -113,7 +113,7 @@ class Listing:
 
 def listing(bounds_wsen: BoundsWSEN, period: Period, radar: Radar) -> Listing:
     """The IW scenes with both polarisations on the orbits asked for; the others are counted by what is wrong."""
-    found = scenes.listed(scenes.collection(radar.sentinel1, bounds_wsen, period))
+    found = scenes.listed(scenes.collection(radar.sentinel1, bounds_wsen, period), period)
     reasons = [_fault_of(scene, radar) for scene in found]
     used = tuple(scene for scene, reason in zip(found, reasons, strict=True) if reason is None)
     return Listing(used, scenes.tally(reason for reason in reasons if reason is not None))

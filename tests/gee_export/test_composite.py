@@ -6,9 +6,11 @@ import ee
 import numpy as np
 import pytest
 
-from gee_export import composite, regions
+from gee_export import composite, regions, scenes
 from gee_export.composite import Settings
+from gee_export.console import Fault
 from gee_export.datasets.manifest import Band
+from gee_export.engine.evaluation import features
 from gee_export.labelling.truth import Truth, open_truth
 from gee_export.radar import border
 from gee_export.requests import pixels
@@ -156,6 +158,17 @@ def test_everything_lies_on_one_grid_in_one_request(plot):
 def test_a_month_without_scenes_says_where_when_and_what_was_found(plot):
     with pytest.raises(ValueError, match=r"'plot'.*2019-07.*Sentinel-2 0 scenes.*Sentinel-1 0 scenes"):
         build(period=regions.Month(2019, 7).period)
+
+
+def test_more_scenes_than_one_answer_holds_are_listed_in_parts(plot, monkeypatch):
+    """Google's servers and the engine send at most 5,000 elements; of a province a year has more (issue 3, part 2)."""
+    named = scenes.collection(plots.S2, plots.REGION.bounds_wsen, JUNE)
+    whole = {scene.index for scene in scenes.listed(named, JUNE)}
+    monkeypatch.setattr(features, "MOST_ELEMENTS", len(whole) - 1)
+    with pytest.raises(Fault, match=scenes.TOO_MANY):
+        scenes.ask(named)
+    parts = scenes.listed(named, JUNE)
+    assert len(parts) == len(whole) and {scene.index for scene in parts} == whole
 
 
 def test_scenes_that_were_dropped_are_part_of_the_sentence(plot):
