@@ -107,6 +107,8 @@ def export_patches(
         _refuse_composite(settings, usual)
     elif unit is not None:
         raise ValueError(f"--unit {unit} is of an --image: Sentinel's bands are reflectance and decibels")
+    if fine is None and (fine_bands or fine_unit):
+        raise ValueError("--fine-bands and --fine-unit are of a --fine image: give one, or leave them out")
     truth = Truth(_sources(label), fusion, scheme, share)
     viewing = Viewing(
         image=_imagery(image, bands, unit),

@@ -65,7 +65,11 @@ class Frames:
         return {"kind": self.kind, "days": [str(day) for day in self.days], "most": self.most}
 
     def count(self, periods: Sequence[Period]) -> int:
-        """The most frames that a patch can have; ValueError where a period has more months than are wanted."""
+        """The most frames that a patch can have; ValueError for more months than are wanted and days of no period."""
+        for day in self.days:
+            if not any(period.start <= day < period.end for period in periods):
+                told = ", ".join(map(str, periods))
+                raise ValueError(f"--frames {day} lies in no period of the export ({told}): leave it out")
         if self.kind == "months":
             longest = max(period.months for period in periods)
             if longest > self.most:

@@ -147,5 +147,5 @@ def _no_patch(ground: Ground, job: Job) -> str:
     area, step = ground.window, abs(ground.lattice.affine.a)
     return (
         f"region {ground.name!r} has {area.width} x {area.height} pixels of {step:g} m here, and no patch of "
-        f"{job.size} x {job.size} at stride {job.stride} fits: widen the box or give a smaller --size"
+        f"{job.size} x {job.size} at stride {job.stride} fits: widen the box or give a smaller --size or --stride"
     )

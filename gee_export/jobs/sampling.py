@@ -16,7 +16,7 @@ from gee_export.ground import Ground
 
 @dataclass(frozen=True)
 class Sampling:
-    """How patches are chosen; each kind (SAMPLINGS) has its own options, the others are not looked at.
+    """How patches are chosen; each kind (SAMPLINGS) has its own options, and another's are refused.
 
     points: at least distance_km between the patches' centres (3 km in S000), as many as fit in random order.
     impervious: label pixels are impervious by at least min_impervious (0 to 1) of the known ones.
@@ -37,6 +37,15 @@ class Sampling:
         if not 0 <= self.min_impervious <= 1:
             raise ValueError(f"--min-impervious {self.min_impervious:g}: expected a share of 0 to 1")
         self._check_strata()
+        self._check_own()
+
+    def _check_own(self) -> None:
+        """ValueError for an option that this kind would pass over."""
+        for kind, method in SAMPLINGS.items():
+            for name in method.options:
+                if name not in self.method.options and getattr(self, name) != getattr(Sampling, name):
+                    option = name.replace("_", "-")
+                    raise ValueError(f"--{option} is of --sample {kind}, not {self.kind}: give that, or leave it out")
 
     def _check_strata(self) -> None:
         edges = self.strata

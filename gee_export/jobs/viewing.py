@@ -38,6 +38,8 @@ class Viewing:
             )
         if self.scale_m is not None and not 0.01 <= self.scale_m <= 1000:
             raise ValueError(f"--scale {self.scale_m:g}: expected metres of 0.01 to 1000")
+        if self.fine is None and self.fine_m != Viewing.fine_m:
+            raise ValueError(f"--fine-scale {self.fine_m:g} is of a --fine image: give one, or leave it out")
         if self.fine is None and self.fine_truth is not None:
             raise ValueError("--fine-label are the labels of a --fine image: give one, or leave them out")
 

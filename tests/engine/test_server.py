@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import socket
 import threading
 import time
@@ -298,6 +299,14 @@ def test_a_stopped_engine_frees_its_port_and_threads(small, tmp_path):
     engine.stop()
     with LocalEngine(small, tmp_path).start(port) as again:
         assert again.url.endswith(f":{port}")
+
+
+def test_what_ctrl_c_cuts_off_is_no_error(engine):
+    """The sentence `interrupted; the same command goes on` is the last that a user reads."""
+    say = logging.getLogger("uvicorn.error").filter
+    cut = "Cancel 1 running task(s), timeout graceful shutdown exceeded"  # uvicorn/server.py, shutdown
+    assert not say(logging.LogRecord("uvicorn.error", logging.ERROR, "", 0, cut, None, None))
+    assert say(logging.LogRecord("uvicorn.error", logging.ERROR, "", 0, "Exception in ASGI application", None, None))
 
 
 def test_a_port_that_is_taken_is_said_in_a_sentence(engine, small, tmp_path):

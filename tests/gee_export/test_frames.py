@@ -124,6 +124,11 @@ def test_what_cannot_be_asked_is_a_sentence(words, most, message):
         Frames.parse(words, most)
 
 
+def test_days_outside_every_period_are_refused():
+    with pytest.raises(ValueError, match=r"--frames 2019-07-02 lies in no period of the export \(2019-06\)"):
+        Frames.parse(["2019-06-02", "2019-07-02"], 4).count([JUNE])
+
+
 def test_more_months_than_frames_are_refused():
     with pytest.raises(ValueError, match="12 months, --max-frames 8"):
         Frames("months").count([regions.Period.parse("2019")])

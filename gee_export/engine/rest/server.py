@@ -106,6 +106,7 @@ class LocalEngine:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=5,
         )
+        logging.getLogger("uvicorn.error").addFilter(_worth_saying)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [listening]}, name="isamap-engine", daemon=True
@@ -266,6 +267,11 @@ def serve(port: int = 0, catalog: str = "world", home: Path | None = None, *, fa
         print("stopped")
     finally:
         engine.stop()
+
+
+def _worth_saying(record: logging.LogRecord) -> bool:
+    """Not that a request was cut off at the end: who ends the engine (Ctrl-C) wants that."""
+    return "graceful shutdown" not in record.getMessage()
 
 
 def _wrapped(app: ASGIApp, injector: Injector | None) -> tuple[ASGIApp, Any]:
