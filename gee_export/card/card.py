@@ -69,7 +69,7 @@ class Card:
         for split in SPLITS:
             number = sum(row["patches"] for row in self.counts if row["split"] == split)
             lines.append(f"  {split:<7}{number:>9,}   {_classes(self.classes.get(split, {}))}".rstrip())
-        lines += ["", f"  {'band':<12}{'unit':<13}{'valid':>8}{'mean':>10}{'std':>10}{'1 %':>10}{'99 %':>10}"]
+        lines += ["", f"  {'band':<14} {'unit':<13}{'valid':>8}{'mean':>10}{'std':>10}{'1 %':>10}{'99 %':>10}"]
         lines += [_band(band) for band in self.bands]
         lines += ["", *(f"  {finding}" for finding in self.findings)]
         return "\n".join(lines + [f"  written: {place}" for place in self.written])
@@ -206,4 +206,4 @@ def _band(band: BandFacts) -> str:
     name = band.name if band.layer == "image" else f"{band.layer} {band.name}"
     values = (band.mean, band.std, band.quantiles.get("1"), band.quantiles.get("99"))
     told = "".join(f"{value:>10.4g}" if value is not None else f"{'-':>10}" for value in values)
-    return f"  {name:<12}{band.unit:<13}{band.valid_share:>8.1%}{told}"
+    return f"  {name:<14} {band.unit:<13}{band.valid_share:>8.1%}{told}"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from gee_export.card.inspection import inspect
 from gee_export.datasets.dataset import Dataset, StoredLayer, write
 from tests.gee_export.card import sound
 
+ROOT = Path(__file__).resolve().parents[3]
 PICTURES = {"bands.png", "contact-sheet.png", "footprints.png", "labels.png", "missing.png"}
 
 
@@ -158,6 +162,13 @@ def test_a_failed_check_is_exit_code_1(tmp_path, capsys):
     told = capsys.readouterr()
     assert "FAIL  files" in told.out and "not sound: files" in told.err
     assert (tmp_path / "data" / "card" / "card.html").exists()
+
+
+def test_inspecting_needs_no_torch(tmp_path):
+    sound.stored(tmp_path / "data")
+    code = f"import isamap, sys; isamap.main(['inspect', {str(tmp_path / 'data')!r}]); print('torch' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "False"
 
 
 def test_no_dataset_is_the_users_mistake(tmp_path, capsys):
