@@ -100,6 +100,8 @@ def export_patches(
 
     ValueError for what cannot be asked, Fault where a server or a disk fails.
     """
+    if out == "":
+        raise ValueError("--out is empty: give a folder or gs://BUCKET/PREFIX, or leave it out for data/NAME")
     means = Means(workers, bucket or bucket_of(out or ""), keep_exports)
     modes.check(mode, means)
     usual = {"speckle": speckle, "terrain": terrain, "clouds": clouds, "reducer": reducer}

@@ -120,6 +120,7 @@ MISTAKES = {
     f"export {PLACE} --sample points --strata 0 .5 1": "--strata is of --sample strata, not points",
     f"export {PLACE} --fine-scale 2": "--fine-scale 2 is of a --fine image",
     f"export {PLACE} --fine-bands R": "are of a --fine image",
+    f"export {PLACE} --out=": "--out is empty: give a folder",
     f"export {PLACE} --seed -1": "--seed -1: expected",
     f"export {PLACE} --hold-out nanjing": "expected some of",
     "labels nothing": "`isamap labels` lists them",
