@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from gee_export.console import Fault
 from gee_export.requests.retry import Patience, persist, refusal
+from gee_export.requests.transport import DEADLINE_S
 
 T = TypeVar("T")
 
@@ -17,7 +18,7 @@ QUEUE_LIMIT = 3_000  # READY tasks of a project (https://developers.google.com/e
 ROOM = 100  # places of the queue that are left to others
 WAITING = ("PENDING", "READY")
 RUNNING = ("RUNNING", "CANCELLING")
-DEADLINE_MS = 120_000
+DEADLINE_MS = round(1000 * DEADLINE_S)  # it stays with the client: pixels asked for later must not get less
 ALREADY_EXISTS = 409  # an earlier request of the same name has started the task
 FULL = "too many tasks"
 

@@ -12,6 +12,7 @@ import httplib2
 import numpy as np
 import pytest
 import rasterio
+from ee import _state
 from googleapiclient.errors import HttpError
 
 from gee_export import modes
@@ -24,11 +25,12 @@ from gee_export.jobs.ledger import Ledger
 from gee_export.modes import Means
 from gee_export.requests.channel import FILL, Channel
 from gee_export.requests.client import Cell
+from gee_export.requests.transport import Address
 from gee_export.session import Session
 from gee_export.tasks import batch, exporttask
 from gee_export.tasks.batch import Batch, batched
 from gee_export.tasks.exporttask import Known, file_dtype, formed, geobox_of, grid_json, window_in
-from gee_export.tasks.taskqueue import pauses
+from gee_export.tasks.taskqueue import TaskQueue, pauses
 from tests.engine.small import catalog, grid
 
 pytestmark = pytest.mark.usefixtures("reconnected")
@@ -336,6 +338,17 @@ def test_what_is_left_forms_the_tasks_that_the_whole_would_have(session, monkeyp
     assert left and {cell.number: task.digest for task, _ in formed(left) for cell in task.cells} == {
         cell.number: whole[cell.number] for cell in left
     }
+
+
+def test_looking_at_tasks_leaves_pixels_their_time(session):
+    """The client's deadline is the process's; computing may take five minutes (earth-engine.md section 3.1)."""
+    before = _state.get_state().deadline_ms
+    ee.data.setDeadline(0)
+    try:
+        TaskQueue().look()
+        assert Address.current().deadline_s >= 300
+    finally:
+        ee.data.setDeadline(before)
 
 
 def test_thousands_of_cells_find_their_tasks_at_once(session):
