@@ -34,8 +34,8 @@ class BandFacts:
 class Card:
     """A dataset's card. counts: patches by region, period and split. classes: label pixels by split and class name.
 
-    sensors: by region and period, scenes and days of each sensor. facts: title and value, as the page shows them.
-    written: where the card's files lie (empty where none were asked for).
+    sensors: by region and period, each sensor's scenes, days and clear observations per pixel. facts: title and value,
+    as the page shows them. written: where the card's files lie (empty where none were asked for).
     """
 
     url: str
@@ -137,9 +137,8 @@ def _sensors(data: Dataset) -> list[dict[str, Any]]:
 def _scene_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     ids = [str(one) for one in facts.get("ids", ())]
     days = sorted({day for one in ids if (day := _day(one))})
-    return {"scenes": facts.get("scenes", len(ids)), "days": days} | (
-        {"level": facts["level"]} if facts.get("level") else {}
-    )
+    more = {key: facts[key] for key in ("level", "observations_per_pixel") if facts.get(key)}
+    return {"scenes": facts.get("scenes", len(ids)), "days": days} | more
 
 
 def _day(scene: str) -> str | None:

@@ -107,9 +107,15 @@ def _scenes(card: Card) -> str:
     rows = []
     for row in card.sensors:
         days = ", ".join(f"{day[:4]}-{day[4:6]}-{day[6:]}" for day in row["days"])
-        level = row.get("level", "")
-        rows.append((row["region"], row["period"], f"{row['sensor']} {level}".strip(), str(row["scenes"]), days))
-    return _table(("region", "period", "sensor", "scenes", "days (UTC)"), rows, numbers=(3,))
+        sensor = f"{row['sensor']} {row.get('level', '')}".strip()
+        rows.append((row["region"], row["period"], sensor, str(row["scenes"]), _observations(row), days))
+    head = ("region", "period", "sensor", "scenes", "clear observations a pixel", "days (UTC)")
+    return _table(head, rows, numbers=(3, 4))
+
+
+def _observations(row: Mapping[str, Any]) -> str:
+    seen = row.get("observations_per_pixel")
+    return f"{seen['mean']:.1f} ({seen['min']} to {seen['max']})" if seen else ""
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[int] = ()) -> str:

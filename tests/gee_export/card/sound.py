@@ -25,7 +25,8 @@ def head(**changes) -> DatasetManifest:
     scenes = {
         "sentinel2": {"scenes": 2, "level": "L2A", "ids": ["20190602T030719_20190602T030730_T50RKU",
                                                            "20190612T030719_20190612T030730_T50RKU"]},
-        "sentinel1": {"scenes": 1, "ids": ["S1A_IW_GRDH_1SDV_20190606T101010_20190606T101035_027550_031BD1_0000"]},
+        "sentinel1": {"scenes": 1, "ids": ["S1A_IW_GRDH_1SDV_20190606T101010_20190606T101035_027550_031BD1_0000"],
+                      "observations_per_pixel": {"min": 0, "mean": 0.94, "max": 1}},
     }  # fmt: skip
     label = {"product": "worldcover", "licence": "CC-BY-4.0", "classes": {"0": "pervious", "1": "impervious"}}
     fields = {"bands": BANDS, "size": SIZE, "stride": SIZE, "label": label, "scenes": {"wuhan": {"201906": scenes}}}

@@ -44,6 +44,11 @@ def test_the_card_counts_what_was_put_in(inspected):
     assert [row["days"] for row in card.sensors] == [["20190602", "20190612"], ["20190606"]]
 
 
+def test_the_page_tells_how_often_a_pixel_was_seen(inspected):
+    place, _ = inspected
+    assert "0.9 (0 to 1)" in (place / "card" / "card.html").read_text(encoding="utf-8")
+
+
 def test_the_printed_card_has_its_verdicts(inspected):
     told = str(inspected[1])
     assert "SIMULATED" in told and "sigma0" in told and "CC-BY-4.0" in told
