@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from typing import Any
 
 from gee_export.card.card import Card
 from gee_export.card.finding import FAIL, PASS, WARN
