@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from gee_export.console import Fault
 from gee_export.datasets.manifest import Band
 from gee_export.regions import BoundsWSEN, Period
+from gee_export.requests.retry import TOO_MUCH
 
 if TYPE_CHECKING:
     import ee
 
 TOO_MANY = "aborted after accumulating over"  # the server's words for answers of more than 5,000 elements
+_TOO_MUCH = (TOO_MANY, *TOO_MUCH)
 _DAY_MS = 86_400_000
 
 
@@ -63,9 +65,10 @@ def collection(asset_id: str, bounds_wsen: BoundsWSEN, period: Period) -> ee.Ima
 
 
 def listed(images: ee.ImageCollection, period: Period) -> tuple[Scene, ...]:
-    """The period's scenes of a collection in its own order, or half by half where they are too many for one answer.
+    """The period's scenes of a collection in its own order, or by index where they are too many for one answer.
 
-    A province has more than 5,000 Sentinel-2 scenes a year. Fault where the server does not hold the collection.
+    They are asked half by half then: a province has more than 5,000 Sentinel-2 scenes a year. Fault where the server
+    does not hold the collection.
     """
     return _between(images, period.start_ms, period.end_ms)
 
@@ -74,10 +77,12 @@ def _between(images: ee.ImageCollection, start_ms: int, end_ms: int) -> tuple[Sc
     try:
         document = ask(images.filterDate(start_ms, end_ms))
     except Fault as error:
-        if TOO_MANY not in str(error) or end_ms - start_ms <= _DAY_MS:
+        too_much = any(words in str(error).lower() for words in _TOO_MUCH)
+        if not too_much or end_ms - start_ms <= _DAY_MS:
             raise
         middle_ms = (start_ms + end_ms) // 2
-        return _between(images, start_ms, middle_ms) + _between(images, middle_ms, end_ms)
+        halves = _between(images, start_ms, middle_ms) + _between(images, middle_ms, end_ms)
+        return tuple(sorted(halves, key=lambda scene: scene.index))
     found = []
     for feature in document.get("features", []):
         properties = feature.get("properties", {})
