@@ -50,7 +50,7 @@ def export(
         int | None, typer.Option("--epsg", help="UTM zone of the grid, such as 32650; by default the place's own.")
     ] = None,
     out: Annotated[
-        str | None, typer.Option("--out", help="Folder or gs://BUCKET/PREFIX; data/REGION-MONTH by default.")
+        str | None, typer.Option("--out", help="Folder or gs://BUCKET/PREFIX; data/REGION-MONTH(-BOX) by default.")
     ] = None,
     label: Annotated[
         list[str], typer.Option("--label", help="Products of `isamap labels`, assets or files, or none.")

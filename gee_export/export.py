@@ -111,6 +111,8 @@ def export_patches(
         raise ValueError(f"--unit {unit} is of an --image: Sentinel's bands are reflectance and decibels")
     if fine is None and (fine_bands or fine_unit):
         raise ValueError("--fine-bands and --fine-unit are of a --fine image: give one, or leave them out")
+    if frames is None and max_frames != Frames.most:
+        raise ValueError(f"--max-frames {max_frames} is of --frames: say which dates, or leave it out")
     truth = Truth(_sources(label), fusion, scheme, share)
     viewing = Viewing(
         image=_imagery(image, bands, unit),
@@ -140,7 +142,7 @@ def export_patches(
         sampling=sample if isinstance(sample, Sampling) else Sampling(sample),
         **source,
     )
-    place = str(out if out is not None else Path("data") / job.name)
+    place = str(out if out is not None else Path("data") / _folder(job, bbox))
     if dry_run:
         return _planned(job, place, workers)
     from gee_export.jobs import runner
@@ -161,6 +163,11 @@ def _planned(job: Job, place: str, workers: int | None) -> ExportReport:
         return report
     count = len(Survey.of(job).windows)
     return report.noting(f"{count} blocks of labels are asked for first; of all positions they choose the patches")
+
+
+def _folder(job: Job, bbox: BoundsWSEN | None) -> str:
+    """The job's name and, where a box cuts it out, the box: two boxes of one region are two datasets."""
+    return job.name if bbox is None else f"{job.name}-{'_'.join(f'{degrees:g}' for degrees in bbox)}"
 
 
 def _imagery(source: str | Path | None, bands: Sequence[str] | None, unit: str | None) -> Imagery | None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pyproj import Transformer
 
 import isamap
-from gee_export import regions
+from gee_export import export_patches, regions
 from gee_export.grid import Window
 from gee_export.ground import Ground
 from gee_export.jobs.division import Rule
@@ -147,3 +147,9 @@ SHOWN = [line.partition("#")[0].strip() for line in PAGE.read_text().splitlines(
 def test_every_command_of_the_page_plans_an_export(line, capsys):
     assert isamap.main(line.split()[1:]) == 0
     assert "would be in data/" in capsys.readouterr().out
+
+
+def test_two_boxes_of_a_region_go_to_two_folders():
+    boxes = [(114.2, 30.5, 114.3, 30.6), (114.2, 30.5, 114.4, 30.6)]
+    first, second = (export_patches(region="wuhan", bbox=box, dry_run=True).out for box in boxes)
+    assert first == "data/wuhan-2019-06-114.2_30.5_114.3_30.6" != second
