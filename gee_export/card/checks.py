@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from gee_export.card.finding import FAIL, PASS, WARN, Finding
+from gee_export.card.finding import FAIL, PASS, UNTOLD, WARN, Finding
 from gee_export.card.ground import shared_ground
 from gee_export.card.shift import described
 from gee_export.card.survey import Survey, known
@@ -17,6 +17,7 @@ from gee_export.datasets.manifest import UNKNOWN, BandStatistics
 
 RANGES = {"reflectance": (0.0, 1.6), "dB": (-50.0, 20.0)}  # physical; beyond lies no land surface
 OUTSIDE_WARN, OUTSIDE_FAIL = 0.001, 0.02  # shares of pixels beyond the range
+UNLIKE_WARN = 0.25  # between the impervious shares of two splits
 UNKNOWN_WARN = 0.2  # share of unknown label pixels
 VALID_WARN = 0.8  # share of a band's pixels that are valid
 RARE_WARN = 0.01  # share of the rarest class
@@ -194,6 +195,9 @@ def balance(data: Dataset, found: Survey) -> Finding:
     troubles += [f"{split} has labels of one class only" for split in ("val", "test") if len(shares[split]) == 1]
     number, share = min(_shares(found.class_counts()).items(), key=lambda item: item[1])
     troubles += [f"class {number} makes up {share:.2%} of the labels"] if share < RARE_WARN else []
+    if max(impervious.values()) - min(impervious.values()) > UNLIKE_WARN:
+        shown = ", ".join(f"{share:.0%} of {split}" for split, share in impervious.items())
+        troubles.append(f"the splits are unlike each other: {shown} is impervious")
     if troubles:
         return Finding("class balance", WARN, "; ".join(troubles), numbers)
     told = ", ".join(f"{share:.1%} in {split}" for split, share in impervious.items())
@@ -206,7 +210,7 @@ def shift(data: Dataset, found: Survey) -> Finding:
     numbers = described(measured) if measured else {}
     if measured is None or measured.length is None or not measured.is_sure:
         tried = measured.patches if measured else 0
-        return Finding("label shift", PASS, f"cannot be told: {tried} patches show no common edges clearly", numbers)
+        return Finding("label shift", UNTOLD, f"{tried} patches show no common edges clearly", numbers)
     where = (
         f"labels lie {measured.down:+.2f} px down, {measured.right:+.2f} px right of the images "
         f"(95 %: ± {measured.half_width:.2f} px, {measured.patches} patches)"

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-PASS, WARN, FAIL = "pass", "warn", "fail"
+PASS, UNTOLD, WARN, FAIL = VERDICTS = ("pass", "untold", "warn", "fail")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """verdict: pass, warn or fail. detail: one sentence. numbers: plain JSON."""
+    """verdict: pass, untold (it could not be measured), warn or fail. detail: one sentence. numbers: plain JSON."""
 
     name: str
     verdict: str
@@ -19,8 +19,8 @@ class Finding:
     numbers: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.verdict not in (PASS, WARN, FAIL):
-            raise ValueError(f"check {self.name}: verdict {self.verdict!r}, expected pass, warn or fail")
+        if self.verdict not in VERDICTS:
+            raise ValueError(f"check {self.name}: verdict {self.verdict!r}, expected one of {', '.join(VERDICTS)}")
 
     def __str__(self) -> str:
-        return f"{self.verdict.upper():<5} {self.name}: {self.detail}"
+        return f"{self.verdict.upper():<6} {self.name}: {self.detail}"

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from gee_export.card.card import Card
-from gee_export.card.finding import FAIL, PASS, WARN
+from gee_export.card.finding import VERDICTS
 from gee_export.datasets.index import SPLITS
 
 _STYLE = """
@@ -25,7 +25,8 @@ p.quiet, caption, td.quiet { color: var(--quiet); } p.quiet { margin: .2rem 0 1r
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 600; } th, td { padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; } td.number, th.number { text-align: right; }
-.pass { color: var(--pass); } .warn { color: var(--warn); } .fail { color: var(--fail); }
+.pass { color: var(--pass); } .untold { opacity: .6; }
+.warn { color: var(--warn); } .fail { color: var(--fail); }
 td.verdict { font-weight: 700; text-transform: uppercase; font-size: .8rem; padding-top: .42rem; }
 figure { margin: 1rem 0; padding: .6rem; background: #ffffff; border: 1px solid var(--line); border-radius: 6px; }
 figure img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
@@ -59,7 +60,7 @@ def page(card: Card, pictures: Mapping[str, bytes]) -> bytes:
 
 def _tally(card: Card) -> str:
     verdicts = [finding.verdict for finding in card.findings]
-    return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in (PASS, WARN, FAIL) if verdict in verdicts)
+    return ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS if verdict in verdicts)
 
 
 def _checks(card: Card) -> str:

@@ -81,7 +81,7 @@ def survey(data: Dataset, tick: Callable[[int], object] = lambda done: None) -> 
                 continue
             if raster.misplaced:
                 found.misplaced[raster.name] = raster.misplaced
-            if tuple(band.name for band in raster.bands) and len(raster.values_BHW) == len(raster.bands):
+            if raster.bands and len(raster.values_BHW) == len(raster.bands):
                 _count(found, patch, raster)
                 layers.setdefault(raster.layer, raster)
         _take(found, data, patch, layers)

@@ -147,7 +147,7 @@ def test_a_dataset_without_labels_has_a_card(tmp_path):
 def test_the_command_writes_beside_the_data_and_ends_well(tmp_path, capsys):
     sound.stored(tmp_path / "data")
     assert isamap.main(["inspect", str(tmp_path / "data")]) == 0
-    assert "PASS  leakage" in capsys.readouterr().out
+    assert "PASS   leakage" in capsys.readouterr().out
     assert (tmp_path / "data" / "card" / "card.html").exists()
     assert (tmp_path / "data" / "stac" / "collection.json").exists()
 
@@ -156,7 +156,7 @@ def test_the_command_writes_beside_the_data_and_ends_well(tmp_path, capsys):
 def test_warnings_fail_only_if_strict(tmp_path, words, code, capsys):
     sound.stored(tmp_path / "data", [sample for sample in sound.patches() if sample.split != "val"])
     assert isamap.main(["inspect", str(tmp_path / "data"), "--no-stac", *words]) == code
-    assert "WARN  class balance" in capsys.readouterr().out
+    assert "WARN   class balance" in capsys.readouterr().out
     assert not (tmp_path / "data" / "stac").exists()
 
 
@@ -165,7 +165,7 @@ def test_a_failed_check_is_exit_code_1(tmp_path, capsys):
     data.storage.path(data.patches[0].image_name).write_bytes(b"no image")
     assert isamap.main(["inspect", str(tmp_path / "data")]) == 1
     told = capsys.readouterr()
-    assert "FAIL  files" in told.out and "not sound: files" in told.err
+    assert "FAIL   files" in told.out and "not sound: files" in told.err
     assert (tmp_path / "data" / "card" / "card.html").exists()
 
 

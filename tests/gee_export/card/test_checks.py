@@ -231,6 +231,15 @@ def test_an_empty_split_warns(tmp_path):
     assert finding.verdict == "warn" and "val has no patches" in finding.detail
 
 
+def test_splits_that_are_unlike_each_other_warn(tmp_path):
+    found = [
+        replace(sample, label_HW=np.ones_like(sample.label_HW)) if sample.split == "test" else sample
+        for sample in sound.patches()
+    ]
+    finding = findings(sound.stored(tmp_path, found))["class balance"]
+    assert finding.verdict == "warn" and "unlike each other" in finding.detail and "100% of test" in finding.detail
+
+
 @pytest.mark.parametrize(("down", "right"), [(2, 0), (0, 3), (3, 2)])
 def test_shifted_labels_are_measured(tmp_path, down, right):
     """user-wishes.md row 12: a mask that lies beside its image is seen, and by how much."""
@@ -254,4 +263,4 @@ def test_a_shift_without_evidence_is_not_claimed(tmp_path):
         lambda image: rng.integers(300, 2000, image.shape) * np.array([1, 1, 1, -1])[:, None, None]
     )
     finding = findings(sound.stored(tmp_path, noise))["label shift"]
-    assert finding.verdict == "pass" and "cannot be told" in finding.detail
+    assert finding.verdict == "untold"
