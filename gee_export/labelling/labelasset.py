@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from odc.geo.geobox import GeoBox
 
 from gee_export.console import Fault
-from gee_export.labelling import labels
+from gee_export.labelling import labels, tables
 from gee_export.labelling.product import Edition, Product, label_of, share_of
 from gee_export.labelling.rules import BuiltArea, Codes
 from gee_export.labelling.scheme import Scheme
@@ -139,6 +139,7 @@ def features(source: Source, scheme: Scheme, region: Region) -> OnServer:
     near = ee.FeatureCollection(source.place).filterBounds(ee.Geometry.BBox(*region.bounds_wsen))
     width_m = width_of(source, ask(near.limit(1)).get("features", []), region)
     info = {"product": source.text, "title": "features of the user's choice", "asset": source.place}
+    info |= tables.facts(source.text.partition("#")[0])
     ground = painted(near, width_m)
     metre = ee.Projection(f"EPSG:{region.epsg}", [1, 0, 0, 0, -1, 0])
     return OnServer(info | {"width_m": width_m}, ground, averaged(ground.multiply(100), metre))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gee_export.labelling import labels
+from gee_export.labelling import labels, tables
 from gee_export.labelling.product import Product
 from gee_export.labelling.scheme import SCHEMES
 
@@ -10,6 +10,8 @@ from gee_export.labelling.scheme import SCHEMES
 def overview() -> str:
     """Every product in two lines (years, pixel, schemes, licence; title, rule, notes), and how own labels are given."""
     rows = [line for product in _products() for line in _two_lines(product)]
+    listed = "\n".join(map(tables.line, tables.TABLES))
+    rows.append(f"\nTables of buildings (polygons) and roads (lines, #width=METRES):\n{listed}\n")
     rows.append(
         "none: images without labels. Own labels: an asset (projects/... or users/...), a raster (.tif), vectors"
     )
@@ -29,6 +31,8 @@ def _two_lines(product: Product) -> tuple[str, str]:
 
 def described(name: str) -> str:
     """Everything about one product; ValueError with the nearest names where there is none."""
+    if name in tables.TABLES:
+        return f"{tables.line(name)}\n  {tables.TABLES[name].asset.format('PLACE')}\n  cite: {tables.TABLES[name].citation}"
     labels.check(name)
     product = labels.LABELS[name]
     if product is None:

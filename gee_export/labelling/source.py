@@ -1,6 +1,7 @@
-"""A label source as users write it: a product, an Earth Engine asset, a raster or a vector file, with options.
+"""A label source as users write it: a product, a table, an Earth Engine asset, a raster or a vector file, with options.
 
 worldcover            gaia@2018             a product, or a product of a given year
+vida:CHN              grip4:Europe#width=6  a table of buildings or roads of a place
 projects/p/assets/x   users/me/x#b1=50,80   an asset of 0, 1 and 255, or a band and its impervious codes
 survey.tif#2=1,3      roads.gpkg#width=6    a file: the band by number, or options of vectors
 """
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gee_export.labelling import labels
+from gee_export.labelling import labels, tables
 
 RASTERS = (".tif", ".tiff", ".vrt")
 VECTORS = (".geojson", ".json", ".gpkg", ".shp", ".fgb", ".parquet", ".geoparquet")
@@ -20,7 +21,7 @@ PERCENT = "percent"
 
 @dataclass(frozen=True)
 class Source:
-    """kind: product, asset, raster or vectors; place: its name, id or path; options by name in order."""
+    """kind: product, asset (tables too), raster or vectors; place: its name, id or path; options by name in order."""
 
     text: str
     kind: str
@@ -32,7 +33,9 @@ class Source:
     def parse(cls, text: str) -> Source:
         """ValueError naming what is wrong with it."""
         place, *words = text.split("#")
-        kind = _kind(place)
+        table = tables.asset_of(place)
+        place = table or place
+        kind = "asset" if table else _kind(place)
         options = dict(_option(text, word) for word in words)
         if len(options) < len(words):
             raise ValueError(f"label {text!r} gives an option twice")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import shapely
 
-from gee_export.labelling import labelasset, labels, labeltable
+from gee_export.labelling import labelasset, labels, labeltable, tables
 from gee_export.labelling.labels import LABELS
 from gee_export.labelling.source import Source
 from gee_export.labelling.truth import Truth
@@ -248,6 +248,32 @@ def test_tables_have_a_width_only_for_lines():
     assert labelasset.width_of(houses, [{"geometry": {"type": "MultiPolygon"}}], codes.REGION) is None
 
 
+@pytest.mark.parametrize(
+    ("words", "asset"),
+    [
+        ("vida:IND", "projects/sat-io/open-datasets/VIDA_COMBINED/IND"),
+        ("msbuildings:Chile", "projects/sat-io/open-datasets/MSBuildings/Chile"),
+        ("gba:e030_n25_e035_n20", "projects/sat-io/open-datasets/GLOBAL_BUILDING_ATLAS/e030_n25_e035_n20"),
+        ("grip4:South-East-Asia#width=6", "projects/sat-io/open-datasets/GRIP4/South-East-Asia"),
+        ("msroads:Asia/AsiaSouthEast#width=6", "projects/sat-io/open-datasets/MSRoads/Asia/AsiaSouthEast"),
+        ("open_buildings", "GOOGLE/Research/open-buildings/v3/polygons"),
+    ],
+)
+def test_tables_have_names_and_places(words, asset):
+    """The ids that the community catalog's pages global_buildings, msbuildings, gba, grip and msroads print."""
+    source = Source.parse(words)
+    assert (source.kind, source.place, source.name) == ("asset", asset, words)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [("vida", "vida:PLACE, an ISO code"), ("open_buildings:KEN", "expected open_buildings"), ("vdia:IND", "mean vida")],
+)
+def test_tables_without_their_place_are_refused(words, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Source.parse(words)
+
+
 def test_a_binary_product_has_no_seven_classes():
     with pytest.raises(ValueError, match=r"'gaia@2018' tells only impervious.*worldcover"):
         Truth(("gaia@2018",), scheme="s003")
@@ -255,7 +281,7 @@ def test_a_binary_product_has_no_seven_classes():
 
 def test_the_command_lists_every_product_and_describes_each():
     overview = labeltable.overview()
-    for name in LABELS:
+    for name in (*LABELS, *tables.TABLES):
         assert name in overview and name in labeltable.described(name)
     assert "29" not in labeltable.described("gaia") and "NOT VERIFIED" in labeltable.described("gisa_2021")
     with pytest.raises(ValueError, match="did you mean gaia"):
@@ -276,7 +302,12 @@ def test_every_product_says_licence_and_source():
 
 
 @pytest.mark.parametrize(
-    ("name", "table"), [("products", labeltable.markdown), ("classes", labeltable.markdown_classes)]
+    ("name", "table"),
+    [
+        ("products", labeltable.markdown),
+        ("classes", labeltable.markdown_classes),
+        ("tables", tables.markdown),
+    ],
 )
 def test_the_page_shows_the_table_as_it_is(name, table):
     """docs/labels.md: replace what is between the marks by what the function gives."""

@@ -1,0 +1,104 @@
+"""Tables of buildings and roads on Earth Engine as data, by the name of a place: `vida:CHN`, `grip4:Europe#width=6`.
+
+Sources: the catalogs' pages named in earth-engine.md sections 1.4 and 1.5. The places themselves are not listed: they
+come and go, and Earth Engine says which there are.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_COMMUNITY = "projects/sat-io/open-datasets"
+_ODBL = "ODbL-1.0"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Features by place. asset: the id, {} standing for the place; place: what a place is, with an example, or None."""
+
+    title: str
+    asset: str
+    place: str | None
+    licence: str
+    citation: str
+
+    def of(self, name: str, place: str) -> str:
+        """The id of a place's table; ValueError where a place is missing or not wanted."""
+        if bool(place) != bool(self.place):
+            expected = f"{name}:PLACE, {self.place}" if self.place else name
+            raise ValueError(f"label table {name!r}: expected {expected}")
+        return self.asset.format(place)
+
+
+TABLES: dict[str, Table] = {
+    "msbuildings": Table(
+        "Microsoft building footprints, imagery of 2014-2021", f"{_COMMUNITY}/MSBuildings/{{}}",
+        "a country as that folder names it, such as Chile", _ODBL, "Microsoft, GlobalMLBuildingFootprints",
+    ),
+    "vida": Table(
+        "Google's and Microsoft's buildings, combined by VIDA", f"{_COMMUNITY}/VIDA_COMBINED/{{}}",
+        "an ISO code of three letters, such as IND", f"CC-BY-4.0 or {_ODBL}", "VIDA, Google-Microsoft Open Buildings",
+    ),
+    "openbuildingmap": Table(
+        "OpenBuildingMap: OpenStreetMap's, Google's and Microsoft's buildings",
+        f"{_COMMUNITY}/OPEN-BUILDING-MAPS/tiles/building_{{}}", "a quadkey of that folder", "see the catalog's page",
+        "OpenBuildingMap",
+    ),
+    "gba": Table(
+        "Global Building Atlas, imagery of 2019", f"{_COMMUNITY}/GLOBAL_BUILDING_ATLAS/{{}}",
+        "a tile of 5 degrees, such as e030_n25_e035_n20", "CC-BY-NC-4.0", "Zhu et al. 2025, doi:10.14459/2025mp1782307",
+    ),
+    "open_buildings": Table(
+        "Google Open Buildings v3; Africa, South and South-East Asia, Latin America, Caribbean: not China",
+        "GOOGLE/Research/open-buildings/v3/polygons", None, f"CC-BY-4.0 or {_ODBL}",
+        "Sirko et al. 2021, arXiv:2107.12283",
+    ),
+    "msroads": Table(
+        "Microsoft roads, imagery of 2020-2022; open to the catalog's insiders only", f"{_COMMUNITY}/MSRoads/{{}}",
+        "a region as that folder names it, such as Asia/AsiaSouthEast", _ODBL, "Microsoft, RoadDetections",
+    ),
+    "grip4": Table(
+        "Global Roads Inventory Project", f"{_COMMUNITY}/GRIP4/{{}}",
+        "a region as that folder names it, such as South-East-Asia", "CC-BY-4.0",
+        "Meijer et al. 2018, doi:10.1088/1748-9326/aabd42",
+    ),
+}  # fmt: skip
+
+
+def asset_of(words: str) -> str | None:
+    """The asset that NAME or NAME:PLACE stands for, None for other words; ValueError offering the nearest name."""
+    name, colon, place = words.partition(":")
+    if name in TABLES:
+        return TABLES[name].of(name, place)
+    if colon and "/" not in name and "." not in name and "#" not in name:
+        near = difflib.get_close_matches(name, TABLES, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(TABLES)}"
+        raise ValueError(f"label {words!r}: no table is called {name!r}, {hint}")
+    return None
+
+
+def facts(words: str) -> Mapping[str, str]:
+    """Title, licence and citation of NAME or NAME:PLACE, for the manifest; none of other words."""
+    table = TABLES.get(words.partition(":")[0])
+    return {} if table is None else {"title": table.title, "licence": table.licence, "citation": table.citation}
+
+
+def line(name: str) -> str:
+    """A table in one line, as `isamap labels` shows it."""
+    one = TABLES[name]
+    place = f"; PLACE is {one.place}" if one.place else ""
+    return f"{name + ':PLACE' * bool(one.place):<24} {one.title}; {one.licence}{place}"
+
+
+def markdown() -> str:
+    """The tables as docs/labels.md shows them."""
+    head = "| table | asset | features | licence |\n|---|---|---|---|"
+    rows = (
+        f"| `{name}{':PLACE' if one.place else ''}` | `{one.asset.format('PLACE')}` | {one.title}"
+        + (f"; PLACE is {one.place}" if one.place else "")
+        + f" | {one.licence} |"
+        for name, one in TABLES.items()
+    )
+    return "\n".join([head, *rows])
