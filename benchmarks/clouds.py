@@ -78,7 +78,7 @@ def counts_of(region: Region, period: Period, settings: Sequence[Optical]) -> It
     found = scenes.collection(sentinel2.COLLECTIONS["L2A"], region.bounds_wsen, period)
     for product in ("cloud_score_plus", "s2cloudless"):
         found = clouds.linked(found, clouds.CLOUDS[product])
-    for scene in scenes.listed(found):
+    for scene in scenes.listed(found, period):
         image = found.filter(ee.Filter.eq("system:index", scene.index)).first()
         kept = kept_by(image, settings, grid)
         inside = kept[-1] > 0

@@ -32,7 +32,8 @@ def _two_lines(product: Product) -> tuple[str, str]:
 def described(name: str) -> str:
     """Everything about one product; ValueError with the nearest names where there is none."""
     if name in tables.TABLES:
-        return f"{tables.line(name)}\n  {tables.TABLES[name].asset.format('PLACE')}\n  cite: {tables.TABLES[name].citation}"
+        table = tables.TABLES[name]
+        return f"{tables.line(name)}\n  {table.asset.format('PLACE')}\n  cite: {table.citation}"
     labels.check(name)
     product = labels.LABELS[name]
     if product is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import secrets
 import shutil
@@ -61,7 +62,9 @@ class _Order:
 
 def batched(session: Session, ledger: Ledger, bucket: str, *, keep: bool = False) -> Batch:
     """A supply through the named bucket. keep: leaves the exported files there."""
-    storage = open_storage(f"gs://{bucket}/{FOLDER}", session)
+    # A folder of its own in the bucket: two exports of the same pixels must not remove each other's files.
+    own = hashlib.sha256(str(ledger.folder.absolute()).encode()).hexdigest()[:12]
+    storage = open_storage(f"gs://{bucket}/{FOLDER}/{own}", session)
     if not isinstance(storage, BucketStorage):
         raise ValueError(f"bucket {bucket!r}: expected the name of a Cloud Storage bucket")
     if session.is_local:
@@ -139,7 +142,7 @@ class Batch:
             config = order.task.config(
                 description=order.request,
                 bucket=self.bucket,
-                prefix=f"{FOLDER}/{self._files(order.task).prefix}",
+                prefix=f"{self.storage.url.removeprefix(f'gs://{self.bucket}/')}/{self._files(order.task).prefix}",
                 shard_px=order.shard_px,
             )
             if not self.queue.submit(order.request, config):

@@ -103,6 +103,16 @@ def test_pixels_masks_and_types_survive_and_nothing_is_left_behind(tmp_path):
         assert objects(session) == [] and not (tmp_path / "run" / "batch").exists()
 
 
+def test_two_exports_of_the_same_pixels_do_not_meet_in_the_bucket(tmp_path):
+    """What one removes in the end is not what the other still reads."""
+    with serving(tmp_path / "home") as (session, _):
+        kept = supply(session, tmp_path / "first", keep=True)
+        assert assert_right(kept(cells())) == 4
+        left = objects(session)
+        assert assert_right(supply(session, tmp_path / "second")(cells())) == 4
+        assert left and objects(session) == left
+
+
 def test_a_large_grid_comes_in_several_files(tmp_path, monkeypatch):
     """REST image:export: PREFIX-yMin-xMin.tif; cells lie across them."""
     monkeypatch.setattr(exporttask, "FILE_PX", 256)
@@ -342,6 +352,7 @@ def test_what_is_left_forms_the_tasks_that_the_whole_would_have(session, monkeyp
 
 def test_looking_at_tasks_leaves_pixels_their_time(session):
     """The client's deadline is the process's; computing may take five minutes (earth-engine.md section 3.1)."""
+    session.activate()
     before = _state.get_state().deadline_ms
     ee.data.setDeadline(0)
     try:

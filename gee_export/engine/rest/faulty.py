@@ -7,7 +7,7 @@ import json
 import socket
 import struct
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -63,13 +63,18 @@ class FaultyHttp:
         grid = _grid(body) if body else None
         seen = Seen(route, address, _pixels(grid))
         began = time.monotonic()
+        facts = {"grid": grid} if grid else {}
         with self._injector.verdict(seen) as verdict:
+
+            def note(status: int | None) -> None:
+                seconds = round(time.monotonic() - began, 4)
+                self._injector.note(seen, verdict, status=status, seconds=seconds, **facts)
+
             if verdict.delay_s:
                 await asyncio.sleep(verdict.delay_s)
             receiving = receive if body is None else _replayed(body, receive)
-            status = await self._act(verdict, route, scope, receiving, send)
-        facts = {"grid": grid} if grid else {}
-        self._injector.note(seen, verdict, status=status, seconds=round(time.monotonic() - began, 4), **facts)
+            telling = _Telling(send, note)
+            telling.note(await self._act(verdict, route, scope, receiving, telling))
 
     async def _act(self, verdict: Verdict, route: str, scope: Scope, receive: Receive, send: Send) -> int | None:
         """Answers; the status that the client got whole, None where its connection broke."""
@@ -152,6 +157,27 @@ def _refusal(verdict: Verdict, route: str) -> Reply | None:
         of_storage = route in ("upload", "download", "list", "object", "delete", "copy", "bucket", "batch")
         return Reply.error(status, words, reason=STORAGE_REASONS[status] if of_storage else None)
     return None
+
+
+class _Telling:
+    """Sends on, and notes a call once: before the last byte leaves, so that who has read the answer finds the note."""
+
+    def __init__(self, send: Send, note: Callable[[int | None], None]) -> None:
+        self._send, self._note = send, note
+        self._status: int | None = None
+        self._told = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+        elif not message.get("more_body"):
+            self.note(self._status)
+        await self._send(message)
+
+    def note(self, status: int | None) -> None:
+        if not self._told:
+            self._told = True
+            self._note(status)
 
 
 class _Noted:
