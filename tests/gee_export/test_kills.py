@@ -88,6 +88,7 @@ def check(folder: Path, base: Path, way: str, kills: int, seed: int) -> None:
         assert set(succeeded(base).values()) == {exports}  # each export computes its nine pieces once, killed or not
 
 
+@pytest.mark.long
 def test_after_three_kills_the_dataset_is_the_same(plot, tmp_path):
     check(plot.folder, tmp_path / "base", "folder", 3, seed=1)
 

@@ -96,6 +96,7 @@ def test_a_dry_run_counts_what_all_parts_will_send(export, tmp_path, done, whole
     assert planned.patches == Dataset.open(whole).manifest.counts
 
 
+@pytest.mark.long
 def test_a_killed_export_of_parts_goes_on_to_the_same_bytes(whole, export, plot, tmp_path):
     out = tmp_path / "data"
     environment = {**os.environ, "ISAMAP_HOME": str(tmp_path / "home"), "PYTHONPATH": f"{HERE}:{HERE.parents[1]}"}
