@@ -143,6 +143,7 @@ def test_a_server_that_stays_away_ends_the_run_and_the_next_goes_on(plot, whole,
     assert contents(tmp_path / "data") == whole
 
 
+@pytest.mark.long
 def test_a_bucket_takes_the_same_bytes_through_every_fault(plot, whole, tmp_path, monkeypatch):
     """earth-engine.md section 4.1; user-wishes.md row 23: nothing is written over anything else."""
     monkeypatch.setenv("ISAMAP_HOME", str(tmp_path / "home"))

@@ -89,7 +89,7 @@ def test_the_dark_edge_of_old_scenes_is_masked_and_said(tracks):
     assert "before" not in sensed(AFTER).info["border_mask"]
 
 
-@pytest.mark.parametrize("name", ["lee", "boxcar", "gamma_map"])
+@pytest.mark.parametrize("name", ["lee", *(pytest.param(n, marks=pytest.mark.long) for n in ("boxcar", "gamma_map"))])
 def test_dates_of_an_orbit_are_filtered_together(tracks, name):
     """Equation 7 around any filter: three dates up to each scene's own, later ones where the first has too few."""
     found = sensed(dates=3, speckle=name, kernel_px=5, orbits=(113,))

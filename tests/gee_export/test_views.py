@@ -128,6 +128,7 @@ def test_patches_without_half_of_the_image_are_left_out_and_counted(export, tmp_
         assert (found.read_image(patch)[0] != NODATA).mean() >= 0.5
 
 
+@pytest.mark.long
 def test_training_reads_a_foreign_image_by_band_name(export, tmp_path, monkeypatch):
     """No VV, no 10 m, no backscatter: train and evaluate go by the manifest's names and units."""
     from training import evaluate, train
@@ -232,7 +233,7 @@ def test_the_report_of_a_dry_run_counts_the_finer_pixels(export, fine_files, tmp
     assert planned.request_bytes == pairs[1].request_bytes
 
 
-@pytest.mark.parametrize("number", [9, *(pytest.param(n, marks=pytest.mark.long) for n in (1, 25, 40))])
+@pytest.mark.parametrize("number", [pytest.param(n, marks=pytest.mark.long) for n in (1, 9, 25, 40)])
 def test_after_kill_minus_nine_a_pair_export_gives_the_same_bytes(number, pairs, fine_files, export, plot, tmp_path):
     asked = pair_of(fine_files) | {"month": "2019-06", "catalog": str(plot.folder)}
     environment = {**os.environ, "ISAMAP_HOME": str(tmp_path / "home"), "PYTHONPATH": str(HERE.parents[1])}

@@ -6,6 +6,8 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
+
 import isamap
 from gee_export.card import checks
 
@@ -16,6 +18,7 @@ def blocks(kind: str) -> list[str]:
     return re.findall(rf"^```{kind}\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.long
 def test_the_page_runs_as_written(tmp_path, monkeypatch, reconnected, capsys):
     monkeypatch.chdir(tmp_path)
     for command in "".join(blocks("bash")).splitlines():
