@@ -12,7 +12,6 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, Checkpoint, EarlyStopping
 from pytorch_lightning.loggers import TensorBoardLogger
-from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -29,40 +27,14 @@ from gee_export.console import Fault
 from training import checkpoint as ck
 from training import pictures
 from training.cpu import tune_cpu
-from training.data import CLASSES, EpochOrder, Patches, Source, loader
+from training.data import CLASSES, EpochOrder, loader
+from training.plan import Fitted, Plan
 from training.recipes import Recipe
 from training.task import Task
 
 RESUME, HISTORY, TENSORBOARD, PICTURES = "resume.ckpt", "history.json", "tensorboard", "pictures"
 _PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 _PICTURED = 4
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What `fit` needs: a network, its data by split, its recipe, the run's folder, and what checkpoints say of it."""
-
-    network: nn.Module
-    source: Source
-    train: Patches
-    validation: Patches
-    recipe: Recipe
-    folder: Path
-    about: dict[str, Any]
-
-    @property
-    def steps_per_epoch(self) -> int:
-        return len(self.train) // self.recipe.batch
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """How a fit went: one entry of history per epoch, the epoch (from 1) and MIoU of the best one, samples/s."""
-
-    history: tuple[dict[str, float], ...]
-    best_epoch: int
-    best_miou: float
-    samples_per_s: float
 
 
 def fit(plan: Plan) -> Fitted:
@@ -146,6 +118,9 @@ class Keeper(Checkpoint):
         if self.history and len(self.history) - self.best_epoch >= self.plan.recipe.patience:
             trainer.should_stop = True
 
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: Task) -> None:
+        self.plan.after_epoch(pl_module.network, trainer.current_epoch + 1)
+
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Task) -> None:
         self._note(trainer, pl_module)
         written = self._save(pl_module, ck.LAST)
@@ -156,6 +131,7 @@ class Keeper(Checkpoint):
         fresh = resume.with_suffix(".tmp")
         trainer.save_checkpoint(fresh)
         os.replace(fresh, resume)
+        self.plan.saved()
 
     def _note(self, trainer: pl.Trainer, task: Task) -> None:
         epoch = trainer.current_epoch + 1

@@ -6,7 +6,7 @@ import fcntl
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from training import checkpoint as ck
 from training.data import CLASSES, Patches, Source, label_shares, open_source
 from training.ground import check_apart
 from training.models import build, parameter_count
+from training.plan import Fitted, Plan
 from training.recipes import Recipe, override, recipe
 
 VERSION = 1
@@ -109,11 +110,9 @@ def _listed(data: Data) -> Sequence[str | Path]:
 def _run(
     network: nn.Module, source: Source, splits: tuple[Patches, Patches], chosen: Recipe, folder: Path
 ) -> TrainReport:
-    from training.loop import Plan, fit
-
     plan = Plan(network, source, *splits, chosen, folder, _about(source, network, chosen))
     try:
-        fitted = fit(plan)
+        fitted = _fitter(network)(plan)
     except torch.OutOfMemoryError as error:
         raise Fault(f"out of memory with batch={chosen.batch}: try --set batch={max(1, chosen.batch // 2)}") from error
     except OSError as error:
@@ -130,6 +129,17 @@ def _run(
     )
     _write_json(folder / _DONE, {key: value for key, value in vars(report).items() if key != "folder"})
     return report
+
+
+def _fitter(network: nn.Module) -> Callable[[Plan], Fitted]:
+    """What teaches this kind of network."""
+    from training.models.classical import PixelClassifier
+
+    if isinstance(network, PixelClassifier):
+        from training.pixels import fit
+    else:
+        from training.loop import fit
+    return fit
 
 
 def _about(source: Source, network: nn.Module, chosen: Recipe) -> dict[str, Any]:

@@ -1,0 +1,53 @@
+"""What a fit needs and what it gives: the same for networks (training/loop.py) and for classifiers of pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from training.recipes import Recipe
+
+if TYPE_CHECKING:
+    from training.data import Patches, Source
+
+
+def _nothing(*_: object) -> None:
+    """What is done after an epoch where nothing is asked for."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `fit` needs: a network, its data by split, its recipe, the run's folder, and what checkpoints say of it.
+
+    after_epoch(network, epoch): called when an epoch's steps are over, before validation; it may change weights.
+    saved(): called when all files of an epoch are in place (best/, last/, history, resume.ckpt).
+    """
+
+    network: nn.Module
+    source: Source
+    train: Patches
+    validation: Patches
+    recipe: Recipe
+    folder: Path
+    about: dict[str, Any]
+    after_epoch: Callable[[nn.Module, int], None] = _nothing
+    saved: Callable[[], None] = _nothing
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps of an epoch: whole batches only."""
+        return len(self.train) // self.recipe.batch
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """How a fit went: one entry of history per epoch, the epoch (from 1) and MIoU of the best one, samples/s."""
+
+    history: tuple[dict[str, float], ...]
+    best_epoch: int
+    best_miou: float
+    samples_per_s: float
