@@ -1,0 +1,124 @@
+"""Which training patches have labels that a model of the same data agrees with: S003's filter for imperfect labels.
+
+S003 section 2.2: a preliminary model is trained on all chips, the share of pixels that it and the label call the same
+is counted chip by chip, chips below 20 % are left out, and the model is trained again. The counts come from
+training/agreement.py and lie in a JSON file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gee_export.console import Fault
+from gee_export.datasets.dataset import Patch
+
+VERSION = 1
+LEAST = 0.2  # S003 section 2.2
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A training patch: its id, its files' checksums, its known pixels, and those of them called the same."""
+
+    id: str
+    image_crc32c: int
+    label_crc32c: int
+    known: int
+    same: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.same <= self.known:
+            raise ValueError(f"chip {self.id}: {self.same} of {self.known} pixels agree, expected 0 to all of them")
+
+    @property
+    def similarity(self) -> float | None:
+        """Share of known pixels that model and label call the same; None where nothing is known."""
+        return self.same / self.known if self.known else None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Chips of the train split of `dataset` (a fingerprint), by the checkpoint of that fingerprint."""
+
+    checkpoint: str
+    dataset: str
+    simulated: bool
+    chips: tuple[Chip, ...]
+
+    def below(self, least: float) -> int:
+        """Chips that a filter at `least` leaves out."""
+        return sum(not _kept(chip, least) for chip in self.chips)
+
+    def histogram(self, bins: int = 10) -> np.ndarray:
+        """Chips by similarity in equal steps of 0 to 1; the last step holds 1 itself."""
+        found = [chip.similarity for chip in self.chips if chip.similarity is not None]
+        return np.histogram(found, bins=bins, range=(0.0, 1.0))[0]
+
+    def write(self, path: str | Path) -> None:
+        """One JSON file, whole or not at all."""
+        place = Path(path)
+        fresh = place.with_name(f".{place.name}.{os.getpid()}.tmp")
+        try:
+            fresh.write_text(json.dumps({"version": VERSION} | asdict(self), indent=1) + "\n")
+            os.replace(fresh, place)
+        except OSError as error:
+            raise Fault(f"{place} cannot be written ({error.strerror}): choose another --out") from error
+
+
+def read(path: str | Path) -> Agreement:
+    """The agreement of a file; ValueError where there is none or it is of another version, Fault where damaged."""
+    place = Path(path)
+    if not place.is_file():
+        raise ValueError(f"{place}: no such file; make one with `isamap agreement`")
+    try:
+        values = json.loads(place.read_text(encoding="utf-8"))
+        version = values.pop("version")
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise ValueError(f"{place} is not what `isamap agreement` writes: make it again") from error
+    if version != VERSION:
+        raise ValueError(f"{place} is of version {version}, this isamap reads {VERSION}: make it again")
+    return _decoded(values, place)
+
+
+def keeper(path: str | Path, least: float = LEAST) -> Callable[[Patch], bool]:
+    """Whether a training patch stays: its similarity is `least` or more, or nothing in it is known.
+
+    ValueError: the file leaves nothing over. The function raises one for a patch that the file does not name with
+    this image and this label: data that were exported otherwise.
+    """
+    if not 0 <= least <= 1:
+        raise ValueError(f"min_agreement={least:g}: expected a share of 0 to 1")
+    found = read(path)
+    if found.below(least) == len(found.chips):
+        raise ValueError(f"{path}: no chip agrees with its label by {least:.0%} or more; lower min_agreement")
+    stays = {(chip.id, chip.image_crc32c, chip.label_crc32c): _kept(chip, least) for chip in found.chips}
+
+    def keep(patch: Patch) -> bool:
+        key = (patch.id, patch.image_crc32c, patch.label_crc32c)
+        if key not in stays:
+            raise ValueError(
+                f"{path} was made with other data: it does not name patch {patch.id} with this image and label; "
+                "run `isamap agreement` with these data"
+            )
+        return stays[key]
+
+    return keep
+
+
+def _kept(chip: Chip, least: float) -> bool:
+    return chip.similarity is None or chip.similarity >= least
+
+
+def _decoded(values: dict[str, Any], place: Path) -> Agreement:
+    try:
+        chips = tuple(Chip(**chip) for chip in values.pop("chips"))
+        return Agreement(**values, chips=chips)
+    except (TypeError, KeyError, ValueError) as error:
+        raise Fault(f"{place} is damaged ({error}): make it again with `isamap agreement`") from error
