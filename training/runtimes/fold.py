@@ -1,0 +1,109 @@
+"""Batch normalisation folded into the convolution before it: the same function with fewer passes over memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.overrides import TorchFunctionMode
+
+CONVS = (nn.Conv2d, nn.ConvTranspose2d)
+
+
+def folded(network: nn.Module) -> nn.Module:
+    """The network, changed in place: each batch normalisation that alone reads a convolution's result is part of it.
+
+    Pairs are found by following one forward pass on the meta device (shapes without numbers), so that a network's
+    forward decides, not the order of its attributes. Normalisation before a convolution (DenseNet) and instance
+    normalisation stay. The network must be in evaluation mode, its statistics are fixed then; ValueError otherwise.
+    """
+    if any(module.training for module in network.modules()):
+        raise ValueError("a network in training mode changes its statistics: call eval() before folding them")
+    names = {module: name for name, module in network.named_modules()}
+    for conv, norm in pairs(network):
+        fused = fuse_conv_bn_eval(conv, norm, transpose=isinstance(conv, nn.ConvTranspose2d))
+        _put(network, names[conv], fused)
+        _put(network, names[norm], nn.Identity())
+    return network
+
+
+def pairs(network: nn.Module) -> list[tuple[nn.Module, nn.BatchNorm2d]]:
+    """(convolution, batch normalisation) where the second is the only reader of the first's only result."""
+    if not any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
+        return []
+    trace = _Trace(network)
+    found = []
+    for norm, given in trace.norms:
+        conv = trace.makers.get(id(given))
+        once = conv is not None and trace.calls[conv] == trace.calls[norm] == 1
+        if once and trace.readers[id(given)] == 1:
+            found.append((conv, norm))
+    return found
+
+
+class _Trace(TorchFunctionMode):
+    """Who made and who reads each tensor in one forward pass. Tensors are kept, so that an id means one tensor."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.makers: dict[int, nn.Module] = {}
+        self.norms: list[tuple[nn.BatchNorm2d, Tensor]] = []
+        self.calls: Counter[nn.Module] = Counter()
+        self.readers: Counter[int] = Counter()
+        self._kept: list[Any] = []
+        handles = [module.register_forward_hook(self._passed) for module in network.modules() if _followed(module)]
+        try:
+            with torch.no_grad(), self:
+                _forward_on_meta(network)
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def __torch_function__(
+        self, func: Callable, types: Any, args: tuple = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        # what gives no tensor asks for a shape or a type only
+        if _tensors((result,)):
+            self.readers.update(id(tensor) for tensor in _tensors((*args, *kwargs.values())))
+        self._kept.append(result)
+        return result
+
+    def _passed(self, module: nn.Module, inputs: tuple[Tensor, ...], result: Tensor) -> None:
+        self.calls[module] += 1
+        if isinstance(module, CONVS):
+            self.makers[id(result)] = module
+        else:
+            self.norms.append((module, inputs[0]))
+        self._kept.append(result)
+
+
+def _followed(module: nn.Module) -> bool:
+    return isinstance(module, (*CONVS, nn.BatchNorm2d))
+
+
+def _forward_on_meta(network: nn.Module) -> None:
+    side = max(32, 2 * network.multiple)
+    state = {name: tensor.to("meta") for name, tensor in network.state_dict(keep_vars=True).items()}
+    image = torch.empty(1, len(network.bands), side, side, device="meta")
+    torch.func.functional_call(network, state, (image,))
+
+
+def _tensors(values: tuple) -> list[Tensor]:
+    flat: list[Tensor] = []
+    for value in values:
+        if isinstance(value, Tensor):
+            flat.append(value)
+        elif isinstance(value, (list, tuple)):
+            flat += _tensors(tuple(value))
+    return flat
+
+
+def _put(network: nn.Module, name: str, module: nn.Module) -> None:
+    parent, _, last = name.rpartition(".")
+    setattr(network.get_submodule(parent), last, module)
