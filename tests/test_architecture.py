@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("gee_export", "training", "inference")
+PACKAGES = ("gee_export", "training", "inference", "reproduction")
 
 # what several rooms of gee_export build on, from the ground up
 LEAVES = {f"gee_export.{name}" for name in ("console", "regions", "grid", "outline", "session", "revision")}
@@ -72,6 +72,7 @@ ALLOWED = {
         "gee_export.stores.storage",
     },
     "inference": {"inference", "training", "gee_export"},
+    "reproduction": {"reproduction", "inference", "training", "gee_export"},
 }
 
 # outside library -> the only modules that may import it
@@ -87,12 +88,12 @@ KEEPERS = {
     "pytorch_lightning": "training",
     "tensorboard": "training",
     "safetensors": "training.checkpoint",
-    "typer": ("gee_export.cli", "training.cli", "inference.cli", "gee_export.console"),
+    "typer": ("gee_export.cli", "training.cli", "inference.cli", "reproduction.cli", "gee_export.console"),
     "numba": "gee_export.engine",
     "google": ("gee_export", "inference.asset"),
     "ee": ("gee_export", "inference"),
-    "torch": ("training", "inference"),
-    "matplotlib": ("training", "inference", "gee_export.card", "gee_export.coregistration.residuals"),
+    "torch": ("training", "inference", "reproduction"),
+    "matplotlib": ("training", "inference", "reproduction.panels", "gee_export.card", "gee_export.coregistration.residuals"),
 }
 
 # gee_export's modules that speak to Earth Engine never look behind the server

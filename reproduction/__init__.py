@@ -1,0 +1,8 @@
+"""The papers' tables and figures, run again by one command: studies as data, their runs, judges, reports and panels."""
+
+from __future__ import annotations
+
+from reproduction import s002
+from reproduction.study import Study
+
+STUDIES: dict[str, Study] = {study.name: study for study in (*s002.STUDIES,)}

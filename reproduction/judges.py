@@ -1,0 +1,72 @@
+"""Judges: functions that measure one row, from a finished run to values, intervals and maps for the panel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reproduction.study import Judge, Judged, Trial
+
+
+def on_split(split: str = "test", **options: Any) -> Judge:
+    """A judge by `training.evaluate` on a split of the row's dataset; options are its further arguments.
+
+    Values and intervals go by the names of training.metrics.Scores.to_json: miou, oa, mean_f1, kappa, iou_impervious,
+    pa_impervious, ...
+    """
+
+    def judge(trial: Trial) -> Judged:
+        from training import evaluate
+
+        run, addresses = run_of(trial), list(trial.addresses)
+        report = evaluate(run, addresses, split, **options)
+        bounds = {key: pair for key, pair in report.intervals.items() if pair is not None}
+        return Judged(report.scores.to_json(report.classes), bounds, class_maps(run, addresses, trial.shown))
+
+    return judge
+
+
+def run_of(trial: Trial) -> Path:
+    """The trial's finished run; ValueError for a row that trains nothing."""
+    if trial.run is None:
+        raise ValueError("a row that trains nothing has no checkpoint to judge: give it a judge of its own")
+    return trial.run
+
+
+def class_maps(run: Path, addresses: Sequence[str], ids: Sequence[str], layer: str = "") -> dict[str, np.ndarray]:
+    """Classes uint8 (rows, columns) that the run's checkpoint gives the patches named, as fine as its output."""
+    from training import checkpoint as ck
+    from training.evaluation import classify
+
+    found = ck.load(run)
+    return {
+        name: classify(chances_KHW[None], found.thresholds.get("impervious", 0.5))[0].astype(np.uint8)
+        for name, chances_KHW, _ in chances(run, addresses, ids, layer)
+    }
+
+
+def chances(
+    run: Path, addresses: Sequence[str], ids: Sequence[str], layer: str = ""
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Of each patch named: its id, class probabilities float32 (classes, rows, columns), and label."""
+    from torch.utils.data import Subset
+
+    from training import checkpoint as ck
+    from training.evaluation import source_for
+    from training.predictions import predicted
+
+    if not ids:
+        return
+    found = ck.load(run)
+    source = source_for(found, list(addresses), layer=layer)
+    for split in ("test", "val", "train"):
+        names = [patch.id for dataset in source.datasets for patch in dataset.patches if patch.split == split]
+        wanted = [names.index(name) for name in ids if name in names]
+        if not wanted:
+            continue
+        for batch in predicted(found, source, Subset(source.split(split), wanted)):
+            for number, chances_KHW, label in zip(batch.patch_B, batch.chances_BKHW, batch.label_BHW, strict=True):
+                yield names[int(number)], chances_KHW, label

@@ -1,0 +1,231 @@
+"""Runs: made once under <out>/runs, shared by all that want them, gone on with after an interruption."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from gee_export.console import Fault
+from reproduction.study import Place, Run
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where runs and datasets of one study lie. addresses: of each dataset by the name that rows use, the first first.
+
+    A dataset may be several exports that are trained together.
+    """
+
+    out: Path
+    addresses: Mapping[str, tuple[str, ...]]
+
+    def data(self, name: str = "") -> tuple[str, ...]:
+        """Addresses of the dataset named, or of the first one; ValueError for a name that the study has not."""
+        if name and name not in self.addresses:
+            raise ValueError(f"dataset {name!r} is not known: the study has {', '.join(self.addresses)}")
+        return self.addresses[name or next(iter(self.addresses))]
+
+    def folder(self, run: Run, seed: int) -> Path:
+        """Of the run: its title and the hash of all that decides it."""
+        text = json.dumps(run.facts(self, seed), sort_keys=True)
+        return self.out / "runs" / f"{run.title}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+
+    def note(self, run: Run, seed: int) -> Mapping[str, Any] | None:
+        """What was noted when the run was finished; None while it is not."""
+        path = _note(self.folder(run, seed))
+        return json.loads(path.read_text()) if path.exists() else None
+
+
+@dataclass(frozen=True)
+class Training:
+    """A recipe trained on a dataset of the study; `isamap train` with the same settings makes the same weights."""
+
+    recipe: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    data: str = ""
+
+    @property
+    def title(self) -> str:
+        """The recipe's name."""
+        return self.recipe
+
+    @property
+    def needs(self) -> tuple[Run, ...]:
+        """Nothing."""
+        return ()
+
+    def facts(self, place: Place, seed: int) -> Mapping[str, Any]:
+        """The whole recipe and the data's fingerprints."""
+        return {"recipe": self._recipe(seed).to_json(), "data": [fingerprint(path) for path in place.data(self.data)]}
+
+    def make(self, folder: Path, place: Place, seed: int) -> Mapping[str, Any]:
+        """Train, or go on."""
+        from training import train
+
+        chosen = self._recipe(seed)
+        report = train(list(place.data(self.data)), chosen, folder)
+        patches = sum(train_patches(path) for path in place.data(self.data))
+        return {
+            "epochs": report.epochs,
+            "steps": report.epochs * (patches // chosen.batch),
+            "batch": chosen.batch,
+            "train_patches": patches,
+            "parameters": report.parameters,
+            "best_epoch": report.best_epoch,
+            "best_validation_miou": report.best_miou,
+        }
+
+    def _recipe(self, seed: int) -> Any:
+        from training.recipes import recipe
+
+        return recipe(self.recipe, {**self.settings, "seed": str(seed)})
+
+
+@cache
+def fingerprint(address: str) -> str:
+    """The dataset's fingerprint."""
+    from gee_export.datasets.dataset import Dataset
+
+    return Dataset.open(address).fingerprint
+
+
+@cache
+def train_patches(address: str) -> int:
+    """How many patches the dataset's train split has."""
+    from gee_export.datasets.dataset import Dataset
+
+    return int(Dataset.open(address).manifest.counts["train"])
+
+
+def make_all(place: Bench, wanted: Iterable[tuple[Run, int]], *, jobs: int = 1, say: Callable[[str], None]) -> None:
+    """Finish every run of (run, seed) pairs and what they need first, `jobs` at a time with one thread each.
+
+    A run that fails is said in one Fault at the end, after the others are finished; what was done is kept.
+    """
+    levels = _levels(place, wanted)
+    total, done = sum(len(level) for level in levels), 0
+    for level in levels:
+        todo = [(run, seed) for run, seed in level if place.note(run, seed) is None]
+        done += len(level) - len(todo)
+        failures = []
+        for run, seed, problem in _made(place, todo, jobs):
+            done += 1
+            say(f"[{done}/{total}] {_outcome(place, run, seed, problem)}")
+            failures += [problem] if problem else []
+        if failures:
+            raise Fault(f"{len(failures)} of {total} runs failed, the first with: {failures[0]}; the others are kept")
+
+
+def _outcome(place: Bench, run: Run, seed: int, problem: str) -> str:
+    name = place.folder(run, seed).name
+    if problem:
+        return f"{name} seed {seed}: {problem}"
+    note = place.note(run, seed) or {}
+    facts = [f"{note['epochs']} epochs"] if "epochs" in note else []
+    facts += [f"validation MIoU {note['best_validation_miou']:.4f}"] if "best_validation_miou" in note else []
+    return ", ".join([f"{name} seed {seed}", *facts, f"{note.get('cpu_s', 0):.0f} s of CPU"])
+
+
+def _levels(place: Bench, wanted: Iterable[tuple[Run, int]]) -> list[list[tuple[Run, int]]]:
+    """The runs without repetition, those that others need in earlier levels."""
+    depth: dict[Path, tuple[int, Run, int]] = {}
+
+    def visit(run: Run, seed: int) -> int:
+        level = 1 + max((visit(needed, seed) for needed in run.needs), default=-1)
+        depth[place.folder(run, seed)] = (level, run, seed)
+        return level
+
+    for run, seed in wanted:
+        visit(run, seed)
+    count = 1 + max((level for level, _, _ in depth.values()), default=-1)
+    return [[(run, seed) for level, run, seed in depth.values() if level == at] for at in range(count)]
+
+
+def _made(place: Bench, todo: Sequence[tuple[Run, int]], jobs: int) -> Iterable[tuple[Run, int, str]]:
+    """Each run as it is finished, with what went wrong or an empty text."""
+    if jobs == 1 or len(todo) < 2:
+        for run, seed in todo:
+            yield run, seed, _guarded(place, run, seed)
+        return
+    with ProcessPoolExecutor(min(jobs, len(todo)), mp_context=get_context("spawn")) as pool:
+        futures: dict[Future[str], tuple[Run, int]] = {
+            pool.submit(_aside, place, run, seed): (run, seed) for run, seed in todo
+        }
+        for future in as_completed(futures):
+            yield *futures[future], future.result()
+
+
+def _aside(place: Bench, run: Run, seed: int) -> str:
+    """In a process of its own with one thread: its progress lines go to a log beside the run's folder."""
+    import torch
+
+    torch.set_num_threads(1)
+    folder = place.folder(run, seed)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        folder.with_name(f"{folder.name}.log").open("a") as log,
+        contextlib.redirect_stdout(log),
+        contextlib.redirect_stderr(log),
+    ):
+        return _guarded(place, run, seed)
+
+
+def _guarded(place: Bench, run: Run, seed: int) -> str:
+    try:
+        _make(place, run, seed)
+    except (ValueError, Fault, OSError) as error:
+        return " ".join(str(error).split()) or type(error).__name__
+    return ""
+
+
+def _make(place: Bench, run: Run, seed: int) -> None:
+    folder, start = place.folder(run, seed), time.process_time()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    found = dict(run.make(folder, place, seed))
+    note = {
+        "version": VERSION,
+        "seed": seed,
+        **found,
+        "cpu_s": round(time.process_time() - start, 1),
+        "device": device(),
+    }
+    fresh = folder.with_name(f".{folder.name}.json.tmp")
+    fresh.write_text(json.dumps(note | {"facts": run.facts(place, seed)}, indent=1) + "\n")
+    os.replace(fresh, _note(folder))
+
+
+def _note(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.json")
+
+
+def device() -> str:
+    """What this machine computes with, in words."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"CPU ({_processor()}), torch {torch.__version__}"
+
+
+def _processor() -> str:
+    """The processor's name as Linux tells it, else Python's word."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or sys.platform

@@ -1,0 +1,186 @@
+"""What a study is: the rows of a paper's table or figure, what they are measured by, and the paper's own numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+PRESETS = ("cpu", "paper")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A column: the key under which judges give its value, its heading, how it is printed, which end is good."""
+
+    key: str
+    title: str
+    form: str = ".4f"
+    best: str = "high"  # high | low | none
+
+    def __post_init__(self) -> None:
+        if self.best not in ("high", "low", "none"):
+            raise ValueError(f"measure {self.key}: best={self.best!r}, expected high, low or none")
+
+
+class Place(Protocol):
+    """Where runs and datasets lie (runs.Bench)."""
+
+    out: Path
+
+    def data(self, name: str = "") -> tuple[str, ...]:
+        """Addresses of a dataset of the study by its name; the study's first one if none is named."""
+        ...
+
+    def folder(self, run: Run, seed: int) -> Path:
+        """Of a finished run, or where it will be."""
+        ...
+
+
+class Run(Protocol):
+    """Something made once and shared by all rows and studies that want it: a runs.Training, a pruning, ..."""
+
+    @property
+    def title(self) -> str:
+        """The beginning of its folder's name, such as crofusenet-tiny."""
+        ...
+
+    @property
+    def needs(self) -> tuple[Run, ...]:
+        """Runs that must be finished before."""
+        ...
+
+    def facts(self, place: Place, seed: int) -> Mapping[str, Any]:
+        """All that decides the outcome, as JSON: two runs of equal facts are one."""
+        ...
+
+    def make(self, folder: Path, place: Place, seed: int) -> Mapping[str, Any]:
+        """Fill the folder (best/ is its checkpoint), going on where it was interrupted; what the report says of it:
+        epochs, steps and parameters, as far as there are any.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One row with one seed, for its judge.
+
+    run: the folder of its finished run. data: the dataset it is judged on, by its name in the study. shown: ids of that
+    dataset's patches of which the panel wants maps; given with the first seed only.
+    """
+
+    place: Place
+    run: Path | None
+    seed: int
+    data: str = ""
+    shown: tuple[str, ...] = ()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Of the dataset it is judged on."""
+        return self.place.data(self.data)
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What a judge found: values by measure key, 95 % intervals of some, and maps (classes uint8) by patch id."""
+
+    values: Mapping[str, float | None]
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    maps: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+Judge = Callable[[Trial], Judged]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: what is trained (None: nothing), how it is judged, and what the paper prints by measure.
+
+    data: the dataset it is judged on, by its name in the study; the first one if empty. Rows of one dataset share the
+    lines of the panel.
+    """
+
+    label: str
+    run: Run | None
+    judge: Judge
+    paper: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
+    data: str = ""
+
+
+@dataclass(frozen=True)
+class Export:
+    """A dataset that a preset makes for itself: arguments of gee_export.export_patches, without `out`.
+
+    name is its folder's name under <out>/data; equal names of several studies must be equal exports.
+    """
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A size in which a study is run. data: by the name that rows use, the first is the one that --data replaces.
+
+    differs: sentences saying what is not as in the paper. truth: the dataset whose labels the panel shows as truth.
+    """
+
+    rows: tuple[Row, ...]
+    data: Mapping[str, Export]
+    seeds: int
+    differs: tuple[str, ...] = ()
+    truth: str = ""
+
+    def __post_init__(self) -> None:
+        labels = [row.label for row in self.rows]
+        if not labels or len(set(labels)) != len(labels):
+            raise ValueError(f"rows {', '.join(labels) or 'none'}: expected at least one, each with its own label")
+        if self.seeds < 1:
+            raise ValueError(f"seeds={self.seeds}: expected 1 or more")
+        if not self.data or (self.truth and self.truth not in self.data):
+            raise ValueError(
+                f"datasets {', '.join(self.data) or 'none'}: expected one at least, and the truth's if any"
+            )
+        if unknown := sorted({row.data for row in self.rows} - {"", *self.data}):
+            raise ValueError(f"rows are judged on {', '.join(unknown)}: expected some of {', '.join(self.data)}")
+
+
+@dataclass(frozen=True)
+class Study:
+    """A table or figure of a paper. presets: by name, functions that give the rows, datasets and seeds of that size.
+
+    paper: where it stands. order_by: the measure whose ordering is compared in words; paper_order: labels, best first,
+    where the paper tells an order without numbers. notes: faults of the paper and other remarks that hold whatever the
+    size.
+    """
+
+    name: str
+    title: str
+    paper: str
+    measures: tuple[Measure, ...]
+    order_by: str
+    presets: Mapping[str, Callable[[], Preset]]
+    notes: tuple[str, ...] = ()
+    paper_order: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.order_by not in (keys := [measure.key for measure in self.measures]):
+            raise ValueError(f"{self.name}: order_by {self.order_by!r}, expected one of {', '.join(keys)}")
+        if unknown := sorted(set(self.presets) - set(PRESETS)):
+            raise ValueError(f"{self.name}: presets {', '.join(unknown)}, expected some of {', '.join(PRESETS)}")
+
+    def preset(self, name: str) -> Preset:
+        """Of one of PRESETS; ValueError where the study has none of that name."""
+        if name not in self.presets:
+            raise ValueError(f"{self.name} has no preset {name!r}: choose one of {', '.join(self.presets)}")
+        return self.presets[name]()
+
+
+def printed(measures: Sequence[Measure], numbers: Sequence[float]) -> dict[str, float]:
+    """A paper's numbers by the keys of the measures, in their order."""
+    return {measure.key: number for measure, number in zip(measures, numbers, strict=True)}

@@ -1,0 +1,54 @@
+"""Datasets of the simulated world that presets make for themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from reproduction.study import Export
+
+# shares of the world's 1-m truth in each 10-m pixel; of more than half, the label is impervious
+TRUTH_10 = "projects/local/assets/world/truth10#impervious=percent"
+PAPER_BANDS = ("B2", "B3", "B4", "B8")
+MOSTLY_TEST = (1, 1, 8)
+
+
+def wuhan(patches: int | None, *, split: str = "blocks") -> Export:
+    """S002's study area in June 2019: patches of 128 px at stride 80 (all if None), split 8:1:1, the truth as labels.
+
+    S002 labelled by hand from finer images (section II-B): on the world, its truth stands for that.
+    """
+    return Export(_name("wuhan-2019-06", patches, split), _common(patches, split) | {"month": "2019-06"})
+
+
+def wuhan_2020(patches: int | None, *, split: str = "blocks") -> Export:
+    """The same patches in June 2020 (S002 section V-C)."""
+    return Export(_name("wuhan-2020-06", patches, split), _common(patches, split) | {"month": "2020-06"})
+
+
+def nanjing(patches: int) -> Export:
+    """Nanjing's central area from 1 May to 30 August 2019 (S002 section V-C); nearly all patches are test."""
+    where = {"region": "nanjing", "bbox": (118.60, 31.90, 118.95, 32.20), "period": ("2019-05-01", "2019-08-30")}
+    return Export(
+        _name("nanjing-2019-summer", patches, "blocks"), _common(patches, "blocks") | where | {"ratios": MOSTLY_TEST}
+    )
+
+
+def export(wanted: Export, home: Path) -> Path:
+    """The folder under `home` that holds the dataset, made by the local engine from the simulated world if need be.
+
+    An interrupted export goes on. ValueError where the folder holds other settings.
+    """
+    from gee_export.export import export_patches
+
+    folder = home / wanted.name
+    export_patches(**wanted.arguments, out=folder)
+    return folder
+
+
+def _name(place: str, patches: int | None, split: str) -> str:
+    return "-".join([place, str(patches or "all"), *([] if split == "blocks" else [split])])
+
+
+def _common(patches: int | None, split: str) -> dict[str, Any]:
+    return {"region": "wuhan", "label": TRUTH_10, "bands": PAPER_BANDS, "max_patches": patches, "split": split}
