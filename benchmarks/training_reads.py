@@ -19,8 +19,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from gee_export.datasets.dataset import Band, Dataset, DatasetManifest, Grid, Sample, write
-from training.cache import open_cache
-from training.data import EpochOrder, Patches, loader
+from training.data import EpochOrder, Patches, loader, open_source
 
 BANDS, SIZE, BATCH = ("B2", "B3", "B4", "B8", "VV", "VH"), 128, 32
 
@@ -38,9 +37,8 @@ def measure(folder: Path, count: int) -> None:
     """Print samples/s of the cache and of the files it was made from."""
     dataset = write(folder / "data", _manifest(count), _samples(count))
     start = time.perf_counter()
-    cache = open_cache(dataset, folder / "cache")
+    patches = open_source([folder / "data"], home=folder / "cache").split("train")
     print(f"{count} patches; cache built in {time.perf_counter() - start:.1f} s")
-    patches = Patches([(cache, np.arange(count), range(len(BANDS)))])
     read_all(patches, 0)  # warm
     rates = sorted(read_all(patches, epoch) for epoch in range(1, 6))
     print(f"training cache: {rates[2]:,.0f} samples/s (median of 5 epochs, {rates[0]:,.0f} to {rates[-1]:,.0f})")

@@ -1,18 +1,21 @@
-"""The training cache: a dataset's patches as one memory-mapped array, built once.
+"""The training cache: each layer of a dataset as one memory-mapped array, built when it is first asked for.
 
-`<ISAMAP_HOME>/cache/training/<fingerprint>/` holds images.npy (int16), labels.npy (uint8) and cache.json, which is
-written last. Whatever changes the dataset changes its fingerprint and so makes another cache.
+`<ISAMAP_HOME>/cache/training/<fingerprint>/<layer>/` holds values.npy and cache.json, which is written before the
+folder gets its name. Whatever changes the dataset changes its fingerprint and so makes another cache.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -21,22 +24,23 @@ from tqdm import tqdm
 
 from gee_export.console import Fault
 from gee_export.datasets.dataset import Dataset, Patch
-from gee_export.datasets.manifest import UNKNOWN, DatasetManifest
+from gee_export.datasets.manifest import NODATA
 
-VERSION = 2
-_IMAGES, _LABELS, _NOTE = "images.npy", "labels.npy", "cache.json"
+VERSION = 3
+IMAGES, LABELS, FRAMES = "images", "labels", "frames"
+_VALUES, _NOTE = "values.npy", "cache.json"
+_OLD = ("images.npy", "labels.npy", "cache.json")  # version 2 had them here; nothing reads them any more
 _THREADS = 8
 
 
 @dataclass(frozen=True)
-class Cache:
-    """Images (patches, bands, rows, columns) and labels (patches, rows, columns) in the dataset's order.
+class Layer:
+    """What is kept of every patch: an array of `shape` and `dtype`, which `read` makes of a patch."""
 
-    Labels are 0 pervious, 1 impervious, 255 unknown, whatever classes the dataset has.
-    """
-
-    images_NBHW: np.ndarray
-    labels_NHW: np.ndarray
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    read: Callable[[Patch], np.ndarray]
 
 
 def cache_home() -> Path:
@@ -46,102 +50,145 @@ def cache_home() -> Path:
     return home / "cache" / "training"
 
 
-def open_cache(dataset: Dataset, home: Path | None = None) -> Cache:
-    """The dataset's cache, built first where there is none or it is not whole.
+def frames_name(count: int) -> str:
+    """The layer that holds so many dates of each patch."""
+    return f"{FRAMES}-{count}"
 
-    ValueError: the dataset has no patches or no labels. Fault: damaged patches, full disk.
+
+def open_layer(dataset: Dataset, name: str, home: Path | None = None) -> np.ndarray:
+    """A layer of all patches in the dataset's order, as stored and memory-mapped; built first where it is not whole.
+
+    name: images int16 (patches, bands, rows, columns); labels, shares, fine_labels uint8 (patches, rows, columns);
+    fine uint8 or int16 (patches, bands, rows, columns); frames-T int16 (patches, T, bands, rows, columns), see `dated`.
+    ValueError: no patches, or no such layer in the dataset. Fault: damaged patches, a disk that is full or too small.
     """
-    folder = (home or cache_home()) / dataset.fingerprint
-    if (found := _opened(folder, dataset)) is None:
-        _build(folder, dataset)
-        found = _opened(folder, dataset)
+    layer = _layer(dataset, name)
+    folder = (home or cache_home()) / dataset.fingerprint / name
+    if (found := _opened(folder, dataset, layer)) is None:
+        _build(folder, dataset, layer)
+        found = _opened(folder, dataset, layer)
     if found is None:
         raise Fault(f"{folder}: the training cache cannot be read back; remove that folder and run again")
     return found
 
 
-def _shapes(dataset: Dataset) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def dated(frames_TBHW: np.ndarray, image_BHW: np.ndarray, count: int) -> np.ndarray:
+    """`count` dates of a patch, in order of time: of more the ones with most pixels, of equal ones the earlier.
+
+    Of fewer, all are repeated in their order (1 2 3 1 2 for five of three); where there is none, the composite is.
+    """
+    if not len(frames_TBHW):
+        return np.broadcast_to(image_BHW, (count, *image_BHW.shape))
+    shown_T = (frames_TBHW != NODATA).sum(axis=(1, 2, 3))
+    best = np.sort(np.argsort(-shown_T, kind="stable")[:count])
+    return frames_TBHW[np.resize(best, count)]
+
+
+def _layer(dataset: Dataset, name: str) -> Layer:
     head = dataset.manifest
-    count = len(dataset.patches)
-    return (count, len(head.bands), head.size, head.size), (count, head.size, head.size)
+    if not dataset.patches:
+        raise ValueError(f"dataset {head.name} has no patches: export a larger region")
+    kind, _, count = name.partition("-")
+    return _KINDS[kind](dataset, name, int(count or 0))
 
 
-def _opened(folder: Path, dataset: Dataset) -> Cache | None:
-    """The cache if it is whole and belongs to this dataset and version, else None."""
+def _images(dataset: Dataset, name: str, _: int) -> Layer:
+    head = dataset.manifest
+    return Layer(name, (len(head.bands), head.size, head.size), "int16", dataset.read_image)
+
+
+def _labels(dataset: Dataset, name: str, _: int) -> Layer:
+    head = dataset.manifest
+    if any(patch.label_name is None for patch in dataset.patches):
+        raise ValueError(f"dataset {head.name} has no labels: export it with --label worldcover to train or evaluate")
+    return Layer(name, (head.size, head.size), "uint8", dataset.read_label)
+
+
+def _further(read: Callable[[Dataset], Callable], dataset: Dataset, name: str, _: int) -> Layer:
+    """A layer that the manifest names under `layers`; one band of classes or percents has no axis of its own."""
+    stored = dataset.stored(name)
+    side = dataset.manifest.size * stored.ratio
+    bands = (len(stored.bands),) if name == "fine" else ()
+    return Layer(name, (*bands, side, side), stored.dtype, read(dataset))
+
+
+def _frames(dataset: Dataset, name: str, count: int) -> Layer:
+    head, stored = dataset.manifest, dataset.stored(FRAMES)
+    if stored.bands != head.bands:
+        raise ValueError(f"dataset {head.name}: its frames hold other bands than its images; export it again")
+
+    def read(patch: Patch) -> np.ndarray:
+        return dated(dataset.read_frames(patch)[1], dataset.read_image(patch), count)
+
+    return Layer(name, (count, len(head.bands), head.size, head.size), "int16", read)
+
+
+def _opened(folder: Path, dataset: Dataset, layer: Layer) -> np.ndarray | None:
+    """The layer's values if they are whole and belong to this dataset and version, else None."""
     try:
         note = json.loads((folder / _NOTE).read_text())
-        images = np.load(folder / _IMAGES, mmap_mode="r", allow_pickle=False)
-        labels = np.load(folder / _LABELS, mmap_mode="r", allow_pickle=False)
+        values = np.load(folder / _VALUES, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError):
         return None
-    kinds = (images.dtype, labels.dtype) == (np.int16, np.uint8)
-    if note != _note(dataset) or not kinds or (images.shape, labels.shape) != _shapes(dataset):
-        return None
-    return Cache(images, labels)
+    shape = (len(dataset.patches), *layer.shape)
+    return values if (note, values.shape, values.dtype.name) == (_note(dataset), shape, layer.dtype) else None
 
 
 def _note(dataset: Dataset) -> dict[str, object]:
     return {"version": VERSION, "fingerprint": dataset.fingerprint, "patches": len(dataset.patches)}
 
 
-def _build(folder: Path, dataset: Dataset) -> None:
-    """Write the cache beside its place and rename it; another process may do the same at the same time."""
-    _check(dataset)
+def _build(folder: Path, dataset: Dataset, layer: Layer) -> None:
+    """Write the layer beside its place and rename it; another process may do the same at the same time."""
     fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         fresh.mkdir(parents=True)
-        _fill(fresh, dataset)
+        _check_room(folder, dataset, layer)
+        _fill(fresh / _VALUES, dataset, layer)
         (fresh / _NOTE).write_text(json.dumps(_note(dataset)) + "\n")
         _put_in_place(fresh, folder)
+        for name in _OLD:
+            (folder.parent / name).unlink(missing_ok=True)
     except OSError as error:
         raise _disk_fault(folder, error) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+        with contextlib.suppress(OSError):  # only where nothing came of it
+            folder.parent.rmdir()
 
 
-def _check(dataset: Dataset) -> None:
-    name = dataset.manifest.name
-    if not dataset.patches:
-        raise ValueError(f"dataset {name} has no patches: export a larger region")
-    if any(patch.label_name is None for patch in dataset.patches):
-        raise ValueError(f"dataset {name} has no labels: export it with --label worldcover to train or evaluate")
+def _check_room(folder: Path, dataset: Dataset, layer: Layer) -> None:
+    """Told before hours of reading, and before the disk is full for everybody else."""
+    needed = len(dataset.patches) * prod(layer.shape) * np.dtype(layer.dtype).itemsize
+    free = shutil.disk_usage(folder.parent).free
+    if needed > free:
+        raise Fault(
+            f"{folder}: layer {layer.name} of dataset {dataset.manifest.name} takes {needed / 1e9:,.1f} GB in the "
+            f"training cache, {free / 1e9:,.1f} GB are free; free some space or set ISAMAP_HOME to a folder on a "
+            "larger disk"
+        )
 
 
-def _fill(folder: Path, dataset: Dataset) -> None:
-    image_shape, label_shape = _shapes(dataset)
-    images = np.lib.format.open_memmap(folder / _IMAGES, mode="w+", dtype=np.int16, shape=image_shape)
-    labels = np.lib.format.open_memmap(folder / _LABELS, mode="w+", dtype=np.uint8, shape=label_shape)
-    for row, (image, label) in enumerate(_read(dataset)):
-        images[row], labels[row] = image, label
-    images.flush()
-    labels.flush()
+def _fill(file: Path, dataset: Dataset, layer: Layer) -> None:
+    shape = (len(dataset.patches), *layer.shape)
+    values = np.lib.format.open_memmap(file, mode="w+", dtype=layer.dtype, shape=shape)
+    for row, array in enumerate(_read(dataset, layer)):
+        values[row] = array
+    values.flush()
 
 
-def _read(dataset: Dataset) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Every patch's image and label in order, read by a few threads a little ahead."""
-    number_of = _binary(dataset.manifest)
-
-    def pair(patch: Patch) -> tuple[np.ndarray, np.ndarray]:
-        return dataset.read_image(patch), number_of[dataset.read_label(patch)]
-
-    patches = tqdm(dataset.patches, desc="training cache", unit="patch", leave=False, disable=None)
+def _read(dataset: Dataset, layer: Layer) -> Iterator[np.ndarray]:
+    """Every patch's array in order, read by a few threads a little ahead."""
+    patches = tqdm(dataset.patches, desc=f"training cache: {layer.name}", unit="patch", leave=False, disable=None)
     with ThreadPoolExecutor(_THREADS) as pool:
         waiting = []
         for patch in patches:
-            waiting.append(pool.submit(pair, patch))
+            waiting.append(pool.submit(layer.read, patch))
             if len(waiting) > 8 * _THREADS:
                 yield waiting.pop(0).result()
         for future in waiting:
             yield future.result()
-
-
-def _binary(head: DatasetManifest) -> np.ndarray:
-    """For each stored number 0, 1 or 255: networks tell impervious from other ground. No class: stays as it is."""
-    number_of = np.arange(256, dtype=np.uint8)
-    number_of[[int(number) for number in (head.label or {}).get("classes", {})]] = 0
-    number_of[head.impervious_class], number_of[UNKNOWN] = 1, UNKNOWN
-    return number_of
 
 
 def _put_in_place(fresh: Path, folder: Path) -> None:
@@ -163,3 +210,13 @@ def _disk_fault(folder: Path, error: OSError) -> Fault:
     return Fault(
         f"{folder}: the training cache cannot be written ({error.strerror}); set ISAMAP_HOME to another folder"
     )
+
+
+_KINDS: dict[str, Callable[[Dataset, str, int], Layer]] = {
+    IMAGES: _images,
+    LABELS: _labels,
+    "shares": partial(_further, lambda dataset: dataset.read_share),
+    "fine": partial(_further, lambda dataset: dataset.read_fine),
+    "fine_labels": partial(_further, lambda dataset: dataset.read_fine_label),
+    FRAMES: _frames,
+}

@@ -1,107 +1,63 @@
-"""Patches for training: several datasets as one, read in batches from their caches, in an order fixed by the seed."""
+"""Datasets opened for a network: their bands in its order, standardised, and what is to be learned of them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
-from torch.utils.data import Dataset as TorchDataset
 
-from gee_export.datasets.dataset import Band, Dataset
+from gee_export.datasets.dataset import Band, Dataset, Patch
 from training.augment import Augmented
-from training.cache import Cache, open_cache
+from training.cache import IMAGES, frames_name, open_layer
 from training.checkpoint import BandNorm, standardise
+from training.ground import spatial_blocks
 from training.losses import UNKNOWN
+from training.patches import Batch, EpochOrder, Part, Patches, label_shares, loader
+from training.target import CLASSES, COMPOSITE_LABELS, LAYERS, VISIBLE, Target, class_numbers, visible
 
-CLASSES = ("pervious", "impervious")
+__all__ = [
+    "CLASSES", "Batch", "EpochOrder", "Patches", "Source", "Target", "label_shares", "loader", "open_source", "prepare",
+]  # fmt: skip
+
 REFLECTANCE_RANGE = (0.0, 1.0)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Stored values int16 (B, bands, rows, columns), labels uint8 and the patches' numbers in their split."""
-
-    image_BCHW: Tensor
-    label_BHW: Tensor
-    patch_B: np.ndarray
-
-    def to(self, device: torch.device) -> Batch:
-        """The same batch on a device."""
-        return Batch(self.image_BCHW.to(device), self.label_BHW.to(device), self.patch_B)
-
-
-class Patches(TorchDataset):
-    """One split of one or more datasets with equal bands; reads a whole batch at once."""
-
-    def __init__(self, parts: Sequence[tuple[Cache, np.ndarray, Sequence[int]]]) -> None:
-        """parts: per dataset its cache, the rows of the split in it, and the channels in the order wanted."""
-        self.parts = [part for part in parts if len(part[1])]
-        self.ends = np.cumsum([len(rows) for _, rows, _ in self.parts], dtype=np.int64)
-
-    def __len__(self) -> int:
-        return int(self.ends[-1]) if len(self.ends) else 0
-
-    def __getitem__(self, index: int) -> Batch:
-        return self.__getitems__([index])
-
-    def __getitems__(self, indices: Sequence[int]) -> Batch:
-        """The patches as one batch: one gather per dataset from its memory map."""
-        wanted = np.asarray(indices, dtype=np.int64)
-        owner = np.searchsorted(self.ends, wanted, side="right")
-        gathered = [self._gather(part, wanted[owner == part]) for part in np.unique(owner)]
-        images, labels = (
-            arrays[0] if len(arrays) == 1 else np.concatenate(arrays) for arrays in zip(*gathered, strict=True)
-        )
-        if len(gathered) > 1:
-            back = np.argsort(np.argsort(owner, kind="stable"), kind="stable")
-            images, labels = images[back], labels[back]
-        return Batch(torch.from_numpy(images), torch.from_numpy(labels), wanted)
-
-    def _gather(self, part: int, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        cache, rows, channels = self.parts[part]
-        at = rows[wanted - (self.ends[part - 1] if part else 0)]
-        images = np.take(cache.images_NBHW, at, axis=0)
-        if list(channels) != list(range(cache.images_NBHW.shape[1])):
-            images = images[:, list(channels)]
-        return np.ascontiguousarray(images), np.take(cache.labels_NHW, at, axis=0)
-
-
-class EpochOrder(Sampler[int]):
-    """A permutation of the patches that depends on the seed and the epoch alone."""
-
-    def __init__(self, count: int, seed: int) -> None:
-        self.count, self.seed, self.epoch = count, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the trainer before each epoch."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(np.random.default_rng((self.seed, self.epoch)).permutation(self.count).tolist())
+SHARE_LAYER = "share"
+Keep = Callable[[Patch], bool]
 
 
 @dataclass(frozen=True)
 class Source:
-    """Datasets opened for a network: bands in its order, standardisation, splits, provenance."""
+    """Datasets opened for a network: bands in its order, standardisation, target, splits, provenance.
+
+    sharp: the finer image's bands, as stored. keep: which training patches are learned from (None: all).
+    """
 
     datasets: tuple[Dataset, ...]
     bands: tuple[BandNorm, ...]
     stored: tuple[Band, ...]
     home: Path | None = None
+    target: Target = COMPOSITE_LABELS
+    sharp: tuple[Band, ...] = ()
+    keep: Keep | None = None
 
     @property
     def band_names(self) -> tuple[str, ...]:
         return tuple(band.name for band in self.bands)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes that are learned, by number."""
+        return self.target.classes
+
+    @property
+    def ratio(self) -> int:
+        """Pixels of the target along the side of one of the input's: 1, or the finer labels' ratio."""
+        return self.datasets[0].stored("fine_labels").ratio if self.target.layer == "fine" else 1
 
     @property
     def simulated(self) -> bool:
@@ -113,50 +69,91 @@ class Source:
         return "+".join(dataset.fingerprint for dataset in self.datasets)
 
     def split(self, name: str) -> Patches:
-        """The patches of train, val or test, in the datasets' order."""
-        parts = []
-        for dataset in self.datasets:
-            names = dataset.manifest.band_names
-            rows = np.flatnonzero([patch.split == name for patch in dataset.patches])
-            parts.append((open_cache(dataset, self.home), rows, [names.index(band) for band in self.band_names]))
-        return Patches(parts)
+        """The patches of train (those to keep), val or test, in the datasets' order."""
+        parts = [self._part(dataset, self._rows(dataset, name)) for dataset in self.datasets]
+        return Patches(parts, len(self.classes))
+
+    def patches(self, name: str) -> tuple[tuple[Dataset, Patch], ...]:
+        """Dataset and index entry of each patch of a split, in the split's order."""
+        return tuple((dataset, dataset.patches[row]) for dataset in self.datasets for row in self._rows(dataset, name))
+
+    def blocks(self, name: str) -> np.ndarray:
+        """Number of the spatial block (ground.spatial_blocks) of each patch of a split, in the split's order."""
+        return spatial_blocks(self.patches(name))
 
     def prepare(self, batch: Batch) -> Augmented:
-        """Standardised image, validity and label, on the batch's device."""
-        return prepare(batch, self.stored, self.bands)
+        """Standardised image, validity and label (shares as 0 to 1), and the finer image, on the batch's device."""
+        prepared = prepare(batch, self.stored, self.bands)
+        if self.target.layer == SHARE_LAYER:
+            percent = prepared.label_BHW
+            prepared = replace(prepared, label_BHW=torch.where(percent == UNKNOWN, float(UNKNOWN), percent / 100))
+        if batch.sharp_BCHW is None:
+            return prepared
+        valid = batch.sharp_BCHW != _column(self.sharp, "nodata", batch.sharp_BCHW)
+        sharp = standardise(_physical(batch.sharp_BCHW, self.sharp), valid, self._sharp_norms)
+        return replace(prepared, sharp_BCHW=sharp, sharp_valid_BCHW=valid)
+
+    @property
+    def _sharp_norms(self) -> tuple[BandNorm, ...]:
+        by_name = {band.name: band for band in self.bands}
+        return tuple(by_name[name] for name in self.target.sharp_as)
+
+    def _rows(self, dataset: Dataset, name: str) -> np.ndarray:
+        keep = self.keep if name == "train" and self.keep is not None else _all
+        return np.flatnonzero([patch.split == name and keep(patch) for patch in dataset.patches])
+
+    def _part(self, dataset: Dataset, rows: np.ndarray) -> Part:
+        head, target = dataset.manifest, self.target
+        sharp = {}
+        if self.sharp:
+            held = dataset.stored("fine").band_names
+            channels = tuple(held.index(band.name) for band in self.sharp)
+            sharp = {"sharp": open_layer(dataset, "fine", self.home), "sharp_channels": channels}
+        return Part(
+            images=open_layer(dataset, frames_name(target.frames) if target.frames else IMAGES, self.home),
+            labels=open_layer(dataset, LAYERS[target.layer], self.home),
+            rows=rows,
+            channels=tuple(head.band_names.index(band) for band in self.band_names),
+            class_of=class_numbers(head, target),
+            mapped=target.layer != SHARE_LAYER,
+            **sharp,
+        )
 
 
 def prepare(batch: Batch, stored: Sequence[Band], bands: Sequence[BandNorm]) -> Augmented:
-    """Stored values to physical units to standardised ones; missing pixels 0 and not valid."""
-
-    def column(name: str, kind: torch.dtype) -> Tensor:
-        numbers = [getattr(band, name) for band in stored]
-        return torch.tensor(numbers, dtype=kind, device=batch.image_BCHW.device)[:, None, None]
-
-    valid = batch.image_BCHW != column("nodata", torch.int16)
-    values = batch.image_BCHW * column("scale", torch.float32) + column("offset", torch.float32)
-    return Augmented(standardise(values, valid, bands), valid, batch.label_BHW)
+    """Stored values to physical units to standardised ones; missing pixels 0 and not valid; labels as they are."""
+    valid = batch.image_BCHW != _column(stored, "nodata", batch.image_BCHW)
+    return Augmented(standardise(_physical(batch.image_BCHW, stored), valid, bands), valid, batch.label_BHW)
 
 
-def loader(patches: Patches, batch: int, order: EpochOrder | None = None) -> DataLoader:
-    """Batches of a split: in `order` and only whole ones for training, else all in the split's order.
-
-    No worker processes: gathering from the memory map is faster than sending tensors between processes
-    (performance.md section 5).
-    """
-    return DataLoader(patches, batch, sampler=order, drop_last=order is not None, collate_fn=_as_is, num_workers=0)
+def _physical(values: Tensor, stored: Sequence[Band]) -> Tensor:
+    scale, offset = (_column(stored, name, values, torch.float32) for name in ("scale", "offset"))
+    return values * scale + offset
 
 
-def _as_is(batch: Batch) -> Batch:
-    return batch
+def _column(stored: Sequence[Band], name: str, like: Tensor, kind: torch.dtype | None = None) -> Tensor:
+    """A number of each band, to be broadcast over rows and columns."""
+    numbers = [getattr(band, name) for band in stored]
+    return torch.tensor(numbers, dtype=kind or like.dtype, device=like.device)[:, None, None]
+
+
+def _all(_: Patch) -> bool:
+    return True
 
 
 def open_source(
-    data: Sequence[str | Path], bands: Sequence[str] = (), *, session: Any = None, home: Path | None = None
+    data: Sequence[str | Path],
+    bands: Sequence[str] = (),
+    *,
+    target: Target = COMPOSITE_LABELS,
+    keep: Keep | None = None,
+    session: Any = None,
+    home: Path | None = None,
 ) -> Source:
     """The datasets as one source for the bands named (all of the first dataset's if none is named).
 
-    ValueError: none given, a band missing or stored differently, sizes or composite settings that differ.
+    keep: which patches of the train split are learned from. ValueError: none given, a band or a layer that the target
+    needs is missing or stored differently, sizes or composite settings that differ.
     """
     if not data:
         raise ValueError("no dataset given: name at least one with --data")
@@ -164,8 +161,44 @@ def open_source(
     names = tuple(bands) or datasets[0].manifest.band_names
     stored = tuple(_stored(datasets, name) for name in names)
     _check_equal(datasets)
+    sharp = _check_target(datasets, stored, target)
     norms = tuple(_norm(datasets, band) for band in stored)
-    return Source(datasets, norms, stored, home)
+    return Source(datasets, norms, stored, home, target, sharp, keep)
+
+
+def _check_target(datasets: Sequence[Dataset], stored: Sequence[Band], target: Target) -> tuple[Band, ...]:
+    """The finer image's bands that are wanted; ValueError where the datasets cannot teach the target."""
+    for dataset in datasets:
+        class_numbers(dataset.manifest, target)
+    needed = ["frames"] * bool(target.frames) + ["shares"] * (target.layer == SHARE_LAYER)
+    needed += ["fine_labels"] * (target.layer == "fine") + ["fine"] * bool(target.sharp)
+    for layer in needed:
+        held = [dataset.stored(layer) for dataset in datasets]
+        if any((one.bands, one.dtype, one.ratio) != (held[0].bands, held[0].dtype, held[0].ratio) for one in held):
+            raise ValueError(
+                f"the datasets' {layer} differ in bands or in the size of their pixels: train them one by one"
+            )
+    return _sharp_bands(datasets[0], stored, target) if target.sharp else ()
+
+
+def _sharp_bands(dataset: Dataset, stored: Sequence[Band], target: Target) -> tuple[Band, ...]:
+    fine = dataset.stored("fine")
+    names = visible(fine.band_names) if target.sharp == VISIBLE else target.sharp
+    by_name, inputs = {band.name: band for band in fine.bands}, {band.name: band for band in stored}
+    if missing := [name for name in names if name not in by_name]:
+        raise ValueError(f"the finer image lacks band {', '.join(missing)} (it holds {', '.join(by_name)})")
+    if missing := [name for name in target.sharp_as if name not in inputs]:
+        raise ValueError(
+            f"band {', '.join(missing)} is not among the input's ({', '.join(inputs)}): the true image is standardised "
+            f"as {', '.join(target.sharp_as)}"
+        )
+    for name, like in zip(names, target.sharp_as, strict=True):
+        if by_name[name].unit != inputs[like].unit:
+            raise ValueError(
+                f"the finer image's band {name} is in {by_name[name].unit}, the input's {like} in {inputs[like].unit}: "
+                "export it with --fine-unit"
+            )
+    return tuple(by_name[name] for name in names)
 
 
 def _stored(datasets: Sequence[Dataset], name: str) -> Band:
@@ -228,13 +261,3 @@ def _norm(datasets: Sequence[Dataset], band: Band) -> BandNorm:
         )
     low, high = REFLECTANCE_RANGE if band.unit == "reflectance" else (None, None)
     return BandNorm(band.name, band.unit, mean, std, low, high)
-
-
-def label_shares(patches: Patches, rows_at_once: int = 256) -> tuple[float, ...]:
-    """Share of every class of CLASSES among all label pixels of a split, then that of unknown pixels."""
-    counts = np.zeros(256, dtype=np.int64)
-    for cache, rows, _ in patches.parts:
-        for start in range(0, len(rows), rows_at_once):
-            counts += np.bincount(cache.labels_NHW[rows[start : start + rows_at_once]].ravel(), minlength=256)
-    total = max(1, int(counts.sum()))
-    return (*(counts[: len(CLASSES)] / total).tolist(), float(counts[UNKNOWN] / total))

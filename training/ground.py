@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import permutations
+from math import floor
 
 import numpy as np
 import shapely
 
-from gee_export.datasets.dataset import Dataset
+from gee_export.datasets.dataset import Dataset, Patch
+from gee_export.grid import ground_step_m
 
+BLOCK_M = 1280.0
 _TOUCH = 0.001  # of a side: patches that only share an edge share no pixel
 
 
@@ -44,3 +48,33 @@ def _overlapping(trained: np.ndarray, held: np.ndarray) -> int:
     """How many of the first squares share ground with any of the second."""
     inner = shapely.buffer(trained, -_TOUCH * np.sqrt(shapely.area(trained)), join_style="mitre")
     return len(np.unique(shapely.STRtree(held).query(inner, predicate="intersects")[0]))
+
+
+def spatial_blocks(patches: Sequence[tuple[Dataset, Patch]]) -> np.ndarray:
+    """For each patch the number of the square on the ground that holds its centre, int64, from 0 on.
+
+    Squares of BLOCK_M (128 pixels of 10 m), or of one patch's side where that is longer, of two where patches overlap,
+    so that those which share pixels lie in one square or in neighbours. They are laid out from the CRS's origin, alike
+    for every dataset and date: patches of one place and several dates are one block. Made for resampling (intervals of
+    scores): errors near each other are alike.
+    """
+    keys = [_square(dataset, patch) for dataset, patch in patches]
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    return np.array([numbers[key] for key in keys], dtype=np.int64)
+
+
+def _square(dataset: Dataset, patch: Patch) -> tuple[str, int, int]:
+    """CRS, row and column of the square."""
+    head = dataset.manifest
+    box = dataset.geobox(patch)
+    grid = head.grids[patch.region].geobox
+    least_px = head.size * (2 if head.stride < head.size else 1)
+    down_m, right_m = _steps_m(grid)
+    high = max(least_px, BLOCK_M / down_m) * abs(grid.affine.e)
+    wide = max(least_px, BLOCK_M / right_m) * abs(grid.affine.a)
+    middle = box.boundingbox
+    x, y = (middle.left + middle.right) / 2, (middle.bottom + middle.top) / 2
+    return str(grid.crs), floor(y / high), floor(x / wide)
+
+
+_steps_m = lru_cache(ground_step_m)

@@ -113,7 +113,7 @@ class Dataset:
         Bands, scales and no-data are the image's. A day of `manifest.layers["frames"].dates` of which the patch has
         too few clear pixels has no file and is left out; so a patch may have none.
         """
-        found, stored = self._patch(patch), self._stored("frames")
+        found, stored = self._patch(patch), self.stored("frames")
         days = tuple(date.fromisoformat(day) for day in found.dates)
         frames = [self._layer(found, f"frames/{day}") for day in found.dates]
         side = self.manifest.size
@@ -122,7 +122,7 @@ class Dataset:
     def geobox(self, patch: str | Patch, layer: str = "image") -> GeoBox:
         """The patch's pixels, of the image or of a further layer (`fine`, `fine_labels`: the finer ones)."""
         found = self._patch(patch)
-        ratio = 1 if layer == "image" else self._stored(layer).ratio
+        ratio = 1 if layer == "image" else self.stored(layer).ratio
         return self.manifest.grids[found.region].patch_geobox(found.row, found.col, self.manifest.size, ratio)
 
     @cached_property
@@ -164,7 +164,7 @@ class Dataset:
 
     def _layer(self, patch: str | Patch, key: str) -> np.ndarray:
         """The file of a further layer, checked against what the manifest says of it."""
-        found, stored = self._patch(patch), self._stored(key.partition("/")[0])
+        found, stored = self._patch(patch), self.stored(key.partition("/")[0])
         name = layer_file(key, found.id)
         if key not in (held := dict(found.layers)):
             raise Fault(f"{self.storage.url}/{name} is not listed in {INDEX}: run the same export again")
@@ -173,7 +173,8 @@ class Dataset:
             raise Fault(f"{self.storage.url}/{name} holds bands {names}, expected {stored.band_names}")
         return values
 
-    def _stored(self, layer: str) -> StoredLayer:
+    def stored(self, layer: str) -> StoredLayer:
+        """What the manifest says of a further layer (`shares`, `frames`, `fine`, `fine_labels`); ValueError without."""
         if layer not in self.manifest.layers:
             raise ValueError(f"{self.storage.url} holds no {layer}: {_LAYER_REMEDIES[layer]}")
         return self.manifest.layers[layer]

@@ -1,103 +1,18 @@
-"""The training cache and the patches read from it."""
+"""Datasets opened for training, and the batches read from them."""
 
 from __future__ import annotations
 
-import json
 import time
 
 import numpy as np
 import pytest
 import torch
 
-from gee_export.console import Fault
-from gee_export.datasets.dataset import Dataset
 from tests.training.towns import BANDS, spread
-from training import cache as caches
 from training.checkpoint import normalise
 from training.data import EpochOrder, loader, open_source
 
 MISSING = -32768
-
-
-def test_the_cache_equals_the_dataset(make, tmp_path):
-    dataset = make(spread(3, 1, 1))
-    cache = caches.open_cache(dataset, tmp_path / "home")
-    for row, patch in enumerate(dataset.patches):
-        np.testing.assert_array_equal(cache.images_NBHW[row], dataset.read_image(patch))
-        np.testing.assert_array_equal(cache.labels_NHW[row], dataset.read_label(patch))
-
-
-def test_of_seven_classes_only_impervious_ground_is_impervious(make, tmp_path):
-    """formats.md section 1: 4 is impervious in S003's classes, and 1 is woodland."""
-    classes = {"0": "cropland", "1": "woodland", "2": "grassland", "3": "water", "4": "impervious", "255": "unknown"}
-
-    def seven(image, label):
-        label = np.where(label == 1, 4, np.arange(label.size).reshape(label.shape) % 4).astype(np.uint8)
-        label[0, 0] = 255
-        return image, label
-
-    dataset = make(spread(2, 1, 1), label={"product": "test", "scheme": "s003", "classes": classes}, change=seven)
-    cache = caches.open_cache(dataset, tmp_path)
-    stored = np.stack([dataset.read_label(patch) for patch in dataset.patches])
-    assert {0, 1, 2, 3, 4, 255} == set(np.unique(stored))
-    np.testing.assert_array_equal(cache.labels_NHW == 1, stored == 4)
-    np.testing.assert_array_equal(cache.labels_NHW == 255, stored == 255)
-    np.testing.assert_array_equal(cache.labels_NHW == 0, stored < 4)
-
-
-def test_the_cache_is_built_once(make, tmp_path, monkeypatch):
-    dataset = make(spread(2, 1, 1))
-    caches.open_cache(dataset, tmp_path)
-    monkeypatch.setattr(Dataset, "read_image", lambda *_: pytest.fail("read again"))
-    caches.open_cache(Dataset.open(dataset.storage.url), tmp_path)
-
-
-def test_another_dataset_has_another_cache(make, tmp_path):
-    first, second = make(spread(2, 1, 1)), make(spread(2, 1, 1), seed=1, name="other")
-    images = [caches.open_cache(dataset, tmp_path).images_NBHW for dataset in (first, second)]
-    assert not np.array_equal(*images)
-
-
-@pytest.mark.parametrize("damage", ["note", "images", "gone"])
-def test_a_cache_that_is_not_whole_is_built_again(make, tmp_path, damage):
-    dataset = make(spread(2, 1, 1))
-    caches.open_cache(dataset, tmp_path)
-    folder = tmp_path / dataset.fingerprint
-    if damage == "note":
-        (folder / "cache.json").write_text(json.dumps({"version": 0}))
-        np.lib.format.open_memmap(folder / "images.npy", mode="r+")[:] = 0
-    elif damage == "images":
-        (folder / "images.npy").write_bytes((folder / "images.npy").read_bytes()[:5000])
-    else:
-        (folder / "labels.npy").unlink()
-    cache = caches.open_cache(dataset, tmp_path)
-    np.testing.assert_array_equal(cache.images_NBHW[0], dataset.read_image(dataset.patches[0]))
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
-
-
-def test_a_damaged_patch_leaves_no_cache(make, tmp_path):
-    dataset = make(spread(2, 1, 1))
-    dataset.storage.write(dataset.patches[1].image_name, b"no GeoTIFF")
-    with pytest.raises(Fault, match=r"images/.* is damaged"):
-        caches.open_cache(dataset, tmp_path / "home")
-    assert list((tmp_path / "home").iterdir()) == []
-
-
-def test_a_full_disk_is_a_fault_with_a_remedy(make, tmp_path, monkeypatch):
-    dataset = make(spread(2, 1, 1))
-
-    def full(*_args, **_keywords):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(np.lib.format, "open_memmap", full)
-    with pytest.raises(Fault, match="disk is full; free some space or set ISAMAP_HOME"):
-        caches.open_cache(dataset, tmp_path / "home")
-
-
-def test_a_dataset_without_labels_is_refused(make, tmp_path):
-    dataset = make(spread(2, 1, 1), change=lambda image, _: (image, None))
-    with pytest.raises(ValueError, match="has no labels: export it with --label"):
-        caches.open_cache(dataset, tmp_path)
 
 
 def test_a_batch_is_the_patches_asked_for_in_their_order(make):

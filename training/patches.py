@@ -1,0 +1,142 @@
+"""Batches of patches, gathered from the training cache in an order that the seed and the epoch fix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import Dataset as TorchDataset
+
+from training.losses import UNKNOWN
+from training.target import CLASSES
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Stored values int16 (B, bands, rows, columns), or with dates (B, dates, bands, rows, columns), and the target.
+
+    label: uint8 classes, on `Source.ratio` times as many pixels along a side; of shares percents; 255 unknown.
+    patch: the patches' numbers in their split. sharp: the finer image's stored values, where they are asked for.
+    """
+
+    image_BCHW: Tensor
+    label_BHW: Tensor
+    patch_B: np.ndarray
+    sharp_BCHW: Tensor | None = None
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device."""
+        sharp = None if self.sharp_BCHW is None else self.sharp_BCHW.to(device)
+        return Batch(self.image_BCHW.to(device), self.label_BHW.to(device), self.patch_B, sharp)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One dataset's share of a split: its layers over all its patches, and which rows of them are the split's.
+
+    channels, sharp_channels: the bands wanted, in their order. class_of: the class of each stored number 0..255.
+    mapped: whether labels are given as classes (of shares the percents are).
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    rows: np.ndarray
+    channels: tuple[int, ...]
+    class_of: np.ndarray
+    mapped: bool = True
+    sharp: np.ndarray | None = None
+    sharp_channels: tuple[int, ...] = ()
+
+    def gather(self, at: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Image, label and, where there is one, finer image of the rows' patches."""
+        found = [_taken(self.images, at, self.channels), self._labels(at)]
+        return (*found, _taken(self.sharp, at, self.sharp_channels)) if self.sharp is not None else tuple(found)
+
+    def _labels(self, at: np.ndarray) -> np.ndarray:
+        stored = np.take(self.labels, at, axis=0)
+        as_they_are = not self.mapped or (self.class_of == np.arange(256)).all()
+        return stored if as_they_are else np.take(self.class_of, stored)
+
+
+def _taken(values: np.ndarray, at: np.ndarray, channels: Sequence[int]) -> np.ndarray:
+    """Rows of an array (..., bands, rows, columns) with only the bands wanted, contiguous."""
+    taken = np.take(values, at, axis=0)
+    if list(channels) != list(range(values.shape[-3])):
+        taken = taken[..., list(channels), :, :]
+    return np.ascontiguousarray(taken)
+
+
+class Patches(TorchDataset):
+    """One split of one or more datasets with equal bands; reads a whole batch at once."""
+
+    def __init__(self, parts: Sequence[Part], classes: int = len(CLASSES)) -> None:
+        self.parts = [part for part in parts if len(part.rows)]
+        self.classes = classes
+        self.ends = np.cumsum([len(part.rows) for part in self.parts], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return int(self.ends[-1]) if len(self.ends) else 0
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.__getitems__([index])
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        """The patches as one batch: one gather per dataset from its memory maps."""
+        wanted = np.asarray(indices, dtype=np.int64)
+        owner = np.searchsorted(self.ends, wanted, side="right")
+        gathered = [self._gather(part, wanted[owner == part]) for part in np.unique(owner)]
+        arrays = [held[0] if len(held) == 1 else np.concatenate(held) for held in zip(*gathered, strict=True)]
+        if len(gathered) > 1:
+            back = np.argsort(np.argsort(owner, kind="stable"), kind="stable")
+            arrays = [array[back] for array in arrays]
+        image, label, *sharp = (torch.from_numpy(array) for array in arrays)
+        return Batch(image, label, wanted, *sharp)
+
+    def _gather(self, part: int, wanted: np.ndarray) -> tuple[np.ndarray, ...]:
+        held = self.parts[part]
+        return held.gather(held.rows[wanted - (self.ends[part - 1] if part else 0)])
+
+
+class EpochOrder(Sampler[int]):
+    """A permutation of the patches that depends on the seed and the epoch alone."""
+
+    def __init__(self, count: int, seed: int) -> None:
+        self.count, self.seed, self.epoch = count, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(np.random.default_rng((self.seed, self.epoch)).permutation(self.count).tolist())
+
+
+def loader(patches: Patches, batch: int, order: EpochOrder | None = None) -> DataLoader:
+    """Batches of a split: in `order` and only whole ones for training, else all in the split's order.
+
+    No worker processes: gathering from the memory map is faster than sending tensors between processes
+    (performance.md section 5).
+    """
+    return DataLoader(patches, batch, sampler=order, drop_last=order is not None, collate_fn=_as_is, num_workers=0)
+
+
+def _as_is(batch: Batch) -> Batch:
+    return batch
+
+
+def label_shares(patches: Patches, rows_at_once: int = 256) -> tuple[float, ...]:
+    """Share of every class among all label pixels of a split, then that of unknown pixels."""
+    counts = np.zeros(256, dtype=np.int64)
+    for part in patches.parts:
+        for start in range(0, len(part.rows), rows_at_once):
+            held = np.bincount(part.labels[part.rows[start : start + rows_at_once]].ravel(), minlength=256)
+            np.add.at(counts, part.class_of, held)
+    total = max(1, int(counts.sum()))
+    return (*(counts[: patches.classes] / total).tolist(), float(counts[UNKNOWN] / total))

@@ -1,0 +1,105 @@
+"""What is learned from a dataset: which of its layers, in which classes, from how many dates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gee_export.datasets.manifest import UNKNOWN, DatasetManifest
+from training.models.sharpened import RGB
+
+CLASSES = ("pervious", "impervious")
+# S003's (formats.md section 1), in the order of their stored numbers
+SEVEN = ("cropland", "woodland", "grassland", "water", "impervious", "bare", "snow_ice")
+SCHEMES: dict[str, tuple[str, ...]] = {"isa": CLASSES, "s003": SEVEN}
+# of a target: the cache's layer that is read, and the layers that the dataset must hold
+LAYERS: dict[str, str] = {"label": "labels", "fine": "fine_labels", "share": "shares"}
+VISIBLE = ("visible",)
+_VISIBLE_NAMES = (("B4", "B3", "B2"), ("R", "G", "B"), ("red", "green", "blue"), ("b1", "b2", "b3"))
+MOST_DATES = 64
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a network learns of a dataset's patches.
+
+    scheme: "isa" (pervious, impervious) or "s003" (seven classes). layer: "label", "fine" (the finer image's labels)
+    or "share" (impervious share, 0 to 1). frames: dates given to the network, 0 for the composite. sharp: names of the
+    finer image's bands that are wanted as the true image, VISIBLE for its red, green and blue; they are standardised
+    as the image's bands `sharp_as`, in the same order.
+    """
+
+    scheme: str = "isa"
+    layer: str = "label"
+    frames: int = 0
+    sharp: tuple[str, ...] = ()
+    sharp_as: tuple[str, ...] = RGB
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("scheme", SCHEMES), ("layer", LAYERS)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} {getattr(self, name)!r} is not known: choose one of {', '.join(allowed)}")
+        if self.layer == "share" and self.scheme != "isa":
+            raise ValueError(f"shares are of impervious ground: scheme {self.scheme} is learned from labels")
+        if not 0 <= self.frames <= MOST_DATES:
+            raise ValueError(f"frames={self.frames}: expected 0 (the composite) to {MOST_DATES} dates")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, by number."""
+        return SCHEMES[self.scheme]
+
+    @property
+    def fine(self) -> bool:
+        """Whether the dataset's finer layers are needed."""
+        return self.layer == "fine" or bool(self.sharp)
+
+
+COMPOSITE_LABELS = Target()
+
+
+def class_numbers(head: DatasetManifest, target: Target) -> np.ndarray:
+    """For each stored number 0..255 of the target's layer its class, or 255; uint8 (256,).
+
+    "isa" of seven classes: 1 where impervious, else 0. Shares in percent: 1 from 50 on. Numbers that are no class stay
+    as they are, to be noticed where they are counted. ValueError: seven classes wanted of a dataset of two.
+    """
+    number_of = np.arange(256, dtype=np.uint8)
+    if target.layer == "share":
+        number_of[:101] = np.arange(101) >= 50
+        return number_of
+    held = _held_classes(head)
+    if target.scheme == "s003":
+        if tuple(held.get(number) for number in range(len(SEVEN))) != SEVEN:
+            raise ValueError(
+                f"dataset {head.name} does not hold the seven classes of scheme s003: "
+                "export it with --scheme s003, or train with --set scheme=isa"
+            )
+        return number_of
+    number_of[list(held)] = 0
+    impervious = [number for number, name in held.items() if name == "impervious"]
+    number_of[impervious or [1]], number_of[UNKNOWN] = 1, UNKNOWN
+    return number_of
+
+
+def _held_classes(head: DatasetManifest) -> Mapping[int, str]:
+    """Names of the stored numbers; the finer labels of a dataset that has no others say only their scheme."""
+    if head.label is not None:
+        return {int(number): name for number, name in head.label.get("classes", {}).items()}
+    scheme = head.asked.get("fine", {}).get("label", {}).get("scheme", "isa")
+    return dict(enumerate(SCHEMES.get(scheme, CLASSES)))
+
+
+def visible(names: Sequence[str]) -> tuple[str, ...]:
+    """The red, green and blue bands among a finer image's; ValueError where their names do not tell."""
+    by_name = {name.lower(): name for name in names}
+    for wanted in _VISIBLE_NAMES:
+        if all(name.lower() in by_name for name in wanted):
+            return tuple(by_name[name.lower()] for name in wanted)
+    told = " or ".join(" ".join(wanted) for wanted in _VISIBLE_NAMES)
+    raise ValueError(
+        f"the finer image's bands {', '.join(names)} do not tell red, green and blue: export it with --fine-bands "
+        f"named {told}"
+    )
