@@ -13,6 +13,7 @@ from training.models.layers import ConvBnRelu, check_choice
 from training.models.output import Output, check_bands, check_input
 from training.models.reach import Reach
 from training.models.resnet import EXPANSION, Bottleneck
+from training.models.slim import WHOLE, Slim, places, put
 
 STEMS = {"paper": (2, 1), "one": (2,), "hrnet": (2, 2)}  # strides of the stem's 3x3 convolutions
 NORMS = ("instance", "batch")
@@ -27,7 +28,8 @@ class HRNetConfig:
 
     width: of the finest branch; each coarser one doubles it. stem: "paper" halves once (strides 2, 1), "one" is a
     single strided convolution as the text has it, "hrnet" the original's strides 2, 2. norm: after the first
-    convolution; "batch" is the paper's comparison and gives a finite halo.
+    convolution; "batch" is the paper's comparison and gives a finite halo. prune, ratio, round_to: of a pruned network
+    (models/slim.py), whose widths follow from them.
     """
 
     classes: int = 7
@@ -35,27 +37,38 @@ class HRNetConfig:
     stem: str = "paper"
     norm: str = "instance"
     window: int = 512
+    prune: str = WHOLE
+    ratio: float = 0.0
+    round_to: int = 1
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "ratio", float(self.ratio))
         check_choice("stem", self.stem, tuple(STEMS))
         check_choice("norm", self.norm, NORMS)
         if self.width < 1 or self.classes < 2:
             raise ValueError(f"{self}: expected a positive width and two or more classes")
         if self.window < 128 or self.window % 32:
             raise ValueError(f"window {self.window}: expected a multiple of 32 of at least 128 pixels")
+        Slim(self.prune, self.ratio, self.round_to)
+
+    @property
+    def slim(self) -> Slim:
+        """The widths' rule."""
+        return Slim(self.prune, self.ratio, self.round_to)
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions added to their input; ReLU after the sum."""
+    """Two 3x3 convolutions added to their input, `added` filters of the second in their places; ReLU after the sum."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, inner: int, added: int) -> None:
         super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
-        self.conv2, self.bn2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
+        self.conv1, self.bn1 = nn.Conv2d(channels, inner, 3, padding=1, bias=False), nn.BatchNorm2d(inner)
+        self.conv2, self.bn2 = nn.Conv2d(inner, added, 3, padding=1, bias=False), nn.BatchNorm2d(added)
+        self.register_buffer("at", places(added, channels))
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         y = F.relu(self.bn1(self.conv1(x_BCHW)))
-        return F.relu(self.bn2(self.conv2(y)) + x_BCHW)
+        return F.relu(put(x_BCHW, self.bn2(self.conv2(y)), self.at))
 
 
 class Halving(nn.Sequential):
@@ -90,12 +103,12 @@ class Fusion(nn.Module):
 
 
 class Exchange(nn.Module):
-    """A module of HRNet: four basic blocks per branch, then the fusion."""
+    """A module of HRNet: four basic blocks per branch, then the fusion; widths as they were before pruning."""
 
-    def __init__(self, widths: Sequence[int]) -> None:
+    def __init__(self, widths: Sequence[int], slim: Slim) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(nn.Sequential(*(BasicBlock(width) for _ in range(BLOCKS))) for width in widths)
-        self.fusion = Fusion(widths)
+        self.branches = nn.ModuleList(_branch(width, slim) for width in widths)
+        self.fusion = Fusion([slim.outer(width) for width in widths])
 
     def forward(self, branches: Sequence[Tensor]) -> list[Tensor]:
         return self.fusion([blocks(state) for blocks, state in zip(self.branches, branches, strict=True)])
@@ -114,20 +127,20 @@ class HRNet(nn.Module):
         config = config or HRNetConfig()
         self.bands, self.config = check_bands(bands), config
         self.window, self.lattice = config.window, config.window * 3 // 4
-        self.widths = tuple(config.width * 2**branch for branch in range(len(MODULES) + 1))
+        slim, whole = config.slim, [config.width * 2**branch for branch in range(len(MODULES) + 1)]
+        self.widths = tuple(slim.outer(width) for width in whole)
         self.stem = _stem(len(self.bands), config)
-        wide = EXPANSION * STEM_WIDTH
-        self.layer1 = nn.Sequential(
-            Bottleneck(STEM_WIDTH, STEM_WIDTH), *(Bottleneck(wide, STEM_WIDTH) for _ in range(BLOCKS - 1))
-        )
+        wide = slim.outer(EXPANSION * STEM_WIDTH)
+        inputs = (STEM_WIDTH, *[wide] * (BLOCKS - 1))
+        self.layer1 = nn.Sequential(*(Bottleneck(channels, STEM_WIDTH, slim=slim) for channels in inputs))
         self.first = ConvBnRelu(wide, self.widths[0])
         sources = (wide, *self.widths[1:])
         self.transitions = nn.ModuleList(Halving(sources[i], self.widths[i + 1]) for i in range(len(MODULES)))
         self.stages = nn.ModuleList(
-            nn.Sequential(*(Exchange(self.widths[: stage + 2]) for _ in range(count)))
+            nn.Sequential(*(Exchange(whole[: stage + 2], slim) for _ in range(count)))
             for stage, count in enumerate(MODULES)
         )
-        self.head = _head(sum(self.widths), config.classes)
+        self.head = _head(sum(self.widths), slim.outer(sum(whole)), config.classes)
 
     @property
     def multiple(self) -> int:
@@ -188,6 +201,13 @@ def _stem(bands: int, config: HRNetConfig) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def _branch(width: int, slim: Slim) -> nn.Sequential:
+    """Four blocks; the last one's end is whole in any case but with groups, since the fusion reads it."""
+    channels, inner = slim.outer(width), slim.inner(width)
+    ends = [slim.added(width)] * (BLOCKS - 1) + [channels]
+    return nn.Sequential(*(BasicBlock(channels, inner, end) for end in ends))
+
+
 def _path(widths: Sequence[int], source: int, target: int) -> nn.Module:
     """What brings one branch's width to another's: 1x1 from coarser, a chain of halvings from finer ones."""
     if source == target:
@@ -198,9 +218,9 @@ def _path(widths: Sequence[int], source: int, target: int) -> nn.Module:
     return nn.Sequential(*steps, Halving(widths[source], widths[target], relu=False))
 
 
-def _head(channels: int, classes: int) -> nn.Sequential:
-    group = (nn.Conv2d(channels, channels, 1), nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
-    return nn.Sequential(*group, nn.Conv2d(channels, classes, 1))
+def _head(channels: int, hidden: int, classes: int) -> nn.Sequential:
+    group = (nn.Conv2d(channels, hidden, 1), nn.BatchNorm2d(hidden), nn.ReLU(inplace=True))
+    return nn.Sequential(*group, nn.Conv2d(hidden, classes, 1))
 
 
 def _exchanged(branches: Sequence[Reach]) -> list[Reach]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.models.reach import Reach
+from training.models.slim import Slim, places, put
 
 BLOCKS = (3, 4, 6, 3)
 EXPANSION = 4
@@ -18,27 +19,42 @@ BASE = 64
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 (strided or dilated), 1x1 to four times the width, added to the input; ReLU after the sum."""
+    """1x1, 3x3 (strided or dilated), 1x1 to four times the width, added to the input; ReLU after the sum.
 
-    def __init__(self, inputs: int, width: int, stride: int = 1, *, dilation: int = 1) -> None:
+    A pruned one (`slim`) has fewer channels inside, and ends that are added in their places.
+    """
+
+    def __init__(
+        self, inputs: int, width: int, stride: int = 1, *, dilation: int = 1, slim: Slim | None = None
+    ) -> None:
         super().__init__()
-        outputs = EXPANSION * width
-        self.conv1, self.bn1 = nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, stride, padding=dilation, dilation=dilation, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.conv3, self.bn3 = nn.Conv2d(width, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
-        self.downsample = projection(inputs, outputs, stride) if stride > 1 or inputs != outputs else None
+        slim = slim or Slim()
+        outputs, inner, ends = slim.outer(EXPANSION * width), slim.inner(width), slim.added(EXPANSION * width)
+        self.conv1, self.bn1 = nn.Conv2d(inputs, inner, 1, bias=False), nn.BatchNorm2d(inner)
+        self.conv2 = nn.Conv2d(inner, inner, 3, stride, padding=dilation, dilation=dilation, bias=False)
+        self.bn2 = nn.BatchNorm2d(inner)
+        self.conv3, self.bn3 = nn.Conv2d(inner, ends, 1, bias=False), nn.BatchNorm2d(ends)
+        self.register_buffer("at", places(ends, outputs))
+        self.downsample = Projection(inputs, outputs, stride, ends) if stride > 1 or inputs != outputs else None
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         y = F.relu(self.bn1(self.conv1(x_BCHW)))
         y = F.relu(self.bn2(self.conv2(y)))
         shortcut = x_BCHW if self.downsample is None else self.downsample(x_BCHW)
-        return F.relu(self.bn3(self.conv3(y)) + shortcut)
+        return F.relu(put(shortcut, self.bn3(self.conv3(y)), self.at))
 
 
-def projection(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    """The shortcut of a residual block whose size or width changes."""
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+class Projection(nn.Sequential):
+    """The shortcut of a residual block whose size or width changes, where only `kept` of its filters are left."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, kept: int) -> None:
+        super().__init__(nn.Conv2d(inputs, kept, 1, stride, bias=False), nn.BatchNorm2d(kept))
+        self.outputs = outputs
+        self.register_buffer("at", places(kept, outputs))
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        y = super().forward(x_BCHW)
+        return y if self.at is None else put(y.new_zeros(len(y), self.outputs, *y.shape[2:]), y, self.at)
 
 
 class ResNet50(nn.Module):

@@ -1,0 +1,68 @@
+"""How many filters a pruned network keeps, so that its constructor values alone say its shape (S003 section 3.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+from training.models.layers import check_choice
+
+SCHEMES = ("inner", "literal", "groups")
+WHOLE = "none"
+
+
+@dataclass(frozen=True)
+class Slim:
+    """Widths of a network of which the share `ratio` of the filters was removed by a scheme of SCHEMES.
+
+    inner: only channels that pass from one convolution to the next within a block. literal: these and, as S003 counts
+    them, the filters of block ends, added back to the residual in their places. groups: everything that the sums tie
+    together, as one. round_to: what is kept is rounded down to a multiple of it (models.md 4.5).
+    """
+
+    scheme: str = WHOLE
+    ratio: float = 0.0
+    round_to: int = 1
+
+    def __post_init__(self) -> None:
+        check_choice("prune", self.scheme, (WHOLE, *SCHEMES))
+        if not 0 <= self.ratio < 1 or self.round_to < 1:
+            raise ValueError(f"ratio {self.ratio:g}, round_to {self.round_to}: expected 0 to below 1, and 1 or more")
+
+    def kept(self, filters: int) -> int:
+        """Of so many filters, those that stay; at least one, or `round_to` where there are as many.
+
+        S003 zeroes int(ratio N); the other schemes keep int((1 - ratio) N), as models.md counts them.
+        """
+        if self.scheme == WHOLE:
+            return filters
+        share = Fraction(str(self.ratio))
+        exact = filters - int(share * filters) if self.scheme == "literal" else int((1 - share) * filters)
+        return max(exact - exact % self.round_to, min(self.round_to, filters))
+
+    def inner(self, filters: int) -> int:
+        """Width of what only the next convolution reads."""
+        return self.kept(filters)
+
+    def outer(self, filters: int) -> int:
+        """Width of what is summed or read by several layers."""
+        return self.kept(filters) if self.scheme == "groups" else filters
+
+    def added(self, filters: int) -> int:
+        """Filters whose results are added to a sum of outer(filters) channels."""
+        return self.kept(filters) if self.scheme == "literal" else self.outer(filters)
+
+
+def places(added: int, channels: int) -> Tensor | None:
+    """Where `added` filters go among `channels` (a checkpoint brings the true places); None where all are there."""
+    return None if added == channels else torch.arange(added)
+
+
+def put(sum_BCHW: Tensor, added_BKHW: Tensor, at: Tensor | None) -> Tensor:
+    """The sum with what was added, channel k of it to channel at[k]."""
+    if at is None:
+        return sum_BCHW + added_BKHW
+    return sum_BCHW.index_add(1, at, added_BKHW.to(sum_BCHW.dtype))
