@@ -93,7 +93,13 @@ KEEPERS = {
     "google": ("gee_export", "inference.asset"),
     "ee": ("gee_export", "inference"),
     "torch": ("training", "inference", "reproduction"),
-    "matplotlib": ("training", "inference", "reproduction.panels", "gee_export.card", "gee_export.coregistration.residuals"),
+    "matplotlib": (
+        "training",
+        "inference",
+        "reproduction.panels",
+        "gee_export.card",
+        "gee_export.coregistration.residuals",
+    ),
 }
 
 # gee_export's modules that speak to Earth Engine never look behind the server
