@@ -24,7 +24,8 @@ def on_split(split: str = "test", **options: Any) -> Judge:
         run, addresses = run_of(trial), list(trial.addresses)
         report = evaluate(run, addresses, split, **options)
         bounds = {key: pair for key, pair in report.intervals.items() if pair is not None}
-        return Judged(report.scores.to_json(report.classes), bounds, class_maps(run, addresses, trial.shown))
+        maps = class_maps(run, addresses, trial.shown)
+        return Judged(report.scores.to_json(report.classes), bounds, maps, tuple(report.classes))
 
     return judge
 

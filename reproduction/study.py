@@ -86,11 +86,15 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """What a judge found: values by measure key, 95 % intervals of some, and maps (classes uint8) by patch id."""
+    """What a judge found: values by measure key, 95 % intervals of some, and maps by patch id.
+
+    A map holds the numbers of `classes`, 255 unknown, uint8 (rows, columns), as fine as the label or finer.
+    """
 
     values: Mapping[str, float | None]
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     maps: Mapping[str, np.ndarray] = field(default_factory=dict)
+    classes: tuple[str, ...] = ("pervious", "impervious")
 
 
 Judge = Callable[[Trial], Judged]
@@ -116,11 +120,15 @@ class Row:
 class Export:
     """A dataset that a preset makes for itself: arguments of gee_export.export_patches, without `out`.
 
-    name is its folder's name under <out>/data; equal names of several studies must be equal exports.
+    name is its folder's name under <out>/data; equal names of several studies must be equal exports. about: sentences
+    for the report that hold of this dataset only, not of another given with --data. prepare: makes files that the
+    export reads, in the folder given, and returns the arguments that name them.
     """
 
     name: str
     arguments: Mapping[str, Any]
+    about: tuple[str, ...] = ()
+    prepare: Callable[[Path], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,8 @@ def export(wanted: Export, home: Path) -> Path:
     from gee_export.export import export_patches
 
     folder = home / wanted.name
-    export_patches(**wanted.arguments, out=folder)
+    further = wanted.prepare(home) if wanted.prepare else {}
+    export_patches(**{**wanted.arguments, **further}, out=folder)
     return folder
 
 
