@@ -21,6 +21,7 @@ SMALL = {
     "runetpp": {"base": 8, "aspp_mid": 8},
     "hrnet": {"width": 4},
     "jointseg": {"widths": TINY_UNET, "middle": 6, "fine": 4},
+    "bilinear_unet": {"widths": TINY_UNET},
     "progesrgan": {"features": 6, "growth": 4, "blocks": 1, "widths": TINY_UNET},
     "fcn8s": {"fc": 8, "base": 4},
     "fcn_resnet50": {"base": 4, "width": 8},

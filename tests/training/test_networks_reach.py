@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.training.one_thread import one_thread  # noqa: F401
+from training.models.bilinear import BilinearUNet, BilinearUNetConfig
 from training.models.deeplabv3plus import DeepLabV3Plus
 from training.models.densenet import FCDenseNet, FCDenseNetConfig
 from training.models.esrgan import ProgESRGAN, ProgESRGANConfig
@@ -40,6 +41,8 @@ FINITE = {
     "jointseg": lambda: JointSeg(BANDS, JointSegConfig(**JOINT)),
     "jointseg blocks": lambda: JointSeg(BANDS, JointSegConfig(**(JOINT | {"blocks": 2, "middle_blocks": 2}))),
     "jointseg flat": lambda: JointSeg(BANDS, JointSegConfig(**(JOINT | {"widths": (4,)}))),
+    "bilinear_unet": lambda: BilinearUNet(BANDS, BilinearUNetConfig(widths=(2, 2, 2))),
+    "bilinear_unet deep": lambda: BilinearUNet(BANDS, BilinearUNetConfig(widths=(2,) * 5)),
     "progesrgan": lambda: ProgESRGAN(BANDS, ProgESRGANConfig(features=4, growth=2, blocks=1, widths=(2, 2, 2))),
 }
 WHOLE_WINDOW = {

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from training.models.bilinear import BilinearUNet, BilinearUNetConfig
 from training.models.classical import SVM, RandomForest, RandomForestConfig, SVMConfig
 from training.models.crofusenet import CroFuseConfig, CroFuseNet
 from training.models.deeplabv3plus import DeepLabV3Plus, DeepLabV3PlusConfig
@@ -68,6 +69,7 @@ MODELS: dict[str, Model] = {
     "runetpp": Model(RUNetPP, RUNetPPConfig, "S001 RU-Net++"),
     "hrnet": Model(HRNet, HRNetConfig, "S003 HRNet with instance normalisation, DOI 10.3390/rs12091418"),
     "jointseg": Model(JointSeg, JointSegConfig, "S000 JointSeg, arXiv 2505.05367; blocks ours"),
+    "bilinear_unet": Model(BilinearUNet, BilinearUNetConfig, "S000's comparison: bilinear enlargement, then U-Net"),
     "progesrgan": Model(ProgESRGAN, ProgESRGANConfig, "S000 Prog-ESRGAN and U-Net at 1 m; details ours"),
     "fcn8s": Model(FCN8s, FCN8sConfig, "S002's FCN baseline (Long et al., 2015)"),
     "fcn_resnet50": Model(FCNResNet50, FCNResNet50Config, "FCN on ResNet-50 at output stride 8"),
