@@ -70,8 +70,9 @@ def _square(dataset: Dataset, patch: Patch) -> tuple[str, int, int]:
     grid = head.grids[patch.region].geobox
     least_px = head.size * (2 if head.stride < head.size else 1)
     down_m, right_m = _steps_m(grid)
-    high = max(least_px, BLOCK_M / down_m) * abs(grid.affine.e)
-    wide = max(least_px, BLOCK_M / right_m) * abs(grid.affine.a)
+    # whole pixels: a projection's scale differs a little from place to place, squares must not
+    high = max(least_px, round(BLOCK_M / down_m)) * abs(grid.affine.e)
+    wide = max(least_px, round(BLOCK_M / right_m)) * abs(grid.affine.a)
     middle = box.boundingbox
     x, y = (middle.left + middle.right) / 2, (middle.bottom + middle.top) / 2
     return str(grid.crs), floor(y / high), floor(x / wide)
