@@ -1,14 +1,15 @@
-"""Augmentation of training batches, decided by (seed, epoch, patch) alone: vertical flip, rotation, Gaussian blur.
+"""Augmentation of training batches, decided by (seed, epoch, patch) alone.
 
-S002 section II-B names the three and no more. Choices: flip with probability 1/2; rotation by quarter turns, which
-move pixels and change none (any angle, with interpolation, is the other choice); blur with probability 1/4 and a
-standard deviation of 0.3 to 1 pixel.
+S002 section II-B names vertical flip, random rotation and Gaussian blur, and no more; S003 section 2.4 crops at random;
+S001 and S000 say nothing. Choices: flip with probability 1/2; rotation by quarter turns ("turn"), which move pixels
+and change none ("rotate" takes any angle, with interpolation); blur with probability 1/4 and a standard deviation of
+0.3 to 1 pixel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,29 +20,54 @@ from training.losses import UNKNOWN
 
 FLIP_SHARE, BLUR_SHARE = 0.5, 0.25
 BLUR_SIGMA_PX = (0.3, 1.0)
+CHANCES = 7  # numbers drawn per patch; each augmentation has its own
 _BLUR_RADIUS_PX = 3
+_CROP_AT = (4, 5)
 
 
 @dataclass(frozen=True)
 class Augmented:
-    """A batch on its way to the network: standardised image (0 where not valid), validity per band, label."""
+    """A batch on its way to the network: standardised image (0 where not valid), validity per band, label.
+
+    Images are (batch, bands, rows, columns), or (batch, dates, bands, rows, columns). Labels are classes or shares
+    (0 to 1), UNKNOWN where there is none, and may be a whole number of times as fine as the image. sharp_BCHW: the
+    true image of the label's size, with its validity, or None.
+    """
 
     image_BCHW: Tensor
     valid_BCHW: Tensor
     label_BHW: Tensor
+    sharp_BCHW: Tensor | None = None
+    sharp_valid_BCHW: Tensor | None = None
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Augmented:
+        """All that is there, changed alike."""
+        return Augmented(*(None if part is None else change(part) for part in vars(self).values()))
 
 
-def augment(batch: Augmented, chance_BN: np.ndarray, rotate: str = "quarter") -> Augmented:
-    """The batch flipped, turned and blurred; image, validity and label stay aligned.
+@dataclass(frozen=True)
+class Augmentation:
+    """How a batch is changed, and which of a patch's chances decide it."""
 
-    chance_BN: four numbers in [0, 1) per patch (`chances`). rotate: one of ROTATIONS.
+    change: Callable[[Augmented, np.ndarray], Augmented]
+    chances: tuple[int, ...]
+
+
+def augment(batch: Augmented, chance_BN: np.ndarray, names: Sequence[str], crop: int = 0) -> Augmented:
+    """The batch cropped, then augmented by each name in turn; image, label and true image stay aligned.
+
+    chance_BN: CHANCES numbers in [0, 1) per patch (`chances`). names: of AUGMENTATIONS. crop: side in input pixels, 0
+    for whole patches.
     """
-    batch = _flipped(batch, chance_BN[:, 0] < FLIP_SHARE)
-    batch = ROTATIONS[rotate](batch, chance_BN[:, 1])
-    return _blurred(batch, chance_BN[:, 2] < BLUR_SHARE, chance_BN[:, 3])
+    if crop:
+        batch = _cropped(batch, chance_BN[:, _CROP_AT], crop)
+    for name in names:
+        chosen = AUGMENTATIONS[name]
+        batch = chosen.change(batch, chance_BN[:, chosen.chances])
+    return batch
 
 
-def chances(seed: int, epoch: int, patches: np.ndarray, count: int = 4) -> np.ndarray:
+def chances(seed: int, epoch: int, patches: np.ndarray, count: int = CHANCES) -> np.ndarray:
     """Uniform numbers in [0, 1), float64 (patches, count), the same for the same (seed, epoch, patch) always."""
     with np.errstate(over="ignore"):
         state = _mixed(np.uint64(seed) + _GOLDEN)
@@ -61,53 +87,85 @@ def _mixed(z: np.ndarray) -> np.ndarray:
     return z ^ (z >> np.uint64(31))
 
 
-def _flipped(batch: Augmented, flip_B: np.ndarray) -> Augmented:
-    return _moved(batch, flip_B, lambda x: x.flip(-2))
+def _cropped(batch: Augmented, chance_B2: np.ndarray, side: int) -> Augmented:
+    """A square of `side` input pixels of each patch, every place as likely; the same ground of finer parts."""
+    height, width = batch.image_BCHW.shape[-2:]
+    if side > min(height, width):
+        raise ValueError(f"crop={side}: patches have {height} x {width} pixels; set --set crop={min(height, width)}")
+    top_B = np.floor(chance_B2[:, 0] * (height - side + 1)).astype(int)
+    left_B = np.floor(chance_B2[:, 1] * (width - side + 1)).astype(int)
+
+    def cut(part: Tensor) -> Tensor:
+        ratio = part.shape[-1] // width
+        rows, cols = (slice_of(starts, ratio) for starts in (top_B, left_B))
+        return torch.stack([one[..., row, col] for one, row, col in zip(part, rows, cols, strict=True)])
+
+    def slice_of(starts: np.ndarray, ratio: int) -> list[slice]:
+        return [slice(start * ratio, (start + side) * ratio) for start in starts.tolist()]
+
+    return batch.each(cut)
 
 
-def _quarter_turned(batch: Augmented, chance_B: np.ndarray) -> Augmented:
+def _flipped(batch: Augmented, chance_B1: np.ndarray) -> Augmented:
+    return _moved(batch, chance_B1[:, 0] < FLIP_SHARE, lambda x: x.flip(-2))
+
+
+def _mirrored(batch: Augmented, chance_B1: np.ndarray) -> Augmented:
+    return _moved(batch, chance_B1[:, 0] < FLIP_SHARE, lambda x: x.flip(-1))
+
+
+def _quarter_turned(batch: Augmented, chance_B1: np.ndarray) -> Augmented:
     """Turned by 0, 90, 180 or 270 degrees, each with probability 1/4."""
-    turns_B = np.floor(chance_B * 4).astype(int)
+    turns_B = np.floor(chance_B1[:, 0] * 4).astype(int)
     for turns in (1, 2, 3):
         batch = _moved(batch, turns_B == turns, lambda x, k=turns: x.rot90(k, (-2, -1)))
     return batch
 
 
-def _turned(batch: Augmented, chance_B: np.ndarray) -> Augmented:
-    """Turned by any angle: image bilinear, validity and label nearest; what comes from outside is unknown."""
-    angle = torch.from_numpy(2 * np.pi * chance_B).to(batch.image_BCHW)
-    cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
-    theta = torch.stack((torch.stack((cos, -sin, zero), -1), torch.stack((sin, cos, zero), -1)), dim=1)
-    grid = F.affine_grid(theta, list(batch.image_BCHW.shape), align_corners=False)
-    # shifted by one, so that the zeros from outside come out as "not valid" and "unknown"
-    marks = torch.cat((batch.valid_BCHW, (batch.label_BHW != UNKNOWN)[:, None] * (batch.label_BHW + 1)[:, None]), dim=1)
-    marks = F.grid_sample(marks.to(batch.image_BCHW), grid, mode="nearest", align_corners=False)
-    valid = marks[:, :-1] > 0
-    label = torch.where(marks[:, -1] > 0, marks[:, -1] - 1, UNKNOWN).to(batch.label_BHW.dtype)
-    image = F.grid_sample(batch.image_BCHW, grid, mode="bilinear", align_corners=False)
-    return Augmented(image.masked_fill(~valid, 0.0), valid, label)
-
-
 def _moved(batch: Augmented, chosen_B: np.ndarray, move: Callable[[Tensor], Tensor]) -> Augmented:
-    """The chosen patches moved, image, validity and label alike."""
+    """The chosen patches moved, image, validity, label and true image alike."""
     if not chosen_B.any():
         return batch
     rows = torch.from_numpy(np.flatnonzero(chosen_B)).to(batch.image_BCHW.device)
-    parts = (batch.image_BCHW, batch.valid_BCHW, batch.label_BHW)
-    return Augmented(*(part.index_copy(0, rows, move(part[rows])) for part in parts))
+    return batch.each(lambda part: part.index_copy(0, rows, move(part[rows])))
 
 
-def _blurred(batch: Augmented, chosen_B: np.ndarray, chance_B: np.ndarray) -> Augmented:
-    """The chosen patches blurred by a Gaussian; missing pixels neither give nor get a value."""
+def _rotated(batch: Augmented, chance_B1: np.ndarray) -> Augmented:
+    """Turned by any angle: images bilinear, validity and label nearest; what comes from outside is unknown."""
+    angle = torch.from_numpy(2 * np.pi * chance_B1[:, 0]).to(batch.image_BCHW)
+    image, valid = _sampled(batch.image_BCHW, batch.valid_BCHW, angle)
+    known = (batch.label_BHW != UNKNOWN)[:, None]
+    label, known = _sampled(batch.label_BHW[:, None], known, angle, mode="nearest")
+    label = label.masked_fill(~known, UNKNOWN)[:, 0]
+    sharp, sharp_valid = batch.sharp_BCHW, batch.sharp_valid_BCHW
+    if sharp is not None:
+        sharp, sharp_valid = _sampled(sharp, sharp_valid, angle)
+    return Augmented(image, valid, label, sharp, sharp_valid)
+
+
+def _sampled(values: Tensor, valid: Tensor, angle_B: Tensor, mode: str = "bilinear") -> tuple[Tensor, Tensor]:
+    """Values and validity at turned positions, as they came in shape and kind; 0 and not valid outside."""
+    cos, sin, zero = angle_B.cos(), angle_B.sin(), torch.zeros_like(angle_B)
+    theta = torch.stack((torch.stack((cos, -sin, zero), -1), torch.stack((sin, cos, zero), -1)), dim=1)
+    flat, marks = (part.flatten(1, -3).to(angle_B) for part in (values, valid))
+    grid = F.affine_grid(theta, list(flat.shape), align_corners=False)
+    turned = F.grid_sample(flat, grid, mode=mode, align_corners=False).reshape(values.shape)
+    whole = F.grid_sample(marks, grid, mode="nearest", align_corners=False).reshape(valid.shape) > 0
+    return turned.masked_fill(~whole, 0.0).to(values.dtype), whole
+
+
+def _blurred(batch: Augmented, chance_B2: np.ndarray) -> Augmented:
+    """The chosen patches' input blurred by a Gaussian; missing pixels neither give nor get a value."""
+    chosen_B = chance_B2[:, 0] < BLUR_SHARE
     if not chosen_B.any():
         return batch
     rows = torch.from_numpy(np.flatnonzero(chosen_B)).to(batch.image_BCHW.device)
     low, high = BLUR_SIGMA_PX
-    sigma = torch.from_numpy(low + (high - low) * chance_B[chosen_B]).to(batch.image_BCHW)
-    image, valid = batch.image_BCHW[rows], batch.valid_BCHW[rows]
+    sigma = torch.from_numpy(low + (high - low) * chance_B2[chosen_B, 1]).to(batch.image_BCHW)
+    image, valid = batch.image_BCHW[rows].flatten(1, -3), batch.valid_BCHW[rows].flatten(1, -3)
     blurred = _smoothed(image, sigma) / _smoothed(valid.to(image), sigma).clamp(min=1e-6)
-    image = batch.image_BCHW.index_copy(0, rows, blurred.masked_fill(~valid, 0.0))
-    return Augmented(image, batch.valid_BCHW, batch.label_BHW)
+    blurred = blurred.masked_fill(~valid, 0.0).unflatten(1, batch.image_BCHW.shape[1:-2])
+    return replace(batch, image_BCHW=batch.image_BCHW.index_copy(0, rows, blurred))
 
 
 def _smoothed(x_BCHW: Tensor, sigma_B: Tensor) -> Tensor:
@@ -122,7 +180,10 @@ def _smoothed(x_BCHW: Tensor, sigma_B: Tensor) -> Tensor:
     return flat.reshape(x_BCHW.shape)
 
 
-ROTATIONS: dict[str, Callable[[Augmented, np.ndarray], Augmented]] = {
-    "quarter": _quarter_turned,
-    "any": _turned,
+AUGMENTATIONS: dict[str, Augmentation] = {
+    "flip": Augmentation(_flipped, (0,)),
+    "mirror": Augmentation(_mirrored, (6,)),
+    "turn": Augmentation(_quarter_turned, (1,)),
+    "rotate": Augmentation(_rotated, (1,)),
+    "blur": Augmentation(_blurred, (2, 3)),
 }

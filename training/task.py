@@ -36,9 +36,8 @@ class Task(pl.LightningModule):
     def training_step(self, batch: Batch, _: int) -> Tensor:
         self._warm_up_statistics()
         prepared = self.source.prepare(batch)
-        if self.recipe.augment:
-            drawn = chances(self.recipe.seed, self.current_epoch, batch.patch_B)
-            prepared = augment(prepared, drawn, self.recipe.rotate)
+        drawn = chances(self.recipe.seed, self.current_epoch, batch.patch_B)
+        prepared = augment(prepared, drawn, self.recipe.augment, self.recipe.crop)
         loss = self.loss(self(prepared.image_BCHW), prepared.label_BHW)
         self.train_losses.append(loss.detach())
         return loss

@@ -7,11 +7,13 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter1d
 
-from training.augment import BLUR_SHARE, FLIP_SHARE, ROTATIONS, Augmented, augment, chances
+from training.augment import BLUR_SHARE, CHANCES, FLIP_SHARE, Augmented, augment, chances
 from training.losses import UNKNOWN
 
 KEEP, FLIP, BLUR, NO_BLUR = 0.99, 0.0, 0.0, 0.99
 SIDE = 16
+PAPER = ("flip", "turn", "blur")
+BY_ANGLE = ("flip", "rotate", "blur")
 
 
 def coded(count: int = 1) -> Augmented:
@@ -23,7 +25,7 @@ def coded(count: int = 1) -> Augmented:
 
 
 def chance(flip: float, turn: float, blur: float = NO_BLUR, sigma: float = 0.5) -> np.ndarray:
-    return np.array([[flip, turn, blur, sigma]])
+    return np.array([[flip, turn, blur, sigma, 0.5, 0.5, KEEP]])
 
 
 def label_of(image_CHW: torch.Tensor) -> torch.Tensor:
@@ -34,19 +36,19 @@ def label_of(image_CHW: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("flip", [FLIP, KEEP])
 @pytest.mark.parametrize("turn", [0.0, 0.3, 0.6, 0.9])
 def test_flips_and_quarter_turns_move_image_and_label_together(flip, turn):
-    found = augment(coded(), chance(flip, turn))
+    found = augment(coded(), chance(flip, turn), PAPER)
     assert torch.equal(found.label_BHW[0], label_of(found.image_BCHW[0]))
     assert sorted(found.image_BCHW[0, 0].flatten().tolist()) == sorted(coded().image_BCHW[0, 0].flatten().tolist())
 
 
 def test_the_flip_is_vertical():
     """S002 section II-B names the vertical flip: rows change their order."""
-    assert torch.equal(augment(coded(), chance(FLIP, 0.0)).image_BCHW, coded().image_BCHW.flip(2))
+    assert torch.equal(augment(coded(), chance(FLIP, 0.0), PAPER).image_BCHW, coded().image_BCHW.flip(2))
 
 
 def test_eight_positions_and_no_more():
     positions = {
-        tuple(augment(coded(), chance(flip, turn)).image_BCHW.flatten().tolist())
+        tuple(augment(coded(), chance(flip, turn), PAPER).image_BCHW.flatten().tolist())
         for flip in (FLIP, KEEP)
         for turn in np.linspace(0, 0.999, 16)
     }
@@ -61,7 +63,7 @@ def test_any_angle_keeps_label_and_image_aligned(turn):
     inside = (cols >= side // 2).float()
     whole = torch.ones(1, 1, side, side, dtype=torch.bool)
     batch = Augmented((inside * 2 - 1)[None, None], whole, inside.to(torch.uint8)[None])
-    found = augment(batch, chance(KEEP, turn), "any")
+    found = augment(batch, chance(KEEP, turn), BY_ANGLE)
     known = found.label_BHW != UNKNOWN
     sure = known[:, None] & (found.image_BCHW.abs() > 0.9)
     assert torch.equal((found.image_BCHW > 0)[sure], (found.label_BHW == 1)[:, None][sure])
@@ -69,7 +71,7 @@ def test_any_angle_keeps_label_and_image_aligned(turn):
 
 
 def test_what_an_angle_brings_in_from_outside_is_unknown():
-    found = augment(coded(), chance(KEEP, 0.125), "any")
+    found = augment(coded(), chance(KEEP, 0.125), BY_ANGLE)
     corner = found.label_BHW[0, 0, 0]
     assert corner == UNKNOWN and not found.valid_BCHW[0, :, 0, 0].any() and (found.image_BCHW[0, :, 0, 0] == 0).all()
     centre = found.label_BHW[0, SIDE // 2 - 1 : SIDE // 2 + 1, SIDE // 2 - 1 : SIDE // 2 + 1]
@@ -77,18 +79,18 @@ def test_what_an_angle_brings_in_from_outside_is_unknown():
 
 
 def test_a_quarter_turn_is_the_same_by_either_rotation():
-    quarter, by_angle = augment(coded(), chance(KEEP, 0.25)), augment(coded(), chance(KEEP, 0.25), "any")
+    quarter, by_angle = augment(coded(), chance(KEEP, 0.25), PAPER), augment(coded(), chance(KEEP, 0.25), BY_ANGLE)
     assert torch.equal(quarter.label_BHW, by_angle.label_BHW)
     torch.testing.assert_close(quarter.image_BCHW, by_angle.image_BCHW, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("rotate", ROTATIONS)
-def test_unknown_and_missing_pixels_stay_so(rotate):
+@pytest.mark.parametrize("names", [PAPER, BY_ANGLE])
+def test_unknown_and_missing_pixels_stay_so(names):
     batch = coded()
     label, valid = batch.label_BHW.clone(), batch.valid_BCHW.clone()
     label[0, 4:8, 4:8] = UNKNOWN
     valid[0, :, 4:8, 4:8] = False
-    found = augment(Augmented(batch.image_BCHW * valid, valid, label), chance(FLIP, 0.25), rotate)
+    found = augment(Augmented(batch.image_BCHW * valid, valid, label), chance(FLIP, 0.25), names)
     assert (found.label_BHW == UNKNOWN).sum() == 16 and (~found.valid_BCHW[:, 0]).sum() == 16
     assert torch.equal(found.label_BHW == UNKNOWN, ~found.valid_BCHW[:, 0])
 
@@ -98,7 +100,7 @@ def test_the_blur_is_a_gaussian():
     rng = np.random.default_rng(0)
     image = rng.standard_normal((1, 2, 32, 32)).astype(np.float32)
     batch = Augmented(torch.from_numpy(image), torch.ones(1, 2, 32, 32, dtype=torch.bool), torch.zeros(1, 32, 32))
-    found = augment(batch, chance(KEEP, 0.0, BLUR, 1.0)).image_BCHW.numpy()
+    found = augment(batch, chance(KEEP, 0.0, BLUR, 1.0), PAPER).image_BCHW.numpy()
     expected = gaussian_filter1d(gaussian_filter1d(image, 1.0, axis=2, radius=3), 1.0, axis=3, radius=3)
     np.testing.assert_allclose(found[..., 4:-4, 4:-4], expected[..., 4:-4, 4:-4], atol=1e-5)
 
@@ -107,19 +109,19 @@ def test_the_blur_keeps_a_constant_to_its_edges_and_around_missing_pixels():
     valid = torch.ones(1, 1, 16, 16, dtype=torch.bool)
     valid[..., 5:9, 5:9] = False
     batch = Augmented(2.0 * valid, valid, torch.zeros(1, 16, 16))
-    found = augment(batch, chance(KEEP, 0.0, BLUR, 0.9)).image_BCHW
+    found = augment(batch, chance(KEEP, 0.0, BLUR, 0.9), PAPER).image_BCHW
     torch.testing.assert_close(found, 2.0 * valid)
 
 
 def test_only_chosen_patches_change():
     drawn = np.vstack([chance(KEEP, 0.0), chance(FLIP, 0.0), chance(KEEP, 0.5), chance(KEEP, 0.0, BLUR)])
-    before, after = coded(4).image_BCHW, augment(coded(4), drawn).image_BCHW
+    before, after = coded(4).image_BCHW, augment(coded(4), drawn, PAPER).image_BCHW
     assert [torch.equal(before[i], after[i]) for i in range(4)] == [True, False, False, False]
 
 
 def test_augmenting_leaves_its_input_alone():
     batch = coded()
-    augment(batch, chance(FLIP, 0.3, BLUR))
+    augment(batch, chance(FLIP, 0.3, BLUR), PAPER)
     assert torch.equal(batch.image_BCHW, coded().image_BCHW) and torch.equal(batch.label_BHW, coded().label_BHW)
 
 
@@ -137,7 +139,7 @@ def test_chances_are_uniform_and_unrelated():
     assert drawn.min() >= 0 and drawn.max() < 1
     np.testing.assert_allclose(drawn.mean(axis=0), 0.5, atol=5 * 12**-0.5 / len(drawn) ** 0.5)
     np.testing.assert_allclose(drawn.std(axis=0), 12**-0.5, atol=0.01)
-    assert np.abs(np.corrcoef(drawn.T) - np.eye(4)).max() < 5 / len(drawn) ** 0.5
+    assert np.abs(np.corrcoef(drawn.T) - np.eye(CHANCES)).max() < 5 / len(drawn) ** 0.5
     assert abs(np.corrcoef(drawn[:-1, 0], drawn[1:, 0])[0, 1]) < 5 / len(drawn) ** 0.5
 
 

@@ -161,7 +161,7 @@ def test_sharpening_is_off_unless_asked_for_and_needs_the_true_image():
     plain = JointSegLoss()(output, label)
     with_sharp = JointSegLoss(sharp=0.5)(output, label, sharp_BCHW=sharp)
     torch.testing.assert_close(with_sharp, plain + 0.5 * sharpening_loss(output, sharp))
-    with pytest.raises(ValueError, match="weight sharp needs the true image at 1 m"):
+    with pytest.raises(ValueError, match="weight sharp needs the true image at the output's size"):
         JointSegLoss(sharp=0.5)(output, label)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
 from training.losses import build_loss
-from training.models import build, parameter_count
+from training.models import MODELS, build, parameter_count
 from training.recipes import RECIPES, override, recipe
+from training.target import SEVEN
 
 SIX = ("B2", "B3", "B4", "B8", "VV", "VH")
 
@@ -37,16 +39,81 @@ def test_tiny_is_for_cpus():
 def test_every_recipe_builds_and_is_json(name):
     found = recipe(name)
     assert found.name == name
-    build(found.model, SIX, found.config)
+    with torch.device("meta"):
+        build(found.model, SIX, found.config)
     build_loss(found.loss, found.loss_values)
     json.dumps(found.to_json(), allow_nan=False)
 
 
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_network_has_as_many_classes_as_its_scheme(name):
+    found = recipe(name)
+    with torch.device("meta"):
+        assert build(found.model, SIX, found.config).config.classes == {"isa": 2, "s003": 7}[found.scheme]
+
+
+def test_every_network_has_a_recipe_and_every_papers_recipe_a_tiny_one():
+    assert {recipe(name).model for name in RECIPES} == set(MODELS)
+    whole = {name for name in RECIPES if not name.endswith("-tiny")} - {"wuhan"}
+    assert {f"{name}-tiny" for name in whole} == {name for name in RECIPES if name.endswith("-tiny")}
+
+
+@pytest.mark.parametrize("name", ["unet", "fcn8s", "deeplabv3plus", "hrnet-s002"])
+def test_s002s_baselines_share_its_settings(name):
+    """S002 section IV-A 2: "their hyperparameters are consistent with those of the proposed model"."""
+    ours, baseline = recipe("crofusenet").to_json(), recipe(name).to_json()
+    differing = {key for key in ours if ours[key] != baseline[key]}
+    assert differing <= {"name", "model", "config", "loss", "loss_values"}
+
+
+def test_hrnet_is_s003s():
+    """S003 section 3.2: SGD 0.01, momentum 0.9, 120 epochs, batch 32, crops of 513, weight 3 for impervious ground."""
+    found = recipe("hrnet")
+    assert (found.optimiser, found.lr, found.momentum, found.epochs, found.batch) == ("sgd", 0.01, 0.9, 120, 32)
+    assert found.crop == 513 and found.scheme == "s003" and found.loss == "weighted_cross_entropy"
+    weights = dict(zip(SEVEN, found.loss_values["weights"], strict=True))
+    assert weights.pop("impervious") == 3 and set(weights.values()) == {1}
+    assert parameter_count(build("hrnet", ("B", "G", "R", "N"), found.config)) == 16_811_863
+
+
+def test_runetpp_weighs_dice_and_focal_as_s001():
+    """S001 eq. 4: 0.7 Dice + 0.3 focal."""
+    found = recipe("runetpp")
+    assert found.loss == "dice_focal" and dict(found.loss_values) == {"dice": 0.7, "focal": 0.3}
+
+
+def test_the_cascade_is_trained_as_satlas():
+    """models.md 2.2a: Adam 1e-4 (0.9, 0.99), averaged weights 0.999, batch 32, L1 1.0 + GAN 0.1."""
+    found = recipe("progesrgan")
+    assert (found.optimiser, found.lr, found.momentum, found.beta2, found.ema) == ("adam", 1e-4, 0.9, 0.99, 0.999)
+    assert found.batch == 32 and dict(found.loss_values) == {"sharp": 1.0, "adversarial": 0.1}
+    assert found.sharpens and found.target == "fine" and not recipe("jointseg").sharpens
+
+
 def test_settings_are_typed():
-    words = {"epochs": "3", "batch": "16", "lr": "1e-3", "augment": "no", "bands": "B4, VV", "rotate": "any"}
+    words = {"epochs": "3", "batch": "16", "lr": "1e-3", "augment": "mirror, rotate", "bands": "B4, VV"}
     found = recipe("crofusenet", words)
-    assert (found.epochs, found.batch, found.lr, found.augment) == (3, 16, 1e-3, False)
-    assert found.bands == ("B4", "VV") and found.rotate == "any"
+    assert (found.epochs, found.batch, found.lr) == (3, 16, 1e-3)
+    assert found.bands == ("B4", "VV") and found.augment == ("mirror", "rotate")
+
+
+@pytest.mark.parametrize("word", ["none", "no", ""])
+def test_nothing_may_be_asked_for(word):
+    assert recipe("crofusenet", {"augment": word}).augment == ()
+
+
+def test_constructor_values_are_of_the_networks_kind():
+    """A size that is a name stays one; several numbers; a share."""
+    words = {"model.size": "56", "model.dropout": "0.1", "loss.weights": "1,3"}
+    found = recipe("fcdensenet", words)
+    assert dict(found.config) == {"classes": 7, "size": "56", "dropout": 0.1}
+    assert dict(found.loss_values) == {"weights": (1.0, 3.0)}
+    assert recipe("crofusenet", {"model.widths": "8"}).config["widths"] == (8,)
+
+
+def test_another_loss_starts_with_its_own_weights():
+    found = recipe("crofusenet", {"loss": "symmetric_cross_entropy", "loss.beta": "2"})
+    assert (found.loss, dict(found.loss_values)) == ("symmetric_cross_entropy", {"beta": 2.0})
 
 
 def test_settings_of_network_and_loss():
@@ -65,14 +132,23 @@ def test_settings_may_have_their_kind_already():
     ("settings", "words"),
     [
         ({"epoch": "3"}, "setting 'epoch' is not known: did you mean epochs"),
-        ({"zzz": "3"}, "setting 'zzz' is not known: expected bands, epochs"),
+        ({"zzz": "3"}, "setting 'zzz' is not known: expected loss, bands, scheme"),
         ({"epochs": "three"}, "epochs=three: expected a whole number, such as epochs=400"),
         ({"epochs": "0"}, "epochs=0: expected a whole number of 1 or more"),
         ({"batch": "1.5"}, "batch=1.5: expected a whole number"),
         ({"lr": "-1"}, "expected lr above 0"),
         ({"lr": "nan"}, "expected lr above 0"),
-        ({"augment": "maybe"}, "augment=maybe: expected yes or no"),
-        ({"rotate": "wild"}, "rotate=wild: expected one of quarter, any"),
+        ({"augment": "maybe"}, "augment=maybe: expected none, or any of flip, mirror, turn, rotate, blur joined"),
+        ({"model.widhts": "3"}, "setting 'model.widhts' is not known: did you mean model.widths"),
+        ({"loss.bet": "3"}, "setting 'loss.bet' is not known: did you mean loss.beta"),
+        ({"loss": "hinge"}, "loss=hinge: expected one of cross_entropy, crofuse"),
+        ({"batch": "9", "devices": "2"}, "batch=9 cannot be shared equally by devices=2: use --set batch=8"),
+        ({"ema": "1"}, "ema=1: expected 0 to below 1"),
+        ({"clip": "-1"}, "clip=-1: expected 0 or more"),
+        ({"clip": "inf"}, "clip=inf: expected 0 or more"),
+        ({"crop": "-1"}, "crop=-1: expected 0 or more"),
+        ({"optimiser": "lion"}, "optimiser=lion: expected one of adam, adamw, sgd"),
+        ({"scheme": "s003", "target": "share"}, "target=share is of impervious ground"),
         ({"device": "tpu"}, "device=tpu: expected one of auto, cpu, gpu"),
         ({"loss.alpha": "much"}, "loss.alpha=much: expected a number"),
         ({"model": "unet"}, "setting 'model' is not known"),
@@ -86,3 +162,5 @@ def test_wrong_settings_are_refused_with_what_is_expected(settings, words):
 def test_an_unknown_recipe():
     with pytest.raises(ValueError, match="recipe 'yolo' is not known: choose one of crofusenet"):
         recipe("yolo")
+    with pytest.raises(ValueError, match="recipe 'hrnet-tniy' is not known: did you mean hrnet-tiny"):
+        recipe("hrnet-tniy")

@@ -277,9 +277,9 @@ def test_only_training_patches_are_augmented(town, tmp_path, monkeypatch):
 
     seen, original = set(), training.task.augment
 
-    def noting(batch, drawn, rotate):
+    def noting(batch, *words):
         seen.add(len(batch.image_BCHW))
-        return original(batch, drawn, rotate)
+        return original(batch, *words)
 
     monkeypatch.setattr(training.task, "augment", noting)
     training.train(town, "unet", tmp_path / "run", settings=FAST | {"epochs": "1", "batch": "3"})

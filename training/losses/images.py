@@ -1,0 +1,155 @@
+"""Losses of networks that sharpen the image while they segment, with or without a judge of images."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from training.losses.costs import area_mean, class_shares, cross_entropy, dice_loss, share_cross_entropy
+from training.models.sharpened import SharpOutput
+
+Judge = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class ImageLoss(ABC):
+    """What sharpened images cost, beside what their class logits do.
+
+    sharp x the absolute difference of both sharpened images from the true one; edges x that of their steps from pixel
+    to pixel; low x that of the sharpened image's block means from the input (low frequencies must stay);
+    adversarial x the generator's side of a vanilla GAN, whose discriminator is `judge` channels wide. The true image
+    is RGB at the output's size, standardised as the input is.
+    """
+
+    sharp: float = 0.0
+    edges: float = 0.0
+    low: float = 0.0
+    adversarial: float = 0.0
+    dice: float = 0.0
+    judge: int = 64
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "judge", int(self.judge))
+        if min(vars(self).values()) < 0 or self.judge < 1:
+            raise ValueError(f"{self}: expected weights of 0 or more and a judge of 1 or more channels")
+
+    def __call__(
+        self,
+        output: SharpOutput,
+        label_BHW: Tensor,
+        *,
+        sharp_BCHW: Tensor | None = None,
+        valid_BCHW: Tensor | None = None,
+        discriminator: Judge | None = None,
+    ) -> Tensor:
+        """Pixels of the true image that are not valid cost nothing; all are where no validity is given."""
+        total = self.segmented(output, label_BHW)
+        if self.dice:
+            total = total + self.dice * dice_loss(output.logits_BKHW, label_BHW)
+        if self.sharp:
+            true = _given(sharp_BCHW, "sharp", "the true image at the output's size")
+            total = total + self.sharp * sharpening_loss(output, true, valid_BCHW)
+        if self.edges:
+            true = _given(sharp_BCHW, "edges", "the true image at the output's size")
+            total = total + self.edges * edge_loss(output.image, true, valid_BCHW)
+        if self.low:
+            factor = output.image.shape[2] // output.image_1x.shape[2]
+            total = total + self.low * F.l1_loss(F.avg_pool2d(output.image.float(), factor), output.image_1x.float())
+        if self.adversarial:
+            judge = _given(discriminator, "adversarial", "a discriminator")
+            verdict = judge(masked(output.image, valid_BCHW)).float()
+            total = total + self.adversarial * _verdict_mean(F.softplus(-verdict), valid_BCHW)
+        return total
+
+    @abstractmethod
+    def segmented(self, output: SharpOutput, label_BHW: Tensor) -> Tensor:
+        """What the class logits cost."""
+
+
+@dataclass(frozen=True)
+class JointSegLoss(ImageLoss):
+    """Of a network that segments at three sizes and sharpens the image (models.md 2.2b).
+
+    Cross entropy at 1 m + middle x at 2.5 m + coarse x at 10 m, the coarser ones against the share of each class in
+    the pixel; dice x the Dice loss at 1 m; and what the images cost.
+    """
+
+    middle: float = 0.3
+    coarse: float = 0.3
+
+    def segmented(self, output: SharpOutput, label_BHW: Tensor) -> Tensor:
+        if len(output.side_logits) != 2:
+            raise ValueError(
+                f"loss jointseg needs logits at three sizes, the network has {1 + len(output.side_logits)}"
+            )
+        total = cross_entropy(output.logits_BKHW, label_BHW)
+        for weight, logits in zip((self.middle, self.coarse), output.side_logits, strict=True):
+            total = total + weight * share_cross_entropy(logits, *class_shares(label_BHW, *logits.shape[1:]))
+        return total
+
+
+@dataclass(frozen=True)
+class CascadeLoss(ImageLoss):
+    """Of a cascade trained end to end: cross entropy at 1 m, and what the images of both stages cost."""
+
+    def segmented(self, output: SharpOutput, label_BHW: Tensor) -> Tensor:
+        return cross_entropy(output.logits_BKHW, label_BHW)
+
+
+def discriminator_loss(
+    discriminator: Judge, image_BCHW: Tensor, sharp_BCHW: Tensor, valid_BCHW: Tensor | None = None
+) -> Tensor:
+    """The other side of a vanilla GAN: true images should get high verdicts, sharpened ones low; no other gradient.
+
+    Where the true image is not valid both are 0 and the verdicts do not count.
+    """
+    true = discriminator(masked(sharp_BCHW, valid_BCHW)).float()
+    made = discriminator(masked(image_BCHW.detach(), valid_BCHW)).float()
+    return _verdict_mean(F.softplus(-true), valid_BCHW) + _verdict_mean(F.softplus(made), valid_BCHW)
+
+
+def sharpening_loss(output: SharpOutput, sharp_BCHW: Tensor, valid_BCHW: Tensor | None = None) -> Tensor:
+    """Mean absolute difference of the sharpened images at 1 m and 2.5 m from the true one (there its area mean)."""
+    sharp, valid = sharp_BCHW.float(), _all_of(sharp_BCHW, valid_BCHW)
+    size = output.image_4x.shape[2:]
+    weight = area_mean(valid, *size)
+    at_4x = area_mean(sharp * valid, *size) / weight.clamp(min=1e-6)
+    fine = _valid_mean((output.image.float() - sharp).abs(), valid)
+    return fine + _valid_mean((output.image_4x.float() - at_4x).abs(), weight)
+
+
+def edge_loss(image_BCHW: Tensor, sharp_BCHW: Tensor, valid_BCHW: Tensor | None = None) -> Tensor:
+    """Mean absolute difference of the steps to the next pixel, down and right, of an image and the true one."""
+    error, valid = image_BCHW.float() - sharp_BCHW.float(), _all_of(sharp_BCHW, valid_BCHW)
+    down = _valid_mean(error.diff(dim=2).abs(), valid[:, :, 1:] * valid[:, :, :-1])
+    right = _valid_mean(error.diff(dim=3).abs(), valid[..., 1:] * valid[..., :-1])
+    return down + right
+
+
+def masked(image_BCHW: Tensor, valid_BCHW: Tensor | None) -> Tensor:
+    """The image with 0 where it is not valid."""
+    return image_BCHW if valid_BCHW is None else image_BCHW.masked_fill(~valid_BCHW, 0.0)
+
+
+def _all_of(sharp_BCHW: Tensor, valid_BCHW: Tensor | None) -> Tensor:
+    """Validity as 0 and 1; 1 everywhere where none is given."""
+    return sharp_BCHW.new_ones(sharp_BCHW.shape).float() if valid_BCHW is None else valid_BCHW.float()
+
+
+def _valid_mean(cost: Tensor, weight: Tensor) -> Tensor:
+    return (cost * weight).sum() / weight.sum().clamp(min=1e-6)
+
+
+def _verdict_mean(cost_B1HW: Tensor, valid_BCHW: Tensor | None) -> Tensor:
+    return cost_B1HW.mean() if valid_BCHW is None else _valid_mean(cost_B1HW, valid_BCHW.all(dim=1, keepdim=True))
+
+
+def _given(value: object, weight: str, what: str) -> Any:
+    if value is None:
+        raise ValueError(f"loss weight {weight} needs {what}: give it or set the weight to 0")
+    return value

@@ -1,0 +1,60 @@
+"""Recipes: functions that each return a complete training configuration; the papers' own, CPU-sized ones, ours."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from training.recipes import cpu, ours, papers
+from training.recipes.papers import PAPER_BANDS
+from training.recipes.recipe import DEVICES, OPTIMISERS, PRECISIONS, Recipe
+from training.recipes.settings import override
+
+__all__ = ["DEVICES", "OPTIMISERS", "PAPER_BANDS", "PRECISIONS", "RECIPES", "Recipe", "override", "recipe"]
+
+
+def recipe(name: str, settings: Mapping[str, Any] | None = None) -> Recipe:
+    """The named recipe with `--set` settings applied; ValueError naming an unknown recipe, key or bad value."""
+    if name not in RECIPES:
+        near = difflib.get_close_matches(name, RECIPES, 1)
+        hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(RECIPES)}"
+        raise ValueError(f"recipe {name!r} is not known: {hint}")
+    return override(RECIPES[name](), settings or {})
+
+
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    "crofusenet": papers.crofusenet,
+    "crofusenet-tiny": cpu.crofusenet_tiny,
+    "unet": papers.unet,
+    "unet-tiny": cpu.unet_tiny,
+    "unet64": papers.unet64,
+    "unet64-tiny": cpu.unet64_tiny,
+    "fcn8s": papers.fcn8s,
+    "fcn8s-tiny": cpu.fcn8s_tiny,
+    "fcn_resnet50": papers.fcn_resnet50,
+    "fcn_resnet50-tiny": cpu.fcn_resnet50_tiny,
+    "deeplabv3plus": papers.deeplabv3plus,
+    "deeplabv3plus-tiny": cpu.deeplabv3plus_tiny,
+    "hrnet-s002": papers.hrnet_s002,
+    "hrnet-s002-tiny": cpu.hrnet_s002_tiny,
+    "random_forest": papers.random_forest,
+    "random_forest-tiny": cpu.random_forest_tiny,
+    "svm": papers.svm,
+    "svm-tiny": cpu.svm_tiny,
+    "runetpp": papers.runetpp,
+    "runetpp-tiny": cpu.runetpp_tiny,
+    "hrnet": papers.hrnet,
+    "hrnet-tiny": cpu.hrnet_tiny,
+    "unet-s003": papers.unet_s003,
+    "unet-s003-tiny": cpu.unet_s003_tiny,
+    "fcdensenet": papers.fcdensenet,
+    "fcdensenet-tiny": cpu.fcdensenet_tiny,
+    "jointseg": papers.jointseg,
+    "jointseg-tiny": cpu.jointseg_tiny,
+    "bilinear-unet": papers.bilinear_unet,
+    "bilinear-unet-tiny": cpu.bilinear_unet_tiny,
+    "progesrgan": papers.progesrgan,
+    "progesrgan-tiny": cpu.progesrgan_tiny,
+    "wuhan": ours.wuhan,
+}

@@ -1,0 +1,26 @@
+"""Recipes tuned by us; training/LOG.md says what was tried."""
+
+from __future__ import annotations
+
+from training.recipes.papers import MOVES
+from training.recipes.recipe import Recipe
+
+
+def wuhan() -> Recipe:
+    """CroFuseNet tuned on the world's Wuhan, on whatever bands the dataset holds."""
+    return Recipe(
+        "wuhan",
+        "crofusenet",
+        config={"widths": (16, 32, 64, 128, 256)},
+        loss="crofuse",
+        loss_values={"alpha": 0.5, "beta": 0.4},
+        epochs=60,
+        batch=16,
+        optimiser="adamw",
+        lr=2e-3,
+        weight_decay=1e-2,
+        clip=1.0,
+        ema=0.99,
+        patience=20,
+        augment=(*MOVES, "blur"),
+    )

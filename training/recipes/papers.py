@@ -1,0 +1,161 @@
+"""The papers' settings exactly; what a paper does not say is marked "ours" in the recipe's docstring."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from training.recipes.recipe import Recipe
+
+PAPER_BANDS = ("B2", "B3", "B4", "B8", "VV", "VH")
+# S003 section 3.2: weight 3 for impervious ground, the fifth of the seven classes
+SEVEN_WEIGHTS = (1.0, 1.0, 1.0, 1.0, 3.0, 1.0, 1.0)
+CLASSIC_WIDTHS = (64, 128, 256, 512, 1024)
+MOVES = ("flip", "mirror", "turn")
+
+
+def crofusenet() -> Recipe:
+    """S002 section IV-A: CroFuseNet, Adam 1e-4, poly 0.9, batch 32, at most 400 epochs, early stopping after 50.
+
+    Bands are the paper's (Table I); loss 1 / 1 / 0.8; vertical flip, rotation, blur.
+    """
+    weights = {"alpha": 1.0, "beta": 0.8}
+    return Recipe("crofusenet", "crofusenet", loss="crofuse", loss_values=weights, bands=PAPER_BANDS)
+
+
+def unet() -> Recipe:
+    """S002's strongest baseline: U-Net of CroFuseNet's widths on the stacked bands, with the same settings."""
+    return Recipe("unet", "unet", bands=PAPER_BANDS)
+
+
+def unet64() -> Recipe:
+    """U-Net of the original's widths (64 to 1024) with S002's settings."""
+    return replace(unet(), name="unet64", config={"widths": CLASSIC_WIDTHS})
+
+
+def fcn8s() -> Recipe:
+    """S002's FCN baseline on VGG-16 with dense layers of 4096, as its reference has it; S002's settings."""
+    return replace(unet(), name="fcn8s", model="fcn8s", config={"fc": 4096})
+
+
+def fcn_resnet50() -> Recipe:
+    """FCN on ResNet-50 with S002's settings."""
+    return replace(unet(), name="fcn_resnet50", model="fcn_resnet50")
+
+
+def deeplabv3plus() -> Recipe:
+    """S002's DeepLabV3+ baseline with S002's settings."""
+    return replace(unet(), name="deeplabv3plus", model="deeplabv3plus")
+
+
+def hrnet_s002() -> Recipe:
+    """S002's HRNet baseline with S002's settings: W48 with the original's stem, as its reference has it.
+
+    Ours: which width S002 took is not printed; the stem is normalised by batch.
+    """
+    config = {"classes": 2, "width": 48, "stem": "hrnet", "norm": "batch", "window": 128}
+    return replace(unet(), name="hrnet-s002", model="hrnet", config=config)
+
+
+def random_forest() -> Recipe:
+    """S002's random forest on single pixels; its settings are not printed: scikit-learn's 100 whole trees."""
+    return Recipe("random_forest", "random_forest", bands=PAPER_BANDS, augment=())
+
+
+def svm() -> Recipe:
+    """S002's support vector machine on single pixels; its settings are not printed: radial kernel, c = 1."""
+    return Recipe("svm", "svm", bands=PAPER_BANDS, augment=())
+
+
+def runetpp() -> Recipe:
+    """S001: RU-Net++ as its Table 2 has it, 0.7 Dice + 0.3 focal loss, on whatever bands the dataset holds.
+
+    Ours, because the paper prints none of it: S002's optimiser and schedule, batch 16, 200 epochs, flips and turns.
+    """
+    weights = {"dice": 0.7, "focal": 0.3}
+    loss = {"loss": "dice_focal", "loss_values": weights}
+    return Recipe("runetpp", "runetpp", **loss, batch=16, epochs=200, augment=MOVES)
+
+
+def hrnet() -> Recipe:
+    """S003 section 3.2: HRNet on seven classes, impervious weighted 3, SGD 0.01 with momentum 0.9, 120 epochs,
+    batch 32, random crops of 513 pixels of 1024-pixel chips.
+
+    Ours: poly 0.9 and weight decay 5e-4 (models.md 4.3); no early stopping, no other augmentation.
+    """
+    return Recipe(
+        "hrnet",
+        "hrnet",
+        config={"classes": 7},
+        loss="weighted_cross_entropy",
+        loss_values={"weights": SEVEN_WEIGHTS},
+        scheme="s003",
+        epochs=120,
+        patience=120,
+        optimiser="sgd",
+        lr=0.01,
+        weight_decay=5e-4,
+        augment=(),
+        crop=513,
+    )
+
+
+def unet_s003() -> Recipe:
+    """S003's U-Net baseline with its settings; crops of 512 pixels, a multiple of what U-Net halves."""
+    config = {"classes": 7, "widths": CLASSIC_WIDTHS}
+    return replace(hrnet(), name="unet-s003", model="unet", config=config, crop=512)
+
+
+def fcdensenet() -> Recipe:
+    """S003's FC-DenseNet baseline with its settings; size 67, as no 64 was published; crops of 512 pixels."""
+    return replace(hrnet(), name="fcdensenet", model="fcdensenet", config={"classes": 7}, crop=512)
+
+
+def jointseg() -> Recipe:
+    """S000: JointSeg from 10-m bands to labels at 1 m.
+
+    The paper's settings are not known: optimiser, schedule, averaged weights and losses are ours (models.md 2.2b).
+    """
+    return Recipe(
+        "jointseg",
+        "jointseg",
+        loss="jointseg",
+        target="fine",
+        epochs=200,
+        batch=16,
+        optimiser="adamw",
+        lr=3e-4,
+        weight_decay=1e-2,
+        clip=1.0,
+        ema=0.999,
+        augment=MOVES,
+    )
+
+
+def bilinear_unet() -> Recipe:
+    """What S000 compares JointSeg with: bands enlarged bilinearly, then a U-Net; of JointSeg's size and budget.
+
+    Widths are ours: 6.8 M parameters (JointSeg's 6.7 M), which cost 2.3 x its operations.
+    """
+    config = {"widths": (30, 60, 120, 240, 480)}
+    return replace(
+        jointseg(), name="bilinear-unet", model="bilinear_unet", config=config, loss="cross_entropy", loss_values={}
+    )
+
+
+def progesrgan() -> Recipe:
+    """S000's cascade: Prog-ESRGAN sharpens, a U-Net segments, a judge tells made images from true ones.
+
+    Settings of models.md 2.2a (Satlas): Adam 1e-4 (0.9, 0.99), averaged weights 0.999, batch 32, absolute
+    difference 1, adversarial 0.1, no perceptual term. Ours: 200 epochs.
+    """
+    return Recipe(
+        "progesrgan",
+        "progesrgan",
+        loss="cascade",
+        loss_values={"sharp": 1.0, "adversarial": 0.1},
+        target="fine",
+        epochs=200,
+        beta2=0.99,
+        ema=0.999,
+        augment=MOVES,
+    )

@@ -1,0 +1,128 @@
+"""What a recipe is: a complete training configuration but for its data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from training.augment import AUGMENTATIONS
+from training.losses import LOSSES
+from training.models.sharpened import RGB
+
+PRECISIONS = ("fp32", "bf16", "fp16")
+DEVICES = ("auto", "cpu", "gpu")
+OPTIMISERS = ("adam", "adamw", "sgd")
+SCHEMES = ("isa", "s003")
+TARGETS = ("label", "fine", "share")
+# weights of a loss for which the true image at the output's size is needed
+_OF_TRUE_IMAGE = ("sharp", "edges", "adversarial")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A complete training run but for its data.
+
+    config, loss_values: the network's and the loss's constructor values. bands: names in order, empty for all of the
+    dataset's. scheme: the classes learned, "isa" (2) or "s003" (7). target: the layer learned: "label", "fine" (labels
+    of the network's scale) or "share" (impervious share, 0 to 1). frames: dates given to the network, 0 for the
+    composite.
+    optimiser: adam and adamw take momentum and beta2 as their betas. lr falls as (1 - step / steps) ** power.
+    clip: largest gradient norm, 0 for none. ema: decay of the averaged weights that are validated and kept, 0 for
+    none. patience: epochs without a better validation MIoU before stopping. batch: of all devices together.
+    augment: names of augment.AUGMENTATIONS in order, crop: side of random crops in input pixels (0: whole patches);
+    on the train split only.
+    """
+
+    name: str
+    model: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    loss: str = "cross_entropy"
+    loss_values: Mapping[str, Any] = field(default_factory=dict)
+    bands: tuple[str, ...] = ()
+    scheme: str = "isa"
+    target: str = "label"
+    frames: int = 0
+    epochs: int = 400
+    batch: int = 32
+    optimiser: str = "adam"
+    lr: float = 1e-4
+    power: float = 0.9
+    momentum: float = 0.9
+    beta2: float = 0.999
+    weight_decay: float = 0.0
+    clip: float = 0.0
+    ema: float = 0.0
+    patience: int = 50
+    augment: tuple[str, ...] = ("flip", "turn", "blur")
+    crop: int = 0
+    seed: int = 0
+    precision: str = "fp32"
+    device: str = "auto"
+    devices: int = 1
+
+    def __post_init__(self) -> None:
+        self._check_counts()
+        self._check_numbers()
+        self._check_words()
+
+    def _check_counts(self) -> None:
+        for name in ("epochs", "batch", "patience", "devices"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: expected a whole number of 1 or more")
+        for name in ("frames", "crop"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}={getattr(self, name)}: expected 0 or more")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed={self.seed}: expected 0 to {2**32 - 1}")
+        if self.batch % self.devices:
+            raise ValueError(
+                f"batch={self.batch} cannot be shared equally by devices={self.devices}: "
+                f"use --set batch={max(1, round(self.batch / self.devices)) * self.devices}"
+            )
+
+    def _check_numbers(self) -> None:
+        if not 0 < self.lr <= 1 or not 0 <= self.power <= 10:
+            raise ValueError(f"lr={self.lr:g} and power={self.power:g}: expected lr above 0 up to 1, power 0 to 10")
+        for name in ("momentum", "beta2", "ema"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name):g}: expected 0 to below 1")
+        for name in ("weight_decay", "clip"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name}={getattr(self, name):g}: expected 0 or more")
+
+    def _check_words(self) -> None:
+        for name, allowed in _WORDS.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name}={getattr(self, name)}: expected one of {', '.join(allowed)}")
+        if unknown := [name for name in self.augment if name not in AUGMENTATIONS]:
+            raise ValueError(
+                f"augment={','.join(unknown)}: expected none, or any of {', '.join(AUGMENTATIONS)} joined by commas"
+            )
+        if self.target == "share" and self.scheme != "isa":
+            raise ValueError(f"target=share is of impervious ground: leave scheme={self.scheme} out")
+
+    @property
+    def sharpens(self) -> bool:
+        """Whether the loss compares with the true image at the output's size."""
+        return any(self.loss_values.get(name) for name in _OF_TRUE_IMAGE)
+
+    @property
+    def sharp_as(self) -> tuple[str, ...]:
+        """The input's bands that the network sharpens, red first."""
+        return tuple(self.config.get("rgb", RGB))
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields as JSON holds them."""
+        values = asdict(self)
+        return values | {"bands": list(self.bands), "augment": list(self.augment)}
+
+
+_WORDS = {
+    "loss": LOSSES,
+    "scheme": SCHEMES,
+    "target": TARGETS,
+    "optimiser": OPTIMISERS,
+    "precision": PRECISIONS,
+    "device": DEVICES,
+}

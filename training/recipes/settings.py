@@ -1,0 +1,126 @@
+"""Settings typed after --set: texts made into what a recipe's values are."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from training.losses import LOSSES
+from training.models import MODELS
+from training.recipes.recipe import Recipe
+
+# what `--set` may change, beside model.KEY and loss.KEY
+_FIXED = ("name", "model", "config", "loss_values")
+_KINDS = {
+    bool: "yes or no",
+    int: "a whole number",
+    float: "a number",
+    tuple: "names joined by commas, or none",
+    str: "a word",
+}
+_TRUTH = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+_NOTHING = ("", "none", "no")
+
+
+def override(base: Recipe, settings: Mapping[str, Any]) -> Recipe:
+    """The recipe with settings changed; values are texts as typed after --set, or already of the right kind.
+
+    Another loss starts with its own weights. ValueError: an unknown key (with the nearest one), a value of another
+    kind.
+    """
+    changes: dict[str, Any] = {}
+    loss = settings.get("loss", base.loss)
+    config = dict(base.config)
+    loss_values = dict(base.loss_values) if loss == base.loss else {}
+    for key, value in settings.items():
+        if key.startswith("model."):
+            name = _known(key, _values_of(MODELS[base.model].config), "model.")
+            config[name] = _constructor_value(MODELS[base.model].config, name, value)
+        elif key.startswith("loss."):
+            name = _known(key, _values_of(_loss(loss)), "loss.")
+            loss_values[name] = _weight(key, value)
+        else:
+            changes[key] = _typed(key, value, getattr(base, _known(key, _settable(base))))
+    return replace(base, **changes, config=config, loss_values=loss_values)
+
+
+def _settable(base: Recipe) -> list[str]:
+    return [f.name for f in fields(base) if f.name not in _FIXED]
+
+
+def _values_of(kind: type) -> list[str]:
+    return [f.name for f in fields(kind)]
+
+
+def _loss(name: str) -> type:
+    if name not in LOSSES:
+        raise ValueError(f"loss={name}: expected one of {', '.join(LOSSES)}")
+    return LOSSES[name]
+
+
+def _known(key: str, known: Collection[str], prefix: str = "") -> str:
+    """The key without its prefix if it is known; ValueError naming the nearest one."""
+    name = key.removeprefix(prefix)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        rest = "" if prefix else ", model.KEY or loss.KEY"
+        names = ", ".join(prefix + one for one in known) or "none"
+        hint = f"did you mean {prefix}{near[0]}?" if near else f"expected {names}{rest}"
+        raise ValueError(f"setting {key!r} is not known: {hint}")
+    return name
+
+
+def _typed(key: str, value: Any, like: Any) -> Any:
+    """`value` as the kind that `like` is."""
+    kind = type(like)
+    try:
+        if kind is bool:
+            return _truth(value)
+        if kind is tuple:
+            return _names(value)
+        return kind(value)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{key}={value}: expected {_KINDS[kind]}, such as {key}={like}") from error
+
+
+def _truth(value: Any) -> bool:
+    word = str(value).lower()
+    if word not in _TRUTH:
+        raise ValueError(value)
+    return _TRUTH[word]
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    """Names of a text joined by commas; none of them for "none"."""
+    names = value.split(",") if isinstance(value, str) else value
+    names = tuple(name.strip() for name in names)
+    return () if names in ((word,) for word in _NOTHING) else tuple(name for name in names if name)
+
+
+def _weight(key: str, value: Any) -> float | tuple[float, ...]:
+    """A loss's value: a number, or one number per class joined by commas."""
+    if isinstance(value, str) and "," in value:
+        return tuple(_typed(key, part, 0.0) for part in value.split(","))
+    return value if isinstance(value, tuple) else _typed(key, value, 0.0)
+
+
+def _constructor_value(config: type, name: str, value: Any) -> Any:
+    """A network's constructor value from its text: yes or no, numbers (joined by commas: several), else words."""
+    default = {f.name: f.default for f in fields(config)}[name]
+    if not isinstance(value, str) or isinstance(default, str):
+        return value
+    if not isinstance(default, tuple) and value.lower() in ("yes", "no", "true", "false"):
+        return _truth(value)
+    parts = tuple(_number(part.strip()) for part in value.split(","))
+    return parts if isinstance(default, tuple) or len(parts) > 1 else parts[0]
+
+
+def _number(word: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(word)
+        except ValueError:
+            continue
+    return word
