@@ -8,7 +8,6 @@ So a pixel depends on the data around it and on its place, never on strips, jobs
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from gee_export.grid import Raster, Window
 from inference.lattice import Lattice, hann, weight_sums
 from inference.legend import PROB_STEPS, UNKNOWN, Legend
 from inference.parallel import in_order, read_ahead
+from training.cpu import cores
 
 Read = Callable[[Window], tuple[np.ndarray, np.ndarray]]  # -> network input (B, H, W) float32, known pixels (H, W)
 
@@ -116,11 +116,6 @@ def normalised(source, norm: Callable[[Raster], np.ndarray]) -> Read:
         return norm(raster), raster.valid_BHW.all(axis=0)
 
     return read
-
-
-def cores() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _run(predictor: Predictor) -> Callable[[_Job], np.ndarray | None]:

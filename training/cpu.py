@@ -1,8 +1,9 @@
-"""Memory settings that make torch's convolutions faster on the CPU."""
+"""The processors there are, and memory settings that make torch's convolutions faster on them."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 
 # glibc's mallopt names (malloc.h) and what they are set to: blocks up to 1 GiB come from the heap, the heap is kept
@@ -24,3 +25,8 @@ def tune_cpu() -> bool:
         return False
     kept = mallopt(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD_BYTES)
     return bool(mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES) and kept)
+
+
+def cores() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -15,6 +15,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 KINDS = ("nearest", "bilinear", "cubic")
+RESIZE = {
+    "nearest": {"mode": "nearest"},
+    "bilinear": {"mode": "bilinear", "align_corners": False},
+    "cubic": {"mode": "bicubic", "align_corners": False},
+}
 CUBIC = -0.75  # the constant of torch's and OpenCV's bicubic kernel
 
 
@@ -31,6 +36,8 @@ def enlarge(x_BCHW: Tensor, factor: Fraction | int, kind: str = "bilinear") -> T
             f"image of {x_BCHW.shape[2]} x {x_BCHW.shape[3]} pixels: "
             f"both sides must be multiples of {ratio.denominator} to be enlarged {ratio} times"
         )
+    if torch.onnx.is_in_onnx_export():
+        return F.interpolate(x_BCHW, scale_factor=float(ratio), **RESIZE[kind])
     return _along_columns(_along_rows(x_BCHW, ratio, kind), ratio, kind)
 
 

@@ -11,6 +11,8 @@ from training.checkpoint import Checkpoint
 from training.models.output import Output
 from training.runtimes.eager import open_eager
 from training.runtimes.fold import folded
+from training.runtimes.onnxruntime import open_onnxruntime
+from training.runtimes.openvino import open_openvino
 from training.runtimes.precisions import DEFAULT, PRECISIONS, Precision, precision_of
 
 __all__ = ["PRECISIONS", "RUNTIMES", "Forward", "folded", "open_forward"]
@@ -51,4 +53,6 @@ def _device(name: str) -> str:
 
 RUNTIMES: dict[str, Callable[[nn.Module, Precision, str], Forward]] = {
     "torch": open_eager,
+    "onnx": open_onnxruntime,
+    "openvino": open_openvino,
 }

@@ -1,0 +1,14 @@
+"""Libraries of the extra `runtime`, asked for by name when they are needed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+
+def imported(library: str) -> ModuleType:
+    """The library; ValueError with the remedy where it is not installed."""
+    try:
+        return import_module(library)
+    except ImportError as error:
+        raise ValueError(f"{library} is not installed: pip install 'isamap[runtime]' brings it") from error

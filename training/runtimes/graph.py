@@ -1,0 +1,65 @@
+"""A network as an ONNX graph: what ONNX Runtime and OpenVINO run, and what `isamap onnx` writes for others."""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from training.models.classical import PixelClassifier
+
+OPSET = 17  # of ai.onnx, August 2022: every runtime that is still kept up reads it
+_ONE_AT_A_TIME = threading.Lock()  # the exporter keeps state in torch's globals
+
+
+class Logits(nn.Module):
+    """A network reduced to its class logits; branches that only training looks at fall out of the graph."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x).logits_BKHW
+
+
+def onnx_graph(
+    module: nn.Module,
+    example: Tensor,
+    *,
+    names: Sequence[str] = ("x", "logits"),
+    free: Mapping[str, Mapping[int, str]] | None = None,
+) -> bytes:
+    """The module's ONNX graph (opset OPSET, weights inside) as it computes for an input like `example`.
+
+    names: of its input and its output. free: axes of either that may have another size, by name. Written by torch's
+    tracing exporter: the other one (dynamo) takes two to three times as long and needs one more library.
+    """
+    file = io.BytesIO()
+    with _ONE_AT_A_TIME, torch.no_grad(), warnings.catch_warnings():
+        # it warns of what a trace cannot follow (our checks of sizes) and of its own age
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module.eval(),
+            (example,),
+            file,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=[names[0]],
+            output_names=[names[1]],
+            dynamic_axes=dict(free or {}),
+        )
+    return file.getvalue()
+
+
+def check_exportable(network: nn.Module, what: str) -> None:
+    """ValueError for classifiers of single pixels: trees and support vectors are no layers."""
+    if isinstance(network, PixelClassifier):
+        raise ValueError(
+            f"{what}: {type(network).__name__} classifies single pixels with trees or support vectors, "
+            "which only runtime torch knows; choose a network, or leave it out"
+        )

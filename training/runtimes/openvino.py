@@ -1,0 +1,50 @@
+"""OpenVINO as a forward pass: as many streams as processors, one thread each."""
+
+from __future__ import annotations
+
+import io
+import threading
+
+import numpy as np
+from torch import nn
+
+from training.cpu import cores
+from training.runtimes.extra import imported
+from training.runtimes.graph import check_exportable
+from training.runtimes.perimage import PerImage
+from training.runtimes.precisions import DEFAULT, Precision
+
+
+def open_openvino(network: nn.Module, precision: Precision, device: str) -> PerImage:
+    """The network run by OpenVINO on the CPU. ValueError: not installed, another device, a precision it lacks here."""
+    check_exportable(network, "runtime openvino")
+    if device != "cpu":
+        raise ValueError("runtime openvino runs on the CPU; leave --device out or choose cpu, or choose runtime torch")
+    core = imported("openvino").Core()
+    capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if precision.name != DEFAULT and precision.name.upper() not in capabilities:
+        raise ValueError(
+            f"precision {precision.name}: OpenVINO finds no instructions for it in this processor; leave it out"
+        )
+    return PerImage(network, lambda graph: _Requests(_compiled(core, graph, precision)))
+
+
+def _compiled(core, graph: bytes, precision: Precision):
+    settings = {
+        "INFERENCE_PRECISION_HINT": precision.hint,
+        "NUM_STREAMS": cores(),
+        "INFERENCE_NUM_THREADS": cores(),
+    }
+    return core.compile_model(core.read_model(io.BytesIO(graph)), "CPU", settings)
+
+
+class _Requests:
+    """A compiled model with one request for each thread that calls it."""
+
+    def __init__(self, model) -> None:
+        self._model, self._own = model, threading.local()
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        if not hasattr(self._own, "request"):
+            self._own.request = self._model.create_infer_request()
+        return self._own.request.infer({0: image})[0]

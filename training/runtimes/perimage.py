@@ -1,0 +1,50 @@
+"""Compiled graphs behind the face of a network: one program per image shape, images of a batch side by side."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from training.cpu import cores
+from training.models.output import Output
+from training.runtimes.graph import Logits, onnx_graph
+
+Program = Callable[[np.ndarray], np.ndarray]  # one image (1, ...) float32 -> its logits (1, K, H, W) float32
+
+
+class PerImage:
+    """Runs each image alone on one thread, so that its logits depend neither on its batch nor on the threads.
+
+    A program is compiled when the first image of its shape comes; `compiled` makes it from an ONNX graph and it may
+    be called from several threads at once. A batch is spread over the processors.
+    """
+
+    def __init__(self, network: nn.Module, compiled: Callable[[bytes], Program]) -> None:
+        self._network, self._compiled = Logits(network), compiled
+        self._programs: dict[tuple[int, ...], Program] = {}
+        self._compiling = threading.Lock()
+
+    def __call__(self, x: Tensor) -> Output:
+        images = np.ascontiguousarray(x.detach().float().cpu().numpy())
+        program = self._program(images.shape[1:])
+        alone = [images[i : i + 1] for i in range(len(images))]
+        if len(alone) == 1:
+            parts = [program(alone[0])]
+        else:
+            with ThreadPoolExecutor(min(cores(), len(alone))) as pool:
+                parts = list(pool.map(program, alone))
+        return Output(torch.from_numpy(np.concatenate(parts)).to(x.device))
+
+    def _program(self, shape: tuple[int, ...]) -> Program:
+        with self._compiling:
+            if shape not in self._programs:
+                # outside inference mode: its tensors carry no trace that an exporter could follow
+                with torch.inference_mode(False):
+                    graph = onnx_graph(self._network, torch.zeros(1, *shape))
+                self._programs[shape] = self._compiled(graph)
+            return self._programs[shape]
