@@ -36,6 +36,7 @@ SMALL = {
     "runetpp": {"base": 4, "aspp_mid": 4},
     "hrnet": {"width": 2, "classes": 2},
     "jointseg": {"widths": WIDTHS, "middle": 4, "fine": 4},
+    "bilinear_unet": {"widths": WIDTHS},
     "progesrgan": {"features": 4, "growth": 4, "blocks": 1, "widths": WIDTHS},
     "fcn8s": {"fc": 4, "base": 4},
     "fcn_resnet50": {"base": 4, "width": 4},
