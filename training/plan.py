@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from training.data import Patches, Source
 
 
-def _nothing(*_: object) -> None:
+def nothing(*_: object) -> None:
     """What is done after an epoch where nothing is asked for."""
 
 
@@ -34,8 +34,8 @@ class Plan:
     recipe: Recipe
     folder: Path
     about: dict[str, Any]
-    after_epoch: Callable[[nn.Module, int], None] = _nothing
-    saved: Callable[[], None] = _nothing
+    after_epoch: Callable[[nn.Module, int], None] = nothing
+    saved: Callable[[], None] = nothing
 
     @property
     def steps_per_epoch(self) -> int:

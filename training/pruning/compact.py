@@ -1,0 +1,57 @@
+"""The small network that is left when filters are removed: same results as with these filters silenced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from training.models import build, constructor_values
+from training.models.slim import Slim
+from training.pruning.fpgm import Kept
+from training.pruning.groups import Group, Reader
+
+
+def compact(network: nn.Module, model: str, slim: Slim, groups: Sequence[Group], kept: Kept) -> nn.Module:
+    """The network `model` with only the kept filters of each group, in evaluation mode.
+
+    Equal to the given one with the others silenced (fpgm.zeroise), but for rounding.
+    """
+    state = slimmed(network.state_dict(), groups, kept)
+    values = constructor_values(network) | {"prune": slim.scheme, "ratio": slim.ratio, "round_to": slim.round_to}
+    small = build(model, network.bands, values)
+    small.load_state_dict(state)
+    return small.eval()
+
+
+def slimmed(state: Mapping[str, Tensor], groups: Sequence[Group], kept: Kept) -> dict[str, Tensor]:
+    """A network's tensors without what makes or reads the filters that are gone, and where added ones go."""
+    small = dict(state)
+    inputs: dict[str, list[tuple[Reader, Group, Tensor]]] = {}
+    for group, stay in zip(groups, kept, strict=True):
+        for conv, norm in group.makers:
+            for name in (f"{conv}.weight", f"{conv}.bias", *_of_norm(norm)):
+                if name in small:
+                    small[name] = small[name][stay.to(small[name].device)]
+        for reader in group.readers:
+            inputs.setdefault(reader.conv, []).append((reader, group, stay))
+        if group.at:
+            small[group.at] = stay
+    for conv, parts in inputs.items():
+        name = f"{conv}.weight"
+        small[name] = small[name][:, _channels(state[name].shape[1], parts).to(small[name].device)]
+    return small
+
+
+def _channels(count: int, parts: Sequence[tuple[Reader, Group, Tensor]]) -> Tensor:
+    """A reader's input channels that are still made by someone."""
+    there = torch.ones(count, dtype=torch.bool)
+    for reader, group, stay in parts:
+        there[reader.first : reader.first + group.filters] = False
+        there[reader.first + stay] = True
+    return there.nonzero().flatten()
+
+
+def _of_norm(norm: str) -> tuple[str, ...]:
+    return tuple(f"{norm}.{part}" for part in ("weight", "bias", "running_mean", "running_var"))

@@ -1,0 +1,65 @@
+"""Filter pruning via geometric median (S003 eq. 1; He et al., CVPR 2019): filters that the others can stand in for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from training.pruning.groups import Group
+
+Kept = tuple[Tensor, ...]  # of each group the numbers of the filters that stay, ascending
+
+
+def redundancy(weight_OIHW: Tensor) -> Tensor:
+    """Sum of a filter's distances (2-norm) to all others of its layer, float64 (filters,); small ones are redundant."""
+    filters_ND = weight_OIHW.detach().flatten(1).double()
+    # the matrix-product form of cdist loses what is nearly equal, which is just what is looked for
+    return torch.cdist(filters_ND, filters_ND, compute_mode="donot_use_mm_for_euclid_dist").sum(dim=1)
+
+
+def chosen(network: nn.Module, groups: Sequence[Group]) -> Kept:
+    """The filters of each group that stay: those with the largest sums of distances.
+
+    Of several makers the sums count relative to their layer's mean, so that no layer decides by the size of its
+    weights. Of equal filters the first ones go.
+    """
+    return tuple(_kept(network, group) for group in groups)
+
+
+def remaining(network: nn.Module, groups: Sequence[Group]) -> Kept:
+    """The filters of each group that are not silenced; as many as the group keeps, in case more are."""
+    kept = []
+    for group in groups:
+        alive = sum(network.get_submodule(conv).weight.detach().abs().flatten(1).sum(dim=1) for conv, _ in group.makers)
+        order = torch.argsort((alive > 0).int().cpu(), stable=True)
+        kept.append(order[group.filters - group.kept :].sort().values)
+    return tuple(kept)
+
+
+def zeroise(network: nn.Module, groups: Sequence[Group], kept: Kept) -> None:
+    """Silence all filters but the kept ones, in place: they give 0 in training and evaluation, and can grow again.
+
+    Weights and biases are 0, and so are what batch normalisation adds and the mean it remembers; its factor stays,
+    because with a factor of 0 no gradient would ever reach the filter.
+    """
+    with torch.no_grad():
+        for group, stay in zip(groups, kept, strict=True):
+            gone = torch.ones(group.filters, dtype=torch.bool)
+            gone[stay] = False
+            for conv_name, norm_name in group.makers:
+                conv, norm = network.get_submodule(conv_name), network.get_submodule(norm_name)
+                parts = (conv.weight, conv.bias, norm.bias, norm.running_mean)
+                for part in parts:
+                    if part is not None:
+                        part[gone.to(part.device)] = 0
+
+
+def _kept(network: nn.Module, group: Group) -> Tensor:
+    total = torch.zeros(group.filters, dtype=torch.float64)
+    for conv, _ in group.makers:
+        score = redundancy(network.get_submodule(conv).weight).cpu()
+        total += score / score.mean().clamp(min=torch.finfo(torch.float64).tiny)
+    order = torch.argsort(total, stable=True)
+    return order[group.filters - group.kept :].sort().values

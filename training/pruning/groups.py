@@ -1,0 +1,164 @@
+"""Which filters of a network can be removed, and what each removal touches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import accumulate
+
+from torch import nn
+
+from training.models import constructor_values
+from training.models.hrnet import BasicBlock, Exchange, HRNet
+from training.models.resnet import Bottleneck
+from training.models.slim import WHOLE, Slim
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A convolution that reads a group's channels, from its input channel `first` on."""
+
+    conv: str
+    first: int = 0
+
+
+@dataclass(frozen=True)
+class Group:
+    """Filters that are kept or removed together: number j of every maker's, and what reads them.
+
+    makers: a convolution and its batch normalisation each, by their names in the network. kept: how many stay. at: the
+    buffer that says where the kept ones are added, where they keep their places in a sum.
+    """
+
+    filters: int
+    kept: int
+    makers: tuple[tuple[str, str], ...]
+    readers: tuple[Reader, ...] = ()
+    at: str = ""
+
+
+def groups_of(network: nn.Module, slim: Slim) -> tuple[Group, ...]:
+    """All groups of which filters go; ValueError where the network cannot be pruned, or already was."""
+    found = GROUPS.get(type(network))
+    if found is None:
+        known = ", ".join(sorted(kind.__name__ for kind in GROUPS))
+        raise ValueError(f"{type(network).__name__} cannot be pruned: filter pruning is for {known}")
+    if constructor_values(network)["prune"] != WHOLE:
+        raise ValueError("this network was pruned before: prune the checkpoint it was made from, with a larger --ratio")
+    groups = tuple(group for group in found(network, slim) if group.kept < group.filters)
+    if not groups:
+        raise ValueError(
+            f"ratio {slim.ratio:g} rounded to {slim.round_to} removes no filter of this network: "
+            "use a larger --ratio, or --round-to 1"
+        )
+    return groups
+
+
+def hrnet_groups(network: HRNet, slim: Slim) -> Iterator[Group]:
+    """HRNet's (S003 section 3.4): block-inner channels; by scheme also block ends, or all that the sums tie together.
+
+    The stem stays: instance normalisation follows its first convolution. The last block's end before a fusion stays in
+    any scheme but groups.
+    """
+    yield from _inner(network, slim)
+    if slim.scheme == "literal":
+        yield from _ends(network, slim)
+    if slim.scheme == "groups":
+        for group in (_layer1(network), *_branches(network), *_chains(network), _hidden(network)):
+            yield replace(group, kept=slim.outer(group.filters))
+
+
+def _inner(network: HRNet, slim: Slim) -> Iterator[Group]:
+    for name, block in network.named_modules():
+        count = {BasicBlock: 2, Bottleneck: 3}.get(type(block), 0)
+        for number in range(1, count):
+            filters = getattr(block, f"conv{number}").out_channels
+            makers, reader = ((f"{name}.conv{number}", f"{name}.bn{number}"),), Reader(f"{name}.conv{number + 1}")
+            yield Group(filters, slim.inner(filters), makers, (reader,))
+
+
+def _ends(network: HRNet, slim: Slim) -> Iterator[Group]:
+    """Block ends that are added to what goes past the block."""
+    for name, block in network.layer1.named_children():
+        yield _end(f"layer1.{name}", 3, block.conv3.out_channels, slim)
+        if block.downsample is not None:
+            path, filters = f"layer1.{name}.downsample", block.downsample.outputs
+            yield Group(filters, slim.added(filters), ((f"{path}.0", f"{path}.1"),), at=f"{path}.at")
+    for name, exchange in _exchanges(network):
+        for branch, blocks in enumerate(exchange.branches):
+            for number, block in enumerate(blocks[:-1]):
+                yield _end(f"{name}.branches.{branch}.{number}", 2, block.conv2.out_channels, slim)
+
+
+def _end(block: str, conv: int, filters: int, slim: Slim) -> Group:
+    return Group(filters, slim.added(filters), ((f"{block}.conv{conv}", f"{block}.bn{conv}"),), at=f"{block}.at")
+
+
+def _layer1(network: HRNet) -> Group:
+    blocks = [f"layer1.{number}" for number in range(len(network.layer1))]
+    makers = [(f"{block}.conv3", f"{block}.bn3") for block in blocks]
+    makers.append(("layer1.0.downsample.0", "layer1.0.downsample.1"))
+    readers = [f"{block}.conv1" for block in blocks[1:]] + ["first.0", "transitions.0.0"]
+    return _tied(network, makers, [Reader(name) for name in readers])
+
+
+def _branches(network: HRNet) -> Iterator[Group]:
+    """A branch's channels from its transition to the head: the identity sums of all modules tie them together."""
+    starts = list(accumulate(network.widths, initial=0))
+    for branch in range(len(network.widths)):
+        first = "first" if branch == 0 else f"transitions.{branch - 1}"
+        makers, readers = [(f"{first}.0", f"{first}.1")], []
+        if branch and branch < len(network.transitions):
+            readers.append(Reader(f"transitions.{branch}.0"))
+        for name, exchange in _exchanges(network):
+            if branch < len(exchange.branches):
+                for number in range(len(exchange.branches[branch])):
+                    block = f"{name}.branches.{branch}.{number}"
+                    makers.append((f"{block}.conv2", f"{block}.bn2"))
+                    readers.append(Reader(f"{block}.conv1"))
+                makers += [_last(*path) for path in _paths(name, exchange) if path[0] == branch]
+                readers += [_opening(*path) for path in _paths(name, exchange) if path[1] == branch]
+        yield _tied(network, makers, [*readers, Reader("head.0", starts[branch])])
+
+
+def _chains(network: HRNet) -> Iterator[Group]:
+    """Between the halvings of a fusion's way from a finer branch."""
+    for name, exchange in _exchanges(network):
+        for target, source, path in _paths(name, exchange):
+            for step in range(target - source - 1):
+                yield _tied(network, [(f"{path}.{step}.0", f"{path}.{step}.1")], [Reader(f"{path}.{step + 1}.0")])
+
+
+def _hidden(network: HRNet) -> Group:
+    return _tied(network, [("head.0", "head.1")], [Reader("head.3")])
+
+
+def _exchanges(network: HRNet) -> Iterator[tuple[str, Exchange]]:
+    return ((name, module) for name, module in network.named_modules() if isinstance(module, Exchange))
+
+
+def _paths(exchange_name: str, exchange: Exchange) -> Iterator[tuple[int, int, str]]:
+    """Target, source and name of every way between two branches of a fusion."""
+    every = range(len(exchange.branches))
+    for target in every:
+        for source in every:
+            if source != target:
+                yield target, source, f"{exchange_name}.fusion.paths.{target}.{source}"
+
+
+def _last(target: int, source: int, path: str) -> tuple[str, str]:
+    path = path if source > target else f"{path}.{target - source - 1}"
+    return f"{path}.0", f"{path}.1"
+
+
+def _opening(target: int, source: int, path: str) -> Reader:
+    return Reader(f"{path}.0" if source > target else f"{path}.0.0")
+
+
+def _tied(network: nn.Module, makers: list[tuple[str, str]], readers: list[Reader]) -> Group:
+    filters = network.get_submodule(makers[0][0]).out_channels
+    return Group(filters, filters, tuple(makers), tuple(readers))
+
+
+# network -> its groups by a rule of widths; such a network's constructor values are prune, ratio and round_to
+GROUPS: dict[type[nn.Module], Callable[..., Iterator[Group]]] = {HRNet: hrnet_groups}
