@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -21,11 +20,16 @@ import torch
 from torch import Tensor, nn
 
 from gee_export.console import Fault
+from training.card import card
+from training.wholefolder import Place, new_of, old_of, write_folder, write_place
 
 VERSION = 1
 CARD, DESCRIPTION, WEIGHTS = "card.md", "checkpoint.json", "weights.safetensors"
 BEST, LAST = "best", "last"
-_PLACES = ("", BEST, f".{BEST}.old", LAST, f".{LAST}.old")
+# Later fields are left out while they hold these, so that checkpoints without them keep their bytes and fingerprints.
+LATER: Mapping[str, Any] = {"frames": 0, "target": "label", "origin": {}}
+PROVENANCE = ("dataset", "recipe", "metrics", "origin", "revision", "location")
+_PLACES = ("", *(place for name in (BEST, LAST) for place in (new_of(name), name, old_of(name))))
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ class Checkpoint:
 
     window, lattice, halo and multiple are the network's (models/output.py). thresholds: probability from which a
     class is mapped. composite: the settings of the composites it was trained on. backscatter: sigma0 or gamma0.
-    dataset, recipe, metrics, revision: where it comes from; they never change a map and are not fingerprinted.
+    frames: dates that the network is given (0: the composite). target: the layer learned (training/target.py).
+    dataset, recipe, metrics, origin, revision: where it comes from; they never change a map and are not fingerprinted.
     """
 
     model: str
@@ -66,9 +71,12 @@ class Checkpoint:
     composite: Mapping[str, Any]
     backscatter: str
     simulated: bool
+    frames: int = 0
+    target: str = "label"
     dataset: Mapping[str, Any] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    origin: Mapping[str, Any] = field(default_factory=dict)
     revision: str = ""
     weights_sha256: str = ""
     location: str = ""
@@ -114,16 +122,28 @@ def of_network(network: nn.Module, model: str, bands: Sequence[BandNorm], **rest
 
 def save(checkpoint: Checkpoint, network: nn.Module, folder: Path) -> Checkpoint:
     """Write weights, description and card as `folder`, whole or not at all; the checkpoint as it can be loaded."""
-    folder = Path(folder)
-    fresh = _fresh(folder)
     weights = safetensors.torch.save(_plain_state(network))
-    digest = hashlib.sha256(weights).hexdigest()
-    written = replace(checkpoint, weights_sha256=digest, location=str(folder))
-    (fresh / WEIGHTS).write_bytes(weights)
-    (fresh / DESCRIPTION).write_text(json.dumps(_to_json(written), indent=1, allow_nan=False) + "\n")
-    (fresh / CARD).write_text(card(written))
-    _put_in_place(fresh, folder)
+    written = replace(checkpoint, weights_sha256=hashlib.sha256(weights).hexdigest(), location=str(folder))
+    write_folder(Path(folder), _files(written, weights), DESCRIPTION)
     return written
+
+
+def rewrite(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
+    """The checkpoint, whose description was changed, with the weights of its location, as `folder`."""
+    written = replace(checkpoint, location=str(folder))
+    write_folder(Path(folder), _files(written, (Path(checkpoint.location) / WEIGHTS).read_bytes()), DESCRIPTION)
+    return written
+
+
+def upload(folder: Path, place: Place, name: str) -> None:
+    """Copy a checkpoint's folder to a bucket as `name`; readers find the old one or the new one, whole."""
+    write_place(place, name, {file.name: file.read_bytes() for file in Path(folder).iterdir()}, DESCRIPTION)
+
+
+def _files(written: Checkpoint, weights: bytes) -> dict[str, bytes]:
+    said = _to_json(written)
+    text = json.dumps(said, indent=1, allow_nan=False) + "\n"
+    return {WEIGHTS: weights, CARD: card(said).encode(), DESCRIPTION: text.encode()}
 
 
 def load(path: str | os.PathLike[str], session: Any = None) -> Checkpoint:
@@ -168,58 +188,13 @@ def standardise(values_BHW: Tensor, valid_BHW: Tensor, bands: Sequence[BandNorm]
     return result.masked_fill_(~valid_BHW, 0.0)
 
 
-def card(checkpoint: Checkpoint) -> str:
-    """The model card as Markdown: what it is, what it was trained on, how well it does, what it is not for."""
-    data, score = checkpoint.dataset, checkpoint.metrics
-    truth = "simulated data: its accuracy says nothing about real imagery" if checkpoint.simulated else "real data"
-    bands = "".join(f"| {b.name} | {b.unit} | {b.mean:.5g} | {b.std:.5g} | {_range(b)} |\n" for b in checkpoint.bands)
-    scores = "".join(f"- {name}: {value}\n" for name, value in score.items()) or "- none recorded\n"
-    recipe = "".join(f"- {name}: {value}\n" for name, value in checkpoint.recipe.items()) or "- none recorded\n"
-    return (
-        f"# {checkpoint.model} for {', '.join(checkpoint.classes)}\n\n"
-        f"Fingerprint `{checkpoint.fingerprint}`. Trained on {truth}.\n\n"
-        f"Data: {data.get('name', 'unknown')} (fingerprint `{data.get('fingerprint', 'unknown')}`, "
-        f"split {data.get('split', 'unknown')}). Backscatter: {checkpoint.backscatter}.\n\n"
-        f"| band | unit | mean | std | clipped to |\n|---|---|---|---|---|\n{bands}\n"
-        f"Windows of {checkpoint.window} px every {checkpoint.lattice} px; "
-        f"{checkpoint.scale} output px per input px.\n\n"
-        f"## Scores\n{scores}\n## Recipe\n{recipe}\n"
-        "Map only composites made with the settings in checkpoint.json; bands are matched by name.\n"
-    )
-
-
-def _range(band: BandNorm) -> str:
-    if band.clip_min is None and band.clip_max is None:
-        return "-"
-    return f"{band.clip_min} to {band.clip_max}"
-
-
 def _plain_state(network: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
 
 
-def _fresh(folder: Path) -> Path:
-    """An empty hidden folder beside `folder`, to be filled and renamed."""
-    fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    return fresh
-
-
-def _put_in_place(fresh: Path, folder: Path) -> None:
-    """Rename; a folder that is there already stays under a hidden name until the new one is in its place."""
-    old = folder.with_name(f".{folder.name}.old")
-    if folder.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        os.replace(folder, old)
-    os.replace(fresh, folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def _find(path: Path) -> tuple[Path, str]:
     """Where the description lies and its text."""
-    for name in _PLACES:
-        location = path / name
+    for location in (path.with_name(new_of(path.name)), *(path / name for name in _PLACES)):
         if (location / DESCRIPTION).is_file():
             return location, (location / DESCRIPTION).read_text(encoding="utf-8", errors="replace")
     raise _nothing_at(path)
@@ -237,16 +212,17 @@ def _downloaded(address: str, session: Any) -> Path:
     from gee_export.stores.storage import open_storage
     from training.cache import cache_home
 
-    storage = open_storage(address, session)
-    names = [name for name in _PLACES if storage.exists(f"{name}/{DESCRIPTION}".lstrip("/"))]
-    if not names:
+    above, _, last = address.rstrip("/").rpartition("/")
+    places = [(above, new_of(last)), *((address, name) for name in _PLACES)]
+    for address_, name in places if above.count("/") > 1 else places[1:]:
+        storage = open_storage(address_, session)
+        if storage.exists(f"{name}/{DESCRIPTION}".lstrip("/")):
+            break
+    else:
         raise _nothing_at(address)
-    text, weights = (storage.read(f"{names[0]}/{file}".lstrip("/")) for file in (DESCRIPTION, WEIGHTS))
+    text, weights = (storage.read(f"{name}/{file}".lstrip("/")) for file in (DESCRIPTION, WEIGHTS))
     folder = cache_home().parent / "checkpoints" / hashlib.sha256(text).hexdigest()[:32]
-    fresh = _fresh(folder)
-    (fresh / WEIGHTS).write_bytes(weights)
-    (fresh / DESCRIPTION).write_bytes(text)
-    _put_in_place(fresh, folder)
+    write_folder(folder, {WEIGHTS: weights, DESCRIPTION: text}, DESCRIPTION)
     return folder
 
 
@@ -267,19 +243,22 @@ def _read_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
 
 def _mapping_part(checkpoint: Checkpoint) -> dict[str, Any]:
     """Everything that decides a map: all but provenance and place."""
-    values = asdict(checkpoint)
-    for name in ("dataset", "recipe", "metrics", "revision", "location"):
-        del values[name]
-    return values
+    return {name: value for name, value in _said(checkpoint).items() if name not in PROVENANCE}
 
 
 def _to_json(checkpoint: Checkpoint) -> dict[str, Any]:
-    values = {"version": VERSION, "fingerprint": checkpoint.fingerprint} | asdict(checkpoint)
+    values = {"version": VERSION, "fingerprint": checkpoint.fingerprint} | _said(checkpoint)
     del values["location"]
     return values
 
 
+def _said(checkpoint: Checkpoint) -> dict[str, Any]:
+    """All fields but later ones that hold their default."""
+    return {name: value for name, value in asdict(checkpoint).items() if name not in LATER or value != LATER[name]}
+
+
 def _from_json(stored: Mapping[str, Any], location: str) -> Checkpoint:
+    stored = {**LATER, **stored}
     values = {name: stored[name] for name in Checkpoint.__dataclass_fields__ if name != "location"}
     values["bands"] = tuple(BandNorm(**band) for band in stored["bands"])
     values["classes"] = tuple(stored["classes"])

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from tqdm import tqdm
 
 from gee_export.datasets.dataset import SPLITS
+from training import bootstrap
 from training import checkpoint as ck
-from training.cpu import tune_cpu
-from training.data import Source, loader, open_source, prepare
+from training.data import Source, open_source
+from training.devices import device_named
 from training.losses import UNKNOWN
-from training.metrics import Scores, confusion_counts, scores
-from training.recipes import DEVICES
+from training.metrics import Scores, block_counts, scores
+from training.predictions import Predicted, predicted
+from training.runtimes import open_forward
+from training.target import SCHEMES, Target
+
+VERSION = 1
+MEASURES = ("iou", "pa", "ua", "f1")
 
 
 @dataclass(frozen=True, eq=False)
 class EvaluationReport:
-    """Confusion counts (rows reference, columns predicted) and where they come from; prints as a table."""
+    """Confusion counts of each spatial block (rows reference, columns predicted) and where they come from.
 
-    confusion: np.ndarray
+    Prints as a table with 95 % intervals by block bootstrap (training/bootstrap.py).
+    """
+
+    by_block: np.ndarray
     classes: tuple[str, ...]
     split: str
     split_kind: str
@@ -33,32 +40,82 @@ class EvaluationReport:
     unknown_share: float
     simulated: bool
     checkpoint: str
+    fingerprint: str = ""
+    dataset: str = ""
+    runtime: str = "torch"
+    precision: str = "fp32"
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """Counts of all blocks, int64 (classes, classes)."""
+        return self.by_block.sum(axis=0)
 
     @property
     def scores(self) -> Scores:
         """IoU, PA, UA, F1 per class; OA, MIoU, mean F1 and kappa."""
         return scores(self.confusion)
 
+    @cached_property
+    def intervals(self) -> Mapping[str, bootstrap.Interval | None]:
+        """95 % interval of every measure by the names of Scores.to_json; None where blocks are too few."""
+        return bootstrap.intervals(self.by_block, self.classes)
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures as JSON holds them; scores and intervals by the names of Scores.to_json."""
+        return {
+            "version": VERSION,
+            "checkpoint": self.checkpoint,
+            "fingerprint": self.fingerprint,
+            "dataset": self.dataset,
+            "split": self.split,
+            "split_kind": self.split_kind,
+            "simulated": self.simulated,
+            "runtime": self.runtime,
+            "precision": self.precision,
+            "patches": self.patches,
+            "unknown_share": round(self.unknown_share, 5),
+            "classes": list(self.classes),
+            "confusion": self.confusion.tolist(),
+            "scores": self.scores.to_json(self.classes),
+            "blocks": len(self.by_block),
+            "draws": bootstrap.DRAWS,
+            "intervals": bootstrap.rounded(self.intervals),
+        }
+
     def __str__(self) -> str:
-        found = self.scores
-        head = f"{'class':<12} {'IoU':>8} {'PA':>8} {'UA':>8} {'F1':>8}"
+        named = self.scores.to_json(self.classes)
+        widest = max(12, *(len(name) for name in self.classes))
+        head = f"{'class':<{widest}}" + "".join(f" {measure:<21}" for measure in ("IoU", "PA", "UA", "F1"))
         rows = [
-            f"{name:<12} {_cell(c.iou)} {_cell(c.pa)} {_cell(c.ua)} {_cell(c.f1)}"
-            for name, c in zip(self.classes, found.classes, strict=True)
+            f"{name:<{widest}}" + "".join(f" {self._cell(named, f'{key}_{name}'):<21}" for key in MEASURES)
+            for name in self.classes
         ]
-        means = (
-            f"OA {found.oa:.4f}, MIoU {found.miou:.4f}, mean F1 {found.mean_f1:.4f}, kappa {_cell(found.kappa).strip()}"
-        )
-        return "\n".join([self._title(), head, *rows, means, *self._notes()])
+        words = {"oa": "OA", "miou": "MIoU", "mean_f1": "mean F1", "kappa": "kappa"}
+        means = ", ".join(f"{word} {self._cell(named, key)}" for key, word in words.items())
+        return "\n".join([self._title(), head.rstrip(), *(row.rstrip() for row in rows), means, *self._notes()])
+
+    def _cell(self, named: Mapping[str, float | None], key: str) -> str:
+        """`0.8123 [0.79, 0.83]`, without brackets where blocks are too few, - where nothing defines it."""
+        if named[key] is None:
+            return "-"
+        bounds = self.intervals[key]
+        return f"{named[key]:.4f}" + (f" [{bounds[0]:.2f}, {bounds[1]:.2f}]" if bounds else "")
 
     def _title(self) -> str:
         return (
             f"{self.checkpoint} on the {self.split} split: {self.patches:,} patches, "
-            f"{int(self.confusion.sum()):,} known pixels, {self.unknown_share:.1%} unknown"
+            f"{int(self.by_block.sum()):,} known pixels, {self.unknown_share:.1%} unknown"
         )
 
     def _notes(self) -> list[str]:
-        notes = ["The data are simulated: this says nothing about real imagery."] if self.simulated else []
+        blocks = len(self.by_block)
+        if blocks < 2:
+            notes = ["One spatial block only: no intervals."]
+        else:
+            few = ", so few that they are too narrow" if blocks < bootstrap.FEW_BLOCKS else ""
+            notes = [f"In brackets 95 % intervals by bootstrap over {blocks} spatial blocks{few}."]
+        if self.simulated:
+            notes.append("The data are simulated: this says nothing about real imagery.")
         if "random" in self.split_kind:
             notes.append(
                 "Random split: overlapping patches share pixels with training, so these figures are optimistic."
@@ -71,66 +128,84 @@ def evaluate(
     data: str | Path | Sequence[str | Path],
     split: str = "test",
     *,
+    layer: str = "",
     device: str = "auto",
     batch: int = 16,
+    runtime: str = "torch",
+    precision: str = "fp32",
     session: Any = None,
 ) -> EvaluationReport:
     """Scores of a checkpoint (a run's folder or one checkpoint) on train, val or test of one or more datasets.
 
-    Every known pixel of every patch counts once per patch. ValueError: no such split, an empty one, bands that the
-    dataset lacks or holds in another unit, sigma0 against gamma0.
+    layer: the labels judged against, "label" or "fine" (10 x finer); as fine as the network's output if not named.
+    runtime, precision: of training.runtimes. Every known pixel of every patch counts once per patch. ValueError: no
+    such split, an empty one, bands that the dataset lacks or holds in another unit, sigma0 against gamma0.
     """
     if split not in SPLITS:
         raise ValueError(f"split {split!r} is not known: choose one of {', '.join(SPLITS)}")
     found = ck.load(checkpoint, session)
-    source = open_source([data] if isinstance(data, (str, Path)) else data, found.band_names, session=session)
-    _check_fits(found, source)
+    source = source_for(found, data, layer=layer, session=session)
     patches = source.split(split)
     if not len(patches):
         raise ValueError(f"the {split} split is empty: export a larger region or evaluate another split")
-    network = found.build().to(_device(device))
-    counts, unknown = _count(network, found, source, loader(patches, batch))
-    pixels = len(patches) * source.datasets[0].manifest.size ** 2
+    check_fits(found, source)
+    forward = open_forward(found, runtime=runtime, precision=precision, device=str(device_named(device)))
+    batches = predicted(found, source, patches, forward=forward, batch=batch, device=device)
+    by_block, unknown_share = counted(found, batches, source.blocks(split))
     return EvaluationReport(
-        confusion=counts,
+        by_block=by_block,
         classes=found.classes,
         split=split,
         split_kind=", ".join(sorted({str(dataset.manifest.split.get("kind")) for dataset in source.datasets})),
         patches=len(patches),
-        unknown_share=unknown / pixels,
+        unknown_share=unknown_share,
         simulated=source.simulated,
         checkpoint=str(checkpoint),
+        fingerprint=found.fingerprint,
+        dataset=source.fingerprint,
+        runtime=runtime,
+        precision=precision,
     )
 
 
-def classify(logits_BKHW: Tensor, threshold: float) -> Tensor:
-    """Class of the largest logit; of two classes, impervious from `threshold` probability on."""
-    if logits_BKHW.shape[1] != 2:
-        return logits_BKHW.argmax(dim=1)
-    return (logits_BKHW.float().softmax(dim=1)[:, 1] >= threshold).long()
+def source_for(
+    found: ck.Checkpoint, data: str | Path | Sequence[str | Path], *, layer: str = "", session: Any = None
+) -> Source:
+    """The datasets as the checkpoint needs them: its bands by name, its classes, labels as fine as its output."""
+    target = Target(_scheme(found), layer or ("fine" if found.scale > 1 else "label"), found.frames)
+    listed = [data] if isinstance(data, (str, Path)) else data
+    return open_source(listed, found.band_names, target=target, session=session)
 
 
-def _count(
-    network: nn.Module, checkpoint: ck.Checkpoint, source: Source, batches: torch.utils.data.DataLoader
-) -> tuple[np.ndarray, int]:
-    """Confusion counts and the number of unknown pixels."""
-    tune_cpu()
-    device = next(network.parameters()).device
-    classes = len(checkpoint.classes)
-    counts, unknown = torch.zeros((classes, classes), dtype=torch.int64, device=device), 0
-    network.to(memory_format=torch.channels_last)
-    with torch.inference_mode():
-        for batch in tqdm(batches, desc="evaluate", unit="batch", leave=False, disable=None):
-            batch = batch.to(device)
-            image = prepare(batch, source.stored, checkpoint.bands).image_BCHW
-            output = network(image.contiguous(memory_format=torch.channels_last))
-            predicted = classify(output.logits_BKHW, checkpoint.thresholds["impervious"])
-            counts += confusion_counts(predicted, batch.label_BHW, classes)
-            unknown += int((batch.label_BHW == UNKNOWN).sum())
-    return counts.cpu().numpy(), unknown
+def classify(chances_BKHW: np.ndarray, threshold: float) -> np.ndarray:
+    """The most probable class; of two classes, impervious from `threshold` probability on."""
+    if chances_BKHW.shape[1] != 2:
+        return chances_BKHW.argmax(axis=1)
+    return (chances_BKHW[:, 1] >= np.float32(threshold)).astype(np.int64)
 
 
-def _check_fits(checkpoint: ck.Checkpoint, source: Source) -> None:
+def counted(found: ck.Checkpoint, batches: Iterable[Predicted], block_of_patch: np.ndarray) -> tuple[np.ndarray, float]:
+    """Confusion counts of each spatial block, int64 (blocks, K, K), and the share of unknown pixels."""
+    names, block_at = np.unique(block_of_patch, return_inverse=True)
+    by_block = np.zeros((len(names), len(found.classes), len(found.classes)), np.int64)
+    unknown = pixels = 0
+    for batch in batches:
+        classes = classify(batch.chances_BKHW, found.thresholds["impervious"])
+        by_block += block_counts(classes, batch.label_BHW, block_at[batch.patch_B], by_block.shape)
+        unknown, pixels = unknown + int((batch.label_BHW == UNKNOWN).sum()), pixels + batch.label_BHW.size
+    return by_block, unknown / max(1, pixels)
+
+
+def _scheme(found: ck.Checkpoint) -> str:
+    """By which the checkpoint's classes are told apart."""
+    for name, classes in SCHEMES.items():
+        if classes == found.classes:
+            return name
+    raise ValueError(f"the checkpoint tells {', '.join(found.classes)} apart: no dataset's labels do (isamap evaluate)")
+
+
+def check_fits(checkpoint: ck.Checkpoint, source: Source) -> None:
+    """ValueError where a dataset holds other units, backscatter, processing level or sizes than it was trained on."""
     for wanted, held in zip(checkpoint.bands, source.stored, strict=True):
         if wanted.unit != held.unit:
             raise ValueError(f"band {held.name} is in {held.unit}, the checkpoint was trained on {wanted.unit}")
@@ -147,15 +222,3 @@ def _check_fits(checkpoint: ck.Checkpoint, source: Source) -> None:
         raise ValueError(
             f"patches of {held.size} px: the checkpoint's network needs multiples of {checkpoint.multiple}"
         )
-
-
-def _device(name: str) -> torch.device:
-    if name not in DEVICES:
-        raise ValueError(f"device {name!r}: expected one of {', '.join(DEVICES)}")
-    if name == "gpu" and not torch.cuda.is_available():
-        raise ValueError("device gpu: this machine has no GPU that torch can use; leave it out or choose cpu")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def _cell(value: float | None) -> str:
-    return f"{'-':>8}" if value is None else f"{value:>8.4f}"

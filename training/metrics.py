@@ -16,10 +16,28 @@ def confusion_counts(predicted: Tensor, label: Tensor, classes: int) -> Tensor:
     """Pixels by (reference class, predicted class), int64 (classes, classes); unknown labels are left out."""
     known = label != UNKNOWN
     reference = label[known].long()
-    if reference.numel() and int(reference.max()) >= classes:
-        raise ValueError(f"label {int(reference.max())} in the data: the network knows classes 0 to {classes - 1} only")
+    if reference.numel():
+        _check_labels(int(reference.max()), classes)
     pairs = reference * classes + predicted[known].long()
     return torch.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+def block_counts(
+    predicted_BHW: np.ndarray, label_BHW: np.ndarray, block_B: np.ndarray, shape: tuple[int, int, int]
+) -> np.ndarray:
+    """`confusion_counts` of each patch added to its block's, int64 of `shape` (blocks, classes, classes)."""
+    blocks, classes, _ = shape
+    known = label_BHW != UNKNOWN
+    reference = label_BHW[known].astype(np.int64)
+    _check_labels(int(reference.max(initial=0)), classes)
+    block = np.broadcast_to(block_B[:, None, None], label_BHW.shape)[known]
+    cells = (block * classes + reference) * classes + predicted_BHW[known]
+    return np.bincount(cells, minlength=blocks * classes * classes).reshape(shape)
+
+
+def _check_labels(greatest: int, classes: int) -> None:
+    if greatest >= classes:
+        raise ValueError(f"label {greatest} in the data: the network knows classes 0 to {classes - 1} only")
 
 
 @dataclass(frozen=True)

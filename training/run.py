@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
+import hashlib
 import math
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +13,35 @@ import torch
 from torch import nn
 
 from gee_export.console import Fault
+from gee_export.datasets.dataset import Patch
 from gee_export.datasets.manifest import DatasetManifest
 from gee_export.grid import ground_step_m
 from gee_export.revision import revision
 from training import checkpoint as ck
-from training.data import CLASSES, Patches, Source, label_shares, open_source
+from training.claim import DONE, LOCK, NOTE, alone_in, claim, finished, write_json
+from training.data import Source, open_source
+from training.finetune import Taken, carry, recipe_of
+from training.fitness import check_device, check_size, check_splits
 from training.ground import check_apart
+from training.memory import memory_for
 from training.models import build, parameter_count
-from training.plan import Fitted, Plan
+from training.models.classical import PixelClassifier
+from training.plan import Fitted, Plan, nothing
 from training.recipes import Recipe, override, recipe
+from training.remote import RunHome, run_home
+from training.target import VISIBLE, Target
 
-VERSION = 1
-_NOTE, _DONE, _LOCK = "run.json", "report.json", ".lock"
 Data = str | Path | Sequence[str | Path]
+DEFAULT_RECIPE, MIN_AGREEMENT = "crofusenet", "min_agreement"
 
 
 @dataclass(frozen=True)
 class TrainReport:
-    """What `train` did: the run's folder, epochs run, the best epoch and its validation scores."""
+    """What `train` did: the run's folder, epochs run, the best epoch and its validation scores.
+
+    address: where the run lies for the user, where that is not its folder (gs://). notes: what a fine-tuned network
+    took over, sentence by sentence.
+    """
 
     folder: Path
     recipe: str
@@ -43,98 +51,163 @@ class TrainReport:
     best_miou: float
     samples_per_s: float
     simulated: bool
+    address: str = ""
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         note = " The data are simulated." if self.simulated else ""
-        return (
+        lines = (
             f"{self.recipe} ({self.parameters:,} parameters): {self.epochs} epochs, best MIoU on validation "
-            f"{self.best_miou:.4f} in epoch {self.best_epoch}, {self.samples_per_s:,.0f} samples/s.{note}\n"
-            f"checkpoint: {self.folder / ck.BEST}"
+            f"{self.best_miou:.4f} in epoch {self.best_epoch}, {self.samples_per_s:,.0f} samples/s.{note}",
+            *self.notes,
+            f"checkpoint: {self.address or self.folder}/{ck.BEST}",
         )
+        return "\n".join(lines)
 
 
 def train(
     data: Data,
-    recipe: str | Recipe = "crofusenet",
+    recipe: str | Recipe | None = None,
     out: str | Path = "runs/run",
     *,
     settings: Mapping[str, Any] | None = None,
+    start: str | Path | None = None,
+    chips: str | Path | None = None,
+    after_epoch: Callable[[nn.Module, int], None] = nothing,
     session: Any = None,
 ) -> TrainReport:
     """Train a recipe on one or more patch datasets (folders or gs://); the run's folder holds best/ and last/.
 
     A run that was interrupted goes on from its last finished epoch; a finished one is only reported. `settings`
-    changes the recipe as --set does. ValueError: data that cannot train this network, unknown settings, a folder
-    that holds another run. Fault: damaged data, full disk.
+    changes the recipe as --set does. out: a folder or gs://bucket/prefix. start: a checkpoint whose weights are taken
+    over by band name (docs/training.md); its recipe is the default then. chips: an agreement file (training/noise.py)
+    that names the training patches to leave out. after_epoch: as Plan's, for what changes weights while they are
+    trained. ValueError: data that cannot train this network, unknown settings, a
+    folder that holds another run. Fault: damaged data, full disk.
     """
-    chosen = _recipe(recipe, settings)
-    _check_device(chosen)
-    source = open_source(_listed(data), chosen.bands, session=session)
+    begun = None if start is None else ck.load(start, session)
+    chosen, keep = _recipe(recipe, settings, begun), _keeper(chips, settings)
+    check_device(chosen)
+    source = open_source(_listed(data), chosen.bands, target=target_of(chosen), keep=keep, session=session)
     check_apart(source.datasets)
     torch.manual_seed(chosen.seed)
-    network = build(chosen.model, source.band_names, chosen.config)
-    _check_size(source, network)
-    folder = Path(out)
-    if not (folder / _NOTE).exists():  # no folder is claimed for settings that cannot train
-        _check_splits(source.split("train"), source.split("val"), chosen)
-    claim(folder, source, chosen)
-    with _alone_in(folder):
-        if (done := _finished(folder)) is not None:
-            return done
-        train_patches, validation = source.split("train"), source.split("val")
-        _check_splits(train_patches, validation, chosen)
-        return _run(network, source, (train_patches, validation), chosen, folder)
+    network = build(chosen.model, source.band_names, config_for(chosen, source))
+    check_size(source, network, chosen.crop)
+    origins = Origins(carry(begun, network) if begun is not None else None, _digest(chips))
+    with run_home(out, session) as home:
+        return _in_home(home, source, network, chosen, origins, after_epoch)
 
 
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Refuse to train where another process is training; the lock goes with its process."""
-    with (folder / _LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(f"another process is training in {folder}: wait for it or choose another --out") from error
-        yield
+@dataclass(frozen=True)
+class Origins:
+    """Where a run comes from beside its data and recipe: what was taken over, the agreement file's SHA-256."""
+
+    taken: Taken | None = None
+    chips: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """What a run's note and its checkpoints say of it; empty where there is nothing to say."""
+        found = {} if self.taken is None else {"start": self.taken.fingerprint, "taken": list(self.sentences)}
+        return found | ({} if self.chips is None else {"chips": self.chips})
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        return () if self.taken is None else self.taken.sentences()
 
 
-def _recipe(named: str | Recipe, settings: Mapping[str, Any] | None) -> Recipe:
-    if isinstance(named, Recipe):
-        return override(named, settings or {})
-    return recipe(named, settings)
+def target_of(chosen: Recipe) -> Target:
+    """What the recipe learns of a dataset."""
+    sharp = VISIBLE if chosen.sharpens else ()
+    return Target(chosen.scheme, chosen.target, chosen.frames, sharp, chosen.sharp_as)
+
+
+def config_for(chosen: Recipe, source: Source) -> dict[str, Any]:
+    """The network's constructor values for the classes that are learned; ValueError where the recipe says others."""
+    classes = len(source.classes)
+    if (said := chosen.config.get("classes", classes)) != classes:
+        raise ValueError(
+            f"model.classes={said}, but scheme {chosen.scheme} has {classes} classes: leave model.classes out"
+        )
+    return {"classes": classes, **chosen.config}
+
+
+def _recipe(named: str | Recipe | None, settings: Mapping[str, Any] | None, begun: ck.Checkpoint | None) -> Recipe:
+    """The recipe with its settings; without a name that of the checkpoint to start from, and its network either way."""
+    settings = {key: value for key, value in (settings or {}).items() if key != MIN_AGREEMENT}
+    if isinstance(named, str):
+        return recipe(named, settings)
+    if named is not None or begun is None:
+        return override(named, settings) if named is not None else recipe(DEFAULT_RECIPE, settings)
+    return override(replace(recipe_of(begun), config=_config_of(begun)), settings)
+
+
+def _config_of(begun: ck.Checkpoint) -> dict[str, Any]:
+    """The checkpoint's constructor values but for the number of classes, which the data decide."""
+    return {key: value for key, value in begun.config.items() if key != "classes"}
+
+
+def _keeper(chips: str | Path | None, settings: Mapping[str, Any] | None) -> Callable[[Patch], bool] | None:
+    """Which training patches stay by an agreement file; min_agreement among the settings is its limit."""
+    from training.noise import LEAST, keeper
+
+    least = (settings or {}).get(MIN_AGREEMENT)
+    if chips is None:
+        if least is not None:
+            raise ValueError(f"{MIN_AGREEMENT}={least} says which chips of an agreement file stay: give --chips FILE")
+        return None
+    try:
+        return keeper(chips, LEAST if least is None else float(least))
+    except TypeError as error:
+        raise ValueError(f"{MIN_AGREEMENT}={least}: expected a share of 0 to 1") from error
+
+
+def _digest(chips: str | Path | None) -> str | None:
+    return None if chips is None else hashlib.sha256(Path(chips).read_bytes()).hexdigest()
 
 
 def _listed(data: Data) -> Sequence[str | Path]:
     return [data] if isinstance(data, (str, Path)) else list(data)
 
 
-def _run(
-    network: nn.Module, source: Source, splits: tuple[Patches, Patches], chosen: Recipe, folder: Path
+def _in_home(
+    home: RunHome,
+    source: Source,
+    network: nn.Module,
+    chosen: Recipe,
+    origins: Origins,
+    after_epoch: Callable[[nn.Module, int], None],
 ) -> TrainReport:
-    plan = Plan(network, source, *splits, chosen, folder, _about(source, network, chosen))
+    """Claim the folder, or go on with the run in it, or only report it if it is over."""
+    folder = home.folder
+    splits = source.split("train"), source.split("val")
+    if not (folder / NOTE).exists():  # no folder is claimed for settings that cannot train
+        check_splits(*splits, batch=chosen.batch, classes=source.classes)
+    wanted = {"data": source.fingerprint, "recipe": chosen.to_json(), "start": None, "chips": None}
+    del wanted["recipe"]["device"]
+    claim(folder, wanted | origins.to_json(), shown=home.shown)
+    with alone_in(folder / LOCK, home.shown):
+        if (done := finished(folder)) is not None:
+            return _reported(home, done)
+        check_splits(*splits, batch=chosen.batch, classes=source.classes)
+        home.keep()
+        about = about_run(source, network, chosen) | {"origin": origins.to_json()}
+        plan = Plan(network, source, *splits, chosen, folder, about, after_epoch, saved=home.keep)
+        report = _report(home, plan, _fit(plan), origins)
+        write_json(folder / DONE, report)
+        home.keep()
+        return _reported(home, report)
+
+
+def _fit(plan: Plan) -> Fitted:
     try:
-        fitted = _fitter(network)(plan)
-    except torch.OutOfMemoryError as error:
-        raise Fault(f"out of memory with batch={chosen.batch}: try --set batch={max(1, chosen.batch // 2)}") from error
+        with memory_for(plan.network, plan.recipe, plan.source.datasets[0].manifest.size):
+            return _fitter(plan.network)(plan)
     except OSError as error:
-        raise Fault(f"{folder}: {error.strerror or error}; mend that, then the same command goes on") from error
-    report = TrainReport(
-        folder=folder,
-        recipe=chosen.name,
-        parameters=parameter_count(network),
-        epochs=len(fitted.history),
-        best_epoch=fitted.best_epoch,
-        best_miou=fitted.best_miou,
-        samples_per_s=round(fitted.samples_per_s, 1),
-        simulated=source.simulated,
-    )
-    _write_json(folder / _DONE, {key: value for key, value in vars(report).items() if key != "folder"})
-    return report
+        raise Fault(f"{plan.folder}: {error.strerror or error}; mend that, then the same command goes on") from error
 
 
 def _fitter(network: nn.Module) -> Callable[[Plan], Fitted]:
     """What teaches this kind of network."""
-    from training.models.classical import PixelClassifier
-
     if isinstance(network, PixelClassifier):
         from training.pixels import fit
     else:
@@ -142,9 +215,31 @@ def _fitter(network: nn.Module) -> Callable[[Plan], Fitted]:
     return fit
 
 
-def _about(source: Source, network: nn.Module, chosen: Recipe) -> dict[str, Any]:
+def _report(home: RunHome, plan: Plan, fitted: Fitted, origins: Origins) -> dict[str, Any]:
+    """What report.json holds: TrainReport but for places."""
+    return {
+        "recipe": plan.recipe.name,
+        "parameters": parameter_count(plan.network),
+        "epochs": len(fitted.history),
+        "best_epoch": fitted.best_epoch,
+        "best_miou": fitted.best_miou,
+        "samples_per_s": round(fitted.samples_per_s, 1),
+        "simulated": plan.source.simulated,
+        "notes": list(origins.sentences),
+    }
+
+
+def _reported(home: RunHome, values: Mapping[str, Any]) -> TrainReport:
+    address = home.shown if home.storage is not None else ""
+    try:
+        return TrainReport(folder=home.folder, address=address, **values | {"notes": tuple(values.get("notes", ()))})
+    except TypeError as error:
+        raise Fault(f"{home.folder / DONE} is damaged; remove {home.shown} and train again") from error
+
+
+def about_run(source: Source, network: nn.Module, chosen: Recipe) -> dict[str, Any]:
     """What every checkpoint of the run says beside its weights and scores."""
-    first, window = source.datasets[0].manifest, source.datasets[0].manifest.size
+    first, window = source.datasets[0].manifest, chosen.crop or source.datasets[0].manifest.size
     dataset = {
         "name": ", ".join(dataset.manifest.name for dataset in source.datasets),
         "fingerprint": source.fingerprint,
@@ -154,7 +249,7 @@ def _about(source: Source, network: nn.Module, chosen: Recipe) -> dict[str, Any]
         "step_m": _step_m(first),
     }
     return {
-        "classes": CLASSES,
+        "classes": source.classes,
         "window": window,
         "lattice": max(1, round(window * 3 / 4 / network.multiple)) * network.multiple,
         "thresholds": {"impervious": 0.5},
@@ -164,6 +259,8 @@ def _about(source: Source, network: nn.Module, chosen: Recipe) -> dict[str, Any]
         "dataset": dataset,
         "recipe": chosen.to_json(),
         "revision": revision(),
+        "frames": chosen.frames,
+        "target": chosen.target,
     }
 
 
@@ -171,88 +268,3 @@ def _step_m(head: DatasetManifest) -> float:
     """Ground size of the patches' pixels in metres, to three digits."""
     down_m, right_m = ground_step_m(next(iter(head.grids.values())).geobox)
     return float(f"{math.sqrt(down_m * right_m):.3g}")
-
-
-def claim(folder: Path, source: Source, chosen: Recipe) -> None:
-    """Make the folder this run's, or refuse with the first setting in which the run it holds differs."""
-    wanted = {"version": VERSION, "data": source.fingerprint, "recipe": chosen.to_json()}
-    del wanted["recipe"]["device"]
-    wanted = json.loads(json.dumps(wanted))
-    note = folder / _NOTE
-    if note.exists():
-        try:
-            held = json.loads(note.read_text())
-        except ValueError as error:
-            raise Fault(f"{note} is damaged; remove {folder} and train again") from error
-        if difference := _difference(wanted, held):
-            raise ValueError(f"{folder} holds another run: {difference}; choose another --out or remove that folder")
-        return
-    if folder.is_dir() and any(folder.iterdir()):
-        raise ValueError(f"{folder} is not empty and holds no run: choose another --out")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _write_json(note, wanted)
-    except OSError as error:
-        raise Fault(f"{folder} cannot be written ({error.strerror}); choose another --out") from error
-
-
-def _difference(wanted: Mapping[str, Any], held: Mapping[str, Any]) -> str:
-    """The first setting that differs, in words, or an empty text."""
-    left, right = (dict(run) | run.get("recipe", {}) for run in (wanted, held))
-    for key in left:
-        if key != "recipe" and left[key] != right.get(key):
-            return f"{key} is {right.get(key)} there, {left[key]} asked"
-    return ""
-
-
-def _finished(folder: Path) -> TrainReport | None:
-    """The report of a run that is over, if its best checkpoint is still there."""
-    done = folder / _DONE
-    if not done.exists() or not (folder / ck.BEST / ck.DESCRIPTION).exists():
-        return None
-    try:
-        return TrainReport(folder=folder, **json.loads(done.read_text()))
-    except (ValueError, TypeError) as error:
-        raise Fault(f"{done} is damaged; remove {folder} and train again") from error
-
-
-def _write_json(path: Path, values: Mapping[str, Any]) -> None:
-    fresh = path.with_name(f".{path.name}.tmp")
-    fresh.write_text(json.dumps(values, indent=1) + "\n")
-    os.replace(fresh, path)
-
-
-def _check_device(chosen: Recipe) -> None:
-    if chosen.device == "gpu" and not torch.cuda.is_available():
-        raise ValueError("device=gpu: this machine has no GPU that torch can use; leave device out or set device=cpu")
-    gpu = torch.cuda.is_available() and chosen.device != "cpu"
-    if chosen.precision == "fp16" and not gpu:
-        raise ValueError("precision=fp16 needs a GPU; on the CPU use fp32, or bf16 where the CPU has it")
-
-
-def _check_size(source: Source, network: nn.Module) -> None:
-    size, multiple = source.datasets[0].manifest.size, network.multiple
-    if size % multiple:
-        raise ValueError(
-            f"patches of {size} px: this network halves its input down to a {multiple}th; "
-            f"export with --size {max(1, size // multiple) * multiple}"
-        )
-
-
-def _check_splits(training: Patches, validation: Patches, chosen: Recipe) -> None:
-    if len(training) < chosen.batch:
-        raise ValueError(
-            f"batch={chosen.batch} is larger than the train split of {len(training)} patches: "
-            f"use --set batch={max(1, len(training) // 2)} or export a larger region"
-        )
-    if not len(validation):
-        raise ValueError("the validation split is empty: export a larger region, or with --split random")
-    for name, patches in (("train", training), ("validation", validation)):
-        *shares, unknown = label_shares(patches)
-        if unknown == 1:
-            raise ValueError(f"all labels of the {name} split are unknown: export with a label product of that place")
-        missing = [label for label, share in zip(CLASSES, shares, strict=True) if not share]
-        if missing and name == "train":
-            raise ValueError(
-                f"the train split holds no {missing[0]} pixel: a network needs both, export another region"
-            )

@@ -1,0 +1,104 @@
+"""The model card of a checkpoint, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def card(said: Mapping[str, Any]) -> str:
+    """What a checkpoint is for, what it was trained on, how well it does, what it is not for, how to load it.
+
+    said: what checkpoint.json holds.
+    """
+    parts = (_head(said), _data(said), _bands(said), _scores(said), _limits(said), _loading(said), _recipe(said))
+    return "\n\n".join(parts) + "\n"
+
+
+def _head(said: Mapping[str, Any]) -> str:
+    truth = "simulated data: its accuracy says nothing about real imagery" if said["simulated"] else "real data"
+    step_m = said["dataset"].get("step_m")
+    grid = f"{step_m / said['scale']:g} m" if step_m else f"{said['scale']} pixels of its own for each of the image's"
+    return (
+        f"# {said['model']} for {', '.join(said['classes'])}\n\n"
+        f"Classifies each pixel of a Sentinel composite at {grid} as {' or '.join(said['classes'])}. "
+        f"Trained on {truth}.\n\n"
+        f"Fingerprint `{said['fingerprint']}`, isamap {said['revision'] or 'of unknown revision'}."
+    )
+
+
+def _data(said: Mapping[str, Any]) -> str:
+    data, label = said["dataset"], said["dataset"].get("label") or {}
+    periods = ", ".join(f"{p.get('start')} to {p.get('end')}" for p in data.get("periods", ()))
+    licence = label.get("licence") or label.get("license")
+    return (
+        "## Data\n"
+        f"{data.get('name', 'unknown')} (fingerprint `{data.get('fingerprint', 'unknown')}`, "
+        f"split {data.get('split', 'unknown')}){f', {periods}' if periods else ''}. "
+        f"Labels: {label.get('product', 'unknown')}{f' ({licence})' if licence else ''}. "
+        f"Backscatter: {said['backscatter']}." + _origin(said.get("origin", {}))
+    )
+
+
+def _origin(origin: Mapping[str, Any]) -> str:
+    words = "".join(f" {sentence[:1].upper()}{sentence[1:]}" for sentence in origin.get("taken", ()))
+    return words + (" Patches that a preliminary model disagreed with were left out." if "chips" in origin else "")
+
+
+def _bands(said: Mapping[str, Any]) -> str:
+    rows = "".join(
+        f"| {b['name']} | {b['unit']} | {b['mean']:.5g} | {b['std']:.5g} | {_range(b)} |\n" for b in said["bands"]
+    )
+    dates = f" {said['frames']} dates at once." if said.get("frames") else ""
+    return (
+        f"## Bands\n| band | unit | mean | std | clipped to |\n|---|---|---|---|---|\n{rows}\n"
+        "Value given to the network: (clipped value - mean) / std, and 0 where nothing is known. "
+        f"Windows of {said['window']} px every {said['lattice']} px; {said['scale']} output px per input px.{dates}"
+    )
+
+
+def _range(band: Mapping[str, Any]) -> str:
+    if band["clip_min"] is None and band["clip_max"] is None:
+        return "-"
+    return f"{band['clip_min']} to {band['clip_max']}"
+
+
+def _scores(said: Mapping[str, Any]) -> str:
+    metrics = dict(said["metrics"])
+    bounds = metrics.pop("intervals", {}) or {}
+    rows = [f"- {name}: {value}{_bounds(bounds.get(name))}\n" for name, value in metrics.items()]
+    note = "In brackets: 95 % intervals by bootstrap over spatial blocks.\n" if any(bounds.values()) else ""
+    return f"## Scores\n{''.join(rows) or '- none recorded' + chr(10)}{note}".rstrip()
+
+
+def _bounds(pair: Any) -> str:
+    return f" [{pair[0]:.2f}, {pair[1]:.2f}]" if pair else ""
+
+
+def _limits(said: Mapping[str, Any]) -> str:
+    return (
+        "## Limits\n"
+        "Map only composites made with the settings in checkpoint.json; bands are matched by name. Scores hold for "
+        "the place, season and label product above and for their errors; other places and sensors must be judged "
+        "anew (`isamap evaluate`). A class is mapped from the thresholds "
+        f"{', '.join(f'{name} {value:g}' for name, value in said['thresholds'].items())}. "
+        "The weights may be used under isamap's licence, Apache-2.0; imagery and labels keep their own licences."
+    )
+
+
+def _loading(said: Mapping[str, Any]) -> str:
+    return (
+        "## How to load it\n"
+        "`isamap map --checkpoint FOLDER`, or with safetensors alone (no pickle is involved):\n\n"
+        "```python\n"
+        "import json\n"
+        "from safetensors.torch import load_file\n"
+        'weights = load_file("weights.safetensors")\n'
+        'about = json.load(open("checkpoint.json"))  # model, config, bands, classes\n'
+        "```"
+    )
+
+
+def _recipe(said: Mapping[str, Any]) -> str:
+    rows = "".join(f"- {name}: {value}\n" for name, value in said["recipe"].items()) or "- none recorded\n"
+    return f"## Recipe\n{rows}".rstrip()

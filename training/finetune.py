@@ -1,0 +1,178 @@
+"""Fine-tuning: a checkpoint's weights taken over by a network of other bands or classes, band by band name.
+
+Rule for the convolutions that read the image's bands: the filters of a band that both know are copied; those of a new
+band are the mean of the copied ones, scaled so that all new bands together weigh (sum of squares) what the dropped ones
+weighed, and 0 where none was dropped, so that an added band changes nothing before it is learned from. Layers whose
+shape depends on the number of classes start anew where that number changes. Everything else must be equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor, nn
+
+from training import checkpoint as ck
+from training.models import build, constructor_values
+from training.models.classical import PixelClassifier
+from training.recipes import Recipe
+
+Stems = dict[str, tuple[str, ...]]  # a convolution's name -> the bands that its input channels are
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What was taken over: the checkpoint's fingerprint, bands by their fate, layers that start anew."""
+
+    fingerprint: str
+    kept: tuple[str, ...]
+    added: tuple[str, ...]
+    dropped: tuple[str, ...]
+    anew: tuple[str, ...]
+
+    def sentences(self) -> tuple[str, ...]:
+        """For the report."""
+        bands = [f"fine-tuned from checkpoint {self.fingerprint[:12]}: bands {', '.join(self.kept)} taken over"]
+        bands += [f"{', '.join(self.added)} added"] * bool(self.added)
+        bands += [f"{', '.join(self.dropped)} dropped"] * bool(self.dropped)
+        words = ["; ".join(bands) + "."]
+        if self.anew:
+            words.append(f"other classes: {', '.join(self.anew)} start anew.")
+        return tuple(words)
+
+
+def recipe_of(found: ck.Checkpoint) -> Recipe:
+    """The recipe that a checkpoint was trained by; ValueError where it says none that this isamap knows."""
+    known = {field.name for field in fields(Recipe)}
+    values = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in found.recipe.items()
+        if name in known
+    }
+    try:
+        return Recipe(**values)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{found.location} says no recipe to go on with ({error}): name one with --recipe") from error
+
+
+def carry(found: ck.Checkpoint, network: nn.Module) -> Taken:
+    """Put the checkpoint's weights into a network of the same kind, in place, by the rule of this file.
+
+    ValueError: another model, other constructor values, no band in common, a classifier of pixels. Fault: damaged
+    weights.
+    """
+    old = found.build()
+    _check_alike(found, old, network)
+    wanted, held = network.state_dict(), old.state_dict()
+    stems, old_stems = stems_of(network), stems_of(old)
+    anew = _of_classes(found, network, stems)
+    for name, tensor in wanted.items():
+        layer, _, kind = name.rpartition(".")
+        if layer in stems and kind == "weight":
+            tensor.copy_(stem_weights(held[name], old_stems[layer], stems[layer]))
+        elif name not in anew:
+            tensor.copy_(held[name])
+    kept = tuple(band for band in network.bands if band in old.bands)
+    added, dropped = (_without(network.bands, old.bands), _without(old.bands, network.bands))
+    return Taken(found.fingerprint, kept, added, dropped, tuple(sorted({name.rpartition(".")[0] for name in anew})))
+
+
+def stem_weights(old_OCHW: Tensor, old_bands: tuple[str, ...], bands: tuple[str, ...]) -> Tensor:
+    """The filters of `bands` made from those of `old_bands`, by the rule of this file."""
+    filters = {band: old_OCHW[:, at] for at, band in enumerate(old_bands)}
+    kept, dropped = [band for band in bands if band in filters], _without(old_bands, bands)
+    mean_OHW = torch.stack([filters[band] for band in kept or old_bands]).mean(dim=0)
+    added = _without(bands, old_bands)
+    lost, weight = sum(float(filters[band].square().sum()) for band in dropped), float(mean_OHW.square().sum())
+    scale = (lost / (len(added) * weight)) ** 0.5 if added and weight else 0.0
+    return torch.stack([filters[band] if band in filters else mean_OHW * scale for band in bands], dim=1)
+
+
+def stems_of(network: nn.Module) -> Stems:
+    """The convolutions that read bands of the image as they are, found by watching what each one is given.
+
+    An image of noise goes through the network once: a convolution all of whose input channels are channels of that
+    image is a stem.
+    """
+    side = max(32, 2 * network.multiple)
+    image = torch.randn(1, len(network.bands), side, side, generator=torch.Generator().manual_seed(0))
+    found: Stems = {}
+
+    def watch(name: str):
+        def note(_: nn.Module, given: tuple[Tensor, ...]) -> None:
+            if (bands := _bands_in(given[0], image, network.bands)) is not None:
+                found[name] = bands
+
+        return note
+
+    convs = {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
+    handles = [module.register_forward_pre_hook(watch(name)) for name, module in convs.items()]
+    training = network.training
+    try:
+        with torch.inference_mode():
+            network.eval()(image)
+    finally:
+        network.train(training)
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+def _bands_in(given: Tensor, image: Tensor, bands: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The bands that the channels of `given` are, in their order; None where one is something else."""
+    if given.shape[2:] != image.shape[2:]:
+        return None
+    names = []
+    for channel in given[0]:
+        same = [band for band, plane in zip(bands, image[0], strict=True) if torch.equal(channel, plane)]
+        if not same:
+            return None
+        names += same
+    return tuple(names)
+
+
+def _check_alike(found: ck.Checkpoint, old: nn.Module, network: nn.Module) -> None:
+    if isinstance(network, PixelClassifier) or isinstance(old, PixelClassifier):
+        raise ValueError(f"{found.model} at {found.location}: classifiers of pixels are fitted anew, leave --from out")
+    if type(old) is not type(network):
+        raise ValueError(
+            f"the checkpoint is a {found.model}, the recipe trains a {type(network).__name__}: "
+            "choose its recipe, or leave --recipe out"
+        )
+    left, right = constructor_values(old), constructor_values(network)
+    for name in left:
+        if name != "classes" and left[name] != right[name]:
+            raise ValueError(
+                f"the checkpoint has {name} {left[name]}, the recipe {right[name]}: leave --recipe out, or use "
+                f"--set model.{name}=..."
+            )
+    if not set(old.bands) & set(network.bands):
+        raise ValueError(
+            f"the checkpoint knows bands {', '.join(old.bands)}, the data hold {', '.join(network.bands)}: "
+            "none in common, train anew"
+        )
+
+
+def _of_classes(found: ck.Checkpoint, network: nn.Module, stems: Stems) -> set[str]:
+    """Tensors that start anew because there are other classes. ValueError where other bands change more than stems."""
+    values = constructor_values(network)
+    old, new = (_shapes(found.model, bands, found.config) for bands in (found.band_names, network.bands))
+    read_bands = {f"{conv}.weight" for conv in stems}
+    if odd := sorted(name for name in {*old, *new} - read_bands if old.get(name) != new.get(name)):
+        raise ValueError(
+            f"a {found.model} of bands {', '.join(network.bands)} is built otherwise than the checkpoint's "
+            f"({odd[0]} differs): give bands of the same kinds (optical, radar), or train anew"
+        )
+    asked = _shapes(found.model, network.bands, values)
+    return {name for name in new if asked[name] != new[name]}
+
+
+def _shapes(model: str, bands: tuple[str, ...], config: Mapping) -> dict[str, torch.Size]:
+    with torch.device("meta"):
+        return {name: tensor.shape for name, tensor in build(model, bands, config).state_dict().items()}
+
+
+def _without(names: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if name not in others)

@@ -1,0 +1,62 @@
+"""Whether data can train a network: asked before any folder is claimed, answered in one sentence each."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from training.data import Patches, Source, label_shares
+from training.recipes import Recipe
+
+
+def check_device(chosen: Recipe) -> None:
+    """ValueError: a GPU is asked for and absent, or a precision that needs one."""
+    if chosen.device == "gpu" and not torch.cuda.is_available():
+        raise ValueError("device=gpu: this machine has no GPU that torch can use; leave device out or set device=cpu")
+    gpu = torch.cuda.is_available() and chosen.device != "cpu"
+    if chosen.precision == "fp16" and not gpu:
+        raise ValueError("precision=fp16 needs a GPU; on the CPU use fp32, or bf16 where the CPU has it")
+
+
+def check_size(source: Source, network: nn.Module, crop: int) -> None:
+    """ValueError: patches or crops that the network cannot halve often enough, or labels not as fine as its output."""
+    size, multiple = source.datasets[0].manifest.size, network.multiple
+    if size % multiple:
+        raise ValueError(
+            f"patches of {size} px: this network halves its input down to a {multiple}th; "
+            f"export with --size {max(1, size // multiple) * multiple}"
+        )
+    if crop > size or crop % multiple:
+        raise ValueError(f"crop={crop}: expected a multiple of {multiple} up to the patches' {size} px, or 0")
+    if network.scale != source.ratio:
+        raise ValueError(
+            f"the network gives {network.scale} output pixels per input pixel, the labels have {source.ratio}: "
+            f"{'export with fine labels and set target=fine' if network.scale > 1 else 'set target=label'}"
+        )
+
+
+def check_splits(training: Patches, validation: Patches, *, batch: int, classes: tuple[str, ...]) -> None:
+    """ValueError: too few patches for a batch, nothing to validate on, labels unknown or of one class."""
+    if len(training) < batch:
+        raise ValueError(
+            f"batch={batch} is larger than the train split of {len(training)} patches: "
+            f"use --set batch={max(1, len(training) // 2)} or export a larger region"
+        )
+    if not len(validation):
+        raise ValueError("the validation split is empty: export a larger region, or with --split random")
+    for name, patches in (("train", training), ("validation", validation)):
+        *shares, unknown = label_shares(patches)
+        if unknown == 1:
+            raise ValueError(f"all labels of the {name} split are unknown: export with a label product of that place")
+        if name == "train":
+            _check_classes(shares, classes)
+
+
+def _check_classes(shares: list[float], classes: tuple[str, ...]) -> None:
+    held = [label for label, share in zip(classes, shares, strict=True) if share]
+    if len(held) > 1:
+        return
+    if len(classes) > 2:
+        raise ValueError(f"the train split holds {held[0]} only: a network needs two classes, export another region")
+    missing = next(label for label in classes if label not in held)
+    raise ValueError(f"the train split holds no {missing} pixel: a network needs both, export another region")

@@ -1,0 +1,119 @@
+"""Memory that ran out: said in one sentence with the batch that would fit, estimated from what a step keeps."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from training.models.classical import PixelClassifier
+from training.recipes import Recipe
+
+# gradients and the optimiser's two averages beside the weights; what a step needs beside what backward keeps
+COPIES, OVERHEAD, SPARE = 4, 1.5, 0.8
+_CPU_WORDS = ("DefaultCPUAllocator", "can't allocate memory", "not enough memory")
+
+
+@dataclass(frozen=True)
+class StepMemory:
+    """Bytes that training holds whatever the batch, and bytes for each patch of a batch."""
+
+    fixed: int
+    per_patch: int
+
+    def fitting(self, available: int) -> int:
+        """The largest batch for so many bytes; 0 where not even one patch fits."""
+        return max(0, int((SPARE * available - self.fixed) / max(1, self.per_patch)))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether torch or Python could not get the memory it asked for."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _CPU_WORDS)
+
+
+@contextmanager
+def memory_for(network: nn.Module, chosen: Recipe, size_px: int) -> Iterator[None]:
+    """Turn "out of memory" into a ValueError that names a batch that would fit."""
+    available = available_bytes("cuda" if torch.cuda.is_available() and chosen.device != "cpu" else "cpu")
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        gc.collect()
+        raise ValueError(_sentence(network, chosen, size_px, available)) from error
+
+
+def _sentence(network: nn.Module, chosen: Recipe, size_px: int, available: int) -> str:
+    if isinstance(network, PixelClassifier):
+        pixels = network.config.pixels
+        return f"out of memory with model.pixels={pixels}: use --set model.pixels={max(1, pixels // 2)}"
+    fitting = min(_estimated(network, chosen, size_px, available), chosen.batch // 2)
+    held = f"out of memory with batch={chosen.batch} in {available / 2**30:.1f} GiB"
+    if fitting:
+        return f"{held}: batch={fitting} would fit, use --set batch={fitting}"
+    crop = max(network.multiple, (chosen.crop or size_px) // 2 // network.multiple * network.multiple)
+    return f"{held}: not even one patch fits, use --set crop={crop}, a -tiny recipe, or a machine with more memory"
+
+
+def _estimated(network: nn.Module, chosen: Recipe, size_px: int, available: int) -> int:
+    """The batch that should fit by what a step keeps; half of the one that did not, where that cannot be told."""
+    try:
+        return step_memory(network, (chosen.frames, chosen.crop or size_px)).fitting(available)
+    except (RuntimeError, NotImplementedError):
+        return chosen.batch // 2
+
+
+def step_memory(network: nn.Module, frames_and_side: tuple[int, int]) -> StepMemory:
+    """What a training step on patches of that many dates (0: none) and pixels holds, counted without computing."""
+    frames, side = frames_and_side
+    shape = (2, *([frames] if frames else []), len(network.bands), side, side)
+    sketch = copy.deepcopy(network).to("meta").train()
+    own = {tensor.untyped_storage()._cdata for tensor in (*sketch.parameters(), *sketch.buffers())}
+    kept: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in own:
+            kept[storage._cdata] = storage.nbytes()
+            alive.append(tensor)  # or its place in memory would be another tensor's
+        return tensor
+
+    alive: list[Tensor] = []
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        sketch(torch.empty(shape, device="meta"))
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in sketch.parameters())
+    return StepMemory(COPIES * weights, int(OVERHEAD * sum(kept.values()) / shape[0]))
+
+
+def available_bytes(device: str) -> int:
+    """Memory that this process may still take: of the GPU, or of the machine and its limits."""
+    if device == "cuda":
+        return torch.cuda.mem_get_info()[0]
+    limits = [_available_on_machine()]
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if soft != resource.RLIM_INFINITY:
+        limits.append(soft - _address_space())
+    return max(0, min(limits))
+
+
+def _available_on_machine() -> int:
+    """MemAvailable of /proc/meminfo (proc(5)), or half of nothing known: 4 GiB."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        return 4 * 2**30
+
+
+def _address_space() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

@@ -1,0 +1,67 @@
+"""What a checkpoint says of a dataset's patches: class probabilities beside the labels, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from training import checkpoint as ck
+from training.cpu import tune_cpu
+from training.data import Patches, Source, loader
+from training.devices import device_named
+from training.models.output import Output
+from training.runtimes import open_forward
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """Of a batch: probability of every class, the label (255 unknown) at the same pixels, the patches' numbers."""
+
+    chances_BKHW: np.ndarray
+    label_BHW: np.ndarray
+    patch_B: np.ndarray
+
+
+def predicted(
+    found: ck.Checkpoint,
+    source: Source,
+    patches: Patches,
+    *,
+    forward: Callable[[Tensor], Output] | None = None,
+    batch: int = 16,
+    device: str = "auto",
+) -> Iterator[Predicted]:
+    """Class probabilities (float32) of all patches in order, standardised as the checkpoint was trained.
+
+    forward: what runs the network, by default training.runtimes.open_forward(found). Labels
+    finer than the output: each output pixel is repeated over those it covers. ValueError: labels coarser than that.
+    """
+    tune_cpu()
+    place = device_named(device)
+    forward = forward or open_forward(found, device=str(place))
+    source = replace(source, bands=found.bands)
+    batches = loader(patches, max(1, batch // found.scale))
+    with torch.inference_mode():
+        for loaded in tqdm(batches, desc="predict", unit="batch", leave=False, disable=None):
+            image = source.prepare(loaded.to(place)).image_BCHW
+            chances = forward(image).logits_BKHW.float().softmax(dim=1).cpu()
+            yield Predicted(_at(chances, loaded.label_BHW).numpy(), loaded.label_BHW.numpy(), loaded.patch_B)
+
+
+def _at(chances_BKHW: Tensor, label_BHW: Tensor) -> Tensor:
+    """The probabilities at the label's pixels, which are as large as the output's or whole parts of them."""
+    (height, width), (rows, cols) = chances_BKHW.shape[2:], label_BHW.shape[1:]
+    if (height, width) == (rows, cols):
+        return chances_BKHW
+    if rows % height or cols % width or rows // height != cols // width:
+        raise ValueError(
+            f"labels of {rows} x {cols} pixels a patch, the network gives {height} x {width}: "
+            "evaluate on a dataset with labels as fine as that (isamap export with fine labels)"
+        )
+    times = rows // height
+    return chances_BKHW.repeat_interleave(times, dim=2).repeat_interleave(times, dim=3)

@@ -1,0 +1,100 @@
+"""Runs under gs:// addresses: trained in a folder of ISAMAP_HOME, kept whole in the bucket after every epoch.
+
+The bucket is the truth: a fresh machine takes up what lies there. resume.ckpt goes up last, so that what it belongs to
+is there before it; best/ and last/ are whole at any moment (checkpoint.py, `upload`).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gee_export.stores.storage import BucketStorage, bucket_of, crc32c, is_remote, open_storage, provide
+from training import checkpoint as ck
+from training.cache import cache_home
+from training.claim import NOTE, alone_in
+
+LAST_FILE = "resume.ckpt"
+
+
+@dataclass(frozen=True)
+class RunHome:
+    """Where a run is trained (`folder`), how the user calls it (`shown`), and the bucket it is kept in, if any."""
+
+    folder: Path
+    shown: str
+    storage: BucketStorage | None = None
+    sent: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def keep(self) -> None:
+        """Bring the bucket up to date: checkpoints whole, resume.ckpt last; nothing to do for a plain folder."""
+        if self.storage is None:
+            return
+        fresh = [name for name in self.files() if self.sent.get(name) != _mark(self.folder / name)]
+        checkpoints = [name for name in (ck.BEST, ck.LAST) if f"{name}/{ck.DESCRIPTION}" in fresh]
+        for name in checkpoints:
+            ck.upload(self.folder / name, self.storage, name)
+        plain = [name for name in fresh if name.partition("/")[0] not in (ck.BEST, ck.LAST)]
+        for name in sorted(plain, key=lambda name: name == LAST_FILE):
+            self.storage.write(name, (self.folder / name).read_bytes())
+        self.sent.update({name: _mark(self.folder / name) for name in fresh})
+
+    def files(self) -> list[str]:
+        """Relative names of all that is kept: no locks and nothing half-written."""
+        found = (path.relative_to(self.folder) for path in self.folder.rglob("*") if path.is_file())
+        return sorted(path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts))
+
+
+@contextmanager
+def run_home(out: str | Path, session: Any = None) -> Iterator[RunHome]:
+    """A folder as it is; for gs:// a folder of ISAMAP_HOME that holds what the bucket holds.
+
+    ValueError: another process of this machine trains there, or the prefix holds something else.
+    """
+    if not is_remote(out):
+        yield RunHome(Path(out), str(out))
+        return
+    shown = str(out).rstrip("/")
+    if session is not None:
+        provide(bucket_of(shown), session)
+    folder = cache_home().parent / "runs" / hashlib.sha256(shown.encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    home = RunHome(folder, shown, open_storage(shown, session))
+    with alone_in(folder.with_name(f"{folder.name}.lock"), shown):
+        _fetch(home)
+        yield home
+
+
+def _fetch(home: RunHome) -> None:
+    """Make the folder what the bucket holds; only what differs is brought over."""
+    held = {stored.name: stored.crc32c for stored in home.storage.listed() if not stored.name.startswith(".")}
+    if held and NOTE not in held:
+        raise ValueError(f"{home.shown} is not empty and holds no run: choose another --out")
+    for name in home.files():
+        if name not in held:
+            (home.folder / name).unlink()
+    for name, crc in held.items():
+        file = home.folder / name
+        if not file.is_file() or _crc(file) != crc:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            fresh = file.with_name(f".{file.name}.tmp")
+            home.storage.download(name, fresh)
+            os.replace(fresh, file)
+        home.sent[name] = _mark(file)
+
+
+def _mark(file: Path) -> tuple[int, int]:
+    """What changes when a file is written anew."""
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _crc(file: Path) -> str:
+    """As Cloud Storage lists it."""
+    return base64.b64encode(crc32c(file.read_bytes()).to_bytes(4, "big")).decode()
