@@ -22,6 +22,8 @@ from inference.legend import PROB_STEPS, UNKNOWN, Legend
 from inference.parallel import in_order, read_ahead
 from training.cpu import cores
 
+SLAB_PX = 1 << 22  # output pixels finished at once: what is made of them takes several times their bytes
+
 Read = Callable[[Window], tuple[np.ndarray, np.ndarray]]  # -> network input (B, H, W) float32, known pixels (H, W)
 
 
@@ -193,6 +195,7 @@ class _Blend:
         lefts = grid.lattice.lefts(grid.width)
         line = hann(side * scale)
         self._scale, self._width, self._left, self._legend = scale, grid.width, lefts[0], predictor.legend
+        self._slab = max(1, SLAB_PX // (grid.width * scale**2))
         self._weight_HW = line[:, None] * line
         self._row_sums = weight_sums(grid.lattice.tops(grid.height), grid.height, line, scale)
         self._col_sums = weight_sums(lefts, grid.width, line, scale)
@@ -206,21 +209,23 @@ class _Blend:
         self._sum_KHW[:, :, first : first + chances_KHW.shape[2]] += chances_KHW * self._weight_HW
 
     def finish(self, end: _RowEnd) -> Iterator[Rows]:
-        """The finished rows, if any; the sums roll on to the next row of windows."""
-        if end.last > end.first:
-            yield Rows(end.first, end.last - end.first, self._mapped(end))
+        """The finished rows, if any, a slab at a time; the sums roll on to the next row of windows."""
+        for first in range(end.first, end.last, self._slab):
+            last = min(first + self._slab, end.last)
+            yield Rows(first, last - first, self._mapped(end, first, last))
         side, step = self._sum_KHW.shape[1], min(end.step * self._scale, self._sum_KHW.shape[1])
         self._sum_KHW[:, : side - step] = self._sum_KHW[:, step:]
         self._sum_KHW[:, side - step :] = 0
 
-    def _mapped(self, end: _RowEnd) -> np.ndarray:
-        scale = self._scale
-        rows = slice(end.skip * scale, (end.skip + end.last - end.first) * scale)
+    def _mapped(self, end: _RowEnd, first: int, last: int) -> np.ndarray:
+        """Rows [first, last) of those that are finished."""
+        scale, begin = self._scale, end.skip - end.first
+        rows = slice((first + begin) * scale, (last + begin) * scale)
         cols = slice(-self._left * scale, (-self._left + self._width) * scale)
-        weight_HW = self._row_sums[end.first * scale : end.last * scale, None] * self._col_sums
+        weight_HW = self._row_sums[first * scale : last * scale, None] * self._col_sums
         values_2HW = quantise(self._sum_KHW[:, rows, cols] / weight_HW, self._legend)
-        unknown_HW = ~end.known_HW.repeat(scale, 0).repeat(scale, 1)
-        values_2HW[:, unknown_HW] = UNKNOWN
+        known_HW = end.known_HW[first - end.first : last - end.first]
+        values_2HW[:, ~known_HW.repeat(scale, 0).repeat(scale, 1)] = UNKNOWN
         return values_2HW
 
 
@@ -229,11 +234,11 @@ def quantise(chances_KHW: np.ndarray, legend: Legend) -> np.ndarray:
     impervious_HW = chances_KHW[legend.blended.index(legend.impervious)]
     if legend.binary:
         class_HW = impervious_HW >= np.float32(legend.threshold)
-        class_HW = np.where(class_HW, legend.impervious, 1 - legend.impervious)
+        class_HW = np.where(class_HW, np.uint8(legend.impervious), np.uint8(1 - legend.impervious))
     else:
         class_HW = chances_KHW.argmax(axis=0)
     share_HW = np.rint(np.clip(impervious_HW, 0, 1) * PROB_STEPS)
-    return np.stack([class_HW, share_HW]).astype(np.uint8)
+    return np.stack([class_HW.astype(np.uint8), share_HW.astype(np.uint8)])
 
 
 @contextlib.contextmanager
