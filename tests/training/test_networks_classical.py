@@ -19,7 +19,6 @@ from training.models.classical import (
     RandomForest,
     RandomForestConfig,
     SVMConfig,
-    sample_pixels,
 )
 
 BANDS = ("B2", "B3", "B4", "VV")
@@ -39,28 +38,33 @@ def classes(request) -> int:
 
 
 def chances(made, x_NB: np.ndarray) -> np.ndarray:
-    return made.probabilities(torch.from_numpy(x_NB).double()).numpy()
+    return made.probabilities(torch.from_numpy(np.asarray(x_NB, np.float32))).numpy()
 
 
 def test_the_forest_is_scikit_learns(classes):
     x_NB, y_N = pixels(800, classes)
-    made = RandomForest(BANDS, RandomForestConfig(classes=classes, trees=15, leaf=2, seed=3))
-    made.fit(x_NB, y_N)
+    made = RandomForest(BANDS, RandomForestConfig(classes=classes, trees=15, leaf=2))
+    made.fit(x_NB, y_N, seed=3)
     theirs = RandomForestClassifier(15, min_samples_leaf=2, random_state=3).fit(x_NB, y_N)
     unseen_NB, _ = pixels(2000, classes, seed=1)
     np.testing.assert_allclose(chances(made, unseen_NB), theirs.predict_proba(unseen_NB), atol=1e-14)
 
 
 def test_a_pixel_on_a_threshold_falls_on_scikit_learns_side():
-    """Thresholds lie between float32 values in float64."""
+    """Pixels are float32, scikit-learn's thresholds float64 between them: next to and on each side of everyone."""
     x_NB, y_N = pixels(300, 2)
     made = RandomForest(BANDS, RandomForestConfig(trees=5))
     made.fit(x_NB, y_N)
     inner = made.left != torch.arange(len(made.left))
-    edges = np.zeros((int(inner.sum()), len(BANDS)), np.float32)
-    edges[np.arange(len(edges)), made.feature[inner]] = made.threshold[inner].numpy()
     theirs = RandomForestClassifier(5, random_state=0).fit(x_NB, y_N)
-    np.testing.assert_allclose(chances(made, edges), theirs.predict_proba(edges), atol=1e-14)
+    nodes = [tree.tree_ for tree in theirs.estimators_]
+    feature = np.concatenate([tree.feature[tree.feature >= 0] for tree in nodes])
+    threshold = np.concatenate([tree.threshold[tree.feature >= 0] for tree in nodes]).astype(np.float32)
+    assert len(feature) == int(inner.sum())
+    for side in (threshold, np.nextafter(threshold, np.float32(9)), np.nextafter(threshold, np.float32(-9))):
+        edges = np.zeros((len(feature), len(BANDS)), np.float32)
+        edges[np.arange(len(edges)), feature] = side
+        np.testing.assert_allclose(chances(made, edges), theirs.predict_proba(edges), atol=1e-14)
 
 
 @pytest.mark.parametrize("kernel", ["rbf", "linear"])
@@ -148,38 +152,6 @@ def test_kernel_machines_refuse_more_pixels_than_they_can_take():
     with pytest.raises(ValueError, match="takes 50000 at most; use kernel linear"):
         SVMConfig(pixels=50_001)
     assert SVMConfig(kernel="linear", pixels=50_001).pixels == 50_001
-
-
-def batches(count: int):
-    generator = torch.Generator().manual_seed(0)
-    for number in range(count):
-        x = torch.full((2, 3, 4, 4), float(number))
-        label = torch.randint(0, 2, (2, 4, 4), generator=generator).to(torch.uint8)
-        label[:, 0] = 255
-        yield x, label
-
-
-def test_a_sample_holds_only_known_pixels_each_batch_alike():
-    x_NB, y_N = sample_pixels(batches(50), 600, seed=1)
-    assert x_NB.shape == (600, 3) and set(y_N) == {0, 1}
-    counts = np.bincount(x_NB[:, 0].astype(int), minlength=50)
-    assert counts.sum() == 600 and counts.max() <= 24
-    # hypergeometric: mean 12 and standard deviation 2.4 of the 24 known pixels of each batch
-    assert abs(counts - 12).max() < 10 and abs(counts.std() - 2.4) < 1.0
-
-
-def test_a_sample_larger_than_the_data_is_all_of_it_and_repeats():
-    x_NB, y_N = sample_pixels(batches(3), 10_000)
-    assert len(x_NB) == 3 * 24
-    again = sample_pixels(batches(3), 10_000)
-    np.testing.assert_array_equal(x_NB, again[0])
-    np.testing.assert_array_equal(y_N, again[1])
-
-
-def test_nothing_known_is_nothing_to_fit_on():
-    nothing = [(torch.zeros(1, 2, 3, 3), torch.full((1, 3, 3), 255, dtype=torch.uint8))]
-    with pytest.raises(ValueError, match="no pixel of the data has a known label"):
-        sample_pixels(nothing, 10)
 
 
 def test_the_constructor_values_are_json():

@@ -7,7 +7,7 @@ safetensors (never a pickle) and torch alone maps with it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,46 +18,43 @@ from torch import Tensor, nn
 from training.models.layers import check_choice
 from training.models.output import Output, check_bands, check_input
 
-UNKNOWN = 255
 KERNELS = ("rbf", "linear")
 SVM_PIXELS = 50_000  # kernel machines take time with the square of the pixels (models.md 5)
 CHUNK = 2**14  # pixels that are classified together
+KERNEL_NUMBERS = 2**18  # kernel values at a time: they stay in the processor's cache
+LEVELS = 6  # of a tree between two looks at which pixels are in a leaf already
 SURE = 1e-7  # a probability of 0 would be a logit of minus infinity
 
 
 @dataclass(frozen=True)
 class RandomForestConfig:
-    """Trees, their greatest depth (0: until their leaves are pure), pixels in a leaf, pixels to fit on, seed."""
+    """Trees, their greatest depth (0: until their leaves are pure), pixels in a leaf at least, pixels to fit on."""
 
     classes: int = 2
     trees: int = 100
     depth: int = 0
     leaf: int = 1
     pixels: int = 200_000
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.classes < 2 or min(self.trees, self.leaf, self.pixels) < 1 or min(self.depth, self.seed) < 0:
+        if self.classes < 2 or min(self.trees, self.leaf, self.pixels) < 1 or self.depth < 0:
             raise ValueError(f"{self}: expected two or more classes, positive trees, leaf and pixels, no minus sign")
 
 
 @dataclass(frozen=True)
 class SVMConfig:
-    """Kernel ("rbf", or "linear" for many pixels), penalty c, folds of the calibration, pixels to fit on, seed."""
+    """Kernel ("rbf", or "linear" for many pixels), penalty c, folds of the calibration, pixels to fit on."""
 
     classes: int = 2
     kernel: str = "rbf"
     c: float = 1.0
     folds: int = 3
     pixels: int = 20_000
-    seed: int = 0
 
     def __post_init__(self) -> None:
         check_choice("kernel", self.kernel, KERNELS)
-        if self.classes < 2 or self.c <= 0 or self.folds < 2 or self.seed < 0 or self.pixels < 1:
-            raise ValueError(
-                f"{self}: expected two or more classes and folds, c and pixels above 0, a seed of 0 or more"
-            )
+        if self.classes < 2 or self.c <= 0 or self.folds < 2 or self.pixels < 1:
+            raise ValueError(f"{self}: expected two or more classes and folds, c and pixels above 0")
         if self.kernel == "rbf" and self.pixels > SVM_PIXELS:
             raise ValueError(f"pixels {self.pixels}: a kernel machine takes {SVM_PIXELS} at most; use kernel linear")
 
@@ -79,33 +76,32 @@ class PixelClassifier(nn.Module, ABC):
         self.bands, self.config = check_bands(bands), config
         self._hold(self._untaught())
 
-    def fit(self, pixels_NB: np.ndarray, labels_N: np.ndarray) -> None:
+    def fit(self, pixels_NB: np.ndarray, labels_N: np.ndarray, *, seed: int = 0) -> None:
         """Learn from pixels (standardised, as the forward pass gets them) and their classes.
 
         ValueError: one class only, more pixels than the configuration allows, or numbers that are not finite.
         """
         pixels_NB, labels_N = np.ascontiguousarray(pixels_NB, dtype=np.float32), np.asarray(labels_N).astype(int)
         self._check(pixels_NB, labels_N)
-        self._hold(self._taught(pixels_NB, labels_N))
+        self._hold(self._taught(pixels_NB, labels_N, seed))
 
     def forward(self, x_BCHW: Tensor) -> Output:
         check_input(x_BCHW, self.bands, 1)
         pixels_NB = x_BCHW.movedim(1, -1).reshape(-1, len(self.bands)).float()
-        # float64 as in scikit-learn: a pixel on a tree's threshold must fall on the same side
-        chances_NK = torch.cat([self.probabilities(part.double()) for part in pixels_NB.split(CHUNK)])
+        chances_NK = torch.cat([self.probabilities(part) for part in pixels_NB.split(CHUNK)])
         logits_NK = chances_NK.clamp(min=SURE).log().to(x_BCHW.dtype)
         return Output(logits_NK.reshape(x_BCHW.shape[0], *x_BCHW.shape[2:], -1).movedim(-1, 1))
 
     @abstractmethod
     def probabilities(self, pixels_NB: Tensor) -> Tensor:
-        """Chance of each class (N, classes), of pixels in float64."""
+        """Chance of each class, float64 (N, classes), of pixels in float32."""
 
     @abstractmethod
     def _untaught(self) -> dict[str, Tensor]:
         """Arrays by which all classes are equally likely."""
 
     @abstractmethod
-    def _taught(self, pixels_NB: np.ndarray, labels_N: np.ndarray) -> dict[str, Tensor]:
+    def _taught(self, pixels_NB: np.ndarray, labels_N: np.ndarray, seed: int) -> dict[str, Tensor]:
         """Arrays of what scikit-learn fitted."""
 
     def _hold(self, arrays: Mapping[str, Tensor]) -> None:
@@ -133,31 +129,53 @@ class PixelClassifier(nn.Module, ABC):
 
 
 class RandomForest(PixelClassifier):
-    """Mean of the class shares in the leaves that a pixel falls into (Breiman, 2001)."""
+    """Mean of the class shares in the leaves that a pixel falls into (Breiman, 2001).
+
+    Nodes of all trees lie one after another: `left` is a node's left child, the right one is the next; a leaf is its
+    own left child and no number is above its threshold.
+    """
 
     def __init__(self, bands: Sequence[str], config: RandomForestConfig | None = None) -> None:
         super().__init__(bands, config or RandomForestConfig())
 
     def probabilities(self, pixels_NB: Tensor) -> Tensor:
-        node_NT = self.roots.expand(len(pixels_NB), -1)
-        for _ in range(int(self.depth)):
-            value_NT = pixels_NB.gather(1, self.feature[node_NT])
-            # a leaf is its own child, so shallow trees wait for the deep ones
-            node_NT = torch.where(value_NT <= self.threshold[node_NT], self.left[node_NT], self.right[node_NT])
-        return self.share[node_NT].mean(dim=1)
+        values = pixels_NB.contiguous().view(-1)
+        link = (self.left << _FEATURE_BITS) | self.feature  # one look-up a level instead of two
+        total_NK = self.share.new_zeros(len(pixels_NB), self.share.shape[1])
+        for root in self.roots.tolist():
+            total_NK += self.share.index_select(0, self._leaves(values, link, root))
+        return total_NK / len(self.roots)
+
+    def _leaves(self, values: Tensor, link: Tensor, root: int) -> Tensor:
+        """The leaf of one tree that each pixel falls into; pixels that are in theirs are not led any further."""
+        first = torch.arange(0, len(values), len(self.bands), device=values.device)
+        node = torch.full_like(first, root)
+        leaf, pixel = node.clone(), torch.arange(len(first), device=values.device)
+        while len(node):
+            for _ in range(LEVELS):
+                found = link.index_select(0, node)
+                value = values.index_select(0, (found & _FEATURE_MASK).add_(first))
+                node = (found >> _FEATURE_BITS).add_(value > self.threshold.index_select(0, node))
+            leaf.index_copy_(0, pixel, node)
+            going = self.threshold.index_select(0, node).isfinite().nonzero()[:, 0]
+            node, pixel, first = (part.index_select(0, going) for part in (node, pixel, first))
+        return leaf
 
     def _untaught(self) -> dict[str, Tensor]:
-        classes, zero = self.config.classes, torch.zeros(1, dtype=torch.int64)
-        links = {name: zero.clone() for name in ("roots", "left", "right", "feature")}
-        share = torch.full((1, classes), 1 / classes, dtype=torch.float64)
-        return links | {"threshold": torch.zeros(1).double(), "share": share, "depth": torch.tensor(0)}
+        links = {name: torch.zeros(1, dtype=torch.int64) for name in ("roots", "left", "feature")}
+        share = torch.full((1, self.config.classes), 1 / self.config.classes, dtype=torch.float64)
+        return links | {"threshold": torch.full((1,), torch.inf), "share": share}
 
-    def _taught(self, pixels_NB: np.ndarray, labels_N: np.ndarray) -> dict[str, Tensor]:
+    def _taught(self, pixels_NB: np.ndarray, labels_N: np.ndarray, seed: int) -> dict[str, Tensor]:
         from sklearn.ensemble import RandomForestClassifier
 
         config = self.config
         forest = RandomForestClassifier(
-            config.trees, max_depth=config.depth or None, min_samples_leaf=config.leaf, random_state=config.seed
+            config.trees,
+            max_depth=config.depth or None,
+            min_samples_leaf=config.leaf,
+            random_state=seed,
+            n_jobs=torch.get_num_threads(),
         )
         forest.fit(pixels_NB, labels_N)
         return _forest_arrays(forest, config.classes)
@@ -170,7 +188,9 @@ class SVM(PixelClassifier):
         super().__init__(bands, config or SVMConfig())
 
     def probabilities(self, pixels_NB: Tensor) -> Tensor:
-        distance_NM = self._kernel(pixels_NB) @ self.dual + self.intercept
+        rows = max(1, KERNEL_NUMBERS // max(1, len(self.vectors)))
+        distances = [self._kernel(part.double()) @ self.dual for part in pixels_NB.split(rows)]
+        distance_NM = torch.cat(distances) + self.intercept
         chance_NM = torch.sigmoid(-(self.slope * distance_NM + self.offset))
         if chance_NM.shape[1] == 1:
             chance_NM = torch.cat((1 - chance_NM, chance_NM), dim=1)
@@ -181,9 +201,12 @@ class SVM(PixelClassifier):
     def _kernel(self, pixels_NB: Tensor) -> Tensor:
         if self.config.kernel == "linear":
             return pixels_NB @ self.vectors.T
-        lengths = pixels_NB.square().sum(dim=1, keepdim=True) + self.vectors.square().sum(dim=1)
-        squared = torch.addmm(lengths, pixels_NB, self.vectors.T, alpha=-2).clamp_(min=0)
-        return squared.mul_(-self.gamma).exp_()
+        # -gamma |p - v|^2 as one product: (p, |p|^2, 1) times (2 gamma v, -gamma, -gamma |v|^2)
+        one = pixels_NB.new_ones(len(pixels_NB), 1)
+        left = torch.cat((pixels_NB, pixels_NB.square().sum(dim=1, keepdim=True), one), dim=1)
+        length = self.vectors.square().sum(dim=1, keepdim=True)
+        right = self.gamma * torch.cat((2 * self.vectors, -torch.ones_like(length), -length), dim=1)
+        return (left @ right.T).exp_()
 
     def _untaught(self) -> dict[str, Tensor]:
         classes = self.config.classes
@@ -192,69 +215,60 @@ class SVM(PixelClassifier):
         zeros = {name: torch.zeros(*size, dtype=torch.float64) for name, size in sizes.items()}
         return zeros | {"gamma": torch.tensor(1.0).double(), "present": torch.arange(classes)}
 
-    def _taught(self, pixels_NB: np.ndarray, labels_N: np.ndarray) -> dict[str, Tensor]:
+    def _taught(self, pixels_NB: np.ndarray, labels_N: np.ndarray, seed: int) -> dict[str, Tensor]:
         from sklearn.multiclass import OneVsRestClassifier
 
-        machines = OneVsRestClassifier(_calibrated(self.config)).fit(pixels_NB, labels_N)
+        machines = OneVsRestClassifier(_calibrated(self.config, seed)).fit(pixels_NB, labels_N)
         return _machine_arrays(machines, self.config.kernel)
 
 
+_FEATURE_BITS = 16
+_FEATURE_MASK = (1 << _FEATURE_BITS) - 1
 _PER_MACHINE = ("intercept", "slope", "offset")
 
 
-def sample_pixels(
-    batches: Iterable[tuple[Tensor, Tensor]], count: int, *, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """At most `count` known pixels (N, bands) and labels of all batches, each equally likely to be drawn.
-
-    batches: network inputs x_BCHW with label_BHW, 255 unknown. Memory: `count` pixels and one batch.
-    """
-    rng = np.random.default_rng(seed)
-    kept: list[np.ndarray] = []
-    for x_BCHW, label_BHW in batches:
-        known = (label_BHW != UNKNOWN).numpy()
-        pixels, labels = x_BCHW.movedim(1, -1).numpy()[known], label_BHW.numpy()[known]
-        fresh = (rng.random(labels.size), pixels, labels)
-        kept = [np.concatenate(pair) for pair in zip(kept, fresh, strict=True)] if kept else list(fresh)
-        # the smallest of random keys are a uniform sample, however many pixels are still to come
-        first = np.argsort(kept[0], kind="stable")[:count]
-        kept = [array[first] for array in kept]
-    if not kept or not kept[2].size:
-        raise ValueError("no pixel of the data has a known label: nothing to fit on")
-    return kept[1], kept[2].astype(np.int64)
-
-
 def _forest_arrays(forest: Any, classes: int) -> dict[str, Tensor]:
-    """All trees' nodes one after another; links count from the first node of all."""
+    """All trees' nodes one after another, numbered anew so that siblings are neighbours."""
     trees = [estimator.tree_ for estimator in forest.estimators_]
     roots = np.cumsum([0, *(tree.node_count for tree in trees[:-1])])
-    own = [root + np.arange(tree.node_count) for root, tree in zip(roots, trees, strict=True)]
-
-    def links(child: Callable[[Any], np.ndarray]) -> np.ndarray:
-        every = zip(roots, trees, own, strict=True)
-        return np.concatenate([np.where(child(tree) < 0, self_, root + child(tree)) for root, tree, self_ in every])
-
-    share = np.zeros((sum(tree.node_count for tree in trees), classes))
-    share[:, forest.classes_] = np.concatenate([tree.value[:, 0] for tree in trees])
-    return {
-        "roots": torch.from_numpy(roots),
-        "left": torch.from_numpy(links(lambda tree: tree.children_left)),
-        "right": torch.from_numpy(links(lambda tree: tree.children_right)),
-        "feature": torch.from_numpy(np.concatenate([tree.feature for tree in trees]).clip(min=0)).long(),
-        "threshold": torch.from_numpy(np.concatenate([tree.threshold for tree in trees])),
-        "share": torch.from_numpy(share / share.sum(axis=1, keepdims=True)),
-        "depth": torch.tensor(max(tree.max_depth for tree in trees)),
-    }
+    parts = [_tree_arrays(tree, root) for tree, root in zip(trees, roots, strict=True)]
+    left, feature, threshold, value = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    share = np.zeros((len(left), classes))
+    share[:, forest.classes_] = value / value.sum(axis=1, keepdims=True)
+    arrays = {"roots": roots, "left": left, "feature": feature, "threshold": threshold, "share": share}
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
-def _calibrated(config: SVMConfig) -> Any:
+def _tree_arrays(tree: Any, root: int) -> tuple[np.ndarray, ...]:
+    """left, feature, threshold (float32) and class values of one tree whose first node gets the number `root`."""
+    order = _breadth_first(tree)
+    number = np.argsort(order)
+    is_leaf, threshold = tree.children_left[order] < 0, _rounded_down(tree.threshold[order])
+    left = np.where(is_leaf, np.arange(len(order)), number[tree.children_left[order]])
+    feature = np.where(is_leaf, 0, tree.feature[order])
+    return root + left, feature, np.where(is_leaf, np.float32(np.inf), threshold), tree.value[order, 0]
+
+
+def _breadth_first(tree: Any) -> np.ndarray:
+    """The tree's nodes from the root down, siblings beside each other and those that most pixels pass first."""
+    levels = [np.zeros(1, np.int64)]
+    while (inner := levels[-1][tree.children_left[levels[-1]] >= 0]).size:
+        levels.append(np.stack((tree.children_left[inner], tree.children_right[inner]), axis=1).ravel())
+    return np.concatenate(levels)
+
+
+def _rounded_down(threshold: np.ndarray) -> np.ndarray:
+    """The largest float32 that is not above: float32 values are on the same side of it as of the float64 number."""
+    nearest = threshold.astype(np.float32)
+    return np.where(nearest > threshold, np.nextafter(nearest, np.float32(-np.inf)), nearest)
+
+
+def _calibrated(config: SVMConfig, seed: int) -> Any:
     """A machine whose distances become chances by Platt's sigmoid, fitted on folds that it did not see."""
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.svm import SVC, LinearSVC
 
-    machine = (
-        SVC(C=config.c, cache_size=1000) if config.kernel == "rbf" else LinearSVC(C=config.c, random_state=config.seed)
-    )
+    machine = SVC(C=config.c, cache_size=1000) if config.kernel == "rbf" else LinearSVC(C=config.c, random_state=seed)
     return CalibratedClassifierCV(machine, method="sigmoid", cv=config.folds, ensemble=False)
 
 

@@ -1,0 +1,90 @@
+"""`training.agreement`: how far a checkpoint and the labels of each training patch agree (S003 section 2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gee_export.datasets.dataset import Patch
+from training import checkpoint as ck
+from training.data import Source
+from training.evaluation import check_fits, classify, source_for
+from training.losses import UNKNOWN
+from training.noise import LEAST, Agreement, Chip
+from training.predictions import Predicted, predicted
+
+_BAR = 40
+
+
+@dataclass(frozen=True)
+class AgreementReport:
+    """What `agreement` found and where it lies; prints a histogram and how many chips would go at 20 %."""
+
+    path: Path
+    found: Agreement
+
+    def __str__(self) -> str:
+        chips, gone = len(self.found.chips), self.found.below(LEAST)
+        simulated = " The data are simulated." if self.found.simulated else ""
+        return "\n".join(
+            [
+                f"share of known pixels that checkpoint {self.found.checkpoint} and the label call the same, "
+                f"by training patch:{simulated}",
+                *self._bars(),
+                f"{gone:,} of {chips:,} patches lie below {LEAST:.0%}: "
+                f"`isamap train --chips {self.path}` leaves them out (--set min_agreement={LEAST:g})",
+            ]
+        )
+
+    def _bars(self) -> Iterator[str]:
+        counts = self.found.histogram()
+        for step, count in enumerate(counts.tolist()):
+            bar = "#" * -(-count * _BAR // max(1, int(counts.max())))
+            yield f"{step * 10:>3}-{step * 10 + 10:<3} % {count:>8,}  {bar}".rstrip()
+
+
+def agreement(
+    checkpoint: str | Path,
+    data: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    batch: int = 16,
+    device: str = "auto",
+    session: Any = None,
+) -> AgreementReport:
+    """Similarity of every training patch of the data, written to the JSON file `out` (for `isamap train --chips`).
+
+    checkpoint: a preliminary model of the same data, trained on all of it. ValueError: bands that a dataset lacks, no
+    training patches, one patch in two datasets. Fault: `out` cannot be written.
+    """
+    found = ck.load(checkpoint, session)
+    source = source_for(found, data, session=session)
+    check_fits(found, source)
+    patches = source.split("train")
+    if not len(patches):
+        raise ValueError("the train split is empty: give the data that the checkpoint was trained on")
+    batches = predicted(found, source, patches, batch=batch, device=device)
+    chips = tuple(_chips(found, _training(source), batches))
+    report = AgreementReport(Path(out), Agreement(found.fingerprint, source.fingerprint, source.simulated, chips))
+    report.found.write(out)
+    return report
+
+
+def _training(source: Source) -> list[Patch]:
+    """The patches of the train split in the source's order."""
+    patches = [patch for _, patch in source.patches("train")]
+    if len({(patch.id, patch.image_crc32c, patch.label_crc32c) for patch in patches}) < len(patches):
+        raise ValueError("the same patch is in two of the datasets: give each dataset once")
+    return patches
+
+
+def _chips(found: ck.Checkpoint, patches: Sequence[Patch], batches: Iterable[Predicted]) -> Iterator[Chip]:
+    for batch in batches:
+        known = batch.label_BHW != UNKNOWN
+        same = known & (classify(batch.chances_BKHW, found.thresholds["impervious"]) == batch.label_BHW)
+        counts = zip(batch.patch_B, known.sum(axis=(1, 2)), same.sum(axis=(1, 2)), strict=True)
+        for at, known_pixels, same_pixels in counts:
+            patch = patches[at]
+            yield Chip(patch.id, patch.image_crc32c, patch.label_crc32c, int(known_pixels), int(same_pixels))
