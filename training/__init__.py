@@ -13,6 +13,8 @@ _PUBLIC = {
     "TrainReport": "training.run",
     "evaluate": "training.evaluation",
     "EvaluationReport": "training.evaluation",
+    "prune": "training.pruning.run",
+    "PruneReport": "training.pruning.report",
 }
 __all__ = list(_PUBLIC)
 

@@ -1,4 +1,4 @@
-"""`isamap train`, `isamap evaluate`, `isamap models`: typed functions, thin over `training`'s own."""
+"""`isamap train`, `isamap evaluate`, `isamap prune`, `isamap models`: typed functions, thin over `training`'s own."""
 
 from __future__ import annotations
 
@@ -39,6 +39,32 @@ def evaluate(
 
     with _Bucket([*data, checkpoint], project) as session:
         print(training.evaluate(checkpoint, data, split, device=device, session=session))
+
+
+def prune(
+    checkpoint: Annotated[str, typer.Option("--checkpoint", help="A run's folder, or one checkpoint in it.")],
+    data: _Data,
+    out: Annotated[str, typer.Option("--out", help="Folder of the smaller checkpoint; interrupted, it goes on.")],
+    scheme: Annotated[str, typer.Option("--scheme", help="inner, literal or groups (docs/pruning.md).")] = "inner",
+    ratio: Annotated[float, typer.Option("--ratio", help="Share of the filters that go.")] = 0.4,
+    round_to: Annotated[
+        int | None, typer.Option("--round-to", help="Kept filters are a multiple of it: 8, and 1 for literal.")
+    ] = None,
+    tune: Annotated[
+        int | None, typer.Option("--tune", help="Epochs of the small network; as many as before, 0: none.")
+    ] = None,
+    split: Annotated[str, typer.Option("--split", help="Where accuracy is measured: test, val or train.")] = "test",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE of the recipe, e.g. epochs=10 lr=1e-4.")
+    ] = None,
+    project: _Project = None,
+) -> None:
+    """Remove a network's redundant filters while it trains on; prints size, speed and accuracy before and after."""
+    import training
+
+    how = {"scheme": scheme, "ratio": ratio, "round_to": round_to, "tune_epochs": tune, "split": split}
+    with _Bucket([*data, checkpoint], project) as session:
+        print(training.prune(checkpoint, data, out, **how, settings=_pairs(set_ or []), session=session))
 
 
 def models() -> None:

@@ -1,0 +1,163 @@
+"""`training.prune`: a trained network made smaller; filters are silenced while it trains, removed, and it trains on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from gee_export.console import Fault
+from training import checkpoint as ck
+from training.claim import DONE, LOCK, alone_in, claim, finished, write_json
+from training.cost import cost, seconds
+from training.evaluation import evaluate
+from training.finetune import recipe_of
+from training.models import constructor_values
+from training.models.slim import Slim
+from training.pruning.compact import compact
+from training.pruning.fpgm import chosen, remaining, zeroise
+from training.pruning.groups import Group, groups_of
+from training.pruning.report import Accuracy, PruneReport
+from training.recipes import Recipe, override
+from training.run import train
+
+SOFT, COMPACT, TUNED = "soft", "compact", "tuned"
+EPOCHS = 10
+SLOWER = 0.1  # He et al. 2019, section 4.1: a trained network is pruned at a tenth of its learning rate
+ROUND_TO = {"literal": 1}
+MULTIPLE = 8
+TIMED_ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One pruning: what is pruned, on what, by which rule, where."""
+
+    checkpoint: str | Path
+    found: ck.Checkpoint
+    data: str | Path | Sequence[str | Path]
+    slim: Slim
+    folder: Path
+    session: Any
+
+
+def prune(
+    checkpoint: str | Path,
+    data: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    scheme: str = "inner",
+    ratio: float = 0.4,
+    round_to: int | None = None,
+    tune_epochs: int | None = None,
+    split: str = "test",
+    settings: Mapping[str, Any] | None = None,
+    session: Any = None,
+) -> PruneReport:
+    """A checkpoint with fewer filters as out/best, and what it costs and gains (S003 section 3.4, models.md 4.5).
+
+    scheme: one of models.slim.SCHEMES. round_to: what is kept is a multiple of it (None: 8, and 1 for literal).
+    The network trains on by the checkpoint's recipe for epochs=10 (`settings` change the recipe as --set does), the
+    most redundant filters silenced after each; then they are removed, and the small network trains for tune_epochs
+    more (None: as many; 0: none). split: where accuracy is measured. Interrupted, the same call goes on; done, it only
+    reports. ValueError: a network that cannot be pruned, settings that fit nothing. Fault: damaged files, full disk.
+    """
+    found = ck.load(checkpoint, session)
+    slim = Slim(scheme, ratio, ROUND_TO.get(scheme, MULTIPLE) if round_to is None else round_to)
+    groups = groups_of(found.build(), slim)
+    soft = _recipe(found, settings or {})
+    tuned = None if tune_epochs == 0 else replace(soft, epochs=tune_epochs or soft.epochs)
+    work = _Work(checkpoint, found, data, slim, Path(out), session)
+    wanted = {"prune": vars(slim), "start": found.fingerprint, "recipe": soft.to_json(), "tune_epochs": tune_epochs}
+    claim(work.folder, wanted)
+    with alone_in(work.folder / LOCK, str(out)):
+        if (done := finished(work.folder)) is not None:
+            return _reported(work.folder, done)
+        before = _accuracy(work, checkpoint, split)  # first, so that data that do not fit are told at once
+        _silence(work, soft, groups)
+        _remove(work, groups)
+        report = _report(work, _tune(work, tuned), before, split)
+        write_json(work.folder / DONE, report.to_json())
+        return report
+
+
+def _recipe(found: ck.Checkpoint, settings: Mapping[str, Any]) -> Recipe:
+    """The checkpoint's own with a tenth of its learning rate and a few epochs; no averaging, which would blur zeros."""
+    own = recipe_of(found)
+    config = _but_classes(found.config)
+    base = replace(own, name=f"{own.name}-pruned", config=config, epochs=EPOCHS, lr=own.lr * SLOWER, ema=0.0)
+    changed = override(base, settings)
+    if changed.ema:
+        raise ValueError(f"ema={changed.ema:g}: averaged weights would never be 0, leave ema out when pruning")
+    return replace(changed, patience=max(changed.patience, changed.epochs))
+
+
+def _but_classes(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Constructor values without the number of classes, which the data decide."""
+    return {key: value for key, value in config.items() if key != "classes"}
+
+
+def _silence(work: _Work, soft: Recipe, groups: Sequence[Group]) -> None:
+    """Train with the most redundant filters silenced after every epoch, before it is validated and kept."""
+
+    def after_epoch(network: nn.Module, _: int) -> None:
+        zeroise(network, groups, chosen(network, groups))
+
+    train(work.data, soft, work.folder / SOFT, start=work.checkpoint, after_epoch=after_epoch, session=work.session)
+
+
+def _remove(work: _Work, groups: Sequence[Group]) -> None:
+    """The small network as a checkpoint of its own."""
+    soft = ck.load(work.folder / SOFT)
+    network = soft.build()
+    small = compact(network, soft.model, work.slim, groups, remaining(network, groups))
+    config = constructor_values(small)
+    recipe = dict(soft.recipe) | {"config": _but_classes(config)}
+    ck.save(replace(soft, config=config, recipe=recipe), small, work.folder / COMPACT)
+
+
+def _tune(work: _Work, tuned: Recipe | None) -> ck.Checkpoint:
+    """The small network trained on, kept as best/ if validation finds it no worse than before."""
+    small = ck.load(work.folder / COMPACT)
+    better = small
+    if tuned is not None:
+        recipe = replace(tuned, config=small.recipe["config"])
+        train(work.data, recipe, work.folder / TUNED, start=work.folder / COMPACT, session=work.session)
+        after = ck.load(work.folder / TUNED)
+        better = after if after.metrics["miou"] >= small.metrics["miou"] else small
+    return ck.save(better, better.build(), work.folder / ck.BEST)
+
+
+def _report(work: _Work, last: ck.Checkpoint, before: Accuracy, split: str) -> PruneReport:
+    large, small = work.found.build(), last.build()
+    side = work.found.window
+    image = torch.randn(1, len(large.bands), side, side, generator=torch.Generator().manual_seed(0))
+    return PruneReport(
+        folder=work.folder,
+        scheme=work.slim.scheme,
+        ratio=work.slim.ratio,
+        round_to=work.slim.round_to,
+        cost=(cost(large, side), cost(small, side)),
+        seconds=seconds((large, small), image, rounds=TIMED_ROUNDS),
+        split=split,
+        accuracy=(before, _accuracy(work, work.folder, split)),
+        silenced=_accuracy(work, work.folder / COMPACT, split),
+        simulated=last.simulated,
+    )
+
+
+def _accuracy(work: _Work, checkpoint: str | Path, split: str) -> Accuracy:
+    report = evaluate(checkpoint, work.data, split, session=work.session)
+    found = report.scores
+    return Accuracy(found.oa, found.miou, found.classes[report.classes.index("impervious")].f1)
+
+
+def _reported(folder: Path, values: Mapping[str, Any]) -> PruneReport:
+    try:
+        return PruneReport.from_json(folder, values)
+    except (KeyError, TypeError) as error:
+        raise Fault(f"{folder / DONE} is damaged; remove {folder} and prune again") from error
