@@ -93,6 +93,9 @@ KEEPERS = {
     "google": ("gee_export", "inference.asset"),
     "ee": ("gee_export", "inference"),
     "torch": ("training", "inference", "reproduction"),
+    "onnx": "training.runtimes",
+    "onnxruntime": "training.runtimes",
+    "openvino": "training.runtimes",
     "matplotlib": (
         "training",
         "inference",

@@ -3,56 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from training.checkpoint import Checkpoint
+from training.models import MODELS
 from training.models.output import Output
-from training.runtimes.eager import open_eager
+from training.runtimes import eager, onnxruntime, openvino
 from training.runtimes.fold import folded
-from training.runtimes.onnxruntime import open_onnxruntime
-from training.runtimes.openvino import open_openvino
 from training.runtimes.precisions import DEFAULT, PRECISIONS, Precision, precision_of
 
-__all__ = ["PRECISIONS", "RUNTIMES", "Forward", "folded", "open_forward"]
+__all__ = ["DEFAULT", "PRECISIONS", "RUNTIMES", "TORCH", "Forward", "check_forward", "folded", "open_forward"]
 
+TORCH = "torch"
 Forward = Callable[[Tensor], Output]
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What runs a network.
+
+    check(network class, precision, device) refuses what it cannot do here; open(folded network, precision, device)
+    gives the forward pass; devices: "cpu", "cuda", best last.
+    """
+
+    check: Callable[[type, Precision, str], None]
+    open: Callable[[nn.Module, Precision, str], Forward]
+    devices: tuple[str, ...]
 
 
 def open_forward(
     found: Checkpoint,
     *,
-    runtime: str = "torch",
+    runtime: str = TORCH,
     precision: str = DEFAULT,
     device: str = "cpu",
     shape: tuple[int, ...] | None = None,
 ) -> Forward:
     """The checkpoint's network as a function from standardised float32 images to `Output` with float32 logits.
 
-    Takes (batch, bands, rows, columns), or with dates (batch, dates, bands, rows, columns), on `device` ("cpu",
-    "gpu" or "cuda"). Safe to call from several threads. Only `logits_BKHW` is sure to be there. shape: of one image
-    (bands, rows, columns), to get ready for before the first call.
+    Takes (batch, bands, rows, columns), or with dates (batch, dates, bands, rows, columns), on any device. Safe to
+    call from several threads. Only `logits_BKHW` is sure to be there. device: cpu, gpu (or cuda), or auto: the best
+    that the runtime can use here. shape: of one image (bands, rows, columns), to get ready for before the first call.
     ValueError: a runtime, precision or device that is not known, not installed or not to be had here.
     """
-    if runtime not in RUNTIMES:
-        raise ValueError(f"runtime {runtime!r} is not known: choose one of {', '.join(RUNTIMES)}")
-    forward = RUNTIMES[runtime](folded(found.build()), precision_of(precision), _device(device))
+    place = check_forward(found, runtime=runtime, precision=precision, device=device)
+    forward = RUNTIMES[runtime].open(folded(found.build()), precision_of(precision), place)
     if shape is not None:
         with torch.inference_mode():
-            forward(torch.zeros(1, *shape, device=_device(device)))
+            forward(torch.zeros(1, *shape, device=place))
     return forward
 
 
-def _device(name: str) -> str:
-    wanted = "cuda" if name == "gpu" else name
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device gpu: this machine has no GPU that torch can use; leave it out or choose cpu")
-    return wanted
+def check_forward(found: Checkpoint, *, runtime: str = TORCH, precision: str = DEFAULT, device: str = "cpu") -> str:
+    """The device ("cpu" or "cuda") on which `open_forward` will run, checked without reading any weights.
+
+    ValueError: as open_forward.
+    """
+    if runtime not in RUNTIMES:
+        raise ValueError(f"runtime {runtime!r} is not known: choose one of {', '.join(RUNTIMES)}")
+    chosen, numbers = RUNTIMES[runtime], precision_of(precision)
+    place = _place(device, runtime)
+    chosen.check(MODELS[found.model].network, numbers, place)
+    return place
 
 
-RUNTIMES: dict[str, Callable[[nn.Module, Precision, str], Forward]] = {
-    "torch": open_eager,
-    "onnx": open_onnxruntime,
-    "openvino": open_openvino,
+def _place(device: str, runtime: str) -> str:
+    devices, gpu = RUNTIMES[runtime].devices, torch.cuda.is_available()
+    if device == "auto":
+        return devices[-1] if gpu else "cpu"
+    place = {"gpu": "cuda"}.get(device, device)
+    if place not in ("cpu", "cuda"):
+        raise ValueError(f"device {device!r}: expected auto, cpu or gpu")
+    if place not in devices:
+        raise ValueError(f"runtime {runtime} runs on the CPU: leave device {device} out, or choose runtime {TORCH}")
+    if place == "cuda" and not gpu:
+        raise ValueError(f"device {device}: this machine has no GPU that torch can use; leave it out or choose cpu")
+    return place
+
+
+RUNTIMES: dict[str, Runtime] = {
+    TORCH: Runtime(eager.check, eager.opened, ("cpu", "cuda")),
+    "onnx": Runtime(onnxruntime.check, onnxruntime.opened, ("cpu",)),
+    "openvino": Runtime(openvino.check, openvino.opened, ("cpu",)),
 }

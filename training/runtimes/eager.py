@@ -1,4 +1,4 @@
-"""torch itself: convolutions with folded normalisation, channels last, in the precision asked for."""
+"""torch itself: channels last, in the precision asked for; on a GPU its kernels recorded and replayed."""
 
 from __future__ import annotations
 
@@ -8,38 +8,52 @@ from torch import Tensor, nn
 from training.models.classical import PixelClassifier
 from training.models.output import Output
 from training.runtimes.precisions import DEFAULT, Precision, cpu_multiplies
+from training.runtimes.replay import Replay
 
 
-def open_eager(network: nn.Module, precision: Precision, device: str) -> Eager:
-    """The network, folded and in evaluation mode, as a forward pass of torch. ValueError: too slow a precision."""
-    if precision.name != DEFAULT and isinstance(network, PixelClassifier):
+def check(network: type[nn.Module], precision: Precision, device: str) -> None:
+    """ValueError: a precision that the network does not compute in, or the processor only slowly."""
+    if precision.name == DEFAULT:
+        return
+    if issubclass(network, PixelClassifier):
         raise ValueError(f"precision {precision.name}: classifiers of single pixels compute in float64; leave it out")
-    if torch.device(device).type == "cpu" and not cpu_multiplies(precision):
+    if device == "cpu" and not cpu_multiplies(precision):
         raise ValueError(
-            f"precision {precision.name}: this processor cannot multiply such numbers; leave it out, or use a GPU"
+            f"precision {precision.name}: this processor has no instructions for it and would be slower than in "
+            f"{DEFAULT}; leave it out, or use a GPU"
         )
+
+
+def opened(network: nn.Module, precision: Precision, device: str) -> Eager | Replay:
+    """The folded network as a forward pass of torch; it is moved and its numbers are converted in place."""
     network = network.to(device=device, memory_format=torch.channels_last)
-    return Eager(network if precision.name == DEFAULT else network.to(precision.dtype), precision)
+    if precision.name != DEFAULT:
+        network = network.to(precision.dtype)
+    forward = Eager(network, precision)
+    # trees and support vectors look numbers up on the CPU, which no recording can hold
+    return Replay(forward) if device == "cuda" and not isinstance(network, PixelClassifier) else forward
 
 
 class Eager:
-    """A network called with float32 input; its logits come back in float32 whatever it computes with."""
+    """A network called with float32 input; its logits come back in float32 whatever it computes with.
+
+    Standardisation has happened in float32 before (performance.md 1c, finding 5).
+    """
 
     def __init__(self, network: nn.Module, precision: Precision) -> None:
         self.network, self.precision = network, precision
+        self.device = next((tensor.device for tensor in network.state_dict().values()), torch.device("cpu"))
 
     def __call__(self, x: Tensor) -> Output:
         with torch.inference_mode():
-            return widened(self.network(laid_out(x.to(self.precision.dtype))))
+            return _widened(self.network(_laid_out(x.to(self.device, self.precision.dtype))))
 
 
-def laid_out(x: Tensor) -> Tensor:
+def _laid_out(x: Tensor) -> Tensor:
     """An image's channels as the fastest axis; several dates keep their order."""
     return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
 
 
-def widened(output: Output) -> Output:
-    """The logits in float32."""
-    if output.logits_BKHW.dtype == torch.float32:
-        return output
-    return Output(output.logits_BKHW.float())
+def _widened(output: Output) -> Output:
+    """The logits in float32; what else there was stays behind where it is not."""
+    return output if output.logits_BKHW.dtype == torch.float32 else Output(output.logits_BKHW.float())

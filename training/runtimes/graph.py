@@ -56,10 +56,10 @@ def onnx_graph(
     return file.getvalue()
 
 
-def check_exportable(network: nn.Module, what: str) -> None:
+def check_exportable(network: type[nn.Module], what: str) -> None:
     """ValueError for classifiers of single pixels: trees and support vectors are no layers."""
-    if isinstance(network, PixelClassifier):
+    if issubclass(network, PixelClassifier):
         raise ValueError(
-            f"{what}: {type(network).__name__} classifies single pixels with trees or support vectors, "
-            "which only runtime torch knows; choose a network, or leave it out"
+            f"{what}: {network.__name__} classifies single pixels by trees or support vectors, "
+            f"which only runtime torch computes; choose a network, or leave {what} out"
         )

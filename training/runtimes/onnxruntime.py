@@ -15,17 +15,19 @@ from training.runtimes.precisions import DEFAULT, Precision
 ERRORS_ONLY = 3
 
 
-def open_onnxruntime(network: nn.Module, precision: Precision, device: str) -> PerImage:
-    """The network run by ONNX Runtime on the CPU. ValueError: not installed, another device or precision."""
+def check(network: type[nn.Module], precision: Precision, device: str) -> None:
+    """ValueError: a network or precision that it does not run, or the library is not installed."""
     check_exportable(network, "runtime onnx")
-    if device != "cpu":
-        raise ValueError("runtime onnx runs on the CPU; leave --device out or choose cpu, or choose runtime torch")
     if precision.name != DEFAULT:
         raise ValueError(
-            f"precision {precision.name}: ONNX Runtime's CPU layers compute in fp32; "
+            f"precision {precision.name}: ONNX Runtime's layers for the CPU compute in {DEFAULT}; "
             "choose runtime openvino or torch for it, or leave it out"
         )
     imported("onnxruntime")
+
+
+def opened(network: nn.Module, precision: Precision, device: str) -> PerImage:
+    """The folded network run by ONNX Runtime on the CPU."""
     return PerImage(network, _session)
 
 

@@ -15,17 +15,19 @@ from training.runtimes.perimage import PerImage
 from training.runtimes.precisions import DEFAULT, Precision
 
 
-def open_openvino(network: nn.Module, precision: Precision, device: str) -> PerImage:
-    """The network run by OpenVINO on the CPU. ValueError: not installed, another device, a precision it lacks here."""
+def check(network: type[nn.Module], precision: Precision, device: str) -> None:
+    """ValueError: a network it does not run, a precision without instructions here, or it is not installed."""
     check_exportable(network, "runtime openvino")
-    if device != "cpu":
-        raise ValueError("runtime openvino runs on the CPU; leave --device out or choose cpu, or choose runtime torch")
-    core = imported("openvino").Core()
-    capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    capabilities = imported("openvino").Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision.name != DEFAULT and precision.name.upper() not in capabilities:
         raise ValueError(
             f"precision {precision.name}: OpenVINO finds no instructions for it in this processor; leave it out"
         )
+
+
+def opened(network: nn.Module, precision: Precision, device: str) -> PerImage:
+    """The folded network run by OpenVINO on the CPU."""
+    core = imported("openvino").Core()
     return PerImage(network, lambda graph: _Requests(_compiled(core, graph, precision)))
 
 
