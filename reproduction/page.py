@@ -1,0 +1,71 @@
+"""The page of all reports: Markdown between two marks of a page, with the panels beside it as small pictures."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from gee_export.console import Fault
+from reproduction import STUDIES, panels
+from reproduction.report import StudyReport, markdown
+from reproduction.reproduce import PANEL, REPORT
+
+BEGIN, END = "<!-- studies: isamap reproduce --page docs/reproduction.md -->", "<!-- /studies -->"
+PICTURE_MOST_BYTES = 250_000
+
+
+def write(page: str | Path, out: str | Path) -> str:
+    """Put every report of <out> into the page, its panel into img/ beside it; what was done in a sentence.
+
+    ValueError: no such page, no marks in it, no report. Fault: a damaged report.
+    """
+    path = Path(page)
+    if not path.is_file():
+        raise ValueError(f"{path} is not there: make it with the lines {BEGIN} and {END}")
+    before, begun, rest = path.read_text().partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if not begun or not ended:
+        raise ValueError(f"{path} lacks the lines {BEGIN} and {END}, between which the reports go")
+    found = reports(Path(out))
+    if not found:
+        raise ValueError(f"{out} holds no report: run `isamap reproduce NAME --out {out}` first")
+    parts = [_section(report, Path(out), path.parent) for report in found]
+    missing = [name for name in STUDIES if name not in {report.name for report in found}]
+    waiting = f"not run yet: {', '.join(missing)}" if missing else ""
+    fresh = path.with_name(f".{path.name}.tmp")
+    state = f"{waiting[0].upper()}{waiting[1:]}." if waiting else "All studies have been run."
+    fresh.write_text(f"{before}{BEGIN}\n\n{state}\n\n{_contents(found)}\n{''.join(parts)}{END}{after}")
+    os.replace(fresh, path)
+    return f"{path}: {len(found)} of {len(STUDIES)} studies" + (f"; {waiting}" if waiting else "")
+
+
+def reports(out: Path) -> list[StudyReport]:
+    """The finished reports in the order of STUDIES."""
+    found = []
+    for name in STUDIES:
+        path = out / name / REPORT
+        if path.exists():
+            try:
+                document = json.loads(path.read_text())
+            except ValueError as error:
+                raise Fault(f"{path} is damaged: run `isamap reproduce {name}` again") from error
+            found.append(StudyReport.from_json(document, str(path)))
+    return found
+
+
+def _contents(found: list[StudyReport]) -> str:
+    """A line a study, leading to its section."""
+    return "".join(f"- [{report.name}](#{_anchor(report)}): {report.title} ({report.paper})\n" for report in found)
+
+
+def _anchor(report: StudyReport) -> str:
+    """As GitHub makes it of the heading."""
+    text = f"{report.name}: {report.title}".lower()
+    return "".join(letter for letter in text.replace(" ", "-") if letter.isalnum() or letter in "-_")
+
+
+def _section(report: StudyReport, out: Path, beside: Path) -> str:
+    picture = beside / "img" / f"{report.name}.jpg"
+    panels.compressed(out / report.name / PANEL, picture, PICTURE_MOST_BYTES)
+    return f"{markdown(report, level=2)}\n![{report.name}: {report.title}](img/{picture.name})\n\n"

@@ -1,0 +1,227 @@
+"""`reproduction.reproduce`: a paper's table or figure run again, from datasets to report and panel."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from gee_export.datasets.dataset import Dataset
+from gee_export.grid import ground_step_m
+from gee_export.revision import revision
+from reproduction import STUDIES, panels, whuis, worlds
+from reproduction.report import DataUsed, Line, StudyReport, encode, markdown
+from reproduction.runs import Bench, device, make_all
+from reproduction.study import Judged, Preset, Row, Study, Trial
+
+REPORT, TEXT, PANEL = "report.json", "report.md", "panel.png"
+LINES_SHOWN = 4
+
+
+def reproduce(
+    name: str,
+    data: Sequence[str | Path] = (),
+    out: str | Path = "reproductions",
+    *,
+    preset: str = "cpu",
+    seeds: int | None = None,
+    jobs: int = 1,
+    say: Callable[[str], None] = print,
+) -> StudyReport:
+    """Train and evaluate what the study holds; its report, also written to <out>/NAME with a panel of pictures.
+
+    data: exported datasets or folders of WHU-IS that take the place of the study's first dataset, or ROLE=PLACE for
+    another one; none: the preset exports its own from the simulated world. Runs lie in <out>/runs and are shared by
+    all studies; an interrupted one goes on. seeds: 0 to seeds - 1, the preset's number if None. jobs: runs at a time.
+    ValueError: an unknown study, preset or dataset. Fault: a run failed (the others are kept).
+    """
+    study = studied(name)
+    size = study.preset(preset)
+    count = size.seeds if seeds is None else seeds
+    if count < 1 or jobs < 1:
+        raise ValueError(f"--seeds {count} --jobs {jobs}: expected 1 or more of each")
+    home = Path(out)
+    place = Bench(home, addresses(study, size, data, home, say))
+    numbers = range(count)
+    make_all(place, [(row.run, seed) for row in size.rows if row.run for seed in numbers], jobs=jobs, say=say)
+    shown = {role: panels.chosen(place.data(role), _lines(size)) for role in {row.data for row in size.rows}}
+    judged = {row.label: [_judged(row, place, seed, shown, say) for seed in numbers] for row in size.rows}
+    report = _reported(study, size, place, judged, preset=preset, own=not data)
+    _written(report, _groups(size, place, judged, shown), judged, home / study.name)
+    return report
+
+
+def studied(name: str) -> Study:
+    """The study of that name, whatever its case; ValueError with the names there are."""
+    found = next((study for known, study in STUDIES.items() if known.lower() == name.lower()), None)
+    if found is None:
+        raise ValueError(f"study {name!r} is not known: choose one of {', '.join(STUDIES)}")
+    return found
+
+
+def addresses(
+    study: Study, size: Preset, data: Sequence[str | Path], home: Path, say: Callable[[str], None]
+) -> dict[str, tuple[str, ...]]:
+    """Where each dataset of the study lies: as given, else exported now."""
+    given: dict[str, list[str]] = {}
+    for word in map(str, data):
+        role, equals, place = word.partition("=")
+        role, place = (role, place) if equals and role in size.data else (next(iter(size.data)), word)
+        given.setdefault(role, []).append(whuis.opened(place, home / "data", say))
+    if given and (lacking := [role for role in size.data if role not in given]):
+        raise ValueError(
+            f"{study.name} needs {len(size.data)} datasets, {', '.join(lacking)} not given: "
+            f"add {' '.join(f'{role}=FOLDER' for role in lacking)} to --data, or leave --data out"
+        )
+    return {
+        role: tuple(given[role]) if given else (str(worlds.export(wanted, home / "data")),)
+        for role, wanted in size.data.items()
+    }
+
+
+def _judged(
+    row: Row, place: Bench, seed: int, shown: Mapping[str, Sequence[str]], say: Callable[[str], None]
+) -> Judged:
+    run = place.folder(row.run, seed) if row.run else None
+    found = row.judge(Trial(place, run, seed, row.data, tuple(shown[row.data]) if seed == 0 else ()))
+    say(f"{row.label}, seed {seed}: judged")
+    return found
+
+
+def _reported(
+    study: Study, size: Preset, place: Bench, judged: Mapping[str, Sequence[Judged]], *, preset: str, own: bool
+) -> StudyReport:
+    keys = [measure.key for measure in study.measures]
+    lines = tuple(
+        Line(
+            label=row.label,
+            values={key: tuple(found.values.get(key) for found in judged[row.label]) for key in keys},
+            intervals={key: pair for key, pair in judged[row.label][0].intervals.items() if key in keys},
+            paper=row.paper,
+            note=row.note,
+            data=row.data,
+            made=tuple(_made(place, row, seed) for seed in range(len(judged[row.label]))),
+        )
+        for row in size.rows
+    )
+    data = tuple(used(role, address) for role, places in place.addresses.items() for address in places)
+    about = [said for export in size.data.values() for said in export.about] if own else []
+    return StudyReport(
+        name=study.name,
+        title=study.title,
+        paper=study.paper,
+        preset=preset,
+        date=date.today().isoformat(),
+        device=device(),
+        seeds=tuple(range(len(next(iter(judged.values()))))),
+        measures=study.measures,
+        order_by=study.order_by,
+        paper_order=study.paper_order,
+        lines=lines,
+        data=data,
+        differs=tuple(dict.fromkeys((*_of_data(data), *about, *size.differs))),
+        notes=study.notes,
+        revision=revision(),
+    )
+
+
+def _made(place: Bench, row: Row, seed: int) -> Mapping[str, Any]:
+    note = (place.note(row.run, seed) if row.run else None) or {}
+    return {key: value for key, value in note.items() if key not in ("facts", "version")}
+
+
+def _of_data(data: Sequence[DataUsed]) -> list[str]:
+    """What must be said of any study on such data."""
+    said = []
+    if any(used.simulated for used in data):
+        said.append("Images and labels (label products too) are simulated: this says nothing about real imagery.")
+    if data[0].split == "random":
+        said.append(
+            "The split is random, as the paper's: overlapping patches share pixels, so the figures are optimistic."
+        )
+    elif data[0].split == "blocks":
+        said.append("Train, validation and test patches lie in separate spatial blocks.")
+    return said
+
+
+def used(role: str, address: str) -> DataUsed:
+    """What the report says of a dataset."""
+    found = Dataset.open(address)
+    head = found.manifest
+    down_m, right_m = ground_step_m(next(iter(head.grids.values())).geobox)
+    label = (head.label or {}).get("product") or "none"
+    return DataUsed(
+        role=role,
+        name=Path(address.rstrip("/")).name,
+        fingerprint=found.fingerprint,
+        simulated=head.simulated,
+        split=str(head.split.get("kind")),
+        patches={split: int(head.counts.get(split, 0)) for split in ("train", "val", "test")},
+        size=head.size,
+        step_m=float(f"{(down_m * right_m) ** 0.5:.3g}"),
+        periods=tuple(str(period.get("label")) for period in head.periods),
+        label=str(label),
+    )
+
+
+def _lines(size: Preset) -> int:
+    """Lines of the panel for each dataset that rows are judged on."""
+    return max(2, LINES_SHOWN // len({row.data for row in size.rows}))
+
+
+def _groups(
+    size: Preset, place: Bench, judged: Mapping[str, Sequence[Judged]], shown: Mapping[str, Sequence[str]]
+) -> list[panels.Group]:
+    """Of each dataset that rows are judged on: what it shows, and the rows' maps of it."""
+    roles = list(dict.fromkeys(row.data for row in size.rows))
+    groups = []
+    for role in roles:
+        ids, rows = shown[role], [row for row in size.rows if row.data == role]
+        maps = {row.label: judged[row.label][0] for row in rows if judged[row.label][0].maps}
+        side = Dataset.open(place.data(role)[0]).manifest.size
+        fine = any(len(classes) > side for found in maps.values() for classes in found.maps.values())
+        columns = panels.views(place.data(role), ids, fine=fine, truth=place.data(size.truth) if size.truth else ())
+        for label, found in maps.items():
+            pictures = (
+                panels.coloured(found.maps[name], found.classes) if name in found.maps else None for name in ids
+            )
+            columns.append(panels.Column(label, tuple(pictures)))
+        groups.append(panels.Group(role if len(roles) > 1 else "", tuple(columns)))
+    return groups
+
+
+def _written(
+    report: StudyReport, groups: Sequence[panels.Group], judged: Mapping[str, Sequence[Judged]], folder: Path
+) -> None:
+    """The study's folder, whole or not at all."""
+    fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    names = max((found.classes for rows in judged.values() for found in rows[:1]), key=len)
+    origin = "simulated data" if any(used.simulated for used in report.data) else "real data"
+    caption = f"{report.name}, {report.date}, preset {report.preset}, seed 0, test patches, {origin}"
+    panels.save(groups, fresh / PANEL, names=names, caption=caption)
+    (fresh / TEXT).write_text(f"{markdown(report)}\n![{report.name}]({PANEL})\n")
+    (fresh / REPORT).write_text(encode(report))
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        os.replace(folder, old)
+    os.replace(fresh, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def listing() -> str:
+    """One line a study: name, place in its paper, title, and in each preset rows and seeds."""
+    lines = []
+    for study in STUDIES.values():
+        sizes = [
+            f"{preset}: {len(size.rows)} rows, {size.seeds} {'seed' if size.seeds == 1 else 'seeds'}"
+            for preset in study.presets
+            for size in [study.preset(preset)]
+        ]
+        lines.append(f"{study.name:<15} {study.paper:<24} {study.title} ({'; '.join(sizes)})")
+    return "\n".join(lines)
