@@ -23,7 +23,7 @@ from inference.legend import PROB_STEPS, UNKNOWN, Legend
 BLOCK_PX = 512
 BANDS = 2
 CONVERSION_CACHE_BYTES = 64 << 20
-CHUNK_ROWS = 256
+CHUNK_PX = 1 << 22
 EXTRA_SAMPLES, UNSPECIFIED = 338, 0  # TIFF 6.0 section 18: a further sample that is no alpha
 
 
@@ -52,8 +52,9 @@ class RowsFile:
         except OSError as error:
             raise disk_fault(self.path, error) from error
 
-    def read(self, chunk_rows: int = CHUNK_ROWS) -> Iterator[np.ndarray]:
-        """The rows from the top, uint8 (2, up to chunk_rows, width) each."""
+    def read(self, chunk_px: int = CHUNK_PX) -> Iterator[np.ndarray]:
+        """The rows from the top, uint8 (2, rows, width) each: an even number of them, but for the last."""
+        chunk_rows = max(2, chunk_px // self.width // 2 * 2)
         with self.path.open("rb") as file:
             while chunk := file.read(chunk_rows * self._row_bytes):
                 yield np.frombuffer(chunk, np.uint8).reshape(-1, BANDS, self.width).transpose(1, 0, 2)
