@@ -162,7 +162,10 @@ class Keeper(Checkpoint):
             predicted = task(prepared.image_BCHW).logits_BKHW.argmax(dim=1)
         task.train()
         picture = pictures.panel(
-            prepared.image_BCHW.cpu().numpy(), batch.label_BHW.numpy(), predicted.cpu().numpy(), task.network.bands
+            prepared.image_BCHW.cpu().numpy(),
+            batch.label_BHW.numpy(),
+            predicted.cpu().numpy(),
+            bands=task.network.bands,
         )
         epoch = trainer.current_epoch + 1
         pictures.save_png(self.plan.folder / PICTURES / f"epoch_{epoch:04d}.png", picture)
