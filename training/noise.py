@@ -7,6 +7,7 @@ training/agreement.py and lie in a JSON file.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -110,6 +111,16 @@ def keeper(path: str | Path, least: float = LEAST) -> Callable[[Patch], bool]:
         return stays[key]
 
     return keep
+
+
+def described(path: str | Path, least: float = LEAST) -> str:
+    """What a filter leaves out, in one sentence that is another one for another file or limit."""
+    found = read(path)
+    digest = hashlib.sha256(json.dumps(asdict(found)).encode()).hexdigest()[:16]
+    return (
+        f"chips: {found.below(least):,} of {len(found.chips):,} training patches left out, on which checkpoint "
+        f"{found.checkpoint} and the label agree by less than {least:g} (agreement {digest})"
+    )
 
 
 def _kept(chip: Chip, least: float) -> bool:

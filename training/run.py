@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -82,8 +81,8 @@ def train(
     changes the recipe as --set does. out: a folder or gs://bucket/prefix. start: a checkpoint whose weights are taken
     over by band name (docs/training.md); its recipe is the default then. chips: an agreement file (training/noise.py)
     that names the training patches to leave out. after_epoch: as Plan's, for what changes weights while they are
-    trained. ValueError: data that cannot train this network, unknown settings, a
-    folder that holds another run. Fault: damaged data, full disk.
+    trained. ValueError: data that cannot train this network, unknown settings, a folder that holds another run.
+    Fault: damaged data, full disk.
     """
     begun = None if start is None else ck.load(start, session)
     chosen, keep = _recipe(recipe, settings, begun), _keeper(chips, settings)
@@ -93,14 +92,14 @@ def train(
     torch.manual_seed(chosen.seed)
     network = build(chosen.model, source.band_names, config_for(chosen, source))
     check_size(source, network, chosen.crop)
-    origins = Origins(carry(begun, network) if begun is not None else None, _digest(chips))
+    origins = Origins(carry(begun, network) if begun is not None else None, _left_out(chips, settings))
     with run_home(out, session) as home:
         return _in_home(home, source, network, chosen, origins, after_epoch)
 
 
 @dataclass(frozen=True)
 class Origins:
-    """Where a run comes from beside its data and recipe: what was taken over, the agreement file's SHA-256."""
+    """Where a run comes from beside its data and recipe: what was taken over, which chips were left out."""
 
     taken: Taken | None = None
     chips: str | None = None
@@ -112,7 +111,7 @@ class Origins:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        return () if self.taken is None else self.taken.sentences()
+        return (() if self.taken is None else self.taken.sentences()) + (() if self.chips is None else (self.chips,))
 
 
 def target_of(chosen: Recipe) -> Target:
@@ -148,21 +147,30 @@ def _config_of(begun: ck.Checkpoint) -> dict[str, Any]:
 
 def _keeper(chips: str | Path | None, settings: Mapping[str, Any] | None) -> Callable[[Patch], bool] | None:
     """Which training patches stay by an agreement file; min_agreement among the settings is its limit."""
-    from training.noise import LEAST, keeper
+    from training.noise import keeper
 
-    least = (settings or {}).get(MIN_AGREEMENT)
     if chips is None:
-        if least is not None:
+        if (least := (settings or {}).get(MIN_AGREEMENT)) is not None:
             raise ValueError(f"{MIN_AGREEMENT}={least} says which chips of an agreement file stay: give --chips FILE")
         return None
+    return keeper(chips, _least(settings))
+
+
+def _least(settings: Mapping[str, Any] | None) -> float:
+    from training.noise import LEAST
+
+    said = (settings or {}).get(MIN_AGREEMENT, LEAST)
     try:
-        return keeper(chips, LEAST if least is None else float(least))
-    except TypeError as error:
-        raise ValueError(f"{MIN_AGREEMENT}={least}: expected a share of 0 to 1") from error
+        return float(said)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{MIN_AGREEMENT}={said}: expected a share of 0 to 1") from error
 
 
-def _digest(chips: str | Path | None) -> str | None:
-    return None if chips is None else hashlib.sha256(Path(chips).read_bytes()).hexdigest()
+def _left_out(chips: str | Path | None, settings: Mapping[str, Any] | None) -> str | None:
+    """What an agreement file leaves out at its limit: another file or another limit is another run."""
+    from training.noise import described
+
+    return None if chips is None else described(chips, _least(settings))
 
 
 def _listed(data: Data) -> Sequence[str | Path]:
@@ -251,7 +259,7 @@ def about_run(source: Source, network: nn.Module, chosen: Recipe) -> dict[str, A
     return {
         "classes": source.classes,
         "window": window,
-        "lattice": max(1, round(window * 3 / 4 / network.multiple)) * network.multiple,
+        "lattice": _lattice(window, network),
         "thresholds": {"impervious": 0.5},
         "composite": dict(first.settings) | ({"level": first.level.lower()} if first.level else {}),
         "backscatter": first.backscatter,
@@ -262,6 +270,13 @@ def about_run(source: Source, network: nn.Module, chosen: Recipe) -> dict[str, A
         "frames": chosen.frames,
         "target": chosen.target,
     }
+
+
+def _lattice(window: int, network: nn.Module) -> int:
+    """Pixels between the windows of a map: three quarters of one, or all of it where no pixel sees its neighbours."""
+    if network.halo == 0:
+        return window
+    return max(1, round(window * 3 / 4 / network.multiple)) * network.multiple
 
 
 def _step_m(head: DatasetManifest) -> float:
