@@ -1,0 +1,76 @@
+"""S000's ground on the simulated world: 10-m patches with dates beside 1-m images and labels, and coarser products."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from gee_export.jobs.sampling import Sampling
+from gee_export.regions import BoundsWSEN, Region, named
+from reproduction.study import Export
+from reproduction.worlds import TRUTH_10
+
+WORLD = "projects/local/assets/world"
+SUMMER = "2021-JJA"  # the season of the world's 1-m image, in the year of S000's map
+DATES = 8
+# up-, mid- and downstream of the Yangtze, as S000 drew its samples (models.md 2.1); W S E N in degrees
+TRAINED: Mapping[str, BoundsWSEN] = MappingProxyType(
+    {
+        "wuhan": (114.15, 30.42, 114.45, 30.70),
+        "hangzhou": (120.02, 30.15, 120.30, 30.38),
+        "guiyang": (106.55, 26.48, 106.82, 26.72),
+        "yunnan": (100.13, 25.52, 100.33, 25.72),
+    }
+)
+# the abstract's dense cities and mountains, each around its town
+STRATA: Mapping[str, BoundsWSEN] = MappingProxyType(
+    {
+        "suzhou": (120.52, 31.24, 120.72, 31.38),
+        "nanjing": (118.70, 31.97, 118.88, 32.12),
+        "ganzi": (101.88, 29.98, 102.04, 30.12),
+        "zhaotong": (103.62, 27.25, 103.81, 27.43),
+    }
+)
+ALL_BUT_TEST = (1, 0, 9)
+PATCHES, STRATUM_PATCHES = 320, 48
+PAPER_PATCHES, PAPER_STRATUM_PATCHES = 1500, 200
+
+
+def pairs(patches: int = PATCHES) -> Export:
+    """Patches of 32 px at 10 m and 320 px at 1 m over four places, 6:1:3 by blocks; labels are the truth."""
+    where = {"region": tuple(_box(name, TRAINED) for name in TRAINED), "sample": Sampling("points", distance_km=1.3)}
+    return Export(f"s000-{patches}", _layers() | where | {"max_patches": patches, "ratios": (6, 1, 3)})
+
+
+def stratum(name: str, patches: int = STRATUM_PATCHES) -> Export:
+    """The same layers around one of STRATA; nearly all patches are test."""
+    return Export(f"s000-{name}-{patches}", _layers() | _around(name, patches))
+
+
+def product(name: str, label: str, patches: int = STRATUM_PATCHES) -> Export:
+    """A product's 10-m labels on the patches of stratum(name)."""
+    return Export(f"s000-{name}-{patches}-{label}", _composite(label) | _around(name, patches))
+
+
+def _around(name: str, patches: int) -> dict[str, Any]:
+    where = {"region": _box(name, STRATA), "sample": Sampling("points", distance_km=1.2)}
+    return where | {"max_patches": patches, "ratios": ALL_BUT_TEST}
+
+
+def _box(name: str, boxes: Mapping[str, BoundsWSEN]) -> Region:
+    return named(name).part(boxes[name])
+
+
+def _composite(label: str) -> dict[str, Any]:
+    return {"period": SUMMER, "size": 32, "stride": 32, "label": label}
+
+
+def _layers() -> dict[str, Any]:
+    """Both scales and the dates; impervious at 10 m is what is so by more than half at 1 m."""
+    fine = {
+        "fine": f"{WORLD}/imagery1m",
+        "fine_unit": "reflectance=0.0001",
+        "fine_label": f"{WORLD}/truth#impervious",
+    }
+    return _composite(TRUTH_10) | fine | {"frames": "scenes", "max_frames": DATES}
