@@ -1,0 +1,168 @@
+"""The threshold of a post-processing step, found on a dataset's validation patches and kept in the checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inference.legend import UNKNOWN, Legend
+from inference.mosaic import Mosaic, mosaics
+from inference.postprocess import LEVELS, OFF_MASK, ON_MASK, POSTPROCESSING, equalised
+from training import checkpoint as ck
+from training.evaluation import check_fits, source_for
+from training.metrics import Scores, scores
+
+CALIBRATED = tuple(name for name, post in POSTPROCESSING.items() if post.threshold)
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Confusion counts (rows reference, columns predicted) of one split without and with a post-processing step."""
+
+    split: str
+    classes: tuple[str, ...]
+    plain: np.ndarray
+    processed: np.ndarray
+
+    @property
+    def scores(self) -> tuple[Scores, Scores]:
+        """Without and with the step."""
+        return scores(self.plain), scores(self.processed)
+
+    def __str__(self) -> str:
+        impervious = self.classes.index("impervious")
+        lines = []
+        for word, found in zip(("without", "with"), self.scores, strict=True):
+            one = found.classes[impervious]
+            cells = ", ".join(f"{name} {_cell(getattr(one, name.lower()))}" for name in ("F1", "IoU", "PA", "UA"))
+            lines.append(f"{self.split:<5} {word:<8} impervious {cells}; OA {found.oa:.4f}, MIoU {found.miou:.4f}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, eq=False)
+class CalibrationReport:
+    """The threshold found for a step and what the step does on validation and on test, where there is one."""
+
+    checkpoint: str
+    post: str
+    threshold: float
+    compared: tuple[Compared, ...]
+    simulated: bool
+
+    def __str__(self) -> str:
+        lines = [f"{self.post}: threshold {self.threshold:.4f}, stored in {self.checkpoint}", *map(str, self.compared)]
+        if self.simulated:
+            lines.append("The data are simulated: this says nothing about real imagery.")
+        return "\n".join(lines)
+
+
+def calibrate(
+    checkpoint: str | Path,
+    data: str | Path | Sequence[str | Path],
+    *,
+    post: str = "clahe",
+    session: Any = None,
+) -> CalibrationReport:
+    """Find the step's threshold with the best F1 of impervious on validation and store it in the checkpoint.
+
+    The checkpoint's fingerprint changes, since its maps may. ValueError: no such step, no labelled validation patch, a
+    checkpoint that does not lie in a folder.
+    """
+    _check_step(post)
+    if str(checkpoint).startswith("gs://"):
+        raise ValueError(f"{checkpoint}: a calibrated checkpoint is written where it lies; copy it to a folder first")
+    found = ck.load(checkpoint, session)
+    source = source_for(found, data, session=session)
+    check_fits(found, source)
+    threshold = best_threshold(mosaics(found, source, "val"), Legend.of(found.classes, found.thresholds))
+    name = POSTPROCESSING[post].threshold
+    found = replace(found, thresholds=dict(found.thresholds) | {name: threshold})
+    splits = [split for split in ("val", "test") if len(source.split(split))]
+    compared = tuple(_compared(found, mosaics(found, source, split), split, post) for split in splits)
+    written = ck.save(found, found.build(), Path(found.location))
+    return CalibrationReport(written.location, post, threshold, compared, source.simulated)
+
+
+def compare(
+    checkpoint: str | Path,
+    data: str | Path | Sequence[str | Path],
+    *,
+    post: str = "clahe",
+    split: str = "test",
+    session: Any = None,
+) -> Compared:
+    """What a step does on a split put together on its ground; ValueError where its threshold was not calibrated."""
+    _check_step(post)
+    found = ck.load(checkpoint, session)
+    source = source_for(found, data, session=session)
+    check_fits(found, source)
+    return _compared(found, mosaics(found, source, split), split, post)
+
+
+def threshold_of(found: ck.Checkpoint, post: str) -> float:
+    """The checkpoint's threshold for a step (0 for one that takes none); ValueError where it was not calibrated."""
+    if post not in POSTPROCESSING:
+        raise ValueError(f"post {post!r} is not known: choose one of {', '.join(POSTPROCESSING)}")
+    name = POSTPROCESSING[post].threshold
+    if name and name not in found.thresholds:
+        raise ValueError(
+            f"{found.location or 'the checkpoint'} has no threshold for {post}: find it with "
+            f"`isamap calibrate --post {post}`"
+        )
+    return float(found.thresholds[name]) if name else 0.0
+
+
+def best_threshold(pictures: Iterable[Mosaic], legend: Legend) -> float:
+    """The threshold (0..1) of CLAHE with the best F1 of impervious; of equally good ones the middle one.
+
+    Only pixels for which the mask decides count by level; the rest is the same for every threshold.
+    """
+    counts = np.zeros((2, LEVELS + 1), np.int64)  # by label (other, impervious) and equalised level, where undecided
+    always = np.zeros(2, np.int64)
+    labelled = np.zeros(2, np.int64)
+    for picture in pictures:
+        level_HW = equalised(picture.impervious_HW, picture.known_HW, picture.place)
+        truth_HW = (picture.label_HW == legend.impervious).astype(int)
+        judged_HW = picture.known_HW & (picture.label_HW != UNKNOWN)
+        sure_HW = picture.impervious_HW * OFF_MASK > picture.other_HW
+        open_HW = judged_HW & ~sure_HW & (picture.impervious_HW * ON_MASK > picture.other_HW)
+        for value in (0, 1):
+            of_value_HW = truth_HW == value
+            counts[value] += np.bincount(level_HW[open_HW & of_value_HW], minlength=LEVELS + 1)
+            always[value] += int((judged_HW & sure_HW & of_value_HW).sum())
+            labelled[value] += int((judged_HW & of_value_HW).sum())
+    if not labelled[1]:
+        raise ValueError("the validation patches hold no impervious pixel: no threshold can be found on them")
+    # called impervious at threshold t: all that is sure, and what is undecided and brighter than t
+    above = counts.sum(axis=1, keepdims=True) - counts.cumsum(axis=1) + always[:, None]
+    f1 = 2 * above[1] / (above.sum(axis=0) + labelled[1])
+    best = np.flatnonzero(f1 == f1.max())
+    return (float(best[len(best) // 2]) + 0.5) / LEVELS  # between two levels, so that rounding decides nothing
+
+
+def _compared(found: ck.Checkpoint, pictures: Iterable[Mosaic], split: str, post: str) -> Compared:
+    legend, threshold = Legend.of(found.classes, found.thresholds), threshold_of(found, post)
+    size = len(found.classes)
+    counts = np.zeros((2, size, size), np.int64)
+    for picture in pictures:
+        judged_HW = picture.known_HW & (picture.label_HW != UNKNOWN)
+        processed = picture.classes(POSTPROCESSING[post].step, threshold, legend)
+        for number, class_HW in enumerate((picture.plain(legend), processed)):
+            pairs = picture.label_HW[judged_HW].astype(np.int64) * size + class_HW[judged_HW]
+            counts[number] += np.bincount(pairs, minlength=size * size).reshape(size, size)
+    if not counts.any():
+        raise ValueError(f"the {split} split has no labelled pixel: export a larger region or name another split")
+    return Compared(split, found.classes, counts[0], counts[1])
+
+
+def _check_step(post: str) -> None:
+    if post not in CALIBRATED:
+        raise ValueError(f"post {post!r} has no threshold to calibrate: choose one of {', '.join(CALIBRATED)}")
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

@@ -1,0 +1,103 @@
+"""A split's patches put together on their ground: what a map would show there, with the labels beside it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from inference.legend import UNKNOWN, Legend
+from inference.postprocess import Place, Step
+from training import checkpoint as ck
+from training.data import Source
+from training.models.output import Output
+from training.predictions import predicted
+
+CONTEST = Legend(("other", "impervious"))  # impervious against the most probable other class decides every pixel
+
+
+@dataclass(frozen=True, eq=False)
+class Mosaic:
+    """Chances of impervious and of the most probable other class, that class, the label; known where a patch lies.
+
+    Overlapping patches are averaged. place: of the first pixel, on the region's lattice.
+    """
+
+    impervious_HW: np.ndarray
+    other_HW: np.ndarray
+    other_class_HW: np.ndarray
+    label_HW: np.ndarray
+    known_HW: np.ndarray
+    place: Place
+
+    def plain(self, legend: Legend) -> np.ndarray:
+        """Classes as a map without post-processing has them."""
+        wins_HW = self.impervious_HW >= legend.threshold if legend.binary else self.impervious_HW > self.other_HW
+        return np.where(wins_HW, legend.impervious, self.other_class_HW)
+
+    def classes(self, step: Step, threshold: float, legend: Legend) -> np.ndarray:
+        """Classes after a step."""
+        chances_2HW = np.stack([self.other_HW, self.impervious_HW])
+        weighted_2HW = step(chances_2HW, self.known_HW, CONTEST, threshold, self.place)
+        return np.where(weighted_2HW[1] > weighted_2HW[0], legend.impervious, self.other_class_HW)
+
+
+class _Canvas:
+    """Sums over the patches of one region and date."""
+
+    def __init__(self, box: tuple[int, int, int, int]) -> None:
+        self.top, self.left, bottom, right = box
+        shape = bottom - self.top, right - self.left
+        self.chances_2HW = np.zeros((2, *shape), np.float32)
+        self.other_class_HW = np.zeros(shape, np.uint8)
+        self.label_HW = np.full(shape, UNKNOWN, np.uint8)
+        self.count_HW = np.zeros(shape, np.uint16)
+
+    def add(self, row: int, col: int, chances_KHW: np.ndarray, label_HW: np.ndarray, impervious: int) -> None:
+        height, width = label_HW.shape
+        at = slice(row - self.top, row - self.top + height), slice(col - self.left, col - self.left + width)
+        others_KHW = np.where((np.arange(len(chances_KHW)) == impervious)[:, None, None], -1.0, chances_KHW)
+        self.chances_2HW[0][at] += others_KHW.max(axis=0)
+        self.chances_2HW[1][at] += chances_KHW[impervious]
+        self.other_class_HW[at] = others_KHW.argmax(axis=0)
+        self.label_HW[at] = label_HW
+        self.count_HW[at] += 1
+
+    def done(self) -> Mosaic:
+        other_HW, impervious_HW = self.chances_2HW / np.maximum(self.count_HW, 1)
+        place = Place(self.top, self.left)
+        known_HW = self.count_HW > 0
+        return Mosaic(impervious_HW, other_HW, self.other_class_HW, self.label_HW, known_HW, place)
+
+
+def mosaics(
+    found: ck.Checkpoint, source: Source, split: str, *, forward: Callable[[Tensor], Output] | None = None
+) -> Iterator[Mosaic]:
+    """One picture for each dataset, region and date of a split; ValueError where the split is empty.
+
+    Memory: 12 bytes for each pixel of the ground that the split spans, all regions and dates together.
+    """
+    entries = source.patches(split)
+    if not entries:
+        raise ValueError(f"the {split} split is empty: export a larger region or name another split")
+    side = entries[0][0].manifest.size * source.ratio
+    places = [(id(dataset), patch.region, patch.period) for dataset, patch in entries]
+    corners = [(patch.row * source.ratio, patch.col * source.ratio) for _, patch in entries]
+    canvases = {place: _Canvas(box) for place, box in _boxes(places, corners, side).items()}
+    impervious = found.classes.index("impervious")
+    for batch in predicted(found, source, source.split(split), forward=forward):
+        for chances_KHW, label_HW, number in zip(batch.chances_BKHW, batch.label_BHW, batch.patch_B, strict=True):
+            canvases[places[number]].add(*corners[number], chances_KHW, label_HW, impervious)
+    return (canvas.done() for canvas in canvases.values())
+
+
+def _boxes(places: list, corners: list[tuple[int, int]], side: int) -> dict:
+    """Of each place the first row and column of its patches, and those after the last."""
+    found: dict = defaultdict(list)
+    for place, corner in zip(places, corners, strict=True):
+        found[place].append(corner)
+    firsts = {place: np.array(held) for place, held in found.items()}
+    return {place: (*held.min(axis=0).tolist(), *(held.max(axis=0) + side).tolist()) for place, held in firsts.items()}

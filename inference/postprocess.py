@@ -1,0 +1,109 @@
+"""Steps between a network's probabilities and a map's classes.
+
+CLAHE (S003 section 3.3, models.md 4.4): impervious surface is favoured where it stands out from its surroundings. Its
+probability is equalised in blocks, in which the contrast is limited; where the result is above a threshold the
+probability is doubled, elsewhere halved, and the most probable class wins. Blocks are fixed to the ground, so the map
+does not depend on how it is cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from inference.legend import Legend
+
+BLOCK_PX = 512  # S003 section 3.3
+CLIP_LIMIT = 2.0  # the paper says none; with more, noise within even blocks is raised to full contrast
+LEVELS = 255  # the probability as 8 bits
+ON_MASK, OFF_MASK = np.float32(2.0), np.float32(0.5)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Of an array's first pixel: row and column counted from where blocks begin, the same for every cut."""
+
+    row: int = 0
+    col: int = 0
+
+
+Step = Callable[[np.ndarray, np.ndarray, Legend, float, Place], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Postprocessing:
+    """A step, the checkpoint's threshold that it takes (empty for none), and how far around a pixel it looks.
+
+    step(chances_KHW, known_HW, legend, threshold, place) gives float32 chances of all classes, by which the most
+    probable one is mapped; they need not sum to 1. It writes to none of its arguments.
+    """
+
+    step: Step
+    threshold: str = ""
+    block_px: int = 1
+
+
+def unchanged(
+    chances_KHW: np.ndarray, known_HW: np.ndarray, legend: Legend, threshold: float = 0.0, place: Place = Place()
+) -> np.ndarray:
+    """The chances as they are."""
+    return chances_KHW.astype(np.float32)
+
+
+def clahe(
+    chances_KHW: np.ndarray, known_HW: np.ndarray, legend: Legend, threshold: float, place: Place = Place()
+) -> np.ndarray:
+    """The chances with that of impervious doubled where its equalised value is above `threshold` (0..1), else halved.
+
+    Other classes and pixels that are not known keep theirs.
+    """
+    weighted_KHW = chances_KHW.astype(np.float32)
+    impervious_HW = weighted_KHW[legend.impervious]
+    mask_HW = equalised(impervious_HW, known_HW, place) > threshold * LEVELS
+    weight_HW = np.where(mask_HW, ON_MASK, OFF_MASK)
+    weighted_KHW[legend.impervious] = np.where(known_HW, impervious_HW * weight_HW, impervious_HW)
+    return weighted_KHW
+
+
+def equalised(chance_HW: np.ndarray, known_HW: np.ndarray, place: Place = Place()) -> np.ndarray:
+    """The chance after contrast-limited adaptive histogram equalisation, uint8 0..255; 0 where it is not known.
+
+    A pixel looks at its own block and at the nearest ones beside, above and below it; a block's histogram counts its
+    known pixels only.
+    """
+    import cv2
+
+    height, width = chance_HW.shape
+    top, left = place.row % BLOCK_PX, place.col % BLOCK_PX
+    blocks = -(-(top + height) // BLOCK_PX), -(-(left + width) // BLOCK_PX)
+    inside = slice(top, top + height), slice(left, left + width)
+    grey_HW = np.zeros((blocks[0] * BLOCK_PX, blocks[1] * BLOCK_PX), np.uint8)
+    held_HW = np.zeros(grey_HW.shape, bool)
+    grey_HW[inside], held_HW[inside] = np.rint(np.clip(chance_HW, 0, 1) * LEVELS), known_HW
+    _fill(grey_HW, held_HW)
+    result_HW = cv2.createCLAHE(CLIP_LIMIT, tileGridSize=blocks[::-1]).apply(grey_HW)[inside]
+    return np.where(known_HW, result_HW, 0).astype(np.uint8)
+
+
+def _fill(grey_HW: np.ndarray, held_HW: np.ndarray) -> None:
+    """Let every block's unknown pixels repeat its known ones, in place, so that its histogram keeps their shape.
+
+    OpenCV knows no mask. A block without any known pixel gets every level equally often, which leaves values as they
+    are.
+    """
+    for top in range(0, grey_HW.shape[0], BLOCK_PX):
+        for left in range(0, grey_HW.shape[1], BLOCK_PX):
+            block = slice(top, top + BLOCK_PX), slice(left, left + BLOCK_PX)
+            held = held_HW[block]
+            missing = held.size - int(held.sum())
+            if missing:
+                values = np.sort(grey_HW[block][held]) if missing < held.size else np.arange(LEVELS + 1)
+                grey_HW[block][~held] = values[np.arange(missing) * len(values) // missing]
+
+
+POSTPROCESSING: dict[str, Postprocessing] = {
+    "none": Postprocessing(unchanged),
+    "clahe": Postprocessing(clahe, "clahe", BLOCK_PX),
+}
