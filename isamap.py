@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "inspect": ("gee_export.cli:inspect", "check a patch dataset and draw its card: counts, pictures, STAC"),
     "coregister": ("gee_export.cli:coregister", "find and mend the shift of Sentinel-1 against Sentinel-2"),
     "train": ("training.cli:train", "train a network on a patch dataset"),
+    "agreement": ("training.cli:agreement", "count on which training patches a model and the labels agree"),
     "prune": ("training.cli:prune", "make a trained network smaller and faster by removing filters"),
     "evaluate": ("training.cli:evaluate", "measure a checkpoint on a split of a dataset"),
     "reproduce": ("reproduction.cli:reproduce", "run a table or figure of the papers again, beside its numbers"),

@@ -30,7 +30,7 @@ class AgreementReport:
         simulated = " The data are simulated." if self.found.simulated else ""
         return "\n".join(
             [
-                f"share of known pixels that checkpoint {self.found.checkpoint} and the label call the same, "
+                f"share of known pixels that checkpoint {self.found.checkpoint[:16]} and the label call the same, "
                 f"by training patch:{simulated}",
                 *self._bars(),
                 f"{gone:,} of {chips:,} patches lie below {LEAST:.0%}: "

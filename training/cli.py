@@ -1,4 +1,4 @@
-"""`isamap train`, `isamap evaluate`, `isamap prune`, `isamap models`: typed functions, thin over `training`'s own."""
+"""`isamap train`, `evaluate`, `agreement`, `prune`, `models`: typed functions, thin over `training`'s own."""
 
 from __future__ import annotations
 
@@ -13,8 +13,16 @@ _Project = Annotated[str | None, typer.Option("--project", help="Google Cloud pr
 
 def train(
     data: _Data,
-    out: Annotated[str, typer.Option("--out", help="The run's folder; an interrupted run in it goes on.")],
-    recipe: Annotated[str, typer.Option("--recipe", help="See `isamap models`.")] = "crofusenet-tiny",
+    out: Annotated[str, typer.Option("--out", help="The run's folder or gs:// prefix; an interrupted run goes on.")],
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", help="See `isamap models`; crofusenet-tiny, with --from that of its run.")
+    ] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", help="A checkpoint to fine-tune; bands are taken over by name.")
+    ] = None,
+    chips: Annotated[
+        str | None, typer.Option("--chips", help="What `isamap agreement` wrote: patches to leave out.")
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE of the recipe, e.g. epochs=3 batch=16.")
     ] = None,
@@ -23,22 +31,51 @@ def train(
     """Train a network on patch datasets; writes best/ and last/ checkpoints, TensorBoard logs and pictures."""
     import training
 
-    with _Bucket(data, project) as session:
-        print(training.train(data, recipe, out, settings=_pairs(set_ or []), session=session))
+    recipe = recipe or (None if from_ else "crofusenet-tiny")
+    with _Bucket([*data, out, from_ or ""], project) as session:
+        how = {"settings": _pairs(set_ or []), "start": from_, "chips": chips, "session": session}
+        print(training.train(data, recipe, out, **how))
 
 
 def evaluate(
     checkpoint: Annotated[str, typer.Option("--checkpoint", help="A run's folder, or one checkpoint in it.")],
     data: _Data,
     split: Annotated[str, typer.Option("--split", help="train, val or test.")] = "test",
+    layer: Annotated[
+        str, typer.Option("--layer", help="label or fine (1 m); as fine as the network's output if not named.")
+    ] = "",
+    json_: Annotated[str | None, typer.Option("--json", help="A file for all figures.")] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or gpu.")] = "auto",
+    batch: Annotated[int, typer.Option("--batch", help="Patches at once.")] = 16,
+    runtime: Annotated[str, typer.Option("--runtime", help="See docs/runtimes.md.")] = "torch",
+    precision: Annotated[str, typer.Option("--precision", help="fp32, bf16 or fp16.")] = "fp32",
+    project: _Project = None,
+) -> None:
+    """Print IoU, PA, UA and F1 per class, OA, MIoU and kappa of a checkpoint on a split, with 95 % intervals."""
+    import training
+
+    how = {"layer": layer, "device": device, "batch": batch, "runtime": runtime, "precision": precision}
+    with _Bucket([*data, checkpoint], project) as session:
+        report = training.evaluate(checkpoint, data, split, **how, session=session)
+    if json_ is not None:
+        report.write(json_)
+    print(report)
+
+
+def calibrate(
+    checkpoint: Annotated[str, typer.Option("--checkpoint", help="A run's folder, or one checkpoint in it.")],
+    data: _Data,
+    out: Annotated[str, typer.Option("--out", help="Folder of the copy that maps with the better threshold.")],
+    measure: Annotated[str, typer.Option("--measure", help="f1 of impervious, or miou.")] = "f1",
+    split: Annotated[str, typer.Option("--split", help="val or train.")] = "val",
     device: Annotated[str, typer.Option("--device", help="auto, cpu or gpu.")] = "auto",
     project: _Project = None,
 ) -> None:
-    """Print IoU, PA, UA and F1 per class, OA, MIoU and kappa of a checkpoint on a split."""
+    """Choose the probability from which a pixel is impervious on a split, and write a checkpoint that maps with it."""
     import training
 
     with _Bucket([*data, checkpoint], project) as session:
-        print(training.evaluate(checkpoint, data, split, device=device, session=session))
+        print(training.calibrate(checkpoint, data, out, measure=measure, split=split, device=device, session=session))
 
 
 def prune(
@@ -65,6 +102,20 @@ def prune(
     how = {"scheme": scheme, "ratio": ratio, "round_to": round_to, "tune_epochs": tune, "split": split}
     with _Bucket([*data, checkpoint], project) as session:
         print(training.prune(checkpoint, data, out, **how, settings=_pairs(set_ or []), session=session))
+
+
+def agreement(
+    checkpoint: Annotated[str, typer.Option("--checkpoint", help="A preliminary model: a run on the same data.")],
+    data: _Data,
+    out: Annotated[str, typer.Option("--out", help="JSON file for `isamap train --chips`.")],
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or gpu.")] = "auto",
+    project: _Project = None,
+) -> None:
+    """Count on how much of each training patch a preliminary model and the label agree, to leave out bad labels."""
+    from training.agreement import agreement as find
+
+    with _Bucket([*data, checkpoint], project) as session:
+        print(find(checkpoint, data, out, device=device, session=session))
 
 
 def models() -> None:

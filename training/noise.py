@@ -119,7 +119,7 @@ def described(path: str | Path, least: float = LEAST) -> str:
     digest = hashlib.sha256(json.dumps(asdict(found)).encode()).hexdigest()[:16]
     return (
         f"chips: {found.below(least):,} of {len(found.chips):,} training patches left out, on which checkpoint "
-        f"{found.checkpoint} and the label agree by less than {least:g} (agreement {digest})"
+        f"{found.checkpoint[:16]} and the label agree by less than {least:g} (agreement {digest})"
     )
 
 
