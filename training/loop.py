@@ -2,55 +2,85 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import pickle
 import signal
 import threading
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, Checkpoint, EarlyStopping
 from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.strategies import DDPStrategy
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from gee_export.console import Fault
-from training import checkpoint as ck
-from training import pictures
+from training.adversarial import AdversarialTask
 from training.cpu import tune_cpu
-from training.data import CLASSES, EpochOrder, loader
+from training.data import EpochOrder, loader
+from training.keeping import Records
 from training.plan import Fitted, Plan
+from training.progress import Progress
+from training.ranks import check_can_follow, is_follower, rank
 from training.recipes import Recipe
 from training.task import Task
 
-RESUME, HISTORY, TENSORBOARD, PICTURES = "resume.ckpt", "history.json", "tensorboard", "pictures"
+RESUME, TENSORBOARD = "resume.ckpt", "tensorboard"
 _PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
-_PICTURED = 4
 
 
 def fit(plan: Plan) -> Fitted:
-    """Train until the epochs are over or validation stops getting better; goes on from resume.ckpt if there is one."""
+    """Train until the epochs are over or validation stops getting better; goes on from resume.ckpt if there is one.
+
+    ValueError: the loss became infinite or undefined, or several devices are asked for in a notebook. Of several
+    processes (recipe.devices) only the first returns.
+    """
     tune_cpu()
-    recipe = plan.recipe
-    task = Task(plan.network, plan.source, recipe, steps=recipe.epochs * plan.steps_per_epoch)
+    _check(plan.recipe)
+    task = _task(plan)
     task.to(memory_format=torch.channels_last)
     keeper, progress = Keeper(plan), Progress(plan)
-    resume = plan.folder / RESUME
     with _quiet():
-        trainer = _trainer(plan, [_early_stopping(recipe), progress, keeper])
-        order = EpochOrder(len(plan.train), recipe.seed)
-        batches = loader(plan.train, recipe.batch, order), loader(plan.validation, recipe.batch)
-        _run(trainer, task, batches, _whole(resume))
-    return Fitted(tuple(keeper.history), keeper.best_epoch, keeper.best_miou, progress.samples_per_s)
+        trainer = _trainer(plan, [_early_stopping(plan.recipe), progress, keeper])
+        _run(trainer, task, _batches(plan), _whole(plan.folder / RESUME))
+    if plan.recipe.devices > 1 and is_follower():
+        raise SystemExit(0)
+    records = keeper.records
+    rates = progress.samples_per_s, progress.waiting_share
+    return Fitted(tuple(records.history), records.best_epoch, records.best_miou, *rates)
+
+
+def _check(recipe: Recipe) -> None:
+    adversarial = recipe.loss_values.get("adversarial")
+    if adversarial and recipe.precision == "fp16":
+        raise ValueError("loss.adversarial with precision=fp16: two optimisers need fp32 or bf16")
+    if recipe.devices > 1:
+        check_can_follow()
+
+
+def _task(plan: Plan) -> Task:
+    return AdversarialTask(plan) if plan.recipe.loss_values.get("adversarial") else Task(plan)
+
+
+def _batches(plan: Plan) -> tuple[DataLoader, DataLoader]:
+    """This process's share of training and validation: of every batch, each process has an equal part."""
+    recipe = plan.recipe
+    at, batch = (rank() if recipe.devices > 1 else 0), recipe.batch // recipe.devices
+    order = EpochOrder(len(plan.train), recipe.seed, rank=at, ranks=recipe.devices)
+    share = range(at, len(plan.validation), recipe.devices)
+    return loader(plan.train, batch, order), loader(plan.validation, _validated(plan, batch), share)
+
+
+def _validated(plan: Plan, batch: int) -> int:
+    """Whole patches are validated also where crops are trained on: as many pixels at once."""
+    size = plan.source.datasets[0].manifest.size
+    return max(1, batch * (plan.recipe.crop or size) ** 2 // size**2)
 
 
 def _whole(resume: Path) -> str | None:
@@ -78,10 +108,16 @@ def _run(trainer: pl.Trainer, task: Task, batches: tuple[DataLoader, DataLoader]
 
 def _trainer(plan: Plan, callbacks: list[Callback]) -> pl.Trainer:
     recipe = plan.recipe
+    several = recipe.devices > 1
+    adversarial = bool(recipe.loss_values.get("adversarial"))
     return pl.Trainer(
         accelerator=recipe.device,
-        devices=1,
+        devices=recipe.devices,
+        # statistics are shared once an epoch (Task); of two optimisers each leaves the other's weights alone
+        strategy=DDPStrategy(broadcast_buffers=False, find_unused_parameters=adversarial) if several else "auto",
+        sync_batchnorm=several and recipe.device != "cpu" and torch.cuda.is_available(),
         precision=_PRECISION[recipe.precision],
+        gradient_clip_val=recipe.clip if recipe.clip and not adversarial else None,
         max_epochs=recipe.epochs,
         callbacks=callbacks,
         logger=TensorBoardLogger(plan.folder, name="", version=TENSORBOARD),
@@ -102,116 +138,37 @@ class Keeper(Checkpoint):
     """After every epoch: history, best/ and last/ checkpoints, a picture, and last of all resume.ckpt."""
 
     def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.history: list[dict[str, float]] = []
-        self.best_epoch, self.best_miou = 0, -1.0
+        self.plan, self.records = plan, Records(plan)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"history": self.history, "best_epoch": self.best_epoch, "best_miou": self.best_miou}
+        return self.records.to_state()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.history = list(state_dict["history"])
-        self.best_epoch, self.best_miou = state_dict["best_epoch"], state_dict["best_miou"]
+        self.records.restore(state_dict)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Task) -> None:
         """A run that had stopped early and was killed before its report is not trained on."""
-        if self.history and len(self.history) - self.best_epoch >= self.plan.recipe.patience:
+        if len(self.records.history) - self.records.best_epoch >= self.plan.recipe.patience:
             trainer.should_stop = True
 
-    def on_validation_start(self, trainer: pl.Trainer, pl_module: Task) -> None:
-        self.plan.after_epoch(pl_module.network, trainer.current_epoch + 1)
-
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Task) -> None:
-        self._note(trainer, pl_module)
-        written = self._save(pl_module, ck.LAST)
-        if self.best_epoch == written.metrics["epoch"]:
-            self._save(pl_module, ck.BEST)
-        self._draw(trainer, pl_module)
+        self.records.note(*pl_module.epoch_losses, pl_module.validation)
+        if trainer.is_global_zero:
+            self._write(trainer, pl_module)
         resume = self.plan.folder / RESUME
         fresh = resume.with_suffix(".tmp")
-        trainer.save_checkpoint(fresh)
-        os.replace(fresh, resume)
-        self.plan.saved()
+        trainer.save_checkpoint(fresh)  # all processes: each has its share of what it waits for
+        if trainer.is_global_zero:
+            os.replace(fresh, resume)
+            self.plan.saved()
 
-    def _note(self, trainer: pl.Trainer, task: Task) -> None:
-        epoch = trainer.current_epoch + 1
-        train_loss, validation_loss = task.epoch_losses
-        entry = {"epoch": epoch, "train_loss": train_loss, "val_loss": validation_loss}
-        self.history.append(entry | {"val_miou": task.validation.miou, "val_oa": task.validation.oa})
-        if task.validation.miou > self.best_miou:
-            self.best_epoch, self.best_miou = epoch, task.validation.miou
-        fresh = self.plan.folder / f".{HISTORY}.tmp"
-        fresh.write_text(json.dumps(self.history, indent=1) + "\n")
-        os.replace(fresh, self.plan.folder / HISTORY)
-
-    def _save(self, task: Task, name: str) -> ck.Checkpoint:
-        plan = self.plan
-        epoch = self.history[-1]["epoch"]
-        metrics = {"epoch": epoch, "split": "val"} | task.validation.to_json(CLASSES)
-        described = ck.of_network(task.network, plan.recipe.model, plan.source.bands, metrics=metrics, **plan.about)
-        return ck.save(described, task.network, plan.folder / name)
-
-    def _draw(self, trainer: pl.Trainer, task: Task) -> None:
-        """The same few validation patches every time."""
-        count = len(self.plan.validation)
-        chosen = np.unique(np.linspace(0, count - 1, min(count, _PICTURED)).astype(int)).tolist()
-        batch = self.plan.validation.__getitems__(chosen)
-        prepared = self.plan.source.prepare(batch.to(task.device))
-        task.eval()
-        with torch.no_grad():
-            predicted = task(prepared.image_BCHW).logits_BKHW.argmax(dim=1)
-        task.train()
-        picture = pictures.panel(
-            prepared.image_BCHW.cpu().numpy(),
-            batch.label_BHW.numpy(),
-            predicted.cpu().numpy(),
-            bands=task.network.bands,
-        )
-        epoch = trainer.current_epoch + 1
-        pictures.save_png(self.plan.folder / PICTURES / f"epoch_{epoch:04d}.png", picture)
-        trainer.logger.experiment.add_image("validation", picture, epoch, dataformats="HWC")
-
-
-class Progress(Callback):
-    """A bar while an epoch runs, one line when it is over, with training samples per second."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.bar: tqdm | None = None
-        self.marked_s = self.spent_s = self.epoch_s = 0.0
-        self.samples = self.epoch_samples = 0
-
-    @property
-    def samples_per_s(self) -> float:
-        """Over the whole fit, validation left out."""
-        return self.samples / self.spent_s if self.spent_s else 0.0
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Task) -> None:
-        name = f"epoch {trainer.current_epoch + 1}/{self.plan.recipe.epochs}"
-        self.bar = tqdm(total=self.plan.steps_per_epoch, desc=name, unit="step", leave=False, disable=None)
-        self.epoch_samples, self.epoch_s = self.samples, self.spent_s
-        self.marked_s = time.perf_counter()
-
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Task, outputs: Any, *_: Any) -> None:
-        now_s = time.perf_counter()
-        self.spent_s, self.marked_s = self.spent_s + now_s - self.marked_s, now_s
-        self.samples += self.plan.recipe.batch
-        self.bar.update()
-        self.bar.set_postfix_str(f"{self.samples_per_s:,.0f} samples/s", refresh=False)
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Task) -> None:
-        self.bar.close()
-        rate = (self.samples - self.epoch_samples) / max(1e-9, self.spent_s - self.epoch_s)
-        train_loss, validation_loss = pl_module.epoch_losses
-        tqdm.write(
-            f"epoch {trainer.current_epoch + 1}/{self.plan.recipe.epochs}: loss {train_loss:.4f}, "
-            f"validation loss {validation_loss:.4f}, MIoU {pl_module.validation.miou:.4f}, "
-            f"OA {pl_module.validation.oa:.4f}; {rate:,.0f} samples/s"
-        )
-
-    def on_exception(self, *_: Any) -> None:
-        if self.bar is not None:
-            self.bar.close()
+    def _write(self, trainer: pl.Trainer, task: Task) -> None:
+        with task.kept() as network:
+            self.records.write(network, task.validation)
+            task.eval()
+            picture = self.records.draw(task, task.device)
+            task.train()
+        trainer.logger.experiment.add_image("validation", picture, trainer.current_epoch + 1, dataformats="HWC")
 
 
 @contextmanager

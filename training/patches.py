@@ -102,29 +102,36 @@ class Patches(TorchDataset):
 
 
 class EpochOrder(Sampler[int]):
-    """A permutation of the patches that depends on the seed and the epoch alone."""
+    """A permutation of the patches that depends on the seed and the epoch alone.
 
-    def __init__(self, count: int, seed: int) -> None:
-        self.count, self.seed, self.epoch = count, seed, 0
+    Of `ranks` processes each takes every ranks-th place from its own on, all equally many: together the batches of
+    all are those of one process.
+    """
+
+    def __init__(self, count: int, seed: int, *, rank: int = 0, ranks: int = 1) -> None:
+        self.count, self.seed, self.epoch, self.rank, self.ranks = count, seed, 0, rank, ranks
 
     def set_epoch(self, epoch: int) -> None:
         """Called by the trainer before each epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.count
+        return self.count // self.ranks
 
     def __iter__(self) -> Iterator[int]:
-        return iter(np.random.default_rng((self.seed, self.epoch)).permutation(self.count).tolist())
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.count)
+        return iter(order[: len(self) * self.ranks][self.rank :: self.ranks].tolist())
 
 
-def loader(patches: Patches, batch: int, order: EpochOrder | None = None) -> DataLoader:
-    """Batches of a split: in `order` and only whole ones for training, else all in the split's order.
+def loader(patches: Patches, batch: int, order: EpochOrder | range | None = None) -> DataLoader:
+    """Batches of a split: in an `EpochOrder` and only whole ones for training, else all of a range or of the split.
 
     No worker processes: gathering from the memory map is faster than sending tensors between processes
     (performance.md section 5).
     """
-    return DataLoader(patches, batch, sampler=order, drop_last=order is not None, collate_fn=_as_is, num_workers=0)
+    return DataLoader(
+        patches, batch, sampler=order, drop_last=isinstance(order, EpochOrder), collate_fn=_as_is, num_workers=0
+    )
 
 
 def _as_is(batch: Batch) -> Batch:

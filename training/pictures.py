@@ -11,18 +11,40 @@ import numpy as np
 from training.models.output import is_sar
 
 PERVIOUS_RGB, IMPERVIOUS_RGB, UNKNOWN_RGB = (226, 236, 218), (178, 34, 52), (128, 128, 128)
+CLASS_RGB = {
+    "pervious": PERVIOUS_RGB,
+    "impervious": IMPERVIOUS_RGB,
+    "cropland": (233, 207, 124),
+    "woodland": (47, 125, 74),
+    "grassland": (156, 204, 116),
+    "water": (63, 127, 191),
+    "bare": (201, 182, 154),
+    "snow_ice": (238, 246, 251),
+}
 GAP_PX = 4
+MOST_PX = 512  # larger tiles are thinned: four of them a picture, one picture an epoch
 
 
 def panel(
-    images_BCHW: np.ndarray, labels_BHW: np.ndarray, predicted_BHW: np.ndarray, bands: Sequence[str]
+    images_BCHW: np.ndarray,
+    labels_BHW: np.ndarray,
+    predicted_BHW: np.ndarray,
+    *,
+    bands: Sequence[str],
+    classes: Sequence[str] = ("pervious", "impervious"),
 ) -> np.ndarray:
     """One row a patch (uint8, rows, columns, 3): optical, SAR where there is any, label, prediction.
 
-    images: standardised values, so that 0 is the mean; shown from 2 standard deviations below it to 2 above.
+    images: standardised values, so that 0 is the mean; shown from 2 standard deviations below it to 2 above; of
+    several dates (batch, dates, bands, rows, columns) their mean. Images are enlarged to the size of finer
+    labels; of tiles larger than MOST_PX only every second (third, ...) pixel is shown.
     """
+    images_BCHW = images_BCHW.mean(axis=1) if images_BCHW.ndim == 5 else images_BCHW
+    colours = np.full((256, 3), UNKNOWN_RGB, dtype=np.uint8)
+    colours[: len(classes)] = [CLASS_RGB[name] for name in classes]
+    step = -(-labels_BHW.shape[-1] // MOST_PX)
     rows = [
-        _row([*_views(image, bands), _classes(label), _classes(predicted)])
+        _row([part[::step, ::step] for part in (*_views(image, bands, label), colours[label], colours[predicted])])
         for image, label, predicted in zip(images_BCHW, labels_BHW, predicted_BHW, strict=True)
     ]
     return _row([row.transpose(1, 0, 2) for row in rows]).transpose(1, 0, 2)
@@ -38,13 +60,13 @@ def save_png(path: Path, picture_HWC: np.ndarray) -> None:
     os.replace(fresh, path)
 
 
-def _views(image_CHW: np.ndarray, bands: Sequence[str]) -> list[np.ndarray]:
-    """True colour if its bands are there, else the first optical band; VV or the first SAR band."""
+def _views(image_CHW: np.ndarray, bands: Sequence[str], like_HW: np.ndarray) -> list[np.ndarray]:
+    """True colour if its bands are there, else the first optical band; VV or the first SAR band; sized as the label."""
     optical = [i for i, name in enumerate(bands) if not is_sar(name)]
     sar = [i for i, name in enumerate(bands) if is_sar(name)]
     names = list(bands)
     colour = [names.index(name) for name in ("B4", "B3", "B2")] if {"B4", "B3", "B2"} <= set(names) else optical[:1]
-    return [_stretched(image_CHW[channels]) for channels in (colour, sar[:1]) if channels]
+    return [_enlarged(_stretched(image_CHW[channels]), like_HW) for channels in (colour, sar[:1]) if channels]
 
 
 def _stretched(values_CHW: np.ndarray) -> np.ndarray:
@@ -52,10 +74,10 @@ def _stretched(values_CHW: np.ndarray) -> np.ndarray:
     return np.broadcast_to(grey, (*grey.shape[:2], 3))
 
 
-def _classes(label_HW: np.ndarray) -> np.ndarray:
-    colours = np.full((256, 3), UNKNOWN_RGB, dtype=np.uint8)
-    colours[0], colours[1] = PERVIOUS_RGB, IMPERVIOUS_RGB
-    return colours[label_HW]
+def _enlarged(view_HWC: np.ndarray, like_HW: np.ndarray) -> np.ndarray:
+    """The picture with each pixel repeated to the label's size."""
+    ratio = like_HW.shape[0] // view_HWC.shape[0]
+    return view_HWC.repeat(ratio, axis=0).repeat(ratio, axis=1)
 
 
 def _row(parts: Sequence[np.ndarray]) -> np.ndarray:

@@ -45,9 +45,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Fitted:
-    """How a fit went: one entry of history per epoch, the epoch (from 1) and MIoU of the best one, samples/s."""
+    """How a fit went: one entry of history per epoch, the epoch (from 1) and MIoU of the best one, samples/s.
+
+    waiting_share: of the training time, passed between steps (loading and the trainer's own work).
+    """
 
     history: tuple[dict[str, float], ...]
     best_epoch: int
     best_miou: float
     samples_per_s: float
+    waiting_share: float = 0.0

@@ -2,58 +2,136 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from training.augment import augment, chances
-from training.data import Batch, Source
-from training.losses import build_loss
+from training.augment import Augmented, augment, chances
+from training.averaging import Average
+from training.data import Batch
+from training.keeping import classes_of
+from training.losses import ImageLoss, build_loss
 from training.metrics import Scores, confusion_counts, scores
 from training.models.output import Output
-from training.recipes import Recipe
+from training.optimisers import optimiser, poly
+from training.plan import Plan
 
 BATCH_NORM_MOMENTUM = 0.1
+_AVERAGE = "average"
 
 
 class Task(pl.LightningModule):
-    """A network in training on a source of patches by a recipe; `steps` is the number of optimiser steps in all."""
+    """A network in training by a plan; with `ema` it is validated and kept as its averaged weights.
 
-    def __init__(self, network: nn.Module, source: Source, recipe: Recipe, *, steps: int) -> None:
+    judge: a discriminator of images where the loss asks for one (training/adversarial.py).
+    """
+
+    def __init__(self, plan: Plan) -> None:
         super().__init__()
-        self.network, self.source, self.recipe, self.steps = network, source, recipe, steps
-        self.loss = build_loss(recipe.loss, recipe.loss_values)
-        self.norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+        self.network, self.source, self.recipe = plan.network, plan.source, plan.recipe
+        self.after_epoch, self.steps_per_epoch = plan.after_epoch, plan.steps_per_epoch
+        self.loss = build_loss(self.recipe.loss, self.recipe.loss_values)
+        self.judge: nn.Module | None = None
+        self.norms = [module for module in self.network.modules() if isinstance(module, nn.BatchNorm2d)]
+        self.average = Average(self.network, self.recipe.ema) if self.recipe.ema else None
         self.confusion = torch.zeros(0)
         self.validation: Scores | None = None
         self.train_losses: list[Tensor] = []
         self.validation_losses: list[Tensor] = []
+        self.epoch_losses = (0.0, 0.0)
+        self._swapped: Any = None
 
-    def forward(self, image_BCHW: Tensor) -> Output:
-        return self.network(image_BCHW.contiguous(memory_format=torch.channels_last))
+    def forward(self, image: Tensor) -> Output:
+        layout = torch.channels_last if image.ndim == 4 else torch.contiguous_format
+        return self.network(image.contiguous(memory_format=layout))
 
-    def training_step(self, batch: Batch, _: int) -> Tensor:
-        self._warm_up_statistics()
-        prepared = self.source.prepare(batch)
-        drawn = chances(self.recipe.seed, self.current_epoch, batch.patch_B)
-        prepared = augment(prepared, drawn, self.recipe.augment, self.recipe.crop)
-        loss = self.loss(self(prepared.image_BCHW), prepared.label_BHW)
+    def training_step(self, batch: Batch, at: int) -> Tensor:
+        prepared = self.augmented(batch, at)
+        loss = self.cost(self(prepared.image_BCHW), prepared)
         self.train_losses.append(loss.detach())
         return loss
 
-    def _warm_up_statistics(self) -> None:
+    def augmented(self, batch: Batch, at: int) -> Augmented:
+        """The batch of an epoch's step as the network gets it."""
+        self._warm_up_statistics(self.current_epoch * self.steps_per_epoch + at)
+        drawn = chances(self.recipe.seed, self.current_epoch, batch.patch_B)
+        return augment(self.source.prepare(batch), drawn, self.recipe.augment, self.recipe.crop)
+
+    def cost(self, output: Output, prepared: Augmented) -> Tensor:
+        """The loss; those of images see the true image and the judge too."""
+        if not isinstance(self.loss, ImageLoss):
+            return self.loss(output, prepared.label_BHW)
+        true = {"sharp_BCHW": prepared.sharp_BCHW, "valid_BCHW": prepared.sharp_valid_BCHW}
+        return self.loss(output, prepared.label_BHW, **true, discriminator=self.judge)
+
+    def _warm_up_statistics(self, step: int) -> None:
         """Batch normalisation's running statistics start as the plain mean of the batches so far.
 
         With the usual momentum from the first step they still hold 1/e of their initial 0 and 1 after ten steps, and
         a run of few steps validates (and maps) with them.
         """
-        momentum = max(BATCH_NORM_MOMENTUM, 1 / (self.global_step + 1))
+        momentum = max(BATCH_NORM_MOMENTUM, 1 / (step + 1))
         for norm in self.norms:
             norm.momentum = momentum
 
+    def on_fit_start(self) -> None:
+        if self.average is not None:
+            self.average.to(self.device)
+
     def on_train_epoch_start(self) -> None:
+        """Dropout follows from seed, epoch and process, so that an interrupted run repeats it."""
         self.train_losses.clear()
+        entropy = np.random.SeedSequence((self.recipe.seed, self.current_epoch, self.global_rank))
+        torch.manual_seed(int(entropy.generate_state(1)[0]))
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        if self.average is not None:
+            self.average.update()
+
+    def on_validation_start(self) -> None:
+        """An epoch's steps are over: the hook may change weights; then those that are kept are validated."""
+        self._check_finite()
+        self._share_statistics()
+        self.after_epoch(self.network, self.current_epoch + 1)
+        if self.average is not None:
+            with self.average.in_place():
+                self.after_epoch(self.network, self.current_epoch + 1)
+        self._swapped = self.kept()
+        self._swapped.__enter__()
+
+    def on_validation_end(self) -> None:
+        self._swapped.__exit__(None, None, None)
+
+    @contextmanager
+    def kept(self) -> Iterator[nn.Module]:
+        """The network with the weights that are validated and kept."""
+        with self.average.in_place() if self.average is not None else nullcontext():
+            yield self.network
+
+    def _check_finite(self) -> None:
+        lost = next((loss for loss in self.train_losses if not torch.isfinite(loss)), None)
+        if lost is not None:
+            raise ValueError(
+                f"training diverged in epoch {self.current_epoch + 1} (loss {lost.item():g}): use a smaller step, "
+                f"such as --set lr={self.recipe.lr / 10:g}, or --set clip=1, and another --out"
+            )
+
+    def _share_statistics(self) -> None:
+        """Running statistics become the mean over all processes, each of which saw its share of the batches."""
+        if self.trainer.world_size == 1:
+            return
+        for name, tensor in self.network.named_buffers():
+            for held in (tensor, self.average.values[name]) if self.average is not None else (tensor,):
+                if held.is_floating_point():
+                    held.copy_(self._reduced(held, "mean"))
+
+    def _reduced(self, values: Tensor, how: str) -> Tensor:
+        return self.trainer.strategy.reduce(values.clone(), reduce_op=how)
 
     def on_validation_epoch_start(self) -> None:
         classes = self.network.config.classes
@@ -63,30 +141,38 @@ class Task(pl.LightningModule):
     def validation_step(self, batch: Batch, _: int) -> None:
         prepared = self.source.prepare(batch)
         output = self(prepared.image_BCHW)
-        self.confusion += confusion_counts(output.logits_BKHW.argmax(dim=1), batch.label_BHW, len(self.confusion))
-        self.validation_losses.append(self.loss(output, prepared.label_BHW))
+        label = classes_of(prepared.label_BHW)
+        self.confusion += confusion_counts(output.logits_BKHW.argmax(dim=1), label, len(self.confusion))
+        self.validation_losses.append(self.cost(output, prepared))
 
     def on_validation_epoch_end(self) -> None:
-        self.validation = scores(self.confusion.cpu())
+        self.validation = scores(self._reduced(self.confusion, "sum").cpu())
+        self.epoch_losses = self._mean(self.train_losses), self._mean(self.validation_losses)
         self.log("val/miou", self.validation.miou)
         self.log("val/oa", self.validation.oa)
-        self.log("val/loss", _mean(self.validation_losses))
-        self.log("train/loss", _mean(self.train_losses))
+        self.log("val/loss", self.epoch_losses[1])
+        self.log("train/loss", self.epoch_losses[0])
 
-    def configure_optimizers(self) -> dict[str, object]:
-        """Adam whose rate falls as (1 - step / steps) ** power at every step (S002 section IV-A)."""
-        optimizer = torch.optim.Adam(self.network.parameters(), lr=self.recipe.lr)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._poly)
+    def _mean(self, losses: list[Tensor]) -> float:
+        """Over the steps of all processes."""
+        total = np.array([np.sum([loss.item() for loss in losses], dtype=np.float64), len(losses)])
+        if self.trainer.world_size > 1:
+            total = self._reduced(torch.from_numpy(total).to(self.device), "sum").cpu().numpy()
+        return float(total[0] / max(1, total[1]))
+
+    def configure_optimizers(self) -> Any:
+        return self.scheduled(self.network)
+
+    def scheduled(self, module: nn.Module) -> dict[str, Any]:
+        """The recipe's optimiser of a module with its schedule, as the trainer wants them."""
+        optimizer = optimiser(self.recipe, module.parameters())
+        schedule = poly(self.recipe, optimizer, self.recipe.epochs * self.steps_per_epoch)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _poly(self, step: int) -> float:
-        return (1 - min(step, self.steps) / self.steps) ** self.recipe.power
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.average is not None:
+            checkpoint[_AVERAGE] = self.average.to_state()
 
-    @property
-    def epoch_losses(self) -> tuple[float, float]:
-        """Mean training and validation loss of the epoch so far."""
-        return _mean(self.train_losses), _mean(self.validation_losses)
-
-
-def _mean(losses: list[Tensor]) -> float:
-    return float(np.mean([loss.item() for loss in losses], dtype=np.float64)) if losses else 0.0
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.average is not None:
+            self.average.restore(checkpoint[_AVERAGE])

@@ -8,6 +8,7 @@ from matplotlib.image import imread
 
 from training.losses import UNKNOWN
 from training.pictures import GAP_PX, IMPERVIOUS_RGB, PERVIOUS_RGB, UNKNOWN_RGB, panel, save_png
+from training.target import SEVEN
 
 SIDE = 8
 
@@ -15,7 +16,7 @@ SIDE = 8
 def drawn(bands: tuple[str, ...], label: int = 0, predicted: int = 1, value: float = 0.0) -> np.ndarray:
     image = np.full((1, len(bands), SIDE, SIDE), value, dtype=np.float32)
     shape = (1, SIDE, SIDE)
-    return panel(image, np.full(shape, label, np.uint8), np.full(shape, predicted, np.uint8), bands)
+    return panel(image, np.full(shape, label, np.uint8), np.full(shape, predicted, np.uint8), bands=bands)
 
 
 def tile(picture: np.ndarray, column: int) -> np.ndarray:
@@ -39,12 +40,38 @@ def test_classes_have_their_colours():
 def test_true_colour_is_red_green_blue():
     image = np.stack([np.full((SIDE, SIDE), value) for value in (-2.0, 0.0, 2.0)])[None]  # B2, B3, B4
     label = np.zeros((1, SIDE, SIDE), np.uint8)
-    assert tile(panel(image, label, label, ("B2", "B3", "B4")), 0)[0].tolist() == [255, 127, 0]
+    assert tile(panel(image, label, label, bands=("B2", "B3", "B4")), 0)[0].tolist() == [255, 127, 0]
 
 
 def test_patches_are_rows():
     image, label = np.zeros((3, 1, SIDE, SIDE)), np.zeros((3, SIDE, SIDE), np.uint8)
-    assert panel(image, label, label, ("B8",)).shape[0] == 3 * SIDE + 2 * GAP_PX
+    assert panel(image, label, label, bands=("B8",)).shape[0] == 3 * SIDE + 2 * GAP_PX
+
+
+def test_finer_labels_are_shown_whole_and_images_enlarged():
+    image, label = np.zeros((1, 1, SIDE, SIDE)), np.zeros((1, 10 * SIDE, 10 * SIDE), np.uint8)
+    image[0, 0, 0, 0], label[0, -1, -1] = 2.0, 1
+    picture = panel(image, label, label, bands=("B8",))
+    assert picture.shape == (10 * SIDE, 3 * 10 * SIDE + 2 * GAP_PX, 3)
+    assert (picture[:10, :10] == 255).all() and (picture[:10, 10:20] == 127).all()
+    assert picture[-1, -1].tolist() == list(IMPERVIOUS_RGB) and picture[-1, -2].tolist() == list(PERVIOUS_RGB)
+
+
+def test_large_tiles_are_thinned():
+    image, label = np.zeros((1, 1, 120, 120)), np.zeros((1, 1200, 1200), np.uint8)
+    assert panel(image, label, label, bands=("B8",)).shape == (400, 3 * 400 + 2 * GAP_PX, 3)
+
+
+def test_of_several_dates_the_mean_is_shown():
+    image = np.stack([np.full((1, SIDE, SIDE), value) for value in (-2.0, 2.0)])[None]
+    label = np.zeros((1, SIDE, SIDE), np.uint8)
+    assert (tile(panel(image, label, label, bands=("B8",)), 0) == 127).all()
+
+
+def test_seven_classes_have_seven_colours():
+    image, label = np.zeros((1, 1, SIDE, SIDE)), np.tile(np.arange(SIDE, dtype=np.uint8).clip(max=6), (1, SIDE, 1))
+    picture = panel(image, label, label, bands=("B8",), classes=SEVEN)
+    assert len(np.unique(tile(picture, 1), axis=0)) == 7
 
 
 def test_the_png_is_the_picture(tmp_path):

@@ -8,10 +8,10 @@ from typing import Any
 
 from training.recipes import cpu, ours, papers
 from training.recipes.papers import PAPER_BANDS
-from training.recipes.recipe import DEVICES, OPTIMISERS, PRECISIONS, Recipe
+from training.recipes.recipe import DEVICES, PRECISIONS, Recipe
 from training.recipes.settings import override
 
-__all__ = ["DEVICES", "OPTIMISERS", "PAPER_BANDS", "PRECISIONS", "RECIPES", "Recipe", "override", "recipe"]
+__all__ = ["DEVICES", "PAPER_BANDS", "PRECISIONS", "RECIPES", "Recipe", "override", "recipe"]
 
 
 def recipe(name: str, settings: Mapping[str, Any] | None = None) -> Recipe:

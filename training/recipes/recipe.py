@@ -9,10 +9,10 @@ from typing import Any
 from training.augment import AUGMENTATIONS
 from training.losses import LOSSES
 from training.models.sharpened import RGB
+from training.optimisers import OPTIMISERS
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 DEVICES = ("auto", "cpu", "gpu")
-OPTIMISERS = ("adam", "adamw", "sgd")
 SCHEMES = ("isa", "s003")
 TARGETS = ("label", "fine", "share")
 # weights of a loss for which the true image at the output's size is needed

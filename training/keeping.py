@@ -1,0 +1,82 @@
+"""What a run keeps of each epoch: history, best/ and last/ checkpoints, pictures; of networks and pixel classifiers."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from training import checkpoint as ck
+from training import pictures
+from training.losses import UNKNOWN
+from training.metrics import Scores
+from training.models.output import Output
+from training.plan import Plan
+
+HISTORY, PICTURES = "history.json", "pictures"
+PICTURED = 4
+
+
+class Records:
+    """A run's epochs so far, in memory and as files of its folder; each file is whole at any time."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.history: list[dict[str, float]] = []
+        self.best_epoch, self.best_miou = 0, -1.0
+
+    def to_state(self) -> dict[str, Any]:
+        """What `restore` takes: plain numbers."""
+        return {"history": self.history, "best_epoch": self.best_epoch, "best_miou": self.best_miou}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from the epochs of an interrupted run."""
+        self.history = list(state["history"])
+        self.best_epoch, self.best_miou = state["best_epoch"], state["best_miou"]
+
+    def note(self, train_loss: float, validation_loss: float, found: Scores) -> None:
+        """One more epoch is over; history.json has it."""
+        epoch = len(self.history) + 1
+        entry = {"epoch": epoch, "train_loss": train_loss, "val_loss": validation_loss}
+        self.history.append(entry | {"val_miou": found.miou, "val_oa": found.oa})
+        if found.miou > self.best_miou:
+            self.best_epoch, self.best_miou = epoch, found.miou
+
+    def write(self, network: nn.Module, found: Scores) -> None:
+        """history.json, the checkpoint last/, and best/ if no earlier epoch is as good."""
+        fresh = self.plan.folder / f".{HISTORY}.tmp"
+        fresh.write_text(json.dumps(self.history, indent=1) + "\n")
+        os.replace(fresh, self.plan.folder / HISTORY)
+        epoch = self.history[-1]["epoch"]
+        for name in (ck.LAST, ck.BEST) if epoch == self.best_epoch else (ck.LAST,):
+            self._save(network, found, name)
+
+    def _save(self, network: nn.Module, found: Scores, name: str) -> None:
+        plan = self.plan
+        metrics = {"epoch": self.history[-1]["epoch"], "split": "val"} | found.to_json(plan.source.classes)
+        described = ck.of_network(network, plan.recipe.model, plan.source.bands, metrics=metrics, **plan.about)
+        ck.save(described, network, plan.folder / name)
+
+    def draw(self, forward: Callable[[Tensor], Output], device: torch.device | str = "cpu") -> np.ndarray:
+        """The epoch's picture (rows, columns, 3), written too: the same few validation patches every time."""
+        plan, count = self.plan, len(self.plan.validation)
+        chosen = np.unique(np.linspace(0, count - 1, min(count, PICTURED)).astype(int)).tolist()
+        prepared = plan.source.prepare(plan.validation.__getitems__(chosen).to(device))
+        with torch.no_grad():
+            predicted = forward(prepared.image_BCHW).logits_BKHW.argmax(dim=1)
+        views = [part.cpu().numpy() for part in (prepared.image_BCHW, classes_of(prepared.label_BHW), predicted)]
+        picture = pictures.panel(*views, bands=plan.network.bands, classes=plan.source.classes)
+        pictures.save_png(plan.folder / PICTURES / f"epoch_{self.history[-1]['epoch']:04d}.png", picture)
+        return picture
+
+
+def classes_of(label_BHW: Tensor) -> Tensor:
+    """Labels as they are; of impervious shares 1 from a half on (training/target.py), 255 where unknown."""
+    if not label_BHW.is_floating_point():
+        return label_BHW
+    return torch.where(label_BHW == UNKNOWN, float(UNKNOWN), (label_BHW >= 0.5).float()).byte()
