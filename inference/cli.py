@@ -33,6 +33,12 @@ def map(
     project: _Project = None,
     catalog: Annotated[str, typer.Option("--catalog", help="Local engine's images: world, or a folder.")] = "world",
     workers: Annotated[int, typer.Option("--workers", help="Windows at once; 0: one for each core.")] = 0,
+    runtime: Annotated[
+        str, typer.Option("--runtime", help="What runs the network: torch, onnx or openvino (the last is fastest).")
+    ] = "torch",
+    precision: Annotated[
+        str, typer.Option("--precision", help="fp32, or bf16 or fp16 where the processor has it.")
+    ] = "fp32",
     overwrite: _Overwrite = False,
 ) -> None:
     """Map a region and month, or a GeoTIFF, as a cloud-optimised GeoTIFF of classes and probabilities."""
@@ -53,6 +59,8 @@ def map(
             project=project,
             catalog=catalog,
             workers=workers,
+            runtime=runtime,
+            precision=precision,
             overwrite=overwrite,
         )
     print(report)

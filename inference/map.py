@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import rasterio
-import torch
 from affine import Affine
 from odc.geo.geobox import GeoBox
 from tqdm import tqdm
@@ -28,6 +27,7 @@ from inference.predict import Grid, Predictor, Rows, normalised, predict
 from inference.source import Source, open_geotiff, period_tags
 from training.checkpoint import Checkpoint, load, normalise
 from training.cpu import tune_cpu
+from training.runtimes import DEFAULT, TORCH, check_forward, open_forward
 
 SENTINEL_STEP_M = 10.0  # of checkpoints that do not say on which step they were trained
 VERSION = 1  # of the way maps are made: a map of another version is not taken as already there
@@ -78,6 +78,8 @@ def map_region(
     project: str | None = None,
     catalog: str = "world",
     workers: int = 0,
+    runtime: str = TORCH,
+    precision: str = DEFAULT,
     overwrite: bool = False,
     progress: bool = True,
 ) -> MapReport:
@@ -87,6 +89,8 @@ def map_region(
     when it was taken), or an area (region, bbox, geometry; in UTM zone epsg if asked) and a month ("2020-06") or
     period (a season, a year, first and last day), composed by Earth Engine (`project`) or by the local engine
     (`catalog`) with the checkpoint's own settings.
+    runtime and precision: what runs the network and in which numbers (training/runtimes); in another of them a map
+    differs in the last bits, so it is another map.
     Interrupted, the same call goes on; done, it does nothing; a map of other settings is replaced only with
     `overwrite`. Pixels with a missing band are 255.
 
@@ -94,9 +98,11 @@ def map_region(
     """
     out = _checked_out(out)
     trained = load(checkpoint)
+    how = _How(workers, overwrite, progress, runtime, precision)
+    check_forward(trained, device="auto", **how.forward)
     request = _Request(region, month, period, bbox, geometry, epsg, input, project, catalog)
     with closing(_opened(request, trained)) as source:
-        return _mapped(source, trained, out, _How(workers, overwrite, progress))
+        return _mapped(source, trained, out, how)
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,13 @@ class _How:
     workers: int
     overwrite: bool
     progress: bool
+    runtime: str
+    precision: str
+
+    @property
+    def forward(self) -> dict[str, str]:
+        """What runs the network, as `open_forward` takes it and the map's tags say it."""
+        return {"runtime": self.runtime, "precision": self.precision}
 
 
 def _checked_out(out: str | os.PathLike[str]) -> Path:
@@ -169,12 +182,12 @@ def _opened(request: _Request, trained: Checkpoint) -> Source:
 def _mapped(source: Source, trained: Checkpoint, out: Path, how: _How) -> MapReport:
     begun = time.monotonic()
     legend = Legend.of(trained.classes, trained.thresholds)
-    info = cog.MapInfo(_finer(source.geobox, trained.scale), legend, _tags(source, trained))
+    info = cog.MapInfo(_finer(source.geobox, trained.scale), legend, _tags(source, trained, how))
     if job.check_existing(out, info.tags, overwrite=how.overwrite):
         job.forget(out)
         return _report(info, out, cog.counts_of(out), already_there=True)
     found = step_warnings(source.geobox, trained.dataset.get("step_m", SENTINEL_STEP_M))
-    with rasterio.Env(GDAL_CACHEMAX=source.cache_bytes), job.started(out, _settings(source, trained)) as folder:
+    with rasterio.Env(GDAL_CACHEMAX=source.cache_bytes), job.started(out, _settings(source, trained, how)) as folder:
         source.keep_in(folder / job.BLOCKS)
         found += range_warnings(source, trained.bands) if source.foreign else []
         for text in found:
@@ -193,9 +206,9 @@ def _finish_rows(source: Source, trained: Checkpoint, rows: cog.RowsFile, how: _
     rows.keep(done * trained.scale)
     if done < height:
         tune_cpu()
-        device = "cuda" if torch.cuda.is_available() else "cpu"
         legend = Legend.of(trained.classes, trained.thresholds)
-        predictor = Predictor(trained.build().to(device), len(trained.bands), trained.scale, legend, device)
+        forward = open_forward(trained, device="auto", **how.forward)
+        predictor = Predictor(forward, len(trained.bands), trained.scale, legend)
         grid = Grid(height, width, Lattice(trained.window, trained.lattice, *source.origin))
         read = normalised(source, lambda raster: normalise(raster.values_BHW, raster.valid_BHW, trained.bands))
         pieces = predict(predictor, read, grid, rows=range(done, height), workers=how.workers)
@@ -218,9 +231,11 @@ def _finer(geobox: GeoBox, scale: int) -> GeoBox:
     return GeoBox((height * scale, width * scale), geobox.affine * Affine.scale(1 / scale), geobox.crs)
 
 
-def _settings(source: Source, trained: Checkpoint) -> dict[str, Any]:
+def _settings(source: Source, trained: Checkpoint, how: _How) -> dict[str, Any]:
     """All that decides the map's file, its pixels and what it says of them: equal settings, equal map."""
-    return {
+    # the defaults go without saying, so that maps from before there was a choice are still whole
+    chosen = {} if (how.runtime, how.precision) == (TORCH, DEFAULT) else how.forward
+    return chosen | {
         "version": VERSION,
         "checkpoint": trained.fingerprint,
         "pixels": source.identity,
@@ -230,7 +245,7 @@ def _settings(source: Source, trained: Checkpoint) -> dict[str, Any]:
     }
 
 
-def _tags(source: Source, trained: Checkpoint) -> dict[str, str]:
+def _tags(source: Source, trained: Checkpoint, how: _How) -> dict[str, str]:
     """The file's metadata (formats.md section 4), no clock times and no paths."""
     simulated = {"input": source.tags.get("simulated") == "true", "training": trained.simulated}
     parts = [name for name, so in simulated.items() if so]
@@ -241,13 +256,13 @@ def _tags(source: Source, trained: Checkpoint) -> dict[str, str]:
         "backscatter": trained.backscatter,
         "simulated": "true" if parts else "false",
         "licence": source.tags.get("licence", "unknown: see the input's own"),
-        job.SETTINGS_TAG: job.fingerprint(_settings(source, trained)),
+        job.SETTINGS_TAG: job.fingerprint(_settings(source, trained, how)),
     }
     if parts:
         about["simulated_parts"] = ", ".join(parts)
     if len(trained.classes) == 2:
         about["threshold"] = f"{Legend.of(trained.classes, trained.thresholds).threshold:g}"
-    return dict(source.tags) | about
+    return dict(source.tags) | about | how.forward
 
 
 def _report(info: cog.MapInfo, out: Path, counts: np.ndarray, **rest: Any) -> MapReport:

@@ -17,8 +17,8 @@ CONVS = (nn.Conv2d, nn.ConvTranspose2d)
 def folded(network: nn.Module) -> nn.Module:
     """The network, changed in place: each batch normalisation that alone reads a convolution's result is part of it.
 
-    Pairs are found by following one forward pass on the meta device (shapes without numbers), so that a network's
-    forward decides, not the order of its attributes. Normalisation before a convolution (DenseNet) and instance
+    Pairs are found by following one forward pass of a small image, so that a network's forward decides, not the order
+    of its attributes. Normalisation before a convolution (DenseNet) and instance
     normalisation stay. The network must be in evaluation mode, its statistics are fixed then; ValueError otherwise.
     """
     if any(module.training for module in network.modules()):
@@ -58,7 +58,7 @@ class _Trace(TorchFunctionMode):
         handles = [module.register_forward_hook(self._passed) for module in network.modules() if _followed(module)]
         try:
             with torch.no_grad(), self:
-                _forward_on_meta(network)
+                _forward(network)
         finally:
             for handle in handles:
                 handle.remove()
@@ -87,11 +87,11 @@ def _followed(module: nn.Module) -> bool:
     return isinstance(module, (*CONVS, nn.BatchNorm2d))
 
 
-def _forward_on_meta(network: nn.Module) -> None:
-    side = max(32, 2 * network.multiple)
-    state = {name: tensor.to("meta") for name, tensor in network.state_dict(keep_vars=True).items()}
-    image = torch.empty(1, len(network.bands), side, side, device="meta")
-    torch.func.functional_call(network, state, (image,))
+def _forward(network: nn.Module) -> None:
+    """A pass of the smallest image; on the meta device it would cost nothing, but importing that 70 MB of memory."""
+    side = max(8, network.multiple)
+    weight = next(network.parameters())
+    network(torch.zeros(1, len(network.bands), side, side, device=weight.device, dtype=weight.dtype))
 
 
 def _tensors(values: tuple) -> list[Tensor]:

@@ -61,6 +61,7 @@ def recorded(forward: Callable, x: Tensor) -> Recording:
             forward(static)
     torch.cuda.current_stream(forward.device).wait_stream(beside)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    # other threads may copy data meanwhile
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
         output = forward(static)
     return Recording(static, output, graph.replay)
