@@ -14,6 +14,7 @@ from typing import Any
 
 from gee_export.console import Fault
 from training import checkpoint as ck
+from training.ranks import is_follower
 from training.recipes import Recipe
 
 VERSION = 1
@@ -43,8 +44,12 @@ def claim(folder: Path, wanted: Mapping[str, Any], *, shown: str = "") -> None:
 def alone_in(lock: Path, shown: str) -> Iterator[None]:
     """Refuse to train where another process is training; the lock goes with its process.
 
-    Mounted drives (Colab's, many network disks) know no locks: there nothing is refused.
+    Mounted drives (Colab's, many network disks) know no locks: there nothing is refused. Nor is a process refused that
+    trains its share for the one that holds the lock.
     """
+    if is_follower():
+        yield
+        return
     with lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

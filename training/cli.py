@@ -26,6 +26,9 @@ def train(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE of the recipe, e.g. epochs=3 batch=16.")
     ] = None,
+    devices: Annotated[
+        int | None, typer.Option("--devices", help="GPUs (or CPU processes) that share every batch; 1 if not named.")
+    ] = None,
     project: _Project = None,
 ) -> None:
     """Train a network on patch datasets; writes best/ and last/ checkpoints, TensorBoard logs and pictures."""
@@ -33,7 +36,8 @@ def train(
 
     recipe = recipe or (None if from_ else "crofusenet-tiny")
     with _Bucket([*data, out, from_ or ""], project) as session:
-        how = {"settings": _pairs(set_ or []), "start": from_, "chips": chips, "session": session}
+        settings = _pairs(set_ or []) | ({} if devices is None else {"devices": devices})
+        how = {"settings": settings, "start": from_, "chips": chips, "session": session}
         print(training.train(data, recipe, out, **how))
 
 
@@ -72,10 +76,11 @@ def calibrate(
     project: _Project = None,
 ) -> None:
     """Choose the probability from which a pixel is impervious on a split, and write a checkpoint that maps with it."""
-    import training
+    from training.thresholds import calibrate_checkpoint
 
+    how = {"measure": measure, "split": split, "device": device}
     with _Bucket([*data, checkpoint], project) as session:
-        print(training.calibrate(checkpoint, data, out, measure=measure, split=split, device=device, session=session))
+        print(calibrate_checkpoint(checkpoint, data, out, **how, session=session))
 
 
 def prune(

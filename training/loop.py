@@ -42,7 +42,7 @@ def fit(plan: Plan) -> Fitted:
     processes (recipe.devices) only the first returns.
     """
     tune_cpu()
-    _check(plan.recipe)
+    _check(plan)
     task = _task(plan)
     task.to(memory_format=torch.channels_last)
     keeper, progress = Keeper(plan), Progress(plan)
@@ -56,10 +56,12 @@ def fit(plan: Plan) -> Fitted:
     return Fitted(tuple(records.history), records.best_epoch, records.best_miou, *rates)
 
 
-def _check(recipe: Recipe) -> None:
-    adversarial = recipe.loss_values.get("adversarial")
-    if adversarial and recipe.precision == "fp16":
+def _check(plan: Plan) -> None:
+    recipe, patches = plan.recipe, len(plan.validation)
+    if recipe.loss_values.get("adversarial") and recipe.precision == "fp16":
         raise ValueError("loss.adversarial with precision=fp16: two optimisers need fp32 or bf16")
+    if recipe.devices > patches:
+        raise ValueError(f"devices={recipe.devices}: the validation split has {patches} patches, use one device")
     if recipe.devices > 1:
         check_can_follow()
 
