@@ -13,6 +13,7 @@ from gee_export.console import Fault
 from reproduction.study import Measure
 
 VERSION = 1
+_PER_RUN = "Steps and CPU seconds are of training, per seed."
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,7 @@ def _legend(report: StudyReport) -> str:
     parts = ["Ours: mean ± standard deviation over seeds."] if len(report.seeds) > 1 else []
     if len(report.seeds) == 1 and any(line.intervals for line in report.lines):
         parts = ["In brackets: 95 % intervals by bootstrap over the test split's spatial blocks."]
-    return " ".join([*parts, "Steps and CPU seconds are of training, per seed."])
+    return " ".join([*parts, "≈ joins rows that these cannot tell apart." if parts else "", _PER_RUN]).strip()
 
 
 def orderings(report: StudyReport) -> tuple[str, ...]:
@@ -244,7 +245,7 @@ def _agreement(paper: Mapping[str, float], ours: Mapping[str, float], alike: Cal
     pairs = [(a, b) for a, b in combinations([label for label in paper if label in ours], 2) if paper[a] != paper[b]]
     same = [pair for pair in pairs if (paper[pair[0]] > paper[pair[1]]) == (ours[pair[0]] > ours[pair[1]])]
     unsure = sum(alike(*pair) for pair in pairs)
-    doubt = f" ({unsure} pairs of ours cannot be told apart, ≈ where they are neighbours)" if unsure else ""
+    doubt = f" ({unsure} {'pair' if unsure == 1 else 'pairs'} of ours cannot be told apart)" if unsure else ""
     return f"{len(same)} of {len(pairs)} pairs stand as in the paper{doubt}."
 
 

@@ -161,7 +161,7 @@ def used(role: str, address: str) -> DataUsed:
         split=str(head.split.get("kind")),
         patches={split: int(head.counts.get(split, 0)) for split in ("train", "val", "test")},
         size=head.size,
-        step_m=float(f"{(down_m * right_m) ** 0.5:.3g}"),
+        step_m=float(f"{(down_m * right_m) ** 0.5:.2g}"),
         periods=tuple(str(period.get("label")) for period in head.periods),
         label=str(label),
     )

@@ -69,8 +69,13 @@ class Training:
         return ()
 
     def facts(self, place: Place, seed: int) -> Mapping[str, Any]:
-        """The whole recipe and the data's fingerprints."""
-        return {"recipe": self._recipe(seed).to_json(), "data": [fingerprint(path) for path in place.data(self.data)]}
+        """What the recipe sets otherwise than recipes are made, so that later settings leave it alone, and the data."""
+        from training.recipes import Recipe
+
+        chosen = self._recipe(seed)
+        usual = Recipe("", chosen.model).to_json()
+        told = {key: value for key, value in chosen.to_json().items() if value != usual[key]}
+        return {"model": chosen.model, **told, "data": [fingerprint(path) for path in place.data(self.data)]}
 
     def make(self, folder: Path, place: Place, seed: int) -> Mapping[str, Any]:
         """Train, or go on."""

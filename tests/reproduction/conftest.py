@@ -1,0 +1,58 @@
+"""A home for these tests' caches, and a small study on a small town."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import reproduction
+from gee_export.datasets.dataset import write
+from reproduction.judges import on_split
+from reproduction.runs import Training
+from reproduction.study import Export, Measure, Preset, Row, Study, printed
+from tests.training.towns import BANDS, manifest, samples, spread
+
+MEASURES = (Measure("miou", "MIoU"), Measure("f1_impervious", "IS F1"))
+TINY = {"model.widths": "2,4", "epochs": "1", "batch": "4"}
+
+
+@pytest.fixture(scope="session")
+def town(tmp_path_factory) -> Path:
+    """A dataset of 32-px patches: 8 to train, 2 to validate, 6 to test."""
+    folder = tmp_path_factory.mktemp("reproduced") / "town"
+    splits = spread(8, 2, 6)
+    write(folder, manifest(tuple(BANDS), 32, len(splits)), samples(tuple(BANDS), 32, splits))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reproduction_home(tmp_path_factory) -> Path:
+    """An ISAMAP_HOME for the training caches of these tests."""
+    return tmp_path_factory.mktemp("reproduction_home")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_home(reproduction_home) -> Iterator[None]:
+    """Training caches lie there, for the tests of this folder only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ISAMAP_HOME", str(reproduction_home))
+        yield
+
+
+def tiny_preset() -> Preset:
+    """Two networks of a few hundred parameters with two seeds."""
+    rows = (
+        Row("UNet", Training("unet-tiny", TINY), on_split(), printed(MEASURES, (0.9, 0.8))),
+        Row("CroFuseNet", Training("crofusenet-tiny", TINY), on_split(), printed(MEASURES, (0.95, 0.9))),
+    )
+    return Preset(rows, {"town": Export("town", {})}, 2, ("The town is small.",))
+
+
+@pytest.fixture
+def study(monkeypatch) -> Study:
+    """A study named `tiny` in the registry."""
+    found = Study("tiny", "Two small networks", "nowhere", MEASURES, "miou", {"cpu": tiny_preset})
+    monkeypatch.setitem(reproduction.STUDIES, "tiny", found)
+    return found
