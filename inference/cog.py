@@ -23,7 +23,7 @@ from inference.legend import PROB_STEPS, UNKNOWN, Legend
 BLOCK_PX = 512
 BANDS = 2
 CONVERSION_CACHE_BYTES = 64 << 20
-CHUNK_PX = 1 << 22
+CHUNK_PX = 1 << 19
 EXTRA_SAMPLES, UNSPECIFIED = 338, 0  # TIFF 6.0 section 18: a further sample that is no alpha
 
 

@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,8 @@ from shapely.geometry.base import BaseGeometry
 from gee_export import composite, outline, session
 from gee_export.datasets.manifest import NODATA, Band
 from gee_export.grid import Raster, Window, crop, grid_of, lattice_window
+from gee_export.ground import Ground
+from gee_export.images.frames import Frames, open_frames
 from gee_export.regions import Period, Region
 from gee_export.requests import pixels
 from gee_export.requests.client import Client
@@ -168,6 +170,8 @@ def open_composite(
 ) -> CompositeSource:
     """The composite that the checkpoint was trained on, of another place or time, its bands in the checkpoint's order.
 
+    Of a checkpoint of several dates: single days of the period, chosen as `isamap export --frames scenes` does; a band
+    of the source is then called by its day and name.
     Connects to Google (project) or to the local engine. ValueError: no scenes, a checkpoint of other data than
     composites, or backscatter of the other kind.
     """
@@ -189,14 +193,40 @@ def open_composite(
             f"the composite holds {made.backscatter} backscatter, the checkpoint was trained on {trained.backscatter}: "
             "take a checkpoint of its kind"
         )
+    bands = tuple(stored[band.name] for band in trained.bands)
+    if trained.frames:
+        made, bands = _dated(made, (region, period, settings), bands, trained.frames)
     return CompositeSource(
         made,
         region,
-        tuple(stored[band.name] for band in trained.bands),
+        bands,
         _identity(made, region, settings, connected),
         _tags(made, region, period, connected),
         Client.of(connected),
     )
+
+
+def _dated(
+    made: composite.Composite,
+    asked: tuple[Region, Period, composite.Settings],
+    bands: Sequence[Band],
+    most: int,
+) -> tuple[composite.Composite, tuple[Band, ...]]:
+    """In place of the composite at most so many dates of it, their bands one after another, chosen as exports do."""
+    region, period, settings = asked
+    frames = open_frames(Frames("scenes", most=most), Ground.of(region), period, settings)
+    names = [band.name for band in bands]
+    views = [frame.image.select(names, [f"d{frame.day}_{name}" for name in names]) for frame in frames]
+    scenes = {
+        sensor: tuple(dict.fromkeys(scene for frame in frames for scene in frame.facts[sensor]))
+        for sensor in made.scenes
+    }
+    made = replace(
+        made,
+        packed=views[0].addBands(views[1:]) if len(views) > 1 else views[0],
+        scenes=scenes | {"dates": tuple(frame.day for frame in frames)},
+    )
+    return made, tuple(replace(band, name=f"d{frame.day}_{band.name}") for frame in frames for band in bands)
 
 
 def packed(raster: Raster, wanted_HW: np.ndarray) -> np.ndarray:

@@ -1,0 +1,76 @@
+"""What a network of several dates is given of a window: its dates stacked, those that show little of it left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gee_export.grid import Window
+from inference.predict import Read, normalised
+from training.checkpoint import normalise
+
+if TYPE_CHECKING:
+    from inference.source import Source
+    from training.checkpoint import Checkpoint
+
+ENOUGH = 0.5  # of a window: dates that show less are left out, as an export leaves them out of a patch
+
+
+@dataclass(frozen=True)
+class View:
+    """How a source's windows become a network's input: `read` gives so many channels, `arrange` makes its shape."""
+
+    read: Read
+    channels: int
+    arrange: Callable[[np.ndarray], np.ndarray]
+
+
+def view(source: Source, trained: Checkpoint) -> View:
+    """Of one composite: its bands. Of a source of dates (composite.open_composite): as many as the network looks at."""
+    if not trained.frames:
+        read = normalised(source, lambda raster: normalise(raster.values_BHW, raster.valid_BHW, trained.bands))
+        return View(read, len(trained.bands), _as_it_is)
+    dates = len(source.bands) // len(trained.bands)
+    return View(
+        _read_dates(source, trained, dates),
+        len(source.bands) + dates,
+        lambda tile_BHW: arranged(tile_BHW, dates, trained.frames),
+    )
+
+
+def arranged(tile_BHW: np.ndarray, dates: int, wanted: int) -> np.ndarray:
+    """`wanted` dates of a window, float32 (dates, bands, rows, columns), in order of time.
+
+    tile: the bands of every date, then for each date which pixels it shows (1 or 0). Dates that show half of what any
+    of them shows are taken, all of them where none does; fewer than wanted are repeated in their order.
+    """
+    bands_TBHW, shown_THW = np.split(tile_BHW, [len(tile_BHW) - dates])
+    most = (shown_THW.max(axis=0) > 0).sum()
+    able = np.flatnonzero(shown_THW.sum(axis=(1, 2)) >= ENOUGH * most)
+    order = np.resize(able if len(able) else np.arange(dates), wanted)
+    return bands_TBHW.reshape(dates, -1, *tile_BHW.shape[1:])[order]
+
+
+def _as_it_is(tile_BHW: np.ndarray) -> np.ndarray:
+    return tile_BHW
+
+
+def _read_dates(source: Source, trained: Checkpoint, dates: int) -> Read:
+    """Standardised bands of every date and what each shows, by its first band as in an export.
+
+    A pixel is known where each band is seen on some date.
+    """
+
+    def read(window: Window) -> tuple[np.ndarray, np.ndarray]:
+        raster = source.read(window)
+        shape = (dates, len(trained.bands), window.height, window.width)
+        valid_TBHW = raster.valid_BHW.reshape(shape)
+        x_TBHW = normalise(raster.values_BHW.reshape(shape), valid_TBHW, trained.bands)
+        shown_THW = valid_TBHW[:, 0].astype(np.float32)
+        x_BHW = np.concatenate([x_TBHW.reshape(-1, *shape[2:]), shown_THW])
+        return x_BHW, valid_TBHW.any(axis=0).all(axis=0)
+
+    return read
