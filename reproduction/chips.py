@@ -5,87 +5,118 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from gee_export.regions import BoundsWSEN, Region, named
+from gee_export.regions import Region, named
 from reproduction.study import Export
 
 if TYPE_CHECKING:
     import ee
 
 WORLD = "projects/local/assets/world"
-YEAR, MONTH = 2019, "2019-07"
-SIDE = 128
-# town edges with fields, woods and water; W S E N in degrees
-SITES: Mapping[str, BoundsWSEN] = MappingProxyType(
+FILES = "s003-files"
+YEAR, MONTH, UNIT = 2019, "2019-07", "reflectance=0.0001"
+# town edges with fields, woods and water: longitude and latitude of their middles
+SITES: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
-        "wuhan-city": (114.30, 30.30, 114.34, 30.335),
-        "hangzhou": (119.95, 30.24, 119.99, 30.275),
-        "harbin": (126.46, 45.63, 126.51, 45.665),
-        "kunming": (102.75, 25.065, 102.79, 25.10),
-        "baoding": (115.55, 38.82, 115.595, 38.855),
+        "wuhan-city": (114.32, 30.3175),
+        "hangzhou": (119.97, 30.2575),
+        "harbin": (126.485, 45.6475),
+        "kunming": (102.77, 25.0825),
+        "baoding": (115.5725, 38.8375),
     }
 )
 # of the world's sixteen kinds of ground in order (the truth's class_names), S003's class
 CLASS_OF_KIND = (3, 3, 1, 1, 2, 0, 0, 0, 5, 4, 4, 4, 4, 4, 4, 4)
-# another sensor: 4-m pixels (Gaofen-2's, S003 section 5.2), other gains and more haze; ours, R G B N in DN
-SENSOR_SITE, SENSOR_STEP_M = "hangzhou", 4
+STEP_M = 3
+# another sensor: 4-m pixels (S003 section 5.2), other gains and more haze; in the order R G B N, in DN
+SENSOR_REGION, SENSOR_MIDDLE, SENSOR_STEP_M = "wuhan-city", (114.48, 30.4475), 4
 GAINS, HAZE_DN = (0.85, 0.9, 0.95, 1.2), (150, 250, 400, 60)
 ALL_BUT_TEST = (1, 0, 9)
 _ZONE_NORTH = 32600
-_PLANET_STEP_M = 3
+_KM_OF_DEGREE = 111.32
 
 
-def chips() -> Export:
-    """Chips of 128 px over five places, 6:1:3 by blocks, with seven classes of FROM-GLC10 by the nearest pixel."""
-    return Export("s003", _planet() | {"label": "from_glc10"})
+@dataclass(frozen=True)
+class Size:
+    """How large the sites are, how large the chips, and how far one lies from the next."""
+
+    site_km: float
+    chip_px: int
+    stride_px: int
+
+    @property
+    def name(self) -> str:
+        """The end of the datasets' names."""
+        return f"{self.chip_px}-{self.site_km:g}km"
 
 
-def chips_truth() -> Export:
+# the larger one's truth is as much as one request may hold
+SMALL, LARGE = Size(4.0, 128, 128), Size(11.4, 1024, 512)
+
+
+def chips(size: Size = SMALL) -> Export:
+    """Chips over five places, 6:1:3 by blocks, with seven classes of FROM-GLC10 by the nearest pixel."""
+    return Export(f"s003-{size.name}", _planet(size) | {"label": "from_glc10"})
+
+
+def chips_truth(size: Size = SMALL) -> Export:
     """The same chips with the truth's seven classes."""
-    return Export("s003-truth", _planet() | {"fusion": "majority"}, prepare=_planet_truth)
+    return Export(f"s003-truth-{size.name}", _planet(size) | {"fusion": "majority"}, prepare=partial(_truths, size))
 
 
 def sensor() -> Export:
-    """One of the places as another sensor shows it, with the truth's seven classes; nearly all chips are test."""
-    asked = {"scheme": "s003", "size": SIDE, "stride": SIDE, "ratios": ALL_BUT_TEST, "month": MONTH}
-    return Export("s003-sensor", asked | {"unit": "reflectance=0.0001"}, prepare=_sensor_files)
+    """A sixth place as another sensor shows it, with the truth's seven classes; nearly all chips are test."""
+    asked = {"scheme": "s003", "size": SMALL.chip_px, "stride": SMALL.stride_px, "ratios": ALL_BUT_TEST}
+    about = (
+        "The other sensor is ours: the world's 1-m image averaged to 4 m (Gaofen-2's), its bands R, G, B, N multiplied "
+        f"by {', '.join(map(str, GAINS))} and raised by {', '.join(f'{dn / 10_000:.3f}' for dn in HAZE_DN)} of "
+        "reflectance, as another calibration and haze would do; of a place in which nothing was trained.",
+    )
+    return Export("s003-sensor", asked | {"month": MONTH, "unit": UNIT}, about, _sensor_files)
 
 
-def _planet() -> dict[str, Any]:
+def _planet(size: Size) -> dict[str, Any]:
     return {
-        "region": tuple(_site(name) for name in SITES),
+        "region": tuple(_site(name, middle, size.site_km) for name, middle in SITES.items()),
         "month": MONTH,
         "image": f"{WORLD}/planet3m",
-        "unit": "reflectance=0.0001",
+        "unit": UNIT,
         "scheme": "s003",
-        "size": SIDE,
-        "stride": SIDE,
+        "size": size.chip_px,
+        "stride": size.stride_px,
         "ratios": (6, 1, 3),
     }
 
 
-def _site(name: str) -> Region:
-    return named(name).part(SITES[name])
+def _site(region: str, middle: tuple[float, float], side_km: float) -> Region:
+    """A square of a region around a point."""
+    lon, lat = middle
+    half = side_km / 2 / _KM_OF_DEGREE
+    wide = half / math.cos(math.radians(lat))
+    return named(region).part((lon - wide, lat - half, lon + wide, lat + half))
 
 
-def _planet_truth(home: Path) -> Mapping[str, Any]:
+def _truths(size: Size, home: Path) -> Mapping[str, Any]:
     """A raster of the truth's classes for each site."""
-    paths = [home / "s003-files" / f"{name}-truth-{_PLANET_STEP_M}m.tif" for name in SITES]
-    for name, path in zip(SITES, paths, strict=True):
-        _downloaded(path, _site(name), _PLANET_STEP_M, partial(_classes, _site(name)))
-    return {"label": tuple(str(path) for path in paths)}
+    paths = []
+    for name, middle in SITES.items():
+        site = _site(name, middle, size.site_km)
+        paths.append(home / FILES / f"{name}-truth-{size.site_km:g}km.tif")
+        _download(paths[-1], site, STEP_M, partial(_classes, site))
+    return {"label": tuple(map(str, paths))}
 
 
 def _sensor_files(home: Path) -> Mapping[str, Any]:
     """The other sensor's image of its site, and the truth's classes on its grid."""
-    site, folder = _site(SENSOR_SITE), home / "s003-files"
-    image, truth = folder / "sensor.tif", folder / f"{SENSOR_SITE}-truth-{SENSOR_STEP_M}m.tif"
-    _downloaded(image, site, SENSOR_STEP_M, partial(_sensed, site))
-    _downloaded(truth, site, SENSOR_STEP_M, partial(_classes, site))
+    site, folder = _site(SENSOR_REGION, SENSOR_MIDDLE, SMALL.site_km), home / FILES
+    image, truth = folder / "sensor.tif", folder / "sensor-truth.tif"
+    _download(image, site, SENSOR_STEP_M, partial(_sensed, site))
+    _download(truth, site, SENSOR_STEP_M, partial(_classes, site))
     return {"image": str(image), "label": str(truth)}
 
 
@@ -110,7 +141,7 @@ def _index(site: Region) -> str:
     return f"{YEAR}_{site.epsg - _ZONE_NORTH}N"
 
 
-def _downloaded(path: Path, site: Region, step_m: int, image: Callable[[], ee.Image]) -> None:
+def _download(path: Path, site: Region, step_m: int, image: Callable[[], ee.Image]) -> None:
     """A GeoTIFF of the site's pixels, on whole multiples of the step, from the simulated world; kept if it is there."""
     if path.exists():
         return

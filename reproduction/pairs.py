@@ -14,13 +14,13 @@ from reproduction.worlds import TRUTH_10
 WORLD = "projects/local/assets/world"
 SUMMER = "2021-JJA"  # the season of the world's 1-m image, in the year of S000's map
 DATES = 8
-# up-, mid- and downstream of the Yangtze, as S000 drew its samples (models.md 2.1); W S E N in degrees
+# town edges up-, mid- and downstream of the Yangtze, as S000 drew its samples (models.md 2.1); W S E N in degrees
 TRAINED: Mapping[str, BoundsWSEN] = MappingProxyType(
     {
-        "wuhan": (114.15, 30.42, 114.45, 30.70),
-        "hangzhou": (120.02, 30.15, 120.30, 30.38),
-        "guiyang": (106.55, 26.48, 106.82, 26.72),
-        "yunnan": (100.13, 25.52, 100.33, 25.72),
+        "wuhan": (114.33, 30.42, 114.46, 30.53),
+        "hangzhou": (119.98, 30.18, 120.12, 30.29),
+        "guiyang": (106.60, 26.52, 106.73, 26.63),
+        "yunnan": (100.17, 25.54, 100.29, 25.65),
     }
 )
 # the abstract's dense cities and mountains, each around its town
@@ -39,7 +39,7 @@ PAPER_PATCHES, PAPER_STRATUM_PATCHES = 1500, 200
 
 def pairs(patches: int = PATCHES) -> Export:
     """Patches of 32 px at 10 m and 320 px at 1 m over four places, 6:1:3 by blocks; labels are the truth."""
-    where = {"region": tuple(_box(name, TRAINED) for name in TRAINED), "sample": Sampling("points", distance_km=1.3)}
+    where = {"region": tuple(_box(name, TRAINED) for name in TRAINED), "sample": Sampling("points", distance_km=0.8)}
     return Export(f"s000-{patches}", _layers() | where | {"max_patches": patches, "ratios": (6, 1, 3)})
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from reproduction import pairs
-from reproduction.fine import AREA, GFLOP, labels_as_map, on_fine_labels
+from reproduction.fine import GFLOP, on_fine_labels
+from reproduction.labels import AREA, LabelsAsMap
 from reproduction.runs import Training
 from reproduction.study import Judge, Measure, Preset, Row, Run, Study
 
@@ -66,7 +67,7 @@ def _run(name: str, small: bool) -> Run:
 
 
 def _bilinear(small: bool) -> tuple[Row, ...]:
-    majority = Row(MAJORITY, None, labels_as_map(), note="what a perfect 10-m map would score")
+    majority = Row(MAJORITY, None, LabelsAsMap(reference="fine"), note="what a perfect 10-m map would score")
     return (majority, *(Row(name, _run(name, small), on_fine_labels, _NETWORKS[name][2]) for name in _NETWORKS))
 
 
@@ -80,9 +81,9 @@ def _of_place(place: str, small: bool) -> list[Row]:
     def row(label: str, run: Run | None, judge: Judge) -> Row:
         return Row(f"{place.capitalize()}: {label}", run, judge, data=place)
 
-    products = [row(title, None, labels_as_map(f"{place}-{name}")) for name, title in _PRODUCTS.items()]
+    products = [row(title, None, LabelsAsMap(f"{place}-{name}", "fine")) for name, title in _PRODUCTS.items()]
     networks = [row(name, _run(name, small), on_fine_labels) for name in _STRATA_NETWORKS]
-    return [*products, row(MAJORITY, None, labels_as_map()), *networks]
+    return [*products, row(MAJORITY, None, LabelsAsMap(reference="fine")), *networks]
 
 
 def _bilinear_preset(small: bool) -> Preset:

@@ -1,0 +1,94 @@
+"""Judges of label products: a dataset's own labels taken for a map and compared with others of the same patches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reproduction.study import Judged, Trial
+
+if TYPE_CHECKING:
+    from gee_export.datasets.dataset import Dataset, Patch
+
+UNKNOWN = 255
+AREA = "area_percent"
+
+
+@dataclass(frozen=True)
+class LabelsAsMap:
+    """A judge of the labels of the dataset `role` (the trial's own if empty) against the trial's on its test patches.
+
+    reference: the labels judged against, by name of the dataset's layer; finer ones are compared pixel by pixel with
+    the map's repeated. Pixels that either does not know are left out. classes: names by number. ValueError: a patch
+    that the other dataset lacks.
+    """
+
+    role: str = ""
+    reference: str = "label"
+    classes: tuple[str, ...] = ("pervious", "impervious")
+
+    def __call__(self, trial: Trial) -> Judged:
+        from training.ground import spatial_blocks
+        from training.metrics import block_counts
+
+        tested = [(data, patch) for data, patch in _patches(trial.addresses) if patch.split == "test"]
+        map_of = self._maps(trial, [patch.id for _, patch in tested])
+        blocks, block_at = np.unique(spatial_blocks(tested), return_inverse=True)
+        by_block = np.zeros((len(blocks), len(self.classes), len(self.classes)), np.int64)
+        for (data, patch), block in zip(tested, block_at, strict=True):
+            seen, reference = repeated(map_of[patch.id], _read(data, patch, self.reference))
+            by_block += block_counts(seen[None], reference[None], np.array([block]), by_block.shape)
+        return judged(by_block, self.classes, maps={name: map_of[name] for name in trial.shown})
+
+    def _maps(self, trial: Trial, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """The labels that are judged, by patch."""
+        place = trial.place.data(self.role) if self.role else trial.addresses
+        held = {patch.id: data for data, patch in _patches(place)}
+        if missing := [name for name in names if name not in held]:
+            raise ValueError(
+                f"dataset {self.role!r} lacks patch {missing[0]}: export it with the same area, sampling and seed"
+            )
+        return {name: held[name].read_label(name) for name in names}
+
+
+def _read(data: Dataset, patch: Patch, layer: str) -> np.ndarray:
+    return data.read_fine_label(patch) if layer == "fine" else data.read_label(patch)
+
+
+def _patches(addresses: Sequence[str]) -> list[tuple[Dataset, Patch]]:
+    from gee_export.datasets.dataset import Dataset
+
+    return [(data, patch) for data in map(Dataset.open, addresses) for patch in data.patches]
+
+
+def repeated(coarse: np.ndarray, fine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The coarse classes on the finer pixels, and the finer labels, unknown where the coarse ones are."""
+    times = fine.shape[0] // coarse.shape[0]
+    seen = coarse.repeat(times, axis=0).repeat(times, axis=1)
+    return np.where(seen == UNKNOWN, 0, seen), np.where(seen == UNKNOWN, np.uint8(UNKNOWN), fine)
+
+
+def judged(
+    by_block_NKK: np.ndarray,
+    classes: tuple[str, ...],
+    *,
+    further: Mapping[str, float | None] = {},
+    maps: Mapping[str, np.ndarray] = {},
+) -> Judged:
+    """Scores and intervals of confusion counts by block, and by how many percent the impervious area is too large."""
+    from training import bootstrap
+    from training.metrics import scores
+
+    counts = by_block_NKK.sum(axis=0)
+    bounds = {key: pair for key, pair in bootstrap.intervals(by_block_NKK, classes).items() if pair is not None}
+    excess = excess_percent(counts, classes.index("impervious"))
+    return Judged({**scores(counts).to_json(classes), AREA: excess, **further}, bounds, maps, classes)
+
+
+def excess_percent(counts_KK: np.ndarray, impervious: int = 1) -> float | None:
+    """By how many percent more pixels are seen impervious than are; rows are the reference, columns what is seen."""
+    reference, seen = int(counts_KK[impervious].sum()), int(counts_KK[:, impervious].sum())
+    return 100 * (seen / reference - 1) if reference else None

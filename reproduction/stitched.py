@@ -1,0 +1,95 @@
+"""A judge of post-processing: maps of a dataset's places put together, without or with a step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reproduction.judges import run_of
+from reproduction.labels import judged
+from reproduction.study import Judged, Trial
+
+if TYPE_CHECKING:
+    from inference.mosaic import Mosaic
+    from training.checkpoint import Checkpoint
+    from training.data import Source
+
+UNKNOWN = 255
+
+
+@dataclass(frozen=True)
+class Stitched:
+    """Scores of the test split put together on its ground; each dataset, region and date is a block for the intervals.
+
+    post: a step of inference.postprocess. validated: the dataset on whose validation split its threshold is found, by
+    its name in the study (the trial's own if empty).
+    """
+
+    post: str = "none"
+    validated: str = ""
+
+    def __call__(self, trial: Trial) -> Judged:
+        from inference.legend import Legend
+        from inference.mosaic import mosaics
+        from inference.postprocess import POSTPROCESSING
+        from training import checkpoint as ck
+
+        run = run_of(trial)
+        found, source = ck.load(run), _source(run, trial.addresses)
+        legend, step = Legend.of(found.classes, found.thresholds), POSTPROCESSING[self.post]
+        threshold = self._threshold(found, trial) if step.threshold else 0.0
+        size, by_place, maps = len(found.classes), [], {}
+        for mosaic, entries in zip(mosaics(found, source, "test"), _entries(source), strict=True):
+            seen = mosaic.classes(step.step, threshold, legend) if step.threshold else mosaic.plain(legend)
+            by_place.append(_counts(mosaic, seen, size))
+            maps |= _windows(mosaic, seen, entries, trial.shown)
+        further = {"threshold": threshold} if step.threshold else {}
+        return judged(np.stack(by_place), tuple(found.classes), further=further, maps=maps)
+
+    def _threshold(self, found: Checkpoint, trial: Trial) -> float:
+        from inference.calibration import best_threshold
+        from inference.legend import Legend
+        from inference.mosaic import mosaics
+
+        addresses = trial.place.data(self.validated) if self.validated else trial.addresses
+        pictures = mosaics(found, _source(run_of(trial), addresses), "val")
+        return best_threshold(pictures, Legend.of(found.classes, found.thresholds))
+
+
+def _source(run: Path, addresses: Sequence[str]) -> Source:
+    from training import checkpoint as ck
+    from training.evaluation import source_for
+
+    return source_for(ck.load(run), list(addresses))
+
+
+def _entries(source: Source) -> list[list[tuple[str, int, int, int]]]:
+    """Of each place in the order of `mosaics`: its test patches' ids, rows, columns and sides."""
+    places: dict[tuple, list[tuple[str, int, int, int]]] = {}
+    for data, patch in source.patches("test"):
+        held = places.setdefault((id(data), patch.region, patch.period), [])
+        held.append((patch.id, patch.row, patch.col, data.manifest.size))
+    return list(places.values())
+
+
+def _counts(mosaic: Mosaic, seen_HW: np.ndarray, size: int) -> np.ndarray:
+    """Confusion counts of the pixels that have a label."""
+    known = mosaic.known_HW & (mosaic.label_HW != UNKNOWN)
+    pairs = mosaic.label_HW[known].astype(np.int64) * size + seen_HW[known]
+    return np.bincount(pairs, minlength=size * size).reshape(size, size)
+
+
+def _windows(
+    mosaic: Mosaic, seen_HW: np.ndarray, entries: Sequence[tuple[str, int, int, int]], wanted: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """The parts of the map that the wanted patches cover."""
+    windows = {}
+    for name, row, col, side in entries:
+        if name in wanted:
+            top, left = row - mosaic.place.row, col - mosaic.place.col
+            windows[name] = seen_HW[top : top + side, left : left + side].astype(np.uint8)
+    return windows
