@@ -20,7 +20,7 @@ from training.models.layers import (
     head,
     unet_reach,
 )
-from training.models.output import Output, check_bands, check_input, is_sar
+from training.models.output import Output, channels_at, check_bands, check_input, is_sar
 
 CFMS = ("cross", "concat", "none")
 
@@ -143,8 +143,8 @@ class CroFuseNet(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Output:
         check_input(x_BCHW, self.bands, self.multiple)
-        optical = self.optical_encoder(x_BCHW[:, self.optical_at])
-        sar = self.sar_encoder(x_BCHW[:, self.sar_at])
+        optical = self.optical_encoder(channels_at(x_BCHW, self.optical_at))
+        sar = self.sar_encoder(channels_at(x_BCHW, self.sar_at))
         plain = self.config.cfm == "none"
         shared = self.shared_encoder(x_BCHW) if plain else self.shared_encoder(optical, sar)
         o, s, c = self._way_up(optical, sar, shared)

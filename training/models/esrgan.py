@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from training.models.output import check_bands, check_input
+from training.models.output import channels_at, check_bands, check_input
 from training.models.phases import enlarge
 from training.models.reach import Reach, unet_reach
 from training.models.sharpened import RGB, STEPS, SharpOutput, check_rgb, rgb_positions
@@ -131,7 +131,7 @@ class ProgESRGAN(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> SharpOutput:
         check_input(x_BCHW, self.bands, 1)
-        rgb = x_BCHW[:, self.rgb_at]
+        rgb = channels_at(x_BCHW, self.rgb_at)
         image_4x = self.first(rgb)
         image = self.second(torch.cat((enlarge(rgb, STEPS[0], "cubic"), image_4x), dim=1))
         return SharpOutput(self._segmented(image), image=image, image_4x=image_4x, image_1x=rgb)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.models.output import check_bands, check_input, is_sar
+from training.models.output import channels_at, check_bands, check_input, is_sar
 from training.models.phases import enlarge
 from training.models.reach import Reach
 from training.models.sharpened import RGB, STEPS, SharpOutput, check_rgb, rgb_positions
@@ -170,7 +170,7 @@ class JointSeg(nn.Module):
     def forward(self, x: Tensor) -> SharpOutput:
         x_BTCHW = x[:, None] if x.ndim == 4 else x
         check_input(x_BTCHW[:, 0], self.bands, 1)
-        state, rgb = self.context(self._stems(x_BTCHW)), x_BTCHW[:, :, self.rgb_at].mean(dim=1)
+        state, rgb = self.context(self._stems(x_BTCHW)), channels_at(x_BTCHW, self.rgb_at).mean(dim=1)
         logits_1x = self.logits_1x(state)
         middle, rgb_4x, logits_4x = self._to_4x(state, rgb, logits_1x)
         image, logits = self._to_10x(middle, rgb_4x, logits_4x)
@@ -179,12 +179,17 @@ class JointSeg(nn.Module):
         return SharpOutput(logits, (logits_4x, logits_1x), image, image_4x=rgb_4x, image_1x=rgb)
 
     def _stems(self, x_BTCHW: Tensor) -> Tensor:
-        batch, dates = x_BTCHW.shape[:2]
-        optical = self.optical(x_BTCHW[:, :, self.optical_at].flatten(0, 1)).unflatten(0, (batch, dates))
-        optical = (optical.mean(dim=1) + optical.amax(dim=1)) / 2 if dates > 1 else optical[:, 0]
+        optical = self._optical_of_dates(channels_at(x_BTCHW, self.optical_at))
         if self.sar is None:
             return self.mix(optical)
-        return self.mix(torch.cat((optical, self.sar(x_BTCHW[:, :, self.sar_at].mean(dim=1))), dim=1))
+        return self.mix(torch.cat((optical, self.sar(channels_at(x_BTCHW, self.sar_at).mean(dim=1))), dim=1))
+
+    def _optical_of_dates(self, x_BTCHW: Tensor) -> Tensor:
+        batch, dates = x_BTCHW.shape[:2]
+        if dates == 1:
+            return self.optical(x_BTCHW[:, 0])
+        features = self.optical(x_BTCHW.flatten(0, 1)).unflatten(0, (batch, dates))
+        return (features.mean(dim=1) + features.amax(dim=1)) / 2
 
     def _to_4x(self, state: Tensor, rgb: Tensor, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         rgb, logits = enlarge(rgb, STEPS[0]), enlarge(logits, STEPS[0])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 SAR_BANDS = ("VV", "VH", "HH", "HV")
@@ -41,6 +42,17 @@ class Network(Protocol):
 def is_sar(band: str) -> bool:
     """Whether a band of this name is radar backscatter (VV, or VV_asc and the like); all others count as optical."""
     return band.split("_")[0].upper() in SAR_BANDS
+
+
+def channels_at(x: Tensor, positions: Sequence[int]) -> Tensor:
+    """The named channels of (..., channels, rows, columns), in the positions' order.
+
+    By slices: a list as index is copied to a GPU at every call, which no CUDA graph can record.
+    """
+    first, count = positions[0], len(positions)
+    if list(positions) == list(range(first, first + count)):
+        return x[..., first : first + count, :, :]
+    return torch.cat([x[..., position : position + 1, :, :] for position in positions], dim=-3)
 
 
 def check_bands(bands: Sequence[str]) -> tuple[str, ...]:
