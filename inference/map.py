@@ -20,12 +20,13 @@ from tqdm import tqdm
 from gee_export.regions import BoundsWSEN, Period, Region
 from inference import cog, job
 from inference.checks import range_warnings, step_m, step_warnings
+from inference.dates import view
 from inference.lattice import Lattice
 from inference.legend import UNKNOWN, Legend
 from inference.parallel import WriteBehind
-from inference.predict import Grid, Predictor, Rows, normalised, predict
+from inference.predict import Grid, Predictor, Rows, predict
 from inference.source import Source, open_geotiff, period_tags
-from training.checkpoint import Checkpoint, load, normalise
+from training.checkpoint import Checkpoint, load
 from training.cpu import tune_cpu
 from training.runtimes import DEFAULT, TORCH, check_forward, open_forward
 
@@ -173,6 +174,11 @@ def _opened(request: _Request, trained: Checkpoint) -> Source:
         return open_composite(area, when, trained, project=request.project, catalog=request.catalog)
     if any(value is not None for value in (request.region, request.bbox, request.geometry, request.epsg)):
         raise ValueError("--input maps a file as it is: leave --region, --bbox, --geometry and --epsg out")
+    if trained.frames:
+        raise ValueError(
+            f"the checkpoint looks at {trained.frames} dates, --input is one image: map a region and a --period, "
+            "of which the dates are chosen, or take a checkpoint of composites (frames=0)"
+        )
     source = open_geotiff(request.input, trained.bands, trained.backscatter)
     if request.month is not None or request.period is not None:
         source.tags |= period_tags(request.when)
@@ -208,10 +214,10 @@ def _finish_rows(source: Source, trained: Checkpoint, rows: cog.RowsFile, how: _
         tune_cpu()
         legend = Legend.of(trained.classes, trained.thresholds)
         forward = open_forward(trained, device="auto", **how.forward)
-        predictor = Predictor(forward, len(trained.bands), trained.scale, legend)
+        seen = view(source, trained)
+        predictor = Predictor(forward, seen.channels, trained.scale, legend, seen.arrange)
         grid = Grid(height, width, Lattice(trained.window, trained.lattice, *source.origin))
-        read = normalised(source, lambda raster: normalise(raster.values_BHW, raster.valid_BHW, trained.bands))
-        pieces = predict(predictor, read, grid, rows=range(done, height), workers=how.workers)
+        pieces = predict(predictor, seen.read, grid, rows=range(done, height), workers=how.workers)
 
         def write(piece: Rows) -> None:
             rows.append(piece.values_2HW)

@@ -41,18 +41,20 @@ class Predictor:
     """A network that maps windows: `network(x_BCHW)` gives Output of `scale` output pixels per input pixel.
 
     It is called from several threads, with input on the CPU (training.runtimes.open_forward gives such a one).
-    `bands` counts its input channels, `legend` says what its classes mean.
+    `bands` counts the channels that are read, `legend` says what its classes mean. arrange: makes the network's input
+    of a window's channels (dates.py: several dates).
     """
 
     network: Callable
     bands: int
     scale: int
     legend: Legend
+    arrange: Callable[[np.ndarray], np.ndarray] = np.asarray
 
     def probabilities(self, tile_BHW: np.ndarray) -> np.ndarray:
         """Probability of each blended class (legend.blended), float32 (K, H x scale, W x scale)."""
         with torch.inference_mode():
-            x_BCHW = torch.from_numpy(tile_BHW)[None]
+            x_BCHW = torch.from_numpy(self.arrange(tile_BHW))[None]
             logits_KHW = self.network(x_BCHW).logits_BKHW[0].float()
             chances_KHW = torch.softmax(logits_KHW, 0)[list(self.legend.blended)].cpu().numpy()
         expected = (len(self.legend.blended), *(side * self.scale for side in tile_BHW.shape[1:]))

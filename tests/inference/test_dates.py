@@ -1,0 +1,168 @@
+"""Maps of networks that look at several dates: which dates a window is given, and that cuts never change a pixel."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import rasterio
+
+import inference
+from gee_export import composite as composites
+from gee_export import console
+from gee_export.grid import Raster, Window, crop
+from gee_export.regions import Month, Period, Region
+from inference import cli, composite
+from inference.composite import open_composite
+from inference.dates import arranged, view
+from tests.gee_export import plot as plots
+from tests.inference.conftest import NAMES
+from tests.training.one_thread import one_thread  # noqa: F401
+from training.checkpoint import load
+
+SETTINGS = composites.Settings.of(speckle="none", clouds="scl")
+JUNE = Month(2019, 6).period
+
+
+def stack(shown: list[np.ndarray]) -> np.ndarray:
+    """Two bands of each date that hold its number, then what each date shows."""
+    planes = [np.full((2, 4, 4), number, np.float32) for number in range(len(shown))]
+    return np.concatenate([*planes, np.stack(shown).astype(np.float32)])
+
+
+def first_pixels(tile, dates: int, wanted: int) -> list[float]:
+    found = arranged(tile, dates, wanted)
+    assert found.shape == (wanted, 2, 4, 4) and found.dtype == np.float32
+    return found[:, 1, 2, 3].tolist()
+
+
+def half(rows: int) -> np.ndarray:
+    shown = np.zeros((4, 4))
+    shown[:rows] = 1
+    return shown
+
+
+def test_dates_that_show_less_than_half_of_a_window_are_left_out():
+    """As an export leaves them out of a patch (docs/datasets.md, dated frames), so that training and maps agree."""
+    assert first_pixels(stack([half(4), half(1), half(2), half(4)]), 4, 3) == [0, 2, 3]
+
+
+def test_fewer_dates_are_repeated_in_their_order():
+    assert first_pixels(stack([half(4), half(0), half(3)]), 3, 5) == [0, 2, 0, 2, 0]
+
+
+def test_where_no_date_shows_enough_all_are_taken():
+    """What any date shows is the whole; here each of three shows a third of it."""
+    thirds = [np.zeros((4, 4)) for _ in range(3)]
+    for number, shown in enumerate(thirds):
+        shown[number] = 1
+    assert first_pixels(stack(thirds), 3, 3) == [0, 1, 2]
+
+
+def test_ground_outside_the_raster_takes_no_dates_share():
+    """A window that lies half outside: a date that shows all there is counts as whole."""
+    assert first_pixels(stack([half(2), half(0)]), 2, 2) == [0, 0]
+
+
+@pytest.fixture(scope="module")
+def plot(tmp_path_factory) -> plots.Plot:
+    return plots.write(tmp_path_factory.mktemp("plot"))
+
+
+@pytest.fixture
+def dated(make_checkpoint):
+    """A small JointSeg of two dates: ten output pixels per input pixel."""
+    return make_checkpoint("jointseg", composite=SETTINGS.to_json(), frames=2, window=32, lattice=24)
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(composite, "BLOCK_PX", 50)
+
+
+def mapped(run, plot, out, **how) -> np.ndarray:
+    region = Region("plot", 32650, (plots.LEFT, plots.TOP - 800, plots.LEFT + 900, plots.TOP), (plots.LEFT, plots.TOP))
+    how = {"region": region, "month": "2019-06", "catalog": str(plot.folder), "progress": False} | how
+    inference.map_region(run, out=out, **how)
+    with rasterio.open(out) as held:
+        assert held.res == (1.0, 1.0) and held.shape == (800, 900) and held.transform.f == plots.TOP
+        return held.read()
+
+
+def test_the_source_holds_the_days_one_after_another(plot, dated, home, reconnected, tmp_path):
+    """Sentinel-2 by numpy, day by day, for clouds are masked by the scene's own classes."""
+    trained = load(dated)
+    source = open_composite(plots.REGION, JUNE, trained, project=None, catalog=str(plot.folder))
+    source.keep_in(tmp_path / "blocks")
+    days = source.tags["scenes"].split("dates: ")[1].split(";")[0].split()
+    assert len(days) == 2 and source.bands == tuple(f"d{day}_{name}" for day in days for name in NAMES)
+    raster = source.read(Window(0, 0, plots.HEIGHT, plots.WIDTH))
+    for number, day in enumerate(days):
+        scene = next(name for name in plot.dn if name.startswith(day))
+        at = number * len(NAMES) + NAMES.index("B4")
+        valid = raster.valid_BHW[at]
+        expected = plot.dn[scene]["B4"] * 1e-4
+        np.testing.assert_allclose(raster.values_BHW[at][valid], expected[valid], atol=1e-6)
+        assert 0.05 < valid.mean() < 1
+
+
+@pytest.mark.long
+def test_workers_and_blocks_never_change_a_map_of_dates(plot, dated, home, reconnected, tmp_path, monkeypatch):
+    """performance.md P3."""
+    one = mapped(dated, plot, tmp_path / "a.tif", workers=1)
+    monkeypatch.setattr(composite, "BLOCK_PX", 37)
+    np.testing.assert_array_equal(mapped(dated, plot, tmp_path / "b.tif", workers=3), one)
+    assert (one[1] != 255).mean() > 0.5 and len(np.unique(one[1])) > 3
+
+
+class Days:
+    """A source of two dates of two bands with known gaps."""
+
+    bands = ("d1_B4", "d1_VV", "d2_B4", "d2_VV")
+
+    def __init__(self, valid_TBHW: np.ndarray) -> None:
+        self.valid_BHW = valid_TBHW.reshape(4, *valid_TBHW.shape[2:])
+
+    def read(self, window: Window) -> Raster:
+        values = np.full(self.valid_BHW.shape, 0.2, np.float32)
+        return Raster(crop(plots.GRID, window), self.bands, values, self.valid_BHW)
+
+
+def test_a_pixel_is_known_where_each_band_is_seen_on_some_date(dated):
+    valid_TBHW = np.random.default_rng(0).random((2, 2, 6, 5)) > 0.4
+    trained = load(dated)
+    trained = replace(trained, bands=(trained.bands[2], trained.bands[4]))
+    x_BHW, known_HW = view(Days(valid_TBHW), trained).read(Window(0, 0, 6, 5))
+    np.testing.assert_array_equal(
+        known_HW, (valid_TBHW[0, 0] | valid_TBHW[1, 0]) & (valid_TBHW[0, 1] | valid_TBHW[1, 1])
+    )
+    np.testing.assert_array_equal(x_BHW[4:], valid_TBHW[:, 0])
+    gaps = ~valid_TBHW.reshape(4, 6, 5)
+    assert (x_BHW[:4][gaps] == 0).all() and (x_BHW[:4][~gaps] != 0).all()
+
+
+def test_one_image_cannot_be_mapped_by_a_network_of_dates(dated, scene, tmp_path, capsys):
+    words = ("--checkpoint", str(dated), "--input", str(scene), "--out", str(tmp_path / "map.tif"))
+    code = console.run_command(lambda: cli.map, words, prog="isamap map")
+    error = capsys.readouterr().err
+    assert code == console.USER_MISTAKE and error.count("\n") == 1
+    assert "looks at 2 dates, --input is one image: map a region and a --period" in error
+
+
+def test_a_period_without_days_is_refused(plot, dated, home, reconnected):
+    with pytest.raises(ValueError, match="cannot be composed for"):
+        open_composite(
+            plots.REGION,
+            Period.between("2019-09-01", "2019-09-30"),
+            load(dated),
+            project=None,
+            catalog=str(plot.folder),
+        )
+
+
+def test_more_dates_than_there_are_do(plot, dated, home, reconnected, tmp_path):
+    """The plot has three days in June; a network of five looks at some of them twice."""
+    trained = replace(load(dated), frames=5)
+    source = open_composite(plots.REGION, JUNE, trained, project=None, catalog=str(plot.folder))
+    assert len(source.bands) in (2 * len(NAMES), 3 * len(NAMES))
