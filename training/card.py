@@ -42,7 +42,10 @@ def _data(said: Mapping[str, Any]) -> str:
 
 def _origin(origin: Mapping[str, Any]) -> str:
     words = "".join(f" {sentence[:1].upper()}{sentence[1:]}" for sentence in origin.get("taken", ()))
-    return words + (" Patches that a preliminary model disagreed with were left out." if "chips" in origin else "")
+    words += f" {origin['chips']}." if "chips" in origin else ""
+    if calibrated := origin.get("calibrated"):
+        words += f" The threshold is the best by {calibrated['measure']} on the {calibrated['split']} split."
+    return words
 
 
 def _bands(said: Mapping[str, Any]) -> str:

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from gee_export.console import Fault
 from gee_export.datasets.dataset import SPLITS
 from training import bootstrap
 from training import checkpoint as ck
+from training.claim import write_json
 from training.data import Source, open_source
 from training.devices import device_named
 from training.losses import UNKNOWN
@@ -21,6 +23,7 @@ from training.predictions import Predicted, predicted
 from training.runtimes import open_forward
 from training.target import SCHEMES, Target
 
+Data = str | Path | Sequence[str | Path]
 VERSION = 1
 MEASURES = ("iou", "pa", "ua", "f1")
 
@@ -82,6 +85,14 @@ class EvaluationReport:
             "intervals": bootstrap.rounded(self.intervals),
         }
 
+    def write(self, path: str | Path) -> None:
+        """All figures as a JSON file, whole or not at all. Fault: it cannot be written."""
+        place = Path(path)
+        try:
+            write_json(place, self.to_json())
+        except OSError as error:
+            raise Fault(f"{place} cannot be written ({error.strerror}): choose another --json") from error
+
     def __str__(self) -> str:
         named = self.scores.to_json(self.classes)
         widest = max(12, *(len(name) for name in self.classes))
@@ -125,7 +136,7 @@ class EvaluationReport:
 
 def evaluate(
     checkpoint: str | Path,
-    data: str | Path | Sequence[str | Path],
+    data: Data,
     split: str = "test",
     *,
     layer: str = "",
@@ -168,9 +179,7 @@ def evaluate(
     )
 
 
-def source_for(
-    found: ck.Checkpoint, data: str | Path | Sequence[str | Path], *, layer: str = "", session: Any = None
-) -> Source:
+def source_for(found: ck.Checkpoint, data: Data, *, layer: str = "", session: Any = None) -> Source:
     """The datasets as the checkpoint needs them: its bands by name, its classes, labels as fine as its output."""
     target = Target(_scheme(found), layer or ("fine" if found.scale > 1 else "label"), found.frames)
     listed = [data] if isinstance(data, (str, Path)) else data
