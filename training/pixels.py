@@ -1,0 +1,103 @@
+"""The fit of classifiers of single pixels: pixels drawn from the train split, one fit, one validation.
+
+There are no epochs: the run has one, and an interrupted one starts over. Neither the network's order of batches nor
+augmentation plays a part: flips and turns change no pixel, blur would make pixels that no map holds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.data import Batch, loader
+from training.keeping import Records
+from training.losses import UNKNOWN, cross_entropy
+from training.metrics import Scores, confusion_counts, scores
+from training.models.classical import PixelClassifier
+from training.plan import Fitted, Plan
+
+_PATCHES = 32  # read at once
+
+
+def fit(plan: Plan) -> Fitted:
+    """Fit on up to `config.pixels` known pixels, validate, write best/, last/, history.json and a picture.
+
+    Every known pixel of the train split is equally likely to be drawn, so classes come in their shares (S002 says
+    neither how many pixels its RF and SVM had nor how they were drawn); a pixel is known where its label is and no
+    band is missing. The recipe's seed decides the draw and the fit. ValueError: a target that has no classes or
+    dates, one class only.
+    """
+    _check(plan)
+    begun_s = time.perf_counter()
+    classifier = plan.network
+    pixels_NB, labels_N = sample_pixels(_known(plan), classifier.config.pixels, seed=plan.recipe.seed)
+    classifier.fit(pixels_NB, labels_N, seed=plan.recipe.seed)
+    spent_s = time.perf_counter() - begun_s
+    records, (found, loss) = Records(plan), validated(plan)
+    records.note(_loss_of(classifier, pixels_NB, labels_N), loss, found)
+    records.write(classifier, found)
+    records.draw(classifier)
+    plan.saved()
+    return Fitted(tuple(records.history), records.best_epoch, records.best_miou, len(plan.train) / spent_s)
+
+
+def sample_pixels(
+    batches: Iterable[tuple[Tensor, Tensor]], count: int, *, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """At most `count` known pixels (N, bands) and labels of all batches, each equally likely to be drawn.
+
+    batches: network inputs x_BCHW with label_BHW, 255 unknown. Memory: `count` pixels and one batch.
+    """
+    rng = np.random.default_rng(seed)
+    kept: list[np.ndarray] = []
+    for x_BCHW, label_BHW in batches:
+        known = (label_BHW != UNKNOWN).numpy()
+        key = rng.random(int(known.sum()))
+        # the smallest of random keys are a uniform sample, however many pixels are still to come
+        low = key < (kept[0][-1] if kept and len(kept[0]) == count else 1.0)
+        fresh = (key[low], x_BCHW.movedim(1, -1).numpy()[known][low], label_BHW.numpy()[known][low])
+        kept = [np.concatenate(pair) for pair in zip(kept, fresh, strict=True)] if kept else list(fresh)
+        first = np.argsort(kept[0], kind="stable")[:count]
+        kept = [array[first] for array in kept]
+    if not kept or not kept[2].size:
+        raise ValueError("no pixel of the data has a known label: nothing to fit on")
+    return kept[1], kept[2].astype(np.int64)
+
+
+def validated(plan: Plan) -> tuple[Scores, float]:
+    """Accuracies on the validation split and the mean cross entropy of its known pixels."""
+    classes = plan.network.config.classes
+    counts, losses, known = torch.zeros((classes, classes), dtype=torch.int64), 0.0, 0
+    for batch in loader(plan.validation, _PATCHES):
+        logits = plan.network(plan.source.prepare(batch).image_BCHW).logits_BKHW
+        counts += confusion_counts(logits.argmax(dim=1), batch.label_BHW, classes)
+        here = int((batch.label_BHW != UNKNOWN).sum())
+        losses, known = losses + here * float(cross_entropy(logits, batch.label_BHW)), known + here
+    return scores(counts), losses / max(1, known)
+
+
+def _known(plan: Plan) -> Iterator[tuple[Tensor, Tensor]]:
+    """Network inputs and labels of the train split; unknown too where a band is missing."""
+    batch: Batch
+    for batch in loader(plan.train, _PATCHES):
+        prepared = plan.source.prepare(batch)
+        yield prepared.image_BCHW, prepared.label_BHW.masked_fill(~prepared.valid_BCHW.all(dim=1), UNKNOWN)
+
+
+def _loss_of(classifier: PixelClassifier, pixels_NB: np.ndarray, labels_N: np.ndarray) -> float:
+    """Mean cross entropy on the pixels that were fitted."""
+    image = torch.from_numpy(pixels_NB).T[None, :, :, None]
+    return float(cross_entropy(classifier(image).logits_BKHW, torch.from_numpy(labels_N)[None, :, None]))
+
+
+def _check(plan: Plan) -> None:
+    recipe = plan.recipe
+    if recipe.target != "label" or recipe.frames:
+        raise ValueError(
+            f"target={recipe.target} with frames={recipe.frames}: {recipe.model} learns a composite's pixels from its "
+            "labels; leave target and frames out"
+        )
