@@ -19,6 +19,10 @@ from reproduction.study import Judged, Preset, Row, Study, Trial
 
 REPORT, TEXT, PANEL = "report.json", "report.md", "panel.png"
 LINES_SHOWN = 4
+_SPLIT_WORDS = {
+    "random": "Split at random{}: overlapping patches share pixels, so figures on test patches of it are optimistic.",
+    "blocks": "Train, validation and test patches lie in separate spatial blocks{}.",
+}
 
 
 def reproduce(
@@ -70,6 +74,8 @@ def addresses(
     for word in map(str, data):
         role, equals, place = word.partition("=")
         role, place = (role, place) if equals and role in size.data else (next(iter(size.data)), word)
+        if place.startswith("gs://"):
+            raise ValueError(f"--data {place}: studies read folders; copy it first: gcloud storage cp -r {place} .")
         given.setdefault(role, []).append(whuis.opened(place, home / "data", say))
     if given and (lacking := [role for role in size.data if role not in given]):
         raise ValueError(
@@ -138,12 +144,11 @@ def _of_data(data: Sequence[DataUsed]) -> list[str]:
     said = []
     if any(used.simulated for used in data):
         said.append("Images and labels (label products too) are simulated: this says nothing about real imagery.")
-    if data[0].split == "random":
-        said.append(
-            "The split is random, as the paper's: overlapping patches share pixels, so the figures are optimistic."
-        )
-    elif data[0].split == "blocks":
-        said.append("Train, validation and test patches lie in separate spatial blocks.")
+    by_kind = {kind: [used.role for used in data if used.split == kind] for kind in ("random", "blocks")}
+    for kind, sentence in _SPLIT_WORDS.items():
+        if by_kind[kind]:
+            where = "" if len(by_kind[kind]) == len(data) else f" ({', '.join(dict.fromkeys(by_kind[kind]))})"
+            said.append(sentence.format(where))
     return said
 
 

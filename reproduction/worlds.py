@@ -11,6 +11,10 @@ from reproduction.study import Export
 TRUTH_10 = "projects/local/assets/world/truth10#impervious=percent"
 PAPER_BANDS = ("B2", "B3", "B4", "B8")
 MOSTLY_TEST = (1, 1, 8)
+_TRUTH = (
+    "Labels are the world's truth, impervious where more than half of a 10-m pixel is: it stands for the paper's "
+    "labels, which were drawn by hand from finer images."
+)
 
 
 def wuhan(patches: int | None, *, split: str = "blocks") -> Export:
@@ -18,20 +22,31 @@ def wuhan(patches: int | None, *, split: str = "blocks") -> Export:
 
     S002 labelled by hand from finer images (section II-B): on the world, its truth stands for that.
     """
-    return Export(_name("wuhan-2019-06", patches, split), _common(patches, split) | {"month": "2019-06"})
+    return Export(_name("wuhan-2019-06", patches, split), _common(patches, split) | {"month": "2019-06"}, (_TRUTH,))
 
 
 def wuhan_2020(patches: int | None, *, split: str = "blocks") -> Export:
     """The same patches in June 2020 (S002 section V-C)."""
-    return Export(_name("wuhan-2020-06", patches, split), _common(patches, split) | {"month": "2020-06"})
+    return Export(_name("wuhan-2020-06", patches, split), _common(patches, split) | {"month": "2020-06"}, (_TRUTH,))
 
 
 def nanjing(patches: int) -> Export:
     """Nanjing's central area from 1 May to 30 August 2019 (S002 section V-C); nearly all patches are test."""
     where = {"region": "nanjing", "bbox": (118.60, 31.90, 118.95, 32.20), "period": ("2019-05-01", "2019-08-30")}
-    return Export(
-        _name("nanjing-2019-summer", patches, "blocks"), _common(patches, "blocks") | where | {"ratios": MOSTLY_TEST}
-    )
+    arguments = _common(patches, "blocks") | where | {"ratios": MOSTLY_TEST}
+    return Export(_name("nanjing-2019-summer", patches, "blocks"), arguments, (_TRUTH,))
+
+
+def wuhan_west(*, split: str) -> Export:
+    """All 400 patches of 15 km of western Wuhan, which overlap by 48 px: split at random, as in S002, or in blocks."""
+    where = {"month": "2019-06", "bbox": (114.20, 30.52, 114.38, 30.67)}
+    return Export(f"wuhan-2019-06-west-{split}", _common(None, split) | where, (_TRUTH,))
+
+
+def wuhan_east() -> Export:
+    """As many patches east of them, 2 km away, nearly all test."""
+    where = {"month": "2019-06", "bbox": (114.40, 30.52, 114.58, 30.67), "ratios": MOSTLY_TEST}
+    return Export("wuhan-2019-06-east", _common(None, "blocks") | where, (_TRUTH,))
 
 
 def export(wanted: Export, home: Path) -> Path:

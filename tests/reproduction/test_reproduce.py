@@ -134,6 +134,7 @@ def test_runs_beside_each_other_are_those_one_after_another(done, town, study, t
         (["tiny", "--preset", "paper"], "has no preset 'paper'"),
         (["tiny", "--seeds", "0"], "expected 1 or more"),
         (["tiny", "--data", "nowhere"], "no finished dataset"),
+        (["tiny", "--data", "gs://bucket/data"], "copy it first"),
         (["--page", "nowhere.md"], "is not there"),
     ],
 )

@@ -1,0 +1,93 @@
+"""Runs: made once, after what they need, and kept when others fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gee_export.console import Fault
+from reproduction.runs import Bench, Training, make_all
+from reproduction.study import Place, Run
+
+MADE: list[tuple[str, int]] = []
+
+
+@dataclass(frozen=True)
+class Noted:
+    """A run that notes that it was made, or fails."""
+
+    title: str
+    needs: tuple[Run, ...] = ()
+    problem: str = ""
+    version: int = 0
+
+    def facts(self, place: Place, seed: int) -> Mapping[str, Any]:
+        return {"title": self.title, "version": self.version, "seed": seed}
+
+    def make(self, folder: Path, place: Place, seed: int) -> Mapping[str, Any]:
+        if self.problem:
+            raise ValueError(self.problem)
+        for run in self.needs:
+            assert place.note(run, seed) is not None
+        MADE.append((self.title, seed))
+        folder.mkdir()
+        return {"epochs": 3}
+
+
+@dataclass
+class Said:
+    """What was said, by line."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def __call__(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.fixture
+def place(tmp_path) -> Bench:
+    MADE.clear()
+    return Bench(tmp_path, {"town": ("a",), "city": ("b", "c")})
+
+
+def test_what_a_run_needs_is_made_before_it_and_once(place):
+    base = Noted("base")
+    make_all(place, [(Noted("pruned", (base,)), 0), (base, 0), (Noted("other", (base,)), 0)], say=Said())
+    assert MADE[0] == ("base", 0) and sorted(MADE[1:]) == [("other", 0), ("pruned", 0)]
+
+
+def test_seeds_are_runs_of_their_own(place):
+    make_all(place, [(Noted("a"), 0), (Noted("a"), 1)], say=Said())
+    assert MADE == [("a", 0), ("a", 1)]
+
+
+def test_a_failure_is_said_after_the_others_are_finished(place):
+    said = Said()
+    with pytest.raises(Fault, match="1 of 2 runs failed, the first with: no such band"):
+        make_all(place, [(Noted("bad", problem="no such band"), 0), (Noted("good"), 0)], say=said)
+    assert MADE == [("good", 0)]
+    make_all(place, [(Noted("good"), 0)], say=said)
+    assert MADE == [("good", 0)]  # not made again
+
+
+def test_facts_decide_the_folder(place):
+    assert place.folder(Noted("a"), 0) == place.folder(Noted("a", problem="x"), 0)
+    assert place.folder(Noted("a"), 0) != place.folder(Noted("a", version=1), 0)
+
+
+def test_a_dataset_of_another_name_is_refused(place):
+    assert place.data() == ("a",) and place.data("city") == ("b", "c")
+    with pytest.raises(ValueError, match="'village' is not known: the study has town, city"):
+        place.data("village")
+
+
+def test_settings_equal_to_the_usual_do_not_change_a_run(town, tmp_path):
+    """A later setting of recipes, at its usual value, leaves runs of today where they are."""
+    place = Bench(tmp_path, {"town": (str(town),)})
+    plain = Training("unet-tiny", {"epochs": "3"})
+    assert place.folder(plain, 0) == place.folder(Training("unet-tiny", {"epochs": "3", "momentum": "0.9"}), 0)
+    assert place.folder(plain, 0) != place.folder(Training("unet-tiny", {"epochs": "4"}), 0)
