@@ -107,7 +107,7 @@ def _truths(size: Size, home: Path) -> Mapping[str, Any]:
     for name, middle in SITES.items():
         site = _site(name, middle, size.site_km)
         paths.append(home / FILES / f"{name}-truth-{size.site_km:g}km.tif")
-        _download(paths[-1], site, STEP_M, partial(_classes, site))
+        _download(paths[-1], site, STEP_M, partial(_classes, site, STEP_M))
     return {"label": tuple(map(str, paths))}
 
 
@@ -116,16 +116,21 @@ def _sensor_files(home: Path) -> Mapping[str, Any]:
     site, folder = _site(SENSOR_REGION, SENSOR_MIDDLE, SMALL.site_km), home / FILES
     image, truth = folder / "sensor.tif", folder / "sensor-truth.tif"
     _download(image, site, SENSOR_STEP_M, partial(_sensed, site))
-    _download(truth, site, SENSOR_STEP_M, partial(_classes, site))
+    _download(truth, site, SENSOR_STEP_M, partial(_classes, site, SENSOR_STEP_M))
     return {"image": str(image), "label": str(truth)}
 
 
-def _classes(site: Region) -> ee.Image:
-    """S003's class of the 1-m truth; int16, because the least value of its files is no data and 0 is a class."""
+def _classes(site: Region, step_m: int) -> ee.Image:
+    """S003's class that most of a pixel's ground has at 1 m, the smaller one of two that are even.
+
+    int16, because the least value of its files is no data and 0 is a class. Not the nearest pixel: Earth Engine takes
+    that of a coarser level, whose classes are means.
+    """
     import ee
 
     truth = ee.Image(f"{WORLD}/truth/{_index(site)}").select("class")
-    return truth.remap(list(range(len(CLASS_OF_KIND))), list(CLASS_OF_KIND)).toInt16()
+    classes = truth.remap(list(range(len(CLASS_OF_KIND))), list(CLASS_OF_KIND)).toInt16()
+    return classes.reduceResolution(ee.Reducer.mode(), maxPixels=step_m**2)
 
 
 def _sensed(site: Region) -> ee.Image:

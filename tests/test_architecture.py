@@ -91,7 +91,7 @@ KEEPERS = {
     "typer": ("gee_export.cli", "training.cli", "inference.cli", "reproduction.cli", "gee_export.console"),
     "numba": "gee_export.engine",
     "google": ("gee_export", "inference.asset"),
-    "ee": ("gee_export", "inference"),
+    "ee": ("gee_export", "inference", "reproduction.chips"),
     "torch": ("training", "inference", "reproduction"),
     "onnx": "training.runtimes",
     "onnxruntime": "training.runtimes",
