@@ -54,7 +54,7 @@ def alone_in(lock: Path, shown: str) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            if error.errno in (errno.EWOULDBLOCK, errno.EAGAIN):
                 raise ValueError(
                     f"another process is training in {shown}: wait for it or choose another --out"
                 ) from error

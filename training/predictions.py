@@ -14,6 +14,7 @@ from training import checkpoint as ck
 from training.cpu import tune_cpu
 from training.data import Patches, Source, loader
 from training.devices import device_named
+from training.keeping import classes_of
 from training.models.output import Output
 from training.runtimes import open_forward
 
@@ -48,9 +49,10 @@ def predicted(
     batches = loader(patches, max(1, batch // found.scale))
     with torch.inference_mode():
         for loaded in tqdm(batches, desc="predict", unit="batch", leave=False, disable=None):
-            image = source.prepare(loaded.to(place)).image_BCHW
-            chances = forward(image).logits_BKHW.float().softmax(dim=1).cpu()
-            yield Predicted(_at(chances, loaded.label_BHW).numpy(), loaded.label_BHW.numpy(), loaded.patch_B)
+            prepared = source.prepare(loaded.to(place))
+            chances, label = forward(prepared.image_BCHW).logits_BKHW.float().softmax(dim=1), prepared.label_BHW
+            label = classes_of(label).cpu()
+            yield Predicted(_at(chances.cpu(), label).numpy(), label.numpy(), loaded.patch_B)
 
 
 def _at(chances_BKHW: Tensor, label_BHW: Tensor) -> Tensor:

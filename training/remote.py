@@ -19,6 +19,7 @@ from gee_export.stores.storage import BucketStorage, bucket_of, crc32c, is_remot
 from training import checkpoint as ck
 from training.cache import cache_home
 from training.claim import NOTE, alone_in
+from training.ranks import is_follower
 
 LAST_FILE = "resume.ckpt"
 
@@ -34,7 +35,7 @@ class RunHome:
 
     def keep(self) -> None:
         """Bring the bucket up to date: checkpoints whole, resume.ckpt last; nothing to do for a plain folder."""
-        if self.storage is None:
+        if self.storage is None or is_follower():
             return
         fresh = [name for name in self.files() if self.sent.get(name) != _mark(self.folder / name)]
         checkpoints = [name for name in (ck.BEST, ck.LAST) if f"{name}/{ck.DESCRIPTION}" in fresh]
@@ -67,7 +68,8 @@ def run_home(out: str | Path, session: Any = None) -> Iterator[RunHome]:
     folder.mkdir(parents=True, exist_ok=True)
     home = RunHome(folder, shown, open_storage(shown, session))
     with alone_in(folder.with_name(f"{folder.name}.lock"), shown):
-        _fetch(home)
+        if not is_follower():
+            _fetch(home)
         yield home
 
 

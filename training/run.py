@@ -12,26 +12,29 @@ import torch
 from torch import nn
 
 from gee_export.console import Fault
-from gee_export.datasets.dataset import Patch
 from gee_export.datasets.manifest import DatasetManifest
 from gee_export.grid import ground_step_m
 from gee_export.revision import revision
+from training import bootstrap
 from training import checkpoint as ck
 from training.claim import DONE, LOCK, NOTE, alone_in, claim, finished, write_json
 from training.data import Source, open_source
-from training.finetune import Taken, carry, recipe_of
+from training.evaluation import counted
+from training.finetune import carry, recipe_of
 from training.fitness import check_device, check_size, check_splits
 from training.ground import check_apart
 from training.memory import memory_for
 from training.models import build, parameter_count
 from training.models.classical import PixelClassifier
+from training.origins import MIN_AGREEMENT, Origins, kept_chips, left_out
 from training.plan import Fitted, Plan, nothing
+from training.predictions import predicted
 from training.recipes import Recipe, override, recipe
 from training.remote import RunHome, run_home
 from training.target import VISIBLE, Target
 
 Data = str | Path | Sequence[str | Path]
-DEFAULT_RECIPE, MIN_AGREEMENT = "crofusenet", "min_agreement"
+DEFAULT_RECIPE = "crofusenet"
 
 
 @dataclass(frozen=True)
@@ -85,33 +88,16 @@ def train(
     Fault: damaged data, full disk.
     """
     begun = None if start is None else ck.load(start, session)
-    chosen, keep = _recipe(recipe, settings, begun), _keeper(chips, settings)
+    chosen, keep = _recipe(recipe, settings, begun), kept_chips(chips, settings)
     check_device(chosen)
     source = open_source(_listed(data), chosen.bands, target=target_of(chosen), keep=keep, session=session)
     check_apart(source.datasets)
     torch.manual_seed(chosen.seed)
     network = build(chosen.model, source.band_names, config_for(chosen, source))
     check_size(source, network, chosen.crop)
-    origins = Origins(carry(begun, network) if begun is not None else None, _left_out(chips, settings))
+    origins = Origins(carry(begun, network) if begun is not None else None, left_out(chips, settings))
     with run_home(out, session) as home:
         return _in_home(home, source, network, chosen, origins, after_epoch)
-
-
-@dataclass(frozen=True)
-class Origins:
-    """Where a run comes from beside its data and recipe: what was taken over, which chips were left out."""
-
-    taken: Taken | None = None
-    chips: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """What a run's note and its checkpoints say of it; empty where there is nothing to say."""
-        found = {} if self.taken is None else {"start": self.taken.fingerprint, "taken": list(self.sentences)}
-        return found | ({} if self.chips is None else {"chips": self.chips})
-
-    @property
-    def sentences(self) -> tuple[str, ...]:
-        return (() if self.taken is None else self.taken.sentences()) + (() if self.chips is None else (self.chips,))
 
 
 def target_of(chosen: Recipe) -> Target:
@@ -145,34 +131,6 @@ def _config_of(begun: ck.Checkpoint) -> dict[str, Any]:
     return {key: value for key, value in begun.config.items() if key != "classes"}
 
 
-def _keeper(chips: str | Path | None, settings: Mapping[str, Any] | None) -> Callable[[Patch], bool] | None:
-    """Which training patches stay by an agreement file; min_agreement among the settings is its limit."""
-    from training.noise import keeper
-
-    if chips is None:
-        if (least := (settings or {}).get(MIN_AGREEMENT)) is not None:
-            raise ValueError(f"{MIN_AGREEMENT}={least} says which chips of an agreement file stay: give --chips FILE")
-        return None
-    return keeper(chips, _least(settings))
-
-
-def _least(settings: Mapping[str, Any] | None) -> float:
-    from training.noise import LEAST
-
-    said = (settings or {}).get(MIN_AGREEMENT, LEAST)
-    try:
-        return float(said)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{MIN_AGREEMENT}={said}: expected a share of 0 to 1") from error
-
-
-def _left_out(chips: str | Path | None, settings: Mapping[str, Any] | None) -> str | None:
-    """What an agreement file leaves out at its limit: another file or another limit is another run."""
-    from training.noise import described
-
-    return None if chips is None else described(chips, _least(settings))
-
-
 def _listed(data: Data) -> Sequence[str | Path]:
     return [data] if isinstance(data, (str, Path)) else list(data)
 
@@ -201,6 +159,7 @@ def _in_home(
         about = about_run(source, network, chosen) | {"origin": origins.to_json()}
         plan = Plan(network, source, *splits, chosen, folder, about, after_epoch, saved=home.keep)
         report = _report(home, plan, _fit(plan), origins)
+        _say_how_sure(plan)
         write_json(folder / DONE, report)
         home.keep()
         return _reported(home, report)
@@ -212,6 +171,15 @@ def _fit(plan: Plan) -> Fitted:
             return _fitter(plan.network)(plan)
     except OSError as error:
         raise Fault(f"{plan.folder}: {error.strerror or error}; mend that, then the same command goes on") from error
+
+
+def _say_how_sure(plan: Plan) -> None:
+    """95 % intervals of the validation scores, into the best checkpoint and its card."""
+    found = ck.load(plan.folder / ck.BEST)
+    batches = predicted(found, plan.source, plan.validation, device=plan.recipe.device)
+    by_block, _ = counted(found, batches, plan.source.blocks("val"))
+    bounds = bootstrap.rounded(bootstrap.intervals(by_block, found.classes))
+    ck.rewrite(replace(found, metrics={**found.metrics, "intervals": bounds}), plan.folder / ck.BEST)
 
 
 def _fitter(network: nn.Module) -> Callable[[Plan], Fitted]:

@@ -1,0 +1,54 @@
+"""Where a run comes from beside its data and recipe: a checkpoint fine-tuned, training patches left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gee_export.datasets.dataset import Patch
+from training.finetune import Taken
+from training.noise import LEAST, described, keeper
+
+MIN_AGREEMENT = "min_agreement"
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Where a run comes from beside its data and recipe: what was taken over, which chips were left out."""
+
+    taken: Taken | None = None
+    chips: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """What a run's note and its checkpoints say of it; empty where there is nothing to say."""
+        found = {} if self.taken is None else {"start": self.taken.fingerprint, "taken": list(self.taken.sentences())}
+        return found | ({} if self.chips is None else {"chips": self.chips})
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """For the report."""
+        return (() if self.taken is None else self.taken.sentences()) + (() if self.chips is None else (self.chips,))
+
+
+def kept_chips(chips: str | Path | None, settings: Mapping[str, Any] | None) -> Callable[[Patch], bool] | None:
+    """Which training patches stay by an agreement file; min_agreement among the settings is its limit."""
+    if chips is None:
+        if (least := (settings or {}).get(MIN_AGREEMENT)) is not None:
+            raise ValueError(f"{MIN_AGREEMENT}={least} says which chips of an agreement file stay: give --chips FILE")
+        return None
+    return keeper(chips, _least(settings))
+
+
+def _least(settings: Mapping[str, Any] | None) -> float:
+    said = (settings or {}).get(MIN_AGREEMENT, LEAST)
+    try:
+        return float(said)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{MIN_AGREEMENT}={said}: expected a share of 0 to 1") from error
+
+
+def left_out(chips: str | Path | None, settings: Mapping[str, Any] | None) -> str | None:
+    """What an agreement file leaves out at its limit: another file or another limit is another run."""
+    return None if chips is None else described(chips, _least(settings))
