@@ -147,3 +147,104 @@ def test_half_are_flipped_and_a_quarter_blurred():
     drawn = chances(0, 0, np.arange(20_000))
     assert (drawn[:, 0] < FLIP_SHARE).mean() == pytest.approx(0.5, abs=0.02)
     assert (drawn[:, 2] < BLUR_SHARE).mean() == pytest.approx(0.25, abs=0.02)
+
+
+RATIO = 3
+EVERY = ("flip", "mirror", "turn")
+
+
+def scaled(dates: int = 0) -> Augmented:
+    """Pixels coded by place; label, true image and its validity RATIO times as fine, from the same places."""
+    rows, cols = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
+    code = (rows * SIDE + cols).float()[None, None]
+    fine = code.repeat_interleave(RATIO, -1).repeat_interleave(RATIO, -2)
+    image = code[:, None].repeat(1, dates, 2, 1, 1) if dates else code.repeat(1, 2, 1, 1)
+    valid = image % 7 != 0
+    return Augmented(image * valid, valid, (fine % 2)[:, 0].to(torch.uint8), fine, fine % 7 != 0)
+
+
+def assert_aligned(found: Augmented) -> None:
+    """Each finer pixel still belongs to the coarse one that it was made from."""
+    coarse = found.sharp_BCHW[:, 0, ::RATIO, ::RATIO]
+    fine = coarse.repeat_interleave(RATIO, -1).repeat_interleave(RATIO, -2)
+    assert torch.equal(found.sharp_BCHW[:, 0], fine)
+    assert torch.equal(found.label_BHW, (fine % 2).to(torch.uint8))
+    assert torch.equal(found.sharp_valid_BCHW[:, 0], fine % 7 != 0)
+    planes = found.image_BCHW.flatten(1, -3)
+    assert torch.equal(planes, (coarse * (coarse % 7 != 0))[:, None].expand_as(planes))
+
+
+@pytest.mark.parametrize("dates", [0, 3])
+@pytest.mark.parametrize("seed", range(6))
+def test_finer_labels_true_images_and_dates_move_with_the_image(dates, seed):
+    drawn = chances(seed, 0, np.array([0]))
+    found = augment(scaled(dates), drawn, EVERY, crop=9)
+    assert found.image_BCHW.shape[-2:] == (9, 9) and found.label_BHW.shape == (1, 9 * RATIO, 9 * RATIO)
+    assert_aligned(found)
+
+
+def test_the_mirror_is_horizontal():
+    drawn = np.full((1, CHANCES), KEEP)
+    drawn[:, 6] = 0
+    assert torch.equal(augment(coded(), drawn, ("mirror",)).image_BCHW, coded().image_BCHW.flip(3))
+
+
+def test_crops_are_squares_of_the_patch_at_every_place():
+    """S003 section 2.4: chips are cropped anew in every epoch."""
+    places = set()
+    for epoch in range(300):
+        found = augment(coded(2), chances(0, epoch, np.arange(2)), (), crop=13)
+        top, left = (found.image_BCHW[:, band, 0, 0].long() - 1 for band in (0, 1))
+        for patch in range(2):
+            at = slice(top[patch], top[patch] + 13), slice(left[patch], left[patch] + 13)
+            assert torch.equal(found.image_BCHW[patch], coded().image_BCHW[0][:, *at])
+            assert torch.equal(found.label_BHW[patch], coded().label_BHW[0][at])
+            places.add((int(top[patch]), int(left[patch])))
+    assert places == {(row, col) for row in range(4) for col in range(4)}
+
+
+def test_a_crop_larger_than_the_patches_is_refused():
+    with pytest.raises(ValueError, match="crop=20: patches have 16 x 16 pixels; set --set crop=16"):
+        augment(coded(), chances(0, 0, np.array([0])), (), crop=20)
+
+
+def test_any_angle_turns_finer_labels_and_images_of_dates_by_the_same():
+    """A half-plane at both scales stays one half-plane."""
+    side = 32
+    inside = (torch.arange(side) >= side // 2).float().expand(1, 2, 1, side, side).contiguous()
+    fine = inside[:, 0].repeat_interleave(RATIO, -1).repeat_interleave(RATIO, -2)
+    whole = torch.ones_like(fine, dtype=torch.bool)
+    batch = Augmented(inside, torch.ones_like(inside, dtype=torch.bool), fine[:, 0].to(torch.uint8), fine, whole)
+    found = augment(batch, chance(KEEP, 0.1), ("rotate",))
+    coarse = found.label_BHW[:, 1::RATIO, 1::RATIO]
+    known = (coarse != UNKNOWN) & found.valid_BCHW[:, 0, 0]
+    sure = known & ((found.image_BCHW[:, 0, 0] < 0.1) | (found.image_BCHW[:, 0, 0] > 0.9))
+    assert sure.float().mean() > 0.6
+    assert torch.equal(found.image_BCHW[:, 0, 0][sure] > 0.5, coarse[sure] == 1)
+    assert torch.equal(found.image_BCHW[:, 0], found.image_BCHW[:, 1])
+    agreed = found.sharp_valid_BCHW[:, 0] & (found.label_BHW != UNKNOWN)
+    assert ((found.sharp_BCHW[:, 0] > 0.5) == (found.label_BHW == 1))[agreed].float().mean() > 0.99
+
+
+def test_shares_stay_shares_at_any_angle():
+    share = torch.full((1, SIDE, SIDE), 0.25)
+    share[0, :2] = UNKNOWN
+    batch = coded()
+    found = augment(Augmented(batch.image_BCHW, batch.valid_BCHW, share), chance(KEEP, 0.1), ("rotate",))
+    assert set(found.label_BHW.unique().tolist()) == {0.25, float(UNKNOWN)}
+
+
+def test_the_blur_leaves_label_and_true_image_alone():
+    before = scaled(2)
+    found = augment(before, chance(KEEP, 0.0, BLUR), ("blur",))
+    assert not torch.equal(found.image_BCHW, before.image_BCHW)
+    assert found.label_BHW is before.label_BHW and found.sharp_BCHW is before.sharp_BCHW
+
+
+def test_each_date_is_blurred_as_if_it_were_alone():
+    dated = torch.randn(1, 3, 2, SIDE, SIDE)
+    valid, label = torch.ones_like(dated, dtype=torch.bool), torch.zeros(1, SIDE, SIDE, dtype=torch.uint8)
+    found = augment(Augmented(dated, valid, label), chance(KEEP, 0.0, BLUR), ("blur",)).image_BCHW
+    for date in range(3):
+        alone = augment(Augmented(dated[:, date], valid[:, date], label), chance(KEEP, 0.0, BLUR), ("blur",))
+        torch.testing.assert_close(found[:, date], alone.image_BCHW)

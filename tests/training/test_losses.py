@@ -8,8 +8,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
-from training.losses import LOSSES, UNKNOWN, CroFuseLoss, CrossEntropy, build_loss, cross_entropy
+from training.losses import (
+    LOSSES,
+    UNKNOWN,
+    CroFuseLoss,
+    CrossEntropy,
+    WeightedCrossEntropy,
+    build_loss,
+    cross_entropy,
+    dice_loss,
+)
 from training.models.output import Output
 
 
@@ -79,6 +89,49 @@ def test_every_loss_falls_as_the_right_class_gains(name):
     assert costs[0] > costs[1] > costs[2] > 0
 
 
+def scene() -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits of three classes and a label, some of it unknown."""
+    generator = torch.Generator().manual_seed(0)
+    label = torch.randint(0, 3, (2, 5, 6), generator=generator)
+    label[0, :2] = UNKNOWN
+    return torch.randn(2, 3, 5, 6, generator=generator), label
+
+
+@pytest.mark.parametrize("weights", [None, (1.0, 2.0, 0.5)])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+def test_smoothed_labels_cost_what_torch_says(weights, smoothing):
+    """torch.nn.functional.cross_entropy's mean over known pixels, by class weights where there are any."""
+    values, label = scene()
+    given = None if weights is None else torch.tensor(weights)
+    expected = F.cross_entropy(values, label, weight=given, ignore_index=UNKNOWN, label_smoothing=smoothing)
+    loss = CrossEntropy(smoothing) if weights is None else WeightedCrossEntropy(weights, smoothing)
+    torch.testing.assert_close(loss(Output(values), label.to(torch.uint8)), expected)
+
+
+def test_a_smoothed_label_is_cheapest_at_its_own_chance():
+    """Of two classes, 0.2 smoothed: the label's class at 0.9."""
+    margins = torch.linspace(-5, 5, 1001)
+    label = torch.ones((1, 1, 1), dtype=torch.uint8)
+    costs = [CrossEntropy(0.2)(Output(logits(m, (1, 2, 1, 1))), label).item() for m in margins.tolist()]
+    assert torch.sigmoid(margins[costs.index(min(costs))]).item() == pytest.approx(0.9, abs=0.002)
+
+
+def test_dice_is_added_by_its_weight():
+    values, label = scene()
+    label = label.to(torch.uint8)
+    extra = 0.5 * dice_loss(values, label)
+    torch.testing.assert_close(CrossEntropy(dice=0.5)(Output(values), label), cross_entropy(values, label) + extra)
+    output = Output(values, (values, -values))
+    torch.testing.assert_close(CroFuseLoss(dice=0.5)(output, label), CroFuseLoss()(output, label) + extra)
+
+
+def test_crofuse_smooths_all_three_branches():
+    values, label = scene()
+    branches = [values, 2 * values, -values]
+    expected = sum(w * cross_entropy(v, label, 0.1) for w, v in zip((1, 1, 0.8), branches, strict=True))
+    torch.testing.assert_close(CroFuseLoss(smoothing=0.1)(Output(values, tuple(branches[1:])), label), expected)
+
+
 def test_losses_are_built_by_name():
     assert build_loss("cross_entropy") == CrossEntropy()
     assert build_loss("crofuse", {"beta": 0.5}) == CroFuseLoss(1.0, 0.5)
@@ -90,6 +143,10 @@ def test_losses_are_built_by_name():
         ("dice", {}, "loss 'dice' is not known"),
         ("crofuse", {"gamma": 1.0}, "has no weight gamma: it knows alpha, beta"),
         ("crofuse", {"alpha": -1.0}, "expected 0 or more"),
+        ("cross_entropy", {"smoothing": 1.0}, "smoothing 1.0: expected 0 to below 1"),
+        ("weighted_cross_entropy", {"smoothing": -0.1}, "smoothing -0.1: expected 0 to below 1"),
+        ("cross_entropy", {"dice": -1.0}, "dice -1.0: expected 0 or more"),
+        ("cascade", {"judge": 0}, "a judge of 1 or more channels"),
     ],
 )
 def test_wrong_losses_are_refused(name, values, words):
