@@ -37,7 +37,8 @@ _COSTS = (
     Measure("speed_up", "measured speed-up", ".2f"),
 )
 _SCHEMES = {"inner": "Pruned within blocks", "literal": "Pruned as the paper counts", "groups": "Pruned by groups"}
-NORMS = {"instance": "instance normalisation", "batch": "batch normalisation"}
+# the first is HRNet's own, so that its run is that of the other studies
+NORMS: dict[str, Mapping[str, Any]] = {"instance normalisation": {}, "batch normalisation": {"model.norm": "batch"}}
 
 CPU = {"epochs": "20", "batch": "8", "patience": "20"}
 CPU_PRUNING = {"epochs": "5"}
@@ -87,9 +88,9 @@ def _table5(small: bool) -> tuple[Row, ...]:
 
 def _norm(small: bool) -> tuple[Row, ...]:
     return tuple(
-        Row(f"{place}: {title}", _run("hrnet", {"model.norm": norm}, small), on_split(), data=data)
+        Row(f"{place}: {title}", _run("hrnet", settings, small), on_split(), data=data)
         for data, place in (("truth", "Trained sensor"), ("sensor", "Other sensor"))
-        for norm, title in NORMS.items()
+        for title, settings in NORMS.items()
     )
 
 
@@ -152,7 +153,7 @@ STUDIES = (
             "The paper shows one Gaofen-2 image and gives no numbers; it says that instance normalisation brings "
             "nothing on the sensor trained on and much on another.",
         ),
-        tuple(f"Other sensor: {title}" for title in NORMS.values()),
+        tuple(f"Other sensor: {title}" for title in NORMS),
     ),
     Study(
         "S003-clahe",
