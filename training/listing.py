@@ -1,43 +1,127 @@
-"""The table that `isamap models` prints."""
+"""The tables that `isamap models` prints: the networks with what they cost, then the recipes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch import nn
 
-from training.models import MODELS, build, parameter_count
-from training.recipes import RECIPES
+from training.configurations import CONFIGURATIONS, Configuration
+from training.cost import flop
+from training.models import build, parameter_count
+from training.models.classical import PixelClassifier
+from training.models.output import is_sar
+from training.recipes import RECIPES, Recipe
 
-BANDS = ("B2", "B3", "B4", "B8", "VV", "VH")
-PATCH_PX = 128
-_PIXELS_PER_KM2 = 10_000
+_M2_PER_KM2 = 1e6
+_NETWORK_HEAD = (
+    "network", "paper", "inputs", "scale", "parameters", "patch", "GFLOP/patch", "step m", "GFLOP/km2", "field px",
+)  # fmt: skip
+_RECIPE_HEAD = ("recipe", "network", "bands", "epochs", "batch", "settings")
+_NUMBERS = ("scale", "parameters", "patch", "GFLOP/patch", "step m", "GFLOP/km2", "field px", "epochs", "batch")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What a configuration costs; flop and field_px are None where they have no meaning.
+
+    flop: 2 x multiply-add, convolutions and matrix products only, of one patch. field_px: side of the square of input
+    pixels that an aligned tile of the network's smallest step depends on, None for the whole window.
+    """
+
+    name: str
+    configuration: Configuration
+    scale: int
+    parameters: int
+    flop: int | None
+    field_px: int | None
+
+    @property
+    def flop_per_km2(self) -> float | None:
+        """At the configuration's ground step, tiles not overlapping."""
+        patch_m2 = (self.configuration.side_px * self.configuration.step_m) ** 2
+        return None if self.flop is None else self.flop / patch_m2 * _M2_PER_KM2
 
 
 def table() -> str:
-    """One row a recipe: network, parameters, GFLOP of a 128-px patch and of a km2, reach, where it comes from.
-
-    FLOP = 2 x multiply-add, convolutions and matrix products only, for the paper's six bands at 10 m, no overlap.
-    """
-    head = (
-        f"{'recipe':<16} {'network':<11} {'parameters':>11} {'GFLOP/patch':>12} {'GFLOP/km2':>10} {'reach':>8}  source"
+    """One row for every configuration of training/configurations.py, then one for every recipe."""
+    networks = [_NETWORK_HEAD, *(_cells(listed(name)) for name in CONFIGURATIONS)]
+    recipes = [_RECIPE_HEAD, *(_recipe_cells(name, make()) for name, make in RECIPES.items())]
+    notes = (
+        "FLOP = 2 x multiply-add, convolutions and matrix products only, tiles not overlapping. field: input pixels a "
+        "side that a tile depends on.\nRandom forests and support vectors have as many numbers as the data ask for."
     )
-    return "\n".join([head, *(_row(name) for name in RECIPES)])
+    return "\n".join([*_lined_up(networks), notes, "", *_lined_up(recipes)])
 
 
-def _row(name: str) -> str:
-    chosen = RECIPES[name]()
-    network = build(chosen.model, BANDS, chosen.config).eval()
-    flop = flop_of_patch(network)
-    reach = "window" if network.halo is None else f"{network.halo} px"
-    per_km2 = flop / PATCH_PX**2 * _PIXELS_PER_KM2
+def listed(name: str) -> Listed:
+    """What one configuration costs, counted on torch's meta device."""
+    chosen = CONFIGURATIONS[name]
+    with torch.device("meta"):
+        network = build(chosen.model, chosen.bands, chosen.config).eval()
+    counted = None if isinstance(network, PixelClassifier) else flop(network, chosen.side_px, dates=chosen.dates)
+    return Listed(name, chosen, network.scale, parameter_count(network), counted, _field_px(network))
+
+
+def _field_px(network: nn.Module) -> int | None:
+    return None if network.halo is None else network.multiple + 2 * network.halo
+
+
+def _cells(row: Listed) -> tuple[str, ...]:
+    chosen = row.configuration
+    per_km2 = row.flop_per_km2
     return (
-        f"{name:<16} {chosen.model:<11} {parameter_count(network):>11,} {flop / 1e9:>12.3f} {per_km2 / 1e9:>10.2f} "
-        f"{reach:>8}  {MODELS[chosen.model].paper}"
+        row.name,
+        chosen.paper,
+        _inputs(chosen),
+        str(row.scale),
+        f"{row.parameters:,}" if row.parameters else "fitted",
+        str(chosen.side_px),
+        "-" if row.flop is None else f"{row.flop / 1e9:,.3f}",
+        f"{chosen.step_m:g}",
+        "-" if per_km2 is None else f"{per_km2 / 1e9:,.1f}",
+        "window" if row.field_px is None else f"{row.field_px:,}",
     )
 
 
-def flop_of_patch(network: torch.nn.Module) -> int:
-    """Floating-point operations of one forward pass of a 128-px patch."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.zeros(1, len(network.bands), PATCH_PX, PATCH_PX))
-    return counter.get_total_flops()
+def _inputs(chosen: Configuration) -> str:
+    """Numbers of optical and radar bands, and of dates."""
+    radar = sum(map(is_sar, chosen.bands))
+    parts = [f"{len(chosen.bands) - radar} optical"] * (radar < len(chosen.bands)) + [f"{radar} SAR"] * (radar > 0)
+    return " + ".join(parts) + (f", {chosen.dates} dates" if chosen.dates else "")
+
+
+def _recipe_cells(name: str, recipe: Recipe) -> tuple[str, ...]:
+    bands = ",".join(recipe.bands) or "the dataset's"
+    return (name, recipe.model, bands, str(recipe.epochs), str(recipe.batch), _brief(recipe))
+
+
+def _brief(recipe: Recipe) -> str:
+    """What differs most between recipes, in words."""
+    words = [f"{recipe.optimiser} {recipe.lr:g}", recipe.loss]
+    words += [f"{key}={getattr(recipe, key):g}" for key in ("ema", "clip", "crop", "frames") if getattr(recipe, key)]
+    words += [f"{key}={value}" for key, value in (("scheme", recipe.scheme), ("target", recipe.target)) if _told(value)]
+    return ", ".join([*words, *(f"{key}={_value(value)}" for key, value in recipe.config.items())])
+
+
+def _told(value: str) -> bool:
+    return value not in ("isa", "label")
+
+
+def _value(value: object) -> str:
+    return "-".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _lined_up(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns as wide as their widest cell; numbers to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    right = [title in _NUMBERS for title in rows[0]]
+    return [
+        "  ".join(
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
