@@ -8,7 +8,7 @@ shape depends on the number of classes start anew where that number changes. Eve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
 import torch
@@ -91,19 +91,21 @@ def stem_weights(old_OCHW: Tensor, old_bands: tuple[str, ...], bands: tuple[str,
 
 
 def stems_of(network: nn.Module) -> Stems:
-    """The convolutions that read bands of the image as they are, found by watching what each one is given.
+    """The convolutions that read the image's bands, each band in a channel of its own, perhaps enlarged.
 
-    An image of noise goes through the network once: a convolution all of whose input channels are channels of that
-    image is a stem.
+    Found by watching what convolutions are given: in one batch each image differs from the first in one band only.
     """
-    side = max(32, 2 * network.multiple)
-    image = torch.randn(1, len(network.bands), side, side, generator=torch.Generator().manual_seed(0))
+    side, count = max(16, 2 * network.multiple), len(network.bands)
+    noise = torch.Generator().manual_seed(0)
+    images = torch.randn(1, count, side, side, generator=noise).repeat(count + 1, 1, 1, 1)
+    for band in range(count):
+        images[band + 1, band] = torch.randn(side, side, generator=noise)
     found: Stems = {}
 
-    def watch(name: str):
+    def watch(name: str) -> Callable[..., None]:
         def note(_: nn.Module, given: tuple[Tensor, ...]) -> None:
-            if (bands := _bands_in(given[0], image, network.bands)) is not None:
-                found[name] = bands
+            if (at := _bands_in(given[0], count)) is not None:
+                found[name] = tuple(network.bands[band] for band in at)
 
         return note
 
@@ -112,7 +114,7 @@ def stems_of(network: nn.Module) -> Stems:
     training = network.training
     try:
         with torch.inference_mode():
-            network.eval()(image)
+            network.eval()(images)
     finally:
         network.train(training)
         for handle in handles:
@@ -120,17 +122,16 @@ def stems_of(network: nn.Module) -> Stems:
     return found
 
 
-def _bands_in(given: Tensor, image: Tensor, bands: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The bands that the channels of `given` are, in their order; None where one is something else."""
-    if given.shape[2:] != image.shape[2:]:
+def _bands_in(given_BCHW: Tensor, bands: int) -> list[int] | None:
+    """The band that each channel alone depends on, if each depends on one and no two on the same."""
+    channels = given_BCHW.shape[1]
+    if channels > bands or len(given_BCHW) != bands + 1:
         return None
-    names = []
-    for channel in given[0]:
-        same = [band for band, plane in zip(bands, image[0], strict=True) if torch.equal(channel, plane)]
-        if not same:
-            return None
-        names += same
-    return tuple(names)
+    changed_BC = (given_BCHW[1:] != given_BCHW[:1]).flatten(2).any(dim=2)
+    if not (changed_BC.sum(dim=0) == 1).all():
+        return None
+    at = changed_BC.int().argmax(dim=0).tolist()
+    return at if len(set(at)) == channels else None
 
 
 def _check_alike(found: ck.Checkpoint, old: nn.Module, network: nn.Module) -> None:

@@ -1,0 +1,134 @@
+"""Intervals by block bootstrap against scipy's, a plain loop, and what a 95 % interval promises."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import stats
+
+from training import bootstrap
+from training.metrics import block_counts, confusion_counts, scores
+
+NAMES = ("pervious", "impervious")
+
+
+def blocks(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Counts of `count` blocks, each with its own share of mistakes."""
+    wrong = rng.beta(2, 18, size=(count, 2))
+    pixels = rng.integers(500, 2000, size=(count, 2))
+    missed = np.rint(pixels * wrong).astype(np.int64)
+    return np.stack(
+        [
+            np.stack([pixels[:, 0] - missed[:, 0], missed[:, 0]], -1),
+            np.stack([missed[:, 1], pixels[:, 1] - missed[:, 1]], -1),
+        ],
+        axis=1,
+    )
+
+
+@given(hnp.arrays(np.int64, (4, 3, 3), elements=st.integers(0, 50)))
+@settings(max_examples=40, deadline=None)
+def test_many_matrices_at_once_are_scored_as_one_by_one(counts):
+    """training.metrics.scores is the definition; undefined measures are told apart, not numbers."""
+    found = bootstrap.measures(counts, ("a", "b", "c"))
+    for at, confusion in enumerate(counts):
+        expected = scores(confusion)
+        named = {"kappa": expected.kappa, "miou": expected.miou, "mean_f1": expected.mean_f1}
+        named |= {
+            f"{key}_{n}": getattr(c, key)
+            for n, c in zip("abc", expected.classes, strict=True)
+            for key in ("iou", "pa", "ua", "f1")
+        }
+        for name, value in named.items():
+            values, defined = found[name]
+            if defined[at]:
+                assert values[at] == pytest.approx(value, abs=1e-12), name
+            else:
+                assert not value, name
+
+
+def test_samples_are_sums_of_whole_blocks_drawn_with_replacement():
+    """Blocks that are powers of a base tell how often each was drawn: as many in all as there are."""
+    counts = np.zeros((6, 2, 2), np.int64)
+    counts[:, 0, 0] = 10 ** np.arange(6)
+    drawn = bootstrap.resampled(counts, 200, seed=1)[:, 0, 0]
+    digits = np.stack([drawn // 10**place % 10 for place in range(6)])
+    assert (digits.sum(axis=0) == 6).all()
+    assert digits.mean() == pytest.approx(1, abs=0.1) and digits.max() >= 3
+
+
+def test_the_interval_is_scipys():
+    """scipy.stats.bootstrap of the ratio that overall accuracy is, percentile method; both drawn 4,000 times."""
+    counts = blocks(25, np.random.default_rng(3))
+    right, total = counts[:, 0, 0] + counts[:, 1, 1], counts.sum(axis=(1, 2))
+    expected = stats.bootstrap(
+        (right, total),
+        lambda r, t, axis: r.sum(axis=axis) / t.sum(axis=axis),
+        n_resamples=4000,
+        paired=True,
+        method="percentile",
+        random_state=np.random.default_rng(5),
+    ).confidence_interval
+    found = bootstrap.intervals(counts, NAMES, draws=4000)["oa"]
+    width = expected.high - expected.low
+    assert found == pytest.approx((expected.low, expected.high), abs=0.08 * width)
+
+
+def test_the_interval_is_that_of_a_plain_loop():
+    counts, rng = blocks(8, np.random.default_rng(7)), np.random.default_rng(8)
+    drawn = [scores(counts[rng.integers(0, 8, 8)].sum(axis=0)).classes[1].iou for _ in range(2000)]
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    found = bootstrap.intervals(counts, NAMES, draws=2000)["iou_impervious"]
+    assert found == pytest.approx((low, high), abs=0.1 * (high - low))
+
+
+def test_the_truth_lies_within_in_about_95_of_100_cases():
+    """40 blocks drawn 200 times from one law: the law's own accuracy is inside in 90 % or more, not always."""
+    rng = np.random.default_rng(11)
+    truth = scores(blocks(200_000, rng).sum(axis=0)).oa
+    inside = 0
+    for _ in range(200):
+        low, high = bootstrap.intervals(blocks(40, rng), NAMES, draws=400)["oa"]
+        inside += low <= truth <= high
+    assert 0.90 <= inside / 200 <= 0.985
+
+
+def test_patches_taken_for_blocks_look_surer_than_they_are():
+    """The same pixels called four times as many blocks: intervals half as wide, which is why whole blocks are drawn."""
+    counts = blocks(12, np.random.default_rng(2)) * 4
+    whole = bootstrap.intervals(counts, NAMES)["oa"]
+    quarters = bootstrap.intervals(np.repeat(counts // 4, 4, axis=0), NAMES)["oa"]
+    assert quarters[1] - quarters[0] < 0.6 * (whole[1] - whole[0])
+
+
+def test_the_same_counts_give_the_same_interval():
+    counts = blocks(9, np.random.default_rng(4))
+    assert bootstrap.intervals(counts, NAMES) == bootstrap.intervals(counts, NAMES)
+
+
+def test_one_block_says_nothing_of_how_sure():
+    assert set(bootstrap.intervals(blocks(1, np.random.default_rng(0)), NAMES).values()) == {None}
+
+
+def test_a_class_that_never_occurs_has_no_interval():
+    counts = np.zeros((5, 3, 3), np.int64)
+    counts[:, 0, 0] = counts[:, 1, 1] = 10
+    found = bootstrap.intervals(counts, ("a", "b", "c"))
+    assert found["iou_c"] is None and found["iou_a"] == (1.0, 1.0)
+
+
+@given(hnp.arrays(np.uint8, (5, 2, 3), elements=st.sampled_from([0, 1, 2, 255])), st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_counts_by_block_are_those_of_its_patches(label, seed):
+    import torch
+
+    rng = np.random.default_rng(seed)
+    predicted, block = rng.integers(0, 3, label.shape), rng.integers(0, 3, 5)
+    found = block_counts(predicted, label, block, (3, 3, 3))
+    for at in range(3):
+        mine = block == at
+        expected = confusion_counts(torch.from_numpy(predicted[mine]), torch.from_numpy(label[mine]), 3)
+        assert found[at].tolist() == expected.tolist()
