@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("gee_export.cli:check", "test login, API, bucket and write rights before using Google's servers"),
     "regions": ("gee_export.cli:regions", "list the named regions"),
     "labels": ("gee_export.cli:labels", "list the label products"),
+    "onnx": ("training.cli:onnx", "write a checkpoint as an ONNX file for other programs"),
     "models": ("training.cli:models", "list the networks with their sizes"),
     "engine serve": ("gee_export.cli:engine_serve", "run the local Earth Engine for other clients"),
 }

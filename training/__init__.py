@@ -15,6 +15,8 @@ _PUBLIC = {
     "EvaluationReport": "training.evaluation",
     "prune": "training.pruning.run",
     "PruneReport": "training.pruning.report",
+    "export_onnx": "training.runtimes.publish",
+    "OnnxReport": "training.runtimes.publish",
 }
 __all__ = list(_PUBLIC)
 

@@ -1,4 +1,4 @@
-"""`isamap train`, `evaluate`, `agreement`, `prune`, `models`: typed functions, thin over `training`'s own."""
+"""`isamap train`, `evaluate`, `agreement`, `prune`, `onnx`, `models`: typed functions, thin over `training`'s own."""
 
 from __future__ import annotations
 
@@ -121,6 +121,20 @@ def agreement(
 
     with _Bucket([*data, checkpoint], project) as session:
         print(find(checkpoint, data, out, device=device, session=session))
+
+
+def onnx(
+    checkpoint: Annotated[str, typer.Option("--checkpoint", help="A run's folder, or one checkpoint in it.")],
+    out: Annotated[str, typer.Option("--out", help="The file, an .onnx.")],
+    size: Annotated[int, typer.Option("--size", help="Pixels of its only input size; 0: any.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    project: _Project = None,
+) -> None:
+    """Write a checkpoint as one ONNX file for other programs: bands in their units in, probabilities out."""
+    import training
+
+    with _Bucket([checkpoint], project) as session:
+        print(training.export_onnx(checkpoint, out, size=size, overwrite=overwrite, session=session))
 
 
 def models() -> None:

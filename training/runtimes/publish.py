@@ -1,0 +1,167 @@
+"""A checkpoint as one ONNX file for other programs: physical units in, probabilities out, all names inside."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gee_export.stores.storage import write_whole
+from training.checkpoint import BandNorm, Checkpoint, load
+from training.models import MODELS
+from training.runtimes.extra import imported
+from training.runtimes.fold import folded
+from training.runtimes.graph import OPSET, check_exportable, onnx_graph
+
+VERSION = "1"  # of the file's metadata
+SIDES_FREE = 0
+INPUT, OUTPUT = "image", "probability"
+
+
+@dataclass(frozen=True)
+class OnnxReport:
+    """What was written; printed as a few lines."""
+
+    path: Path
+    bands: tuple[str, ...]
+    classes: tuple[str, ...]
+    size: int
+    multiple: int
+    window: int
+    bytes: int
+
+    def __str__(self) -> str:
+        free = f"any multiple of {self.multiple} px, best {self.window} as trained"
+        stored = f"{self.bytes / 1e6:.1f} MB" if self.bytes >= 1e6 else f"{self.bytes / 1e3:.0f} kB"
+        return "\n".join(
+            [
+                f"{self.path}: {stored}, ONNX opset {OPSET}",
+                f"in: {', '.join(self.bands)} in their units, missing pixels as NaN; {self.size or free}",
+                f"out: probability of {', '.join(self.classes)}",
+            ]
+        )
+
+
+def export_onnx(
+    checkpoint: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    size: int = SIDES_FREE,
+    overwrite: bool = False,
+    session: Any = None,
+) -> OnnxReport:
+    """Write a checkpoint as `out`, an .onnx file, normalisation and names inside (docs/runtimes.md).
+
+    size: rows and columns of its only input size; 0 leaves them free (images of several dates have a fixed one, the
+    training window). ValueError: a classifier of pixels, another name, a size that the network cannot take, a file
+    that is there (unless `overwrite`).
+    """
+    path = _checked_out(Path(out), overwrite)
+    found = load(checkpoint, session)
+    check_exportable(MODELS[found.model].network, "ONNX")
+    size = size or (found.window if found.frames else SIDES_FREE)
+    if size < 0 or size % found.multiple:
+        raise ValueError(f"size {size}: the network takes multiples of {found.multiple} px; 0 leaves it free")
+    data = _described(_graph(found, size), found)
+    write_whole(path, data)
+    return OnnxReport(path, found.band_names, found.classes, size, found.multiple, found.window, bytes=len(data))
+
+
+class Physical(nn.Module):
+    """Class probabilities (B, K, H, W) of images in the bands' own units, NaN where a value is missing."""
+
+    def __init__(self, network: nn.Module, bands: Sequence[BandNorm]) -> None:
+        super().__init__()
+        self.network = network
+        most = torch.finfo(torch.float32).max
+        limits = [
+            (-most if b.clip_min is None else b.clip_min, most if b.clip_max is None else b.clip_max) for b in bands
+        ]
+        for name, numbers in {
+            "low": [low for low, _ in limits],
+            "high": [high for _, high in limits],
+            "mean": [band.mean for band in bands],
+            "std": [band.std for band in bands],
+        }.items():
+            self.register_buffer(name, torch.tensor(numbers, dtype=torch.float32)[:, None, None])
+
+    def forward(self, image: Tensor) -> Tensor:
+        clipped = torch.minimum(torch.maximum(image, self.low), self.high)
+        standard = (clipped - self.mean) / self.std
+        known = torch.where(torch.isnan(image), torch.zeros_like(image), standard)
+        return self.network(known).logits_BKHW.softmax(dim=1)
+
+
+def _checked_out(path: Path, overwrite: bool) -> Path:
+    if path.suffix != ".onnx":
+        raise ValueError(f"--out {path}: give a name that ends in .onnx")
+    if path.exists() and not overwrite:
+        raise ValueError(f"{path} exists: choose another --out, or replace it with --overwrite")
+    return path
+
+
+def _graph(found: Checkpoint, size: int) -> bytes:
+    side = size or found.window
+    dates = (found.frames,) if found.frames else ()
+    example = torch.zeros(1, *dates, len(found.bands), side, side)
+    sides = {0: "batch", 2: "rows", 3: "columns"}
+    free = {} if size else {INPUT: sides, OUTPUT: {0: "batch", 2: "output_rows", 3: "output_columns"}}
+    return onnx_graph(Physical(folded(found.build()), found.bands), example, names=(INPUT, OUTPUT), free=free)
+
+
+def _described(graph: bytes, found: Checkpoint) -> bytes:
+    onnx = imported("onnx")
+    model = onnx.load_model_from_string(graph)
+    model.producer_name, model.producer_version = "isamap", found.revision
+    model.doc_string = (
+        f"{found.model} for {', '.join(found.classes)}: {INPUT} holds {', '.join(found.band_names)} in their units, "
+        f"NaN where missing; {OUTPUT} is the probability of each class."
+    )
+    onnx.helper.set_model_props(model, metadata(found))
+    return model.SerializeToString()
+
+
+def metadata(found: Checkpoint) -> dict[str, str]:
+    """What a reader needs to know, as text or JSON; the second half are the keys of QGIS' Deepness plugin.
+
+    Deepness (docs/source/creators/creators_add_metadata_to_model of PUTvision/qgis-plugin-deepness) divides by 255
+    before it standardises: mean 0 and deviation 1/255 undo that.
+    """
+    step_m = found.dataset.get("step_m", 10.0)
+    threshold = found.thresholds.get("impervious", 0.5)
+    bands = [{"name": band.name, "unit": band.unit} for band in found.bands]
+    own = {
+        "isamap": VERSION,
+        "model": found.model,
+        "checkpoint": found.fingerprint,
+        "bands": json.dumps(bands),
+        "classes": json.dumps(list(found.classes)),
+        "threshold": json.dumps(threshold),
+        "window": str(found.window),
+        "lattice": str(found.lattice),
+        "multiple": str(found.multiple),
+        "scale": str(found.scale),
+        "frames": str(found.frames),
+        "step_m": json.dumps(step_m),
+        "backscatter": found.backscatter,
+        "simulated": json.dumps(found.simulated),
+        "missing": "NaN",
+    }
+    channels = len(found.bands)
+    deepness = {
+        "model_type": json.dumps("Segmentor"),
+        "class_names": json.dumps(dict(enumerate(found.classes))),
+        "resolution": json.dumps(100 * step_m),
+        "tile_size": json.dumps(found.window),
+        "tiles_overlap": json.dumps(round(100 * (1 - found.lattice / found.window))),
+        "seg_thresh": json.dumps(threshold),
+        "standardization_mean": json.dumps([0.0] * channels),
+        "standardization_std": json.dumps([1 / 255] * channels),
+    }
+    return own | deepness
