@@ -1,0 +1,193 @@
+"""Random forest and SVM through train, evaluate and map: the pixels that are drawn, the run's folder, the seed."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+from affine import Affine
+from sklearn.ensemble import RandomForestClassifier
+
+import inference
+import training
+from gee_export.datasets.dataset import Dataset
+from gee_export.datasets.manifest import NODATA
+from tests.training.one_thread import one_thread  # noqa: F401
+from tests.training.towns import BANDS, spread
+from training import checkpoint as ck
+from training.data import open_source
+from training.losses import UNKNOWN
+from training.pixels import sample_pixels
+
+FAST = {"model.trees": "5", "model.pixels": "3000", "batch": "4"}
+EDGE = 30  # rows of the map: not a whole window
+
+
+def batches(count: int):
+    generator = torch.Generator().manual_seed(0)
+    for number in range(count):
+        x = torch.full((2, 3, 4, 4), float(number))
+        label = torch.randint(0, 2, (2, 4, 4), generator=generator).to(torch.uint8)
+        label[:, 0] = 255
+        yield x, label
+
+
+def test_a_sample_holds_only_known_pixels_each_batch_alike():
+    x_NB, y_N = sample_pixels(batches(50), 600, seed=1)
+    assert x_NB.shape == (600, 3) and set(y_N) == {0, 1}
+    counts = np.bincount(x_NB[:, 0].astype(int), minlength=50)
+    assert counts.sum() == 600 and counts.max() <= 24
+    # hypergeometric: mean 12 and standard deviation 2.4 of the 24 known pixels of each batch
+    assert abs(counts - 12).max() < 10 and abs(counts.std() - 2.4) < 1.0
+
+
+def test_a_sample_larger_than_the_data_is_all_of_it_and_repeats():
+    x_NB, y_N = sample_pixels(batches(3), 10_000)
+    assert len(x_NB) == 3 * 24
+    again = sample_pixels(batches(3), 10_000)
+    np.testing.assert_array_equal(x_NB, again[0])
+    np.testing.assert_array_equal(y_N, again[1])
+
+
+def test_nothing_known_is_nothing_to_fit_on():
+    nothing = [(torch.zeros(1, 2, 3, 3), torch.full((1, 3, 3), 255, dtype=torch.uint8))]
+    with pytest.raises(ValueError, match="no pixel of the data has a known label"):
+        sample_pixels(nothing, 10)
+
+
+@pytest.fixture(scope="module")
+def run(town, tmp_path_factory):
+    return training.train(town, "random_forest-tiny", tmp_path_factory.mktemp("pixels") / "forest", settings=FAST)
+
+
+@pytest.fixture(scope="module")
+def machine(town, tmp_path_factory):
+    settings = {"model.pixels": "400", "batch": "4"}
+    return training.train(town, "svm-tiny", tmp_path_factory.mktemp("pixels") / "svm", settings=settings)
+
+
+def test_a_forest_and_a_machine_learn_the_town(run, machine, town):
+    """ISSUE 4 part 1: RandomForest and SVM behind the same train and evaluate commands."""
+    for report in (run, machine):
+        found = training.evaluate(report.folder, town)
+        assert found.scores.miou > 0.75, report.recipe
+        assert "miou" in ck.load(report.folder).metrics and report.epochs == 1
+
+
+def test_validation_in_the_report_is_what_evaluate_finds(run, town):
+    assert training.evaluate(run.folder, town, "val").scores.miou == pytest.approx(run.best_miou, abs=1e-6)
+
+
+def test_the_folder_holds_both_checkpoints_a_history_and_a_picture(run):
+    from matplotlib.image import imread
+
+    for name in (ck.BEST, ck.LAST):
+        assert {path.name for path in (run.folder / name).iterdir()} == {ck.WEIGHTS, ck.DESCRIPTION, "card.md"}
+    (entry,) = json.loads((run.folder / "history.json").read_text())
+    assert entry["epoch"] == 1 and entry["val_miou"] == run.best_miou and entry["train_loss"] < entry["val_loss"]
+    assert imread(run.folder / "pictures" / "epoch_0001.png").shape[1] == 4 * 64 + 3 * 4
+
+
+def test_a_fit_on_all_pixels_is_scikit_learns(make, tmp_path):
+    """The oracle reads the dataset's files and standardises them with numpy."""
+    dataset = make(spread(2, 1, 1), size=16)
+    settings = {"model.trees": "8", "batch": "1", "seed": "3"}
+    report = training.train(dataset.storage.url, "random_forest-tiny", tmp_path / "run", settings=settings)
+    head = dataset.manifest
+    scale, mean, std = (
+        np.array(numbers)
+        for numbers in (
+            [band.scale for band in head.bands],
+            [head.statistics[name].mean for name in head.band_names],
+            [head.statistics[name].std for name in head.band_names],
+        )
+    )
+
+    def pixels(split: str) -> tuple[np.ndarray, np.ndarray]:
+        patches = dataset.in_split(split)
+        image = np.concatenate([dataset.read_image(patch).reshape(len(head.bands), -1).T for patch in patches]) * scale
+        optical = np.array([band.unit == "reflectance" for band in head.bands])
+        image = np.where(optical, image.clip(0, 1), image)
+        return (image - mean) / std, np.concatenate([dataset.read_label(patch).ravel() for patch in patches])
+
+    theirs = RandomForestClassifier(8, random_state=3)
+    x_NB, y_N = pixels("train")
+    right = (theirs.fit(x_NB, y_N).predict(pixels("test")[0]) == pixels("test")[1]).mean()
+    # another order of the same pixels draws other bootstraps: alike, not equal
+    assert training.evaluate(report.folder, dataset.storage.url).scores.oa == pytest.approx(right, abs=0.08)
+    assert right > 0.8
+
+
+def test_pixels_without_a_label_or_a_band_are_not_drawn(make, monkeypatch, tmp_path):
+    def holed(image, label):
+        image[2, :8], label[8:16] = NODATA, UNKNOWN
+        return image, label
+
+    drawn = []
+    original = training.run.PixelClassifier.fit
+    monkeypatch.setattr(
+        training.run.PixelClassifier, "fit", lambda self, x, y, **how: drawn.append(x) or original(self, x, y, **how)
+    )
+    dataset = make(spread(4, 1, 1), change=holed)
+    training.train(dataset.storage.url, "random_forest-tiny", tmp_path / "run", settings=FAST | {"batch": "1"})
+    assert len(drawn[0]) == 4 * 16 * 32  # of 32 rows, 8 lack a band and 8 a label: fewer than the 3,000 allowed
+
+
+def weights(report) -> bytes:
+    return (report.folder / ck.LAST / ck.WEIGHTS).read_bytes()
+
+
+def test_the_seed_decides_everything(run, town, tmp_path):
+    again = training.train(town, "random_forest-tiny", tmp_path / "again", settings=FAST)
+    other = training.train(town, "random_forest-tiny", tmp_path / "other", settings=FAST | {"seed": "1"})
+    assert weights(again) == weights(run) != weights(other)
+
+
+def test_a_finished_run_is_only_reported(run, town, monkeypatch):
+    monkeypatch.setattr("training.pixels.fit", lambda _: pytest.fail("fitted again"))
+    assert training.train(town, "random_forest-tiny", run.folder, settings=FAST) == run
+
+
+def test_an_interrupted_run_starts_over(run, town, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("training.keeping.Records.draw", lambda *_: (_ for _ in ()).throw(RuntimeError("power cut")))
+        with pytest.raises(RuntimeError, match="power cut"):
+            training.train(town, "random_forest-tiny", tmp_path / "run", settings=FAST)
+    again = training.train(town, "random_forest-tiny", tmp_path / "run", settings=FAST)
+    assert weights(again) == weights(run) and again.epochs == 1
+
+
+def test_shares_and_dates_are_not_for_pixels(town, tmp_path):
+    source = open_source([town])
+    for changes in ({"target": "share"}, {"frames": 2}):
+        recipe = training.run.recipe("random_forest-tiny", changes)
+        plan = training.run.Plan(None, source, None, None, recipe, tmp_path, {})
+        with pytest.raises(ValueError, match="random_forest learns a composite's pixels from its labels"):
+            from training.pixels import fit
+
+            fit(plan)
+
+
+def test_a_map_is_what_the_forest_says_of_each_pixel_without_overlap(run, town, tmp_path):
+    """ISSUE 4 part 1: behind the same map command; no pixel sees its neighbours, so windows need not overlap."""
+    found, dataset = ck.load(run.folder), Dataset.open(town)
+    assert (found.halo, found.lattice) == (0, found.window)
+    image = np.concatenate([dataset.read_image(patch) for patch in dataset.in_split("test")], axis=1)[:, :EDGE]
+    profile = {"driver": "GTiff", "dtype": "int16", "crs": "EPSG:32650", "transform": Affine(10, 0, 0, 0, -10, 0)}
+    with rasterio.open(tmp_path / "scene.tif", "w", height=EDGE, width=64, count=6, nodata=NODATA, **profile) as target:
+        target.write(image)
+        target.descriptions = tuple(BANDS)
+        target.scales = [band.scale for band in dataset.manifest.bands]
+    inference.map_region(run.folder, input=tmp_path / "scene.tif", out=tmp_path / "map.tif", progress=False)
+    source = open_source([town])
+    batch = source.split("test").__getitems__([0])
+    logits = found.build()(source.prepare(batch).image_BCHW).logits_BKHW[0, :, :EDGE]
+    with rasterio.open(tmp_path / "map.tif") as held:
+        mapped, prob = held.read()
+    chance = logits.softmax(dim=0)[1].numpy()
+    # a tree's threshold may lie exactly on a stored value, where the last bit of its conversion decides
+    assert (abs(prob - 254 * chance) <= 0.51).mean() > 0.99
+    assert (mapped == (chance >= 0.5)).mean() > 0.99
