@@ -8,6 +8,8 @@ import rasterio
 
 from gee_export.datasets.dataset import Dataset
 from reproduction import whuis
+from reproduction.reproduce import reproduce
+from tests.training.one_thread import one_thread  # noqa: F401 (a fixture)
 
 SIDE = 16
 
@@ -153,3 +155,13 @@ def test_datasets_and_other_folders_pass_as_they_are(town, tmp_path):
     assert whuis.opened(str(town), tmp_path) == str(town)
     assert whuis.opened(str(tmp_path), tmp_path / "home") == str(tmp_path)
     assert whuis.opened("gs://bucket/data", tmp_path) == "gs://bucket/data"
+
+
+def test_a_study_runs_on_chips(chips_of, study, tmp_path):
+    """`--data FOLDER` of chips: real data with a random split, and the report says both."""
+    six_band(tmp_path / "WHU-IS", chips_of)
+    report = reproduce("tiny", [tmp_path / "WHU-IS"], tmp_path / "out", seeds=1, say=lambda _: None)
+    (used,) = report.data
+    assert not used.simulated and used.split == "random" and sum(used.patches.values()) == len(chips_of)
+    assert any("Split at random" in said for said in report.differs)
+    assert not any("simulated" in said for said in report.differs)
