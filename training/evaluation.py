@@ -16,7 +16,6 @@ from training import bootstrap
 from training import checkpoint as ck
 from training.claim import write_json
 from training.data import Source, open_source
-from training.devices import device_named
 from training.losses import UNKNOWN
 from training.metrics import Scores, block_counts, scores
 from training.predictions import Predicted, predicted
@@ -160,7 +159,7 @@ def evaluate(
     if not len(patches):
         raise ValueError(f"the {split} split is empty: export a larger region or evaluate another split")
     check_fits(found, source)
-    forward = open_forward(found, runtime=runtime, precision=precision, device=str(device_named(device)))
+    forward = open_forward(found, runtime=runtime, precision=precision, device=device)
     batches = predicted(found, source, patches, forward=forward, batch=batch, device=device)
     by_block, unknown_share = counted(found, batches, source.blocks(split))
     return EvaluationReport(
