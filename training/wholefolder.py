@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -66,12 +66,20 @@ def write_place(place: Place, name: str, files: Files, head: str) -> None:
     parent, _, last = name.rpartition("/")
     waiting = f"{parent}/{new_of(last)}".lstrip("/")
     ordered = sorted(files, key=lambda file: file == head)
-    place.delete(f"{waiting}/{head}")
+    if place.exists(f"{waiting}/{head}"):  # somebody was stopped here: the folder itself may be half of it
+        _copy(place, ordered, waiting, name)
+        place.delete(f"{waiting}/{head}")
     for folder in (waiting, name):
         for file in ordered:
             place.write(f"{folder}/{file}", files[file])
     for file in reversed(ordered):
         place.delete(f"{waiting}/{file}")
+
+
+def _copy(place: Place, files: Sequence[str], source: str, target: str) -> None:
+    for file in files:
+        if place.exists(f"{source}/{file}"):
+            place.write(f"{target}/{file}", place.read(f"{source}/{file}"))
 
 
 class _Disk:

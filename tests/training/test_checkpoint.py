@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+import pickletools
 import subprocess
 import sys
 from dataclasses import replace
@@ -108,6 +110,63 @@ def test_the_same_network_has_the_same_bytes(saved, tmp_path):
 def test_the_card_says_what_matters(saved):
     card = (Path(saved.location) / ck.CARD).read_text()
     assert saved.fingerprint in card and "simulated data" in card and "| VV | dB | -11 | 4 | - |" in card
+
+
+def test_later_fields_leave_older_checkpoints_as_they_were(saved):
+    """Bytes and fingerprint of a checkpoint that says nothing of dates, target or origin are those of isamap before it knew them."""
+    text = json.loads((Path(saved.location) / ck.DESCRIPTION).read_text())
+    assert not {"frames", "target", "origin"} & set(text)
+    assert list(text)[:3] == ["version", "fingerprint", "model"]
+    plain = replace(saved, weights_sha256="0")
+    assert plain.fingerprint == "3b75a0438b19212c716038c95c4aadaa919b2f83aaabe1db7c5edeb8ff6e0a63"
+
+
+def test_dates_and_target_decide_a_map_and_the_origin_does_not(saved, tmp_path):
+    for change in ({"frames": 3}, {"target": "share"}):
+        made = ck.rewrite(replace(saved, **change), tmp_path / "changed")
+        assert made.fingerprint != saved.fingerprint and ck.load(tmp_path / "changed") == made
+    assert replace(saved, origin={"start": "abc"}).fingerprint == saved.fingerprint
+
+
+def test_nothing_is_pickled(saved, monkeypatch):
+    """Published checkpoints are safetensors, JSON and Markdown: loading them runs no code."""
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("torch.load"))
+    monkeypatch.setattr(pickle, "loads", lambda *_, **__: pytest.fail("pickle.loads"))
+    ck.load(saved.location).build()
+    for file in Path(saved.location).iterdir():
+        data = file.read_bytes()
+        assert not data.startswith(b"PK") and file.suffix in (".safetensors", ".json", ".md"), file
+        with pytest.raises((pickle.UnpicklingError, EOFError, ValueError, IndexError, KeyError, AttributeError)):
+            list(pickletools.genops(data))
+
+
+def test_the_card_says_how_to_load_the_weights(saved, tmp_path, monkeypatch):
+    """Its lines are run, with safetensors alone."""
+    lines = (Path(saved.location) / ck.CARD).read_text().split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(saved.location)
+    names: dict = {}
+    exec(lines, names)
+    assert names["about"]["model"] == "unet"
+    assert torch.equal(names["weights"]["head.weight"], saved.build().state_dict()["head.weight"])
+
+
+def test_the_card_says_how_sure_its_scores_are(tmp_path):
+    made = network()
+    metrics = {"miou": 0.9, "kappa": None, "intervals": {"miou": [0.8512, 0.9321], "kappa": None}}
+    ck.save(
+        described(made, metrics=metrics, origin={"taken": ["fine-tuned from checkpoint abc."]}), made, tmp_path / "c"
+    )
+    text = (tmp_path / "c" / ck.CARD).read_text()
+    for words in ("- miou: 0.9 [0.85, 0.93]", "- kappa: None\n", "Fine-tuned from checkpoint abc.", "Apache-2.0"):
+        assert words in text, words
+
+
+def test_a_newer_folder_that_waits_is_read_first(saved, tmp_path):
+    """wholefolder.py: on mounts that cannot rename folders it is the whole one."""
+    made = network()
+    ck.save(described(made, metrics={"miou": 0.95}), made, tmp_path / "run" / ".best.new")
+    for place in (tmp_path / "run", tmp_path / "run" / "best"):
+        assert ck.load(place).metrics == {"miou": 0.95}
 
 
 def change(folder: str, **values) -> None:

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
+import isamap
 import training
+from gee_export import session as sessions
 from gee_export.datasets.dataset import write
 from gee_export.stores.storage import open_storage
+from tests.training.one_thread import one_thread  # noqa: F401
 from tests.training.towns import BANDS, manifest, samples, spread
 from training import checkpoint as ck
+from training.remote import run_home
 
 FAST = {"model.widths": "4,8", "batch": "4", "epochs": "1"}
 
@@ -46,3 +50,117 @@ def test_a_checkpoint_in_a_bucket_is_loaded(address, session, tmp_path):
 def test_no_checkpoint_in_the_bucket(address, session):
     with pytest.raises(ValueError, match="gs://town-training/none: no checkpoint there"):
         ck.load("gs://town-training/none", session)
+
+
+RUN = "gs://town-training/runs/cut"
+TWO = FAST | {"epochs": "3", "device": "cpu"}
+
+
+def fresh_machine(home: Path, monkeypatch) -> None:
+    """Colab is gone with its disk: another ISAMAP_HOME."""
+    monkeypatch.setenv("ISAMAP_HOME", str(home))
+
+
+def broken_in(epoch: int, monkeypatch):
+    from training.task import Task
+
+    original = Task.training_step
+
+    def breaking(task, batch, at):
+        if task.current_epoch == epoch:
+            raise RuntimeError("Colab disconnected")
+        return original(task, batch, at)
+
+    monkeypatch.setattr(Task, "training_step", breaking)
+
+
+@pytest.fixture(scope="module")
+def uncut(address, session, tmp_path_factory):
+    """The same run in a folder, not interrupted."""
+    return training.train(address, "unet-tiny", tmp_path_factory.mktemp("runs") / "run", settings=TWO, session=session)
+
+
+def test_a_run_in_a_bucket_goes_on_on_a_fresh_machine(address, session, uncut, tmp_path, monkeypatch):
+    """What a lost Colab had finished is in the bucket whole; the same command elsewhere repeats the uncut run."""
+    with monkeypatch.context() as patch:
+        broken_in(2, patch)
+        fresh_machine(tmp_path / "colab", patch)
+        with pytest.raises(RuntimeError, match="Colab disconnected"):
+            training.train(address, "unet-tiny", RUN, settings=TWO, session=session)
+    storage = open_storage(RUN, session)
+    held = storage.list()
+    assert {"run.json", "history.json", "resume.ckpt", "best/weights.safetensors", "last/checkpoint.json"} <= set(held)
+    assert not [name for name in (*held, *(s.name for s in storage.listed())) if name.startswith(".")]
+    fresh_machine(tmp_path / "other", monkeypatch)
+    assert ck.load(f"{RUN}/last", session).metrics["epoch"] == 2
+    from training.task import Task
+
+    steps, original = [], Task.training_step
+    monkeypatch.setattr(Task, "training_step", lambda *words: steps.append(1) or original(*words))
+    report = training.train(address, "unet-tiny", RUN, settings=TWO, session=session)
+    assert len(steps) == 1, "only the third epoch's one step"
+    assert ck.load(f"{RUN}/last", session).weights_sha256 == ck.load(uncut.folder / "last").weights_sha256
+    assert (report.address, f"checkpoint: {RUN}/best" in str(report)) == (RUN, True)
+    assert "intervals" in ck.load(RUN, session).metrics
+    _is_not_trained_again(address, session, tmp_path / "third", monkeypatch)
+
+
+def _is_not_trained_again(address, session, home: Path, monkeypatch) -> None:
+    from training.task import Task
+
+    fresh_machine(home, monkeypatch)
+    monkeypatch.setattr(Task, "training_step", lambda *_: pytest.fail("trained again"))
+    assert training.train(address, "unet-tiny", RUN, settings=TWO, session=session).epochs == 3
+    with pytest.raises(ValueError, match="gs://town-training/runs/cut holds another run: epochs is 3 there, 4 asked"):
+        training.train(address, "unet-tiny", RUN, settings=TWO | {"epochs": "4"}, session=session)
+
+
+def test_a_prefix_with_other_things_is_refused(address, session):
+    with pytest.raises(ValueError, match="gs://town-training/data is not empty and holds no run"):
+        training.train(address, "unet-tiny", "gs://town-training/data", settings=FAST, session=session)
+
+
+def test_two_processes_of_one_machine_do_not_train_under_one_prefix(session):
+    second = run_home("gs://town-training/runs/two", session)
+    with (
+        run_home("gs://town-training/runs/two", session),
+        pytest.raises(ValueError, match="another process is training in gs://town-training/runs/two"),
+    ):
+        second.__enter__()
+
+
+def test_only_what_changed_goes_up(session, monkeypatch):
+    with run_home("gs://town-training/runs/changed", session) as home:
+        (home.folder / "run.json").write_text("{}")
+        (home.folder / "resume.ckpt").write_text("1")
+        written, original = [], type(home.storage).write
+        monkeypatch.setattr(
+            type(home.storage), "write", lambda place, name, *rest: written.append(name) or original(place, name, *rest)
+        )
+        home.keep()
+        (home.folder / "resume.ckpt").write_text("22")
+        (home.folder / "history.json").write_text("[]")
+        (home.folder / ".half.tmp").write_text("")
+        home.keep()
+        home.keep()
+    assert written == ["run.json", "resume.ckpt", "history.json", "resume.ckpt"]
+    with run_home("gs://town-training/runs/changed", session) as again:
+        assert (again.folder / "resume.ckpt").read_text() == "22"
+
+
+def test_the_machines_own_copy_gives_way_to_the_bucket(session):
+    """The bucket is the truth: what somebody else's machine trained on since is taken up."""
+    with run_home("gs://town-training/runs/truth", session) as home:
+        (home.folder / "run.json").write_text("{}")
+        home.keep()
+        (home.folder / "run.json").write_text("changed")
+        (home.folder / "stale").write_text("never sent")
+    with run_home("gs://town-training/runs/truth", session) as home:
+        assert (home.folder / "run.json").read_text() == "{}" and home.files() == ["run.json"]
+
+
+def test_the_command_trains_into_a_bucket(address, session, capfd, monkeypatch):
+    monkeypatch.setattr(sessions, "connect", lambda *_, **__: session.activate())
+    words = ["--recipe", "unet-tiny", "--set", "model.widths=4,8", "batch=4", "epochs=1", "device=cpu"]
+    assert isamap.main(["train", "--data", address, "--out", "gs://town-training/runs/word", *words]) == 0
+    assert "checkpoint: gs://town-training/runs/word/best" in capfd.readouterr().out
