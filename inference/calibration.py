@@ -11,7 +11,7 @@ import numpy as np
 
 from inference.legend import UNKNOWN, Legend
 from inference.mosaic import Mosaic, mosaics
-from inference.postprocess import LEVELS, OFF_MASK, ON_MASK, POSTPROCESSING, equalised
+from inference.postprocess import LEVELS, OFF_MASK, ON_MASK, POSTPROCESSING, equalised, threshold_of
 from training import checkpoint as ck
 from training.evaluation import check_fits, source_for
 from training.metrics import Scores, scores
@@ -101,19 +101,6 @@ def compare(
     source = source_for(found, data, session=session)
     check_fits(found, source)
     return _compared(found, mosaics(found, source, split), split, post)
-
-
-def threshold_of(found: ck.Checkpoint, post: str) -> float:
-    """The checkpoint's threshold for a step (0 for one that takes none); ValueError where it was not calibrated."""
-    if post not in POSTPROCESSING:
-        raise ValueError(f"post {post!r} is not known: choose one of {', '.join(POSTPROCESSING)}")
-    name = POSTPROCESSING[post].threshold
-    if name and name not in found.thresholds:
-        raise ValueError(
-            f"{found.location or 'the checkpoint'} has no threshold for {post}: find it with "
-            f"`isamap calibrate --post {post}`"
-        )
-    return float(found.thresholds[name]) if name else 0.0
 
 
 def best_threshold(pictures: Iterable[Mosaic], legend: Legend) -> float:

@@ -39,6 +39,9 @@ def map(
     precision: Annotated[
         str, typer.Option("--precision", help="fp32, or bf16 or fp16 where the processor has it.")
     ] = "fp32",
+    post: Annotated[
+        str, typer.Option("--post", help="none, or clahe: impervious favoured where it stands out; see `calibrate`.")
+    ] = "none",
     overwrite: _Overwrite = False,
 ) -> None:
     """Map a region and month, or a GeoTIFF, as a cloud-optimised GeoTIFF of classes and probabilities."""
@@ -61,6 +64,7 @@ def map(
             workers=workers,
             runtime=runtime,
             precision=precision,
+            post=post,
             overwrite=overwrite,
         )
     print(report)

@@ -29,10 +29,14 @@ EXTRA_SAMPLES, UNSPECIFIED = 338, 0  # TIFF 6.0 section 18: a further sample tha
 
 @dataclass(frozen=True)
 class RowsFile:
-    """Finished rows on disk, one after another (class, then probability of each): what an interrupted map keeps."""
+    """Finished rows on disk, one after another (class, then probability of each): what an interrupted map keeps.
+
+    bands: numbers of a pixel; a map's rows have two.
+    """
 
     path: Path
     width: int
+    bands: int = BANDS
 
     @property
     def rows(self) -> int:
@@ -44,11 +48,11 @@ class RowsFile:
         if self.path.exists():
             os.truncate(self.path, rows * self._row_bytes)
 
-    def append(self, values_2HW: np.ndarray) -> None:
+    def append(self, values_NHW: np.ndarray) -> None:
         """Adds rows below; Fault where the disk is full."""
         try:
             with self.path.open("ab") as file:
-                file.write(values_2HW.transpose(1, 0, 2).tobytes())
+                file.write(values_NHW.transpose(1, 0, 2).tobytes())
         except OSError as error:
             raise disk_fault(self.path, error) from error
 
@@ -57,11 +61,11 @@ class RowsFile:
         chunk_rows = max(2, chunk_px // self.width // 2 * 2)
         with self.path.open("rb") as file:
             while chunk := file.read(chunk_rows * self._row_bytes):
-                yield np.frombuffer(chunk, np.uint8).reshape(-1, BANDS, self.width).transpose(1, 0, 2)
+                yield np.frombuffer(chunk, np.uint8).reshape(-1, self.bands, self.width).transpose(1, 0, 2)
 
     @property
     def _row_bytes(self) -> int:
-        return BANDS * self.width
+        return self.bands * self.width
 
 
 @dataclass(frozen=True)

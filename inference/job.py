@@ -18,7 +18,7 @@ from gee_export.console import Fault
 from gee_export.stores.storage import disk_fault, write_whole
 
 SETTINGS_TAG = "settings"
-ROWS, SETTINGS, LOCK, BLOCKS = "rows.u8", "settings.json", "lock", "blocks"
+ROWS, PROCESSED, SETTINGS, LOCK, BLOCKS = "rows.u8", "processed.u8", "settings.json", "lock", "blocks"
 
 
 def folder_of(out: Path) -> Path:

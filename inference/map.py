@@ -24,14 +24,17 @@ from inference.dates import view
 from inference.lattice import Lattice
 from inference.legend import UNKNOWN, Legend
 from inference.parallel import WriteBehind
+from inference.postprocess import POSTPROCESSING, UNPROCESSED, Place, threshold_of
 from inference.predict import Grid, Predictor, Rows, predict
 from inference.source import Source, open_geotiff, period_tags
+from inference.strips import Second
 from training.checkpoint import Checkpoint, load
 from training.cpu import tune_cpu
 from training.runtimes import DEFAULT, TORCH, check_forward, open_forward
 
 SENTINEL_STEP_M = 10.0  # of checkpoints that do not say on which step they were trained
 VERSION = 1  # of the way maps are made: a map of another version is not taken as already there
+POST_VERSION = 1  # of the way they are post-processed
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ def map_region(
     workers: int = 0,
     runtime: str = TORCH,
     precision: str = DEFAULT,
+    post: str = UNPROCESSED,
     overwrite: bool = False,
     progress: bool = True,
 ) -> MapReport:
@@ -91,7 +95,8 @@ def map_region(
     period (a season, a year, first and last day), composed by Earth Engine (`project`) or by the local engine
     (`catalog`) with the checkpoint's own settings.
     runtime and precision: what runs the network and in which numbers (training/runtimes); in another of them a map
-    differs in the last bits, so it is another map.
+    differs in the last bits, so it is another map. post: a step between probabilities and classes
+    (inference/postprocess.py); the probability band stays the network's.
     Interrupted, the same call goes on; done, it does nothing; a map of other settings is replaced only with
     `overwrite`. Pixels with a missing band are 255.
 
@@ -99,8 +104,9 @@ def map_region(
     """
     out = _checked_out(out)
     trained = load(checkpoint)
-    how = _How(workers, overwrite, progress, runtime, precision)
+    how = _How(workers, overwrite, progress, runtime, precision, post)
     check_forward(trained, device="auto", **how.forward)
+    threshold_of(trained, post)
     request = _Request(region, month, period, bbox, geometry, epsg, input, project, catalog)
     with closing(_opened(request, trained)) as source:
         return _mapped(source, trained, out, how)
@@ -150,6 +156,7 @@ class _How:
     progress: bool
     runtime: str
     precision: str
+    post: str
 
     @property
     def forward(self) -> dict[str, str]:
@@ -198,29 +205,36 @@ def _mapped(source: Source, trained: Checkpoint, out: Path, how: _How) -> MapRep
         found += range_warnings(source, trained.bands) if source.foreign else []
         for text in found:
             warnings.warn(text, stacklevel=4)
-        rows = cog.RowsFile(folder / job.ROWS, source.geobox.shape[1] * trained.scale)
-        resumed = _finish_rows(source, trained, rows, how)
-        counts = cog.write(rows, info, out)
+        second = _second(source, trained, how)
+        rows = cog.RowsFile(folder / job.ROWS, source.geobox.shape[1] * trained.scale, second.bands)
+        resumed = _finish_rows(source, trained, rows, how, second)
+        counts = cog.write(second.apply(rows, cog.RowsFile(folder / job.PROCESSED, rows.width)), info, out)
     seconds = time.monotonic() - begun
     return _report(info, out, counts, seconds=seconds, resumed_rows=resumed, warnings=tuple(found))
 
 
-def _finish_rows(source: Source, trained: Checkpoint, rows: cog.RowsFile, how: _How) -> int:
+def _second(source: Source, trained: Checkpoint, how: _How) -> Second:
+    """The pass over the whole map that follows the network's, with blocks counted from the windows' origin."""
+    legend = Legend.of(trained.classes, trained.thresholds)
+    place = Place(*(number * trained.scale for number in source.origin))
+    return Second(POSTPROCESSING[how.post], threshold_of(trained, how.post), legend, place)
+
+
+def _finish_rows(source: Source, trained: Checkpoint, rows: cog.RowsFile, how: _How, second: Second) -> int:
     """Maps the rows that are not there yet; how many were."""
     height, width = source.geobox.shape
     done = rows.rows // trained.scale
     rows.keep(done * trained.scale)
     if done < height:
         tune_cpu()
-        legend = Legend.of(trained.classes, trained.thresholds)
         forward = open_forward(trained, device="auto", **how.forward)
         seen = view(source, trained)
-        predictor = Predictor(forward, seen.channels, trained.scale, legend, seen.arrange)
+        predictor = Predictor(forward, seen.channels, trained.scale, second.legend, seen.arrange, second.values)
         grid = Grid(height, width, Lattice(trained.window, trained.lattice, *source.origin))
         pieces = predict(predictor, seen.read, grid, rows=range(done, height), workers=how.workers)
 
         def write(piece: Rows) -> None:
-            rows.append(piece.values_2HW)
+            rows.append(piece.values_NHW)
             source.release(piece.row + piece.count - trained.window)
 
         bar = tqdm(total=height, initial=done, unit="row", desc="map", disable=not how.progress)
@@ -241,6 +255,7 @@ def _settings(source: Source, trained: Checkpoint, how: _How) -> dict[str, Any]:
     """All that decides the map's file, its pixels and what it says of them: equal settings, equal map."""
     # the defaults go without saying, so that maps from before there was a choice are still whole
     chosen = {} if (how.runtime, how.precision) == (TORCH, DEFAULT) else how.forward
+    chosen |= {} if how.post == UNPROCESSED else {"post": how.post, "post_version": POST_VERSION}
     return chosen | {
         "version": VERSION,
         "checkpoint": trained.fingerprint,
@@ -266,7 +281,9 @@ def _tags(source: Source, trained: Checkpoint, how: _How) -> dict[str, str]:
     }
     if parts:
         about["simulated_parts"] = ", ".join(parts)
-    if len(trained.classes) == 2:
+    if how.post != UNPROCESSED:
+        about |= {"post": how.post, "post_threshold": f"{threshold_of(trained, how.post):g}"}
+    elif len(trained.classes) == 2:
         about["threshold"] = f"{Legend.of(trained.classes, trained.thresholds).threshold:g}"
     return dict(source.tags) | about | how.forward
 

@@ -10,13 +10,11 @@ import numpy as np
 from torch import Tensor
 
 from inference.legend import UNKNOWN, Legend
-from inference.postprocess import Place, Step
+from inference.postprocess import CONTEST, Place, Step
 from training import checkpoint as ck
 from training.data import Source
 from training.models.output import Output
 from training.predictions import predicted
-
-CONTEST = Legend(("other", "impervious"))  # impervious against the most probable other class decides every pixel
 
 
 @dataclass(frozen=True, eq=False)

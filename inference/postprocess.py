@@ -14,11 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference.legend import Legend
+from training.checkpoint import Checkpoint
 
+UNPROCESSED = "none"
 BLOCK_PX = 512  # S003 section 3.3
 CLIP_LIMIT = 2.0  # the paper says none; with more, noise within even blocks is raised to full contrast
 LEVELS = 255  # the probability as 8 bits
 ON_MASK, OFF_MASK = np.float32(2.0), np.float32(0.5)
+CONTEST = Legend(("other", "impervious"))  # impervious against the most probable other class decides every pixel
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,19 @@ def equalised(chance_HW: np.ndarray, known_HW: np.ndarray, place: Place = Place(
     return np.where(known_HW, result_HW, 0).astype(np.uint8)
 
 
+def threshold_of(trained: Checkpoint, post: str) -> float:
+    """The checkpoint's threshold for a step (0 for one that takes none); ValueError where it was not calibrated."""
+    if post not in POSTPROCESSING:
+        raise ValueError(f"post {post!r} is not known: choose one of {', '.join(POSTPROCESSING)}")
+    name = POSTPROCESSING[post].threshold
+    if name and name not in trained.thresholds:
+        raise ValueError(
+            f"{trained.location or 'the checkpoint'} has no threshold for {post}: choose it on a dataset with "
+            f"`isamap calibrate --post {post}`"
+        )
+    return float(trained.thresholds[name]) if name else 0.0
+
+
 def _fill(grey_HW: np.ndarray, held_HW: np.ndarray) -> None:
     """Let every block's unknown pixels repeat its known ones, in place, so that its histogram keeps their shape.
 
@@ -104,6 +120,6 @@ def _fill(grey_HW: np.ndarray, held_HW: np.ndarray) -> None:
 
 
 POSTPROCESSING: dict[str, Postprocessing] = {
-    "none": Postprocessing(unchanged),
+    UNPROCESSED: Postprocessing(unchanged),
     "clahe": Postprocessing(clahe, "clahe", BLOCK_PX),
 }

@@ -29,11 +29,26 @@ Read = Callable[[Window], tuple[np.ndarray, np.ndarray]]  # -> network input (B,
 
 @dataclass(frozen=True)
 class Rows:
-    """Finished rows of a map, beginning at input row `row`: class and probability (2, rows x scale, cols x scale)."""
+    """Finished rows of a map, beginning at input row `row`: what `values` of the predictor makes of probabilities.
+
+    By default class and probability, uint8 (2, rows x scale, cols x scale).
+    """
 
     row: int
     count: int
-    values_2HW: np.ndarray
+    values_NHW: np.ndarray
+
+
+def quantise(chances_KHW: np.ndarray, legend: Legend) -> np.ndarray:
+    """Class (threshold for two classes, else the most probable) and round(254 p) of impervious; uint8 (2, H, W)."""
+    impervious_HW = chances_KHW[legend.blended.index(legend.impervious)]
+    if legend.binary:
+        class_HW = impervious_HW >= np.float32(legend.threshold)
+        class_HW = np.where(class_HW, np.uint8(legend.impervious), np.uint8(1 - legend.impervious))
+    else:
+        class_HW = chances_KHW.argmax(axis=0)
+    share_HW = np.rint(np.clip(impervious_HW, 0, 1) * PROB_STEPS)
+    return np.stack([class_HW.astype(np.uint8), share_HW.astype(np.uint8)])
 
 
 @dataclass(frozen=True)
@@ -42,7 +57,7 @@ class Predictor:
 
     It is called from several threads, with input on the CPU (training.runtimes.open_forward gives such a one).
     `bands` counts the channels that are read, `legend` says what its classes mean. arrange: makes the network's input
-    of a window's channels (dates.py: several dates).
+    of a window's channels (dates.py: several dates). values: what is kept of the blended probabilities.
     """
 
     network: Callable
@@ -50,6 +65,7 @@ class Predictor:
     scale: int
     legend: Legend
     arrange: Callable[[np.ndarray], np.ndarray] = np.asarray
+    values: Callable[[np.ndarray, Legend], np.ndarray] = quantise
 
     def probabilities(self, tile_BHW: np.ndarray) -> np.ndarray:
         """Probability of each blended class (legend.blended), float32 (K, H x scale, W x scale)."""
@@ -196,7 +212,7 @@ class _Blend:
         side, scale = grid.lattice.side, predictor.scale
         lefts = grid.lattice.lefts(grid.width)
         line = hann(side * scale)
-        self._scale, self._width, self._left, self._legend = scale, grid.width, lefts[0], predictor.legend
+        self._scale, self._width, self._left, self._predictor = scale, grid.width, lefts[0], predictor
         self._slab = max(1, SLAB_PX // (grid.width * scale**2))
         self._weight_HW = line[:, None] * line
         self._row_sums = weight_sums(grid.lattice.tops(grid.height), grid.height, line, scale)
@@ -225,22 +241,10 @@ class _Blend:
         rows = slice((first + begin) * scale, (last + begin) * scale)
         cols = slice(-self._left * scale, (-self._left + self._width) * scale)
         weight_HW = self._row_sums[first * scale : last * scale, None] * self._col_sums
-        values_2HW = quantise(self._sum_KHW[:, rows, cols] / weight_HW, self._legend)
+        values_NHW = self._predictor.values(self._sum_KHW[:, rows, cols] / weight_HW, self._predictor.legend)
         known_HW = end.known_HW[first - end.first : last - end.first]
-        values_2HW[:, ~known_HW.repeat(scale, 0).repeat(scale, 1)] = UNKNOWN
-        return values_2HW
-
-
-def quantise(chances_KHW: np.ndarray, legend: Legend) -> np.ndarray:
-    """Class (threshold for two classes, else the most probable) and round(254 p) of impervious; uint8 (2, H, W)."""
-    impervious_HW = chances_KHW[legend.blended.index(legend.impervious)]
-    if legend.binary:
-        class_HW = impervious_HW >= np.float32(legend.threshold)
-        class_HW = np.where(class_HW, np.uint8(legend.impervious), np.uint8(1 - legend.impervious))
-    else:
-        class_HW = chances_KHW.argmax(axis=0)
-    share_HW = np.rint(np.clip(impervious_HW, 0, 1) * PROB_STEPS)
-    return np.stack([class_HW.astype(np.uint8), share_HW.astype(np.uint8)])
+        values_NHW[:, ~known_HW.repeat(scale, 0).repeat(scale, 1)] = UNKNOWN
+        return values_NHW
 
 
 @contextlib.contextmanager

@@ -159,7 +159,7 @@ def test_the_map_of_a_composite_is_the_map_of_its_pixels(opened, trained, plot, 
     predictor = Predictor(checkpoint.build(), len(NAMES), 1, LEGEND)
     grid = Grid(plots.HEIGHT, plots.WIDTH, Lattice(checkpoint.window, checkpoint.lattice))
     pieces = predict(predictor, lambda w: (x_BHW[:, w.slices[0], w.slices[1]], known_HW[w.slices]), grid)
-    expected = np.concatenate([piece.values_2HW for piece in pieces], axis=1)
+    expected = np.concatenate([piece.values_NHW for piece in pieces], axis=1)
     with rasterio.open(out) as held:
         np.testing.assert_array_equal(held.read(), expected)
         tags = held.tags()

@@ -42,7 +42,7 @@ def whole(predictor: Predictor, lattice: Lattice, pixels=None, **how) -> np.ndar
     x_BHW, known_HW = pixels or data()
     grid = Grid(*known_HW.shape, lattice)
     pieces = list(predict(predictor, reader(x_BHW, known_HW), grid, **how))
-    return np.concatenate([piece.values_2HW for piece in pieces], axis=1)
+    return np.concatenate([piece.values_NHW for piece in pieces], axis=1)
 
 
 def predictor_of(name: str) -> Predictor:

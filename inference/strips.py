@@ -1,0 +1,94 @@
+"""Post-processing of a whole map, in strips that are fixed to the ground.
+
+The first pass leaves what a step needs of every pixel: class and probability of impervious and, of more than two
+classes, the most probable other one too. The second pass reads that in rows of blocks with a margin, so it gives the
+same map whatever the first one was cut into, and it is quick enough to start anew after an interruption.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from inference.cog import BANDS, RowsFile
+from inference.legend import PROB_STEPS, UNKNOWN, Legend
+from inference.postprocess import CONTEST, Place, Postprocessing, unchanged
+from inference.predict import quantise
+
+Values = Callable[[np.ndarray, Legend], np.ndarray]
+STRIP_PX = 512  # rows at once where a step needs no blocks
+
+
+@dataclass(frozen=True)
+class Second:
+    """What turns the first pass's rows into the map's: a step, its threshold, and where the map's first pixel is."""
+
+    post: Postprocessing
+    threshold: float
+    legend: Legend
+    place: Place
+
+    @property
+    def values(self) -> Values:
+        """What the first pass keeps of the blended probabilities."""
+        return quantise if self._two_numbers else contested
+
+    @property
+    def bands(self) -> int:
+        """Numbers of a pixel that the first pass keeps."""
+        return BANDS if self._two_numbers else 2 * BANDS
+
+    @property
+    def _two_numbers(self) -> bool:
+        """Whether a map's own two numbers say enough of a pixel."""
+        return self.legend.binary or self._changes_nothing
+
+    @property
+    def _changes_nothing(self) -> bool:
+        return self.post.step is unchanged
+
+    def apply(self, first: RowsFile, out: RowsFile) -> RowsFile:
+        """The map's rows: the first pass's where the step changes nothing, else `out`, written anew."""
+        if self._changes_nothing:
+            return first
+        out.path.unlink(missing_ok=True)
+        pixels_HNW = np.memmap(first.path, np.uint8, "r", shape=(first.rows, first.bands, first.width))
+        for begin, end in self._strips(first.rows):
+            margin = self.post.block_px if self.post.block_px > 1 else 0
+            top, bottom = max(begin - margin, 0), min(end + margin, first.rows)
+            held_NHW = np.ascontiguousarray(pixels_HNW[top:bottom].transpose(1, 0, 2))
+            class_HW = self._classes(held_NHW, top)[begin - top : end - top]
+            out.append(np.stack([class_HW, held_NHW[1, begin - top : end - top]]))
+        return out
+
+    def _strips(self, rows: int) -> Iterator[tuple[int, int]]:
+        """First and last row of each strip: a row of blocks on the ground."""
+        step = self.post.block_px if self.post.block_px > 1 else STRIP_PX
+        first = -(self.place.row % step)
+        for begin in range(first, rows, step):
+            yield max(begin, 0), min(begin + step, rows)
+
+    def _classes(self, held_NHW: np.ndarray, top: int) -> np.ndarray:
+        """Classes of rows from `top` on; 255 where nothing is known."""
+        known_HW = held_NHW[0] != UNKNOWN
+        impervious_HW = np.where(known_HW, held_NHW[1], 0) / np.float32(PROB_STEPS)
+        if self.legend.binary:
+            other_HW, other_class_HW = 1 - impervious_HW, np.uint8(1 - self.legend.impervious)
+        else:
+            other_HW, other_class_HW = np.where(known_HW, held_NHW[3], 0) / np.float32(PROB_STEPS), held_NHW[2]
+        place = Place(self.place.row + top, self.place.col)
+        chances_2HW = np.stack([other_HW, impervious_HW])
+        weighted_2HW = self.post.step(chances_2HW, known_HW, CONTEST, self.threshold, place)
+        class_HW = np.where(weighted_2HW[1] > weighted_2HW[0], np.uint8(self.legend.impervious), other_class_HW)
+        return np.where(known_HW, class_HW, np.uint8(UNKNOWN))
+
+
+def contested(chances_KHW: np.ndarray, legend: Legend) -> np.ndarray:
+    """`quantise`'s class and probability, then the most probable other class and its probability; uint8 (4, H, W)."""
+    others_KHW = chances_KHW.copy()
+    others_KHW[legend.impervious] = -1
+    other_HW = others_KHW.argmax(axis=0)
+    share_HW = np.rint(np.clip(others_KHW.max(axis=0), 0, 1) * PROB_STEPS)
+    return np.stack([*quantise(chances_KHW, legend), other_HW.astype(np.uint8), share_HW.astype(np.uint8)])
