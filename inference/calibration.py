@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from inference.legend import UNKNOWN, Legend
 from inference.mosaic import Mosaic, mosaics
 from inference.postprocess import LEVELS, OFF_MASK, ON_MASK, POSTPROCESSING, equalised, threshold_of
 from training import checkpoint as ck
-from training.evaluation import check_fits, source_for
+from training.evaluation import Data, check_fits, source_for
 from training.metrics import Scores, scores
 
 CALIBRATED = tuple(name for name, post in POSTPROCESSING.items() if post.threshold)
@@ -44,59 +44,60 @@ class Compared:
 
 
 @dataclass(frozen=True, eq=False)
-class CalibrationReport:
-    """The threshold found for a step and what the step does on validation and on test, where there is one."""
+class StepReport:
+    """The checkpoint's copy, the threshold found for a step, and what the step does on that split and on test."""
 
-    checkpoint: str
+    folder: Path
     post: str
     threshold: float
     compared: tuple[Compared, ...]
     simulated: bool
 
     def __str__(self) -> str:
-        lines = [f"{self.post}: threshold {self.threshold:.4f}, stored in {self.checkpoint}", *map(str, self.compared)]
+        lines = [f"{self.post} with threshold {self.threshold:.4f}", *map(str, self.compared)]
         if self.simulated:
             lines.append("The data are simulated: this says nothing about real imagery.")
-        return "\n".join(lines)
+        return "\n".join([*lines, f"checkpoint: {self.folder}"])
 
 
-def calibrate(
+def calibrate_step(
     checkpoint: str | Path,
-    data: str | Path | Sequence[str | Path],
+    data: Data,
+    out: str | Path,
     *,
     post: str = "clahe",
+    split: str = "val",
+    device: str = "auto",
     session: Any = None,
-) -> CalibrationReport:
-    """Find the step's threshold with the best F1 of impervious on validation and store it in the checkpoint.
+) -> StepReport:
+    """Find a step's threshold with the best F1 of impervious on a split; writes a copy of the checkpoint with it.
 
-    The checkpoint's fingerprint changes, since its maps may. ValueError: no such step, no labelled validation patch, a
-    checkpoint that does not lie in a folder.
+    ValueError: no such step, no impervious pixel, `out` is taken, the test split (figures measured on it afterwards
+    would be optimistic).
     """
-    _check_step(post)
-    if str(checkpoint).startswith("gs://"):
-        raise ValueError(f"{checkpoint}: a calibrated checkpoint is written where it lies; copy it to a folder first")
+    _check(post, Path(out), split)
     found = ck.load(checkpoint, session)
     source = source_for(found, data, session=session)
     check_fits(found, source)
-    threshold = best_threshold(mosaics(found, source, "val"), Legend.of(found.classes, found.thresholds))
-    name = POSTPROCESSING[post].threshold
-    found = replace(found, thresholds=dict(found.thresholds) | {name: threshold})
-    splits = [split for split in ("val", "test") if len(source.split(split))]
-    compared = tuple(_compared(found, mosaics(found, source, split), split, post) for split in splits)
-    written = ck.save(found, found.build(), Path(found.location))
-    return CalibrationReport(written.location, post, threshold, compared, source.simulated)
+    threshold = best_threshold(mosaics(found, source, split, device=device), Legend.of(found.classes, found.thresholds))
+    origin = {**found.origin, post: {"split": split, "dataset": source.fingerprint}}
+    thresholds = {**found.thresholds, POSTPROCESSING[post].threshold: threshold}
+    found = replace(found, thresholds=thresholds, origin=origin)
+    shown = [name for name in (split, "test") if len(source.split(name))]
+    compared = tuple(_compared(found, mosaics(found, source, name, device=device), name, post) for name in shown)
+    ck.rewrite(found, Path(out))
+    return StepReport(Path(out), post, threshold, compared, source.simulated)
 
 
 def compare(
     checkpoint: str | Path,
-    data: str | Path | Sequence[str | Path],
+    data: Data,
     *,
     post: str = "clahe",
     split: str = "test",
     session: Any = None,
 ) -> Compared:
     """What a step does on a split put together on its ground; ValueError where its threshold was not calibrated."""
-    _check_step(post)
     found = ck.load(checkpoint, session)
     source = source_for(found, data, session=session)
     check_fits(found, source)
@@ -146,9 +147,13 @@ def _compared(found: ck.Checkpoint, pictures: Iterable[Mosaic], split: str, post
     return Compared(split, found.classes, counts[0], counts[1])
 
 
-def _check_step(post: str) -> None:
+def _check(post: str, folder: Path, split: str) -> None:
     if post not in CALIBRATED:
-        raise ValueError(f"post {post!r} has no threshold to calibrate: choose one of {', '.join(CALIBRATED)}")
+        raise ValueError(f"post {post!r} has no threshold to choose: expected one of {', '.join(CALIBRATED)}")
+    if split not in ("train", "val"):
+        raise ValueError(f"split {split!r}: choose the threshold on val or train, so that test stays unseen")
+    if folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"{folder} is not empty: choose another --out")
 
 
 def _cell(value: float | None) -> str:

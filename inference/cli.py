@@ -1,4 +1,4 @@
-"""`isamap map`, `isamap publish`, `isamap view`: typed functions, thin over `inference`'s own."""
+"""`isamap map`, `calibrate`, `publish`, `view`: typed functions, thin over `inference`'s own."""
 
 from __future__ import annotations
 
@@ -68,6 +68,29 @@ def map(
             overwrite=overwrite,
         )
     print(report)
+
+
+def calibrate(
+    checkpoint: Annotated[str, typer.Option("--checkpoint", help="A run's folder, or one checkpoint in it.")],
+    data: Annotated[list[str], typer.Option("--data", help="Patch dataset: a folder or gs://bucket/prefix.")],
+    out: Annotated[str, typer.Option("--out", help="Folder of the copy that maps with the better threshold.")],
+    post: Annotated[str, typer.Option("--post", help="none: of the probability itself; clahe: of that step.")] = "none",
+    measure: Annotated[str, typer.Option("--measure", help="f1 of impervious, or miou (without --post).")] = "f1",
+    split: Annotated[str, typer.Option("--split", help="val or train.")] = "val",
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or gpu.")] = "auto",
+    project: _Project = None,
+) -> None:
+    """Choose the threshold of impervious, or of a post-processing step, on a split; writes a checkpoint with it."""
+    from inference.calibration import calibrate_step
+    from training.cli import Bucket
+    from training.thresholds import calibrate_checkpoint
+
+    how = {"split": split, "device": device}
+    with Bucket([*data, checkpoint], project) as session:
+        if post == "none":
+            print(calibrate_checkpoint(checkpoint, data, out, measure=measure, **how, session=session))
+        else:
+            print(calibrate_step(checkpoint, data, out, post=post, **how, session=session))
 
 
 def publish(

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor
 
 from inference.legend import UNKNOWN, Legend
 from inference.postprocess import CONTEST, Place, Step
 from training import checkpoint as ck
 from training.data import Source
-from training.models.output import Output
 from training.predictions import predicted
 
 
@@ -71,9 +69,7 @@ class _Canvas:
         return Mosaic(impervious_HW, other_HW, self.other_class_HW, self.label_HW, known_HW, place)
 
 
-def mosaics(
-    found: ck.Checkpoint, source: Source, split: str, *, forward: Callable[[Tensor], Output] | None = None
-) -> Iterator[Mosaic]:
+def mosaics(found: ck.Checkpoint, source: Source, split: str, *, device: str = "auto") -> Iterator[Mosaic]:
     """One picture for each dataset, region and date of a split; ValueError where the split is empty.
 
     Memory: 12 bytes for each pixel of the ground that the split spans, all regions and dates together.
@@ -86,7 +82,7 @@ def mosaics(
     corners = [(patch.row * source.ratio, patch.col * source.ratio) for _, patch in entries]
     canvases = {place: _Canvas(box) for place, box in _boxes(places, corners, side).items()}
     impervious = found.classes.index("impervious")
-    for batch in predicted(found, source, source.split(split), forward=forward):
+    for batch in predicted(found, source, source.split(split), device=device):
         for chances_KHW, label_HW, number in zip(batch.chances_BKHW, batch.label_BHW, batch.patch_B, strict=True):
             canvases[places[number]].add(*corners[number], chances_KHW, label_HW, impervious)
     return (canvas.done() for canvas in canvases.values())

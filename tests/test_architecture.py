@@ -88,6 +88,7 @@ KEEPERS = {
     "pytorch_lightning": "training",
     "tensorboard": "training",
     "safetensors": "training.checkpoint",
+    "cv2": "inference.postprocess",
     "typer": ("gee_export.cli", "training.cli", "inference.cli", "reproduction.cli", "gee_export.console"),
     "numba": "gee_export.engine",
     "google": ("gee_export", "inference.asset"),

@@ -35,7 +35,7 @@ def train(
     import training
 
     recipe = recipe or (None if from_ else "crofusenet-tiny")
-    with _Bucket([*data, out, from_ or ""], project) as session:
+    with Bucket([*data, out, from_ or ""], project) as session:
         settings = _pairs(set_ or []) | ({} if devices is None else {"devices": devices})
         how = {"settings": settings, "start": from_, "chips": chips, "session": session}
         print(training.train(data, recipe, out, **how))
@@ -59,28 +59,11 @@ def evaluate(
     import training
 
     how = {"layer": layer, "device": device, "batch": batch, "runtime": runtime, "precision": precision}
-    with _Bucket([*data, checkpoint], project) as session:
+    with Bucket([*data, checkpoint], project) as session:
         report = training.evaluate(checkpoint, data, split, **how, session=session)
     if json_ is not None:
         report.write(json_)
     print(report)
-
-
-def calibrate(
-    checkpoint: Annotated[str, typer.Option("--checkpoint", help="A run's folder, or one checkpoint in it.")],
-    data: _Data,
-    out: Annotated[str, typer.Option("--out", help="Folder of the copy that maps with the better threshold.")],
-    measure: Annotated[str, typer.Option("--measure", help="f1 of impervious, or miou.")] = "f1",
-    split: Annotated[str, typer.Option("--split", help="val or train.")] = "val",
-    device: Annotated[str, typer.Option("--device", help="auto, cpu or gpu.")] = "auto",
-    project: _Project = None,
-) -> None:
-    """Choose the probability from which a pixel is impervious on a split, and write a checkpoint that maps with it."""
-    from training.thresholds import calibrate_checkpoint
-
-    how = {"measure": measure, "split": split, "device": device}
-    with _Bucket([*data, checkpoint], project) as session:
-        print(calibrate_checkpoint(checkpoint, data, out, **how, session=session))
 
 
 def prune(
@@ -105,7 +88,7 @@ def prune(
     import training
 
     how = {"scheme": scheme, "ratio": ratio, "round_to": round_to, "tune_epochs": tune, "split": split}
-    with _Bucket([*data, checkpoint], project) as session:
+    with Bucket([*data, checkpoint], project) as session:
         print(training.prune(checkpoint, data, out, **how, settings=_pairs(set_ or []), session=session))
 
 
@@ -119,7 +102,7 @@ def agreement(
     """Count on how much of each training patch a preliminary model and the label agree, to leave out bad labels."""
     from training.agreement import agreement as find
 
-    with _Bucket([*data, checkpoint], project) as session:
+    with Bucket([*data, checkpoint], project) as session:
         print(find(checkpoint, data, out, device=device, session=session))
 
 
@@ -133,7 +116,7 @@ def onnx(
     """Write a checkpoint as one ONNX file for other programs: bands in their units in, probabilities out."""
     import training
 
-    with _Bucket([checkpoint], project) as session:
+    with Bucket([checkpoint], project) as session:
         print(training.export_onnx(checkpoint, out, size=size, overwrite=overwrite, session=session))
 
 
@@ -152,7 +135,7 @@ def _pairs(words: Sequence[str]) -> dict[str, str]:
     return dict(word.split("=", 1) for word in words)
 
 
-class _Bucket:
+class Bucket:
     """A session for gs:// addresses, closed at the end; None where all data lie in folders."""
 
     def __init__(self, addresses: Sequence[str], project: str | None) -> None:
