@@ -19,7 +19,7 @@ def check_device(chosen: Recipe) -> None:
 
 
 def check_size(source: Source, network: nn.Module, crop: int) -> None:
-    """ValueError: patches or crops that the network cannot halve often enough, or labels not as fine as its output."""
+    """ValueError: sides that the network cannot halve often enough, labels coarser or finer than its output, dates."""
     size, multiple = source.datasets[0].manifest.size, network.multiple
     if size % multiple:
         raise ValueError(
@@ -33,6 +33,8 @@ def check_size(source: Source, network: nn.Module, crop: int) -> None:
             f"the network gives {network.scale} output pixels per input pixel, the labels have {source.ratio}: "
             f"{'export with fine labels and set target=fine' if network.scale > 1 else 'set target=label'}"
         )
+    if source.target.frames and not getattr(network, "dates", False):
+        raise ValueError(f"frames={source.target.frames}: this network looks at one image a patch, leave frames out")
 
 
 def check_splits(training: Patches, validation: Patches, *, batch: int, classes: tuple[str, ...]) -> None:

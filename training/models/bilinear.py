@@ -37,6 +37,7 @@ class BilinearUNet(nn.Module):
     scale = STEPS[1]
     window = 64
     lattice = 48
+    dates = True
 
     def __init__(self, bands: Sequence[str], config: BilinearUNetConfig | None = None) -> None:
         super().__init__()

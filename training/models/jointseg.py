@@ -112,6 +112,7 @@ class JointSeg(nn.Module):
     scale = STEPS[1]
     window = 64
     lattice = 48
+    dates = True
 
     def __init__(self, bands: Sequence[str], config: JointSegConfig | None = None) -> None:
         super().__init__()

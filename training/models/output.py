@@ -26,7 +26,8 @@ class Network(Protocol):
 
     scale: output pixels per input pixel. window, lattice: pixels of a window and between windows for a map by
     blending. halo: pixels around a tile that its logits depend on (tiles aligned to `multiple`), or None where they
-    depend on the whole window. multiple: what rows and columns of the input must be a multiple of.
+    depend on the whole window. multiple: what rows and columns of the input must be a multiple of. Networks that have
+    `dates = True` also take (batch, dates, bands, rows, columns).
     """
 
     bands: tuple[str, ...]
