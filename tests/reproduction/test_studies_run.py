@@ -1,0 +1,62 @@
+"""The studies of S000, S001 and S003 from end to end, on datasets of a few small patches and one epoch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from matplotlib.image import imread
+
+from gee_export.datasets.dataset import write
+from reproduction import STUDIES, s000, s001, s003
+from reproduction.reproduce import PANEL, REPORT, reproduce
+from tests.reproduction.covers import write_covers
+from tests.training.one_thread import one_thread  # noqa: F401 (a fixture)
+from tests.training.pairs import write_pairs
+from tests.training.towns import BANDS, manifest, samples, spread
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """A folder with a town, pairs of scales, covers and their truth."""
+    folder = tmp_path_factory.mktemp("data")
+    splits = spread(4, 2, 3)
+    write(folder / "town", manifest(tuple(BANDS), 32, 9), samples(tuple(BANDS), 32, splits))
+    write_pairs(folder / "pairs", splits)
+    for name in ("chips", "truth", "sensor"):
+        write_covers(folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory) -> Path:
+    """Where the studies share their runs."""
+    return tmp_path_factory.mktemp("out")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    for size in (s000.CPU, s000.CPU_COARSE, s001.CPU, s003.CPU):
+        monkeypatch.setitem(size, "epochs", "1")
+        monkeypatch.setitem(size, "batch", "4")
+    monkeypatch.setitem(s003.CPU_PRUNING, "epochs", "1")
+
+
+def words(name: str, data: Path) -> list[str]:
+    """What stands after --data: the pairs for every place and product of S000."""
+    roles = STUDIES[name].preset("cpu").data
+    if name.startswith("S000"):
+        return [f"{role}={data / 'pairs'}" for role in roles]
+    return [f"{role}={data / role}" for role in roles] if len(roles) > 1 else [str(data / "town")]
+
+
+@pytest.mark.parametrize("name", [name for name in STUDIES if not name.startswith("S002")])
+def test_every_row_is_judged_and_drawn(name, data, out):
+    report = reproduce(name, words(name, data), out, seeds=1, say=lambda _: None)
+    assert len(report.lines) == len(STUDIES[name].preset("cpu").rows)
+    assert all(line.mean(report.order_by) is not None for line in report.lines)
+    assert json.loads((out / name / REPORT).read_text())["lines"]
+    assert imread(out / name / PANEL)[..., :3].std() > 0.05
