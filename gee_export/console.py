@@ -85,13 +85,20 @@ def _spread(argv: Sequence[str], repeatable: set[str]) -> list[str]:
 def _code(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
-    return USER_MISTAKE if isinstance(error, ValueError) else FAULT
+    return USER_MISTAKE if isinstance(error, ValueError) or _is_out_of_memory(error) else FAULT
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether Python, or torch on a GPU or on the CPU, could not get memory; torch itself is not loaded for this."""
+    return (
+        isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "DefaultCPUAllocator" in str(error)
+    )
 
 
 def _sentence(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; the same command goes on where it was"
-    if isinstance(error, MemoryError):
+    if _is_out_of_memory(error):
         return "out of memory; give fewer workers or a smaller area"
     words = " ".join(str(error).split())
     if isinstance(error, (ValueError, Fault, OSError)):

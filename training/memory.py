@@ -53,6 +53,18 @@ def memory_for(network: nn.Module, chosen: Recipe, size_px: int) -> Iterator[Non
         raise ValueError(_sentence(network, chosen, size_px, available)) from error
 
 
+@contextmanager
+def memory_for_batch(batch: int) -> Iterator[None]:
+    """The same where nothing is learned: half the batch needs half the memory."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        remedy = f"use --batch {batch // 2}" if batch > 1 else "use a machine with more memory"
+        raise ValueError(f"out of memory with {batch} patches at once: {remedy}") from error
+
+
 def _sentence(network: nn.Module, chosen: Recipe, size_px: int, available: int) -> str:
     if isinstance(network, PixelClassifier):
         pixels = network.config.pixels

@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from gee_export.console import Fault
 from training import checkpoint as ck
 from training.cpu import tune_cpu
 from training.data import Patches, Source, loader
 from training.devices import device_named
 from training.keeping import classes_of
+from training.memory import memory_for_batch
 from training.models.output import Output
 from training.runtimes import open_forward
 
@@ -40,17 +42,20 @@ def predicted(
     """Class probabilities (float32) of all patches in order, standardised as the checkpoint was trained.
 
     forward: what runs the network, by default training.runtimes.open_forward(found). Labels
-    finer than the output: each output pixel is repeated over those it covers. ValueError: labels coarser than that.
+    finer than the output: each output pixel is repeated over those it covers. ValueError: labels coarser than that, too
+    little memory for a batch. Fault: numbers that are not finite.
     """
     tune_cpu()
     place = device_named(device)
     forward = forward or open_forward(found, device=str(place))
     source = replace(source, bands=found.bands)
     batches = loader(patches, max(1, batch // found.scale))
-    with torch.inference_mode():
+    with torch.inference_mode(), memory_for_batch(batch):
         for loaded in tqdm(batches, desc="predict", unit="batch", leave=False, disable=None):
             prepared = source.prepare(loaded.to(place))
             chances, label = forward(prepared.image_BCHW).logits_BKHW.float().softmax(dim=1), prepared.label_BHW
+            if not torch.isfinite(chances).all():
+                raise Fault("the network gave numbers that are not finite: the checkpoint is damaged or diverged")
             label = classes_of(label).cpu()
             yield Predicted(_at(chances.cpu(), label).numpy(), label.numpy(), loaded.patch_B)
 

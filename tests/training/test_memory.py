@@ -1,0 +1,145 @@
+"""Out of memory: the sentence names a batch that really fits."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from gee_export.datasets.dataset import write
+from tests.training.towns import BANDS, manifest, samples, spread
+from training.memory import StepMemory, available_bytes, is_out_of_memory, memory_for, memory_for_batch, step_memory
+from training.models import build
+from training.models.output import Output
+from training.recipes import recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class OneLayer(nn.Module):
+    """A convolution keeps its input for the way back, a ReLU its output: known numbers of bytes."""
+
+    bands, multiple = ("B2", "B3", "B4"), 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 5, 3, padding=1)
+
+    def forward(self, x_BCHW: torch.Tensor) -> Output:
+        return Output(self.conv(x_BCHW).relu())
+
+
+def test_what_a_step_keeps_is_counted():
+    """Bytes of float32: 3 planes in, 5 out, half as much again for the way back; weights, gradients, two averages."""
+    found = step_memory(OneLayer(), (0, 32))
+    assert found.per_patch == int(1.5 * 4 * 32 * 32 * (3 + 5))
+    assert found.fixed == 4 * 4 * (5 * 3 * 9 + 5)
+
+
+def test_counting_takes_no_memory_and_leaves_the_network_alone():
+    network = build("fcn8s", ("B2", "B3"), {"fc": 64, "base": 8})
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    assert step_memory(network, (0, 4096)).per_patch > 2**30
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+def test_the_largest_batch_that_fits():
+    memory = StepMemory(fixed=1000, per_patch=100)
+    assert memory.fitting(10_000) == 70  # of four fifths of what there is
+    assert memory.fitting(500) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (torch.OutOfMemoryError("CUDA out of memory"), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you"), True),
+        (RuntimeError("shape mismatch"), False),
+        (ValueError("can't allocate memory"), False),
+    ],
+)
+def test_what_is_out_of_memory(error, expected):
+    assert is_out_of_memory(error) is expected
+
+
+def test_the_real_allocator_is_understood():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**55)
+    assert is_out_of_memory(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "words"),
+    [
+        (
+            "unet-tiny",
+            {"batch": "64"},
+            r"out of memory with batch=64 in [\d.]+ GiB: batch=\d+ would fit, use --set batch=",
+        ),
+        ("unet-tiny", {"batch": "1"}, r"not even one patch fits, use --set crop=64, a -tiny recipe, or a machine"),
+        ("random_forest", {}, r"out of memory with model.pixels=\d+: use --set model.pixels=\d+"),
+    ],
+)
+def test_training_says_what_would_fit(name, settings, words):
+    chosen = recipe(name, settings | {"device": "cpu"})
+    network = build(chosen.model, tuple(BANDS), chosen.config)
+    with pytest.raises(ValueError, match=words) as caught, memory_for(network, chosen, 128):
+        torch.empty(2**55)
+    assert "\n" not in str(caught.value)
+
+
+def test_other_errors_pass_as_they_are():
+    chosen = recipe("unet-tiny")
+    with pytest.raises(RuntimeError, match="power cut"), memory_for(OneLayer(), chosen, 32):
+        raise RuntimeError("power cut")
+
+
+def test_evaluation_says_what_would_fit():
+    with pytest.raises(ValueError, match="out of memory with 16 patches at once: use --batch 8"), memory_for_batch(16):
+        torch.empty(2**55)
+
+
+def test_memory_that_is_left_is_less_than_the_machine_has():
+    assert 0 < available_bytes("cpu") < 2**45
+
+
+CODE = """
+import resource, sys
+import torch, training
+from training import evaluation, loop  # all that training loads and reserves, before the limit
+from gee_export.datasets.dataset import Dataset
+Dataset.open(sys.argv[3])
+torch.set_num_threads(1)
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + 1_200_000_000,) * 2)
+import isamap
+sys.exit(isamap.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.long
+def test_the_batch_that_is_named_fits(tmp_path):
+    """In a process of 1.2 GB a batch of 256 patches fails with exit code 2; the one it names trains."""
+    splits = spread(260, 1, 1)
+    data = tmp_path / "data"
+    write(data, manifest(tuple(BANDS), 64, len(splits)), samples(tuple(BANDS), 64, splits))
+    words = ["train", "--data", str(data), "--recipe", "unet-tiny", "--out", str(tmp_path / "run")]
+    fast = ["--set", "model.widths=16,32,64", "epochs=1", "device=cpu", "augment=none"]
+
+    def run(*more: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-c", CODE, *words, *fast, *more]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    failed = run("batch=256")
+    assert failed.returncode == 2, failed.stderr
+    sentence = failed.stderr.strip().splitlines()[-1]
+    batch = re.search(r"out of memory with batch=256 in .* GiB: batch=(\d+) would fit", sentence)[1]
+    assert int(batch) >= 32
+    (tmp_path / "run").rename(tmp_path / "failed")
+    assert (done := run(f"batch={batch}")).returncode == 0, done.stderr
