@@ -119,6 +119,10 @@ def test_a_fit_on_all_pixels_is_scikit_learns(make, tmp_path):
     # another order of the same pixels draws other bootstraps: alike, not equal
     assert training.evaluate(report.folder, dataset.storage.url).scores.oa == pytest.approx(right, abs=0.08)
     assert right > 0.8
+    other = training.train(
+        dataset.storage.url, "random_forest-tiny", tmp_path / "other", settings=settings | {"seed": "4"}
+    )
+    assert weights(other) != weights(report)  # of the same pixels: the trees' own chance
 
 
 def test_pixels_without_a_label_or_a_band_are_not_drawn(make, monkeypatch, tmp_path):
