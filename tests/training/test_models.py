@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from training.listing import flop_of_patch
+from training.cost import flop
 from training.models import build, constructor_values, parameter_count
 from training.models.crofusenet import CroFuseConfig, CrossFusion
 from training.models.layers import SqueezeExcitation
@@ -33,7 +33,7 @@ def test_crofusenet_has_the_sizes_of_its_cases(config, parameters, gflop):
     """models.md 1.3: Cases 1 to 5 of S002 Table IV and the switches, 4 optical and 2 SAR bands."""
     network = build("crofusenet", S2 + S1, config).eval()
     assert parameter_count(network) == parameters
-    assert flop_of_patch(network) / 1e9 == pytest.approx(gflop, abs=0.006)
+    assert flop(network, 128) / 1e9 == pytest.approx(gflop, abs=0.006)
 
 
 @pytest.mark.parametrize(

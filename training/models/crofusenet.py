@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +21,7 @@ from training.models.layers import (
     unet_reach,
 )
 from training.models.output import Output, channels_at, check_bands, check_input, is_sar
+from training.models.slim import WHOLE, WITHIN_BLOCKS, Slim
 
 CFMS = ("cross", "concat", "none")
 
@@ -29,7 +30,8 @@ CFMS = ("cross", "concat", "none")
 class CroFuseConfig:
     """CroFuseNet's constructor values; the defaults are the paper's network (Case 5 of Table IV).
 
-    Cases 1 to 4: (cfm="none", mfa=False), (cfm="none"), (mfa=False), (cfm="concat").
+    Cases 1 to 4: (cfm="none", mfa=False), (cfm="none"), (mfa=False), (cfm="concat"). prune, ratio, round_to: of a
+    pruned network (models/slim.py), within blocks only.
     """
 
     classes: int = 2
@@ -39,14 +41,25 @@ class CroFuseConfig:
     mfa: bool = True
     up: str = "convT"
     head: str = "conv3"
+    prune: str = WHOLE
+    ratio: float = 0.0
+    round_to: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(int(width) for width in self.widths))
+        object.__setattr__(self, "ratio", float(self.ratio))
+        check_choice("prune", self.prune, WITHIN_BLOCKS)
         check_choice("cfm", self.cfm, CFMS)
         check_choice("up", self.up, UPS)
         check_choice("head", self.head, HEADS)
         if len(self.widths) < 2 or min(self.widths) < 1 or self.classes < 2 or self.reduction < 1:
             raise ValueError(f"{self}: expected two or more widths, two or more classes and a positive reduction")
+        Slim(self.prune, self.ratio, self.round_to)
+
+    @property
+    def inner(self) -> Callable[[int], int]:
+        """Of a width, the channels between a block's two groups."""
+        return Slim(self.prune, self.ratio, self.round_to).inner
 
 
 class CrossFusion(nn.Module):
@@ -113,16 +126,16 @@ class CroFuseNet(nn.Module):
 
     def _build_ways_down(self) -> None:
         config = self.config
-        self.optical_encoder = Encoder(len(self.optical_at), config.widths)
-        self.sar_encoder = Encoder(len(self.sar_at), config.widths)
+        self.optical_encoder = Encoder(len(self.optical_at), config.widths, config.inner)
+        self.sar_encoder = Encoder(len(self.sar_at), config.widths, config.inner)
         # without fusion the shared branch is a U-Net on all bands (models.md 1.2)
         plain = config.cfm == "none"
-        self.shared_encoder = Encoder(len(self.bands), config.widths) if plain else FusedEncoder(config)
+        self.shared_encoder = Encoder(len(self.bands), config.widths, config.inner) if plain else FusedEncoder(config)
 
     def _build_ways_up(self) -> None:
         config, upward = self.config, tuple(reversed(self.config.widths[:-1]))
         self.optical_decoder, self.sar_decoder, self.shared_decoder = (
-            Decoder(config.widths, config.up) for _ in range(3)
+            Decoder(config.widths, config.up, config.inner) for _ in range(3)
         )
         self.aggregations = nn.ModuleList(ConvBnRelu(3 * c, c, 1) for c in upward) if config.mfa else None
         self.optical_head, self.sar_head, self.shared_head = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -25,19 +25,23 @@ class ConvBnRelu(nn.Sequential):
 
 
 class DoubleConv(nn.Sequential):
-    """Two 3x3 groups: a block of U-Net's encoder or decoder."""
+    """Two 3x3 groups, `inner` channels between them: a block of U-Net's encoder or decoder."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(ConvBnRelu(inputs, outputs), ConvBnRelu(outputs, outputs))
+    def __init__(self, inputs: int, outputs: int, inner: int | None = None) -> None:
+        inner = outputs if inner is None else inner
+        super().__init__(ConvBnRelu(inputs, inner), ConvBnRelu(inner, outputs))
 
 
 class Encoder(nn.Module):
-    """U-Net's way down: a feature map per width, each at half the size of the one before (2x2 maximum between)."""
+    """U-Net's way down: a feature map per width, each at half the size of the one before (2x2 maximum between).
 
-    def __init__(self, bands: int, widths: Sequence[int]) -> None:
+    inner: of a width, the channels between a block's two groups.
+    """
+
+    def __init__(self, bands: int, widths: Sequence[int], inner: Callable[[int], int] = int) -> None:
         super().__init__()
         inputs = (bands, *widths[:-1])
-        self.blocks = nn.ModuleList(DoubleConv(i, o) for i, o in zip(inputs, widths, strict=True))
+        self.blocks = nn.ModuleList(DoubleConv(i, o, inner(o)) for i, o in zip(inputs, widths, strict=True))
 
     def forward(self, x_BCHW: Tensor) -> list[Tensor]:
         features = [self.blocks[0](x_BCHW)]
@@ -56,10 +60,10 @@ class BilinearUp(nn.Sequential):
 class UpBlock(nn.Module):
     """One step of U-Net's way up: twice the size, the skip beside it, two 3x3 groups."""
 
-    def __init__(self, inputs: int, outputs: int, up: str) -> None:
+    def __init__(self, inputs: int, outputs: int, up: str, inner: int | None = None) -> None:
         super().__init__()
         self.up = nn.ConvTranspose2d(inputs, outputs, 2, 2) if up == "convT" else BilinearUp(inputs, outputs)
-        self.convs = DoubleConv(2 * outputs, outputs)
+        self.convs = DoubleConv(2 * outputs, outputs, inner)
 
     def forward(self, state: Tensor, skip: Tensor) -> Tensor:
         return self.convs(torch.cat((self.up(state), skip), dim=1))
@@ -68,9 +72,9 @@ class UpBlock(nn.Module):
 class Decoder(nn.ModuleList):
     """U-Net's way up as its steps, deepest first; the caller walks them, so that it may fuse in between."""
 
-    def __init__(self, widths: Sequence[int], up: str) -> None:
+    def __init__(self, widths: Sequence[int], up: str, inner: Callable[[int], int] = int) -> None:
         deep_first = tuple(reversed(widths))
-        super().__init__(UpBlock(i, o, up) for i, o in pairwise(deep_first))
+        super().__init__(UpBlock(i, o, up, inner(o)) for i, o in pairwise(deep_first))
 
 
 class SqueezeExcitation(nn.Module):

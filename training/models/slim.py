@@ -12,6 +12,7 @@ from training.models.layers import check_choice
 
 SCHEMES = ("inner", "literal", "groups")
 WHOLE = "none"
+WITHIN_BLOCKS = (WHOLE, "inner")  # of networks without residuals
 
 
 @dataclass(frozen=True)

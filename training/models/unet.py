@@ -9,19 +9,29 @@ from torch import Tensor, nn
 
 from training.models.layers import HEADS, UPS, Decoder, Encoder, check_choice, head, unet_reach
 from training.models.output import Output, check_bands, check_input
+from training.models.slim import WHOLE, WITHIN_BLOCKS, Slim
 
 
 @dataclass(frozen=True)
 class UNetConfig:
-    """U-Net's constructor values; widths 64 to 1024 are the original's."""
+    """U-Net's constructor values; widths 64 to 1024 are the original's.
+
+    prune, ratio, round_to: of a pruned network (models/slim.py), within blocks only.
+    """
 
     classes: int = 2
     widths: tuple[int, ...] = (32, 64, 128, 256, 512)
     up: str = "convT"
     head: str = "conv3"
+    prune: str = WHOLE
+    ratio: float = 0.0
+    round_to: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(int(width) for width in self.widths))
+        object.__setattr__(self, "ratio", float(self.ratio))
+        check_choice("prune", self.prune, WITHIN_BLOCKS)
+        Slim(self.prune, self.ratio, self.round_to)
         check_choice("up", self.up, UPS)
         check_choice("head", self.head, HEADS)
         if len(self.widths) < 2 or min(self.widths) < 1 or self.classes < 2:
@@ -39,8 +49,9 @@ class UNet(nn.Module):
         super().__init__()
         config = config or UNetConfig()
         self.bands, self.config = check_bands(bands), config
-        self.encoder = Encoder(len(self.bands), config.widths)
-        self.decoder = Decoder(config.widths, config.up)
+        inner = Slim(config.prune, config.ratio, config.round_to).inner
+        self.encoder = Encoder(len(self.bands), config.widths, inner)
+        self.decoder = Decoder(config.widths, config.up, inner)
         self.head = head(config.head, config.widths[0], config.classes)
 
     @property

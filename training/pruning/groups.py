@@ -9,9 +9,12 @@ from itertools import accumulate
 from torch import nn
 
 from training.models import constructor_values
+from training.models.crofusenet import CroFuseNet
 from training.models.hrnet import BasicBlock, Exchange, HRNet
+from training.models.layers import DoubleConv, check_choice
 from training.models.resnet import Bottleneck
-from training.models.slim import WHOLE, Slim
+from training.models.slim import WHOLE, WITHIN_BLOCKS, Slim
+from training.models.unet import UNet
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,15 @@ def hrnet_groups(network: HRNet, slim: Slim) -> Iterator[Group]:
     if slim.scheme == "groups":
         for group in (_layer1(network), *_branches(network), *_chains(network), _hidden(network)):
             yield replace(group, kept=slim.outer(group.filters))
+
+
+def block_groups(network: UNet | CroFuseNet, slim: Slim) -> Iterator[Group]:
+    """Channels between the two groups of every block of a U-Net's ways down and up; other schemes are refused."""
+    check_choice(f"scheme of {type(network).__name__}", slim.scheme, WITHIN_BLOCKS[1:])
+    for name, module in network.named_modules():
+        if isinstance(module, DoubleConv):
+            filters, makers = module[0][0].out_channels, ((f"{name}.0.0", f"{name}.0.1"),)
+            yield Group(filters, slim.inner(filters), makers, (Reader(f"{name}.1.0"),))
 
 
 def _inner(network: HRNet, slim: Slim) -> Iterator[Group]:
@@ -161,4 +173,8 @@ def _tied(network: nn.Module, makers: list[tuple[str, str]], readers: list[Reade
 
 
 # network -> its groups by a rule of widths; such a network's constructor values are prune, ratio and round_to
-GROUPS: dict[type[nn.Module], Callable[..., Iterator[Group]]] = {HRNet: hrnet_groups}
+GROUPS: dict[type[nn.Module], Callable[..., Iterator[Group]]] = {
+    CroFuseNet: block_groups,
+    HRNet: hrnet_groups,
+    UNet: block_groups,
+}
