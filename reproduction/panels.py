@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 UNKNOWN_RGB = (96, 96, 96)
-TILE_INCH, TITLE_INCH, LEGEND_INCH = 1.45, 0.42, 0.3
+TILE_INCH, TITLE_INCH, LEGEND_INCH, DPI = 1.45, 0.42, 0.3, 110
 SHOWN_LEAST_VALID, SHOWN_QUANTILES = 0.9, (0.35, 0.97)
 
 
@@ -84,7 +84,7 @@ def save(groups: Sequence[Group], path: Path, *, names: Sequence[str], caption: 
 
     across = max(len(group.columns) for group in groups)
     tall = sum(TITLE_INCH + TILE_INCH * len(group.columns[0].pictures) for group in groups) + 2 * LEGEND_INCH
-    figure = Figure(figsize=(TILE_INCH * across, tall), dpi=110)
+    figure = Figure(figsize=(TILE_INCH * across, tall), dpi=DPI)
     top = 1.0
     for group in groups:
         top = _draw(figure, group, top, across)

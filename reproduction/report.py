@@ -18,7 +18,10 @@ _PER_RUN = "Steps and CPU seconds are of training, per seed."
 
 @dataclass(frozen=True)
 class DataUsed:
-    """A dataset of the study: the name rows use, its own name, patches by split, how it was split, its periods."""
+    """A dataset of the study: the name rows use, its own name, patches by split, how it was split, its periods.
+
+    valid: by split, the share of pixels at which every band is there.
+    """
 
     role: str
     name: str
@@ -26,13 +29,16 @@ class DataUsed:
     simulated: bool
     split: str
     patches: Mapping[str, int]
+    valid: Mapping[str, float]
     size: int
     step_m: float
     periods: tuple[str, ...]
     label: str
 
     def __str__(self) -> str:
-        counts = ", ".join(f"{self.patches.get(split, 0)} {split}" for split in ("train", "val", "test"))
+        counts = ", ".join(
+            f"{self.patches[split]} {split} ({self.valid[split]:.0%} of pixels seen)" for split in self.patches
+        )
         origin = "simulated" if self.simulated else "real"
         return (
             f"`{self.name}` ({origin}; {', '.join(self.periods)}; {counts} patches of {self.size} px of "

@@ -7,9 +7,10 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-from gee_export.datasets.dataset import Dataset
+from gee_export.datasets.dataset import SPLITS, Dataset
 from gee_export.grid import ground_step_m
 from gee_export.revision import revision
 from reproduction import STUDIES, panels, whuis, worlds
@@ -158,13 +159,15 @@ def used(role: str, address: str) -> DataUsed:
     head = found.manifest
     down_m, right_m = ground_step_m(next(iter(head.grids.values())).geobox)
     label = (head.label or {}).get("product") or "none"
+    of_split = {split: patches for split in SPLITS if (patches := found.in_split(split))}
     return DataUsed(
         role=role,
         name=Path(address.rstrip("/")).name,
         fingerprint=found.fingerprint,
         simulated=head.simulated,
         split=str(head.split.get("kind")),
-        patches={split: int(head.counts.get(split, 0)) for split in ("train", "val", "test")},
+        patches={split: len(patches) for split, patches in of_split.items()},
+        valid={split: round(fmean(p.valid_share for p in patches), 4) for split, patches in of_split.items()},
         size=head.size,
         step_m=float(f"{(down_m * right_m) ** 0.5:.2g}"),
         periods=tuple(str(period.get("label")) for period in head.periods),

@@ -121,9 +121,9 @@ def make_all(place: Bench, wanted: Iterable[tuple[Run, int]], *, jobs: int = 1, 
 
     A run that fails is said in one Fault at the end, after the others are finished; what was done is kept.
     """
-    levels = _levels(place, wanted)
-    total, done = sum(len(level) for level in levels), 0
-    for level in levels:
+    waves = levels(place, wanted)
+    total, done = sum(len(level) for level in waves), 0
+    for level in waves:
         todo = [(run, seed) for run, seed in level if place.note(run, seed) is None]
         done += len(level) - len(todo)
         failures = []
@@ -145,8 +145,8 @@ def _outcome(place: Bench, run: Run, seed: int, problem: str) -> str:
     return ", ".join([f"{name} seed {seed}", *facts, f"{note.get('cpu_s', 0):.0f} s of CPU"])
 
 
-def _levels(place: Bench, wanted: Iterable[tuple[Run, int]]) -> list[list[tuple[Run, int]]]:
-    """The runs without repetition, those that others need in earlier levels."""
+def levels(place: Bench, wanted: Iterable[tuple[Run, int]]) -> list[list[tuple[Run, int]]]:
+    """The runs without repetition, those that others need in earlier levels: a level's runs may be made together."""
     depth: dict[Path, tuple[int, Run, int]] = {}
 
     def visit(run: Run, seed: int) -> int:

@@ -12,7 +12,7 @@ from matplotlib.image import imread
 
 import isamap
 import reproduction
-from reproduction import page
+from reproduction import page, panels
 from reproduction.judges import chances
 from reproduction.report import StudyReport, markdown
 from reproduction.reproduce import PANEL, REPORT, TEXT, reproduce
@@ -70,6 +70,7 @@ def test_the_panel_has_a_picture_for_every_view_and_row(done):
     """Optical, SAR, label and two rows: five columns of tiles, each with some contrast inside."""
     _, out, _ = done
     picture = imread(out / "tiny" / PANEL)[..., :3]
+    assert picture.shape[1] == pytest.approx(5 * panels.TILE_INCH * panels.DPI, abs=1)
     columns = np.array_split(picture, 5, axis=1)
     assert all(column.std() > 0.05 for column in columns)
 

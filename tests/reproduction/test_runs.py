@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gee_export.console import Fault
-from reproduction.runs import Bench, Training, make_all
+from reproduction.runs import Bench, Training, levels, make_all
 from reproduction.study import Place, Run
 
 MADE: list[tuple[str, int]] = []
@@ -58,6 +58,14 @@ def test_what_a_run_needs_is_made_before_it_and_once(place):
     base = Noted("base")
     make_all(place, [(Noted("pruned", (base,)), 0), (base, 0), (Noted("other", (base,)), 0)], say=Said())
     assert MADE[0] == ("base", 0) and sorted(MADE[1:]) == [("other", 0), ("pruned", 0)]
+
+
+def test_runs_of_one_level_need_nothing_of_each_other(place):
+    base = Noted("base")
+    pruned = Noted("pruned", (base,))
+    first, second, third = levels(place, [(Noted("tuned", (pruned,)), 0), (pruned, 0), (Noted("alone"), 0)])
+    assert {run.title for run, _ in first} == {"base", "alone"}
+    assert [run.title for run, _ in (*second, *third)] == ["pruned", "tuned"]
 
 
 def test_seeds_are_runs_of_their_own(place):
