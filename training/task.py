@@ -58,7 +58,11 @@ class Task(pl.LightningModule):
 
     def augmented(self, batch: Batch, at: int) -> Augmented:
         """The batch of an epoch's step as the network gets it."""
-        self._warm_up_statistics(self.current_epoch * self.steps_per_epoch + at)
+        step = self.current_epoch * self.steps_per_epoch + at
+        self._warm_up_statistics(step)
+        # dropout follows from seed, step and process, so that an interrupted run repeats it
+        entropy = np.random.SeedSequence((self.recipe.seed, step, self.global_rank))
+        torch.manual_seed(int(entropy.generate_state(1)[0]))
         drawn = chances(self.recipe.seed, self.current_epoch, batch.patch_B)
         return augment(self.source.prepare(batch), drawn, self.recipe.augment, self.recipe.crop)
 
@@ -84,10 +88,7 @@ class Task(pl.LightningModule):
             self.average.to(self.device)
 
     def on_train_epoch_start(self) -> None:
-        """Dropout follows from seed, epoch and process, so that an interrupted run repeats it."""
         self.train_losses.clear()
-        entropy = np.random.SeedSequence((self.recipe.seed, self.current_epoch, self.global_rank))
-        torch.manual_seed(int(entropy.generate_state(1)[0]))
 
     def on_train_batch_end(self, *_: Any) -> None:
         if self.average is not None:

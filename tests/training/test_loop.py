@@ -1,0 +1,395 @@
+"""The training loop: averaged weights, clipping, momentum, dropout, a judge; interrupted, resumed, diverged, shared."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import training
+from gee_export.datasets.dataset import write
+from tests.training.one_thread import one_thread  # noqa: F401
+from tests.training.pairs import write_pairs
+from tests.training.towns import BANDS, manifest, samples, spread
+from training import checkpoint as ck
+from training.adversarial import AdversarialTask
+from training.data import EpochOrder
+from training.progress import Progress
+from training.task import Task
+
+ROOT = Path(__file__).resolve().parents[2]
+FAST = {"epochs": "3", "batch": "4", "lr": "5e-3"}
+UNET = FAST | {"model.widths": "4,8"}
+MOST = UNET | {"optimiser": "sgd", "momentum": "0.9", "weight_decay": "1e-3", "clip": "0.5", "ema": "0.9"}
+SMALL_JOINT = {"model.widths": "4,6", "model.middle": "6", "model.fine": "4", "model.middle_blocks": "1"}
+JUDGED = FAST | SMALL_JOINT | {"loss.sharp": "1", "loss.edges": "0.5", "loss.adversarial": "0.1", "loss.judge": "2"}
+
+
+@pytest.fixture(scope="module")
+def hamlet(tmp_path_factory) -> Path:
+    """Patches of 32 px: 8 to train, 2 to validate, 1 to test."""
+    folder, splits = tmp_path_factory.mktemp("hamlet") / "data", spread(8, 2, 1)
+    write(folder, manifest(tuple(BANDS), 32, len(splits)), samples(tuple(BANDS), 32, splits))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory) -> Path:
+    """Patches of 8 px of 10 m and 80 px of 1 m: 8 to train, 2 to validate, 1 to test."""
+    folder = tmp_path_factory.mktemp("pairs") / "data"
+    write_pairs(folder, spread(8, 2, 1), size=8)
+    return folder
+
+
+# what is trained: dataset, recipe, settings; each has a state of its own that must outlive an interruption
+RUNS = {
+    "averages, clipping and momentum": ("hamlet", "unet", MOST),
+    "dropout": ("hamlet", "fcn8s", FAST | {"model.fc": "8", "model.base": "4"}),
+    "judge": ("pairs", "jointseg", JUDGED | {"clip": "1", "ema": "0.9"}),
+}
+
+
+def curve(folder: Path) -> list[dict[str, float]]:
+    return json.loads((folder / "history.json").read_text())
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "last" / ck.WEIGHTS).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def whole(request, tmp_path_factory):
+    """Trains each of RUNS once without interruption."""
+    done: dict[str, Path] = {}
+
+    def trained(name: str) -> Path:
+        if name not in done:
+            data, recipe, settings = RUNS[name]
+            out = tmp_path_factory.mktemp("whole") / "run"
+            done[name] = training.train(request.getfixturevalue(data), recipe, out, settings=settings).folder
+        return done[name]
+
+    return trained
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_broken_run_repeats_the_curve_of_a_whole_one(name, whole, request, tmp_path, monkeypatch):
+    """Bit for bit, whatever the optimiser, averages, dropout or judge had come to."""
+    data, recipe, settings = RUNS[name]
+    kind = AdversarialTask if name == "judge" else Task
+    original, data = kind.training_step, request.getfixturevalue(data)
+
+    def breaking(task, batch, at):
+        if task.current_epoch == 1 and at == 1:
+            raise RuntimeError("power cut")
+        return original(task, batch, at)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, "training_step", breaking)
+        with pytest.raises(RuntimeError, match="power cut"):
+            training.train(data, recipe, tmp_path / "run", settings=settings)
+    assert len(curve(tmp_path / "run")) == 1
+    training.train(data, recipe, tmp_path / "run", settings=settings)
+    assert curve(tmp_path / "run") == curve(whole(name)) and weights(tmp_path / "run") == weights(whole(name))
+
+
+@pytest.mark.long
+def test_a_killed_run_repeats_the_curve_of_a_whole_one(whole, pairs, tmp_path):
+    """kill -9 after the first epoch, with a judge, averages and clipping."""
+    _, recipe, settings = RUNS["judge"]
+    data, killed = pairs, tmp_path / "killed"
+    threads = "import torch; torch.set_num_threads(1); "
+    code = f"{threads}import training; training.train({str(data)!r}, {recipe!r}, {str(killed)!r}, settings={settings})"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
+    while not (killed / "resume.ckpt").exists():
+        assert process.poll() is None, "over before it could be killed"
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(curve(killed)) < 3, "over before it could be killed"
+    training.train(data, recipe, killed, settings=settings)
+    assert curve(killed) == curve(whole("judge")) and weights(killed) == weights(whole("judge"))
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_trainers_own_file_is_loaded_without_pickle(name, whole):
+    state = torch.load(whole(name) / "resume.ckpt", weights_only=True)
+    assert ("average" in state) == ("ema" in RUNS[name][2])
+
+
+def test_averaged_weights_are_validated_and_kept(hamlet, tmp_path, monkeypatch):
+    """The checkpoint is the moving average, by hand, of the weights after each step; evaluation finds its scores."""
+    seen, original = [], Task.on_train_batch_end
+
+    def noting(task, *words):
+        seen.append(task.network.encoder.blocks[0][0][0].weight.detach().double().numpy().copy())
+        return original(task, *words)
+
+    started: list[np.ndarray] = []
+    monkeypatch.setattr(Task, "on_train_batch_end", noting)
+    monkeypatch.setattr(
+        Task,
+        "on_fit_start",
+        lambda task: started.append(task.average.values["encoder.blocks.0.0.0.weight"].double().numpy().copy()),
+    )
+    run = training.train(hamlet, "unet", tmp_path / "run", settings=UNET | {"ema": "0.7", "epochs": "2"})
+    expected = started[0]
+    for step, values in enumerate(seen, 1):
+        decay = min(0.7, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * values
+    kept = ck.load(run.folder / "last").build().encoder.blocks[0][0][0].weight.detach().numpy()
+    assert len(seen) == 4
+    np.testing.assert_allclose(kept, expected, rtol=1e-4, atol=1e-6)
+    assert np.abs(kept - seen[-1]).max() > 1e-4
+    found = training.evaluate(run.folder / "last", hamlet, "val").scores.miou
+    assert found == pytest.approx(curve(run.folder)[-1]["val_miou"], abs=2e-3)
+
+
+@pytest.mark.parametrize(("data", "recipe", "settings"), [("hamlet", "unet", UNET), ("pairs", "jointseg", JUDGED)])
+def test_no_step_is_longer_than_the_clipped_gradient(data, recipe, settings, request, tmp_path, monkeypatch):
+    """Plain SGD at a constant rate: |weights after - before| <= rate x clip a step, network and judge apart."""
+    lengths, original = [], Task.on_train_batch_end
+    before: dict[str, torch.Tensor] = {}
+
+    def now(task) -> dict[str, torch.Tensor]:
+        return {name: value.detach().clone() for name, value in task.named_parameters()}
+
+    def starting(task):
+        before.update(now(task))
+
+    def noting(task, *words):
+        for part in ("network", "judge"):
+            moved = [(value - before[name]).square().sum() for name, value in now(task).items() if part in name]
+            lengths.append(sum(moved) ** 0.5 if moved else torch.tensor(0.0))
+        before.update(now(task))
+        return original(task, *words)
+
+    monkeypatch.setattr(Task, "on_fit_start", starting)
+    monkeypatch.setattr(Task, "on_train_batch_end", noting)
+    plain = {"optimiser": "sgd", "momentum": "0", "weight_decay": "0", "power": "0", "lr": "0.1", "clip": "1e-2"}
+    chosen = settings | plain | {"epochs": "1"}
+    training.train(request.getfixturevalue(data), recipe, tmp_path / "run", settings=chosen)
+    steps = torch.stack(lengths).reshape(-1, 2)
+    assert (steps <= 0.1 * 1e-2 * 1.01).all()
+    assert (steps[:, 0] > 0.1 * 1e-2 * 0.5).all(), "gradients are longer than that unclipped"
+
+
+def test_the_judge_learns_but_stays_out_of_checkpoints(whole):
+    folder = whole("judge")
+    state = torch.load(folder / "resume.ckpt", weights_only=True)["state_dict"]
+    assert any(name.startswith("judge.") for name in state)
+    assert not any("judge" in name for name, _ in ck.load(folder).build().named_parameters())
+
+
+def test_each_of_the_two_optimisers_moves_its_own_weights_only(pairs, tmp_path, monkeypatch):
+    """During the network's backward pass no gradient of the judge is kept, and the other way round."""
+    seen, original = [], AdversarialTask._step
+
+    def noting(task, of, loss):
+        for parameter in task.parameters():
+            parameter.grad = None
+        original(task, of, loss)
+        named = {name.split(".")[0] for name, value in task.named_parameters() if value.grad is not None}
+        seen.append(named)
+
+    monkeypatch.setattr(AdversarialTask, "_step", noting)
+    training.train(pairs, "jointseg", tmp_path / "run", settings=JUDGED | {"epochs": "1"})
+    assert seen == [{"network"}, {"judge"}] * 2
+
+
+def test_the_cascade_is_trained_end_to_end(pairs, tmp_path):
+    """Both stages and the U-Net learn from one loss."""
+    settings = FAST | {"model.features": "4", "model.growth": "2", "model.widths": "2,4", "loss.judge": "2"}
+    run = training.train(pairs, "progesrgan-tiny", tmp_path / "run", settings=settings | {"ema": "0", "epochs": "2"})
+    losses = [entry["train_loss"] for entry in curve(run.folder)]
+    assert losses[1] < losses[0]
+
+
+def test_sharpening_alone_needs_no_judge(pairs, tmp_path):
+    settings = FAST | SMALL_JOINT | {"loss.sharp": "1", "loss.low": "1", "epochs": "1"}
+    run = training.train(pairs, "jointseg", tmp_path / "run", settings=settings)
+    state = torch.load(run.folder / "resume.ckpt", weights_only=True)["state_dict"]
+    assert not any(name.startswith("judge.") for name in state)
+
+
+def test_impervious_shares_teach_and_are_validated_as_classes(pairs, tmp_path):
+    settings = UNET | {"target": "share", "loss": "soft_cross_entropy", "epochs": "2"}
+    run = training.train(pairs, "unet", tmp_path / "run", settings=settings)
+    assert 0 < curve(run.folder)[-1]["val_miou"] <= 1
+    assert (run.folder / "pictures" / "epoch_0002.png").exists()
+
+
+def test_a_diverged_run_stops_in_one_sentence_and_keeps_what_it_had(hamlet, tmp_path, monkeypatch):
+    original = Task.cost
+
+    def diverging(task, output, prepared):
+        return original(task, output, prepared) * (torch.nan if task.current_epoch == 1 else 1)
+
+    monkeypatch.setattr(Task, "cost", diverging)
+    with pytest.raises(ValueError, match=r"training diverged in epoch 2 \(loss nan\): use a smaller step, such as"):
+        training.train(hamlet, "unet", tmp_path / "run", settings=UNET)
+    assert ck.load(tmp_path / "run").metrics["epoch"] == 1 and len(curve(tmp_path / "run")) == 1
+
+
+def test_bf16_learns_what_fp32_learns(hamlet, tmp_path):
+    """The same curve within 3 %."""
+    curves = []
+    for precision in ("fp32", "bf16"):
+        run = training.train(hamlet, "unet", tmp_path / precision, settings=UNET | {"precision": precision})
+        curves.append([entry[name] for entry in curve(run.folder) for name in ("train_loss", "val_loss")])
+    assert np.isfinite(curves[1]).all() and curves[1] == pytest.approx(curves[0], rel=0.03)
+    assert curves[0] != curves[1]
+
+
+def test_crops_are_trained_on_and_whole_patches_validated(hamlet, tmp_path, monkeypatch):
+    """S003: crops of 513 of chips of 1024 pixels."""
+    sizes, original = set(), Task.forward
+
+    def noting(task, image):
+        sizes.add((task.training, image.shape[-1]))
+        return original(task, image)
+
+    monkeypatch.setattr(Task, "forward", noting)
+    run = training.train(hamlet, "unet", tmp_path / "run", settings=UNET | {"crop": "16", "epochs": "1"})
+    assert sizes == {(True, 16), (False, 32)}
+    assert ck.load(run.folder).window == 16
+
+
+@given(st.integers(2, 40), st.integers(1, 4), st.integers(0, 5))
+def test_processes_share_every_batch_of_one(count, ranks, epoch):
+    """Disjoint, equally long, and together the order of a single process."""
+    shares = []
+    for rank in range(ranks):
+        order = EpochOrder(count, 7, rank=rank, ranks=ranks)
+        order.set_epoch(epoch)
+        shares.append(list(order))
+        assert len(shares[-1]) == len(order) == count // ranks
+    alone = EpochOrder(count, 7)
+    alone.set_epoch(epoch)
+    together = [place for places in zip(*shares, strict=True) for place in places]
+    assert together == list(alone)[: count // ranks * ranks]
+
+
+SHARED = """
+import os, sys
+sys.path.insert(0, {root!r})
+from training.patches import Patches
+original = Patches.__getitems__
+def noting(patches, indices):
+    with open(os.path.join({seen!r}, os.environ.get("LOCAL_RANK", "0")), "a") as file:
+        file.write(",".join(map(str, indices)) + "\\n")
+    return original(patches, indices)
+Patches.__getitems__ = noting
+from training import cli
+cli.train([{data!r}], {out!r}, recipe={recipe!r}, set_={settings!r}, devices={devices})
+"""
+
+
+def shared(tmp_path: Path, data: Path, recipe: str, settings: dict[str, str]) -> tuple[Path, list, str]:
+    """A run of a command by two processes: its folder, the batches that each of them read, what was printed."""
+    seen, out, script = tmp_path / "seen", tmp_path / "shared", tmp_path / "train.py"
+    seen.mkdir()
+    words = [f"{key}={value}" for key, value in settings.items()]
+    given = {"root": str(ROOT), "seen": str(seen), "data": str(data), "out": str(out)}
+    script.write_text(SHARED.format(recipe=recipe, settings=words, devices=2, **given))
+    how = {"capture_output": True, "text": True, "env": os.environ | {"OMP_NUM_THREADS": "1"}}
+    done = subprocess.run([sys.executable, str(script)], timeout=250, **how)
+    assert done.returncode == 0, done.stderr
+    read = [[line.split(",") for line in (seen / str(rank)).read_text().splitlines()] for rank in range(2)]
+    return out, read, done.stdout + done.stderr
+
+
+@pytest.mark.long
+def test_two_processes_train_as_one(pairs, tmp_path):
+    """ISSUE 4 part 3: DDP (gloo on the CPU), with batch normalisation, averages and a judge.
+
+    Batches are those of one process, files are written once; losses agree to 3 % only, as batch normalisation sees
+    half a batch in each process.
+    """
+    sizes = {"model.features": "4", "model.growth": "2", "model.widths": "2,4", "loss.judge": "2"}
+    settings = FAST | sizes | {"ema": "0.9", "epochs": "2"}
+    alone = training.train(pairs, "progesrgan-tiny", tmp_path / "alone", settings=settings).folder
+    two, (first, second), printed = shared(tmp_path, pairs, "progesrgan-tiny", settings)
+    halves = [left + right for left, right in zip(first, second, strict=False)]
+    for epoch in range(2):
+        order = EpochOrder(8, 0)
+        order.set_epoch(epoch)
+        whole = [str(row) for row in order]
+        assert {*whole[:4]} in map(set, halves) and {*whole[4:]} in map(set, halves)
+    assert printed.count("best MIoU on validation") == 1 and printed.count("epoch 2/2") == 1
+    losses = [[entry["train_loss"] for entry in curve(run)] for run in (alone, two)]
+    assert losses[1] == pytest.approx(losses[0], rel=0.03) and len(losses[1]) == 2
+    names = [{path.name for path in run.rglob("*") if "tfevents" not in path.name} for run in (alone, two)]
+    assert names[0] == names[1] and len(list((two / "tensorboard").glob("events.*"))) == 1
+    ck.load(two).build()
+
+
+def test_several_devices_are_refused_where_no_command_can_be_run_again(hamlet, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    with pytest.raises(ValueError, match="several devices need a command that can be run again: use `isamap train"):
+        training.train(hamlet, "unet", tmp_path / "run", settings=UNET | {"devices": "2"})
+
+
+def test_more_devices_than_patches_to_validate_are_refused(hamlet, tmp_path):
+    with pytest.raises(ValueError, match="devices=4: the validation split has 2 patches, use one device"):
+        training.train(hamlet, "unet", tmp_path / "run", settings=UNET | {"devices": "4"})
+
+
+def test_a_follower_does_not_ask_for_the_lock(hamlet, tmp_path, monkeypatch):
+    """The process that started it holds it."""
+    from training.claim import alone_in
+
+    with alone_in(tmp_path / ".lock", "run"):
+        with pytest.raises(ValueError, match="another process"), alone_in(tmp_path / ".lock", "run"):
+            pass
+        monkeypatch.setenv("LOCAL_RANK", "1")
+        with alone_in(tmp_path / ".lock", "run"):
+            pass
+
+
+class Clock:
+    """A stand-in for the time module whose clock is set by hand."""
+
+    now_s = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now_s
+
+
+def test_time_between_steps_is_waiting(monkeypatch):
+    """3 s between steps and 1 s in each: 4 patches in 4 s, three quarters of it waiting; validation is not counted."""
+    from types import SimpleNamespace
+
+    clock = Clock()
+    monkeypatch.setattr("training.progress.time", clock)
+    recipe = SimpleNamespace(batch=4, epochs=2)
+    progress = Progress(SimpleNamespace(recipe=recipe, steps_per_epoch=2))
+    trainer = SimpleNamespace(current_epoch=0, is_global_zero=False)
+    for _ in range(2):
+        progress.on_train_epoch_start(trainer, None)
+        for _ in range(2):
+            clock.now_s += 3
+            progress.on_train_batch_start()
+            clock.now_s += 1
+            progress.on_train_batch_end()
+        clock.now_s += 100
+        progress.on_train_epoch_end(trainer, None)
+    assert (progress.samples_per_s, progress.waiting_share) == (1.0, 0.75)
+
+
+def test_a_run_that_is_copied_goes_on_elsewhere(whole, hamlet, tmp_path):
+    """Nothing in the trainer's file names the folder that it came from."""
+    copied = shutil.copytree(whole("averages, clipping and momentum"), tmp_path / "copied")
+    (copied / "report.json").unlink()
+    assert training.train(hamlet, "unet", copied, settings=MOST).epochs == 3
