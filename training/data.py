@@ -170,8 +170,8 @@ def _check_target(datasets: Sequence[Dataset], stored: Sequence[Band], target: T
     """The finer image's bands that are wanted; ValueError where the datasets cannot teach the target."""
     for dataset in datasets:
         class_numbers(dataset.manifest, target)
-    needed = ["frames"] * bool(target.frames) + ["shares"] * (target.layer == SHARE_LAYER)
-    needed += ["fine_labels"] * (target.layer == "fine") + ["fine"] * bool(target.sharp)
+    needed = ["fine_labels"] * (target.layer == "fine") + ["shares"] * (target.layer == SHARE_LAYER)
+    needed += ["frames"] * bool(target.frames) + ["fine"] * bool(target.sharp)
     for layer in needed:
         held = [dataset.stored(layer) for dataset in datasets]
         if any((one.bands, one.dtype, one.ratio) != (held[0].bands, held[0].dtype, held[0].ratio) for one in held):
@@ -254,6 +254,8 @@ def _norm(datasets: Sequence[Dataset], band: Band) -> BandNorm:
     if not count:
         raise ValueError(f"band {band.name} has no valid pixel in any training patch: export another month or region")
     mean = total / count
+    if not math.isfinite(mean + squares):
+        raise ValueError(f"band {band.name}: the manifest's mean or deviation is no number; export the dataset again")
     std = math.sqrt(max(0.0, squares / count - mean * mean))
     if std < abs(band.scale) * 1e-3:
         raise ValueError(

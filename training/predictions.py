@@ -45,6 +45,8 @@ def predicted(
     finer than the output: each output pixel is repeated over those it covers. ValueError: labels coarser than that, too
     little memory for a batch. Fault: numbers that are not finite.
     """
+    if batch < 1:
+        raise ValueError(f"batch {batch}: expected 1 or more")
     tune_cpu()
     place = device_named(device)
     forward = forward or open_forward(found, device=str(place))

@@ -22,7 +22,7 @@ from training.models.output import Network, Output, is_sar
 from training.models.runetpp import RUNetPP, RUNetPPConfig
 from training.models.unet import UNet, UNetConfig
 
-__all__ = ["MODELS", "Network", "Output", "build", "constructor_values", "is_sar", "parameter_count"]
+__all__ = ["MODELS", "Network", "Output", "build", "constructor_values", "is_sar", "model_named", "parameter_count"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def build(name: str, bands: Sequence[str], config: Mapping[str, Any] | None = No
 
     Weights are random: seed torch before. ValueError for an unknown name or constructor value.
     """
-    model = _model(name)
+    model = model_named(name)
     values = dict(config or {})
     known = {field.name for field in fields(model.config)}
     if unknown := sorted(set(values) - known):
@@ -57,7 +57,8 @@ def parameter_count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _model(name: str) -> Model:
+def model_named(name: str) -> Model:
+    """The registry's entry; ValueError for a name that is not in it."""
     if name not in MODELS:
         raise ValueError(f"model {name!r} is not known: choose one of {', '.join(MODELS)}")
     return MODELS[name]

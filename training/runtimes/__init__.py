@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from training.checkpoint import Checkpoint
-from training.models import MODELS
+from training.models import model_named
 from training.models.output import Output
 from training.runtimes import eager, onnxruntime, openvino
 from training.runtimes.fold import folded
@@ -66,7 +66,7 @@ def check_forward(found: Checkpoint, *, runtime: str = TORCH, precision: str = D
         raise ValueError(f"runtime {runtime!r} is not known: choose one of {', '.join(RUNTIMES)}")
     chosen, numbers = RUNTIMES[runtime], precision_of(precision)
     place = _place(device, runtime)
-    chosen.check(MODELS[found.model].network, numbers, place)
+    chosen.check(model_named(found.model).network, numbers, place)
     return place
 
 

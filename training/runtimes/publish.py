@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from gee_export.stores.storage import write_whole
 from training.checkpoint import BandNorm, Checkpoint, load
-from training.models import MODELS
+from training.models import model_named
 from training.runtimes.extra import imported
 from training.runtimes.fold import folded
 from training.runtimes.graph import OPSET, check_exportable, onnx_graph
@@ -64,7 +64,7 @@ def export_onnx(
     """
     path = _checked_out(Path(out), overwrite)
     found = load(checkpoint, session)
-    check_exportable(MODELS[found.model].network, "ONNX")
+    check_exportable(model_named(found.model).network, "ONNX")
     size = size or (found.window if found.frames else SIDES_FREE)
     if size < 0 or size % found.multiple:
         raise ValueError(f"size {size}: the network takes multiples of {found.multiple} px; 0 leaves it free")

@@ -1,0 +1,225 @@
+"""Issue 4, "Bad input": one sentence each, exit code 2 (1 for damaged files), nothing lost; by the commands."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+
+import isamap
+from gee_export.datasets.dataset import Dataset
+from tests.training.one_thread import one_thread  # noqa: F401
+from tests.training.test_train import no_impervious, unknown_labels
+from tests.training.towns import BANDS, spread
+from training import checkpoint as ck
+from training.models import build
+
+NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+FAST = ("model.widths=4,8", "batch=4", "epochs=2", "device=cpu", "lr=1e-3")
+
+
+@pytest.fixture
+def town(make) -> str:
+    return make(spread(4, 1, 1)).storage.url
+
+
+@pytest.fixture
+def kept(tmp_path, town) -> Path:
+    """A checkpoint of a small network that fits `town`."""
+    network, head = build("unet", tuple(BANDS), {"widths": (4, 8)}), Dataset.open(town).manifest
+    norms = [ck.BandNorm(b.name, b.unit, head.statistics[b.name].mean, head.statistics[b.name].std) for b in head.bands]
+    values = {"classes": ("pervious", "impervious"), "thresholds": {"impervious": 0.5}, "composite": head.settings}
+    described = ck.of_network(
+        network, "unet", norms, backscatter="sigma0", simulated=True, window=32, lattice=24, **values
+    )
+    ck.save(described, network, tmp_path / "kept")
+    return tmp_path / "kept"
+
+
+def refused(capsys, code: int, *words: str) -> str:
+    """The one sentence that a command ends with."""
+    capsys.readouterr()
+    assert isamap.main(list(words)) == code
+    lines = [line for line in capsys.readouterr().err.replace("\r", "\n").splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 and "Traceback" not in lines[0]
+    return lines[0]
+
+
+def training(data: str, out: Path, *settings: str, recipe: str = "unet-tiny") -> list[str]:
+    return ["train", "--data", data, "--recipe", recipe, "--out", str(out), "--set", *FAST, *settings]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "settings", "recipe", "sentence"),
+    [
+        ({"bands": ("B2", "VV")}, (), "unet", "dataset town lacks band B3 (it holds B2, VV): export it with that band"),
+        ({"change": unknown_labels}, (), "unet-tiny", "all labels of the train split are unknown: export with a label"),
+        ({"change": no_impervious}, (), "unet-tiny", "the train split holds no impervious pixel: a network needs both"),
+        ({}, ("batch=5",), "unet-tiny", "batch=5 is larger than the train split of 4 patches: use --set batch=2"),
+        ({}, ("scheme=s003",), "unet-tiny", "does not hold the seven classes of scheme s003"),
+        ({}, ("target=fine",), "unet-tiny", "fine_labels"),
+        ({}, ("crop=15",), "unet-tiny", "crop=15: expected a multiple of 2 up to"),
+        ({}, ("min_agreement=0.3",), "unet-tiny", "min_agreement=0.3 says which chips of an agreement file stay"),
+        pytest.param({}, ("device=gpu",), "unet-tiny", "no GPU that torch can use; leave device out", marks=NO_GPU),
+    ],
+)
+def test_data_that_cannot_train(make, tmp_path, capsys, dataset, settings, recipe, sentence):
+    data = make(spread(4, 1, 1), **dataset).storage.url
+    assert sentence in refused(capsys, 2, *training(data, tmp_path / "run", *settings, recipe=recipe))
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_chips_file(town, tmp_path, capsys):
+    words = [*training(town, tmp_path / "run"), "--chips", str(tmp_path / "none.json")]
+    assert "none.json: no such file; make one with `isamap agreement`" in refused(capsys, 2, *words)
+
+
+def test_statistics_that_are_no_numbers(make, tmp_path, capsys):
+    """int16 patches hold no NaN; a manifest written by somebody else may."""
+    made = make(spread(4, 1, 1))
+    file = Path(made.storage.url) / "manifest.json"
+    document = json.loads(file.read_text())
+    document["statistics"]["B4"]["mean"] = float("nan")
+    file.write_text(json.dumps(document))
+    assert "band B4: the manifest's mean or deviation is no number" in refused(
+        capsys, 2, *training(str(file.parent), tmp_path / "r")
+    )
+
+
+def test_a_run_that_diverges_keeps_what_it_had(town, tmp_path, capsys, monkeypatch):
+    """A weight that is no number from the second epoch on: the first epoch's best/ stays."""
+    from training.task import Task
+
+    original = Task.on_train_epoch_start
+
+    def spoilt(task):
+        original(task)
+        if task.current_epoch == 1:
+            torch.nn.init.constant_(task.network.head.weight, float("nan"))
+
+    monkeypatch.setattr(Task, "on_train_epoch_start", spoilt)
+    sentence = refused(capsys, 2, *training(town, tmp_path / "run"))
+    assert "training diverged in epoch 2" in sentence and "lr=" in sentence
+    assert ck.load(tmp_path / "run" / "best").metrics["epoch"] == 1
+    assert np.isfinite(ck.load(tmp_path / "run").build().head.weight.detach().numpy()).all()
+
+
+def changed(folder: Path, **values) -> None:
+    file = folder / ck.DESCRIPTION
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+def commands(kept: Path, town: str, tmp_path: Path) -> dict[str, list[str]]:
+    """Every command that reads a checkpoint."""
+    return {
+        "evaluate": ["evaluate", "--checkpoint", str(kept), "--data", town],
+        "train": [
+            "train",
+            "--data",
+            town,
+            "--from",
+            str(kept),
+            "--recipe",
+            "unet-tiny",
+            "--out",
+            str(tmp_path / "run"),
+        ],
+        "calibrate": ["calibrate", "--checkpoint", str(kept), "--data", town, "--out", str(tmp_path / "out")],
+        "map": [
+            "map",
+            "--checkpoint",
+            str(kept),
+            "--input",
+            str(tmp_path / "in.tif"),
+            "--out",
+            str(tmp_path / "m.tif"),
+        ],
+    }
+
+
+@pytest.mark.parametrize("command", ["evaluate", "train", "calibrate", "map"])
+def test_checkpoints_that_cannot_be_read(kept, town, tmp_path, capsys, command):
+    """Of another version, of a model that this isamap does not know, corrupt, cut short, not there."""
+
+    def said(code: int) -> str:
+        return refused(capsys, code, *commands(kept, town, tmp_path)[command])
+
+    whole = shutil.copytree(kept, tmp_path / "whole")
+    changed(kept, version=2)
+    assert "checkpoint version 2, this isamap reads version 1" in said(2)
+    changed(kept, version=1, model="segformer")
+    assert "was changed after it was written" in said(1)
+    (kept / ck.DESCRIPTION).write_text('{"version": 1, "model"')
+    assert "checkpoint.json is damaged; train again or copy it anew" in said(1)
+    shutil.copy(whole / ck.DESCRIPTION, kept / ck.DESCRIPTION)
+    (kept / ck.WEIGHTS).write_bytes((whole / ck.WEIGHTS).read_bytes()[:-1])
+    if command != "map":  # asks for its --input first
+        assert "weights.safetensors is damaged" in said(1)
+    shutil.rmtree(kept)
+    assert "no checkpoint there" in said(2)
+    assert not (tmp_path / "run").exists() and not (tmp_path / "m.tif").exists()
+
+
+def test_a_model_of_a_newer_isamap(kept, town, capsys):
+    """Whole and well described, but not known here."""
+    from dataclasses import replace
+
+    ck.rewrite(replace(ck.load(kept), model="segformer"), kept)
+    words = ["evaluate", "--checkpoint", str(kept), "--data", town]
+    assert "model 'segformer' is not known: choose one of" in refused(capsys, 2, *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--split", "holdout"], "split 'holdout' is not known"),
+        (["--layer", "fine"], "fine_labels"),
+        (["--layer", "roads"], "layer 'roads' is not known: choose one of label, fine"),
+        (["--runtime", "tpu"], "runtime 'tpu' is not known"),
+        (["--batch", "0"], "batch 0: expected 1 or more"),
+        pytest.param(["--device", "gpu"], "this machine has no GPU that torch can use", marks=NO_GPU),
+    ],
+)
+def test_evaluations_that_cannot_be(kept, town, capsys, words, sentence):
+    assert sentence in refused(capsys, 2, "evaluate", "--checkpoint", str(kept), "--data", town, *words)
+
+
+def test_a_network_of_weights_that_are_no_numbers(kept, town, capsys):
+    network, found = ck.load(kept).build(), ck.load(kept)
+    torch.nn.init.constant_(network.head.weight, float("nan"))
+    ck.save(found, network, kept)
+    words = ["evaluate", "--checkpoint", str(kept), "--data", town]
+    assert "gave numbers that are not finite" in refused(capsys, 1, *words)
+
+
+def test_pixels_that_are_no_numbers_are_missing(kept, tmp_path, capfd):
+    """A float GeoTIFF with NaN and infinities: unknown in the map, and no other pixel of it changes."""
+    rng = np.random.default_rng(0)
+    values = np.stack(
+        [np.full((40, 40), mean) + sd * rng.standard_normal((40, 40)) for _, _, mean, sd, _ in BANDS.values()]
+    )
+    values = np.clip(values, [[[0.0]]] * 4 + [[[-40.0]]] * 2, None).astype(np.float32)
+    values[1, 3, 4], values[5, 20, 30] = np.nan, np.inf
+    profile = {"driver": "GTiff", "width": 40, "height": 40, "count": 6, "dtype": "float32", "crs": "EPSG:32650"}
+    with rasterio.open(
+        tmp_path / "in.tif", "w", transform=rasterio.Affine(10, 0, 212800, 0, -10, 3416000), **profile
+    ) as file:
+        file.write(values)
+        file.descriptions = tuple(BANDS)
+    words = ["map", "--checkpoint", str(kept), "--input", str(tmp_path / "in.tif"), "--out", str(tmp_path / "map.tif")]
+    assert isamap.main(words) == 0, capfd.readouterr().err
+    with rasterio.open(tmp_path / "map.tif") as file:
+        assert np.argwhere(file.read(1) == 255).tolist() == [[3, 4], [20, 30]]
+
+
+def test_other_bands_and_units(make, kept, capsys):
+    lacking = make(spread(1, 1, 1), bands=("B2", "VV"), name="lacking").storage.url
+    words = ["evaluate", "--checkpoint", str(kept), "--data"]
+    assert "dataset lacking lacks band B3" in refused(capsys, 2, *words, lacking)
+    gamma = make(spread(1, 1, 1), backscatter="gamma0", name="gamma").storage.url
+    assert "holds gamma0, the checkpoint was trained on sigma0" in refused(capsys, 2, *words, gamma)
