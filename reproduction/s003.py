@@ -40,7 +40,7 @@ _SCHEMES = {"inner": "Pruned within blocks", "literal": "Pruned as the paper cou
 # the first is HRNet's own, so that its run is that of the other studies
 NORMS: dict[str, Mapping[str, Any]] = {"instance normalisation": {}, "batch normalisation": {"model.norm": "batch"}}
 
-CPU = {"epochs": "20", "batch": "8", "patience": "20"}
+CPU = {"epochs": "15", "batch": "8", "patience": "15"}
 CPU_PRUNING = {"epochs": "5"}
 _SMALL = (
     "CPU-sized: chips of 128 px of the edges of five towns instead of 100,000 of 1,024 px, networks of a third of the "
