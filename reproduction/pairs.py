@@ -41,9 +41,9 @@ def pairs(patches: int = PATCHES) -> Export:
     """Patches of 32 px at 10 m and 320 px at 1 m over four places, 6:1:3 by blocks; labels are the truth."""
     where = {"region": tuple(_box(name, TRAINED) for name in TRAINED), "sample": Sampling("points", distance_km=0.8)}
     about = (
-        "Composites of June to August 2021 and up to 8 clear dates of them, six bands of Sentinel-1 and -2, on the edges "
-        "of Wuhan, Hangzhou, Guiyang and Dali; labels at 1 m, and at 10 m what is impervious by more than half, are the "
-        "world's truth.",
+        "Composites of June to August 2021 and up to 8 clear dates of them, six bands of Sentinel-1 and -2, on the "
+        "edges of Wuhan, Hangzhou, Guiyang and Dali; labels at 1 m, and at 10 m what is impervious by more than half, "
+        "are the world's truth.",
     )
     return Export(f"s000-{patches}", _layers() | where | {"max_patches": patches, "ratios": (6, 1, 3)}, about)
 
