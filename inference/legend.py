@@ -17,7 +17,7 @@ COLOURS = {
     "grassland": "93c47d",
     "water": "3d85c6",
     "bare": "b7a57a",
-    "snow/ice": "f4fbff",
+    "snow_ice": "f4fbff",
 }
 
 

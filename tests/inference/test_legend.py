@@ -1,0 +1,17 @@
+"""Colours of a map's classes."""
+
+from __future__ import annotations
+
+from inference.legend import COLOURS, Legend
+from training.target import SCHEMES
+
+
+def test_every_class_that_is_learned_has_a_colour_of_its_own():
+    """By the names that checkpoints carry (formats.md section 1)."""
+    for classes in SCHEMES.values():
+        colours = Legend(classes).colours
+        assert colours == tuple(COLOURS[name] for name in classes) and len(set(colours)) == len(classes)
+
+
+def test_a_class_of_somebody_elses_scheme_is_grey():
+    assert Legend(("impervious", "swamp")).colours[1] == "7f7f7f"
