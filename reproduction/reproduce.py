@@ -52,8 +52,13 @@ def reproduce(
     place = Bench(home, addresses(study, size, data, home, say))
     numbers = range(count)
     make_all(place, [(row.run, seed) for row in size.rows if row.run for seed in numbers], jobs=jobs, say=say)
-    shown = {role: panels.chosen(place.data(role), _lines(size)) for role in {row.data for row in size.rows}}
-    judged = {row.label: [_judged(row, place, seed, shown, say) for seed in numbers] for row in size.rows}
+    shown = {role: panels.chosen(place.data(role), _lines(size)) for role in size.judged_on}
+    judged = {
+        row.label: [
+            _judged(row, place, seed, shown[row.data or size.main] if seed == 0 else (), say) for seed in numbers
+        ]
+        for row in size.rows
+    }
     report = _reported(study, size, place, judged, preset=preset, own=not data)
     _written(report, _groups(size, place, judged, shown), judged, home / study.name)
     return report
@@ -74,7 +79,7 @@ def addresses(
     given: dict[str, list[str]] = {}
     for word in map(str, data):
         role, equals, place = word.partition("=")
-        role, place = (role, place) if equals and role in size.data else (next(iter(size.data)), word)
+        role, place = (role, place) if equals and role in size.data else (size.main, word)
         if place.startswith("gs://"):
             raise ValueError(f"--data {place}: studies read folders; copy it first: gcloud storage cp -r {place} .")
         given.setdefault(role, []).append(whuis.opened(place, home / "data", say))
@@ -89,11 +94,9 @@ def addresses(
     }
 
 
-def _judged(
-    row: Row, place: Bench, seed: int, shown: Mapping[str, Sequence[str]], say: Callable[[str], None]
-) -> Judged:
+def _judged(row: Row, place: Bench, seed: int, shown: Sequence[str], say: Callable[[str], None]) -> Judged:
     run = place.folder(row.run, seed) if row.run else None
-    found = row.judge(Trial(place, run, seed, row.data, tuple(shown[row.data]) if seed == 0 else ()))
+    found = row.judge(Trial(place, run, seed, row.data, tuple(shown)))
     say(f"{row.label}, seed {seed}: judged")
     return found
 
@@ -177,17 +180,16 @@ def used(role: str, address: str) -> DataUsed:
 
 def _lines(size: Preset) -> int:
     """Lines of the panel for each dataset that rows are judged on."""
-    return max(2, LINES_SHOWN // len({row.data for row in size.rows}))
+    return max(2, LINES_SHOWN // len(size.judged_on))
 
 
 def _groups(
     size: Preset, place: Bench, judged: Mapping[str, Sequence[Judged]], shown: Mapping[str, Sequence[str]]
 ) -> list[panels.Group]:
     """Of each dataset that rows are judged on: what it shows, and the rows' maps of it."""
-    roles = list(dict.fromkeys(row.data for row in size.rows))
     groups = []
-    for role in roles:
-        ids, rows = shown[role], [row for row in size.rows if row.data == role]
+    for role in size.judged_on:
+        ids, rows = shown[role], [row for row in size.rows if (row.data or size.main) == role]
         maps = {row.label: judged[row.label][0] for row in rows if judged[row.label][0].maps}
         side = Dataset.open(place.data(role)[0]).manifest.size
         fine = any(len(classes) > side for found in maps.values() for classes in found.maps.values())
@@ -197,7 +199,7 @@ def _groups(
                 panels.coloured(found.maps[name], found.classes) if name in found.maps else None for name in ids
             )
             columns.append(panels.Column(label, tuple(pictures)))
-        groups.append(panels.Group(role if len(roles) > 1 else "", tuple(columns)))
+        groups.append(panels.Group(role if len(size.judged_on) > 1 else "", tuple(columns)))
     return groups
 
 

@@ -157,6 +157,16 @@ class Preset:
         if unknown := sorted({row.data for row in self.rows} - {"", *self.data}):
             raise ValueError(f"rows are judged on {', '.join(unknown)}: expected some of {', '.join(self.data)}")
 
+    @property
+    def main(self) -> str:
+        """The name of the first dataset."""
+        return next(iter(self.data))
+
+    @property
+    def judged_on(self) -> tuple[str, ...]:
+        """Names of the datasets that rows are judged on, in the rows' order."""
+        return tuple(dict.fromkeys(row.data or self.main for row in self.rows))
+
 
 @dataclass(frozen=True)
 class Study:

@@ -107,8 +107,10 @@ def test_page_holds_every_report_between_its_marks(done, study, tmp_path):
     report, out, _ = done
     target = tmp_path / "page.md"
     target.write_text(f"before\n{page.BEGIN}\nold words\n{page.END}\nafter\n")
-    page.write(target, out)
+    said = page.write(target, out)
     text = target.read_text()
+    others = ", ".join(name for name in reproduction.STUDIES if name != "tiny")
+    assert f"Not run yet: {others}." in text and f"not run yet: {others}" in said
     assert text.startswith("before\n") and text.endswith("after\n") and "old words" not in text
     assert markdown(report, level=2) in text
     picture = tmp_path / "img" / "tiny.jpg"
