@@ -155,10 +155,10 @@ def evaluate(
         raise ValueError(f"split {split!r} is not known: choose one of {', '.join(SPLITS)}")
     found = ck.load(checkpoint, session)
     source = source_for(found, data, layer=layer, session=session)
+    check_fits(found, source)
     patches = source.split(split)
     if not len(patches):
         raise ValueError(f"the {split} split is empty: export a larger region or evaluate another split")
-    check_fits(found, source)
     forward = open_forward(found, runtime=runtime, precision=precision, device=device)
     batches = predicted(found, source, patches, forward=forward, batch=batch, device=device)
     by_block, unknown_share = counted(found, batches, source.blocks(split))

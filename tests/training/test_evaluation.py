@@ -1,0 +1,177 @@
+"""Evaluation by blocks, at 1 m, in seven classes; what it prints and writes."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+
+import isamap
+import training
+from gee_export.datasets.dataset import Dataset
+from tests.training.one_thread import one_thread  # noqa: F401
+from tests.training.pairs import RATIO, write_pairs
+from tests.training.test_bad_input import kept, town  # noqa: F401
+from tests.training.towns import BANDS, spread
+from training import checkpoint as ck
+from training.evaluation import source_for
+from training.metrics import scores
+from training.models import build
+from training.models.output import Output
+from training.predictions import predicted
+from training.target import CLASSES, SEVEN
+
+SIZES = {"unet": {"widths": (4, 8)}, "jointseg": {"widths": (4, 6), "middle": 6, "fine": 4}}
+
+
+@pytest.fixture
+def of(tmp_path):
+    """Writes an untrained network as a checkpoint for a dataset's bands: of(dataset, model, classes=...)."""
+
+    def write(data: str, model: str = "unet", classes: tuple[str, ...] = CLASSES) -> str:
+        torch.manual_seed(0)
+        network, head = (
+            build(model, tuple(BANDS), {**SIZES[model], "classes": len(classes)}),
+            Dataset.open(data).manifest,
+        )
+        norms = [
+            ck.BandNorm(b.name, b.unit, head.statistics[b.name].mean, head.statistics[b.name].std) for b in head.bands
+        ]
+        values = {"classes": classes, "thresholds": {"impervious": 0.5}, "composite": head.settings, "simulated": True}
+        described = ck.of_network(network, model, norms, backscatter="sigma0", **values)
+        return ck.save(described, network, tmp_path / f"{model}-{len(classes)}").location
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory) -> str:
+    return write_pairs(tmp_path_factory.mktemp("pairs") / "data", spread(2, 1, 3)).storage.url
+
+
+def by_hand(run: str, data: str, truth_of, repeat: int = 1) -> np.ndarray:
+    """Confusion of the test patches, one patch at a time by the network itself, in plain numpy."""
+    found, dataset = ck.load(run), Dataset.open(data)
+    network, counts = found.build(), np.zeros((len(found.classes),) * 2, int)
+    scale = np.array([band.scale for band in dataset.manifest.bands], np.float32)[:, None, None]
+    for patch in dataset.in_split("test"):
+        stored = dataset.read_image(patch)
+        image = ck.normalise(stored * scale, stored != -32768, found.bands)
+        with torch.inference_mode():
+            said = network(torch.from_numpy(image[None])).logits_BKHW[0].argmax(dim=0).numpy()
+        np.add.at(counts, (truth_of(dataset, patch).ravel(), said.repeat(repeat, 0).repeat(repeat, 1).ravel()), 1)
+    return counts
+
+
+def test_a_network_of_one_metre_is_judged_at_one_metre(pairs, of):
+    run = of(pairs, "jointseg")
+    found = training.evaluate(run, pairs)
+    expected = by_hand(run, pairs, lambda dataset, patch: dataset.read_fine_label(patch))
+    assert found.confusion.sum() == 3 * (16 * RATIO) ** 2
+    assert np.abs(found.confusion - expected).sum() <= 1e-4 * expected.sum()
+
+
+def test_a_network_of_ten_metres_is_judged_at_one_metre_when_asked(pairs, of):
+    """S000: the 10-m map is what finer ones are compared with; each of its pixels covers ten by ten."""
+    run = of(pairs)
+    found = training.evaluate(run, pairs, layer="fine")
+    expected = by_hand(run, pairs, lambda dataset, patch: dataset.read_fine_label(patch), RATIO)
+    assert np.abs(found.confusion - expected).sum() <= 2 * RATIO**2
+    assert training.evaluate(run, pairs).confusion.sum() == 3 * 16**2
+
+
+def test_labels_coarser_than_the_network_are_refused(pairs, of):
+    with pytest.raises(ValueError, match="labels of 16 x 16 pixels a patch, the network gives 160 x 160"):
+        training.evaluate(of(pairs, "jointseg"), pairs, layer="label")
+
+
+def seven(image, label):
+    """Left half cropland or impervious, right half water."""
+    label = np.where(label == 1, 4, 0).astype(np.uint8)
+    label[:, label.shape[1] // 2 :] = 3
+    return image, label
+
+
+def test_seven_classes_are_counted_by_their_names(make, of):
+    product = {"product": "test", "classes": {str(number): name for number, name in enumerate(SEVEN)}}
+    data = make(spread(2, 1, 2), change=seven, label=product).storage.url
+    found = training.evaluate(of(data, classes=SEVEN), data)
+    assert found.classes == SEVEN
+    expected = by_hand(ck.load(found.checkpoint).location, data, lambda dataset, patch: dataset.read_label(patch))
+    assert found.confusion.tolist() == expected.tolist()
+    assert found.confusion.sum(axis=1)[[1, 2, 5, 6]].sum() == 0 and "snow_ice" in str(found)
+    merged = training.evaluate(of(data), data)
+    assert merged.confusion.sum(axis=1).tolist() == [expected.sum() - expected[4].sum(), expected[4].sum()]
+
+
+def test_a_network_of_seven_classes_needs_labels_of_seven(town, of):  # noqa: F811
+    with pytest.raises(ValueError, match="does not hold the seven classes"):
+        training.evaluate(of(town, classes=SEVEN), town)
+
+
+@pytest.fixture
+def wide(make) -> str:
+    """A dataset whose test patches of 64 px lie two to a block of 1.28 km."""
+    return make(spread(2, 2, 24), size=64, name="wide").storage.url
+
+
+def test_blocks_are_squares_on_the_ground_and_add_up(kept, wide):  # noqa: F811
+    """24 patches of 640 m one below the other: 12 or 13 squares of 1.28 km, each with its patches' counts."""
+    found = training.evaluate(kept, wide, batch=5)
+    assert len(found.by_block) in (12, 13)
+    assert found.by_block.sum(axis=(1, 2)).max() == 2 * 64 * 64
+    assert (found.by_block.sum(axis=0) == found.confusion).all() and found.confusion.sum() == 24 * 64 * 64
+
+
+def test_the_report_prints_and_writes_intervals(kept, wide, tmp_path, capsys):  # noqa: F811
+    file = tmp_path / "scores.json"
+    assert isamap.main(["evaluate", "--checkpoint", str(kept), "--data", wide, "--json", str(file)]) == 0
+    printed, written = capsys.readouterr().out, json.loads(file.read_text())
+    found = training.evaluate(kept, wide)
+    assert written == json.loads(json.dumps(found.to_json()))
+    assert written["confusion"] == found.confusion.tolist() and written["blocks"] == len(found.by_block)
+    low, high = written["intervals"]["oa"]
+    assert low < written["scores"]["oa"] < high
+    assert f"OA {found.scores.oa:.4f} [{low:.2f}, {high:.2f}], MIoU" in printed
+    row = next(line for line in printed.splitlines() if line.startswith("pervious"))
+    assert len(re.findall(r"\d\.\d{4} \[\d\.\d\d, \d\.\d\d\]", row)) == 4
+    assert f"by bootstrap over {len(found.by_block)} spatial blocks.\n" in printed
+
+
+def test_few_blocks_are_called_so(kept, make):  # noqa: F811
+    data = make(spread(1, 1, 5), size=64, name="few").storage.url
+    assert re.search(r"over [234] spatial blocks, so few that they are too narrow", str(training.evaluate(kept, data)))
+
+
+def test_a_json_file_that_cannot_be_written(kept, town, tmp_path, capsys):  # noqa: F811
+    words = ["evaluate", "--checkpoint", str(kept), "--data", town, "--json", str(tmp_path / "no" / "scores.json")]
+    assert isamap.main(words) == 1
+    assert "cannot be written (No such file or directory): choose another --json" in capsys.readouterr().err
+
+
+def test_predictions_are_probabilities_beside_their_labels(kept, town):  # noqa: F811
+    """By another forward pass too: here one that knows the label by the sign of the first band."""
+    found = ck.load(kept)
+    source = source_for(found, town)
+    patches = source.split("train")
+
+    def forward(image: torch.Tensor) -> Output:
+        return Output(torch.stack((-image[:, 0], image[:, 0]), dim=1))
+
+    parts = list(predicted(found, source, patches, forward=forward, batch=3, device="cpu"))
+    assert np.concatenate([part.patch_B for part in parts]).tolist() == [0, 1, 2, 3]
+    labels = np.stack([Dataset.open(town).read_label(patch) for patch in Dataset.open(town).in_split("train")])
+    assert (np.concatenate([part.label_BHW for part in parts]) == labels).all()
+    for part in parts:
+        assert part.chances_BKHW.dtype == np.float32
+        np.testing.assert_allclose(part.chances_BKHW.sum(axis=1), 1, atol=1e-6)
+    band = source.prepare(patches.__getitems__(range(4))).image_BCHW[:, 0].numpy()
+    assert ((np.concatenate([part.chances_BKHW for part in parts])[:, 1] > 0.5) == (band > 0)).all()
+
+
+def test_scores_of_a_report_are_those_of_its_confusion(kept, town):  # noqa: F811
+    found = training.evaluate(kept, town)
+    assert found.scores == scores(found.confusion)
