@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from training.pruning.groups import Group
 
+SEED = 1e-12
 Kept = tuple[Tensor, ...]  # of each group the numbers of the filters that stay, ascending
 
 
@@ -41,8 +42,8 @@ def remaining(network: nn.Module, groups: Sequence[Group]) -> Kept:
 def zeroise(network: nn.Module, groups: Sequence[Group], kept: Kept) -> None:
     """Silence all filters but the kept ones, in place: they give 0 in training and evaluation, and can grow again.
 
-    Weights and biases are 0, and so are what batch normalisation adds and the mean it remembers; its factor stays,
-    because with a factor of 0 no gradient would ever reach the filter.
+    Weights and biases are 0, and so is the mean that batch normalisation remembers. Its factor stays and what it adds
+    is next to nothing: with a factor of 0 or a ReLU at 0 no gradient would ever reach the filter.
     """
     with torch.no_grad():
         for group, stay in zip(groups, kept, strict=True):
@@ -50,10 +51,10 @@ def zeroise(network: nn.Module, groups: Sequence[Group], kept: Kept) -> None:
             gone[stay] = False
             for conv_name, norm_name in group.makers:
                 conv, norm = network.get_submodule(conv_name), network.get_submodule(norm_name)
-                parts = (conv.weight, conv.bias, norm.bias, norm.running_mean)
-                for part in parts:
+                for part in (conv.weight, conv.bias, norm.running_mean):
                     if part is not None:
                         part[gone.to(part.device)] = 0
+                norm.bias[gone.to(norm.bias.device)] = SEED
 
 
 def _kept(network: nn.Module, group: Group) -> Tensor:

@@ -11,13 +11,15 @@ import torch
 from torch import nn
 
 from gee_export.console import Fault
+from gee_export.datasets.dataset import SPLITS
 from training import checkpoint as ck
 from training.claim import DONE, LOCK, alone_in, claim, finished, write_json
 from training.cost import cost, seconds
 from training.evaluation import evaluate
 from training.finetune import recipe_of
 from training.models import constructor_values
-from training.models.slim import Slim
+from training.models.layers import check_choice
+from training.models.slim import SCHEMES, Slim
 from training.pruning.compact import compact
 from training.pruning.fpgm import chosen, remaining, zeroise
 from training.pruning.groups import Group, groups_of
@@ -66,6 +68,8 @@ def prune(
     more (None: as many; 0: none). split: where accuracy is measured. Interrupted, the same call goes on; done, it only
     reports. ValueError: a network that cannot be pruned, settings that fit nothing. Fault: damaged files, full disk.
     """
+    check_choice("scheme", scheme, SCHEMES)
+    check_choice("split", split, SPLITS)
     found = ck.load(checkpoint, session)
     slim = Slim(scheme, ratio, ROUND_TO.get(scheme, MULTIPLE) if round_to is None else round_to)
     groups = groups_of(found.build(), slim)
