@@ -84,14 +84,15 @@ class Training:
         chosen = self._recipe(seed)
         report = train(list(place.data(self.data)), chosen, folder)
         patches = sum(train_patches(path) for path in place.data(self.data))
-        return {
+        told = {"train_patches": patches, "best_validation_miou": report.best_miou}
+        if not report.parameters:  # a classifier of pixels: no steps, no epochs
+            return told
+        return told | {
             "epochs": report.epochs,
             "steps": report.epochs * (patches // chosen.batch),
             "batch": chosen.batch,
-            "train_patches": patches,
             "parameters": report.parameters,
             "best_epoch": report.best_epoch,
-            "best_validation_miou": report.best_miou,
         }
 
     def _recipe(self, seed: int) -> Any:
