@@ -18,6 +18,7 @@ from gee_export.console import Fault
 from gee_export.stores.storage import disk_fault, write_whole
 
 SETTINGS_TAG = "settings"
+UNSAID = {"runtime": "torch", "precision": "fp32"}  # of maps made before there was a choice
 ROWS, PROCESSED, SETTINGS, LOCK, BLOCKS = "rows.u8", "processed.u8", "settings.json", "lock", "blocks"
 
 
@@ -69,14 +70,14 @@ def check_existing(out: Path, tags: Mapping[str, str], *, overwrite: bool) -> bo
     """
     if overwrite or not out.exists():
         return False
-    held = _tags(out)
+    held = UNSAID | _tags(out)
     if held.get(SETTINGS_TAG) == tags[SETTINGS_TAG]:
         return True
     if SETTINGS_TAG not in held:
         raise ValueError(f"{out} exists and is no map of isamap: choose another --out, or replace it with --overwrite")
     differs = [
         f"{name} {held.get(name, 'none')} there, {tags.get(name, 'none')} asked"
-        for name in ("model", "checkpoint", "region", "period", "input")
+        for name in ("model", "checkpoint", "region", "period", "input", "runtime", "precision")
         if held.get(name) != tags.get(name)
     ]
     raise ValueError(

@@ -1,0 +1,131 @@
+"""`isamap onnx`: bands in their units in, probabilities out, as another program reads the file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+import isamap
+import training
+from tests.inference.conftest import BANDS, LEGEND, NAMES, small_network
+from tests.training.one_thread import one_thread  # noqa: F401
+from training import checkpoint
+from training.checkpoint import normalise
+
+
+def run_of(folder: Path, name: str = "unet", **changes) -> checkpoint.Checkpoint:
+    fields = {"classes": LEGEND.names, "thresholds": {"impervious": 0.375}, "composite": {}, "backscatter": "sigma0"}
+    network = small_network(name)
+    made = checkpoint.of_network(network, name, BANDS, simulated=False, **(fields | changes))
+    return checkpoint.save(made, network, folder / name)
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory) -> tuple[checkpoint.Checkpoint, Path]:
+    """A U-Net's checkpoint and its file."""
+    folder = tmp_path_factory.mktemp("onnx")
+    found = run_of(folder)
+    training.export_onnx(found.location, folder / "unet.onnx")
+    return found, folder / "unet.onnx"
+
+
+def physical(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Reflectances (some beyond their clip) and backscatter in dB, and which of them are known."""
+    rng = np.random.default_rng(5)
+    optical = rng.uniform(-0.1, 1.3, (4, height, width))
+    values = np.concatenate([optical, rng.normal(-12, 4, (2, height, width))]).astype(np.float32)
+    return values, rng.random(values.shape) > 0.1
+
+
+def answered(file: Path, image: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    return session.run(["probability"], {"image": image})[0]
+
+
+@pytest.mark.parametrize("size", [(32, 32), (40, 24)])
+def test_units_in_probabilities_out_missing_values_as_nan(held, size):
+    """The same as standardising (checkpoint.normalise) and softmax by torch; NaN counts as not known."""
+    found, file = held
+    values, known = physical(*size)
+    chances = answered(file, np.where(known, values, np.nan)[None])
+    with torch.no_grad():
+        expected = found.build()(torch.from_numpy(normalise(values, known, BANDS))[None]).logits_BKHW.softmax(dim=1)
+    np.testing.assert_allclose(chances, expected.numpy(), atol=1e-5)
+    np.testing.assert_allclose(chances.sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_file_says_what_it_is(held):
+    found, file = held
+    model = onnx.load(file)
+    onnx.checker.check_model(model, full_check=True)
+    said = {entry.key: entry.value for entry in model.metadata_props}
+    assert [band["name"] for band in json.loads(said["bands"])] == list(NAMES)
+    assert json.loads(said["bands"])[4]["unit"] == "dB"
+    assert said["checkpoint"] == found.fingerprint and json.loads(said["classes"]) == list(LEGEND.names)
+    assert float(said["threshold"]) == 0.375 and (said["window"], said["multiple"]) == ("128", "4")
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 17)]
+
+
+def test_deepness_hands_the_values_through(held):
+    """It divides by 255 and then standardises by the file's own numbers (docs/runtimes.md); nothing may be left."""
+    said = {entry.key: json.loads(entry.value) for entry in onnx.load(held[1]).metadata_props if entry.key in DEEPNESS}
+    assert set(said) == DEEPNESS
+    values = np.array([0.02, 0.3, 0.1, 0.4, -11.5, -18.25])
+    mean, deviation = np.array(said["standardization_mean"]), np.array(said["standardization_std"])
+    np.testing.assert_allclose((values / 255 - mean) / deviation, values, rtol=1e-12)
+    assert said["model_type"] == "Segmentor" and said["class_names"] == {"0": "pervious", "1": "impervious"}
+    assert (said["resolution"], said["tile_size"], said["tiles_overlap"]) == (1000.0, 128, 25)
+
+
+DEEPNESS = {"model_type", "class_names", "resolution", "tile_size", "tiles_overlap", "seg_thresh"}
+DEEPNESS |= {"standardization_mean", "standardization_std"}
+
+
+def test_one_size_only_where_it_is_asked_for(tmp_path):
+    report = training.export_onnx(run_of(tmp_path).location, tmp_path / "fixed.onnx", size=32)
+    session = onnxruntime.InferenceSession(str(tmp_path / "fixed.onnx"), providers=["CPUExecutionProvider"])
+    assert session.get_inputs()[0].shape == [1, 6, 32, 32] and session.get_outputs()[0].shape == [1, 2, 32, 32]
+    assert "; 32" in str(report)
+
+
+def test_a_network_of_dates_takes_all_its_dates(tmp_path):
+    found = run_of(tmp_path, "jointseg", frames=3, window=16, lattice=8)
+    training.export_onnx(found.location, tmp_path / "dates.onnx")
+    image = np.random.default_rng(1).uniform(0, 0.5, (1, 3, 6, 16, 16)).astype(np.float32)
+    standard = np.stack([normalise(date, np.ones(date.shape, bool), BANDS) for date in image[0]])
+    with torch.no_grad():
+        expected = found.build()(torch.from_numpy(standard)[None]).logits_BKHW.softmax(dim=1)
+    np.testing.assert_allclose(answered(tmp_path / "dates.onnx", image), expected.numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "sentence"),
+    [
+        ("unet", ["--out", "{0}/a.tif"], "ends in .onnx"),
+        ("unet", ["--out", "{0}/a.onnx", "--size", "30"], "multiples of 4 px"),
+        ("unet", ["--out", "{0}/there.onnx"], "replace it with --overwrite"),
+        ("random_forest", ["--out", "{0}/a.onnx"], "single pixels"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_leave_nothing(tmp_path, capsys, name, words, sentence):
+    (tmp_path / "there.onnx").write_bytes(b"mine")
+    run = run_of(tmp_path, name).location
+    before = sorted(tmp_path.iterdir())
+    assert isamap.main(["onnx", "--checkpoint", run, *(word.format(tmp_path) for word in words)]) == 2
+    error = capsys.readouterr().err
+    assert sentence in error and error.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before and (tmp_path / "there.onnx").read_bytes() == b"mine"
+
+
+def test_the_command_replaces_where_it_may(tmp_path, capsys):
+    (tmp_path / "there.onnx").write_bytes(b"old")
+    words = ["--checkpoint", run_of(tmp_path).location, "--out", str(tmp_path / "there.onnx"), "--overwrite"]
+    assert isamap.main(["onnx", *words]) == 0
+    assert "missing pixels as NaN" in capsys.readouterr().out
+    onnx.checker.check_model(onnx.load(tmp_path / "there.onnx"))
