@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from training.data import Batch, loader
+from training.evaluation import classify
 from training.keeping import Records
 from training.losses import UNKNOWN, cross_entropy
 from training.metrics import Scores, confusion_counts, scores
@@ -74,7 +75,9 @@ def validated(plan: Plan) -> tuple[Scores, float]:
     counts, losses, known = torch.zeros((classes, classes), dtype=torch.int64), 0.0, 0
     for batch in loader(plan.validation, _PATCHES):
         logits = plan.network(plan.source.prepare(batch).image_BCHW).logits_BKHW
-        counts += confusion_counts(logits.argmax(dim=1), batch.label_BHW, classes)
+        # as evaluation and maps decide: an even vote of the trees is common
+        called = classify(logits.softmax(dim=1).numpy(), plan.about["thresholds"].get("impervious", 0.5))
+        counts += confusion_counts(torch.from_numpy(called), batch.label_BHW, classes)
         here = int((batch.label_BHW != UNKNOWN).sum())
         losses, known = losses + here * float(cross_entropy(logits, batch.label_BHW)), known + here
     return scores(counts), losses / max(1, known)

@@ -53,7 +53,7 @@ def test_the_forest_is_scikit_learns(classes):
 def test_a_pixel_on_a_threshold_falls_on_scikit_learns_side():
     """Pixels are float32, scikit-learn's thresholds float64 between them: next to and on each side of everyone."""
     x_NB, y_N = pixels(300, 2)
-    made = RandomForest(BANDS, RandomForestConfig(trees=5))
+    made = RandomForest(BANDS, RandomForestConfig(trees=5, leaf=1))
     made.fit(x_NB, y_N)
     inner = made.left != torch.arange(len(made.left))
     theirs = RandomForestClassifier(5, random_state=0).fit(x_NB, y_N)

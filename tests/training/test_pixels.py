@@ -94,7 +94,7 @@ def test_the_folder_holds_both_checkpoints_a_history_and_a_picture(run):
 def test_a_fit_on_all_pixels_is_scikit_learns(make, tmp_path):
     """The oracle reads the dataset's files and standardises them with numpy."""
     dataset = make(spread(2, 1, 1), size=16)
-    settings = {"model.trees": "8", "batch": "1", "seed": "3"}
+    settings = {"model.trees": "8", "model.leaf": "1", "batch": "1", "seed": "3"}
     report = training.train(dataset.storage.url, "random_forest-tiny", tmp_path / "run", settings=settings)
     head = dataset.manifest
     scale, mean, std = (

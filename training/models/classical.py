@@ -28,13 +28,13 @@ SURE = 1e-7  # a probability of 0 would be a logit of minus infinity
 
 @dataclass(frozen=True)
 class RandomForestConfig:
-    """Trees, their greatest depth (0: until their leaves are pure), pixels in a leaf at least, pixels to fit on."""
+    """Trees, their greatest depth (0: no limit), pixels in a leaf at least, pixels to fit on."""
 
     classes: int = 2
     trees: int = 100
     depth: int = 0
-    leaf: int = 1
-    pixels: int = 200_000
+    leaf: int = 10
+    pixels: int = 100_000
 
     def __post_init__(self) -> None:
         if self.classes < 2 or min(self.trees, self.leaf, self.pixels) < 1 or self.depth < 0:
@@ -140,7 +140,7 @@ class RandomForest(PixelClassifier):
 
     def probabilities(self, pixels_NB: Tensor) -> Tensor:
         values = pixels_NB.contiguous().view(-1)
-        link = (self.left << _FEATURE_BITS) | self.feature  # one look-up a level instead of two
+        link = (self.left.long() << _FEATURE_BITS) | self.feature  # one look-up a level instead of two
         total_NK = self.share.new_zeros(len(pixels_NB), self.share.shape[1])
         for root in self.roots.tolist():
             total_NK += self.share.index_select(0, self._leaves(values, link, root))
@@ -162,7 +162,7 @@ class RandomForest(PixelClassifier):
         return leaf
 
     def _untaught(self) -> dict[str, Tensor]:
-        links = {name: torch.zeros(1, dtype=torch.int64) for name in ("roots", "left", "feature")}
+        links = {name: torch.zeros(1, dtype=torch.int32) for name in ("roots", "left", "feature")}
         share = torch.full((1, self.config.classes), 1 / self.config.classes, dtype=torch.float64)
         return links | {"threshold": torch.full((1,), torch.inf), "share": share}
 
@@ -235,8 +235,8 @@ def _forest_arrays(forest: Any, classes: int) -> dict[str, Tensor]:
     left, feature, threshold, value = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     share = np.zeros((len(left), classes))
     share[:, forest.classes_] = value / value.sum(axis=1, keepdims=True)
-    arrays = {"roots": roots, "left": left, "feature": feature, "threshold": threshold, "share": share}
-    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+    links = {name: array.astype(np.int32) for name, array in (("roots", roots), ("left", left), ("feature", feature))}
+    return {name: torch.from_numpy(array) for name, array in (links | {"threshold": threshold, "share": share}).items()}
 
 
 def _tree_arrays(tree: Any, root: int) -> tuple[np.ndarray, ...]:

@@ -58,7 +58,7 @@ def hrnet_s002_tiny() -> Recipe:
 
 
 def random_forest_tiny() -> Recipe:
-    """Twenty trees on 20,000 pixels."""
+    """Twenty trees on 20,000 pixels, drawn as in the paper-sized recipe."""
     return _shrunk(papers.random_forest(), config={"trees": 20, "pixels": 20_000})
 
 
