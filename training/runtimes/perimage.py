@@ -46,5 +46,9 @@ class PerImage:
                 # outside inference mode: its tensors carry no trace that an exporter could follow
                 with torch.inference_mode(False):
                     graph = onnx_graph(self._network, torch.zeros(1, *shape))
-                self._programs[shape] = self._compiled(graph)
+                program = self._compiled(graph)
+                # once by one thread alone: the first calls of two at a time wait for each other for ever in OpenVINO's
+                # Python binding (one holds the guard of its numpy interface, the other the interpreter)
+                program(np.zeros((1, *shape), np.float32))
+                self._programs[shape] = program
             return self._programs[shape]
