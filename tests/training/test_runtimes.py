@@ -22,9 +22,9 @@ from training.runtimes.precisions import cpu_multiplies
 from training.runtimes.replay import SHAPES, Recording, Replay
 
 NETWORKS = [name for name in MODELS if not issubclass(MODELS[name].network, PixelClassifier)]
-DEEP = ("hrnet", "runetpp", "progesrgan", "fcdensenet", "deeplabv3plus", "fcn_resnet50")  # slow to export
+QUICK = ("unet", "bilinear_unet", "fcn8s", "crofusenet")  # to export; the others in CI's second half
 OTHERS = [name for name in RUNTIMES if name != "torch"]
-SHALLOW_FIRST = [pytest.param(name, marks=[pytest.mark.long] if name in DEEP else []) for name in NETWORKS]
+QUICK_FIRST = [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.long]) for name in NETWORKS]
 
 
 @cache
@@ -57,22 +57,17 @@ def described(name: str, folder, **changes) -> checkpoint.Checkpoint:
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_folding_changes_no_logit(name):
-    network, x = small_network(name), image_of(name, 2)
-    expected = logits(network, x)
-    assert relative(logits(folded(network), x), expected) < 1e-5
-
-
-@pytest.mark.parametrize("name", SMALL)
-def test_no_normalisation_after_a_convolution_is_left(name):
+def test_folding_leaves_no_normalisation_after_a_convolution_and_changes_no_logit(name):
     """models.md 4.2: instance normalisation stays; DenseNet normalises before it convolves."""
-    network = small_network(name)
-    norms = sum(isinstance(module, nn.BatchNorm2d) for module in network.modules())
-    instances = sum(isinstance(module, nn.InstanceNorm2d) for module in network.modules())
-    folded(network)
-    left = sum(isinstance(module, nn.BatchNorm2d) for module in network.modules())
-    assert left == (norms if name == "fcdensenet" else 0)
-    assert instances == sum(isinstance(module, nn.InstanceNorm2d) for module in network.modules())
+    network, x = small_network(name), image_of(name)
+    expected, norms, instances = logits(network, x), count(network, nn.BatchNorm2d), count(network, nn.InstanceNorm2d)
+    assert relative(logits(folded(network), x), expected) < 1e-5
+    assert count(network, nn.BatchNorm2d) == (norms if name == "fcdensenet" else 0)
+    assert count(network, nn.InstanceNorm2d) == instances
+
+
+def count(network: nn.Module, kind: type) -> int:
+    return sum(isinstance(module, kind) for module in network.modules())
 
 
 class Shared(nn.Module):
@@ -113,19 +108,24 @@ def test_a_network_in_training_is_not_folded():
 
 
 @pytest.mark.parametrize("runtime", OTHERS)
-@pytest.mark.parametrize("name", SHALLOW_FIRST)
+@pytest.mark.parametrize("name", QUICK_FIRST)
 def test_a_runtime_gives_torchs_logits(name, runtime):
-    """Two sizes, so that a second program is made: the first must not answer for it."""
-    network, x = small_network(name), image_of(name, 2)
-    for image in (x, x[..., : network.multiple * (x.shape[2] // network.multiple // 2) or None, :]):
-        found = logits(forward_of(name, runtime), image)
-        expected = logits(network, image)
-        assert found.dtype == torch.float32
-        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+    x = image_of(name, 2)
+    found, expected = logits(forward_of(name, runtime), x), logits(small_network(name), x)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("runtime", OTHERS)
+def test_another_shape_has_a_program_of_its_own(runtime):
+    forward, network = forward_of("unet", runtime), small_network("unet")
+    for size in ((32, 32), (16, 24), (32, 32)):
+        x = torch.randn(1, len(NAMES), *size)
+        assert relative(logits(forward, x), logits(network, x)) < 1e-4
 
 
 @pytest.mark.parametrize("runtime", ["torch", "openvino"])
-@pytest.mark.parametrize("name", ["crofusenet", "jointseg", pytest.param("hrnet", marks=pytest.mark.long)])
+@pytest.mark.parametrize("name", ["unet", *(pytest.param(n, marks=pytest.mark.long) for n in NETWORKS if n != "unet")])
 def test_bf16_stays_near_fp32_and_answers_in_fp32(name, runtime):
     if not cpu_multiplies(precision_of("bf16")):
         pytest.skip("this processor has no bf16")
@@ -134,13 +134,13 @@ def test_bf16_stays_near_fp32_and_answers_in_fp32(name, runtime):
         logits(small_network(name), image_of(name)),
     )
     assert found.dtype == torch.float32
-    assert 1e-5 < relative(found, expected) < 0.05
+    assert 1e-5 < relative(found, expected) < 0.1
 
 
 @pytest.mark.parametrize("runtime", OTHERS)
 def test_neither_batch_nor_threads_change_a_bit(runtime):
     """performance.md P3: an image alone, in a batch, and from four threads at once."""
-    forward, x = forward_of("crofusenet", runtime), image_of("crofusenet", 6)
+    forward, x = forward_of("unet", runtime), image_of("unet", 6)
     alone = torch.cat([logits(forward, x[i : i + 1]) for i in range(len(x))])
     assert torch.equal(logits(forward, x), alone)
     with ThreadPoolExecutor(4) as pool:
