@@ -45,9 +45,15 @@ class Bench:
         return self.out / "runs" / f"{run.title}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
 
     def note(self, run: Run, seed: int) -> Mapping[str, Any] | None:
-        """What was noted when the run was finished; None while it is not."""
-        path = _note(self.folder(run, seed))
-        return json.loads(path.read_text()) if path.exists() else None
+        """What was noted when the run was finished; None while it is not, or where its folder was removed."""
+        folder = self.folder(run, seed)
+        path = _note(folder)
+        if not (path.exists() and folder.is_dir()):
+            return None
+        try:
+            return json.loads(path.read_text())
+        except ValueError as error:
+            raise Fault(f"{path} is damaged: remove it, then the same command makes the run again") from error
 
 
 @dataclass(frozen=True)

@@ -99,3 +99,18 @@ def test_settings_equal_to_the_usual_do_not_change_a_run(town, tmp_path):
     plain = Training("unet-tiny", {"epochs": "3"})
     assert place.folder(plain, 0) == place.folder(Training("unet-tiny", {"epochs": "3", "momentum": "0.9"}), 0)
     assert place.folder(plain, 0) != place.folder(Training("unet-tiny", {"epochs": "4"}), 0)
+
+
+def test_a_run_whose_folder_was_removed_is_made_again(place):
+    make_all(place, [(Noted("a"), 0)], say=Said())
+    place.folder(Noted("a"), 0).rmdir()
+    make_all(place, [(Noted("a"), 0)], say=Said())
+    assert MADE == [("a", 0), ("a", 0)]
+
+
+def test_a_damaged_note_is_said(place):
+    make_all(place, [(Noted("a"), 0)], say=Said())
+    folder = place.folder(Noted("a"), 0)
+    folder.with_name(f"{folder.name}.json").write_text("{")
+    with pytest.raises(Fault, match="is damaged: remove it"):
+        place.note(Noted("a"), 0)
