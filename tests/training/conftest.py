@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gee_export.datasets.dataset import Dataset, write
+from tests.training.pairs import write_pairs
 from tests.training.towns import BANDS, manifest, samples, spread
 
 
@@ -28,6 +29,22 @@ def town(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("town") / "data"
     splits = spread(24, 4, 4)
     write(folder, manifest(tuple(BANDS), 64, len(splits)), samples(tuple(BANDS), 64, splits))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def hamlet(tmp_path_factory) -> Path:
+    """Patches of 32 px: 8 to train, 2 to validate, 1 to test."""
+    folder, splits = tmp_path_factory.mktemp("hamlet") / "data", spread(8, 2, 1)
+    write(folder, manifest(tuple(BANDS), 32, len(splits)), samples(tuple(BANDS), 32, splits))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pairs(tmp_path_factory) -> Path:
+    """Patches of 8 px of 10 m and 80 px of 1 m: 8 to train, 2 to validate, 1 to test."""
+    folder = tmp_path_factory.mktemp("pairs") / "data"
+    write_pairs(folder, spread(8, 2, 1), size=8)
     return folder
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -14,17 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 import training
-from gee_export.datasets.dataset import write
 from tests.training.one_thread import one_thread  # noqa: F401
-from tests.training.pairs import write_pairs
-from tests.training.towns import BANDS, manifest, samples, spread
 from training import checkpoint as ck
 from training.adversarial import AdversarialTask
-from training.data import EpochOrder
 from training.progress import Progress
 from training.task import Task
 
@@ -34,22 +27,6 @@ UNET = FAST | {"model.widths": "4,8"}
 MOST = UNET | {"optimiser": "sgd", "momentum": "0.9", "weight_decay": "1e-3", "clip": "0.5", "ema": "0.9"}
 SMALL_JOINT = {"model.widths": "4,6", "model.middle": "6", "model.fine": "4", "model.middle_blocks": "1"}
 JUDGED = FAST | SMALL_JOINT | {"loss.sharp": "1", "loss.edges": "0.5", "loss.adversarial": "0.1", "loss.judge": "2"}
-
-
-@pytest.fixture(scope="module")
-def hamlet(tmp_path_factory) -> Path:
-    """Patches of 32 px: 8 to train, 2 to validate, 1 to test."""
-    folder, splits = tmp_path_factory.mktemp("hamlet") / "data", spread(8, 2, 1)
-    write(folder, manifest(tuple(BANDS), 32, len(splits)), samples(tuple(BANDS), 32, splits))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory) -> Path:
-    """Patches of 8 px of 10 m and 80 px of 1 m: 8 to train, 2 to validate, 1 to test."""
-    folder = tmp_path_factory.mktemp("pairs") / "data"
-    write_pairs(folder, spread(8, 2, 1), size=8)
-    return folder
 
 
 # what is trained: dataset, recipe, settings; each has a state of its own that must outlive an interruption
@@ -264,98 +241,6 @@ def test_crops_are_trained_on_and_whole_patches_validated(hamlet, tmp_path, monk
     run = training.train(hamlet, "unet", tmp_path / "run", settings=UNET | {"crop": "16", "epochs": "1"})
     assert sizes == {(True, 16), (False, 32)}
     assert ck.load(run.folder).window == 16
-
-
-@given(st.integers(2, 40), st.integers(1, 4), st.integers(0, 5))
-def test_processes_share_every_batch_of_one(count, ranks, epoch):
-    """Disjoint, equally long, and together the order of a single process."""
-    shares = []
-    for rank in range(ranks):
-        order = EpochOrder(count, 7, rank=rank, ranks=ranks)
-        order.set_epoch(epoch)
-        shares.append(list(order))
-        assert len(shares[-1]) == len(order) == count // ranks
-    alone = EpochOrder(count, 7)
-    alone.set_epoch(epoch)
-    together = [place for places in zip(*shares, strict=True) for place in places]
-    assert together == list(alone)[: count // ranks * ranks]
-
-
-SHARED = """
-import os, sys
-sys.path.insert(0, {root!r})
-from training.patches import Patches
-original = Patches.__getitems__
-def noting(patches, indices):
-    with open(os.path.join({seen!r}, os.environ.get("LOCAL_RANK", "0")), "a") as file:
-        file.write(",".join(map(str, indices)) + "\\n")
-    return original(patches, indices)
-Patches.__getitems__ = noting
-from training import cli
-cli.train([{data!r}], {out!r}, recipe={recipe!r}, set_={settings!r}, devices={devices})
-"""
-
-
-def shared(tmp_path: Path, data: Path, recipe: str, settings: dict[str, str]) -> tuple[Path, list, str]:
-    """A run of a command by two processes: its folder, the batches that each of them read, what was printed."""
-    seen, out, script = tmp_path / "seen", tmp_path / "shared", tmp_path / "train.py"
-    seen.mkdir()
-    words = [f"{key}={value}" for key, value in settings.items()]
-    given = {"root": str(ROOT), "seen": str(seen), "data": str(data), "out": str(out)}
-    script.write_text(SHARED.format(recipe=recipe, settings=words, devices=2, **given))
-    how = {"capture_output": True, "text": True, "env": os.environ | {"OMP_NUM_THREADS": "1"}}
-    done = subprocess.run([sys.executable, str(script)], timeout=250, **how)
-    assert done.returncode == 0, done.stderr
-    read = [[line.split(",") for line in (seen / str(rank)).read_text().splitlines()] for rank in range(2)]
-    return out, read, done.stdout + done.stderr
-
-
-@pytest.mark.long
-def test_two_processes_train_as_one(pairs, tmp_path):
-    """ISSUE 4 part 3: DDP (gloo on the CPU), with batch normalisation, averages and a judge.
-
-    Batches are those of one process, files are written once; losses agree to 3 % only, as batch normalisation sees
-    half a batch in each process.
-    """
-    sizes = {"model.features": "4", "model.growth": "2", "model.widths": "2,4", "loss.judge": "2"}
-    settings = FAST | sizes | {"ema": "0.9", "epochs": "2"}
-    alone = training.train(pairs, "progesrgan-tiny", tmp_path / "alone", settings=settings).folder
-    two, (first, second), printed = shared(tmp_path, pairs, "progesrgan-tiny", settings)
-    halves = [left + right for left, right in zip(first, second, strict=False)]
-    for epoch in range(2):
-        order = EpochOrder(8, 0)
-        order.set_epoch(epoch)
-        whole = [str(row) for row in order]
-        assert {*whole[:4]} in map(set, halves) and {*whole[4:]} in map(set, halves)
-    assert printed.count("best MIoU on validation") == 1 and printed.count("epoch 2/2") == 1
-    losses = [[entry["train_loss"] for entry in curve(run)] for run in (alone, two)]
-    assert losses[1] == pytest.approx(losses[0], rel=0.03) and len(losses[1]) == 2
-    names = [{path.name for path in run.rglob("*") if "tfevents" not in path.name} for run in (alone, two)]
-    assert names[0] == names[1] and len(list((two / "tensorboard").glob("events.*"))) == 1
-    ck.load(two).build()
-
-
-def test_several_devices_are_refused_where_no_command_can_be_run_again(hamlet, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
-    with pytest.raises(ValueError, match="several devices need a command that can be run again: use `isamap train"):
-        training.train(hamlet, "unet", tmp_path / "run", settings=UNET | {"devices": "2"})
-
-
-def test_more_devices_than_patches_to_validate_are_refused(hamlet, tmp_path):
-    with pytest.raises(ValueError, match="devices=4: the validation split has 2 patches, use one device"):
-        training.train(hamlet, "unet", tmp_path / "run", settings=UNET | {"devices": "4"})
-
-
-def test_a_follower_does_not_ask_for_the_lock(hamlet, tmp_path, monkeypatch):
-    """The process that started it holds it."""
-    from training.claim import alone_in
-
-    with alone_in(tmp_path / ".lock", "run"):
-        with pytest.raises(ValueError, match="another process"), alone_in(tmp_path / ".lock", "run"):
-            pass
-        monkeypatch.setenv("LOCAL_RANK", "1")
-        with alone_in(tmp_path / ".lock", "run"):
-            pass
 
 
 class Clock:
