@@ -42,7 +42,7 @@ class TrainReport:
     """What `train` did: the run's folder, epochs run, the best epoch and its validation scores.
 
     address: where the run lies for the user, where that is not its folder (gs://). notes: what a fine-tuned network
-    took over, sentence by sentence.
+    took over, sentence by sentence. waiting_share: of the training time, passed between steps.
     """
 
     folder: Path
@@ -55,12 +55,14 @@ class TrainReport:
     simulated: bool
     address: str = ""
     notes: tuple[str, ...] = ()
+    waiting_share: float = 0.0
 
     def __str__(self) -> str:
         note = " The data are simulated." if self.simulated else ""
+        waiting = f", {self.waiting_share:.1%} of the time waiting for data" if self.waiting_share else ""
         lines = (
             f"{self.recipe} ({self.parameters:,} parameters): {self.epochs} epochs, best MIoU on validation "
-            f"{self.best_miou:.4f} in epoch {self.best_epoch}, {self.samples_per_s:,.0f} samples/s.{note}",
+            f"{self.best_miou:.4f} in epoch {self.best_epoch}, {self.samples_per_s:,.0f} samples/s{waiting}.{note}",
             *self.notes,
             f"checkpoint: {self.address or self.folder}/{ck.BEST}",
         )
@@ -202,6 +204,7 @@ def _report(home: RunHome, plan: Plan, fitted: Fitted, origins: Origins) -> dict
         "samples_per_s": round(fitted.samples_per_s, 1),
         "simulated": plan.source.simulated,
         "notes": list(origins.sentences),
+        "waiting_share": round(fitted.waiting_share, 4),
     }
 
 

@@ -202,7 +202,7 @@ def test_a_network_of_weights_that_are_no_numbers(kept, town, capsys):
 
 
 def test_pixels_that_are_no_numbers_are_missing(kept, tmp_path, capfd):
-    """A float GeoTIFF with NaN and infinities: unknown in the map, and no other pixel of it changes."""
+    """user-wishes.md row 22: NaN and infinities of a float GeoTIFF are unknown in the map, and nothing else is."""
     rng = np.random.default_rng(0)
     values = np.stack(
         [np.full((40, 40), mean) + sd * rng.standard_normal((40, 40)) for _, _, mean, sd, _ in BANDS.values()]

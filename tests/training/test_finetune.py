@@ -51,7 +51,7 @@ def logits(network: torch.nn.Module, image: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("model", [name if name in USUAL else pytest.param(name, marks=LONG) for name in TRAINED])
 def test_bands_are_taken_over_by_name(model, kept):
-    """The same bands: the same logits. In another order: the same after reordering. With an empty band: the same."""
+    """user-wishes.md row 14. The same bands, another order, or an empty one beside them: the same logits."""
     found = kept(model)
     side = max(16, 2 * found.multiple)
     old, image = found.build(), torch.randn(1, len(BANDS), side, side)
