@@ -107,6 +107,14 @@ class Training:
         return recipe(self.recipe, {**self.settings, "seed": str(seed)})
 
 
+@dataclass(frozen=True)
+class Problem:
+    """Why a run failed; mistake: by what the user gave, not by a disk or a damaged file."""
+
+    text: str
+    mistake: bool
+
+
 @cache
 def fingerprint(address: str) -> str:
     """The dataset's fingerprint."""
@@ -126,7 +134,8 @@ def train_patches(address: str) -> int:
 def make_all(place: Bench, wanted: Iterable[tuple[Run, int]], *, jobs: int = 1, say: Callable[[str], None]) -> None:
     """Finish every run of (run, seed) pairs and what they need first, `jobs` at a time with one thread each.
 
-    A run that fails is said in one Fault at the end, after the others are finished; what was done is kept.
+    A run that fails is said at the end, after the others are finished: ValueError where the user can mend it, else
+    Fault. What was done is kept.
     """
     waves = levels(place, wanted)
     total, done = sum(len(level) for level in waves), 0
@@ -139,13 +148,16 @@ def make_all(place: Bench, wanted: Iterable[tuple[Run, int]], *, jobs: int = 1, 
             say(f"[{done}/{total}] {_outcome(place, run, seed, problem)}")
             failures += [problem] if problem else []
         if failures:
-            raise Fault(f"{len(failures)} of {total} runs failed, the first with: {failures[0]}; the others are kept")
+            kind = ValueError if failures[0].mistake else Fault
+            raise kind(
+                f"{len(failures)} of {total} runs failed, the first with: {failures[0].text}; the others are kept"
+            )
 
 
-def _outcome(place: Bench, run: Run, seed: int, problem: str) -> str:
+def _outcome(place: Bench, run: Run, seed: int, problem: Problem | None) -> str:
     name = place.folder(run, seed).name
     if problem:
-        return f"{name} seed {seed}: {problem}"
+        return f"{name} seed {seed}: {problem.text}"
     note = place.note(run, seed) or {}
     facts = [f"{note['epochs']} epochs"] if "epochs" in note else []
     facts += [f"validation MIoU {note['best_validation_miou']:.4f}"] if "best_validation_miou" in note else []
@@ -167,21 +179,21 @@ def levels(place: Bench, wanted: Iterable[tuple[Run, int]]) -> list[list[tuple[R
     return [[(run, seed) for level, run, seed in depth.values() if level == at] for at in range(count)]
 
 
-def _made(place: Bench, todo: Sequence[tuple[Run, int]], jobs: int) -> Iterable[tuple[Run, int, str]]:
-    """Each run as it is finished, with what went wrong or an empty text."""
+def _made(place: Bench, todo: Sequence[tuple[Run, int]], jobs: int) -> Iterable[tuple[Run, int, Problem | None]]:
+    """Each run as it is finished, with what went wrong, if anything."""
     if jobs == 1 or len(todo) < 2:
         for run, seed in todo:
             yield run, seed, _guarded(place, run, seed)
         return
     with ProcessPoolExecutor(min(jobs, len(todo)), mp_context=get_context("spawn")) as pool:
-        futures: dict[Future[str], tuple[Run, int]] = {
+        futures: dict[Future[Problem | None], tuple[Run, int]] = {
             pool.submit(_aside, place, run, seed): (run, seed) for run, seed in todo
         }
         for future in as_completed(futures):
             yield *futures[future], future.result()
 
 
-def _aside(place: Bench, run: Run, seed: int) -> str:
+def _aside(place: Bench, run: Run, seed: int) -> Problem | None:
     """In a process of its own with one thread: its progress lines go to a log beside the run's folder."""
     import torch
 
@@ -196,12 +208,12 @@ def _aside(place: Bench, run: Run, seed: int) -> str:
         return _guarded(place, run, seed)
 
 
-def _guarded(place: Bench, run: Run, seed: int) -> str:
+def _guarded(place: Bench, run: Run, seed: int) -> Problem | None:
     try:
         _make(place, run, seed)
     except (ValueError, Fault, OSError) as error:
-        return " ".join(str(error).split()) or type(error).__name__
-    return ""
+        return Problem(" ".join(str(error).split()) or type(error).__name__, isinstance(error, ValueError))
+    return None
 
 
 def _make(place: Bench, run: Run, seed: int) -> None:

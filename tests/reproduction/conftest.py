@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,18 @@ def town(tmp_path_factory) -> Path:
     splits = spread(8, 2, 6)
     write(folder, manifest(tuple(BANDS), 32, len(splits)), samples(tuple(BANDS), 32, splits))
     return folder
+
+
+@pytest.fixture
+def make_town(tmp_path) -> Callable[[tuple[str, ...]], Path]:
+    """Writes a dataset of the bands named."""
+
+    def made(bands: tuple[str, ...]) -> Path:
+        splits = spread(8, 2, 6)
+        write(tmp_path / "made", manifest(bands, 32, len(splits)), samples(bands, 32, splits))
+        return tmp_path / "made"
+
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -147,6 +147,13 @@ def test_mistakes_are_one_sentence_and_exit_code_2(words, sentence, study, tmp_p
     assert sentence in error and "Traceback" not in error
 
 
+def test_data_without_a_band_is_the_users_mistake(make_town, study, tmp_path, capsys):
+    """Exit code 2 and the sentence of training, not a fault of the run."""
+    optical = make_town(("B2", "B3", "B4", "B8"))
+    assert isamap.main(["reproduce", "tiny", "--data", str(optical), "--out", str(tmp_path / "out")]) == 2
+    assert "SAR" in capsys.readouterr().err
+
+
 def test_datasets_that_a_study_needs_besides_are_asked_for(town, tmp_path, capsys):
     assert isamap.main(["reproduce", "S002-transfer", "--data", str(town), "--out", str(tmp_path)]) == 2
     assert "june2020=FOLDER nanjing=FOLDER" in capsys.readouterr().err

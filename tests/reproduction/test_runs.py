@@ -22,7 +22,7 @@ class Noted:
 
     title: str
     needs: tuple[Run, ...] = ()
-    problem: str = ""
+    problem: str | Exception = ""
     version: int = 0
 
     def facts(self, place: Place, seed: int) -> Mapping[str, Any]:
@@ -30,7 +30,7 @@ class Noted:
 
     def make(self, folder: Path, place: Place, seed: int) -> Mapping[str, Any]:
         if self.problem:
-            raise ValueError(self.problem)
+            raise self.problem if isinstance(self.problem, Exception) else ValueError(self.problem)
         for run in self.needs:
             assert place.note(run, seed) is not None
         MADE.append((self.title, seed))
@@ -75,11 +75,17 @@ def test_seeds_are_runs_of_their_own(place):
 
 def test_a_failure_is_said_after_the_others_are_finished(place):
     said = Said()
-    with pytest.raises(Fault, match="1 of 2 runs failed, the first with: no such band"):
+    with pytest.raises(ValueError, match="1 of 2 runs failed, the first with: no such band"):
         make_all(place, [(Noted("bad", problem="no such band"), 0), (Noted("good"), 0)], say=said)
     assert MADE == [("good", 0)]
     make_all(place, [(Noted("good"), 0)], say=said)
     assert MADE == [("good", 0)]  # not made again
+
+
+@pytest.mark.parametrize("error", [Fault("the file is damaged"), OSError(28, "No space left on device")])
+def test_a_fault_is_no_mistake_of_the_user(place, error):
+    with pytest.raises(Fault, match=r"damaged|No space"):
+        make_all(place, [(Noted("bad", problem=error), 0)], say=Said())
 
 
 def test_facts_decide_the_folder(place):
