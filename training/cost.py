@@ -39,10 +39,14 @@ def flop(network: nn.Module, side_px: int, *, dates: int = 0) -> int:
 
     dates: how many the image has, 0 for a composite.
     """
-    shape = (1, *([dates] if dates else []), len(network.bands), side_px, side_px)
+    return operations(network, (1, *([dates] if dates else []), len(network.bands), side_px, side_px))
+
+
+def operations(network: nn.Module, shape: Sequence[int]) -> int:
+    """`flop` of any module, for input of a shape."""
     shapes_only = copy.deepcopy(network).to("meta").eval()
     with torch.no_grad(), _Counting() as counting:
-        shapes_only(torch.empty(shape, device="meta"))
+        shapes_only(torch.empty(tuple(shape), device="meta"))
     return counting.flop
 
 

@@ -1,0 +1,156 @@
+"""`isamap map --post clahe`: the whole map's own result, whatever it was cut into."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+
+from inference import cog
+from inference.legend import UNKNOWN, Legend
+from inference.map import map_region
+from inference.postprocess import CONTEST, POSTPROCESSING, Place, clahe
+from inference.predict import quantise
+from inference.strips import Second, contested
+from tests.inference.conftest import BANDS, NAMES, SMALL, stored_scene, write_tif
+from tests.training.one_thread import one_thread  # noqa: F401
+from training import checkpoint
+from training.models import build
+from training.target import SEVEN
+
+THREE = Legend(("cropland", "impervious", "water"))
+THRESHOLDS = {"impervious": 0.5, "clahe": 0.4}
+
+
+def three_classes(height: int, width: int) -> np.ndarray:
+    powers = np.exp(2 * np.random.default_rng(0).standard_normal((3, height, width)))
+    return (powers / powers.sum(axis=0)).astype(np.float32)
+
+
+def read(path) -> tuple[np.ndarray, dict[str, str]]:
+    with rasterio.open(path) as held:
+        return held.read(), held.tags()
+
+
+def test_what_is_kept_of_several_classes():
+    chances_3HW = three_classes(20, 30)
+    kept = contested(chances_3HW, THREE)
+    np.testing.assert_array_equal(kept[:2], quantise(chances_3HW, THREE))
+    others = chances_3HW[[0, 2]]
+    np.testing.assert_array_equal(kept[2], np.array([0, 2])[others.argmax(axis=0)])
+    np.testing.assert_array_equal(kept[3], np.rint(254 * others.max(axis=0)))
+
+
+@pytest.mark.parametrize("legend", [Legend(("pervious", "impervious")), THREE])
+@pytest.mark.parametrize("row", [0, 300])
+def test_strips_give_what_the_whole_gives(legend, row, tmp_path):
+    """By an independent way: the step on the whole map at once."""
+    chances_KHW = three_classes(700, 90)
+    second = Second(POSTPROCESSING["clahe"], 0.4, legend, Place(row, 17))
+    blended = chances_KHW[1:2] if legend.binary else chances_KHW
+    kept = second.values(blended, legend)
+    assert len(kept) == second.bands
+    kept[:, 50:90, 10:40] = UNKNOWN
+    first = cog.RowsFile(tmp_path / "first.u8", 90, second.bands)
+    first.append(kept)
+    out = second.apply(first, cog.RowsFile(tmp_path / "out.u8", 90))
+    (found,) = out.read()
+    known = kept[0] != UNKNOWN
+    impervious = kept[1] / np.float32(254)
+    other = 1 - impervious if legend.binary else kept[3] / np.float32(254)
+    weighted = clahe(np.stack([other, impervious]), known, CONTEST, 0.4, Place(row, 17))
+    rest = np.zeros_like(kept[0]) if legend.binary else kept[2]
+    expected = np.where(weighted[1] > weighted[0], 1, rest)
+    np.testing.assert_array_equal(found[0], np.where(known, expected, UNKNOWN))
+    np.testing.assert_array_equal(found[1], kept[1])
+    changed = known & (found[0] != kept[0])
+    assert changed.any() and ((found[0] == 1) | (kept[0] == 1))[changed].all()
+
+
+def test_no_step_leaves_the_rows_as_they_are(tmp_path):
+    second = Second(POSTPROCESSING["none"], 0.0, THREE, Place())
+    first = cog.RowsFile(tmp_path / "first.u8", 9)
+    assert second.bands == 2 and second.values is quantise
+    assert second.apply(first, cog.RowsFile(tmp_path / "out.u8", 9)) is first
+
+
+@pytest.fixture(scope="module")
+def calibrated(make_checkpoint):
+    return make_checkpoint("unet", thresholds=THRESHOLDS)
+
+
+def test_the_map_says_how_it_was_made_and_keeps_the_probability(calibrated, tmp_path):
+    scene = write_tif(tmp_path / "scene.tif", stored_scene(150, 137))
+    map_region(calibrated, input=scene, out=tmp_path / "plain.tif", progress=False)
+    report = map_region(calibrated, input=scene, out=tmp_path / "clahe.tif", post="clahe", progress=False)
+    (plain, _), (found, tags) = read(tmp_path / "plain.tif"), read(report.path)
+    np.testing.assert_array_equal(found[1], plain[1])
+    np.testing.assert_array_equal(found[0] == UNKNOWN, plain[0] == UNKNOWN)
+    assert (found[0] != plain[0]).any()
+    assert (tags["post"], tags["post_threshold"]) == ("clahe", "0.4") and "threshold" not in tags
+    assert report.counts["impervious"] == int((found[0] == 1).sum())
+
+
+def test_an_interrupted_map_ends_as_one_that_was_not(calibrated, tmp_path, monkeypatch):
+    """Killed between the two passes and in the second: whole at the end, bit for bit; nothing half-written stays."""
+    scene = write_tif(tmp_path / "scene.tif", stored_scene(600, 60))
+    whole = map_region(calibrated, input=scene, out=tmp_path / "whole.tif", post="clahe", progress=False)
+    seen = []
+
+    class Killed(Second):
+        def _classes(self, held_NHW, top):
+            seen.append(top)
+            if len(seen) > 1:
+                raise KeyboardInterrupt
+            return super()._classes(held_NHW, top)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("inference.map.Second", Killed)
+        with pytest.raises(KeyboardInterrupt):
+            map_region(calibrated, input=scene, out=tmp_path / "cut.tif", post="clahe", progress=False)
+    assert not (tmp_path / "cut.tif").exists()
+    again = map_region(calibrated, input=scene, out=tmp_path / "cut.tif", post="clahe", progress=False)
+    assert again.resumed_rows == 600
+    np.testing.assert_array_equal(read(again.path)[0], read(whole.path)[0])
+
+
+def test_workers_do_not_change_a_processed_map(calibrated, tmp_path):
+    """performance.md P3."""
+    scene = write_tif(tmp_path / "scene.tif", stored_scene(300, 280))
+    one, two = (
+        map_region(calibrated, input=scene, out=tmp_path / f"{n}.tif", post="clahe", workers=n, progress=False)
+        for n in (1, 3)
+    )
+    assert one.path.read_bytes() == two.path.read_bytes()
+
+
+def test_a_map_of_seven_classes_is_processed(tmp_path):
+    """The runner-up decides, which a map's own two bands do not tell."""
+    torch.manual_seed(7)
+    network = build("unet", NAMES, SMALL["unet"] | {"classes": 7}).eval()
+    facts = {"classes": SEVEN, "thresholds": {"clahe": 0.1}, "composite": {}, "backscatter": "sigma0"}
+    run = tmp_path / "run"
+    checkpoint.save(checkpoint.of_network(network, "unet", BANDS, simulated=False, **facts), network, run)
+    scene = write_tif(tmp_path / "scene.tif", stored_scene(140, 130))
+    map_region(run, input=scene, out=tmp_path / "plain.tif", progress=False)
+    map_region(run, input=scene, out=tmp_path / "clahe.tif", post="clahe", progress=False)
+    plain, found = (read(tmp_path / name)[0][0] for name in ("plain.tif", "clahe.tif"))
+    changed = plain != found
+    assert changed.any() and ((plain == 4) | (found == 4))[changed].all()
+
+
+def test_a_plain_map_is_not_taken_for_a_processed_one(calibrated, tmp_path):
+    scene = write_tif(tmp_path / "scene.tif", stored_scene(64, 64))
+    map_region(calibrated, input=scene, out=tmp_path / "map.tif", progress=False)
+    with pytest.raises(ValueError, match="other settings"):
+        map_region(calibrated, input=scene, out=tmp_path / "map.tif", post="clahe", progress=False)
+
+
+def test_a_step_without_its_threshold_is_told_before_anything_is_written(run, scene, tmp_path, capsys):
+    import isamap
+
+    words = f"map --checkpoint {run} --input {scene} --out {tmp_path / 'map.tif'} --post clahe"
+    assert isamap.main(words.split()) == 2
+    assert "isamap calibrate --post clahe" in capsys.readouterr().err
+    assert not list(tmp_path.glob("map.tif*"))
