@@ -35,7 +35,7 @@ ASSUMED = (
 _KINDS = {
     "optical": ("optical", "opt", "s2", "sentinel2", "sen2", "msi"),
     "sar": ("sar", "s1", "sentinel1", "sen1"),
-    "image": ("image", "images", "img", "imgs", "data"),
+    "image": ("image", "images", "img", "imgs"),
     "label": ("label", "labels", "gt", "mask", "masks", "groundtruth", "annotation", "annotations"),
 }
 _SPLITS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}

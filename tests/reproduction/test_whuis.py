@@ -47,6 +47,7 @@ LAYOUTS = {
         f"S1/{split}/{name}.npy",
         f"Label/{split}/{name}.npy",
     ),
+    "endings in a folder": lambda split, name: (f"data/{name}_s2.tif", f"data/{name}_s1.tif", f"data/{name}-gt.tif"),
     "endings": lambda split, name: (f"{name}_opt.tif", f"{name}_sar.tif", f"{name}_label.tif"),
 }
 
