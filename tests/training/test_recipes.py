@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 import torch
 
-from training.losses import build_loss
+from training.augment import AUGMENTATIONS
+from training.losses import LOSSES, build_loss
 from training.models import MODELS, build, parameter_count
-from training.recipes import RECIPES, override, recipe
+from training.recipes import RECIPES, Recipe, override, recipe
 from training.target import SEVEN
 
 SIX = ("B2", "B3", "B4", "B8", "VV", "VH")
@@ -167,3 +171,13 @@ def test_an_unknown_recipe():
         recipe("yolo")
     with pytest.raises(ValueError, match="recipe 'hrnet-tniy' is not known: did you mean hrnet-tiny"):
         recipe("hrnet-tniy")
+
+
+def test_the_page_of_recipes_names_them_all():
+    """docs/recipes.md: every recipe, setting, augmentation, loss and weight of a loss."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w-]+)`", page))
+    weights = {field.name for loss in LOSSES.values() for field in fields(loss)}
+    settings = {field.name for field in fields(Recipe)} - {"name", "model", "config", "loss_values"}
+    papers = {name for name in RECIPES if not name.endswith("-tiny")}
+    assert not (papers | settings | weights | set(AUGMENTATIONS) | set(LOSSES)) - named
