@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -45,6 +46,15 @@ class RunHome:
         for name in sorted(plain, key=lambda name: name == LAST_FILE):
             self.storage.write(name, (self.folder / name).read_bytes())
         self.sent.update({name: _mark(self.folder / name) for name in fresh})
+
+    def give_up(self) -> None:
+        """Leave nothing of a run that could not finish one epoch, so that the same place takes better settings."""
+        if (self.folder / ck.LAST).exists() or is_follower():
+            return
+        for name in self.files():
+            if self.storage is not None:
+                self.storage.delete(name)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def files(self) -> list[str]:
         """Relative names of all that is kept: no locks and nothing half-written."""

@@ -160,17 +160,20 @@ def _in_home(
         home.keep()
         about = about_run(source, network, chosen) | {"origin": origins.to_json()}
         plan = Plan(network, source, *splits, chosen, folder, about, after_epoch, saved=home.keep)
-        report = _report(home, plan, _fit(plan), origins)
+        report = _report(home, plan, _fit(plan, home), origins)
         _say_how_sure(plan)
         write_json(folder / DONE, report)
         home.keep()
         return _reported(home, report)
 
 
-def _fit(plan: Plan) -> Fitted:
+def _fit(plan: Plan, home: RunHome) -> Fitted:
     try:
         with memory_for(plan.network, plan.recipe, plan.source.datasets[0].manifest.size):
             return _fitter(plan.network)(plan)
+    except ValueError:  # too little memory, a loss that is no number: the folder is free for the remedy
+        home.give_up()
+        raise
     except OSError as error:
         raise Fault(f"{plan.folder}: {error.strerror or error}; mend that, then the same command goes on") from error
 

@@ -113,6 +113,21 @@ def test_a_run_that_diverges_keeps_what_it_had(town, tmp_path, capsys, monkeypat
     assert np.isfinite(ck.load(tmp_path / "run").build().head.weight.detach().numpy()).all()
 
 
+@pytest.mark.parametrize(
+    "failing",
+    [lambda *_: torch.empty(2**55), lambda task, output, prepared: output.logits_BKHW.sum() * torch.nan],
+    ids=["memory", "nan"],
+)
+def test_what_fails_in_its_first_epoch_leaves_the_place_for_the_remedy(town, tmp_path, capsys, monkeypatch, failing):
+    """Too little memory, a loss that is no number: the sentence names another setting, and --out takes it."""
+    from training.task import Task
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Task, "cost", failing)
+        assert "--set" in refused(capsys, 2, *training(town, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
 def changed(folder: Path, **values) -> None:
     file = folder / ck.DESCRIPTION
     file.write_text(json.dumps(json.loads(file.read_text()) | values))

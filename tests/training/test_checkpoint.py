@@ -113,7 +113,7 @@ def test_the_card_says_what_matters(saved):
 
 
 def test_later_fields_leave_older_checkpoints_as_they_were(saved):
-    """Bytes and fingerprint of a checkpoint that says nothing of dates, target or origin are those of isamap before it knew them."""
+    """Where dates, target and origin are the usual ones they are not written: the fingerprint is that of isamap 0.1."""
     text = json.loads((Path(saved.location) / ck.DESCRIPTION).read_text())
     assert not {"frames", "target", "origin"} & set(text)
     assert list(text)[:3] == ["version", "fingerprint", "model"]

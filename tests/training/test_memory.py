@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from gee_export import console
 from gee_export.datasets.dataset import write
 from tests.training.towns import BANDS, manifest, samples, spread
 from training.memory import StepMemory, available_bytes, is_out_of_memory, memory_for, memory_for_batch, step_memory
@@ -109,6 +110,12 @@ def test_memory_that_is_left_is_less_than_the_machine_has():
     assert 0 < available_bytes("cpu") < 2**45
 
 
+def test_other_commands_end_in_one_sentence_too(capsys):
+    """What a map or an export may meet; torch is not asked."""
+    assert console.run(lambda: torch.empty(2**55)) == console.USER_MISTAKE
+    assert capsys.readouterr().err == "error: out of memory; give fewer workers or a smaller area\n"
+
+
 CODE = """
 import resource, sys
 import torch, training
@@ -141,5 +148,4 @@ def test_the_batch_that_is_named_fits(tmp_path):
     sentence = failed.stderr.strip().splitlines()[-1]
     batch = re.search(r"out of memory with batch=256 in .* GiB: batch=(\d+) would fit", sentence)[1]
     assert int(batch) >= 32
-    (tmp_path / "run").rename(tmp_path / "failed")
     assert (done := run(f"batch={batch}")).returncode == 0, done.stderr
