@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,8 +37,8 @@ class Stitched:
         from inference.postprocess import POSTPROCESSING
         from training import checkpoint as ck
 
-        run = run_of(trial)
-        found, source = ck.load(run), _source(run, trial.addresses)
+        found = ck.load(run_of(trial))
+        source = _source(found, trial.addresses)
         legend, step = Legend.of(found.classes, found.thresholds), POSTPROCESSING[self.post]
         threshold = self._threshold(found, trial) if step.threshold else 0.0
         size, by_place, maps = len(found.classes), [], {}
@@ -56,15 +55,14 @@ class Stitched:
         from inference.mosaic import mosaics
 
         addresses = trial.place.data(self.validated) if self.validated else trial.addresses
-        pictures = mosaics(found, _source(run_of(trial), addresses), "val")
+        pictures = mosaics(found, _source(found, addresses), "val")
         return best_threshold(pictures, Legend.of(found.classes, found.thresholds))
 
 
-def _source(run: Path, addresses: Sequence[str]) -> Source:
-    from training import checkpoint as ck
+def _source(found: Checkpoint, addresses: Sequence[str]) -> Source:
     from training.evaluation import source_for
 
-    return source_for(ck.load(run), list(addresses))
+    return source_for(found, list(addresses))
 
 
 def _entries(source: Source) -> list[list[tuple[str, int, int, int]]]:
