@@ -18,6 +18,8 @@ from training.recipes import Recipe
 
 # gradients and the optimiser's two averages beside the weights; what a step needs beside what backward keeps
 COPIES, OVERHEAD, SPARE = 4, 1.5, 0.8
+AMPLE = 2**14  # bytes for each pixel of a batch that no network here needs: less memory than that is looked into
+CGROUP = Path("/sys/fs/cgroup")
 _CPU_WORDS = ("DefaultCPUAllocator", "can't allocate memory", "not enough memory")
 
 
@@ -42,8 +44,13 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def memory_for(network: nn.Module, chosen: Recipe, size_px: int) -> Iterator[None]:
-    """Turn "out of memory" into a ValueError that names a batch that would fit."""
+    """Turn "out of memory" into a ValueError that names a batch that would fit.
+
+    Linux promises memory that it lacks and then kills the process, so a batch that cannot fit is refused at once.
+    """
     available = available_bytes("cuda" if torch.cuda.is_available() and chosen.device != "cpu" else "cpu")
+    if _cannot_fit(network, chosen, size_px, available):
+        raise ValueError(_sentence(network, chosen, size_px, available))
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -75,6 +82,17 @@ def _sentence(network: nn.Module, chosen: Recipe, size_px: int, available: int) 
         return f"{held}: batch={fitting} would fit, use --set batch={fitting}"
     crop = max(network.multiple, (chosen.crop or size_px) // 2 // network.multiple * network.multiple)
     return f"{held}: not even one patch fits, use --set crop={crop}, a -tiny recipe, or a machine with more memory"
+
+
+def _cannot_fit(network: nn.Module, chosen: Recipe, size_px: int, available: int) -> bool:
+    """Whether what backward keeps, nothing else, is more than there is."""
+    side = chosen.crop or size_px
+    if isinstance(network, PixelClassifier) or chosen.batch * max(1, chosen.frames) * side**2 * AMPLE < available:
+        return False
+    try:
+        return chosen.batch * step_memory(network, (chosen.frames, side)).per_patch / OVERHEAD > available
+    except (RuntimeError, NotImplementedError):
+        return False
 
 
 def _estimated(network: nn.Module, chosen: Recipe, size_px: int, available: int) -> int:
@@ -111,7 +129,7 @@ def available_bytes(device: str) -> int:
     """Memory that this process may still take: of the GPU, or of the machine and its limits."""
     if device == "cuda":
         return torch.cuda.mem_get_info()[0]
-    limits = [_available_on_machine()]
+    limits = [_available_on_machine(), *_available_in_container()]
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     if soft != resource.RLIM_INFINITY:
         limits.append(soft - _address_space())
@@ -125,6 +143,17 @@ def _available_on_machine() -> int:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
     except (OSError, StopIteration):
         return 4 * 2**30
+
+
+def _available_in_container() -> list[int]:
+    """What the control group leaves, the files it caches not counted; nothing where there is no limit (cgroups(7))."""
+    try:
+        most = (CGROUP / "memory.max").read_text().strip()
+        used = int((CGROUP / "memory.current").read_text())
+        counts = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
+        return [] if most == "max" else [int(most) - used + int(counts.get("inactive_file", 0))]
+    except (OSError, ValueError):
+        return []
 
 
 def _address_space() -> int:

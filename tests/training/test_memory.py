@@ -14,6 +14,7 @@ from torch import nn
 from gee_export import console
 from gee_export.datasets.dataset import write
 from tests.training.towns import BANDS, manifest, samples, spread
+from training import memory
 from training.memory import StepMemory, available_bytes, is_out_of_memory, memory_for, memory_for_batch, step_memory
 from training.models import build
 from training.models.output import Output
@@ -50,9 +51,9 @@ def test_counting_takes_no_memory_and_leaves_the_network_alone():
 
 
 def test_the_largest_batch_that_fits():
-    memory = StepMemory(fixed=1000, per_patch=100)
-    assert memory.fitting(10_000) == 70  # of four fifths of what there is
-    assert memory.fitting(500) == 0
+    step = StepMemory(fixed=1000, per_patch=100)
+    assert step.fitting(10_000) == 70  # of four fifths of what there is
+    assert step.fitting(500) == 0
 
 
 @pytest.mark.parametrize(
@@ -99,6 +100,35 @@ def test_other_errors_pass_as_they_are():
     chosen = recipe("unet-tiny")
     with pytest.raises(RuntimeError, match="power cut"), memory_for(OneLayer(), chosen, 32):
         raise RuntimeError("power cut")
+
+
+def test_a_batch_that_cannot_fit_is_refused_before_the_kernel_kills(monkeypatch):
+    """Linux promises memory that it lacks: nothing is tried, and the batch that is named passes."""
+    monkeypatch.setattr(memory, "available_bytes", lambda _: 2**28)
+    chosen = recipe("unet-tiny", {"batch": "64", "device": "cpu"})
+    network = build(chosen.model, tuple(BANDS), chosen.config)
+    with (
+        pytest.raises(ValueError, match=r"out of memory with batch=64 in 0.2 GiB: batch=") as caught,
+        memory_for(network, chosen, 128),
+    ):
+        pytest.fail("tried")
+    fitting = re.search(r"batch=(\d+) would", str(caught.value))[1]
+    with memory_for(network, recipe("unet-tiny", {"batch": fitting, "device": "cpu"}), 128):
+        pass
+
+
+def test_a_containers_limit_counts(tmp_path, monkeypatch):
+    """cgroups(7): memory.max less memory.current, but cached files can go."""
+    for name, text in (
+        ("memory.max", "5000"),
+        ("memory.current", "3000"),
+        ("memory.stat", "anon 1\ninactive_file 700\n"),
+    ):
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    assert available_bytes("cpu") == 2700
+    (tmp_path / "memory.max").write_text("max\n")
+    assert available_bytes("cpu") > 2**20
 
 
 def test_evaluation_says_what_would_fit():
