@@ -17,7 +17,7 @@ from training.models import build
 
 BANDS = ("B2", "B3", "B4", "B8", "VV", "VH")
 TURNED = ("VH", "B8", "B2", "VV", "B4", "B3")
-USUAL, LONG = ("crofusenet", "unet", "jointseg"), pytest.mark.long
+USUAL, LONG = ("crofusenet", "unet"), pytest.mark.long
 WIDER = ("B2", "B3", "B11", "B4", "B8", "VV", "VH")
 
 

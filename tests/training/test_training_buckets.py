@@ -159,6 +159,7 @@ def test_the_machines_own_copy_gives_way_to_the_bucket(session):
         assert (home.folder / "run.json").read_text() == "{}" and home.files() == ["run.json"]
 
 
+@pytest.mark.long
 def test_the_command_trains_into_a_bucket(address, session, capfd, monkeypatch):
     monkeypatch.setattr(sessions, "connect", lambda *_, **__: session.activate())
     words = ["--recipe", "unet-tiny", "--set", "model.widths=4,8", "batch=4", "epochs=1", "device=cpu"]
