@@ -60,6 +60,9 @@ def _check(plan: Plan) -> None:
     recipe, patches = plan.recipe, len(plan.validation)
     if recipe.loss_values.get("adversarial") and recipe.precision == "fp16":
         raise ValueError("loss.adversarial with precision=fp16: two optimisers need fp32 or bf16")
+    gpus = torch.cuda.device_count() if recipe.device != "cpu" else 0
+    if gpus and recipe.devices > gpus:
+        raise ValueError(f"devices={recipe.devices}: this machine has {gpus} GPUs that torch can use")
     if recipe.devices > patches:
         raise ValueError(f"devices={recipe.devices}: the validation split has {patches} patches, use one device")
     if recipe.devices > 1:

@@ -10,6 +10,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from training.augment import Augmented, augment, chances
 from training.averaging import Average
@@ -37,7 +38,6 @@ class Task(pl.LightningModule):
         self.after_epoch, self.steps_per_epoch = plan.after_epoch, plan.steps_per_epoch
         self.loss = build_loss(self.recipe.loss, self.recipe.loss_values)
         self.judge: nn.Module | None = None
-        self.norms = [module for module in self.network.modules() if isinstance(module, nn.BatchNorm2d)]
         self.average = Average(self.network, self.recipe.ema) if self.recipe.ema else None
         self.confusion = torch.zeros(0)
         self.validation: Scores | None = None
@@ -79,9 +79,11 @@ class Task(pl.LightningModule):
         With the usual momentum from the first step they still hold 1/e of their initial 0 and 1 after ten steps, and
         a run of few steps validates (and maps) with them.
         """
-        momentum = max(BATCH_NORM_MOMENTUM, 1 / (step + 1))
-        for norm in self.norms:
-            norm.momentum = momentum
+        if step * BATCH_NORM_MOMENTUM > 1:
+            return
+        for module in self.network.modules():  # anew: on several GPUs the trainer has put others in their place
+            if isinstance(module, _BatchNorm):
+                module.momentum = max(BATCH_NORM_MOMENTUM, 1 / (step + 1))
 
     def on_fit_start(self) -> None:
         if self.average is not None:

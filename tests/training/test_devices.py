@@ -107,6 +107,12 @@ def test_more_devices_than_patches_to_validate_are_refused(hamlet, tmp_path):
         training.train(hamlet, "unet", tmp_path / "run", settings=UNET | {"devices": "4"})
 
 
+def test_more_devices_than_gpus_are_refused(hamlet, tmp_path, monkeypatch):
+    monkeypatch.setattr("training.loop.torch.cuda.device_count", lambda: 1)
+    with pytest.raises(ValueError, match="devices=2: this machine has 1 GPUs that torch can use"):
+        training.train(hamlet, "unet", tmp_path / "run", settings=UNET | {"devices": "2"})
+
+
 def test_a_follower_does_not_ask_for_the_lock(hamlet, tmp_path, monkeypatch):
     """The process that started it holds it."""
     from training.claim import alone_in
