@@ -64,6 +64,14 @@ def test_only_valid_pixels_count_in_the_mean():
     torch.testing.assert_close(sharpening_loss(output, SHARP, HOLES), fine + coarse)
 
 
+def test_a_coarser_pixel_is_the_mean_of_what_is_valid_in_it():
+    """A constant with scattered holes is that constant at 2.5 m."""
+    scattered = random(3, 10, 2) > 0
+    true = torch.where(scattered, 3.0, 0.0)
+    output = made(image=true, image_4x=torch.full_like(random(3, 4), 3.0))
+    assert sharpening_loss(output, true, scattered).item() == pytest.approx(0, abs=1e-5)
+
+
 def test_a_true_image_that_is_all_missing_costs_nothing_and_its_gradient_is_finite():
     output = made(image=random(3, 10).requires_grad_())
     cost = JointSegLoss(sharp=1.0, edges=1.0, middle=0, coarse=0)(
