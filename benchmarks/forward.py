@@ -2,10 +2,11 @@
 
     python benchmarks/forward.py [--device cpu|gpu] [--threads 1 2] [--repeat 7] [--checkpoint RUN --data DATA]
 
-CPU: eager torch in fp32, as the network was built, counts as 1.0; every other way takes its turn once in each round,
-so that what else the machine does falls on all alike, and ratios are medians over rounds: of the time on the clock, and
-of processor time, which a busy machine disturbs less. Two threads are two images at once on one thread each, as
-`isamap map` works.
+CPU: eager torch in fp32, as the network was built and with glibc's own memory settings (in a process of its own),
+counts as 1.0; every other way, with ours (training/cpu.py), takes its turn once in each round, so that what else the
+machine does falls on all alike. Ratios are medians over rounds: of the time on the clock, and of processor time, which
+a busy machine disturbs less. Two threads are two images at once on one thread each, as `isamap map` works. GFLOP/s are
+of processor time; one 3x3 convolution of 256 channels at 64 x 64 is shown as the peak they can come near.
 --checkpoint measures with a trained network instead and prints how the MIoU of --data's test split changes.
 GPU: millions of pixels and km2 a second beside the bounds of performance.md section 6.
 Targets: P4 >= 1.9 in fp32 and >= 3.5 in bf16 with MIoU within 0.1 points; P8 >= 25 % of the bound.
@@ -14,14 +15,17 @@ Targets: P4 >= 1.9 in fp32 and >= 3.5 in bf16 with MIoU within 0.1 points; P8 >=
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +34,17 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from training.cost import flop
 from training.cpu import tune_cpu
 from training.evaluation import evaluate
 from training.models import build
 from training.runtimes import DEFAULT, PRECISIONS, RUNTIMES, folded, precision_of
+from training.runtimes.precisions import cpu_multiplies
 
 BANDS = ("B2", "B3", "B4", "B8", "VV", "VH")
 GOALS = {"fp32": 1.9, "bf16": 3.5}
 MIOU_POINTS = 0.1
-EAGER = "eager fp32"
+EAGER, TUNED = "eager fp32", "eager fp32 malloc"
 Forward = Callable[[Tensor], Any]
 
 
@@ -91,17 +97,64 @@ def on_cpu(chosen: argparse.Namespace) -> None:
     """A table of ratios for each network and number of threads."""
     print(f"{cpu_name()}, torch {torch.__version__}, median of {chosen.repeat} rounds, batch 1")
     tune_cpu()
+    peaks()
     for name in chosen.only:
         subject = SUBJECTS[name]
-        torch.manual_seed(0)
-        network = settled(build(subject.model, BANDS, subject.config), subject.window)
-        image = torch.randn(1, len(BANDS), subject.window, subject.window)
+        network, image = made(subject)
         ways = ways_of(network, compiled=chosen.compile)
         errors = deviations(ways, image)
-        for threads in chosen.threads:
-            torch.set_num_threads(1)
-            rounds = [round_of(ways, image, threads) for _ in range(chosen.repeat)]
-            report(name, threads, rounds, errors)
+        with untuned(name) as baseline:
+            for threads in chosen.threads:
+                torch.set_num_threads(1)
+                rounds = [round_of(ways, image, threads, baseline) for _ in range(chosen.repeat)]
+                report(name, threads, rounds, errors)
+
+
+def peaks() -> None:
+    """Prints what one convolution reaches, in GFLOP/s of processor time, in each precision."""
+    torch.set_num_threads(1)
+    for precision in PRECISIONS.values():
+        if not cpu_multiplies(precision):
+            continue
+        layer = nn.Conv2d(256, 256, 3, padding=1).to(dtype=precision.dtype, memory_format=torch.channels_last)
+        image = torch.randn(1, 256, 64, 64, dtype=precision.dtype).to(memory_format=torch.channels_last)
+        layer(image)
+        costs = [seconds(layer, image, 1).cpu_s for _ in range(20)]
+        print(f"one convolution in {precision.name}: {2 * layer.weight.numel() * 64**2 / min(costs) / 1e9:.0f} GFLOP/s")
+
+
+def made(subject: Subject) -> tuple[nn.Module, Tensor]:
+    """The network and one image of its window, always the same."""
+    torch.manual_seed(0)
+    network = settled(build(subject.model, BANDS, subject.config), subject.window)
+    return network, torch.randn(1, len(BANDS), subject.window, subject.window)
+
+
+@contextmanager
+def untuned(name: str) -> Iterator[Callable[[int], Cost]]:
+    """What an image costs eager torch with the memory settings that a process is born with, by number of threads."""
+    spawn = multiprocessing.get_context("spawn")
+    ours, theirs = spawn.Pipe()
+    process = spawn.Process(target=answer, args=(name, theirs), daemon=True)
+    process.start()
+
+    def cost(threads: int) -> Cost:
+        ours.send(threads)
+        return ours.recv()
+
+    cost(1)
+    yield cost
+    ours.send(0)
+    process.join()
+
+
+def answer(name: str, pipe: Connection) -> None:
+    """In the other process: the cost of an image for each number of threads that is sent, until 0 is."""
+    torch.set_num_threads(1)
+    network, image = made(SUBJECTS[name])
+    way = plain(network)
+    while threads := pipe.recv():
+        pipe.send(seconds(way, image, threads))
 
 
 def settled(network: nn.Module, side: int) -> nn.Module:
@@ -113,7 +166,7 @@ def settled(network: nn.Module, side: int) -> nn.Module:
 
 def ways_of(network: nn.Module, *, compiled: bool) -> dict[str, Forward]:
     """Name -> forward pass: plain torch first, peers' settings, then every runtime in every precision it has here."""
-    ways: dict[str, Forward] = {EAGER: plain(network), "channels_last fp32": plain(deepcopy(network), last=True)}
+    ways: dict[str, Forward] = {TUNED: plain(network), "channels_last fp32": plain(deepcopy(network), last=True)}
     if compiled:
         ways["torch.compile fp32"] = torch.compile(folded(deepcopy(network)).to(memory_format=torch.channels_last))
     for name, runtime in RUNTIMES.items():
@@ -137,13 +190,16 @@ def deviations(ways: Mapping[str, Forward], image: Tensor) -> dict[str, float]:
     """Largest difference of each way's logits from plain torch's, relative to the largest logit."""
     with torch.inference_mode():
         logits = {name: way(image).logits_BKHW.float() for name, way in ways.items()}
-    expected = logits[EAGER]
-    return {name: float((one - expected).abs().max() / expected.abs().max()) for name, one in logits.items()}
+    expected = logits[TUNED]
+    found = {name: float((one - expected).abs().max() / expected.abs().max()) for name, one in logits.items()}
+    return {EAGER: 0.0} | found
 
 
-def round_of(ways: Mapping[str, Forward], image: Tensor, threads: int) -> dict[str, Cost]:
+def round_of(
+    ways: Mapping[str, Forward], image: Tensor, threads: int, baseline: Callable[[int], Cost]
+) -> dict[str, Cost]:
     """Cost of an image by each way, one after another."""
-    return {name: seconds(way, image, threads) for name, way in ways.items()}
+    return {EAGER: baseline(threads)} | {name: seconds(way, image, threads) for name, way in ways.items()}
 
 
 def seconds(way: Forward, image: Tensor, threads: int) -> Cost:
@@ -163,13 +219,17 @@ def seconds(way: Forward, image: Tensor, threads: int) -> Cost:
 def report(name: str, threads: int, rounds: Sequence[Mapping[str, Cost]], errors: Mapping[str, float]) -> None:
     """One table: for each way the median time, both ratios, the goal, and how far its logits are off."""
     print(f"\n{name}, {SUBJECTS[name].window} px, {threads} thread{'s' * (threads > 1)}")
-    print(f"{'way':<20} {'ms/image':>9} {'x eager':>8} {'x CPU':>6} {'goal':>5} {'logits differ by':>17}")
+    operations = flop(build(SUBJECTS[name].model, BANDS, SUBJECTS[name].config), SUBJECTS[name].window) / 1e9
+    head = ("way", "ms/image", "x eager", "x CPU", "goal", "GFLOP/s", "logits differ by")
+    print("{:<20} {:>9} {:>8} {:>6} {:>5} {:>8} {:>17}".format(*head))
     for way in rounds[0]:
         wall = statistics.median(one[EAGER].wall_s / one[way].wall_s for one in rounds)
         cpu = statistics.median(one[EAGER].cpu_s / one[way].cpu_s for one in rounds)
         took_ms = 1e3 * statistics.median(one[way].wall_s for one in rounds)
         goal = GOALS.get(way.split()[1], "") if way.startswith(("onnx", "openvino")) else ""
-        print(f"{way:<20} {took_ms:>9.1f} {wall:>8.2f} {cpu:>6.2f} {goal:>5} {errors[way]:>17.1e}", flush=True)
+        rate = operations / statistics.median(one[way].cpu_s for one in rounds)
+        row = f"{way:<20} {took_ms:>9.1f} {wall:>8.2f} {cpu:>6.2f} {goal:>5} {rate:>8.0f} {errors[way]:>17.1e}"
+        print(row, flush=True)
 
 
 def accuracy(checkpoint: Path, data: Path) -> None:
