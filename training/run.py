@@ -60,8 +60,9 @@ class TrainReport:
     def __str__(self) -> str:
         note = " The data are simulated." if self.simulated else ""
         waiting = f", {self.waiting_share:.1%} of the time waiting for data" if self.waiting_share else ""
+        size = f" ({self.parameters:,} parameters)" if self.parameters else ""  # classifiers of pixels have none
         lines = (
-            f"{self.recipe} ({self.parameters:,} parameters): {self.epochs} epochs, best MIoU on validation "
+            f"{self.recipe}{size}: {self.epochs} epochs, best MIoU on validation "
             f"{self.best_miou:.4f} in epoch {self.best_epoch}, {self.samples_per_s:,.0f} samples/s{waiting}.{note}",
             *self.notes,
             f"checkpoint: {self.address or self.folder}/{ck.BEST}",
@@ -160,7 +161,7 @@ def _in_home(
         home.keep()
         about = about_run(source, network, chosen) | {"origin": origins.to_json()}
         plan = Plan(network, source, *splits, chosen, folder, about, after_epoch, saved=home.keep)
-        report = _report(home, plan, _fit(plan, home), origins)
+        report = _report(plan, _fit(plan, home), origins)
         _say_how_sure(plan)
         write_json(folder / DONE, report)
         home.keep()
@@ -196,7 +197,7 @@ def _fitter(network: nn.Module) -> Callable[[Plan], Fitted]:
     return fit
 
 
-def _report(home: RunHome, plan: Plan, fitted: Fitted, origins: Origins) -> dict[str, Any]:
+def _report(plan: Plan, fitted: Fitted, origins: Origins) -> dict[str, Any]:
     """What report.json holds: TrainReport but for places."""
     return {
         "recipe": plan.recipe.name,
