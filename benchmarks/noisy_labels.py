@@ -28,6 +28,7 @@ from gee_export.labelling import shares
 from gee_export.labelling.fusion import majority
 from gee_export.labelling.scheme import SCHEMES
 from training.agreement import agreement
+from training.noise import read
 
 BBOX_WSEN = (114.18, 30.46, 114.30, 30.66)  # the west of Wuhan: fields, lakes, towns, the city's edge
 PLACE = {"bbox": BBOX_WSEN, "size": 64, "stride": 64, "ratios": (7, 1, 2)}
@@ -88,6 +89,7 @@ def main() -> None:
             table[name].append(judged(chosen.home, row, seed, chosen.epochs))
     (chosen.home / "table.json").write_text(json.dumps(table, indent=1) + "\n")
     print(described(chosen.home, table, len(chosen.seeds), chosen.epochs))
+    print("\n".join(["", *found_chips(chosen.home, chosen.seeds[0])]))
     draw(chosen.home, chosen.seeds[0])
 
 
@@ -134,13 +136,18 @@ def chips_of(home: Path, spoil: bool) -> Chips:
 def spoiled(label_NHW: np.ndarray, learned_N: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The labels with chips of the train and validation splits replaced as SPOILED says; unknown stays unknown."""
     made_NHW, at = label_NHW.copy(), np.flatnonzero(learned_N)
-    kind_N = rng.choice(len(SPOILED) + 1, size=len(at), p=[*SPOILED.values(), 1 - sum(SPOILED.values())])
+    kind_N = kinds(len(at), rng)
     wrong = (lambda own, other: 1 - own, lambda own, other: other, lambda own, other: np.zeros_like(own))
     for kind, change in enumerate(wrong):
         for chip in at[kind_N == kind]:
             own, other = label_NHW[chip], label_NHW[rng.choice(at)]
             made_NHW[chip] = np.where((own == 255) | (other == 255), 255, change(own, other))
     return made_NHW
+
+
+def kinds(count: int, rng: np.random.Generator) -> np.ndarray:
+    """What is wrong with each chip: its place in SPOILED, len(SPOILED) where nothing is."""
+    return rng.choice(len(SPOILED) + 1, size=count, p=[*SPOILED.values(), 1 - sum(SPOILED.values())])
 
 
 def relabel(images: Dataset, place: Path, label_NHW: np.ndarray, share_NHW: np.ndarray | None = None) -> None:
@@ -203,6 +210,18 @@ def _worth(home: Path) -> Iterator[str]:
     yield f"{len(truth)} chips to train on; share of their pixels that the labels call as the truth does:"
     for name in [f"{labels} {data}" for labels in SETS for data in ("product", "products")]:
         yield f"- {name}: {(_labels(home / name, 'train') == truth).mean():.3f}"
+
+
+def found_chips(home: Path, seed: int) -> Iterator[str]:
+    """How many of the spoiled chips of each kind, and of the others, the filter leaves out at its limits."""
+    images = Dataset.open(home / "data" / "images")
+    learned = [patch.id for patch in images.patches if patch.split != "test"]
+    kind_of = dict(zip(learned, kinds(len(learned), np.random.default_rng(0)).tolist(), strict=True))
+    chips = read(home / "runs" / f"spoiled {seed} chips.json").chips
+    yield f"| chips (seed {seed}) | in all | left out at 20 % | at 60 % |\n|---|---|---|---|"
+    for kind, name in enumerate([*SPOILED, "not spoiled"]):
+        similar = np.array([chip.similarity for chip in chips if kind_of[chip.id] == kind])
+        yield f"| {name} | {len(similar)} | {(similar < 0.2).sum()} | {(similar < 0.6).sum()} |"
 
 
 def _labels(place: Path, split: str) -> np.ndarray:
