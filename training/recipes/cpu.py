@@ -75,17 +75,17 @@ def runetpp_tiny() -> Recipe:
 def hrnet_tiny() -> Recipe:
     """S003's HRNet of a third of the width, on windows of 128 pixels."""
     config = {"width": 8, "window": 128}
-    return _shrunk(papers.hrnet(), config=config, lr=0.05, augment=papers.MOVES)
+    return _shrunk(papers.hrnet(), config=config, lr=0.02, augment=papers.MOVES)
 
 
 def unet_s003_tiny() -> Recipe:
     """S003's U-Net baseline of an eighth of the widths, with hrnet-tiny's settings."""
-    return _shrunk(papers.unet_s003(), config={"widths": WIDTHS}, lr=0.05, augment=papers.MOVES)
+    return _shrunk(papers.unet_s003(), config={"widths": WIDTHS}, lr=0.02, augment=papers.MOVES)
 
 
 def fcdensenet_tiny() -> Recipe:
     """S003's FC-DenseNet baseline in its smallest published size, with hrnet-tiny's settings."""
-    return _shrunk(papers.fcdensenet(), config={"size": "56"}, lr=0.05, augment=papers.MOVES)
+    return _shrunk(papers.fcdensenet(), config={"size": "56"}, lr=0.02, augment=papers.MOVES)
 
 
 def jointseg_tiny() -> Recipe:
