@@ -3,40 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-if TYPE_CHECKING:
-    from training.recipes import Recipe
-
 Weights = Iterable[nn.Parameter]
 
 
-def optimiser(recipe: Recipe, weights: Weights) -> Optimizer:
+class Settings(Protocol):
+    """What of a recipe (training/recipes) concerns its optimiser; recipes choose among OPTIMISERS themselves."""
+
+    optimiser: str
+    lr: float
+    power: float
+    momentum: float
+    beta2: float
+    weight_decay: float
+
+
+def optimiser(recipe: Settings, weights: Weights) -> Optimizer:
     """The recipe's optimiser of these weights."""
     return OPTIMISERS[recipe.optimiser](weights, recipe)
 
 
-def poly(recipe: Recipe, of: Optimizer, steps: int) -> LambdaLR:
+def poly(recipe: Settings, of: Optimizer, steps: int) -> LambdaLR:
     """The rate falls as (1 - step / steps) ** power at every step (S002 section IV-A)."""
     return LambdaLR(of, lambda step: (1 - min(step, steps) / steps) ** recipe.power)
 
 
-def _adam(weights: Weights, recipe: Recipe) -> Optimizer:
+def _adam(weights: Weights, recipe: Settings) -> Optimizer:
     return torch.optim.Adam(weights, recipe.lr, (recipe.momentum, recipe.beta2), weight_decay=recipe.weight_decay)
 
 
-def _adamw(weights: Weights, recipe: Recipe) -> Optimizer:
+def _adamw(weights: Weights, recipe: Settings) -> Optimizer:
     """Weight decay apart from the gradient's averages (Loshchilov and Hutter, 2019)."""
     return torch.optim.AdamW(weights, recipe.lr, (recipe.momentum, recipe.beta2), weight_decay=recipe.weight_decay)
 
 
-def _sgd(weights: Weights, recipe: Recipe) -> Optimizer:
+def _sgd(weights: Weights, recipe: Settings) -> Optimizer:
     return torch.optim.SGD(weights, recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
 
 
-OPTIMISERS: dict[str, Callable[[Weights, Recipe], Optimizer]] = {"adam": _adam, "adamw": _adamw, "sgd": _sgd}
+OPTIMISERS: dict[str, Callable[[Weights, Settings], Optimizer]] = {"adam": _adam, "adamw": _adamw, "sgd": _sgd}

@@ -9,9 +9,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,11 @@ from typing import Any
 from gee_export.stores.storage import BucketStorage, bucket_of, crc32c, is_remote, open_storage, provide
 from training import checkpoint as ck
 from training.cache import cache_home
-from training.claim import NOTE, alone_in
+from training.claim import LOCK, NOTE, alone_in
 from training.ranks import is_follower
 
 LAST_FILE = "resume.ckpt"
+OWN = (NOTE, "tensorboard", "history.json", "pictures")  # what a run may have written before its first epoch is over
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,14 @@ class RunHome:
         if (self.folder / ck.LAST).exists() or is_follower():
             return
         for name in self.files():
-            if self.storage is not None:
-                self.storage.delete(name)
-        shutil.rmtree(self.folder, ignore_errors=True)
+            if name.partition("/")[0] in OWN:
+                if self.storage is not None:
+                    self.storage.delete(name)
+                (self.folder / name).unlink()
+        (self.folder / LOCK).unlink(missing_ok=True)
+        for folder in sorted((path for path in self.folder.rglob("*") if path.is_dir()), reverse=True):
+            _remove_if_empty(folder)
+        _remove_if_empty(self.folder)
 
     def files(self) -> list[str]:
         """Relative names of all that is kept: no locks and nothing half-written."""
@@ -99,6 +104,11 @@ def _fetch(home: RunHome) -> None:
             home.storage.download(name, fresh)
             os.replace(fresh, file)
         home.sent[name] = _mark(file)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _mark(file: Path) -> tuple[int, int]:

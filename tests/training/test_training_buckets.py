@@ -148,6 +148,20 @@ def test_only_what_changed_goes_up(session, monkeypatch):
         assert (again.folder / "resume.ckpt").read_text() == "22"
 
 
+def test_a_run_that_never_finished_an_epoch_leaves_the_prefix_free(session):
+    with run_home("gs://town-training/runs/failed", session) as home:
+        (home.folder / "run.json").write_text("{}")
+        (home.folder / "tensorboard").mkdir()
+        (home.folder / "tensorboard" / "events").write_text("")
+        home.keep()
+        home.give_up()
+        assert home.storage.list() == [] and not home.folder.exists()
+    with run_home("gs://town-training/runs/changed", session) as home:
+        (home.folder / "last").mkdir()
+        home.give_up()
+        assert "resume.ckpt" in home.files(), "an epoch is there: nothing is given up"
+
+
 def test_the_machines_own_copy_gives_way_to_the_bucket(session):
     """The bucket is the truth: what somebody else's machine trained on since is taken up."""
     with run_home("gs://town-training/runs/truth", session) as home:
