@@ -37,8 +37,14 @@ def of(tmp_path):
             build(model, tuple(BANDS), {**SIZES[model], "classes": len(classes)}),
             Dataset.open(data).manifest,
         )
+        last = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)][-1]
+        with torch.no_grad():  # several classes come out
+            last.weight.mul_(30)
+            last.bias.zero_()
+        told = head.statistics
+        # another dataset's means: an evaluation standardises as the checkpoint says, not by the data at hand
         norms = [
-            ck.BandNorm(b.name, b.unit, head.statistics[b.name].mean, head.statistics[b.name].std) for b in head.bands
+            ck.BandNorm(b.name, b.unit, told[b.name].mean + told[b.name].std, told[b.name].std) for b in head.bands
         ]
         values = {"classes": classes, "thresholds": {"impervious": 0.5}, "composite": head.settings, "simulated": True}
         described = ck.of_network(network, model, norms, backscatter="sigma0", **values)
@@ -62,6 +68,7 @@ def by_hand(run: str, data: str, truth_of, repeat: int = 1) -> np.ndarray:
         image = ck.normalise(stored * scale, stored != -32768, found.bands)
         with torch.inference_mode():
             said = network(torch.from_numpy(image[None])).logits_BKHW[0].argmax(dim=0).numpy()
+        assert len(np.unique(said)) > 1, "a network that says one thing tells nothing"
         np.add.at(counts, (truth_of(dataset, patch).ravel(), said.repeat(repeat, 0).repeat(repeat, 1).ravel()), 1)
     return counts
 
