@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from training.checkpoint import Checkpoint
 
 BLOCK_PX = 512
+DATES = "dates"  # beside the sensors' scenes: the days that a network of several dates is shown
 
 LICENCE = "contains modified Copernicus Sentinel data {years}"
 LICENCE_SIMULATED = "simulated by isamap; no third-party data"
@@ -224,7 +225,7 @@ def _dated(
     made = replace(
         made,
         packed=views[0].addBands(views[1:]) if len(views) > 1 else views[0],
-        scenes=scenes | {"dates": tuple(frame.day for frame in frames)},
+        scenes=scenes | {DATES: tuple(frame.day for frame in frames)},
     )
     return made, tuple(replace(band, name=f"d{frame.day}_{band.name}") for frame in frames for band in bands)
 
@@ -258,10 +259,13 @@ def _identity(
 
 def _tags(made: composite.Composite, region: Region, period: Period, connected: session.Session) -> dict[str, str]:
     years = sorted({period.start.year, (period.end - timedelta(days=1)).year})
+    scenes = dict(made.scenes)
+    days = scenes.pop(DATES, ())
     return {
         "region": region.name,
         **period_tags(period),
-        "scenes": "; ".join(f"{sensor}: {' '.join(ids)}" for sensor, ids in sorted(made.scenes.items())),
+        "scenes": "; ".join(f"{sensor}: {' '.join(ids)}" for sensor, ids in sorted(scenes.items())),
+        **({DATES: " ".join(days)} if days else {}),
         "source": connected.server,
         "simulated": "true" if made.simulated else "false",
         "licence": LICENCE_SIMULATED if made.simulated else LICENCE.format(years="-".join(map(str, years))),

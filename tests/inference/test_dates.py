@@ -95,7 +95,7 @@ def test_the_source_holds_the_days_one_after_another(plot, dated, home, reconnec
     trained = load(dated)
     source = open_composite(plots.REGION, JUNE, trained, project=None, catalog=str(plot.folder))
     source.keep_in(tmp_path / "blocks")
-    days = source.tags["scenes"].split("dates: ")[1].split(";")[0].split()
+    days = source.tags["dates"].split()
     assert len(days) == 2 and source.bands == tuple(f"d{day}_{name}" for day in days for name in NAMES)
     raster = source.read(Window(0, 0, plots.HEIGHT, plots.WIDTH))
     for number, day in enumerate(days):
