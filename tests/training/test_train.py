@@ -22,6 +22,7 @@ from gee_export.datasets.dataset import Dataset
 from tests.training.towns import spread
 from training import checkpoint as ck
 from training.losses import UNKNOWN
+from training.target import SEVEN
 
 ROOT = Path(__file__).resolve().parents[2]
 FAST = {"model.widths": "4,8,16", "batch": "4", "epochs": "4", "lr": "5e-3"}
@@ -297,6 +298,21 @@ def test_two_datasets_train_as_one(make, tmp_path):
     found = training.train(both, "unet", tmp_path / "run", settings=FAST | {"epochs": "1", "batch": "8"})
     assert ck.load(found.folder).dataset["name"] == "town, second"
     assert training.evaluate(found.folder, both).patches == 2
+
+
+def test_seven_classes_are_trained_and_judged_by_name(make, tmp_path):
+    """Scheme s003: also where five of the seven never occur."""
+    classes = {str(number): name for number, name in enumerate(SEVEN)}
+    data = make(spread(4, 1, 1), change=seven_classes, label={"product": "test", "classes": classes}).storage.url
+    settings = FAST | {"epochs": "1", "scheme": "s003"}
+    found = training.train(data, "unet", tmp_path / "run", settings=settings)
+    assert ck.load(found.folder).classes == SEVEN and ck.load(found.folder).config["classes"] == 7
+    assert training.evaluate(found.folder, data).confusion.shape == (7, 7)
+    with pytest.raises(ValueError, match=r"model.classes=2, but scheme s003 has 7 classes"):
+        training.train(data, "unet", tmp_path / "other", settings=settings | {"model.classes": "2"})
+    forest = make(spread(4, 1, 1), change=no_impervious, name="forest", label={"product": "test", "classes": classes})
+    with pytest.raises(ValueError, match="the train split holds cropland only: a network needs two classes"):
+        training.train(forest.storage.url, "unet", tmp_path / "other", settings=settings)
 
 
 def unknown_labels(image, label):
