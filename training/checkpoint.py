@@ -194,7 +194,9 @@ def _plain_state(network: nn.Module) -> dict[str, Tensor]:
 
 def _find(path: Path) -> tuple[Path, str]:
     """Where the description lies and its text."""
-    for location in (path.with_name(new_of(path.name)), *(path / name for name in _PLACES)):
+    whole = Path(os.path.abspath(path))  # "." has no name of its own
+    waiting = [whole.with_name(new_of(whole.name))] if whole.name else []
+    for location in (*waiting, *(path / name for name in _PLACES)):
         if (location / DESCRIPTION).is_file():
             return location, (location / DESCRIPTION).read_text(encoding="utf-8", errors="replace")
     raise _nothing_at(path)

@@ -73,6 +73,12 @@ def test_a_run_is_loaded_from_its_best_then_its_last(saved, tmp_path):
     assert ck.load(run).metrics == {"miou": 0.1}
 
 
+@pytest.mark.parametrize("place", [".", "..", "../best"])
+def test_the_folder_at_hand_may_be_named(saved, monkeypatch, place):
+    monkeypatch.chdir(saved.location)
+    assert ck.load(place).fingerprint == saved.fingerprint
+
+
 def test_a_kill_between_two_renames_loses_nothing(saved, tmp_path):
     """The old checkpoint lies aside until the new one is in its place."""
     run = tmp_path / "run"
