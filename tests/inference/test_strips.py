@@ -24,7 +24,10 @@ THRESHOLDS = {"impervious": 0.5, "clahe": 0.4}
 
 
 def three_classes(height: int, width: int) -> np.ndarray:
-    powers = np.exp(2 * np.random.default_rng(0).standard_normal((3, height, width)))
+    """Impervious more likely the further down, so that blocks have different histograms."""
+    logits = 2 * np.random.default_rng(0).standard_normal((3, height, width))
+    logits[1] += np.linspace(-4, 2, height)[:, None]
+    powers = np.exp(logits)
     return (powers / powers.sum(axis=0)).astype(np.float32)
 
 
@@ -46,7 +49,7 @@ def test_what_is_kept_of_several_classes():
 @pytest.mark.parametrize("row", [0, 300])
 def test_strips_give_what_the_whole_gives(legend, row, tmp_path):
     """By an independent way: the step on the whole map at once."""
-    chances_KHW = three_classes(700, 90)
+    chances_KHW = three_classes(1300, 90)
     second = Second(POSTPROCESSING["clahe"], 0.4, legend, Place(row, 17))
     blended = chances_KHW[1:2] if legend.binary else chances_KHW
     kept = second.values(blended, legend)

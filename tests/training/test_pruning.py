@@ -312,6 +312,17 @@ def test_wrong_settings_are_told_before_anything_is_written(trained, town, tmp_p
     assert not (tmp_path / "out").exists()
 
 
+def test_pruning_into_a_bucket_is_refused(trained, town):
+    with pytest.raises(ValueError, match="prune into a folder"):
+        training.prune(trained, town, "gs://bucket/pruned")
+
+
+def test_the_better_of_the_small_network_and_the_tuned_one_is_kept(pruned):
+    found = {name: ck.load(pruned.folder / name).metrics["miou"] for name in ("compact", "tuned", "best")}
+    assert found["best"] == max(found["compact"], found["tuned"])
+    assert found["compact"] != found["tuned"]
+
+
 def test_a_pruned_network_is_fine_tuned_like_any_other(pruned, town, tmp_path):
     report = training.train(town, None, tmp_path / "run", start=pruned.folder, settings={"epochs": "1", "batch": "8"})
     assert report.parameters == pruned.cost[1].parameters

@@ -68,6 +68,8 @@ def prune(
     more (None: as many; 0: none). split: where accuracy is measured. Interrupted, the same call goes on; done, it only
     reports. ValueError: a network that cannot be pruned, settings that fit nothing. Fault: damaged files, full disk.
     """
+    if str(out).startswith("gs://"):
+        raise ValueError(f"--out {out}: prune into a folder; a bucket can be copied to afterwards")
     check_choice("scheme", scheme, SCHEMES)
     check_choice("split", split, SPLITS)
     found = ck.load(checkpoint, session)
