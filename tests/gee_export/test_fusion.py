@@ -24,7 +24,7 @@ class _Known:
     """A source on this machine, of which the shares are known."""
 
     percent: np.ndarray
-    label: None = None
+    label: str | None = None
     share: None = None
 
     def read(self, geobox):
@@ -90,6 +90,21 @@ def test_one_source_is_itself_under_every_fusion(labels):
 def test_a_share_of_sources_is_the_mean_of_those_that_know():
     given_shares = np.array([[[10, 255, 255, 1]], [[20, 40, 255, 2]]], np.uint8)
     np.testing.assert_array_equal(shares.mean(given_shares), [[15, 40, 255, 2]])
+
+
+@given(two.filter(lambda labels: 2 <= len(labels) <= 4))
+def test_the_share_of_class_products_is_how_many_of_them_say_impervious(labels):
+    """ISSUE 4 part 4: label smoothing by product agreement is what `--fusion majority --share` stores."""
+    names = ("worldcover", "esri", "from_glc10", "dynamicworld")[: len(labels)]
+    on_server = _Known(labels[0], label="an image there")
+    fetched = {f"label_{number}": label for number, label in enumerate(labels)}
+    label, share = OpenTruth(Truth(names, "majority", share=True), (on_server,) * len(labels), {}).fuse(fetched, None)
+    expected = [
+        round(100 * votes.count(1) / known) if (known := len(votes) - votes.count(255)) else 255
+        for votes in pixels(labels)
+    ]
+    np.testing.assert_array_equal(share.ravel(), expected)
+    np.testing.assert_array_equal(label, fusion.majority(labels, ISA))
 
 
 def test_a_share_of_a_union_is_the_largest_of_those_that_know():
