@@ -115,6 +115,16 @@ def _is_not_trained_again(address, session, home: Path, monkeypatch) -> None:
         training.train(address, "unet-tiny", RUN, settings=TWO | {"epochs": "4"}, session=session)
 
 
+def test_a_newer_checkpoint_that_waits_in_the_bucket_is_read_first(session, uncut):
+    """A machine lost between the two: wholefolder.py."""
+    storage = open_storage("gs://town-training/runs/waits", session)
+    ck.upload(uncut.folder / "last", storage, "best")
+    assert "intervals" not in ck.load("gs://town-training/runs/waits", session).metrics
+    ck.upload(uncut.folder / "best", storage, ".best.new")
+    for place in ("runs/waits", "runs/waits/best"):
+        assert "intervals" in ck.load(f"gs://town-training/{place}", session).metrics
+
+
 def test_a_prefix_with_other_things_is_refused(address, session):
     with pytest.raises(ValueError, match="gs://town-training/data is not empty and holds no run"):
         training.train(address, "unet-tiny", "gs://town-training/data", settings=FAST, session=session)
