@@ -60,7 +60,9 @@ def whole(request, tmp_path_factory):
     return trained
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize(
+    "name", ["averages, clipping and momentum", "dropout", pytest.param("judge", marks=pytest.mark.long)]
+)
 def test_a_broken_run_repeats_the_curve_of_a_whole_one(name, whole, request, tmp_path, monkeypatch):
     """Bit for bit, whatever the optimiser, averages, dropout or judge had come to."""
     data, recipe, settings = RUNS[name]
