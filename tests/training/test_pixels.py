@@ -21,6 +21,7 @@ from training import checkpoint as ck
 from training.data import open_source
 from training.losses import UNKNOWN
 from training.pixels import sample_pixels
+from training.target import SEVEN
 
 FAST = {"model.trees": "5", "model.pixels": "3000", "batch": "4"}
 EDGE = 30  # rows of the map: not a whole window
@@ -138,6 +139,21 @@ def test_pixels_without_a_label_or_a_band_are_not_drawn(make, monkeypatch, tmp_p
     dataset = make(spread(4, 1, 1), change=holed)
     training.train(dataset.storage.url, "random_forest-tiny", tmp_path / "run", settings=FAST | {"batch": "1"})
     assert len(drawn[0]) == 4 * 16 * 32  # of 32 rows, 8 lack a band and 8 a label: fewer than the 3,000 allowed
+
+
+def test_seven_classes_are_told_apart_too(make, tmp_path):
+    """S003's classes, of which only two occur; the agreement is counted in them."""
+    from training.agreement import agreement
+
+    named = {str(number): name for number, name in enumerate(SEVEN)} | {"255": "unknown"}
+    label = {"product": "test", "scheme": "s003", "classes": named}
+    dataset = make(spread(4, 1, 1), label=label, change=lambda image, label: (image, (4 * label).astype(np.uint8)))
+    settings = FAST | {"scheme": "s003", "batch": "1"}
+    report = training.train(dataset.storage.url, "random_forest-tiny", tmp_path / "run", settings=settings)
+    confusion = training.evaluate(report.folder, dataset.storage.url).confusion
+    assert confusion.shape == (7, 7) and confusion[[0, 4]][:, [0, 4]].sum() == confusion.sum() == 32 * 32
+    chips = agreement(report.folder, dataset.storage.url, tmp_path / "chips.json").found.chips
+    assert min(chip.similarity for chip in chips) > 0.9  # of the pixels that it learned from
 
 
 def weights(report) -> bytes:
