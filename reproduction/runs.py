@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -75,13 +75,13 @@ class Training:
         return ()
 
     def facts(self, place: Place, seed: int) -> Mapping[str, Any]:
-        """What the recipe sets otherwise than recipes are made, so that later settings leave it alone, and the data."""
-        from training.recipes import Recipe
+        """Every setting of the recipe and every constructor value of its network, told or not, and the data."""
+        from training.models import MODELS
 
         chosen = self._recipe(seed)
-        usual = Recipe("", chosen.model).to_json()
-        told = {key: value for key, value in chosen.to_json().items() if value != usual[key]}
-        return {"model": chosen.model, **told, "data": [fingerprint(path) for path in place.data(self.data)]}
+        told = chosen.to_json() | {"config": asdict(MODELS[chosen.model].config(**chosen.config))}
+        del told["name"], told["device"]
+        return told | {"data": [fingerprint(path) for path in place.data(self.data)]}
 
     def make(self, folder: Path, place: Place, seed: int) -> Mapping[str, Any]:
         """Train, or go on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from gee_export.console import Fault
 from reproduction.runs import Bench, Training, levels, make_all
 from reproduction.study import Place, Run
+from training.models import MODELS
 
 MADE: list[tuple[str, int]] = []
 
@@ -99,12 +100,22 @@ def test_a_dataset_of_another_name_is_refused(place):
         place.data("village")
 
 
-def test_settings_equal_to_the_usual_do_not_change_a_run(town, tmp_path):
-    """A later setting of recipes, at its usual value, leaves runs of today where they are."""
+def test_settings_that_are_usual_anyway_do_not_make_another_run(town, tmp_path):
     place = Bench(tmp_path, {"town": (str(town),)})
     plain = Training("unet-tiny", {"epochs": "3"})
-    assert place.folder(plain, 0) == place.folder(Training("unet-tiny", {"epochs": "3", "momentum": "0.9"}), 0)
+    told = Training("unet-tiny", {"epochs": "3", "momentum": "0.9", "model.classes": "2", "device": "cpu"})
+    assert place.folder(plain, 0) == place.folder(told, 0)
     assert place.folder(plain, 0) != place.folder(Training("unet-tiny", {"epochs": "4"}), 0)
+
+
+def test_what_a_network_is_made_with_decides_though_nobody_told_it(town, tmp_path, monkeypatch):
+    """A constructor's usual value that changes makes another run: the old one is not passed off as the new."""
+    place, plain = Bench(tmp_path, {"town": (str(town),)}), Training("random_forest-tiny")
+    before = place.folder(plain, 0)
+    model = MODELS["random_forest"]
+    other = replace(model, config=lambda **values: replace(model.config(**values), trees=7))
+    monkeypatch.setitem(MODELS, "random_forest", other)
+    assert place.folder(plain, 0) != before
 
 
 def test_a_run_whose_folder_was_removed_is_made_again(place):
