@@ -73,7 +73,7 @@ def coloured(classes_HW: np.ndarray, names: Sequence[str] | Mapping[int, str]) -
     numbered = names if isinstance(names, Mapping) else dict(enumerate(names))
     palette = np.full((256, 3), UNKNOWN_RGB, dtype=np.uint8)
     for number, name in numbered.items():
-        if colour := COLOURS.get(name.replace("snow_ice", "snow/ice")):
+        if colour := COLOURS.get(name):
             palette[number] = tuple(bytes.fromhex(colour))
     return palette[classes_HW]
 
@@ -176,11 +176,14 @@ def _draw_legend(figure: Figure, names: Sequence[str], caption: str) -> None:
     height, wide = figure.get_figheight(), figure.get_figwidth()
     x, y = 0.05 / wide, 1.25 * LEGEND_INCH / height
     for name in (*names, "unknown"):
+        length = (0.34 + 0.068 * len(name)) / wide
+        if x + length > 1:  # a narrow figure takes two lines
+            x, y = 0.05 / wide, y - 0.17 / height
         colour = tuple(np.array(coloured(np.uint8(0 if name in names else 255), (name,))) / 255)
         box = figure.add_axes((x, y, 0.14 / wide, 0.14 / height))
         box.set_facecolor(colour)
         box.set_xticks([])
         box.set_yticks([])
         figure.text(x + 0.18 / wide, y + 0.02 / height, name.replace("_", " and "), fontsize=6.5, va="bottom")
-        x += (0.34 + 0.068 * len(name)) / wide
+        x += length
     figure.text(0.05 / wide, 0.25 * LEGEND_INCH / height, caption, fontsize=6.5, va="bottom")
