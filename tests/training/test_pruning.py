@@ -132,7 +132,7 @@ def test_the_small_network_equals_the_silenced_one(case):
 
 
 def test_zeroed_gamma_and_beta_give_the_same():
-    """models.md 4.5: exact removal needs gamma = beta = 0 of the normalisation too; ours leaves gamma to grow again."""
+    """models.md 4.5: exact removal needs gamma = beta = 0 of the normalisation too; ours are small, to grow again."""
     network = lively("unet", SIX, widths=(8, 12))
     slim = Slim("inner", 0.4, 1)
     groups = groups_of(network, slim)

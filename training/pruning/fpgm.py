@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from training.pruning.groups import Group
 
-SEED = 1e-12
+SEED, FACTOR = 1e-12, 1e-3  # what normalisation adds to a silenced filter, and its factor
 Kept = tuple[Tensor, ...]  # of each group the numbers of the filters that stay, ascending
 
 
@@ -42,8 +42,9 @@ def remaining(network: nn.Module, groups: Sequence[Group]) -> Kept:
 def zeroise(network: nn.Module, groups: Sequence[Group], kept: Kept) -> None:
     """Silence all filters but the kept ones, in place: they give 0 in training and evaluation, and can grow again.
 
-    Weights and biases are 0, and so is the mean that batch normalisation remembers. Its factor stays and what it adds
-    is next to nothing: with a factor of 0 or a ReLU at 0 no gradient would ever reach the filter.
+    Weights and biases are 0, and so is the mean that batch normalisation remembers. What it adds is next to nothing,
+    for with a ReLU at 0 no gradient would ever reach the filter; its factor is small, since normalisation blows any
+    first step away from 0 up to full size (training/LOG.md).
     """
     with torch.no_grad():
         for group, stay in zip(groups, kept, strict=True):
@@ -55,6 +56,7 @@ def zeroise(network: nn.Module, groups: Sequence[Group], kept: Kept) -> None:
                     if part is not None:
                         part[gone.to(part.device)] = 0
                 norm.bias[gone.to(norm.bias.device)] = SEED
+                norm.weight[gone.to(norm.weight.device)] = FACTOR
 
 
 def _kept(network: nn.Module, group: Group) -> Tensor:
