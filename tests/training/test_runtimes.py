@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -18,6 +19,7 @@ from training.models.classical import PixelClassifier
 from training.models.output import Output, channels_at
 from training.runtimes import PRECISIONS, RUNTIMES, Forward, check_forward, open_forward, precision_of
 from training.runtimes.fold import folded, pairs
+from training.runtimes.perimage import PerImage
 from training.runtimes.precisions import cpu_multiplies
 from training.runtimes.replay import SHAPES, Recording, Replay
 
@@ -146,6 +148,29 @@ def test_neither_batch_nor_threads_change_a_bit(runtime):
     with ThreadPoolExecutor(4) as pool:
         again = list(pool.map(lambda i: logits(forward, x[i % 6][None]), range(24)))
     assert torch.equal(torch.cat(again), alone.repeat(4, 1, 1, 1))
+
+
+class Slow:
+    """A compiled program whose calls take a while; `spans` keeps when each began and ended."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[float, float]] = []
+
+    def __call__(self, image):
+        began = time.monotonic()
+        time.sleep(0.02)
+        self.spans.append((began, time.monotonic()))
+        return image[:, :2]
+
+
+def test_a_program_has_run_once_alone_before_threads_share_it():
+    """Two first calls at a time never come back from OpenVINO 2026.4's Python binding."""
+    program = Slow()
+    forward = PerImage(small_network("unet"), lambda graph: program)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: logits(forward, image_of("unet")), range(4)))
+    first, *others = sorted(program.spans)
+    assert len(others) == 4 and all(began >= first[1] for began, _ in others)
 
 
 @pytest.mark.parametrize("runtime", OTHERS)
