@@ -45,12 +45,16 @@ BANDS = ("B2", "B3", "B4", "B8", "VV", "VH")
 GOALS = {"fp32": 1.9, "bf16": 3.5}
 MIOU_POINTS = 0.1
 EAGER, TUNED = "eager fp32", "eager fp32 malloc"
+PRUNED = {"prune": "inner", "ratio": 0.4, "round_to": 8}  # S003's, models.md 4.5
 Forward = Callable[[Tensor], Any]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A network under test: window it maps, ground of a pixel in m, bound of an H100 in Mpx/s (performance.md 6)."""
+    """A network under test: window it maps, ground of a pixel in m, bound of an H100 in Mpx/s.
+
+    Bounds: the lower of 40 % of bf16 peak and of memory (performance.md 6; JointSeg's from models.md 2.3 alike).
+    """
 
     model: str
     config: Mapping[str, Any]
@@ -70,8 +74,9 @@ class Cost:
 SUBJECTS = {
     "CroFuseNet": Subject("crofusenet", {}, 128, 10, 264),
     "HRNet-W24": Subject("hrnet", {"stem": "hrnet"}, 512, 3, 1846),
-    "HRNet-W24 (paper's stem)": Subject("hrnet", {}, 512, 3),
-    "JointSeg lean": Subject("jointseg", {}, 64, 10),
+    "HRNet-W24 pruned": Subject("hrnet", {"stem": "hrnet"} | PRUNED, 512, 3, 3150),
+    "HRNet-W24, paper's stem": Subject("hrnet", {}, 512, 3),
+    "JointSeg lean": Subject("jointseg", {}, 64, 10, 27.8),
 }
 
 
