@@ -20,7 +20,7 @@ from sklearn.ensemble import RandomForestClassifier
 from training.models.classical import SVM, PixelClassifier, RandomForest, RandomForestConfig, SVMConfig
 from training.recipes import PAPER_BANDS
 
-SHIFTS = np.array([0.6, 0.5, 0.7, -0.7, 1.0, 0.8], np.float32)
+SHIFTS = np.array([0.6, 0.5, 0.7, -0.7, 1.0, 0.8])
 
 
 def main() -> None:
@@ -69,8 +69,8 @@ def drawn(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Pixels (count, 6) float32 and their labels."""
     rng = np.random.default_rng(seed)
     truth = (rng.random(count) < 0.33).astype(np.int64)
-    x_NB = rng.standard_normal((count, 6)).astype(np.float32) + truth[:, None] * SHIFTS
-    return x_NB, np.where(rng.random(count) < 0.08, 1 - truth, truth)
+    x_NB = rng.standard_normal((count, 6)) + truth[:, None] * SHIFTS
+    return x_NB.astype(np.float32), np.where(rng.random(count) < 0.08, 1 - truth, truth)
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -85,7 +85,9 @@ def _machine_of(config: SVMConfig, x_NB: np.ndarray, y_N: np.ndarray) -> Any:
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.svm import SVC
 
-    calibrated = CalibratedClassifierCV(SVC(C=config.c), method="sigmoid", cv=config.folds, ensemble=False)
+    calibrated = CalibratedClassifierCV(
+        SVC(C=config.c, cache_size=1000), method="sigmoid", cv=config.folds, ensemble=False
+    )
     return OneVsRestClassifier(calibrated).fit(x_NB, y_N)
 
 
