@@ -34,10 +34,10 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from training.cost import flop
+from training.accuracy.evaluation import evaluate
 from training.cpu import tune_cpu
-from training.evaluation import evaluate
 from training.models import build
+from training.models.cost import flop
 from training.runtimes import DEFAULT, PRECISIONS, RUNTIMES, folded, precision_of
 from training.runtimes.precisions import cpu_multiplies
 

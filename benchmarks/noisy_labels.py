@@ -27,8 +27,8 @@ from gee_export.export import export_patches
 from gee_export.labelling import shares
 from gee_export.labelling.fusion import majority
 from gee_export.labelling.scheme import SCHEMES
-from training.agreement import agreement
-from training.noise import read
+from training.imperfect.agreement import agreement
+from training.imperfect.noise import read
 
 BBOX_WSEN = (114.18, 30.46, 114.30, 30.66)  # the west of Wuhan: fields, lakes, towns, the city's edge
 PLACE = {"bbox": BBOX_WSEN, "size": 64, "stride": 64, "ratios": (7, 1, 2)}
@@ -274,9 +274,9 @@ def _colours(data: Dataset, patch: Any) -> np.ndarray:
 @cache
 def predictions(home: Path, run: str) -> dict[str, np.ndarray]:
     """Class of every pixel of the test split by patch id."""
-    from training import checkpoint as ck
-    from training.evaluation import classify, source_for
-    from training.predictions import predicted
+    from training.accuracy.evaluation import classify, source_for
+    from training.accuracy.predictions import predicted
+    from training.checkpoints import checkpoint as ck
 
     found = ck.load(home / "runs" / run)
     source = source_for(found, home / "data" / "truth")

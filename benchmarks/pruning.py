@@ -17,9 +17,9 @@ import torch
 from torch import nn
 
 from inference.postprocess import BLOCK_PX, CLIP_LIMIT, LEVELS, equalised
-from training.cost import cost, seconds
 from training.cpu import tune_cpu
 from training.models import build
+from training.models.cost import cost, seconds
 from training.models.slim import Slim
 from training.pruning.compact import compact
 from training.pruning.fpgm import chosen, zeroise

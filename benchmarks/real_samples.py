@@ -27,7 +27,7 @@ from benchmarks import real_catalogs as catalogs
 from benchmarks import real_pictures as pictures
 from gee_export.datasets.dataset import Dataset
 from gee_export.datasets.manifest import NODATA
-from training.metrics import scores
+from training.accuracy.metrics import scores
 
 ASSET = "projects/local/assets/real/terramind_433d"
 DB_TOLERANCE = 0.005 + 5e-6  # half of the stored step of 0.01 dB, and the rounding of float32

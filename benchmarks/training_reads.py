@@ -21,13 +21,13 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from gee_export.datasets.dataset import Band, Dataset, DatasetManifest, Grid, Sample, write
-from training.augment import augment, chances
 from training.cpu import tune_cpu
-from training.data import EpochOrder, Patches, Source, loader, open_source
 from training.losses import build_loss
 from training.models import build
-from training.optimisers import optimiser
 from training.recipes import recipe
+from training.recipes.optimisers import optimiser
+from training.samples.augment import augment, chances
+from training.samples.data import EpochOrder, Patches, Source, loader, open_source
 
 BANDS, SIZE, BATCH = ("B2", "B3", "B4", "B8", "VV", "VH"), 128, 32
 RECIPES_TIMED = ("unet-tiny", "crofusenet-tiny", "crofusenet")

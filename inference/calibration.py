@@ -12,9 +12,9 @@ import numpy as np
 from inference.legend import UNKNOWN, Legend
 from inference.mosaic import Mosaic, mosaics
 from inference.postprocess import LEVELS, OFF_MASK, ON_MASK, POSTPROCESSING, equalised, threshold_of
-from training import checkpoint as ck
-from training.evaluation import Data, check_fits, source_for
-from training.metrics import Scores, scores
+from training.accuracy.evaluation import Data, check_fits, source_for
+from training.accuracy.metrics import Scores, scores
+from training.checkpoints import checkpoint as ck
 
 CALIBRATED = tuple(name for name, post in POSTPROCESSING.items() if post.threshold)
 

@@ -82,8 +82,8 @@ def calibrate(
 ) -> None:
     """Choose the threshold of impervious, or of a post-processing step, on a split; writes a checkpoint with it."""
     from inference.calibration import calibrate_step
+    from training.accuracy.thresholds import calibrate_checkpoint
     from training.cli import Bucket
-    from training.thresholds import calibrate_checkpoint
 
     how = {"split": split, "device": device}
     with Bucket([*data, checkpoint], project) as session:

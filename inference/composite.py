@@ -30,7 +30,7 @@ from inference.parallel import read_ahead
 from inference.source import CACHE_SMALLEST_BYTES, period_tags
 
 if TYPE_CHECKING:
-    from training.checkpoint import Checkpoint
+    from training.checkpoints.checkpoint import Checkpoint
 
 BLOCK_PX = 512
 DATES = "dates"  # beside the sensors' scenes: the days that a network of several dates is shown

@@ -10,11 +10,11 @@ import numpy as np
 
 from gee_export.grid import Window
 from inference.predict import Read, normalised
-from training.checkpoint import normalise
+from training.checkpoints.checkpoint import normalise
 
 if TYPE_CHECKING:
     from inference.source import Source
-    from training.checkpoint import Checkpoint
+    from training.checkpoints.checkpoint import Checkpoint
 
 ENOUGH = 0.5  # of a window: dates that show less are left out, as an export leaves them out of a patch
 

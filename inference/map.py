@@ -28,7 +28,7 @@ from inference.postprocess import POSTPROCESSING, UNPROCESSED, Place, threshold_
 from inference.predict import Grid, Predictor, Rows, predict
 from inference.source import Source, open_geotiff, period_tags
 from inference.strips import Second
-from training.checkpoint import Checkpoint, load
+from training.checkpoints.checkpoint import Checkpoint, load
 from training.cpu import tune_cpu
 from training.runtimes import DEFAULT, TORCH, check_forward, open_forward
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from inference.legend import UNKNOWN, Legend
 from inference.postprocess import CONTEST, Place, Step
-from training import checkpoint as ck
-from training.data import Source
-from training.predictions import predicted
+from training.accuracy.predictions import predicted
+from training.checkpoints import checkpoint as ck
+from training.samples.data import Source
 
 
 @dataclass(frozen=True, eq=False)

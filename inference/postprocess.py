@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference.legend import Legend
-from training.checkpoint import Checkpoint
+from training.checkpoints.checkpoint import Checkpoint
 
 UNPROCESSED = "none"
 BLOCK_PX = 512  # S003 section 3.3

@@ -27,8 +27,8 @@ def on_fine_labels(trial: Trial) -> Judged:
 def _gflop(run: Path, address: str) -> float:
     """Of one forward pass on a patch of the dataset."""
     from gee_export.datasets.dataset import Dataset
-    from training import checkpoint as ck
-    from training.cost import flop
+    from training.checkpoints import checkpoint as ck
+    from training.models.cost import flop
 
     found = ck.load(run)
     return flop(found.build(), Dataset.open(address).manifest.size, dates=found.frames) / 1e9

@@ -14,8 +14,8 @@ from reproduction.study import Judge, Judged, Trial
 def on_split(split: str = "test", **options: Any) -> Judge:
     """A judge by `training.evaluate` on a split of the row's dataset; options are its further arguments.
 
-    Values and intervals go by the names of training.metrics.Scores.to_json: miou, oa, mean_f1, kappa, iou_impervious,
-    pa_impervious, ...
+    Values and intervals go by the names of Scores.to_json (training/accuracy/metrics.py): miou, oa, mean_f1, kappa,
+    iou_impervious, pa_impervious, ...
     """
 
     def judge(trial: Trial) -> Judged:
@@ -39,8 +39,8 @@ def run_of(trial: Trial) -> Path:
 
 def class_maps(run: Path, addresses: Sequence[str], ids: Sequence[str], layer: str = "") -> dict[str, np.ndarray]:
     """Classes uint8 (rows, columns) that the run's checkpoint gives the patches named, as fine as its output."""
-    from training import checkpoint as ck
-    from training.evaluation import classify
+    from training.accuracy.evaluation import classify
+    from training.checkpoints import checkpoint as ck
 
     found = ck.load(run)
     return {
@@ -55,9 +55,9 @@ def chances(
     """Of each patch named: its id, class probabilities float32 (classes, rows, columns), and label."""
     from torch.utils.data import Subset
 
-    from training import checkpoint as ck
-    from training.evaluation import source_for
-    from training.predictions import predicted
+    from training.accuracy.evaluation import source_for
+    from training.accuracy.predictions import predicted
+    from training.checkpoints import checkpoint as ck
 
     if not ids:
         return

@@ -31,8 +31,8 @@ class LabelsAsMap:
     classes: tuple[str, ...] = ("pervious", "impervious")
 
     def __call__(self, trial: Trial) -> Judged:
-        from training.ground import spatial_blocks
-        from training.metrics import block_counts
+        from training.accuracy.metrics import block_counts
+        from training.samples.ground import spatial_blocks
 
         tested = [(data, patch) for data, patch in _patches(trial.addresses) if patch.split == "test"]
         map_of = self._maps(trial, [patch.id for _, patch in tested])
@@ -79,8 +79,8 @@ def judged(
     maps: Mapping[str, np.ndarray] = {},
 ) -> Judged:
     """Scores and intervals of confusion counts by block, and by how many percent the impervious area is too large."""
-    from training import bootstrap
-    from training.metrics import scores
+    from training.accuracy import bootstrap
+    from training.accuracy.metrics import scores
 
     counts = by_block_NKK.sum(axis=0)
     bounds = {key: pair for key, pair in bootstrap.intervals(by_block_NKK, classes).items() if pair is not None}

@@ -14,7 +14,7 @@ import numpy as np
 from gee_export.datasets.dataset import Dataset, Patch
 from inference.legend import COLOURS
 from training.models.output import is_sar
-from training.target import visible
+from training.samples.target import visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

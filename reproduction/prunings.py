@@ -55,8 +55,8 @@ def costs(folder: Path) -> Mapping[str, float]:
     acceleration_percent: operations before by operations after less 1, S003's "theoretical acceleration";
     speed_up: measured times, one thread, side by side.
     """
-    from training import checkpoint as ck
-    from training.cost import cost
+    from training.checkpoints import checkpoint as ck
+    from training.models.cost import cost
     from training.pruning.report import PruneReport
 
     found = ck.load(folder)

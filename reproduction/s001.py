@@ -53,8 +53,8 @@ def _judged(trial: Trial) -> Judged:
 def _patch_dice(trial: Trial) -> float | None:
     """Mean over the test patches in which impervious pixels are or are seen, of 2 TP / (reference + predicted)."""
     from gee_export.datasets.dataset import Dataset
-    from training import checkpoint as ck
-    from training.evaluation import classify
+    from training.accuracy.evaluation import classify
+    from training.checkpoints import checkpoint as ck
 
     run = run_of(trial)
     ids = [patch.id for address in trial.addresses for patch in Dataset.open(address).in_split("test")]

@@ -14,8 +14,8 @@ from reproduction.study import Judged, Trial
 
 if TYPE_CHECKING:
     from inference.mosaic import Mosaic
-    from training.checkpoint import Checkpoint
-    from training.data import Source
+    from training.checkpoints.checkpoint import Checkpoint
+    from training.samples.data import Source
 
 UNKNOWN = 255
 
@@ -35,7 +35,7 @@ class Stitched:
         from inference.legend import Legend
         from inference.mosaic import mosaics
         from inference.postprocess import POSTPROCESSING
-        from training import checkpoint as ck
+        from training.checkpoints import checkpoint as ck
 
         found = ck.load(run_of(trial))
         source = _source(found, trial.addresses)
@@ -60,7 +60,7 @@ class Stitched:
 
 
 def _source(found: Checkpoint, addresses: Sequence[str]) -> Source:
-    from training.evaluation import source_for
+    from training.accuracy.evaluation import source_for
 
     return source_for(found, list(addresses))
 

@@ -17,6 +17,22 @@ LEAVES = {f"gee_export.{name}" for name in ("console", "regions", "grid", "outli
 FOUND = {"gee_export.datasets", "gee_export.stores", "gee_export.requests", "gee_export.scenes", *LEAVES}
 COMPOSED = {f"gee_export.{name}" for name in ("radar", "optical", "labelling", "composite", "ground")} | FOUND
 
+# what training takes of gee_export, and what its own rooms build on, from the ground up
+OPENED = {
+    "gee_export.console",
+    "gee_export.datasets.dataset",
+    "gee_export.datasets.manifest",
+    "gee_export.grid",
+    "gee_export.revision",
+    "gee_export.stores.storage",
+    "gee_export.stores.wholefile",
+}
+TAUGHT = {*(f"training.{name}" for name in ("models", "losses", "home", "cpu")), *OPENED}
+PREPARED = {
+    *(f"training.{name}" for name in ("samples", "checkpoints", "recipes", "memory", "devices")),
+    *TAUGHT,
+}
+
 # package (or sub-package) -> what of this project it may import; the longest matching key counts
 ALLOWED = {
     "gee_export.engine": {"gee_export.engine", "gee_export.console", "gee_export.grid", "gee_export.regions"},
@@ -62,15 +78,18 @@ ALLOWED = {
     "gee_export.cli": {"gee_export"},
     "gee_export": {"gee_export"},
     "training.cli": {"training", "gee_export.session"},
-    "training": {
-        "training",
-        "gee_export.console",
-        "gee_export.datasets.dataset",
-        "gee_export.grid",
-        "gee_export.datasets.manifest",
-        "gee_export.revision",
-        "gee_export.stores.storage",
-    },
+    "training.models": {"training.models", "gee_export.console"},
+    "training.losses": {"training.losses", "training.models"},
+    "training.recipes": {"training.recipes", *TAUGHT, "training.samples.augment"},
+    "training.checkpoints": {"training.checkpoints", *TAUGHT},
+    "training.samples": {"training.samples", "training.checkpoints", *TAUGHT},
+    "training.runtimes": {"training.runtimes", "training.checkpoints", *TAUGHT},
+    "training.accuracy": {"training.accuracy", "training.runtimes", *PREPARED},
+    "training.fitting": {"training.fitting", "training.accuracy", *PREPARED},
+    "training.imperfect": {"training.imperfect", "training.accuracy", *PREPARED},
+    "training.runs": {"training.runs", "training.fitting", "training.accuracy", "training.imperfect", *PREPARED},
+    "training.pruning": {"training.pruning", "training.runs", "training.accuracy", *PREPARED},
+    "training": {"training", *OPENED},
     "inference": {"inference", "training", "gee_export"},
     "reproduction": {"reproduction", "inference", "training", "gee_export"},
 }
@@ -87,7 +106,7 @@ KEEPERS = {
     "pyarrow": "gee_export.datasets.index",
     "pytorch_lightning": "training",
     "tensorboard": "training",
-    "safetensors": "training.checkpoint",
+    "safetensors": "training.checkpoints.checkpoint",
     "cv2": "inference.postprocess",
     "typer": ("gee_export.cli", "training.cli", "inference.cli", "reproduction.cli", "gee_export.console"),
     "numba": "gee_export.engine",
@@ -197,7 +216,8 @@ def loaded_after(statement: str) -> set[str]:
 def test_mapping_stays_light():
     """performance.md P1: 600 MB leave no room for the training libraries; classifiers of pixels need none to learn."""
     heavy = {"pytorch_lightning", "lightning", "torchmetrics", "sklearn", "geopandas", "pandas", "ee"}
-    assert not loaded_after("import inference.cli, inference.map, training.checkpoint, training.pixels") & heavy
+    light = "import inference.cli, inference.map, training.checkpoints.checkpoint, training.fitting.pixels"
+    assert not loaded_after(light) & heavy
 
 
 def test_export_help_needs_no_torch():

@@ -13,7 +13,7 @@ from affine import Affine
 
 import isamap
 from gee_export.console import FAULT, USER_MISTAKE
-from training import checkpoint
+from training.checkpoints import checkpoint
 from training.models import build
 
 NAMES = ("B2", "B3", "B4", "B8", "VV", "VH")

@@ -1,7 +1,7 @@
 """Patches to checkpoint: networks, losses, metrics, the training loop and its recipes.
 
 `training.train` and `training.evaluate` load their machinery when first used, so that inference can take
-`training.checkpoint` without it.
+`training.checkpoints.checkpoint` without it.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 _PUBLIC = {
-    "train": "training.run",
-    "TrainReport": "training.run",
-    "evaluate": "training.evaluation",
-    "EvaluationReport": "training.evaluation",
+    "train": "training.runs.run",
+    "TrainReport": "training.runs.run",
+    "evaluate": "training.accuracy.evaluation",
+    "EvaluationReport": "training.accuracy.evaluation",
+    "agreement": "training.imperfect.agreement",
+    "AgreementReport": "training.imperfect.agreement",
     "prune": "training.pruning.run",
     "PruneReport": "training.pruning.report",
     "export_onnx": "training.runtimes.publish",

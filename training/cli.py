@@ -100,7 +100,7 @@ def agreement(
     project: _Project = None,
 ) -> None:
     """Count on how much of each training patch a preliminary model and the label agree, to leave out bad labels."""
-    from training.agreement import agreement as find
+    from training.imperfect.agreement import agreement as find
 
     with Bucket([*data, checkpoint], project) as session:
         print(find(checkpoint, data, out, device=device, session=session))

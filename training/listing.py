@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from training.configurations import CONFIGURATIONS, Configuration
-from training.cost import flop
 from training.models import build, parameter_count
 from training.models.classical import PixelClassifier
+from training.models.configurations import CONFIGURATIONS, Configuration
+from training.models.cost import flop
 from training.models.output import is_sar
 from training.recipes import RECIPES, Recipe
 
@@ -46,7 +46,7 @@ class Listed:
 
 
 def table() -> str:
-    """One row for every configuration of training/configurations.py, then one for every recipe."""
+    """One row for every configuration of training/models/configurations.py, then one for every recipe."""
     networks = [_NETWORK_HEAD, *(_cells(listed(name)) for name in CONFIGURATIONS)]
     recipes = [_RECIPE_HEAD, *(_recipe_cells(name, make()) for name, make in RECIPES.items())]
     notes = (

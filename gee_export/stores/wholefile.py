@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import contextlib
 import errno
+import json
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import google_crc32c
 
@@ -46,6 +49,11 @@ def write_whole(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise disk_fault(path, error) from error
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Writes JSON as a whole file, one value a line."""
+    write_whole(path, (json.dumps(values, indent=1) + "\n").encode())
 
 
 def disk_fault(path: Path, error: OSError) -> Fault:

@@ -15,7 +15,7 @@ from torch import nn
 
 from inference import cog
 from inference.legend import Legend
-from training import checkpoint
+from training.checkpoints import checkpoint
 from training.models import build
 from training.models.output import Output
 

@@ -17,9 +17,9 @@ from inference.mosaic import Mosaic, mosaics
 from inference.postprocess import Place, clahe, equalised
 from tests.training.one_thread import one_thread  # noqa: F401
 from tests.training.towns import BANDS, manifest, scene
-from training import checkpoint as ck
-from training.evaluation import source_for
-from training.metrics import scores
+from training.accuracy.evaluation import source_for
+from training.accuracy.metrics import scores
+from training.checkpoints import checkpoint as ck
 from training.models import build
 
 SIZE, STRIDE, ROWS, COLS = 32, 24, 3, 2
@@ -83,7 +83,7 @@ def test_patches_lie_where_they_were_cut(run, block):
 
 
 def test_overlapping_patches_are_averaged(run, block):
-    from training.predictions import predicted
+    from training.accuracy.predictions import predicted
 
     found = ck.load(run)
     source = source_for(found, block)

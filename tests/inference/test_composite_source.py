@@ -25,7 +25,7 @@ from inference.predict import Grid, Predictor, predict
 from tests.gee_export import plot as plots
 from tests.gee_export import skies as skyplots
 from tests.inference.conftest import BANDS, LEGEND, NAMES
-from training.checkpoint import load, normalise
+from training.checkpoints.checkpoint import load, normalise
 
 SETTINGS = composites.Settings.of(speckle="none", clouds="none")
 JUNE = Month(2019, 6).period

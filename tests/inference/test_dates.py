@@ -19,7 +19,7 @@ from inference.dates import arranged, view
 from tests.gee_export import plot as plots
 from tests.inference.conftest import NAMES
 from tests.training.one_thread import one_thread  # noqa: F401
-from training.checkpoint import load
+from training.checkpoints.checkpoint import load
 
 SETTINGS = composites.Settings.of(speckle="none", clouds="scl")
 JUNE = Month(2019, 6).period

@@ -21,7 +21,7 @@ from inference.lattice import Lattice
 from inference.predict import Grid, Predictor
 from tests.inference.conftest import LEGEND, WUHAN, Constant, stored_scene, write_tif
 from tests.training.one_thread import one_thread  # noqa: F401
-from training.checkpoint import load, normalise
+from training.checkpoints.checkpoint import load, normalise
 
 FINE = ("jointseg", "bilinear_unet")
 

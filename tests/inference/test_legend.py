@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inference.legend import COLOURS, Legend
-from training.target import SCHEMES
+from training.samples.target import SCHEMES
 
 
 def test_every_class_that_is_learned_has_a_colour_of_its_own():

@@ -18,7 +18,7 @@ from gee_export import console
 from gee_export.console import Fault
 from inference import cli, job
 from tests.inference.conftest import NAMES, WUHAN, stored_scene, write_tif
-from training import checkpoint
+from training.checkpoints import checkpoint
 
 MAP = "import sys, inference; inference.map_region(sys.argv[1], input=sys.argv[2], out=sys.argv[3], progress=False)"
 ROOT = Path(__file__).resolve().parents[2]

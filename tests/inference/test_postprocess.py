@@ -18,7 +18,7 @@ from inference.postprocess import (
     equalised,
     threshold_of,
 )
-from training import target
+from training.samples import target
 
 SEVEN = Legend(target.SEVEN)
 
@@ -145,7 +145,7 @@ def test_of_two_classes_the_thresholds_are_a_third_and_two_thirds():
 
 
 def test_steps_without_their_threshold_are_refused(make_checkpoint):
-    from training.checkpoint import load
+    from training.checkpoints.checkpoint import load
 
     found = load(make_checkpoint())
     assert threshold_of(found, "none") == 0

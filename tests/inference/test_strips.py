@@ -15,9 +15,9 @@ from inference.predict import quantise
 from inference.strips import Second, contested
 from tests.inference.conftest import BANDS, NAMES, SMALL, stored_scene, write_tif
 from tests.training.one_thread import one_thread  # noqa: F401
-from training import checkpoint
+from training.checkpoints import checkpoint
 from training.models import build
-from training.target import SEVEN
+from training.samples.target import SEVEN
 
 THREE = Legend(("cropland", "impervious", "water"))
 THRESHOLDS = {"impervious": 0.5, "clahe": 0.4}

@@ -10,9 +10,9 @@ import torch
 from reproduction import STUDIES, pairs
 from reproduction.prunings import Pruning
 from reproduction.runs import Training
-from training.cost import flop
 from training.losses import build_loss
 from training.models import build, parameter_count
+from training.models.cost import flop
 from training.recipes import Recipe, recipe
 
 MINE = [name for name in STUDIES if not name.startswith("S002")]

@@ -78,7 +78,7 @@ def test_maps_lie_where_their_patches_do(both, place, shown):
 def test_the_threshold_is_told_and_the_run_is_left_alone(both, run):
     assert 0 < both[1].values["threshold"] < 1
     assert "threshold" not in both[0].values
-    from training import checkpoint as ck
+    from training.checkpoints import checkpoint as ck
 
     assert "clahe" not in ck.load(run).thresholds
 

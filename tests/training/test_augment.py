@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter1d
 
-from training.augment import BLUR_SHARE, CHANCES, FLIP_SHARE, Augmented, augment, chances
 from training.losses import UNKNOWN
+from training.samples.augment import BLUR_SHARE, CHANCES, FLIP_SHARE, Augmented, augment, chances
 
 KEEP, FLIP, BLUR, NO_BLUR = 0.99, 0.0, 0.0, 0.99
 SIDE = 16

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from training.averaging import WARM_UP_STEPS, Average
+from training.fitting.averaging import WARM_UP_STEPS, Average
 
 
 def network() -> nn.Sequential:

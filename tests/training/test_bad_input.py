@@ -16,7 +16,7 @@ from gee_export.datasets.dataset import Dataset
 from tests.training.one_thread import one_thread  # noqa: F401
 from tests.training.test_train import no_impervious, unknown_labels
 from tests.training.towns import BANDS, spread
-from training import checkpoint as ck
+from training.checkpoints import checkpoint as ck
 from training.models import build
 
 NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
@@ -97,7 +97,7 @@ def test_statistics_that_are_no_numbers(make, tmp_path, capsys):
 
 def test_a_run_that_diverges_keeps_what_it_had(town, tmp_path, capsys, monkeypatch):
     """A weight that is no number from the second epoch on: the first epoch's best/ stays."""
-    from training.task import Task
+    from training.fitting.task import Task
 
     original = Task.on_train_epoch_start
 
@@ -120,7 +120,7 @@ def test_a_run_that_diverges_keeps_what_it_had(town, tmp_path, capsys, monkeypat
 )
 def test_what_fails_in_its_first_epoch_leaves_the_place_for_the_remedy(town, tmp_path, capsys, monkeypatch, failing):
     """Too little memory, a loss that is no number: the sentence names another setting, and --out takes it."""
-    from training.task import Task
+    from training.fitting.task import Task
 
     with monkeypatch.context() as patch:
         patch.setattr(Task, "cost", failing)

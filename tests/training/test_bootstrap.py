@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from training import bootstrap
-from training.metrics import block_counts, confusion_counts, scores
+from training.accuracy import bootstrap
+from training.accuracy.metrics import block_counts, confusion_counts, scores
 
 NAMES = ("pervious", "impervious")
 
@@ -32,7 +32,7 @@ def blocks(count: int, rng: np.random.Generator) -> np.ndarray:
 @given(hnp.arrays(np.int64, (4, 3, 3), elements=st.integers(0, 50)))
 @settings(max_examples=40, deadline=None)
 def test_many_matrices_at_once_are_scored_as_one_by_one(counts):
-    """training.metrics.scores is the definition; undefined measures are told apart, not numbers."""
+    """training.accuracy.metrics.scores is the definition; undefined measures are told apart, not numbers."""
     found = bootstrap.measures(counts, ("a", "b", "c"))
     for at, confusion in enumerate(counts):
         expected = scores(confusion)

@@ -10,8 +10,8 @@ import pytest
 from gee_export.console import Fault
 from gee_export.datasets.dataset import Dataset
 from tests.training.towns import spread
-from training import cache as caches
-from training.cache import IMAGES, LABELS, open_layer
+from training.samples import cache as caches
+from training.samples.cache import IMAGES, LABELS, open_layer
 
 
 def test_the_cache_equals_the_dataset(make, tmp_path):

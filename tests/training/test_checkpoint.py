@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gee_export.console import Fault
-from training import checkpoint as ck
+from training.checkpoints import checkpoint as ck
 from training.models import build
 
 BANDS = (ck.BandNorm("B4", "reflectance", 0.1, 0.05, 0.0, 1.0), ck.BandNorm("VV", "dB", -11.0, 4.0))
@@ -255,6 +255,8 @@ def test_a_standardisation_that_divides_by_nothing_is_refused(wrong):
 def test_a_checkpoint_is_loaded_without_the_training_libraries():
     """performance.md P1: inference takes checkpoints, and has no room for these."""
     heavy = ["pytorch_lightning", "torchmetrics", "sklearn", "geopandas", "pandas", "matplotlib", "ee", "rasterio"]
-    code = f"import sys, training.checkpoint, training.models; print([n for n in {heavy} if n in sys.modules])"
+    code = (
+        f"import sys, training.checkpoints.checkpoint, training.models; print([n for n in {heavy} if n in sys.modules])"
+    )
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

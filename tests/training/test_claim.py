@@ -14,9 +14,9 @@ import training
 from gee_export.console import Fault
 from tests.training.one_thread import one_thread  # noqa: F401
 from tests.training.towns import spread
-from training import checkpoint as ck
-from training.claim import NOTE, alone_in, claim
+from training.checkpoints import checkpoint as ck
 from training.recipes import recipe
+from training.runs.claim import NOTE, alone_in, claim
 
 WANTED = {"data": "abc", "recipe": recipe("unet-tiny").to_json(), "start": None, "chips": None}
 
@@ -99,5 +99,5 @@ def test_a_run_on_a_mounted_drive(make, drive, monkeypatch):
     report = training.train(data, "unet-tiny", drive, settings=fast)
     assert ck.load(drive).build() is not None and ck.load(drive / "last").metrics["epoch"] == 2
     assert not [path for path in drive.rglob("*") if path.name.startswith(".best") and any(path.iterdir())]
-    monkeypatch.setattr("training.loop.fit", lambda _: pytest.fail("trained again"))
+    monkeypatch.setattr("training.fitting.loop.fit", lambda _: pytest.fail("trained again"))
     assert training.train(data, "unet-tiny", drive, settings=fast) == report

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from tests.training.towns import BANDS, spread
-from training.checkpoint import normalise
-from training.data import EpochOrder, loader, open_source
+from training.checkpoints.checkpoint import normalise
+from training.samples.data import EpochOrder, loader, open_source
 
 MISSING = -32768
 

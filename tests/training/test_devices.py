@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import training
 from tests.training.one_thread import one_thread  # noqa: F401
-from training import checkpoint as ck
-from training.data import EpochOrder
+from training.checkpoints import checkpoint as ck
+from training.samples.data import EpochOrder
 
 ROOT = Path(__file__).resolve().parents[2]
 UNET = {"epochs": "3", "batch": "4", "lr": "5e-3", "model.widths": "4,8"}
@@ -43,7 +43,7 @@ def test_processes_share_every_batch_of_one(count, ranks, epoch):
 SHARED = """
 import os, sys
 sys.path.insert(0, {root!r})
-from training.patches import Patches
+from training.samples.patches import Patches
 original = Patches.__getitems__
 def noting(patches, indices):
     if len(patches) == 8:  # training's
@@ -108,14 +108,14 @@ def test_more_devices_than_patches_to_validate_are_refused(hamlet, tmp_path):
 
 
 def test_more_devices_than_gpus_are_refused(hamlet, tmp_path, monkeypatch):
-    monkeypatch.setattr("training.loop.torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr("training.fitting.loop.torch.cuda.device_count", lambda: 1)
     with pytest.raises(ValueError, match="devices=2: this machine has 1 GPUs that torch can use"):
         training.train(hamlet, "unet", tmp_path / "run", settings=UNET | {"devices": "2"})
 
 
 def test_a_follower_does_not_ask_for_the_lock(hamlet, tmp_path, monkeypatch):
     """The process that started it holds it."""
-    from training.claim import alone_in
+    from training.runs.claim import alone_in
 
     with alone_in(tmp_path / ".lock", "run"):
         with pytest.raises(ValueError, match="another process"), alone_in(tmp_path / ".lock", "run"):

@@ -16,13 +16,13 @@ from tests.training.one_thread import one_thread  # noqa: F401
 from tests.training.pairs import RATIO, write_pairs
 from tests.training.test_bad_input import kept, town  # noqa: F401
 from tests.training.towns import BANDS, spread
-from training import checkpoint as ck
-from training.evaluation import source_for
-from training.metrics import scores
+from training.accuracy.evaluation import source_for
+from training.accuracy.metrics import scores
+from training.accuracy.predictions import predicted
+from training.checkpoints import checkpoint as ck
 from training.models import build
 from training.models.output import Output
-from training.predictions import predicted
-from training.target import CLASSES, SEVEN
+from training.samples.target import CLASSES, SEVEN
 
 SIZES = {"unet": {"widths": (4, 8)}, "jointseg": {"widths": (4, 6), "middle": 6, "fine": 4}}
 
@@ -154,9 +154,10 @@ def test_few_blocks_are_called_so(kept, make):  # noqa: F811
 
 
 def test_a_json_file_that_cannot_be_written(kept, town, tmp_path, capsys):  # noqa: F811
-    words = ["evaluate", "--checkpoint", str(kept), "--data", town, "--json", str(tmp_path / "no" / "scores.json")]
+    (tmp_path / "file").touch()
+    words = ["evaluate", "--checkpoint", str(kept), "--data", town, "--json", str(tmp_path / "file" / "scores.json")]
     assert isamap.main(words) == 1
-    assert "cannot be written (No such file or directory): choose another --json" in capsys.readouterr().err
+    assert "a file stands where a folder belongs" in capsys.readouterr().err
 
 
 def test_predictions_are_probabilities_beside_their_labels(kept, town):  # noqa: F811

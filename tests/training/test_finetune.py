@@ -11,9 +11,9 @@ import isamap
 from tests.training.one_thread import one_thread  # noqa: F401
 from tests.training.test_networks_contract import SMALL, TRAINED
 from tests.training.towns import spread
-from training import checkpoint as ck
-from training.finetune import carry, recipe_of, stem_weights, stems_of
+from training.checkpoints import checkpoint as ck
 from training.models import build
+from training.runs.finetune import carry, recipe_of, stem_weights, stems_of
 
 BANDS = ("B2", "B3", "B4", "B8", "VV", "VH")
 TURNED = ("VH", "B8", "B2", "VV", "B4", "B3")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.training.towns import spread
-from training.ground import check_apart
-from training.run import train
+from training.runs.run import train
+from training.samples.ground import check_apart
 
 
 def test_the_same_division_of_two_months_is_apart(make):

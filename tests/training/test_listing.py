@@ -9,10 +9,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import isamap
 from tests.training.one_thread import one_thread  # noqa: F401
-from training.configurations import CONFIGURATIONS
-from training.cost import cost, flop, seconds
 from training.listing import listed, table
 from training.models import build, parameter_count
+from training.models.configurations import CONFIGURATIONS
+from training.models.cost import cost, flop, seconds
 from training.recipes import RECIPES
 
 # name -> parameters and GFLOP of a patch as models.md 1.3, 2.3, 3.2, 4.1, 4.5 and 5 print them (None where they do not)

@@ -16,10 +16,10 @@ import torch
 
 import training
 from tests.training.one_thread import one_thread  # noqa: F401
-from training import checkpoint as ck
-from training.adversarial import AdversarialTask
-from training.progress import Progress
-from training.task import Task
+from training.checkpoints import checkpoint as ck
+from training.fitting.adversarial import AdversarialTask
+from training.fitting.progress import Progress
+from training.fitting.task import Task
 
 ROOT = Path(__file__).resolve().parents[2]
 FAST = {"epochs": "3", "batch": "4", "lr": "5e-3"}
@@ -259,7 +259,7 @@ def test_time_between_steps_is_waiting(monkeypatch):
     from types import SimpleNamespace
 
     clock = Clock()
-    monkeypatch.setattr("training.progress.time", clock)
+    monkeypatch.setattr("training.fitting.progress.time", clock)
     recipe = SimpleNamespace(batch=4, epochs=2)
     progress = Progress(SimpleNamespace(recipe=recipe, steps_per_epoch=2))
     trainer = SimpleNamespace(current_epoch=0, is_global_zero=False)

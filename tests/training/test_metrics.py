@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from training.metrics import confusion_counts, scores
+from training.accuracy.metrics import confusion_counts, scores
 
 # S003 Tables 2 and 3: rows predicted, columns reference; cropland, woodland, grassland, water, impervious, bare, snow
 TEN_METRES = [

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from training.cost import flop
 from training.models import build, constructor_values, parameter_count
+from training.models.cost import flop
 from training.models.crofusenet import CroFuseConfig, CrossFusion
 from training.models.layers import SqueezeExcitation
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.training.one_thread import one_thread  # noqa: F401
-from training import checkpoint
+from training.checkpoints import checkpoint
 from training.losses import build_loss
 from training.models import MODELS, build
 from training.models.classical import PixelClassifier

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from tests.training.one_thread import one_thread  # noqa: F401
-from training.cost import operations
 from training.models import parameter_count
+from training.models.cost import operations
 from training.models.deeplabv3plus import DeepLabV3Plus, DeepLabV3PlusConfig
 from training.models.densenet import FCDenseNet, FCDenseNetConfig
 from training.models.esrgan import Discriminator, ProgESRGAN

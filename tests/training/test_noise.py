@@ -17,10 +17,10 @@ from gee_export.console import Fault
 from gee_export.datasets.dataset import Dataset, Patch
 from tests.training.one_thread import one_thread  # noqa: F401
 from tests.training.towns import spread
-from training import checkpoint as ck
-from training.agreement import agreement
+from training.checkpoints import checkpoint as ck
+from training.imperfect.agreement import agreement
+from training.imperfect.noise import Agreement, Chip, described, keeper, read
 from training.losses import UNKNOWN
-from training.noise import Agreement, Chip, described, keeper, read
 
 FOREST = {"model.trees": "5", "model.pixels": "3000", "batch": "4"}
 WRONG = 4  # the first chips' labels are coded the wrong way round
@@ -148,7 +148,7 @@ def found(spoiled, preliminary, tmp_path_factory):
 
 def test_similarity_is_the_accuracy_on_each_training_patch(spoiled, preliminary, found):
     """The oracle classifies every patch through the checkpoint's network itself."""
-    from training.data import open_source
+    from training.samples.data import open_source
 
     source, network = open_source([spoiled.storage.url]), ck.load(preliminary).build()
     for at, (chip, place) in enumerate(zip(found.found.chips, spoiled.in_split("train"), strict=True)):

@@ -15,8 +15,8 @@ import isamap
 import training
 from tests.inference.conftest import BANDS, LEGEND, NAMES, small_network
 from tests.training.one_thread import one_thread  # noqa: F401
-from training import checkpoint
-from training.checkpoint import normalise
+from training.checkpoints import checkpoint
+from training.checkpoints.checkpoint import normalise
 
 
 def run_of(folder: Path, name: str = "unet", **changes) -> checkpoint.Checkpoint:

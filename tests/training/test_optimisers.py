@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from training.optimisers import OPTIMISERS, optimiser, poly
 from training.recipes import Recipe
+from training.recipes.optimisers import OPTIMISERS, optimiser, poly
 
 START, GRADIENTS = 2.0, (0.5, -0.25, 1.0)
 

@@ -10,10 +10,10 @@ from tests.training.one_thread import one_thread  # noqa: F401
 from tests.training.pairs import DAYS, write_pairs
 from tests.training.towns import spread
 from training import evaluate, train
-from training.checkpoint import load
-from training.data import Target, open_source
+from training.accuracy.predictions import predicted
+from training.checkpoints.checkpoint import load
 from training.models import build
-from training.predictions import predicted
+from training.samples.data import Target, open_source
 
 TINY = {"model.widths": "8,12", "model.blocks": "1", "model.middle": "6", "model.middle_blocks": "1"}
 TINY |= {"model.fine": "4", "model.fine_blocks": "1", "batch": "4", "lr": "0.01", "epochs": "1", "ema": "0"}

@@ -17,11 +17,11 @@ from gee_export.datasets.dataset import Dataset
 from gee_export.datasets.manifest import NODATA
 from tests.training.one_thread import one_thread  # noqa: F401
 from tests.training.towns import BANDS, spread
-from training import checkpoint as ck
-from training.data import open_source
+from training.checkpoints import checkpoint as ck
+from training.fitting.pixels import sample_pixels
 from training.losses import UNKNOWN
-from training.pixels import sample_pixels
-from training.target import SEVEN
+from training.samples.data import open_source
+from training.samples.target import SEVEN
 
 FAST = {"model.trees": "5", "model.pixels": "3000", "batch": "4"}
 EDGE = 30  # rows of the map: not a whole window
@@ -132,9 +132,11 @@ def test_pixels_without_a_label_or_a_band_are_not_drawn(make, monkeypatch, tmp_p
         return image, label
 
     drawn = []
-    original = training.run.PixelClassifier.fit
+    original = training.runs.run.PixelClassifier.fit
     monkeypatch.setattr(
-        training.run.PixelClassifier, "fit", lambda self, x, y, **how: drawn.append(x) or original(self, x, y, **how)
+        training.runs.run.PixelClassifier,
+        "fit",
+        lambda self, x, y, **how: drawn.append(x) or original(self, x, y, **how),
     )
     dataset = make(spread(4, 1, 1), change=holed)
     training.train(dataset.storage.url, "random_forest-tiny", tmp_path / "run", settings=FAST | {"batch": "1"})
@@ -143,7 +145,7 @@ def test_pixels_without_a_label_or_a_band_are_not_drawn(make, monkeypatch, tmp_p
 
 def test_seven_classes_are_told_apart_too(make, tmp_path):
     """S003's classes, of which only two occur; the agreement is counted in them."""
-    from training.agreement import agreement
+    from training.imperfect.agreement import agreement
 
     named = {str(number): name for number, name in enumerate(SEVEN)} | {"255": "unknown"}
     label = {"product": "test", "scheme": "s003", "classes": named}
@@ -167,13 +169,15 @@ def test_the_seed_decides_everything(run, town, tmp_path):
 
 
 def test_a_finished_run_is_only_reported(run, town, monkeypatch):
-    monkeypatch.setattr("training.pixels.fit", lambda _: pytest.fail("fitted again"))
+    monkeypatch.setattr("training.fitting.pixels.fit", lambda _: pytest.fail("fitted again"))
     assert training.train(town, "random_forest-tiny", run.folder, settings=FAST) == run
 
 
 def test_an_interrupted_run_starts_over(run, town, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("training.keeping.Records.draw", lambda *_: (_ for _ in ()).throw(RuntimeError("power cut")))
+        patch.setattr(
+            "training.fitting.keeping.Records.draw", lambda *_: (_ for _ in ()).throw(RuntimeError("power cut"))
+        )
         with pytest.raises(RuntimeError, match="power cut"):
             training.train(town, "random_forest-tiny", tmp_path / "run", settings=FAST)
     again = training.train(town, "random_forest-tiny", tmp_path / "run", settings=FAST)
@@ -183,10 +187,10 @@ def test_an_interrupted_run_starts_over(run, town, tmp_path, monkeypatch):
 def test_shares_and_dates_are_not_for_pixels(town, tmp_path):
     source = open_source([town])
     for changes in ({"target": "share"}, {"frames": 2}):
-        recipe = training.run.recipe("random_forest-tiny", changes)
-        plan = training.run.Plan(None, source, None, None, recipe, tmp_path, {})
+        recipe = training.runs.run.recipe("random_forest-tiny", changes)
+        plan = training.runs.run.Plan(None, source, None, None, recipe, tmp_path, {})
         with pytest.raises(ValueError, match="random_forest learns a composite's pixels from its labels"):
-            from training.pixels import fit
+            from training.fitting.pixels import fit
 
             fit(plan)
 

@@ -13,9 +13,9 @@ from torch import nn
 
 import training
 from tests.training.one_thread import one_thread  # noqa: F401
-from training import checkpoint as ck
-from training.cost import flop
+from training.checkpoints import checkpoint as ck
 from training.models import build, parameter_count
+from training.models.cost import flop
 from training.models.slim import Slim
 from training.pruning.compact import compact
 from training.pruning.fpgm import chosen, redundancy, remaining, zeroise

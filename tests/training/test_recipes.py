@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.augment import AUGMENTATIONS
 from training.losses import LOSSES, build_loss
 from training.models import MODELS, build, parameter_count
 from training.recipes import RECIPES, Recipe, override, recipe
-from training.target import SEVEN
+from training.samples.augment import AUGMENTATIONS
+from training.samples.target import SEVEN
 
 SIX = ("B2", "B3", "B4", "B8", "VV", "VH")
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from tests.inference.conftest import NAMES, SMALL, small_network
 from tests.training.one_thread import one_thread  # noqa: F401
-from training import checkpoint
+from training.checkpoints import checkpoint
 from training.models import MODELS
 from training.models.classical import PixelClassifier
 from training.models.output import Output, channels_at

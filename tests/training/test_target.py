@@ -9,10 +9,10 @@ import torch
 from gee_export.datasets.manifest import NODATA, UNKNOWN, Band
 from tests.training.pairs import DAYS, RATIO, write_pairs
 from tests.training.towns import spread
-from training.cache import dated, open_layer
-from training.checkpoint import normalise
-from training.data import Target, label_shares, open_source
-from training.target import SEVEN, VISIBLE, visible
+from training.checkpoints.checkpoint import normalise
+from training.samples.cache import dated, open_layer
+from training.samples.data import Target, label_shares, open_source
+from training.samples.target import SEVEN, VISIBLE, visible
 
 CLASSES = {str(number): name for number, name in enumerate(SEVEN)} | {"255": "unknown"}
 

@@ -12,14 +12,14 @@ import training
 from tests.training.one_thread import one_thread  # noqa: F401
 from tests.training.test_bad_input import kept, town  # noqa: F401
 from tests.training.towns import spread
-from training import checkpoint as ck
-from training.evaluation import classify
-from training.metrics import block_counts, scores
-from training.thresholds import best, calibrate, histogram
+from training.accuracy.evaluation import classify
+from training.accuracy.metrics import block_counts, scores
+from training.accuracy.thresholds import best, calibrate, histogram
+from training.checkpoints import checkpoint as ck
 
 
 def scored(chances: np.ndarray, label: np.ndarray, threshold: float, measure: str) -> float:
-    """The measure by the definitions of training.metrics, pixel by pixel."""
+    """The measure by the definitions of training.accuracy.metrics, pixel by pixel."""
     classes = classify(np.stack((1 - chances, chances))[None, :, None], threshold)
     found = scores(block_counts(classes, label[None, None], np.zeros(1, int), (1, 2, 2))[0])
     return found.miou if measure == "miou" else found.classes[1].f1 or 0.0

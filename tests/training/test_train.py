@@ -20,9 +20,9 @@ import training
 from gee_export.console import Fault
 from gee_export.datasets.dataset import Dataset
 from tests.training.towns import spread
-from training import checkpoint as ck
+from training.checkpoints import checkpoint as ck
 from training.losses import UNKNOWN
-from training.target import SEVEN
+from training.samples.target import SEVEN
 
 ROOT = Path(__file__).resolve().parents[2]
 FAST = {"model.widths": "4,8,16", "batch": "4", "epochs": "4", "lr": "5e-3"}
@@ -108,13 +108,13 @@ def test_reports_print_well(run, town):
 
 
 def test_a_finished_run_is_reported_again_not_trained(run, town, monkeypatch):
-    monkeypatch.setattr("training.loop.fit", lambda _: pytest.fail("trained again"))
+    monkeypatch.setattr("training.fitting.loop.fit", lambda _: pytest.fail("trained again"))
     again = training.train(town, "crofusenet-tiny", run.folder, settings={"epochs": "3", "batch": "4"})
     assert again == run
 
 
 def test_a_run_killed_just_before_its_report_is_not_trained_again(whole, town, tmp_path, monkeypatch):
-    from training.task import Task
+    from training.fitting.task import Task
 
     copied = shutil.copytree(whole, tmp_path / "copied")
     (copied / "report.json").unlink()
@@ -173,7 +173,7 @@ def test_the_same_seed_gives_the_same_run(whole, town, tmp_path):
 @pytest.mark.parametrize("step", [0, 3])
 def test_a_broken_run_goes_on_where_it_was(whole, town, tmp_path, monkeypatch, step):
     """Broken off in the third epoch, the same command repeats the loss curve and the weights of a whole run."""
-    from training.task import Task
+    from training.fitting.task import Task
 
     original, broken = Task.training_step, tmp_path / "broken"
 
@@ -210,7 +210,7 @@ def test_a_killed_run_goes_on_where_it_was(whole, town, tmp_path):
 
 
 def test_ctrl_c_stays_ctrl_c(town, tmp_path, monkeypatch):
-    from training.task import Task
+    from training.fitting.task import Task
 
     def interrupted(*_):
         raise KeyboardInterrupt
@@ -234,7 +234,7 @@ def test_training_stops_when_validation_gets_no_better(town, tmp_path):
 
 
 def test_a_run_that_stopped_early_stays_stopped(town, tmp_path, monkeypatch):
-    from training.task import Task
+    from training.fitting.task import Task
 
     settings = FAST | {"lr": "1e-12", "epochs": "30", "patience": "1"}
     found = training.train(town, "unet", tmp_path / "run", settings=settings)
@@ -245,7 +245,7 @@ def test_a_run_that_stopped_early_stays_stopped(town, tmp_path, monkeypatch):
 
 def test_the_learning_rate_falls_as_poly(town, tmp_path, monkeypatch):
     """S002 section IV-A: lr x (1 - step / steps) ^ 0.9 at every step."""
-    from training.task import Task
+    from training.fitting.task import Task
 
     seen, original = [], Task.training_step
 
@@ -274,15 +274,15 @@ def test_running_statistics_of_a_short_run_are_those_of_its_batches(town, tmp_pa
 
 
 def test_only_training_patches_are_augmented(town, tmp_path, monkeypatch):
-    import training.task
+    import training.fitting.task
 
-    seen, original = set(), training.task.augment
+    seen, original = set(), training.fitting.task.augment
 
     def noting(batch, *words):
         seen.add(len(batch.image_BCHW))
         return original(batch, *words)
 
-    monkeypatch.setattr(training.task, "augment", noting)
+    monkeypatch.setattr(training.fitting.task, "augment", noting)
     training.train(town, "unet", tmp_path / "run", settings=FAST | {"epochs": "1", "batch": "3"})
     assert seen == {3}  # validation and pictures come as 1 and 4
 

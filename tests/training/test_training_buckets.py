@@ -13,8 +13,8 @@ from gee_export.datasets.dataset import write
 from gee_export.stores.storage import open_storage
 from tests.training.one_thread import one_thread  # noqa: F401
 from tests.training.towns import BANDS, manifest, samples, spread
-from training import checkpoint as ck
-from training.remote import run_home
+from training.checkpoints import checkpoint as ck
+from training.runs.remote import run_home
 
 FAST = {"model.widths": "4,8", "batch": "4", "epochs": "1"}
 
@@ -62,7 +62,7 @@ def fresh_machine(home: Path, monkeypatch) -> None:
 
 
 def broken_in(epoch: int, monkeypatch):
-    from training.task import Task
+    from training.fitting.task import Task
 
     original = Task.training_step
 
@@ -93,7 +93,7 @@ def test_a_run_in_a_bucket_goes_on_on_a_fresh_machine(address, session, uncut, t
     assert not [name for name in (*held, *(s.name for s in storage.listed())) if name.startswith(".")]
     fresh_machine(tmp_path / "other", monkeypatch)
     assert ck.load(f"{RUN}/last", session).metrics["epoch"] == 2
-    from training.task import Task
+    from training.fitting.task import Task
 
     steps, original = [], Task.training_step
     monkeypatch.setattr(Task, "training_step", lambda *words: steps.append(1) or original(*words))
@@ -106,7 +106,7 @@ def test_a_run_in_a_bucket_goes_on_on_a_fresh_machine(address, session, uncut, t
 
 
 def _is_not_trained_again(address, session, home: Path, monkeypatch) -> None:
-    from training.task import Task
+    from training.fitting.task import Task
 
     fresh_machine(home, monkeypatch)
     monkeypatch.setattr(Task, "training_step", lambda *_: pytest.fail("trained again"))

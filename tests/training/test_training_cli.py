@@ -51,10 +51,3 @@ def test_no_dataset_there(tmp_path, capsys):
     assert isamap.main(["train", "--data", str(tmp_path / "none"), "--out", str(tmp_path / "run")]) == 2
     assert "holds no finished dataset" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
-
-
-def test_models_prints_exact_sizes(capsys):
-    assert isamap.main(["models"]) == 0
-    printed = capsys.readouterr().out
-    for words in ("36,215,970", "2,269,070", "7,764,450", "24.575", "S002 CroFuseNet", "94 px", "window"):
-        assert words in printed, words

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from training.wholefolder import new_of, write_folder, write_place
+from training.checkpoints.wholefolder import new_of, write_folder, write_place
 
 OLD = {"weights": b"old weights", "card": b"old", "head": b"old head"}
 NEW = {"weights": b"new weights", "card": b"new", "head": b"new head"}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training import checkpoint as ck
-from training.cost import Cost
+from training.checkpoints import checkpoint as ck
+from training.models.cost import Cost
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,11 @@ from torch import nn
 
 from gee_export.console import Fault
 from gee_export.datasets.dataset import SPLITS
-from training import checkpoint as ck
-from training.claim import DONE, LOCK, alone_in, claim, finished, write_json
-from training.cost import cost, seconds
-from training.evaluation import evaluate
-from training.finetune import recipe_of
+from gee_export.stores.wholefile import write_json
+from training.accuracy.evaluation import evaluate
+from training.checkpoints import checkpoint as ck
 from training.models import constructor_values
+from training.models.cost import cost, seconds
 from training.models.layers import check_choice
 from training.models.slim import SCHEMES, Slim
 from training.pruning.compact import compact
@@ -25,7 +24,9 @@ from training.pruning.fpgm import chosen, remaining, zeroise
 from training.pruning.groups import Group, groups_of
 from training.pruning.report import Accuracy, PruneReport
 from training.recipes import Recipe, override
-from training.run import train
+from training.runs.claim import DONE, LOCK, alone_in, claim, finished
+from training.runs.finetune import recipe_of
+from training.runs.run import train
 
 SOFT, COMPACT, TUNED = "soft", "compact", "tuned"
 EPOCHS = 10

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from training.augment import AUGMENTATIONS
 from training.losses import LOSSES
 from training.models.sharpened import RGB
-from training.optimisers import OPTIMISERS
+from training.recipes.optimisers import OPTIMISERS
+from training.samples.augment import AUGMENTATIONS
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 DEVICES = ("auto", "cpu", "gpu")

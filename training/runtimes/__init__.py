@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from training.checkpoint import Checkpoint
+from training.checkpoints.checkpoint import Checkpoint
 from training.models import model_named
 from training.models.output import Output
 from training.runtimes import eager, onnxruntime, openvino

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gee_export.stores.storage import write_whole
-from training.checkpoint import BandNorm, Checkpoint, load
+from training.checkpoints.checkpoint import BandNorm, Checkpoint, load
 from training.models import model_named
 from training.runtimes.extra import imported
 from training.runtimes.fold import folded

@@ -9,8 +9,8 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from tqdm import tqdm
 
-from training.plan import Plan
-from training.task import Task
+from training.fitting.plan import Plan
+from training.fitting.task import Task
 
 
 class Progress(Callback):

@@ -1,4 +1,4 @@
-"""What a fit needs and what it gives: the same for networks (training/loop.py) and for classifiers of pixels."""
+"""What a fit needs and what it gives: the same for networks (loop.py) and for classifiers of pixels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 from training.recipes import Recipe
 
 if TYPE_CHECKING:
-    from training.data import Patches, Source
+    from training.samples.data import Patches, Source
 
 
 def nothing(*_: object) -> None:

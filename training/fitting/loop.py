@@ -21,15 +21,15 @@ from pytorch_lightning.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
 from gee_export.console import Fault
-from training.adversarial import AdversarialTask
 from training.cpu import tune_cpu
-from training.data import EpochOrder, loader
-from training.keeping import Records
-from training.plan import Fitted, Plan
-from training.progress import Progress
-from training.ranks import check_can_follow, is_follower, rank
+from training.fitting.adversarial import AdversarialTask
+from training.fitting.keeping import Records
+from training.fitting.plan import Fitted, Plan
+from training.fitting.progress import Progress
+from training.fitting.ranks import check_can_follow, is_follower, rank
+from training.fitting.task import Task
 from training.recipes import Recipe
-from training.task import Task
+from training.samples.data import EpochOrder, loader
 
 RESUME, TENSORBOARD = "resume.ckpt", "tensorboard"
 _PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}

@@ -12,15 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from training.augment import Augmented, augment, chances
-from training.averaging import Average
-from training.data import Batch
-from training.keeping import classes_of
+from training.accuracy.metrics import Scores, confusion_counts, scores
+from training.fitting.averaging import Average
+from training.fitting.plan import Plan
 from training.losses import ImageLoss, build_loss
-from training.metrics import Scores, confusion_counts, scores
 from training.models.output import Output
-from training.optimisers import optimiser, poly
-from training.plan import Plan
+from training.recipes.optimisers import optimiser, poly
+from training.samples.augment import Augmented, augment, chances
+from training.samples.data import Batch
+from training.samples.patches import classes_of
 
 BATCH_NORM_MOMENTUM = 0.1
 _AVERAGE = "average"
@@ -29,7 +29,7 @@ _AVERAGE = "average"
 class Task(pl.LightningModule):
     """A network in training by a plan; with `ema` it is validated and kept as its averaged weights.
 
-    judge: a discriminator of images where the loss asks for one (training/adversarial.py).
+    judge: a discriminator of images where the loss asks for one (training/fitting/adversarial.py).
     """
 
     def __init__(self, plan: Plan) -> None:

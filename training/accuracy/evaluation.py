@@ -10,17 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from gee_export.console import Fault
 from gee_export.datasets.dataset import SPLITS
-from training import bootstrap
-from training import checkpoint as ck
-from training.claim import write_json
-from training.data import Source, open_source
+from gee_export.stores.wholefile import write_json
+from training.accuracy import bootstrap
+from training.accuracy.metrics import Scores, block_counts, scores
+from training.accuracy.predictions import Predicted, predicted
+from training.checkpoints import checkpoint as ck
 from training.losses import UNKNOWN
-from training.metrics import Scores, block_counts, scores
-from training.predictions import Predicted, predicted
 from training.runtimes import open_forward
-from training.target import SCHEMES, Target
+from training.samples.data import Source, open_source
+from training.samples.target import SCHEMES, Target
 
 Data = str | Path | Sequence[str | Path]
 VERSION = 1
@@ -31,7 +30,7 @@ MEASURES = ("iou", "pa", "ua", "f1")
 class EvaluationReport:
     """Confusion counts of each spatial block (rows reference, columns predicted) and where they come from.
 
-    Prints as a table with 95 % intervals by block bootstrap (training/bootstrap.py).
+    Prints as a table with 95 % intervals by block bootstrap (training/accuracy/bootstrap.py).
     """
 
     by_block: np.ndarray
@@ -86,11 +85,7 @@ class EvaluationReport:
 
     def write(self, path: str | Path) -> None:
         """All figures as a JSON file, whole or not at all. Fault: it cannot be written."""
-        place = Path(path)
-        try:
-            write_json(place, self.to_json())
-        except OSError as error:
-            raise Fault(f"{place} cannot be written ({error.strerror}): choose another --json") from error
+        write_json(Path(path), self.to_json())
 
     def __str__(self) -> str:
         named = self.scores.to_json(self.classes)

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
 from training.losses import UNKNOWN
-from training.target import CLASSES
+from training.samples.target import CLASSES
 
 
 @dataclass(frozen=True)
@@ -147,3 +147,10 @@ def label_shares(patches: Patches, rows_at_once: int = 256) -> tuple[float, ...]
             np.add.at(counts, part.class_of, held)
     total = max(1, int(counts.sum()))
     return (*(counts[: patches.classes] / total).tolist(), float(counts[UNKNOWN] / total))
+
+
+def classes_of(label_BHW: Tensor) -> Tensor:
+    """Labels as they are; of impervious shares 1 from a half on, 255 where unknown."""
+    if not label_BHW.is_floating_point():
+        return label_BHW
+    return torch.where(label_BHW == UNKNOWN, float(UNKNOWN), (label_BHW >= 0.5).float()).byte()

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from training import checkpoint as ck
-from training.data import Source
-from training.evaluation import Data, check_fits, source_for
+from training.accuracy.evaluation import Data, check_fits, source_for
+from training.accuracy.predictions import predicted
+from training.checkpoints import checkpoint as ck
 from training.losses import UNKNOWN
-from training.predictions import predicted
+from training.samples.data import Source
 
 BINS = 256
 DEFAULT = 0.5

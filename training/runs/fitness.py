@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from training.data import Patches, Source, label_shares
 from training.recipes import Recipe
+from training.samples.data import Patches, Source, label_shares
 
 
 def check_device(chosen: Recipe) -> None:

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from gee_export.stores.storage import BucketStorage, bucket_of, crc32c, is_remote, open_storage, provide
-from training import checkpoint as ck
-from training.cache import cache_home
-from training.claim import LOCK, NOTE, alone_in
-from training.ranks import is_follower
+from training.checkpoints import checkpoint as ck
+from training.fitting.ranks import is_follower
+from training.home import cache_home
+from training.runs.claim import LOCK, NOTE, alone_in
 
 LAST_FILE = "resume.ckpt"
 OWN = (NOTE, "tensorboard", "history.json", "pictures")  # what a run may have written before its first epoch is over
@@ -79,7 +79,7 @@ def run_home(out: str | Path, session: Any = None) -> Iterator[RunHome]:
     shown = str(out).rstrip("/")
     if session is not None:
         provide(bucket_of(shown), session)
-    folder = cache_home().parent / "runs" / hashlib.sha256(shown.encode()).hexdigest()[:16]
+    folder = cache_home() / "runs" / hashlib.sha256(shown.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     home = RunHome(folder, shown, open_storage(shown, session))
     with alone_in(folder.with_name(f"{folder.name}.lock"), shown):

@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.data import Batch, loader
-from training.evaluation import classify
-from training.keeping import Records
+from training.accuracy.evaluation import classify
+from training.accuracy.metrics import Scores, confusion_counts, scores
+from training.fitting.keeping import Records
+from training.fitting.plan import Fitted, Plan
 from training.losses import UNKNOWN, cross_entropy
-from training.metrics import Scores, confusion_counts, scores
 from training.models.classical import PixelClassifier
-from training.plan import Fitted, Plan
+from training.samples.data import Batch, loader
 
 _PATCHES = 32  # read at once
 

@@ -19,12 +19,12 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 from tqdm import tqdm
 
 from gee_export.console import Fault
 from gee_export.datasets.dataset import Dataset, Patch
 from gee_export.datasets.manifest import NODATA
+from training.home import cache_home
 
 VERSION = 3
 IMAGES, LABELS, FRAMES = "images", "labels", "frames"
@@ -43,13 +43,6 @@ class Layer:
     read: Callable[[Patch], np.ndarray]
 
 
-def cache_home() -> Path:
-    """The folder of all training caches: under ISAMAP_HOME, or the platform's user data folder."""
-    named = os.environ.get("ISAMAP_HOME")
-    home = Path(named).expanduser().absolute() if named else platformdirs.user_data_path("isamap")
-    return home / "cache" / "training"
-
-
 def frames_name(count: int) -> str:
     """The layer that holds so many dates of each patch."""
     return f"{FRAMES}-{count}"
@@ -63,7 +56,7 @@ def open_layer(dataset: Dataset, name: str, home: Path | None = None) -> np.ndar
     ValueError: no patches, or no such layer in the dataset. Fault: damaged patches, a disk that is full or too small.
     """
     layer = _layer(dataset, name)
-    folder = (home or cache_home()) / dataset.fingerprint / name
+    folder = (home or cache_home() / "training") / dataset.fingerprint / name
     if (found := _opened(folder, dataset, layer)) is None:
         _build(folder, dataset, layer)
         found = _opened(folder, dataset, layer)

@@ -15,23 +15,24 @@ from gee_export.console import Fault
 from gee_export.datasets.manifest import DatasetManifest
 from gee_export.grid import ground_step_m
 from gee_export.revision import revision
-from training import bootstrap
-from training import checkpoint as ck
-from training.claim import DONE, LOCK, NOTE, alone_in, claim, finished, write_json
-from training.data import Source, open_source
-from training.evaluation import counted
-from training.finetune import carry, recipe_of
-from training.fitness import check_device, check_size, check_splits
-from training.ground import check_apart
+from gee_export.stores.wholefile import write_json
+from training.accuracy import bootstrap
+from training.accuracy.evaluation import counted
+from training.accuracy.predictions import predicted
+from training.checkpoints import checkpoint as ck
+from training.fitting.plan import Fitted, Plan, nothing
 from training.memory import memory_for
 from training.models import build, parameter_count
 from training.models.classical import PixelClassifier
-from training.origins import MIN_AGREEMENT, Origins, kept_chips, left_out
-from training.plan import Fitted, Plan, nothing
-from training.predictions import predicted
 from training.recipes import Recipe, override, recipe
-from training.remote import RunHome, run_home
-from training.target import VISIBLE, Target
+from training.runs.claim import DONE, LOCK, NOTE, alone_in, claim, finished
+from training.runs.finetune import carry, recipe_of
+from training.runs.fitness import check_device, check_size, check_splits
+from training.runs.origins import MIN_AGREEMENT, Origins, kept_chips, left_out
+from training.runs.remote import RunHome, run_home
+from training.samples.data import Source, open_source
+from training.samples.ground import check_apart
+from training.samples.target import VISIBLE, Target
 
 Data = str | Path | Sequence[str | Path]
 DEFAULT_RECIPE = "crofusenet"
@@ -85,7 +86,7 @@ def train(
 
     A run that was interrupted goes on from its last finished epoch; a finished one is only reported. `settings`
     changes the recipe as --set does. out: a folder or gs://bucket/prefix. start: a checkpoint whose weights are taken
-    over by band name (docs/training.md); its recipe is the default then. chips: an agreement file (training/noise.py)
+    over by band name (docs/training.md); its recipe is the default then. chips: an agreement file (imperfect/noise.py)
     that names the training patches to leave out. after_epoch: as Plan's, for what changes weights while they are
     trained. ValueError: data that cannot train this network, unknown settings, a folder that holds another run.
     Fault: damaged data, full disk.
@@ -191,9 +192,9 @@ def _say_how_sure(plan: Plan) -> None:
 def _fitter(network: nn.Module) -> Callable[[Plan], Fitted]:
     """What teaches this kind of network."""
     if isinstance(network, PixelClassifier):
-        from training.pixels import fit
+        from training.fitting.pixels import fit
     else:
-        from training.loop import fit
+        from training.fitting.loop import fit
     return fit
 
 

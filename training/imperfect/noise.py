@@ -2,7 +2,7 @@
 
 S003 section 2.2: a preliminary model is trained on all chips, the share of pixels that it and the label call the same
 is counted chip by chip, chips below 20 % are left out, and the model is trained again. The counts come from
-training/agreement.py and lie in a JSON file.
+training/imperfect/agreement.py and lie in a JSON file.
 """
 
 from __future__ import annotations

@@ -7,11 +7,11 @@ from typing import Any
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor
 
-from training.data import Batch
+from training.fitting.plan import Plan
+from training.fitting.task import Task
 from training.losses import discriminator_loss
 from training.models.esrgan import Discriminator
-from training.plan import Plan
-from training.task import Task
+from training.samples.data import Batch
 
 
 class AdversarialTask(Task):

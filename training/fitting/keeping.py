@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training import checkpoint as ck
-from training import pictures
-from training.losses import UNKNOWN
-from training.metrics import Scores
+from training.accuracy.metrics import Scores
+from training.checkpoints import checkpoint as ck
+from training.fitting import pictures
+from training.fitting.plan import Plan
 from training.models.output import Output
-from training.plan import Plan
+from training.samples.patches import classes_of
 
 HISTORY, PICTURES = "history.json", "pictures"
 PICTURED = 4
@@ -73,10 +73,3 @@ class Records:
         picture = pictures.panel(*views, bands=plan.network.bands, classes=plan.source.classes)
         pictures.save_png(plan.folder / PICTURES / f"epoch_{self.history[-1]['epoch']:04d}.png", picture)
         return picture
-
-
-def classes_of(label_BHW: Tensor) -> Tensor:
-    """Labels as they are; of impervious shares 1 from a half on (training/target.py), 255 where unknown."""
-    if not label_BHW.is_floating_point():
-        return label_BHW
-    return torch.where(label_BHW == UNKNOWN, float(UNKNOWN), (label_BHW >= 0.5).float()).byte()

@@ -41,7 +41,7 @@ def resampled(by_block_NKK: np.ndarray, draws: int, seed: int) -> np.ndarray:
 
 
 def measures(counts_DKK: np.ndarray, names: Sequence[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """training.metrics.scores of many confusion matrices at once: each measure's values and where it is defined."""
+    """metrics.scores of many confusion matrices at once: each measure's values and where it is defined."""
     counts = counts_DKK.astype(np.float64)
     right, reference, predicted = np.einsum("dkk->dk", counts), counts.sum(axis=2), counts.sum(axis=1)
     total = counts.sum(axis=(1, 2))

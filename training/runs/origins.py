@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gee_export.datasets.dataset import Patch
-from training.finetune import Taken
-from training.noise import LEAST, described, keeper
+from training.imperfect.noise import LEAST, described, keeper
+from training.runs.finetune import Taken
 
 MIN_AGREEMENT = "min_agreement"
 

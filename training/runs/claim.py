@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, fields
@@ -13,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from gee_export.console import Fault
-from training import checkpoint as ck
-from training.ranks import is_follower
+from gee_export.stores.wholefile import write_json
+from training.checkpoints import checkpoint as ck
+from training.fitting.ranks import is_follower
 from training.recipes import Recipe
 
 VERSION = 1
@@ -67,13 +67,6 @@ def finished(folder: Path) -> dict[str, Any] | None:
     if not done.exists() or not (folder / ck.BEST / ck.DESCRIPTION).exists():
         return None
     return _read(done, str(folder))
-
-
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Written whole or not at all."""
-    fresh = path.with_name(f".{path.name}.tmp")
-    fresh.write_text(json.dumps(values, indent=1) + "\n")
-    os.replace(fresh, path)
 
 
 def _read(file: Path, shown: str) -> dict[str, Any]:

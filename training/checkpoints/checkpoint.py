@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from gee_export.console import Fault
-from training.card import card
-from training.wholefolder import Place, new_of, old_of, write_folder, write_place
+from training.checkpoints.card import card
+from training.checkpoints.wholefolder import Place, new_of, old_of, write_folder, write_place
 
 VERSION = 1
 CARD, DESCRIPTION, WEIGHTS = "card.md", "checkpoint.json", "weights.safetensors"
@@ -54,7 +54,7 @@ class Checkpoint:
 
     window, lattice, halo and multiple are the network's (models/output.py). thresholds: probability from which a
     class is mapped. composite: the settings of the composites it was trained on. backscatter: sigma0 or gamma0.
-    frames: dates that the network is given (0: the composite). target: the layer learned (training/target.py).
+    frames: dates that the network is given (0: the composite). target: the layer learned (training/samples/target.py).
     dataset, recipe, metrics, origin, revision: where it comes from; they never change a map and are not fingerprinted.
     """
 
@@ -212,7 +212,7 @@ def _nothing_at(path: object) -> ValueError:
 def _downloaded(address: str, session: Any) -> Path:
     """The folder under ISAMAP_HOME that holds a copy of a gs:// checkpoint, named by its description's hash."""
     from gee_export.stores.storage import open_storage
-    from training.cache import cache_home
+    from training.home import cache_home
 
     above, _, last = address.rstrip("/").rpartition("/")
     places = [(above, new_of(last)), *((address, name) for name in _PLACES)]
@@ -223,7 +223,7 @@ def _downloaded(address: str, session: Any) -> Path:
     else:
         raise _nothing_at(address)
     text, weights = (storage.read(f"{name}/{file}".lstrip("/")) for file in (DESCRIPTION, WEIGHTS))
-    folder = cache_home().parent / "checkpoints" / hashlib.sha256(text).hexdigest()[:32]
+    folder = cache_home() / "checkpoints" / hashlib.sha256(text).hexdigest()[:32]
     write_folder(folder, {WEIGHTS: weights, DESCRIPTION: text}, DESCRIPTION)
     return folder
 

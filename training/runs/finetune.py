@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor, nn
 
-from training import checkpoint as ck
+from training.checkpoints import checkpoint as ck
 from training.models import build, constructor_values
 from training.models.classical import PixelClassifier
 from training.recipes import Recipe

@@ -11,14 +11,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gee_export.console import Fault
-from training import checkpoint as ck
+from training.checkpoints import checkpoint as ck
 from training.cpu import tune_cpu
-from training.data import Patches, Source, loader
 from training.devices import device_named
-from training.keeping import classes_of
 from training.memory import memory_for_batch
 from training.models.output import Output
 from training.runtimes import open_forward
+from training.samples.data import Patches, Source, loader
+from training.samples.patches import classes_of
 
 
 @dataclass(frozen=True, eq=False)

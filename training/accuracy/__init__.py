@@ -1,0 +1,1 @@
+"""How well a checkpoint does: counts, scores, intervals, thresholds."""

@@ -1,0 +1,1 @@
+"""Learning from imperfect labels: which patches a preliminary model agrees with."""

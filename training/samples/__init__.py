@@ -1,0 +1,1 @@
+"""Datasets as networks read them: caches, batches, targets, augmentation."""
