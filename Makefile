@@ -52,7 +52,7 @@ card: $(VENV)/.demo
 	$(BIN)/python -c "$$CARD_PICTURE"
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 test-long: $(VENV)/.test
 	$(BIN)/python -m pytest -m "long and not google"
