@@ -208,6 +208,12 @@ def test_evaluations_that_cannot_be(kept, town, capsys, words, sentence):
     assert sentence in refused(capsys, 2, "evaluate", "--checkpoint", str(kept), "--data", town, *words)
 
 
+def test_a_split_without_a_known_label_is_not_judged(kept, make, capsys):
+    data = make(spread(4, 1, 1), change=unknown_labels, name="blank").storage.url
+    words = ["evaluate", "--checkpoint", str(kept), "--data", data]
+    assert "all labels are unknown: nothing to judge by" in refused(capsys, 2, *words)
+
+
 def test_a_network_of_weights_that_are_no_numbers(kept, town, capsys):
     network, found = ck.load(kept).build(), ck.load(kept)
     torch.nn.init.constant_(network.head.weight, float("nan"))

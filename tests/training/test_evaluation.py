@@ -180,6 +180,17 @@ def test_predictions_are_probabilities_beside_their_labels(kept, town):  # noqa:
     assert ((np.concatenate([part.chances_BKHW for part in parts])[:, 1] > 0.5) == (band > 0)).all()
 
 
+def test_predicting_leaves_its_callers_gradients_alone(kept, town):  # noqa: F811
+    """Between batches, and with two predictions side by side of which one is not read to its end."""
+    found = ck.load(kept)
+    source = source_for(found, town)
+    two = [predicted(found, source, source.split("train"), batch=2, device="cpu") for _ in range(2)]
+    for _ in zip(*two, strict=False):
+        assert not torch.is_inference_mode_enabled()
+    del two
+    assert not torch.is_inference_mode_enabled()
+
+
 def test_scores_of_a_report_are_those_of_its_confusion(kept, town):  # noqa: F811
     found = training.evaluate(kept, town)
     assert found.scores == scores(found.confusion)

@@ -149,7 +149,8 @@ def test_other_commands_end_in_one_sentence_too(capsys):
 CODE = """
 import resource, sys
 import torch, training
-from training import evaluation, loop  # all that training loads and reserves, before the limit
+from training.accuracy import evaluation
+from training.fitting import loop  # all that training loads and reserves, before the limit
 from gee_export.datasets.dataset import Dataset
 Dataset.open(sys.argv[3])
 torch.set_num_threads(1)

@@ -186,7 +186,7 @@ def test_an_interrupted_run_starts_over(run, town, tmp_path, monkeypatch):
 
 def test_shares_and_dates_are_not_for_pixels(town, tmp_path):
     source = open_source([town])
-    for changes in ({"target": "share"}, {"frames": 2}):
+    for changes in ({"target": "share", "loss": "soft_cross_entropy"}, {"frames": 2}):
         recipe = training.runs.run.recipe("random_forest-tiny", changes)
         plan = training.runs.run.Plan(None, source, None, None, recipe, tmp_path, {})
         with pytest.raises(ValueError, match="random_forest learns a composite's pixels from its labels"):

@@ -144,7 +144,8 @@ def evaluate(
 
     layer: the labels judged against, "label" or "fine" (10 x finer); as fine as the network's output if not named.
     runtime, precision: of training.runtimes. Every known pixel of every patch counts once per patch. ValueError: no
-    such split, an empty one, bands that the dataset lacks or holds in another unit, sigma0 against gamma0.
+    such split, an empty one, no known label in it, bands that the dataset lacks or holds in another unit, sigma0
+    against gamma0.
     """
     if split not in SPLITS:
         raise ValueError(f"split {split!r} is not known: choose one of {', '.join(SPLITS)}")
@@ -188,7 +189,10 @@ def classify(chances_BKHW: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def counted(found: ck.Checkpoint, batches: Iterable[Predicted], block_of_patch: np.ndarray) -> tuple[np.ndarray, float]:
-    """Confusion counts of each spatial block, int64 (blocks, K, K), and the share of unknown pixels."""
+    """Confusion counts of each spatial block, int64 (blocks, K, K), and the share of unknown pixels.
+
+    ValueError: no label is known.
+    """
     names, block_at = np.unique(block_of_patch, return_inverse=True)
     by_block = np.zeros((len(names), len(found.classes), len(found.classes)), np.int64)
     unknown = pixels = 0
@@ -196,7 +200,9 @@ def counted(found: ck.Checkpoint, batches: Iterable[Predicted], block_of_patch: 
         classes = classify(batch.chances_BKHW, found.thresholds["impervious"])
         by_block += block_counts(classes, batch.label_BHW, block_at[batch.patch_B], by_block.shape)
         unknown, pixels = unknown + int((batch.label_BHW == UNKNOWN).sum()), pixels + batch.label_BHW.size
-    return by_block, unknown / max(1, pixels)
+    if unknown == pixels:
+        raise ValueError("all labels are unknown: nothing to judge by, take another split or export other labels")
+    return by_block, unknown / pixels
 
 
 def _scheme(found: ck.Checkpoint) -> str:

@@ -52,14 +52,16 @@ def predicted(
     forward = forward or open_forward(found, device=str(place))
     source = replace(source, bands=found.bands)
     batches = loader(patches, max(1, batch // found.scale))
-    with torch.inference_mode(), memory_for_batch(batch):
-        for loaded in tqdm(batches, desc="predict", unit="batch", leave=False, disable=None):
+    for loaded in tqdm(batches, desc="predict", unit="batch", leave=False, disable=None):
+        # not around the yield: a mode of the thread would be that of whoever asks for the next batch, too
+        with torch.inference_mode(), memory_for_batch(batch):
             prepared = source.prepare(loaded.to(place))
-            chances, label = forward(prepared.image_BCHW).logits_BKHW.float().softmax(dim=1), prepared.label_BHW
+            chances = forward(prepared.image_BCHW).logits_BKHW.float().softmax(dim=1)
             if not torch.isfinite(chances).all():
                 raise Fault("the network gave numbers that are not finite: the checkpoint is damaged or diverged")
-            label = classes_of(label).cpu()
-            yield Predicted(_at(chances.cpu(), label).numpy(), label.numpy(), loaded.patch_B)
+            label = classes_of(prepared.label_BHW).cpu()
+            found_here = Predicted(_at(chances.cpu(), label).numpy(), label.numpy(), loaded.patch_B)
+        yield found_here
 
 
 def _at(chances_BKHW: Tensor, label_BHW: Tensor) -> Tensor:

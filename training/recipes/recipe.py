@@ -17,6 +17,7 @@ SCHEMES = ("isa", "s003")
 TARGETS = ("label", "fine", "share")
 # weights of a loss for which the true image at the output's size is needed
 _OF_TRUE_IMAGE = ("sharp", "edges", "adversarial")
+_OF_SHARES = "soft_cross_entropy"
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,21 @@ class Recipe:
             raise ValueError(
                 f"augment={','.join(unknown)}: expected none, or any of {', '.join(AUGMENTATIONS)} joined by commas"
             )
+        self._check_loss()
+
+    def _check_loss(self) -> None:
+        """A loss that would learn something else than the labels say."""
         if self.target == "share" and self.scheme != "isa":
             raise ValueError(f"target=share is of impervious ground: leave scheme={self.scheme} out")
+        if self.target == "share" and self.loss != _OF_SHARES:
+            raise ValueError(f"target=share: loss {self.loss} learns from whole classes, use --set loss={_OF_SHARES}")
+        if self.scheme == "isa":
+            return
+        # Dice is of one class, by default the second: impervious of two, woodland of seven
+        if self.loss == "dice_focal" and "positive" not in self.loss_values:
+            raise ValueError(f"loss=dice_focal with scheme={self.scheme}: name Dice's class, such as loss.positive=4")
+        if self.loss != "dice_focal" and self.loss_values.get("dice"):
+            raise ValueError(f"loss.dice is of two classes, scheme={self.scheme} has more: use --set loss.dice=0")
 
     @property
     def sharpens(self) -> bool:
