@@ -48,7 +48,7 @@ def memory_for(network: nn.Module, chosen: Recipe, size_px: int) -> Iterator[Non
 
     Linux promises memory that it lacks and then kills the process, so a batch that cannot fit is refused at once.
     """
-    available = available_bytes("cuda" if torch.cuda.is_available() and chosen.device != "cpu" else "cpu")
+    available = available_bytes("cuda" if _on_gpus(chosen) else "cpu")
     if _cannot_fit(network, chosen, size_px, available):
         raise ValueError(_sentence(network, chosen, size_px, available))
     try:
@@ -77,6 +77,7 @@ def _sentence(network: nn.Module, chosen: Recipe, size_px: int, available: int) 
         pixels = network.config.pixels
         return f"out of memory with model.pixels={pixels}: use --set model.pixels={max(1, pixels // 2)}"
     fitting = min(_estimated(network, chosen, size_px, available), chosen.batch // 2)
+    fitting -= fitting % chosen.devices
     held = f"out of memory with batch={chosen.batch} in {available / 2**30:.1f} GiB"
     if fitting:
         return f"{held}: batch={fitting} would fit, use --set batch={fitting}"
@@ -86,21 +87,32 @@ def _sentence(network: nn.Module, chosen: Recipe, size_px: int, available: int) 
 
 def _cannot_fit(network: nn.Module, chosen: Recipe, size_px: int, available: int) -> bool:
     """Whether what backward keeps, nothing else, is more than there is."""
-    side = chosen.crop or size_px
-    if isinstance(network, PixelClassifier) or chosen.batch * max(1, chosen.frames) * side**2 * AMPLE < available:
+    side, batch = chosen.crop or size_px, chosen.batch // _sharing(chosen)
+    if isinstance(network, PixelClassifier) or batch * max(1, chosen.frames) * side**2 * AMPLE < available:
         return False
     try:
-        return chosen.batch * step_memory(network, (chosen.frames, side)).per_patch / OVERHEAD > available
-    except (RuntimeError, NotImplementedError):
+        kept = batch * step_memory(network, (chosen.frames, side)).per_patch / OVERHEAD
+    except RuntimeError:
         return False
+    # counted in fp32; with mixed precision at least half of it is kept
+    return kept * (1 if chosen.precision == "fp32" else 0.5) > available
 
 
 def _estimated(network: nn.Module, chosen: Recipe, size_px: int, available: int) -> int:
     """The batch that should fit by what a step keeps; half of the one that did not, where that cannot be told."""
     try:
-        return step_memory(network, (chosen.frames, chosen.crop or size_px)).fitting(available)
-    except (RuntimeError, NotImplementedError):
+        return step_memory(network, (chosen.frames, chosen.crop or size_px)).fitting(available) * _sharing(chosen)
+    except RuntimeError:
         return chosen.batch // 2
+
+
+def _on_gpus(chosen: Recipe) -> bool:
+    return torch.cuda.is_available() and chosen.device != "cpu"
+
+
+def _sharing(chosen: Recipe) -> int:
+    """Among how many memories a batch is shared: each GPU has its own, processes of a CPU have one."""
+    return chosen.devices if _on_gpus(chosen) else 1
 
 
 def step_memory(network: nn.Module, frames_and_side: tuple[int, int]) -> StepMemory:
@@ -137,7 +149,7 @@ def available_bytes(device: str) -> int:
 
 
 def _available_on_machine() -> int:
-    """MemAvailable of /proc/meminfo (proc(5)), or half of nothing known: 4 GiB."""
+    """MemAvailable of /proc/meminfo (proc(5)); 4 GiB where the system does not say."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))

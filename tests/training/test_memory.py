@@ -117,6 +117,21 @@ def test_a_batch_that_cannot_fit_is_refused_before_the_kernel_kills(monkeypatch)
         pass
 
 
+def test_each_gpu_needs_room_for_its_share_only(monkeypatch):
+    """Four GPUs of which none holds the whole batch; the batch that is named can be shared by them."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    chosen = recipe("unet-tiny", {"batch": "64", "devices": "4", "augment": "none"})
+    network = build(chosen.model, tuple(BANDS), chosen.config)
+    needed = 64 * step_memory(network, (0, 128)).per_patch / memory.OVERHEAD
+    monkeypatch.setattr(memory, "available_bytes", lambda _: int(needed / 3))
+    with memory_for(network, chosen, 128):
+        pass
+    monkeypatch.setattr(memory, "available_bytes", lambda _: int(needed / 5))
+    with pytest.raises(ValueError, match="out of memory with batch=64") as caught, memory_for(network, chosen, 128):
+        pytest.fail("tried")
+    assert int(re.search(r"batch=(\d+) would", str(caught.value))[1]) % 4 == 0
+
+
 def test_a_containers_limit_counts(tmp_path, monkeypatch):
     """cgroups(7): memory.max less memory.current, but cached files can go."""
     for name, text in (

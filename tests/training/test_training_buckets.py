@@ -125,6 +125,24 @@ def test_a_newer_checkpoint_that_waits_in_the_bucket_is_read_first(session, uncu
         assert "intervals" in ck.load(f"gs://town-training/{place}", session).metrics
 
 
+def test_a_machine_lost_while_it_replaced_a_checkpoint_harms_nobody(session, uncut):
+    """best/ is half the old one and half the new one, `.best.new` is whole: that is taken up, and best/ mended."""
+    address = "gs://town-training/runs/half"
+    storage = open_storage(address, session)
+    storage.write("run.json", b"{}")
+    storage.write(f"best/{ck.DESCRIPTION}", (uncut.folder / "last" / ck.DESCRIPTION).read_bytes() + b" ")
+    for file in (uncut.folder / "best").iterdir():
+        storage.write(f".best.new/{file.name}", file.read_bytes())
+    with run_home(address, session) as home:
+        assert ck.load(home.folder / "best").build() and home.files()[:3] == [
+            f"best/{name}" for name in (ck.CARD, ck.DESCRIPTION, ck.WEIGHTS)
+        ]
+        home.keep()
+    held = {stored.name for stored in storage.listed()}
+    assert held == {"run.json", *(f"best/{name}" for name in (ck.CARD, ck.DESCRIPTION, ck.WEIGHTS))}
+    assert storage.read(f"best/{ck.DESCRIPTION}") == (uncut.folder / "best" / ck.DESCRIPTION).read_bytes()
+
+
 def test_a_prefix_with_other_things_is_refused(address, session):
     with pytest.raises(ValueError, match="gs://town-training/data is not empty and holds no run"):
         training.train(address, "unet-tiny", "gs://town-training/data", settings=FAST, session=session)

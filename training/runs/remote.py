@@ -6,17 +6,18 @@ is there before it; best/ and last/ are whole at any moment (checkpoint.py, `upl
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gee_export.stores.storage import BucketStorage, bucket_of, crc32c, is_remote, open_storage, provide
+from gee_export.stores.storage import BucketStorage, bucket_of, is_remote, open_storage, provide
+from gee_export.stores.wholefile import crc32c_base64_of
 from training.checkpoints import checkpoint as ck
+from training.checkpoints.wholefolder import new_of
 from training.fitting.ranks import is_follower
 from training.home import cache_home
 from training.runs.claim import LOCK, NOTE, alone_in
@@ -90,20 +91,37 @@ def run_home(out: str | Path, session: Any = None) -> Iterator[RunHome]:
 
 def _fetch(home: RunHome) -> None:
     """Make the folder what the bucket holds; only what differs is brought over."""
-    held = {stored.name: stored.crc32c for stored in home.storage.listed() if not stored.name.startswith(".")}
+    listed = {stored.name: stored.crc32c for stored in home.storage.listed()}
+    held = {name: name for name in listed if not name.startswith(".")}
     if held and NOTE not in held:
         raise ValueError(f"{home.shown} is not empty and holds no run: choose another --out")
+    held |= _waiting(listed)
     for name in home.files():
         if name not in held:
             (home.folder / name).unlink()
-    for name, crc in held.items():
+    for name, stored in held.items():
         file = home.folder / name
-        if not file.is_file() or _crc(file) != crc:
-            file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.is_file() or crc32c_base64_of(file) != listed[stored]:
             fresh = file.with_name(f".{file.name}.tmp")
-            home.storage.download(name, fresh)
+            home.storage.download(stored, fresh)
             os.replace(fresh, file)
-        home.sent[name] = _mark(file)
+        if stored == name:
+            home.sent[name] = _mark(file)
+
+
+def _waiting(listed: Collection[str]) -> dict[str, str]:
+    """Where the files of best/ and last/ lie whole, if somebody was stopped while they were replaced (wholefolder.py).
+
+    They count as not sent, so that the next upload mends the folder itself.
+    """
+    found: dict[str, str] = {}
+    for name in (ck.BEST, ck.LAST):
+        folder = f"{new_of(name)}/"
+        if folder + ck.DESCRIPTION in listed:
+            found |= {
+                name + "/" + stored.removeprefix(folder): stored for stored in listed if stored.startswith(folder)
+            }
+    return found
 
 
 def _remove_if_empty(folder: Path) -> None:
@@ -115,8 +133,3 @@ def _mark(file: Path) -> tuple[int, int]:
     """What changes when a file is written anew."""
     status = file.stat()
     return status.st_size, status.st_mtime_ns
-
-
-def _crc(file: Path) -> str:
-    """As Cloud Storage lists it."""
-    return base64.b64encode(crc32c(file.read_bytes()).to_bytes(4, "big")).decode()
