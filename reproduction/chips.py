@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from gee_export.regions import Region, named
+from gee_export.stores.wholefile import write_whole
 from reproduction.study import Export
 
 if TYPE_CHECKING:
@@ -161,7 +161,4 @@ def _download(path: Path, site: Region, step_m: int, image: Callable[[], ee.Imag
     size = {"width": math.ceil((right - west) / step_m), "height": math.ceil((north - bottom) / step_m)}
     grid = {"dimensions": size, "affineTransform": affine, "crsCode": f"EPSG:{site.epsg}"}
     found = ee.data.computePixels({"expression": image(), "fileFormat": "GEO_TIFF", "grid": grid})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.tmp")
-    fresh.write_bytes(found)
-    os.replace(fresh, path)
+    write_whole(path, found)

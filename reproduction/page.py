@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from gee_export.console import Fault
+from gee_export.stores.wholefile import write_whole
 from reproduction import STUDIES, panels
 from reproduction.report import StudyReport, markdown
 from reproduction.reproduce import PANEL, REPORT
@@ -33,10 +33,8 @@ def write(page: str | Path, out: str | Path) -> str:
     parts = [_section(report, Path(out), path.parent) for report in found]
     missing = [name for name in STUDIES if name not in {report.name for report in found}]
     waiting = f"not run yet: {', '.join(missing)}" if missing else ""
-    fresh = path.with_name(f".{path.name}.tmp")
     state = f"{waiting[0].upper()}{waiting[1:]}." if waiting else "All studies have been run."
-    fresh.write_text(f"{before}{BEGIN}\n\n{state}\n\n{_contents(found)}\n{''.join(parts)}{END}{after}")
-    os.replace(fresh, path)
+    write_whole(path, f"{before}{BEGIN}\n\n{state}\n\n{_contents(found)}\n{''.join(parts)}{END}{after}".encode())
     return f"{path}: {len(found)} of {len(STUDIES)} studies" + (f"; {waiting}" if waiting else "")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gee_export.datasets.dataset import Dataset, Patch
+from gee_export.stores.wholefile import write_whole
 from inference.legend import COLOURS
 from training.models.output import is_sar
 from training.samples.target import visible
@@ -89,16 +90,13 @@ def save(groups: Sequence[Group], path: Path, *, names: Sequence[str], caption: 
     for group in groups:
         top = _draw(figure, group, top, across)
     _draw_legend(figure, names, caption)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.tmp")
-    figure.savefig(fresh, format="png")
-    os.replace(fresh, path)
+    encoded = io.BytesIO()
+    figure.savefig(encoded, format="png")
+    write_whole(path, encoded.getvalue())
 
 
 def compressed(source: Path, target: Path, most_bytes: int) -> None:
     """The picture as a JPEG of at most so many bytes: poorer first, then smaller."""
-    import io
-
     from matplotlib.image import imread, imsave
 
     picture = (imread(source)[..., :3] * 255).round().astype(np.uint8)
@@ -107,10 +105,7 @@ def compressed(source: Path, target: Path, most_bytes: int) -> None:
         imsave(data, picture[::step, ::step], format="jpg", pil_kwargs={"quality": quality})
         if len(data.getbuffer()) <= most_bytes:
             break
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f".{target.name}.tmp")
-    fresh.write_bytes(data.getbuffer())
-    os.replace(fresh, target)
+    write_whole(target, data.getvalue())
 
 
 def _of_patch(addresses: Sequence[str], name: str) -> tuple[Dataset, Patch]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import platform
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gee_export.console import Fault
+from gee_export.stores.wholefile import write_json
 from reproduction.study import Place, Run
 
 VERSION = 1
@@ -227,9 +227,7 @@ def _make(place: Bench, run: Run, seed: int) -> None:
         "cpu_s": round(time.process_time() - start, 1),
         "device": device(),
     }
-    fresh = folder.with_name(f".{folder.name}.json.tmp")
-    fresh.write_text(json.dumps(note | {"facts": run.facts(place, seed)}, indent=1) + "\n")
-    os.replace(fresh, _note(folder))
+    write_json(_note(folder), note | {"facts": run.facts(place, seed)})
 
 
 def _note(folder: Path) -> Path:

@@ -188,7 +188,7 @@ def test_the_command_prints_a_histogram_and_what_would_go(spoiled, preliminary, 
     printed = capsys.readouterr().out
     assert "90-100 %" in printed and "of 16 patches lie below 20%" in printed and "simulated" in printed
     assert json.loads((tmp_path / "chips.json").read_text())["version"] == 1
-    assert isamap.main([*words, "--out", str(tmp_path / "no" / "chips.json")]) == 1
+    assert isamap.main([*words, "--out", str(tmp_path / "chips.json" / "chips.json")]) == 1
     assert "cannot be written" in capsys.readouterr().err
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gee_export.stores.wholefile import write_whole
 from training.accuracy.metrics import Scores
 from training.checkpoints import checkpoint as ck
 from training.fitting import pictures
@@ -49,9 +49,7 @@ class Records:
 
     def write(self, network: nn.Module, found: Scores) -> None:
         """history.json, the checkpoint last/, and best/ if no earlier epoch is as good."""
-        fresh = self.plan.folder / f".{HISTORY}.tmp"
-        fresh.write_text(json.dumps(self.history, indent=1) + "\n")
-        os.replace(fresh, self.plan.folder / HISTORY)
+        write_whole(self.plan.folder / HISTORY, (json.dumps(self.history, indent=1) + "\n").encode())
         epoch = self.history[-1]["epoch"]
         for name in (ck.LAST, ck.BEST) if epoch == self.best_epoch else (ck.LAST,):
             self._save(network, found, name)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from gee_export.stores.wholefile import write_whole
 from training.models.output import is_sar
 
 PERVIOUS_RGB, IMPERVIOUS_RGB, UNKNOWN_RGB = (226, 236, 218), (178, 34, 52), (128, 128, 128)
@@ -54,10 +55,9 @@ def save_png(path: Path, picture_HWC: np.ndarray) -> None:
     """Write the picture whole or not at all."""
     from matplotlib.image import imsave
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.tmp")
-    imsave(fresh, picture_HWC, format="png")
-    os.replace(fresh, path)
+    encoded = io.BytesIO()
+    imsave(encoded, picture_HWC, format="png")
+    write_whole(path, encoded.getvalue())
 
 
 def _views(image_CHW: np.ndarray, bands: Sequence[str], like_HW: np.ndarray) -> list[np.ndarray]:

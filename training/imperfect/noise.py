@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 
 from gee_export.console import Fault
 from gee_export.datasets.dataset import Patch
+from gee_export.stores.wholefile import write_json
 
 VERSION = 1
 LEAST = 0.2  # S003 section 2.2
@@ -63,14 +63,8 @@ class Agreement:
         return np.histogram(found, bins=bins, range=(0.0, 1.0))[0]
 
     def write(self, path: str | Path) -> None:
-        """One JSON file, whole or not at all."""
-        place = Path(path)
-        fresh = place.with_name(f".{place.name}.{os.getpid()}.tmp")
-        try:
-            fresh.write_text(json.dumps({"version": VERSION} | asdict(self), indent=1) + "\n")
-            os.replace(fresh, place)
-        except OSError as error:
-            raise Fault(f"{place} cannot be written ({error.strerror}): choose another --out") from error
+        """One JSON file, whole or not at all. Fault: it cannot be written."""
+        write_json(Path(path), {"version": VERSION} | asdict(self))
 
 
 def read(path: str | Path) -> Agreement:
