@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from affine import Affine
+from odc.geo.geobox import GeoBox
 
+from gee_export.datasets.dataset import Grid
 from tests.training.towns import spread
 from training.runs.run import train
 from training.samples.ground import check_apart
@@ -28,6 +31,20 @@ def test_patches_of_other_sizes_are_compared_on_the_ground(make):
     small, large = make(["train", "val", "test"]), make(["train", "val"], size=64, name="large")
     with pytest.raises(ValueError, match="large trains on ground that town"):
         check_apart([small, large])
+
+
+def test_grids_of_two_crss_are_compared_on_the_ground(make):
+    """The same ground in UTM zones 50 and 49, where a patch that one trains on is tested by the other."""
+    from pyproj import Transformer
+
+    def in_zone_49(dx_m: float) -> Grid:
+        x, y = Transformer.from_crs(32650, 32649, always_xy=True).transform(212750 + dx_m, 3416360)
+        return Grid.of(GeoBox((4 * 32, 32), Affine(10, 0, x, 0, -10, y), "EPSG:32649"))
+
+    here = make(["train", "train", "val", "test"])
+    with pytest.raises(ValueError, match="town trains on ground that other validates or tests"):
+        check_apart([here, make(["val", "val", "train", "test"], name="other", grids={"town": in_zone_49(0)})])
+    check_apart([here, make(["val", "val", "train", "test"], name="far", grids={"town": in_zone_49(-5000)})])
 
 
 def test_a_random_split_has_said_that_it_leaks(make):

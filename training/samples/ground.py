@@ -10,6 +10,7 @@ from math import floor
 
 import numpy as np
 import shapely
+from odc.geo import CRS
 
 from gee_export.datasets.dataset import Dataset, Patch
 from gee_export.grid import ground_step_m
@@ -21,12 +22,12 @@ _TOUCH = 0.001  # of a side: patches that only share an edge share no pixel
 def check_apart(datasets: Sequence[Dataset]) -> None:
     """ValueError where a training patch of one dataset overlaps a validation or test patch of another.
 
-    Grids of one CRS are compared. Within one dataset the export sees to it; random splits leak and say so themselves.
+    Within one dataset the export sees to it; random splits leak and say so themselves.
     """
     divided = [dataset for dataset in datasets if dataset.manifest.split.get("kind") != "random"]
     for one, other in permutations(divided, 2):
         trained, held = _boxes(one, ("train",)), _boxes(other, ("val", "test"))
-        shared = sum(_overlapping(trained[crs], held[crs]) for crs in trained.keys() & held.keys())
+        shared = sum(_overlapping(*_comparable(left, right)) for left in trained.items() for right in held.items())
         if shared:
             raise ValueError(
                 f"dataset {one.manifest.name} trains on ground that {other.manifest.name} validates or tests "
@@ -35,13 +36,26 @@ def check_apart(datasets: Sequence[Dataset]) -> None:
             )
 
 
-def _boxes(dataset: Dataset, splits: Sequence[str]) -> dict[str, np.ndarray]:
+def _boxes(dataset: Dataset, splits: Sequence[str]) -> dict[CRS, np.ndarray]:
     """The patches' squares on the ground, in the units of each CRS."""
-    found: dict[str, list] = defaultdict(list)
+    found: dict[CRS, list] = defaultdict(list)
     for patch in (patch for split in splits for patch in dataset.in_split(split)):
         geobox = dataset.geobox(patch)
-        found[str(geobox.crs)].append(tuple(geobox.boundingbox))
+        found[geobox.crs].append(tuple(geobox.boundingbox))
     return {crs: shapely.box(*np.array(edges).T) for crs, edges in found.items()}
+
+
+def _comparable(left: tuple[CRS, np.ndarray], right: tuple[CRS, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Squares of two CRSs as they are if it is one, else in degrees."""
+    return (left[1], right[1]) if left[0] == right[0] else (_in_degrees(*left), _in_degrees(*right))
+
+
+def _in_degrees(crs: CRS, boxes: np.ndarray) -> np.ndarray:
+    """Without those that lie across the 180th meridian, which have no one place there."""
+    change = crs.transformer_to_crs(CRS("EPSG:4326"))
+    turned = shapely.transform(boxes, lambda places: np.stack(change(*places.T), axis=-1))
+    west, _, east, _ = shapely.bounds(turned).T
+    return turned[east - west < 180]
 
 
 def _overlapping(trained: np.ndarray, held: np.ndarray) -> int:
