@@ -52,6 +52,23 @@ def test_a_layer_that_is_not_whole_is_built_again(make, tmp_path, damage):
     assert [path.name for path in folder.parent.iterdir()] == [IMAGES]
 
 
+def test_a_layer_that_another_process_made_meanwhile_is_no_hindrance(make, tmp_path, monkeypatch):
+    """Even one that puts its own in place between our two renames."""
+    dataset = make(spread(2, 1, 1))
+    folder, original, left = tmp_path / dataset.fingerprint / IMAGES, caches.os.replace, ["before", "between"]
+
+    def replace(source, target):
+        if str(target) == str(folder) and left:
+            left.pop()
+            folder.mkdir(exist_ok=True)
+            (folder / "values.npy").write_bytes(b"theirs")
+        original(source, target)
+
+    monkeypatch.setattr(caches.os, "replace", replace)
+    np.testing.assert_array_equal(open_layer(dataset, IMAGES, tmp_path)[0], dataset.read_image(dataset.patches[0]))
+    assert not left and [path.name for path in folder.parent.iterdir()] == [IMAGES]
+
+
 def test_what_an_older_version_left_is_removed(make, tmp_path):
     dataset = make(spread(1, 1, 1))
     folder = tmp_path / dataset.fingerprint

@@ -221,6 +221,13 @@ def test_a_diverged_run_stops_in_one_sentence_and_keeps_what_it_had(hamlet, tmp_
     assert ck.load(tmp_path / "run").metrics["epoch"] == 1 and len(curve(tmp_path / "run")) == 1
 
 
+def test_a_process_stops_with_the_one_whose_loss_is_lost(hamlet, tmp_path, monkeypatch):
+    """DDP: its own losses are numbers, the sum over all processes says that another's are not."""
+    monkeypatch.setattr(Task, "_reduced", lambda task, values, how: values + (values.ndim == 0))
+    with pytest.raises(ValueError, match=r"training diverged in epoch 1 \(loss nan\)"):
+        training.train(hamlet, "unet", tmp_path / "run", settings=UNET)
+
+
 def test_bf16_learns_what_fp32_learns(hamlet, tmp_path):
     """The same curve within 3 %."""
     curves = []

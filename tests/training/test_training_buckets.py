@@ -47,6 +47,18 @@ def test_a_checkpoint_in_a_bucket_is_loaded(address, session, tmp_path):
     assert counted.confusion.tolist() == training.evaluate(run.folder, address, session=session).confusion.tolist()
 
 
+def test_a_checkpoint_is_brought_over_once_and_again_where_the_copy_is_damaged(session, uncut, monkeypatch):
+    storage = open_storage("gs://town-training/runs/once", session)
+    ck.upload(uncut.folder / "best", storage, "best")
+    read, original = [], type(storage).read
+    monkeypatch.setattr(type(storage), "read", lambda place, name: read.append(name) or original(place, name))
+    found = ck.load("gs://town-training/runs/once", session)
+    ck.load("gs://town-training/runs/once", session)
+    assert read.count(f"best/{ck.WEIGHTS}") == 1
+    (Path(found.location) / ck.WEIGHTS).write_bytes(b"damaged")
+    assert ck.load("gs://town-training/runs/once", session).build()
+
+
 def test_no_checkpoint_in_the_bucket(address, session):
     with pytest.raises(ValueError, match="gs://town-training/none: no checkpoint there"):
         ck.load("gs://town-training/none", session)

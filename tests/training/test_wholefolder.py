@@ -31,6 +31,19 @@ def test_a_folder_replaces_what_was_there_and_leaves_nothing_else(tmp_path):
     assert content(tmp_path / "best") == NEW and [path.name for path in tmp_path.iterdir()] == ["best"]
 
 
+def test_a_full_disk_leaves_the_old_folder_and_nothing_half_written(tmp_path, monkeypatch):
+    write_folder(tmp_path / "best", OLD, "head")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="No space left"):
+            write_folder(tmp_path / "best", NEW, "head")
+    assert content(tmp_path / "best") == OLD and [path.name for path in tmp_path.iterdir()] == ["best"]
+
+
 @pytest.fixture
 def no_folder_renames(monkeypatch):
     """As gcsfuse without --rename-dir-limit, and other mounts: folders cannot be renamed."""

@@ -222,10 +222,22 @@ def _downloaded(address: str, session: Any) -> Path:
             break
     else:
         raise _nothing_at(address)
-    text, weights = (storage.read(f"{name}/{file}".lstrip("/")) for file in (DESCRIPTION, WEIGHTS))
+    text = storage.read(f"{name}/{DESCRIPTION}".lstrip("/"))
     folder = cache_home() / "checkpoints" / hashlib.sha256(text).hexdigest()[:32]
-    write_folder(folder, {WEIGHTS: weights, DESCRIPTION: text}, DESCRIPTION)
+    if not _holds(folder, text):
+        weights = storage.read(f"{name}/{WEIGHTS}".lstrip("/"))
+        write_folder(folder, {WEIGHTS: weights, DESCRIPTION: text}, DESCRIPTION)
     return folder
+
+
+def _holds(folder: Path, text: bytes) -> bool:
+    """Whether an earlier copy is whole: the description and the weights that it names."""
+    try:
+        wanted = json.loads(text)["weights_sha256"]
+        held = (folder / DESCRIPTION).read_bytes(), (folder / WEIGHTS).read_bytes()
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return held[0] == text and hashlib.sha256(held[1]).hexdigest() == wanted
 
 
 def _read_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ written to `.NAME.new`, its head last, then over the old ones, and `.NAME.new` g
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -37,17 +38,19 @@ def old_of(name: str) -> str:
 
 
 def write_folder(folder: Path, files: Files, head: str) -> None:
-    """Write the files as `folder`, in place of what it held."""
+    """Write the files as `folder`, in place of what it held; on a full disk nothing half-written is left."""
     fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    for name, data in files.items():
-        (fresh / name).write_bytes(data)
     try:
-        _put_in_place(fresh, folder)
-    except OSError:
+        fresh.mkdir(parents=True)
+        for name, data in files.items():
+            (fresh / name).write_bytes(data)
+        with contextlib.suppress(OSError):
+            _put_in_place(fresh, folder)
+            return
+    finally:
         shutil.rmtree(fresh, ignore_errors=True)
-        write_place(_Disk(folder.parent), folder.name, files, head)
+    write_place(_Disk(folder.parent), folder.name, files, head)
 
 
 def _put_in_place(fresh: Path, folder: Path) -> None:

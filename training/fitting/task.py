@@ -117,11 +117,12 @@ class Task(pl.LightningModule):
             yield self.network
 
     def _check_finite(self) -> None:
-        lost = next((loss for loss in self.train_losses if not torch.isfinite(loss)), None)
-        if lost is not None:
+        lost = [loss.item() for loss in self.train_losses if not torch.isfinite(loss)]
+        # of all processes: the others would wait for ever for one that stops alone
+        if self._reduced(torch.tensor(float(len(lost)), device=self.device), "sum") > 0:
             raise ValueError(
-                f"training diverged in epoch {self.current_epoch + 1} (loss {lost.item():g}): use a smaller step, "
-                f"such as --set lr={self.recipe.lr / 10:g}, or --set clip=1, and another --out"
+                f"training diverged in epoch {self.current_epoch + 1} (loss {[*lost, np.nan][0]:g}): use a smaller "
+                f"step, such as --set lr={self.recipe.lr / 10:g}, or --set clip=1, and another --out"
             )
 
     def _share_statistics(self) -> None:

@@ -14,13 +14,12 @@ from training.recipes.recipe import Recipe
 # what `--set` may change, beside model.KEY and loss.KEY
 _FIXED = ("name", "model", "config", "loss_values")
 _KINDS = {
-    bool: "yes or no",
     int: "a whole number",
     float: "a number",
     tuple: "names joined by commas, or none",
     str: "a word",
 }
-_TRUTH = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+_TRUTH = {"yes": True, "true": True, "no": False, "false": False}
 _NOTHING = ("", "none", "no")
 
 
@@ -76,20 +75,11 @@ def _typed(key: str, value: Any, like: Any) -> Any:
     """`value` as the kind that `like` is."""
     kind = type(like)
     try:
-        if kind is bool:
-            return _truth(value)
         if kind is tuple:
             return _names(value)
         return kind(value)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{key}={value}: expected {_KINDS[kind]}, such as {key}={like}") from error
-
-
-def _truth(value: Any) -> bool:
-    word = str(value).lower()
-    if word not in _TRUTH:
-        raise ValueError(value)
-    return _TRUTH[word]
 
 
 def _names(value: Any) -> tuple[str, ...]:
@@ -111,8 +101,8 @@ def _constructor_value(config: type, name: str, value: Any) -> Any:
     default = {f.name: f.default for f in fields(config)}[name]
     if not isinstance(value, str) or isinstance(default, str):
         return value
-    if not isinstance(default, tuple) and value.lower() in ("yes", "no", "true", "false"):
-        return _truth(value)
+    if not isinstance(default, tuple) and value.lower() in _TRUTH:
+        return _TRUTH[value.lower()]
     parts = tuple(_number(part.strip()) for part in value.split(","))
     return parts if isinstance(default, tuple) or len(parts) > 1 else parts[0]
 

@@ -185,15 +185,17 @@ def _read(dataset: Dataset, layer: Layer) -> Iterator[np.ndarray]:
 
 
 def _put_in_place(fresh: Path, folder: Path) -> None:
-    """Rename over a cache that is missing or damaged; a whole one made meanwhile by another process is as good."""
-    try:
-        os.replace(fresh, folder)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
-        aside = fresh.with_suffix(".old")
-        os.replace(folder, aside)
-        os.replace(fresh, folder)
+    """Rename over a cache that is missing, damaged, or was made meanwhile by another process, which may do the same."""
+    aside = fresh.with_suffix(".old")
+    while True:
+        try:
+            os.replace(fresh, folder)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(folder, aside)
         shutil.rmtree(aside, ignore_errors=True)
 
 
