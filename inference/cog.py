@@ -22,7 +22,7 @@ from inference.legend import PROB_STEPS, UNKNOWN, Legend
 
 BLOCK_PX = 512
 BANDS = 2
-CONVERSION_CACHE_BYTES = 64 << 20
+CONVERSION_CACHE_BYTES = (4 << 20, 64 << 20)  # least and most, for the rows under two rows of blocks
 CHUNK_PX = 1 << 19
 EXTRA_SAMPLES, UNSPECIFIED = 338, 0  # TIFF 6.0 section 18: a further sample that is no alpha
 
@@ -88,7 +88,7 @@ def write(rows: RowsFile, info: MapInfo, out: Path) -> np.ndarray:
         counts += np.bincount(chunk[0].ravel(), minlength=256)
     temporary = rows.path.with_name("map.tif")  # beside the rows, so that a killed conversion leaves nothing elsewhere
     try:
-        _convert(_described(rows, info), temporary)
+        _convert(_described(rows, info), temporary, cache_bytes=_cache_bytes(rows.width))
         _tell_that_probability_is_not_alpha(temporary)
         _check_whole(temporary, counts)
         os.replace(temporary, out)
@@ -202,10 +202,16 @@ def _add(parent: xml.Element, name: str, text: str, **attributes: str) -> None:
     xml.SubElement(parent, name, attributes).text = text
 
 
-def _convert(described: Path, target: Path) -> None:
+def _cache_bytes(width: int) -> int:
+    """So that rows are read once for all blocks beside each other, and a high map takes no more than a low one."""
+    least, most = CONVERSION_CACHE_BYTES
+    return min(max(2 * BLOCK_PX * BANDS * width, least), most)
+
+
+def _convert(described: Path, target: Path, *, cache_bytes: int) -> None:
     options = {"compress": "DEFLATE", "level": 6, "blocksize": BLOCK_PX, "bigtiff": "IF_SAFER", "overviews": "AUTO"}
     try:
-        with rasterio.Env(GDAL_CACHEMAX=CONVERSION_CACHE_BYTES):
+        with rasterio.Env(GDAL_CACHEMAX=cache_bytes):
             rasterio.shutil.copy(str(described), str(target), driver="COG", **options)
     except (RasterioError, CPLE_BaseError) as error:
         raise Fault(f"{target} could not be written ({error}): is the disk full or the folder not writable?") from error

@@ -81,7 +81,7 @@ def check_existing(out: Path, tags: Mapping[str, str], *, overwrite: bool) -> bo
         if held.get(name) != tags.get(name)
     ]
     raise ValueError(
-        f"{out} holds a map of other settings ({'; '.join(differs) or 'other pixels or grid'}): "
+        f"{out} holds a map of other settings ({'; '.join(differs) or 'other pixels or grid, or an older isamap'}): "
         "choose another --out, or replace it with --overwrite"
     )
 

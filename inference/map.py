@@ -33,7 +33,9 @@ from training.cpu import tune_cpu
 from training.runtimes import DEFAULT, TORCH, check_forward, open_forward
 
 SENTINEL_STEP_M = 10.0  # of checkpoints that do not say on which step they were trained
-VERSION = 1  # of the way maps are made: a map of another version is not taken as already there
+# of the way maps are made: a map of another version is neither taken as already there nor gone on with; 2: batch
+# normalisation folded, which changes last bits
+VERSION = 2
 POST_VERSION = 1  # of the way they are post-processed
 
 
@@ -253,10 +255,8 @@ def _finer(geobox: GeoBox, scale: int) -> GeoBox:
 
 def _settings(source: Source, trained: Checkpoint, how: _How) -> dict[str, Any]:
     """All that decides the map's file, its pixels and what it says of them: equal settings, equal map."""
-    # the defaults go without saying, so that maps from before there was a choice are still whole
-    chosen = {} if (how.runtime, how.precision) == (TORCH, DEFAULT) else how.forward
-    chosen |= {} if how.post == UNPROCESSED else {"post": how.post, "post_version": POST_VERSION}
-    return chosen | {
+    processed = {} if how.post == UNPROCESSED else {"post": how.post, "post_version": POST_VERSION}
+    settings = {
         "version": VERSION,
         "checkpoint": trained.fingerprint,
         "pixels": source.identity,
@@ -264,6 +264,7 @@ def _settings(source: Source, trained: Checkpoint, how: _How) -> dict[str, Any]:
         "origin": list(source.origin),
         "about": dict(source.tags),
     }
+    return settings | how.forward | processed
 
 
 def _tags(source: Source, trained: Checkpoint, how: _How) -> dict[str, str]:

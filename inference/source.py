@@ -19,7 +19,7 @@ from gee_export.regions import Period
 from inference.lattice import offset_from_crs_origin
 
 CACHE_LIMIT_BYTES = 512 << 20
-CACHE_SMALLEST_BYTES = 32 << 20
+CACHE_SMALLEST_BYTES = 8 << 20
 
 
 class Source(Protocol):
