@@ -97,13 +97,14 @@ def agreement(
     data: _Data,
     out: Annotated[str, typer.Option("--out", help="JSON file for `isamap train --chips`.")],
     device: Annotated[str, typer.Option("--device", help="auto, cpu or gpu.")] = "auto",
+    batch: Annotated[int, typer.Option("--batch", help="Patches at once.")] = 16,
     project: _Project = None,
 ) -> None:
     """Count on how much of each training patch a preliminary model and the label agree, to leave out bad labels."""
     from training.imperfect.agreement import agreement as find
 
     with Bucket([*data, checkpoint], project) as session:
-        print(find(checkpoint, data, out, device=device, session=session))
+        print(find(checkpoint, data, out, batch=batch, device=device, session=session))
 
 
 def onnx(

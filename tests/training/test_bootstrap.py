@@ -60,6 +60,13 @@ def test_samples_are_sums_of_whole_blocks_drawn_with_replacement():
     assert digits.mean() == pytest.approx(1, abs=0.1) and digits.max() >= 3
 
 
+def test_more_blocks_than_fit_into_memory_give_the_same_samples(monkeypatch):
+    counts = blocks(30, np.random.default_rng(6))
+    whole = bootstrap.resampled(counts, 50, seed=2)
+    monkeypatch.setattr(bootstrap, "MOST_AT_ONCE", 7 * 30)
+    assert bootstrap.resampled(counts, 50, seed=2).tolist() == whole.tolist()
+
+
 def test_the_interval_is_scipys():
     """scipy.stats.bootstrap of the ratio that overall accuracy is, percentile method; both drawn 4,000 times."""
     counts = blocks(25, np.random.default_rng(3))

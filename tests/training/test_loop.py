@@ -240,16 +240,21 @@ def test_bf16_learns_what_fp32_learns(hamlet, tmp_path):
 
 def test_crops_are_trained_on_and_whole_patches_validated(hamlet, tmp_path, monkeypatch):
     """S003: crops of 513 of chips of 1024 pixels."""
-    sizes, original = set(), Task.forward
+    sizes, original, asked = set(), Task.forward, []
 
     def noting(task, image):
         sizes.add((task.training, image.shape[-1]))
         return original(task, image)
 
+    predicted = training.runs.run.predicted
     monkeypatch.setattr(Task, "forward", noting)
+    monkeypatch.setattr(
+        "training.runs.run.predicted", lambda *words, **how: asked.append(how["batch"]) or predicted(*words, **how)
+    )
     run = training.train(hamlet, "unet", tmp_path / "run", settings=UNET | {"crop": "16", "epochs": "1"})
     assert sizes == {(True, 16), (False, 32)}
     assert ck.load(run.folder).window == 16
+    assert asked == [1], "4 crops of 16 x 16 are a patch of 32 x 32: no more at once when all is over"
 
 
 class Clock:

@@ -12,6 +12,7 @@ import numpy as np
 
 DRAWS, SEED, CONFIDENCE = 1000, 0, 0.95
 FEW_BLOCKS = 10
+MOST_AT_ONCE = 2**22  # draws x blocks in memory
 
 Interval = tuple[float, float]
 
@@ -34,9 +35,11 @@ def intervals(
 def resampled(by_block_NKK: np.ndarray, draws: int, seed: int) -> np.ndarray:
     """Confusion counts of `draws` samples of as many blocks as there are, int64 (draws, K, K)."""
     count, classes = by_block_NKK.shape[:2]
-    times_DN = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
+    rng, each = np.random.default_rng(seed), np.full(count, 1 / count)
     # float64 holds whole numbers to 9e15 exactly, and multiplies matrices a hundred times faster than int64
-    totals = times_DN.astype(np.float64) @ by_block_NKK.reshape(count, -1).astype(np.float64)
+    counts, at_once = by_block_NKK.reshape(count, -1).astype(np.float64), max(1, MOST_AT_ONCE // count)
+    times = (rng.multinomial(count, each, size=min(at_once, draws - at)) for at in range(0, draws, at_once))
+    totals = np.concatenate([times_DN.astype(np.float64) @ counts for times_DN in times])
     return np.rint(totals).astype(np.int64).reshape(draws, classes, classes)
 
 

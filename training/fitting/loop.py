@@ -79,13 +79,8 @@ def _batches(plan: Plan) -> tuple[DataLoader, DataLoader]:
     at, batch = (rank() if recipe.devices > 1 else 0), recipe.batch // recipe.devices
     order = EpochOrder(len(plan.train), recipe.seed, rank=at, ranks=recipe.devices)
     share = range(at, len(plan.validation), recipe.devices)
-    return loader(plan.train, batch, order), loader(plan.validation, _validated(plan, batch), share)
-
-
-def _validated(plan: Plan, batch: int) -> int:
-    """Whole patches are validated also where crops are trained on: as many pixels at once."""
-    size = plan.source.datasets[0].manifest.size
-    return max(1, batch * (plan.recipe.crop or size) ** 2 // size**2)
+    validated = max(1, plan.validated_at_once // recipe.devices)
+    return loader(plan.train, batch, order), loader(plan.validation, validated, share)
 
 
 def _whole(resume: Path) -> str | None:

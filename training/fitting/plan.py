@@ -42,6 +42,12 @@ class Plan:
         """Optimiser steps of an epoch: whole batches only."""
         return len(self.train) // self.recipe.batch
 
+    @property
+    def validated_at_once(self) -> int:
+        """Whole patches in a batch of validation: where crops are trained on, as many pixels as a batch of those."""
+        size = self.source.datasets[0].manifest.size
+        return max(1, self.recipe.batch * (self.recipe.crop or size) ** 2 // size**2)
+
 
 @dataclass(frozen=True)
 class Fitted:

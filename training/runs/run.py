@@ -115,7 +115,7 @@ def config_for(chosen: Recipe, source: Source) -> dict[str, Any]:
     classes = len(source.classes)
     if (said := chosen.config.get("classes", classes)) != classes:
         raise ValueError(
-            f"model.classes={said}, but scheme {chosen.scheme} has {classes} classes: leave model.classes out"
+            f"model.classes={said}, but scheme {chosen.scheme} has {classes} classes: set model.classes={classes}"
         )
     return {"classes": classes, **chosen.config}
 
@@ -183,7 +183,9 @@ def _fit(plan: Plan, home: RunHome) -> Fitted:
 def _say_how_sure(plan: Plan) -> None:
     """95 % intervals of the validation scores, into the best checkpoint and its card."""
     found = ck.load(plan.folder / ck.BEST)
-    batches = predicted(found, plan.source, plan.validation, device=plan.recipe.device)
+    # no more at once than was validated in every epoch: memory must not run out after the last one
+    at_once = plan.validated_at_once // plan.recipe.devices
+    batches = predicted(found, plan.source, plan.validation, batch=max(1, at_once), device=plan.recipe.device)
     by_block, _ = counted(found, batches, plan.source.blocks("val"))
     bounds = bootstrap.rounded(bootstrap.intervals(by_block, found.classes))
     ck.rewrite(replace(found, metrics={**found.metrics, "intervals": bounds}), plan.folder / ck.BEST)
