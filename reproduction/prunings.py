@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reproduction.runs import fingerprint
 from reproduction.study import Place, Run
 
 
@@ -38,7 +39,8 @@ class Pruning:
     def facts(self, place: Place, seed: int) -> Mapping[str, Any]:
         """The other run's, and how it is pruned."""
         how = {"scheme": self.scheme, "ratio": self.ratio, "round_to": self.round_to, "settings": dict(self.settings)}
-        return {"of": self.of.facts(place, seed), "prune": how}
+        other = {"data": [fingerprint(path) for path in place.data(self.data)]} if self.data else {}
+        return {"of": self.of.facts(place, seed), "prune": how} | other
 
     def make(self, folder: Path, place: Place, seed: int) -> Mapping[str, Any]:
         """Prune, or go on; the parameters that are left."""

@@ -13,7 +13,7 @@ from gee_export.console import Fault
 from reproduction.study import Measure
 
 VERSION = 1
-_PER_RUN = "Steps and CPU seconds are of training, per seed."
+_PER_RUN = "Steps and CPU seconds are of training, per seed; of a run that was interrupted no seconds are known."
 
 
 @dataclass(frozen=True)

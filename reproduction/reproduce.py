@@ -216,7 +216,7 @@ def _written(
     panels.save(groups, fresh / PANEL, names=names, caption=caption)
     (fresh / TEXT).write_text(f"{markdown(report)}\n![{report.name}]({PANEL})\n")
     (fresh / REPORT).write_text(encode(report))
-    old = folder.with_name(f".{folder.name}.old")
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         os.replace(folder, old)

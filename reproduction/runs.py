@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from multiprocessing import get_context
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gee_export.console import Fault
+from gee_export.revision import revision
 from gee_export.stores.wholefile import write_json
 from reproduction.study import Place, Run
 
@@ -115,6 +117,9 @@ class Problem:
     mistake: bool
 
 
+ENDED = Problem("its process was ended, perhaps for want of memory: run the same command with fewer --jobs", False)
+
+
 @cache
 def fingerprint(address: str) -> str:
     """The dataset's fingerprint."""
@@ -161,7 +166,8 @@ def _outcome(place: Bench, run: Run, seed: int, problem: Problem | None) -> str:
     note = place.note(run, seed) or {}
     facts = [f"{note['epochs']} epochs"] if "epochs" in note else []
     facts += [f"validation MIoU {note['best_validation_miou']:.4f}"] if "best_validation_miou" in note else []
-    return ", ".join([f"{name} seed {seed}", *facts, f"{note.get('cpu_s', 0):.0f} s of CPU"])
+    facts += [f"{note['cpu_s']:.0f} s of CPU"] if "cpu_s" in note else []
+    return ", ".join([f"{name} seed {seed}", *facts])
 
 
 def levels(place: Bench, wanted: Iterable[tuple[Run, int]]) -> list[list[tuple[Run, int]]]:
@@ -190,7 +196,8 @@ def _made(place: Bench, todo: Sequence[tuple[Run, int]], jobs: int) -> Iterable[
             pool.submit(_aside, place, run, seed): (run, seed) for run, seed in todo
         }
         for future in as_completed(futures):
-            yield *futures[future], future.result()
+            ended = isinstance(future.exception(), BrokenProcessPool)
+            yield *futures[future], ENDED if ended else future.result()
 
 
 def _aside(place: Bench, run: Run, seed: int) -> Problem | None:
@@ -210,7 +217,8 @@ def _aside(place: Bench, run: Run, seed: int) -> Problem | None:
 
 def _guarded(place: Bench, run: Run, seed: int) -> Problem | None:
     try:
-        _make(place, run, seed)
+        if place.note(run, seed) is None:  # else another process made it meanwhile
+            _make(place, run, seed)
     except (ValueError, Fault, OSError) as error:
         return Problem(" ".join(str(error).split()) or type(error).__name__, isinstance(error, ValueError))
     return None
@@ -219,14 +227,10 @@ def _guarded(place: Bench, run: Run, seed: int) -> Problem | None:
 def _make(place: Bench, run: Run, seed: int) -> None:
     folder, start = place.folder(run, seed), time.process_time()
     folder.parent.mkdir(parents=True, exist_ok=True)
+    interrupted = folder.exists()  # what the ended process took nobody knows, so no time is said
     found = dict(run.make(folder, place, seed))
-    note = {
-        "version": VERSION,
-        "seed": seed,
-        **found,
-        "cpu_s": round(time.process_time() - start, 1),
-        "device": device(),
-    }
+    spent = {} if interrupted else {"cpu_s": round(time.process_time() - start, 1)}
+    note = {"version": VERSION, "seed": seed, **found, **spent, "device": device(), "revision": revision()}
     write_json(_note(folder), note | {"facts": run.facts(place, seed)})
 
 

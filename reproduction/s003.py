@@ -49,7 +49,7 @@ _SMALL = (
 _LARGE = "Chips of 1,024 px of five towns and their surroundings stand for the paper's 100,000 of all China."
 _STITCHED = (
     "The test chips of each place are put together before the step, whose blocks are fixed to the ground; the "
-    "threshold is found on the validation chips with the product's labels."
+    "threshold is found on the validation chips with the product's labels. The intervals resample the five places."
 )
 _UNFILTERED = "No chips are left out for noisy labels: the filter of S003 section 3.1 is studied apart."
 _NO_SNOW = "The world has no snow or ice; the paper's accuracies of that class are left out."

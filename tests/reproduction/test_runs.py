@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,6 +39,23 @@ class Noted:
         MADE.append((self.title, seed))
         folder.mkdir()
         return {"epochs": 3}
+
+
+@dataclass(frozen=True)
+class Begun(Noted):
+    """A run whose folder is there already."""
+
+    def make(self, folder: Path, place: Place, seed: int) -> Mapping[str, Any]:
+        return {"epochs": 3}
+
+
+@dataclass(frozen=True)
+class Ended(Noted):
+    """A run whose process the system ends."""
+
+    def make(self, folder: Path, place: Place, seed: int) -> Mapping[str, Any]:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return {}
 
 
 @dataclass
@@ -131,3 +150,29 @@ def test_a_damaged_note_is_said(place):
     folder.with_name(f"{folder.name}.json").write_text("{")
     with pytest.raises(Fault, match="is damaged: remove it"):
         place.note(Noted("a"), 0)
+
+
+def test_what_another_process_made_meanwhile_is_not_made_again(place):
+    """The list of what is to do is hours old when its last run comes."""
+
+    class Late(Said):
+        def __call__(self, line: str) -> None:
+            make_all(place, [(Noted("second"), 0)], say=Said())
+
+    make_all(place, [(Noted("first"), 0), (Noted("second"), 0)], say=Late())
+    assert MADE == [("first", 0), ("second", 0)]
+
+
+def test_a_run_gone_on_with_says_no_time_that_is_only_its_end(place):
+    """What the process took that was killed is not known; the report shows a dash."""
+    whole, begun = Noted("whole"), Begun("begun")
+    place.folder(begun, 0).mkdir(parents=True)
+    make_all(place, [(whole, 0), (begun, 0)], say=Said())
+    assert "cpu_s" in place.note(whole, 0) and "cpu_s" not in place.note(begun, 0)
+
+
+@pytest.mark.long
+def test_a_process_that_is_ended_is_one_sentence(place):
+    """As the system ends one that takes too much memory; two spawned processes."""
+    with pytest.raises(Fault, match="its process was ended"):
+        make_all(place, [(Ended("a"), 0), (Ended("b"), 0)], jobs=2, say=Said())
