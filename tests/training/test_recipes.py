@@ -12,6 +12,7 @@ import torch
 
 from training.losses import LOSSES, build_loss
 from training.models import MODELS, build, parameter_count
+from training.models.output import Output
 from training.recipes import RECIPES, Recipe, override, recipe
 from training.samples.augment import AUGMENTATIONS
 from training.samples.target import SEVEN
@@ -110,6 +111,16 @@ def test_constructor_values_are_of_the_networks_kind():
     assert dict(found.config) == {"classes": 7, "size": "56", "dropout": 0.1}
     assert dict(found.loss_values) == {"weights": (1.0, 3.0)}
     assert recipe("crofusenet", {"model.widths": "8"}).config["widths"] == (8,)
+
+
+def test_dice_of_another_class_is_its_number():
+    """As typed: impervious is the fifth of S003's seven classes."""
+    found = recipe("runetpp", {"scheme": "s003", "loss.positive": "4"})
+    label = torch.full((1, 2, 2), 4, dtype=torch.uint8)
+    sure = Output(20 * torch.nn.functional.one_hot(label.long(), 7).movedim(-1, 1).float())
+    assert build_loss(found.loss, found.loss_values)(sure, label).item() == pytest.approx(0, abs=1e-6)
+    with pytest.raises(ValueError, match=r"loss.positive=7: the network knows 7 classes"):
+        build_loss("dice_focal", {"positive": 7.0})(sure, label)
 
 
 def test_another_loss_starts_with_its_own_weights():

@@ -86,7 +86,11 @@ class WeightedCrossEntropy:
     def __call__(self, output: Output, label_BHW: Tensor) -> Tensor:
         logits, label = output.logits_BKHW.float(), label_BHW.long()
         if logits.shape[1] != len(self.weights):
-            raise ValueError(f"{len(self.weights)} class weights for {logits.shape[1]} classes: give one for each")
+            ones = ",".join("1" * logits.shape[1])
+            raise ValueError(
+                f"{len(self.weights)} class weights for {logits.shape[1]} classes: give one for each, such as "
+                f"--set loss.weights={ones}"
+            )
         weights = logits.new_tensor(self.weights)
         kept = {"ignore_index": UNKNOWN, "reduction": "sum", "label_smoothing": self.smoothing}
         total = F.cross_entropy(logits, label, weight=weights, **kept)
@@ -112,12 +116,15 @@ class DiceFocal:
     positive: int = 1
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "positive", int(self.positive))
         if min(self.dice, self.focal, self.gamma) < 0 or self.smooth <= 0:
             raise ValueError(f"{self}: expected weights and gamma of 0 or more and smooth above 0")
         if self.alpha is not None and not 0 < self.alpha < 1:
             raise ValueError(f"alpha {self.alpha}: expected a number between 0 and 1")
 
     def __call__(self, output: Output, label_BHW: Tensor) -> Tensor:
+        if not 0 <= self.positive < output.logits_BKHW.shape[1]:
+            raise ValueError(f"loss.positive={self.positive}: the network knows {output.logits_BKHW.shape[1]} classes")
         dice = dice_loss(output.logits_BKHW, label_BHW, positive=self.positive, smooth=self.smooth)
         focal = focal_loss(output.logits_BKHW, label_BHW, gamma=self.gamma, alpha=self.alpha, positive=self.positive)
         return self.dice * dice + self.focal * focal
