@@ -117,7 +117,8 @@ def decode(data: bytes, name: str) -> tuple[Patch, ...]:
     try:
         file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(data))
         columns = [*_COLUMNS, *({_FURTHER} & set(file.schema_arrow.names))]
-        table = file.read(columns=columns)
+        # a thread of Arrow's that lets go of `data` while Python ends would abort the process (exit code 134)
+        table = file.read(columns=columns, use_threads=False)
         rows = zip(*(table.column(column).to_pylist() for column in columns), strict=True)
         return tuple(_patch(row) for row in rows)
     except (pyarrow.ArrowException, KeyError, OSError, TypeError, ValueError) as error:

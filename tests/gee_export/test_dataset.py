@@ -202,3 +202,15 @@ def test_rasterio_is_loaded_by_one_thread_at_a_time():
         "sys.exit(0 if seen and all(seen) else 1)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_reading_an_index_leaves_no_thread_behind(written, tmp_path):
+    """One that lets go of the bytes while Python ends aborts the process: exit code 134 instead of 2."""
+    script = (
+        "import os, sys, pyarrow.parquet\n"
+        "from gee_export.datasets import index\n"
+        "data, before = open(sys.argv[1], 'rb').read(), len(os.listdir('/proc/self/task'))\n"
+        "index.decode(data, 'patches.parquet')\n"
+        "sys.exit(len(os.listdir('/proc/self/task')) - before)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "data" / "patches.parquet")], check=True)

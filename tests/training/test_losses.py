@@ -152,3 +152,10 @@ def test_losses_are_built_by_name():
 def test_wrong_losses_are_refused(name, values, words):
     with pytest.raises(ValueError, match=words):
         build_loss(name, values)
+
+
+def test_class_weights_of_another_number_of_classes_say_how_to_give_them():
+    """`hrnet` on two classes: its seven weights do not fit, and the sentence is all that the user has."""
+    loss = WeightedCrossEntropy((1, 1, 1, 1, 3, 1, 1))
+    with pytest.raises(ValueError, match=r"--set loss.weights=1,1$"):
+        loss(Output(torch.zeros(1, 2, 2, 2)), torch.zeros(1, 2, 2, dtype=torch.uint8))

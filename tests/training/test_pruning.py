@@ -312,6 +312,16 @@ def test_wrong_settings_are_told_before_anything_is_written(trained, town, tmp_p
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("settings", "tune", "words"),
+    [({"batch": "1000"}, None, "larger than the train split"), ({}, -1, "tune -1: expected epochs")],
+)
+def test_a_pruning_that_cannot_start_leaves_its_folder_free(trained, town, tmp_path, settings, tune, words):
+    with pytest.raises(ValueError, match=words):
+        training.prune(trained, town, tmp_path / "out", settings=settings, tune_epochs=tune)
+    assert not (tmp_path / "out").exists()
+
+
 def test_pruning_into_a_bucket_is_refused(trained, town):
     with pytest.raises(ValueError, match="prune into a folder"):
         training.prune(trained, town, "gs://bucket/pruned")

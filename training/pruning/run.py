@@ -24,7 +24,7 @@ from training.pruning.fpgm import chosen, remaining, zeroise
 from training.pruning.groups import Group, groups_of
 from training.pruning.report import Accuracy, PruneReport
 from training.recipes import Recipe, override
-from training.runs.claim import DONE, LOCK, alone_in, claim, finished
+from training.runs.claim import DONE, LOCK, alone_in, claim, finished, release
 from training.runs.finetune import recipe_of
 from training.runs.run import train
 
@@ -77,6 +77,8 @@ def prune(
     slim = Slim(scheme, ratio, ROUND_TO.get(scheme, MULTIPLE) if round_to is None else round_to)
     groups = groups_of(found.build(), slim)
     soft = _recipe(found, settings or {})
+    if tune_epochs is not None and tune_epochs < 0:
+        raise ValueError(f"tune {tune_epochs}: expected epochs of the small network, or 0 for none")
     tuned = None if tune_epochs == 0 else replace(soft, epochs=tune_epochs or soft.epochs)
     work = _Work(checkpoint, found, data, slim, Path(out), session)
     wanted = {"prune": vars(slim), "start": found.fingerprint, "recipe": soft.to_json(), "tune_epochs": tune_epochs}
@@ -84,8 +86,13 @@ def prune(
     with alone_in(work.folder / LOCK, str(out)):
         if (done := finished(work.folder)) is not None:
             return _reported(work.folder, done)
-        before = _accuracy(work, checkpoint, split)  # first, so that data that do not fit are told at once
-        _silence(work, soft, groups)
+        try:
+            before = _accuracy(work, checkpoint, split)  # first, so that data that do not fit are told at once
+            _silence(work, soft, groups)
+        except ValueError:  # settings or data that cannot train: the folder is free for better ones
+            if not (work.folder / SOFT).exists():
+                release(work.folder)
+            raise
         _remove(work, groups)
         report = _report(work, _tune(work, tuned), before, split)
         write_json(work.folder / DONE, report.to_json())

@@ -40,6 +40,14 @@ def claim(folder: Path, wanted: Mapping[str, Any], *, shown: str = "") -> None:
         raise Fault(f"{shown} cannot be written ({error.strerror}); choose another --out") from error
 
 
+def release(folder: Path) -> None:
+    """Undo `claim` where nothing was trained, so that the same place takes better settings; other files stay."""
+    for name in (NOTE, LOCK):
+        (folder / name).unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
 @contextmanager
 def alone_in(lock: Path, shown: str) -> Iterator[None]:
     """Refuse to train where another process is training; the lock goes with its process.

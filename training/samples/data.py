@@ -209,7 +209,7 @@ def _stored(datasets: Sequence[Dataset], name: str) -> Band:
         if name not in held:
             raise ValueError(
                 f"dataset {dataset.manifest.name} lacks band {name} (it holds {', '.join(held)}): "
-                "export it with that band or choose others with --set bands=..."
+                "export it with that band, or train on bands that it holds (--set bands=...)"
             )
         found.append(held[name])
     if any(band != found[0] for band in found):
