@@ -7,7 +7,7 @@ same map whatever the first one was cut into, and it is quick enough to start an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +17,10 @@ from inference.legend import PROB_STEPS, UNKNOWN, Legend
 from inference.postprocess import CONTEST, Place, Postprocessing, unchanged
 from inference.predict import quantise
 
+Span = tuple[int, int]
 Values = Callable[[np.ndarray, Legend], np.ndarray]
 STRIP_PX = 512  # rows at once where a step needs no blocks
+PIECE_PX = 4096  # columns at once, so that a map ten times as wide takes no more memory
 
 
 @dataclass(frozen=True)
@@ -55,34 +57,44 @@ class Second:
             return first
         out.path.unlink(missing_ok=True)
         pixels_HNW = np.memmap(first.path, np.uint8, "r", shape=(first.rows, first.bands, first.width))
-        for begin, end in self._strips(first.rows):
-            margin = self.post.block_px if self.post.block_px > 1 else 0
-            top, bottom = max(begin - margin, 0), min(end + margin, first.rows)
-            held_NHW = np.ascontiguousarray(pixels_HNW[top:bottom].transpose(1, 0, 2))
-            class_HW = self._classes(held_NHW, top)[begin - top : end - top]
-            out.append(np.stack([class_HW, held_NHW[1, begin - top : end - top]]))
+        for rows in spans(self.place.row, first.rows, self._block or STRIP_PX):
+            columns = spans(self.place.col, first.width, PIECE_PX)
+            class_HW = np.concatenate([self._piece(pixels_HNW, rows, piece) for piece in columns], axis=1)
+            out.append(np.stack([class_HW, pixels_HNW[slice(*rows), 1]]))
         return out
 
-    def _strips(self, rows: int) -> Iterator[tuple[int, int]]:
-        """First and last row of each strip: a row of blocks on the ground."""
-        step = self.post.block_px if self.post.block_px > 1 else STRIP_PX
-        first = -(self.place.row % step)
-        for begin in range(first, rows, step):
-            yield max(begin, 0), min(begin + step, rows)
+    @property
+    def _block(self) -> int:
+        """Side of the step's blocks, 0 where it looks at each pixel alone."""
+        return self.post.block_px if self.post.block_px > 1 else 0
 
-    def _classes(self, held_NHW: np.ndarray, top: int) -> np.ndarray:
-        """Classes of rows from `top` on; 255 where nothing is known."""
+    def _piece(self, pixels_HNW: np.ndarray, rows: Span, cols: Span) -> np.ndarray:
+        """Classes of some rows and columns, computed with a block more on each side."""
+        (top, bottom), (left, right) = (
+            (max(span[0] - self._block, 0), min(span[1] + self._block, length))
+            for span, length in ((rows, pixels_HNW.shape[0]), (cols, pixels_HNW.shape[2]))
+        )
+        held_NHW = np.ascontiguousarray(pixels_HNW[top:bottom, :, left:right].transpose(1, 0, 2))
+        class_HW = self._classes(held_NHW, Place(self.place.row + top, self.place.col + left))
+        return class_HW[rows[0] - top : rows[1] - top, cols[0] - left : cols[1] - left]
+
+    def _classes(self, held_NHW: np.ndarray, place: Place) -> np.ndarray:
+        """Classes of pixels, the first of which is at `place`; 255 where nothing is known."""
         known_HW = held_NHW[0] != UNKNOWN
         impervious_HW = np.where(known_HW, held_NHW[1], 0) / np.float32(PROB_STEPS)
         if self.legend.binary:
             other_HW, other_class_HW = 1 - impervious_HW, np.uint8(1 - self.legend.impervious)
         else:
             other_HW, other_class_HW = np.where(known_HW, held_NHW[3], 0) / np.float32(PROB_STEPS), held_NHW[2]
-        place = Place(self.place.row + top, self.place.col)
         chances_2HW = np.stack([other_HW, impervious_HW])
         weighted_2HW = self.post.step(chances_2HW, known_HW, CONTEST, self.threshold, place)
         class_HW = np.where(weighted_2HW[1] > weighted_2HW[0], np.uint8(self.legend.impervious), other_class_HW)
         return np.where(known_HW, class_HW, np.uint8(UNKNOWN))
+
+
+def spans(origin: int, length: int, step: int) -> list[Span]:
+    """First and last of each part of an axis, cut at multiples of `step` on the ground."""
+    return [(max(first, 0), min(first + step, length)) for first in range(-(origin % step), length, step)]
 
 
 def contested(chances_KHW: np.ndarray, legend: Legend) -> np.ndarray:

@@ -71,6 +71,18 @@ def test_strips_give_what_the_whole_gives(legend, row, tmp_path):
     assert changed.any() and ((found[0] == 1) | (kept[0] == 1))[changed].all()
 
 
+@pytest.mark.parametrize("col", [0, 300])
+def test_pieces_of_a_wide_map_give_what_the_whole_gives(col, tmp_path, monkeypatch):
+    """Memory is bounded by pieces of whole blocks; P3: they change no pixel."""
+    legend, width = Legend(("pervious", "impervious")), 1700
+    second = Second(POSTPROCESSING["clahe"], 0.4, legend, Place(0, col))
+    first = cog.RowsFile(tmp_path / "first.u8", width)
+    first.append(second.values(three_classes(width, 60).transpose(0, 2, 1)[1:2], legend))
+    whole = second.apply(first, cog.RowsFile(tmp_path / "whole.u8", width)).path.read_bytes()
+    monkeypatch.setattr("inference.strips.PIECE_PX", 512)
+    assert second.apply(first, cog.RowsFile(tmp_path / "pieces.u8", width)).path.read_bytes() == whole
+
+
 def test_no_step_leaves_the_rows_as_they_are(tmp_path):
     second = Second(POSTPROCESSING["none"], 0.0, THREE, Place())
     first = cog.RowsFile(tmp_path / "first.u8", 9)
