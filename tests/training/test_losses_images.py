@@ -16,6 +16,7 @@ from training.losses import (
     edge_loss,
     sharpening_loss,
 )
+from training.models.output import Output
 from training.models.sharpened import SharpOutput
 
 HEIGHT, WIDTH = 4, 6
@@ -101,6 +102,11 @@ def test_the_cascade_adds_its_parts():
     expected = plain + sharpening_loss(output, SHARP) + 0.5 * edge_loss(output.image, SHARP)
     expected = expected + 0.1 * F.binary_cross_entropy_with_logits(verdict, torch.ones_like(verdict))
     torch.testing.assert_close(whole, expected + 0.7 * dice_loss(output.logits_BKHW, LABEL))
+
+
+def test_a_network_that_does_not_sharpen_is_refused():
+    with pytest.raises(ValueError, match="loss weight sharp is of networks that sharpen the image: set it to 0"):
+        CascadeLoss(sharp=1.0)(Output(random(2, 10)), LABEL, sharp_BCHW=SHARP)
 
 
 def test_the_judge_sees_neither_image_where_the_true_one_is_missing():

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.losses.costs import area_mean, class_shares, cross_entropy, dice_loss, share_cross_entropy
+from training.models.output import Output
 from training.models.sharpened import SharpOutput
 
 Judge = Callable[[Tensor], Tensor]
@@ -48,6 +49,7 @@ class ImageLoss(ABC):
         discriminator: Judge | None = None,
     ) -> Tensor:
         """Pixels of the true image that are not valid cost nothing; all are where no validity is given."""
+        self._check_sharpens(output)
         total = self.segmented(output, label_BHW)
         if self.dice:
             total = total + self.dice * dice_loss(output.logits_BKHW, label_BHW)
@@ -69,6 +71,11 @@ class ImageLoss(ABC):
     @abstractmethod
     def segmented(self, output: SharpOutput, label_BHW: Tensor) -> Tensor:
         """What the class logits cost."""
+
+    def _check_sharpens(self, output: Output) -> None:
+        asked = [name for name in ("sharp", "edges", "low", "adversarial") if getattr(self, name)]
+        if asked and not isinstance(output, SharpOutput):
+            raise ValueError(f"loss weight {asked[0]} is of networks that sharpen the image: set it to 0")
 
 
 @dataclass(frozen=True)
