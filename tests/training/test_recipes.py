@@ -14,6 +14,8 @@ from training.losses import LOSSES, build_loss
 from training.models import MODELS, build, parameter_count
 from training.models.output import Output
 from training.recipes import RECIPES, Recipe, override, recipe
+from training.recipes.recipe import SCHEMES, TARGETS
+from training.samples import target
 from training.samples.augment import AUGMENTATIONS
 from training.samples.target import SEVEN
 
@@ -49,6 +51,11 @@ def test_every_recipe_builds_and_is_json(name):
     assert network.config.classes == {"isa": 2, "s003": 7}[found.scheme]
     build_loss(found.loss, found.loss_values)
     json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_schemes_and_targets_of_recipes_are_those_of_datasets():
+    """Named twice, as recipes know no datasets."""
+    assert (set(SCHEMES), set(TARGETS)) == (set(target.SCHEMES), set(target.LAYERS))
 
 
 def test_every_network_has_a_recipe_and_every_papers_recipe_a_tiny_one():
