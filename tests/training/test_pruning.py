@@ -13,6 +13,7 @@ from torch import nn
 
 import training
 from tests.training.one_thread import one_thread  # noqa: F401
+from tests.training.towns import spread
 from training.checkpoints import checkpoint as ck
 from training.models import build, parameter_count
 from training.models.cost import flop
@@ -271,6 +272,15 @@ def test_silenced_in_training_equals_removed(pruned, town):
 def test_a_finished_pruning_is_only_reported(pruned, trained, town):
     again = training.prune(trained, town, pruned.folder, settings={"epochs": "1"}, tune_epochs=1)
     assert again == pruned
+
+
+def test_a_finished_pruning_tells_of_the_split_and_the_data_asked(pruned, trained, town, make, tmp_path):
+    make(spread(24, 4, 4), size=64, seed=1)
+    how = {"settings": {"epochs": "1"}, "tune_epochs": 1}
+    told = training.prune(trained, town, pruned.folder, split="val", **how)
+    assert told.split == "val" and told.accuracy[1].miou == training.evaluate(pruned.folder, town, "val").scores.miou
+    with pytest.raises(ValueError, match="holds another run: data is"):
+        training.prune(trained, tmp_path / "data" / "town", pruned.folder, **how)
 
 
 def test_an_interrupted_pruning_goes_on(pruned, trained, town, tmp_path, monkeypatch):

@@ -85,7 +85,8 @@ def prune(
     claim(work.folder, wanted)
     with alone_in(work.folder / LOCK, str(out)):
         if (done := finished(work.folder)) is not None:
-            return _reported(work.folder, done)
+            _silence(work, soft, groups)  # refuses other data; with these nothing is trained
+            return _on_split(work, _reported(work.folder, done), checkpoint, split)
         try:
             before = _accuracy(work, checkpoint, split)  # first, so that data that do not fit are told at once
             _silence(work, soft, groups)
@@ -162,6 +163,14 @@ def _report(work: _Work, last: ck.Checkpoint, before: Accuracy, split: str) -> P
         silenced=_accuracy(work, work.folder / COMPACT, split),
         simulated=last.simulated,
     )
+
+
+def _on_split(work: _Work, report: PruneReport, checkpoint: str | Path, split: str) -> PruneReport:
+    """The report with accuracies of a split, measured where it holds another's."""
+    if report.split == split:
+        return report
+    after, silenced = (_accuracy(work, folder, split) for folder in (work.folder, work.folder / COMPACT))
+    return replace(report, split=split, accuracy=(_accuracy(work, checkpoint, split), after), silenced=silenced)
 
 
 def _accuracy(work: _Work, checkpoint: str | Path, split: str) -> Accuracy:
