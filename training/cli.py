@@ -61,9 +61,9 @@ def evaluate(
     how = {"layer": layer, "device": device, "batch": batch, "runtime": runtime, "precision": precision}
     with Bucket([*data, checkpoint], project) as session:
         report = training.evaluate(checkpoint, data, split, **how, session=session)
+    print(report)  # first: seen even where the file cannot be written
     if json_ is not None:
         report.write(json_)
-    print(report)
 
 
 def prune(

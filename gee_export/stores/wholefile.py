@@ -38,6 +38,13 @@ def crc32c_base64_of(path: Path) -> str:
     return base64.b64encode(checksum.digest()).decode()
 
 
+def local_path(place: str | Path) -> Path:
+    """A file or folder of this machine; ValueError for an address in a bucket, which would become a folder `gs:`."""
+    if str(place).startswith("gs:/"):
+        raise ValueError(f"{place}: this is written on this machine only; give a path and copy it to the bucket")
+    return Path(place)
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """Writes a file under a temporary name in the same folder and renames it; Fault on a full or unwritable disk."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")

@@ -160,6 +160,14 @@ def test_a_json_file_that_cannot_be_written(kept, town, tmp_path, capsys):  # no
     assert "a file stands where a folder belongs" in capsys.readouterr().err
 
 
+def test_what_is_written_on_this_machine_only_is_not_written_to_a_folder_named_gs(kept, town, monkeypatch, tmp_path):  # noqa: F811
+    monkeypatch.chdir(tmp_path)
+    given = ["--checkpoint", str(kept), "--data", town]
+    for command, option in (("evaluate", "--json"), ("agreement", "--out"), ("calibrate", "--out")):
+        assert isamap.main([command, *given, option, "gs://bucket/x"]) == 2
+    assert not (tmp_path / "gs:").exists()
+
+
 def test_predictions_are_probabilities_beside_their_labels(kept, town):  # noqa: F811
     """By another forward pass too: here one that knows the label by the sign of the first band."""
     found = ck.load(kept)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gee_export.datasets.dataset import SPLITS
-from gee_export.stores.wholefile import write_json
+from gee_export.stores.wholefile import local_path, write_json
 from training.accuracy import bootstrap
 from training.accuracy.metrics import Scores, block_counts, scores
 from training.accuracy.predictions import Predicted, predicted
@@ -85,7 +85,7 @@ class EvaluationReport:
 
     def write(self, path: str | Path) -> None:
         """All figures as a JSON file, whole or not at all. Fault: it cannot be written."""
-        write_json(Path(path), self.to_json())
+        write_json(local_path(path), self.to_json())
 
     def __str__(self) -> str:
         named = self.scores.to_json(self.classes)

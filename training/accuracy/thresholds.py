@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gee_export.stores.wholefile import local_path
 from training.accuracy.evaluation import Data, check_fits, source_for
 from training.accuracy.predictions import predicted
 from training.checkpoints import checkpoint as ck
@@ -92,7 +93,7 @@ def calibrate_checkpoint(
     measure: "f1" of impervious or "miou". ValueError: more than two classes, `out` is taken, the test split (figures
     measured on it afterwards would be optimistic).
     """
-    found, folder = ck.load(checkpoint, session), Path(out)
+    found, folder = ck.load(checkpoint, session), local_path(out)
     _check(found, folder, split)
     source = source_for(found, data, session=session)
     check_fits(found, source)

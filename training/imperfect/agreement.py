@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gee_export.datasets.dataset import Patch
+from gee_export.stores.wholefile import local_path
 from training.accuracy.evaluation import check_fits, classify, source_for
 from training.accuracy.predictions import Predicted, predicted
 from training.checkpoints import checkpoint as ck
@@ -59,7 +60,7 @@ def agreement(
     checkpoint: a preliminary model of the same data, trained on all of it. ValueError: bands that a dataset lacks, no
     training patches, one patch in two datasets. Fault: `out` cannot be written.
     """
-    found = ck.load(checkpoint, session)
+    found, place = ck.load(checkpoint, session), local_path(out)
     source = source_for(found, data, session=session)
     check_fits(found, source)
     patches = source.split("train")
@@ -67,8 +68,8 @@ def agreement(
         raise ValueError("the train split is empty: give the data that the checkpoint was trained on")
     batches = predicted(found, source, patches, batch=batch, device=device)
     chips = tuple(_chips(found, _training(source), batches))
-    report = AgreementReport(Path(out), Agreement(found.fingerprint, source.fingerprint, source.simulated, chips))
-    report.found.write(out)
+    report = AgreementReport(place, Agreement(found.fingerprint, source.fingerprint, source.simulated, chips))
+    report.found.write(place)
     return report
 
 
