@@ -76,8 +76,8 @@ CPU_PATCHES = 400
 _BLOCKS = "The paper split overlapping patches at random (S002-leak shows what that is worth)."
 _SMALL = (
     f"CPU-sized: {CPU_PATCHES} patches of the central area instead of 5,603, networks of about a quarter of the "
-    f"widths, {CPU['epochs']} epochs in batches of {CPU['batch']} instead of up to 400 in batches of 32, learning "
-    "rates to suit."
+    f"widths, {CPU['epochs']} epochs in batches of {CPU['batch']} instead of up to 400 in batches of 32, Adam at "
+    "0.002 for all networks, a forest of 20 trees on 20,000 pixels, an SVM on 4,000."
 )
 
 
