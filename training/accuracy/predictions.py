@@ -60,8 +60,8 @@ def predicted(
             if not torch.isfinite(chances).all():
                 raise Fault("the network gave numbers that are not finite: the checkpoint is damaged or diverged")
             label = classes_of(prepared.label_BHW).cpu()
-            found_here = Predicted(_at(chances.cpu(), label).numpy(), label.numpy(), loaded.patch_B)
-        yield found_here
+            said = Predicted(_at(chances.cpu(), label).numpy(), label.numpy(), loaded.patch_B)
+        yield said
 
 
 def _at(chances_BKHW: Tensor, label_BHW: Tensor) -> Tensor:
