@@ -54,14 +54,16 @@ def test_the_map_says_what_ran_and_another_runtime_is_another_map(run, scene, tm
         inference.map_region(run, input=scene, out=out, progress=False)
 
 
-def test_a_map_from_before_there_was_a_choice_is_still_whole(run, scene, tmp_path):
-    """Its settings are those of torch in fp32: made again, nothing is done."""
+def test_a_map_from_before_there_was_a_choice_is_told_as_such(run, scene, tmp_path, monkeypatch):
+    """Version 1 named no runtime and did not fold: its last bits are others, so it is not taken as already there."""
     out = tmp_path / "map.tif"
+    monkeypatch.setattr("inference.map.VERSION", 1)
     inference.map_region(run, input=scene, out=out, progress=False)
-    assert said(out) == ("torch", "fp32")
+    monkeypatch.undo()
     with rasterio.open(out, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as held:
         held.update_tags(runtime="", precision="")
-    assert inference.map_region(run, input=scene, out=out, progress=False).already_there
+    with pytest.raises(ValueError, match=r"of other settings \(other pixels or grid, or an older isamap\)"):
+        inference.map_region(run, input=scene, out=out, progress=False)
 
 
 def said(out: Path) -> tuple[str, str]:
