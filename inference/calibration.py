@@ -89,21 +89,6 @@ def calibrate_step(
     return StepReport(Path(out), post, threshold, compared, source.simulated)
 
 
-def compare(
-    checkpoint: str | Path,
-    data: Data,
-    *,
-    post: str = "clahe",
-    split: str = "test",
-    session: Any = None,
-) -> Compared:
-    """What a step does on a split put together on its ground; ValueError where its threshold was not calibrated."""
-    found = ck.load(checkpoint, session)
-    source = source_for(found, data, session=session)
-    check_fits(found, source)
-    return _compared(found, mosaics(found, source, split), split, post)
-
-
 def best_threshold(pictures: Iterable[Mosaic], legend: Legend) -> float:
     """The threshold (0..1) of CLAHE with the best F1 of impervious; of equally good ones the middle one.
 

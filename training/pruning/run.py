@@ -38,13 +38,14 @@ TIMED_ROUNDS = 5
 
 @dataclass(frozen=True)
 class _Work:
-    """One pruning: what is pruned, on what, by which rule, where."""
+    """One pruning: what is pruned, on what, by which rule, where, and the split on which accuracy is measured."""
 
     checkpoint: str | Path
     found: ck.Checkpoint
     data: str | Path | Sequence[str | Path]
     slim: Slim
     folder: Path
+    split: str
     session: Any
 
 
@@ -80,22 +81,16 @@ def prune(
     if tune_epochs is not None and tune_epochs < 0:
         raise ValueError(f"tune {tune_epochs}: expected epochs of the small network, or 0 for none")
     tuned = None if tune_epochs == 0 else replace(soft, epochs=tune_epochs or soft.epochs)
-    work = _Work(checkpoint, found, data, slim, Path(out), session)
+    work = _Work(checkpoint, found, data, slim, Path(out), split, session)
     wanted = {"prune": vars(slim), "start": found.fingerprint, "recipe": soft.to_json(), "tune_epochs": tune_epochs}
     claim(work.folder, wanted)
     with alone_in(work.folder / LOCK, str(out)):
         if (done := finished(work.folder)) is not None:
             _silence(work, soft, groups)  # refuses other data; with these nothing is trained
-            return _on_split(work, _reported(work.folder, done), checkpoint, split)
-        try:
-            before = _accuracy(work, checkpoint, split)  # first, so that data that do not fit are told at once
-            _silence(work, soft, groups)
-        except ValueError:  # settings or data that cannot train: the folder is free for better ones
-            if not (work.folder / SOFT).exists():
-                release(work.folder)
-            raise
+            return _on_split(work, _reported(work.folder, done))
+        before = _begun(work, soft, groups)
         _remove(work, groups)
-        report = _report(work, _tune(work, tuned), before, split)
+        report = _report(work, _tune(work, tuned), before)
         write_json(work.folder / DONE, report.to_json())
         return report
 
@@ -114,6 +109,18 @@ def _recipe(found: ck.Checkpoint, settings: Mapping[str, Any]) -> Recipe:
 def _but_classes(config: Mapping[str, Any]) -> dict[str, Any]:
     """Constructor values without the number of classes, which the data decide."""
     return {key: value for key, value in config.items() if key != "classes"}
+
+
+def _begun(work: _Work, soft: Recipe, groups: Sequence[Group]) -> Accuracy:
+    """Accuracy before, and the filters silenced; what cannot be trained leaves the folder free for better settings."""
+    try:
+        before = _accuracy(work, work.checkpoint)  # first, so that data that do not fit are told at once
+        _silence(work, soft, groups)
+    except ValueError:
+        if not (work.folder / SOFT).exists():
+            release(work.folder)
+        raise
+    return before
 
 
 def _silence(work: _Work, soft: Recipe, groups: Sequence[Group]) -> None:
@@ -147,7 +154,7 @@ def _tune(work: _Work, tuned: Recipe | None) -> ck.Checkpoint:
     return ck.save(better, better.build(), work.folder / ck.BEST)
 
 
-def _report(work: _Work, last: ck.Checkpoint, before: Accuracy, split: str) -> PruneReport:
+def _report(work: _Work, last: ck.Checkpoint, before: Accuracy) -> PruneReport:
     large, small = work.found.build(), last.build()
     side = work.found.window
     image = torch.randn(1, len(large.bands), side, side, generator=torch.Generator().manual_seed(0))
@@ -158,23 +165,25 @@ def _report(work: _Work, last: ck.Checkpoint, before: Accuracy, split: str) -> P
         round_to=work.slim.round_to,
         cost=(cost(large, side), cost(small, side)),
         seconds=seconds((large, small), image, rounds=TIMED_ROUNDS),
-        split=split,
-        accuracy=(before, _accuracy(work, work.folder, split)),
-        silenced=_accuracy(work, work.folder / COMPACT, split),
+        split=work.split,
+        accuracy=(before, _accuracy(work, work.folder)),
+        silenced=_accuracy(work, work.folder / COMPACT),
         simulated=last.simulated,
     )
 
 
-def _on_split(work: _Work, report: PruneReport, checkpoint: str | Path, split: str) -> PruneReport:
-    """The report with accuracies of a split, measured where it holds another's."""
-    if report.split == split:
+def _on_split(work: _Work, report: PruneReport) -> PruneReport:
+    """The report with accuracies of the split asked, measured where it holds another's."""
+    if report.split == work.split:
         return report
-    after, silenced = (_accuracy(work, folder, split) for folder in (work.folder, work.folder / COMPACT))
-    return replace(report, split=split, accuracy=(_accuracy(work, checkpoint, split), after), silenced=silenced)
+    before, after, silenced = (
+        _accuracy(work, place) for place in (work.checkpoint, work.folder, work.folder / COMPACT)
+    )
+    return replace(report, split=work.split, accuracy=(before, after), silenced=silenced)
 
 
-def _accuracy(work: _Work, checkpoint: str | Path, split: str) -> Accuracy:
-    report = evaluate(checkpoint, work.data, split, session=work.session)
+def _accuracy(work: _Work, checkpoint: str | Path) -> Accuracy:
+    report = evaluate(checkpoint, work.data, work.split, session=work.session)
     found = report.scores
     return Accuracy(found.oa, found.miou, found.classes[report.classes.index("impervious")].f1)
 
