@@ -18,6 +18,7 @@ from odc.geo.geobox import GeoBox
 from tqdm import tqdm
 
 from gee_export.regions import BoundsWSEN, Period, Region
+from gee_export.stores.storage import is_remote
 from inference import cog, job
 from inference.checks import range_warnings, step_m, step_warnings
 from inference.dates import view
@@ -105,7 +106,7 @@ def map_region(
     ValueError: the user's mistakes, each with its remedy. Fault: server, disk or file.
     """
     out = _checked_out(out)
-    trained = load(checkpoint)
+    trained = _loaded(checkpoint, project)
     how = _How(workers, overwrite, progress, runtime, precision, post)
     check_forward(trained, device="auto", **how.forward)
     threshold_of(trained, post)
@@ -164,6 +165,16 @@ class _How:
     def forward(self) -> dict[str, str]:
         """What runs the network, as `open_forward` takes it and the map's tags say it."""
         return {"runtime": self.runtime, "precision": self.precision}
+
+
+def _loaded(checkpoint: str | os.PathLike[str], project: str | None) -> Checkpoint:
+    """The checkpoint, from Google's bucket or the local engine's where it lies under gs://."""
+    if not is_remote(checkpoint):
+        return load(checkpoint)
+    from gee_export.session import connect
+
+    with closing(connect(project)) as session:
+        return load(checkpoint, session)
 
 
 def _checked_out(out: str | os.PathLike[str]) -> Path:

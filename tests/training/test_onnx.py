@@ -91,7 +91,9 @@ def test_one_size_only_where_it_is_asked_for(tmp_path):
     report = training.export_onnx(run_of(tmp_path).location, tmp_path / "fixed.onnx", size=32)
     session = onnxruntime.InferenceSession(str(tmp_path / "fixed.onnx"), providers=["CPUExecutionProvider"])
     assert session.get_inputs()[0].shape == [1, 6, 32, 32] and session.get_outputs()[0].shape == [1, 2, 32, 32]
-    assert "; 32" in str(report)
+    assert "; 32 x 32 px" in str(report)
+    said = onnx.load(tmp_path / "fixed.onnx").metadata_props
+    assert {entry.key: entry.value for entry in said}["tile_size"] == "32"  # the training window is another
 
 
 def test_a_network_of_dates_takes_all_its_dates(tmp_path):

@@ -38,11 +38,12 @@ class OnnxReport:
 
     def __str__(self) -> str:
         free = f"any multiple of {self.multiple} px, best {self.window} as trained"
+        sides = f"{self.size} x {self.size} px, one at a time" if self.size else free
         stored = f"{self.bytes / 1e6:.1f} MB" if self.bytes >= 1e6 else f"{self.bytes / 1e3:.0f} kB"
         return "\n".join(
             [
                 f"{self.path}: {stored}, ONNX opset {OPSET}",
-                f"in: {', '.join(self.bands)} in their units, missing pixels as NaN; {self.size or free}",
+                f"in: {', '.join(self.bands)} in their units, missing pixels as NaN; {sides}",
                 f"out: probability of {', '.join(self.classes)}",
             ]
         )
@@ -68,7 +69,7 @@ def export_onnx(
     size = size or (found.window if found.frames else SIDES_FREE)
     if size < 0 or size % found.multiple:
         raise ValueError(f"size {size}: the network takes multiples of {found.multiple} px; 0 leaves it free")
-    data = _described(_graph(found, size), found)
+    data = _described(_graph(found, size), found, size or found.window)
     write_whole(path, data)
     return OnnxReport(path, found.band_names, found.classes, size, found.multiple, found.window, bytes=len(data))
 
@@ -115,7 +116,7 @@ def _graph(found: Checkpoint, size: int) -> bytes:
     return onnx_graph(Physical(folded(found.build()), found.bands), example, names=(INPUT, OUTPUT), free=free)
 
 
-def _described(graph: bytes, found: Checkpoint) -> bytes:
+def _described(graph: bytes, found: Checkpoint, tile_px: int) -> bytes:
     onnx = imported("onnx")
     model = onnx.load_model_from_string(graph)
     model.producer_name, model.producer_version = "isamap", found.revision
@@ -123,12 +124,14 @@ def _described(graph: bytes, found: Checkpoint) -> bytes:
         f"{found.model} for {', '.join(found.classes)}: {INPUT} holds {', '.join(found.band_names)} in their units, "
         f"NaN where missing; {OUTPUT} is the probability of each class."
     )
-    onnx.helper.set_model_props(model, metadata(found))
+    onnx.helper.set_model_props(model, metadata(found, tile_px))
     return model.SerializeToString()
 
 
-def metadata(found: Checkpoint) -> dict[str, str]:
+def metadata(found: Checkpoint, tile_px: int) -> dict[str, str]:
     """What a reader needs to know, as text or JSON; the second half are the keys of QGIS' Deepness plugin.
+
+    tile_px: side of the input that the plugin is to give, the graph's only one where it is fixed.
 
     Deepness (docs/source/creators/creators_add_metadata_to_model of PUTvision/qgis-plugin-deepness) divides by 255
     before it standardises: mean 0 and deviation 1/255 undo that.
@@ -158,7 +161,7 @@ def metadata(found: Checkpoint) -> dict[str, str]:
         "model_type": json.dumps("Segmentor"),
         "class_names": json.dumps(dict(enumerate(found.classes))),
         "resolution": json.dumps(100 * step_m),
-        "tile_size": json.dumps(found.window),
+        "tile_size": json.dumps(tile_px),
         "tiles_overlap": json.dumps(round(100 * (1 - found.lattice / found.window))),
         "seg_thresh": json.dumps(threshold),
         "standardization_mean": json.dumps([0.0] * channels),
