@@ -172,12 +172,12 @@ def _table(report: StudyReport) -> str:
 
 
 def cell(line: Line, measure: Measure) -> str:
-    """Mean and standard deviation over seeds; of one seed its value and 95 % interval."""
+    """Mean and standard deviation over seeds; value and 95 % interval of one seed, or where seeds change nothing."""
     mean, spread, bounds = line.mean(measure.key), line.spread(measure.key), line.intervals.get(measure.key)
     text = _number(mean, measure.form)
     if mean is None:
         return text
-    if spread is not None:
+    if spread:
         return f"{text} ± {spread:{measure.form}}"
     if bounds is not None:
         return f"{text} [{bounds[0]:{_coarser(measure.form)}}, {bounds[1]:{_coarser(measure.form)}}]"

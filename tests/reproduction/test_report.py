@@ -42,6 +42,10 @@ def test_cell_of_one_seed_has_its_interval():
     assert cell(line("A", 0.5, intervals={"miou": (0.41, 0.58)}), MIOU) == "0.5000 [0.410, 0.580]"
 
 
+def test_cell_of_what_no_seed_changes_has_no_spread():
+    assert cell(line("A", 0.5, 0.5, intervals={"miou": (0.41, 0.58)}), MIOU) == "0.5000 [0.410, 0.580]"
+
+
 def test_cell_without_a_value_is_a_dash():
     assert cell(line("A", None), MIOU) == "-"
 
