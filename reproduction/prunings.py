@@ -42,6 +42,9 @@ class Pruning:
         other = {"data": [fingerprint(path) for path in place.data(self.data)]} if self.data else {}
         return {"of": self.of.facts(place, seed), "prune": how} | other
 
+    def check(self, place: Place, seed: int) -> None:
+        """The other run's needs are its own."""
+
     def make(self, folder: Path, place: Place, seed: int) -> Mapping[str, Any]:
         """Prune, or go on; the parameters that are left."""
         from training.pruning.run import prune

@@ -85,6 +85,14 @@ class Training:
         del told["name"], told["device"]
         return told | {"data": [fingerprint(path) for path in place.data(self.data)]}
 
+    def check(self, place: Place, seed: int) -> None:
+        """Bands, layers, dates and classes that the recipe learns from."""
+        from training.runs.run import target_of
+        from training.samples.data import open_source
+
+        chosen = self._recipe(seed)
+        open_source(place.data(self.data), chosen.bands, target=target_of(chosen))
+
     def make(self, folder: Path, place: Place, seed: int) -> Mapping[str, Any]:
         """Train, or go on."""
         from training import train
@@ -140,9 +148,11 @@ def make_all(place: Bench, wanted: Iterable[tuple[Run, int]], *, jobs: int = 1, 
     """Finish every run of (run, seed) pairs and what they need first, `jobs` at a time with one thread each.
 
     A run that fails is said at the end, after the others are finished: ValueError where the user can mend it, else
-    Fault. What was done is kept.
+    Fault. What was done is kept. ValueError before the first, where the data cannot make one of them.
     """
     waves = levels(place, wanted)
+    for run, seed in (pair for level in waves for pair in level if place.note(*pair) is None):
+        run.check(place, seed)
     total, done = sum(len(level) for level in waves), 0
     for level in waves:
         todo = [(run, seed) for run, seed in level if place.note(run, seed) is None]

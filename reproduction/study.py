@@ -57,6 +57,10 @@ class Run(Protocol):
         """All that decides the outcome, as JSON: two runs of equal facts are one."""
         ...
 
+    def check(self, place: Place, seed: int) -> None:
+        """ValueError where the data lack what the run needs: asked of all runs before the first is made."""
+        ...
+
     def make(self, folder: Path, place: Place, seed: int) -> Mapping[str, Any]:
         """Fill the folder (best/ is its checkpoint), going on where it was interrupted; what the report says of it:
         epochs, steps and parameters, as far as there are any.

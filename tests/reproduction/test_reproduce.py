@@ -133,6 +133,7 @@ def test_runs_beside_each_other_are_those_one_after_another(done, town, study, t
     ("words", "sentence"),
     [
         (["S002-table5"], "is not known: choose one of"),
+        (["tiny", "S002-tble"], "'S002-tble' is not known"),
         ([], "name a study"),
         (["tiny", "--preset", "paper"], "has no preset 'paper'"),
         (["tiny", "--seeds", "0"], "expected 1 or more"),

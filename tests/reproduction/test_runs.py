@@ -27,6 +27,11 @@ class Noted:
     needs: tuple[Run, ...] = ()
     problem: str | Exception = ""
     version: int = 0
+    lacking: str = ""
+
+    def check(self, place: Place, seed: int) -> None:
+        if self.lacking:
+            raise ValueError(self.lacking)
 
     def facts(self, place: Place, seed: int) -> Mapping[str, Any]:
         return {"title": self.title, "version": self.version, "seed": seed}
@@ -103,6 +108,12 @@ def test_a_failure_is_said_after_the_others_are_finished(place):
 
 
 @pytest.mark.parametrize("error", [Fault("the file is damaged"), OSError(28, "No space left on device")])
+def test_what_data_lack_is_told_before_any_run(place):
+    with pytest.raises(ValueError, match="no fine labels"):
+        make_all(place, [(Noted("a"), 0), (Noted("b", lacking="no fine labels"), 0)], say=Said())
+    assert MADE == []
+
+
 def test_a_fault_is_no_mistake_of_the_user(place, error):
     with pytest.raises(Fault, match=r"damaged|No space"):
         make_all(place, [(Noted("bad", problem=error), 0)], say=Said())

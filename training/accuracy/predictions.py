@@ -72,7 +72,7 @@ def _at(chances_BKHW: Tensor, label_BHW: Tensor) -> Tensor:
     if rows % height or cols % width or rows // height != cols // width:
         raise ValueError(
             f"labels of {rows} x {cols} pixels a patch, the network gives {height} x {width}: "
-            "evaluate on a dataset with labels as fine as that (isamap export with fine labels)"
+            "a network at 1 m is judged on fine labels (isamap export --fine), as evaluate does without --layer"
         )
     times = rows // height
     return chances_BKHW.repeat_interleave(times, dim=2).repeat_interleave(times, dim=3)

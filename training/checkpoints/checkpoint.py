@@ -104,8 +104,9 @@ class Checkpoint:
         from training.models import build
 
         network = build(self.model, self.band_names, self.config)
+        weights = _read_weights(self)
         try:
-            network.load_state_dict(_read_weights(self))
+            network.load_state_dict(weights)
         except RuntimeError as error:
             raise Fault(f"{self.location}: the weights do not fit model {self.model}: {error}") from error
         return network.eval()
