@@ -107,13 +107,13 @@ def test_a_failure_is_said_after_the_others_are_finished(place):
     assert MADE == [("good", 0)]  # not made again
 
 
-@pytest.mark.parametrize("error", [Fault("the file is damaged"), OSError(28, "No space left on device")])
 def test_what_data_lack_is_told_before_any_run(place):
     with pytest.raises(ValueError, match="no fine labels"):
         make_all(place, [(Noted("a"), 0), (Noted("b", lacking="no fine labels"), 0)], say=Said())
     assert MADE == []
 
 
+@pytest.mark.parametrize("error", [Fault("the file is damaged"), OSError(28, "No space left on device")])
 def test_a_fault_is_no_mistake_of_the_user(place, error):
     with pytest.raises(Fault, match=r"damaged|No space"):
         make_all(place, [(Noted("bad", problem=error), 0)], say=Said())
