@@ -68,6 +68,7 @@ def calibrate_step(
     post: str = "clahe",
     split: str = "val",
     device: str = "auto",
+    batch: int = 16,
     session: Any = None,
 ) -> StepReport:
     """Find a step's threshold with the best F1 of impervious on a split; writes a copy of the checkpoint with it.
@@ -79,12 +80,13 @@ def calibrate_step(
     found = ck.load(checkpoint, session)
     source = source_for(found, data, session=session)
     check_fits(found, source)
-    threshold = best_threshold(mosaics(found, source, split, device=device), Legend.of(found.classes, found.thresholds))
+    how = {"device": device, "batch": batch}
+    threshold = best_threshold(mosaics(found, source, split, **how), Legend.of(found.classes, found.thresholds))
     origin = {**found.origin, post: {"split": split, "dataset": source.fingerprint}}
     thresholds = {**found.thresholds, POSTPROCESSING[post].threshold: threshold}
     found = replace(found, thresholds=thresholds, origin=origin)
     shown = [name for name in (split, "test") if len(source.split(name))]
-    compared = tuple(_compared(found, mosaics(found, source, name, device=device), name, post) for name in shown)
+    compared = tuple(_compared(found, mosaics(found, source, name, **how), name, post) for name in shown)
     ck.rewrite(found, Path(out))
     return StepReport(Path(out), post, threshold, compared, source.simulated)
 

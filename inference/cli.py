@@ -78,6 +78,7 @@ def calibrate(
     measure: Annotated[str, typer.Option("--measure", help="f1 of impervious, or miou (without --post).")] = "f1",
     split: Annotated[str, typer.Option("--split", help="val or train.")] = "val",
     device: Annotated[str, typer.Option("--device", help="auto, cpu or gpu.")] = "auto",
+    batch: Annotated[int, typer.Option("--batch", help="Patches at once.")] = 16,
     project: _Project = None,
 ) -> None:
     """Choose the threshold of impervious, or of a post-processing step, on a split; writes a checkpoint with it."""
@@ -85,7 +86,7 @@ def calibrate(
     from training.accuracy.thresholds import calibrate_checkpoint
     from training.cli import Bucket
 
-    how = {"split": split, "device": device}
+    how = {"split": split, "device": device, "batch": batch}
     with Bucket([*data, checkpoint], project) as session:
         if post == "none":
             print(calibrate_checkpoint(checkpoint, data, out, measure=measure, **how, session=session))

@@ -69,7 +69,9 @@ class _Canvas:
         return Mosaic(impervious_HW, other_HW, self.other_class_HW, self.label_HW, known_HW, place)
 
 
-def mosaics(found: ck.Checkpoint, source: Source, split: str, *, device: str = "auto") -> Iterator[Mosaic]:
+def mosaics(
+    found: ck.Checkpoint, source: Source, split: str, *, device: str = "auto", batch: int = 16
+) -> Iterator[Mosaic]:
     """One picture for each dataset, region and date of a split; ValueError where the split is empty.
 
     Memory: 12 bytes for each pixel of the ground that the split spans, all regions and dates together.
@@ -82,8 +84,8 @@ def mosaics(found: ck.Checkpoint, source: Source, split: str, *, device: str = "
     corners = [(patch.row * source.ratio, patch.col * source.ratio) for _, patch in entries]
     canvases = {place: _Canvas(box) for place, box in _boxes(places, corners, side).items()}
     impervious = found.classes.index("impervious")
-    for batch in predicted(found, source, source.split(split), device=device):
-        for chances_KHW, label_HW, number in zip(batch.chances_BKHW, batch.label_BHW, batch.patch_B, strict=True):
+    for said in predicted(found, source, source.split(split), batch=batch, device=device):
+        for chances_KHW, label_HW, number in zip(said.chances_BKHW, said.label_BHW, said.patch_B, strict=True):
             canvases[places[number]].add(*corners[number], chances_KHW, label_HW, impervious)
     return (canvas.done() for canvas in canvases.values())
 

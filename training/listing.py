@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from training.models import build, parameter_count
+from training.models import MODELS, build, parameter_count
 from training.models.classical import PixelClassifier
 from training.models.configurations import CONFIGURATIONS, Configuration
 from training.models.cost import flop
@@ -95,12 +95,19 @@ def _inputs(chosen: Configuration) -> str:
 
 def _recipe_cells(name: str, recipe: Recipe) -> tuple[str, ...]:
     bands = ",".join(recipe.bands) or "the dataset's"
-    return (name, recipe.model, bands, str(recipe.epochs), str(recipe.batch), _brief(recipe))
+    steps = ("-", "-") if _is_of_pixels(recipe) else (str(recipe.epochs), str(recipe.batch))
+    return (name, recipe.model, bands, *steps, _brief(recipe))
+
+
+def _is_of_pixels(recipe: Recipe) -> bool:
+    """Whether it is fitted at once, without steps."""
+    network = MODELS[recipe.model].network
+    return isinstance(network, type) and issubclass(network, PixelClassifier)
 
 
 def _brief(recipe: Recipe) -> str:
     """What differs most between recipes, in words."""
-    words = [f"{recipe.optimiser} {recipe.lr:g}", recipe.loss]
+    words = [] if _is_of_pixels(recipe) else [f"{recipe.optimiser} {recipe.lr:g}", recipe.loss]
     words += [f"{key}={getattr(recipe, key):g}" for key in ("ema", "clip", "crop", "frames") if getattr(recipe, key)]
     words += [f"{key}={value}" for key, value in (("scheme", recipe.scheme), ("target", recipe.target)) if _told(value)]
     return ", ".join([*words, *(f"{key}={_value(value)}" for key, value in recipe.config.items())])

@@ -163,7 +163,7 @@ def test_a_calibrated_copy_maps_with_its_threshold(run, block, tmp_path):
 
 def test_the_command_calibrates_either_threshold(run, block, tmp_path, capsys):
     words = f"calibrate --checkpoint {run} --data {block} --out"
-    assert isamap.main([*words.split(), str(tmp_path / "a"), "--post", "clahe"]) == 0
+    assert isamap.main([*words.split(), str(tmp_path / "a"), "--post", "clahe", "--batch", "3"]) == 0
     assert "clahe with threshold" in capsys.readouterr().out
     assert isamap.main([*words.split(), str(tmp_path / "b")]) == 0
     assert "impervious from" in capsys.readouterr().out

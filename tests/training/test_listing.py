@@ -140,3 +140,5 @@ def test_the_command_lists_networks_and_recipes(capsys):
         assert f"{parameters:,}" in text
     networks = text.split("\n\n")[0].splitlines()[: len(CONFIGURATIONS) + 1]
     assert len({line.index("S00") if "S00" in line else networks[0].index("paper") for line in networks}) == 1
+    pixels = next(line for line in text.splitlines() if line.startswith("svm-tiny ")).split()
+    assert pixels.count("-") == 2 and "adam" not in " ".join(pixels)  # fitted at once, without steps

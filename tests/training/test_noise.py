@@ -182,6 +182,13 @@ def test_a_file_of_other_data_does_not_filter(town, found, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_too_few_patches_left_name_the_limit_as_a_remedy(spoiled, found, tmp_path):
+    settings = {"batch": "16", "min_agreement": "0.5"}
+    with pytest.raises(ValueError, match=r"with the chips left out, batch=16 .*; or set a lower min_agreement"):
+        training.train(spoiled.storage.url, "unet-tiny", tmp_path / "run", settings=settings, chips=found.path)
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_command_prints_a_histogram_and_what_would_go(spoiled, preliminary, tmp_path, capsys):
     words = ["agreement", "--checkpoint", str(preliminary), "--data", spoiled.storage.url]
     assert isamap.main([*words, "--out", str(tmp_path / "chips.json")]) == 0

@@ -86,6 +86,7 @@ def calibrate_checkpoint(
     measure: str = "f1",
     split: str = "val",
     device: str = "auto",
+    batch: int = 16,
     session: Any = None,
 ) -> CalibrationReport:
     """Choose the threshold on a split and write a copy of the checkpoint with it.
@@ -97,7 +98,7 @@ def calibrate_checkpoint(
     _check(found, folder, split)
     source = source_for(found, data, session=session)
     check_fits(found, source)
-    counts = _counted(found, source, split, device)
+    counts = _counted(found, source, split, device=device, batch=batch)
     threshold, value = best(counts, measure)
     before = float(found.thresholds["impervious"])
     origin = {**found.origin, "calibrated": {"measure": measure, "split": split, "dataset": source.fingerprint}}
@@ -115,13 +116,13 @@ def _check(found: ck.Checkpoint, folder: Path, split: str) -> None:
         raise ValueError(f"{folder} is not empty: choose another --out")
 
 
-def _counted(found: ck.Checkpoint, source: Source, split: str, device: str) -> np.ndarray:
+def _counted(found: ck.Checkpoint, source: Source, split: str, **how: Any) -> np.ndarray:
     patches = source.split(split)
     if not len(patches):
         raise ValueError(f"the {split} split is empty: export a larger region or choose another split")
     counts = np.zeros((2, BINS), np.int64)
-    for batch in predicted(found, source, patches, device=device):
-        counts += histogram(batch.chances_BKHW[:, 1], batch.label_BHW)
+    for said in predicted(found, source, patches, **how):
+        counts += histogram(said.chances_BKHW[:, 1], said.label_BHW)
     return counts
 
 

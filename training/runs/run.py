@@ -32,6 +32,7 @@ from training.runs.origins import MIN_AGREEMENT, Origins, kept_chips, left_out
 from training.runs.remote import RunHome, run_home
 from training.samples.data import Source, open_source
 from training.samples.ground import check_apart
+from training.samples.patches import Patches
 from training.samples.target import VISIBLE, Target
 
 Data = str | Path | Sequence[str | Path]
@@ -151,14 +152,14 @@ def _in_home(
     folder = home.folder
     splits = source.split("train"), source.split("val")
     if not (folder / NOTE).exists():  # no folder is claimed for settings that cannot train
-        check_splits(*splits, batch=chosen.batch, classes=source.classes)
+        _check(splits, chosen, source, origins)
     wanted = {"data": source.fingerprint, "recipe": chosen.to_json(), "start": None, "chips": None}
     del wanted["recipe"]["device"]
     claim(folder, wanted | origins.to_json(), shown=home.shown)
     with alone_in(folder / LOCK, home.shown):
         if (done := finished(folder)) is not None:
             return _reported(home, done)
-        check_splits(*splits, batch=chosen.batch, classes=source.classes)
+        _check(splits, chosen, source, origins)
         home.keep()
         about = about_run(source, network, chosen) | {"origin": origins.to_json()}
         plan = Plan(network, source, *splits, chosen, folder, about, after_epoch, saved=home.keep)
@@ -167,6 +168,16 @@ def _in_home(
         write_json(folder / DONE, report)
         home.keep()
         return _reported(home, report)
+
+
+def _check(splits: tuple[Patches, Patches], chosen: Recipe, source: Source, origins: Origins) -> None:
+    """ValueError where the splits cannot train; where chips were left out, the limit is a remedy too."""
+    try:
+        check_splits(*splits, batch=chosen.batch, classes=source.classes)
+    except ValueError as error:
+        if origins.chips is None:
+            raise
+        raise ValueError(f"with the chips left out, {error}; or set a lower {MIN_AGREEMENT}") from error
 
 
 def _fit(plan: Plan, home: RunHome) -> Fitted:
