@@ -1,4 +1,4 @@
-"""Judges: functions that measure one row, from a finished run to values, intervals and maps for the panel."""
+"""Judges: functions that measure one row, from a finished run to values, counts and maps for the panel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reproduction.study import Judge, Judged, Trial
 def on_split(split: str = "test", **options: Any) -> Judge:
     """A judge by `training.evaluate` on a split of the row's dataset; options are its further arguments.
 
-    Values and intervals go by the names of Scores.to_json (training/accuracy/metrics.py): miou, oa, mean_f1, kappa,
+    Values go by the names of Scores.to_json (training/accuracy/metrics.py): miou, oa, mean_f1, kappa,
     iou_impervious, pa_impervious, ...
     """
 
@@ -23,9 +23,8 @@ def on_split(split: str = "test", **options: Any) -> Judge:
 
         run, addresses = run_of(trial), list(trial.addresses)
         report = evaluate(run, addresses, split, **options)
-        bounds = {key: pair for key, pair in report.intervals.items() if pair is not None}
         maps = class_maps(run, addresses, trial.shown)
-        return Judged(report.scores.to_json(report.classes), bounds, maps, tuple(report.classes))
+        return Judged(report.scores.to_json(report.classes), report.by_block, maps, tuple(report.classes))
 
     return judge
 

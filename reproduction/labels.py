@@ -78,14 +78,12 @@ def judged(
     further: Mapping[str, float | None] = {},
     maps: Mapping[str, np.ndarray] = {},
 ) -> Judged:
-    """Scores and intervals of confusion counts by block, and by how many percent the impervious area is too large."""
-    from training.accuracy import bootstrap
+    """Scores of confusion counts by block, and by how many percent the impervious area is too large."""
     from training.accuracy.metrics import scores
 
     counts = by_block_NKK.sum(axis=0)
-    bounds = {key: pair for key, pair in bootstrap.intervals(by_block_NKK, classes).items() if pair is not None}
     excess = excess_percent(counts, classes.index("impervious"))
-    return Judged({**scores(counts).to_json(classes), AREA: excess, **further}, bounds, maps, classes)
+    return Judged({**scores(counts).to_json(classes), AREA: excess, **further}, by_block_NKK, maps, classes)
 
 
 def excess_percent(counts_KK: np.ndarray, impervious: int = 1) -> float | None:

@@ -6,13 +6,28 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from itertools import combinations, pairwise
 from typing import Any
 
-from gee_export.console import Fault
-from reproduction.study import Measure
+import numpy as np
 
-VERSION = 1
+from gee_export.console import Fault
+from reproduction.comparison import Sample, difference
+from reproduction.study import Measure
+from training.accuracy import bootstrap
+
+VERSION = 2
+Counts = tuple[tuple[tuple[tuple[int, ...], ...], ...], ...]
+_BRACKETS = "In brackets: 95 % intervals by bootstrap over {}."
+_ALIKE = (
+    "≈ joins rows whose difference has zero in such an interval, the same blocks drawn for both; one seed does not tell "
+    "what another would give."
+)
+_ALIKE_OF_SEEDS = (
+    "≈ joins rows whose difference is below the seeds' spread, or has zero in its 95 % interval by bootstrap over "
+    "seeds and over {}, the same blocks drawn for both."
+)
 _PER_RUN = "Steps and CPU seconds are of training, per seed; of a run that was interrupted no seconds are known."
 
 
@@ -48,17 +63,19 @@ class DataUsed:
 
 @dataclass(frozen=True)
 class Line:
-    """A row of the table: per measure one value a seed, 95 % intervals of the first seed, the paper's numbers.
+    """A row of the table: per measure one value a seed; what they come from; the paper's numbers.
 
+    blocks: confusion counts by seed and spatial block, rows reference, columns what is seen; () where there are none.
     made: what the run noted (epochs, steps, parameters, cpu_s, ...), averaged over seeds by who reads it.
     """
 
     label: str
     values: Mapping[str, tuple[float | None, ...]]
-    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     paper: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
     data: str = ""
+    blocks: Counts = ()
+    classes: tuple[str, ...] = ()
     made: tuple[Mapping[str, Any], ...] = ()
 
     def known(self, key: str) -> list[float]:
@@ -77,6 +94,14 @@ class Line:
             return None
         mean = math.fsum(known) / len(known)
         return math.sqrt(math.fsum((value - mean) ** 2 for value in known) / (len(known) - 1))
+
+    @cached_property
+    def intervals(self) -> Mapping[str, bootstrap.Interval]:
+        """95 % intervals of the first seed by measure, over blocks, as far as they are defined."""
+        if not self.blocks:
+            return {}
+        found = bootstrap.intervals(np.array(self.blocks[0]), self.classes)
+        return {key: pair for key, pair in found.items() if pair is not None and key in self.values}
 
 
 @dataclass(frozen=True)
@@ -108,6 +133,7 @@ class StudyReport:
         for line, found in zip(document["lines"], self.lines, strict=True):
             line["mean"] = {key: found.mean(key) for key in found.values}
             line["sd"] = {key: found.spread(key) for key in found.values}
+            line["intervals"] = found.intervals
         return document
 
     @classmethod
@@ -131,8 +157,15 @@ class StudyReport:
 def _line(document: Mapping[str, Any]) -> Line:
     values = {name: document[name] for name in Line.__dataclass_fields__}
     values["values"] = {key: tuple(seeds) for key, seeds in document["values"].items()}
-    values["intervals"] = {key: (low, high) for key, (low, high) in document["intervals"].items()}
-    return Line(**values | {"made": tuple(document["made"])})
+    counts = counts_of(document["blocks"])
+    return Line(**values | {"made": tuple(document["made"]), "blocks": counts, "classes": tuple(document["classes"])})
+
+
+def counts_of(by_seed: Any) -> Counts:
+    """Nested lists, [seed][block][reference][seen], as a Line holds them."""
+    return tuple(
+        tuple(tuple(tuple(int(count) for count in row) for row in block) for block in blocks) for blocks in by_seed
+    )
 
 
 def encode(report: StudyReport) -> str:
@@ -199,10 +232,13 @@ def _made(line: Line) -> list[str]:
 
 
 def _legend(report: StudyReport) -> str:
-    parts = ["Ours: mean ± standard deviation over seeds."] if len(report.seeds) > 1 else []
-    if len(report.seeds) == 1 and any(line.intervals for line in report.lines):
-        parts = ["In brackets: 95 % intervals by bootstrap over the test split's spatial blocks."]
-    return " ".join([*parts, "≈ joins rows that these cannot tell apart." if parts else "", _PER_RUN]).strip()
+    several = len(report.seeds) > 1
+    parts = ["Ours: mean ± standard deviation over seeds."] if several else []
+    if counts := sorted({len(line.blocks[0]) for line in report.lines if line.blocks}):
+        few = ", so few that intervals are too narrow" if counts[0] < bootstrap.FEW_BLOCKS else ""
+        over = f"{' or '.join(map(str, counts))} spatial blocks of the test split{few}"
+        parts += [_ALIKE_OF_SEEDS.format(over)] if several else [f"{_BRACKETS.format(over)} {_ALIKE}"]
+    return " ".join([*parts, _PER_RUN])
 
 
 def orderings(report: StudyReport) -> tuple[str, ...]:
@@ -227,15 +263,22 @@ def orderings(report: StudyReport) -> tuple[str, ...]:
 
 
 def even(left: Line, right: Line, key: str) -> bool:
-    """Whether two rows cannot be told apart: by their spreads over seeds, or by either's interval of one seed."""
+    """Whether two rows cannot be told apart: by their spreads over seeds, or by an interval of their difference."""
     a, b = left.mean(key), right.mean(key)
     if a is None or b is None:
         return False
     spreads = [spread for line in (left, right) if (spread := line.spread(key)) is not None]
-    if spreads:
-        return abs(a - b) < math.hypot(*spreads)
-    bounds = [(line.intervals[key], other) for line, other in ((left, b), (right, a)) if key in line.intervals]
-    return any(low <= other <= high for (low, high), other in bounds)
+    if a == b or abs(a - b) < math.hypot(*spreads):
+        return True
+    if not (left.blocks and right.blocks):
+        return False
+    same = left.data == right.data and len(left.blocks[0]) == len(right.blocks[0])
+    bounds = difference(_sample(left), _sample(right), key, same_blocks=same)
+    return bounds is not None and bounds[0] <= 0 <= bounds[1]
+
+
+def _sample(line: Line) -> Sample:
+    return Sample(np.array(line.blocks), line.classes)
 
 
 def _chain(value_of: Mapping[str, float], alike: Callable[[str, str], bool]) -> str:

@@ -14,7 +14,7 @@ from gee_export.datasets.dataset import SPLITS, Dataset
 from gee_export.grid import ground_step_m
 from gee_export.revision import revision
 from reproduction import STUDIES, panels, whuis, worlds
-from reproduction.report import DataUsed, Line, StudyReport, encode, markdown
+from reproduction.report import Counts, DataUsed, Line, StudyReport, counts_of, encode, markdown
 from reproduction.runs import Bench, device, make_all
 from reproduction.study import Judged, Preset, Row, Study, Trial
 
@@ -109,10 +109,11 @@ def _reported(
         Line(
             label=row.label,
             values={key: tuple(found.values.get(key) for found in judged[row.label]) for key in keys},
-            intervals={key: pair for key, pair in judged[row.label][0].intervals.items() if key in keys},
             paper=row.paper,
             note=row.note,
             data=row.data,
+            blocks=_blocks(judged[row.label]),
+            classes=judged[row.label][0].classes,
             made=tuple(_made(place, row, seed) for seed in range(len(judged[row.label]))),
         )
         for row in size.rows
@@ -136,6 +137,12 @@ def _reported(
         notes=study.notes,
         revision=revision(),
     )
+
+
+def _blocks(judged: Sequence[Judged]) -> Counts:
+    """Of every seed; nothing where a judge counts no blocks."""
+    held = [found.blocks for found in judged if found.blocks is not None]
+    return counts_of([blocks.tolist() for blocks in held]) if len(held) == len(judged) else ()
 
 
 def _made(place: Bench, row: Row, seed: int) -> Mapping[str, Any]:

@@ -90,13 +90,14 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """What a judge found: values by measure key, 95 % intervals of some, and maps by patch id.
+    """What a judge found: values by measure key, confusion counts of each spatial block, and maps by patch id.
 
+    blocks: int64 (blocks, classes, classes), rows reference, columns what is seen; None where there are no such counts.
     A map holds the numbers of `classes`, 255 unknown, uint8 (rows, columns), as fine as the label or finer.
     """
 
     values: Mapping[str, float | None]
-    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    blocks: np.ndarray | None = None
     maps: Mapping[str, np.ndarray] = field(default_factory=dict)
     classes: tuple[str, ...] = ("pervious", "impervious")
 

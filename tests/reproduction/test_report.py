@@ -9,6 +9,7 @@ from reproduction.report import Line, StudyReport, cell, encode, even, markdown,
 from reproduction.study import Measure
 
 MIOU = Measure("miou", "MIoU")
+CLASSES = ("pervious", "impervious")
 
 
 def report(lines, *, measure=MIOU, **changes) -> StudyReport:
@@ -38,12 +39,26 @@ def test_cell_of_several_seeds_is_mean_and_sample_deviation():
     assert cell(line("A", 0.2, 0.4, 0.6), MIOU) == "0.4000 ± 0.2000"
 
 
+def blocks(*right: int, size: int = 100) -> tuple:
+    """Of one seed, counts of blocks of so many pixels a class, of which so many of each class are seen right."""
+    return (tuple(((hit, size - hit), (size - hit, hit)) for hit in right),)
+
+
+def measured(label: str, *right: int, **rest) -> Line:
+    """A row of one seed with its accuracy."""
+    counts = blocks(*right)
+    return line(label, sum(right) / (100 * len(right)), key="oa", blocks=counts, classes=CLASSES, **rest)
+
+
 def test_cell_of_one_seed_has_its_interval():
-    assert cell(line("A", 0.5, intervals={"miou": (0.41, 0.58)}), MIOU) == "0.5000 [0.410, 0.580]"
+    """Blocks of .4 and .6: a quarter of the draws take either twice."""
+    assert cell(measured("A", 40, 60), Measure("oa", "OA")) == "0.5000 [0.400, 0.600]"
 
 
 def test_cell_of_what_no_seed_changes_has_no_spread():
-    assert cell(line("A", 0.5, 0.5, intervals={"miou": (0.41, 0.58)}), MIOU) == "0.5000 [0.410, 0.580]"
+    once = measured("A", 40, 60)
+    twice = line("A", 0.5, 0.5, key="oa", blocks=once.blocks * 2, classes=CLASSES)
+    assert cell(twice, Measure("oa", "OA")) == "0.5000 [0.400, 0.600]"
 
 
 def test_cell_without_a_value_is_a_dash():
@@ -87,22 +102,46 @@ def test_rows_that_only_the_paper_has_are_left_out_of_the_comparison():
     assert "1 of 1 pairs" in orderings(report(lines))[0]
 
 
-def test_intervals_decide_where_there_is_one_seed():
-    wide = line("A", 0.5, intervals={"miou": (0.4, 0.6)})
-    assert even(wide, line("B", 0.59), "miou") and not even(wide, line("B", 0.61), "miou")
+def test_blocks_that_are_hard_for_both_do_not_hide_which_row_is_better():
+    """Accuracies of 0.1 to 0.9 a block, one row a point better in each: their own intervals overlap nearly whole."""
+    better, worse = measured("A", 11, 31, 51, 71, 91), measured("B", 10, 30, 50, 70, 90)
+    assert not even(better, worse, "oa") and not even(worse, better, "oa")
+
+
+def test_rows_that_win_different_blocks_cannot_be_told_apart():
+    assert even(measured("A", 90, 50, 90, 51), measured("B", 50, 90, 50, 90), "oa")
+
+
+def test_rows_of_different_data_are_not_paired():
+    """The same numbers as where the better row is told."""
+    better, worse = measured("A", 11, 31, 51, 71, 91, data="city"), measured("B", 10, 30, 50, 70, 90)
+    assert even(better, worse, "oa")
+
+
+def test_rows_beyond_their_seeds_spread_need_blocks_to_agree_too():
+    """Seeds differ by nothing, blocks do: +40, -38, +40, -38 points."""
+    a, b = blocks(90, 50, 90, 50) * 3, blocks(50, 88, 50, 88) * 3
+    rows = (line(name, *values, key="oa", blocks=counts, classes=CLASSES) for name, values, counts in (
+        ("A", (0.7, 0.7, 0.7001), a), ("B", (0.69, 0.69, 0.6901), b),
+    ))  # fmt: skip
+    assert even(*rows, "oa")
+
+
+def test_what_no_blocks_measure_is_ranked_by_its_number():
+    assert even(line("A", 5), line("B", 5), "miou") and not even(line("A", 5), line("B", 6), "miou")
 
 
 def test_json_comes_back_as_it_went():
     import json
 
-    lines = [line("A", 0.9, 0.8, paper=0.95, intervals={"miou": (0.7, 0.99)}, made=({"steps": 3},))]
+    lines = [line("A", 0.9, 0.8, paper=0.95, blocks=blocks(3, 4) * 2, classes=CLASSES, made=({"steps": 3},))]
     told = report(lines, notes=("n",), differs=("d",))
     assert StudyReport.from_json(json.loads(encode(told))) == told
 
 
 def test_another_version_is_refused():
-    with pytest.raises(Fault, match="version 2"):
-        StudyReport.from_json(report([line("A", 0.5)]).to_json() | {"version": 2})
+    with pytest.raises(Fault, match="version 1"):
+        StudyReport.from_json(report([line("A", 0.5)]).to_json() | {"version": 1})
 
 
 def test_markdown_rows_have_as_many_cells_as_the_head():
