@@ -21,8 +21,8 @@ VERSION = 2
 Counts = tuple[tuple[tuple[tuple[int, ...], ...], ...], ...]
 _BRACKETS = "In brackets: 95 % intervals by bootstrap over {}."
 _ALIKE = (
-    "≈ joins rows whose difference has zero in such an interval, the same blocks drawn for both; one seed does not tell "
-    "what another would give."
+    "≈ joins rows whose difference has zero in such an interval, the same blocks drawn for both; one seed does not "
+    "tell what another would give."
 )
 _ALIKE_OF_SEEDS = (
     "≈ joins rows whose difference is below the seeds' spread, or has zero in its 95 % interval by bootstrap over "
