@@ -39,6 +39,7 @@ def map(
     precision: Annotated[
         str, typer.Option("--precision", help="fp32, or bf16 or fp16 where the processor has it.")
     ] = "fp32",
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or gpu.")] = "auto",
     post: Annotated[
         str, typer.Option("--post", help="none, or clahe: impervious favoured where it stands out; see `calibrate`.")
     ] = "none",
@@ -64,6 +65,7 @@ def map(
             workers=workers,
             runtime=runtime,
             precision=precision,
+            device=device,
             post=post,
             overwrite=overwrite,
         )

@@ -87,6 +87,7 @@ def map_region(
     workers: int = 0,
     runtime: str = TORCH,
     precision: str = DEFAULT,
+    device: str = "auto",
     post: str = UNPROCESSED,
     overwrite: bool = False,
     progress: bool = True,
@@ -98,7 +99,8 @@ def map_region(
     period (a season, a year, first and last day), composed by Earth Engine (`project`) or by the local engine
     (`catalog`) with the checkpoint's own settings.
     runtime and precision: what runs the network and in which numbers (training/runtimes); in another of them a map
-    differs in the last bits, so it is another map. post: a step between probabilities and classes
+    differs in the last bits, so it is another map. device: auto, cpu or gpu; a half-made map is made anew on another,
+    a whole one is taken as it is. post: a step between probabilities and classes
     (inference/postprocess.py); the probability band stays the network's.
     Interrupted, the same call goes on; done, it does nothing; a map of other settings is replaced only with
     `overwrite`. Pixels with a missing band are 255.
@@ -107,8 +109,8 @@ def map_region(
     """
     out = _checked_out(out)
     trained = _loaded(checkpoint, project)
-    how = _How(workers, overwrite, progress, runtime, precision, post)
-    check_forward(trained, device="auto", **how.forward)
+    place = check_forward(trained, runtime=runtime, precision=precision, device=device)
+    how = _How(workers, overwrite, progress, runtime, precision, place, post)
     threshold_of(trained, post)
     request = _Request(region, month, period, bbox, geometry, epsg, input, project, catalog)
     with closing(_opened(request, trained)) as source:
@@ -159,6 +161,7 @@ class _How:
     progress: bool
     runtime: str
     precision: str
+    device: str
     post: str
 
     @property
@@ -213,7 +216,8 @@ def _mapped(source: Source, trained: Checkpoint, out: Path, how: _How) -> MapRep
         job.forget(out)
         return _report(info, out, cog.counts_of(out), already_there=True)
     found = step_warnings(source.geobox, trained.dataset.get("step_m", SENTINEL_STEP_M))
-    with rasterio.Env(GDAL_CACHEMAX=source.cache_bytes), job.started(out, _settings(source, trained, how)) as folder:
+    settings = _settings(source, trained, how) | {"device": how.device}  # whose last bits differ
+    with rasterio.Env(GDAL_CACHEMAX=source.cache_bytes), job.started(out, settings) as folder:
         source.keep_in(folder / job.BLOCKS)
         found += range_warnings(source, trained.bands) if source.foreign else []
         for text in found:
@@ -240,7 +244,7 @@ def _finish_rows(source: Source, trained: Checkpoint, rows: cog.RowsFile, how: _
     rows.keep(done * trained.scale)
     if done < height:
         tune_cpu()
-        forward = open_forward(trained, device="auto", **how.forward)
+        forward = open_forward(trained, device=how.device, **how.forward)
         seen = view(source, trained)
         predictor = Predictor(forward, seen.channels, trained.scale, second.legend, seen.arrange, second.values)
         grid = Grid(height, width, Lattice(trained.window, trained.lattice, *source.origin))

@@ -160,6 +160,19 @@ def test_a_half_finished_map_of_an_older_isamap_is_not_gone_on_with(run, scene, 
     assert not inference.map_region(run, input=scene, out=tmp_path / "half.tif", progress=False).resumed_rows
 
 
+def test_a_half_finished_map_of_another_device_is_not_gone_on_with(run, scene, tmp_path, monkeypatch):
+    """A GPU's last bits are others; here only its name is, as the machine may have none."""
+    monkeypatch.setattr("inference.cog.write", lambda *_: (_ for _ in ()).throw(Fault("the disk is full")))
+    with pytest.raises(Fault):
+        made(run, scene, tmp_path / "half.tif", device="cpu")
+    monkeypatch.undo()
+    settings = tmp_path / "half.tif.run" / job.SETTINGS
+    assert '"device": "cpu"' in settings.read_text()
+    settings.write_text(settings.read_text().replace('"device": "cpu"', '"device": "cuda"'))
+    how = {"device": "cpu", "progress": False}
+    assert not inference.map_region(run, input=scene, out=tmp_path / "half.tif", **how).resumed_rows
+
+
 def test_a_map_killed_at_any_moment_goes_on(make_checkpoint, tmp_path):
     """kill -9 while rows are written, then the same command."""
     scene = write_tif(tmp_path / "scene.tif", stored_scene(2000, 150))

@@ -73,7 +73,12 @@ def said(out: Path) -> tuple[str, str]:
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
-    [(["--runtime", "tflite"], "choose one of torch, onnx, openvino"), (["--precision", "fp8"], "choose one of fp32")],
+    [
+        (["--runtime", "tflite"], "choose one of torch, onnx, openvino"),
+        (["--precision", "fp8"], "choose one of fp32"),
+        (["--device", "tpu"], "expected auto, cpu or gpu"),
+        (["--device", "gpu", "--runtime", "openvino"], "runs on the CPU"),
+    ],
 )
 def test_a_wrong_word_is_told_before_anything_is_read(run, tmp_path, capsys, words, sentence):
     paths = ["--checkpoint", str(run), "--input", str(tmp_path / "none.tif"), "--out", str(tmp_path / "map.tif")]
