@@ -44,7 +44,9 @@ CPU = {"epochs": "15", "batch": "8", "patience": "15"}
 CPU_PRUNING = {"epochs": "5"}
 _SMALL = (
     "CPU-sized: chips of 128 px of the edges of five towns instead of 100,000 of 1,024 px, networks of a third of the "
-    f"widths or less, {CPU['epochs']} epochs in batches of {CPU['batch']} without crops, a larger learning rate."
+    f"widths or less, {CPU['epochs']} epochs in batches of {CPU['batch']} without crops, a larger learning rate. "
+    "Instance normalisation takes its mean and spread from 384 m a side instead of a crop's 1.5 km, so that a chip of "
+    "one class looks like any other."
 )
 _LARGE = "Chips of 1,024 px of five towns and their surroundings stand for the paper's 100,000 of all China."
 _STITCHED = (
