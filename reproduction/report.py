@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import combinations, pairwise
+from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
@@ -85,15 +86,12 @@ class Line:
     def mean(self, key: str) -> float | None:
         """Over the seeds."""
         known = self.known(key)
-        return math.fsum(known) / len(known) if known else None
+        return fmean(known) if known else None
 
     def spread(self, key: str) -> float | None:
         """Standard deviation over two or more seeds (n - 1)."""
         known = self.known(key)
-        if len(known) < 2:
-            return None
-        mean = math.fsum(known) / len(known)
-        return math.sqrt(math.fsum((value - mean) ** 2 for value in known) / (len(known) - 1))
+        return stdev(known) if len(known) > 1 else None
 
     @cached_property
     def intervals(self) -> Mapping[str, bootstrap.Interval]:
@@ -232,13 +230,15 @@ def _made(line: Line) -> list[str]:
 
 
 def _legend(report: StudyReport) -> str:
-    several = len(report.seeds) > 1
-    parts = ["Ours: mean ± standard deviation over seeds."] if several else []
+    several, parts = len(report.seeds) > 1, []
+    if several:
+        parts.append("Ours: mean ± standard deviation over seeds.")
     if counts := sorted({len(line.blocks[0]) for line in report.lines if line.blocks}):
         few = ", so few that intervals are too narrow" if counts[0] < bootstrap.FEW_BLOCKS else ""
         over = f"{' or '.join(map(str, counts))} spatial blocks of the test split{few}"
-        parts += [_ALIKE_OF_SEEDS.format(over)] if several else [f"{_BRACKETS.format(over)} {_ALIKE}"]
-    return " ".join([*parts, _PER_RUN])
+        alike = (_ALIKE_OF_SEEDS.format(over) if several else _ALIKE) if orderings(report) else ""
+        parts += [alike] if several else [_BRACKETS.format(over), alike]
+    return " ".join(part for part in [*parts, _PER_RUN] if part)
 
 
 def orderings(report: StudyReport) -> tuple[str, ...]:

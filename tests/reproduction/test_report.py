@@ -61,6 +61,11 @@ def test_cell_of_what_no_seed_changes_has_no_spread():
     assert cell(twice, Measure("oa", "OA")) == "0.5000 [0.400, 0.600]"
 
 
+def test_equal_seeds_have_no_spread():
+    """0.95 is no sum of powers of two: a mean of three must not leave a rest."""
+    assert line("A", 0.95, 0.95, 0.95).spread("miou") == 0
+
+
 def test_cell_without_a_value_is_a_dash():
     assert cell(line("A", None), MIOU) == "-"
 
@@ -129,6 +134,12 @@ def test_rows_beyond_their_seeds_spread_need_blocks_to_agree_too():
 
 def test_what_no_blocks_measure_is_ranked_by_its_number():
     assert even(line("A", 5), line("B", 5), "miou") and not even(line("A", 5), line("B", 6), "miou")
+
+
+def test_a_table_without_an_order_does_not_explain_its_sign():
+    share = Measure("oa", "OA", best="none")
+    assert "≈" in markdown(report([measured("A", 40, 60), measured("B", 41, 61)], measure=Measure("oa", "OA")))
+    assert "≈" not in markdown(report([measured("A", 40, 60), measured("B", 41, 61)], measure=share))
 
 
 def test_json_comes_back_as_it_went():
