@@ -19,6 +19,7 @@ from training.models.classical import PixelClassifier
 from training.models.output import Output, channels_at
 from training.runtimes import PRECISIONS, RUNTIMES, Forward, check_forward, open_forward, precision_of
 from training.runtimes.fold import folded, pairs
+from training.runtimes.openvino import Requests
 from training.runtimes.perimage import PerImage
 from training.runtimes.precisions import cpu_multiplies
 from training.runtimes.replay import SHAPES, Recording, Replay
@@ -161,6 +162,26 @@ class Slow:
         time.sleep(0.02)
         self.spans.append((began, time.monotonic()))
         return image[:, :2]
+
+
+def test_openvinos_requests_outlive_their_threads():
+    """A new one for each new thread would wait for the running ones to end: two threads would work in turn."""
+    class Model:
+        made = 0
+
+        def create_infer_request(self):
+            self.made += 1
+            return self
+
+        def infer(self, inputs):
+            return [inputs[0]]
+
+    model = Model()
+    requests = Requests(model)
+    for _ in range(3):
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(requests, "image").result()
+    assert model.made == 1
 
 
 def test_a_program_has_run_once_alone_before_threads_share_it():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import threading
+from collections import deque
 
 import numpy as np
 from torch import nn
@@ -28,7 +28,7 @@ def check(network: type[nn.Module], precision: Precision, device: str) -> None:
 def opened(network: nn.Module, precision: Precision, device: str) -> PerImage:
     """The folded network run by OpenVINO on the CPU."""
     core = imported("openvino").Core()
-    return PerImage(network, lambda graph: _Requests(_compiled(core, graph, precision)))
+    return PerImage(network, lambda graph: Requests(_compiled(core, graph, precision)))
 
 
 def _compiled(core, graph: bytes, precision: Precision):
@@ -40,13 +40,20 @@ def _compiled(core, graph: bytes, precision: Precision):
     return core.compile_model(core.read_model(io.BytesIO(graph)), "CPU", settings)
 
 
-class _Requests:
-    """A compiled model with one request for each thread that calls it."""
+class Requests:
+    """A compiled model with as many requests as threads call it at once.
+
+    Making a request waits for a running one to end, so they are kept when their threads are gone.
+    """
 
     def __init__(self, model) -> None:
-        self._model, self._own = model, threading.local()
+        self._model, self._idle = model, deque()
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        if not hasattr(self._own, "request"):
-            self._own.request = self._model.create_infer_request()
-        return self._own.request.infer({0: image})[0]
+        try:
+            request = self._idle.pop()
+        except IndexError:  # all are at work
+            request = self._model.create_infer_request()
+        logits = request.infer({0: image})[0]  # a copy
+        self._idle.append(request)
+        return logits
