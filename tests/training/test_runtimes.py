@@ -166,6 +166,7 @@ class Slow:
 
 def test_openvinos_requests_outlive_their_threads():
     """A new one for each new thread would wait for the running ones to end: two threads would work in turn."""
+
     class Model:
         made = 0
 
