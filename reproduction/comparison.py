@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.accuracy import bootstrap
-from training.accuracy.bootstrap import CONFIDENCE, DRAWS, SEED, Interval
+from training.accuracy.bootstrap import DRAWS, SEED, Interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +27,7 @@ def difference(left: Sample, right: Sample, key: str, *, same_blocks: bool) -> I
     """
     a_D = _drawn(left, key, block_seed=SEED, seed=SEED + 1)
     b_D = _drawn(right, key, block_seed=SEED if same_blocks else SEED + 3, seed=SEED + 2)
-    if a_D is None or b_D is None or not (known := np.isfinite(a_D - b_D)).any():
-        return None
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile((a_D - b_D)[known], (tail, 1 - tail))
-    return float(low), float(high)
+    return None if a_D is None or b_D is None else bootstrap.bounds(a_D - b_D, np.isfinite(a_D - b_D))
 
 
 def _drawn(sample: Sample, key: str, *, block_seed: int, seed: int) -> np.ndarray | None:

@@ -145,7 +145,7 @@ class StudyReport:
             values["measures"] = tuple(Measure(**measure) for measure in document["measures"])
             values["lines"] = tuple(_line(line) for line in document["lines"])
             values["data"] = tuple(DataUsed(**data | {"periods": tuple(data["periods"])}) for data in document["data"])
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise Fault(f"{where} lacks or garbles {error}: run the study again") from error
         for name in ("seeds", "paper_order", "differs", "notes"):
             values[name] = tuple(values[name])
@@ -181,8 +181,11 @@ def markdown(report: StudyReport, level: int = 1) -> str:
     )
     several = len(report.data) > 1
     data = "".join(f"- Data{f' {used.role}' if several else ''}: {used}\n" for used in report.data)
-    sentences = (*orderings(report), *report.differs, *report.notes, *_row_notes(report))
-    return f"{head}\n{data}\n{_table(report)}\n{_legend(report)}\n\n" + "".join(f"- {said}\n" for said in sentences)
+    ordered = orderings(report)
+    sentences = (*ordered, *report.differs, *report.notes, *_row_notes(report))
+    return f"{head}\n{data}\n{_table(report)}\n{_legend(report, ordered=bool(ordered))}\n\n" + "".join(
+        f"- {said}\n" for said in sentences
+    )
 
 
 def _table(report: StudyReport) -> str:
@@ -229,14 +232,14 @@ def _made(line: Line) -> list[str]:
     return cells
 
 
-def _legend(report: StudyReport) -> str:
+def _legend(report: StudyReport, *, ordered: bool) -> str:
     several, parts = len(report.seeds) > 1, []
     if several:
         parts.append("Ours: mean ± standard deviation over seeds.")
     if counts := sorted({len(line.blocks[0]) for line in report.lines if line.blocks}):
         few = ", so few that intervals are too narrow" if counts[0] < bootstrap.FEW_BLOCKS else ""
         over = f"{' or '.join(map(str, counts))} spatial blocks of the test split{few}"
-        alike = (_ALIKE_OF_SEEDS.format(over) if several else _ALIKE) if orderings(report) else ""
+        alike = (_ALIKE_OF_SEEDS.format(over) if several else _ALIKE) if ordered else ""
         parts += [alike] if several else [_BRACKETS.format(over), alike]
     return " ".join(part for part in [*parts, _PER_RUN] if part)
 
@@ -272,6 +275,7 @@ def even(left: Line, right: Line, key: str) -> bool:
         return True
     if not (left.blocks and right.blocks):
         return False
+    left, right = sorted((left, right), key=lambda line: line.label)  # whose draws differ where blocks do
     same = left.data == right.data and len(left.blocks[0]) == len(right.blocks[0])
     bounds = difference(_sample(left), _sample(right), key, same_blocks=same)
     return bounds is not None and bounds[0] <= 0 <= bounds[1]

@@ -101,8 +101,7 @@ def _recipe_cells(name: str, recipe: Recipe) -> tuple[str, ...]:
 
 def _is_of_pixels(recipe: Recipe) -> bool:
     """Whether it is fitted at once, without steps."""
-    network = MODELS[recipe.model].network
-    return isinstance(network, type) and issubclass(network, PixelClassifier)
+    return issubclass(MODELS[recipe.model].network, PixelClassifier)
 
 
 def _brief(recipe: Recipe) -> str:

@@ -150,6 +150,13 @@ def test_json_comes_back_as_it_went():
     assert StudyReport.from_json(json.loads(encode(told))) == told
 
 
+def test_counts_that_are_no_numbers_are_refused():
+    document = report([measured("A", 40, 60)], measure=Measure("oa", "OA")).to_json()
+    document["lines"][0]["blocks"] = [[[["many", 1], [2, 3]]]]
+    with pytest.raises(Fault, match="garbles"):
+        StudyReport.from_json(document)
+
+
 def test_another_version_is_refused():
     with pytest.raises(Fault, match="version 1"):
         StudyReport.from_json(report([line("A", 0.5)]).to_json() | {"version": 1})

@@ -29,7 +29,7 @@ def intervals(
         drawn = np.zeros((0, *by_block_NKK.shape[1:]), np.int64)
     else:
         drawn = resampled(by_block_NKK, draws, seed)
-    return {name: _bounds(*values) for name, values in measures(drawn, names).items()}
+    return {name: bounds(*values) for name, values in measures(drawn, names).items()}
 
 
 def resampled(by_block_NKK: np.ndarray, draws: int, seed: int) -> np.ndarray:
@@ -73,7 +73,8 @@ def _mean(values_DK: np.ndarray, defined_DK: np.ndarray) -> tuple[np.ndarray, np
     return _ratio((values_DK * defined_DK).sum(axis=1), defined_DK.sum(axis=1).astype(np.float64))
 
 
-def _bounds(values: np.ndarray, defined: np.ndarray) -> Interval | None:
+def bounds(values: np.ndarray, defined: np.ndarray) -> Interval | None:
+    """The interval that CONFIDENCE of the defined values lie in; None where none is."""
     kept = values[defined]
     if not len(kept):
         return None
