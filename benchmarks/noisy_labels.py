@@ -23,7 +23,7 @@ import torch
 
 import training
 from gee_export.datasets.dataset import Band, Dataset, Sample, StoredLayer, write
-from gee_export.export import export_patches
+from gee_export.export.export import export_patches
 from gee_export.labelling import shares
 from gee_export.labelling.fusion import majority
 from gee_export.labelling.scheme import SCHEMES

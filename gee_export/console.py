@@ -6,11 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-USER_MISTAKE, FAULT, INTERRUPTED = 2, 1, 130
-
-
-class Fault(RuntimeError):
-    """Something outside the user's command failed (a server, a disk, a damaged file); the message holds the remedy."""
+from gee_export.base.errors import FAULT, INTERRUPTED, USER_MISTAKE, Fault
 
 
 def run(command: Callable[[], object]) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gee_export.console import Fault
+from gee_export.base.errors import Fault
 from reproduction.comparison import Sample, difference
 from reproduction.study import Measure
 from training.accuracy import bootstrap

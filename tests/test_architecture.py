@@ -1,4 +1,4 @@
-"""The arrows of the house: who may import whom, and which modules may touch the outside world."""
+"""The arrows of the code layout: who may import whom, and which modules may touch the outside world."""
 
 from __future__ import annotations
 
@@ -10,108 +10,103 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("gee_export", "training", "inference", "reproduction")
+PACKAGES = ("local_ee", "gee_export", "training", "inference", "reproduction")
 
-# what several rooms of gee_export build on, from the ground up
-LEAVES = {f"gee_export.{name}" for name in ("console", "regions", "grid", "outline", "session", "revision")}
-FOUND = {"gee_export.datasets", "gee_export.stores", "gee_export.requests", "gee_export.scenes", *LEAVES}
-COMPOSED = {f"gee_export.{name}" for name in ("radar", "optical", "labelling", "composite", "ground")} | FOUND
-
-# what training takes of gee_export, and what its own rooms build on, from the ground up
-OPENED = {
-    "gee_export.console",
+# The packages of gee_export from the ground up: each may import itself and those before it, so no arrow runs up.
+FLOORS = (
+    "base",
+    "earth_engine",
+    "requests",
+    "datasets",
+    "coregistration",
+    "sentinel",
+    "labelling",
+    "images",
+    "patches",
+    "tasks",
+    "export",
+)
+# What training takes of gee_export, and what its own packages build on, from the ground up.
+DATASET = {
+    "gee_export.base",
     "gee_export.datasets.dataset",
     "gee_export.datasets.manifest",
-    "gee_export.grid",
-    "gee_export.revision",
-    "gee_export.stores.storage",
-    "gee_export.stores.wholefile",
 }
-TAUGHT = {*(f"training.{name}" for name in ("models", "losses", "home", "cpu")), *OPENED}
-PREPARED = {
+NETWORKS = {*(f"training.{name}" for name in ("models", "losses", "home", "cpu")), *DATASET}
+SAMPLES = {
     *(f"training.{name}" for name in ("samples", "checkpoints", "recipes", "memory", "devices")),
-    *TAUGHT,
+    *NETWORKS,
 }
 
 # package (or sub-package) -> what of this project it may import; the longest matching key counts
 ALLOWED = {
-    "gee_export.engine": {"gee_export.engine", "gee_export.console", "gee_export.grid", "gee_export.regions"},
-    "gee_export.engine.raster": {"gee_export.engine.raster", "gee_export.engine.errors"},
-    "gee_export.engine.evaluation": {
-        "gee_export.engine.evaluation",
-        "gee_export.engine.raster",
-        "gee_export.engine.catalog",
-        "gee_export.engine.errors",
+    "local_ee": {"local_ee"},
+    "local_ee.raster": {"local_ee.raster", "local_ee.errors"},
+    "local_ee.catalog": {"local_ee.catalog", "local_ee.raster.window", "local_ee.errors"},
+    "local_ee.world": {"local_ee.world", "local_ee.catalog"},
+    "local_ee.evaluation": {"local_ee.evaluation", "local_ee.raster", "local_ee.catalog", "local_ee.errors"},
+    "local_ee.algorithms": {
+        "local_ee.algorithms",
+        "local_ee.catalog",
+        "local_ee.evaluation",
+        "local_ee.raster",
+        "local_ee.errors",
     },
-    "gee_export.engine.algorithms": {
-        "gee_export.engine.algorithms",
-        "gee_export.engine.catalog",
-        "gee_export.engine.evaluation",
-        "gee_export.engine.raster",
-        "gee_export.engine.errors",
+    "local_ee.storage": {"local_ee.storage", "local_ee.home", "local_ee.wire"},
+    **{
+        f"gee_export.{name}": {f"gee_export.{lower}" for lower in FLOORS[: number + 1]}
+        for number, name in enumerate(FLOORS)
     },
-    "gee_export.engine.storage": {"gee_export.engine.storage", "gee_export.engine.home", "gee_export.engine.wire"},
-    "gee_export.engine.catalog": {
-        "gee_export.engine.catalog",
-        "gee_export.console",
-        "gee_export.grid",
-        "gee_export.regions",
-    },
-    "gee_export.session": {"gee_export.engine", "gee_export.console"},
-    "gee_export.stores": {"gee_export.stores", "gee_export.console"},
-    "gee_export.requests": {"gee_export.requests", *LEAVES},
-    "gee_export.datasets": {"gee_export.datasets", "gee_export.stores", "gee_export.requests", *LEAVES},
-    "gee_export.coregistration": {"gee_export.coregistration", "gee_export.stores", *LEAVES},
-    "gee_export.radar": {"gee_export.radar", "gee_export.coregistration", *FOUND},
-    "gee_export.optical": {"gee_export.optical", *FOUND},
-    "gee_export.labelling": {"gee_export.labelling", *FOUND},
-    "gee_export.images": {"gee_export.images", *COMPOSED},
-    "gee_export.jobs": {"gee_export.jobs", "gee_export.images", *COMPOSED},
-    "gee_export.tasks": {"gee_export.tasks", "gee_export.jobs", "gee_export.requests", "gee_export.stores", *LEAVES},
+    "gee_export.earth_engine.session": {"gee_export.base", "local_ee"},  # the one place that knows the local engine
+    "gee_export.requests": {"gee_export.requests", "gee_export.base", "gee_export.earth_engine.session"},
+    "gee_export.coregistration": {"gee_export.coregistration", "gee_export.base"},
+    "gee_export.patches": {"gee_export.patches", "gee_export.datasets", "gee_export.base"},
+    "gee_export.tasks": {"gee_export.tasks", *(f"gee_export.{lower}" for lower in FLOORS[:4])},
     "gee_export.card": {
         "gee_export.card",
         "gee_export.coregistration",
         "gee_export.datasets",
-        "gee_export.stores",
-        *LEAVES,
+        "gee_export.base",
+        "gee_export.earth_engine.session",
     },
-    "gee_export.cli": {"gee_export"},
+    "gee_export.cli": {"gee_export", "local_ee"},
+    "gee_export.console": {"gee_export.base"},
     "gee_export": {"gee_export"},
-    "training.cli": {"training", "gee_export.session"},
-    "training.models": {"training.models", "gee_export.console"},
+    "training.cli": {"training", "gee_export.earth_engine.session"},
+    "training.models": {"training.models", "gee_export.base.errors"},
     "training.losses": {"training.losses", "training.models"},
-    "training.recipes": {"training.recipes", *TAUGHT, "training.samples.augment"},
-    "training.checkpoints": {"training.checkpoints", *TAUGHT},
-    "training.samples": {"training.samples", "training.checkpoints", *TAUGHT},
-    "training.runtimes": {"training.runtimes", "training.checkpoints", *TAUGHT},
-    "training.accuracy": {"training.accuracy", "training.runtimes", *PREPARED},
-    "training.fitting": {"training.fitting", "training.accuracy", *PREPARED},
-    "training.imperfect": {"training.imperfect", "training.accuracy", *PREPARED},
-    "training.runs": {"training.runs", "training.fitting", "training.accuracy", "training.imperfect", *PREPARED},
-    "training.pruning": {"training.pruning", "training.runs", "training.accuracy", *PREPARED},
-    "training": {"training", *OPENED},
+    "training.recipes": {"training.recipes", *NETWORKS, "training.samples.augment"},
+    "training.checkpoints": {"training.checkpoints", *NETWORKS},
+    "training.samples": {"training.samples", "training.checkpoints", *NETWORKS},
+    "training.runtimes": {"training.runtimes", "training.checkpoints", *NETWORKS},
+    "training.accuracy": {"training.accuracy", "training.runtimes", *SAMPLES},
+    "training.fitting": {"training.fitting", "training.accuracy", *SAMPLES},
+    "training.imperfect": {"training.imperfect", "training.accuracy", *SAMPLES},
+    "training.runs": {"training.runs", "training.fitting", "training.accuracy", "training.imperfect", *SAMPLES},
+    "training.pruning": {"training.pruning", "training.runs", "training.accuracy", *SAMPLES},
+    "training": {"training", *DATASET},
     "inference": {"inference", "training", "gee_export"},
     "reproduction": {"reproduction", "inference", "training", "gee_export"},
 }
 
 # outside library -> the only modules that may import it
 KEEPERS = {
-    "starlette": "gee_export.engine",
-    "uvicorn": "gee_export.engine",
-    "socket": "gee_export.engine",
-    "http": ("gee_export.engine", "gee_export.tasks.taskqueue"),
+    "starlette": "local_ee",
+    "uvicorn": "local_ee",
+    "socket": "local_ee",
+    "http": ("local_ee", "gee_export.tasks.task_queue"),
     "aiohttp": "gee_export.requests.transport",
-    "geopandas": ("gee_export.datasets.index", "gee_export.labelling.labelvectors"),
-    "pyogrio": "gee_export.labelling.labelvectors",
+    "geopandas": ("gee_export.datasets.index", "gee_export.labelling.label_vectors"),
+    "pyogrio": "gee_export.labelling.label_vectors",
     "pyarrow": "gee_export.datasets.index",
     "pytorch_lightning": "training",
     "tensorboard": "training",
     "safetensors": "training.checkpoints.checkpoint",
     "cv2": "inference.postprocess",
     "typer": ("gee_export.cli", "training.cli", "inference.cli", "reproduction.cli", "gee_export.console"),
-    "numba": "gee_export.engine",
-    "google": ("gee_export", "inference.asset"),
-    "ee": ("gee_export", "inference", "reproduction.chips"),
+    "numba": "local_ee",
+    "google": ("local_ee", "gee_export", "inference.asset"),
+    "ee": ("local_ee", "gee_export", "inference", "reproduction.chips"),
     "torch": ("training", "inference", "reproduction"),
     "sklearn": "training.models.classical",
     "onnx": "training.runtimes",
@@ -125,9 +120,6 @@ KEEPERS = {
         "gee_export.coregistration.residuals",
     ),
 }
-
-# gee_export's modules that speak to Earth Engine never look behind the server
-CLIENTS_OF_ENGINE = {"gee_export.session", "gee_export.cli"}
 
 
 def modules() -> dict[str, Path]:
@@ -168,8 +160,6 @@ def test_imports_follow_the_arrows(module):
     key = max((k for k in ALLOWED if under(module, k)), key=len)
     ours = {name for name in imports(module, MODULES[module]) if under(name, PACKAGES)}
     wrong = {name for name in ours if not under(name, tuple(ALLOWED[key]))}
-    if under(module, "gee_export") and not under(module, ("gee_export.engine", *CLIENTS_OF_ENGINE)):
-        wrong |= {name for name in ours if under(name, "gee_export.engine")}
     assert not wrong, f"{module} must not import {sorted(wrong)}"
 
 

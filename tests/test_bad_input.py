@@ -12,7 +12,7 @@ import torch
 from affine import Affine
 
 import isamap
-from gee_export.console import FAULT, USER_MISTAKE
+from gee_export.base.errors import FAULT, USER_MISTAKE
 from training.checkpoints import checkpoint
 from training.models import build
 

@@ -9,8 +9,8 @@ import typer
 
 import isamap
 from gee_export import console
-from gee_export.optical import clouds, sentinel2
-from gee_export.radar import speckle
+from gee_export.base.errors import Fault
+from gee_export.sentinel import clouds, sentinel2, speckle
 
 
 def echo(
@@ -55,7 +55,7 @@ def test_an_unknown_option_is_the_users_mistake(capsys):
     ("error", "code", "words"),
     [
         (ValueError("region is empty"), 2, "error: region is empty\n"),
-        (console.Fault("disk\nfull"), 1, "error: disk full\n"),
+        (Fault("disk\nfull"), 1, "error: disk full\n"),
         (OSError(28, "No space left on device"), 1, "error: [Errno 28] No space left on device\n"),
         (KeyboardInterrupt(), 130, "error: interrupted; the same command goes on where it was\n"),
     ],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from rasterio.enums import ColorInterp
 
-from gee_export.console import Fault
+from gee_export.base.errors import Fault
 from inference import cog
 from tests.inference.conftest import LEGEND, WUHAN
 

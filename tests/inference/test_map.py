@@ -15,9 +15,9 @@ import rasterio
 
 import inference
 from gee_export import console
-from gee_export import session as sessions
-from gee_export.console import Fault
-from gee_export.stores.storage import open_storage
+from gee_export.base.errors import Fault
+from gee_export.base.storage import open_storage
+from gee_export.earth_engine import session as sessions
 from inference import cli, job
 from tests.inference.conftest import NAMES, WUHAN, stored_scene, write_tif
 from training.checkpoints import checkpoint

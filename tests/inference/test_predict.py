@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gee_export.console import Fault
+from gee_export.base.errors import Fault
 from inference.lattice import Lattice, hann
 from inference.legend import Legend
 from inference.predict import Grid, Predictor, predict, quantise

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gee_export.console import Fault
+from gee_export.base.errors import Fault
 from reproduction.runs import Bench, Training, levels, make_all
 from reproduction.study import Place, Run
 from training.models import MODELS

@@ -16,7 +16,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gee_export.console import Fault
+from gee_export.base.errors import Fault
 from training.checkpoints import checkpoint as ck
 from training.models import build
 

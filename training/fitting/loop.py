@@ -20,7 +20,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
-from gee_export.console import Fault
+from gee_export.base.errors import Fault
 from training.cpu import tune_cpu
 from training.fitting.adversarial import AdversarialTask
 from training.fitting.keeping import Records

@@ -1,0 +1,33 @@
+"""Several catalogs as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from local_ee.catalog import AssetInfo, BoundsWSEN, Catalog, SourceImage
+
+
+class CatalogStack:
+    """The catalogs one over the other: the first that holds an id answers for it."""
+
+    def __init__(self, catalogs: Sequence[Catalog]) -> None:
+        self._catalogs = tuple(catalogs)
+
+    def describe(self, asset_id: str) -> AssetInfo | None:
+        """What an id is, or None where no catalog holds it."""
+        found = (catalog.describe(asset_id) for catalog in self._catalogs)
+        return next((info for info in found if info is not None), None)
+
+    def image(self, image_id: str) -> SourceImage | None:
+        """One image, or None."""
+        found = (catalog.image(image_id) for catalog in self._catalogs)
+        return next((image for image in found if image is not None), None)
+
+    def images(
+        self, collection_id: str, start_ms: int | None, end_ms: int | None, bounds_wsen: BoundsWSEN | None
+    ) -> Sequence[SourceImage]:
+        """The images of the first catalog that holds the collection; none where no catalog does."""
+        for catalog in self._catalogs:
+            if catalog.describe(collection_id) is not None:
+                return catalog.images(collection_id, start_ms, end_ms, bounds_wsen)
+        return ()
