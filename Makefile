@@ -17,7 +17,7 @@ PICTURE_BBOX = 114.24 30.54 114.34 30.63
 PICTURE = docs/img/wuhan.jpg
 CARD = docs/img/card.jpg
 
-.PHONY: demo picture card test test-long lint clean
+.PHONY: demo picture card test test-long test-local-ee lint clean
 
 demo: $(VENV)/.demo
 	$(BIN)/isamap export --region wuhan --month 2019-06 --max-patches 400 --out $(DATA)
@@ -56,6 +56,14 @@ test: $(VENV)/.test
 
 test-long: $(VENV)/.test
 	$(BIN)/python -m pytest -m "long and not google"
+
+# The local engine installed alone: its own tests in an environment that holds nothing else of this project.
+test-local-ee:
+	rm -rf $(VENV)-local-ee && $(PYTHON) -m venv $(VENV)-local-ee
+	$(VENV)-local-ee/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) "./local_ee[test]"
+	rm -rf $(VENV)-local-ee/alone && mkdir -p $(VENV)-local-ee/alone/tests
+	cp setup.cfg $(VENV)-local-ee/alone && cp -r tests/__init__.py tests/conftest.py tests/local_ee $(VENV)-local-ee/alone/tests
+	cd $(VENV)-local-ee/alone && ../bin/python -m pytest -q -n 2
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

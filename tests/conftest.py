@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
-if TYPE_CHECKING:
-    from gee_export.earth_engine.session import Session
+try:
+    from gee_export.earth_engine import session as connections
+except ModuleNotFoundError:  # local_ee is tested alone
+    from tests.local_ee.support import connection as connections
 
 
 settings.register_profile("isamap", deadline=None)  # a busy machine is no counterexample
@@ -31,20 +33,16 @@ def engine_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def session(engine_home: Path) -> Iterator[Session]:
+def session(engine_home: Path) -> Iterator[Any]:
     """A connection to an engine over the simulated world, on a free port."""
-    from gee_export.earth_engine.session import connect
-
-    with connect(catalog="world", home=engine_home) as connected:
+    with connections.connect(catalog="world", home=engine_home) as connected:
         yield connected
 
 
 @pytest.fixture(scope="module")
 def reconnected() -> Iterator[None]:
     """Lets a module connect `ee` elsewhere and leads it back afterwards to where it was."""
-    from gee_export.earth_engine.session import current
-
-    before = current()
+    before = connections.current()
     yield
     if before is not None:
         before.activate()

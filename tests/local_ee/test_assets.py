@@ -12,7 +12,6 @@ from google.auth.credentials import AnonymousCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gee_export.base.grid import Window, crop, tiles
 from local_ee import LocalEngine
 from local_ee.assets.files import read_band, write_bands
 from local_ee.assets.store import Asset, AssetStore, canonical, iso_time, milliseconds, now, stored_band
@@ -20,6 +19,7 @@ from local_ee.catalog.stack import CatalogStack
 from local_ee.catalogs import open_catalog
 from local_ee.errors import EngineError
 from local_ee.home import Home
+from local_ee.raster.window import Window, crop, tiles
 from tests.local_ee.support.small import CRS, TRANSFORM, catalog, grid
 
 pytestmark = pytest.mark.usefixtures("reconnected")

@@ -16,7 +16,6 @@ import pytest
 import requests
 from google.auth.credentials import AnonymousCredentials
 
-from gee_export.earth_engine import session
 from local_ee import LocalEngine, injector
 from local_ee.faults import KINDS, Faults, Rule
 from local_ee.injector import Injector, Seen
@@ -225,18 +224,9 @@ def test_every_call_is_told_at_faults_and_in_the_home(tmp_path):
     assert injector.calls(tmp_path) == told["calls"]
 
 
-def test_a_session_may_ask_for_faults(tmp_path):
-    rule = {"on": "value", "kind": "memory", "nth": 2}
-    with session.connect(catalog=catalog(8, 8), home=tmp_path, faults=Faults.of(rule)):
-        assert ee.Number(1).getInfo() == 1
-        with pytest.raises(ee.EEException, match="User memory limit exceeded"):
-            ee.Number(2).getInfo()
-    assert [call["fault"] for call in injector.calls(tmp_path) if call["route"] == "value"] == [None, "memory"]
-
-
 def test_the_command_serves_faults_from_a_file(tmp_path):
     (tmp_path / "faults.json").write_text('{"rules": [{"on": "other", "kind": "503", "nth": 1}]}')
-    command = [sys.executable, "isamap.py", "engine", "serve", "--port", "0", "--faults", str(tmp_path / "faults.json")]
+    command = [sys.executable, "-m", "local_ee", "serve", "--port", "0", "--faults", str(tmp_path / "faults.json")]
     environment = {**os.environ, "ISAMAP_HOME": str(tmp_path)}
     root = Path(__file__).parents[2]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root, env=environment) as process:

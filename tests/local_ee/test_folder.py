@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window as RasterioWindow
 
-from gee_export.base.errors import Fault
-from gee_export.base.grid import Window, crop
 from local_ee.catalog import geotiff
 from local_ee.catalog.folder import FolderCatalog, write_image
+from local_ee.errors import EngineFault
+from local_ee.raster.window import Window, crop
 from tests.local_ee.support.folder_files import GRID, INDEX, LATTICES, S2, numbers, tiff
 
 
@@ -201,10 +201,10 @@ def test_a_damaged_file_is_a_fault(tmp_path: Path) -> None:
     path = tiff(tmp_path / "A" / "x.tif", [numbers("uint16")], names=("b",))
     image = FolderCatalog(tmp_path).image("A/x")
     path.write_bytes(path.read_bytes()[:-1500])
-    with pytest.raises(Fault, match=r"x\.tif cannot be"):
+    with pytest.raises(EngineFault, match=r"x\.tif cannot be"):
         image.read(("b",), GRID)
     path.write_bytes(b"not a raster")
-    with pytest.raises(Fault, match=r"x\.tif cannot be opened"):
+    with pytest.raises(EngineFault, match=r"x\.tif cannot be opened"):
         FolderCatalog(tmp_path).image("A/x")
 
 

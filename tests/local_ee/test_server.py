@@ -20,8 +20,8 @@ from google.auth.credentials import AnonymousCredentials
 from googleapiclient.errors import HttpError
 from rasterio.io import MemoryFile
 
-from gee_export.base.errors import Fault
 from local_ee import LocalEngine
+from local_ee.errors import EngineFault
 from local_ee.limits import Limits
 from tests.local_ee.support.small import CRS, TRANSFORM, SmallCatalog, catalog, request_grid
 
@@ -317,5 +317,5 @@ def test_a_port_that_is_taken_is_said_in_a_sentence(engine, small, tmp_path):
 
 def test_a_home_that_cannot_be_written_is_said_with_the_remedy(small, tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(Fault, match="set ISAMAP_HOME"):
+    with pytest.raises(EngineFault, match="set ISAMAP_HOME"):
         LocalEngine(small, tmp_path / "file").start()

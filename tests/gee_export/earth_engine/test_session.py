@@ -25,7 +25,9 @@ from gee_export.base.errors import Fault
 from gee_export.earth_engine import check as checks
 from gee_export.earth_engine import session as sessions
 from gee_export.earth_engine.session import Session, connect, current
+from local_ee import injector
 from local_ee.catalog.folder import write_image
+from local_ee.faults import Faults
 from tests.local_ee.support.small import catalog
 
 REPOSITORY = Path(__file__).parents[2]
@@ -213,3 +215,12 @@ def _no_account(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     assert sessions.LOCAL == "local"
+
+
+def test_a_session_may_ask_for_faults(tmp_path):
+    rule = {"on": "value", "kind": "memory", "nth": 2}
+    with connect(catalog=catalog(8, 8), home=tmp_path, faults=Faults.of(rule)):
+        assert ee.Number(1).getInfo() == 1
+        with pytest.raises(ee.EEException, match="User memory limit exceeded"):
+            ee.Number(2).getInfo()
+    assert [call["fault"] for call in injector.calls(tmp_path) if call["route"] == "value"] == [None, "memory"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.grid import Window, crop
 from local_ee.catalog import SourceImage
+from local_ee.raster.window import Window, crop
 
 HANKOU = (237_000.0, 3_386_600.0)  # dense blocks, EPSG:32650
 RIVER = (239_700.0, 3_383_000.0)  # the middle of the Yangtze by the bridges

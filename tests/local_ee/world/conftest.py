@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gee_export.base.regions import Month, named
 from local_ee.world import World
+from tests.local_ee.support.places import WUHAN_WSEN, Month
 
 
 @pytest.fixture(scope="session")
@@ -15,13 +15,13 @@ def world() -> World:
 
 @pytest.fixture(scope="session")
 def bounds():
-    return named("wuhan").bounds_wsen
+    return WUHAN_WSEN
 
 
 @pytest.fixture(scope="session")
 def optical(world, bounds):
     """The Sentinel-2 L2A scenes of tile 50RKU in June 2020."""
-    june = Month(2020, 6).period
+    june = Month(2020, 6)
     found = world.images("COPERNICUS/S2_SR_HARMONIZED", june.start_ms, june.end_ms, bounds)
     return [image for image in found if image.properties["MGRS_TILE"] == "50RKU"]
 
@@ -29,6 +29,6 @@ def optical(world, bounds):
 @pytest.fixture(scope="session")
 def radar(world, bounds):
     """The ascending Sentinel-1 passes (linear power) of June 2020."""
-    june = Month(2020, 6).period
+    june = Month(2020, 6)
     found = world.images("COPERNICUS/S1_GRD_FLOAT", june.start_ms, june.end_ms, bounds)
     return [image for image in found if image.properties["orbitProperties_pass"] == "ASCENDING"]

@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from gee_export.base.regions import Month, named
 from local_ee.world import materials as m
+from tests.local_ee.support.places import WUHAN_WSEN, Month
 from tests.local_ee.support.world_spots import COUNTRY, HANKOU, RIVER, window
 
 HOME = "projects/local/assets/world"
@@ -16,8 +16,8 @@ HOME = "projects/local/assets/world"
 
 def of_year(world, name: str, year: int):
     """The zone-50 image of a year."""
-    period = Month(year, 1).period
-    images = world.images(f"{HOME}/{name}", period.start_ms, period.end_ms, named("wuhan").bounds_wsen)
+    period = Month(year, 1)
+    images = world.images(f"{HOME}/{name}", period.start_ms, period.end_ms, WUHAN_WSEN)
     return next(image for image in images if image.properties["utm_zone"] == "50N")
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gee_export.base.regions import Month
 from local_ee.world import labels
 from local_ee.world.fractions import CellCache
 from local_ee.world.labels import Products
 from local_ee.world.lattice import Cut
+from tests.local_ee.support.places import Month
 from tests.local_ee.support.world_spots import COUNTRY, window
 
 FRINGE = Cut(32650, -337_600, 22_800, 200, 260)  # the western edge of the town, 10-m pixels
@@ -81,7 +81,7 @@ def test_gaia_masks_what_is_not_built_and_counts_back_from_2018(world):
 
 
 def test_dynamic_world_probabilities_add_to_one(world, bounds):
-    april = Month(2020, 4).period
+    april = Month(2020, 4)
     image = world.images("GOOGLE/DYNAMICWORLD/V1", april.start_ms, april.end_ms, bounds)[-1]
     names = tuple(b.name for b in image.bands if b.name != "label")
     x, y = image.bands[0].grid.affine * (3000, 3000)
@@ -111,7 +111,7 @@ def test_elevation_is_hubeis_plain(world, bounds):
 def test_endless_collections_ask_for_filters(world, bounds, collection):
     with pytest.raises(ValueError, match="filter it by date"):
         world.images(collection, None, None, bounds)
-    june = Month(2020, 6).period
+    june = Month(2020, 6)
     with pytest.raises(ValueError, match="filter it by bounds"):
         world.images(collection, june.start_ms, june.end_ms, None)
 

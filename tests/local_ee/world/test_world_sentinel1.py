@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from gee_export.base.regions import Month
 from local_ee.world import radar as kernels
 from local_ee.world.passes import day_of
 from local_ee.world.tracks import ASCENDING, Pass, angle_deg, passes
+from tests.local_ee.support.places import Month
 from tests.local_ee.support.world_spots import HANKOU, RIVER, window
 
 FLOAT, DECIBEL = "COPERNICUS/S1_GRD_FLOAT", "COPERNICUS/S1_GRD"
 
 
 def month(world, collection, year, number, bounds):
-    period = Month(year, number).period
+    period = Month(year, number)
     return world.images(collection, period.start_ms, period.end_ms, bounds)
 
 
@@ -134,7 +134,7 @@ def test_the_shift_against_the_truth_is_found(world, radar, bounds):
     taken = next(p for p in passes(day, day, bounds) if p.index == radar[0].properties["system:index"])
     corner, size = (238_500.0, 3_384_500.0), (420, 420)
     power = 10 * np.log10(np.mean([i.read(("VV",), window(i, "VV", corner, size))[0][0] for i in radar], axis=0))
-    period = Month(2020, 1).period
+    period = Month(2020, 1)
     truth = world.images("projects/local/assets/world/truth", period.start_ms, period.end_ms, bounds)[-1]
     kind = truth.read(("class",), window(truth, "class", corner, (4200, 4200)))[0][0]
     water = (kind < 2).reshape(420, 10, 420, 10).mean(axis=(1, 3))

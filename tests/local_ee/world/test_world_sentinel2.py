@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from gee_export.base.regions import Month
 from local_ee.world import clouds
 from local_ee.world.lattice import Cut
 from local_ee.world.noise import smooth, smooth_row
 from local_ee.world.optical import Overpass, taps
 from local_ee.world.passes import day_of
+from tests.local_ee.support.places import Month
 from tests.local_ee.support.world_spots import COUNTRY, HANKOU, window
 
 L2A, L1C = "COPERNICUS/S2_SR_HARMONIZED", "COPERNICUS/S2_HARMONIZED"
@@ -21,7 +21,7 @@ SCORES = "GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED"
 
 
 def month(world, collection, year, number, bounds):
-    period = Month(year, number).period
+    period = Month(year, number)
     return world.images(collection, period.start_ms, period.end_ms, bounds)
 
 
@@ -62,7 +62,7 @@ def test_every_image_says_simulated(world, bounds):
 
 
 def test_images_come_in_order_and_inside_the_period(world, bounds):
-    period = Month(2020, 6).period
+    period = Month(2020, 6)
     times = [(i.properties["system:time_start"], i.id) for i in month(world, L2A, 2020, 6, bounds)]
     assert all(period.start_ms <= t < period.end_ms for t, _ in times)
     assert [t for t, _ in times] == sorted(t for t, _ in times)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gee_export.base.regions import Month, named
 from local_ee.world import World
+from tests.local_ee.support.places import WUHAN_WSEN, Month
 from tests.local_ee.support.world_spots import COUNTRY, HANKOU, part, window
 
-JANUARY, JUNE = Month(2020, 1).period, Month(2020, 6).period
+JANUARY, JUNE = Month(2020, 1), Month(2020, 6)
 HOME = "projects/local/assets/world"
 # Collection, bands read together, and the window's size in pixels.
 PRODUCTS = (
@@ -38,10 +38,8 @@ PRODUCTS = (
 
 def first_image(world: World, collection: str):
     """The first image of a collection over Hankou that the test of splits reads."""
-    period = (
-        JANUARY if collection.startswith("projects/") else (Month(2020, 4).period if "DYNAMIC" in collection else JUNE)
-    )
-    images = world.images(collection, period.start_ms, period.end_ms, named("wuhan").bounds_wsen)
+    period = JANUARY if collection.startswith("projects/") else (Month(2020, 4) if "DYNAMIC" in collection else JUNE)
+    images = world.images(collection, period.start_ms, period.end_ms, WUHAN_WSEN)
     return next(
         i for i in images if str(i.bands[0].grid.crs.to_epsg()) == "32650" and i.properties.get("MGRS_TILE") != "50RKV"
     )

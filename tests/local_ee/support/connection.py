@@ -1,0 +1,46 @@
+"""A connection of `ee` to a local engine, for runs in which local_ee is installed alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import ee
+from google.auth.credentials import AnonymousCredentials
+
+from local_ee import LocalEngine
+from local_ee.catalogs import open_catalog
+
+_current: Connection | None = None
+
+
+@dataclass(frozen=True)
+class Connection:
+    """`ee` speaks to this engine after `activate`."""
+
+    engine: LocalEngine
+
+    def activate(self) -> Connection:
+        global _current
+        ee.Initialize(credentials=AnonymousCredentials(), project="local", url=self.engine.url)
+        _current = self
+        return self
+
+    def __enter__(self) -> Connection:
+        return self.activate()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.engine.stop()
+
+
+def connect(catalog: str, home: Path) -> Connection:
+    """A started engine over a catalog that a command can name."""
+    return Connection(LocalEngine(open_catalog(catalog), home).start())
+
+
+def current() -> Connection | None:
+    """What `ee` speaks to."""
+    return _current
