@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference.legend import UNKNOWN, Legend
-from inference.postprocess import CONTEST, Place, Step
+from inference.postprocess import CONTEST, PixelOffset, Step
 from training.accuracy.predictions import predicted
 from training.checkpoints import checkpoint as ck
-from training.samples.data import Source
+from training.samples.data import SampleSource
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class Mosaic:
     other_class_HW: np.ndarray
     label_HW: np.ndarray
     known_HW: np.ndarray
-    place: Place
+    place: PixelOffset
 
     def plain(self, legend: Legend) -> np.ndarray:
         """Classes as a map without post-processing has them."""
@@ -64,13 +64,13 @@ class _Canvas:
 
     def done(self) -> Mosaic:
         other_HW, impervious_HW = self.chances_2HW / np.maximum(self.count_HW, 1)
-        place = Place(self.top, self.left)
+        place = PixelOffset(self.top, self.left)
         known_HW = self.count_HW > 0
         return Mosaic(impervious_HW, other_HW, self.other_class_HW, self.label_HW, known_HW, place)
 
 
 def mosaics(
-    found: ck.Checkpoint, source: Source, split: str, *, device: str = "auto", batch: int = 16
+    found: ck.Checkpoint, source: SampleSource, split: str, *, device: str = "auto", batch: int = 16
 ) -> Iterator[Mosaic]:
     """One picture for each dataset, region and date of a split; ValueError where the split is empty.
 

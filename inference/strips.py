@@ -14,7 +14,7 @@ import numpy as np
 
 from inference.cog import BANDS, RowsFile
 from inference.legend import PROB_STEPS, UNKNOWN, Legend
-from inference.postprocess import CONTEST, Place, Postprocessing, unchanged
+from inference.postprocess import CONTEST, PixelOffset, Postprocessing, unchanged
 from inference.predict import quantise
 
 Span = tuple[int, int]
@@ -24,13 +24,13 @@ PIECE_PX = 4096  # columns at once, so that a map ten times as wide takes no mor
 
 
 @dataclass(frozen=True)
-class Second:
+class PostprocessPass:
     """What turns the first pass's rows into the map's: a step, its threshold, and where the map's first pixel is."""
 
     post: Postprocessing
     threshold: float
     legend: Legend
-    place: Place
+    place: PixelOffset
 
     @property
     def values(self) -> Values:
@@ -75,10 +75,10 @@ class Second:
             for span, length in ((rows, pixels_HNW.shape[0]), (cols, pixels_HNW.shape[2]))
         )
         held_NHW = np.ascontiguousarray(pixels_HNW[top:bottom, :, left:right].transpose(1, 0, 2))
-        class_HW = self._classes(held_NHW, Place(self.place.row + top, self.place.col + left))
+        class_HW = self._classes(held_NHW, PixelOffset(self.place.row + top, self.place.col + left))
         return class_HW[rows[0] - top : rows[1] - top, cols[0] - left : cols[1] - left]
 
-    def _classes(self, held_NHW: np.ndarray, place: Place) -> np.ndarray:
+    def _classes(self, held_NHW: np.ndarray, place: PixelOffset) -> np.ndarray:
         """Classes of pixels, the first of which is at `place`; 255 where nothing is known."""
         known_HW = held_NHW[0] != UNKNOWN
         impervious_HW = np.where(known_HW, held_NHW[1], 0) / np.float32(PROB_STEPS)

@@ -8,23 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from reproduction.study import Judge, Judged, Trial
+from reproduction.study import Evaluated, Evaluator, Trial
 
 
-def on_split(split: str = "test", **options: Any) -> Judge:
+def on_split(split: str = "test", **options: Any) -> Evaluator:
     """A judge by `training.evaluate` on a split of the row's dataset; options are its further arguments.
 
     Values go by the names of Scores.to_json (training/accuracy/metrics.py): miou, oa, mean_f1, kappa,
     iou_impervious, pa_impervious, ...
     """
 
-    def judge(trial: Trial) -> Judged:
+    def judge(trial: Trial) -> Evaluated:
         from training import evaluate
 
         run, addresses = run_of(trial), list(trial.addresses)
         report = evaluate(run, addresses, split, **options)
         maps = class_maps(run, addresses, trial.shown)
-        return Judged(report.scores.to_json(report.classes), report.by_block, maps, tuple(report.classes))
+        return Evaluated(report.scores.to_json(report.classes), report.by_block, maps, tuple(report.classes))
 
     return judge
 

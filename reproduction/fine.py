@@ -6,12 +6,12 @@ from pathlib import Path
 
 from reproduction.evaluators import class_maps, run_of
 from reproduction.labels import judged
-from reproduction.study import Judged, Trial
+from reproduction.study import Evaluated, Trial
 
 GFLOP = "gflop"
 
 
-def on_fine_labels(trial: Trial) -> Judged:
+def on_fine_labels(trial: Trial) -> Evaluated:
     """Scores of the test split at 1 m; a 10-m network's classes are repeated over the finer pixels.
 
     Beside the keys of Scores.to_json: area_percent (labels.judged) and gflop, billions of operations for one patch.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reproduction.study import Judged, Trial
+from reproduction.study import Evaluated, Trial
 
 if TYPE_CHECKING:
     from gee_export.datasets.dataset import Dataset, Patch
@@ -30,7 +30,7 @@ class LabelsAsMap:
     reference: str = "label"
     classes: tuple[str, ...] = ("pervious", "impervious")
 
-    def __call__(self, trial: Trial) -> Judged:
+    def __call__(self, trial: Trial) -> Evaluated:
         from training.accuracy.metrics import block_counts
         from training.samples.ground import spatial_blocks
 
@@ -77,13 +77,13 @@ def judged(
     *,
     further: Mapping[str, float | None] = {},
     maps: Mapping[str, np.ndarray] = {},
-) -> Judged:
+) -> Evaluated:
     """Scores of confusion counts by block, and by how many percent the impervious area is too large."""
     from training.accuracy.metrics import scores
 
     counts = by_block_NKK.sum(axis=0)
     excess = excess_percent(counts, classes.index("impervious"))
-    return Judged({**scores(counts).to_json(classes), AREA: excess, **further}, by_block_NKK, maps, classes)
+    return Evaluated({**scores(counts).to_json(classes), AREA: excess, **further}, by_block_NKK, maps, classes)
 
 
 def excess_percent(counts_KK: np.ndarray, impervious: int = 1) -> float | None:

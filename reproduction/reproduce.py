@@ -16,7 +16,7 @@ from gee_export.datasets.dataset import SPLITS, Dataset
 from reproduction import STUDIES, panels, whuis, worlds
 from reproduction.report import Counts, DataUsed, Line, StudyReport, counts_of, encode, markdown
 from reproduction.runs import Bench, device, make_all
-from reproduction.study import Judged, Preset, Row, Study, Trial
+from reproduction.study import Evaluated, Preset, Row, Study, Trial
 
 REPORT, TEXT, PANEL = "report.json", "report.md", "panel.png"
 LINES_SHOWN = 4
@@ -94,7 +94,7 @@ def addresses(
     }
 
 
-def _judged(row: Row, place: Bench, seed: int, shown: Sequence[str], say: Callable[[str], None]) -> Judged:
+def _judged(row: Row, place: Bench, seed: int, shown: Sequence[str], say: Callable[[str], None]) -> Evaluated:
     run = place.folder(row.run, seed) if row.run else None
     found = row.judge(Trial(place, run, seed, row.data, tuple(shown)))
     say(f"{row.label}, seed {seed}: judged")
@@ -102,7 +102,7 @@ def _judged(row: Row, place: Bench, seed: int, shown: Sequence[str], say: Callab
 
 
 def _reported(
-    study: Study, size: Preset, place: Bench, judged: Mapping[str, Sequence[Judged]], *, preset: str, own: bool
+    study: Study, size: Preset, place: Bench, judged: Mapping[str, Sequence[Evaluated]], *, preset: str, own: bool
 ) -> StudyReport:
     keys = [measure.key for measure in study.measures]
     lines = tuple(
@@ -139,7 +139,7 @@ def _reported(
     )
 
 
-def _blocks(judged: Sequence[Judged]) -> Counts:
+def _blocks(judged: Sequence[Evaluated]) -> Counts:
     """Of every seed; nothing where a judge counts no blocks."""
     held = [found.blocks for found in judged if found.blocks is not None]
     return counts_of([blocks.tolist() for blocks in held]) if len(held) == len(judged) else ()
@@ -191,7 +191,7 @@ def _lines(size: Preset) -> int:
 
 
 def _groups(
-    size: Preset, place: Bench, judged: Mapping[str, Sequence[Judged]], shown: Mapping[str, Sequence[str]]
+    size: Preset, place: Bench, judged: Mapping[str, Sequence[Evaluated]], shown: Mapping[str, Sequence[str]]
 ) -> list[panels.Group]:
     """Of each dataset that rows are judged on: what it shows, and the rows' maps of it."""
     groups = []
@@ -211,7 +211,7 @@ def _groups(
 
 
 def _written(
-    report: StudyReport, groups: Sequence[panels.Group], judged: Mapping[str, Sequence[Judged]], folder: Path
+    report: StudyReport, groups: Sequence[panels.Group], judged: Mapping[str, Sequence[Evaluated]], folder: Path
 ) -> None:
     """The study's folder, whole or not at all."""
     fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")

@@ -11,7 +11,7 @@ import numpy as np
 from reproduction import cities
 from reproduction.evaluators import chances, on_split, run_of
 from reproduction.runs import Training
-from reproduction.study import Judged, Measure, Preset, Row, Study, Trial, printed
+from reproduction.study import Evaluated, Measure, Preset, Row, Study, Trial, printed
 
 MEASURES = (
     Measure("iou_impervious", "IoU"),
@@ -44,7 +44,7 @@ _SMALL = (
 )
 
 
-def _judged(trial: Trial) -> Judged:
+def _judged(trial: Trial) -> Evaluated:
     """Scores of the test split, and the Dice coefficient patch by patch."""
     found = on_split()(trial)
     return replace(found, values={**found.values, "dice": _patch_dice(trial)})

@@ -16,10 +16,10 @@ from gee_export.datasets.manifest import NODATA, Band, DatasetManifest, StoredLa
 from gee_export.datasets.sample import LABEL
 from gee_export.export.blocks import Observed
 from gee_export.export.layers import SHARES, Layer, fused, quantised
-from gee_export.export.open_part import Opened
-from gee_export.images.external_image import Foreign
+from gee_export.export.open_part import OpenPart
+from gee_export.images.external_image import ExternalImage
 from gee_export.images.frames import Frames
-from gee_export.labelling.label_request import Truth
+from gee_export.labelling.label_request import LabelRequest
 from gee_export.requests.channel import Channel
 
 FOREIGN = "image"  # a manifest's product that is no satellite's composite
@@ -27,20 +27,20 @@ ENOUGH = 0.5  # patches that show less of the foreign or finer image, and frames
 
 
 @dataclass(frozen=True)
-class Fine:
+class FineImage:
     """A finer image of the same ground: `ratio` of its pixels lie along each of the patch's, and so do its labels."""
 
-    image: Foreign
-    truth: Truth
+    image: ExternalImage
+    truth: LabelRequest
     ratio: int
 
 
 @dataclass(frozen=True)
-class Views:
+class ExtraImages:
     """image: takes the place of Sentinel's composite; fine and frames stand beside the image."""
 
-    image: Foreign | None = None
-    fine: Fine | None = None
+    image: ExternalImage | None = None
+    fine: FineImage | None = None
     frames: Frames | None = None
 
     def __post_init__(self) -> None:
@@ -59,7 +59,7 @@ class Views:
         return found
 
 
-def image_layer(image: Foreign, truth: Truth) -> Layer:
+def image_layer(image: ExternalImage, truth: LabelRequest) -> Layer:
     """A foreign image and the labels on its pixels."""
     size = 2 * len(image.bands) + bool(truth.sources) + truth.share
     stored = {"shares": SHARES} if truth.share else {}
@@ -67,7 +67,7 @@ def image_layer(image: Foreign, truth: Truth) -> Layer:
     return Layer("image", (*image.channels, *truth.channels), settle, size, stored=stored)
 
 
-def fine_layer(fine: Fine) -> Layer:
+def fine_layer(fine: FineImage) -> Layer:
     """The finer image and the labels on its pixels."""
     image, ratio, labelled = fine.image, fine.ratio, bool(fine.truth.sources)
     stored = {"fine": StoredLayer(image.bands, image.packing.dtype, ratio, {"name": image.imagery.name})}
@@ -131,7 +131,7 @@ class _Names:
 
 
 def _settle(
-    image: Foreign, names: _Names, pixels: np.ndarray, geobox: GeoBox, inside: np.ndarray | None, opened: Opened
+    image: ExternalImage, names: _Names, pixels: np.ndarray, geobox: GeoBox, inside: np.ndarray | None, opened: OpenPart
 ) -> tuple[dict[str, np.ndarray], Observed]:
     laid, truth = opened.laid[names.image], opened.truth if names.image == "image" else opened.fine_truth
     if laid.image is None:
@@ -151,7 +151,7 @@ def _settle_frame(
     pixels: np.ndarray,
     geobox: GeoBox,
     inside: np.ndarray | None,
-    opened: Opened,
+    opened: OpenPart,
 ) -> tuple[dict[str, np.ndarray], Observed]:
     return {f"frames/{opened.days[number]}": quantised(pixels, bands, inside)}, {}
 

@@ -11,13 +11,13 @@ from gee_export.base.grid import Window
 from gee_export.base.regions import Period, Region
 from gee_export.datasets.index import patch_id
 from gee_export.datasets.manifest import Band, DatasetManifest
-from gee_export.datasets.region_grid import Ground
-from gee_export.export.extra_images import FOREIGN, Views, fine_layer, frame_layers, image_layer
+from gee_export.datasets.region_grid import RegionGrid
+from gee_export.export.extra_images import FOREIGN, ExtraImages, fine_layer, frame_layers, image_layer
 from gee_export.export.layers import Layer, composite_layer
-from gee_export.labelling.label_request import Truth
+from gee_export.labelling.label_request import LabelRequest
 from gee_export.patches import split as splitting
 from gee_export.patches.sampling import Sampling
-from gee_export.patches.split_rule import Rule
+from gee_export.patches.split_rule import SplitRule
 from gee_export.sentinel.composite import Settings
 
 MOST_NAMED = 3  # regions or periods that a dataset's name spells out
@@ -28,7 +28,7 @@ class Part:
     """A region in a period: one composite on one lattice."""
 
     number: int
-    ground: Ground
+    ground: RegionGrid
     period: Period
 
     @property
@@ -48,15 +48,15 @@ class Part:
 class Job:
     """An export as asked. server and catalog say where pixels come from; they go into the manifest."""
 
-    grounds: tuple[Ground, ...]
+    grounds: tuple[RegionGrid, ...]
     periods: tuple[Period, ...]
     settings: Settings = field(default_factory=Settings)
-    truth: Truth = field(default_factory=Truth)
-    views: Views = field(default_factory=Views)
+    truth: LabelRequest = field(default_factory=LabelRequest)
+    views: ExtraImages = field(default_factory=ExtraImages)
     size: int = 128
     stride: int = 80
     split: str = "blocks"
-    rule: Rule = field(default_factory=Rule)
+    rule: SplitRule = field(default_factory=SplitRule)
     sampling: Sampling = field(default_factory=Sampling)
     server: str = "local-engine"
     catalog: str = "world"

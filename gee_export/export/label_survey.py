@@ -12,16 +12,16 @@ import numpy as np
 
 from gee_export.base.grid import Window
 from gee_export.datasets.manifest import UNKNOWN
-from gee_export.datasets.progress_log import Ledger
+from gee_export.datasets.progress_log import ProgressLog
 from gee_export.export.job import Job, Part
 from gee_export.export.layers import fused, largest_side_px
 from gee_export.export.layout import positions
-from gee_export.export.open_part import Opened
-from gee_export.export.pixel_source import Cell, Supply
+from gee_export.export.open_part import OpenPart
+from gee_export.export.pixel_source import Cell, PixelSource
 from gee_export.export.plan import most_px
-from gee_export.export.request_tiles import Sheet
+from gee_export.export.request_tiles import RequestTiles
 from gee_export.labelling.scheme import scheme_of
-from gee_export.patches.split_rule import Division
+from gee_export.patches.split_rule import SplitResult
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Survey:
     """What a first pass asks for: by region, its positions and the label windows that cover them."""
 
     job: Job
-    sheets: Mapping[str, Sheet]
+    sheets: Mapping[str, RequestTiles]
     tracts: Mapping[str, Sequence[Window]]
 
     @classmethod
@@ -39,8 +39,8 @@ class Survey:
         tracts = positions(job)
         sheets = {}
         for name, windows in tracts.items():
-            division = Division.of(windows, [(window, "train") for window in windows])
-            sheets[name] = Sheet.of(division, side)
+            division = SplitResult.of(windows, [(window, "train") for window in windows])
+            sheets[name] = RequestTiles.of(division, side)
         return cls(job, sheets, tracts)
 
     @property
@@ -48,7 +48,7 @@ class Survey:
         """What it fetches, of all regions."""
         return [window for sheet in self.sheets.values() for window in sheet.windows]
 
-    def shares(self, opened: Mapping[int, Opened], ledger: Ledger, supply: Supply) -> dict[str, np.ndarray]:
+    def shares(self, opened: Mapping[int, OpenPart], ledger: ProgressLog, supply: PixelSource) -> dict[str, np.ndarray]:
         """Impervious share of the known label pixels at each position, NaN where none is known.
 
         The labels are those of each region's first period that has scenes; a region without any has no shares.
@@ -63,7 +63,7 @@ class Survey:
                 found[ground.name] = np.full(len(self.tracts[ground.name]), np.nan)
         return found
 
-    def _of_region(self, part: Part, opened: Opened, ledger: Ledger, supply: Supply) -> np.ndarray:
+    def _of_region(self, part: Part, opened: OpenPart, ledger: ProgressLog, supply: PixelSource) -> np.ndarray:
         sheet, windows = self.sheets[part.ground.name], self.tracts[part.ground.name]
         at: list[list[int]] = [[] for _ in sheet.windows]  # positions on each window
         for position, needed in enumerate(sheet.needs):
@@ -85,7 +85,7 @@ class Survey:
         return np.where(known > 0, impervious / np.maximum(known, 1), np.nan)
 
     def _labels(
-        self, part: Part, opened: Opened, todo: Sequence[tuple[int, Window]], supply: Supply
+        self, part: Part, opened: OpenPart, todo: Sequence[tuple[int, Window]], supply: PixelSource
     ) -> Iterator[tuple[int, np.ndarray]]:
         ground, truth = part.ground, opened.truth
         if not truth.channels:
@@ -104,7 +104,7 @@ class Survey:
                 inside = ground.inside(window_of[cell.number])
                 yield cell.number, fused(pixels, cell.geobox, inside, truth)[0][0]
 
-    def _key(self, part: Part, opened: Opened) -> str:
+    def _key(self, part: Part, opened: OpenPart) -> str:
         """Part, patches and labels: what the counts depend on."""
         asked = [self.job.truth.named(), opened.truth.info, self.job.size, self.job.stride]
         return f"{part.name}/{hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]}"

@@ -13,8 +13,8 @@ from odc.geo.geobox import GeoBox
 from gee_export.datasets.manifest import NODATA, UNKNOWN, Band, StoredLayer
 from gee_export.export import blocks
 from gee_export.export.blocks import Observed
-from gee_export.export.open_part import Opened
-from gee_export.labelling.label_request import OpenTruth, Truth
+from gee_export.export.open_part import OpenPart
+from gee_export.labelling.label_request import LabelRequest, OpenLabels
 from gee_export.requests import pixels as requests
 from gee_export.requests.pixels import SIDE_LIMIT_PX, Channel, largest_side
 
@@ -23,7 +23,7 @@ COUNTS = {"s2_count": "sentinel2", "s1_count": "sentinel1"}  # clear observation
 
 # From the server's structured array on a grid to what is stored of it: arrays (bands, rows, columns) by name, and the
 # observations that it counts. The third argument says which pixels are wanted (None: all).
-Settle = Callable[[np.ndarray, GeoBox, np.ndarray | None, Opened], tuple[Mapping[str, np.ndarray], Observed]]
+Settle = Callable[[np.ndarray, GeoBox, np.ndarray | None, OpenPart], tuple[Mapping[str, np.ndarray], Observed]]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def largest_side_px(channels: Sequence[Channel], stored_bytes: int) -> int:
     return min(asked, math.isqrt(requests.REQUEST_LIMIT_BYTES // stored_bytes))
 
 
-def composite_layer(bands: Sequence[str], truth: Truth) -> Layer:
+def composite_layer(bands: Sequence[str], truth: LabelRequest) -> Layer:
     """Sentinel's bands, the label, and the observation counts: all in one request, so never misaligned."""
     channels = [Channel(name) for name in bands]
     channels += [Channel(name, "uint8", 0) for name in COUNTS]
@@ -80,7 +80,7 @@ def quantised(pixels: np.ndarray, bands: Sequence[str], inside: np.ndarray | Non
 
 
 def fused(
-    pixels: np.ndarray, geobox: GeoBox, inside: np.ndarray | None, truth: OpenTruth
+    pixels: np.ndarray, geobox: GeoBox, inside: np.ndarray | None, truth: OpenLabels
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Label and share, uint8 (1, rows, columns), unknown outside; None where they are not asked for."""
     if not truth.opened:
@@ -94,7 +94,7 @@ def _within(values: np.ndarray, inside: np.ndarray | None) -> np.ndarray:
 
 
 def _settle(
-    bands: Sequence[str], pixels: np.ndarray, geobox: GeoBox, inside: np.ndarray | None, opened: Opened
+    bands: Sequence[str], pixels: np.ndarray, geobox: GeoBox, inside: np.ndarray | None, opened: OpenPart
 ) -> tuple[dict[str, np.ndarray], Observed]:
     label, share = fused(pixels, geobox, inside, opened.truth)
     found = {"image": quantised(pixels, bands, inside), "label": label, "shares": share}

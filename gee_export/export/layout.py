@@ -9,13 +9,13 @@ import numpy as np
 
 from gee_export.base.grid import Window
 from gee_export.datasets.index import SPLITS
-from gee_export.datasets.region_grid import Ground
+from gee_export.datasets.region_grid import RegionGrid
 from gee_export.export.job import Job
 from gee_export.patches import overlap
 from gee_export.patches.limit import Budget, limited
 from gee_export.patches.sampling import Candidates
 from gee_export.patches.split import LEAKS, SPLITTERS, overlapping, shuffled
-from gee_export.patches.split_rule import Division, Rule
+from gee_export.patches.split_rule import SplitResult, SplitRule
 
 MOST_POSITIONS = 3_000_000  # of a region; the largest shipped province has half of it at stride 80
 Tracts = Mapping[str, Sequence[Window]]  # patches by region
@@ -36,7 +36,7 @@ def positions(job: Job) -> dict[str, list[Window]]:
     return found
 
 
-def laid_out(job: Job, shares: Mapping[str, np.ndarray] | None = None) -> dict[str, Division]:
+def laid_out(job: Job, shares: Mapping[str, np.ndarray] | None = None) -> dict[str, SplitResult]:
     """Each region's patches with their splits, the same in all its periods.
 
     shares: impervious, of every position by region; without them a sampling that needs them takes every patch.
@@ -57,7 +57,7 @@ def laid_out(job: Job, shares: Mapping[str, np.ndarray] | None = None) -> dict[s
     return {name: _counted(divisions[name], windows, len(tracts[name])) for name, windows in everywhere.items()}
 
 
-def _counted(division: Division, everywhere: Sequence[Window], sampled: int) -> Division:
+def _counted(division: SplitResult, everywhere: Sequence[Window], sampled: int) -> SplitResult:
     """The division with all positions of the lattice counted, and those that the sampling passed over before it."""
     if sampled == len(everywhere):
         return division
@@ -85,8 +85,8 @@ def _by_window(tracts: Tracts, shares: Mapping[str, np.ndarray]) -> dict[str, di
 
 
 def _thinned(
-    job: Job, divisions: Mapping[str, Division], share_of: Mapping[str, Mapping[Window, float]]
-) -> dict[str, Division]:
+    job: Job, divisions: Mapping[str, SplitResult], share_of: Mapping[str, Mapping[Window, float]]
+) -> dict[str, SplitResult]:
     """The divided patches that the sampling takes; the others are noted as not taken."""
     tracts = {name: [window for window, _ in division.patches] for name, division in divisions.items()}
     shares = {name: np.array([share_of[name][window] for window in windows]) for name, windows in tracts.items()}
@@ -99,11 +99,11 @@ def _thinned(
     for name, division in divisions.items():
         patches = tuple(patch for patch in division.patches if patch[0] in kept[name])
         info = division.info | {"not_sampled": len(division.patches) - len(patches)}
-        found[name] = Division(patches, info, division.origin)
+        found[name] = SplitResult(patches, info, division.origin)
     return found
 
 
-def _divided(job: Job, tracts: Tracts) -> dict[str, Division]:
+def _divided(job: Job, tracts: Tracts) -> dict[str, SplitResult]:
     """Held-out regions are test, the others divided by the rule's ratios, all within --max-patches."""
     rule, held = job.rule, {name: windows for name, windows in tracts.items() if name in job.rule.hold_out}
     most = rule.max_patches and rule.max_patches // len(job.periods)
@@ -116,22 +116,22 @@ def _divided(job: Job, tracts: Tracts) -> dict[str, Division]:
     return _held_out(job, held, for_test) | others
 
 
-def _held_out(job: Job, held: Tracts, most: int | None) -> dict[str, Division]:
+def _held_out(job: Job, held: Tracts, most: int | None) -> dict[str, SplitResult]:
     if most is not None and most < sum(map(len, held.values())):
         shares = np.array([0.0, 0.0, 1.0])
         return limited(held, job.stride, Budget(most, shares, job.rule.seed, job.rule.guard_px))
-    return {name: Division.of(windows, [(w, SPLITS[2]) for w in windows]) for name, windows in held.items()}
+    return {name: SplitResult.of(windows, [(w, SPLITS[2]) for w in windows]) for name, windows in held.items()}
 
 
-def _split(job: Job, tracts: Tracts, rule: Rule, most: int | None) -> dict[str, Division]:
+def _split(job: Job, tracts: Tracts, rule: SplitRule, most: int | None) -> dict[str, SplitResult]:
     if most is None or most >= sum(map(len, tracts.values())):
         divide = SPLITTERS[job.split]
-        return {name: divide(w, job.stride, rule) if w else Division.of([], []) for name, w in tracts.items()}
+        return {name: divide(w, job.stride, rule) if w else SplitResult.of([], []) for name, w in tracts.items()}
     taken = limited(tracts, job.stride, Budget(most, rule.shares, rule.seed, rule.guard_px))
     return taken if job.split == "blocks" else _shuffled(taken, rule)
 
 
-def _shuffled(divisions: Mapping[str, Division], rule: Rule) -> dict[str, Division]:
+def _shuffled(divisions: Mapping[str, SplitResult], rule: SplitRule) -> dict[str, SplitResult]:
     """The same patches, their splits drawn at random over all regions."""
     splits = iter(shuffled(sum(len(division.patches) for division in divisions.values()), rule))
     found = {}
@@ -139,11 +139,11 @@ def _shuffled(divisions: Mapping[str, Division], rule: Rule) -> dict[str, Divisi
         patches = tuple((window, SPLITS[next(splits)]) for window, _ in division.patches)
         info = {key: value for key, value in division.info.items() if key != "note"}
         note = {"note": LEAKS} if overlapping([window for window, _ in patches]) else {}
-        found[name] = Division(patches, info | note, division.origin)
+        found[name] = SplitResult(patches, info | note, division.origin)
     return found
 
 
-def _no_patch(ground: Ground, job: Job) -> str:
+def _no_patch(ground: RegionGrid, job: Job) -> str:
     area, step = ground.window, abs(ground.lattice.affine.a)
     return (
         f"region {ground.name!r} has {area.width} x {area.height} pixels of {step:g} m here, and no patch of "

@@ -13,8 +13,8 @@ from gee_export.base.grid import Window
 from gee_export.export.job import Job, Part
 from gee_export.export.layers import Layer
 from gee_export.export.layout import laid_out
-from gee_export.export.request_tiles import Sheet
-from gee_export.patches.split_rule import Division
+from gee_export.export.request_tiles import RequestTiles
+from gee_export.patches.split_rule import SplitResult
 from gee_export.requests.pixels import request_bytes
 
 # The local engine computes in this machine's memory: on four blocks of Wuhan, requests of 48 MiB, two at a time, took
@@ -47,7 +47,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Place:
+class PlannedPatch:
     """A patch to be: its window on the part's lattice, its split, and the requests that hold its layers' pixels."""
 
     part: Part
@@ -65,8 +65,8 @@ class Plan:
     """Requests that do not overlap within a layer of a part, patches in part and row order, divisions by region."""
 
     requests: tuple[Request, ...]
-    patches: tuple[Place, ...]
-    divisions: Mapping[str, Division]
+    patches: tuple[PlannedPatch, ...]
+    divisions: Mapping[str, SplitResult]
 
     @classmethod
     def of(cls, job: Job, shares: Mapping[str, np.ndarray] | None = None) -> Plan:
@@ -77,11 +77,11 @@ class Plan:
         divisions = laid_out(job, shares)
         sheets = {name: list(_sheets(job, division)) for name, division in divisions.items()}
         requests: list[Request] = []
-        patches: list[Place] = []
+        patches: list[PlannedPatch] = []
         for part in job.parts:
             needs = _number(part, sheets[part.ground.name], requests)
             placed = zip(divisions[part.ground.name].patches, needs, strict=True)
-            patches += [Place(part, window, split, need) for (window, split), need in placed]
+            patches += [PlannedPatch(part, window, split, need) for (window, split), need in placed]
         return cls(tuple(requests), tuple(patches), divisions)
 
     @property
@@ -97,12 +97,14 @@ def most_px(job: Job, accepted_px: int) -> int:
     return min(accepted_px, LOCAL_SIDE_PX) if job.server == "local-engine" else accepted_px
 
 
-def _sheets(job: Job, division: Division) -> Iterator[tuple[Layer, Sheet]]:
+def _sheets(job: Job, division: SplitResult) -> Iterator[tuple[Layer, RequestTiles]]:
     for layer in job.layers:
-        yield layer, Sheet.of(division, most_px(job, layer.largest_side_px), layer.ratio)
+        yield layer, RequestTiles.of(division, most_px(job, layer.largest_side_px), layer.ratio)
 
 
-def _number(part: Part, sheets: Sequence[tuple[Layer, Sheet]], requests: list[Request]) -> Iterator[tuple[int, ...]]:
+def _number(
+    part: Part, sheets: Sequence[tuple[Layer, RequestTiles]], requests: list[Request]
+) -> Iterator[tuple[int, ...]]:
     """Appends the part's requests, from north to south over all layers, and gives what each patch needs of them."""
     places = [
         (window.row / layer.ratio, s, w)

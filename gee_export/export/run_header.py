@@ -8,11 +8,11 @@ from typing import Any
 
 from gee_export.datasets.manifest import DatasetManifest, StoredLayer
 from gee_export.export.job import Job
-from gee_export.export.open_part import Opened
+from gee_export.export.open_part import OpenPart
 from gee_export.export.plan import Plan
 
 
-def whole(job: Job, plan: Plan, opened: Mapping[int, Opened], skipped: Mapping[int, str]) -> DatasetManifest:
+def whole(job: Job, plan: Plan, opened: Mapping[int, OpenPart], skipped: Mapping[int, str]) -> DatasetManifest:
     """The head; ValueError where the parts hold what one model could not read together."""
     found = {part.name: opened[part.number] for part in job.parts if part.number in opened}
     backscatter = _one_kind("kind of backscatter", {name: one.backscatter for name, one in found.items()})
@@ -53,7 +53,7 @@ def _one_kind(what: str, found: Mapping[str, str | None]) -> str | None:
     return next(iter(parts), None)
 
 
-def _image(asked: DatasetManifest, opened: Iterable[Opened]) -> Mapping[str, Any]:
+def _image(asked: DatasetManifest, opened: Iterable[OpenPart]) -> Mapping[str, Any]:
     """The products as they were found: Sentinel-2's may be L1C where L2A was asked for first."""
     found = {one.scenes["sentinel2"]["collection"] for one in opened if "sentinel2" in one.scenes}
     if len(found) != 1:
@@ -62,7 +62,7 @@ def _image(asked: DatasetManifest, opened: Iterable[Opened]) -> Mapping[str, Any
 
 
 def _dated(
-    layers: Mapping[str, StoredLayer], opened: Mapping[tuple[str, str], Opened | None]
+    layers: Mapping[str, StoredLayer], opened: Mapping[tuple[str, str], OpenPart | None]
 ) -> dict[str, StoredLayer]:
     """The layers, frames with their dates by region and period."""
     if "frames" not in layers:

@@ -10,12 +10,12 @@ from gee_export.base.storage import FolderStorage, Storage
 from gee_export.datasets import manifest
 from gee_export.datasets.dataset import MANIFEST, Dataset
 from gee_export.datasets.manifest import DatasetManifest
-from gee_export.datasets.progress_log import Ledger
+from gee_export.datasets.progress_log import ProgressLog
 from gee_export.export.blocks import BlockStore
 
 
 @contextmanager
-def claimed(storage: Storage, ledger: Ledger, asked: DatasetManifest) -> Iterator[None]:
+def claimed(storage: Storage, ledger: ProgressLog, asked: DatasetManifest) -> Iterator[None]:
     """Holds the place for this run; ValueError where it has other contents, Fault where another run holds it."""
     with ledger.locked():
         held = _held(storage, ledger)
@@ -30,7 +30,7 @@ def claimed(storage: Storage, ledger: Ledger, asked: DatasetManifest) -> Iterato
         yield
 
 
-def finished(storage: Storage, ledger: Ledger) -> Dataset | None:
+def finished(storage: Storage, ledger: ProgressLog) -> Dataset | None:
     """The dataset where it is complete and every file whole; a damaged one is opened up again, to be mended."""
     if not storage.exists(MANIFEST):
         return None
@@ -47,7 +47,7 @@ def finished(storage: Storage, ledger: Ledger) -> Dataset | None:
     return held
 
 
-def begin(storage: Storage, ledger: Ledger, head: DatasetManifest) -> None:
+def begin(storage: Storage, ledger: ProgressLog, head: DatasetManifest) -> None:
     """Notes what this export is; ValueError where the place was begun with something else."""
     held = ledger.head()
     if held is None:
@@ -56,7 +56,7 @@ def begin(storage: Storage, ledger: Ledger, head: DatasetManifest) -> None:
         _refuse_others(storage, head, held, without=())
 
 
-def _held(storage: Storage, ledger: Ledger) -> DatasetManifest | None:
+def _held(storage: Storage, ledger: ProgressLog) -> DatasetManifest | None:
     """What the place was exported with; of a damaged manifest the run's own notes know the settings."""
     if not storage.exists(MANIFEST):
         return ledger.head()

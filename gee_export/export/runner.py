@@ -18,16 +18,16 @@ from gee_export.base.storage import Storage, crc32c, is_remote, open_storage
 from gee_export.datasets import dataset, geotiff
 from gee_export.datasets.dataset import Entry, Sample
 from gee_export.datasets.manifest import DatasetManifest
-from gee_export.datasets.progress_log import Ledger, run_folder
+from gee_export.datasets.progress_log import ProgressLog, run_folder
 from gee_export.export import run_lock
 from gee_export.export.blocks import Block, BlockStore, Observed, cut, pooled
 from gee_export.export.extra_images import frames_counted, worth_keeping
 from gee_export.export.job import Job, Part
 from gee_export.export.label_survey import Survey
 from gee_export.export.layers import COUNTS
-from gee_export.export.open_part import Opened
+from gee_export.export.open_part import OpenPart
 from gee_export.export.opening import open_part
-from gee_export.export.pixel_source import Cell, Supply
+from gee_export.export.pixel_source import Cell, PixelSource
 from gee_export.export.plan import Plan, Request
 from gee_export.export.report import ExportReport, unlabelled
 from gee_export.export.run_header import whole
@@ -47,7 +47,7 @@ def run(
     out: str | Path,
     connect: Callable[[], Session],
     *,
-    supply: Callable[[Session, Ledger], Supply],
+    supply: Callable[[Session, ProgressLog], PixelSource],
     progress: bool,
 ) -> ExportReport:
     """Exports the job into a folder or gs:// prefix, going on where an earlier run stopped.
@@ -57,7 +57,7 @@ def run(
     nothing is lost by either.
     """
     started = monotonic()
-    ledger = Ledger(run_folder(out))
+    ledger = ProgressLog(run_folder(out))
     survey = Survey.of(job) if job.sampling.method.needs_share else None
     plan = Plan.of(job)  # of all positions, where the labels are to choose among them
     session = connect() if is_remote(out) else None
@@ -87,7 +87,7 @@ def run(
         return report.after(plan, len(export.missing), pixels.counts, seconds)
 
 
-def _revised(ledger: Ledger) -> tuple[str, ...]:
+def _revised(ledger: ProgressLog) -> tuple[str, ...]:
     """A warning where another isamap began this export: what it made stays as it is."""
     before = ledger.note_revision(now := revision())
     if before is None:
@@ -97,10 +97,10 @@ def _revised(ledger: Ledger) -> tuple[str, ...]:
     return (warning,)
 
 
-def _open(job: Job) -> tuple[dict[int, Opened], dict[int, str]]:
+def _open(job: Job) -> tuple[dict[int, OpenPart], dict[int, str]]:
     """What each part gives by number, and why others have none; ValueError where none has."""
 
-    def attempt(part: Part) -> Opened | str:
+    def attempt(part: Part) -> OpenPart | str:
         try:
             return open_part(part.ground, part.period, job.settings, job.truth, job.views)
         except NoScenes as error:
@@ -108,7 +108,7 @@ def _open(job: Job) -> tuple[dict[int, Opened], dict[int, str]]:
 
     with ThreadPoolExecutor(OPENERS, thread_name_prefix="open") as pool:
         found = dict(enumerate(pool.map(attempt, job.parts)))
-    opened = {number: one for number, one in found.items() if isinstance(one, Opened)}
+    opened = {number: one for number, one in found.items() if isinstance(one, OpenPart)}
     skipped = {number: reason for number, reason in found.items() if isinstance(reason, str)}
     if not opened:
         raise ValueError("; ".join(skipped.values()))
@@ -119,7 +119,7 @@ class _Export:
     """One run: what is done already, what is missing, and how it is brought together."""
 
     def __init__(
-        self, plan: Plan, storage: Storage, ledger: Ledger, head: DatasetManifest, opened: Mapping[int, Opened]
+        self, plan: Plan, storage: Storage, ledger: ProgressLog, head: DatasetManifest, opened: Mapping[int, OpenPart]
     ) -> None:
         self.plan, self.storage, self.ledger, self.head, self.opened = plan, storage, ledger, head, opened
         self.store = BlockStore(ledger.blocks)
@@ -131,7 +131,7 @@ class _Export:
         self.waiting = _users(plan, self.todo)
         self.missing = [r.number for r in plan.requests if self._gives(r) and not self._has(r)]
 
-    def complete(self, supply: Supply, name: str, progress: bool) -> None:
+    def complete(self, supply: PixelSource, name: str, progress: bool) -> None:
         """Fetches the missing blocks and writes every patch that is still to do."""
         ready = self.waiting.keys() - set(self.missing)
         left = set(self.todo)
@@ -179,7 +179,7 @@ class _Export:
         opened = self.opened.get(request.part.number)
         return opened is not None and request.layer.name in opened.images
 
-    def _arriving(self, supply: Supply) -> Generator[tuple[Cell, np.ndarray], None, None]:
+    def _arriving(self, supply: PixelSource) -> Generator[tuple[Cell, np.ndarray], None, None]:
         """Cells with their pixels; those that ask nothing of the server first."""
         cells = [self._cell(number) for number in self.missing]
         for cell in cells:

@@ -14,7 +14,7 @@ from odc.geo.geobox import GeoBox
 
 from gee_export.base import outline
 from gee_export.base.regions import Month, Period
-from gee_export.datasets.region_grid import Ground
+from gee_export.datasets.region_grid import RegionGrid
 from gee_export.requests import pixels
 from gee_export.sentinel import composite, sentinel1, sentinel2
 from gee_export.sentinel.composite import NoScenes, Settings
@@ -88,7 +88,7 @@ class Frame:
     facts: Mapping[str, Any]
 
 
-def open_frames(asked: Frames, ground: Ground, period: Period, settings: Settings) -> tuple[Frame, ...]:
+def open_frames(asked: Frames, ground: RegionGrid, period: Period, settings: Settings) -> tuple[Frame, ...]:
     """The frames of a region and period in order; NoScenes where there is not one."""
     settings = replace(settings, optical=sentinel2.pinned(ground.region.bounds_wsen, period, settings.optical))
     found = KINDS[asked.kind](asked, ground, period, settings)
@@ -97,7 +97,7 @@ def open_frames(asked: Frames, ground: Ground, period: Period, settings: Setting
     return tuple(sorted(found, key=lambda frame: frame.day))
 
 
-def by_months(asked: Frames, ground: Ground, period: Period, settings: Settings) -> list[Frame]:
+def by_months(asked: Frames, ground: RegionGrid, period: Period, settings: Settings) -> list[Frame]:
     """A composite of each month that the period touches, dated by its first day; months without scenes are left out."""
     frames = []
     for month in _months(period):
@@ -109,7 +109,7 @@ def by_months(asked: Frames, ground: Ground, period: Period, settings: Settings)
     return frames
 
 
-def by_scenes(asked: Frames, ground: Ground, period: Period, settings: Settings) -> list[Frame]:
+def by_scenes(asked: Frames, ground: RegionGrid, period: Period, settings: Settings) -> list[Frame]:
     """Days of Sentinel-2 chosen one by one: each adds most clear ground, ground seen before counting less.
 
     A day adds, over the pixels of a coarse picture of the region, the mean of 1 / (1 + frames in which the pixel is
@@ -125,7 +125,7 @@ def by_scenes(asked: Frames, ground: Ground, period: Period, settings: Settings)
     return [_frame(ground, day, seen[day], (partners, settings, float(clear[day].mean()))) for day in chosen]
 
 
-def by_days(asked: Frames, ground: Ground, period: Period, settings: Settings) -> list[Frame]:
+def by_days(asked: Frames, ground: RegionGrid, period: Period, settings: Settings) -> list[Frame]:
     """The user's own days that lie in the period; ValueError where Sentinel-2 has no scene of one."""
     wanted = [day for day in asked.days if period.start <= day < period.end]
     days = _days(sentinel2.sensed(ground.region.bounds_wsen, period, settings.optical).used) if wanted else {}
@@ -155,7 +155,7 @@ def chosen_days(clear: Mapping[date, np.ndarray], most: int) -> list[date]:
     return sorted(taken)
 
 
-def _frame(ground: Ground, day: date, optical: Sensed, rest: tuple[Sequence[date], Settings, float]) -> Frame:
+def _frame(ground: RegionGrid, day: date, optical: Sensed, rest: tuple[Sequence[date], Settings, float]) -> Frame:
     """A day of Sentinel-2 beside the nearest one of Sentinel-1; its bands are missing where none is near."""
     import ee
 
@@ -173,11 +173,11 @@ def _frame(ground: Ground, day: date, optical: Sensed, rest: tuple[Sequence[date
     return Frame(f"{day:%Y%m%d}", optical.packed.addBands(radar), facts)
 
 
-def _seen(ground: Ground, day: date, settings: Settings) -> Sensed:
+def _seen(ground: RegionGrid, day: date, settings: Settings) -> Sensed:
     return sentinel2.sensed(ground.region.bounds_wsen, _day(day), settings.optical)
 
 
-def _looked_at(ground: Ground, seen: Mapping[date, Sensed]) -> dict[date, np.ndarray]:
+def _looked_at(ground: RegionGrid, seen: Mapping[date, Sensed]) -> dict[date, np.ndarray]:
     """Which pixels of a coarse picture of the region are clear on each day: bool, those of its outline only."""
     able = {day: sensed for day, sensed in seen.items() if sensed.used}
     if not able:
@@ -192,7 +192,7 @@ def _looked_at(ground: Ground, seen: Mapping[date, Sensed]) -> dict[date, np.nda
     return {day: shown[number][inside] for number, day in enumerate(able)}
 
 
-def _coarse(ground: Ground) -> GeoBox:
+def _coarse(ground: RegionGrid) -> GeoBox:
     """The region in at most LOOK_PX x LOOK_PX pixels."""
     whole = ground.geobox(ground.window)
     factor = math.ceil(max(whole.shape) / LOOK_PX)
@@ -200,7 +200,7 @@ def _coarse(ground: Ground) -> GeoBox:
     return GeoBox(shape, whole.affine * Affine.scale(factor), whole.crs)
 
 
-def _radar_days(ground: Ground, period: Period, radar: Radar) -> list[date]:
+def _radar_days(ground: RegionGrid, period: Period, radar: Radar) -> list[date]:
     """Days on which Sentinel-1 has usable scenes, in the period and PARTNER_DAYS about it."""
     reach = timedelta(PARTNER_DAYS)
     wide = Period(period.start - reach, period.end + reach)
@@ -228,5 +228,5 @@ def _months(period: Period) -> list[Month]:
     return [Month(number // 12, number % 12 + 1) for number in range(first, first + period.months)]
 
 
-Kind = Callable[[Frames, Ground, Period, Settings], list[Frame]]
+Kind = Callable[[Frames, RegionGrid, Period, Settings], list[Frame]]
 KINDS: dict[str, Kind] = {"scenes": by_scenes, "months": by_months, "days": by_days}

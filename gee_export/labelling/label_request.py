@@ -15,7 +15,7 @@ from gee_export.datasets.manifest import UNKNOWN
 from gee_export.labelling import fusion as fusing
 from gee_export.labelling import label_products, local_file, shares
 from gee_export.labelling.fusion import FUSIONS
-from gee_export.labelling.label_source import Source
+from gee_export.labelling.label_source import LabelSource
 from gee_export.labelling.rules import BuiltArea
 from gee_export.labelling.scheme import Scheme, scheme_of
 from gee_export.requests.pixels import Channel
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Truth:
+class LabelRequest:
     """What labels are asked for; see source.py for how a source is written.
 
     scheme: isa (0, 1, 255) or s003 (seven classes, 255). share: also the impervious percent of each pixel.
@@ -44,7 +44,7 @@ class Truth:
             raise ValueError(f"--label names a source twice: {' '.join(self.sources)}")
         if self.share and not self.sources:
             raise ValueError("--share needs a --label to take shares of")
-        for source in map(Source.parse, self.sources):
+        for source in map(LabelSource.parse, self.sources):
             _check_source(source, self.scheme, len(self.sources))
 
     def to_json(self) -> dict[str, Any]:
@@ -52,19 +52,19 @@ class Truth:
 
     def named(self) -> dict[str, Any]:
         """`to_json` without the folders of this machine, for manifests."""
-        return self.to_json() | {"sources": [Source.parse(text).name for text in self.sources]}
+        return self.to_json() | {"sources": [LabelSource.parse(text).name for text in self.sources]}
 
     def asked(self) -> dict[str, Any]:
         """`named` with the digests of files of this machine: another file of one name asks for another dataset.
 
         ValueError where a file is missing.
         """
-        files = [source for source in map(Source.parse, self.sources) if source.kind in ("raster", "vectors")]
+        files = [source for source in map(LabelSource.parse, self.sources) if source.kind in ("raster", "vectors")]
         digests = [local_file.fingerprint(local_file.found(source))["sha256"] for source in files]
         return self.named() | ({"sha256": digests} if digests else {})
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Truth:
+    def from_json(cls, document: Mapping[str, Any]) -> LabelRequest:
         """From `to_json`; ValueError for fields that this version does not know."""
         try:
             return cls(**{**document, "sources": tuple(document["sources"])})
@@ -75,19 +75,19 @@ class Truth:
     def channels(self) -> tuple[Channel, ...]:
         """The server's bands that OpenTruth will ask for, in order; asks no server."""
         names: list[str] = []
-        for number, source in enumerate(map(Source.parse, self.sources)):
+        for number, source in enumerate(map(LabelSource.parse, self.sources)):
             if source.kind in ("product", "asset"):
                 names += [f"label_{number}"] + [f"share_{number}"] * (self.share and _holds_shares(source))
         return tuple(Channel(name, "uint8", UNKNOWN) for name in names)
 
     def check_period(self, period: Period) -> None:
         """ValueError where a product has no edition for the period's year; asks no server."""
-        for source in map(Source.parse, self.sources):
+        for source in map(LabelSource.parse, self.sources):
             if source.kind == "product":
                 label_products.LABELS[source.place].edition(source.year or period.start.year)
 
 
-class Opened(Protocol):
+class OpenLabelSource(Protocol):
     """A source that was found. `label` and `share` are lazy images where it lies on the server, else None."""
 
     info: Mapping[str, Any]
@@ -100,11 +100,11 @@ class Opened(Protocol):
 
 
 @dataclass(frozen=True)
-class OpenTruth:
+class OpenLabels:
     """Labels that were found: what to ask the server for, and how to make the label of it."""
 
-    truth: Truth
-    opened: tuple[Opened, ...] = field(repr=False)
+    truth: LabelRequest
+    opened: tuple[OpenLabelSource, ...] = field(repr=False)
     info: Mapping[str, Any] | None
 
     @property
@@ -142,7 +142,7 @@ class OpenTruth:
                 found.append((f"share_{number}", source.share.round()))
         return found
 
-    def _pair(self, number: int, source: Opened, fetched: Mapping[str, np.ndarray], geobox: GeoBox):
+    def _pair(self, number: int, source: OpenLabelSource, fetched: Mapping[str, np.ndarray], geobox: GeoBox):
         if source.label is None:
             return source.read(geobox)
         label = fetched[f"label_{number}"]
@@ -154,7 +154,7 @@ class OpenTruth:
         return scheme_of(self.truth.scheme)
 
 
-def open_truth(truth: Truth, region: Region, period: Period) -> OpenTruth:
+def open_labels(truth: LabelRequest, region: Region, period: Period) -> OpenLabels:
     """The labels of a region and period, found: asks the server for what lies there, reads the files' heads.
 
     ValueError for years, files and assets that cannot serve; Fault where the server refuses. Prints what is not
@@ -168,16 +168,16 @@ def open_truth(truth: Truth, region: Region, period: Period) -> OpenTruth:
         "raster": label_raster.open_raster,
         "vectors": label_vectors.open_vectors,
     }
-    sources = [Source.parse(text) for text in truth.sources]
+    sources = [LabelSource.parse(text) for text in truth.sources]
     scheme = scheme_of(truth.scheme)
     opened = tuple(openers[source.kind](source, scheme, region, period) for source in sources)
     for source, found in zip(sources, opened, strict=True):
         if caution := found.info.get("unverified"):
             print(f"warning: label {source.name}: {caution}", file=sys.stderr)
-    return OpenTruth(truth, opened, _info(truth, scheme, [found.info for found in opened]) if opened else None)
+    return OpenLabels(truth, opened, _info(truth, scheme, [found.info for found in opened]) if opened else None)
 
 
-def _info(truth: Truth, scheme: Scheme, infos: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _info(truth: LabelRequest, scheme: Scheme, infos: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What the manifest says: of one source its own facts, of several theirs under `sources`."""
     shared = {
         "scheme": truth.scheme,
@@ -194,7 +194,7 @@ def _info(truth: Truth, scheme: Scheme, infos: Sequence[Mapping[str, Any]]) -> d
     }
 
 
-def _holds_shares(source: Source) -> bool:
+def _holds_shares(source: LabelSource) -> bool:
     """Whether the server gives the share of a source there: of assets, of products of shares, and of finer ones."""
     if source.kind == "asset":
         return True
@@ -202,7 +202,7 @@ def _holds_shares(source: Source) -> bool:
     return isinstance(product.rule, BuiltArea) or product.scale_m < STEP_M
 
 
-def _check_source(source: Source, scheme: str, count: int) -> None:
+def _check_source(source: LabelSource, scheme: str, count: int) -> None:
     if source.place == "none":
         raise ValueError(
             "label none stands alone: leave the others out" if count > 1 else "label none is written as no sources"

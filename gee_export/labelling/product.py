@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gee_export.base.regions import BoundsWSEN
-from gee_export.labelling.rules import Rule
+from gee_export.labelling.rules import LabelRule
 from gee_export.labelling.scheme import Scheme
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Product:
     editions: tuple[Edition, ...]
     band: str | None
     scale_m: float
-    rule: Rule
+    rule: LabelRule
     licence: str
     citation: str
     dated: bool = False

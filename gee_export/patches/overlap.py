@@ -9,19 +9,21 @@ import shapely
 from pyproj import Transformer
 
 from gee_export.base.grid import Window
-from gee_export.datasets.region_grid import Ground
-from gee_export.patches.split_rule import Division
+from gee_export.datasets.region_grid import RegionGrid
+from gee_export.patches.split_rule import SplitResult
 
 MARGIN_PX = 1  # straight edges of one zone bend in another: 2 m over a patch of 40 km, drawn in four
 
 
-def without_shared(grounds: Sequence[Ground], divisions: Mapping[str, Division], guard_px: int) -> dict[str, Division]:
+def without_shared(
+    grounds: Sequence[RegionGrid], divisions: Mapping[str, SplitResult], guard_px: int
+) -> dict[str, SplitResult]:
     """Each region without the patches that touch an earlier one's patches of another split; how many is noted.
 
     The first of two regions keeps its patches, so held-out regions are given first. Patches of one split may lie on
     the same ground twice, on two lattices: that repeats ground, but leaks none.
     """
-    found: dict[str, Division] = {}
+    found: dict[str, SplitResult] = {}
     for number, ground in enumerate(grounds):
         division = divisions[ground.name]
         for earlier in grounds[:number]:
@@ -31,11 +33,13 @@ def without_shared(grounds: Sequence[Ground], divisions: Mapping[str, Division],
     return found
 
 
-def _may_touch(one: Ground, other: Ground) -> bool:
+def _may_touch(one: RegionGrid, other: RegionGrid) -> bool:
     return shapely.box(*one.region.bounds_wsen).buffer(0.05).intersects(shapely.box(*other.region.bounds_wsen))
 
 
-def _without(ground: Ground, division: Division, earlier: Ground, others: Division, guard_px: int) -> Division:
+def _without(
+    ground: RegionGrid, division: SplitResult, earlier: RegionGrid, others: SplitResult, guard_px: int
+) -> SplitResult:
     if not division.patches or not others.patches:
         return division
     windows, splits = zip(*division.patches, strict=True)
@@ -48,10 +52,10 @@ def _without(ground: Ground, division: Division, earlier: Ground, others: Divisi
         return division
     kept = tuple(patch for number, patch in enumerate(division.patches) if number not in lost)
     facts = {"overlapping": division.info.get("overlapping", 0) + len(lost)}
-    return Division(kept, division.info | facts, division.origin)
+    return SplitResult(kept, division.info | facts, division.origin)
 
 
-def _boxes(ground: Ground, windows: Sequence[Window], margin_px: float) -> np.ndarray:
+def _boxes(ground: RegionGrid, windows: Sequence[Window], margin_px: float) -> np.ndarray:
     """Rectangles of the windows, a few pixels wider, in the lattice's CRS."""
     edges = np.array([(w.col, w.row, w.col_end, w.row_end) for w in windows], float).T
     left, top = ground.lattice.affine * (edges[0] - margin_px, edges[1] - margin_px)
@@ -59,7 +63,7 @@ def _boxes(ground: Ground, windows: Sequence[Window], margin_px: float) -> np.nd
     return shapely.box(left, bottom, right, top)
 
 
-def _seen_from(ground: Ground, other: Ground, shapes: np.ndarray) -> np.ndarray:
+def _seen_from(ground: RegionGrid, other: RegionGrid, shapes: np.ndarray) -> np.ndarray:
     """Another region's shapes in this one's CRS."""
     if other.lattice.crs == ground.lattice.crs:
         return shapes

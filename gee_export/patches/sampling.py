@@ -11,7 +11,7 @@ from pyproj import Transformer
 from scipy.spatial import cKDTree
 
 from gee_export.base.grid import Window
-from gee_export.datasets.region_grid import Ground
+from gee_export.datasets.region_grid import RegionGrid
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,10 @@ class Candidates:
 
     @classmethod
     def of(
-        cls, grounds: Sequence[Ground], tracts: Mapping[str, Sequence[Window]], shares: Mapping[str, np.ndarray] | None
+        cls,
+        grounds: Sequence[RegionGrid],
+        tracts: Mapping[str, Sequence[Window]],
+        shares: Mapping[str, np.ndarray] | None,
     ) -> Candidates:
         """Of all regions, one after the other."""
         centres = [_centres(ground, tracts[ground.name]) for ground in grounds]
@@ -185,7 +188,7 @@ SAMPLINGS: dict[str, Method] = {
 }
 
 
-def _centres(ground: Ground, windows: Sequence[Window]) -> np.ndarray:
+def _centres(ground: RegionGrid, windows: Sequence[Window]) -> np.ndarray:
     """Centres on the WGS84 ellipsoid in metres from its middle (EPSG:4978), so that regions of any CRS compare."""
     rows = np.array([window.row + window.height / 2 for window in windows])
     cols = np.array([window.col + window.width / 2 for window in windows])

@@ -19,9 +19,9 @@ from gee_export.base.grid import Window, crop
 from gee_export.requests import transport
 from gee_export.requests.channel import Channel, record, unmasked
 from gee_export.requests.reply import decode
-from gee_export.requests.result_queue import Handover
+from gee_export.requests.result_queue import ResultQueue
 from gee_export.requests.retry import Answer, Patience, Refused, classify, exhausted, remedy
-from gee_export.requests.throttle import DEFAULT_RATE_PER_S, DEFAULT_WORKERS, Passage, Throttle
+from gee_export.requests.throttle import DEFAULT_RATE_PER_S, DEFAULT_WORKERS, Slot, Throttle
 from gee_export.requests.transport import Connect, Line, payload
 
 if TYPE_CHECKING:
@@ -113,13 +113,13 @@ class Client:
         that says what failed and why. Closing the generator ends every request.
         """
         self._failed, self._failed_in_a_row, self._hopeless, self._barren = [], 0, False, 0
-        handover: Handover[tuple[Cell, np.ndarray]] = Handover()
+        handover: ResultQueue[tuple[Cell, np.ndarray]] = ResultQueue()
         if cells:
             yield from handover.items(lambda: self._fetch(cells, handover))
         if self._failed:
             raise self._failure(len(cells))
 
-    async def _fetch(self, cells: Sequence[Cell], handover: Handover) -> None:
+    async def _fetch(self, cells: Sequence[Cell], handover: ResultQueue) -> None:
         """Two lanes for every request that may be under way: one waits for its turn, or after a failure."""
         self._texts.clear()  # their futures belong to an event loop that has ended
         self.throttle.begin()
@@ -134,7 +134,7 @@ class Client:
                     lane.cancel()
                 await asyncio.gather(*lanes, return_exceptions=True)
 
-    async def _lane(self, queue: Iterator[Cell], line: Line, handover: Handover) -> None:
+    async def _lane(self, queue: Iterator[Cell], line: Line, handover: ResultQueue) -> None:
         for cell in queue:
             await handover.room()
             if self._hopeless:
@@ -214,7 +214,7 @@ class Client:
         self._barren = 0
         return pixels
 
-    def _slow_down(self, refused: Refused, passage: Passage) -> None:
+    def _slow_down(self, refused: Refused, passage: Slot) -> None:
         self.tally.rejected += 1
         before = self.throttle.limit
         wait_s = refused.retry_after_s

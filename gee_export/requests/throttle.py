@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from gee_export.requests.ceiling import Ceiling
-from gee_export.requests.token_bucket import Bucket, Flow
+from gee_export.requests.token_bucket import EventRate, TokenBucket
 
 # Half of a project's quotas of 40 requests at once and 100 a second (earth-engine.md section 3.3).
 DEFAULT_WORKERS = 20
@@ -24,7 +24,7 @@ PROMPT_S = (0.1, 2.0)  # refusals come at once: what is not refused for so long 
 
 
 @dataclass
-class Passage:
+class Slot:
     """What was true when a request was sent, to judge its answer by."""
 
     sent_s: float
@@ -54,8 +54,8 @@ class Throttle:
         self.workers = workers
         self.width = Ceiling(workers)
         self.rate = Ceiling(rate_per_s)
-        self.bucket = Bucket(rate_per_s, clock=clock)
-        self._flow = Flow(clock=clock)
+        self.bucket = TokenBucket(rate_per_s, clock=clock)
+        self._flow = EventRate(clock=clock)
         self._clock = clock
         self._prompt_s: float | None = None  # twice the longest time that a refusal took; None before the first
         self._most_borne = 0
@@ -66,7 +66,7 @@ class Throttle:
         self._sent = 0  # under way
         self._paced = False  # the next request has to wait for its token
         self._timer: asyncio.TimerHandle | None = None
-        self._waiting: deque[asyncio.Future[Passage]] = deque()
+        self._waiting: deque[asyncio.Future[Slot]] = deque()
 
     @property
     def limit(self) -> int:
@@ -74,9 +74,9 @@ class Throttle:
         return int(self.width.level)
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[Passage]:
+    async def slot(self) -> AsyncIterator[Slot]:
         """Waits for a place and a token; the place is free again at the end."""
-        turn: asyncio.Future[Passage] = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         self._wake()
         try:
@@ -86,7 +86,7 @@ class Throttle:
                 self._sent -= 1
             self._wake()
 
-    def accepted(self, passage: Passage) -> None:
+    def accepted(self, passage: Slot) -> None:
         """The server took the request, as its answer or its silence tells."""
         if passage.borne:
             return
@@ -99,7 +99,7 @@ class Throttle:
         self._set_pace()
         self._wake()
 
-    def refused(self, passage: Passage) -> bool:
+    def refused(self, passage: Slot) -> bool:
         """The server wants fewer or slower requests; call it inside the slot. True where it bore none at all."""
         passage.borne = True  # so that its silence is not heard later
         taken_s = self._clock() - passage.sent_s
@@ -143,9 +143,9 @@ class Throttle:
         if self.width.is_learned and self._flow.seconds >= HISTORY_S:
             self.bucket.rate_per_s = min(self.rate.level, max(GAIN * self._flow.per_s, self.rate.least))
 
-    def _passage(self) -> Passage:
+    def _passage(self) -> Slot:
         pace_per_s = self.rate.level if self._paced else None
-        passage = Passage(self._clock(), self.width.cuts, self.rate.cuts, self._sent - 1, pace_per_s)
+        passage = Slot(self._clock(), self.width.cuts, self.rate.cuts, self._sent - 1, pace_per_s)
         if self._prompt_s is not None:
             asyncio.get_running_loop().call_later(self._prompt_s, self.accepted, passage)
         return passage

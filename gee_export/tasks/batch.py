@@ -18,7 +18,7 @@ import numpy as np
 from gee_export.base.cloud_storage import BucketStorage
 from gee_export.base.errors import Fault
 from gee_export.base.storage import open_storage
-from gee_export.datasets.progress_log import Ledger
+from gee_export.datasets.progress_log import ProgressLog
 from gee_export.requests.client import Cell
 from gee_export.requests.retry import Patience
 from gee_export.tasks.export_files import ExportFiles, Incomplete
@@ -60,7 +60,7 @@ class _Order:
     unseen: int = 0
 
 
-def batched(session: Session, ledger: Ledger, bucket: str, *, keep: bool = False) -> Batch:
+def batched(session: Session, ledger: ProgressLog, bucket: str, *, keep: bool = False) -> Batch:
     """A supply through the named bucket. keep: leaves the exported files there."""
     # A folder of its own in the bucket: two exports of the same pixels must not remove each other's files.
     own = hashlib.sha256(str(ledger.folder.absolute()).encode()).hexdigest()[:12]
@@ -84,7 +84,7 @@ class Batch:
     queue: TaskQueue
     storage: BucketStorage
     bucket: str
-    ledger: Ledger
+    ledger: ProgressLog
     pace: Pace = field(default_factory=Pace)
     keep: bool = False
     tasks: int = 0  # submitted so far

@@ -13,7 +13,7 @@ from inference.postprocess import (
     CLIP_LIMIT,
     CONTEST,
     POSTPROCESSING,
-    Place,
+    PixelOffset,
     clahe,
     equalised,
     threshold_of,
@@ -58,7 +58,7 @@ def test_one_block_is_a_clipped_histogram_equalisation():
     assert np.abs(found - level[grey_HW]).max() <= 1  # OpenCV shares the remainder of cut / 256 out one by one
 
 
-@pytest.mark.parametrize("place", [Place(), Place(100, 411), Place(-37, 5)])
+@pytest.mark.parametrize("place", [PixelOffset(), PixelOffset(100, 411), PixelOffset(-37, 5)])
 def test_a_pixel_does_not_depend_on_how_the_map_is_cut(place):
     """performance.md P3: a row of blocks with one row of blocks around it is the same as the whole map."""
     p_HW = chances(1300, 700)
@@ -68,7 +68,7 @@ def test_a_pixel_does_not_depend_on_how_the_map_is_cut(place):
     first = -(place.row % BLOCK_PX)
     for begin in range(first, len(p_HW), BLOCK_PX):
         top, bottom = max(begin - BLOCK_PX, 0), min(begin + 2 * BLOCK_PX, len(p_HW))
-        part = equalised(p_HW[top:bottom], known_HW[top:bottom], Place(place.row + top, place.col))
+        part = equalised(p_HW[top:bottom], known_HW[top:bottom], PixelOffset(place.row + top, place.col))
         rows = slice(max(begin, 0), min(begin + BLOCK_PX, len(p_HW)))
         np.testing.assert_array_equal(part[rows.start - top : rows.stop - top], whole[rows])
 
@@ -77,7 +77,7 @@ def test_two_maps_share_the_blocks_that_both_hold():
     """Blocks are counted from the ground's origin: where a map begins decides only its outermost blocks."""
     p_HW = chances(2048, 1536)
     known_HW = np.ones(p_HW.shape, bool)
-    whole, part = equalised(p_HW, known_HW), equalised(p_HW[100:], known_HW[100:], Place(100, 0))
+    whole, part = equalised(p_HW, known_HW), equalised(p_HW[100:], known_HW[100:], PixelOffset(100, 0))
     inner = slice(2 * BLOCK_PX, 2048)
     np.testing.assert_array_equal(part[inner.start - 100 :], whole[inner])
     assert (part[: BLOCK_PX // 2] != whole[100 : 100 + BLOCK_PX // 2]).any()
@@ -112,7 +112,7 @@ def test_every_step_keeps_grid_and_input(name, legend):
     known_HW = np.random.default_rng(2).random(chances_KHW.shape[1:]) < 0.9
     held = chances_KHW.copy(), known_HW.copy()
     chances_KHW.flags.writeable = known_HW.flags.writeable = False
-    found = POSTPROCESSING[name].step(chances_KHW, known_HW, legend, 0.5, Place(3, 4))
+    found = POSTPROCESSING[name].step(chances_KHW, known_HW, legend, 0.5, PixelOffset(3, 4))
     assert found.shape == chances_KHW.shape and found.dtype == np.float32 and np.isfinite(found).all()
     np.testing.assert_array_equal(chances_KHW, held[0])
     np.testing.assert_array_equal(known_HW, held[1])

@@ -18,7 +18,7 @@ from training.accuracy.predictions import Predicted, predicted
 from training.checkpoints import checkpoint as ck
 from training.losses import UNKNOWN
 from training.runtimes import open_forward
-from training.samples.data import Source, open_source
+from training.samples.data import SampleSource, open_source
 from training.samples.target import SCHEMES, Target
 
 Data = str | Path | Sequence[str | Path]
@@ -174,7 +174,7 @@ def evaluate(
     )
 
 
-def source_for(found: ck.Checkpoint, data: Data, *, layer: str = "", session: Any = None) -> Source:
+def source_for(found: ck.Checkpoint, data: Data, *, layer: str = "", session: Any = None) -> SampleSource:
     """The datasets as the checkpoint needs them: its bands by name, its classes, labels as fine as its output."""
     target = Target(_scheme(found), layer or ("fine" if found.scale > 1 else "label"), found.frames)
     listed = [data] if isinstance(data, (str, Path)) else data
@@ -213,7 +213,7 @@ def _scheme(found: ck.Checkpoint) -> str:
     raise ValueError(f"the checkpoint tells {', '.join(found.classes)} apart: no dataset's labels do (isamap evaluate)")
 
 
-def check_fits(checkpoint: ck.Checkpoint, source: Source) -> None:
+def check_fits(checkpoint: ck.Checkpoint, source: SampleSource) -> None:
     """ValueError where a dataset holds other units, backscatter, processing level or sizes than it was trained on."""
     for wanted, held in zip(checkpoint.bands, source.stored, strict=True):
         if wanted.unit != held.unit:

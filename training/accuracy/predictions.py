@@ -17,7 +17,7 @@ from training.devices import device_named
 from training.memory import memory_for_batch
 from training.models.output import Output
 from training.runtimes import open_forward
-from training.samples.data import Patches, Source, loader
+from training.samples.data import Patches, SampleSource, loader
 from training.samples.patches import classes_of
 
 
@@ -32,7 +32,7 @@ class Predicted:
 
 def predicted(
     found: ck.Checkpoint,
-    source: Source,
+    source: SampleSource,
     patches: Patches,
     *,
     forward: Callable[[Tensor], Output] | None = None,

@@ -14,7 +14,7 @@ from training.accuracy.evaluation import Data, check_fits, source_for
 from training.accuracy.predictions import predicted
 from training.checkpoints import checkpoint as ck
 from training.losses import UNKNOWN
-from training.samples.data import Source
+from training.samples.data import SampleSource
 
 BINS = 256
 DEFAULT = 0.5
@@ -116,7 +116,7 @@ def _check(found: ck.Checkpoint, folder: Path, split: str) -> None:
         raise ValueError(f"{folder} is not empty: choose another --out")
 
 
-def _counted(found: ck.Checkpoint, source: Source, split: str, **how: Any) -> np.ndarray:
+def _counted(found: ck.Checkpoint, source: SampleSource, split: str, **how: Any) -> np.ndarray:
     patches = source.split(split)
     if not len(patches):
         raise ValueError(f"the {split} split is empty: export a larger region or choose another split")

@@ -16,7 +16,7 @@ from gee_export.base import regions
 from gee_export.base.grid import Window, crop
 from gee_export.datasets.manifest import NODATA
 from gee_export.datasets.packing import Numbers, Packing, Unit
-from gee_export.images.external_image import Foreign, ground_of, open_imagery
+from gee_export.images.external_image import ExternalImage, ground_of, open_imagery
 from gee_export.images.imagery import Imagery
 
 PERIOD = regions.Month(2019, 6).period
@@ -284,7 +284,7 @@ def test_an_asset_on_its_own_pixels_is_what_the_server_holds(session):
     expected, packed = fetched(raw, geobox), fetched(laid, geobox)
     for band in ("N", "R"):
         np.testing.assert_array_equal(packed[band].astype(int), expected[band].astype(int))
-    assert [band.unit for band in Foreign.of(asked, found).bands] == ["reflectance"] * 2
+    assert [band.unit for band in ExternalImage.of(asked, found).bands] == ["reflectance"] * 2
 
 
 def test_an_asset_between_its_pixels_is_bilinear(session):

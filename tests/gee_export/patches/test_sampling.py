@@ -15,15 +15,15 @@ from gee_export.base import regions
 from gee_export.base.errors import Fault
 from gee_export.base.regions import Region
 from gee_export.datasets.dataset import Dataset
-from gee_export.datasets.progress_log import Ledger
-from gee_export.datasets.region_grid import Ground
+from gee_export.datasets.progress_log import ProgressLog
+from gee_export.datasets.region_grid import RegionGrid
 from gee_export.export import settings as composite_settings
 from gee_export.export.export import export_patches
 from gee_export.export.job import Job
 from gee_export.export.layout import laid_out, positions
-from gee_export.labelling.label_request import Truth
+from gee_export.labelling.label_request import LabelRequest
 from gee_export.patches.sampling import SAMPLINGS, Sampling, stratum_of
-from gee_export.patches.split_rule import Rule
+from gee_export.patches.split_rule import SplitRule
 from gee_export.requests import pixels
 from tests.support import killed
 from tests.support import plot as plots
@@ -33,7 +33,7 @@ ASKED = killed.ASKED | {"speckle": "none", "split": "random"}
 
 
 def job(*places, **chosen):
-    return Job(tuple(Ground.of(place) for place in places), (JUNE,), **chosen)
+    return Job(tuple(RegionGrid.of(place) for place in places), (JUNE,), **chosen)
 
 
 def centres(ground, windows):
@@ -138,9 +138,9 @@ def test_samplings_that_cannot_be_are_refused(change, words):
 
 def test_going_by_labels_needs_labels_and_numbers_of_one_kind():
     with pytest.raises(ValueError, match="give a --label"):
-        job(ANY, truth=Truth(()), sampling=Sampling("impervious"))
+        job(ANY, truth=LabelRequest(()), sampling=Sampling("impervious"))
     with pytest.raises(ValueError, match="leave --max-patches out"):
-        job(ANY, sampling=Sampling("strata"), rule=Rule(max_patches=10))
+        job(ANY, sampling=Sampling("strata"), rule=SplitRule(max_patches=10))
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def test_a_resumed_first_pass_fetches_no_label_twice(export, tmp_path, monkeypat
         patch.setattr("gee_export.export.runner.claim.begin", dies)
         with pytest.raises(Fault):
             export(tmp_path / "data", sample=sampling)
-    surveyed = [row for row in Ledger(tmp_path / "data" / ".run").rows() if "survey" in row]
+    surveyed = [row for row in ProgressLog(tmp_path / "data" / ".run").rows() if "survey" in row]
     report = export(tmp_path / "data", sample=sampling)
     assert surveyed and report.requests == whole.requests - len(surveyed) == report.blocks
     assert Dataset.open(tmp_path / "data").fingerprint == Dataset.open(tmp_path / "whole").fingerprint

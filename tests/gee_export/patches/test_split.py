@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gee_export.base.grid import positions
 from gee_export.patches import split
 from gee_export.patches.limit import Budget, limited
-from gee_export.patches.split_rule import Rule
+from gee_export.patches.split_rule import SplitRule
 
 
 def painted(division, height, width):
@@ -24,7 +24,7 @@ def painted(division, height, width):
 
 
 def budget(most, rule=None):
-    rule = rule or Rule()
+    rule = rule or SplitRule()
     return Budget(most, rule.shares, rule.seed, rule.guard_px)
 
 
@@ -34,7 +34,7 @@ def budget(most, rule=None):
     width=st.integers(40, 400),
     size=st.integers(8, 40),
     stride=st.integers(5, 60),
-    rule=st.builds(Rule, seed=st.integers(0, 99), guard_px=st.sampled_from([0, 0, 7, 30])),
+    rule=st.builds(SplitRule, seed=st.integers(0, 99), guard_px=st.sampled_from([0, 0, 7, 30])),
     most=st.none() | st.integers(1, 80),
 )
 def test_no_pixel_lies_in_two_splits_and_the_guard_between_them_is_empty(height, width, size, stride, rule, most):
@@ -52,14 +52,14 @@ def test_no_pixel_lies_in_two_splits_and_the_guard_between_them_is_empty(height,
 
 
 def test_the_random_split_shares_pixels_and_says_so():
-    division = split.at_random(list(positions(1000, 1000, 128, 80)), 80, Rule())
+    division = split.at_random(list(positions(1000, 1000, 128, 80)), 80, SplitRule())
     cover = painted(division, 1000, 1000)
     assert ((cover["train"] > 0) & (cover["test"] > 0)).any()
     assert "leaks" in division.info["note"]
 
 
 def test_a_random_split_of_patches_that_lie_apart_leaks_nothing():
-    division = split.at_random(list(positions(1000, 1000, 128, 128)), 128, Rule())
+    division = split.at_random(list(positions(1000, 1000, 128, 128)), 128, SplitRule())
     assert "note" not in division.info
 
 
@@ -68,7 +68,7 @@ def test_wuhan_keeps_nine_patches_in_ten_in_the_papers_shares(guard_px):
     """With the guard of models.md section 1.6 too."""
     windows = list(positions(6048, 6048, 128, 80))
     assert len(windows) == 5625  # formats.md section 1
-    division = split.blocks(windows, 80, Rule(guard_px=guard_px))
+    division = split.blocks(windows, 80, SplitRule(guard_px=guard_px))
     counts = Counter(name for _, name in division.patches)
     assert len(division.patches) >= 0.9 * 5625
     assert division.info["left_out"] == 5625 - len(division.patches)
@@ -78,7 +78,7 @@ def test_wuhan_keeps_nine_patches_in_ten_in_the_papers_shares(guard_px):
 
 def test_other_ratios_are_kept_too():
     """S001: 7:2:1."""
-    division = split.blocks(list(positions(6048, 6048, 128, 80)), 80, Rule(ratios=(7, 2, 1)))
+    division = split.blocks(list(positions(6048, 6048, 128, 80)), 80, SplitRule(ratios=(7, 2, 1)))
     counts = Counter(name for _, name in division.patches)
     for name, share in (("train", 0.7), ("val", 0.2), ("test", 0.1)):
         assert counts[name] / len(division.patches) == pytest.approx(share, rel=0.2)
@@ -86,8 +86,8 @@ def test_other_ratios_are_kept_too():
 
 def test_the_seed_decides():
     windows = list(positions(2000, 2000, 128, 80))
-    assert split.blocks(windows, 80, Rule(seed=1)) == split.blocks(windows, 80, Rule(seed=1))
-    assert split.blocks(windows, 80, Rule(seed=1)).patches != split.blocks(windows, 80, Rule(seed=2)).patches
+    assert split.blocks(windows, 80, SplitRule(seed=1)) == split.blocks(windows, 80, SplitRule(seed=1))
+    assert split.blocks(windows, 80, SplitRule(seed=1)).patches != split.blocks(windows, 80, SplitRule(seed=2)).patches
 
 
 @pytest.mark.parametrize("most", [24, 200, 400, 1000])
@@ -115,12 +115,12 @@ def test_a_number_too_small_for_three_splits_trains():
 
 def test_the_paper_divides_eight_to_one_to_one():
     """S002 section III-A: 5,603 patches, 8:1:1 at random."""
-    division = split.at_random(list(positions(6048, 6048, 128, 80)), 80, Rule())
+    division = split.at_random(list(positions(6048, 6048, 128, 80)), 80, SplitRule())
     assert Counter(name for _, name in division.patches) == {"train": 4500, "val": 562, "test": 563}
 
 
 def test_a_lone_patch_trains_and_the_note_says_why():
-    division = split.blocks(list(positions(128, 128, 128, 80)), 80, Rule())
+    division = split.blocks(list(positions(128, 128, 128, 80)), 80, SplitRule())
     assert [name for _, name in division.patches] == ["train"]
     assert "too small" in division.info["note"]
 
@@ -138,7 +138,7 @@ def test_a_lone_patch_trains_and_the_note_says_why():
 )
 def test_nonsense_rules_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
-        Rule(**options)
+        SplitRule(**options)
 
 
 def test_unknown_kinds_name_the_known_ones():
