@@ -49,24 +49,28 @@ class Postprocessing:
 
 
 def unchanged(
-    chances_KHW: np.ndarray,
+    probabilities_KHW: np.ndarray,
     known_HW: np.ndarray,
     legend: Legend,
     threshold: float = 0.0,
     place: PixelOffset = PixelOffset(),
 ) -> np.ndarray:
     """The chances as they are."""
-    return chances_KHW.astype(np.float32)
+    return probabilities_KHW.astype(np.float32)
 
 
 def clahe(
-    chances_KHW: np.ndarray, known_HW: np.ndarray, legend: Legend, threshold: float, place: PixelOffset = PixelOffset()
+    probabilities_KHW: np.ndarray,
+    known_HW: np.ndarray,
+    legend: Legend,
+    threshold: float,
+    place: PixelOffset = PixelOffset(),
 ) -> np.ndarray:
     """The chances with that of impervious doubled where its equalised value is above `threshold` (0..1), else halved.
 
     Other classes and pixels that are not known keep theirs.
     """
-    weighted_KHW = chances_KHW.astype(np.float32)
+    weighted_KHW = probabilities_KHW.astype(np.float32)
     impervious_HW = weighted_KHW[legend.impervious]
     mask_HW = equalised(impervious_HW, known_HW, place) > threshold * LEVELS
     weight_HW = np.where(mask_HW, ON_MASK, OFF_MASK)

@@ -86,8 +86,8 @@ class PostprocessPass:
             other_HW, other_class_HW = 1 - impervious_HW, np.uint8(1 - self.legend.impervious)
         else:
             other_HW, other_class_HW = np.where(known_HW, held_NHW[3], 0) / np.float32(PROB_STEPS), held_NHW[2]
-        chances_2HW = np.stack([other_HW, impervious_HW])
-        weighted_2HW = self.post.step(chances_2HW, known_HW, CONTEST, self.threshold, place)
+        probabilities_2HW = np.stack([other_HW, impervious_HW])
+        weighted_2HW = self.post.step(probabilities_2HW, known_HW, CONTEST, self.threshold, place)
         class_HW = np.where(weighted_2HW[1] > weighted_2HW[0], np.uint8(self.legend.impervious), other_class_HW)
         return np.where(known_HW, class_HW, np.uint8(UNKNOWN))
 
@@ -97,10 +97,10 @@ def spans(origin: int, length: int, step: int) -> list[Span]:
     return [(max(first, 0), min(first + step, length)) for first in range(-(origin % step), length, step)]
 
 
-def contested(chances_KHW: np.ndarray, legend: Legend) -> np.ndarray:
+def contested(probabilities_KHW: np.ndarray, legend: Legend) -> np.ndarray:
     """`quantise`'s class and probability, then the most probable other class and its probability; uint8 (4, H, W)."""
-    others_KHW = chances_KHW.copy()
+    others_KHW = probabilities_KHW.copy()
     others_KHW[legend.impervious] = -1
     other_HW = others_KHW.argmax(axis=0)
     share_HW = np.rint(np.clip(others_KHW.max(axis=0), 0, 1) * PROB_STEPS)
-    return np.stack([*quantise(chances_KHW, legend), other_HW.astype(np.uint8), share_HW.astype(np.uint8)])
+    return np.stack([*quantise(probabilities_KHW, legend), other_HW.astype(np.uint8), share_HW.astype(np.uint8)])

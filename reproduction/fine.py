@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from reproduction.evaluators import class_maps, run_of
-from reproduction.labels import judged
+from reproduction.labels import evaluated
 from reproduction.study import Evaluated, Trial
 
 GFLOP = "gflop"
@@ -21,7 +21,7 @@ def on_fine_labels(trial: Trial) -> Evaluated:
     run, addresses = run_of(trial), list(trial.addresses)
     report = evaluate(run, addresses, "test", layer="fine")
     maps = class_maps(run, addresses, trial.shown)
-    return judged(report.by_block, tuple(report.classes), further={GFLOP: _gflop(run, addresses[0])}, maps=maps)
+    return evaluated(report.by_block, tuple(report.classes), further={GFLOP: _gflop(run, addresses[0])}, maps=maps)
 
 
 def _gflop(run: Path, address: str) -> float:

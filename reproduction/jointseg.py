@@ -84,8 +84,8 @@ def _strata(small: bool) -> tuple[Row, ...]:
 def _of_place(place: str, small: bool) -> list[Row]:
     """Products and networks on one place."""
 
-    def row(label: str, run: Run | None, judge: Evaluator) -> Row:
-        return Row(f"{place.capitalize()}: {label}", run, judge, data=place)
+    def row(label: str, run: Run | None, evaluator: Evaluator) -> Row:
+        return Row(f"{place.capitalize()}: {label}", run, evaluator, data=place)
 
     products = [row(title, None, LabelsAsMap(f"{place}-{name}", "fine")) for name, title in _PRODUCTS.items()]
     networks = [row(name, _run(name, small), on_fine_labels) for name in _STRATA_NETWORKS]

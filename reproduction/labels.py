@@ -41,7 +41,7 @@ class LabelsAsMap:
         for (data, patch), block in zip(tested, block_at, strict=True):
             seen, reference = repeated(map_of[patch.id], _read(data, patch, self.reference))
             by_block += block_counts(seen[None], reference[None], np.array([block]), by_block.shape)
-        return judged(by_block, self.classes, maps={name: map_of[name] for name in trial.shown})
+        return evaluated(by_block, self.classes, maps={name: map_of[name] for name in trial.shown})
 
     def _maps(self, trial: Trial, names: Sequence[str]) -> dict[str, np.ndarray]:
         """The labels that are judged, by patch."""
@@ -71,7 +71,7 @@ def repeated(coarse: np.ndarray, fine: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return np.where(seen == UNKNOWN, 0, seen), np.where(seen == UNKNOWN, np.uint8(UNKNOWN), fine)
 
 
-def judged(
+def evaluated(
     by_block_NKK: np.ndarray,
     classes: tuple[str, ...],
     *,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reproduction.evaluators import run_of
-from reproduction.labels import judged
+from reproduction.labels import evaluated
 from reproduction.study import Evaluated, Trial
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Stitched:
             by_place.append(_counts(mosaic, seen, size))
             maps |= _windows(mosaic, seen, entries, trial.shown)
         further = {"threshold": threshold} if step.threshold else {}
-        return judged(np.stack(by_place), tuple(found.classes), further=further, maps=maps)
+        return evaluated(np.stack(by_place), tuple(found.classes), further=further, maps=maps)
 
     def _threshold(self, found: Checkpoint, trial: Trial) -> float:
         from inference.calibration import best_threshold

@@ -115,7 +115,7 @@ class Row:
 
     label: str
     run: Run | None
-    judge: Evaluator
+    evaluator: Evaluator
     paper: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
     data: str = ""

@@ -83,15 +83,15 @@ def export_patches(
     or period, each a month, season or year (Period.parse) or a pair of ISO days, the last one included. Every region
     is exported in every period, on the same patches.
 
-    What: label, one or several sources (source.py) fused as `fusion` says, or none; scheme and share, see truth.LabelRequest;
+    What: label, one or several sources (source.py) fused as `fusion` says, or none; scheme and share, see LabelRequest;
     settings, of the composite by name (composite.Settings), of which bands, speckle, terrain, clouds and reducer are
     the usual ones. image, an asset id or a raster file, takes the composite's place on its own grid or on steps of
     `scale` metres, with its `bands` and the `unit` of its numbers (packing.Unit); fine, such an image too, stands
     beside it in pixels of fine_scale metres with labels of its own (fine_label; by default `label`); frames, `scenes`,
     `months` or days, at most max_frames, stand beside a composite (frames.Frames).
 
-    Which patches: size and stride in pixels; sample, see sampling.Sampling; split, ratios, guard_px, hold_out, seed
-    and max_patches, see division.SplitRule.
+    Which patches: size and stride in pixels; sample, see Sampling; split, ratios, guard_px, hold_out, seed
+    and max_patches, see SplitRule.
 
     From: project, a Google project, without which the local engine serves `catalog`, the simulated world or a folder
     of images; mode, a way of modes.MODES to get pixels; workers, requests at a time; bucket, for the files of mode
@@ -112,28 +112,28 @@ def export_patches(
         raise ValueError("--fine-bands and --fine-unit are of a --fine image: give one, or leave them out")
     if frames is None and max_frames != Frames.most:
         raise ValueError(f"--max-frames {max_frames} is of --frames: say which dates, or leave it out")
-    truth = LabelRequest(_sources(label), fusion, scheme, share)
-    viewing = ImageOptions(
+    label_request = LabelRequest(_sources(label), fusion, scheme, share)
+    image_options = ImageOptions(
         image=_imagery(image, bands, unit),
         scale_m=scale,
         fine=_imagery(fine, fine_bands, fine_unit),
         fine_m=fine_scale,
-        fine_truth=None if fine_label is None else _fine_truth(truth, fine_label),
+        fine_label_request=None if fine_label is None else _fine_truth(label_request, fine_label),
         frames=Frames.parse(several(frames), max_frames) if frames else None,
     )
     source, periods = _source(project, catalog, session), when(month, period)
     if region is None and bbox is None and geometry is None:
-        region = viewing.footprint
+        region = image_options.footprint
     where = places(region, bbox=bbox, geometry=geometry, epsg=epsg)
-    if viewing.asks_server:
+    if image_options.asks_server:
         session = session or _connect(project, catalog, means.bucket)
-    grounds, views = viewing.open(where, periods, truth)
+    region_grids, extra_images = image_options.open(where, periods, label_request)
     job = Job(
-        grounds=grounds,
+        region_grids=region_grids,
         periods=periods,
         settings=settings.chosen(settings, bands=tuple(bands) if bands and image is None else None, **usual),
-        truth=truth,
-        views=views,
+        label_request=label_request,
+        extra_images=extra_images,
         size=size,
         stride=stride,
         split=split,
@@ -150,7 +150,7 @@ def export_patches(
         job,
         place,
         lambda: session or _connect(project, catalog, means.bucket),
-        supply=lambda opened, ledger: modes.MODES[mode](opened, ledger, means),
+        supply=lambda opened, progress_log: modes.MODES[mode](opened, progress_log, means),
         progress=progress,
     )
 
@@ -173,10 +173,12 @@ def _imagery(source: str | Path | None, bands: Sequence[str] | None, unit: str |
     return None if source is None else Imagery(str(source), several(bands), unit)
 
 
-def _fine_truth(truth: LabelRequest, label: str | Sequence[str]) -> LabelRequest:
+def _fine_truth(label_request: LabelRequest, label: str | Sequence[str]) -> LabelRequest:
     """The same fusion and classes of other sources."""
     sources = _sources(label)
-    return LabelRequest(sources, truth.fusion if len(sources) > 1 else LabelRequest.fusion, truth.scheme)
+    return LabelRequest(
+        sources, label_request.fusion if len(sources) > 1 else LabelRequest.fusion, label_request.scheme
+    )
 
 
 def _refuse_composite(settings: Any, usual: Mapping[str, Any]) -> None:

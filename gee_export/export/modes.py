@@ -32,16 +32,16 @@ class Means:
             )
 
 
-def stream(session: Session, ledger: ProgressLog, means: Means) -> PixelSource:
+def stream(session: Session, progress_log: ProgressLog, means: Means) -> PixelSource:
     """Interactive requests, answered at once."""
-    return streaming(session, means.workers, ledger.log)
+    return streaming(session, means.workers, progress_log.log)
 
 
-def batch(session: Session, ledger: ProgressLog, means: Means) -> PixelSource:
+def batch(session: Session, progress_log: ProgressLog, means: Means) -> PixelSource:
     """Export tasks through a bucket: slower to begin with, but more memory and time for each pixel."""
     from gee_export.tasks.batch import batched
 
-    return batched(session, ledger, str(means.bucket), keep=means.keep)
+    return batched(session, progress_log, str(means.bucket), keep=means.keep)
 
 
 Way = Callable[["Session", ProgressLog, Means], PixelSource]

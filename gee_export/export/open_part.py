@@ -22,11 +22,11 @@ class OpenPart:
     """
 
     images: Mapping[str, ee.Image | None]
-    truth: OpenLabels
+    label_request: OpenLabels
     scenes: Mapping[str, Mapping[str, Any]]
     backscatter: str | None
     simulated: bool
-    fine_truth: OpenLabels | None = None
+    fine_label_request: OpenLabels | None = None
     laid: Mapping[str, AlignedImage] = field(default_factory=dict)
     dates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 

@@ -22,57 +22,61 @@ if TYPE_CHECKING:
 
 
 def open_part(
-    ground: RegionGrid, period: Period, settings: Settings, truth: LabelRequest, views: ExtraImages
+    region_grid: RegionGrid, period: Period, settings: Settings, label_request: LabelRequest, extra_images: ExtraImages
 ) -> OpenPart:
     """Images and labels of a region and period; composite.NoScenes where the server has none."""
-    labels = open_labels(truth, ground.region, period)
+    labels = open_labels(label_request, region_grid.region, period)
     opened = (
-        _composite(ground, period, settings, labels) if views.image is None else _image(ground, period, views, labels)
+        _composite(region_grid, period, settings, labels)
+        if extra_images.image is None
+        else _image(region_grid, period, extra_images, labels)
     )
-    if views.fine is not None:
-        opened = _with_fine(opened, ground, period, views.fine)
-    if views.frames is not None:
-        opened = _with_frames(opened, ground, period, (settings, views.frames))
-    return replace(opened, simulated=True) if _from_world(labels, opened.fine_truth) else opened
+    if extra_images.fine is not None:
+        opened = _with_fine(opened, region_grid, period, extra_images.fine)
+    if extra_images.frames is not None:
+        opened = _with_frames(opened, region_grid, period, (settings, extra_images.frames))
+    return replace(opened, simulated=True) if _from_world(labels, opened.fine_label_request) else opened
 
 
 def _from_world(*truths: OpenLabels | None) -> bool:
     """Whether labels come from the simulated world, be the images whose they may."""
     current = session.current()
-    return bool(current and current.simulated) and any(truth and truth.channels for truth in truths)
+    return bool(current and current.simulated) and any(
+        label_request and label_request.channels for label_request in truths
+    )
 
 
-def _composite(ground: RegionGrid, period: Period, settings: Settings, labels: OpenLabels) -> OpenPart:
-    found = composite.build(ground.region, period, settings)
+def _composite(region_grid: RegionGrid, period: Period, settings: Settings, labels: OpenLabels) -> OpenPart:
+    found = composite.build(region_grid.region, period, settings)
     image = _together(found.packed.addBands(found.counts), labels)
     return OpenPart({"image": image}, labels, dict(found.info), found.backscatter, found.simulated)
 
 
-def _image(ground: RegionGrid, period: Period, views: ExtraImages, labels: OpenLabels) -> OpenPart:
-    found = views.image.open(ground.region, period)
-    laid = found.onto(ground.geobox(ground.window))
+def _image(region_grid: RegionGrid, period: Period, extra_images: ExtraImages, labels: OpenLabels) -> OpenPart:
+    found = extra_images.image.open(region_grid.region, period)
+    laid = found.onto(region_grid.geobox(region_grid.window))
     images = {"image": _together(laid.image, labels)}
     return OpenPart(images, labels, {"image": _facts(found, laid)}, None, found.simulated, laid={"image": laid})
 
 
-def _with_fine(opened: OpenPart, ground: RegionGrid, period: Period, fine: FineImage) -> OpenPart:
-    found = fine.image.open(ground.region, period)
-    labels = open_labels(fine.truth, ground.region, period)
-    laid = found.onto(ground.geobox(ground.window.times(fine.ratio), fine.ratio))
+def _with_fine(opened: OpenPart, region_grid: RegionGrid, period: Period, fine: FineImage) -> OpenPart:
+    found = fine.image.open(region_grid.region, period)
+    labels = open_labels(fine.label_request, region_grid.region, period)
+    laid = found.onto(region_grid.geobox(region_grid.window.times(fine.ratio), fine.ratio))
     label = {} if labels.info is None else {"label": dict(labels.info)}
     return replace(
         opened,
         images=dict(opened.images) | {"fine": _together(laid.image, labels)},
         scenes=dict(opened.scenes) | {"fine": _facts(found, laid) | label},
         simulated=opened.simulated or found.simulated,
-        fine_truth=labels,
+        fine_label_request=labels,
         laid=dict(opened.laid) | {"fine": laid},
     )
 
 
-def _with_frames(opened: OpenPart, ground: RegionGrid, period: Period, asked: tuple[Settings, Frames]) -> OpenPart:
+def _with_frames(opened: OpenPart, region_grid: RegionGrid, period: Period, asked: tuple[Settings, Frames]) -> OpenPart:
     settings, frames = asked
-    found = open_frames(frames, ground, period, settings)
+    found = open_frames(frames, region_grid, period, settings)
     images = {frame_name(number): frame.image for number, frame in enumerate(found)}
     return replace(opened, images=dict(opened.images) | images, dates={frame.day: frame.facts for frame in found})
 

@@ -21,16 +21,16 @@ def whole(job: Job, plan: Plan, opened: Mapping[int, OpenPart], skipped: Mapping
     reasons: dict[str, dict[str, str]] = {}
     for part in job.parts:
         if part.number in opened:
-            scenes.setdefault(part.ground.name, {})[part.period.label] = dict(opened[part.number].scenes)
+            scenes.setdefault(part.region_grid.name, {})[part.period.label] = dict(opened[part.number].scenes)
         else:
-            reasons.setdefault(part.ground.name, {})[part.period.label] = skipped[part.number]
+            reasons.setdefault(part.region_grid.name, {})[part.period.label] = skipped[part.number]
     asked = job.head()
     return replace(
         asked,
         split=dict(asked.split) | plan.info,
         image=_image(asked, opened.values()),
-        layers=_dated(asked.layers, {(p.ground.name, p.period.label): opened.get(p.number) for p in job.parts}),
-        label=_label({name: one.truth.info for name, one in found.items()}),
+        layers=_dated(asked.layers, {(p.region_grid.name, p.period.label): opened.get(p.number) for p in job.parts}),
+        label=_label({name: one.label_request.info for name, one in found.items()}),
         scenes=scenes,
         skipped=reasons,
         backscatter=backscatter,

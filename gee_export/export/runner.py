@@ -57,43 +57,43 @@ def run(
     nothing is lost by either.
     """
     started = monotonic()
-    ledger = ProgressLog(run_folder(out))
+    progress_log = ProgressLog(run_folder(out))
     survey = Survey.of(job) if job.sampling.method.needs_share else None
     plan = Plan.of(job)  # of all positions, where the labels are to choose among them
     session = connect() if is_remote(out) else None
     storage = open_storage(out, session)
-    with run_lock.claimed(storage, ledger, job.head()):
-        if done := run_lock.finished(storage, ledger):
+    with run_lock.claimed(storage, progress_log, job.head()):
+        if done := run_lock.finished(storage, progress_log):
             return ExportReport.written(job, done.manifest, str(out), "already complete", *unlabelled(done))
         session = session or connect()
         geotiff.load()  # before the threads that open, label and cut
         opened, skipped = _open(job)
-        pixels = supply(session, ledger)
+        pixels = supply(session, progress_log)
         if survey is not None:
-            plan = Plan.of(job, survey.shares(opened, ledger, pixels))
+            plan = Plan.of(job, survey.shares(opened, progress_log, pixels))
         head = whole(job, plan, opened, skipped)
-        run_lock.begin(storage, ledger, head)
-        warnings = _revised(ledger)
-        export = _Export(plan, storage, ledger, head, opened)
-        ledger.log(
+        run_lock.begin(storage, progress_log, head)
+        warnings = _revised(progress_log)
+        export = _Export(plan, storage, progress_log, head, opened)
+        progress_log.log(
             f"begins with {len(export.todo)} of {len(export.wanted)} patches and {len(export.missing)} blocks to do"
         )
         export.complete(pixels, job.name, progress)
         written = dataset.finish(storage, export.finished_head(), export.ordered())
-        BlockStore(ledger.blocks).clear()
+        BlockStore(progress_log.blocks).clear()
         seconds, counts = monotonic() - started, ", ".join(f"{n} {what}" for what, n in pixels.counts.items())
-        ledger.log(f"complete after {seconds:.0f} s and {counts}")
+        progress_log.log(f"complete after {seconds:.0f} s and {counts}")
         report = ExportReport.written(job, written.manifest, str(out), *warnings, *unlabelled(written))
         return report.after(plan, len(export.missing), pixels.counts, seconds)
 
 
-def _revised(ledger: ProgressLog) -> tuple[str, ...]:
+def _revised(progress_log: ProgressLog) -> tuple[str, ...]:
     """A warning where another isamap began this export: what it made stays as it is."""
-    before = ledger.note_revision(now := revision())
+    before = progress_log.note_revision(now := revision())
     if before is None:
         return ()
     warning = f"begun by isamap {before}, gone on with by {now}: what the first one finished was not made again"
-    ledger.log(warning)
+    progress_log.log(warning)
     return (warning,)
 
 
@@ -102,7 +102,7 @@ def _open(job: Job) -> tuple[dict[int, OpenPart], dict[int, str]]:
 
     def attempt(part: Part) -> OpenPart | str:
         try:
-            return open_part(part.ground, part.period, job.settings, job.truth, job.views)
+            return open_part(part.region_grid, part.period, job.settings, job.label_request, job.extra_images)
         except NoScenes as error:
             return str(error)
 
@@ -119,12 +119,17 @@ class _Export:
     """One run: what is done already, what is missing, and how it is brought together."""
 
     def __init__(
-        self, plan: Plan, storage: Storage, ledger: ProgressLog, head: DatasetManifest, opened: Mapping[int, OpenPart]
+        self,
+        plan: Plan,
+        storage: Storage,
+        progress_log: ProgressLog,
+        head: DatasetManifest,
+        opened: Mapping[int, OpenPart],
     ) -> None:
-        self.plan, self.storage, self.ledger, self.head, self.opened = plan, storage, ledger, head, opened
-        self.store = BlockStore(ledger.blocks)
+        self.plan, self.storage, self.progress_log, self.head, self.opened = plan, storage, progress_log, head, opened
+        self.store = BlockStore(progress_log.blocks)
         self.wanted = [n for n, place in enumerate(plan.patches) if place.part.number in opened]
-        self.entries, self.observed = _recall(rows := ledger.rows(), storage, plan)
+        self.entries, self.observed = _recall(rows := progress_log.rows(), storage, plan)
         self.incomplete = {row["incomplete"] for row in rows if "incomplete" in row}
         done = self.entries.keys() | self.incomplete
         self.todo = [number for number in self.wanted if plan.patches[number].id not in done]
@@ -156,7 +161,7 @@ class _Export:
         for number in sorted(self.observed):
             part = self.plan.requests[number].part
             for count, seen in self.observed[number].items():
-                rows.setdefault((part.ground.name, part.period.label, COUNTS[count]), []).append(seen)
+                rows.setdefault((part.region_grid.name, part.period.label, COUNTS[count]), []).append(seen)
         scenes = {r: {p: dict(sensors) for p, sensors in periods.items()} for r, periods in self.head.scenes.items()}
         for (region, period, sensor), seen in rows.items():
             facts = scenes[region][period]
@@ -208,12 +213,12 @@ class _Export:
 
     def _keep(self, request: Request, pixels: np.ndarray) -> None:
         """Stores a block's pixels and notes it."""
-        ground, layer, window = request.part.ground, request.layer, request.window
-        inside = ground.inside(window, layer.ratio)
+        region_grid, layer, window = request.part.region_grid, request.layer, request.window
+        inside = region_grid.inside(window, layer.ratio)
         arrays, observed = layer.settle(pixels, request.geobox, inside, self.opened[request.part.number])
         self.store.write(request.number, request.key, Block(window, arrays, observed))
         self.observed[request.number] = observed
-        self.ledger.add([{"block": request.key, "window": astuple(window), "observed": observed}])
+        self.progress_log.add([{"block": request.key, "window": astuple(window), "observed": observed}])
 
     def _submit(
         self, pool: ThreadPoolExecutor, ready: set[int], left: set[int], candidates: Iterable[int]
@@ -235,7 +240,7 @@ class _Export:
             return None
         image, label = arrays.pop("image"), arrays.pop("label", None)
         sample = Sample(
-            region=place.part.ground.name,
+            region=place.part.region_grid.name,
             period=place.part.period.label,
             row=place.window.row,
             col=place.window.col,
@@ -261,7 +266,7 @@ class _Export:
         """Notes a group's patches once they are stored; blocks that no patch waits for are removed."""
         entries = [(number, future.result()) for number, future in group]
         ids = {number: self.plan.patches[number].id for number, _ in entries}
-        self.ledger.add([entry.to_json() if entry else {"incomplete": ids[number]} for number, entry in entries])
+        self.progress_log.add([entry.to_json() if entry else {"incomplete": ids[number]} for number, entry in entries])
         for number, entry in entries:
             if entry is None:
                 self.incomplete.add(ids[number])

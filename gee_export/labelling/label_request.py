@@ -103,14 +103,14 @@ class OpenLabelSource(Protocol):
 class OpenLabels:
     """Labels that were found: what to ask the server for, and how to make the label of it."""
 
-    truth: LabelRequest
+    label_request: LabelRequest
     opened: tuple[OpenLabelSource, ...] = field(repr=False)
     info: Mapping[str, Any] | None
 
     @property
     def channels(self) -> tuple[Channel, ...]:
         """The server's bands, in order: label_0, share_0, label_1 ... of the sources that lie there."""
-        return self.truth.channels
+        return self.label_request.channels
 
     @property
     def image(self) -> ee.Image | None:
@@ -125,12 +125,12 @@ class OpenLabels:
 
         fetched: the channels on the same grid, by name. Sources on this machine are read here, on any grid.
         """
-        scheme = scheme_of(self.truth.scheme)
+        scheme = scheme_of(self.label_request.scheme)
         pairs = [self._pair(number, source, fetched, geobox) for number, source in enumerate(self.opened)]
-        label = FUSIONS[self.truth.fusion](np.stack([label for label, _ in pairs]), scheme)
-        if not self.truth.share:
+        label = FUSIONS[self.label_request.fusion](np.stack([label for label, _ in pairs]), scheme)
+        if not self.label_request.share:
             return label, None
-        fuse = shares.most if self.truth.fusion == "union" else shares.mean
+        fuse = shares.most if self.label_request.fusion == "union" else shares.mean
         return label, fuse(np.stack([share for _, share in pairs]))
 
     def _bands(self) -> list[tuple[str, ee.Image]]:
@@ -138,7 +138,7 @@ class OpenLabels:
         for number, source in enumerate(self.opened):
             if source.label is not None:
                 found.append((f"label_{number}", source.label))
-            if source.share is not None and self.truth.share:
+            if source.share is not None and self.label_request.share:
                 found.append((f"share_{number}", source.share.round()))
         return found
 
@@ -151,10 +151,10 @@ class OpenLabels:
 
     @property
     def _scheme(self) -> Scheme:
-        return scheme_of(self.truth.scheme)
+        return scheme_of(self.label_request.scheme)
 
 
-def open_labels(truth: LabelRequest, region: Region, period: Period) -> OpenLabels:
+def open_labels(label_request: LabelRequest, region: Region, period: Period) -> OpenLabels:
     """The labels of a region and period, found: asks the server for what lies there, reads the files' heads.
 
     ValueError for years, files and assets that cannot serve; Fault where the server refuses. Prints what is not
@@ -168,27 +168,29 @@ def open_labels(truth: LabelRequest, region: Region, period: Period) -> OpenLabe
         "raster": label_raster.open_raster,
         "vectors": label_vectors.open_vectors,
     }
-    sources = [LabelSource.parse(text) for text in truth.sources]
-    scheme = scheme_of(truth.scheme)
+    sources = [LabelSource.parse(text) for text in label_request.sources]
+    scheme = scheme_of(label_request.scheme)
     opened = tuple(openers[source.kind](source, scheme, region, period) for source in sources)
     for source, found in zip(sources, opened, strict=True):
         if caution := found.info.get("unverified"):
             print(f"warning: label {source.name}: {caution}", file=sys.stderr)
-    return OpenLabels(truth, opened, _info(truth, scheme, [found.info for found in opened]) if opened else None)
+    return OpenLabels(
+        label_request, opened, _info(label_request, scheme, [found.info for found in opened]) if opened else None
+    )
 
 
-def _info(truth: LabelRequest, scheme: Scheme, infos: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _info(label_request: LabelRequest, scheme: Scheme, infos: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What the manifest says: of one source its own facts, of several theirs under `sources`."""
     shared = {
-        "scheme": truth.scheme,
+        "scheme": label_request.scheme,
         "classes": {str(number): name for number, name in scheme.classes.items()},
-        "share": truth.share,
+        "share": label_request.share,
     }
     if len(infos) == 1:
         return {**infos[0], **shared}
     return {
-        "product": f"{truth.fusion} of {', '.join(str(info['product']) for info in infos)}",
-        "fusion": truth.fusion,
+        "product": f"{label_request.fusion} of {', '.join(str(info['product']) for info in infos)}",
+        "fusion": label_request.fusion,
         "sources": list(infos),
         **shared,
     }

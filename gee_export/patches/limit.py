@@ -37,7 +37,7 @@ def limited(tracts: Mapping[str, Sequence[Window]], stride: int, budget: Budget)
     _choose([(cut, block) for turn in _turns(cuts, budget.seed) for cut, block in turn], budget)
     if len({int(split) for cut in cuts.values() for split in cut.chosen if split >= 0}) < (budget.shares > 0).sum():
         return _first_ones(tracts, budget)
-    return {name: cuts[name].division(stride) if name in cuts else SplitResult.of([], []) for name in tracts}
+    return {name: cuts[name].split_result(stride) if name in cuts else SplitResult.of([], []) for name in tracts}
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class _Cut:
         weight = np.bincount(corners[0][inside], minlength=count)
         return cls(windows, side, np.where(inside, corners[0], -1), weight, np.full(count, -1))
 
-    def division(self, stride: int) -> SplitResult:
+    def split_result(self, stride: int) -> SplitResult:
         splits = np.where(self.block_of >= 0, self.chosen[self.block_of], -1)
         kept = [(window, SPLITS[split]) for window, split in zip(self.windows, splits, strict=True) if split >= 0]
         facts = {"left_out": 0, "not_taken": len(self.windows) - len(kept), "block_px": self.side * stride}

@@ -86,30 +86,30 @@ class Throttle:
                 self._sent -= 1
             self._wake()
 
-    def accepted(self, passage: Slot) -> None:
+    def accepted(self, slot: Slot) -> None:
         """The server took the request, as its answer or its silence tells."""
-        if passage.borne:
+        if slot.borne:
             return
-        passage.borne = True
+        slot.borne = True
         self._flow.count()
-        self._most_borne = max(self._most_borne, passage.others + 1)
+        self._most_borne = max(self._most_borne, slot.others + 1)
         # Both at today's bounds: what was sent before the last rise says nothing about it.
-        self.width.accepted(full=passage.others + 1 >= self.limit)
-        self.rate.accepted(full=passage.pace_per_s == self.rate.level)
+        self.width.accepted(full=slot.others + 1 >= self.limit)
+        self.rate.accepted(full=slot.pace_per_s == self.rate.level)
         self._set_pace()
         self._wake()
 
-    def refused(self, passage: Slot) -> bool:
+    def refused(self, slot: Slot) -> bool:
         """The server wants fewer or slower requests; call it inside the slot. True where it bore none at all."""
-        passage.borne = True  # so that its silence is not heard later
-        taken_s = self._clock() - passage.sent_s
+        slot.borne = True  # so that its silence is not heard later
+        taken_s = self._clock() - slot.sent_s
         self._prompt_s = min(max(PROMPT_S[0], self._prompt_s or 0.0, 2 * taken_s), PROMPT_S[1])
         others = self._sent - 1
         known = self._flow.seconds >= HISTORY_S
         if others < BORNE_BEFORE * self._most_borne and others < FILLED * (self.limit - 1):
-            self.rate.refused(self._flow.per_s if known else BACK_OFF * self.rate.level, passage.rate_cuts)
+            self.rate.refused(self._flow.per_s if known else BACK_OFF * self.rate.level, slot.rate_cuts)
         else:
-            self.width.refused(others, passage.width_cuts, sure=known and others >= FILLED * (self.limit - 1))
+            self.width.refused(others, slot.width_cuts, sure=known and others >= FILLED * (self.limit - 1))
             self._most_borne = min(self._most_borne, self.limit)
         self._set_pace()
         return others == 0
@@ -145,7 +145,7 @@ class Throttle:
 
     def _passage(self) -> Slot:
         pace_per_s = self.rate.level if self._paced else None
-        passage = Slot(self._clock(), self.width.cuts, self.rate.cuts, self._sent - 1, pace_per_s)
+        slot = Slot(self._clock(), self.width.cuts, self.rate.cuts, self._sent - 1, pace_per_s)
         if self._prompt_s is not None:
-            asyncio.get_running_loop().call_later(self._prompt_s, self.accepted, passage)
-        return passage
+            asyncio.get_running_loop().call_later(self._prompt_s, self.accepted, slot)
+        return slot

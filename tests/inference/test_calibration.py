@@ -89,7 +89,7 @@ def test_overlapping_patches_are_averaged(run, block):
     source = source_for(found, block)
     (picture,) = mosaics(found, source, "val")
     (batch,) = predicted(found, source, source.split("val"))
-    first, right = batch.chances_BKHW[0, 1], batch.chances_BKHW[1, 1]
+    first, right = batch.probabilities_BKHW[0, 1], batch.probabilities_BKHW[1, 1]
     middle = (first[:STRIDE, STRIDE:] + right[:STRIDE, : SIZE - STRIDE]) / 2
     np.testing.assert_allclose(picture.impervious_HW[:STRIDE, STRIDE:SIZE], middle, atol=1e-6)
 

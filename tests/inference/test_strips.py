@@ -37,10 +37,10 @@ def read(path) -> tuple[np.ndarray, dict[str, str]]:
 
 
 def test_what_is_kept_of_several_classes():
-    chances_3HW = three_classes(20, 30)
-    kept = contested(chances_3HW, THREE)
-    np.testing.assert_array_equal(kept[:2], quantise(chances_3HW, THREE))
-    others = chances_3HW[[0, 2]]
+    probabilities_3HW = three_classes(20, 30)
+    kept = contested(probabilities_3HW, THREE)
+    np.testing.assert_array_equal(kept[:2], quantise(probabilities_3HW, THREE))
+    others = probabilities_3HW[[0, 2]]
     np.testing.assert_array_equal(kept[2], np.array([0, 2])[others.argmax(axis=0)])
     np.testing.assert_array_equal(kept[3], np.rint(254 * others.max(axis=0)))
 
@@ -49,9 +49,9 @@ def test_what_is_kept_of_several_classes():
 @pytest.mark.parametrize("row", [0, 300])
 def test_strips_give_what_the_whole_gives(legend, row, tmp_path):
     """By an independent way: the step on the whole map at once."""
-    chances_KHW = three_classes(1300, 90)
+    probabilities_KHW = three_classes(1300, 90)
     second = PostprocessPass(POSTPROCESSING["clahe"], 0.4, legend, PixelOffset(row, 17))
-    blended = chances_KHW[1:2] if legend.binary else chances_KHW
+    blended = probabilities_KHW[1:2] if legend.binary else probabilities_KHW
     kept = second.values(blended, legend)
     assert len(kept) == second.bands
     kept[:, 50:90, 10:40] = UNKNOWN

@@ -181,11 +181,11 @@ def source_for(found: ck.Checkpoint, data: Data, *, layer: str = "", session: An
     return open_source(listed, found.band_names, target=target, session=session)
 
 
-def classify(chances_BKHW: np.ndarray, threshold: float) -> np.ndarray:
+def classify(probabilities_BKHW: np.ndarray, threshold: float) -> np.ndarray:
     """The most probable class; of two classes, impervious from `threshold` probability on."""
-    if chances_BKHW.shape[1] != 2:
-        return chances_BKHW.argmax(axis=1)
-    return (chances_BKHW[:, 1] >= np.float32(threshold)).astype(np.int64)
+    if probabilities_BKHW.shape[1] != 2:
+        return probabilities_BKHW.argmax(axis=1)
+    return (probabilities_BKHW[:, 1] >= np.float32(threshold)).astype(np.int64)
 
 
 def counted(found: ck.Checkpoint, batches: Iterable[Predicted], block_of_patch: np.ndarray) -> tuple[np.ndarray, float]:
@@ -197,7 +197,7 @@ def counted(found: ck.Checkpoint, batches: Iterable[Predicted], block_of_patch: 
     by_block = np.zeros((len(names), len(found.classes), len(found.classes)), np.int64)
     unknown = pixels = 0
     for batch in batches:
-        classes = classify(batch.chances_BKHW, found.thresholds["impervious"])
+        classes = classify(batch.probabilities_BKHW, found.thresholds["impervious"])
         by_block += block_counts(classes, batch.label_BHW, block_at[batch.patch_B], by_block.shape)
         unknown, pixels = unknown + int((batch.label_BHW == UNKNOWN).sum()), pixels + batch.label_BHW.size
     if unknown == pixels:

@@ -84,7 +84,7 @@ def _training(source: SampleSource) -> list[Patch]:
 def _chips(found: ck.Checkpoint, patches: Sequence[Patch], batches: Iterable[Predicted]) -> Iterator[Chip]:
     for batch in batches:
         known = batch.label_BHW != UNKNOWN
-        same = classify(batch.chances_BKHW, found.thresholds["impervious"]) == batch.label_BHW  # never 255
+        same = classify(batch.probabilities_BKHW, found.thresholds["impervious"]) == batch.label_BHW  # never 255
         counts = zip(batch.patch_B, known.sum(axis=(1, 2)), same.sum(axis=(1, 2)), strict=True)
         for at, known_pixels, same_pixels in counts:
             patch = patches[at]

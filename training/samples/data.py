@@ -22,8 +22,17 @@ from training.samples.patches import Batch, EpochOrder, Part, Patches, label_sha
 from training.samples.target import CLASSES, COMPOSITE_LABELS, LAYERS, VISIBLE, Target, class_numbers, visible
 
 __all__ = [
-    "CLASSES", "Batch", "EpochOrder", "Patches", "Source", "Target", "label_shares", "loader", "open_source", "prepare",
-]  # fmt: skip
+    "CLASSES",
+    "Batch",
+    "EpochOrder",
+    "Patches",
+    "SampleSource",
+    "Target",
+    "label_shares",
+    "loader",
+    "open_source",
+    "prepare",
+]
 
 REFLECTANCE_RANGE = (0.0, 1.0)
 SHARE_LAYER = "share"

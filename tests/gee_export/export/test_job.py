@@ -87,8 +87,8 @@ def test_another_zone_holds_the_same_ground_on_a_ten_metre_lattice(asked):
     own, other = where(**{"region": None} | asked), where(**{"region": None} | asked, epsg=32649)
     assert (own.epsg, other.epsg) == (32650, 32649)
     assert all(edge % 10 == 0 for edge in (*other.bounds_m, *other.origin_m))
-    ground, wider = (shapely.box(*region.bounds_wsen) for region in (own, other))
-    assert wider.buffer(1e-9).covers(ground if "bbox" not in asked else shapely.box(*WUHAN_BOX))
+    region_grid, wider = (shapely.box(*region.bounds_wsen) for region in (own, other))
+    assert wider.buffer(1e-9).covers(region_grid if "bbox" not in asked else shapely.box(*WUHAN_BOX))
 
 
 def test_an_outline_goes_along_into_another_zone(tmp_path):
@@ -96,9 +96,11 @@ def test_an_outline_goes_along_into_another_zone(tmp_path):
     (tmp_path / "town.geojson").write_text(shapely.to_geojson(outline))
     found = where(None, geometry=tmp_path / "town.geojson", epsg=32649)
     assert found.epsg == 32649 and found.outline.equals(outline)
-    ground = RegionGrid.of(found)
-    share = ground.inside(ground.window).mean()
-    assert share == pytest.approx(ground.outline.area / (100 * ground.window.height * ground.window.width), rel=1e-3)
+    region_grid = RegionGrid.of(found)
+    share = region_grid.inside(region_grid.window).mean()
+    assert share == pytest.approx(
+        region_grid.outline.area / (100 * region_grid.window.height * region_grid.window.width), rel=1e-3
+    )
 
 
 @pytest.mark.parametrize("epsg", [4326, 32600, 32661, 3857])
@@ -175,12 +177,12 @@ def test_block_files_come_back_and_damage_is_seen(tmp_path):
 
 
 def test_a_line_that_a_crash_cut_short_is_left_out(tmp_path):
-    ledger = ProgressLog(tmp_path)
-    ledger.add([{"block": 1}])
+    progress_log = ProgressLog(tmp_path)
+    progress_log.add([{"block": 1}])
     with (tmp_path / "ledger.jsonl").open("a") as file:
         file.write('{"patch": {"id": "plot_2019')
-    ledger.add([{"block": 2}])
-    assert ledger.rows() == [{"block": 1}, {"block": 2}]
+    progress_log.add([{"block": 2}])
+    assert progress_log.rows() == [{"block": 1}, {"block": 2}]
 
 
 def test_the_head_of_the_manifest_is_plain_json_and_comes_back():

@@ -113,9 +113,9 @@ def test_a_share_of_a_union_is_the_largest_of_those_that_know():
     """Buildings and roads in two files: a pixel under a roof is built, though no road runs there."""
     given_shares = np.array([[[100, 255, 255, 1]], [[0, 40, 255, 2]]], np.uint8)
     np.testing.assert_array_equal(shares.most(given_shares), [[100, 40, 255, 2]])
-    truth = LabelRequest(sources=("a.gpkg", "b.gpkg"), fusion="union", share=True)
+    label_request = LabelRequest(sources=("a.gpkg", "b.gpkg"), fusion="union", share=True)
     opened = tuple(_Known(share) for share in given_shares)
-    label, share = OpenLabels(truth, opened, {}).fuse({}, None)
+    label, share = OpenLabels(label_request, opened, {}).fuse({}, None)
     np.testing.assert_array_equal(share, [[100, 40, 255, 2]])
     np.testing.assert_array_equal(label, [[1, 0, 255, 0]])
 
@@ -152,7 +152,7 @@ def test_what_cannot_be_fused_is_refused(options, words):
 
 
 def test_labels_survive_json():
-    truth = LabelRequest(("worldcover", "roads.gpkg#width=6"), "majority", share=True)
-    assert LabelRequest.from_json(truth.to_json()) == truth and hash(truth)
+    label_request = LabelRequest(("worldcover", "roads.gpkg#width=6"), "majority", share=True)
+    assert LabelRequest.from_json(label_request.to_json()) == label_request and hash(label_request)
     with pytest.raises(ValueError, match="not what this version writes"):
         LabelRequest.from_json({"sources": ["esri"], "shares": True})

@@ -101,9 +101,9 @@ def test_labels_do_not_depend_on_the_window():
 
 def test_channels_are_known_before_the_server_is_asked():
     for sources in (("worldcover",), (f"{TRUTH}/truth/2019_50N#impervious", "ghs_built_s_10m")):
-        truth = LabelRequest(sources, "union" if len(sources) > 1 else "single", share=True)
-        opened, _ = codes.read(truth, JUNE, GRID, WUHAN)
-        assert [c.name for c in truth.channels] == opened.image.bandNames().getInfo()
+        label_request = LabelRequest(sources, "union" if len(sources) > 1 else "single", share=True)
+        opened, _ = codes.read(label_request, JUNE, GRID, WUHAN)
+        assert [c.name for c in label_request.channels] == opened.image.bandNames().getInfo()
 
 
 def test_the_page_lists_what_the_world_holds(session):

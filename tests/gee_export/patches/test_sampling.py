@@ -36,9 +36,11 @@ def job(*places, **chosen):
     return Job(tuple(RegionGrid.of(place) for place in places), (JUNE,), **chosen)
 
 
-def centres(ground, windows):
-    turn = Transformer.from_crs(str(ground.lattice.crs), 4326, always_xy=True)
-    return [turn.transform(*(ground.lattice.affine * (w.col + w.width / 2, w.row + w.height / 2))) for w in windows]
+def centres(region_grid, windows):
+    turn = Transformer.from_crs(str(region_grid.lattice.crs), 4326, always_xy=True)
+    return [
+        turn.transform(*(region_grid.lattice.affine * (w.col + w.width / 2, w.row + w.height / 2))) for w in windows
+    ]
 
 
 @pytest.mark.parametrize("distance_km", [1.5, 3.0, 7.0])
@@ -50,8 +52,8 @@ def test_points_lie_so_far_apart_and_no_other_one_would_fit(distance_km):
     )
     asked = job(west, east, sampling=Sampling("points", distance_km=distance_km), split="random")
     found = laid_out(asked)
-    taken = [p for g in asked.grounds for p in centres(g, [window for window, _ in found[g.name].patches])]
-    others = [p for g in asked.grounds for p in centres(g, positions(asked)[g.name])]
+    taken = [p for g in asked.region_grids for p in centres(g, [window for window, _ in found[g.name].patches])]
+    others = [p for g in asked.region_grids for p in centres(g, positions(asked)[g.name])]
     geod, lon, lat = Geod(ellps="WGS84"), *np.array(taken).T
     for number, (x, y) in enumerate(taken):
         distance = geod.inv(np.full(len(lon), x), np.full(len(lon), y), lon, lat)[2]
@@ -138,7 +140,7 @@ def test_samplings_that_cannot_be_are_refused(change, words):
 
 def test_going_by_labels_needs_labels_and_numbers_of_one_kind():
     with pytest.raises(ValueError, match="give a --label"):
-        job(ANY, truth=LabelRequest(()), sampling=Sampling("impervious"))
+        job(ANY, label_request=LabelRequest(()), sampling=Sampling("impervious"))
     with pytest.raises(ValueError, match="leave --max-patches out"):
         job(ANY, sampling=Sampling("strata"), rule=SplitRule(max_patches=10))
 

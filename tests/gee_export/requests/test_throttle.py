@@ -192,15 +192,15 @@ def answered(throttle, width, *, limit, count):
     async def one():
         nonlocal under_way, refusals
         while True:
-            async with throttle.slot() as passage:
+            async with throttle.slot() as slot:
                 if under_way >= limit:
                     refusals += 1
-                    throttle.refused(passage)
+                    throttle.refused(slot)
                     continue
                 under_way += 1
                 await asyncio.sleep(0.001)
                 under_way -= 1
-            throttle.accepted(passage)
+            throttle.accepted(slot)
             return
 
     async def lane(jobs):
@@ -226,8 +226,8 @@ def test_words_that_leave_open_what_was_too_much_are_told_apart():
             context = throttle.slot()
             clock.now_s += 0.01
             passages.append((context, await context.__aenter__()))
-        for context, passage in passages[2:]:
-            throttle.accepted(passage)
+        for context, slot in passages[2:]:
+            throttle.accepted(slot)
             await context.__aexit__(None, None, None)
         throttle.refused(passages[0][1])
         assert throttle.limit == 10 and throttle.rate.level < 100
