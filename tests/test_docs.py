@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import isamap
+from local_ee.faults import Faults
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -45,3 +47,8 @@ def test_every_benchmark_named_is_there():
 def test_every_link_leads_somewhere(page):
     links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     assert not [link for link in links if not link.startswith("http") and not (page.parent / link).exists()]
+
+
+def test_the_example_of_faults_is_read():
+    example = (ROOT / "docs" / "engine.md").read_text("utf-8").partition("```json faults\n")[2].partition("```")[0]
+    assert len(Faults.from_json(json.loads(example)).rules) == 6

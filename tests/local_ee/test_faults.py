@@ -323,9 +323,3 @@ def test_a_file_that_is_none_is_a_sentence(tmp_path, content, words):
         file.write_text(content)
     with pytest.raises(ValueError, match=words):
         Faults.from_file(file)
-
-
-def test_the_documented_example_is_read():
-    text = (Path(__file__).parents[2] / "docs" / "engine.md").read_text("utf-8")
-    example = text.partition("```json faults\n")[2].partition("```")[0]
-    assert len(Faults.from_json(json.loads(example)).rules) == 6
