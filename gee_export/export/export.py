@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gee_export.base.regions import BoundsWSEN, Region
 from gee_export.base.storage import bucket_of, provide
 from gee_export.export import modes
+from gee_export.export import settings as composite_settings
 from gee_export.export.image_options import ImageOptions
 from gee_export.export.job import Job
 from gee_export.export.label_survey import Survey
@@ -131,7 +132,7 @@ def export_patches(
     job = Job(
         region_grids=region_grids,
         periods=periods,
-        settings=settings.chosen(settings, bands=tuple(bands) if bands and image is None else None, **usual),
+        settings=composite_settings.chosen(settings, bands=tuple(bands) if bands and image is None else None, **usual),
         label_request=label_request,
         extra_images=extra_images,
         size=size,

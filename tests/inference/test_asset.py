@@ -160,7 +160,7 @@ def test_the_printed_javascript_is_javascript():
         "const image = {select: () => image, divide: () => image}; const ee = {Image: () => image};"
         "let layers = 0; const Map = {centerObject: () => 0, addLayer: () => layers++};"
     )
-    result = subprocess.run([node, "-e", f"{stage}{lines}; errors.log(layers)"], capture_output=True, text=True)
+    result = subprocess.run([node, "-e", f"{stage}{lines}; console.log(layers)"], capture_output=True, text=True)
     assert result.stdout.strip() == "2", result.stderr
 
 

@@ -30,7 +30,7 @@ from local_ee.catalog.folder import write_image
 from local_ee.faults import Faults
 from tests.local_ee.support.small import catalog
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from gee_export.sentinel.composite import Settings
 from tests.support import killed
 from tests.support import plot as plots
 
-HERE = Path(__file__).parent
+SUPPORT = Path(__file__).parents[2] / "support"
 BANDS = [*plots.BANDS, "VV", "VH"]
 
 
@@ -136,8 +136,8 @@ def test_a_dry_run_counts_what_the_run_will_do(whole, export, tmp_path):
 )
 def test_after_kill_minus_nine_the_same_command_gives_the_same_bytes(moment, whole, export, plot, tmp_path):
     out = tmp_path / "data"
-    environment = {**os.environ, "ISAMAP_HOME": str(tmp_path / "home"), "PYTHONPATH": f"{HERE}:{HERE.parents[1]}"}
-    command = [sys.executable, str(HERE / "killed.py"), str(plot.folder), str(out), moment]
+    environment = {**os.environ, "ISAMAP_HOME": str(tmp_path / "home"), "PYTHONPATH": f"{SUPPORT}:{SUPPORT.parents[1]}"}
+    command = [sys.executable, str(SUPPORT / "killed.py"), str(plot.folder), str(out), moment]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == -9, result.stderr
     assert not (out / "manifest.json").exists()

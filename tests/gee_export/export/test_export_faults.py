@@ -23,7 +23,7 @@ from local_ee.faults import Faults
 from tests.support import killed
 
 pytestmark = pytest.mark.usefixtures("reconnected")
-HERE = Path(__file__).parent
+SUPPORT = Path(__file__).parents[2] / "support"
 OWN_MOUNT = ("unshare", "--user", "--map-root-user", "--mount")
 
 
@@ -195,8 +195,8 @@ def test_batch_into_its_own_bucket_needs_no_other(plot, whole, tmp_path, monkeyp
 )
 def test_a_full_disk_is_a_sentence_and_the_run_goes_on(plot, whole, tmp_path):
     """A file system of 400 kB under the dataset, made larger after the first run."""
-    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
-    command = [*OWN_MOUNT, sys.executable, str(HERE / "filling.py"), str(plot.folder), str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(SUPPORT.parents[1])}
+    command = [*OWN_MOUNT, sys.executable, str(SUPPORT / "filling.py"), str(plot.folder), str(tmp_path)]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-3000:]
     said, manifest = result.stdout.splitlines()

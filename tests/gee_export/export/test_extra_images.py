@@ -27,7 +27,7 @@ from tests.gee_export.export.test_export import contents
 from tests.gee_export.images.test_imagery import scene, write
 from tests.support import plot as plots
 
-HERE = Path(__file__).parent
+SUPPORT = Path(__file__).parents[2] / "support"
 COMMON = {"region": plots.REGION, "month": "2019-06", "progress": False}
 PAIR = {"size": 16, "stride": 16, "max_patches": 12, "speckle": "none"}
 
@@ -236,8 +236,8 @@ def test_the_report_of_a_dry_run_counts_the_finer_pixels(export, fine_files, tmp
 @pytest.mark.parametrize("number", [pytest.param(n, marks=pytest.mark.long) for n in (1, 9, 25, 40)])
 def test_after_kill_minus_nine_a_pair_export_gives_the_same_bytes(number, pairs, fine_files, export, plot, tmp_path):
     asked = pair_of(fine_files) | {"month": "2019-06", "catalog": str(plot.folder)}
-    environment = {**os.environ, "ISAMAP_HOME": str(tmp_path / "home"), "PYTHONPATH": str(HERE.parents[1])}
-    command = [sys.executable, str(HERE / "killed_views.py"), json.dumps(asked), str(tmp_path / "data"), str(number)]
+    environment = {**os.environ, "ISAMAP_HOME": str(tmp_path / "home"), "PYTHONPATH": str(SUPPORT.parents[1])}
+    command = [sys.executable, str(SUPPORT / "killed_views.py"), json.dumps(asked), str(tmp_path / "data"), str(number)]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == -9, result.stderr
     export(tmp_path / "data", **pair_of(fine_files))

@@ -21,13 +21,13 @@ from local_ee.storage.objects import ObjectStore
 from tests.support import plot as plots
 from tests.support.killing import BUCKET
 
-HERE = Path(__file__).parent
+SUPPORT = Path(__file__).parents[2] / "support"
 
 
 def killed_exports(folder: Path, base: Path, way: str, kills: int, seed: int) -> list[dict]:
     """The runs of killing.py."""
-    environment = {**os.environ, "ISAMAP_HOME": str(base / "home"), "PYTHONPATH": str(HERE.parents[1])}
-    command = [sys.executable, str(HERE / "killing.py"), str(folder), str(base), way, str(kills), str(seed)]
+    environment = {**os.environ, "ISAMAP_HOME": str(base / "home"), "PYTHONPATH": str(SUPPORT.parents[1])}
+    command = [sys.executable, str(SUPPORT / "killing.py"), str(folder), str(base), way, str(kills), str(seed)]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-4000:]
     runs = [json.loads(line) for line in result.stdout.splitlines()]

@@ -144,7 +144,7 @@ def test_a_finer_layer_covers_the_same_patches_in_its_own_pixels(ratio, most, si
         assert sum(part.height * part.width for part in covered) == (32 * ratio) ** 2
 
 
-PAGE = Path(__file__).parents[2] / "docs" / "export.md"
+PAGE = Path(__file__).parents[3] / "docs" / "export.md"
 SHOWN = [line.partition("#")[0].strip() for line in PAGE.read_text().splitlines() if line.startswith("isamap export")]
 
 

@@ -28,7 +28,7 @@ from gee_export.labelling.label_request import LabelRequest, OpenLabels
 from gee_export.requests import pixels
 from tests.support import killed
 
-HERE = Path(__file__).parent
+SUPPORT = Path(__file__).parents[2] / "support"
 WEST, EAST = killed.PARTS["region"]
 
 
@@ -99,8 +99,8 @@ def test_a_dry_run_counts_what_all_parts_will_send(export, tmp_path, done, whole
 @pytest.mark.long
 def test_a_killed_export_of_parts_goes_on_to_the_same_bytes(whole, export, plot, tmp_path):
     out = tmp_path / "data"
-    environment = {**os.environ, "ISAMAP_HOME": str(tmp_path / "home"), "PYTHONPATH": f"{HERE}:{HERE.parents[1]}"}
-    command = [sys.executable, str(HERE / "killed.py"), str(plot.folder), str(out), "in a patch", "parts"]
+    environment = {**os.environ, "ISAMAP_HOME": str(tmp_path / "home"), "PYTHONPATH": f"{SUPPORT}:{SUPPORT.parents[1]}"}
+    command = [sys.executable, str(SUPPORT / "killed.py"), str(plot.folder), str(out), "in a patch", "parts"]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == -9, result.stderr
     fetched = sum("block" in row for row in ProgressLog(out / ".run").rows())

@@ -108,7 +108,7 @@ def test_channels_are_known_before_the_server_is_asked():
 
 def test_the_page_lists_what_the_world_holds(session):
     """docs/labels.md names the products that can be had without an account."""
-    text = (Path(__file__).parents[2] / "docs" / "labels.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "labels.md").read_text(encoding="utf-8")
     shown = text.partition("the simulated world holds ")[2].partition("; the others")[0]
     products = [product for product in label_products.LABELS.values() if product is not None]
     held = {product.name for product in products if is_held(product.editions[-1].asset)}

@@ -311,6 +311,6 @@ def test_every_product_says_licence_and_source():
 )
 def test_the_page_shows_the_table_as_it_is(name, table):
     """docs/labels.md: replace what is between the marks by what the function gives."""
-    text = (Path(__file__).parents[2] / "docs" / "labels.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "labels.md").read_text(encoding="utf-8")
     shown = text.partition(f"<!-- {name}:")[2].partition("-->\n")[2].partition(f"<!-- /{name} -->")[0]
     assert shown == table() + "\n"

@@ -18,7 +18,7 @@ from gee_export.sentinel import sentinel2
 from gee_export.sentinel.sentinel2 import Optical
 from local_ee.catalog.folder import write_image
 
-FILE = Path(__file__).parents[2].parent / "shared" / "data" / "gfmap" / "bap_quintad_cdse.nc"
+FILE = Path(__file__).parents[3].parent / "shared" / "data" / "gfmap" / "bap_quintad_cdse.nc"
 SHAPE, LEFT, TOP = (66, 64), 643_260.0, 5_676_480.0
 REGION = Region("belgium", 32631, (LEFT, TOP - 660, LEFT + 640, TOP), (LEFT, TOP))
 NAMES = {"B2": "B02", "B3": "B03", "B4": "B04", "B8": "B08", "SCL": "SCL"}
