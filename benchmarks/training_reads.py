@@ -26,7 +26,7 @@ from training.losses import build_loss
 from training.models import build
 from training.recipes import recipe
 from training.recipes.optimisers import optimiser
-from training.samples.augment import augment, probabilities
+from training.samples.augment import augment, draws
 from training.samples.data import EpochOrder, Patches, SampleSource, loader, open_source
 
 BANDS, SIZE, BATCH = ("B2", "B3", "B4", "B8", "VV", "VH"), 128, 32
@@ -72,7 +72,7 @@ def shares_of_step(source: SampleSource, name: str, steps: int = 3) -> str:
         marks_s = [_clock_s(device)]
         batch = next(batches).to(device)
         marks_s.append(_clock_s(device))
-        drawn = probabilities(0, step, batch.patch_B)
+        drawn = draws(0, step, batch.patch_B)
         prepared = augment(source.prepare(batch), drawn, chosen.augment, chosen.crop)
         marks_s.append(_clock_s(device))
         best.zero_grad()

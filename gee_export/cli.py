@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from gee_export.base.errors import Fault
+from gee_export.base.scheme import SCHEMES
 from gee_export.export.image_options import ImageOptions
 from gee_export.export.modes import MODES
 from gee_export.images.frames import Frames
 from gee_export.labelling.fusion import FUSIONS
-from gee_export.labelling.scheme import SCHEMES
 from gee_export.patches.sampling import SAMPLINGS, Sampling
 from gee_export.patches.split_rule import SplitRule
 from gee_export.sentinel.clouds import CLOUDS

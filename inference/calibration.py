@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from inference.legend import UNKNOWN, Legend
+from gee_export.base.scheme import UNKNOWN
+from inference.legend import Legend
 from inference.mosaic import Mosaic, mosaics
 from inference.postprocess import LEVELS, OFF_MASK, ON_MASK, POSTPROCESSING, equalised, threshold_of
 from training.accuracy.evaluation import Data, check_fits, source_for

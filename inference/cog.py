@@ -17,8 +17,9 @@ from rasterio._err import CPLE_BaseError  # what rasterio.shutil raises; it has 
 from rasterio.errors import RasterioError
 
 from gee_export.base.errors import Fault
+from gee_export.base.scheme import UNKNOWN
 from gee_export.base.storage import disk_fault
-from inference.legend import PROB_STEPS, UNKNOWN, Legend
+from inference.legend import PROB_STEPS, Legend
 
 BLOCK_PX = 512
 BANDS = 2

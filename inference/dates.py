@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gee_export.base.grid import Window
+from gee_export.datasets.manifest import LEAST_SHOWN
 from inference.predict import Read, normalised
 from training.checkpoints.checkpoint import normalise
 
 if TYPE_CHECKING:
     from inference.source import InputSource
     from training.checkpoints.checkpoint import Checkpoint
-
-ENOUGH = 0.5  # of a window: dates that show less are left out, as an export leaves them out of a patch
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def arranged(tile_BHW: np.ndarray, dates: int, wanted: int) -> np.ndarray:
     """
     bands_TBHW, shown_THW = np.split(tile_BHW, [len(tile_BHW) - dates])
     most = (shown_THW.max(axis=0) > 0).sum()
-    able = np.flatnonzero(shown_THW.sum(axis=(1, 2)) >= ENOUGH * most)
+    able = np.flatnonzero(shown_THW.sum(axis=(1, 2)) >= LEAST_SHOWN * most)
     order = np.resize(able if len(able) else np.arange(dates), wanted)
     return bands_TBHW.reshape(dates, -1, *tile_BHW.shape[1:])[order]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-UNKNOWN = 255
+from gee_export.base.scheme import UNKNOWN
+
 PROB_STEPS = 254  # prob = round(254 p), so 255 stays free for unknown (formats.md section 4)
 
 # class name -> colour, RRGGBB; the two-class pair is fixed by formats.md, the land cover after S003's seven classes

@@ -13,8 +13,9 @@ from typing import Any
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
+from gee_export.base.scheme import UNKNOWN
 from inference.job import SETTINGS_TAG
-from inference.legend import PROB_STEPS, UNKNOWN, Legend
+from inference.legend import PROB_STEPS, Legend
 
 # earth-engine.md sections 3.7 and 3.9; https://developers.google.com/earth-engine/guides/image_manifest
 MANIFEST_LIMIT_BYTES = 10 << 20

@@ -18,12 +18,13 @@ from odc.geo.geobox import GeoBox
 from tqdm import tqdm
 
 from gee_export.base.regions import BoundsWSEN, Period, Region
+from gee_export.base.scheme import UNKNOWN
 from gee_export.base.storage import is_remote
 from inference import cog, job
 from inference.checks import range_warnings, step_m, step_warnings
 from inference.dates import view
 from inference.lattice import Lattice
-from inference.legend import UNKNOWN, Legend
+from inference.legend import Legend
 from inference.parallel import WriteBehind
 from inference.postprocess import POSTPROCESSING, UNPROCESSED, PixelOffset, threshold_of
 from inference.predict import Grid, Predictor, Rows, predict

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inference.legend import UNKNOWN, Legend
+from gee_export.base.scheme import UNKNOWN
+from inference.legend import Legend
 from inference.postprocess import CONTEST, PixelOffset, Step
 from training.accuracy.predictions import predicted
 from training.checkpoints import checkpoint as ck

@@ -16,9 +16,10 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.windows import Window as RioWindow
 
+from gee_export.base.scheme import UNKNOWN
 from gee_export.base.storage import write_whole
 from inference.checks import ground_step_m
-from inference.legend import PROB_STEPS, UNKNOWN, Legend
+from inference.legend import PROB_STEPS, Legend
 from inference.manifest import MapFile, open_map
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ import torch
 
 from gee_export.base.errors import Fault
 from gee_export.base.grid import Raster, Window
+from gee_export.base.scheme import UNKNOWN
 from inference.lattice import Lattice, hann, weight_sums
-from inference.legend import PROB_STEPS, UNKNOWN, Legend
+from inference.legend import PROB_STEPS, Legend
 from inference.parallel import in_order, read_ahead
 from training.cpu import cores
 

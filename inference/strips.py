@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gee_export.base.scheme import UNKNOWN
 from inference.cog import BANDS, RowsFile
-from inference.legend import PROB_STEPS, UNKNOWN, Legend
+from inference.legend import PROB_STEPS, Legend
 from inference.postprocess import CONTEST, PixelOffset, Postprocessing, unchanged
 from inference.predict import quantise
 

@@ -71,7 +71,7 @@ def chips_truth(size: Size = SMALL) -> Export:
 
 def sensor() -> Export:
     """A sixth place as another sensor shows it, with the truth's seven classes; nearly all chips are test."""
-    asked = {"scheme": "s003", "size": SMALL.chip_px, "stride": SMALL.stride_px, "ratios": ALL_BUT_TEST}
+    asked = {"scheme": "landcover3m", "size": SMALL.chip_px, "stride": SMALL.stride_px, "ratios": ALL_BUT_TEST}
     about = (
         "The other sensor is ours: the world's 1-m image averaged to 4 m (Gaofen-2's), its bands R, G, B, N multiplied "
         f"by {', '.join(map(str, GAINS))} and raised by {', '.join(f'{dn / 10_000:.3f}' for dn in HAZE_DN)} of "
@@ -86,7 +86,7 @@ def _planet(size: Size) -> dict[str, Any]:
         "month": MONTH,
         "image": f"{WORLD}/planet3m",
         "unit": UNIT,
-        "scheme": "s003",
+        "scheme": "landcover3m",
         "size": size.chip_px,
         "stride": size.stride_px,
         "ratios": (6, 1, 3),

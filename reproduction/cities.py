@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gee_export.base.regions import Region, named
 from reproduction.study import Export
-from reproduction.worlds import PAPER_BANDS
+from reproduction.worlds import OPTICAL_10M
 
 # S001 section 2.2.1, each around its town; W S E N in degrees
 SIX = {
@@ -37,7 +37,7 @@ def _export(name: str, where: tuple[Region, ...], size: int, stride: int) -> Exp
     asked = {
         "region": where,
         "month": "2019-07",
-        "bands": PAPER_BANDS,
+        "bands": OPTICAL_10M,
         "label": ("glc_fcs30d", "gisa"),
         "fusion": "intersection",
         "size": size,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gee_export.base.scheme import UNKNOWN
 from reproduction.study import Evaluated, Trial
 
 if TYPE_CHECKING:
     from gee_export.datasets.dataset import Dataset, Patch
 
-UNKNOWN = 255
 AREA = "area_percent"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from gee_export.base.scheme import SEVEN
 from reproduction import chips
 from reproduction.evaluators import on_split, run_of
 from reproduction.labels import LabelsAsMap
@@ -14,7 +15,6 @@ from reproduction.runs import Training
 from reproduction.stitched import Stitched
 from reproduction.study import Evaluated, Export, Measure, Preset, Row, Run, Study, Trial, printed
 
-SEVEN = ("cropland", "woodland", "grassland", "water", "impervious", "bare", "snow_ice")
 OA = Measure("oa", "OA")
 # producer's accuracies, as Table 4 prints them; the simulated world has no snow
 PA = tuple(Measure(f"pa_{name}", f"PA {name}") for name in SEVEN[:-1])

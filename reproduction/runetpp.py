@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gee_export.base.scheme import UNKNOWN
 from reproduction import cities
 from reproduction.evaluators import on_split, probabilities, run_of
 from reproduction.runs import Training
@@ -70,7 +71,7 @@ def mean_dice(maps: Any) -> float | None:
     """Of pairs of a map and its label (0, 1, 255 unknown): the mean Dice coefficient where it is defined."""
     found = []
     for seen, label in maps:
-        known = label != 255
+        known = label != UNKNOWN
         both = int(((seen == 1) & (label == 1)).sum())
         whole = int((seen == 1)[known].sum()) + int((label == 1).sum())
         found += [2 * both / whole] if whole else []

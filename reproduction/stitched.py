@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gee_export.base.scheme import UNKNOWN
 from reproduction.evaluators import run_of
 from reproduction.labels import evaluated
 from reproduction.study import Evaluated, Trial
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from inference.mosaic import Mosaic
     from training.checkpoints.checkpoint import Checkpoint
     from training.samples.data import SampleSource
-
-UNKNOWN = 255
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from gee_export.base.errors import Fault
+from gee_export.base.scheme import UNKNOWN
 from gee_export.datasets.dataset import MANIFEST, Band, DatasetManifest, Grid, Sample, write
-from gee_export.datasets.manifest import DECIBEL_SCALE, NODATA, REFLECTANCE_SCALE, UNKNOWN
+from gee_export.datasets.manifest import DECIBEL_SCALE, NODATA, REFLECTANCE_SCALE
 
 ENDINGS = (".tif", ".tiff", ".png", ".npy")
 OPTICAL, SAR = ("B2", "B3", "B4", "B8"), ("VV", "VH")

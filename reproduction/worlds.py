@@ -9,7 +9,7 @@ from reproduction.study import Export
 
 # shares of the world's 1-m truth in each 10-m pixel; of more than half, the label is impervious
 TRUTH_10 = "projects/local/assets/world/truth10#impervious=percent"
-PAPER_BANDS = ("B2", "B3", "B4", "B8")
+OPTICAL_10M = ("B2", "B3", "B4", "B8")
 MOSTLY_TEST = (1, 1, 8)
 _TRUTH = (
     "Labels are the world's truth, impervious where more than half of a 10-m pixel is: it stands for the paper's "
@@ -67,4 +67,4 @@ def _name(place: str, patches: int | None, split: str) -> str:
 
 
 def _common(patches: int | None, split: str) -> dict[str, Any]:
-    return {"region": "wuhan", "label": TRUTH_10, "bands": PAPER_BANDS, "max_patches": patches, "split": split}
+    return {"region": "wuhan", "label": TRUTH_10, "bands": OPTICAL_10M, "max_patches": patches, "split": split}

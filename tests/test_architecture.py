@@ -74,7 +74,7 @@ ALLOWED = {
     "gee_export": {"gee_export"},
     "training.cli": {"training", "gee_export.earth_engine.session"},
     "training.models": {"training.models", "gee_export.base.errors"},
-    "training.losses": {"training.losses", "training.models"},
+    "training.losses": {"training.losses", "training.models", "gee_export.base.scheme"},
     "training.recipes": {"training.recipes", *NETWORKS, "training.samples.augment"},
     "training.checkpoints": {"training.checkpoints", *NETWORKS},
     "training.samples": {"training.samples", "training.checkpoints", *NETWORKS},

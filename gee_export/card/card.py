@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from gee_export.base.scheme import UNKNOWN
 from gee_export.card.finding import FAIL, PASS, WARN, Finding
 from gee_export.card.survey import Survey
 from gee_export.datasets.dataset import Dataset
 from gee_export.datasets.index import SPLITS
-from gee_export.datasets.manifest import UNKNOWN
 
 VERSION = 1
 CARD = "card.json"

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from gee_export.base.scheme import UNKNOWN
 from gee_export.card.finding import FAIL, PASS, UNTOLD, WARN, Finding
 from gee_export.card.shared_ground import shared_ground
 from gee_export.card.shift import described
 from gee_export.card.survey import Survey, known
 from gee_export.datasets.dataset import Dataset, count_patches
 from gee_export.datasets.index import SPLITS
-from gee_export.datasets.manifest import UNKNOWN, BandStatistics
+from gee_export.datasets.manifest import BandStatistics
 
 RANGES = {"reflectance": (0.0, 1.6), "dB": (-50.0, 20.0)}  # physical; beyond lies no land surface
 OUTSIDE_WARN, OUTSIDE_FAIL = 0.001, 0.02  # shares of pixels beyond the range

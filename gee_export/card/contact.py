@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from gee_export.base.scheme import UNKNOWN
 from gee_export.card import drawing
 from gee_export.card.card import Card, class_names
 from gee_export.card.rasters import Raster
 from gee_export.card.survey import Survey, colours
 from gee_export.datasets.dataset import Dataset, Patch
-from gee_export.datasets.manifest import UNKNOWN
 
 _MOST_PX = 320  # of a side that is drawn
 _CELL_IN = 1.12

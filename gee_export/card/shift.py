@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from gee_export.base.scheme import UNKNOWN
 from gee_export.card.rasters import Raster
 from gee_export.coregistration.structure import structure
 from gee_export.coregistration.tiepoints import correlated, peak_of
 from gee_export.datasets.dataset import Dataset, Patch
-from gee_export.datasets.manifest import UNKNOWN, DatasetManifest
+from gee_export.datasets.manifest import DatasetManifest
 
 SEARCH_PX = 8
 SAMPLE = 64  # patches at most

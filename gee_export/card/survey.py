@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from gee_export.base.scheme import UNKNOWN
 from gee_export.card.histogram import Histogram
 from gee_export.card.mosaic import Mosaic
 from gee_export.card.picking import picked
@@ -15,7 +16,7 @@ from gee_export.card.rasters import Raster, rasters
 from gee_export.card.shift import Shift, ShiftMeter
 from gee_export.datasets.dataset import Dataset, Patch
 from gee_export.datasets.index import SPLITS
-from gee_export.datasets.manifest import UNKNOWN, Band
+from gee_export.datasets.manifest import Band
 
 TRUE_COLOUR = (("B4", "B3", "B2"), ("red", "green", "blue"), ("R", "G", "B"))
 

@@ -12,7 +12,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from gee_export.datasets.index import Patch
-from gee_export.datasets.manifest import NODATA, Band, DatasetManifest, StoredLayer
+from gee_export.datasets.manifest import LEAST_SHOWN, NODATA, Band, DatasetManifest, StoredLayer
 from gee_export.datasets.sample import LABEL
 from gee_export.export.blocks import Observed
 from gee_export.export.layers import SHARES, Layer, fused, quantised
@@ -23,7 +23,6 @@ from gee_export.labelling.label_request import LabelRequest
 from gee_export.requests.channel import Channel
 
 FOREIGN = "image"  # a manifest's product that is no satellite's composite
-ENOUGH = 0.5  # patches that show less of the foreign or finer image, and frames with fewer clear pixels, are left out
 
 
 @dataclass(frozen=True)
@@ -99,10 +98,10 @@ def worth_keeping(arrays: Mapping[str, np.ndarray], head: DatasetManifest) -> di
     nodata = {"fine": head.layers["fine"].bands[0].nodata} if "fine" in head.layers else {}
     if FOREIGN in head.image["product"]:
         nodata["image"] = head.bands[0].nodata
-    if any(_shown(arrays[name], missing) < ENOUGH for name, missing in nodata.items()):
+    if any(_shown(arrays[name], missing) < LEAST_SHOWN for name, missing in nodata.items()):
         return None
     frames = {name for name in arrays if name.startswith("frames/")}
-    poor = {name for name in frames if _shown(arrays[name], NODATA) < ENOUGH}
+    poor = {name for name in frames if _shown(arrays[name], NODATA) < LEAST_SHOWN}
     return {name: array for name, array in arrays.items() if name not in poor}
 
 

@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 
 from gee_export.base.grid import Window
-from gee_export.datasets.manifest import UNKNOWN
+from gee_export.base.scheme import UNKNOWN, scheme_of
 from gee_export.datasets.progress_log import ProgressLog
 from gee_export.export.job import Job, Part
 from gee_export.export.layers import fused, largest_side_px
@@ -20,7 +20,6 @@ from gee_export.export.open_part import OpenPart
 from gee_export.export.pixel_source import Cell, PixelSource
 from gee_export.export.plan import most_px
 from gee_export.export.request_tiles import RequestTiles
-from gee_export.labelling.scheme import scheme_of
 from gee_export.patches.split_rule import SplitResult
 
 

@@ -10,7 +10,8 @@ from functools import partial
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from gee_export.datasets.manifest import NODATA, UNKNOWN, Band, StoredLayer
+from gee_export.base.scheme import UNKNOWN
+from gee_export.datasets.manifest import NODATA, Band, StoredLayer
 from gee_export.export import blocks
 from gee_export.export.blocks import Observed
 from gee_export.export.open_part import OpenPart

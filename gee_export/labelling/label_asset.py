@@ -10,11 +10,11 @@ from odc.geo.geobox import GeoBox
 
 from gee_export.base.errors import Fault
 from gee_export.base.regions import STEP_M, Period, Region
+from gee_export.base.scheme import Scheme
 from gee_export.labelling import label_products, tables
 from gee_export.labelling.label_source import PERCENT, LabelSource, codes_of
 from gee_export.labelling.product import Edition, Product, label_of, share_of
 from gee_export.labelling.rules import BuiltArea, Codes
-from gee_export.labelling.scheme import Scheme
 from gee_export.sentinel.scenes import ask, nearest_year
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ _DYNAMIC_CLASSES = {
     "water": "water", "trees": "woodland", "grass": "grassland", "flooded_vegetation": "wetland", "crops": "cropland",
     "shrub_and_scrub": "woodland", "built": "impervious", "bare": "bare", "snow_and_ice": "snow_ice",
 }  # fmt: skip
-_BOTH = ("isa", "s003")
+_BOTH = ("isa", "landcover3m")
 _CC_BY = "CC-BY-4.0"
 _GHSL = "reuse authorised with acknowledgement (European Commission)"
 _GHSL_CITATION = "Pesaresi and Politis 2023, doi:10.2905/9F06F36F-4B11-47EC-ABB0-4F8B7B1D72EA"

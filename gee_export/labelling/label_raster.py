@@ -14,11 +14,11 @@ from pyproj import Transformer
 from gee_export.base.errors import Fault
 from gee_export.base.grid import Window, crop
 from gee_export.base.regions import Period, Region
+from gee_export.base.scheme import Scheme
 from gee_export.labelling import local_file, shares
 from gee_export.labelling.label_asset import rule_of
 from gee_export.labelling.label_source import LabelSource, codes_of
 from gee_export.labelling.rules import BuiltArea, Codes
-from gee_export.labelling.scheme import Scheme
 
 if TYPE_CHECKING:
     from rasterio import DatasetReader

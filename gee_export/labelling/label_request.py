@@ -11,13 +11,12 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from gee_export.base.regions import STEP_M, Period, Region
-from gee_export.datasets.manifest import UNKNOWN
+from gee_export.base.scheme import UNKNOWN, Scheme, scheme_of
 from gee_export.labelling import fusion as fusing
 from gee_export.labelling import label_products, local_file, shares
 from gee_export.labelling.fusion import FUSIONS
 from gee_export.labelling.label_source import LabelSource
 from gee_export.labelling.rules import BuiltArea
-from gee_export.labelling.scheme import Scheme, scheme_of
 from gee_export.requests.pixels import Channel
 
 if TYPE_CHECKING:
@@ -39,6 +38,7 @@ class LabelRequest:
 
     def __post_init__(self) -> None:
         scheme = scheme_of(self.scheme)
+        object.__setattr__(self, "scheme", scheme.name)
         fusing.check(self.fusion, len(self.sources), scheme)
         if len(set(self.sources)) < len(self.sources):
             raise ValueError(f"--label names a source twice: {' '.join(self.sources)}")

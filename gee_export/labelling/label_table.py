@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from gee_export.base.scheme import SCHEMES
 from gee_export.labelling import label_products, tables
 from gee_export.labelling.product import Product
-from gee_export.labelling.scheme import SCHEMES
 
 
 def overview() -> str:
@@ -56,15 +56,15 @@ def markdown() -> str:
 
 def markdown_classes() -> str:
     """The codes of the seven classes of S003 of every product that has classes, as docs/labels.md shows them."""
-    numbers = SCHEMES["s003"].classes
+    numbers = SCHEMES["landcover3m"].classes
     kinds = [f"{number} {name}" for number, name in numbers.items() if name != "unknown"]
     head = f"| name | {' | '.join(kinds)} | unknown |\n|{'---|' * (len(kinds) + 2)}"
-    return "\n".join([head, *(_classes_row(p) for p in _products() if "s003" in p.rule.schemes)])
+    return "\n".join([head, *(_classes_row(p) for p in _products() if "landcover3m" in p.rule.schemes)])
 
 
 def _classes_row(product: Product) -> str:
     codes = {key: value for key, value in product.rule.to_json().items() if isinstance(value, list)}
-    known = SCHEMES["s003"].numbers
+    known = SCHEMES["landcover3m"].numbers
     cells = [_words(codes.get(kind, "")) for kind in known]
     rest = sorted(code for kind, found in codes.items() if kind not in known for code in found)
     return f"| `{product.name}` | {' | '.join([*cells, _words(rest)])} |"

@@ -16,11 +16,10 @@ from shapely.geometry.base import BaseGeometry
 from gee_export.base import regions
 from gee_export.base.grid import crop
 from gee_export.base.regions import Period, Region
-from gee_export.datasets.manifest import UNKNOWN
+from gee_export.base.scheme import UNKNOWN, Scheme
 from gee_export.labelling import local_file, shares
 from gee_export.labelling.label_source import LabelSource
 from gee_export.labelling.rules import HARD_SHARE_PERCENT
-from gee_export.labelling.scheme import Scheme
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gee_export.base.regions import BoundsWSEN
+from gee_export.base.scheme import Scheme
 from gee_export.labelling.rules import LabelRule
-from gee_export.labelling.scheme import Scheme
 
 if TYPE_CHECKING:
     import ee

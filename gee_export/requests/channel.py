@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gee_export.base.scheme import UNKNOWN
+
 if TYPE_CHECKING:
     import ee
 
@@ -31,7 +33,7 @@ class Channel:
 
 def channels(bands: Sequence[str]) -> tuple[Channel, ...]:
     """Float bands, except `label`, whose classes are bytes with 255 for unknown."""
-    return tuple(Channel(name, "uint8", 255) if name == "label" else Channel(name) for name in bands)
+    return tuple(Channel(name, "uint8", UNKNOWN) if name == "label" else Channel(name) for name in bands)
 
 
 def record(bands: Sequence[Channel]) -> np.dtype:

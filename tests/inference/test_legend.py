@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from gee_export.base.scheme import SCHEMES
 from inference.legend import COLOURS, Legend
-from training.samples.target import SCHEMES
 
 
 def test_every_class_that_is_learned_has_a_colour_of_its_own():
     """By the names that checkpoints carry (formats.md section 1)."""
-    for classes in SCHEMES.values():
+    for classes in (scheme.names for scheme in SCHEMES.values()):
         colours = Legend(classes).colours
         assert colours == tuple(COLOURS[name] for name in classes) and len(set(colours)) == len(classes)
 

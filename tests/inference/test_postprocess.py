@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from gee_export.base import scheme
 from inference.legend import Legend
 from inference.postprocess import (
     BLOCK_PX,
@@ -18,9 +19,8 @@ from inference.postprocess import (
     equalised,
     threshold_of,
 )
-from training.samples import target
 
-SEVEN = Legend(target.SEVEN)
+SEVEN = Legend(scheme.SEVEN)
 
 
 def probabilities(height: int, width: int, seed: int = 0) -> np.ndarray:

@@ -7,8 +7,9 @@ import pytest
 import rasterio
 import torch
 
+from gee_export.base.scheme import SEVEN, UNKNOWN
 from inference import cog
-from inference.legend import UNKNOWN, Legend
+from inference.legend import Legend
 from inference.map import map_region
 from inference.postprocess import CONTEST, POSTPROCESSING, PixelOffset, clahe
 from inference.predict import quantise
@@ -17,7 +18,6 @@ from tests.inference.conftest import BANDS, NAMES, SMALL, stored_scene, write_ti
 from tests.support.one_thread import one_thread  # noqa: F401
 from training.checkpoints import checkpoint
 from training.models import build
-from training.samples.target import SEVEN
 
 THREE = Legend(("cropland", "impervious", "water"))
 THRESHOLDS = {"impervious": 0.5, "clahe": 0.4}

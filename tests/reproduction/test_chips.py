@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from gee_export.labelling.scheme import SCHEMES
+from gee_export.base.scheme import SCHEMES
 from local_ee.world.materials import NAMES
 from reproduction import chips
 from reproduction.chips import CLASS_OF_KIND, SITES, SMALL, _classes, _download, _site
@@ -35,7 +35,7 @@ def truth(site, tmp_path_factory, reconnected):
 
 
 def test_every_kind_of_ground_has_the_class_of_its_name():
-    number_of = {name: number for number, name in SCHEMES["s003"].classes.items()}
+    number_of = {name: number for number, name in SCHEMES["landcover3m"].classes.items()}
     wanted = [number_of[CLASS_OF_NAME.get(name, "impervious")] for name in NAMES]
     assert list(CLASS_OF_KIND) == wanted
 

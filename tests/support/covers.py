@@ -18,7 +18,7 @@ IMPERVIOUS = 4
 
 def write_covers(folder: Path, err: Callable[[np.ndarray], np.ndarray] = np.asarray, size: int = 32) -> Dataset:
     """Impervious where the town is, cropland in the other upper halves, woodland in the lower; `err` changes labels."""
-    label = {"product": "test", "scheme": "s003", "classes": {str(at): name for at, name in enumerate(CLASSES)}}
+    label = {"product": "test", "scheme": "landcover3m", "classes": {str(at): name for at, name in enumerate(CLASSES)}}
     head = manifest(BANDS, size, len(SPLITS), label=label)
 
     def covered(image: np.ndarray, built: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter1d
 
-from training.losses import UNKNOWN
+from gee_export.base.scheme import UNKNOWN
 from training.samples.augment import BLUR_SHARE, CHANCES, FLIP_SHARE, Augmented, augment, draws
 
 KEEP, FLIP, BLUR, NO_BLUR = 0.99, 0.0, 0.0, 0.99

@@ -11,6 +11,7 @@ import torch
 
 import isamap
 import training
+from gee_export.base.scheme import CLASSES, SEVEN
 from gee_export.datasets.dataset import Dataset
 from tests.support.one_thread import one_thread  # noqa: F401
 from tests.support.pairs import RATIO, write_pairs
@@ -22,7 +23,6 @@ from training.accuracy.predictions import predicted
 from training.checkpoints import checkpoint as ck
 from training.models import build
 from training.models.output import Output
-from training.samples.target import CLASSES, SEVEN
 
 SIZES = {"unet": {"widths": (4, 8)}, "jointseg": {"widths": (4, 6), "middle": 6, "fine": 4}}
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from gee_export.base.scheme import UNKNOWN
 from training.losses import (
     LOSSES,
-    UNKNOWN,
     CroFuseLoss,
     CrossEntropy,
     WeightedCrossEntropy,

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from gee_export.base.scheme import UNKNOWN
 from tests.support.one_thread import one_thread  # noqa: F401
 from training.losses import (
-    UNKNOWN,
     DiceFocal,
     JointSegLoss,
     SoftCrossEntropy,

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 import isamap
 import training
 from gee_export.base.errors import Fault
+from gee_export.base.scheme import UNKNOWN
 from gee_export.datasets.dataset import Dataset, Patch
 from tests.support.one_thread import one_thread  # noqa: F401
 from tests.support.towns import spread
 from training.checkpoints import checkpoint as ck
 from training.imperfect.agreement import agreement
 from training.imperfect.noise import Agreement, Chip, described, keeper, read
-from training.losses import UNKNOWN
 
 FOREST = {"model.trees": "5", "model.pixels": "3000", "batch": "4"}
 WRONG = 4  # the first chips' labels are coded the wrong way round

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from gee_export.base.scheme import SEVEN, UNKNOWN
 from training.fitting.pictures import GAP_PX, IMPERVIOUS_RGB, PERVIOUS_RGB, UNKNOWN_RGB, panel, save_png
-from training.losses import UNKNOWN
-from training.samples.target import SEVEN
 
 SIDE = 8
 

@@ -13,15 +13,14 @@ from sklearn.ensemble import RandomForestClassifier
 
 import inference
 import training
+from gee_export.base.scheme import SEVEN, UNKNOWN
 from gee_export.datasets.dataset import Dataset
 from gee_export.datasets.manifest import NODATA
 from tests.support.one_thread import one_thread  # noqa: F401
 from tests.support.towns import BANDS, spread
 from training.checkpoints import checkpoint as ck
 from training.fitting.pixels import sample_pixels
-from training.losses import UNKNOWN
 from training.samples.data import open_source
-from training.samples.target import SEVEN
 
 FAST = {"model.trees": "5", "model.pixels": "3000", "batch": "4"}
 EDGE = 30  # rows of the map: not a whole window
@@ -148,9 +147,9 @@ def test_seven_classes_are_told_apart_too(make, tmp_path):
     from training.imperfect.agreement import agreement
 
     named = {str(number): name for number, name in enumerate(SEVEN)} | {"255": "unknown"}
-    label = {"product": "test", "scheme": "s003", "classes": named}
+    label = {"product": "test", "scheme": "landcover3m", "classes": named}
     dataset = make(spread(4, 1, 1), label=label, change=lambda image, label: (image, (4 * label).astype(np.uint8)))
-    settings = FAST | {"scheme": "s003", "batch": "1"}
+    settings = FAST | {"scheme": "landcover3m", "batch": "1"}
     report = training.train(dataset.storage.url, "random_forest-tiny", tmp_path / "run", settings=settings)
     confusion = training.evaluate(report.folder, dataset.storage.url).confusion
     assert confusion.shape == (7, 7) and confusion[[0, 4]][:, [0, 4]].sum() == confusion.sum() == 32 * 32

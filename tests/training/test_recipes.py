@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from gee_export.base.scheme import SEVEN
 from training.losses import LOSSES, build_loss
 from training.models import MODELS, build, parameter_count
 from training.models.output import Output
 from training.recipes import RECIPES, Recipe, override, recipe
-from training.recipes.recipe import SCHEMES, TARGETS
+from training.recipes.recipe import TARGETS
 from training.samples import target
 from training.samples.augment import AUGMENTATIONS
-from training.samples.target import SEVEN
 
 SIX = ("B2", "B3", "B4", "B8", "VV", "VH")
 
@@ -48,14 +48,14 @@ def test_every_recipe_builds_and_is_json(name):
     assert found.name == name
     with torch.device("meta"):
         network = build(found.model, SIX, found.config)
-    assert network.config.classes == {"isa": 2, "s003": 7}[found.scheme]
+    assert network.config.classes == {"isa": 2, "landcover3m": 7}[found.scheme]
     build_loss(found.loss, found.loss_values)
     json.dumps(found.to_json(), allow_nan=False)
 
 
 def test_schemes_and_targets_of_recipes_are_those_of_datasets():
     """Named twice, as recipes know no datasets."""
-    assert (set(SCHEMES), set(TARGETS)) == (set(target.SCHEMES), set(target.LAYERS))
+    assert set(TARGETS) == set(target.LAYERS)
 
 
 def test_every_network_has_a_recipe_and_every_papers_recipe_a_tiny_one():
@@ -79,7 +79,7 @@ def test_hrnet_is_s003s():
     """
     found = recipe("hrnet")
     assert (found.optimiser, found.lr, found.momentum, found.epochs, found.batch) == ("sgd", 0.01, 0.9, 120, 32)
-    assert found.crop == 512 and found.scheme == "s003" and found.loss == "weighted_cross_entropy"
+    assert found.crop == 512 and found.scheme == "landcover3m" and found.loss == "weighted_cross_entropy"
     weights = dict(zip(SEVEN, found.loss_values["weights"], strict=True))
     assert weights.pop("impervious") == 3 and set(weights.values()) == {1}
     assert parameter_count(build("hrnet", ("B", "G", "R", "N"), found.config)) == 16_811_863
@@ -122,7 +122,7 @@ def test_constructor_values_are_of_the_networks_kind():
 
 def test_dice_of_another_class_is_its_number():
     """As typed: impervious is the fifth of S003's seven classes."""
-    found = recipe("runetpp", {"scheme": "s003", "loss.positive": "4"})
+    found = recipe("runetpp", {"scheme": "landcover3m", "loss.positive": "4"})
     label = torch.full((1, 2, 2), 4, dtype=torch.uint8)
     sure = Output(20 * torch.nn.functional.one_hot(label.long(), 7).movedim(-1, 1).float())
     assert build_loss(found.loss, found.loss_values)(sure, label).item() == pytest.approx(0, abs=1e-6)
@@ -167,10 +167,13 @@ def test_settings_may_have_their_kind_already():
         ({"clip": "inf"}, "clip=inf: expected 0 or more"),
         ({"crop": "-1"}, "crop=-1: expected 0 or more"),
         ({"optimiser": "lion"}, "optimiser=lion: expected one of adam, adamw, sgd"),
-        ({"scheme": "s003", "target": "share"}, "target=share is of impervious ground"),
+        ({"scheme": "landcover3m", "target": "share"}, "target=share is of impervious ground"),
         ({"target": "share"}, "loss crofuse learns from whole classes, use --set loss=soft_cross_entropy"),
-        ({"scheme": "s003", "loss.dice": "1"}, "loss.dice is of two classes, scheme=s003 has more: use --set loss"),
-        ({"scheme": "s003", "loss": "dice_focal"}, "name Dice's class, such as loss.positive=4"),
+        (
+            {"scheme": "landcover3m", "loss.dice": "1"},
+            "loss.dice is of two classes, scheme=s003 has more: use --set loss",
+        ),
+        ({"scheme": "landcover3m", "loss": "dice_focal"}, "name Dice's class, such as loss.positive=4"),
         ({"device": "tpu"}, "device=tpu: expected one of auto, cpu, gpu"),
         ({"loss.alpha": "much"}, "loss.alpha=much: expected a number"),
         ({"model": "unet"}, "setting 'model' is not known"),

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from gee_export.datasets.manifest import NODATA, UNKNOWN, Band
+from gee_export.base.scheme import SEVEN, UNKNOWN
+from gee_export.datasets.manifest import NODATA, Band
 from tests.support.pairs import DAYS, RATIO, write_pairs
 from tests.support.towns import spread
 from training.checkpoints.checkpoint import normalise
 from training.samples.cache import dated, open_layer
 from training.samples.data import Target, label_shares, open_source
-from training.samples.target import SEVEN, VISIBLE, visible
+from training.samples.target import VISIBLE, visible
 
 CLASSES = {str(number): name for number, name in enumerate(SEVEN)} | {"255": "unknown"}
 
@@ -145,7 +146,7 @@ def test_two_datasets_of_pairs_are_one(tmp_path):
         ({"scheme": "s004"}, "scheme 's004' is not known: choose one of isa, s003"),
         ({"layer": "labels"}, "layer 'labels' is not known: choose one of label, fine, share"),
         ({"frames": -1}, "frames=-1: expected 0"),
-        ({"scheme": "s003", "layer": "share"}, "shares are of impervious ground"),
+        ({"scheme": "landcover3m", "layer": "share"}, "shares are of impervious ground"),
     ],
 )
 def test_targets_that_mean_nothing_are_refused(target, words):
@@ -160,7 +161,7 @@ def test_targets_that_mean_nothing_are_refused(target, words):
         ({"layer": "share"}, "holds no shares: export it again with --share"),
         ({"frames": 4}, "holds no frames: export it again with --frames"),
         ({"sharp": VISIBLE}, "holds no fine: export it again with --fine"),
-        ({"scheme": "s003"}, "does not hold the seven classes of scheme s003: export it with --scheme s003"),
+        ({"scheme": "landcover3m"}, "does not hold the seven classes of scheme s003: export it with --scheme s003"),
     ],
 )
 def test_a_dataset_that_lacks_what_is_learned_is_refused(make, target, words):
@@ -195,7 +196,9 @@ def seven(image, label):
 
 def test_of_seven_classes_only_impervious_ground_is_impervious(make):
     """formats.md section 1: 4 is impervious in S003's classes, and 1 is woodland."""
-    dataset = make(spread(2, 1, 1), label={"product": "test", "scheme": "s003", "classes": CLASSES}, change=seven)
+    dataset = make(
+        spread(2, 1, 1), label={"product": "test", "scheme": "landcover3m", "classes": CLASSES}, change=seven
+    )
     label = opened(dataset).split("train").__getitems__([0, 1]).label_BHW.numpy()
     stored = np.stack([dataset.read_label(patch) for patch in dataset.in_split("train")])
     assert {*range(7), 255} == set(np.unique(stored))
@@ -205,8 +208,10 @@ def test_of_seven_classes_only_impervious_ground_is_impervious(make):
 
 
 def test_seven_classes_are_learned_as_they_are_stored(make):
-    dataset = make(spread(2, 1, 1), label={"product": "test", "scheme": "s003", "classes": CLASSES}, change=seven)
-    source = opened(dataset, scheme="s003")
+    dataset = make(
+        spread(2, 1, 1), label={"product": "test", "scheme": "landcover3m", "classes": CLASSES}, change=seven
+    )
+    source = opened(dataset, scheme="landcover3m")
     patches = source.split("train")
     stored = np.stack([dataset.read_label(patch) for patch in dataset.in_split("train")])
     np.testing.assert_array_equal(patches.__getitems__([0, 1]).label_BHW.numpy(), stored)
@@ -216,7 +221,9 @@ def test_seven_classes_are_learned_as_they_are_stored(make):
 
 
 def test_the_cache_holds_labels_as_stored_so_that_both_schemes_share_it(make, tmp_path):
-    dataset = make(spread(2, 1, 1), label={"product": "test", "scheme": "s003", "classes": CLASSES}, change=seven)
+    dataset = make(
+        spread(2, 1, 1), label={"product": "test", "scheme": "landcover3m", "classes": CLASSES}, change=seven
+    )
     labels = open_layer(dataset, "labels", tmp_path)
     np.testing.assert_array_equal(labels[1], dataset.read_label(dataset.patches[1]))
 

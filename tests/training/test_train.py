@@ -18,11 +18,10 @@ import torch
 
 import training
 from gee_export.base.errors import Fault
+from gee_export.base.scheme import SEVEN, UNKNOWN
 from gee_export.datasets.dataset import Dataset
 from tests.support.towns import spread
 from training.checkpoints import checkpoint as ck
-from training.losses import UNKNOWN
-from training.samples.target import SEVEN
 
 ROOT = Path(__file__).resolve().parents[2]
 FAST = {"model.widths": "4,8,16", "batch": "4", "epochs": "4", "lr": "5e-3"}
@@ -304,7 +303,7 @@ def test_seven_classes_are_trained_and_judged_by_name(make, tmp_path):
     """Scheme s003: also where five of the seven never occur."""
     classes = {str(number): name for number, name in enumerate(SEVEN)}
     data = make(spread(4, 1, 1), change=seven_classes, label={"product": "test", "classes": classes}).storage.url
-    settings = FAST | {"epochs": "1", "scheme": "s003"}
+    settings = FAST | {"epochs": "1", "scheme": "landcover3m"}
     found = training.train(data, "unet", tmp_path / "run", settings=settings)
     assert ck.load(found.folder).classes == SEVEN and ck.load(found.folder).config["classes"] == 7
     assert training.evaluate(found.folder, data).confusion.shape == (7, 7)

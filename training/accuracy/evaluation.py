@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 
 from gee_export.base.atomic import local_path, write_json
+from gee_export.base.scheme import SCHEMES, UNKNOWN
 from gee_export.datasets.dataset import SPLITS
 from training.accuracy import bootstrap
 from training.accuracy.metrics import Scores, block_counts, scores
 from training.accuracy.predictions import Predicted, predicted
 from training.checkpoints import checkpoint as ck
-from training.losses import UNKNOWN
 from training.runtimes import open_forward
 from training.samples.data import SampleSource, open_source
-from training.samples.target import SCHEMES, Target
+from training.samples.target import Target
 
 Data = str | Path | Sequence[str | Path]
 VERSION = 1
@@ -207,7 +207,7 @@ def counted(found: ck.Checkpoint, batches: Iterable[Predicted], block_of_patch: 
 
 def _scheme(found: ck.Checkpoint) -> str:
     """By which the checkpoint's classes are told apart."""
-    for name, classes in SCHEMES.items():
+    for name, classes in ((scheme.name, scheme.names) for scheme in SCHEMES.values()):
         if classes == found.classes:
             return name
     raise ValueError(f"the checkpoint tells {', '.join(found.classes)} apart: no dataset's labels do (isamap evaluate)")

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.losses import UNKNOWN
+from gee_export.base.scheme import UNKNOWN
 
 
 def confusion_counts(predicted: Tensor, label: Tensor, classes: int) -> Tensor:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from gee_export.base.atomic import local_path
+from gee_export.base.scheme import UNKNOWN
 from training.accuracy.evaluation import Data, check_fits, source_for
 from training.accuracy.predictions import predicted
 from training.checkpoints import checkpoint as ck
-from training.losses import UNKNOWN
 from training.samples.data import SampleSource
 
 BINS = 256

@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gee_export.base.scheme import UNKNOWN
 from training.accuracy.evaluation import classify
 from training.accuracy.metrics import Scores, confusion_counts, scores
 from training.fitting.keeping import Records
 from training.fitting.plan import Fitted, Plan
-from training.losses import UNKNOWN, cross_entropy
+from training.losses import cross_entropy
 from training.models.classical import PixelClassifier
 from training.samples.data import Batch, loader
 

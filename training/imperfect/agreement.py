@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from gee_export.base.atomic import local_path
+from gee_export.base.scheme import UNKNOWN
 from gee_export.datasets.dataset import Patch
 from training.accuracy.evaluation import check_fits, classify, source_for
 from training.accuracy.predictions import Predicted, predicted
 from training.checkpoints import checkpoint as ck
 from training.imperfect.noise import LEAST, Agreement, Chip
-from training.losses import UNKNOWN
 from training.samples.data import SampleSource
 
 _BAR = 40

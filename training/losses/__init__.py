@@ -8,15 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from training.losses.costs import (
-    UNKNOWN,
-    area_mean,
-    class_shares,
-    cross_entropy,
-    dice_loss,
-    focal_loss,
-    share_cross_entropy,
-)
+from gee_export.base.scheme import UNKNOWN
+from training.losses.costs import area_mean, class_shares, cross_entropy, dice_loss, focal_loss, share_cross_entropy
 from training.losses.images import CascadeLoss, ImageLoss, JointSegLoss, discriminator_loss, edge_loss, sharpening_loss
 from training.losses.labels import (
     CroFuseLoss,

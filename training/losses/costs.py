@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-UNKNOWN = 255
+from gee_export.base.scheme import UNKNOWN
 
 
 def cross_entropy(logits_BKHW: Tensor, label_BHW: Tensor, smoothing: float = 0.0) -> Tensor:

@@ -8,15 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.losses.costs import (
-    UNKNOWN,
-    cross_entropy,
-    dice_loss,
-    focal_loss,
-    known_mean,
-    log_chance_of,
-    share_cross_entropy,
-)
+from gee_export.base.scheme import UNKNOWN
+from training.losses.costs import cross_entropy, dice_loss, focal_loss, known_mean, log_chance_of, share_cross_entropy
 from training.models.output import Output
 
 

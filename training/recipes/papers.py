@@ -96,7 +96,7 @@ def hrnet() -> Recipe:
         config={"classes": 7},
         loss="weighted_cross_entropy",
         loss_values={"weights": SEVEN_WEIGHTS},
-        scheme="s003",
+        scheme="landcover3m",
         epochs=120,
         patience=120,
         optimiser="sgd",

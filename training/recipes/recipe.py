@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from gee_export.base.scheme import SCHEMES, scheme_name
 from training.losses import LOSSES
 from training.models.sharpened import RGB
 from training.recipes.optimisers import OPTIMISERS
@@ -13,7 +14,6 @@ from training.samples.augment import AUGMENTATIONS
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 DEVICES = ("auto", "cpu", "gpu")
-SCHEMES = ("isa", "s003")
 TARGETS = ("label", "fine", "share")
 # weights of a loss for which the true image at the output's size is needed
 _OF_TRUE_IMAGE = ("sharp", "edges", "adversarial")
@@ -25,8 +25,8 @@ class Recipe:
     """A complete training run but for its data.
 
     config, loss_values: the network's and the loss's constructor values. bands: names in order, empty for all of the
-    dataset's. scheme: the classes learned, "isa" (2) or "s003" (7). target: the layer learned: "label", "fine" (labels
-    of the network's scale) or "share" (impervious share, 0 to 1). frames: dates given to the network, 0 for the
+    dataset's. scheme: the classes learned, "isa" (2) or "landcover3m" (7). target: the layer learned: "label", "fine"
+    (labels of the network's scale) or "share" (impervious share, 0 to 1). frames: dates given to the network, 0 for the
     composite.
     optimiser: adam and adamw take momentum and beta2 as their betas. lr falls as (1 - step / steps) ** power.
     clip: largest gradient norm, 0 for none. ema: decay of the averaged weights that are validated and kept, 0 for
@@ -93,6 +93,7 @@ class Recipe:
                 raise ValueError(f"{name}={getattr(self, name):g}: expected 0 or more")
 
     def _check_words(self) -> None:
+        object.__setattr__(self, "scheme", scheme_name(self.scheme))
         for name, allowed in _WORDS.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name}={getattr(self, name)}: expected one of {', '.join(allowed)}")
@@ -134,7 +135,7 @@ class Recipe:
 
 _WORDS = {
     "loss": LOSSES,
-    "scheme": SCHEMES,
+    "scheme": tuple(SCHEMES),
     "target": TARGETS,
     "optimiser": OPTIMISERS,
     "precision": PRECISIONS,

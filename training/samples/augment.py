@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.losses import UNKNOWN
+from gee_export.base.scheme import UNKNOWN
 
 FLIP_SHARE, BLUR_SHARE = 0.5, 0.25
 BLUR_SIGMA_PX = (0.3, 1.0)

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gee_export.base.scheme import CLASSES, UNKNOWN
 from gee_export.datasets.dataset import Band, Dataset, Patch
 from training.checkpoints.checkpoint import BandNorm, standardise
-from training.losses import UNKNOWN
 from training.samples.augment import Augmented
 from training.samples.cache import IMAGES, frames_name, open_layer
 from training.samples.ground import spatial_blocks
 from training.samples.patches import Batch, EpochOrder, Part, Patches, label_shares, loader
-from training.samples.target import CLASSES, COMPOSITE_LABELS, LAYERS, VISIBLE, Target, class_numbers, visible
+from training.samples.target import COMPOSITE_LABELS, LAYERS, VISIBLE, Target, class_numbers, visible
 
 __all__ = [
     "CLASSES",

@@ -11,8 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
-from training.losses import UNKNOWN
-from training.samples.target import CLASSES
+from gee_export.base.scheme import CLASSES, UNKNOWN
 
 
 @dataclass(frozen=True)

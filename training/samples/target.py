@@ -7,13 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gee_export.datasets.manifest import UNKNOWN, DatasetManifest
+from gee_export.base.scheme import CLASSES, SCHEMES, SEVEN, UNKNOWN, scheme_name
+from gee_export.datasets.manifest import DatasetManifest
 from training.models.sharpened import RGB
 
-CLASSES = ("pervious", "impervious")
-# S003's (formats.md section 1), in the order of their stored numbers
-SEVEN = ("cropland", "woodland", "grassland", "water", "impervious", "bare", "snow_ice")
-SCHEMES: dict[str, tuple[str, ...]] = {"isa": CLASSES, "s003": SEVEN}
 # of a target: the cache's layer that is read, and the layers that the dataset must hold
 LAYERS: dict[str, str] = {"label": "labels", "fine": "fine_labels", "share": "shares"}
 VISIBLE = ("visible",)
@@ -25,10 +22,10 @@ MOST_DATES = 64
 class Target:
     """What a network learns of a dataset's patches.
 
-    scheme: "isa" (pervious, impervious) or "s003" (seven classes). layer: "label", "fine" (the finer image's labels)
-    or "share" (impervious share, 0 to 1). frames: dates given to the network, 0 for the composite. sharp: names of the
-    finer image's bands that are wanted as the true image, VISIBLE for its red, green and blue; they are standardised
-    as the image's bands `sharp_as`, in the same order.
+    scheme: "isa" (pervious, impervious) or "landcover3m" (seven classes). layer: "label", "fine" (the finer image's
+    labels) or "share" (impervious share, 0 to 1). frames: dates given to the network, 0 for the composite. sharp: names
+    of the finer image's bands that are wanted as the true image, VISIBLE for its red, green and blue; they are
+    standardised as the image's bands `sharp_as`, in the same order.
     """
 
     scheme: str = "isa"
@@ -38,6 +35,7 @@ class Target:
     sharp_as: tuple[str, ...] = RGB
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "scheme", scheme_name(self.scheme))
         for name, allowed in (("scheme", SCHEMES), ("layer", LAYERS)):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} {getattr(self, name)!r} is not known: choose one of {', '.join(allowed)}")
@@ -49,7 +47,7 @@ class Target:
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, by number."""
-        return SCHEMES[self.scheme]
+        return SCHEMES[self.scheme].names
 
     @property
     def fine(self) -> bool:
@@ -71,7 +69,7 @@ def class_numbers(head: DatasetManifest, target: Target) -> np.ndarray:
         number_of[:101] = np.arange(101) >= 50
         return number_of
     held = _held_classes(head)
-    if target.scheme == "s003":
+    if target.scheme == "landcover3m":
         if tuple(held.get(number) for number in range(len(SEVEN))) != SEVEN:
             raise ValueError(
                 f"dataset {head.name} does not hold the seven classes of scheme s003: "
@@ -89,7 +87,7 @@ def _held_classes(head: DatasetManifest) -> Mapping[int, str]:
     if head.label is not None:
         return {int(number): name for number, name in head.label.get("classes", {}).items()}
     scheme = head.asked.get("fine", {}).get("label", {}).get("scheme", "isa")
-    return dict(enumerate(SCHEMES.get(scheme, CLASSES)))
+    return dict(enumerate(SCHEMES[scheme_name(scheme)].names if scheme_name(scheme) in SCHEMES else CLASSES))
 
 
 def visible(names: Sequence[str]) -> tuple[str, ...]:

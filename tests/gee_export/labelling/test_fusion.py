@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from gee_export.base.scheme import SCHEMES
 from gee_export.labelling import fusion, shares
 from gee_export.labelling.label_request import LabelRequest, OpenLabels
-from gee_export.labelling.scheme import SCHEMES
 
-ISA, SEVEN = SCHEMES["isa"], SCHEMES["s003"]
+ISA, SEVEN = SCHEMES["isa"], SCHEMES["landcover3m"]
 SHAPE = st.tuples(st.integers(1, 5), st.integers(1, 4), st.integers(1, 4))
 
 
@@ -138,7 +138,7 @@ def test_a_hard_label_is_more_than_half():
     ("options", "words"),
     [
         ({"sources": ("worldcover", "esri")}, "single takes one label source, not 2: give --fusion intersection"),
-        ({"sources": ("worldcover", "esri"), "fusion": "union", "scheme": "s003"}, "7 classes"),
+        ({"sources": ("worldcover", "esri"), "fusion": "union", "scheme": "landcover3m"}, "7 classes"),
         ({"fusion": "vote"}, "expected one of single, intersection, union, majority"),
         ({"scheme": "seven"}, "expected one of isa, s003"),
         ({"sources": ("esri", "esri"), "fusion": "majority"}, "names a source twice"),

@@ -165,7 +165,7 @@ def test_bands_and_codes_are_chosen(tmp_path):
     path = str(tiff(tmp_path / "own.tif", [one, two], grid(10, 60), names=("cover", "use")))
     np.testing.assert_array_equal(read(f"{path}#2=3,4", grid(10, 60))[0], np.isin(two, (3, 4)))
     np.testing.assert_array_equal(read(f"{path}#use=3,4", grid(10, 60))[0], np.isin(two, (3, 4)))
-    np.testing.assert_array_equal(read(f"{path}#b1", grid(10, 60), scheme="s003")[0], one)
+    np.testing.assert_array_equal(read(f"{path}#b1", grid(10, 60), scheme="landcover3m")[0], one)
     _, share = read(f"{path}#1=percent", grid(10, 60), share=True)
     np.testing.assert_array_equal(share, one)
 
@@ -194,4 +194,4 @@ def test_bad_files_are_refused(tmp_path, fine):
         with pytest.raises(ValueError, match=message):
             read(source, grid(10, 60))
     with pytest.raises(ValueError, match="codes and percent tell only impervious"):
-        read(f"{fine[0]}#1=2", FINE, scheme="s003")
+        read(f"{fine[0]}#1=2", FINE, scheme="landcover3m")

@@ -206,7 +206,7 @@ def test_bad_files_are_refused(tmp_path, town):
         with pytest.raises(ValueError, match=message):
             read(str(source), grid(10, 60))
     with pytest.raises(ValueError, match="tells only impervious"):
-        LabelRequest((town[0],), scheme="s003")
+        LabelRequest((town[0],), scheme="landcover3m")
     with pytest.raises(ValueError, match="expected 0 to 200 metres"):
         read(f"{lines(tmp_path)}#width=-1", grid(10, 60))
 

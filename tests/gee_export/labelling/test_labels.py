@@ -110,7 +110,7 @@ def test_classes_become_the_seven_of_s003(source):
     expected[list(CLASSES[source][0])] = list(CLASSES[source][0].values())
     if source == "dynamicworld_mean":
         expected[9:] = BUILT
-    np.testing.assert_array_equal(read(source, scheme="s003")[0], expected)
+    np.testing.assert_array_equal(read(source, scheme="landcover3m")[0], expected)
 
 
 @pytest.mark.parametrize("source", BINARY)
@@ -197,7 +197,7 @@ def test_own_assets_hold_labels_or_codes_or_percent():
     assert plain[0] == 0 and plain[1] == 1 and (plain[2:] == 255).all()
     codes_, _ = read("projects/me/assets/own#class=50,80")
     assert set(np.flatnonzero(codes_ == 1)) == {50, 80} and codes_[255] == 255 and (codes_[:50] == 0).all()
-    seven, _ = read("projects/me/assets/own#class", scheme="s003")
+    seven, _ = read("projects/me/assets/own#class", scheme="landcover3m")
     np.testing.assert_array_equal(seven, np.where(np.arange(256) < 7, np.arange(256), 255))
     percent, share = read("projects/me/assets/own#isa=percent", share=True)
     np.testing.assert_array_equal(share[:101], np.arange(101))
@@ -276,7 +276,7 @@ def test_tables_without_their_place_are_refused(words, sentence):
 
 def test_a_binary_product_has_no_seven_classes():
     with pytest.raises(ValueError, match=r"'gaia@2018' tells only impervious.*worldcover"):
-        LabelRequest(("gaia@2018",), scheme="s003")
+        LabelRequest(("gaia@2018",), scheme="landcover3m")
 
 
 def test_the_command_lists_every_product_and_describes_each():

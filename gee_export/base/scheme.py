@@ -1,11 +1,11 @@
-"""Label schemes: the classes that a dataset's labels hold, and which class each kind of land is in them."""
+"""Label schemes: the classes that labels hold, their numbers, and the number for unknown. The one home of all three."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gee_export.datasets.manifest import UNKNOWN
+UNKNOWN = 255  # a label or an impervious share that nobody knows
 
 # What products tell apart. `pervious` is ground that a product only calls not built; `unknown` is cloud or no data.
 KINDS = (
@@ -23,6 +23,11 @@ class Scheme:
     impervious: int
     numbers: Mapping[str, int]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes in the order of their numbers, without unknown."""
+        return tuple(name for number, name in sorted(self.classes.items()) if number != UNKNOWN)
+
     def number(self, kind: str) -> int:
         """The stored number of a kind of land, 255 where the scheme has none for it."""
         return self.numbers.get(kind, UNKNOWN)
@@ -37,9 +42,9 @@ SCHEMES: dict[str, Scheme] = {
         1,
         {kind: int(kind == "impervious") for kind in KINDS if kind != "unknown"},
     ),
-    # S003 trains on seven classes and leaves wetland, tundra and clouds out (formats.md section 1).
-    "s003": Scheme(
-        "s003",
+    # The national 3-m land cover trains on seven classes and leaves wetland, tundra and clouds out (its section 2.2).
+    "landcover3m": Scheme(
+        "landcover3m",
         dict(enumerate(_SEVEN)) | {UNKNOWN: "unknown"},
         _SEVEN.index("impervious"),
         {kind: number for number, kind in enumerate(_SEVEN)},
@@ -47,8 +52,20 @@ SCHEMES: dict[str, Scheme] = {
 }
 
 
+CLASSES, SEVEN = SCHEMES["isa"].names, SCHEMES["landcover3m"].names
+
+# Names of the release before; they go on working for one version.
+FORMER = {"s003": "landcover3m"}
+
+
+def scheme_name(name: str) -> str:
+    """Today's name of a scheme that may carry its former one."""
+    return FORMER.get(name, name)
+
+
 def scheme_of(name: str) -> Scheme:
-    """A scheme by name; ValueError for unknown ones."""
+    """A scheme by its name of today or of before; ValueError for unknown ones."""
+    name = scheme_name(name)
     if name not in SCHEMES:
         raise ValueError(f"--scheme {name!r}: expected one of {', '.join(SCHEMES)}")
     return SCHEMES[name]
