@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
 
-from gee_export.console import Fault
+from gee_export.base.errors import Fault
 
 T = TypeVar("T")
 

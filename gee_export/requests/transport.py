@@ -17,7 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from odc.geo.geobox import GeoBox
 
-from gee_export.console import Fault
+from gee_export.base.errors import Fault
 from gee_export.requests.retry import Refused
 
 if TYPE_CHECKING:
