@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gee_export.base.atomic import check_writable
 from inference.legend import UNKNOWN, Legend
 from inference.mosaic import Mosaic, mosaics
 from inference.postprocess import LEVELS, OFF_MASK, ON_MASK, POSTPROCESSING, equalised, threshold_of
@@ -141,6 +142,7 @@ def _check(post: str, folder: Path, split: str) -> None:
         raise ValueError(f"split {split!r}: choose the threshold on val or train, so that test stays unseen")
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} is not empty: choose another --out")
+    check_writable(folder / ck.DESCRIPTION)
 
 
 def _cell(value: float | None) -> str:
