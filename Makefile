@@ -17,7 +17,12 @@ PICTURE_BBOX = 114.24 30.54 114.34 30.63
 PICTURE = docs/img/wuhan.jpg
 CARD = docs/img/card.jpg
 
-.PHONY: demo picture card test test-long test-local-ee lint clean
+TOOLS = $(VENV)-tools
+PYTHON_LOCKED = 3.11
+UV = $(TOOLS)/bin/uv pip compile --quiet --no-config --generate-hashes --no-annotate --no-header
+NO_ADDRESSES = --no-emit-index-url --no-emit-find-links
+
+.PHONY: demo picture card test test-long test-local-ee lint lock sbom clean
 
 demo: $(VENV)/.demo
 	$(BIN)/isamap export --region wuhan --month 2019-06 --max-patches 400 --out $(DATA)
@@ -69,8 +74,20 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
 
+# Every package that an installation on Linux (x86-64) has, with version and hashes, from PyPI; torch as constraints.txt
+# says. Install with: pip install --require-hashes -r requirements.lock && pip install --no-deps .
+lock: $(TOOLS)/.done
+	$(UV) $(NO_ADDRESSES) --upgrade --python-version $(PYTHON_LOCKED) --python-platform x86_64-unknown-linux-gnu \
+		--constraint constraints.txt --output-file requirements.lock setup.cfg
+
+# A bill of materials (CycloneDX 1.6, JSON) of the locked packages; same lock, same file.
+sbom: $(TOOLS)/.done
+	mkdir -p dist
+	$(TOOLS)/bin/cyclonedx-py requirements --output-reproducible --spec-version 1.6 --output-format JSON \
+		--output-file dist/isamap.cdx.json requirements.lock
+
 clean:
-	rm -rf $(VENV) $(OUT)/data $(OUT)/runs $(OUT)/maps $(OUT)/wuhan.png $(OUT)/picture.png
+	rm -rf $(VENV) $(TOOLS) dist $(OUT)/data $(OUT)/runs $(OUT)/maps $(OUT)/wuhan.png $(OUT)/picture.png
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -82,3 +99,8 @@ $(VENV)/.demo: $(VENV)/bin/python setup.cfg constraints.txt
 $(VENV)/.test: $(VENV)/bin/python setup.cfg constraints.txt
 	$(PIP) -e ".[test]"
 	touch $@ $(VENV)/.demo
+
+$(TOOLS)/.done:
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.5" "cyclonedx-bom>=5"
+	touch $@

@@ -30,6 +30,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "engine serve": ("gee_export.cli:engine_serve", "run the local Earth Engine for other clients"),
 }
 
+# commands that keep what they have done and go on there when they are given again
+CONTINUED = ("export", "train", "prune", "reproduce", "map")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of one command: 0 done, 2 the user's mistake, 1 a fault."""
@@ -45,7 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {_unknown(name)}", file=sys.stderr)
         return console.USER_MISTAKE
     module, function = COMMANDS[name][0].split(":")
-    return console.run_command(lambda: getattr(import_module(module), function), rest, prog=f"isamap {name}")
+    load, ending = (lambda: getattr(import_module(module), function)), console.START_OVER
+    if name in CONTINUED:
+        ending = console.CONTINUE
+    return console.run_command(load, rest, prog=f"isamap {name}", interrupted=ending)
 
 
 def version() -> str:

@@ -2,26 +2,62 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
-from gee_export.base.errors import FAULT, INTERRUPTED, USER_MISTAKE, Fault
+from gee_export.base.errors import FAULT, INTERRUPTED, TERMINATED, USER_MISTAKE, Fault
+
+CONTINUE = "run the same command again to continue"  # of commands that keep what they have done
+START_OVER = "nothing was kept, run the same command again to start over"
 
 
-def run(command: Callable[[], object]) -> int:
-    """The exit code of a command, its error printed as one sentence; ISAMAP_TRACEBACK=1 shows where it was raised."""
+def run(command: Callable[[], object], *, interrupted: str = START_OVER) -> int:
+    """The exit code of a command, its error printed as one sentence; ISAMAP_TRACEBACK=1 shows where it was raised.
+
+    SIGTERM ends it as Ctrl-C does, with exit code 143. interrupted: what the user can do after either.
+    """
+    with _sigterm() as signals:
+        try:
+            command()
+        except (Exception, KeyboardInterrupt) as error:
+            if os.environ.get("ISAMAP_TRACEBACK"):
+                raise
+            if isinstance(error, KeyboardInterrupt):
+                print(f"error: {'ended by SIGTERM' if signals else 'interrupted'}; {interrupted}", file=sys.stderr)
+                return TERMINATED if signals else INTERRUPTED
+            print(f"error: {_sentence(error)}", file=sys.stderr)
+            return _code(error)
+    return TERMINATED if signals else 0  # a server ends in order and raises nothing
+
+
+@contextmanager
+def _sigterm() -> Iterator[list[int]]:
+    """SIGTERM raises KeyboardInterrupt in the block, and the list holds it then."""
+    signals: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield signals
+        return
+    owner = os.getpid()
+
+    def handle(number: int, _: object) -> None:
+        if os.getpid() != owner:  # a worker that was forked off has nothing to save and just ends
+            os._exit(TERMINATED)
+        signals.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, handle)
     try:
-        command()
-    except (Exception, KeyboardInterrupt) as error:
-        if os.environ.get("ISAMAP_TRACEBACK"):
-            raise
-        print(f"error: {_sentence(error)}", file=sys.stderr)
-        return _code(error)
-    return 0
+        yield signals
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
-def run_command(load: Callable[[], Callable], argv: Sequence[str], *, prog: str) -> int:
+def run_command(load: Callable[[], Callable], argv: Sequence[str], *, prog: str, interrupted: str = START_OVER) -> int:
     """The exit code of a typed function called with command-line words; options with several values may be spread."""
     import typer
 
@@ -45,7 +81,7 @@ def run_command(load: Callable[[], Callable], argv: Sequence[str], *, prog: str)
             raise KeyboardInterrupt
         exit_code = returned or 0
 
-    return run(call) or exit_code
+    return run(call, interrupted=interrupted) or exit_code
 
 
 def _repeatable(command) -> set[str]:
@@ -79,8 +115,6 @@ def _spread(argv: Sequence[str], repeatable: set[str]) -> list[str]:
 
 
 def _code(error: BaseException) -> int:
-    if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED
     return USER_MISTAKE if isinstance(error, ValueError) or _is_out_of_memory(error) else FAULT
 
 
@@ -91,11 +125,22 @@ def _is_out_of_memory(error: BaseException) -> bool:
     )
 
 
+def _limit(error: BaseException) -> str:
+    """What the system refuses to give more of, and how to raise that limit; empty where it is not that."""
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return "threads or memory for them: raise the limits `ulimit -u` and `ulimit -v`"
+    if isinstance(error, BlockingIOError) and error.errno == errno.EAGAIN:  # of fork
+        return "processes: raise the limit `ulimit -u`"
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return "open files: raise the limit `ulimit -n`"
+    return ""
+
+
 def _sentence(error: BaseException) -> str:
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted; the same command goes on where it was"
     if _is_out_of_memory(error):
         return "out of memory; give fewer workers or a smaller area"
+    if limit := _limit(error):
+        return f"out of resources: the system allows this process no more {limit}, or give fewer workers"
     words = " ".join(str(error).split())
     if isinstance(error, (ValueError, Fault, OSError)):
         return words or type(error).__name__

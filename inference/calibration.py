@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gee_export.base.atomic import check_writable
 from gee_export.base.scheme import UNKNOWN
 from inference.legend import Legend
 from inference.mosaic import Mosaic, mosaics
@@ -142,6 +143,7 @@ def _check(post: str, folder: Path, split: str) -> None:
         raise ValueError(f"split {split!r}: choose the threshold on val or train, so that test stays unseen")
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} is not empty: choose another --out")
+    check_writable(folder / ck.DESCRIPTION)
 
 
 def _cell(value: float | None) -> str:

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import Annotated
 
 import pytest
@@ -11,6 +19,8 @@ import isamap
 from gee_export import console
 from gee_export.base.errors import Fault
 from gee_export.sentinel import clouds, sentinel2, speckle
+
+ROOT = Path(__file__).parents[1]
 
 
 def echo(
@@ -57,7 +67,23 @@ def test_an_unknown_option_is_the_users_mistake(capsys):
         (ValueError("region is empty"), 2, "error: region is empty\n"),
         (Fault("disk\nfull"), 1, "error: disk full\n"),
         (OSError(28, "No space left on device"), 1, "error: [Errno 28] No space left on device\n"),
-        (KeyboardInterrupt(), 130, "error: interrupted; the same command goes on where it was\n"),
+        (
+            KeyboardInterrupt(),
+            130,
+            "error: interrupted; nothing was kept, run the same command again to start over\n",
+        ),
+        (
+            RuntimeError("can't start new thread"),
+            1,
+            "error: out of resources: the system allows this process no more threads or memory for them: "
+            "raise the limits `ulimit -u` and `ulimit -v`, or give fewer workers\n",
+        ),
+        (
+            OSError(24, "Too many open files"),
+            1,
+            "error: out of resources: the system allows this process no more open files: "
+            "raise the limit `ulimit -n`, or give fewer workers\n",
+        ),
     ],
 )
 def test_errors_end_in_one_sentence(error, code, words, capsys):
@@ -100,5 +126,70 @@ def test_ctrl_c_is_told_and_is_no_success(capsys):
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    assert console.run_command(lambda: interrupted, [], prog="isamap") == console.INTERRUPTED
-    assert "the same command goes on" in capsys.readouterr().err
+    code = console.run_command(lambda: interrupted, [], prog="isamap", interrupted=console.CONTINUE)
+    assert code == console.INTERRUPTED
+    assert capsys.readouterr().err == "error: interrupted; run the same command again to continue\n"
+
+
+@pytest.mark.parametrize("command", isamap.COMMANDS)
+def test_only_commands_that_keep_their_work_are_said_to_continue(command, capsys, monkeypatch):
+    """`evaluate` and `engine serve` begin again; those that go on are tested where they are (kills, strips, runs)."""
+    endings = []
+    monkeypatch.setattr(console, "run_command", lambda *_, interrupted, **__: endings.append(interrupted) or 0)
+    isamap.main(command.split())
+    continued = command in ("export", "train", "prune", "reproduce", "map")
+    assert endings == [console.CONTINUE if continued else console.START_OVER]
+
+
+def test_sigterm_ends_a_command_as_ctrl_c_does(capsys):
+    """SLURM, `docker stop`, systemd: 128 + 15, and what has to be put away is put away."""
+    ended = []
+
+    def command() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+        finally:
+            ended.append(True)
+
+    before = signal.getsignal(signal.SIGTERM)
+    code = console.run_command(lambda: command, [], prog="isamap", interrupted=console.CONTINUE)
+    assert (code, ended) == (143, [True])
+    assert capsys.readouterr().err == "error: ended by SIGTERM; run the same command again to continue\n"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_server_that_ends_in_order_after_sigterm_says_so_by_its_code():
+    """`engine serve` takes the interruption itself."""
+
+    def serve() -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+
+    assert console.run(serve) == 143
+
+
+def test_sigterm_to_a_forked_worker_ends_the_worker_only():
+    def command() -> None:
+        context = multiprocessing.get_context("fork")
+        receiver, sender = context.Pipe(duplex=False)
+        worker = context.Process(target=lambda: (sender.send("runs"), time.sleep(60)))
+        worker.start()
+        assert receiver.recv() == "runs"
+        worker.terminate()
+        worker.join(30)
+        assert worker.exitcode == 143
+
+    assert console.run(command) == 0
+
+
+def test_a_command_that_is_terminated_ends_with_one_sentence(tmp_path):
+    """The whole way, as a job's manager sees it."""
+    command = [sys.executable, "isamap.py", "engine", "serve", "--port", "0"]
+    environment = {**os.environ, "ISAMAP_HOME": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment) as process:
+        assert "local Earth Engine at" in process.stdout.readline()
+        process.terminate()
+        assert process.wait(60) == 143
+        assert process.stdout.read().splitlines()[-1] == "stopped"

@@ -57,7 +57,10 @@ def evaluate(
 ) -> None:
     """Print IoU, PA, UA and F1 per class, OA, MIoU and kappa of a checkpoint on a split, with 95 % intervals."""
     import training
+    from training.accuracy.evaluation import EvaluationReport
 
+    if json_ is not None:
+        EvaluationReport.check_target(json_)
     how = {"layer": layer, "device": device, "batch": batch, "runtime": runtime, "precision": precision}
     with session_for([*data, checkpoint], project) as session:
         report = training.evaluate(checkpoint, data, split, **how, session=session)

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import json
 import os
+import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,6 +56,18 @@ def write_whole(path: Path, data: bytes) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+        raise disk_fault(path, error) from error
+
+
+def check_writable(path: Path, size: int = 1 << 16) -> None:
+    """Fault where a file of so many bytes could not be written as `path`; asked before what takes long to compute."""
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with tempfile.TemporaryFile(dir=folder) as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
         raise disk_fault(path, error) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +12,15 @@ from typing import Any, TypeVar
 
 from gee_export.base.atomic import crc32c_base64, crc32c_base64_of, disk_fault
 from gee_export.base.errors import Fault
+from gee_export.base.outage import NETWORK, outage
+from gee_export.base.retry import Answer, Refused, classify
 
 T = TypeVar("T")
 
 THREADS = 32  # requests of write_many under way
 CONNECTIONS = 2 * THREADS  # kept open: by default the client keeps 10 and opens every other one anew
 WRITERS = 3  # attempts to write an object that somebody else writes too
+REFUSALS = (403, 429)
 TRANSFERS = 4  # attempts to bring bytes over unharmed
 
 
@@ -87,6 +91,17 @@ class BucketStorage:
 
         self._guarded(name, remove)
 
+    def provide(self) -> None:
+        """Makes the bucket where there is none yet."""
+        from google.api_core.exceptions import Conflict
+
+        def create() -> None:
+            if not self._bucket.exists(retry=self._retry):
+                with suppress(Conflict):
+                    self._client.create_bucket(self._name, retry=self._retry)
+
+        self._guarded("", create)
+
     def write_many(self, items: Iterable[tuple[str, bytes]]) -> None:
         """Stores many small objects, THREADS at a time; of `items` only as many are held in memory."""
         with ThreadPoolExecutor(THREADS, thread_name_prefix="upload") as pool:
@@ -111,7 +126,8 @@ class BucketStorage:
         from google.cloud.storage.retry import DEFAULT_RETRY
 
         first_s = 1.0 if self._patience_s >= 60 else 0.05
-        return DEFAULT_RETRY.with_delay(initial=first_s, maximum=self._patience_s / 4).with_timeout(self._patience_s)
+        rule = DEFAULT_RETRY.with_predicate(_may_pass(DEFAULT_RETRY._predicate))
+        return rule.with_delay(initial=first_s, maximum=self._patience_s / 4).with_timeout(self._patience_s)
 
     def _blob(self, name: str) -> Any:
         return self._bucket.blob(self._prefix + name)
@@ -141,7 +157,7 @@ class BucketStorage:
 
     def _guarded(self, name: str, action: Callable[[], T]) -> T:
         import requests
-        from google.api_core.exceptions import Forbidden, GoogleAPIError, NotFound, Unauthorized
+        from google.api_core.exceptions import Forbidden, GoogleAPIError, NotFound, RetryError, Unauthorized
         from google.auth.exceptions import GoogleAuthError
         from google.cloud.storage.exceptions import DataCorruption
 
@@ -150,12 +166,42 @@ class BucketStorage:
             return _unharmed(action)
         except NotFound as error:
             raise Fault(f"{where} is missing, or bucket {self._name!r} does not exist") from error
-        except (Forbidden, Unauthorized, GoogleAuthError) as error:
-            raise Fault(f"{where}: no permission ({error}); check it with `isamap check --bucket`") from error
+        except (Forbidden, Unauthorized, GoogleAuthError, RetryError) as error:
+            raise Fault(f"{where}: {self._refusal(error)}") from error
         except DataCorruption as error:
             raise Fault(f"{where} arrived damaged {TRANSFERS} times (wrong crc32c): check the network") from error
         except (GoogleAPIError, requests.RequestException) as error:
-            raise Fault(f"{where}: Cloud Storage failed: {error}; run the command again to go on") from error
+            words = outage(error) or str(error)
+            raise Fault(f"{where}: Cloud Storage failed: {words}; run the command again to go on") from error
+
+    def _refusal(self, error: Exception) -> str:
+        """Why Cloud Storage does not do it, with the remedy: a line that fails and a limit are no lack of rights."""
+        from google.api_core.exceptions import Unauthorized
+        from google.auth.exceptions import GoogleAuthError
+
+        cause = getattr(error, "cause", None) or error
+        if words := outage(cause):
+            return f"Cloud Storage failed: {words}; {NETWORK}, then run the command again to go on"
+        if is_rate_limit(cause):
+            return f"Cloud Storage takes no more requests for the moment ({cause}); run the command again later"
+        if isinstance(cause, (Unauthorized, GoogleAuthError)):
+            return f"no login that Cloud Storage takes ({cause}); run `gcloud auth application-default login`"
+        if cause is not error:  # patience ended, the server still fails
+            return f"Cloud Storage failed: {error}; run the command again to go on"
+        return f"no permission ({cause}); check it with `isamap check --bucket`"
+
+
+def is_rate_limit(error: BaseException) -> bool:
+    """Whether a refusal speaks of too many requests, which Cloud Storage also does with a 403, and not of rights."""
+    response = getattr(error, "response", None)
+    if getattr(response, "status_code", 0) not in REFUSALS:  # of other replies the content may be a stream
+        return False
+    return classify(Refused.of(response.status_code, response.content)) is Answer.SLOWER
+
+
+def _may_pass(rule: Callable[[Exception], bool]) -> Callable[[Exception], bool]:
+    """The client's own rule, and refusals for too many requests, which it takes for a lack of rights."""
+    return lambda error: rule(error) or is_rate_limit(error)
 
 
 def is_hidden(name: str) -> bool:

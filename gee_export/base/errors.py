@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-USER_MISTAKE, FAULT, INTERRUPTED = 2, 1, 130
+import sys
+
+USER_MISTAKE, FAULT, INTERRUPTED, TERMINATED = 2, 1, 130, 143
 
 
 class Fault(RuntimeError):
     """Something outside the user's command failed (a server, a disk, a damaged file); the message holds the remedy."""
+
+
+def notice(text: str) -> None:
+    """Prints a line to stderr while a command runs, above its progress bars."""
+    from tqdm import tqdm
+
+    tqdm.write(text, file=sys.stderr)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from collections.abc import Iterable
@@ -91,11 +90,8 @@ def open_storage(url_or_path: str | Path, session: Any = None) -> Storage:
 
 def provide(bucket: str, session: Any) -> None:
     """Makes a bucket of the local engine where there is none yet; Google's are their owners' to make."""
-    from google.api_core.exceptions import Conflict
-
-    if session.is_local and not (client := session.storage_client()).bucket(bucket).exists():
-        with contextlib.suppress(Conflict):
-            client.create_bucket(bucket)
+    if session.is_local:
+        BucketStorage(session.storage_client(), bucket, "", patience_s=LOCAL_PATIENCE_S).provide()
 
 
 class FolderStorage:

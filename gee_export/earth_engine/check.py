@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gee_export.base.errors import Fault
+from gee_export.base.outage import NETWORK, outage
 
 if TYPE_CHECKING:
     from gee_export.earth_engine.session import Session
@@ -58,7 +59,7 @@ def check(project: str | None = None, bucket: str | None = None) -> CheckReport:
     try:
         session = connect(project)
     except Fault as error:
-        row = Row("Earth Engine", False, str(error), _api_remedy(str(project)))
+        row = Row("Earth Engine", False, str(error))  # with its remedy
         return CheckReport((*rows, row, *_untested("assets", *(_BUCKET_ROWS if bucket else ()))))
     return CheckReport((*rows, *check_session(session, bucket).rows))
 
@@ -103,11 +104,13 @@ def _bucket_rows(session: Session, name: str) -> Iterator[Row]:
 
 def _login() -> Row:
     import ee
-    from google.auth.exceptions import GoogleAuthError
+    from google.auth.exceptions import GoogleAuthError, TransportError
 
     try:
         ee.data.get_persistent_credentials()
     except (ee.EEException, GoogleAuthError, OSError) as error:
+        if isinstance(error, TransportError) and (words := outage(error)):
+            return Row("login", False, f"Google's login server was not reached: {words}", NETWORK)
         return Row("login", False, _words(error), "run `earthengine authenticate`")
     return Row("login", True, "credentials found")
 
@@ -156,6 +159,8 @@ def _tested(name: str, test: Callable[[], str], remedy: str) -> Row:
     try:
         return Row(name, True, test())
     except (ee.EEException, GoogleAPIError, GoogleAuthError, Fault, OSError, ValueError) as error:
+        if words := outage(error):
+            return Row(name, False, words, NETWORK)
         return Row(name, False, _words(error), remedy)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from gee_export.base.errors import Fault
 
@@ -56,7 +57,7 @@ class Session:
         from google.cloud import storage
 
         if not self.is_local:
-            return storage.Client(project=self.project)
+            return _google_storage(self.project)
         options = {"api_endpoint": self.url}
         return storage.Client(project=self.project, credentials=AnonymousCredentials(), client_options=options)
 
@@ -111,22 +112,39 @@ def _initialise_locally(url: str) -> None:
     import ee
     from google.auth.credentials import AnonymousCredentials
 
-    ee.Initialize(credentials=AnonymousCredentials(), project=LOCAL, url=url)
+    from gee_export.earth_engine.handshake import LOCAL_PATIENCE, initialise
+
+    def connect_client() -> None:
+        ee.Initialize(credentials=AnonymousCredentials(), project=LOCAL, url=url)
+
+    initialise(connect_client, f"the local engine at {url}", urlsplit(url).netloc, patience=LOCAL_PATIENCE)
     # For clients that other code in this process makes; ours is given the address (Session.storage_client).
     os.environ[EMULATOR] = url
 
 
 def _initialise_google(project: str) -> None:
     import ee
-    from google.auth.exceptions import GoogleAuthError
+
+    from gee_export.earth_engine.handshake import initialise
 
     for engine in _engines.values():
         _forget_emulator(engine.url)
+    server = urlsplit(HIGH_VOLUME_URL).netloc
+    subject = f"Earth Engine project {project!r}"
+    initialise(lambda: ee.Initialize(project=project, url=HIGH_VOLUME_URL), subject, server)
+
+
+def _google_storage(project: str) -> storage.Client:
+    from google.auth.exceptions import DefaultCredentialsError
+    from google.cloud import storage
+
     try:
-        ee.Initialize(project=project, url=HIGH_VOLUME_URL)
-    except (ee.EEException, OSError, GoogleAuthError) as error:
-        sentence = f"Earth Engine project {project!r} cannot be used: {_reason(error)}; {_remedy(error, project)}"
-        raise Fault(sentence) from error
+        return storage.Client(project=project)
+    except DefaultCredentialsError as error:
+        raise Fault(
+            "no Google login for Cloud Storage was found: run `gcloud auth application-default login` once, "
+            "then the same command again"
+        ) from error
 
 
 def _forget_emulator(url: str) -> None:
@@ -152,21 +170,3 @@ def _engine(catalog: str | Path | Catalog, home: Path | None, faults: Faults | N
 
 def _name(catalog: str | Path) -> str:
     return "world" if str(catalog) == "world" else str(Path(catalog).expanduser().absolute())
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(str(error).split()).rstrip(".")
-
-
-def _remedy(error: BaseException, project: str) -> str:
-    text = str(error)
-    if "authorize access" in text or "credentials" in text.lower():
-        return "run `earthengine authenticate` once, then the same command again"
-    if "has not been used" in text or "not registered" in text or "disabled" in text:
-        return (
-            f"enable the Earth Engine API and register the project at "
-            f"https://console.cloud.google.com/earth-engine/configuration?project={project}"
-        )
-    if isinstance(error, OSError):
-        return "check the network, or leave --project out to use the local engine"
-    return f"see `isamap check --project {project}`"

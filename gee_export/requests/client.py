@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import os
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,11 +17,12 @@ from odc.geo.geobox import GeoBox
 
 from gee_export.base.errors import Fault
 from gee_export.base.grid import Window, crop
+from gee_export.base.outage import NETWORK
+from gee_export.base.retry import Answer, Patience, Refused, classify, exhausted, remedy
 from gee_export.requests import transport
 from gee_export.requests.channel import Channel, record, unmasked
 from gee_export.requests.reply import decode
 from gee_export.requests.result_queue import ResultQueue
-from gee_export.requests.retry import Answer, Patience, Refused, classify, exhausted, remedy
 from gee_export.requests.throttle import DEFAULT_RATE_PER_S, DEFAULT_WORKERS, Slot, Throttle
 from gee_export.requests.transport import Connect, Line, payload
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 SPLIT_FLOOR_PX = 64  # a request this small that is still too much will never fit
 PAYLOAD_LIMIT_BYTES = 10 << 20  # https://developers.google.com/earth-engine/guides/usage
+DEAD_S = 3 * transport.DEADLINE_S  # whoever says nothing for so long, on any connection, is not there
 HOPELESS = 5  # cells refused for good in a row: the others would fare no better
 EXPRESSIONS = 16  # serialised images that are kept
 
@@ -89,6 +92,7 @@ class Client:
         self._failed: list[Fault] = []
         self._failed_in_a_row = 0
         self._hopeless = False
+        self._heard_s = 0.0
 
     @classmethod
     def of(cls, session: Session, workers: int | None = None, log: Callable[[str], None] = lambda text: None) -> Client:
@@ -123,6 +127,7 @@ class Client:
         """Two lanes for every request that may be under way: one waits for its turn, or after a failure."""
         self._texts.clear()  # their futures belong to an event loop that has ended
         self.throttle.begin()
+        self._heard_s = time.monotonic()
         queue = iter(cells)
         async with self._connect(self._log) as line:
             count = min(2 * self.throttle.workers, len(cells))
@@ -188,6 +193,7 @@ class Client:
                 return await self._ask(line, body, shape, pixel)
             except (Refused, OSError) as error:  # the line's errors are all of OSError's kin
                 answer, last = classify(error), error
+            self._check_alive(last)
             deadlines += type(last) is TimeoutError
             if answer is Answer.SMALLER or (deadlines > 1 and max(shape) >= 2 * SPLIT_FLOOR_PX):
                 raise TooMuch(str(last)) from last
@@ -206,9 +212,11 @@ class Client:
             try:
                 reply = await line.send(body)
             except Refused as refused:
+                self._heard_s = time.monotonic()
                 if classify(refused) is Answer.SLOWER:
                     self._slow_down(refused, slot)
                 raise
+        self._heard_s = time.monotonic()
         pixels = decode(reply, shape, pixel)
         self.throttle.accepted(slot)
         self._barren = 0
@@ -235,6 +243,17 @@ class Client:
         wait_s = max(self.patience.seconds(failures - 1), getattr(error, "retry_after_s", 0.0))
         self._log(f"{cell.name}: {error or type(error).__name__}; again in {wait_s:.1f} s")
         await self._sleep(wait_s)
+
+    def _check_alive(self, last: Exception) -> None:
+        """Fault where request after request ran into its deadline: smaller ones would wait as long, cell by cell."""
+        silent_s = time.monotonic() - self._heard_s
+        if type(last) is not TimeoutError or silent_s < DEAD_S:
+            return
+        self._hopeless = True
+        raise Fault(
+            f"Earth Engine has said nothing for {silent_s:.0f} s on any connection: {NETWORK}; "
+            "what was fetched is kept, run the same command again"
+        ) from last
 
     def _give_up(self, last: Exception, attempts: int | None = None) -> None:
         self._hopeless = True

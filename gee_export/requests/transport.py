@@ -18,13 +18,14 @@ import aiohttp
 from odc.geo.geobox import GeoBox
 
 from gee_export.base.errors import Fault
-from gee_export.requests.retry import Refused
+from gee_export.base.outage import outage
+from gee_export.base.retry import CONNECT_S, DEADLINE_S, Refused
+from gee_export.base.vigil import Vigil
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
-DEADLINE_S = 330.0  # the server gives up on interactive requests after 5 minutes (earth-engine.md section 3.1)
-CONNECT_S = 30.0
+IDLE_S = 60.0  # the server sends once all is computed, so a body that stops for so long will not go on
 KEEP_ALIVE_S = 60.0
 READ_BYTES = 1 << 20
 QUOTA_HEADER = "x-earth-engine-quota-status"
@@ -72,6 +73,11 @@ class Address:
         return cls(call.uri, headers, credentials, state.deadline_ms / 1000 or DEADLINE_S)
 
     @property
+    def server(self) -> str:
+        """The server's name, for people."""
+        return urlsplit(self.url).netloc
+
+    @property
     def is_here(self) -> bool:
         """True for a server on this machine, with which compression only costs time."""
         return urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
@@ -109,7 +115,12 @@ async def connect(log: Callable[[str], None], *, address: Address | None = None)
     async with aiohttp.ClientSession(
         connector=connector, timeout=timeout, auto_decompress=False, read_bufsize=READ_BYTES
     ) as session:
-        yield HttpLine(address, session, log)
+        line = HttpLine(address, session, log)
+        watch = asyncio.ensure_future(line.vigil.watch())
+        try:
+            yield line
+        finally:
+            watch.cancel()
 
 
 class HttpLine:
@@ -117,6 +128,7 @@ class HttpLine:
 
     def __init__(self, address: Address, session: aiohttp.ClientSession, log: Callable[[str], None]) -> None:
         self._address, self._session, self._log = address, session, log
+        self.vigil = Vigil(address.server, address.deadline_s)
         self._proxy = _proxy(address.url)
         self._headers = {
             **{k: v for k, v in address.headers.items() if k.lower() not in ("accept-encoding", "content-type")},
@@ -140,16 +152,16 @@ class HttpLine:
 
     async def _post(self, body: bytes) -> bytearray:
         try:
-            async with self._session.post(
-                self._address.url, data=body, headers=self._headers, proxy=self._proxy
-            ) as reply:
-                content = bytearray()
-                async for piece in reply.content.iter_any():
-                    content += piece
+            with self.vigil.request():
+                async with self._session.post(
+                    self._address.url, data=body, headers=self._headers, proxy=self._proxy
+                ) as reply:
+                    content = await self._content(reply)
         except aiohttp.ClientConnectorCertificateError as error:
             raise Fault(f"{error}: name your certificates with REQUESTS_CA_BUNDLE=FILE") from error
         except aiohttp.ClientError as error:
-            raise ConnectionError(str(error) or type(error).__name__) from error
+            words = outage(error) or str(error) or type(error).__name__
+            raise ConnectionError(f"{self._address.server}: {words}") from error
         if reply.headers.get("Content-Encoding") == "gzip":
             content = await _inflated(content)
         if "parallelism_restricted=true" in reply.headers.get(QUOTA_HEADER, "") and not self._told:
@@ -157,6 +169,23 @@ class HttpLine:
             self._log(RESTRICTED)
         if reply.status != 200:
             raise Refused.of(reply.status, bytes(content), reply.headers.get("Retry-After", ""))
+        return content
+
+    async def _content(self, reply: aiohttp.ClientResponse) -> bytearray:
+        """The body as it was sent; ConnectionError where it stops in the middle."""
+        content, loop = bytearray(), asyncio.get_running_loop()
+        self.vigil.heard()
+        try:
+            async with asyncio.timeout(IDLE_S) as bound:
+                async for piece in reply.content.iter_any():
+                    content += piece
+                    self.vigil.heard()
+                    bound.reschedule(loop.time() + IDLE_S)
+        except TimeoutError as error:
+            if not bound.expired():  # the whole request's own limit
+                raise
+            words = f"the reply stopped after {len(content):,} bytes, nothing came for {IDLE_S:.0f} s"
+            raise ConnectionError(f"{self._address.server}: {words}") from error
         return content
 
     async def _authorise(self) -> str | None:

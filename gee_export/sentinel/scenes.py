@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from gee_export.base.errors import Fault
+from gee_export.base.outage import NETWORK, outage
 from gee_export.base.regions import BoundsWSEN, Period
+from gee_export.base.retry import TOO_MUCH
 from gee_export.datasets.manifest import Band
-from gee_export.requests.retry import TOO_MUCH
 
 if TYPE_CHECKING:
     import ee
@@ -112,6 +113,11 @@ def ask(value: ee.ComputedObject) -> Any:
         return value.getInfo()
     except ee.EEException as error:
         raise Fault(f"Earth Engine refused a question about its catalog: {error}") from error
+    except (ConnectionError, TimeoutError) as error:
+        words = outage(error) or str(error)
+        raise Fault(
+            f"Earth Engine could not be asked about its catalog: {words}; {NETWORK}, then run the same command again"
+        ) from error
 
 
 def nearest_year(images: ee.ImageCollection, year: int) -> int | None:

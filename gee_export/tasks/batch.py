@@ -17,10 +17,10 @@ import numpy as np
 
 from gee_export.base.cloud_storage import BucketStorage
 from gee_export.base.errors import Fault
+from gee_export.base.retry import Patience
 from gee_export.base.storage import open_storage
 from gee_export.datasets.progress_log import ProgressLog
 from gee_export.requests.client import Cell
-from gee_export.requests.retry import Patience
 from gee_export.tasks.export_files import ExportFiles, Incomplete
 from gee_export.tasks.export_task import SHARD_PX, ExportTask, Known, formed, noted
 from gee_export.tasks.task_queue import State, TaskQueue, pauses

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from gee_export.base.errors import Fault
-from gee_export.requests.retry import Patience, persist, refusal
-from gee_export.requests.transport import DEADLINE_S
+from gee_export.base.retry import DEADLINE_S, Patience, persist, refusal
 
 T = TypeVar("T")
 

@@ -10,7 +10,9 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 import isamap
+from gee_export.base.errors import Fault
 from gee_export.datasets.dataset import Grid, Sample, write
+from inference import calibration
 from inference.calibration import best_threshold, calibrate_step
 from inference.legend import Legend
 from inference.mosaic import Mosaic, mosaics
@@ -186,3 +188,10 @@ def test_a_folder_that_holds_something_is_left_alone(run, block, tmp_path):
     (tmp_path / "note.txt").write_text("mine")
     with pytest.raises(ValueError, match="not empty"):
         calibrate_step(run, block, tmp_path)
+
+
+def test_a_copy_that_cannot_be_written_is_told_before_anything_is_counted(run, block, tmp_path, monkeypatch):
+    monkeypatch.setattr(calibration, "mosaics", lambda *_, **__: pytest.fail("computed"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Fault, match="a file stands where a folder belongs"):
+        calibrate_step(run, block, tmp_path / "file" / "copy")

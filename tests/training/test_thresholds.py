@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import isamap
 import training
+from gee_export.base.errors import Fault
 from tests.support.one_thread import one_thread  # noqa: F401
 from tests.support.towns import spread
 from tests.training.test_bad_input import kept, town  # noqa: F401
@@ -87,3 +88,18 @@ def test_the_test_split_stays_unseen(kept, mixed, tmp_path, capsys):  # noqa: F8
     words = ["calibrate", "--checkpoint", str(kept), "--data", mixed, "--out", str(tmp_path / "x"), "--split", "test"]
     assert isamap.main(words) == 2
     assert "choose the threshold on val or train, so that test stays unseen" in capsys.readouterr().err
+
+
+def test_a_copy_that_cannot_be_written_is_a_sentence(kept, mixed, tmp_path, capsys, monkeypatch):  # noqa: F811
+    """A read-only disk: told before anything is counted."""
+    monkeypatch.setattr("training.accuracy.thresholds.predicted", lambda *_, **__: pytest.fail("computed"))
+    (tmp_path / "file").write_text("")
+    words = ["calibrate", "--checkpoint", str(kept), "--data", mixed, "--out", str(tmp_path / "file" / "copy")]
+    assert isamap.main(words) == 1
+    assert "cannot be written (Not a directory): a file stands where a folder belongs" in capsys.readouterr().err
+
+
+def test_a_copy_is_refused_by_the_disk_in_one_sentence(kept, tmp_path):  # noqa: F811
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Fault, match="a file stands where a folder belongs"):
+        ck.rewrite(ck.load(kept), tmp_path / "file" / "copy")

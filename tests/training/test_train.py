@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 
+import isamap
 import training
 from gee_export.base.errors import Fault
 from gee_export.base.scheme import SEVEN, UNKNOWN
@@ -219,6 +221,46 @@ def test_ctrl_c_stays_ctrl_c(town, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         training.train(town, "unet", tmp_path / "run", settings=FAST)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_sigterm_loses_the_current_epoch_at_most(whole, town, tmp_path, monkeypatch, capsys):
+    """SLURM, `docker stop`: exit code 143, one sentence, and the same command ends in the weights of a whole run."""
+    from training.fitting.task import Task
+
+    original, ended = Task.training_step, tmp_path / "ended"
+
+    def terminating(task, batch, at):
+        if (task.current_epoch, at) == (2, 3):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(task, batch, at)
+
+    words = [word for pair in FAST.items() for word in ("--set", "=".join(pair))]
+    command = ["train", "--data", str(town), "--recipe", "unet", "--out", str(ended), *words]
+    with monkeypatch.context() as patch:
+        patch.setattr(Task, "training_step", terminating)
+        assert isamap.main(command) == 143
+    assert capsys.readouterr().err.splitlines()[-1] == "error: ended by SIGTERM; run the same command again to continue"
+    assert [entry["epoch"] for entry in curve(ended)] == [1, 2]
+    assert isamap.main(command) == 0
+    assert curve(ended) == curve(whole) and weights(ended) == weights(whole)
+
+
+def test_a_full_disk_is_told_before_the_first_epoch(town, tmp_path, monkeypatch):
+    """What the first epoch writes must fit: three times the weights at least."""
+    from training.fitting.task import Task
+
+    asked = []
+
+    def full(_, offset, size):
+        asked.append(size)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    monkeypatch.setattr(Task, "training_step", lambda *_: pytest.fail("trained"))
+    with pytest.raises(Fault, match=r"the disk of .* is full: free some space"):
+        training.train(town, "crofusenet-tiny", tmp_path / "run", settings={"epochs": "3", "batch": "4"})
+    assert asked == [3 * 4 * 2_269_070]
+    assert not (tmp_path / "run").exists()
 
 
 def test_training_stops_when_validation_gets_no_better(town, tmp_path):

@@ -51,3 +51,11 @@ def test_no_dataset_there(tmp_path, capsys):
     assert isamap.main(["train", "--data", str(tmp_path / "none"), "--out", str(tmp_path / "run")]) == 2
     assert "holds no finished dataset" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_place_for_figures_that_cannot_be_written_is_told_before_they_are_computed(tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr("training.evaluate", lambda *_, **__: pytest.fail("computed"))
+    words = ["--checkpoint", "any", "--data", "any", "--json", str(tmp_path / "file" / "figures.json")]
+    assert isamap.main(["evaluate", *words]) == 1
+    assert "a file stands where a folder belongs" in capsys.readouterr().err

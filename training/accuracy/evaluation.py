@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gee_export.base.atomic import local_path, write_json
+from gee_export.base.atomic import check_writable, local_path, write_json
 from gee_export.base.scheme import SCHEMES, UNKNOWN
 from gee_export.datasets.dataset import SPLITS
 from training.accuracy import bootstrap
@@ -86,6 +86,11 @@ class EvaluationReport:
     def write(self, path: str | Path) -> None:
         """All figures as a JSON file, whole or not at all. Fault: it cannot be written."""
         write_json(local_path(path), self.to_json())
+
+    @staticmethod
+    def check_target(path: str | Path) -> None:
+        """ValueError or Fault where `write` could not write there; asked before the figures are computed."""
+        check_writable(local_path(path))
 
     def __str__(self) -> str:
         named = self.scores.to_json(self.classes)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gee_export.base.atomic import local_path
+from gee_export.base.atomic import check_writable, local_path
 from gee_export.base.scheme import UNKNOWN
 from training.accuracy.evaluation import Data, check_fits, source_for
 from training.accuracy.predictions import predicted
@@ -114,6 +114,7 @@ def _check(found: ck.Checkpoint, folder: Path, split: str) -> None:
         raise ValueError(f"split {split!r}: choose the threshold on val or train, so that test stays unseen")
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} is not empty: choose another --out")
+    check_writable(folder / ck.DESCRIPTION)
 
 
 def _counted(found: ck.Checkpoint, source: SampleSource, split: str, **how: Any) -> np.ndarray:

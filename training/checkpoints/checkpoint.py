@@ -19,6 +19,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from gee_export.base.atomic import disk_fault
 from gee_export.base.errors import Fault
 from training.checkpoints.atomic_folder import Place, new_of, old_of, write_folder, write_place
 from training.checkpoints.card import card
@@ -132,7 +133,11 @@ def save(checkpoint: Checkpoint, network: nn.Module, folder: Path) -> Checkpoint
 def rewrite(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
     """The checkpoint, whose description was changed, with the weights of its location, as `folder`."""
     written = replace(checkpoint, location=str(folder))
-    write_folder(Path(folder), _files(written, (Path(checkpoint.location) / WEIGHTS).read_bytes()), DESCRIPTION)
+    files = _files(written, (Path(checkpoint.location) / WEIGHTS).read_bytes())
+    try:
+        write_folder(Path(folder), files, DESCRIPTION)
+    except OSError as error:
+        raise disk_fault(Path(folder), error) from error
     return written
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from gee_export.base.atomic import write_json
+from gee_export.base.atomic import check_writable, write_json
 from gee_export.base.errors import Fault
 from gee_export.base.grid import ground_step_m
 from gee_export.base.revision import revision
@@ -21,6 +21,7 @@ from training.accuracy.evaluation import counted
 from training.accuracy.predictions import predicted
 from training.checkpoints import checkpoint as ck
 from training.fitting.plan import Fitted, Plan, nothing
+from training.fitting.ranks import is_follower
 from training.memory import memory_for
 from training.models import build, parameter_count
 from training.models.classical import PixelClassifier
@@ -28,7 +29,7 @@ from training.recipes import Recipe, override, recipe
 from training.runs.finetune import carry, recipe_of
 from training.runs.fitness import check_device, check_size, check_splits
 from training.runs.origins import MIN_AGREEMENT, Origins, kept_chips, left_out
-from training.runs.remote import RunHome, run_home
+from training.runs.remote import LAST_FILE, RunHome, run_home
 from training.runs.run_lock import DONE, LOCK, NOTE, alone_in, claim, finished
 from training.samples.data import SampleSource, open_source
 from training.samples.ground import check_apart
@@ -37,6 +38,7 @@ from training.samples.target import VISIBLE, Target
 
 Data = str | Path | Sequence[str | Path]
 DEFAULT_RECIPE = "crofusenet"
+BYTES_PER_WEIGHT = 4
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,7 @@ def _in_home(
             return _reported(home, done)
         _check(splits, chosen, source, origins)
         home.keep()
+        _check_room(home, network)
         about = about_run(source, network, chosen) | {"origin": origins.to_json()}
         plan = Plan(network, source, *splits, chosen, folder, about, after_epoch, saved=home.keep)
         report = _report(plan, _fit(plan, home), origins)
@@ -178,6 +181,17 @@ def _check(splits: tuple[Patches, Patches], chosen: Recipe, source: SampleSource
         if origins.chips is None:
             raise
         raise ValueError(f"with the chips left out, {error}; or set a lower {MIN_AGREEMENT}") from error
+
+
+def _check_room(home: RunHome, network: nn.Module) -> None:
+    """Fault where the disk cannot take what the first epoch writes: best/, last/ and resume.ckpt hold all weights."""
+    if is_follower():
+        return
+    try:
+        check_writable(home.folder / LAST_FILE, max(1 << 16, 3 * BYTES_PER_WEIGHT * parameter_count(network)))
+    except Fault:
+        home.give_up()
+        raise
 
 
 def _fit(plan: Plan, home: RunHome) -> Fitted:

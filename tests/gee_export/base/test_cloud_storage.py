@@ -11,6 +11,7 @@ from gee_export.base.errors import Fault
 from local_ee import LocalEngine
 from local_ee.faults import Faults
 from tests.local_ee.support.small import catalog, storage_client
+from tests.support.raw_server import HANG_UP, RawServer, refusal, reply
 
 
 @contextmanager
@@ -104,3 +105,51 @@ def test_the_first_failure_among_many_is_raised(tmp_path):
     rule = {"on": "upload", "kind": "503", "matching": "bucket"}
     with failing(tmp_path, rule, patience_s=0.2) as (storage, _), pytest.raises(Fault, match="Cloud Storage failed"):
         storage.write_many((str(number), b"") for number in range(100))
+
+
+def raw(server, patience_s=20.0):
+    """The bucket of a server that speaks as it is told."""
+    return BucketStorage(storage_client(server.url), "bucket", "", patience_s=patience_s)
+
+
+SLOW_DOWN = refusal(403, "The rate limit was exceeded.", "rateLimitExceeded")
+
+
+def test_a_rate_limit_that_comes_as_403_is_waited_for():
+    listed = reply(200, {"items": [{"name": "a", "size": "1", "crc32c": "x"}]})
+    with RawServer(SLOW_DOWN, SLOW_DOWN, listed) as server:
+        assert raw(server).list() == ["a"]
+
+
+def test_an_upload_waits_for_a_rate_limit_too():
+    with RawServer(SLOW_DOWN, reply(200, {"name": "a"})) as server:
+        raw(server).write("a", b"1")
+        assert sum(request.startswith(b"POST /upload") for request in server.requests) == 2
+
+
+def test_a_lasting_rate_limit_is_no_lack_of_rights():
+    with RawServer(SLOW_DOWN) as server, pytest.raises(Fault, match="takes no more requests for the moment") as caught:
+        raw(server, patience_s=0.3).list()
+    assert "permission" not in str(caught.value)
+
+
+def test_a_lack_of_rights_is_told_at_once():
+    with RawServer(refusal(403, "me does not have storage.objects.list access", "forbidden")) as server:
+        with pytest.raises(Fault, match=r"no permission .*storage\.objects\.list.*isamap check"):
+            raw(server).list()
+        assert sum(b"/b/bucket/o?" in request for request in server.requests) == 1
+
+
+def test_a_server_that_is_not_there_is_told_in_plain_words():
+    with RawServer(HANG_UP) as server:
+        storage = raw(server, patience_s=0.3)
+    with pytest.raises(Fault, match="Cloud Storage failed: it refuses connections") as caught:
+        storage.read("a")
+    assert "HTTPConnectionPool" not in str(caught.value)
+
+
+def test_the_first_request_for_a_bucket_is_repeated(tmp_path):
+    with LocalEngine(catalog(8, 8), tmp_path, faults=Faults.of({"on": "bucket", "kind": "503", "nth": 1})) as engine:
+        client = storage_client(engine.url)
+        BucketStorage(client, "first", "", patience_s=20.0).provide()
+        assert client.bucket("first").exists()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
 
+from gee_export.base.atomic import check_writable
 from gee_export.base.errors import Fault
 from gee_export.base.storage import bucket_of, crc32c, open_storage, provide
 
@@ -123,3 +126,25 @@ def test_sweeping_removes_what_killed_writers_left(tmp_path):
 def test_the_checksum_is_castagnolis():
     """RFC 3720 appendix B.4: 32 bytes of zeros."""
     assert crc32c(bytes(32)) == 0x8A9136AA
+
+
+def test_a_place_that_can_be_written_is_left_as_it_was(tmp_path):
+    check_writable(tmp_path / "new" / "deep" / "file")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(errno.EROFS, "choose another folder"), (errno.ENOSPC, "is full: free some space")]
+)
+def test_a_disk_that_takes_no_file_is_told_before_there_is_one(tmp_path, monkeypatch, number, words):
+    def refused(**_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    with pytest.raises(Fault, match=words):
+        check_writable(tmp_path / "file")
+
+
+def test_a_folder_where_a_file_belongs_is_told(tmp_path):
+    with pytest.raises(Fault, match="cannot be written"):
+        check_writable(tmp_path)

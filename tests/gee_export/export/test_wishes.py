@@ -15,11 +15,11 @@ import shapely
 from pyproj import Transformer
 
 from gee_export.base.errors import Fault
+from gee_export.base.retry import Patience
 from gee_export.datasets.dataset import Dataset
 from gee_export.earth_engine.session import Session
 from gee_export.export.export import export_patches
 from gee_export.requests import client, pixels
-from gee_export.requests.retry import Patience
 from gee_export.sentinel.composite import Settings
 from local_ee import LocalEngine
 from local_ee.catalogs import open_catalog

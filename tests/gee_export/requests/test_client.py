@@ -15,13 +15,13 @@ from odc.geo.geobox import GeoBox
 
 from gee_export.base.errors import Fault
 from gee_export.base.grid import crop
+from gee_export.base.retry import Patience
 from gee_export.requests import client as clients
 from gee_export.requests import transport
 from gee_export.requests.channel import Channel
 from gee_export.requests.client import Cell, Client
 from gee_export.requests.pixels import plan
 from gee_export.requests.result_queue import ResultQueue
-from gee_export.requests.retry import Patience
 from gee_export.requests.throttle import Throttle
 from gee_export.requests.transport import Address
 from tests.support import scripted
@@ -277,3 +277,13 @@ def test_the_client_sends_what_ee_would_send(image, session):
     assert headers["x-goog-user-project"] == "local"
     assert headers["x-goog-api-client"].startswith(f"ee-py/{ee.__version__} python/")
     assert address.credentials is not None and address.is_here
+
+
+def test_a_line_that_is_dead_ends_the_run_and_is_not_asked_cell_by_cell(image, monkeypatch):
+    """Silence on every connection: cutting the cells smaller, as for a heavy one, would wait for hours."""
+    monkeypatch.setattr(clients, "DEAD_S", 0.5)
+    with Server(always=lambda exchange: None) as server:
+        whole = client(server, deadline_s=0.3)
+        with pytest.raises(Fault, match=r"said nothing for \d s on any connection: check the network"):
+            list(whole(cells(image)))
+        assert whole.tally.cut == 0

@@ -13,11 +13,12 @@ import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from gee_export.base import vigil
 from gee_export.base.errors import Fault
+from gee_export.base.retry import Refused
 from gee_export.requests import transport
 from gee_export.requests.channel import Channel, record
 from gee_export.requests.reply import decode
-from gee_export.requests.retry import Refused
 from gee_export.requests.transport import Address, connect, payload
 from tests.support import scripted
 from tests.support.scripted import Server, refuse
@@ -44,9 +45,9 @@ class Credentials:
         headers["Authorization"] = f"Bearer {self.token}"
 
 
-def exchanged(server, credentials=None, *, count=1, log=lambda text: None, **changes):
+def exchanged(server, credentials=None, *, count=1, log=lambda text: None, limit_s=10.0, **changes):
     """The answers to so many requests at once."""
-    address = Address(server.url, {"X-Goog-User-Project": "p"}, credentials, 10.0)
+    address = Address(server.url, {"X-Goog-User-Project": "p"}, credentials, limit_s)
 
     async def run():
         async with connect(log, address=address) as line:
@@ -153,3 +154,34 @@ def test_pixels_lie_in_the_bytes_that_came():
     found = decode(body, tuple(GRID.shape), PIXEL)
     found["x"][0, 0] = -1
     assert np.frombuffer(body, "<f4", count=1, offset=len(body) - found.nbytes)[0] == -1
+
+
+def half(exchange):
+    """Half of the body; then the server is gone, and the connection stays open."""
+    body = scripted.npy(exchange)
+    exchange.send(200, body[: len(body) // 2], promised=len(body))
+
+
+def test_a_body_that_stops_is_not_waited_for_until_the_deadline(monkeypatch):
+    monkeypatch.setattr(transport, "IDLE_S", 0.2)
+    with Server(always=half) as server, pytest.raises(ConnectionError, match=r"the reply stopped after [\d,]+ bytes"):
+        exchanged(server, limit_s=300.0)
+
+
+def silent(exchange):
+    """The connection stays open and nothing is said."""
+
+
+def test_a_silent_line_is_told_with_its_name_and_seconds(monkeypatch, capsys):
+    monkeypatch.setattr(vigil, "EVERY_S", 0.2)
+    with Server(always=silent) as server, pytest.raises(TimeoutError):
+        exchanged(server, limit_s=1.0)
+    name = server.url.split("/")[2]
+    assert f"waiting for {name}: no answer for 0 s (a request is given up after 1 s)" in capsys.readouterr().err
+
+
+def test_a_line_that_answers_is_not_called_silent(monkeypatch, capsys):
+    monkeypatch.setattr(vigil, "EVERY_S", 30.0)
+    with Server(delay_s=0.01) as server:
+        exchanged(server, count=20)
+    assert "waiting for" not in capsys.readouterr().err

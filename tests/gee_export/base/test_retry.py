@@ -10,7 +10,7 @@ import pytest
 from googleapiclient.errors import HttpError
 
 from gee_export.base.errors import Fault
-from gee_export.requests.retry import Answer, Patience, Refused, classify, persist, remedy
+from gee_export.base.retry import Answer, Patience, Refused, classify, persist, remedy
 
 
 def body(message, reason=""):

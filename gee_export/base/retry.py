@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 from gee_export.base.errors import Fault
 
+DEADLINE_S = 330.0  # the server gives up on interactive requests after 5 minutes (earth-engine.md section 3.1)
+CONNECT_S = 30.0
 T = TypeVar("T")
 
 
@@ -97,12 +99,13 @@ def classify(error: BaseException) -> Answer:
 
 
 def refusal(error: BaseException) -> Refused | None:
-    """The server's answer behind an error; an EEException has it in its __context__ and itself only the text."""
+    """The server's answer behind an error: an HttpError has it, an EEException has that one in its __context__."""
     if isinstance(error, Refused):
         return error
-    source = error.__context__ or error.__cause__
-    response = getattr(source, "resp", None)
-    return None if response is None else Refused.of(int(response.status), getattr(source, "content", b""))
+    for source in (error, error.__context__, error.__cause__):
+        if (response := getattr(source, "resp", None)) is not None:
+            return Refused.of(int(response.status), getattr(source, "content", b""))
+    return None
 
 
 def remedy(error: BaseException) -> str:
