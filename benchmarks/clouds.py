@@ -19,15 +19,15 @@ import ee
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from gee_export import scenes, session
-from gee_export.engine.catalog.world import clouds as skies
-from gee_export.engine.catalog.world import sentinel2 as world
-from gee_export.engine.catalog.world.lattice import Cut
-from gee_export.grid import grid_of
-from gee_export.optical import clouds, sentinel2
-from gee_export.optical.sentinel2 import Optical
-from gee_export.regions import Period, Region, from_bbox
+from gee_export.base.grid import grid_of
+from gee_export.base.regions import Period, Region, from_bbox
+from gee_export.earth_engine import session
 from gee_export.requests import pixels
+from gee_export.sentinel import clouds, scenes, sentinel2
+from gee_export.sentinel.sentinel2 import Optical
+from local_ee.world import clouds as skies
+from local_ee.world import sentinel2 as world
+from local_ee.world.lattice import Cut
 
 PLACES = {"city": (114.27, 30.52, 114.35, 30.59), "fields": (113.90, 30.20, 113.98, 30.27)}
 MONTHS = ("2019-01", "2019-06")

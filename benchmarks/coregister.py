@@ -19,10 +19,10 @@ import numpy as np
 
 from benchmarks import coregister_real as real
 from benchmarks import coregister_world as world
+from gee_export.base.grid import Raster
+from gee_export.base.regions import Month
 from gee_export.coregistration.coregister import Coregistration, coregister, warped
-from gee_export.grid import Raster
-from gee_export.regions import Month
-from gee_export.session import connect
+from gee_export.earth_engine.session import connect
 
 MONTHS = {"2019-06": ("as it is", "cubic"), "2021-10": ("as it is", "affine")}
 FIGURE = ("city, Wuhan", "2019-06", "cubic")

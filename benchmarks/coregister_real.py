@@ -9,8 +9,8 @@ import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from gee_export.base.grid import Raster
 from gee_export.coregistration.tiepoints import peak_of
-from gee_export.grid import Raster
 
 _PLACE = GeoBox((1, 1), Affine(10, 0, 0, 0, -10, 0), "EPSG:32631")  # pixels are what is compared, not places
 _NO_DATA = 65535

@@ -9,19 +9,17 @@ from datetime import date
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from gee_export import scenes
+from gee_export.base.grid import Raster, grid_of
+from gee_export.base.regions import BoundsWSEN, Period, Region
 from gee_export.coregistration.polynomial import design
-from gee_export.engine.catalog.world.optical import Overpass
-from gee_export.engine.catalog.world.radar import _slow_shift
-from gee_export.engine.catalog.world.tracks import passes
-from gee_export.grid import Raster, grid_of
-from gee_export.jobs.places import where
-from gee_export.optical import sentinel2
-from gee_export.optical.sentinel2 import Optical
-from gee_export.radar import sentinel1
-from gee_export.radar.sentinel1 import Radar
-from gee_export.regions import BoundsWSEN, Period, Region
+from gee_export.export.places import where
 from gee_export.requests import pixels
+from gee_export.sentinel import scenes, sentinel1, sentinel2
+from gee_export.sentinel.sentinel1 import Radar
+from gee_export.sentinel.sentinel2 import Optical
+from local_ee.world.optical import Overpass
+from local_ee.world.radar import _slow_shift
+from local_ee.world.tracks import passes
 
 PLACES: Mapping[str, BoundsWSEN] = {
     "city, Wuhan": (114.24, 30.53, 114.32, 30.60),

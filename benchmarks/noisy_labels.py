@@ -22,11 +22,11 @@ import numpy as np
 import torch
 
 import training
+from gee_export.base.scheme import SCHEMES
 from gee_export.datasets.dataset import Band, Dataset, Sample, StoredLayer, write
-from gee_export.export import export_patches
+from gee_export.export.export import export_patches
 from gee_export.labelling import shares
 from gee_export.labelling.fusion import majority
-from gee_export.labelling.scheme import SCHEMES
 from training.imperfect.agreement import agreement
 from training.imperfect.noise import read
 

@@ -4,7 +4,7 @@ python benchmarks/objects.py [--objects 2000] [--bytes 20000] [--latency 0.05]
 
 The engine runs in a process of its own and answers transfers so many seconds late, as a distant bucket does. Each
 row writes a fresh prefix; `plain loop` is one blob after another with the storage client as it comes, the others are
-gee_export.stores.cloudstorage with so many threads, with the client's own pool of 10 connections and with ours.
+gee_export.base.cloud_storage with so many threads, with the client's own pool of 10 connections and with ours.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from google.cloud import storage
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from gee_export.stores import cloudstorage  # noqa: E402
-from gee_export.stores.cloudstorage import BucketStorage  # noqa: E402
+from gee_export.base import cloud_storage  # noqa: E402
+from gee_export.base.cloud_storage import BucketStorage  # noqa: E402
 
 SETTINGS = ((32, 10), (8, 64), (16, 64), (32, 64), (64, 64))  # threads and connections kept
 Items = Iterable[tuple[str, bytes]]
@@ -83,7 +83,7 @@ def main() -> None:
         some = items[: max(len(items) // 20, 1)]
         row("write, plain loop", len(some), lambda: plain_loop(bucket, some))
         for threads, connections in SETTINGS:
-            cloudstorage.CONNECTIONS, cloudstorage.THREADS = connections, threads
+            cloud_storage.CONNECTIONS, cloud_storage.THREADS = connections, threads
             place = BucketStorage(client(url), "objects", f"{connections}/{threads}")
             row(f"write, {threads} threads, pool of {connections}", len(items), lambda at=place: at.write_many(items))
         row("list", len(items), place.list)

@@ -12,8 +12,8 @@ import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from gee_export.engine.catalog.folder import write_image
-from gee_export.regions import BoundsWSEN, from_bbox
+from gee_export.base.regions import BoundsWSEN, from_bbox
+from local_ee.catalog.folder import write_image
 
 S1, S2, LABELS = "COPERNICUS/S1_GRD_FLOAT", "COPERNICUS/S2_SR_HARMONIZED", "ESA/WorldCover/v100"
 OPTICAL = ("B2", "B3", "B4", "B8")

@@ -49,7 +49,7 @@ def gamma(seed: int) -> np.ndarray:
 
 def world(seed: int) -> np.ndarray:
     """The simulated world's: 4.4 looks, neighbours correlated as in real scenes."""
-    from gee_export.engine.catalog.world import radar
+    from local_ee.world import radar
 
     return radar.speckle(SIDE, SIDE, np.uint64(1000 + seed), 0, 0)
 
@@ -72,7 +72,7 @@ def ground() -> np.ndarray:
 
 def write(folder: Path) -> None:
     """DATES scenes of each kind of speckle."""
-    from gee_export.engine.catalog.folder import write_image
+    from local_ee.catalog.folder import write_image
 
     power = ground()
     for kind, make in SPECKLES.items():
@@ -87,9 +87,9 @@ def filtered(kind: str, name: str, kernel_px: int, dates: int = 0) -> np.ndarray
     """The last date, filtered by itself or with its stack."""
     import ee
 
-    from gee_export.radar import multitemporal
-    from gee_export.radar.speckle import SPECKLE
     from gee_export.requests import pixels
+    from gee_export.sentinel import multitemporal
+    from gee_export.sentinel.speckle import SPECKLE
 
     apply = lambda image: SPECKLE[name].apply(image, kernel_px)  # noqa: E731
     images = ee.ImageCollection(kind)
@@ -126,7 +126,7 @@ def blur_of(image: np.ndarray) -> float:
 
 def table(kind: str) -> tuple[list[Row], dict[str, np.ndarray], list[tuple[float, float]]]:
     """Rows, the filtered images by name, and (looks, blur) of boxcars."""
-    from gee_export.radar.speckle import SPECKLE
+    from gee_export.sentinel.speckle import SPECKLE
 
     before = filtered(kind, "none", 7)
     boxes = [before if box == 1 else filtered(kind, "boxcar", box) for box in BOXES]
@@ -190,7 +190,7 @@ def draw(path: Path, found: dict) -> None:
 
 
 def main(words: list[str]) -> None:
-    from gee_export.session import connect
+    from gee_export.earth_engine.session import connect
 
     with tempfile.TemporaryDirectory(prefix="speckle-") as name:
         folder = Path(name)

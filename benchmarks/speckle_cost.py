@@ -35,10 +35,10 @@ SETTINGS = (
 
 def read(settings: dict) -> int:
     """Fetches the box; how many scenes it is made of."""
-    from gee_export.radar import sentinel1
-    from gee_export.radar.sentinel1 import Radar
-    from gee_export.regions import Month
+    from gee_export.base.regions import Month
     from gee_export.requests import pixels
+    from gee_export.sentinel import sentinel1
+    from gee_export.sentinel.sentinel1 import Radar
 
     found = sentinel1.sensed(BOUNDS_WSEN, Month(2019, 6).period, Radar(**settings))
     for row in range(0, SIDE, BLOCK):
@@ -49,7 +49,7 @@ def read(settings: dict) -> int:
 
 
 def main() -> None:
-    from gee_export import session
+    from gee_export.earth_engine import session
 
     session.connect(catalog="world")
     for settings in SETTINGS:

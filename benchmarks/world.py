@@ -25,9 +25,9 @@ from benchmarks import world_statistics as st  # noqa: E402
 from benchmarks.world_samples import Samples  # noqa: E402
 from benchmarks.world_scenes import CENTRE, CODES, PLACES, SIDE, Eye  # noqa: E402
 from benchmarks.world_statistics import BARE, BUILT, CROP, TREES, Scene  # noqa: E402
-from gee_export.engine.catalog.world import World  # noqa: E402
-from gee_export.engine.catalog.world.truths import TRUTH, TRUTH_10  # noqa: E402
-from gee_export.grid import Window, crop, grid_of  # noqa: E402
+from gee_export.base.grid import Window, crop, grid_of  # noqa: E402
+from local_ee.world import World  # noqa: E402
+from local_ee.world.truths import TRUTH, TRUTH_10  # noqa: E402
 
 PAGE, OURS = "page", "ours"
 NAN = float("nan")
@@ -203,7 +203,7 @@ def texture(eye: Eye, real: Samples) -> Iterator[Row]:
 
 def speckle(eye: Eye, real: Samples) -> Iterator[Row]:
     """Statistic 9: looks of pure speckle (page: its recipe; real: Brazil, flat) and of mixed windows (real: Chile)."""
-    from gee_export.engine.catalog.world import radar
+    from local_ee.world import radar
 
     grain = radar.speckle(SIDE, SIDE, np.uint64(1), 0, 0)
     flat, mixed = (s.radar["VV"] if s else None for s in (real.brazil, real.chile))

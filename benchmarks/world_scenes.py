@@ -7,10 +7,10 @@ from functools import cached_property
 import numpy as np
 
 from benchmarks.world_statistics import BARE, BUILT, CROP, TREES, Scene
-from gee_export.engine.catalog import SourceImage
-from gee_export.engine.catalog.world import World
-from gee_export.grid import Window, crop, grid_of
-from gee_export.regions import Month, named
+from gee_export.base.grid import Window, crop, grid_of
+from gee_export.base.regions import Month, named
+from local_ee.catalog import SourceImage
+from local_ee.world import World
 
 SIDE = 504
 # Windows of region wuhan (row, column): western suburb, Optics Valley's edge, northern country, eastern country.

@@ -7,18 +7,18 @@ from typing import Annotated
 
 import typer
 
-from gee_export.console import Fault
+from gee_export.base.errors import Fault
+from gee_export.base.scheme import SCHEMES
+from gee_export.export.image_options import Viewing
+from gee_export.export.modes import MODES
 from gee_export.images.frames import Frames
-from gee_export.jobs.division import Rule
-from gee_export.jobs.sampling import SAMPLINGS, Sampling
-from gee_export.jobs.viewing import Viewing
 from gee_export.labelling.fusion import FUSIONS
-from gee_export.labelling.scheme import SCHEMES
-from gee_export.modes import MODES
-from gee_export.optical.clouds import CLOUDS
-from gee_export.optical.sentinel2 import REDUCERS
-from gee_export.radar.speckle import SPECKLE
-from gee_export.radar.terrain import MODELS
+from gee_export.patches.sampling import SAMPLINGS, Sampling
+from gee_export.patches.split_rule import Rule
+from gee_export.sentinel.clouds import CLOUDS
+from gee_export.sentinel.sentinel2 import REDUCERS
+from gee_export.sentinel.speckle import SPECKLE
+from gee_export.sentinel.terrain import MODELS
 
 _Project = Annotated[str | None, typer.Option("--project", help="Google Cloud project; without it the local engine.")]
 _Catalog = Annotated[str, typer.Option("--catalog", help="The local engine's images: world (simulated), or a folder.")]
@@ -150,7 +150,7 @@ def export(
     ] = False,
 ) -> None:
     """Cut co-registered Sentinel-1, Sentinel-2 and label patches of regions and periods."""
-    from gee_export.export import export_patches
+    from gee_export.export.export import export_patches
 
     report = export_patches(
         region=region,
@@ -227,17 +227,17 @@ def coregister(
     catalog: _Catalog = "world",
 ) -> None:
     """Find how far Sentinel-1 lies from Sentinel-2, orbit by orbit; or one raster from another, and correct it."""
-    from gee_export import registration
+    from gee_export.export import coregister_region
 
     if fixed is None and moving is None:
-        done = registration.coregister_region(
+        done = coregister_region.coregister_region(
             region, month=month, period=period, bbox=bbox, epsg=epsg, out=out, project=project, catalog=catalog
         )
         found = done.titled
     elif fixed is None or moving is None or region is not None or bbox is not None:
         raise ValueError("two rasters are compared by --fixed and --moving, without --region or --bbox")
     else:
-        done = registration.coregister_files(fixed, moving, out)
+        done = coregister_region.coregister_files(fixed, moving, out)
         found = {moving: done}
     print(done)
     if plot is not None:
@@ -271,7 +271,7 @@ def inspect(
 
 def regions() -> None:
     """List the named regions: name, UTM zone, box in degrees, what they are."""
-    from gee_export.regions import described
+    from gee_export.base.regions import described
 
     for row in described():
         west, south, east, north = row["bounds_wsen"]
@@ -284,9 +284,9 @@ def labels(
     name: Annotated[str | None, typer.Argument(help="A product, to see all about it.")] = None,
 ) -> None:
     """List the label products: name, years of imagery, schemes, licence; or everything about one."""
-    from gee_export.labelling import labeltable
+    from gee_export.labelling import label_table
 
-    print(labeltable.described(name) if name else labeltable.overview())
+    print(label_table.described(name) if name else label_table.overview())
 
 
 def check(
@@ -296,7 +296,7 @@ def check(
     ] = None,
 ) -> None:
     """Test login, Earth Engine API, asset folder, bucket and write rights, each with its remedy."""
-    from gee_export import check as checks
+    from gee_export.earth_engine import check as checks
 
     report = checks.check(project, bucket)
     print(report)
@@ -312,8 +312,8 @@ def engine_serve(
     ] = None,
 ) -> None:
     """Run the local Earth Engine until it is interrupted (Ctrl-C), for other programs' `ee` clients."""
-    from gee_export.engine import serve
-    from gee_export.engine.faults import Faults
+    from local_ee import serve
+    from local_ee.faults import Faults
 
     if not 0 <= port <= 65535:
         raise ValueError(f"--port {port}: expected 0 to 65535")

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gee_export.base.errors import Fault
 from tqdm import tqdm
 
-from gee_export.console import Fault
 from inference import manifest
 from inference.legend import PROB_STEPS, Legend
 
 if TYPE_CHECKING:
     from google.cloud.storage import Bucket
 
-    from gee_export.session import Session
+    from gee_export.earth_engine.session import Session
 
 LOCAL_BUCKET = "isamap-maps"
 FIRST_WAIT_S, LONGEST_WAIT_S, WAIT_GROWTH = 0.1, 30.0, 1.5
@@ -124,7 +124,7 @@ def python(asset: str, legend: Legend) -> str:
     palette = ", ".join(f'"{colour}"' for colour in legend.colours)
     return "\n".join(
         [
-            "import ee, geemap  # after gee_export.session.connect(), or ee.Initialize(project=...)",
+            "import ee, geemap  # after gee_export.earth_engine.session.connect(), or ee.Initialize(project=...)",
             "view = geemap.Map()",
             f'image = ee.Image("{asset}")',
             f"view.center_object(image, {MAP_ZOOM})",
@@ -141,7 +141,7 @@ def _report(held: manifest.MapFile, asset: str, uri: str, *, already_there: bool
 
 
 def _connected(project: str | None, bucket: str | None) -> Session:
-    from gee_export.session import LOCAL, connect
+    from gee_export.earth_engine.session import LOCAL, connect
 
     if project not in (None, "", LOCAL) and not bucket:
         raise ValueError(

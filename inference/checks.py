@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from gee_export.grid import Window, ground_step_m
+from gee_export.base.grid import Window, ground_step_m
 from inference.source import Source
 
 STEP_TOLERANCE = 0.05

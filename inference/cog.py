@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import rasterio
 import rasterio.shutil
+from gee_export.base.errors import Fault
 from odc.geo.geobox import GeoBox
 from rasterio._err import CPLE_BaseError  # what rasterio.shutil raises; it has no public name
 from rasterio.errors import RasterioError
 
-from gee_export.console import Fault
-from gee_export.stores.storage import disk_fault
+from gee_export.base.storage import disk_fault
 from inference.legend import PROB_STEPS, UNKNOWN, Legend
 
 BLOCK_PX = 512

@@ -17,15 +17,17 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 from shapely.geometry.base import BaseGeometry
 
-from gee_export import composite, outline, session
+from gee_export.base import outline
+from gee_export.base.grid import Raster, Window, crop, grid_of, lattice_window
+from gee_export.base.regions import Period, Region
+from gee_export.base.storage import write_whole
 from gee_export.datasets.manifest import NODATA, Band
-from gee_export.grid import Raster, Window, crop, grid_of, lattice_window
-from gee_export.ground import Ground
+from gee_export.datasets.region_grid import Ground
+from gee_export.earth_engine import session
 from gee_export.images.frames import Frames, open_frames
-from gee_export.regions import Period, Region
 from gee_export.requests import pixels
 from gee_export.requests.client import Client
-from gee_export.stores.storage import write_whole
+from gee_export.sentinel import composite
 from inference.parallel import read_ahead
 from inference.source import CACHE_SMALLEST_BYTES, period_tags
 

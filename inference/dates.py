@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gee_export.grid import Window
+from gee_export.base.grid import Window
 from inference.predict import Read, normalised
 from training.checkpoints.checkpoint import normalise
 

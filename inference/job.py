@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import rasterio
+from gee_export.base.errors import Fault
 from rasterio.errors import RasterioError
 
-from gee_export.console import Fault
-from gee_export.stores.storage import disk_fault, write_whole
+from gee_export.base.storage import disk_fault, write_whole
 
 SETTINGS_TAG = "settings"
 UNSAID = {"runtime": "torch", "precision": "fp32"}  # of maps made before there was a choice

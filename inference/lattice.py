@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from affine import Affine
 
-from gee_export.grid import Window
+from gee_export.base.grid import Window
 
 
 @dataclass(frozen=True)

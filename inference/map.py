@@ -17,8 +17,8 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from tqdm import tqdm
 
-from gee_export.regions import BoundsWSEN, Period, Region
-from gee_export.stores.storage import is_remote
+from gee_export.base.regions import BoundsWSEN, Period, Region
+from gee_export.base.storage import is_remote
 from inference import cog, job
 from inference.checks import range_warnings, step_m, step_warnings
 from inference.dates import view
@@ -134,7 +134,7 @@ class _Request:
     @property
     def area(self) -> Region:
         """The region on its lattice; ValueError where none or two are named."""
-        from gee_export.jobs.places import where
+        from gee_export.export.places import where
 
         if self.region is None and self.bbox is None and self.geometry is None:
             raise ValueError("nothing to map: give --region NAME, --bbox W S E N, --geometry FILE or --input FILE")
@@ -143,7 +143,7 @@ class _Request:
     @property
     def when(self) -> Period:
         """The composite's period; ValueError where none or two are named."""
-        from gee_export.jobs.places import when
+        from gee_export.export.places import when
 
         found = when(self.month, self.period) if self.month or self.period else ()
         if len(found) != 1:
@@ -174,7 +174,7 @@ def _loaded(checkpoint: str | os.PathLike[str], project: str | None) -> Checkpoi
     """The checkpoint, from Google's bucket or the local engine's where it lies under gs://."""
     if not is_remote(checkpoint):
         return load(checkpoint)
-    from gee_export.session import connect
+    from gee_export.earth_engine.session import connect
 
     with closing(connect(project)) as session:
         return load(checkpoint, session)

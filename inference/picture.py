@@ -16,7 +16,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.windows import Window as RioWindow
 
-from gee_export.stores.storage import write_whole
+from gee_export.base.storage import write_whole
 from inference.checks import ground_step_m
 from inference.legend import PROB_STEPS, UNKNOWN, Legend
 from inference.manifest import MapFile, open_map

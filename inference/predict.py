@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from gee_export.base.errors import Fault
 
-from gee_export.console import Fault
-from gee_export.grid import Raster, Window
+from gee_export.base.grid import Raster, Window
 from inference.lattice import Lattice, hann, weight_sums
 from inference.legend import PROB_STEPS, UNKNOWN, Legend
 from inference.parallel import in_order, read_ahead

@@ -9,13 +9,13 @@ from typing import Any, Protocol
 
 import numpy as np
 import rasterio
+from gee_export.base.errors import Fault
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RioWindow
 
-from gee_export.console import Fault
-from gee_export.grid import Raster, Window, crop
-from gee_export.regions import Period
+from gee_export.base.grid import Raster, Window, crop
+from gee_export.base.regions import Period
 from inference.lattice import offset_from_crs_origin
 
 CACHE_LIMIT_BYTES = 512 << 20

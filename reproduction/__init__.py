@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from reproduction import s000, s001, s002, s003
+from reproduction import crofusenet, jointseg, landcover3m, runetpp
 from reproduction.study import Study
 
 STUDIES: dict[str, Study] = {
-    study.name: study for study in (*s000.STUDIES, *s001.STUDIES, *s002.STUDIES, *s003.STUDIES)
+    study.name: study for study in (*jointseg.STUDIES, *runetpp.STUDIES, *crofusenet.STUDIES, *landcover3m.STUDIES)
 }

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from gee_export.regions import Region, named
-from gee_export.stores.wholefile import write_whole
+from gee_export.base.atomic import write_whole
+from gee_export.base.regions import Region, named
 from reproduction.study import Export
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _download(path: Path, site: Region, step_m: int, image: Callable[[], ee.Imag
         return
     import ee
 
-    from gee_export import session
+    from gee_export.earth_engine import session
 
     session.connect()
     left, bottom, right, top = site.bounds_m

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gee_export.regions import Region, named
+from gee_export.base.regions import Region, named
 from reproduction.study import Export
 from reproduction.worlds import PAPER_BANDS
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reproduction.judges import class_maps, run_of
+from reproduction.evaluators import class_maps, run_of
 from reproduction.labels import judged
 from reproduction.study import Judged, Trial
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from gee_export.console import Fault
-from gee_export.stores.wholefile import write_whole
+from gee_export.base.errors import Fault
+
+from gee_export.base.atomic import write_whole
 from reproduction import STUDIES, panels
 from reproduction.report import StudyReport, markdown
 from reproduction.reproduce import PANEL, REPORT

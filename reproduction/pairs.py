@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from gee_export.jobs.sampling import Sampling
-from gee_export.regions import BoundsWSEN, Region, named
+from gee_export.base.regions import BoundsWSEN, Region, named
+from gee_export.patches.sampling import Sampling
 from reproduction.study import Export
 from reproduction.worlds import TRUTH_10
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gee_export.base.atomic import write_whole
 from gee_export.datasets.dataset import Dataset, Patch
-from gee_export.stores.wholefile import write_whole
 from inference.legend import COLOURS
 from training.models.output import is_sar
 from training.samples.target import visible

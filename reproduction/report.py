@@ -12,8 +12,8 @@ from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
+from gee_export.base.errors import Fault
 
-from gee_export.console import Fault
 from reproduction.comparison import Sample, difference
 from reproduction.study import Measure
 from training.accuracy import bootstrap

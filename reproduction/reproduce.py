@@ -10,9 +10,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from gee_export.base.grid import ground_step_m
+from gee_export.base.revision import revision
 from gee_export.datasets.dataset import SPLITS, Dataset
-from gee_export.grid import ground_step_m
-from gee_export.revision import revision
 from reproduction import STUDIES, panels, whuis, worlds
 from reproduction.report import Counts, DataUsed, Line, StudyReport, counts_of, encode, markdown
 from reproduction.runs import Bench, device, make_all

@@ -17,9 +17,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from gee_export.console import Fault
-from gee_export.revision import revision
-from gee_export.stores.wholefile import write_json
+from gee_export.base.errors import Fault
+
+from gee_export.base.atomic import write_json
+from gee_export.base.revision import revision
 from reproduction.study import Place, Run
 
 VERSION = 1

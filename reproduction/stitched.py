@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reproduction.judges import run_of
+from reproduction.evaluators import run_of
 from reproduction.labels import judged
 from reproduction.study import Judged, Trial
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 from affine import Affine
+from gee_export.base.errors import Fault
 from odc.geo.geobox import GeoBox
 
-from gee_export.console import Fault
 from gee_export.datasets.dataset import MANIFEST, Band, DatasetManifest, Grid, Sample, write
 from gee_export.datasets.manifest import DECIBEL_SCALE, NODATA, REFLECTANCE_SCALE, UNKNOWN
 

@@ -54,7 +54,7 @@ def export(wanted: Export, home: Path) -> Path:
 
     An interrupted export goes on. ValueError where the folder holds other settings.
     """
-    from gee_export.export import export_patches
+    from gee_export.export.export import export_patches
 
     folder = home / wanted.name
     further = wanted.prepare(home) if wanted.prepare else {}

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from gee_export.session import Session
+    from gee_export.earth_engine.session import Session
 
 
 settings.register_profile("isamap", deadline=None)  # a busy machine is no counterexample
@@ -33,7 +33,7 @@ def engine_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def session(engine_home: Path) -> Iterator[Session]:
     """A connection to an engine over the simulated world, on a free port."""
-    from gee_export.session import connect
+    from gee_export.earth_engine.session import connect
 
     with connect(catalog="world", home=engine_home) as connected:
         yield connected
@@ -42,7 +42,7 @@ def session(engine_home: Path) -> Iterator[Session]:
 @pytest.fixture(scope="module")
 def reconnected() -> Iterator[None]:
     """Lets a module connect `ee` elsewhere and leads it back afterwards to where it was."""
-    from gee_export.session import current
+    from gee_export.earth_engine.session import current
 
     before = current()
     yield

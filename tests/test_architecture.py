@@ -14,7 +14,7 @@ PACKAGES = ("gee_export", "training", "inference", "reproduction")
 
 # what several rooms of gee_export build on, from the ground up
 LEAVES = {f"gee_export.{name}" for name in ("console", "regions", "grid", "outline", "session", "revision")}
-FOUND = {"gee_export.datasets", "gee_export.stores", "gee_export.requests", "gee_export.scenes", *LEAVES}
+FOUND = {"gee_export.datasets", "gee_export.base", "gee_export.requests", "gee_export.sentinel.scenes", *LEAVES}
 COMPOSED = {f"gee_export.{name}" for name in ("radar", "optical", "labelling", "composite", "ground")} | FOUND
 
 # what training takes of gee_export, and what its own rooms build on, from the ground up
@@ -22,10 +22,10 @@ OPENED = {
     "gee_export.console",
     "gee_export.datasets.dataset",
     "gee_export.datasets.manifest",
-    "gee_export.grid",
-    "gee_export.revision",
-    "gee_export.stores.storage",
-    "gee_export.stores.wholefile",
+    "gee_export.base.grid",
+    "gee_export.base.revision",
+    "gee_export.base.storage",
+    "gee_export.base.atomic",
 }
 TAUGHT = {*(f"training.{name}" for name in ("models", "losses", "home", "cpu")), *OPENED}
 PREPARED = {
@@ -35,49 +35,49 @@ PREPARED = {
 
 # package (or sub-package) -> what of this project it may import; the longest matching key counts
 ALLOWED = {
-    "gee_export.engine": {"gee_export.engine", "gee_export.console", "gee_export.grid", "gee_export.regions"},
-    "gee_export.engine.raster": {"gee_export.engine.raster", "gee_export.engine.errors"},
-    "gee_export.engine.evaluation": {
-        "gee_export.engine.evaluation",
-        "gee_export.engine.raster",
-        "gee_export.engine.catalog",
-        "gee_export.engine.errors",
+    "local_ee": {"local_ee", "gee_export.console", "gee_export.base.grid", "gee_export.base.regions"},
+    "local_ee.raster": {"local_ee.raster", "local_ee.errors"},
+    "local_ee.evaluation": {
+        "local_ee.evaluation",
+        "local_ee.raster",
+        "local_ee.catalog",
+        "local_ee.errors",
     },
-    "gee_export.engine.algorithms": {
-        "gee_export.engine.algorithms",
-        "gee_export.engine.catalog",
-        "gee_export.engine.evaluation",
-        "gee_export.engine.raster",
-        "gee_export.engine.errors",
+    "local_ee.algorithms": {
+        "local_ee.algorithms",
+        "local_ee.catalog",
+        "local_ee.evaluation",
+        "local_ee.raster",
+        "local_ee.errors",
     },
-    "gee_export.engine.storage": {"gee_export.engine.storage", "gee_export.engine.home", "gee_export.engine.wire"},
-    "gee_export.engine.catalog": {
-        "gee_export.engine.catalog",
+    "local_ee.storage": {"local_ee.storage", "local_ee.home", "local_ee.wire"},
+    "local_ee.catalog": {
+        "local_ee.catalog",
         "gee_export.console",
-        "gee_export.grid",
-        "gee_export.regions",
+        "gee_export.base.grid",
+        "gee_export.base.regions",
     },
-    "gee_export.session": {"gee_export.engine", "gee_export.console"},
-    "gee_export.stores": {"gee_export.stores", "gee_export.console"},
+    "gee_export.earth_engine.session": {"local_ee", "gee_export.console"},
+    "gee_export.base": {"gee_export.base", "gee_export.console"},
     "gee_export.requests": {"gee_export.requests", *LEAVES},
-    "gee_export.datasets": {"gee_export.datasets", "gee_export.stores", "gee_export.requests", *LEAVES},
-    "gee_export.coregistration": {"gee_export.coregistration", "gee_export.stores", *LEAVES},
-    "gee_export.radar": {"gee_export.radar", "gee_export.coregistration", *FOUND},
-    "gee_export.optical": {"gee_export.optical", *FOUND},
+    "gee_export.datasets": {"gee_export.datasets", "gee_export.base", "gee_export.requests", *LEAVES},
+    "gee_export.coregistration": {"gee_export.coregistration", "gee_export.base", *LEAVES},
+    "gee_export.sentinel": {"gee_export.sentinel", "gee_export.coregistration", *FOUND},
+    "gee_export.sentinel": {"gee_export.sentinel", *FOUND},
     "gee_export.labelling": {"gee_export.labelling", *FOUND},
     "gee_export.images": {"gee_export.images", *COMPOSED},
-    "gee_export.jobs": {"gee_export.jobs", "gee_export.images", *COMPOSED},
-    "gee_export.tasks": {"gee_export.tasks", "gee_export.jobs", "gee_export.requests", "gee_export.stores", *LEAVES},
+    "gee_export.export": {"gee_export.export", "gee_export.images", *COMPOSED},
+    "gee_export.tasks": {"gee_export.tasks", "gee_export.export", "gee_export.requests", "gee_export.base", *LEAVES},
     "gee_export.card": {
         "gee_export.card",
         "gee_export.coregistration",
         "gee_export.datasets",
-        "gee_export.stores",
+        "gee_export.base",
         *LEAVES,
     },
     "gee_export.cli": {"gee_export"},
     "gee_export": {"gee_export"},
-    "training.cli": {"training", "gee_export.session"},
+    "training.cli": {"training", "gee_export.earth_engine.session"},
     "training.models": {"training.models", "gee_export.console"},
     "training.losses": {"training.losses", "training.models"},
     "training.recipes": {"training.recipes", *TAUGHT, "training.samples.augment"},
@@ -96,20 +96,20 @@ ALLOWED = {
 
 # outside library -> the only modules that may import it
 KEEPERS = {
-    "starlette": "gee_export.engine",
-    "uvicorn": "gee_export.engine",
-    "socket": "gee_export.engine",
-    "http": ("gee_export.engine", "gee_export.tasks.taskqueue"),
+    "starlette": "local_ee",
+    "uvicorn": "local_ee",
+    "socket": "local_ee",
+    "http": ("local_ee", "gee_export.tasks.task_queue"),
     "aiohttp": "gee_export.requests.transport",
-    "geopandas": ("gee_export.datasets.index", "gee_export.labelling.labelvectors"),
-    "pyogrio": "gee_export.labelling.labelvectors",
+    "geopandas": ("gee_export.datasets.index", "gee_export.labelling.label_vectors"),
+    "pyogrio": "gee_export.labelling.label_vectors",
     "pyarrow": "gee_export.datasets.index",
     "pytorch_lightning": "training",
     "tensorboard": "training",
     "safetensors": "training.checkpoints.checkpoint",
     "cv2": "inference.postprocess",
     "typer": ("gee_export.cli", "training.cli", "inference.cli", "reproduction.cli", "gee_export.console"),
-    "numba": "gee_export.engine",
+    "numba": "local_ee",
     "google": ("gee_export", "inference.asset"),
     "ee": ("gee_export", "inference", "reproduction.chips"),
     "torch": ("training", "inference", "reproduction"),
@@ -127,7 +127,7 @@ KEEPERS = {
 }
 
 # gee_export's modules that speak to Earth Engine never look behind the server
-CLIENTS_OF_ENGINE = {"gee_export.session", "gee_export.cli"}
+CLIENTS_OF_ENGINE = {"gee_export.earth_engine.session", "gee_export.cli"}
 
 
 def modules() -> dict[str, Path]:
@@ -168,8 +168,8 @@ def test_imports_follow_the_arrows(module):
     key = max((k for k in ALLOWED if under(module, k)), key=len)
     ours = {name for name in imports(module, MODULES[module]) if under(name, PACKAGES)}
     wrong = {name for name in ours if not under(name, tuple(ALLOWED[key]))}
-    if under(module, "gee_export") and not under(module, ("gee_export.engine", *CLIENTS_OF_ENGINE)):
-        wrong |= {name for name in ours if under(name, "gee_export.engine")}
+    if under(module, "gee_export") and not under(module, ("local_ee", *CLIENTS_OF_ENGINE)):
+        wrong |= {name for name in ours if under(name, "local_ee")}
     assert not wrong, f"{module} must not import {sorted(wrong)}"
 
 

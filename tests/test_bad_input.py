@@ -10,9 +10,9 @@ import pytest
 import rasterio
 import torch
 from affine import Affine
+from gee_export.base.errors import FAULT, USER_MISTAKE
 
 import isamap
-from gee_export.console import FAULT, USER_MISTAKE
 from training.checkpoints import checkpoint
 from training.models import build
 

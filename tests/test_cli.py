@@ -9,8 +9,7 @@ import typer
 
 import isamap
 from gee_export import console
-from gee_export.optical import clouds, sentinel2
-from gee_export.radar import speckle
+from gee_export.sentinel import clouds, sentinel2, speckle
 
 
 def echo(

@@ -21,8 +21,8 @@ import gee_export
 import inference
 import training
 from gee_export.datasets.dataset import Dataset
+from gee_export.earth_engine.session import connect
 from gee_export.requests.transport import grid_json
-from gee_export.session import connect
 
 BBOX = (114.28, 30.55, 114.32, 30.58)  # Wuchang and the Yangtze: both classes, and water
 SIZE = 64
@@ -46,7 +46,7 @@ class Place:
     params=[pytest.param("google", marks=pytest.mark.google), pytest.param("local", marks=pytest.mark.long)],
 )
 def place(request, engine_home):
-    from gee_export.session import current
+    from gee_export.earth_engine.session import current
 
     before = current()
     project = "local" if request.param == "local" else os.environ.get("ISAMAP_GOOGLE_PROJECT")

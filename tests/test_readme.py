@@ -60,7 +60,7 @@ def test_every_file_of_the_tree_exists():
 
 
 def test_the_coverage_page_counts_the_registered_algorithms():
-    from gee_export.engine.evaluation import registry
+    from local_ee.evaluation import registry
 
     page = (ROOT / "docs" / "engine.md").read_text(encoding="utf-8")
     assert f"{len(registry.names())} of the 991 algorithms" in page

@@ -12,19 +12,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gee_export.base.errors import Fault
 from rasterio.enums import Resampling
 from rasterio.warp import reproject
 
 import gee_export
 from benchmarks import real_catalogs
 from benchmarks.real_catalogs import Sample
-from gee_export.console import Fault
+from gee_export.base.regions import Region
 from gee_export.datasets.dataset import Dataset
-from gee_export.jobs.report import ExportReport
-from gee_export.regions import Region
-from gee_export.session import connect
-from tests import bigearthnet
-from tests.bigearthnet import Pair
+from gee_export.earth_engine.session import connect
+from gee_export.export.report import ExportReport
+from tests.support import bigearthnet
+from tests.support.bigearthnet import Pair
 
 # Half of the stored step of 0.01 dB, and the rounding of float32 (power, its logarithm, the hundredfold of that)
 HALF_STEP_DB = 0.005 + 0.01 * 2 * float(np.spacing(np.float32(3500)))

@@ -145,7 +145,7 @@ class Bucket:
 
     def __enter__(self) -> Any:
         if self.needed:
-            from gee_export.session import connect
+            from gee_export.earth_engine.session import connect
 
             self.session = connect(self.project)
         return self.session

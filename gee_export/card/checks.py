@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from gee_export.card.finding import FAIL, PASS, UNTOLD, WARN, Finding
-from gee_export.card.ground import shared_ground
+from gee_export.card.shared_ground import shared_ground
 from gee_export.card.shift import described
 from gee_export.card.survey import Survey, known
 from gee_export.datasets.dataset import Dataset, count_patches

@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gee_export.base.storage import is_remote, write_whole
 from gee_export.card import charts, checks, contact, drawing, maps
 from gee_export.card import stac as catalogue
 from gee_export.card.card import CARD, Card, card
 from gee_export.card.page import page
 from gee_export.card.survey import Survey, survey
 from gee_export.datasets.dataset import Dataset
-from gee_export.stores.storage import is_remote, write_whole
 
 PAGE = "card.html"
 
@@ -72,7 +72,7 @@ def _session(place: str, project: str | None) -> Iterator[Any]:
     if not is_remote(place):
         yield None
         return
-    from gee_export.session import connect
+    from gee_export.earth_engine.session import connect
 
     with connect(project) as session:
         yield session

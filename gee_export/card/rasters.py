@@ -9,11 +9,11 @@ import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from gee_export.console import Fault
+from gee_export.base.errors import Fault
+from gee_export.base.storage import crc32c
 from gee_export.datasets.dataset import Dataset, Patch
 from gee_export.datasets.manifest import Band
 from gee_export.datasets.sample import LABEL
-from gee_export.stores.storage import crc32c
 
 PLACE_TOLERANCE_PX = 1e-3
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from gee_export.base.grid import Raster
 from gee_export.coregistration.consensus import Fit, WeakEvidence, fitted
 from gee_export.coregistration.polynomial import Frame, Polynomial
 from gee_export.coregistration.structure import Structure, structure
 from gee_export.coregistration.tiepoints import TiePoints, Windows, joined, matched
-from gee_export.grid import Raster
 
 SEARCH_PX = 16  # the largest shift looked for along each axis
 COARSE_HALF_PX = 48  # windows of the first pass, large enough to be unmistakable

@@ -16,13 +16,13 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from shapely.geometry import Polygon
 
-from gee_export.console import Fault
+from gee_export.base.errors import Fault
+from gee_export.base.storage import Storage, crc32c, open_storage
 from gee_export.datasets import geotiff, index, manifest
 from gee_export.datasets.index import SPLITS, Patch, layer_file
 from gee_export.datasets.manifest import Band, BandStatistics, DatasetManifest, Grid, StoredLayer
 from gee_export.datasets.sample import IMAGE, Entry, Sample, encode
 from gee_export.datasets.sums import statistics
-from gee_export.stores.storage import Storage, crc32c, open_storage
 
 __all__ = [
     "SPLITS", "Band", "BandStatistics", "Dataset", "DatasetManifest", "Entry", "Grid", "Patch", "Sample", "StoredLayer",

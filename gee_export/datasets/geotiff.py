@@ -9,7 +9,7 @@ from threading import Lock
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from gee_export.console import Fault
+from gee_export.base.errors import Fault
 from gee_export.datasets.manifest import Band
 
 _LOADING = Lock()

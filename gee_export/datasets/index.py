@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from shapely.geometry import Polygon
 
-from gee_export.console import Fault
+from gee_export.base.errors import Fault
 
 SPLITS = ("train", "val", "test")
 _COLUMNS = (

@@ -10,7 +10,7 @@ from typing import Any
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from gee_export.console import Fault
+from gee_export.base.errors import Fault
 
 VERSION = 1
 # Fields of a manifest that only the server knows

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from gee_export.base.storage import crc32c
 from gee_export.datasets import geotiff
 from gee_export.datasets.index import Patch, layer_file, patch_id
 from gee_export.datasets.manifest import NODATA, UNKNOWN, Band, DatasetManifest
 from gee_export.datasets.sums import Sums
-from gee_export.stores.storage import crc32c
 
 LABEL = Band("label", "class", 1.0, nodata=UNKNOWN)
 IMAGE = "image"  # the key of the image's own sums

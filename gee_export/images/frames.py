@@ -12,15 +12,14 @@ import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from gee_export import composite, outline
-from gee_export.composite import NoScenes, Settings
-from gee_export.ground import Ground
-from gee_export.optical import sentinel2
-from gee_export.radar import sentinel1
-from gee_export.radar.sentinel1 import Radar
-from gee_export.regions import Month, Period
+from gee_export.base import outline
+from gee_export.base.regions import Month, Period
+from gee_export.datasets.region_grid import Ground
 from gee_export.requests import pixels
-from gee_export.scenes import Scene, Sensed
+from gee_export.sentinel import composite, sentinel1, sentinel2
+from gee_export.sentinel.composite import NoScenes, Settings
+from gee_export.sentinel.scenes import Scene, Sensed
+from gee_export.sentinel.sentinel1 import Radar
 
 if TYPE_CHECKING:
     import ee

@@ -9,8 +9,8 @@ from pathlib import Path
 from odc.geo.geobox import GeoBox
 from pyproj import CRS, Transformer
 
+from gee_export.base.grid import Window
 from gee_export.datasets.packing import Unit
-from gee_export.grid import Window
 
 RASTERS = (".tif", ".tiff", ".vrt", ".jp2", ".img")
 ALIGNED_PX = 1e-3  # grids whose pixels differ by less are one grid

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from gee_export.base.scheme import Scheme
 from gee_export.datasets.manifest import UNKNOWN
-from gee_export.labelling.scheme import Scheme
 
 # labels (sources, rows, columns) uint8 and their scheme -> one label; 255 is unknown on both sides
 Fusion = Callable[[np.ndarray, Scheme], np.ndarray]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gee_export.base.regions import BoundsWSEN
+from gee_export.base.scheme import Scheme
 from gee_export.labelling.rules import Rule
-from gee_export.labelling.scheme import Scheme
-from gee_export.regions import BoundsWSEN
 
 if TYPE_CHECKING:
     import ee

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from gee_export.base.scheme import KINDS, Scheme
 from gee_export.datasets.manifest import UNKNOWN
 from gee_export.labelling import shares
-from gee_export.labelling.scheme import KINDS, Scheme
 
 if TYPE_CHECKING:
     import ee

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from gee_export.base.scheme import Scheme
 from gee_export.datasets.manifest import UNKNOWN
-from gee_export.labelling.scheme import Scheme
 
 SUBPIXELS = 10  # a side at most: 10-m pixels of 1 m
 

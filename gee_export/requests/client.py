@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from gee_export.console import Fault
-from gee_export.grid import Window, crop
+from gee_export.base.errors import Fault
+from gee_export.base.grid import Window, crop
+from gee_export.base.retry import Answer, Patience, Refused, classify, exhausted, remedy
 from gee_export.requests import transport
 from gee_export.requests.channel import Channel, record, unmasked
-from gee_export.requests.handover import Handover
 from gee_export.requests.reply import decode
-from gee_export.requests.retry import Answer, Patience, Refused, classify, exhausted, remedy
+from gee_export.requests.result_queue import Handover
 from gee_export.requests.throttle import DEFAULT_RATE_PER_S, DEFAULT_WORKERS, Passage, Throttle
 from gee_export.requests.transport import Connect, Line, payload
 
 if TYPE_CHECKING:
     import ee
 
-    from gee_export.session import Session
+    from gee_export.earth_engine.session import Session
 
 SPLIT_FLOOR_PX = 64  # a request this small that is still too much will never fit
 PAYLOAD_LIMIT_BYTES = 10 << 20  # https://developers.google.com/earth-engine/guides/usage

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from gee_export.grid import Raster, Window
+from gee_export.base.grid import Raster, Window
 from gee_export.requests.channel import FILL as FILL
 from gee_export.requests.channel import Channel, channels
 from gee_export.requests.channel import unmasked as unmasked

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.lib import format as npy
 
-from gee_export.console import Fault
+from gee_export.base.errors import Fault
 
 MAGIC_BYTES = 8  # six of the name, two of the version
 

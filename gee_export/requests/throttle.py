@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from gee_export.requests.bucket import Bucket, Flow
 from gee_export.requests.ceiling import Ceiling
+from gee_export.requests.token_bucket import Bucket, Flow
 
 # Half of a project's quotas of 40 requests at once and 100 a second (earth-engine.md section 3.3).
 DEFAULT_WORKERS = 20

@@ -17,8 +17,8 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from odc.geo.geobox import GeoBox
 
-from gee_export.console import Fault
-from gee_export.requests.retry import Refused
+from gee_export.base.errors import Fault
+from gee_export.base.retry import Refused
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gee_export.console import Fault
-from gee_export.jobs.ledger import Ledger
+from gee_export.base.cloud_storage import BucketStorage
+from gee_export.base.errors import Fault
+from gee_export.base.retry import Patience
+from gee_export.base.storage import open_storage
+from gee_export.datasets.progress_log import Ledger
 from gee_export.requests.client import Cell
-from gee_export.requests.retry import Patience
-from gee_export.stores.cloudstorage import BucketStorage
-from gee_export.stores.storage import open_storage
-from gee_export.tasks.exportfiles import ExportFiles, Incomplete
-from gee_export.tasks.exporttask import SHARD_PX, ExportTask, Known, formed, noted
-from gee_export.tasks.taskqueue import State, TaskQueue, pauses
+from gee_export.tasks.export_files import ExportFiles, Incomplete
+from gee_export.tasks.export_task import SHARD_PX, ExportTask, Known, formed, noted
+from gee_export.tasks.task_queue import State, TaskQueue, pauses
 
 if TYPE_CHECKING:
-    from gee_export.session import Session
+    from gee_export.earth_engine.session import Session
 
 FOLDER = ".isamap-batch"  # of the bucket; names with a dot in front are no part of a dataset in the same place
 ATTEMPTS = 3  # of a task that fails, or whose files do not come

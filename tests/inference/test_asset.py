@@ -9,11 +9,11 @@ import uuid
 import ee
 import numpy as np
 import pytest
+from gee_export.base.errors import Fault
 from odc.geo.geobox import GeoBox
 
 import inference
 from gee_export import console
-from gee_export.console import Fault
 from gee_export.requests import pixels
 from inference import asset as assets
 from inference import cli, legend, manifest

@@ -15,8 +15,8 @@ from inference.calibration import best_threshold, calibrate_step
 from inference.legend import Legend
 from inference.mosaic import Mosaic, mosaics
 from inference.postprocess import Place, clahe, equalised
-from tests.training.one_thread import one_thread  # noqa: F401
-from tests.training.towns import BANDS, manifest, scene
+from tests.support.one_thread import one_thread  # noqa: F401
+from tests.support.towns import BANDS, manifest, scene
 from training.accuracy.evaluation import source_for
 from training.accuracy.metrics import scores
 from training.checkpoints import checkpoint as ck

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import rasterio
+from gee_export.base.errors import Fault
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 from rasterio.enums import ColorInterp
 
-from gee_export.console import Fault
 from inference import cog
 from tests.inference.conftest import LEGEND, WUHAN
 

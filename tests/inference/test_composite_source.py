@@ -8,23 +8,23 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import rasterio
+from gee_export.base.errors import Fault
 from pyproj import Transformer
 
 import inference
-from gee_export import composite as composites
-from gee_export import outline
-from gee_export.console import Fault
+from gee_export.base import outline
+from gee_export.base.grid import Window, crop
+from gee_export.base.regions import Month, Period, Region, from_geometry
 from gee_export.datasets.manifest import NODATA
-from gee_export.grid import Window, crop
-from gee_export.regions import Month, Period, Region, from_geometry
 from gee_export.requests import pixels
+from gee_export.sentinel import composite as composites
 from inference import composite, job
 from inference.composite import open_composite
 from inference.lattice import Lattice
 from inference.predict import Grid, Predictor, predict
-from tests.gee_export import plot as plots
-from tests.gee_export import skies as skyplots
 from tests.inference.conftest import BANDS, LEGEND, NAMES
+from tests.support import plot as plots
+from tests.support import skies as skyplots
 from training.checkpoints.checkpoint import load, normalise
 
 SETTINGS = composites.Settings.of(speckle="none", clouds="none")
@@ -139,7 +139,7 @@ def test_only_pixels_inside_the_outline_are_fetched_and_known(opened, tmp_path, 
 
 def test_stored_numbers_are_rounded_half_to_even_and_kept_in_range():
     """formats.md section 1."""
-    from gee_export.grid import Raster
+    from gee_export.base.grid import Raster
 
     values = np.array([[[0.5, 1.5, -2.5, 70000.0, -90000.0, 3.0]]])
     valid = np.array([[[True, True, True, True, True, False]]])

@@ -9,16 +9,16 @@ import pytest
 import rasterio
 
 import inference
-from gee_export import composite as composites
 from gee_export import console
-from gee_export.grid import Raster, Window, crop
-from gee_export.regions import Month, Period, Region
+from gee_export.base.grid import Raster, Window, crop
+from gee_export.base.regions import Month, Period, Region
+from gee_export.sentinel import composite as composites
 from inference import cli, composite
 from inference.composite import open_composite
 from inference.dates import arranged, view
-from tests.gee_export import plot as plots
 from tests.inference.conftest import NAMES
-from tests.training.one_thread import one_thread  # noqa: F401
+from tests.support import plot as plots
+from tests.support.one_thread import one_thread  # noqa: F401
 from training.checkpoints.checkpoint import load
 
 SETTINGS = composites.Settings.of(speckle="none", clouds="scl")

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 import rasterio
 import torch
+from gee_export.base.errors import Fault
 from odc.geo.geobox import GeoBox
 
 import inference
-from gee_export.console import Fault
 from gee_export.requests import pixels
 from inference import job, predict
 from inference.lattice import Lattice
 from inference.predict import Grid, Predictor
 from tests.inference.conftest import LEGEND, WUHAN, Constant, stored_scene, write_tif
-from tests.training.one_thread import one_thread  # noqa: F401
+from tests.support.one_thread import one_thread  # noqa: F401
 from training.checkpoints.checkpoint import load, normalise
 
 FINE = ("jointseg", "bilinear_unet")

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from gee_export.base.errors import Fault
 
 import inference
 from gee_export import console
-from gee_export import session as sessions
-from gee_export.console import Fault
-from gee_export.stores.storage import open_storage
+from gee_export.base.storage import open_storage
+from gee_export.earth_engine import session as sessions
 from inference import cli, job
 from tests.inference.conftest import NAMES, WUHAN, stored_scene, write_tif
 from training.checkpoints import checkpoint

@@ -7,10 +7,10 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from gee_export.base.errors import Fault
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gee_export.console import Fault
 from inference.lattice import Lattice, hann
 from inference.legend import Legend
 from inference.predict import Grid, Predictor, predict, quantise

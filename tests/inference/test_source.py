@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from gee_export.base.errors import Fault
 
-from gee_export.console import Fault
-from gee_export.grid import Window
+from gee_export.base.grid import Window
 from inference.checks import range_warnings, step_m, step_warnings
 from inference.source import open_geotiff, same_band
 from tests.inference.conftest import BANDS, NAMES, WUHAN, stored_scene, write_tif

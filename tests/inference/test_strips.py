@@ -14,7 +14,7 @@ from inference.postprocess import CONTEST, POSTPROCESSING, Place, clahe
 from inference.predict import quantise
 from inference.strips import Second, contested
 from tests.inference.conftest import BANDS, NAMES, SMALL, stored_scene, write_tif
-from tests.training.one_thread import one_thread  # noqa: F401
+from tests.support.one_thread import one_thread  # noqa: F401
 from training.checkpoints import checkpoint
 from training.models import build
 from training.samples.target import SEVEN

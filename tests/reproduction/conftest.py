@@ -9,10 +9,10 @@ import pytest
 
 import reproduction
 from gee_export.datasets.dataset import write
-from reproduction.judges import on_split
+from reproduction.evaluators import on_split
 from reproduction.runs import Training
 from reproduction.study import Export, Measure, Preset, Row, Study, printed
-from tests.training.towns import BANDS, manifest, samples, spread
+from tests.support.towns import BANDS, manifest, samples, spread
 
 MEASURES = (Measure("miou", "MIoU"), Measure("f1_impervious", "IS F1"))
 TINY = {"model.widths": "2,4", "epochs": "1", "batch": "4"}

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import rasterio
 
-from gee_export.engine.catalog.world.materials import NAMES
-from gee_export.labelling.scheme import SCHEMES
+from gee_export.base.scheme import SCHEMES
+from local_ee.world.materials import NAMES
 from reproduction import chips
 from reproduction.chips import CLASS_OF_KIND, SITES, SMALL, _classes, _download, _site
 

@@ -10,8 +10,8 @@ from reproduction.labels import AREA, LabelsAsMap, excess_percent, repeated
 from reproduction.runs import Bench
 from reproduction.study import Trial
 from tests.reproduction.conftest import BANDS
-from tests.training.pairs import RATIO, write_pairs
-from tests.training.towns import manifest, samples, spread
+from tests.support.pairs import RATIO, write_pairs
+from tests.support.towns import manifest, samples, spread
 
 SPLITS = spread(1, 1, 4)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from gee_export.base.errors import Fault
 
-from gee_export.console import Fault
 from reproduction.report import Line, StudyReport, cell, encode, even, markdown, orderings
 from reproduction.study import Measure
 

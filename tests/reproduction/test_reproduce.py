@@ -13,13 +13,13 @@ from matplotlib.image import imread
 import isamap
 import reproduction
 from reproduction import page, panels
-from reproduction.judges import chances
+from reproduction.evaluators import chances
 from reproduction.report import StudyReport, markdown
 from reproduction.reproduce import PANEL, REPORT, TEXT, reproduce
 from reproduction.runs import Bench, Training
 from reproduction.study import Study
 from tests.reproduction.conftest import MEASURES, TINY, tiny_preset
-from tests.training.one_thread import one_thread  # noqa: F401 (a fixture)
+from tests.support.one_thread import one_thread  # noqa: F401 (a fixture)
 from training import evaluate, train
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gee_export.base.errors import Fault
 
-from gee_export.console import Fault
 from reproduction.runs import Bench, Training, levels, make_all
 from reproduction.study import Place, Run
 from training.models import MODELS

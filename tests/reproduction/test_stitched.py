@@ -10,8 +10,8 @@ from reproduction.prunings import Pruning, costs
 from reproduction.runs import Bench, Training
 from reproduction.stitched import Stitched
 from reproduction.study import Trial
-from tests.reproduction.covers import CLASSES, IMPERVIOUS, write_covers
-from tests.training.one_thread import one_thread  # noqa: F401 (a fixture)
+from tests.support.covers import CLASSES, IMPERVIOUS, write_covers
+from tests.support.one_thread import one_thread  # noqa: F401 (a fixture)
 from training import evaluate
 
 SMALL = {"model.widths": "4,8", "epochs": "2", "batch": "4"}

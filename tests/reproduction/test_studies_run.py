@@ -9,12 +9,12 @@ import pytest
 from matplotlib.image import imread
 
 from gee_export.datasets.dataset import write
-from reproduction import STUDIES, s000, s001, s003
+from reproduction import STUDIES, jointseg, landcover3m, runetpp
 from reproduction.reproduce import PANEL, REPORT, reproduce
-from tests.reproduction.covers import write_covers
-from tests.training.one_thread import one_thread  # noqa: F401 (a fixture)
-from tests.training.pairs import write_pairs
-from tests.training.towns import BANDS, manifest, samples, spread
+from tests.support.covers import write_covers
+from tests.support.one_thread import one_thread  # noqa: F401 (a fixture)
+from tests.support.pairs import write_pairs
+from tests.support.towns import BANDS, manifest, samples, spread
 
 pytestmark = pytest.mark.long
 
@@ -39,10 +39,10 @@ def out(tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    for size in (s000.CPU, s000.CPU_COARSE, s001.CPU, s003.CPU):
+    for size in (jointseg.CPU, jointseg.CPU_COARSE, runetpp.CPU, landcover3m.CPU):
         monkeypatch.setitem(size, "epochs", "1")
         monkeypatch.setitem(size, "batch", "4")
-    monkeypatch.setitem(s003.CPU_PRUNING, "epochs", "1")
+    monkeypatch.setitem(landcover3m.CPU_PRUNING, "epochs", "1")
 
 
 def words(name: str, data: Path) -> list[str]:

@@ -9,7 +9,7 @@ import rasterio
 from gee_export.datasets.dataset import Dataset
 from reproduction import whuis
 from reproduction.reproduce import reproduce
-from tests.training.one_thread import one_thread  # noqa: F401 (a fixture)
+from tests.support.one_thread import one_thread  # noqa: F401 (a fixture)
 
 SIDE = 16
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gee_export.datasets.dataset import Dataset, write
-from tests.training.pairs import write_pairs
-from tests.training.towns import BANDS, manifest, samples, spread
+from tests.support.pairs import write_pairs
+from tests.support.towns import BANDS, manifest, samples, spread
 
 
 @pytest.fixture

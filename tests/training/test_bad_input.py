@@ -13,9 +13,9 @@ import torch
 
 import isamap
 from gee_export.datasets.dataset import Dataset
-from tests.training.one_thread import one_thread  # noqa: F401
+from tests.support.one_thread import one_thread  # noqa: F401
+from tests.support.towns import BANDS, spread
 from tests.training.test_train import no_impervious, unknown_labels
-from tests.training.towns import BANDS, spread
 from training.checkpoints import checkpoint as ck
 from training.models import build
 

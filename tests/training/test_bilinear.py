@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.ndimage import map_coordinates
 
-from tests.training.one_thread import one_thread  # noqa: F401
+from tests.support.one_thread import one_thread  # noqa: F401
 from training.models import build, parameter_count
 from training.models.bilinear import BilinearUNet, BilinearUNetConfig
 

@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 import pytest
+from gee_export.base.errors import Fault
 
-from gee_export.console import Fault
 from gee_export.datasets.dataset import Dataset
-from tests.training.towns import spread
+from tests.support.towns import spread
 from training.samples import cache as caches
 from training.samples.cache import IMAGES, LABELS, open_layer
 

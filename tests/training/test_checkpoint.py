@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from gee_export.base.errors import Fault
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gee_export.console import Fault
 from training.checkpoints import checkpoint as ck
 from training.models import build
 

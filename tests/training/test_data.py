@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.towns import BANDS, spread
+from tests.support.towns import BANDS, spread
 from training.checkpoints.checkpoint import normalise
 from training.samples.data import EpochOrder, loader, open_source
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import training
-from tests.training.one_thread import one_thread  # noqa: F401
+from tests.support.one_thread import one_thread  # noqa: F401
 from training.checkpoints import checkpoint as ck
 from training.samples.data import EpochOrder
 
@@ -115,7 +115,7 @@ def test_more_devices_than_gpus_are_refused(hamlet, tmp_path, monkeypatch):
 
 def test_a_follower_does_not_ask_for_the_lock(hamlet, tmp_path, monkeypatch):
     """The process that started it holds it."""
-    from training.runs.claim import alone_in
+    from training.runs.run_lock import alone_in
 
     with alone_in(tmp_path / ".lock", "run"):
         with pytest.raises(ValueError, match="another process"), alone_in(tmp_path / ".lock", "run"):

@@ -12,10 +12,10 @@ import torch
 import isamap
 import training
 from gee_export.datasets.dataset import Dataset
-from tests.training.one_thread import one_thread  # noqa: F401
-from tests.training.pairs import RATIO, write_pairs
+from tests.support.one_thread import one_thread  # noqa: F401
+from tests.support.pairs import RATIO, write_pairs
+from tests.support.towns import BANDS, spread
 from tests.training.test_bad_input import kept, town  # noqa: F401
-from tests.training.towns import BANDS, spread
 from training.accuracy.evaluation import source_for
 from training.accuracy.metrics import scores
 from training.accuracy.predictions import predicted

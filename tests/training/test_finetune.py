@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import isamap
-from tests.training.one_thread import one_thread  # noqa: F401
+from tests.support.one_thread import one_thread  # noqa: F401
+from tests.support.towns import spread
 from tests.training.test_networks_contract import SMALL, TRAINED
-from tests.training.towns import spread
 from training.checkpoints import checkpoint as ck
 from training.models import build
 from training.runs.finetune import carry, recipe_of, stem_weights, stems_of

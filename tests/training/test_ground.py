@@ -7,7 +7,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from gee_export.datasets.dataset import Grid
-from tests.training.towns import spread
+from tests.support.towns import spread
 from training.runs.run import train
 from training.samples.ground import check_apart
 

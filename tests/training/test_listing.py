@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import isamap
-from tests.training.one_thread import one_thread  # noqa: F401
+from tests.support.one_thread import one_thread  # noqa: F401
 from training.listing import listed, table
 from training.models import build, parameter_count
 from training.models.configurations import CONFIGURATIONS

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import training
-from tests.training.one_thread import one_thread  # noqa: F401
+from tests.support.one_thread import one_thread  # noqa: F401
 from training.checkpoints import checkpoint as ck
 from training.fitting.adversarial import AdversarialTask
 from training.fitting.progress import Progress

@@ -13,7 +13,7 @@ from torch import nn
 
 from gee_export import console
 from gee_export.datasets.dataset import write
-from tests.training.towns import BANDS, manifest, samples, spread
+from tests.support.towns import BANDS, manifest, samples, spread
 from training import memory
 from training.memory import StepMemory, available_bytes, is_out_of_memory, memory_for, memory_for_batch, step_memory
 from training.models import build

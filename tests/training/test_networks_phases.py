@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from tests.training.one_thread import one_thread  # noqa: F401
+from tests.support.one_thread import one_thread  # noqa: F401
 from training.models.phases import KINDS, enlarge
 
 TORCH = {"nearest": {"mode": "nearest"}, "bilinear": {"mode": "bilinear"}, "cubic": {"mode": "bicubic"}}

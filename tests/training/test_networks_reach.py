@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.training.one_thread import one_thread  # noqa: F401
+from tests.support.one_thread import one_thread  # noqa: F401
 from training.models.bilinear import BilinearUNet, BilinearUNetConfig
 from training.models.deeplabv3plus import DeepLabV3Plus
 from training.models.densenet import FCDenseNet, FCDenseNetConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.training.one_thread import one_thread  # noqa: F401
+from tests.support.one_thread import one_thread  # noqa: F401
 from training.models import parameter_count
 from training.models.cost import operations
 from training.models.deeplabv3plus import DeepLabV3Plus, DeepLabV3PlusConfig

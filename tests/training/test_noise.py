@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gee_export.base.errors import Fault
 from hypothesis import given
 from hypothesis import strategies as st
 
 import isamap
 import training
-from gee_export.console import Fault
 from gee_export.datasets.dataset import Dataset, Patch
-from tests.training.one_thread import one_thread  # noqa: F401
-from tests.training.towns import spread
+from tests.support.one_thread import one_thread  # noqa: F401
+from tests.support.towns import spread
 from training.checkpoints import checkpoint as ck
 from training.imperfect.agreement import agreement
 from training.imperfect.noise import Agreement, Chip, described, keeper, read
@@ -122,7 +122,7 @@ def test_another_limit_or_file_is_described_otherwise(tmp_path):
 def spoiled(tmp_path_factory, training_home) -> Dataset:
     """A town of which the labels of the first WRONG training patches are coded the wrong way round."""
     from gee_export.datasets.dataset import write
-    from tests.training.towns import BANDS, manifest, samples
+    from tests.support.towns import BANDS, manifest, samples
 
     splits = spread(16, 3, 3)
     at = iter(range(len(splits)))

@@ -14,7 +14,7 @@ import torch
 import isamap
 import training
 from tests.inference.conftest import BANDS, LEGEND, NAMES, small_network
-from tests.training.one_thread import one_thread  # noqa: F401
+from tests.support.one_thread import one_thread  # noqa: F401
 from training.checkpoints import checkpoint
 from training.checkpoints.checkpoint import normalise
 

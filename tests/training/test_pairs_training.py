@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.training.one_thread import one_thread  # noqa: F401
-from tests.training.pairs import DAYS, write_pairs
-from tests.training.towns import spread
+from tests.support.one_thread import one_thread  # noqa: F401
+from tests.support.pairs import DAYS, write_pairs
+from tests.support.towns import spread
 from training import evaluate, train
 from training.accuracy.predictions import predicted
 from training.checkpoints.checkpoint import load

@@ -15,8 +15,8 @@ import inference
 import training
 from gee_export.datasets.dataset import Dataset
 from gee_export.datasets.manifest import NODATA
-from tests.training.one_thread import one_thread  # noqa: F401
-from tests.training.towns import BANDS, spread
+from tests.support.one_thread import one_thread  # noqa: F401
+from tests.support.towns import BANDS, spread
 from training.checkpoints import checkpoint as ck
 from training.fitting.pixels import sample_pixels
 from training.losses import UNKNOWN

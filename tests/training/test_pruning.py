@@ -12,8 +12,8 @@ from scipy.spatial.distance import cdist
 from torch import nn
 
 import training
-from tests.training.one_thread import one_thread  # noqa: F401
-from tests.training.towns import spread
+from tests.support.one_thread import one_thread  # noqa: F401
+from tests.support.towns import spread
 from training.checkpoints import checkpoint as ck
 from training.models import build, parameter_count
 from training.models.cost import flop
@@ -359,7 +359,7 @@ def test_the_command_prints_the_report(pruned, trained, town, capsys):
 def test_a_damaged_report_is_a_fault(pruned, trained, town, tmp_path):
     import shutil
 
-    from gee_export.console import Fault
+    from gee_export.base.errors import Fault
 
     folder = tmp_path / "out"
     shutil.copytree(pruned.folder, folder)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from tests.inference.conftest import NAMES, SMALL, small_network
-from tests.training.one_thread import one_thread  # noqa: F401
+from tests.support.one_thread import one_thread  # noqa: F401
 from training.checkpoints import checkpoint
 from training.models import MODELS
 from training.models.classical import PixelClassifier
@@ -20,7 +20,7 @@ from training.models.output import Output, channels_at
 from training.runtimes import PRECISIONS, RUNTIMES, Forward, check_forward, open_forward, precision_of
 from training.runtimes.fold import folded, pairs
 from training.runtimes.openvino import Requests
-from training.runtimes.perimage import PerImage
+from training.runtimes.per_image import PerImage
 from training.runtimes.precisions import cpu_multiplies
 from training.runtimes.replay import SHAPES, Recording, Replay
 

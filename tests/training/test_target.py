@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from gee_export.datasets.manifest import NODATA, UNKNOWN, Band
-from tests.training.pairs import DAYS, RATIO, write_pairs
-from tests.training.towns import spread
+from tests.support.pairs import DAYS, RATIO, write_pairs
+from tests.support.towns import spread
 from training.checkpoints.checkpoint import normalise
 from training.samples.cache import dated, open_layer
 from training.samples.data import Target, label_shares, open_source

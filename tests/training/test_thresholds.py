@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import isamap
 import training
-from tests.training.one_thread import one_thread  # noqa: F401
+from tests.support.one_thread import one_thread  # noqa: F401
+from tests.support.towns import spread
 from tests.training.test_bad_input import kept, town  # noqa: F401
-from tests.training.towns import spread
 from training.accuracy.evaluation import classify
 from training.accuracy.metrics import block_counts, scores
 from training.accuracy.thresholds import best, calibrate, histogram

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from gee_export.base.errors import Fault
 
 import training
-from gee_export.console import Fault
 from gee_export.datasets.dataset import Dataset
-from tests.training.towns import spread
+from tests.support.towns import spread
 from training.checkpoints import checkpoint as ck
 from training.losses import UNKNOWN
 from training.samples.target import SEVEN

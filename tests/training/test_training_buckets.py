@@ -8,11 +8,11 @@ import pytest
 
 import isamap
 import training
-from gee_export import session as sessions
+from gee_export.base.storage import open_storage
 from gee_export.datasets.dataset import write
-from gee_export.stores.storage import open_storage
-from tests.training.one_thread import one_thread  # noqa: F401
-from tests.training.towns import BANDS, manifest, samples, spread
+from gee_export.earth_engine import session as sessions
+from tests.support.one_thread import one_thread  # noqa: F401
+from tests.support.towns import BANDS, manifest, samples, spread
 from training.checkpoints import checkpoint as ck
 from training.runs.remote import run_home
 

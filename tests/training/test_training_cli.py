@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import isamap
-from tests.training.towns import spread
+from tests.support.towns import spread
 
 FAST = ["--set", "model.widths=4,8", "epochs=1", "batch=4"]
 

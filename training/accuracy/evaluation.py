@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from gee_export.base.atomic import local_path, write_json
 from gee_export.datasets.dataset import SPLITS
-from gee_export.stores.wholefile import local_path, write_json
 from training.accuracy import bootstrap
 from training.accuracy.metrics import Scores, block_counts, scores
 from training.accuracy.predictions import Predicted, predicted

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from gee_export.base.errors import Fault
 from torch import Tensor
 from tqdm import tqdm
 
-from gee_export.console import Fault
 from training.checkpoints import checkpoint as ck
 from training.cpu import tune_cpu
 from training.devices import device_named

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gee_export.stores.wholefile import local_path
+from gee_export.base.atomic import local_path
 from training.accuracy.evaluation import Data, check_fits, source_for
 from training.accuracy.predictions import predicted
 from training.checkpoints import checkpoint as ck

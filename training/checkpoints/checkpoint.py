@@ -17,11 +17,11 @@ import numpy as np
 import safetensors
 import safetensors.torch
 import torch
+from gee_export.base.errors import Fault
 from torch import Tensor, nn
 
-from gee_export.console import Fault
+from training.checkpoints.atomic_folder import Place, new_of, old_of, write_folder, write_place
 from training.checkpoints.card import card
-from training.checkpoints.wholefolder import Place, new_of, old_of, write_folder, write_place
 
 VERSION = 1
 CARD, DESCRIPTION, WEIGHTS = "card.md", "checkpoint.json", "weights.safetensors"
@@ -150,7 +150,7 @@ def _files(written: Checkpoint, weights: bytes) -> dict[str, bytes]:
 def load(path: str | os.PathLike[str], session: Any = None) -> Checkpoint:
     """The checkpoint in a folder, or in its best/ (else last/) folder.
 
-    A gs:// checkpoint is first copied to ISAMAP_HOME; `session` (gee_export.session) gives the bucket's client.
+    A gs:// checkpoint is first copied to ISAMAP_HOME; `session` (gee_export.earth_engine.session) gives the bucket's client.
     ValueError: nothing there, or another version. Fault: damaged.
     """
     location, text = _find(_downloaded(str(path), session) if str(path).startswith("gs://") else Path(path))
@@ -212,7 +212,7 @@ def _nothing_at(path: object) -> ValueError:
 
 def _downloaded(address: str, session: Any) -> Path:
     """The folder under ISAMAP_HOME that holds a copy of a gs:// checkpoint, named by its description's hash."""
-    from gee_export.stores.storage import open_storage
+    from gee_export.base.storage import open_storage
     from training.home import cache_home
 
     above, _, last = address.rstrip("/").rpartition("/")

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gee_export.stores.wholefile import write_whole
+from gee_export.base.atomic import write_whole
 from training.accuracy.metrics import Scores
 from training.checkpoints import checkpoint as ck
 from training.fitting import pictures

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from gee_export.base.errors import Fault
 from pytorch_lightning.callbacks import Callback, Checkpoint, EarlyStopping
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
-from gee_export.console import Fault
 from training.cpu import tune_cpu
 from training.fitting.adversarial import AdversarialTask
 from training.fitting.keeping import Records

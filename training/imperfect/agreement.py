@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gee_export.base.atomic import local_path
 from gee_export.datasets.dataset import Patch
-from gee_export.stores.wholefile import local_path
 from training.accuracy.evaluation import check_fits, classify, source_for
 from training.accuracy.predictions import Predicted, predicted
 from training.checkpoints import checkpoint as ck

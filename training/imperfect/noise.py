@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from gee_export.base.errors import Fault
 
-from gee_export.console import Fault
+from gee_export.base.atomic import write_json
 from gee_export.datasets.dataset import Patch
-from gee_export.stores.wholefile import write_json
 
 VERSION = 1
 LEAST = 0.2  # S003 section 2.2

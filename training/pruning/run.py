@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from gee_export.base.errors import Fault
 from torch import nn
 
-from gee_export.console import Fault
+from gee_export.base.atomic import write_json
 from gee_export.datasets.dataset import SPLITS
-from gee_export.stores.wholefile import write_json
 from training.accuracy.evaluation import evaluate
 from training.checkpoints import checkpoint as ck
 from training.models import constructor_values
@@ -24,9 +24,9 @@ from training.pruning.fpgm import chosen, remaining, zeroise
 from training.pruning.groups import Group, groups_of
 from training.pruning.report import Accuracy, PruneReport
 from training.recipes import Recipe, override
-from training.runs.claim import DONE, LOCK, alone_in, claim, finished, release
 from training.runs.finetune import recipe_of
 from training.runs.run import train
+from training.runs.run_lock import DONE, LOCK, alone_in, claim, finished, release
 
 SOFT, COMPACT, TUNED = "soft", "compact", "tuned"
 EPOCHS = 10

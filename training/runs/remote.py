@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gee_export.stores.storage import BucketStorage, bucket_of, is_remote, open_storage, provide
-from gee_export.stores.wholefile import crc32c_base64_of
+from gee_export.base.atomic import crc32c_base64_of
+from gee_export.base.storage import BucketStorage, bucket_of, is_remote, open_storage, provide
 from training.checkpoints import checkpoint as ck
-from training.checkpoints.wholefolder import new_of
+from training.checkpoints.atomic_folder import new_of
 from training.fitting.ranks import is_follower
 from training.home import cache_home
-from training.runs.claim import LOCK, NOTE, alone_in
+from training.runs.run_lock import LOCK, NOTE, alone_in
 
 LAST_FILE = "resume.ckpt"
 OWN = (NOTE, "tensorboard", "history.json", "pictures")  # what a run may have written before its first epoch is over

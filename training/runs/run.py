@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from gee_export.base.errors import Fault
 from torch import nn
 
-from gee_export.console import Fault
+from gee_export.base.atomic import write_json
+from gee_export.base.grid import ground_step_m
+from gee_export.base.revision import revision
 from gee_export.datasets.manifest import DatasetManifest
-from gee_export.grid import ground_step_m
-from gee_export.revision import revision
-from gee_export.stores.wholefile import write_json
 from training.accuracy import bootstrap
 from training.accuracy.evaluation import counted
 from training.accuracy.predictions import predicted
@@ -25,11 +25,11 @@ from training.memory import memory_for
 from training.models import build, parameter_count
 from training.models.classical import PixelClassifier
 from training.recipes import Recipe, override, recipe
-from training.runs.claim import DONE, LOCK, NOTE, alone_in, claim, finished
 from training.runs.finetune import carry, recipe_of
 from training.runs.fitness import check_device, check_size, check_splits
 from training.runs.origins import MIN_AGREEMENT, Origins, kept_chips, left_out
 from training.runs.remote import RunHome, run_home
+from training.runs.run_lock import DONE, LOCK, NOTE, alone_in, claim, finished
 from training.samples.data import Source, open_source
 from training.samples.ground import check_apart
 from training.samples.patches import Patches

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from training.checkpoints.checkpoint import Checkpoint
 from training.models import model_named
 from training.models.output import Output
-from training.runtimes import eager, onnxruntime, openvino
+from training.runtimes import eager, onnx_runtime, openvino
 from training.runtimes.fold import folded
 from training.runtimes.precisions import DEFAULT, PRECISIONS, Precision, precision_of
 
@@ -86,6 +86,6 @@ def _place(device: str, runtime: str) -> str:
 
 RUNTIMES: dict[str, Runtime] = {
     TORCH: Runtime(eager.check, eager.opened, ("cpu", "cuda")),
-    "onnx": Runtime(onnxruntime.check, onnxruntime.opened, ("cpu",)),
+    "onnx": Runtime(onnx_runtime.check, onnx_runtime.opened, ("cpu",)),
     "openvino": Runtime(openvino.check, openvino.opened, ("cpu",)),
 }

@@ -11,7 +11,7 @@ from torch import nn
 from training.cpu import cores
 from training.runtimes.extra import imported
 from training.runtimes.graph import check_exportable
-from training.runtimes.perimage import PerImage
+from training.runtimes.per_image import PerImage
 from training.runtimes.precisions import DEFAULT, Precision
 
 

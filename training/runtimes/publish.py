@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gee_export.stores.storage import write_whole
+from gee_export.base.storage import write_whole
 from training.checkpoints.checkpoint import BandNorm, Checkpoint, load
 from training.models import model_named
 from training.runtimes.extra import imported

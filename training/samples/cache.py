@@ -19,9 +19,9 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
+from gee_export.base.errors import Fault
 from tqdm import tqdm
 
-from gee_export.console import Fault
 from gee_export.datasets.dataset import Dataset, Patch
 from gee_export.datasets.manifest import NODATA
 from training.home import cache_home

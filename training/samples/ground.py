@@ -12,8 +12,8 @@ import numpy as np
 import shapely
 from odc.geo import CRS
 
+from gee_export.base.grid import ground_step_m
 from gee_export.datasets.dataset import Dataset, Patch
-from gee_export.grid import ground_step_m
 
 BLOCK_M = 1280.0
 _TOUCH = 0.001  # of a side: patches that only share an edge share no pixel

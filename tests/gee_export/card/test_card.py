@@ -17,7 +17,7 @@ from PIL import Image
 import isamap
 from gee_export.card.inspection import inspect
 from gee_export.datasets.dataset import Dataset, StoredLayer, write
-from tests.gee_export.card import sound
+from tests.support import sound
 
 ROOT = Path(__file__).resolve().parents[3]
 PICTURES = {"bands.png", "contact-sheet.png", "footprints.png", "labels.png", "missing.png"}

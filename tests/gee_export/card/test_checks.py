@@ -10,12 +10,12 @@ import rasterio
 from affine import Affine
 from pyproj import Transformer
 
+from gee_export.base.storage import crc32c
 from gee_export.card import checks
 from gee_export.card.survey import survey
 from gee_export.datasets import index
 from gee_export.datasets.dataset import INDEX, Dataset, Grid
-from gee_export.stores.storage import crc32c
-from tests.gee_export.card import sound
+from tests.support import sound
 
 
 def findings(data: Dataset):

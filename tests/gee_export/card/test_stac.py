@@ -17,7 +17,7 @@ from shapely.geometry import box, shape
 
 from gee_export.card import stac
 from gee_export.datasets.dataset import Dataset
-from tests.gee_export.card import sound
+from tests.support import sound
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""What every package stands on: regions and periods, grids, errors, storage, atomic files."""

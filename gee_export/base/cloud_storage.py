@@ -1,0 +1,201 @@
+"""Objects of a Cloud Storage bucket: preconditions, checksums both ways, retries, many at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gee_export.base.atomic import crc32c_base64, crc32c_base64_of, disk_fault
+from gee_export.base.errors import Fault
+
+T = TypeVar("T")
+
+THREADS = 32  # requests of write_many under way
+CONNECTIONS = 2 * THREADS  # kept open: by default the client keeps 10 and opens every other one anew
+WRITERS = 3  # attempts to write an object that somebody else writes too
+TRANSFERS = 4  # attempts to bring bytes over unharmed
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a list says of an object; crc32c as Cloud Storage writes it."""
+
+    name: str
+    size: int
+    crc32c: str
+
+
+class BucketStorage:
+    """Objects of a bucket under a prefix (google-cloud-storage client).
+
+    Every write carries a generation precondition, so that a retry after a lost reply cannot overwrite a newer
+    object; 412 with an equal crc32c is then success (earth-engine.md section 4.1). Bytes that arrive with another
+    checksum than they left with, in either direction, are sent again.
+    """
+
+    def __init__(self, client: Any, bucket: str, prefix: str, *, patience_s: float = 120.0) -> None:
+        self.url = f"gs://{bucket}/{prefix}".rstrip("/")
+        self._client = client
+        self._name = bucket
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._patience_s = patience_s
+
+    def read(self, name: str) -> bytes:
+        return self._guarded(name, lambda: self._blob(name).download_as_bytes(retry=self._retry))
+
+    def download(self, name: str, path: Path) -> None:
+        """Brings an object into a file, whatever its size; Fault where it is missing or the disk refuses it."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._guarded(name, lambda: self._blob(name).download_to_filename(str(path), retry=self._retry))
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise disk_fault(path, error) from error
+
+    def write(self, name: str, data: bytes, *, overwrite: bool = True) -> None:
+        self._guarded(name, lambda: self._write(name, data, overwrite))
+
+    def exists(self, name: str) -> bool:
+        return self._guarded(name, lambda: self._blob(name).exists(retry=self._retry))
+
+    def list(self, prefix: str = "") -> list[str]:
+        return sorted(stored.name for stored in self.listed(prefix) if not is_hidden(stored.name))
+
+    def listed(self, prefix: str = "") -> list[Stored]:
+        """Name, size and checksum of every object that begins with `prefix`, hidden ones too."""
+        fields = "items(name,size,crc32c),nextPageToken"
+        start = self._prefix + prefix
+
+        def ask() -> list[Stored]:
+            found = self._bucket.list_blobs(prefix=start, fields=fields, retry=self._retry)
+            return [Stored(b.name[len(self._prefix) :], int(b.size), str(b.crc32c)) for b in found]
+
+        return self._guarded(prefix, ask)
+
+    def delete(self, name: str) -> None:
+        from google.api_core.exceptions import NotFound
+
+        def remove() -> None:
+            try:
+                self._blob(name).delete(retry=self._retry)
+            except NotFound:
+                return
+
+        self._guarded(name, remove)
+
+    def write_many(self, items: Iterable[tuple[str, bytes]]) -> None:
+        """Stores many small objects, THREADS at a time; of `items` only as many are held in memory."""
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="upload") as pool:
+            pending: set[Future[None]] = set()
+            try:
+                for name, data in items:
+                    if len(pending) >= 2 * THREADS:
+                        pending = _some_done(pending)
+                    pending.add(pool.submit(self.write, name, data))
+                for future in pending:
+                    future.result()
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    @cached_property
+    def _bucket(self) -> Any:
+        return _widened(self._client).bucket(self._name)
+
+    @cached_property
+    def _retry(self) -> Any:
+        """The client's own rule what may be repeated, with waits that suit how near the server is."""
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        first_s = 1.0 if self._patience_s >= 60 else 0.05
+        return DEFAULT_RETRY.with_delay(initial=first_s, maximum=self._patience_s / 4).with_timeout(self._patience_s)
+
+    def _blob(self, name: str) -> Any:
+        return self._bucket.blob(self._prefix + name)
+
+    def _write(self, name: str, data: bytes, overwrite: bool) -> None:
+        from google.api_core.exceptions import PreconditionFailed
+
+        generation = 0
+        for _ in range(WRITERS):
+            try:
+                self._blob(name).upload_from_string(
+                    data,
+                    content_type="application/octet-stream",
+                    if_generation_match=generation,
+                    checksum="crc32c",
+                    retry=self._retry,
+                )
+                return
+            except PreconditionFailed:
+                held = self._bucket.get_blob(self._prefix + name, retry=self._retry)
+            if held is not None and held.crc32c == crc32c_base64(data):
+                return
+            if not overwrite:
+                raise Fault(f"{self.url}/{name} exists with other content: remove it or choose another prefix")
+            generation = held.generation if held is not None else 0
+        raise Fault(f"{self.url}/{name} is being written by somebody else at the same time: run one export per prefix")
+
+    def _guarded(self, name: str, action: Callable[[], T]) -> T:
+        import requests
+        from google.api_core.exceptions import Forbidden, GoogleAPIError, NotFound, Unauthorized
+        from google.auth.exceptions import GoogleAuthError
+        from google.cloud.storage.exceptions import DataCorruption
+
+        where = f"{self.url}/{name}".rstrip("/")
+        try:
+            return _unharmed(action)
+        except NotFound as error:
+            raise Fault(f"{where} is missing, or bucket {self._name!r} does not exist") from error
+        except (Forbidden, Unauthorized, GoogleAuthError) as error:
+            raise Fault(f"{where}: no permission ({error}); check it with `isamap check --bucket`") from error
+        except DataCorruption as error:
+            raise Fault(f"{where} arrived damaged {TRANSFERS} times (wrong crc32c): check the network") from error
+        except (GoogleAPIError, requests.RequestException) as error:
+            raise Fault(f"{where}: Cloud Storage failed: {error}; run the command again to go on") from error
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a name lies in a folder that is no part of what is stored, such as .run."""
+    return any(part.startswith(".") for part in name.split("/"))
+
+
+def same_bytes(stored: Stored, path: Path) -> bool:
+    """Whether a file holds what a list says of an object."""
+    return path.stat().st_size == stored.size and crc32c_base64_of(path) == stored.crc32c
+
+
+def _unharmed(action: Callable[[], T]) -> T:
+    """The action's result, tried again where its bytes came over damaged."""
+    from google.api_core.exceptions import BadRequest
+    from google.cloud.storage.exceptions import DataCorruption
+
+    left = TRANSFERS
+    while True:
+        try:
+            return action()
+        except (DataCorruption, BadRequest) as error:
+            left -= 1
+            refused = isinstance(error, BadRequest) and "doesn't match calculated" not in str(error)
+            if refused or not left:
+                raise
+
+
+def _some_done(pending: set[Future[None]]) -> set[Future[None]]:
+    """Those that still run, once some have ended; raises what went wrong in these."""
+    done, running = wait(pending, return_when=FIRST_COMPLETED)
+    for future in done:
+        future.result()
+    return running
+
+
+def _widened(client: Any) -> Any:
+    """The client, keeping as many connections open as there are threads."""
+    from requests.adapters import HTTPAdapter
+
+    for scheme in ("https://", "http://"):
+        client._http.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=CONNECTIONS))
+    return client

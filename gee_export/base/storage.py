@@ -1,0 +1,162 @@
+"""Where datasets lie: bytes by relative name in a local folder or under a gs:// prefix."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+from gee_export.base.atomic import crc32c, disk_fault, write_whole
+from gee_export.base.cloud_storage import BucketStorage, is_hidden
+from gee_export.base.errors import Fault
+
+__all__ = [
+    "BUCKET_NAME",
+    "HIDDEN",
+    "FolderStorage",
+    "Storage",
+    "bucket_of",
+    "crc32c",
+    "disk_fault",
+    "is_remote",
+    "open_storage",
+    "provide",
+    "write_whole",
+]
+
+PATIENCE_S, LOCAL_PATIENCE_S = 120.0, 20.0  # how long a failing bucket is asked again, Google's and the engine's
+BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")  # https://cloud.google.com/storage/docs/buckets#naming
+HIDDEN = ".run"  # what belongs to a run is no part of what is stored (formats.md section 1)
+
+
+class Storage(Protocol):
+    """Bytes by relative name ('images/a.tif'). Writes are whole or not at all."""
+
+    url: str
+
+    def read(self, name: str) -> bytes:
+        """The object's bytes; Fault where it is missing or cannot be read."""
+        ...
+
+    def write(self, name: str, data: bytes, *, overwrite: bool = True) -> None:
+        """Stores the bytes; without `overwrite`, an object of other content is kept and a Fault raised."""
+        ...
+
+    def exists(self, name: str) -> bool: ...
+
+    def list(self, prefix: str = "") -> list[str]:
+        """Relative names that begin with `prefix`, sorted; the run's own folder is left out."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Removes the object; nothing happens where there is none."""
+        ...
+
+    def write_many(self, items: Iterable[tuple[str, bytes]]) -> None:
+        """Stores many small objects, in parallel where that pays."""
+        ...
+
+
+def is_remote(url_or_path: str | Path) -> bool:
+    """True for gs:// addresses."""
+    return str(url_or_path).startswith("gs://")
+
+
+def bucket_of(url_or_path: str | Path) -> str | None:
+    """The bucket of a gs:// address; None of a folder. ValueError for what cannot be a bucket's name."""
+    if not is_remote(url_or_path):
+        return None
+    bucket = str(url_or_path)[len("gs://") :].partition("/")[0]
+    if bucket and not BUCKET_NAME.fullmatch(bucket):
+        raise ValueError(
+            f"address {str(url_or_path)!r}: expected a bucket of 3 to 222 of a-z, 0-9, dots, dashes and underscores"
+        )
+    return bucket or None
+
+
+def open_storage(url_or_path: str | Path, session: Any = None) -> Storage:
+    """The storage at a folder path or gs://bucket/prefix; `session` (gee_export.earth_engine.session) gives the bucket client."""
+    if is_remote(url_or_path):
+        bucket, prefix = bucket_of(url_or_path), str(url_or_path)[len("gs://") :].partition("/")[2]
+        if bucket is None:
+            raise ValueError(f"address {url_or_path!r} names no bucket: expected gs://BUCKET/PREFIX")
+        client = session.storage_client() if session is not None else _default_client()
+        local = session is not None and session.is_local
+        return BucketStorage(client, bucket, prefix.strip("/"), patience_s=LOCAL_PATIENCE_S if local else PATIENCE_S)
+    return FolderStorage(Path(url_or_path))
+
+
+def provide(bucket: str, session: Any) -> None:
+    """Makes a bucket of the local engine where there is none yet; Google's are their owners' to make."""
+    from google.api_core.exceptions import Conflict
+
+    if session.is_local and not (client := session.storage_client()).bucket(bucket).exists():
+        with contextlib.suppress(Conflict):
+            client.create_bucket(bucket)
+
+
+class FolderStorage:
+    """A local folder; every file is written under a temporary name and renamed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.url = str(root)
+
+    def path(self, name: str) -> Path:
+        """The file of a relative name; ValueError for names that leave the folder."""
+        if name.startswith("/") or ".." in Path(name).parts:
+            raise ValueError(f"name {name!r} leaves the folder {self.root}")
+        return self.root / name
+
+    def read(self, name: str) -> bytes:
+        try:
+            return self.path(name).read_bytes()
+        except FileNotFoundError as error:
+            raise Fault(f"{self.path(name)} is missing: run the command that made {self.root} again") from error
+        except OSError as error:
+            raise Fault(f"{self.path(name)} cannot be read: {error.strerror}") from error
+
+    def write(self, name: str, data: bytes, *, overwrite: bool = True) -> None:
+        path = self.path(name)
+        if not overwrite and path.exists():
+            if path.read_bytes() != data:
+                raise Fault(f"{path} exists with other content: remove it or choose another folder")
+            return
+        write_whole(path, data)
+
+    def exists(self, name: str) -> bool:
+        return self.path(name).is_file()
+
+    def list(self, prefix: str = "") -> list[str]:
+        found = (path for path in self.root.rglob("*") if path.is_file())
+        names = (path.relative_to(self.root).as_posix() for path in found)
+        return sorted(n for n in names if n.startswith(prefix) and not is_hidden(n))
+
+    def delete(self, name: str) -> None:
+        self.path(name).unlink(missing_ok=True)
+
+    def write_many(self, items: Iterable[tuple[str, bytes]]) -> None:
+        for name, data in items:
+            self.write(name, data)
+
+    def sweep(self) -> None:
+        """Removes what killed writers left under temporary names; call it only while nobody else writes."""
+        for path in self.root.rglob(".*.part"):
+            path.unlink(missing_ok=True)
+
+
+def _default_client() -> Any:
+    from google.auth.exceptions import DefaultCredentialsError
+    from google.cloud import storage
+
+    try:
+        if os.environ.get("STORAGE_EMULATOR_HOST"):
+            return storage.Client(project="local")
+        return storage.Client()
+    except DefaultCredentialsError as error:
+        raise Fault(
+            "no Google credentials found for gs:// addresses: run `gcloud auth application-default login`"
+        ) from error

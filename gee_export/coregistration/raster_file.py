@@ -1,0 +1,94 @@
+"""Raster files of this machine as Rasters and back, in the numbers that they hold."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from gee_export.base.atomic import write_whole
+from gee_export.base.grid import Raster
+
+if TYPE_CHECKING:
+    from rasterio import DatasetReader
+
+
+def read(path: str | Path, onto: GeoBox | None = None) -> Raster:
+    """All bands of a raster file; resampled (bilinear) where it lies on other pixels than `onto`.
+
+    ValueError for files that are missing, no raster, nowhere on Earth, rotated, or that do not touch `onto`.
+    """
+    from rasterio.enums import ColorInterp, Resampling
+    from rasterio.vrt import WarpedVRT
+
+    with _opened(path) as file:
+        own = _grid(file, path)
+        if onto is None or own == onto:
+            return _raster(file, own)
+        if not own.geographic_extent.geom.intersects(onto.geographic_extent.geom):
+            raise ValueError(f"{path} does not touch the other raster: there is nothing to compare")
+        height, width = onto.shape
+        place = {"crs": str(onto.crs), "transform": onto.affine, "height": height, "width": width}
+        bare = file.nodata is None and ColorInterp.alpha not in file.colorinterp
+        with WarpedVRT(file, **place, resampling=Resampling.bilinear, tolerance=1e-6, add_alpha=bare) as warped:
+            return _raster(warped, onto)
+
+
+def write(raster: Raster, path: str | Path, *, like: str | Path) -> None:
+    """A GeoTIFF of the raster with the type, no-data value, names, scales and tags of a file; never half written.
+
+    Missing pixels hold the no-data value, or are marked by a mask where the file has none.
+    """
+    from rasterio.io import MemoryFile
+
+    with _opened(like) as file:
+        dtype, nodata = np.dtype(file.dtypes[0]), file.nodata
+        about = file.descriptions, file.scales, file.offsets, file.tags()
+    values = np.rint(raster.values_BHW) if dtype.kind in "iu" else raster.values_BHW
+    values = np.where(raster.valid_BHW, values, 0 if nodata is None else nodata).astype(dtype)
+    height, width = raster.geobox.shape
+    place = {"crs": str(raster.geobox.crs), "transform": raster.geobox.affine, "height": height, "width": width}
+    options = {"driver": "GTiff", "compress": "deflate", "tiled": True, "count": len(values), "dtype": dtype.name}
+    with MemoryFile() as memory:
+        with memory.open(**place, **options, nodata=nodata) as target:
+            target.descriptions, target.scales, target.offsets = (part[: len(values)] for part in about[:3])
+            target.update_tags(**{key: text for key, text in about[3].items() if key != "AREA_OR_POINT"})
+            target.write(values)
+            if nodata is None and not raster.valid_BHW.all():
+                target.write_mask(raster.valid_BHW.all(axis=0))
+        write_whole(Path(path), bytes(memory.getbuffer()))
+
+
+def _raster(file: DatasetReader, grid: GeoBox) -> Raster:
+    from rasterio.enums import ColorInterp
+
+    numbers = [n for n in range(1, file.count + 1) if file.colorinterp[n - 1] != ColorInterp.alpha]
+    values = file.read(numbers)
+    values = values.astype(np.float32 if values.dtype.itemsize < 4 or values.dtype == np.float32 else np.float64)
+    valid = (file.read_masks(numbers) != 0) & np.isfinite(values)
+    names = tuple(file.descriptions[n - 1] or f"band{n}" for n in numbers)
+    return Raster(grid, names, np.where(valid, values, 0), valid)
+
+
+def _grid(file: DatasetReader, path: str | Path) -> GeoBox:
+    if file.crs is None or file.transform.is_identity:
+        raise ValueError(f"{path} does not say where it lies: give it a coordinate system and a transform")
+    if file.transform.b or file.transform.d:
+        raise ValueError(f"{path} has rotated pixels: warp it north-up first (gdalwarp)")
+    return GeoBox(file.shape, file.transform, str(file.crs))
+
+
+@contextmanager
+def _opened(path: str | Path):
+    import rasterio
+
+    if not Path(path).is_file():
+        raise ValueError(f"raster file {path} was not found: check the path")
+    try:
+        with rasterio.open(path) as file:
+            yield file
+    except rasterio.errors.RasterioError as error:
+        raise ValueError(f"{path} is no raster that can be read: {error}") from error

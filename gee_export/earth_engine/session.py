@@ -1,0 +1,173 @@
+"""Which server evaluates the Earth Engine graphs: Google's, or the local engine; decided here and nowhere else.
+
+The `ee` client keeps one connection per process: the latest `connect` wins for every thread.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from gee_export.base.errors import Fault
+
+if TYPE_CHECKING:
+    from google.cloud import storage
+
+    from local_ee import LocalEngine
+    from local_ee.catalog import Catalog
+    from local_ee.faults import Faults
+
+LOCAL = "local"
+HIGH_VOLUME_URL = "https://earthengine-highvolume.googleapis.com"  # guides/processing_environments
+EMULATOR = "STORAGE_EMULATOR_HOST"
+
+_lock = threading.Lock()
+_engines: dict[tuple[object, Path, Faults | None], LocalEngine] = {}
+_current: Session | None = None
+
+
+@dataclass(frozen=True)
+class Session:
+    """A connection. `server` is "earth-engine" or "local-engine"; `catalog` is "world", a folder, or "earth-engine"."""
+
+    project: str
+    server: str
+    catalog: str
+    url: str
+    home: Path | None = field(default=None, repr=False)
+
+    @property
+    def is_local(self) -> bool:
+        return self.server == "local-engine"
+
+    @property
+    def simulated(self) -> bool:
+        """True where pixels come from the simulated world."""
+        return self.is_local and self.catalog == "world"
+
+    def storage_client(self) -> storage.Client:
+        """A Cloud Storage client: of the engine's buckets (no account), or of Google's."""
+        from google.auth.credentials import AnonymousCredentials
+        from google.cloud import storage
+
+        if not self.is_local:
+            return storage.Client(project=self.project)
+        options = {"api_endpoint": self.url}
+        return storage.Client(project=self.project, credentials=AnonymousCredentials(), client_options=options)
+
+    def activate(self) -> Session:
+        """Leads this process's `ee` client (back) to this server; Fault where the server refuses."""
+        global _current
+        _initialise_locally(self.url) if self.is_local else _initialise_google(self.project)
+        _current = self
+        return self
+
+    def close(self) -> None:
+        """Leaves the connection; the engine runs on for others in this process and ends with it."""
+        global _current
+        _forget_emulator(self.url)
+        if _current is self:
+            _current = None
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def connect(
+    project: str | None = None,
+    *,
+    catalog: str | Path | Catalog = "world",
+    home: Path | None = None,
+    faults: Faults | None = None,
+) -> Session:
+    """Initialises `ee` and says where it is connected to.
+
+    No project (or "local"): an engine in this process over the catalog ("world", a folder of images, or a Catalog),
+    started once for each catalog, home and plan of faults (docs/engine.md). Any other project: Google's servers,
+    high-volume address. ValueError for a folder that is not there; Fault where Google refuses, with the remedy.
+    """
+    if project not in (None, "", LOCAL):
+        return Session(str(project), "earth-engine", "earth-engine", HIGH_VOLUME_URL).activate()
+    engine, name = _engine(catalog, Path(home) if home else None, faults)
+    return Session(LOCAL, "local-engine", name, engine.url, engine.home.root).activate()
+
+
+def current() -> Session | None:
+    """The session that `ee` is connected to, or None."""
+    return _current
+
+
+def _initialise_locally(url: str) -> None:
+    import ee
+    from google.auth.credentials import AnonymousCredentials
+
+    ee.Initialize(credentials=AnonymousCredentials(), project=LOCAL, url=url)
+    # For clients that other code in this process makes; ours is given the address (Session.storage_client).
+    os.environ[EMULATOR] = url
+
+
+def _initialise_google(project: str) -> None:
+    import ee
+    from google.auth.exceptions import GoogleAuthError
+
+    for engine in _engines.values():
+        _forget_emulator(engine.url)
+    try:
+        ee.Initialize(project=project, url=HIGH_VOLUME_URL)
+    except (ee.EEException, OSError, GoogleAuthError) as error:
+        sentence = f"Earth Engine project {project!r} cannot be used: {_reason(error)}; {_remedy(error, project)}"
+        raise Fault(sentence) from error
+
+
+def _forget_emulator(url: str) -> None:
+    if os.environ.get(EMULATOR) == url:
+        del os.environ[EMULATOR]
+
+
+def _engine(catalog: str | Path | Catalog, home: Path | None, faults: Faults | None) -> tuple[LocalEngine, str]:
+    from local_ee.catalogs import open_catalog
+
+    from local_ee import LocalEngine
+    from local_ee.home import default_home
+
+    named = isinstance(catalog, str | Path)
+    name = _name(catalog) if named else type(catalog).__name__
+    key = (name if named else id(catalog), (home or default_home()).expanduser().absolute(), faults)
+    with _lock:
+        if key not in _engines:
+            opened = open_catalog(name) if named else catalog
+            _engines[key] = LocalEngine(opened, key[1], faults=faults).start()
+            atexit.register(_engines[key].stop)
+        return _engines[key], name
+
+
+def _name(catalog: str | Path) -> str:
+    return "world" if str(catalog) == "world" else str(Path(catalog).expanduser().absolute())
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(str(error).split()).rstrip(".")
+
+
+def _remedy(error: BaseException, project: str) -> str:
+    text = str(error)
+    if "authorize access" in text or "credentials" in text.lower():
+        return "run `earthengine authenticate` once, then the same command again"
+    if "has not been used" in text or "not registered" in text or "disabled" in text:
+        return (
+            f"enable the Earth Engine API and register the project at "
+            f"https://console.cloud.google.com/earth-engine/configuration?project={project}"
+        )
+    if isinstance(error, OSError):
+        return "check the network, or leave --project out to use the local engine"
+    return f"see `isamap check --project {project}`"

@@ -1,7 +1,0 @@
-"""The simulated world: imagery of any place and date, drawn by rule, so that the first command works anywhere."""
-
-from __future__ import annotations
-
-from gee_export.engine.catalog.world.world import World
-
-__all__ = ["World"]

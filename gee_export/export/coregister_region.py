@@ -1,0 +1,192 @@
+"""Co-registration of a region's Sentinel-1 with its Sentinel-2, orbit by orbit, and of one raster file with another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from gee_export.base.atomic import write_whole
+from gee_export.base.grid import Raster, Window, crop, grid_of
+from gee_export.base.regions import BoundsWSEN, Period, Region
+from gee_export.coregistration import raster_file
+from gee_export.coregistration.coregister import Coregistration, Pair, coregister, warped
+from gee_export.coregistration.displacement import ORBIT, Displacement
+from gee_export.export.places import when, where
+from gee_export.requests import pixels
+from gee_export.requests.channel import channels
+from gee_export.sentinel import sentinel1, sentinel2
+from gee_export.sentinel.composite import NoScenes, Settings
+
+if TYPE_CHECKING:
+    import ee
+
+    from gee_export.requests.client import Client
+
+TILES, TILE_PX = 3, 512  # a side: of a larger region, so many tiles of so many pixels are looked at
+_REQUEST_PX = 512
+
+
+@dataclass(frozen=True)
+class Registration:
+    """How far each relative orbit of a region's Sentinel-1 lies from Sentinel-2; scenes: of each orbit, how many."""
+
+    region: str
+    period: str
+    simulated: bool
+    scenes: Mapping[int, int]
+    by_orbit: Mapping[int, Coregistration]
+
+    @property
+    def titled(self) -> dict[str, Coregistration]:
+        return {f"orbit {orbit}": one for orbit, one in self.by_orbit.items()}
+
+    @property
+    def displacement(self) -> Displacement | None:
+        """Of the orbits that could be corrected; None where none could."""
+        found = {orbit: one.polynomial for orbit, one in self.by_orbit.items() if one.applied}
+        return Displacement(tuple(found), tuple(found.values())) if found else None
+
+    def to_json(self) -> dict[str, Any]:
+        """The displacement, as an export takes it, and the whole report of every orbit."""
+        move = self.displacement.to_json() if self.displacement else {"orbits": [], "polynomials": []}
+        about = {"region": self.region, "period": self.period, "simulated": self.simulated}
+        reports = {str(o): {"scenes": self.scenes[o], **one.to_json()} for o, one in self.by_orbit.items()}
+        return {**move, **about, "reports": reports}
+
+    def __str__(self) -> str:
+        head = f"{self.region} {self.period}{', simulated' if self.simulated else ''}"
+        return "\n".join([head, *(f"orbit {o} ({self.scenes[o]} scenes) {one}" for o, one in self.by_orbit.items())])
+
+
+def coregister_region(
+    region: str | Region | None = None,
+    *,
+    month: str | None = None,
+    period: str | Sequence[str] | None = None,
+    bbox: BoundsWSEN | None = None,
+    epsg: int | None = None,
+    out: str | Path | None = None,
+    project: str | None = None,
+    catalog: str | Path = "world",
+) -> Registration:
+    """How far each relative orbit lies from Sentinel-2 over a region and month (or period); the report in `out`.
+
+    region, month, period, bbox, epsg: as `export_patches`, one of each; a longer period holds less speckle, so its
+    answers are firmer: an orbit's shift is steady. project: a Google project; without one the local engine serves
+    `catalog`. ValueError for what cannot be asked, Fault where a server or a disk fails.
+    """
+    from gee_export.earth_engine.session import connect
+
+    place = where(region, bbox=bbox, epsg=epsg)
+    days = when(month, period)
+    if len(days) > 1:
+        raise ValueError(f"periods {', '.join(map(str, days))}: one at a time, each has its own shifts")
+    with connect(project, catalog=catalog):
+        found = register(place, days[0])
+    if out is not None:
+        _write_json(found.to_json(), out)
+    return found
+
+
+def register(
+    region: Region, period: Period, settings: Settings | None = None, *, client: Client | None = None
+) -> Registration:
+    """Every relative orbit's displacement, found on the period's composites as `settings` make them.
+
+    Speckle filters, stacks and a displacement in the settings are left out: they blur edges or would hide what is
+    looked for. NoScenes where a sensor has nothing; Fault where the server fails.
+    """
+    settings = settings or Settings()
+    box, grid = region.bounds_wsen, grid_of(region)
+    optical = sentinel2.sensed(box, period, settings.optical)
+    radar = replace(settings.radar, speckle="none", dates=0, displacement=None)
+    counts = _orbits(sentinel1.listing(box, period, radar), radar.sentinel1)
+    if not optical.used or not counts:
+        raise NoScenes(
+            f"region {region.name!r} cannot be co-registered for {period}: found {len(optical.used)} Sentinel-2 and "
+            f"{sum(counts.values())} Sentinel-1 scenes; choose a longer period"
+        )
+    seen = {orbit: sentinel1.sensed(box, period, replace(radar, orbits=(orbit,))) for orbit in counts}
+    names = [band.name for band in settings.optical.stored if band.unit == "reflectance"]
+    bands = optical.image.select(names)
+    pairs = {orbit: _pairs(bands.addBands(one.image), names, grid, client) for orbit, one in seen.items()}
+    found = {orbit: coregister(tiles) for orbit, tiles in pairs.items() if tiles}
+    if not found:
+        raise NoScenes(f"region {region.name!r}: no tile is seen by both sensors in {period}; choose a longer period")
+    simulated = optical.simulated or any(one.simulated for one in seen.values())
+    return Registration(region.name, str(period), simulated, counts, found)
+
+
+def coregister_files(fixed: str | Path, moving: str | Path, out: str | Path | None = None) -> Coregistration:
+    """How far the moving raster lies from the fixed one; where it can be corrected, the corrected raster in `out`.
+
+    `out` lies on the fixed raster's pixels and keeps the moving one's type, names and no-data value; OUT.json beside
+    it holds the report, also where nothing was corrected. ValueError for rasters that cannot be compared.
+    """
+    still = raster_file.read(fixed)
+    loose = raster_file.read(moving, onto=still.geobox)
+    found = coregister([(still, loose)])
+    if out is not None:
+        if found.applied:
+            raster_file.write(warped(loose, found.polynomial), out, like=moving)
+        _write_json(found.to_json(), f"{out}.json")
+    return found
+
+
+def tiles_of(shape: tuple[int, int]) -> list[Window]:
+    """The parts of a grid that are looked at: all of it, or TILES x TILES tiles from edge to edge."""
+    rows, cols = (_spread(length) for length in shape)
+    return [Window(row, col, height, width) for row, height in rows for col, width in cols]
+
+
+def _spread(length: int) -> list[tuple[int, int]]:
+    if length <= TILES * TILE_PX:
+        return [(0, length)]
+    return [(round(k * (length - TILE_PX) / (TILES - 1)), TILE_PX) for k in range(TILES)]
+
+
+def _orbits(found: sentinel1.Listing, collection: str) -> dict[int, int]:
+    """Relative orbits and how many scenes each has, sorted."""
+    counts: dict[int, int] = {}
+    for scene in found.used:
+        if scene.get(ORBIT) is None:
+            raise ValueError(f"scene {scene.index} of {collection} does not say its relative orbit")
+        counts[int(scene.get(ORBIT))] = counts.get(int(scene.get(ORBIT)), 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def _pairs(both: ee.Image, names: Sequence[str], grid: GeoBox, client: Client | None) -> list[Pair]:
+    """The tiles that both saw, of Sentinel-2's bands and Sentinel-1's: a scene's outline may hold no pixel there."""
+    pairs = []
+    for window in tiles_of(tuple(grid.shape)):
+        tile = _fetched(both, crop(grid, window), [*names, *sentinel1.POLARISATIONS], client)
+        count = len(names)
+        pair = _bands(tile, slice(count)), _bands(tile, slice(count, None))
+        if all(part.valid_BHW.all(axis=0).any() for part in pair):
+            pairs.append(pair)
+    return pairs
+
+
+def _fetched(image: ee.Image, geobox: GeoBox, bands: Sequence[str], client: Client | None) -> Raster:
+    """A tile of any size, put together from requests."""
+    windows = pixels.plan(tuple(geobox.shape), channels(bands), side=_REQUEST_PX)
+    values = np.zeros((len(bands), *geobox.shape), np.float32)
+    valid = np.zeros(values.shape, bool)
+    for number, part in pixels.stream(image, [crop(geobox, window) for window in windows], bands, client=client):
+        at = (slice(None), *windows[number].slices)
+        values[at], valid[at] = part.values_BHW, part.valid_BHW
+    return Raster(geobox, tuple(bands), values, valid)
+
+
+def _bands(raster: Raster, chosen: slice) -> Raster:
+    return Raster(raster.geobox, raster.bands[chosen], raster.values_BHW[chosen], raster.valid_BHW[chosen])
+
+
+def _write_json(document: Mapping[str, Any], path: str | Path) -> None:
+    write_whole(Path(path), (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())

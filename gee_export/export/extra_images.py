@@ -1,0 +1,161 @@
+"""What patches show instead of Sentinel's composite, or beside it: a foreign image, a finer one, dated frames."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from gee_export.datasets.index import Patch
+from gee_export.datasets.manifest import NODATA, Band, DatasetManifest, StoredLayer
+from gee_export.datasets.sample import LABEL
+from gee_export.export.blocks import Observed
+from gee_export.export.layers import SHARES, Layer, fused, quantised
+from gee_export.export.open_part import Opened
+from gee_export.images.external_image import Foreign
+from gee_export.images.frames import Frames
+from gee_export.labelling.label_request import Truth
+from gee_export.requests.channel import Channel
+
+FOREIGN = "image"  # a manifest's product that is no satellite's composite
+ENOUGH = 0.5  # patches that show less of the foreign or finer image, and frames with fewer clear pixels, are left out
+
+
+@dataclass(frozen=True)
+class Fine:
+    """A finer image of the same ground: `ratio` of its pixels lie along each of the patch's, and so do its labels."""
+
+    image: Foreign
+    truth: Truth
+    ratio: int
+
+
+@dataclass(frozen=True)
+class Views:
+    """image: takes the place of Sentinel's composite; fine and frames stand beside the image."""
+
+    image: Foreign | None = None
+    fine: Fine | None = None
+    frames: Frames | None = None
+
+    def __post_init__(self) -> None:
+        if self.image is not None and self.frames is not None:
+            raise ValueError("--frames are dates of Sentinel's composite: leave out --image or --frames")
+
+    def asked(self) -> dict[str, Any]:
+        """What the manifest says was asked for."""
+        found: dict[str, Any] = {}
+        if self.image is not None:
+            found["image"] = self.image.asked()
+        if self.fine is not None:
+            found["fine"] = self.fine.image.asked() | {"label": self.fine.truth.asked()}
+        if self.frames is not None:
+            found["frames"] = self.frames.to_json()
+        return found
+
+
+def image_layer(image: Foreign, truth: Truth) -> Layer:
+    """A foreign image and the labels on its pixels."""
+    size = 2 * len(image.bands) + bool(truth.sources) + truth.share
+    stored = {"shares": SHARES} if truth.share else {}
+    settle = partial(_settle, image, _Names("image", "label", "shares"))
+    return Layer("image", (*image.channels, *truth.channels), settle, size, stored=stored)
+
+
+def fine_layer(fine: Fine) -> Layer:
+    """The finer image and the labels on its pixels."""
+    image, ratio, labelled = fine.image, fine.ratio, bool(fine.truth.sources)
+    stored = {"fine": StoredLayer(image.bands, image.packing.dtype, ratio, {"name": image.imagery.name})}
+    if labelled:
+        stored["fine_labels"] = StoredLayer((LABEL,), "uint8", ratio)
+    settle = partial(_settle, image, _Names("fine", "fine_labels", None))
+    size = np.dtype(image.packing.dtype).itemsize * len(image.bands) + labelled
+    return Layer("fine", (*image.channels, *fine.truth.channels), settle, size, ratio, stored)
+
+
+def frame_layers(bands: Sequence[Band], count: int) -> tuple[Layer, ...]:
+    """One layer for each date that there may be; a part that has fewer has no image of the last ones."""
+    channels = tuple(Channel(band.name) for band in bands)
+    stored = {"frames": StoredLayer(tuple(bands), "int16")}
+    names = tuple(band.name for band in bands)
+    return tuple(
+        Layer(frame_name(number), channels, partial(_settle_frame, names, number), 2 * len(names), stored=stored)
+        for number in range(count)
+    )
+
+
+def frame_name(number: int) -> str:
+    """The layer of a part's frame of that number."""
+    return f"frame{number:02d}"
+
+
+def worth_keeping(arrays: Mapping[str, np.ndarray], head: DatasetManifest) -> dict[str, np.ndarray] | None:
+    """A patch's arrays without frames that show too little of it; None where a foreign or finer image does."""
+    nodata = {"fine": head.layers["fine"].bands[0].nodata} if "fine" in head.layers else {}
+    if FOREIGN in head.image["product"]:
+        nodata["image"] = head.bands[0].nodata
+    if any(_shown(arrays[name], missing) < ENOUGH for name, missing in nodata.items()):
+        return None
+    frames = {name for name in arrays if name.startswith("frames/")}
+    poor = {name for name in frames if _shown(arrays[name], NODATA) < ENOUGH}
+    return {name: array for name, array in arrays.items() if name not in poor}
+
+
+def frames_counted(layers: Mapping[str, StoredLayer], patches: Iterable[Patch]) -> dict[str, StoredLayer]:
+    """The layers, each date of the frames with the number of patches that have it."""
+    if "frames" not in layers:
+        return dict(layers)
+    present = Counter((patch.region, patch.period, day) for patch in patches for day in patch.dates)
+    dates = {
+        region: {
+            period: {day: dict(facts) | {"patches": present[region, period, day]} for day, facts in days.items()}
+            for period, days in periods.items()
+        }
+        for region, periods in layers["frames"].dates.items()
+    }
+    return dict(layers) | {"frames": replace(layers["frames"], dates=dates)}
+
+
+@dataclass(frozen=True)
+class _Names:
+    """What a view's arrays are called; share None: not stored."""
+
+    image: str
+    label: str
+    share: str | None
+
+
+def _settle(
+    image: Foreign, names: _Names, pixels: np.ndarray, geobox: GeoBox, inside: np.ndarray | None, opened: Opened
+) -> tuple[dict[str, np.ndarray], Observed]:
+    laid, truth = opened.laid[names.image], opened.truth if names.image == "image" else opened.fine_truth
+    if laid.image is None:
+        values = laid.read(geobox)
+    else:
+        values = np.stack([image.packing.sent(pixels[channel.name]) for channel in image.channels])
+    if inside is not None:
+        values[:, ~inside] = image.packing.nodata
+    label, share = fused(pixels, geobox, inside, truth)
+    found = {names.image: values, names.label: label, names.share: share}
+    return {name: array for name, array in found.items() if name is not None and array is not None}, {}
+
+
+def _settle_frame(
+    bands: Sequence[str],
+    number: int,
+    pixels: np.ndarray,
+    geobox: GeoBox,
+    inside: np.ndarray | None,
+    opened: Opened,
+) -> tuple[dict[str, np.ndarray], Observed]:
+    return {f"frames/{opened.days[number]}": quantised(pixels, bands, inside)}, {}
+
+
+def _shown(values_BHW: np.ndarray, nodata: int) -> float:
+    """Share of the pixels of the first band that are valid."""
+    return float((values_BHW[0] != nodata).mean())

@@ -1,0 +1,164 @@
+"""What an export was asked for: regions, periods, settings; its parts and layers, and the head of the manifest."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from gee_export.base.grid import Window
+from gee_export.base.regions import Period, Region
+from gee_export.datasets.index import patch_id
+from gee_export.datasets.manifest import Band, DatasetManifest
+from gee_export.datasets.region_grid import Ground
+from gee_export.export.extra_images import FOREIGN, Views, fine_layer, frame_layers, image_layer
+from gee_export.export.layers import Layer, composite_layer
+from gee_export.labelling.label_request import Truth
+from gee_export.patches import split as splitting
+from gee_export.patches.sampling import Sampling
+from gee_export.patches.split_rule import Rule
+from gee_export.sentinel.composite import Settings
+
+MOST_NAMED = 3  # regions or periods that a dataset's name spells out
+
+
+@dataclass(frozen=True)
+class Part:
+    """A region in a period: one composite on one lattice."""
+
+    number: int
+    ground: Ground
+    period: Period
+
+    @property
+    def region(self) -> Region:
+        return self.ground.region
+
+    @property
+    def name(self) -> str:
+        """Region and period as in patch ids."""
+        return f"{self.ground.name}_{self.period.label}"
+
+    def patch_id(self, window: Window) -> str:
+        return patch_id(self.ground.name, self.period.label, window.row, window.col)
+
+
+@dataclass(frozen=True)
+class Job:
+    """An export as asked. server and catalog say where pixels come from; they go into the manifest."""
+
+    grounds: tuple[Ground, ...]
+    periods: tuple[Period, ...]
+    settings: Settings = field(default_factory=Settings)
+    truth: Truth = field(default_factory=Truth)
+    views: Views = field(default_factory=Views)
+    size: int = 128
+    stride: int = 80
+    split: str = "blocks"
+    rule: Rule = field(default_factory=Rule)
+    sampling: Sampling = field(default_factory=Sampling)
+    server: str = "local-engine"
+    catalog: str = "world"
+
+    def __post_init__(self) -> None:
+        _refuse_twice("region", [ground.name for ground in self.grounds], "name other ones, or export it by itself")
+        _refuse_twice("period", [period.label for period in self.periods], "patch ids name months, so give each once")
+        splitting.check(self.split)
+        if not 8 <= self.size <= 4096:
+            raise ValueError(f"--size {self.size}: expected 8 to 4096 pixels")
+        if not 1 <= self.stride <= 65536:
+            raise ValueError(f"--stride {self.stride}: expected 1 to 65536 pixels")
+        for period in self.periods:
+            self.truth.check_period(period)
+            self.settings.optical.check_period(period)
+        self._check_hold_out()
+        self._check_sampling()
+
+    def _check_hold_out(self) -> None:
+        names = [ground.name for ground in self.grounds]
+        for name in self.rule.hold_out:
+            if name not in names:
+                near = difflib.get_close_matches(name, names, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"expected some of {', '.join(names)}, given by --region"
+                raise ValueError(f"--hold-out {name!r} is none of the regions: {hint}")
+        if self.rule.hold_out and set(self.rule.hold_out) >= set(names):
+            raise ValueError("--hold-out names every region: leave one to train on")
+
+    def _check_sampling(self) -> None:
+        most, method = self.rule.max_patches, self.sampling.method
+        if method.needs_share and not self.truth.sources:
+            raise ValueError(f"--sample {self.sampling.kind} goes by the labels' shares: give a --label")
+        if most is not None and method.after_split:
+            raise ValueError(f"--sample {self.sampling.kind} has numbers of its own: leave --max-patches out")
+        if most is not None and most < len(self.periods) * (2 if self.rule.hold_out else 1):
+            raise ValueError(f"--max-patches {most}: {len(self.periods)} periods of the same patches need more")
+
+    @property
+    def name(self) -> str:
+        where = _joined([ground.name for ground in self.grounds])
+        return f"{where}-{_joined([str(period) for period in self.periods])}".replace("..", "_")
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """Every region in every period, region by region."""
+        pairs = [(ground, period) for ground in self.grounds for period in self.periods]
+        return tuple(Part(number, *pair) for number, pair in enumerate(pairs))
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """What every patch is made of."""
+        image, views = composite_layer([band.name for band in self.bands], self.truth), self.views
+        if views.image is not None:
+            image = image_layer(views.image, self.truth)
+        fine = () if views.fine is None else (fine_layer(views.fine),)
+        frames = () if views.frames is None else frame_layers(self.bands, views.frames.count(self.periods))
+        return (image, *fine, *frames)
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """Of the image, as they are stored."""
+        return self.settings.stored_bands if self.views.image is None else self.views.image.bands
+
+    def head(self) -> DatasetManifest:
+        """The manifest without what only the server knows (manifest.FROM_SERVER) and the plan (manifest.FROM_PLAN)."""
+        periods = ({"label": p.label, "start": str(p.start), "end": str(p.end)} for p in self.periods)
+        return DatasetManifest(
+            name=self.name,
+            simulated=False,
+            source={"server": self.server, "catalog": self.catalog},
+            image={"product": self._products()},
+            bands=self.bands,
+            label=None,
+            periods=tuple(periods),
+            settings=self.settings.to_json() if self.views.image is None else {},
+            backscatter=None,
+            grids={ground.name: ground.grid for ground in self.grounds},
+            size=self.size,
+            stride=self.stride,
+            split={"kind": self.split} | self._asked_split(),
+            asked={"label": self.truth.asked()} | self.views.asked(),
+            layers={name: stored for layer in self.layers for name, stored in layer.stored.items()},
+        )
+
+    def _products(self) -> dict[str, str]:
+        if self.views.image is not None:
+            return {FOREIGN: self.views.image.imagery.name}
+        return {"sentinel2": self.settings.optical.sentinel2, "sentinel1": self.settings.radar.sentinel1}
+
+    def _asked_split(self) -> dict[str, Any]:
+        digests = {ground.name: ground.outline_digest for ground in self.grounds if ground.outline_digest}
+        asked = self.rule.to_json() | {"sampling": self.sampling.to_json()}
+        return asked | ({"outline_wkb_sha256": digests} if digests else {})
+
+
+def _refuse_twice(what: str, names: list[str], remedy: str) -> None:
+    if not names:
+        raise ValueError(f"an export needs at least one {what}")
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{what} {name!r} is given {names.count(name)} times: {remedy}")
+
+
+def _joined(names: list[str]) -> str:
+    return "+".join(names) if len(names) <= MOST_NAMED else f"{names[0]}+{len(names) - 1}"

@@ -1,0 +1,122 @@
+"""The first pass of samplings that go by the labels: labels alone, fetched once, counted at every position."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import astuple, dataclass
+
+import numpy as np
+
+from gee_export.base.grid import Window
+from gee_export.base.scheme import scheme_of
+from gee_export.datasets.manifest import UNKNOWN
+from gee_export.datasets.progress_log import Ledger
+from gee_export.export.job import Job, Part
+from gee_export.export.layers import fused, largest_side_px
+from gee_export.export.layout import positions
+from gee_export.export.open_part import Opened
+from gee_export.export.pixel_source import Cell, Supply
+from gee_export.export.plan import most_px
+from gee_export.export.request_tiles import Sheet
+from gee_export.patches.split_rule import Division
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a first pass asks for: by region, its positions and the label windows that cover them."""
+
+    job: Job
+    sheets: Mapping[str, Sheet]
+    tracts: Mapping[str, Sequence[Window]]
+
+    @classmethod
+    def of(cls, job: Job) -> Survey:
+        """Of every position of every region; asks no server."""
+        side = most_px(job, largest_side_px(job.truth.channels, stored_bytes=1))
+        tracts = positions(job)
+        sheets = {}
+        for name, windows in tracts.items():
+            division = Division.of(windows, [(window, "train") for window in windows])
+            sheets[name] = Sheet.of(division, side)
+        return cls(job, sheets, tracts)
+
+    @property
+    def windows(self) -> list[Window]:
+        """What it fetches, of all regions."""
+        return [window for sheet in self.sheets.values() for window in sheet.windows]
+
+    def shares(self, opened: Mapping[int, Opened], ledger: Ledger, supply: Supply) -> dict[str, np.ndarray]:
+        """Impervious share of the known label pixels at each position, NaN where none is known.
+
+        The labels are those of each region's first period that has scenes; a region without any has no shares.
+        Windows that the ledger holds are not fetched again.
+        """
+        found = {}
+        for ground in self.job.grounds:
+            parts = [part for part in self.job.parts if part.ground is ground and part.number in opened]
+            if parts:
+                found[ground.name] = self._of_region(parts[0], opened[parts[0].number], ledger, supply)
+            else:
+                found[ground.name] = np.full(len(self.tracts[ground.name]), np.nan)
+        return found
+
+    def _of_region(self, part: Part, opened: Opened, ledger: Ledger, supply: Supply) -> np.ndarray:
+        sheet, windows = self.sheets[part.ground.name], self.tracts[part.ground.name]
+        at: list[list[int]] = [[] for _ in sheet.windows]  # positions on each window
+        for position, needed in enumerate(sheet.needs):
+            for number in needed:
+                at[number].append(position)
+        key, impervious_class = self._key(part, opened), scheme_of(self.job.truth.scheme).impervious
+        noted = {tuple(row["window"]): row["counts"] for row in ledger.rows() if row.get("survey") == key}
+        counts = np.zeros((2, len(windows)), np.int64)
+        todo = [n for n, window in enumerate(sheet.windows) if astuple(window) not in noted]
+        for number, window in enumerate(sheet.windows):
+            if astuple(window) in noted:
+                counts[:, at[number]] += noted[astuple(window)]
+        for number, label in self._labels(part, opened, [(n, sheet.windows[n]) for n in todo], supply):
+            window = sheet.windows[number]
+            counted = _counted(label, window, [windows[n] for n in at[number]], impervious_class)
+            ledger.add([{"survey": key, "window": astuple(window), "counts": counted.tolist()}])
+            counts[:, at[number]] += counted
+        known, impervious = counts
+        return np.where(known > 0, impervious / np.maximum(known, 1), np.nan)
+
+    def _labels(
+        self, part: Part, opened: Opened, todo: Sequence[tuple[int, Window]], supply: Supply
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        ground, truth = part.ground, opened.truth
+        if not truth.channels:
+            for number, window in todo:
+                geobox = ground.geobox(window)
+                nothing = np.empty(tuple(geobox.shape), np.dtype([]))
+                yield number, fused(nothing, geobox, ground.inside(window), truth)[0][0]
+            return
+        cells = []
+        for number, window in todo:
+            name = f"{part.name}/labels r{window.row} c{window.col}"
+            cells.append(Cell(number, name, truth.image, ground.geobox(window), truth.channels))
+        window_of = dict(todo)
+        with closing(supply(cells)) as fetched:
+            for cell, pixels in fetched:
+                inside = ground.inside(window_of[cell.number])
+                yield cell.number, fused(pixels, cell.geobox, inside, truth)[0][0]
+
+    def _key(self, part: Part, opened: Opened) -> str:
+        """Part, patches and labels: what the counts depend on."""
+        asked = [self.job.truth.named(), opened.truth.info, self.job.size, self.job.stride]
+        return f"{part.name}/{hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]}"
+
+
+def _counted(label_HW: np.ndarray, window: Window, places: Sequence[Window], impervious: int) -> np.ndarray:
+    """Known and impervious pixels (2, places) that each place has on the window, by sums over its corners."""
+    both = np.stack([label_HW != UNKNOWN, label_HW == impervious]).astype(np.int64)
+    sums = np.pad(both.cumsum(axis=1).cumsum(axis=2), ((0, 0), (1, 0), (1, 0)))
+    shared = [place.overlap(window) for place in places]
+    top = np.array([s.row - window.row for s in shared])
+    left = np.array([s.col - window.col for s in shared])
+    bottom = np.array([s.row_end - window.row for s in shared])
+    right = np.array([s.col_end - window.col for s in shared])
+    return sums[:, bottom, right] - sums[:, top, right] - sums[:, bottom, left] + sums[:, top, left]

@@ -1,0 +1,35 @@
+"""What the server gives of one part of an export: a lazy image a layer, and the facts that the manifest names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gee_export.images.external_image import Laid
+from gee_export.labelling.label_request import OpenTruth
+
+if TYPE_CHECKING:
+    import ee
+
+
+@dataclass(frozen=True)
+class Opened:
+    """images: by layer name, with every channel of the layer in stored numbers, None where a layer asks for nothing.
+
+    A layer without an image has nothing in this part. laid: foreign images by layer name; days: of the frames, YYYYMMDD
+    in the layers' order; scenes: facts by sensor; dates: facts by day.
+    """
+
+    images: Mapping[str, ee.Image | None]
+    truth: OpenTruth
+    scenes: Mapping[str, Mapping[str, Any]]
+    backscatter: str | None
+    simulated: bool
+    fine_truth: OpenTruth | None = None
+    laid: Mapping[str, Laid] = field(default_factory=dict)
+    dates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def days(self) -> tuple[str, ...]:
+        return tuple(self.dates)

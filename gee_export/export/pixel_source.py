@@ -1,0 +1,32 @@
+"""Where the pixels of an export's cells come from: the one seam between the runner and the ways to get pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from gee_export.requests.client import Cell, Client
+
+if TYPE_CHECKING:
+    from gee_export.earth_engine.session import Session
+
+
+class Supply(Protocol):
+    """Gives the pixels of cells in any order, each as soon as it is there, a bounded number in memory.
+
+    A structured array (rows, columns) with one field a channel, masked pixels holding the channel's fill. The
+    generator may be closed early. Fault where the server or the way to it fails; nothing given before is lost.
+    """
+
+    def __call__(self, cells: Sequence[Cell]) -> Generator[tuple[Cell, np.ndarray], None, None]: ...
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What was sent so far, for the report: `requests`, and whatever else is worth a number."""
+
+
+def streaming(session: Session, workers: int | None, log: Callable[[str], None] = lambda text: None) -> Supply:
+    """Pixels by interactive requests, `workers` at a time: by default half of a project's quota, or cores + 1."""
+    return Client.of(session, workers, log)

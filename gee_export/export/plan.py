@@ -1,0 +1,117 @@
+"""Which patches an export has, which requests it sends, and which of them every patch is cut from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from gee_export.base.grid import Window
+from gee_export.export.job import Job, Part
+from gee_export.export.layers import Layer
+from gee_export.export.layout import laid_out
+from gee_export.export.request_tiles import Sheet
+from gee_export.patches.split_rule import Division
+from gee_export.requests.pixels import request_bytes
+
+# The local engine computes in this machine's memory: on four blocks of Wuhan, requests of 48 MiB, two at a time, took
+# 2.1 GB; of this side, three at a time, 1.4 GB and no more CPU time. Google gets requests as large as it accepts.
+LOCAL_SIDE_PX = 640
+
+
+@dataclass(frozen=True)
+class Request:
+    """A window, in the layer's pixels, of one layer of one part."""
+
+    number: int
+    part: Part
+    layer: Layer
+    window: Window
+
+    @property
+    def key(self) -> str:
+        """Part and layer, the same in every version's plan."""
+        return f"{self.part.name}/{self.layer.name}"
+
+    @property
+    def geobox(self) -> GeoBox:
+        return self.part.ground.geobox(self.window, self.layer.ratio)
+
+    @property
+    def bytes(self) -> int:
+        """As the server counts it."""
+        return request_bytes(self.window.height, self.window.width, self.layer.channels)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A patch to be: its window on the part's lattice, its split, and the requests that hold its layers' pixels."""
+
+    part: Part
+    window: Window
+    split: str
+    needs: tuple[int, ...]
+
+    @property
+    def id(self) -> str:
+        return self.part.patch_id(self.window)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Requests that do not overlap within a layer of a part, patches in part and row order, divisions by region."""
+
+    requests: tuple[Request, ...]
+    patches: tuple[Place, ...]
+    divisions: Mapping[str, Division]
+
+    @classmethod
+    def of(cls, job: Job, shares: Mapping[str, np.ndarray] | None = None) -> Plan:
+        """The plan of a job; shares: of the labels at every position by region, where the sampling needs them.
+
+        ValueError where no patch fits or none is left.
+        """
+        divisions = laid_out(job, shares)
+        sheets = {name: list(_sheets(job, division)) for name, division in divisions.items()}
+        requests: list[Request] = []
+        patches: list[Place] = []
+        for part in job.parts:
+            needs = _number(part, sheets[part.ground.name], requests)
+            placed = zip(divisions[part.ground.name].patches, needs, strict=True)
+            patches += [Place(part, window, split, need) for (window, split), need in placed]
+        return cls(tuple(requests), tuple(patches), divisions)
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What the manifest's split says of what was found: positions and what was left out, in all and by region."""
+        found = {name: division.info for name, division in self.divisions.items()}
+        totals = {key: sum(info[key] for info in found.values()) for key in ("positions", "left_out")}
+        return totals | {"regions": found}
+
+
+def most_px(job: Job, accepted_px: int) -> int:
+    """Side of the largest request, of those that the server accepts, that its machine computes well."""
+    return min(accepted_px, LOCAL_SIDE_PX) if job.server == "local-engine" else accepted_px
+
+
+def _sheets(job: Job, division: Division) -> Iterator[tuple[Layer, Sheet]]:
+    for layer in job.layers:
+        yield layer, Sheet.of(division, most_px(job, layer.largest_side_px), layer.ratio)
+
+
+def _number(part: Part, sheets: Sequence[tuple[Layer, Sheet]], requests: list[Request]) -> Iterator[tuple[int, ...]]:
+    """Appends the part's requests, from north to south over all layers, and gives what each patch needs of them."""
+    places = [
+        (window.row / layer.ratio, s, w)
+        for s, (layer, sheet) in enumerate(sheets)
+        for w, window in enumerate(sheet.windows)
+    ]
+    number = {(s, w): len(requests) + place for place, (_, s, w) in enumerate(sorted(places))}
+    for s, w in number:
+        layer, sheet = sheets[s]
+        requests.append(Request(number[s, w], part, layer, sheet.windows[w]))
+    for patch in zip(*(sheet.needs for _, sheet in sheets), strict=True):
+        yield tuple(number[s, w] for s, needed in enumerate(patch) for w in needed)

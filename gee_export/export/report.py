@@ -1,0 +1,240 @@
+"""What an export did, or would do: a report that prints well."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from gee_export.datasets.dataset import Dataset
+from gee_export.datasets.index import SPLITS
+from gee_export.datasets.manifest import DatasetManifest
+from gee_export.export.job import Job
+from gee_export.export.plan import Plan
+from gee_export.requests.client import DEFAULT_WORKERS
+
+# For the estimate of a dry run. Local: megapixels of one month's composite a second, as benchmarks/export_wuhan.py has
+# it on two cores; longer periods have more scenes. Google: what one request is taken to last, which nobody promises.
+LOCAL_MPX_PER_S, GOOGLE_REQUEST_S = 0.27, 20
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """An export's outcome. parts are region x period; skipped says why some have nothing.
+
+    blocks are requests of the plan; fetched of them were fetched by this run, by sending what `sent` counts.
+    patches counts all and per split; positions are patch places on the grids; left_out touch two splits, passed are
+    those that the sampling or --max-patches did not take. request_bytes is as the server counts, pixel_bytes what the
+    patches hold uncompressed; estimate: of the time, by_part: of a dry run, in words. dry_run: nothing was done.
+    """
+
+    name: str
+    out: str
+    dry_run: bool
+    parts: int
+    patches: Mapping[str, int]
+    positions: int
+    left_out: int
+    passed: int
+    blocks: int = 0
+    fetched: int = 0
+    sent: Mapping[str, int] = field(default_factory=dict)
+    request_bytes: int = 0
+    pixel_bytes: int = 0
+    seconds: float = 0.0
+    estimate: str = ""
+    simulated: bool | None = None
+    by_part: Mapping[str, str] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    scenes: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def planned(cls, job: Job, plan: Plan, out: str, workers: int | None = None) -> ExportReport:
+        """Of what an export would do."""
+        splits = [place.split for place in plan.patches]
+        return cls(
+            name=job.name,
+            out=out,
+            dry_run=True,
+            parts=len(job.parts),
+            patches={"patches": len(splits)} | {split: splits.count(split) for split in SPLITS},
+            **_found(plan.info),
+            blocks=len(plan.requests),
+            request_bytes=sum(request.bytes for request in plan.requests),
+            pixel_bytes=len(splits) * _patch_bytes(job),
+            estimate=_estimate(job, plan, workers or DEFAULT_WORKERS),
+            by_part=_by_part(plan) if len(job.parts) > 1 else {},
+            notes=_notes(plan.info),
+        )
+
+    @classmethod
+    def written(cls, job: Job, manifest: DatasetManifest, out: str, *notes: str) -> ExportReport:
+        """Of a dataset that is complete."""
+        skipped = {f"{r}_{p}": why for r, periods in manifest.skipped.items() for p, why in periods.items()}
+        return cls(
+            name=job.name,
+            out=out,
+            dry_run=False,
+            parts=len(job.parts),
+            patches={key: manifest.counts[key] for key in ("patches", *SPLITS)},
+            **_found(manifest.split),
+            pixel_bytes=manifest.counts["patches"] * _patch_bytes(job),
+            simulated=manifest.simulated,
+            skipped=skipped,
+            scenes=_scene_counts(manifest),
+            notes=tuple(
+                dict.fromkeys(
+                    [
+                        *notes,
+                        *_notes(manifest.split),
+                        *_incomplete(manifest),
+                        *_emptiness(manifest),
+                        *_unseen_days(manifest),
+                    ]
+                )
+            ),
+        )
+
+    def after(self, plan: Plan, fetched: int, sent: Mapping[str, int], seconds: float) -> ExportReport:
+        """With what a run did for it."""
+        requests = [request for request in plan.requests if request.part.name not in self.skipped]
+        size = sum(request.bytes for request in requests)
+        return replace(
+            self, blocks=len(requests), request_bytes=size, fetched=fetched, sent=dict(sent), seconds=seconds
+        )
+
+    def noting(self, note: str) -> ExportReport:
+        """With one note more."""
+        return replace(self, notes=(*self.notes, note))
+
+    @property
+    def requests(self) -> int:
+        """Sent by this run, repeated ones too."""
+        return self.sent.get("requests", 0)
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{self.patches[split]} {split}" for split in SPLITS)
+        verb = "would be" if self.dry_run else "are"
+        parts = f" of {self.parts} regions and periods" if self.parts > 1 else ""
+        passed = f", {self.passed} not taken" if self.passed else ""
+        lines = [
+            f"{self.name}: {self.patches['patches']} patches ({counts}){parts} {verb} in {self.out}",
+            f"  {self.positions} positions on the grid, {self.left_out} left out because they touch two splits{passed}",
+        ]
+        if self.blocks:
+            lines.append(
+                f"  {self.blocks} blocks, {self.request_bytes / 1e6:,.0f} MB of requests, "
+                f"{self.pixel_bytes / 1e6:,.0f} MB of pixels"
+            )
+        if self.estimate:
+            lines.append(f"  {self.estimate}")
+        if self.fetched or self.requests:
+            sent = ", ".join(f"{count:,} {what}" for what, count in self.sent.items())
+            lines.append(f"  {self.fetched} blocks fetched with {sent} in {self.seconds:.0f} s")
+        if self.scenes:
+            lines.append("  scenes: " + ", ".join(f"{sensor} {count}" for sensor, count in self.scenes.items()))
+        if self.simulated:
+            lines.append("  simulated: images or labels come from the local engine's world, not from satellites")
+        lines += [f"  {part}: {words}" for part, words in self.by_part.items()]
+        lines += [f"  skipped {part}: {reason}" for part, reason in self.skipped.items()]
+        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+
+
+def _found(info: Mapping[str, Any]) -> dict[str, int]:
+    """Positions of all regions, and why not all of them are patches."""
+    regions = info["regions"].values()
+    passed = sum(facts.get("not_taken", 0) + facts.get("not_sampled", 0) for facts in regions)
+    return {"positions": info["positions"], "left_out": info["left_out"], "passed": passed}
+
+
+def _by_part(plan: Plan) -> dict[str, str]:
+    """Patches and blocks of each part, in words."""
+    patches = Counter(place.part.name for place in plan.patches)
+    blocks = Counter(request.part.name for request in plan.requests)
+    names = dict.fromkeys(request.part.name for request in plan.requests)
+    return {name: f"{patches[name]} patches from {blocks[name]} blocks" for name in names}
+
+
+def _notes(info: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the division has to say, once for all regions that it says it of."""
+    found = [facts["note"] for facts in info["regions"].values() if "note" in facts]
+    for region, facts in info["regions"].items():
+        if facts.get("overlapping"):
+            found.append(
+                f"{facts['overlapping']} patches of {region} are left out: they lie on another region's patches of "
+                "another split"
+            )
+    return tuple(dict.fromkeys(found))
+
+
+def _patch_bytes(job: Job) -> int:
+    return sum(layer.stored_bytes * (job.size * layer.ratio) ** 2 for layer in job.layers)
+
+
+def _estimate(job: Job, plan: Plan, workers: int) -> str:
+    if job.server == "local-engine":
+        months = sum(r.window.height * r.window.width * r.part.period.months for r in plan.requests) / 1e6
+        return f"about {_minutes(months / LOCAL_MPX_PER_S)} at {LOCAL_MPX_PER_S} megapixels of a month a second"
+    seconds = -(-len(plan.requests) // workers) * GOOGLE_REQUEST_S
+    return f"about {_minutes(seconds)} at {workers} requests at a time, if one takes {GOOGLE_REQUEST_S} s"
+
+
+def _minutes(seconds: float) -> str:
+    if seconds < 100:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def _incomplete(manifest: DatasetManifest) -> tuple[str, ...]:
+    count = manifest.counts.get("incomplete", 0)
+    return (f"{count} patches are left out: the images asked show less than half of them",) if count else ()
+
+
+def _emptiness(manifest: DatasetManifest) -> tuple[str, ...]:
+    """Says which bands have not one valid pixel to train on: scenes there were, but clouds or gaps cover them."""
+    empty = [name for name in manifest.band_names if name not in manifest.statistics]
+    if not empty or not manifest.counts.get("train"):
+        return ()
+    return (f"no valid pixel of {' '.join(empty)} in the train split: choose another month or a longer --period",)
+
+
+def unlabelled(dataset: Dataset) -> tuple[str, ...]:
+    """Says how many patches show nothing to learn: a file of another place, or with other numbers than it should."""
+    if dataset.manifest.label is None:
+        return ()
+    count = sum(patch.impervious_share is None for patch in dataset.patches)
+    if not count:
+        return ()
+    return (
+        f"{count} of {len(dataset.patches)} patches have no known label pixel: check that the label sources cover "
+        "this ground, agree somewhere, and hold the numbers that docs/labels.md says",
+    )
+
+
+def _unseen_days(manifest: DatasetManifest) -> tuple[str, ...]:
+    """Says which dates of frames no patch has a file of."""
+    unseen = [f"{day[:4]}-{day[4:6]}-{day[6:]}" for day, facts in _frame_days(manifest) if not facts["patches"]]
+    if not unseen:
+        return ()
+    days = ", ".join(dict.fromkeys(unseen))
+    return (f"no patch shows half of itself on {days}: choose other days, or --frames scenes for the clearest",)
+
+
+def _frame_days(manifest: DatasetManifest) -> list[tuple[str, Mapping[str, Any]]]:
+    """The dates (YYYYMMDD) of frames in every region and period, with what the manifest says of each."""
+    if (frames := manifest.layers.get("frames")) is None:
+        return []
+    return [day for periods in frames.dates.values() for days in periods.values() for day in days.items()]
+
+
+def _scene_counts(manifest: DatasetManifest) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for periods in manifest.scenes.values():
+        for sensors in periods.values():
+            for sensor, facts in sensors.items():
+                totals[sensor] = totals.get(sensor, 0) + facts["scenes"]
+    if days := _frame_days(manifest):
+        totals["dates of frames"] = len(days)
+    return totals

@@ -1,0 +1,302 @@
+"""Runs an export job: each block fetched once, cut into patches locally, resumable at any moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import astuple, replace
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tqdm import tqdm
+
+from gee_export.base.revision import revision
+from gee_export.base.storage import Storage, crc32c, is_remote, open_storage
+from gee_export.datasets import dataset, geotiff
+from gee_export.datasets.dataset import Entry, Sample
+from gee_export.datasets.manifest import DatasetManifest
+from gee_export.datasets.progress_log import Ledger, run_folder
+from gee_export.export import run_lock
+from gee_export.export.blocks import Block, BlockStore, Observed, cut, pooled
+from gee_export.export.extra_images import frames_counted, worth_keeping
+from gee_export.export.job import Job, Part
+from gee_export.export.label_survey import Survey
+from gee_export.export.layers import COUNTS
+from gee_export.export.open_part import Opened
+from gee_export.export.opening import open_part
+from gee_export.export.pixel_source import Cell, Supply
+from gee_export.export.plan import Plan, Request
+from gee_export.export.report import ExportReport, unlabelled
+from gee_export.export.run_header import whole
+from gee_export.sentinel.composite import NoScenes
+
+if TYPE_CHECKING:
+    from gee_export.earth_engine.session import Session
+
+INCOMPLETE = "choose --image or --fine that cover the region"
+OPENERS = 4  # parts whose catalogs are asked about at a time
+CUTTERS, REMOTE_CUTTERS = 2, 32  # benchmarks/objects.py: as many as a bucket gains from
+WAITING_GROUPS = 4  # groups of finished patches that may wait for the disk before the next block is taken
+
+
+def run(
+    job: Job,
+    out: str | Path,
+    connect: Callable[[], Session],
+    *,
+    supply: Callable[[Session, Ledger], Supply],
+    progress: bool,
+) -> ExportReport:
+    """Exports the job into a folder or gs:// prefix, going on where an earlier run stopped.
+
+    supply: makes the way to get pixels, once there is something to get. Parts without scenes are skipped and named in
+    the report. ValueError where `out` holds something else or no part has scenes, Fault where a server or disk fails;
+    nothing is lost by either.
+    """
+    started = monotonic()
+    ledger = Ledger(run_folder(out))
+    survey = Survey.of(job) if job.sampling.method.needs_share else None
+    plan = Plan.of(job)  # of all positions, where the labels are to choose among them
+    session = connect() if is_remote(out) else None
+    storage = open_storage(out, session)
+    with run_lock.claimed(storage, ledger, job.head()):
+        if done := run_lock.finished(storage, ledger):
+            return ExportReport.written(job, done.manifest, str(out), "already complete", *unlabelled(done))
+        session = session or connect()
+        geotiff.load()  # before the threads that open, label and cut
+        opened, skipped = _open(job)
+        pixels = supply(session, ledger)
+        if survey is not None:
+            plan = Plan.of(job, survey.shares(opened, ledger, pixels))
+        head = whole(job, plan, opened, skipped)
+        run_lock.begin(storage, ledger, head)
+        warnings = _revised(ledger)
+        export = _Export(plan, storage, ledger, head, opened)
+        ledger.log(
+            f"begins with {len(export.todo)} of {len(export.wanted)} patches and {len(export.missing)} blocks to do"
+        )
+        export.complete(pixels, job.name, progress)
+        written = dataset.finish(storage, export.finished_head(), export.ordered())
+        BlockStore(ledger.blocks).clear()
+        seconds, counts = monotonic() - started, ", ".join(f"{n} {what}" for what, n in pixels.counts.items())
+        ledger.log(f"complete after {seconds:.0f} s and {counts}")
+        report = ExportReport.written(job, written.manifest, str(out), *warnings, *unlabelled(written))
+        return report.after(plan, len(export.missing), pixels.counts, seconds)
+
+
+def _revised(ledger: Ledger) -> tuple[str, ...]:
+    """A warning where another isamap began this export: what it made stays as it is."""
+    before = ledger.note_revision(now := revision())
+    if before is None:
+        return ()
+    warning = f"begun by isamap {before}, gone on with by {now}: what the first one finished was not made again"
+    ledger.log(warning)
+    return (warning,)
+
+
+def _open(job: Job) -> tuple[dict[int, Opened], dict[int, str]]:
+    """What each part gives by number, and why others have none; ValueError where none has."""
+
+    def attempt(part: Part) -> Opened | str:
+        try:
+            return open_part(part.ground, part.period, job.settings, job.truth, job.views)
+        except NoScenes as error:
+            return str(error)
+
+    with ThreadPoolExecutor(OPENERS, thread_name_prefix="open") as pool:
+        found = dict(enumerate(pool.map(attempt, job.parts)))
+    opened = {number: one for number, one in found.items() if isinstance(one, Opened)}
+    skipped = {number: reason for number, reason in found.items() if isinstance(reason, str)}
+    if not opened:
+        raise ValueError("; ".join(skipped.values()))
+    return opened, skipped
+
+
+class _Export:
+    """One run: what is done already, what is missing, and how it is brought together."""
+
+    def __init__(
+        self, plan: Plan, storage: Storage, ledger: Ledger, head: DatasetManifest, opened: Mapping[int, Opened]
+    ) -> None:
+        self.plan, self.storage, self.ledger, self.head, self.opened = plan, storage, ledger, head, opened
+        self.store = BlockStore(ledger.blocks)
+        self.wanted = [n for n, place in enumerate(plan.patches) if place.part.number in opened]
+        self.entries, self.observed = _recall(rows := ledger.rows(), storage, plan)
+        self.incomplete = {row["incomplete"] for row in rows if "incomplete" in row}
+        done = self.entries.keys() | self.incomplete
+        self.todo = [number for number in self.wanted if plan.patches[number].id not in done]
+        self.waiting = _users(plan, self.todo)
+        self.missing = [r.number for r in plan.requests if self._gives(r) and not self._has(r)]
+
+    def complete(self, supply: Supply, name: str, progress: bool) -> None:
+        """Fetches the missing blocks and writes every patch that is still to do."""
+        ready = self.waiting.keys() - set(self.missing)
+        left = set(self.todo)
+        done = len(self.wanted) - len(left)
+        bar = tqdm(total=len(self.wanted), initial=done, unit="patch", desc=name, disable=not progress)
+        cutters = REMOTE_CUTTERS if is_remote(self.storage.url) else CUTTERS
+        with bar, ThreadPoolExecutor(cutters, thread_name_prefix="cut") as pool:
+            groups = [self._submit(pool, ready, left, list(left))]
+            with closing(self._arriving(supply)) as fetched:
+                for cell, pixels in fetched:
+                    self._keep(self.plan.requests[cell.number], pixels)
+                    ready.add(cell.number)
+                    groups.append(self._submit(pool, ready, left, self.waiting.get(cell.number, ())))
+                    while len(groups) > WAITING_GROUPS:
+                        self._collect(groups.pop(0), bar)
+            for group in groups:
+                self._collect(group, bar)
+
+    def finished_head(self) -> DatasetManifest:
+        """The head with how many clear observations the pixels have, over all blocks of each part."""
+        rows: dict[tuple[str, str, str], list[Mapping[str, int]]] = {}
+        for number in sorted(self.observed):
+            part = self.plan.requests[number].part
+            for count, seen in self.observed[number].items():
+                rows.setdefault((part.ground.name, part.period.label, COUNTS[count]), []).append(seen)
+        scenes = {r: {p: dict(sensors) for p, sensors in periods.items()} for r, periods in self.head.scenes.items()}
+        for (region, period, sensor), seen in rows.items():
+            facts = scenes[region][period]
+            facts[sensor] = dict(facts[sensor]) | {"observations_per_pixel": pooled(seen)}
+        counts = {"incomplete": len(self.incomplete)} if self.incomplete else {}
+        layers = frames_counted(self.head.layers, [entry.patch for entry in self.entries.values()])
+        return replace(self.head, scenes=scenes, counts=counts, layers=layers)
+
+    def ordered(self) -> list[Entry]:
+        """The entries of the plan's patches; ValueError where every one is incomplete."""
+        ids = [self.plan.patches[number].id for number in self.wanted]
+        if self.wanted and not self.incomplete.isdisjoint(ids) and not self.entries:
+            raise ValueError(
+                f"not one of {len(ids)} patches shows half of its ground in the images asked: {INCOMPLETE}"
+            )
+        return [self.entries[id_] for id_ in ids if id_ not in self.incomplete]
+
+    def _gives(self, request: Request) -> bool:
+        """Whether the part has something of the layer: not every part has scenes, or as many frames as others."""
+        opened = self.opened.get(request.part.number)
+        return opened is not None and request.layer.name in opened.images
+
+    def _arriving(self, supply: Supply) -> Generator[tuple[Cell, np.ndarray], None, None]:
+        """Cells with their pixels; those that ask nothing of the server first."""
+        cells = [self._cell(number) for number in self.missing]
+        for cell in cells:
+            if not cell.channels:
+                yield cell, np.empty(tuple(cell.geobox.shape), np.dtype([]))
+        with closing(supply([cell for cell in cells if cell.channels])) as fetched:
+            yield from fetched
+
+    def _cell(self, number: int) -> Cell:
+        request = self.plan.requests[number]
+        image = self.opened[request.part.number].images[request.layer.name]
+        name = f"{request.key} r{request.window.row} c{request.window.col}"
+        return Cell(number, name, image, request.geobox, request.layer.channels)
+
+    def _has(self, request: Request) -> bool:
+        """Whether the block need not be fetched: its patches are done, or its file is whole."""
+        number = request.number
+        if number not in self.waiting and number in self.observed:
+            self.store.remove(number)
+            return True
+        counts = self.store.observed(number, request.key, request.window)
+        if counts is None:
+            return False
+        self.observed[number] = counts
+        return True
+
+    def _keep(self, request: Request, pixels: np.ndarray) -> None:
+        """Stores a block's pixels and notes it."""
+        ground, layer, window = request.part.ground, request.layer, request.window
+        inside = ground.inside(window, layer.ratio)
+        arrays, observed = layer.settle(pixels, request.geobox, inside, self.opened[request.part.number])
+        self.store.write(request.number, request.key, Block(window, arrays, observed))
+        self.observed[request.number] = observed
+        self.ledger.add([{"block": request.key, "window": astuple(window), "observed": observed}])
+
+    def _submit(
+        self, pool: ThreadPoolExecutor, ready: set[int], left: set[int], candidates: Iterable[int]
+    ) -> list[Any]:
+        """Starts those of the candidates whose blocks are all there."""
+        patches = self.plan.patches
+        able = sorted(n for n in candidates if n in left and all(block in ready for block in patches[n].needs))
+        left.difference_update(able)
+        return [(number, pool.submit(self._write_patch, number)) for number in able]
+
+    def _write_patch(self, number: int) -> Entry | None:
+        """The patch's entry once its files are stored; None where it shows too little (views.worth_keeping)."""
+        place = self.plan.patches[number]
+        arrays: dict[str, np.ndarray] = {}
+        for layer, blocks in self._blocks(place.needs).items():
+            window = place.window.times(layer.ratio)
+            arrays |= cut(window, [self.store.open(block) for block in blocks])
+        if (arrays := worth_keeping(arrays, self.head)) is None:
+            return None
+        image, label = arrays.pop("image"), arrays.pop("label", None)
+        sample = Sample(
+            region=place.part.ground.name,
+            period=place.part.period.label,
+            row=place.window.row,
+            col=place.window.col,
+            split=place.split,
+            image_BHW=image,
+            label_HW=None if label is None else label[0],
+            layers=arrays,
+        )
+        entry, files = dataset.encode(sample, self.head)
+        for name, data in files:
+            self.storage.write(name, data)
+        return entry
+
+    def _blocks(self, needs: Iterable[int]) -> dict[Any, list[int]]:
+        """A patch's blocks by layer."""
+        found: dict[Any, list[int]] = {}
+        for number in needs:
+            if self._gives(request := self.plan.requests[number]):
+                found.setdefault(request.layer, []).append(number)
+        return found
+
+    def _collect(self, group: list[Any], bar: tqdm) -> None:
+        """Notes a group's patches once they are stored; blocks that no patch waits for are removed."""
+        entries = [(number, future.result()) for number, future in group]
+        ids = {number: self.plan.patches[number].id for number, _ in entries}
+        self.ledger.add([entry.to_json() if entry else {"incomplete": ids[number]} for number, entry in entries])
+        for number, entry in entries:
+            if entry is None:
+                self.incomplete.add(ids[number])
+            else:
+                self.entries[entry.patch.id] = entry
+            for block in self.plan.patches[number].needs:
+                self.waiting[block].discard(number)
+                if not self.waiting[block]:
+                    self.store.remove(block)
+        bar.update(len(entries))
+
+
+def _recall(
+    rows: Sequence[Mapping[str, Any]], storage: Storage, plan: Plan
+) -> tuple[dict[str, Entry], dict[int, Observed]]:
+    """Entries whose files are there as noted, and the observation counts of the plan's blocks fetched before."""
+    # By layer and window, not by number: another version may have cut the area in another way.
+    number_of = {(request.key, astuple(request.window)): request.number for request in plan.requests}
+    blocks = {(row["block"], tuple(row["window"])): row["observed"] for row in rows if "block" in row}
+    observed = {number_of[place]: counts for place, counts in blocks.items() if place in number_of}
+    noted = {row["patch"]["id"]: Entry.from_json(row) for row in rows if "patch" in row}
+    present = set(storage.list()) if noted else set()
+    with ThreadPoolExecutor(REMOTE_CUTTERS if is_remote(storage.url) else 1) as pool:
+        whole = pool.map(lambda entry: _is_stored(entry, storage, present), noted.values())
+        return {id_: entry for (id_, entry), ok in zip(noted.items(), whole, strict=True) if ok}, observed
+
+
+def _is_stored(entry: Entry, storage: Storage, present: set[str]) -> bool:
+    return all(name in present and crc32c(storage.read(name)) == crc for name, crc in entry.patch.files)
+
+
+def _users(plan: Plan, todo: Iterable[int]) -> dict[int, set[int]]:
+    """For each block, the patches that still need it."""
+    users: dict[int, set[int]] = {}
+    for number in todo:
+        for block in plan.patches[number].needs:
+            users.setdefault(block, set()).add(number)
+    return users

@@ -1,0 +1,163 @@
+"""A foreign image, found: an asset or a file with its own grid, laid on that one or on another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from pyproj import Transformer
+
+from gee_export.base.grid import Window, crop
+from gee_export.base.regions import Period, Region
+from gee_export.datasets.manifest import Band
+from gee_export.datasets.packing import Packing
+from gee_export.datasets.region_grid import Ground
+from gee_export.images import image_asset, image_file
+from gee_export.images.imagery import ALIGNED_PX, Imagery
+from gee_export.requests.channel import Channel
+
+if TYPE_CHECKING:
+    import ee
+
+
+class Found(Protocol):
+    """An image that was found for a region and period, before it is laid on a grid."""
+
+    bands: tuple[str, ...]
+    packing: Packing
+    info: Mapping[str, Any]
+    simulated: bool
+    grid: GeoBox | None  # its own pixels; None where they are rotated
+    bounded: bool  # whether there is nothing outside the grid (a collection has more images beside the one)
+
+    def onto(self, grid: GeoBox) -> Laid:
+        """The image on another grid of this or any other CRS."""
+        ...
+
+
+class Laid(Protocol):
+    """An image on a grid.
+
+    image: lazy, in stored numbers, of the server's; None where it is read on this machine. resampling: how its pixels
+    became the grid's: none, bilinear, mean, or the server's pyramid.
+    """
+
+    image: ee.Image | None
+    resampling: str
+
+    def read(self, geobox: GeoBox) -> np.ndarray:
+        """Stored numbers (bands, rows, columns) of a window of the grid, of an image on this machine."""
+        ...
+
+
+def open_imagery(asked: Imagery, region: Region | None, period: Period, *, small: bool = False) -> Found:
+    """The image, found: asks the server for what lies there, reads a file's head. small: bytes may stay bytes.
+
+    ValueError for what is not there, has no coordinate system or cannot be stored; Fault where the server refuses.
+    """
+    if asked.is_file:
+        return image_file.open_file(asked, small=small)
+    if region is None:
+        raise ValueError(f"nothing says which part of {asked.source} is wanted: give --region, --bbox or --geometry")
+    return image_asset.open_asset(asked, region, period, small=small)
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A foreign image of every region and period of an export: as asked, and how all of them are stored.
+
+    sha256: of a file, by which another one of the same name is told from it.
+    """
+
+    imagery: Imagery
+    names: tuple[str, ...]
+    packing: Packing
+    small: bool = False
+    sha256: str | None = None
+
+    @classmethod
+    def of(cls, imagery: Imagery, found: Found, *, small: bool = False) -> Foreign:
+        """By what was found for one of the regions."""
+        return cls(imagery, found.bands, found.packing, small, found.info.get("sha256"))
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """As datasets store them."""
+        return tuple(self.packing.band(name) for name in self.names)
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """What is asked of the server; nothing of a file."""
+        return () if self.imagery.is_file else tuple(self.packing.channel(name) for name in self.names)
+
+    def asked(self) -> dict[str, Any]:
+        """What manifests say was asked for, without folders of this machine."""
+        asked = {"name": self.imagery.name, "bands": list(self.imagery.bands), "unit": self.imagery.unit}
+        return asked | ({"sha256": self.sha256} if self.sha256 else {})
+
+    def open(self, region: Region, period: Period) -> Found:
+        """The image of a region and period; ValueError where its bands are stored in another way than the first's."""
+        found = open_imagery(self.imagery, region, period, small=self.small)
+        if (found.bands, found.packing) != (self.names, self.packing):
+            raise ValueError(
+                f"{self.imagery.name} has other bands or pixel types over region {region.name!r} in {period} than over "
+                "the first one: choose --bands that all have, or export them apart"
+            )
+        return found
+
+
+def ground_of(found: Found, region: Region, step_m: float | None) -> Ground:
+    """The region on the image's own lattice, or on its UTM lattice of step_m where that is another step.
+
+    Rows and columns are the image's own, or, of collections, count from the pixel that holds the region's origin: parts
+    of a region share their lattice. ValueError where the image has no north-up grid or does not touch the region.
+    """
+    own = found.grid
+    if own is None and step_m is None:
+        raise ValueError(f"{found.info['name']} has rotated pixels: say with --scale on which step to lay it")
+    if own is not None and (step_m is None or _is_step(own, step_m)):
+        return _on_own_grid(found, own, region)
+    return utm_ground(region, step_m)
+
+
+def utm_ground(region: Region, step_m: float) -> Ground:
+    """The region on its UTM lattice at another step than 10 m: the whole pixels that lie inside it."""
+    left, bottom, right, top = region.bounds_m
+    x0, y0 = region.origin_m
+    lattice = GeoBox((1, 1), Affine(step_m, 0, x0, 0, -step_m, y0), f"EPSG:{region.epsg}")
+    col, row = math.ceil((left - x0) / step_m - 1e-9), math.ceil((y0 - top) / step_m - 1e-9)
+    end = math.floor((right - x0) / step_m + 1e-9), math.floor((y0 - bottom) / step_m + 1e-9)
+    if end[0] <= col or end[1] <= row:
+        raise ValueError(f"region {region.name!r} has no pixel of {step_m:g} m: widen it or give a smaller --scale")
+    return Ground(region, lattice, Window(row, col, end[1] - row, end[0] - col))
+
+
+def _on_own_grid(found: Found, own: GeoBox, region: Region) -> Ground:
+    to_own = Transformer.from_crs(region.epsg, own.crs, always_xy=True)
+    col0, row0 = 0, 0
+    if not found.bounded:
+        origin = ~own.affine * to_own.transform(*region.origin_m)
+        col0, row0 = (math.floor(value + ALIGNED_PX) for value in origin)
+    left, bottom, right, top = to_own.transform_bounds(*region.bounds_m, densify_pts=21)
+    (col, row), (end_col, end_row) = ~own.affine * (left, top), ~own.affine * (right, bottom)
+    slack = ALIGNED_PX
+    first_row, first_col = math.floor(row + slack), math.floor(col + slack)
+    wanted = Window(
+        first_row, first_col, math.ceil(end_row - slack) - first_row, math.ceil(end_col - slack) - first_col
+    )
+    held = wanted.overlap(Window(0, 0, *own.shape)) if found.bounded else wanted
+    if held is None:
+        raise ValueError(f"{found.info['name']} does not cover any part of region {region.name!r}: choose another one")
+    window = Window(held.row - row0, held.col - col0, held.height, held.width)
+    return Ground(region, crop(own, Window(row0, col0, 1, 1)), window)
+
+
+def _is_step(own: GeoBox, step_m: float) -> bool:
+    if own.crs.geographic:
+        return False
+    return all(math.isclose(abs(side), step_m, rel_tol=1e-6) for side in (own.affine.a, own.affine.e))

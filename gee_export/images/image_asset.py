@@ -1,0 +1,174 @@
+"""An image on the server: an asset, or a collection's images of a region in or about a period's year."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from gee_export.base.errors import Fault
+from gee_export.base.regions import Period, Region
+from gee_export.datasets.packing import Numbers, Packing
+from gee_export.images.imagery import COARSER, Imagery, is_aligned, step_ratio
+from gee_export.sentinel.scenes import ask, nearest_year
+
+if TYPE_CHECKING:
+    import ee
+
+_UNBOUNDED = 1  # side of the grid of an image that does not say its size
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One image: its id, its own pixels and, where the server says so, that it is simulated."""
+
+    id: str
+    bands: tuple[str, ...]
+    grid: GeoBox
+    simulated: bool
+
+
+@dataclass(frozen=True)
+class ImageAsset:
+    """Images on the server, the last one on top; grid: the top one's."""
+
+    pieces: tuple[Piece, ...]
+    bands: tuple[str, ...]
+    packing: Packing
+    info: Mapping[str, Any]
+    bounded: bool
+
+    @property
+    def grid(self) -> GeoBox | None:
+        own = self.pieces[-1].grid
+        return None if own.affine.b or own.affine.d else own
+
+    @property
+    def simulated(self) -> bool:
+        return any(piece.simulated for piece in self.pieces)
+
+    def onto(self, grid: GeoBox) -> AssetOnGrid:
+        """On a grid: the images' own pixels where they agree, else bilinear; the server's pyramid where coarser."""
+        import ee
+
+        methods = [_method(piece, grid) for piece in self.pieces]
+        laid = [self._laid(piece, method) for piece, method in zip(self.pieces, methods, strict=True)]
+        mosaic = laid[0] if len(laid) == 1 else ee.ImageCollection(laid).mosaic()
+        return AssetOnGrid(mosaic, " and ".join(sorted(set(methods))))
+
+    def _laid(self, piece: Piece, method: str) -> ee.Image:
+        import ee
+
+        image = ee.Image(piece.id).select(list(self.bands))
+        if method != "bilinear":
+            return self.packing.on_server(image)
+        smooth = self.packing.on_server(image.resample("bilinear"))
+        return smooth.round() if self.packing.whole else smooth
+
+
+@dataclass(frozen=True)
+class AssetOnGrid:
+    """A lazy image in stored numbers."""
+
+    image: ee.Image
+    resampling: str
+
+    def read(self, geobox: GeoBox) -> NoReturn:
+        raise TypeError("the image lies on the server: fetch its bands")
+
+
+def open_asset(asked: Imagery, region: Region, period: Period, *, small: bool) -> ImageAsset:
+    """An asset's image over a region; of a collection, its images of the period's year or the nearest that has some.
+
+    ValueError where it is not there, holds nothing of the region or lacks a band; Fault where the server refuses.
+    """
+    kind = _kind(asked)
+    documents, year = _documents(asked, kind, region, period)
+    pieces = sorted((_piece(document) for document in documents), key=lambda piece: _order(piece, region))
+    bands = _bands(asked, pieces)
+    numbers = _numbers(documents, bands)
+    info = {"name": asked.source, "year": year, "images": [piece.id.rpartition("/")[2] for piece in pieces]}
+    return ImageAsset(
+        pieces=tuple(pieces),
+        bands=bands,
+        packing=Packing.of(numbers, asked.told, small=small),
+        info=info if kind == "IMAGE_COLLECTION" else {"name": asked.source},
+        bounded=kind == "IMAGE" and max(pieces[-1].grid.shape) > _UNBOUNDED,
+    )
+
+
+def _kind(asked: Imagery) -> str:
+    import ee
+
+    try:
+        kind = ee.data.getAsset(asked.source)["type"]
+    except ee.EEException as error:
+        if "not found" in str(error):
+            raise ValueError(
+                f"image {asked.source!r} is neither a file on this machine nor an asset that this account may read"
+            ) from error
+        raise Fault(f"Earth Engine refused to describe {asked.source!r}: {error}") from error
+    if kind not in ("IMAGE", "IMAGE_COLLECTION"):
+        raise ValueError(f"asset {asked.source!r} is a {kind}: expected an image or a collection of images")
+    return kind
+
+
+def _documents(asked: Imagery, kind: str, region: Region, period: Period) -> tuple[list[dict[str, Any]], int | None]:
+    """What the server says of the images, and of which year they are (None: they say no date)."""
+    import ee
+
+    if kind == "IMAGE":
+        return [ask(ee.Image(asked.source))], None
+    images = ee.ImageCollection(asked.source).filterBounds(ee.Geometry.BBox(*region.bounds_wsen))
+    if (year := nearest_year(images, period.start.year)) is not None:
+        images = images.filterDate(f"{year}-01-01", f"{year + 1}-01-01")
+    documents = ask(images).get("features", [])
+    if not documents:
+        raise ValueError(f"{asked.source} has no image over region {region.name!r}: choose another source or region")
+    for document in documents:
+        document["id"] = document.get("id") or f"{asked.source}/{document['properties']['system:index']}"
+    return documents, year
+
+
+def _piece(document: Mapping[str, Any]) -> Piece:
+    bands = document.get("bands", [])
+    if not bands:
+        raise ValueError(f"image {document.get('id')} has no bands")
+    first = bands[0]
+    width, height = first.get("dimensions", (_UNBOUNDED, _UNBOUNDED))
+    grid = GeoBox((height, width), Affine(*first["crs_transform"]), first["crs"])
+    simulated = bool(document.get("properties", {}).get("simulated"))
+    return Piece(document["id"], tuple(band["id"] for band in bands), grid, simulated)
+
+
+def _method(piece: Piece, grid: GeoBox) -> str:
+    """How an image's pixels become the grid's."""
+    if is_aligned(piece.grid, grid):
+        return "none"
+    return "pyramid" if step_ratio(piece.grid, grid) >= COARSER else "bilinear"
+
+
+def _order(piece: Piece, region: Region) -> tuple[bool, str]:
+    """Images of the region's own zone on top, then by id."""
+    return str(piece.grid.crs) == f"EPSG:{region.epsg}", piece.id
+
+
+def _bands(asked: Imagery, pieces: Sequence[Piece]) -> tuple[str, ...]:
+    shared = [band for band in pieces[-1].bands if all(band in piece.bands for piece in pieces)]
+    wanted = asked.bands or tuple(shared)
+    if missing := [band for band in wanted if band not in shared]:
+        raise ValueError(f"{asked.source} has no band {', '.join(missing)}: expected some of {', '.join(shared)}")
+    return wanted
+
+
+def _numbers(documents: Sequence[Mapping[str, Any]], bands: Sequence[str]) -> Numbers:
+    """What all the bands together can hold."""
+    types = [band["data_type"] for document in documents for band in document["bands"] if band["id"] in bands]
+    whole = all(kind["precision"] == "int" for kind in types)
+    if not whole:
+        return Numbers(False, -np.inf, np.inf)
+    return Numbers(True, float(min(kind["min"] for kind in types)), float(max(kind["max"] for kind in types)))

@@ -1,0 +1,201 @@
+"""An image in a raster file of this machine, read by windows: on its own pixels, or resampled onto another grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+from pyproj import Transformer
+
+from gee_export.base.errors import Fault
+from gee_export.base.grid import Window
+from gee_export.base.regions import BoundsWSEN
+from gee_export.datasets.packing import Numbers, Packing, Unit
+from gee_export.images.imagery import COARSER, Imagery, is_aligned, step_ratio, window_in
+from gee_export.labelling import local_file
+
+if TYPE_CHECKING:
+    from rasterio import DatasetReader
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """A raster's bands. grid: None where its pixels are rotated; wsen: where it lies in degrees."""
+
+    path: Path
+    numbers: tuple[int, ...]  # of the bands in the file, from 1
+    bands: tuple[str, ...]
+    packing: Packing
+    info: Mapping[str, Any]
+    grid: GeoBox | None
+    wsen: BoundsWSEN
+    simulated: bool = False
+    bounded: bool = True
+
+    def onto(self, grid: GeoBox) -> FileOnGrid:
+        """On a grid: the image's own pixels where they agree, else bilinear, or their mean on a coarser grid."""
+        with _opened(self.path) as file:
+            if self.grid is not None and is_aligned(self.grid, grid):
+                return FileOnGrid(self, grid, "none")
+            placed = GeoBox(file.shape, file.transform, str(file.crs))
+            return FileOnGrid(self, grid, "mean" if step_ratio(placed, grid) >= COARSER else "bilinear")
+
+
+@dataclass(frozen=True)
+class FileOnGrid:
+    """A raster on a grid; resampling: none, bilinear or mean."""
+
+    source: ImageFile
+    grid: GeoBox
+    resampling: str
+    image: None = None
+
+    def read(self, geobox: GeoBox) -> np.ndarray:
+        """Stored numbers (bands, rows, columns) of a window of the grid, wherever the window lies in it.
+
+        Fault where the file cannot be read.
+        """
+        read = _read_aligned if self.resampling == "none" else self._read_resampled
+        with _opened(self.source.path) as file:
+            values, valid = read(file, self.source.numbers, geobox)
+        return self.source.packing.stored(values, valid)
+
+    def _read_resampled(self, file: DatasetReader, numbers: Sequence[int], geobox: GeoBox):
+        """A window of the whole grid's warp: resampling blocks lie the same whatever window is asked for."""
+        from rasterio.enums import Resampling
+        from rasterio.vrt import WarpedVRT
+
+        height, width = self.grid.shape
+        place = {"crs": str(self.grid.crs), "transform": self.grid.affine, "height": height, "width": width}
+        # so small a tolerance in pixels means exact coordinates; else they are interpolated between a window's corners
+        method = {"bilinear": Resampling.bilinear, "mean": Resampling.average}[self.resampling]
+        options = {"resampling": method, "tolerance": 1e-6, "add_alpha": _needs_alpha(file)}
+        with WarpedVRT(file, **place, **options) as warped:
+            return _read_window(warped, numbers, window_in(self.grid, geobox))
+
+
+def open_file(asked: Imagery, *, small: bool) -> ImageFile:
+    """A raster file's image; ValueError for files that are missing, no raster, nowhere on Earth or of mixed types."""
+    path = Path(asked.source).expanduser()
+    if not path.is_file():
+        raise ValueError(f"image file {asked.source} was not found: check the path")
+    try:
+        with _opened(path) as file:
+            _check_placed(asked, file)
+            numbers, names = _bands(asked, file)
+            grid = GeoBox(file.shape, file.transform, str(file.crs))
+            packing = Packing.of(_numbers(asked, file, numbers), _unit(asked, file, numbers), small=small)
+            simulated = file.tags().get("simulated") == "true"
+            to_degrees = Transformer.from_crs(file.crs, 4326, always_xy=True)
+            wsen = to_degrees.transform_bounds(*grid.extent.boundingbox, densify_pts=21)
+    except Fault as error:
+        raise ValueError(f"image file {asked.source} is no raster that can be read: {error}") from error
+    info = {
+        "name": asked.name,
+        **local_file.fingerprint(path),
+        "crs": str(grid.crs),
+        "step": abs(grid.affine.a),
+    }
+    straight = grid if not (grid.affine.b or grid.affine.d) else None
+    return ImageFile(path, numbers, names, packing, info, straight, wsen, simulated)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[DatasetReader]:
+    import rasterio
+
+    try:
+        with rasterio.open(path) as file:
+            yield file
+    except rasterio.errors.RasterioError as error:
+        raise Fault(f"{path} cannot be read: {error}") from error
+
+
+def _check_placed(asked: Imagery, file: DatasetReader) -> None:
+    if file.crs is None or file.transform.is_identity:
+        raise ValueError(
+            f"image file {asked.source} does not say where it lies: give it a coordinate system and a transform "
+            "(gdal_translate -a_srs -a_ullr, or gdalwarp where it has control points)"
+        )
+
+
+def _bands(asked: Imagery, file: DatasetReader) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Numbers and names of the bands wanted: by description, by number, or all with the names asked."""
+    alpha = _alpha(file)
+    there = tuple(number for number in file.indexes if number not in alpha)
+    described = [file.descriptions[number - 1] for number in there]
+    if not asked.bands:
+        return there, tuple(name or f"b{number}" for name, number in zip(described, there, strict=True))
+    if not any(described) and not all(name.isdigit() for name in asked.bands):
+        if len(asked.bands) != len(there):
+            raise ValueError(
+                f"image file {asked.source} has {len(there)} bands without names and {len(asked.bands)} names were "
+                f"given ({' '.join(asked.bands)}): give one for each"
+            )
+        return there, asked.bands
+    known = {str(number): number for number in there}
+    known |= {name: number for name, number in zip(described, there, strict=True) if name}
+    if missing := [name for name in asked.bands if name not in known]:
+        raise ValueError(
+            f"image file {asked.source} has no band {', '.join(missing)}: expected some of {', '.join(known)}"
+        )
+    names = tuple(f"b{name}" if name.isdigit() else name for name in asked.bands)
+    return tuple(known[name] for name in asked.bands), names
+
+
+def _numbers(asked: Imagery, file: DatasetReader, numbers: Sequence[int]) -> Numbers:
+    kinds = sorted({file.dtypes[number - 1] for number in numbers})
+    if len(kinds) > 1:
+        raise ValueError(f"image file {asked.source} mixes pixel types {', '.join(kinds)}: choose --bands of one type")
+    return Numbers.of_dtype(kinds[0])
+
+
+def _unit(asked: Imagery, file: DatasetReader, numbers: Sequence[int]) -> Unit | None:
+    """As asked, with what was not said from the file's tags; they must be the same for all bands."""
+    tagged = {(file.units[n - 1] or "", file.scales[n - 1], file.offsets[n - 1]) for n in numbers}
+    told = asked.told
+    if told is not None and (told.scale is not None or tagged == {("", 1.0, 0.0)}):
+        return told
+    if len(tagged) > 1:
+        raise ValueError(
+            f"image file {asked.source} has bands of several units or scales: choose --bands of one, or say --unit"
+        )
+    ((name, scale, offset),) = tagged
+    if (name, scale, offset) == ("", 1.0, 0.0):
+        return told
+    found = Unit(name or "dn", None if scale == 1 else scale, offset)
+    return found if told is None else replace(found, name=told.name)
+
+
+def _read_aligned(file: DatasetReader, numbers: Sequence[int], geobox: GeoBox) -> tuple[np.ndarray, np.ndarray]:
+    return _read_window(file, numbers, window_in(GeoBox(file.shape, file.transform, str(file.crs)), geobox))
+
+
+def _read_window(file: DatasetReader, numbers: Sequence[int], window: Window) -> tuple[np.ndarray, np.ndarray]:
+    """Values and validity of the file's pixels in a window that may reach outside it."""
+    values = np.zeros((len(numbers), window.height, window.width), file.dtypes[numbers[0] - 1])
+    valid = np.zeros(values.shape, bool)
+    if (held := window.overlap(Window(0, 0, *file.shape))) is not None:
+        place = ((held.row, held.row_end), (held.col, held.col_end))
+        rows, cols = held.within(window)
+        values[:, rows, cols] = file.read(list(numbers), window=place)
+        # A warped file does not count its own alpha band as a mask.
+        alpha = file.read(min(_alpha(file)), window=place) if _alpha(file) else None
+        valid[:, rows, cols] = (file.read_masks(list(numbers), window=place) if alpha is None else alpha) > 0
+    return values, valid
+
+
+def _alpha(file: DatasetReader) -> set[int]:
+    from rasterio.enums import ColorInterp
+
+    return {number for number, kind in zip(file.indexes, file.colorinterp, strict=True) if kind == ColorInterp.alpha}
+
+
+def _needs_alpha(file: DatasetReader) -> bool:
+    """Whether a warp must make a mask of its own, so that what lies outside the file is missing."""
+    return file.nodata is None and not _alpha(file)

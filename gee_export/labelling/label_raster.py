@@ -1,0 +1,165 @@
+"""Labels of a user's raster file: read by windows, nearest pixels onto any grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+from pyproj import Transformer
+
+from gee_export.base.errors import Fault
+from gee_export.base.grid import Window, crop
+from gee_export.base.regions import Period, Region
+from gee_export.base.scheme import Scheme
+from gee_export.labelling import local_file, shares
+from gee_export.labelling.label_asset import rule_of
+from gee_export.labelling.label_source import Source, codes_of
+from gee_export.labelling.rules import BuiltArea, Codes
+
+if TYPE_CHECKING:
+    from rasterio import DatasetReader
+
+_PIECE_PX = 1 << 22  # pixels worked on at a time
+_EDGE_PX = 1e-6  # centres on an edge (10 m on Landsat's 30-m grid) fall to the next pixel however they are rounded
+_NODE_PX = 32  # coordinates are exact so often and linear between: under 2 mm off at 10-m pixels
+
+
+@dataclass(frozen=True)
+class LocalRaster:
+    """A raster's band with the rule that makes labels of it."""
+
+    info: Mapping[str, Any]
+    path: Path
+    band: int
+    step_m: float
+    rule: Codes | BuiltArea
+    scheme: Scheme
+    label: None = None
+    share: None = None
+
+    def read(self, geobox: GeoBox) -> tuple[np.ndarray, np.ndarray]:
+        """Label: the pixel under each centre. Share: the mean of the pixels under up to 10 x 10 points of each pixel.
+
+        Outside the raster, and where it has no data, 255. Fault where the file cannot be read.
+        """
+        import rasterio
+
+        side = shares.subpixels(local_file.step_m(geobox), self.step_m)
+        label, share = np.empty(geobox.shape, np.uint8), np.empty(geobox.shape, np.uint8)
+        try:
+            with rasterio.open(self.path) as file:
+                for window in local_file.pieces(geobox, _PIECE_PX // side**2):
+                    part = crop(geobox, window)
+                    label[window.slices] = self.rule.numbers(*self._sample(file, part), self.scheme)
+                    fine = self.rule.percents(*self._sample(file, local_file.finer(part, side)), self.scheme)
+                    share[window.slices] = shares.of_blocks(fine, side)
+        except rasterio.errors.RasterioError as error:
+            raise Fault(f"label file {self.path} cannot be read: {error}") from error
+        return label, share
+
+    def _sample(self, file: DatasetReader, geobox: GeoBox) -> tuple[np.ndarray, np.ndarray]:
+        """Values and validity of the raster's pixels under the grid's centres."""
+        rows, cols = pixels_under(geobox, file)
+        values = np.zeros(geobox.shape, file.dtypes[self.band - 1])
+        valid = np.zeros(geobox.shape, bool)
+        for here in _halves(rows, cols, _PIECE_PX):
+            r, c = rows[here], cols[here]
+            inside = (r >= 0) & (r < file.height) & (c >= 0) & (c < file.width)
+            if not inside.any():
+                continue
+            r, c = np.clip(r, 0, file.height - 1), np.clip(c, 0, file.width - 1)
+            place = ((int(r.min()), int(r.max()) + 1), (int(c.min()), int(c.max()) + 1))
+            r, c = r - place[0][0], c - place[1][0]
+            values[here] = file.read(self.band, window=place)[r, c]
+            # A float that is no number stands for no class, whether or not the file calls it no data.
+            valid[here] = inside & (file.read_masks(self.band, window=place)[r, c] > 0) & ~np.isnan(values[here])
+        return values, valid
+
+
+def open_raster(source: Source, scheme: Scheme, region: Region, period: Period) -> LocalRaster:
+    """A raster file's band; ValueError for files without a coordinate system and bands that are not there."""
+    import rasterio
+
+    band_words, codes = codes_of(source)
+    path = local_file.found(source)
+    try:
+        with rasterio.open(path) as file:
+            _check_placed(source, file)
+            band = _band(source, band_words, file)
+            step_m = local_file.step_m(GeoBox(file.shape, file.transform, file.crs))
+    except rasterio.errors.RasterioIOError as error:
+        raise ValueError(f"label file {source.place} is no raster that can be read: {error}") from error
+    rule = rule_of(source, codes, scheme)
+    info = {"product": source.name, "title": "the user's own", **local_file.fingerprint(path), "band": band}
+    return LocalRaster(info | {"codes": rule.to_json()}, path, band, step_m, rule, scheme)
+
+
+def pixels_under(geobox: GeoBox, file: DatasetReader) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns (int64, may lie outside) of a raster's pixels under the centres of a grid."""
+    height, width = geobox.shape
+    row_nodes, col_nodes = _nodes(height), _nodes(width)
+    x, y = geobox.affine * np.meshgrid(col_nodes + 0.5, row_nodes + 0.5)
+    if geobox.crs.to_wkt() != file.crs.to_wkt():
+        x, y = Transformer.from_crs(geobox.crs, file.crs, always_xy=True).transform(x, y)
+    cols, rows = ~file.transform * (x, y)
+    places = (_between(part, row_nodes, col_nodes) for part in (rows, cols))
+    return tuple(np.floor(place + _EDGE_PX).astype(np.int64) for place in places)
+
+
+def _nodes(length: int) -> np.ndarray:
+    return np.unique(np.append(np.arange(0, length, _NODE_PX), length - 1))
+
+
+def _between(values: np.ndarray, row_nodes: np.ndarray, col_nodes: np.ndarray) -> np.ndarray:
+    """Values at nodes, linear between them, at every pixel."""
+    cols = np.arange(col_nodes[-1] + 1)
+    wide = np.stack([np.interp(cols, col_nodes, line) for line in values])
+    rows = np.arange(row_nodes[-1] + 1)
+    above = np.clip(np.searchsorted(row_nodes, rows, side="right") - 1, 0, max(len(row_nodes) - 2, 0))
+    below = np.minimum(above + 1, len(row_nodes) - 1)
+    share = (rows - row_nodes[above]) / np.maximum(row_nodes[below] - row_nodes[above], 1)
+    return wide[above] + (wide[below] - wide[above]) * share[:, None]
+
+
+def _halves(rows: np.ndarray, cols: np.ndarray, pixels: int) -> Iterator[tuple[slice, slice]]:
+    """Parts of the grid whose pixels lie in windows of at most about so many pixels of the raster."""
+    stack = [Window(0, 0, *rows.shape)]
+    while stack:
+        window = stack.pop()
+        r, c = rows[window.slices], cols[window.slices]
+        if window.height == window.width == 1 or (np.ptp(r) + 1) * (np.ptp(c) + 1) <= pixels:
+            yield window.slices
+            continue
+        tall = window.height >= window.width
+        half = (window.height if tall else window.width) // 2
+        size = (half, window.width) if tall else (window.height, half)
+        stack.append(Window(window.row, window.col, *size))
+        if tall:
+            stack.append(Window(window.row + half, window.col, window.height - half, window.width))
+        else:
+            stack.append(Window(window.row, window.col + half, window.height, window.width - half))
+
+
+def _check_placed(source: Source, file: DatasetReader) -> None:
+    if file.crs is None or file.transform.is_identity:
+        raise ValueError(
+            f"label file {source.place} does not say where it lies: give it a coordinate system and a transform "
+            "(gdal_translate -a_srs -a_ullr)"
+        )
+
+
+def _band(source: Source, words: str | None, file: DatasetReader) -> int:
+    names = {name: number for number, name in enumerate(file.descriptions, 1) if name}
+    numbers = {**{str(number): number for number in file.indexes}, **{f"b{n}": n for n in file.indexes}, **names}
+    if words is None:
+        if file.count > 1:
+            raise ValueError(f"label file {source.place} has {file.count} bands: say which, such as {source.place}#1")
+        return 1
+    if words not in numbers:
+        expected = ", ".join([*map(str, file.indexes), *names])
+        raise ValueError(f"label file {source.place} has no band {words!r}: expected one of {expected}")
+    return numbers[words]

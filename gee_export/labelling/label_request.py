@@ -1,0 +1,216 @@
+"""What an export's labels are made of: sources, their fusion, and the classes and shares that come out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from gee_export.base.regions import STEP_M, Period, Region
+from gee_export.base.scheme import Scheme, scheme_of
+from gee_export.datasets.manifest import UNKNOWN
+from gee_export.labelling import fusion as fusing
+from gee_export.labelling import label_products, local_file, shares
+from gee_export.labelling.fusion import FUSIONS
+from gee_export.labelling.label_source import Source
+from gee_export.labelling.rules import BuiltArea
+from gee_export.requests.pixels import Channel
+
+if TYPE_CHECKING:
+    import ee
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What labels are asked for; see source.py for how a source is written.
+
+    scheme: isa (0, 1, 255) or s003 (seven classes, 255). share: also the impervious percent of each pixel.
+    No sources: images without labels.
+    """
+
+    sources: tuple[str, ...] = ("worldcover",)
+    fusion: str = "single"
+    scheme: str = "isa"
+    share: bool = False
+
+    def __post_init__(self) -> None:
+        scheme = scheme_of(self.scheme)
+        fusing.check(self.fusion, len(self.sources), scheme)
+        if len(set(self.sources)) < len(self.sources):
+            raise ValueError(f"--label names a source twice: {' '.join(self.sources)}")
+        if self.share and not self.sources:
+            raise ValueError("--share needs a --label to take shares of")
+        for source in map(Source.parse, self.sources):
+            _check_source(source, self.scheme, len(self.sources))
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"sources": list(self.sources)}
+
+    def named(self) -> dict[str, Any]:
+        """`to_json` without the folders of this machine, for manifests."""
+        return self.to_json() | {"sources": [Source.parse(text).name for text in self.sources]}
+
+    def asked(self) -> dict[str, Any]:
+        """`named` with the digests of files of this machine: another file of one name asks for another dataset.
+
+        ValueError where a file is missing.
+        """
+        files = [source for source in map(Source.parse, self.sources) if source.kind in ("raster", "vectors")]
+        digests = [local_file.fingerprint(local_file.found(source))["sha256"] for source in files]
+        return self.named() | ({"sha256": digests} if digests else {})
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Truth:
+        """From `to_json`; ValueError for fields that this version does not know."""
+        try:
+            return cls(**{**document, "sources": tuple(document["sources"])})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"labels {dict(document)} are not what this version writes: {error}") from error
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The server's bands that OpenTruth will ask for, in order; asks no server."""
+        names: list[str] = []
+        for number, source in enumerate(map(Source.parse, self.sources)):
+            if source.kind in ("product", "asset"):
+                names += [f"label_{number}"] + [f"share_{number}"] * (self.share and _holds_shares(source))
+        return tuple(Channel(name, "uint8", UNKNOWN) for name in names)
+
+    def check_period(self, period: Period) -> None:
+        """ValueError where a product has no edition for the period's year; asks no server."""
+        for source in map(Source.parse, self.sources):
+            if source.kind == "product":
+                label_products.LABELS[source.place].edition(source.year or period.start.year)
+
+
+class Opened(Protocol):
+    """A source that was found. `label` and `share` are lazy images where it lies on the server, else None."""
+
+    info: Mapping[str, Any]
+    label: ee.Image | None
+    share: ee.Image | None
+
+    def read(self, geobox: GeoBox) -> tuple[np.ndarray, np.ndarray]:
+        """Label and share (uint8, 255 unknown) of a source on this machine; never asked of one on the server."""
+        ...
+
+
+@dataclass(frozen=True)
+class OpenTruth:
+    """Labels that were found: what to ask the server for, and how to make the label of it."""
+
+    truth: Truth
+    opened: tuple[Opened, ...] = field(repr=False)
+    info: Mapping[str, Any] | None
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The server's bands, in order: label_0, share_0, label_1 ... of the sources that lie there."""
+        return self.truth.channels
+
+    @property
+    def image(self) -> ee.Image | None:
+        """The channels as one uint8 image, 255 unknown; None where every source lies on this machine."""
+        bands = [band.unmask(UNKNOWN, False).toUint8().rename(name) for name, band in self._bands()]
+        if not bands:
+            return None
+        return bands[0].addBands(bands[1:]) if len(bands) > 1 else bands[0]
+
+    def fuse(self, fetched: Mapping[str, np.ndarray], geobox: GeoBox) -> tuple[np.ndarray, np.ndarray | None]:
+        """Label (uint8, rows x columns) on the grid, and share (percent, 255 unknown) where shares are asked.
+
+        fetched: the channels on the same grid, by name. Sources on this machine are read here, on any grid.
+        """
+        scheme = scheme_of(self.truth.scheme)
+        pairs = [self._pair(number, source, fetched, geobox) for number, source in enumerate(self.opened)]
+        label = FUSIONS[self.truth.fusion](np.stack([label for label, _ in pairs]), scheme)
+        if not self.truth.share:
+            return label, None
+        fuse = shares.most if self.truth.fusion == "union" else shares.mean
+        return label, fuse(np.stack([share for _, share in pairs]))
+
+    def _bands(self) -> list[tuple[str, ee.Image]]:
+        found = []
+        for number, source in enumerate(self.opened):
+            if source.label is not None:
+                found.append((f"label_{number}", source.label))
+            if source.share is not None and self.truth.share:
+                found.append((f"share_{number}", source.share.round()))
+        return found
+
+    def _pair(self, number: int, source: Opened, fetched: Mapping[str, np.ndarray], geobox: GeoBox):
+        if source.label is None:
+            return source.read(geobox)
+        label = fetched[f"label_{number}"]
+        share = fetched[f"share_{number}"] if f"share_{number}" in fetched else shares.of_classes(label, self._scheme)
+        return label, share
+
+    @property
+    def _scheme(self) -> Scheme:
+        return scheme_of(self.truth.scheme)
+
+
+def open_truth(truth: Truth, region: Region, period: Period) -> OpenTruth:
+    """The labels of a region and period, found: asks the server for what lies there, reads the files' heads.
+
+    ValueError for years, files and assets that cannot serve; Fault where the server refuses. Prints what is not
+    verified about a product to the standard error.
+    """
+    from gee_export.labelling import label_asset, label_raster, label_vectors
+
+    openers = {
+        "product": label_asset.product,
+        "asset": label_asset.asset,
+        "raster": label_raster.open_raster,
+        "vectors": label_vectors.open_vectors,
+    }
+    sources = [Source.parse(text) for text in truth.sources]
+    scheme = scheme_of(truth.scheme)
+    opened = tuple(openers[source.kind](source, scheme, region, period) for source in sources)
+    for source, found in zip(sources, opened, strict=True):
+        if caution := found.info.get("unverified"):
+            print(f"warning: label {source.name}: {caution}", file=sys.stderr)
+    return OpenTruth(truth, opened, _info(truth, scheme, [found.info for found in opened]) if opened else None)
+
+
+def _info(truth: Truth, scheme: Scheme, infos: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the manifest says: of one source its own facts, of several theirs under `sources`."""
+    shared = {
+        "scheme": truth.scheme,
+        "classes": {str(number): name for number, name in scheme.classes.items()},
+        "share": truth.share,
+    }
+    if len(infos) == 1:
+        return {**infos[0], **shared}
+    return {
+        "product": f"{truth.fusion} of {', '.join(str(info['product']) for info in infos)}",
+        "fusion": truth.fusion,
+        "sources": list(infos),
+        **shared,
+    }
+
+
+def _holds_shares(source: Source) -> bool:
+    """Whether the server gives the share of a source there: of assets, of products of shares, and of finer ones."""
+    if source.kind == "asset":
+        return True
+    product = label_products.LABELS[source.place]
+    return isinstance(product.rule, BuiltArea) or product.scale_m < STEP_M
+
+
+def _check_source(source: Source, scheme: str, count: int) -> None:
+    if source.place == "none":
+        raise ValueError(
+            "label none stands alone: leave the others out" if count > 1 else "label none is written as no sources"
+        )
+    rule = label_products.LABELS[source.place].rule if source.kind == "product" else None
+    schemes = ("isa",) if source.kind == "vectors" else rule.schemes if rule else (scheme,)
+    if scheme not in schemes:
+        able = ", ".join(n for n, p in label_products.LABELS.items() if p is not None and scheme in p.rule.schemes)
+        raise ValueError(
+            f"label {source.name!r} tells only impervious from other ground, scheme {scheme} needs classes: take {able}"
+        )

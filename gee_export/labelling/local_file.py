@@ -1,0 +1,65 @@
+"""Files of labels on this machine: that they are there, what identifies them, and how grids lie on them."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from odc.geo.geobox import GeoBox
+
+from gee_export.base.grid import Window, tiles
+from gee_export.labelling.label_source import Source
+
+_SHAPEFILE = (".shp", ".dbf", ".prj", ".cpg")
+_METRES_PER_DEGREE = 111_320  # along the equator and any meridian, within 0.6 %
+
+
+def found(source: Source) -> Path:
+    """The source's file; ValueError where there is none."""
+    path = Path(source.place).expanduser()
+    if not path.is_file():
+        raise ValueError(f"label file {source.place} was not found: check the path, or `isamap labels` for products")
+    return path
+
+
+def fingerprint(path: Path) -> dict[str, Any]:
+    """Name, size and digest of a file (of a shapefile's parts together); no folder of this machine."""
+    shapefile = path.suffix.lower() == ".shp"
+    parts = [path.with_suffix(suffix) for suffix in _SHAPEFILE] if shapefile else [path]
+    there = [part for part in parts if part.is_file()]
+    size, digest = _digest(tuple((part, part.stat().st_mtime_ns, part.stat().st_size) for part in there))
+    return {"file": path.name, "bytes": size, "sha256": digest}
+
+
+@cache
+def _digest(parts: tuple[tuple[Path, int, int], ...]) -> tuple[int, str]:
+    """Size and digest of files as they are now (time and size tell): read once a run, for they may be large."""
+    digest, size = hashlib.sha256(), 0
+    for part, _, _ in parts:
+        with part.open("rb") as stream:
+            for block in iter(lambda: stream.read(1 << 20), b""):
+                digest.update(block)
+                size += len(block)
+    return size, digest.hexdigest()[:16]
+
+
+def step_m(geobox: GeoBox) -> float:
+    """Side of a grid's pixels in metres; of grids in degrees, north to south."""
+    step = abs(geobox.resolution.y)
+    return step * _METRES_PER_DEGREE if geobox.crs.geographic else step
+
+
+def finer(geobox: GeoBox, side: int) -> GeoBox:
+    """Each pixel cut into side x side."""
+    shape = (geobox.shape[0] * side, geobox.shape[1] * side)
+    return GeoBox(shape, geobox.affine * geobox.affine.scale(1 / side), geobox.crs)
+
+
+def pieces(geobox: GeoBox, pixels: int) -> Iterator[Window]:
+    """Windows of a grid of at most about so many pixels each."""
+    side = max(1, math.isqrt(pixels))
+    yield from tiles(*geobox.shape, side)

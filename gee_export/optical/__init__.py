@@ -1,1 +1,0 @@
-"""Sentinel-2 of Earth Engine to cloud-free composites: masks, shadows, levels, the best pixel."""

@@ -1,0 +1,1 @@
+"""Which patches a dataset takes: sampling, splits that do not leak, and limits."""

@@ -1,0 +1,107 @@
+"""At most so many patches: whole, scattered blocks of all regions together, so that all splits are filled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+import numpy as np
+
+from gee_export.base.grid import Window
+from gee_export.datasets.index import SPLITS
+from gee_export.patches.split import SHARE_TOLERANCE, TOO_SMALL, Lattice
+from gee_export.patches.split_rule import Division
+
+BLOCKS_PER_SPLIT = 2  # val and test come from at least this many places where the number allows
+
+
+@dataclass(frozen=True)
+class Budget:
+    """patches: at most so many; shares: of train, val and test (of 1); seed; guard_px: see division.Rule."""
+
+    patches: int
+    shares: np.ndarray
+    seed: int = 0
+    guard_px: int = 0
+
+
+def limited(tracts: Mapping[str, Sequence[Window]], stride: int, budget: Budget) -> dict[str, Division]:
+    """Each region's patches: blocks are taken from the regions in turn, in random order.
+
+    Where the number is too small for blocks of every split that is wanted, the first patches of each region, all of
+    the largest split, with a note.
+    """
+    cuts = {name: _Cut.of(windows, stride, budget) for name, windows in tracts.items() if windows}
+    _choose([(cut, block) for turn in _turns(cuts, budget.seed) for cut, block in turn], budget)
+    if len({int(split) for cut in cuts.values() for split in cut.chosen if split >= 0}) < (budget.shares > 0).sum():
+        return _first_ones(tracts, budget)
+    return {name: cuts[name].division(stride) if name in cuts else Division.of([], []) for name in tracts}
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A region cut into blocks: the block of each patch (-1: in none whole), patches and split of each block."""
+
+    windows: Sequence[Window]
+    side: int
+    block_of: np.ndarray
+    weight: np.ndarray
+    chosen: np.ndarray
+
+    @classmethod
+    def of(cls, windows: Sequence[Window], stride: int, budget: Budget) -> _Cut:
+        lattice = Lattice.of(windows, stride, budget.guard_px)
+        side = _side_for(lattice, budget)
+        corners, count = lattice.corners(side)
+        inside = (corners == corners[0]).all(axis=0)
+        weight = np.bincount(corners[0][inside], minlength=count)
+        return cls(windows, side, np.where(inside, corners[0], -1), weight, np.full(count, -1))
+
+    def division(self, stride: int) -> Division:
+        splits = np.where(self.block_of >= 0, self.chosen[self.block_of], -1)
+        kept = [(window, SPLITS[split]) for window, split in zip(self.windows, splits, strict=True) if split >= 0]
+        facts = {"left_out": 0, "not_taken": len(self.windows) - len(kept), "block_px": self.side * stride}
+        return Division.of(self.windows, kept, **facts)
+
+
+def _side_for(lattice: Lattice, budget: Budget) -> int:
+    """The largest block of which val and test each get a few."""
+    patches = budget.patches * min(share for share in budget.shares if share > 0) / BLOCKS_PER_SPLIT
+    return max(lattice.smallest, int(math.sqrt(max(patches, 1))) + lattice.smallest - 1)
+
+
+def _turns(cuts: Mapping[str, _Cut], seed: int):
+    """The regions' blocks that hold patches, each region's in random order, one of every region a turn."""
+    orders = []
+    for cut in cuts.values():
+        order = np.random.default_rng([seed, cut.side]).permutation(len(cut.weight))
+        orders.append([(cut, block) for block in order if cut.weight[block]])
+    for turn in zip_longest(*orders):
+        yield [pair for pair in turn if pair is not None]
+
+
+def _choose(queue: list[tuple[_Cut, int]], budget: Budget) -> None:
+    """Marks the blocks that are taken: test, val, then train up to their shares of the number."""
+    room = budget.patches
+    for split in (2, 1, 0):
+        if not budget.shares[split]:
+            continue
+        held, target = 0, budget.patches * budget.shares[split] if split else room
+        while queue and (held == 0 or held < target):
+            cut, block = queue[0]
+            weight = cut.weight[block]
+            if weight > room or (held and held + weight > target * (1 + SHARE_TOLERANCE)):
+                break
+            queue.pop(0)
+            cut.chosen[block], held, room = split, held + weight, room - weight
+
+
+def _first_ones(tracts: Mapping[str, Sequence[Window]], budget: Budget) -> dict[str, Division]:
+    split, left, found = SPLITS[int(np.argmax(budget.shares))], budget.patches, {}
+    for number, (name, windows) in enumerate(tracts.items()):
+        taken = windows[: -(-left // (len(tracts) - number))]
+        left -= len(taken)
+        found[name] = Division.of(windows, [(window, split) for window in taken], note=TOO_SMALL)
+    return found

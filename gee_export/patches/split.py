@@ -1,0 +1,167 @@
+"""Which patch trains, validates or tests: by spatial blocks (no pixel in two splits) or at random (as S002, leaks)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from gee_export.base.grid import Window
+from gee_export.datasets.index import SPLITS
+from gee_export.patches.split_rule import Division, Rule
+
+KEPT_SHARE = 0.9  # blocks grow until so many patches survive the cut between splits
+SHARE_TOLERANCE = 0.2  # of a split's ratio
+TRIES = 200
+WORK_PATCHES = 20_000_000  # patches looked at over all tries of one block size, so that provinces stay quick
+TOO_SMALL = "too small for three splits without shared pixels: every patch is in train"
+LEAKS = "leaks: overlapping patches share pixels between train and test, so test figures are too good"
+
+
+def blocks(windows: Sequence[Window], stride: int, rule: Rule) -> Division:
+    """Spatial blocks: whole blocks go to one split and a patch that touches two splits, or their guard, is left out.
+
+    The smallest blocks that keep 90 % of the patches and give every split its share; where no size does (small
+    regions), the division with the best of both; all train, with a note, where three splits have no room.
+    """
+    found = _search(Lattice.of(windows, stride, rule.guard_px), rule)
+    if found is None:
+        return Division.of(windows, [(window, SPLITS[0]) for window in windows], note=TOO_SMALL)
+    side, splits = found
+    kept = [(window, SPLITS[split]) for window, split in zip(windows, splits, strict=True) if split >= 0]
+    return Division.of(windows, kept, block_px=side * stride)
+
+
+def at_random(windows: Sequence[Window], stride: int, rule: Rule) -> Division:
+    """The paper's division: patches at random. Overlapping patches then share pixels between train and test."""
+    splits = shuffled(len(windows), rule)
+    kept = [(window, SPLITS[split]) for window, split in zip(windows, splits, strict=True)]
+    return Division.of(windows, kept, **({"note": LEAKS} if overlapping(windows) else {}))
+
+
+Divide = Callable[[Sequence[Window], int, Rule], Division]
+SPLITTERS: dict[str, Divide] = {"blocks": blocks, "random": at_random}
+
+
+def check(kind: str) -> None:
+    """ValueError for unknown kinds of split."""
+    if kind not in SPLITTERS:
+        raise ValueError(f"split {kind!r}: expected one of {', '.join(SPLITTERS)}")
+
+
+def shuffled(count: int, rule: Rule) -> np.ndarray:
+    """The split (0 to 2) of each of so many patches, in the rule's ratios to the nearest patch."""
+    order = np.random.default_rng(rule.seed).permutation(count)
+    ends = np.round(np.cumsum(rule.shares) * count).astype(int)
+    split_of = np.empty(count, int)
+    for split, part in enumerate(np.split(order, ends[:2])):
+        split_of[part] = split
+    return split_of
+
+
+def overlapping(windows: Sequence[Window]) -> bool:
+    """Whether any two windows of one size share a pixel."""
+    if len(windows) < 2:
+        return False
+    corners = np.array([(window.row, window.col) for window in windows])
+    nearest, _ = cKDTree(corners).query(corners, k=2, p=np.inf)
+    return bool(nearest[:, 1].min() < windows[0].height)
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Patch positions in strides from the first one, and their reach in strides (fractional), the guard included.
+
+    The guard is counted to the south and east of each patch: two patches whose reaches lie in different blocks are
+    then at least so far apart in any direction.
+    """
+
+    row: np.ndarray
+    col: np.ndarray
+    reach: float
+
+    @classmethod
+    def of(cls, windows: Sequence[Window], stride: int, guard_px: int = 0) -> Lattice:
+        row = np.array([window.row for window in windows])
+        col = np.array([window.col for window in windows])
+        reach = (windows[0].height + guard_px) / stride
+        return cls((row - row.min()) // stride, (col - col.min()) // stride, reach)
+
+    @property
+    def smallest(self) -> int:
+        """Side of the smallest block that holds a patch."""
+        return math.ceil(self.reach)
+
+    def sides(self) -> list[int]:
+        """Block sides to try, in strides: growing by about a sixth."""
+        longest = int(max(self.row.max(), self.col.max()) + self.reach)
+        sides, side = [], self.smallest
+        while side <= max(longest // 2, self.smallest):
+            sides.append(side)
+            side += max(1, side // 6)
+        return sides
+
+    def corners(self, side: int) -> tuple[np.ndarray, int]:
+        """Block number of the four corners of every patch's reach, and how many blocks there are."""
+        span = math.ceil(self.reach) - 1 if self.reach > 1 else 0
+        low = np.stack([self.row // side, self.col // side])
+        high = np.stack([(self.row + span) // side, (self.col + span) // side])
+        across = int(high[1].max()) + 1
+        numbers = np.stack([r * across + c for r in (low[0], high[0]) for c in (low[1], high[1])])
+        return numbers, (int(high[0].max()) + 1) * across
+
+
+def _search(lattice: Lattice, rule: Rule) -> tuple[int, np.ndarray] | None:
+    best, best_score = None, -math.inf
+    for side in lattice.sides():
+        found = _best_of_tries(lattice, side, rule)
+        if found is None:
+            continue
+        splits, kept, deviation = found
+        if kept >= KEPT_SHARE and deviation <= SHARE_TOLERANCE:
+            return side, splits
+        score = kept - max(0.0, deviation - SHARE_TOLERANCE)
+        if score > best_score:
+            best, best_score = (side, splits), score
+    return best
+
+
+def _best_of_tries(lattice: Lattice, side: int, rule: Rule) -> tuple[np.ndarray, float, float] | None:
+    """Splits (-1: left out), share kept and worst relative deviation of the best of many seeded assignments."""
+    corners, count = lattice.corners(side)
+    weight = np.bincount(corners[0], minlength=count)
+    rng = np.random.default_rng([rule.seed, side])
+    best, best_score = None, -math.inf
+    for number in range(max(4, min(TRIES, WORK_PATCHES // len(lattice.row)))):
+        # Small val and test blocks lose more to their borders than train does, so they are given more ground.
+        of_block = _assign(rng.permutation(count), weight, rule.shares, 1 + 0.15 * (number % 4))
+        splits = _agreed(of_block[corners])
+        share = np.bincount(splits[splits >= 0], minlength=3) / max(1, int((splits >= 0).sum()))
+        wanted = rule.shares > 0
+        if (share[wanted] == 0).any():
+            continue
+        kept = float((splits >= 0).mean())
+        deviation = float(np.abs(share[wanted] / rule.shares[wanted] - 1).max())
+        score = kept - max(0.0, deviation - SHARE_TOLERANCE)
+        if score > best_score:
+            best, best_score = (splits, kept, deviation), score
+    return best
+
+
+def _assign(order: np.ndarray, weight: np.ndarray, shares: np.ndarray, generosity: float) -> np.ndarray:
+    """Split of each block: in the order given, test and val until they hold their share, train the rest."""
+    of_block = np.zeros(len(weight), np.int8)
+    order = order[weight[order] > 0]
+    reached = np.cumsum(weight[order]) / weight.sum()
+    test, val = shares[2] * generosity, (shares[1] + shares[2]) * generosity
+    of_block[order[reached <= test + 1e-9]] = 2
+    of_block[order[(reached > test + 1e-9) & (reached <= val + 1e-9)]] = 1
+    return of_block
+
+
+def _agreed(corner_splits: np.ndarray) -> np.ndarray:
+    """A patch's split where its four corners lie in one split, else -1."""
+    return np.where((corner_splits == corner_splits[0]).all(axis=0), corner_splits[0], -1)

@@ -1,0 +1,80 @@
+"""How patches are to be divided among train, val and test, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gee_export.base.grid import Window
+
+RATIOS = (8, 1, 1)  # train, val, test (paper S002, section III-A)
+
+
+@dataclass(frozen=True)
+class Division:
+    """Patches of a region with their splits, in row order, and what the manifest says of the division.
+
+    positions: places that were divided; left_out: those that touch two splits; further facts as each way has them.
+    """
+
+    patches: tuple[tuple[Window, str], ...]
+    info: dict[str, Any]
+    origin: tuple[int, int]  # row and col of the first position, from which blocks are counted
+
+    @classmethod
+    def of(cls, windows: Sequence[Window], kept: Sequence[tuple[Window, str]], **facts: Any) -> Division:
+        """The patches kept of some windows; origin (0, 0) where there were none."""
+        info = {"positions": len(windows), "left_out": len(windows) - len(kept)} | facts
+        origin = (min(w.row for w in windows), min(w.col for w in windows)) if windows else (0, 0)
+        return cls(tuple(kept), info, origin)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How to divide.
+
+    ratios of train, val and test; the seed; max_patches: at most so many in all regions and periods (None: all);
+    guard_px: pixels that lie at least between two splits. 0 only keeps them from sharing one, which already makes
+    them disjoint ground and works for small regions; 128 (models.md section 1.6, one patch of S002) also keeps
+    neighbours from looking alike, and costs Wuhan no patches (its blocks grow from 480 to 1280 px instead).
+    hold_out: regions that are test whole; train and val come from the others.
+    """
+
+    ratios: tuple[int, int, int] = RATIOS
+    seed: int = 0
+    max_patches: int | None = None
+    guard_px: int = 0
+    hold_out: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.ratios) != 3 or min(self.ratios) < 0 or self.ratios[0] <= 0:
+            raise ValueError(
+                f"split ratios {' '.join(map(str, self.ratios))}: expected three numbers of train, val and test "
+                "such as 8 1 1, the first above 0"
+            )
+        if self.seed < 0:
+            raise ValueError(f"--seed {self.seed}: expected a whole number from 0")
+        if self.max_patches is not None and self.max_patches < 1:
+            raise ValueError(f"--max-patches {self.max_patches}: expected at least 1")
+        if not 0 <= self.guard_px <= 10_000:
+            raise ValueError(f"--guard-px {self.guard_px}: expected 0 to 10000 pixels")
+        if self.hold_out and not self.ratios[2]:
+            raise ValueError("--hold-out makes test patches: give --ratios a last number above 0, such as 8 1 1")
+
+    def to_json(self) -> dict[str, Any]:
+        """What the manifest says was asked."""
+        return {
+            "ratios": list(self.ratios),
+            "seed": self.seed,
+            "max_patches": self.max_patches,
+            "guard_px": self.guard_px,
+            "hold_out": list(self.hold_out),
+        }
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Of train, val and test, of 1."""
+        return np.array(self.ratios) / sum(self.ratios)

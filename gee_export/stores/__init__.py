@@ -1,1 +1,0 @@
-"""Where bytes lie: folders and Cloud Storage, whole or not at all."""

@@ -1,0 +1,130 @@
+"""Earth Engine's queue of tasks: submitted while there is room, found again by name, watched with growing pauses."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from gee_export.base.errors import Fault
+from gee_export.base.retry import Patience, persist, refusal
+from gee_export.requests.transport import DEADLINE_S
+
+T = TypeVar("T")
+
+QUEUE_LIMIT = 3_000  # READY tasks of a project (https://developers.google.com/earth-engine/guides/usage)
+ROOM = 100  # places of the queue that are left to others
+WAITING = ("PENDING", "READY")
+RUNNING = ("RUNNING", "CANCELLING")
+DEADLINE_MS = round(1000 * DEADLINE_S)  # it stays with the client: pixels asked for later must not get less
+ALREADY_EXISTS = 409  # an earlier request of the same name has started the task
+FULL = "too many tasks"
+
+
+class _Full(Exception):
+    """The queue has no room."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What the server says of a task: a state of its operation, and the words of an error."""
+
+    name: str
+    words: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        return self.name not in (*WAITING, *RUNNING)
+
+
+@dataclass
+class TaskQueue:
+    """The project's tasks. calls counts what was asked of the server."""
+
+    patience: Patience = field(default_factory=Patience)
+    most_waiting: int = QUEUE_LIMIT - ROOM
+    calls: int = 0
+    _waiting: int = 0
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another task may be submitted, by the last look and what was submitted since."""
+        return self._waiting < self.most_waiting
+
+    def look(self) -> Mapping[str, State]:
+        """Every task of the project that the server remembers, by description; the latest where one comes twice."""
+        import ee
+
+        operations = self._ask(ee.data.listOperations)
+        found: dict[str, State] = {}
+        for operation in operations:
+            metadata = operation.get("metadata", {})
+            words = str(operation.get("error", {}).get("message", ""))
+            found.setdefault(str(metadata.get("description", "")), State(str(metadata.get("state", "")), words))
+        self._waiting = sum(operation.get("metadata", {}).get("state") in WAITING for operation in operations)
+        return found
+
+    def submit(self, request: str, config: Mapping[str, Any]) -> bool:
+        """Starts a task; False where the queue is full. The same request twice starts one task only.
+
+        Fault with the server's words where it will not have the task.
+        """
+        import ee
+
+        def start() -> None:
+            try:
+                ee.data.exportImage(request, dict(config))
+            except ee.EEException as error:
+                if FULL in str(error).lower():
+                    raise _Full from error
+                raise
+
+        try:
+            self._ask(start)
+        except _Full:
+            self._waiting = self.most_waiting
+            return False
+        except ee.EEException as error:
+            if (said := refusal(error)) is None or said.status != ALREADY_EXISTS:
+                raise Fault(f"Earth Engine will not export {request}: {error}") from error
+        self._waiting += 1
+        return True
+
+    def _ask(self, action: Callable[[], T]) -> T:
+        def once() -> T:
+            self.calls += 1
+            with _single_attempts():
+                try:
+                    return action()
+                except http.client.HTTPException as error:  # a reply that broke off
+                    raise ConnectionError(f"the reply was cut short: {error}") from error
+
+        return persist(once, self.patience)
+
+
+def pauses(first_s: float, longest_s: float, total_s: float) -> Iterator[float]:
+    """Pauses that grow by half each time up to `longest_s`, `total_s` in all."""
+    pause_s, spent_s = first_s, 0.0
+    while spent_s < total_s:
+        yield min(pause_s, total_s - spent_s)
+        spent_s += pause_s
+        pause_s = min(longest_s, 1.5 * pause_s)
+
+
+@contextmanager
+def _single_attempts() -> Iterator[None]:
+    """The client neither repeats by itself, which it does in silence, nor waits for ever."""
+    import ee
+    from ee import _state
+
+    state = _state.get_state()
+    retries = state.max_retries
+    if not state.deadline_ms:
+        ee.data.setDeadline(DEADLINE_MS)
+    ee.data.setMaxRetries(0)
+    try:
+        yield
+    finally:
+        ee.data.setMaxRetries(retries)

@@ -1,0 +1,297 @@
+"""Collections of any elements: filtering, ordering, mapping, and the aggregation of their properties."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from local_ee.errors import EngineError
+from local_ee.evaluation.coerce import to_element, union_of
+from local_ee.evaluation.features import (
+    Collection,
+    Date,
+    Element,
+    ErrorMargin,
+    Feature,
+    collection_of,
+    geometry_of,
+    get_property,
+    index_of,
+    with_index,
+)
+from local_ee.evaluation.regions import plain
+from local_ee.evaluation.registry import add, algorithm
+from local_ee.raster.geometry import Geometry
+from local_ee.raster.projection import Projection
+from local_ee.raster.reducing import Reducer
+
+
+@algorithm("Collection")
+def collection(features: list) -> Collection:
+    """A collection of elements; those without system:index get their position."""
+    elements = [to_element(feature) for feature in features]
+    return collection_of(
+        [each if index_of(each) is not None else with_index(each, str(i)) for i, each in enumerate(elements)]
+    )
+
+
+@algorithm("Collection.filter")
+def filtered(collection: Collection, filter: Any) -> Collection:
+    """The elements that pass."""
+    return collection.filtered(filter)
+
+
+@algorithm("Collection.first")
+def first(collection: Collection) -> Element | None:
+    """The first element, or null."""
+    return next(iter(collection.elements), None)
+
+
+@algorithm("Collection.size")
+def size(collection: Collection) -> int:
+    """The number of elements."""
+    return len(collection.elements)
+
+
+@algorithm("Collection.toList")
+def to_list(collection: Collection, count: int, offset: int) -> list[Element]:
+    """At most `count` elements from an offset."""
+    chosen = collection.elements[offset : offset + count]
+    return list(collection_of(chosen).bounded())
+
+
+@algorithm("Collection.limit")
+def limit(collection: Collection, limit: int | None, key: str | None, ascending: bool) -> Collection:
+    """The first elements, after sorting by a property where one is given; elements without it come last."""
+
+    def find() -> Sequence[Element]:
+        elements = collection.elements if key is None else _sorted(collection.elements, key, ascending)
+        return elements if limit is None else elements[:limit]
+
+    return collection.of(find)
+
+
+def _sorted(elements: Sequence[Element], key: str, ascending: bool) -> list[Element]:
+    valued = [(order_of(get_property(element, key)), element) for element in elements]
+    present = [pair for pair in valued if pair[0] is not None]
+    missing = [element for order, element in valued if order is None]
+    present.sort(key=lambda pair: pair[0], reverse=not ascending)
+    return [element for _, element in present] + missing
+
+
+def order_of(value: Any) -> Any:
+    """What a value is sorted by: numbers and dates before texts; None where it has no order."""
+    if isinstance(value, Date):
+        value = value.millis
+    if isinstance(value, bool | int | float):
+        return (0, value)
+    return (1, value) if isinstance(value, str) else None
+
+
+@algorithm("Collection.map")
+def mapped(collection: Collection, baseAlgorithm: Callable[..., Any], dropNulls: bool) -> Collection:
+    """The function's value of each element, under the element's own system:index."""
+
+    def find() -> list[Element]:
+        results = []
+        for element in collection.elements:
+            value = baseAlgorithm(element)
+            if value is None and dropNulls:
+                continue
+            result = to_element(value)
+            if result is None:
+                raise EngineError("A mapped algorithm must return a Feature or Image.")
+            results.append(with_index(result, index_of(element)) if index_of(element) is not None else result)
+        return results
+
+    return Collection(find, collection.kind)
+
+
+@algorithm("Collection.iterate")
+def iterate(collection: Collection, function: Callable[..., Any], first: Any) -> Any:
+    """The function's last value, each call given an element and the value before."""
+    state = first
+    for element in collection.elements:
+        state = function(element, state)
+    return state
+
+
+@algorithm("Collection.merge")
+def merge(collection1: Collection, collection2: Collection) -> Collection:
+    """The elements of both; indices get the prefixes 1_ and 2_."""
+
+    def find() -> list[Element]:
+        pairs = (("1_", collection1), ("2_", collection2))
+        return [with_index(each, f"{mark}{index_of(each)}") for mark, part in pairs for each in part.elements]
+
+    return Collection(find, collection1.kind)
+
+
+@algorithm("Collection.flatten")
+def flatten(collection: Collection) -> Collection:
+    """The elements of a collection of collections; indices are joined by an underscore."""
+
+    def find() -> list[Element]:
+        return [
+            with_index(inner, f"{index_of(outer)}_{index_of(inner)}")
+            for outer in collection.elements
+            for inner in getattr(outer, "elements", ())
+        ]
+
+    return collection.of(find)
+
+
+@algorithm("Collection.distinct")
+def distinct(collection: Collection, properties: Any) -> Collection:
+    """The first element of each combination of property values."""
+    names = [properties] if isinstance(properties, str) else list(properties)
+
+    def find() -> list[Element]:
+        seen: dict[str, Element] = {}
+        for element in collection.elements:
+            seen.setdefault(repr([_comparable(get_property(element, name)) for name in names]), element)
+        return list(seen.values())
+
+    return collection.of(find)
+
+
+def _comparable(value: Any) -> Any:
+    return value.lonlat.wkt if isinstance(value, Geometry) else value
+
+
+@algorithm("Collection.geometry")
+def geometry(collection: Collection, maxError: ErrorMargin) -> Geometry:
+    """All elements' geometries as one."""
+    return union_of([found for element in collection.elements if (found := geometry_of(element))])
+
+
+@algorithm("Collection.bounds")
+def bounds(collection: Collection, maxError: ErrorMargin, proj: Projection) -> Geometry:
+    """The bounding box of all elements in a projection."""
+    from shapely.geometry import box
+
+    return Geometry(box(*geometry(collection, maxError).in_crs(proj.crs).shape.bounds), proj.crs, False)
+
+
+def property_values(collection: Collection, name: str) -> list[Any]:
+    """A property's values, elements without it left out."""
+    values = [get_property(element, name) for element in collection.elements]
+    return [value for value in values if value is not None]
+
+
+@algorithm("AggregateFeatureCollection.array")
+def array(collection: Collection, property: str) -> list[Any]:
+    """A property's values in order."""
+    return property_values(collection, property)
+
+
+@algorithm("AggregateFeatureCollection.first")
+def first_value(collection: Collection, property: str) -> Any:
+    """The first value of a property."""
+    return next(iter(property_values(collection, property)), None)
+
+
+@algorithm("AggregateFeatureCollection.count")
+def count(collection: Collection, property: str) -> int:
+    """How many elements have a property."""
+    return len(property_values(collection, property))
+
+
+@algorithm("AggregateFeatureCollection.count_distinct")
+def count_distinct(collection: Collection, property: str) -> int:
+    """How many different values a property has."""
+    return len({repr(value) for value in property_values(collection, property)})
+
+
+@algorithm("AggregateFeatureCollection.histogram")
+def histogram(collection: Collection, property: str) -> dict[str, float]:
+    """How often each value of a property occurs."""
+    counted = Counter(str(value) for value in property_values(collection, property))
+    return {key: counted[key] for key in sorted(counted)}
+
+
+@algorithm("AggregateFeatureCollection.min")
+def minimum(collection: Collection, property: str) -> Any:
+    """The smallest value of a property, or null."""
+    return min(property_values(collection, property), default=None, key=order_of)
+
+
+@algorithm("AggregateFeatureCollection.max")
+def maximum(collection: Collection, property: str) -> Any:
+    """The largest value of a property, or null."""
+    return max(property_values(collection, property), default=None, key=order_of)
+
+
+def _numeric(finish: Callable[[list[float]], float | None]) -> Callable[..., float | None]:
+    def aggregate(collection: Collection, property: str) -> float | None:
+        values = property_values(collection, property)
+        if not all(isinstance(value, int | float) for value in values):
+            raise EngineError(f"Can't apply calculation to property with value of type String: '{property}'.")
+        return finish(values)
+
+    return aggregate
+
+
+def _variance(values: list[float], divisor: int) -> float | None:
+    if not values or divisor <= 0:
+        return None
+    mean = math.fsum(values) / len(values)
+    return math.fsum((value - mean) ** 2 for value in values) / divisor
+
+
+def _root(value: float | None) -> float | None:
+    return None if value is None else math.sqrt(value)
+
+
+_AGGREGATES: dict[str, Callable[[list[float]], float | None]] = {
+    "sum": math.fsum,
+    "product": math.prod,
+    "mean": lambda values: math.fsum(values) / len(values) if values else None,
+    "total_var": lambda values: _variance(values, len(values)),
+    "total_sd": lambda values: _root(_variance(values, len(values))),
+    "sample_var": lambda values: _variance(values, len(values) - 1),
+    "sample_sd": lambda values: _root(_variance(values, len(values) - 1)),
+}
+for _name, _finish in _AGGREGATES.items():
+    add(f"AggregateFeatureCollection.{_name}", _numeric(_finish))
+
+
+@algorithm("Feature")
+def feature(geometry: Geometry | None, metadata: dict, geometryKey: str | None) -> Feature:
+    """A geometry with properties."""
+    return Feature(geometry, dict(metadata))
+
+
+@algorithm("Collection.reduceColumns")
+def reduce_columns(
+    collection: Collection, reducer: Reducer, selectors: list, weightSelectors: list | None
+) -> dict[str, Any]:
+    """The reducer's outputs over the values of properties; elements that lack one are left out."""
+    columns = [[get_property(element, name) for name in selectors] for element in collection.elements]
+    rows = [row for row in columns if all(isinstance(value, int | float) for value in row)]
+    running = reducer.over(len(selectors)).start()
+    if rows:
+        values = np.array(rows, float)
+        whole = np.ones(len(values), bool)
+        running.add([(values[:, i], whole) for i in range(values.shape[1])])
+    return dict(zip(reducer.outputs, (plain(*output) for output in running.result()), strict=True))
+
+
+@algorithm("Collection.randomColumn")
+def random_column(collection: Collection, columnName: str, seed: int, distribution: str, rowKeys: list) -> Collection:
+    """Each element with a number drawn from its row keys and the seed; not the numbers that Google's servers draw."""
+    if distribution not in ("uniform", "normal"):
+        raise EngineError(f"Unknown distribution '{distribution}'. Use 'uniform' or 'normal'.")
+
+    def drawn(element: Element) -> float:
+        source = random.Random(repr((seed, [get_property(element, key) for key in rowKeys])))
+        return source.random() if distribution == "uniform" else source.gauss(0, 1)
+
+    return collection.of(
+        lambda: [each.with_properties({**each.properties, columnName: drawn(each)}) for each in collection.elements]
+    )

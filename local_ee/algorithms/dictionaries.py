@@ -1,0 +1,140 @@
+"""Dictionaries (Dictionary.*)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from local_ee.errors import EngineError
+from local_ee.evaluation.registry import algorithm
+from local_ee.evaluation.values import Image, constant
+
+
+@algorithm("Dictionary")
+def dictionary(input: Any) -> dict:
+    """A dictionary as it is, or made of a list of keys and values in turn."""
+    if input is None:
+        return {}
+    if isinstance(input, dict):
+        return input
+    if hasattr(input, "properties"):
+        return dict(input.properties)
+    if not isinstance(input, list) or len(input) % 2:
+        raise EngineError("Expected a dictionary or a list of alternating keys and values.")
+    return dict(zip(input[::2], input[1::2], strict=True))
+
+
+@algorithm("Dictionary.fromLists")
+def from_lists(keys: list, values: list) -> dict:
+    """Keys with their values."""
+    if len(keys) != len(values):
+        raise EngineError(f"Expected as many values as keys, got {len(keys)} keys and {len(values)} values.")
+    return dict(zip(keys, values, strict=True))
+
+
+@algorithm("Dictionary.get")
+def get(dictionary: dict, key: str, defaultValue: Any) -> Any:
+    """A key's value, or the default where one is given."""
+    if key in dictionary:
+        return dictionary[key]
+    if defaultValue is None:
+        raise _missing(dictionary, key)
+    return defaultValue
+
+
+@algorithm("Dictionary.getNumber", "Dictionary.getString", "Dictionary.getGeometry")
+def get_typed(dictionary: dict, key: str) -> Any:
+    """A key's value."""
+    if key not in dictionary:
+        raise _missing(dictionary, key)
+    return dictionary[key]
+
+
+def _missing(dictionary: dict, key: str) -> EngineError:
+    have = ", ".join(sorted(dictionary))
+    return EngineError(f"Dictionary does not contain key: '{key}'. Available keys: [{have}].")
+
+
+@algorithm("Dictionary.set")
+def set_value(dictionary: dict, key: str, value: Any) -> dict:
+    """With a value under a key."""
+    return {**dictionary, key: value}
+
+
+@algorithm("Dictionary.contains")
+def contains(dictionary: dict, key: str) -> bool:
+    """Whether it has a key."""
+    return key in dictionary
+
+
+@algorithm("Dictionary.size")
+def size(dictionary: dict) -> int:
+    """The number of entries."""
+    return len(dictionary)
+
+
+@algorithm("Dictionary.keys")
+def keys(dictionary: dict) -> list[str]:
+    """The keys in alphabetical order."""
+    return sorted(dictionary)
+
+
+@algorithm("Dictionary.values")
+def values(dictionary: dict, keys: list | None) -> list:
+    """The values of some keys, or of all in alphabetical order."""
+    return [get_typed(dictionary, key) for key in (sorted(dictionary) if keys is None else keys)]
+
+
+@algorithm("Dictionary.combine")
+def combine(first: dict, second: dict, overwrite: bool) -> dict:
+    """Entries of both; those of the second win if they may."""
+    return {**first, **second} if overwrite else {**second, **first}
+
+
+@algorithm("Dictionary.map")
+def mapped(dictionary: dict, baseAlgorithm: Callable[..., Any]) -> dict:
+    """The function's value of each key and value; null leaves the entry out."""
+    found = {key: baseAlgorithm(key, value) for key, value in dictionary.items()}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _selected(dictionary: dict, selectors: list, ignore_missing: bool) -> list[str]:
+    chosen: list[str] = []
+    for selector in selectors:
+        matches = [selector] if selector in dictionary else [key for key in dictionary if re.fullmatch(selector, key)]
+        if not matches and not ignore_missing:
+            raise _missing(dictionary, selector)
+        chosen.extend(matches)
+    return chosen
+
+
+@algorithm("Dictionary.select")
+def select(dictionary: dict, selectors: list, ignoreMissing: bool) -> dict:
+    """The entries whose keys match names or regular expressions."""
+    return {key: dictionary[key] for key in _selected(dictionary, selectors, ignoreMissing)}
+
+
+@algorithm("Dictionary.remove")
+def remove(dictionary: dict, selectors: list, ignoreMissing: bool) -> dict:
+    """The entries whose keys match none of the names or regular expressions."""
+    gone = set(_selected(dictionary, selectors, ignoreMissing))
+    return {key: value for key, value in dictionary.items() if key not in gone}
+
+
+@algorithm("Dictionary.rename")
+def rename(dictionary: dict, from_: list, to: list, overwrite: bool) -> dict:
+    """Entries under other keys."""
+    changed = dict(dictionary)
+    for old, new in zip(from_, to, strict=True):
+        if new in changed and not overwrite:
+            raise EngineError(f"Dictionary already contains key '{new}'.")
+        changed[new] = changed.pop(old)
+    return changed
+
+
+@algorithm("Dictionary.toImage")
+def to_image(dictionary: dict, names: list | None) -> Image:
+    """A constant band for each entry, in alphabetical order or that of the names."""
+    wanted = names or sorted(dictionary)
+    return constant([get_typed(dictionary, name) for name in wanted], wanted)

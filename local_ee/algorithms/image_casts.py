@@ -1,0 +1,115 @@
+"""Casts of images. Assumption (only Number and Array casts are documented): whole types cut the fraction off and
+bound the value to their range."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from local_ee.errors import EngineError
+from local_ee.evaluation import registry
+from local_ee.evaluation.registry import algorithm
+from local_ee.evaluation.values import Band, Image, alike, derived
+from local_ee.raster.pixel_type import NAMED, PixelType
+from local_ee.raster.pixels import Pixels, hidden, is_uniform
+
+_NAMES = {
+    "uint8": ("Image.uint8", "Image.toUint8", "Image.byte", "Image.toByte"),
+    "int8": ("Image.int8", "Image.toInt8"),
+    "uint16": ("Image.uint16", "Image.toUint16"),
+    "int16": ("Image.int16", "Image.toInt16", "Image.short", "Image.toShort"),
+    "uint32": ("Image.uint32", "Image.toUint32"),
+    "int32": ("Image.int32", "Image.toInt32", "Image.int", "Image.toInt"),
+    "int64": ("Image.int64", "Image.toInt64", "Image.long", "Image.toLong"),
+    "float": ("Image.float", "Image.toFloat"),
+    "double": ("Image.double", "Image.toDouble"),
+}
+
+
+def cast_array(values: np.ndarray, kind: PixelType) -> np.ndarray:
+    """An array in a pixel type: cut towards zero and bounded to the range for whole types."""
+    if values.dtype == kind.dtype or not kind.is_integer:
+        return values.astype(kind.dtype, copy=False)
+    if is_uniform(values):
+        return np.broadcast_to(cast_array(values[:1, :1].copy(), kind)[0, 0], values.shape)
+    if values.dtype.kind == "f":
+        values = np.nan_to_num(values, nan=0.0)
+    low, high = np.iinfo(kind.dtype).min, np.iinfo(kind.dtype).max
+    bounds = np.iinfo(values.dtype) if values.dtype.kind in "iu" else None
+    if bounds is None and kind.dtype.itemsize == 8:
+        return np.where(values >= 2.0**63, high, values.clip(low, 2.0**62 * 1.9999).astype(np.int64))
+    if bounds is None or bounds.min < low or bounds.max > high:
+        values = values.clip(max(low, bounds.min) if bounds else low, min(high, bounds.max) if bounds else high)
+    return values.astype(kind.dtype)
+
+
+def cast_image(image: Image, kinds: Sequence[PixelType]) -> Image:
+    """An image with its bands in other types; its properties are kept."""
+    bands = [band.typed(kind) for band, kind in zip(image.bands, kinds, strict=True)]
+
+    def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
+        pixels = image.read_at(geobox, positions)
+        values = (cast_array(array, kinds[i]) for i, array in zip(positions, pixels.values, strict=True))
+        return Pixels(tuple(values), pixels.masks)
+
+    return derived([image], bands, reading, properties=image.properties, image_id=image.id, needs=alike)
+
+
+def _caster(kind: PixelType) -> Callable[..., Image]:
+    def cast(value: Image) -> Image:
+        return cast_image(value, [kind] * len(value.bands))
+
+    return cast
+
+
+for _kind, _aliases in _NAMES.items():
+    for _name in _aliases:
+        registry.add(_name, _caster(NAMED[_kind]))
+
+
+def pixel_type(value: Any) -> PixelType:
+    """A type of its name, or as it is."""
+    if isinstance(value, PixelType):
+        return value
+    if value not in NAMED:
+        raise EngineError(f"Invalid type '{value}'. Must be one of: {', '.join(sorted(NAMED))}.")
+    return NAMED[value]
+
+
+@algorithm("Image.cast")
+def cast(image: Image, bandTypes: Mapping[str, Any], bandOrder: list | None) -> Image:
+    """Some bands in other types; bands that the image lacks are added, masked everywhere."""
+    wanted = {name: pixel_type(kind) for name, kind in bandTypes.items()}
+    known = [wanted.get(band.name, band.type) for band in image.bands]
+    result = cast_image(image, known)
+    for name in sorted(set(wanted) - set(image.band_names)):
+        result = _with_masked_band(result, name, wanted[name])
+    if bandOrder is None:
+        return result
+    positions = result.positions(bandOrder)
+    if sorted(positions) != list(result.everything):
+        raise EngineError("bandOrder must match the full list of bands in the result.")
+
+    def reading(geobox: GeoBox, chosen: tuple[int, ...]) -> Pixels:
+        return result.read_at(geobox, tuple(positions[i] for i in chosen))
+
+    bands = [result.bands[i] for i in positions]
+    return derived([result], bands, reading, properties=image.properties, image_id=image.id)
+
+
+def _with_masked_band(image: Image, name: str, kind: PixelType) -> Image:
+    count = len(image.bands)
+    band: Band = replace(image.bands[0].renamed(name), type=kind) if count else Band(name, kind)
+
+    def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
+        own = tuple(i for i in positions if i < count)
+        pixels = image.read_at(geobox, own)
+        found = dict(zip(own, zip(pixels.values, pixels.masks, strict=True), strict=True))
+        pairs = [found[i] if i < count else hidden(kind.dtype, tuple(geobox.shape)) for i in positions]
+        return Pixels(tuple(values for values, _ in pairs), tuple(mask for _, mask in pairs))
+
+    return derived([image], [*image.bands, band], reading, properties=image.properties, image_id=image.id)

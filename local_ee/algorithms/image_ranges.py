@@ -1,0 +1,106 @@
+"""Functions of images with numbers as parameters: bounds, scalings, polynomials, tables; and blending."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from local_ee.errors import EngineError
+from local_ee.evaluation.registry import algorithm
+from local_ee.evaluation.stacks import mosaic
+from local_ee.evaluation.values import Image, alike, derived
+from local_ee.raster.pixel_type import PixelType
+from local_ee.raster.pixels import Pixels, both, is_blank
+
+Change = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+def changed(image: Image, typed: Callable[[PixelType], PixelType], change: Change, positions: Sequence[int]) -> Image:
+    """Some bands of an image after a function of values and mask; properties as arithmetic leaves them: none."""
+    bands = [image.bands[i].typed(typed(image.bands[i].type)) for i in positions]
+
+    def reading(geobox: GeoBox, wanted: tuple[int, ...]) -> Pixels:
+        pixels = image.read_at(geobox, tuple(positions[i] for i in wanted))
+        pairs = [
+            (values, mask) if is_blank(mask) else change(values, mask)
+            for values, mask in zip(pixels.values, pixels.masks, strict=True)
+        ]
+        values = (pair[0].astype(bands[i].type.dtype, copy=False) for i, pair in zip(wanted, pairs, strict=True))
+        return Pixels(tuple(values), tuple(mask for _, mask in pairs))
+
+    whole = tuple(positions) == image.everything
+    return derived([image], bands, reading, needs=alike if whole else lambda wanted: [[positions[i] for i in wanted]])
+
+
+@algorithm("Image.clamp")
+def clamp(input: Image, low: float, high: float) -> Image:
+    """Each value bounded to a range."""
+    if low > high:
+        raise EngineError(f"The low bound ({low:g}) must not be greater than the high one ({high:g}).")
+
+    def typed(kind: PixelType) -> PixelType:
+        whole = kind.is_integer and float(low).is_integer() and float(high).is_integer()
+        return PixelType("int", int(low), int(high)) if whole else PixelType(kind.floating().precision, low, high)
+
+    return changed(
+        input, typed, lambda values, mask: (np.clip(values.astype(float), low, high), mask), input.everything
+    )
+
+
+@algorithm("Image.unitScale")
+def unit_scale(input: Image, low: float, high: float) -> Image:
+    """0 at the low value, 1 at the high one; masked outside of them (apidocs ee-image-unitscale)."""
+    if not low < high:
+        raise EngineError(f"The low value ({low:g}) must be less than the high one ({high:g}).")
+
+    def scaled(values: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return (values.astype(float) - low) / (high - low), both(mask, (values >= low) & (values <= high))
+
+    return changed(input, lambda kind: kind.floating(), scaled, input.everything)
+
+
+@algorithm("Image.polynomial")
+def polynomial(image: Image, coefficients: list) -> Image:
+    """A polynomial of each value; the coefficients start with the constant one."""
+    factors = [float(each) for each in coefficients]
+
+    def evaluated(values: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.polynomial.polynomial.polyval(values.astype(float), factors), mask
+
+    return changed(image, lambda kind: PixelType("double"), evaluated, image.everything)
+
+
+@algorithm("Image.interpolate")
+def interpolate(image: Image, x: list, y: list, behavior: str) -> Image:
+    """The first band through a piecewise-linear function; behaviour outside it: extrapolate, clamp, input or mask."""
+    if behavior not in ("extrapolate", "clamp", "input", "mask"):
+        raise EngineError(f"Unknown behavior '{behavior}'. Use 'extrapolate', 'clamp', 'mask' or 'input'.")
+    xs, ys = np.asarray(x, float), np.asarray(y, float)
+    if len(xs) != len(ys) or len(xs) < 2 or not (np.diff(xs) > 0).all():
+        raise EngineError("x must be strictly increasing, and x and y of one length of at least 2.")
+
+    def mapped(values: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        values = values.astype(float)
+        inner = np.interp(values, xs, ys)
+        outside = (values < xs[0]) | (values > xs[-1])
+        if behavior == "input":
+            inner = np.where(outside, values, inner)
+        elif behavior == "mask":
+            mask = both(mask, ~outside)
+        elif behavior == "extrapolate":
+            first, last = (ys[1] - ys[0]) / (xs[1] - xs[0]), (ys[-1] - ys[-2]) / (xs[-1] - xs[-2])
+            inner = np.where(values < xs[0], ys[0] + (values - xs[0]) * first, inner)
+            inner = np.where(values > xs[-1], ys[-1] + (values - xs[-1]) * last, inner)
+        return inner, mask
+
+    return changed(image, lambda kind: PixelType("double"), mapped, (0,))
+
+
+@algorithm("Image.blend")
+def blend(bottom: Image, top: Image) -> Image:
+    """The top image over the bottom one; bands are matched by name. Assumption: any mask but 0 hides what is below."""
+    joined = mosaic([bottom, top])
+    bands = [band.on(bottom.projection) for band in joined.bands]
+    return derived([joined], bands, joined.read_at, properties=bottom.properties, needs=alike)

@@ -1,0 +1,265 @@
+"""Lists (List.*)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from local_ee.algorithms.collections import order_of
+from local_ee.algorithms.filters import Filter
+from local_ee.errors import EngineError
+from local_ee.evaluation.features import Feature
+from local_ee.evaluation.regions import plain
+from local_ee.evaluation.registry import algorithm
+from local_ee.raster.reducing import Reducer
+
+
+def _at(items: list, index: int) -> int:
+    if not -len(items) <= index < len(items):
+        raise EngineError(f"List index must be between 0 and {len(items) - 1}, or -1 and -{len(items)}. Found {index}.")
+    return index
+
+
+@algorithm("List.get", "List.getNumber", "List.getString", "List.getGeometry")
+def get(list: list, index: int) -> Any:
+    """The element at a position; negative positions count from the end."""
+    return list[_at(list, index)]
+
+
+@algorithm("List.size", "List.length")
+def size(list: list) -> int:
+    """The number of elements."""
+    return len(list)
+
+
+@algorithm("List.add")
+def add(list: list, element: Any) -> list:
+    """With an element at the end."""
+    return [*list, element]
+
+
+@algorithm("List.cat")
+def cat(list: list, other: list) -> list:
+    """Both lists, one after the other."""
+    return [*list, *other]
+
+
+@algorithm("List.contains")
+def contains(list: list, element: Any) -> bool:
+    """Whether an element occurs."""
+    return element in list
+
+
+@algorithm("List.containsAll")
+def contains_all(list: list, other: list) -> bool:
+    """Whether all elements of another list occur."""
+    return all(element in list for element in other)
+
+
+@algorithm("List.equals")
+def equals(list: list, other: list) -> bool:
+    """Whether both hold the same elements in the same order."""
+    return list == other
+
+
+@algorithm("List.distinct")
+def distinct(list: list) -> list:
+    """Each element once, in order of first occurrence."""
+    kept: Any = []
+    for element in list:
+        if element not in kept:
+            kept.append(element)
+    return kept
+
+
+@algorithm("List.flatten")
+def flatten(list: list) -> list:
+    """All elements of lists within the list."""
+    return [inner for element in list for inner in (flatten(element) if _is_list(element) else [element])]
+
+
+def _is_list(value: Any) -> bool:
+    return type(value).__name__ == "list"
+
+
+@algorithm("List.frequency")
+def frequency(list: list, element: Any) -> int:
+    """How often an element occurs."""
+    return list.count(element)
+
+
+@algorithm("List.indexOf")
+def index_of(list: list, element: Any) -> int:
+    """Where an element first occurs, or -1."""
+    return list.index(element) if element in list else -1
+
+
+@algorithm("List.insert")
+def insert(list: list, index: int, element: Any) -> list:
+    """With an element put in before a position."""
+    return [*list[:index], element, *list[index:]]
+
+
+@algorithm("List.iterate")
+def iterate(list: list, function: Callable[..., Any], first: Any) -> Any:
+    """The function's last value, each call given an element and the value before."""
+    state = first
+    for element in list:
+        state = function(element, state)
+    return state
+
+
+@algorithm("List.join")
+def join(list: list, separator: str) -> str:
+    """The elements as one text."""
+    return separator.join(element if isinstance(element, str) else f"{element}" for element in list)
+
+
+@algorithm("List.map")
+def mapped(list: list, baseAlgorithm: Callable[..., Any], dropNulls: bool) -> list:
+    """The function's value of each element."""
+    values = [baseAlgorithm(element) for element in list]
+    return [value for value in values if value is not None] if dropNulls else values
+
+
+@algorithm("List.filter")
+def filtered(list: list, filter: Filter) -> list:
+    """The elements that pass; the filter's field 'item' is the element itself."""
+    return [element for element in list if filter.matches(_as_element(element))]
+
+
+def _as_element(item: Any) -> Any:
+    return item if hasattr(item, "properties") else Feature(None, {"item": item})
+
+
+@algorithm("List.reduce")
+def reduce(list: list, reducer: Reducer) -> Any:
+    """The reducer's value of numbers: one number, or a dictionary where it has several outputs."""
+    running = reducer.over(1).start()
+    if list:
+        values = np.asarray([element for element in list if element is not None], float)
+        running.add([(values, np.ones(values.shape, bool))])
+    values = [plain(*output) for output in running.result()]
+    return values[0] if len(values) == 1 else dict(zip(reducer.outputs, values, strict=True))
+
+
+@algorithm("List.remove")
+def remove(list: list, element: Any) -> list:
+    """Without the first occurrence of an element."""
+    at = index_of(list, element)
+    return list if at < 0 else [*list[:at], *list[at + 1 :]]
+
+
+@algorithm("List.removeAll")
+def remove_all(list: list, other: list) -> list:
+    """Without all elements of another list."""
+    return [element for element in list if element not in other]
+
+
+@algorithm("List.repeat")
+def repeat(value: Any, count: int) -> list:
+    """A value several times."""
+    return [value] * count
+
+
+@algorithm("List.replace")
+def replace(list: list, oldval: Any, newval: Any) -> list:
+    """With the first occurrence of a value replaced."""
+    at = index_of(list, oldval)
+    return list if at < 0 else [*list[:at], newval, *list[at + 1 :]]
+
+
+@algorithm("List.replaceAll")
+def replace_all(list: list, oldval: Any, newval: Any) -> list:
+    """With all occurrences of a value replaced."""
+    return [newval if element == oldval else element for element in list]
+
+
+@algorithm("List.reverse")
+def reverse(list: list) -> list:
+    """From the last element to the first."""
+    return list[::-1]
+
+
+@algorithm("List.rotate")
+def rotate(list: list, distance: int) -> list:
+    """Turned by a distance: elements that leave the front come back at the end."""
+    return [*list[distance % len(list) :], *list[: distance % len(list)]] if list else list
+
+
+@algorithm("List.sequence")
+def sequence(start: float, end: float | None, step: float, count: int | None) -> list:
+    """Numbers from start to end (included) by a step, or `count` of them."""
+    if count is not None:
+        if end is None:
+            return [start + step * i for i in range(count)]
+        width = (end - start) / max(count - 1, 1)
+        return [start + width * i for i in range(count)]
+    if end is None:
+        raise EngineError("Either 'end' or 'count' must be specified.")
+    if step == 0:
+        raise EngineError("The step must not be 0.")
+    return [start + step * i for i in range(int((end - start) / step + 1e-12) + 1)] if (end - start) * step >= 0 else []
+
+
+@algorithm("List.set")
+def set_at(list: list, index: int, element: Any) -> list:
+    """With another element at a position."""
+    changed = [*list]
+    changed[_at(list, index)] = element
+    return changed
+
+
+@algorithm("List.shuffle")
+def shuffle(list: list, seed: Any) -> list:
+    """In an order drawn from a seed; not the order that Google's servers draw."""
+    changed = [*list]
+    random.Random(repr(seed)).shuffle(changed)
+    return changed
+
+
+@algorithm("List.slice")
+def sliced(list: list, start: int, end: int | None, step: int | None) -> list:
+    """The elements from start to before end; negative positions count from the end."""
+    return list[start:end:step]
+
+
+@algorithm("List.sort")
+def sort(list: list, keys: list | None) -> list:
+    """In ascending order, by parallel keys where they are given."""
+    if keys is None:
+        return sorted(list, key=order_of)
+    if len(keys) != len(list):
+        raise EngineError(f"Expected {len(list)} keys, got {len(keys)}.")
+    order = sorted(range(len(list)), key=lambda i: order_of(keys[i]))
+    return [list[i] for i in order]
+
+
+@algorithm("List.splice")
+def splice(list: list, start: int, count: int, other: list | None) -> list:
+    """With `count` elements from a start replaced by others."""
+    start = start if start >= 0 else len(list) + start
+    return [*list[:start], *(other or []), *list[start + count :]]
+
+
+@algorithm("List.swap")
+def swap(list: list, pos1: int, pos2: int) -> list:
+    """With two elements exchanged."""
+    changed = [*list]
+    changed[_at(list, pos1)], changed[_at(list, pos2)] = list[pos2], list[pos1]
+    return changed
+
+
+@algorithm("List.unzip")
+def unzip(list: list) -> list:
+    """Two lists: the first and the second elements of pairs."""
+    return [[pair[0] for pair in list], [pair[1] for pair in list]]
+
+
+@algorithm("List.zip")
+def zipped(list: list, other: list) -> list:
+    """Pairs of both lists' elements, as many as the shorter one has."""
+    return [[left, right] for left, right in zip(list, other, strict=False)]

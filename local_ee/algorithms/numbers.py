@@ -1,0 +1,194 @@
+"""Numbers (Number.*)."""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from local_ee.errors import EngineError
+from local_ee.evaluation.registry import add, algorithm
+from local_ee.raster.pixel_type import NAMED
+
+Number = int | float
+
+
+def _plain(value: Any) -> Number:
+    """A Python number; booleans are 0 and 1."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return int(value) if isinstance(value, bool) else value
+
+
+def _divide(left: Number, right: Number) -> Number:
+    """0 where right is 0 (engine.md section 5: Number, Array and Image)."""
+    return left / right if right else 0
+
+
+def _mod(left: Number, right: Number) -> Number:
+    if not right:
+        return 0
+    result = math.fmod(left, right)
+    return int(result) if isinstance(left, int) and isinstance(right, int) else result
+
+
+_BINARY: dict[str, Callable[[Number, Number], Any]] = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "divide": _divide,
+    "mod": _mod,
+    "pow": lambda left, right: float(left) ** right,
+    "min": min,
+    "max": max,
+    "hypot": math.hypot,
+    "atan2": lambda left, right: math.atan2(right, left),
+    "first": lambda left, right: left,
+    "firstNonZero": lambda left, right: left or right,
+    "eq": operator.eq,
+    "neq": operator.ne,
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+    "and": lambda left, right: bool(left) and bool(right),
+    "or": lambda left, right: bool(left) or bool(right),
+    "bitwiseAnd": lambda left, right: int(left) & int(right),
+    "bitwiseOr": lambda left, right: int(left) | int(right),
+    "bitwiseXor": lambda left, right: int(left) ^ int(right),
+    "leftShift": lambda left, right: int(left) << int(right),
+    "rightShift": lambda left, right: int(left) >> int(right),
+}
+
+_UNARY: dict[str, Callable[[Number], Any]] = {
+    "abs": abs,
+    "signum": lambda value: (value > 0) - (value < 0),
+    "round": lambda value: math.floor(value + 0.5),
+    "floor": math.floor,
+    "ceil": math.ceil,
+    "not": lambda value: not value,
+    "sqrt": math.sqrt,
+    "cbrt": lambda value: math.copysign(abs(value) ** (1 / 3), value),
+    "exp": math.exp,
+    "log": math.log,
+    "log10": math.log10,
+    "sin": math.sin,
+    "cos": math.cos,
+    "tan": math.tan,
+    "asin": math.asin,
+    "acos": math.acos,
+    "atan": math.atan,
+    "sinh": math.sinh,
+    "cosh": math.cosh,
+    "tanh": math.tanh,
+    "bitwiseNot": lambda value: ~int(value),
+}
+
+_ALIASES = {
+    "firstNonZero": ("first_nonzero",),
+    "bitwiseAnd": ("bitwise_and",),
+    "bitwiseOr": ("bitwise_or",),
+    "bitwiseXor": ("bitwise_xor",),
+    "bitwiseNot": ("bitwise_not",),
+    "leftShift": ("left_shift",),
+    "rightShift": ("right_shift",),
+}
+
+_CASTS = {
+    "uint8": ("uint8", "toUint8", "byte", "toByte"),
+    "int8": ("int8", "toInt8"),
+    "uint16": ("uint16", "toUint16"),
+    "int16": ("int16", "toInt16", "short", "toShort"),
+    "uint32": ("uint32", "toUint32"),
+    "int32": ("int32", "toInt32", "int", "toInt"),
+    "int64": ("int64", "toInt64", "long", "toLong"),
+}
+
+
+def _binary(compute: Callable[[Number, Number], Any]) -> Callable[..., Number]:
+    def apply(left: Number, right: Number) -> Number:
+        return _plain(compute(left, right))
+
+    return apply
+
+
+def _unary(compute: Callable[[Number], Any]) -> Callable[..., Number]:
+    def apply(input: Number) -> Number:
+        try:
+            return _plain(compute(input))
+        except ValueError:
+            return math.nan if input else -math.inf
+
+    return apply
+
+
+def _cast(name: str) -> Callable[..., Number]:
+    """Cut to a whole number; beyond the range the nearest bound (apidocs ee-number-touint8)."""
+    kind = NAMED[name]
+
+    def apply(input: Number) -> Number:
+        return min(max(int(input), int(kind.minimum)), int(kind.maximum))
+
+    return apply
+
+
+for _name, _function in _BINARY.items():
+    for _each in (_name, *_ALIASES.get(_name, ())):
+        add(f"Number.{_each}", _binary(_function))
+for _name, _function in _UNARY.items():
+    for _each in (_name, *_ALIASES.get(_name, ())):
+        add(f"Number.{_each}", _unary(_function))
+for _name, _names in _CASTS.items():
+    for _each in _names:
+        add(f"Number.{_each}", _cast(_name))
+
+
+@algorithm("Number.float", "Number.toFloat")
+def to_float(input: Number) -> float:
+    """The nearest 32-bit floating-point number."""
+    return float(np.float32(input))
+
+
+@algorithm("Number.double", "Number.toDouble")
+def to_double(input: Number) -> float:
+    """The number in double precision."""
+    return float(input)
+
+
+@algorithm("Number.clamp")
+def clamp(number: Number, min: float, max: float) -> Number:
+    """The number bounded to a range."""
+    return max if number > max else min if number < min else number
+
+
+@algorithm("Number.unitScale")
+def unit_scale(number: Number, min: float, max: float) -> float:
+    """0 at min, 1 at max, straight between and beyond."""
+    return (number - min) / (max - min)
+
+
+@algorithm("Number.parse")
+def parse(input: str, radix: int) -> Number:
+    """The number that a text spells."""
+    try:
+        return int(input, radix)
+    except ValueError:
+        pass
+    try:
+        return float(input)
+    except ValueError as error:
+        raise EngineError(f"Cannot parse '{input}' as a number.") from error
+
+
+@algorithm("Number.format")
+def formatted(number: Number, pattern: str) -> str:
+    """A number by a pattern such as %.2f, %03d or %s."""
+    if not re.fullmatch(r"[^%]*%[-+ 0,#]*\d*(\.\d+)?[sdfeEgGxX][^%]*", pattern):
+        raise EngineError(f"Invalid number format '{pattern}'.")
+    if pattern.rstrip()[-1] in "dxX":
+        return pattern % int(number)
+    return pattern % number

@@ -1,0 +1,124 @@
+"""Projections and pixel types as values (Projection.*, PixelType.*)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from affine import Affine
+
+from local_ee.algorithms.image_casts import pixel_type
+from local_ee.errors import EngineError
+from local_ee.evaluation.coerce import to_projection
+from local_ee.evaluation.registry import add, algorithm
+from local_ee.raster.pixel_type import NAMED, PixelType
+from local_ee.raster.projection import Projection, crs_of
+
+
+@algorithm("Projection")
+def projection(crs: Any, transform: list | None, transformWkt: str | None) -> Projection:
+    """A projection of a code or WKT, with a transform of six numbers."""
+    found = to_projection(crs)
+    if found is None:
+        raise EngineError("The CRS of a map projection must be a string or a projection.")
+    if transform is None:
+        return found
+    if len(transform) != 6:
+        raise EngineError(f"A transform has 6 numbers, got {len(transform)}.")
+    return Projection(found.crs, Affine(*(float(number) for number in transform)))
+
+
+@algorithm("Projection.crs")
+def crs(projection: Projection) -> str:
+    """The code of the coordinate system."""
+    return projection.crs
+
+
+@algorithm("Projection.nominalScale")
+def nominal_scale(proj: Projection) -> float:
+    """The side of a pixel in metres."""
+    return proj.nominal_scale_m
+
+
+@algorithm("Projection.transform")
+def transform(projection: Projection) -> str:
+    """The transform as WKT of a parametric transform."""
+    rows = (
+        (projection.transform.a, projection.transform.b, projection.transform.c),
+        (projection.transform.d, projection.transform.e, projection.transform.f),
+    )
+    parts = [
+        f'PARAMETER["elt_{i}_{j}", {number!r}]'
+        for i, row in enumerate(rows)
+        for j, number in enumerate(row)
+        if number != (1.0 if i == j else 0.0)
+    ]
+    return f'PARAM_MT["Affine", {", ".join(["""PARAMETER["num_row", 3]""", """PARAMETER["num_col", 3]""", *parts])}]'
+
+
+@algorithm("Projection.wkt")
+def wkt(projection: Projection) -> str:
+    """The coordinate system as WKT."""
+    return crs_of(projection.crs).to_wkt(pretty=True, version="WKT1_GDAL")
+
+
+@algorithm("Projection.atScale")
+def at_scale(projection: Projection, meters: float) -> Projection:
+    """The projection scaled so that a pixel's side is a number of metres."""
+    factor = meters / projection.nominal_scale_m
+    return Projection(projection.crs, projection.transform * Affine.scale(factor))
+
+
+@algorithm("Projection.scale")
+def scale(projection: Projection, x: float, y: float) -> Projection:
+    """The projection with its pixels scaled."""
+    return Projection(projection.crs, projection.transform * Affine.scale(x, y))
+
+
+@algorithm("Projection.translate")
+def translate(projection: Projection, x: float, y: float) -> Projection:
+    """The projection moved by pixels."""
+    return Projection(projection.crs, projection.transform * Affine.translation(x, y))
+
+
+@algorithm("PixelType")
+def typed(precision: Any, minValue: float | None, maxValue: float | None, dimensions: int) -> PixelType:
+    """A pixel type of a name or precision, within bounds."""
+    known = pixel_type(precision)
+    low = known.minimum if minValue is None else minValue
+    high = known.maximum if maxValue is None else maxValue
+    return PixelType(known.precision, low, high, dimensions)
+
+
+def _named(name: str) -> Any:
+    def make() -> PixelType:
+        return NAMED[name]
+
+    return make
+
+
+for _name in ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "float", "double"):
+    add(f"PixelType.{_name}", _named(_name))
+
+
+@algorithm("PixelType.precision")
+def precision(pixelType: PixelType) -> str:
+    """int, float or double."""
+    return pixelType.precision
+
+
+@algorithm("PixelType.minValue")
+def minimum(pixelType: PixelType) -> float | None:
+    """The least value."""
+    return pixelType.minimum
+
+
+@algorithm("PixelType.maxValue")
+def maximum(pixelType: PixelType) -> float | None:
+    """The greatest value."""
+    return pixelType.maximum
+
+
+@algorithm("PixelType.dimensions")
+def dimensions(pixelType: PixelType) -> int:
+    """The number of array dimensions: 0 for plain pixels."""
+    return pixelType.dimensions

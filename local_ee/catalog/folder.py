@@ -1,0 +1,178 @@
+"""Real imagery for the local engine: a folder of GeoTIFFs under Earth Engine ids (formats.md section 2).
+
+    FOLDER/COPERNICUS/S2_SR_HARMONIZED/20190602T025551_20190602T030602_T50RKU.tif     an image of a collection
+    FOLDER/COPERNICUS/S2_SR_HARMONIZED/20190602T025551_20190602T030602_T50RKU.json    its notes (catalog/sidecar.py)
+    FOLDER/Tsinghua/FROM-GLC/GAIA/v10/v10.tif                                         an Image: named like its folder
+
+Bands of different resolution lie in files of their own, `INDEX.PART.tif`: one band whose name is PART
+(20190602....B11.tif), or several that the file or its notes name (20190602....20m.tif). A STAC item beside the files
+(`NAME.json`) makes one image, NAME, of the assets it links to. Names that begin with a dot are not looked at.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+from shapely.geometry import box
+
+from local_ee.catalog import AssetInfo, BoundsWSEN, SourceImage, geotiff, sidecar
+from local_ee.catalog.entry import Entry, build, read_notes, scan
+
+Kept = TypeVar("Kept")
+UNDATED = float("-inf")  # sorts before every date
+
+
+class FolderCatalog:
+    """The Catalog of a folder. Files may change while it is in use: what changed is read again, nothing else is."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._folders: dict[Path, tuple[Any, dict[str, Entry]]] = {}
+        self._notes: dict[Entry, tuple[Any, sidecar.Notes]] = {}
+        self._images: dict[Entry, tuple[Any, SourceImage]] = {}
+        self._lock = threading.Lock()
+
+    def describe(self, asset_id: str) -> AssetInfo | None:
+        """What an id is, or None where the folder does not hold it."""
+        image = self.image(asset_id)
+        if image is not None:
+            return AssetInfo(asset_id, "IMAGE", image.properties)
+        if self._folder(asset_id) is None:
+            return None
+        return AssetInfo(asset_id, "IMAGE_COLLECTION" if self._entries(asset_id) else "FOLDER", {})
+
+    def image(self, image_id: str) -> SourceImage | None:
+        """One image, or None; ValueError naming the file where its files cannot be made sense of."""
+        entry = self._entry(image_id)
+        return None if entry is None else self._image(entry)
+
+    def images(
+        self, collection_id: str, start_ms: int | None, end_ms: int | None, bounds_wsen: BoundsWSEN | None
+    ) -> Sequence[SourceImage]:
+        """The collection's images that begin in [start_ms, end_ms) and touch the bounds, in order of time then index.
+
+        Only images of the period are opened, and each once. An undated image is in no period; ValueError where a
+        period is asked of a collection that is undated as a whole. An id that is no collection gives none.
+        """
+        entries = [] if self._single(collection_id) else list(self._entries(collection_id).values())
+        dated = sorted(((self._time(entry), entry) for entry in entries), key=lambda pair: (pair[0], pair[1].index))
+        if start_ms is not None or end_ms is not None:
+            _check_dated(dated, collection_id)
+            dated = [pair for pair in dated if _within(pair[0], start_ms, end_ms)]
+        images = (self._image(entry) for _, entry in dated)
+        area = None if bounds_wsen is None else box(*bounds_wsen)
+        return tuple(image for image in images if area is None or image.footprint.intersects(area))
+
+    def _folder(self, asset_id: str) -> Path | None:
+        if not self.path.is_dir():
+            raise ValueError(f"catalog folder {self.path} is missing or is no folder: give the path of an existing one")
+        parts = asset_id.split("/")
+        if not all(re.fullmatch(r"\w[\w .-]*", part) for part in parts):  # refuses "..", a way out of the folder
+            return None
+        folder = self.path.joinpath(*parts)
+        return folder if folder.is_dir() else None
+
+    def _entries(self, asset_id: str) -> dict[str, Entry]:
+        """The images of an asset's folder by index; listed again only when names in the folder have changed."""
+        folder = self._folder(asset_id)
+        return {} if folder is None else self._kept(self._folders, folder, (folder,), lambda: scan(asset_id, folder))
+
+    def _single(self, asset_id: str) -> Entry | None:
+        """The entry of an Image: the only one of its folder, named like it."""
+        entries, name = self._entries(asset_id), asset_id.rpartition("/")[2]
+        return entries[name] if set(entries) == {name} else None
+
+    def _entry(self, image_id: str) -> Entry | None:
+        collection, _, index = image_id.rpartition("/")
+        single = self._single(image_id)
+        if single is not None or not collection or self._single(collection) is not None:
+            return single
+        return self._entries(collection).get(index)
+
+    def _time(self, entry: Entry) -> float:
+        properties = sidecar.with_defaults(self._noted(entry).properties, entry.index, ())
+        return properties.get("system:time_start", UNDATED)
+
+    def _noted(self, entry: Entry) -> sidecar.Notes:
+        return self._kept(self._notes, entry, (entry.json,) if entry.json else (), lambda: read_notes(entry))
+
+    def _image(self, entry: Entry) -> SourceImage:
+        return self._kept(self._images, entry, entry.files, lambda: build(entry, self._noted(entry)))
+
+    def _kept(self, store: dict, key: Any, files: Sequence[Path], make: Callable[[], Kept]) -> Kept:
+        """What `make` gave for these files, made again when one of them has changed."""
+        current = tuple(geotiff.signature(file) for file in files)
+        with self._lock:
+            held = store.get(key)
+        if held is None or held[0] != current:
+            held = (current, make())
+            with self._lock:
+                store[key] = held
+        return held[1]
+
+
+def write_image(
+    root: str | Path,
+    image_id: str,
+    bands: Mapping[str, np.ndarray],
+    grid: GeoBox,
+    *,
+    properties: Mapping[str, Any] | None = None,
+    nodata: float | None = None,
+) -> tuple[Path, ...]:
+    """Writes an image (bands in Earth Engine's units, by name) where a FolderCatalog finds it; returns its GeoTIFFs.
+
+    Masked arrays need `nodata`, a value that stands for masked. A band of another shape than `grid` covers the same
+    ground with its own pixel size; bands of unlike shape or type lie in one file each. The id of an Image that is in
+    no collection ends with its last name twice: `Tsinghua/FROM-GLC/GAIA/v10/v10`.
+    """
+    collection, _, index = image_id.rpartition("/")
+    if not collection or "." in index:
+        raise ValueError(f"image id {image_id!r}: expected COLLECTION/INDEX with no dot in the index")
+    filled = {name: _filled(name, band, nodata) for name, band in bands.items()}
+    folder = Path(root, *collection.split("/"))
+    folder.mkdir(parents=True, exist_ok=True)
+    sidecar.save(folder / f"{index}.json", {"properties": dict(properties or {})})
+    if len({(band.shape, band.dtype) for band in filled.values()}) == 1:
+        files = {folder / f"{index}.tif": filled}
+    else:
+        files = {folder / f"{index}.{name}.tif": {name: band} for name, band in filled.items()}
+    for path, group in files.items():
+        geotiff.write(path, group, _same_ground(grid, next(iter(group.values())).shape), nodata=nodata)
+    return tuple(files)
+
+
+def _check_dated(dated: Sequence[tuple[float, Entry]], collection_id: str) -> None:
+    if dated and all(time == UNDATED for time, _ in dated):
+        entry = dated[0][1]
+        missing = entry.json or entry.tiffs[0].with_name(f"{entry.index}.json")
+        raise ValueError(
+            f"{collection_id}: none of its {len(dated)} images has a date, so no period holds any: give "
+            f"properties.system:time_start (milliseconds since 1970) in {missing}"
+        )
+
+
+def _within(time_ms: float, start_ms: int | None, end_ms: int | None) -> bool:
+    """True for a time in [start, end); an undated image is in no period, as under Earth Engine's filterDate."""
+    after = start_ms is None or time_ms >= start_ms
+    return time_ms != UNDATED and after and (end_ms is None or time_ms < end_ms)
+
+
+def _filled(name: str, band: np.ndarray, nodata: float | None) -> np.ndarray:
+    if not np.ma.is_masked(band):
+        return np.asarray(band)
+    if nodata is None:
+        raise ValueError(f"band {name!r} has masked pixels: give nodata, a value that none of its pixels has")
+    if (band.compressed() == nodata).any():
+        raise ValueError(f"band {name!r}: the no-data value {nodata} also stands in valid pixels; give another")
+    return band.filled(nodata)
+
+
+def _same_ground(grid: GeoBox, shape: tuple[int, int]) -> GeoBox:
+    return grid if tuple(grid.shape) == tuple(shape) else grid.zoom_to(shape)

@@ -1,0 +1,202 @@
+"""Promotes arguments to the types that Google's list names: numbers to images, features to geometries, and so on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from shapely.geometry import shape
+
+from local_ee.errors import EngineError
+from local_ee.evaluation import features
+from local_ee.evaluation.features import Collection, Date, DateRange, ErrorMargin, Feature, geometry_of
+from local_ee.evaluation.values import Image, constant
+from local_ee.raster.geometry import LONLAT, Geometry
+from local_ee.raster.projection import Projection, crs_of
+
+
+def coerced(value: Any, wanted: str, place: str) -> Any:
+    """A value as the type that Google's list names; EngineError naming the place where it cannot be one."""
+    if value is None:
+        return None
+    convert = _CONVERSIONS.get(wanted.partition("<")[0])
+    if convert is None:
+        return value
+    try:
+        result = convert(value)
+    except (TypeError, ValueError, KeyError) as error:
+        raise _mismatch(value, wanted, place) from error
+    if result is None:
+        raise _mismatch(value, wanted, place)
+    if wanted.startswith("List<Image"):
+        return [coerced(item, wanted[5:-1], place) for item in result]
+    return result
+
+
+def _mismatch(value: Any, wanted: str, place: str) -> EngineError:
+    error = EngineError(f"{place}: Invalid type.\nExpected type: {wanted}.\nActual type: {type_name(value)}.")
+    error.said_by = place
+    return error
+
+
+def type_name(value: Any) -> str:
+    """What Earth Engine calls a value's type."""
+    if isinstance(value, bool):
+        return "Boolean"
+    names = ((int, "Integer"), (float, "Float"), (str, "String"), (list, "List<Object>"), (dict, "Dictionary<Object>"))
+    for kind, name in names:
+        if isinstance(value, kind):
+            return name
+    if isinstance(value, Collection):
+        return value.kind
+    return "Null" if value is None else type(value).__name__
+
+
+def to_image(value: Any) -> Image | None:
+    """Numbers and lists of numbers are constants."""
+    if isinstance(value, Image):
+        return value
+    if isinstance(value, bool | int | float | np.number):
+        return constant([value])
+    if isinstance(value, list) and value and all(isinstance(item, int | float) for item in value):
+        return constant(value)
+    return None
+
+
+def to_collection(value: Any) -> Collection | None:
+    if isinstance(value, Collection):
+        return value
+    if isinstance(value, Image | Feature):
+        return features.collection_of([value])
+    if isinstance(value, Geometry):
+        return features.collection_of([Feature(value, {})])
+    if isinstance(value, list):
+        return features.collection_of([to_element(item) for item in value])
+    return None
+
+
+def to_element(value: Any) -> Any:
+    if isinstance(value, Image | Feature):
+        return value
+    if isinstance(value, Geometry):
+        return Feature(value, {})
+    if isinstance(value, Collection):  # a collection is an element too, with properties
+        return Feature(None, value.properties, value.id)
+    return to_image(value)
+
+
+def to_geometry(value: Any) -> Geometry | None:
+    """Features have a geometry; dictionaries are GeoJSON."""
+    if isinstance(value, Geometry):
+        return value
+    if isinstance(value, Feature | Image):
+        return geometry_of(value)
+    if isinstance(value, Collection):
+        return union_of([geometry for element in value.elements if (geometry := geometry_of(element))])
+    if isinstance(value, Mapping) and "type" in value:
+        if value["type"] == "Feature":
+            return to_geometry(value["geometry"])
+        crs = value.get("crs", {}).get("properties", {}).get("name", LONLAT)
+        return Geometry(shape(value), crs, value.get("geodesic", True))
+    return None
+
+
+def union_of(geometries: list[Geometry]) -> Geometry:
+    """All geometries as one, in degrees; unbounded where one of them is."""
+    import shapely
+
+    if any(geometry.unbounded for geometry in geometries):
+        return features.everywhere()
+    return Geometry(shapely.unary_union([geometry.lonlat for geometry in geometries]))
+
+
+def to_date(value: Any) -> Date | None:
+    """Milliseconds, or ISO 8601 text (UTC where it names no zone)."""
+    if isinstance(value, Date):
+        return value
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return Date(value)
+    if isinstance(value, DateRange):
+        return Date(value.start)
+    return Date(parse_iso(value)) if isinstance(value, str) else None
+
+
+def parse_iso(text: str) -> float:
+    """Milliseconds of ISO text such as 2019-06, 2019-06-01 or 2019-06-01T12:00:00Z."""
+    padded = f"{text}-01" if len(text) == 7 else f"{text}-01-01" if len(text) == 4 else text
+    try:
+        moment = datetime.fromisoformat(padded.replace("Z", "+00:00"))
+    except ValueError as error:
+        raise EngineError(f'Invalid date: Invalid format: "{text}".') from error
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1000)
+
+
+def to_projection(value: Any) -> Projection | None:
+    if isinstance(value, Projection):
+        return value
+    if isinstance(value, str):
+        return Projection(str(crs_of(value)))
+    if isinstance(value, Mapping) and "crs" in value:
+        return Projection(str(crs_of(value["crs"])), Affine(*value.get("transform", (1, 0, 0, 0, 1, 0))))
+    return None
+
+
+def to_error_margin(value: Any) -> ErrorMargin | None:
+    if isinstance(value, ErrorMargin):
+        return value
+    if isinstance(value, int | float):
+        return ErrorMargin(value)
+    return ErrorMargin(value.get("value") or 0.0, value.get("unit", "meters")) if isinstance(value, Mapping) else None
+
+
+def to_integer(value: Any) -> int | None:
+    if isinstance(value, str | list | dict):
+        return None
+    return int(value)
+
+
+def to_number(value: Any) -> int | float | None:
+    if isinstance(value, bool):
+        return int(value)
+    return value if isinstance(value, int | float) else None
+
+
+def _is(*kinds: type) -> Callable[[Any], Any]:
+    return lambda value: value if isinstance(value, kinds) else None
+
+
+def _to_list(value: Any) -> list | None:
+    if isinstance(value, Collection):
+        return None
+    return list(value) if isinstance(value, list | tuple) else None
+
+
+def _to_float(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+_CONVERSIONS: dict[str, Callable[[Any], Any]] = {
+    "Image": to_image,
+    "ImageCollection": to_collection,
+    "FeatureCollection": to_collection,
+    "Element": to_element,
+    "Feature": to_element,
+    "Geometry": to_geometry,
+    "Date": to_date,
+    "Projection": to_projection,
+    "ErrorMargin": to_error_margin,
+    "Integer": to_integer,
+    "Long": to_integer,
+    "Float": _to_float,
+    "Number": to_number,
+    "Boolean": lambda value: bool(value),
+    "String": _is(str),
+    "List": _to_list,
+    "Dictionary": _is(dict),
+}

@@ -1,0 +1,130 @@
+"""Features, collections of features or images, dates and the other values that are not pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from local_ee.errors import EngineError
+from local_ee.evaluation.values import Image
+from local_ee.raster.geometry import Geometry, everywhere
+
+MOST_ELEMENTS = 5000
+ELEMENT_LIMIT = f"Collection query aborted after accumulating over {MOST_ELEMENTS} elements."
+GEOMETRY_FIELDS = (".all", ".geo", "system:geometry", "system:footprint")
+
+
+@dataclass(frozen=True)
+class Date:
+    """A moment: milliseconds since 1970-01-01 UTC."""
+
+    millis: float
+
+
+@dataclass(frozen=True)
+class DateRange:
+    """From start (included) to end (excluded), in milliseconds; infinite where unbounded."""
+
+    start: float
+    end: float
+
+    def __contains__(self, millis: float) -> bool:
+        return self.start <= millis < self.end
+
+
+@dataclass(frozen=True)
+class ErrorMargin:
+    """How far a transformed geometry may be off."""
+
+    value: float
+    unit: str = "meters"
+
+
+@dataclass(frozen=True, eq=False)
+class Feature:
+    """A geometry (or none) with properties."""
+
+    geometry: Geometry | None
+    properties: Mapping[str, Any]
+    id: str | None = None
+
+    def with_properties(self, properties: Mapping[str, Any]) -> Feature:
+        return replace(self, properties=properties)
+
+
+Element = Image | Feature
+
+
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """Images or features in order; the elements are found when first asked for."""
+
+    find: Callable[[], Sequence[Element]] = field(repr=False)
+    kind: str = "FeatureCollection"
+    id: str | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def elements(self) -> tuple[Element, ...]:
+        return tuple(self.find())
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """The elements, which must be images."""
+        for element in self.elements:
+            if not isinstance(element, Image):
+                raise EngineError(f"Expected type: Image<unknown bands>. Actual type: {type(element).__name__}.")
+        return self.elements
+
+    def bounded(self) -> tuple[Element, ...]:
+        """The elements where they are few enough to be sent or listed; Earth Engine's words beyond 5,000."""
+        if len(self.elements) > MOST_ELEMENTS:
+            raise EngineError(ELEMENT_LIMIT)
+        return self.elements
+
+    def filtered(self, passes: Any) -> Collection:
+        """The elements that pass a filter (an object with `matches`)."""
+        return replace(self, find=lambda: [element for element in self.elements if passes.matches(element)])
+
+    def of(self, find: Callable[[], Sequence[Element]]) -> Collection:
+        """A collection of the same kind with other elements."""
+        return Collection(find, self.kind, None, self.properties)
+
+    def lookup(self, name: str, value: object) -> Element | None:
+        """The first element whose property has a value."""
+        return next((element for element in self.elements if get_property(element, name) == value), None)
+
+
+def collection_of(elements: Sequence[Element]) -> Collection:
+    """A collection of elements at hand: of images if the first one is an image."""
+    kind = "ImageCollection" if elements and isinstance(elements[0], Image) else "FeatureCollection"
+    return Collection(lambda: elements, kind)
+
+
+def get_property(element: Element, name: str) -> Any:
+    """An element's property, its geometry for the geometry's names, or None."""
+    if name in element.properties:
+        return element.properties[name]
+    if name in GEOMETRY_FIELDS:
+        return geometry_of(element)
+    return element.id if name == "system:id" else None
+
+
+def geometry_of(element: Element) -> Geometry | None:
+    """Where an element is: a feature's geometry, or an image's footprint."""
+    if isinstance(element, Feature):
+        return element.geometry
+    return element.footprint or everywhere()
+
+
+def index_of(element: Element) -> Any:
+    return element.properties.get("system:index")
+
+
+def with_index(element: Element, index: Any) -> Element:
+    """The element under a system:index."""
+    if element.properties.get("system:index") == index:
+        return element
+    return element.with_properties({**element.properties, "system:index": index})

@@ -1,0 +1,183 @@
+"""Evaluates the expression graphs that the `ee` client sends ({"result": key, "values": {...}})."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from local_ee.errors import EngineError
+from local_ee.evaluation import registry
+from local_ee.evaluation.answers import to_json
+
+__all__ = ["Function", "evaluate", "to_json"]
+
+Node = Mapping[str, Any]
+_CHILDREN = ("valueReference", "functionReference")
+
+
+def evaluate(expression: Mapping[str, Any], catalog: Any) -> Any:
+    """The value of an expression. Unknown algorithms are refused by name before anything is evaluated."""
+    values = expression.get("values", {})
+    if "result" not in expression or expression["result"] not in values:
+        raise EngineError("Invalid JSON payload received: the expression has no result.")
+    for node in values.values():
+        for name in _named_algorithms(node):
+            registry.find(name)
+    try:
+        return _Evaluation(values, catalog).value_of(expression["result"], _Frame())
+    except RecursionError as error:
+        raise EngineError("Expression nesting depth exceeded: build it from fewer nested calls.") from error
+
+
+def _named_algorithms(node: Node) -> Iterator[str]:
+    for part in _parts(node):
+        name = part.get("functionInvocationValue", {}).get("functionName")
+        if name:
+            yield name
+
+
+def _parts(node: Node) -> Iterator[Node]:
+    """A node and the nodes written inside it."""
+    stack = [node]
+    while stack:
+        part = stack.pop()
+        yield part
+        stack.extend(_inner(part))
+
+
+def _inner(node: Node) -> Iterator[Node]:
+    if "functionInvocationValue" in node:
+        yield from node["functionInvocationValue"].get("arguments", {}).values()
+    elif "arrayValue" in node:
+        yield from node["arrayValue"].get("values", [])
+    elif "dictionaryValue" in node:
+        yield from node["dictionaryValue"].get("values", {}).values()
+
+
+@dataclass
+class _Frame:
+    """The arguments of one call, and the values of nodes that depend on them; `outer` is where it was defined."""
+
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    outer: _Frame | None = None
+    known: dict[str, Any] = field(default_factory=dict)
+
+    def holder(self, free: frozenset[str]) -> _Frame:
+        """The innermost frame that binds one of the free names (the outermost where there are none)."""
+        frame = self
+        while frame.outer is not None and not any(name in frame.arguments for name in free):
+            frame = frame.outer
+        return frame
+
+    def argument(self, name: str) -> Any:
+        frame: _Frame | None = self
+        while frame is not None:
+            if name in frame.arguments:
+                return frame.arguments[name]
+            frame = frame.outer
+        raise EngineError(f"Reference to undefined argument '{name}'.")
+
+
+@dataclass(frozen=True, eq=False)
+class Function:
+    """A function of a graph, with the arguments known where it was defined."""
+
+    names: tuple[str, ...]
+    call: Callable[[Mapping[str, Any]], Any]
+
+    def __call__(self, *arguments: Any) -> Any:
+        if len(arguments) != len(self.names):
+            raise EngineError(f"Expected a function of {len(arguments)} arguments, got one of {len(self.names)}.")
+        return self.call(dict(zip(self.names, arguments, strict=True)))
+
+
+class _Evaluation:
+    """One evaluation of a graph: each node is evaluated once per binding of the arguments that it depends on."""
+
+    def __init__(self, values: Mapping[str, Node], catalog: Any) -> None:
+        self._values = values
+        self._catalog = catalog
+        self._free: dict[str, frozenset[str]] = {}
+
+    def value_of(self, key: str, frame: _Frame) -> Any:
+        home = frame.holder(self._free_names(key))
+        if key not in home.known:
+            home.known[key] = self._evaluate(self._values[key], home)
+        return home.known[key]
+
+    def _evaluate(self, node: Node, frame: _Frame) -> Any:
+        kind = next(iter(node), None)
+        if kind == "constantValue":
+            return _plain(node[kind])
+        if kind == "valueReference":
+            return self.value_of(node[kind], frame)
+        if kind == "argumentReference":
+            return frame.argument(node[kind])
+        if kind == "functionInvocationValue":
+            return self._invoke(node[kind], frame)
+        if kind == "functionDefinitionValue":
+            return self._define(node[kind], frame)
+        if kind == "arrayValue":
+            return [self._evaluate(item, frame) for item in node[kind].get("values", [])]
+        if kind == "dictionaryValue":
+            return {name: self._evaluate(item, frame) for name, item in node[kind].get("values", {}).items()}
+        if kind == "integerValue":
+            return int(node[kind])
+        raise EngineError(f"Invalid JSON payload received. Unknown value '{kind}' in the expression.")
+
+    def _invoke(self, call: Node, frame: _Frame) -> Any:
+        given = call.get("arguments", {})
+        name = call.get("functionName")
+        if name == "If":
+            return self._branch(given, frame)
+        arguments = {key: self._evaluate(node, frame) for key, node in given.items()}
+        if name:
+            return registry.find(name)(arguments, self._catalog)
+        function = self.value_of(call["functionReference"], frame)
+        if not isinstance(function, Function):
+            raise EngineError("The expression calls a value that is not a function.")
+        return function.call(arguments)
+
+    def _branch(self, given: Mapping[str, Node], frame: _Frame) -> Any:
+        """Only the branch that is taken is evaluated."""
+        condition = self._evaluate(given["condition"], frame) if "condition" in given else None
+        taken = given.get("trueCase" if _truth(condition) else "falseCase")
+        return None if taken is None else self._evaluate(taken, frame)
+
+    def _define(self, definition: Node, frame: _Frame) -> Function:
+        names = tuple(definition.get("argumentNames", ()))
+        body = definition["body"]
+        return Function(names, lambda arguments: self.value_of(body, _Frame(arguments, frame)))
+
+    def _free_names(self, key: str) -> frozenset[str]:
+        """The arguments that a node's value depends on."""
+        if key not in self._free:
+            if key not in self._values:
+                raise EngineError(f"Reference to undefined value '{key}'.")
+            self._free[key] = frozenset()  # a graph with a cycle ends here instead of never
+            self._free[key] = self._free_of(self._values[key])
+        return self._free[key]
+
+    def _free_of(self, node: Node) -> frozenset[str]:
+        found: set[str] = set()
+        for part in _parts(node):
+            if "argumentReference" in part:
+                found.add(part["argumentReference"])
+            for child in (part, part.get("functionInvocationValue", {})):
+                for reference in _CHILDREN:
+                    if reference in child:
+                        found |= self._free_names(child[reference])
+            if "functionDefinitionValue" in part:
+                definition = part["functionDefinitionValue"]
+                found |= self._free_names(definition["body"]) - set(definition.get("argumentNames", ()))
+        return frozenset(found)
+
+
+def _plain(value: Any) -> Any:
+    return value
+
+
+def _truth(value: Any) -> bool:
+    """What Earth Engine's If takes for true: everything but null, false, 0 and the empty string."""
+    return value is not None and value is not False and value != 0 and value != ""

@@ -1,0 +1,196 @@
+"""Turns a function of arrays into an algorithm of images: band pairing, types and masks happen here, once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from local_ee.errors import EngineError
+from local_ee.evaluation import registry
+from local_ee.evaluation.signatures import signatures
+from local_ee.evaluation.values import Band, Image, derived
+from local_ee.raster.geometry import Geometry
+from local_ee.raster.pixel_type import BOOLEAN, DOUBLE, PixelType, ranged
+from local_ee.raster.pixels import Pixels, both, hidden, is_blank, is_uniform
+
+Typed = Callable[..., PixelType]
+Compute = Callable[..., np.ndarray]
+
+
+def union(left: PixelType, right: PixelType) -> PixelType:
+    """The result's type of most operators (guides/image_math: the union of the input types)."""
+    return left.union(right)
+
+
+def boolean(*_: PixelType) -> PixelType:
+    """The result's type of comparisons."""
+    return BOOLEAN
+
+
+def floating(*kinds: PixelType) -> PixelType:
+    """The result's type of functions whose values are not whole."""
+    kind = kinds[0]
+    for other in kinds[1:]:
+        kind = kind.union(other)
+    return kind.floating()
+
+
+def same(kind: PixelType) -> PixelType:
+    return kind
+
+
+def spanning(combine: Callable[[int, int], int]) -> Typed:
+    """The union, widened for integers to every value that the operator can give.
+
+    Google documents no integer overflow (engine.md section 5); assumption: whole results are held exactly.
+    """
+
+    def typed(left: PixelType, right: PixelType) -> PixelType:
+        bounds = (left.minimum, left.maximum, right.minimum, right.maximum)
+        if not (left.is_integer and right.is_integer) or None in bounds:
+            return left.union(right)
+        corners = [combine(a, b) for a in bounds[:2] for b in bounds[2:]]
+        low, high = min(corners), max(corners)
+        return ranged(low, high) if max(-low, high) < 2**63 else DOUBLE
+
+    return typed
+
+
+def pixelwise(
+    *names: str, result: Typed = union, cast: bool = True, partial: bool = False
+) -> Callable[[Compute], Compute]:
+    """Registers a function of one or two arrays as algorithms of images.
+
+    result: pixel type of the output from those of the inputs. cast: inputs are given in the output's type.
+    partial: the function may give values that are not finite; those pixels are masked (assumption: Google documents
+    no value for them).
+    """
+
+    def register(compute: Compute) -> Compute:
+        operator = _Operator(compute, result, cast, partial)
+        arity = len(inspect.signature(compute).parameters)
+        for name in names:
+            registry.add(name, _function(name, operator, arity))
+        return compute
+
+    return register
+
+
+def _function(name: str, operator: _Operator, arity: int) -> Callable[..., Image]:
+    """A function with the parameter names that Google's list has for the algorithm."""
+
+    def apply(*args: Image, **images: Image) -> Image:
+        return operator.over([*args, *images.values()])
+
+    parameters = signatures()[name].parameter_names if name in signatures() else ("value",) * arity
+    if len(parameters) != arity:
+        raise TypeError(f"{name} takes {parameters}; the function takes {arity} arrays")
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    apply.__signature__ = inspect.Signature([inspect.Parameter(parameter, kind) for parameter in parameters])
+    apply.__module__ = operator.compute.__module__
+    apply.__doc__ = operator.compute.__doc__
+    return apply
+
+
+class _Operator:
+    """A pixelwise function with the rules of its output."""
+
+    def __init__(self, compute: Compute, result: Typed, cast: bool, partial: bool) -> None:
+        self.compute = compute
+        self._result = result
+        self._cast = cast
+        self._partial = partial
+
+    def over(self, images: Sequence[Image]) -> Image:
+        """The image of the function's values. Properties are not kept (assumption for operators other than casts)."""
+        count = _band_count(images)
+        longest = next(image for image in images if len(image.bands) == count)
+        columns = [_broadcast(image, count) for image in images]
+        bands = [
+            Band(
+                longest.bands[i].name,
+                self._result(*(image.bands[column[i]].type for image, column in zip(images, columns, strict=True))),
+                images[0].bands[columns[0][i]].projection,
+                images[0].bands[columns[0][i]].dimensions,
+            )
+            for i in range(count)
+        ]
+        dtypes = [band.type.dtype for band in bands]
+
+        def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
+            inputs = [
+                _read_columns(image, geobox, [column[i] for i in positions])
+                for image, column in zip(images, columns, strict=True)
+            ]
+            out = [
+                self._band(dtypes[i], [pixels[k] for pixels in inputs], tuple(geobox.shape))
+                for k, i in enumerate(positions)
+            ]
+            return Pixels(tuple(values for values, _ in out), tuple(mask for _, mask in out))
+
+        def needs(positions: tuple[int, ...]) -> list[list[int]]:
+            return [[column[i] for i in positions] for column in columns]
+
+        return derived(images, bands, reading, footprint_of=lambda: _common_footprint(images), needs=needs)
+
+    def _band(
+        self, dtype: np.dtype, inputs: Sequence[tuple[np.ndarray, np.ndarray]], shape: tuple[int, ...]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        mask = inputs[0][1]
+        for _, other in inputs[1:]:
+            mask = both(mask, other)
+        if is_blank(mask):
+            return hidden(dtype, shape)
+        operands = [self._operand(values, dtype) for values, _ in inputs]
+        with np.errstate(all="ignore"):
+            values = np.asarray(self.compute(*operands))
+        values = values.astype(dtype, copy=False)
+        if self._partial:
+            finite = np.isfinite(values)
+            if not finite.all():
+                values, mask = np.where(finite, values, dtype.type(0)), both(mask, np.broadcast_to(finite, shape))
+        return (np.broadcast_to(values, shape) if values.ndim == 0 else values), mask
+
+    def _operand(self, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+        """One value for uniform arrays: numpy computes with it at no cost."""
+        values = values[0, 0] if is_uniform(values) else values
+        return values.astype(dtype, copy=False) if self._cast else values
+
+
+def _band_count(images: Sequence[Image]) -> int:
+    counts = {len(image.bands) for image in images}
+    if len(counts - {1}) > 1 or 0 in counts:
+        got = " and ".join(str(len(image.bands)) for image in images)
+        raise EngineError(f"Images must have the same number of bands, or one band; got {got}.")
+    return max(counts)
+
+
+def _broadcast(image: Image, count: int) -> tuple[int, ...]:
+    return image.everything if len(image.bands) == count else (0,) * count
+
+
+def _read_columns(image: Image, geobox: GeoBox, columns: list[int]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Bands by position, each read once."""
+    wanted = tuple(dict.fromkeys(columns))
+    pixels = image.read_at(geobox, wanted)
+    found = {column: (pixels.values[k], pixels.masks[k]) for k, column in enumerate(wanted)}
+    return [found[column] for column in columns]
+
+
+def _common_footprint(images: Sequence[Image]) -> Geometry | None:
+    """Where all images are: the intersection of their footprints."""
+    footprints = list({id(found): found for image in images if (found := image.footprint) is not None}.values())
+    if len(footprints) < 2:
+        return footprints[0] if footprints else None
+    shape = footprints[0].lonlat
+    for other in footprints[1:]:
+        shape = shape.intersection(other.lonlat)
+    return Geometry(shape)
+
+
+def over(compute: Compute, result: Typed, images: Sequence[Image]) -> Image:
+    """The image of a function of arrays, by the same rules, without a name of Earth Engine's."""
+    return _Operator(compute, result, True, True).over(images)

@@ -1,0 +1,110 @@
+"""The algorithms of the engine, each one decorated function, checked against Google's list when it is defined."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from local_ee.errors import EngineError
+from local_ee.evaluation.coerce import coerced
+from local_ee.evaluation.signatures import Signature, signatures
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """A function under Earth Engine's name; wants_catalog: it takes the catalog as an argument of its own."""
+
+    signature: Signature
+    function: Callable[..., Any]
+    wants_catalog: bool
+
+    def __call__(self, arguments: Mapping[str, Any], catalog: Any) -> Any:
+        """The function's value for arguments by name; defaults and promotions as Google's list says."""
+        extra = {"catalog": catalog} if self.wants_catalog else {}
+        try:
+            return self.function(**self._complete(arguments), **extra)
+        except EngineError as error:
+            raise error.within(self.signature.name) from error
+
+    def _complete(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        name = self.signature.name
+        for given in arguments:
+            if given not in self.signature.parameter_names:
+                raise EngineError(f"{name}: Unexpected argument '{given}'.")
+        complete = {}
+        for parameter in self.signature.parameters:
+            value = arguments.get(parameter.name)
+            if value is None:
+                value = parameter.default
+            if value is None and parameter.required:
+                raise EngineError(f"Parameter '{parameter.name}' is required and may not be null.")
+            complete[_python_name(parameter.name)] = coerced(
+                value, parameter.type, f"{name}, argument '{parameter.name}'"
+            )
+        return complete
+
+
+_ALGORITHMS: dict[str, Algorithm] = {}
+
+
+def _python_name(parameter: str) -> str:
+    return parameter + "_" if parameter in ("from", "lambda", "not", "and", "or", "in") else parameter
+
+
+def algorithm(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Registers a function under names of Earth Engine; its parameters must be those of Google's list."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        for name in names:
+            add(name, function)
+        return function
+
+    return register
+
+
+def add(name: str, function: Callable[..., Any]) -> None:
+    """Registers one function under one name, once."""
+    signature = signatures().get(name)
+    if signature is None:
+        raise TypeError(f"{name} is not in Google's list of algorithms")
+    if name in _ALGORITHMS:
+        raise TypeError(f"{name} is defined twice: {_ALGORITHMS[name].function.__module__} and {function.__module__}")
+    own = list(inspect.signature(function).parameters)
+    wants_catalog = "catalog" in own
+    expected = [_python_name(parameter) for parameter in signature.parameter_names]
+    if [parameter for parameter in own if parameter != "catalog"] != expected:
+        raise TypeError(f"{name} takes {own}; Google's list says {expected}")
+    _ALGORITHMS[name] = Algorithm(signature, function, wants_catalog)
+
+
+@cache
+def _loaded() -> Mapping[str, Algorithm]:
+    package = importlib.import_module("local_ee.algorithms")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    return _ALGORITHMS
+
+
+def names() -> tuple[str, ...]:
+    """Every algorithm that the engine has."""
+    return tuple(sorted(_loaded()))
+
+
+def find(name: str) -> Algorithm:
+    """The algorithm of a name, or Earth Engine's refusal."""
+    found = _loaded().get(name)
+    if found is None:
+        raise EngineError(refusal(name))
+    return found
+
+
+def refusal(name: str) -> str:
+    """Why an algorithm cannot be had: Earth Engine has none of that name, or only the local engine lacks it."""
+    if name in signatures():
+        return f"Unknown function '{name}': the local engine does not have it (Google's Earth Engine does)."
+    return f"Unknown function '{name}'."

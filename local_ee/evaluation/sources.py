@@ -1,0 +1,158 @@
+"""Catalog images and collections as values of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from local_ee.catalog import BoundsWSEN, Catalog, SourceBand, SourceImage
+from local_ee.errors import EngineError
+from local_ee.evaluation.features import Collection, Element
+from local_ee.evaluation.values import Band, Image
+from local_ee.raster import resample
+from local_ee.raster.geometry import LONLAT, Geometry, outline
+from local_ee.raster.pixel_type import of_dtype
+from local_ee.raster.pixels import Pixels, hidden, join
+from local_ee.raster.projection import projection_of
+
+_DEFAULT_POLICY = "MEAN"
+
+
+def image_of(source: SourceImage) -> Image:
+    """A catalog's image: read by windows of its own lattices, resampled where another grid is asked for."""
+    bands = tuple(
+        Band(band.name, of_dtype(band.dtype), projection_of(band.grid), tuple(band.grid.shape)) for band in source.bands
+    )
+    footprint = Geometry(source.footprint)
+    return Image(
+        bands,
+        _Reader(source, "nearest"),
+        dict(source.properties),
+        source.id,
+        lambda: footprint,
+    )
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads a catalog image's bands on any grid by one method of resampling."""
+
+    source: SourceImage
+    method: str
+
+    def __call__(self, geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
+        bands = [self.source.bands[position] for position in positions]
+        if not self.source.footprint.intersects(outline(geobox, LONLAT)):
+            return _hidden(bands, geobox)
+        found: dict[int, Pixels] = {}
+        for same_grid in _by_grid(bands):
+            pixels = resample.read(self._source([bands[i] for i in same_grid]), geobox, self.method)
+            found |= {i: pixels.pick([k]) for k, i in enumerate(same_grid)}
+        return join([found[i] for i in range(len(bands))])
+
+    def resampled(self, method: str) -> _Reader:
+        return replace(self, method=method)
+
+    def _source(self, bands: Sequence[SourceBand]) -> resample.Source:
+        names = tuple(band.name for band in bands)
+
+        def fetch(window: GeoBox) -> Pixels:
+            values, masks = self.source.read(names, window)
+            # one array holds bands of several types: each goes back to its own
+            typed = (value.astype(band.dtype, copy=False) for value, band in zip(values, bands, strict=True))
+            return Pixels(tuple(typed), tuple(masks))
+
+        grid = bands[0].grid
+        return resample.Source(
+            projection_of(grid),
+            fetch,
+            tuple(np.dtype(band.dtype) for band in bands),
+            tuple(grid.shape),
+            tuple(_policy(self.source.properties, band.name) for band in bands),
+        )
+
+
+def _hidden(bands: Sequence[SourceBand], geobox: GeoBox) -> Pixels:
+    pairs = [hidden(np.dtype(band.dtype), tuple(geobox.shape)) for band in bands]
+    return Pixels(tuple(values for values, _ in pairs), tuple(mask for _, mask in pairs))
+
+
+def _by_grid(bands: Sequence[SourceBand]) -> list[list[int]]:
+    groups: dict[Any, list[int]] = {}
+    for i, band in enumerate(bands):
+        groups.setdefault(band.grid, []).append(i)
+    return list(groups.values())
+
+
+def _policy(properties: Any, band: str) -> str:
+    """How a band's pyramid is made: the property pyramiding_policy (one name, or by band), else MEAN."""
+    policy = properties.get("pyramiding_policy", _DEFAULT_POLICY)
+    if not isinstance(policy, str):
+        policy = policy.get(band, policy.get("default", _DEFAULT_POLICY))
+    return policy.upper()
+
+
+@dataclass(frozen=True, eq=False)
+class CatalogCollection(Collection):
+    """A collection of a catalog; filters of dates and bounds reach the catalog instead of its listing."""
+
+    catalog: Catalog | None = None
+    start_ms: float | None = None
+    end_ms: float | None = None
+    bounds_wsen: BoundsWSEN | None = None
+    filters: tuple[Any, ...] = ()
+
+    def filtered(self, passes: Any) -> Collection:
+        start_ms, end_ms, bounds_wsen = self.start_ms, self.end_ms, self.bounds_wsen
+        for dates in passes.dates():
+            start_ms = dates.start if start_ms is None else max(start_ms, dates.start)
+            end_ms = dates.end if end_ms is None else min(end_ms, dates.end)
+        for bounds in passes.bounds():
+            bounds_wsen = bounds if bounds_wsen is None else _overlap(bounds_wsen, bounds)
+        return catalog_collection(
+            self.catalog,
+            self.id,
+            self.properties,
+            start_ms=start_ms,
+            end_ms=end_ms,
+            bounds_wsen=bounds_wsen,
+            filters=(*self.filters, passes),
+        )
+
+    def lookup(self, name: str, value: object) -> Element | None:
+        """By system:index an image is asked for by its id, without listing the collection."""
+        if name != "system:index":
+            return super().lookup(name, value)
+        source = self.catalog.image(f"{self.id}/{value}")
+        image = image_of(source) if source is not None else None
+        return image if image is not None and all(each.matches(image) for each in self.filters) else None
+
+
+def catalog_collection(catalog: Catalog, collection_id: str, properties: Any, **query: Any) -> CatalogCollection:
+    """The images of a collection that a query (start_ms, end_ms, bounds_wsen, filters) leaves."""
+
+    def find() -> list[Image]:
+        start_ms, end_ms = query.get("start_ms"), query.get("end_ms")
+        try:
+            sources = catalog.images(
+                collection_id,
+                None if start_ms is None else int(start_ms),
+                None if end_ms is None else int(end_ms),
+                query.get("bounds_wsen"),
+            )
+        except ValueError as error:
+            raise EngineError(str(error)) from error
+        images = map(image_of, sources)
+        return [image for image in images if all(each.matches(image) for each in query.get("filters", ()))]
+
+    return CatalogCollection(find, "ImageCollection", collection_id, properties, catalog, **query)
+
+
+def _overlap(left: BoundsWSEN, right: BoundsWSEN) -> BoundsWSEN:
+    """The box that two boxes share; of no size where they share nothing."""
+    west, south = max(left[0], right[0]), max(left[1], right[1])
+    return west, south, max(west, min(left[2], right[2])), max(south, min(left[3], right[3]))

@@ -1,0 +1,182 @@
+"""Reductions of several images to one: bands are matched by name, images are read one by one and not kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from local_ee.evaluation.values import Band, Image, derived
+from local_ee.raster.geometry import Geometry
+from local_ee.raster.pixel_type import PixelType
+from local_ee.raster.pixels import Pixels, hidden, is_blank
+from local_ee.raster.projection import WGS84
+from local_ee.raster.reducing import Reducer
+
+STACK_BYTES = 192 << 20  # of all images' pixels held at once by a reduction that needs them together
+
+Folding = Callable[[GeoBox, Sequence[tuple[Image, tuple[int, ...]]]], Pixels]
+
+
+def band_union(images: Sequence[Image]) -> dict[str, PixelType]:
+    """The bands of a collection by name, in order of first appearance, with the union of their types."""
+    types: dict[str, PixelType] = {}
+    for image in images:
+        for band in image.bands:
+            types[band.name] = types[band.name].union(band.type) if band.name in types else band.type
+    return types
+
+
+def union_footprint(images: Sequence[Image]) -> Callable[[], Geometry | None]:
+    """Where at least one image is (None: everywhere)."""
+
+    def footprint() -> Geometry | None:
+        import shapely
+
+        found = [image.footprint for image in images]
+        if not found or any(each is None or each.unbounded for each in found):
+            return None
+        return Geometry(shapely.unary_union([each.lonlat for each in found]))
+
+    return footprint
+
+
+def reduce_images(images: Sequence[Image], reducer: Reducer, *, keep_names: bool = False) -> Image:
+    """The reduction of each band over images: bands are named band_output, or as they are.
+
+    The result has the default projection of composites (WGS84, one degree; guides/projections).
+    """
+    reducer = reducer.for_pixels()
+    types = band_union(images)
+    outputs = len(reducer.outputs)
+    bands = [
+        Band(name if keep_names else label, kind, WGS84)
+        for name, own in types.items()
+        for label, kind in zip(reducer.band_names(name), reducer.typed(own), strict=True)
+    ]
+    names = list(types)
+
+    def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
+        wanted = list(dict.fromkeys(names[i // outputs] for i in positions))
+        found = _reduced(images, wanted, reducer, geobox)
+        pairs = [_typed(found[names[i // outputs]][i % outputs], bands[i]) for i in positions]
+        return Pixels(tuple(values for values, _ in pairs), tuple(mask for _, mask in pairs))
+
+    def needs(positions: tuple[int, ...]) -> list[list[int]]:
+        return by_name(images, {names[i // outputs] for i in positions})
+
+    return derived(images, bands, reading, footprint_of=union_footprint(images), needs=needs)
+
+
+def by_name(images: Sequence[Image], names: set[str]) -> list[list[int]]:
+    """Where the named bands are in each image that has them."""
+    return [[i for i, name in enumerate(image.band_names) if name in names] for image in images]
+
+
+def _typed(pair: tuple[np.ndarray, np.ndarray], band: Band) -> tuple[np.ndarray, np.ndarray]:
+    return pair[0].astype(band.type.dtype, copy=False), pair[1]
+
+
+def _reduced(images: Sequence[Image], names: list[str], reducer: Reducer, geobox: GeoBox) -> dict[str, list]:
+    """The outputs of each band over a window; by strips where all images' pixels are needed together."""
+    height, width = geobox.shape
+    strip = height if reducer.streams else max(8, STACK_BYTES // (max(len(images), 1) * len(names) * width * 5))
+    if strip >= height:
+        return _one_strip(images, names, reducer, geobox)
+    parts = [_one_strip(images, names, reducer, geobox[top : top + strip, :]) for top in range(0, height, strip)]
+    return {
+        name: [
+            tuple(np.concatenate([part[name][k][side] for part in parts]) for side in (0, 1))
+            for k in range(len(reducer.outputs))
+        ]
+        for name in names
+    }
+
+
+def _one_strip(images: Sequence[Image], names: list[str], reducer: Reducer, geobox: GeoBox) -> dict[str, list]:
+    shape = tuple(geobox.shape)
+    running = {name: reducer.start() for name in names}
+    used: set[str] = set()
+    for image in images:
+        have = [name for name in names if name in image.band_names]
+        pixels = image.read(geobox, have)
+        for name, values, mask in zip(have, pixels.values, pixels.masks, strict=True):
+            if not is_blank(mask):
+                running[name].add([(values[None], mask[None])])
+                used.add(name)
+    empty = [hidden(np.dtype("float64"), shape)] * len(reducer.outputs)
+    if reducer.name == "count":
+        empty = [(np.zeros(shape, np.int32), np.ones(shape, bool))]
+    return {name: running[name].result() if name in used else empty for name in names}
+
+
+def mosaic(images: Sequence[Image]) -> Image:
+    """The last image's pixel that is not masked, band by band (guides/ic_composite_mosaic: last on top)."""
+    types = band_union(images)
+    names = list(types)
+    bands = [Band(name, kind, WGS84) for name, kind in types.items()]
+
+    def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
+        pairs = _stacked_up(images, [names[i] for i in positions], [bands[i].type.dtype for i in positions], geobox)
+        return Pixels(tuple(values for values, _ in pairs), tuple(mask for _, mask in pairs))
+
+    def needs(positions: tuple[int, ...]) -> list[list[int]]:
+        return by_name(images, {names[i] for i in positions})
+
+    return derived(images, bands, reading, footprint_of=union_footprint(images), needs=needs)
+
+
+def _stacked_up(images: Sequence[Image], names: list[str], dtypes: list[np.dtype], geobox: GeoBox) -> list:
+    """From the top down; a band is done when no pixel is missing."""
+    shape = tuple(geobox.shape)
+    found = {name: hidden(dtype, shape) for name, dtype in zip(names, dtypes, strict=True)}
+    for image in reversed(images):
+        wanted = [name for name in found if name in image.band_names and not found[name][1].all()]
+        pixels = image.read(geobox, wanted) if wanted else Pixels((), ())
+        for name, values, mask in zip(wanted, pixels.values, pixels.masks, strict=True):
+            if not is_blank(mask):
+                found[name] = _below(*found[name], values, mask)
+    return [found[name] for name in names]
+
+
+def _below(values: np.ndarray, mask: np.ndarray, lower: np.ndarray, lower_mask: np.ndarray) -> tuple:
+    if is_blank(mask):
+        return lower.astype(values.dtype, copy=False), lower_mask
+    top = mask != 0
+    merged = (
+        np.where(top, mask, lower_mask)
+        if mask.dtype == lower_mask.dtype
+        else np.where(top, mask.astype(np.float32), lower_mask.astype(np.float32))
+    )
+    return np.where(top, values, lower).astype(values.dtype, copy=False), merged
+
+
+def quality_mosaic(images: Sequence[Image], band: str) -> Image:
+    """All bands of the image whose quality band is highest, pixel by pixel."""
+    types = band_union(images)
+    names = list(types)
+    bands = [Band(name, kind, WGS84) for name, kind in types.items()]
+
+    def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
+        shape = tuple(geobox.shape)
+        wanted = list(dict.fromkeys([*(names[i] for i in positions), band]))
+        best = np.full(shape, -np.inf)
+        found = {name: (np.zeros(shape, types[name].dtype), np.zeros(shape, bool)) for name in wanted}
+        for image in images:
+            pixels = image.read(geobox, wanted)
+            quality, mask = pixels.values[-1], pixels.masks[-1]
+            if wanted[-1] != band:
+                quality, mask = pixels.values[wanted.index(band)], pixels.masks[wanted.index(band)]
+            better = (mask != 0) & (quality > best)
+            best = np.where(better, quality, best)
+            for name, values, own in zip(wanted, pixels.values, pixels.masks, strict=True):
+                old, old_mask = found[name]
+                found[name] = np.where(better, values, old).astype(old.dtype), np.where(better, own != 0, old_mask)
+        pairs = [found[names[i]] for i in positions]
+        return Pixels(tuple(values for values, _ in pairs), tuple(mask for _, mask in pairs))
+
+    def needs(positions: tuple[int, ...]) -> list[list[int]]:
+        return by_name(images, {band, *(names[i] for i in positions)})
+
+    return derived(images, bands, reading, footprint_of=union_footprint(images), needs=needs)

@@ -1,0 +1,152 @@
+"""Images of the engine: bands, properties, and a way to read any window of pixels; nothing is read until asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from local_ee.errors import EngineError
+from local_ee.raster.geometry import Geometry
+from local_ee.raster.memo import Inputs, Reading, remembered
+from local_ee.raster.pixel_type import PixelType, of_number
+from local_ee.raster.pixels import Pixels, valid
+from local_ee.raster.projection import WGS84, Projection
+
+__all__ = ["Band", "Image", "Pixels", "constant", "derived", "missing_band"]
+
+
+Needs = Callable[[tuple[int, ...]], Sequence[Iterable[int]]]
+
+
+@dataclass(frozen=True)
+class Band:
+    """A band: its name, pixel type and default projection; dimensions (rows, columns) where the grid has an end."""
+
+    name: str
+    type: PixelType
+    projection: Projection = WGS84
+    dimensions: tuple[int, int] | None = None
+
+    @property
+    def grid(self) -> GeoBox | None:
+        """The whole grid of the band's pixels, or None where it has no end."""
+        return self.projection.geobox(*self.dimensions) if self.dimensions else None
+
+    def renamed(self, name: str) -> Band:
+        return replace(self, name=name)
+
+    def typed(self, kind: PixelType) -> Band:
+        return replace(self, type=kind)
+
+    def on(self, projection: Projection, dimensions: tuple[int, int] | None = None) -> Band:
+        return replace(self, projection=projection, dimensions=dimensions)
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """An image: bands and properties now, pixels on demand. `footprint` is None where it has no end.
+
+    inputs: the images, their bands and their windows, that reading some bands of a window reads.
+    """
+
+    bands: tuple[Band, ...]
+    reading: Reading = field(repr=False)
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    id: str | None = None
+    footprint_of: Callable[[], Geometry | None] = field(default=lambda: None, repr=False)
+    inputs: Inputs = field(default=lambda positions, geobox: (), repr=False)
+
+    @property
+    def band_names(self) -> tuple[str, ...]:
+        return tuple(band.name for band in self.bands)
+
+    @property
+    def footprint(self) -> Geometry | None:
+        return self.footprint_of()
+
+    @property
+    def projection(self) -> Projection:
+        """Of the first band."""
+        return self.bands[0].projection if self.bands else WGS84
+
+    @property
+    def everything(self) -> tuple[int, ...]:
+        """The positions of all bands."""
+        return tuple(range(len(self.bands)))
+
+    def read(self, geobox: GeoBox, band_names: Sequence[str] | None = None) -> Pixels:
+        """The pixels of a window of any grid, of all bands or the named ones, in that order."""
+        return self.read_at(geobox, self.positions(band_names))
+
+    def read_at(self, geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
+        """The pixels of bands by position; shared inputs are read once within one outermost read."""
+        return remembered(self, geobox, positions)
+
+    def positions(self, names: Sequence[str] | None) -> tuple[int, ...]:
+        """Where the named bands are."""
+        if names is None:
+            return self.everything
+        have = self.band_names
+        for name in names:
+            if name not in have:
+                raise EngineError(missing_band(name, have))
+        return tuple(have.index(name) for name in names)
+
+    def with_properties(self, properties: Mapping[str, Any]) -> Image:
+        """The same pixels under other properties."""
+        return replace(self, properties=properties)
+
+
+def derived(
+    parents: Sequence[Image],
+    bands: Sequence[Band],
+    reading: Reading,
+    *,
+    properties: Mapping[str, Any] | None = None,
+    image_id: str | None = None,
+    footprint_of: Callable[[], Geometry | None] | None = None,
+    needs: Needs | None = None,
+    around: Callable[[GeoBox], GeoBox | None] = lambda geobox: geobox,
+) -> Image:
+    """An image computed from others; its footprint is the first parent's unless one is given.
+
+    needs: for bands of the result, the bands of each parent that they need (all of them, if not given). around: the
+    parents' window for a window (the same, if not given; None where it is on another grid).
+    """
+
+    def inputs(positions: tuple[int, ...], geobox: GeoBox | None) -> list[tuple[Image, Iterable[int], GeoBox | None]]:
+        found = [parent.everything for parent in parents] if needs is None else needs(positions)
+        window = None if geobox is None else around(geobox)
+        return [(parent, bands, window) for parent, bands in zip(parents, found, strict=True)]
+
+    if footprint_of is None:
+        footprint_of = parents[0].footprint_of if parents else (lambda: None)
+    return Image(tuple(bands), reading, dict(properties or {}), image_id, footprint_of, inputs)
+
+
+def alike(positions: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """What a result needs whose bands are those of its one parent."""
+    return [positions]
+
+
+def missing_band(pattern: object, have: Sequence[str]) -> str:
+    """Earth Engine's sentence for a band that is not there."""
+    return f"Band pattern '{pattern}' did not match any bands. Available bands: [{', '.join(have)}]"
+
+
+def constant(numbers: Sequence[float], names: Sequence[str] | None = None) -> Image:
+    """An image with a value everywhere; bands are named constant, or constant_0, constant_1 ..."""
+    if names is None:
+        names = ("constant",) if len(numbers) == 1 else tuple(f"constant_{i}" for i in range(len(numbers)))
+    bands = tuple(Band(name, of_number(number)) for name, number in zip(names, numbers, strict=True))
+
+    def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
+        shape = tuple(geobox.shape)
+        values = tuple(np.broadcast_to(bands[i].type.dtype.type(numbers[i]), shape) for i in positions)
+        return Pixels(values, (valid(shape),) * len(positions))
+
+    return Image(bands, reading)

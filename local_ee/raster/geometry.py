@@ -1,0 +1,106 @@
+"""Geometries: a shape with its coordinate system, and the same shape in another one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+import shapely
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from shapely.geometry import box, mapping
+from shapely.geometry.base import BaseGeometry
+
+from local_ee.raster.projection import METRES_PER_DEGREE, Projection, crs_of, key_of, transformer
+
+LONLAT = "EPSG:4326"
+_SEGMENTS = 24  # pieces of the longest edge when a shape changes its coordinate system
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """shape has x before y in the coordinate system `crs`; geodesic tells whether its edges are shortest paths."""
+
+    shape: BaseGeometry
+    crs: str = LONLAT
+    geodesic: bool = True
+    unbounded: bool = False
+
+    def in_crs(self, crs: str) -> Geometry:
+        """The same place in another coordinate system; long edges are cut so that they bend with the projection."""
+        if crs == self.crs or self.unbounded or self.shape.is_empty:
+            return self if crs == self.crs else Geometry(self.shape, crs, self.geodesic, self.unbounded)
+        step = _longest_side(self.shape) / _SEGMENTS
+        shape = shapely.segmentize(self.shape, step) if step > 0 else self.shape
+        move = transformer(self.crs, crs)
+        moved = shapely.transform(shape, lambda xy: np.column_stack(move.transform(xy[:, 0], xy[:, 1])))
+        return Geometry(moved, crs, crs_of(crs).geographic and self.geodesic)
+
+    @cached_property
+    def lonlat(self) -> BaseGeometry:
+        """The shape in degrees of WGS84."""
+        return self.in_crs(LONLAT).shape
+
+    @cached_property
+    def metric_crs(self) -> str:
+        """A coordinate system of metres around the shape's centre (azimuthal equidistant), or its own if it has one."""
+        if not crs_of(self.crs).geographic:
+            return self.crs
+        centre = self.shape.envelope.centroid
+        return f"+proj=aeqd +lat_0={centre.y:.6f} +lon_0={centre.x:.6f} +datum=WGS84 +units=m +no_defs"
+
+    @property
+    def type(self) -> str:
+        return "Polygon" if self.unbounded else self.shape.geom_type
+
+    def to_json(self) -> dict[str, Any]:
+        """GeoJSON, as Earth Engine gives it: crs only where it is not WGS84, geodesic where it says something."""
+        answer = _lists(mapping(self.shape))
+        if self.crs != LONLAT:
+            answer["crs"] = {"type": "name", "properties": {"name": self.crs}}
+        if self.unbounded:
+            answer = {"type": "Polygon", "coordinates": [[[-180, -90], [180, -90], [180, 90], [-180, 90], [-180, -90]]]}
+        if self.type in ("Polygon", "MultiPolygon", "LineString", "MultiLineString", "LinearRing"):
+            answer["geodesic"] = self.geodesic
+        return answer
+
+
+def _longest_side(shape: BaseGeometry) -> float:
+    west, south, east, north = shape.bounds
+    return max(east - west, north - south)
+
+
+def _lists(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _lists(item) for key, item in value.items()}
+    return [_lists(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def everywhere() -> Geometry:
+    """The whole Earth: the footprint of constants."""
+    return Geometry(box(-180, -90, 180, 90), unbounded=True)
+
+
+def outline(geobox: GeoBox, crs: str) -> BaseGeometry:
+    """The area under a grid's window, in a coordinate system; its edges are cut to bend with the projection."""
+    return _outline(key_of(geobox), crs)
+
+
+@lru_cache(maxsize=256)
+def _outline(key: tuple, crs: str) -> BaseGeometry:
+    height, width, *numbers, own = key
+    affine = Affine(*numbers)
+    corners = [affine * corner for corner in ((0, 0), (width, 0), (width, height), (0, height))]
+    return Geometry(shapely.Polygon(corners), own, False).in_crs(crs).shape
+
+
+def grid_outline(geobox: GeoBox) -> Geometry:
+    """The footprint of a grid, in degrees."""
+    return Geometry(outline(geobox, LONLAT))
+
+
+def metres(geometry: Geometry, distance_m: float) -> float:
+    """A distance in the units of the geometry's own coordinate system."""
+    return distance_m / Projection(geometry.crs).unit_m if geometry.crs else distance_m / METRES_PER_DEGREE

@@ -1,0 +1,165 @@
+"""What is remembered while pixels are read: shared images once within one outermost read, within a bound.
+
+Before the first pixel, the outermost read finds out which bands of which images it will need. An image that several
+others read is then read once, with all those bands together, and let go when the read ends or the bound is reached.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+import numpy as np
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from local_ee.raster.lattice import place_of
+from local_ee.raster.pixels import Pixels, is_uniform
+from local_ee.raster.projection import key_of
+
+BOUND_BYTES = 256 << 20
+_MOST_GROWTH = 1.5  # of the largest request: beyond it, requests of an image are read apart
+
+Reading = Callable[[GeoBox, tuple[int, ...]], Pixels]
+# What reading some bands of a window reads: images, their bands, and their window (None where it is on another grid).
+Inputs = Callable[[tuple[int, ...], GeoBox | None], Sequence[tuple[Any, Iterable[int], GeoBox | None]]]
+
+
+class Readable(Protocol):
+    """An image: how it is read, and what that reads."""
+
+    reading: Reading
+    inputs: Inputs
+
+
+class Demand:
+    """What one read needs of every image below it: bands, windows, and how many images ask for them."""
+
+    def __init__(self, root: Readable, geobox: GeoBox, positions: tuple[int, ...]) -> None:
+        self._bands: dict[tuple[int, tuple | None], set[int]] = {}  # by image and lattice, None where it is not known
+        self._askers: dict[int, set[tuple[int, int]]] = {}
+        self._windows: dict[tuple, tuple[int, int, int, int, int]] = {}  # edges, and pixels of the largest request
+        seen: dict[tuple, set[int]] = {}
+        waiting: list[tuple[Readable, frozenset[int], GeoBox | None]] = [(root, frozenset(positions), geobox)]
+        while waiting:
+            image, wanted, window = waiting.pop()
+            known = seen.setdefault((id(image.reading), window and key_of(window)), set())
+            fresh = wanted - known
+            if not fresh:
+                continue
+            known |= fresh
+            self._note(image, fresh, window)
+            for place, (parent, needed, around) in enumerate(image.inputs(tuple(sorted(fresh)), window)):
+                self._askers.setdefault(id(parent.reading), set()).add((id(image.reading), place))
+                waiting.append((parent, frozenset(needed), around))
+
+    def _note(self, image: Readable, positions: Iterable[int], geobox: GeoBox | None) -> None:
+        key = None if geobox is None else _lattice_of(geobox)
+        self._bands.setdefault((id(image.reading), key), set()).update(positions)
+        if key is None:
+            return
+        top, left, bottom, right = _edges(geobox)
+        old = self._windows.get((id(image.reading), key), (top, left, bottom, right, 0))
+        union = min(top, old[0]), min(left, old[1]), max(bottom, old[2]), max(right, old[3])
+        self._windows[(id(image.reading), key)] = (*union, max(old[4], geobox.shape[0] * geobox.shape[1]))
+
+    def of(self, image: Readable, geobox: GeoBox) -> set[int]:
+        """The bands that will be asked for on this window's lattice; empty where only one image asks.
+
+        By lattice, because a band of 20-km pixels would otherwise bring its 10-m neighbours to its own lattice.
+        """
+        key = id(image.reading)
+        if len(self._askers.get(key, ())) < 2:
+            return set()
+        found = self._bands.get((key, _lattice_of(geobox)))
+        return self._bands.get((key, None), set()) if found is None else found
+
+    def window(self, image: Readable, geobox: GeoBox) -> tuple[GeoBox, int, int]:
+        """The window to read for a request, and the request's row and column in it.
+
+        It is the one around all requests on this lattice, where that is little more than the largest of them.
+        """
+        lattice = _lattice_of(geobox)
+        if lattice is None:
+            return geobox, 0, 0
+        own = _edges(geobox)
+        top, left, bottom, right, most = self._windows.get((id(image.reading), lattice), (*own, 0))
+        height, width = bottom - top, right - left
+        inside = top <= own[0] and left <= own[1] and own[2] <= bottom and own[3] <= right
+        if not inside or height * width > _MOST_GROWTH * most:
+            return geobox, 0, 0
+        affine = geobox.affine * Affine.translation(left - own[1], top - own[0])
+        return GeoBox((height, width), affine, geobox.crs), own[0] - top, own[1] - left
+
+
+def _lattice_of(geobox: GeoBox) -> tuple | None:
+    """None for sheared grids, which have no rows and columns to compare."""
+    if geobox.affine.b or geobox.affine.d:
+        return None
+    place = place_of(geobox)
+    return place.crs, place.step_x, place.step_y, place.phase_x, place.phase_y
+
+
+def _edges(geobox: GeoBox) -> tuple[int, int, int, int]:
+    place = place_of(geobox)
+    return place.row, place.col, place.row + place.height, place.col + place.width
+
+
+class Memo:
+    """Bands of windows by image; the least recently used go first beyond the bound."""
+
+    def __init__(self, demand: Demand, bound_bytes: int = BOUND_BYTES) -> None:
+        self.demand = demand
+        self._bound = bound_bytes
+        self._held: OrderedDict[tuple, tuple[np.ndarray, np.ndarray, int]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: tuple) -> tuple[np.ndarray, np.ndarray] | None:
+        found = self._held.get(key)
+        if found is None:
+            return None
+        self._held.move_to_end(key)
+        return found[0], found[1]
+
+    def put(self, key: tuple, band: tuple[np.ndarray, np.ndarray]) -> None:
+        size = sum(64 if is_uniform(array) else array.nbytes for array in band)
+        if size > self._bound:
+            return
+        self._held[key] = (*band, size)
+        self._bytes += size
+        while self._bytes > self._bound:
+            self._bytes -= self._held.popitem(last=False)[1][2]
+
+
+_current: ContextVar[Memo | None] = ContextVar("pixel memo", default=None)
+
+
+def remembered(image: Readable, geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
+    """An image's pixels, from memory where this outermost read has seen them."""
+    memo = _current.get()
+    if memo is not None:
+        wanted = memo.demand.of(image, geobox)
+        return _recall(memo, image, wanted, geobox, positions) if wanted else image.reading(geobox, positions)
+    token = _current.set(Memo(Demand(image, geobox, positions)))
+    try:
+        return image.reading(geobox, positions)
+    finally:
+        _current.reset(token)
+
+
+def _recall(memo: Memo, image: Readable, wanted: set[int], geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
+    whole, row, col = memo.demand.window(image, geobox)
+    key = (id(image.reading), *key_of(whole))
+    held = {position: memo.get((*key, position)) for position in positions}
+    if any(band is None for band in held.values()):
+        held |= {position: memo.get((*key, position)) for position in wanted if position not in held}
+        missing = tuple(sorted(position for position, band in held.items() if band is None))
+        fresh = image.reading(whole, missing)
+        for position, *band in zip(missing, fresh.values, fresh.masks, strict=True):
+            held[position] = tuple(band)
+            memo.put((*key, position), tuple(band))
+    part = np.s_[row : row + geobox.shape[0], col : col + geobox.shape[1]]
+    bands = [held[position] for position in positions]
+    return Pixels(tuple(values[part] for values, _ in bands), tuple(mask[part] for _, mask in bands))

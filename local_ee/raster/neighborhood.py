@@ -1,0 +1,209 @@
+"""Sums over neighbourhoods, compiled. Each pixel's sum is added in one fixed order, so that a pixel does not depend on
+where a window begins: no running sums, but sums of 2, 4, 8 ... neighbours, of which boxes are put together."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from local_ee.raster.kernel import Weights
+
+_CHUNK = 2048  # columns at a time: their sums stay in the processor's cache
+
+
+def window_sums(
+    values: np.ndarray, mask: np.ndarray, weights: Weights, *, squares: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sums of w, w*x and w*x*x (zeros unless squares) over the kernel around each inner pixel; masked ones left out.
+
+    values and mask cover the window and the kernel's margins; the sums cover the window.
+    """
+    height, width = weights.values.shape
+    shape = (values.shape[0] - height + 1, values.shape[1] - width + 1)
+    sums = tuple(np.zeros(shape) for _ in range(3))
+    values, mask = np.ascontiguousarray(values), np.ascontiguousarray(mask)
+    if weights.is_box:
+        _box_sums(values, mask, height, width, float(weights.values.flat[0]), squares, *sums)
+    else:
+        offsets = np.argwhere(weights.values != 0)
+        _kernel_sums(values, mask, offsets, weights.values[weights.values != 0], squares, *sums)
+    return sums
+
+
+def window_moments(
+    values: np.ndarray, mask: np.ndarray, weights: Weights, *, squares: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, population variance (zeros unless squares) and validity over a box of equal weights, masked ones left out.
+
+    Shapes as window_sums; float32 for float32, else float64 (sums are float64 always).
+    """
+    height, width = weights.values.shape
+    shape = (values.shape[0] - height + 1, values.shape[1] - width + 1)
+    whole = bool(mask.all())
+    dtype = np.float32 if values.dtype == np.float32 else np.float64
+    mean, variance = np.empty(shape, dtype), np.empty(shape, dtype) if squares else np.zeros((1, 1), dtype)
+    valid = np.empty((1, 1) if whole else shape, bool)
+    share = np.ones((1, 1), bool) if whole else np.ascontiguousarray(mask)
+    _box_moments(np.ascontiguousarray(values), share, (height, width), (whole, squares), mean, variance, valid)
+    if whole:
+        valid = np.broadcast_to(np.True_, shape)
+    return mean, variance if squares else np.broadcast_to(variance[0, 0], shape), valid
+
+
+@numba.njit(nogil=True, cache=True)
+def _box_moments(values, share, sides, told, mean, variance, valid):  # pragma: no cover (compiled)
+    (height, width), (whole, squares) = sides, told
+    rows, cols = mean.shape
+    down, top = _levels(height), _levels(width) - 1
+    scratch = np.empty(_CHUNK, mean.dtype)
+    for left in range(0, cols, _CHUNK):
+        wide = min(_CHUNK, cols - left)
+        across = wide + width - 1
+        # By quantity (weight, x, xx), level (sums of 2 ** level rows) and row modulo the window's height.
+        ring = np.empty((3, down, height, across))
+        line = np.zeros((3, top + 1, across))
+        for r in range(rows + height - 1):
+            for q in range(1 if whole else 0, 3 if squares else 2):
+                here = share[0] if whole else share[r, left : left + across]
+                _load(ring[q, 0, r % height], values[r, left : left + across], here, q, whole)
+                for b in range(1, down):
+                    start = r - (1 << b) + 1
+                    if start >= 0:
+                        _add(
+                            ring[q, b, start % height],
+                            ring[q, b - 1, start % height],
+                            ring[q, b - 1, (start + (1 << (b - 1))) % height],
+                        )
+                if r >= height - 1:
+                    _gather_rows(line[q, 0], ring[q], r - height + 1, height)
+                    _gather_columns(line[q], width, wide)
+            if r >= height - 1:
+                i, part = r - height + 1, slice(left, left + wide)
+                spread = variance[i, part] if squares else scratch[:wide]
+                if whole:
+                    _finish(line[1, top], line[2, top], mean[i, part], spread, np.float64(height * width))
+                else:
+                    _finish_masked(line[:, top], mean[i, part], spread, valid[i, part])
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _levels(side):  # pragma: no cover (compiled)
+    levels = 0
+    while (1 << levels) <= side:
+        levels += 1
+    return levels
+
+
+@numba.njit(nogil=True, cache=True)
+def _load(out, values, share, quantity, whole):  # pragma: no cover (compiled)
+    if whole and quantity == 1:
+        for c in range(out.size):
+            out[c] = np.float64(values[c])
+    elif whole:
+        for c in range(out.size):
+            x = np.float64(values[c])
+            out[c] = x * x
+    elif quantity == 0:
+        for c in range(out.size):
+            out[c] = np.float64(share[c])
+    elif quantity == 1:
+        for c in range(out.size):
+            weight = np.float64(share[c])
+            out[c] = weight * np.float64(values[c]) if weight != 0.0 else 0.0
+    else:
+        for c in range(out.size):
+            weight, x = np.float64(share[c]), np.float64(values[c])
+            out[c] = weight * x * x if weight != 0.0 else 0.0
+
+
+@numba.njit(nogil=True, cache=True)
+def _add(out, one, other):  # pragma: no cover (compiled)
+    for c in range(out.size):
+        out[c] = one[c] + other[c]
+
+
+@numba.njit(nogil=True, cache=True)
+def _gather_rows(out, levels, start, height):  # pragma: no cover (compiled)
+    top = levels.shape[0] - 1
+    out[:] = levels[top, start % height]
+    start += 1 << top
+    for b in range(top - 1, -1, -1):
+        if height & (1 << b):
+            _add(out, out, levels[b, start % height])
+            start += 1 << b
+
+
+@numba.njit(nogil=True, cache=True)
+def _gather_columns(line, width, wide):  # pragma: no cover (compiled)
+    top = _levels(width) - 1
+    for b in range(1, top + 1):
+        reach, size = 1 << (b - 1), wide + width - (1 << b)
+        _add(line[b, :size], line[b - 1, :size], line[b - 1, reach : reach + size])
+    start = 1 << top
+    for b in range(top - 1, -1, -1):
+        if width & (1 << b):
+            _add(line[top, :wide], line[top, :wide], line[b, start : start + wide])
+            start += 1 << b
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _finish(total, square, mean, variance, count):  # pragma: no cover (compiled)
+    share = 1.0 / count
+    for c in range(mean.size):
+        middle = total[c] * share
+        mean[c] = middle
+        variance[c] = max(square[c] * share - middle * middle, 0.0)
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _finish_masked(sums, mean, variance, valid):  # pragma: no cover (compiled)
+    for c in range(mean.size):
+        there = sums[0, c] > 0.0
+        share = 1.0 / (sums[0, c] if there else 1.0)
+        middle = sums[1, c] * share
+        mean[c] = middle
+        variance[c] = max(sums[2, c] * share - middle * middle, 0.0)
+        valid[c] = there
+
+
+@numba.njit(nogil=True, cache=True)
+def _box_sums(values, mask, height, width, weight, squares, w, wx, wxx):  # pragma: no cover (compiled)
+    across = values.shape[1]
+    count, total, square = np.empty(across), np.empty(across), np.empty(across)
+    for i in range(w.shape[0]):
+        count[:] = 0.0
+        total[:] = 0.0
+        square[:] = 0.0
+        for r in range(i, i + height):
+            for c in range(across):
+                share = np.float64(mask[r, c])
+                x = np.float64(values[r, c]) if share != 0 else 0.0
+                count[c] += share
+                total[c] += share * x
+                if squares:
+                    square[c] += share * x * x
+        for j in range(w.shape[1]):
+            a, b, d = 0.0, 0.0, 0.0
+            for c in range(j, j + width):
+                a += count[c]
+                b += total[c]
+                if squares:
+                    d += square[c]
+            w[i, j] = a * weight
+            wx[i, j] = b * weight
+            wxx[i, j] = d * weight
+
+
+@numba.njit(nogil=True, cache=True)
+def _kernel_sums(values, mask, offsets, weights, squares, w, wx, wxx):  # pragma: no cover (compiled)
+    for i in range(w.shape[0]):
+        for k in range(weights.size):
+            r, shift, weight = i + offsets[k, 0], offsets[k, 1], weights[k]
+            for j in range(w.shape[1]):
+                share = np.float64(mask[r, j + shift])
+                if share != 0:
+                    x = np.float64(values[r, j + shift])
+                    w[i, j] += weight * share
+                    wx[i, j] += weight * share * x
+                    if squares:
+                        wxx[i, j] += weight * share * x * x

@@ -1,0 +1,89 @@
+"""Projections of Earth Engine: a coordinate system and the affine transform from pixels to its coordinates."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+import pyproj
+from affine import Affine
+from odc.geo.crs import CRS
+from odc.geo.geobox import GeoBox
+
+from local_ee.errors import EngineError
+
+_ONE = Affine.identity()
+METRES_PER_DEGREE = 111319.49079327357  # of the equator of WGS84, as Earth Engine's nominalScale of EPSG:4326 gives
+
+
+@cache
+def crs_of(text: str) -> CRS:
+    """The coordinate system of a code or WKT, parsed once."""
+    try:
+        return CRS(text)
+    except (ValueError, pyproj.exceptions.CRSError) as error:
+        raise EngineError(f"The CRS of a map projection could not be parsed: '{text}'.") from error
+
+
+@cache
+def transformer(source: str, target: str) -> pyproj.Transformer:
+    """From one coordinate system to another, x before y."""
+    return pyproj.Transformer.from_crs(crs_of(source).proj, crs_of(target).proj, always_xy=True)
+
+
+@dataclass(frozen=True)
+class Projection:
+    """crs is a code such as EPSG:32650 (or WKT); transform maps (column, row) to coordinates."""
+
+    crs: str
+    transform: Affine = _ONE
+
+    @cached_property
+    def is_geographic(self) -> bool:
+        return bool(crs_of(self.crs).geographic)
+
+    @cached_property
+    def unit_m(self) -> float:
+        """Metres per unit of the coordinate system (at the equator for degrees)."""
+        if self.is_geographic:
+            return METRES_PER_DEGREE
+        return float(crs_of(self.crs).proj.axis_info[0].unit_conversion_factor)
+
+    @property
+    def nominal_scale_m(self) -> float:
+        """Side of a pixel in metres: the square root of its area, nominally."""
+        return math.sqrt(abs(self.transform.determinant)) * self.unit_m
+
+    def at_scale(self, scale_m: float) -> Projection:
+        """The same coordinate system with square pixels of a side in metres, its origin on a pixel's corner."""
+        step = scale_m / self.unit_m
+        return Projection(self.crs, Affine(step, 0, 0, 0, -step, 0))
+
+    def geobox(self, height: int, width: int, *, row: int = 0, col: int = 0) -> GeoBox:
+        """A window of these pixels."""
+        return GeoBox((height, width), self.transform * Affine.translation(col, row), crs_of(self.crs))
+
+    def to_json(self) -> dict[str, Any]:
+        return {"type": "Projection", "crs": self.crs, "transform": list(self.transform)[:6]}
+
+
+WGS84 = Projection("EPSG:4326")  # pixels of one degree: the default projection of composites and constants
+
+
+def key_of(geobox: GeoBox) -> tuple:
+    """What tells grids apart, cheap to compare: GeoBox's own hash writes the coordinate system as text each time."""
+    return (*geobox.shape, *tuple(geobox.affine)[:6], str(geobox.crs))
+
+
+def projection_of(geobox: GeoBox) -> Projection:
+    """The projection of a grid, its origin at the grid's upper-left corner."""
+    return Projection(code_of(geobox.crs), geobox.affine)
+
+
+def code_of(crs: Any) -> str:
+    """The short code of a coordinate system (EPSG:32650), or its WKT where it has none."""
+    if crs is None:
+        raise EngineError("A pixel grid needs a CRS.")
+    return str(crs)

@@ -1,0 +1,121 @@
+"""Pyramid levels: blocks of pixels averaged, voted or sampled (the pyramiding policies of Earth Engine's manifests)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numba
+import numpy as np
+
+from local_ee.raster.pixels import Pixels, as_weight, hidden, is_blank, is_uniform, is_valid, valid
+
+_STRIP_PIXELS = 1 << 24  # native pixels held at once
+
+FetchAt = Callable[[int, int, int, int], Pixels]
+
+
+def reduced(fetch: FetchAt, window: tuple[int, int, int, int], factor: int, policies: tuple[str, ...]) -> Pixels:
+    """A window (row, column, height, width) of the level whose pixels are factor x factor native ones.
+
+    MEAN (weighted by the masks), SAMPLE (the upper left), MODE (weighted), MIN and MAX; the mask is the mean of the
+    masks, except for SAMPLE (Shared.Types/PyramidingPolicy of the API reference).
+    """
+    row, col, height, width = window
+    strip = max(1, _STRIP_PIXELS // (factor * factor * max(width, 1)))
+    parts = []
+    for start in range(0, height, strip):
+        count = min(strip, height - start)
+        fine = fetch((row + start) * factor, col * factor, count * factor, width * factor)
+        parts.append([_blocks(v, m, factor, p) for v, m, p in zip(fine.values, fine.masks, policies, strict=True)])
+    if len(parts) == 1:
+        bands = parts[0]
+    else:
+        bands = [tuple(np.concatenate(piece) for piece in zip(*band, strict=True)) for band in zip(*parts, strict=True)]
+    return Pixels(tuple(values for values, _ in bands), tuple(mask for _, mask in bands))
+
+
+def _blocks(values: np.ndarray, mask: np.ndarray, factor: int, policy: str) -> tuple[np.ndarray, np.ndarray]:
+    shape = (values.shape[0] // factor, values.shape[1] // factor)
+    if is_blank(mask):
+        return hidden(values.dtype, shape)
+    if policy == "SAMPLE":
+        return values[::factor, ::factor].copy(), mask[::factor, ::factor].copy()
+    if is_uniform(values) and is_valid(mask):
+        return np.broadcast_to(values[0, 0], shape), valid(shape)
+    weights = np.ascontiguousarray(as_weight(mask))
+    out, share = np.zeros(shape, values.dtype), np.zeros(shape, np.float32)
+    values = np.ascontiguousarray(values)
+    if policy == "MODE":
+        _vote(values, weights, factor, out, share)
+    elif policy in ("MIN", "MAX"):
+        _extreme(values, weights, factor, policy == "MIN", out, share)
+    else:
+        mean = np.zeros(shape)
+        _average(values, weights, factor, mean, share)
+        out = (np.rint(mean) if values.dtype.kind in "iu" else mean).astype(values.dtype)
+    return out, _plain(share)
+
+
+def _plain(share: np.ndarray) -> np.ndarray:
+    """A mask of zeros and ones as bool."""
+    return share != 0 if ((share == 0) | (share == 1)).all() else share
+
+
+@numba.njit(nogil=True, cache=True)
+def _average(values, weights, factor, mean, share):  # pragma: no cover (compiled)
+    for i in range(mean.shape[0]):
+        for j in range(mean.shape[1]):
+            total, weight = 0.0, 0.0
+            for k in range(i * factor, (i + 1) * factor):
+                for m in range(j * factor, (j + 1) * factor):
+                    if weights[k, m] > 0:
+                        total += values[k, m] * weights[k, m]
+                        weight += weights[k, m]
+            if weight > 0:
+                mean[i, j] = total / weight
+                share[i, j] = weight / (factor * factor)
+
+
+@numba.njit(nogil=True, cache=True)
+def _extreme(values, weights, factor, least, out, share):  # pragma: no cover (compiled)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            weight, best = 0.0, values[0, 0]
+            for k in range(i * factor, (i + 1) * factor):
+                for m in range(j * factor, (j + 1) * factor):
+                    if weights[k, m] > 0:
+                        value = values[k, m]
+                        if weight == 0.0 or (least and value < best) or (not least and value > best):
+                            best = value
+                        weight += weights[k, m]
+            if weight > 0:
+                out[i, j] = best
+                share[i, j] = weight / (factor * factor)
+
+
+@numba.njit(nogil=True, cache=True)
+def _vote(values, weights, factor, out, share):  # pragma: no cover (compiled)
+    most = factor * factor
+    seen, votes = np.empty(most, values.dtype), np.empty(most, np.float64)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            kinds, weight = 0, 0.0
+            for k in range(i * factor, (i + 1) * factor):
+                for m in range(j * factor, (j + 1) * factor):
+                    if weights[k, m] <= 0:
+                        continue
+                    weight += weights[k, m]
+                    at = 0
+                    while at < kinds and seen[at] != values[k, m]:
+                        at += 1
+                    if at == kinds:
+                        seen[at], votes[at] = values[k, m], 0.0
+                        kinds += 1
+                    votes[at] += weights[k, m]
+            best = 0
+            for at in range(1, kinds):
+                if votes[at] > votes[best] or (votes[at] == votes[best] and seen[at] < seen[best]):
+                    best = at
+            if kinds > 0:
+                out[i, j] = seen[best]
+                share[i, j] = weight / most

@@ -1,0 +1,155 @@
+"""Reads pixels of one grid on another: direct where the lattices agree, else nearest, bilinear or bicubic.
+
+Where the request is coarser than the source, the source is first averaged (or sampled, or voted) to the pyramid level
+whose pixels are at most as large as the request's, as Earth Engine does (guides/scale).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from local_ee.errors import EngineError
+from local_ee.raster import lattice
+from local_ee.raster.interpolate import interpolated
+from local_ee.raster.pixels import Pixels, hidden, is_blank, is_uniform
+from local_ee.raster.projection import Projection, code_of
+from local_ee.raster.pyramid import reduced
+
+MOST_PIXELS = 1 << 28  # of a source window: beyond it a request is refused instead of exhausting memory
+_HALO = {"nearest": 0, "bilinear": 1, "bicubic": 2}
+
+Fetch = Callable[[GeoBox], Pixels]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Bands on one lattice. fetch reads windows of it; dimensions (rows, columns) where it ends; policies per band
+    (MEAN, SAMPLE, MODE, MIN, MAX) where it has a pyramid."""
+
+    native: Projection
+    fetch: Fetch
+    dtypes: tuple[np.dtype, ...]
+    dimensions: tuple[int, int] | None = None
+    policies: tuple[str, ...] | None = None
+
+
+def read(source: Source, geobox: GeoBox, method: str = "nearest") -> Pixels:
+    """The source's bands on the grid asked for."""
+    at = lattice.on_lattice(source.native, geobox)
+    if at is not None:
+        return _window(source, at[0], at[1], *geobox.shape)
+    source = _at_level(source, geobox)
+    at = lattice.on_lattice(source.native, geobox)
+    if at is not None:
+        return _window(source, at[0], at[1], *geobox.shape)
+    if code_of(geobox.crs) == source.native.crs and not (source.native.transform.b or source.native.transform.d):
+        return _along_axes(source, geobox, method)
+    return _through_nodes(source, geobox, method)
+
+
+def _window(source: Source, row: int, col: int, height: int, width: int) -> Pixels:
+    """A window of the source's own lattice; nothing is read where the source has no pixel."""
+    if height * width > MOST_PIXELS:
+        raise EngineError(f"Output of image computation is too large ({height}x{width} pixels of the input).")
+    if source.dimensions is not None:
+        rows, cols = source.dimensions
+        if row >= rows or col >= cols or row + height <= 0 or col + width <= 0:
+            return _nothing(source, (height, width))
+    return source.fetch(source.native.geobox(height, width, row=row, col=col))
+
+
+def _nothing(source: Source, shape: tuple[int, int]) -> Pixels:
+    bands = [hidden(dtype, shape) for dtype in source.dtypes]
+    return Pixels(tuple(values for values, _ in bands), tuple(mask for _, mask in bands))
+
+
+def _along_axes(source: Source, geobox: GeoBox, method: str) -> Pixels:
+    us, vs = lattice.axes(source.native, lattice.place_of(geobox))
+    if method != "nearest":
+        return _interpolate(source, np.broadcast_arrays(us[None, :], vs[:, None]), method)
+    cols, rows = lattice.floors(us), lattice.floors(vs)
+    row, col = int(rows.min()), int(cols.min())
+    window = _window(source, row, col, int(rows.max()) - row + 1, int(cols.max()) - col + 1)
+    picked = np.ix_(rows - row, cols - col)
+    return _gather(window, lambda array: array[picked], geobox)
+
+
+def _through_nodes(source: Source, geobox: GeoBox, method: str) -> Pixels:
+    mapping = lattice.mapping(source.native, geobox)
+    if _is_outside(source, mapping.bounds):
+        return _nothing(source, tuple(geobox.shape))
+    if method != "nearest":
+        return _interpolate(source, mapping.exact(), method)
+    rows, cols = mapping.whole()
+    row, col = int(rows.min()), int(cols.min())
+    height, width = int(rows.max()) - row + 1, int(cols.max()) - col + 1
+    window = _window(source, row, col, height, width)
+    flat = (rows - row) * np.int64(width) + (cols - col)
+    return _gather(window, lambda array: np.take(array, flat), geobox)
+
+
+def _is_outside(source: Source, bounds: tuple[float, float, float, float]) -> bool:
+    if source.dimensions is None:
+        return False
+    (rows, cols), (u_min, u_max, v_min, v_max) = source.dimensions, bounds
+    return u_min > cols + 2 or v_min > rows + 2 or u_max < -2 or v_max < -2
+
+
+def _gather(window: Pixels, take: Callable[[np.ndarray], np.ndarray], geobox: GeoBox) -> Pixels:
+    def taken(array: np.ndarray) -> np.ndarray:
+        if is_uniform(array):
+            return np.broadcast_to(array[0, 0], tuple(geobox.shape))
+        return take(np.ascontiguousarray(array))
+
+    return Pixels(tuple(map(taken, window.values)), tuple(map(taken, window.masks)))
+
+
+def _interpolate(source: Source, coordinates: tuple[np.ndarray, np.ndarray], method: str) -> Pixels:
+    """Bilinear or bicubic around pixel centres. Where neighbours are masked, see interpolate.interpolated."""
+    us, vs = coordinates
+    halo = _HALO[method]
+    col, row = math.floor(us.min() - 0.5) - halo, math.floor(vs.min() - 0.5) - halo
+    width, height = math.floor(us.max() - 0.5) + halo + 2 - col, math.floor(vs.max() - 0.5) + halo + 2 - row
+    window = _window(source, row, col, height, width)
+    bands = []
+    for values, mask in zip(window.values, window.masks, strict=True):
+        if is_blank(mask):
+            bands.append(hidden(values.dtype if values.dtype.kind == "f" else np.float32, us.shape))
+        else:
+            bands.append(interpolated(values, mask, us - col, vs - row, method))
+    return Pixels(tuple(values for values, _ in bands), tuple(mask for _, mask in bands))
+
+
+def _at_level(source: Source, geobox: GeoBox) -> Source:
+    """The pyramid level to read for a request: the coarsest whose pixels are not larger than the request's."""
+    if source.policies is None:
+        return source
+    level = level_of(source.native, geobox)
+    if level < 1:
+        return source
+    factor = 1 << level
+    native = Projection(source.native.crs, source.native.transform * Affine.scale(factor))
+    dimensions = source.dimensions and tuple(-(-side // factor) for side in source.dimensions)
+
+    def fetch(window: GeoBox) -> Pixels:
+        row, col = lattice.on_lattice(native, window)
+        return reduced(
+            lambda r, c, h, w: _window(source, r, c, h, w),
+            (row, col, *window.shape),
+            factor,
+            source.policies,
+        )
+
+    return Source(native, fetch, source.dtypes, dimensions)
+
+
+def level_of(native: Projection, geobox: GeoBox) -> int:
+    """How often the native pixels are doubled before they would be larger than the request's."""
+    ratio = Projection(code_of(geobox.crs), geobox.affine).nominal_scale_m / native.nominal_scale_m
+    return int(math.log2(ratio) + 1e-6) if ratio >= 2 else 0

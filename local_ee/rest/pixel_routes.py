@@ -1,0 +1,190 @@
+"""Earth Engine's REST API on the engine: values, pixels, thumbnails and map tiles.
+
+Reference: https://developers.google.com/earth-engine/reference/rest/v1.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from local_ee import encode
+from local_ee.assets.store import canonical
+from local_ee.catalog import Catalog
+from local_ee.errors import EngineError
+from local_ee.evaluation.values import Image
+from local_ee.limits import CONCURRENT_EXPORTS, Limits
+from local_ee.raster.projection import crs_of
+from local_ee.request import PixelRequest, chosen_bands, pixel_request
+from local_ee.rest import discovery
+from local_ee.wire import Call, Params, Reply, Route
+
+REMEMBERED = 10_000  # thumbnails and maps; the oldest are forgotten first
+TILE_PX = 256
+MERCATOR_M = 20037508.342789244  # half the width of EPSG:3857
+
+
+class ComputeApi:
+    """The routes that compute."""
+
+    def __init__(self, catalog: Catalog, limits: Limits) -> None:
+        self._catalog = catalog
+        self._limits = limits
+        self._remembered: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        project = "projects/{project}"
+        return (
+            Route("GET", f"{project}/algorithms", _algorithms),
+            Route("GET", f"{project}/config", _config),
+            Route("PATCH", f"{project}/config", _config),
+            Route("POST", f"{project}/value:compute", self._value, computes=True),
+            Route("POST", f"{project}/image:computePixels", self._compute_pixels, computes=True),
+            Route("POST", f"{project}/assets/{{asset:path}}:getPixels", self._get_pixels, computes=True),
+            Route("POST", f"{project}/thumbnails", self._create_thumbnail, computes=True),
+            Route("GET", f"{project}/thumbnails/{{name}}:getPixels", self._thumbnail_pixels, computes=True),
+            Route("POST", f"{project}/maps", self._create_map, computes=True),
+            Route("GET", f"{project}/maps/{{name}}/tiles/{{zoom:int}}/{{x:int}}/{{y:int}}", self._tile, computes=True),
+        )
+
+    def evaluate_image(self, expression: Any) -> Image:
+        """The image of an expression; EngineError where it is something else."""
+        value = self._evaluate(expression)
+        if not isinstance(value, Image):
+            raise EngineError("The expression does not compute an Image.")
+        return value
+
+    def _value(self, call: Call, params: Params) -> Reply:
+        from local_ee.evaluation import graph
+
+        return Reply.of({"result": finite(graph.to_json(self._evaluate(call.json().get("expression"))))})
+
+    def _evaluate(self, expression: Any) -> Any:
+        from local_ee.evaluation import graph  # with the first graph: the algorithms take a while to load
+
+        return graph.evaluate(_expression(expression), self._catalog)
+
+    def _compute_pixels(self, call: Call, params: Params) -> Reply:
+        body = call.json()
+        return self._pixels(self.evaluate_image(body.get("expression")), body)
+
+    def _get_pixels(self, call: Call, params: Params) -> Reply:
+        asset = canonical(f"projects/{params['project']}/assets/{params['asset']}")
+        return self._pixels(self.evaluate_image(load_expression(asset)), call.json())
+
+    def _pixels(self, image: Image, body: Mapping[str, Any]) -> Reply:
+        return _file(pixel_request(image, body, self._limits), body)
+
+    def _create_thumbnail(self, call: Call, params: Params) -> Reply:
+        body = call.json()
+        encode.check_format(_file_format(body), of_thumbnail=True)
+        chosen_bands(self.evaluate_image(body.get("expression")), body.get("bandIds"))
+        return self._remember(f"projects/{params['project']}/thumbnails", body)
+
+    def _thumbnail_pixels(self, call: Call, params: Params) -> Reply:
+        body = self._recall(params["name"])
+        request = pixel_request(self.evaluate_image(body.get("expression")), {**body, "grid": None}, self._limits)
+        file_format = _file_format(body)
+        if file_format not in encode.ZIPPED:
+            return _file(request, body)
+        prefix = str(body.get("filenamePrefix") or "download")
+        content = encode.zipped(file_format, prefix, request.geobox, request.band_names, request.read())
+        named = {"content-disposition": f'attachment; filename="{prefix}.zip"'} if prefix.isidentifier() else {}
+        return Reply(200, content, {"content-type": "application/zip", **named})
+
+    def _create_map(self, call: Call, params: Params) -> Reply:
+        body = call.json()
+        chosen_bands(self.evaluate_image(body.get("expression")), body.get("bandIds"))
+        return self._remember(f"projects/{params['project']}/maps", body)
+
+    def _tile(self, call: Call, params: Params) -> Reply:
+        body = self._recall(params["name"])
+        image = self.evaluate_image(body.get("expression"))
+        geobox = tile_geobox(int(params["zoom"]), int(params["x"]), int(params["y"]))
+        reply = _file(PixelRequest(image, geobox, chosen_bands(image, body.get("bandIds"))), body)
+        return replace(reply, headers={**reply.headers, "access-control-allow-origin": "*"})
+
+    def _remember(self, parent: str, body: Mapping[str, Any]) -> Reply:
+        name = secrets.token_hex(16)
+        self._remembered[name] = body
+        while len(self._remembered) > REMEMBERED:
+            self._remembered.popitem(last=False)
+        return Reply.of({"name": f"{parent}/{name}"})
+
+    def _recall(self, name: str) -> Mapping[str, Any]:
+        if name not in self._remembered:
+            raise EngineError(f"Not found: {name}", 404, "NOT_FOUND")
+        return self._remembered[name]
+
+
+def load_expression(image_id: str) -> dict[str, Any]:
+    """The graph of ee.Image(image_id)."""
+    load = {"functionName": "Image.load", "arguments": {"id": {"constantValue": image_id}}}
+    return {"result": "0", "values": {"0": {"functionInvocationValue": load}}}
+
+
+def tile_geobox(zoom: int, x: int, y: int) -> GeoBox:
+    """The 256 x 256 pixels of a web map tile (EPSG:3857, x from the west, y from the north)."""
+    if not 0 <= zoom <= 30 or not 0 <= x < 2**zoom or not 0 <= y < 2**zoom:
+        raise EngineError(f"There is no map tile {zoom}/{x}/{y}.", 404, "NOT_FOUND")
+    side = 2 * MERCATOR_M / 2**zoom
+    affine = Affine(side / TILE_PX, 0, x * side - MERCATOR_M, 0, -side / TILE_PX, MERCATOR_M - y * side)
+    return GeoBox((TILE_PX, TILE_PX), affine, crs_of("EPSG:3857"))
+
+
+def finite(value: Any) -> Any:
+    """The value with numbers that JSON lacks as the words protocol buffers use (NaN, Infinity, -Infinity)."""
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return "NaN" if value != value else ("Infinity" if value > 0 else "-Infinity")
+    if isinstance(value, Mapping):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    return value
+
+
+def _file(request: PixelRequest, body: Mapping[str, Any]) -> Reply:
+    file_format = encode.check_format(_file_format(body))
+    content, kind = encode.encode(
+        file_format, request.geobox, request.band_names, request.read(), body.get("visualizationOptions")
+    )
+    return Reply(200, content, {"content-type": kind})
+
+
+def _file_format(body: Mapping[str, Any]) -> str:
+    return str(body.get("fileFormat") or "AUTO_JPEG_PNG")
+
+
+def _expression(expression: Any) -> Mapping[str, Any]:
+    if not isinstance(expression, Mapping) or "values" not in expression or "result" not in expression:
+        raise EngineError("The request has no expression with a result and values.")
+    return expression
+
+
+def _algorithms(call: Call, params: Params) -> Reply:
+    return Reply(200, _algorithms_json(), {"content-type": "application/json; charset=UTF-8"})
+
+
+@cache
+def _algorithms_json() -> bytes:
+    return json.dumps(discovery.algorithms()).encode()
+
+
+def _config(call: Call, params: Params) -> Reply:
+    """https://developers.google.com/earth-engine/reference/rest/v1/ProjectConfig."""
+    return Reply.of(
+        {
+            "name": f"projects/{params['project']}/config",
+            "maxConcurrentExports": CONCURRENT_EXPORTS,
+            "registrationState": "REGISTERED_NOT_COMMERCIALLY",
+        }
+    )

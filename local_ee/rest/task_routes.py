@@ -1,0 +1,143 @@
+"""The REST methods that start long-running operations (image export, ingestion) and tell of them.
+
+Reference: https://developers.google.com/earth-engine/reference/rest/v1/projects.image and .../projects.operations.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import replace
+from typing import Any
+
+from local_ee.assets import exports
+from local_ee.assets.ingest import ingest
+from local_ee.assets.manifest import parse
+from local_ee.assets.store import AssetStore
+from local_ee.assets.tasks import Job, Progress, Submission, TaskStore
+from local_ee.errors import EngineError
+from local_ee.evaluation.values import Image
+from local_ee.injector import Injector
+from local_ee.rest.mishaps import Mishaps
+from local_ee.storage.objects import ObjectStore
+from local_ee.wire import Call, Params, Reply, Route
+
+PAGE = 500
+REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,60}")
+
+
+class TaskRoutes:
+    """Answers that put jobs into the queue, and the states of those jobs."""
+
+    def __init__(
+        self,
+        tasks: TaskStore,
+        assets: AssetStore,
+        buckets: ObjectStore,
+        *,
+        evaluate_image: Callable[[Any], Image],
+        threads: Executor,
+        injector: Injector | None = None,
+    ) -> None:
+        self._tasks = tasks
+        self._assets = assets
+        self._buckets = buckets
+        self._evaluate_image = evaluate_image
+        self._threads = threads
+        self._mishaps = Mishaps(injector, buckets) if injector else None
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        project = "projects/{project}"
+        operation = f"{project}/operations/{{operation}}"
+        return (
+            Route("POST", f"{project}/image:export", self._export),
+            Route("POST", f"{project}/image:import", self._import),
+            Route("POST", f"{project}/image:importExternal", self._import_external),
+            Route("GET", f"{project}/operations", self._list),
+            Route("POST", f"{operation}:cancel", self._cancel),
+            Route("POST", f"{operation}:wait", self._wait),
+            Route("GET", operation, self._get),
+            Route("DELETE", operation, self._delete),
+        )
+
+    def _export(self, call: Call, params: Params) -> Reply:
+        body = call.json()
+        expression = body.get("expression")
+        most = exports.max_pixels(body)
+        write = self._to_bucket(body) if "fileExportOptions" in body else self._to_asset(body)
+
+        def job(progress: Progress) -> list[str]:
+            image = self._evaluate_image(expression)
+            return write(image, exports.export_grid(image, most), exports.Work(self._threads, progress))
+
+        return Reply.of(self._submit(_submission(body, params, "EXPORT_IMAGE"), job))
+
+    def _to_bucket(self, body: Mapping[str, Any]) -> Callable[..., list[str]]:
+        options = exports.file_options(body["fileExportOptions"])
+        return lambda image, grid, work: exports.to_bucket(image, grid, options, self._buckets, work)
+
+    def _to_asset(self, body: Mapping[str, Any]) -> Callable[..., list[str]]:
+        options = body.get("assetExportOptions")
+        if not options:
+            raise EngineError("An image export needs fileExportOptions or assetExportOptions.")
+        name, overwrite, _ = exports.asset_destination(options, ())
+        self._assets.check_target(name, "IMAGE", overwrite=overwrite)
+        return lambda image, grid, work: exports.to_asset(image, grid, options, self._assets, work)
+
+    def _import(self, call: Call, params: Params) -> Reply:
+        body = call.json()
+        overwrite = bool(body.get("overwrite"))
+        manifest = parse(body.get("imageManifest") or {})
+        manifest = replace(manifest, name=self._assets.check_target(manifest.name, "IMAGE", overwrite=overwrite))
+
+        def job(progress: Progress) -> list[str]:
+            return ingest(manifest, self._assets, self._buckets, overwrite=overwrite, progress=progress)
+
+        described = {"description": f'Ingest image: "{manifest.name}"', **body}
+        return Reply.of(self._submit(_submission(described, params, "INGEST_IMAGE"), job))
+
+    def _submit(self, submission: Submission, job: Job) -> dict[str, Any]:
+        return self._tasks.submit(submission, self._mishaps.around(submission, job) if self._mishaps else job)
+
+    def _import_external(self, call: Call, params: Params) -> Reply:
+        raise EngineError(
+            "The local engine does not make assets that stay in a bucket: use image:import (startIngestion).",
+            400,  # clients repeat what is answered 501
+            "UNIMPLEMENTED",
+        )
+
+    def _list(self, call: Call, params: Params) -> Reply:
+        found = self._tasks.list(params["project"])
+        begin = int(call.query.get("pageToken") or 0)
+        size = min(int(call.query.get("pageSize") or PAGE), PAGE)
+        answer: dict[str, Any] = {"operations": found[begin : begin + size]}
+        if begin + size < len(found):
+            answer["nextPageToken"] = str(begin + size)
+        return Reply.of(answer)
+
+    def _get(self, call: Call, params: Params) -> Reply:
+        return Reply.of(self._tasks.get(params["operation"]))
+
+    def _cancel(self, call: Call, params: Params) -> Reply:
+        self._tasks.cancel(params["operation"])
+        return Reply.of({})
+
+    def _wait(self, call: Call, params: Params) -> Reply:
+        timeout = str(call.json().get("timeout") or "")
+        seconds = (float(timeout.removesuffix("s")),) if timeout else ()
+        return Reply.of(self._tasks.wait(params["operation"], *seconds))
+
+    def _delete(self, call: Call, params: Params) -> Reply:
+        self._tasks.delete(params["operation"])
+        return Reply.of({})
+
+
+def _submission(body: Mapping[str, Any], params: Params, kind: str) -> Submission:
+    request_id = body.get("requestId")
+    if request_id is not None and not REQUEST_ID.fullmatch(str(request_id)):
+        raise EngineError(f"Invalid requestId '{request_id}': expected up to 60 characters of A-Z, a-z, 0-9 and -.")
+    priority = body.get("priority", 100)
+    priority = priority.get("value", 100) if isinstance(priority, Mapping) else priority
+    return Submission(params["project"], kind, str(body.get("description", "")), request_id, int(priority))

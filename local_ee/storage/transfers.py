@@ -1,0 +1,175 @@
+"""Bytes in and out of the buckets: simple, multipart and resumable uploads; whole and partial downloads."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from local_ee.home import Home
+from local_ee.storage import resources
+from local_ee.storage.objects import Checksums, ObjectStore, StorageError, StoredObject
+from local_ee.storage.uploads import ResumableUploads
+from local_ee.wire import Call, FileSlice, Reply
+
+RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+
+
+class Transfers:
+    """The upload and download routes over one store."""
+
+    def __init__(self, home: Home, store: ObjectStore) -> None:
+        self._store = store
+        self._uploads = ResumableUploads(home, store)
+
+    def expire(self) -> None:
+        """Forgets uploads that were given up long ago."""
+        self._uploads.expire()
+
+    def upload(self, call: Call, bucket: str) -> Reply:
+        """A new upload, or the next piece of a resumable one."""
+        if "upload_id" in call.query:
+            return self._resume(call, call.query["upload_id"])
+        kind = call.query.get("uploadType", "")
+        if kind == "resumable":
+            return self._begin(call, bucket)
+        if kind == "multipart":
+            attributes, content = split_related(call.body, call.headers.get("content-type", ""))
+        elif kind == "media":
+            attributes, content = {"contentType": call.headers.get("content-type")}, call.body
+        else:
+            raise StorageError(400, "invalid", f"Unknown uploadType {kind!r}: expected multipart, resumable or media")
+        return self._store_bytes(call, bucket, attributes, content)
+
+    def download(self, call: Call, bucket: str, name: str) -> Reply:
+        """The object's bytes, or the range asked for (206)."""
+        stored, file = self._store.open(
+            bucket, name, resources.conditions(call.query), resources.number(call.query, "generation")
+        )
+        headers = _content_headers(stored)
+        wanted = _byte_range(call.headers.get("range"), stored.size)
+        if wanted is None:
+            return Reply(200, FileSlice(file, 0, stored.size), headers)
+        start, stop = wanted
+        if start >= stop:
+            file.close()
+            raise StorageError(416, "requestedRangeNotSatisfiable", "The requested range cannot be satisfied.")
+        headers["content-range"] = f"bytes {start}-{stop - 1}/{stored.size}"
+        return Reply(206, FileSlice(file, start, stop - start), headers)
+
+    def _store_bytes(self, call: Call, bucket: str, attributes: Mapping[str, Any], content: bytes) -> Reply:
+        name = _name(call, attributes)
+        temporary = self._store.temporary(bucket, name)
+        with discarded(temporary):
+            temporary.write_bytes(content)
+            resources.claimed_in(call.headers).check_file(temporary)
+            stored = self._store.put(
+                temporary,
+                bucket,
+                name,
+                attributes=attributes,
+                conditions=resources.conditions(call.query),
+                claimed=_claimed(attributes),
+            )
+        return Reply.of(resources.object_resource(call, stored))
+
+    def _begin(self, call: Call, bucket: str) -> Reply:
+        attributes = call.json()
+        if not attributes.get("contentType"):
+            attributes["contentType"] = call.headers.get("x-upload-content-type")
+        session = self._uploads.begin(
+            bucket,
+            _name(call, attributes),
+            attributes=attributes,
+            conditions=resources.conditions(call.query),
+            claimed=_claimed(attributes),
+        )
+        location = f"{resources.base_url(call)}{call.path}?uploadType=resumable&upload_id={session}"
+        return Reply(200, headers={"location": location, "x-guploader-uploadid": session})
+
+    def _resume(self, call: Call, session: str) -> Reply:
+        if call.method == "DELETE":
+            self._uploads.cancel(session)
+            return Reply(499)
+        if call.spooled is None:
+            raise StorageError(400, "badRequest", f"{call.method} of an upload session: expected PUT or DELETE")
+        outcome = self._uploads.receive(
+            session, call.headers.get("content-range"), call.spooled, resources.claimed_in(call.headers)
+        )
+        if isinstance(outcome, StoredObject):
+            return Reply.of(resources.object_resource(call, outcome))
+        return Reply(308, headers={"range": f"bytes=0-{outcome - 1}"} if outcome else {})
+
+
+@contextmanager
+def discarded(temporary: Path) -> Iterator[None]:
+    """Removes a temporary file that nobody has taken over."""
+    try:
+        yield
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def split_related(body: bytes, content_type: str) -> tuple[dict[str, Any], bytes]:
+    """The JSON attributes and the bytes of a multipart/related upload; StorageError 400 where it is malformed."""
+    match = re.search(r'boundary="?([^";]+)"?', content_type)
+    if match is None:
+        raise StorageError(400, "badContent", f"Missing boundary in Content-Type {content_type!r}")
+    parts = body.split(b"--" + match[1].encode("latin-1"), 2)
+    if len(parts) != 3:
+        raise StorageError(400, "badContent", "Missing parts of a multipart upload: expected attributes and content")
+    closing = parts[2].rfind(b"--" + match[1].encode("latin-1") + b"--")
+    if closing < 0:
+        raise StorageError(400, "badContent", "A multipart upload that does not end with its boundary")
+    attributes = json.loads(_after_headers(parts[1])[1].strip() or b"{}")
+    headers, content = _after_headers(parts[2][:closing])
+    attributes.setdefault("contentType", headers.get("content-type"))
+    return attributes, content.removesuffix(b"\n").removesuffix(b"\r")
+
+
+def _after_headers(part: bytes) -> tuple[dict[str, str], bytes]:
+    head, separator, rest = part.lstrip(b"\r\n").partition(b"\r\n\r\n")
+    if not separator:
+        head, _, rest = part.lstrip(b"\r\n").partition(b"\n\n")
+    lines = (line.split(":", 1) for line in head.decode("latin-1").splitlines() if ":" in line)
+    return {key.strip().lower(): value.strip() for key, value in lines}, rest
+
+
+def _name(call: Call, attributes: Mapping[str, Any]) -> str:
+    return str(call.query.get("name") or attributes.get("name") or "")
+
+
+def _claimed(attributes: Mapping[str, Any]) -> Checksums:
+    return Checksums(attributes.get("crc32c"), attributes.get("md5Hash"))
+
+
+def _content_headers(stored: StoredObject) -> dict[str, str]:
+    hashes = [f"crc32c={stored.crc32c}"] + ([f"md5={stored.md5}"] if stored.md5 else [])
+    headers = {
+        "content-type": stored.attributes.get("contentType", "application/octet-stream"),
+        "etag": resources.etag(stored),
+        "accept-ranges": "bytes",
+        "x-goog-hash": ",".join(hashes),
+        "x-goog-generation": str(stored.generation),
+        "x-goog-metageneration": str(stored.metageneration),
+        "x-goog-stored-content-length": str(stored.size),
+        "x-goog-storage-class": stored.attributes.get("storageClass", "STANDARD"),
+    }
+    for key, header in (("contentEncoding", "content-encoding"), ("cacheControl", "cache-control")):
+        if stored.attributes.get(key):
+            headers[header] = stored.attributes[key]
+    return headers
+
+
+def _byte_range(header: str | None, size: int) -> tuple[int, int] | None:
+    """First byte and end of the range asked for; None for the whole; an empty one where it cannot be satisfied."""
+    match = RANGE.fullmatch(header.strip()) if header else None
+    if match is None or match.groups() == ("", ""):
+        return None
+    first, last = match.groups()
+    if not first:
+        return max(size - int(last), 0), size
+    return int(first), min(int(last) + 1, size) if last else size

@@ -1,0 +1,129 @@
+"""Radar brightness of the ground on the 10-m lattice, before speckle: classes, incidence, walls and corners.
+
+Numbers: world.md sections 2a to 2c, in dB of sigma nought at 39 degrees of incidence.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+
+from local_ee.world import materials as m
+from local_ee.world.compiled import compiled
+from local_ee.world.fractions import FACING, TONE_1, TONE_2, WALL, CellCache
+from local_ee.world.lattice import TILE, Cut, TileCache, mosaic
+from local_ee.world.noise import derive, draw_normal, hash2, seed_of, unit
+
+REFERENCE_DEG = 39.0
+_S_CORNER = seed_of("radar corner")
+# VV and VH of level ground in dB; water is added by each date's wind, built ground is what no wall brightens.
+_VV = {
+    m.EVERGREEN: -7.3, m.DECIDUOUS: -7.6, m.LAWN: -11.8, m.CROP_DOUBLE: -11.2, m.PADDY: -11.5, m.CROP_DRY: -11.0,
+    m.BARE: -11.9, m.ASPHALT: -15.5, m.CONCRETE: -14.0, m.ROOF_DARK: -10.5, m.ROOF_LIGHT: -10.5, m.ROOF_CLAY: -10.0,
+    m.ROOF_METAL: -10.0, m.ROOF_BLUE: -10.0,
+}  # fmt: skip
+_VH = {
+    m.EVERGREEN: -13.2, m.DECIDUOUS: -13.5, m.LAWN: -18.0, m.CROP_DOUBLE: -17.3, m.PADDY: -18.0, m.CROP_DRY: -17.0,
+    m.BARE: -18.9, m.ASPHALT: -24.0, m.CONCRETE: -22.5, m.ROOF_DARK: -18.5, m.ROOF_LIGHT: -18.5, m.ROOF_CLAY: -18.0,
+    m.ROOF_METAL: -18.5, m.ROOF_BLUE: -18.5,
+}  # fmt: skip
+_SLOPE = {
+    m.EVERGREEN: 0.08,
+    m.DECIDUOUS: 0.08,
+    m.LAWN: 0.15,
+    m.CROP_DOUBLE: 0.15,
+    m.PADDY: 0.15,
+    m.CROP_DRY: 0.15,
+    m.BARE: 0.20,
+}
+_BUILT_SLOPE = 0.05  # dB per degree, VV; VH takes 0.8 of each
+# What season adds to VV and VH of crops in dB: flooded paddies mirror the pulse away, full stands scatter it back.
+_SEASON = {
+    m.PADDY: (-2.1, -2.1, -1.4, -1.4, -2.8, -6.3, -0.7, 3.1, 2.5, 0.0, -1.1, -1.7),
+    m.CROP_DOUBLE: (-0.8, 0.3, 1.7, 2.1, -0.8, -2.8, 1.0, 3.2, 1.5, -1.4, -1.8, -1.1),
+    m.CROP_DRY: (-1.4, -1.1, -0.3, 0.3, 0.0, 0.7, 2.1, 2.5, 1.4, -0.3, -0.8, -1.4),
+    m.LAWN: (-0.8, -0.8, -0.3, 0.3, 0.6, 0.8, 0.9, 0.9, 0.6, 0.2, -0.3, -0.7),
+    m.DECIDUOUS: (-0.5, -0.5, -0.2, 0.3, 0.4, 0.3, 0.2, 0.2, 0.2, 0.1, -0.2, -0.4),
+    m.BARE: (0.2, 0.3, 0.5, 0.6, 0.6, 0.8, 0.6, -0.4, -0.6, -0.6, -0.2, 0.0),
+}
+TAIL_SHARE = 0.028  # of built pixels hold a corner that returns far more: Beijing's tail (world.md 2a)
+
+
+@cache
+def tables(month: int, incidence_deg: float) -> np.ndarray:
+    """Linear sigma nought of each class (water 0): float32 [2, class], VV then VH."""
+    out = np.zeros((2, m.COUNT))
+    tilt = incidence_deg - REFERENCE_DEG
+    for row, (level, share) in enumerate(((_VV, 1.0), (_VH, 0.8))):
+        for kind, db in level.items():
+            slope = _SLOPE.get(kind, _BUILT_SLOPE)
+            season = _SEASON.get(kind, (0.0,) * 12)[month - 1]
+            out[row, kind] = 10 ** ((db + season - slope * share * tilt) / 10)
+    return out.astype(np.float32)
+
+
+@compiled
+def scatter(layers, levels, calm, heading_deg, col0, row0):
+    """Linear sigma nought of land (VV, VH), and factors on that of open water (VV, VH): float32 [4, row, column]."""
+    height, width = layers.shape[1], layers.shape[2]
+    out = np.zeros((4, height, width), np.float32)
+    for row in range(height):
+        for col in range(width):
+            key = hash2(_S_CORNER, col0 + col, row0 + row)
+            z = (layers[TONE_1, row, col] - 128) / 32.0 * 0.7 - (layers[TONE_2, row, col] - 128) / 32.0 * 0.7
+            soft_gain = 10.0 ** (0.1 * z)
+            vv = vh = 0.0
+            built = 0
+            for kind in range(m.EVERGREEN, m.COUNT):
+                share = layers[kind, row, col]
+                if share > 0:
+                    gain = 1.0 if kind >= m.FIRST_IMPERVIOUS else soft_gain
+                    vv += share * levels[0, kind] * gain
+                    vh += share * levels[1, kind] * gain
+                    built += share if kind >= m.FIRST_IMPERVIOUS else 0
+            vv, vh = 0.01 * vv, 0.01 * vh
+            if built > 0:
+                spread = 10.0 ** (0.22 * draw_normal(key, 1))
+                wall = 0.08 * layers[WALL, row, col]
+                turn = abs(layers[FACING, row, col] - heading_deg) % 90.0
+                turn = min(turn, 90.0 - turn)
+                facing, cross = math.exp(-((turn / 25.0) ** 2)), math.exp(-((turn / 40.0) ** 2))
+                vv += 0.01 * wall**0.75 * spread * (5.0 + 38.0 * facing)
+                vh += 0.01 * wall**0.75 * spread * (2.0 + 2.6 * cross)
+                if layers[WALL, row, col] > 0 and unit(derive(key, 2)) < TAIL_SHARE:
+                    burst = 10.0 ** (0.1 * min(6.0 + 8.0 * abs(draw_normal(key, 3)), 26.0))
+                    vv += 0.8 * burst * min(wall, 1.5)
+                    vh += 0.05 * burst * min(wall, 1.5)
+            out[0, row, col], out[1, row, col] = vv, vh
+            water = 0.01 * (np.float64(layers[m.RIVER, row, col]) + layers[m.LAKE, row, col])
+            out[2, row, col], out[3, row, col] = water * calm[0], water * calm[1]
+    return out
+
+
+class Backscatter:
+    """Radar brightness by tile, year, month, heading and incidence; shared by the passes of a month."""
+
+    def __init__(self, cells: CellCache, capacity: int) -> None:
+        self._cells = cells
+        self._tiles = TileCache(capacity)
+
+    def land(self, cut: Cut, year: int, month: int, heading_deg: int, incidence_deg) -> np.ndarray:
+        """VV and VH of land, factors on VV and VH of water: float32 [4, row, column] of any 10-m pixels.
+
+        `incidence_deg(column, row)` gives a tile's angle; it is rounded to a tenth of a degree.
+        """
+
+        def tile(col: int, row: int) -> np.ndarray:
+            angle = round(incidence_deg(col, row), 1)
+            key = (cut.epsg, col, row, year, month, heading_deg, angle)
+            return self._tiles.get(key, lambda: self._tile(*key))
+
+        return mosaic(cut, tile)
+
+    def _tile(self, epsg: int, col: int, row: int, year: int, month: int, heading_deg: int, angle: float) -> np.ndarray:
+        layers = self._cells.cells(epsg, col, row, year).layers
+        tilt = angle - REFERENCE_DEG
+        calm = np.array([10 ** (-0.05 * tilt), 10 ** (-0.04 * tilt)])  # water falls .5 dB per degree in VV
+        return scatter(layers, tables(month, angle), calm, float(heading_deg), col * TILE, row * TILE)

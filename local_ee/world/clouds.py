@@ -1,0 +1,233 @@
+"""Clouds of an overpass: one field on the plane per overpass, so every tile and band of it sees the same clouds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+
+import numpy as np
+
+from local_ee.world import sun
+from local_ee.world.compiled import compiled
+from local_ee.world.lattice import TILE, Cut
+from local_ee.world.noise import (
+    derive,
+    draw,
+    draw_normal,
+    fractal,
+    hash2,
+    seed_of,
+    smooth,
+    smooth_row,
+    unit,
+)
+from local_ee.world.plane import plane_at, plane_nodes
+
+NODES = 17  # per tile side: 80 m apart
+OCTAVES = 6
+_WEATHER_CELL_M = 320_000.0
+
+
+@dataclass(frozen=True)
+class Sky:
+    """The clouds of one overpass: seed, lattice length in m, edge width, shadow displacement (plane metres, toward
+    the sun), and the clear share of the season."""
+
+    seed: np.uint64
+    length_m: float
+    edge: float
+    toward_sun_m: tuple[float, float]
+    clear_share: float
+
+
+def sky_of(day: date, orbit: int) -> Sky:
+    """The sky of a day's overpass (world.md section 3: cover is U-shaped, cloud sizes follow a power law)."""
+    seed = seed_of("sky", day.isoformat(), orbit)
+    east, south, reach = sun.direction(day.month)
+    base_m = 800.0 + 1700.0 * draw(seed, 1)
+    length_m = 4000.0 * 4.0 ** draw(seed, 2)
+    shift = (base_m * reach * east, -base_m * reach * south)
+    return Sky(seed, length_m, 0.10 + 0.22 * draw(seed, 3), shift, sun.CLEAR_SHARE[day.month - 1])
+
+
+@cache
+def _levels() -> np.ndarray:
+    """Values of the cloud noise below which 0, 1, .. 100 % of it lies."""
+    seed = seed_of("levels")
+    sample = [fractal(seed, 3.77 * (k % 150), 2.91 * (k // 150), OCTAVES) for k in range(22_500)]
+    return np.quantile(sample, np.linspace(0, 1, 101))
+
+
+@compiled
+def _cover_at(seed, i, j, clear):
+    """Cloud cover of a weather cell: under 10 %, over 90 % or between (world.md section 3)."""
+    h = hash2(seed, i, j)
+    pick, u = unit(h), unit(derive(h, 1))
+    if pick < 0.5 * clear:
+        return 0.1 * u
+    if pick < 0.5 * clear + 0.75 * (1.0 - clear):
+        return 0.9 + 0.16 * u
+    return 0.1 + 0.8 * u
+
+
+@compiled
+def _threshold(seed, x, y, clear, levels):
+    """The noise value above which there is cloud, steady within a weather cell and sliding between cells."""
+    u, v = x / _WEATHER_CELL_M + draw(seed, 8), y / _WEATHER_CELL_M + draw(seed, 9)
+    i, j = math.floor(u), math.floor(v)
+    u, v = u - i, v - j
+    for _ in range(2):
+        u, v = u * u * (3 - 2 * u), v * v * (3 - 2 * v)
+    value = 0.0
+    for dj in range(2):
+        for di in range(2):
+            cover = _cover_at(seed, i + di, j + dj, clear)
+            at = (1.0 - min(cover, 1.0)) * 100.0
+            k = min(int(at), 99)
+            level = levels[k] + (at - k) * (levels[k + 1] - levels[k]) - 8.0 * max(0.0, cover - 1.0)
+            value += (u if di else 1 - u) * (v if dj else 1 - v) * level
+    return value
+
+
+@compiled
+def opacity_at(x, y, seed, length_m, edge, clear, levels):
+    """Cloud opacity 0 to 1 at a point of the plane."""
+    over = fractal(seed, x / length_m, y / length_m, OCTAVES) - _threshold(seed, x, y, clear, levels)
+    t = min(max(over / edge + 0.25, 0.0), 1.0)
+    return t * t * (3.0 - 2.0 * t)
+
+
+@compiled
+def _spread(nodes, out, row0, col0, top, left):
+    """Bilinear values between a tile's nodes, written where the tile meets the window."""
+    scale = (NODES - 1) / TILE
+    for row in range(max(0, top - row0), min(out.shape[0], top + TILE - row0)):
+        v = (row + row0 - top + 0.5) * scale
+        j = int(v)
+        fv = v - j
+        for col in range(max(0, left - col0), min(out.shape[1], left + TILE - col0)):
+            u = (col + col0 - left + 0.5) * scale
+            i = int(u)
+            fu = u - i
+            upper = nodes[j, i] * (1 - fu) + nodes[j, i + 1] * fu
+            lower = nodes[j + 1, i] * (1 - fu) + nodes[j + 1, i + 1] * fu
+            out[row, col] = upper * (1 - fv) + lower * fv
+
+
+@compiled
+def _fields(epsg, row0, col0, height, width, seed, length_m, edge, east, north, clear, levels):
+    """Opacity and shadow over 10-m pixels, from nodes of the world tiles below them."""
+    opacity, shadow = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
+    cloud, cast = np.empty((NODES, NODES)), np.empty((NODES, NODES))
+    side = TILE * 10.0
+    for tile_row in range(row0 // TILE, (row0 + height - 1) // TILE + 1):
+        for tile_col in range(col0 // TILE, (col0 + width - 1) // TILE + 1):
+            corners = plane_nodes(tile_col * side, -tile_row * side, side, epsg)
+            for j in range(NODES):
+                for i in range(NODES):
+                    x, y = plane_at(corners, i / (NODES - 1.0), j / (NODES - 1.0))
+                    cloud[j, i] = opacity_at(x, y, seed, length_m, edge, clear, levels)
+                    cast[j, i] = opacity_at(x + east, y + north, seed, length_m, edge, clear, levels) * (
+                        1.0 - cloud[j, i]
+                    )
+            _spread(cloud, opacity, row0, col0, tile_row * TILE, tile_col * TILE)
+            _spread(cast, shadow, row0, col0, tile_row * TILE, tile_col * TILE)
+    return opacity, shadow
+
+
+def over(cut: Cut, sky: Sky) -> tuple[np.ndarray, np.ndarray]:
+    """Cloud opacity and shadow (0 to 1) of any 10-m pixels: two float32 [row, column]."""
+    east, north = sky.toward_sun_m
+    place = (cut.epsg, cut.row, cut.col, cut.height, cut.width)
+    return _fields(*place, sky.seed, sky.length_m, sky.edge, east, north, sky.clear_share, _levels())
+
+
+@compiled
+def glow(opacity, seed, row0, col0, step_m):
+    """Brightness of the clouds on pixels of `step_m` metres, mean 1, common to all bands: float32 [row, column].
+
+    A cloud's bands brighten and dim together (world.md section 3: reflectance .42 to .59, sd .14 to .19).
+    """
+    out = np.ones(opacity.shape, np.float32)
+    for row in range(out.shape[0]):
+        y = (row0 + row + 0.5) * step_m
+        for col in range(out.shape[1]):
+            if opacity[row, col] > 0:
+                x = (col0 + col + 0.5) * step_m
+                u, v = (0.8 * x + 0.6 * y) / 1300.0, (0.8 * y - 0.6 * x) / 1300.0
+                lump = smooth(seed + np.uint64(5), u, v) + 0.6 * smooth(seed + np.uint64(6), 2.7 * u, 2.7 * v)
+                out[row, col] = max(0.7, 1.0 + 0.5 * lump)
+    return out
+
+
+def cover_of(points_xy: np.ndarray, sky: Sky) -> float:
+    """Share of plane points [n, 2] under cloud of more than half opacity."""
+    seed, levels = sky.seed, _levels()
+    covered = [opacity_at(x, y, seed, sky.length_m, sky.edge, sky.clear_share, levels) > 0.5 for x, y in points_xy]
+    return float(np.mean(covered))
+
+
+@cache
+def _quantiles(kind: str) -> np.ndarray:
+    """Cloud scores at 0, .5, .. 100 % of their distribution by state of the pixel (world.md section 3)."""
+    from scipy.stats import beta
+
+    a, b = {"clear": (12, 1.5), "thin": (3, 3), "shadow": (2.5, 3.5), "opaque": (1.2, 12)}[kind]
+    return beta.ppf(np.linspace(0.0005, 0.9995, 201), a, b)
+
+
+@cache
+def score_tables() -> tuple[np.ndarray, np.ndarray]:
+    """Scores by state (clear, thin, shadow, opaque) and rank [4, 201], and the rank of scores 0, .005, .. 1 in a
+    pixel's history (a mixture of the states over a year)."""
+    table = np.stack([_quantiles(kind) for kind in ("clear", "thin", "shadow", "opaque")])
+    grid = np.linspace(0, 1, 201)
+    shares = (0.43, 0.08, 0.05, 0.44)
+    history = sum(s * np.interp(grid, row, grid, left=0, right=1) for s, row in zip(shares, table, strict=True))
+    return table.astype(np.float32), history.astype(np.float32)
+
+
+@compiled
+def _look(table, at):
+    k = min(max(at, 0.0), 0.9999) * (table.shape[0] - 1)
+    i = int(k)
+    return table[i] + (k - i) * (table[i + 1] - table[i])
+
+
+@compiled
+def _scores(opacity, shadow, seed, row0, col0, table, history):
+    height, width = opacity.shape
+    cs, cdf = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
+    haze = 0.45 * draw_normal(seed, 20)
+    broad, fine, drift = np.empty(width), np.empty(width), np.empty(width)
+    for row in range(height):
+        smooth_row(seed + np.uint64(7), col0, 1.0, 70.0, (row0 + row) / 70.0, broad)
+        smooth_row(seed + np.uint64(8), col0, 1.0, 6.0, (row0 + row) / 6.0, fine)
+        smooth_row(seed + np.uint64(9), col0, 1.0, 12.0, (row0 + row) / 12.0, drift)
+        for col in range(width):
+            x, y = col0 + col, row0 + row
+            h = hash2(seed, x, y)
+            wave = broad[col] + 0.5 * fine[col]
+            z = haze + 1.25 * wave + 1.1 * (unit(h) - 0.5)
+            rank = 1.0 / (1.0 + math.exp(-1.702 * z))
+            a, s = opacity[row, col], shadow[row, col]
+            score = _look(table[0], rank)
+            if s > 0.0:
+                score += min(1.6 * s, 1.0) * (min(_look(table[2], rank), score) - score)
+            if a > 0.0:
+                score += min(a / 0.14, 1.0) * (min(_look(table[1], rank), score) - score)
+                if a > 0.25:
+                    score += min((a - 0.25) / 0.4, 1.0) * (min(_look(table[3], rank), score) - score)
+            cs[row, col] = score
+            blur = 0.087 * (unit(derive(h, 1)) + unit(derive(h, 2)) - 1.0 + drift[col])
+            cdf[row, col] = min(max(_look(history, score) + blur, 0.0), 1.0)
+    return cs, cdf
+
+
+def scores(cut: Cut, sky: Sky) -> tuple[np.ndarray, np.ndarray]:
+    """Cloud Score+ (cs, cs_cdf; 1 is clear) of any 10-m pixels: two float32 [row, column]."""
+    opacity, shadow = over(cut, sky)
+    table, history = score_tables()
+    return _scores(opacity, shadow, sky.seed, cut.row, cut.col, table, history)

@@ -1,0 +1,159 @@
+"""What lies on a parcel of country: fields in strips, ponds, villages, woods, dry range (parcels as in parcels.py)."""
+
+from __future__ import annotations
+
+import math
+
+from local_ee.world import materials as m
+from local_ee.world.compiled import compiled
+from local_ee.world.materials import pack, to_byte
+from local_ee.world.noise import derive, draw, draw_normal
+from local_ee.world.paint import building, disc, line, quad
+from local_ee.world.parcels import axis, ground, lengths, point
+
+
+@compiled
+def _crop(key, mixture):
+    """The crop of a field: mixture 0 to 1 goes from dry crops to paddy; some fields lie fallow."""
+    pick = draw(key, 1)
+    if pick < 0.07:
+        return m.BARE
+    pick = draw(key, 2)
+    if pick < 0.34:
+        return m.CROP_DOUBLE
+    return m.PADDY if draw(key, 3) < mixture else m.CROP_DRY
+
+
+@compiled
+def fields(canvas, q, key, mixture):
+    """Strips of about 20 x 60 m (median 0.12 ha), or consolidated fields, with bunds between them."""
+    ground(canvas, q, pack(m.LAWN, 0, to_byte(draw_normal(key, 1)), to_byte(draw_normal(key, 2))))
+    along, across = lengths(q)
+    large = draw(key, 3) < 0.22
+    deep = 20.0 * math.exp(0.35 * draw_normal(key, 4)) * (2.2 if large else 1.0)
+    wide = 62.0 * math.exp(0.3 * draw_normal(key, 5)) * (1.9 if large else 1.0)
+    turned = draw(key, 6) < 0.4
+    cols = max(1, int(along / (deep if turned else wide)))
+    rows = max(1, int(across / (wide if turned else deep)))
+    main = derive(key, 7)
+    z1, z2 = draw_normal(key, 8), draw_normal(key, 9)
+    ds, dt = 0.6 / along, 0.6 / across
+    for row in range(rows):
+        for col in range(cols):
+            h = derive(key, 100 + row * 128 + col)
+            s0 = (col + 0.28 * (draw(key, 40 + col) - 0.5) * (col > 0)) / cols + ds
+            s1 = (col + 1 + 0.28 * (draw(key, 41 + col) - 0.5) * (col < cols - 1)) / cols - ds
+            t0 = (row + 0.28 * (draw(key, 70000 + row) - 0.5) * (row > 0)) / rows + dt
+            t1 = (row + 1 + 0.28 * (draw(key, 70001 + row) - 0.5) * (row < rows - 1)) / rows - dt
+            kind = _crop(main if draw(h, 4) < 0.6 else h, mixture)
+            value = pack(
+                kind, 0, to_byte(0.6 * z1 + 0.8 * draw_normal(h, 5)), to_byte(0.5 * z2 + 0.8 * draw_normal(h, 6))
+            )
+            x0, y0 = point(q, s0, t0)
+            x1, y1 = point(q, s1, t0)
+            x2, y2 = point(q, s1, t1)
+            x3, y3 = point(q, s0, t1)
+            quad(canvas, x0, y0, x1, y1, x2, y2, x3, y3, value)
+
+
+@compiled
+def ponds(canvas, q, key):
+    """Fish ponds of 0.5 to 3 ha behind grassy dykes."""
+    ground(canvas, q, pack(m.LAWN, 0, to_byte(draw_normal(key, 1)), to_byte(draw_normal(key, 2))))
+    along, across = lengths(q)
+    cols, rows = max(1, int(along / (60.0 + 80.0 * draw(key, 3)))), max(1, int(across / (80.0 + 90.0 * draw(key, 4))))
+    ds, dt = 3.5 / along, 3.5 / across
+    for row in range(rows):
+        for col in range(cols):
+            h = derive(key, 100 + row * 128 + col)
+            kind = m.BARE if draw(h, 1) < 0.05 else m.LAKE
+            s0, s1, t0, t1 = col / cols + ds, (col + 1) / cols - ds, row / rows + dt, (row + 1) / rows - dt
+            x0, y0 = point(q, s0, t0)
+            x1, y1 = point(q, s1, t0)
+            x2, y2 = point(q, s1, t1)
+            x3, y3 = point(q, s0, t1)
+            quad(
+                canvas,
+                x0,
+                y0,
+                x1,
+                y1,
+                x2,
+                y2,
+                x3,
+                y3,
+                pack(kind, 0, to_byte(draw_normal(h, 2)), to_byte(draw_normal(h, 3))),
+            )
+
+
+@compiled
+def woods(canvas, q, key, evergreen):
+    """Closed trees in patches of age and kind; `evergreen` is the share of evergreen ones."""
+    z1, z2 = draw_normal(key, 1), draw_normal(key, 2)
+    base = m.EVERGREEN if draw(key, 3) < evergreen else m.DECIDUOUS
+    ground(canvas, q, pack(base, 0, to_byte(0.5 * z1), to_byte(0.5 * z2)))
+    for k in range(14):
+        h = derive(key, 100 + k)
+        x, y = point(q, draw(h, 1), draw(h, 2))
+        kind = m.EVERGREEN if draw(h, 3) < evergreen else m.DECIDUOUS
+        size = 18.0 + 45.0 * draw(h, 4)
+        disc(canvas, x, y, size, pack(kind, 0, to_byte(0.5 * z1 + 0.8 * draw_normal(h, 5)), to_byte(draw_normal(h, 6))))
+
+
+@compiled
+def dry_range(canvas, q, key, cover):
+    """Sparse grass on bare ground in blots; `cover` is the share of grass."""
+    z1, z2 = draw_normal(key, 1), draw_normal(key, 2)
+    ground(canvas, q, pack(m.BARE if cover < 0.5 else m.LAWN, 0, to_byte(0.4 * z1), to_byte(0.4 * z2)))
+    for k in range(20):
+        h = derive(key, 100 + k)
+        x, y = point(q, draw(h, 1), draw(h, 2))
+        kind = m.LAWN if draw(h, 3) < cover else m.BARE
+        disc(
+            canvas,
+            x,
+            y,
+            10.0 + 40.0 * draw(h, 4),
+            pack(kind, 0, to_byte(0.4 * z1 + 0.5 * draw_normal(h, 5)), to_byte(draw_normal(h, 6))),
+        )
+
+
+@compiled
+def village(canvas, facing, q, key, born):
+    """Rows of houses with concrete yards along lanes, among trees, on part of the parcel."""
+    along, across = lengths(q)
+    ex, ey = axis(q)
+    share = 0.35 + 0.5 * draw(key, 11)
+    s_start, t_start = (1 - share) * draw(key, 12), (1 - share) * draw(key, 13)
+    rows = max(1, int(share * across / (30.0 + 10.0 * draw(key, 14))))
+    cols = max(2, int(share * along / 15.5))
+    lane = pack(m.CONCRETE, 0, to_byte(0.5 * draw_normal(key, 15) - 0.6), born)
+    for k in range(int(share * share * along * across / 240.0)):
+        h = derive(key, 9000 + k)
+        x, y = point(q, s_start + share * draw(h, 1), t_start + share * draw(h, 2))
+        kind = m.DECIDUOUS if draw(h, 3) < 0.55 else m.EVERGREEN
+        disc(
+            canvas, x, y, 3.0 + 2.5 * draw(h, 4), pack(kind, 0, to_byte(draw_normal(h, 5)), to_byte(draw_normal(h, 6)))
+        )
+    for row in range(rows):
+        t = t_start + share * (row + 0.5) / rows
+        x0, y0 = point(q, s_start, t + 11.0 / across)
+        x1, y1 = point(q, s_start + share, t + 11.0 / across)
+        line(canvas, x0, y0, x1, y1, 2.1, lane)
+        for col in range(cols):
+            h = derive(key, 200 + row * 128 + col)
+            if draw(h, 1) < 0.74:
+                x, y = point(q, s_start + share * (col + 0.5) / cols, t + (6.0 * draw(h, 2) - 3.0) / across)
+                yard = pack(m.CONCRETE, 0, to_byte(0.6 * draw_normal(h, 3) - 0.5), born)
+                building(canvas, facing, x - 4.0 * -ey, y + 4.0 * ex, ex, ey, 6.3, 7.0, yard)
+                pick = draw(h, 4)
+                kind = (
+                    m.ROOF_DARK
+                    if pick < 0.42
+                    else (m.ROOF_LIGHT if pick < 0.72 else (m.ROOF_CLAY if pick < 0.93 else m.ROOF_BLUE))
+                )
+                roof = pack(kind, 6.0 + 4.0 * draw(h, 5), to_byte(draw_normal(h, 6)), born)
+                building(canvas, facing, x, y, ex, ey, 5.0 + 1.6 * draw(h, 7), 4.6 + 1.4 * draw(h, 8), roof)
+    x0, y0 = point(q, s_start + 0.5 * share, 0.0)
+    x1, y1 = point(q, s_start + 0.5 * share, 1.0)
+    line(canvas, x0, y0, x1, y1, 2.4, lane)

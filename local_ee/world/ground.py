@@ -1,0 +1,105 @@
+"""Reflectance of the ground on the 10-m lattice in a month, before any sensor: classes mixed, toned and shaded."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from local_ee.world import materials as m
+from local_ee.world import spectra, sun
+from local_ee.world.compiled import compiled
+from local_ee.world.fractions import BRIGHT, HEIGHT, TONE_1, TONE_2, WALL, CellCache
+from local_ee.world.lattice import TILE, Cut, TileCache, mosaic
+from local_ee.world.noise import hash2, seed_of, smooth_row, unit
+
+_S_TEXTURE, _S_GRAIN = seed_of("texture"), seed_of("grain")
+SHADE_REACH = 12  # 10-m pixels a building's shadow is followed
+_SHADE = (0.55, 0.50, 0.50, 0.50, 0.45, 0.40, 0.37, 0.35, 0.35, 0.33, 0.28, 0.28)  # shaded / sunlit, world.md 1b
+
+
+@compiled
+def shade_of(layers, margin, step_east, step_south, reach_per_m):
+    """Share of each 10-m pixel that buildings shade: [row, column] float32, from layers with a margin."""
+    height, width = layers.shape[1] - 2 * margin, layers.shape[2] - 2 * margin
+    out = np.zeros((height, width), np.float32)
+    longest = 0.0
+    for row in range(layers.shape[1]):
+        for col in range(layers.shape[2]):
+            longest = max(longest, layers[HEIGHT, row, col] * reach_per_m / 10.0)
+    taps = min(margin - 1, int(longest + 0.5))
+    for row in range(height):
+        for col in range(width):
+            y, x = row + margin, col + margin
+            roofs = 0.0
+            for kind in range(m.FIRST_ROOF, m.COUNT):
+                roofs += layers[kind, y, x]
+            open_share = 1.0 - 0.01 * roofs
+            lit = 1.0 - min(0.8, 0.0225 * layers[WALL, y, x] * reach_per_m)
+            for tap in range(1, taps + 1):
+                yy, xx = y + round(tap * step_south), x + round(tap * step_east)
+                blocked = layers[HEIGHT, yy, xx] * reach_per_m / 10.0 - tap + 0.5
+                if blocked > 0.0:
+                    cover = 0.0
+                    for kind in range(m.FIRST_ROOF, m.COUNT):
+                        cover += layers[kind, yy, xx]
+                    lit *= 1.0 - 0.01 * cover * min(blocked, 1.0)
+            out[row, col] = (1.0 - lit) * open_share
+    return out
+
+
+@compiled
+def mix_band(layers, shade, means, first, second, grain, darkness, col0, row0):
+    """Digital numbers of a band [row, column] float32; col0 and row0 are the window's place on the 10-m lattice."""
+    height, width = shade.shape
+    out = np.empty((height, width), np.float32)
+    coarse = np.empty(width)
+    for row in range(height):
+        smooth_row(_S_TEXTURE, col0, 1.0, 2.6, (row0 + row) / 2.6, coarse)
+        for col in range(width):
+            h = hash2(_S_GRAIN, col0 + col, row0 + row)
+            tone = np.float32(1.5 * coarse[col] + 2.2 * (unit(h) - 0.5))
+            bright, tone1, tone2 = layers[BRIGHT, row, col], layers[TONE_1, row, col], layers[TONE_2, row, col]
+            total = np.float32(0.0)
+            for kind in range(m.COUNT):
+                share = layers[kind, row, col]
+                if share > 0:
+                    value = means[kind] * np.float32(share)
+                    value *= (
+                        first[kind, bright] if kind >= m.FIRST_IMPERVIOUS else first[kind, tone1] * second[kind, tone2]
+                    )
+                    total += value * (np.float32(1.0) + grain[kind] * tone)
+            out[row, col] = np.float32(0.01) * total * (np.float32(1.0) - darkness * shade[row, col])
+    return out
+
+
+class Ground:
+    """Ground reflectance by tile, year, month and band; shared by the scenes of a month."""
+
+    def __init__(self, cells: CellCache, capacity: int) -> None:
+        self._cells = cells
+        self._tiles = TileCache(capacity)
+
+    def band(self, cut: Cut, year: int, month: int, band: str) -> np.ndarray:
+        """Digital numbers (reflectance x 10 000) of any 10-m pixels: float32 [row, column]."""
+        index = spectra.BANDS.index(band)
+        return mosaic(cut, lambda col, row: self._band(cut.epsg, col, row, year, month, index))
+
+    def shade(self, epsg: int, col: int, row: int, year: int, month: int) -> np.ndarray:
+        """Share of a tile's pixels that buildings shade."""
+        return self._tiles.get(("shade", epsg, col, row, year, month), lambda: self._shade(epsg, col, row, year, month))
+
+    def _shade(self, epsg: int, col: int, row: int, year: int, month: int) -> np.ndarray:
+        r = SHADE_REACH
+        around = Cut(epsg, row * TILE - r, col * TILE - r, TILE + 2 * r, TILE + 2 * r)
+        east, south, reach = sun.direction(month)
+        return shade_of(self._cells.window(around, year), r, east, south, reach)
+
+    def _band(self, epsg: int, col: int, row: int, year: int, month: int, index: int) -> np.ndarray:
+        def make() -> np.ndarray:
+            layers = self._cells.cells(epsg, col, row, year).layers
+            first, second = spectra.tone_tables(index)
+            shade = self.shade(epsg, col, row, year, month)
+            means, grain = spectra.mean_spectra(month)[:, index].copy(), spectra.texture(index)
+            darkness = np.float32(1 - _SHADE[index])
+            return mix_band(layers, shade, means, first, second, grain, darkness, col * TILE, row * TILE)
+
+        return self._tiles.get((index, epsg, col, row, year, month), make)

@@ -1,0 +1,116 @@
+"""Numbers from places: hashes of absolute coordinates, and smooth noise on them; nothing here has a state."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from local_ee.world.compiled import compiled
+
+_ADD, _MUL1, _MUL2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_S27, _S30, _S31, _S11 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(11)
+_LOW_32 = np.uint64(0xFFFFFFFF)
+
+
+@compiled
+def mix(value):
+    """A well-stirred 64-bit number (the finaliser of SplitMix64, Steele et al. 2014)."""
+    h = np.uint64(value) + _ADD
+    h = (h ^ (h >> _S30)) * _MUL1
+    h = (h ^ (h >> _S27)) * _MUL2
+    return h ^ (h >> _S31)
+
+
+@compiled
+def hash2(seed, i, j):
+    """The 64-bit hash of a lattice point."""
+    return mix(mix(np.uint64(seed) ^ (np.uint64(np.int64(i)) * _MUL1)) ^ (np.uint64(np.int64(j)) * _ADD))
+
+
+@compiled
+def derive(key, counter):
+    """The counter-th hash of an object's key."""
+    return mix(np.uint64(key) + np.uint64(np.int64(counter)) * _MUL2)
+
+
+@compiled
+def unit(h):
+    """A hash as a number in [0, 1)."""
+    return np.float64(h >> _S11) * (1.0 / 9007199254740992.0)
+
+
+@compiled
+def draw(key, counter):
+    """The counter-th uniform number in [0, 1) of an object."""
+    return unit(derive(key, counter))
+
+
+@compiled
+def draw_normal(key, counter):
+    """The counter-th standard normal number of an object (Box-Muller)."""
+    h = derive(key, counter)
+    u = (np.float64(h & _LOW_32) + 1.0) / 4294967297.0
+    v = np.float64(h >> np.uint64(32)) / 4294967296.0
+    return math.sqrt(-2.0 * math.log(u)) * math.cos(2.0 * math.pi * v)
+
+
+@compiled
+def smooth(seed, x, y):
+    """Value noise in [-1, 1] of unit lattice length, continuous with its slope."""
+    fx, fy = math.floor(x), math.floor(y)
+    i, j = np.int64(fx), np.int64(fy)
+    u, v = x - fx, y - fy
+    u = u * u * (3.0 - 2.0 * u)
+    v = v * v * (3.0 - 2.0 * v)
+    top = unit(hash2(seed, i, j)) * (1.0 - u) + unit(hash2(seed, i + 1, j)) * u
+    low = unit(hash2(seed, i, j + 1)) * (1.0 - u) + unit(hash2(seed, i + 1, j + 1)) * u
+    return 2.0 * (top * (1.0 - v) + low * v) - 1.0
+
+
+@compiled
+def smooth_row(seed, first, step, length, y, out):
+    """Fills out with smooth(seed, (first + k) * step / length, y) for k = 0, 1, ..; a lattice cell is hashed once."""
+    fy = math.floor(y)
+    j = np.int64(fy)
+    v = y - fy
+    v = v * v * (3.0 - 2.0 * v)
+    last = np.int64(-(2**62))
+    a = b = c = d = 0.0
+    for k in range(out.shape[0]):
+        x = (first + k) * step / length
+        fx = math.floor(x)
+        i = np.int64(fx)
+        if i != last:
+            a, b = unit(hash2(seed, i, j)), unit(hash2(seed, i + 1, j))
+            c, d = unit(hash2(seed, i, j + 1)), unit(hash2(seed, i + 1, j + 1))
+            last = i
+        u = x - fx
+        u = u * u * (3.0 - 2.0 * u)
+        top, low = a * (1.0 - u) + b * u, c * (1.0 - u) + d * u
+        out[k] = 2.0 * (top * (1.0 - v) + low * v) - 1.0
+
+
+@compiled
+def fractal(seed, x, y, octaves):
+    """Sum of value noise, each octave twice as fine and half as strong; sd about 0.38."""
+    total, strength = 0.0, 1.0
+    for octave in range(octaves):
+        total += strength * smooth(seed + octave * 101, x, y)
+        x, y, strength = 2.0 * x + 17.3, 2.0 * y - 9.1, 0.5 * strength
+    return total
+
+
+def seed_of(*parts: object) -> np.uint64:
+    """A seed from words and numbers, the same on every machine and in every process."""
+    value = 0x243F6A8885A308D3
+    for byte in "/".join(map(str, parts)).encode():
+        value = ((value ^ byte) * 0x100000001B3) % 2**64
+    return np.uint64(_mix_python(value))
+
+
+def _mix_python(value: int) -> int:
+    h = (value + int(_ADD)) % 2**64
+    h = ((h ^ (h >> 30)) * int(_MUL1)) % 2**64
+    h = ((h ^ (h >> 27)) * int(_MUL2)) % 2**64
+    return h ^ (h >> 31)

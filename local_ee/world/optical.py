@@ -1,0 +1,204 @@
+"""A Sentinel-2 overpass as its bands record it: sensor blur and shift, clouds and their shadows, gain and noise."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from local_ee.world import clouds, spectra
+from local_ee.world import materials as m
+from local_ee.world.compiled import compiled
+from local_ee.world.fractions import CellCache
+from local_ee.world.ground import Ground
+from local_ee.world.lattice import Cut
+from local_ee.world.noise import derive, draw_normal, hash2, seed_of, unit
+
+Weather = tuple[np.ndarray, np.ndarray, np.ndarray]  # opacity, shadow and brightness of clouds, float32 [row, column]
+REFLECTANCE = spectra.BANDS
+PLAIN = ("AOT", "WVP", "SCL", "QA60", "MSK_CLDPRB", "MSK_SNWPRB")
+_MARGIN = 3  # band pixels of blur and shift around a window
+_SIGMA_PX = 0.52  # beyond the pixel's own box: edges of world.md section 3 fit .44-.53; .55-.60 with the box
+# Cloud reflectance and shadow factor by band (world.md sections 3 and 1b).
+_CLOUD_DN = (4300, 4200, 4000, 4200, 4400, 4900, 5300, 5900, 5900, 3000, 4800, 3700)
+_SHADOW = (0.55, 0.50, 0.50, 0.50, 0.45, 0.40, 0.37, 0.35, 0.35, 0.33, 0.28, 0.28)
+_PRECISE_SINCE = date(2021, 8, 23)  # global reference image: registration improves (world.md section 3)
+
+
+@dataclass(frozen=True)
+class Overpass:
+    """One datatake: its day and relative orbit decide clouds, light and where the pixels really lie."""
+
+    day: date
+    orbit: int
+
+    @property
+    def seed(self) -> np.uint64:
+        return seed_of("overpass", self.day.isoformat(), self.orbit)
+
+    @property
+    def sky(self) -> clouds.Sky:
+        return clouds.sky_of(self.day, self.orbit)
+
+    @property
+    def shift_m(self) -> tuple[float, float]:
+        """How far east and south the recorded pixels lie from their stated place."""
+        spread = 1.5 if self.day >= _PRECISE_SINCE else 3.0
+        bias = 0.75 if self.orbit % 2 else -0.75  # neighbouring orbits differ by .15 px
+        return bias + spread * draw_normal(self.seed, 1), spread * draw_normal(self.seed, 2)
+
+    def light(self, band: int) -> tuple[float, float]:
+        """Gain and offset (digital numbers) of a band that day (world.md 1d: same land, different dates)."""
+        hazy = 1.0 if band < 5 else 0.5
+        gain = 1.0 + 0.04 * draw_normal(self.seed, 3) + 0.03 * hazy * draw_normal(self.seed, 10 + band)
+        return gain, hazy * (45.0 * draw_normal(self.seed, 4) + 30.0 * draw_normal(self.seed, 30 + band))
+
+    def cloud(self, band: int) -> float:
+        """Digital number of a band's clouds that day: their hue is the day's own by about 1 %."""
+        return _CLOUD_DN[band] * (1.0 + 0.01 * draw_normal(self.seed, 80 + band))
+
+
+def taps(shift_px: float) -> np.ndarray:
+    """Weights of 2 * _MARGIN + 1 neighbours for a Gaussian whose centre lies shift_px away."""
+    at = np.arange(-_MARGIN, _MARGIN + 1)
+    weights = np.exp(-0.5 * ((at - shift_px) / _SIGMA_PX) ** 2)
+    return (weights / weights.sum()).astype(np.float32)
+
+
+@compiled
+def expose(base, across, down, weather, light, seed, row0, col0):
+    """Recorded digital numbers, uint16: `weather` is opacity, shadow and the clouds' brightness, `light` holds gain,
+    offset, cloud number and shadow factor."""
+    opacity, shadow, glow = weather
+    height, width = opacity.shape
+    count = across.shape[0]
+    out = np.empty((height, width), np.uint16)
+    line, seen = np.empty(base.shape[1], np.float32), np.empty(width, np.float32)
+    gain, offset, cloud, dim = light[0], light[1], light[2], light[3]
+    for row in range(height):
+        line[:] = 0
+        seen[:] = 0
+        for k in range(count):
+            for col in range(base.shape[1]):
+                line[col] += down[k] * base[row + k, col]
+        for k in range(count):
+            for col in range(width):
+                seen[col] += across[k] * line[col + k]
+        for col in range(width):
+            value = seen[col] * gain + offset
+            o, s = opacity[row, col], shadow[row, col]
+            if s > 0:
+                value *= np.float32(1.0) - s * (np.float32(1.0) - dim)
+            if o > 0:
+                value += o * (cloud * glow[row, col] - value)
+            h = hash2(seed, col0 + col, row0 + row)
+            spread = (
+                (h & np.uint64(0xFFFF))
+                + ((h >> np.uint64(16)) & np.uint64(0xFFFF))
+                + ((h >> np.uint64(32)) & np.uint64(0xFFFF))
+            )
+            noise = np.float32(np.float64(spread) * (2.0 / 65536.0) - 3.0)
+            value += noise * (np.float32(6.0) + np.float32(0.004) * value)
+            out[row, col] = np.uint16(min(max(value, np.float32(1.0)), np.float32(65535.0)) + np.float32(0.5))
+    return out
+
+
+def pooled(values: np.ndarray, factor: int) -> np.ndarray:
+    """Means of factor x factor pixels."""
+    if factor == 1:
+        return values
+    height, width = values.shape[0] // factor, values.shape[1] // factor
+    return values.reshape(height, factor, width, factor).mean(axis=(1, 3), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Renders the bands of overpasses over the world's ground."""
+
+    cells: CellCache
+    ground: Ground
+
+    def bands(self, names: tuple[str, ...], cut: Cut, overpass: Overpass) -> np.ndarray:
+        """Recorded values of bands that share a step: [band, row, column]."""
+        sky = overpass.sky
+        opacity, shadow = (pooled(part, cut.step_m // 10) for part in clouds.over(cut.fine(), sky))
+        bright = any(name in REFLECTANCE for name in names) and float(opacity.max(initial=0.0)) > 0.0
+        glow = clouds.glow(opacity, sky.seed, cut.row, cut.col, float(cut.step_m)) if bright else opacity
+        out = np.empty((len(names), *opacity.shape), np.uint16)
+        for layer, name in zip(out, names, strict=True):
+            layer[:] = self._band(name, cut, overpass, (opacity, shadow, glow))
+        return out
+
+    def _band(self, name: str, cut: Cut, overpass: Overpass, weather: Weather) -> np.ndarray:
+        opacity, shadow, _ = weather
+        if name in REFLECTANCE:
+            return self._reflectance(name, cut, overpass, weather)
+        if name == "SCL":
+            return self._scene_class(cut, overpass, opacity, shadow)
+        if name in ("QA60", "MSK_CLDPRB", "probability"):
+            return _cloud_band(name, opacity)
+        level = {"AOT": 180 + 40 * draw_normal(overpass.seed, 60), "WVP": 2200 + 500 * draw_normal(overpass.seed, 61)}
+        return np.full(opacity.shape, max(0, round(level.get(name, 0))), np.uint16)
+
+    def _reflectance(self, name: str, cut: Cut, overpass: Overpass, weather: Weather) -> np.ndarray:
+        index = spectra.BANDS.index(name)
+        factor = cut.step_m // 10
+        gain, offset = overpass.light(index)
+        light = np.array([gain, offset, overpass.cloud(index), _SHADOW[index]], np.float32)
+        seed = seed_of("noise", overpass.day.isoformat(), overpass.orbit, name)
+        if float(weather[0].min(initial=1.0)) >= 1.0:  # nothing of the ground is seen, so it need not be drawn
+            base = np.zeros((cut.height + 2 * _MARGIN, cut.width + 2 * _MARGIN), np.float32)
+        else:
+            base = pooled(self.ground.band(cut.fine(_MARGIN), overpass.day.year, overpass.day.month, name), factor)
+        east, south = overpass.shift_m
+        across, down = taps(-east / cut.step_m), taps(-south / cut.step_m)
+        return expose(base, across, down, weather, light, seed, cut.row, cut.col)
+
+    def _scene_class(self, cut: Cut, overpass: Overpass, opacity: np.ndarray, shadow: np.ndarray) -> np.ndarray:
+        layers = self.cells.window(cut.fine(), overpass.day.year, slice(0, m.COUNT))
+        water = pooled(layers[m.RIVER : m.LAKE + 1].sum(axis=0, dtype=np.float32), cut.step_m // 10)
+        green = pooled(layers[m.EVERGREEN : m.CROP_DRY + 1].sum(axis=0, dtype=np.float32), cut.step_m // 10)
+        seed = seed_of("scene class", overpass.day.isoformat(), overpass.orbit)
+        return classify(opacity, shadow, water, green, seed, cut.row, cut.col)
+
+
+@compiled
+def classify(opacity, shadow, water, green, seed, row0, col0):
+    """Sen2Cor's scene classes with its habits: half the shadows missed, some bright ground taken for cloud."""
+    height, width = opacity.shape
+    out = np.empty((height, width), np.uint8)
+    for row in range(height):
+        for col in range(width):
+            u = unit(derive(hash2(seed, (col0 + col) // 6, (row0 + row) // 6), 1))
+            o = opacity[row, col]
+            kind = 6 if water[row, col] > 50 else (4 if green[row, col] > 45 else 5)
+            if kind == 5 and u < 0.015:
+                kind = 8
+            if shadow[row, col] > 0.4 and u < 0.5:
+                kind = 3
+            if o > 0.75:
+                kind = 9
+            elif o > 0.45:
+                kind = 8
+            elif o > 0.2:
+                kind = 10 if u < 0.4 else 7
+            out[row, col] = kind
+    return out
+
+
+def _cloud_band(name: str, opacity: np.ndarray) -> np.ndarray:
+    if name == "QA60":
+        return np.where(opacity > 0.6, 1024, np.where(opacity > 0.3, 2048, 0)).astype(np.uint16)
+    return np.clip(np.rint(100 * opacity**0.7), 0, 100).astype(np.uint8)
+
+
+def solar_zenith_deg(day: date) -> float:
+    """Mean solar zenith of a day's scenes."""
+    from local_ee.world.sun import ELEVATION_DEG
+
+    month = day.month - 1 + (day.day - 15) / 30
+    low = math.floor(month)
+    share = month - low
+    return 90 - ((1 - share) * ELEVATION_DEG[low % 12] + share * ELEVATION_DEG[(low + 1) % 12])

@@ -1,0 +1,133 @@
+"""A Sentinel-1 pass as its bands record it: point response, shift against Sentinel-2, wind, speckle, noise, borders."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from local_ee.world.compiled import compiled
+from local_ee.world.noise import hash2, seed_of, smooth_row
+
+SPECKLE_SIGMA_PX = 1.14  # of the Gaussian that correlates speckle: acf .68, .22, .05 (world.md section 2d)
+LOOKS = (1.0, 1.0, 1.0, 1.0, 0.4)  # 4.4 looks
+RESPONSE_SIGMA_PX = 0.9
+_REACH = 4
+FLOOR = 10 ** (-30 / 10)  # noise left after thermal correction
+MARGIN = 9  # 10-m pixels around a window that response and shift reach
+_S_SLOW = seed_of("slow shift")
+_STEPS = 64
+
+
+def _response_table() -> np.ndarray:
+    """Weights of 2 * _REACH + 1 neighbours for shifts of -1/2 to 1/2 pixel in _STEPS steps."""
+    shifts = np.linspace(-0.5, 0.5, _STEPS + 1)[:, None]
+    at = np.arange(-_REACH, _REACH + 1)[None, :]
+    weights = np.exp(-0.5 * ((at - shifts) / RESPONSE_SIGMA_PX) ** 2)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _speckle_taps() -> np.ndarray:
+    at = np.arange(-_REACH, _REACH + 1)
+    weights = np.exp(-0.5 * (at / SPECKLE_SIGMA_PX) ** 2)
+    return (weights / np.sqrt((weights**2).sum())).astype(np.float32)
+
+
+@compiled
+def _slow_shift(axis, first, row, out):
+    """Fills out with the slowly changing part of the shift in pixels (sd .25, length 3 km: world.md section 6)."""
+    smooth_row(_S_SLOW + np.uint64(axis), first, 10.0, 3000.0, row * 10.0 / 3000.0, out)
+    for k in range(out.shape[0]):
+        out[k] = 0.55 * out[k]
+
+
+@compiled
+def respond(power, margin, shift_col, shift_row, table, col0, row0):
+    """Power convolved with the point response and moved by the shift (pixels east and south), margins cut off."""
+    height, width = power.shape[0] - 2 * margin, power.shape[1] - 2 * margin
+    reach, steps = (table.shape[1] - 1) // 2, table.shape[0] - 1
+    middle = np.empty(power.shape[1], np.float32)
+    down, across = np.empty(power.shape[1]), np.empty(width)
+    out = np.empty((height, width), np.float32)
+    for row in range(height):
+        _slow_shift(1, col0 - margin, row0 + row, down)
+        _slow_shift(0, col0, row0 + row, across)
+        for col in range(power.shape[1]):
+            shift = -(shift_row + down[col])
+            whole = math.floor(shift + 0.5)
+            index = int((shift - whole + 0.5) * steps + 0.5)
+            total = np.float32(0.0)
+            for k in range(2 * reach + 1):
+                total += table[index, k] * power[row + margin + whole + k - reach, col]
+            middle[col] = total
+        for col in range(width):
+            shift = -(shift_col + across[col])
+            whole = math.floor(shift + 0.5)
+            index = int((shift - whole + 0.5) * steps + 0.5)
+            total = np.float32(0.0)
+            for k in range(2 * reach + 1):
+                total += table[index, k] * middle[col + margin + whole + k - reach]
+            out[row, col] = total
+    return out
+
+
+@compiled
+def _look(out, seed, weight, taps, col0, row0):
+    """Adds one look of correlated speckle: weight x the squared modulus of a filtered circular field."""
+    height, width = out.shape
+    count = taps.shape[0]
+    reach = (count - 1) // 2
+    # Only the rows under the taps are kept: row r of the field lies at r modulo their number.
+    real = np.empty((count, width + 2 * reach), np.float32)
+    imag = np.empty((count, width + 2 * reach), np.float32)
+    line_r, line_i = np.empty(width + 2 * reach, np.float32), np.empty(width + 2 * reach, np.float32)
+    sum_r, sum_i = np.empty(width, np.float32), np.empty(width, np.float32)
+    scale = np.float32(weight * 1.5 / (8388608.0 * 8388608.0))  # a uniform number in [-1, 1] has variance 1/3
+    for new in range(height + 2 * reach):
+        for col in range(width + 2 * reach):
+            h = hash2(seed, col0 + col - reach, row0 + new - reach)
+            real[new % count, col] = np.float32(np.int64(h & np.uint64(0xFFFFFF)) - 8388608)
+            imag[new % count, col] = np.float32(np.int64((h >> np.uint64(24)) & np.uint64(0xFFFFFF)) - 8388608)
+        row = new - 2 * reach
+        if row < 0:
+            continue
+        line_r[:] = 0
+        line_i[:] = 0
+        sum_r[:] = 0
+        sum_i[:] = 0
+        for k in range(count):
+            at = (row + k) % count
+            for col in range(width + 2 * reach):
+                line_r[col] += taps[k] * real[at, col]
+                line_i[col] += taps[k] * imag[at, col]
+        for k in range(count):
+            for col in range(width):
+                sum_r[col] += taps[k] * line_r[col + k]
+                sum_i[col] += taps[k] * line_i[col + k]
+        for col in range(width):
+            out[row, col] += scale * (sum_r[col] * sum_r[col] + sum_i[col] * sum_i[col])
+
+
+def speckle(height: int, width: int, seed: np.uint64, col0: int, row0: int) -> np.ndarray:
+    """Multiplicative speckle of mean 1 and 4.4 looks over a window: float32 [row, column]."""
+    out = np.zeros((height, width), np.float32)
+    total = sum(LOOKS)
+    for look, weight in enumerate(LOOKS):
+        _look(out, np.uint64((int(seed) + 7919 * look) % 2**64), weight / total, _TAPS, col0, row0)
+    return out
+
+
+_TABLE, _TAPS = _response_table(), _speckle_taps()
+
+
+def record(
+    land: np.ndarray, water_power: float, *, shift_px: tuple[float, float], seed: np.uint64, place: tuple[int, int]
+):
+    """One polarisation as recorded: linear power, float32 [row, column].
+
+    `land` holds the land's power and the water share with MARGIN pixels around; place is the window's (column, row).
+    """
+    power = land[0] + np.float32(water_power) * land[1]
+    seen = respond(power, MARGIN, shift_px[0], shift_px[1], _TABLE, *place)
+    grain = speckle(*seen.shape, seed, *place)
+    return (seen + np.float32(FLOOR)) * grain

@@ -1,0 +1,108 @@
+"""The simulated world as a catalog: any place and date, on demand, the same pixels however they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+
+from local_ee.catalog import AssetInfo, BoundsWSEN, SourceImage
+from local_ee.world import annual, passes, terrain, truths
+from local_ee.world.annual import EsriYearly
+from local_ee.world.backscatter import Backscatter
+from local_ee.world.dynamic import DynamicWorld
+from local_ee.world.fine import Canvases
+from local_ee.world.fractions import CellCache
+from local_ee.world.ground import Ground
+from local_ee.world.labels import Products
+from local_ee.world.maps import WorldCover
+from local_ee.world.optical import Camera
+from local_ee.world.sentinel1 import Sentinel1
+from local_ee.world.sentinel2 import Sentinel2
+from local_ee.world.settlements import Settlements
+from local_ee.world.terrain import Glo30
+from local_ee.world.tiled import TiledMaps
+from local_ee.world.truths import Truths
+
+# World tiles kept: about 135, 55, 80, 10 and 65 MB when full. A row of 640-px requests across 60 km needs 330 cells.
+_CELL_TILES, _GROUND_TILES, _RADAR_TILES, _LABEL_TILES, _CANVASES = 360, 800, 300, 600, 10
+_EPOCH, _END = date(1970, 1, 1), date(2100, 1, 1)
+_EVERYWHERE = (-180.0, -80.0, 180.0, 84.0)
+
+
+class World:
+    """Simulated collections and images under Earth Engine's ids. Every image carries simulated = 1.
+
+    One world may be read from many threads; it keeps what it drew, within fixed limits.
+    """
+
+    def __init__(self) -> None:
+        cells = CellCache(_CELL_TILES)
+        products = Products(cells, _LABEL_TILES)
+        sources = (
+            Sentinel2(Camera(cells, Ground(cells, _GROUND_TILES))),
+            Sentinel1(Backscatter(cells, _RADAR_TILES)),
+            DynamicWorld(products),
+            WorldCover(products),
+            EsriYearly(products),
+            TiledMaps(products),
+            Settlements(cells),
+            Glo30(),
+            Truths(cells, Canvases(_CANVASES)),
+        )
+        self._collections = {key: source for source in sources for key in source.ids}
+        self._singles: dict[str, Callable[[], SourceImage]] = {
+            terrain.SRTM: terrain.srtm,
+            annual.GAIA: lambda: annual.gaia(products),
+            annual.GISD30: lambda: annual.gisd30(products),
+            annual.WSF2015: lambda: annual.wsf2015(products),
+        }
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Every collection and single image, sorted."""
+        return tuple(sorted([*self._collections, *self._singles]))
+
+    def describe(self, asset_id: str) -> AssetInfo | None:
+        """What an id is, or None where the world does not hold it."""
+        if asset_id in self._collections:
+            return AssetInfo(asset_id, "IMAGE_COLLECTION", {"simulated": 1})
+        if asset_id in (truths.HOME, truths.HOME.rpartition("/")[0]):
+            return AssetInfo(asset_id, "FOLDER", {})
+        image = self.image(asset_id)
+        return None if image is None else AssetInfo(asset_id, "IMAGE", image.properties)
+
+    def image(self, image_id: str) -> SourceImage | None:
+        """One image, or None."""
+        if image_id in self._singles:
+            return self._singles[image_id]()
+        collection_id, _, index = image_id.rpartition("/")
+        source = self._collections.get(collection_id)
+        return None if source is None else source.image(collection_id, index)
+
+    def images(
+        self, collection_id: str, start_ms: int | None, end_ms: int | None, bounds_wsen: BoundsWSEN | None
+    ) -> Sequence[SourceImage]:
+        """A collection's images that begin in [start_ms, end_ms) and touch the bounds, in order of time then index.
+
+        ValueError where the collection has scenes without end (Sentinel-1 and -2 and what follows them, the tiles of
+        GLO-30, the yearly images by zone) and no bounds, or no period where one is needed, are given.
+        """
+        source = self._collections.get(collection_id)
+        if source is None:
+            raise ValueError(
+                f"collection {collection_id!r} is not in the simulated world; it holds {', '.join(self.ids)}"
+            )
+        timeless = isinstance(source, WorldCover | Settlements | TiledMaps | Glo30 | Truths | EsriYearly)
+        if not timeless and (start_ms is None or end_ms is None):
+            raise ValueError(f"collection {collection_id!r} of the simulated world has no end: filter it by date")
+        if bounds_wsen is None and not isinstance(source, WorldCover | Settlements):
+            raise ValueError(f"collection {collection_id!r} of the simulated world has no end: filter it by bounds")
+        first = _EPOCH if start_ms is None else passes.day_of(start_ms) - timedelta(days=1)
+        last = _END if end_ms is None else min(passes.day_of(end_ms), _END)
+        found = source.images(collection_id, first, last, bounds_wsen or _EVERYWHERE)
+        return [image for image in found if _begins(image, start_ms, end_ms)]
+
+
+def _begins(image: SourceImage, start_ms: int | None, end_ms: int | None) -> bool:
+    at = image.properties["system:time_start"]
+    return (start_ms is None or at >= start_ms) and (end_ms is None or at < end_ms)

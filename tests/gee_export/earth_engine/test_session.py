@@ -1,0 +1,213 @@
+"""Connections: which server evaluates, and what a user of it needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import ee
+import numpy as np
+import pytest
+import requests
+from affine import Affine
+from gee_export.base.errors import Fault
+from google.cloud import storage
+from odc.geo.geobox import GeoBox
+
+from gee_export.earth_engine import check as checks
+from gee_export.earth_engine import session as sessions
+from gee_export.earth_engine.session import Session, connect, current
+from local_ee.catalog.folder import write_image
+from tests.local_ee.support.small import catalog
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def small(reconnected, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    with connect(catalog=catalog(8, 8), home=tmp_path_factory.mktemp("session")) as connected:
+        yield connected
+
+
+@pytest.fixture(autouse=True)
+def back(small: Session) -> Iterator[None]:
+    yield
+    small.activate()
+
+
+def test_no_project_is_the_local_engine(small):
+    assert (small.project, small.server, small.is_local) == ("local", "local-engine", True)
+    assert ee.Image("SMALL/ONE").bandNames().getInfo() == ["B2", "B3", "VV"]
+    assert current() is small
+
+
+def test_only_the_world_is_simulated(small):
+    assert not small.simulated
+    assert replace(small, catalog="world").simulated
+    assert not replace(small, catalog="world", server="earth-engine").simulated
+
+
+def test_the_same_catalog_and_home_share_one_engine(tmp_path, small):
+    images = tmp_path / "images"
+    grid = GeoBox((4, 4), Affine(10, 0, 500000, 0, -10, 3400000), "EPSG:32650")
+    write_image(images, "USGS/SRTMGL1_003/SRTMGL1_003", {"elevation": np.zeros((4, 4), "int16")}, grid)
+    first = connect(catalog=images, home=tmp_path / "home")
+    second = connect("local", catalog=str(images), home=tmp_path / "home")
+    other = connect(catalog=images, home=tmp_path / "home2")
+    assert first.url == second.url != other.url
+
+
+def test_a_folder_that_is_not_there_is_a_sentence(tmp_path):
+    with pytest.raises(ValueError, match="absent"):
+        connect(catalog=tmp_path / "absent", home=tmp_path)
+
+
+def test_the_storage_client_needs_no_account_and_no_environment(small, monkeypatch):
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    client = small.storage_client()
+    client.create_bucket("mine").blob("a").upload_from_string(b"1")
+    assert client.bucket("mine").blob("a").download_as_bytes() == b"1"
+
+
+def test_other_clients_find_the_engine_by_the_environment(small):
+    assert os.environ["STORAGE_EMULATOR_HOST"] == small.url
+    theirs = storage.Client(project="local")
+    assert theirs.create_bucket("theirs").exists()
+
+
+def test_the_variable_is_taken_back_and_nobody_elses(small):
+    small.close()
+    assert "STORAGE_EMULATOR_HOST" not in os.environ
+    os.environ["STORAGE_EMULATOR_HOST"] = "http://somewhere.else"
+    small.close()
+    assert os.environ.pop("STORAGE_EMULATOR_HOST") == "http://somewhere.else"
+
+
+def test_without_a_login_google_is_refused_with_the_remedy(small, monkeypatch, tmp_path):
+    _no_account(monkeypatch, tmp_path)
+    with pytest.raises(Fault, match="run `earthengine authenticate` once"):
+        connect("my-project")
+    assert "STORAGE_EMULATOR_HOST" not in os.environ
+
+
+def test_the_engine_ends_with_its_process(tmp_path):
+    program = f"from gee_export.session import connect\nprint(connect(home={str(tmp_path)!r}).url, flush=True)\n"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True
+    )
+    with pytest.raises(requests.ConnectionError):
+        requests.get(done.stdout.strip(), timeout=5)
+
+
+def test_importing_the_module_loads_neither_client_nor_engine():
+    program = (
+        "import sys, gee_export.earth_engine.session, local_ee, gee_export.earth_engine.check\n"
+        "print([m for m in ('ee', 'google.cloud.storage', 'starlette', 'rasterio') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_isamap_home_names_the_home(monkeypatch, tmp_path):
+    from local_ee.home import default_home
+
+    monkeypatch.setenv("ISAMAP_HOME", str(tmp_path))
+    assert default_home() == tmp_path
+    monkeypatch.delenv("ISAMAP_HOME")
+    assert default_home().name == "isamap"
+
+
+def rows(report: checks.CheckReport) -> dict[str, bool | None]:
+    return {row.name: row.ok for row in report.rows}
+
+
+def test_everything_is_there_on_the_engine(small):
+    small.storage_client().create_bucket("ready")
+    report = checks.check_session(small, "ready")
+    assert report.ok and set(rows(report).values()) == {True}, str(report)
+    assert list(small.storage_client().list_blobs("ready")) == []
+    assert ee.data.listAssets("projects/local/assets")["assets"] == []
+
+
+def test_a_missing_bucket_is_told_with_the_command_that_makes_it(small):
+    report = checks.check_session(small, "absent")
+    assert rows(report)["bucket"] is False and rows(report)["bucket writes"] is None and not report.ok
+    theirs = replace(small, server="earth-engine", project="p", home=None)
+    assert "gcloud storage buckets create gs://absent" in checks._bucket_remedy(theirs, "absent")
+    assert "The specified bucket does not exist." in str(report)
+
+
+def test_a_far_bucket_is_a_note_and_no_failure(small):
+    small.storage_client().create_bucket("far", location="EUROPE-WEST1")
+    report = checks.check_session(small, "far")
+    assert rows(report)["location"] is False and report.ok and "note" in str(report)
+
+
+def test_without_a_login_the_rest_is_not_tested(small, monkeypatch, tmp_path):
+    _no_account(monkeypatch, tmp_path)
+    report = checks.check("my-project", "my-bucket")
+    assert rows(report) == {
+        "login": False,
+        "Earth Engine": None,
+        "assets": None,
+        "bucket": None,
+        "location": None,
+        "bucket writes": None,
+    }
+    assert "earthengine authenticate" in str(report)
+
+
+DENIED = (
+    "me@example.com does not have storage.objects.create access to the Google Cloud Storage object. "
+    "Permission 'storage.objects.create' denied on resource (or it may not exist)."
+)
+
+
+class Denying(BaseHTTPRequestHandler):
+    """Cloud Storage's answers to somebody who may see a bucket and not write to it."""
+
+    def do_GET(self) -> None:
+        self._answer(200, {"name": "closed", "location": "US"})
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self._answer(403, {"error": {"code": 403, "message": DENIED}})
+
+    def _answer(self, status: int, document: dict) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+def test_denied_writes_are_told_in_the_servers_words_with_the_role_to_ask_for(small):
+    server = HTTPServer(("127.0.0.1", 0), Denying)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        report = checks.check_session(replace(small, url=f"http://127.0.0.1:{server.server_port}"), "closed")
+    finally:
+        server.shutdown()
+    assert rows(report)["bucket"] is True and rows(report)["bucket writes"] is False and not report.ok
+    assert DENIED in str(report) and re.search(r"roles/storage\.objectUser", str(report))
+
+
+def _no_account(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    """A machine where nobody has logged in."""
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(home / "gcloud"))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    assert sessions.LOCAL == "local"

@@ -1,0 +1,330 @@
+"""Images other than Sentinel's: files and assets with grids, types and units of their own, laid on other grids."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from odc.geo.geobox import GeoBox
+from rasterio.enums import ColorInterp, Resampling
+from rasterio.warp import reproject
+
+from gee_export.base import regions
+from gee_export.base.grid import Window, crop
+from gee_export.datasets.manifest import NODATA
+from gee_export.datasets.packing import Numbers, Packing, Unit
+from gee_export.images.external_image import Foreign, ground_of, open_imagery
+from gee_export.images.imagery import Imagery
+
+PERIOD = regions.Month(2019, 6).period
+GRID = GeoBox((90, 70), Affine(3.0, 0, 212_751.0, 0, -3.0, 3_416_359.0), "EPSG:32650")
+MERCATOR = GeoBox((60, 80), Affine(4.777, 0, 12_700_000.0, 0, -4.777, 3_570_000.0), "EPSG:3857")
+BYTE, SHORT, WORD = (Numbers.of_dtype(kind) for kind in ("uint8", "int16", "uint16"))
+
+
+def write(path, values, grid=GRID, *, names=(), **profile):
+    """A GeoTIFF of the array (bands, rows, columns)."""
+    count, height, width = values.shape
+    place = {"crs": str(grid.crs), "transform": grid.affine} if grid is not None else {}
+    shape = {"count": count, "height": height, "width": width, "dtype": values.dtype.name}
+    with rasterio.open(path, "w", driver="GTiff", **shape, **place, **profile) as target:
+        target.write(values)
+        if names:
+            target.descriptions = names
+    return str(path)
+
+
+def scene(grid=GRID, bands=3, kind="uint16", seed=0, high=3000):
+    return np.random.default_rng(seed).integers(1, high, (bands, *grid.shape)).astype(kind)
+
+
+def region_over(grid, name="spot"):
+    """A region of UTM zone 50 that lies over a grid."""
+    return regions.from_bbox(tuple(grid.geographic_extent.boundingbox), name=name, epsg=32650)
+
+
+# -- how numbers are stored
+
+
+def test_bytes_stay_bytes_where_they_may_and_keep_zero_for_missing():
+    packing = Packing.of(BYTE, None, small=True)
+    assert (packing.dtype, packing.nodata, packing.unit, packing.scale) == ("uint8", 0, "dn", 1.0)
+    stored = packing.stored(np.array([0, 1, 255], np.uint8), np.array([True, True, False]))
+    assert stored.tolist() == [1, 1, 0]  # a valid 0 becomes the least number that is not the no-data value
+
+
+@pytest.mark.parametrize("numbers", [BYTE, SHORT])
+def test_whole_numbers_that_fit_are_stored_as_they_are(numbers):
+    packing = Packing.of(numbers, None, small=False)
+    assert (packing.dtype, packing.nodata, packing.scale, packing.offset) == ("int16", -32768, 1.0, 0.0)
+    values = np.array([0, 7, 255], np.int16)
+    assert packing.stored(values, values == values).tolist() == [0, 7, 255]
+
+
+@given(st.integers(0, 65534), st.floats(1e-4, 10), st.floats(-300, 300))
+def test_words_keep_their_value_through_scale_and_offset(number, scale, offset):
+    packing = Packing.of(WORD, Unit("radiance", scale, offset), small=False)
+    stored = packing.stored(np.array([number], np.uint16), np.array([True]))
+    band = packing.band("a")
+    assert stored.dtype == np.int16 and stored[0] != band.nodata
+    assert stored[0] * band.scale + band.offset == pytest.approx(number * scale + offset, rel=1e-6, abs=1e-6)
+
+
+def test_reflectance_in_words_is_stored_as_it_is_and_glints_are_the_greatest():
+    packing = Packing.of(WORD, Unit.parse("reflectance"), small=False)
+    assert (packing.scale, packing.offset) == (1e-4, 0.0)
+    assert packing.stored(np.array([812, 40000], np.uint16), np.array([True, True])).tolist() == [812, 32767]
+
+
+@given(st.floats(-3, 3))
+def test_floats_are_rounded_half_to_even_at_the_units_step(value):
+    packing = Packing.of(Numbers.of_dtype("float32"), Unit.parse("reflectance"), small=False)
+    stored = packing.stored(np.array([value, np.nan]), np.array([True, True]))
+    assert stored.tolist() == [int(np.rint(value / 1e-4)), -32768]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "unit", "words"),
+    [
+        (Numbers.of_dtype("float32"), None, "say --unit reflectance, --unit dB or --unit NAME=STEP"),
+        (Numbers.of_dtype("int32"), None, "convert the image to int16 or uint16"),
+    ],
+)
+def test_numbers_that_cannot_be_stored_are_refused(numbers, unit, words):
+    with pytest.raises(ValueError, match=words):
+        Packing.of(numbers, unit, small=True)
+
+
+@pytest.mark.parametrize("text", ["", "=1", "a=b", "a=0", "a=-1", "a=1,x", "a=nan"])
+def test_units_that_make_no_sense_are_refused(text):
+    with pytest.raises(ValueError, match="expected NAME or NAME=SCALE"):
+        Unit.parse(text)
+
+
+# -- files
+
+
+def test_a_files_own_pixels_are_kept(tmp_path):
+    values = scene()
+    found = open_imagery(Imagery(write(tmp_path / "a.tif", values, names=("red", "green", "blue"))), None, PERIOD)
+    assert found.bands == ("red", "green", "blue") and found.grid == GRID
+    region = region_over(GRID)
+    ground = ground_of(found, region, None)
+    assert ground.lattice.affine == GRID.affine and ground.window == Window(0, 0, 90, 70)
+    laid = found.onto(ground.geobox(ground.window))
+    part = Window(20, 10, 32, 40)
+    np.testing.assert_array_equal(laid.read(ground.geobox(part))[0].astype(int) + 32767, values[0][part.slices])
+
+
+def test_what_lies_outside_a_file_is_missing(tmp_path):
+    values = scene(kind="int16")
+    found = open_imagery(Imagery(write(tmp_path / "a.tif", values)), None, PERIOD)
+    read = found.onto(GRID).read(crop(GRID, Window(-5, 60, 20, 20)))
+    assert (read[:, :5] == -32768).all() and (read[:, :, 10:] == -32768).all()
+    np.testing.assert_array_equal(read[:, 5:, :10], values[:, :15, 60:])
+
+
+def test_no_data_masks_and_alpha_are_missing(tmp_path):
+    """user-wishes.md row 13."""
+    values = scene(kind="uint8", high=255)
+    values[:, 3, 4] = 99
+    tagged = open_imagery(Imagery(write(tmp_path / "a.tif", values, nodata=99)), None, PERIOD)
+    assert ((tagged.onto(GRID).read(GRID) == -32768) == (values == 99)).all()
+    alpha = np.full((1, *GRID.shape), 255, np.uint8)
+    alpha[0, 7] = 0
+    path = write(tmp_path / "b.tif", np.concatenate((values, alpha)))
+    with rasterio.open(path, "r+") as target:
+        target.colorinterp = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha]
+    found = open_imagery(Imagery(path, bands=("R", "G", "B")), None, PERIOD)
+    assert found.bands == ("R", "G", "B")
+    assert ((found.onto(GRID).read(GRID) == -32768).all(axis=0) == (alpha[0] == 0)).all()
+
+
+def test_bands_are_chosen_by_name_or_number_in_the_order_asked(tmp_path):
+    """user-wishes.md row 14."""
+    values = scene(kind="int16")
+    path = write(tmp_path / "a.tif", values, names=("red", "green", "blue"))
+    for bands, order in ((("blue", "red"), (2, 0)), (("3", "1"), (2, 0))):
+        found = open_imagery(Imagery(path, bands), None, PERIOD)
+        np.testing.assert_array_equal(found.onto(GRID).read(GRID), values[list(order)])
+
+
+def test_scale_and_unit_come_from_the_files_tags_unless_told(tmp_path):
+    path = write(tmp_path / "a.tif", scene(kind="int16"))
+    with rasterio.open(path, "r+") as target:
+        target.scales, target.offsets, target.units = (0.5,) * 3, (10.0,) * 3, ("kelvin",) * 3
+    tagged = open_imagery(Imagery(path), None, PERIOD).packing
+    assert (tagged.unit, tagged.scale, tagged.offset) == ("kelvin", 0.5, 10.0)
+    told = open_imagery(Imagery(path, unit="reflectance=0.0001"), None, PERIOD).packing
+    assert (told.unit, told.scale, told.offset) == ("reflectance", 1e-4, 0.0)
+
+
+@pytest.mark.parametrize(("ratio", "method"), [(1, Resampling.bilinear), (4, Resampling.average)])
+def test_another_grid_is_resampled_as_rasterio_does_it(tmp_path, ratio, method):
+    """Bilinear onto pixels of about the same size, the mean onto coarser ones."""
+    values = (np.add.outer(np.arange(60), np.arange(80)) * 20).astype(np.int16)[None] + scene(MERCATOR, 1, "int16")
+    found = open_imagery(Imagery(write(tmp_path / "a.tif", values, MERCATOR)), None, PERIOD)
+    ground = ground_of(found, region_over(MERCATOR), 4.0 * ratio)
+    geobox = ground.geobox(ground.window)
+    expected = np.full((1, *geobox.shape), -32768, np.int16)
+    reproject(
+        values, expected, src_transform=MERCATOR.affine, src_crs="EPSG:3857", dst_transform=geobox.affine,
+        dst_crs="EPSG:32650", dst_nodata=-32768, init_dest_nodata=True, resampling=method, tolerance=1e-6,
+    )  # fmt: skip
+    read = found.onto(geobox).read(geobox)
+    np.testing.assert_array_equal(read == -32768, expected == -32768)
+    np.testing.assert_allclose(read, expected, atol=1)  # GDAL sums in other blocks: halves may round the other way
+    assert (expected != -32768).mean() > 0.7
+
+
+@pytest.mark.parametrize("step_m", [4.0, 16.0])
+def test_missing_pixels_do_not_bleed_into_resampled_ones(tmp_path, step_m):
+    values = scene(MERCATOR, 1, "int16") % 100 + 500
+    values[:, :, 40:] = -9999
+    found = open_imagery(Imagery(write(tmp_path / "a.tif", values, MERCATOR, nodata=-9999)), None, PERIOD)
+    ground = ground_of(found, region_over(MERCATOR), step_m)
+    read = found.onto(ground.geobox(ground.window)).read(ground.geobox(ground.window))
+    seen = read[read != NODATA]
+    assert 0.3 < seen.size / read.size < 0.6 and seen.min() >= 500 and seen.max() < 600
+
+
+@pytest.fixture(scope="module")
+def warped(tmp_path_factory):
+    path = tmp_path_factory.mktemp("warped") / "a.tif"
+    found = open_imagery(Imagery(write(path, scene(MERCATOR, 2, "int16"), MERCATOR)), None, PERIOD)
+    ground = ground_of(found, region_over(MERCATOR), 3.0)
+    return found.onto(ground.geobox(ground.window)), ground, found
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(1, 28), st.integers(1, 40))
+def test_a_pixel_does_not_depend_on_the_window_read(warped, row, col, height, width):
+    laid, ground, _ = warped
+    whole = laid.read(ground.geobox(ground.window))
+    part = Window(ground.window.row + row, ground.window.col + col, height, width)
+    np.testing.assert_array_equal(laid.read(ground.geobox(part)), whole[:, row : row + height, col : col + width])
+
+
+@pytest.mark.parametrize(
+    ("make", "asked", "words"),
+    [
+        (lambda path: None, {}, "was not found"),
+        (lambda path: path.write_text("text"), {}, "is no raster that can be read"),
+        (lambda path: write(path, scene(), None), {}, "does not say where it lies"),
+        (lambda path: write(path, scene()), {"bands": ("R", "G")}, "3 bands without names and 2 names"),
+        (lambda path: write(path, scene(), names=("a", "b", "c")), {"bands": ("x",)}, "no band x: expected some of 1"),
+        (lambda path: write(path, scene(kind="float32")), {}, "say --unit reflectance"),
+        (lambda path: write(path, scene(kind="complex64")), {}, "are no image"),
+    ],
+)
+def test_files_that_cannot_serve_are_sentences(tmp_path, make, asked, words):
+    make(tmp_path / "a.tif")
+    with pytest.raises(ValueError, match=words):
+        open_imagery(Imagery(str(tmp_path / "a.tif"), **asked), None, PERIOD)
+
+
+def test_rotated_pixels_need_a_step_and_then_a_grid_is_laid(tmp_path):
+    turned = GeoBox((90, 70), GRID.affine * Affine.rotation(30), "EPSG:32650")
+    found = open_imagery(Imagery(write(tmp_path / "a.tif", scene(kind="int16"), turned)), None, PERIOD)
+    region = region_over(GRID)
+    with pytest.raises(ValueError, match="rotated pixels: say with --scale"):
+        ground_of(found, region, None)
+    ground = ground_of(found, region, 3.0)
+    read = found.onto(ground.geobox(ground.window)).read(ground.geobox(ground.window))
+    assert 0.1 < (read != -32768).mean() < 0.95
+    assert (read != 0).all()
+
+
+def test_a_file_elsewhere_is_refused(tmp_path):
+    found = open_imagery(Imagery(write(tmp_path / "a.tif", scene())), None, PERIOD)
+    with pytest.raises(ValueError, match="does not cover any part of region 'beijing'"):
+        ground_of(found, regions.named("beijing"), None)
+
+
+def test_parts_of_a_region_share_their_lattice(tmp_path):
+    found = open_imagery(Imagery(write(tmp_path / "a.tif", scene())), None, PERIOD)
+    whole = region_over(GRID)
+    west, south, east, north = GRID.geographic_extent.boundingbox
+    part = whole.part((west + (east - west) / 3, south + (north - south) / 3, east, north))
+    for step in (None, 3.0, 16.0):
+        one, other = ground_of(found, whole, step), ground_of(found, part, step)
+        assert one.lattice == other.lattice
+        assert one.window.overlap(other.window) == other.window != one.window
+
+
+# -- assets of the server: the world's
+
+
+def test_a_collection_gives_the_periods_year_in_the_regions_zone(session):
+    region = regions.named("wuhan").part((114.28, 30.58, 114.30, 30.60))
+    asked = Imagery("projects/local/assets/world/planet3m", unit="reflectance=0.0001")
+    found = open_imagery(asked, region, PERIOD)
+    assert found.info == {"name": asked.source, "year": 2019, "images": ["2019_50N"]}
+    assert found.bands == ("R", "G", "B", "N") and found.simulated
+    ground = ground_of(found, region, None)
+    assert ground.lattice.affine.a == 3.0 and str(ground.lattice.crs) == "EPSG:32650"
+    assert (ground.lattice.affine.c - 99_000) % 3 == 0
+    later = regions.Period.between("2026-01-01", "2026-01-31")
+    assert open_imagery(asked, region, later).info["year"] == 2024  # the nearest that there is
+
+
+def test_an_asset_on_its_own_pixels_is_what_the_server_holds(session):
+    import ee
+
+    region = regions.named("wuhan").part((114.28, 30.58, 114.282, 30.582))
+    asked = Imagery("projects/local/assets/world/planet3m", ("N", "R"), unit="reflectance=0.0001")
+    found = open_imagery(asked, region, PERIOD)
+    ground = ground_of(found, region, None)
+    geobox = ground.geobox(Window(ground.window.row, ground.window.col, 20, 30))
+    raw = ee.Image("projects/local/assets/world/planet3m/2019_50N").select(["N", "R"])
+    laid = found.onto(ground.geobox(ground.window)).image
+    expected, packed = fetched(raw, geobox), fetched(laid, geobox)
+    for band in ("N", "R"):
+        np.testing.assert_array_equal(packed[band].astype(int), expected[band].astype(int))
+    assert [band.unit for band in Foreign.of(asked, found).bands] == ["reflectance"] * 2
+
+
+def test_an_asset_between_its_pixels_is_bilinear(session):
+    """On a lattice moved by half a pixel: the mean of four neighbours, whole numbers again."""
+    import ee
+
+    region = regions.named("wuhan").part((114.28, 30.58, 114.282, 30.582))
+    found = open_imagery(Imagery("projects/local/assets/world/planet3m", ("R",)), region, PERIOD)
+    ground = ground_of(found, region, None)
+    geobox = ground.geobox(Window(ground.window.row, ground.window.col, 20, 30))
+    moved = GeoBox(geobox.shape, geobox.affine * Affine.translation(0.5, 0.5), geobox.crs)
+    raw = fetched(ee.Image("projects/local/assets/world/planet3m/2019_50N").select("R"), geobox)["R"].astype(int)
+    mean = (raw[:-1, :-1] + raw[1:, :-1] + raw[:-1, 1:] + raw[1:, 1:]) / 4
+    read = fetched(found.onto(moved).image, moved)["R"][:-1, :-1] + 32767.0
+    np.testing.assert_allclose(read, mean, atol=0.5)
+
+
+@pytest.mark.parametrize(
+    ("source", "bands", "words"),
+    [
+        ("projects/local/assets/nothing", (), "neither a file on this machine nor an asset"),
+        ("projects/local/assets/world/planet3m", ("SWIR",), "no band SWIR: expected some of R, G, B, N"),
+    ],
+)
+def test_assets_that_cannot_serve_are_sentences(session, source, bands, words):
+    with pytest.raises(ValueError, match=words):
+        open_imagery(Imagery(source, bands), regions.named("wuhan"), PERIOD)
+
+
+def test_an_asset_needs_a_place(session):
+    with pytest.raises(ValueError, match="nothing says which part"):
+        open_imagery(Imagery("projects/local/assets/world/planet3m"), None, PERIOD)
+
+
+def fetched(image, geobox):
+    """The image's pixels by the client's own call."""
+    import ee
+
+    a = geobox.affine
+    place = {"scaleX": a.a, "shearX": a.b, "translateX": a.c, "shearY": a.d, "scaleY": a.e, "translateY": a.f}
+    grid = {"crsCode": str(geobox.crs), "affineTransform": place}
+    grid["dimensions"] = {"width": geobox.shape[1], "height": geobox.shape[0]}
+    return ee.data.computePixels({"expression": image, "fileFormat": "NUMPY_NDARRAY", "grid": grid})

@@ -1,0 +1,156 @@
+"""Fusion of labels and shares: properties over any labels, against plain Python pixel by pixel."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from gee_export.base.scheme import SCHEMES
+from gee_export.labelling import fusion, shares
+from gee_export.labelling.label_request import OpenTruth, Truth
+
+ISA, SEVEN = SCHEMES["isa"], SCHEMES["s003"]
+SHAPE = st.tuples(st.integers(1, 5), st.integers(1, 4), st.integers(1, 4))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A source on this machine, of which the shares are known."""
+
+    percent: np.ndarray
+    label: str | None = None
+    share: None = None
+
+    def read(self, geobox):
+        return shares.hard(self.percent, 50), self.percent
+
+
+def labels_of(numbers):
+    return arrays(np.uint8, SHAPE, elements=st.sampled_from([*numbers, 255]))
+
+
+two, seven = labels_of([0, 1]), labels_of(range(7))
+
+
+def pixels(labels: np.ndarray):
+    return labels.reshape(len(labels), -1).T.tolist()
+
+
+@given(seven)
+def test_intersection_is_what_all_say(labels):
+    expected = [votes[0] if len(set(votes)) == 1 else 255 for votes in pixels(labels)]
+    np.testing.assert_array_equal(fusion.intersection(labels, SEVEN).ravel(), expected)
+
+
+@given(two)
+def test_union_is_impervious_where_any_says_so(labels):
+    expected = [1 if 1 in votes else 0 if 0 in votes else 255 for votes in pixels(labels)]
+    np.testing.assert_array_equal(fusion.union(labels, ISA).ravel(), expected)
+
+
+@given(seven)
+def test_majority_is_what_most_of_those_that_know_say(labels):
+    def most(votes):
+        counts = Counter(vote for vote in votes if vote != 255).most_common(2)
+        if not counts or (len(counts) == 2 and counts[0][1] == counts[1][1]):
+            return 255
+        return counts[0][0]
+
+    np.testing.assert_array_equal(fusion.majority(labels, SEVEN).ravel(), [most(votes) for votes in pixels(labels)])
+
+
+@given(two, st.randoms())
+def test_the_order_of_sources_does_not_matter(labels, random):
+    order = list(range(len(labels)))
+    random.shuffle(order)
+    for fuse in (fusion.intersection, fusion.union, fusion.majority):
+        np.testing.assert_array_equal(fuse(labels, ISA), fuse(labels[order], ISA))
+
+
+@given(two)
+def test_intersection_never_contradicts_majority_or_union(labels):
+    """Where all agree, every fusion says the same."""
+    agreed = fusion.intersection(labels, ISA)
+    for fuse in (fusion.union, fusion.majority):
+        np.testing.assert_array_equal(fuse(labels, ISA)[agreed != 255], agreed[agreed != 255])
+
+
+@given(two)
+def test_one_source_is_itself_under_every_fusion(labels):
+    for fuse in fusion.FUSIONS.values():
+        np.testing.assert_array_equal(fuse(labels[:1], ISA), labels[0])
+
+
+def test_a_share_of_sources_is_the_mean_of_those_that_know():
+    given_shares = np.array([[[10, 255, 255, 1]], [[20, 40, 255, 2]]], np.uint8)
+    np.testing.assert_array_equal(shares.mean(given_shares), [[15, 40, 255, 2]])
+
+
+@given(two.filter(lambda labels: 2 <= len(labels) <= 4))
+def test_the_share_of_class_products_is_how_many_of_them_say_impervious(labels):
+    """ISSUE 4 part 4: label smoothing by product agreement is what `--fusion majority --share` stores."""
+    names = ("worldcover", "esri", "from_glc10", "dynamicworld")[: len(labels)]
+    on_server = _Known(labels[0], label="an image there")
+    fetched = {f"label_{number}": label for number, label in enumerate(labels)}
+    label, share = OpenTruth(Truth(names, "majority", share=True), (on_server,) * len(labels), {}).fuse(fetched, None)
+    expected = [
+        round(100 * votes.count(1) / known) if (known := len(votes) - votes.count(255)) else 255
+        for votes in pixels(labels)
+    ]
+    np.testing.assert_array_equal(share.ravel(), expected)
+    np.testing.assert_array_equal(label, fusion.majority(labels, ISA))
+
+
+def test_a_share_of_a_union_is_the_largest_of_those_that_know():
+    """Buildings and roads in two files: a pixel under a roof is built, though no road runs there."""
+    given_shares = np.array([[[100, 255, 255, 1]], [[0, 40, 255, 2]]], np.uint8)
+    np.testing.assert_array_equal(shares.most(given_shares), [[100, 40, 255, 2]])
+    truth = Truth(sources=("a.gpkg", "b.gpkg"), fusion="union", share=True)
+    opened = tuple(_Known(share) for share in given_shares)
+    label, share = OpenTruth(truth, opened, {}).fuse({}, None)
+    np.testing.assert_array_equal(share, [[100, 40, 255, 2]])
+    np.testing.assert_array_equal(label, [[1, 0, 255, 0]])
+
+
+@given(arrays(np.uint8, (12, 9), elements=st.sampled_from([0, 100, 37, 255])), st.sampled_from([1, 3]))
+def test_a_share_of_finer_pixels_is_their_mean_where_half_is_known(fine, side):
+    found = shares.of_blocks(fine, side)
+    for (row, col), share in np.ndenumerate(found):
+        block = fine[row * side : (row + 1) * side, col * side : (col + 1) * side].ravel()
+        known = block[block != 255]
+        assert share == (round(known.mean()) if 2 * len(known) >= side * side else 255)
+
+
+def test_a_hard_label_is_more_than_half():
+    """GAIA's definition: impervious is above 50 % (catalog page)."""
+    np.testing.assert_array_equal(shares.hard(np.array([0, 50, 51, 100, 255], np.uint8), 50), [0, 0, 1, 1, 255])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"sources": ("worldcover", "esri")}, "single takes one label source, not 2: give --fusion intersection"),
+        ({"sources": ("worldcover", "esri"), "fusion": "union", "scheme": "s003"}, "7 classes"),
+        ({"fusion": "vote"}, "expected one of single, intersection, union, majority"),
+        ({"scheme": "seven"}, "expected one of isa, s003"),
+        ({"sources": ("esri", "esri"), "fusion": "majority"}, "names a source twice"),
+        ({"sources": (), "share": True}, "--share needs a --label"),
+        ({"sources": ("esri", "none"), "fusion": "majority"}, "none stands alone"),
+    ],
+)
+def test_what_cannot_be_fused_is_refused(options, words):
+    with pytest.raises(ValueError, match=words):
+        Truth(**options)
+
+
+def test_labels_survive_json():
+    truth = Truth(("worldcover", "roads.gpkg#width=6"), "majority", share=True)
+    assert Truth.from_json(truth.to_json()) == truth and hash(truth)
+    with pytest.raises(ValueError, match="not what this version writes"):
+        Truth.from_json({"sources": ["esri"], "shares": True})

@@ -1,0 +1,221 @@
+"""Users' buildings and roads on 1-m, 3-m and 10-m grids, against shapely's own areas and points."""
+
+from __future__ import annotations
+
+import geopandas
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from shapely.affinity import rotate
+
+from gee_export.base.grid import Window, crop
+from gee_export.base.regions import Period, Region
+from gee_export.labelling import local_file
+from gee_export.labelling.label_request import Truth, open_truth
+
+JUNE = Period.between("2019-06-01", "2019-06-30")
+LEFT, TOP = 212750.0, 3416360.0
+REGION = Region("plot", 32650, (LEFT, TOP - 600, LEFT + 600, TOP), (LEFT, TOP))
+RNG = np.random.default_rng(11)
+
+
+def grid(step_m: float, size: int) -> GeoBox:
+    return GeoBox((size, size), Affine(step_m, 0, LEFT, 0, -step_m, TOP), "EPSG:32650")
+
+
+def read(source: str, geobox: GeoBox, **options):
+    return open_truth(Truth((source,), **options), REGION, JUNE).fuse({}, geobox)
+
+
+def houses(count: int = 120):
+    """Turned rectangles of 6 to 25 m; the first and last reach the region's corners."""
+    x, y = RNG.uniform(20, 580, (2, count))
+    wide, deep, angle = RNG.uniform(6, 25, count), RNG.uniform(6, 25, count), RNG.uniform(0, 90, count)
+    shapes = [rotate(shapely.box(a, b, a + w, b + d), t) for a, b, w, d, t in zip(x, y, wide, deep, angle, strict=True)]
+    shapes += [shapely.box(0, 0, 8, 8), shapely.box(592, 592, 600, 600)]
+    return [shapely.affinity.translate(each, LEFT, TOP - 600) for each in shapes]
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory) -> tuple[str, shapely.Geometry]:
+    shapes = houses()
+    path = tmp_path_factory.mktemp("town") / "houses.gpkg"
+    geopandas.GeoDataFrame(geometry=shapes, crs="EPSG:32650").to_file(path)
+    return str(path), shapely.union_all(shapes)
+
+
+def test_at_one_metre_a_pixel_is_what_its_centre_is(town):
+    path, ground = town
+    one = grid(1, 600)
+    x, y = one.affine * np.meshgrid(np.arange(600) + 0.5, np.arange(600) + 0.5)
+    shapely.prepare(ground)
+    expected = shapely.contains_xy(ground, x, y)
+    label, share = read(path, one, share=True)
+    np.testing.assert_array_equal(label, expected)
+    np.testing.assert_array_equal(share, expected * 100)
+
+
+@pytest.mark.parametrize(("step", "error"), [(10, 7), (3, 34)])
+def test_shares_are_the_area_that_is_covered(town, step, error):
+    """Of 10 x 10 parts a straight edge misplaces a few percent, of 3 x 3 up to a third; the sum is right to 1 %."""
+    path, ground = town
+    coarse = grid(step, 600 // step)
+    _, share = read(path, coarse, share=True)
+    edges = LEFT + step * np.arange(600 // step)
+    tops = TOP - step * np.arange(600 // step)
+    cells = shapely.box(*np.broadcast_arrays(edges, tops[:, None] - step, edges + step, tops[:, None]))
+    percent = shapely.area(shapely.intersection(cells, ground)) / step**2 * 100
+    assert np.abs(share - percent).max() <= error
+    assert share.sum() == pytest.approx(percent.sum(), rel=0.01)
+
+
+def test_at_ten_metres_a_pixel_is_what_most_of_it_is(town):
+    path, _ = town
+    one, _ = read(path, grid(1, 600))
+    ten, share = read(path, grid(10, 60), share=True)
+    count = one.reshape(60, 10, 60, 10).sum(axis=(1, 3))
+    np.testing.assert_array_equal(share, count)
+    np.testing.assert_array_equal(ten, count > 50)
+
+
+def test_windows_and_the_whole_agree(town):
+    path, _ = town
+    whole = np.stack(read(path, grid(10, 60), share=True))
+    part = np.stack(read(path, crop(grid(10, 60), Window(13, 7, 30, 20)), share=True))
+    np.testing.assert_array_equal(part, whole[:, 13:43, 7:27])
+
+
+def test_ten_metre_pixels_are_the_one_metre_pixels_in_them(town):
+    path, _ = town
+    ten = crop(grid(10, 60), Window(5, 5, 20, 20))
+    one, _ = read(path, local_file.finer(ten, 10))
+    _, share = read(path, ten, share=True)
+    np.testing.assert_array_equal(one.reshape(20, 10, 20, 10).sum(axis=(1, 3)), share)
+
+
+@pytest.mark.parametrize("name", ["h.geojson", "h.shp", "h.fgb", "h.parquet"])
+def test_every_format_and_system_gives_the_same_ground(town, tmp_path, name):
+    path, _ = town
+    table = geopandas.read_file(path)
+    moved = table.to_crs("EPSG:4326" if name != "h.shp" else "EPSG:32649")
+    there = tmp_path / name
+    moved.to_parquet(there) if name.endswith("parquet") else moved.to_file(there)
+    expected, _ = read(path, grid(1, 600))
+    found, _ = read(f"{there}#extent=all", grid(1, 600))
+    assert (found != expected).mean() < 2e-5  # GeoJSON holds seven decimals of a degree: centimetres
+
+
+def test_a_grid_of_another_system_sees_the_same_ground(town):
+    path, ground = town
+    other = GeoBox.from_bbox(grid(1, 600).boundingbox.to_crs("EPSG:4326"), "EPSG:4326", shape=(800, 800))
+    label, _ = read(f"{path}#extent=all", other)
+    degrees = geopandas.GeoSeries([ground], crs="EPSG:32650").to_crs("EPSG:4326")[0]
+    x, y = other.affine * np.meshgrid(np.arange(800) + 0.5, np.arange(800) + 0.5)
+    shapely.prepare(degrees)
+    assert (label == shapely.contains_xy(degrees, x, y)).mean() > 0.9999
+
+
+def lines(tmp_path, **columns) -> str:
+    """Two roads, 400 m each: one east, one north."""
+    roads = [
+        shapely.LineString([(LEFT + 100, TOP - 105), (LEFT + 500, TOP - 105)]),
+        shapely.LineString([(LEFT + 105, TOP - 550), (LEFT + 105, TOP - 150)]),
+    ]
+    path = tmp_path / "roads.gpkg"
+    geopandas.GeoDataFrame(columns, geometry=roads, crs="EPSG:32650").to_file(path)
+    return str(path)
+
+
+@pytest.mark.parametrize("column", ["width", "width_m"])
+def test_roads_are_as_wide_as_they_say(tmp_path, column):
+    path = lines(tmp_path, **{column: [6.0, 12.0]})
+    label, _ = read(f"{path}#extent=all", grid(1, 600))
+    assert label[:, 300].sum() == 6 and label[400, :].sum() == 12
+
+
+def test_roads_without_a_width_take_the_one_that_is_given(tmp_path):
+    path = lines(tmp_path, width=[None, 12.0])
+    label, _ = read(f"{path}#width=8#extent=all", grid(1, 600))
+    assert label[:, 300].sum() == 8 and label[400, :].sum() == 12
+    with pytest.raises(ValueError, match=r"1 of 2 lines have no attribute width or width_m above 0.*#width=6"):
+        read(path, grid(1, 600))
+
+
+def test_beyond_the_features_the_ground_is_unknown(tmp_path):
+    """Inside the box around all features, ground without one is pervious; outside nobody looked."""
+    path = tmp_path / "two.geojson"
+    corners = [
+        shapely.box(LEFT + 100, TOP - 200, LEFT + 120, TOP - 180),
+        shapely.box(LEFT + 300, TOP - 400, LEFT + 320, TOP - 380),
+    ]
+    geopandas.GeoDataFrame(geometry=corners, crs="EPSG:32650").to_file(path.with_suffix(".gpkg"))
+    label, share = read(str(path.with_suffix(".gpkg")), grid(10, 60), share=True)
+    assert (label[18:40, 10:32] != 255).all() and label[18:40, 10:32].sum() == 8
+    outside = np.ones((60, 60), bool)
+    outside[18:40, 10:32] = False
+    assert (label[outside] == 255).all() and (share[outside] == 255).all()
+    everywhere, _ = read(f"{path.with_suffix('.gpkg')}#extent=all", grid(10, 60))
+    assert (everywhere != 255).all() and everywhere.sum() == 8
+    west, south, east, north = crop(grid(10, 60), Window(0, 0, 30, 60)).boundingbox.to_crs("EPSG:4326")
+    half, _ = read(f"{path.with_suffix('.gpkg')}#extent={west},{south},{east},{north}", grid(10, 60))
+    assert (half[1:29, 1:59] != 255).all() and (half[32:] == 255).all()
+
+
+def test_holes_stay_holes(tmp_path):
+    ring = shapely.box(LEFT, TOP - 600, LEFT + 600, TOP) - shapely.box(LEFT + 200, TOP - 400, LEFT + 400, TOP - 200)
+    geopandas.GeoDataFrame(geometry=[ring], crs="EPSG:32650").to_file(tmp_path / "ring.gpkg")
+    label, _ = read(str(tmp_path / "ring.gpkg"), grid(10, 60))
+    assert (label[20:40, 20:40] == 0).all() and label.sum() == 3600 - 400
+
+
+def test_features_far_away_are_not_loaded(tmp_path):
+    far = [
+        shapely.box(LEFT + 5e4, TOP, LEFT + 5e4 + 9, TOP + 9),
+        shapely.box(LEFT - 5e4, TOP - 900, LEFT - 5e4 + 9, TOP - 890),
+    ]
+    geopandas.GeoDataFrame(geometry=far, crs="EPSG:32650").to_file(tmp_path / "far.gpkg")
+    opened = open_truth(Truth((str(tmp_path / "far.gpkg"),)), REGION, JUNE)
+    assert len(opened.opened[0].shapes.polygons) == 0
+    label, _ = opened.fuse({}, grid(10, 60))
+    assert (label == 0).all()  # between the two, where someone looked and found nothing
+
+
+def test_bad_files_are_refused(tmp_path, town):
+    geopandas.GeoDataFrame(geometry=[shapely.Point(LEFT, TOP - 9)], crs="EPSG:32650").to_file(tmp_path / "points.gpkg")
+    geopandas.GeoDataFrame(geometry=houses(3), crs="EPSG:32650").to_file(tmp_path / "nowhere.shp")
+    (tmp_path / "nowhere.prj").unlink()
+    geopandas.GeoDataFrame(geometry=[], crs="EPSG:32650").to_file(tmp_path / "empty.gpkg", layer="x")
+    (tmp_path / "broken.geojson").write_text('{"type": "FeatureColl')
+    two = tmp_path / "two.gpkg"
+    for layer in ("houses", "roads"):
+        geopandas.GeoDataFrame(geometry=houses(2), crs="EPSG:32650").to_file(two, layer=layer)
+    for source, message in (
+        (tmp_path / "points.gpkg", "holds points"),
+        (tmp_path / "nowhere.shp", "no coordinate system"),
+        (tmp_path / "empty.gpkg", "holds no features"),
+        (tmp_path / "broken.geojson", "no vectors that can be read"),
+        (tmp_path / "gone.gpkg", "was not found"),
+        (two, "has the layers houses, roads: say which"),
+        (f"{two}#layer=rivers", "no vectors that can be read"),
+        (f"{town[0]}#widht=6", "'widht' is unknown, expected width, extent, layer"),
+        (f"{town[0]}#extent=1,2,3", "expected all or W,S,E,N"),
+        (f"{town[0]}#extent=all#extent=all", "gives an option twice"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            read(str(source), grid(10, 60))
+    with pytest.raises(ValueError, match="tells only impervious"):
+        Truth((town[0],), scheme="s003")
+    with pytest.raises(ValueError, match="expected 0 to 200 metres"):
+        read(f"{lines(tmp_path)}#width=-1", grid(10, 60))
+
+
+def test_layers_are_chosen(tmp_path):
+    two = tmp_path / "two.gpkg"
+    geopandas.GeoDataFrame(geometry=[shapely.box(LEFT, TOP - 100, LEFT + 100, TOP)], crs="EPSG:32650").to_file(
+        two, layer="a"
+    )
+    geopandas.GeoDataFrame(geometry=houses(2), crs="EPSG:32650").to_file(two, layer="b")
+    label, _ = read(f"{two}#layer=a#extent=all", grid(10, 60))
+    assert label.sum() == 100

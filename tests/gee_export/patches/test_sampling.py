@@ -1,0 +1,246 @@
+"""Which patches are taken: far enough apart, impervious enough, so many of each stratum."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from gee_export.base.errors import Fault
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyproj import Geod, Transformer
+
+from gee_export.base import regions
+from gee_export.base.regions import Region
+from gee_export.datasets.dataset import Dataset
+from gee_export.datasets.progress_log import Ledger
+from gee_export.datasets.region_grid import Ground
+from gee_export.export import settings
+from gee_export.export.export import export_patches
+from gee_export.export.job import Job
+from gee_export.export.layout import laid_out, positions
+from gee_export.labelling.label_request import Truth
+from gee_export.patches.sampling import SAMPLINGS, Sampling, stratum_of
+from gee_export.patches.split_rule import Rule
+from gee_export.requests import pixels
+from tests.support import killed
+from tests.support import plot as plots
+
+JUNE = regions.Month(2019, 6).period
+ASKED = killed.ASKED | {"speckle": "none", "split": "random"}
+
+
+def job(*places, **chosen):
+    return Job(tuple(Ground.of(place) for place in places), (JUNE,), **chosen)
+
+
+def centres(ground, windows):
+    turn = Transformer.from_crs(str(ground.lattice.crs), 4326, always_xy=True)
+    return [turn.transform(*(ground.lattice.affine * (w.col + w.width / 2, w.row + w.height / 2))) for w in windows]
+
+
+@pytest.mark.parametrize("distance_km", [1.5, 3.0, 7.0])
+def test_points_lie_so_far_apart_and_no_other_one_would_fit(distance_km):
+    """S000: points at least 3 km apart; measured on the ellipsoid, over two regions that touch."""
+    west, east = (
+        regions.from_bbox((113.9, 30.4, 114.2, 30.6), name="west"),
+        regions.from_bbox((114.2, 30.4, 114.5, 30.6), name="east", epsg=32649),
+    )
+    asked = job(west, east, sampling=Sampling("points", distance_km=distance_km), split="random")
+    found = laid_out(asked)
+    taken = [p for g in asked.grounds for p in centres(g, [window for window, _ in found[g.name].patches])]
+    others = [p for g in asked.grounds for p in centres(g, positions(asked)[g.name])]
+    geod, lon, lat = Geod(ellps="WGS84"), *np.array(taken).T
+    for number, (x, y) in enumerate(taken):
+        distance = geod.inv(np.full(len(lon), x), np.full(len(lon), y), lon, lat)[2]
+        assert np.delete(distance, number).min() >= 1000 * distance_km * (1 - 1e-6)
+    for x, y in others:
+        assert geod.inv(np.full(len(lon), x), np.full(len(lon), y), lon, lat)[2].min() < 1000 * distance_km * (1 + 1e-6)
+
+
+def test_points_apart_share_no_pixels_even_at_random():
+    found = laid_out(job(regions.named("wuhan"), sampling=Sampling("points"), split="random"))["wuhan"]
+    assert "note" not in found.info
+    assert found.info["positions"] == 5625 == len(found.patches) + found.info["not_sampled"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    share=st.lists(st.floats(0, 1) | st.just(float("nan")) | st.sampled_from([0.0, 0.1, 0.3, 1.0]), min_size=1),
+    edges=st.lists(st.floats(0, 1), min_size=3, max_size=6, unique=True),
+)
+def test_a_stratum_is_from_its_edge_to_before_the_next_and_the_last_is_closed(share, edges):
+    edges = sorted(edges)
+    for value, number in zip(share, stratum_of(np.array(share), edges), strict=True):
+        inside = [low <= value < high for low, high in pairwise(edges)]
+        expected = inside.index(True) if any(inside) else len(edges) - 2 if value == edges[-1] else -1
+        assert number == expected
+
+
+def shares_of(asked, seed=3):
+    windows = positions(asked)["any"]
+    return {"any": np.random.default_rng(seed).beta(0.5, 1.2, len(windows))}
+
+
+ANY = Region("any", 32650, (0, -20_000, 20_000, 0), (0, 0))
+
+
+@pytest.mark.parametrize("per_stratum", [(), (40, 30, 20, 10)])
+def test_every_stratum_has_its_number_of_patches_in_the_dataset(per_stratum):
+    asked = job(ANY, size=64, stride=20, sampling=Sampling("strata", per_stratum=per_stratum))
+    shares = shares_of(asked)
+    share_of = dict(zip(positions(asked)["any"], shares["any"], strict=True))
+    patches = laid_out(asked, shares)["any"].patches
+    strata = Counter(stratum_of(np.array([share_of[window] for window, _ in patches]), Sampling.strata).tolist())
+    everywhere = laid_out(job(ANY, size=64, stride=20))["any"].patches
+    divided = np.array([share_of[window] for window, _ in everywhere])
+    poorest = min(Counter(stratum_of(divided, Sampling.strata).tolist()).values())
+    assert [strata[number] for number in range(4)] == list(per_stratum or [poorest] * 4)
+    for number in range(4) if per_stratum else ():  # all of the poorest stratum are taken, whatever their split
+        splits = Counter(s for w, s in patches if stratum_of(np.array([share_of[w]]), Sampling.strata)[0] == number)
+        for split, ratio in (("train", 0.8), ("val", 0.1), ("test", 0.1)):
+            assert abs(splits[split] - ratio * strata[number]) < 1
+
+
+def test_a_stratum_with_too_few_says_how_many_there_are():
+    asked = job(ANY, size=64, stride=20, sampling=Sampling("strata", per_stratum=(1, 1, 1, 10_000)))
+    with pytest.raises(ValueError, match=r"stratum of 0.6 to 1 impervious has .* patches, 10000 are wanted"):
+        laid_out(asked, shares_of(asked))
+
+
+def test_impervious_takes_what_has_enough_and_knows_it():
+    asked = job(ANY, size=64, stride=64, sampling=Sampling("impervious", min_impervious=0.3))
+    shares = shares_of(asked)
+    shares["any"][::3] = np.nan
+    found = laid_out(asked, shares)["any"]
+    wanted = {w for w, s in zip(positions(asked)["any"], shares["any"], strict=True) if s >= 0.3}
+    assert {window for window, _ in found.patches} <= wanted
+    assert len(found.patches) + found.info["left_out"] == len(wanted)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"kind": "pionts"}, "grid, points, impervious, strata"),
+        ({"kind": "points", "distance_km": 0}, "--distance-km 0"),
+        ({"kind": "impervious", "min_impervious": 1.5}, "share of 0 to 1"),
+        ({"kind": "strata", "strata": (0.1, 0.5, 0.3)}, "rising shares"),
+        ({"kind": "strata", "strata": (0.0, 1.0)}, "at least three"),
+        ({"kind": "strata", "per_stratum": (1, 2)}, "expected 4 numbers"),
+    ],
+)
+def test_samplings_that_cannot_be_are_refused(change, words):
+    with pytest.raises(ValueError, match=words):
+        Sampling(**change)
+
+
+def test_going_by_labels_needs_labels_and_numbers_of_one_kind():
+    with pytest.raises(ValueError, match="give a --label"):
+        job(ANY, truth=Truth(()), sampling=Sampling("impervious"))
+    with pytest.raises(ValueError, match="leave --max-patches out"):
+        job(ANY, sampling=Sampling("strata"), rule=Rule(max_patches=10))
+
+
+@pytest.fixture
+def export(plot_session, monkeypatch):
+    monkeypatch.setattr(pixels, "REQUEST_LIMIT_BYTES", killed.SMALL_REQUEST)
+
+    def call(out, **changes):
+        return export_patches(**(ASKED | changes), out=out, session=plot_session)
+
+    return call
+
+
+def plot_shares(plot):
+    """Impervious share of every position, by numpy of the codes that the plot was written with."""
+    codes, found = plot.codes["v100"], {}
+    known = np.isin(codes, [10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 100])
+    for row in range(0, plots.HEIGHT - 31, 20):
+        for col in range(0, plots.WIDTH - 31, 20):
+            window = np.s_[row : row + 32, col : col + 32]
+            found[row, col] = (codes[window] == 50).sum() / known[window].sum()
+    return found
+
+
+def test_the_first_pass_measures_the_labels_as_numpy_does(export, plot, tmp_path):
+    shares = plot_shares(plot)
+    limit = float(np.median(list(shares.values())))
+    report = export(tmp_path / "data", sample=Sampling("impervious", min_impervious=limit))
+    dataset = Dataset.open(tmp_path / "data")
+    assert {(p.row, p.col) for p in dataset.patches} == {place for place, share in shares.items() if share >= limit}
+    assert all(p.impervious_share == pytest.approx(shares[p.row, p.col]) for p in dataset.patches)
+    assert report.passed == len(shares) - len(dataset.patches)
+    assert dataset.manifest.split["sampling"] == {"kind": "impervious", "min_impervious": limit}
+    again = export(tmp_path / "data", sample=Sampling("impervious", min_impervious=limit))
+    assert again.requests == 0 and "already complete" in str(again)
+
+
+def test_a_resumed_first_pass_fetches_no_label_twice(export, tmp_path, monkeypatch):
+    sampling = Sampling("impervious", min_impervious=0.05)
+    whole = export(tmp_path / "whole", sample=sampling)
+
+    def dies(*_):
+        raise Fault("the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gee_export.export.runner.claim.begin", dies)
+        with pytest.raises(Fault):
+            export(tmp_path / "data", sample=sampling)
+    surveyed = [row for row in Ledger(tmp_path / "data" / ".run").rows() if "survey" in row]
+    report = export(tmp_path / "data", sample=sampling)
+    assert surveyed and report.requests == whole.requests - len(surveyed) == report.blocks
+    assert Dataset.open(tmp_path / "data").fingerprint == Dataset.open(tmp_path / "whole").fingerprint
+
+
+def test_a_dry_run_says_that_labels_come_first(export, tmp_path):
+    report = export(tmp_path / "data", sample="strata", dry_run=True)
+    assert "blocks of labels are asked for first" in str(report)
+
+
+def test_every_sampling_is_on_the_command_line(capsys):
+    import isamap
+
+    assert isamap.main(["export", "--help"]) == 0
+    assert set(SAMPLINGS) <= set(capsys.readouterr().out.replace(",", " ").replace(";", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "value"),
+    [
+        (["kernel_px=5"], "kernel_px", 5),
+        (["bands=B2,B3"], "bands", ["B2", "B3"]),
+        (["orbits=113,11"], "orbits", [113, 11]),
+        (["orbit_pass=ASCENDING"], "orbit_pass", "ASCENDING"),
+        (["orbit_pass=none"], "orbit_pass", None),
+        (["terrain=volume", "terrain_buffer_m=20.5"], "terrain_buffer_m", 20.5),
+    ],
+)
+def test_settings_are_typed_words(words, name, value):
+    assert settings.chosen(words).to_json()[name] == value
+
+
+def test_settings_may_come_by_name_from_python():
+    assert settings.chosen({"kernel_px": 5}, speckle="boxcar").to_json()["speckle"] == "boxcar"
+
+
+def test_values_by_name_may_be_the_words_of_the_command_line():
+    assert settings.chosen({"kernel_px": "5"}) == settings.chosen(["kernel_px=5"])
+
+
+@pytest.mark.parametrize(
+    ("words", "named", "sentence"),
+    [
+        (["kernel=5"], {}, "did you mean kernel_px"),
+        (["zzzzz=5"], {}, "expected one of"),
+        (["kernel_px"], {}, "NAME=VALUE"),
+        (["kernel_px=five"], {}, "a whole number"),
+        (["terrain_buffer_m=wide"], {}, "a number"),
+        (["speckle=lee"], {"speckle": "boxcar"}, "given twice"),
+        (["kernel_px=4"], {}, "window of 4 pixels"),
+    ],
+)
+def test_settings_that_cannot_be_are_sentences(words, named, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        settings.chosen(words, **named)

@@ -1,0 +1,146 @@
+"""Splits: no pixel in two of them, shares as asked, few patches lost (user-wishes.md row 17)."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gee_export.base.grid import positions
+from gee_export.patches import split
+from gee_export.patches.limit import Budget, limited
+from gee_export.patches.split_rule import Rule
+
+
+def painted(division, height, width):
+    """For each split, how often its patches cover every pixel."""
+    cover = {name: np.zeros((height, width), int) for name in ("train", "val", "test")}
+    for window, name in division.patches:
+        cover[name][window.slices] += 1
+    return cover
+
+
+def budget(most, rule=None):
+    rule = rule or Rule()
+    return Budget(most, rule.shares, rule.seed, rule.guard_px)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    height=st.integers(40, 400),
+    width=st.integers(40, 400),
+    size=st.integers(8, 40),
+    stride=st.integers(5, 60),
+    rule=st.builds(Rule, seed=st.integers(0, 99), guard_px=st.sampled_from([0, 0, 7, 30])),
+    most=st.none() | st.integers(1, 80),
+)
+def test_no_pixel_lies_in_two_splits_and_the_guard_between_them_is_empty(height, width, size, stride, rule, most):
+    windows = list(positions(height, width, size, stride))
+    if most is None or most >= len(windows):
+        division = split.blocks(windows, stride, rule)
+    else:
+        division = limited({"here": windows}, stride, budget(most, rule))["here"]
+        assert len(division.patches) <= most
+    assert {window for window, _ in division.patches} <= set(windows)
+    corners = np.array([(window.row, window.col) for window, _ in division.patches])
+    names = np.array([name for _, name in division.patches])
+    gaps = np.abs(corners[:, None] - corners[None]).max(axis=2) - size
+    assert (gaps[names[:, None] != names[None]] >= rule.guard_px).all()
+
+
+def test_the_random_split_shares_pixels_and_says_so():
+    division = split.at_random(list(positions(1000, 1000, 128, 80)), 80, Rule())
+    cover = painted(division, 1000, 1000)
+    assert ((cover["train"] > 0) & (cover["test"] > 0)).any()
+    assert "leaks" in division.info["note"]
+
+
+def test_a_random_split_of_patches_that_lie_apart_leaks_nothing():
+    division = split.at_random(list(positions(1000, 1000, 128, 128)), 128, Rule())
+    assert "note" not in division.info
+
+
+@pytest.mark.parametrize("guard_px", [0, 128])
+def test_wuhan_keeps_nine_patches_in_ten_in_the_papers_shares(guard_px):
+    """With the guard of models.md section 1.6 too."""
+    windows = list(positions(6048, 6048, 128, 80))
+    assert len(windows) == 5625  # formats.md section 1
+    division = split.blocks(windows, 80, Rule(guard_px=guard_px))
+    counts = Counter(name for _, name in division.patches)
+    assert len(division.patches) >= 0.9 * 5625
+    assert division.info["left_out"] == 5625 - len(division.patches)
+    for name, share in (("train", 0.8), ("val", 0.1), ("test", 0.1)):
+        assert counts[name] / len(division.patches) == pytest.approx(share, rel=0.2)
+
+
+def test_other_ratios_are_kept_too():
+    """S001: 7:2:1."""
+    division = split.blocks(list(positions(6048, 6048, 128, 80)), 80, Rule(ratios=(7, 2, 1)))
+    counts = Counter(name for _, name in division.patches)
+    for name, share in (("train", 0.7), ("val", 0.2), ("test", 0.1)):
+        assert counts[name] / len(division.patches) == pytest.approx(share, rel=0.2)
+
+
+def test_the_seed_decides():
+    windows = list(positions(2000, 2000, 128, 80))
+    assert split.blocks(windows, 80, Rule(seed=1)) == split.blocks(windows, 80, Rule(seed=1))
+    assert split.blocks(windows, 80, Rule(seed=1)).patches != split.blocks(windows, 80, Rule(seed=2)).patches
+
+
+@pytest.mark.parametrize("most", [24, 200, 400, 1000])
+def test_a_limited_export_fills_every_split_from_whole_blocks(most):
+    division = limited({"here": list(positions(6048, 6048, 128, 80))}, 80, budget(most))["here"]
+    counts = Counter(name for _, name in division.patches)
+    assert 0.8 * most <= len(division.patches) <= most
+    assert counts["val"] >= 0.05 * most and counts["test"] >= 0.05 * most and counts["train"] >= 0.6 * most
+
+
+@pytest.mark.parametrize("most", [24, 60, 400])
+def test_several_regions_fill_every_split_together(most):
+    tracts = {name: list(positions(side, side, 128, 80)) for name, side in (("a", 3000), ("b", 2000), ("c", 4000))}
+    found = limited(tracts, 80, budget(most))
+    counts = Counter(name for division in found.values() for _, name in division.patches)
+    assert 0.8 * most <= sum(counts.values()) <= most and min(counts[s] for s in ("train", "val", "test")) >= 1
+    assert all(division.patches for division in found.values())
+
+
+def test_a_number_too_small_for_three_splits_trains():
+    found = limited({name: list(positions(600, 600, 128, 80)) for name in "ab"}, 80, budget(2))
+    assert [[name for _, name in found[region].patches] for region in "ab"] == [["train"], ["train"]]
+    assert "too small" in found["a"].info["note"]
+
+
+def test_the_paper_divides_eight_to_one_to_one():
+    """S002 section III-A: 5,603 patches, 8:1:1 at random."""
+    division = split.at_random(list(positions(6048, 6048, 128, 80)), 80, Rule())
+    assert Counter(name for _, name in division.patches) == {"train": 4500, "val": 562, "test": 563}
+
+
+def test_a_lone_patch_trains_and_the_note_says_why():
+    division = split.blocks(list(positions(128, 128, 128, 80)), 80, Rule())
+    assert [name for _, name in division.patches] == ["train"]
+    assert "too small" in division.info["note"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"ratios": (0, 1, 1)}, "ratios 0 1 1"),
+        ({"ratios": (8, -1, 1)}, "ratios"),
+        ({"ratios": (8, 1)}, "ratios 8 1"),
+        ({"max_patches": 0}, "--max-patches 0"),
+        ({"guard_px": -1}, "--guard-px -1"),
+        ({"ratios": (8, 2, 0), "hold_out": ("a",)}, "last number above 0"),
+    ],
+)
+def test_nonsense_rules_are_refused(options, words):
+    with pytest.raises(ValueError, match=words):
+        Rule(**options)
+
+
+def test_unknown_kinds_name_the_known_ones():
+    with pytest.raises(ValueError, match="blocks, random"):
+        split.check("blcks")

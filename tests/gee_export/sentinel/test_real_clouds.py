@@ -1,0 +1,100 @@
+"""Real clouds over Belgium, winter 2022/23: twenty days of Sentinel-2 with their scene classes, as a catalog folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gee_export.base.grid import grid_of
+from gee_export.base.regions import Period, Region
+from gee_export.earth_engine.session import connect
+from gee_export.requests import pixels
+from gee_export.sentinel import sentinel2
+from gee_export.sentinel.sentinel2 import Optical
+from local_ee.catalog.folder import write_image
+
+FILE = Path(__file__).parents[2].parent / "shared" / "data" / "gfmap" / "bap_quintad_cdse.nc"
+SHAPE, LEFT, TOP = (66, 64), 643_260.0, 5_676_480.0
+REGION = Region("belgium", 32631, (LEFT, TOP - 660, LEFT + 640, TOP), (LEFT, TOP))
+NAMES = {"B2": "B02", "B3": "B03", "B4": "B04", "B8": "B08", "SCL": "SCL"}
+WINTER = Period.parse("2023-DJF")
+pytestmark = pytest.mark.skipif(not FILE.is_file(), reason="no real samples in ../shared/data")
+
+
+@dataclass(frozen=True)
+class Days:
+    """Bands [day, row, column], masked where the file has no data, and the days."""
+
+    days: tuple[date, ...]
+    bands: dict[str, np.ma.MaskedArray]
+
+    @property
+    def clear(self) -> np.ma.MaskedArray:
+        """B2 of the winter where no class hides the ground."""
+        classes = self.bands["SCL"]
+        hidden = np.isin(classes.filled(), (0, 1, 3, 8, 9, 10, 65535))
+        winter = [WINTER.start <= day < WINTER.end for day in self.days]
+        return np.ma.masked_where(hidden, self.bands["B2"])[winter]
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory, engine_home, reconnected) -> Iterator[Days]:
+    found, folder = _read(), tmp_path_factory.mktemp("belgium")
+    for number, day in enumerate(found.days):
+        bands = {name: band[number] for name, band in found.bands.items()}
+        index = f"{day:%Y%m%d}T104421_{day:%Y%m%d}T104421_T31UFS"
+        write_image(folder, f"COPERNICUS/S2_SR_HARMONIZED/{index}", bands, grid_of(REGION), nodata=65535)
+    with connect(catalog=folder, home=engine_home):
+        yield found
+
+
+def _read() -> Days:
+    import netCDF4
+
+    with netCDF4.Dataset(FILE) as source:
+        days = tuple(date(1990, 1, 1) + timedelta(days=int(number)) for number in source["t"][:])
+        bands = {name: _whole(np.ma.filled(source[f"S2-L2A-{own}"][:], np.nan)) for name, own in NAMES.items()}
+    return Days(days, bands)
+
+
+def _whole(values: np.ndarray) -> np.ma.MaskedArray:
+    missing = np.isnan(values)
+    return np.ma.MaskedArray(np.where(missing, 65535, values).astype(np.uint16), missing, fill_value=65535)
+
+
+def composed(**settings) -> np.ma.MaskedArray:
+    optical = Optical(bands=("B2",), clouds="scl", **settings)
+    found = sentinel2.sensed(REGION.bounds_wsen, WINTER, optical)
+    names = [band.name for band in optical.stored]
+    raster = pixels.fetch(found.packed, grid_of(REGION), names)
+    return np.ma.MaskedArray(raster.values_BHW, ~raster.valid_BHW)
+
+
+@pytest.mark.parametrize(("reducer", "reduce"), [("mean", np.ma.mean), ("median", np.ma.median)])
+def test_a_winter_is_reduced_over_what_the_classes_leave(real, reducer, reduce):
+    found, expected = composed(reducer=reducer, extras=("count",)), reduce(real.clear, axis=0)
+    np.testing.assert_allclose(found[0].filled(-1), np.ma.filled(expected, -1), rtol=1e-6)
+    np.testing.assert_array_equal(found[1], real.clear.count(axis=0))
+    assert real.clear.count(axis=0).max() >= 3
+
+
+def test_the_best_pixels_are_whole_observations_of_the_day_that_they_name(real):
+    found = composed(reducer="best", extras=("day",))
+    january = date(WINTER.start.year, 1, 1)
+    days = {(day - january).days + 1: number for number, day in enumerate(real.days)}
+    for row, col in np.argwhere(~np.ma.getmaskarray(found[0])):
+        number = days[int(found[1, row, col])]
+        assert found[0, row, col] == real.bands["B2"][number, row, col]
+        assert real.bands["SCL"][number, row, col] not in (1, 3, 8, 9, 10)
+    np.testing.assert_array_equal(np.ma.getmaskarray(found[0]), real.clear.mask.all(axis=0))
+
+
+def test_without_a_mask_the_clouds_stay(real):
+    """What the classes are for: over this winter the clear mean is less than half as bright as the plain one."""
+    plain = np.ma.MaskedArray(real.bands["B2"]).mean()
+    assert composed(reducer="mean")[0].mean() < 0.5 * plain

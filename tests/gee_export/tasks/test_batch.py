@@ -1,0 +1,411 @@
+"""Pixels by Export tasks: right, named by content, repeated where they fail, never computed twice."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import ee
+import httplib2
+import numpy as np
+import pytest
+import rasterio
+from ee import _state
+from gee_export.base.errors import Fault
+from googleapiclient.errors import HttpError
+
+from gee_export.base.grid import Window, crop, tiles
+from gee_export.datasets.progress_log import Ledger
+from gee_export.earth_engine.session import Session
+from gee_export.export import modes
+from gee_export.export.modes import Means
+from gee_export.requests.channel import FILL, Channel
+from gee_export.requests.client import Cell
+from gee_export.requests.transport import Address
+from gee_export.tasks import batch, export_task
+from gee_export.tasks.batch import Batch, batched
+from gee_export.tasks.export_task import Known, file_dtype, formed, geobox_of, grid_json, window_in
+from gee_export.tasks.task_queue import TaskQueue, pauses
+from local_ee import LocalEngine
+from local_ee.faults import Faults
+from local_ee.limits import Limits
+from tests.local_ee.support.small import catalog, grid
+
+pytestmark = pytest.mark.usefixtures("reconnected")
+HEIGHT, WIDTH = 600, 500
+GRID = grid(HEIGHT, WIDTH)
+CHANNELS = (Channel("B2", "uint16", 65535), Channel("VV"))
+SMALL = catalog(HEIGHT, WIDTH)
+
+
+@contextmanager
+def serving(home: Path, *rules, limits: Limits | None = None, seed: int = 0):
+    """A session on an engine of its own with a bucket, and the engine."""
+    faults = Faults.of(*rules, seed=seed)
+    with LocalEngine(SMALL, home, faults=faults, limits=limits) as engine:
+        session = Session("local", "local-engine", "small", engine.url, home).activate()
+        session.storage_client().create_bucket("bucket")
+        yield session, engine
+        session.close()
+
+
+def cells(side: int = 300, image: ee.Image | None = None) -> list[Cell]:
+    image = image or ee.Image("SMALL/ONE")
+    windows = list(tiles(HEIGHT, WIDTH, side))
+    return [Cell(number, f"cell {number}", image, crop(GRID, w), CHANNELS) for number, w in enumerate(windows)]
+
+
+def expected(cell: Cell) -> dict[str, np.ndarray]:
+    """From the catalog's arrays, by numpy."""
+    rows, cols = window_in(GRID, cell.geobox).slices
+    valid = SMALL.valid[rows, cols]
+    fills = {"B2": np.uint16(65535), "VV": np.float32(FILL)}
+    return {name: np.where(valid, SMALL.bands[name][rows, cols], fill) for name, fill in fills.items()}
+
+
+def assert_right(found) -> int:
+    """Every cell once, with its pixels."""
+    seen = Counter()
+    for cell, pixels in found:
+        seen[cell.number] += 1
+        for name, values in expected(cell).items():
+            assert pixels[name].dtype == values.dtype
+            np.testing.assert_array_equal(pixels[name], values)
+    assert set(seen.values()) <= {1}
+    return len(seen)
+
+
+def supply(session: Session, folder: Path, **options) -> Batch:
+    folder.mkdir(parents=True, exist_ok=True)
+    return batched(session, Ledger(folder), "bucket", **options)
+
+
+def sent(engine: LocalEngine, route: str) -> int:
+    return sum(call["route"] == route for call in engine.injector.report()["calls"])
+
+
+def states(engine: LocalEngine) -> list[str]:
+    return [call["state"] for call in engine.injector.report()["calls"] if call["route"] == "task"]
+
+
+def objects(session: Session) -> list[str]:
+    return [blob.name for blob in session.storage_client().list_blobs("bucket")]
+
+
+def test_pixels_masks_and_types_survive_and_nothing_is_left_behind(tmp_path):
+    """user-wishes.md row 13: masked pixels come as declared values, not as 0."""
+    with serving(tmp_path / "home") as (session, engine):
+        made = supply(session, tmp_path / "run")
+        assert assert_right(made(cells())) == 4
+        assert made.counts["tasks"] == sent(engine, "export") == 1
+        assert objects(session) == [] and not (tmp_path / "run" / "batch").exists()
+
+
+def test_two_exports_of_the_same_pixels_do_not_meet_in_the_bucket(tmp_path):
+    """What one removes in the end is not what the other still reads."""
+    with serving(tmp_path / "home") as (session, _):
+        kept = supply(session, tmp_path / "first", keep=True)
+        assert assert_right(kept(cells())) == 4
+        left = objects(session)
+        assert assert_right(supply(session, tmp_path / "second")(cells())) == 4
+        assert left and objects(session) == left
+
+
+def test_a_large_grid_comes_in_several_files(tmp_path, monkeypatch):
+    """REST image:export: PREFIX-yMin-xMin.tif; cells lie across them."""
+    monkeypatch.setattr(export_task, "FILE_PX", 256)
+    with serving(tmp_path / "home") as (session, _):
+        assert assert_right(supply(session, tmp_path / "run", keep=True)(cells(200))) == 9
+        names = [name.rpartition("/")[2] for name in objects(session)]
+        assert names == [f"pixels-{row:010d}-{col:010d}.tif" for row in (0, 256, 512) for col in (0, 256)]
+
+
+def test_files_lie_on_the_grid_that_was_asked_for(tmp_path):
+    """user-wishes.md row 11: crs, crsTransform and dimensions, never a scale alone."""
+    with serving(tmp_path / "home") as (session, _):
+        list(supply(session, tmp_path / "run", keep=True)(cells()))
+        [name] = objects(session)
+        data = session.storage_client().bucket("bucket").blob(name).download_as_bytes()
+        with rasterio.MemoryFile(data) as file, file.open() as source:
+            assert source.transform == GRID.affine and source.shape == (HEIGHT, WIDTH)
+            assert source.descriptions == ("B2", "VV") and set(source.dtypes) == {"float32"}
+
+
+def test_a_run_that_was_cut_off_finds_its_finished_tasks(tmp_path):
+    """user-wishes.md row 9: a task that succeeded is read, not computed again."""
+    with serving(tmp_path / "home") as (session, engine):
+        with closing(supply(session, tmp_path / "run")(cells())) as found:
+            first, _ = next(found)
+        again = supply(session, tmp_path / "run")
+        left = [cell for cell in cells() if cell.number != first.number]
+        assert assert_right(again(left)) == 3
+        assert again.counts["tasks"] == 0 and states(engine) == ["SUCCEEDED"]
+        assert objects(session) == []
+
+
+def test_a_run_that_was_cut_off_finds_its_running_tasks(tmp_path, monkeypatch):
+    with serving(tmp_path / "home", {"on": "task", "kind": "delay", "seconds": 0.6}) as (session, engine):
+
+        class Cut(Exception):
+            pass
+
+        def cut(seconds):
+            raise Cut
+
+        made = supply(session, tmp_path / "run")
+        made.pace = batch.Pace(sleep=cut)
+        with pytest.raises(Cut):
+            list(made(cells()))
+        again = supply(session, tmp_path / "run")
+        assert assert_right(again(cells())) == 4
+        assert again.counts["tasks"] == 0 and states(engine) == ["SUCCEEDED"]
+
+
+def test_what_a_run_killed_between_reading_and_tidying_left_is_removed(tmp_path, monkeypatch):
+    with serving(tmp_path / "home") as (session, _):
+        list(supply(session, tmp_path / "run", keep=True)(cells()))
+        assert objects(session)
+        other = [Cell(9, "other", ee.Image("SMALL/ONE").multiply(2), crop(GRID, Window(0, 0, 50, 50)), CHANNELS)]
+        list(supply(session, tmp_path / "run")(other))
+        assert objects(session) == []
+
+
+def test_a_task_that_fails_is_repeated(tmp_path):
+    with serving(tmp_path / "home", {"on": "task", "kind": "fail", "message": "Backend.", "nth": [1, 2]}) as (
+        s,
+        engine,
+    ):
+        assert assert_right(supply(s, tmp_path / "run")(cells())) == 4
+        assert states(engine) == ["FAILED", "FAILED", "SUCCEEDED"]
+
+
+def test_a_task_that_keeps_failing_is_named_after_the_others_came(tmp_path, monkeypatch):
+    """user-wishes.md rows 2 and 8: the server's words, and nothing else is lost."""
+    monkeypatch.setattr(export_task, "TASK_PX", 300)
+    with serving(tmp_path / "home") as (session, _):
+        doomed = cells()[1].geobox
+        digest = next(t.digest for t, _ in formed(cells()) if t.geobox == doomed)
+    rule = {"on": "task", "kind": "fail", "message": "Backend is down.", "matching": digest}
+    with serving(tmp_path / "other", rule) as (session, engine):
+        found = []
+        with pytest.raises(Fault, match=r"cell 1\) failed: Backend is down\. \(3 attempts\); what came is kept"):
+            for item in supply(session, tmp_path / "run")(cells()):
+                found.append(item)
+        assert assert_right(found) == 3
+        assert Counter(states(engine)) == {"FAILED": 3, "SUCCEEDED": 3}
+
+
+def test_where_memory_runs_out_shards_become_smaller(tmp_path):
+    """user-wishes.md row 6: smaller pieces, then the words."""
+    with serving(tmp_path / "home", {"on": "task", "kind": "memory", "nth": 1}) as (session, _):
+        assert assert_right(supply(session, tmp_path / "run", keep=True)(cells())) == 4
+        [name] = objects(session)
+        data = session.storage_client().bucket("bucket").blob(name).download_as_bytes()
+        with rasterio.MemoryFile(data) as file, file.open() as source:
+            assert source.block_shapes[0] == (128, 128)
+    with (
+        serving(tmp_path / "other", {"on": "task", "kind": "memory"}) as (session, engine),
+        pytest.raises(Fault, match="User memory limit exceeded"),
+    ):
+        list(supply(session, tmp_path / "never")(cells()))
+    assert len(states(engine)) == 5  # shards of 256, 128 and three attempts of 64
+
+
+def test_a_task_that_succeeds_without_a_file_is_repeated(tmp_path, monkeypatch):
+    """user-wishes.md row 10: export says done but files are missing."""
+    monkeypatch.setattr(export_task, "FILE_PX", 256)
+    monkeypatch.setattr(batch, "LOCAL_PACE", batch.Pace(0.01, 0.05, 0.2))
+    with serving(tmp_path / "home", {"on": "task", "kind": "missing", "nth": 1}) as (session, engine):
+        assert assert_right(supply(session, tmp_path / "run")(cells())) == 4
+        assert states(engine) == ["SUCCEEDED", "SUCCEEDED"]
+    with (
+        serving(tmp_path / "other", {"on": "task", "kind": "missing"}) as (session, _),
+        pytest.raises(Fault, match="succeeded, but 5 files with 278,528 pixels where 6 with 300,000 belong"),
+    ):
+        list(supply(session, tmp_path / "never")(cells()))
+
+
+def test_a_list_that_lags_is_waited_for(tmp_path):
+    rule = {"on": "list", "kind": "lag", "lists": 4}
+    with serving(tmp_path / "home", rule) as (session, engine):
+        assert assert_right(supply(session, tmp_path / "run")(cells())) == 4
+        assert states(engine) == ["SUCCEEDED"] and sent(engine, "list") >= 5
+
+
+def test_damaged_downloads_are_not_believed(tmp_path):
+    with serving(tmp_path / "home", {"on": "download", "kind": "corrupt", "nth": 1}) as (session, engine):
+        assert assert_right(supply(session, tmp_path / "run")(cells())) == 4
+        assert sent(engine, "download") == 2
+
+
+def test_lost_replies_start_no_task_twice(tmp_path):
+    """A request id of its own makes a repeated submission the same task."""
+    rules = [
+        {"on": "export", "kind": "lost", "nth": [1, 3]},
+        {"on": ["export", "operations"], "kind": "503", "probability": 0.2},
+        {"on": "operations", "kind": "truncate", "probability": 0.1},
+    ]
+    with serving(tmp_path / "home", *rules, seed=4) as (session, engine):
+        assert assert_right(supply(session, tmp_path / "run")(cells())) == 4
+        assert states(engine) == ["SUCCEEDED"]
+
+
+def test_the_queue_is_never_overfilled(tmp_path, monkeypatch):
+    """user-wishes.md row 7: at most so many tasks wait; the rest stays here."""
+    monkeypatch.setattr(export_task, "TASK_PX", 100)
+    rule = {"on": "task", "kind": "delay", "seconds": 0.05}
+    with serving(tmp_path / "home", rule) as (session, _):
+        made = supply(session, tmp_path / "run")
+        made.queue.most_waiting = 2
+        most, look = [], made.queue.look
+
+        def watched():
+            found = look()
+            most.append(sum(state.name == "PENDING" for state in found.values()))
+            return found
+
+        made.queue.look = watched
+        assert assert_right(made(cells(100))) == 30
+        assert made.counts["tasks"] == 30 and 1 <= max(most) <= 2
+
+
+def test_a_full_queue_is_waited_for(tmp_path, monkeypatch):
+    """429 Too many tasks already in the queue: others may fill it too."""
+    monkeypatch.setattr(export_task, "TASK_PX", 200)
+    rule = {"on": "task", "kind": "delay", "seconds": 0.1}
+    with serving(tmp_path / "home", rule, limits=Limits(queued_tasks=1)) as (session, engine):
+        assert assert_right(supply(session, tmp_path / "run")(cells(200))) == 9
+        refused = [c for c in engine.injector.report()["calls"] if c["route"] == "export" and c["status"] == 429]
+        assert refused and states(engine) == ["SUCCEEDED"] * 9
+
+
+def test_a_name_that_is_taken_is_a_task_that_has_started(tmp_path, monkeypatch):
+    """REST image:export: of requests with one requestId only one may start a task; 409 is Google's ALREADY_EXISTS."""
+    with serving(tmp_path / "home") as (session, engine):
+        original = ee.data.exportImage
+
+        def twice(request, config):
+            original(request, config)
+            try:
+                raise HttpError(httplib2.Response({"status": 409}), b"{}")
+            except HttpError:
+                raise ee.EEException("Already exists.")  # noqa: B904  (as the client does: implicit context)
+
+        monkeypatch.setattr(ee.data, "exportImage", twice)
+        assert assert_right(supply(session, tmp_path / "run")(cells())) == 4
+        assert states(engine) == ["SUCCEEDED"]
+
+
+def test_the_log_tells_how_far_the_tasks_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(export_task, "TASK_PX", 300)
+    with serving(tmp_path / "home", {"on": "task", "kind": "delay", "seconds": 0.3}) as (session, _):
+        list(supply(session, tmp_path / "run")(cells()))
+    log = (tmp_path / "run" / "log.txt").read_text()
+    assert "batch: 0 to submit, 2 pending, 2 running" in log and log.rstrip().endswith("batch: 0 to submit")
+
+
+def test_a_cancelled_task_is_named(tmp_path):
+    with serving(tmp_path / "home", {"on": "task", "kind": "delay", "seconds": 30}) as (session, _):
+        made = supply(session, tmp_path / "run")
+
+        def cancel(seconds):
+            for operation in ee.data.listOperations():
+                ee.data.cancelOperation(operation["name"])
+
+        made.pace = batch.Pace(sleep=cancel)
+        with pytest.raises(Fault, match=r"cell 0 and 3 more\) was cancelled on the server"):
+            list(made(cells()))
+
+
+def test_a_bucket_that_is_not_there_is_named(tmp_path):
+    with serving(tmp_path / "home") as (session, _), pytest.raises(Fault, match="bucket 'absent' does not exist"):
+        Ledger(tmp_path / "run").folder.mkdir()
+        list(batched(session, Ledger(tmp_path / "run"), "absent")(cells()))
+
+
+def test_cells_far_apart_do_not_drag_the_ground_between_them_along(session):
+    corners = [crop(GRID, Window(row, col, 50, 50)) for row in (0, 5000) for col in (0, 5000)]
+    far = [Cell(n, f"cell {n}", ee.Image(1), box, CHANNELS) for n, box in enumerate(corners)]
+    assert [task.geobox.shape for task, _ in formed(far)] == [(50, 50)] * 4
+
+
+def test_equal_work_has_equal_names_and_other_work_others(session):
+    """user-wishes.md row 23: names made of content."""
+    one, same = (formed(cells())[0][0] for _ in range(2))
+    other = formed(cells(image=ee.Image("SMALL/ONE").multiply(2)))[0][0]
+    fewer = formed(cells()[:2])[0][0]
+    assert one.digest == same.digest and len({one.digest, other.digest, fewer.digest}) == 3
+
+
+def test_what_is_left_forms_the_tasks_that_the_whole_would_have(session, monkeypatch):
+    """A run that goes on must not cut the ground in another way."""
+    monkeypatch.setattr(export_task, "TASK_PX", 230)
+    whole = {cell.number: task.digest for task, _ in formed(cells(100)) for cell in task.cells}
+    gone = {whole[cell.number] for cell in cells(100)[:7]}
+    left = [cell for cell in cells(100) if whole[cell.number] not in gone]
+    assert left and {cell.number: task.digest for task, _ in formed(left) for cell in task.cells} == {
+        cell.number: whole[cell.number] for cell in left
+    }
+
+
+def test_looking_at_tasks_leaves_pixels_their_time(session):
+    """The client's deadline is the process's; computing may take five minutes (earth-engine.md section 3.1)."""
+    session.activate()
+    before = _state.get_state().deadline_ms
+    ee.data.setDeadline(0)
+    try:
+        TaskQueue().look()
+        assert Address.current().deadline_s >= 300
+    finally:
+        ee.data.setDeadline(before)
+
+
+def test_thousands_of_cells_find_their_tasks_at_once(session):
+    """A province: 10,000 cells of 640 pixels are recalled in seconds, whatever the number of tasks."""
+    across = [(row, col) for row in range(100) for col in range(100)]
+    boxes = [crop(GRID, Window(640 * row, 640 * col, 640, 640)) for row, col in across]
+    image = ee.Image(1)
+    many = [Cell(number, "cell", image, box, CHANNELS) for number, box in enumerate(boxes)]
+    first = [task for task, _ in formed(many)]
+    known = [Known(task.digest, task.image_digest, task.geobox, f"r{n}") for n, task in enumerate(first)]
+    assert sum(len(task.cells) for task in first) == 10_000 and len(first) <= 100
+    began = time.process_time()
+    again = formed(many[5000:], known)
+    assert time.process_time() - began < 5
+    assert {task.digest for task, _ in again} <= {task.digest for task in first} and all(name for _, name in again)
+
+
+def test_files_stay_below_16_gib(session):
+    """mapbiomas-brazil/user-toolkit issue 16: the whole square counts."""
+    many = tuple(Channel(f"b{number}", "float64") for number in range(200))
+    task = formed([Cell(0, "cell", ee.Image(1), GRID, many)])[0][0]
+    assert task.file_px % 256 == 0 and task.file_px**2 * 200 * 8 < 16 << 30
+
+
+@pytest.mark.parametrize(("types", "one"), [(["uint8", "float32"], "float32"), (["uint8", "float64"], "float64")])
+def test_one_type_holds_all_channels_exactly(types, one):
+    assert file_dtype([Channel(f"b{number}", kind) for number, kind in enumerate(types)]) == one
+
+
+def test_grids_come_back_from_the_ledger():
+    assert geobox_of(grid_json(GRID)) == GRID
+
+
+def test_pauses_grow_to_their_bound_and_end():
+    assert list(pauses(1.0, 2.0, 8.0)) == [1.0, 1.5, 2.0, 2.0, 1.5]
+
+
+@pytest.mark.parametrize(
+    ("mode", "means", "words"),
+    [
+        ("btach", Means(), "expected one of stream, batch"),
+        ("batch", Means(), "give --bucket NAME, or --out gs://"),
+        ("batch", Means(bucket="gs://b"), "expected the name alone"),
+        ("stream", Means(keep=True), "--keep-exports is for --mode batch"),
+    ],
+)
+def test_means_that_do_not_suit_are_refused(mode, means, words):
+    with pytest.raises(ValueError, match=words):
+        modes.check(mode, means)

@@ -1,0 +1,57 @@
+"""The pool that lets a process end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from local_ee.threads import Closed, DaemonThreads
+
+
+def test_calls_run_and_errors_come_back():
+    threads = DaemonThreads(2, "t")
+    assert list(threads.map(lambda x: x * x, range(10))) == [x * x for x in range(10)]
+    with pytest.raises(ZeroDivisionError):
+        threads.submit(lambda: 1 / 0).result(5)
+    threads.shutdown()
+
+
+def test_no_more_calls_than_threads_run_at_once():
+    threads, lock, now, most = DaemonThreads(3, "t"), threading.Lock(), [0], [0]
+
+    def call() -> None:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.01)
+        with lock:
+            now[0] -= 1
+
+    for future in [threads.submit(call) for _ in range(20)]:
+        future.result(10)
+    threads.shutdown()
+    assert most[0] == 3
+
+
+def test_after_shutdown_what_waits_is_cancelled_and_nothing_is_taken():
+    threads, gate = DaemonThreads(1, "t"), threading.Event()
+    running = threads.submit(gate.wait, 10)
+    waiting = threads.submit(lambda: None)
+    threading.Timer(0.05, gate.set).start()
+    threads.shutdown()
+    assert running.result(5) and waiting.cancelled()
+    with pytest.raises(Closed):
+        threads.submit(print)
+
+
+def test_a_process_ends_while_calls_are_waiting():
+    program = (
+        "import time\nfrom gee_export.engine.threads import DaemonThreads\n"
+        "threads = DaemonThreads(1, 't')\nfor _ in range(100):\n    threads.submit(time.sleep, 30)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[2], timeout=15, check=True)

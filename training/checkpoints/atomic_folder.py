@@ -1,0 +1,108 @@
+"""A folder of a few files that is read whole or not at all, on disks, mounted drives and in buckets.
+
+Its head, one of the files, says that the folder is whole. A disk renames a folder in one step: the new one is written
+under a hidden name and put in place of the old one. Buckets and some mounted ones cannot: there the new files are first
+written to `.NAME.new`, its head last, then over the old ones, and `.NAME.new` goes, its head first. So whenever
+`.NAME.new` has a head it is whole and newer, and else the folder itself is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+Files = Mapping[str, bytes]
+
+
+class Place(Protocol):
+    """What files are written to: gee_export.base.storage's Storage."""
+
+    def read(self, name: str) -> bytes: ...
+    def write(self, name: str, data: bytes) -> None: ...
+    def exists(self, name: str) -> bool: ...
+    def delete(self, name: str) -> None: ...
+
+
+def new_of(name: str) -> str:
+    """Where the folder's next content waits."""
+    return f".{name}.new"
+
+
+def old_of(name: str) -> str:
+    """Where the folder's former content lies while it is replaced."""
+    return f".{name}.old"
+
+
+def write_folder(folder: Path, files: Files, head: str) -> None:
+    """Write the files as `folder`, in place of what it held; on a full disk nothing half-written is left."""
+    fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        fresh.mkdir(parents=True)
+        for name, data in files.items():
+            (fresh / name).write_bytes(data)
+        with contextlib.suppress(OSError):
+            _put_in_place(fresh, folder)
+            return
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    write_place(_Disk(folder.parent), folder.name, files, head)
+
+
+def _put_in_place(fresh: Path, folder: Path) -> None:
+    """Rename; a folder that is there already stays under a hidden name until the new one is in its place."""
+    old = folder.with_name(old_of(folder.name))
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        os.replace(folder, old)
+    os.replace(fresh, folder)
+    for stale in (old, folder.with_name(new_of(folder.name))):
+        shutil.rmtree(stale, ignore_errors=True)
+
+
+def write_place(place: Place, name: str, files: Files, head: str) -> None:
+    """The same where folders cannot be renamed; `name` is the folder's under the place."""
+    parent, _, last = name.rpartition("/")
+    waiting = f"{parent}/{new_of(last)}".lstrip("/")
+    ordered = sorted(files, key=lambda file: file == head)
+    if place.exists(f"{waiting}/{head}"):  # somebody was stopped here: the folder itself may be half of it
+        _copy(place, ordered, waiting, name)
+        place.delete(f"{waiting}/{head}")
+    for folder in (waiting, name):
+        for file in ordered:
+            place.write(f"{folder}/{file}", files[file])
+    for file in reversed(ordered):
+        place.delete(f"{waiting}/{file}")
+
+
+def _copy(place: Place, files: Sequence[str], source: str, target: str) -> None:
+    for file in files:
+        if place.exists(f"{source}/{file}"):
+            place.write(f"{target}/{file}", place.read(f"{source}/{file}"))
+
+
+class _Disk:
+    """Files of a folder one by one, each renamed into its place."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def read(self, name: str) -> bytes:
+        return (self.root / name).read_bytes()
+
+    def write(self, name: str, data: bytes) -> None:
+        file = self.root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = file.with_name(f".{file.name}.tmp")
+        fresh.write_bytes(data)
+        os.replace(fresh, file)
+
+    def exists(self, name: str) -> bool:
+        return (self.root / name).is_file()
+
+    def delete(self, name: str) -> None:
+        (self.root / name).unlink(missing_ok=True)

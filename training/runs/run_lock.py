@@ -1,0 +1,97 @@
+"""A run's folder: claimed by what is trained in it, locked while a process trains there, reported when it is over."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from gee_export.base.errors import Fault
+
+from gee_export.base.atomic import write_json
+from training.checkpoints import checkpoint as ck
+from training.fitting.ranks import is_follower
+from training.recipes import Recipe
+
+VERSION = 1
+NOTE, DONE, LOCK = "run.json", "report.json", ".lock"
+
+
+def claim(folder: Path, wanted: Mapping[str, Any], *, shown: str = "") -> None:
+    """Make the folder this run's, or refuse with the first setting in which the run it holds differs.
+
+    wanted: what is trained, on what and from what, as JSON holds it. shown: the folder's name for the user.
+    """
+    wanted, shown, note = {"version": VERSION, **wanted}, shown or str(folder), folder / NOTE
+    if note.exists():
+        if difference := _difference(wanted, _read(note, shown)):
+            raise ValueError(f"{shown} holds another run: {difference}; choose another --out or remove that folder")
+        return
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ValueError(f"{shown} is not empty and holds no run: choose another --out")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(note, wanted)
+    except OSError as error:
+        raise Fault(f"{shown} cannot be written ({error.strerror}); choose another --out") from error
+
+
+def release(folder: Path) -> None:
+    """Undo `claim` where nothing was trained, so that the same place takes better settings; other files stay."""
+    for name in (NOTE, LOCK):
+        (folder / name).unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
+@contextmanager
+def alone_in(lock: Path, shown: str) -> Iterator[None]:
+    """Refuse to train where another process is training; the lock goes with its process.
+
+    Mounted drives (Colab's, many network disks) know no locks: there nothing is refused. Nor is a process refused that
+    trains its share for the one that holds the lock.
+    """
+    if is_follower():
+        yield
+        return
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EAGAIN):
+                raise ValueError(
+                    f"another process is training in {shown}: wait for it or choose another --out"
+                ) from error
+        yield
+
+
+def finished(folder: Path) -> dict[str, Any] | None:
+    """What the report of a run that is over says, if its best checkpoint is still there."""
+    done = folder / DONE
+    if not done.exists() or not (folder / ck.BEST / ck.DESCRIPTION).exists():
+        return None
+    return _read(done, str(folder))
+
+
+def _read(file: Path, shown: str) -> dict[str, Any]:
+    try:
+        values = json.loads(file.read_text())
+        values.keys()
+    except (ValueError, AttributeError) as error:
+        raise Fault(f"{file} is damaged; remove {shown} and train again") from error
+    return values
+
+
+def _difference(wanted: Mapping[str, Any], held: Mapping[str, Any]) -> str:
+    """The first setting that differs, in words, or an empty text; what the older run did not know of is not counted."""
+    unsaid = {field.name: field.default for field in fields(Recipe) if field.default is not MISSING}
+    left, right = (json.loads(json.dumps(unsaid | dict(run) | run.get("recipe", {}))) for run in (wanted, held))
+    for key in left:
+        if key != "recipe" and left[key] != right.get(key):
+            return f"{key} is {right.get(key)} there, {left[key]} asked"
+    return ""

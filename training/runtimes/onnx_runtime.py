@@ -1,0 +1,45 @@
+"""ONNX Runtime as a forward pass: each image on one thread of its own."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from torch import nn
+
+from training.runtimes.extra import imported
+from training.runtimes.graph import check_exportable
+from training.runtimes.per_image import PerImage, Program
+from training.runtimes.precisions import DEFAULT, Precision
+
+ERRORS_ONLY = 3
+
+
+def check(network: type[nn.Module], precision: Precision, device: str) -> None:
+    """ValueError: a network or precision that it does not run, or the library is not installed."""
+    check_exportable(network, "runtime onnx")
+    if precision.name != DEFAULT:
+        raise ValueError(
+            f"precision {precision.name}: ONNX Runtime's layers for the CPU compute in {DEFAULT}; "
+            "choose runtime openvino or torch for it, or leave it out"
+        )
+    imported("onnxruntime")
+
+
+def opened(network: nn.Module, precision: Precision, device: str) -> PerImage:
+    """The folded network run by ONNX Runtime on the CPU."""
+    return PerImage(network, _session)
+
+
+def _session(graph: bytes) -> Program:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = ERRORS_ONLY
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    return partial(_logits, session, session.get_inputs()[0].name)
+
+
+def _logits(session, name: str, image: np.ndarray) -> np.ndarray:
+    return session.run(None, {name: image})[0]
