@@ -86,7 +86,7 @@ def main() -> None:
     table: dict[str, list] = {name: [] for name, _ in rows()}
     for seed in chosen.seeds:
         for name, row in rows():
-            table[name].append(judged(chosen.home, row, seed, chosen.epochs))
+            table[name].append(evaluated(chosen.home, row, seed, chosen.epochs))
     (chosen.home / "table.json").write_text(json.dumps(table, indent=1) + "\n")
     print(described(chosen.home, table, len(chosen.seeds), chosen.epochs))
     print("\n".join(["", *found_chips(chosen.home, chosen.seeds[0])]))
@@ -164,7 +164,7 @@ def relabel(images: Dataset, place: Path, label_NHW: np.ndarray, share_NHW: np.n
     write(place, head, samples())
 
 
-def judged(home: Path, row: tuple[str, str], seed: int, epochs: int) -> dict[str, Any]:
+def evaluated(home: Path, row: tuple[str, str], seed: int, epochs: int) -> dict[str, Any]:
     """Scores of a row's network against the truth of the test split, trained first where it is not yet."""
     labels, name = row
     method = METHODS.get(name, BOUND)
@@ -175,7 +175,7 @@ def judged(home: Path, row: tuple[str, str], seed: int, epochs: int) -> dict[str
     settings = {"epochs": str(epochs), "seed": str(seed)} | dict(method.settings)
     left_out, chips = 0, None
     if method.least is not None:
-        preliminary = judged(home, (labels, "plain"), seed, epochs)
+        preliminary = evaluated(home, (labels, "plain"), seed, epochs)
         chips = home / "runs" / f"{labels} {seed} chips.json"
         found = agreement(home / "runs" / f"{labels} plain {seed}", data, chips).found
         left_out, settings["min_agreement"] = found.below(method.least), str(method.least)
@@ -280,7 +280,7 @@ def predictions(home: Path, run: str) -> dict[str, np.ndarray]:
 
     found = ck.load(home / "runs" / run)
     source = source_for(found, home / "data" / "truth")
-    classes = [classify(batch.chances_BKHW, 0.5) for batch in predicted(found, source, source.split("test"))]
+    classes = [classify(batch.probabilities_BKHW, 0.5) for batch in predicted(found, source, source.split("test"))]
     return {patch.id: label for (_, patch), label in zip(source.patches("test"), np.concatenate(classes), strict=True)}
 
 

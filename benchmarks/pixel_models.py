@@ -59,9 +59,9 @@ def row(name: str, made: PixelClassifier, spent_s: float, theirs: Any, count: in
     with torch.inference_mode():
         made(image[:, :, :few])
         ours_s = seconds(lambda: made(image))
-        chances = made.probabilities(torch.from_numpy(x_NB[:few])).numpy()
+        probabilities = made.probabilities(torch.from_numpy(x_NB[:few])).numpy()
     theirs_s = seconds(lambda: theirs.predict_proba(x_NB[:few]))
-    apart = abs(chances - theirs.predict_proba(x_NB[:few])).max()
+    apart = abs(probabilities - theirs.predict_proba(x_NB[:few])).max()
     print(f"{name:<38} {spent_s:>7.1f} {count / ours_s / 1e3:>8.1f} {few / theirs_s / 1e3:>20.1f} {apart:>20.1e}")
 
 

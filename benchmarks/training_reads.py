@@ -26,8 +26,8 @@ from training.losses import build_loss
 from training.models import build
 from training.recipes import recipe
 from training.recipes.optimisers import optimiser
-from training.samples.augment import augment, chances
-from training.samples.data import EpochOrder, Patches, Source, loader, open_source
+from training.samples.augment import augment, probabilities
+from training.samples.data import EpochOrder, Patches, SampleSource, loader, open_source
 
 BANDS, SIZE, BATCH = ("B2", "B3", "B4", "B8", "VV", "VH"), 128, 32
 RECIPES_TIMED = ("unet-tiny", "crofusenet-tiny", "crofusenet")
@@ -59,7 +59,7 @@ def measure(folder: Path, count: int) -> None:
         print(shares_of_step(source, name))
 
 
-def shares_of_step(source: Source, name: str, steps: int = 3) -> str:
+def shares_of_step(source: SampleSource, name: str, steps: int = 3) -> str:
     """Milliseconds a patch of loading, of preparing and augmenting, of the network's step; and the first's share."""
     chosen, device = recipe(name), torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.set_num_threads(1)
@@ -72,7 +72,7 @@ def shares_of_step(source: Source, name: str, steps: int = 3) -> str:
         marks_s = [_clock_s(device)]
         batch = next(batches).to(device)
         marks_s.append(_clock_s(device))
-        drawn = chances(0, step, batch.patch_B)
+        drawn = probabilities(0, step, batch.patch_B)
         prepared = augment(source.prepare(batch), drawn, chosen.augment, chosen.crop)
         marks_s.append(_clock_s(device))
         best.zero_grad()

@@ -9,12 +9,12 @@ import typer
 
 from gee_export.base.errors import Fault
 from gee_export.base.scheme import SCHEMES
-from gee_export.export.image_options import Viewing
+from gee_export.export.image_options import ImageOptions
 from gee_export.export.modes import MODES
 from gee_export.images.frames import Frames
 from gee_export.labelling.fusion import FUSIONS
 from gee_export.patches.sampling import SAMPLINGS, Sampling
-from gee_export.patches.split_rule import Rule
+from gee_export.patches.split_rule import SplitRule
 from gee_export.sentinel.clouds import CLOUDS
 from gee_export.sentinel.sentinel2 import REDUCERS
 from gee_export.sentinel.speckle import SPECKLE
@@ -71,7 +71,7 @@ def export(
     fine: Annotated[
         str | None, typer.Option("--fine", help="A finer image (asset id or raster) beside each patch, exactly nested.")
     ] = None,
-    fine_scale: Annotated[float, typer.Option("--fine-scale", help="Metres of its pixels.")] = Viewing.fine_m,
+    fine_scale: Annotated[float, typer.Option("--fine-scale", help="Metres of its pixels.")] = ImageOptions.fine_m,
     fine_bands: Annotated[list[str] | None, typer.Option("--fine-bands", help="Its bands, all by default.")] = None,
     fine_unit: Annotated[str | None, typer.Option("--fine-unit", help="Of its numbers, as --unit.")] = None,
     fine_label: Annotated[
@@ -123,7 +123,7 @@ def export(
     ] = None,
     guard_px: Annotated[
         int, typer.Option("--guard-px", help="Pixels between two splits at least; 0: they share none.")
-    ] = Rule.guard_px,
+    ] = SplitRule.guard_px,
     hold_out: Annotated[
         list[str] | None, typer.Option("--hold-out", help="Regions that are test whole; train and val are the others.")
     ] = None,
@@ -190,7 +190,7 @@ def export(
             per_stratum=tuple(per_stratum or ()),
         ),
         split=split,
-        ratios=ratios or Rule.ratios,
+        ratios=ratios or SplitRule.ratios,
         guard_px=guard_px,
         hold_out=hold_out or (),
         seed=seed,

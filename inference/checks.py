@@ -9,7 +9,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from gee_export.base.grid import Window, ground_step_m
-from inference.source import Source
+from inference.source import InputSource
 
 STEP_TOLERANCE = 0.05
 OUTSIDE_WARNS, OUTSIDE_REFUSES = 0.01, 0.5
@@ -36,7 +36,7 @@ def step_m(geobox: GeoBox) -> float:
     return float(np.sqrt(np.prod(ground_step_m(geobox))))
 
 
-def range_warnings(source: Source, bands: Sequence[Any]) -> list[str]:
+def range_warnings(source: InputSource, bands: Sequence[Any]) -> list[str]:
     """A sentence for each band of which more than 1 % of sampled values lie far outside training's range.
 
     bands: name, unit, mean, std, clip_min, clip_max as in a checkpoint. ValueError where more than half do, or where
@@ -66,7 +66,7 @@ def usual_range(band: Any) -> tuple[float, float]:
     return low - MARGIN_STD * band.std, high + MARGIN_STD * band.std
 
 
-def _sampled(source: Source) -> list[np.ndarray]:
+def _sampled(source: InputSource) -> list[np.ndarray]:
     """Valid values of each band in windows spread over the source."""
     rasters = [source.read(window) for window in _spread(*source.geobox.shape)]
     return [

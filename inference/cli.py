@@ -86,10 +86,10 @@ def calibrate(
     """Choose the threshold of impervious, or of a post-processing step, on a split; writes a checkpoint with it."""
     from inference.calibration import calibrate_step
     from training.accuracy.thresholds import calibrate_checkpoint
-    from training.cli import Bucket
+    from training.cli import session_for
 
     how = {"split": split, "device": device, "batch": batch}
-    with Bucket([*data, checkpoint], project) as session:
+    with session_for([*data, checkpoint], project) as session:
         if post == "none":
             print(calibrate_checkpoint(checkpoint, data, out, measure=measure, **how, session=session))
         else:

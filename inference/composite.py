@@ -22,7 +22,7 @@ from gee_export.base.grid import Raster, Window, crop, grid_of, lattice_window
 from gee_export.base.regions import Period, Region
 from gee_export.base.storage import write_whole
 from gee_export.datasets.manifest import NODATA, Band
-from gee_export.datasets.region_grid import Ground
+from gee_export.datasets.region_grid import RegionGrid
 from gee_export.earth_engine import session
 from gee_export.images.frames import Frames, open_frames
 from gee_export.requests import pixels
@@ -217,7 +217,7 @@ def _dated(
 ) -> tuple[composite.Composite, tuple[Band, ...]]:
     """In place of the composite at most so many dates of it, their bands one after another, chosen as exports do."""
     region, period, settings = asked
-    frames = open_frames(Frames("scenes", most=most), Ground.of(region), period, settings)
+    frames = open_frames(Frames("scenes", most=most), RegionGrid.of(region), period, settings)
     names = [band.name for band in bands]
     views = [frame.image.select(names, [f"d{frame.day}_{name}" for name in names]) for frame in frames]
     scenes = {

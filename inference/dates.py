@@ -13,7 +13,7 @@ from inference.predict import Read, normalised
 from training.checkpoints.checkpoint import normalise
 
 if TYPE_CHECKING:
-    from inference.source import Source
+    from inference.source import InputSource
     from training.checkpoints.checkpoint import Checkpoint
 
 ENOUGH = 0.5  # of a window: dates that show less are left out, as an export leaves them out of a patch
@@ -28,7 +28,7 @@ class View:
     arrange: Callable[[np.ndarray], np.ndarray]
 
 
-def view(source: Source, trained: Checkpoint) -> View:
+def view(source: InputSource, trained: Checkpoint) -> View:
     """Of one composite: its bands. Of a source of dates (composite.open_composite): as many as the network looks at."""
     if not trained.frames:
         read = normalised(source, lambda raster: normalise(raster.values_BHW, raster.valid_BHW, trained.bands))
@@ -58,7 +58,7 @@ def _as_it_is(tile_BHW: np.ndarray) -> np.ndarray:
     return tile_BHW
 
 
-def _read_dates(source: Source, trained: Checkpoint, dates: int) -> Read:
+def _read_dates(source: InputSource, trained: Checkpoint, dates: int) -> Read:
     """Standardised bands of every date and what each shows, by its first band as in an export.
 
     A pixel is known where each band is seen on some date.

@@ -25,10 +25,10 @@ from inference.dates import view
 from inference.lattice import Lattice
 from inference.legend import UNKNOWN, Legend
 from inference.parallel import WriteBehind
-from inference.postprocess import POSTPROCESSING, UNPROCESSED, Place, threshold_of
+from inference.postprocess import POSTPROCESSING, UNPROCESSED, PixelOffset, threshold_of
 from inference.predict import Grid, Predictor, Rows, predict
-from inference.source import Source, open_geotiff, period_tags
-from inference.strips import Second
+from inference.source import InputSource, open_geotiff, period_tags
+from inference.strips import PostprocessPass
 from training.checkpoints.checkpoint import Checkpoint, load
 from training.cpu import tune_cpu
 from training.runtimes import DEFAULT, TORCH, check_forward, open_forward
@@ -110,7 +110,7 @@ def map_region(
     out = _checked_out(out)
     trained = _loaded(checkpoint, project)
     place = check_forward(trained, runtime=runtime, precision=precision, device=device)
-    how = _How(workers, overwrite, progress, runtime, precision, place, post)
+    how = _RunOptions(workers, overwrite, progress, runtime, precision, place, post)
     threshold_of(trained, post)
     request = _Request(region, month, period, bbox, geometry, epsg, input, project, catalog)
     with closing(_opened(request, trained)) as source:
@@ -155,7 +155,7 @@ class _Request:
 
 
 @dataclass(frozen=True)
-class _How:
+class _RunOptions:
     workers: int
     overwrite: bool
     progress: bool
@@ -189,7 +189,7 @@ def _checked_out(out: str | os.PathLike[str]) -> Path:
     return path
 
 
-def _opened(request: _Request, trained: Checkpoint) -> Source:
+def _opened(request: _Request, trained: Checkpoint) -> InputSource:
     if request.input is None:
         from inference.composite import open_composite
 
@@ -208,7 +208,7 @@ def _opened(request: _Request, trained: Checkpoint) -> Source:
     return source
 
 
-def _mapped(source: Source, trained: Checkpoint, out: Path, how: _How) -> MapReport:
+def _mapped(source: InputSource, trained: Checkpoint, out: Path, how: _RunOptions) -> MapReport:
     begun = time.monotonic()
     legend = Legend.of(trained.classes, trained.thresholds)
     info = cog.MapInfo(_finer(source.geobox, trained.scale), legend, _tags(source, trained, how))
@@ -230,14 +230,16 @@ def _mapped(source: Source, trained: Checkpoint, out: Path, how: _How) -> MapRep
     return _report(info, out, counts, seconds=seconds, resumed_rows=resumed, warnings=tuple(found))
 
 
-def _second(source: Source, trained: Checkpoint, how: _How) -> Second:
+def _second(source: InputSource, trained: Checkpoint, how: _RunOptions) -> PostprocessPass:
     """The pass over the whole map that follows the network's, with blocks counted from the windows' origin."""
     legend = Legend.of(trained.classes, trained.thresholds)
-    place = Place(*(number * trained.scale for number in source.origin))
-    return Second(POSTPROCESSING[how.post], threshold_of(trained, how.post), legend, place)
+    place = PixelOffset(*(number * trained.scale for number in source.origin))
+    return PostprocessPass(POSTPROCESSING[how.post], threshold_of(trained, how.post), legend, place)
 
 
-def _finish_rows(source: Source, trained: Checkpoint, rows: cog.RowsFile, how: _How, second: Second) -> int:
+def _finish_rows(
+    source: InputSource, trained: Checkpoint, rows: cog.RowsFile, how: _RunOptions, second: PostprocessPass
+) -> int:
     """Maps the rows that are not there yet; how many were."""
     height, width = source.geobox.shape
     done = rows.rows // trained.scale
@@ -268,7 +270,7 @@ def _finer(geobox: GeoBox, scale: int) -> GeoBox:
     return GeoBox((height * scale, width * scale), geobox.affine * Affine.scale(1 / scale), geobox.crs)
 
 
-def _settings(source: Source, trained: Checkpoint, how: _How) -> dict[str, Any]:
+def _settings(source: InputSource, trained: Checkpoint, how: _RunOptions) -> dict[str, Any]:
     """All that decides the map's file, its pixels and what it says of them: equal settings, equal map."""
     processed = {} if how.post == UNPROCESSED else {"post": how.post, "post_version": POST_VERSION}
     settings = {
@@ -282,7 +284,7 @@ def _settings(source: Source, trained: Checkpoint, how: _How) -> dict[str, Any]:
     return settings | how.forward | processed
 
 
-def _tags(source: Source, trained: Checkpoint, how: _How) -> dict[str, str]:
+def _tags(source: InputSource, trained: Checkpoint, how: _RunOptions) -> dict[str, str]:
     """The file's metadata (formats.md section 4), no clock times and no paths."""
     simulated = {"input": source.tags.get("simulated") == "true", "training": trained.simulated}
     parts = [name for name, so in simulated.items() if so]

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference.legend import UNKNOWN, Legend
-from inference.postprocess import CONTEST, Place, Step
+from inference.postprocess import CONTEST, PixelOffset, Step
 from training.accuracy.predictions import predicted
 from training.checkpoints import checkpoint as ck
-from training.samples.data import Source
+from training.samples.data import SampleSource
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class Mosaic:
     other_class_HW: np.ndarray
     label_HW: np.ndarray
     known_HW: np.ndarray
-    place: Place
+    place: PixelOffset
 
     def plain(self, legend: Legend) -> np.ndarray:
         """Classes as a map without post-processing has them."""
@@ -36,8 +36,8 @@ class Mosaic:
 
     def classes(self, step: Step, threshold: float, legend: Legend) -> np.ndarray:
         """Classes after a step."""
-        chances_2HW = np.stack([self.other_HW, self.impervious_HW])
-        weighted_2HW = step(chances_2HW, self.known_HW, CONTEST, threshold, self.place)
+        probabilities_2HW = np.stack([self.other_HW, self.impervious_HW])
+        weighted_2HW = step(probabilities_2HW, self.known_HW, CONTEST, threshold, self.place)
         return np.where(weighted_2HW[1] > weighted_2HW[0], legend.impervious, self.other_class_HW)
 
 
@@ -47,30 +47,30 @@ class _Canvas:
     def __init__(self, box: tuple[int, int, int, int]) -> None:
         self.top, self.left, bottom, right = box
         shape = bottom - self.top, right - self.left
-        self.chances_2HW = np.zeros((2, *shape), np.float32)
+        self.probabilities_2HW = np.zeros((2, *shape), np.float32)
         self.other_class_HW = np.zeros(shape, np.uint8)
         self.label_HW = np.full(shape, UNKNOWN, np.uint8)
         self.count_HW = np.zeros(shape, np.uint16)
 
-    def add(self, row: int, col: int, chances_KHW: np.ndarray, label_HW: np.ndarray, impervious: int) -> None:
+    def add(self, row: int, col: int, probabilities_KHW: np.ndarray, label_HW: np.ndarray, impervious: int) -> None:
         height, width = label_HW.shape
         at = slice(row - self.top, row - self.top + height), slice(col - self.left, col - self.left + width)
-        others_KHW = np.where((np.arange(len(chances_KHW)) == impervious)[:, None, None], -1.0, chances_KHW)
-        self.chances_2HW[0][at] += others_KHW.max(axis=0)
-        self.chances_2HW[1][at] += chances_KHW[impervious]
+        others_KHW = np.where((np.arange(len(probabilities_KHW)) == impervious)[:, None, None], -1.0, probabilities_KHW)
+        self.probabilities_2HW[0][at] += others_KHW.max(axis=0)
+        self.probabilities_2HW[1][at] += probabilities_KHW[impervious]
         self.other_class_HW[at] = others_KHW.argmax(axis=0)
         self.label_HW[at] = label_HW
         self.count_HW[at] += 1
 
     def done(self) -> Mosaic:
-        other_HW, impervious_HW = self.chances_2HW / np.maximum(self.count_HW, 1)
-        place = Place(self.top, self.left)
+        other_HW, impervious_HW = self.probabilities_2HW / np.maximum(self.count_HW, 1)
+        place = PixelOffset(self.top, self.left)
         known_HW = self.count_HW > 0
         return Mosaic(impervious_HW, other_HW, self.other_class_HW, self.label_HW, known_HW, place)
 
 
 def mosaics(
-    found: ck.Checkpoint, source: Source, split: str, *, device: str = "auto", batch: int = 16
+    found: ck.Checkpoint, source: SampleSource, split: str, *, device: str = "auto", batch: int = 16
 ) -> Iterator[Mosaic]:
     """One picture for each dataset, region and date of a split; ValueError where the split is empty.
 
@@ -85,8 +85,10 @@ def mosaics(
     canvases = {place: _Canvas(box) for place, box in _boxes(places, corners, side).items()}
     impervious = found.classes.index("impervious")
     for said in predicted(found, source, source.split(split), batch=batch, device=device):
-        for chances_KHW, label_HW, number in zip(said.chances_BKHW, said.label_BHW, said.patch_B, strict=True):
-            canvases[places[number]].add(*corners[number], chances_KHW, label_HW, impervious)
+        for probabilities_KHW, label_HW, number in zip(
+            said.probabilities_BKHW, said.label_BHW, said.patch_B, strict=True
+        ):
+            canvases[places[number]].add(*corners[number], probabilities_KHW, label_HW, impervious)
     return (canvas.done() for canvas in canvases.values())
 
 

@@ -25,14 +25,14 @@ CONTEST = Legend(("other", "impervious"))  # impervious against the most probabl
 
 
 @dataclass(frozen=True)
-class Place:
+class PixelOffset:
     """Of an array's first pixel: row and column counted from where blocks begin, the same for every cut."""
 
     row: int = 0
     col: int = 0
 
 
-Step = Callable[[np.ndarray, np.ndarray, Legend, float, Place], np.ndarray]
+Step = Callable[[np.ndarray, np.ndarray, Legend, float, PixelOffset], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -49,20 +49,28 @@ class Postprocessing:
 
 
 def unchanged(
-    chances_KHW: np.ndarray, known_HW: np.ndarray, legend: Legend, threshold: float = 0.0, place: Place = Place()
+    probabilities_KHW: np.ndarray,
+    known_HW: np.ndarray,
+    legend: Legend,
+    threshold: float = 0.0,
+    place: PixelOffset = PixelOffset(),
 ) -> np.ndarray:
     """The chances as they are."""
-    return chances_KHW.astype(np.float32)
+    return probabilities_KHW.astype(np.float32)
 
 
 def clahe(
-    chances_KHW: np.ndarray, known_HW: np.ndarray, legend: Legend, threshold: float, place: Place = Place()
+    probabilities_KHW: np.ndarray,
+    known_HW: np.ndarray,
+    legend: Legend,
+    threshold: float,
+    place: PixelOffset = PixelOffset(),
 ) -> np.ndarray:
     """The chances with that of impervious doubled where its equalised value is above `threshold` (0..1), else halved.
 
     Other classes and pixels that are not known keep theirs.
     """
-    weighted_KHW = chances_KHW.astype(np.float32)
+    weighted_KHW = probabilities_KHW.astype(np.float32)
     impervious_HW = weighted_KHW[legend.impervious]
     mask_HW = equalised(impervious_HW, known_HW, place) > threshold * LEVELS
     weight_HW = np.where(mask_HW, ON_MASK, OFF_MASK)
@@ -70,7 +78,7 @@ def clahe(
     return weighted_KHW
 
 
-def equalised(chance_HW: np.ndarray, known_HW: np.ndarray, place: Place = Place()) -> np.ndarray:
+def equalised(chance_HW: np.ndarray, known_HW: np.ndarray, place: PixelOffset = PixelOffset()) -> np.ndarray:
     """The chance after contrast-limited adaptive histogram equalisation, uint8 0..255; 0 where it is not known.
 
     A pixel looks at its own block and at the nearest ones beside, above and below it; a block's histogram counts its

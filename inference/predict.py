@@ -39,14 +39,14 @@ class Rows:
     values_NHW: np.ndarray
 
 
-def quantise(chances_KHW: np.ndarray, legend: Legend) -> np.ndarray:
+def quantise(probabilities_KHW: np.ndarray, legend: Legend) -> np.ndarray:
     """Class (threshold for two classes, else the most probable) and round(254 p) of impervious; uint8 (2, H, W)."""
-    impervious_HW = chances_KHW[legend.blended.index(legend.impervious)]
+    impervious_HW = probabilities_KHW[legend.blended.index(legend.impervious)]
     if legend.binary:
         class_HW = impervious_HW >= np.float32(legend.threshold)
         class_HW = np.where(class_HW, np.uint8(legend.impervious), np.uint8(1 - legend.impervious))
     else:
-        class_HW = chances_KHW.argmax(axis=0)
+        class_HW = probabilities_KHW.argmax(axis=0)
     share_HW = np.rint(np.clip(impervious_HW, 0, 1) * PROB_STEPS)
     return np.stack([class_HW.astype(np.uint8), share_HW.astype(np.uint8)])
 
@@ -72,11 +72,13 @@ class Predictor:
         with torch.inference_mode():
             x_BCHW = torch.from_numpy(self.arrange(tile_BHW))[None]
             logits_KHW = self.network(x_BCHW).logits_BKHW[0].float()
-            chances_KHW = torch.softmax(logits_KHW, 0)[list(self.legend.blended)].cpu().numpy()
+            probabilities_KHW = torch.softmax(logits_KHW, 0)[list(self.legend.blended)].cpu().numpy()
         expected = (len(self.legend.blended), *(side * self.scale for side in tile_BHW.shape[1:]))
-        if chances_KHW.shape != expected:
-            raise Fault(f"the network gave {chances_KHW.shape}, expected {expected}: the checkpoint's scale is wrong")
-        return chances_KHW
+        if probabilities_KHW.shape != expected:
+            raise Fault(
+                f"the network gave {probabilities_KHW.shape}, expected {expected}: the checkpoint's scale is wrong"
+            )
+        return probabilities_KHW
 
 
 @dataclass(frozen=True)
@@ -121,9 +123,11 @@ def predict(
     workers = workers or cores()
     blend = _Blend(predictor, grid)
     with _steady_arithmetic(), ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        for job, chances_KHW in in_order(pool, _run(predictor), _jobs(predictor, read, grid, rows), 2 * workers + 1):
-            if chances_KHW is not None:
-                blend.add(job.left, chances_KHW)
+        for job, probabilities_KHW in in_order(
+            pool, _run(predictor), _jobs(predictor, read, grid, rows), 2 * workers + 1
+        ):
+            if probabilities_KHW is not None:
+                blend.add(job.left, probabilities_KHW)
             if job.end is not None:
                 yield from blend.finish(job.end)
 
@@ -220,11 +224,11 @@ class _Blend:
         classes = len(predictor.legend.blended)
         self._sum_KHW = np.zeros((classes, side * scale, (lefts[-1] + side - lefts[0]) * scale), np.float32)
 
-    def add(self, left: int, chances_KHW: np.ndarray) -> None:
-        if not np.isfinite(chances_KHW).all():
+    def add(self, left: int, probabilities_KHW: np.ndarray) -> None:
+        if not np.isfinite(probabilities_KHW).all():
             raise Fault("the network gave numbers that are not finite: the checkpoint is damaged or training diverged")
         first = (left - self._left) * self._scale
-        self._sum_KHW[:, :, first : first + chances_KHW.shape[2]] += chances_KHW * self._weight_HW
+        self._sum_KHW[:, :, first : first + probabilities_KHW.shape[2]] += probabilities_KHW * self._weight_HW
 
     def finish(self, end: _RowEnd) -> Iterator[Rows]:
         """The finished rows, if any, a slab at a time; the sums roll on to the next row of windows."""

@@ -22,7 +22,7 @@ CACHE_LIMIT_BYTES = 512 << 20
 CACHE_SMALLEST_BYTES = 8 << 20
 
 
-class Source(Protocol):
+class InputSource(Protocol):
     """Pixels to map. `origin` is the row and column of the first pixel on the lattice that windows are fixed to.
 
     `identity` names the pixels (equal identities have equal pixels); `tags` go into the map's metadata.

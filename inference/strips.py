@@ -14,7 +14,7 @@ import numpy as np
 
 from inference.cog import BANDS, RowsFile
 from inference.legend import PROB_STEPS, UNKNOWN, Legend
-from inference.postprocess import CONTEST, Place, Postprocessing, unchanged
+from inference.postprocess import CONTEST, PixelOffset, Postprocessing, unchanged
 from inference.predict import quantise
 
 Span = tuple[int, int]
@@ -24,13 +24,13 @@ PIECE_PX = 4096  # columns at once, so that a map ten times as wide takes no mor
 
 
 @dataclass(frozen=True)
-class Second:
+class PostprocessPass:
     """What turns the first pass's rows into the map's: a step, its threshold, and where the map's first pixel is."""
 
     post: Postprocessing
     threshold: float
     legend: Legend
-    place: Place
+    place: PixelOffset
 
     @property
     def values(self) -> Values:
@@ -75,10 +75,10 @@ class Second:
             for span, length in ((rows, pixels_HNW.shape[0]), (cols, pixels_HNW.shape[2]))
         )
         held_NHW = np.ascontiguousarray(pixels_HNW[top:bottom, :, left:right].transpose(1, 0, 2))
-        class_HW = self._classes(held_NHW, Place(self.place.row + top, self.place.col + left))
+        class_HW = self._classes(held_NHW, PixelOffset(self.place.row + top, self.place.col + left))
         return class_HW[rows[0] - top : rows[1] - top, cols[0] - left : cols[1] - left]
 
-    def _classes(self, held_NHW: np.ndarray, place: Place) -> np.ndarray:
+    def _classes(self, held_NHW: np.ndarray, place: PixelOffset) -> np.ndarray:
         """Classes of pixels, the first of which is at `place`; 255 where nothing is known."""
         known_HW = held_NHW[0] != UNKNOWN
         impervious_HW = np.where(known_HW, held_NHW[1], 0) / np.float32(PROB_STEPS)
@@ -86,8 +86,8 @@ class Second:
             other_HW, other_class_HW = 1 - impervious_HW, np.uint8(1 - self.legend.impervious)
         else:
             other_HW, other_class_HW = np.where(known_HW, held_NHW[3], 0) / np.float32(PROB_STEPS), held_NHW[2]
-        chances_2HW = np.stack([other_HW, impervious_HW])
-        weighted_2HW = self.post.step(chances_2HW, known_HW, CONTEST, self.threshold, place)
+        probabilities_2HW = np.stack([other_HW, impervious_HW])
+        weighted_2HW = self.post.step(probabilities_2HW, known_HW, CONTEST, self.threshold, place)
         class_HW = np.where(weighted_2HW[1] > weighted_2HW[0], np.uint8(self.legend.impervious), other_class_HW)
         return np.where(known_HW, class_HW, np.uint8(UNKNOWN))
 
@@ -97,10 +97,10 @@ def spans(origin: int, length: int, step: int) -> list[Span]:
     return [(max(first, 0), min(first + step, length)) for first in range(-(origin % step), length, step)]
 
 
-def contested(chances_KHW: np.ndarray, legend: Legend) -> np.ndarray:
+def contested(probabilities_KHW: np.ndarray, legend: Legend) -> np.ndarray:
     """`quantise`'s class and probability, then the most probable other class and its probability; uint8 (4, H, W)."""
-    others_KHW = chances_KHW.copy()
+    others_KHW = probabilities_KHW.copy()
     others_KHW[legend.impervious] = -1
     other_HW = others_KHW.argmax(axis=0)
     share_HW = np.rint(np.clip(others_KHW.max(axis=0), 0, 1) * PROB_STEPS)
-    return np.stack([*quantise(chances_KHW, legend), other_HW.astype(np.uint8), share_HW.astype(np.uint8)])
+    return np.stack([*quantise(probabilities_KHW, legend), other_HW.astype(np.uint8), share_HW.astype(np.uint8)])

@@ -55,7 +55,7 @@ KINDS = {
 
 
 @dataclass(frozen=True)
-class Rule:
+class FaultRule:
     """One kind of fault on some routes. Calls that the rule looks at are counted from 1.
 
     matching: a regular expression found in the request's address (list: in the object's name; task: in its
@@ -114,13 +114,13 @@ class Rule:
 class Faults:
     """Everything that an engine is asked to do wrong; no rules: it does nothing wrong and only keeps its log."""
 
-    rules: tuple[Rule, ...] = field(default=())
+    rules: tuple[FaultRule, ...] = field(default=())
     seed: int = 0
 
     @classmethod
-    def of(cls, *rules: Rule | Mapping[str, Any], seed: int = 0) -> Faults:
+    def of(cls, *rules: FaultRule | Mapping[str, Any], seed: int = 0) -> Faults:
         """Of rules, or of their JSON forms."""
-        return cls(tuple(rule if isinstance(rule, Rule) else _rule(rule) for rule in rules), seed)
+        return cls(tuple(rule if isinstance(rule, FaultRule) else _rule(rule) for rule in rules), seed)
 
     @classmethod
     def from_json(cls, document: Any) -> Faults:
@@ -150,16 +150,16 @@ class Faults:
         return {"seed": self.seed, "rules": [_json(rule) for rule in self.rules]}
 
 
-_DEFAULTS = {f.name: f.default for f in fields(Rule)}
+_DEFAULTS = {f.name: f.default for f in fields(FaultRule)}
 _WHOLE = ("first", "last", "count", "above_px", "at_once", "lists")
 _REAL = ("probability", "seconds", "spread", "per_second")
 
 
-def _rule(document: Any) -> Rule:
+def _rule(document: Any) -> FaultRule:
     if not isinstance(document, Mapping) or not {"on", "kind"} <= document.keys():
         raise ValueError(f'fault rule {document!r}: expected an object with "on" and "kind"')
     _refuse_unknown(f"fault rule of kind {document['kind']!r}", document, _DEFAULTS)
-    return Rule(**document | {"kind": str(document["kind"])})
+    return FaultRule(**document | {"kind": str(document["kind"])})
 
 
 def _refuse_unknown(where: str, document: Mapping[str, Any], known: Iterable[str]) -> None:
@@ -188,7 +188,7 @@ def _numbers(nth: Any) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def _check_parameters(rule: Rule) -> None:
+def _check_parameters(rule: FaultRule) -> None:
     kind, given = KINDS[rule.kind], {name for name in _DEFAULTS if getattr(rule, name) != _DEFAULTS[name]}
     own = {"seconds", "spread", "above_px", "at_once", "per_second", "lists", "message"}
     for name in sorted(given & own - set(kind.asks)):
@@ -217,6 +217,6 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value == value
 
 
-def _json(rule: Rule) -> dict[str, Any]:
+def _json(rule: FaultRule) -> dict[str, Any]:
     given = {name: getattr(rule, name) for name in _DEFAULTS if getattr(rule, name) != _DEFAULTS[name]}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from local_ee.faults import Faults, Rule
+from local_ee.faults import FaultRule, Faults
 
 LOG_FILE = "calls.jsonl"
 KEPT = 100_000  # calls that `report` tells of; the file has all
@@ -45,7 +45,7 @@ class Verdict:
     """What becomes of a call: a wait, then at most one fault."""
 
     delay_s: float = 0.0
-    rule: Rule | None = None
+    rule: FaultRule | None = None
 
     @property
     def kind(self) -> str:
@@ -108,7 +108,7 @@ class Injector:
             ]
             return {"seed": self.faults.seed, "rules": rules, "calls": list(self._log)}
 
-    def _admit(self, seen: Seen) -> tuple[list[_Quota], Rule | None]:
+    def _admit(self, seen: Seen) -> tuple[list[_Quota], FaultRule | None]:
         admitted: list[_Quota] = []
         for number, rule, call in self._looking(seen, quotas=True):
             if not rule.covers(call):
@@ -134,7 +134,7 @@ class Injector:
                     fault = rule
         return Verdict(delay_s, fault)
 
-    def _looking(self, seen: Seen, *, quotas: bool) -> Iterator[tuple[int, Rule, int]]:
+    def _looking(self, seen: Seen, *, quotas: bool) -> Iterator[tuple[int, FaultRule, int]]:
         """The rules that look at a call, each with its number and its count of the call."""
         for number, rule in enumerate(self.faults.rules):
             if rule.kind == "lag" or (rule.kind == "quota") != quotas:
@@ -143,11 +143,11 @@ class Injector:
                 self._looked[number] += 1
                 yield number, rule, self._looked[number]
 
-    def _strikes(self, number: int, rule: Rule, call: int) -> bool:
+    def _strikes(self, number: int, rule: FaultRule, call: int) -> bool:
         spent = rule.count is not None and self._struck[number] >= rule.count
         return rule.covers(call) and not spent and self._draw(number, call).random() < rule.probability
 
-    def _delay_s(self, number: int, rule: Rule, call: int) -> float:
+    def _delay_s(self, number: int, rule: FaultRule, call: int) -> float:
         draw = self._draw(number, call)
         draw.random()  # which decided that the rule strikes
         return float(rule.seconds or 0) * math.exp(rule.spread * draw.gauss())
@@ -156,7 +156,7 @@ class Injector:
         """Chance that depends on the seed, the rule and the call alone."""
         return random.Random(f"{self.faults.seed}/{number}/{what}")
 
-    def _hides(self, number: int, rule: Rule, bucket: str, name: str) -> bool:
+    def _hides(self, number: int, rule: FaultRule, bucket: str, name: str) -> bool:
         key = (number, bucket, name)
         if not rule.matches(name) or self._hidden[key] >= (rule.lists or 0):
             return False
@@ -173,7 +173,7 @@ class Injector:
 class _Quota:
     """How much of a quota is taken."""
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: FaultRule) -> None:
         self.active = 0
         self._rule = rule
         self._recent: deque[float] = deque()  # when the requests of the last second were let in
@@ -191,7 +191,7 @@ class _Quota:
         return True
 
 
-def _is_small(seen: Seen, rule: Rule) -> bool:
+def _is_small(seen: Seen, rule: FaultRule) -> bool:
     return rule.above_px > 0 and (seen.pixels is None or seen.pixels <= rule.above_px)
 
 

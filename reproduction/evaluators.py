@@ -8,25 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from reproduction.study import Judge, Judged, Trial
+from reproduction.study import Evaluated, Evaluator, Trial
 
 
-def on_split(split: str = "test", **options: Any) -> Judge:
+def on_split(split: str = "test", **options: Any) -> Evaluator:
     """A judge by `training.evaluate` on a split of the row's dataset; options are its further arguments.
 
     Values go by the names of Scores.to_json (training/accuracy/metrics.py): miou, oa, mean_f1, kappa,
     iou_impervious, pa_impervious, ...
     """
 
-    def judge(trial: Trial) -> Judged:
+    def evaluator(trial: Trial) -> Evaluated:
         from training import evaluate
 
         run, addresses = run_of(trial), list(trial.addresses)
         report = evaluate(run, addresses, split, **options)
         maps = class_maps(run, addresses, trial.shown)
-        return Judged(report.scores.to_json(report.classes), report.by_block, maps, tuple(report.classes))
+        return Evaluated(report.scores.to_json(report.classes), report.by_block, maps, tuple(report.classes))
 
-    return judge
+    return evaluator
 
 
 def run_of(trial: Trial) -> Path:
@@ -43,12 +43,12 @@ def class_maps(run: Path, addresses: Sequence[str], ids: Sequence[str], layer: s
 
     found = ck.load(run)
     return {
-        name: classify(chances_KHW[None], found.thresholds.get("impervious", 0.5))[0].astype(np.uint8)
-        for name, chances_KHW, _ in chances(run, addresses, ids, layer)
+        name: classify(probabilities_KHW[None], found.thresholds.get("impervious", 0.5))[0].astype(np.uint8)
+        for name, probabilities_KHW, _ in probabilities(run, addresses, ids, layer)
     }
 
 
-def chances(
+def probabilities(
     run: Path, addresses: Sequence[str], ids: Sequence[str], layer: str = ""
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Of each patch named: its id, class probabilities float32 (classes, rows, columns), and label."""
@@ -68,5 +68,7 @@ def chances(
         if not wanted:
             continue
         for batch in predicted(found, source, Subset(source.split(split), wanted)):
-            for number, chances_KHW, label in zip(batch.patch_B, batch.chances_BKHW, batch.label_BHW, strict=True):
-                yield names[int(number)], chances_KHW, label
+            for number, probabilities_KHW, label in zip(
+                batch.patch_B, batch.probabilities_BKHW, batch.label_BHW, strict=True
+            ):
+                yield names[int(number)], probabilities_KHW, label

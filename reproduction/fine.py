@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from reproduction.evaluators import class_maps, run_of
-from reproduction.labels import judged
-from reproduction.study import Judged, Trial
+from reproduction.labels import evaluated
+from reproduction.study import Evaluated, Trial
 
 GFLOP = "gflop"
 
 
-def on_fine_labels(trial: Trial) -> Judged:
+def on_fine_labels(trial: Trial) -> Evaluated:
     """Scores of the test split at 1 m; a 10-m network's classes are repeated over the finer pixels.
 
     Beside the keys of Scores.to_json: area_percent (labels.judged) and gflop, billions of operations for one patch.
@@ -21,7 +21,7 @@ def on_fine_labels(trial: Trial) -> Judged:
     run, addresses = run_of(trial), list(trial.addresses)
     report = evaluate(run, addresses, "test", layer="fine")
     maps = class_maps(run, addresses, trial.shown)
-    return judged(report.by_block, tuple(report.classes), further={GFLOP: _gflop(run, addresses[0])}, maps=maps)
+    return evaluated(report.by_block, tuple(report.classes), further={GFLOP: _gflop(run, addresses[0])}, maps=maps)
 
 
 def _gflop(run: Path, address: str) -> float:

@@ -9,7 +9,7 @@ from reproduction import pairs
 from reproduction.fine import GFLOP, on_fine_labels
 from reproduction.labels import AREA, LabelsAsMap
 from reproduction.runs import Training
-from reproduction.study import Judge, Measure, Preset, Row, Run, Study
+from reproduction.study import Evaluator, Measure, Preset, Row, Run, Study
 
 F1 = Measure("f1_impervious", "F1")
 IOU, UA, PA = Measure("iou_impervious", "IoU"), Measure("ua_impervious", "UA"), Measure("pa_impervious", "PA")
@@ -84,8 +84,8 @@ def _strata(small: bool) -> tuple[Row, ...]:
 def _of_place(place: str, small: bool) -> list[Row]:
     """Products and networks on one place."""
 
-    def row(label: str, run: Run | None, judge: Judge) -> Row:
-        return Row(f"{place.capitalize()}: {label}", run, judge, data=place)
+    def row(label: str, run: Run | None, evaluator: Evaluator) -> Row:
+        return Row(f"{place.capitalize()}: {label}", run, evaluator, data=place)
 
     products = [row(title, None, LabelsAsMap(f"{place}-{name}", "fine")) for name, title in _PRODUCTS.items()]
     networks = [row(name, _run(name, small), on_fine_labels) for name in _STRATA_NETWORKS]

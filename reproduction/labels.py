@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reproduction.study import Judged, Trial
+from reproduction.study import Evaluated, Trial
 
 if TYPE_CHECKING:
     from gee_export.datasets.dataset import Dataset, Patch
@@ -30,7 +30,7 @@ class LabelsAsMap:
     reference: str = "label"
     classes: tuple[str, ...] = ("pervious", "impervious")
 
-    def __call__(self, trial: Trial) -> Judged:
+    def __call__(self, trial: Trial) -> Evaluated:
         from training.accuracy.metrics import block_counts
         from training.samples.ground import spatial_blocks
 
@@ -41,7 +41,7 @@ class LabelsAsMap:
         for (data, patch), block in zip(tested, block_at, strict=True):
             seen, reference = repeated(map_of[patch.id], _read(data, patch, self.reference))
             by_block += block_counts(seen[None], reference[None], np.array([block]), by_block.shape)
-        return judged(by_block, self.classes, maps={name: map_of[name] for name in trial.shown})
+        return evaluated(by_block, self.classes, maps={name: map_of[name] for name in trial.shown})
 
     def _maps(self, trial: Trial, names: Sequence[str]) -> dict[str, np.ndarray]:
         """The labels that are judged, by patch."""
@@ -71,19 +71,19 @@ def repeated(coarse: np.ndarray, fine: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return np.where(seen == UNKNOWN, 0, seen), np.where(seen == UNKNOWN, np.uint8(UNKNOWN), fine)
 
 
-def judged(
+def evaluated(
     by_block_NKK: np.ndarray,
     classes: tuple[str, ...],
     *,
     further: Mapping[str, float | None] = {},
     maps: Mapping[str, np.ndarray] = {},
-) -> Judged:
+) -> Evaluated:
     """Scores of confusion counts by block, and by how many percent the impervious area is too large."""
     from training.accuracy.metrics import scores
 
     counts = by_block_NKK.sum(axis=0)
     excess = excess_percent(counts, classes.index("impervious"))
-    return Judged({**scores(counts).to_json(classes), AREA: excess, **further}, by_block_NKK, maps, classes)
+    return Evaluated({**scores(counts).to_json(classes), AREA: excess, **further}, by_block_NKK, maps, classes)
 
 
 def excess_percent(counts_KK: np.ndarray, impervious: int = 1) -> float | None:

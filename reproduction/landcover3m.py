@@ -12,7 +12,7 @@ from reproduction.labels import LabelsAsMap
 from reproduction.prunings import Pruning, costs
 from reproduction.runs import Training
 from reproduction.stitched import Stitched
-from reproduction.study import Export, Judged, Measure, Preset, Row, Run, Study, Trial, printed
+from reproduction.study import Evaluated, Export, Measure, Preset, Row, Run, Study, Trial, printed
 
 SEVEN = ("cropland", "woodland", "grassland", "water", "impervious", "bare", "snow_ice")
 OA = Measure("oa", "OA")
@@ -75,7 +75,7 @@ def _table4(small: bool) -> tuple[Row, ...]:
     return (Row("10-m product", None, product, printed(measures, _PRODUCT), data="truth"), *rows)
 
 
-def _with_costs(trial: Trial) -> Judged:
+def _with_costs(trial: Trial) -> Evaluated:
     found = on_split()(trial)
     return replace(found, values={**found.values, **costs(run_of(trial))})
 

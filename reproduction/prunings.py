@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reproduction.runs import fingerprint
-from reproduction.study import Place, Run
+from reproduction.study import Run, StudyFolder
 
 
 @dataclass(frozen=True)
@@ -36,16 +36,16 @@ class Pruning:
         """The run whose network is pruned."""
         return (self.of,)
 
-    def facts(self, place: Place, seed: int) -> Mapping[str, Any]:
+    def facts(self, place: StudyFolder, seed: int) -> Mapping[str, Any]:
         """The other run's, and how it is pruned."""
         how = {"scheme": self.scheme, "ratio": self.ratio, "round_to": self.round_to, "settings": dict(self.settings)}
         other = {"data": [fingerprint(path) for path in place.data(self.data)]} if self.data else {}
         return {"of": self.of.facts(place, seed), "prune": how} | other
 
-    def check(self, place: Place, seed: int) -> None:
+    def check(self, place: StudyFolder, seed: int) -> None:
         """The other run's needs are its own."""
 
-    def make(self, folder: Path, place: Place, seed: int) -> Mapping[str, Any]:
+    def make(self, folder: Path, place: StudyFolder, seed: int) -> Mapping[str, Any]:
         """Prune, or go on; the parameters that are left."""
         from training.pruning.run import prune
 

@@ -16,7 +16,7 @@ from gee_export.datasets.dataset import SPLITS, Dataset
 from reproduction import STUDIES, panels, whuis, worlds
 from reproduction.report import Counts, DataUsed, Line, StudyReport, counts_of, encode, markdown
 from reproduction.runs import Bench, device, make_all
-from reproduction.study import Judged, Preset, Row, Study, Trial
+from reproduction.study import Evaluated, Preset, Row, Study, Trial
 
 REPORT, TEXT, PANEL = "report.json", "report.md", "panel.png"
 LINES_SHOWN = 4
@@ -53,14 +53,14 @@ def reproduce(
     numbers = range(count)
     make_all(place, [(row.run, seed) for row in size.rows if row.run for seed in numbers], jobs=jobs, say=say)
     shown = {role: panels.chosen(place.data(role), _lines(size)) for role in size.judged_on}
-    judged = {
+    evaluated = {
         row.label: [
             _judged(row, place, seed, shown[row.data or size.main] if seed == 0 else (), say) for seed in numbers
         ]
         for row in size.rows
     }
-    report = _reported(study, size, place, judged, preset=preset, own=not data)
-    _written(report, _groups(size, place, judged, shown), judged, home / study.name)
+    report = _reported(study, size, place, evaluated, preset=preset, own=not data)
+    _written(report, _groups(size, place, evaluated, shown), evaluated, home / study.name)
     return report
 
 
@@ -94,27 +94,27 @@ def addresses(
     }
 
 
-def _judged(row: Row, place: Bench, seed: int, shown: Sequence[str], say: Callable[[str], None]) -> Judged:
+def _judged(row: Row, place: Bench, seed: int, shown: Sequence[str], say: Callable[[str], None]) -> Evaluated:
     run = place.folder(row.run, seed) if row.run else None
-    found = row.judge(Trial(place, run, seed, row.data, tuple(shown)))
+    found = row.evaluator(Trial(place, run, seed, row.data, tuple(shown)))
     say(f"{row.label}, seed {seed}: judged")
     return found
 
 
 def _reported(
-    study: Study, size: Preset, place: Bench, judged: Mapping[str, Sequence[Judged]], *, preset: str, own: bool
+    study: Study, size: Preset, place: Bench, evaluated: Mapping[str, Sequence[Evaluated]], *, preset: str, own: bool
 ) -> StudyReport:
     keys = [measure.key for measure in study.measures]
     lines = tuple(
         Line(
             label=row.label,
-            values={key: tuple(found.values.get(key) for found in judged[row.label]) for key in keys},
+            values={key: tuple(found.values.get(key) for found in evaluated[row.label]) for key in keys},
             paper=row.paper,
             note=row.note,
             data=row.data,
-            blocks=_blocks(judged[row.label]),
-            classes=judged[row.label][0].classes,
-            made=tuple(_made(place, row, seed) for seed in range(len(judged[row.label]))),
+            blocks=_blocks(evaluated[row.label]),
+            classes=evaluated[row.label][0].classes,
+            made=tuple(_made(place, row, seed) for seed in range(len(evaluated[row.label]))),
         )
         for row in size.rows
     )
@@ -127,7 +127,7 @@ def _reported(
         preset=preset,
         date=date.today().isoformat(),
         device=device(),
-        seeds=tuple(range(len(next(iter(judged.values()))))),
+        seeds=tuple(range(len(next(iter(evaluated.values()))))),
         measures=study.measures,
         order_by=study.order_by,
         paper_order=study.paper_order,
@@ -139,10 +139,10 @@ def _reported(
     )
 
 
-def _blocks(judged: Sequence[Judged]) -> Counts:
+def _blocks(evaluated: Sequence[Evaluated]) -> Counts:
     """Of every seed; nothing where a judge counts no blocks."""
-    held = [found.blocks for found in judged if found.blocks is not None]
-    return counts_of([blocks.tolist() for blocks in held]) if len(held) == len(judged) else ()
+    held = [found.blocks for found in evaluated if found.blocks is not None]
+    return counts_of([blocks.tolist() for blocks in held]) if len(held) == len(evaluated) else ()
 
 
 def _made(place: Bench, row: Row, seed: int) -> Mapping[str, Any]:
@@ -191,13 +191,13 @@ def _lines(size: Preset) -> int:
 
 
 def _groups(
-    size: Preset, place: Bench, judged: Mapping[str, Sequence[Judged]], shown: Mapping[str, Sequence[str]]
+    size: Preset, place: Bench, evaluated: Mapping[str, Sequence[Evaluated]], shown: Mapping[str, Sequence[str]]
 ) -> list[panels.Group]:
     """Of each dataset that rows are judged on: what it shows, and the rows' maps of it."""
     groups = []
     for role in size.judged_on:
         ids, rows = shown[role], [row for row in size.rows if (row.data or size.main) == role]
-        maps = {row.label: judged[row.label][0] for row in rows if judged[row.label][0].maps}
+        maps = {row.label: evaluated[row.label][0] for row in rows if evaluated[row.label][0].maps}
         side = Dataset.open(place.data(role)[0]).manifest.size
         fine = any(len(classes) > side for found in maps.values() for classes in found.maps.values())
         columns = panels.views(place.data(role), ids, fine=fine, truth=place.data(size.truth) if size.truth else ())
@@ -211,13 +211,13 @@ def _groups(
 
 
 def _written(
-    report: StudyReport, groups: Sequence[panels.Group], judged: Mapping[str, Sequence[Judged]], folder: Path
+    report: StudyReport, groups: Sequence[panels.Group], evaluated: Mapping[str, Sequence[Evaluated]], folder: Path
 ) -> None:
     """The study's folder, whole or not at all."""
     fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    names = max((found.classes for rows in judged.values() for found in rows[:1]), key=len)
+    names = max((found.classes for rows in evaluated.values() for found in rows[:1]), key=len)
     origin = "simulated data" if any(used.simulated for used in report.data) else "real data"
     caption = f"{report.name}, {report.date}, preset {report.preset}, seed 0, test patches, {origin}"
     panels.save(groups, fresh / PANEL, names=names, caption=caption)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from reproduction import cities
-from reproduction.evaluators import chances, on_split, run_of
+from reproduction.evaluators import on_split, probabilities, run_of
 from reproduction.runs import Training
-from reproduction.study import Judged, Measure, Preset, Row, Study, Trial, printed
+from reproduction.study import Evaluated, Measure, Preset, Row, Study, Trial, printed
 
 MEASURES = (
     Measure("iou_impervious", "IoU"),
@@ -44,7 +44,7 @@ _SMALL = (
 )
 
 
-def _judged(trial: Trial) -> Judged:
+def _judged(trial: Trial) -> Evaluated:
     """Scores of the test split, and the Dice coefficient patch by patch."""
     found = on_split()(trial)
     return replace(found, values={**found.values, "dice": _patch_dice(trial)})
@@ -60,7 +60,8 @@ def _patch_dice(trial: Trial) -> float | None:
     ids = [patch.id for address in trial.addresses for patch in Dataset.open(address).in_split("test")]
     least = ck.load(run).thresholds["impervious"]
     maps = (
-        (classify(chances_KHW[None], least)[0], label) for _, chances_KHW, label in chances(run, trial.addresses, ids)
+        (classify(probabilities_KHW[None], least)[0], label)
+        for _, probabilities_KHW, label in probabilities(run, trial.addresses, ids)
     )
     return mean_dice(maps)
 

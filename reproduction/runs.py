@@ -21,7 +21,7 @@ from gee_export.base.errors import Fault
 
 from gee_export.base.atomic import write_json
 from gee_export.base.revision import revision
-from reproduction.study import Place, Run
+from reproduction.study import Run, StudyFolder
 
 VERSION = 1
 
@@ -77,7 +77,7 @@ class Training:
         """Nothing."""
         return ()
 
-    def facts(self, place: Place, seed: int) -> Mapping[str, Any]:
+    def facts(self, place: StudyFolder, seed: int) -> Mapping[str, Any]:
         """Every setting of the recipe and every constructor value of its network, told or not, and the data."""
         from training.models import MODELS
 
@@ -86,7 +86,7 @@ class Training:
         del told["name"], told["device"]
         return told | {"data": [fingerprint(path) for path in place.data(self.data)]}
 
-    def check(self, place: Place, seed: int) -> None:
+    def check(self, place: StudyFolder, seed: int) -> None:
         """Bands, layers, dates and classes that the recipe learns from."""
         from training.runs.run import target_of
         from training.samples.data import open_source
@@ -94,7 +94,7 @@ class Training:
         chosen = self._recipe(seed)
         open_source(place.data(self.data), chosen.bands, target=target_of(chosen))
 
-    def make(self, folder: Path, place: Place, seed: int) -> Mapping[str, Any]:
+    def make(self, folder: Path, place: StudyFolder, seed: int) -> Mapping[str, Any]:
         """Train, or go on."""
         from training import train
 

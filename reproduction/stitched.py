@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reproduction.evaluators import run_of
-from reproduction.labels import judged
-from reproduction.study import Judged, Trial
+from reproduction.labels import evaluated
+from reproduction.study import Evaluated, Trial
 
 if TYPE_CHECKING:
     from inference.mosaic import Mosaic
     from training.checkpoints.checkpoint import Checkpoint
-    from training.samples.data import Source
+    from training.samples.data import SampleSource
 
 UNKNOWN = 255
 
@@ -31,7 +31,7 @@ class Stitched:
     post: str = "none"
     validated: str = ""
 
-    def __call__(self, trial: Trial) -> Judged:
+    def __call__(self, trial: Trial) -> Evaluated:
         from inference.legend import Legend
         from inference.mosaic import mosaics
         from inference.postprocess import POSTPROCESSING
@@ -47,7 +47,7 @@ class Stitched:
             by_place.append(_counts(mosaic, seen, size))
             maps |= _windows(mosaic, seen, entries, trial.shown)
         further = {"threshold": threshold} if step.threshold else {}
-        return judged(np.stack(by_place), tuple(found.classes), further=further, maps=maps)
+        return evaluated(np.stack(by_place), tuple(found.classes), further=further, maps=maps)
 
     def _threshold(self, found: Checkpoint, trial: Trial) -> float:
         from inference.calibration import best_threshold
@@ -59,13 +59,13 @@ class Stitched:
         return best_threshold(pictures, Legend.of(found.classes, found.thresholds))
 
 
-def _source(found: Checkpoint, addresses: Sequence[str]) -> Source:
+def _source(found: Checkpoint, addresses: Sequence[str]) -> SampleSource:
     from training.accuracy.evaluation import source_for
 
     return source_for(found, list(addresses))
 
 
-def _entries(source: Source) -> list[list[tuple[str, int, int, int]]]:
+def _entries(source: SampleSource) -> list[list[tuple[str, int, int, int]]]:
     """Of each place in the order of `mosaics`: its test patches' ids, rows, columns and sides."""
     places: dict[tuple, list[tuple[str, int, int, int]]] = {}
     for data, patch in source.patches("test"):

@@ -26,7 +26,7 @@ class Measure:
             raise ValueError(f"measure {self.key}: best={self.best!r}, expected high, low or none")
 
 
-class Place(Protocol):
+class StudyFolder(Protocol):
     """Where runs and datasets lie (runs.Bench)."""
 
     out: Path
@@ -53,15 +53,15 @@ class Run(Protocol):
         """Runs that must be finished before."""
         ...
 
-    def facts(self, place: Place, seed: int) -> Mapping[str, Any]:
+    def facts(self, place: StudyFolder, seed: int) -> Mapping[str, Any]:
         """All that decides the outcome, as JSON: two runs of equal facts are one."""
         ...
 
-    def check(self, place: Place, seed: int) -> None:
+    def check(self, place: StudyFolder, seed: int) -> None:
         """ValueError where the data lack what the run needs: asked of all runs before the first is made."""
         ...
 
-    def make(self, folder: Path, place: Place, seed: int) -> Mapping[str, Any]:
+    def make(self, folder: Path, place: StudyFolder, seed: int) -> Mapping[str, Any]:
         """Fill the folder (best/ is its checkpoint), going on where it was interrupted; what the report says of it:
         epochs, steps and parameters, as far as there are any.
         """
@@ -76,7 +76,7 @@ class Trial:
     dataset's patches of which the panel wants maps; given with the first seed only.
     """
 
-    place: Place
+    place: StudyFolder
     run: Path | None
     seed: int
     data: str = ""
@@ -89,7 +89,7 @@ class Trial:
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class Evaluated:
     """What a judge found: values by measure key, confusion counts of each spatial block, and maps by patch id.
 
     blocks: int64 (blocks, classes, classes), rows reference, columns what is seen; None where there are no such counts.
@@ -102,7 +102,7 @@ class Judged:
     classes: tuple[str, ...] = ("pervious", "impervious")
 
 
-Judge = Callable[[Trial], Judged]
+Evaluator = Callable[[Trial], Evaluated]
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Row:
 
     label: str
     run: Run | None
-    judge: Judge
+    evaluator: Evaluator
     paper: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
     data: str = ""

@@ -35,7 +35,7 @@ def train(
     import training
 
     recipe = recipe or (None if from_ else "crofusenet-tiny")
-    with Bucket([*data, out, from_ or ""], project) as session:
+    with session_for([*data, out, from_ or ""], project) as session:
         settings = _pairs(set_ or []) | ({} if devices is None else {"devices": devices})
         how = {"settings": settings, "start": from_, "chips": chips, "session": session}
         print(training.train(data, recipe, out, **how))
@@ -59,7 +59,7 @@ def evaluate(
     import training
 
     how = {"layer": layer, "device": device, "batch": batch, "runtime": runtime, "precision": precision}
-    with Bucket([*data, checkpoint], project) as session:
+    with session_for([*data, checkpoint], project) as session:
         report = training.evaluate(checkpoint, data, split, **how, session=session)
     print(report)  # first: seen even where the file cannot be written
     if json_ is not None:
@@ -88,7 +88,7 @@ def prune(
     import training
 
     how = {"scheme": scheme, "ratio": ratio, "round_to": round_to, "tune_epochs": tune, "split": split}
-    with Bucket([*data, checkpoint], project) as session:
+    with session_for([*data, checkpoint], project) as session:
         print(training.prune(checkpoint, data, out, **how, settings=_pairs(set_ or []), session=session))
 
 
@@ -103,7 +103,7 @@ def agreement(
     """Count on how much of each training patch a preliminary model and the label agree, to leave out bad labels."""
     from training.imperfect.agreement import agreement as find
 
-    with Bucket([*data, checkpoint], project) as session:
+    with session_for([*data, checkpoint], project) as session:
         print(find(checkpoint, data, out, batch=batch, device=device, session=session))
 
 
@@ -117,7 +117,7 @@ def onnx(
     """Write a checkpoint as one ONNX file for other programs: bands in their units in, probabilities out."""
     import training
 
-    with Bucket([checkpoint], project) as session:
+    with session_for([checkpoint], project) as session:
         print(training.export_onnx(checkpoint, out, size=size, overwrite=overwrite, session=session))
 
 
@@ -136,7 +136,7 @@ def _pairs(words: Sequence[str]) -> dict[str, str]:
     return dict(word.split("=", 1) for word in words)
 
 
-class Bucket:
+class session_for:
     """A session for gs:// addresses, closed at the end; None where all data lie in folders."""
 
     def __init__(self, addresses: Sequence[str], project: str | None) -> None:

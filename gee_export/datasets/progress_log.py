@@ -29,7 +29,7 @@ def run_folder(out: str | Path) -> Path:
     return root / "cache" / "export" / hashlib.sha256(str(out).rstrip("/").encode()).hexdigest()[:16]
 
 
-class Ledger:
+class ProgressLog:
     """What is done, one JSON line each, appended and flushed; a line that a crash cut short is left out."""
 
     def __init__(self, folder: Path) -> None:

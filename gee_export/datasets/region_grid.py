@@ -22,7 +22,7 @@ from gee_export.datasets.manifest import Grid
 
 
 @dataclass(frozen=True)
-class Ground:
+class RegionGrid:
     """A region on a lattice of any CRS and step.
 
     lattice: one pixel, (0, 0), whose affine and CRS every other pixel follows; window: the pixels that are exported,
@@ -34,7 +34,7 @@ class Ground:
     window: Window
 
     @classmethod
-    def of(cls, region: Region) -> Ground:
+    def of(cls, region: Region) -> RegionGrid:
         """The region on its own UTM lattice of 10 m."""
         window = lattice_window(region)
         return cls(region, crop(grid_of(region), Window(-window.row, -window.col, 1, 1)), window)

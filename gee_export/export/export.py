@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gee_export.base.regions import BoundsWSEN, Region
 from gee_export.base.storage import bucket_of, provide
 from gee_export.export import modes
-from gee_export.export.image_options import Viewing
+from gee_export.export.image_options import ImageOptions
 from gee_export.export.job import Job
 from gee_export.export.label_survey import Survey
 from gee_export.export.modes import Means
@@ -18,9 +18,9 @@ from gee_export.export.plan import Plan
 from gee_export.export.report import ExportReport
 from gee_export.images.frames import Frames
 from gee_export.images.imagery import Imagery
-from gee_export.labelling.label_request import Truth
+from gee_export.labelling.label_request import LabelRequest
 from gee_export.patches.sampling import Sampling
-from gee_export.patches.split_rule import Rule
+from gee_export.patches.split_rule import SplitRule
 
 if TYPE_CHECKING:
     from gee_export.earth_engine.session import Session
@@ -35,15 +35,15 @@ def export_patches(
     geometry: str | Path | Sequence[str | Path] | None = None,
     epsg: int | None = None,
     out: str | Path | None = None,
-    label: str | Sequence[str] = Truth.sources,
-    fusion: str = Truth.fusion,
-    scheme: str = Truth.scheme,
-    share: bool = Truth.share,
+    label: str | Sequence[str] = LabelRequest.sources,
+    fusion: str = LabelRequest.fusion,
+    scheme: str = LabelRequest.scheme,
+    share: bool = LabelRequest.share,
     image: str | Path | None = None,
     scale: float | None = None,
     unit: str | None = None,
     fine: str | Path | None = None,
-    fine_scale: float = Viewing.fine_m,
+    fine_scale: float = ImageOptions.fine_m,
     fine_bands: Sequence[str] | None = None,
     fine_unit: str | None = None,
     fine_label: str | Sequence[str] | None = None,
@@ -59,10 +59,10 @@ def export_patches(
     stride: int = Job.stride,
     sample: str | Sampling = Sampling.kind,
     split: str = Job.split,
-    ratios: Sequence[int] = Rule.ratios,
-    guard_px: int = Rule.guard_px,
+    ratios: Sequence[int] = SplitRule.ratios,
+    guard_px: int = SplitRule.guard_px,
     hold_out: str | Sequence[str] = (),
-    seed: int = Rule.seed,
+    seed: int = SplitRule.seed,
     max_patches: int | None = None,
     project: str | None = None,
     catalog: str | Path = "world",
@@ -83,7 +83,7 @@ def export_patches(
     or period, each a month, season or year (Period.parse) or a pair of ISO days, the last one included. Every region
     is exported in every period, on the same patches.
 
-    What: label, one or several sources (source.py) fused as `fusion` says, or none; scheme and share, see truth.Truth;
+    What: label, one or several sources (source.py) fused as `fusion` says, or none; scheme and share, see truth.LabelRequest;
     settings, of the composite by name (composite.Settings), of which bands, speckle, terrain, clouds and reducer are
     the usual ones. image, an asset id or a raster file, takes the composite's place on its own grid or on steps of
     `scale` metres, with its `bands` and the `unit` of its numbers (packing.Unit); fine, such an image too, stands
@@ -91,7 +91,7 @@ def export_patches(
     `months` or days, at most max_frames, stand beside a composite (frames.Frames).
 
     Which patches: size and stride in pixels; sample, see sampling.Sampling; split, ratios, guard_px, hold_out, seed
-    and max_patches, see division.Rule.
+    and max_patches, see division.SplitRule.
 
     From: project, a Google project, without which the local engine serves `catalog`, the simulated world or a folder
     of images; mode, a way of modes.MODES to get pixels; workers, requests at a time; bucket, for the files of mode
@@ -112,32 +112,32 @@ def export_patches(
         raise ValueError("--fine-bands and --fine-unit are of a --fine image: give one, or leave them out")
     if frames is None and max_frames != Frames.most:
         raise ValueError(f"--max-frames {max_frames} is of --frames: say which dates, or leave it out")
-    truth = Truth(_sources(label), fusion, scheme, share)
-    viewing = Viewing(
+    label_request = LabelRequest(_sources(label), fusion, scheme, share)
+    image_options = ImageOptions(
         image=_imagery(image, bands, unit),
         scale_m=scale,
         fine=_imagery(fine, fine_bands, fine_unit),
         fine_m=fine_scale,
-        fine_truth=None if fine_label is None else _fine_truth(truth, fine_label),
+        fine_label_request=None if fine_label is None else _fine_truth(label_request, fine_label),
         frames=Frames.parse(several(frames), max_frames) if frames else None,
     )
     source, periods = _source(project, catalog, session), when(month, period)
     if region is None and bbox is None and geometry is None:
-        region = viewing.footprint
+        region = image_options.footprint
     where = places(region, bbox=bbox, geometry=geometry, epsg=epsg)
-    if viewing.asks_server:
+    if image_options.asks_server:
         session = session or _connect(project, catalog, means.bucket)
-    grounds, views = viewing.open(where, periods, truth)
+    region_grids, extra_images = image_options.open(where, periods, label_request)
     job = Job(
-        grounds=grounds,
+        region_grids=region_grids,
         periods=periods,
         settings=settings.chosen(settings, bands=tuple(bands) if bands and image is None else None, **usual),
-        truth=truth,
-        views=views,
+        label_request=label_request,
+        extra_images=extra_images,
         size=size,
         stride=stride,
         split=split,
-        rule=Rule(tuple(ratios), seed, max_patches, guard_px=guard_px, hold_out=several(hold_out)),
+        rule=SplitRule(tuple(ratios), seed, max_patches, guard_px=guard_px, hold_out=several(hold_out)),
         sampling=sample if isinstance(sample, Sampling) else Sampling(sample),
         **source,
     )
@@ -150,7 +150,7 @@ def export_patches(
         job,
         place,
         lambda: session or _connect(project, catalog, means.bucket),
-        supply=lambda opened, ledger: modes.MODES[mode](opened, ledger, means),
+        supply=lambda opened, progress_log: modes.MODES[mode](opened, progress_log, means),
         progress=progress,
     )
 
@@ -173,10 +173,12 @@ def _imagery(source: str | Path | None, bands: Sequence[str] | None, unit: str |
     return None if source is None else Imagery(str(source), several(bands), unit)
 
 
-def _fine_truth(truth: Truth, label: str | Sequence[str]) -> Truth:
+def _fine_truth(label_request: LabelRequest, label: str | Sequence[str]) -> LabelRequest:
     """The same fusion and classes of other sources."""
     sources = _sources(label)
-    return Truth(sources, truth.fusion if len(sources) > 1 else Truth.fusion, truth.scheme)
+    return LabelRequest(
+        sources, label_request.fusion if len(sources) > 1 else LabelRequest.fusion, label_request.scheme
+    )
 
 
 def _refuse_composite(settings: Any, usual: Mapping[str, Any]) -> None:

@@ -16,10 +16,10 @@ from gee_export.datasets.manifest import NODATA, Band, DatasetManifest, StoredLa
 from gee_export.datasets.sample import LABEL
 from gee_export.export.blocks import Observed
 from gee_export.export.layers import SHARES, Layer, fused, quantised
-from gee_export.export.open_part import Opened
-from gee_export.images.external_image import Foreign
+from gee_export.export.open_part import OpenPart
+from gee_export.images.external_image import ExternalImage
 from gee_export.images.frames import Frames
-from gee_export.labelling.label_request import Truth
+from gee_export.labelling.label_request import LabelRequest
 from gee_export.requests.channel import Channel
 
 FOREIGN = "image"  # a manifest's product that is no satellite's composite
@@ -27,20 +27,20 @@ ENOUGH = 0.5  # patches that show less of the foreign or finer image, and frames
 
 
 @dataclass(frozen=True)
-class Fine:
+class FineImage:
     """A finer image of the same ground: `ratio` of its pixels lie along each of the patch's, and so do its labels."""
 
-    image: Foreign
-    truth: Truth
+    image: ExternalImage
+    label_request: LabelRequest
     ratio: int
 
 
 @dataclass(frozen=True)
-class Views:
+class ExtraImages:
     """image: takes the place of Sentinel's composite; fine and frames stand beside the image."""
 
-    image: Foreign | None = None
-    fine: Fine | None = None
+    image: ExternalImage | None = None
+    fine: FineImage | None = None
     frames: Frames | None = None
 
     def __post_init__(self) -> None:
@@ -53,29 +53,29 @@ class Views:
         if self.image is not None:
             found["image"] = self.image.asked()
         if self.fine is not None:
-            found["fine"] = self.fine.image.asked() | {"label": self.fine.truth.asked()}
+            found["fine"] = self.fine.image.asked() | {"label": self.fine.label_request.asked()}
         if self.frames is not None:
             found["frames"] = self.frames.to_json()
         return found
 
 
-def image_layer(image: Foreign, truth: Truth) -> Layer:
+def image_layer(image: ExternalImage, label_request: LabelRequest) -> Layer:
     """A foreign image and the labels on its pixels."""
-    size = 2 * len(image.bands) + bool(truth.sources) + truth.share
-    stored = {"shares": SHARES} if truth.share else {}
+    size = 2 * len(image.bands) + bool(label_request.sources) + label_request.share
+    stored = {"shares": SHARES} if label_request.share else {}
     settle = partial(_settle, image, _Names("image", "label", "shares"))
-    return Layer("image", (*image.channels, *truth.channels), settle, size, stored=stored)
+    return Layer("image", (*image.channels, *label_request.channels), settle, size, stored=stored)
 
 
-def fine_layer(fine: Fine) -> Layer:
+def fine_layer(fine: FineImage) -> Layer:
     """The finer image and the labels on its pixels."""
-    image, ratio, labelled = fine.image, fine.ratio, bool(fine.truth.sources)
+    image, ratio, labelled = fine.image, fine.ratio, bool(fine.label_request.sources)
     stored = {"fine": StoredLayer(image.bands, image.packing.dtype, ratio, {"name": image.imagery.name})}
     if labelled:
         stored["fine_labels"] = StoredLayer((LABEL,), "uint8", ratio)
     settle = partial(_settle, image, _Names("fine", "fine_labels", None))
     size = np.dtype(image.packing.dtype).itemsize * len(image.bands) + labelled
-    return Layer("fine", (*image.channels, *fine.truth.channels), settle, size, ratio, stored)
+    return Layer("fine", (*image.channels, *fine.label_request.channels), settle, size, ratio, stored)
 
 
 def frame_layers(bands: Sequence[Band], count: int) -> tuple[Layer, ...]:
@@ -131,16 +131,19 @@ class _Names:
 
 
 def _settle(
-    image: Foreign, names: _Names, pixels: np.ndarray, geobox: GeoBox, inside: np.ndarray | None, opened: Opened
+    image: ExternalImage, names: _Names, pixels: np.ndarray, geobox: GeoBox, inside: np.ndarray | None, opened: OpenPart
 ) -> tuple[dict[str, np.ndarray], Observed]:
-    laid, truth = opened.laid[names.image], opened.truth if names.image == "image" else opened.fine_truth
+    laid, label_request = (
+        opened.laid[names.image],
+        opened.label_request if names.image == "image" else opened.fine_label_request,
+    )
     if laid.image is None:
         values = laid.read(geobox)
     else:
         values = np.stack([image.packing.sent(pixels[channel.name]) for channel in image.channels])
     if inside is not None:
         values[:, ~inside] = image.packing.nodata
-    label, share = fused(pixels, geobox, inside, truth)
+    label, share = fused(pixels, geobox, inside, label_request)
     found = {names.image: values, names.label: label, names.share: share}
     return {name: array for name, array in found.items() if name is not None and array is not None}, {}
 
@@ -151,7 +154,7 @@ def _settle_frame(
     pixels: np.ndarray,
     geobox: GeoBox,
     inside: np.ndarray | None,
-    opened: Opened,
+    opened: OpenPart,
 ) -> tuple[dict[str, np.ndarray], Observed]:
     return {f"frames/{opened.days[number]}": quantised(pixels, bands, inside)}, {}
 

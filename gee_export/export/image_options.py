@@ -8,26 +8,26 @@ from dataclasses import dataclass, replace
 
 from gee_export.base import regions
 from gee_export.base.regions import Period, Region
-from gee_export.datasets.region_grid import Ground
-from gee_export.export.extra_images import Fine, Views
+from gee_export.datasets.region_grid import RegionGrid
+from gee_export.export.extra_images import ExtraImages, FineImage
 from gee_export.images import image_file
-from gee_export.images.external_image import Foreign, Found, ground_of, open_imagery
+from gee_export.images.external_image import ExternalImage, OpenImage, ground_of, open_imagery
 from gee_export.images.frames import Frames
 from gee_export.images.imagery import Imagery
-from gee_export.labelling.label_request import Truth
+from gee_export.labelling.label_request import LabelRequest
 
 _MOST_RATIO = 100
 
 
 @dataclass(frozen=True)
-class Viewing:
+class ImageOptions:
     """As asked. scale_m: the step of `image` (None: its own); fine_m: of `fine`; fine_truth: its labels."""
 
     image: Imagery | None = None
     scale_m: float | None = None
     fine: Imagery | None = None
     fine_m: float = 1.0
-    fine_truth: Truth | None = None
+    fine_label_request: LabelRequest | None = None
     frames: Frames | None = None
 
     def __post_init__(self) -> None:
@@ -38,9 +38,9 @@ class Viewing:
             )
         if self.scale_m is not None and not 0.01 <= self.scale_m <= 1000:
             raise ValueError(f"--scale {self.scale_m:g}: expected metres of 0.01 to 1000")
-        if self.fine is None and self.fine_m != Viewing.fine_m:
+        if self.fine is None and self.fine_m != ImageOptions.fine_m:
             raise ValueError(f"--fine-scale {self.fine_m:g} is of a --fine image: give one, or leave it out")
-        if self.fine is None and self.fine_truth is not None:
+        if self.fine is None and self.fine_label_request is not None:
             raise ValueError("--fine-label are the labels of a --fine image: give one, or leave them out")
 
     @property
@@ -57,34 +57,36 @@ class Viewing:
         return regions.from_bbox(found.wsen, name=_slug(found.path.stem))
 
     def open(
-        self, places: Sequence[Region], periods: Sequence[Period], truth: Truth
-    ) -> tuple[tuple[Ground, ...], Views]:
+        self, places: Sequence[Region], periods: Sequence[Period], label_request: LabelRequest
+    ) -> tuple[tuple[RegionGrid, ...], ExtraImages]:
         """The regions on the image's lattice (or on Sentinel's 10 m), and what patches show.
 
         ValueError where an image is not there, does not reach a region or does not nest in the patches' pixels.
         """
-        image, grounds = None, tuple(Ground.of(place) for place in places)
+        image, region_grids = None, tuple(RegionGrid.of(place) for place in places)
         if self.image is not None:
             found = [open_imagery(self.image, place, periods[0]) for place in places]
-            image = Foreign.of(self.image, found[0])
-            grounds = tuple(ground_of(one, place, self.scale_m) for one, place in zip(found, places, strict=True))
-        fine = None if self.fine is None else self._fine(grounds, periods, truth)
+            image = ExternalImage.of(self.image, found[0])
+            region_grids = tuple(ground_of(one, place, self.scale_m) for one, place in zip(found, places, strict=True))
+        fine = None if self.fine is None else self._fine(region_grids, periods, label_request)
         if self.frames is not None:
             self.frames.count(periods)
-        return grounds, Views(image, fine, self.frames)
+        return region_grids, ExtraImages(image, fine, self.frames)
 
-    def _fine(self, grounds: Sequence[Ground], periods: Sequence[Period], truth: Truth) -> Fine:
-        found = [open_imagery(self.fine, ground.region, periods[0], small=True) for ground in grounds]
-        for one, ground in zip(found, grounds, strict=True):
-            _check_reach(self.fine, one, ground)
-        labels = self.fine_truth or replace(truth, share=False)
-        return Fine(Foreign.of(self.fine, found[0], small=True), labels, _ratio(grounds, self.fine_m))
+    def _fine(
+        self, region_grids: Sequence[RegionGrid], periods: Sequence[Period], label_request: LabelRequest
+    ) -> FineImage:
+        found = [open_imagery(self.fine, region_grid.region, periods[0], small=True) for region_grid in region_grids]
+        for one, region_grid in zip(found, region_grids, strict=True):
+            _check_reach(self.fine, one, region_grid)
+        labels = self.fine_label_request or replace(label_request, share=False)
+        return FineImage(ExternalImage.of(self.fine, found[0], small=True), labels, _ratio(region_grids, self.fine_m))
 
 
-def _ratio(grounds: Sequence[Ground], fine_m: float) -> int:
+def _ratio(region_grids: Sequence[RegionGrid], fine_m: float) -> int:
     """How many finer pixels lie along one of the patches'; ValueError where they do not nest exactly."""
-    steps = {abs(ground.lattice.affine.a) for ground in grounds}
-    if any(ground.lattice.crs.geographic for ground in grounds):
+    steps = {abs(region_grid.lattice.affine.a) for region_grid in region_grids}
+    if any(region_grid.lattice.crs.geographic for region_grid in region_grids):
         raise ValueError("--fine needs patches on a grid in metres, this image's is in degrees: say --scale METRES")
     ratios = {step / fine_m if fine_m > 0 else 0.0 for step in steps}
     ratio = round(max(ratios))
@@ -96,12 +98,12 @@ def _ratio(grounds: Sequence[Ground], fine_m: float) -> int:
     return ratio
 
 
-def _check_reach(asked: Imagery, found: Found, ground: Ground) -> None:
+def _check_reach(asked: Imagery, found: OpenImage, region_grid: RegionGrid) -> None:
     if not found.bounded or found.grid is None:
         return
-    mine, theirs = ground.geobox(ground.window).extent, found.grid.extent
+    mine, theirs = region_grid.geobox(region_grid.window).extent, found.grid.extent
     if not mine.to_crs(theirs.crs, resolution=float("inf")).intersects(theirs):
-        raise ValueError(f"{asked.name} does not cover any part of region {ground.name!r}: choose another --fine")
+        raise ValueError(f"{asked.name} does not cover any part of region {region_grid.name!r}: choose another --fine")
 
 
 def _slug(text: str) -> str:

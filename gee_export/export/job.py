@@ -11,13 +11,13 @@ from gee_export.base.grid import Window
 from gee_export.base.regions import Period, Region
 from gee_export.datasets.index import patch_id
 from gee_export.datasets.manifest import Band, DatasetManifest
-from gee_export.datasets.region_grid import Ground
-from gee_export.export.extra_images import FOREIGN, Views, fine_layer, frame_layers, image_layer
+from gee_export.datasets.region_grid import RegionGrid
+from gee_export.export.extra_images import FOREIGN, ExtraImages, fine_layer, frame_layers, image_layer
 from gee_export.export.layers import Layer, composite_layer
-from gee_export.labelling.label_request import Truth
+from gee_export.labelling.label_request import LabelRequest
 from gee_export.patches import split as splitting
 from gee_export.patches.sampling import Sampling
-from gee_export.patches.split_rule import Rule
+from gee_export.patches.split_rule import SplitRule
 from gee_export.sentinel.composite import Settings
 
 MOST_NAMED = 3  # regions or periods that a dataset's name spells out
@@ -28,41 +28,43 @@ class Part:
     """A region in a period: one composite on one lattice."""
 
     number: int
-    ground: Ground
+    region_grid: RegionGrid
     period: Period
 
     @property
     def region(self) -> Region:
-        return self.ground.region
+        return self.region_grid.region
 
     @property
     def name(self) -> str:
         """Region and period as in patch ids."""
-        return f"{self.ground.name}_{self.period.label}"
+        return f"{self.region_grid.name}_{self.period.label}"
 
     def patch_id(self, window: Window) -> str:
-        return patch_id(self.ground.name, self.period.label, window.row, window.col)
+        return patch_id(self.region_grid.name, self.period.label, window.row, window.col)
 
 
 @dataclass(frozen=True)
 class Job:
     """An export as asked. server and catalog say where pixels come from; they go into the manifest."""
 
-    grounds: tuple[Ground, ...]
+    region_grids: tuple[RegionGrid, ...]
     periods: tuple[Period, ...]
     settings: Settings = field(default_factory=Settings)
-    truth: Truth = field(default_factory=Truth)
-    views: Views = field(default_factory=Views)
+    label_request: LabelRequest = field(default_factory=LabelRequest)
+    extra_images: ExtraImages = field(default_factory=ExtraImages)
     size: int = 128
     stride: int = 80
     split: str = "blocks"
-    rule: Rule = field(default_factory=Rule)
+    rule: SplitRule = field(default_factory=SplitRule)
     sampling: Sampling = field(default_factory=Sampling)
     server: str = "local-engine"
     catalog: str = "world"
 
     def __post_init__(self) -> None:
-        _refuse_twice("region", [ground.name for ground in self.grounds], "name other ones, or export it by itself")
+        _refuse_twice(
+            "region", [region_grid.name for region_grid in self.region_grids], "name other ones, or export it by itself"
+        )
         _refuse_twice("period", [period.label for period in self.periods], "patch ids name months, so give each once")
         splitting.check(self.split)
         if not 8 <= self.size <= 4096:
@@ -70,13 +72,13 @@ class Job:
         if not 1 <= self.stride <= 65536:
             raise ValueError(f"--stride {self.stride}: expected 1 to 65536 pixels")
         for period in self.periods:
-            self.truth.check_period(period)
+            self.label_request.check_period(period)
             self.settings.optical.check_period(period)
         self._check_hold_out()
         self._check_sampling()
 
     def _check_hold_out(self) -> None:
-        names = [ground.name for ground in self.grounds]
+        names = [region_grid.name for region_grid in self.region_grids]
         for name in self.rule.hold_out:
             if name not in names:
                 near = difflib.get_close_matches(name, names, n=1)
@@ -87,7 +89,7 @@ class Job:
 
     def _check_sampling(self) -> None:
         most, method = self.rule.max_patches, self.sampling.method
-        if method.needs_share and not self.truth.sources:
+        if method.needs_share and not self.label_request.sources:
             raise ValueError(f"--sample {self.sampling.kind} goes by the labels' shares: give a --label")
         if most is not None and method.after_split:
             raise ValueError(f"--sample {self.sampling.kind} has numbers of its own: leave --max-patches out")
@@ -96,29 +98,31 @@ class Job:
 
     @property
     def name(self) -> str:
-        where = _joined([ground.name for ground in self.grounds])
+        where = _joined([region_grid.name for region_grid in self.region_grids])
         return f"{where}-{_joined([str(period) for period in self.periods])}".replace("..", "_")
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
         """Every region in every period, region by region."""
-        pairs = [(ground, period) for ground in self.grounds for period in self.periods]
+        pairs = [(region_grid, period) for region_grid in self.region_grids for period in self.periods]
         return tuple(Part(number, *pair) for number, pair in enumerate(pairs))
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """What every patch is made of."""
-        image, views = composite_layer([band.name for band in self.bands], self.truth), self.views
-        if views.image is not None:
-            image = image_layer(views.image, self.truth)
-        fine = () if views.fine is None else (fine_layer(views.fine),)
-        frames = () if views.frames is None else frame_layers(self.bands, views.frames.count(self.periods))
+        image, extra_images = composite_layer([band.name for band in self.bands], self.label_request), self.extra_images
+        if extra_images.image is not None:
+            image = image_layer(extra_images.image, self.label_request)
+        fine = () if extra_images.fine is None else (fine_layer(extra_images.fine),)
+        frames = (
+            () if extra_images.frames is None else frame_layers(self.bands, extra_images.frames.count(self.periods))
+        )
         return (image, *fine, *frames)
 
     @property
     def bands(self) -> tuple[Band, ...]:
         """Of the image, as they are stored."""
-        return self.settings.stored_bands if self.views.image is None else self.views.image.bands
+        return self.settings.stored_bands if self.extra_images.image is None else self.extra_images.image.bands
 
     def head(self) -> DatasetManifest:
         """The manifest without what only the server knows (manifest.FROM_SERVER) and the plan (manifest.FROM_PLAN)."""
@@ -131,23 +135,27 @@ class Job:
             bands=self.bands,
             label=None,
             periods=tuple(periods),
-            settings=self.settings.to_json() if self.views.image is None else {},
+            settings=self.settings.to_json() if self.extra_images.image is None else {},
             backscatter=None,
-            grids={ground.name: ground.grid for ground in self.grounds},
+            grids={region_grid.name: region_grid.grid for region_grid in self.region_grids},
             size=self.size,
             stride=self.stride,
             split={"kind": self.split} | self._asked_split(),
-            asked={"label": self.truth.asked()} | self.views.asked(),
+            asked={"label": self.label_request.asked()} | self.extra_images.asked(),
             layers={name: stored for layer in self.layers for name, stored in layer.stored.items()},
         )
 
     def _products(self) -> dict[str, str]:
-        if self.views.image is not None:
-            return {FOREIGN: self.views.image.imagery.name}
+        if self.extra_images.image is not None:
+            return {FOREIGN: self.extra_images.image.imagery.name}
         return {"sentinel2": self.settings.optical.sentinel2, "sentinel1": self.settings.radar.sentinel1}
 
     def _asked_split(self) -> dict[str, Any]:
-        digests = {ground.name: ground.outline_digest for ground in self.grounds if ground.outline_digest}
+        digests = {
+            region_grid.name: region_grid.outline_digest
+            for region_grid in self.region_grids
+            if region_grid.outline_digest
+        }
         asked = self.rule.to_json() | {"sampling": self.sampling.to_json()}
         return asked | ({"outline_wkb_sha256": digests} if digests else {})
 

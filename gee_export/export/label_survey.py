@@ -13,15 +13,15 @@ import numpy as np
 from gee_export.base.grid import Window
 from gee_export.base.scheme import scheme_of
 from gee_export.datasets.manifest import UNKNOWN
-from gee_export.datasets.progress_log import Ledger
+from gee_export.datasets.progress_log import ProgressLog
 from gee_export.export.job import Job, Part
 from gee_export.export.layers import fused, largest_side_px
 from gee_export.export.layout import positions
-from gee_export.export.open_part import Opened
-from gee_export.export.pixel_source import Cell, Supply
+from gee_export.export.open_part import OpenPart
+from gee_export.export.pixel_source import Cell, PixelSource
 from gee_export.export.plan import most_px
-from gee_export.export.request_tiles import Sheet
-from gee_export.patches.split_rule import Division
+from gee_export.export.request_tiles import RequestTiles
+from gee_export.patches.split_rule import SplitResult
 
 
 @dataclass(frozen=True)
@@ -29,84 +29,86 @@ class Survey:
     """What a first pass asks for: by region, its positions and the label windows that cover them."""
 
     job: Job
-    sheets: Mapping[str, Sheet]
+    tilings: Mapping[str, RequestTiles]
     tracts: Mapping[str, Sequence[Window]]
 
     @classmethod
     def of(cls, job: Job) -> Survey:
         """Of every position of every region; asks no server."""
-        side = most_px(job, largest_side_px(job.truth.channels, stored_bytes=1))
+        side = most_px(job, largest_side_px(job.label_request.channels, stored_bytes=1))
         tracts = positions(job)
-        sheets = {}
+        tilings = {}
         for name, windows in tracts.items():
-            division = Division.of(windows, [(window, "train") for window in windows])
-            sheets[name] = Sheet.of(division, side)
-        return cls(job, sheets, tracts)
+            split_result = SplitResult.of(windows, [(window, "train") for window in windows])
+            tilings[name] = RequestTiles.of(split_result, side)
+        return cls(job, tilings, tracts)
 
     @property
     def windows(self) -> list[Window]:
         """What it fetches, of all regions."""
-        return [window for sheet in self.sheets.values() for window in sheet.windows]
+        return [window for tiling in self.tilings.values() for window in tiling.windows]
 
-    def shares(self, opened: Mapping[int, Opened], ledger: Ledger, supply: Supply) -> dict[str, np.ndarray]:
+    def shares(
+        self, opened: Mapping[int, OpenPart], progress_log: ProgressLog, supply: PixelSource
+    ) -> dict[str, np.ndarray]:
         """Impervious share of the known label pixels at each position, NaN where none is known.
 
         The labels are those of each region's first period that has scenes; a region without any has no shares.
         Windows that the ledger holds are not fetched again.
         """
         found = {}
-        for ground in self.job.grounds:
-            parts = [part for part in self.job.parts if part.ground is ground and part.number in opened]
+        for region_grid in self.job.region_grids:
+            parts = [part for part in self.job.parts if part.region_grid is region_grid and part.number in opened]
             if parts:
-                found[ground.name] = self._of_region(parts[0], opened[parts[0].number], ledger, supply)
+                found[region_grid.name] = self._of_region(parts[0], opened[parts[0].number], progress_log, supply)
             else:
-                found[ground.name] = np.full(len(self.tracts[ground.name]), np.nan)
+                found[region_grid.name] = np.full(len(self.tracts[region_grid.name]), np.nan)
         return found
 
-    def _of_region(self, part: Part, opened: Opened, ledger: Ledger, supply: Supply) -> np.ndarray:
-        sheet, windows = self.sheets[part.ground.name], self.tracts[part.ground.name]
-        at: list[list[int]] = [[] for _ in sheet.windows]  # positions on each window
-        for position, needed in enumerate(sheet.needs):
+    def _of_region(self, part: Part, opened: OpenPart, progress_log: ProgressLog, supply: PixelSource) -> np.ndarray:
+        tiling, windows = self.tilings[part.region_grid.name], self.tracts[part.region_grid.name]
+        at: list[list[int]] = [[] for _ in tiling.windows]  # positions on each window
+        for position, needed in enumerate(tiling.needs):
             for number in needed:
                 at[number].append(position)
-        key, impervious_class = self._key(part, opened), scheme_of(self.job.truth.scheme).impervious
-        noted = {tuple(row["window"]): row["counts"] for row in ledger.rows() if row.get("survey") == key}
+        key, impervious_class = self._key(part, opened), scheme_of(self.job.label_request.scheme).impervious
+        noted = {tuple(row["window"]): row["counts"] for row in progress_log.rows() if row.get("survey") == key}
         counts = np.zeros((2, len(windows)), np.int64)
-        todo = [n for n, window in enumerate(sheet.windows) if astuple(window) not in noted]
-        for number, window in enumerate(sheet.windows):
+        todo = [n for n, window in enumerate(tiling.windows) if astuple(window) not in noted]
+        for number, window in enumerate(tiling.windows):
             if astuple(window) in noted:
                 counts[:, at[number]] += noted[astuple(window)]
-        for number, label in self._labels(part, opened, [(n, sheet.windows[n]) for n in todo], supply):
-            window = sheet.windows[number]
+        for number, label in self._labels(part, opened, [(n, tiling.windows[n]) for n in todo], supply):
+            window = tiling.windows[number]
             counted = _counted(label, window, [windows[n] for n in at[number]], impervious_class)
-            ledger.add([{"survey": key, "window": astuple(window), "counts": counted.tolist()}])
+            progress_log.add([{"survey": key, "window": astuple(window), "counts": counted.tolist()}])
             counts[:, at[number]] += counted
         known, impervious = counts
         return np.where(known > 0, impervious / np.maximum(known, 1), np.nan)
 
     def _labels(
-        self, part: Part, opened: Opened, todo: Sequence[tuple[int, Window]], supply: Supply
+        self, part: Part, opened: OpenPart, todo: Sequence[tuple[int, Window]], supply: PixelSource
     ) -> Iterator[tuple[int, np.ndarray]]:
-        ground, truth = part.ground, opened.truth
-        if not truth.channels:
+        region_grid, label_request = part.region_grid, opened.label_request
+        if not label_request.channels:
             for number, window in todo:
-                geobox = ground.geobox(window)
+                geobox = region_grid.geobox(window)
                 nothing = np.empty(tuple(geobox.shape), np.dtype([]))
-                yield number, fused(nothing, geobox, ground.inside(window), truth)[0][0]
+                yield number, fused(nothing, geobox, region_grid.inside(window), label_request)[0][0]
             return
         cells = []
         for number, window in todo:
             name = f"{part.name}/labels r{window.row} c{window.col}"
-            cells.append(Cell(number, name, truth.image, ground.geobox(window), truth.channels))
+            cells.append(Cell(number, name, label_request.image, region_grid.geobox(window), label_request.channels))
         window_of = dict(todo)
         with closing(supply(cells)) as fetched:
             for cell, pixels in fetched:
-                inside = ground.inside(window_of[cell.number])
-                yield cell.number, fused(pixels, cell.geobox, inside, truth)[0][0]
+                inside = region_grid.inside(window_of[cell.number])
+                yield cell.number, fused(pixels, cell.geobox, inside, label_request)[0][0]
 
-    def _key(self, part: Part, opened: Opened) -> str:
+    def _key(self, part: Part, opened: OpenPart) -> str:
         """Part, patches and labels: what the counts depend on."""
-        asked = [self.job.truth.named(), opened.truth.info, self.job.size, self.job.stride]
+        asked = [self.job.label_request.named(), opened.label_request.info, self.job.size, self.job.stride]
         return f"{part.name}/{hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]}"
 
 

@@ -13,8 +13,8 @@ from odc.geo.geobox import GeoBox
 from gee_export.datasets.manifest import NODATA, UNKNOWN, Band, StoredLayer
 from gee_export.export import blocks
 from gee_export.export.blocks import Observed
-from gee_export.export.open_part import Opened
-from gee_export.labelling.label_request import OpenTruth, Truth
+from gee_export.export.open_part import OpenPart
+from gee_export.labelling.label_request import LabelRequest, OpenLabels
 from gee_export.requests import pixels as requests
 from gee_export.requests.pixels import SIDE_LIMIT_PX, Channel, largest_side
 
@@ -23,7 +23,7 @@ COUNTS = {"s2_count": "sentinel2", "s1_count": "sentinel1"}  # clear observation
 
 # From the server's structured array on a grid to what is stored of it: arrays (bands, rows, columns) by name, and the
 # observations that it counts. The third argument says which pixels are wanted (None: all).
-Settle = Callable[[np.ndarray, GeoBox, np.ndarray | None, Opened], tuple[Mapping[str, np.ndarray], Observed]]
+Settle = Callable[[np.ndarray, GeoBox, np.ndarray | None, OpenPart], tuple[Mapping[str, np.ndarray], Observed]]
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,13 @@ def largest_side_px(channels: Sequence[Channel], stored_bytes: int) -> int:
     return min(asked, math.isqrt(requests.REQUEST_LIMIT_BYTES // stored_bytes))
 
 
-def composite_layer(bands: Sequence[str], truth: Truth) -> Layer:
+def composite_layer(bands: Sequence[str], label_request: LabelRequest) -> Layer:
     """Sentinel's bands, the label, and the observation counts: all in one request, so never misaligned."""
     channels = [Channel(name) for name in bands]
     channels += [Channel(name, "uint8", 0) for name in COUNTS]
-    size = 2 * len(bands) + bool(truth.sources) + truth.share
-    stored = {"shares": SHARES} if truth.share else {}
-    return Layer("image", (*channels, *truth.channels), partial(_settle, tuple(bands)), size, stored=stored)
+    size = 2 * len(bands) + bool(label_request.sources) + label_request.share
+    stored = {"shares": SHARES} if label_request.share else {}
+    return Layer("image", (*channels, *label_request.channels), partial(_settle, tuple(bands)), size, stored=stored)
 
 
 def quantised(pixels: np.ndarray, bands: Sequence[str], inside: np.ndarray | None) -> np.ndarray:
@@ -80,12 +80,12 @@ def quantised(pixels: np.ndarray, bands: Sequence[str], inside: np.ndarray | Non
 
 
 def fused(
-    pixels: np.ndarray, geobox: GeoBox, inside: np.ndarray | None, truth: OpenTruth
+    pixels: np.ndarray, geobox: GeoBox, inside: np.ndarray | None, label_request: OpenLabels
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Label and share, uint8 (1, rows, columns), unknown outside; None where they are not asked for."""
-    if not truth.opened:
+    if not label_request.opened:
         return None, None
-    found = truth.fuse({channel.name: pixels[channel.name] for channel in truth.channels}, geobox)
+    found = label_request.fuse({channel.name: pixels[channel.name] for channel in label_request.channels}, geobox)
     return tuple(None if one is None else _within(one, inside)[None] for one in found)
 
 
@@ -94,9 +94,9 @@ def _within(values: np.ndarray, inside: np.ndarray | None) -> np.ndarray:
 
 
 def _settle(
-    bands: Sequence[str], pixels: np.ndarray, geobox: GeoBox, inside: np.ndarray | None, opened: Opened
+    bands: Sequence[str], pixels: np.ndarray, geobox: GeoBox, inside: np.ndarray | None, opened: OpenPart
 ) -> tuple[dict[str, np.ndarray], Observed]:
-    label, share = fused(pixels, geobox, inside, opened.truth)
+    label, share = fused(pixels, geobox, inside, opened.label_request)
     found = {"image": quantised(pixels, bands, inside), "label": label, "shares": share}
     arrays = {name: array for name, array in found.items() if array is not None}
     return arrays, {name: blocks.observed(pixels[name], inside) for name in COUNTS}

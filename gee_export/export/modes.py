@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gee_export.base.storage import BUCKET_NAME
-from gee_export.datasets.progress_log import Ledger
-from gee_export.export.pixel_source import Supply, streaming
+from gee_export.datasets.progress_log import ProgressLog
+from gee_export.export.pixel_source import PixelSource, streaming
 
 if TYPE_CHECKING:
     from gee_export.earth_engine.session import Session
@@ -32,19 +32,19 @@ class Means:
             )
 
 
-def stream(session: Session, ledger: Ledger, means: Means) -> Supply:
+def stream(session: Session, progress_log: ProgressLog, means: Means) -> PixelSource:
     """Interactive requests, answered at once."""
-    return streaming(session, means.workers, ledger.log)
+    return streaming(session, means.workers, progress_log.log)
 
 
-def batch(session: Session, ledger: Ledger, means: Means) -> Supply:
+def batch(session: Session, progress_log: ProgressLog, means: Means) -> PixelSource:
     """Export tasks through a bucket: slower to begin with, but more memory and time for each pixel."""
     from gee_export.tasks.batch import batched
 
-    return batched(session, ledger, str(means.bucket), keep=means.keep)
+    return batched(session, progress_log, str(means.bucket), keep=means.keep)
 
 
-Way = Callable[["Session", Ledger, Means], Supply]
+Way = Callable[["Session", ProgressLog, Means], PixelSource]
 MODES: dict[str, Way] = {"stream": stream, "batch": batch}
 
 

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from gee_export.images.external_image import Laid
-from gee_export.labelling.label_request import OpenTruth
+from gee_export.images.external_image import AlignedImage
+from gee_export.labelling.label_request import OpenLabels
 
 if TYPE_CHECKING:
     import ee
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenPart:
     """images: by layer name, with every channel of the layer in stored numbers, None where a layer asks for nothing.
 
     A layer without an image has nothing in this part. laid: foreign images by layer name; days: of the frames, YYYYMMDD
@@ -22,12 +22,12 @@ class Opened:
     """
 
     images: Mapping[str, ee.Image | None]
-    truth: OpenTruth
+    label_request: OpenLabels
     scenes: Mapping[str, Mapping[str, Any]]
     backscatter: str | None
     simulated: bool
-    fine_truth: OpenTruth | None = None
-    laid: Mapping[str, Laid] = field(default_factory=dict)
+    fine_label_request: OpenLabels | None = None
+    laid: Mapping[str, AlignedImage] = field(default_factory=dict)
     dates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gee_export.earth_engine.session import Session
 
 
-class Supply(Protocol):
+class PixelSource(Protocol):
     """Gives the pixels of cells in any order, each as soon as it is there, a bounded number in memory.
 
     A structured array (rows, columns) with one field a channel, masked pixels holding the channel's fill. The
@@ -27,6 +27,6 @@ class Supply(Protocol):
         """What was sent so far, for the report: `requests`, and whatever else is worth a number."""
 
 
-def streaming(session: Session, workers: int | None, log: Callable[[str], None] = lambda text: None) -> Supply:
+def streaming(session: Session, workers: int | None, log: Callable[[str], None] = lambda text: None) -> PixelSource:
     """Pixels by interactive requests, `workers` at a time: by default half of a project's quota, or cores + 1."""
     return Client.of(session, workers, log)

@@ -13,8 +13,8 @@ from gee_export.base.grid import Window
 from gee_export.export.job import Job, Part
 from gee_export.export.layers import Layer
 from gee_export.export.layout import laid_out
-from gee_export.export.request_tiles import Sheet
-from gee_export.patches.split_rule import Division
+from gee_export.export.request_tiles import RequestTiles
+from gee_export.patches.split_rule import SplitResult
 from gee_export.requests.pixels import request_bytes
 
 # The local engine computes in this machine's memory: on four blocks of Wuhan, requests of 48 MiB, two at a time, took
@@ -38,7 +38,7 @@ class Request:
 
     @property
     def geobox(self) -> GeoBox:
-        return self.part.ground.geobox(self.window, self.layer.ratio)
+        return self.part.region_grid.geobox(self.window, self.layer.ratio)
 
     @property
     def bytes(self) -> int:
@@ -47,7 +47,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Place:
+class PlannedPatch:
     """A patch to be: its window on the part's lattice, its split, and the requests that hold its layers' pixels."""
 
     part: Part
@@ -65,8 +65,8 @@ class Plan:
     """Requests that do not overlap within a layer of a part, patches in part and row order, divisions by region."""
 
     requests: tuple[Request, ...]
-    patches: tuple[Place, ...]
-    divisions: Mapping[str, Division]
+    patches: tuple[PlannedPatch, ...]
+    split_results: Mapping[str, SplitResult]
 
     @classmethod
     def of(cls, job: Job, shares: Mapping[str, np.ndarray] | None = None) -> Plan:
@@ -74,20 +74,20 @@ class Plan:
 
         ValueError where no patch fits or none is left.
         """
-        divisions = laid_out(job, shares)
-        sheets = {name: list(_sheets(job, division)) for name, division in divisions.items()}
+        split_results = laid_out(job, shares)
+        tilings = {name: list(_tilings(job, split_result)) for name, split_result in split_results.items()}
         requests: list[Request] = []
-        patches: list[Place] = []
+        patches: list[PlannedPatch] = []
         for part in job.parts:
-            needs = _number(part, sheets[part.ground.name], requests)
-            placed = zip(divisions[part.ground.name].patches, needs, strict=True)
-            patches += [Place(part, window, split, need) for (window, split), need in placed]
-        return cls(tuple(requests), tuple(patches), divisions)
+            needs = _number(part, tilings[part.region_grid.name], requests)
+            placed = zip(split_results[part.region_grid.name].patches, needs, strict=True)
+            patches += [PlannedPatch(part, window, split, need) for (window, split), need in placed]
+        return cls(tuple(requests), tuple(patches), split_results)
 
     @property
     def info(self) -> dict[str, Any]:
         """What the manifest's split says of what was found: positions and what was left out, in all and by region."""
-        found = {name: division.info for name, division in self.divisions.items()}
+        found = {name: split_result.info for name, split_result in self.split_results.items()}
         totals = {key: sum(info[key] for info in found.values()) for key in ("positions", "left_out")}
         return totals | {"regions": found}
 
@@ -97,21 +97,23 @@ def most_px(job: Job, accepted_px: int) -> int:
     return min(accepted_px, LOCAL_SIDE_PX) if job.server == "local-engine" else accepted_px
 
 
-def _sheets(job: Job, division: Division) -> Iterator[tuple[Layer, Sheet]]:
+def _tilings(job: Job, split_result: SplitResult) -> Iterator[tuple[Layer, RequestTiles]]:
     for layer in job.layers:
-        yield layer, Sheet.of(division, most_px(job, layer.largest_side_px), layer.ratio)
+        yield layer, RequestTiles.of(split_result, most_px(job, layer.largest_side_px), layer.ratio)
 
 
-def _number(part: Part, sheets: Sequence[tuple[Layer, Sheet]], requests: list[Request]) -> Iterator[tuple[int, ...]]:
+def _number(
+    part: Part, tilings: Sequence[tuple[Layer, RequestTiles]], requests: list[Request]
+) -> Iterator[tuple[int, ...]]:
     """Appends the part's requests, from north to south over all layers, and gives what each patch needs of them."""
     places = [
         (window.row / layer.ratio, s, w)
-        for s, (layer, sheet) in enumerate(sheets)
-        for w, window in enumerate(sheet.windows)
+        for s, (layer, tiling) in enumerate(tilings)
+        for w, window in enumerate(tiling.windows)
     ]
     number = {(s, w): len(requests) + place for place, (_, s, w) in enumerate(sorted(places))}
     for s, w in number:
-        layer, sheet = sheets[s]
-        requests.append(Request(number[s, w], part, layer, sheet.windows[w]))
-    for patch in zip(*(sheet.needs for _, sheet in sheets), strict=True):
+        layer, tiling = tilings[s]
+        requests.append(Request(number[s, w], part, layer, tiling.windows[w]))
+    for patch in zip(*(tiling.needs for _, tiling in tilings), strict=True):
         yield tuple(number[s, w] for s, needed in enumerate(patch) for w in needed)

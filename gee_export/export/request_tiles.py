@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gee_export.base.grid import Window
-from gee_export.patches.split_rule import Division
+from gee_export.patches.split_rule import SplitResult
 
 # A request more costs about as much as this many pixels more: where patches are scattered, smaller requests fetch less
 # ground that nobody asked for, but there are more of them.
@@ -15,27 +15,27 @@ REQUEST_COST_PX = 256 * 256
 
 
 @dataclass(frozen=True)
-class Sheet:
+class RequestTiles:
     """windows: of the layer's own pixels, none overlaps another; needs: by patch, numbers of windows."""
 
     windows: tuple[Window, ...]
     needs: tuple[tuple[int, ...], ...]
 
     @classmethod
-    def of(cls, division: Division, most_px: int, ratio: int = 1) -> Sheet:
+    def of(cls, split_result: SplitResult, most_px: int, ratio: int = 1) -> RequestTiles:
         """The cheapest windows of at most most_px a side, each shrunk to what the patches need of it.
 
         They count in pixels `ratio` times finer than the division's.
         """
-        windows = [window.times(ratio) for window, _ in division.patches]
+        windows = [window.times(ratio) for window, _ in split_result.patches]
         if not windows:
             return cls((), ())
-        origin = tuple(start * ratio for start in division.origin)
-        sheets = (cls._cut(windows, origin, side) for side in _sides(division, most_px, ratio))
-        return min(sheets, key=lambda sheet: sheet.cost_px)
+        origin = tuple(start * ratio for start in split_result.origin)
+        tilings = (cls._cut(windows, origin, side) for side in _sides(split_result, most_px, ratio))
+        return min(tilings, key=lambda tiling: tiling.cost_px)
 
     @classmethod
-    def _cut(cls, windows: Sequence[Window], origin: tuple[int, int], side: int) -> Sheet:
+    def _cut(cls, windows: Sequence[Window], origin: tuple[int, int], side: int) -> RequestTiles:
         cells = _Cells.of(windows, origin, side)
         touched: dict[int, list[Window]] = {}
         under = [list(cells.under(window)) for window in windows]
@@ -52,15 +52,15 @@ class Sheet:
         return sum(window.height * window.width + REQUEST_COST_PX for window in self.windows)
 
 
-def _sides(division: Division, most_px: int, ratio: int) -> list[int]:
+def _sides(split_result: SplitResult, most_px: int, ratio: int) -> list[int]:
     """Sides of windows to try: the largest alone where the patches lie close together."""
-    info = division.info
+    info = split_result.info
     if "block_px" in info and info.get("not_taken"):
         block_px = info["block_px"] * ratio  # whole blocks were taken, here and there
         return [math.ceil(block_px / math.ceil(block_px / most_px))]
     if not info.get("not_sampled"):
         return [most_px]
-    sides, side, patch_px = [most_px], most_px, division.patches[0][0].height * ratio
+    sides, side, patch_px = [most_px], most_px, split_result.patches[0][0].height * ratio
     while side > patch_px:
         side = max(side // 2, patch_px)
         sides.append(min(side, most_px))

@@ -8,11 +8,11 @@ from typing import Any
 
 from gee_export.datasets.manifest import DatasetManifest, StoredLayer
 from gee_export.export.job import Job
-from gee_export.export.open_part import Opened
+from gee_export.export.open_part import OpenPart
 from gee_export.export.plan import Plan
 
 
-def whole(job: Job, plan: Plan, opened: Mapping[int, Opened], skipped: Mapping[int, str]) -> DatasetManifest:
+def whole(job: Job, plan: Plan, opened: Mapping[int, OpenPart], skipped: Mapping[int, str]) -> DatasetManifest:
     """The head; ValueError where the parts hold what one model could not read together."""
     found = {part.name: opened[part.number] for part in job.parts if part.number in opened}
     backscatter = _one_kind("kind of backscatter", {name: one.backscatter for name, one in found.items()})
@@ -21,16 +21,16 @@ def whole(job: Job, plan: Plan, opened: Mapping[int, Opened], skipped: Mapping[i
     reasons: dict[str, dict[str, str]] = {}
     for part in job.parts:
         if part.number in opened:
-            scenes.setdefault(part.ground.name, {})[part.period.label] = dict(opened[part.number].scenes)
+            scenes.setdefault(part.region_grid.name, {})[part.period.label] = dict(opened[part.number].scenes)
         else:
-            reasons.setdefault(part.ground.name, {})[part.period.label] = skipped[part.number]
+            reasons.setdefault(part.region_grid.name, {})[part.period.label] = skipped[part.number]
     asked = job.head()
     return replace(
         asked,
         split=dict(asked.split) | plan.info,
         image=_image(asked, opened.values()),
-        layers=_dated(asked.layers, {(p.ground.name, p.period.label): opened.get(p.number) for p in job.parts}),
-        label=_label({name: one.truth.info for name, one in found.items()}),
+        layers=_dated(asked.layers, {(p.region_grid.name, p.period.label): opened.get(p.number) for p in job.parts}),
+        label=_label({name: one.label_request.info for name, one in found.items()}),
         scenes=scenes,
         skipped=reasons,
         backscatter=backscatter,
@@ -53,7 +53,7 @@ def _one_kind(what: str, found: Mapping[str, str | None]) -> str | None:
     return next(iter(parts), None)
 
 
-def _image(asked: DatasetManifest, opened: Iterable[Opened]) -> Mapping[str, Any]:
+def _image(asked: DatasetManifest, opened: Iterable[OpenPart]) -> Mapping[str, Any]:
     """The products as they were found: Sentinel-2's may be L1C where L2A was asked for first."""
     found = {one.scenes["sentinel2"]["collection"] for one in opened if "sentinel2" in one.scenes}
     if len(found) != 1:
@@ -62,7 +62,7 @@ def _image(asked: DatasetManifest, opened: Iterable[Opened]) -> Mapping[str, Any
 
 
 def _dated(
-    layers: Mapping[str, StoredLayer], opened: Mapping[tuple[str, str], Opened | None]
+    layers: Mapping[str, StoredLayer], opened: Mapping[tuple[str, str], OpenPart | None]
 ) -> dict[str, StoredLayer]:
     """The layers, frames with their dates by region and period."""
     if "frames" not in layers:

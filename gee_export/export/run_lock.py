@@ -10,15 +10,15 @@ from gee_export.base.storage import FolderStorage, Storage
 from gee_export.datasets import manifest
 from gee_export.datasets.dataset import MANIFEST, Dataset
 from gee_export.datasets.manifest import DatasetManifest
-from gee_export.datasets.progress_log import Ledger
+from gee_export.datasets.progress_log import ProgressLog
 from gee_export.export.blocks import BlockStore
 
 
 @contextmanager
-def claimed(storage: Storage, ledger: Ledger, asked: DatasetManifest) -> Iterator[None]:
+def claimed(storage: Storage, progress_log: ProgressLog, asked: DatasetManifest) -> Iterator[None]:
     """Holds the place for this run; ValueError where it has other contents, Fault where another run holds it."""
-    with ledger.locked():
-        held = _held(storage, ledger)
+    with progress_log.locked():
+        held = _held(storage, progress_log)
         if held is None and storage.list():
             raise ValueError(
                 f"{storage.url} holds files that no export of this machine has begun: choose another --out, or empty it"
@@ -30,7 +30,7 @@ def claimed(storage: Storage, ledger: Ledger, asked: DatasetManifest) -> Iterato
         yield
 
 
-def finished(storage: Storage, ledger: Ledger) -> Dataset | None:
+def finished(storage: Storage, progress_log: ProgressLog) -> Dataset | None:
     """The dataset where it is complete and every file whole; a damaged one is opened up again, to be mended."""
     if not storage.exists(MANIFEST):
         return None
@@ -40,30 +40,30 @@ def finished(storage: Storage, ledger: Ledger) -> Dataset | None:
     except Fault as error:
         held, damaged = None, [str(error)]
     if damaged:
-        ledger.log(f"mends {len(damaged)} damaged files, such as {damaged[0]}")
+        progress_log.log(f"mends {len(damaged)} damaged files, such as {damaged[0]}")
         storage.delete(MANIFEST)
         return None
-    BlockStore(ledger.blocks).clear()
+    BlockStore(progress_log.blocks).clear()
     return held
 
 
-def begin(storage: Storage, ledger: Ledger, head: DatasetManifest) -> None:
+def begin(storage: Storage, progress_log: ProgressLog, head: DatasetManifest) -> None:
     """Notes what this export is; ValueError where the place was begun with something else."""
-    held = ledger.head()
+    held = progress_log.head()
     if held is None:
-        ledger.begin(head)
+        progress_log.begin(head)
     else:
         _refuse_others(storage, head, held, without=())
 
 
-def _held(storage: Storage, ledger: Ledger) -> DatasetManifest | None:
+def _held(storage: Storage, progress_log: ProgressLog) -> DatasetManifest | None:
     """What the place was exported with; of a damaged manifest the run's own notes know the settings."""
     if not storage.exists(MANIFEST):
-        return ledger.head()
+        return progress_log.head()
     try:
         return manifest.decode(storage.read(MANIFEST), f"{storage.url}/{MANIFEST}")
     except Fault as error:
-        if (noted := ledger.head()) is None:
+        if (noted := progress_log.head()) is None:
             raise Fault(f"{error}; first remove {storage.url}, its settings are lost") from error
         return noted
 

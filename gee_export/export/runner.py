@@ -18,16 +18,16 @@ from gee_export.base.storage import Storage, crc32c, is_remote, open_storage
 from gee_export.datasets import dataset, geotiff
 from gee_export.datasets.dataset import Entry, Sample
 from gee_export.datasets.manifest import DatasetManifest
-from gee_export.datasets.progress_log import Ledger, run_folder
+from gee_export.datasets.progress_log import ProgressLog, run_folder
 from gee_export.export import run_lock
 from gee_export.export.blocks import Block, BlockStore, Observed, cut, pooled
 from gee_export.export.extra_images import frames_counted, worth_keeping
 from gee_export.export.job import Job, Part
 from gee_export.export.label_survey import Survey
 from gee_export.export.layers import COUNTS
-from gee_export.export.open_part import Opened
+from gee_export.export.open_part import OpenPart
 from gee_export.export.opening import open_part
-from gee_export.export.pixel_source import Cell, Supply
+from gee_export.export.pixel_source import Cell, PixelSource
 from gee_export.export.plan import Plan, Request
 from gee_export.export.report import ExportReport, unlabelled
 from gee_export.export.run_header import whole
@@ -47,7 +47,7 @@ def run(
     out: str | Path,
     connect: Callable[[], Session],
     *,
-    supply: Callable[[Session, Ledger], Supply],
+    supply: Callable[[Session, ProgressLog], PixelSource],
     progress: bool,
 ) -> ExportReport:
     """Exports the job into a folder or gs:// prefix, going on where an earlier run stopped.
@@ -57,58 +57,58 @@ def run(
     nothing is lost by either.
     """
     started = monotonic()
-    ledger = Ledger(run_folder(out))
+    progress_log = ProgressLog(run_folder(out))
     survey = Survey.of(job) if job.sampling.method.needs_share else None
     plan = Plan.of(job)  # of all positions, where the labels are to choose among them
     session = connect() if is_remote(out) else None
     storage = open_storage(out, session)
-    with run_lock.claimed(storage, ledger, job.head()):
-        if done := run_lock.finished(storage, ledger):
+    with run_lock.claimed(storage, progress_log, job.head()):
+        if done := run_lock.finished(storage, progress_log):
             return ExportReport.written(job, done.manifest, str(out), "already complete", *unlabelled(done))
         session = session or connect()
         geotiff.load()  # before the threads that open, label and cut
         opened, skipped = _open(job)
-        pixels = supply(session, ledger)
+        pixels = supply(session, progress_log)
         if survey is not None:
-            plan = Plan.of(job, survey.shares(opened, ledger, pixels))
+            plan = Plan.of(job, survey.shares(opened, progress_log, pixels))
         head = whole(job, plan, opened, skipped)
-        run_lock.begin(storage, ledger, head)
-        warnings = _revised(ledger)
-        export = _Export(plan, storage, ledger, head, opened)
-        ledger.log(
+        run_lock.begin(storage, progress_log, head)
+        warnings = _revised(progress_log)
+        export = _Export(plan, storage, progress_log, head, opened)
+        progress_log.log(
             f"begins with {len(export.todo)} of {len(export.wanted)} patches and {len(export.missing)} blocks to do"
         )
         export.complete(pixels, job.name, progress)
         written = dataset.finish(storage, export.finished_head(), export.ordered())
-        BlockStore(ledger.blocks).clear()
+        BlockStore(progress_log.blocks).clear()
         seconds, counts = monotonic() - started, ", ".join(f"{n} {what}" for what, n in pixels.counts.items())
-        ledger.log(f"complete after {seconds:.0f} s and {counts}")
+        progress_log.log(f"complete after {seconds:.0f} s and {counts}")
         report = ExportReport.written(job, written.manifest, str(out), *warnings, *unlabelled(written))
         return report.after(plan, len(export.missing), pixels.counts, seconds)
 
 
-def _revised(ledger: Ledger) -> tuple[str, ...]:
+def _revised(progress_log: ProgressLog) -> tuple[str, ...]:
     """A warning where another isamap began this export: what it made stays as it is."""
-    before = ledger.note_revision(now := revision())
+    before = progress_log.note_revision(now := revision())
     if before is None:
         return ()
     warning = f"begun by isamap {before}, gone on with by {now}: what the first one finished was not made again"
-    ledger.log(warning)
+    progress_log.log(warning)
     return (warning,)
 
 
-def _open(job: Job) -> tuple[dict[int, Opened], dict[int, str]]:
+def _open(job: Job) -> tuple[dict[int, OpenPart], dict[int, str]]:
     """What each part gives by number, and why others have none; ValueError where none has."""
 
-    def attempt(part: Part) -> Opened | str:
+    def attempt(part: Part) -> OpenPart | str:
         try:
-            return open_part(part.ground, part.period, job.settings, job.truth, job.views)
+            return open_part(part.region_grid, part.period, job.settings, job.label_request, job.extra_images)
         except NoScenes as error:
             return str(error)
 
     with ThreadPoolExecutor(OPENERS, thread_name_prefix="open") as pool:
         found = dict(enumerate(pool.map(attempt, job.parts)))
-    opened = {number: one for number, one in found.items() if isinstance(one, Opened)}
+    opened = {number: one for number, one in found.items() if isinstance(one, OpenPart)}
     skipped = {number: reason for number, reason in found.items() if isinstance(reason, str)}
     if not opened:
         raise ValueError("; ".join(skipped.values()))
@@ -119,19 +119,24 @@ class _Export:
     """One run: what is done already, what is missing, and how it is brought together."""
 
     def __init__(
-        self, plan: Plan, storage: Storage, ledger: Ledger, head: DatasetManifest, opened: Mapping[int, Opened]
+        self,
+        plan: Plan,
+        storage: Storage,
+        progress_log: ProgressLog,
+        head: DatasetManifest,
+        opened: Mapping[int, OpenPart],
     ) -> None:
-        self.plan, self.storage, self.ledger, self.head, self.opened = plan, storage, ledger, head, opened
-        self.store = BlockStore(ledger.blocks)
+        self.plan, self.storage, self.progress_log, self.head, self.opened = plan, storage, progress_log, head, opened
+        self.store = BlockStore(progress_log.blocks)
         self.wanted = [n for n, place in enumerate(plan.patches) if place.part.number in opened]
-        self.entries, self.observed = _recall(rows := ledger.rows(), storage, plan)
+        self.entries, self.observed = _recall(rows := progress_log.rows(), storage, plan)
         self.incomplete = {row["incomplete"] for row in rows if "incomplete" in row}
         done = self.entries.keys() | self.incomplete
         self.todo = [number for number in self.wanted if plan.patches[number].id not in done]
         self.waiting = _users(plan, self.todo)
         self.missing = [r.number for r in plan.requests if self._gives(r) and not self._has(r)]
 
-    def complete(self, supply: Supply, name: str, progress: bool) -> None:
+    def complete(self, supply: PixelSource, name: str, progress: bool) -> None:
         """Fetches the missing blocks and writes every patch that is still to do."""
         ready = self.waiting.keys() - set(self.missing)
         left = set(self.todo)
@@ -156,7 +161,7 @@ class _Export:
         for number in sorted(self.observed):
             part = self.plan.requests[number].part
             for count, seen in self.observed[number].items():
-                rows.setdefault((part.ground.name, part.period.label, COUNTS[count]), []).append(seen)
+                rows.setdefault((part.region_grid.name, part.period.label, COUNTS[count]), []).append(seen)
         scenes = {r: {p: dict(sensors) for p, sensors in periods.items()} for r, periods in self.head.scenes.items()}
         for (region, period, sensor), seen in rows.items():
             facts = scenes[region][period]
@@ -179,7 +184,7 @@ class _Export:
         opened = self.opened.get(request.part.number)
         return opened is not None and request.layer.name in opened.images
 
-    def _arriving(self, supply: Supply) -> Generator[tuple[Cell, np.ndarray], None, None]:
+    def _arriving(self, supply: PixelSource) -> Generator[tuple[Cell, np.ndarray], None, None]:
         """Cells with their pixels; those that ask nothing of the server first."""
         cells = [self._cell(number) for number in self.missing]
         for cell in cells:
@@ -208,12 +213,12 @@ class _Export:
 
     def _keep(self, request: Request, pixels: np.ndarray) -> None:
         """Stores a block's pixels and notes it."""
-        ground, layer, window = request.part.ground, request.layer, request.window
-        inside = ground.inside(window, layer.ratio)
+        region_grid, layer, window = request.part.region_grid, request.layer, request.window
+        inside = region_grid.inside(window, layer.ratio)
         arrays, observed = layer.settle(pixels, request.geobox, inside, self.opened[request.part.number])
         self.store.write(request.number, request.key, Block(window, arrays, observed))
         self.observed[request.number] = observed
-        self.ledger.add([{"block": request.key, "window": astuple(window), "observed": observed}])
+        self.progress_log.add([{"block": request.key, "window": astuple(window), "observed": observed}])
 
     def _submit(
         self, pool: ThreadPoolExecutor, ready: set[int], left: set[int], candidates: Iterable[int]
@@ -235,7 +240,7 @@ class _Export:
             return None
         image, label = arrays.pop("image"), arrays.pop("label", None)
         sample = Sample(
-            region=place.part.ground.name,
+            region=place.part.region_grid.name,
             period=place.part.period.label,
             row=place.window.row,
             col=place.window.col,
@@ -261,7 +266,7 @@ class _Export:
         """Notes a group's patches once they are stored; blocks that no patch waits for are removed."""
         entries = [(number, future.result()) for number, future in group]
         ids = {number: self.plan.patches[number].id for number, _ in entries}
-        self.ledger.add([entry.to_json() if entry else {"incomplete": ids[number]} for number, entry in entries])
+        self.progress_log.add([entry.to_json() if entry else {"incomplete": ids[number]} for number, entry in entries])
         for number, entry in entries:
             if entry is None:
                 self.incomplete.add(ids[number])

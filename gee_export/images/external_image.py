@@ -16,7 +16,7 @@ from gee_export.base.grid import Window, crop
 from gee_export.base.regions import Period, Region
 from gee_export.datasets.manifest import Band
 from gee_export.datasets.packing import Packing
-from gee_export.datasets.region_grid import Ground
+from gee_export.datasets.region_grid import RegionGrid
 from gee_export.images import image_asset, image_file
 from gee_export.images.imagery import ALIGNED_PX, Imagery
 from gee_export.requests.channel import Channel
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import ee
 
 
-class Found(Protocol):
+class OpenImage(Protocol):
     """An image that was found for a region and period, before it is laid on a grid."""
 
     bands: tuple[str, ...]
@@ -35,12 +35,12 @@ class Found(Protocol):
     grid: GeoBox | None  # its own pixels; None where they are rotated
     bounded: bool  # whether there is nothing outside the grid (a collection has more images beside the one)
 
-    def onto(self, grid: GeoBox) -> Laid:
+    def onto(self, grid: GeoBox) -> AlignedImage:
         """The image on another grid of this or any other CRS."""
         ...
 
 
-class Laid(Protocol):
+class AlignedImage(Protocol):
     """An image on a grid.
 
     image: lazy, in stored numbers, of the server's; None where it is read on this machine. resampling: how its pixels
@@ -55,7 +55,7 @@ class Laid(Protocol):
         ...
 
 
-def open_imagery(asked: Imagery, region: Region | None, period: Period, *, small: bool = False) -> Found:
+def open_imagery(asked: Imagery, region: Region | None, period: Period, *, small: bool = False) -> OpenImage:
     """The image, found: asks the server for what lies there, reads a file's head. small: bytes may stay bytes.
 
     ValueError for what is not there, has no coordinate system or cannot be stored; Fault where the server refuses.
@@ -68,7 +68,7 @@ def open_imagery(asked: Imagery, region: Region | None, period: Period, *, small
 
 
 @dataclass(frozen=True)
-class Foreign:
+class ExternalImage:
     """A foreign image of every region and period of an export: as asked, and how all of them are stored.
 
     sha256: of a file, by which another one of the same name is told from it.
@@ -81,7 +81,7 @@ class Foreign:
     sha256: str | None = None
 
     @classmethod
-    def of(cls, imagery: Imagery, found: Found, *, small: bool = False) -> Foreign:
+    def of(cls, imagery: Imagery, found: OpenImage, *, small: bool = False) -> ExternalImage:
         """By what was found for one of the regions."""
         return cls(imagery, found.bands, found.packing, small, found.info.get("sha256"))
 
@@ -100,7 +100,7 @@ class Foreign:
         asked = {"name": self.imagery.name, "bands": list(self.imagery.bands), "unit": self.imagery.unit}
         return asked | ({"sha256": self.sha256} if self.sha256 else {})
 
-    def open(self, region: Region, period: Period) -> Found:
+    def open(self, region: Region, period: Period) -> OpenImage:
         """The image of a region and period; ValueError where its bands are stored in another way than the first's."""
         found = open_imagery(self.imagery, region, period, small=self.small)
         if (found.bands, found.packing) != (self.names, self.packing):
@@ -111,7 +111,7 @@ class Foreign:
         return found
 
 
-def ground_of(found: Found, region: Region, step_m: float | None) -> Ground:
+def ground_of(found: OpenImage, region: Region, step_m: float | None) -> RegionGrid:
     """The region on the image's own lattice, or on its UTM lattice of step_m where that is another step.
 
     Rows and columns are the image's own, or, of collections, count from the pixel that holds the region's origin: parts
@@ -125,7 +125,7 @@ def ground_of(found: Found, region: Region, step_m: float | None) -> Ground:
     return utm_ground(region, step_m)
 
 
-def utm_ground(region: Region, step_m: float) -> Ground:
+def utm_ground(region: Region, step_m: float) -> RegionGrid:
     """The region on its UTM lattice at another step than 10 m: the whole pixels that lie inside it."""
     left, bottom, right, top = region.bounds_m
     x0, y0 = region.origin_m
@@ -134,10 +134,10 @@ def utm_ground(region: Region, step_m: float) -> Ground:
     end = math.floor((right - x0) / step_m + 1e-9), math.floor((y0 - bottom) / step_m + 1e-9)
     if end[0] <= col or end[1] <= row:
         raise ValueError(f"region {region.name!r} has no pixel of {step_m:g} m: widen it or give a smaller --scale")
-    return Ground(region, lattice, Window(row, col, end[1] - row, end[0] - col))
+    return RegionGrid(region, lattice, Window(row, col, end[1] - row, end[0] - col))
 
 
-def _on_own_grid(found: Found, own: GeoBox, region: Region) -> Ground:
+def _on_own_grid(found: OpenImage, own: GeoBox, region: Region) -> RegionGrid:
     to_own = Transformer.from_crs(region.epsg, own.crs, always_xy=True)
     col0, row0 = 0, 0
     if not found.bounded:
@@ -154,7 +154,7 @@ def _on_own_grid(found: Found, own: GeoBox, region: Region) -> Ground:
     if held is None:
         raise ValueError(f"{found.info['name']} does not cover any part of region {region.name!r}: choose another one")
     window = Window(held.row - row0, held.col - col0, held.height, held.width)
-    return Ground(region, crop(own, Window(row0, col0, 1, 1)), window)
+    return RegionGrid(region, crop(own, Window(row0, col0, 1, 1)), window)
 
 
 def _is_step(own: GeoBox, step_m: float) -> bool:

@@ -14,7 +14,7 @@ from odc.geo.geobox import GeoBox
 
 from gee_export.base import outline
 from gee_export.base.regions import Month, Period
-from gee_export.datasets.region_grid import Ground
+from gee_export.datasets.region_grid import RegionGrid
 from gee_export.requests import pixels
 from gee_export.sentinel import composite, sentinel1, sentinel2
 from gee_export.sentinel.composite import NoScenes, Settings
@@ -88,57 +88,57 @@ class Frame:
     facts: Mapping[str, Any]
 
 
-def open_frames(asked: Frames, ground: Ground, period: Period, settings: Settings) -> tuple[Frame, ...]:
+def open_frames(asked: Frames, region_grid: RegionGrid, period: Period, settings: Settings) -> tuple[Frame, ...]:
     """The frames of a region and period in order; NoScenes where there is not one."""
-    settings = replace(settings, optical=sentinel2.pinned(ground.region.bounds_wsen, period, settings.optical))
-    found = KINDS[asked.kind](asked, ground, period, settings)
+    settings = replace(settings, optical=sentinel2.pinned(region_grid.region.bounds_wsen, period, settings.optical))
+    found = KINDS[asked.kind](asked, region_grid, period, settings)
     if not found:
-        raise NoScenes(f"region {ground.name!r} has no date for frames in {period}: choose a longer --period")
+        raise NoScenes(f"region {region_grid.name!r} has no date for frames in {period}: choose a longer --period")
     return tuple(sorted(found, key=lambda frame: frame.day))
 
 
-def by_months(asked: Frames, ground: Ground, period: Period, settings: Settings) -> list[Frame]:
+def by_months(asked: Frames, region_grid: RegionGrid, period: Period, settings: Settings) -> list[Frame]:
     """A composite of each month that the period touches, dated by its first day; months without scenes are left out."""
     frames = []
     for month in _months(period):
         try:
-            made = composite.build(ground.region, month.period, settings)
+            made = composite.build(region_grid.region, month.period, settings)
         except NoScenes:
             continue
         frames.append(Frame(f"{month.period.start:%Y%m%d}", made.packed, {k: list(v) for k, v in made.scenes.items()}))
     return frames
 
 
-def by_scenes(asked: Frames, ground: Ground, period: Period, settings: Settings) -> list[Frame]:
+def by_scenes(asked: Frames, region_grid: RegionGrid, period: Period, settings: Settings) -> list[Frame]:
     """Days of Sentinel-2 chosen one by one: each adds most clear ground, ground seen before counting less.
 
     A day adds, over the pixels of a coarse picture of the region, the mean of 1 / (1 + frames in which the pixel is
     clear already); days that show less than MIN_CLEAR of the region are not taken. Looked at are the days whose scenes
     say the least cloud (CLOUDY_PIXEL_PERCENTAGE), MANY for each one wanted.
     """
-    days = _days(sentinel2.sensed(ground.region.bounds_wsen, period, settings.optical).used)
+    days = _days(sentinel2.sensed(region_grid.region.bounds_wsen, period, settings.optical).used)
     calm = sorted(days, key=lambda day: (_cloudiness(days[day]), day))[: MANY * asked.most]
-    seen = {day: _seen(ground, day, settings) for day in sorted(calm)}
-    clear = _looked_at(ground, seen)
-    partners = _radar_days(ground, period, settings.radar)
+    seen = {day: _seen(region_grid, day, settings) for day in sorted(calm)}
+    clear = _looked_at(region_grid, seen)
+    partners = _radar_days(region_grid, period, settings.radar)
     chosen = chosen_days(clear, asked.most)
-    return [_frame(ground, day, seen[day], (partners, settings, float(clear[day].mean()))) for day in chosen]
+    return [_frame(region_grid, day, seen[day], (partners, settings, float(clear[day].mean()))) for day in chosen]
 
 
-def by_days(asked: Frames, ground: Ground, period: Period, settings: Settings) -> list[Frame]:
+def by_days(asked: Frames, region_grid: RegionGrid, period: Period, settings: Settings) -> list[Frame]:
     """The user's own days that lie in the period; ValueError where Sentinel-2 has no scene of one."""
     wanted = [day for day in asked.days if period.start <= day < period.end]
-    days = _days(sentinel2.sensed(ground.region.bounds_wsen, period, settings.optical).used) if wanted else {}
+    days = _days(sentinel2.sensed(region_grid.region.bounds_wsen, period, settings.optical).used) if wanted else {}
     for day in wanted:
         if day not in days:
             near = ", ".join(map(str, sorted(sorted(days, key=lambda other: abs(other - day))[:4])))
             raise ValueError(
-                f"--frames {day}: Sentinel-2 has no scene of {ground.name} on that day; near it are {near}"
+                f"--frames {day}: Sentinel-2 has no scene of {region_grid.name} on that day; near it are {near}"
             )
-    partners = _radar_days(ground, period, settings.radar) if wanted else []
-    seen = {day: _seen(ground, day, settings) for day in wanted}
-    clear = _looked_at(ground, seen) if wanted else {}
-    return [_frame(ground, day, seen[day], (partners, settings, float(clear[day].mean()))) for day in wanted]
+    partners = _radar_days(region_grid, period, settings.radar) if wanted else []
+    seen = {day: _seen(region_grid, day, settings) for day in wanted}
+    clear = _looked_at(region_grid, seen) if wanted else {}
+    return [_frame(region_grid, day, seen[day], (partners, settings, float(clear[day].mean()))) for day in wanted]
 
 
 def chosen_days(clear: Mapping[date, np.ndarray], most: int) -> list[date]:
@@ -155,7 +155,7 @@ def chosen_days(clear: Mapping[date, np.ndarray], most: int) -> list[date]:
     return sorted(taken)
 
 
-def _frame(ground: Ground, day: date, optical: Sensed, rest: tuple[Sequence[date], Settings, float]) -> Frame:
+def _frame(region_grid: RegionGrid, day: date, optical: Sensed, rest: tuple[Sequence[date], Settings, float]) -> Frame:
     """A day of Sentinel-2 beside the nearest one of Sentinel-1; its bands are missing where none is near."""
     import ee
 
@@ -167,44 +167,44 @@ def _frame(ground: Ground, day: date, optical: Sensed, rest: tuple[Sequence[date
         radar = ee.Image.constant([0] * len(names)).rename(names).toFloat().updateMask(0)
         facts["sentinel1"] = []
     else:
-        sensed = sentinel1.sensed(ground.region.bounds_wsen, _day(near), settings.radar)
+        sensed = sentinel1.sensed(region_grid.region.bounds_wsen, _day(near), settings.radar)
         radar = sensed.packed
         facts["sentinel1"] = [scene.index for scene in sensed.used]
     return Frame(f"{day:%Y%m%d}", optical.packed.addBands(radar), facts)
 
 
-def _seen(ground: Ground, day: date, settings: Settings) -> Sensed:
-    return sentinel2.sensed(ground.region.bounds_wsen, _day(day), settings.optical)
+def _seen(region_grid: RegionGrid, day: date, settings: Settings) -> Sensed:
+    return sentinel2.sensed(region_grid.region.bounds_wsen, _day(day), settings.optical)
 
 
-def _looked_at(ground: Ground, seen: Mapping[date, Sensed]) -> dict[date, np.ndarray]:
+def _looked_at(region_grid: RegionGrid, seen: Mapping[date, Sensed]) -> dict[date, np.ndarray]:
     """Which pixels of a coarse picture of the region are clear on each day: bool, those of its outline only."""
     able = {day: sensed for day, sensed in seen.items() if sensed.used}
     if not able:
         return {}
-    geobox = _coarse(ground)
+    geobox = _coarse(region_grid)
     names = {day: f"d{day:%Y%m%d}" for day in able}
     bands = [sensed.count.gt(0).rename(names[day]) for day, sensed in able.items()]
     image = bands[0].addBands(bands[1:]) if len(bands) > 1 else bands[0]
     raster = pixels.fetch(image, geobox, list(names.values()))
-    inside = np.ones(geobox.shape, bool) if ground.outline is None else outline.inside(ground.outline, geobox)
+    inside = np.ones(geobox.shape, bool) if region_grid.outline is None else outline.inside(region_grid.outline, geobox)
     shown = (raster.values_BHW > 0.5) & raster.valid_BHW
     return {day: shown[number][inside] for number, day in enumerate(able)}
 
 
-def _coarse(ground: Ground) -> GeoBox:
+def _coarse(region_grid: RegionGrid) -> GeoBox:
     """The region in at most LOOK_PX x LOOK_PX pixels."""
-    whole = ground.geobox(ground.window)
+    whole = region_grid.geobox(region_grid.window)
     factor = math.ceil(max(whole.shape) / LOOK_PX)
     shape = tuple(math.ceil(side / factor) for side in whole.shape)
     return GeoBox(shape, whole.affine * Affine.scale(factor), whole.crs)
 
 
-def _radar_days(ground: Ground, period: Period, radar: Radar) -> list[date]:
+def _radar_days(region_grid: RegionGrid, period: Period, radar: Radar) -> list[date]:
     """Days on which Sentinel-1 has usable scenes, in the period and PARTNER_DAYS about it."""
     reach = timedelta(PARTNER_DAYS)
     wide = Period(period.start - reach, period.end + reach)
-    return sorted(_days(sentinel1.listing(ground.region.bounds_wsen, wide, radar).used))
+    return sorted(_days(sentinel1.listing(region_grid.region.bounds_wsen, wide, radar).used))
 
 
 def _days(scenes: Sequence[Scene]) -> dict[date, list[Scene]]:
@@ -228,5 +228,5 @@ def _months(period: Period) -> list[Month]:
     return [Month(number // 12, number % 12 + 1) for number in range(first, first + period.months)]
 
 
-Kind = Callable[[Frames, Ground, Period, Settings], list[Frame]]
+Kind = Callable[[Frames, RegionGrid, Period, Settings], list[Frame]]
 KINDS: dict[str, Kind] = {"scenes": by_scenes, "months": by_months, "days": by_days}

@@ -12,7 +12,7 @@ from gee_export.base.errors import Fault
 from gee_export.base.regions import STEP_M, Period, Region
 from gee_export.base.scheme import Scheme
 from gee_export.labelling import label_products, tables
-from gee_export.labelling.label_source import PERCENT, Source, codes_of
+from gee_export.labelling.label_source import PERCENT, LabelSource, codes_of
 from gee_export.labelling.product import Edition, Product, label_of, share_of
 from gee_export.labelling.rules import BuiltArea, Codes
 from gee_export.sentinel.scenes import ask, nearest_year
@@ -52,12 +52,12 @@ class OnServer:
         return cls(product.info(year), label, _share(product, images, label, scheme))
 
 
-def product(source: Source, scheme: Scheme, region: Region, period: Period) -> OnServer:
+def product(source: LabelSource, scheme: Scheme, region: Region, period: Period) -> OnServer:
     """A product of `isamap labels` for the period's year, or the source's own."""
     return OnServer.of(label_products.LABELS[source.place], scheme, source.year or period.start.year, region)
 
 
-def asset(source: Source, scheme: Scheme, region: Region, period: Period) -> OnServer:
+def asset(source: LabelSource, scheme: Scheme, region: Region, period: Period) -> OnServer:
     """A user's image or collection of images (0, 1 and 255, or codes, or percent: source.codes_of), or features."""
     kind = kind_of(source.place)
     if kind == TABLE:
@@ -80,7 +80,7 @@ def asset(source: Source, scheme: Scheme, region: Region, period: Period) -> OnS
     return OnServer({key: found.info[key] for key in kept}, found.label, found.share)
 
 
-def _year_of(source: Source, kind: str, region: Region, period: Period) -> int | None:
+def _year_of(source: LabelSource, kind: str, region: Region, period: Period) -> int | None:
     """The year of a collection's images that is nearest to the period's; None for images without dates."""
     import ee
 
@@ -90,7 +90,7 @@ def _year_of(source: Source, kind: str, region: Region, period: Period) -> int |
     return nearest_year(near, period.start.year)
 
 
-def rule_of(source: Source, codes: tuple[int, ...] | str | None, scheme: Scheme) -> Codes | BuiltArea:
+def rule_of(source: LabelSource, codes: tuple[int, ...] | str | None, scheme: Scheme) -> Codes | BuiltArea:
     """The rule of a user's own raster: the scheme's numbers as they are, impervious codes, or percent."""
     if codes is None:
         return Codes(_as_they_are(scheme), schemes=(scheme.name,))
@@ -125,7 +125,7 @@ def averaged(percent: ee.Image, projection: ee.Projection) -> ee.Image:
     return mean(percent).updateMask(mean(percent.mask()).gte(0.5))
 
 
-def features(source: Source, scheme: Scheme, region: Region) -> OnServer:
+def features(source: LabelSource, scheme: Scheme, region: Region) -> OnServer:
     """Buildings or roads of a table on the server; ground without a feature is pervious.
 
     Option: width=METRES (whole) for lines. A pixel is impervious where its centre lies in a feature, at any step; its
@@ -145,7 +145,7 @@ def features(source: Source, scheme: Scheme, region: Region) -> OnServer:
     return OnServer(info | {"width_m": width_m}, ground, averaged(ground.multiply(100), metre))
 
 
-def width_of(source: Source, first: Sequence[Mapping[str, Any]], region: Region) -> float | None:
+def width_of(source: LabelSource, first: Sequence[Mapping[str, Any]], region: Region) -> float | None:
     """Metres that a table's lines are wide, None for polygons; ValueError where they cannot be drawn."""
     if not first:
         raise ValueError(f"label {source.text!r} has no feature over region {region.name!r}: its coverage is uneven")

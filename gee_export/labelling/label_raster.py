@@ -17,7 +17,7 @@ from gee_export.base.regions import Period, Region
 from gee_export.base.scheme import Scheme
 from gee_export.labelling import local_file, shares
 from gee_export.labelling.label_asset import rule_of
-from gee_export.labelling.label_source import Source, codes_of
+from gee_export.labelling.label_source import LabelSource, codes_of
 from gee_export.labelling.rules import BuiltArea, Codes
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class LocalRaster:
         return values, valid
 
 
-def open_raster(source: Source, scheme: Scheme, region: Region, period: Period) -> LocalRaster:
+def open_raster(source: LabelSource, scheme: Scheme, region: Region, period: Period) -> LocalRaster:
     """A raster file's band; ValueError for files without a coordinate system and bands that are not there."""
     import rasterio
 
@@ -144,7 +144,7 @@ def _halves(rows: np.ndarray, cols: np.ndarray, pixels: int) -> Iterator[tuple[s
             stack.append(Window(window.row, window.col + half, window.height, window.width - half))
 
 
-def _check_placed(source: Source, file: DatasetReader) -> None:
+def _check_placed(source: LabelSource, file: DatasetReader) -> None:
     if file.crs is None or file.transform.is_identity:
         raise ValueError(
             f"label file {source.place} does not say where it lies: give it a coordinate system and a transform "
@@ -152,7 +152,7 @@ def _check_placed(source: Source, file: DatasetReader) -> None:
         )
 
 
-def _band(source: Source, words: str | None, file: DatasetReader) -> int:
+def _band(source: LabelSource, words: str | None, file: DatasetReader) -> int:
     names = {name: number for number, name in enumerate(file.descriptions, 1) if name}
     numbers = {**{str(number): number for number in file.indexes}, **{f"b{n}": n for n in file.indexes}, **names}
     if words is None:

@@ -16,7 +16,7 @@ from gee_export.datasets.manifest import UNKNOWN
 from gee_export.labelling import fusion as fusing
 from gee_export.labelling import label_products, local_file, shares
 from gee_export.labelling.fusion import FUSIONS
-from gee_export.labelling.label_source import Source
+from gee_export.labelling.label_source import LabelSource
 from gee_export.labelling.rules import BuiltArea
 from gee_export.requests.pixels import Channel
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Truth:
+class LabelRequest:
     """What labels are asked for; see source.py for how a source is written.
 
     scheme: isa (0, 1, 255) or s003 (seven classes, 255). share: also the impervious percent of each pixel.
@@ -44,7 +44,7 @@ class Truth:
             raise ValueError(f"--label names a source twice: {' '.join(self.sources)}")
         if self.share and not self.sources:
             raise ValueError("--share needs a --label to take shares of")
-        for source in map(Source.parse, self.sources):
+        for source in map(LabelSource.parse, self.sources):
             _check_source(source, self.scheme, len(self.sources))
 
     def to_json(self) -> dict[str, Any]:
@@ -52,19 +52,19 @@ class Truth:
 
     def named(self) -> dict[str, Any]:
         """`to_json` without the folders of this machine, for manifests."""
-        return self.to_json() | {"sources": [Source.parse(text).name for text in self.sources]}
+        return self.to_json() | {"sources": [LabelSource.parse(text).name for text in self.sources]}
 
     def asked(self) -> dict[str, Any]:
         """`named` with the digests of files of this machine: another file of one name asks for another dataset.
 
         ValueError where a file is missing.
         """
-        files = [source for source in map(Source.parse, self.sources) if source.kind in ("raster", "vectors")]
+        files = [source for source in map(LabelSource.parse, self.sources) if source.kind in ("raster", "vectors")]
         digests = [local_file.fingerprint(local_file.found(source))["sha256"] for source in files]
         return self.named() | ({"sha256": digests} if digests else {})
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Truth:
+    def from_json(cls, document: Mapping[str, Any]) -> LabelRequest:
         """From `to_json`; ValueError for fields that this version does not know."""
         try:
             return cls(**{**document, "sources": tuple(document["sources"])})
@@ -75,19 +75,19 @@ class Truth:
     def channels(self) -> tuple[Channel, ...]:
         """The server's bands that OpenTruth will ask for, in order; asks no server."""
         names: list[str] = []
-        for number, source in enumerate(map(Source.parse, self.sources)):
+        for number, source in enumerate(map(LabelSource.parse, self.sources)):
             if source.kind in ("product", "asset"):
                 names += [f"label_{number}"] + [f"share_{number}"] * (self.share and _holds_shares(source))
         return tuple(Channel(name, "uint8", UNKNOWN) for name in names)
 
     def check_period(self, period: Period) -> None:
         """ValueError where a product has no edition for the period's year; asks no server."""
-        for source in map(Source.parse, self.sources):
+        for source in map(LabelSource.parse, self.sources):
             if source.kind == "product":
                 label_products.LABELS[source.place].edition(source.year or period.start.year)
 
 
-class Opened(Protocol):
+class OpenLabelSource(Protocol):
     """A source that was found. `label` and `share` are lazy images where it lies on the server, else None."""
 
     info: Mapping[str, Any]
@@ -100,17 +100,17 @@ class Opened(Protocol):
 
 
 @dataclass(frozen=True)
-class OpenTruth:
+class OpenLabels:
     """Labels that were found: what to ask the server for, and how to make the label of it."""
 
-    truth: Truth
-    opened: tuple[Opened, ...] = field(repr=False)
+    label_request: LabelRequest
+    opened: tuple[OpenLabelSource, ...] = field(repr=False)
     info: Mapping[str, Any] | None
 
     @property
     def channels(self) -> tuple[Channel, ...]:
         """The server's bands, in order: label_0, share_0, label_1 ... of the sources that lie there."""
-        return self.truth.channels
+        return self.label_request.channels
 
     @property
     def image(self) -> ee.Image | None:
@@ -125,12 +125,12 @@ class OpenTruth:
 
         fetched: the channels on the same grid, by name. Sources on this machine are read here, on any grid.
         """
-        scheme = scheme_of(self.truth.scheme)
+        scheme = scheme_of(self.label_request.scheme)
         pairs = [self._pair(number, source, fetched, geobox) for number, source in enumerate(self.opened)]
-        label = FUSIONS[self.truth.fusion](np.stack([label for label, _ in pairs]), scheme)
-        if not self.truth.share:
+        label = FUSIONS[self.label_request.fusion](np.stack([label for label, _ in pairs]), scheme)
+        if not self.label_request.share:
             return label, None
-        fuse = shares.most if self.truth.fusion == "union" else shares.mean
+        fuse = shares.most if self.label_request.fusion == "union" else shares.mean
         return label, fuse(np.stack([share for _, share in pairs]))
 
     def _bands(self) -> list[tuple[str, ee.Image]]:
@@ -138,11 +138,11 @@ class OpenTruth:
         for number, source in enumerate(self.opened):
             if source.label is not None:
                 found.append((f"label_{number}", source.label))
-            if source.share is not None and self.truth.share:
+            if source.share is not None and self.label_request.share:
                 found.append((f"share_{number}", source.share.round()))
         return found
 
-    def _pair(self, number: int, source: Opened, fetched: Mapping[str, np.ndarray], geobox: GeoBox):
+    def _pair(self, number: int, source: OpenLabelSource, fetched: Mapping[str, np.ndarray], geobox: GeoBox):
         if source.label is None:
             return source.read(geobox)
         label = fetched[f"label_{number}"]
@@ -151,10 +151,10 @@ class OpenTruth:
 
     @property
     def _scheme(self) -> Scheme:
-        return scheme_of(self.truth.scheme)
+        return scheme_of(self.label_request.scheme)
 
 
-def open_truth(truth: Truth, region: Region, period: Period) -> OpenTruth:
+def open_labels(label_request: LabelRequest, region: Region, period: Period) -> OpenLabels:
     """The labels of a region and period, found: asks the server for what lies there, reads the files' heads.
 
     ValueError for years, files and assets that cannot serve; Fault where the server refuses. Prints what is not
@@ -168,33 +168,35 @@ def open_truth(truth: Truth, region: Region, period: Period) -> OpenTruth:
         "raster": label_raster.open_raster,
         "vectors": label_vectors.open_vectors,
     }
-    sources = [Source.parse(text) for text in truth.sources]
-    scheme = scheme_of(truth.scheme)
+    sources = [LabelSource.parse(text) for text in label_request.sources]
+    scheme = scheme_of(label_request.scheme)
     opened = tuple(openers[source.kind](source, scheme, region, period) for source in sources)
     for source, found in zip(sources, opened, strict=True):
         if caution := found.info.get("unverified"):
             print(f"warning: label {source.name}: {caution}", file=sys.stderr)
-    return OpenTruth(truth, opened, _info(truth, scheme, [found.info for found in opened]) if opened else None)
+    return OpenLabels(
+        label_request, opened, _info(label_request, scheme, [found.info for found in opened]) if opened else None
+    )
 
 
-def _info(truth: Truth, scheme: Scheme, infos: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _info(label_request: LabelRequest, scheme: Scheme, infos: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What the manifest says: of one source its own facts, of several theirs under `sources`."""
     shared = {
-        "scheme": truth.scheme,
+        "scheme": label_request.scheme,
         "classes": {str(number): name for number, name in scheme.classes.items()},
-        "share": truth.share,
+        "share": label_request.share,
     }
     if len(infos) == 1:
         return {**infos[0], **shared}
     return {
-        "product": f"{truth.fusion} of {', '.join(str(info['product']) for info in infos)}",
-        "fusion": truth.fusion,
+        "product": f"{label_request.fusion} of {', '.join(str(info['product']) for info in infos)}",
+        "fusion": label_request.fusion,
         "sources": list(infos),
         **shared,
     }
 
 
-def _holds_shares(source: Source) -> bool:
+def _holds_shares(source: LabelSource) -> bool:
     """Whether the server gives the share of a source there: of assets, of products of shares, and of finer ones."""
     if source.kind == "asset":
         return True
@@ -202,7 +204,7 @@ def _holds_shares(source: Source) -> bool:
     return isinstance(product.rule, BuiltArea) or product.scale_m < STEP_M
 
 
-def _check_source(source: Source, scheme: str, count: int) -> None:
+def _check_source(source: LabelSource, scheme: str, count: int) -> None:
     if source.place == "none":
         raise ValueError(
             "label none stands alone: leave the others out" if count > 1 else "label none is written as no sources"

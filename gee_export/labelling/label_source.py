@@ -20,7 +20,7 @@ PERCENT = "percent"
 
 
 @dataclass(frozen=True)
-class Source:
+class LabelSource:
     """kind: product, asset (tables too), raster or vectors; place: its name, id or path; options by name in order."""
 
     text: str
@@ -30,7 +30,7 @@ class Source:
     options: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @classmethod
-    def parse(cls, text: str) -> Source:
+    def parse(cls, text: str) -> LabelSource:
         """ValueError naming what is wrong with it."""
         place, *words = text.split("#")
         table = tables.asset_of(place)
@@ -61,7 +61,7 @@ class Source:
                 raise ValueError(f"label {self.text!r}: option {name!r} is unknown, expected {', '.join(known)}")
 
 
-def codes_of(source: Source) -> tuple[str | None, tuple[int, ...] | str | None]:
+def codes_of(source: LabelSource) -> tuple[str | None, tuple[int, ...] | str | None]:
     """Band (None: the only one) and impervious codes (None: 0, 1 and 255; "percent": shares) of a raster or asset."""
     if len(source.options) > 1:
         raise ValueError(f"label {source.text!r}: expected one band, such as #b1 or #b1=50,80")

@@ -19,7 +19,7 @@ from gee_export.base.regions import Period, Region
 from gee_export.base.scheme import Scheme
 from gee_export.datasets.manifest import UNKNOWN
 from gee_export.labelling import local_file, shares
-from gee_export.labelling.label_source import Source
+from gee_export.labelling.label_source import LabelSource
 from gee_export.labelling.rules import HARD_SHARE_PERCENT
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def burnt(shapes: Shapes, geobox: GeoBox) -> np.ndarray:
     return np.where(rasterize([(shapes.known, 1)], **grid) == 1, out, np.uint8(UNKNOWN))
 
 
-def open_vectors(source: Source, scheme: Scheme, region: Region, period: Period) -> LocalVectors:
+def open_vectors(source: LabelSource, scheme: Scheme, region: Region, period: Period) -> LocalVectors:
     """A vector file's features around a region; ValueError for what cannot be labels of an area.
 
     Options: width=METRES for lines without a width of their own; extent=all, or W,S,E,N in degrees, where the ground
@@ -118,7 +118,7 @@ def open_vectors(source: Source, scheme: Scheme, region: Region, period: Period)
     return LocalVectors(info | {"options": dict(source.options)}, shapes)
 
 
-def _table(source: Source, path: Path, region: Region) -> tuple[GeoDataFrame, tuple[float, ...]]:
+def _table(source: LabelSource, path: Path, region: Region) -> tuple[GeoDataFrame, tuple[float, ...]]:
     """The features near the region with their attributes, and the bounds of all features in the file's own system."""
     import geopandas
     import pyogrio
@@ -138,7 +138,7 @@ def _table(source: Source, path: Path, region: Region) -> tuple[GeoDataFrame, tu
         raise ValueError(f"label file {source.place} holds no vectors that can be read: {error}") from error
 
 
-def _only_layer(source: Source, path: Path) -> str:
+def _only_layer(source: LabelSource, path: Path) -> str:
     import pyogrio
 
     layers = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
@@ -150,7 +150,7 @@ def _only_layer(source: Source, path: Path) -> str:
     return layers[0]
 
 
-def _check_placed(source: Source, crs: Any, count: int) -> None:
+def _check_placed(source: LabelSource, crs: Any, count: int) -> None:
     if crs is None:
         raise ValueError(
             f"label file {source.place} has no coordinate system: add one (a .prj file, or ogr2ogr -a_srs EPSG:...)"
@@ -165,7 +165,7 @@ def _box(region: Region, crs: Any) -> tuple[float, float, float, float]:
     return Transformer.from_crs(region.epsg, crs, always_xy=True).transform_bounds(*wide, densify_pts=21)
 
 
-def _polygons(source: Source, table: GeoDataFrame, region: Region) -> np.ndarray:
+def _polygons(source: LabelSource, table: GeoDataFrame, region: Region) -> np.ndarray:
     """Impervious ground in metres of the region's zone: polygons as they are, lines as wide as they say."""
     kept = table[~(table.geometry.isna() | table.geometry.is_empty)].to_crs(region.epsg)
     shapes = kept.geometry.to_numpy()
@@ -181,7 +181,7 @@ def _polygons(source: Source, table: GeoDataFrame, region: Region) -> np.ndarray
     return np.concatenate([shapes[kinds == 2], buffered])
 
 
-def _widths(source: Source, lines: GeoDataFrame) -> np.ndarray:
+def _widths(source: LabelSource, lines: GeoDataFrame) -> np.ndarray:
     """Width of each line in metres: of its attribute, else the option; ValueError where there is neither."""
     import pandas
 
@@ -199,7 +199,7 @@ def _widths(source: Source, lines: GeoDataFrame) -> np.ndarray:
     return widths
 
 
-def _number(source: Source, name: str) -> float:
+def _number(source: LabelSource, name: str) -> float:
     words = source.options.get(name)
     if words is None:
         return float("nan")
@@ -212,7 +212,7 @@ def _number(source: Source, name: str) -> float:
     return number
 
 
-def _known(source: Source, bounds: tuple[float, ...], crs: Any, region: Region) -> BaseGeometry | None:
+def _known(source: LabelSource, bounds: tuple[float, ...], crs: Any, region: Region) -> BaseGeometry | None:
     """Where the ground is known, in the region's zone: None is everywhere."""
     words = source.options.get("extent")
     if words == "all":
@@ -225,7 +225,7 @@ def _known(source: Source, bounds: tuple[float, ...], crs: Any, region: Region) 
     return shapely.transform(dense, lambda points: np.column_stack(change.transform(*points.T)))
 
 
-def _degrees(source: Source, words: str) -> tuple[float, float, float, float]:
+def _degrees(source: LabelSource, words: str) -> tuple[float, float, float, float]:
     try:
         west, south, east, north = (float(word) for word in words.split(","))
     except ValueError as error:

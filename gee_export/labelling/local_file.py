@@ -12,13 +12,13 @@ from typing import Any
 from odc.geo.geobox import GeoBox
 
 from gee_export.base.grid import Window, tiles
-from gee_export.labelling.label_source import Source
+from gee_export.labelling.label_source import LabelSource
 
 _SHAPEFILE = (".shp", ".dbf", ".prj", ".cpg")
 _METRES_PER_DEGREE = 111_320  # along the equator and any meridian, within 0.6 %
 
 
-def found(source: Source) -> Path:
+def found(source: LabelSource) -> Path:
     """The source's file; ValueError where there is none."""
     path = Path(source.place).expanduser()
     if not path.is_file():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gee_export.base.regions import BoundsWSEN
 from gee_export.base.scheme import Scheme
-from gee_export.labelling.rules import Rule
+from gee_export.labelling.rules import LabelRule
 
 if TYPE_CHECKING:
     import ee
@@ -92,7 +92,7 @@ class Product:
     editions: tuple[Edition, ...]
     band: str | None
     scale_m: float
-    rule: Rule
+    rule: LabelRule
     licence: str
     citation: str
     dated: bool = False

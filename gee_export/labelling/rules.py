@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HARD_SHARE_PERCENT = 50  # impervious is what is so for MORE than half of its area (GAIA's own definition)
 
 
-class Rule(Protocol):
+class LabelRule(Protocol):
     """What a product's rule can do, on the server."""
 
     @property

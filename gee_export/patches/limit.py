@@ -12,7 +12,7 @@ import numpy as np
 from gee_export.base.grid import Window
 from gee_export.datasets.index import SPLITS
 from gee_export.patches.split import SHARE_TOLERANCE, TOO_SMALL, Lattice
-from gee_export.patches.split_rule import Division
+from gee_export.patches.split_rule import SplitResult
 
 BLOCKS_PER_SPLIT = 2  # val and test come from at least this many places where the number allows
 
@@ -27,7 +27,7 @@ class Budget:
     guard_px: int = 0
 
 
-def limited(tracts: Mapping[str, Sequence[Window]], stride: int, budget: Budget) -> dict[str, Division]:
+def limited(tracts: Mapping[str, Sequence[Window]], stride: int, budget: Budget) -> dict[str, SplitResult]:
     """Each region's patches: blocks are taken from the regions in turn, in random order.
 
     Where the number is too small for blocks of every split that is wanted, the first patches of each region, all of
@@ -37,7 +37,7 @@ def limited(tracts: Mapping[str, Sequence[Window]], stride: int, budget: Budget)
     _choose([(cut, block) for turn in _turns(cuts, budget.seed) for cut, block in turn], budget)
     if len({int(split) for cut in cuts.values() for split in cut.chosen if split >= 0}) < (budget.shares > 0).sum():
         return _first_ones(tracts, budget)
-    return {name: cuts[name].division(stride) if name in cuts else Division.of([], []) for name in tracts}
+    return {name: cuts[name].split_result(stride) if name in cuts else SplitResult.of([], []) for name in tracts}
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,11 @@ class _Cut:
         weight = np.bincount(corners[0][inside], minlength=count)
         return cls(windows, side, np.where(inside, corners[0], -1), weight, np.full(count, -1))
 
-    def division(self, stride: int) -> Division:
+    def split_result(self, stride: int) -> SplitResult:
         splits = np.where(self.block_of >= 0, self.chosen[self.block_of], -1)
         kept = [(window, SPLITS[split]) for window, split in zip(self.windows, splits, strict=True) if split >= 0]
         facts = {"left_out": 0, "not_taken": len(self.windows) - len(kept), "block_px": self.side * stride}
-        return Division.of(self.windows, kept, **facts)
+        return SplitResult.of(self.windows, kept, **facts)
 
 
 def _side_for(lattice: Lattice, budget: Budget) -> int:
@@ -98,10 +98,10 @@ def _choose(queue: list[tuple[_Cut, int]], budget: Budget) -> None:
             cut.chosen[block], held, room = split, held + weight, room - weight
 
 
-def _first_ones(tracts: Mapping[str, Sequence[Window]], budget: Budget) -> dict[str, Division]:
+def _first_ones(tracts: Mapping[str, Sequence[Window]], budget: Budget) -> dict[str, SplitResult]:
     split, left, found = SPLITS[int(np.argmax(budget.shares))], budget.patches, {}
     for number, (name, windows) in enumerate(tracts.items()):
         taken = windows[: -(-left // (len(tracts) - number))]
         left -= len(taken)
-        found[name] = Division.of(windows, [(window, split) for window in taken], note=TOO_SMALL)
+        found[name] = SplitResult.of(windows, [(window, split) for window in taken], note=TOO_SMALL)
     return found

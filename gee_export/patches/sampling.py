@@ -11,7 +11,7 @@ from pyproj import Transformer
 from scipy.spatial import cKDTree
 
 from gee_export.base.grid import Window
-from gee_export.datasets.region_grid import Ground
+from gee_export.datasets.region_grid import RegionGrid
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,14 @@ class Candidates:
 
     @classmethod
     def of(
-        cls, grounds: Sequence[Ground], tracts: Mapping[str, Sequence[Window]], shares: Mapping[str, np.ndarray] | None
+        cls,
+        region_grids: Sequence[RegionGrid],
+        tracts: Mapping[str, Sequence[Window]],
+        shares: Mapping[str, np.ndarray] | None,
     ) -> Candidates:
         """Of all regions, one after the other."""
-        centres = [_centres(ground, tracts[ground.name]) for ground in grounds]
-        known = None if shares is None else np.concatenate([shares[ground.name] for ground in grounds])
+        centres = [_centres(region_grid, tracts[region_grid.name]) for region_grid in region_grids]
+        known = None if shares is None else np.concatenate([shares[region_grid.name] for region_grid in region_grids])
         return cls(np.concatenate(centres), known)
 
 
@@ -185,12 +188,12 @@ SAMPLINGS: dict[str, Method] = {
 }
 
 
-def _centres(ground: Ground, windows: Sequence[Window]) -> np.ndarray:
+def _centres(region_grid: RegionGrid, windows: Sequence[Window]) -> np.ndarray:
     """Centres on the WGS84 ellipsoid in metres from its middle (EPSG:4978), so that regions of any CRS compare."""
     rows = np.array([window.row + window.height / 2 for window in windows])
     cols = np.array([window.col + window.width / 2 for window in windows])
-    x, y = ground.lattice.affine * (cols, rows)
+    x, y = region_grid.lattice.affine * (cols, rows)
     # by longitude and latitude: from a two-dimensional CRS straight to 4978, pyproj would leave the height undefined
-    lon, lat = Transformer.from_crs(str(ground.lattice.crs), 4326, always_xy=True).transform(x, y)
+    lon, lat = Transformer.from_crs(str(region_grid.lattice.crs), 4326, always_xy=True).transform(x, y)
     globe = Transformer.from_crs(4979, 4978, always_xy=True).transform(lon, lat, np.zeros_like(lon))
     return np.column_stack(globe)

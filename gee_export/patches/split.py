@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from gee_export.base.grid import Window
 from gee_export.datasets.index import SPLITS
-from gee_export.patches.split_rule import Division, Rule
+from gee_export.patches.split_rule import SplitResult, SplitRule
 
 KEPT_SHARE = 0.9  # blocks grow until so many patches survive the cut between splits
 SHARE_TOLERANCE = 0.2  # of a split's ratio
@@ -21,7 +21,7 @@ TOO_SMALL = "too small for three splits without shared pixels: every patch is in
 LEAKS = "leaks: overlapping patches share pixels between train and test, so test figures are too good"
 
 
-def blocks(windows: Sequence[Window], stride: int, rule: Rule) -> Division:
+def blocks(windows: Sequence[Window], stride: int, rule: SplitRule) -> SplitResult:
     """Spatial blocks: whole blocks go to one split and a patch that touches two splits, or their guard, is left out.
 
     The smallest blocks that keep 90 % of the patches and give every split its share; where no size does (small
@@ -29,20 +29,20 @@ def blocks(windows: Sequence[Window], stride: int, rule: Rule) -> Division:
     """
     found = _search(Lattice.of(windows, stride, rule.guard_px), rule)
     if found is None:
-        return Division.of(windows, [(window, SPLITS[0]) for window in windows], note=TOO_SMALL)
+        return SplitResult.of(windows, [(window, SPLITS[0]) for window in windows], note=TOO_SMALL)
     side, splits = found
     kept = [(window, SPLITS[split]) for window, split in zip(windows, splits, strict=True) if split >= 0]
-    return Division.of(windows, kept, block_px=side * stride)
+    return SplitResult.of(windows, kept, block_px=side * stride)
 
 
-def at_random(windows: Sequence[Window], stride: int, rule: Rule) -> Division:
+def at_random(windows: Sequence[Window], stride: int, rule: SplitRule) -> SplitResult:
     """The paper's division: patches at random. Overlapping patches then share pixels between train and test."""
     splits = shuffled(len(windows), rule)
     kept = [(window, SPLITS[split]) for window, split in zip(windows, splits, strict=True)]
-    return Division.of(windows, kept, **({"note": LEAKS} if overlapping(windows) else {}))
+    return SplitResult.of(windows, kept, **({"note": LEAKS} if overlapping(windows) else {}))
 
 
-Divide = Callable[[Sequence[Window], int, Rule], Division]
+Divide = Callable[[Sequence[Window], int, SplitRule], SplitResult]
 SPLITTERS: dict[str, Divide] = {"blocks": blocks, "random": at_random}
 
 
@@ -52,7 +52,7 @@ def check(kind: str) -> None:
         raise ValueError(f"split {kind!r}: expected one of {', '.join(SPLITTERS)}")
 
 
-def shuffled(count: int, rule: Rule) -> np.ndarray:
+def shuffled(count: int, rule: SplitRule) -> np.ndarray:
     """The split (0 to 2) of each of so many patches, in the rule's ratios to the nearest patch."""
     order = np.random.default_rng(rule.seed).permutation(count)
     ends = np.round(np.cumsum(rule.shares) * count).astype(int)
@@ -114,7 +114,7 @@ class Lattice:
         return numbers, (int(high[0].max()) + 1) * across
 
 
-def _search(lattice: Lattice, rule: Rule) -> tuple[int, np.ndarray] | None:
+def _search(lattice: Lattice, rule: SplitRule) -> tuple[int, np.ndarray] | None:
     best, best_score = None, -math.inf
     for side in lattice.sides():
         found = _best_of_tries(lattice, side, rule)
@@ -129,7 +129,7 @@ def _search(lattice: Lattice, rule: Rule) -> tuple[int, np.ndarray] | None:
     return best
 
 
-def _best_of_tries(lattice: Lattice, side: int, rule: Rule) -> tuple[np.ndarray, float, float] | None:
+def _best_of_tries(lattice: Lattice, side: int, rule: SplitRule) -> tuple[np.ndarray, float, float] | None:
     """Splits (-1: left out), share kept and worst relative deviation of the best of many seeded assignments."""
     corners, count = lattice.corners(side)
     weight = np.bincount(corners[0], minlength=count)

@@ -14,7 +14,7 @@ RATIOS = (8, 1, 1)  # train, val, test (paper S002, section III-A)
 
 
 @dataclass(frozen=True)
-class Division:
+class SplitResult:
     """Patches of a region with their splits, in row order, and what the manifest says of the division.
 
     positions: places that were divided; left_out: those that touch two splits; further facts as each way has them.
@@ -25,7 +25,7 @@ class Division:
     origin: tuple[int, int]  # row and col of the first position, from which blocks are counted
 
     @classmethod
-    def of(cls, windows: Sequence[Window], kept: Sequence[tuple[Window, str]], **facts: Any) -> Division:
+    def of(cls, windows: Sequence[Window], kept: Sequence[tuple[Window, str]], **facts: Any) -> SplitResult:
         """The patches kept of some windows; origin (0, 0) where there were none."""
         info = {"positions": len(windows), "left_out": len(windows) - len(kept)} | facts
         origin = (min(w.row for w in windows), min(w.col for w in windows)) if windows else (0, 0)
@@ -33,7 +33,7 @@ class Division:
 
 
 @dataclass(frozen=True)
-class Rule:
+class SplitRule:
     """How to divide.
 
     ratios of train, val and test; the seed; max_patches: at most so many in all regions and periods (None: all);

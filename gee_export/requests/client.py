@@ -20,8 +20,8 @@ from gee_export.base.retry import Answer, Patience, Refused, classify, exhausted
 from gee_export.requests import transport
 from gee_export.requests.channel import Channel, record, unmasked
 from gee_export.requests.reply import decode
-from gee_export.requests.result_queue import Handover
-from gee_export.requests.throttle import DEFAULT_RATE_PER_S, DEFAULT_WORKERS, Passage, Throttle
+from gee_export.requests.result_queue import ResultQueue
+from gee_export.requests.throttle import DEFAULT_RATE_PER_S, DEFAULT_WORKERS, Slot, Throttle
 from gee_export.requests.transport import Connect, Line, payload
 
 if TYPE_CHECKING:
@@ -113,20 +113,20 @@ class Client:
         that says what failed and why. Closing the generator ends every request.
         """
         self._failed, self._failed_in_a_row, self._hopeless, self._barren = [], 0, False, 0
-        handover: Handover[tuple[Cell, np.ndarray]] = Handover()
+        result_queue: ResultQueue[tuple[Cell, np.ndarray]] = ResultQueue()
         if cells:
-            yield from handover.items(lambda: self._fetch(cells, handover))
+            yield from result_queue.items(lambda: self._fetch(cells, result_queue))
         if self._failed:
             raise self._failure(len(cells))
 
-    async def _fetch(self, cells: Sequence[Cell], handover: Handover) -> None:
+    async def _fetch(self, cells: Sequence[Cell], result_queue: ResultQueue) -> None:
         """Two lanes for every request that may be under way: one waits for its turn, or after a failure."""
         self._texts.clear()  # their futures belong to an event loop that has ended
         self.throttle.begin()
         queue = iter(cells)
         async with self._connect(self._log) as line:
             count = min(2 * self.throttle.workers, len(cells))
-            lanes = [asyncio.ensure_future(self._lane(queue, line, handover)) for _ in range(count)]
+            lanes = [asyncio.ensure_future(self._lane(queue, line, result_queue)) for _ in range(count)]
             try:
                 await asyncio.gather(*lanes)
             finally:
@@ -134,9 +134,9 @@ class Client:
                     lane.cancel()
                 await asyncio.gather(*lanes, return_exceptions=True)
 
-    async def _lane(self, queue: Iterator[Cell], line: Line, handover: Handover) -> None:
+    async def _lane(self, queue: Iterator[Cell], line: Line, result_queue: ResultQueue) -> None:
         for cell in queue:
-            await handover.room()
+            await result_queue.room()
             if self._hopeless:
                 return
             try:
@@ -148,7 +148,7 @@ class Client:
                 self._hopeless = self._hopeless or self._failed_in_a_row >= HOPELESS
                 continue
             self._failed_in_a_row = 0
-            handover.give((cell, pixels), pixels.nbytes)
+            result_queue.give((cell, pixels), pixels.nbytes)
 
     async def _read(self, line: Line, cell: Cell, geobox: GeoBox) -> np.ndarray:
         if max(geobox.shape) > self.side_px.get(cell.channels, max(geobox.shape)):
@@ -201,24 +201,24 @@ class Client:
                 self._give_up(last)
 
     async def _ask(self, line: Line, body: bytes, shape: tuple[int, int], pixel: np.dtype) -> np.ndarray:
-        async with self.throttle.slot() as passage:
+        async with self.throttle.slot() as slot:
             self.tally.requests += 1
             try:
                 reply = await line.send(body)
             except Refused as refused:
                 if classify(refused) is Answer.SLOWER:
-                    self._slow_down(refused, passage)
+                    self._slow_down(refused, slot)
                 raise
         pixels = decode(reply, shape, pixel)
-        self.throttle.accepted(passage)
+        self.throttle.accepted(slot)
         self._barren = 0
         return pixels
 
-    def _slow_down(self, refused: Refused, passage: Passage) -> None:
+    def _slow_down(self, refused: Refused, slot: Slot) -> None:
         self.tally.rejected += 1
         before = self.throttle.limit
         wait_s = refused.retry_after_s
-        if self.throttle.refused(passage):
+        if self.throttle.refused(slot):
             self._barren += 1
             wait_s = max(wait_s, self.patience.seconds(self._barren - 1))
         if wait_s:

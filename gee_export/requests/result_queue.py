@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 WAITING_BYTES = 256 << 20  # results that nobody has taken yet; beyond it nothing new is begun
 
 
-class Handover(Generic[Item]):
+class ResultQueue(Generic[Item]):
     """`give` in the event loop, taken from `items` in the thread that made it; `room` waits while too much is there."""
 
     def __init__(self, *, most_bytes: int = WAITING_BYTES) -> None:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from gee_export.requests.ceiling import Ceiling
-from gee_export.requests.token_bucket import Bucket, Flow
+from gee_export.requests.token_bucket import EventRate, TokenBucket
 
 # Half of a project's quotas of 40 requests at once and 100 a second (earth-engine.md section 3.3).
 DEFAULT_WORKERS = 20
@@ -24,7 +24,7 @@ PROMPT_S = (0.1, 2.0)  # refusals come at once: what is not refused for so long 
 
 
 @dataclass
-class Passage:
+class Slot:
     """What was true when a request was sent, to judge its answer by."""
 
     sent_s: float
@@ -54,8 +54,8 @@ class Throttle:
         self.workers = workers
         self.width = Ceiling(workers)
         self.rate = Ceiling(rate_per_s)
-        self.bucket = Bucket(rate_per_s, clock=clock)
-        self._flow = Flow(clock=clock)
+        self.bucket = TokenBucket(rate_per_s, clock=clock)
+        self._flow = EventRate(clock=clock)
         self._clock = clock
         self._prompt_s: float | None = None  # twice the longest time that a refusal took; None before the first
         self._most_borne = 0
@@ -66,7 +66,7 @@ class Throttle:
         self._sent = 0  # under way
         self._paced = False  # the next request has to wait for its token
         self._timer: asyncio.TimerHandle | None = None
-        self._waiting: deque[asyncio.Future[Passage]] = deque()
+        self._waiting: deque[asyncio.Future[Slot]] = deque()
 
     @property
     def limit(self) -> int:
@@ -74,9 +74,9 @@ class Throttle:
         return int(self.width.level)
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[Passage]:
+    async def slot(self) -> AsyncIterator[Slot]:
         """Waits for a place and a token; the place is free again at the end."""
-        turn: asyncio.Future[Passage] = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         self._wake()
         try:
@@ -86,30 +86,30 @@ class Throttle:
                 self._sent -= 1
             self._wake()
 
-    def accepted(self, passage: Passage) -> None:
+    def accepted(self, slot: Slot) -> None:
         """The server took the request, as its answer or its silence tells."""
-        if passage.borne:
+        if slot.borne:
             return
-        passage.borne = True
+        slot.borne = True
         self._flow.count()
-        self._most_borne = max(self._most_borne, passage.others + 1)
+        self._most_borne = max(self._most_borne, slot.others + 1)
         # Both at today's bounds: what was sent before the last rise says nothing about it.
-        self.width.accepted(full=passage.others + 1 >= self.limit)
-        self.rate.accepted(full=passage.pace_per_s == self.rate.level)
+        self.width.accepted(full=slot.others + 1 >= self.limit)
+        self.rate.accepted(full=slot.pace_per_s == self.rate.level)
         self._set_pace()
         self._wake()
 
-    def refused(self, passage: Passage) -> bool:
+    def refused(self, slot: Slot) -> bool:
         """The server wants fewer or slower requests; call it inside the slot. True where it bore none at all."""
-        passage.borne = True  # so that its silence is not heard later
-        taken_s = self._clock() - passage.sent_s
+        slot.borne = True  # so that its silence is not heard later
+        taken_s = self._clock() - slot.sent_s
         self._prompt_s = min(max(PROMPT_S[0], self._prompt_s or 0.0, 2 * taken_s), PROMPT_S[1])
         others = self._sent - 1
         known = self._flow.seconds >= HISTORY_S
         if others < BORNE_BEFORE * self._most_borne and others < FILLED * (self.limit - 1):
-            self.rate.refused(self._flow.per_s if known else BACK_OFF * self.rate.level, passage.rate_cuts)
+            self.rate.refused(self._flow.per_s if known else BACK_OFF * self.rate.level, slot.rate_cuts)
         else:
-            self.width.refused(others, passage.width_cuts, sure=known and others >= FILLED * (self.limit - 1))
+            self.width.refused(others, slot.width_cuts, sure=known and others >= FILLED * (self.limit - 1))
             self._most_borne = min(self._most_borne, self.limit)
         self._set_pace()
         return others == 0
@@ -143,9 +143,9 @@ class Throttle:
         if self.width.is_learned and self._flow.seconds >= HISTORY_S:
             self.bucket.rate_per_s = min(self.rate.level, max(GAIN * self._flow.per_s, self.rate.least))
 
-    def _passage(self) -> Passage:
+    def _passage(self) -> Slot:
         pace_per_s = self.rate.level if self._paced else None
-        passage = Passage(self._clock(), self.width.cuts, self.rate.cuts, self._sent - 1, pace_per_s)
+        slot = Slot(self._clock(), self.width.cuts, self.rate.cuts, self._sent - 1, pace_per_s)
         if self._prompt_s is not None:
-            asyncio.get_running_loop().call_later(self._prompt_s, self.accepted, passage)
-        return passage
+            asyncio.get_running_loop().call_later(self._prompt_s, self.accepted, slot)
+        return slot

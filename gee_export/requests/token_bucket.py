@@ -10,7 +10,7 @@ BURST_S = 0.1  # so much of a second's tokens may be used at once
 MEMORY_S = 1.0
 
 
-class Bucket:
+class TokenBucket:
     """At most `rate_per_s` tokens a second, a burst of BURST_S; none is lost to who comes a little late for it."""
 
     def __init__(self, rate_per_s: float = math.inf, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,7 +34,7 @@ class Bucket:
         self._held_s = max(self._held_s, self._clock() + seconds)
 
 
-class Flow:
+class EventRate:
     """How many events a second there were lately."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:

@@ -18,7 +18,7 @@ UNHARMONIZED = ("COPERNICUS/S2_SR", "COPERNICUS/S2")
 
 
 @dataclass(frozen=True)
-class Source:
+class LevelChoice:
     """The level and collection that a composite is made of, and its scenes of the place and period.
 
     acquisitions: how many (moment and tile) each level holds, where both were asked.
@@ -30,7 +30,7 @@ class Source:
     acquisitions: Mapping[str, int] = field(default_factory=dict)
 
 
-def choose(asked: str, l2a: str, bounds_wsen: BoundsWSEN, period: Period) -> Source:
+def choose(asked: str, l2a: str, bounds_wsen: BoundsWSEN, period: Period) -> LevelChoice:
     """L2A or L1C as asked, never both; `auto` takes L1C where L2A has no scene.
 
     Of periods that begin before 2019, when Earth Engine's L2A was not global yet, `auto` takes L1C also where L2A
@@ -50,10 +50,10 @@ def choose(asked: str, l2a: str, bounds_wsen: BoundsWSEN, period: Period) -> Sou
         return best or other or _source(L2A, ids, bounds_wsen, period)
     counts = {source.level: _acquisitions(source.scenes) for source in (best, other)}
     chosen = other if counts[L1C] > counts[L2A] else best
-    return Source(chosen.level, chosen.collection, chosen.scenes, counts if any(counts.values()) else {})
+    return LevelChoice(chosen.level, chosen.collection, chosen.scenes, counts if any(counts.values()) else {})
 
 
-def _held(level: str, ids: Mapping[str, str], bounds_wsen: BoundsWSEN, period: Period) -> Source | None:
+def _held(level: str, ids: Mapping[str, str], bounds_wsen: BoundsWSEN, period: Period) -> LevelChoice | None:
     """The level's scenes; None where the server does not hold the collection (a folder of the user's)."""
     try:
         return _source(level, ids, bounds_wsen, period)
@@ -63,10 +63,10 @@ def _held(level: str, ids: Mapping[str, str], bounds_wsen: BoundsWSEN, period: P
         return None
 
 
-def _source(level: str, ids: Mapping[str, str], bounds_wsen: BoundsWSEN, period: Period) -> Source:
+def _source(level: str, ids: Mapping[str, str], bounds_wsen: BoundsWSEN, period: Period) -> LevelChoice:
     found = scenes.listed(scenes.collection(ids[level], bounds_wsen, period), period)
     _refuse_mixed(found, level, ids[level])
-    return Source(level, ids[level], found)
+    return LevelChoice(level, ids[level], found)
 
 
 def _acquisitions(found: Sequence[Scene]) -> int:

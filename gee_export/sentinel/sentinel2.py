@@ -11,7 +11,7 @@ from gee_export.base.regions import BoundsWSEN, Period
 from gee_export.datasets.manifest import REFLECTANCE_SCALE, Band
 from gee_export.sentinel import best_pixel, clouds, level, scenes
 from gee_export.sentinel.clouds import CLOUDS, Clearness, CloudMask
-from gee_export.sentinel.level import COLLECTIONS, L2A, Source
+from gee_export.sentinel.level import COLLECTIONS, L2A, LevelChoice
 from gee_export.sentinel.scenes import Scene, Sensed
 
 if TYPE_CHECKING:
@@ -111,12 +111,12 @@ def pinned(bounds_wsen: BoundsWSEN, period: Period, optical: Optical) -> Optical
 class Listing:
     """The period's scenes: those used, and how many have no partner in the cloud product (they are left out)."""
 
-    source: Source
+    source: LevelChoice
     used: tuple[Scene, ...]
     unmatched: tuple[str, ...]
 
 
-def matched(source: Source, bounds_wsen: BoundsWSEN, period: Period, mask: CloudMask) -> Listing:
+def matched(source: LevelChoice, bounds_wsen: BoundsWSEN, period: Period, mask: CloudMask) -> Listing:
     """The scenes checked against the linked cloud product where the mask has one."""
     found = source.scenes
     for scene in found:

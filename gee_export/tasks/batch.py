@@ -19,7 +19,7 @@ from gee_export.base.cloud_storage import BucketStorage
 from gee_export.base.errors import Fault
 from gee_export.base.retry import Patience
 from gee_export.base.storage import open_storage
-from gee_export.datasets.progress_log import Ledger
+from gee_export.datasets.progress_log import ProgressLog
 from gee_export.requests.client import Cell
 from gee_export.tasks.export_files import ExportFiles, Incomplete
 from gee_export.tasks.export_task import SHARD_PX, ExportTask, Known, formed, noted
@@ -60,16 +60,16 @@ class _Order:
     unseen: int = 0
 
 
-def batched(session: Session, ledger: Ledger, bucket: str, *, keep: bool = False) -> Batch:
+def batched(session: Session, progress_log: ProgressLog, bucket: str, *, keep: bool = False) -> Batch:
     """A supply through the named bucket. keep: leaves the exported files there."""
     # A folder of its own in the bucket: two exports of the same pixels must not remove each other's files.
-    own = hashlib.sha256(str(ledger.folder.absolute()).encode()).hexdigest()[:12]
+    own = hashlib.sha256(str(progress_log.folder.absolute()).encode()).hexdigest()[:12]
     storage = open_storage(f"gs://{bucket}/{FOLDER}/{own}", session)
     if not isinstance(storage, BucketStorage):
         raise ValueError(f"bucket {bucket!r}: expected the name of a Cloud Storage bucket")
     if session.is_local:
-        return Batch(TaskQueue(LOCAL_PATIENCE), storage, bucket, ledger, LOCAL_PACE, keep)
-    return Batch(TaskQueue(), storage, bucket, ledger, keep=keep)
+        return Batch(TaskQueue(LOCAL_PATIENCE), storage, bucket, progress_log, LOCAL_PACE, keep)
+    return Batch(TaskQueue(), storage, bucket, progress_log, keep=keep)
 
 
 @dataclass
@@ -84,7 +84,7 @@ class Batch:
     queue: TaskQueue
     storage: BucketStorage
     bucket: str
-    ledger: Ledger
+    progress_log: ProgressLog
     pace: Pace = field(default_factory=Pace)
     keep: bool = False
     tasks: int = 0  # submitted so far
@@ -120,7 +120,7 @@ class Batch:
     def _take_up(self, cells: Sequence[Cell]) -> None:
         """Orders tasks for the cells; those of an earlier run that have not failed are only watched."""
         self._waiting, self._under_way, self._failed = deque(), [], []
-        known, done = _recalled(self.ledger.rows())
+        known, done = _recalled(self.progress_log.rows())
         self._sweep(done)
         states = self.queue.look()
         for task, request in formed(cells, known):
@@ -131,14 +131,14 @@ class Batch:
                 self._under_way.append(_Order(task, request))
             else:
                 self._waiting.append(_Order(task))
-        self.ledger.log(f"batch: {len(self._waiting)} tasks to submit, {len(self._under_way)} known from before")
+        self.progress_log.log(f"batch: {len(self._waiting)} tasks to submit, {len(self._under_way)} known from before")
 
     def _submit(self) -> None:
         """Submits what the queue has room for, each noted first."""
         while self._waiting and self.queue.has_room:
             order = self._waiting[0]
             order.request = order.request or f"isamap-{order.task.digest}-{secrets.token_hex(4)}"
-            self.ledger.add([noted(order.task, order.request)])
+            self.progress_log.add([noted(order.task, order.request)])
             config = order.task.config(
                 description=order.request,
                 bucket=self.bucket,
@@ -174,7 +174,7 @@ class Batch:
         text = f"batch: {len(self._waiting)} to submit{queued}"
         if text != self._told:
             self._told = text
-            self.ledger.log(text)
+            self.progress_log.log(text)
 
     def _settled(self, order: _Order, state: State) -> Generator[tuple[Cell, np.ndarray], None, None]:
         """The pixels of a task that succeeded; another attempt, or the end of attempts, for one that did not."""
@@ -186,7 +186,7 @@ class Batch:
         elif state.name == "CANCELLED":
             self._failed.append(f"{_named(order)} was cancelled on the server")
         elif any(words in state.words.lower() for words in MEMORY_WORDS) and order.shard_px > SMALLEST_SHARD_PX:
-            self.ledger.log(f"batch: {_named(order)}: {state.words} Shards of {order.shard_px // 2} pixels next")
+            self.progress_log.log(f"batch: {_named(order)}: {state.words} Shards of {order.shard_px // 2} pixels next")
             self._waiting.append(_Order(order.task, "", order.attempt, order.shard_px // 2))
         else:
             self._again(order, f"failed: {state.words or state.name}")
@@ -203,12 +203,12 @@ class Batch:
                     yield cell, mosaic.read(cell)
         finally:
             files.clear()
-        self.ledger.add([{"exported": task.digest}])
+        self.progress_log.add([{"exported": task.digest}])
         if not self.keep:
             files.remove()
 
     def _again(self, order: _Order, why: str) -> None:
-        self.ledger.log(f"batch: {_named(order)} {why}, attempt {order.attempt}")
+        self.progress_log.log(f"batch: {_named(order)} {why}, attempt {order.attempt}")
         if order.attempt < ATTEMPTS:
             self._waiting.append(_Order(order.task, "", order.attempt + 1, order.shard_px))
         else:
@@ -228,7 +228,7 @@ class Batch:
     @property
     def _passage(self) -> Path:
         """Where files pass through this machine."""
-        return self.ledger.folder / "batch"
+        return self.progress_log.folder / "batch"
 
 
 def _recalled(rows: Iterable[Mapping[str, object]]) -> tuple[list[Known], set[str]]:

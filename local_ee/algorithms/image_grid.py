@@ -46,7 +46,7 @@ def reproject(image: Image, crs: Projection, crsTransform: list | None, scale: f
 
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
         dtypes = tuple(image.bands[i].type.dtype for i in positions)
-        source = resampling.Source(grid, lambda window: image.read_at(window, positions), dtypes)
+        source = resampling.ResampleSource(grid, lambda window: image.read_at(window, positions), dtypes)
         return resampling.read(source, geobox)
 
     bands = [band.on(grid) for band in image.bands]
@@ -98,7 +98,7 @@ def _interpolated(image: Image, native: Projection, positions: tuple[int, ...], 
     level = resampling.level_of(native, geobox)
     native = Projection(native.crs, native.transform * Affine.scale(1 << level))
     kinds = [_interpolated_type(image.bands[i].type).dtype for i in positions]
-    source = resampling.Source(native, lambda window: image.read_at(window, positions), tuple(kinds))
+    source = resampling.ResampleSource(native, lambda window: image.read_at(window, positions), tuple(kinds))
     pixels = resampling.read(source, geobox, mode)
     values = tuple(array.astype(kind, copy=False) for array, kind in zip(pixels.values, kinds, strict=True))
     return Pixels(values, pixels.masks)

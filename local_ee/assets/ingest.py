@@ -21,7 +21,7 @@ from rasterio.windows import Window as RasterWindow
 
 from gee_export.base.grid import Window, tiles
 from local_ee.assets.files import Block, write_bands
-from local_ee.assets.manifest import Manifest, ManifestBand, Source, Tileset
+from local_ee.assets.manifest import Manifest, ManifestBand, ManifestSource, Tileset
 from local_ee.assets.store import Asset, AssetStore, StoredBand, now, stored_band
 from local_ee.assets.tasks import Progress
 from local_ee.errors import EngineError
@@ -192,7 +192,7 @@ def _open(tileset: Tileset, buckets: ObjectStore, stack: ExitStack) -> OpenTiles
     return OpenTileset(tileset.id, whole, placed, tileset.dtype or first.dtypes[0], first.count, first.nodata)
 
 
-def _open_source(source: Source, buckets: ObjectStore, stack: ExitStack) -> DatasetReader:
+def _open_source(source: ManifestSource, buckets: ObjectStore, stack: ExitStack) -> DatasetReader:
     bucket, _, name = source.uri.removeprefix("gs://").partition("/")
     try:
         stored, file = buckets.open(bucket, name)
@@ -222,7 +222,7 @@ def _comparable(nodata: float | None) -> str:
     return repr(nodata)  # NaN equals NaN
 
 
-def _offset(source: Source, first: GeoBox, grid: GeoBox) -> tuple[int, int]:
+def _offset(source: ManifestSource, first: GeoBox, grid: GeoBox) -> tuple[int, int]:
     own, other = first.affine, grid.affine
     if abs(own.a - other.a) > SAME_SCALE * abs(own.a) or abs(own.e - other.e) > SAME_SCALE * abs(own.e):
         raise EngineError(f"The pixel size of {source.uri} differs from that of the first source of its tileset.")

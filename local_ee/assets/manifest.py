@@ -35,7 +35,7 @@ BAND_FIELDS = {"id", "tilesetId", "tilesetBandIndex", "pyramidingPolicy", "missi
 
 
 @dataclass(frozen=True)
-class Source:
+class ManifestSource:
     """One file of a tileset."""
 
     uri: str
@@ -47,7 +47,7 @@ class Tileset:
     """Files that together cover one grid; crs and dtype override what the files say."""
 
     id: str
-    sources: tuple[Source, ...]
+    sources: tuple[ManifestSource, ...]
     crs: str | None = None
     dtype: str | None = None
 
@@ -121,7 +121,7 @@ def _tileset(document: Mapping[str, Any], prefix: str) -> Tileset:
     return Tileset(str(document.get("id", "")), sources, document.get("crs"), _dtype(document.get("dataType")))
 
 
-def _source(document: Mapping[str, Any], prefix: str) -> Source:
+def _source(document: Mapping[str, Any], prefix: str) -> ManifestSource:
     _only(document, SOURCE_FIELDS, "source")
     uris = document.get("uris") or []
     if len(uris) != 1:
@@ -130,7 +130,7 @@ def _source(document: Mapping[str, Any], prefix: str) -> Source:
     if not uri.startswith("gs://") or "/" not in uri[5:]:
         raise EngineError(f"Invalid source uri '{uri}': expected gs://BUCKET/OBJECT.")
     transform = document.get("affineTransform")
-    return Source(uri, affine_of(transform) if transform else None)
+    return ManifestSource(uri, affine_of(transform) if transform else None)
 
 
 def _bands(

@@ -57,7 +57,7 @@ class _Reader:
     def resampled(self, method: str) -> _Reader:
         return replace(self, method=method)
 
-    def _source(self, bands: Sequence[SourceBand]) -> resample.Source:
+    def _source(self, bands: Sequence[SourceBand]) -> resample.ResampleSource:
         names = tuple(band.name for band in bands)
 
         def fetch(window: GeoBox) -> Pixels:
@@ -67,7 +67,7 @@ class _Reader:
             return Pixels(tuple(typed), tuple(masks))
 
         grid = bands[0].grid
-        return resample.Source(
+        return resample.ResampleSource(
             projection_of(grid),
             fetch,
             tuple(np.dtype(band.dtype) for band in bands),

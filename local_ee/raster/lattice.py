@@ -27,7 +27,7 @@ _EDGE = 1e-7  # of a source pixel: centres this near an edge fall on its right
 
 
 @dataclass(frozen=True)
-class Place:
+class LatticeWindow:
     """A window of a lattice: steps and phases of the lattice, and the window's first row and column, absolute."""
 
     crs: str
@@ -57,19 +57,19 @@ class Place:
         return x / self.step_x - self.phase_x, y / self.step_y - self.phase_y
 
 
-def place_of(geobox: GeoBox) -> Place:
+def place_of(geobox: GeoBox) -> LatticeWindow:
     """The absolute place of a window; grids must not be sheared."""
     return _place(key_of(geobox))
 
 
 @lru_cache(maxsize=4096)
-def _place(key: tuple) -> Place:
+def _place(key: tuple) -> LatticeWindow:
     height, width, a, b, c, d, e, f, crs = key
     if b or d:
         raise EngineError("Sheared or rotated pixel grids are not supported by the local engine; use a north-up grid.")
     col, phase_x = _split(c / a)
     row, phase_y = _split(f / e)
-    return Place(crs, a, e, phase_x, phase_y, row, col, height, width)
+    return LatticeWindow(crs, a, e, phase_x, phase_y, row, col, height, width)
 
 
 def _split(position: float) -> tuple[int, float]:
@@ -125,7 +125,7 @@ class Mapping:
         return us, vs
 
 
-def axes(native: Projection, place: Place) -> tuple[np.ndarray, np.ndarray]:
+def axes(native: Projection, place: LatticeWindow) -> tuple[np.ndarray, np.ndarray]:
     """Source coordinates of a window's columns (u) and rows (v) where both grids share a coordinate system."""
     inverse = ~native.transform
     cols = np.arange(place.col, place.col + place.width)
@@ -139,7 +139,7 @@ def mapping(native: Projection, geobox: GeoBox) -> Mapping:
 
 
 @lru_cache(maxsize=64)
-def _mapping(crs: str, transform: Affine, place: Place) -> Mapping:
+def _mapping(crs: str, transform: Affine, place: LatticeWindow) -> Mapping:
     step = _node_step(Projection(place.crs, Affine.scale(place.step_x, place.step_y)).nominal_scale_m)
     rows, first_row = _nodes(place.row, place.height, step)
     cols, first_col = _nodes(place.col, place.width, step)

@@ -28,7 +28,7 @@ Fetch = Callable[[GeoBox], Pixels]
 
 
 @dataclass(frozen=True)
-class Source:
+class ResampleSource:
     """Bands on one lattice. fetch reads windows of it; dimensions (rows, columns) where it ends; policies per band
     (MEAN, SAMPLE, MODE, MIN, MAX) where it has a pyramid."""
 
@@ -39,7 +39,7 @@ class Source:
     policies: tuple[str, ...] | None = None
 
 
-def read(source: Source, geobox: GeoBox, method: str = "nearest") -> Pixels:
+def read(source: ResampleSource, geobox: GeoBox, method: str = "nearest") -> Pixels:
     """The source's bands on the grid asked for."""
     at = lattice.on_lattice(source.native, geobox)
     if at is not None:
@@ -53,7 +53,7 @@ def read(source: Source, geobox: GeoBox, method: str = "nearest") -> Pixels:
     return _through_nodes(source, geobox, method)
 
 
-def _window(source: Source, row: int, col: int, height: int, width: int) -> Pixels:
+def _window(source: ResampleSource, row: int, col: int, height: int, width: int) -> Pixels:
     """A window of the source's own lattice; nothing is read where the source has no pixel."""
     if height * width > MOST_PIXELS:
         raise EngineError(f"Output of image computation is too large ({height}x{width} pixels of the input).")
@@ -64,12 +64,12 @@ def _window(source: Source, row: int, col: int, height: int, width: int) -> Pixe
     return source.fetch(source.native.geobox(height, width, row=row, col=col))
 
 
-def _nothing(source: Source, shape: tuple[int, int]) -> Pixels:
+def _nothing(source: ResampleSource, shape: tuple[int, int]) -> Pixels:
     bands = [hidden(dtype, shape) for dtype in source.dtypes]
     return Pixels(tuple(values for values, _ in bands), tuple(mask for _, mask in bands))
 
 
-def _along_axes(source: Source, geobox: GeoBox, method: str) -> Pixels:
+def _along_axes(source: ResampleSource, geobox: GeoBox, method: str) -> Pixels:
     us, vs = lattice.axes(source.native, lattice.place_of(geobox))
     if method != "nearest":
         return _interpolate(source, np.broadcast_arrays(us[None, :], vs[:, None]), method)
@@ -80,7 +80,7 @@ def _along_axes(source: Source, geobox: GeoBox, method: str) -> Pixels:
     return _gather(window, lambda array: array[picked], geobox)
 
 
-def _through_nodes(source: Source, geobox: GeoBox, method: str) -> Pixels:
+def _through_nodes(source: ResampleSource, geobox: GeoBox, method: str) -> Pixels:
     mapping = lattice.mapping(source.native, geobox)
     if _is_outside(source, mapping.bounds):
         return _nothing(source, tuple(geobox.shape))
@@ -94,7 +94,7 @@ def _through_nodes(source: Source, geobox: GeoBox, method: str) -> Pixels:
     return _gather(window, lambda array: np.take(array, flat), geobox)
 
 
-def _is_outside(source: Source, bounds: tuple[float, float, float, float]) -> bool:
+def _is_outside(source: ResampleSource, bounds: tuple[float, float, float, float]) -> bool:
     if source.dimensions is None:
         return False
     (rows, cols), (u_min, u_max, v_min, v_max) = source.dimensions, bounds
@@ -110,7 +110,7 @@ def _gather(window: Pixels, take: Callable[[np.ndarray], np.ndarray], geobox: Ge
     return Pixels(tuple(map(taken, window.values)), tuple(map(taken, window.masks)))
 
 
-def _interpolate(source: Source, coordinates: tuple[np.ndarray, np.ndarray], method: str) -> Pixels:
+def _interpolate(source: ResampleSource, coordinates: tuple[np.ndarray, np.ndarray], method: str) -> Pixels:
     """Bilinear or bicubic around pixel centres. Where neighbours are masked, see interpolate.interpolated."""
     us, vs = coordinates
     halo = _HALO[method]
@@ -126,7 +126,7 @@ def _interpolate(source: Source, coordinates: tuple[np.ndarray, np.ndarray], met
     return Pixels(tuple(values for values, _ in bands), tuple(mask for _, mask in bands))
 
 
-def _at_level(source: Source, geobox: GeoBox) -> Source:
+def _at_level(source: ResampleSource, geobox: GeoBox) -> ResampleSource:
     """The pyramid level to read for a request: the coarsest whose pixels are not larger than the request's."""
     if source.policies is None:
         return source
@@ -146,7 +146,7 @@ def _at_level(source: Source, geobox: GeoBox) -> Source:
             source.policies,
         )
 
-    return Source(native, fetch, source.dtypes, dimensions)
+    return ResampleSource(native, fetch, source.dtypes, dimensions)
 
 
 def level_of(native: Projection, geobox: GeoBox) -> int:

@@ -71,7 +71,7 @@ def mix_band(layers, shade, means, first, second, grain, darkness, col0, row0):
     return out
 
 
-class Ground:
+class GroundReflectance:
     """Ground reflectance by tile, year, month and band; shared by the scenes of a month."""
 
     def __init__(self, cells: CellCache, capacity: int) -> None:

@@ -12,7 +12,7 @@ from local_ee.world import clouds, spectra
 from local_ee.world import materials as m
 from local_ee.world.compiled import compiled
 from local_ee.world.fractions import CellCache
-from local_ee.world.ground import Ground
+from local_ee.world.ground import GroundReflectance
 from local_ee.world.lattice import Cut
 from local_ee.world.noise import derive, draw_normal, hash2, seed_of, unit
 
@@ -118,7 +118,7 @@ class Camera:
     """Renders the bands of overpasses over the world's ground."""
 
     cells: CellCache
-    ground: Ground
+    ground: GroundReflectance
 
     def bands(self, names: tuple[str, ...], cut: Cut, overpass: Overpass) -> np.ndarray:
         """Recorded values of bands that share a step: [band, row, column]."""

@@ -26,7 +26,7 @@ Reader = Callable[[Products, Cut, str], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Sheet:
+class TileGrid:
     """A collection's tiles: side, margin on each side and step in degrees; index with {lon}, {lat} of the south-west
     corner, or {we} and {ns} of the north-west one; bands; the year that dates them; value that is masked, or None."""
 
@@ -116,12 +116,12 @@ class TiledMaps:
         return SourceImage(f"{collection_id}/{index}", bands, properties, outline, read)
 
 
-def _bounds(sheet: Sheet, west: int, south: int) -> BoundsWSEN:
+def _bounds(sheet: TileGrid, west: int, south: int) -> BoundsWSEN:
     margin, side = sheet.margin_deg, sheet.side_deg
     return west - margin, south - margin, west + side + margin, south + side + margin
 
 
-def _grid(sheet: Sheet, west: int, south: int) -> GeoBox:
+def _grid(sheet: TileGrid, west: int, south: int) -> GeoBox:
     left, bottom, right, top = _bounds(sheet, west, south)
     shape = (math.ceil((top - bottom) / sheet.step_deg), math.ceil((right - left) / sheet.step_deg))
     return GeoBox(shape, Affine(sheet.step_deg, 0, left, 0, -sheet.step_deg, top), "EPSG:4326")
@@ -151,8 +151,8 @@ _FROM_GLC = {labels.BUILT: 80, labels.WATER: 60, labels.TREES: 20, labels.GRASS:
 _FCS = {labels.BUILT: 190, labels.WATER: 210, labels.TREES: 52, labels.GRASS: 130, labels.CROPS: 10, labels.BARE: 200}
 _FCS_BANDS = tuple(f"b{number}" for number in range(1, 24))
 
-SHEETS: dict[str, Sheet] = {
-    f"{_COMMUNITY}/FROM-GLC10": Sheet(
+SHEETS: dict[str, TileGrid] = {
+    f"{_COMMUNITY}/FROM-GLC10": TileGrid(
         side_deg=2,
         step_deg=STEP_10_DEG,
         index="fromglc10v01_{lat}_{lon}",
@@ -162,7 +162,7 @@ SHEETS: dict[str, Sheet] = {
         read=classes(labels.FROM_GLC10, _FROM_GLC | {labels.WET: 30}, lambda band: 2017),
         masked=0,
     ),
-    f"{_COMMUNITY}/GLC-FCS30D/annual": Sheet(
+    f"{_COMMUNITY}/GLC-FCS30D/annual": TileGrid(
         side_deg=5,
         step_deg=STEP_30_DEG,
         index="GLC_FCS30D_20002022_{we}{ns}_Annual",
@@ -171,10 +171,10 @@ SHEETS: dict[str, Sheet] = {
         read=classes(labels.GLC_FCS30D, _FCS | {labels.WET: 182}, lambda band: 1999 + int(band[1:])),
         masked=0,
     ),
-    f"{_COMMUNITY}/GISA_1972_2019": Sheet(
+    f"{_COMMUNITY}/GISA_1972_2019": TileGrid(
         side_deg=5, step_deg=STEP_30_DEG, index="GISA_{we}{ns}", bands=("b1",), year=2019, read=_gisa
     ),
-    f"{_COMMUNITY}/WSF/WSF_2019": Sheet(
+    f"{_COMMUNITY}/WSF/WSF_2019": TileGrid(
         side_deg=2,
         step_deg=STEP_10_DEG,
         index="WSF2019_v1_{lon}_{lat}",

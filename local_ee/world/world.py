@@ -12,7 +12,7 @@ from local_ee.world.backscatter import Backscatter
 from local_ee.world.dynamic import DynamicWorld
 from local_ee.world.fine import Canvases
 from local_ee.world.fractions import CellCache
-from local_ee.world.ground import Ground
+from local_ee.world.ground import GroundReflectance
 from local_ee.world.labels import Products
 from local_ee.world.maps import WorldCover
 from local_ee.world.optical import Camera
@@ -39,7 +39,7 @@ class World:
         cells = CellCache(_CELL_TILES)
         products = Products(cells, _LABEL_TILES)
         sources = (
-            Sentinel2(Camera(cells, Ground(cells, _GROUND_TILES))),
+            Sentinel2(Camera(cells, GroundReflectance(cells, _GROUND_TILES))),
             Sentinel1(Backscatter(cells, _RADAR_TILES)),
             DynamicWorld(products),
             WorldCover(products),

@@ -14,7 +14,7 @@ from gee_export.datasets.dataset import Grid, Sample, write
 from inference.calibration import best_threshold, calibrate_step
 from inference.legend import Legend
 from inference.mosaic import Mosaic, mosaics
-from inference.postprocess import Place, clahe, equalised
+from inference.postprocess import PixelOffset, clahe, equalised
 from tests.support.one_thread import one_thread  # noqa: F401
 from tests.support.towns import BANDS, manifest, scene
 from training.accuracy.evaluation import source_for
@@ -76,10 +76,10 @@ def test_patches_lie_where_they_were_cut(run, block):
     _, label = scene(NAMES, 5 * SIZE, np.random.default_rng(0))
     height, width = STRIDE * (ROWS - 1) + SIZE, STRIDE * (COLS - 1) + SIZE
     np.testing.assert_array_equal(picture.label_HW, label[:height, :width])
-    assert picture.known_HW.all() and picture.place == Place(0, 0)
+    assert picture.known_HW.all() and picture.place == PixelOffset(0, 0)
     np.testing.assert_allclose(picture.impervious_HW + picture.other_HW, 1, atol=1e-6)
     (test,) = mosaics(found, source_for(found, block), "test")
-    assert test.place == Place(100, 60) and test.known_HW.shape == (SIZE, 24 + SIZE)
+    assert test.place == PixelOffset(100, 60) and test.known_HW.shape == (SIZE, 24 + SIZE)
 
 
 def test_overlapping_patches_are_averaged(run, block):
@@ -89,7 +89,7 @@ def test_overlapping_patches_are_averaged(run, block):
     source = source_for(found, block)
     (picture,) = mosaics(found, source, "val")
     (batch,) = predicted(found, source, source.split("val"))
-    first, right = batch.chances_BKHW[0, 1], batch.chances_BKHW[1, 1]
+    first, right = batch.probabilities_BKHW[0, 1], batch.probabilities_BKHW[1, 1]
     middle = (first[:STRIDE, STRIDE:] + right[:STRIDE, : SIZE - STRIDE]) / 2
     np.testing.assert_allclose(picture.impervious_HW[:STRIDE, STRIDE:SIZE], middle, atol=1e-6)
 
@@ -104,7 +104,7 @@ def picture_of(seed: int, legend: Legend = TWO) -> Mosaic:
     known_HW = np.ones(label_HW.shape, bool)
     known_HW[:10] = False
     others = np.zeros_like(label_HW) if legend.binary else np.full_like(label_HW, 2)
-    return Mosaic(p_HW, 1 - p_HW, others, label_HW, known_HW, Place(7, 9))
+    return Mosaic(p_HW, 1 - p_HW, others, label_HW, known_HW, PixelOffset(7, 9))
 
 
 def f1_at(pictures, threshold: float) -> float:

@@ -13,7 +13,7 @@ from inference.postprocess import (
     CLIP_LIMIT,
     CONTEST,
     POSTPROCESSING,
-    Place,
+    PixelOffset,
     clahe,
     equalised,
     threshold_of,
@@ -23,7 +23,7 @@ from training.samples import target
 SEVEN = Legend(target.SEVEN)
 
 
-def chances(height: int, width: int, seed: int = 0) -> np.ndarray:
+def probabilities(height: int, width: int, seed: int = 0) -> np.ndarray:
     """A smooth probability with dim and bright parts, float32."""
     rng = np.random.default_rng(seed)
     field = gaussian_filter(rng.standard_normal((height, width)), 9, mode="wrap")
@@ -40,7 +40,7 @@ def of_classes(legend: Legend, height: int = 40, width: int = 30) -> np.ndarray:
 
 def test_whole_blocks_are_equalised_as_opencv_does():
     """S003 section 3.3: probability as 0..255, blocks of 512 x 512 (OpenCV's tiles are counted, not measured)."""
-    p_HW = chances(2 * BLOCK_PX, 3 * BLOCK_PX)
+    p_HW = probabilities(2 * BLOCK_PX, 3 * BLOCK_PX)
     grey_HW = np.rint(p_HW * 255).astype(np.uint8)
     expected = cv2.createCLAHE(clipLimit=CLIP_LIMIT, tileGridSize=(3, 2)).apply(grey_HW)
     np.testing.assert_array_equal(equalised(p_HW, np.ones(p_HW.shape, bool)), expected)
@@ -48,7 +48,7 @@ def test_whole_blocks_are_equalised_as_opencv_does():
 
 def test_one_block_is_a_clipped_histogram_equalisation():
     """The method's definition (Zuiderveld, 1994) written with numpy: clip, share what was cut off, cumulate."""
-    p_HW = chances(BLOCK_PX, BLOCK_PX)
+    p_HW = probabilities(BLOCK_PX, BLOCK_PX)
     grey_HW = np.rint(p_HW * 255).astype(int)
     counts = np.bincount(grey_HW.ravel(), minlength=256)
     limit = int(CLIP_LIMIT * BLOCK_PX**2 / 256)
@@ -58,26 +58,26 @@ def test_one_block_is_a_clipped_histogram_equalisation():
     assert np.abs(found - level[grey_HW]).max() <= 1  # OpenCV shares the remainder of cut / 256 out one by one
 
 
-@pytest.mark.parametrize("place", [Place(), Place(100, 411), Place(-37, 5)])
+@pytest.mark.parametrize("place", [PixelOffset(), PixelOffset(100, 411), PixelOffset(-37, 5)])
 def test_a_pixel_does_not_depend_on_how_the_map_is_cut(place):
     """performance.md P3: a row of blocks with one row of blocks around it is the same as the whole map."""
-    p_HW = chances(1300, 700)
+    p_HW = probabilities(1300, 700)
     known_HW = np.ones(p_HW.shape, bool)
     known_HW[300:700, 100:400] = False
     whole = equalised(p_HW, known_HW, place)
     first = -(place.row % BLOCK_PX)
     for begin in range(first, len(p_HW), BLOCK_PX):
         top, bottom = max(begin - BLOCK_PX, 0), min(begin + 2 * BLOCK_PX, len(p_HW))
-        part = equalised(p_HW[top:bottom], known_HW[top:bottom], Place(place.row + top, place.col))
+        part = equalised(p_HW[top:bottom], known_HW[top:bottom], PixelOffset(place.row + top, place.col))
         rows = slice(max(begin, 0), min(begin + BLOCK_PX, len(p_HW)))
         np.testing.assert_array_equal(part[rows.start - top : rows.stop - top], whole[rows])
 
 
 def test_two_maps_share_the_blocks_that_both_hold():
     """Blocks are counted from the ground's origin: where a map begins decides only its outermost blocks."""
-    p_HW = chances(2048, 1536)
+    p_HW = probabilities(2048, 1536)
     known_HW = np.ones(p_HW.shape, bool)
-    whole, part = equalised(p_HW, known_HW), equalised(p_HW[100:], known_HW[100:], Place(100, 0))
+    whole, part = equalised(p_HW, known_HW), equalised(p_HW[100:], known_HW[100:], PixelOffset(100, 0))
     inner = slice(2 * BLOCK_PX, 2048)
     np.testing.assert_array_equal(part[inner.start - 100 :], whole[inner])
     assert (part[: BLOCK_PX // 2] != whole[100 : 100 + BLOCK_PX // 2]).any()
@@ -85,7 +85,7 @@ def test_two_maps_share_the_blocks_that_both_hold():
 
 def test_unknown_pixels_do_not_count():
     """Whatever lies under the mask; and a block whose known half looks like the whole block gives the same levels."""
-    p_HW = chances(BLOCK_PX, BLOCK_PX)
+    p_HW = probabilities(BLOCK_PX, BLOCK_PX)
     known_HW = np.random.default_rng(0).random(p_HW.shape) < 0.5
     other_HW = np.where(known_HW, p_HW, 1).astype(np.float32)
     found = equalised(p_HW, known_HW)
@@ -96,7 +96,7 @@ def test_unknown_pixels_do_not_count():
 
 
 def test_a_block_without_known_pixels_pulls_its_neighbours_towards_no_change():
-    p_HW = chances(BLOCK_PX, 2 * BLOCK_PX)
+    p_HW = probabilities(BLOCK_PX, 2 * BLOCK_PX)
     known_HW = np.ones(p_HW.shape, bool)
     known_HW[:, BLOCK_PX:] = False
     edge = np.abs(equalised(p_HW, known_HW)[:, BLOCK_PX - 1].astype(int) - np.rint(p_HW[:, BLOCK_PX - 1] * 255))
@@ -108,39 +108,39 @@ def test_a_block_without_known_pixels_pulls_its_neighbours_towards_no_change():
 @pytest.mark.parametrize("name", POSTPROCESSING)
 def test_every_step_keeps_grid_and_input(name, legend):
     """design.md section 4, the contract of post-processing steps."""
-    chances_KHW = of_classes(legend)
-    known_HW = np.random.default_rng(2).random(chances_KHW.shape[1:]) < 0.9
-    held = chances_KHW.copy(), known_HW.copy()
-    chances_KHW.flags.writeable = known_HW.flags.writeable = False
-    found = POSTPROCESSING[name].step(chances_KHW, known_HW, legend, 0.5, Place(3, 4))
-    assert found.shape == chances_KHW.shape and found.dtype == np.float32 and np.isfinite(found).all()
-    np.testing.assert_array_equal(chances_KHW, held[0])
+    probabilities_KHW = of_classes(legend)
+    known_HW = np.random.default_rng(2).random(probabilities_KHW.shape[1:]) < 0.9
+    held = probabilities_KHW.copy(), known_HW.copy()
+    probabilities_KHW.flags.writeable = known_HW.flags.writeable = False
+    found = POSTPROCESSING[name].step(probabilities_KHW, known_HW, legend, 0.5, PixelOffset(3, 4))
+    assert found.shape == probabilities_KHW.shape and found.dtype == np.float32 and np.isfinite(found).all()
+    np.testing.assert_array_equal(probabilities_KHW, held[0])
     np.testing.assert_array_equal(known_HW, held[1])
-    np.testing.assert_array_equal(found[:, ~known_HW], chances_KHW[:, ~known_HW])
+    np.testing.assert_array_equal(found[:, ~known_HW], probabilities_KHW[:, ~known_HW])
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.6, 1.0])
 def test_a_pixel_changes_only_to_or_from_impervious(threshold):
     """models.md 4.4, and the weights 2 and 1/2 on impervious alone, without renormalisation."""
-    chances_KHW = of_classes(SEVEN, 200, 100)
-    known_HW = np.ones(chances_KHW.shape[1:], bool)
-    found = clahe(chances_KHW, known_HW, SEVEN, threshold)
-    before, after = chances_KHW.argmax(axis=0), found.argmax(axis=0)
+    probabilities_KHW = of_classes(SEVEN, 200, 100)
+    known_HW = np.ones(probabilities_KHW.shape[1:], bool)
+    found = clahe(probabilities_KHW, known_HW, SEVEN, threshold)
+    before, after = probabilities_KHW.argmax(axis=0), found.argmax(axis=0)
     changed = before != after
     assert ((before == SEVEN.impervious) | (after == SEVEN.impervious))[changed].all()
     assert changed.any()
     others = [i for i in range(7) if i != SEVEN.impervious]
-    np.testing.assert_array_equal(found[others], chances_KHW[others])
-    assert set(np.unique(found[SEVEN.impervious] / chances_KHW[SEVEN.impervious])) <= {0.5, 2.0}
+    np.testing.assert_array_equal(found[others], probabilities_KHW[others])
+    assert set(np.unique(found[SEVEN.impervious] / probabilities_KHW[SEVEN.impervious])) <= {0.5, 2.0}
 
 
 def test_of_two_classes_the_thresholds_are_a_third_and_two_thirds():
     """models.md 4.4."""
     p_HW = np.linspace(0.01, 0.99, 99, dtype=np.float32)[None]
-    chances_2HW = np.stack([1 - p_HW, p_HW])
+    probabilities_2HW = np.stack([1 - p_HW, p_HW])
     known_HW = np.ones(p_HW.shape, bool)
     for threshold, limit in ((-1, 1 / 3), (2, 2 / 3)):  # everything on the mask, nothing on it
-        wins = clahe(chances_2HW, known_HW, CONTEST, threshold).argmax(axis=0) == 1
+        wins = clahe(probabilities_2HW, known_HW, CONTEST, threshold).argmax(axis=0) == 1
         np.testing.assert_array_equal(wins, p_HW > limit)
 
 

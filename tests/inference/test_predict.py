@@ -183,13 +183,13 @@ def test_a_network_that_gives_nan_is_a_fault():
 
 def test_many_classes_are_mapped_by_the_most_probable():
     legend = Legend(("cropland", "water", "impervious"))
-    chances_KHW = np.array([0.2, 0.5, 0.3], np.float32).reshape(3, 1, 1)
+    probabilities_KHW = np.array([0.2, 0.5, 0.3], np.float32).reshape(3, 1, 1)
     assert legend.blended == (0, 1, 2) and legend.band == "class"
-    np.testing.assert_array_equal(quantise(chances_KHW, legend).ravel(), [1, round(0.3 * 254)])
+    np.testing.assert_array_equal(quantise(probabilities_KHW, legend).ravel(), [1, round(0.3 * 254)])
 
 
 def test_the_threshold_decides_between_two_classes():
-    chances_KHW = np.array([0.39, 0.4, 0.41], np.float32).reshape(1, 1, 3)
+    probabilities_KHW = np.array([0.39, 0.4, 0.41], np.float32).reshape(1, 1, 3)
     strict = Legend(LEGEND.names, threshold=0.4)
-    np.testing.assert_array_equal(quantise(chances_KHW, strict)[0, 0], [0, 1, 1])
-    np.testing.assert_array_equal(quantise(chances_KHW, LEGEND)[0, 0], [0, 0, 0])
+    np.testing.assert_array_equal(quantise(probabilities_KHW, strict)[0, 0], [0, 1, 1])
+    np.testing.assert_array_equal(quantise(probabilities_KHW, LEGEND)[0, 0], [0, 0, 0])

@@ -10,9 +10,9 @@ import torch
 from inference import cog
 from inference.legend import UNKNOWN, Legend
 from inference.map import map_region
-from inference.postprocess import CONTEST, POSTPROCESSING, Place, clahe
+from inference.postprocess import CONTEST, POSTPROCESSING, PixelOffset, clahe
 from inference.predict import quantise
-from inference.strips import Second, contested
+from inference.strips import PostprocessPass, contested
 from tests.inference.conftest import BANDS, NAMES, SMALL, stored_scene, write_tif
 from tests.support.one_thread import one_thread  # noqa: F401
 from training.checkpoints import checkpoint
@@ -37,10 +37,10 @@ def read(path) -> tuple[np.ndarray, dict[str, str]]:
 
 
 def test_what_is_kept_of_several_classes():
-    chances_3HW = three_classes(20, 30)
-    kept = contested(chances_3HW, THREE)
-    np.testing.assert_array_equal(kept[:2], quantise(chances_3HW, THREE))
-    others = chances_3HW[[0, 2]]
+    probabilities_3HW = three_classes(20, 30)
+    kept = contested(probabilities_3HW, THREE)
+    np.testing.assert_array_equal(kept[:2], quantise(probabilities_3HW, THREE))
+    others = probabilities_3HW[[0, 2]]
     np.testing.assert_array_equal(kept[2], np.array([0, 2])[others.argmax(axis=0)])
     np.testing.assert_array_equal(kept[3], np.rint(254 * others.max(axis=0)))
 
@@ -49,9 +49,9 @@ def test_what_is_kept_of_several_classes():
 @pytest.mark.parametrize("row", [0, 300])
 def test_strips_give_what_the_whole_gives(legend, row, tmp_path):
     """By an independent way: the step on the whole map at once."""
-    chances_KHW = three_classes(1300, 90)
-    second = Second(POSTPROCESSING["clahe"], 0.4, legend, Place(row, 17))
-    blended = chances_KHW[1:2] if legend.binary else chances_KHW
+    probabilities_KHW = three_classes(1300, 90)
+    second = PostprocessPass(POSTPROCESSING["clahe"], 0.4, legend, PixelOffset(row, 17))
+    blended = probabilities_KHW[1:2] if legend.binary else probabilities_KHW
     kept = second.values(blended, legend)
     assert len(kept) == second.bands
     kept[:, 50:90, 10:40] = UNKNOWN
@@ -62,7 +62,7 @@ def test_strips_give_what_the_whole_gives(legend, row, tmp_path):
     known = kept[0] != UNKNOWN
     impervious = kept[1] / np.float32(254)
     other = 1 - impervious if legend.binary else kept[3] / np.float32(254)
-    weighted = clahe(np.stack([other, impervious]), known, CONTEST, 0.4, Place(row, 17))
+    weighted = clahe(np.stack([other, impervious]), known, CONTEST, 0.4, PixelOffset(row, 17))
     rest = np.zeros_like(kept[0]) if legend.binary else kept[2]
     expected = np.where(weighted[1] > weighted[0], 1, rest)
     np.testing.assert_array_equal(found[0], np.where(known, expected, UNKNOWN))
@@ -75,7 +75,7 @@ def test_strips_give_what_the_whole_gives(legend, row, tmp_path):
 def test_pieces_of_a_wide_map_give_what_the_whole_gives(col, tmp_path, monkeypatch):
     """Memory is bounded by pieces of whole blocks; P3: they change no pixel."""
     legend, width = Legend(("pervious", "impervious")), 1700
-    second = Second(POSTPROCESSING["clahe"], 0.4, legend, Place(0, col))
+    second = PostprocessPass(POSTPROCESSING["clahe"], 0.4, legend, PixelOffset(0, col))
     first = cog.RowsFile(tmp_path / "first.u8", width)
     first.append(second.values(three_classes(width, 60).transpose(0, 2, 1)[1:2], legend))
     whole = second.apply(first, cog.RowsFile(tmp_path / "whole.u8", width)).path.read_bytes()
@@ -84,7 +84,7 @@ def test_pieces_of_a_wide_map_give_what_the_whole_gives(col, tmp_path, monkeypat
 
 
 def test_no_step_leaves_the_rows_as_they_are(tmp_path):
-    second = Second(POSTPROCESSING["none"], 0.0, THREE, Place())
+    second = PostprocessPass(POSTPROCESSING["none"], 0.0, THREE, PixelOffset())
     first = cog.RowsFile(tmp_path / "first.u8", 9)
     assert second.bands == 2 and second.values is quantise
     assert second.apply(first, cog.RowsFile(tmp_path / "out.u8", 9)) is first
@@ -113,7 +113,7 @@ def test_an_interrupted_map_ends_as_one_that_was_not(calibrated, tmp_path, monke
     whole = map_region(calibrated, input=scene, out=tmp_path / "whole.tif", post="clahe", progress=False)
     seen = []
 
-    class Killed(Second):
+    class Killed(PostprocessPass):
         def _classes(self, held_NHW, top):
             seen.append(top)
             if len(seen) > 1:
@@ -121,7 +121,7 @@ def test_an_interrupted_map_ends_as_one_that_was_not(calibrated, tmp_path, monke
             return super()._classes(held_NHW, top)
 
     with monkeypatch.context() as patch:
-        patch.setattr("inference.map.Second", Killed)
+        patch.setattr("inference.map.PostprocessPass", Killed)
         with pytest.raises(KeyboardInterrupt):
             map_region(calibrated, input=scene, out=tmp_path / "cut.tif", post="clahe", progress=False)
     assert not (tmp_path / "cut.tif").exists()

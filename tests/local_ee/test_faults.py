@@ -18,7 +18,7 @@ from google.auth.credentials import AnonymousCredentials
 
 from gee_export.earth_engine import session
 from local_ee import LocalEngine, injector
-from local_ee.faults import KINDS, Faults, Rule
+from local_ee.faults import KINDS, FaultRule, Faults
 from local_ee.injector import Injector, Seen
 from local_ee.rest.faulty import route_of
 from tests.local_ee.support.small import CRS, TRANSFORM, catalog, ended, request_grid, storage_client
@@ -84,7 +84,7 @@ def test_a_body_ends_before_its_announced_length(tmp_path):
 
 
 def test_delays_are_drawn_around_their_median():
-    rule = Rule(("pixels",), "delay", seconds=2.0, spread=0.5)
+    rule = FaultRule(("pixels",), "delay", seconds=2.0, spread=0.5)
     made = Injector(Faults((rule,)), Path("unused"))
     waits = []
     for _ in range(2000):

@@ -13,7 +13,7 @@ from matplotlib.image import imread
 import isamap
 import reproduction
 from reproduction import page, panels
-from reproduction.evaluators import chances
+from reproduction.evaluators import probabilities
 from reproduction.report import StudyReport, markdown
 from reproduction.reproduce import PANEL, REPORT, TEXT, reproduce
 from reproduction.runs import Bench, Training
@@ -98,7 +98,7 @@ def test_chances_are_of_the_patches_named(done, town):
     data = Dataset.open(town)
     ids = [data.in_split("val")[1].id, data.in_split("test")[3].id, data.in_split("test")[0].id]
     _, out, _ = done
-    found = {name: label for name, _, label in chances(run_of(out, town, "unet-tiny", 0), [str(town)], ids)}
+    found = {name: label for name, _, label in probabilities(run_of(out, town, "unet-tiny", 0), [str(town)], ids)}
     assert set(found) == set(ids)
     assert all((found[name] == data.read_label(name)).all() for name in ids)
 

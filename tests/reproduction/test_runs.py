@@ -13,7 +13,7 @@ import pytest
 from gee_export.base.errors import Fault
 
 from reproduction.runs import Bench, Training, levels, make_all
-from reproduction.study import Place, Run
+from reproduction.study import Run, StudyFolder
 from training.models import MODELS
 
 MADE: list[tuple[str, int]] = []
@@ -29,14 +29,14 @@ class Noted:
     version: int = 0
     lacking: str = ""
 
-    def check(self, place: Place, seed: int) -> None:
+    def check(self, place: StudyFolder, seed: int) -> None:
         if self.lacking:
             raise ValueError(self.lacking)
 
-    def facts(self, place: Place, seed: int) -> Mapping[str, Any]:
+    def facts(self, place: StudyFolder, seed: int) -> Mapping[str, Any]:
         return {"title": self.title, "version": self.version, "seed": seed}
 
-    def make(self, folder: Path, place: Place, seed: int) -> Mapping[str, Any]:
+    def make(self, folder: Path, place: StudyFolder, seed: int) -> Mapping[str, Any]:
         if self.problem:
             raise self.problem if isinstance(self.problem, Exception) else ValueError(self.problem)
         for run in self.needs:
@@ -50,7 +50,7 @@ class Noted:
 class Begun(Noted):
     """A run whose folder is there already."""
 
-    def make(self, folder: Path, place: Place, seed: int) -> Mapping[str, Any]:
+    def make(self, folder: Path, place: StudyFolder, seed: int) -> Mapping[str, Any]:
         return {"epochs": 3}
 
 
@@ -58,7 +58,7 @@ class Begun(Noted):
 class Ended(Noted):
     """A run whose process the system ends."""
 
-    def make(self, folder: Path, place: Place, seed: int) -> Mapping[str, Any]:
+    def make(self, folder: Path, place: StudyFolder, seed: int) -> Mapping[str, Any]:
         os.kill(os.getpid(), signal.SIGKILL)
         return {}
 

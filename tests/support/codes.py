@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 
 from gee_export.base.grid import grid_of
 from gee_export.base.regions import Period, Region
-from gee_export.labelling.label_request import OpenTruth, Truth, open_truth
+from gee_export.labelling.label_request import LabelRequest, OpenLabels, open_labels
 from gee_export.requests import pixels
 from local_ee.catalog.folder import write_image
 
@@ -81,9 +81,9 @@ def write(folder: Path) -> Path:
     return folder
 
 
-def read(truth: Truth, period: Period, grid: GeoBox = GRID, region: Region = REGION) -> tuple[OpenTruth, tuple]:
+def read(truth: LabelRequest, period: Period, grid: GeoBox = GRID, region: Region = REGION) -> tuple[OpenLabels, tuple]:
     """Labels asked for, found and fetched: what open_truth gives, and label and share on the grid."""
-    opened = open_truth(truth, region, period)
+    opened = open_labels(truth, region, period)
     fetched = {}
     if opened.image is not None:
         names = [channel.name for channel in opened.channels]

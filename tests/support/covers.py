@@ -22,8 +22,8 @@ def write_covers(folder: Path, err: Callable[[np.ndarray], np.ndarray] = np.asar
     head = manifest(BANDS, size, len(SPLITS), label=label)
 
     def covered(image: np.ndarray, built: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        ground = (np.arange(size) >= size // 2).astype(np.uint8)[:, None]
-        return image, err(np.where(built == 1, np.uint8(IMPERVIOUS), ground))
+        region_grid = (np.arange(size) >= size // 2).astype(np.uint8)[:, None]
+        return image, err(np.where(built == 1, np.uint8(IMPERVIOUS), region_grid))
 
     def made() -> list[Sample]:
         return list(samples(BANDS, size, SPLITS, change=covered))

@@ -24,7 +24,7 @@ import pyarrow.parquet  # noqa: F401
 import rasterio  # noqa: F401
 
 import gee_export.export.runner  # noqa: F401
-from gee_export.datasets.progress_log import Ledger, run_folder
+from gee_export.datasets.progress_log import ProgressLog, run_folder
 from gee_export.earth_engine.session import connect
 from gee_export.export.export import export_patches
 from gee_export.requests import pixels
@@ -96,7 +96,7 @@ def main(folder: str, base: Path, way: str, kills: int, seed: int) -> None:
     number, left = 1, kills
     while left or number == 1:
         while True:
-            rows = Ledger(run_folder(place(base, way, number))).rows()
+            rows = ProgressLog(run_folder(place(base, way, number))).rows()
             noted = [row["window"] for row in rows if "block" in row]
             event = chance.randint(1, whole["events"]) if left and chance.random() < 0.7 else None
             seconds = chance.uniform(0, whole["seconds"]) if left and event is None else None

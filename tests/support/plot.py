@@ -54,7 +54,7 @@ def write(folder: Path) -> Plot:
 
 def _radar(folder: Path, rng: np.random.Generator):
     power, angles = {}, {}
-    ground = {"VV": 0.12, "VH": 0.02}
+    region_grid = {"VV": 0.12, "VH": 0.02}
     for day, mode, bands in (
         (3, "IW", "VV VH"),
         (9, "IW", "VV VH"),
@@ -64,7 +64,7 @@ def _radar(folder: Path, rng: np.random.Generator):
     ):
         texture = np.exp(gaussian_filter(rng.normal(size=(HEIGHT, WIDTH)), 4) * 6)
         scene = {
-            band: (ground[band] * texture * rng.gamma(5, 1 / 5, texture.shape)).astype(np.float32)
+            band: (region_grid[band] * texture * rng.gamma(5, 1 / 5, texture.shape)).astype(np.float32)
             for band in bands.split()
         }
         angle = np.broadcast_to(np.linspace(30.2 + day / 100, 45.6, WIDTH, dtype=np.float32), texture.shape).copy()

@@ -68,8 +68,8 @@ def write(folder: Path) -> Skies:
 def _write(skies: Skies, rng: np.random.Generator, day: str, collection: str) -> None:
     half, sixth = SIDE // 2, SIDE // 6
     bands = {name: rng.integers(300, 4000, (SIDE, SIDE)).astype(np.uint16) for name in ("B2", "B3", "B4")}
-    ground = coarse(rng.choice([500, 2600], (SIDE // 20, SIDE // 20)).astype(np.uint16), 10)
-    bands["B8"] = coarse(ground + rng.integers(0, 900, (half, half)).astype(np.uint16), 2)
+    region_grid = coarse(rng.choice([500, 2600], (SIDE // 20, SIDE // 20)).astype(np.uint16), 10)
+    bands["B8"] = coarse(region_grid + rng.integers(0, 900, (half, half)).astype(np.uint16), 2)
     bands["B11"] = rng.integers(300, 4000, (half, half)).astype(np.uint16)
     bands["B1"] = rng.integers(300, 4000, (sixth, sixth)).astype(np.uint16)
     bands["QA60"] = rng.choice([0, 0, 0, 1024, 2048, 3072, 1], (sixth, sixth)).astype(np.uint16)

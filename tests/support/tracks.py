@@ -68,8 +68,8 @@ def write(folder: Path) -> Tracks:
     rng = np.random.default_rng(5)
     height = _hills(rng)
     write_image(folder, f"{GLO30}/tile", {"DEM": height}, GRID, properties={"system:time_start": 0})
-    ground = np.exp(gaussian_filter(rng.normal(size=height.shape), 4) * 6)
-    scenes = tuple(_scene(rng, day, orbit, ground) for orbit, days in DAYS.items() for day in days)
+    region_grid = np.exp(gaussian_filter(rng.normal(size=height.shape), 4) * 6)
+    scenes = tuple(_scene(rng, day, orbit, region_grid) for orbit, days in DAYS.items() for day in days)
     for scene in scenes:
         write_image(
             folder,
@@ -90,14 +90,17 @@ def _hills(rng: np.random.Generator) -> np.ndarray:
     return (height + ridge).astype(np.float32)
 
 
-def _scene(rng: np.random.Generator, day: str, orbit: int, ground: np.ndarray) -> Seen:
+def _scene(rng: np.random.Generator, day: str, orbit: int, region_grid: np.ndarray) -> Seen:
     names = ("VV",) if day == WITHOUT_VH else ("VV", "VH")
-    power = {name: ground * level * rng.gamma(5, 1 / 5, ground.shape) for name, level in (("VV", 0.1), ("VH", 0.02))}
+    power = {
+        name: region_grid * level * rng.gamma(5, 1 / 5, region_grid.shape)
+        for name, level in (("VV", 0.1), ("VH", 0.02))
+    }
     if datetime.fromisoformat(f"{day}T00:00:00+00:00") < CLEAN:
         for band in power.values():
             band[:, :EDGE_PX] *= 1e-4
     across = np.linspace(31.5, 44, WIDTH) if orbit == 113 else np.linspace(46, 33, WIDTH)
-    angle = np.broadcast_to(across, ground.shape).astype(np.float32)
+    angle = np.broadcast_to(across, region_grid.shape).astype(np.float32)
     return Seen(day, orbit, {name: power[name].astype(np.float32) for name in names}, angle.copy())
 
 

@@ -8,7 +8,7 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 
 from training.losses import UNKNOWN
-from training.samples.augment import BLUR_SHARE, CHANCES, FLIP_SHARE, Augmented, augment, chances
+from training.samples.augment import BLUR_SHARE, CHANCES, FLIP_SHARE, Augmented, augment, draws
 
 KEEP, FLIP, BLUR, NO_BLUR = 0.99, 0.0, 0.0, 0.99
 SIDE = 16
@@ -127,15 +127,15 @@ def test_augmenting_leaves_its_input_alone():
 
 def test_chances_depend_on_seed_epoch_and_patch_and_on_nothing_else():
     patches = np.arange(100)
-    whole = chances(7, 3, patches)
-    assert np.array_equal(chances(7, 3, patches[[42, 5]]), whole[[42, 5]])
-    assert not np.array_equal(chances(7, 4, patches), whole)
-    assert not np.array_equal(chances(8, 3, patches), whole)
+    whole = draws(7, 3, patches)
+    assert np.array_equal(draws(7, 3, patches[[42, 5]]), whole[[42, 5]])
+    assert not np.array_equal(draws(7, 4, patches), whole)
+    assert not np.array_equal(draws(8, 3, patches), whole)
 
 
 def test_chances_are_uniform_and_unrelated():
     """Means, deviations and correlations of 20,000 draws within five standard errors of the uniform law's."""
-    drawn = np.concatenate([chances(0, epoch, np.arange(1000)) for epoch in range(20)])
+    drawn = np.concatenate([draws(0, epoch, np.arange(1000)) for epoch in range(20)])
     assert drawn.min() >= 0 and drawn.max() < 1
     np.testing.assert_allclose(drawn.mean(axis=0), 0.5, atol=5 * 12**-0.5 / len(drawn) ** 0.5)
     np.testing.assert_allclose(drawn.std(axis=0), 12**-0.5, atol=0.01)
@@ -144,7 +144,7 @@ def test_chances_are_uniform_and_unrelated():
 
 
 def test_half_are_flipped_and_a_quarter_blurred():
-    drawn = chances(0, 0, np.arange(20_000))
+    drawn = draws(0, 0, np.arange(20_000))
     assert (drawn[:, 0] < FLIP_SHARE).mean() == pytest.approx(0.5, abs=0.02)
     assert (drawn[:, 2] < BLUR_SHARE).mean() == pytest.approx(0.25, abs=0.02)
 
@@ -177,7 +177,7 @@ def assert_aligned(found: Augmented) -> None:
 @pytest.mark.parametrize("dates", [0, 3])
 @pytest.mark.parametrize("seed", range(6))
 def test_finer_labels_true_images_and_dates_move_with_the_image(dates, seed):
-    drawn = chances(seed, 0, np.array([0]))
+    drawn = draws(seed, 0, np.array([0]))
     found = augment(scaled(dates), drawn, EVERY, crop=9)
     assert found.image_BCHW.shape[-2:] == (9, 9) and found.label_BHW.shape == (1, 9 * RATIO, 9 * RATIO)
     assert_aligned(found)
@@ -193,7 +193,7 @@ def test_crops_are_squares_of_the_patch_at_every_place():
     """S003 section 2.4: chips are cropped anew in every epoch."""
     places = set()
     for epoch in range(300):
-        found = augment(coded(2), chances(0, epoch, np.arange(2)), (), crop=13)
+        found = augment(coded(2), draws(0, epoch, np.arange(2)), (), crop=13)
         top, left = (found.image_BCHW[:, band, 0, 0].long() - 1 for band in (0, 1))
         for patch in range(2):
             at = slice(top[patch], top[patch] + 13), slice(left[patch], left[patch] + 13)
@@ -205,7 +205,7 @@ def test_crops_are_squares_of_the_patch_at_every_place():
 
 def test_a_crop_larger_than_the_patches_is_refused():
     with pytest.raises(ValueError, match="crop=20: patches have 16 x 16 pixels; set --set crop=16"):
-        augment(coded(), chances(0, 0, np.array([0])), (), crop=20)
+        augment(coded(), draws(0, 0, np.array([0])), (), crop=20)
 
 
 def test_any_angle_turns_finer_labels_and_images_of_dates_by_the_same():

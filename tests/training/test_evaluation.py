@@ -182,10 +182,10 @@ def test_predictions_are_probabilities_beside_their_labels(kept, town):  # noqa:
     labels = np.stack([Dataset.open(town).read_label(patch) for patch in Dataset.open(town).in_split("train")])
     assert (np.concatenate([part.label_BHW for part in parts]) == labels).all()
     for part in parts:
-        assert part.chances_BKHW.dtype == np.float32
-        np.testing.assert_allclose(part.chances_BKHW.sum(axis=1), 1, atol=1e-6)
+        assert part.probabilities_BKHW.dtype == np.float32
+        np.testing.assert_allclose(part.probabilities_BKHW.sum(axis=1), 1, atol=1e-6)
     band = source.prepare(patches.__getitems__(range(4))).image_BCHW[:, 0].numpy()
-    assert ((np.concatenate([part.chances_BKHW for part in parts])[:, 1] > 0.5) == (band > 0)).all()
+    assert ((np.concatenate([part.probabilities_BKHW for part in parts])[:, 1] > 0.5) == (band > 0)).all()
 
 
 def test_predicting_leaves_its_callers_gradients_alone(kept, town):  # noqa: F811

@@ -37,7 +37,7 @@ def classes(request) -> int:
     return request.param
 
 
-def chances(made, x_NB: np.ndarray) -> np.ndarray:
+def probabilities(made, x_NB: np.ndarray) -> np.ndarray:
     return made.probabilities(torch.from_numpy(np.asarray(x_NB, np.float32))).numpy()
 
 
@@ -47,7 +47,7 @@ def test_the_forest_is_scikit_learns(classes):
     made.fit(x_NB, y_N, seed=3)
     theirs = RandomForestClassifier(15, min_samples_leaf=2, random_state=3).fit(x_NB, y_N)
     unseen_NB, _ = pixels(2000, classes, seed=1)
-    np.testing.assert_allclose(chances(made, unseen_NB), theirs.predict_proba(unseen_NB), atol=1e-14)
+    np.testing.assert_allclose(probabilities(made, unseen_NB), theirs.predict_proba(unseen_NB), atol=1e-14)
 
 
 def test_a_pixel_on_a_threshold_falls_on_scikit_learns_side():
@@ -64,7 +64,7 @@ def test_a_pixel_on_a_threshold_falls_on_scikit_learns_side():
     for side in (threshold, np.nextafter(threshold, np.float32(9)), np.nextafter(threshold, np.float32(-9))):
         edges = np.zeros((len(feature), len(BANDS)), np.float32)
         edges[np.arange(len(edges)), feature] = side
-        np.testing.assert_allclose(chances(made, edges), theirs.predict_proba(edges), atol=1e-14)
+        np.testing.assert_allclose(probabilities(made, edges), theirs.predict_proba(edges), atol=1e-14)
 
 
 @pytest.mark.parametrize("kernel", ["rbf", "linear"])
@@ -75,7 +75,7 @@ def test_the_machines_are_scikit_learns(classes, kernel):
     core = SVC(C=2.0) if kernel == "rbf" else LinearSVC(C=2.0, random_state=0)
     theirs = OneVsRestClassifier(CalibratedClassifierCV(core, method="sigmoid", cv=3, ensemble=False)).fit(x_NB, y_N)
     unseen_NB, _ = pixels(1000, classes, seed=1)
-    np.testing.assert_allclose(chances(made, unseen_NB), theirs.predict_proba(unseen_NB), atol=1e-9)
+    np.testing.assert_allclose(probabilities(made, unseen_NB), theirs.predict_proba(unseen_NB), atol=1e-9)
 
 
 MADE = {
@@ -91,7 +91,7 @@ def test_the_softmax_of_the_logits_is_the_chance(name):
     made.fit(*pixels(300, 2))
     x = torch.randn(2, len(BANDS), 5, 7)
     got = made(x).logits_BKHW.softmax(dim=1).movedim(1, -1).reshape(-1, 2)
-    np.testing.assert_allclose(got, chances(made, x.movedim(1, -1).reshape(-1, 4).numpy()), atol=1e-5)
+    np.testing.assert_allclose(got, probabilities(made, x.movedim(1, -1).reshape(-1, 4).numpy()), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", MADE)
@@ -117,7 +117,7 @@ def test_classes_that_never_came_get_no_chance(name):
     x_NB, y_N = pixels(300, 2)
     made = MADE[name](4)
     made.fit(x_NB, np.where(y_N == 1, 3, 1))
-    got = chances(made, x_NB)
+    got = probabilities(made, x_NB)
     assert (got[:, [0, 2]] == 0).all()
     assert ((got.argmax(axis=1) == 3) == (y_N == 1)).mean() > 0.7
 
@@ -129,7 +129,7 @@ def test_they_learn_what_one_line_cannot_separate():
     for name, make in MADE.items():
         made = make(2)
         made.fit(x_NB, y_N)
-        right[name] = (chances(made, unseen_NB).argmax(axis=1) == truth_N).mean()
+        right[name] = (probabilities(made, unseen_NB).argmax(axis=1) == truth_N).mean()
     assert min(right["forest"], right["svm"]) > right["linear svm"] + 0.03 > 0.65
 
 

@@ -53,11 +53,11 @@ def test_units_in_probabilities_out_missing_values_as_nan(held, size):
     """The same as standardising (checkpoint.normalise) and softmax by torch; NaN counts as not known."""
     found, file = held
     values, known = physical(*size)
-    chances = answered(file, np.where(known, values, np.nan)[None])
+    probabilities = answered(file, np.where(known, values, np.nan)[None])
     with torch.no_grad():
         expected = found.build()(torch.from_numpy(normalise(values, known, BANDS))[None]).logits_BKHW.softmax(dim=1)
-    np.testing.assert_allclose(chances, expected.numpy(), atol=1e-5)
-    np.testing.assert_allclose(chances.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(probabilities, expected.numpy(), atol=1e-5)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
 
 def test_the_file_says_what_it_is(held):

@@ -53,8 +53,10 @@ def test_what_a_network_is_given_in_evaluation_is_what_it_was_trained_on(pairs, 
     prepared = source.prepare(patches.__getitems__([0, 1]))
     assert prepared.image_BCHW.shape == (2, 2, 6, 16, 16)
     with torch.no_grad():
-        chances = found.build()(prepared.image_BCHW).logits_BKHW.softmax(1)
-    np.testing.assert_allclose(batch.chances_BKHW, chances[: len(batch.chances_BKHW)].numpy(), atol=1e-5)
+        probabilities = found.build()(prepared.image_BCHW).logits_BKHW.softmax(1)
+    np.testing.assert_allclose(
+        batch.probabilities_BKHW, probabilities[: len(batch.probabilities_BKHW)].numpy(), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize(

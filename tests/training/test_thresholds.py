@@ -18,9 +18,9 @@ from training.accuracy.thresholds import best, calibrate, histogram
 from training.checkpoints import checkpoint as ck
 
 
-def scored(chances: np.ndarray, label: np.ndarray, threshold: float, measure: str) -> float:
+def scored(probabilities: np.ndarray, label: np.ndarray, threshold: float, measure: str) -> float:
     """The measure by the definitions of training.accuracy.metrics, pixel by pixel."""
-    classes = classify(np.stack((1 - chances, chances))[None, :, None], threshold)
+    classes = classify(np.stack((1 - probabilities, probabilities))[None, :, None], threshold)
     found = scores(block_counts(classes, label[None, None], np.zeros(1, int), (1, 2, 2))[0])
     return found.miou if measure == "miou" else found.classes[1].f1 or 0.0
 
@@ -30,19 +30,19 @@ def scored(chances: np.ndarray, label: np.ndarray, threshold: float, measure: st
 def test_no_other_threshold_is_better(seed, measure):
     rng = np.random.default_rng(seed)
     label = rng.choice([0, 1, 255], 300, p=[0.5, 0.4, 0.1]).astype(np.uint8)
-    chances = np.clip(0.3 * rng.standard_normal(300) + 0.2 + 0.3 * (label == 1), 0, 1).astype(np.float32)
-    found = calibrate(chances, label, measure)
-    all_of_them = [scored(chances, label, step / 256, measure) for step in range(1, 256)]
-    assert scored(chances, label, found, measure) == pytest.approx(max(all_of_them), abs=1e-12)
+    probabilities = np.clip(0.3 * rng.standard_normal(300) + 0.2 + 0.3 * (label == 1), 0, 1).astype(np.float32)
+    found = calibrate(probabilities, label, measure)
+    all_of_them = [scored(probabilities, label, step / 256, measure) for step in range(1, 256)]
+    assert scored(probabilities, label, found, measure) == pytest.approx(max(all_of_them), abs=1e-12)
     equal = [step / 256 for step, value in enumerate(all_of_them, 1) if value >= max(all_of_them) - 1e-12]
     assert abs(found - 0.5) == min(abs(step - 0.5) for step in equal)
 
 
 def test_batches_add_up():
     rng = np.random.default_rng(0)
-    chances, label = rng.random((4, 50)).astype(np.float32), rng.choice([0, 1, 255], (4, 50)).astype(np.uint8)
-    parts = sum(histogram(c, la) for c, la in zip(chances, label, strict=True))
-    assert parts.tolist() == histogram(chances, label).tolist() and parts.sum() == (label != 255).sum()
+    probabilities, label = rng.random((4, 50)).astype(np.float32), rng.choice([0, 1, 255], (4, 50)).astype(np.uint8)
+    parts = sum(histogram(c, la) for c, la in zip(probabilities, label, strict=True))
+    assert parts.tolist() == histogram(probabilities, label).tolist() and parts.sum() == (label != 255).sum()
 
 
 def test_probabilities_of_one_are_counted():

@@ -18,7 +18,7 @@ from training.accuracy.predictions import Predicted, predicted
 from training.checkpoints import checkpoint as ck
 from training.losses import UNKNOWN
 from training.runtimes import open_forward
-from training.samples.data import Source, open_source
+from training.samples.data import SampleSource, open_source
 from training.samples.target import SCHEMES, Target
 
 Data = str | Path | Sequence[str | Path]
@@ -174,18 +174,18 @@ def evaluate(
     )
 
 
-def source_for(found: ck.Checkpoint, data: Data, *, layer: str = "", session: Any = None) -> Source:
+def source_for(found: ck.Checkpoint, data: Data, *, layer: str = "", session: Any = None) -> SampleSource:
     """The datasets as the checkpoint needs them: its bands by name, its classes, labels as fine as its output."""
     target = Target(_scheme(found), layer or ("fine" if found.scale > 1 else "label"), found.frames)
     listed = [data] if isinstance(data, (str, Path)) else data
     return open_source(listed, found.band_names, target=target, session=session)
 
 
-def classify(chances_BKHW: np.ndarray, threshold: float) -> np.ndarray:
+def classify(probabilities_BKHW: np.ndarray, threshold: float) -> np.ndarray:
     """The most probable class; of two classes, impervious from `threshold` probability on."""
-    if chances_BKHW.shape[1] != 2:
-        return chances_BKHW.argmax(axis=1)
-    return (chances_BKHW[:, 1] >= np.float32(threshold)).astype(np.int64)
+    if probabilities_BKHW.shape[1] != 2:
+        return probabilities_BKHW.argmax(axis=1)
+    return (probabilities_BKHW[:, 1] >= np.float32(threshold)).astype(np.int64)
 
 
 def counted(found: ck.Checkpoint, batches: Iterable[Predicted], block_of_patch: np.ndarray) -> tuple[np.ndarray, float]:
@@ -197,7 +197,7 @@ def counted(found: ck.Checkpoint, batches: Iterable[Predicted], block_of_patch: 
     by_block = np.zeros((len(names), len(found.classes), len(found.classes)), np.int64)
     unknown = pixels = 0
     for batch in batches:
-        classes = classify(batch.chances_BKHW, found.thresholds["impervious"])
+        classes = classify(batch.probabilities_BKHW, found.thresholds["impervious"])
         by_block += block_counts(classes, batch.label_BHW, block_at[batch.patch_B], by_block.shape)
         unknown, pixels = unknown + int((batch.label_BHW == UNKNOWN).sum()), pixels + batch.label_BHW.size
     if unknown == pixels:
@@ -213,7 +213,7 @@ def _scheme(found: ck.Checkpoint) -> str:
     raise ValueError(f"the checkpoint tells {', '.join(found.classes)} apart: no dataset's labels do (isamap evaluate)")
 
 
-def check_fits(checkpoint: ck.Checkpoint, source: Source) -> None:
+def check_fits(checkpoint: ck.Checkpoint, source: SampleSource) -> None:
     """ValueError where a dataset holds other units, backscatter, processing level or sizes than it was trained on."""
     for wanted, held in zip(checkpoint.bands, source.stored, strict=True):
         if wanted.unit != held.unit:

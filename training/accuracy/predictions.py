@@ -17,7 +17,7 @@ from training.devices import device_named
 from training.memory import memory_for_batch
 from training.models.output import Output
 from training.runtimes import open_forward
-from training.samples.data import Patches, Source, loader
+from training.samples.data import Patches, SampleSource, loader
 from training.samples.patches import classes_of
 
 
@@ -25,14 +25,14 @@ from training.samples.patches import classes_of
 class Predicted:
     """Of a batch: probability of every class, the label (255 unknown) at the same pixels, the patches' numbers."""
 
-    chances_BKHW: np.ndarray
+    probabilities_BKHW: np.ndarray
     label_BHW: np.ndarray
     patch_B: np.ndarray
 
 
 def predicted(
     found: ck.Checkpoint,
-    source: Source,
+    source: SampleSource,
     patches: Patches,
     *,
     forward: Callable[[Tensor], Output] | None = None,
@@ -56,23 +56,23 @@ def predicted(
         # not around the yield: a mode of the thread would be that of whoever asks for the next batch, too
         with torch.inference_mode(), memory_for_batch(batch):
             prepared = source.prepare(loaded.to(place))
-            chances = forward(prepared.image_BCHW).logits_BKHW.float().softmax(dim=1)
-            if not torch.isfinite(chances).all():
+            probabilities = forward(prepared.image_BCHW).logits_BKHW.float().softmax(dim=1)
+            if not torch.isfinite(probabilities).all():
                 raise Fault("the network gave numbers that are not finite: the checkpoint is damaged or diverged")
             label = classes_of(prepared.label_BHW).cpu()
-            said = Predicted(_at(chances.cpu(), label).numpy(), label.numpy(), loaded.patch_B)
+            said = Predicted(_at(probabilities.cpu(), label).numpy(), label.numpy(), loaded.patch_B)
         yield said
 
 
-def _at(chances_BKHW: Tensor, label_BHW: Tensor) -> Tensor:
+def _at(probabilities_BKHW: Tensor, label_BHW: Tensor) -> Tensor:
     """The probabilities at the label's pixels, which are as large as the output's or whole parts of them."""
-    (height, width), (rows, cols) = chances_BKHW.shape[2:], label_BHW.shape[1:]
+    (height, width), (rows, cols) = probabilities_BKHW.shape[2:], label_BHW.shape[1:]
     if (height, width) == (rows, cols):
-        return chances_BKHW
+        return probabilities_BKHW
     if rows % height or cols % width or rows // height != cols // width:
         raise ValueError(
             f"labels of {rows} x {cols} pixels a patch, the network gives {height} x {width}: "
             "a network at 1 m is judged on fine labels (isamap export --fine), as evaluate does without --layer"
         )
     times = rows // height
-    return chances_BKHW.repeat_interleave(times, dim=2).repeat_interleave(times, dim=3)
+    return probabilities_BKHW.repeat_interleave(times, dim=2).repeat_interleave(times, dim=3)

@@ -14,7 +14,7 @@ from training.accuracy.evaluation import Data, check_fits, source_for
 from training.accuracy.predictions import predicted
 from training.checkpoints import checkpoint as ck
 from training.losses import UNKNOWN
-from training.samples.data import Source
+from training.samples.data import SampleSource
 
 BINS = 256
 DEFAULT = 0.5
@@ -41,18 +41,18 @@ class CalibrationReport:
         )
 
 
-def calibrate(chances: np.ndarray, label: np.ndarray, measure: str = "f1") -> float:
+def calibrate(probabilities: np.ndarray, label: np.ndarray, measure: str = "f1") -> float:
     """The probability of impervious, a whole number of 256ths, from which the measure is best on known pixels.
 
     chances: of impervious, 0 to 1; label: 0, 1 or 255, of the same shape. Of equally good ones the nearest to 0.5.
     """
-    return best(histogram(chances, label), measure)[0]
+    return best(histogram(probabilities, label), measure)[0]
 
 
-def histogram(chances: np.ndarray, label: np.ndarray) -> np.ndarray:
+def histogram(probabilities: np.ndarray, label: np.ndarray) -> np.ndarray:
     """Known pixels by label (0, 1) and by their probability in 256 equal steps, int64 (2, 256)."""
     known = label != UNKNOWN
-    steps = np.minimum((chances[known].astype(np.float32) * np.float32(BINS)).astype(np.int64), BINS - 1)
+    steps = np.minimum((probabilities[known].astype(np.float32) * np.float32(BINS)).astype(np.int64), BINS - 1)
     return np.bincount(label[known].astype(np.int64) * BINS + steps, minlength=2 * BINS).reshape(2, BINS)
 
 
@@ -116,13 +116,13 @@ def _check(found: ck.Checkpoint, folder: Path, split: str) -> None:
         raise ValueError(f"{folder} is not empty: choose another --out")
 
 
-def _counted(found: ck.Checkpoint, source: Source, split: str, **how: Any) -> np.ndarray:
+def _counted(found: ck.Checkpoint, source: SampleSource, split: str, **how: Any) -> np.ndarray:
     patches = source.split(split)
     if not len(patches):
         raise ValueError(f"the {split} split is empty: export a larger region or choose another split")
     counts = np.zeros((2, BINS), np.int64)
     for said in predicted(found, source, patches, **how):
-        counts += histogram(said.chances_BKHW[:, 1], said.label_BHW)
+        counts += histogram(said.probabilities_BKHW[:, 1], said.label_BHW)
     return counts
 
 

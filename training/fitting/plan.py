@@ -12,7 +12,7 @@ from torch import nn
 from training.recipes import Recipe
 
 if TYPE_CHECKING:
-    from training.samples.data import Patches, Source
+    from training.samples.data import Patches, SampleSource
 
 
 def nothing(*_: object) -> None:
@@ -28,7 +28,7 @@ class Plan:
     """
 
     network: nn.Module
-    source: Source
+    source: SampleSource
     train: Patches
     validation: Patches
     recipe: Recipe

@@ -18,7 +18,7 @@ from training.fitting.plan import Plan
 from training.losses import ImageLoss, build_loss
 from training.models.output import Output
 from training.recipes.optimisers import optimiser, poly
-from training.samples.augment import Augmented, augment, chances
+from training.samples.augment import Augmented, augment, probabilities
 from training.samples.data import Batch
 from training.samples.patches import classes_of
 
@@ -63,7 +63,7 @@ class Task(pl.LightningModule):
         # dropout follows from seed, step and process, so that an interrupted run repeats it
         entropy = np.random.SeedSequence((self.recipe.seed, step, self.global_rank))
         torch.manual_seed(int(entropy.generate_state(1)[0]))
-        drawn = chances(self.recipe.seed, self.current_epoch, batch.patch_B)
+        drawn = probabilities(self.recipe.seed, self.current_epoch, batch.patch_B)
         return augment(self.source.prepare(batch), drawn, self.recipe.augment, self.recipe.crop)
 
     def cost(self, output: Output, prepared: Augmented) -> Tensor:

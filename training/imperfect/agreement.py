@@ -14,7 +14,7 @@ from training.accuracy.predictions import Predicted, predicted
 from training.checkpoints import checkpoint as ck
 from training.imperfect.noise import LEAST, Agreement, Chip
 from training.losses import UNKNOWN
-from training.samples.data import Source
+from training.samples.data import SampleSource
 
 _BAR = 40
 
@@ -73,7 +73,7 @@ def agreement(
     return report
 
 
-def _training(source: Source) -> list[Patch]:
+def _training(source: SampleSource) -> list[Patch]:
     """The patches of the train split in the source's order."""
     patches = [patch for _, patch in source.patches("train")]
     if len({(patch.id, patch.image_crc32c, patch.label_crc32c) for patch in patches}) < len(patches):
@@ -84,7 +84,7 @@ def _training(source: Source) -> list[Patch]:
 def _chips(found: ck.Checkpoint, patches: Sequence[Patch], batches: Iterable[Predicted]) -> Iterator[Chip]:
     for batch in batches:
         known = batch.label_BHW != UNKNOWN
-        same = classify(batch.chances_BKHW, found.thresholds["impervious"]) == batch.label_BHW  # never 255
+        same = classify(batch.probabilities_BKHW, found.thresholds["impervious"]) == batch.label_BHW  # never 255
         counts = zip(batch.patch_B, known.sum(axis=(1, 2)), same.sum(axis=(1, 2)), strict=True)
         for at, known_pixels, same_pixels in counts:
             patch = patches[at]

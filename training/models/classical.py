@@ -88,8 +88,8 @@ class PixelClassifier(nn.Module, ABC):
     def forward(self, x_BCHW: Tensor) -> Output:
         check_input(x_BCHW, self.bands, 1)
         pixels_NB = x_BCHW.movedim(1, -1).reshape(-1, len(self.bands)).float()
-        chances_NK = torch.cat([self.probabilities(part) for part in pixels_NB.split(CHUNK)])
-        logits_NK = chances_NK.clamp(min=SURE).log().to(x_BCHW.dtype)
+        probabilities_NK = torch.cat([self.probabilities(part) for part in pixels_NB.split(CHUNK)])
+        logits_NK = probabilities_NK.clamp(min=SURE).log().to(x_BCHW.dtype)
         return Output(logits_NK.reshape(x_BCHW.shape[0], *x_BCHW.shape[2:], -1).movedim(-1, 1))
 
     @abstractmethod
@@ -194,9 +194,9 @@ class SVM(PixelClassifier):
         chance_NM = torch.sigmoid(-(self.slope * distance_NM + self.offset))
         if chance_NM.shape[1] == 1:
             chance_NM = torch.cat((1 - chance_NM, chance_NM), dim=1)
-        chances_NK = chance_NM.new_zeros(len(pixels_NB), self.config.classes)
-        chances_NK[:, self.present] = chance_NM / chance_NM.sum(dim=1, keepdim=True)
-        return chances_NK
+        probabilities_NK = chance_NM.new_zeros(len(pixels_NB), self.config.classes)
+        probabilities_NK[:, self.present] = chance_NM / chance_NM.sum(dim=1, keepdim=True)
+        return probabilities_NK
 
     def _kernel(self, pixels_NB: Tensor) -> Tensor:
         if self.config.kernel == "linear":

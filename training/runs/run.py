@@ -30,7 +30,7 @@ from training.runs.fitness import check_device, check_size, check_splits
 from training.runs.origins import MIN_AGREEMENT, Origins, kept_chips, left_out
 from training.runs.remote import RunHome, run_home
 from training.runs.run_lock import DONE, LOCK, NOTE, alone_in, claim, finished
-from training.samples.data import Source, open_source
+from training.samples.data import SampleSource, open_source
 from training.samples.ground import check_apart
 from training.samples.patches import Patches
 from training.samples.target import VISIBLE, Target
@@ -111,7 +111,7 @@ def target_of(chosen: Recipe) -> Target:
     return Target(chosen.scheme, chosen.target, chosen.frames, sharp, chosen.sharp_as)
 
 
-def config_for(chosen: Recipe, source: Source) -> dict[str, Any]:
+def config_for(chosen: Recipe, source: SampleSource) -> dict[str, Any]:
     """The network's constructor values for the classes that are learned; ValueError where the recipe says others."""
     classes = len(source.classes)
     if (said := chosen.config.get("classes", classes)) != classes:
@@ -142,7 +142,7 @@ def _listed(data: Data) -> Sequence[str | Path]:
 
 def _in_home(
     home: RunHome,
-    source: Source,
+    source: SampleSource,
     network: nn.Module,
     chosen: Recipe,
     origins: Origins,
@@ -170,7 +170,7 @@ def _in_home(
         return _reported(home, report)
 
 
-def _check(splits: tuple[Patches, Patches], chosen: Recipe, source: Source, origins: Origins) -> None:
+def _check(splits: tuple[Patches, Patches], chosen: Recipe, source: SampleSource, origins: Origins) -> None:
     """ValueError where the splits cannot train; where chips were left out, the limit is a remedy too."""
     try:
         check_splits(*splits, batch=chosen.batch, classes=source.classes)
@@ -234,7 +234,7 @@ def _reported(home: RunHome, values: Mapping[str, Any]) -> TrainReport:
         raise Fault(f"{home.folder / DONE} is damaged; remove {home.shown} and train again") from error
 
 
-def about_run(source: Source, network: nn.Module, chosen: Recipe) -> dict[str, Any]:
+def about_run(source: SampleSource, network: nn.Module, chosen: Recipe) -> dict[str, Any]:
     """What every checkpoint of the run says beside its weights and scores."""
     first, window = source.datasets[0].manifest, chosen.crop or source.datasets[0].manifest.size
     dataset = {

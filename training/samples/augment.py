@@ -50,7 +50,7 @@ class Augmentation:
     """How a batch is changed, and which of a patch's chances decide it."""
 
     change: Callable[[Augmented, np.ndarray], Augmented]
-    chances: tuple[int, ...]
+    draws: tuple[int, ...]
 
 
 def augment(batch: Augmented, chance_BN: np.ndarray, names: Sequence[str], crop: int = 0) -> Augmented:
@@ -63,11 +63,11 @@ def augment(batch: Augmented, chance_BN: np.ndarray, names: Sequence[str], crop:
         batch = _cropped(batch, chance_BN[:, _CROP_AT], crop)
     for name in names:
         chosen = AUGMENTATIONS[name]
-        batch = chosen.change(batch, chance_BN[:, chosen.chances])
+        batch = chosen.change(batch, chance_BN[:, chosen.draws])
     return batch
 
 
-def chances(seed: int, epoch: int, patches: np.ndarray, count: int = CHANCES) -> np.ndarray:
+def draws(seed: int, epoch: int, patches: np.ndarray, count: int = CHANCES) -> np.ndarray:
     """Uniform numbers in [0, 1), float64 (patches, count), the same for the same (seed, epoch, patch) always."""
     with np.errstate(over="ignore"):
         state = _mixed(np.uint64(seed) + _GOLDEN)

@@ -31,7 +31,7 @@ Keep = Callable[[Patch], bool]
 
 
 @dataclass(frozen=True)
-class Source:
+class SampleSource:
     """Datasets opened for a network: bands in its order, standardisation, target, splits, provenance.
 
     sharp: the finer image's bands, as stored. keep: which training patches are learned from (None: all).
@@ -149,7 +149,7 @@ def open_source(
     keep: Keep | None = None,
     session: Any = None,
     home: Path | None = None,
-) -> Source:
+) -> SampleSource:
     """The datasets as one source for the bands named (all of the first dataset's if none is named).
 
     keep: which patches of the train split are learned from. ValueError: none given, a band or a layer that the target
@@ -163,7 +163,7 @@ def open_source(
     _check_equal(datasets)
     sharp = _check_target(datasets, stored, target)
     norms = tuple(_norm(datasets, band) for band in stored)
-    return Source(datasets, norms, stored, home, target, sharp, keep)
+    return SampleSource(datasets, norms, stored, home, target, sharp, keep)
 
 
 def _check_target(datasets: Sequence[Dataset], stored: Sequence[Band], target: Target) -> tuple[Band, ...]:

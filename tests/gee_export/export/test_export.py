@@ -16,8 +16,8 @@ from gee_export.base.errors import Fault
 
 from gee_export.base import regions
 from gee_export.datasets.dataset import Dataset
-from gee_export.datasets.progress_log import Ledger
-from gee_export.datasets.region_grid import Ground
+from gee_export.datasets.progress_log import ProgressLog
+from gee_export.datasets.region_grid import RegionGrid
 from gee_export.export.export import export_patches
 from gee_export.export.job import Job
 from gee_export.export.plan import Plan
@@ -116,7 +116,7 @@ def test_observations_per_pixel_are_those_of_the_whole_area(whole, plot):
     """Over the pixels that the patches need, each counted once."""
     facts = Dataset.open(whole).manifest.scenes["plot"]["201906"]["sentinel2"]["observations_per_pixel"]
     clear = np.sum([score >= np.float32(0.6) for score in plot.clear_score.values()], axis=0)
-    job = Job((Ground.of(plots.REGION),), (regions.Month(2019, 6).period,), size=32, stride=20)
+    job = Job((RegionGrid.of(plots.REGION),), (regions.Month(2019, 6).period,), size=32, stride=20)
     count = np.concatenate([clear[request.window.slices].ravel() for request in Plan.of(job).requests])
     assert facts == {"min": count.min(), "mean": pytest.approx(count.mean(), abs=1e-4), "max": count.max()}
 
@@ -141,7 +141,7 @@ def test_after_kill_minus_nine_the_same_command_gives_the_same_bytes(moment, who
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == -9, result.stderr
     assert not (out / "manifest.json").exists()
-    fetched = sum("block" in row for row in Ledger(out / ".run").rows())
+    fetched = sum("block" in row for row in ProgressLog(out / ".run").rows())
     report = export(out)
     assert report.requests <= 9 - fetched
     assert contents(out) == contents(whole)
@@ -263,7 +263,7 @@ def test_a_full_disk_is_a_sentence_and_nothing_is_lost(export, tmp_path, monkeyp
 
 
 def test_two_exports_do_not_share_a_folder(export, tmp_path):
-    with Ledger(tmp_path / "data" / ".run").locked(), pytest.raises(Fault, match="another export"):
+    with ProgressLog(tmp_path / "data" / ".run").locked(), pytest.raises(Fault, match="another export"):
         export(tmp_path / "data")
 
 

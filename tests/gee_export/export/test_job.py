@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 from gee_export.base import regions
 from gee_export.base.grid import Window
 from gee_export.base.regions import Region
-from gee_export.datasets.progress_log import Ledger
-from gee_export.datasets.region_grid import Ground
+from gee_export.datasets.progress_log import ProgressLog
+from gee_export.datasets.region_grid import RegionGrid
 from gee_export.export.blocks import Block, BlockStore, cut
 from gee_export.export.export import export_patches
 from gee_export.export.job import Job, Part
 from gee_export.export.layers import composite_layer, quantised
-from gee_export.export.open_part import Opened
+from gee_export.export.open_part import OpenPart
 from gee_export.export.places import where
 from gee_export.export.plan import Plan
 from gee_export.labelling.label_asset import OnServer
-from gee_export.labelling.label_request import OpenTruth, Truth
-from gee_export.patches.split_rule import Rule
+from gee_export.labelling.label_request import LabelRequest, OpenLabels
+from gee_export.patches.split_rule import SplitRule
 from gee_export.requests import pixels
 from tests.support import plot as plots
 
@@ -45,7 +45,7 @@ def test_every_patch_is_covered_by_its_requests_and_nothing_is_fetched_twice(hei
     region = Region("any", 32650, (0, -10 * height, 10 * width, 0), (0, 0))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pixels, "REQUEST_LIMIT_BYTES", 36 * side * side)
-        plan = Plan.of(job_of(region, size=size, stride=stride, rule=Rule(max_patches=most)))
+        plan = Plan.of(job_of(region, size=size, stride=stride, rule=SplitRule(max_patches=most)))
     fetched = np.zeros((height, width), int)
     for window in (request.window for request in plan.requests):
         assert window.height <= side and window.width <= side
@@ -57,7 +57,7 @@ def test_every_patch_is_covered_by_its_requests_and_nothing_is_fetched_twice(hei
 
 
 def job_of(*places, **options):
-    return Job(tuple(Ground.of(place) for place in places), (JUNE,), **options)
+    return Job(tuple(RegionGrid.of(place) for place in places), (JUNE,), **options)
 
 
 @pytest.mark.parametrize(("project", "blocks"), [(None, 100), ("a-project", 36)])
@@ -87,8 +87,8 @@ def test_another_zone_holds_the_same_ground_on_a_ten_metre_lattice(asked):
     own, other = where(**{"region": None} | asked), where(**{"region": None} | asked, epsg=32649)
     assert (own.epsg, other.epsg) == (32650, 32649)
     assert all(edge % 10 == 0 for edge in (*other.bounds_m, *other.origin_m))
-    ground, wider = (shapely.box(*region.bounds_wsen) for region in (own, other))
-    assert wider.buffer(1e-9).covers(ground if "bbox" not in asked else shapely.box(*WUHAN_BOX))
+    region_grid, wider = (shapely.box(*region.bounds_wsen) for region in (own, other))
+    assert wider.buffer(1e-9).covers(region_grid if "bbox" not in asked else shapely.box(*WUHAN_BOX))
 
 
 def test_an_outline_goes_along_into_another_zone(tmp_path):
@@ -96,9 +96,11 @@ def test_an_outline_goes_along_into_another_zone(tmp_path):
     (tmp_path / "town.geojson").write_text(shapely.to_geojson(outline))
     found = where(None, geometry=tmp_path / "town.geojson", epsg=32649)
     assert found.epsg == 32649 and found.outline.equals(outline)
-    ground = Ground.of(found)
-    share = ground.inside(ground.window).mean()
-    assert share == pytest.approx(ground.outline.area / (100 * ground.window.height * ground.window.width), rel=1e-3)
+    region_grid = RegionGrid.of(found)
+    share = region_grid.inside(region_grid.window).mean()
+    assert share == pytest.approx(
+        region_grid.outline.area / (100 * region_grid.window.height * region_grid.window.width), rel=1e-3
+    )
 
 
 @pytest.mark.parametrize("epsg", [4326, 32600, 32661, 3857])
@@ -132,8 +134,8 @@ def test_numbers_are_rounded_half_to_even_and_missing_is_no_data():
 
 def test_outside_the_outline_nothing_is_counted():
     inside = np.array([[True, False]])
-    layer = composite_layer(["B2"], Truth())
-    opened = Opened({}, OpenTruth(Truth(), (OnServer({}, "lazy", None),), {}), {}, None, False)
+    layer = composite_layer(["B2"], LabelRequest())
+    opened = OpenPart({}, OpenLabels(LabelRequest(), (OnServer({}, "lazy", None),), {}), {}, None, False)
     arrays, observed = layer.settle(structured(1, 2, B2=7, label_0=1, s2_count=5), None, inside, opened)
     assert arrays["image"][0, 0].tolist() == [7, -32768] and arrays["label"].tolist() == [[[1, 255]]]
     assert observed["s2_count"] == {"pixels": 1, "min": 5, "max": 5, "total": 5}
@@ -175,12 +177,12 @@ def test_block_files_come_back_and_damage_is_seen(tmp_path):
 
 
 def test_a_line_that_a_crash_cut_short_is_left_out(tmp_path):
-    ledger = Ledger(tmp_path)
-    ledger.add([{"block": 1}])
+    progress_log = ProgressLog(tmp_path)
+    progress_log.add([{"block": 1}])
     with (tmp_path / "ledger.jsonl").open("a") as file:
         file.write('{"patch": {"id": "plot_2019')
-    ledger.add([{"block": 2}])
-    assert ledger.rows() == [{"block": 1}, {"block": 2}]
+    progress_log.add([{"block": 2}])
+    assert progress_log.rows() == [{"block": 1}, {"block": 2}]
 
 
 def test_the_head_of_the_manifest_is_plain_json_and_comes_back():
@@ -190,5 +192,5 @@ def test_the_head_of_the_manifest_is_plain_json_and_comes_back():
 
 def test_a_longer_period_has_its_length_in_ids():
     """formats.md section 1: YYYYMMpNN."""
-    part = Part(0, Ground.of(plots.REGION), regions.Period.between("2019-05-01", "2019-08-30"))
+    part = Part(0, RegionGrid.of(plots.REGION), regions.Period.between("2019-05-01", "2019-08-30"))
     assert part.patch_id(Window(20, 40, 32, 32)) == "plot_201905p04_r00020_c00040"

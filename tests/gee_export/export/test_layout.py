@@ -17,32 +17,32 @@ from gee_export import export_patches
 from gee_export.base import regions
 from gee_export.base.grid import Window
 from gee_export.base.regions import Region
-from gee_export.datasets.region_grid import Ground
+from gee_export.datasets.region_grid import RegionGrid
 from gee_export.export.job import Job
 from gee_export.export.layout import laid_out
 from gee_export.export.plan import Plan
-from gee_export.export.request_tiles import Sheet
+from gee_export.export.request_tiles import RequestTiles
 from gee_export.patches.sampling import Sampling
-from gee_export.patches.split_rule import Rule
+from gee_export.patches.split_rule import SplitRule
 
 JUNE = regions.Month(2019, 6).period
 
 
 def square(name, left=0, top=0, side_px=800, epsg=32650):
     left, top = 500_000 + 10 * left, 3_400_000 - 10 * top
-    return Ground.of(Region(name, epsg, (left, top - 10 * side_px, left + 10 * side_px, top), (left, top)))
+    return RegionGrid.of(Region(name, epsg, (left, top - 10 * side_px, left + 10 * side_px, top), (left, top)))
 
 
-def job(*grounds, **options):
-    return Job(grounds, (JUNE,), **({"size": 64, "stride": 40} | options))
+def job(*region_grids, **options):
+    return Job(region_grids, (JUNE,), **({"size": 64, "stride": 40} | options))
 
 
-def footprints(ground, division):
+def footprints(region_grid, split_result):
     """Patches in degrees, by split, each a polygon with straight edges drawn in eight."""
-    turn = Transformer.from_crs(str(ground.lattice.crs), 4326, always_xy=True)
+    turn = Transformer.from_crs(str(region_grid.lattice.crs), 4326, always_xy=True)
     found = {"train": [], "val": [], "test": []}
-    for window, split in division.patches:
-        box = shapely.segmentize(shapely.box(*ground.geobox(window).boundingbox), 80)
+    for window, split in split_result.patches:
+        box = shapely.segmentize(shapely.box(*region_grid.geobox(window).boundingbox), 80)
         found[split].append(shapely.transform(box, lambda points: np.column_stack(turn.transform(*points.T))))
     return {split: shapely.union_all(shapes) for split, shapes in found.items()}
 
@@ -62,11 +62,11 @@ def test_no_ground_is_in_two_splits_of_overlapping_regions(left, top, side, zone
     """User-wishes row 17, over regions and UTM zones; a random split leaks within its regions, but not into test."""
     one = square("one", epsg=zones[0])
     box = square("any", left, top, side, zones[0]).region.bounds_wsen
-    two = Ground.of(regions.from_bbox(box, name="two", epsg=zones[1]))
-    found = laid_out(job(one, two, split=kind, rule=Rule(hold_out=hold_out)))
+    two = RegionGrid.of(regions.from_bbox(box, name="two", epsg=zones[1]))
+    found = laid_out(job(one, two, split=kind, rule=SplitRule(hold_out=hold_out)))
     if kind == "random" and not hold_out:
         return
-    shapes = {ground.name: footprints(ground, found[ground.name]) for ground in (one, two)}
+    shapes = {region_grid.name: footprints(region_grid, found[region_grid.name]) for region_grid in (one, two)}
     for split, other in (("train", "val"), ("train", "test"), ("val", "test"), ("val", "train"), ("test", "train")):
         assert shapes["one"][split].intersection(shapes["two"][other]).area == 0
     if hold_out:
@@ -79,8 +79,8 @@ def test_no_ground_is_in_two_splits_of_overlapping_regions(left, top, side, zone
 
 def test_what_overlaps_is_counted_and_told():
     one, two = square("one"), square("two", 300, 300)
-    plan = Plan.of(job(one, two, rule=Rule(hold_out=("one",))))
-    lost = plan.divisions["two"].info["overlapping"]
+    plan = Plan.of(job(one, two, rule=SplitRule(hold_out=("one",))))
+    lost = plan.split_results["two"].info["overlapping"]
     everywhere = list(two.positions(64, 40))
     under = [window for window in everywhere if window.row < 500 and window.col < 500]
     assert lost == pytest.approx(len(under), rel=0.15)  # some of them touched two splits already
@@ -88,9 +88,11 @@ def test_what_overlaps_is_counted_and_told():
 
 def test_a_city_is_held_out_whole():
     """S002: Wuhan to Nanjing; the others keep their ratio of train to val."""
-    grounds = [square(name, left) for name, left in (("wuhan", 0), ("nanjing", 5000), ("hefei", 9000))]
-    found = laid_out(job(*grounds, rule=Rule(hold_out=("nanjing",))))
-    assert Counter(split for _, split in found["nanjing"].patches) == {"test": len(list(grounds[1].positions(64, 40)))}
+    region_grids = [square(name, left) for name, left in (("wuhan", 0), ("nanjing", 5000), ("hefei", 9000))]
+    found = laid_out(job(*region_grids, rule=SplitRule(hold_out=("nanjing",))))
+    assert Counter(split for _, split in found["nanjing"].patches) == {
+        "test": len(list(region_grids[1].positions(64, 40)))
+    }
     counts = Counter(split for name in ("wuhan", "hefei") for _, split in found[name].patches)
     assert set(counts) == {"train", "val"} and counts["train"] / counts["val"] == pytest.approx(8, rel=0.35)
 
@@ -98,9 +100,11 @@ def test_a_city_is_held_out_whole():
 @pytest.mark.parametrize("kind", ["blocks", "random"])
 @pytest.mark.parametrize("hold_out", [(), ("b",)])
 def test_a_limit_over_regions_and_periods_fills_every_split(kind, hold_out):
-    grounds = [square(name, left, side_px=1500) for name, left in (("a", 0), ("b", 5000), ("c", 9000))]
+    region_grids = [square(name, left, side_px=1500) for name, left in (("a", 0), ("b", 5000), ("c", 9000))]
     months = tuple(regions.Month(2019, month).period for month in (5, 6))
-    asked = Job(tuple(grounds), months, size=64, stride=40, split=kind, rule=Rule(max_patches=300, hold_out=hold_out))
+    asked = Job(
+        tuple(region_grids), months, size=64, stride=40, split=kind, rule=SplitRule(max_patches=300, hold_out=hold_out)
+    )
     plan = Plan.of(asked)
     counts = Counter(place.split for place in plan.patches)
     assert 200 <= len(plan.patches) <= 300 and set(counts) == {"train", "val", "test"}
@@ -108,13 +112,13 @@ def test_a_limit_over_regions_and_periods_fills_every_split(kind, hold_out):
     per_period = Counter(place.part.period.label for place in plan.patches)
     assert per_period["201905"] == per_period["201906"]
     if hold_out:
-        assert {place.part.ground.name for place in plan.patches if place.split == "test"} == {"b"}
+        assert {place.part.region_grid.name for place in plan.patches if place.split == "test"} == {"b"}
 
 
 def test_scattered_patches_are_not_fetched_with_all_the_ground_between_them():
     """S000's points 3 km apart: patches of 128 are a fifth of the ground."""
-    ground = square("wide", side_px=6000)
-    asked = Job((ground,), (JUNE,), sampling=Sampling("points"), server="earth-engine")
+    region_grid = square("wide", side_px=6000)
+    asked = Job((region_grid,), (JUNE,), sampling=Sampling("points"), server="earth-engine")
     plan = Plan.of(asked)
     fetched = sum(request.window.height * request.window.width for request in plan.requests)
     wanted = len(plan.patches) * 128**2
@@ -127,16 +131,16 @@ def test_scattered_patches_are_not_fetched_with_all_the_ground_between_them():
 @settings(max_examples=30, deadline=None)
 @given(ratio=st.integers(1, 10), most=st.integers(40, 300), side=st.integers(100, 500))
 def test_a_finer_layer_covers_the_same_patches_in_its_own_pixels(ratio, most, side):
-    division = laid_out(job(square("any", side_px=side), size=32, stride=20))["any"]
-    sheet = Sheet.of(division, most, ratio)
+    split_result = laid_out(job(square("any", side_px=side), size=32, stride=20))["any"]
+    tiling = RequestTiles.of(split_result, most, ratio)
     painted = np.zeros((side * ratio, side * ratio), np.uint8)
-    for window in sheet.windows:
+    for window in tiling.windows:
         assert max(window.height, window.width) <= most
         painted[window.slices] += 1
     assert painted.max() == 1
-    for (window, _), needs in zip(division.patches, sheet.needs, strict=True):
+    for (window, _), needs in zip(split_result.patches, tiling.needs, strict=True):
         fine = Window(window.row * ratio, window.col * ratio, 32 * ratio, 32 * ratio)
-        covered = [sheet.windows[number].overlap(fine) for number in needs]
+        covered = [tiling.windows[number].overlap(fine) for number in needs]
         assert sum(part.height * part.width for part in covered) == (32 * ratio) ** 2
 
 

@@ -17,14 +17,14 @@ from pyproj import Transformer
 import isamap
 from gee_export.base.regions import Period
 from gee_export.datasets.dataset import Dataset
-from gee_export.datasets.progress_log import Ledger
-from gee_export.datasets.region_grid import Ground
+from gee_export.datasets.progress_log import ProgressLog
+from gee_export.datasets.region_grid import RegionGrid
 from gee_export.export import run_header
 from gee_export.export.export import export_patches
 from gee_export.export.job import Job
-from gee_export.export.open_part import Opened
+from gee_export.export.open_part import OpenPart
 from gee_export.export.plan import Plan
-from gee_export.labelling.label_request import OpenTruth, Truth
+from gee_export.labelling.label_request import LabelRequest, OpenLabels
 from gee_export.requests import pixels
 from tests.support import killed
 
@@ -103,7 +103,7 @@ def test_a_killed_export_of_parts_goes_on_to_the_same_bytes(whole, export, plot,
     command = [sys.executable, str(HERE / "killed.py"), str(plot.folder), str(out), "in a patch", "parts"]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == -9, result.stderr
-    fetched = sum("block" in row for row in Ledger(out / ".run").rows())
+    fetched = sum("block" in row for row in ProgressLog(out / ".run").rows())
     report = export(out)
     assert report.requests <= report.blocks - fetched
     assert contents(out) == contents(whole)
@@ -187,10 +187,10 @@ def test_what_cannot_be_asked_of_parts_is_a_sentence(export, tmp_path, change, w
     ],
 )
 def test_parts_that_one_model_cannot_read_together_are_refused(kinds, words):
-    asked = Job((Ground.of(WEST), Ground.of(EAST)), (Period.parse("2019-06"),), size=32, stride=20)
+    asked = Job((RegionGrid.of(WEST), RegionGrid.of(EAST)), (Period.parse("2019-06"),), size=32, stride=20)
     opened = {}
     for number in (0, 1):
         facts = {"sentinel2": {"level": kinds[2 + number], "collection": "any"}}
-        opened[number] = Opened({}, OpenTruth(Truth(()), (), None), facts, kinds[number], False)
+        opened[number] = OpenPart({}, OpenLabels(LabelRequest(()), (), None), facts, kinds[number], False)
     with pytest.raises(ValueError, match=words):
         run_header.whole(asked, Plan.of(asked), opened, {})

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gee_export.base import regions
-from gee_export.datasets.region_grid import Ground
+from gee_export.datasets.region_grid import RegionGrid
 from gee_export.images.frames import MIN_CLEAR, Frames, chosen_days, open_frames
 from gee_export.requests import pixels
 from gee_export.sentinel import composite
 from gee_export.sentinel.composite import NoScenes, Settings
 from tests.support import plot as plots
 
-GROUND = Ground.of(plots.REGION)
+GROUND = RegionGrid.of(plots.REGION)
 JUNE = regions.Month(2019, 6).period
 SETTINGS = Settings.of(speckle="none", clouds="scl")
 BANDS = [*plots.BANDS, "VV", "VH"]

@@ -16,7 +16,7 @@ from gee_export.base import regions
 from gee_export.base.grid import Window, crop
 from gee_export.datasets.manifest import NODATA
 from gee_export.datasets.packing import Numbers, Packing, Unit
-from gee_export.images.external_image import Foreign, ground_of, open_imagery
+from gee_export.images.external_image import ExternalImage, ground_of, open_imagery
 from gee_export.images.imagery import Imagery
 
 PERIOD = regions.Month(2019, 6).period
@@ -112,11 +112,11 @@ def test_a_files_own_pixels_are_kept(tmp_path):
     found = open_imagery(Imagery(write(tmp_path / "a.tif", values, names=("red", "green", "blue"))), None, PERIOD)
     assert found.bands == ("red", "green", "blue") and found.grid == GRID
     region = region_over(GRID)
-    ground = ground_of(found, region, None)
-    assert ground.lattice.affine == GRID.affine and ground.window == Window(0, 0, 90, 70)
-    laid = found.onto(ground.geobox(ground.window))
+    region_grid = ground_of(found, region, None)
+    assert region_grid.lattice.affine == GRID.affine and region_grid.window == Window(0, 0, 90, 70)
+    laid = found.onto(region_grid.geobox(region_grid.window))
     part = Window(20, 10, 32, 40)
-    np.testing.assert_array_equal(laid.read(ground.geobox(part))[0].astype(int) + 32767, values[0][part.slices])
+    np.testing.assert_array_equal(laid.read(region_grid.geobox(part))[0].astype(int) + 32767, values[0][part.slices])
 
 
 def test_what_lies_outside_a_file_is_missing(tmp_path):
@@ -167,8 +167,8 @@ def test_another_grid_is_resampled_as_rasterio_does_it(tmp_path, ratio, method):
     """Bilinear onto pixels of about the same size, the mean onto coarser ones."""
     values = (np.add.outer(np.arange(60), np.arange(80)) * 20).astype(np.int16)[None] + scene(MERCATOR, 1, "int16")
     found = open_imagery(Imagery(write(tmp_path / "a.tif", values, MERCATOR)), None, PERIOD)
-    ground = ground_of(found, region_over(MERCATOR), 4.0 * ratio)
-    geobox = ground.geobox(ground.window)
+    region_grid = ground_of(found, region_over(MERCATOR), 4.0 * ratio)
+    geobox = region_grid.geobox(region_grid.window)
     expected = np.full((1, *geobox.shape), -32768, np.int16)
     reproject(
         values, expected, src_transform=MERCATOR.affine, src_crs="EPSG:3857", dst_transform=geobox.affine,
@@ -185,8 +185,8 @@ def test_missing_pixels_do_not_bleed_into_resampled_ones(tmp_path, step_m):
     values = scene(MERCATOR, 1, "int16") % 100 + 500
     values[:, :, 40:] = -9999
     found = open_imagery(Imagery(write(tmp_path / "a.tif", values, MERCATOR, nodata=-9999)), None, PERIOD)
-    ground = ground_of(found, region_over(MERCATOR), step_m)
-    read = found.onto(ground.geobox(ground.window)).read(ground.geobox(ground.window))
+    region_grid = ground_of(found, region_over(MERCATOR), step_m)
+    read = found.onto(region_grid.geobox(region_grid.window)).read(region_grid.geobox(region_grid.window))
     seen = read[read != NODATA]
     assert 0.3 < seen.size / read.size < 0.6 and seen.min() >= 500 and seen.max() < 600
 
@@ -195,17 +195,17 @@ def test_missing_pixels_do_not_bleed_into_resampled_ones(tmp_path, step_m):
 def warped(tmp_path_factory):
     path = tmp_path_factory.mktemp("warped") / "a.tif"
     found = open_imagery(Imagery(write(path, scene(MERCATOR, 2, "int16"), MERCATOR)), None, PERIOD)
-    ground = ground_of(found, region_over(MERCATOR), 3.0)
-    return found.onto(ground.geobox(ground.window)), ground, found
+    region_grid = ground_of(found, region_over(MERCATOR), 3.0)
+    return found.onto(region_grid.geobox(region_grid.window)), region_grid, found
 
 
 @settings(max_examples=20)
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(1, 28), st.integers(1, 40))
 def test_a_pixel_does_not_depend_on_the_window_read(warped, row, col, height, width):
-    laid, ground, _ = warped
-    whole = laid.read(ground.geobox(ground.window))
-    part = Window(ground.window.row + row, ground.window.col + col, height, width)
-    np.testing.assert_array_equal(laid.read(ground.geobox(part)), whole[:, row : row + height, col : col + width])
+    laid, region_grid, _ = warped
+    whole = laid.read(region_grid.geobox(region_grid.window))
+    part = Window(region_grid.window.row + row, region_grid.window.col + col, height, width)
+    np.testing.assert_array_equal(laid.read(region_grid.geobox(part)), whole[:, row : row + height, col : col + width])
 
 
 @pytest.mark.parametrize(
@@ -232,8 +232,8 @@ def test_rotated_pixels_need_a_step_and_then_a_grid_is_laid(tmp_path):
     region = region_over(GRID)
     with pytest.raises(ValueError, match="rotated pixels: say with --scale"):
         ground_of(found, region, None)
-    ground = ground_of(found, region, 3.0)
-    read = found.onto(ground.geobox(ground.window)).read(ground.geobox(ground.window))
+    region_grid = ground_of(found, region, 3.0)
+    read = found.onto(region_grid.geobox(region_grid.window)).read(region_grid.geobox(region_grid.window))
     assert 0.1 < (read != -32768).mean() < 0.95
     assert (read != 0).all()
 
@@ -264,9 +264,9 @@ def test_a_collection_gives_the_periods_year_in_the_regions_zone(session):
     found = open_imagery(asked, region, PERIOD)
     assert found.info == {"name": asked.source, "year": 2019, "images": ["2019_50N"]}
     assert found.bands == ("R", "G", "B", "N") and found.simulated
-    ground = ground_of(found, region, None)
-    assert ground.lattice.affine.a == 3.0 and str(ground.lattice.crs) == "EPSG:32650"
-    assert (ground.lattice.affine.c - 99_000) % 3 == 0
+    region_grid = ground_of(found, region, None)
+    assert region_grid.lattice.affine.a == 3.0 and str(region_grid.lattice.crs) == "EPSG:32650"
+    assert (region_grid.lattice.affine.c - 99_000) % 3 == 0
     later = regions.Period.between("2026-01-01", "2026-01-31")
     assert open_imagery(asked, region, later).info["year"] == 2024  # the nearest that there is
 
@@ -277,14 +277,14 @@ def test_an_asset_on_its_own_pixels_is_what_the_server_holds(session):
     region = regions.named("wuhan").part((114.28, 30.58, 114.282, 30.582))
     asked = Imagery("projects/local/assets/world/planet3m", ("N", "R"), unit="reflectance=0.0001")
     found = open_imagery(asked, region, PERIOD)
-    ground = ground_of(found, region, None)
-    geobox = ground.geobox(Window(ground.window.row, ground.window.col, 20, 30))
+    region_grid = ground_of(found, region, None)
+    geobox = region_grid.geobox(Window(region_grid.window.row, region_grid.window.col, 20, 30))
     raw = ee.Image("projects/local/assets/world/planet3m/2019_50N").select(["N", "R"])
-    laid = found.onto(ground.geobox(ground.window)).image
+    laid = found.onto(region_grid.geobox(region_grid.window)).image
     expected, packed = fetched(raw, geobox), fetched(laid, geobox)
     for band in ("N", "R"):
         np.testing.assert_array_equal(packed[band].astype(int), expected[band].astype(int))
-    assert [band.unit for band in Foreign.of(asked, found).bands] == ["reflectance"] * 2
+    assert [band.unit for band in ExternalImage.of(asked, found).bands] == ["reflectance"] * 2
 
 
 def test_an_asset_between_its_pixels_is_bilinear(session):
@@ -293,8 +293,8 @@ def test_an_asset_between_its_pixels_is_bilinear(session):
 
     region = regions.named("wuhan").part((114.28, 30.58, 114.282, 30.582))
     found = open_imagery(Imagery("projects/local/assets/world/planet3m", ("R",)), region, PERIOD)
-    ground = ground_of(found, region, None)
-    geobox = ground.geobox(Window(ground.window.row, ground.window.col, 20, 30))
+    region_grid = ground_of(found, region, None)
+    geobox = region_grid.geobox(Window(region_grid.window.row, region_grid.window.col, 20, 30))
     moved = GeoBox(geobox.shape, geobox.affine * Affine.translation(0.5, 0.5), geobox.crs)
     raw = fetched(ee.Image("projects/local/assets/world/planet3m/2019_50N").select("R"), geobox)["R"].astype(int)
     mean = (raw[:-1, :-1] + raw[1:, :-1] + raw[:-1, 1:] + raw[1:, 1:]) / 4

@@ -25,8 +25,8 @@ def test_the_worlds_ten_metre_truth_is_the_mean_of_its_one_metre_truth(session, 
     assert facts["year"] == facts["label"]["year"] == 2019 and facts["resampling"] == "none"
     shares = []
     for patch in found.patches:
-        truth = found.read_fine_label(patch)
-        share = truth.reshape(24, 10, 24, 10).sum(axis=(1, 3))
+        label_request = found.read_fine_label(patch)
+        share = label_request.reshape(24, 10, 24, 10).sum(axis=(1, 3))
         np.testing.assert_array_equal(found.read_share(patch), share)
         shares.append(share.mean())
     assert 0 < np.mean(shares) < 100

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from gee_export.base.scheme import SCHEMES
 from gee_export.labelling import fusion, shares
-from gee_export.labelling.label_request import OpenTruth, Truth
+from gee_export.labelling.label_request import LabelRequest, OpenLabels
 
 ISA, SEVEN = SCHEMES["isa"], SCHEMES["s003"]
 SHAPE = st.tuples(st.integers(1, 5), st.integers(1, 4), st.integers(1, 4))
@@ -98,7 +98,9 @@ def test_the_share_of_class_products_is_how_many_of_them_say_impervious(labels):
     names = ("worldcover", "esri", "from_glc10", "dynamicworld")[: len(labels)]
     on_server = _Known(labels[0], label="an image there")
     fetched = {f"label_{number}": label for number, label in enumerate(labels)}
-    label, share = OpenTruth(Truth(names, "majority", share=True), (on_server,) * len(labels), {}).fuse(fetched, None)
+    label, share = OpenLabels(LabelRequest(names, "majority", share=True), (on_server,) * len(labels), {}).fuse(
+        fetched, None
+    )
     expected = [
         round(100 * votes.count(1) / known) if (known := len(votes) - votes.count(255)) else 255
         for votes in pixels(labels)
@@ -111,9 +113,9 @@ def test_a_share_of_a_union_is_the_largest_of_those_that_know():
     """Buildings and roads in two files: a pixel under a roof is built, though no road runs there."""
     given_shares = np.array([[[100, 255, 255, 1]], [[0, 40, 255, 2]]], np.uint8)
     np.testing.assert_array_equal(shares.most(given_shares), [[100, 40, 255, 2]])
-    truth = Truth(sources=("a.gpkg", "b.gpkg"), fusion="union", share=True)
+    label_request = LabelRequest(sources=("a.gpkg", "b.gpkg"), fusion="union", share=True)
     opened = tuple(_Known(share) for share in given_shares)
-    label, share = OpenTruth(truth, opened, {}).fuse({}, None)
+    label, share = OpenLabels(label_request, opened, {}).fuse({}, None)
     np.testing.assert_array_equal(share, [[100, 40, 255, 2]])
     np.testing.assert_array_equal(label, [[1, 0, 255, 0]])
 
@@ -146,11 +148,11 @@ def test_a_hard_label_is_more_than_half():
 )
 def test_what_cannot_be_fused_is_refused(options, words):
     with pytest.raises(ValueError, match=words):
-        Truth(**options)
+        LabelRequest(**options)
 
 
 def test_labels_survive_json():
-    truth = Truth(("worldcover", "roads.gpkg#width=6"), "majority", share=True)
-    assert Truth.from_json(truth.to_json()) == truth and hash(truth)
+    label_request = LabelRequest(("worldcover", "roads.gpkg#width=6"), "majority", share=True)
+    assert LabelRequest.from_json(label_request.to_json()) == label_request and hash(label_request)
     with pytest.raises(ValueError, match="not what this version writes"):
-        Truth.from_json({"sources": ["esri"], "shares": True})
+        LabelRequest.from_json({"sources": ["esri"], "shares": True})

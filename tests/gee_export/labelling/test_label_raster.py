@@ -13,7 +13,7 @@ from rasterio.warp import Resampling, reproject
 from gee_export.base.grid import Window, crop
 from gee_export.base.regions import Period, Region
 from gee_export.labelling import label_raster, local_file
-from gee_export.labelling.label_request import Truth, open_truth
+from gee_export.labelling.label_request import LabelRequest, open_labels
 from tests.local_ee.support.folder_files import tiff
 
 JUNE = Period.between("2019-06-01", "2019-06-30")
@@ -30,7 +30,7 @@ FINE = grid(1, 600)
 
 
 def read(source: str, geobox: GeoBox, **options):
-    return open_truth(Truth((source,), **options), REGION, JUNE).fuse({}, geobox)
+    return open_labels(LabelRequest((source,), **options), REGION, JUNE).fuse({}, geobox)
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def test_large_rasters_are_read_by_pieces(fine, monkeypatch):
 
 def test_a_file_that_goes_away_is_a_fault(tmp_path):
     path = tiff(tmp_path / "own.tif", [np.ones((60, 60), np.uint8)], grid(10, 60))
-    opened = open_truth(Truth((str(path),)), REGION, JUNE)
+    opened = open_labels(LabelRequest((str(path),)), REGION, JUNE)
     path.unlink()
     with pytest.raises(Fault, match=r"own\.tif cannot be read"):
         opened.fuse({}, grid(10, 60))
@@ -171,7 +171,7 @@ def test_bands_and_codes_are_chosen(tmp_path):
 
 
 def test_the_manifest_names_the_file_and_no_folder(fine):
-    info = open_truth(Truth((fine[0],)), REGION, JUNE).info
+    info = open_labels(LabelRequest((fine[0],)), REGION, JUNE).info
     assert info["product"] == info["file"] == "own.tif" and len(info["sha256"]) == 16
     assert "/" not in str(info["product"])
 

@@ -11,7 +11,7 @@ import pytest
 from gee_export.base.grid import Window, crop, grid_of
 from gee_export.base.regions import Period, named
 from gee_export.labelling import label_asset, label_products, local_file
-from gee_export.labelling.label_request import Truth
+from gee_export.labelling.label_request import LabelRequest
 from gee_export.requests import pixels
 from tests.local_ee.support.folder_files import tiff
 from tests.support import codes
@@ -25,7 +25,7 @@ TRUTH = "projects/local/assets/world"
 
 
 def read(*sources: str, grid=GRID, **options):
-    return codes.read(Truth(sources, **options), JUNE, grid, WUHAN)[1]
+    return codes.read(LabelRequest(sources, **options), JUNE, grid, WUHAN)[1]
 
 
 @pytest.fixture(scope="module")
@@ -101,9 +101,9 @@ def test_labels_do_not_depend_on_the_window():
 
 def test_channels_are_known_before_the_server_is_asked():
     for sources in (("worldcover",), (f"{TRUTH}/truth/2019_50N#impervious", "ghs_built_s_10m")):
-        truth = Truth(sources, "union" if len(sources) > 1 else "single", share=True)
-        opened, _ = codes.read(truth, JUNE, GRID, WUHAN)
-        assert [c.name for c in truth.channels] == opened.image.bandNames().getInfo()
+        label_request = LabelRequest(sources, "union" if len(sources) > 1 else "single", share=True)
+        opened, _ = codes.read(label_request, JUNE, GRID, WUHAN)
+        assert [c.name for c in label_request.channels] == opened.image.bandNames().getInfo()
 
 
 def test_the_page_lists_what_the_world_holds(session):

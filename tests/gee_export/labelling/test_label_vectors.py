@@ -13,7 +13,7 @@ from shapely.affinity import rotate
 from gee_export.base.grid import Window, crop
 from gee_export.base.regions import Period, Region
 from gee_export.labelling import local_file
-from gee_export.labelling.label_request import Truth, open_truth
+from gee_export.labelling.label_request import LabelRequest, open_labels
 
 JUNE = Period.between("2019-06-01", "2019-06-30")
 LEFT, TOP = 212750.0, 3416360.0
@@ -26,7 +26,7 @@ def grid(step_m: float, size: int) -> GeoBox:
 
 
 def read(source: str, geobox: GeoBox, **options):
-    return open_truth(Truth((source,), **options), REGION, JUNE).fuse({}, geobox)
+    return open_labels(LabelRequest((source,), **options), REGION, JUNE).fuse({}, geobox)
 
 
 def houses(count: int = 120):
@@ -176,7 +176,7 @@ def test_features_far_away_are_not_loaded(tmp_path):
         shapely.box(LEFT - 5e4, TOP - 900, LEFT - 5e4 + 9, TOP - 890),
     ]
     geopandas.GeoDataFrame(geometry=far, crs="EPSG:32650").to_file(tmp_path / "far.gpkg")
-    opened = open_truth(Truth((str(tmp_path / "far.gpkg"),)), REGION, JUNE)
+    opened = open_labels(LabelRequest((str(tmp_path / "far.gpkg"),)), REGION, JUNE)
     assert len(opened.opened[0].shapes.polygons) == 0
     label, _ = opened.fuse({}, grid(10, 60))
     assert (label == 0).all()  # between the two, where someone looked and found nothing
@@ -206,7 +206,7 @@ def test_bad_files_are_refused(tmp_path, town):
         with pytest.raises(ValueError, match=message):
             read(str(source), grid(10, 60))
     with pytest.raises(ValueError, match="tells only impervious"):
-        Truth((town[0],), scheme="s003")
+        LabelRequest((town[0],), scheme="s003")
     with pytest.raises(ValueError, match="expected 0 to 200 metres"):
         read(f"{lines(tmp_path)}#width=-1", grid(10, 60))
 

@@ -14,8 +14,8 @@ from gee_export.base.regions import Period
 from gee_export.earth_engine.session import connect
 from gee_export.labelling import label_asset, label_products, label_table, tables
 from gee_export.labelling.label_products import LABELS
-from gee_export.labelling.label_request import Truth
-from gee_export.labelling.label_source import Source
+from gee_export.labelling.label_request import LabelRequest
+from gee_export.labelling.label_source import LabelSource
 from gee_export.requests import pixels
 from tests.support import codes
 
@@ -83,7 +83,7 @@ def stored(tmp_path_factory, engine_home) -> Iterator[None]:
 
 def read(source: str, **options) -> tuple[np.ndarray, np.ndarray | None]:
     """Label and share by code."""
-    _, (label, share) = codes.read(Truth((source,), **options), JUNE)
+    _, (label, share) = codes.read(LabelRequest((source,), **options), JUNE)
     return label.ravel(), None if share is None else share.ravel()
 
 
@@ -157,7 +157,7 @@ def test_an_edition_is_for_its_own_years():
 )
 def test_years_that_there_are_not_are_refused_with_those_there_are(source, words):
     with pytest.raises(ValueError, match=words):
-        Truth((source,)).check_period(JUNE)
+        LabelRequest((source,)).check_period(JUNE)
 
 
 @pytest.mark.parametrize(
@@ -171,13 +171,13 @@ def test_years_that_there_are_not_are_refused_with_those_there_are(source, words
 )
 def test_unknown_products_offer_the_nearest(source, words):
     with pytest.raises(ValueError, match=words):
-        Truth((source,))
+        LabelRequest((source,))
 
 
 def test_what_is_not_verified_is_said_when_used(capsys):
-    opened, _ = codes.read(Truth(("gisa_2021",)), JUNE)
+    opened, _ = codes.read(LabelRequest(("gisa_2021",)), JUNE)
     assert "1984 + code" in capsys.readouterr().err and "1984 + code" in opened.info["unverified"]
-    codes.read(Truth(("gisa",)), JUNE)
+    codes.read(LabelRequest(("gisa",)), JUNE)
     assert not capsys.readouterr().err
 
 
@@ -210,7 +210,7 @@ def test_own_assets_hold_labels_or_codes_or_percent():
 )
 def test_options_of_assets_are_checked(source, words):
     with pytest.raises(ValueError, match=words):
-        Truth((source,)).channels  # noqa: B018
+        LabelRequest((source,)).channels  # noqa: B018
         read(source)
 
 
@@ -238,13 +238,13 @@ def test_tables_on_the_server_are_painted():
 def test_tables_that_cannot_be_drawn_are_refused(options, kind, words):
     first = [{"geometry": {"type": kind}}] if kind else []
     with pytest.raises(ValueError, match=words):
-        label_asset.width_of(Source.parse(f"projects/me/assets/roads{options}"), first, codes.REGION)
+        label_asset.width_of(LabelSource.parse(f"projects/me/assets/roads{options}"), first, codes.REGION)
 
 
 def test_tables_have_a_width_only_for_lines():
-    roads = Source.parse("projects/me/assets/roads#width=6")
+    roads = LabelSource.parse("projects/me/assets/roads#width=6")
     assert label_asset.width_of(roads, [{"geometry": {"type": "MultiLineString"}}], codes.REGION) == 6
-    houses = Source.parse("projects/me/assets/houses")
+    houses = LabelSource.parse("projects/me/assets/houses")
     assert label_asset.width_of(houses, [{"geometry": {"type": "MultiPolygon"}}], codes.REGION) is None
 
 
@@ -261,7 +261,7 @@ def test_tables_have_a_width_only_for_lines():
 )
 def test_tables_have_names_and_places(words, asset):
     """The ids that the community catalog's pages global_buildings, msbuildings, gba, grip and msroads print."""
-    source = Source.parse(words)
+    source = LabelSource.parse(words)
     assert (source.kind, source.place, source.name) == ("asset", asset, words)
 
 
@@ -271,12 +271,12 @@ def test_tables_have_names_and_places(words, asset):
 )
 def test_tables_without_their_place_are_refused(words, sentence):
     with pytest.raises(ValueError, match=sentence):
-        Source.parse(words)
+        LabelSource.parse(words)
 
 
 def test_a_binary_product_has_no_seven_classes():
     with pytest.raises(ValueError, match=r"'gaia@2018' tells only impervious.*worldcover"):
-        Truth(("gaia@2018",), scheme="s003")
+        LabelRequest(("gaia@2018",), scheme="s003")
 
 
 def test_the_command_lists_every_product_and_describes_each():

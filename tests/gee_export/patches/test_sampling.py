@@ -15,15 +15,15 @@ from pyproj import Geod, Transformer
 from gee_export.base import regions
 from gee_export.base.regions import Region
 from gee_export.datasets.dataset import Dataset
-from gee_export.datasets.progress_log import Ledger
-from gee_export.datasets.region_grid import Ground
+from gee_export.datasets.progress_log import ProgressLog
+from gee_export.datasets.region_grid import RegionGrid
 from gee_export.export import settings
 from gee_export.export.export import export_patches
 from gee_export.export.job import Job
 from gee_export.export.layout import laid_out, positions
-from gee_export.labelling.label_request import Truth
+from gee_export.labelling.label_request import LabelRequest
 from gee_export.patches.sampling import SAMPLINGS, Sampling, stratum_of
-from gee_export.patches.split_rule import Rule
+from gee_export.patches.split_rule import SplitRule
 from gee_export.requests import pixels
 from tests.support import killed
 from tests.support import plot as plots
@@ -33,12 +33,14 @@ ASKED = killed.ASKED | {"speckle": "none", "split": "random"}
 
 
 def job(*places, **chosen):
-    return Job(tuple(Ground.of(place) for place in places), (JUNE,), **chosen)
+    return Job(tuple(RegionGrid.of(place) for place in places), (JUNE,), **chosen)
 
 
-def centres(ground, windows):
-    turn = Transformer.from_crs(str(ground.lattice.crs), 4326, always_xy=True)
-    return [turn.transform(*(ground.lattice.affine * (w.col + w.width / 2, w.row + w.height / 2))) for w in windows]
+def centres(region_grid, windows):
+    turn = Transformer.from_crs(str(region_grid.lattice.crs), 4326, always_xy=True)
+    return [
+        turn.transform(*(region_grid.lattice.affine * (w.col + w.width / 2, w.row + w.height / 2))) for w in windows
+    ]
 
 
 @pytest.mark.parametrize("distance_km", [1.5, 3.0, 7.0])
@@ -50,8 +52,8 @@ def test_points_lie_so_far_apart_and_no_other_one_would_fit(distance_km):
     )
     asked = job(west, east, sampling=Sampling("points", distance_km=distance_km), split="random")
     found = laid_out(asked)
-    taken = [p for g in asked.grounds for p in centres(g, [window for window, _ in found[g.name].patches])]
-    others = [p for g in asked.grounds for p in centres(g, positions(asked)[g.name])]
+    taken = [p for g in asked.region_grids for p in centres(g, [window for window, _ in found[g.name].patches])]
+    others = [p for g in asked.region_grids for p in centres(g, positions(asked)[g.name])]
     geod, lon, lat = Geod(ellps="WGS84"), *np.array(taken).T
     for number, (x, y) in enumerate(taken):
         distance = geod.inv(np.full(len(lon), x), np.full(len(lon), y), lon, lat)[2]
@@ -138,9 +140,9 @@ def test_samplings_that_cannot_be_are_refused(change, words):
 
 def test_going_by_labels_needs_labels_and_numbers_of_one_kind():
     with pytest.raises(ValueError, match="give a --label"):
-        job(ANY, truth=Truth(()), sampling=Sampling("impervious"))
+        job(ANY, label_request=LabelRequest(()), sampling=Sampling("impervious"))
     with pytest.raises(ValueError, match="leave --max-patches out"):
-        job(ANY, sampling=Sampling("strata"), rule=Rule(max_patches=10))
+        job(ANY, sampling=Sampling("strata"), rule=SplitRule(max_patches=10))
 
 
 @pytest.fixture
@@ -188,7 +190,7 @@ def test_a_resumed_first_pass_fetches_no_label_twice(export, tmp_path, monkeypat
         patch.setattr("gee_export.export.runner.claim.begin", dies)
         with pytest.raises(Fault):
             export(tmp_path / "data", sample=sampling)
-    surveyed = [row for row in Ledger(tmp_path / "data" / ".run").rows() if "survey" in row]
+    surveyed = [row for row in ProgressLog(tmp_path / "data" / ".run").rows() if "survey" in row]
     report = export(tmp_path / "data", sample=sampling)
     assert surveyed and report.requests == whole.requests - len(surveyed) == report.blocks
     assert Dataset.open(tmp_path / "data").fingerprint == Dataset.open(tmp_path / "whole").fingerprint

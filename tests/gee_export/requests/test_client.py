@@ -21,7 +21,7 @@ from gee_export.requests import transport
 from gee_export.requests.channel import Channel
 from gee_export.requests.client import Cell, Client
 from gee_export.requests.pixels import plan
-from gee_export.requests.result_queue import Handover
+from gee_export.requests.result_queue import ResultQueue
 from gee_export.requests.throttle import Throttle
 from gee_export.requests.transport import Address
 from tests.support import scripted
@@ -260,7 +260,7 @@ def test_an_end_before_time_ends_the_requests_and_their_thread(image, end):
 
 def test_results_that_nobody_takes_hold_back_new_requests(image, monkeypatch):
     """Bounded memory: two blocks of 16 x 16 fill the room."""
-    monkeypatch.setattr(clients, "Handover", partial(Handover, most_bytes=2 * 16 * 16 * 8))
+    monkeypatch.setattr(clients, "Handover", partial(ResultQueue, most_bytes=2 * 16 * 16 * 8))
     with Server() as server:
         running = client(server, workers=2)(cells(image, side=16))
         next(running)

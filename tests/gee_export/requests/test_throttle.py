@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gee_export.requests.ceiling import FIRST_TRIAL, Ceiling
 from gee_export.requests.throttle import DEFAULT_RATE_PER_S, DEFAULT_WORKERS, Throttle
-from gee_export.requests.token_bucket import BURST_S, Bucket, Flow
+from gee_export.requests.token_bucket import BURST_S, EventRate, TokenBucket
 
 
 class Clock:
@@ -37,20 +37,20 @@ def sent(bucket, clock, count, lateness_s=lambda: 0.0):
 def test_no_second_has_more_than_the_rate_and_the_burst(rate, count):
     """user-wishes.md row 7."""
     clock = Clock()
-    times = sent(Bucket(rate, clock=clock), clock, count)
+    times = sent(TokenBucket(rate, clock=clock), clock, count)
     for start in times:
         assert sum(start <= time < start + 1 - 1e-6 for time in times) <= rate * (1 + BURST_S) + 2
 
 
 def test_the_rate_is_used_in_full_though_every_timer_is_late():
     clock, chance = Clock(), random.Random(1)
-    times = sent(Bucket(100, clock=clock), clock, 1000, lateness_s=lambda: chance.uniform(0, 0.004))
+    times = sent(TokenBucket(100, clock=clock), clock, 1000, lateness_s=lambda: chance.uniform(0, 0.004))
     assert (times[-1] - times[0]) == pytest.approx(10, rel=0.02)
 
 
 def test_tokens_are_not_saved_up_while_nothing_is_sent():
     clock = Clock()
-    bucket = Bucket(100, clock=clock)
+    bucket = TokenBucket(100, clock=clock)
     sent(bucket, clock, 50)
     clock.now_s += 60
     begun = clock.now_s
@@ -59,14 +59,14 @@ def test_tokens_are_not_saved_up_while_nothing_is_sent():
 
 def test_a_held_bucket_gives_nothing():
     clock = Clock()
-    bucket = Bucket(100, clock=clock)
+    bucket = TokenBucket(100, clock=clock)
     bucket.hold(5)
     assert bucket.wait_s() == 5
 
 
 def test_a_flow_is_events_a_second():
     clock = Clock()
-    flow = Flow(clock=clock)
+    flow = EventRate(clock=clock)
     for _ in range(300):
         clock.now_s += 0.05
         flow.count()
@@ -192,15 +192,15 @@ def answered(throttle, width, *, limit, count):
     async def one():
         nonlocal under_way, refusals
         while True:
-            async with throttle.slot() as passage:
+            async with throttle.slot() as slot:
                 if under_way >= limit:
                     refusals += 1
-                    throttle.refused(passage)
+                    throttle.refused(slot)
                     continue
                 under_way += 1
                 await asyncio.sleep(0.001)
                 under_way -= 1
-            throttle.accepted(passage)
+            throttle.accepted(slot)
             return
 
     async def lane(jobs):
@@ -226,8 +226,8 @@ def test_words_that_leave_open_what_was_too_much_are_told_apart():
             context = throttle.slot()
             clock.now_s += 0.01
             passages.append((context, await context.__aenter__()))
-        for context, passage in passages[2:]:
-            throttle.accepted(passage)
+        for context, slot in passages[2:]:
+            throttle.accepted(slot)
             await context.__aexit__(None, None, None)
         throttle.refused(passages[0][1])
         assert throttle.limit == 10 and throttle.rate.level < 100

@@ -9,7 +9,7 @@ from gee_export.base.errors import Fault
 
 from gee_export.base import regions
 from gee_export.datasets.manifest import Band
-from gee_export.labelling.label_request import Truth, open_truth
+from gee_export.labelling.label_request import LabelRequest, open_labels
 from gee_export.requests import pixels
 from gee_export.sentinel import border, composite, scenes
 from gee_export.sentinel.composite import Settings
@@ -124,7 +124,7 @@ def test_twenty_metre_bands_are_bilinear_before_compositing(plot):
 @pytest.mark.parametrize(("year", "edition"), [(2019, "v100"), (2020, "v100"), (2021, "v200"), (2023, "v200")])
 def test_labels_are_remapped_from_the_edition_of_the_year(plot, year, edition):
     """WorldCover: 50 is built-up; codes that are no class are unknown (earth-engine.md section 1.4)."""
-    found = open_truth(Truth(("worldcover",)), plots.REGION, regions.Month(year, 6).period)
+    found = open_labels(LabelRequest(("worldcover",)), plots.REGION, regions.Month(year, 6).period)
     raster = pixels.fetch(found.image, plots.GRID, ["label_0"])
     codes = plot.codes[edition]
     expected = np.where(codes == 50, 1, np.where(np.isin(codes, (0, 44)), 255, 0))

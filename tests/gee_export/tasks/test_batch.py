@@ -17,7 +17,7 @@ from gee_export.base.errors import Fault
 from googleapiclient.errors import HttpError
 
 from gee_export.base.grid import Window, crop, tiles
-from gee_export.datasets.progress_log import Ledger
+from gee_export.datasets.progress_log import ProgressLog
 from gee_export.earth_engine.session import Session
 from gee_export.export import modes
 from gee_export.export.modes import Means
@@ -79,7 +79,7 @@ def assert_right(found) -> int:
 
 def supply(session: Session, folder: Path, **options) -> Batch:
     folder.mkdir(parents=True, exist_ok=True)
-    return batched(session, Ledger(folder), "bucket", **options)
+    return batched(session, ProgressLog(folder), "bucket", **options)
 
 
 def sent(engine: LocalEngine, route: str) -> int:
@@ -321,8 +321,8 @@ def test_a_cancelled_task_is_named(tmp_path):
 
 def test_a_bucket_that_is_not_there_is_named(tmp_path):
     with serving(tmp_path / "home") as (session, _), pytest.raises(Fault, match="bucket 'absent' does not exist"):
-        Ledger(tmp_path / "run").folder.mkdir()
-        list(batched(session, Ledger(tmp_path / "run"), "absent")(cells()))
+        ProgressLog(tmp_path / "run").folder.mkdir()
+        list(batched(session, ProgressLog(tmp_path / "run"), "absent")(cells()))
 
 
 def test_cells_far_apart_do_not_drag_the_ground_between_them_along(session):
