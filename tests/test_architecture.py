@@ -36,6 +36,7 @@ PREPARED = {
 # package (or sub-package) -> what of this project it may import; the longest matching key counts
 ALLOWED = {
     "local_ee": {"local_ee", "gee_export.console", "gee_export.base.grid", "gee_export.base.regions"},
+    "local_ee.raster_file": set(),
     "local_ee.raster": {"local_ee.raster", "local_ee.errors"},
     "local_ee.evaluation": {
         "local_ee.evaluation",
@@ -53,11 +54,14 @@ ALLOWED = {
     "local_ee.storage": {"local_ee.storage", "local_ee.home", "local_ee.wire"},
     "local_ee.catalog": {
         "local_ee.catalog",
+        "local_ee.raster_file",
         "gee_export.console",
         "gee_export.base.grid",
         "gee_export.base.regions",
     },
     "gee_export.earth_engine.session": {"local_ee", "gee_export.console"},
+    "gee_export.base.rasters": set(),
+    "gee_export.base.namedraster": {"gee_export.base.rasters"},
     "gee_export.base": {"gee_export.base", "gee_export.console"},
     "gee_export.requests": {"gee_export.requests", *LEAVES},
     "gee_export.datasets": {"gee_export.datasets", "gee_export.base", "gee_export.requests", *LEAVES},
@@ -126,6 +130,11 @@ KEEPERS = {
     ),
 }
 
+# the only modules that may open a raster file, which name its driver and bound its size first
+RASTER_OPENERS = ("gee_export.base.rasters", "gee_export.base.namedraster", "local_ee.raster_file")
+# what else of rasterio opens files, and the modules that give it only files that they wrote themselves
+FILE_COPIERS = ("inference.cog", "local_ee.assets.files")
+
 # gee_export's modules that speak to Earth Engine never look behind the server
 CLIENTS_OF_ENGINE = {"gee_export.earth_engine.session", "gee_export.cli"}
 
@@ -178,6 +187,50 @@ def test_outside_libraries_have_one_keeper(module):
     for name in imports(module, MODULES[module]):
         keeper = KEEPERS.get(name.split(".")[0])
         assert keeper is None or under(module, keeper), f"{module} imports {name}: only {keeper} may"
+
+
+def raster_openings(path: Path) -> list[str]:
+    """The calls in a file by which rasterio would read bytes that are there already."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    wrong = [name for name in imports(path.stem, path) if name == "rasterio.open"]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            wrong += [alias.name for alias in node.names if alias.name.startswith("rasterio") and alias.asname]
+        if isinstance(node, ast.Call):
+            text = ast.unparse(node.func)
+            foreign = text.split(".")[-1] in ("MemoryFile", "ZipMemoryFile", "FilePath") and (
+                node.args or node.keywords
+            )
+            if text in ("rasterio.open", "rasterio.io.DatasetReader", "DatasetReader") or foreign:
+                wrong.append(ast.unparse(node))
+    return wrong
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if not under(module, RASTER_OPENERS)])
+def test_rasters_are_opened_in_one_place(module):
+    assert raster_openings(MODULES[module]) == []
+    copies = {
+        name for name in imports(module, MODULES[module]) if under(name, ("rasterio.shutil", "osgeo", "rioxarray"))
+    }
+    assert not copies or module in FILE_COPIERS
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import rasterio\nrasterio.open(path)",
+        "import rasterio\nwith rasterio.open(path, driver='GTiff') as file: pass",
+        "from rasterio import open\nopen(path)",
+        "import rasterio as rio\nrio.open(path)",
+        "from rasterio.io import MemoryFile\nMemoryFile(data).open()",
+        "import rasterio.io\nrasterio.io.MemoryFile(file_or_bytes=data)",
+        "from rasterio.io import DatasetReader\nDatasetReader(path)",
+    ],
+)
+def test_every_way_to_open_a_raster_is_noticed(tmp_path, line):
+    path = tmp_path / "module.py"
+    path.write_text(line)
+    assert raster_openings(path)
 
 
 def test_no_import_cycles():

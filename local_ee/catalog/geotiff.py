@@ -19,6 +19,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
 from gee_export.base.grid import Window
+from local_ee import raster_file
 
 MAX_OPEN_PER_THREAD = 64  # GDAL keeps a file descriptor and a block index for each
 LATTICE_TOLERANCE_PX = 0.01  # coordinates in degrees carry rounding, a resampled grid is off by far more
@@ -104,7 +105,6 @@ def write(path: Path, bands: Mapping[str, np.ndarray], grid: GeoBox, *, nodata: 
     stack = np.stack(list(bands.values()))
     tiling = {"tiled": True, "blockxsize": 256, "blockysize": 256} if min(grid.shape) >= 512 else {}
     profile = {
-        "driver": "GTiff",
         "count": len(stack),
         "dtype": stack.dtype.name,
         "height": grid.shape[0],
@@ -117,7 +117,7 @@ def write(path: Path, bands: Mapping[str, np.ndarray], grid: GeoBox, *, nodata: 
     }
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
-        with rasterio.open(temporary, "w", **profile) as target:
+        with raster_file.create(temporary, **profile) as target:
             target.write(stack)
             target.descriptions = tuple(bands)
         os.replace(temporary, path)
@@ -157,9 +157,11 @@ def opened(path: Path) -> rasterio.DatasetReader:
 
 def _open(path: Path) -> rasterio.DatasetReader:
     try:
-        return rasterio.open(path)
+        return raster_file.open_file(path)
     except RasterioError as error:
         raise Fault(f"{path} cannot be opened as a GeoTIFF ({error}): it is damaged or not a raster") from error
+    except ValueError as error:
+        raise Fault(str(error)) from error
 
 
 def _crs_text(crs: rasterio.crs.CRS) -> str:
