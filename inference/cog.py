@@ -17,6 +17,7 @@ from rasterio._err import CPLE_BaseError  # what rasterio.shutil raises; it has 
 from rasterio.errors import RasterioError
 
 from gee_export.base.errors import Fault
+from gee_export.base.rasters import open_raster
 from gee_export.base.scheme import UNKNOWN
 from gee_export.base.storage import disk_fault
 from inference.legend import PROB_STEPS, Legend
@@ -101,7 +102,7 @@ def write(rows: RowsFile, info: MapInfo, out: Path) -> np.ndarray:
 def counts_of(path: Path) -> np.ndarray:
     """The number of pixels of each value 0..255 in a map's first band."""
     counts = np.zeros(256, np.int64)
-    with rasterio.open(path) as held:
+    with open_raster(path) as held:
         for _, window in held.block_windows(1):
             counts += np.bincount(held.read(1, window=window).ravel(), minlength=256)
     return counts

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import rasterio
 from rasterio.errors import RasterioError
 
 from gee_export.base.errors import Fault
+from gee_export.base.rasters import open_raster
 from gee_export.base.storage import disk_fault, write_whole
 
 SETTINGS_TAG = "settings"
@@ -88,9 +88,9 @@ def check_existing(out: Path, tags: Mapping[str, str], *, overwrite: bool) -> bo
 
 def _tags(path: Path) -> dict[str, str]:
     try:
-        with rasterio.open(path) as held:
+        with open_raster(path) as held:
             return held.tags()
-    except RasterioError:
+    except (RasterioError, ValueError):
         return {}
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import rasterio
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
+from gee_export.base.rasters import open_raster
 from gee_export.base.scheme import UNKNOWN
 from inference.job import SETTINGS_TAG
 from inference.legend import PROB_STEPS, Legend
@@ -45,7 +45,7 @@ def open_map(path: str | Path) -> MapFile:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # what is no map is told in words below
-            held = rasterio.open(path)
+            held = open_raster(path)
         with held:
             tags, bands, types = held.tags(), held.descriptions, held.dtypes
     except RasterioError as error:

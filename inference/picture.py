@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import rasterio
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.windows import Window as RioWindow
 
+from gee_export.base.rasters import open_raster
 from gee_export.base.scheme import UNKNOWN
 from gee_export.base.storage import write_whole
 from inference.checks import ground_step_m
@@ -78,7 +78,7 @@ def figure_panels(
     from gee_export.datasets.dataset import Dataset
 
     target, held, dataset = _png(out), open_map(path), Dataset.open(data)
-    with rasterio.open(held.path) as source:
+    with open_raster(held.path) as source:
         geobox = GeoBox((source.height, source.width), source.transform, source.crs.to_wkt())
         places = _places(dataset, geobox)
         window = _shared_middle(places, dataset.manifest.size, geobox, side_px)
@@ -108,7 +108,7 @@ def _png(out: str | os.PathLike[str]) -> Path:
 
 def _small(path: Path) -> tuple[np.ndarray, GeoBox]:
     """The map at no more than LONGEST_SIDE_PX a side, from the overview that is just large enough, and its grid."""
-    with rasterio.open(path) as source:
+    with open_raster(path) as source:
         shape = (source.height, source.width)
         shrink = max(1.0, max(shape) / LONGEST_SIDE_PX)
         small = tuple(max(1, round(side / shrink)) for side in shape)

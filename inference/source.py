@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
 from rasterio.windows import Window as RioWindow
 
 from gee_export.base.errors import Fault
 from gee_export.base.grid import Raster, Window, crop
+from gee_export.base.named_raster import open_named
 from gee_export.base.regions import Period
 from inference.lattice import offset_from_crs_origin
 
@@ -59,7 +60,7 @@ class GeoTiffSource:
 
     foreign = True
 
-    def __init__(self, dataset: rasterio.DatasetReader, bands: Mapping[str, int], path: Path) -> None:
+    def __init__(self, dataset: DatasetReader, bands: Mapping[str, int], path: Path) -> None:
         self._dataset = dataset
         self._numbers = list(bands.values())
         self._scales = _column([dataset.scales[n - 1] for n in self._numbers])
@@ -149,16 +150,16 @@ def same_band(name: str) -> str:
     return f"B{text[2:]}" if len(text) > 2 and text.startswith("B0") else text
 
 
-def _open(path: Path) -> rasterio.DatasetReader:
+def _open(path: Path) -> DatasetReader:
     if not path.is_file():
         raise ValueError(f"input {path}: no such file")
     try:
-        return rasterio.open(path)
+        return open_named(path)
     except RasterioError as error:
         raise ValueError(f"input {path} is not a raster that GDAL can read ({error}); give a GeoTIFF") from error
 
 
-def _check_place(dataset: rasterio.DatasetReader, path: Path) -> None:
+def _check_place(dataset: DatasetReader, path: Path) -> None:
     if dataset.crs is None or dataset.transform.is_identity:
         lacks = "coordinate reference system (CRS)" if dataset.crs is None else "geotransform"
         raise ValueError(
@@ -167,7 +168,7 @@ def _check_place(dataset: rasterio.DatasetReader, path: Path) -> None:
         )
 
 
-def _numbers(dataset: rasterio.DatasetReader, path: Path, wanted: Sequence[str]) -> dict[str, int]:
+def _numbers(dataset: DatasetReader, path: Path, wanted: Sequence[str]) -> dict[str, int]:
     """Band numbers (from 1) by wanted name."""
     held: dict[str, int] = {}
     for number, text in enumerate(dataset.descriptions, start=1):
@@ -183,7 +184,7 @@ def _numbers(dataset: rasterio.DatasetReader, path: Path, wanted: Sequence[str])
     return {name: held[same_band(name)] for name in wanted}
 
 
-def _check_unit(dataset: rasterio.DatasetReader, path: Path, band: Any, number: int) -> None:
+def _check_unit(dataset: DatasetReader, path: Path, band: Any, number: int) -> None:
     """Integers carry reflectance and dB only with a scale; without one, x 10,000 and x 100 could only be guessed."""
     whole = np.dtype(dataset.dtypes[number - 1]).kind in "iu"
     if whole and dataset.scales[number - 1] == 1 and band.unit.lower() in ("reflectance", "db"):
@@ -194,7 +195,7 @@ def _check_unit(dataset: rasterio.DatasetReader, path: Path, band: Any, number: 
         )
 
 
-def _check_backscatter(dataset: rasterio.DatasetReader, path: Path, wanted: str | None) -> None:
+def _check_backscatter(dataset: DatasetReader, path: Path, wanted: str | None) -> None:
     held = {name.lower(): text for name, text in dataset.tags().items()}.get("backscatter", "").strip().lower()
     if held and wanted and held != wanted:
         raise ValueError(

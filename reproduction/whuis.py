@@ -18,6 +18,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from gee_export.base.errors import Fault
+from gee_export.base.rasters import open_picture
 from gee_export.base.scheme import UNKNOWN
 from gee_export.datasets.dataset import MANIFEST, Band, DatasetManifest, Grid, Sample, write
 from gee_export.datasets.manifest import DECIBEL_SCALE, NODATA, REFLECTANCE_SCALE
@@ -243,9 +244,7 @@ def _read(path: Path) -> np.ndarray:
         if path.suffix.lower() == ".npy":
             values = np.load(path, allow_pickle=False)
         else:
-            import rasterio
-
-            with rasterio.open(path) as file:
+            with open_picture(path) as file:
                 values = file.read()
     except (ValueError, OSError) as error:
         raise Fault(f"{path} cannot be read ({error}): copy it anew") from error

@@ -41,8 +41,9 @@ SAMPLES = {
 # package (or sub-package) -> what of this project it may import; the longest matching key counts
 ALLOWED = {
     "local_ee": {"local_ee"},
+    "local_ee.raster_file": set(),
     "local_ee.raster": {"local_ee.raster", "local_ee.errors"},
-    "local_ee.catalog": {"local_ee.catalog", "local_ee.raster.window", "local_ee.errors"},
+    "local_ee.catalog": {"local_ee.catalog", "local_ee.raster_file", "local_ee.raster.window", "local_ee.errors"},
     "local_ee.world": {"local_ee.world", "local_ee.catalog"},
     "local_ee.evaluation": {"local_ee.evaluation", "local_ee.raster", "local_ee.catalog", "local_ee.errors"},
     "local_ee.algorithms": {
@@ -57,7 +58,12 @@ ALLOWED = {
         f"gee_export.{name}": {f"gee_export.{lower}" for lower in FLOORS[: number + 1]}
         for number, name in enumerate(FLOORS)
     },
-    "gee_export.earth_engine.session": {"gee_export.base", "local_ee"},  # the one place that knows the local engine
+    # the one place that knows the local engine
+    "gee_export.earth_engine.session": {
+        "gee_export.base",
+        "gee_export.earth_engine",
+        "local_ee",
+    },  # the one place that knows the local engine
     "gee_export.requests": {"gee_export.requests", "gee_export.base", "gee_export.earth_engine.session"},
     "gee_export.coregistration": {"gee_export.coregistration", "gee_export.base"},
     "gee_export.patches": {"gee_export.patches", "gee_export.datasets", "gee_export.base"},
@@ -121,6 +127,11 @@ KEEPERS = {
     ),
 }
 
+# the only modules that may open a raster file, which name its driver and bound its size first
+RASTER_OPENERS = ("gee_export.base.rasters", "gee_export.base.named_raster", "local_ee.raster_file")
+# what else of rasterio opens files, and the modules that give it only files that they wrote themselves
+FILE_COPIERS = ("inference.cog", "local_ee.assets.files")
+
 
 def modules() -> dict[str, Path]:
     found = {}
@@ -168,6 +179,50 @@ def test_outside_libraries_have_one_keeper(module):
     for name in imports(module, MODULES[module]):
         keeper = KEEPERS.get(name.split(".")[0])
         assert keeper is None or under(module, keeper), f"{module} imports {name}: only {keeper} may"
+
+
+def raster_openings(path: Path) -> list[str]:
+    """The calls in a file by which rasterio would read bytes that are there already."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    wrong = [name for name in imports(path.stem, path) if name == "rasterio.open"]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            wrong += [alias.name for alias in node.names if alias.name.startswith("rasterio") and alias.asname]
+        if isinstance(node, ast.Call):
+            text = ast.unparse(node.func)
+            foreign = text.split(".")[-1] in ("MemoryFile", "ZipMemoryFile", "FilePath") and (
+                node.args or node.keywords
+            )
+            if text in ("rasterio.open", "rasterio.io.DatasetReader", "DatasetReader") or foreign:
+                wrong.append(ast.unparse(node))
+    return wrong
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if not under(module, RASTER_OPENERS)])
+def test_rasters_are_opened_in_one_place(module):
+    assert raster_openings(MODULES[module]) == []
+    copies = {
+        name for name in imports(module, MODULES[module]) if under(name, ("rasterio.shutil", "osgeo", "rioxarray"))
+    }
+    assert not copies or module in FILE_COPIERS
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import rasterio\nrasterio.open(path)",
+        "import rasterio\nwith rasterio.open(path, driver='GTiff') as file: pass",
+        "from rasterio import open\nopen(path)",
+        "import rasterio as rio\nrio.open(path)",
+        "from rasterio.io import MemoryFile\nMemoryFile(data).open()",
+        "import rasterio.io\nrasterio.io.MemoryFile(file_or_bytes=data)",
+        "from rasterio.io import DatasetReader\nDatasetReader(path)",
+    ],
+)
+def test_every_way_to_open_a_raster_is_noticed(tmp_path, line):
+    path = tmp_path / "module.py"
+    path.write_text(line)
+    assert raster_openings(path)
 
 
 def test_no_import_cycles():

@@ -10,6 +10,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from gee_export.base.errors import Fault
+from gee_export.base.rasters import open_bytes
 from gee_export.base.storage import crc32c
 from gee_export.datasets.dataset import Dataset, Patch
 from gee_export.datasets.manifest import Band
@@ -42,15 +43,14 @@ def rasters(data: Dataset, patch: Patch) -> Iterator[Raster | str]:
 
 def _decoded(data: Dataset, patch: Patch, name: str, content: bytes) -> Raster | str:
     from rasterio.errors import RasterioError
-    from rasterio.io import MemoryFile
 
     layer, bands, geobox = _expected(data, patch, name)
     try:
-        with MemoryFile(content) as memory, memory.open() as source:
+        with open_bytes(content, name) as source:
             found = GeoBox(source.shape, source.transform, source.crs)
             names = tuple(text or "" for text in source.descriptions)
             values = source.read()
-    except RasterioError:
+    except (RasterioError, ValueError):
         return name
     return Raster(name, layer, values, bands, _difference(found, geobox, names, tuple(band.name for band in bands)))
 

@@ -11,6 +11,8 @@ from odc.geo.geobox import GeoBox
 
 from gee_export.base.atomic import write_whole
 from gee_export.base.grid import Raster
+from gee_export.base.named_raster import open_named
+from gee_export.base.rasters import check_whole
 
 if TYPE_CHECKING:
     from rasterio import DatasetReader
@@ -27,7 +29,7 @@ def read(path: str | Path, onto: GeoBox | None = None) -> Raster:
     with _opened(path) as file:
         own = _grid(file, path)
         if onto is None or own == onto:
-            return _raster(file, own)
+            return _raster(check_whole(file, path), own)
         if not own.geographic_extent.geom.intersects(onto.geographic_extent.geom):
             raise ValueError(f"{path} does not touch the other raster: there is nothing to compare")
         height, width = onto.shape
@@ -83,12 +85,12 @@ def _grid(file: DatasetReader, path: str | Path) -> GeoBox:
 
 @contextmanager
 def _opened(path: str | Path):
-    import rasterio
+    from rasterio.errors import RasterioError
 
     if not Path(path).is_file():
         raise ValueError(f"raster file {path} was not found: check the path")
     try:
-        with rasterio.open(path) as file:
+        with open_named(path) as file:
             yield file
-    except rasterio.errors.RasterioError as error:
+    except RasterioError as error:
         raise ValueError(f"{path} is no raster that can be read: {error}") from error

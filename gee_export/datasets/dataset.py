@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from shapely.geometry import Polygon
 
 from gee_export.base.errors import Fault
 from gee_export.base.storage import Storage, crc32c, open_storage
-from gee_export.datasets import geotiff, index, manifest
+from gee_export.datasets import digests, geotiff, index, manifest
 from gee_export.datasets.index import SPLITS, Patch, layer_file
 from gee_export.datasets.manifest import Band, BandStatistics, DatasetManifest, Grid, StoredLayer
 from gee_export.datasets.sample import IMAGE, Entry, Sample, encode
@@ -29,7 +30,7 @@ __all__ = [
     "encode", "finish", "write",
 ]  # fmt: skip
 
-MANIFEST, INDEX = "manifest.json", "patches.parquet"
+MANIFEST, INDEX = digests.MANIFEST, digests.INDEX
 _LAYER_REMEDIES = {
     "shares": "export it again with --share",
     "frames": "export it again with --frames",
@@ -51,13 +52,17 @@ class Dataset:
         storage = open_storage(place, session) if isinstance(place, str | Path) else place
         if not storage.exists(MANIFEST):
             raise ValueError(f"{storage.url} holds no finished dataset ({MANIFEST} is missing): {_remedy(storage)}")
-        head = manifest.decode(storage.read(MANIFEST), f"{storage.url}/{MANIFEST}")
-        patches = index.decode(storage.read(INDEX), f"{storage.url}/{INDEX}")
+        head, digest = manifest.decode_sealed(storage.read(MANIFEST), f"{storage.url}/{MANIFEST}")
+        rows = storage.read(INDEX)
+        digests.check_index(rows, digest, f"{storage.url}/{INDEX}")
+        patches = index.decode(rows, f"{storage.url}/{INDEX}")
         if len(patches) != head.counts.get("patches"):
             raise Fault(
                 f"{storage.url} is damaged: {INDEX} lists {len(patches)} patches, {MANIFEST} counts "
                 f"{head.counts.get('patches')}; run the same export again"
             )
+        if digest is None:
+            _note_older(storage.url)
         return cls(storage, head, patches)
 
     def __len__(self) -> int:
@@ -211,8 +216,9 @@ def finish(storage: Storage, head: DatasetManifest, entries: Sequence[Entry]) ->
         layers={name: _with_statistics(name, layer, train) for name, layer in head.layers.items()},
         counts=dict(head.counts) | count_patches(patches),
     )
-    storage.write(INDEX, index.encode(patches, list(_footprints(patches, head))))
-    storage.write(MANIFEST, manifest.encode(whole))
+    rows = index.encode(patches, list(_footprints(patches, head)))
+    storage.write(INDEX, rows)
+    storage.write(MANIFEST, manifest.encode(whole, rows))
     return Dataset(storage, whole, patches)
 
 
@@ -239,6 +245,16 @@ def _footprints(patches: Sequence[Patch], head: DatasetManifest) -> Iterator[Pol
         box = head.grids[patch.region].patch_geobox(patch.row, patch.col, head.size).boundingbox
         x, y = (box.left, box.right, box.right, box.left), (box.top, box.top, box.bottom, box.bottom)
         yield Polygon(np.column_stack(to_degrees[patch.region].transform(x, y)))
+
+
+@cache
+def _note_older(url: str) -> None:
+    """Once a process: a dataset that cannot be checked is read as before."""
+    print(
+        f"note: {url} is of an isamap that wrote no digests, so {MANIFEST} and {INDEX} cannot be checked; "
+        "export it again into a new folder to have them",
+        file=sys.stderr,
+    )
 
 
 def _remedy(storage: Storage) -> str:

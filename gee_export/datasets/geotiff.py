@@ -10,6 +10,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from gee_export.base.errors import Fault
+from gee_export.base.rasters import open_bytes
 from gee_export.datasets.manifest import Band
 
 _LOADING = Lock()
@@ -44,13 +45,14 @@ def decode(data: bytes, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
     """Values (bands, rows, columns) and band descriptions of a GeoTIFF; Fault naming the file where it is damaged."""
     load()
     from rasterio.errors import RasterioError
-    from rasterio.io import MemoryFile
 
     try:
-        with MemoryFile(data) as memory, memory.open() as source:
+        with open_bytes(data, name) as source:
             return source.read(), tuple(text or "" for text in source.descriptions)
-    except (RasterioError, ValueError) as error:  # ValueError of no bytes at all
+    except RasterioError as error:
         raise Fault(f"{name} is damaged (not a readable GeoTIFF of {len(data)} bytes): run the export again") from error
+    except ValueError as error:
+        raise Fault(f"{error}; run the export again") from error
 
 
 def load() -> None:

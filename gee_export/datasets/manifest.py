@@ -11,6 +11,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from gee_export.base.errors import Fault
+from gee_export.datasets import digests
 
 VERSION = 1
 # Fields of a manifest that only the server knows
@@ -200,18 +201,32 @@ class DatasetManifest:
             raise Fault(f"{where} is damaged ({error!r}): export the dataset again") from error
 
 
-def encode(manifest: DatasetManifest) -> bytes:
-    """manifest.json's bytes: indented, fields in order, so equal manifests are equal files."""
-    return (json.dumps(manifest.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+def encode(manifest: DatasetManifest, index: bytes | None = None) -> bytes:
+    """manifest.json's bytes: indented, fields in order, so equal manifests are equal files.
+
+    index: the bytes of patches.parquet, for a finished dataset, whose manifest names the digests of both.
+    """
+    document = manifest.to_json()
+    return digests.text(document) if index is None else digests.sealed(document, index)
 
 
 def decode(data: bytes, where: str) -> DatasetManifest:
     """The manifest of a manifest.json's bytes; Fault naming the file where it is damaged or of another version."""
+    return decode_sealed(data, where)[0]
+
+
+def decode_sealed(data: bytes, where: str) -> tuple[DatasetManifest, str | None]:
+    """As `decode`, with the digest that patches.parquet must have; None of isamap 0.1's and unfinished datasets."""
     try:
         document = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Fault(f"{where} is not JSON ({error}): the dataset is damaged; run the same export again") from error
-    return DatasetManifest.from_json(document, where)
+    if not isinstance(document, dict):
+        raise Fault(f"{where} is no JSON object: the dataset is damaged; run the same export again")
+    if document.get("version") == VERSION:
+        known = {field_.name for field_ in fields(DatasetManifest)} - {"bands"} | {"version"}
+        digests.check(document, data, where, known=known)
+    return DatasetManifest.from_json(document, where), digests.of_index(document)
 
 
 def differences(wanted: DatasetManifest, held: DatasetManifest, *, without: Sequence[str] = ()) -> list[str]:

@@ -14,6 +14,7 @@ from pyproj import Transformer
 
 from gee_export.base.errors import Fault
 from gee_export.base.grid import Window
+from gee_export.base.named_raster import open_named
 from gee_export.base.regions import BoundsWSEN
 from gee_export.datasets.packing import Numbers, Packing, Unit
 from gee_export.images.imagery import COARSER, Imagery, is_aligned, step_ratio, window_in
@@ -107,12 +108,12 @@ def open_file(asked: Imagery, *, small: bool) -> ImageFile:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[DatasetReader]:
-    import rasterio
+    from rasterio.errors import RasterioError
 
     try:
-        with rasterio.open(path) as file:
+        with open_named(path) as file:
             yield file
-    except rasterio.errors.RasterioError as error:
+    except RasterioError as error:
         raise Fault(f"{path} cannot be read: {error}") from error
 
 

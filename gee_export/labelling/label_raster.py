@@ -13,6 +13,7 @@ from pyproj import Transformer
 
 from gee_export.base.errors import Fault
 from gee_export.base.grid import Window, crop
+from gee_export.base.named_raster import open_named
 from gee_export.base.regions import Period, Region
 from gee_export.base.scheme import Scheme
 from gee_export.labelling import local_file, shares
@@ -46,18 +47,18 @@ class LocalRaster:
 
         Outside the raster, and where it has no data, 255. Fault where the file cannot be read.
         """
-        import rasterio
+        from rasterio.errors import RasterioError
 
         side = shares.subpixels(local_file.step_m(geobox), self.step_m)
         label, share = np.empty(geobox.shape, np.uint8), np.empty(geobox.shape, np.uint8)
         try:
-            with rasterio.open(self.path) as file:
+            with open_named(self.path) as file:
                 for window in local_file.pieces(geobox, _PIECE_PX // side**2):
                     part = crop(geobox, window)
                     label[window.slices] = self.rule.numbers(*self._sample(file, part), self.scheme)
                     fine = self.rule.percents(*self._sample(file, local_file.finer(part, side)), self.scheme)
                     share[window.slices] = shares.of_blocks(fine, side)
-        except rasterio.errors.RasterioError as error:
+        except RasterioError as error:
             raise Fault(f"label file {self.path} cannot be read: {error}") from error
         return label, share
 
@@ -82,16 +83,16 @@ class LocalRaster:
 
 def open_raster(source: LabelSource, scheme: Scheme, region: Region, period: Period) -> LocalRaster:
     """A raster file's band; ValueError for files without a coordinate system and bands that are not there."""
-    import rasterio
+    from rasterio.errors import RasterioError
 
     band_words, codes = codes_of(source)
     path = local_file.found(source)
     try:
-        with rasterio.open(path) as file:
+        with open_named(path) as file:
             _check_placed(source, file)
             band = _band(source, band_words, file)
             step_m = local_file.step_m(GeoBox(file.shape, file.transform, file.crs))
-    except rasterio.errors.RasterioIOError as error:
+    except RasterioError as error:
         raise ValueError(f"label file {source.place} is no raster that can be read: {error}") from error
     rule = rule_of(source, codes, scheme)
     info = {"product": source.name, "title": "the user's own", **local_file.fingerprint(path), "band": band}

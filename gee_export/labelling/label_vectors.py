@@ -15,6 +15,7 @@ from shapely.geometry.base import BaseGeometry
 
 from gee_export.base import regions
 from gee_export.base.grid import crop
+from gee_export.base.rasters import head_of
 from gee_export.base.regions import Period, Region
 from gee_export.base.scheme import UNKNOWN, Scheme
 from gee_export.labelling import local_file, shares
@@ -27,6 +28,15 @@ if TYPE_CHECKING:
 FINEST_M = 1.0  # a pixel is cut into parts of at most this side: 10 x 10 at 10 m, 3 x 3 at 3 m, none at 1 m
 WIDTHS = ("width", "width_m")  # attributes of lines, in metres
 OPTIONS = ("width", "extent", "layer")
+HEADS = {  # by ending, how files begin
+    ".geojson": b"{",
+    ".json": b"{",
+    ".gpkg": b"SQLite format 3\0",
+    ".shp": b"\0\0\x27\x0a",
+    ".fgb": b"fgb",
+    ".parquet": b"PAR1",
+    ".geoparquet": b"PAR1",
+}
 _PIECE_PX = 1 << 24
 _MARGIN_M = 500.0  # features so far outside a region may reach into it
 _DENSE_M = 100.0  # an edge that is straight in one system is followed this closely in another
@@ -109,12 +119,23 @@ def open_vectors(source: LabelSource, scheme: Scheme, region: Region, period: Pe
     """
     source.refuse_options(OPTIONS)
     path = local_file.found(source)
+    _check_format(source, path)
     table, bounds = _table(source, path, region)
     shapes = Shapes(
         CRS.from_epsg(region.epsg), _polygons(source, table, region), _known(source, bounds, table.crs, region)
     )
     info = {"product": source.name, "title": "the user's own", **local_file.fingerprint(path)}
     return LocalVectors(info | {"options": dict(source.options)}, shapes)
+
+
+def _check_format(source: LabelSource, path: Path) -> None:
+    """ValueError where a file is not what its name says: GDAL would follow the addresses in a virtual one."""
+    head = head_of(path).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not head.startswith(HEADS.get(path.suffix.lower(), b"")) or b"<OGR" in head:
+        raise ValueError(
+            f"label file {source.place} is no {path.suffix} by its first bytes: give GeoJSON, GeoPackage, Shapefile, "
+            "FlatGeobuf or GeoParquet under its own ending"
+        )
 
 
 def _table(source: LabelSource, path: Path, region: Region) -> tuple[GeoDataFrame, tuple[float, ...]]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.io import DatasetReader
@@ -18,6 +17,7 @@ from rasterio.windows import Window as RasterWindow
 from gee_export.base.cloud_storage import BucketStorage, Stored, same_bytes
 from gee_export.base.errors import Fault
 from gee_export.base.grid import Window, tiles
+from gee_export.base.rasters import open_raster
 from gee_export.requests.client import Cell
 from gee_export.tasks.export_task import ExportTask, window_in
 
@@ -71,7 +71,7 @@ class ExportFiles:
         with ExitStack() as stack:
             parts = []
             for stored in listed:
-                source = stack.enter_context(rasterio.open(self._path(stored)))
+                source = stack.enter_context(open_raster(self._path(stored)))
                 parts.append((self._place(stored, source), source))
             mosaic = Mosaic(self.task, parts)
             mosaic.check(self.expected())

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window as RasterWindow
 
-from local_ee import encode
+from local_ee import encode, raster_file
 from local_ee.assets.files import BLOCK_PX, check_policy, to_cog, write_bands
 from local_ee.assets.store import Asset, AssetStore, StoredBand, iso_time, now, stored_band
 from local_ee.assets.tasks import Progress
@@ -222,7 +221,7 @@ def _write_geotiff(draft: Path, image: Image, grid: GeoBox, options: FileOptions
     }
     some = False
     try:
-        with rasterio.open(plain, "w", **profile) as target:
+        with raster_file.create(plain, **profile) as target:
             target.descriptions = image.band_names
             for window, pixels in pieces:
                 some = some or not all(is_blank(mask) or not np.any(mask) for mask in pixels.masks)

@@ -12,6 +12,7 @@ import rasterio.shutil
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window as RasterWindow
 
+from local_ee import raster_file
 from local_ee.errors import EngineError
 from local_ee.home import temporary_beside
 from local_ee.raster.lattice import on_lattice
@@ -75,7 +76,7 @@ def _write_drafts(
 
 @contextmanager
 def _created(drafts: Sequence[Path], grid: GeoBox, dtypes: Sequence[str]) -> Iterator[list[rasterio.io.DatasetWriter]]:
-    targets = [rasterio.open(draft, "w", **_profile(grid, dtype)) for draft, dtype in zip(drafts, dtypes, strict=True)]
+    targets = [raster_file.create(draft, **_profile(grid, dtype)) for draft, dtype in zip(drafts, dtypes, strict=True)]
     try:
         yield targets
     finally:
@@ -85,7 +86,6 @@ def _created(drafts: Sequence[Path], grid: GeoBox, dtypes: Sequence[str]) -> Ite
 
 def _profile(grid: GeoBox, dtype: str) -> dict:
     return {
-        "driver": "GTiff",
         "height": grid.shape[0],
         "width": grid.shape[1],
         "count": 1,
@@ -122,7 +122,7 @@ def read_band(path: Path, grid: GeoBox, geobox: GeoBox) -> tuple[np.ndarray, np.
     if offset is None:
         raise ValueError(f"a window off the pixel lattice of {path.name}")
     window, inside = Window(*offset, *geobox.shape), Window(0, 0, *grid.shape)
-    with rasterio.open(path) as source:
+    with raster_file.open_file(path) as source:
         values = np.zeros(geobox.shape, source.dtypes[0])
         valid = np.zeros(geobox.shape, bool)
         overlap = window.overlap(inside)

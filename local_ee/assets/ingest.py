@@ -13,12 +13,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
+from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterWindow
 
+from local_ee import raster_file
 from local_ee.assets.files import Block, write_bands
 from local_ee.assets.manifest import Manifest, ManifestBand, ManifestSource, Tileset
 from local_ee.assets.store import Asset, AssetStore, StoredBand, now, stored_band
@@ -197,11 +198,13 @@ def _open_source(source: ManifestSource, buckets: ObjectStore, stack: ExitStack)
     try:
         stored, file = buckets.open(bucket, name)
         file.close()
-        return stack.enter_context(rasterio.open(buckets.content_path(stored)))
+        return stack.enter_context(raster_file.open_file(buckets.content_path(stored), source.uri))
     except StorageError as error:
         raise EngineError(f"Cannot read {source.uri}: {error}") from error
-    except rasterio.errors.RasterioIOError as error:
+    except RasterioError as error:
         raise EngineError(f"{source.uri} is not a GeoTIFF that can be read.") from error
+    except ValueError as error:
+        raise EngineError(f"{error}.") from error
 
 
 def _check_alike(tileset: Tileset, first_uri: str, first: DatasetReader, uri: str, other: DatasetReader) -> None:

@@ -19,6 +19,7 @@ from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import unary_union
 
+from local_ee.assets import description
 from local_ee.assets.files import read_band
 from local_ee.catalog import AssetInfo, BoundsWSEN, SourceBand, SourceImage
 from local_ee.errors import EngineError
@@ -29,10 +30,9 @@ from local_ee.home import (
     description_path,
     entry_path,
     locked,
-    read_json,
-    write_json,
 )
 from local_ee.raster.projection import crs_of
+from local_ee.storage.checksum import crc32c_of, is_whole
 
 ROOT = re.compile(r"projects/[^/]+/assets|users/[^/]+")
 # Folders above the roots: the client asks for them one by one where it makes parents (ee.data.create_assets), because
@@ -56,6 +56,7 @@ class StoredBand:
     transform: tuple[float, ...]
     shape: tuple[int, int]
     policy: str
+    crc32c: str | None = None  # of the file; None of bands that isamap 0.1 stored
 
     @property
     def grid(self) -> GeoBox:
@@ -122,8 +123,7 @@ class AssetStore:
             return Asset(asset_id, "FOLDER", "1970-01-01T00:00:00Z")
         if not OWNED.fullmatch(asset_id):
             return None
-        document = read_json(description_path(self._home.assets, asset_id))
-        return _asset(document) if document else None
+        return _described(description_path(self._home.assets, asset_id))
 
     def get(self, asset_id: str) -> Asset:
         """The asset; EngineError 404 where there is none."""
@@ -137,8 +137,8 @@ class AssetStore:
         folder = entry_path(self._home.assets, canonical(parent_id))
         if not folder.is_dir():
             return
-        documents = [read_json(Path(entry.path)) for entry in os.scandir(folder) if entry.name.endswith(DESCRIPTION)]
-        yield from sorted((_asset(document) for document in documents if document), key=lambda asset: asset.id)
+        assets = [_described(Path(entry.path)) for entry in os.scandir(folder) if entry.name.endswith(DESCRIPTION)]
+        yield from sorted((asset for asset in assets if asset), key=lambda asset: asset.id)
 
     def check_target(self, asset_id: str, kind: str, *, overwrite: bool) -> str:
         """The id under which an asset of this type may be made; EngineError where it may not."""
@@ -230,10 +230,10 @@ class AssetStore:
         return moved
 
     def _source(self, asset: Asset) -> SourceImage:
-        paths = {band.name: (self._path(asset, band), band.grid) for band in asset.bands}
+        stored = {band.name: (self._path(asset, band), band) for band in asset.bands}
 
         def read(names: tuple[str, ...], geobox: GeoBox) -> tuple[np.ndarray, np.ndarray]:
-            pairs = [read_band(*paths[name], geobox) for name in names]
+            pairs = [_read(asset, *stored[name], geobox) for name in names]
             return np.stack([values for values, _ in pairs]), np.stack([valid for _, valid in pairs])
 
         bands = tuple(SourceBand(band.name, band.dtype, band.grid) for band in asset.bands)
@@ -243,7 +243,7 @@ class AssetStore:
         return entry_path(self._home.assets, asset.id).with_name(band.file)
 
     def _write(self, asset: Asset) -> Asset:
-        write_json(description_path(self._home.assets, asset.id), asdict(asset))
+        description.write(description_path(self._home.assets, asset.id), asdict(asset))
         return asset
 
     def _remove_files(self, asset: Asset) -> None:
@@ -253,7 +253,8 @@ class AssetStore:
 
 def stored_band(name: str, file: Path, grid: GeoBox, dtype: str, policy: str) -> StoredBand:
     """The description of a band whose file is written."""
-    return StoredBand(name, file.name, dtype, str(grid.crs), tuple(grid.affine)[:6], tuple(grid.shape), policy)
+    place = str(grid.crs), tuple(grid.affine)[:6], tuple(grid.shape)
+    return StoredBand(name, file.name, dtype, *place, policy, crc32c_of(file))
 
 
 def canonical(asset_id: str) -> str:
@@ -308,6 +309,24 @@ def iso_time(time_ms: float) -> str:
 def now() -> str:
     """The present, as Google's APIs write it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _read(asset: Asset, path: Path, band: StoredBand, geobox: GeoBox) -> tuple[np.ndarray, np.ndarray]:
+    """Values and validity of a window of a band; EngineError 500 where its file is not the one that was stored."""
+    if band.crc32c is not None and path.exists() and not is_whole(path, band.crc32c):
+        raise description.damaged(
+            f"Asset '{asset.id}' is damaged: the pixels of its band '{band.name}' are not those that were stored"
+        )
+    return read_band(path, band.grid, geobox)
+
+
+def _described(path: Path) -> Asset | None:
+    """The asset of a description, or None where there is no such file; EngineError 500 where it is damaged."""
+    try:
+        document = description.read(path)
+        return None if document is None else _asset(document)
+    except (KeyError, TypeError) as error:  # a field of another name
+        raise description.damaged_description(path) from error
 
 
 def _asset(document: Mapping[str, Any]) -> Asset:

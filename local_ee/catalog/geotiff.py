@@ -17,6 +17,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
+from local_ee import raster_file
 from local_ee.errors import EngineFault
 from local_ee.raster.window import Window
 
@@ -104,7 +105,6 @@ def write(path: Path, bands: Mapping[str, np.ndarray], grid: GeoBox, *, nodata: 
     stack = np.stack(list(bands.values()))
     tiling = {"tiled": True, "blockxsize": 256, "blockysize": 256} if min(grid.shape) >= 512 else {}
     profile = {
-        "driver": "GTiff",
         "count": len(stack),
         "dtype": stack.dtype.name,
         "height": grid.shape[0],
@@ -117,7 +117,7 @@ def write(path: Path, bands: Mapping[str, np.ndarray], grid: GeoBox, *, nodata: 
     }
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
-        with rasterio.open(temporary, "w", **profile) as target:
+        with raster_file.create(temporary, **profile) as target:
             target.write(stack)
             target.descriptions = tuple(bands)
         os.replace(temporary, path)
@@ -159,9 +159,11 @@ def opened(path: Path) -> rasterio.DatasetReader:
 
 def _open(path: Path) -> rasterio.DatasetReader:
     try:
-        return rasterio.open(path)
+        return raster_file.open_file(path)
     except RasterioError as error:
         raise EngineFault(f"{path} cannot be opened as a GeoTIFF ({error}): it is damaged or not a raster") from error
+    except ValueError as error:
+        raise EngineFault(str(error)) from error
 
 
 def _crs_text(crs: rasterio.crs.CRS) -> str:

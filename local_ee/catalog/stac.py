@@ -37,15 +37,23 @@ def is_container(document: Mapping[str, Any]) -> bool:
 
 
 def linked_files(item: Mapping[str, Any], path: Path) -> dict[str, Path]:
-    """The GeoTIFFs on this disk that the item links to, by asset key, thumbnails and the like too."""
+    """The GeoTIFFs in the item's folder that it links to, by asset key, thumbnails and the like too.
+
+    A link that leads out of the folder is not followed: an item may come from anywhere.
+    """
     found = {}
     for key, asset in item["assets"].items():
         href = unquote(urlparse(str(asset.get("href", ""))).path)
         choices = (path.parent / href, path.parent / Path(href).name)  # an item moved with its files keeps old links
-        local = next((choice for choice in choices if choice.is_file()), None)
+        inside = (choice for choice in choices if _is_inside(choice, path.parent))
+        local = next((choice for choice in inside if choice.is_file()), None)
         if local is not None and local.suffix.lower() in (".tif", ".tiff"):
             found[key] = local
     return found
+
+
+def _is_inside(choice: Path, folder: Path) -> bool:
+    return choice.is_relative_to(folder) and ".." not in choice.relative_to(folder).parts
 
 
 def files_of(item: Mapping[str, Any], path: Path) -> dict[str, Path]:

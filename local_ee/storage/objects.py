@@ -31,6 +31,7 @@ from local_ee.home import (
     temporary_beside,
     write_json,
 )
+from local_ee.storage.checksum import is_whole
 
 BUCKET_FILE = f"{MARK}bucket.json"
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
@@ -194,13 +195,19 @@ class ObjectStore:
     def open(
         self, bucket: str, name: str, conditions: Preconditions = ANYTHING, generation: int | None = None
     ) -> tuple[StoredObject, BinaryIO]:
-        """The live object and its bytes, of one and the same generation."""
+        """The live object and its bytes, of one and the same generation; 500 where they are not those stored."""
+        before = None
         while True:
             current = self.get(bucket, name, conditions, generation)
+            path = self.content_path(current)
             try:
-                return current, self.content_path(current).open("rb")
-            except FileNotFoundError:
-                continue  # replaced between the two steps: read the new description
+                if not is_whole(path, current.crc32c):
+                    raise _damaged(current)
+                return current, path.open("rb")
+            except FileNotFoundError:  # replaced between the two steps, then there is a new description
+                if before == current.generation:
+                    raise _damaged(current) from None
+                before = current.generation
 
     def content_path(self, stored: StoredObject) -> Path:
         """The file that holds an object's bytes."""
@@ -346,6 +353,15 @@ def _merged(old: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 def _unmet() -> StorageError:
     return StorageError(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
+
+
+def _damaged(stored: StoredObject) -> StorageError:
+    return StorageError(
+        500,
+        "internalError",
+        f"The object {stored.bucket}/{stored.name} is damaged: its bytes are not those of its CRC32C {stored.crc32c}. "
+        "Store it again, or delete it.",
+    )
 
 
 def _missing(bucket: str, name: str) -> StorageError:

@@ -71,11 +71,11 @@ def garbage(exchange: Exchange) -> None:
 
 def npy(exchange: Exchange) -> bytes:
     stream = io.BytesIO()
-    np.save(stream, region_grid(exchange.document["grid"]))
+    np.save(stream, surface(exchange.document["grid"]))
     return stream.getvalue()
 
 
-def region_grid(grid: dict) -> np.ndarray:
+def surface(grid: dict) -> np.ndarray:
     """What is at each pixel of a REST grid."""
     height, width = grid["dimensions"]["height"], grid["dimensions"]["width"]
     a = grid["affineTransform"]

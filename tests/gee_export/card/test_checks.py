@@ -13,8 +13,8 @@ from pyproj import Transformer
 from gee_export.base.storage import crc32c
 from gee_export.card import checks
 from gee_export.card.survey import survey
-from gee_export.datasets import index
-from gee_export.datasets.dataset import INDEX, Dataset, Grid
+from gee_export.datasets import index, manifest
+from gee_export.datasets.dataset import INDEX, MANIFEST, Dataset, Grid
 from tests.support import sound
 
 
@@ -31,7 +31,9 @@ def reindexed(data: Dataset, **columns) -> Dataset:
     """The dataset with another first row in its index."""
     rows = [replace(data.patches[0], **columns), *data.patches[1:]]
     outlines = [data.geobox(patch).extent.to_crs("EPSG:4326").geom for patch in rows]
-    data.storage.write(INDEX, index.encode(rows, outlines))
+    content = index.encode(rows, outlines)
+    data.storage.write(INDEX, content)
+    data.storage.write(MANIFEST, manifest.encode(data.manifest, content))
     return Dataset.open(data.storage)
 
 

@@ -219,3 +219,16 @@ def test_layers_are_chosen(tmp_path):
     geopandas.GeoDataFrame(geometry=houses(2), crs="EPSG:32650").to_file(two, layer="b")
     label, _ = read(f"{two}#layer=a#extent=all", grid(10, 60))
     assert label.sum() == 100
+
+
+@pytest.mark.parametrize("ending", [".geojson", ".json", ".gpkg", ".fgb", ".shp"])
+@pytest.mark.parametrize("before", ["", " ", '{"a": "'])
+def test_a_virtual_file_is_refused(town, tmp_path, ending, before):
+    """GDAL takes an OGRVRTDataSource under any name and reads the file or address that it names."""
+    path = tmp_path / f"x{ending}"
+    path.write_text(
+        f'{before}<OGRVRTDataSource><OGRVRTLayer name="houses"><SrcDataSource>{town[0]}</SrcDataSource>'
+        "</OGRVRTLayer></OGRVRTDataSource>"
+    )
+    with pytest.raises(ValueError, match="by its first bytes"):
+        read(str(path), grid(10, 60))

@@ -55,7 +55,7 @@ def cells(image, side=128):
 
 
 def expected(geobox):
-    return scripted.ground(transport.grid_json(geobox))
+    return scripted.surface(transport.grid_json(geobox))
 
 
 def assert_whole(found, asked):
@@ -260,7 +260,7 @@ def test_an_end_before_time_ends_the_requests_and_their_thread(image, end):
 
 def test_results_that_nobody_takes_hold_back_new_requests(image, monkeypatch):
     """Bounded memory: two blocks of 16 x 16 fill the room."""
-    monkeypatch.setattr(clients, "Handover", partial(ResultQueue, most_bytes=2 * 16 * 16 * 8))
+    monkeypatch.setattr(clients, "ResultQueue", partial(ResultQueue, most_bytes=2 * 16 * 16 * 8))
     with Server() as server:
         running = client(server, workers=2)(cells(image, side=16))
         next(running)

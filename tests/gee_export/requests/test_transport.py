@@ -105,7 +105,7 @@ def compressed(exchange):
 def test_compressed_pixels_are_the_same_pixels():
     with Server(always=compressed) as server:
         (body,) = exchanged(server)
-    expected = scripted.ground(transport.grid_json(GRID))
+    expected = scripted.surface(transport.grid_json(GRID))
     np.testing.assert_array_equal(decode(body, tuple(GRID.shape), PIXEL), expected)
 
 
