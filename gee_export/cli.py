@@ -310,11 +310,18 @@ def engine_serve(
     faults: Annotated[
         str | None, typer.Option("--faults", help="A JSON file of what is to go wrong (docs/engine.md), for tests.")
     ] = None,
+    no_token: Annotated[
+        bool, typer.Option("--no-token", help="Let every program and user of this machine in, at your own risk.")
+    ] = False,
 ) -> None:
-    """Run the local Earth Engine until it is interrupted (Ctrl-C), for other programs' `ee` clients."""
+    """Run the local Earth Engine until it is interrupted (Ctrl-C), for other programs' `ee` clients.
+
+    ISAMAP_ENGINE_TOKEN fixes the token that requests must carry; otherwise a random one is printed.
+    """
     from local_ee import serve
     from local_ee.faults import Faults
 
     if not 0 <= port <= 65535:
         raise ValueError(f"--port {port}: expected 0 to 65535")
-    serve(port, catalog, faults=Faults.from_file(faults) if faults is not None else None)
+    planned = Faults.from_file(faults) if faults is not None else None
+    serve(port, catalog, faults=planned, token="" if no_token else None)

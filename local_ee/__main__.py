@@ -29,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="answer Earth Engine and Cloud Storage clients until Ctrl-C")
     serve.add_argument("--port", type=int, default=8085, help="port of 127.0.0.1; 0 takes a free one (default 8085)")
     serve.add_argument("--catalog", default="world", help="world (simulated), or a folder of GeoTIFFs (default world)")
+    serve.add_argument("--no-token", action="store_true", help="let every program and user of this machine in")
     serve.add_argument("--faults", metavar="FILE", help="a JSON file of faults to inject, for tests")
     return parser
 
@@ -39,7 +40,8 @@ def _serve(options: argparse.Namespace) -> None:
 
     if not 0 <= options.port <= 65535:
         raise ValueError(f"--port {options.port}: expected 0 to 65535")
-    serve(options.port, options.catalog, faults=Faults.from_file(options.faults) if options.faults else None)
+    faults = Faults.from_file(options.faults) if options.faults else None
+    serve(options.port, options.catalog, faults=faults, token="" if options.no_token else None)
 
 
 def _fail(error: Exception, code: int) -> int:

@@ -22,6 +22,7 @@ MARK = "@"
 DESCRIPTION = f"{MARK}.json"
 MAX_SEGMENT = 150  # characters of a file name before marks; longer ones are replaced by their hash
 SAFE = "-_.!+=,() "
+PRIVATE, OTHERS = 0o700, 0o077  # modes of folders
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ class Home:
     def operations(self) -> Path:
         return self.engine / "operations"
 
+    def credentials(self, port: int) -> Path:
+        """What other programs log in with at the engine of this port, while it runs."""
+        return self.engine / f"credentials-{port}.json"
+
     @property
     def uploads(self) -> Path:
         """Resumable uploads under way."""
@@ -60,6 +65,19 @@ def default_home() -> Path:
     """ISAMAP_HOME, or the platform's user data folder."""
     named = os.environ.get("ISAMAP_HOME")
     return Path(named).expanduser().absolute() if named else platformdirs.user_data_path("isamap")
+
+
+def private_folder(path: Path) -> None:
+    """Makes the folder, and the folders above it, for this user alone (mode 0700); OSError where that fails.
+
+    What lies in it no other user reaches, whatever the modes of the files are. A folder that was there loses the
+    rights of others; those above it stay as they are.
+    """
+    for folder in (*reversed(path.parents), path):
+        if not folder.exists():
+            folder.mkdir(mode=PRIVATE, exist_ok=True)
+    if path.stat().st_mode & OTHERS:
+        path.chmod(PRIVATE)
 
 
 def entry_path(folder: Path, name: str) -> Path:
@@ -99,6 +117,18 @@ def write_whole(path: Path, content: bytes) -> None:
     temporary = temporary_beside(path)
     try:
         temporary.write_bytes(content)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_secret(path: Path, content: bytes) -> None:
+    """As `write_whole`, and no other user may read the file, not even while it is written."""
+    temporary = temporary_beside(path)
+    try:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)

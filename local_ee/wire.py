@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 # HTTP status to Google's canonical name (https://cloud.google.com/apis/design/errors)
 STATUS_NAMES = {
@@ -27,7 +28,10 @@ STATUS_NAMES = {
 
 @dataclass(frozen=True)
 class Call:
-    """One request: query values are the last ones given, header names lower case; large bodies lie in a file."""
+    """One request: query values are the last ones given, header names lower case; large bodies lie in a file.
+
+    `base` is what the client's addresses begin with and `path` lacks: the part that holds the engine's token.
+    """
 
     method: str
     path: str  # percent-escapes as sent
@@ -35,9 +39,16 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     spooled: Path | None = None
+    base: str = ""
+
+    def open_body(self) -> BinaryIO:
+        """The body as a file, wherever it lies."""
+        return io.BytesIO(self.body) if self.spooled is None else self.spooled.open("rb")
 
     def json(self) -> Any:
-        """The body as JSON; ValueError where it is none."""
+        """The body as JSON; ValueError where it is none, or too large for one."""
+        if self.spooled is not None:
+            raise ValueError(f"the request body of {self.spooled.stat().st_size} bytes is too large for JSON")
         if not self.body:
             return {}
         document = json.loads(self.body)

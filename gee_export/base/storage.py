@@ -144,14 +144,24 @@ class FolderStorage:
             path.unlink(missing_ok=True)
 
 
+def _emulator_client(address: str) -> Any:
+    """A client whose addresses, which errors quote, lack the token that the local engine's address ends with."""
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import storage
+    from google.oauth2.credentials import Credentials
+
+    origin, _, token = address.partition("/t/")
+    credentials = Credentials(token) if token else AnonymousCredentials()
+    return storage.Client(project="local", credentials=credentials, client_options={"api_endpoint": origin})
+
+
 def _default_client() -> Any:
     from google.auth.exceptions import DefaultCredentialsError
     from google.cloud import storage
 
     try:
-        if os.environ.get("STORAGE_EMULATOR_HOST"):
-            return storage.Client(project="local")
-        return storage.Client()
+        address = os.environ.get("STORAGE_EMULATOR_HOST")
+        return _emulator_client(address) if address else storage.Client()
     except DefaultCredentialsError as error:
         raise Fault(
             "no Google credentials found for gs:// addresses: run `gcloud auth application-default login`"

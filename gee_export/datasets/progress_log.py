@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ def run_folder(out: str | Path) -> Path:
         return Path(out) / HIDDEN
     home = os.environ.get("ISAMAP_HOME")
     root = Path(home).expanduser() if home else platformdirs.user_data_path("isamap")
+    with suppress(OSError):  # who writes there says why it cannot
+        root.mkdir(mode=0o700, parents=True)
     return root / "cache" / "export" / hashlib.sha256(str(out).rstrip("/").encode()).hexdigest()[:16]
 
 

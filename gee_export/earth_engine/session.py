@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from gee_export.base.errors import Fault
 
 if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
     from google.cloud import storage
 
     from local_ee import LocalEngine
@@ -41,6 +42,7 @@ class Session:
     catalog: str
     url: str
     home: Path | None = field(default=None, repr=False)
+    token: str = field(default="", repr=False)  # a secret: of the local engine, for headers and never for files
 
     @property
     def is_local(self) -> bool:
@@ -51,27 +53,33 @@ class Session:
         """True where pixels come from the simulated world."""
         return self.is_local and self.catalog == "world"
 
+    @property
+    def client_url(self) -> str:
+        """The address for clients that cannot be given the token: it lies in its path, so keep it out of files."""
+        from local_ee.token import client_url
+
+        return client_url(self.url, self.token)
+
     def storage_client(self) -> storage.Client:
         """A Cloud Storage client: of the engine's buckets (no account), or of Google's."""
-        from google.auth.credentials import AnonymousCredentials
         from google.cloud import storage
 
         if not self.is_local:
             return _google_storage(self.project)
         options = {"api_endpoint": self.url}
-        return storage.Client(project=self.project, credentials=AnonymousCredentials(), client_options=options)
+        return storage.Client(project=self.project, credentials=_credentials(self.token), client_options=options)
 
     def activate(self) -> Session:
         """Leads this process's `ee` client (back) to this server; Fault where the server refuses."""
         global _current
-        _initialise_locally(self.url) if self.is_local else _initialise_google(self.project)
+        _initialise_locally(self) if self.is_local else _initialise_google(self.project)
         _current = self
         return self
 
     def close(self) -> None:
         """Leaves the connection; the engine runs on for others in this process and ends with it."""
         global _current
-        _forget_emulator(self.url)
+        _forget_emulator(self.client_url)
         if _current is self:
             _current = None
 
@@ -100,7 +108,7 @@ def connect(
     if project not in (None, "", LOCAL):
         return Session(str(project), "earth-engine", "earth-engine", HIGH_VOLUME_URL).activate()
     engine, name = _engine(catalog, Path(home) if home else None, faults)
-    return Session(LOCAL, "local-engine", name, engine.url, engine.home.root).activate()
+    return Session(LOCAL, "local-engine", name, engine.origin, engine.home.root, engine.token).activate()
 
 
 def current() -> Session | None:
@@ -108,18 +116,26 @@ def current() -> Session | None:
     return _current
 
 
-def _initialise_locally(url: str) -> None:
+def _initialise_locally(session: Session) -> None:
     import ee
-    from google.auth.credentials import AnonymousCredentials
 
     from gee_export.earth_engine.handshake import LOCAL_PATIENCE, initialise
 
     def connect_client() -> None:
-        ee.Initialize(credentials=AnonymousCredentials(), project=LOCAL, url=url)
+        ee.Initialize(credentials=_credentials(session.token), project=LOCAL, url=session.url)
 
-    initialise(connect_client, f"the local engine at {url}", urlsplit(url).netloc, patience=LOCAL_PATIENCE)
+    server = f"the local engine at {session.url}"
+    initialise(connect_client, server, urlsplit(session.url).netloc, patience=LOCAL_PATIENCE)
     # For clients that other code in this process makes; ours is given the address (Session.storage_client).
-    os.environ[EMULATOR] = url
+    os.environ[EMULATOR] = session.client_url
+
+
+def _credentials(token: str) -> Credentials:
+    """What sends the token with every request; nothing where there is none."""
+    from google.auth.credentials import AnonymousCredentials
+    from google.oauth2 import credentials
+
+    return credentials.Credentials(token) if token else AnonymousCredentials()
 
 
 def _initialise_google(project: str) -> None:

@@ -11,9 +11,10 @@ from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from local_ee.injector import Injector, Seen, Verdict
+from local_ee.rest.connections import BoundedConnection
+from local_ee.rest.replying import send_reply
 from local_ee.wire import Reply
 
 REPORT = "/faults"
@@ -29,7 +30,7 @@ def connections() -> tuple[type[asyncio.Protocol], Connections]:
     """A protocol for uvicorn and the open connections that it keeps: ASGI has no way to break one."""
     opened: Connections = {}
 
-    class Recorded(AutoHTTPProtocol):
+    class Recorded(BoundedConnection):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             opened[transport.get_extra_info("peername")] = transport
             super().connection_made(transport)
@@ -54,7 +55,7 @@ class FaultyHttp:
             await self._app(scope, receive, send)
             return
         if scope["path"] == REPORT and scope["method"] == "GET":
-            await _send(Reply.of(self._injector.report()), send)
+            await send_reply(Reply.of(self._injector.report()), send)
             return
         path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
         route = route_of(scope["method"], path, scope["query_string"].decode("latin-1"))
@@ -81,7 +82,7 @@ class FaultyHttp:
         refused = _refusal(verdict, route)
         if refused is not None:
             await _drained(receive)
-            await _send(refused, send)
+            await send_reply(refused, send)
             return refused.status
         if verdict.kind == "reset":
             return await self._break(scope, receive)
@@ -210,14 +211,6 @@ class _Noted:
 
 async def _nowhere(message: Message) -> None:
     """Where a lost reply goes."""
-
-
-async def _send(reply: Reply, send: Send) -> None:
-    body = bytes(reply.body) if not isinstance(reply.body, bytes) else reply.body
-    headers = {**reply.headers, "content-length": str(len(body))}
-    encoded = [(key.encode(), value.encode()) for key, value in headers.items()]
-    await send({"type": "http.response.start", "status": reply.status, "headers": encoded})
-    await send({"type": "http.response.body", "body": body})
 
 
 async def _read(receive: Receive) -> bytes:

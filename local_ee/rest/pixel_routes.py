@@ -6,6 +6,7 @@ Reference: https://developers.google.com/earth-engine/reference/rest/v1.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ from local_ee.wire import Call, Params, Reply, Route
 
 REMEMBERED = 10_000  # thumbnails and maps; the oldest are forgotten first
 TILE_PX = 256
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")  # what a header may hold as it is
 MERCATOR_M = 20037508.342789244  # half the width of EPSG:3857
 
 
@@ -98,7 +100,7 @@ class ComputeApi:
             return _file(request, body)
         prefix = str(body.get("filenamePrefix") or "download")
         content = encode.zipped(file_format, prefix, request.geobox, request.band_names, request.read())
-        named = {"content-disposition": f'attachment; filename="{prefix}.zip"'} if prefix.isidentifier() else {}
+        named = {"content-disposition": f'attachment; filename="{prefix}.zip"'} if PLAIN_NAME.fullmatch(prefix) else {}
         return Reply(200, content, {"content-type": "application/zip", **named})
 
     def _create_map(self, call: Call, params: Params) -> Reply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import socket
@@ -12,11 +13,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
@@ -30,16 +29,20 @@ from local_ee.catalog.stack import CatalogStack
 from local_ee.catalogs import open_catalog
 from local_ee.errors import EngineError, EngineFault
 from local_ee.faults import Faults
-from local_ee.home import Home, default_home, temporary_beside, write_whole
+from local_ee.home import Home, default_home, private_folder, write_secret, write_whole
 from local_ee.injector import Injector
 from local_ee.limits import Limits
 from local_ee.rest import discovery
 from local_ee.rest.asset_routes import AssetRoutes
+from local_ee.rest.bodies import BoundedBodies, received
+from local_ee.rest.connections import BoundedConnection
+from local_ee.rest.door import BASE, Door
 from local_ee.rest.faulty import REPORT, FaultyHttp, connections
 from local_ee.rest.pixel_routes import ComputeApi
 from local_ee.rest.task_routes import TaskRoutes
 from local_ee.storage.buckets import PREFIXES, StorageApi
 from local_ee.threads import Closed, DaemonThreads
+from local_ee.token import checked, client_url, credentials, fresh_token, usage
 from local_ee.wire import Call, FileSlice, Reply, Route
 
 ADDRESS = "127.0.0.1"
@@ -59,6 +62,9 @@ class LocalEngine:
     `with LocalEngine(catalog, home) as engine:` serves at engine.url until the block ends; pixel work runs in as
     many threads as there are processors, so that small requests are answered meanwhile. With `faults` (an empty plan
     will do) every call is logged, in engine.injector, at GET /faults and in the home's engine/calls.jsonl.
+
+    Requests need the token (docs/engine.md, What the engine trusts): by default that of ISAMAP_ENGINE_TOKEN, or a
+    random one; an empty one lets every program of this machine in.
     """
 
     def __init__(
@@ -69,8 +75,10 @@ class LocalEngine:
         limits: Limits | None = None,
         workers: int | None = None,
         faults: Faults | None = None,
+        token: str | None = None,
     ) -> None:
         self.home = Home(Path(home))
+        self.token = fresh_token() if token is None else checked(token)
         self.limits = limits or Limits()
         self.injector = Injector(faults, self.home.engine) if faults is not None else None
         self._catalog = catalog
@@ -82,10 +90,20 @@ class LocalEngine:
 
     @property
     def url(self) -> str:
-        """http://127.0.0.1:PORT; EngineFault where the engine does not run."""
+        """http://127.0.0.1:PORT/t/TOKEN, all that a client needs; EngineFault where the engine does not run."""
+        return client_url(self.origin, self.token)
+
+    @property
+    def origin(self) -> str:
+        """http://127.0.0.1:PORT, no secret, for clients that send the token as a header; EngineFault as for `url`."""
         if self._server is None:
             raise EngineFault("the local engine is not running: call start() first")
         return f"http://{ADDRESS}:{self._port}"
+
+    @property
+    def port(self) -> int:
+        """The port it listens on; 0 before its start."""
+        return self._port
 
     def start(self, port: int = 0) -> LocalEngine:
         """Serves on the port (0: any free one); OSError where it is taken or the home cannot be written."""
@@ -96,10 +114,12 @@ class LocalEngine:
         self._port = listening.getsockname()[1]
         self._app = Application(self._catalog, self.home, self.limits, self._workers, self.injector)
         self._app.storage.expire()
-        app, protocol = _wrapped(self._app.starlette, self.injector)
+        app, protocol = _wrapped(self._app.starlette, self.injector, self.token)
         config = uvicorn.Config(
             app,
             http=protocol,
+            ws="none",
+            proxy_headers=False,  # no program of this machine may say that it is another
             log_level="warning",
             access_log=False,
             lifespan="off",
@@ -171,9 +191,7 @@ class Application:
         every_method = ["GET", "POST", "PUT", "PATCH", "DELETE"]
         routes += [Path_(f"/{first}/{{rest:path}}", self._to_storage, methods=every_method) for first in PREFIXES]
         routes.append(Path_("/{rest:path}", _not_found, methods=every_method))
-        # Pages of the web cannot reach the engine by pointing a name of theirs at this machine.
-        trusted = Middleware(TrustedHostMiddleware, allowed_hosts=[ADDRESS, "localhost"])
-        self.starlette = Starlette(routes=routes, middleware=[trusted])
+        self.starlette = Starlette(routes=routes)
 
     def close(self) -> None:
         """Ends the threads; what waits in them is dropped."""
@@ -222,50 +240,39 @@ class Application:
 
     async def _to_storage(self, request: Request) -> Response:
         loop = asyncio.get_running_loop()
-        spooled = None
         try:
-            if request.method == "PUT":
-                spooled = await self._spool(request)
-                call = _call(request, b"", spooled)
-            else:
-                call = _call(request, await request.body())
-            return _response(await loop.run_in_executor(self._io_threads, _storage_answered, self.storage, call))
+            async with received(request, self._home.uploads) as (body, spooled):
+                call = _call(request, body, spooled)
+                return _response(await loop.run_in_executor(self._io_threads, _storage_answered, self.storage, call))
         except ClientDisconnect:
             return Response(status_code=400)
-        finally:
-            if spooled is not None:
-                spooled.unlink(missing_ok=True)
-
-    async def _spool(self, request: Request) -> Path:
-        """The request's body in a file, whatever its size."""
-        path = temporary_beside(self._home.uploads / "body")
-        try:
-            with path.open("wb") as file:
-                async for piece in request.stream():
-                    file.write(piece)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        return path
+        except OSError as error:  # of the spool; those of the store are answered where they are raised
+            log.exception("%s", request.method)
+            return _response(_files_unusable(error))
 
 
-def serve(port: int = 0, catalog: str = "world", home: Path | None = None, *, faults: Faults | None = None) -> None:
-    """Runs an engine until Ctrl-C, after printing its address and how clients connect to it."""
-    engine = LocalEngine(open_catalog(catalog), home or default_home(), faults=faults).start(port)
-    print(f"local Earth Engine at {engine.url} (catalog {catalog}, files in {engine.home.root}); Ctrl-C ends it")
-    if faults is not None:
-        print(f"  faults on demand: {len(faults.rules)} rules; what was struck is told at {engine.url}{REPORT}")
-    print(
-        "  from google.auth.credentials import AnonymousCredentials\n"
-        f"  ee.Initialize(credentials=AnonymousCredentials(), project='local', url='{engine.url}')\n"
-        f"  STORAGE_EMULATOR_HOST={engine.url}    (for google-cloud-storage)",
-        flush=True,
-    )
+def serve(
+    port: int = 0,
+    catalog: str = "world",
+    home: Path | None = None,
+    *,
+    faults: Faults | None = None,
+    token: str | None = None,
+) -> None:
+    """Runs an engine until Ctrl-C, after printing its address and how clients connect to it; token as LocalEngine's."""
+    engine = LocalEngine(open_catalog(catalog), home or default_home(), faults=faults, token=token).start(port)
+    file = engine.home.credentials(engine.port)
     try:
+        write_secret(file, json.dumps(credentials(engine.url)).encode())
+        print(f"local Earth Engine at {engine.url} (catalog {catalog}, files in {engine.home.root}); Ctrl-C ends it")
+        if faults is not None:
+            print(f"  faults on demand: {len(faults.rules)} rules; what was struck is told at {engine.url}{REPORT}")
+        print("\n".join(f"  {line}" for line in usage(engine.origin, engine.token, file)), flush=True)
         threading.Event().wait()
     except KeyboardInterrupt:
         print("stopped")
     finally:
+        file.unlink(missing_ok=True)
         engine.stop()
 
 
@@ -274,12 +281,16 @@ def _worth_saying(record: logging.LogRecord) -> bool:
     return "graceful shutdown" not in record.getMessage()
 
 
-def _wrapped(app: ASGIApp, injector: Injector | None) -> tuple[ASGIApp, Any]:
-    """The application and uvicorn's protocol, faulty ones where faults are asked for."""
-    if injector is None:
-        return app, "auto"
-    protocol, opened = connections()
-    return FaultyHttp(app, injector, opened), protocol
+def _wrapped(app: ASGIApp, injector: Injector | None, token: str) -> tuple[ASGIApp, type[BoundedConnection]]:
+    """The application behind its door, and uvicorn's protocol; faulty ones where faults are asked for."""
+    protocol = BoundedConnection
+    if injector is not None:
+        protocol, opened = connections()
+        app = FaultyHttp(app, injector, opened)
+    # Pages of the web cannot reach the engine by pointing a name of theirs at this machine. Behind the door, because
+    # strangers are kept no connection.
+    trusted = TrustedHostMiddleware(app, allowed_hosts=[ADDRESS, "localhost"])
+    return BoundedBodies(Door(trusted, token)), protocol
 
 
 def _answered(route: Route, call: Call, params: dict[str, str]) -> Reply:
@@ -306,11 +317,15 @@ def _storage_answered(storage: StorageApi, call: Call) -> Reply:
         return storage.answer(call)
     except OSError as error:
         log.exception("%s %s", call.method, call.path)
-        return Reply.error(507, f"The local engine cannot use its files: {error}", reason="insufficientStorage")
+        return _files_unusable(error)
+
+
+def _files_unusable(error: OSError) -> Reply:
+    return Reply.error(507, f"The local engine cannot use its files: {error}", reason="insufficientStorage")
 
 
 async def _discovery(request: Request) -> Response:
-    return _response(Reply.of(discovery.document(f"http://{request.headers['host']}")))
+    return _response(Reply.of(discovery.document(f"http://{request.headers['host']}{request.scope.get(BASE, '')}")))
 
 
 async def _not_found(request: Request) -> Response:
@@ -321,7 +336,8 @@ async def _not_found(request: Request) -> Response:
 def _call(request: Request, body: bytes, spooled: Path | None = None) -> Call:
     path = request.scope.get("raw_path") or request.url.path.encode()
     headers = {key.lower(): value for key, value in request.headers.items()}
-    return Call(request.method, path.decode("latin-1"), dict(request.query_params), headers, body, spooled)
+    base = request.scope.get(BASE, "")
+    return Call(request.method, path.decode("latin-1"), dict(request.query_params), headers, body, spooled, base)
 
 
 def _response(reply: Reply) -> Response:
@@ -350,7 +366,7 @@ async def _pieces(part: FileSlice) -> AsyncIterator[bytes]:
 
 def _writable(home: Home) -> None:
     try:
-        home.engine.mkdir(parents=True, exist_ok=True)
+        private_folder(home.engine)
         write_whole(home.engine / "probe", b"")
     except OSError as error:
         remedy = "set ISAMAP_HOME to a folder that can be written"

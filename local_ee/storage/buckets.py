@@ -186,6 +186,8 @@ class StorageApi:
         return stored.component_count or 1
 
     def _batch(self, call: Call) -> Reply:
+        if call.spooled is not None:
+            raise StorageError(413, "uploadTooLarge", f"A batch of {call.spooled.stat().st_size} bytes is too large.")
         head = f"Content-Type: {call.headers.get('content-type', '')}\r\n\r\n".encode("latin-1")
         message = BytesParser().parsebytes(head + call.body)
         parts = message.get_payload()
@@ -202,10 +204,12 @@ class StorageApi:
         split = urlsplit(target)
         _, _, body = rest.partition("\n\n")
         query = dict(parse_qsl(split.query, keep_blank_values=True))
-        inner = Call(method, split.path, query, dict(call.headers), body.encode("utf-8"))
+        path = split.path.removeprefix(call.base)  # clients put the whole path of their address into each request
+        inner = Call(method, path, query, dict(call.headers), body.encode("utf-8"), base=call.base)
         reply = self.answer(inner)
         lines = [f"--{boundary}", "Content-Type: application/http"]
-        lines += [f"Content-ID: <response-{content_id.strip('<>')}>"] if content_id else []
+        # without white space: a folded header of the request must not begin a line of the reply
+        lines += [f"Content-ID: <response-{''.join(content_id.split()).strip('<>')}>"] if content_id else []
         lines += ["", f"HTTP/1.1 {reply.status} Status", "Content-Type: application/json; charset=UTF-8", "", ""]
         return "\r\n".join(lines).encode() + bytes(reply.body) + b"\r\n"
 

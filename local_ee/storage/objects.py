@@ -32,6 +32,7 @@ from local_ee.home import (
     write_json,
 )
 from local_ee.storage.checksum import is_whole
+from local_ee.storage.media_types import check_attributes
 
 BUCKET_FILE = f"{MARK}bucket.json"
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
@@ -323,7 +324,8 @@ def check_name(name: str) -> None:
 
 
 def settable(attributes: Mapping[str, Any], *, keep_none: bool = False) -> dict[str, Any]:
-    """The fields of an object resource that a client may set."""
+    """The fields of an object resource that a client may set; ValueError where one is no header's value."""
+    check_attributes(attributes)
     given = {key: attributes[key] for key in SETTABLE if key in attributes}
     return {key: value for key, value in given.items() if keep_none or value is not None}
 

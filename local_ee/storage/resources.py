@@ -61,7 +61,7 @@ def etag(stored: StoredObject) -> str:
 
 def base_url(call: Call) -> str:
     """The engine's address as the caller knows it."""
-    return f"http://{call.headers.get('host', '127.0.0.1')}"
+    return f"http://{call.headers.get('host', '127.0.0.1')}{call.base}"
 
 
 def conditions(query: Mapping[str, str], prefix: str = "if") -> Preconditions:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from local_ee.home import Home
-from local_ee.storage import resources
+from local_ee.storage import multipart, resources
+from local_ee.storage.media_types import check_attributes, header_value, is_browser, served_type
+from local_ee.storage.multipart import Content
 from local_ee.storage.objects import Checksums, ObjectStore, StorageError, StoredObject
 from local_ee.storage.uploads import ResumableUploads
 from local_ee.wire import Call, FileSlice, Reply
@@ -36,20 +37,20 @@ class Transfers:
         kind = call.query.get("uploadType", "")
         if kind == "resumable":
             return self._begin(call, bucket)
-        if kind == "multipart":
-            attributes, content = split_related(call.body, call.headers.get("content-type", ""))
-        elif kind == "media":
-            attributes, content = {"contentType": call.headers.get("content-type")}, call.body
-        else:
+        if kind not in ("multipart", "media"):
             raise StorageError(400, "invalid", f"Unknown uploadType {kind!r}: expected multipart, resumable or media")
-        return self._store_bytes(call, bucket, attributes, content)
+        content_type = call.headers.get("content-type")
+        with call.open_body() as body:
+            if kind == "media":
+                return self._store_bytes(call, bucket, Content({"contentType": content_type}, body))
+            return self._store_bytes(call, bucket, multipart.content(body, content_type or ""))
 
     def download(self, call: Call, bucket: str, name: str) -> Reply:
         """The object's bytes, or the range asked for (206)."""
         stored, file = self._store.open(
             bucket, name, resources.conditions(call.query), resources.number(call.query, "generation")
         )
-        headers = _content_headers(stored)
+        headers = _content_headers(stored, to_browser=is_browser(call.headers))
         wanted = _byte_range(call.headers.get("range"), stored.size)
         if wanted is None:
             return Reply(200, FileSlice(file, 0, stored.size), headers)
@@ -60,11 +61,13 @@ class Transfers:
         headers["content-range"] = f"bytes {start}-{stop - 1}/{stored.size}"
         return Reply(206, FileSlice(file, start, stop - start), headers)
 
-    def _store_bytes(self, call: Call, bucket: str, attributes: Mapping[str, Any], content: bytes) -> Reply:
+    def _store_bytes(self, call: Call, bucket: str, content: Content) -> Reply:
+        attributes = content.attributes
+        check_attributes(attributes)
         name = _name(call, attributes)
         temporary = self._store.temporary(bucket, name)
         with discarded(temporary):
-            temporary.write_bytes(content)
+            content.copy_to(temporary)
             resources.claimed_in(call.headers).check_file(temporary)
             stored = self._store.put(
                 temporary,
@@ -94,11 +97,12 @@ class Transfers:
         if call.method == "DELETE":
             self._uploads.cancel(session)
             return Reply(499)
-        if call.spooled is None:
+        if call.method != "PUT":
             raise StorageError(400, "badRequest", f"{call.method} of an upload session: expected PUT or DELETE")
-        outcome = self._uploads.receive(
-            session, call.headers.get("content-range"), call.spooled, resources.claimed_in(call.headers)
-        )
+        with call.open_body() as piece:
+            outcome = self._uploads.receive(
+                session, call.headers.get("content-range"), piece, resources.claimed_in(call.headers)
+            )
         if isinstance(outcome, StoredObject):
             return Reply.of(resources.object_resource(call, outcome))
         return Reply(308, headers={"range": f"bytes=0-{outcome - 1}"} if outcome else {})
@@ -113,31 +117,6 @@ def discarded(temporary: Path) -> Iterator[None]:
         temporary.unlink(missing_ok=True)
 
 
-def split_related(body: bytes, content_type: str) -> tuple[dict[str, Any], bytes]:
-    """The JSON attributes and the bytes of a multipart/related upload; StorageError 400 where it is malformed."""
-    match = re.search(r'boundary="?([^";]+)"?', content_type)
-    if match is None:
-        raise StorageError(400, "badContent", f"Missing boundary in Content-Type {content_type!r}")
-    parts = body.split(b"--" + match[1].encode("latin-1"), 2)
-    if len(parts) != 3:
-        raise StorageError(400, "badContent", "Missing parts of a multipart upload: expected attributes and content")
-    closing = parts[2].rfind(b"--" + match[1].encode("latin-1") + b"--")
-    if closing < 0:
-        raise StorageError(400, "badContent", "A multipart upload that does not end with its boundary")
-    attributes = json.loads(_after_headers(parts[1])[1].strip() or b"{}")
-    headers, content = _after_headers(parts[2][:closing])
-    attributes.setdefault("contentType", headers.get("content-type"))
-    return attributes, content.removesuffix(b"\n").removesuffix(b"\r")
-
-
-def _after_headers(part: bytes) -> tuple[dict[str, str], bytes]:
-    head, separator, rest = part.lstrip(b"\r\n").partition(b"\r\n\r\n")
-    if not separator:
-        head, _, rest = part.lstrip(b"\r\n").partition(b"\n\n")
-    lines = (line.split(":", 1) for line in head.decode("latin-1").splitlines() if ":" in line)
-    return {key.strip().lower(): value.strip() for key, value in lines}, rest
-
-
 def _name(call: Call, attributes: Mapping[str, Any]) -> str:
     return str(call.query.get("name") or attributes.get("name") or "")
 
@@ -146,21 +125,22 @@ def _claimed(attributes: Mapping[str, Any]) -> Checksums:
     return Checksums(attributes.get("crc32c"), attributes.get("md5Hash"))
 
 
-def _content_headers(stored: StoredObject) -> dict[str, str]:
+def _content_headers(stored: StoredObject, *, to_browser: bool) -> dict[str, str]:
     hashes = [f"crc32c={stored.crc32c}"] + ([f"md5={stored.md5}"] if stored.md5 else [])
     headers = {
-        "content-type": stored.attributes.get("contentType", "application/octet-stream"),
+        "content-type": served_type(stored.attributes.get("contentType"), to_browser=to_browser),
+        "content-disposition": "attachment",  # saved by a browser and never shown
         "etag": resources.etag(stored),
         "accept-ranges": "bytes",
         "x-goog-hash": ",".join(hashes),
         "x-goog-generation": str(stored.generation),
         "x-goog-metageneration": str(stored.metageneration),
         "x-goog-stored-content-length": str(stored.size),
-        "x-goog-storage-class": stored.attributes.get("storageClass", "STANDARD"),
+        "x-goog-storage-class": header_value(stored.attributes.get("storageClass")) or "STANDARD",
     }
     for key, header in (("contentEncoding", "content-encoding"), ("cacheControl", "cache-control")):
-        if stored.attributes.get(key):
-            headers[header] = stored.attributes[key]
+        if value := header_value(stored.attributes.get(key)):
+            headers[header] = value
     return headers
 
 

@@ -5,6 +5,7 @@ Source: https://cloud.google.com/storage/docs/performing-resumable-uploads (Cont
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import shutil
@@ -13,9 +14,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from local_ee.home import Home, locked, read_json, write_json
+from local_ee.storage.media_types import check_attributes
 from local_ee.storage.objects import CHUNK, Checksums, ObjectStore, Preconditions, StorageError, StoredObject
 
 CHUNK_MULTIPLE = 256 * 1024  # every chunk but the last
@@ -34,6 +36,7 @@ class ResumableUploads:
         self, bucket: str, name: str, *, attributes: Mapping[str, Any], conditions: Preconditions, claimed: Checksums
     ) -> str:
         """The id of a new session; preconditions are checked now and again when the object is made."""
+        check_attributes(attributes)
         self._store.temporary(bucket, name)
         conditions.check(self._store.find(bucket, name))
         session = secrets.token_hex(16)
@@ -48,16 +51,17 @@ class ResumableUploads:
         self._content_path(session).touch()
         return session
 
-    def receive(self, session: str, content_range: str | None, piece: Path, late: Checksums) -> StoredObject | int:
+    def receive(self, session: str, content_range: str | None, piece: BinaryIO, late: Checksums) -> StoredObject | int:
         """Takes a piece: the finished object, or the number of bytes that have arrived so far."""
         with locked(self._home, f"upload-{session[:2]}"):
             state = self._state(session)
             if "finished" in state:
                 return StoredObject(**state["finished"])
-            start, total = _parsed(content_range, piece.stat().st_size)
+            size = piece.seek(0, os.SEEK_END)
+            start, total = _parsed(content_range, size)
             arrived = self._append(session, start, piece)
             if total is None or arrived < total:
-                if piece.stat().st_size % CHUNK_MULTIPLE:
+                if size % CHUNK_MULTIPLE:
                     self._truncate(session, arrived - arrived % CHUNK_MULTIPLE)
                 return self._content_path(session).stat().st_size
             return self._finish(session, state, late)
@@ -77,15 +81,15 @@ class ResumableUploads:
             self._state_path(session).unlink()
             self._content_path(session).unlink(missing_ok=True)
 
-    def _append(self, session: str, start: int | None, piece: Path) -> int:
+    def _append(self, session: str, start: int | None, piece: BinaryIO) -> int:
         content = self._content_path(session)
         arrived = content.stat().st_size
         if start is None or start > arrived:
             return arrived  # a question, or bytes after a gap: the answer tells the client where to go on
-        with content.open("r+b") as target, piece.open("rb") as source:
-            source.seek(arrived - start)
+        with content.open("r+b") as target:
+            piece.seek(arrived - start)
             target.seek(arrived)
-            shutil.copyfileobj(source, target, CHUNK)
+            shutil.copyfileobj(piece, target, CHUNK)
         return content.stat().st_size
 
     def _truncate(self, session: str, size: int) -> None:

@@ -9,14 +9,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gee_export.base.errors import Fault
 from local_ee import raster_file
 from local_ee.assets.ingest import ingest
 from local_ee.assets.manifest import parse
 from local_ee.assets.store import AssetStore
 from local_ee.catalog import geotiff
 from local_ee.catalog.folder import FolderCatalog
-from local_ee.errors import EngineError
+from local_ee.errors import EngineError, EngineFault
 from local_ee.home import Home
 from local_ee.storage.objects import ObjectStore
 from tests import hostile
@@ -48,7 +47,7 @@ READERS = {"upload": uploaded, "folder": in_folder}
 
 
 def refused(reader: str, path: Path) -> str:
-    with pytest.raises((EngineError, Fault, ValueError)) as error:
+    with pytest.raises((EngineError, EngineFault, ValueError)) as error:
         READERS[reader](path)
     return str(error.value)
 

@@ -25,6 +25,8 @@ from local_ee.errors import EngineFault
 from local_ee.limits import Limits
 from tests.local_ee.support.small import CRS, TRANSFORM, SmallCatalog, catalog, request_grid
 
+JSON = {"content-type": "application/json"}
+
 pytestmark = pytest.mark.usefixtures("reconnected")
 
 
@@ -171,7 +173,7 @@ def test_a_request_beyond_48_mib_is_refused_before_pixels_are_read(image):
 
 def test_a_payload_beyond_10_mib_is_refused(engine):
     url = f"{engine.url}/v1/projects/local/value:compute"
-    reply = requests.post(url, data=b" " * (10 * 2**20 + 1), timeout=30)
+    reply = requests.post(url, data=b" " * (10 * 2**20 + 1), headers=JSON, timeout=30)
     assert reply.status_code == 400
     assert reply.json()["error"]["message"] == "Request payload size exceeds the limit: 10485760 bytes."
 
@@ -186,7 +188,7 @@ def test_both_prefixes_are_answered(engine, version):
     "body", [b"not json", b"[]", b"{}", b'{"expression": {"result": "0"}}', b'{"expression": {"values": {}}}']
 )
 def test_a_malformed_body_is_a_sentence_and_not_a_crash(engine, body):
-    reply = requests.post(f"{engine.url}/v1/projects/local/value:compute", data=body, timeout=10)
+    reply = requests.post(f"{engine.url}/v1/projects/local/value:compute", data=body, headers=JSON, timeout=10)
     assert reply.status_code == 400 and reply.json()["error"]["message"]
 
 
@@ -197,7 +199,7 @@ def test_an_unknown_method_is_404_by_name(engine):
 
 def test_only_the_loopback_address_listens(engine):
     addresses = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
-    port = int(engine.url.rpartition(":")[2])
+    port = int(engine.origin.rpartition(":")[2])
     for address in addresses - {"127.0.0.1", "127.0.1.1"}:
         with pytest.raises(OSError):
             socket.create_connection((address, port), timeout=1).close()
@@ -294,11 +296,11 @@ def test_others_are_answered_while_pixels_are_computed_and_too_many_requests_are
 
 def test_a_stopped_engine_frees_its_port_and_threads(small, tmp_path):
     engine = LocalEngine(small, tmp_path).start()
-    port = int(engine.url.rpartition(":")[2])
+    port = int(engine.origin.rpartition(":")[2])
     requests.get(f"{engine.url}/v1/projects/local/config", timeout=5)
     engine.stop()
     with LocalEngine(small, tmp_path).start(port) as again:
-        assert again.url.endswith(f":{port}")
+        assert again.origin.endswith(f":{port}")
 
 
 def test_what_ctrl_c_cuts_off_is_no_error(engine):
@@ -310,7 +312,7 @@ def test_what_ctrl_c_cuts_off_is_no_error(engine):
 
 
 def test_a_port_that_is_taken_is_said_in_a_sentence(engine, small, tmp_path):
-    port = int(engine.url.rpartition(":")[2])
+    port = int(engine.origin.rpartition(":")[2])
     with pytest.raises(OSError, match=rf"port {port} .* choose another"):
         LocalEngine(small, tmp_path).start(port)
 

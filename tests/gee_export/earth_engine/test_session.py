@@ -80,7 +80,7 @@ def test_the_storage_client_needs_no_account_and_no_environment(small, monkeypat
 
 
 def test_other_clients_find_the_engine_by_the_environment(small):
-    assert os.environ["STORAGE_EMULATOR_HOST"] == small.url
+    assert os.environ["STORAGE_EMULATOR_HOST"] == small.client_url
     theirs = storage.Client(project="local")
     assert theirs.create_bucket("theirs").exists()
 
