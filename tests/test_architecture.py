@@ -36,11 +36,13 @@ PREPARED = {
 # package (or sub-package) -> what of this project it may import; the longest matching key counts
 ALLOWED = {
     "local_ee": {"local_ee", "gee_export.console", "gee_export.base.grid", "gee_export.base.regions"},
-    "local_ee.raster": {"local_ee.raster", "local_ee.errors"},
+    "local_ee.raster": {"local_ee.raster", "local_ee.budget", "local_ee.errors"},
+    "local_ee.budget": {"local_ee.errors"},
     "local_ee.evaluation": {
         "local_ee.evaluation",
         "local_ee.raster",
         "local_ee.catalog",
+        "local_ee.budget",
         "local_ee.errors",
     },
     "local_ee.algorithms": {
@@ -48,6 +50,7 @@ ALLOWED = {
         "local_ee.catalog",
         "local_ee.evaluation",
         "local_ee.raster",
+        "local_ee.budget",
         "local_ee.errors",
     },
     "local_ee.storage": {"local_ee.storage", "local_ee.home", "local_ee.wire"},
@@ -100,6 +103,7 @@ KEEPERS = {
     "uvicorn": "local_ee",
     "socket": "local_ee",
     "http": ("local_ee", "gee_export.tasks.task_queue"),
+    "regex": "local_ee.evaluation.patterns",
     "aiohttp": "gee_export.requests.transport",
     "geopandas": ("gee_export.datasets.index", "gee_export.labelling.label_vectors"),
     "pyogrio": "gee_export.labelling.label_vectors",
