@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from local_ee.budget import MEMORY_BYTES
 from local_ee.errors import EngineError
 
 # https://developers.google.com/earth-engine/reference/rest/v1/projects.image/computePixels
@@ -27,6 +28,8 @@ CONCURRENT_EXPORTS = 2  # batch tasks on average
 # https://developers.google.com/earth-engine/reference/rest/v1/projects.image/export
 EXPORT_PIXELS = 100_000_000
 EXPORT_FILE_BYTES = 16 * 2**30  # as seen in mapbiomas-brazil/user-toolkit#16
+# https://developers.google.com/earth-engine/guides/processing_environments
+COMPUTATION_SECONDS = 300.0  # of an interactive request; an export has no deadline here
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Limits:
     payload_bytes: int = PAYLOAD_BYTES
     queued_tasks: int = QUEUED_TASKS
     concurrent_requests: int = CONCURRENT_REQUESTS
+    computation_seconds: float = COMPUTATION_SECONDS
+    memory_bytes: int = MEMORY_BYTES  # of one computation; Google's own number is not published
 
     def check_payload(self, size: int) -> None:
         """EngineError for a request body above the limit."""

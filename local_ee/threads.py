@@ -6,14 +6,15 @@ wait for dozens of requests that nobody reads any more.
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any
 
-END_SECONDS = 5.0  # how long shutdown waits for what is running
+END_SECONDS = 2.0  # how long shutdown waits for what is running
 
 
 class Closed(RuntimeError):
@@ -33,11 +34,12 @@ class DaemonThreads(Executor):
             thread.start()
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """The future of a call; Closed after shutdown."""
+        """The future of a call, made in the caller's context (its budget); Closed after shutdown."""
         if self._closed.is_set():
             raise Closed("these threads have ended")
         future: Future[Any] = Future()
-        self._queue.put((future, lambda: function(*args, **kwargs)))
+        context = contextvars.copy_context()
+        self._queue.put((future, lambda: context.run(function, *args, **kwargs)))
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -45,7 +47,11 @@ class DaemonThreads(Executor):
         self._closed.set()
         for _ in self._threads:
             self._queue.put(None)
-        deadline = time.monotonic() + (END_SECONDS if wait else 0)
+        if wait:
+            self.join(time.monotonic() + END_SECONDS)
+
+    def join(self, deadline: float) -> None:
+        """Waits for the threads to end, until a time of time.monotonic()."""
         for thread in self._threads:
             thread.join(timeout=max(deadline - time.monotonic(), 0))
 
@@ -63,3 +69,12 @@ class DaemonThreads(Executor):
             else:
                 future.set_result(result)
             del item, future, call  # nothing of a finished request stays in memory while the thread waits
+
+
+def join(pools: Sequence[DaemonThreads]) -> None:
+    """Ends several pools; waits for what runs in them at most as long as for one."""
+    for pool in pools:
+        pool.shutdown(wait=False)
+    deadline = time.monotonic() + END_SECONDS
+    for pool in pools:
+        pool.join(deadline)

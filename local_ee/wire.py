@@ -19,6 +19,7 @@ STATUS_NAMES = {
     412: "FAILED_PRECONDITION",
     413: "INVALID_ARGUMENT",
     429: "RESOURCE_EXHAUSTED",
+    499: "CANCELLED",
     500: "INTERNAL",
     501: "UNIMPLEMENTED",
     503: "UNAVAILABLE",
@@ -51,7 +52,10 @@ class Call:
             raise ValueError(f"the request body of {self.spooled.stat().st_size} bytes is too large for JSON")
         if not self.body:
             return {}
-        document = json.loads(self.body)
+        try:
+            document = json.loads(self.body)
+        except RecursionError as error:
+            raise ValueError("Invalid JSON payload received: it is nested too deeply.") from error
         if not isinstance(document, dict):
             raise ValueError("the request body must be a JSON object")
         return document
@@ -98,9 +102,12 @@ Params = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Route:
-    """A method and path (under /v1 and /v1alpha) and what answers it; `computes` if it evaluates a graph."""
+    """A method and path (under /v1 and /v1alpha) and what answers it.
+
+    lane: the threads that answer: "metadata", "values" (graphs whose answer is a value) or "pixels".
+    """
 
     method: str
     path: str
     answer: Callable[[Call, Params], Reply]
-    computes: bool = False
+    lane: str = "metadata"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from local_ee.errors import EngineError
-from local_ee.evaluation.coerce import to_element, union_of
+from local_ee.evaluation.coerce import coerced, to_element, union_of
 from local_ee.evaluation.features import (
     Collection,
     Date,
@@ -43,7 +43,7 @@ def collection(features: list) -> Collection:
 @algorithm("Collection.filter")
 def filtered(collection: Collection, filter: Any) -> Collection:
     """The elements that pass."""
-    return collection.filtered(filter)
+    return collection.filtered(coerced(filter, "Filter", "Collection.filter, argument 'filter'"))
 
 
 @algorithm("Collection.first")
@@ -149,7 +149,8 @@ def flatten(collection: Collection) -> Collection:
 @algorithm("Collection.distinct")
 def distinct(collection: Collection, properties: Any) -> Collection:
     """The first element of each combination of property values."""
-    names = [properties] if isinstance(properties, str) else list(properties)
+    listed = [properties] if isinstance(properties, str) else properties
+    names = coerced(listed, "List<String>", "Collection.distinct, argument 'properties'")
 
     def find() -> list[Element]:
         seen: dict[str, Element] = {}

@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from local_ee.errors import EngineError
-from local_ee.evaluation.coerce import parse_iso, to_date
+from local_ee.evaluation.coerce import coerced, parse_iso, to_date
 from local_ee.evaluation.features import Date, DateRange
 from local_ee.evaluation.registry import algorithm
 
@@ -260,7 +260,7 @@ def contains(dateRange: DateRange, other: Any) -> bool:
     """Whether a date or range lies within."""
     if isinstance(other, DateRange):
         return dateRange.start <= other.start and other.end <= dateRange.end
-    return to_date(other).millis in dateRange
+    return coerced(other, "Date", "DateRange.contains, argument 'other'").millis in dateRange
 
 
 @algorithm("DateRange.intersects")

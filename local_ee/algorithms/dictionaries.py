@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 from local_ee.errors import EngineError
+from local_ee.evaluation.patterns import Pattern
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Image, constant
 
@@ -102,7 +102,7 @@ def mapped(dictionary: dict, baseAlgorithm: Callable[..., Any]) -> dict:
 def _selected(dictionary: dict, selectors: list, ignore_missing: bool) -> list[str]:
     chosen: list[str] = []
     for selector in selectors:
-        matches = [selector] if selector in dictionary else [key for key in dictionary if re.fullmatch(selector, key)]
+        matches = [selector] if selector in dictionary else list(filter(Pattern(selector).fullmatch, dictionary))
         if not matches and not ignore_missing:
             raise _missing(dictionary, selector)
         chosen.extend(matches)

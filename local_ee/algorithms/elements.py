@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from local_ee.errors import EngineError
 from local_ee.evaluation.features import Date, Element, ErrorMargin, Feature, get_property
+from local_ee.evaluation.patterns import Pattern
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Image
 from local_ee.raster.geometry import Geometry
@@ -62,7 +62,7 @@ def copy_properties(
 
 
 def _matches(name: str, patterns: list) -> bool:
-    return any(name == pattern or re.fullmatch(pattern, name) for pattern in patterns)
+    return any(name == pattern or Pattern(pattern).fullmatch(name) for pattern in patterns)
 
 
 @algorithm("Element.propertyNames")

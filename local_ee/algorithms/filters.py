@@ -10,7 +10,7 @@ from typing import Any
 
 from local_ee.catalog import BoundsWSEN
 from local_ee.errors import EngineError
-from local_ee.evaluation.coerce import to_geometry
+from local_ee.evaluation.coerce import accept, to_geometry
 from local_ee.evaluation.features import (
     GEOMETRY_FIELDS,
     Date,
@@ -41,6 +41,9 @@ class Filter:
 
     def measure(self, left: Element, right: Element) -> float | None:
         return None
+
+
+accept("Filter", Filter)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from shapely.geometry.base import BaseGeometry
 from local_ee.errors import EngineError
 from local_ee.evaluation.features import Element, ErrorMargin, Feature, geometry_of
 from local_ee.evaluation.registry import add, algorithm
-from local_ee.raster.geometry import LONLAT, Geometry
+from local_ee.raster.geometry import LONLAT, Geometry, check_edges, composed
 from local_ee.raster.projection import Projection, crs_of
 
 _ELLIPSOID = pyproj.Geod(ellps="WGS84")
@@ -95,7 +95,8 @@ def multi_polygon(
     coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any, evenOdd: bool
 ) -> Geometry:
     """Several areas."""
-    return _made(shapely.unary_union([_polygon(rings) for rings in coordinates]), crs, geodesic)
+    shapes = [_polygon(rings) for rings in coordinates]
+    return _made(composed(lambda: shapely.unary_union(shapes), *shapes), crs, geodesic)
 
 
 @algorithm("GeometryConstructors.Rectangle")
@@ -144,8 +145,11 @@ def length_m(geometry: Geometry, proj: Projection | None) -> float:
 
 def buffered(geometry: Geometry, distance: float, proj: Projection | None) -> Geometry:
     """Grown by metres (by units of a projection if one is given); shrunk by negative distances."""
+    corners = shapely.get_num_coordinates(geometry.shape)
+    check_edges(corners * 4 * _ARC_SEGMENTS if "Point" in geometry.shape.geom_type else corners)
     home = geometry.in_crs(proj.crs if proj else geometry.metric_crs)
-    grown = Geometry(home.shape.buffer(distance, quad_segs=_ARC_SEGMENTS), home.crs, False)
+    shape = composed(lambda: home.shape.buffer(distance, quad_segs=_ARC_SEGMENTS), home.shape)
+    grown = Geometry(shape, home.crs, False)
     return grown if proj else replace(grown.in_crs(geometry.crs), geodesic=geometry.geodesic)
 
 
@@ -162,12 +166,16 @@ def centroid(geometry: Geometry, proj: Projection | None) -> Geometry:
     return centre if proj else centre.in_crs(geometry.crs)
 
 
+def dissolved(geometry: Geometry, proj: Projection | None) -> Geometry:
+    """Its parts as one."""
+    home = _in(geometry, proj)
+    return replace(home, shape=composed(lambda: shapely.unary_union(home.shape), home.shape))
+
+
 _SHAPES: dict[str, Callable[[Geometry, Projection | None], Geometry]] = {
     "bounds": bounds,
     "centroid": centroid,
-    "dissolve": lambda geometry, proj: replace(
-        _in(geometry, proj), shape=shapely.unary_union(_in(geometry, proj).shape)
-    ),
+    "dissolve": dissolved,
     "convexHull": lambda geometry, proj: replace(_in(geometry, proj), shape=_in(geometry, proj).shape.convex_hull),
 }
 _MEASURES: dict[str, Callable[[Geometry, Projection | None], float]] = {
@@ -194,12 +202,20 @@ def _together(left: Geometry, right: Geometry, proj: Projection | None) -> tuple
     return left.in_crs(code), right.in_crs(code)
 
 
+def _place(feature: Element) -> Geometry:
+    """Where a feature is; EngineError for one without a geometry."""
+    geometry = geometry_of(feature)
+    if geometry is None:
+        raise EngineError("The feature has no geometry.")
+    return geometry
+
+
 def _shape(compute: Callable) -> tuple[Callable, Callable]:
     def of_geometry(geometry: Geometry, maxError: ErrorMargin | None, proj: Projection | None) -> Geometry:
         return compute(geometry, proj)
 
     def of_feature(feature: Element, maxError: ErrorMargin | None, proj: Projection | None) -> Feature:
-        return Feature(compute(geometry_of(feature), proj), feature.properties, feature.id)
+        return Feature(compute(_place(feature), proj), feature.properties, feature.id)
 
     return of_geometry, of_feature
 
@@ -209,7 +225,7 @@ def _measure(compute: Callable) -> tuple[Callable, Callable]:
         return float(compute(geometry, proj))
 
     def of_feature(feature: Element, maxError: ErrorMargin | None, proj: Projection | None) -> float:
-        return float(compute(geometry_of(feature), proj))
+        return float(compute(_place(feature), proj))
 
     return of_geometry, of_feature
 
@@ -219,13 +235,14 @@ def _pair(compute: Callable) -> tuple[Callable, Callable]:
         if left.unbounded or right.unbounded:
             left, right = (right, right) if left.unbounded else (left, left)
         one, two = _together(left, right, proj)
-        return replace(one, shape=compute(one.shape, two.shape))
+        shape = composed(lambda: compute(one.shape, two.shape), one.shape, two.shape)
+        return replace(one, shape=shape)
 
     def of_geometries(left: Geometry, right: Geometry, maxError: Any, proj: Projection | None) -> Geometry:
         return joined(left, right, proj)
 
     def of_features(left: Element, right: Element, maxError: Any, proj: Projection | None) -> Feature:
-        return Feature(joined(geometry_of(left), geometry_of(right), proj), left.properties, left.id)
+        return Feature(joined(_place(left), _place(right), proj), left.properties, left.id)
 
     return of_geometries, of_features
 
@@ -236,7 +253,7 @@ def _relation(compute: Callable) -> tuple[Callable, Callable]:
         return bool(compute(one.shape, two.shape))
 
     def of_features(left: Element, right: Element, maxError: Any, proj: Projection | None) -> bool:
-        return of_geometries(geometry_of(left), geometry_of(right), maxError, proj)
+        return of_geometries(_place(left), _place(right), maxError, proj)
 
     return of_geometries, of_features
 
@@ -257,7 +274,7 @@ def buffer(geometry: Geometry, distance: float, maxError: ErrorMargin | None, pr
 @algorithm("Feature.buffer")
 def buffer_feature(feature: Element, distance: float, maxError: ErrorMargin | None, proj: Projection | None) -> Feature:
     """A feature whose geometry is grown by a distance."""
-    return Feature(buffered(geometry_of(feature), distance, proj), feature.properties, feature.id)
+    return Feature(buffered(_place(feature), distance, proj), feature.properties, feature.id)
 
 
 @algorithm("Geometry.transform")
@@ -272,7 +289,7 @@ def transform_feature(
     feature: Element, proj: Projection, maxError: ErrorMargin | None, geodesic: bool | None
 ) -> Feature:
     """A feature with its geometry in another projection."""
-    return Feature(transform(geometry_of(feature), proj, maxError, geodesic), feature.properties, feature.id)
+    return Feature(transform(_place(feature), proj, maxError, geodesic), feature.properties, feature.id)
 
 
 @algorithm("Geometry.simplify")

@@ -8,8 +8,9 @@ from typing import Any
 from odc.geo.geobox import GeoBox
 
 from local_ee.errors import EngineError
-from local_ee.evaluation.coerce import to_date
+from local_ee.evaluation.coerce import coerced, to_date
 from local_ee.evaluation.features import Date
+from local_ee.evaluation.patterns import InvalidPattern, Pattern
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.sources import image_of
 from local_ee.evaluation.values import Image, constant, derived, missing_band
@@ -78,8 +79,9 @@ def _matching(image: Image, selector: Any) -> list[int]:
     if selector in names:
         return [names.index(selector)]
     try:
-        found = [i for i, name in enumerate(names) if re.fullmatch(selector, name)]
-    except re.error:
+        pattern = Pattern(selector)
+        found = [i for i, name in enumerate(names) if pattern.fullmatch(name)]
+    except InvalidPattern:
         found = []
     if not found:
         raise EngineError(missing_band(selector, names))
@@ -102,8 +104,9 @@ def rename(input: Image, names: list) -> Image:
 def regexp_rename(input: Image, regex: str, replacement: str, all: bool) -> Image:
     """Band names with matches of a regular expression replaced ($1 names a group)."""
     pattern = re.sub(r"\$(\d+)", r"\\\1", replacement)
+    expression = Pattern(regex)
     return chosen(
-        input, input.everything, [re.sub(regex, pattern, name, count=0 if all else 1) for name in input.band_names]
+        input, input.everything, [expression.replace(pattern, name, 0 if all else 1) for name in input.band_names]
     )
 
 
@@ -164,8 +167,8 @@ def cat(images: list) -> Image:
     """All bands of all images, as addBands joins them."""
     if not images:
         return Image((), lambda geobox, positions: Pixels((), ()))
-    result = images[0]
-    for image in images[1:]:
+    result, *others = coerced(images, "List<Image>", "Image.cat, argument 'images'")
+    for image in others:
         result = add_bands(result, image, None, False)
     return result
 

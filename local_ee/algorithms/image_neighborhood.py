@@ -11,6 +11,7 @@ import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from local_ee import budget
 from local_ee.algorithms import reducers
 from local_ee.algorithms.kernels import SHAPES
 from local_ee.errors import EngineError
@@ -23,6 +24,7 @@ from local_ee.raster.pixels import Pixels, as_weight, hidden, is_blank, opaque
 from local_ee.raster.reducing import Reducer
 
 _STRIP_BYTES = 128 << 20
+MOST_ITERATIONS = 100  # of a focal filter here; Google documents no limit
 _WEIGHTS = ("mask", "kernel", "min")
 _FROM_SUMS = {
     "mean": lambda w, wx, wxx: accumulate.mean_of(w, wx),
@@ -133,6 +135,7 @@ def _by_cells(values: np.ndarray, mask: np.ndarray, reducer: Reducer, weights: W
         count = min(strip, rows - top)
         running = reducer.start()
         for row, col in cells:
+            budget.check()
             window = slice(top + row, top + row + count), slice(col, col + cols)
             share = _share(mask[window], float(weights.values[row, col]), weight)
             running.add([(values[window][None], share[None])])
@@ -186,6 +189,8 @@ def _focal(make: Callable[[], Reducer]) -> Callable[..., Image]:
     def filtered(
         image: Image, radius: float, kernelType: str, units: str, iterations: int, kernel: Kernel | None
     ) -> Image:
+        if iterations > MOST_ITERATIONS:
+            raise EngineError(f"The number of iterations must be at most {MOST_ITERATIONS}, got {iterations}.")
         if kernel is None:
             if kernelType not in SHAPES:
                 raise EngineError(f"Unknown kernel type '{kernelType}'. Use one of: {', '.join(SHAPES)}.")

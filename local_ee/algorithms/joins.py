@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from local_ee import budget
 from local_ee.algorithms.filters import Filter
+from local_ee.evaluation.coerce import accept
 from local_ee.evaluation.features import Collection, Element, Feature, get_property
 from local_ee.evaluation.registry import algorithm
 
@@ -18,6 +20,9 @@ class Join:
     combine: Callable[[Element, list[Element], Filter], Sequence[Element]]
 
 
+accept("Join", Join)
+
+
 @algorithm("Join.apply")
 def apply(join: Join, primary: Collection, secondary: Collection, condition: Filter) -> Collection:
     """The joined elements, in the order of the primary collection."""
@@ -26,6 +31,7 @@ def apply(join: Join, primary: Collection, secondary: Collection, condition: Fil
         partners = secondary.elements
         result: list[Element] = []
         for element in primary.elements:
+            budget.check()
             matches = [other for other in partners if condition.joins(element, other)]
             result.extend(join.combine(element, matches, condition))
         return result

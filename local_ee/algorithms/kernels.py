@@ -85,6 +85,7 @@ def rectangle(xRadius: float, yRadius: float, units: str, normalize: bool, magni
     in_metres = kernels.metres(units)
 
     def draw(step: float) -> Weights:
+        kernels.check_side(2 * int(min(max(xRadius, yRadius) / step, 1e9) + 1e-9) + 1)
         row, col = int(yRadius / step + 1e-9), int(xRadius / step + 1e-9)
         return Weights(normalised(np.ones((2 * row + 1, 2 * col + 1)), normalize, magnitude), row, col)
 

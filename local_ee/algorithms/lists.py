@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
+from local_ee import budget
 from local_ee.algorithms.collections import order_of
 from local_ee.algorithms.filters import Filter
 from local_ee.errors import EngineError
@@ -21,6 +22,18 @@ def _at(items: list, index: int) -> int:
     if not -len(items) <= index < len(items):
         raise EngineError(f"List index must be between 0 and {len(items) - 1}, or -1 and -{len(items)}. Found {index}.")
     return index
+
+
+def _check_count(count: float) -> None:
+    """EngineError for a list that is too long to be a value, before it is made."""
+    budget.check_value(count * budget.ELEMENT_BYTES)
+
+
+def _stepwise(items: Iterable[Any]) -> Iterator[Any]:
+    """The items, each a step of the computation's budget: for work that takes long for each."""
+    for item in items:
+        budget.check()
+        yield item
 
 
 @algorithm("List.get", "List.getNumber", "List.getString", "List.getGeometry")
@@ -44,6 +57,7 @@ def add(list: list, element: Any) -> list:
 @algorithm("List.cat")
 def cat(list: list, other: list) -> list:
     """Both lists, one after the other."""
+    _check_count(len(list) + len(other))
     return [*list, *other]
 
 
@@ -56,7 +70,7 @@ def contains(list: list, element: Any) -> bool:
 @algorithm("List.containsAll")
 def contains_all(list: list, other: list) -> bool:
     """Whether all elements of another list occur."""
-    return all(element in list for element in other)
+    return all(element in list for element in _stepwise(other))
 
 
 @algorithm("List.equals")
@@ -69,7 +83,7 @@ def equals(list: list, other: list) -> bool:
 def distinct(list: list) -> list:
     """Each element once, in order of first occurrence."""
     kept: Any = []
-    for element in list:
+    for element in _stepwise(list):
         if element not in kept:
             kept.append(element)
     return kept
@@ -78,7 +92,11 @@ def distinct(list: list) -> list:
 @algorithm("List.flatten")
 def flatten(list: list) -> list:
     """All elements of lists within the list."""
-    return [inner for element in list for inner in (flatten(element) if _is_list(element) else [element])]
+    inner: Any = []
+    for element in _stepwise(list):
+        inner += flatten(element) if _is_list(element) else [element]
+        _check_count(len(inner))
+    return inner
 
 
 def _is_list(value: Any) -> bool:
@@ -107,7 +125,7 @@ def insert(list: list, index: int, element: Any) -> list:
 def iterate(list: list, function: Callable[..., Any], first: Any) -> Any:
     """The function's last value, each call given an element and the value before."""
     state = first
-    for element in list:
+    for element in _stepwise(list):
         state = function(element, state)
     return state
 
@@ -115,7 +133,9 @@ def iterate(list: list, function: Callable[..., Any], first: Any) -> Any:
 @algorithm("List.join")
 def join(list: list, separator: str) -> str:
     """The elements as one text."""
-    return separator.join(element if isinstance(element, str) else f"{element}" for element in list)
+    texts = [element if isinstance(element, str) else f"{element}" for element in list]
+    budget.check_value(sum(map(len, texts)) + len(separator) * len(texts))
+    return separator.join(texts)
 
 
 @algorithm("List.map")
@@ -156,12 +176,13 @@ def remove(list: list, element: Any) -> list:
 @algorithm("List.removeAll")
 def remove_all(list: list, other: list) -> list:
     """Without all elements of another list."""
-    return [element for element in list if element not in other]
+    return [element for element in _stepwise(list) if element not in other]
 
 
 @algorithm("List.repeat")
 def repeat(value: Any, count: int) -> list:
     """A value several times."""
+    _check_count(count)
     return [value] * count
 
 
@@ -193,6 +214,7 @@ def rotate(list: list, distance: int) -> list:
 @algorithm("List.sequence")
 def sequence(start: float, end: float | None, step: float, count: int | None) -> list:
     """Numbers from start to end (included) by a step, or `count` of them."""
+    _check_count(0 if count is None else count)
     if count is not None:
         if end is None:
             return [start + step * i for i in range(count)]
@@ -202,7 +224,11 @@ def sequence(start: float, end: float | None, step: float, count: int | None) ->
         raise EngineError("Either 'end' or 'count' must be specified.")
     if step == 0:
         raise EngineError("The step must not be 0.")
-    return [start + step * i for i in range(int((end - start) / step + 1e-12) + 1)] if (end - start) * step >= 0 else []
+    if (end - start) * step < 0:
+        return []
+    steps = (end - start) / step + 1e-12
+    _check_count(steps)
+    return [start + step * i for i in range(int(steps) + 1)]
 
 
 @algorithm("List.set")

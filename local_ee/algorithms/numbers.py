@@ -18,10 +18,34 @@ Number = int | float
 
 
 def _plain(value: Any) -> Number:
-    """A Python number; booleans are 0 and 1."""
+    """A Python number: booleans are 0 and 1, whole numbers beyond 64 bits are floating-point ones."""
     if isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return float(value)
     return int(value) if isinstance(value, bool) else value
+
+
+def _overflowed(*operands: Number) -> float:
+    """Infinity with the sign of the product of the operands: what a result beyond a double's range is."""
+    return math.copysign(math.inf, math.prod(math.copysign(1, operand) for operand in operands))
+
+
+def _power(left: Number, right: Number) -> Number:
+    """A negative number to a whole power keeps its sign where the power is odd."""
+    try:
+        value = float(left) ** right
+        return math.nan if isinstance(value, complex) else value
+    except OverflowError:
+        return -math.inf if left < 0 and math.fmod(right, 2) else math.inf
+    except ZeroDivisionError:
+        return math.inf
+
+
+def _shift(left: Number, right: Number) -> int:
+    """Shifted within 64 bits, by the lowest six bits of the distance, as Java's long."""
+    shifted = (int(left) << (int(right) & 63)) & (2**64 - 1)
+    return shifted - 2**64 if shifted >= 2**63 else shifted
 
 
 def _divide(left: Number, right: Number) -> Number:
@@ -42,7 +66,7 @@ _BINARY: dict[str, Callable[[Number, Number], Any]] = {
     "multiply": operator.mul,
     "divide": _divide,
     "mod": _mod,
-    "pow": lambda left, right: float(left) ** right,
+    "pow": _power,
     "min": min,
     "max": max,
     "hypot": math.hypot,
@@ -60,8 +84,8 @@ _BINARY: dict[str, Callable[[Number, Number], Any]] = {
     "bitwiseAnd": lambda left, right: int(left) & int(right),
     "bitwiseOr": lambda left, right: int(left) | int(right),
     "bitwiseXor": lambda left, right: int(left) ^ int(right),
-    "leftShift": lambda left, right: int(left) << int(right),
-    "rightShift": lambda left, right: int(left) >> int(right),
+    "leftShift": _shift,
+    "rightShift": lambda left, right: int(left) >> (int(right) & 63),
 }
 
 _UNARY: dict[str, Callable[[Number], Any]] = {
@@ -111,7 +135,12 @@ _CASTS = {
 
 def _binary(compute: Callable[[Number, Number], Any]) -> Callable[..., Number]:
     def apply(left: Number, right: Number) -> Number:
-        return _plain(compute(left, right))
+        try:
+            return _plain(compute(left, right))
+        except OverflowError:
+            return _overflowed(left, right)
+        except ValueError:
+            return math.nan
 
     return apply
 
@@ -122,6 +151,8 @@ def _unary(compute: Callable[[Number], Any]) -> Callable[..., Number]:
             return _plain(compute(input))
         except ValueError:
             return math.nan if input else -math.inf
+        except OverflowError:
+            return input if math.isinf(input) else math.inf if compute is math.cosh else _overflowed(input)
 
     return apply
 
@@ -150,7 +181,8 @@ for _name, _names in _CASTS.items():
 @algorithm("Number.float", "Number.toFloat")
 def to_float(input: Number) -> float:
     """The nearest 32-bit floating-point number."""
-    return float(np.float32(input))
+    with np.errstate(over="ignore"):
+        return float(np.float32(input))
 
 
 @algorithm("Number.double", "Number.toDouble")
@@ -187,7 +219,7 @@ def parse(input: str, radix: int) -> Number:
 @algorithm("Number.format")
 def formatted(number: Number, pattern: str) -> str:
     """A number by a pattern such as %.2f, %03d or %s."""
-    if not re.fullmatch(r"[^%]*%[-+ 0,#]*\d*(\.\d+)?[sdfeEgGxX][^%]*", pattern):
+    if not re.fullmatch(r"[^%]{0,1000}%[-+ 0,#]{0,5}\d{0,3}(\.\d{1,3})?[sdfeEgGxX][^%]{0,1000}", pattern):
         raise EngineError(f"Invalid number format '{pattern}'.")
     if pattern.rstrip()[-1] in "dxX":
         return pattern % int(number)

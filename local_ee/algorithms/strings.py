@@ -8,6 +8,7 @@ from typing import Any
 
 from local_ee.errors import EngineError
 from local_ee.evaluation.answers import to_json
+from local_ee.evaluation.patterns import IGNORE_CASE, MULTILINE, Pattern
 from local_ee.evaluation.registry import algorithm
 
 
@@ -67,29 +68,29 @@ def _flags(flags: str) -> int:
     unknown = set(flags) - set("gim")
     if unknown:
         raise EngineError(f"Unknown flags '{''.join(sorted(unknown))}'. Use a combination of 'g', 'i' and 'm'.")
-    return (re.IGNORECASE if "i" in flags else 0) | (re.MULTILINE if "m" in flags else 0)
+    return (IGNORE_CASE if "i" in flags else 0) | (MULTILINE if "m" in flags else 0)
 
 
 @algorithm("String.replace")
 def replace(input: str, regex: str, replacement: str, flags: str) -> str:
     """The first match replaced, all of them with the flag g; $1 names a group."""
     pattern = re.sub(r"\$(\d+)", r"\\\1", replacement)
-    return re.sub(regex, pattern, input, count=0 if "g" in flags else 1, flags=_flags(flags))
+    return Pattern(regex, _flags(flags)).replace(pattern, input, 0 if "g" in flags else 1)
 
 
 @algorithm("String.match")
 def match(input: str, regex: str, flags: str) -> list[str]:
     """The first match and its groups, or all matches with the flag g; empty without a match."""
     if "g" in flags:
-        return [found.group(0) for found in re.finditer(regex, input, _flags(flags))]
-    found = re.search(regex, input, _flags(flags))
+        return [found.group(0) for found in Pattern(regex, _flags(flags)).matches(input)]
+    found = Pattern(regex, _flags(flags)).search(input)
     return [found.group(0), *found.groups()] if found else []
 
 
 @algorithm("String.split")
 def split(string: str, regex: str, flags: str) -> list[str]:
     """The parts between matches; an empty expression gives the characters."""
-    return list(string) if not regex else re.split(regex, string, flags=_flags(flags))
+    return list(string) if not regex else Pattern(regex, _flags(flags)).split(string)
 
 
 @algorithm("String.toLowerCase")

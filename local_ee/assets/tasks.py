@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from local_ee.assets.store import now
+from local_ee.budget import TOO_DEEP, Budget, Cancelled
 from local_ee.errors import EngineError
 from local_ee.home import Home, held, hold, locked, read_json, write_json
 from local_ee.limits import CONCURRENT_EXPORTS, Limits
@@ -30,10 +31,6 @@ POLL_SECONDS = 0.05
 WAIT_SECONDS = 60.0  # the longest an operations.wait without a timeout takes here
 
 log = logging.getLogger(__name__)
-
-
-class Cancelled(Exception):
-    """The job was asked to end."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +73,7 @@ class TaskStore:
         self._owner = f"{os.getpid()}-{secrets.token_hex(6)}"
         self._threads = DaemonThreads(CONCURRENT_EXPORTS, "isamap-task")
         self._futures: dict[str, Future[None]] = {}
+        self._budgets: dict[str, Budget] = {}  # of the jobs that run
         self._stopping = threading.Event()
         self._life = ExitStack()
         self._life.enter_context(hold(self._owner_path(self._owner)))
@@ -121,6 +119,7 @@ class TaskStore:
             self._end(operation, "CANCELLED", error=_error(1, "Cancelled."))
         else:
             self.note(operation, state="CANCELLING")
+            self._stop(operation)
 
     def wait(self, operation: str, seconds: float = WAIT_SECONDS) -> dict[str, Any]:
         """The operation once it has ended, or as it is when the time is over."""
@@ -156,10 +155,18 @@ class TaskStore:
     def close(self) -> None:
         """Ends the queue: what has not ended is recorded as failed."""
         self._stopping.set()
+        for operation in list(self._budgets):
+            self._stop(operation)
         self._threads.shutdown()
         self._life.close()
         for operation in self._futures:
             self._read(operation)  # finds its owner gone
+
+    def _stop(self, operation: str) -> None:
+        """Ends the computing of a job that runs here at its next check."""
+        budget = self._budgets.get(operation)
+        if budget is not None:
+            budget.cancel()
 
     def _run(self, operation: str, job: Job) -> None:
         if self.is_cancelled(operation):
@@ -167,14 +174,20 @@ class TaskStore:
                 self._end(operation, "CANCELLED", error=_error(1, "Cancelled."))
             return
         self.note(operation, state="RUNNING", startTime=now(), attempt=1)
+        budget = self._budgets[operation] = Budget(memory_bytes=self._limits.memory_bytes)
+        if self._stopping.is_set():
+            budget.cancel()
         try:
-            uris = job(Progress(self, operation))
+            with budget.running():
+                uris = job(Progress(self, operation))
             self._end(operation, "SUCCEEDED", uris=list(uris))
         except Cancelled:
             if not self._stopping.is_set():
                 self._end(operation, "CANCELLED", error=_error(1, "Cancelled."))
         except (EngineError, ValueError) as error:
             self._end(operation, "FAILED", error=_error(3, str(error)))
+        except RecursionError:
+            self._end(operation, "FAILED", error=_error(3, TOO_DEEP))
         except MemoryError:
             self._end(operation, "FAILED", error=_error(8, "User memory limit exceeded."))
         except OSError as error:
@@ -183,6 +196,9 @@ class TaskStore:
             log.exception("operation %s", operation)
             message = f"Internal error of the local engine: {type(error).__name__}: {error}"
             self._end(operation, "FAILED", error=_error(13, message))
+        finally:
+            budget.cancel()  # pieces that are still computed have no reader
+            del self._budgets[operation]
 
     def _end(
         self, operation: str, state: str, *, error: dict[str, Any] | None = None, uris: Sequence[str] = ()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from local_ee import budget
 from local_ee.errors import EngineError
 from local_ee.evaluation.features import Collection, Date, DateRange, ErrorMargin, Feature
 from local_ee.evaluation.values import Band, Image
@@ -73,6 +74,16 @@ def collection_json(collection: Collection) -> dict[str, Any]:
     return answer | {"features": [to_json(element) for element in elements]}
 
 
+def _list_json(items: list | tuple) -> list[Any]:
+    """Lists in lists may hold one list many times: what they are together is only known while it is written."""
+    answer = []
+    for position, item in enumerate(items):
+        if position % 1024 == 0:
+            budget.check()
+        answer.append(to_json(item))
+    return answer
+
+
 def _number_json(number: float) -> Any:
     if isinstance(number, np.generic):
         number = number.item()
@@ -98,7 +109,7 @@ _DESCRIPTIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     ((type(None), bool, str), lambda value: value),
     ((int, float, np.number), _number_json),
     (Mapping, lambda value: {key: to_json(item) for key, item in value.items()}),
-    ((list, tuple), lambda value: [to_json(item) for item in value]),
+    ((list, tuple), _list_json),
     (np.ndarray, lambda value: to_json(value.tolist())),
     (Image, image_json),
     (Feature, feature_json),

@@ -14,8 +14,11 @@ from local_ee.errors import EngineError
 from local_ee.evaluation import features
 from local_ee.evaluation.features import Collection, Date, DateRange, ErrorMargin, Feature, geometry_of
 from local_ee.evaluation.values import Image, constant
-from local_ee.raster.geometry import LONLAT, Geometry
+from local_ee.raster.geometry import LONLAT, Geometry, composed
+from local_ee.raster.kernel import Kernel
+from local_ee.raster.pixel_type import NAMED, PixelType
 from local_ee.raster.projection import Projection, crs_of
+from local_ee.raster.reducing import Reducer
 
 
 def coerced(value: Any, wanted: str, place: str) -> Any:
@@ -27,12 +30,15 @@ def coerced(value: Any, wanted: str, place: str) -> Any:
         return value
     try:
         result = convert(value)
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, OverflowError, AttributeError) as error:
         raise _mismatch(value, wanted, place) from error
     if result is None:
         raise _mismatch(value, wanted, place)
-    if wanted.startswith("List<Image"):
-        return [coerced(item, wanted[5:-1], place) for item in result]
+    if wanted.startswith(_COERCED_LISTS):
+        items = [coerced(item, wanted[5:-1], place) for item in result]
+        if any(item is None for item in items):
+            raise _mismatch(None, wanted[5:-1], place)
+        return items
     return result
 
 
@@ -74,7 +80,8 @@ def to_collection(value: Any) -> Collection | None:
     if isinstance(value, Geometry):
         return features.collection_of([Feature(value, {})])
     if isinstance(value, list):
-        return features.collection_of([to_element(item) for item in value])
+        elements = [to_element(item) for item in value]
+        return None if any(element is None for element in elements) else features.collection_of(elements)
     return None
 
 
@@ -110,7 +117,8 @@ def union_of(geometries: list[Geometry]) -> Geometry:
 
     if any(geometry.unbounded for geometry in geometries):
         return features.everywhere()
-    return Geometry(shapely.unary_union([geometry.lonlat for geometry in geometries]))
+    shapes = [geometry.lonlat for geometry in geometries]
+    return Geometry(composed(lambda: shapely.unary_union(shapes), *shapes))
 
 
 def to_date(value: Any) -> Date | None:
@@ -135,6 +143,25 @@ def parse_iso(text: str) -> float:
         raise EngineError(f'Invalid date: Invalid format: "{text}".') from error
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return round(moment.timestamp() * 1000)
+
+
+def to_date_range(value: Any) -> DateRange | None:
+    """A date is the range of its millisecond."""
+    if isinstance(value, DateRange):
+        return value
+    date = to_date(value)
+    return None if date is None else DateRange(date.millis, date.millis + 1)
+
+
+def to_pixel_type(value: Any) -> PixelType | None:
+    """A type, its name, or its description in JSON."""
+    if isinstance(value, PixelType):
+        return value
+    if isinstance(value, str):
+        return NAMED.get(value)
+    if isinstance(value, Mapping) and value.get("precision") in ("int", "float", "double"):
+        return PixelType(value["precision"], value.get("min"), value.get("max"), value.get("dimensions", 0))
+    return None
 
 
 def to_projection(value: Any) -> Projection | None:
@@ -181,6 +208,22 @@ def _to_float(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
+def accept(wanted: str, kind: type) -> None:
+    """Lets only values of a class be arguments of a type: for classes that algorithms bring."""
+    _CONVERSIONS[wanted] = _is(kind)
+
+
+# Lists whose elements are promoted too. Lists of other types are checked by the algorithms that read them.
+_COERCED_LISTS = (
+    "List<Image",
+    "List<Element",
+    "List<Geometry",
+    "List<Filter",
+    "List<Reducer",
+    "List<String",
+    "List<Number",
+    "List<Float",
+)
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "Image": to_image,
     "ImageCollection": to_collection,
@@ -189,6 +232,11 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "Feature": to_element,
     "Geometry": to_geometry,
     "Date": to_date,
+    "DateRange": to_date_range,
+    "PixelType": to_pixel_type,
+    "Kernel": _is(Kernel),
+    "Reducer": _is(Reducer),
+    "Algorithm": lambda value: value if callable(value) else None,
     "Projection": to_projection,
     "ErrorMargin": to_error_margin,
     "Integer": to_integer,

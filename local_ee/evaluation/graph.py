@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from local_ee import budget
 from local_ee.errors import EngineError
 from local_ee.evaluation import registry
 from local_ee.evaluation.answers import to_json
@@ -27,7 +28,7 @@ def evaluate(expression: Mapping[str, Any], catalog: Any) -> Any:
     try:
         return _Evaluation(values, catalog).value_of(expression["result"], _Frame())
     except RecursionError as error:
-        raise EngineError("Expression nesting depth exceeded: build it from fewer nested calls.") from error
+        raise EngineError(budget.TOO_DEEP) from error
 
 
 def _named_algorithms(node: Node) -> Iterator[str]:
@@ -127,6 +128,7 @@ class _Evaluation:
         raise EngineError(f"Invalid JSON payload received. Unknown value '{kind}' in the expression.")
 
     def _invoke(self, call: Node, frame: _Frame) -> Any:
+        budget.check()
         given = call.get("arguments", {})
         name = call.get("functionName")
         if name == "If":

@@ -11,6 +11,7 @@ import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from local_ee import budget
 from local_ee.errors import EngineError
 from local_ee.evaluation.values import Image
 from local_ee.raster.geometry import Geometry
@@ -32,6 +33,10 @@ class Grid:
     col: int
     height: int
     width: int
+
+    @property
+    def tile_count(self) -> int:
+        return -(-self.height // TILE) * -(-self.width // TILE)
 
     def tiles(self) -> Iterator[GeoBox]:
         """Windows aligned to the lattice, row by row."""
@@ -92,9 +97,12 @@ def _cover(region: Geometry, projection: Projection) -> Grid:
 
 def reduced(image: Image, reducer: Reducer, region: Geometry, grid: Grid) -> dict[str, Any]:
     """The reducer's outputs by band, as plain values; null where no pixel is in the region."""
+    budget.check_pixels(grid.height * grid.width)
+    pace = budget.Pace(grid.tile_count)
     many = reducer.inputs > 1
     running = [reducer.start() for _ in range(1 if many else len(image.bands))]
     for tile in grid.tiles():
+        pace.step()
         share = _share_of(region, tile, reducer)
         if is_blank(share):
             continue

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from local_ee import budget
 from local_ee.errors import EngineError
 from local_ee.evaluation.coerce import coerced
 from local_ee.evaluation.signatures import Signature, signatures
@@ -27,7 +28,10 @@ class Algorithm:
         """The function's value for arguments by name; defaults and promotions as Google's list says."""
         extra = {"catalog": catalog} if self.wants_catalog else {}
         try:
-            return self.function(**self._complete(arguments), **extra)
+            value = self.function(**self._complete(arguments), **extra)
+            if isinstance(value, list | str):
+                budget.check_value(budget.size_of(value))
+            return value
         except EngineError as error:
             raise error.within(self.signature.name) from error
 

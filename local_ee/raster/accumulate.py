@@ -8,9 +8,14 @@ from typing import Any, Protocol
 import numba
 import numpy as np
 
+from local_ee import budget
+
 # Samples of one input: values and weights of one shape [sample, ...]; weights are bool, or 0 to 1 (0: masked).
 Samples = tuple[np.ndarray, np.ndarray]
 Reduced = tuple[np.ndarray, np.ndarray]  # values and validity of one output
+
+
+_KEPT_BYTES = 9  # of a sample kept: its value and weight
 
 
 class Accumulator(Protocol):
@@ -158,8 +163,11 @@ class Collecting:
         self._finish = finish
         self._values: list[np.ndarray] = []
         self._weights: list[np.ndarray] = []
+        self._bytes = 0
 
     def add(self, inputs: Sequence[Samples]) -> None:
+        self._bytes += inputs[0][0].size * _KEPT_BYTES
+        budget.allocate(self._bytes)
         self._values.append(inputs[0][0])
         self._weights.append(inputs[0][1])
 

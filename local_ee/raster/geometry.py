@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -13,9 +14,13 @@ from odc.geo.geobox import GeoBox
 from shapely.geometry import box, mapping
 from shapely.geometry.base import BaseGeometry
 
+from local_ee import budget
+from local_ee.errors import EngineError
 from local_ee.raster.projection import METRES_PER_DEGREE, Projection, crs_of, key_of, transformer
 
 LONLAT = "EPSG:4326"
+_FEW_CORNERS = 200  # of shapes that are composed at once
+MOST_EDGES = 2_000_000  # as seen in openforis/pysepal#996
 _SEGMENTS = 24  # pieces of the longest edge when a shape changes its coordinate system
 
 
@@ -76,6 +81,19 @@ def _lists(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _lists(item) for key, item in value.items()}
     return [_lists(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def check_edges(count: int) -> None:
+    """EngineError for a geometry of too many edges."""
+    if count > MOST_EDGES:
+        raise EngineError(f"Geometry has too many edges ({count} > {MOST_EDGES}).")
+
+
+def composed(compute: Callable[[], BaseGeometry], *shapes: BaseGeometry) -> BaseGeometry:
+    """A shape composed of others; a thread's own work where it could take long, so that the computation can end."""
+    corners = sum(int(shapely.get_num_coordinates(shape)) for shape in shapes)
+    check_edges(corners)
+    return compute() if corners < _FEW_CORNERS else budget.abandonable(compute)
 
 
 def everywhere() -> Geometry:

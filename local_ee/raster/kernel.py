@@ -50,8 +50,7 @@ class Kernel:
     def weights(self, geobox: GeoBox) -> Weights:
         """The weights on a grid."""
         found = self.draw(projection_of(geobox).nominal_scale_m if self.in_metres else 1.0)
-        if max(found.values.shape) > MOST_SIDE:
-            raise EngineError(f"The kernel size exceeds the limit of {MOST_SIDE} pixels: {max(found.values.shape)}.")
+        check_side(max(found.values.shape))
         return found
 
     def changed(self, change: Callable[[Weights], Weights]) -> Kernel:
@@ -60,6 +59,12 @@ class Kernel:
     def to_json(self) -> dict:
         found = self.draw(1.0)
         return {"type": "Kernel", "weights": found.values.tolist(), "center": [found.col, found.row]}
+
+
+def check_side(side: float) -> None:
+    """EngineError for a kernel that is too large."""
+    if side > MOST_SIDE:
+        raise EngineError(f"The kernel size exceeds the limit of {MOST_SIDE} pixels: {side:.0f}.")
 
 
 def normalised(weights: np.ndarray, normalize: bool, magnitude: float) -> np.ndarray:
@@ -87,6 +92,7 @@ def drawn(
 
     def draw(step: float) -> Weights:
         reach = radius / step
+        check_side(2 * math.floor(min(reach, 1e9) + 1e-9) + 1)  # before the weights take their memory
         side = max(math.floor(reach + 1e-9), 0)
         y, x = np.mgrid[-side : side + 1, -side : side + 1].astype(float)
         return Weights(normalised(weigh(x, y, reach), normalize, magnitude), side, side)

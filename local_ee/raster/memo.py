@@ -15,11 +15,13 @@ import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from local_ee import budget
 from local_ee.raster.lattice import place_of
 from local_ee.raster.pixels import Pixels, is_uniform
 from local_ee.raster.projection import key_of
 
 BOUND_BYTES = 256 << 20
+_LEAST_BYTES = 2  # of a pixel of a band, with its mask
 _MOST_GROWTH = 1.5  # of the largest request: beyond it, requests of an image are read apart
 
 Reading = Callable[[GeoBox, tuple[int, ...]], Pixels]
@@ -44,6 +46,7 @@ class Demand:
         seen: dict[tuple, set[int]] = {}
         waiting: list[tuple[Readable, frozenset[int], GeoBox | None]] = [(root, frozenset(positions), geobox)]
         while waiting:
+            budget.check()
             image, wanted, window = waiting.pop()
             known = seen.setdefault((id(image.reading), window and key_of(window)), set())
             fresh = wanted - known
@@ -137,16 +140,19 @@ _current: ContextVar[Memo | None] = ContextVar("pixel memo", default=None)
 
 
 def remembered(image: Readable, geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
-    """An image's pixels, from memory where this outermost read has seen them."""
+    """An image's pixels, from memory where this outermost read has seen them; a step of the computation's budget."""
+    budget.check()
+    budget.allocate(float(geobox.shape[0]) * geobox.shape[1] * len(positions) * _LEAST_BYTES)
     memo = _current.get()
     if memo is not None:
         wanted = memo.demand.of(image, geobox)
         return _recall(memo, image, wanted, geobox, positions) if wanted else image.reading(geobox, positions)
-    token = _current.set(Memo(Demand(image, geobox, positions)))
-    try:
-        return image.reading(geobox, positions)
-    finally:
-        _current.reset(token)
+    with budget.turn():
+        token = _current.set(Memo(Demand(image, geobox, positions)))
+        try:
+            return image.reading(geobox, positions)
+        finally:
+            _current.reset(token)
 
 
 def _recall(memo: Memo, image: Readable, wanted: set[int], geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:

@@ -6,8 +6,10 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from local_ee import budget
 from local_ee.raster.kernel import Weights
 
+_STEPS = 1 << 30  # additions between two checks of the budget
 _CHUNK = 2048  # columns at a time: their sums stay in the processor's cache
 
 
@@ -22,11 +24,17 @@ def window_sums(
     shape = (values.shape[0] - height + 1, values.shape[1] - width + 1)
     sums = tuple(np.zeros(shape) for _ in range(3))
     values, mask = np.ascontiguousarray(values), np.ascontiguousarray(mask)
-    if weights.is_box:
-        _box_sums(values, mask, height, width, float(weights.values.flat[0]), squares, *sums)
-    else:
-        offsets = np.argwhere(weights.values != 0)
-        _kernel_sums(values, mask, offsets, weights.values[weights.values != 0], squares, *sums)
+    offsets, cells = np.argwhere(weights.values != 0), weights.values[weights.values != 0]
+    count = height + width if weights.is_box else len(cells)
+    strip = max(1, _STEPS // (max(count, 1) * values.shape[1]))
+    for top in range(0, shape[0], strip):
+        budget.check()
+        below = slice(top, min(top + strip, shape[0]) + height - 1)
+        into = [total[top : top + strip] for total in sums]
+        if weights.is_box:
+            _box_sums(values[below], mask[below], height, width, float(weights.values.flat[0]), squares, *into)
+        else:
+            _kernel_sums(values[below], mask[below], offsets, cells, squares, *into)
     return sums
 
 

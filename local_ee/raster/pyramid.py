@@ -7,9 +7,12 @@ from collections.abc import Callable
 import numba
 import numpy as np
 
+from local_ee import budget
+from local_ee.errors import EngineError
 from local_ee.raster.pixels import Pixels, as_weight, hidden, is_blank, is_uniform, is_valid, valid
 
-_STRIP_PIXELS = 1 << 24  # native pixels held at once
+_BLOCK_PIXELS = 1 << 20  # native pixels held at once
+MOST_PIXELS = 1 << 28  # native pixels of one reading: no level is stored, so a coarse one is made of them
 
 FetchAt = Callable[[int, int, int, int], Pixels]
 
@@ -18,20 +21,51 @@ def reduced(fetch: FetchAt, window: tuple[int, int, int, int], factor: int, poli
     """A window (row, column, height, width) of the level whose pixels are factor x factor native ones.
 
     MEAN (weighted by the masks), SAMPLE (the upper left), MODE (weighted), MIN and MAX; the mask is the mean of the
-    masks, except for SAMPLE (Shared.Types/PyramidingPolicy of the API reference).
+    masks, except for SAMPLE (Shared.Types/PyramidingPolicy of the API reference). EngineError for a window of more
+    than MOST_PIXELS native pixels.
     """
     row, col, height, width = window
-    strip = max(1, _STRIP_PIXELS // (factor * factor * max(width, 1)))
-    parts = []
-    for start in range(0, height, strip):
-        count = min(strip, height - start)
-        fine = fetch((row + start) * factor, col * factor, count * factor, width * factor)
-        parts.append([_blocks(v, m, factor, p) for v, m, p in zip(fine.values, fine.masks, policies, strict=True)])
+    native = height * width * factor * factor
+    if native > MOST_PIXELS:
+        raise EngineError(
+            f"Output of image computation is too large ({native} pixels of the input at its own scale, at most "
+            f"{MOST_PIXELS}). Use a smaller area or a finer scale."
+        )
+    across = max(1, min(width, _BLOCK_PIXELS // (factor * factor)))
+    down = max(1, _BLOCK_PIXELS // (factor * factor * across))
+
+    def block(rows: int, cols: int, top: int, left: int) -> Pixels:
+        fine = fetch((row + top) * factor, (col + left) * factor, rows * factor, cols * factor)
+        pairs = [_blocks(v, m, factor, p) for v, m, p in zip(fine.values, fine.masks, policies, strict=True)]
+        return Pixels(tuple(values for values, _ in pairs), tuple(mask for _, mask in pairs))
+
+    return in_blocks(block, (height, width), (down, across))
+
+
+def in_blocks(block: Callable[[int, int, int, int], Pixels], shape: tuple[int, int], side: tuple[int, int]) -> Pixels:
+    """A window put together of blocks (rows, columns, top, left), each a step of the computation's budget."""
+    (height, width), (down, across) = shape, side
+    pace = budget.Pace(-(-height // down) * -(-width // across))
+    strips = []
+    for top in range(0, height, down):
+        strip = []
+        for left in range(0, width, across):
+            pace.step()
+            strip.append(block(min(down, height - top), min(across, width - left), top, left))
+        strips.append(_joined(strip, axis=1))
+    return _joined(strips, axis=0)
+
+
+def _joined(parts: list[Pixels], axis: int) -> Pixels:
+    """Parts side by side (axis 1) or one below the other (axis 0)."""
     if len(parts) == 1:
-        bands = parts[0]
-    else:
-        bands = [tuple(np.concatenate(piece) for piece in zip(*band, strict=True)) for band in zip(*parts, strict=True)]
-    return Pixels(tuple(values for values, _ in bands), tuple(mask for _, mask in bands))
+        return parts[0]
+    values = zip(*(part.values for part in parts), strict=True)
+    masks = zip(*(part.masks for part in parts), strict=True)
+    return Pixels(
+        tuple(np.concatenate(pieces, axis) for pieces in values),
+        tuple(np.concatenate(pieces, axis) for pieces in masks),
+    )
 
 
 def _blocks(values: np.ndarray, mask: np.ndarray, factor: int, policy: str) -> tuple[np.ndarray, np.ndarray]:

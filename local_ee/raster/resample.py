@@ -19,9 +19,10 @@ from local_ee.raster import lattice
 from local_ee.raster.interpolate import interpolated
 from local_ee.raster.pixels import Pixels, hidden, is_blank, is_uniform
 from local_ee.raster.projection import Projection, code_of
-from local_ee.raster.pyramid import reduced
+from local_ee.raster.pyramid import in_blocks, reduced
 
 MOST_PIXELS = 1 << 28  # of a source window: beyond it a request is refused instead of exhausting memory
+_BLOCK_SIDE = 2048  # of a larger window, so that a computation can end between blocks
 _HALO = {"nearest": 0, "bilinear": 1, "bicubic": 2}
 
 Fetch = Callable[[GeoBox], Pixels]
@@ -61,7 +62,11 @@ def _window(source: ResampleSource, row: int, col: int, height: int, width: int)
         rows, cols = source.dimensions
         if row >= rows or col >= cols or row + height <= 0 or col + width <= 0:
             return _nothing(source, (height, width))
-    return source.fetch(source.native.geobox(height, width, row=row, col=col))
+
+    def block(rows: int, cols: int, top: int, left: int) -> Pixels:
+        return source.fetch(source.native.geobox(rows, cols, row=row + top, col=col + left))
+
+    return in_blocks(block, (height, width), (_BLOCK_SIDE, _BLOCK_SIDE))
 
 
 def _nothing(source: ResampleSource, shape: tuple[int, int]) -> Pixels:

@@ -49,13 +49,13 @@ class ComputeApi:
             Route("GET", f"{project}/algorithms", _algorithms),
             Route("GET", f"{project}/config", _config),
             Route("PATCH", f"{project}/config", _config),
-            Route("POST", f"{project}/value:compute", self._value, computes=True),
-            Route("POST", f"{project}/image:computePixels", self._compute_pixels, computes=True),
-            Route("POST", f"{project}/assets/{{asset:path}}:getPixels", self._get_pixels, computes=True),
-            Route("POST", f"{project}/thumbnails", self._create_thumbnail, computes=True),
-            Route("GET", f"{project}/thumbnails/{{name}}:getPixels", self._thumbnail_pixels, computes=True),
-            Route("POST", f"{project}/maps", self._create_map, computes=True),
-            Route("GET", f"{project}/maps/{{name}}/tiles/{{zoom:int}}/{{x:int}}/{{y:int}}", self._tile, computes=True),
+            Route("POST", f"{project}/value:compute", self._value, lane="values"),
+            Route("POST", f"{project}/image:computePixels", self._compute_pixels, lane="pixels"),
+            Route("POST", f"{project}/assets/{{asset:path}}:getPixels", self._get_pixels, lane="pixels"),
+            Route("POST", f"{project}/thumbnails", self._create_thumbnail, lane="values"),
+            Route("GET", f"{project}/thumbnails/{{name}}:getPixels", self._thumbnail_pixels, lane="pixels"),
+            Route("POST", f"{project}/maps", self._create_map, lane="values"),
+            Route("GET", f"{project}/maps/{{name}}/tiles/{{zoom:int}}/{{x:int}}/{{y:int}}", self._tile, lane="pixels"),
         )
 
     def evaluate_image(self, expression: Any) -> Image:

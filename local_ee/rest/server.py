@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import json
 import logging
 import os
+import signal
 import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import Executor
 from pathlib import Path
 from types import TracebackType
 
@@ -24,6 +25,7 @@ from starlette.types import ASGIApp
 
 from local_ee.assets.store import AssetStore
 from local_ee.assets.tasks import TaskStore
+from local_ee.budget import TOO_DEEP, Budget
 from local_ee.catalog import Catalog
 from local_ee.catalog.stack import CatalogStack
 from local_ee.catalogs import open_catalog
@@ -41,16 +43,17 @@ from local_ee.rest.faulty import REPORT, FaultyHttp, connections
 from local_ee.rest.pixel_routes import ComputeApi
 from local_ee.rest.task_routes import TaskRoutes
 from local_ee.storage.buckets import PREFIXES, StorageApi
-from local_ee.threads import Closed, DaemonThreads
+from local_ee.threads import Closed, DaemonThreads, join
 from local_ee.token import checked, client_url, credentials, fresh_token, usage
 from local_ee.wire import Call, FileSlice, Reply, Route
 
 ADDRESS = "127.0.0.1"
 VERSIONS = ("v1", "v1alpha")  # REST calls take their path from the discovery document, thumbnails and tiles use v1
-IO_THREADS = 16
+STORAGE_THREADS = METADATA_THREADS = 16
 PIECE = 1 << 20
 SEND_AT_ONCE = 4 << 20
 START_SECONDS = 30.0
+STOP_SECONDS = 10.0  # after a signal; then the process ends, whatever still runs
 KEEP_ALIVE_SECONDS = 600
 
 log = logging.getLogger(__name__)
@@ -59,9 +62,11 @@ log = logging.getLogger(__name__)
 class LocalEngine:
     """An Earth Engine and a Cloud Storage over a catalog and a home folder.
 
-    `with LocalEngine(catalog, home) as engine:` serves at engine.url until the block ends; pixel work runs in as
-    many threads as there are processors, so that small requests are answered meanwhile. With `faults` (an empty plan
-    will do) every call is logged, in engine.injector, at GET /faults and in the home's engine/calls.jsonl.
+    `with LocalEngine(catalog, home) as engine:` serves at engine.url until the block ends. Pixels are computed in as
+    many threads as there are processors; values, metadata and storage have threads of their own and never wait for
+    pixels. A computation ends at its deadline, at its memory limit and when its client is gone (Limits). With
+    `faults` (an empty plan will do) every call is logged, in engine.injector, at GET /faults and in the home's
+    engine/calls.jsonl.
 
     Requests need the token (docs/engine.md, What the engine trusts): by default that of ISAMAP_ENGINE_TOKEN, or a
     random one; an empty one lets every program of this machine in.
@@ -124,7 +129,7 @@ class LocalEngine:
             access_log=False,
             lifespan="off",
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=5,
+            timeout_graceful_shutdown=2,
         )
         logging.getLogger("uvicorn.error").addFilter(_worth_saying)
         self._server = uvicorn.Server(config)
@@ -168,9 +173,16 @@ class Application:
     ) -> None:
         self._home = home
         self._limits = limits
-        self._computing = 0  # requests under way; only the event loop's thread touches it
+        self._budgets: set[Budget] = set()  # of the requests under way; only the event loop's thread changes it
+        self._closing = False
+        self._turns = threading.BoundedSemaphore(workers)  # of values that read pixels: other values pass them
         self._pixel_threads = DaemonThreads(workers, "isamap-pixels")
-        self._io_threads = DaemonThreads(IO_THREADS, "isamap-io")
+        self._storage_threads = DaemonThreads(STORAGE_THREADS, "isamap-storage")
+        self._lanes = {
+            "pixels": self._pixel_threads,
+            "values": DaemonThreads(limits.concurrent_requests, "isamap-values"),
+            "metadata": DaemonThreads(METADATA_THREADS, "isamap-metadata"),
+        }
         self.storage = StorageApi(home, injector.visible if injector else None)
         assets = AssetStore(home)
         stack = CatalogStack([assets, catalog])
@@ -194,10 +206,12 @@ class Application:
         self.starlette = Starlette(routes=routes)
 
     def close(self) -> None:
-        """Ends the threads; what waits in them is dropped."""
+        """Ends the threads; what waits in them is dropped, and what runs ends at its next check."""
+        self._closing = True
+        for budget in list(self._budgets):
+            budget.cancel()
         self._tasks.close()
-        self._pixel_threads.shutdown()
-        self._io_threads.shutdown()
+        join([*self._lanes.values(), self._storage_threads])
 
     def _endpoint(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
@@ -222,28 +236,35 @@ class Application:
         return _call(request, bytes(body))
 
     async def _run(self, route: Route, call: Call, request: Request) -> Response:
-        if not route.computes:
-            return _response(await self._in_thread(self._io_threads, route, call, request))
-        self._limits.check_concurrency(self._computing)
-        self._computing += 1
+        if route.lane == "metadata":
+            return _response(await self._in_thread(route, lambda: _answered(route, call, request)))
+        self._limits.check_concurrency(len(self._budgets))
+        turns = self._turns if route.lane == "values" else None
+        budget = Budget(self._limits.computation_seconds, self._limits.memory_bytes, turns)
+        self._budgets.add(budget)
+        gone = asyncio.ensure_future(_cancelled_when_gone(request, budget))
         try:
-            return _response(await self._in_thread(self._pixel_threads, route, call, request))
+            return _response(await self._in_thread(route, lambda: _computed(route, call, request, budget)))
         finally:
-            self._computing -= 1
+            gone.cancel()
+            self._budgets.discard(budget)
 
-    async def _in_thread(self, threads: Executor, route: Route, call: Call, request: Request) -> Reply:
-        loop = asyncio.get_running_loop()
+    async def _in_thread(self, route: Route, answer: Callable[[], Reply]) -> Reply:
+        stopping = Reply.error(503, "The local engine is stopping.")
         try:
-            return await loop.run_in_executor(threads, _answered, route, call, dict(request.path_params))
+            reply = await asyncio.get_running_loop().run_in_executor(self._lanes[route.lane], answer)
         except (asyncio.CancelledError, Closed):
-            return Reply.error(503, "The local engine is stopping.")
+            return stopping
+        return stopping if self._closing and reply.status == 499 else reply
 
     async def _to_storage(self, request: Request) -> Response:
         loop = asyncio.get_running_loop()
         try:
             async with received(request, self._home.uploads) as (body, spooled):
                 call = _call(request, body, spooled)
-                return _response(await loop.run_in_executor(self._io_threads, _storage_answered, self.storage, call))
+                return _response(
+                    await loop.run_in_executor(self._storage_threads, _storage_answered, self.storage, call)
+                )
         except ClientDisconnect:
             return Response(status_code=400)
         except OSError as error:  # of the spool; those of the store are answered where they are raised
@@ -268,12 +289,17 @@ def serve(
         if faults is not None:
             print(f"  faults on demand: {len(faults.rules)} rules; what was struck is told at {engine.url}{REPORT}")
         print("\n".join(f"  {line}" for line in usage(engine.origin, engine.token, file)), flush=True)
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # a command line may have its own exit code for it
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         threading.Event().wait()
     except KeyboardInterrupt:
-        print("stopped")
+        print("stopped", flush=True)
     finally:
         file.unlink(missing_ok=True)
-        engine.stop()
+        with open(os.devnull, "w") as nowhere:
+            faulthandler.dump_traceback_later(STOP_SECONDS, exit=True, file=nowhere)  # also where a library hangs
+            engine.stop()
+            faulthandler.cancel_dump_traceback_later()
 
 
 def _worth_saying(record: logging.LogRecord) -> bool:
@@ -293,14 +319,31 @@ def _wrapped(app: ASGIApp, injector: Injector | None, token: str) -> tuple[ASGIA
     return BoundedBodies(Door(trusted, token)), protocol
 
 
-def _answered(route: Route, call: Call, params: dict[str, str]) -> Reply:
+async def _cancelled_when_gone(request: Request, budget: Budget) -> None:
+    """Ends the computation of a request whose client has closed the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    budget.cancel()
+
+
+def _computed(route: Route, call: Call, request: Request, budget: Budget) -> Reply:
+    try:
+        with budget.running():
+            return _answered(route, call, request)
+    except EngineError as error:  # of a request that ended before it began
+        return Reply.error(error.status, str(error), error.reason)
+
+
+def _answered(route: Route, call: Call, request: Request) -> Reply:
     """The reply, faults included: as 400 and never 500, since the same request would fail again for minutes."""
     try:
-        return route.answer(call, params)
+        return route.answer(call, dict(request.path_params))
     except EngineError as error:
         return Reply.error(error.status, str(error), error.reason)
     except MemoryError:
         return Reply.error(400, "User memory limit exceeded.", "INVALID_ARGUMENT")
+    except RecursionError:
+        return Reply.error(400, TOO_DEEP, "INVALID_ARGUMENT")
     except (ValueError, EngineFault) as error:
         log.debug("refused", exc_info=True)
         return Reply.error(400, str(error), "INVALID_ARGUMENT")

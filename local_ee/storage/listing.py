@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import heapq
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
+from local_ee.storage.globs import glob
 from local_ee.storage.objects import StorageError, StoredObject
 
 PAGE = 1000  # the most names of one page (https://cloud.google.com/storage/docs/json_api/v1/objects/list)
@@ -45,7 +44,7 @@ class Listing:
         return cls(
             prefix=query.get("prefix", ""),
             delimiter=query.get("delimiter", ""),
-            glob=query.get("matchGlob", ""),
+            glob=_glob_of(query.get("matchGlob", "")),
             start=query.get("startOffset", ""),
             end=query.get("endOffset", ""),
             after=_name_of(query.get("pageToken", "")),
@@ -72,7 +71,7 @@ class Listing:
         key = name.encode()
         inside = name.startswith(self.prefix) and key >= self.start.encode()
         before_end = not self.end or key < self.end.encode()
-        return inside and before_end and (not self.glob or glob_pattern(self.glob).fullmatch(name) is not None)
+        return inside and before_end and (not self.glob or glob(self.glob).matches(name))
 
     def _common_prefix(self, name: str) -> str | None:
         if not self.delimiter:
@@ -81,33 +80,13 @@ class Listing:
         return None if cut < 0 else name[: cut + len(self.delimiter)]
 
 
-@lru_cache(maxsize=256)
-def glob_pattern(glob: str) -> re.Pattern[str]:
-    """The pattern of a glob: * and ? stay within a folder, ** crosses folders, [..] and {..,..} choose.
-
-    Source: https://cloud.google.com/storage/docs/json_api/v1/objects/list#list-objects-and-prefixes-using-glob.
-    """
-    parts = re.findall(r"\*\*|\*|\?|\[[^\]]+\]|\{|\}|,|\\.|.", glob, flags=re.DOTALL)
-    depth, pattern = 0, ""
-    for part in parts:
-        depth += (part == "{") - (part == "}")
-        pattern += _glob_part(part, depth)
+def _glob_of(text: str) -> str:
+    """The text, checked to be a glob."""
     try:
-        return re.compile(pattern, re.DOTALL)
-    except re.error as error:
-        raise StorageError(400, "invalid", f"Invalid glob {glob!r}: {error}") from error
-
-
-def _glob_part(part: str, depth: int) -> str:
-    fixed = {"**": ".*", "*": "[^/]*", "?": "[^/]", "{": "(?:", "}": ")"}
-    if part in fixed:
-        return fixed[part]
-    if part == "," and depth > 0:
-        return "|"
-    if len(part) > 2 and part.startswith("["):
-        inner = part[1:-1].replace("\\", "\\\\").replace("[", "\\[")
-        return f"[{'^' + inner[1:] if inner.startswith('!') else inner}]"
-    return re.escape(part[-1])
+        glob(text)
+    except ValueError as error:
+        raise StorageError(400, "invalid", f"Invalid glob {text[:80]!r}: {error}") from error
+    return text
 
 
 def _token_of(name: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from local_ee import budget
 from local_ee.assets.tasks import Submission, TaskStore
 from local_ee.errors import EngineError
 from local_ee.home import Home
@@ -92,6 +93,36 @@ def test_a_running_task_is_cancelled_at_its_next_report(tasks):
     started.wait(10)
     tasks.cancel(identity(operation))
     assert finished(tasks, operation)["metadata"]["state"] == "CANCELLED"
+
+
+def endless(started: threading.Event):
+    """A job that computes one piece for ever, without a report."""
+
+    def job(progress):
+        started.set()
+        while True:
+            budget.check()
+
+    return job
+
+
+def test_a_running_task_is_cancelled_within_a_piece(tasks):
+    started = threading.Event()
+    operation = tasks.submit(submission(), endless(started))
+    assert started.wait(20)
+    tasks.cancel(identity(operation))
+    assert finished(tasks, operation)["metadata"]["state"] == "CANCELLED"
+
+
+def test_the_end_of_the_engine_ends_a_running_task(tmp_path):
+    store, started = TaskStore(Home(tmp_path), Limits()), threading.Event()
+    before = {thread for thread in threading.enumerate() if thread.name.startswith("isamap-task")}
+    operation = store.submit(submission(), endless(started))
+    assert started.wait(20)
+    store.close()
+    assert store.get(identity(operation))["metadata"]["state"] == "FAILED"
+    running = {thread for thread in threading.enumerate() if thread.name.startswith("isamap-task")}
+    assert not running - before
 
 
 def test_a_waiting_task_is_cancelled_before_it_runs_and_the_queue_has_an_end(tasks):

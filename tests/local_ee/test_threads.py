@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from local_ee.threads import Closed, DaemonThreads
+from local_ee import budget
+from local_ee.budget import Budget
+from local_ee.threads import Closed, DaemonThreads, join
 
 
 def test_calls_run_and_errors_come_back():
@@ -55,3 +57,24 @@ def test_a_process_ends_while_calls_are_waiting():
         "threads = DaemonThreads(1, 't')\nfor _ in range(100):\n    threads.submit(time.sleep, 30)\n"
     )
     subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[2], timeout=15, check=True)
+
+
+def test_calls_run_within_the_budget_of_who_submits_them():
+    threads, own = DaemonThreads(1, "t"), Budget()
+    with own.running():
+        assert threads.submit(budget.current).result(10) is own
+    assert threads.submit(budget.current).result(10) is not own
+    threads.shutdown()
+
+
+def test_several_pools_end_together():
+    gates = [threading.Event() for _ in range(3)]
+    pools = [DaemonThreads(1, "t") for _ in gates]
+    futures = [pool.submit(gate.wait, 20) for pool, gate in zip(pools, gates, strict=True)]
+    for gate in gates:
+        threading.Timer(0.05, gate.set).start()
+    join(pools)
+    assert all(future.result(10) for future in futures)
+    for pool in pools:
+        with pytest.raises(Closed):
+            pool.submit(print)
