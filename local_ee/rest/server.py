@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import faulthandler
 import json
 import logging
@@ -11,47 +10,28 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 
 import uvicorn
-from starlette.applications import Starlette
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route as Path_
 from starlette.types import ASGIApp
 
-from local_ee.assets.store import AssetStore
-from local_ee.assets.tasks import TaskStore
-from local_ee.budget import TOO_DEEP, Budget
 from local_ee.catalog import Catalog
-from local_ee.catalog.stack import CatalogStack
 from local_ee.catalogs import open_catalog
-from local_ee.errors import EngineError, EngineFault
+from local_ee.errors import EngineFault
 from local_ee.faults import Faults
 from local_ee.home import Home, default_home, private_folder, write_secret, write_whole
 from local_ee.injector import Injector
 from local_ee.limits import Limits
-from local_ee.rest import discovery
-from local_ee.rest.asset_routes import AssetRoutes
-from local_ee.rest.bodies import BoundedBodies, received
+from local_ee.rest.application import Application
+from local_ee.rest.bodies import BoundedBodies
 from local_ee.rest.connections import BoundedConnection
-from local_ee.rest.door import BASE, Door
+from local_ee.rest.door import Door
 from local_ee.rest.faulty import REPORT, FaultyHttp, connections
-from local_ee.rest.pixel_routes import ComputeApi
-from local_ee.rest.task_routes import TaskRoutes
-from local_ee.storage.buckets import PREFIXES, StorageApi
-from local_ee.threads import Closed, DaemonThreads, join
 from local_ee.token import checked, client_url, credentials, fresh_token, usage
-from local_ee.wire import Call, FileSlice, Reply, Route
 
 ADDRESS = "127.0.0.1"
-VERSIONS = ("v1", "v1alpha")  # REST calls take their path from the discovery document, thumbnails and tiles use v1
-STORAGE_THREADS = METADATA_THREADS = 16
-PIECE = 1 << 20
-SEND_AT_ONCE = 4 << 20
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0  # after a signal; then the process ends, whatever still runs
 KEEP_ALIVE_SECONDS = 600
@@ -165,113 +145,6 @@ class LocalEngine:
         self.stop()
 
 
-class Application:
-    """The routes of one engine, and the threads that answer them."""
-
-    def __init__(
-        self, catalog: Catalog, home: Home, limits: Limits, workers: int, injector: Injector | None = None
-    ) -> None:
-        self._home = home
-        self._limits = limits
-        self._budgets: set[Budget] = set()  # of the requests under way; only the event loop's thread changes it
-        self._closing = False
-        self._turns = threading.BoundedSemaphore(workers)  # of values that read pixels: other values pass them
-        self._pixel_threads = DaemonThreads(workers, "isamap-pixels")
-        self._storage_threads = DaemonThreads(STORAGE_THREADS, "isamap-storage")
-        self._lanes = {
-            "pixels": self._pixel_threads,
-            "values": DaemonThreads(limits.concurrent_requests, "isamap-values"),
-            "metadata": DaemonThreads(METADATA_THREADS, "isamap-metadata"),
-        }
-        self.storage = StorageApi(home, injector.visible if injector else None)
-        assets = AssetStore(home)
-        stack = CatalogStack([assets, catalog])
-        compute = ComputeApi(stack, limits)
-        self._tasks = TaskStore(home, limits)
-        tasks = TaskRoutes(
-            self._tasks,
-            assets,
-            self.storage.store,
-            evaluate_image=compute.evaluate_image,
-            threads=self._pixel_threads,
-            injector=injector,
-        )
-        routes = [Path_("/$discovery/rest", _discovery, methods=["GET"])]
-        for route in (*compute.routes, *tasks.routes, *AssetRoutes(assets, stack).routes):
-            endpoint = self._endpoint(route)
-            routes += [Path_(f"/{version}/{route.path}", endpoint, methods=[route.method]) for version in VERSIONS]
-        every_method = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-        routes += [Path_(f"/{first}/{{rest:path}}", self._to_storage, methods=every_method) for first in PREFIXES]
-        routes.append(Path_("/{rest:path}", _not_found, methods=every_method))
-        self.starlette = Starlette(routes=routes)
-
-    def close(self) -> None:
-        """Ends the threads; what waits in them is dropped, and what runs ends at its next check."""
-        self._closing = True
-        for budget in list(self._budgets):
-            budget.cancel()
-        self._tasks.close()
-        join([*self._lanes.values(), self._storage_threads])
-
-    def _endpoint(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
-        async def endpoint(request: Request) -> Response:
-            try:
-                call = await self._earth_engine_call(request)
-                return await self._run(route, call, request)
-            except EngineError as error:
-                return _response(Reply.error(error.status, str(error), error.reason))
-            except ClientDisconnect:
-                return Response(status_code=400)  # nobody reads it
-
-        return endpoint
-
-    async def _earth_engine_call(self, request: Request) -> Call:
-        body = bytearray()
-        size = 0
-        async for piece in request.stream():  # read to the end even when too large, so that the client hears why
-            size += len(piece)
-            if size <= self._limits.payload_bytes:
-                body += piece
-        self._limits.check_payload(size)
-        return _call(request, bytes(body))
-
-    async def _run(self, route: Route, call: Call, request: Request) -> Response:
-        if route.lane == "metadata":
-            return _response(await self._in_thread(route, lambda: _answered(route, call, request)))
-        self._limits.check_concurrency(len(self._budgets))
-        turns = self._turns if route.lane == "values" else None
-        budget = Budget(self._limits.computation_seconds, self._limits.memory_bytes, turns)
-        self._budgets.add(budget)
-        gone = asyncio.ensure_future(_cancelled_when_gone(request, budget))
-        try:
-            return _response(await self._in_thread(route, lambda: _computed(route, call, request, budget)))
-        finally:
-            gone.cancel()
-            self._budgets.discard(budget)
-
-    async def _in_thread(self, route: Route, answer: Callable[[], Reply]) -> Reply:
-        stopping = Reply.error(503, "The local engine is stopping.")
-        try:
-            reply = await asyncio.get_running_loop().run_in_executor(self._lanes[route.lane], answer)
-        except (asyncio.CancelledError, Closed):
-            return stopping
-        return stopping if self._closing and reply.status == 499 else reply
-
-    async def _to_storage(self, request: Request) -> Response:
-        loop = asyncio.get_running_loop()
-        try:
-            async with received(request, self._home.uploads) as (body, spooled):
-                call = _call(request, body, spooled)
-                return _response(
-                    await loop.run_in_executor(self._storage_threads, _storage_answered, self.storage, call)
-                )
-        except ClientDisconnect:
-            return Response(status_code=400)
-        except OSError as error:  # of the spool; those of the store are answered where they are raised
-            log.exception("%s", request.method)
-            return _response(_files_unusable(error))
-
-
 def serve(
     port: int = 0,
     catalog: str = "world",
@@ -317,94 +190,6 @@ def _wrapped(app: ASGIApp, injector: Injector | None, token: str) -> tuple[ASGIA
     # strangers are kept no connection.
     trusted = TrustedHostMiddleware(app, allowed_hosts=[ADDRESS, "localhost"])
     return BoundedBodies(Door(trusted, token)), protocol
-
-
-async def _cancelled_when_gone(request: Request, budget: Budget) -> None:
-    """Ends the computation of a request whose client has closed the connection."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-    budget.cancel()
-
-
-def _computed(route: Route, call: Call, request: Request, budget: Budget) -> Reply:
-    try:
-        with budget.running():
-            return _answered(route, call, request)
-    except EngineError as error:  # of a request that ended before it began
-        return Reply.error(error.status, str(error), error.reason)
-
-
-def _answered(route: Route, call: Call, request: Request) -> Reply:
-    """The reply, faults included: as 400 and never 500, since the same request would fail again for minutes."""
-    try:
-        return route.answer(call, dict(request.path_params))
-    except EngineError as error:
-        return Reply.error(error.status, str(error), error.reason)
-    except MemoryError:
-        return Reply.error(400, "User memory limit exceeded.", "INVALID_ARGUMENT")
-    except RecursionError:
-        return Reply.error(400, TOO_DEEP, "INVALID_ARGUMENT")
-    except (ValueError, EngineFault) as error:
-        log.debug("refused", exc_info=True)
-        return Reply.error(400, str(error), "INVALID_ARGUMENT")
-    except OSError as error:
-        log.exception("%s %s", call.method, call.path)
-        return Reply.error(400, f"The local engine cannot use its files: {error}", "FAILED_PRECONDITION")
-    except Exception as error:
-        log.exception("%s %s", call.method, call.path)
-        return Reply.error(400, f"Internal error of the local engine: {type(error).__name__}: {error}", "INTERNAL")
-
-
-def _storage_answered(storage: StorageApi, call: Call) -> Reply:
-    try:
-        return storage.answer(call)
-    except OSError as error:
-        log.exception("%s %s", call.method, call.path)
-        return _files_unusable(error)
-
-
-def _files_unusable(error: OSError) -> Reply:
-    return Reply.error(507, f"The local engine cannot use its files: {error}", reason="insufficientStorage")
-
-
-async def _discovery(request: Request) -> Response:
-    return _response(Reply.of(discovery.document(f"http://{request.headers['host']}{request.scope.get(BASE, '')}")))
-
-
-async def _not_found(request: Request) -> Response:
-    message = f"The local engine has no method {request.method} {request.url.path}."
-    return _response(Reply.error(404, message, "NOT_FOUND"))
-
-
-def _call(request: Request, body: bytes, spooled: Path | None = None) -> Call:
-    path = request.scope.get("raw_path") or request.url.path.encode()
-    headers = {key.lower(): value for key, value in request.headers.items()}
-    base = request.scope.get(BASE, "")
-    return Call(request.method, path.decode("latin-1"), dict(request.query_params), headers, body, spooled, base)
-
-
-def _response(reply: Reply) -> Response:
-    headers = dict(reply.headers)
-    if isinstance(reply.body, FileSlice):
-        return _file_response(reply.status, reply.body, headers)
-    return Response(reply.body, reply.status, headers)
-
-
-def _file_response(status: int, part: FileSlice, headers: dict[str, str]) -> Response:
-    part.file.seek(part.start)
-    if part.length <= SEND_AT_ONCE:
-        with part.file:
-            return Response(part.file.read(part.length), status, headers)
-    headers["content-length"] = str(part.length)
-    return StreamingResponse(_pieces(part), status, headers)
-
-
-async def _pieces(part: FileSlice) -> AsyncIterator[bytes]:
-    left = part.length
-    with part.file:
-        while left and (piece := part.file.read(min(PIECE, left))):
-            left -= len(piece)
-            yield piece
 
 
 def _writable(home: Home) -> None:

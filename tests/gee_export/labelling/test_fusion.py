@@ -140,7 +140,7 @@ def test_a_hard_label_is_more_than_half():
         ({"sources": ("worldcover", "esri")}, "single takes one label source, not 2: give --fusion intersection"),
         ({"sources": ("worldcover", "esri"), "fusion": "union", "scheme": "landcover3m"}, "7 classes"),
         ({"fusion": "vote"}, "expected one of single, intersection, union, majority"),
-        ({"scheme": "seven"}, "expected one of isa, s003"),
+        ({"scheme": "seven"}, "expected one of isa, landcover3m"),
         ({"sources": ("esri", "esri"), "fusion": "majority"}, "names a source twice"),
         ({"sources": (), "share": True}, "--share needs a --label"),
         ({"sources": ("esri", "none"), "fusion": "majority"}, "none stands alone"),

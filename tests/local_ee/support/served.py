@@ -13,7 +13,7 @@ from typing import Any
 import ee
 import requests
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SERVE = """
 import sys, time
 from pathlib import Path
