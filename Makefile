@@ -17,7 +17,7 @@ PICTURE_BBOX = 114.24 30.54 114.34 30.63
 PICTURE = docs/img/wuhan.jpg
 CARD = docs/img/card.jpg
 
-.PHONY: demo picture card test test-long lint clean
+.PHONY: demo picture card counts test test-long lint clean
 
 demo: $(VENV)/.demo
 	$(BIN)/isamap export --region wuhan --month 2019-06 --max-patches 400 --out $(DATA)
@@ -50,6 +50,10 @@ card: $(VENV)/.demo
 	$(BIN)/isamap export --region wuhan --month 2019-06 --max-patches 400 --out $(DATA)
 	$(BIN)/isamap inspect $(DATA)
 	$(BIN)/python -c "$$CARD_PICTURE"
+
+# Counts, tables and lists of tests in README and docs/, from the code.
+counts: $(VENV)/.demo
+	$(BIN)/python -m benchmarks.counts
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2

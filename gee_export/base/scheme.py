@@ -37,7 +37,8 @@ SCHEMES: dict[str, Scheme] = {
         1,
         {kind: int(kind == "impervious") for kind in KINDS if kind != "unknown"},
     ),
-    # S003 trains on seven classes and leaves wetland, tundra and clouds out (formats.md section 1).
+    # S003 trains on seven classes and leaves wetland, tundra and clouds out (docs/reference/formats.md, "Patch
+    # dataset").
     "s003": Scheme(
         "s003",
         dict(enumerate(_SEVEN)) | {UNKNOWN: "unknown"},

@@ -23,7 +23,8 @@ from gee_export.base.retry import Refused
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
-DEADLINE_S = 330.0  # the server gives up on interactive requests after 5 minutes (earth-engine.md section 3.1)
+# The server gives up on interactive requests after 5 minutes (docs/reference/earth-engine.md, "Request limits")
+DEADLINE_S = 330.0
 CONNECT_S = 30.0
 KEEP_ALIVE_S = 60.0
 READ_BYTES = 1 << 20

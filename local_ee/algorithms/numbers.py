@@ -25,7 +25,7 @@ def _plain(value: Any) -> Number:
 
 
 def _divide(left: Number, right: Number) -> Number:
-    """0 where right is 0 (engine.md section 5: Number, Array and Image)."""
+    """0 where right is 0 (docs/reference/local-engine.md, "Documented rules": Number, Array and Image)."""
     return left / right if right else 0
 
 

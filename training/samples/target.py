@@ -11,7 +11,7 @@ from gee_export.datasets.manifest import UNKNOWN, DatasetManifest
 from training.models.sharpened import RGB
 
 CLASSES = ("pervious", "impervious")
-# S003's (formats.md section 1), in the order of their stored numbers
+# S003's (docs/reference/formats.md, "Patch dataset"), in the order of their stored numbers
 SEVEN = ("cropland", "woodland", "grassland", "water", "impervious", "bare", "snow_ice")
 SCHEMES: dict[str, tuple[str, ...]] = {"isa": CLASSES, "s003": SEVEN}
 # of a target: the cache's layer that is read, and the layers that the dataset must hold
