@@ -22,7 +22,7 @@ PYTHON_LOCKED = 3.11
 UV = $(TOOLS)/bin/uv pip compile --quiet --no-config --generate-hashes --no-annotate --no-header
 NO_ADDRESSES = --no-emit-index-url --no-emit-find-links
 
-.PHONY: demo picture card test test-long test-local-ee lint lock sbom clean
+.PHONY: demo picture card counts test test-long test-local-ee lint lock sbom clean
 
 demo: $(VENV)/.demo
 	$(BIN)/isamap export --region wuhan --month 2019-06 --max-patches 400 --out $(DATA)
@@ -55,6 +55,10 @@ card: $(VENV)/.demo
 	$(BIN)/isamap export --region wuhan --month 2019-06 --max-patches 400 --out $(DATA)
 	$(BIN)/isamap inspect $(DATA)
 	$(BIN)/python -c "$$CARD_PICTURE"
+
+# Counts, tables and lists of tests in README and docs/, from the code.
+counts: $(VENV)/.demo
+	$(BIN)/python -m benchmarks.counts
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2

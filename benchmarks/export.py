@@ -1,4 +1,5 @@
-"""Patch export against a known server (performance.md P6): this project's client, and others beside it in the same run.
+"""Patch export against a known server (docs/reference/performance.md, "P6"): this project's client, and others beside
+it in the same run.
 
 python benchmarks/export.py [--setting NAME] [--program NAME] [--seconds 40] [--full]
 

@@ -1,4 +1,5 @@
-"""The main job, whole: `python export_patches.py --region wuhan` on the local engine (performance.md P9).
+"""The main job, whole: `python export_patches.py --region wuhan` on the local engine (docs/reference/performance.md,
+"P9").
 
 python benchmarks/export_wuhan.py [--option value ...]      further options are handed to export_patches.py
 

@@ -1,4 +1,5 @@
-"""P4 and P8: the forward pass of CroFuseNet, HRNet and JointSeg by every runtime and precision, beside plain torch.
+"""P4 and P8 (docs/reference/performance.md, "P4" and "P8"): the forward pass of CroFuseNet, HRNet and JointSeg by every
+runtime and precision, beside plain torch.
 
     python benchmarks/forward.py [--device cpu|gpu] [--threads 1 2] [--repeat 7] [--checkpoint RUN --data DATA]
 
@@ -8,7 +9,7 @@ machine does falls on all alike. Ratios are medians over rounds: of the time on 
 a busy machine disturbs less. Two threads are two images at once on one thread each, as `isamap map` works. GFLOP/s are
 of processor time; one 3x3 convolution of 256 channels at 64 x 64 is shown as the peak they can come near.
 --checkpoint measures with a trained network instead and prints how the MIoU of --data's test split changes.
-GPU: millions of pixels and km2 a second beside the bounds of performance.md section 6.
+GPU: millions of pixels and km2 a second beside the bounds of docs/reference/performance.md, "Bounds on a GPU".
 Targets: P4 >= 1.9 in fp32 and >= 3.5 in bf16 with MIoU within 0.1 points; P8 >= 25 % of the bound.
 """
 
@@ -45,7 +46,7 @@ BANDS = ("B2", "B3", "B4", "B8", "VV", "VH")
 GOALS = {"fp32": 1.9, "bf16": 3.5}
 MIOU_POINTS = 0.1
 EAGER, TUNED = "eager fp32", "eager fp32 malloc"
-PRUNED = {"prune": "inner", "ratio": 0.4, "round_to": 8}  # S003's, models.md 4.5
+PRUNED = {"prune": "inner", "ratio": 0.4, "round_to": 8}  # S003's, docs/reference/networks.md, "Filter pruning"
 Forward = Callable[[Tensor], Any]
 
 
@@ -53,7 +54,8 @@ Forward = Callable[[Tensor], Any]
 class Subject:
     """A network under test: window it maps, ground of a pixel in m, bound of an H100 in Mpx/s.
 
-    Bounds: the lower of 40 % of bf16 peak and of memory (performance.md 6; JointSeg's from models.md 2.3 alike).
+    Bounds: the lower of 40 % of bf16 peak and of memory (docs/reference/performance.md, "Bounds on a GPU"; JointSeg's
+    from docs/reference/networks.md, "JointSeg: cost" alike).
     """
 
     model: str

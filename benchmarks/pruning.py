@@ -1,4 +1,5 @@
-"""What pruning HRNet saves in truth: parameters, operations and CPU time of every scheme beside models.md's figures.
+"""What pruning HRNet saves in truth: parameters, operations and CPU time of every scheme beside the printed figures
+(docs/reference/networks.md, "Filter pruning").
 
     python benchmarks/pruning.py [--side 513] [--rounds 3] [--clahe 8000]
 
@@ -26,7 +27,8 @@ from training.pruning.fpgm import chosen, zeroise
 from training.pruning.groups import groups_of
 
 BANDS = ("B2", "B3", "B4", "B8")
-# name -> rule, then parameters, FLOP cut in percent and speed-up as models.md 4.5 prints them
+# name -> rule, then parameters, FLOP cut in percent and speed-up as docs/reference/networks.md, "Filter pruning" prints
+# them
 CASES = {
     "zeroised only": (None, 16_812_946, 0.0, 1.0),
     "A inner 40 %": (Slim("inner", 0.4, 1), 10_891_330, 34.4, 1.22),
@@ -50,7 +52,7 @@ def main() -> None:
 
 
 def compare(side: int, rounds: int) -> None:
-    """Print a line for every scheme, models.md's figures in brackets."""
+    """Print a line for every scheme, the printed figures in brackets."""
     tune_cpu()
     torch.manual_seed(0)
     whole = build("hrnet", BANDS, {"classes": 10}).eval()

@@ -1,4 +1,5 @@
-"""P7: training samples per second from the training cache, beside one GeoTIFF a patch; the loader's share of a step.
+"""P7 (docs/reference/performance.md, "P7"): training samples per second from the training cache, beside one GeoTIFF a
+patch; the loader's share of a step.
 
     python benchmarks/training_reads.py [--patches 5600] [--home FOLDER]
 

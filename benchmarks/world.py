@@ -1,10 +1,11 @@
-"""Does the simulated world look real? Compares it with the whole list of world.md section 7; real samples beside it.
+"""Does the simulated world look real? Compares it with the whole list of docs/reference/world.md, "Does it look real";
+real samples beside it.
 
     python benchmarks/world.py [--data ../shared/data] [--pictures FOLDER]
 
-One line per statistic: its target and whose it is ("page": printed on world.md, used exactly; "ours": a band set here
-around the page's one figure), the world's value, the same statistic of real pixels where a sample allows it, pass or
-fail. Then the counts and the time. Needs no network.
+One line per statistic: its target and whose it is ("page": printed on docs/reference/world.md, "Does it look real",
+used exactly; "ours": a band set here around the page's one figure), the world's value, the same statistic of real
+pixels where a sample allows it, pass or fail. Then the counts and the time. Needs no network.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class Row:
-    """One statistic: its number in world.md section 7, name, target range and whose it is, value, real value."""
+    """One statistic: its number in docs/reference/world.md, "Does it look real", name, target range and whose it is,
+    value, real value.
+    """
 
     number: int
     name: str
@@ -265,7 +268,8 @@ def _built_ndvi(eye: Eye, window, built: np.ndarray, month: int) -> float:
     return float(np.median(((near - red) / (near + red))[kept])) if kept.sum() > 200 else NAN
 
 
-# Beijing's four masks (world.md section 5): share of pixels by votes for built, and the three curves at the boundary.
+# Beijing's four masks (docs/reference/world.md, "Label errors"): share of pixels by votes for built, and the three
+# curves at the boundary.
 _VOTES = (0.06, 0.07, 0.09, 0.21, 0.57)
 _CURVES = (
     (0.20, 0.42, 0.63, 0.88, 0.96, 0.99, 1.0, 0.99), (0.03, 0.09, 0.24, 0.51, 0.65, 0.75, 0.85, 0.91),
@@ -308,7 +312,8 @@ def _sampled(eye: Eye) -> list[list[np.ndarray]]:
     return [eye.built_masks(eye.window((row, col), 160)) for row in (700, 2700, 4700) for col in (900, 2700, 4500)]
 
 
-# Of the pixels that touch a roof: under 1/4, 1/2, 3/4, 1, and pure (world.md section 4: SpaceNet 7, Boulder, Prague).
+# Of the pixels that touch a roof: under 1/4, 1/2, 3/4, 1, and pure (docs/reference/world.md, "Towns and fields":
+# SpaceNet 7, Boulder, Prague).
 _MIXED = ((0.38, 0.25, 0.19, 0.12, 0.07), (0.36, 0.26, 0.19, 0.13, 0.06), (0.20, 0.16, 0.14, 0.21, 0.31))
 
 

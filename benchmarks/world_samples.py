@@ -1,4 +1,6 @@
-"""Real pixels beside the simulated world: the samples of ../shared/data that world.md measured, as scenes."""
+"""Real pixels beside the simulated world: the samples of ../shared/data that docs/reference/world.md, "Sentinel-2
+reflectance", measured, as scenes.
+"""
 
 from __future__ import annotations
 

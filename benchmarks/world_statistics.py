@@ -1,4 +1,6 @@
-"""The statistics of world.md section 7 on plain arrays; rendered and real pixels go through the same functions."""
+"""The statistics of docs/reference/world.md, "Does it look real" on plain arrays; rendered and real pixels go through
+the same functions.
+"""
 
 from __future__ import annotations
 

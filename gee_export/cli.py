@@ -220,7 +220,8 @@ def coregister(
     fixed: Annotated[str | None, typer.Option("--fixed", help="A raster that stays, instead of a region.")] = None,
     moving: Annotated[str | None, typer.Option("--moving", help="The raster to be moved onto --fixed.")] = None,
     out: Annotated[
-        str | None, typer.Option("--out", help="A JSON file for `isamap export --displacement`; or the moved raster.")
+        str | None,
+        typer.Option("--out", help="A JSON file for `isamap export --set displacement=FILE`; or the moved raster."),
     ] = None,
     plot: Annotated[str | None, typer.Option("--plot", help="A PNG of the vectors and what is left of them.")] = None,
     project: _Project = None,

@@ -185,7 +185,8 @@ def _upload(path: Path, content: Content, bucket: Bucket, *, progress: bool) -> 
     """gs:// address of the file's content, uploaded unless it is there.
 
     Named by its content and written only where nothing is, so that neither a repeated request nor another process can
-    change what an asset was made from; a 412 with equal size and crc32c is our own success (earth-engine.md 4.1).
+    change what an asset was made from; a 412 with equal size and crc32c is our own success
+    (docs/reference/earth-engine.md, "Cloud Storage").
     """
     from google.api_core.exceptions import PreconditionFailed
 

@@ -1,4 +1,6 @@
-"""The map's file: rows kept as they are finished, then one cloud-optimised GeoTIFF (formats.md section 4)."""
+"""The map's file: rows kept as they are finished, then one cloud-optimised GeoTIFF
+(docs/reference/formats.md, "Map").
+"""
 
 from __future__ import annotations
 

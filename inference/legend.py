@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from gee_export.base.scheme import UNKNOWN
 
-PROB_STEPS = 254  # prob = round(254 p), so 255 stays free for unknown (formats.md section 4)
+PROB_STEPS = 254  # prob = round(254 p), so 255 stays free for unknown (docs/reference/formats.md, "Map")
 
-# class name -> colour, RRGGBB; the two-class pair is fixed by formats.md, the land cover after S003's seven classes
+# class name -> colour, RRGGBB; the two-class pair is fixed by docs/reference/formats.md, "Map", the land cover after
+# S003's seven classes
 COLOURS = {
     "pervious": "d9d9d9",
     "impervious": "e31a1c",

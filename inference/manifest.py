@@ -17,7 +17,8 @@ from gee_export.base.scheme import UNKNOWN
 from inference.job import SETTINGS_TAG
 from inference.legend import PROB_STEPS, Legend
 
-# earth-engine.md sections 3.7 and 3.9; https://developers.google.com/earth-engine/guides/image_manifest
+# docs/reference/earth-engine.md, "Ingestion manifests" and "Assets and tasks";
+# https://developers.google.com/earth-engine/guides/image_manifest
 MANIFEST_LIMIT_BYTES = 10 << 20
 FILE_LIMIT_BYTES = 100 << 30
 TEXT_LIMIT = 1000  # of one property; longer ones (scene ids of a large area) stay in the file's tags

@@ -93,7 +93,7 @@ def map_region(
     overwrite: bool = False,
     progress: bool = True,
 ) -> MapReport:
-    """A COG of impervious surface and its probability (formats.md section 4), and a report.
+    """A COG of impervious surface and its probability (docs/reference/formats.md, "Map"), and a report.
 
     Either `input`, a GeoTIFF whose band descriptions hold the checkpoint's bands (a month or period then only says
     when it was taken), or an area (region, bbox, geometry; in UTM zone epsg if asked) and a month ("2020-06") or
@@ -286,7 +286,7 @@ def _settings(source: InputSource, trained: Checkpoint, how: _RunOptions) -> dic
 
 
 def _tags(source: InputSource, trained: Checkpoint, how: _RunOptions) -> dict[str, str]:
-    """The file's metadata (formats.md section 4), no clock times and no paths."""
+    """The file's metadata (docs/reference/formats.md, "Map"), no clock times and no paths."""
     simulated = {"input": source.tags.get("simulated") == "true", "training": trained.simulated}
     parts = [name for name, so in simulated.items() if so]
     about = {

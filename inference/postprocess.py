@@ -1,9 +1,9 @@
 """Steps between a network's probabilities and a map's classes.
 
-CLAHE (S003 section 3.3, models.md 4.4): impervious surface is favoured where it stands out from its surroundings. Its
-probability is equalised in blocks, in which the contrast is limited; where the result is above a threshold the
-probability is doubled, elsewhere halved, and the most probable class wins. Blocks are fixed to the ground, so the map
-does not depend on how it is cut.
+CLAHE (S003 section 3.3, docs/reference/networks.md, "CLAHE"): impervious surface is favoured where it stands out from
+its surroundings. Its probability is equalised in blocks, in which the contrast is limited; where the result is above a
+threshold the probability is doubled, elsewhere halved, and the most probable class wins. Blocks are fixed to the
+ground, so the map does not depend on how it is cut.
 """
 
 from __future__ import annotations

@@ -52,8 +52,9 @@ _UNEQUAL = (
 _PAPER = (
     "The abstract prints 85.71 % F1 and a gain of 9.5 % over bilinear enlargement; 76.21 % stands here for the "
     "baseline, which holds if points are meant.",
-    "The paper's full text was not available: blocks, losses and training settings are ours (models.md 2.1, 2.2). Its "
-    "input was red, green and blue; ours are six bands of Sentinel-1 and Sentinel-2.",
+    "The paper's full text was not available: blocks, losses and training settings are ours "
+    "(docs/reference/networks.md#jointseg-sources). Its input was red, green and blue; ours are six bands of "
+    "Sentinel-1 and Sentinel-2.",
 )
 _CLAIMS = (
     "The abstract's claims: 21.43 to 61.07 points of F1 more than other products; in dense cities (Suzhou, Nanjing) "

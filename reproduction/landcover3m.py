@@ -57,7 +57,7 @@ _TRAINED_ON = (
     "Pruned networks had more training than the whole one: at a tenth of its learning rate, with filters silenced "
     f"after each epoch and again after their removal ({CPU_PRUNING['epochs']} epochs each in CPU size, else 10)."
 )
-_UNFILTERED = "No chips are left out for noisy labels: the filter of S003 section 3.1 is studied apart."
+_UNFILTERED = "No chips are left out for noisy labels: the filter of S003 section 2.3 is studied apart."
 _NO_SNOW = "The world has no snow or ice; the paper's accuracies of that class are left out."
 
 
@@ -144,8 +144,10 @@ STUDIES = (
         _presets(_table5, further={}, differs=(_TRAINED_ON,)),
         (
             "The paper's 130 MB are weights and momentum, 8 bytes a parameter; its 39 MB are weights alone, 4 bytes: "
-            "like for like 67 to 39 MB (models.md 4.1). Its 52.63 % is a ratio of operations less 1, not the cut.",
-            "Which of the first two pruned rows is the paper's its text does not tell (models.md 4.5).",
+            "like for like 67 to 39 MB (docs/reference/papers.md#landcover3m). Its 52.63 % is a ratio of operations "
+            "less 1, not the cut.",
+            "Which of the first two pruned rows is the paper's its text does not tell "
+            "(docs/reference/networks.md#filter-pruning).",
         ),
     ),
     Study(

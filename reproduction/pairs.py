@@ -14,7 +14,8 @@ from reproduction.worlds import TRUTH_10
 WORLD = "projects/local/assets/world"
 SUMMER = "2021-JJA"  # the season of the world's 1-m image, in the year of S000's map
 DATES = 8
-# town edges up-, mid- and downstream of the Yangtze, as S000 drew its samples (models.md 2.1); W S E N in degrees
+# town edges up-, mid- and downstream of the Yangtze, as S000 drew its samples (docs/reference/networks.md, "JointSeg:
+# sources"); W S E N in degrees
 TRAINED: Mapping[str, BoundsWSEN] = MappingProxyType(
     {
         "wuhan": (114.33, 30.42, 114.46, 30.53),

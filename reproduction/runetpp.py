@@ -104,11 +104,11 @@ STUDIES = (
         (
             "The paper's columns contradict each other: of one confusion matrix Dice and F1 are the same number, "
             "2 IoU / (1 + IoU), which would be 0.839, 0.851, 0.848, 0.858, 0.856 and 0.883; only the order by IoU is "
-            "a target (models.md 3.2).",
+            "a target (docs/reference/networks.md#ru-net-sizes).",
             "Our F1 is that number; our Dice is the mean of the test patches' own coefficients, which could differ "
             "from it as the paper's columns do.",
             "Table 2 and the text of the paper describe two networks; the one of Table 2 is trained here "
-            "(models.md 3.1).",
+            "(docs/reference/networks.md#ru-net).",
         ),
     ),
 )

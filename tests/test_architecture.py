@@ -268,7 +268,9 @@ def loaded_after(statement: str) -> set[str]:
 
 
 def test_mapping_stays_light():
-    """performance.md P1: 600 MB leave no room for the training libraries; classifiers of pixels need none to learn."""
+    """docs/reference/performance.md, "P1": 600 MB leave no room for the training libraries; classifiers of pixels need
+    none to learn.
+    """
     heavy = {"pytorch_lightning", "lightning", "torchmetrics", "sklearn", "geopandas", "pandas", "ee"}
     light = "import inference.cli, inference.map, training.checkpoints.checkpoint, training.fitting.pixels"
     assert not loaded_after(light) & heavy

@@ -110,7 +110,7 @@ def test_half_a_command_names_its_other_half(capsys):
 
 
 def test_the_choices_of_export_are_those_of_the_registries(capsys):
-    """design.md section 4: adding a filter or mask is one entry, the command line reads it."""
+    """A filter or mask is added by one entry of its registry, which the command line reads."""
     assert isamap.main(["export", "--help"]) == 0
     words = capsys.readouterr().out.replace(",", " ").replace(".", " ").split()
     assert {*clouds.CLOUDS, *speckle.SPECKLE, *sentinel2.REDUCERS} <= set(words)

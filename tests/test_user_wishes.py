@@ -1,32 +1,29 @@
-"""Every wish of user-wishes.md that an export answers is named by a test."""
+"""Every wish of docs/reference/wishes.md is held by a test that names it; the page lists those tests."""
 
 from __future__ import annotations
 
-import ast
 import re
-from functools import cache
 from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
-ROWS = [*range(1, 18), 23]  # those about exports; the others are about maps, training and uploads
-NAMED = re.compile(r"user-wishes(?:\.md)?,? rows? ((?:\d+(?: \([^)]*\))?(?:, | and )?)+)", re.IGNORECASE)
+from benchmarks.counts import WISHES, wish_tests
+
+PAGE = (Path(__file__).resolve().parents[1] / "docs" / "reference" / "wishes.md").read_text(encoding="utf-8")
 
 
-@cache
-def named_rows() -> dict[int, list[str]]:
-    """Row to the tests whose docstrings (their own, or the module's) name it."""
-    found: dict[int, list[str]] = {}
-    for path in sorted(HERE.rglob("test_*.py")):
-        tree = ast.parse(path.read_text("utf-8"))
-        for node in [tree, *(n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef))]:
-            for match in NAMED.finditer(" ".join((ast.get_docstring(node) or "").split())):
-                for row in re.findall(r"\d+", re.sub(r"\([^)]*\)", "", match[1])):
-                    found.setdefault(int(row), []).append(f"{path.name}::{getattr(node, 'name', '')}")
-    return found
+@pytest.mark.parametrize("wish", WISHES)
+def test_a_test_names_the_wish(wish):
+    assert wish_tests().get(wish), f"no test names wish {wish} of docs/reference/wishes.md"
 
 
-@pytest.mark.parametrize("row", ROWS)
-def test_a_test_names_the_wish(row):
-    assert named_rows().get(row), f"no test names row {row} of user-wishes.md"
+def test_the_page_holds_these_wishes():
+    assert [int(number) for number in re.findall(r"^## Wish (\d+): ", PAGE, flags=re.MULTILINE)] == list(WISHES)
+
+
+def test_a_docstring_may_name_several_wishes(tmp_path):
+    (tmp_path / "test_one.py").write_text(
+        '"""See docs/reference/wishes.md, "Wish 3", "Wish 12"\nand "Wish 20": all."""\n\n\n'
+        'def test_a():\n    """docs/reference/wishes.md, "Wish 7". Not "Wish 8"."""\n'
+    )
+    assert set(wish_tests(tmp_path)) == {3, 7, 12, 20}

@@ -15,7 +15,7 @@ def tune_cpu() -> bool:
     """Whether glibc now keeps freed memory for the next layer instead of returning it to the system.
 
     Every activation is a fresh large block; mapping and clearing it anew costs as much as the convolution
-    (performance.md 1c). Elsewhere than on glibc nothing is changed.
+    (docs/reference/performance.md, "Memory allocation"). Elsewhere than on glibc nothing is changed.
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -37,8 +37,8 @@ class BucketStorage:
     """Objects of a bucket under a prefix (google-cloud-storage client).
 
     Every write carries a generation precondition, so that a retry after a lost reply cannot overwrite a newer
-    object; 412 with an equal crc32c is then success (earth-engine.md section 4.1). Bytes that arrive with another
-    checksum than they left with, in either direction, are sent again.
+    object; 412 with an equal crc32c is then success (docs/reference/earth-engine.md, "Cloud Storage"). Bytes that
+    arrive with another checksum than they left with, in either direction, are sent again.
     """
 
     def __init__(self, client: Any, bucket: str, prefix: str, *, patience_s: float = 120.0) -> None:

@@ -87,7 +87,7 @@ class Period:
 
     @property
     def label(self) -> str:
-        """YYYYMM, or YYYYMMpNN where more than one month is touched (formats.md section 1)."""
+        """YYYYMM, or YYYYMMpNN where more than one month is touched (docs/reference/formats.md, "Patch dataset")."""
         head = f"{self.start:%Y%m}"
         return head if self.months == 1 else f"{head}p{self.months:02d}"
 

@@ -1,4 +1,6 @@
-"""What to do when Earth Engine says no: earth-engine.md section 3.4 as code, and waiting with full jitter."""
+"""What to do when Earth Engine says no: docs/reference/earth-engine.md, "Errors" as code, and waiting with
+full jitter.
+"""
 
 from __future__ import annotations
 

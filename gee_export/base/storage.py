@@ -28,7 +28,7 @@ __all__ = [
 
 PATIENCE_S, LOCAL_PATIENCE_S = 120.0, 20.0  # how long a failing bucket is asked again, Google's and the engine's
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")  # https://cloud.google.com/storage/docs/buckets#naming
-HIDDEN = ".run"  # what belongs to a run is no part of what is stored (formats.md section 1)
+HIDDEN = ".run"  # what belongs to a run is no part of what is stored (docs/reference/formats.md, "Patch dataset")
 
 
 class Storage(Protocol):

@@ -39,7 +39,9 @@ def files(data: Dataset, found: Survey) -> Finding:
 
 
 def alignment(data: Dataset, found: Survey) -> Finding:
-    """Every file lies where index and grid say; image, label and further layers on the same corners (wish 12)."""
+    """Every file lies where index and grid say; image, label and further layers on the same corners
+    (docs/reference/wishes.md, "Wish 12").
+    """
     numbers = {"misplaced": len(found.misplaced)}
     if found.misplaced:
         named = [f"{name} ({why})" for name, why in sorted(found.misplaced.items())]
@@ -48,7 +50,9 @@ def alignment(data: Dataset, found: Survey) -> Finding:
 
 
 def index(data: Dataset, found: Survey) -> Finding:
-    """Shares of the index, counts and statistics of the manifest follow from the pixels (wish 15)."""
+    """Shares of the index, counts and statistics of the manifest follow from the pixels (docs/reference/wishes.md,
+    "Wish 15").
+    """
     wrong = [fact.patch.id for fact in found.facts if abs(fact.valid_share - fact.patch.valid_share) > 1e-6]
     impervious = data.manifest.impervious_class
     for fact in found.facts:
@@ -66,7 +70,7 @@ def index(data: Dataset, found: Survey) -> Finding:
 
 
 def leakage(data: Dataset, found: Survey) -> Finding:
-    """No two splits share ground, in any region or period (wish 17)."""
+    """No two splits share ground, in any region or period (docs/reference/wishes.md, "Wish 17")."""
     shared = shared_ground(data)
     nearest = {pair: round(metres, 3) for pair, metres in shared.nearest_m.items()}
     numbers = {"pairs": len(shared.pairs), "tainted": shared.tainted, "nearest_m": nearest}
@@ -105,7 +109,7 @@ def duplicates(data: Dataset, found: Survey) -> Finding:
 
 
 def missing(data: Dataset, found: Survey) -> Finding:
-    """Every band and every patch has pixels, and most labels are known (wish 13)."""
+    """Every band and every patch has pixels, and most labels are known (docs/reference/wishes.md, "Wish 13")."""
     shares = {}
     for band in data.manifest.band_names:
         histogram = found.histogram("image", band)
@@ -135,7 +139,9 @@ def missing(data: Dataset, found: Survey) -> Finding:
 
 
 def ranges(data: Dataset, found: Survey) -> Finding:
-    """Reflectance of 0 to 1.6, backscatter of -50 to 20 dB, labels among their classes (wish 15)."""
+    """Reflectance of 0 to 1.6, backscatter of -50 to 20 dB, labels among their classes (docs/reference/wishes.md, "Wish
+    15").
+    """
     outside = {}
     for layer in ("image", "fine"):
         for band in data.manifest.bands if layer == "image" else _fine_bands(data):
@@ -156,7 +162,9 @@ def ranges(data: Dataset, found: Survey) -> Finding:
 
 
 def offset(data: Dataset, found: Survey) -> Finding:
-    """No period's Sentinel-2 is 0.1 too bright throughout, as by an unsubtracted offset of 1000 (wish 16)."""
+    """No period's Sentinel-2 is 0.1 too bright throughout, as by an unsubtracted offset of 1000
+    (docs/reference/wishes.md, "Wish 16").
+    """
     bands = [
         number
         for number, band in enumerate(data.manifest.bands)
@@ -206,7 +214,7 @@ def balance(data: Dataset, found: Survey) -> Finding:
 
 
 def shift(data: Dataset, found: Survey) -> Finding:
-    """Labels lie on the image's edges (wish 12)."""
+    """Labels lie on the image's edges (docs/reference/wishes.md, "Wish 12")."""
     measured = found.shift
     numbers = described(measured) if measured else {}
     if measured is None or measured.length is None or not measured.is_sure:

@@ -1,6 +1,6 @@
 """Two images of one place brought together: tie points, a polynomial, and a refusal where the evidence is weak.
 
-The radar image moves onto the optical one (S002 section II: control points and a third-order polynomial, RMSE below
+The radar image moves onto the optical one (S002 section II-B: control points and a third-order polynomial, RMSE below
 one pixel); here the points are found automatically (`structure`, `tiepoints`, `consensus`).
 """
 

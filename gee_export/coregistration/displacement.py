@@ -1,7 +1,7 @@
 """Displacements of Sentinel-1 by relative orbit: kept as JSON, applied to Earth Engine images as a graph.
 
-The shift against Sentinel-2 is steady on one orbit and differs between orbits (world.md section 6), so each orbit has
-its own polynomial.
+The shift against Sentinel-2 is steady on one orbit and differs between orbits (docs/reference/world.md, "Shift of
+Sentinel-1"), so each orbit has its own polynomial.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The patch dataset (formats.md section 1): write, read, verify. A folder without manifest.json is not a dataset."""
+"""The patch dataset (docs/reference/formats.md, "Patch dataset"): write, read, verify. A folder without manifest.json
+is not a dataset.
+"""
 
 from __future__ import annotations
 

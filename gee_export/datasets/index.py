@@ -82,7 +82,7 @@ def layer_file(layer: str, patch: str) -> str:
 
 
 def patch_id(region: str, period: str, row: int, col: int) -> str:
-    """REGION_YYYYMM_rRRRRR_cCCCCC (formats.md section 1)."""
+    """REGION_YYYYMM_rRRRRR_cCCCCC (docs/reference/formats.md, "Patch dataset")."""
     return f"{region}_{period}_r{row:05d}_c{col:05d}"
 
 

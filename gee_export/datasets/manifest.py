@@ -21,7 +21,8 @@ FROM_SERVER = (
 FROM_PLAN = ("split.positions", "split.left_out", "split.regions")  # found by the plan, not asked for
 NODATA = -32768
 LEAST_SHOWN = 0.5  # share of a patch: foreign images, finer ones and frames that show less are left out
-LAYERS = ("shares", "frames", "fine", "fine_labels")  # formats.md section 1; each a folder of the dataset
+# Each a folder of the dataset (docs/reference/formats.md, "Patch dataset")
+LAYERS = ("shares", "frames", "fine", "fine_labels")
 # Left out where empty: datasets without them keep the bytes, and so the fingerprints, of isamap 0.1
 LATER_FIELDS = ("asked", "skipped", "layers")
 REFLECTANCE_SCALE = 1e-4

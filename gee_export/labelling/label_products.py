@@ -1,7 +1,8 @@
 """The label products as data: where each lies, which years it stands for, and what its codes mean.
 
-Sources: the pages of the Earth Engine catalog (CAT) and of the community catalog (COMM), earth-engine.md sections 1.4
-and 1.5; docs/labels.md shows the table and says what is not verified.
+Sources: the pages of the Earth Engine catalog (CAT) and of the community catalog (COMM),
+docs/reference/earth-engine.md, "Label products" and "Community label products"; docs/labels.md shows the table
+and says what is not verified.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Tables of buildings and roads on Earth Engine as data, by the name of a place: `vida:CHN`, `grip4:Europe#width=6`.
 
-Sources: the catalogs' pages named in earth-engine.md sections 1.4 and 1.5. The places themselves are not listed: they
-come and go, and Earth Engine says which there are.
+Sources: the catalogs' pages named in docs/reference/earth-engine.md, "Label products" and "Community label products".
+The places themselves are not listed: they come and go, and Earth Engine says which there are.
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ def unmasked(image: ee.Image, bands: Sequence[Channel]) -> ee.Image:
     """The bands in order, with their pixel types, masked pixels replaced by their fills.
 
     NPY has no mask and masked pixels would arrive as 0, which is a class and a possible value
-    (user-wishes.md row 13). The second argument of unmask is False because by default pixels beyond the image's
-    footprint stay masked (apidocs ee-image-unmask).
+    (docs/reference/wishes.md, "Wish 13"). The second argument of unmask is False because by default pixels beyond the
+    image's footprint stay masked (apidocs ee-image-unmask).
     """
     parts = [_typed(image.select(band.name).unmask(band.fill, False), band.dtype) for band in bands]
     return parts[0].addBands(parts[1:]) if len(parts) > 1 else parts[0]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gee_export.requests.ceiling import Ceiling
 from gee_export.requests.token_bucket import EventRate, TokenBucket
 
-# Half of a project's quotas of 40 requests at once and 100 a second (earth-engine.md section 3.3).
+# Half of a project's quotas of 40 requests at once and 100 a second (docs/reference/earth-engine.md, "Quotas").
 DEFAULT_WORKERS = 20
 DEFAULT_RATE_PER_S = 50.0
 FILLED = 0.75  # refused with this share of the allowed requests under way, it is clearly about their number

@@ -10,7 +10,8 @@ from gee_export.base.regions import Period
 if TYPE_CHECKING:
     import ee
 
-ANGLE_DEG = (30.63993, 45.23993)  # incidence outside is border noise (earth-engine.md section 2.2, equation 1)
+# Incidence outside is border noise (docs/reference/earth-engine.md, "Sentinel-1 equations", equation 1)
+ANGLE_DEG = (30.63993, 45.23993)
 # Earth Engine removes border noise itself only from scenes since this day (S1_GRD catalog page)
 BORDER_CLEANED = datetime(2018, 1, 12, tzinfo=UTC)
 EDGE_POWER = 1e-3  # -30 dB, the catalog page's own threshold for scene edges

@@ -1,8 +1,8 @@
 """Speckle that dates tell apart: Quegan and Yu's filter over dates of one relative orbit.
 
-J_k = E[I_k] / N * sum_i I_i / E[I_i], E a spatial filter, N the dates that a pixel has (earth-engine.md section 2.2,
-equation 7; Quegan and Yu 2001, doi:10.1109/36.964973). What does not change keeps one date's detail and gains the
-looks of all dates; what changes shows as in E of its own date.
+J_k = E[I_k] / N * sum_i I_i / E[I_i], E a spatial filter, N the dates that a pixel has (docs/reference/earth-engine.md,
+"Sentinel-1 equations", equation 7; Quegan and Yu 2001, doi:10.1109/36.964973). What does not change keeps one date's
+detail and gains the looks of all dates; what changes shows as in E of its own date.
 """
 
 from __future__ import annotations

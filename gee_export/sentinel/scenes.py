@@ -57,7 +57,7 @@ class Sensed:
 def collection(asset_id: str, bounds_wsen: BoundsWSEN, period: Period) -> ee.ImageCollection:
     """The images of a collection that touch the box and begin in the period.
 
-    A box, never an outline: a long polygon would overrun the 10 MB of a request (user-wishes.md row 5).
+    A box, never an outline: a long polygon would overrun the 10 MB of a request (docs/reference/wishes.md, "Wish 5").
     """
     import ee
 

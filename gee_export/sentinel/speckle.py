@@ -1,7 +1,8 @@
 """Speckle filters as Earth Engine graphs: each takes linear power (any bands) and gives linear power, same mask.
 
-Equations: earth-engine.md section 2.2, after Mullissa et al. 2021 (doi:10.3390/rs13101954). Windows are k x k pixels
-of the grid that is asked for, so a composite must be computed at its own 10 m, never at a map's zoom.
+Equations: docs/reference/earth-engine.md, "Sentinel-1 equations", after Mullissa et al. 2021 (doi:10.3390/rs13101954).
+Windows are k x k pixels of the grid that is asked for, so a composite must be computed at its own 10 m, never at a
+map's zoom.
 """
 
 from __future__ import annotations

@@ -154,7 +154,8 @@ def _share(mask: np.ndarray, cell: float, weight: str) -> np.ndarray:
 def convolve(image: Image, kernel: Kernel) -> Image:
     """The sum of the kernel's weights times the pixels under them.
 
-    Assumption (engine.md section 5: not documented): a pixel with a masked one under a non-zero weight is masked.
+    Assumption (docs/reference/local-engine.md, "Undocumented"): a pixel with a masked one under a non-zero weight is
+    masked.
     """
     bands = [band.typed(band.type.floating()) for band in image.bands]
 

@@ -49,7 +49,7 @@ def _shift(left: Number, right: Number) -> int:
 
 
 def _divide(left: Number, right: Number) -> Number:
-    """0 where right is 0 (engine.md section 5: Number, Array and Image)."""
+    """0 where right is 0 (docs/reference/local-engine.md, "Documented rules": Number, Array and Image)."""
     return left / right if right else 0
 
 

@@ -1,4 +1,5 @@
-"""Real imagery for the local engine: a folder of GeoTIFFs under Earth Engine ids (formats.md section 2).
+"""Real imagery for the local engine: a folder of GeoTIFFs under Earth Engine ids (docs/reference/formats.md, "Folder
+catalog").
 
     FOLDER/COPERNICUS/S2_SR_HARMONIZED/20190602T025551_20190602T030602_T50RKU.tif     an image of a collection
     FOLDER/COPERNICUS/S2_SR_HARMONIZED/20190602T025551_20190602T030602_T50RKU.json    its notes (catalog/sidecar.py)

@@ -83,8 +83,8 @@ def notes_of(document: Mapping[str, Any], path: Path, files: Sequence[Path]) -> 
 def with_defaults(properties: Mapping[str, Any], index: str, bands: Sequence[str]) -> dict[str, Any]:
     """Properties completed with what Earth Engine's naming tells: system:index, and the sensing time in the index.
 
-    `20190602T025551_..._T50RKU` and `S1A_IW_GRDH_1SDV_20190602T...` carry their time (earth-engine.md 1.1, 1.2); a
-    Sentinel-1 name also carries the mode, and its bands are the polarisations.
+    `20190602T025551_..._T50RKU` and `S1A_IW_GRDH_1SDV_20190602T...` carry their time (docs/reference/earth-engine.md,
+    "Sentinel-1" and "Sentinel-2"); a Sentinel-1 name also carries the mode, and its bands are the polarisations.
     """
     found: dict[str, Any] = {}
     time = _SENSING_TIME.search(index)

@@ -45,7 +45,8 @@ def same(kind: PixelType) -> PixelType:
 def spanning(combine: Callable[[int, int], int]) -> Typed:
     """The union, widened for integers to every value that the operator can give.
 
-    Google documents no integer overflow (engine.md section 5); assumption: whole results are held exactly.
+    Google documents no integer overflow (docs/reference/local-engine.md, "Undocumented"); assumption: whole results are
+    held exactly.
     """
 
     def typed(left: PixelType, right: PixelType) -> PixelType:

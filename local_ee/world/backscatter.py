@@ -1,6 +1,7 @@
 """Radar brightness of the ground on the 10-m lattice, before speckle: classes, incidence, walls and corners.
 
-Numbers: world.md sections 2a to 2c, in dB of sigma nought at 39 degrees of incidence.
+Numbers: docs/reference/world.md, "Radar backscatter", "Street orientation" and "Incidence angle", in dB of sigma nought
+at 39 degrees of incidence.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ _SEASON = {
     m.DECIDUOUS: (-0.5, -0.5, -0.2, 0.3, 0.4, 0.3, 0.2, 0.2, 0.2, 0.1, -0.2, -0.4),
     m.BARE: (0.2, 0.3, 0.5, 0.6, 0.6, 0.8, 0.6, -0.4, -0.6, -0.6, -0.2, 0.0),
 }
-TAIL_SHARE = 0.028  # of built pixels hold a corner that returns far more: Beijing's tail (world.md 2a)
+# Of built pixels hold a corner that returns far more: Beijing's tail (docs/reference/world.md, "Radar backscatter")
+TAIL_SHARE = 0.028
 
 
 @cache

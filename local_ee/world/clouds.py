@@ -43,7 +43,9 @@ class Sky:
 
 
 def sky_of(day: date, orbit: int) -> Sky:
-    """The sky of a day's overpass (world.md section 3: cover is U-shaped, cloud sizes follow a power law)."""
+    """The sky of a day's overpass (docs/reference/world.md, "Clouds": cover is U-shaped, cloud sizes follow
+    a power law).
+    """
     seed = seed_of("sky", day.isoformat(), orbit)
     east, south, reach = sun.direction(day.month)
     base_m = 800.0 + 1700.0 * draw(seed, 1)
@@ -62,7 +64,7 @@ def _levels() -> np.ndarray:
 
 @compiled
 def _cover_at(seed, i, j, clear):
-    """Cloud cover of a weather cell: under 10 %, over 90 % or between (world.md section 3)."""
+    """Cloud cover of a weather cell: under 10 %, over 90 % or between (docs/reference/world.md, "Clouds")."""
     h = hash2(seed, i, j)
     pick, u = unit(h), unit(derive(h, 1))
     if pick < 0.5 * clear:
@@ -148,7 +150,8 @@ def over(cut: Cut, sky: Sky) -> tuple[np.ndarray, np.ndarray]:
 def glow(opacity, seed, row0, col0, step_m):
     """Brightness of the clouds on pixels of `step_m` metres, mean 1, common to all bands: float32 [row, column].
 
-    A cloud's bands brighten and dim together (world.md section 3: reflectance .42 to .59, sd .14 to .19).
+    A cloud's bands brighten and dim together (docs/reference/world.md, "Clouds": reflectance .42 to .59, sd .14 to
+    .19).
     """
     out = np.ones(opacity.shape, np.float32)
     for row in range(out.shape[0]):
@@ -171,7 +174,9 @@ def cover_of(points_xy: np.ndarray, sky: Sky) -> float:
 
 @cache
 def _quantiles(kind: str) -> np.ndarray:
-    """Cloud scores at 0, .5, .. 100 % of their distribution by state of the pixel (world.md section 3)."""
+    """Cloud scores at 0, .5, .. 100 % of their distribution by state of the pixel (docs/reference/world.md,
+    "Clouds").
+    """
     from scipy.stats import beta
 
     a, b = {"clear": (12, 1.5), "thin": (3, 3), "shadow": (2.5, 3.5), "opaque": (1.2, 12)}[kind]

@@ -17,8 +17,9 @@ _S_MEANDER = seed_of("meander")
 TOWN_REACH = 3.0  # town radii beyond which a town is not felt
 WATER_FLOOR_M = -100.0  # the water field is cut there, so that far water need not be looked at
 _TOWN_CELL_M = 6400.0
-# Score at which a place was built up in 2020, and how much the score falls each year before and after (world.md 4:
-# 3.5 % of the built area a year to 2020, 2 % after; fitted on region wuhan).
+# Score at which a place was built up in 2020, and how much the score falls each year before and after
+# (docs/reference/world.md, "Towns and fields": 3.5 % of the built area a year to 2020, 2 % after; fitted on region
+# wuhan).
 BUILT_2020, FALL_BEFORE, FALL_AFTER = 0.072, 0.0105, 0.0065
 
 

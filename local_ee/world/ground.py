@@ -13,7 +13,8 @@ from local_ee.world.noise import hash2, seed_of, smooth_row, unit
 
 _S_TEXTURE, _S_GRAIN = seed_of("texture"), seed_of("grain")
 SHADE_REACH = 12  # 10-m pixels a building's shadow is followed
-_SHADE = (0.55, 0.50, 0.50, 0.50, 0.45, 0.40, 0.37, 0.35, 0.35, 0.33, 0.28, 0.28)  # shaded / sunlit, world.md 1b
+# Shaded / sunlit, docs/reference/world.md, "Materials"
+_SHADE = (0.55, 0.50, 0.50, 0.50, 0.45, 0.40, 0.37, 0.35, 0.35, 0.33, 0.28, 0.28)
 
 
 @compiled

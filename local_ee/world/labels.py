@@ -1,7 +1,7 @@
 """Land-cover products of the world, drawn from its truth with the kinds of error their namesakes have.
 
 Each product blurs and disturbs the truth's shares, decides, removes small patches, and grows or shifts what is left
-(the recipe of world.md section 5). Nothing here says anything about the real products.
+(the recipe of docs/reference/world.md, "Label errors"). Nothing here says anything about the real products.
 """
 
 from __future__ import annotations

@@ -20,11 +20,13 @@ Weather = tuple[np.ndarray, np.ndarray, np.ndarray]  # opacity, shadow and brigh
 REFLECTANCE = spectra.BANDS
 PLAIN = ("AOT", "WVP", "SCL", "QA60", "MSK_CLDPRB", "MSK_SNWPRB")
 _MARGIN = 3  # band pixels of blur and shift around a window
-_SIGMA_PX = 0.52  # beyond the pixel's own box: edges of world.md section 3 fit .44-.53; .55-.60 with the box
-# Cloud reflectance and shadow factor by band (world.md sections 3 and 1b).
+# Beyond the pixel's own box: edges of docs/reference/world.md, "Sentinel-2 sensor" fit .44-.53; .55-.60 with the box
+_SIGMA_PX = 0.52
+# Cloud reflectance and shadow factor by band (docs/reference/world.md, "Clouds" and "Materials").
 _CLOUD_DN = (4300, 4200, 4000, 4200, 4400, 4900, 5300, 5900, 5900, 3000, 4800, 3700)
 _SHADOW = (0.55, 0.50, 0.50, 0.50, 0.45, 0.40, 0.37, 0.35, 0.35, 0.33, 0.28, 0.28)
-_PRECISE_SINCE = date(2021, 8, 23)  # global reference image: registration improves (world.md section 3)
+# Global reference image: registration improves (docs/reference/world.md, "Sentinel-2 sensor")
+_PRECISE_SINCE = date(2021, 8, 23)
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,9 @@ class Overpass:
         return bias + spread * draw_normal(self.seed, 1), spread * draw_normal(self.seed, 2)
 
     def light(self, band: int) -> tuple[float, float]:
-        """Gain and offset (digital numbers) of a band that day (world.md 1d: same land, different dates)."""
+        """Gain and offset (digital numbers) of a band that day (docs/reference/world.md, "Seasons": same land,
+        different dates).
+        """
         hazy = 1.0 if band < 5 else 0.5
         gain = 1.0 + 0.04 * draw_normal(self.seed, 3) + 0.03 * hazy * draw_normal(self.seed, 10 + band)
         return gain, hazy * (45.0 * draw_normal(self.seed, 4) + 30.0 * draw_normal(self.seed, 30 + band))

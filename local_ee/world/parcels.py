@@ -1,7 +1,7 @@
 """What stands on a parcel of town: estates, old quarters, sheds, towers, campuses, parks, building sites.
 
 A parcel is a quadrilateral of canvas points, an array of eight numbers (corners in order: start, along, far, across);
-its key draws every number about it. Sizes, heights and shares follow world.md section 4.
+its key draws every number about it. Sizes, heights and shares follow docs/reference/world.md, "Towns and fields".
 """
 
 from __future__ import annotations

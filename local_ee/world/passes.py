@@ -1,4 +1,6 @@
-"""When satellites pass: days, times and orbit numbers of Sentinel-2 and Sentinel-1 (world.md sections 2e and 3)."""
+"""When satellites pass: days, times and orbit numbers of Sentinel-2 and Sentinel-1 (docs/reference/world.md, "Orbits"
+and "Sentinel-2 sensor").
+"""
 
 from __future__ import annotations
 

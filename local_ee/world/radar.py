@@ -9,7 +9,8 @@ import numpy as np
 from local_ee.world.compiled import compiled
 from local_ee.world.noise import hash2, seed_of, smooth_row
 
-SPECKLE_SIGMA_PX = 1.14  # of the Gaussian that correlates speckle: acf .68, .22, .05 (world.md section 2d)
+# Of the Gaussian that correlates speckle: acf .68, .22, .05 (docs/reference/world.md, "Speckle")
+SPECKLE_SIGMA_PX = 1.14
 LOOKS = (1.0, 1.0, 1.0, 1.0, 0.4)  # 4.4 looks
 RESPONSE_SIGMA_PX = 0.9
 _REACH = 4
@@ -35,7 +36,9 @@ def _speckle_taps() -> np.ndarray:
 
 @compiled
 def _slow_shift(axis, first, row, out):
-    """Fills out with the slowly changing part of the shift in pixels (sd .25, length 3 km: world.md section 6)."""
+    """Fills out with the slowly changing part of the shift in pixels (sd .25, length 3 km: docs/reference/world.md,
+    "Shift of Sentinel-1").
+    """
     smooth_row(_S_SLOW + np.uint64(axis), first, 10.0, 3000.0, row * 10.0 / 3000.0, out)
     for k in range(out.shape[0]):
         out[k] = 0.55 * out[k]

@@ -122,7 +122,9 @@ class Placement:
         return angle_deg(self.range_km)
 
     def with_border(self, power: np.ndarray, seed: np.uint64) -> np.ndarray:
-        """Power with the dark ragged strips that old products have at both range sides (world.md 2d)."""
+        """Power with the dark ragged strips that old products have at both range sides (docs/reference/world.md,
+        "Speckle").
+        """
         edge = np.minimum(self.range_km, SWATH_KM - self.range_km)
         far = self.range_km > SWATH_KM / 2
         piece = np.floor(self.lat_deg / 0.03).astype(np.int64)

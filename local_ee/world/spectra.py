@@ -1,4 +1,6 @@
-"""Reflectance of the truth's classes by month, and how objects of a class differ (world.md sections 1a to 1d)."""
+"""Reflectance of the truth's classes by month, and how objects of a class differ (docs/reference/world.md, "Sentinel-2
+reflectance", "Materials", "Covariance" and "Seasons").
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ from local_ee.world import materials as m
 
 BANDS = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")
 
-# Digital numbers (reflectance x 10 000) in the order of BANDS. Sources: world.md 1a (ground) and 1b (materials).
+# Digital numbers (reflectance x 10 000) in the order of BANDS. Sources: docs/reference/world.md, "Sentinel-2
+# reflectance" (ground) and "Materials".
 _RIVER = (620, 700, 1000, 1050, 950, 520, 460, 400, 360, 300, 60, 40)
 _LAKE = (420, 430, 560, 380, 330, 210, 215, 190, 180, 200, 80, 60)
 _TREES = (180, 180, 340, 210, 660, 1990, 2420, 2580, 2690, 2700, 1150, 500)
@@ -28,7 +31,7 @@ _CLAY = (500, 560, 880, 1940, 2210, 2430, 2530, 2490, 2470, 2730, 5380, 5780)
 _METAL = (1800, 2200, 2580, 2350, 2450, 2500, 2440, 2360, 2330, 2260, 2900, 2650)
 _BLUE = (2100, 2500, 2300, 1300, 1450, 1700, 1850, 2000, 2050, 2100, 2600, 2300)
 
-# NDVI by month, January to December (world.md 1d).
+# NDVI by month, January to December (docs/reference/world.md, "Seasons").
 _NDVI = {
     m.EVERGREEN: (0.55, 0.55, 0.60, 0.68, 0.75, 0.78, 0.80, 0.80, 0.77, 0.72, 0.65, 0.58),
     m.DECIDUOUS: (0.30, 0.30, 0.38, 0.60, 0.75, 0.80, 0.80, 0.78, 0.72, 0.60, 0.42, 0.32),
@@ -51,7 +54,7 @@ _STEADY = {
     m.ROOF_CLAY: _CLAY, m.ROOF_METAL: _METAL, m.ROOF_BLUE: _BLUE,
 }  # fmt: skip
 
-# Rows L1, L2 and r of ln(reflectance) (world.md 1c), order of BANDS.
+# Rows L1, L2 and r of ln(reflectance) (docs/reference/world.md, "Covariance"), order of BANDS.
 _LOADINGS = {
     "trees": (
         (0.12, 0.21, 0.28, 0.31, 0.30, 0.20, 0.18, 0.22, 0.18, 0.06, 0.30, 0.37),
@@ -80,7 +83,8 @@ _GROUP = {
     m.CROP_DOUBLE: "crop", m.PADDY: "crop", m.CROP_DRY: "crop", m.BARE: "bare",
 }  # fmt: skip
 _RIVER_OBJECTS = 0.4  # a river keeps its colour: its tone counts less than a lake's
-# Log-normal spread of objects' brightness (world.md 1b), a little under the Californian samples' where those mix types.
+# Log-normal spread of objects' brightness (docs/reference/world.md, "Materials"), a little under the Californian
+# samples' where those mix types.
 _SPREAD = {
     m.ASPHALT: 0.30, m.CONCRETE: 0.36, m.ROOF_DARK: 0.34, m.ROOF_LIGHT: 0.34, m.ROOF_CLAY: 0.20, m.ROOF_METAL: 0.34,
     m.ROOF_BLUE: 0.20,
@@ -88,7 +92,8 @@ _SPREAD = {
 
 
 # Leaves, dust and light from trees near by lift what a roof or street sends back in the near infrared: the least green
-# city pixels of the real samples have B8 / B4 of 1.58 (CL, BEN) to 1.71 (WC: world.md 1a), their clean materials 1.05.
+# city pixels of the real samples have B8 / B4 of 1.58 (CL, BEN) to 1.71 (WC: docs/reference/world.md, "Sentinel-2
+# reflectance"), their clean materials 1.05.
 _CITY_LIFT = (1.0, 0.96, 0.97, 0.90, 1.02, 1.22, 1.27, 1.33, 1.33, 1.29, 1.16, 1.05)
 # The table's rows are of pixels of street and park trees, which hold ground between the crowns; a crown is greener.
 _CROWN_NDVI = 0.06
@@ -109,7 +114,7 @@ def mean_spectra(month: int) -> np.ndarray:
             back = back * (1 - _FLOODED[month - 1]) + wet * _FLOODED[month - 1]
         crown = _CROWN_NDVI if kind in (m.EVERGREEN, m.DECIDUOUS) else 0.0
         out[kind] = _mix_to_ndvi(np.array(_GREEN[kind], float), back, ndvi[month - 1] + crown)
-    if month == 3:  # rape in flower (world.md 1d)
+    if month == 3:  # rape in flower (docs/reference/world.md, "Seasons")
         out[m.CROP_DOUBLE, 2:4] += 300
     return out
 

@@ -1,7 +1,8 @@
 """The street lattice: arterials about a kilometre apart, bent and turned, and the streets and parcels inside.
 
 A cell of the lattice is a quadrilateral between four corners; its two middle lines are secondary streets, and branch
-streets cut the four quarters into parcels (world.md section 4: 2 km of street lines per km2 of each kind in town).
+streets cut the four quarters into parcels (docs/reference/world.md, "Towns and fields": 2 km of street lines per km2 of
+each kind in town).
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The sun over Sentinel-2's morning pass, by month (world.md section 3, computed there for Wuhan)."""
+"""The sun over Sentinel-2's morning pass, by month (docs/reference/world.md, "Sentinel-2 sensor", computed there for
+Wuhan).
+"""
 
 from __future__ import annotations
 

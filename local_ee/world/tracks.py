@@ -40,8 +40,9 @@ class Beam:
     late_days: int  # and the days it flies later
 
 
-# Orbit 113 flew on 2015-04-11 and every 12 days since (world.md 2e). Its swath is put five degrees of incidence nearer
-# than computed there (+-3), so that region wuhan lies inside it and orbit 40's swath begins just east of the region.
+# Orbit 113 flew on 2015-04-11 and every 12 days since (docs/reference/world.md, "Orbits"). Its swath is put five
+# degrees of incidence nearer than computed there (+-3), so that region wuhan lies inside it and orbit 40's swath
+# begins just east of the region.
 ASCENDING = Beam("ASCENDING", 113, 112.72, date(2015, 4, 11), time(10, 24, 9), 12, 1, 78, _TRACK_DEG, 73, 5)
 # Orbit 47 is flown as an option, every second cycle.
 DESCENDING = Beam("DESCENDING", 47, 115.20, date(2015, 4, 7), time(22, 35, 12), 24, -1, 12, _TRACK_DEG, 73, 5)

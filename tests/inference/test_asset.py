@@ -78,7 +78,7 @@ def test_other_content_is_refused_unless_told(name, finished_map, random_map):
 
 
 def test_the_same_bytes_under_another_name_are_one_object(name, finished_map, random_map, session):
-    """earth-engine.md 4.1: 412 with equal crc32c and size is our own success."""
+    """docs/reference/earth-engine.md, "Cloud Storage": 412 with equal crc32c and size is our own success."""
     path = finished_map(random_map)
     first, second = publish(path, name), publish(path, f"{name}_b")
     assert first.uri == second.uri

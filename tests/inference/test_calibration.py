@@ -135,7 +135,9 @@ def test_a_threshold_lies_between_two_levels():
 
 
 def test_the_mask_counts_where_it_can_decide():
-    """models.md 4.4: impervious wins on the mask above half the best other one, off it above twice that."""
+    """docs/reference/networks.md, "CLAHE": impervious wins on the mask above half the best other one, off it above
+    twice that.
+    """
     picture = picture_of(2)
     wins = picture.classes(clahe, 0.5, TWO) == 1
     mask = equalised(picture.impervious_HW, picture.known_HW, picture.place) > 0.5 * 255

@@ -24,7 +24,7 @@ def large() -> np.ndarray:
 
 
 def test_the_file_is_a_cog_with_the_maps_meaning(finished_map):
-    """formats.md section 4."""
+    """docs/reference/formats.md, "Map"."""
     with rasterio.open(finished_map(large(), period="2020-06 & <more>")) as held:
         assert held.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
         assert held.descriptions == ("isa", "prob") and held.dtypes == ("uint8", "uint8")

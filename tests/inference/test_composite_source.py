@@ -138,7 +138,7 @@ def test_only_pixels_inside_the_outline_are_fetched_and_known(opened, tmp_path, 
 
 
 def test_stored_numbers_are_rounded_half_to_even_and_kept_in_range():
-    """formats.md section 1."""
+    """docs/reference/formats.md, "Patch dataset"."""
     from gee_export.base.grid import Raster
 
     values = np.array([[[0.5, 1.5, -2.5, 70000.0, -90000.0, 3.0]]])
@@ -224,7 +224,9 @@ def mapped(skies, checkpoint, month: str = "2018-06"):
 
 @pytest.mark.parametrize("wanted", ["l2a", "l1c"])
 def test_composites_have_the_level_that_the_checkpoint_was_trained_on(skies, make_checkpoint, wanted):
-    """earth-engine.md section 1.2: L1C is another reflectance, so the fallback of exports is none for a model."""
+    """docs/reference/earth-engine.md, "Sentinel-2": L1C is another reflectance, so the fallback of exports is none for
+    a model.
+    """
     trained = load(make_checkpoint(composite=SETTINGS.to_json() | {"level": wanted}))
     assert trained.level == wanted.upper() == mapped(skies, trained).level
 

@@ -109,7 +109,7 @@ def test_the_source_holds_the_days_one_after_another(plot, dated, home, reconnec
 
 @pytest.mark.long
 def test_workers_and_blocks_never_change_a_map_of_dates(plot, dated, home, reconnected, tmp_path, monkeypatch):
-    """performance.md P3."""
+    """docs/reference/performance.md, "P3"."""
     one = mapped(dated, plot, tmp_path / "a.tif", workers=1)
     monkeypatch.setattr(composite, "BLOCK_PX", 37)
     np.testing.assert_array_equal(mapped(dated, plot, tmp_path / "b.tif", workers=3), one)

@@ -45,7 +45,9 @@ def mapped(run, scene, out, **how) -> np.ndarray:
 
 @pytest.mark.parametrize("name", FINE)
 def test_the_grid_is_exactly_ten_times_finer(fine, small_scene, tmp_path, name):
-    """formats.md section 4: same ground, one 10th of the step; a pixel without input is 100 pixels without output."""
+    """docs/reference/formats.md, "Map": same ground, one 10th of the step; a pixel without input is 100 pixels without
+    output.
+    """
     report = inference.map_region(fine[name], input=small_scene, out=tmp_path / "map.tif", progress=False)
     with rasterio.open(tmp_path / "map.tif") as held, rasterio.open(small_scene) as source:
         assert held.transform == WUHAN * WUHAN.scale(0.1) and held.shape == (450, 380) and held.bounds == source.bounds
@@ -56,7 +58,7 @@ def test_the_grid_is_exactly_ten_times_finer(fine, small_scene, tmp_path, name):
 
 
 def test_file_blocks_workers_and_slabs_never_change_a_pixel(fine, small_scene, tmp_path, monkeypatch):
-    """performance.md P3."""
+    """docs/reference/performance.md, "P3"."""
     one = mapped(fine["jointseg"], small_scene, tmp_path / "a.tif", workers=1)
     monkeypatch.setattr(predict, "SLAB_PX", 380 * 30)
     other = write_tif(tmp_path / "other.tif", stored_scene(45, 38), blockxsize=16, blockysize=16)
@@ -108,7 +110,9 @@ def test_the_map_is_the_blend_of_the_networks_windows(fine, small_scene, tmp_pat
 
 
 def test_memory_does_not_grow_with_the_height():
-    """performance.md P2: rows are let go as they are finished; numpy tells tracemalloc what it takes."""
+    """docs/reference/performance.md, "P2": rows are let go as they are finished; numpy tells tracemalloc
+    what it takes.
+    """
     predictor = Predictor(Constant(0.3, 10), 6, 10, LEGEND)
 
     def read(window):

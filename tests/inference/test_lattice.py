@@ -22,7 +22,7 @@ def lattices(draw) -> tuple[Lattice, int]:
 
 @given(lattices())
 def test_every_row_is_covered_the_last_included(case):
-    """user-wishes.md row 19: the last row and column were missing elsewhere."""
+    """docs/reference/wishes.md, "Wish 19": the last row and column were missing elsewhere."""
     lattice, length = case
     covered = {row for top in lattice.tops(length) for row in range(top, top + lattice.side)}
     assert set(range(length)) <= covered

@@ -7,7 +7,7 @@ from inference.legend import COLOURS, Legend
 
 
 def test_every_class_that_is_learned_has_a_colour_of_its_own():
-    """By the names that checkpoints carry (formats.md section 1)."""
+    """By the names that checkpoints carry (docs/reference/formats.md, "Patch dataset")."""
     for classes in (scheme.names for scheme in SCHEMES.values()):
         colours = Legend(classes).colours
         assert colours == tuple(COLOURS[name] for name in classes) and len(set(colours)) == len(classes)

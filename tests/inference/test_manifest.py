@@ -18,7 +18,7 @@ def built(finished_map, random_map) -> dict:
 
 
 def test_classes_keep_their_values_in_the_pyramid_and_probabilities_are_averaged(built):
-    """earth-engine.md sections 3.6 and 3.7: class maps never by mean."""
+    """docs/reference/earth-engine.md, "Asset exports" and "Ingestion manifests": class maps never by mean."""
     assert [(b["id"], b["pyramidingPolicy"], b["tilesetBandIndex"]) for b in built["bands"]] == [
         ("isa", "MODE", 0),
         ("prob", "MEAN", 1),
@@ -65,7 +65,7 @@ def test_a_built_manifest_is_good(built):
     ],
 )
 def test_what_the_server_would_refuse_is_refused_here(built, change, sentence):
-    """user-wishes.md row 24."""
+    """docs/reference/wishes.md, "Wish 24"."""
     wrong = copy.deepcopy(built)
     change(wrong)
     with pytest.raises(ValueError, match=re.escape(sentence)):

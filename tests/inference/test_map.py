@@ -14,6 +14,7 @@ import pytest
 import rasterio
 
 import inference
+import isamap
 from gee_export import console
 from gee_export.base.errors import Fault
 from gee_export.base.storage import open_storage
@@ -57,7 +58,7 @@ def test_a_map_of_a_simulated_network_is_simulated(make_checkpoint, scene, tmp_p
 @pytest.mark.parametrize("layout", [{"blockxsize": 16, "blockysize": 16}, {"tiled": False, "blockysize": 150}])
 @pytest.mark.parametrize("workers", [1, 3])
 def test_the_files_blocks_and_the_workers_never_change_a_pixel(run, scene, tmp_path, layout, workers):
-    """performance.md P3."""
+    """docs/reference/performance.md, "P3"."""
     other = write_tif(tmp_path / "other.tif", stored_scene(150, 137), **layout)
     expected = made(run, scene, tmp_path / "a.tif")
     np.testing.assert_array_equal(made(run, other, tmp_path / "b.tif", workers=workers), expected)
@@ -151,7 +152,9 @@ def test_unfinished_work_of_other_settings_is_not_used(run, make_checkpoint, sce
 
 
 def test_a_half_finished_map_of_an_older_isamap_is_not_gone_on_with(run, scene, tmp_path, monkeypatch):
-    """P3: version 1 did not fold batch normalisation, so half of a map would differ from the other in last bits."""
+    """docs/reference/performance.md, "P3": version 1 did not fold batch normalisation, so half of a map would differ
+    from the other in last bits.
+    """
     monkeypatch.setattr("inference.map.VERSION", 1)
     monkeypatch.setattr("inference.cog.write", lambda *_: (_ for _ in ()).throw(Fault("the disk is full")))
     with pytest.raises(Fault):
@@ -202,7 +205,7 @@ PEAK_KB = f"{MAP}; print(open('/proc/self/status').read().partition('VmHWM:')[2]
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells what a program takes")
 def test_memory_does_not_grow_with_the_height(run, tmp_path):
-    """user-wishes.md row 20: a raster 6 times as high, 58 MB more as float32, takes no more memory."""
+    """docs/reference/wishes.md, "Wish 20": a raster 6 times as high, 58 MB more as float32, takes no more memory."""
     scene, started = stored_scene(1600, 300), {}
     for name, times in (("short", 1), ("tall", 6)):
         tall = write_tif(tmp_path / f"{name}.tif", np.tile(scene, (1, times, 1)))
@@ -213,7 +216,7 @@ def test_memory_does_not_grow_with_the_height(run, tmp_path):
 
 
 def test_mapping_a_file_needs_none_of_the_training_libraries(run, scene, tmp_path):
-    """performance.md P1: 600 MB leave no room for them; `ee` only where it is used."""
+    """docs/reference/performance.md, "P1": 600 MB leave no room for them; `ee` only where it is used."""
     words = [sys.executable, "-c", f"{MAP}; print(*sys.modules)", str(run), str(scene), str(tmp_path / "map.tif")]
     loaded = set(subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split())
     assert not loaded & {"pytorch_lightning", "torchmetrics", "sklearn", "geopandas", "pandas", "matplotlib", "ee"}
@@ -229,6 +232,25 @@ def test_the_command_prints_its_report(run, scene, tmp_path, capsys):
     words = ("--checkpoint", str(run), "--input", str(scene), "--out", str(tmp_path / "map.tif"))
     assert console.run_command(lambda: cli.map, words, prog="isamap map") == 0
     assert "150 x 137 px of 10 m" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (7, 301), (203, 5), (130, 129)])
+@pytest.mark.parametrize("dtype", ["int16", "float32", "float64"])
+def test_one_command_maps_a_raster_of_any_shape_type_and_band_count(run, tmp_path, height, width, dtype):
+    """docs/reference/wishes.md, "Wish 21": same grid out, as a COG; here eight bands in another order."""
+    stored = stored_scene(height + 20, width + 40)[:, -height:, -width:]
+    scales = np.array([1e-4] * 4 + [0.01] * 2)[:, None, None]
+    values = stored if dtype == "int16" else (stored * scales).astype(dtype)
+    wide = np.concatenate([values[:1], values[::-1], values[:1]])
+    names = ("other", *reversed(NAMES), "more")
+    how = {"scales": (1e-4, 0.01, 0.01, *[1e-4] * 5)} if dtype == "int16" else {"scales": None, "nodata": None}
+    write_tif(tmp_path / "in.tif", wide, names=names, **how)
+    words = ["--checkpoint", str(run), "--input", str(tmp_path / "in.tif"), "--out", str(tmp_path / "out.tif")]
+    assert isamap.main(["map", *words]) == 0
+    with rasterio.open(tmp_path / "out.tif") as held:
+        assert held.transform == WUHAN and held.shape == (height, width) and held.crs.to_epsg() == 32650
+        assert held.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert (held.read(1) != 255).any()
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,9 @@ def test_one_block_is_a_clipped_histogram_equalisation():
 
 @pytest.mark.parametrize("place", [PixelOffset(), PixelOffset(100, 411), PixelOffset(-37, 5)])
 def test_a_pixel_does_not_depend_on_how_the_map_is_cut(place):
-    """performance.md P3: a row of blocks with one row of blocks around it is the same as the whole map."""
+    """docs/reference/performance.md, "P3": a row of blocks with one row of blocks around it is the same as the whole
+    map.
+    """
     p_HW = probabilities(1300, 700)
     known_HW = np.ones(p_HW.shape, bool)
     known_HW[300:700, 100:400] = False
@@ -107,7 +109,7 @@ def test_a_block_without_known_pixels_pulls_its_neighbours_towards_no_change():
 @pytest.mark.parametrize("legend", [CONTEST, Legend(("pervious", "impervious")), SEVEN])
 @pytest.mark.parametrize("name", POSTPROCESSING)
 def test_every_step_keeps_grid_and_input(name, legend):
-    """design.md section 4, the contract of post-processing steps."""
+    """The contract of post-processing steps: grid and mask are kept, the input is not written to."""
     probabilities_KHW = of_classes(legend)
     known_HW = np.random.default_rng(2).random(probabilities_KHW.shape[1:]) < 0.9
     held = probabilities_KHW.copy(), known_HW.copy()
@@ -121,7 +123,7 @@ def test_every_step_keeps_grid_and_input(name, legend):
 
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.6, 1.0])
 def test_a_pixel_changes_only_to_or_from_impervious(threshold):
-    """models.md 4.4, and the weights 2 and 1/2 on impervious alone, without renormalisation."""
+    """docs/reference/networks.md, "CLAHE", and the weights 2 and 1/2 on impervious alone, without renormalisation."""
     probabilities_KHW = of_classes(SEVEN, 200, 100)
     known_HW = np.ones(probabilities_KHW.shape[1:], bool)
     found = clahe(probabilities_KHW, known_HW, SEVEN, threshold)
@@ -135,7 +137,7 @@ def test_a_pixel_changes_only_to_or_from_impervious(threshold):
 
 
 def test_of_two_classes_the_thresholds_are_a_third_and_two_thirds():
-    """models.md 4.4."""
+    """docs/reference/networks.md, "CLAHE"."""
     p_HW = np.linspace(0.01, 0.99, 99, dtype=np.float32)[None]
     probabilities_2HW = np.stack([1 - p_HW, p_HW])
     known_HW = np.ones(p_HW.shape, bool)

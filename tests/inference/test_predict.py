@@ -16,6 +16,7 @@ from inference.legend import Legend
 from inference.predict import Grid, Predictor, predict, quantise
 from tests.inference.conftest import LEGEND, NAMES, SMALL, Constant, small_network
 from training.models import MODELS
+from training.models.output import Output
 
 HEIGHT, WIDTH = 77, 61  # neither divides by window, stride or pooling
 SIDE, LATTICE = 32, Lattice(32, 24, 5, -7)
@@ -92,14 +93,14 @@ def test_the_map_is_the_weighted_mean_of_its_windows(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_workers_never_change_a_pixel(name):
-    """performance.md P3: one worker here, two in `mapped_once`."""
+    """docs/reference/performance.md, "P3": one worker here, two in `mapped_once`."""
     np.testing.assert_array_equal(whole(predictor_of(name), LATTICE, workers=1), mapped_once(name))
 
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("cut", [1, 46])
 def test_cutting_the_job_never_changes_a_pixel(name, cut):
-    """performance.md P3: two jobs of any rows give the map of one."""
+    """docs/reference/performance.md, "P3": two jobs of any rows give the map of one."""
     predictor = predictor_of(name)
     upper, lower = (whole(predictor, LATTICE, rows=rows) for rows in (range(cut), range(cut, HEIGHT)))
     np.testing.assert_array_equal(np.concatenate([upper, lower], axis=1), mapped_once(name))
@@ -133,12 +134,40 @@ def test_overlapping_rasters_agree_where_their_windows_hold_the_same_data(name):
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 70), st.integers(1, 70), st.sampled_from([(16, 16), (16, 11), (9, 5)]), st.integers(-40, 40))
 def test_a_constant_network_gives_a_constant_map_up_to_the_borders(height, width, cut, offset):
-    """NRCan/geo-deep-learning issue 299: blending biased the borders."""
+    """docs/reference/wishes.md, "Wish 18"; NRCan/geo-deep-learning issue 299: blending biased the borders."""
     predictor = Predictor(Constant(0.7), len(NAMES), 1, LEGEND)
     pixels = (np.zeros((len(NAMES), height, width), np.float32), np.ones((height, width), bool))
     mapped = whole(predictor, Lattice(*cut, offset, -offset), pixels)
     assert mapped.shape == (2, height, width)
     assert (mapped[0] == 1).all() and (mapped[1] == round(0.7 * 254)).all()
+
+
+class WindowMean(torch.nn.Module):
+    """A network that answers with a statistic of its window: neighbouring windows differ, as with instance norms."""
+
+    scale = 1
+
+    def forward(self, x_BCHW: torch.Tensor) -> Output:
+        logits = torch.zeros_like(x_BCHW[:, :2])
+        logits[:, 1] = x_BCHW[:, :1].mean(dim=(2, 3))
+        return Output(logits)
+
+
+@pytest.mark.parametrize(("stride", "change"), [(16, np.pi / 32), (24, 0.25)])
+def test_windows_that_disagree_leave_no_seam(stride, change):
+    """docs/reference/wishes.md, "Wish 18": a map changes by no more in a pixel than its weights do.
+
+    On a slope of stride / 16 logits a window, neighbours differ by at most tanh(stride / 64); side by side they would
+    jump by that. change: the greatest of a share w / (w + w') of weights sin^2 from a pixel to the next: pi / side
+    where windows overlap by half, and 1/4 where by 8 of 32 pixels (there w is as t^2, w' as (8 - t)^2).
+    """
+    slope = np.broadcast_to((np.arange(192, dtype=np.float32) - 96) / 16, (len(NAMES), 64, 192)).copy()
+    predictor = Predictor(WindowMean(), len(NAMES), 1, LEGEND)
+    mapped = whole(predictor, Lattice(32, stride), (slope, np.ones((64, 192), bool)))[1].astype(int)
+    inner = mapped[:, 32:-32]  # windows that reach over the edge see less than a window
+    jump = 254 * np.tanh(stride / 64)
+    assert np.ptp(inner) > 2 * jump
+    assert np.abs(np.diff(inner, axis=1)).max() <= jump * change + 1
 
 
 def test_a_finer_network_fills_every_fine_pixel():
@@ -174,7 +203,7 @@ def test_an_error_of_the_reader_arrives():
 
 
 def test_a_network_that_gives_nan_is_a_fault():
-    """user-wishes.md row 22: one pixel that is not a number poisoned whole patches."""
+    """docs/reference/wishes.md, "Wish 22": one pixel that is not a number poisoned whole patches."""
     network = Constant(0.5)
     network.logit = float("nan")
     with pytest.raises(Fault, match="not finite"):

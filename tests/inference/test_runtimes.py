@@ -34,7 +34,9 @@ def predictor_of(name: str, runtime: str, precision: str) -> Predictor:
 @pytest.mark.parametrize(("runtime", "precision"), WAYS)
 @pytest.mark.parametrize("name", MAPPED)
 def test_neither_workers_nor_cuts_change_a_pixel(name, runtime, precision):
-    """performance.md P3, for every runtime and precision: one worker, three, and two jobs give the same map."""
+    """docs/reference/performance.md, "P3", for every runtime and precision: one worker, three, and two jobs give the
+    same map.
+    """
     predictor = predictor_of(name, runtime, precision)
     mapped = whole(predictor, LATTICE, workers=1)
     np.testing.assert_array_equal(whole(predictor, LATTICE, workers=3), mapped)

@@ -27,7 +27,7 @@ def test_values_are_pixel_times_scale_plus_offset(tmp_path):
 
 
 def test_bands_are_found_by_name_in_any_order_and_spelling(tmp_path):
-    """user-wishes.md row 14."""
+    """docs/reference/wishes.md, "Wish 14"."""
     stored = stored_scene(20, 20)
     order = [5, 3, 0, 4, 1, 2]
     names = ["vh", "B08", "B02", "VV", "b3", "B4"]
@@ -43,7 +43,7 @@ def test_band_names_keep_their_letters():
 
 
 def test_numbers_that_are_not_finite_are_missing(tmp_path):
-    """user-wishes.md row 22."""
+    """docs/reference/wishes.md, "Wish 22"."""
     values = np.full((6, 16, 16), 0.1, np.float32)
     values[4:] = -10
     values[0, 3, 4], values[5, 6, 7] = np.nan, -np.inf
@@ -123,7 +123,7 @@ def test_usual_values_give_no_warning(tmp_path):
 
 
 def test_a_tenth_of_strange_values_is_told(tmp_path):
-    """user-wishes.md row 15."""
+    """docs/reference/wishes.md, "Wish 15"."""
     stored = stored_scene(120, 120)
     stored[1, :12] = 30000
     (sentence,) = range_warnings(open_geotiff(write_tif(tmp_path / "a.tif", stored), BANDS), BANDS)

@@ -73,7 +73,7 @@ def test_strips_give_what_the_whole_gives(legend, row, tmp_path):
 
 @pytest.mark.parametrize("col", [0, 300])
 def test_pieces_of_a_wide_map_give_what_the_whole_gives(col, tmp_path, monkeypatch):
-    """Memory is bounded by pieces of whole blocks; P3: they change no pixel."""
+    """Memory is bounded by pieces of whole blocks (docs/reference/performance.md, "P3"): they change no pixel."""
     legend, width = Legend(("pervious", "impervious")), 1700
     second = PostprocessPass(POSTPROCESSING["clahe"], 0.4, legend, PixelOffset(0, col))
     first = cog.RowsFile(tmp_path / "first.u8", width)
@@ -131,7 +131,7 @@ def test_an_interrupted_map_ends_as_one_that_was_not(calibrated, tmp_path, monke
 
 
 def test_workers_do_not_change_a_processed_map(calibrated, tmp_path):
-    """performance.md P3."""
+    """docs/reference/performance.md, "P3"."""
     scene = write_tif(tmp_path / "scene.tif", stored_scene(300, 280))
     one, two = (
         map_region(calibrated, input=scene, out=tmp_path / f"{n}.tif", post="clahe", workers=n, progress=False)

@@ -54,7 +54,7 @@ def along(hit: np.ndarray, angle_deg: float, reach: float) -> np.ndarray:
 
 @pytest.mark.parametrize("angle_deg", [0, 17.3, 61, 90, 133.7, -29, 201.4, 270])
 def test_the_nearest_pixel_in_a_direction(angle_deg):
-    """earth-engine.md has no page of it: the angle is the one of Google's s2cloudless guide (90 - azimuth)."""
+    """Google's pages do not say it: the angle is the one of Google's s2cloudless guide (90 - azimuth)."""
     image, hit = sparse()
     found = pixels(image.directionalDistanceTransform(angle_deg, REACH), CATALOG, GRID)
     expected = along(hit, angle_deg, REACH)

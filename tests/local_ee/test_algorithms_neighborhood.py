@@ -96,7 +96,7 @@ def test_convolution_equals_scipy():
 
 
 def test_convolution_next_to_masked_pixels_is_masked():
-    """Assumption of engine.md section 5 (not documented): no value is made up for a masked neighbour."""
+    """Assumption (docs/reference/local-engine.md, "Undocumented"): no value is made up for a masked neighbour."""
     mask = read(ee.Image("C/a").convolve(ee.Kernel.square(1)), HOLED).mask
     holes = read(ee.Image("C/a"), HOLED).mask
     assert (mask[INNER] == scipy.ndimage.binary_dilation(holes, np.ones((3, 3)))[INNER]).all()

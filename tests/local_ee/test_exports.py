@@ -59,7 +59,7 @@ def opened(bucket: storage.Bucket, name: str):
 
 
 def test_an_export_is_the_image_with_masked_pixels_0(engine, bucket, small):
-    """EED exporting_images: without noData masked pixels become 0."""
+    """https://developers.google.com/earth-engine/guides/exporting_images: without noData masked pixels become 0."""
     operation = to_bucket(ee.Image("SMALL/ONE").select(["B2", "B3"]), "plain")
     assert operation["metadata"]["state"] == "SUCCEEDED", operation
     assert operation["metadata"]["type"] == "EXPORT_IMAGE" and operation["metadata"]["description"] == "export"

@@ -1,4 +1,4 @@
-"""The folder catalog against rasterio's own reading of the same files (formats.md section 2)."""
+"""The folder catalog against rasterio's own reading of the same files (docs/reference/formats.md, "Folder catalog")."""
 
 from __future__ import annotations
 

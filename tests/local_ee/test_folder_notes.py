@@ -72,7 +72,9 @@ def test_parts_of_several_bands_are_named_by_the_notes(tmp_path: Path) -> None:
 
 
 def test_the_sensing_time_in_the_index(tmp_path: Path) -> None:
-    """A Sentinel-2 index begins with the sensing time (earth-engine.md 1.2); a Sentinel-1 name has mode and time."""
+    """A Sentinel-2 index begins with the sensing time (docs/reference/earth-engine.md, "Sentinel-2"); a Sentinel-1 name
+    has mode and time.
+    """
     write_image(tmp_path, f"{S2}/{INDEX}", {"B2": numbers("uint16")}, GRID)
     s1 = "COPERNICUS/S1_GRD_FLOAT/S1A_IW_GRDH_1SDV_20170613T165043_20170613T165108_017018_01C579_7EEC"
     write_image(tmp_path, s1, {"VV": numbers("float32"), "VH": numbers("float32")}, GRID)

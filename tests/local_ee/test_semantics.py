@@ -1,4 +1,5 @@
-"""Earth Engine's conventions, one test per row of engine.md section 5; each docstring names Google's source.
+"""Earth Engine's conventions, one test per row of docs/reference/local-engine.md, "Documented rules"; each docstring
+names Google's source.
 
 D is the documentation (guides and apidocs), A the algorithm's description in the client's algorithms.json.
 """
@@ -242,18 +243,18 @@ def test_casts_of_numbers_are_bounded():
     [(300.7, "toUint8", 255), (-5, "toUint8", 0), (3.9, "toInt", 3), (-3.9, "toInt16", -3), (1e12, "toInt", 2**31 - 1)],
 )
 def test_casts_of_images_are_bounded(given, cast, expected):
-    """Assumption of engine.md section 5: image casts follow the documented casts of numbers."""
+    """Assumption of docs/engine.md, "Assumptions": image casts follow the documented casts of numbers."""
     assert number(getattr(ee.Image(given), cast)()) == expected
 
 
 def test_whole_numbers_do_not_overflow():
-    """Assumption of engine.md section 5: the output's type holds every whole result."""
+    """Assumption of docs/engine.md, "Assumptions": the output's type holds every whole result."""
     assert number(ee.Image(200).toUint8().add(ee.Image(200).toUint8())) == 400
     assert number(ee.Image(3).toUint8().subtract(ee.Image(5).toUint8())) == -2
 
 
 def test_pixels_that_are_not_finite_are_masked():
-    """Assumption of engine.md section 5: log10(0) and the like are masked."""
+    """Assumption of docs/engine.md, "Assumptions": log10(0) and the like are masked."""
     assert number(ee.Image(0.0).log10()) is None
     assert number(ee.Image(100.0).log10()) == pytest.approx(2)
     assert number(ee.Image(-1).sqrt()) is None

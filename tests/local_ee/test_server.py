@@ -119,7 +119,7 @@ def test_a_geotiff_read_by_rasterio_is_the_catalog_with_masks_as_no_data(image, 
 
 
 def test_bands_of_different_types_are_not_put_into_one_geotiff(image):
-    """EED exporting_images: all bands of a file have one type."""
+    """https://developers.google.com/earth-engine/guides/exporting_images: all bands of a file have one type."""
     with pytest.raises(ee.EEException, match="inconsistent types: UInt16 and Float32"):
         ee.data.computePixels({"expression": image, "fileFormat": "GEO_TIFF", "grid": request_grid(0, 0, 9, 9)})
 

@@ -57,7 +57,7 @@ def test_both_sizes_have_the_same_rows(name):
 
 
 def test_ablation_of_s001_has_the_papers_sizes():
-    """models.md 3.2, in bold for the full network, of three bands."""
+    """docs/reference/networks.md, "RU-Net++: sizes", in bold for the full network, of three bands."""
     sizes = {}
     for row in STUDIES["S001-table3"].preset("paper").rows:
         found = recipe(row.run.recipe, row.run.settings)
@@ -73,7 +73,9 @@ def test_ablation_of_s001_has_the_papers_sizes():
 
 
 def test_hrnet_of_s003_has_seven_classes():
-    """models.md 4.1: 16,811,863 parameters with the paper's stem and seven classes; Table 5 prints the size of ten."""
+    """docs/reference/networks.md, "HRNet": 16,811,863 parameters with the paper's stem and seven classes; Table 5
+    prints the size of ten.
+    """
     found = recipe(*_of(trainings("S003-table5", "paper")[0]))
     assert parameter_count(network(found, BANDS["S003"])) == 16_811_863
 

@@ -31,7 +31,7 @@ def test_views_of_a_dataset_and_its_truth(town):
 
 
 def test_label_colours_are_the_legends(town):
-    """formats.md: the palette of maps; impervious is red."""
+    """docs/reference/formats.md, "Map": the palette of maps; impervious is red."""
     label = Dataset.open(town).read_label(panels.chosen([str(town)], 1)[0])
     (picture,) = panels.views([str(town)], panels.chosen([str(town)], 1), fine=False)[-1].pictures
     assert {tuple(rgb) for rgb in picture[label == 1]} == {(0xE3, 0x1A, 0x1C)}

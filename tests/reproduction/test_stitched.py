@@ -60,7 +60,7 @@ def test_without_a_step_scores_are_those_of_evaluate(both, place, run):
 
 
 def test_clahe_changes_pixels_only_to_or_from_impervious(both, shown):
-    """models.md 4.4's invariant, over the maps of every test patch."""
+    """docs/reference/networks.md, "CLAHE"'s invariant, over the maps of every test patch."""
     plain, weighted = (np.stack([found.maps[name] for name in shown]) for found in both)
     changed = plain != weighted
     assert changed.any()

@@ -57,7 +57,9 @@ def test_runs_are_shared_among_the_studies_of_s002():
 
 
 def test_papers_class_values_satisfy_their_formulas():
-    """F1 = 2 PA UA / (PA + UA) and IoU = F1 / (2 - F1) but for the rows that models.md 1.4 names."""
+    """F1 = 2 PA UA / (PA + UA) and IoU = F1 / (2 - F1) but for the rows that docs/reference/papers.md, "crofusenet"
+    names.
+    """
     for name in ("S002-table3", "S002-table4"):
         for row in STUDIES[name].preset("cpu").rows:
             if row.label in ("SVM", "HRNet"):
@@ -77,7 +79,9 @@ def test_miou_of_table_2_is_the_mean_of_table_3():
 
 
 def test_cases_of_table_4_have_the_papers_parameters():
-    """models.md 1.3 in bold: 36,215,970 in full; the tables' other cases beside it."""
+    """docs/reference/networks.md, "CroFuseNet: sizes" in bold: 36,215,970 in full; the tables' other cases
+    beside it.
+    """
     sizes = {}
     for row in STUDIES["S002-table4"].preset("paper").rows:
         found = recipe(row.run.recipe, row.run.settings)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from affine import Affine
 
-# The words that Google's servers were seen to use (earth-engine.md section 3.4).
+# The words that Google's servers were seen to use (docs/reference/earth-engine.md, "Errors").
 TOO_MANY = "Quota exceeded: Too many concurrent aggregations."
 MEMORY = "User memory limit exceeded."
 

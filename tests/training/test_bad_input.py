@@ -1,4 +1,4 @@
-"""Issue 4, "Bad input": one sentence each, exit code 2 (1 for damaged files), nothing lost; by the commands."""
+"""Bad input: one sentence each, exit code 2 (1 for damaged files), nothing lost; by the commands."""
 
 from __future__ import annotations
 
@@ -224,7 +224,9 @@ def test_a_network_of_weights_that_are_no_numbers(kept, town, capsys):
 
 
 def test_pixels_that_are_no_numbers_are_missing(kept, tmp_path, capfd):
-    """user-wishes.md row 22: NaN and infinities of a float GeoTIFF are unknown in the map, and nothing else is."""
+    """docs/reference/wishes.md, "Wish 22": NaN and infinities of a float GeoTIFF are unknown in the map, and nothing
+    else is.
+    """
     rng = np.random.default_rng(0)
     values = np.stack(
         [np.full((40, 40), mean) + sd * rng.standard_normal((40, 40)) for _, _, mean, sd, _ in BANDS.values()]

@@ -46,7 +46,9 @@ def test_dates_count_by_their_mean():
 
 
 def test_it_has_as_many_parameters_as_its_u_net():
-    """models.md section 5: U-Net of widths 32..512 with six bands has 7,764,450 with a 3x3 head (578 of them)."""
+    """docs/reference/networks.md, "Other networks": U-Net of widths 32..512 with six bands has 7,764,450 with a 3x3
+    head (578 of them).
+    """
     bands = (*BANDS, "B8", "VH")
     made = build("bilinear_unet", bands, {"widths": (32, 64, 128, 256, 512)})
     assert parameter_count(made) == 7_764_450 - 578 + 32 * 2 + 2

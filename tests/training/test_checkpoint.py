@@ -227,7 +227,9 @@ def test_weights_of_another_network_are_a_fault(saved):
 @given(st.floats(-1, 2), st.booleans())
 @settings(max_examples=30, deadline=None)
 def test_values_are_clipped_then_standardised_and_missing_ones_zero(value, valid):
-    """Reflectance clipped to 0..1, dB not at all, then z-scores (models.md 1.2)."""
+    """Reflectance clipped to 0..1, dB not at all, then z-scores (docs/reference/networks.md, "CroFuseNet: open
+    points").
+    """
     values = np.full((2, 1, 1), value)
     found = ck.normalise(values, np.full((2, 1, 1), valid), BANDS)
     expected = [(min(max(value, 0), 1) - 0.1) / 0.05, (value + 11) / 4] if valid else [0, 0]
@@ -253,7 +255,7 @@ def test_a_standardisation_that_divides_by_nothing_is_refused(wrong):
 
 
 def test_a_checkpoint_is_loaded_without_the_training_libraries():
-    """performance.md P1: inference takes checkpoints, and has no room for these."""
+    """docs/reference/performance.md, "P1": inference takes checkpoints, and has no room for these."""
     heavy = ["pytorch_lightning", "torchmetrics", "sklearn", "geopandas", "pandas", "matplotlib", "ee", "rasterio"]
     code = (
         f"import sys, training.checkpoints.checkpoint, training.models; print([n for n in {heavy} if n in sys.modules])"

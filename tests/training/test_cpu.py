@@ -31,5 +31,7 @@ def faults(how: str) -> int:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is tuned")
 def test_large_blocks_are_mapped_once():
-    """performance.md 1c: eight blocks of 64 MiB cost page faults each time, or only the first time."""
+    """docs/reference/performance.md, "Memory allocation": eight blocks of 64 MiB cost page faults each time, or only
+    the first time.
+    """
     assert faults("tuned") * 20 < faults("plain")

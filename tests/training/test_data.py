@@ -154,7 +154,9 @@ def test_no_dataset_given():
 
 
 def test_gathering_is_far_faster_than_reading_geotiffs(make):
-    """performance.md P7 asks for >= 50 x a GeoTIFF a patch; 10 x here, on small patches and a noisy machine."""
+    """docs/reference/performance.md, "P7" asks for >= 50 x a GeoTIFF a patch; 10 x here, on small patches and a noisy
+    machine.
+    """
     dataset = make(spread(64, 1, 1), size=64)
     patches = open_source([dataset.storage.url]).split("train")
     chosen = dataset.in_split("train")

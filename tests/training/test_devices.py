@@ -72,7 +72,7 @@ def shared(tmp_path: Path, data: Path, recipe: str, settings: dict[str, str]) ->
 
 @pytest.mark.long
 def test_two_processes_train_as_one(pairs, tmp_path):
-    """ISSUE 4 part 3: DDP (gloo on the CPU), with batch normalisation, averages and a judge.
+    """DDP (gloo on the CPU), with batch normalisation, averages and a judge.
 
     Batches are those of one process, files are written once; losses agree to 3 % only, as batch normalisation sees
     half a batch in each process.

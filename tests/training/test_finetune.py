@@ -51,7 +51,9 @@ def logits(network: torch.nn.Module, image: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("model", [name if name in USUAL else pytest.param(name, marks=LONG) for name in TRAINED])
 def test_bands_are_taken_over_by_name(model, kept):
-    """user-wishes.md row 14. The same bands, another order, or an empty one beside them: the same logits."""
+    """docs/reference/wishes.md, "Wish 14". The same bands, another order, or an empty one beside them: the
+    same logits.
+    """
     found = kept(model)
     side = max(16, 2 * found.multiple)
     old, image = found.build(), torch.randn(1, len(BANDS), side, side)
@@ -142,7 +144,7 @@ FAST = ["--set", "model.widths=4,8", "epochs=1", "batch=4", "device=cpu"]
 
 
 def test_fine_tuning_by_the_command(make, tmp_path, capfd):
-    """Issue 4 part 9: `isamap train --from` across band sets; the recipe and the network are the checkpoint's own."""
+    """`isamap train --from` across band sets; the recipe and the network are the checkpoint's own."""
     four = make(spread(4, 1, 1), bands=("B2", "B3", "B4", "VV"), name="four").storage.url
     five = make(spread(4, 1, 1), bands=("B3", "B4", "B8", "VV", "VH"), name="five", seed=5).storage.url
     first, tuned = str(tmp_path / "first"), str(tmp_path / "tuned")

@@ -1,4 +1,6 @@
-"""Several datasets on the same ground: what one trains on, another must not test (user-wishes.md row 17)."""
+"""Several datasets on the same ground: what one trains on, another must not test (docs/reference/wishes.md,
+"Wish 17").
+"""
 
 from __future__ import annotations
 

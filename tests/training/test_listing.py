@@ -1,6 +1,10 @@
-"""`isamap models`: every configuration that models.md prints, with its exact numbers; what counting rests on."""
+"""`isamap models`: every configuration of docs/reference/networks.md, with its exact numbers; what counting
+rests on.
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,7 +19,8 @@ from training.models.configurations import CONFIGURATIONS
 from training.models.cost import cost, flop, seconds
 from training.recipes import RECIPES
 
-# name -> parameters and GFLOP of a patch as models.md 1.3, 2.3, 3.2, 4.1, 4.5 and 5 print them (None where they do not)
+# name -> parameters and GFLOP of a patch as docs/reference/networks.md, "CroFuseNet: sizes", "JointSeg: cost",
+# "RU-Net++: sizes", "HRNet", "Filter pruning" and "Other networks" print them (None where they do not)
 PRINTED = {
     "crofusenet (case 5)": (36_215_970, 24.575),
     "crofusenet case1": (23_291_622, 18.19),
@@ -76,11 +81,19 @@ def test_every_printed_configuration_has_its_row():
 
 @pytest.mark.parametrize("name", PRINTED)
 def test_counts_are_those_of_the_specification(name):
-    """models.md, bold numbers and tables; ISSUE 4 part 1."""
+    """The numbers of docs/reference/networks.md, in bold and in tables."""
     parameters, gflop = PRINTED[name]
     row = listed(name)
     assert row.parameters == parameters
     assert gflop is None or row.flop / 1e9 == pytest.approx(gflop, rel=0.0025)
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_the_reference_page_prints_the_parameters(name):
+    """docs/reference/networks.md; per-pixel classifiers have none."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "networks.md").read_text(encoding="utf-8")
+    parameters = listed(name).parameters
+    assert not parameters or f"{parameters:,}" in page
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -117,7 +130,7 @@ def test_the_slower_of_two_networks_takes_longer():
 
 
 def test_operations_of_a_km2_are_of_its_ground_step():
-    """S003's pixels are 3 m, S001's 16 m: models.md 4 and 3.3."""
+    """S003's pixels are 3 m, S001's 16 m: docs/reference/networks.md, "HRNet: training" and "Losses and measures"."""
     row = listed("runetpp text")
     assert row.flop_per_km2 == pytest.approx(row.flop / 512**2 * (1000 / 16) ** 2)
 

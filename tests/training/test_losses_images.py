@@ -91,7 +91,9 @@ def test_edges_are_steps_between_neighbours():
 
 
 def test_the_cascade_adds_its_parts():
-    """models.md 2.2a: cross entropy at 1 m, absolute difference of both stages' images, vanilla GAN."""
+    """docs/reference/networks.md, "Prog-ESRGAN": cross entropy at 1 m, absolute difference of both stages' images,
+    vanilla GAN.
+    """
     output = made()
     plain = CascadeLoss()(output, LABEL)
     torch.testing.assert_close(plain, cross_entropy(output.logits_BKHW, LABEL))

@@ -37,7 +37,9 @@ THREE_METRES = [
     [(2, 188, 10, 0.9038), (3, 190, 7, 0.8160), (2, 189, 9, 0.8948), (2, 153, 45, 0.9718), (2, 166, 32, 0.9637)],
 )
 def test_kappa_of_the_five_regions(wrong, pervious, impervious, kappa):
-    """S001 Table 5 (rows predicted; it cuts kappa to .903 .815 .894 .971 .963 instead of rounding, models.md 3.3)."""
+    """S001 Table 5 (rows predicted; it cuts kappa to .903 .815 .894 .971 .963 instead of rounding,
+    docs/reference/networks.md, "Losses and measures").
+    """
     found = scores(np.array([[pervious, wrong], [0, impervious]]).T)
     assert found.kappa == pytest.approx(kappa, abs=5e-5)
     assert found.oa == pytest.approx(1 - wrong / 200)
@@ -113,7 +115,9 @@ def test_a_printed_row_follows_from_three_of_its_numbers(name):
 )
 def test_misprints_are_not_copied(pa, ua, pa_rest, measure, printed):
     """S002: SVM's pervious F1 (its IoU .8264 gives .9050, as does the mean .8487), CroFuseNet's mean F1 of Table II and
-    the abstract (the classes give .9740), HRNet's impervious F1, which its PA and UA do not give (models.md 1.4)."""
+    the abstract (the classes give .9740), HRNet's impervious F1, which its PA and UA do not give
+    (docs/reference/papers.md, "crofusenet").
+    """
     assert abs(measure(scores(_counts(pa, ua, pa_rest))) - printed) > 2e-3
 
 

@@ -1,4 +1,4 @@
-"""The networks: sizes of models.md, shapes, gradients, reach, bands by name."""
+"""The networks: sizes of docs/reference/networks.md, shapes, gradients, reach, bands by name."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ SMALL = (4, 8, 12)
     ],
 )
 def test_crofusenet_has_the_sizes_of_its_cases(config, parameters, gflop):
-    """models.md 1.3: Cases 1 to 5 of S002 Table IV and the switches, 4 optical and 2 SAR bands."""
+    """docs/reference/networks.md, "CroFuseNet: sizes": Cases 1 to 5 of S002 Table IV and the switches, 4 optical and 2
+    SAR bands.
+    """
     network = build("crofusenet", S2 + S1, config).eval()
     assert parameter_count(network) == parameters
     assert flop(network, 128) / 1e9 == pytest.approx(gflop, abs=0.006)
@@ -46,12 +48,14 @@ def test_crofusenet_has_the_sizes_of_its_cases(config, parameters, gflop):
     ],
 )
 def test_unet_has_the_sizes_of_its_inputs(bands, config, parameters):
-    """models.md 1.3 and 5; the classic U-Net of 31.0 M ends in a 1x1 convolution."""
+    """docs/reference/networks.md, "CroFuseNet: sizes" and "Other networks"; the classic U-Net of 31.0 M ends in a 1x1
+    convolution.
+    """
     assert parameter_count(build("unet", bands, config)) == parameters
 
 
 def test_crofusenet_without_fusion_and_aggregation_is_the_unet():
-    """models.md 1.2: Case 1's shared branch is the U-Net baseline."""
+    """docs/reference/networks.md, "CroFuseNet: open points": Case 1's shared branch is the U-Net baseline."""
     case_1 = build("crofusenet", S2 + S1, {"cfm": "none", "mfa": False})
     shared = [m for n, m in case_1.named_children() if n.startswith("shared")]
     assert sum(parameter_count(module) for module in shared) == parameter_count(build("unet", S2 + S1))

@@ -68,7 +68,7 @@ def test_logits_have_scale_times_the_input_size(name):
 @pytest.mark.parametrize("name", ANY_SIZE)
 @pytest.mark.parametrize("size", [(33, 47), (21, 8)])
 def test_odd_sizes_come_back_exactly(name, size):
-    """models.md 2.2b: H to 4H to 10H also for odd sizes."""
+    """docs/reference/networks.md, "JointSeg": H to 4H to 10H also for odd sizes."""
     network = small(name).eval()
     with torch.no_grad():
         output = network(torch.randn(1, 6, *size))
@@ -124,7 +124,7 @@ def test_a_small_step_down_its_gradient_lowers_the_loss(name):
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_network_survives_its_checkpoint(name, tmp_path):
-    """design.md section 4: constructor values through JSON, weights through safetensors, the same bits out."""
+    """The contract of networks: constructor values through JSON, weights through safetensors, the same bits out."""
     network = small(name)
     if name not in TRAINED:
         network.fit(torch.randn(60, len(BANDS)).numpy(), torch.arange(60).numpy() % 2)

@@ -59,7 +59,7 @@ def test_dice_is_equation_2():
 
 
 def test_a_perfect_map_costs_nothing_and_an_empty_one_all_of_dice():
-    """models.md 3.3."""
+    """docs/reference/networks.md, "Losses and measures"."""
     _, label = scene(size=64, unknown=False)
     assert DiceFocal()(Output(sure(label)), label).item() == pytest.approx(0, abs=1e-6)
     assert dice_loss(sure(torch.zeros_like(label)), label, smooth=1e-6).item() == pytest.approx(1, abs=1e-6)
@@ -143,7 +143,7 @@ def joint(seed: int = 0) -> tuple[SharpOutput, torch.Tensor]:
 
 
 def test_jointseg_adds_three_sizes_with_fractions_at_10_m():
-    """models.md 2.2b: CE at 1 m + 0.3 CE at 2.5 m + 0.3 BCE of the 10 x 10-pooled label."""
+    """docs/reference/networks.md, "JointSeg": CE at 1 m + 0.3 CE at 2.5 m + 0.3 BCE of the 10 x 10-pooled label."""
     output, label = joint()
     middle, coarse = output.side_logits
     share_4x = area_mean(label[:, None].float(), 16, 24)[:, 0]

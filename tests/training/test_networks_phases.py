@@ -31,7 +31,9 @@ def test_it_is_torchs_interpolation(kind, factor):
 @settings(max_examples=15, deadline=None)
 @given(top=st.integers(0, 60), left=st.integers(0, 60))
 def test_a_crop_equals_the_whole_bit_for_bit(kind, factor, top, left):
-    """models.md 2.2(b)5 and performance.md P3: difference 0.0, in float32, anywhere on the period's lattice."""
+    """docs/reference/networks.md, "JointSeg" and docs/reference/performance.md, "P3": difference 0.0, in float32,
+    anywhere on the period's lattice.
+    """
     x = torch.randn(1, 2, 92, 92, generator=torch.Generator().manual_seed(7))
     step, border = Fraction(factor).denominator, 4
     top, left = top // step * step, left // step * step
@@ -44,7 +46,9 @@ def test_a_crop_equals_the_whole_bit_for_bit(kind, factor, top, left):
 
 
 def test_torchs_own_is_not_equal():
-    """Why this exists: by x2.5 a crop of torch's interpolation differs (models.md 2.2(b)5 measured up to 8e-4)."""
+    """Why this exists: by x2.5 a crop of torch's interpolation differs (docs/reference/networks.md, "JointSeg": up to
+    8e-4).
+    """
     x = torch.randn(1, 1, 4, 4096)
     whole = F.interpolate(x, scale_factor=2.5, mode="bilinear")
     part = F.interpolate(x[..., 2048:], scale_factor=2.5, mode="bilinear")

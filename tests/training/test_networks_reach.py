@@ -85,7 +85,7 @@ def logits(made, x: torch.Tensor, *, upright: bool) -> torch.Tensor:
 
 @pytest.mark.parametrize(("name", "upright"), [*across(False), *across(True, always=False)])
 def test_a_tile_with_its_halo_equals_the_whole_image(name, upright):
-    """performance.md P3, in float64."""
+    """docs/reference/performance.md, "P3", in float64."""
     made = network(name)
     step = made.multiple
     halo = -(-made.halo // step) * step
@@ -133,7 +133,9 @@ def test_both_ways_to_follow_a_unet_agree(levels):
 
 
 def test_the_papers_receptive_field_is_of_this_size():
-    """S003 section 3.2 prints 1439 px without saying how it was counted; models.md 4.1 finds 1391 to 1419."""
+    """S003 section 5.2 prints 1439 px without saying how it was counted; docs/reference/networks.md, "HRNet" finds 1391
+    to 1419.
+    """
     with torch.device("meta"):
         reach = HRNet(BANDS, HRNetConfig(norm="batch")).reach()
     spans = [reach.last(i) - reach.first(i) + 1 for i in range(160, 192)]

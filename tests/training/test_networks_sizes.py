@@ -1,4 +1,6 @@
-"""Exact numbers of parameters and of floating-point operations: models.md sections 2 to 5, on torch's meta device."""
+"""Exact numbers of parameters and of floating-point operations of docs/reference/networks.md, on torch's
+meta device.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,7 @@ RUNETPP = {
 
 @pytest.mark.parametrize("case", RUNETPP)
 def test_runetpp(case):
-    """models.md 3.2, 3 bands at 512 x 512."""
+    """docs/reference/networks.md, "RU-Net++: sizes": 3 bands at 512 x 512."""
     config, parameters, cost = RUNETPP[case]
     network = made(RUNetPP, RGB, RUNetPPConfig(**config))
     assert parameter_count(network) == parameters
@@ -61,7 +63,7 @@ def test_runetpp(case):
 
 
 def test_the_encoder_is_resnet50_without_its_classifier():
-    """models.md 3.2; torchvision's resnet50 has 25,557,032 of which fc 2,049,000."""
+    """docs/reference/networks.md, "RU-Net++: sizes"; torchvision's resnet50 has 25,557,032 of which fc 2,049,000."""
     assert parameter_count(made(ResNet50, 3)) == 23_508_032 == 25_557_032 - 2_049_000
 
 
@@ -78,7 +80,7 @@ HRNETS = {
 
 @pytest.mark.parametrize("case", HRNETS)
 def test_hrnet(case):
-    """models.md 4.1 (S003 Table 5: 16,812,946) and 5."""
+    """docs/reference/networks.md, "HRNet" and "Other networks" (landcover3m Table 5: 16,812,946)."""
     bands, config, parameters, side, cost = HRNETS[case]
     network = made(HRNet, bands, HRNetConfig(**config))
     assert parameter_count(network) == parameters
@@ -87,7 +89,7 @@ def test_hrnet(case):
 
 
 def test_hrnet_stage_by_stage():
-    """models.md 4.1, stage parameters."""
+    """docs/reference/networks.md, "HRNet", stage parameters."""
     network = made(HRNet, PLANET, HRNetConfig(classes=10))
     assert parameter_count(network.stem) == 39_424
     assert parameter_count(network.layer1) == 286_208
@@ -107,7 +109,7 @@ JOINTSEGS = {
 
 @pytest.mark.parametrize("case", JOINTSEGS)
 def test_jointseg(case):
-    """models.md 2.2b and 2.3: MFLOP per 10-m pixel, 10 optical and 2 SAR bands."""
+    """docs/reference/networks.md, "JointSeg" and "JointSeg: cost": MFLOP per 10-m pixel, 10 optical and 2 SAR bands."""
     config, parameters, cost = JOINTSEGS[case]
     network = made(JointSeg, TWELVE, JointSegConfig(**config))
     assert parameter_count(network) == parameters
@@ -115,12 +117,14 @@ def test_jointseg(case):
 
 
 def test_eight_dates_cost_seven_more_stems():
-    """models.md 2.3: 15.35 MFLOP per pixel."""
+    """docs/reference/networks.md, "JointSeg: cost": 15.35 MFLOP per pixel."""
     assert gflop(made(JointSeg, TWELVE), 1, 8, 12, 64, 64) * 1e3 / 64**2 == pytest.approx(15.35, rel=0.001)
 
 
 def test_the_literal_cascade():
-    """models.md 2.2a and 2.3: two RRDB stages and a U-Net at 1 m, MFLOP per 10-m pixel."""
+    """docs/reference/networks.md, "Prog-ESRGAN" and "JointSeg: cost": two RRDB stages and a U-Net at 1 m, MFLOP per
+    10-m pixel.
+    """
     network = made(ProgESRGAN, S2)
     parts = (network.first, network.second, network.unet)
     assert [parameter_count(part) for part in parts] == [16_697_987, 16_699_715, 31_037_698]
@@ -132,7 +136,7 @@ def test_the_literal_cascade():
 
 
 def test_the_discriminator():
-    """models.md 2.2a: Real-ESRGAN's U-Net with spectral normalisation, 64 wide."""
+    """docs/reference/networks.md, "Prog-ESRGAN": Real-ESRGAN's U-Net with spectral normalisation, 64 wide."""
     assert parameter_count(made(Discriminator)) == 4_376_897
 
 
@@ -151,7 +155,7 @@ BASELINES = {
 
 @pytest.mark.parametrize("case", BASELINES)
 def test_baselines(case):
-    """models.md 5, 6 bands and 2 classes at 128 x 128."""
+    """docs/reference/networks.md, "Other networks": 6 bands and 2 classes at 128 x 128."""
     network, config, parameters, cost = BASELINES[case]
     network = made(network, SIX, config)
     assert parameter_count(network) == parameters

@@ -38,7 +38,9 @@ def patch(at: int, **changes) -> Patch:
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)).map(sorted), min_size=1), st.floats(0, 1))
 def test_what_stays_is_known_to_agree_by_the_limit_or_not_known_at_all(tmp_path_factory, counts, least):
-    """S003 section 2.2: chips below the limit are dropped, here over known pixels (models.md 4.3)."""
+    """S003 section 2.3: chips below the limit are dropped, here over known pixels (docs/reference/networks.md, "HRNet:
+    training").
+    """
     made = chips(*((known, same) for same, known in counts))
     stays = [known == 0 or same / known >= least for same, known in counts]
     assert made.below(least) == stays.count(False)
@@ -53,7 +55,7 @@ def test_what_stays_is_known_to_agree_by_the_limit_or_not_known_at_all(tmp_path_
 
 
 def test_the_limit_is_the_papers_where_none_is_given(tmp_path):
-    """S003 section 2.2: below 20 %."""
+    """S003 section 2.3: below 20 %."""
     chips((100, 19), (100, 20)).write(tmp_path / "chips.json")
     keep = keeper(tmp_path / "chips.json")
     assert (keep(patch(0)), keep(patch(1))) == (False, True)
@@ -160,7 +162,7 @@ def test_similarity_is_the_accuracy_on_each_training_patch(spoiled, preliminary,
 
 
 def test_the_filter_finds_the_chips_with_wrong_labels(spoiled, found):
-    """ISSUE 4 part 4."""
+    """Chips whose labels are spoiled are found by their agreement with a model."""
     keep = keeper(found.path, 0.5)
     assert [keep(place) for place in spoiled.in_split("train")] == [False] * WRONG + [True] * (16 - WRONG)
 

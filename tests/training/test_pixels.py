@@ -70,7 +70,7 @@ def machine(town, tmp_path_factory):
 
 
 def test_a_forest_and_a_machine_learn_the_town(run, machine, town):
-    """ISSUE 4 part 1: RandomForest and SVM behind the same train and evaluate commands."""
+    """RandomForest and SVM behind the same train and evaluate commands."""
     for report in (run, machine):
         found = training.evaluate(report.folder, town)
         assert found.scores.miou > 0.75, report.recipe
@@ -195,7 +195,7 @@ def test_shares_and_dates_are_not_for_pixels(town, tmp_path):
 
 
 def test_a_map_is_what_the_forest_says_of_each_pixel_without_overlap(run, town, tmp_path):
-    """ISSUE 4 part 1: behind the same map command; no pixel sees its neighbours, so windows need not overlap."""
+    """Behind the same map command; no pixel sees its neighbours, so windows need not overlap."""
     found, dataset = ck.load(run.folder), Dataset.open(town)
     assert (found.halo, found.lattice) == (0, found.window)
     image = np.concatenate([dataset.read_image(patch) for patch in dataset.in_split("test")], axis=1)[:, :EDGE]

@@ -1,4 +1,6 @@
-"""Filter pruning: sizes of models.md 4.5, the score of S003 eq. 1, silenced equals removed, the whole command."""
+"""Filter pruning: sizes of docs/reference/networks.md, "Filter pruning", the score of S003 eq. 1, silenced equals
+removed, the whole command.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ from training.pruning.groups import GROUPS, groups_of
 
 PLANET = ("B2", "B3", "B4", "B8")
 SIX = (*PLANET, "VV", "VH")
-WHOLE_FLOP = 228.034  # GFLOP at 513 px, models.md 4.1
+WHOLE_FLOP = 228.034  # GFLOP at 513 px, docs/reference/networks.md, "HRNet"
 
 
 def meta(**config):
@@ -44,7 +46,9 @@ def meta(**config):
     ],
 )
 def test_pruned_hrnets_have_the_sizes_of_the_table(scheme, ratio, round_to, parameters, cut):
-    """models.md 4.5: A, A8, A 50 %, the reading 254 beside the paper's 9,720,660, C, C8; FLOP cut in percent."""
+    """docs/reference/networks.md, "Filter pruning": A, A8, A 50 %, the reading 254 beside the paper's 9,720,660, C, C8;
+    FLOP cut in percent.
+    """
     network = meta(prune=scheme, ratio=ratio, round_to=round_to)
     assert parameter_count(network) == parameters
     assert 100 * (1 - flop(network, 513) / 1e9 / WHOLE_FLOP) == pytest.approx(cut, abs=0.06)
@@ -68,7 +72,9 @@ def test_how_many_filters_are_kept(slim, filters, kept):
 
 
 def test_redundancy_is_equation_1():
-    """S003 eq. 1, by scipy's distances of raw weights; a filter and its negative are far apart (models.md 4.5)."""
+    """S003 eq. 1, by scipy's distances of raw weights; a filter and its negative are far apart
+    (docs/reference/networks.md, "Filter pruning").
+    """
     weight = torch.randn(9, 4, 3, 3, generator=torch.Generator().manual_seed(0))
     flat = weight.reshape(9, -1).double().numpy()
     np.testing.assert_allclose(redundancy(weight), cdist(flat, flat).sum(axis=1), rtol=1e-12)
@@ -116,7 +122,7 @@ def test_every_prunable_network_is_tested():
 
 @pytest.mark.parametrize("case", NETWORKS)
 def test_the_small_network_equals_the_silenced_one(case):
-    """models.md 4.5: 1e-5; with running statistics and shifts that are not 0."""
+    """docs/reference/networks.md, "Filter pruning": 1e-5; with running statistics and shifts that are not 0."""
     (name, bands, config), slim = NETWORKS[case]
     network = lively(name, bands, **config)
     groups = groups_of(network, slim)
@@ -133,7 +139,9 @@ def test_the_small_network_equals_the_silenced_one(case):
 
 
 def test_zeroed_gamma_and_beta_give_the_same():
-    """models.md 4.5: exact removal needs gamma = beta = 0 of the normalisation too; ours are small, to grow again."""
+    """docs/reference/networks.md, "Filter pruning": exact removal needs gamma = beta = 0 of the normalisation too; ours
+    are small, to grow again.
+    """
     network = lively("unet", SIX, widths=(8, 12))
     slim = Slim("inner", 0.4, 1)
     groups = groups_of(network, slim)
@@ -175,7 +183,9 @@ def test_silenced_filters_can_grow_again():
 
 
 def test_the_last_end_before_a_fusion_and_the_stem_stay():
-    """S003 section 3.4: all layers but the latest ones before the multi-resolution fusion; models.md 4.5: not stem."""
+    """S003 section 3.4: all layers but the latest ones before the multi-resolution fusion; docs/reference/networks.md,
+    "Filter pruning": not stem.
+    """
     network = meta(width=8)
     for scheme in ("inner", "literal"):
         makers = {conv for group in groups_of(network, Slim(scheme, 0.4, 1)) for conv, _ in group.makers}

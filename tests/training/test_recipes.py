@@ -92,7 +92,9 @@ def test_runetpp_weighs_dice_and_focal_as_s001():
 
 
 def test_the_cascade_is_trained_as_satlas():
-    """models.md 2.2a: Adam 1e-4 (0.9, 0.99), averaged weights 0.999, batch 32, L1 1.0 + GAN 0.1."""
+    """docs/reference/networks.md, "Prog-ESRGAN": Adam 1e-4 (0.9, 0.99), averaged weights 0.999, batch 32, L1 1.0 + GAN
+    0.1.
+    """
     found = recipe("progesrgan")
     assert (found.optimiser, found.lr, found.momentum, found.beta2, found.ema) == ("adam", 1e-4, 0.9, 0.99, 0.999)
     assert found.batch == 32 and dict(found.loss_values) == {"sharp": 1.0, "adversarial": 0.1}

@@ -91,7 +91,7 @@ def drive(tmp_path, monkeypatch) -> Path:
 
 
 def test_a_run_on_a_mounted_drive(make, drive, monkeypatch):
-    """Issue 4 part 9: trained, kept whole, gone on with and reported."""
+    """Trained, kept whole, gone on with and reported."""
     data, fast = (
         make(spread(4, 1, 1)).storage.url,
         {"model.widths": "4,8", "batch": "4", "epochs": "2", "device": "cpu"},

@@ -61,7 +61,9 @@ def described(name: str, folder, **changes) -> checkpoint.Checkpoint:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_folding_leaves_no_normalisation_after_a_convolution_and_changes_no_logit(name):
-    """models.md 4.2: instance normalisation stays; DenseNet normalises before it convolves."""
+    """docs/reference/networks.md, "HRNet: layers": instance normalisation stays; DenseNet normalises before it
+    convolves.
+    """
     network, x = small_network(name), image_of(name)
     expected, norms, instances = logits(network, x), count(network, nn.BatchNorm2d), count(network, nn.InstanceNorm2d)
     assert relative(logits(folded(network), x), expected) < 1e-5
@@ -142,7 +144,7 @@ def test_bf16_stays_near_fp32_and_answers_in_fp32(name, runtime):
 
 @pytest.mark.parametrize("runtime", OTHERS)
 def test_neither_batch_nor_threads_change_a_bit(runtime):
-    """performance.md P3: an image alone, in a batch, and from four threads at once."""
+    """docs/reference/performance.md, "P3": an image alone, in a batch, and from four threads at once."""
     forward, x = forward_of("unet", runtime), image_of("unet", 6)
     alone = torch.cat([logits(forward, x[i : i + 1]) for i in range(len(x))])
     assert torch.equal(logits(forward, x), alone)

@@ -30,7 +30,7 @@ def opened(dataset, **target):
 
 
 def test_finer_labels_come_beside_their_image(pairs):
-    """formats.md section 1: exactly ten times the pixels."""
+    """docs/reference/formats.md, "Patch dataset": exactly ten times the pixels."""
     source = opened(pairs, layer="fine")
     batch = source.split("train").__getitems__([2, 0])
     assert source.ratio == RATIO and batch.label_BHW.shape == (2, 160, 160)
@@ -98,7 +98,9 @@ def test_dates_are_standardised_like_the_composite_and_gaps_stay_a_mask(pairs):
 
 
 def test_the_true_image_is_standardised_as_the_coarse_one(pairs):
-    """So that its 10 x 10 means and the coarse pixels are the same numbers (models.md 2.2b, low frequencies)."""
+    """So that its 10 x 10 means and the coarse pixels are the same numbers (docs/reference/networks.md, "JointSeg", low
+    frequencies).
+    """
     source = opened(pairs, layer="fine", sharp=VISIBLE)
     batch = source.split("train").__getitems__([0, 1])
     batch.sharp_BCHW[0, 1, :3] = NODATA
@@ -195,7 +197,7 @@ def seven(image, label):
 
 
 def test_of_seven_classes_only_impervious_ground_is_impervious(make):
-    """formats.md section 1: 4 is impervious in S003's classes, and 1 is woodland."""
+    """docs/reference/formats.md, "Patch dataset": 4 is impervious in S003's classes, and 1 is woodland."""
     dataset = make(
         spread(2, 1, 1), label={"product": "test", "scheme": "landcover3m", "classes": CLASSES}, change=seven
     )

@@ -37,7 +37,7 @@ def run(town, tmp_path_factory):
 
 
 def test_few_patches_and_epochs_map_both_classes(run, town):
-    """ISSUE 2 part 6; 24 patches of 64 px and 3 epochs here."""
+    """The demo at a size for tests: 24 patches of 64 px and 3 epochs here."""
     found = training.evaluate(run.folder, town)
     assert [name for name, c in zip(found.classes, found.scores.classes, strict=True) if c.iou > 0.3] == list(
         found.classes
@@ -45,7 +45,7 @@ def test_few_patches_and_epochs_map_both_classes(run, town):
 
 
 def test_the_run_folder_holds_what_the_format_says(run):
-    """formats.md section 3."""
+    """docs/reference/formats.md, "Checkpoint"."""
     for name in ("best", "last"):
         files = sorted(path.name for path in (run.folder / name).iterdir())
         assert files == ["card.md", "checkpoint.json", "weights.safetensors"]

@@ -93,7 +93,9 @@ def uncut(address, session, tmp_path_factory):
 
 
 def test_a_run_in_a_bucket_goes_on_on_a_fresh_machine(address, session, uncut, tmp_path, monkeypatch):
-    """user-wishes.md row 25: what a lost Colab had finished is in the bucket whole, and repeats the uncut run."""
+    """docs/reference/wishes.md, "Wish 25": what a lost Colab had finished is in the bucket whole, and repeats the uncut
+    run.
+    """
     with monkeypatch.context() as patch:
         broken_in(2, patch)
         fresh_machine(tmp_path / "colab", patch)

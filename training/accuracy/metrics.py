@@ -1,4 +1,6 @@
-"""Accuracy from confusion counts, by the formulas of S002 eqs. 13-17 and models.md section 3.3."""
+"""Accuracy from confusion counts, by the formulas of S002 eqs. 13-17 and docs/reference/networks.md, "Losses and
+measures".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The checkpoint: weights and all that a map needs to be made from them (a folder; formats.md section 3).
+"""The checkpoint: weights and all that a map needs to be made from them (a folder; docs/reference/formats.md,
+"Checkpoint").
 
 Light on purpose: torch, safetensors and json, so that inference starts quickly.
 """

@@ -80,7 +80,7 @@ class ImageLoss(ABC):
 
 @dataclass(frozen=True)
 class JointSegLoss(ImageLoss):
-    """Of a network that segments at three sizes and sharpens the image (models.md 2.2b).
+    """Of a network that segments at three sizes and sharpens the image (docs/reference/networks.md, "JointSeg").
 
     Cross entropy at 1 m + middle x at 2.5 m + coarse x at 10 m, the coarser ones against the share of each class in
     the pixel; dice x the Dice loss at 1 m; and what the images cost.

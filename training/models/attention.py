@@ -37,7 +37,7 @@ class DualAttention(nn.Module):
 class BoundaryEnhancement(nn.Module):
     """Features plus what differs from their 3x3 mean, weighted per pixel.
 
-    S001 names the module (Level 1) without a formula; this one is ours (models.md 3.2).
+    S001 names the module (Level 1) without a formula; this one is ours (docs/reference/networks.md, "RU-Net++").
     """
 
     def __init__(self, channels: int) -> None:

@@ -19,7 +19,8 @@ from training.models.layers import check_choice
 from training.models.output import Output, check_bands, check_input
 
 KERNELS = ("rbf", "linear")
-SVM_PIXELS = 50_000  # kernel machines take time with the square of the pixels (models.md 5)
+# Kernel machines take time with the square of the pixels (docs/reference/networks.md, "Other networks")
+SVM_PIXELS = 50_000
 CHUNK = 2**14  # pixels that are classified together
 KERNEL_NUMBERS = 2**18  # kernel values at a time: they stay in the processor's cache
 LEVELS = 6  # of a tree between two looks at which pixels are in a leaf already

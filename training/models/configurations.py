@@ -54,7 +54,7 @@ def _s000(model: str, side_px: int, bands: tuple[str, ...] = S000_BANDS, *, date
     return Configuration("S000", model, bands, config, side_px, 10.0, dates)
 
 
-# name -> configuration; parameters and operations of each are in models.md and in tests
+# name -> configuration; parameters and operations of each are in docs/reference/networks.md and in tests
 CONFIGURATIONS: dict[str, Configuration] = {
     "crofusenet (case 5)": _s002("crofusenet"),
     **{f"crofusenet {case}": _s002("crofusenet", **config) for case, config in CASES.items()},

@@ -28,7 +28,9 @@ class Cost:
 
 
 def cost(network: nn.Module, side_px: int) -> Cost:
-    """The cost of one image; FLOP = 2 x multiply-add, convolutions and matrix products only (models.md)."""
+    """The cost of one image; FLOP = 2 x multiply-add, convolutions and matrix products only
+    (docs/reference/networks.md).
+    """
     state = network.state_dict().values()
     held = sum(tensor.numel() * tensor.element_size() for tensor in state)
     return Cost(parameter_count(network), flop(network, side_px), side_px, held)

@@ -128,7 +128,8 @@ class CroFuseNet(nn.Module):
         config = self.config
         self.optical_encoder = Encoder(len(self.optical_at), config.widths, config.inner)
         self.sar_encoder = Encoder(len(self.sar_at), config.widths, config.inner)
-        # without fusion the shared branch is a U-Net on all bands (models.md 1.2)
+        # without fusion the shared branch is a U-Net on all bands (docs/reference/networks.md, "CroFuseNet: open
+        # points")
         plain = config.cfm == "none"
         self.shared_encoder = Encoder(len(self.bands), config.widths, config.inner) if plain else FusedEncoder(config)
 

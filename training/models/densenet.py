@@ -19,7 +19,9 @@ SIZES = {"56": (12, (4,) * 5, 4), "67": (16, (5,) * 5, 5), "103": (16, (4, 5, 7,
 
 @dataclass(frozen=True)
 class FCDenseNetConfig:
-    """FC-DenseNet's constructor values; S003 prints a size of 64, which was never published (models.md 5)."""
+    """FC-DenseNet's constructor values; S003 prints a size of 64, which was never published
+    (docs/reference/networks.md, "Other networks").
+    """
 
     classes: int = 2
     size: str = "67"

@@ -24,7 +24,7 @@ BLOCKS = 4
 
 @dataclass(frozen=True)
 class HRNetConfig:
-    """HRNet's constructor values; S003's printed size belongs to classes=10 (models.md 4.1).
+    """HRNet's constructor values; S003's printed size belongs to classes=10 (docs/reference/networks.md, "HRNet").
 
     width: of the finest branch; each coarser one doubles it. stem: "paper" halves once (strides 2, 1), "one" is a
     single strided convolution as the text has it, "hrnet" the original's strides 2, 2. norm: after the first

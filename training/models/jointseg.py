@@ -1,8 +1,8 @@
 """JointSeg (S000): impervious surface at 1 m from 10-m bands, sharpening and segmenting together in two steps.
 
-S000's full text was not available: blocks, widths and losses are ours (models.md 2.2b). What the abstract says is
-kept: gradual enhancement (10 -> 2.5 -> 1 m), optical and radar input, features of one scale joined with the image
-and the logits of the coarser one.
+S000's full text was not available: blocks, widths and losses are ours (docs/reference/networks.md, "JointSeg"). What
+the abstract says is kept: gradual enhancement (10 -> 2.5 -> 1 m), optical and radar input, features of one scale joined
+with the image and the logits of the coarser one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ SMALL = {"widths": (48, 96, 144, 192), "middle": 32, "middle_blocks": 2, "fine":
 
 @dataclass(frozen=True)
 class JointSegConfig:
-    """JointSeg's constructor values; `**WIDE` and `**SMALL` are the two other sizes of models.md 2.3.
+    """JointSeg's constructor values; `**WIDE` and `**SMALL` are the two other sizes of docs/reference/networks.md,
+    "JointSeg: cost".
 
     widths: of the context U-Net at 10, 20, 40, 80 m. blocks: residual blocks of each of its levels on the way down.
     middle, fine: widths at 2.5 m and 1 m, with their numbers of residual blocks. rgb: the bands that are sharpened.

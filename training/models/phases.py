@@ -1,7 +1,7 @@
 """Enlargement by a fixed ratio whose weights depend only on the position within a period, never on the image's size.
 
 torch's `interpolate` computes source coordinates in floating point from the whole image's size, so for x2.5 and x10
-a crop differs from the same part of the whole (models.md 2.2(b)5); here it is equal bit for bit.
+a crop differs from the same part of the whole (docs/reference/networks.md, "JointSeg"); here it is equal bit for bit.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ GATE_KERNEL = {"spatial": 7, "bem": 5, "none": 1}  # side of what a gate looks a
 
 @dataclass(frozen=True)
 class RUNetPPConfig:
-    """RU-Net++'s constructor values; models.md 3.1 says how the paper's contradictions were read.
+    """RU-Net++'s constructor values; docs/reference/networks.md, "RU-Net++" says how the paper's contradictions were
+    read.
 
     variant: where the encoder ends ("table" layer4 at 1/32, "text" layer3 at 1/16, "dilated" layer4 at 1/16).
     gates: of Levels 4 to 1; Table 2 of the paper prints ("spatial", "dual", "channel", "bem"). `**PLAIN` is the
@@ -78,7 +79,8 @@ class RUNetPP(nn.Module):
     """Logits from the stacked bands; input rows and columns are multiples of 32.
 
     Channel attention and pyramid pooling see the whole window: then `halo` is None and maps are made of windows of
-    the training size. The decoder ends at half size; the logits are doubled bilinearly (models.md 3.1).
+    the training size. The decoder ends at half size; the logits are doubled bilinearly (docs/reference/networks.md,
+    "RU-Net++").
     """
 
     scale = 1

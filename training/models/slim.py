@@ -21,7 +21,8 @@ class Slim:
 
     inner: only channels that pass from one convolution to the next within a block. literal: these and, as S003 counts
     them, the filters of block ends, added back to the residual in their places. groups: everything that the sums tie
-    together, as one. round_to: what is kept is rounded down to a multiple of it (models.md 4.5).
+    together, as one. round_to: what is kept is rounded down to a multiple of it (docs/reference/networks.md, "Filter
+    pruning").
     """
 
     scheme: str = WHOLE
@@ -36,7 +37,8 @@ class Slim:
     def kept(self, filters: int) -> int:
         """Of so many filters, those that stay; at least one, or `round_to` where there are as many.
 
-        S003 zeroes int(ratio N); the other schemes keep int((1 - ratio) N), as models.md counts them.
+        S003 zeroes int(ratio N); the other schemes keep int((1 - ratio) N), as docs/reference/networks.md, "Filter
+        pruning", counts them.
         """
         if self.scheme == WHOLE:
             return filters

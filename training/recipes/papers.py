@@ -88,7 +88,7 @@ def hrnet() -> Recipe:
     batch 32, random crops of 1024-pixel chips.
 
     Ours: crops of 512 pixels where the paper has 513, a multiple of what the network halves; poly 0.9 and weight decay
-    5e-4 (models.md 4.3); no early stopping, no other augmentation.
+    5e-4 (docs/reference/networks.md, "HRNet: training"); no early stopping, no other augmentation.
     """
     return Recipe(
         "hrnet",
@@ -121,7 +121,8 @@ def fcdensenet() -> Recipe:
 def jointseg() -> Recipe:
     """S000: JointSeg from 10-m bands to labels at 1 m.
 
-    The paper's settings are not known: optimiser, schedule, averaged weights and losses are ours (models.md 2.2b).
+    The paper's settings are not known: optimiser, schedule, averaged weights and losses are ours
+    (docs/reference/networks.md, "JointSeg").
     """
     return Recipe(
         "jointseg",
@@ -153,8 +154,8 @@ def bilinear_unet() -> Recipe:
 def progesrgan() -> Recipe:
     """S000's cascade: Prog-ESRGAN sharpens, a U-Net segments, a judge tells made images from true ones.
 
-    Settings of models.md 2.2a (Satlas): Adam 1e-4 (0.9, 0.99), averaged weights 0.999, batch 32, absolute
-    difference 1, adversarial 0.1, no perceptual term. Ours: 200 epochs.
+    Settings of docs/reference/networks.md, "Prog-ESRGAN" (Satlas): Adam 1e-4 (0.9, 0.99), averaged weights 0.999, batch
+    32, absolute difference 1, adversarial 0.1, no perceptual term. Ours: 200 epochs.
     """
     return Recipe(
         "progesrgan",

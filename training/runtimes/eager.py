@@ -37,7 +37,7 @@ def opened(network: nn.Module, precision: Precision, device: str) -> Eager | Rep
 class Eager:
     """A network called with float32 input; its logits come back in float32 whatever it computes with.
 
-    Standardisation has happened in float32 before (performance.md 1c, finding 5).
+    Standardisation has happened in float32 before (docs/reference/performance.md, "bf16").
     """
 
     def __init__(self, network: nn.Module, precision: Precision) -> None:

@@ -1,4 +1,6 @@
-"""Ground in two splits: no patch may be trained on that another dataset validates or tests (user-wishes.md row 17)."""
+"""Ground in two splits: no patch may be trained on that another dataset validates or tests (docs/reference/wishes.md,
+"Wish 17").
+"""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def loader(patches: Patches, batch: int, order: EpochOrder | range | None = None
     """Batches of a split: in an `EpochOrder` and only whole ones for training, else all of a range or of the split.
 
     No worker processes: gathering from the memory map is faster than sending tensors between processes
-    (performance.md section 5).
+    (docs/reference/performance.md, "Training reads").
     """
     return DataLoader(
         patches, batch, sampler=order, drop_last=isinstance(order, EpochOrder), collate_fn=_as_is, num_workers=0

@@ -26,7 +26,9 @@ def failing(home, *rules, patience_s=20.0):
 @pytest.mark.parametrize("kind", ["429", "500", "503", "reset", "lost", "truncate", "corrupt"])
 @pytest.mark.parametrize("route", ["upload", "download"])
 def test_a_transfer_that_fails_twice_is_made_whole(tmp_path, route, kind):
-    """earth-engine.md section 4.1, also where the reply of an upload was lost: 412 with our own bytes is success."""
+    """docs/reference/earth-engine.md, "Cloud Storage", also where the reply of an upload was lost: 412 with our own
+    bytes is success.
+    """
     with failing(tmp_path, {"on": route, "kind": kind, "count": 2}) as (storage, log):
         storage.write("a", b"first" * 1000)
         assert storage.read("a") == b"first" * 1000

@@ -149,7 +149,9 @@ def test_an_outline_along_the_edge_of_its_region_is_inside():
     ],
 )
 def test_periods_are_months_years_seasons_or_days(text, first, last, label):
-    """formats.md section 1 (labels); a winter has the year of its January, so it crosses the new year."""
+    """docs/reference/formats.md, "Patch dataset" (labels); a winter has the year of its January, so it crosses the new
+    year.
+    """
     period = Period.parse(text)
     assert period == Period.between(first, last) and period.label == label
 

@@ -1,4 +1,6 @@
-"""Errors met as earth-engine.md section 3.4 tells, whether they come as HTTP replies or through the `ee` client."""
+"""Errors met as docs/reference/earth-engine.md, "Errors" tells, whether they come as HTTP replies or through the `ee`
+client.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def reply(status, message, reason=""):
 
 
 def through_ee(status, message, reason=""):
-    """What the client raises: EEException over googleapiclient's HttpError (earth-engine.md section 3.4)."""
+    """What the client raises: EEException over googleapiclient's HttpError (docs/reference/earth-engine.md,
+    "Errors").
+    """
     try:
         try:
             raise HttpError(httplib2.Response({"status": status}), body(message, reason))
@@ -65,7 +69,7 @@ TABLE = [
 @pytest.mark.parametrize("made", [reply, through_ee])
 @pytest.mark.parametrize(("status", "message", "reason", "answer"), TABLE)
 def test_errors_are_met_as_the_table_says(made, status, message, reason, answer):
-    """earth-engine.md section 3.4; user-wishes.md rows 2 and 7."""
+    """docs/reference/earth-engine.md, "Errors"; docs/reference/wishes.md, "Wish 2" and "Wish 7"."""
     assert classify(made(status, message, reason)) is answer
 
 
@@ -80,7 +84,7 @@ def test_an_exception_with_nothing_but_its_text_is_met_by_its_text():
 
 
 def test_a_refusal_keeps_the_servers_words_and_status():
-    """user-wishes.md row 2."""
+    """docs/reference/wishes.md, "Wish 2"."""
     assert str(Refused.of(503, body("Backend is down"))) == "Backend is down (HTTP 503)"
     assert str(Refused.of(502, b"<html>Bad Gateway</html>")) == "<html>Bad Gateway</html> (HTTP 502)"
     assert str(Refused.of(500, b"")) == "no reason given (HTTP 500)"
@@ -98,7 +102,7 @@ def test_a_refusal_keeps_the_servers_words_and_status():
     ],
 )
 def test_refusals_for_good_come_with_what_to_do(message, advice):
-    """user-wishes.md row 2."""
+    """docs/reference/wishes.md, "Wish 2"."""
     assert advice in remedy(reply(400, message))
 
 

@@ -68,7 +68,9 @@ def test_deleting_twice_is_no_error(storage):
 
 
 def test_many_writers_of_one_object_leave_one_whole_object(storage):
-    """earth-engine.md section 4.1: preconditions, so that a retry cannot overwrite what is newer."""
+    """docs/reference/earth-engine.md, "Cloud Storage": preconditions, so that a retry cannot overwrite what
+    is newer.
+    """
     contents = [bytes([number]) * 5000 for number in range(8)]
 
     def put(data):

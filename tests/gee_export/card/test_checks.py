@@ -80,7 +80,7 @@ def test_a_missing_label_fails(tmp_path):
 @pytest.mark.parametrize("layer", ["images", "labels"])
 @pytest.mark.parametrize("moved_px", [0.5, 1.0, 10.0])
 def test_a_file_off_its_place_fails(tmp_path, layer, moved_px):
-    """user-wishes.md row 12: image and mask misaligned; and row 11."""
+    """docs/reference/wishes.md, "Wish 11" and "Wish 12": image and mask misaligned."""
     data = sound.stored(tmp_path)
     affine = data.geobox(data.patches[0]).affine * Affine.translation(moved_px, 0)
     data = rewritten(data, f"{layer}/{data.patches[0].id}.tif", transform=affine)
@@ -100,7 +100,7 @@ def test_shares_of_the_index_must_follow_from_the_pixels(tmp_path):
 
 
 def test_statistics_must_follow_from_the_train_pixels(tmp_path):
-    """user-wishes.md row 15: statistics of other data."""
+    """docs/reference/wishes.md, "Wish 15": statistics of other data."""
     data = sound.stored(tmp_path)
     wrong = {name: replace(stated, mean=stated.mean * 2) for name, stated in data.manifest.statistics.items()}
     data = Dataset(data.storage, replace(data.manifest, statistics=wrong), data.patches)
@@ -109,7 +109,7 @@ def test_statistics_must_follow_from_the_train_pixels(tmp_path):
 
 @pytest.mark.parametrize(("kind", "verdict"), [("blocks", "fail"), ("random", "warn")])
 def test_one_shared_column_of_pixels_leaks(tmp_path, kind, verdict):
-    """user-wishes.md row 17; the paper's random split leaks on purpose, which is a warning."""
+    """docs/reference/wishes.md, "Wish 17"; the paper's random split leaks on purpose, which is a warning."""
     found = sound.patches()
     found[-1] = replace(found[-1], split="val", row=sound.SIZE - 1, col=found[0].col)  # under a train patch
     data = sound.stored(tmp_path, found, split={"kind": kind})
@@ -164,7 +164,7 @@ def test_a_band_without_pixels_fails(tmp_path):
 
 
 def test_a_blank_patch_and_unknown_labels_warn(tmp_path):
-    """user-wishes.md row 13."""
+    """docs/reference/wishes.md, "Wish 13"."""
     found = sound.patches()
     found[0] = replace(found[0], image_BHW=np.full_like(found[0].image_BHW, -32768))
     found[1] = replace(found[1], label_HW=np.full_like(found[1].label_HW, 255))
@@ -196,7 +196,7 @@ def negative(pixels):
     ("spoil", "verdict"), [(tenfold, "fail"), (too_bright, "fail"), (negative(1), "pass"), (negative(12), "warn")]
 )
 def test_numbers_that_no_ground_has(tmp_path, spoil, verdict):
-    """user-wishes.md row 15; a single negative reflectance in 2,304 is Sentinel-2's own noise."""
+    """docs/reference/wishes.md, "Wish 15"; a single negative reflectance in 2,304 is Sentinel-2's own noise."""
     assert findings(sound.stored(tmp_path, sound.with_images(spoil)))["value ranges"].verdict == verdict
 
 
@@ -206,7 +206,9 @@ def test_labels_outside_their_classes_fail(tmp_path):
 
 
 def test_an_offset_of_1000_in_one_period_fails(tmp_path):
-    """user-wishes.md row 16: after 25 January 2022 darkness reads 0.1 where the offset is not subtracted."""
+    """docs/reference/wishes.md, "Wish 16": after 25 January 2022 darkness reads 0.1 where the offset is not
+    subtracted.
+    """
 
     def brighter(image):
         return np.where(np.arange(4)[:, None, None] < 3, image + 1000, image)
@@ -244,7 +246,7 @@ def test_splits_that_are_unlike_each_other_warn(tmp_path):
 
 @pytest.mark.parametrize(("down", "right"), [(2, 0), (0, 3), (3, 2)])
 def test_shifted_labels_are_measured(tmp_path, down, right):
-    """user-wishes.md row 12: a mask that lies beside its image is seen, and by how much."""
+    """docs/reference/wishes.md, "Wish 12": a mask that lies beside its image is seen, and by how much."""
     found = [sound.shifted(sample, down, right) for sample in sound.patches()]
     finding = findings(sound.stored(tmp_path, found))["label shift"]
     assert finding.verdict == "fail"

@@ -26,7 +26,7 @@ def cubic():
 
 
 def test_a_cubic_distortion_of_several_pixels_is_found(cubic):
-    """Optical classes against speckled decibels of other brightness order; issue 3 asks for less than 0.3 px."""
+    """Optical classes against speckled decibels of other brightness order; less than 0.3 px is asked for."""
     assert cubic.applied and cubic.polynomial.order == 3
     assert error_px(cubic, CUBIC_PX, 352) < 0.3
     assert cubic.fit.rmse_px < 0.3 < 3 < cubic.fit.before_px

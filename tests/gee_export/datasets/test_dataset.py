@@ -1,4 +1,6 @@
-"""The patch dataset format (formats.md section 1): round trip, determinism, statistics, damage."""
+"""The patch dataset format (docs/reference/formats.md, "Patch dataset"): round trip, determinism,
+statistics, damage.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,7 @@ def test_gis_programs_see_scale_names_no_data_and_place(written, tmp_path):
         assert source.descriptions == ("B2", "B8", "VV")
         assert source.scales == (1e-4, 1e-4, 0.01)
         assert source.nodata == -32768 and source.dtypes == ("int16",) * 3
-        # wuhan's upper left corner is 212750 3416360 (formats.md section 1)
+        # wuhan's upper left corner is 212750 3416360 (docs/reference/formats.md, "Patch dataset")
         assert source.bounds.left == 212750 + 10 * patch.col and source.bounds.top == 3416360 - 10 * patch.row
     with rasterio.open(tmp_path / "data" / patch.label_name) as source:
         assert source.nodata == 255 and source.dtypes == ("uint8",)

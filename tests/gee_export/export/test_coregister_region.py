@@ -39,7 +39,9 @@ def truths(session):
 
 
 def test_each_orbit_is_brought_onto_sentinel2(found, truths):
-    """world.md 6: a steady shift per orbit and a slow part; issue 3: less than 0.3 px (an axis) at every pixel."""
+    """docs/reference/world.md, "Shift of Sentinel-1": a steady shift per orbit and a slow part; less than 0.3
+    px (an axis) at every pixel.
+    """
     for orbit, truth in truths.items():
         left, right, down = truth.left_px(found.by_orbit[orbit].polynomial)
         assert found.by_orbit[orbit].applied and max(right, down) < 0.3 and left < 0.4 * truth.before_px

@@ -92,7 +92,9 @@ def test_patches_hold_the_composite_rounded_half_to_even(whole, plot, plot_sessi
 
 
 def test_halves_become_even_numbers(whole, plot):
-    """Means of two scenes end in .5 where the sum is odd: formats.md section 1 asks for half to even."""
+    """Means of two scenes end in .5 where the sum is odd: docs/reference/formats.md, "Patch dataset" asks for half to
+    even.
+    """
     dataset = Dataset.open(whole)
     scenes = [plot.dn[index]["B2"].astype(int) for index in plot.clear_score]
     clear = np.all([score >= np.float32(0.6) for score in plot.clear_score.values()], axis=0)

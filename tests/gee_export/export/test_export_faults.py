@@ -78,7 +78,9 @@ BROKEN = ("429", "500", "503", "reset", "lost", "truncate")
 
 
 def test_one_export_comes_through_all_of_them(plot, whole, tmp_path):
-    """user-wishes.md row 7: waits and goes on; earth-engine.md section 3.4 says which may be repeated."""
+    """docs/reference/wishes.md, "Wish 7": waits and goes on; docs/reference/earth-engine.md, "Errors" says which may be
+    repeated.
+    """
     rules = [{"on": "pixels", "kind": kind, "nth": 1 + 2 * number} for number, kind in enumerate(BROKEN)]
     with failing(plot, tmp_path / "home", *rules) as (session, log):
         export_patches(**killed.ASKED, out=tmp_path / "data", session=session)
@@ -89,7 +91,9 @@ def test_one_export_comes_through_all_of_them(plot, whole, tmp_path):
 @pytest.mark.long
 @pytest.mark.parametrize("kind", BROKEN)
 def test_refused_and_broken_requests_are_repeated(plot, whole, tmp_path, kind):
-    """user-wishes.md row 7: waits and goes on; earth-engine.md section 3.4 says which may be repeated."""
+    """docs/reference/wishes.md, "Wish 7": waits and goes on; docs/reference/earth-engine.md, "Errors" says which may be
+    repeated.
+    """
     rule = {"on": "pixels", "kind": kind, "nth": [1, 3, 4, 8]}
     with failing(plot, tmp_path / "home", rule) as (session, log):
         export_patches(**killed.ASKED, out=tmp_path / "data", session=session)
@@ -101,7 +105,7 @@ def test_refused_and_broken_requests_are_repeated(plot, whole, tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["memory", pytest.param("timeout", marks=pytest.mark.long)])
 def test_what_is_too_much_for_one_request_is_asked_in_parts(plot, whole, tmp_path, monkeypatch, kind):
-    """user-wishes.md row 6: which tile size? The one that the server bears, found out once."""
+    """docs/reference/wishes.md, "Wish 6": which tile size? The one that the server bears, found out once."""
     monkeypatch.setattr(pixels, "REQUEST_LIMIT_BYTES", 48 << 20)
     rule = {"on": "pixels", "kind": kind, "above_px": 90 * 90}
     with failing(plot, tmp_path / "home", rule) as (session, log):
@@ -121,7 +125,7 @@ def test_questions_about_scenes_are_repeated(plot, whole, tmp_path):
 
 @pytest.mark.long
 def test_a_quota_is_kept_without_losing_a_block(plot, whole, tmp_path):
-    """user-wishes.md row 7: one request at a time is what this server bears."""
+    """docs/reference/wishes.md, "Wish 7": one request at a time is what this server bears."""
     rules = [{"on": "pixels", "kind": "quota", "at_once": 1}, {"on": "pixels", "kind": "delay", "seconds": 0.02}]
     with failing(plot, tmp_path / "home", *rules) as (session, log):
         export_patches(**killed.ASKED, out=tmp_path / "data", session=session, workers=8)
@@ -130,7 +134,9 @@ def test_a_quota_is_kept_without_losing_a_block(plot, whole, tmp_path):
 
 
 def test_a_server_that_stays_away_ends_the_run_and_the_next_goes_on(plot, whole, tmp_path):
-    """user-wishes.md rows 2, 8 and 9: the server's own words; what was fetched is not fetched again."""
+    """docs/reference/wishes.md, "Wish 2", "Wish 8" and "Wish 9": the server's own words; what was fetched is not
+    fetched again.
+    """
     rule = {"on": "pixels", "kind": "503", "first": 6, "message": "Backend is down."}
     with failing(plot, tmp_path / "home", rule) as (session, log):
         with pytest.raises(Fault, match=r"Backend is down\."):
@@ -145,7 +151,9 @@ def test_a_server_that_stays_away_ends_the_run_and_the_next_goes_on(plot, whole,
 
 @pytest.mark.long
 def test_a_bucket_takes_the_same_bytes_through_every_fault(plot, whole, tmp_path, monkeypatch):
-    """earth-engine.md section 4.1; user-wishes.md row 23: nothing is written over anything else."""
+    """docs/reference/earth-engine.md, "Cloud Storage"; docs/reference/wishes.md, "Wish 23": nothing is written over
+    anything else.
+    """
     monkeypatch.setenv("ISAMAP_HOME", str(tmp_path / "home"))
     rules = [
         {"on": ["upload", "object", "list"], "kind": kind, "probability": 0.04}
@@ -163,7 +171,7 @@ def test_a_bucket_takes_the_same_bytes_through_every_fault(plot, whole, tmp_path
 
 
 def test_batch_gives_the_bytes_that_streaming_gives(plot, whole, tmp_path, monkeypatch):
-    """Issue 3 part 6: pixels and labels identical, whatever became of the tasks on the way."""
+    """Pixels and labels identical, whatever became of the tasks on the way."""
     monkeypatch.setattr(export_task, "TASK_PX", 64)
     monkeypatch.setattr(batch, "LOCAL_PACE", batch.Pace(0.01, 0.05, 0.3))
     rules = [

@@ -61,9 +61,10 @@ def export(plot_session):
 
 @pytest.mark.parametrize(("step_m", "size"), [(3, 64), (16, 32)])
 def test_chips_of_a_users_image_have_its_pixels_and_the_nearest_labels(export, plot, tmp_path, step_m, size):
-    """S003: 3-m images taught by 10-m labels, nearest-resampled; S001: 16-m GF-1 (models.md sections 3 and 4).
+    """S003: 3-m images taught by 10-m labels, nearest-resampled; S001: 16-m GF-1 (docs/reference/networks.md, "Losses
+    and measures" and "HRNet: training").
 
-    One grid for image and label, whatever the image's: user-wishes.md rows 11 and 12.
+    One grid for image and label, whatever the image's: docs/reference/wishes.md, "Wish 11" and "Wish 12".
     """
     grid = lattice(step_m, dx=1.3, dy=0.7)
     values = scene(grid, 4, "uint16")

@@ -62,7 +62,7 @@ def job_of(*places, **options):
 
 @pytest.mark.parametrize(("project", "blocks"), [(None, 100), ("a-project", 36)])
 def test_wuhan_is_36_requests_of_1008_pixels_and_smaller_ones_in_this_machines_memory(project, blocks):
-    """performance.md P9; positions of formats.md section 1."""
+    """docs/reference/performance.md, "P9"; positions of docs/reference/formats.md, "Patch dataset"."""
     report = export_patches(region="wuhan", dry_run=True, project=project)
     assert (report.positions, report.blocks) == (5625, blocks)
     assert report.patches["patches"] == 5625 - report.left_out
@@ -83,7 +83,9 @@ WUHAN_BOX = (114.25, 30.53, 114.31, 30.58)
 
 @pytest.mark.parametrize("asked", [{"region": "wuhan"}, {"bbox": WUHAN_BOX}, {"region": "wuhan", "bbox": WUHAN_BOX}])
 def test_another_zone_holds_the_same_ground_on_a_ten_metre_lattice(asked):
-    """formats.md section 1: the region's UTM zone, or the one asked for; origin a multiple of the step."""
+    """docs/reference/formats.md, "Patch dataset": the region's UTM zone, or the one asked for; origin a multiple of the
+    step.
+    """
     own, other = where(**{"region": None} | asked), where(**{"region": None} | asked, epsg=32649)
     assert (own.epsg, other.epsg) == (32650, 32649)
     assert all(edge % 10 == 0 for edge in (*other.bounds_m, *other.origin_m))
@@ -191,6 +193,6 @@ def test_the_head_of_the_manifest_is_plain_json_and_comes_back():
 
 
 def test_a_longer_period_has_its_length_in_ids():
-    """formats.md section 1: YYYYMMpNN."""
+    """docs/reference/formats.md, "Patch dataset": YYYYMMpNN."""
     part = Part(0, RegionGrid.of(plots.REGION), regions.Period.between("2019-05-01", "2019-08-30"))
     assert part.patch_id(Window(20, 40, 32, 32)) == "plot_201905p04_r00020_c00040"

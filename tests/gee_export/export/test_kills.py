@@ -1,6 +1,6 @@
 """kill -9 at random moments: the dataset is the same to the byte, and what was finished is not fetched again.
 
-user-wishes.md rows 9 (resume after interruption) and 10 (done means that the files are there).
+docs/reference/wishes.md, "Wish 9" and "Wish 10": resume after interruption; done means that the files are there.
 """
 
 from __future__ import annotations

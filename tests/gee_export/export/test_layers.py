@@ -1,4 +1,6 @@
-"""What a dataset holds beside image and label (formats.md section 1): shares, dated frames, finer images and labels."""
+"""What a dataset holds beside image and label (docs/reference/formats.md, "Patch dataset"): shares, dated frames, finer
+images and labels.
+"""
 
 from __future__ import annotations
 

@@ -59,7 +59,9 @@ def footprints(region_grid, split_result):
 @example(left=300, top=300, side=600, zones=(32650, 32651), hold_out=("two",), kind="blocks")
 @example(left=300, top=300, side=600, zones=(32650, 32650), hold_out=("two",), kind="random")
 def test_no_ground_is_in_two_splits_of_overlapping_regions(left, top, side, zones, hold_out, kind):
-    """User-wishes row 17, over regions and UTM zones; a random split leaks within its regions, but not into test."""
+    """docs/reference/wishes.md, "Wish 17", over regions and UTM zones; a random split leaks within its regions, but not
+    into test.
+    """
     one = square("one", epsg=zones[0])
     box = square("any", left, top, side, zones[0]).region.bounds_wsen
     two = RegionGrid.of(regions.from_bbox(box, name="two", epsg=zones[1]))

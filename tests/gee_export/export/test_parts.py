@@ -88,7 +88,7 @@ def test_a_part_has_the_pixels_of_an_export_of_its_own(whole, export, tmp_path):
 
 
 def test_a_dry_run_counts_what_all_parts_will_send(export, tmp_path, done, whole):
-    """User-wishes row 1: requests and bytes before the start."""
+    """docs/reference/wishes.md, "Wish 1": requests and bytes before the start."""
     planned = export(tmp_path / "none", dry_run=True)
     assert planned.parts == 4 and "about" in planned.estimate and "east_201905p02: " in str(planned)
     assert (planned.blocks, planned.request_bytes) == (done.fetched, done.request_bytes)
@@ -110,7 +110,7 @@ def test_a_killed_export_of_parts_goes_on_to_the_same_bytes(whole, export, plot,
 
 
 def test_a_period_without_scenes_is_skipped_and_told(export, tmp_path):
-    """User-wishes row 8: "no scenes in the month" is an outcome, not the end of everything."""
+    """docs/reference/wishes.md, "Wish 8": "no scenes in the month" is an outcome, not the end of everything."""
     report = export(tmp_path / "data", region=WEST, period=["2019-06", "2019-07"])
     assert list(report.skipped) == ["west_201907"] and "skipped west_201907: region 'west' cannot" in str(report)
     dataset = Dataset.open(tmp_path / "data")
@@ -121,7 +121,7 @@ def test_a_period_without_scenes_is_skipped_and_told(export, tmp_path):
 
 
 def test_nothing_at_all_is_an_error(export, tmp_path):
-    """User-wishes row 8: exit code not 0 where nothing of what was asked is there."""
+    """docs/reference/wishes.md, "Wish 8": exit code not 0 where nothing of what was asked is there."""
     with pytest.raises(ValueError, match=r"2019-07.*2019-08"):
         export(tmp_path / "data", region=WEST, period=["2019-07", "2019-08"])
 

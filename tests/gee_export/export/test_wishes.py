@@ -1,4 +1,4 @@
-"""What users of such tools asked for (user-wishes.md), held against whole exports of the plot, row by row.
+"""What users of such tools asked for (docs/reference/wishes.md), held against whole exports of the plot, row by row.
 
 Rows that have their own suites are not repeated here; tests/test_user_wishes.py holds the list.
 """
@@ -64,7 +64,7 @@ def star(points: int) -> dict:
 
 
 def test_failures_keep_the_servers_words_and_are_logged(plot, tmp_path, monkeypatch):
-    """user-wishes.md row 2: "an error occurred" is no answer; the words, what failed, and a log."""
+    """docs/reference/wishes.md, "Wish 2": "an error occurred" is no answer; the words, what failed, and a log."""
     monkeypatch.setattr(client, "Patience", lambda attempts: Patience(attempts, base_s=0.01))
     rule = {"on": "pixels", "kind": "500", "message": "Tile kernel exploded."}
     with LocalEngine(open_catalog(str(plot.folder)), tmp_path / "home", faults=Faults.of(rule)) as engine:
@@ -75,7 +75,7 @@ def test_failures_keep_the_servers_words_and_are_logged(plot, tmp_path, monkeypa
 
 
 def test_an_outline_of_many_corners_is_not_shipped(plot, tmp_path):
-    """user-wishes.md row 5: 8,000 corners are 300 kB of JSON, and no request is over 64 kB."""
+    """docs/reference/wishes.md, "Wish 5": 8,000 corners are 300 kB of JSON, and no request is over 64 kB."""
     (tmp_path / "star.geojson").write_text(json.dumps(star(8_000)))
     assert (tmp_path / "star.geojson").stat().st_size > 300_000
     limits = Limits(payload_bytes=64 << 10)
@@ -89,7 +89,9 @@ def test_an_outline_of_many_corners_is_not_shipped(plot, tmp_path):
 
 
 def test_every_file_lies_on_the_one_grid(whole):
-    """user-wishes.md rows 11 and 12: same transform for image and label, exact shapes, origin a multiple of 10 m."""
+    """docs/reference/wishes.md, "Wish 11" and "Wish 12": same transform for image and label, exact shapes, origin a
+    multiple of 10 m.
+    """
     for patch in whole.patches:
         with (
             rasterio.open(folder(whole) / patch.image_name) as image,
@@ -102,7 +104,7 @@ def test_every_file_lies_on_the_one_grid(whole):
 
 
 def test_missing_pixels_are_declared(whole):
-    """user-wishes.md row 13: 0 is a class and a value; what is missing says so in the file."""
+    """docs/reference/wishes.md, "Wish 13": 0 is a class and a value; what is missing says so in the file."""
     with rasterio.open(folder(whole) / whole.patches[0].image_name) as image:
         assert image.nodata == -32768
     with rasterio.open(folder(whole) / whole.patches[0].label_name) as label:
@@ -112,14 +114,16 @@ def test_missing_pixels_are_declared(whole):
 
 
 def test_files_say_which_band_is_which(whole):
-    """user-wishes.md row 14: names, units and scales beside the pixels, in the manifest's order."""
+    """docs/reference/wishes.md, "Wish 14": names, units and scales beside the pixels, in the manifest's order."""
     with rasterio.open(folder(whole) / whole.patches[0].image_name) as image:
         assert image.descriptions == tuple(band.name for band in whole.manifest.bands)
         assert image.scales == tuple(band.scale for band in whole.manifest.bands)
 
 
 def test_statistics_are_those_of_the_train_split_alone(whole):
-    """user-wishes.md row 15: the wrong statistics, or those of the test split among them, spoil a model in silence."""
+    """docs/reference/wishes.md, "Wish 15": the wrong statistics, or those of the test split among them, spoil a model
+    in silence.
+    """
     band = whole.manifest.bands[0]
 
     def mean(splits):
@@ -132,13 +136,17 @@ def test_statistics_are_those_of_the_train_split_alone(whole):
 
 @pytest.mark.parametrize("collection", ["COPERNICUS/S2_SR", "COPERNICUS/S2"])
 def test_collections_with_the_offset_of_2022_are_refused(collection):
-    """user-wishes.md row 16: only *_HARMONIZED, whose numbers mean the same before and after 2022-01-25."""
+    """docs/reference/wishes.md, "Wish 16": only *_HARMONIZED, whose numbers mean the same before and after
+    2022-01-25.
+    """
     with pytest.raises(ValueError, match="1000 higher since 2022-01-25"):
         Settings.of(sentinel2=collection)
 
 
 def test_a_second_region_does_not_write_over_the_first(whole, plot_session, tmp_path):
-    """user-wishes.md row 23: other work in the same place is refused by name, and nothing of the first changes."""
+    """docs/reference/wishes.md, "Wish 23": other work in the same place is refused by name, and nothing of the first
+    changes.
+    """
     plot_session.activate()
     before = {path: path.read_bytes() for path in folder(whole).rglob("*.tif")}
     west, south, east, north = plots.REGION.bounds_wsen

@@ -128,7 +128,7 @@ def test_what_lies_outside_a_file_is_missing(tmp_path):
 
 
 def test_no_data_masks_and_alpha_are_missing(tmp_path):
-    """user-wishes.md row 13."""
+    """docs/reference/wishes.md, "Wish 13"."""
     values = scene(kind="uint8", high=255)
     values[:, 3, 4] = 99
     tagged = open_imagery(Imagery(write(tmp_path / "a.tif", values, nodata=99)), None, PERIOD)
@@ -144,7 +144,7 @@ def test_no_data_masks_and_alpha_are_missing(tmp_path):
 
 
 def test_bands_are_chosen_by_name_or_number_in_the_order_asked(tmp_path):
-    """user-wishes.md row 14."""
+    """docs/reference/wishes.md, "Wish 14"."""
     values = scene(kind="int16")
     path = write(tmp_path / "a.tif", values, names=("red", "green", "blue"))
     for bands, order in ((("blue", "red"), (2, 0)), (("3", "1"), (2, 0))):

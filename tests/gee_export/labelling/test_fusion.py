@@ -94,7 +94,7 @@ def test_a_share_of_sources_is_the_mean_of_those_that_know():
 
 @given(two.filter(lambda labels: 2 <= len(labels) <= 4))
 def test_the_share_of_class_products_is_how_many_of_them_say_impervious(labels):
-    """ISSUE 4 part 4: label smoothing by product agreement is what `--fusion majority --share` stores."""
+    """Label smoothing by product agreement is what `--fusion majority --share` stores."""
     names = ("worldcover", "esri", "from_glc10", "dynamicworld")[: len(labels)]
     on_server = _Known(labels[0], label="an image there")
     fetched = {f"label_{number}": label for number, label in enumerate(labels)}

@@ -151,7 +151,7 @@ def test_a_file_that_goes_away_is_a_fault(tmp_path):
 
 
 def test_outside_and_no_data_are_unknown(tmp_path):
-    """user-wishes.md row 13: what is missing is no class."""
+    """docs/reference/wishes.md, "Wish 13": what is missing is no class."""
     values = np.ones((60, 60), np.uint8)
     values[:10] = 7
     path = tiff(tmp_path / "own.tif", [values], grid(10, 60, offset_m=100), nodata=7)

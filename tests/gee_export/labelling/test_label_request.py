@@ -87,7 +87,9 @@ def test_sources_here_and_there_are_fused(metres, tmp_path):
 
 
 def test_roads_and_houses_are_apart_in_ghsl():
-    """GHS_BUILT_S knows buildings only, GHS_BUILT_C roads as well (earth-engine.md 1.4)."""
+    """GHS_BUILT_S knows buildings only, GHS_BUILT_C roads as well (docs/reference/earth-engine.md, "Label
+    products").
+    """
     houses, ground = read("ghs_built_s_10m")[0], read("ghs_built_c")[0]
     assert houses.mean() < 0.8 * (ground == 1).mean()
 

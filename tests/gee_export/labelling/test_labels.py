@@ -1,4 +1,6 @@
-"""Every label product against the tables of earth-engine.md 1.4 and 1.5: codes, years, ids, bands, and the traps."""
+"""Every label product against the tables of docs/reference/earth-engine.md, "Label products" and "Community label
+products": codes, years, ids, bands, and the traps.
+"""
 
 from __future__ import annotations
 
@@ -20,23 +22,23 @@ from gee_export.requests import pixels
 from tests.support import codes
 
 JUNE = Period.between("2019-06-01", "2019-06-30")
-CROP, WOOD, GRASS, WATER, BUILT, BARE, SNOW = range(7)  # formats.md section 1
+CROP, WOOD, GRASS, WATER, BUILT, BARE, SNOW = range(7)  # docs/reference/formats.md, "Patch dataset"
 
 # Of the class maps: the S003 number of each code; "soft" codes are pervious in 0/1/255 and no class of the seven.
 CLASSES = {
-    # 1.4: 10 tree, 20 shrub, 30 grass, 40 crop, 50 built-up, 60 bare, 70 snow, 80 water, 90 herb. wetland, 95 mangrove,
+    # 10 tree, 20 shrub, 30 grass, 40 crop, 50 built-up, 60 bare, 70 snow, 80 water, 90 herb. wetland, 95 mangrove,
     # 100 moss/lichen
     "worldcover": ({10: WOOD, 20: WOOD, 30: GRASS, 40: CROP, 50: BUILT, 60: BARE, 70: SNOW, 80: WATER}, (90, 95, 100)),
-    # 1.4: 0 water, 1 trees, 2 grass, 3 flooded, 4 crops, 5 shrub, 6 built, 7 bare, 8 snow
+    # 0 water, 1 trees, 2 grass, 3 flooded, 4 crops, 5 shrub, 6 built, 7 bare, 8 snow
     "dynamicworld": ({0: WATER, 1: WOOD, 2: GRASS, 4: CROP, 5: WOOD, 6: BUILT, 7: BARE, 8: SNOW}, (3,)),
     "dynamicworld_mean": ({0: WATER, 1: WOOD, 2: GRASS, 4: CROP, 5: WOOD, 6: BUILT, 7: BARE, 8: SNOW}, (3,)),
-    # 1.5: raw 1 water, 2 trees, 4 flooded veg, 5 crops, 7 built, 8 bare, 9 snow, 10 clouds, 11 rangeland
+    # raw 1 water, 2 trees, 4 flooded veg, 5 crops, 7 built, 8 bare, 9 snow, 10 clouds, 11 rangeland
     "esri": ({1: WATER, 2: WOOD, 5: CROP, 7: BUILT, 8: BARE, 9: SNOW, 11: GRASS}, (4,)),
-    # 1.5: the older legend, grass 3 and scrub 6 apart
+    # the older legend, grass 3 and scrub 6 apart
     "esri2020": ({1: WATER, 2: WOOD, 3: GRASS, 5: CROP, 6: WOOD, 7: BUILT, 8: BARE, 9: SNOW}, (4,)),
-    # 1.5: 10 crop, 20 forest, 30 grass, 40 shrub, 60 water, 80 impervious, 90 bare, 100 snow, 120 cloud
+    # 10 crop, 20 forest, 30 grass, 40 shrub, 60 water, 80 impervious, 90 bare, 100 snow, 120 cloud
     "from_glc10": ({10: CROP, 20: WOOD, 30: GRASS, 40: WOOD, 60: WATER, 80: BUILT, 90: BARE, 100: SNOW}, (50, 70)),
-    # 1.5 and COMM glc_fcs.md: 35 classes, 190 = impervious
+    # COMM glc_fcs.md: 35 classes, 190 = impervious
     "glc_fcs30d": (
         dict.fromkeys((10, 11, 12, 20), CROP)
         | dict.fromkeys((51, 52, 61, 62, 71, 72, 81, 82, 91, 92, 120, 121, 122), WOOD)
@@ -49,27 +51,27 @@ CLASSES["glc_fcs30d_five_year@1990"] = CLASSES["glc_fcs30d"]
 
 # Of the other products: codes that are impervious, codes that are not (None: every other), source row.
 BINARY = {
-    "ghs_built_c": ((5, *range(11, 16), *range(21, 26)), (1, 2, 3, 4)),  # 1.4: 5 roads, 11-15, 21-25
-    "wsf2015@2015": ((255,), (0,)),  # 1.4: 255 = settlement, else masked or 0
-    "wsf2015_tiles@2015": ((255,), (0,)),  # 1.5
-    "wsf2019": ((255,), (0,)),  # 1.5
-    "gaia@2018": (range(1, 35), (0,)),  # 1.4: class 1 = 2018 ... 34 = 1985
+    "ghs_built_c": ((5, *range(11, 16), *range(21, 26)), (1, 2, 3, 4)),  # 5 roads, 11-15, 21-25
+    "wsf2015@2015": ((255,), (0,)),  # 255 = settlement, else masked or 0
+    "wsf2015_tiles@2015": ((255,), (0,)),
+    "wsf2019": ((255,), (0,)),
+    "gaia@2018": (range(1, 35), (0,)),  # class 1 = 2018 ... 34 = 1985
     "gaia@1990": (range(29, 35), range(29)),  # 29 = 1990 in the table; the prose's "greater than 29" is 1989
     "gaia@1985": ((34,), range(34)),
-    "gisa": (range(1, 38), (0,)),  # 1.5: year = 1982 + v for v >= 3, 37 = 2019
+    "gisa": (range(1, 38), (0,)),  # year = 1982 + v for v >= 3, 37 = 2019
     "gisa@2018": (range(1, 37), (0, 37)),
     "gisa@1985": ((1, 2, 3), (0, *range(4, 38))),
     "gisa@1978": ((1, 2), (0, *range(3, 38))),
     "gisa_2021@2021": (range(1, 40), (0,)),  # read by the table of 1972-2019
     "gisa_2021": (range(1, 38), (0, 38, 39)),
-    "gisd30": (range(1, 9), (0,)),  # 1.5: 1 before 1985, 2..8 = steps 1985-90 ... 2015-20; 2019 is nearest to 2020
+    "gisd30": (range(1, 9), (0,)),  # 1 before 1985, 2..8 = steps 1985-90 ... 2015-20; 2019 is nearest to 2020
     "gisd30@2015": (range(1, 8), (0, 8)),
     "gisd30@1985": ((1,), (0, *range(2, 9))),
-    "ghs_built_s_10m": (range(51, 101), range(51)),  # 1.4: m2 per 100-m2 cell
-    "emc_built_s@2022": (range(51, 101), range(51)),  # 1.5: m2 0-100
-    "ghs_built_s": (range(101, 201), range(101)),  # 1.4: 0-10000 m2; the patch holds 50 m2 a code
-    "open_buildings_temporal": (range(128, 256), range(128)),  # 1.4; the patch holds code / 255
-    "wsf_evo@2015": (range(85, 116), ()),  # 1.5: the value is the year, 1985-2015; the patch holds 1900 + code
+    "ghs_built_s_10m": (range(51, 101), range(51)),  # m2 per 100-m2 cell
+    "emc_built_s@2022": (range(51, 101), range(51)),  # m2 0-100
+    "ghs_built_s": (range(101, 201), range(101)),  # 0-10000 m2; the patch holds 50 m2 a code
+    "open_buildings_temporal": (range(128, 256), range(128)),  # the patch holds code / 255
+    "wsf_evo@2015": (range(85, 116), ()),  # the value is the year, 1985-2015; the patch holds 1900 + code
     "wsf_evo@1985": ((85,), range(86, 116)),
 }
 
@@ -105,7 +107,7 @@ def test_classes_become_impervious_pervious_and_unknown(source):
 
 @pytest.mark.parametrize("source", CLASSES)
 def test_classes_become_the_seven_of_s003(source):
-    """models.md section 4: shrub joins woodland; wetland, tundra and cloud are unknown."""
+    """docs/reference/networks.md, "HRNet: training": shrub joins woodland; wetland, tundra and cloud are unknown."""
     expected = np.full(256, 255)
     expected[list(CLASSES[source][0])] = list(CLASSES[source][0].values())
     if source == "dynamicworld_mean":
@@ -122,7 +124,9 @@ def test_other_products_by_their_documented_codes(source):
 
 
 def test_esri_is_read_by_raw_codes():
-    """earth-engine.md 1.5: built is 7 in the asset and 5 when remapped; mixing them up makes crops of towns."""
+    """docs/reference/earth-engine.md, "Community label products": built is 7 in the asset and 5 when remapped; mixing
+    them up makes crops of towns.
+    """
     label, _ = read("esri")
     assert label[7] == 1 and label[5] == 0
 

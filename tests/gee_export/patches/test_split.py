@@ -1,4 +1,4 @@
-"""Splits: no pixel in two of them, shares as asked, few patches lost (user-wishes.md row 17)."""
+"""Splits: no pixel in two of them, shares as asked, few patches lost (docs/reference/wishes.md, "Wish 17")."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def test_a_random_split_of_patches_that_lie_apart_leaks_nothing():
 
 @pytest.mark.parametrize("guard_px", [0, 128])
 def test_wuhan_keeps_nine_patches_in_ten_in_the_papers_shares(guard_px):
-    """With the guard of models.md section 1.6 too."""
+    """With the guard of docs/reference/networks.md, "Spatial splits" too."""
     windows = list(positions(6048, 6048, 128, 80))
-    assert len(windows) == 5625  # formats.md section 1
+    assert len(windows) == 5625  # docs/reference/formats.md, "Patch dataset"
     split_result = split.blocks(windows, 80, SplitRule(guard_px=guard_px))
     counts = Counter(name for _, name in split_result.patches)
     assert len(split_result.patches) >= 0.9 * 5625
@@ -114,7 +114,7 @@ def test_a_number_too_small_for_three_splits_trains():
 
 
 def test_the_paper_divides_eight_to_one_to_one():
-    """S002 section III-A: 5,603 patches, 8:1:1 at random."""
+    """S002 section II-B: 5,603 patches, 8:1:1 at random."""
     split_result = split.at_random(list(positions(6048, 6048, 128, 80)), 80, SplitRule())
     assert Counter(name for _, name in split_result.patches) == {"train": 4500, "val": 562, "test": 563}
 

@@ -88,14 +88,16 @@ FAULTS = {
 @settings(max_examples=40)
 @given(schedule=st.lists(st.sampled_from(sorted(FAULTS)), max_size=11), workers=st.integers(1, 8))
 def test_nothing_is_lost_under_any_schedule_of_faults(image, schedule, workers):
-    """performance.md P6; user-wishes.md row 8. Fewer faults than the attempts that one request may need."""
+    """docs/reference/performance.md, "P6"; docs/reference/wishes.md, "Wish 8". Fewer faults than the attempts that one
+    request may need.
+    """
     with Server([FAULTS[name] for name in schedule]) as server:
         asked = cells(image)
         assert_whole(list(client(server, workers=workers)(asked)), asked)
 
 
 def test_a_server_that_bears_less_than_allowed_gets_no_more_than_it_bears(image):
-    """user-wishes.md row 7: after the first refusals the bound is remembered."""
+    """docs/reference/wishes.md, "Wish 7": after the first refusals the bound is remembered."""
     with Server(at_once=3, delay_s=0.002) as server:
         asked = cells(image, side=20)  # 375 requests
         whole = client(server, workers=12)
@@ -115,7 +117,7 @@ def test_never_more_under_way_than_workers(image):
 
 
 def test_what_is_too_much_is_cut_in_four_and_the_size_remembered(image):
-    """user-wishes.md row 6."""
+    """docs/reference/wishes.md, "Wish 6"."""
     with Server(always=too_much_above(130)) as server:
         made, whole = client(server), [Cell(0, "all", image, GRID, BANDS)]
         assert_whole(list(made(whole)), whole)
@@ -135,7 +137,7 @@ def test_the_size_that_was_refused_holds_for_its_channels_only(image):
 
 
 def test_below_the_floor_too_much_is_too_much(image):
-    """user-wishes.md rows 2 and 6: the server's words, and what to do."""
+    """docs/reference/wishes.md, "Wish 2" and "Wish 6": the server's words, and what to do."""
     with (
         Server(always=refuse(400, MEMORY)) as server,
         pytest.raises(Fault, match=r"of all: User memory.*HTTP 400.*batch"),
@@ -154,7 +156,7 @@ def test_two_silences_are_taken_for_too_much(image):
 
 
 def test_one_cell_refused_for_good_does_not_keep_the_others_from_coming(image):
-    """user-wishes.md row 8."""
+    """docs/reference/wishes.md, "Wish 8"."""
     with Server([refuse(400, "Image.select: Pattern 'B99' did not match any bands.")]) as server:
         found, asked = [], cells(image)
         with pytest.raises(Fault, match=r"B99.*HTTP 400.*another --period"):
@@ -215,7 +217,7 @@ def test_an_image_is_serialised_once(image, monkeypatch):
 
 
 def test_a_graph_beyond_the_payload_limit_never_leaves_the_machine(image, monkeypatch):
-    """user-wishes.md row 5."""
+    """docs/reference/wishes.md, "Wish 5"."""
     monkeypatch.setattr(clients, "PAYLOAD_LIMIT_BYTES", 100)
     with Server() as server, pytest.raises(ValueError, match=r"graph of block 0.*takes 100"):
         list(client(server)(cells(image, side=500)))
@@ -223,7 +225,7 @@ def test_a_graph_beyond_the_payload_limit_never_leaves_the_machine(image, monkey
 
 
 def test_every_failure_is_in_the_log_with_its_status_and_words(image):
-    """user-wishes.md row 2."""
+    """docs/reference/wishes.md, "Wish 2"."""
     lines = []
     with Server([refuse(503, "Backend is down"), scripted.reset]) as server:
         made = client(server, workers=1, log=lines.append)

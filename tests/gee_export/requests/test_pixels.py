@@ -22,7 +22,9 @@ def floats(count):
 
 
 def test_the_mask_byte_is_counted_as_the_server_does():
-    """user-wishes.md row 3; google/Xee issue 50: 48 x 512 x 256 doubles were refused as 56,623,104 bytes."""
+    """docs/reference/wishes.md, "Wish 3"; google/Xee issue 50: 48 x 512 x 256 doubles were refused as
+    56,623,104 bytes.
+    """
     assert request_bytes(512, 256, [Channel("b", "float64")] * 48) == 56_623_104
 
 
@@ -31,7 +33,7 @@ def test_the_mask_byte_is_counted_as_the_server_does():
     [(floats(12), 915), (floats(14), 847), ([Channel("b", "uint16")] * 10, 1295), ([Channel("b", "uint8")], 5016)],
 )
 def test_the_largest_square_requests(bands, side):
-    """The planner's table in earth-engine.md section 3.1."""
+    """The planner's table in docs/reference/earth-engine.md, "Request limits"."""
     assert largest_side(bands) == side
 
 
@@ -46,7 +48,7 @@ def test_a_plan_covers_every_pixel_once_within_the_limits(height, width, bands):
 
 
 def test_oversized_requests_never_leave_the_machine():
-    """user-wishes.md rows 3 and 4."""
+    """docs/reference/wishes.md, "Wish 3" and "Wish 4"."""
     with pytest.raises(ValueError, match="50,331,648"):
         pixels.check_request(GeoBox((1024, 1024), GRID.affine, GRID.crs), floats(12))
     with pytest.raises(ValueError, match="32768 a side"):

@@ -35,7 +35,7 @@ def sent(bucket, clock, count, lateness_s=lambda: 0.0):
 
 @given(rate=st.floats(1, 500), count=st.integers(2, 300))
 def test_no_second_has_more_than_the_rate_and_the_burst(rate, count):
-    """user-wishes.md row 7."""
+    """docs/reference/wishes.md, "Wish 7"."""
     clock = Clock()
     times = sent(TokenBucket(rate, clock=clock), clock, count)
     for start in times:
@@ -89,7 +89,7 @@ def bear(ceiling, limit, count):
 
 @given(limit=st.integers(1, 60), most=st.integers(1, 80))
 def test_a_learned_bound_is_kept_and_seldom_refused(limit, most):
-    """performance.md P6: fewer than 2 % rejected once the ceiling is known."""
+    """docs/reference/performance.md, "P6": fewer than 2 % rejected once the ceiling is known."""
     ceiling = Ceiling(most)
     bear(ceiling, limit, 2)
     assert bear(ceiling, limit, 2000) < 0.02 * 2000
@@ -139,7 +139,7 @@ def test_a_bound_never_leaves_its_range(news):
 
 
 def test_by_default_half_of_the_published_quotas():
-    """earth-engine.md section 3.3: 40 at once, 100 a second (guides/usage)."""
+    """docs/reference/earth-engine.md, "Quotas": 40 at once, 100 a second (guides/usage)."""
     throttle = Throttle()
     assert throttle.limit == DEFAULT_WORKERS == 20 and throttle.bucket.rate_per_s == DEFAULT_RATE_PER_S == 50
 

@@ -41,7 +41,7 @@ def masked_power(plot, index, band):
 
 @pytest.mark.parametrize("name", ["none", "lee"])
 def test_sentinel1_is_the_mean_power_of_filtered_scenes_in_decibels(plot, name):
-    """user-wishes.md: dB last. Every filter: test_speckle.py."""
+    """docs/reference/earth-engine.md, "Sentinel-1": dB last. Every filter: test_speckle.py."""
     found = fetched(build(speckle=name).image, ["VV", "VH"])
     for number, band in enumerate(("VV", "VH")):
         scenes = [radar.filtered(name, masked_power(plot, index, band).filled(np.nan), 7) for index in usable(plot)]
@@ -52,7 +52,9 @@ def test_sentinel1_is_the_mean_power_of_filtered_scenes_in_decibels(plot, name):
 
 
 def test_the_mean_is_not_taken_of_decibels(plot):
-    """EED sentinel1: the mean of decibels is another number, 0.4 to 0.5 dB lower on five-look speckle."""
+    """https://developers.google.com/earth-engine/guides/sentinel1: the mean of decibels is another number, 0.4 to 0.5
+    dB lower on five-look speckle.
+    """
     found = fetched(build(speckle="none").image, ["VV"])
     scenes = [10 * np.ma.log10(masked_power(plot, index, "VV")) for index in usable(plot)]
     wrong = np.ma.mean(np.ma.stack(scenes), axis=0)
@@ -60,7 +62,7 @@ def test_the_mean_is_not_taken_of_decibels(plot):
 
 
 def test_the_border_is_masked_by_incidence_angle(plot):
-    """earth-engine.md section 2.2, equation 1: 30.63993 to 45.23993 degrees."""
+    """docs/reference/earth-engine.md, "Sentinel-1 equations", equation 1: 30.63993 to 45.23993 degrees."""
     found = fetched(build(speckle="none").image, ["VV"])
     inside = [(a > 30.63993) & (a < 45.23993) for index, a in plot.angle_deg.items() if index in usable(plot)]
     np.testing.assert_array_equal(found.valid_BHW[0], np.any(inside, axis=0))
@@ -94,7 +96,7 @@ def test_sentinel2_is_the_reduction_of_clear_pixels(plot, reducer, reduce):
 
 
 def test_a_scene_that_cloud_score_plus_does_not_know_is_named(plot):
-    """earth-engine.md section 1.3: linkCollection masks it wholly and says nothing."""
+    """docs/reference/earth-engine.md, "Cloud masks": linkCollection masks it wholly and says nothing."""
     info = build().info["sentinel2"]
     assert info["without_cloud_product"] == [index for index in plot.dn if index not in plot.clear_score]
     assert info["scenes"] == 2
@@ -123,7 +125,9 @@ def test_twenty_metre_bands_are_bilinear_before_compositing(plot):
 
 @pytest.mark.parametrize(("year", "edition"), [(2019, "v100"), (2020, "v100"), (2021, "v200"), (2023, "v200")])
 def test_labels_are_remapped_from_the_edition_of_the_year(plot, year, edition):
-    """WorldCover: 50 is built-up; codes that are no class are unknown (earth-engine.md section 1.4)."""
+    """WorldCover: 50 is built-up; codes that are no class are unknown (docs/reference/earth-engine.md, "Label
+    products").
+    """
     found = open_labels(LabelRequest(("worldcover",)), plots.REGION, regions.Month(year, 6).period)
     raster = pixels.fetch(found.image, plots.GRID, ["label_0"])
     codes = plot.codes[edition]
@@ -134,7 +138,7 @@ def test_labels_are_remapped_from_the_edition_of_the_year(plot, year, edition):
 
 
 def test_outside_the_images_everything_is_missing_not_zero(plot):
-    """user-wishes.md row 13: masked pixels arrive as 0, and 0 is a class."""
+    """docs/reference/wishes.md, "Wish 13": masked pixels arrive as 0, and 0 is a class."""
     from odc.geo.geobox import GeoBox
 
     found = build()
@@ -147,7 +151,7 @@ def test_outside_the_images_everything_is_missing_not_zero(plot):
 
 
 def test_everything_lies_on_one_grid_in_one_request(plot):
-    """user-wishes.md rows 11 and 12."""
+    """docs/reference/wishes.md, "Wish 11" and "Wish 12"."""
     found = build()
     raster = fetched(found.packed.addBands(found.counts), [*found.bands, "s2_count", "s1_count"])
     assert raster.geobox == plots.GRID
@@ -161,7 +165,7 @@ def test_a_month_without_scenes_says_where_when_and_what_was_found(plot):
 
 
 def test_more_scenes_than_one_answer_holds_are_listed_in_parts(plot, monkeypatch):
-    """Google's servers and the engine send at most 5,000 elements; of a province a year has more (issue 3, part 2)."""
+    """Google's servers and the engine send at most 5,000 elements; of a province a year has more."""
     named = scenes.collection(plots.S2, plots.REGION.bounds_wsen, JUNE)
     whole = [scene.index for scene in scenes.listed(named, JUNE)]
     monkeypatch.setattr(features, "MOST_ELEMENTS", len(whole) - 1)

@@ -102,7 +102,9 @@ def clear_of(name: str, bands: dict[str, np.ndarray]) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["cloud_score_plus", "s2cloudless", "scl", "qa60", "none"])
 def test_each_mask_leaves_the_pixels_that_numpy_calls_clear(skies, name):
-    """earth-engine.md sections 1.2 and 1.3; bits and classes of the S2_SR catalog page, one by one."""
+    """docs/reference/earth-engine.md, "Sentinel-2" and "Cloud masks"; bits and classes of the S2_SR catalog page, one
+    by one.
+    """
     found = sensed(clouds=name)
     linked = name in ("cloud_score_plus", "s2cloudless")
     scenes = matched(skies) if linked else {index: skies.scenes[index] for index in skies.of("201906")}
@@ -136,7 +138,7 @@ def test_shadows_fall_away_from_the_sun(skies):
 
 @pytest.mark.parametrize("product", ["cloud_score_plus", "s2cloudless"])
 def test_scenes_without_a_partner_are_named_and_left_out(skies, product):
-    """earth-engine.md section 1.3: linkCollection masks them wholly and says nothing."""
+    """docs/reference/earth-engine.md, "Cloud masks": linkCollection masks them wholly and says nothing."""
     found = sensed(clouds=product)
     assert found.info["without_cloud_product"] == [plots.index_of("20190629")]
     assert found.info["scenes"] == 3 and plots.index_of("20190629") not in found.info["ids"]
@@ -274,7 +276,9 @@ def test_bicubic_is_another_interpolation(skies):
     ids=["s2cloudless", "distance", "median"],
 )
 def test_a_pixel_does_not_depend_on_the_window(skies, settings):
-    """user-wishes.md: blocks must join without seams, so shadows, buffers and distances lie on fixed lattices."""
+    """docs/reference/performance.md, "P3": blocks must join without seams, so shadows, buffers and distances lie on
+    fixed lattices.
+    """
     found = sensed(**settings)
     names = [band.name for band in Optical(**settings).stored]
     whole = fetched(found.packed, names)
@@ -289,7 +293,9 @@ JUNE_2018 = Period.parse("2018-06")
 
 
 def test_l1c_stands_in_where_l2a_lacks_acquisitions(skies):
-    """earth-engine.md section 1.2: 2017 and 2018 are not global; the level is told, and no composite mixes two."""
+    """docs/reference/earth-engine.md, "Sentinel-2": 2017 and 2018 are not global; the level is told, and no composite
+    mixes two.
+    """
     found = sensed(JUNE_2018, clouds="s2cloudless")
     assert found.info["level"] == "L1C" and found.info["collection"] == plots.L1C
     assert found.info["acquisitions"] == {"L2A": 1, "L1C": 3} and found.info["scenes"] == 3
@@ -340,7 +346,9 @@ def export(skies, tmp_path):
 
 
 def test_the_manifest_owns_up_to_l1c_and_the_export_goes_on(export, tmp_path):
-    """earth-engine.md section 1.2: a patch must tell its level. A second run finds the same and fetches nothing."""
+    """docs/reference/earth-engine.md, "Sentinel-2": a patch must tell its level. A second run finds the same and
+    fetches nothing.
+    """
     export(month="2018-06", settings={"extras": ("day",)})
     dataset = Dataset.open(tmp_path / "data")
     assert dataset.manifest.level == "L1C" and dataset.manifest.image["product"]["sentinel2"] == plots.L1C

@@ -72,7 +72,9 @@ def filtered(catalog, name, index="town", kernel_px=7, *, scale=1.0, grid=GRID):
 @pytest.mark.parametrize("kernel_px", [5, 7])
 @pytest.mark.parametrize("name", SPECKLE)
 def test_every_filter_equals_numpy_pixel_by_pixel(scenes, name, kernel_px):
-    """earth-engine.md section 2.2, equations 2 to 6; beside edges, targets, holes and the image's end."""
+    """docs/reference/earth-engine.md, "Sentinel-1 equations", equations 2 to 6; beside edges, targets, holes and the
+    image's end.
+    """
     if not SPECKLE[name].least_px <= kernel_px <= SPECKLE[name].most_px:
         pytest.skip("a filter of one window")
     catalog, powers = scenes
@@ -95,7 +97,7 @@ def test_the_mask_and_the_names_stay(scenes, name):
 
 @pytest.mark.parametrize("name", SPECKLE)
 def test_no_pixel_depends_on_the_window_asked_for(scenes, name):
-    """performance.md P3: blocks of an export meet without a seam."""
+    """docs/reference/performance.md, "P3": blocks of an export meet without a seam."""
     catalog, _ = scenes
     whole = filtered(catalog, name, grid=GRID[:130, :130])
     for pixels, all_pixels in zip(filtered(catalog, name, grid=GRID[SMALL]), whole, strict=True):

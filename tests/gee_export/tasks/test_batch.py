@@ -95,7 +95,7 @@ def objects(session: Session) -> list[str]:
 
 
 def test_pixels_masks_and_types_survive_and_nothing_is_left_behind(tmp_path):
-    """user-wishes.md row 13: masked pixels come as declared values, not as 0."""
+    """docs/reference/wishes.md, "Wish 13": masked pixels come as declared values, not as 0."""
     with serving(tmp_path / "home") as (session, engine):
         made = supply(session, tmp_path / "run")
         assert assert_right(made(cells())) == 4
@@ -123,7 +123,7 @@ def test_a_large_grid_comes_in_several_files(tmp_path, monkeypatch):
 
 
 def test_files_lie_on_the_grid_that_was_asked_for(tmp_path):
-    """user-wishes.md row 11: crs, crsTransform and dimensions, never a scale alone."""
+    """docs/reference/wishes.md, "Wish 11": crs, crsTransform and dimensions, never a scale alone."""
     with serving(tmp_path / "home") as (session, _):
         list(supply(session, tmp_path / "run", keep=True)(cells()))
         [name] = objects(session)
@@ -134,7 +134,7 @@ def test_files_lie_on_the_grid_that_was_asked_for(tmp_path):
 
 
 def test_a_run_that_was_cut_off_finds_its_finished_tasks(tmp_path):
-    """user-wishes.md row 9: a task that succeeded is read, not computed again."""
+    """docs/reference/wishes.md, "Wish 9": a task that succeeded is read, not computed again."""
     with serving(tmp_path / "home") as (session, engine):
         with closing(supply(session, tmp_path / "run")(cells())) as found:
             first, _ = next(found)
@@ -182,7 +182,7 @@ def test_a_task_that_fails_is_repeated(tmp_path):
 
 
 def test_a_task_that_keeps_failing_is_named_after_the_others_came(tmp_path, monkeypatch):
-    """user-wishes.md rows 2 and 8: the server's words, and nothing else is lost."""
+    """docs/reference/wishes.md, "Wish 2" and "Wish 8": the server's words, and nothing else is lost."""
     monkeypatch.setattr(export_task, "TASK_PX", 300)
     with serving(tmp_path / "home") as (session, _):
         doomed = cells()[1].geobox
@@ -198,7 +198,7 @@ def test_a_task_that_keeps_failing_is_named_after_the_others_came(tmp_path, monk
 
 
 def test_where_memory_runs_out_shards_become_smaller(tmp_path):
-    """user-wishes.md row 6: smaller pieces, then the words."""
+    """docs/reference/wishes.md, "Wish 6": smaller pieces, then the words."""
     with serving(tmp_path / "home", {"on": "task", "kind": "memory", "nth": 1}) as (session, _):
         assert assert_right(supply(session, tmp_path / "run", keep=True)(cells())) == 4
         [name] = objects(session)
@@ -214,7 +214,7 @@ def test_where_memory_runs_out_shards_become_smaller(tmp_path):
 
 
 def test_a_task_that_succeeds_without_a_file_is_repeated(tmp_path, monkeypatch):
-    """user-wishes.md row 10: export says done but files are missing."""
+    """docs/reference/wishes.md, "Wish 10": export says done but files are missing."""
     monkeypatch.setattr(export_task, "FILE_PX", 256)
     monkeypatch.setattr(batch, "LOCAL_PACE", batch.Pace(0.01, 0.05, 0.2))
     with serving(tmp_path / "home", {"on": "task", "kind": "missing", "nth": 1}) as (session, engine):
@@ -253,7 +253,7 @@ def test_lost_replies_start_no_task_twice(tmp_path):
 
 
 def test_the_queue_is_never_overfilled(tmp_path, monkeypatch):
-    """user-wishes.md row 7: at most so many tasks wait; the rest stays here."""
+    """docs/reference/wishes.md, "Wish 7": at most so many tasks wait; the rest stays here."""
     monkeypatch.setattr(export_task, "TASK_PX", 100)
     rule = {"on": "task", "kind": "delay", "seconds": 0.05}
     with serving(tmp_path / "home", rule) as (session, _):
@@ -332,7 +332,7 @@ def test_cells_far_apart_do_not_drag_the_ground_between_them_along(session):
 
 
 def test_equal_work_has_equal_names_and_other_work_others(session):
-    """user-wishes.md row 23: names made of content."""
+    """docs/reference/wishes.md, "Wish 23": names made of content."""
     one, same = (formed(cells())[0][0] for _ in range(2))
     other = formed(cells(image=ee.Image("SMALL/ONE").multiply(2)))[0][0]
     fewer = formed(cells()[:2])[0][0]
@@ -351,7 +351,9 @@ def test_what_is_left_forms_the_tasks_that_the_whole_would_have(session, monkeyp
 
 
 def test_looking_at_tasks_leaves_pixels_their_time(session):
-    """The client's deadline is the process's; computing may take five minutes (earth-engine.md section 3.1)."""
+    """The client's deadline is the process's; computing may take five minutes (docs/reference/earth-engine.md, "Request
+    limits").
+    """
     session.activate()
     before = _state.get_state().deadline_ms
     ee.data.setDeadline(0)

@@ -49,14 +49,16 @@ def region_share(world, year: int) -> float:
 
 
 def test_region_wuhan_grows_every_year(world):
-    """3.5 % of the built area a year to 2020, 2 % after, loosely (world.md section 4)."""
+    """3.5 % of the built area a year to 2020, 2 % after, loosely (docs/reference/world.md, "Towns and fields")."""
     shares = [region_share(world, year) for year in (2016, 2018, 2020, 2022, 2024)]
     assert all(late > early for early, late in itertools.pairwise(shares)), shares
     assert 1.05 < shares[2] / shares[0] < 1.25 and 1.02 < shares[4] / shares[2] < 1.15
 
 
 def test_region_wuhan_is_as_hard_as_asked(world):
-    """25 to 35 % impervious (world.md section 4 gives 31.5 % for the study's test pixels), with the sample's error."""
+    """25 to 35 % impervious (docs/reference/world.md, "Towns and fields" gives 31.5 % for the study's test pixels),
+    with the sample's error.
+    """
     assert 22 < region_share(world, 2020) < 38
 
 

@@ -16,7 +16,8 @@ from tests.local_ee.world.test_world_products import kappa
 
 SAT = "projects/sat-io/open-datasets"
 TOWN = (114.25, 30.62)
-# asset -> its type, band, pixel in metres, the codes it may hold (earth-engine.md 1.4 and 1.5)
+# asset -> its type, band, pixel in metres, the codes it may hold (docs/reference/earth-engine.md, "Label products" and
+# "Community label products")
 PAGES = {
     "JRC/GHSL/P2023A/GHS_BUILT_S_10m": ("built_surface", 10, range(101)),
     "JRC/GHSL/P2023A/GHS_BUILT_C": ("built_characteristics", 10, (0, 1, 2, 3, 4, 5, *range(11, 16), *range(21, 26))),
@@ -125,13 +126,13 @@ def built(cells):
 
 
 def test_no_two_products_agree_as_copies_do_nor_as_strangers_do(built):
-    """world.md section 5: pairs of real masks of one city have kappas of .29 to .48."""
+    """docs/reference/world.md, "Label errors": pairs of real masks of one city have kappas of .29 to .48."""
     pairs = [kappa(built[a], built[b]) for a, b in itertools.combinations(built, 2)]
     assert 0.25 < np.mean(pairs) < 0.5 and min(pairs) > 0.1 and max(pairs) < 0.6
 
 
 def test_yearly_products_grow_and_hardly_shrink(cells):
-    """GLC_FCS30D: monotone growth (world.md section 5)."""
+    """GLC_FCS30D: monotone growth (docs/reference/world.md, "Label errors")."""
     products = Products(cells, 60)
     years = [products.groups(GROWING, year, labels.GLC_FCS30D) == labels.BUILT for year in (2002, 2010, 2020)]
     assert years[2].mean() > years[0].mean() + 0.2
@@ -150,7 +151,9 @@ def test_products_of_change_date_the_same_ground_within_a_few_years(cells):
 
 
 def test_coarse_products_drop_what_is_small(cells):
-    """GAIA drops villages (world.md section 5): its smallest patch of 9 pixels of 30 m is 81 of 10 m."""
+    """GAIA drops villages (docs/reference/world.md, "Label errors"): its smallest patch of 9 pixels of 30 m is 81 of 10
+    m.
+    """
     from scipy.ndimage import label
 
     groups = Products(cells, 60).groups(FRINGE, 2020, labels.GAIA) == labels.BUILT
@@ -162,7 +165,7 @@ def test_coarse_products_drop_what_is_small(cells):
 
 
 def test_a_tenth_of_a_products_tiles_lie_a_few_pixels_off():
-    """world.md section 5: shift N(0, .5 px), 10 % of tiles 2 to 6 px."""
+    """docs/reference/world.md, "Label errors": shift N(0, .5 px), 10 % of tiles 2 to 6 px."""
     shifts = np.array([labels._shift(np.uint64(9), 32650, col, row) for col in range(60) for row in range(60)])
     length = np.hypot(*shifts.T)
     assert 0.07 < (length >= 2).mean() < 0.13 and length.max() <= 6.8

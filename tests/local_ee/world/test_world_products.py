@@ -45,7 +45,7 @@ def test_editions_differ_on_the_same_ground(drawn):
 
 
 def test_esri_calls_more_ground_built(drawn):
-    """ESRI fills gardens and yards, WorldCover does not (world.md section 5)."""
+    """ESRI fills gardens and yards, WorldCover does not (docs/reference/world.md, "Label errors")."""
     _, built = drawn
     assert built["esri"].mean() > built["2020"].mean() * 1.05
 

@@ -23,7 +23,7 @@ def month(world, collection, year, number, bounds):
 
 
 def test_orbit_113_flies_every_twelve_days(world, bounds):
-    """Track 113 flew on 2015-04-11 and every 12 days after (world.md section 2e)."""
+    """Track 113 flew on 2015-04-11 and every 12 days after (docs/reference/world.md, "Orbits")."""
     days = [
         day_of(i.properties["system:time_start"]).toordinal()
         for number in range(1, 13)
@@ -61,7 +61,9 @@ def test_found_again_by_id(world, radar):
 
 
 def test_speckle_has_the_looks_and_correlation_of_real_grd():
-    """ENL 4.4-5.9, intensity correlation .68 .21 .0 at lags 1 2 3, tolerance .06 (world.md sections 2d and 7.9)."""
+    """ENL 4.4-5.9, intensity correlation .68 .21 .0 at lags 1 2 3, tolerance .06 (docs/reference/world.md, "Speckle"
+    and "Does it look real").
+    """
     grain = kernels.speckle(600, 600, np.uint64(11), 1234, -987)
     assert grain.mean() == pytest.approx(1, abs=0.02)
     assert 4.2 < grain.mean() ** 2 / grain.var() < 5.0
@@ -152,7 +154,9 @@ def test_the_shift_against_the_truth_is_found(world, radar, bounds):
 
 
 def test_walls_along_the_track_shine():
-    """Double bounce is strongest for walls parallel to the track and plateaus beyond 30 degrees (world.md 2b)."""
+    """Double bounce is strongest for walls parallel to the track and plateaus beyond 30 degrees
+    (docs/reference/world.md, "Street orientation").
+    """
     from local_ee.world.backscatter import scatter, tables
     from local_ee.world.fractions import FACING, LAYERS, WALL
 

@@ -26,7 +26,7 @@ def month(world, collection, year, number, bounds):
 
 
 def test_ids_are_earth_engines(optical):
-    """system:index is YYYYMMDDTHHMMSS_YYYYMMDDTHHMMSS_Txxxxx (earth-engine.md 1.2)."""
+    """system:index is YYYYMMDDTHHMMSS_YYYYMMDDTHHMMSS_Txxxxx (docs/reference/earth-engine.md, "Sentinel-2")."""
     for image in optical:
         assert re.fullmatch(r"COPERNICUS/S2_SR_HARMONIZED/\d{8}T\d{6}_\d{8}T\d{6}_T50RKU", image.id)
         assert image.id.endswith(image.properties["system:index"])
@@ -39,7 +39,9 @@ def test_two_orbits_and_two_spacecraft_make_twelve_looks(optical):
 
 
 def test_known_granules_fly_on_their_days(world, bounds):
-    """S2A flew R032 on 2020-08-07 and R075 on 2019-04-18 and 2020-05-22 (world.md section 3)."""
+    """S2A flew R032 on 2020-08-07 and R075 on 2019-04-18 and 2020-05-22 (docs/reference/world.md,
+    "Sentinel-2 sensor").
+    """
     for year, number, day, orbit in ((2020, 8, 7, 32), (2019, 4, 18, 75), (2020, 5, 22, 75)):
         flown = [
             i.properties
@@ -144,7 +146,9 @@ def test_clouds_are_bright_and_shadows_dark(optical):
 
 
 def test_cover_of_the_year_is_cloudy_and_u_shaped(world, bounds):
-    """world.md section 3: clear share .31 to .59 by month; most scenes nearly clear or nearly overcast."""
+    """docs/reference/world.md, "Clouds": clear share .31 to .59 by month; most scenes nearly clear or
+    nearly overcast.
+    """
     covers = [
         image.properties["CLOUDY_PIXEL_PERCENTAGE"]
         for number in range(1, 13)
@@ -186,7 +190,9 @@ def test_qa60_is_masked_in_its_gap(world, bounds):
 
 
 def test_clouds_are_white(world, optical):
-    """Bands of a cloud brighten together: .42, .40, .42 with sd .14 to .19 in blue, green, red (world.md section 3)."""
+    """Bands of a cloud brighten together: .42, .40, .42 with sd .14 to .19 in blue, green, red
+    (docs/reference/world.md, "Clouds").
+    """
     image = max(optical, key=lambda i: i.properties["CLOUDY_PIXEL_PERCENTAGE"])
     box = window(image, "B2", COUNTRY, (200, 200))
     opacity, _ = clouds.over(

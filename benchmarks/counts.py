@@ -1,0 +1,128 @@
+"""What README and docs/ state of the code, written from the code: `make counts`, or `python -m benchmarks.counts`.
+
+Between two marks of a page stands what a function gives: counts from the registries (`<!-- count:NAME -->` to
+`<!-- /count -->`), the tables of docs/labels.md, and the tests that name a wish (docs/reference/wishes.md). With
+`--check` nothing is written; the exit code is 1 where a page is not current.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from gee_export.labelling import label_table, tables  # noqa: E402
+from gee_export.labelling.label_products import LABELS  # noqa: E402
+from gee_export.sentinel.clouds import CLOUDS  # noqa: E402
+from gee_export.sentinel.speckle import SPECKLE  # noqa: E402
+from local_ee.evaluation import registry, signatures  # noqa: E402
+from reproduction import STUDIES  # noqa: E402
+from training.models.configurations import CONFIGURATIONS  # noqa: E402
+
+DOCS = ROOT / "docs"
+PAGES = (ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted((DOCS / "reference").glob("*.md")))
+WISHES = range(1, 26)
+_WISHES = re.compile(r'docs/reference/wishes\.md((?:,? (?:and )?"Wish \d+")+)')
+_WORDS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_UNFILTERED = "none"  # the entry of a registry that stands for "do nothing"
+
+
+def _spelt(number: int) -> str:
+    return _WORDS[number] if number < len(_WORDS) else str(number)
+
+
+COUNTS: Mapping[str, Callable[[], str]] = {
+    "products": lambda: f"{sum(product is not None for product in LABELS.values())} label products",
+    "tables": lambda: f"{len(tables.TABLES)} tables of buildings and roads",
+    "filters": lambda: f"{_spelt(len(SPECKLE.keys() - {_UNFILTERED}))} speckle filters",
+    "masks": lambda: f"{_spelt(len(CLOUDS.keys() - {_UNFILTERED}))} cloud masks",
+    "configurations": lambda: f"{len(CONFIGURATIONS)} configurations",
+    "studies": lambda: f"{len(STUDIES)} studies",
+    "algorithms": lambda: f"{len(registry.names())} of the {len(signatures.signatures())} algorithms",
+}
+
+
+@cache
+def wish_tests(folder: Path = ROOT / "tests") -> Mapping[int, tuple[str, ...]]:
+    """Of each wish, the test files whose docstrings (of a test, or of the module) name it, in order of their paths."""
+    named: dict[int, dict[str, None]] = {}
+    for path in sorted(folder.rglob("test_*.py")):
+        for wish in _named_wishes(ast.parse(path.read_text(encoding="utf-8"))):
+            named.setdefault(wish, {})[path.relative_to(folder.parent).as_posix()] = None
+    return {wish: tuple(paths) for wish, paths in named.items()}
+
+
+def _named_wishes(tree: ast.Module) -> set[int]:
+    documented = [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))]
+    texts = (" ".join((ast.get_docstring(node) or "").split()) for node in documented)
+    return {int(number) for text in texts for cited in _WISHES.findall(text) for number in re.findall(r"\d+", cited)}
+
+
+def _tests_of(wish: int) -> str:
+    """The line of docs/reference/wishes.md that names a wish's tests."""
+    files = ", ".join(f"`{path}`" for path in wish_tests().get(wish, ())) or "none"
+    lines = textwrap.wrap(f"Tests: {files}.", 120, break_long_words=False, break_on_hyphens=False)
+    return _lines("\n".join(lines))
+
+
+def _lines(table: str) -> str:
+    return f"\n{table}\n"
+
+
+# opening mark, what stands after it, closing mark
+Block = tuple[str, Callable[[], str], str]
+BLOCKS: tuple[Block, ...] = (
+    *((f"<!-- count:{name} -->", text, "<!-- /count -->") for name, text in COUNTS.items()),
+    *((f"<!-- wish:{wish} -->", partial(_tests_of, wish), "<!-- /wish -->") for wish in WISHES),
+    ("<!-- products: label_table.markdown() -->", lambda: _lines(label_table.markdown()), "<!-- /products -->"),
+    (
+        "<!-- classes: label_table.markdown_classes() -->",
+        lambda: _lines(label_table.markdown_classes()),
+        "<!-- /classes -->",
+    ),
+    ("<!-- tables: tables.markdown() -->", lambda: _lines(tables.markdown()), "<!-- /tables -->"),
+)
+
+
+def current(text: str) -> str:
+    """The page's text with every block as the code has it now; ValueError where a mark is not closed."""
+    for opening, content, closing in BLOCKS:
+        parts = text.split(opening)
+        for index, part in enumerate(parts[1:], start=1):
+            _, closed, after = part.partition(closing)
+            if not closed:
+                raise ValueError(f"{opening} is not followed by {closing}: close it")
+            parts[index] = f"{content()}{closing}{after}"
+        text = opening.join(parts)
+    return text
+
+
+def stale(pages: tuple[Path, ...] = PAGES) -> list[Path]:
+    """The pages that hold something else than the code says."""
+    return [page for page in pages if current(page.read_text("utf-8")) != page.read_text("utf-8")]
+
+
+def main() -> int:
+    """Writes the pages, or with --check only names those that are not current."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    check = parser.parse_args().check
+    pages = stale()
+    for page in pages:
+        print(f"{page.relative_to(ROOT)}: {'not current' if check else 'written'}")
+        if not check:
+            page.write_text(current(page.read_text("utf-8")), encoding="utf-8")
+    return 1 if check and pages else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

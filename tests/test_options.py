@@ -1,0 +1,107 @@
+"""Help texts, messages and pages name only commands and options that there are."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import import_module
+
+import pytest
+import typer
+
+import isamap
+from tests.citations import PAGES, ROOT
+
+PACKAGES = tuple(sorted({path.parent for path in ROOT.glob("*/__init__.py") if path.parent.name != "tests"}))
+MENTION = re.compile(r"`isamap ([a-z][^`]*)`")
+OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
+# lines of pages that show the options of other programs
+FOREIGN = ("benchmarks", "pip ", "PIP_ARGS", "pytest", "earthengine ", "export_patches.py")
+
+
+@cache
+def options(name: str) -> frozenset[str]:
+    """The options of a command, such as --region."""
+    module, function = isamap.COMMANDS[name][0].split(":")
+    app = typer.Typer(add_completion=False)
+    app.command()(getattr(import_module(module), function))
+    parameters = typer.main.get_command(app).params
+    return frozenset({"--help", *(word for p in parameters for word in (*p.opts, *p.secondary_opts))})
+
+
+@cache
+def help_of(name: str) -> str:
+    """The help texts of a command and its options."""
+    module, function = isamap.COMMANDS[name][0].split(":")
+    app = typer.Typer(add_completion=False)
+    app.command()(getattr(import_module(module), function))
+    command = typer.main.get_command(app)
+    return "\n".join([command.help or "", *(getattr(p, "help", None) or "" for p in command.params)])
+
+
+def command_of(mention: str) -> str:
+    """The command that words after `isamap` begin with; the first word where there is none."""
+    words = mention.split()
+    pair = " ".join(words[:2])
+    return pair if pair in isamap.COMMANDS else words[0]
+
+
+def wrong(text: str) -> list[str]:
+    """The mentions `isamap COMMAND --option` of a text that name what there is not."""
+    found = []
+    for mention in MENTION.findall(" ".join(text.split())):
+        name = command_of(mention)
+        if name not in isamap.COMMANDS:
+            found += [] if any(known.startswith(f"{name} ") for known in isamap.COMMANDS) else [mention]
+        elif set(OPTION.findall(mention)) - options(name):
+            found.append(mention)
+    return found
+
+
+@pytest.mark.parametrize("name", isamap.COMMANDS)
+def test_a_help_text_sends_nobody_to_an_option_that_is_not_there(name):
+    assert not wrong(help_of(name))
+
+
+@pytest.mark.parametrize("name", isamap.COMMANDS)
+def test_options_that_a_help_text_names_alone_are_the_commands_own(name):
+    own = MENTION.sub("", help_of(name))
+    assert not set(OPTION.findall(own)) - options(name)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_a_page_names_commands_and_options_that_are_there(page):
+    assert not wrong(page.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_option_on_a_page_is_one_of_a_command(page):
+    known = frozenset().union(*map(options, isamap.COMMANDS)) | {"--version"}
+    lines = [line for line in page.read_text("utf-8").splitlines() if not any(word in line for word in FOREIGN)]
+    named = {option for line in lines for span in re.findall(r"`([^`]+)`", line) for option in OPTION.findall(span)}
+    assert not named - known
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
+def test_messages_and_docstrings_name_commands_and_options_that_are_there(package):
+    found = {path: wrong(_joined(path.read_text("utf-8"))) for path in sorted(package.rglob("*.py"))}
+    assert not {str(path.relative_to(ROOT)): mentions for path, mentions in found.items() if mentions}
+
+
+def _joined(source: str) -> str:
+    """Python whose strings over several lines are one, and whose fields {name} stand for a word."""
+    return re.sub(r"\{[^{}]*\}", "WORD", re.sub(r'"\s*\n\s*f?"', "", source))
+
+
+@pytest.mark.parametrize(
+    "text", ["see `isamap export --displacement`", "`isamap exprot`", "give it to\n`isamap train\n--chip FILE`"]
+)
+def test_wrong_mentions_are_seen(text):
+    assert len(wrong(text)) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["`isamap export --set displacement=FILE`", "`isamap engine`", "`isamap engine serve --faults FILE`"]
+)
+def test_right_mentions_pass(text):
+    assert not wrong(text)
