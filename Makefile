@@ -1,5 +1,5 @@
 # make demo: the whole way on the simulated world; make test: every test that needs neither account, GPU nor network.
-# PIP_ARGS goes to pip as it is, for example the index of PyTorch's CPU builds (see README, "Install").
+# PIP_ARGS goes to pip as it is, for example the index of PyTorch's CPU builds (see docs/install.md).
 PYTHON ?= python3
 VENV ?= .venv
 PIP_ARGS ?=
@@ -17,7 +17,7 @@ PICTURE_BBOX = 114.24 30.54 114.34 30.63
 PICTURE = docs/img/wuhan.jpg
 CARD = docs/img/card.jpg
 
-.PHONY: demo picture card test test-long lint clean
+.PHONY: demo picture card docs test test-long lint clean
 
 demo: $(VENV)/.demo
 	$(BIN)/isamap export --region wuhan --month 2019-06 --max-patches 400 --out $(DATA)
@@ -51,6 +51,11 @@ card: $(VENV)/.demo
 	$(BIN)/isamap inspect $(DATA)
 	$(BIN)/python -c "$$CARD_PICTURE"
 
+# The documentation site, in build/docs; a warning is an error.
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -W --keep-going --quiet -b html docs build/docs
+	@echo "open build/docs/index.html"
+
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2
 
@@ -62,13 +67,17 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check --quiet .
 
 clean:
-	rm -rf $(VENV) $(OUT)/data $(OUT)/runs $(OUT)/maps $(OUT)/wuhan.png $(OUT)/picture.png
+	rm -rf $(VENV) build docs/generated $(OUT)/data $(OUT)/runs $(OUT)/maps $(OUT)/wuhan.png $(OUT)/picture.png
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: $(VENV)/bin/python setup.cfg constraints.txt
 	$(PIP) -e .
+	touch $@
+
+$(VENV)/.docs: $(VENV)/bin/python setup.cfg constraints.txt
+	$(PIP) -e ".[docs]"
 	touch $@
 
 $(VENV)/.test: $(VENV)/bin/python setup.cfg constraints.txt

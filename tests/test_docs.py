@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,12 @@ def test_every_benchmark_named_is_there():
 def test_every_link_leads_somewhere(page):
     links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     assert not [link for link in links if not link.startswith("http") and not (page.parent / link).exists()]
+
+
+def test_every_page_has_a_place_in_the_index():
+    """A page outside every toctree is an error of `make docs`; this says so without Sphinx."""
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    trees = re.findall(r"^```{toctree}\n(.*?)^```", index, flags=re.MULTILINE | re.DOTALL)
+    entries = [line for tree in trees for line in tree.splitlines() if line and not line.startswith(":")]
+    pages = [path.stem for path in PAGES if path.stem != "index"]
+    assert not [page for page in pages if sum(fnmatch(page, entry) for entry in entries) != 1]
