@@ -1,5 +1,5 @@
 # make demo: the whole way on the simulated world; make test: every test that needs neither account, GPU nor network.
-# PIP_ARGS goes to pip as it is, for example the index of PyTorch's CPU builds (see README, "Install").
+# PIP_ARGS goes to pip as it is, for example the index of PyTorch's CPU builds (see docs/install.md).
 PYTHON ?= python3
 VENV ?= .venv
 PIP_ARGS ?=
@@ -22,7 +22,7 @@ PYTHON_LOCKED = 3.11
 UV = $(TOOLS)/bin/uv pip compile --quiet --no-config --generate-hashes --no-annotate --no-header
 NO_ADDRESSES = --no-emit-index-url --no-emit-find-links
 
-.PHONY: demo picture card counts test test-long test-local-ee lint lock sbom clean
+.PHONY: demo picture card counts docs test test-long test-local-ee lint lock sbom clean
 
 demo: $(VENV)/.demo
 	$(BIN)/isamap export --region wuhan --month 2019-06 --max-patches 400 --out $(DATA)
@@ -60,6 +60,11 @@ card: $(VENV)/.demo
 counts: $(VENV)/.demo
 	$(BIN)/python -m benchmarks.counts
 
+# The documentation site, in build/docs; a warning is an error.
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -W --keep-going --quiet -b html docs build/docs
+	@echo "open build/docs/index.html"
+
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2
 
@@ -91,13 +96,17 @@ sbom: $(TOOLS)/.done
 		--output-file dist/isamap.cdx.json requirements.lock
 
 clean:
-	rm -rf $(VENV) $(TOOLS) dist $(OUT)/data $(OUT)/runs $(OUT)/maps $(OUT)/wuhan.png $(OUT)/picture.png
+	rm -rf $(VENV) $(TOOLS) build dist docs/generated $(OUT)/data $(OUT)/runs $(OUT)/maps $(OUT)/wuhan.png $(OUT)/picture.png
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: $(VENV)/bin/python setup.cfg constraints.txt
 	$(PIP) -e .
+	touch $@
+
+$(VENV)/.docs: $(VENV)/bin/python setup.cfg constraints.txt
+	$(PIP) -e ".[docs]"
 	touch $@
 
 $(VENV)/.test: $(VENV)/bin/python setup.cfg constraints.txt

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.citations import BARE, PAGES, ROOT, anchor, broken, headings, links, unwrapped
+from tests.support.citations import BARE, PAGES, ROOT, anchor, broken, headings, links, unwrapped
 
 REFERENCE = ROOT / "docs" / "reference"
 THIS = Path(__file__).resolve()

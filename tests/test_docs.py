@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,12 @@ def test_every_link_leads_somewhere(page):
 def test_the_example_of_faults_is_read():
     example = (ROOT / "docs" / "engine.md").read_text("utf-8").partition("```json faults\n")[2].partition("```")[0]
     assert len(Faults.from_json(json.loads(example)).rules) == 6
+
+
+def test_every_page_has_a_place_in_the_index():
+    """A page outside every toctree is an error of `make docs`; this says so without Sphinx."""
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    trees = re.findall(r"^```{toctree}\n(.*?)^```", index, flags=re.MULTILINE | re.DOTALL)
+    entries = [line for tree in trees for line in tree.splitlines() if line and not line.startswith(":")]
+    pages = [path.stem for path in PAGES if path.stem != "index"]
+    assert not [page for page in pages if sum(fnmatch(page, entry) for entry in entries) != 1]

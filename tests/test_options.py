@@ -10,7 +10,7 @@ import pytest
 import typer
 
 import isamap
-from tests.citations import PAGES, ROOT
+from tests.support.citations import PAGES, ROOT
 
 PACKAGES = tuple(sorted({path.parent for path in ROOT.glob("*/__init__.py") if path.parent.name != "tests"}))
 MENTION = re.compile(r"`isamap ([a-z][^`]*)`")

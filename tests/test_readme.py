@@ -52,11 +52,15 @@ def test_every_linked_file_exists():
     assert not [link for link in links if not (ROOT / link).exists()]
 
 
-def test_every_file_of_the_tree_exists():
-    tree = README.split("## The house")[1].split("```")[1]
-    named = {word for line in tree.splitlines() for word in line.split() if word.endswith(".py")}
-    found = {path.name for path in ROOT.rglob("*.py") if ".venv" not in path.parts}
-    assert named and not named - found
+def test_the_first_page_is_short():
+    assert len(README.splitlines()) < 120
+
+
+def test_the_citation_names_the_version_of_the_package():
+    setup = (ROOT / "setup.cfg").read_text(encoding="utf-8")
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    versions = [re.search(r"^version\s*[=:]\s*(\S+)$", text, flags=re.MULTILINE)[1] for text in (setup, citation)]
+    assert versions[0] == versions[1]
 
 
 def test_the_coverage_page_counts_the_registered_algorithms():
