@@ -1,0 +1,60 @@
+"""`isamap engine serve` in a process of its own, and the sessions of its clients."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gee_export.earth_engine.session import LOCAL, Session
+
+from .trials import HERE, end_group, environment, start
+
+READY = re.compile(r"local Earth Engine at (\S+)")
+READY_S = 60.0
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A running engine: its address as it printed it, its home, its log."""
+
+    process: subprocess.Popen
+    url: str
+    home: Path
+    log: Path
+
+    def session(self, url: str | None = None) -> Session:
+        """A connection to it, or to a proxy's address in front of it."""
+        return Session(LOCAL, "local-engine", "world", url or self.url, self.home)
+
+    def output(self) -> str:
+        return self.log.read_text("utf-8", "replace")
+
+
+def launch(home: Path, log: Path, options: Sequence[str] = (), variables: Mapping[str, str] | None = None) -> Engine:
+    """An engine that has said that it is ready; RuntimeError with its words where it ends or says nothing."""
+    words = [str(HERE / "victim.py"), "engine", "serve", "--port", "0", *options]
+    process = start(words, log, environment(home, **(variables or {})))
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline:
+        if ready := READY.search(log.read_text("utf-8", "replace")):
+            return Engine(process, ready[1], home, log)
+        if process.poll() is not None:
+            break
+        time.sleep(0.02)
+    end_group(process)
+    raise RuntimeError(f"the engine does not start: {log.read_text('utf-8', 'replace').strip()[-400:]}")
+
+
+@contextmanager
+def serving(home: Path, log: Path, options: Sequence[str] = ()) -> Iterator[Engine]:
+    """An engine until the block ends."""
+    engine = launch(home, log, options)
+    try:
+        yield engine
+    finally:
+        end_group(engine.process)
