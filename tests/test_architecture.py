@@ -50,9 +50,15 @@ ALLOWED = {
         "local_ee.raster",
         "local_ee.errors",
     },
-    "local_ee.storage": {"local_ee.storage", "local_ee.home", "local_ee.wire"},
+    "local_ee.storage": {
+        "local_ee.storage",
+        "local_ee.durable",
+        "local_ee.home",
+        "local_ee.wire",
+    },
     "local_ee.catalog": {
         "local_ee.catalog",
+        "local_ee.durable",
         "gee_export.console",
         "gee_export.base.grid",
         "gee_export.base.regions",

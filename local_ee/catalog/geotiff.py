@@ -19,6 +19,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
 from gee_export.base.grid import Window
+from local_ee.durable import put_in_place
 
 MAX_OPEN_PER_THREAD = 64  # GDAL keeps a file descriptor and a block index for each
 LATTICE_TOLERANCE_PX = 0.01  # coordinates in degrees carry rounding, a resampled grid is off by far more
@@ -120,7 +121,7 @@ def write(path: Path, bands: Mapping[str, np.ndarray], grid: GeoBox, *, nodata: 
         with rasterio.open(temporary, "w", **profile) as target:
             target.write(stack)
             target.descriptions = tuple(bands)
-        os.replace(temporary, path)
+        put_in_place(temporary, path)
     except RasterioError as error:
         raise Fault(f"{path} could not be written: {error}") from error
     finally:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -33,6 +34,7 @@ from local_ee.errors import EngineError
 from local_ee.faults import Faults
 from local_ee.home import Home, default_home, temporary_beside, write_whole
 from local_ee.injector import Injector
+from local_ee.leftovers import resident
 from local_ee.limits import Limits
 from local_ee.rest import discovery
 from local_ee.rest.asset_routes import AssetRoutes
@@ -80,6 +82,7 @@ class LocalEngine:
         self._thread: threading.Thread | None = None
         self._app: Application | None = None
         self._port = 0
+        self._stay = ExitStack()  # in the home
 
     @property
     def url(self) -> str:
@@ -92,8 +95,10 @@ class LocalEngine:
         """Serves on the port (0: any free one); OSError where it is taken, Fault where the home cannot be written."""
         if self._server is not None:
             return self
-        _writable(self.home)
-        listening = _listen(port)
+        with ExitStack() as stack:
+            _move_in(self.home, stack)
+            listening = _listen(port)
+            self._stay = stack.pop_all()
         self._port = listening.getsockname()[1]
         self._app = Application(self._catalog, self.home, self.limits, self._workers, self.injector)
         self._app.storage.expire()
@@ -123,6 +128,7 @@ class LocalEngine:
         self._server.should_exit = True
         self._app.close()  # first, so that requests waiting for a thread are answered and not waited for
         self._thread.join(timeout=10)
+        self._stay.close()
         self._server = self._thread = self._app = None
 
     def _wait_until_started(self) -> None:
@@ -349,9 +355,10 @@ async def _pieces(part: FileSlice) -> AsyncIterator[bytes]:
             yield piece
 
 
-def _writable(home: Home) -> None:
+def _move_in(home: Home, stack: ExitStack) -> None:
+    """Fault where the home cannot be written."""
     try:
-        home.engine.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(resident(home))
         write_whole(home.engine / "probe", b"")
     except OSError as error:
         remedy = "set ISAMAP_HOME to a folder that can be written"

@@ -20,7 +20,9 @@ from training.accuracy import bootstrap
 from training.accuracy.evaluation import counted
 from training.accuracy.predictions import predicted
 from training.checkpoints import checkpoint as ck
+from training.checkpoints.atomic_folder import recover
 from training.fitting.plan import Fitted, Plan, nothing
+from training.fitting.ranks import is_follower
 from training.memory import memory_for
 from training.models import build, parameter_count
 from training.models.classical import PixelClassifier
@@ -157,6 +159,7 @@ def _in_home(
     del wanted["recipe"]["device"]
     claim(folder, wanted | origins.to_json(), shown=home.shown)
     with alone_in(folder / LOCK, home.shown):
+        _recover(folder)
         if (done := finished(folder)) is not None:
             return _reported(home, done)
         _check(splits, chosen, source, origins)
@@ -168,6 +171,16 @@ def _in_home(
         write_json(folder / DONE, report)
         home.keep()
         return _reported(home, report)
+
+
+def _recover(folder: Path) -> None:
+    """Puts right what a stopped process left: checkpoints that it was about to replace, and files half written."""
+    if is_follower():
+        return
+    for name in (ck.BEST, ck.LAST):
+        recover(folder / name)
+    for path in [*folder.rglob(".*.part"), *folder.glob("resume.tmp")]:
+        path.unlink(missing_ok=True)
 
 
 def _check(splits: tuple[Patches, Patches], chosen: Recipe, source: SampleSource, origins: Origins) -> None:
