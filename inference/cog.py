@@ -18,10 +18,11 @@ from odc.geo.geobox import GeoBox
 from rasterio._err import CPLE_BaseError  # what rasterio.shutil raises; it has no public name
 from rasterio.errors import RasterioError
 
+from gee_export.base.atomic import put_in_place, sync
 from gee_export.base.errors import Fault
 from gee_export.base.rasters import open_raster
 from gee_export.base.scheme import UNKNOWN
-from gee_export.base.storage import disk_fault
+from gee_export.base.storage import disk_fault, write_whole
 from inference.legend import PROB_STEPS, Legend
 
 BLOCK_PX = 512
@@ -52,6 +53,19 @@ class RowsFile:
         if self.path.exists():
             os.truncate(self.path, rows * self._row_bytes)
 
+    @property
+    def settled(self) -> int:
+        """Whole rows that are there and were synced: after a power cut the file may be longer than what it holds."""
+        try:
+            return min(self.rows, int(self._count.read_bytes()))
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def settle(self) -> None:
+        """Makes the rows that are there outlive a power cut, then notes their number."""
+        sync(self.path)
+        write_whole(self._count, str(self.rows).encode())
+
     def append(self, values_NHW: np.ndarray) -> None:
         """Adds rows below; Fault where the disk is full."""
         try:
@@ -66,6 +80,10 @@ class RowsFile:
         with self.path.open("rb") as file:
             while chunk := file.read(chunk_rows * self._row_bytes):
                 yield np.frombuffer(chunk, np.uint8).reshape(-1, self.bands, self.width).transpose(1, 0, 2)
+
+    @property
+    def _count(self) -> Path:
+        return self.path.with_suffix(".count")
 
     @property
     def _row_bytes(self) -> int:
@@ -95,7 +113,7 @@ def write(rows: RowsFile, info: MapInfo, out: Path) -> np.ndarray:
         _convert(_described(rows, info), temporary, cache_bytes=_cache_bytes(rows.width))
         _tell_that_probability_is_not_alpha(temporary)
         _check_whole(temporary, counts)
-        os.replace(temporary, out)
+        put_in_place(temporary, out)
     except OSError as error:
         raise disk_fault(out, error) from error
     return counts

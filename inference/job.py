@@ -13,6 +13,7 @@ from typing import Any
 
 from rasterio.errors import RasterioError
 
+from gee_export.base.atomic import make_folder
 from gee_export.base.errors import Fault
 from gee_export.base.rasters import open_raster
 from gee_export.base.storage import disk_fault, write_whole
@@ -42,7 +43,7 @@ def started(out: Path, settings: Mapping[str, Any]) -> Iterator[Path]:
     """
     folder = folder_of(out)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         lock = (folder / LOCK).open("w")
     except OSError as error:
         raise disk_fault(folder, error) from error

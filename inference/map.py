@@ -243,7 +243,7 @@ def _finish_rows(
 ) -> int:
     """Maps the rows that are not there yet; how many were."""
     height, width = source.geobox.shape
-    done = rows.rows // trained.scale
+    done = rows.settled // trained.scale
     rows.keep(done * trained.scale)
     if done < height:
         tune_cpu()
@@ -255,6 +255,7 @@ def _finish_rows(
 
         def write(piece: Rows) -> None:
             rows.append(piece.values_NHW)
+            rows.settle()
             source.release(piece.row + piece.count - trained.window)
 
         bar = tqdm(total=height, initial=done, unit="row", desc="map", disable=not how.progress)

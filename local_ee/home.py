@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import platformdirs
+
+from local_ee.durable import make_folder, put_in_place
 
 # A file of an entry carries this mark and a folder never does (it is escaped in names), so the entries "a" and "a/b"
 # can lie side by side: the file a@.json and the folder a/.
@@ -23,6 +27,9 @@ DESCRIPTION = f"{MARK}.json"
 MAX_SEGMENT = 150  # characters of a file name before marks; longer ones are replaced by their hash
 SAFE = "-_.!+=,() "
 PRIVATE, OTHERS = 0o700, 0o077  # modes of folders
+TEMPORARY = ".tmp"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -108,16 +115,16 @@ def _segment(part: str) -> str:
 
 def temporary_beside(path: Path) -> Path:
     """A fresh name in the folder of `path` (made if absent), to be written and then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{os.getpid()}-{secrets.token_hex(6)}.tmp")
+    make_folder(path.parent)
+    return path.with_name(f".{os.getpid()}-{secrets.token_hex(6)}{TEMPORARY}")
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Puts the content under the name in one step: readers see the old file or the new one."""
+    """Puts the content under the name in one step: readers see the old file or the new one, after a power cut too."""
     temporary = temporary_beside(path)
     try:
         temporary.write_bytes(content)
-        os.replace(temporary, path)
+        put_in_place(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -140,19 +147,35 @@ def write_json(path: Path, document: Any) -> None:
     write_whole(path, json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False).encode("utf-8"))
 
 
-def read_json(path: Path) -> Any | None:
-    """A JSON file's content, or None where there is no such file."""
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file; None where there is no such file, or one that cannot be read, which is logged once.
+
+    What it described counts as absent then, so that the rest of a folder can still be listed and it can be made again.
+    """
     try:
-        return json.loads(path.read_bytes())
+        content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    try:
+        document = json.loads(content)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        _log_damage(path)
+        return None
+    return document
+
+
+@lru_cache(maxsize=1024)
+def _log_damage(path: Path) -> None:
+    log.warning("%s is damaged and left out: write what it described again", path)
 
 
 @contextmanager
 def locked(home: Home, name: str) -> Iterator[None]:
     """Holds the lock of this name against every thread and process that uses the home."""
     path = home.locks / _segment(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with path.open("ab") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
@@ -173,7 +196,7 @@ def held(path: Path) -> bool:
 @contextmanager
 def hold(path: Path) -> Iterator[None]:
     """Keeps a lock file locked; the system frees it however the process ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with path.open("ab") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -17,6 +15,7 @@ from reproduction import STUDIES, panels, whuis, worlds
 from reproduction.report import Counts, DataUsed, Line, StudyReport, counts_of, encode, markdown
 from reproduction.runs import Bench, device, make_all
 from reproduction.study import Evaluated, Preset, Row, Study, Trial
+from training.checkpoints.atomic_folder import draft_of, put_folder_in_place
 
 REPORT, TEXT, PANEL = "report.json", "report.md", "panel.png"
 LINES_SHOWN = 4
@@ -214,21 +213,14 @@ def _written(
     report: StudyReport, groups: Sequence[panels.Group], evaluated: Mapping[str, Sequence[Evaluated]], folder: Path
 ) -> None:
     """The study's folder, whole or not at all."""
-    fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
     names = max((found.classes for rows in evaluated.values() for found in rows[:1]), key=len)
     origin = "simulated data" if any(used.simulated for used in report.data) else "real data"
     caption = f"{report.name}, {report.date}, preset {report.preset}, seed 0, test patches, {origin}"
-    panels.save(groups, fresh / PANEL, names=names, caption=caption)
-    (fresh / TEXT).write_text(f"{markdown(report)}\n![{report.name}]({PANEL})\n")
-    (fresh / REPORT).write_text(encode(report))
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        os.replace(folder, old)
-    os.replace(fresh, folder)
-    shutil.rmtree(old, ignore_errors=True)
+    with draft_of(folder) as fresh:
+        panels.save(groups, fresh / PANEL, names=names, caption=caption)
+        (fresh / TEXT).write_text(f"{markdown(report)}\n![{report.name}]({PANEL})\n")
+        (fresh / REPORT).write_text(encode(report))
+        put_folder_in_place(fresh, folder)
 
 
 def listing() -> str:

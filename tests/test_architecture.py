@@ -44,7 +44,13 @@ ALLOWED = {
     "local_ee.raster_file": set(),
     "local_ee.raster": {"local_ee.raster", "local_ee.budget", "local_ee.errors"},
     "local_ee.budget": {"local_ee.errors"},
-    "local_ee.catalog": {"local_ee.catalog", "local_ee.raster_file", "local_ee.raster.window", "local_ee.errors"},
+    "local_ee.catalog": {
+        "local_ee.catalog",
+        "local_ee.durable",
+        "local_ee.raster_file",
+        "local_ee.raster.window",
+        "local_ee.errors",
+    },
     "local_ee.world": {"local_ee.world", "local_ee.catalog"},
     "local_ee.evaluation": {
         "local_ee.evaluation",
@@ -61,7 +67,7 @@ ALLOWED = {
         "local_ee.budget",
         "local_ee.errors",
     },
-    "local_ee.storage": {"local_ee.storage", "local_ee.home", "local_ee.wire"},
+    "local_ee.storage": {"local_ee.storage", "local_ee.durable", "local_ee.home", "local_ee.wire"},
     **{
         f"gee_export.{name}": {f"gee_export.{lower}" for lower in FLOORS[: number + 1]}
         for number, name in enumerate(FLOORS)

@@ -30,7 +30,6 @@ class Engine:
 
     def __init__(self) -> None:
         from local_ee.catalogs import open_catalog
-
         from local_ee.limits import Limits
         from local_ee.rest.pixel_routes import ComputeApi
 
@@ -39,11 +38,11 @@ class Engine:
 
     def ask(self, route: str, body: bytes) -> tuple[int, bytes, str]:
         """Status, body and content type of the reply."""
-        from local_ee.rest import server
+        from local_ee.rest import application
         from local_ee.wire import Call
 
         call = Call("POST", f"/v1/projects/local/{route}", {}, {"content-type": "application/json"}, body)
-        reply = server._answered(self._routes[route], call, {"project": "local"})
+        reply = application.answered(self._routes[route], call, {"project": "local"})
         headers = {name.lower(): value for name, value in reply.headers.items()}
         return reply.status, bytes(reply.body), headers.get("content-type", "")
 

@@ -1,4 +1,8 @@
-"""Files that are whole or not there, checksums of their bytes, and the sentence for a disk that refuses them."""
+"""Files that are whole or not there, even after a power cut; checksums; the sentence for a disk that refuses them.
+
+A write is on the disk only once its file is synced, and a name (of a new file, a new folder or a renamed one) only once
+its folder is: https://man7.org/linux/man-pages/man2/fsync.2.html. What says that something is there is written last.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,8 @@ import json
 import os
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +23,8 @@ import google_crc32c
 from gee_export.base.errors import Fault
 
 CHUNK = 1 << 20
+SYNCS = 8  # files synced at a time, so that one write of the file system's journal serves several
+UNABLE = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # of mounted drives that cannot sync
 
 
 def crc32c(data: bytes) -> int:
@@ -47,12 +54,77 @@ def local_path(place: str | Path) -> Path:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file under a temporary name in the same folder and renames it; Fault on a full or unwritable disk."""
+    """Writes a file in one step, and it outlives a power cut; Fault on a full or unwritable disk."""
+    _write(path, data, put_in_place)
+
+
+def write_loose(path: Path, data: bytes) -> None:
+    """Writes a file in one step, which a power cut before `settle` may empty or undo; Fault as of write_whole."""
+    _write(path, data, os.replace)
+
+
+def settle(paths: Iterable[Path]) -> None:
+    """Makes files and their names outlive a power cut, each folder synced once; Fault where the disk fails."""
+    paths = list(paths)
+    try:
+        with ThreadPoolExecutor(SYNCS, thread_name_prefix="sync") as pool:
+            list(pool.map(sync, paths))
+        for folder in sorted({path.parent for path in paths}):
+            sync(folder)
+    except OSError as error:
+        raise disk_fault(Path(error.filename or paths[0]), error) from error
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Renames a written file; a power cut leaves the old file or the new one, and afterwards the new one."""
+    sync(temporary)
+    os.replace(temporary, path)
+    sync(path.parent)
+
+
+def append(path: Path, text: str) -> None:
+    """Adds text to a file, and it outlives a power cut; OSError where the disk refuses."""
+    is_new = not path.exists()
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        _sync(file.fileno())
+    if is_new:
+        sync(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder and those above it, and they outlive a power cut; OSError where the disk refuses."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync(folder.parent)
+
+
+def sync(path: Path) -> None:
+    """Brings a file's bytes, or the names in a folder, to the disk, whoever wrote them."""
+    try:
+        number = os.open(path, os.O_RDONLY)
+    except PermissionError:  # a folder that may be written and not be read
+        return
+    try:
+        _sync(number)
+    finally:
+        os.close(number)
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Writes JSON as a whole file, one value a line."""
+    write_whole(path, (json.dumps(values, indent=1) + "\n").encode())
+
+
+def _write(path: Path, data: bytes, rename: Callable[[Path, Path], None]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         temporary.write_bytes(data)
-        os.replace(temporary, path)
+        rename(temporary, path)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -71,9 +143,12 @@ def check_writable(path: Path, size: int = 1 << 16) -> None:
         raise disk_fault(path, error) from error
 
 
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Writes JSON as a whole file, one value a line."""
-    write_whole(path, (json.dumps(values, indent=1) + "\n").encode())
+def _sync(number: int) -> None:
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno not in UNABLE:
+            raise
 
 
 def disk_fault(path: Path, error: OSError) -> Fault:

@@ -63,6 +63,12 @@ class BucketStorage:
     def write(self, name: str, data: bytes, *, overwrite: bool = True) -> None:
         self._guarded(name, lambda: self._write(name, data, overwrite))
 
+    def write_loose(self, name: str, data: bytes) -> None:
+        self.write(name, data)
+
+    def settle(self, names: Iterable[str]) -> None:
+        """Nothing to do: an object that the server took stays."""
+
     def exists(self, name: str) -> bool:
         return self._guarded(name, lambda: self._blob(name).exists(retry=self._retry))
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
-from gee_export.base.atomic import crc32c, disk_fault, write_whole
+from gee_export.base.atomic import crc32c, disk_fault, settle, sync, write_loose, write_whole
 from gee_export.base.cloud_storage import BucketStorage, is_hidden
 from gee_export.base.errors import Fault
 
@@ -42,6 +42,14 @@ class Storage(Protocol):
 
     def write(self, name: str, data: bytes, *, overwrite: bool = True) -> None:
         """Stores the bytes; without `overwrite`, an object of other content is kept and a Fault raised."""
+        ...
+
+    def write_loose(self, name: str, data: bytes) -> None:
+        """Stores the bytes, which a power cut before `settle` may lose: nothing may say yet that they are there."""
+        ...
+
+    def settle(self, names: Iterable[str]) -> None:
+        """Makes what write_loose stored outlive a power cut."""
         ...
 
     def exists(self, name: str) -> bool: ...
@@ -126,17 +134,29 @@ class FolderStorage:
     def exists(self, name: str) -> bool:
         return self.path(name).is_file()
 
+    def write_loose(self, name: str, data: bytes) -> None:
+        write_loose(self.path(name), data)
+
+    def settle(self, names: Iterable[str]) -> None:
+        settle(self.path(name) for name in names)
+
     def list(self, prefix: str = "") -> list[str]:
         found = (path for path in self.root.rglob("*") if path.is_file())
         names = (path.relative_to(self.root).as_posix() for path in found)
         return sorted(n for n in names if n.startswith(prefix) and not is_hidden(n))
 
     def delete(self, name: str) -> None:
-        self.path(name).unlink(missing_ok=True)
+        path = self.path(name)
+        if path.exists():
+            path.unlink(missing_ok=True)
+            sync(path.parent)
 
     def write_many(self, items: Iterable[tuple[str, bytes]]) -> None:
+        names = []
         for name, data in items:
-            self.write(name, data)
+            self.write_loose(name, data)
+            names.append(name)
+        self.settle(names)
 
     def sweep(self) -> None:
         """Removes what killed writers left under temporary names; call it only while nobody else writes."""

@@ -14,10 +14,13 @@ from typing import Any
 
 import platformdirs
 
+from gee_export.base.atomic import append, make_folder
 from gee_export.base.errors import Fault
 from gee_export.base.storage import HIDDEN, disk_fault, is_remote, write_whole
 from gee_export.datasets import manifest
 from gee_export.datasets.manifest import DatasetManifest
+
+HEAD = "head.json"
 
 
 def run_folder(out: str | Path) -> Path:
@@ -47,7 +50,7 @@ class ProgressLog:
     def locked(self) -> Iterator[None]:
         """Holds the folder for this process; Fault where another one has it."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             file = (self.folder / "lock").open("ab")
         except OSError as error:
             raise disk_fault(self.folder, error) from error
@@ -56,21 +59,41 @@ class ProgressLog:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise Fault(f"{self.folder.parent} is being written by another export: wait for it") from error
+            for path in self.folder.rglob(".*.part"):  # of writers that were killed
+                path.unlink(missing_ok=True)
             yield
 
     def head(self) -> DatasetManifest | None:
-        """The manifest head that the run was started with, or None."""
-        path = self.folder / "head.json"
-        return manifest.decode(path.read_bytes(), str(path)) if path.exists() else None
+        """The manifest head that the run was started with; None where there is none that can be read."""
+        path = self.folder / HEAD
+        return manifest.decode(path.read_bytes(), str(path)) if self.has_begun and self.is_readable else None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a run was begun here, even one whose head cannot be read."""
+        return (self.folder / HEAD).exists()
+
+    @property
+    def is_readable(self) -> bool:
+        """False where the head is no JSON, as a power cut leaves files that were not synced (isamap 0.1's)."""
+        try:
+            return not self.has_begun or isinstance(json.loads((self.folder / HEAD).read_bytes()), dict)
+        except ValueError:
+            return False
+
+    def forget(self) -> None:
+        """Removes the rows, so that all is done again."""
+        self._path.unlink(missing_ok=True)
+        self.log(f"{HEAD} cannot be read: what was done before is done again")
 
     def begin(self, head: DatasetManifest) -> None:
         """Notes what the run was started with."""
-        write_whole(self.folder / "head.json", manifest.encode(head))
+        write_whole(self.folder / HEAD, manifest.encode(head))
 
     def note_revision(self, revision: str) -> str | None:
         """Notes which isamap goes on here; the one before where it was another."""
         path = self.folder / "revision"
-        before = path.read_text(encoding="utf-8") if path.exists() else revision
+        before = (path.read_text(encoding="utf-8", errors="replace") if path.exists() else "") or revision
         write_whole(path, revision.encode())
         return before if before != revision else None
 
@@ -99,7 +122,6 @@ class ProgressLog:
 
     def _append(self, path: Path, text: str) -> None:
         try:
-            with path.open("a", encoding="utf-8") as file:
-                file.write(text)
+            append(path, text)
         except OSError as error:
             raise disk_fault(path, error) from error

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from gee_export.base.errors import Fault
 from gee_export.base.storage import FolderStorage, Storage
 from gee_export.datasets import manifest
-from gee_export.datasets.dataset import MANIFEST, Dataset
+from gee_export.datasets.dataset import MANIFEST, Dataset, Entry
 from gee_export.datasets.manifest import DatasetManifest
 from gee_export.datasets.progress_log import ProgressLog
 from gee_export.export.blocks import BlockStore
@@ -18,8 +18,9 @@ from gee_export.export.blocks import BlockStore
 def claimed(storage: Storage, progress_log: ProgressLog, asked: DatasetManifest) -> Iterator[None]:
     """Holds the place for this run; ValueError where it has other contents, Fault where another run holds it."""
     with progress_log.locked():
+        _forget_unreadable(storage, progress_log)
         held = _held(storage, progress_log)
-        if held is None and storage.list():
+        if held is None and not progress_log.has_begun and storage.list():
             raise ValueError(
                 f"{storage.url} holds files that no export of this machine has begun: choose another --out, or empty it"
             )
@@ -54,6 +55,17 @@ def begin(storage: Storage, progress_log: ProgressLog, head: DatasetManifest) ->
         progress_log.begin(head)
     else:
         _refuse_others(storage, head, held, without=())
+
+
+def _forget_unreadable(storage: Storage, progress_log: ProgressLog) -> None:
+    """Removes the work of a run whose settings cannot be read: they may be others than those asked for now."""
+    if progress_log.is_readable or storage.exists(MANIFEST):
+        return
+    for entry in (Entry.from_json(row) for row in progress_log.rows() if "patch" in row):
+        for name, _ in entry.patch.files:
+            storage.delete(name)
+    BlockStore(progress_log.blocks).clear()
+    progress_log.forget()
 
 
 def _held(storage: Storage, progress_log: ProgressLog) -> DatasetManifest | None:

@@ -251,7 +251,7 @@ class _Export:
         )
         entry, files = dataset.encode(sample, self.head)
         for name, data in files:
-            self.storage.write(name, data)
+            self.storage.write_loose(name, data)
         return entry
 
     def _blocks(self, needs: Iterable[int]) -> dict[Any, list[int]]:
@@ -266,6 +266,7 @@ class _Export:
         """Notes a group's patches once they are stored; blocks that no patch waits for are removed."""
         entries = [(number, future.result()) for number, future in group]
         ids = {number: self.plan.patches[number].id for number, _ in entries}
+        self.storage.settle(name for _, entry in entries if entry for name, _ in entry.patch.files)
         self.progress_log.add([entry.to_json() if entry else {"incomplete": ids[number]} for number, entry in entries])
         for number, entry in entries:
             if entry is None:

@@ -13,6 +13,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.windows import Window as RasterWindow
 
 from local_ee import raster_file
+from local_ee.durable import sync
 from local_ee.errors import EngineError
 from local_ee.home import temporary_beside
 from local_ee.raster.lattice import on_lattice
@@ -44,7 +45,7 @@ def write_bands(
     policies: Sequence[str],
     blocks: Iterable[Sequence[Block]],
 ) -> None:
-    """Writes one file a band from blocks that come with all bands at once; the files exist whole or not at all."""
+    """Writes one file a band from blocks that come with all bands at once, each synced; the last step names none."""
     drafts = [temporary_beside(path).with_suffix(".draft.tif") for path in paths]
     try:
         masked = _write_drafts(drafts, grid, dtypes, blocks)
@@ -52,6 +53,7 @@ def write_bands(
             if not has_mask:
                 _mask_of(draft).unlink(missing_ok=True)
             to_cog(draft, path, overviews=OVERVIEWS[policy])
+            sync(path)
     finally:
         for draft in drafts:
             draft.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from shapely.ops import unary_union
 from local_ee.assets import description
 from local_ee.assets.files import read_band
 from local_ee.catalog import AssetInfo, BoundsWSEN, SourceBand, SourceImage
+from local_ee.durable import make_folder, remove, sync
 from local_ee.errors import EngineError
 from local_ee.home import (
     DESCRIPTION,
@@ -178,7 +179,7 @@ class AssetStore:
     def new_files(self, asset_id: str, count: int) -> list[Path]:
         """Names for the files of an image that is to be written and then given to `publish`."""
         stem = entry_path(self._home.assets, canonical(asset_id))
-        stem.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(stem.parent)
         version = secrets.token_hex(6)
         return [stem.with_name(f"{stem.name}{MARK}{version}-{index}.tif") for index in range(count)]
 
@@ -188,6 +189,7 @@ class AssetStore:
             self.check_target(asset.id, asset.type, overwrite=overwrite)
             before = self.find(asset.id)
             size = sum(self._path(asset, band).stat().st_size for band in asset.bands)
+            sync(description_path(self._home.assets, asset.id).parent)  # the files' names, before what names them
             self._write(replace(asset, size_bytes=size, updated=now()))
         if before:
             self._remove_files(before)
@@ -206,7 +208,7 @@ class AssetStore:
                 raise EngineError(f"Cannot delete the root folder '{asset.id}'.")
             if next(self.children(asset.id), None) is not None:
                 raise EngineError(f"Cannot delete asset '{asset.id}' because it is not empty.")
-            description_path(self._home.assets, asset.id).unlink()
+            remove(description_path(self._home.assets, asset.id))
         self._remove_files(asset)
 
     def copy(self, source_id: str, target_id: str, *, overwrite: bool = False) -> Asset:
@@ -218,6 +220,7 @@ class AssetStore:
         files = self.new_files(target_id, len(source.bands))
         for band, file in zip(source.bands, files, strict=True):
             shutil.copyfile(self._path(source, band), file)
+            sync(file)
         bands = tuple(replace(band, file=file.name) for band, file in zip(source.bands, files, strict=True))
         return self.publish(replace(source, id=target_id, bands=bands), overwrite=overwrite)
 

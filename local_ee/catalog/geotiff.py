@@ -18,6 +18,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
 from local_ee import raster_file
+from local_ee.durable import put_in_place
 from local_ee.errors import EngineFault
 from local_ee.raster.window import Window
 
@@ -120,7 +121,7 @@ def write(path: Path, bands: Mapping[str, np.ndarray], grid: GeoBox, *, nodata: 
         with raster_file.create(temporary, **profile) as target:
             target.write(stack)
             target.descriptions = tuple(bands)
-        os.replace(temporary, path)
+        put_in_place(temporary, path)
     except RasterioError as error:
         raise EngineFault(f"{path} could not be written: {error}") from error
     finally:

@@ -14,6 +14,8 @@ from typing import Any
 
 from affine import Affine
 
+from local_ee.durable import put_in_place
+
 KEYS = ("properties", "bands", "scale", "offset", "nodata")
 EVERY = "*"  # the entry of PerBand that holds for all bands
 PerBand = Mapping[str, float]
@@ -60,7 +62,7 @@ def save(path: Path, document: Mapping[str, Any]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
         temporary.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        put_in_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -112,7 +112,7 @@ class Application:
 
     async def _run(self, route: Route, call: Call, request: Request) -> Response:
         if route.lane == "metadata":
-            return _response(await self._in_thread(route, lambda: _answered(route, call, request)))
+            return _response(await self._in_thread(route, lambda: answered(route, call, dict(request.path_params))))
         self._limits.check_concurrency(len(self._budgets))
         turns = self._turns if route.lane == "values" else None
         budget = Budget(self._limits.computation_seconds, self._limits.memory_bytes, turns)
@@ -157,15 +157,15 @@ async def _cancelled_when_gone(request: Request, budget: Budget) -> None:
 def _computed(route: Route, call: Call, request: Request, budget: Budget) -> Reply:
     try:
         with budget.running():
-            return _answered(route, call, request)
+            return answered(route, call, dict(request.path_params))
     except EngineError as error:  # of a request that ended before it began
         return Reply.error(error.status, str(error), error.reason)
 
 
-def _answered(route: Route, call: Call, request: Request) -> Reply:
+def answered(route: Route, call: Call, params: dict[str, str]) -> Reply:
     """The reply, faults included: as 400 and never 500, since the same request would fail again for minutes."""
     try:
-        return route.answer(call, dict(request.path_params))
+        return route.answer(call, params)
     except EngineError as error:
         return Reply.error(error.status, str(error), error.reason)
     except MemoryError:

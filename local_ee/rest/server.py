@@ -10,6 +10,7 @@ import signal
 import socket
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -23,6 +24,7 @@ from local_ee.errors import EngineFault
 from local_ee.faults import Faults
 from local_ee.home import Home, default_home, private_folder, write_secret, write_whole
 from local_ee.injector import Injector
+from local_ee.leftovers import resident
 from local_ee.limits import Limits
 from local_ee.rest.application import Application
 from local_ee.rest.bodies import BoundedBodies
@@ -72,6 +74,7 @@ class LocalEngine:
         self._thread: threading.Thread | None = None
         self._app: Application | None = None
         self._port = 0
+        self._stay = ExitStack()  # in the home
 
     @property
     def url(self) -> str:
@@ -94,8 +97,10 @@ class LocalEngine:
         """Serves on the port (0: any free one); OSError where it is taken or the home cannot be written."""
         if self._server is not None:
             return self
-        _writable(self.home)
-        listening = _listen(port)
+        with ExitStack() as stack:
+            _move_in(self.home, stack)
+            listening = _listen(port)
+            self._stay = stack.pop_all()
         self._port = listening.getsockname()[1]
         self._app = Application(self._catalog, self.home, self.limits, self._workers, self.injector)
         self._app.storage.expire()
@@ -127,6 +132,7 @@ class LocalEngine:
         self._server.should_exit = True
         self._app.close()  # first, so that requests waiting for a thread are answered and not waited for
         self._thread.join(timeout=10)
+        self._stay.close()
         self._server = self._thread = self._app = None
 
     def _wait_until_started(self) -> None:
@@ -192,9 +198,11 @@ def _wrapped(app: ASGIApp, injector: Injector | None, token: str) -> tuple[ASGIA
     return BoundedBodies(Door(trusted, token)), protocol
 
 
-def _writable(home: Home) -> None:
+def _move_in(home: Home, stack: ExitStack) -> None:
+    """Fault where the home cannot be written."""
     try:
         private_folder(home.engine)
+        stack.enter_context(resident(home))
         write_whole(home.engine / "probe", b"")
     except OSError as error:
         remedy = "set ISAMAP_HOME to a folder that can be written"

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 
 import google_crc32c
 
+from local_ee.durable import make_folder, put_in_place, remove
 from local_ee.home import (
     DESCRIPTION,
     MARK,
@@ -144,7 +145,7 @@ class ObjectStore:
         if not BUCKET_NAME.fullmatch(name) or ".." in name:
             raise StorageError(400, "invalid", f"Invalid bucket name: '{name}'")
         with locked(self._home, f"bucket-{name}"):
-            if self._bucket_file(name).exists():
+            if read_json(self._bucket_file(name)) is not None:
                 raise StorageError(409, "conflict", OWNED)
             now = timestamp()
             document = {
@@ -178,6 +179,7 @@ class ObjectStore:
             self.bucket(name)
             if next(self.walk(name), None) is not None:
                 raise StorageError(409, "conflict", "The bucket you tried to delete is not empty.")
+            remove(self._bucket_file(name))
             shutil.rmtree(self._home.buckets / name)
 
     # objects
@@ -197,7 +199,7 @@ class ObjectStore:
         self, bucket: str, name: str, conditions: Preconditions = ANYTHING, generation: int | None = None
     ) -> tuple[StoredObject, BinaryIO]:
         """The live object and its bytes, of one and the same generation; 500 where they are not those stored."""
-        before = None
+        missing = 0  # the generation whose bytes are not there
         while True:
             current = self.get(bucket, name, conditions, generation)
             path = self.content_path(current)
@@ -205,10 +207,10 @@ class ObjectStore:
                 if not is_whole(path, current.crc32c):
                     raise _damaged(current)
                 return current, path.open("rb")
-            except FileNotFoundError:  # replaced between the two steps, then there is a new description
-                if before == current.generation:
-                    raise _damaged(current) from None
-                before = current.generation
+            except FileNotFoundError:
+                if current.generation == missing:
+                    raise _missing(bucket, name) from None
+                missing = current.generation  # replaced between the two steps: read the new description
 
     def content_path(self, stored: StoredObject) -> Path:
         """The file that holds an object's bytes."""
@@ -249,8 +251,8 @@ class ObjectStore:
                 component_count=components,
             )
             target = self.content_path(stored)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(content, target)
+            make_folder(target.parent)
+            put_in_place(content, target)
             self._describe(stored)
         if current:
             self.content_path(current).unlink(missing_ok=True)
@@ -285,7 +287,7 @@ class ObjectStore:
         with locked(self._home, f"bucket-{bucket}"):
             current = self.get(bucket, name, generation=generation)
             conditions.check(current)
-            description_path(self._home.buckets / bucket, name).unlink()
+            remove(description_path(self._home.buckets / bucket, name))
         self.content_path(current).unlink(missing_ok=True)
 
     def walk(self, bucket: str, prefix: str = "") -> Iterator[StoredObject]:

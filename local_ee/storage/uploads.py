@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from local_ee.durable import sync
 from local_ee.home import Home, locked, read_json, write_json
 from local_ee.storage.media_types import check_attributes
 from local_ee.storage.objects import CHUNK, Checksums, ObjectStore, Preconditions, StorageError, StoredObject
@@ -83,6 +84,7 @@ class ResumableUploads:
 
     def _append(self, session: str, start: int | None, piece: BinaryIO) -> int:
         content = self._content_path(session)
+        content.touch()  # a killed engine may have left the session without it
         arrived = content.stat().st_size
         if start is None or start > arrived:
             return arrived  # a question, or bytes after a gap: the answer tells the client where to go on
@@ -90,6 +92,7 @@ class ResumableUploads:
             piece.seek(arrived - start)
             target.seek(arrived)
             shutil.copyfileobj(piece, target, CHUNK)
+        sync(content)
         return content.stat().st_size
 
     def _truncate(self, session: str, size: int) -> None:

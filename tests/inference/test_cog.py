@@ -94,3 +94,12 @@ def test_a_folder_that_is_not_there_is_a_fault_and_leaves_nothing(tmp_path):
 
 def test_equal_maps_are_equal_files(finished_map):
     assert finished_map(large(), "a.tif").read_bytes() == finished_map(large(), "b.tif").read_bytes()
+
+
+def test_rows_count_after_a_power_cut_only_once_they_were_synced(tmp_path):
+    """A file may be longer than what of it reached the disk."""
+    rows = cog.RowsFile(tmp_path / "rows.u8", 10)
+    rows.append(np.zeros((2, 3, 10), np.uint8))
+    rows.settle()
+    rows.append(np.zeros((2, 2, 10), np.uint8))
+    assert (rows.settled, rows.rows) == (3, 5)

@@ -20,6 +20,7 @@ from gee_export.base.errors import Fault
 from gee_export.base.storage import open_storage
 from gee_export.earth_engine import session as sessions
 from inference import cli, job
+from inference.cog import RowsFile
 from tests.inference.conftest import NAMES, WUHAN, stored_scene, write_tif
 from training.checkpoints import checkpoint
 
@@ -181,9 +182,9 @@ def test_a_map_killed_at_any_moment_goes_on(make_checkpoint, tmp_path):
     scene = write_tif(tmp_path / "scene.tif", stored_scene(2000, 150))
     run = make_checkpoint("crofusenet")
     words = [sys.executable, "-c", MAP, str(run), str(scene), str(tmp_path / "killed.tif")]
-    rows = tmp_path / "killed.tif.run" / job.ROWS
+    rows = RowsFile(tmp_path / "killed.tif.run" / job.ROWS, 150)
     process = subprocess.Popen(words, cwd=ROOT)
-    while process.poll() is None and not (rows.exists() and rows.stat().st_size > 200 * 300):
+    while process.poll() is None and rows.settled < 200:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()

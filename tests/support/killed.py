@@ -67,7 +67,7 @@ def set_trap(moment: str) -> None:
     if moment == "in a block":
         blocks.BlockStore.write = after(4, blocks.BlockStore.write, half_a_block)
     elif moment == "in a patch":
-        storage.write_whole = after(40, storage.write_whole, half_a_patch)
+        storage.write_loose = after(40, storage.write_loose, half_a_patch)
     elif moment == "before the manifest":
         dataset.manifest.encode = after(2, dataset.manifest.encode, lambda *_: die())
 

@@ -24,6 +24,6 @@ if __name__ == "__main__":
 
         return act
 
-    storage.FolderStorage.write = counted(storage.FolderStorage.write)
+    storage.FolderStorage.write_loose = counted(storage.FolderStorage.write_loose)
     blocks.BlockStore.write = counted(blocks.BlockStore.write)
     export.export_patches(region=plots.REGION, out=out, progress=False, **json.loads(asked))

@@ -16,7 +16,7 @@ from tests.support.one_thread import one_thread  # noqa: F401
 from tests.support.towns import spread
 from training.checkpoints import checkpoint as ck
 from training.recipes import recipe
-from training.runs.run_lock import NOTE, alone_in, claim
+from training.runs.run_lock import DONE, NOTE, alone_in, claim, finished
 
 WANTED = {"data": "abc", "recipe": recipe("unet-tiny").to_json(), "start": None, "chips": None}
 
@@ -56,11 +56,27 @@ def test_a_run_of_an_older_isamap_goes_on_where_new_settings_hold_their_defaults
 
 
 @pytest.mark.parametrize("damage", ["{", "[]"])
-def test_a_damaged_note_is_a_fault(tmp_path, damage):
+def test_a_damaged_note_of_a_run_that_has_a_checkpoint_is_a_fault(tmp_path, damage):
     claim(tmp_path / "run", WANTED)
     (tmp_path / "run" / NOTE).write_text(damage)
-    with pytest.raises(Fault, match=r"run.json is damaged; remove"):
+    (tmp_path / "run" / "last").mkdir()
+    with pytest.raises(Fault, match=r"run.json is damaged, .* remove .*run and train again"):
         claim(tmp_path / "run", WANTED)
+
+
+def test_a_damaged_note_is_written_again_where_nothing_was_trained(tmp_path):
+    claim(tmp_path / "run", WANTED)
+    note = (tmp_path / "run" / NOTE).read_bytes()
+    (tmp_path / "run" / NOTE).write_bytes(b"")
+    claim(tmp_path / "run", WANTED)
+    assert (tmp_path / "run" / NOTE).read_bytes() == note
+
+
+def test_a_damaged_report_counts_as_absent(tmp_path):
+    (tmp_path / "best").mkdir()
+    (tmp_path / "best" / ck.DESCRIPTION).write_text("{}")
+    (tmp_path / DONE).write_bytes(b"")
+    assert finished(tmp_path) is None
 
 
 def test_two_at_once_are_refused_and_the_lock_goes_with_its_holder(tmp_path):

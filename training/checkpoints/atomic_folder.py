@@ -3,17 +3,23 @@
 Its head, one of the files, says that the folder is whole. A disk renames a folder in one step: the new one is written
 under a hidden name and put in place of the old one. Buckets and some mounted ones cannot: there the new files are first
 written to `.NAME.new`, its head last, then over the old ones, and `.NAME.new` goes, its head first. So whenever
-`.NAME.new` has a head it is whole and newer, and else the folder itself is.
+`.NAME.new` has a head it is whole and newer, and else the folder itself is. Files and names are synced before what says
+that they are there, so this holds after a power cut too.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import glob
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
+
+from gee_export.base.atomic import make_folder, put_in_place, settle, sync
 
 Files = Mapping[str, bytes]
 
@@ -39,29 +45,76 @@ def old_of(name: str) -> str:
 
 def write_folder(folder: Path, files: Files, head: str) -> None:
     """Write the files as `folder`, in place of what it held; on a full disk nothing half-written is left."""
-    fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(fresh, ignore_errors=True)
-    try:
-        fresh.mkdir(parents=True)
+    with draft_of(folder) as fresh:
         for name, data in files.items():
             (fresh / name).write_bytes(data)
         with contextlib.suppress(OSError):
-            _put_in_place(fresh, folder)
+            put_folder_in_place(fresh, folder)
             return
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
     write_place(_Disk(folder.parent), folder.name, files, head)
 
 
-def _put_in_place(fresh: Path, folder: Path) -> None:
+@contextmanager
+def draft_of(folder: Path) -> Iterator[Path]:
+    """An empty folder beside this one, to be filled and renamed; it goes where that does not happen.
+
+    Its writer holds a lock on it, so the next one tells the drafts of killed processes and removes them.
+    """
+    for stale in folder.parent.glob(f".{glob.escape(folder.name)}.*.tmp"):
+        _remove_abandoned(stale)
+    fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    shutil.rmtree(fresh, ignore_errors=True)
+    lock = _made(fresh)
+    try:
+        yield fresh
+    finally:
+        os.close(lock)
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _made(fresh: Path) -> int:
+    """A new folder, locked; another process may have taken it for abandoned before the lock was on it."""
+    while True:
+        make_folder(fresh)
+        lock = os.open(fresh, os.O_RDONLY)
+        with contextlib.suppress(OSError):  # mounted drives know no locks
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), os.stat(fresh)):
+                return lock
+        os.close(lock)
+
+
+def _remove_abandoned(draft: Path) -> None:
+    """Remove a draft that no living process is writing; nothing happens where that cannot be told."""
+    with contextlib.suppress(OSError):
+        lock = os.open(draft, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(draft, ignore_errors=True)
+        finally:
+            os.close(lock)
+
+
+def put_folder_in_place(fresh: Path, folder: Path) -> None:
     """Rename; a folder that is there already stays under a hidden name until the new one is in its place."""
+    settle(path for path in fresh.rglob("*") if path.is_file())
     old = folder.with_name(old_of(folder.name))
     if folder.exists():
         shutil.rmtree(old, ignore_errors=True)
         os.replace(folder, old)
     os.replace(fresh, folder)
+    sync(folder.parent)
     for stale in (old, folder.with_name(new_of(folder.name))):
         shutil.rmtree(stale, ignore_errors=True)
+
+
+def recover(folder: Path) -> None:
+    """Put back what a writer had moved away that was stopped before the new content was in its place."""
+    old = folder.with_name(old_of(folder.name))
+    if old.is_dir() and not folder.exists():
+        os.replace(old, folder)
+        sync(folder.parent)
 
 
 def write_place(place: Place, name: str, files: Files, head: str) -> None:
@@ -96,13 +149,16 @@ class _Disk:
 
     def write(self, name: str, data: bytes) -> None:
         file = self.root / name
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
         fresh = file.with_name(f".{file.name}.tmp")
         fresh.write_bytes(data)
-        os.replace(fresh, file)
+        put_in_place(fresh, file)
 
     def exists(self, name: str) -> bool:
         return (self.root / name).is_file()
 
     def delete(self, name: str) -> None:
-        (self.root / name).unlink(missing_ok=True)
+        file = self.root / name
+        if file.exists():
+            file.unlink()
+            sync(file.parent)  # the head goes first, after a power cut too

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import pickle
 import signal
 import threading
@@ -20,6 +19,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.strategies import DDPStrategy
 from torch.utils.data import DataLoader
 
+from gee_export.base.atomic import put_in_place
 from gee_export.base.errors import Fault
 from training.cpu import tune_cpu
 from training.fitting.adversarial import AdversarialTask
@@ -159,7 +159,7 @@ class Keeper(Checkpoint):
         fresh = resume.with_suffix(".tmp")
         trainer.save_checkpoint(fresh)  # all processes: each has its share of what it waits for
         if trainer.is_global_zero:
-            os.replace(fresh, resume)
+            put_in_place(fresh, resume)
             self.plan.saved()
 
     def _write(self, trainer: pl.Trainer, task: Task) -> None:

@@ -7,22 +7,20 @@ is there before it; best/ and last/ are whole at any moment (checkpoint.py, `upl
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gee_export.base.atomic import crc32c_base64_of
+from gee_export.base.atomic import crc32c_base64_of, put_in_place
 from gee_export.base.storage import BucketStorage, bucket_of, is_remote, open_storage, provide
 from training.checkpoints import checkpoint as ck
 from training.checkpoints.atomic_folder import new_of
 from training.fitting.ranks import is_follower
 from training.home import cache_home
-from training.runs.run_lock import LOCK, NOTE, alone_in
+from training.runs.run_lock import LOCK, NOTE, RESUME, alone_in
 
-LAST_FILE = "resume.ckpt"
 OWN = (NOTE, "tensorboard", "history.json", "pictures")  # what a run may have written before its first epoch is over
 
 
@@ -44,7 +42,7 @@ class RunHome:
         for name in checkpoints:
             ck.upload(self.folder / name, self.storage, name)
         plain = [name for name in fresh if name.partition("/")[0] not in (ck.BEST, ck.LAST)]
-        for name in sorted(plain, key=lambda name: name == LAST_FILE):
+        for name in sorted(plain, key=lambda name: name == RESUME):
             self.storage.write(name, (self.folder / name).read_bytes())
         self.sent.update({name: _mark(self.folder / name) for name in fresh})
 
@@ -104,7 +102,7 @@ def _fetch(home: RunHome) -> None:
         if not file.is_file() or crc32c_base64_of(file) != listed[stored]:
             fresh = file.with_name(f".{file.name}.tmp")
             home.storage.download(stored, fresh)
-            os.replace(fresh, file)
+            put_in_place(fresh, file)
         if stored == name:
             home.sent[name] = _mark(file)
 

@@ -20,6 +20,7 @@ from training.accuracy import bootstrap
 from training.accuracy.evaluation import counted
 from training.accuracy.predictions import predicted
 from training.checkpoints import checkpoint as ck
+from training.checkpoints.atomic_folder import recover
 from training.fitting.plan import Fitted, Plan, nothing
 from training.fitting.ranks import is_follower
 from training.memory import memory_for
@@ -29,8 +30,8 @@ from training.recipes import Recipe, override, recipe
 from training.runs.finetune import carry, recipe_of
 from training.runs.fitness import check_device, check_size, check_splits
 from training.runs.origins import MIN_AGREEMENT, Origins, kept_chips, left_out
-from training.runs.remote import LAST_FILE, RunHome, run_home
-from training.runs.run_lock import DONE, LOCK, NOTE, alone_in, claim, finished
+from training.runs.remote import RunHome, run_home
+from training.runs.run_lock import DONE, LOCK, NOTE, RESUME, alone_in, claim, finished
 from training.samples.data import SampleSource, open_source
 from training.samples.ground import check_apart
 from training.samples.patches import Patches
@@ -159,6 +160,7 @@ def _in_home(
     del wanted["recipe"]["device"]
     claim(folder, wanted | origins.to_json(), shown=home.shown)
     with alone_in(folder / LOCK, home.shown):
+        _recover(folder)
         if (done := finished(folder)) is not None:
             return _reported(home, done)
         _check(splits, chosen, source, origins)
@@ -171,6 +173,16 @@ def _in_home(
         write_json(folder / DONE, report)
         home.keep()
         return _reported(home, report)
+
+
+def _recover(folder: Path) -> None:
+    """Puts right what a stopped process left: checkpoints that it was about to replace, and files half written."""
+    if is_follower():
+        return
+    for name in (ck.BEST, ck.LAST):
+        recover(folder / name)
+    for path in [*folder.rglob(".*.part"), *folder.glob("resume.tmp")]:
+        path.unlink(missing_ok=True)
 
 
 def _check(splits: tuple[Patches, Patches], chosen: Recipe, source: SampleSource, origins: Origins) -> None:
@@ -188,7 +200,7 @@ def _check_room(home: RunHome, network: nn.Module) -> None:
     if is_follower():
         return
     try:
-        check_writable(home.folder / LAST_FILE, max(1 << 16, 3 * BYTES_PER_WEIGHT * parameter_count(network)))
+        check_writable(home.folder / RESUME, max(1 << 16, 3 * BYTES_PER_WEIGHT * parameter_count(network)))
     except Fault:
         home.give_up()
         raise

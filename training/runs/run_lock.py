@@ -18,7 +18,7 @@ from training.fitting.ranks import is_follower
 from training.recipes import Recipe
 
 VERSION = 1
-NOTE, DONE, LOCK = "run.json", "report.json", ".lock"
+NOTE, DONE, LOCK, RESUME = "run.json", "report.json", ".lock", "resume.ckpt"
 
 
 def claim(folder: Path, wanted: Mapping[str, Any], *, shown: str = "") -> None:
@@ -27,14 +27,15 @@ def claim(folder: Path, wanted: Mapping[str, Any], *, shown: str = "") -> None:
     wanted: what is trained, on what and from what, as JSON holds it. shown: the folder's name for the user.
     """
     wanted, shown, note = {"version": VERSION, **wanted}, shown or str(folder), folder / NOTE
-    if note.exists():
-        if difference := _difference(wanted, _read(note, shown)):
+    if note.exists() and (held := _readable(note)) is not None:
+        if difference := _difference(wanted, held):
             raise ValueError(f"{shown} holds another run: {difference}; choose another --out or remove that folder")
         return
-    if folder.is_dir() and any(folder.iterdir()):
+    if note.exists() and any((folder / name).exists() for name in (ck.BEST, ck.LAST, RESUME)):
+        raise Fault(f"{note} is damaged, so nobody can tell what was trained there; remove {shown} and train again")
+    if not note.exists() and folder.is_dir() and any(folder.iterdir()):
         raise ValueError(f"{shown} is not empty and holds no run: choose another --out")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         write_json(note, wanted)
     except OSError as error:
         raise Fault(f"{shown} cannot be written ({error.strerror}); choose another --out") from error
@@ -70,20 +71,20 @@ def alone_in(lock: Path, shown: str) -> Iterator[None]:
 
 
 def finished(folder: Path) -> dict[str, Any] | None:
-    """What the report of a run that is over says, if its best checkpoint is still there."""
+    """What the report of a run that is over says, if it can be read and the best checkpoint is still there."""
     done = folder / DONE
     if not done.exists() or not (folder / ck.BEST / ck.DESCRIPTION).exists():
         return None
-    return _read(done, str(folder))
+    return _readable(done)
 
 
-def _read(file: Path, shown: str) -> dict[str, Any]:
+def _readable(file: Path) -> dict[str, Any] | None:
+    """The object in a JSON file; None of a damaged one, which is then written again."""
     try:
-        values = json.loads(file.read_text())
-        values.keys()
-    except (ValueError, AttributeError) as error:
-        raise Fault(f"{file} is damaged; remove {shown} and train again") from error
-    return values
+        values = json.loads(file.read_bytes())
+    except ValueError:
+        return None
+    return values if isinstance(values, dict) else None
 
 
 def _difference(wanted: Mapping[str, Any], held: Mapping[str, Any]) -> str:

@@ -21,9 +21,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from gee_export.base.atomic import settle, sync
 from gee_export.base.errors import Fault
 from gee_export.datasets.dataset import Dataset, Patch
 from gee_export.datasets.manifest import NODATA
+from training.checkpoints.atomic_folder import draft_of
 from training.home import cache_home
 
 VERSION = 3
@@ -133,20 +135,18 @@ def _note(dataset: Dataset) -> dict[str, object]:
 
 def _build(folder: Path, dataset: Dataset, layer: Layer) -> None:
     """Write the layer beside its place and rename it; another process may do the same at the same time."""
-    fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(fresh, ignore_errors=True)
     try:
-        fresh.mkdir(parents=True)
-        _check_room(folder, dataset, layer)
-        _fill(fresh / _VALUES, dataset, layer)
-        (fresh / _NOTE).write_text(json.dumps(_note(dataset)) + "\n")
-        _put_in_place(fresh, folder)
+        with draft_of(folder) as fresh:
+            _check_room(folder, dataset, layer)
+            _fill(fresh / _VALUES, dataset, layer)
+            (fresh / _NOTE).write_text(json.dumps(_note(dataset)) + "\n")
+            settle([fresh / _VALUES, fresh / _NOTE])  # the values before the name that says that they are there
+            _put_in_place(fresh, folder)
         for name in _OLD:
             (folder.parent / name).unlink(missing_ok=True)
     except OSError as error:
         raise _disk_fault(folder, error) from error
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
         with contextlib.suppress(OSError):  # only where nothing came of it
             folder.parent.rmdir()
 
@@ -190,6 +190,7 @@ def _put_in_place(fresh: Path, folder: Path) -> None:
     while True:
         try:
             os.replace(fresh, folder)
+            sync(folder.parent)
             return
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):

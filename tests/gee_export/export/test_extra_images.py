@@ -377,9 +377,9 @@ def test_frames_resume_to_the_same_bytes(export, plot, tmp_path, monkeypatch):
             raise Fault("the disk is gone")
         return stored(storage, name, data)
 
-    stored = FolderStorage.write
+    stored = FolderStorage.write_loose
     with monkeypatch.context() as patch:
-        patch.setattr(FolderStorage, "write", broken)
+        patch.setattr(FolderStorage, "write_loose", broken)
         with pytest.raises(Fault, match="the disk is gone"):
             export(tmp_path / "data", **asked)
     assert export(tmp_path / "data", **asked).requests == 0

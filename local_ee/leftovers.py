@@ -1,0 +1,88 @@
+"""What killed processes leave in a home: drafts, bytes that nothing describes, locks of the dead; and their removal.
+
+Every engine holds a shared lock while it uses a home. The one that finds nobody else there removes what is left over
+before it begins, so nothing that a living process is writing is ever taken for a leftover.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from local_ee.durable import make_folder
+from local_ee.home import DESCRIPTION, MARK, Home, held, read_json
+
+RESIDENTS = "residents"
+DRAFT = re.compile(rf"\.\d+-[0-9a-f]{{12}}\.[^{MARK}]*")  # home.temporary_beside, and the suffixes that writers add
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def resident(home: Home) -> Iterator[None]:
+    """Counts the caller among those that use the home; who is alone there removes what killed ones left."""
+    path = home.locks / RESIDENTS
+    make_folder(path.parent)
+    with path.open("ab") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass
+        else:
+            sweep(home)
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
+
+
+def sweep(home: Home) -> list[Path]:
+    """Removes what is left over, and says what it was; only for a caller that is alone in the home."""
+    leftovers = list(_leftovers(home))
+    for path in leftovers:
+        path.unlink(missing_ok=True)
+    if leftovers:
+        log.info("removed %d files that killed processes left, such as %s", len(leftovers), leftovers[0])
+    return leftovers
+
+
+def _leftovers(home: Home) -> Iterator[Path]:
+    yield from (path for path in home.locks.glob("process-*") if not held(path))
+    yield from home.operations.glob("*.cancel")
+    yield from (path for path in home.uploads.glob("*.part") if not path.with_suffix(".json").exists())
+    yield from _drafts(home.engine, os.listdir(home.engine))
+    for folder in (home.operations, home.uploads, home.assets, home.buckets):
+        for path, _, names in os.walk(folder):
+            yield from _drafts(Path(path), names)
+            yield from _undescribed(Path(path), names)
+
+
+def _drafts(folder: Path, names: Iterable[str]) -> Iterator[Path]:
+    return (folder / name for name in names if DRAFT.fullmatch(name))
+
+
+def _undescribed(folder: Path, names: Iterable[str]) -> Iterator[Path]:
+    """Files with an entry's bytes that its description does not name; of a description that is damaged none."""
+    entries: dict[str, list[str]] = {}
+    for name in names:
+        stem, mark, detail = name.rpartition(MARK)
+        if mark and stem:
+            entries.setdefault(stem, []).append(detail)
+    for stem, details in entries.items():
+        if len(details) == 2 and DESCRIPTION.removeprefix(MARK) in details:  # one description and its bytes
+            continue
+        description = folder / f"{stem}{DESCRIPTION}"
+        document = read_json(description)
+        if document is None and description.exists():
+            continue
+        described = {description.name, *_files(stem, document or {})}
+        yield from (folder / f"{stem}{MARK}{detail}" for detail in details if f"{stem}{MARK}{detail}" not in described)
+
+
+def _files(stem: str, document: dict[str, Any]) -> set[str]:
+    """The files that the description of an object or of an asset names."""
+    return {f"{stem}{MARK}{document.get('generation')}", *(band["file"] for band in document.get("bands", ()))}
