@@ -35,8 +35,8 @@ from scipy.sparse.csgraph import connected_components
 
 ROOT = Path(__file__).resolve().parents[1]
 GENERIC = frozenset(
-    ("found", "one", "kind", "place", "number", "held", "known", "there", "what", "how", "said")
-    + ("told", "wanted", "given", "chosen", "part", "whole", "other", "rest", "about", "asked")
+    {"found", "one", "kind", "place", "number", "held", "known", "there", "what", "how", "said"}
+    | {"told", "wanted", "given", "chosen", "part", "whole", "other", "rest", "about", "asked"}
 )
 LONG_FILE, LONG_FUNCTION = 300, 40
 LEFT_OUT = frozenset(("docs", "doc", "examples", "experiments", "notebooks", "dev", "build", "dist", "site-packages"))
