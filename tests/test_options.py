@@ -15,6 +15,7 @@ from tests.support.citations import PAGES, ROOT
 PACKAGES = tuple(sorted({path.parent for path in ROOT.glob("*/__init__.py") if path.parent.name != "tests"}))
 MENTION = re.compile(r"`isamap ([a-z][^`]*)`")
 OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
+EVERYWHERE = {"--json", "--quiet", "--verbose", "--log-file"}
 # lines of pages that show the options of other programs
 FOREIGN = ("benchmarks", "pip ", "PIP_ARGS", "pytest", "earthengine ", "export_patches.py")
 
@@ -26,7 +27,7 @@ def options(name: str) -> frozenset[str]:
     app = typer.Typer(add_completion=False)
     app.command()(getattr(import_module(module), function))
     parameters = typer.main.get_command(app).params
-    return frozenset({"--help", *(word for p in parameters for word in (*p.opts, *p.secondary_opts))})
+    return frozenset({"--help", *EVERYWHERE, *(word for p in parameters for word in (*p.opts, *p.secondary_opts))})
 
 
 @cache
@@ -76,7 +77,11 @@ def test_a_page_names_commands_and_options_that_are_there(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_option_on_a_page_is_one_of_a_command(page):
-    known = frozenset().union(*map(options, isamap.COMMANDS)) | {"--version"}
+    known = frozenset().union(*map(options, isamap.COMMANDS)) | {
+        "--version",
+        "--install-completion",
+        "--show-completion",
+    }
     lines = [line for line in page.read_text("utf-8").splitlines() if not any(word in line for word in FOREIGN)]
     named = {option for line in lines for span in re.findall(r"`([^`]+)`", line) for option in OPTION.findall(span)}
     assert not named - known
