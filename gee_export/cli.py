@@ -9,7 +9,7 @@ import typer
 
 from gee_export.base.errors import Fault
 from gee_export.base.scheme import SCHEMES
-from gee_export.command_line.report_output import show, show_list
+from gee_export.command_line.report_output import show
 from gee_export.export.image_options import ImageOptions
 from gee_export.export.modes import MODES
 from gee_export.images.frames import Frames
@@ -269,30 +269,6 @@ def inspect(
     ]
     if failed:
         raise Fault(f"not sound: {', '.join(failed)} (see above)")
-
-
-def regions() -> None:
-    """List the named regions: name, UTM zone, box in degrees, what they are."""
-    from gee_export.base.regions import described
-
-    show_list(described, lambda: "\n".join(map(_region_line, described())))
-
-
-def _region_line(row: dict) -> str:
-    west, south, east, north = row["bounds_wsen"]
-    zone = f"EPSG:{row['epsg']}" if "epsg" in row else "several zones"
-    box = f"{west:8.3f} {south:7.3f} {east:8.3f} {north:7.3f}"
-    return f"{row['name']:<14} {zone:<13} {box}  {row.get('title', '')}".rstrip()
-
-
-def labels(
-    name: Annotated[str | None, typer.Argument(help="A product, to see all about it.")] = None,
-) -> None:
-    """List the label products: name, years of imagery, schemes, licence; or everything about one."""
-    from gee_export.labelling import label_table
-
-    text = label_table.overview if name is None else lambda: label_table.described(name)
-    show_list(lambda: label_table.rows(name), text)
 
 
 def check(

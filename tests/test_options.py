@@ -16,6 +16,7 @@ PACKAGES = tuple(sorted({path.parent for path in ROOT.glob("*/__init__.py") if p
 MENTION = re.compile(r"`isamap ([a-z][^`]*)`")
 OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 EVERYWHERE = {"--json", "--quiet", "--verbose", "--log-file"}
+TOP = {"--version", "--install-completion", "--show-completion"}
 # lines of pages that show the options of other programs
 FOREIGN = ("benchmarks", "pip ", "PIP_ARGS", "pytest", "earthengine ", "export_patches.py")
 

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from tqdm import tqdm
 
+from gee_export.base import quiet
+
 LINE_EVERY_S = 60.0
-_hidden = False
-
-
-@contextmanager
-def hidden() -> Iterator[None]:
-    """No progress is printed inside the block (--quiet)."""
-    global _hidden
-    before, _hidden = _hidden, True
-    try:
-        yield
-    finally:
-        _hidden = before
 
 
 class ProgressBar(tqdm):
@@ -35,7 +23,7 @@ class ProgressBar(tqdm):
         if self.prints_lines:
             options |= {"mininterval": LINE_EVERY_S, "maxinterval": LINE_EVERY_S, "miniters": 1, "delay": LINE_EVERY_S}
             options |= {"ascii": True, "ncols": 100, "leave": False}
-        super().__init__(*arguments, disable=bool(disable) or _hidden, **options)
+        super().__init__(*arguments, disable=bool(disable) or quiet.is_quiet(), **options)
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
         if not self.prints_lines:
@@ -46,7 +34,7 @@ class ProgressBar(tqdm):
     @classmethod
     def write(cls, s: str, file: Any = None, end: str = "\n", nolock: bool = False) -> None:
         """A line above the bars; nothing under --quiet."""
-        if not _hidden:
+        if not quiet.is_quiet():
             super().write(s, file, end, nolock)
 
     def close(self) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gee_export.command_line import global_options
+
 HELP = ("-h", "--help")
 _NUMBER = re.compile(r"-[\d.]")
 
@@ -71,7 +73,7 @@ def is_option(word: str) -> bool:
 
 def nearest(name: str, names: Collection[str]) -> str:
     """`did you mean NAME?`, or nothing where no name is near."""
-    near = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.6)
     return f"did you mean {near[0]}?" if near else ""
 
 
@@ -124,5 +126,5 @@ def _unknown(name: str, value: str, names: OptionNames, prog: str, settings: Col
     key = name.strip("-").replace("-", "_")
     if key in settings:
         return f"{prog} has no option {name}: it is a setting, give --set {key}={value or 'VALUE'}"
-    hint = nearest(name, names.known) or f"`{prog} --help` lists its options"
+    hint = nearest(name, {*names.known, *global_options.FLAGS, global_options.WITH_VALUE}) or f"`{prog} --help` lists its options"
     return f"{prog} has no option {name}: {hint}"

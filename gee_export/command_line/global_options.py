@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gee_export.base import progress_bar
+from gee_export.base import quiet
 from gee_export.command_line import report_output
 
 LOGGED = ("isamap", "local_ee", "gee_export", "training", "inference", "reproduction")
@@ -63,7 +63,7 @@ class GlobalOptions:
         """Logs, progress bars and reports behave as chosen inside the block; JSON is printed when it ends well."""
         with ExitStack() as stack:
             if self.quiet:
-                stack.enter_context(progress_bar.hidden())
+                stack.enter_context(quiet.silence())
             if self.verbose:
                 stack.enter_context(_logging_to(logging.StreamHandler(sys.stderr), "%(name)s: %(message)s"))
             if self.log_file is not None:
