@@ -13,6 +13,7 @@ import sys
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import numpy as np
@@ -26,6 +27,9 @@ from gee_export.base.errors import Fault, notice
 from gee_export.command_line import command_words, shell_completion
 from gee_export.command_line.choice_tables import ChoiceTables
 from gee_export.command_line.report_output import plain, show, show_list
+from gee_export.datasets.progress_log import ProgressLog
+from gee_export.earth_engine.check import _bucket_remedy
+from gee_export.export.modes import Means
 
 ROOT = Path(__file__).parents[1]
 
@@ -179,6 +183,30 @@ def test_commands_show_their_reports(module):
     tree = ast.parse(Path(import_module(module).__file__).read_text(encoding="utf-8"))
     calls = [node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
     assert "print" not in calls
+
+
+def test_a_reader_that_stops_is_no_error(tmp_path):
+    """`isamap labels | head -1`"""
+    line = f"{sys.executable} isamap.py labels | head -n 1"
+    done = subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == 1 and done.stderr == ""
+
+
+def test_the_run_log_of_an_export_is_a_log_record(tmp_path, caplog):
+    (tmp_path / ".run").mkdir()
+    with caplog.at_level(logging.INFO, "gee_export"):
+        ProgressLog(tmp_path / ".run").log("429: slowed down")
+    assert caplog.messages == ["429: slowed down"]
+
+
+def test_no_workers_is_the_default_of_an_export():
+    """As for `map`, 0 leaves the number to isamap."""
+    assert not Means(workers=0).workers
+
+
+def test_a_missing_bucket_of_the_local_engine_has_a_remedy_that_helps():
+    remedy = _bucket_remedy(SimpleNamespace(is_local=True, project="local"), "no_such")
+    assert "check the name" in remedy and "nothing to do" not in remedy
 
 
 # words

@@ -28,7 +28,7 @@ from IPython.core.interactiveshell import InteractiveShell
 shell = InteractiveShell.instance()
 done = shell.run_cell(open(sys.argv[3]).read())
 assert done.success, done
-shell.run_cell("import isamap; print(isamap.__file__, len(isamap.regions()), isamap.Dataset.__module__)").raise_error()
+shell.run_cell("import isamap, training; print(isamap.__file__, training.__file__, len(isamap.regions()))").raise_error()
 """
 
 
@@ -80,7 +80,8 @@ def clone(tmp_path) -> Path:
 def test_the_first_cell_installs_isamap_into_a_running_kernel(path, clone, tmp_path):
     """From another folder, in one process; git takes the clone for the repository's address, pip no dependency."""
     elsewhere, packages, cell = tmp_path / "content", tmp_path / "packages", tmp_path / "cell.py"
-    elsewhere.mkdir()
+    (elsewhere / "training").mkdir(parents=True)  # a package of the user, which must not hide ours
+    (elsewhere / "training" / "__init__.py").write_text("raise SystemExit('the package of the user')\n")
     packages.mkdir()
     cell.write_text(code_of(path)[0], encoding="utf-8")
     pip = {"PIP_TARGET": str(packages), "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_INDEX": "1"}
@@ -91,8 +92,8 @@ def test_the_first_cell_installs_isamap_into_a_running_kernel(path, clone, tmp_p
     command = [sys.executable, "-c", KERNEL, str(ROOT), str(packages), str(cell)]
     done = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
-    file, regions, module = done.stdout.split()[-3:]
-    assert file == str(packages / "isamap.py") and int(regions) > 10 and module == "gee_export.datasets.dataset"
+    files, regions = done.stdout.split()[-3:-1], int(done.stdout.split()[-1])
+    assert files == [str(packages / "isamap.py"), str(packages / "training" / "__init__.py")] and regions > 10
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

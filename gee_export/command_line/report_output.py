@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager, redirect_stdout
@@ -31,7 +32,7 @@ def show(report: Any) -> None:
         _style.documents.append(plain(report))
     else:
         text = str(report)
-        print(text.partition("\n")[0] if _style.brief else text, flush=True)
+        _write(text.partition("\n")[0] if _style.brief else text)
 
 
 def show_list(rows: Callable[[], Any], text: Callable[[], str]) -> None:
@@ -39,7 +40,7 @@ def show_list(rows: Callable[[], Any], text: Callable[[], str]) -> None:
     if _style.documents is not None:
         _style.documents.append(plain(rows()))
     else:
-        print(text())
+        _write(text())
 
 
 @contextmanager
@@ -57,7 +58,7 @@ def style(*, json: bool, brief: bool) -> Iterator[None]:
     finally:
         _style = before
         if documents:
-            print(_dumped(documents[0] if len(documents) == 1 else documents))
+            _write(_dumped(documents[0] if len(documents) == 1 else documents))
 
 
 def plain(value: Any) -> Any:
@@ -87,6 +88,13 @@ def _leaf(value: Any) -> Any:
     if hasattr(value, "tolist"):  # numpy's numbers and arrays
         return plain(value.tolist())
     return str(value)
+
+
+def _write(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # the program that reads, such as `head`, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _dumped(document: Any) -> str:
