@@ -28,7 +28,8 @@ from IPython.core.interactiveshell import InteractiveShell
 shell = InteractiveShell.instance()
 done = shell.run_cell(open(sys.argv[3]).read())
 assert done.success, done
-shell.run_cell("import isamap, training; print(isamap.__file__, training.__file__, len(isamap.regions()))").raise_error()
+code = "import isamap, training; print(isamap.__file__, training.__file__, len(isamap.regions()))"
+shell.run_cell(code).raise_error()
 """
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from gee_export import console
 from gee_export.command_line import global_options, shell_completion
 from gee_export.command_line.choice_tables import ChoiceTables
-from gee_export.command_line.command_words import nearest
+from gee_export.command_line.command_words import HELP, nearest
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,14 @@ class CommandTable:
             return console.USER_MISTAKE
         if words[0] == "help" and len(words) > 1:
             words = [*words[1:], "--help"]
-        if words[0] in ("-h", "--help", "help", "--version"):
-            print(f"isamap {version()}" if words[0] == "--version" else self.overview())
-            return 0
         if words[0] == "--complete":
             print("\n".join(self._candidates(words[1:])))
+            return 0
+        if words[0] == "help" or (words[0].startswith("-") and set(words) & set(HELP)):
+            print(self.overview())
+            return 0
+        if words[0] == "--version":
+            print(f"isamap {version()}")
             return 0
         if words[0] in ("--show-completion", "--install-completion"):
             return console.run(lambda: print(_completion(words[0], words[1:])))
