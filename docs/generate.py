@@ -1,6 +1,6 @@
 """The command reference: every command's own help as one Markdown page.
 
-    python docs/generate.py docs/generated/commands.md
+    python docs/generate.py PAGE
 
 docs/conf.py calls `write` whenever the site is built, so the page cannot differ from the commands.
 """

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from gee_export.base.errors import Fault
 
-DEADLINE_S = 330.0  # the server gives up on interactive requests after 5 minutes (earth-engine.md section 3.1)
+# The server gives up on interactive requests after 5 minutes (docs/reference/earth-engine.md, "Request limits")
+DEADLINE_S = 330.0
 CONNECT_S = 30.0
 T = TypeVar("T")
 

@@ -32,7 +32,10 @@ def _zone(name: str | None) -> Any:
 
 def moment_of(date: Date, zone: str | None = None) -> datetime:
     """A date as a datetime in a time zone."""
-    return (_EPOCH + timedelta(milliseconds=date.millis)).astimezone(_zone(zone))
+    try:
+        return (_EPOCH + timedelta(milliseconds=date.millis)).astimezone(_zone(zone))
+    except OverflowError as error:
+        raise EngineError(f"The date of {date.millis} milliseconds lies outside the years 1 to 9999.") from error
 
 
 def date_of(moment: datetime) -> Date:
@@ -64,7 +67,7 @@ def from_ymd(year: int, month: int, day: int, timeZone: str | None) -> Date:
     """Midnight of a day."""
     try:
         return date_of(datetime(year, month, day, tzinfo=_zone(timeZone)))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise EngineError(f"Invalid date {year}-{month}-{day}: {error}.") from error
 
 
@@ -81,6 +84,8 @@ def parse(format: str, date: str, timeZone: str | None) -> Date:
 @algorithm("Date.millis")
 def millis(date: Date) -> int:
     """Milliseconds since 1970-01-01 UTC."""
+    if not math.isfinite(date.millis):
+        raise EngineError("The date lies outside the years 1 to 9999.")
     return int(date.millis)
 
 
@@ -180,7 +185,10 @@ def update(
     changed = {name: value for name, value in parts.items() if value is not None}
     if second is not None:
         changed |= {"second": int(second), "microsecond": round((second % 1) * 1e6)}
-    return date_of(moment_of(date, timeZone).replace(**changed))
+    try:
+        return date_of(moment_of(date, timeZone).replace(**changed))
+    except (ValueError, OverflowError) as error:
+        raise EngineError(f"Invalid date: {error}.") from error
 
 
 _PARSED = {"YYYY": "%Y", "yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S", "DDD": "%j"}

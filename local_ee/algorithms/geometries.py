@@ -46,6 +46,14 @@ def _rings(coordinates: list) -> list:
     return coordinates
 
 
+def _of_coordinates(make: Callable[[], BaseGeometry]) -> BaseGeometry:
+    """The geometry that coordinates make; EngineError where they make none."""
+    try:
+        return make()
+    except (TypeError, ValueError, IndexError, AttributeError, shapely.errors.ShapelyError) as error:
+        raise EngineError(f"Invalid GeoJSON geometry: {error}.") from error
+
+
 def _polygon(rings: list) -> shapely.Polygon:
     try:
         shape = shapely.Polygon(rings[0], rings[1:])
@@ -57,37 +65,37 @@ def _polygon(rings: list) -> shapely.Polygon:
 @algorithm("GeometryConstructors.Point")
 def point(coordinates: list, crs: Projection | None) -> Geometry:
     """A point."""
-    return _made(shapely.Point(*coordinates), crs, None)
+    return _made(_of_coordinates(lambda: shapely.Point(*coordinates)), crs, None)
 
 
 @algorithm("GeometryConstructors.MultiPoint")
 def multi_point(coordinates: list, crs: Projection | None) -> Geometry:
     """Points."""
-    return _made(shapely.MultiPoint(coordinates), crs, None)
+    return _made(_of_coordinates(lambda: shapely.MultiPoint(coordinates)), crs, None)
 
 
 @algorithm("GeometryConstructors.LineString")
 def line_string(coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any) -> Geometry:
     """A line through points."""
-    return _made(shapely.LineString(_rings(coordinates)[0]), crs, geodesic)
+    return _made(_of_coordinates(lambda: shapely.LineString(_rings(coordinates)[0])), crs, geodesic)
 
 
 @algorithm("GeometryConstructors.LinearRing")
 def linear_ring(coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any) -> Geometry:
     """A closed line through points."""
-    return _made(shapely.LinearRing(_rings(coordinates)[0]), crs, geodesic)
+    return _made(_of_coordinates(lambda: shapely.LinearRing(_rings(coordinates)[0])), crs, geodesic)
 
 
 @algorithm("GeometryConstructors.MultiLineString")
 def multi_line_string(coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any) -> Geometry:
     """Lines."""
-    return _made(shapely.MultiLineString(coordinates), crs, geodesic)
+    return _made(_of_coordinates(lambda: shapely.MultiLineString(coordinates)), crs, geodesic)
 
 
 @algorithm("GeometryConstructors.Polygon")
 def polygon(coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any, evenOdd: bool) -> Geometry:
     """An area within rings of points."""
-    return _made(_polygon(_rings(coordinates)), crs, geodesic)
+    return _made(_of_coordinates(lambda: _polygon(_rings(coordinates))), crs, geodesic)
 
 
 @algorithm("GeometryConstructors.MultiPolygon")
@@ -95,7 +103,7 @@ def multi_polygon(
     coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any, evenOdd: bool
 ) -> Geometry:
     """Several areas."""
-    shapes = [_polygon(rings) for rings in coordinates]
+    shapes = [_of_coordinates(lambda rings=rings: _polygon(rings)) for rings in coordinates]
     return _made(composed(lambda: shapely.unary_union(shapes), *shapes), crs, geodesic)
 
 
@@ -103,6 +111,8 @@ def multi_polygon(
 def rectangle(coordinates: list, crs: Projection | None, geodesic: bool | None, evenOdd: bool) -> Geometry:
     """A box from two opposite corners."""
     numbers = [number for item in coordinates for number in (item if isinstance(item, list) else [item])]
+    if len(numbers) < 4 or not all(isinstance(number, int | float) for number in numbers[:4]):
+        raise EngineError("Geometry.Rectangle: expected two corners of two numbers each.")
     west, south, east, north = numbers[:4]
     return _made(shapely.box(min(west, east), min(south, north), max(west, east), max(south, north)), crs, geodesic)
 

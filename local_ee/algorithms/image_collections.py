@@ -144,7 +144,10 @@ def link_collection(
 def _listed(value: Any) -> list[str]:
     if value is None:
         return []
-    return [value] if isinstance(value, str) else list(value)
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise EngineError(f"Expected a name or a list of names, got {value!r}.")
+    return list(names)
 
 
 def _masked_bands(names: Sequence[str], like: Image) -> Image | None:

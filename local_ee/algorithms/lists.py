@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import random
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -155,12 +156,19 @@ def _as_element(item: Any) -> Any:
     return item if hasattr(item, "properties") else Feature(None, {"item": item})
 
 
+def _numbers(elements: list) -> np.ndarray:
+    try:
+        return np.asarray(elements, float)
+    except (TypeError, ValueError) as error:
+        raise EngineError("Cannot reduce a list whose elements are not all numbers.") from error
+
+
 @algorithm("List.reduce")
 def reduce(list: list, reducer: Reducer) -> Any:
     """The reducer's value of numbers: one number, or a dictionary where it has several outputs."""
     running = reducer.over(1).start()
     if list:
-        values = np.asarray([element for element in list if element is not None], float)
+        values = _numbers([element for element in list if element is not None])
         running.add([(values, np.ones(values.shape, bool))])
     values = [plain(*output) for output in running.result()]
     return values[0] if len(values) == 1 else dict(zip(reducer.outputs, values, strict=True))
@@ -256,11 +264,15 @@ def sliced(list: list, start: int, end: int | None, step: int | None) -> list:
 @algorithm("List.sort")
 def sort(list: list, keys: list | None) -> list:
     """In ascending order, by parallel keys where they are given."""
-    if keys is None:
-        return sorted(list, key=order_of)
+    keys = list if keys is None else keys
     if len(keys) != len(list):
         raise EngineError(f"Expected {len(list)} keys, got {len(keys)}.")
-    order = sorted(range(len(list)), key=lambda i: order_of(keys[i]))
+    try:
+        order = sorted(range(len(list)), key=lambda i: order_of(keys[i]))
+    except TypeError as error:
+        raise EngineError(
+            "Cannot sort a list whose elements have no order: expected numbers, dates or strings."
+        ) from error
     return [list[i] for i in order]
 
 
@@ -275,13 +287,16 @@ def splice(list: list, start: int, count: int, other: list | None) -> list:
 def swap(list: list, pos1: int, pos2: int) -> list:
     """With two elements exchanged."""
     changed = [*list]
-    changed[_at(list, pos1)], changed[_at(list, pos2)] = list[pos2], list[pos1]
+    first, second = _at(list, pos1), _at(list, pos2)
+    changed[first], changed[second] = list[second], list[first]
     return changed
 
 
 @algorithm("List.unzip")
 def unzip(list: list) -> list:
     """Two lists: the first and the second elements of pairs."""
+    if not all(isinstance(pair, builtins.list) and len(pair) >= 2 for pair in list):
+        raise EngineError("Every element of the list must be a list of at least two elements.")
     return [[pair[0] for pair in list], [pair[1] for pair in list]]
 
 

@@ -162,7 +162,8 @@ def _cast(name: str) -> Callable[..., Number]:
     kind = NAMED[name]
 
     def apply(input: Number) -> Number:
-        return min(max(int(input), int(kind.minimum)), int(kind.maximum))
+        bounded = min(max(input, kind.minimum), kind.maximum)  # before the cut: infinity has no whole number
+        return min(max(int(bounded), int(kind.minimum)), int(kind.maximum))
 
     return apply
 
@@ -200,6 +201,8 @@ def clamp(number: Number, min: float, max: float) -> Number:
 @algorithm("Number.unitScale")
 def unit_scale(number: Number, min: float, max: float) -> float:
     """0 at min, 1 at max, straight between and beyond."""
+    if max == min:
+        raise EngineError(f"Number.unitScale: min and max must differ, both are {min:g}.")
     return (number - min) / (max - min)
 
 

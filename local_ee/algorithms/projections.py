@@ -64,6 +64,8 @@ def wkt(projection: Projection) -> str:
 @algorithm("Projection.atScale")
 def at_scale(projection: Projection, meters: float) -> Projection:
     """The projection scaled so that a pixel's side is a number of metres."""
+    if not projection.nominal_scale_m or not meters > 0:
+        raise EngineError(f"Projection.atScale: cannot scale this projection to {meters:g} meters.")
     factor = meters / projection.nominal_scale_m
     return Projection(projection.crs, projection.transform * Affine.scale(factor))
 

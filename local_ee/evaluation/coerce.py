@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from affine import Affine
+from shapely.errors import ShapelyError
 from shapely.geometry import shape
 
 from local_ee.errors import EngineError
@@ -106,9 +107,16 @@ def to_geometry(value: Any) -> Geometry | None:
     if isinstance(value, Mapping) and "type" in value:
         if value["type"] == "Feature":
             return to_geometry(value["geometry"])
+        return _of_geojson(value)
+    return None
+
+
+def _of_geojson(value: Mapping[str, Any]) -> Geometry:
+    try:
         crs = value.get("crs", {}).get("properties", {}).get("name", LONLAT)
         return Geometry(shape(value), crs, value.get("geodesic", True))
-    return None
+    except (AttributeError, KeyError, TypeError, ValueError, ShapelyError) as error:
+        raise EngineError(f"Invalid GeoJSON geometry: {error}.") from error
 
 
 def union_of(geometries: list[Geometry]) -> Geometry:

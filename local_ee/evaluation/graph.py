@@ -8,7 +8,7 @@ from typing import Any
 
 from local_ee import budget
 from local_ee.errors import EngineError
-from local_ee.evaluation import registry
+from local_ee.evaluation import payload, registry
 from local_ee.evaluation.answers import to_json
 
 __all__ = ["Function", "evaluate", "to_json"]
@@ -17,11 +17,9 @@ Node = Mapping[str, Any]
 _CHILDREN = ("valueReference", "functionReference")
 
 
-def evaluate(expression: Mapping[str, Any], catalog: Any) -> Any:
+def evaluate(expression: Any, catalog: Any) -> Any:
     """The value of an expression. Unknown algorithms are refused by name before anything is evaluated."""
-    values = expression.get("values", {})
-    if "result" not in expression or expression["result"] not in values:
-        raise EngineError("Invalid JSON payload received: the expression has no result.")
+    values = payload.checked(expression)
     for node in values.values():
         for name in _named_algorithms(node):
             registry.find(name)
@@ -32,28 +30,10 @@ def evaluate(expression: Mapping[str, Any], catalog: Any) -> Any:
 
 
 def _named_algorithms(node: Node) -> Iterator[str]:
-    for part in _parts(node):
+    for part in payload.nodes(node):
         name = part.get("functionInvocationValue", {}).get("functionName")
         if name:
             yield name
-
-
-def _parts(node: Node) -> Iterator[Node]:
-    """A node and the nodes written inside it."""
-    stack = [node]
-    while stack:
-        part = stack.pop()
-        yield part
-        stack.extend(_inner(part))
-
-
-def _inner(node: Node) -> Iterator[Node]:
-    if "functionInvocationValue" in node:
-        yield from node["functionInvocationValue"].get("arguments", {}).values()
-    elif "arrayValue" in node:
-        yield from node["arrayValue"].get("values", [])
-    elif "dictionaryValue" in node:
-        yield from node["dictionaryValue"].get("values", {}).values()
 
 
 @dataclass
@@ -110,7 +90,7 @@ class _Evaluation:
     def _evaluate(self, node: Node, frame: _Frame) -> Any:
         kind = next(iter(node), None)
         if kind == "constantValue":
-            return _plain(node[kind])
+            return node[kind]
         if kind == "valueReference":
             return self.value_of(node[kind], frame)
         if kind == "argumentReference":
@@ -163,7 +143,7 @@ class _Evaluation:
 
     def _free_of(self, node: Node) -> frozenset[str]:
         found: set[str] = set()
-        for part in _parts(node):
+        for part in payload.nodes(node):
             if "argumentReference" in part:
                 found.add(part["argumentReference"])
             for child in (part, part.get("functionInvocationValue", {})):
@@ -174,10 +154,6 @@ class _Evaluation:
                 definition = part["functionDefinitionValue"]
                 found |= self._free_names(definition["body"]) - set(definition.get("argumentNames", ()))
         return frozenset(found)
-
-
-def _plain(value: Any) -> Any:
-    return value
 
 
 def _truth(value: Any) -> bool:

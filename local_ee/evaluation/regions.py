@@ -54,6 +54,8 @@ def working_projection(image: Image, crs: Projection | None, transform: list | N
     if transform is not None:
         if scale is not None:
             raise EngineError("Cannot specify both 'crsTransform' and 'scale'.")
+        if len(transform) != 6:
+            raise EngineError(f"The crsTransform must have 6 numbers, got {len(transform)}.")
         return Projection((crs or image.projection).crs, Affine(*(float(number) for number in transform)))
     base = crs or image.projection
     if scale is None:

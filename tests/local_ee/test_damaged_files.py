@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -94,20 +95,19 @@ def begun(home: Home, store: ObjectStore) -> tuple[ResumableUploads, str]:
     return uploads, uploads.begin("things", "x", attributes={}, conditions=Preconditions(), claimed=Checksums())
 
 
-def piece(folder: Path, data: bytes) -> Path:
-    (path := folder / "piece").write_bytes(data)
-    return path
+def piece(data: bytes) -> BytesIO:
+    return BytesIO(data)
 
 
-def test_an_upload_whose_session_is_damaged_is_begun_again(home, store, tmp_path, damage):
+def test_an_upload_whose_session_is_damaged_is_begun_again(home, store, damage):
     uploads, session = begun(home, store)
     damage(home.uploads / f"{session}.json")
     with pytest.raises(StorageError, match="not found"):
-        uploads.receive(session, "bytes 0-0/1", piece(tmp_path, b"1"), Checksums())
+        uploads.receive(session, "bytes 0-0/1", piece(b"1"), Checksums())
 
 
-def test_an_upload_whose_bytes_are_gone_starts_from_the_first_one(home, store, tmp_path):
+def test_an_upload_whose_bytes_are_gone_starts_from_the_first_one(home, store):
     uploads, session = begun(home, store)
     (home.uploads / f"{session}.part").unlink()
-    assert uploads.receive(session, "bytes */1", piece(tmp_path, b""), Checksums()) == 0
-    assert uploads.receive(session, "bytes 0-0/1", piece(tmp_path, b"1"), Checksums()).size == 1
+    assert uploads.receive(session, "bytes */1", piece(b""), Checksums()) == 0
+    assert uploads.receive(session, "bytes 0-0/1", piece(b"1"), Checksums()).size == 1

@@ -169,7 +169,7 @@ def endless() -> ee.ComputedObject:
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
 def test_a_signal_ends_the_command_while_it_computes(sign, session, tmp_path):
-    command = [sys.executable, "-m", "isamap", "engine", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "local_ee", "serve", "--port", "0"]
     environment = {**os.environ, "ISAMAP_HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     try:

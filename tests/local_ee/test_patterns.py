@@ -17,7 +17,7 @@ from local_ee.storage.globs import Glob
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch) -> None:
-    monkeypatch.setattr(patterns, "MOST_SECONDS", 0.2)
+    monkeypatch.setattr(patterns, "MOST_SECONDS", 1.0)
 
 
 def refused(call) -> str:

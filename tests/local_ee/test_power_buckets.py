@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -24,14 +25,13 @@ def put(store: ObjectStore, name: str, data: bytes) -> None:
     store.put(draft, BUCKET, name, attributes={})
 
 
-def upload(home: Home, store: ObjectStore, scratch: Path) -> None:
+def upload(home: Home, store: ObjectStore) -> None:
     """BIG in two pieces."""
     uploads = ResumableUploads(home, store)
     session = uploads.begin(BUCKET, "big", attributes={}, conditions=Preconditions(), claimed=UNKNOWN)
     for start, data in ((0, BIG[:CHUNK_MULTIPLE]), (CHUNK_MULTIPLE, BIG[CHUNK_MULTIPLE:])):
-        (piece := scratch / "piece").write_bytes(data)
         where = f"bytes {start}-{start + len(data) - 1}/{len(BIG)}"
-        uploads.receive(session, where, piece, Checksums())
+        uploads.receive(session, where, BytesIO(data), Checksums())
 
 
 def create(store: ObjectStore) -> None:
@@ -42,12 +42,12 @@ def create(store: ObjectStore) -> None:
 # each step's work, and what the bucket holds after it
 Step = tuple[Callable[[Home, ObjectStore, Path], None], dict[str, bytes]]
 STEPS: tuple[Step, ...] = (
-    (lambda home, store, scratch: create(store), {}),
-    (lambda home, store, scratch: put(store, "a", b"first"), {"a": b"first"}),
-    (lambda home, store, scratch: put(store, "deep/b", b"second"), {"a": b"first", "deep/b": b"second"}),
-    (lambda home, store, scratch: put(store, "a", b"third"), {"a": b"third", "deep/b": b"second"}),
+    (lambda home, store: create(store), {}),
+    (lambda home, store: put(store, "a", b"first"), {"a": b"first"}),
+    (lambda home, store: put(store, "deep/b", b"second"), {"a": b"first", "deep/b": b"second"}),
+    (lambda home, store: put(store, "a", b"third"), {"a": b"third", "deep/b": b"second"}),
     (upload, {"a": b"third", "deep/b": b"second", "big": BIG}),
-    (lambda home, store, scratch: store.delete(BUCKET, "deep/b"), {"a": b"third", "big": BIG}),
+    (lambda home, store: store.delete(BUCKET, "deep/b"), {"a": b"third", "big": BIG}),
 )
 
 
@@ -65,22 +65,21 @@ def bucket(store: ObjectStore) -> dict[str, bytes] | None:
     return found
 
 
-def work(home: Home, scratch: Path, disk: Disk | None = None) -> None:
+def work(home: Home, disk: Disk | None = None) -> None:
     store = ObjectStore(home)
     with resident(home):
         for number, (act, _) in enumerate(STEPS):
             with contextlib.suppress(StorageError):  # deleting what is deleted
-                act(home, store, scratch)
+                act(home, store)
             if disk:
                 disk.promise(number)
 
 
-def recorded(root: Path, scratch: Path, *, fsync: bool = True) -> Disk:
+def recorded(root: Path, *, fsync: bool = True) -> Disk:
     root.mkdir()
-    scratch.mkdir()
     disk = Disk(root, fsync=fsync)
     with disk.recording():
-        work(Home(root), scratch, disk)
+        work(Home(root), disk)
     return disk
 
 
@@ -94,27 +93,27 @@ def is_kept(cut: Cut, root: Path) -> bool:
 
 
 def test_a_bucket_holds_what_was_acknowledged_after_a_power_cut_at_any_step(tmp_path):
-    disk = recorded(tmp_path / "disk", tmp_path / "scratch")
+    disk = recorded(tmp_path / "disk")
     lost = [cut.moment for cut in disk.cuts if not is_kept(cut, disk.root)]
     assert len(disk.cuts) > 100 and not lost, lost[:5]
 
 
 @pytest.mark.long
 def test_the_same_requests_end_the_same_after_a_power_cut_at_any_step(tmp_path):
-    disk = recorded(tmp_path / "disk", tmp_path / "scratch")
+    disk = recorded(tmp_path / "disk")
     for cut in disk.cuts:
         cut.restore(disk.root)
-        work(Home(disk.root), tmp_path / "scratch")
+        work(Home(disk.root))
         assert bucket(ObjectStore(Home(disk.root))) == STEPS[-1][1], cut.moment
 
 
 @pytest.mark.long
 def test_nothing_is_left_over_of_a_power_cut_once_an_engine_has_started_and_all_was_done_again(tmp_path):
-    disk = recorded(tmp_path / "disk", tmp_path / "scratch")
+    disk = recorded(tmp_path / "disk")
     kinds = sorted(kind(path) for path in files(disk.root))
     for cut in disk.cuts:
         cut.restore(disk.root)
-        work(Home(disk.root), tmp_path / "scratch")
+        work(Home(disk.root))
         with resident(Home(disk.root)):
             assert sorted(kind(path) for path in files(disk.root)) == kinds, cut.moment
 
@@ -131,5 +130,5 @@ def kind(path: Path) -> str:
 
 def test_without_fsync_acknowledged_objects_are_lost(tmp_path):
     """So the tests above can fail."""
-    disk = recorded(tmp_path / "disk", tmp_path / "scratch", fsync=False)
+    disk = recorded(tmp_path / "disk", fsync=False)
     assert any(not is_kept(cut, disk.root) for cut in disk.cuts if cut.promised)

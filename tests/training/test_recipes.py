@@ -173,7 +173,7 @@ def test_settings_may_have_their_kind_already():
         ({"target": "share"}, "loss crofuse learns from whole classes, use --set loss=soft_cross_entropy"),
         (
             {"scheme": "landcover3m", "loss.dice": "1"},
-            "loss.dice is of two classes, scheme=s003 has more: use --set loss",
+            "loss.dice is of two classes, scheme=landcover3m has more: use --set loss",
         ),
         ({"scheme": "landcover3m", "loss": "dice_focal"}, "name Dice's class, such as loss.positive=4"),
         ({"device": "tpu"}, "device=tpu: expected one of auto, cpu, gpu"),

@@ -145,7 +145,7 @@ def test_two_datasets_of_pairs_are_one(tmp_path):
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        ({"scheme": "s004"}, "scheme 's004' is not known: choose one of isa, s003"),
+        ({"scheme": "s004"}, "scheme 's004' is not known: choose one of isa, landcover3m"),
         ({"layer": "labels"}, "layer 'labels' is not known: choose one of label, fine, share"),
         ({"frames": -1}, "frames=-1: expected 0"),
         ({"scheme": "landcover3m", "layer": "share"}, "shares are of impervious ground"),

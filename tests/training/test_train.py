@@ -349,7 +349,7 @@ def test_seven_classes_are_trained_and_judged_by_name(make, tmp_path):
     found = training.train(data, "unet", tmp_path / "run", settings=settings)
     assert ck.load(found.folder).classes == SEVEN and ck.load(found.folder).config["classes"] == 7
     assert training.evaluate(found.folder, data).confusion.shape == (7, 7)
-    with pytest.raises(ValueError, match=r"model.classes=2, but scheme s003 has 7 classes: set model.classes=7"):
+    with pytest.raises(ValueError, match=r"model.classes=2, but scheme landcover3m has 7 classes: set model.classes=7"):
         training.train(data, "unet", tmp_path / "other", settings=settings | {"model.classes": "2"})
     forest = make(spread(4, 1, 1), change=no_impervious, name="forest", label={"product": "test", "classes": classes})
     with pytest.raises(ValueError, match="the train split holds cropland only: a network needs two classes"):

@@ -187,7 +187,7 @@ def test_a_resumed_first_pass_fetches_no_label_twice(export, tmp_path, monkeypat
         raise Fault("the disk is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr("gee_export.export.runner.claim.begin", dies)
+        patch.setattr("gee_export.export.runner.run_lock.begin", dies)
         with pytest.raises(Fault):
             export(tmp_path / "data", sample=sampling)
     surveyed = [row for row in ProgressLog(tmp_path / "data" / ".run").rows() if "survey" in row]
