@@ -1,18 +1,52 @@
-"""The `isamap` command: finds the function behind each word, importing only the package that holds it."""
+"""isamap as one namespace (`isamap.export_patches`, `isamap.train`, ...) and as the `isamap` command.
+
+Every name loads its package when it is used, so that `import isamap` costs nothing. docs/api.md describes each name.
+"""
 
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
-from importlib import import_module, metadata
+from importlib import import_module
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from typing import Any
 
-from gee_export import console
+# name -> where it is defined
+PUBLIC: dict[str, str] = {
+    "connect": "gee_export.earth_engine.session:connect",
+    "check": "gee_export.earth_engine.check:check",
+    "regions": "gee_export.base.regions:described",
+    "labels": "gee_export.labelling.label_table:overview",
+    "export_patches": "gee_export.export.export:export_patches",
+    "Sampling": "gee_export.patches.sampling:Sampling",
+    "inspect": "gee_export.card.inspection:inspect_place",
+    "coregister_region": "gee_export.export.coregister_region:coregister_region",
+    "coregister_files": "gee_export.export.coregister_region:coregister_files",
+    "Dataset": "gee_export.datasets.dataset:Dataset",
+    "models": "training.listing:table",
+    "train": "training.runs.run:train",
+    "evaluate": "training.accuracy.evaluation:evaluate",
+    "agreement": "training.imperfect.agreement:agreement",
+    "prune": "training.pruning.run:prune",
+    "export_onnx": "training.runtimes.publish:export_onnx",
+    "calibrate": "training.accuracy.thresholds:calibrate_checkpoint",
+    "calibrate_step": "inference.calibration:calibrate_step",
+    "map_region": "inference.map:map_region",
+    "publish": "inference.asset:publish",
+    "view": "inference.picture:view",
+    "figure_panels": "inference.picture:figure_panels",
+    "reproduce": "reproduction.reproduce:reproduce",
+    "Fault": "gee_export.base.errors:Fault",
+}
+__all__ = ["COMMANDS", "PUBLIC", "main", "version", *PUBLIC]
 
 # word(s) on the command line -> where its typed function lives, and what it does
 COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("gee_export.cli:export", "cut co-registered Sentinel-1/Sentinel-2/label patches of a region and month"),
     "inspect": ("gee_export.cli:inspect", "check a patch dataset and draw its card: counts, pictures, STAC"),
-    "coregister": ("gee_export.cli:coregister", "find and mend the shift of Sentinel-1 against Sentinel-2"),
+    "coregister": ("gee_export.cli:coregister", "measure and correct the shift of Sentinel-1 against Sentinel-2"),
     "train": ("training.cli:train", "train a network on a patch dataset"),
     "agreement": ("training.cli:agreement", "count on which training patches a model and the labels agree"),
     "prune": ("training.cli:prune", "make a trained network smaller and faster by removing filters"),
@@ -23,8 +57,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "publish": ("inference.cli:publish", "upload a map as an Earth Engine image asset"),
     "view": ("inference.cli:view", "draw a map as a PNG"),
     "check": ("gee_export.cli:check", "test login, API, bucket and write rights before using Google's servers"),
-    "regions": ("gee_export.cli:regions", "list the named regions"),
-    "labels": ("gee_export.cli:labels", "list the label products"),
+    "regions": ("gee_export.tables_cli:regions", "list the named regions"),
+    "labels": ("gee_export.tables_cli:labels", "list the label products"),
     "onnx": ("training.cli:onnx", "write a checkpoint as an ONNX file for other programs"),
     "models": ("training.cli:models", "list the networks with their sizes"),
     "engine serve": ("gee_export.cli:engine_serve", "run the local Earth Engine for other clients"),
@@ -33,53 +67,115 @@ COMMANDS: dict[str, tuple[str, str]] = {
 # commands that keep what they have done and go on there when they are given again
 CONTINUED = ("export", "train", "prune", "reproduce", "map")
 
+# [command and] option -> the table that holds its values, which help, completion and error messages read
+CHOICES: dict[str, str] = {
+    "--region": "gee_export.base.regions:names",
+    "--hold-out": "gee_export.base.regions:names",
+    "--label": "gee_export.labelling.label_products:LABELS",
+    "--fine-label": "gee_export.labelling.label_products:LABELS",
+    "--fusion": "gee_export.labelling.fusion:FUSIONS",
+    "export --scheme": "gee_export.base.scheme:SCHEMES",
+    "prune --scheme": "training.models.slim:SCHEMES",
+    "--speckle": "gee_export.sentinel.speckle:SPECKLE",
+    "--clouds": "gee_export.sentinel.clouds:CLOUDS",
+    "--reducer": "gee_export.sentinel.sentinel2:REDUCERS",
+    "--sample": "gee_export.patches.sampling:SAMPLINGS",
+    "export --split": "gee_export.patches.split:SPLITTERS",
+    "--split": "gee_export.datasets.index:SPLITS",
+    "--mode": "gee_export.export.modes:MODES",
+    "--recipe": "training.recipes:RECIPES",
+    "--device": "training.recipes.recipe:DEVICES",
+    "--precision": "training.recipes.recipe:PRECISIONS",
+    "--runtime": "training.runtimes:RUNTIMES",
+    "--measure": "training.accuracy.thresholds:MEASURES",
+    "--preset": "reproduction.study:PRESETS",
+    "reproduce NAME": "reproduction:STUDIES",
+    "labels NAME": "gee_export.labelling.label_products:LABELS",
+}
+
+# command -> the record whose fields are the names of its --set
+SETTINGS: dict[str, str] = {
+    "export": "gee_export.export.settings:names",
+    "train": "training.recipes.recipe:Recipe",
+    "prune": "training.recipes.recipe:Recipe",
+}
+
+_PACKAGES = ("local_ee", "gee_export", "training", "inference", "reproduction")
+_HOME = Path(__file__).resolve().parent
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of one command: 0 done, 2 the user's mistake, 1 a fault."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    if not words or words[0] in ("-h", "--help", "help"):
-        print(_overview())
-        return 0 if words else console.USER_MISTAKE
-    if words[0] == "--version":
-        print(f"isamap {version()}")
-        return 0
-    name, rest = _split(words)
-    if name not in COMMANDS:
-        print(f"error: {_unknown(name)}", file=sys.stderr)
-        return console.USER_MISTAKE
-    module, function = COMMANDS[name][0].split(":")
-    load, ending = (lambda: getattr(import_module(module), function)), console.START_OVER
-    if name in CONTINUED:
-        ending = console.CONTINUE
-    return console.run_command(load, rest, prog=f"isamap {name}", interrupted=ending)
+    from gee_export.command_line.choice_tables import ChoiceTables
+    from gee_export.command_line.command_table import CommandTable
+
+    table = CommandTable(COMMANDS, CONTINUED, ChoiceTables(CHOICES, SETTINGS))
+    return table.run(list(sys.argv[1:] if argv is None else argv), version=version)
 
 
 def version() -> str:
     """The installed version, or 'unreleased' from a clone that is not installed."""
+    from importlib import metadata
+
     try:
         return metadata.version("isamap")
     except metadata.PackageNotFoundError:
         return "unreleased"
 
 
-def _split(words: list[str]) -> tuple[str, list[str]]:
-    pair = " ".join(words[:2])
-    return (pair, words[2:]) if pair in COMMANDS else (words[0], words[1:])
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version()
+    if name not in PUBLIC:
+        raise AttributeError(f"module 'isamap' has no attribute {name!r}")
+    _refuse_foreign()
+    module, _, attribute = PUBLIC[name].partition(":")
+    return getattr(import_module(module), attribute)
 
 
-def _overview() -> str:
-    rows = "\n".join(f"  isamap {name:<13} {help_}" for name, (_, help_) in COMMANDS.items())
-    return (
-        f"Impervious-surface maps from Sentinel-1 and Sentinel-2.\n\n{rows}\n\n`isamap COMMAND --help` says the rest."
-    )
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})
 
 
-def _unknown(name: str) -> str:
-    starts = [command for command in COMMANDS if command.split()[0] == name]
-    if starts:
-        return f"`isamap {name}` needs one more word: {', '.join(f'isamap {command}' for command in starts)}"
-    return f"unknown command {name!r}: expected {', '.join(COMMANDS)}"
+class _OwnPackages:
+    """Finds our packages beside this file, also where a folder of the user has the name of one of them."""
 
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        return PathFinder.find_spec(name, [str(_HOME)]) if path is None and name in _PACKAGES else None
+
+
+def _shadow(name: str) -> Path | None:
+    """The user's package that `import NAME` would load instead of ours; None where it loads ours."""
+    spec = PathFinder.find_spec(name)
+    if spec is None or spec.origin is None:  # nothing, or a folder without __init__.py, which never comes first
+        return None
+    folder = Path(spec.origin).resolve()
+    return None if folder.is_relative_to(_HOME / name) else folder
+
+
+def _refuse_foreign() -> None:
+    """ImportError where a package of the user was imported under the name of one of ours."""
+    for name in _PACKAGES:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if file is not None and not Path(file).resolve().is_relative_to(_HOME / name):
+            raise ImportError(
+                f"isamap needs its own package {name!r}, but {file} was imported under that name: "
+                "rename that file or folder, or start Python in another folder"
+            )
+
+
+def _guard() -> None:
+    """Lets our packages be found first where the user's folder hides one of them, and says so."""
+    shadows = {name: shadow for name in _PACKAGES if name not in sys.modules and (shadow := _shadow(name))}
+    if not shadows:
+        return
+    sys.meta_path.insert(0, _OwnPackages)
+    for name, shadow in shadows.items():
+        warnings.warn(f"`import {name}` now loads the package of isamap, not {shadow}: rename yours", stacklevel=3)
+
+
+_guard()
 
 if __name__ == "__main__":
     sys.exit(main())

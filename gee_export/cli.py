@@ -9,6 +9,7 @@ import typer
 
 from gee_export.base.errors import Fault
 from gee_export.base.scheme import SCHEMES
+from gee_export.command_line.report_output import show
 from gee_export.export.image_options import ImageOptions
 from gee_export.export.modes import MODES
 from gee_export.images.frames import Frames
@@ -203,7 +204,7 @@ def export(
         keep_exports=keep_exports,
         dry_run=dry_run,
     )
-    print(report)
+    show(report)
 
 
 def coregister(
@@ -240,7 +241,7 @@ def coregister(
     else:
         done = coregister_region.coregister_files(fixed, moving, out)
         found = {moving: done}
-    print(done)
+    show(done)
     if plot is not None:
         from gee_export.coregistration import residuals
 
@@ -262,32 +263,12 @@ def inspect(
     from gee_export.card.inspection import inspect_place
 
     card = inspect_place(data, out=out, project=project, stac=not no_stac)
-    print(card)
+    show(card)
     failed = [
         finding.name for finding in card.findings if finding.verdict in (("fail", "warn") if strict else ("fail",))
     ]
     if failed:
         raise Fault(f"not sound: {', '.join(failed)} (see above)")
-
-
-def regions() -> None:
-    """List the named regions: name, UTM zone, box in degrees, what they are."""
-    from gee_export.base.regions import described
-
-    for row in described():
-        west, south, east, north = row["bounds_wsen"]
-        zone = f"EPSG:{row['epsg']}" if "epsg" in row else "several zones"
-        box = f"{west:8.3f} {south:7.3f} {east:8.3f} {north:7.3f}"
-        print(f"{row['name']:<14} {zone:<13} {box}  {row.get('title', '')}".rstrip())
-
-
-def labels(
-    name: Annotated[str | None, typer.Argument(help="A product, to see all about it.")] = None,
-) -> None:
-    """List the label products: name, years of imagery, schemes, licence; or everything about one."""
-    from gee_export.labelling import label_table
-
-    print(label_table.described(name) if name else label_table.overview())
 
 
 def check(
@@ -300,9 +281,9 @@ def check(
     from gee_export.earth_engine import check as checks
 
     report = checks.check(project, bucket)
-    print(report)
+    show(report)
     if not report.ok:
-        raise Fault("not ready: mend the lines marked FAILED, from the top")
+        raise Fault("not ready: fix what is marked FAILED, from the top")
 
 
 def engine_serve(

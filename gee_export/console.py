@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
+import shlex
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from gee_export.base.errors import FAULT, INTERRUPTED, TERMINATED, USER_MISTAKE, Fault
+from gee_export.command_line import command_words, help_page
+from gee_export.command_line.choice_tables import ChoiceTables, SettingNames
+from gee_export.command_line.command_words import HELP, OptionNames
+from gee_export.command_line.global_options import GlobalOptions
 
 CONTINUE = "run the same command again to continue"  # of commands that keep what they have done
 START_OVER = "nothing was kept, run the same command again to start over"
@@ -57,61 +64,67 @@ def _sigterm() -> Iterator[list[int]]:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
-def run_command(load: Callable[[], Callable], argv: Sequence[str], *, prog: str, interrupted: str = START_OVER) -> int:
-    """The exit code of a typed function called with command-line words; options with several values may be spread."""
-    import typer
-
+def run_command(
+    load: Callable[[], Callable],
+    argv: Sequence[str],
+    *,
+    prog: str,
+    interrupted: str = START_OVER,
+    tables: ChoiceTables | None = None,
+) -> int:
+    """The exit code of a typed function called with command-line words; tables: the values of its options."""
     exit_code = 0
 
     def call() -> None:
         nonlocal exit_code
-        app = typer.Typer(add_completion=False, rich_markup_mode=None)
-        app.command()(load())
-        command = typer.main.get_command(app)
-        repeatable = _repeatable(command)
-        _refuse_repeated(argv, repeatable)
-        try:
-            returned = command.main(args=_spread(argv, repeatable), prog_name=prog, standalone_mode=False)
-        except Exception as error:
-            if not hasattr(error, "show"):  # only click's own errors (wrong options, missing values) know how to show
-                raise
-            error.show()
-            returned = error.exit_code
-        if returned == INTERRUPTED:  # what typer makes of Ctrl-C
-            raise KeyboardInterrupt
-        exit_code = returned or 0
+        command, name = click_command(load()), prog.removeprefix("isamap ")
+        choices = tables or ChoiceTables()
+        names = OptionNames.of(command)
+        options, words = GlobalOptions.split(argv, names.known)
+        if any(word in HELP for word in words):
+            print(help_page.page(command, prog, lambda option: choices.of_option(name, option)), end="")
+            return
+        with options.applied(), _logged(prog, words):
+            prepared = command_words.prepared(words, names, prog=prog, settings=SettingNames(choices, name))
+            exit_code = _invoked(command, prepared, prog)
 
     return run(call, interrupted=interrupted) or exit_code
 
 
-def _repeatable(command) -> set[str]:
-    return {word for parameter in command.params if getattr(parameter, "multiple", False) for word in parameter.opts}
+def click_command(function: Callable) -> Any:
+    """The click command of a typed function."""
+    import typer
+
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command()(function)
+    return typer.main.get_command(app)
 
 
-def _refuse_repeated(argv: Sequence[str], repeatable: set[str]) -> None:
-    """ValueError for an option given twice, of which click would silently take the last."""
-    options = [word.partition("=")[0] for word in argv if word.startswith("--")]
-    for option in options:
-        if option not in repeatable and options.count(option) > 1:
-            raise ValueError(f"{option} is given {options.count(option)} times, it takes one value: run once for each")
+def _invoked(command: Any, words: Sequence[str], prog: str) -> int:
+    try:
+        returned = command.main(args=list(words), prog_name=prog, standalone_mode=False)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # only click's own errors (missing values, wrong types) have it
+            raise
+        message = error.format_message().strip().rstrip(".").replace("'", "")
+        raise ValueError(f"{message[:1].lower()}{message[1:]}; `{prog} --help` describes the options") from error
+    if returned == INTERRUPTED:  # what typer makes of Ctrl-C
+        raise KeyboardInterrupt
+    return returned if isinstance(returned, int) else 0
 
 
-def _spread(argv: Sequence[str], repeatable: set[str]) -> list[str]:
-    """`--bands B2 B3` as click wants it: `--bands B2 --bands B3`."""
-    words: list[str] = []
-    current: str | None = None
-    for word, following in zip(argv, [*argv[1:], "-"], strict=False):
-        if word.startswith("-"):
-            current = word if word in repeatable else None
-            if current is not None and following.startswith("-"):
-                raise ValueError(f"{word} needs at least one value, or leave it out")
-            if current is None:
-                words.append(word)
-        elif current is not None:
-            words += [current, word]
-        else:
-            words.append(word)
-    return words
+@contextmanager
+def _logged(prog: str, words: Sequence[str]) -> Iterator[None]:
+    """A log record at the begin and at the end of a command, with the error where there is one."""
+    log = logging.getLogger("isamap")
+    log.debug("%s", shlex.join([*prog.split(), *words]))
+    try:
+        yield
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        log.debug("ended: %s", "interrupted" if interrupted else _sentence(error), exc_info=not interrupted)
+        raise
+    log.debug("done")
 
 
 def _code(error: BaseException) -> int:

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 from gee_export.base.errors import Fault
+from gee_export.base.progress_bar import ProgressBar
 from inference import manifest
 from inference.legend import PROB_STEPS, Legend
 
@@ -194,7 +193,7 @@ def _upload(path: Path, content: Content, bucket: Bucket, *, progress: bool) -> 
     blob = bucket.blob(name)
     bar = {"total": content.size, "unit": "B", "unit_scale": True, "desc": "upload", "disable": not progress}
     try:
-        with path.open("rb") as file, tqdm.wrapattr(file, "read", **bar) as counted:
+        with path.open("rb") as file, ProgressBar.wrapattr(file, "read", **bar) as counted:
             blob.upload_from_file(
                 counted, size=content.size, content_type="image/tiff", if_generation_match=0, checksum="crc32c"
             )
@@ -268,7 +267,7 @@ def _wait(name: str, *, progress: bool) -> Mapping[str, Any]:
 
     wait_s = FIRST_WAIT_S
     bar_format = "{desc}: {elapsed} {postfix}"
-    with tqdm(desc="ingest", bar_format=bar_format, disable=not progress) as bar:
+    with ProgressBar(desc="ingest", bar_format=bar_format, disable=not progress) as bar:
         while not (operation := ee.data.getOperation(name)).get("done"):
             state = operation.get("metadata", {})
             bar.set_postfix_str(f"{state.get('state', 'PENDING')} {float(state.get('progress', 0)):.0%} ({name})")

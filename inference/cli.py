@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gee_export.command_line.report_output import show
+
 _Project = Annotated[str | None, typer.Option("--project", help="Google Cloud project; without it the local engine.")]
 _Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there with other content.")]
 
@@ -69,7 +71,7 @@ def map(
             post=post,
             overwrite=overwrite,
         )
-    print(report)
+    show(report)
 
 
 def calibrate(
@@ -91,9 +93,9 @@ def calibrate(
     how = {"split": split, "device": device, "batch": batch}
     with session_for([*data, checkpoint], project) as session:
         if post == "none":
-            print(calibrate_checkpoint(checkpoint, data, out, measure=measure, **how, session=session))
+            show(calibrate_checkpoint(checkpoint, data, out, measure=measure, **how, session=session))
         else:
-            print(calibrate_step(checkpoint, data, out, post=post, **how, session=session))
+            show(calibrate_step(checkpoint, data, out, post=post, **how, session=session))
 
 
 def publish(
@@ -106,7 +108,7 @@ def publish(
     """Upload a map as an Earth Engine image asset and print the lines that show it."""
     from inference.asset import publish as publish_map
 
-    print(publish_map(path, asset=asset, project=project, bucket=bucket, overwrite=overwrite))
+    show(publish_map(path, asset=asset, project=project, bucket=bucket, overwrite=overwrite))
 
 
 def view(
@@ -116,4 +118,4 @@ def view(
     """Draw a map and its probabilities with legend, scale bar and coordinates."""
     from inference.picture import view as view_map
 
-    print(view_map(path, out=out))
+    show(view_map(path, out=out))

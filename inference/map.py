@@ -15,8 +15,8 @@ import numpy as np
 import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
-from tqdm import tqdm
 
+from gee_export.base.progress_bar import ProgressBar
 from gee_export.base.regions import BoundsWSEN, Period, Region
 from gee_export.base.scheme import UNKNOWN
 from gee_export.base.storage import is_remote
@@ -258,7 +258,7 @@ def _finish_rows(
             rows.settle()
             source.release(piece.row + piece.count - trained.window)
 
-        bar = tqdm(total=height, initial=done, unit="row", desc="map", disable=not how.progress)
+        bar = ProgressBar(total=height, initial=done, unit="row", desc="map", disable=not how.progress)
         with bar, closing(pieces), WriteBehind(write) as behind:
             for piece in pieces:
                 behind.put(piece)

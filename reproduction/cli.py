@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gee_export.command_line.report_output import show, show_list
 from reproduction.study import PRESETS
 
 
@@ -30,16 +31,16 @@ def reproduce(
 ) -> None:
     """Train and evaluate what a paper's table or figure holds; print it beside the paper's numbers."""
     from reproduction import page as pages
-    from reproduction.reproduce import listing, reproduce, studied
+    from reproduction.reproduce import listing, reproduce, studied, studies
 
     if list_:
-        print(listing())
+        show_list(studies, listing)
         return
     if not names and page is None:
         raise ValueError("name a study of `isamap reproduce --list`, or write the reports into a page with --page")
     for name in names or []:
         studied(name)  # a name that is not known is told before the others' hours
     for name in names or []:
-        print(reproduce(name, data or (), out, preset=preset, seeds=seeds, jobs=jobs))
+        show(reproduce(name, data or (), out, preset=preset, seeds=seeds, jobs=jobs))
     if page is not None:
-        print(pages.write(page, out))
+        show(pages.write(page, out))

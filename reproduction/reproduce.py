@@ -223,6 +223,11 @@ def _written(
         put_folder_in_place(fresh, folder)
 
 
+def studies() -> list[dict[str, str]]:
+    """Name, place in its paper and title of every study, for other programs."""
+    return [{"name": study.name, "paper": study.paper, "title": study.title} for study in STUDIES.values()]
+
+
 def listing() -> str:
     """One line a study: name, place in its paper, title, and in each preset rows and seeds."""
     lines = []

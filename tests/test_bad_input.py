@@ -102,7 +102,7 @@ MISTAKES = {
     f"export {PLACE} --stride 0": "--stride 0: expected",
     f"export {PLACE} --max-patches 0": "--max-patches 0: expected",
     f"export {PLACE} --max-patches -1": "--max-patches -1: expected",
-    f"export {PLACE} --workers 0": "--workers 0: expected",
+    f"export {PLACE} --workers 41": "--workers 41: expected",
     f"export {PLACE} --max-frames 3": "--max-frames 3 is of --frames",
     f"export {PLACE} --label foo": "label product 'foo'",
     f"export {PLACE} --speckle foo": "speckle filter 'foo'",

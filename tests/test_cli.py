@@ -100,8 +100,13 @@ def test_an_unexpected_error_says_how_to_see_where(capsys):
 
 
 def test_an_unknown_command_names_the_known_ones(capsys):
-    assert isamap.main(["exprot"]) == console.USER_MISTAKE
+    assert isamap.main(["frobnicate"]) == console.USER_MISTAKE
     assert "expected export, " in capsys.readouterr().err
+
+
+def test_a_misspelt_command_names_the_nearest(capsys):
+    assert isamap.main(["exprt"]) == console.USER_MISTAKE
+    assert "did you mean export?" in capsys.readouterr().err
 
 
 def test_half_a_command_names_its_other_half(capsys):

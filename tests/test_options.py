@@ -15,6 +15,8 @@ from tests.support.citations import PAGES, ROOT
 PACKAGES = tuple(sorted({path.parent for path in ROOT.glob("*/__init__.py") if path.parent.name != "tests"}))
 MENTION = re.compile(r"`isamap ([a-z][^`]*)`")
 OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
+EVERYWHERE = {"--json", "--quiet", "--verbose", "--log-file"}
+TOP = {"--version", "--install-completion", "--show-completion"}
 # lines of pages that show the options of other programs
 FOREIGN = ("benchmarks", "pip ", "PIP_ARGS", "pytest", "earthengine ", "export_patches.py")
 
@@ -26,7 +28,7 @@ def options(name: str) -> frozenset[str]:
     app = typer.Typer(add_completion=False)
     app.command()(getattr(import_module(module), function))
     parameters = typer.main.get_command(app).params
-    return frozenset({"--help", *(word for p in parameters for word in (*p.opts, *p.secondary_opts))})
+    return frozenset({"--help", *EVERYWHERE, *(word for p in parameters for word in (*p.opts, *p.secondary_opts))})
 
 
 @cache
@@ -41,7 +43,7 @@ def help_of(name: str) -> str:
 
 def command_of(mention: str) -> str:
     """The command that words after `isamap` begin with; the first word where there is none."""
-    words = mention.split()
+    words = mention.removeprefix("help ").split()  # `isamap help export` describes a command, too
     pair = " ".join(words[:2])
     return pair if pair in isamap.COMMANDS else words[0]
 
@@ -76,7 +78,7 @@ def test_a_page_names_commands_and_options_that_are_there(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_option_on_a_page_is_one_of_a_command(page):
-    known = frozenset().union(*map(options, isamap.COMMANDS)) | {"--version"}
+    known = frozenset().union(*map(options, isamap.COMMANDS)) | TOP
     # pages about programs of benchmarks/ show the options of those
     known |= {
         option for path in (ROOT / "benchmarks").rglob("*.py") for option in OPTION.findall(path.read_text("utf-8"))

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from gee_export.command_line.report_output import show, show_list
+
 _Data = Annotated[list[str], typer.Option("--data", help="Patch dataset: a folder or gs://bucket/prefix; may repeat.")]
 _Project = Annotated[str | None, typer.Option("--project", help="Google Cloud project, for gs:// on Google's servers.")]
 
@@ -38,7 +40,7 @@ def train(
     with session_for([*data, out, from_ or ""], project) as session:
         settings = _pairs(set_ or []) | ({} if devices is None else {"devices": devices})
         how = {"settings": settings, "start": from_, "chips": chips, "session": session}
-        print(training.train(data, recipe, out, **how))
+        show(training.train(data, recipe, out, **how))
 
 
 def evaluate(
@@ -64,7 +66,7 @@ def evaluate(
     how = {"layer": layer, "device": device, "batch": batch, "runtime": runtime, "precision": precision}
     with session_for([*data, checkpoint], project) as session:
         report = training.evaluate(checkpoint, data, split, **how, session=session)
-    print(report)  # first: seen even where the file cannot be written
+    show(report)  # first: seen even where the file cannot be written
     if json_ is not None:
         report.write(json_)
 
@@ -92,7 +94,7 @@ def prune(
 
     how = {"scheme": scheme, "ratio": ratio, "round_to": round_to, "tune_epochs": tune, "split": split}
     with session_for([*data, checkpoint], project) as session:
-        print(training.prune(checkpoint, data, out, **how, settings=_pairs(set_ or []), session=session))
+        show(training.prune(checkpoint, data, out, **how, settings=_pairs(set_ or []), session=session))
 
 
 def agreement(
@@ -107,7 +109,7 @@ def agreement(
     from training.imperfect.agreement import agreement as find
 
     with session_for([*data, checkpoint], project) as session:
-        print(find(checkpoint, data, out, batch=batch, device=device, session=session))
+        show(find(checkpoint, data, out, batch=batch, device=device, session=session))
 
 
 def onnx(
@@ -121,14 +123,14 @@ def onnx(
     import training
 
     with session_for([checkpoint], project) as session:
-        print(training.export_onnx(checkpoint, out, size=size, overwrite=overwrite, session=session))
+        show(training.export_onnx(checkpoint, out, size=size, overwrite=overwrite, session=session))
 
 
 def models() -> None:
     """List the recipes and their networks with exact sizes for the paper's six bands."""
-    from training.listing import table
+    from training import listing
 
-    print(table())
+    show_list(listing.rows, listing.table)
 
 
 def _pairs(words: Sequence[str]) -> dict[str, str]:

@@ -56,6 +56,11 @@ def table() -> str:
     return "\n".join([*_lined_up(networks), notes, "", *_lined_up(recipes)])
 
 
+def rows() -> list[Listed]:
+    """What every configuration costs, for other programs."""
+    return [listed(name) for name in CONFIGURATIONS]
+
+
 def listed(name: str) -> Listed:
     """What one configuration costs, counted on torch's meta device."""
     chosen = CONFIGURATIONS[name]

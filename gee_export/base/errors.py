@@ -12,7 +12,7 @@ class Fault(RuntimeError):
 
 
 def notice(text: str) -> None:
-    """Prints a line to stderr while a command runs, above its progress bars."""
-    from tqdm import tqdm
+    """Prints a line to stderr while a command runs, above its progress bars; nothing under --quiet."""
+    from gee_export.base.progress_bar import ProgressBar
 
-    tqdm.write(text, file=sys.stderr)
+    ProgressBar.write(text, file=sys.stderr)

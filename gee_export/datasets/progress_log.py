@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -117,7 +118,8 @@ class ProgressLog:
         self._append(self._path, "\n" + "".join(json.dumps(row) + "\n" for row in rows))
 
     def log(self, text: str) -> None:
-        """A dated line in the run's log."""
+        """A dated line in the run's log, and a log record (--verbose)."""
+        logging.getLogger(__name__).info(text)
         self._append(self._log, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {text}\n")
 
     def _append(self, path: Path, text: str) -> None:

@@ -177,7 +177,9 @@ def _api_remedy(project: str) -> str:
 
 def _bucket_remedy(session: Session, name: str) -> str:
     if session.is_local:
-        return "nothing to do: publishing or exporting to it makes it on the local engine"
+        return (
+            f"check the name; a new bucket of the local engine is made by the first command that writes to gs://{name}"
+        )
     create = f"gcloud storage buckets create gs://{name} --location=US --project={session.project}"
     return f"check the name, or create it: {create}"
 

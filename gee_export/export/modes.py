@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Means:
     """What a way may use.
 
-    workers: requests at a time (None: its own default); bucket: for files on their way; keep: leaves them there.
+    workers: requests at a time (None or 0: its own default); bucket: for files on their way; keep: leaves them there.
     """
 
     workers: int | None = None
@@ -26,9 +26,10 @@ class Means:
     keep: bool = False
 
     def __post_init__(self) -> None:
-        if self.workers is not None and not 1 <= self.workers <= 40:
+        if self.workers is not None and not 0 <= self.workers <= 40:
             raise ValueError(
-                f"--workers {self.workers}: expected 1 to 40, the requests that a project may have under way"
+                f"--workers {self.workers}: expected 1 to 40, the requests that a project may have under way, "
+                "or 0 for the default"
             )
 
 

@@ -11,8 +11,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
+from gee_export.base.progress_bar import ProgressBar
 from gee_export.base.revision import revision
 from gee_export.base.storage import Storage, crc32c, is_remote, open_storage
 from gee_export.datasets import dataset, geotiff
@@ -141,7 +141,7 @@ class _Export:
         ready = self.waiting.keys() - set(self.missing)
         left = set(self.todo)
         done = len(self.wanted) - len(left)
-        bar = tqdm(total=len(self.wanted), initial=done, unit="patch", desc=name, disable=not progress)
+        bar = ProgressBar(total=len(self.wanted), initial=done, unit="patch", desc=name, disable=not progress)
         cutters = REMOTE_CUTTERS if is_remote(self.storage.url) else CUTTERS
         with bar, ThreadPoolExecutor(cutters, thread_name_prefix="cut") as pool:
             groups = [self._submit(pool, ready, left, list(left))]
@@ -262,7 +262,7 @@ class _Export:
                 found.setdefault(request.layer, []).append(number)
         return found
 
-    def _collect(self, group: list[Any], bar: tqdm) -> None:
+    def _collect(self, group: list[Any], bar: ProgressBar) -> None:
         """Notes a group's patches once they are stored; blocks that no patch waits for are removed."""
         entries = [(number, future.result()) for number, future in group]
         ids = {number: self.plan.patches[number].id for number, _ in entries}

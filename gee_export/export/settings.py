@@ -14,6 +14,11 @@ from gee_export.sentinel.sentinel2 import Optical
 TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
+def names() -> tuple[str, ...]:
+    """The composite settings that --set takes."""
+    return tuple(get_type_hints(Optical) | get_type_hints(Radar))
+
+
 def chosen(words: Sequence[str] | Mapping[str, Any], **named: Any) -> Settings:
     """Settings of `name=value` words (or of values by name) and of options with names of their own (None: not given).
 

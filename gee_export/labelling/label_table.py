@@ -48,6 +48,28 @@ def described(name: str) -> str:
     return "\n".join([*lines, f"  licence: {product.licence}", f"  cite: {product.citation}"])
 
 
+def rows(name: str | None = None) -> list[dict[str, object]]:
+    """The products (or the one of that name) as fields, for other programs; ValueError where there is none."""
+    if name is not None:
+        label_products.check(name)
+    return [
+        {
+            "name": product.name,
+            "title": product.title,
+            "years": product.years,
+            "scale_m": product.scale_m,
+            "schemes": list(product.rule.schemes),
+            "rule": product.rule.to_json(),
+            "licence": product.licence,
+            "citation": product.citation,
+            "notes": list(product.notes),
+            "caution": product.caution,
+        }
+        for product in _products()
+        if name in (None, product.name)
+    ]
+
+
 def markdown() -> str:
     """The products as docs/labels.md shows them."""
     head = "| name | asset | band | imagery of | pixel | impervious | licence |\n|---|---|---|---|---|---|---|"

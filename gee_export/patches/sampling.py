@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from pyproj import Transformer
-from scipy.spatial import cKDTree
 
 from gee_export.base.grid import Window
 from gee_export.datasets.region_grid import RegionGrid
@@ -120,6 +119,8 @@ def grid(candidates: Candidates, sampling: Sampling, rng: np.random.Generator) -
 
 def points(candidates: Candidates, sampling: Sampling, rng: np.random.Generator) -> np.ndarray:
     """A Poisson-disc sample: patches in random order, each taken if no taken one is nearer (the chord on the globe)."""
+    from scipy.spatial import cKDTree  # here, so that `isamap export --help` does not load it
+
     tree, distance_m = cKDTree(candidates.xyz_m), sampling.distance_km * 1000
     taken, free = np.zeros(len(candidates.xyz_m), bool), np.ones(len(candidates.xyz_m), bool)
     for number in rng.permutation(len(free)):

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from gee_export.base.grid import Window
 from gee_export.datasets.index import SPLITS
@@ -66,6 +65,8 @@ def overlapping(windows: Sequence[Window]) -> bool:
     """Whether any two windows of one size share a pixel."""
     if len(windows) < 2:
         return False
+    from scipy.spatial import cKDTree  # here, so that `isamap export --help` does not load it
+
     corners = np.array([(window.row, window.col) for window in windows])
     nearest, _ = cKDTree(corners).query(corners, k=2, p=np.inf)
     return bool(nearest[:, 1].min() < windows[0].height)

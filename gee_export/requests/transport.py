@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-import aiohttp
 from odc.geo.geobox import GeoBox
 
 from gee_export.base.errors import Fault
@@ -23,6 +22,7 @@ from gee_export.base.retry import CONNECT_S, DEADLINE_S, Refused
 from gee_export.base.vigil import Vigil
 
 if TYPE_CHECKING:
+    import aiohttp
     from google.auth.credentials import Credentials
 
 IDLE_S = 60.0  # the server sends once all is computed, so a body that stops for so long will not go on
@@ -109,6 +109,8 @@ def grid_json(geobox: GeoBox) -> dict[str, Any]:
 @asynccontextmanager
 async def connect(log: Callable[[str], None], *, address: Address | None = None) -> AsyncIterator[HttpLine]:
     """A line to the address, by default the server that `ee` is connected to."""
+    import aiohttp  # here, so that `isamap export --help` does not load it
+
     address = address or Address.current()
     timeout = aiohttp.ClientTimeout(total=address.deadline_s, sock_connect=CONNECT_S)
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=_trust(address.url))
@@ -151,6 +153,8 @@ class HttpLine:
         return await self._post(body)
 
     async def _post(self, body: bytes) -> bytearray:
+        import aiohttp
+
         try:
             with self.vigil.request():
                 async with self._session.post(

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from gee_export.base.errors import Fault
+from gee_export.base.progress_bar import ProgressBar
 from training.checkpoints import checkpoint as ck
 from training.cpu import tune_cpu
 from training.devices import device_named
@@ -52,7 +52,7 @@ def predicted(
     forward = forward or open_forward(found, device=str(place))
     source = replace(source, bands=found.bands)
     batches = loader(patches, max(1, batch // found.scale))
-    for loaded in tqdm(batches, desc="predict", unit="batch", leave=False, disable=None):
+    for loaded in ProgressBar(batches, desc="predict", unit="batch", leave=False, disable=None):
         # not around the yield: a mode of the thread would be that of whoever asks for the next batch, too
         with torch.inference_mode(), memory_for_batch(batch):
             prepared = source.prepare(loaded.to(place))

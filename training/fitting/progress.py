@@ -7,8 +7,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
-from tqdm import tqdm
 
+from gee_export.base.progress_bar import ProgressBar
 from training.fitting.plan import Plan
 from training.fitting.task import Task
 
@@ -18,7 +18,7 @@ class Progress(Callback):
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.bar: tqdm | None = None
+        self.bar: ProgressBar | None = None
         self.marked_s = self.spent_s = self.epoch_s = self.waited_s = 0.0
         self.samples = self.epoch_samples = 0
 
@@ -35,7 +35,7 @@ class Progress(Callback):
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Task) -> None:
         name = f"epoch {trainer.current_epoch + 1}/{self.plan.recipe.epochs}"
         hidden = None if trainer.is_global_zero else True
-        self.bar = tqdm(total=self.plan.steps_per_epoch, desc=name, unit="step", leave=False, disable=hidden)
+        self.bar = ProgressBar(total=self.plan.steps_per_epoch, desc=name, unit="step", leave=False, disable=hidden)
         self.epoch_samples, self.epoch_s = self.samples, self.spent_s
         self.marked_s = time.perf_counter()
 
@@ -61,7 +61,7 @@ class Progress(Callback):
             return
         rate = (self.samples - self.epoch_samples) / max(1e-9, self.spent_s - self.epoch_s)
         train_loss, validation_loss = pl_module.epoch_losses
-        tqdm.write(
+        ProgressBar.write(
             f"epoch {trainer.current_epoch + 1}/{self.plan.recipe.epochs}: loss {train_loss:.4f}, "
             f"validation loss {validation_loss:.4f}, MIoU {pl_module.validation.miou:.4f}, "
             f"OA {pl_module.validation.oa:.4f}; {rate:,.0f} samples/s, {self.waiting_share:.1%} waiting for data"

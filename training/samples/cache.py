@@ -19,10 +19,10 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from gee_export.base.atomic import settle, sync
 from gee_export.base.errors import Fault
+from gee_export.base.progress_bar import ProgressBar
 from gee_export.datasets.dataset import Dataset, Patch
 from gee_export.datasets.manifest import NODATA
 from training.checkpoints.atomic_folder import draft_of
@@ -173,7 +173,9 @@ def _fill(file: Path, dataset: Dataset, layer: Layer) -> None:
 
 def _read(dataset: Dataset, layer: Layer) -> Iterator[np.ndarray]:
     """Every patch's array in order, read by a few threads a little ahead."""
-    patches = tqdm(dataset.patches, desc=f"training cache: {layer.name}", unit="patch", leave=False, disable=None)
+    patches = ProgressBar(
+        dataset.patches, desc=f"training cache: {layer.name}", unit="patch", leave=False, disable=None
+    )
     with ThreadPoolExecutor(_THREADS) as pool:
         waiting = []
         for patch in patches:
