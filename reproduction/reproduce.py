@@ -232,5 +232,5 @@ def listing() -> str:
             for preset in study.presets
             for size in [study.preset(preset)]
         ]
-        lines.append(f"{study.name:<15} {study.paper:<24} {study.title} ({'; '.join(sizes)})")
+        lines.append(f"{study.name:<19} {study.paper:<27} {study.title} ({'; '.join(sizes)})")
     return "\n".join(lines)

@@ -65,7 +65,7 @@ def training(data: str, out: Path, *settings: str, recipe: str = "unet-tiny") ->
         ({"change": unknown_labels}, (), "unet-tiny", "all labels of the train split are unknown: export with a label"),
         ({"change": no_impervious}, (), "unet-tiny", "the train split holds no impervious pixel: a network needs both"),
         ({}, ("batch=5",), "unet-tiny", "batch=5 is larger than the train split of 4 patches: use --set batch=2"),
-        ({}, ("scheme=s003",), "unet-tiny", "does not hold the seven classes of scheme s003"),
+        ({}, ("scheme=landcover3m",), "unet-tiny", "does not hold the seven classes of scheme landcover3m"),
         ({}, ("target=fine",), "unet-tiny", "fine_labels"),
         ({}, ("crop=15",), "unet-tiny", "crop=15: expected a multiple of 2 up to"),
         ({}, ("min_agreement=0.3",), "unet-tiny", "min_agreement=0.3 says which chips of an agreement file stay"),

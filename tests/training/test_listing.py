@@ -130,7 +130,9 @@ def test_the_slower_of_two_networks_takes_longer():
 
 
 def test_operations_of_a_km2_are_of_its_ground_step():
-    """S003's pixels are 3 m, S001's 16 m: docs/reference/networks.md, "HRNet: training" and "Losses and measures"."""
+    """LandCover3m's pixels are 3 m, RU-Net++'s 16 m: docs/reference/networks.md, "HRNet: training" and "Losses and
+    measures".
+    """
     row = listed("runetpp text")
     assert row.flop_per_km2 == pytest.approx(row.flop / 512**2 * (1000 / 16) ** 2)
 
@@ -152,6 +154,8 @@ def test_the_command_lists_networks_and_recipes(capsys):
     for parameters, _ in PRINTED.values():
         assert f"{parameters:,}" in text
     networks = text.split("\n\n")[0].splitlines()[: len(CONFIGURATIONS) + 1]
-    assert len({line.index("S00") if "S00" in line else networks[0].index("paper") for line in networks}) == 1
+    named = zip(CONFIGURATIONS, networks[1:], strict=True)
+    papers = [networks[0].index("paper"), *(line.index(f"  {CONFIGURATIONS[name].paper} ") + 2 for name, line in named)]
+    assert len(set(papers)) == 1
     pixels = next(line for line in text.splitlines() if line.startswith("svm-tiny ")).split()
     assert pixels.count("-") == 2 and "adam" not in " ".join(pixels)  # fitted at once, without steps

@@ -239,7 +239,7 @@ def test_bf16_learns_what_fp32_learns(hamlet, tmp_path):
 
 
 def test_crops_are_trained_on_and_whole_patches_validated(hamlet, tmp_path, monkeypatch):
-    """S003: crops of 513 of chips of 1024 pixels."""
+    """LandCover3m: crops of 513 of chips of 1024 pixels."""
     sizes, original, asked = set(), Task.forward, []
 
     def noting(task, image):

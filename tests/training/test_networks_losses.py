@@ -1,4 +1,4 @@
-"""Losses of S001, S003 and JointSeg, soft and noisy labels: closed forms, and torch's own where it has them."""
+"""Losses of RU-Net++, LandCover3m and JointSeg, soft and noisy labels: closed forms, and torch's own where it has them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_class_weights_are_torchs():
 
 
 def test_dice_is_equation_2():
-    """S001 eq. 2 with squares, over known pixels of the batch."""
+    """RU-Net++ eq. 2 with squares, over known pixels of the batch."""
     logits, label = scene()
     p, g, known = logits.softmax(1)[:, 1].numpy(), (label == 1).numpy(), (label != UNKNOWN).numpy()
     p, g = p[known].astype(float), g[known].astype(float)
@@ -71,7 +71,7 @@ def test_focal_without_focus_is_cross_entropy():
 
 
 def test_focal_is_the_mean_of_equation_3():
-    """S001 eq. 3, gamma 2, alpha 0.25 for impervious and 0.75 for the rest."""
+    """RU-Net++ eq. 3, gamma 2, alpha 0.25 for impervious and 0.75 for the rest."""
     logits = torch.zeros(1, 2, 1, 2)
     logits[0, 1] = torch.tensor([1.0, -2.0])
     p1, p2 = 1 / (1 + math.exp(-1)), 1 / (1 + math.exp(-2))

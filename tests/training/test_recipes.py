@@ -23,7 +23,7 @@ SIX = ("B2", "B3", "B4", "B8", "VV", "VH")
 
 
 def test_crofusenet_is_the_papers():
-    """S002 section IV-A and III-B: Adam 1e-4, poly 0.9, batch 32, 400 epochs, patience 50, loss 1 / 1 / 0.8."""
+    """CroFuseNet section IV-A and III-B: Adam 1e-4, poly 0.9, batch 32, 400 epochs, patience 50, loss 1 / 1 / 0.8."""
     found = recipe("crofusenet")
     assert (found.lr, found.power, found.batch, found.epochs, found.patience) == (1e-4, 0.9, 32, 400, 50)
     assert found.bands == SIX
@@ -32,7 +32,7 @@ def test_crofusenet_is_the_papers():
 
 
 def test_the_baseline_differs_in_network_and_loss_only():
-    """S002 section IV-A: the compared networks have the same hyperparameters."""
+    """CroFuseNet section IV-A: the compared networks have the same hyperparameters."""
     ours, baseline = recipe("crofusenet").to_json(), recipe("unet").to_json()
     differing = {key for key in ours if ours[key] != baseline[key]}
     assert differing == {"name", "model", "loss", "loss_values"}
@@ -64,16 +64,16 @@ def test_every_network_has_a_recipe_and_every_papers_recipe_a_tiny_one():
     assert {f"{name}-tiny" for name in whole} == {name for name in RECIPES if name.endswith("-tiny")}
 
 
-@pytest.mark.parametrize("name", ["unet", "fcn8s", "deeplabv3plus", "hrnet-s002"])
-def test_s002s_baselines_share_its_settings(name):
-    """S002 section IV-A 2: "their hyperparameters are consistent with those of the proposed model"."""
+@pytest.mark.parametrize("name", ["unet", "fcn8s", "deeplabv3plus", "hrnet-crofusenet"])
+def test_baselines_of_crofusenet_share_its_settings(name):
+    """CroFuseNet section IV-A 2: "their hyperparameters are consistent with those of the proposed model"."""
     ours, baseline = recipe("crofusenet").to_json(), recipe(name).to_json()
     differing = {key for key in ours if ours[key] != baseline[key]}
     assert differing <= {"name", "model", "config", "loss", "loss_values"}
 
 
-def test_hrnet_is_s003s():
-    """S003 section 3.2: SGD 0.01, momentum 0.9, 120 epochs, batch 32, weight 3 for impervious ground.
+def test_hrnet_is_that_of_landcover3m():
+    """LandCover3m section 3.2: SGD 0.01, momentum 0.9, 120 epochs, batch 32, weight 3 for impervious ground.
 
     Crops of 512 for the paper's 513, which the network cannot halve.
     """
@@ -85,8 +85,8 @@ def test_hrnet_is_s003s():
     assert parameter_count(build("hrnet", ("B", "G", "R", "N"), found.config)) == 16_811_863
 
 
-def test_runetpp_weighs_dice_and_focal_as_s001():
-    """S001 eq. 4: 0.7 Dice + 0.3 focal."""
+def test_runetpp_weighs_dice_and_focal_as_its_paper():
+    """RU-Net++ eq. 4: 0.7 Dice + 0.3 focal."""
     found = recipe("runetpp")
     assert found.loss == "dice_focal" and dict(found.loss_values) == {"dice": 0.7, "focal": 0.3}
 
@@ -123,7 +123,7 @@ def test_constructor_values_are_of_the_networks_kind():
 
 
 def test_dice_of_another_class_is_its_number():
-    """As typed: impervious is the fifth of S003's seven classes."""
+    """As typed: impervious is the fifth of LandCover3m's seven classes."""
     found = recipe("runetpp", {"scheme": "landcover3m", "loss.positive": "4"})
     label = torch.full((1, 2, 2), 4, dtype=torch.uint8)
     sure = Output(20 * torch.nn.functional.one_hot(label.long(), 7).movedim(-1, 1).float())
@@ -173,7 +173,7 @@ def test_settings_may_have_their_kind_already():
         ({"target": "share"}, "loss crofuse learns from whole classes, use --set loss=soft_cross_entropy"),
         (
             {"scheme": "landcover3m", "loss.dice": "1"},
-            "loss.dice is of two classes, scheme=s003 has more: use --set loss",
+            "loss.dice is of two classes, scheme=landcover3m has more: use --set loss",
         ),
         ({"scheme": "landcover3m", "loss": "dice_focal"}, "name Dice's class, such as loss.positive=4"),
         ({"device": "tpu"}, "device=tpu: expected one of auto, cpu, gpu"),

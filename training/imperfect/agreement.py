@@ -1,4 +1,4 @@
-"""`training.agreement`: how far a checkpoint and the labels of each training patch agree (S003 section 2.3)."""
+"""`training.agreement`: how far a checkpoint and the labels of each training patch agree (LandCover3m section 2.3)."""
 
 from __future__ import annotations
 

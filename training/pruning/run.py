@@ -62,7 +62,7 @@ def prune(
     settings: Mapping[str, Any] | None = None,
     session: Any = None,
 ) -> PruneReport:
-    """A checkpoint with fewer filters as out/best, and what it costs and gains (S003 section 3.4,
+    """A checkpoint with fewer filters as out/best, and what it costs and gains (LandCover3m section 3.4,
     docs/reference/networks.md, "Filter pruning").
 
     scheme: one of models.slim.SCHEMES. round_to: what is kept is a multiple of it (None: 8, and 1 for literal).

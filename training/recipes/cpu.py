@@ -52,9 +52,9 @@ def deeplabv3plus_tiny() -> Recipe:
     return _shrunk(papers.deeplabv3plus(), config={"width": 64, "early": 12, "base": 16})
 
 
-def hrnet_s002_tiny() -> Recipe:
-    """S002's HRNet baseline of a quarter of the width."""
-    return _shrunk(papers.hrnet_s002(), config={"width": 12})
+def hrnet_crofusenet_tiny() -> Recipe:
+    """CroFuseNet's HRNet baseline of a quarter of the width."""
+    return _shrunk(papers.hrnet_crofusenet(), config={"width": 12})
 
 
 def random_forest_tiny() -> Recipe:
@@ -73,18 +73,18 @@ def runetpp_tiny() -> Recipe:
 
 
 def hrnet_tiny() -> Recipe:
-    """S003's HRNet of a third of the width, on windows of 128 pixels."""
+    """LandCover3m's HRNet of a third of the width, on windows of 128 pixels."""
     config = {"width": 8, "window": 128}
     return _shrunk(papers.hrnet(), config=config, lr=0.02, augment=papers.MOVES)
 
 
-def unet_s003_tiny() -> Recipe:
-    """S003's U-Net baseline of an eighth of the widths, with hrnet-tiny's settings."""
-    return _shrunk(papers.unet_s003(), config={"widths": WIDTHS}, lr=0.02, augment=papers.MOVES)
+def unet_landcover3m_tiny() -> Recipe:
+    """LandCover3m's U-Net baseline of an eighth of the widths, with hrnet-tiny's settings."""
+    return _shrunk(papers.unet_landcover3m(), config={"widths": WIDTHS}, lr=0.02, augment=papers.MOVES)
 
 
 def fcdensenet_tiny() -> Recipe:
-    """S003's FC-DenseNet baseline in its smallest published size, with hrnet-tiny's settings."""
+    """LandCover3m's FC-DenseNet baseline in its smallest published size, with hrnet-tiny's settings."""
     return _shrunk(papers.fcdensenet(), config={"size": "56"}, lr=0.02, augment=papers.MOVES)
 
 

@@ -9,7 +9,7 @@ from training.recipes.recipe import Recipe
 def wuhan() -> Recipe:
     """CroFuseNet of half the widths, tuned on the world's Wuhan, on whatever bands the dataset holds.
 
-    S002's loss with Dice beside it, AdamW, clipped gradients, averaged weights, mirrored patches.
+    CroFuseNet's loss with Dice beside it, AdamW, clipped gradients, averaged weights, mirrored patches.
     """
     return Recipe(
         "wuhan",
