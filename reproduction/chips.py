@@ -1,4 +1,4 @@
-"""LandCover3m's chips on the simulated world: a 3-m image with a 10-m product's classes, its truth, and another sensor."""
+"""LandCover3m's chips on the simulated world: a 3-m image with a 10-m product's classes, the truth, another sensor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LandCover3m (3-m land cover from 10-m labels): networks, normalisation on another sensor, post-processing, pruning."""
+"""LandCover3m (3-m land cover from 10-m labels): networks, normalisation by sensor, post-processing, pruning."""
 
 from __future__ import annotations
 

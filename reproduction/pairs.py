@@ -1,4 +1,4 @@
-"""JointSeg's ground on the simulated world: 10-m patches with dates beside 1-m images and labels, and coarser products."""
+"""JointSeg's ground on the simulated world: 10-m patches with dates beside 1-m images and labels; coarser products."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The studies of JointSeg, RU-Net++ and LandCover3m from end to end, on datasets of a few small patches and one epoch."""
+"""The studies of JointSeg, RU-Net++ and LandCover3m from end to end, on a few small patches and one epoch."""
 
 from __future__ import annotations
 

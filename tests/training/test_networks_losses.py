@@ -1,4 +1,4 @@
-"""Losses of RU-Net++, LandCover3m and JointSeg, soft and noisy labels: closed forms, and torch's own where it has them."""
+"""Losses of RU-Net++, LandCover3m and JointSeg, soft and noisy labels: closed forms, torch's own where there is one."""
 
 from __future__ import annotations
 

@@ -245,7 +245,7 @@ def test_only_training_patches_are_left_out(make):
 
 
 def test_blocks_are_squares_of_the_ground(make):
-    """32-px patches of 10 m down a column: four of them lie in each square of 1,280 m (CroFuseNet's patches of 128 px)."""
+    """32-px patches of 10 m down a column: four of them lie in each square of 1,280 m (one patch of CroFuseNet)."""
     dataset = make(spread(12, 0, 0))
     blocks = open_source([dataset.storage.url]).blocks("train")
     tops = np.array([dataset.geobox(patch).boundingbox.top for patch in dataset.in_split("train")])

@@ -12,7 +12,7 @@ from training.models.layers import ConvBnRelu, SqueezeExcitation
 
 
 class SpatialAttention(nn.Module):
-    """Pixels weighted by the mean and the maximum of their channels: 7x7 convolution, sigmoid (RU-Net++ section 2.5.2)."""
+    """Pixels weighted by mean and maximum of their channels: 7x7 convolution, sigmoid (RU-Net++ section 2.5.2)."""
 
     def __init__(self) -> None:
         super().__init__()
