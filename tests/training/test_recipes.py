@@ -14,7 +14,7 @@ from gee_export.base.scheme import SEVEN
 from training.losses import LOSSES, build_loss
 from training.models import MODELS, build, parameter_count
 from training.models.output import Output
-from training.recipes import RECIPES, Recipe, override, recipe
+from training.recipes import RECIPES, Recipe, override, papers, recipe
 from training.recipes.recipe import TARGETS
 from training.samples import target
 from training.samples.augment import AUGMENTATIONS
@@ -60,8 +60,7 @@ def test_schemes_and_targets_of_recipes_are_those_of_datasets():
 
 def test_every_network_has_a_recipe_and_every_papers_recipe_a_tiny_one():
     assert {recipe(name).model for name in RECIPES} == set(MODELS)
-    whole = {name for name in RECIPES if not name.endswith("-tiny")} - {"wuhan"}
-    assert {f"{name}-tiny" for name in whole} == {name for name in RECIPES if name.endswith("-tiny")}
+    assert {f"{name}-tiny" for name in papers.RECIPES} <= set(RECIPES)
 
 
 @pytest.mark.parametrize("name", ["unet", "fcn8s", "deeplabv3plus", "hrnet-crofusenet"])

@@ -23,38 +23,8 @@ def recipe(name: str, settings: Mapping[str, Any] | None = None) -> Recipe:
     return override(RECIPES[name](), settings or {})
 
 
+_TABLE = papers.RECIPES | ours.RECIPES | cpu.RECIPES
+# each recipe, then its variant for CPUs
 RECIPES: dict[str, Callable[[], Recipe]] = {
-    "crofusenet": papers.crofusenet,
-    "crofusenet-tiny": cpu.crofusenet_tiny,
-    "unet": papers.unet,
-    "unet-tiny": cpu.unet_tiny,
-    "unet64": papers.unet64,
-    "unet64-tiny": cpu.unet64_tiny,
-    "fcn8s": papers.fcn8s,
-    "fcn8s-tiny": cpu.fcn8s_tiny,
-    "fcn_resnet50": papers.fcn_resnet50,
-    "fcn_resnet50-tiny": cpu.fcn_resnet50_tiny,
-    "deeplabv3plus": papers.deeplabv3plus,
-    "deeplabv3plus-tiny": cpu.deeplabv3plus_tiny,
-    "hrnet-crofusenet": papers.hrnet_crofusenet,
-    "hrnet-crofusenet-tiny": cpu.hrnet_crofusenet_tiny,
-    "random_forest": papers.random_forest,
-    "random_forest-tiny": cpu.random_forest_tiny,
-    "svm": papers.svm,
-    "svm-tiny": cpu.svm_tiny,
-    "runetpp": papers.runetpp,
-    "runetpp-tiny": cpu.runetpp_tiny,
-    "hrnet": papers.hrnet,
-    "hrnet-tiny": cpu.hrnet_tiny,
-    "unet-landcover3m": papers.unet_landcover3m,
-    "unet-landcover3m-tiny": cpu.unet_landcover3m_tiny,
-    "fcdensenet": papers.fcdensenet,
-    "fcdensenet-tiny": cpu.fcdensenet_tiny,
-    "jointseg": papers.jointseg,
-    "jointseg-tiny": cpu.jointseg_tiny,
-    "bilinear-unet": papers.bilinear_unet,
-    "bilinear-unet-tiny": cpu.bilinear_unet_tiny,
-    "progesrgan": papers.progesrgan,
-    "progesrgan-tiny": cpu.progesrgan_tiny,
-    "wuhan": ours.wuhan,
+    name: _TABLE[name] for base in (*papers.RECIPES, *ours.RECIPES) for name in (base, f"{base}-tiny") if name in _TABLE
 }

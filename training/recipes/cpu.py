@@ -5,6 +5,7 @@ They take whatever bands the dataset holds. Larger steps than the papers', as th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from training.recipes import papers
@@ -104,3 +105,24 @@ def progesrgan_tiny() -> Recipe:
     config = {"features": 8, "growth": 4, "blocks": 1, "widths": (4, 8, 16)}
     values = {"sharp": 1.0, "adversarial": 0.1, "judge": 8}
     return _shrunk(papers.progesrgan(), config=config, loss_values=values, ema=0.98)
+
+
+# name -> what makes the recipe
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    "crofusenet-tiny": crofusenet_tiny,
+    "unet-tiny": unet_tiny,
+    "unet64-tiny": unet64_tiny,
+    "fcn8s-tiny": fcn8s_tiny,
+    "fcn_resnet50-tiny": fcn_resnet50_tiny,
+    "deeplabv3plus-tiny": deeplabv3plus_tiny,
+    "hrnet-crofusenet-tiny": hrnet_crofusenet_tiny,
+    "random_forest-tiny": random_forest_tiny,
+    "svm-tiny": svm_tiny,
+    "runetpp-tiny": runetpp_tiny,
+    "hrnet-tiny": hrnet_tiny,
+    "unet-landcover3m-tiny": unet_landcover3m_tiny,
+    "fcdensenet-tiny": fcdensenet_tiny,
+    "jointseg-tiny": jointseg_tiny,
+    "bilinear-unet-tiny": bilinear_unet_tiny,
+    "progesrgan-tiny": progesrgan_tiny,
+}

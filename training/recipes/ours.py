@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from training.recipes.papers import MOVES
 from training.recipes.recipe import Recipe
 
@@ -27,3 +29,9 @@ def wuhan() -> Recipe:
         patience=20,
         augment=(*MOVES, "blur"),
     )
+
+
+# name -> what makes the recipe
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    "wuhan": wuhan,
+}

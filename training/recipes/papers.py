@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from training.recipes.recipe import Recipe
@@ -169,3 +170,24 @@ def progesrgan() -> Recipe:
         ema=0.999,
         augment=MOVES,
     )
+
+
+# name -> what makes the recipe
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    "crofusenet": crofusenet,
+    "unet": unet,
+    "unet64": unet64,
+    "fcn8s": fcn8s,
+    "fcn_resnet50": fcn_resnet50,
+    "deeplabv3plus": deeplabv3plus,
+    "hrnet-crofusenet": hrnet_crofusenet,
+    "random_forest": random_forest,
+    "svm": svm,
+    "runetpp": runetpp,
+    "hrnet": hrnet,
+    "unet-landcover3m": unet_landcover3m,
+    "fcdensenet": fcdensenet,
+    "jointseg": jointseg,
+    "bilinear-unet": bilinear_unet,
+    "progesrgan": progesrgan,
+}
