@@ -146,7 +146,7 @@ def test_losses_are_built_by_name():
         ("cross_entropy", {"smoothing": 1.0}, "smoothing 1.0: expected 0 to below 1"),
         ("weighted_cross_entropy", {"smoothing": -0.1}, "smoothing -0.1: expected 0 to below 1"),
         ("cross_entropy", {"dice": -1.0}, "dice -1.0: expected 0 or more"),
-        ("cascade", {"judge": 0}, "a judge of 1 or more channels"),
+        ("cascade", {"discriminator": 0}, "a discriminator of 1 or more channels"),
     ],
 )
 def test_wrong_losses_are_refused(name, values, words):

@@ -192,13 +192,13 @@ def test_kept_means_are_the_inputs_pixels():
 
 def test_the_discriminator_judges_every_pixel_and_learns():
     torch.manual_seed(0)
-    judge = Discriminator(features=4)
-    verdict = judge(torch.randn(1, 3, 40, 24))
+    discriminator = Discriminator(features=4)
+    verdict = discriminator(torch.randn(1, 3, 40, 24))
     assert verdict.shape == (1, 1, 40, 24)
     verdict.square().mean().backward()
-    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in judge.parameters())
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in discriminator.parameters())
     with pytest.raises(ValueError, match="multiples of 8"):
-        judge(torch.zeros(1, 3, 20, 24))
+        discriminator(torch.zeros(1, 3, 20, 24))
 
 
 @pytest.mark.parametrize(

@@ -179,26 +179,26 @@ def test_low_frequencies_must_stay_the_inputs():
 
 
 def test_both_sides_of_the_adversarial_game():
-    """Vanilla GAN: -log D for the generator, -log D(true) - log(1 - D(made)) for the judge, D = sigmoid."""
+    """Vanilla GAN: -log D for the generator, -log D(true) - log(1 - D(made)) for the discriminator, D = sigmoid."""
     output, label = joint()
     plain = JointSegLoss()(output, label)
 
-    def judge(image: torch.Tensor) -> torch.Tensor:
+    def discriminator(image: torch.Tensor) -> torch.Tensor:
         return image.mean(dim=1, keepdim=True)
 
     verdict = output.image.mean(dim=1)
     generator = F.binary_cross_entropy_with_logits(verdict, torch.ones_like(verdict))
     torch.testing.assert_close(
-        JointSegLoss(adversarial=0.1)(output, label, discriminator=judge), plain + 0.1 * generator
+        JointSegLoss(adversarial=0.1)(output, label, discriminator=discriminator), plain + 0.1 * generator
     )
     sharp = torch.randn(2, 3, 40, 60)
     true = sharp.mean(dim=1)
     expected = F.binary_cross_entropy_with_logits(true, torch.ones_like(true))
     expected = expected + F.binary_cross_entropy_with_logits(verdict, torch.zeros_like(verdict))
-    torch.testing.assert_close(discriminator_loss(judge, output.image, sharp), expected)
+    torch.testing.assert_close(discriminator_loss(discriminator, output.image, sharp), expected)
 
 
-def test_the_judges_loss_does_not_teach_the_generator():
+def test_the_discriminators_loss_does_not_teach_the_generator():
     made = torch.zeros(1, 3, 8, 8, requires_grad=True)
     weight = torch.ones(1, requires_grad=True)
     discriminator_loss(lambda image: weight * image, made, torch.ones(1, 3, 8, 8)).backward()

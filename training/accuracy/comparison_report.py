@@ -17,6 +17,7 @@ from training.accuracy.bootstrap import Interval
 from training.accuracy.comparison import Sample, difference, holm, least_probability, probability
 from training.accuracy.evaluation import Data, EvaluationReport, evaluate
 from training.checkpoints import checkpoint as ck
+from training.samples.arguments import check_address, dataset_addresses
 
 VERSION = 1
 LEVEL = 0.05
@@ -168,7 +169,7 @@ def compare(
     the labels compared with, "label" or "fine", as in `evaluate`. ValueError: fewer than two, other classes, labels
     of another resolution, and what `evaluate` refuses.
     """
-    addresses = named(runs)
+    addresses, data = named(runs), dataset_addresses(data)
     _check_classes([run for of_name in addresses.values() for run in of_name], session)
     options = {"layer": layer, "device": device, "session": session}
     methods = tuple(
@@ -189,6 +190,8 @@ def named(runs: Runs, groups: Mapping[str, Sequence[str | Path]] | None = None) 
     by_name = runs if isinstance(runs, Mapping) else _by_folder(runs)
     single = {name: _several(of_name) for name, of_name in by_name.items()}
     grouped = {name: _several(of_name) for name, of_name in (groups or {}).items()}
+    for run in (run for of_name in (*single.values(), *grouped.values()) for run in of_name):
+        check_address("runs", run, "runs/wuhan")
     every = [str(run) for of_name in (*single.values(), *grouped.values()) for run in of_name]
     if twice := sorted({run for run in every if every.count(run) > 1}):
         raise ValueError(f"{twice[0]} is given twice: name each run once")

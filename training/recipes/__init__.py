@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from training.recipes import cpu, ours, papers
+from training.recipes import cpu, former_names, ours, papers
 from training.recipes.papers import PAPER_BANDS
 from training.recipes.recipe import DEVICES, PRECISIONS, Recipe
 from training.recipes.settings import override
@@ -16,6 +16,7 @@ __all__ = ["DEVICES", "PAPER_BANDS", "PRECISIONS", "RECIPES", "Recipe", "overrid
 
 def recipe(name: str, settings: Mapping[str, Any] | None = None) -> Recipe:
     """The named recipe with `--set` settings applied; ValueError naming an unknown recipe, key or bad value."""
+    name = former_names.recipe_name(name)
     if name not in RECIPES:
         near = difflib.get_close_matches(name, RECIPES, 1)
         hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(RECIPES)}"

@@ -101,9 +101,9 @@ def bilinear_unet_tiny() -> Recipe:
 
 
 def progesrgan_tiny() -> Recipe:
-    """The cascade with two small dense blocks a stage, a small U-Net and a small judge."""
+    """The cascade with two small dense blocks a stage, a small U-Net and a small discriminator."""
     config = {"features": 8, "growth": 4, "blocks": 1, "widths": (4, 8, 16)}
-    values = {"sharp": 1.0, "adversarial": 0.1, "judge": 8}
+    values = {"sharp": 1.0, "adversarial": 0.1, "discriminator": 8}
     return _shrunk(papers.progesrgan(), config=config, loss_values=values, ema=0.98)
 
 

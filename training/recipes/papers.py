@@ -154,7 +154,7 @@ def bilinear_unet() -> Recipe:
 
 
 def progesrgan() -> Recipe:
-    """JointSeg's cascade: Prog-ESRGAN sharpens, a U-Net segments, a judge tells made images from true ones.
+    """JointSeg's cascade: Prog-ESRGAN sharpens, a U-Net segments, a discriminator tells made images from true ones.
 
     Settings of docs/reference/networks.md, "Prog-ESRGAN" (Satlas): Adam 1e-4 (0.9, 0.99), averaged weights 0.999, batch
     32, absolute difference 1, adversarial 0.1, no perceptual term. Ours: 200 epochs.
