@@ -141,7 +141,7 @@ def test_the_command_takes_groups_of_seeds(shelf, capsys):
     words = ["compare", str(shelf / "unet-2"), "--group", group, "--data", str(shelf / "data")]
     assert isamap.main(words) == 0
     text = capsys.readouterr().out
-    assert "unet-2 - unets" in text and "One run each of unet-2:" in text
+    assert "unet-2 - unets" in text and "Only one run of unet-2:" in text
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ class ComparisonReport:
         """What the figures do not say by themselves, one sentence or two each."""
         count = len(self.differences)
         notes = [
-            f"In brackets 95 % intervals of the difference over {self.blocks} spatial blocks, the same for both. "
+            f"In brackets 95 % intervals of the difference over {self.blocks} spatial blocks, the same for both, each for itself. "
             f"p is adjusted for {count} comparisons (Holm); a difference is named where it is below {LEVEL:g}."
         ]
         if self.blocks < 2:
@@ -152,7 +152,7 @@ class ComparisonReport:
             notes.append(f"{self.blocks} blocks are few: the intervals are too narrow.")
         if alone := [method.name for method in self.methods if len(method.reports) == 1]:
             notes.append(
-                f"One run each of {', '.join(alone)}: this compares these checkpoints, not their recipes; another seed "
+                f"Only one run of {', '.join(alone)}: this compares these checkpoints, not their recipes; another seed "
                 "may turn the order round."
             )
         if self.methods[0].reports[0].simulated:

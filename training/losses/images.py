@@ -23,7 +23,8 @@ class ImageLoss(ABC):
 
     sharp x the absolute difference of both sharpened images from the true one; edges x that of their steps from pixel
     to pixel; low x that of the sharpened image's block means from the input (low frequencies must stay);
-    adversarial x the generator's side of a vanilla GAN. discriminator: its width in channels. The true image is RGB at the output's size, standardised as the input is.
+    adversarial x the generator's side of a vanilla GAN. discriminator: its width in channels. The true image is RGB
+    at the output's size, standardised as the input is.
     """
 
     sharp: float = 0.0

@@ -92,10 +92,10 @@ def train(
 
     A run that was interrupted goes on from its last finished epoch; a finished one is only reported. `settings`
     changes the recipe: {"epochs": 3} or ["epochs=3"]. out: a folder or gs://bucket/prefix. start: a checkpoint whose
-    weights are taken over by band name (docs/training.md); its recipe is the default then. chips: an agreement file (imperfect/noise.py)
-    that names the training patches to leave out. after_epoch: as Plan's, for what changes weights while they are
-    trained. ValueError: data that cannot train this network, unknown settings, a folder that holds another run.
-    Fault: damaged data, full disk.
+    weights are taken over by band name (docs/training.md); its recipe is the default then. chips: an agreement file
+    (imperfect/noise.py) that names the training patches to leave out. after_epoch: as Plan's, for what changes weights
+    while they are trained. ValueError: data that cannot train this network, arguments of another form, unknown
+    settings, a folder that holds another run. Fault: damaged data, full disk.
     """
     addresses = _asked(data, recipe, out, start)
     settings = pairs(settings)
