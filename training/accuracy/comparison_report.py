@@ -138,8 +138,8 @@ class ComparisonReport:
         """What the figures do not say by themselves, one sentence or two each."""
         count = len(self.differences)
         notes = [
-            f"In brackets 95 % intervals of the difference over {self.blocks} spatial blocks, the same for both, each for itself. "
-            f"p is adjusted for {count} comparisons (Holm); a difference is named where it is below {LEVEL:g}."
+            f"In brackets 95 % intervals of the difference over {self.blocks} spatial blocks, the same for both, each "
+            f"for itself. p is adjusted for {count} comparisons (Holm); a difference is named where it is below {LEVEL:g}."
         ]
         if self.blocks < 2:
             notes = ["One spatial block only: no difference can be told from chance. Evaluate on more ground."]
