@@ -139,7 +139,7 @@ class ComparisonReport:
         count = len(self.differences)
         notes = [
             f"In brackets 95 % intervals of the difference over {self.blocks} spatial blocks, the same for both, each "
-            f"for itself. p is adjusted for {count} comparisons (Holm); a difference is named where it is below {LEVEL:g}."
+            f"for itself. p is adjusted for {count} comparisons (Holm); one below {LEVEL:g} is named."
         ]
         if self.blocks < 2:
             notes = ["One spatial block only: no difference can be told from chance. Evaluate on more ground."]
