@@ -51,6 +51,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "agreement": ("training.cli:agreement", "count on which training patches a model and the labels agree"),
     "prune": ("training.cli:prune", "make a trained network smaller and faster by removing filters"),
     "evaluate": ("training.cli:evaluate", "measure a checkpoint on a split of a dataset"),
+    "compare": ("training.cli:compare", "say which of several checkpoints is better on the same patches"),
     "calibrate": ("inference.cli:calibrate", "choose the threshold of impervious, or of a post-processing step"),
     "reproduce": ("reproduction.cli:reproduce", "run a table or figure of the papers again, beside its numbers"),
     "map": ("inference.cli:map", "map a region and month, or a GeoTIFF, with a checkpoint"),

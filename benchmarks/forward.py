@@ -46,7 +46,7 @@ BANDS = ("B2", "B3", "B4", "B8", "VV", "VH")
 GOALS = {"fp32": 1.9, "bf16": 3.5}
 MIOU_POINTS = 0.1
 EAGER, TUNED = "eager fp32", "eager fp32 malloc"
-PRUNED = {"prune": "inner", "ratio": 0.4, "round_to": 8}  # S003's, docs/reference/networks.md, "Filter pruning"
+PRUNED = {"prune": "inner", "ratio": 0.4, "round_to": 8}  # LandCover3m's, docs/reference/networks.md, "Filter pruning"
 Forward = Callable[[Tensor], Any]
 
 

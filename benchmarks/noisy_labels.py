@@ -1,4 +1,4 @@
-"""Training on imperfect labels where the truth is known: S003's chip filter beside robust losses, in one table.
+"""Training on imperfect labels where the truth is known: LandCover3m's chip filter beside robust losses, in one table.
 
     python benchmarks/noisy_labels.py --home FOLDER [--seeds 0 1] [--epochs 6] [--threads 1]
 
@@ -54,7 +54,7 @@ class Method:
 SHARED = {"target": "share", "loss": "soft_cross_entropy"}
 METHODS: dict[str, Method] = {
     "plain": Method("cross entropy"),
-    "filter20": Method("S003's filter at 20 %, cross entropy", least=0.2),
+    "filter20": Method("LandCover3m's filter at 20 %, cross entropy", least=0.2),
     "filter60": Method("the filter at 60 %, cross entropy", least=0.6),
     "symmetric": Method("symmetric cross entropy", settings={"loss": "symmetric_cross_entropy"}),
     "smooth": Method("label smoothing 0.1", settings={"loss.smoothing": "0.1"}),

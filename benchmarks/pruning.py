@@ -3,9 +3,9 @@
 
     python benchmarks/pruning.py [--side 513] [--rounds 3] [--clahe 8000]
 
-S003's network (4 bands, 10 outputs) with random weights, whole and as each scheme leaves it, eager fp32 on one thread;
-all networks in turns, round by round, so that a busy machine slows them alike. Median CPU time of a forward pass. Then
-CLAHE of a map's probability, ours beside OpenCV's alone (--clahe 0 leaves it out).
+LandCover3m's network (4 bands, 10 outputs) with random weights, whole and as each scheme leaves it, eager fp32 on one
+thread; all networks in turns, round by round, so that a busy machine slows them alike. Median CPU time of a forward
+pass. Then CLAHE of a map's probability, ours beside OpenCV's alone (--clahe 0 leaves it out).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from gee_export.base.scheme import UNKNOWN
 PROB_STEPS = 254  # prob = round(254 p), so 255 stays free for unknown (docs/reference/formats.md, "Map")
 
 # class name -> colour, RRGGBB; the two-class pair is fixed by docs/reference/formats.md, "Map", the land cover after
-# S003's seven classes
+# LandCover3m's seven classes
 COLOURS = {
     "pervious": "d9d9d9",
     "impervious": "e31a1c",

@@ -1,9 +1,9 @@
 """Steps between a network's probabilities and a map's classes.
 
-CLAHE (S003 section 3.3, docs/reference/networks.md, "CLAHE"): impervious surface is favoured where it stands out from
-its surroundings. Its probability is equalised in blocks, in which the contrast is limited; where the result is above a
-threshold the probability is doubled, elsewhere halved, and the most probable class wins. Blocks are fixed to the
-ground, so the map does not depend on how it is cut.
+CLAHE (LandCover3m section 3.3, docs/reference/networks.md, "CLAHE"): impervious surface is favoured where it stands out
+from its surroundings. Its probability is equalised in blocks, in which the contrast is limited; where the result is
+above a threshold the probability is doubled, elsewhere halved, and the most probable class wins. Blocks are fixed to
+the ground, so the map does not depend on how it is cut.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from inference.legend import Legend
 from training.checkpoints.checkpoint import Checkpoint
 
 UNPROCESSED = "none"
-BLOCK_PX = 512  # S003 section 3.3
+BLOCK_PX = 512  # LandCover3m section 3.3
 CLIP_LIMIT = 2.0  # the paper says none; with more, noise within even blocks is raised to full contrast
 LEVELS = 255  # the probability as 8 bits
 ON_MASK, OFF_MASK = np.float32(2.0), np.float32(0.5)

@@ -1,4 +1,4 @@
-"""S003's chips on the simulated world: a 3-m image with a 10-m product's classes, its truth, and another sensor."""
+"""LandCover3m's chips on the simulated world: a 3-m image with a 10-m product's classes, the truth, another sensor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import ee
 
 WORLD = "projects/local/assets/world"
-FILES = "s003-files"
+FILES = "landcover3m-files"
 YEAR, MONTH, UNIT = 2019, "2019-07", "reflectance=0.0001"
 # town edges with fields, woods and water: longitude and latitude of their middles
 SITES: Mapping[str, tuple[float, float]] = MappingProxyType(
@@ -30,10 +30,10 @@ SITES: Mapping[str, tuple[float, float]] = MappingProxyType(
         "baoding": (115.5725, 38.8375),
     }
 )
-# of the world's sixteen kinds of ground in order (the truth's class_names), S003's class
+# of the world's sixteen kinds of ground in order (the truth's class_names), LandCover3m's class
 CLASS_OF_KIND = (3, 3, 1, 1, 2, 0, 0, 0, 5, 4, 4, 4, 4, 4, 4, 4)
 STEP_M = 3
-# another sensor: 4-m pixels (S003 section 5.2), other gains and more haze; in the order R G B N, in DN
+# another sensor: 4-m pixels (LandCover3m section 5.2), other gains and more haze; in the order R G B N, in DN
 SENSOR_REGION, SENSOR_MIDDLE, SENSOR_STEP_M = "wuhan-city", (114.48, 30.4475), 4
 GAINS, HAZE_DN = (0.85, 0.9, 0.95, 1.2), (150, 250, 400, 60)
 ALL_BUT_TEST = (1, 0, 9)
@@ -61,12 +61,14 @@ SMALL, LARGE = Size(4.0, 128, 128), Size(11.4, 1024, 512)
 
 def chips(size: Size = SMALL) -> Export:
     """Chips over five places, 6:1:3 by blocks, with seven classes of FROM-GLC10 by the nearest pixel."""
-    return Export(f"s003-{size.name}", _planet(size) | {"label": "from_glc10"})
+    return Export(f"landcover3m-{size.name}", _planet(size) | {"label": "from_glc10"})
 
 
 def chips_truth(size: Size = SMALL) -> Export:
     """The same chips with the truth's seven classes."""
-    return Export(f"s003-truth-{size.name}", _planet(size) | {"fusion": "majority"}, prepare=partial(_truths, size))
+    return Export(
+        f"landcover3m-truth-{size.name}", _planet(size) | {"fusion": "majority"}, prepare=partial(_truths, size)
+    )
 
 
 def sensor() -> Export:
@@ -77,7 +79,7 @@ def sensor() -> Export:
         f"by {', '.join(map(str, GAINS))} and raised by {', '.join(f'{dn / 10_000:.3f}' for dn in HAZE_DN)} of "
         "reflectance, as another calibration and haze would do; of a place in which nothing was trained.",
     )
-    return Export("s003-sensor", asked | {"month": MONTH, "unit": UNIT}, about, _sensor_files)
+    return Export("landcover3m-sensor", asked | {"month": MONTH, "unit": UNIT}, about, _sensor_files)
 
 
 def _planet(size: Size) -> dict[str, Any]:
@@ -121,7 +123,7 @@ def _sensor_files(home: Path) -> Mapping[str, Any]:
 
 
 def _classes(site: Region, step_m: int) -> ee.Image:
-    """S003's class that most of a pixel's ground has at 1 m, the smaller one of two that are even.
+    """LandCover3m's class that most of a pixel's ground has at 1 m, the smaller one of two that are even.
 
     int16, because the least value of its files is no data and 0 is a class. Not the nearest pixel: Earth Engine takes
     that of a coarser level, whose classes are means.

@@ -1,4 +1,4 @@
-"""S001's six places on the simulated world, labelled where two products agree."""
+"""RU-Net++'s six places on the simulated world, labelled where two products agree."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from gee_export.base.regions import Region, named
 from reproduction.study import Export
 from reproduction.worlds import OPTICAL_10M
 
-# S001 section 2.2.1, each around its town; W S E N in degrees
+# RU-Net++ section 2.2.1, each around its town; W S E N in degrees
 SIX = {
     "beijing": (116.30, 39.80, 116.46, 39.92),
     "wuhan": (114.24, 30.44, 114.40, 30.56),
@@ -25,12 +25,12 @@ _ABOUT = (
 
 def cities() -> Export:
     """497 patches of 128 px of the six towns, 7:2:1 by blocks; unknown where the products differ."""
-    return _export("s001", tuple(named(name).part(box) for name, box in SIX.items()), 128, 128)
+    return _export("runetpp", tuple(named(name).part(box) for name, box in SIX.items()), 128, 128)
 
 
 def whole_cities() -> Export:
     """Patches of 512 px at stride 256 of the six regions, as large as the paper's."""
-    return _export("s001-512", tuple(named(name) for name in SIX), PAPER_SIDE, PAPER_SIDE // 2)
+    return _export("runetpp-512", tuple(named(name) for name in SIX), PAPER_SIDE, PAPER_SIDE // 2)
 
 
 def _export(name: str, where: tuple[Region, ...], size: int, stride: int) -> Export:

@@ -1,4 +1,4 @@
-"""The tables and figures of S002 (CroFuseNet, DOI 10.1109/JSTARS.2023.3250461)."""
+"""The tables and figures of CroFuseNet (DOI 10.1109/JSTARS.2023.3250461)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _METHODS: dict[str, tuple[str, tuple[float, ...], tuple[float, ...]]] = {
     "SVM": ("svm", (0.7413, 0.8696, 0.8487), (0.6563, 0.7858, 0.7993, 0.7925, 0.8264, 0.9085, 0.9014, 0.9079)),
     "FCN": ("fcn8s", (0.8741, 0.9417, 0.9322), (0.8297, 0.9018, 0.9120, 0.9069, 0.9185, 0.9600, 0.9551, 0.9575)),
     "HRNet": (
-        "hrnet-s002",
+        "hrnet-crofusenet",
         (0.8951, 0.9526, 0.9442),
         (0.8563, 0.9378, 0.9019, 0.9226, 0.9339, 0.9589, 0.9728, 0.9658),
     ),
@@ -62,7 +62,7 @@ _LOSSES: dict[str, Mapping[str, str]] = {
     "Case 2: equal weights": {"loss.alpha": "1", "loss.beta": "1"},
     "Case 3: weights 1 and 0.8": {},
 }
-# S002 section V-B gives differences from CroFuseNet's figures
+# section V-B gives differences from the figures of CroFuseNet
 _SENSORS: dict[str, tuple[str, Mapping[str, str], tuple[float, ...]]] = {
     "UNet on Sentinel-1": ("unet", {"bands": "VV,VH"}, (0.8558, 0.9323, 0.9215)),
     "UNet on Sentinel-2": ("unet", {"bands": "B2,B3,B4,B8"}, (0.9359, 0.9714, 0.9667)),
@@ -73,7 +73,7 @@ _SENSORS: dict[str, tuple[str, Mapping[str, str], tuple[float, ...]]] = {
 # the size of a CPU preset, the same for all networks of the study
 CPU = {"epochs": "12", "batch": "8", "patience": "12"}
 CPU_PATCHES = 400
-_BLOCKS = "The paper split overlapping patches at random (S002-leak shows what that is worth)."
+_BLOCKS = "The paper split overlapping patches at random (crofusenet-leak shows what that is worth)."
 _SMALL = (
     f"CPU-sized: {CPU_PATCHES} patches of the central area instead of 5,603, networks of about a quarter of the "
     f"widths, {CPU['epochs']} epochs in batches of {CPU['batch']} instead of up to 400 in batches of 32, Adam at "
@@ -176,18 +176,18 @@ def _presets(rows: Callable[[bool], tuple[Row, ...]], seeds: int, further: bool 
 
 STUDIES = (
     Study(
-        "S002-table2",
+        "crofusenet-table2",
         "CroFuseNet and six other methods",
-        "S002 Table II",
+        "CroFuseNet Table II",
         (MIOU, OA, F1),
         "miou",
         _presets(_table2, 3),
         ("Table II prints 0.9770 as CroFuseNet's F1; its own class values give (0.9641 + 0.9838) / 2 = 0.9740.",),
     ),
     Study(
-        "S002-table3",
+        "crofusenet-table3",
         "The same methods, class by class",
-        "S002 Table III",
+        "CroFuseNet Table III",
         BY_CLASS,
         "iou_impervious",
         _presets(_table3, 3),
@@ -197,18 +197,18 @@ STUDIES = (
         ),
     ),
     Study(
-        "S002-table4",
+        "crofusenet-table4",
         "What CFM and MFA bring",
-        "S002 Table IV",
+        "CroFuseNet Table IV",
         (*BY_CLASS[:4], MIOU, OA, F1),
         "miou",
         _presets(_table4, 3),
         ("The paper's Cases 2, 4 and 5 lie within 0.0016 MIoU of each other, from one training each.",),
     ),
     Study(
-        "S002-fig9",
+        "crofusenet-fig9",
         "Weights of the three losses",
-        "S002 Figure 9",
+        "CroFuseNet Figure 9",
         (MIOU, OA, F1),
         "miou",
         _presets(_fig9, 1),
@@ -219,27 +219,27 @@ STUDIES = (
         ("Case 3: weights 1 and 0.8", "Case 1: shared loss only", "Case 2: equal weights"),
     ),
     Study(
-        "S002-fig11",
+        "crofusenet-fig11",
         "Sentinel-1 alone, Sentinel-2 alone, and both",
-        "S002 Figure 11",
+        "CroFuseNet Figure 11",
         (MIOU, OA, F1),
         "miou",
         _presets(_fig11, 1),
         ("The paper's single-sensor figures are those of CroFuseNet less the differences that section V-B tells.",),
     ),
     Study(
-        "S002-transfer",
+        "crofusenet-transfer",
         "The same network a year later and in another city",
-        "S002 Figures 12 and 13",
+        "CroFuseNet Figures 12 and 13",
         (MIOU, OA, F1, *BY_CLASS[:4]),
         "miou",
         _presets(_transfer, 1, further=True),
         ("The paper shows pictures and gives no numbers: it had no labels of 2020 and of Nanjing.",),
     ),
     Study(
-        "S002-leak",
+        "crofusenet-leak",
         "What the paper's random split of overlapping patches is worth",
-        "S002 section II-B",
+        "CroFuseNet section II-B",
         (MIOU, OA, F1, *BY_CLASS[:1]),
         "miou",
         {"cpu": _leak_cpu},

@@ -1,4 +1,4 @@
-"""S000 (JointSeg): impervious surface at 1 m from 10-m bands, against enlarging first, a cascade, and 10-m maps."""
+"""JointSeg: impervious surface at 1 m from 10-m bands, against enlarging first, a cascade, and 10-m maps."""
 
 from __future__ import annotations
 
@@ -109,18 +109,18 @@ def _strata_preset(small: bool) -> Preset:
 
 STUDIES = (
     Study(
-        "S000-bilinear",
+        "jointseg-bilinear",
         "JointSeg against enlarging first, a cascade, and maps of 10 m",
-        "S000 abstract",
+        "JointSeg abstract",
         (F1, IOU, UA, PA, EXCESS, OPERATIONS),
         F1.key,
         {"cpu": lambda: _bilinear_preset(True), "paper": lambda: _bilinear_preset(False)},
         _PAPER,
     ),
     Study(
-        "S000-strata",
+        "jointseg-strata",
         "Dense cities and mountains: networks and products at 1 m",
-        "S000 abstract",
+        "JointSeg abstract",
         (F1, IOU, UA, PA, EXCESS),
         EXCESS.key,
         {"cpu": lambda: _strata_preset(True), "paper": lambda: _strata_preset(False)},

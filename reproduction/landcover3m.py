@@ -1,4 +1,4 @@
-"""S003 (3-m land cover from 10-m labels): networks, normalisation on another sensor, post-processing, pruning."""
+"""LandCover3m (3-m land cover from 10-m labels): networks, normalisation by sensor, post-processing, pruning."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UA_IMPERVIOUS = Measure("ua_impervious", "UA impervious")
 # Table 4: recipe, then OA and PA of cropland, woodland, grassland, water, impervious and bare land
 _PRODUCT = (0.8124, 0.7827, 0.8535, 0.6205, 0.9175, 0.6911, 0.9293)
 _NETWORKS: dict[str, tuple[str, tuple[float, ...]]] = {
-    "U-Net": ("unet-s003", (0.8340, 0.7321, 0.8879, 0.7096, 0.8660, 0.7592, 0.9505)),
+    "U-Net": ("unet-landcover3m", (0.8340, 0.7321, 0.8879, 0.7096, 0.8660, 0.7592, 0.9505)),
     "FC-DenseNet": ("fcdensenet", (0.8387, 0.8155, 0.9108, 0.6832, 0.8454, 0.6859, 0.9452)),
     "HRNet": ("hrnet", (0.8634, 0.8393, 0.8947, 0.7360, 0.8660, 0.7853, 0.9576)),
 }
@@ -57,7 +57,7 @@ _TRAINED_ON = (
     "Pruned networks had more training than the whole one: at a tenth of its learning rate, with filters silenced "
     f"after each epoch and again after their removal ({CPU_PRUNING['epochs']} epochs each in CPU size, else 10)."
 )
-_UNFILTERED = "No chips are left out for noisy labels: the filter of S003 section 2.3 is studied apart."
+_UNFILTERED = "No chips are left out for noisy labels: the filter of LandCover3m section 2.3 is studied apart."
 _NO_SNOW = "The world has no snow or ice; the paper's accuracies of that class are left out."
 
 
@@ -124,9 +124,9 @@ def _presets(
 
 STUDIES = (
     Study(
-        "S003-table4",
+        "landcover3m-table4",
         "HRNet against U-Net and FC-DenseNet, learned from 10-m labels",
-        "S003 Table 4",
+        "LandCover3m Table 4",
         (OA, *PA),
         OA.key,
         _presets(_table4, further={}, differs=(_NO_SNOW,)),
@@ -136,9 +136,9 @@ STUDIES = (
         ),
     ),
     Study(
-        "S003-table5",
+        "landcover3m-table5",
         "HRNet pruned",
-        "S003 Table 5",
+        "LandCover3m Table 5",
         _COSTS,
         OA.key,
         _presets(_table5, further={}, differs=(_TRAINED_ON,)),
@@ -151,9 +151,9 @@ STUDIES = (
         ),
     ),
     Study(
-        "S003-norm",
+        "landcover3m-norm",
         "Instance against batch normalisation on another sensor",
-        "S003 Figure 8",
+        "LandCover3m Figure 8",
         (OA, *IMPERVIOUS),
         OA.key,
         _presets(_norm, further={"sensor": chips.sensor}, differs=()),
@@ -164,9 +164,9 @@ STUDIES = (
         tuple(f"Other sensor: {title}" for title in NORMS),
     ),
     Study(
-        "S003-clahe",
+        "landcover3m-clahe",
         "Impervious surface weighted by equalised probability",
-        "S003 Figure 9",
+        "LandCover3m Figure 9",
         (OA, PA[4], UA_IMPERVIOUS, *IMPERVIOUS),
         "f1_impervious",
         _presets(_clahe, further={}, differs=(_STITCHED,)),

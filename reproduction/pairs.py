@@ -1,4 +1,4 @@
-"""S000's ground on the simulated world: 10-m patches with dates beside 1-m images and labels, and coarser products."""
+"""JointSeg's ground on the simulated world: 10-m patches with dates beside 1-m images and labels; coarser products."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from reproduction.study import Export
 from reproduction.worlds import TRUTH_10
 
 WORLD = "projects/local/assets/world"
-SUMMER = "2021-JJA"  # the season of the world's 1-m image, in the year of S000's map
+SUMMER = "2021-JJA"  # the season of the world's 1-m image, in the year of JointSeg's map
 DATES = 8
-# town edges up-, mid- and downstream of the Yangtze, as S000 drew its samples (docs/reference/networks.md, "JointSeg:
-# sources"); W S E N in degrees
+# town edges up-, mid- and downstream of the Yangtze, as JointSeg drew its samples (docs/reference/networks.md,
+# "JointSeg: sources"); W S E N in degrees
 TRAINED: Mapping[str, BoundsWSEN] = MappingProxyType(
     {
         "wuhan": (114.33, 30.42, 114.46, 30.53),
@@ -46,17 +46,17 @@ def pairs(patches: int = PATCHES) -> Export:
         "edges of Wuhan, Hangzhou, Guiyang and Dali; labels at 1 m, and at 10 m what is impervious by more than half, "
         "are the world's truth.",
     )
-    return Export(f"s000-{patches}", _layers() | where | {"max_patches": patches, "ratios": (6, 1, 3)}, about)
+    return Export(f"jointseg-{patches}", _layers() | where | {"max_patches": patches, "ratios": (6, 1, 3)}, about)
 
 
 def stratum(name: str, patches: int = STRATUM_PATCHES) -> Export:
     """The same layers around one of STRATA; nearly all patches are test."""
-    return Export(f"s000-{name}-{patches}", _layers() | _around(name, patches))
+    return Export(f"jointseg-{name}-{patches}", _layers() | _around(name, patches))
 
 
 def product(name: str, label: str, patches: int = STRATUM_PATCHES) -> Export:
     """A product's 10-m labels on the patches of stratum(name)."""
-    return Export(f"s000-{name}-{patches}-{label}", _composite(label) | _around(name, patches))
+    return Export(f"jointseg-{name}-{patches}-{label}", _composite(label) | _around(name, patches))
 
 
 def _around(name: str, patches: int) -> dict[str, Any]:

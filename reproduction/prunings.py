@@ -57,7 +57,7 @@ class Pruning:
 def costs(folder: Path) -> Mapping[str, float]:
     """Of a run's network: parameters, megabytes of its weights, and of a pruned one what pruning gained.
 
-    acceleration_percent: operations before by operations after less 1, S003's "theoretical acceleration";
+    acceleration_percent: operations before by operations after less 1, LandCover3m's "theoretical acceleration";
     speed_up: measured times, one thread, side by side.
     """
     from training.checkpoints import checkpoint as ck

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from gee_export.base.errors import Fault
-from reproduction.comparison import Sample, difference
 from reproduction.study import Measure
 from training.accuracy import bootstrap
+from training.accuracy.comparison import Sample, difference
 
 VERSION = 2
 Counts = tuple[tuple[tuple[tuple[int, ...], ...], ...], ...]

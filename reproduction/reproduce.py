@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -19,6 +20,7 @@ from training.checkpoints.atomic_folder import draft_of, put_folder_in_place
 
 REPORT, TEXT, PANEL = "report.json", "report.md", "panel.png"
 LINES_SHOWN = 4
+FORMER = {"s000": "jointseg", "s001": "runetpp", "s002": "crofusenet", "s003": "landcover3m"}
 _SPLIT_WORDS = {
     "random": "Split at random{}: overlapping patches share pixels, so figures on test patches of it are optimistic.",
     "blocks": "Train, validation and test patches lie in separate spatial blocks{}.",
@@ -64,11 +66,22 @@ def reproduce(
 
 
 def studied(name: str) -> Study:
-    """The study of that name, whatever its case; ValueError with the names there are."""
+    """The study of that name, whatever its case; ValueError with the names there are. A note for a former name."""
+    name = _todays_name(name)
     found = next((study for known, study in STUDIES.items() if known.lower() == name.lower()), None)
     if found is None:
         raise ValueError(f"study {name!r} is not known: choose one of {', '.join(STUDIES)}")
     return found
+
+
+def _todays_name(name: str) -> str:
+    """Papers had numbers before they had names: S002-table2 is crofusenet-table2, for one version."""
+    number, dash, title = name.partition("-")
+    if not dash or number.lower() not in FORMER:
+        return name
+    current = f"{FORMER[number.lower()]}-{title.lower()}"
+    print(f"note: study {name} is now called {current}; the next version knows the new name only", file=sys.stderr)
+    return current
 
 
 def addresses(
@@ -237,5 +250,5 @@ def listing() -> str:
             for preset in study.presets
             for size in [study.preset(preset)]
         ]
-        lines.append(f"{study.name:<15} {study.paper:<24} {study.title} ({'; '.join(sizes)})")
+        lines.append(f"{study.name:<19} {study.paper:<27} {study.title} ({'; '.join(sizes)})")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The ablation of S001 (RU-Net++): a plain U-shaped ResNet, one module added at a time, and all of them."""
+"""The ablation of RU-Net++: a plain U-shaped ResNet, one module added at a time, and all of them."""
 
 from __future__ import annotations
 
@@ -95,9 +95,9 @@ def _paper() -> Preset:
 
 STUDIES = (
     Study(
-        "S001-table3",
+        "runetpp-table3",
         "What each module of RU-Net++ brings",
-        "S001 Table 3",
+        "RU-Net++ Table 3",
         MEASURES,
         "iou_impervious",
         {"cpu": _cpu, "paper": _paper},

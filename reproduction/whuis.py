@@ -1,4 +1,4 @@
-"""WHU-IS, the dataset of S002, from a folder of chips to a patch dataset that everything else reads.
+"""WHU-IS, the dataset of CroFuseNet, from a folder of chips to a patch dataset that everything else reads.
 
 The dataset cannot be fetched by a program and its layout is not described, so the natural ones are read: folders (or
 endings of file names) that say optical, sar and label, or image and label; with or without folders train, val, test.
@@ -26,7 +26,7 @@ from gee_export.datasets.manifest import DECIBEL_SCALE, NODATA, REFLECTANCE_SCAL
 ENDINGS = (".tif", ".tiff", ".png", ".npy")
 OPTICAL, SAR = ("B2", "B3", "B4", "B8"), ("VV", "VH")
 ASSUMED = (
-    "bands lie in the order B2 B3 B4 B8 and VV VH (S002 Table I)",
+    "bands lie in the order B2 B3 B4 B8 and VV VH (CroFuseNet Table I)",
     "optical floats up to 2, or whole numbers of more than 8 bits, are reflectance (the latter times 10,000)",
     "SAR floats are decibels, or linear power where none is negative",
     "numbers of 8 bits are taken as they are",
@@ -96,7 +96,7 @@ def chips(folder: Path) -> list[Chip]:
 
 
 def convert(found: Sequence[Chip], target: Path, name: str) -> None:
-    """Write the chips as a patch dataset, split as their folders say, else 8:1:1 at random with seed 0 (S002)."""
+    """Write the chips as a patch dataset, split as their folders say, else 8:1:1 at random with seed 0 (CroFuseNet)."""
     survey = _Survey.of(found)
     splits = [chip.split for chip in found] if all(chip.split for chip in found) else _random(len(found))
     if any(chip.split for chip in found) and not all(chip.split for chip in found):
@@ -128,7 +128,7 @@ def _word(text: str, known: Mapping[str, Sequence[str]]) -> str:
 
 
 def _random(count: int) -> list[str]:
-    """As S002 says: 8:1:1 at random."""
+    """As CroFuseNet says: 8:1:1 at random."""
     order = np.random.default_rng(0).permutation(count)
     edges = np.rint(np.cumsum(_RATIOS) / sum(_RATIOS) * count).astype(int)
     places = np.searchsorted(edges, np.argsort(order), side="right")
@@ -200,7 +200,7 @@ def _manifest(survey: _Survey, count: int, name: str, split: str) -> DatasetMani
         source={"server": "files", "catalog": name, "assumed": list(ASSUMED)},
         image={},
         bands=survey.bands,
-        label={"product": f"{name}, drawn by hand (S002)", "classes": {"0": "pervious", "1": "impervious"}},
+        label={"product": f"{name}, drawn by hand (CroFuseNet)", "classes": {"0": "pervious", "1": "impervious"}},
         periods=({"label": "201906", "start": "2019-06-01", "end": "2019-07-01"},),
         settings={"bands": [band.name for band in survey.bands if band.name not in SAR], "reducer": "mean"},
         backscatter="sigma0" if any(band.name in SAR for band in survey.bands) else None,

@@ -18,27 +18,30 @@ _TRUTH = (
 
 
 def wuhan(patches: int | None, *, split: str = "blocks") -> Export:
-    """S002's study area in June 2019: patches of 128 px at stride 80 (all if None), split 8:1:1, the truth as labels.
+    """CroFuseNet's study area in June 2019: patches of 128 px at stride 80 (all if None), split 8:1:1, the truth as
+    labels.
 
-    S002 labelled by hand from finer images (section II-B): on the world, its truth stands for that.
+    CroFuseNet labelled by hand from finer images (section II-B): on the world, its truth stands for that.
     """
     return Export(_name("wuhan-2019-06", patches, split), _common(patches, split) | {"month": "2019-06"}, (_TRUTH,))
 
 
 def wuhan_2020(patches: int | None, *, split: str = "blocks") -> Export:
-    """The same patches in June 2020 (S002 section V-C)."""
+    """The same patches in June 2020 (CroFuseNet section V-C)."""
     return Export(_name("wuhan-2020-06", patches, split), _common(patches, split) | {"month": "2020-06"}, (_TRUTH,))
 
 
 def nanjing(patches: int) -> Export:
-    """Nanjing's central area from 1 May to 30 August 2019 (S002 section V-C); nearly all patches are test."""
+    """Nanjing's central area from 1 May to 30 August 2019 (CroFuseNet section V-C); nearly all patches are test."""
     where = {"region": "nanjing", "bbox": (118.60, 31.90, 118.95, 32.20), "period": ("2019-05-01", "2019-08-30")}
     arguments = _common(patches, "blocks") | where | {"ratios": MOSTLY_TEST}
     return Export(_name("nanjing-2019-summer", patches, "blocks"), arguments, (_TRUTH,))
 
 
 def wuhan_west(*, split: str) -> Export:
-    """All 400 patches of 15 km of western Wuhan, which overlap by 48 px: split at random, as in S002, or in blocks."""
+    """All 400 patches of 15 km of western Wuhan, which overlap by 48 px: split at random, as in CroFuseNet, or in
+    blocks.
+    """
     where = {"month": "2019-06", "bbox": (114.20, 30.52, 114.38, 30.67)}
     return Export(f"wuhan-2019-06-west-{split}", _common(None, split) | where, (_TRUTH,))
 

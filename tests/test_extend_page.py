@@ -82,6 +82,20 @@ def test_a_network_trains_and_maps(monkeypatch, tmp_path, session):
     assert mapped.known_share > 0
 
 
+@pytest.mark.parametrize(
+    "contract", ["every_parameter_gets_a_finite_gradient", "a_small_step_down_its_gradient_lowers_the_loss"]
+)
+def test_a_network_is_under_contract_by_its_entry_alone(monkeypatch, contract):
+    """The tests of all networks take a new one from the registry, small, without a table of their own."""
+    from tests.training import test_networks_contract
+    from training.models import MODELS, parameter_count
+    from training.recipes import RECIPES
+
+    done("network", monkeypatch, (MODELS, "plain"), (RECIPES, "plain"))
+    assert parameter_count(test_networks_contract.small("plain")) < 1000
+    getattr(test_networks_contract, f"test_{contract}")("plain")
+
+
 def test_an_algorithm_answers_the_client(monkeypatch, session):
     import ee
 

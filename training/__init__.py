@@ -13,6 +13,8 @@ _PUBLIC = {
     "TrainReport": "training.runs.run",
     "evaluate": "training.accuracy.evaluation",
     "EvaluationReport": "training.accuracy.evaluation",
+    "compare": "training.accuracy.comparison_report",
+    "ComparisonReport": "training.accuracy.comparison_report",
     "agreement": "training.imperfect.agreement",
     "AgreementReport": "training.imperfect.agreement",
     "prune": "training.pruning.run",

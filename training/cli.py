@@ -1,8 +1,9 @@
-"""`isamap train`, `evaluate`, `agreement`, `prune`, `onnx`, `models`: typed functions, thin over `training`'s own."""
+"""The commands of `training`, such as `isamap train` and `isamap evaluate`: typed functions, thin over its own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -71,6 +72,32 @@ def evaluate(
         report.write(json_)
 
 
+def compare(
+    data: _Data,
+    runs: Annotated[list[str] | None, typer.Argument(metavar="RUN", help="Runs' folders, or checkpoints.")] = None,
+    group: Annotated[
+        list[str] | None, typer.Option("--group", help="NAME=RUN,RUN: runs of one recipe that differ in their seed.")
+    ] = None,
+    split: Annotated[str, typer.Option("--split", help="test, val or train.")] = "test",
+    layer: Annotated[str, typer.Option("--layer", help="label or fine (1 m), as in `isamap evaluate`.")] = "",
+    json_: Annotated[str | None, typer.Option("--json", help="A file for all figures.")] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or gpu.")] = "auto",
+    project: _Project = None,
+) -> None:
+    """Say which of several checkpoints is better on the same patches, and which cannot be told apart."""
+    import training
+    from training.accuracy.comparison_report import ComparisonReport, named
+
+    if json_ is not None:
+        ComparisonReport.check_target(json_)
+    asked = named(runs or [], _groups(group or []))
+    with session_for([*data, *(run for of_name in asked.values() for run in of_name)], project) as session:
+        report = training.compare(asked, data, split, layer=layer, device=device, session=session)
+    print(report)  # first: seen even where the file cannot be written
+    if json_ is not None:
+        report.write(json_)
+
+
 def prune(
     checkpoint: Annotated[str, typer.Option("--checkpoint", help="A run's folder, or one checkpoint in it.")],
     data: _Data,
@@ -133,6 +160,16 @@ def models() -> None:
     show_list(listing.rows, listing.table)
 
 
+def _groups(words: Sequence[str]) -> dict[str, list[str]]:
+    """`unet=runs/a,runs/b` words as a dictionary."""
+    for word in words:
+        name, equals, addresses = word.partition("=")
+        if not (name and equals and addresses):
+            raise ValueError(f"--group {word}: expected NAME=RUN,RUN, such as unet=runs/unet-0,runs/unet-1")
+    parted = [word.partition("=") for word in words]
+    return {name: [address for address in addresses.split(",") if address] for name, _, addresses in parted}
+
+
 def _pairs(words: Sequence[str]) -> dict[str, str]:
     """`a=1` words as a dictionary."""
     for word in words:
@@ -141,20 +178,16 @@ def _pairs(words: Sequence[str]) -> dict[str, str]:
     return dict(word.split("=", 1) for word in words)
 
 
-class session_for:
+@contextmanager
+def session_for(addresses: Sequence[str], project: str | None) -> Iterator[Any]:
     """A session for gs:// addresses, closed at the end; None where all data lie in folders."""
+    if not any(address.startswith("gs://") for address in addresses):
+        yield None
+        return
+    from gee_export.earth_engine.session import connect
 
-    def __init__(self, addresses: Sequence[str], project: str | None) -> None:
-        self.needed, self.project = any(address.startswith("gs://") for address in addresses), project
-        self.session: Any = None
-
-    def __enter__(self) -> Any:
-        if self.needed:
-            from gee_export.earth_engine.session import connect
-
-            self.session = connect(self.project)
-        return self.session
-
-    def __exit__(self, *_: object) -> None:
-        if self.session is not None:
-            self.session.close()
+    session = connect(project)
+    try:
+        yield session
+    finally:
+        session.close()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SPLIT_COLOURS = {"train": "#1b6ca8", "val": "#e3a018", "test": "#b5383c"}
-# By class name; the seven are those of paper S003
+# By class name; the seven are those of paper LandCover3m
 CLASS_COLOURS = {
     "pervious": "#dfe8d0",
     "impervious": "#b5383c",

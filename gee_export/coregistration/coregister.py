@@ -1,7 +1,7 @@
 """Two images of one place brought together: tie points, a polynomial, and a refusal where the evidence is weak.
 
-The radar image moves onto the optical one (S002 section II-B: control points and a third-order polynomial, RMSE below
-one pixel); here the points are found automatically (`structure`, `tiepoints`, `consensus`).
+The radar image moves onto the optical one (CroFuseNet section II-B: control points and a third-order polynomial, RMSE
+below one pixel); here the points are found automatically (`structure`, `tiepoints`, `consensus`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ COARSE_HALF_PX = 48  # windows of the first pass, large enough to be unmistakabl
 FINE_HALF_PX, FINE_SEARCH_PX = 24, 4  # of the passes that look for what the ones before left: nearer to each place
 REFINEMENTS = 2
 LEAST_GAIN = 0.9  # points predicted from the others must be nearer than this share of their distance uncorrected
-MOST_ERROR_PX = 1.5  # of points predicted from the others; S002 asks for less than one pixel of the fit
+MOST_ERROR_PX = 1.5  # of points predicted from the others; CroFuseNet asks for less than one pixel of the fit
 LEAST_SIDE_PX = 32
 
 Pair = tuple[Raster, Raster]  # fixed, moving

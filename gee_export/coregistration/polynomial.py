@@ -57,7 +57,8 @@ class Polynomial:
     """How far moving content lies from where it belongs: what belongs at (x, y) is found at (x + dx, y + dy).
 
     crs, bounds: the frame. dx, dy: coefficients of EXPONENTS in units of the CRS (metres in UTM), x to the right and
-    y up; 1, 3, 6 or 10 of them for orders 0 to 3. Third order is S002's (section II, "third-order polynomial method").
+    y up; 1, 3, 6 or 10 of them for orders 0 to 3. Third order is CroFuseNet's (section II, "third-order polynomial
+    method").
     """
 
     crs: str

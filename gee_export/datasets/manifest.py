@@ -165,7 +165,7 @@ class DatasetManifest:
 
     @property
     def impervious_class(self) -> int:
-        """The number of impervious ground in the labels: 1, or 4 among S003's seven classes."""
+        """The number of impervious ground in the labels: 1, or 4 among LandCover3m's seven classes."""
         classes = (self.label or {}).get("classes", {})
         return next((int(number) for number, name in classes.items() if name == "impervious"), 1)
 

@@ -11,7 +11,7 @@ from typing import Any
 from gee_export.base import regions
 from gee_export.base.regions import BoundsWSEN, Period, Region
 
-PAPER_MONTH = "2019-06"  # of S002's dataset
+PAPER_MONTH = "2019-06"  # of CroFuseNet's dataset
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 

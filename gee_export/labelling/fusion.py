@@ -20,7 +20,7 @@ def single(labels: np.ndarray, scheme: Scheme) -> np.ndarray:
 
 
 def intersection(labels: np.ndarray, scheme: Scheme) -> np.ndarray:
-    """Where every source says the same; the rest is unknown (S001's two products)."""
+    """Where every source says the same; the rest is unknown (RU-Net++'s two products)."""
     return np.where((labels == labels[0]).all(axis=0), labels[0], np.uint8(UNKNOWN))
 
 

@@ -35,7 +35,7 @@ _WSF_CITATION = "Marconcini et al. 2020, doi:10.1038/s41597-020-00580-5"
 _GISA_CITATION = "Huang et al. 2021, doi:10.1007/s11430-020-9797-9"
 _FCS_CITATION = "Zhang et al. 2024, doi:10.5194/essd-16-1353-2024"
 _SETTLEMENT = Codes({255: "impervious", 0: "pervious"}, masked="pervious")
-_SHRUB = "shrubland counts as woodland (S003 joins them)"
+_SHRUB = "shrubland counts as woodland (LandCover3m joins them)"
 _WORLDCOVER_KINDS = {
     10: "woodland", 20: "woodland", 30: "grassland", 40: "cropland", 50: "impervious", 60: "bare", 70:
     "snow_ice", 80: "water", 90: "wetland", 95: "wetland", 100: "moss",
@@ -231,7 +231,7 @@ _OF_THE_COMMUNITY = (
     ),
     Product(
         name="from_glc10",
-        title="FROM-GLC10 land cover 2017 (S003's coarse labels)",
+        title="FROM-GLC10 land cover 2017 (LandCover3m's coarse labels)",
         editions=snapshot(f"{_COMMUNITY}/FROM-GLC10", 2017),
         band=None,
         scale_m=10,

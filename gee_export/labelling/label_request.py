@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class LabelRequest:
     """What labels are asked for; see source.py for how a source is written.
 
-    scheme: isa (0, 1, 255) or s003 (seven classes, 255). share: also the impervious percent of each pixel.
+    scheme: isa (0, 1, 255) or landcover3m (seven classes, 255). share: also the impervious percent of each pixel.
     No sources: images without labels.
     """
 

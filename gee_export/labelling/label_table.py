@@ -77,7 +77,7 @@ def markdown() -> str:
 
 
 def markdown_classes() -> str:
-    """The codes of the seven classes of S003 of every product that has classes, as docs/labels.md shows them."""
+    """The codes of the seven classes of LandCover3m of every product that has classes, as docs/labels.md shows them."""
     numbers = SCHEMES["landcover3m"].classes
     kinds = [f"{number} {name}" for number, name in numbers.items() if name != "unknown"]
     head = f"| name | {' | '.join(kinds)} | unknown |\n|{'---|' * (len(kinds) + 2)}"

@@ -17,7 +17,7 @@ from gee_export.datasets.region_grid import RegionGrid
 class Sampling:
     """How patches are chosen; each kind (SAMPLINGS) has its own options, and another's are refused.
 
-    points: at least distance_km between the patches' centres (3 km in S000), as many as fit in random order.
+    points: at least distance_km between the patches' centres (3 km in JointSeg), as many as fit in random order.
     impervious: label pixels are impervious by at least min_impervious (0 to 1) of the known ones.
     strata: edges of the shares from 0 to 1; per_stratum: how many of each, or as many as the poorest stratum has.
     """

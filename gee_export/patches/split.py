@@ -1,4 +1,6 @@
-"""Which patch trains, validates or tests: by spatial blocks (no pixel in two splits) or at random (as S002, leaks)."""
+"""Which patch trains, validates or tests: by spatial blocks (no pixel in two splits) or at random (as CroFuseNet,
+leaks).
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from gee_export.base.grid import Window
 
-RATIOS = (8, 1, 1)  # train, val, test (paper S002, section II-B)
+RATIOS = (8, 1, 1)  # train, val, test (paper CroFuseNet, section II-B)
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class SplitRule:
     ratios of train, val and test; the seed; max_patches: at most so many in all regions and periods (None: all);
     guard_px: pixels that lie at least between two splits. 0 only keeps them from sharing one, which already makes
     them disjoint ground and works for small regions; 128 (docs/reference/networks.md, "Spatial splits", one patch of
-    S002) also keeps neighbours from looking alike, and costs Wuhan no patches (its blocks grow from 480 to 1280 px
-    instead). hold_out: regions that are test whole; train and val come from the others.
+    CroFuseNet) also keeps neighbours from looking alike, and costs Wuhan no patches (its blocks grow from 480 to 1280
+    px instead). hold_out: regions that are test whole; train and val come from the others.
     """
 
     ratios: tuple[int, int, int] = RATIOS

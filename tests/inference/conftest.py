@@ -16,7 +16,7 @@ from torch import nn
 from inference import cog
 from inference.legend import Legend
 from training.checkpoints import checkpoint
-from training.models import build
+from training.models import MODELS, build
 from training.models.output import Output
 
 NAMES = ("B2", "B3", "B4", "B8", "VV", "VH")
@@ -28,23 +28,6 @@ BANDS = tuple(
 )
 LEGEND = Legend(("pervious", "impervious"))
 WUHAN = Affine(10, 0, 212750, 0, -10, 3416360)
-# model -> constructor values that make it small enough for many windows
-WIDTHS = (4, 8, 8)
-SMALL = {
-    "crofusenet": {"widths": WIDTHS},
-    "unet": {"widths": WIDTHS},
-    "runetpp": {"base": 4, "aspp_mid": 4},
-    "hrnet": {"width": 2, "classes": 2},
-    "jointseg": {"widths": WIDTHS, "middle": 4, "fine": 4},
-    "bilinear_unet": {"widths": WIDTHS},
-    "progesrgan": {"features": 4, "growth": 4, "blocks": 1, "widths": WIDTHS},
-    "fcn8s": {"fc": 4, "base": 4},
-    "fcn_resnet50": {"base": 4, "width": 4},
-    "deeplabv3plus": {"base": 4, "width": 4, "early": 4},
-    "fcdensenet": {"size": "56"},
-    "random_forest": {"trees": 3},
-    "svm": {},
-}
 
 
 class Constant(nn.Module):
@@ -64,7 +47,7 @@ class Constant(nn.Module):
 def small_network(name: str) -> nn.Module:
     """A model of the registry with random weights and running statistics, or fitted to noise, in evaluation mode."""
     torch.manual_seed(7)
-    network = build(name, NAMES, SMALL[name])
+    network = build(name, NAMES, {**MODELS[name].small, "classes": 2})
     if hasattr(network, "fit"):
         rng = np.random.default_rng(7)
         network.fit(rng.normal(size=(60, len(NAMES))), np.arange(60) % 2)

@@ -80,7 +80,7 @@ def test_blocks_hold_what_one_request_would(opened):
 
 
 def test_reflectance_is_the_mean_of_the_scenes(opened, plot):
-    """S002: mean of the month; no clouds are masked here, so numpy can tell."""
+    """CroFuseNet: mean of the month; no clouds are masked here, so numpy can tell."""
     values_BHW, _ = read_all(opened())
     mean = np.rint(np.mean([scene["B4"].astype(np.float64) for scene in plot.dn.values()], axis=0)) * 1e-4
     np.testing.assert_allclose(values_BHW[NAMES.index("B4")], mean, atol=1e-7)

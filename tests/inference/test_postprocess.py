@@ -39,7 +39,7 @@ def of_classes(legend: Legend, height: int = 40, width: int = 30) -> np.ndarray:
 
 
 def test_whole_blocks_are_equalised_as_opencv_does():
-    """S003 section 3.3: probability as 0..255, blocks of 512 x 512 (OpenCV's tiles are counted, not measured)."""
+    """LandCover3m section 3.3: probability as 0..255, blocks of 512 x 512 (OpenCV counts tiles)."""
     p_HW = probabilities(2 * BLOCK_PX, 3 * BLOCK_PX)
     grey_HW = np.rint(p_HW * 255).astype(np.uint8)
     expected = cv2.createCLAHE(clipLimit=CLIP_LIMIT, tileGridSize=(3, 2)).apply(grey_HW)

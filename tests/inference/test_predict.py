@@ -14,7 +14,7 @@ from gee_export.base.errors import Fault
 from inference.lattice import Lattice, hann
 from inference.legend import Legend
 from inference.predict import Grid, Predictor, predict, quantise
-from tests.inference.conftest import LEGEND, NAMES, SMALL, Constant, small_network
+from tests.inference.conftest import LEGEND, NAMES, Constant, small_network
 from training.models import MODELS
 from training.models.output import Output
 
@@ -74,10 +74,6 @@ def brute_force(predictor: Predictor, lattice: Lattice) -> tuple[np.ndarray, np.
         weight[fine] += np.outer(line, line)
     inner = slice(pad * scale, -pad * scale)
     return (total / np.maximum(weight, 1e-30))[inner, inner], known_HW.repeat(scale, 0).repeat(scale, 1)
-
-
-def test_every_model_is_in_these_tests():
-    assert set(MODELS) == set(SMALL)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -14,10 +14,10 @@ from inference.map import map_region
 from inference.postprocess import CONTEST, POSTPROCESSING, PixelOffset, clahe
 from inference.predict import quantise
 from inference.strips import PostprocessPass, contested
-from tests.inference.conftest import BANDS, NAMES, SMALL, stored_scene, write_tif
+from tests.inference.conftest import BANDS, NAMES, stored_scene, write_tif
 from tests.support.one_thread import one_thread  # noqa: F401
 from training.checkpoints import checkpoint
-from training.models import build
+from training.models import MODELS, build
 
 THREE = Legend(("cropland", "impervious", "water"))
 THRESHOLDS = {"impervious": 0.5, "clahe": 0.4}
@@ -143,7 +143,7 @@ def test_workers_do_not_change_a_processed_map(calibrated, tmp_path):
 def test_a_map_of_seven_classes_is_processed(tmp_path):
     """The runner-up decides, which a map's own two bands do not tell."""
     torch.manual_seed(7)
-    network = build("unet", NAMES, SMALL["unet"] | {"classes": 7}).eval()
+    network = build("unet", NAMES, {**MODELS["unet"].small, "classes": 7}).eval()
     facts = {"classes": SEVEN, "thresholds": {"clahe": 0.1}, "composite": {}, "backscatter": "sigma0"}
     run = tmp_path / "run"
     checkpoint.save(checkpoint.of_network(network, "unet", BANDS, simulated=False, **facts), network, run)

@@ -1,4 +1,4 @@
-"""S003's chips of the simulated world: what is remapped, and on which pixels."""
+"""LandCover3m's chips of the simulated world: what is remapped, and on which pixels."""
 
 from __future__ import annotations
 

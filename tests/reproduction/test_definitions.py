@@ -1,4 +1,6 @@
-"""The studies of S000, S001 and S003 as they are defined: rows that can be built, sizes and numbers of the papers."""
+"""The studies of JointSeg, RU-Net++ and LandCover3m as they are defined: rows that can be built, sizes and numbers of
+the papers.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,13 @@ from training.models import build, parameter_count
 from training.models.cost import flop
 from training.recipes import Recipe, recipe
 
-MINE = [name for name in STUDIES if not name.startswith("S002")]
+MINE = [name for name in STUDIES if not name.startswith("crofusenet")]
 SIZES = [(name, preset) for name in MINE for preset in STUDIES[name].presets]
-BANDS = {"S000": ("B2", "B3", "B4", "B8", "VV", "VH"), "S001": ("B2", "B3", "B4", "B8"), "S003": ("R", "G", "B", "N")}
+BANDS = {
+    "jointseg": ("B2", "B3", "B4", "B8", "VV", "VH"),
+    "runetpp": ("B2", "B3", "B4", "B8"),
+    "landcover3m": ("R", "G", "B", "N"),
+}
 
 
 def trainings(name: str, preset: str) -> list[Training]:
@@ -56,10 +62,10 @@ def test_both_sizes_have_the_same_rows(name):
     assert len(labels) == 1
 
 
-def test_ablation_of_s001_has_the_papers_sizes():
+def test_ablation_of_runetpp_has_the_papers_sizes():
     """docs/reference/networks.md, "RU-Net++: sizes", in bold for the full network, of three bands."""
     sizes = {}
-    for row in STUDIES["S001-table3"].preset("paper").rows:
+    for row in STUDIES["runetpp-table3"].preset("paper").rows:
         found = recipe(row.run.recipe, row.run.settings)
         sizes[row.label.partition(":")[0]] = parameter_count(network(found, ("B2", "B3", "B4")))
     assert sizes == {
@@ -72,56 +78,62 @@ def test_ablation_of_s001_has_the_papers_sizes():
     }
 
 
-def test_hrnet_of_s003_has_seven_classes():
+def test_hrnet_of_landcover3m_has_seven_classes():
     """docs/reference/networks.md, "HRNet": 16,811,863 parameters with the paper's stem and seven classes; Table 5
     prints the size of ten.
     """
-    found = recipe(*_of(trainings("S003-table5", "paper")[0]))
-    assert parameter_count(network(found, BANDS["S003"])) == 16_811_863
+    found = recipe(*_of(trainings("landcover3m-table5", "paper")[0]))
+    assert parameter_count(network(found, BANDS["landcover3m"])) == 16_811_863
 
 
 def test_rows_of_table5_share_one_training():
-    runs = trainings("S003-table5", "cpu")
+    runs = trainings("landcover3m-table5", "cpu")
     assert all(run == runs[0] for run in runs)
-    assert trainings("S003-clahe", "cpu")[0] == runs[0] == trainings("S003-norm", "cpu")[0]
+    assert trainings("landcover3m-clahe", "cpu")[0] == runs[0] == trainings("landcover3m-norm", "cpu")[0]
 
 
 def test_bilinear_baseline_and_jointseg_are_of_equal_size_and_steps():
     """The issue's condition: equal size and equal budget; the baseline's operations are not fewer."""
-    runs = {row.label: row.run for row in STUDIES["S000-bilinear"].preset("cpu").rows if row.run}
+    runs = {row.label: row.run for row in STUDIES["jointseg-bilinear"].preset("cpu").rows if row.run}
     bilinear, joint = (recipe(*_of(runs[label])) for label in ("Bilinear, then U-Net", "JointSeg"))
     assert (bilinear.epochs, bilinear.batch) == (joint.epochs, joint.batch)
-    left, right = network(bilinear, BANDS["S000"]), network(joint, BANDS["S000"])
+    left, right = network(bilinear, BANDS["jointseg"]), network(joint, BANDS["jointseg"])
     assert parameter_count(left) == pytest.approx(parameter_count(right), rel=0.06)
     assert flop(left, 32) >= flop(right, 32)
 
 
-def test_claim_of_s000_is_nine_and_a_half_points():
-    paper = {row.label: row.paper["f1_impervious"] for row in STUDIES["S000-bilinear"].preset("cpu").rows if row.paper}
+def test_claim_of_jointseg_is_nine_and_a_half_points():
+    paper = {
+        row.label: row.paper["f1_impervious"] for row in STUDIES["jointseg-bilinear"].preset("cpu").rows if row.paper
+    }
     assert paper["JointSeg"] - paper["Bilinear, then U-Net"] == pytest.approx(0.095)
 
 
 def test_super_resolution_loss_and_dates_are_crossed():
     """With and without the loss, with 1 and 8 dates: four rows of JointSeg."""
-    runs = [row.run for row in STUDIES["S000-bilinear"].preset("cpu").rows if row.run and "jointseg" in row.run.recipe]
+    runs = [
+        row.run for row in STUDIES["jointseg-bilinear"].preset("cpu").rows if row.run and "jointseg" in row.run.recipe
+    ]
     found = {(recipe(*_of(run)).sharpens, recipe(*_of(run)).frames) for run in runs}
     assert found == {(False, 0), (True, 0), (False, pairs.DATES), (True, pairs.DATES)}
 
 
 def test_strata_are_judged_with_the_runs_of_bilinear():
-    shared = {row.label: row.run for row in STUDIES["S000-bilinear"].preset("cpu").rows}
-    for row in STUDIES["S000-strata"].preset("cpu").rows:
+    shared = {row.label: row.run for row in STUDIES["jointseg-bilinear"].preset("cpu").rows}
+    for row in STUDIES["jointseg-strata"].preset("cpu").rows:
         place, _, label = row.label.partition(": ")
         assert row.data == place.lower()
         assert row.run is None or row.run == shared[label]
 
 
-def test_table4_and_table5_of_s003_print_one_accuracy():
+def test_table4_and_table5_of_landcover3m_print_one_accuracy():
     """Both hold the unpruned HRNet: OA 86.34 %."""
     found = {
-        name: {row.label: row.paper for row in STUDIES[name].preset("cpu").rows} for name in MINE if "S003" in name
+        name: {row.label: row.paper for row in STUDIES[name].preset("cpu").rows}
+        for name in MINE
+        if "landcover3m" in name
     }
-    assert found["S003-table4"]["HRNet"]["oa"] == found["S003-table5"]["HRNet"]["oa"] == 0.8634
+    assert found["landcover3m-table4"]["HRNet"]["oa"] == found["landcover3m-table5"]["HRNet"]["oa"] == 0.8634
 
 
 def test_products_of_strata_are_exported_on_the_patches_of_the_pairs():

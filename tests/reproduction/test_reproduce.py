@@ -132,8 +132,8 @@ def test_runs_beside_each_other_are_those_one_after_another(done, town, study, t
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["S002-table5"], "is not known: choose one of"),
-        (["tiny", "S002-tble"], "'S002-tble' is not known"),
+        (["crofusenet-table5"], "is not known: choose one of"),
+        (["tiny", "crofusenet-tble"], "'crofusenet-tble' is not known"),
         ([], "name a study"),
         (["tiny", "--preset", "paper"], "has no preset 'paper'"),
         (["tiny", "--seeds", "0"], "expected 1 or more"),
@@ -156,7 +156,7 @@ def test_data_without_a_band_is_the_users_mistake(make_town, study, tmp_path, ca
 
 
 def test_datasets_that_a_study_needs_besides_are_asked_for(town, tmp_path, capsys):
-    assert isamap.main(["reproduce", "S002-transfer", "--data", str(town), "--out", str(tmp_path)]) == 2
+    assert isamap.main(["reproduce", "crofusenet-transfer", "--data", str(town), "--out", str(tmp_path)]) == 2
     assert "june2020=FOLDER nanjing=FOLDER" in capsys.readouterr().err
 
 

@@ -35,7 +35,7 @@ def place(tmp_path_factory) -> Bench:
 @pytest.fixture(scope="module")
 def run(place):
     """A small U-Net trained on the product."""
-    training = Training("unet-s003-tiny", SMALL)
+    training = Training("unet-landcover3m-tiny", SMALL)
     folder = place.folder(training, 0)
     training.make(folder, place, 0)
     return folder

@@ -12,7 +12,7 @@ from training.recipes import recipe
 
 BANDS = ("B2", "B3", "B4", "B8", "VV", "VH")
 SIZES = [(name, preset) for name, study in STUDIES.items() for preset in study.presets]
-S002 = [(name, preset) for name, preset in SIZES if name.startswith("S002")]
+CROFUSENET = [(name, preset) for name, preset in SIZES if name.startswith("crofusenet")]
 
 
 @pytest.mark.parametrize(("name", "preset"), SIZES)
@@ -28,8 +28,8 @@ def test_an_order_told_in_words_names_rows(name, preset):
     assert set(study.paper_order) <= {row.label for row in study.preset(preset).rows}
 
 
-@pytest.mark.parametrize(("name", "preset"), S002)
-def test_every_row_of_s002_builds_a_network_of_its_recipe(name, preset):
+@pytest.mark.parametrize(("name", "preset"), CROFUSENET)
+def test_every_row_of_crofusenet_builds_a_network_of_its_recipe(name, preset):
     for row in STUDIES[name].preset(preset).rows:
         assert isinstance(row.run, Training)
         found = recipe(row.run.recipe, row.run.settings)
@@ -37,30 +37,30 @@ def test_every_row_of_s002_builds_a_network_of_its_recipe(name, preset):
             build(found.model, found.bands or BANDS, found.config)
 
 
-def test_runs_are_shared_among_the_studies_of_s002():
+def test_runs_are_shared_among_the_studies_of_crofusenet():
     """CroFuseNet of Table II is Case 5 of Table IV, case 3 of Figure 9, "both" of Figure 11, and what transfers."""
     rows = {
         name: {row.label: (row.run.recipe, dict(row.run.settings)) for row in STUDIES[name].preset("cpu").rows}
         for name in STUDIES
-        if name.startswith("S002")
+        if name.startswith("crofusenet")
     }
     same = [
-        rows["S002-table2"]["CroFuseNet"],
-        rows["S002-table3"]["CroFuseNet"],
-        rows["S002-table4"]["Case 5: CroFuseNet"],
-        rows["S002-fig9"]["Case 3: weights 1 and 0.8"],
-        rows["S002-fig11"]["CroFuseNet on both"],
-        rows["S002-transfer"]["Wuhan, June 2019 (trained there)"],
+        rows["crofusenet-table2"]["CroFuseNet"],
+        rows["crofusenet-table3"]["CroFuseNet"],
+        rows["crofusenet-table4"]["Case 5: CroFuseNet"],
+        rows["crofusenet-fig9"]["Case 3: weights 1 and 0.8"],
+        rows["crofusenet-fig11"]["CroFuseNet on both"],
+        rows["crofusenet-transfer"]["Wuhan, June 2019 (trained there)"],
     ]
     assert all(run == same[0] for run in same)
-    assert rows["S002-table2"]["UNet"][0] == rows["S002-fig11"]["UNet on Sentinel-2"][0]
+    assert rows["crofusenet-table2"]["UNet"][0] == rows["crofusenet-fig11"]["UNet on Sentinel-2"][0]
 
 
 def test_papers_class_values_satisfy_their_formulas():
     """F1 = 2 PA UA / (PA + UA) and IoU = F1 / (2 - F1) but for the rows that docs/reference/papers.md, "crofusenet"
     names.
     """
-    for name in ("S002-table3", "S002-table4"):
+    for name in ("crofusenet-table3", "crofusenet-table4"):
         for row in STUDIES[name].preset("cpu").rows:
             if row.label in ("SVM", "HRNet"):
                 continue
@@ -72,8 +72,8 @@ def test_papers_class_values_satisfy_their_formulas():
 
 def test_miou_of_table_2_is_the_mean_of_table_3():
     """Two tables of one experiment: MIoU = (IoU impervious + IoU pervious) / 2."""
-    of_class = {row.label: row.paper for row in STUDIES["S002-table3"].preset("cpu").rows}
-    for row in STUDIES["S002-table2"].preset("cpu").rows:
+    of_class = {row.label: row.paper for row in STUDIES["crofusenet-table3"].preset("cpu").rows}
+    for row in STUDIES["crofusenet-table2"].preset("cpu").rows:
         mean = (of_class[row.label]["iou_impervious"] + of_class[row.label]["iou_pervious"]) / 2
         assert row.paper["miou"] == pytest.approx(mean, abs=1e-4)
 
@@ -83,7 +83,7 @@ def test_cases_of_table_4_have_the_papers_parameters():
     beside it.
     """
     sizes = {}
-    for row in STUDIES["S002-table4"].preset("paper").rows:
+    for row in STUDIES["crofusenet-table4"].preset("paper").rows:
         found = recipe(row.run.recipe, row.run.settings)
         with torch.device("meta"):
             network = build(found.model, BANDS, found.config)

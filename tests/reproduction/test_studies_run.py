@@ -1,4 +1,4 @@
-"""The studies of S000, S001 and S003 from end to end, on datasets of a few small patches and one epoch."""
+"""The studies of JointSeg, RU-Net++ and LandCover3m from end to end, on a few small patches and one epoch."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def quick(monkeypatch):
 
 
 def words(name: str, data: Path) -> list[str]:
-    """What stands after --data: the pairs for every place and product of S000."""
+    """What stands after --data: the pairs for every place and product of JointSeg."""
     roles = STUDIES[name].preset("cpu").data
-    if name.startswith("S000"):
+    if name.startswith("jointseg"):
         return [f"{role}={data / 'pairs'}" for role in roles]
     return [f"{role}={data / role}" for role in roles] if len(roles) > 1 else [str(data / "town")]
 
 
-@pytest.mark.parametrize("name", [name for name in STUDIES if not name.startswith("S002")])
+@pytest.mark.parametrize("name", [name for name in STUDIES if not name.startswith("crofusenet")])
 def test_every_row_is_judged_and_drawn(name, data, out):
     report = reproduce(name, words(name, data), out, seeds=1, say=lambda _: None)
     assert len(report.lines) == len(STUDIES[name].preset("cpu").rows)

@@ -100,7 +100,7 @@ def test_six_bands_in_one_file(chips_of, tmp_path):
 
 
 def test_labels_of_photoshop_are_0_and_255(chips_of, tmp_path):
-    """S002 annotated with Photoshop: a mask of 0 and 255 is pervious and impervious."""
+    """CroFuseNet annotated with Photoshop: a mask of 0 and 255 is pervious and impervious."""
     six_band(tmp_path / "chips", chips_of, lambda image, label: (image, label * 255))
     data = opened(tmp_path / "chips", tmp_path)
     assert {bytes(np.unique(data.read_label(patch))) for patch in data.patches} == {b"\0\1"}

@@ -1,4 +1,4 @@
-"""A small dataset of S003's seven classes that can be learnt: a town, its truth, and a product that errs."""
+"""A small dataset of LandCover3m's seven classes that can be learnt: a town, its truth, and a product that errs."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def test_flips_and_quarter_turns_move_image_and_label_together(flip, turn):
 
 
 def test_the_flip_is_vertical():
-    """S002 section II-B names the vertical flip: rows change their order."""
+    """CroFuseNet section II-B names the vertical flip: rows change their order."""
     assert torch.equal(augment(coded(), chance(FLIP, 0.0), PAPER).image_BCHW, coded().image_BCHW.flip(2))
 
 
@@ -190,7 +190,7 @@ def test_the_mirror_is_horizontal():
 
 
 def test_crops_are_squares_of_the_patch_at_every_place():
-    """S003 section 2.3: chips are cropped anew in every epoch."""
+    """LandCover3m section 2.3: chips are cropped anew in every epoch."""
     places = set()
     for epoch in range(300):
         found = augment(coded(2), draws(0, epoch, np.arange(2)), (), crop=13)

@@ -63,9 +63,14 @@ def training(data: str, out: Path, *settings: str, recipe: str = "unet-tiny") ->
     [
         ({"bands": ("B2", "VV")}, (), "unet", "dataset town lacks band B3 (it holds B2, VV): export it with that band"),
         ({"change": unknown_labels}, (), "unet-tiny", "all labels of the train split are unknown: export with a label"),
-        ({"change": no_impervious}, (), "unet-tiny", "the train split holds no impervious pixel: a network needs both"),
+        (
+            {"change": no_impervious},
+            (),
+            "unet-tiny",
+            "holds no impervious pixel: a network needs both; check that the export took the label's right codes",
+        ),
         ({}, ("batch=5",), "unet-tiny", "batch=5 is larger than the train split of 4 patches: use --set batch=2"),
-        ({}, ("scheme=s003",), "unet-tiny", "does not hold the seven classes of scheme s003"),
+        ({}, ("scheme=landcover3m",), "unet-tiny", "does not hold the seven classes of scheme landcover3m"),
         ({}, ("target=fine",), "unet-tiny", "fine_labels"),
         ({}, ("crop=15",), "unet-tiny", "crop=15: expected a multiple of 2 up to"),
         ({}, ("min_agreement=0.3",), "unet-tiny", "min_agreement=0.3 says which chips of an agreement file stay"),
@@ -201,7 +206,7 @@ def test_a_model_of_a_newer_isamap(kept, town, capsys):
         (["--layer", "fine"], "fine_labels"),
         (["--layer", "roads"], "layer 'roads' is not known: choose one of label, fine"),
         (["--runtime", "tpu"], "runtime 'tpu' is not known"),
-        (["--batch", "0"], "batch 0: expected 1 or more"),
+        (["--batch", "0"], "batch=0: expected a whole number of 1 or more"),
         pytest.param(["--device", "gpu"], "this machine has no GPU that torch can use", marks=NO_GPU),
     ],
 )

@@ -1,4 +1,4 @@
-"""Bilinear enlargement followed by a U-Net: what S000's network is compared with."""
+"""Bilinear enlargement followed by a U-Net: what JointSeg's network is compared with."""
 
 from __future__ import annotations
 

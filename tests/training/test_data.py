@@ -149,7 +149,7 @@ def test_a_band_without_a_valid_pixel_is_refused(make):
 
 
 def test_no_dataset_given():
-    with pytest.raises(ValueError, match="name at least one with --data"):
+    with pytest.raises(ValueError, match="name at least one"):
         open_source([])
 
 

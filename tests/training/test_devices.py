@@ -72,12 +72,12 @@ def shared(tmp_path: Path, data: Path, recipe: str, settings: dict[str, str]) ->
 
 @pytest.mark.long
 def test_two_processes_train_as_one(pairs, tmp_path):
-    """DDP (gloo on the CPU), with batch normalisation, averages and a judge.
+    """DDP (gloo on the CPU), with batch normalisation, averages and a discriminator.
 
     Batches are those of one process, files are written once; losses agree to 3 % only, as batch normalisation sees
     half a batch in each process.
     """
-    sizes = {"model.features": "4", "model.growth": "2", "model.widths": "2,4", "loss.judge": "2"}
+    sizes = {"model.features": "4", "model.growth": "2", "model.widths": "2,4", "loss.discriminator": "2"}
     settings = UNET | sizes | {"ema": "0.9", "epochs": "2"}
     alone = training.train(pairs, "progesrgan-tiny", tmp_path / "alone", settings=settings).folder
     two, (first, second), printed = shared(tmp_path, pairs, "progesrgan-tiny", settings)

@@ -82,7 +82,7 @@ def test_a_network_of_one_metre_is_judged_at_one_metre(pairs, of):
 
 
 def test_a_network_of_ten_metres_is_judged_at_one_metre_when_asked(pairs, of):
-    """S000: the 10-m map is what finer ones are compared with; each of its pixels covers ten by ten."""
+    """JointSeg: the 10-m map is what finer ones are compared with; each of its pixels covers ten by ten."""
     run = of(pairs)
     found = training.evaluate(run, pairs, layer="fine")
     expected = by_hand(run, pairs, lambda dataset, patch: dataset.read_fine_label(patch), RATIO)

@@ -10,9 +10,9 @@ import torch
 import isamap
 from tests.support.one_thread import one_thread  # noqa: F401
 from tests.support.towns import spread
-from tests.training.test_networks_contract import SMALL, TRAINED
+from tests.training.test_networks_contract import TRAINED
 from training.checkpoints import checkpoint as ck
-from training.models import build
+from training.models import MODELS, build
 from training.runs.finetune import carry, recipe_of, stem_weights, stems_of
 
 BANDS = ("B2", "B3", "B4", "B8", "VV", "VH")
@@ -27,7 +27,7 @@ def kept(tmp_path):
 
     def write(model: str, bands=BANDS, **config) -> ck.Checkpoint:
         torch.manual_seed(1)
-        network = build(model, bands, SMALL[model] | config)
+        network = build(model, bands, {**MODELS[model].small, **config})
         for name, tensor in network.state_dict().items():
             if name.endswith(("running_mean", "running_var")):
                 tensor.uniform_(0.5, 1.5)
@@ -41,7 +41,7 @@ def kept(tmp_path):
 
 def fresh(model: str, bands, **config) -> torch.nn.Module:
     torch.manual_seed(2)
-    return build(model, bands, SMALL[model] | config)
+    return build(model, bands, {**MODELS[model].small, **config})
 
 
 def logits(network: torch.nn.Module, image: torch.Tensor) -> torch.Tensor:

@@ -8,9 +8,10 @@ import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from gee_export.datasets.dataset import Grid
-from tests.support.towns import spread
+from gee_export.datasets.dataset import Dataset, Grid, write
+from tests.support.towns import BANDS, manifest, samples, spread
 from training.runs.run import train
+from training.samples.data import open_source
 from training.samples.ground import check_apart
 
 
@@ -26,6 +27,26 @@ def test_a_patch_trained_on_here_and_tested_there_is_refused(make, turned):
         ValueError, match=r"town trains on ground that later validates or tests .overlapping patches: 1."
     ):
         check_apart(pair[::-1] if turned else pair)
+
+
+def twin(folder, splits, **changes) -> Dataset:
+    """A dataset named town, as `make` names them too, in another folder."""
+    head = manifest(tuple(BANDS), 32, len(splits), name="town", **changes)
+    return write(folder, head, samples(tuple(BANDS), 32, splits))
+
+
+def test_datasets_of_one_name_are_told_apart_by_their_addresses(make, tmp_path):
+    here, there = make(["train", "train", "val", "test"]), twin(tmp_path / "there", ["train", "val", "val", "test"])
+    with pytest.raises(ValueError) as refusal:
+        check_apart([here, there])
+    assert f"town ({here.storage.url}) trains on ground that town ({there.storage.url})" in str(refusal.value)
+
+
+def test_differences_of_datasets_of_one_name_give_their_addresses(make, tmp_path):
+    here, there = make(spread(2, 1, 1)), twin(tmp_path / "there", spread(2, 1, 1), backscatter="gamma0")
+    with pytest.raises(ValueError) as refusal:
+        open_source([here.storage.url, there.storage.url])
+    assert f"town ({here.storage.url}) and town ({there.storage.url}) differ in backscatter" in str(refusal.value)
 
 
 def test_patches_of_other_sizes_are_compared_on_the_ground(make):

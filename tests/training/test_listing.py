@@ -14,7 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 import isamap
 from tests.support.one_thread import one_thread  # noqa: F401
 from training.listing import listed, table
-from training.models import build, parameter_count
+from training.models import MODELS, build, parameter_count
+from training.models.classical import PixelClassifier
 from training.models.configurations import CONFIGURATIONS
 from training.models.cost import cost, flop, seconds
 from training.recipes import RECIPES
@@ -58,19 +59,8 @@ PRINTED = {
     "progesrgan literal": (64_435_400, 730.2 * 32**2 / 1e3),
 }
 BANDS = ("B2", "B3", "B4", "B8", "VV", "VH")
-SMALL = {
-    "crofusenet": {"widths": (4, 6, 8)},
-    "unet": {"widths": (4, 6, 8), "up": "bilinear"},
-    "runetpp": {"base": 8, "aspp_mid": 8},
-    "hrnet": {"width": 2},
-    "jointseg": {"widths": (4, 6, 8), "middle": 6, "fine": 4},
-    "progesrgan": {"features": 6, "growth": 4, "blocks": 1, "widths": (4, 6, 8)},
-    "fcn8s": {"fc": 8, "base": 4},
-    "fcn_resnet50": {"base": 4, "width": 8},
-    "deeplabv3plus": {"base": 4, "width": 8, "early": 4},
-    "fcdensenet": {"size": "56"},
-    "bilinear_unet": {"widths": (4, 6, 8)},
-}
+COUNTED = {name: dict(model.small) for name, model in MODELS.items() if not issubclass(model.network, PixelClassifier)}
+COUNTED["unet, bilinear"] = {**COUNTED["unet"], "up": "bilinear"}
 
 
 def test_every_printed_configuration_has_its_row():
@@ -96,24 +86,24 @@ def test_the_reference_page_prints_the_parameters(name):
     assert not parameters or f"{parameters:,}" in page
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", COUNTED)
 def test_operations_are_those_that_torch_counts(name):
     """An independent counter on real tensors, over every network that is trained by descent."""
-    network = build(name, BANDS, SMALL[name]).eval()
+    network = build(name.partition(",")[0], BANDS, COUNTED[name]).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, 6, 32, 32))
     assert flop(network, 32) == counter.get_total_flops()
 
 
 def test_dates_and_odd_sides_are_counted():
-    network = build("jointseg", BANDS, SMALL["jointseg"]).eval()
+    network = build("jointseg", BANDS, COUNTED["jointseg"]).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, 3, 6, 33, 33))
     assert flop(network, 33, dates=3) == counter.get_total_flops()
 
 
 def test_counting_leaves_the_network_as_it_is():
-    network = build("unet", BANDS, SMALL["unet"])
+    network = build("unet", BANDS, COUNTED["unet"])
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     found = cost(network, 16)
     assert network.training and found.parameters == parameter_count(network) and found.side_px == 16
@@ -130,7 +120,9 @@ def test_the_slower_of_two_networks_takes_longer():
 
 
 def test_operations_of_a_km2_are_of_its_ground_step():
-    """S003's pixels are 3 m, S001's 16 m: docs/reference/networks.md, "HRNet: training" and "Losses and measures"."""
+    """LandCover3m's pixels are 3 m, RU-Net++'s 16 m: docs/reference/networks.md, "HRNet: training" and "Losses and
+    measures".
+    """
     row = listed("runetpp text")
     assert row.flop_per_km2 == pytest.approx(row.flop / 512**2 * (1000 / 16) ** 2)
 
@@ -152,6 +144,8 @@ def test_the_command_lists_networks_and_recipes(capsys):
     for parameters, _ in PRINTED.values():
         assert f"{parameters:,}" in text
     networks = text.split("\n\n")[0].splitlines()[: len(CONFIGURATIONS) + 1]
-    assert len({line.index("S00") if "S00" in line else networks[0].index("paper") for line in networks}) == 1
+    named = zip(CONFIGURATIONS, networks[1:], strict=True)
+    papers = [networks[0].index("paper"), *(line.index(f"  {CONFIGURATIONS[name].paper} ") + 2 for name, line in named)]
+    assert len(set(papers)) == 1
     pixels = next(line for line in text.splitlines() if line.startswith("svm-tiny ")).split()
     assert pixels.count("-") == 2 and "adam" not in " ".join(pixels)  # fitted at once, without steps

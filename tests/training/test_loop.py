@@ -1,4 +1,4 @@
-"""The training loop: averaged weights, clipping, momentum, dropout, a judge; interrupted, resumed, diverged, shared."""
+"""The training loop: averaged weights, clipping, momentum, dropout, a discriminator; resumed, diverged, shared."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ FAST = {"epochs": "3", "batch": "4", "lr": "5e-3"}
 UNET = FAST | {"model.widths": "4,8"}
 MOST = UNET | {"optimiser": "sgd", "momentum": "0.9", "weight_decay": "1e-3", "clip": "0.5", "ema": "0.9"}
 SMALL_JOINT = {"model.widths": "4,6", "model.middle": "6", "model.fine": "4", "model.middle_blocks": "1"}
-JUDGED = FAST | SMALL_JOINT | {"loss.sharp": "1", "loss.edges": "0.5", "loss.adversarial": "0.1", "loss.judge": "2"}
+JUDGED = (
+    FAST | SMALL_JOINT | {"loss.sharp": "1", "loss.edges": "0.5", "loss.adversarial": "0.1", "loss.discriminator": "2"}
+)
 
 
 # what is trained: dataset, recipe, settings; each has a state of its own that must outlive an interruption
 RUNS = {
     "averages, clipping and momentum": ("hamlet", "unet", MOST),
     "dropout": ("hamlet", "fcn8s", FAST | {"model.fc": "8", "model.base": "4"}),
-    "judge": ("pairs", "jointseg", JUDGED | {"clip": "1", "ema": "0.9"}),
+    "discriminator": ("pairs", "jointseg", JUDGED | {"clip": "1", "ema": "0.9"}),
 }
 
 
@@ -61,12 +63,12 @@ def whole(request, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "name", ["averages, clipping and momentum", "dropout", pytest.param("judge", marks=pytest.mark.long)]
+    "name", ["averages, clipping and momentum", "dropout", pytest.param("discriminator", marks=pytest.mark.long)]
 )
 def test_a_broken_run_repeats_the_curve_of_a_whole_one(name, whole, request, tmp_path, monkeypatch):
-    """Bit for bit, whatever the optimiser, averages, dropout or judge had come to."""
+    """Bit for bit, whatever the optimiser, averages, dropout or discriminator had come to."""
     data, recipe, settings = RUNS[name]
-    kind = AdversarialTask if name == "judge" else Task
+    kind = AdversarialTask if name == "discriminator" else Task
     original, data = kind.training_step, request.getfixturevalue(data)
 
     def breaking(task, batch, at):
@@ -85,8 +87,8 @@ def test_a_broken_run_repeats_the_curve_of_a_whole_one(name, whole, request, tmp
 
 @pytest.mark.long
 def test_a_killed_run_repeats_the_curve_of_a_whole_one(whole, pairs, tmp_path):
-    """kill -9 after the first epoch, with a judge, averages and clipping."""
-    _, recipe, settings = RUNS["judge"]
+    """kill -9 after the first epoch, with a discriminator, averages and clipping."""
+    _, recipe, settings = RUNS["discriminator"]
     data, killed = pairs, tmp_path / "killed"
     threads = "import torch; torch.set_num_threads(1); "
     code = f"{threads}import training; training.train({str(data)!r}, {recipe!r}, {str(killed)!r}, settings={settings})"
@@ -98,7 +100,7 @@ def test_a_killed_run_repeats_the_curve_of_a_whole_one(whole, pairs, tmp_path):
     process.wait()
     assert len(curve(killed)) < 3, "over before it could be killed"
     training.train(data, recipe, killed, settings=settings)
-    assert curve(killed) == curve(whole("judge")) and weights(killed) == weights(whole("judge"))
+    assert curve(killed) == curve(whole("discriminator")) and weights(killed) == weights(whole("discriminator"))
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -137,7 +139,7 @@ def test_averaged_weights_are_validated_and_kept(hamlet, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("data", "recipe", "settings"), [("hamlet", "unet", UNET), ("pairs", "jointseg", JUDGED)])
 def test_no_step_is_longer_than_the_clipped_gradient(data, recipe, settings, request, tmp_path, monkeypatch):
-    """Plain SGD at a constant rate: |weights after - before| <= rate x clip a step, network and judge apart."""
+    """Plain SGD at a constant rate: |weights after - before| <= rate x clip a step, network and discriminator apart."""
     lengths, original = [], Task.on_train_batch_end
     before: dict[str, torch.Tensor] = {}
 
@@ -148,7 +150,7 @@ def test_no_step_is_longer_than_the_clipped_gradient(data, recipe, settings, req
         before.update(now(task))
 
     def noting(task, *words):
-        for part in ("network", "judge"):
+        for part in ("network", "discriminator"):
             moved = [(value - before[name]).square().sum() for name, value in now(task).items() if part in name]
             lengths.append(sum(moved) ** 0.5 if moved else torch.tensor(0.0))
         before.update(now(task))
@@ -164,15 +166,15 @@ def test_no_step_is_longer_than_the_clipped_gradient(data, recipe, settings, req
     assert (steps[:, 0] > 0.1 * 1e-2 * 0.5).all(), "gradients are longer than that unclipped"
 
 
-def test_the_judge_learns_but_stays_out_of_checkpoints(whole):
-    folder = whole("judge")
+def test_the_discriminator_learns_but_stays_out_of_checkpoints(whole):
+    folder = whole("discriminator")
     state = torch.load(folder / "resume.ckpt", weights_only=True)["state_dict"]
-    assert any(name.startswith("judge.") for name in state)
-    assert not any("judge" in name for name, _ in ck.load(folder).build().named_parameters())
+    assert any(name.startswith("discriminator.") for name in state)
+    assert not any("discriminator" in name for name, _ in ck.load(folder).build().named_parameters())
 
 
 def test_each_of_the_two_optimisers_moves_its_own_weights_only(pairs, tmp_path, monkeypatch):
-    """During the network's backward pass no gradient of the judge is kept, and the other way round."""
+    """During the network's backward pass no gradient of the discriminator is kept, and the other way round."""
     seen, original = [], AdversarialTask._step
 
     def noting(task, of, loss):
@@ -184,22 +186,22 @@ def test_each_of_the_two_optimisers_moves_its_own_weights_only(pairs, tmp_path, 
 
     monkeypatch.setattr(AdversarialTask, "_step", noting)
     training.train(pairs, "jointseg", tmp_path / "run", settings=JUDGED | {"epochs": "1"})
-    assert seen == [{"network"}, {"judge"}] * 2
+    assert seen == [{"network"}, {"discriminator"}] * 2
 
 
 def test_the_cascade_is_trained_end_to_end(pairs, tmp_path):
     """Both stages and the U-Net learn from one loss."""
-    settings = FAST | {"model.features": "4", "model.growth": "2", "model.widths": "2,4", "loss.judge": "2"}
+    settings = FAST | {"model.features": "4", "model.growth": "2", "model.widths": "2,4", "loss.discriminator": "2"}
     run = training.train(pairs, "progesrgan-tiny", tmp_path / "run", settings=settings | {"ema": "0", "epochs": "2"})
     losses = [entry["train_loss"] for entry in curve(run.folder)]
     assert losses[1] < losses[0]
 
 
-def test_sharpening_alone_needs_no_judge(pairs, tmp_path):
+def test_sharpening_alone_needs_no_discriminator(pairs, tmp_path):
     settings = FAST | SMALL_JOINT | {"loss.sharp": "1", "loss.low": "1", "epochs": "1"}
     run = training.train(pairs, "jointseg", tmp_path / "run", settings=settings)
     state = torch.load(run.folder / "resume.ckpt", weights_only=True)["state_dict"]
-    assert not any(name.startswith("judge.") for name in state)
+    assert not any(name.startswith("discriminator.") for name in state)
 
 
 def test_impervious_shares_teach_and_are_validated_as_classes(pairs, tmp_path):
@@ -239,7 +241,7 @@ def test_bf16_learns_what_fp32_learns(hamlet, tmp_path):
 
 
 def test_crops_are_trained_on_and_whole_patches_validated(hamlet, tmp_path, monkeypatch):
-    """S003: crops of 513 of chips of 1024 pixels."""
+    """LandCover3m: crops of 513 of chips of 1024 pixels."""
     sizes, original, asked = set(), Task.forward, []
 
     def noting(task, image):

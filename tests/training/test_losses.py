@@ -33,7 +33,7 @@ def logits(margin: float, shape=(1, 2, 4, 4)) -> torch.Tensor:
 @given(st.floats(-20, 20))
 @settings(max_examples=30, deadline=None)
 def test_cross_entropy_of_two_classes_is_the_logistic_loss(margin):
-    """S002 eq. 12: -log p with p = 1 / (1 + exp(-margin)) for impervious pixels."""
+    """CroFuseNet eq. 12: -log p with p = 1 / (1 + exp(-margin)) for impervious pixels."""
     label = torch.ones((1, 4, 4), dtype=torch.uint8)
     expected = math.log1p(math.exp(-abs(margin))) + max(-margin, 0)
     assert cross_entropy(logits(margin), label).item() == pytest.approx(expected, abs=1e-5)
@@ -64,7 +64,7 @@ def test_a_batch_without_known_pixels_costs_zero_and_its_gradient_is_finite():
 
 @pytest.mark.parametrize(("alpha", "beta"), [(1.0, 0.8), (0.0, 0.0), (1.0, 1.0)])
 def test_crofuse_weights_its_three_branches(alpha, beta):
-    """S002 eq. 11 and section V-A's cases."""
+    """CroFuseNet eq. 11 and section V-A's cases."""
     label = torch.ones((1, 4, 4), dtype=torch.uint8)
     output = Output(logits(0.0), (logits(2.0), logits(-2.0)))
     costs = [math.log(2), math.log1p(math.exp(-2)), math.log1p(math.exp(2))]
@@ -146,7 +146,7 @@ def test_losses_are_built_by_name():
         ("cross_entropy", {"smoothing": 1.0}, "smoothing 1.0: expected 0 to below 1"),
         ("weighted_cross_entropy", {"smoothing": -0.1}, "smoothing -0.1: expected 0 to below 1"),
         ("cross_entropy", {"dice": -1.0}, "dice -1.0: expected 0 or more"),
-        ("cascade", {"judge": 0}, "a judge of 1 or more channels"),
+        ("cascade", {"discriminator": 0}, "a discriminator of 1 or more channels"),
     ],
 )
 def test_wrong_losses_are_refused(name, values, words):

@@ -111,20 +111,20 @@ def test_a_network_that_does_not_sharpen_is_refused():
         CascadeLoss(sharp=1.0)(Output(random(2, 10)), LABEL, sharp_BCHW=SHARP)
 
 
-def test_the_judge_sees_neither_image_where_the_true_one_is_missing():
+def test_the_discriminator_sees_neither_image_where_the_true_one_is_missing():
     seen = []
 
-    def judge(image: torch.Tensor) -> torch.Tensor:
+    def discriminator(image: torch.Tensor) -> torch.Tensor:
         seen.append(image)
         return image[:, :1]
 
-    JointSegLoss(adversarial=1.0)(made(), LABEL, valid_BCHW=HOLES, discriminator=judge)
-    discriminator_loss(judge, made().image, SHARP, HOLES)
+    JointSegLoss(adversarial=1.0)(made(), LABEL, valid_BCHW=HOLES, discriminator=discriminator)
+    discriminator_loss(discriminator, made().image, SHARP, HOLES)
     assert len(seen) == 3 and all((image[~HOLES] == 0).all() and (image[HOLES] != 0).all() for image in seen)
 
 
 def test_verdicts_of_missing_pixels_do_not_count():
-    """A judge that is right everywhere but in the holes pays as one that is right everywhere."""
+    """A discriminator that is right everywhere but in the holes pays as one that is right everywhere."""
     known = HOLES.all(dim=1, keepdim=True)
     verdict = torch.where(known, 3.0, -50.0)
     found = discriminator_loss(lambda image: verdict if image is not None else image, SHARP, SHARP, HOLES)

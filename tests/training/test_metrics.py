@@ -11,7 +11,8 @@ from hypothesis.extra import numpy as hnp
 
 from training.accuracy.metrics import confusion_counts, scores
 
-# S003 Tables 2 and 3: rows predicted, columns reference; cropland, woodland, grassland, water, impervious, bare, snow
+# LandCover3m Tables 2 and 3: rows predicted, columns reference; cropland, woodland, grassland, water, impervious, bare,
+# snow
 TEN_METRES = [
     [263, 34, 32, 3, 36, 1, 0],
     [27, 373, 30, 0, 2, 0, 0],
@@ -37,7 +38,7 @@ THREE_METRES = [
     [(2, 188, 10, 0.9038), (3, 190, 7, 0.8160), (2, 189, 9, 0.8948), (2, 153, 45, 0.9718), (2, 166, 32, 0.9637)],
 )
 def test_kappa_of_the_five_regions(wrong, pervious, impervious, kappa):
-    """S001 Table 5 (rows predicted; it cuts kappa to .903 .815 .894 .971 .963 instead of rounding,
+    """RU-Net++ Table 5 (rows predicted; it cuts kappa to .903 .815 .894 .971 .963 instead of rounding,
     docs/reference/networks.md, "Losses and measures").
     """
     found = scores(np.array([[pervious, wrong], [0, impervious]]).T)
@@ -65,7 +66,7 @@ def test_kappa_of_the_five_regions(wrong, pervious, impervious, kappa):
     ],
 )
 def test_accuracies_of_the_land_cover_maps(table, oa, kappa, ua, pa):
-    """S003 Tables 2 and 3, 1,940 samples: overall, user's and producer's accuracies as printed."""
+    """LandCover3m Tables 2 and 3, 1,940 samples: overall, user's and producer's accuracies as printed."""
     found = scores(np.array(table).T)
     assert np.sum(table) == 1940
     assert round(100 * found.oa, 2) == oa
@@ -74,8 +75,8 @@ def test_accuracies_of_the_land_cover_maps(table, oa, kappa, ua, pa):
     assert [round(100 * c.pa, 2) for c in found.classes] == pa
 
 
-# S002 Tables II to IV: impervious IoU, PA, UA, F1, pervious IoU, PA, UA, F1, MIoU, OA, mean F1; but for three misprints
-# (below) and HRNet's row, which contradicts itself
+# CroFuseNet Tables II to IV: impervious IoU, PA, UA, F1, pervious IoU, PA, UA, F1, MIoU, OA, mean F1; but for three
+# misprints (below) and HRNet's row, which contradicts itself
 ROWS = {
     "RF": (0.7165, 83.67, 83.31, 0.8349, 0.8614, 92.46, 92.64, 0.9255, 0.7890, 89.74, 0.8802),
     "SVM": (0.6563, 78.58, 79.93, 0.7925, 0.8264, 90.85, 90.14, 0.9050, 0.7413, 86.96, 0.8487),
@@ -92,7 +93,7 @@ ROWS = {
 
 @pytest.mark.parametrize("name", ROWS)
 def test_a_printed_row_follows_from_three_of_its_numbers(name):
-    """S002: PA and UA of impervious and PA of pervious decide the matrix, and so the other eight as printed."""
+    """CroFuseNet: PA and UA of impervious and PA of pervious decide the matrix, and so the other eight as printed."""
     iou, pa, ua, f1, iou_rest, pa_rest, ua_rest, f1_rest, miou, oa, mean_f1 = ROWS[name]
     found = scores(_counts(pa, ua, pa_rest))
     rest, impervious = found.classes
@@ -114,8 +115,8 @@ def test_a_printed_row_follows_from_three_of_its_numbers(name):
     ],
 )
 def test_misprints_are_not_copied(pa, ua, pa_rest, measure, printed):
-    """S002: SVM's pervious F1 (its IoU .8264 gives .9050, as does the mean .8487), CroFuseNet's mean F1 of Table II and
-    the abstract (the classes give .9740), HRNet's impervious F1, which its PA and UA do not give
+    """CroFuseNet: SVM's pervious F1 (its IoU .8264 gives .9050, as does the mean .8487), CroFuseNet's mean F1 of Table
+    II and the abstract (the classes give .9740), HRNet's impervious F1, which its PA and UA do not give
     (docs/reference/papers.md, "crofusenet").
     """
     assert abs(measure(scores(_counts(pa, ua, pa_rest))) - printed) > 2e-3

@@ -30,8 +30,8 @@ SMALL = (4, 8, 12)
     ],
 )
 def test_crofusenet_has_the_sizes_of_its_cases(config, parameters, gflop):
-    """docs/reference/networks.md, "CroFuseNet: sizes": Cases 1 to 5 of S002 Table IV and the switches, 4 optical and 2
-    SAR bands.
+    """docs/reference/networks.md, "CroFuseNet: sizes": Cases 1 to 5 of CroFuseNet Table IV and the switches, 4 optical
+    and 2 SAR bands.
     """
     network = build("crofusenet", S2 + S1, config).eval()
     assert parameter_count(network) == parameters
@@ -149,7 +149,7 @@ def test_crofusenet_finds_optical_and_sar_bands_by_name():
 
 
 def test_cross_fusion_multiplies_and_takes_the_larger():
-    """S002 eqs. 3 to 5: products beside maxima; then the level above, pooled, beside their fusion."""
+    """CroFuseNet eqs. 3 to 5: products beside maxima; then the level above, pooled, beside their fusion."""
     fusion = CrossFusion(2, 3, CroFuseConfig(widths=(2, 2)))
     fusion.optical = fusion.sar = fusion.fuse = fusion.join = torch.nn.Identity()
     o, s, above = torch.rand(1, 2, 4, 4), torch.rand(1, 2, 4, 4), torch.rand(1, 3, 8, 8)
@@ -158,7 +158,7 @@ def test_cross_fusion_multiplies_and_takes_the_larger():
 
 
 def test_squeeze_excitation_weights_channels_by_their_means():
-    """S002 eqs. 7 to 10 written with numpy."""
+    """CroFuseNet eqs. 7 to 10 written with numpy."""
     attention = SqueezeExcitation(4, 2)
     x = torch.randn(2, 4, 6, 6)
     p = {name: value.detach().numpy() for name, value in attention.named_parameters()}

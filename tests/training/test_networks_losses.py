@@ -1,4 +1,4 @@
-"""Losses of S001, S003 and JointSeg, soft and noisy labels: closed forms, and torch's own where it has them."""
+"""Losses of RU-Net++, LandCover3m and JointSeg, soft and noisy labels: closed forms, torch's own where there is one."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_class_weights_are_torchs():
 
 
 def test_dice_is_equation_2():
-    """S001 eq. 2 with squares, over known pixels of the batch."""
+    """RU-Net++ eq. 2 with squares, over known pixels of the batch."""
     logits, label = scene()
     p, g, known = logits.softmax(1)[:, 1].numpy(), (label == 1).numpy(), (label != UNKNOWN).numpy()
     p, g = p[known].astype(float), g[known].astype(float)
@@ -71,7 +71,7 @@ def test_focal_without_focus_is_cross_entropy():
 
 
 def test_focal_is_the_mean_of_equation_3():
-    """S001 eq. 3, gamma 2, alpha 0.25 for impervious and 0.75 for the rest."""
+    """RU-Net++ eq. 3, gamma 2, alpha 0.25 for impervious and 0.75 for the rest."""
     logits = torch.zeros(1, 2, 1, 2)
     logits[0, 1] = torch.tensor([1.0, -2.0])
     p1, p2 = 1 / (1 + math.exp(-1)), 1 / (1 + math.exp(-2))
@@ -179,26 +179,26 @@ def test_low_frequencies_must_stay_the_inputs():
 
 
 def test_both_sides_of_the_adversarial_game():
-    """Vanilla GAN: -log D for the generator, -log D(true) - log(1 - D(made)) for the judge, D = sigmoid."""
+    """Vanilla GAN: -log D for the generator, -log D(true) - log(1 - D(made)) for the discriminator, D = sigmoid."""
     output, label = joint()
     plain = JointSegLoss()(output, label)
 
-    def judge(image: torch.Tensor) -> torch.Tensor:
+    def discriminator(image: torch.Tensor) -> torch.Tensor:
         return image.mean(dim=1, keepdim=True)
 
     verdict = output.image.mean(dim=1)
     generator = F.binary_cross_entropy_with_logits(verdict, torch.ones_like(verdict))
     torch.testing.assert_close(
-        JointSegLoss(adversarial=0.1)(output, label, discriminator=judge), plain + 0.1 * generator
+        JointSegLoss(adversarial=0.1)(output, label, discriminator=discriminator), plain + 0.1 * generator
     )
     sharp = torch.randn(2, 3, 40, 60)
     true = sharp.mean(dim=1)
     expected = F.binary_cross_entropy_with_logits(true, torch.ones_like(true))
     expected = expected + F.binary_cross_entropy_with_logits(verdict, torch.zeros_like(verdict))
-    torch.testing.assert_close(discriminator_loss(judge, output.image, sharp), expected)
+    torch.testing.assert_close(discriminator_loss(discriminator, output.image, sharp), expected)
 
 
-def test_the_judges_loss_does_not_teach_the_generator():
+def test_the_discriminators_loss_does_not_teach_the_generator():
     made = torch.zeros(1, 3, 8, 8, requires_grad=True)
     weight = torch.ones(1, requires_grad=True)
     discriminator_loss(lambda image: weight * image, made, torch.ones(1, 3, 8, 8)).backward()

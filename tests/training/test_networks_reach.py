@@ -133,8 +133,8 @@ def test_both_ways_to_follow_a_unet_agree(levels):
 
 
 def test_the_papers_receptive_field_is_of_this_size():
-    """S003 section 5.2 prints 1439 px without saying how it was counted; docs/reference/networks.md, "HRNet" finds 1391
-    to 1419.
+    """LandCover3m section 5.2 prints 1439 px without saying how it was counted; docs/reference/networks.md, "HRNet"
+    finds 1391 to 1419.
     """
     with torch.device("meta"):
         reach = HRNet(BANDS, HRNetConfig(norm="batch")).reach()

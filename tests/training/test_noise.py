@@ -38,8 +38,8 @@ def patch(at: int, **changes) -> Patch:
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)).map(sorted), min_size=1), st.floats(0, 1))
 def test_what_stays_is_known_to_agree_by_the_limit_or_not_known_at_all(tmp_path_factory, counts, least):
-    """S003 section 2.3: chips below the limit are dropped, here over known pixels (docs/reference/networks.md, "HRNet:
-    training").
+    """LandCover3m section 2.3: chips below the limit are dropped, here over known pixels (docs/reference/networks.md,
+    "HRNet: training").
     """
     made = chips(*((known, same) for same, known in counts))
     stays = [known == 0 or same / known >= least for same, known in counts]
@@ -55,7 +55,7 @@ def test_what_stays_is_known_to_agree_by_the_limit_or_not_known_at_all(tmp_path_
 
 
 def test_the_limit_is_the_papers_where_none_is_given(tmp_path):
-    """S003 section 2.3: below 20 %."""
+    """LandCover3m section 2.3: below 20 %."""
     chips((100, 19), (100, 20)).write(tmp_path / "chips.json")
     keep = keeper(tmp_path / "chips.json")
     assert (keep(patch(0)), keep(patch(1))) == (False, True)

@@ -25,7 +25,7 @@ def stepped(**settings) -> list[float]:
 
 
 def test_sgd_with_momentum_and_weight_decay():
-    """v = 0.9 v + g + 5e-4 w; w = w - lr v (S003 section 3.2 and docs/reference/networks.md, "HRNet: training")."""
+    """v = 0.9 v + g + 5e-4 w; w = w - lr v (docs/reference/networks.md, "HRNet: training")."""
     weight, speed, expected = START, 0.0, []
     for gradient in GRADIENTS:
         speed = 0.9 * speed + gradient + 5e-4 * weight

@@ -143,7 +143,7 @@ def test_pixels_without_a_label_or_a_band_are_not_drawn(make, monkeypatch, tmp_p
 
 
 def test_seven_classes_are_told_apart_too(make, tmp_path):
-    """S003's classes, of which only two occur; the agreement is counted in them."""
+    """LandCover3m's classes, of which only two occur; the agreement is counted in them."""
     from training.imperfect.agreement import agreement
 
     named = {str(number): name for number, name in enumerate(SEVEN)} | {"255": "unknown"}

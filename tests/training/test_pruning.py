@@ -1,5 +1,5 @@
-"""Filter pruning: sizes of docs/reference/networks.md, "Filter pruning", the score of S003 eq. 1, silenced equals
-removed, the whole command.
+"""Filter pruning: sizes of docs/reference/networks.md, "Filter pruning", the score of LandCover3m eq. 1, silenced
+equals removed, the whole command.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def test_how_many_filters_are_kept(slim, filters, kept):
 
 
 def test_redundancy_is_equation_1():
-    """S003 eq. 1, by scipy's distances of raw weights; a filter and its negative are far apart
+    """LandCover3m eq. 1, by scipy's distances of raw weights; a filter and its negative are far apart
     (docs/reference/networks.md, "Filter pruning").
     """
     weight = torch.randn(9, 4, 3, 3, generator=torch.Generator().manual_seed(0))
@@ -168,7 +168,7 @@ def test_the_most_redundant_filters_go():
 
 
 def test_silenced_filters_can_grow_again():
-    """Soft pruning (S003 Algorithm 1): training goes on from the zeroed filters; their gradients are not 0."""
+    """Soft pruning (LandCover3m Algorithm 1): training goes on from the zeroed filters; their gradients are not 0."""
     network = lively("unet", SIX, widths=(4, 8))
     groups = groups_of(network, Slim("inner", 0.5, 1))
     kept = chosen(network, groups)
@@ -183,8 +183,8 @@ def test_silenced_filters_can_grow_again():
 
 
 def test_the_last_end_before_a_fusion_and_the_stem_stay():
-    """S003 section 3.4: all layers but the latest ones before the multi-resolution fusion; docs/reference/networks.md,
-    "Filter pruning": not stem.
+    """LandCover3m section 3.4: all layers but the latest ones before the multi-resolution fusion;
+    docs/reference/networks.md, "Filter pruning": not stem.
     """
     network = meta(width=8)
     for scheme in ("inner", "literal"):

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.inference.conftest import NAMES, SMALL, small_network
+from tests.inference.conftest import NAMES, small_network
 from tests.support.one_thread import one_thread  # noqa: F401
 from training.checkpoints import checkpoint
 from training.models import MODELS
@@ -59,7 +59,7 @@ def described(name: str, folder, **changes) -> checkpoint.Checkpoint:
     return checkpoint.save(made, network, folder / "run")
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", MODELS)
 def test_folding_leaves_no_normalisation_after_a_convolution_and_changes_no_logit(name):
     """docs/reference/networks.md, "HRNet: layers": instance normalisation stays; DenseNet normalises before it
     convolves.

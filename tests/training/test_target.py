@@ -163,7 +163,10 @@ def test_targets_that_mean_nothing_are_refused(target, words):
         ({"layer": "share"}, "holds no shares: export it again with --share"),
         ({"frames": 4}, "holds no frames: export it again with --frames"),
         ({"sharp": VISIBLE}, "holds no fine: export it again with --fine"),
-        ({"scheme": "landcover3m"}, "does not hold the seven classes of scheme s003: export it with --scheme s003"),
+        (
+            {"scheme": "landcover3m"},
+            "does not hold the seven classes of scheme landcover3m: export it with --scheme landcover3m",
+        ),
     ],
 )
 def test_a_dataset_that_lacks_what_is_learned_is_refused(make, target, words):
@@ -190,14 +193,14 @@ def test_a_true_image_that_does_not_fit_is_refused(pairs, bands, target, words):
 
 
 def seven(image, label):
-    """S003's numbers: 4 where impervious, the others in turn elsewhere, one unknown."""
+    """LandCover3m's numbers: 4 where impervious, the others in turn elsewhere, one unknown."""
     label = np.where(label == 1, 4, np.arange(label.size).reshape(label.shape) % 7).astype(np.uint8)
     label[0, 0] = UNKNOWN
     return image, label
 
 
 def test_of_seven_classes_only_impervious_ground_is_impervious(make):
-    """docs/reference/formats.md, "Patch dataset": 4 is impervious in S003's classes, and 1 is woodland."""
+    """docs/reference/formats.md, "Patch dataset": 4 is impervious in LandCover3m's classes, and 1 is woodland."""
     dataset = make(
         spread(2, 1, 1), label={"product": "test", "scheme": "landcover3m", "classes": CLASSES}, change=seven
     )
@@ -242,7 +245,7 @@ def test_only_training_patches_are_left_out(make):
 
 
 def test_blocks_are_squares_of_the_ground(make):
-    """32-px patches of 10 m down a column: four of them lie in each square of 1,280 m (S002's patches of 128 px)."""
+    """32-px patches of 10 m down a column: four of them lie in each square of 1,280 m (one patch of CroFuseNet)."""
     dataset = make(spread(12, 0, 0))
     blocks = open_source([dataset.storage.url]).blocks("train")
     tops = np.array([dataset.geobox(patch).boundingbox.top for patch in dataset.in_split("train")])

@@ -285,7 +285,7 @@ def test_a_run_that_stopped_early_stays_stopped(town, tmp_path, monkeypatch):
 
 
 def test_the_learning_rate_falls_as_poly(town, tmp_path, monkeypatch):
-    """S002 section IV-A: lr x (1 - step / steps) ^ 0.9 at every step."""
+    """CroFuseNet section IV-A: lr x (1 - step / steps) ^ 0.9 at every step."""
     from training.fitting.task import Task
 
     seen, original = [], Task.training_step
@@ -342,7 +342,7 @@ def test_two_datasets_train_as_one(make, tmp_path):
 
 
 def test_seven_classes_are_trained_and_judged_by_name(make, tmp_path):
-    """Scheme s003: also where five of the seven never occur."""
+    """Scheme landcover3m: also where five of the seven never occur."""
     classes = {str(number): name for number, name in enumerate(SEVEN)}
     data = make(spread(4, 1, 1), change=seven_classes, label={"product": "test", "classes": classes}).storage.url
     settings = FAST | {"epochs": "1", "scheme": "landcover3m"}

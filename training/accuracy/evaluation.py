@@ -18,6 +18,7 @@ from training.accuracy.metrics import Scores, block_counts, scores
 from training.accuracy.predictions import Predicted, predicted
 from training.checkpoints import checkpoint as ck
 from training.runtimes import open_forward
+from training.samples.arguments import check_address, check_count, dataset_addresses
 from training.samples.data import SampleSource, open_source
 from training.samples.target import Target
 
@@ -154,8 +155,11 @@ def evaluate(
     """
     if split not in SPLITS:
         raise ValueError(f"split {split!r} is not known: choose one of {', '.join(SPLITS)}")
+    check_address("checkpoint", checkpoint, "runs/wuhan")
+    check_count("batch", batch)
+    addresses = dataset_addresses(data)
     found = ck.load(checkpoint, session)
-    source = source_for(found, data, layer=layer, session=session)
+    source = source_for(found, addresses, layer=layer, session=session)
     check_fits(found, source)
     patches = source.split(split)
     if not len(patches):
@@ -182,8 +186,7 @@ def evaluate(
 def source_for(found: ck.Checkpoint, data: Data, *, layer: str = "", session: Any = None) -> SampleSource:
     """The datasets as the checkpoint needs them: its bands by name, its classes, labels as fine as its output."""
     target = Target(_scheme(found), layer or ("fine" if found.scale > 1 else "label"), found.frames)
-    listed = [data] if isinstance(data, (str, Path)) else data
-    return open_source(listed, found.band_names, target=target, session=session)
+    return open_source(dataset_addresses(data), found.band_names, target=target, session=session)
 
 
 def classify(probabilities_BKHW: np.ndarray, threshold: float) -> np.ndarray:

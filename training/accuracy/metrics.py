@@ -1,4 +1,4 @@
-"""Accuracy from confusion counts, by the formulas of S002 eqs. 13-17 and docs/reference/networks.md, "Losses and
+"""Accuracy from confusion counts, by the formulas of CroFuseNet eqs. 13-17 and docs/reference/networks.md, "Losses and
 measures".
 """
 

@@ -6,29 +6,37 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def card(said: Mapping[str, Any]) -> str:
+def card(facts: Mapping[str, Any]) -> str:
     """What a checkpoint is for, what it was trained on, how well it does, what it is not for, how to load it.
 
-    said: what checkpoint.json holds.
+    facts: the object in checkpoint.json.
     """
-    parts = (_head(said), _data(said), _bands(said), _scores(said), _limits(said), _loading(said), _recipe(said))
+    parts = (
+        _head(facts),
+        _data(facts),
+        _bands(facts),
+        _scores(facts),
+        _limits(facts),
+        _loading(facts),
+        _recipe(facts),
+    )
     return "\n\n".join(parts) + "\n"
 
 
-def _head(said: Mapping[str, Any]) -> str:
-    truth = "simulated data: its accuracy says nothing about real imagery" if said["simulated"] else "real data"
-    step_m = said["dataset"].get("step_m")
-    grid = f"{step_m / said['scale']:g} m" if step_m else f"{said['scale']} pixels of its own for each of the image's"
+def _head(facts: Mapping[str, Any]) -> str:
+    truth = "simulated data: its accuracy says nothing about real imagery" if facts["simulated"] else "real data"
+    step_m = facts["dataset"].get("step_m")
+    grid = f"{step_m / facts['scale']:g} m" if step_m else f"{facts['scale']} pixels of its own for each of the image's"
     return (
-        f"# {said['model']} for {', '.join(said['classes'])}\n\n"
-        f"Classifies each pixel of a Sentinel composite at {grid} as {' or '.join(said['classes'])}. "
+        f"# {facts['model']} for {', '.join(facts['classes'])}\n\n"
+        f"Classifies each pixel of a Sentinel composite at {grid} as {' or '.join(facts['classes'])}. "
         f"Trained on {truth}.\n\n"
-        f"Fingerprint `{said['fingerprint']}`, isamap {said['revision'] or 'of unknown revision'}."
+        f"Fingerprint `{facts['fingerprint']}`, isamap {facts['revision'] or 'of unknown revision'}."
     )
 
 
-def _data(said: Mapping[str, Any]) -> str:
-    data, label = said["dataset"], said["dataset"].get("label") or {}
+def _data(facts: Mapping[str, Any]) -> str:
+    data, label = facts["dataset"], facts["dataset"].get("label") or {}
     periods = ", ".join(f"{p.get('start')} to {p.get('end')}" for p in data.get("periods", ()))
     licence = label.get("licence") or label.get("license")
     return (
@@ -36,7 +44,7 @@ def _data(said: Mapping[str, Any]) -> str:
         f"{data.get('name', 'unknown')} (fingerprint `{data.get('fingerprint', 'unknown')}`, "
         f"split {data.get('split', 'unknown')}){f', {periods}' if periods else ''}. "
         f"Labels: {label.get('product', 'unknown')}{f' ({licence})' if licence else ''}. "
-        f"Backscatter: {said['backscatter']}." + _origin(said.get("origin", {}))
+        f"Backscatter: {facts['backscatter']}." + _origin(facts.get("origin", {}))
     )
 
 
@@ -48,15 +56,15 @@ def _origin(origin: Mapping[str, Any]) -> str:
     return words
 
 
-def _bands(said: Mapping[str, Any]) -> str:
+def _bands(facts: Mapping[str, Any]) -> str:
     rows = "".join(
-        f"| {b['name']} | {b['unit']} | {b['mean']:.5g} | {b['std']:.5g} | {_range(b)} |\n" for b in said["bands"]
+        f"| {b['name']} | {b['unit']} | {b['mean']:.5g} | {b['std']:.5g} | {_range(b)} |\n" for b in facts["bands"]
     )
-    dates = f" {said['frames']} dates at once." if said.get("frames") else ""
+    dates = f" {facts['frames']} dates at once." if facts.get("frames") else ""
     return (
         f"## Bands\n| band | unit | mean | std | clipped to |\n|---|---|---|---|---|\n{rows}\n"
         "Value given to the network: (clipped value - mean) / std, and 0 where nothing is known. "
-        f"Windows of {said['window']} px every {said['lattice']} px; {said['scale']} output px per input px.{dates}"
+        f"Windows of {facts['window']} px every {facts['lattice']} px; {facts['scale']} output px per input px.{dates}"
     )
 
 
@@ -66,8 +74,8 @@ def _range(band: Mapping[str, Any]) -> str:
     return f"{band['clip_min']} to {band['clip_max']}"
 
 
-def _scores(said: Mapping[str, Any]) -> str:
-    metrics = dict(said["metrics"])
+def _scores(facts: Mapping[str, Any]) -> str:
+    metrics = dict(facts["metrics"])
     bounds = metrics.pop("intervals", {}) or {}
     rows = [f"- {name}: {value}{_bounds(bounds.get(name))}\n" for name, value in metrics.items()]
     note = "In brackets: 95 % intervals by bootstrap over spatial blocks.\n" if any(bounds.values()) else ""
@@ -78,18 +86,18 @@ def _bounds(pair: Any) -> str:
     return f" [{pair[0]:.2f}, {pair[1]:.2f}]" if pair else ""
 
 
-def _limits(said: Mapping[str, Any]) -> str:
+def _limits(facts: Mapping[str, Any]) -> str:
     return (
         "## Limits\n"
         "Map only composites made with the settings in checkpoint.json; bands are matched by name. Scores hold for "
-        "the place, season and label product above and for their errors; other places and sensors must be judged "
-        "anew (`isamap evaluate`). A class is mapped from the thresholds "
-        f"{', '.join(f'{name} {value:g}' for name, value in said['thresholds'].items())}. "
+        "the place, season and label product above and for their errors; other places and sensors must be measured "
+        "again (`isamap evaluate`). A class is mapped from the thresholds "
+        f"{', '.join(f'{name} {value:g}' for name, value in facts['thresholds'].items())}. "
         "The weights may be used under isamap's licence, Apache-2.0; imagery and labels keep their own licences."
     )
 
 
-def _loading(said: Mapping[str, Any]) -> str:
+def _loading(facts: Mapping[str, Any]) -> str:
     return (
         "## How to load it\n"
         "`isamap map --checkpoint FOLDER`, or with safetensors alone (no pickle is involved):\n\n"
@@ -102,6 +110,6 @@ def _loading(said: Mapping[str, Any]) -> str:
     )
 
 
-def _recipe(said: Mapping[str, Any]) -> str:
-    rows = "".join(f"- {name}: {value}\n" for name, value in said["recipe"].items()) or "- none recorded\n"
+def _recipe(facts: Mapping[str, Any]) -> str:
+    rows = "".join(f"- {name}: {value}\n" for name, value in facts["recipe"].items()) or "- none recorded\n"
     return f"## Recipe\n{rows}".rstrip()

@@ -1,4 +1,4 @@
-"""Training against a judge: a network sharpens images, a discriminator learns to tell them from true ones."""
+"""Adversarial training: a network sharpens images, a discriminator learns to tell them from true ones."""
 
 from __future__ import annotations
 
@@ -13,30 +13,32 @@ from training.losses import discriminator_loss
 from training.models.esrgan import Discriminator
 from training.samples.data import Batch
 
+FORMER_PREFIX = "judge."
+
 
 class AdversarialTask(Task):
-    """A task whose every step is one of the network, then one of the judge, with the same optimiser and schedule.
+    """Steps of the network and of the discriminator in turn, with the same optimiser and schedule.
 
-    The judge is in resume.ckpt, never in a checkpoint.
+    The discriminator is in resume.ckpt, never in a checkpoint.
     """
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self.automatic_optimization = False
-        self.judge = Discriminator(len(self.recipe.sharp_as), self.loss.judge)
+        self.discriminator = Discriminator(len(self.recipe.sharp_as), self.loss.discriminator)
 
     def training_step(self, batch: Batch, at: int) -> None:
         prepared = self.augmented(batch, at)
-        maker, judge = self.optimizers()
-        self.toggle_optimizer(maker)
+        generator, adversary = self.optimizers()
+        self.toggle_optimizer(generator)
         output = self(prepared.image_BCHW)
         loss = self.cost(output, prepared)
-        self._step(maker, loss)
-        self.untoggle_optimizer(maker)
-        self.toggle_optimizer(judge)
+        self._step(generator, loss)
+        self.untoggle_optimizer(generator)
+        self.toggle_optimizer(adversary)
         true, valid = prepared.sharp_BCHW, prepared.sharp_valid_BCHW
-        self._step(judge, discriminator_loss(self.judge, output.image, true, valid))
-        self.untoggle_optimizer(judge)
+        self._step(adversary, discriminator_loss(self.discriminator, output.image, true, valid))
+        self.untoggle_optimizer(adversary)
         for schedule in self.lr_schedulers():
             schedule.step()
         self.train_losses.append(loss.detach())
@@ -48,5 +50,12 @@ class AdversarialTask(Task):
             self.clip_gradients(of, gradient_clip_val=self.recipe.clip, gradient_clip_algorithm="norm")
         of.step()
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Runs that an older version began name the discriminator's weights `judge`."""
+        super().on_load_checkpoint(checkpoint)
+        held = checkpoint["state_dict"]
+        for name in [name for name in held if name.startswith(FORMER_PREFIX)]:
+            held[f"discriminator.{name.removeprefix(FORMER_PREFIX)}"] = held.pop(name)
+
     def configure_optimizers(self) -> Any:
-        return self.scheduled(self.network), self.scheduled(self.judge)
+        return self.scheduled(self.network), self.scheduled(self.discriminator)

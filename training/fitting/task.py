@@ -29,7 +29,7 @@ _AVERAGE = "average"
 class Task(pl.LightningModule):
     """A network in training by a plan; with `ema` it is validated and kept as its averaged weights.
 
-    judge: a discriminator of images where the loss asks for one (training/fitting/adversarial.py).
+    discriminator: a discriminator of images where the loss asks for one (training/fitting/adversarial.py).
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -37,7 +37,7 @@ class Task(pl.LightningModule):
         self.network, self.source, self.recipe = plan.network, plan.source, plan.recipe
         self.after_epoch, self.steps_per_epoch = plan.after_epoch, plan.steps_per_epoch
         self.loss = build_loss(self.recipe.loss, self.recipe.loss_values)
-        self.judge: nn.Module | None = None
+        self.discriminator: nn.Module | None = None
         self.average = Average(self.network, self.recipe.ema) if self.recipe.ema else None
         self.confusion = torch.zeros(0)
         self.validation: Scores | None = None
@@ -67,11 +67,11 @@ class Task(pl.LightningModule):
         return augment(self.source.prepare(batch), drawn, self.recipe.augment, self.recipe.crop)
 
     def cost(self, output: Output, prepared: Augmented) -> Tensor:
-        """The loss; those of images see the true image and the judge too."""
+        """The loss; those of images see the true image and the discriminator too."""
         if not isinstance(self.loss, ImageLoss):
             return self.loss(output, prepared.label_BHW)
         true = {"sharp_BCHW": prepared.sharp_BCHW, "valid_BCHW": prepared.sharp_valid_BCHW}
-        return self.loss(output, prepared.label_BHW, **true, discriminator=self.judge)
+        return self.loss(output, prepared.label_BHW, **true, discriminator=self.discriminator)
 
     def _warm_up_statistics(self, step: int) -> None:
         """Batch normalisation's running statistics start as the plain mean of the batches so far.

@@ -1,4 +1,4 @@
-"""`training.agreement`: how far a checkpoint and the labels of each training patch agree (S003 section 2.3)."""
+"""`training.agreement`: how far a checkpoint and the labels of each training patch agree (LandCover3m section 2.3)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from training.accuracy.evaluation import check_fits, classify, source_for
 from training.accuracy.predictions import Predicted, predicted
 from training.checkpoints import checkpoint as ck
 from training.imperfect.noise import LEAST, Agreement, Chip
+from training.samples.arguments import check_address, check_count, dataset_addresses
 from training.samples.data import SampleSource
 
 _BAR = 40
@@ -60,8 +61,12 @@ def agreement(
     checkpoint: a preliminary model of the same data, trained on all of it. ValueError: bands that a dataset lacks, no
     training patches, one patch in two datasets. Fault: `out` cannot be written.
     """
+    check_address("checkpoint", checkpoint, "runs/wuhan")
+    check_address("out", out, "runs/chips.json")
+    check_count("batch", batch)
+    addresses = dataset_addresses(data)
     found, place = ck.load(checkpoint, session), local_path(out)
-    source = source_for(found, data, session=session)
+    source = source_for(found, addresses, session=session)
     check_fits(found, source)
     patches = source.split("train")
     if not len(patches):

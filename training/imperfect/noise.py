@@ -1,7 +1,8 @@
-"""Which training patches have labels that a model of the same data agrees with: S003's filter for imperfect labels.
+"""Which training patches have labels that a model of the same data agrees with: LandCover3m's filter for imperfect
+labels.
 
-S003 section 2.3: a preliminary model is trained on all chips, the share of pixels that it and the label call the same
-is counted chip by chip, chips below 20 % are left out, and the model is trained again. The counts come from
+LandCover3m section 2.3: a preliminary model is trained on all chips, the share of pixels that it and the label call the
+same is counted chip by chip, chips below 20 % are left out, and the model is trained again. The counts come from
 training/imperfect/agreement.py and lie in a JSON file.
 """
 
@@ -21,7 +22,7 @@ from gee_export.base.errors import Fault
 from gee_export.datasets.dataset import Patch
 
 VERSION = 1
-LEAST = 0.2  # S003 section 2.3
+LEAST = 0.2  # LandCover3m section 2.3
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def cross_entropy(logits_BKHW: Tensor, label_BHW: Tensor, smoothing: float = 0.0
 
 
 def dice_loss(logits_BKHW: Tensor, label_BHW: Tensor, *, positive: int = 1, smooth: float = 1.0) -> Tensor:
-    """1 - (2 sum p g + smooth) / (sum p^2 + sum g^2 + smooth) over the batch's known pixels (S001 eq. 2)."""
+    """1 - (2 sum p g + smooth) / (sum p^2 + sum g^2 + smooth) over the batch's known pixels (RU-Net++ eq. 2)."""
     known = label_BHW != UNKNOWN
     p = logits_BKHW.float().softmax(dim=1)[:, positive][known]
     g = (label_BHW == positive)[known].float()
@@ -34,7 +34,7 @@ def dice_loss(logits_BKHW: Tensor, label_BHW: Tensor, *, positive: int = 1, smoo
 def focal_loss(
     logits_BKHW: Tensor, label_BHW: Tensor, *, gamma: float = 2.0, alpha: float | None = None, positive: int = 1
 ) -> Tensor:
-    """Mean over known pixels of -(1 - p)^gamma log p, p the true class's chance (S001 eq. 3, p_t for its p_i)."""
+    """Mean over known pixels of -(1 - p)^gamma log p, p the true class's chance (RU-Net++ eq. 3, p_t for its p_i)."""
     known = label_BHW != UNKNOWN
     log_chance = log_chance_of(logits_BKHW, label_BHW, known)
     cost = -((1 - log_chance.exp()).clamp(min=0) ** gamma) * log_chance

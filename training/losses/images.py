@@ -1,4 +1,4 @@
-"""Losses of networks that sharpen the image while they segment, with or without a judge of images."""
+"""Losses of networks that sharpen the image while they segment, with or without a discriminator of images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.losses.costs import area_mean, class_shares, cross_entropy, dice_l
 from training.models.output import Output
 from training.models.sharpened import SharpOutput
 
-Judge = Callable[[Tensor], Tensor]
+Verdicts = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class ImageLoss(ABC):
 
     sharp x the absolute difference of both sharpened images from the true one; edges x that of their steps from pixel
     to pixel; low x that of the sharpened image's block means from the input (low frequencies must stay);
-    adversarial x the generator's side of a vanilla GAN, whose discriminator is `judge` channels wide. The true image
-    is RGB at the output's size, standardised as the input is.
+    adversarial x the generator's side of a vanilla GAN. discriminator: its width in channels. The true image is RGB
+    at the output's size, standardised as the input is.
     """
 
     sharp: float = 0.0
@@ -32,12 +32,12 @@ class ImageLoss(ABC):
     low: float = 0.0
     adversarial: float = 0.0
     dice: float = 0.0
-    judge: int = 64
+    discriminator: int = 64
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "judge", int(self.judge))
-        if min(vars(self).values()) < 0 or self.judge < 1:
-            raise ValueError(f"{self}: expected weights of 0 or more and a judge of 1 or more channels")
+        object.__setattr__(self, "discriminator", int(self.discriminator))
+        if min(vars(self).values()) < 0 or self.discriminator < 1:
+            raise ValueError(f"{self}: expected weights of 0 or more and a discriminator of 1 or more channels")
 
     def __call__(
         self,
@@ -46,7 +46,7 @@ class ImageLoss(ABC):
         *,
         sharp_BCHW: Tensor | None = None,
         valid_BCHW: Tensor | None = None,
-        discriminator: Judge | None = None,
+        discriminator: Verdicts | None = None,
     ) -> Tensor:
         """Pixels of the true image that are not valid cost nothing; all are where no validity is given."""
         self._check_sharpens(output)
@@ -63,8 +63,8 @@ class ImageLoss(ABC):
             factor = output.image.shape[2] // output.image_1x.shape[2]
             total = total + self.low * F.l1_loss(F.avg_pool2d(output.image.float(), factor), output.image_1x.float())
         if self.adversarial:
-            judge = _given(discriminator, "adversarial", "a discriminator")
-            verdict = judge(masked(output.image, valid_BCHW)).float()
+            verdicts = _given(discriminator, "adversarial", "a discriminator")
+            verdict = verdicts(masked(output.image, valid_BCHW)).float()
             total = total + self.adversarial * _verdict_mean(F.softplus(-verdict), valid_BCHW)
         return total
 
@@ -109,7 +109,7 @@ class CascadeLoss(ImageLoss):
 
 
 def discriminator_loss(
-    discriminator: Judge, image_BCHW: Tensor, sharp_BCHW: Tensor, valid_BCHW: Tensor | None = None
+    discriminator: Verdicts, image_BCHW: Tensor, sharp_BCHW: Tensor, valid_BCHW: Tensor | None = None
 ) -> Tensor:
     """The other side of a vanilla GAN: true images should get high verdicts, sharpened ones low; no other gradient.
 

@@ -34,7 +34,7 @@ class CrossEntropy:
 
 @dataclass(frozen=True)
 class CroFuseLoss:
-    """Shared branch's cross entropy + alpha x the optical's + beta x the SAR branch's (S002 eq. 11).
+    """Shared branch's cross entropy + alpha x the optical's + beta x the SAR branch's (CroFuseNet eq. 11).
 
     Ours: + dice x the shared branch's squared Dice loss; smoothing of all labels.
     """
@@ -62,7 +62,8 @@ class CroFuseLoss:
 
 @dataclass(frozen=True)
 class WeightedCrossEntropy:
-    """Cross entropy with a weight per class, divided by the sum of the known pixels' weights (S003: impervious 3).
+    """Cross entropy with a weight per class, divided by the sum of the known pixels' weights (LandCover3m: impervious
+    3).
 
     smoothing: chance taken from each label and shared by all classes.
     """
@@ -95,7 +96,7 @@ class WeightedCrossEntropy:
 
 @dataclass(frozen=True)
 class DiceFocal:
-    """Weighted sum of the squared Dice loss and the focal loss of class `positive` (S001 eqs. 2-4).
+    """Weighted sum of the squared Dice loss and the focal loss of class `positive` (RU-Net++ eqs. 2-4).
 
     alpha: weight of positive pixels in the focal loss, 1 - alpha of the others; None weighs all alike, as the paper
     does not print it (RetinaNet: 0.25). The focal loss is the mean, without which 0.7 and 0.3 mean nothing.

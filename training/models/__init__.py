@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from torch import nn
@@ -27,11 +27,15 @@ __all__ = ["MODELS", "Network", "Output", "build", "constructor_values", "is_sar
 
 @dataclass(frozen=True)
 class Model:
-    """A network's class, its constructor values' class, and where it comes from."""
+    """A network's class, its constructor values' class, where it comes from, and values that make it small.
+
+    small: constructor values with which a step takes milliseconds; what holds for every network is tested with them.
+    """
 
     network: Callable[..., nn.Module]
     config: type
     paper: str
+    small: Mapping[str, Any] = field(default_factory=dict)
 
 
 def build(name: str, bands: Sequence[str], config: Mapping[str, Any] | None = None) -> nn.Module:
@@ -41,7 +45,7 @@ def build(name: str, bands: Sequence[str], config: Mapping[str, Any] | None = No
     """
     model = model_named(name)
     values = dict(config or {})
-    known = {field.name for field in fields(model.config)}
+    known = {value.name for value in fields(model.config)}
     if unknown := sorted(set(values) - known):
         raise ValueError(f"{name} has no constructor value {', '.join(unknown)}: it knows {', '.join(sorted(known))}")
     return model.network(bands, model.config(**values))
@@ -64,18 +68,47 @@ def model_named(name: str) -> Model:
     return MODELS[name]
 
 
+_SMALL_UNET = {"widths": (4, 6, 8)}
 MODELS: dict[str, Model] = {
-    "crofusenet": Model(CroFuseNet, CroFuseConfig, "S002 CroFuseNet, DOI 10.1109/JSTARS.2023.3250461"),
-    "unet": Model(UNet, UNetConfig, "S002's U-Net baseline"),
-    "runetpp": Model(RUNetPP, RUNetPPConfig, "S001 RU-Net++"),
-    "hrnet": Model(HRNet, HRNetConfig, "S003 HRNet with instance normalisation, DOI 10.3390/rs12091418"),
-    "jointseg": Model(JointSeg, JointSegConfig, "S000 JointSeg, arXiv 2505.05367; blocks ours"),
-    "bilinear_unet": Model(BilinearUNet, BilinearUNetConfig, "S000's comparison: bilinear enlargement, then U-Net"),
-    "progesrgan": Model(ProgESRGAN, ProgESRGANConfig, "S000 Prog-ESRGAN and U-Net at 1 m; details ours"),
-    "fcn8s": Model(FCN8s, FCN8sConfig, "S002's FCN baseline (Long et al., 2015)"),
-    "fcn_resnet50": Model(FCNResNet50, FCNResNet50Config, "FCN on ResNet-50 at output stride 8"),
-    "deeplabv3plus": Model(DeepLabV3Plus, DeepLabV3PlusConfig, "S002's DeepLabV3+ baseline (Chen et al., 2018)"),
-    "fcdensenet": Model(FCDenseNet, FCDenseNetConfig, "S003's FC-DenseNet baseline (Jegou et al., 2017)"),
-    "random_forest": Model(RandomForest, RandomForestConfig, "S002's RF baseline, per pixel (Breiman, 2001)"),
-    "svm": Model(SVM, SVMConfig, "S002's SVM baseline, per pixel"),
+    "crofusenet": Model(CroFuseNet, CroFuseConfig, "CroFuseNet, DOI 10.1109/JSTARS.2023.3250461", small=_SMALL_UNET),
+    "unet": Model(UNet, UNetConfig, "CroFuseNet's U-Net baseline", small=_SMALL_UNET),
+    "runetpp": Model(RUNetPP, RUNetPPConfig, "RU-Net++", small={"base": 8, "aspp_mid": 8}),
+    "hrnet": Model(
+        HRNet,
+        HRNetConfig,
+        "LandCover3m's HRNet with instance normalisation, DOI 10.3390/rs12091418",
+        small={"width": 4},
+    ),
+    "jointseg": Model(
+        JointSeg,
+        JointSegConfig,
+        "JointSeg, arXiv 2505.05367; blocks ours",
+        small={**_SMALL_UNET, "middle": 6, "fine": 4},
+    ),
+    "bilinear_unet": Model(
+        BilinearUNet, BilinearUNetConfig, "JointSeg's comparison: bilinear enlargement, then U-Net", small=_SMALL_UNET
+    ),
+    "progesrgan": Model(
+        ProgESRGAN,
+        ProgESRGANConfig,
+        "JointSeg's Prog-ESRGAN and U-Net at 1 m; details ours",
+        small={**_SMALL_UNET, "features": 6, "growth": 4, "blocks": 1},
+    ),
+    "fcn8s": Model(FCN8s, FCN8sConfig, "CroFuseNet's FCN baseline (Long et al., 2015)", small={"fc": 8, "base": 4}),
+    "fcn_resnet50": Model(
+        FCNResNet50, FCNResNet50Config, "FCN on ResNet-50 at output stride 8", small={"base": 4, "width": 8}
+    ),
+    "deeplabv3plus": Model(
+        DeepLabV3Plus,
+        DeepLabV3PlusConfig,
+        "CroFuseNet's DeepLabV3+ baseline (Chen et al., 2018)",
+        small={"base": 4, "width": 8, "early": 4},
+    ),
+    "fcdensenet": Model(
+        FCDenseNet, FCDenseNetConfig, "LandCover3m's FC-DenseNet baseline (Jegou et al., 2017)", small={"size": "56"}
+    ),
+    "random_forest": Model(
+        RandomForest, RandomForestConfig, "CroFuseNet's RF baseline, per pixel (Breiman, 2001)", small={"trees": 3}
+    ),
+    "svm": Model(SVM, SVMConfig, "CroFuseNet's SVM baseline, per pixel"),
 }

@@ -1,4 +1,4 @@
-"""Attention and context blocks of S001 and the DeepLab family: where, which channel, at which distance."""
+"""Attention and context blocks of RU-Net++ and the DeepLab family: where, which channel, at which distance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from training.models.layers import ConvBnRelu, SqueezeExcitation
 
 
 class SpatialAttention(nn.Module):
-    """Pixels weighted by the mean and the maximum of their channels: 7x7 convolution, sigmoid (S001 section 2.5.2)."""
+    """Pixels weighted by mean and maximum of their channels: 7x7 convolution, sigmoid (RU-Net++ section 2.5.2)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class SpatialAttention(nn.Module):
 
 
 class DualAttention(nn.Module):
-    """Channel attention plus spatial attention of the same features (S001 section 2.5.3, Level 3)."""
+    """Channel attention plus spatial attention of the same features (RU-Net++ section 2.5.3, Level 3)."""
 
     def __init__(self, channels: int, reduction: int) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class DualAttention(nn.Module):
 class BoundaryEnhancement(nn.Module):
     """Features plus what differs from their 3x3 mean, weighted per pixel.
 
-    S001 names the module (Level 1) without a formula; this one is ours (docs/reference/networks.md, "RU-Net++").
+    RU-Net++ names the module (Level 1) without a formula; this one is ours (docs/reference/networks.md, "RU-Net++").
     """
 
     def __init__(self, channels: int) -> None:

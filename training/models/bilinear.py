@@ -1,4 +1,4 @@
-"""The baseline of S000's claim: bands enlarged bilinearly to ten times their size, then segmented by a U-Net."""
+"""The baseline of JointSeg's claim: bands enlarged bilinearly to ten times their size, then segmented by a U-Net."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.models.unet import UNet, UNetConfig
 
 @dataclass(frozen=True)
 class BilinearUNetConfig:
-    """The U-Net's constructor values; S000 prints none, so widths are chosen to match what it is compared with."""
+    """The U-Net's constructor values; JointSeg prints none, so widths are chosen to match what it is compared with."""
 
     classes: int = 2
     widths: tuple[int, ...] = (32, 64, 128, 256)

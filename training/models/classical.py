@@ -1,4 +1,4 @@
-"""S002's per-pixel baselines, random forest and support vector machine, behind the face of a network.
+"""CroFuseNet's per-pixel baselines, random forest and support vector machine, behind the face of a network.
 
 scikit-learn fits them; what it found is kept as plain arrays in the module's state, so that a checkpoint holds it as
 safetensors (never a pickle) and torch alone maps with it.

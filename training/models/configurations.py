@@ -11,10 +11,10 @@ from training.models.runetpp import PLAIN
 
 S2_10M = ("B2", "B3", "B4", "B8")
 SAR = ("VV", "VH")
-S002_BANDS = (*S2_10M, *SAR)
+CROFUSENET_BANDS = (*S2_10M, *SAR)
 S2_TEN = ("B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12")
-S000_BANDS = (*S2_TEN, *SAR)
-S001_BANDS = ("B4", "B3", "B2")
+JOINTSEG_BANDS = (*S2_TEN, *SAR)
+RUNETPP_BANDS = ("B4", "B3", "B2")
 UNET64 = {"widths": (64, 128, 256, 512, 1024), "head": "1x1"}
 CASES = {
     "case1": {"cfm": "none", "mfa": False},
@@ -37,57 +37,57 @@ class Configuration:
     dates: int = 0
 
 
-def _s002(model: str, bands: tuple[str, ...] = S002_BANDS, **config: Any) -> Configuration:
-    return Configuration("S002", model, bands, config)
+def _crofusenet(model: str, bands: tuple[str, ...] = CROFUSENET_BANDS, **config: Any) -> Configuration:
+    return Configuration("CroFuseNet", model, bands, config)
 
 
-def _s001(**config: Any) -> Configuration:
-    return Configuration("S001", "runetpp", S001_BANDS, config, 512, 16.0)
+def _runetpp(**config: Any) -> Configuration:
+    return Configuration("RU-Net++", "runetpp", RUNETPP_BANDS, config, 512, 16.0)
 
 
-def _s003(**config: Any) -> Configuration:
+def _landcover3m(**config: Any) -> Configuration:
     """PlanetScope: four bands, 513-px crops of 3 m."""
-    return Configuration("S003", "hrnet", S2_10M, config, 513, 3.0)
+    return Configuration("LandCover3m", "hrnet", S2_10M, config, 513, 3.0)
 
 
-def _s000(model: str, side_px: int, bands: tuple[str, ...] = S000_BANDS, *, dates: int = 0, **config: Any):
-    return Configuration("S000", model, bands, config, side_px, 10.0, dates)
+def _jointseg(model: str, side_px: int, bands: tuple[str, ...] = JOINTSEG_BANDS, *, dates: int = 0, **config: Any):
+    return Configuration("JointSeg", model, bands, config, side_px, 10.0, dates)
 
 
 # name -> configuration; parameters and operations of each are in docs/reference/networks.md and in tests
 CONFIGURATIONS: dict[str, Configuration] = {
-    "crofusenet (case 5)": _s002("crofusenet"),
-    **{f"crofusenet {case}": _s002("crofusenet", **config) for case, config in CASES.items()},
-    "unet 32": _s002("unet"),
-    "unet 32, S2 alone": _s002("unet", S2_10M),
-    "unet 32, S1 alone": _s002("unet", SAR),
-    "unet 64": _s002("unet", **UNET64),
-    "fcn8s fc 4096": _s002("fcn8s", fc=4096),
-    "fcn8s fc 1024": _s002("fcn8s"),
-    "fcn_resnet50": _s002("fcn_resnet50"),
-    "deeplabv3plus": _s002("deeplabv3plus"),
-    "hrnet W48": _s002("hrnet", classes=2, width=48, stem="hrnet", norm="batch"),
-    "hrnet W18": _s002("hrnet", classes=2, width=18, stem="hrnet", norm="batch"),
-    "random_forest": _s002("random_forest"),
-    "svm": _s002("svm"),
-    "runetpp table": _s001(),
-    "runetpp text": _s001(variant="text"),
-    "runetpp dilated": _s001(variant="dilated"),
-    "runetpp baseline": _s001(**PLAIN),
-    "hrnet, 10 outputs": _s003(classes=10),
-    "hrnet, 7 classes": _s003(),
-    "hrnet, stem one": _s003(stem="one"),
-    "hrnet, stem hrnet": _s003(classes=10, stem="hrnet"),
-    "hrnet pruned A8": _s003(classes=10, prune="inner", ratio=0.4, round_to=8),
-    "hrnet pruned C8": _s003(classes=10, prune="groups", ratio=0.4, round_to=8),
-    "hrnet pruned literal": _s003(classes=10, prune="literal", ratio=0.4),
-    "fcdensenet 56": Configuration("S003", "fcdensenet", S002_BANDS, {"size": "56"}),
-    "fcdensenet 67": Configuration("S003", "fcdensenet", S002_BANDS),
-    "fcdensenet 103": Configuration("S003", "fcdensenet", S002_BANDS, {"size": "103"}),
-    "jointseg lean": _s000("jointseg", 64),
-    "jointseg, 8 dates": _s000("jointseg", 64, dates=8),
-    "jointseg wide": _s000("jointseg", 64, **WIDE),
-    "jointseg small": _s000("jointseg", 64, **SMALL),
-    "progesrgan literal": _s000("progesrgan", 32, S2_TEN),
-    "bilinear_unet": _s000("bilinear_unet", 64),
+    "crofusenet (case 5)": _crofusenet("crofusenet"),
+    **{f"crofusenet {case}": _crofusenet("crofusenet", **config) for case, config in CASES.items()},
+    "unet 32": _crofusenet("unet"),
+    "unet 32, S2 alone": _crofusenet("unet", S2_10M),
+    "unet 32, S1 alone": _crofusenet("unet", SAR),
+    "unet 64": _crofusenet("unet", **UNET64),
+    "fcn8s fc 4096": _crofusenet("fcn8s", fc=4096),
+    "fcn8s fc 1024": _crofusenet("fcn8s"),
+    "fcn_resnet50": _crofusenet("fcn_resnet50"),
+    "deeplabv3plus": _crofusenet("deeplabv3plus"),
+    "hrnet W48": _crofusenet("hrnet", classes=2, width=48, stem="hrnet", norm="batch"),
+    "hrnet W18": _crofusenet("hrnet", classes=2, width=18, stem="hrnet", norm="batch"),
+    "random_forest": _crofusenet("random_forest"),
+    "svm": _crofusenet("svm"),
+    "runetpp table": _runetpp(),
+    "runetpp text": _runetpp(variant="text"),
+    "runetpp dilated": _runetpp(variant="dilated"),
+    "runetpp baseline": _runetpp(**PLAIN),
+    "hrnet, 10 outputs": _landcover3m(classes=10),
+    "hrnet, 7 classes": _landcover3m(),
+    "hrnet, stem one": _landcover3m(stem="one"),
+    "hrnet, stem hrnet": _landcover3m(classes=10, stem="hrnet"),
+    "hrnet pruned A8": _landcover3m(classes=10, prune="inner", ratio=0.4, round_to=8),
+    "hrnet pruned C8": _landcover3m(classes=10, prune="groups", ratio=0.4, round_to=8),
+    "hrnet pruned literal": _landcover3m(classes=10, prune="literal", ratio=0.4),
+    "fcdensenet 56": Configuration("LandCover3m", "fcdensenet", CROFUSENET_BANDS, {"size": "56"}),
+    "fcdensenet 67": Configuration("LandCover3m", "fcdensenet", CROFUSENET_BANDS),
+    "fcdensenet 103": Configuration("LandCover3m", "fcdensenet", CROFUSENET_BANDS, {"size": "103"}),
+    "jointseg lean": _jointseg("jointseg", 64),
+    "jointseg, 8 dates": _jointseg("jointseg", 64, dates=8),
+    "jointseg wide": _jointseg("jointseg", 64, **WIDE),
+    "jointseg small": _jointseg("jointseg", 64, **SMALL),
+    "progesrgan literal": _jointseg("progesrgan", 32, S2_TEN),
+    "bilinear_unet": _jointseg("bilinear_unet", 64),
 }

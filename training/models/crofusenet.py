@@ -1,4 +1,4 @@
-"""CroFuseNet (S002): optical and SAR branches whose features cross-fuse into a third, shared branch."""
+"""CroFuseNet: optical and SAR branches whose features cross-fuse into a third, shared branch."""
 
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ class CroFuseConfig:
 
 
 class CrossFusion(nn.Module):
-    """Optical and SAR features of one level made one, with the shared features of the level above (S002 eqs. 1-5).
+    """Optical and SAR features of one level made one, with the shared features of the level above (CroFuseNet eqs.
+    1-5).
 
     With cfm "concat" the two are only put side by side (Case 4).
     """
@@ -102,7 +103,8 @@ class FusedEncoder(nn.ModuleList):
 
 
 class CroFuseNet(nn.Module):
-    """Logits of the shared branch; the optical and SAR branches' logits beside them for the loss (S002 section III).
+    """Logits of the shared branch; the optical and SAR branches' logits beside them for the loss (CroFuseNet section
+    III).
 
     bands: names in the order of x_BCHW's channels; VV, VH, HH, HV are SAR, all others optical, any number of each.
     Input rows and columns are multiples of `multiple`. Squeeze-excitation sees the whole window, so a map is made

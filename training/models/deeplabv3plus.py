@@ -1,4 +1,4 @@
-"""DeepLabV3+ (Chen et al., 2018) on ResNet-50 at output stride 16, one of S002's baselines."""
+"""DeepLabV3+ (Chen et al., 2018) on ResNet-50 at output stride 16, one of CroFuseNet's baselines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FC-DenseNet (Jegou et al., 2017), S003's baseline: dense blocks; only what one adds goes up."""
+"""FC-DenseNet (Jegou et al., 2017), LandCover3m's baseline: dense blocks; only what one adds goes up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIZES = {"56": (12, (4,) * 5, 4), "67": (16, (5,) * 5, 5), "103": (16, (4, 5, 7,
 
 @dataclass(frozen=True)
 class FCDenseNetConfig:
-    """FC-DenseNet's constructor values; S003 prints a size of 64, which was never published
+    """FC-DenseNet's constructor values; LandCover3m prints a size of 64, which was never published
     (docs/reference/networks.md, "Other networks").
     """
 

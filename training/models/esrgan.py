@@ -1,4 +1,5 @@
-"""The literal cascade of S000: two ESRGAN stages sharpen 10 m to 1 m, a U-Net segments the result; its discriminator.
+"""The literal cascade of JointSeg: two ESRGAN stages sharpen 10 m to 1 m, a U-Net segments the result; its
+discriminator.
 
 What Prog-ESRGAN's page says is kept (docs/reference/networks.md, "JointSeg: sources"): a x4 stage, then a stage that
 sees both the enlarged input and the first result. x2.5 of the second stage is ours: the paper does not say how x4 twice

@@ -1,4 +1,4 @@
-"""FCN-8s (Long et al., 2015) on VGG-16, one of S002's baselines: scores of three depths summed on the way up."""
+"""FCN-8s (Long et al., 2015) on VGG-16, one of CroFuseNet's baselines: scores of three depths summed on the way up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""HRNet (S003): branches at four resolutions that exchange features; instance normalisation after the first layer."""
+"""HRNet (LandCover3m): branches at four resolutions that exchange features; instance normalisation after the first
+layer.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ BLOCKS = 4
 
 @dataclass(frozen=True)
 class HRNetConfig:
-    """HRNet's constructor values; S003's printed size belongs to classes=10 (docs/reference/networks.md, "HRNet").
+    """HRNet's constructor values; LandCover3m's printed size belongs to classes=10 (docs/reference/networks.md,
+    "HRNet").
 
     width: of the finest branch; each coarser one doubles it. stem: "paper" halves once (strides 2, 1), "one" is a
     single strided convolution as the text has it, "hrnet" the original's strides 2, 2. norm: after the first

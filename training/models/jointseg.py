@@ -1,8 +1,8 @@
-"""JointSeg (S000): impervious surface at 1 m from 10-m bands, sharpening and segmenting together in two steps.
+"""JointSeg: impervious surface at 1 m from 10-m bands, sharpening and segmenting together in two steps.
 
-S000's full text was not available: blocks, widths and losses are ours (docs/reference/networks.md, "JointSeg"). What
-the abstract says is kept: gradual enhancement (10 -> 2.5 -> 1 m), optical and radar input, features of one scale joined
-with the image and the logits of the coarser one.
+JointSeg's full text was not available: blocks, widths and losses are ours (docs/reference/networks.md, "JointSeg").
+What the abstract says is kept: gradual enhancement (10 -> 2.5 -> 1 m), optical and radar input, features of one scale
+joined with the image and the logits of the coarser one.
 """
 
 from __future__ import annotations

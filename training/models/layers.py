@@ -14,7 +14,7 @@ HEADS = ("conv3", "conv_bn_relu", "1x1")
 
 
 class ConvBnRelu(nn.Sequential):
-    """Convolution without bias that keeps the size, batch normalisation, ReLU: one group of S002 section III-A."""
+    """Convolution without bias that keeps the size, batch normalisation, ReLU: a group of CroFuseNet section III-A."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 3) -> None:
         super().__init__(
@@ -78,7 +78,7 @@ class Decoder(nn.ModuleList):
 
 
 class SqueezeExcitation(nn.Module):
-    """Channels weighted by what the whole window holds: global mean, two dense layers, sigmoid (S002 eqs. 7-10)."""
+    """Channels weighted by the whole window: global mean, two dense layers, sigmoid (CroFuseNet eqs. 7-10)."""
 
     def __init__(self, channels: int, reduction: int) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class SqueezeExcitation(nn.Module):
 def head(kind: str, inputs: int, classes: int) -> nn.Module:
     """The layer from features to logits: one of HEADS.
 
-    `conv_bn_relu` is S002's wording taken literally; a ReLU logit that is 0 everywhere has no gradient.
+    `conv_bn_relu` is CroFuseNet's wording taken literally; a ReLU logit that is 0 everywhere has no gradient.
     """
     if kind == "conv_bn_relu":
         return ConvBnRelu(inputs, classes)

@@ -1,4 +1,4 @@
-"""RU-Net++ (S001): a ResNet-50 encoder with attention, pyramid pooling, and a gated U-shaped decoder."""
+"""RU-Net++: a ResNet-50 encoder with attention, pyramid pooling, and a gated U-shaped decoder."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ class RUNetPP(nn.Module):
 
 
 def _gate(kind: str, channels: int, reduction: int) -> nn.Module:
-    """The attention at the end of a level; "both" is channel, then spatial attention (S001's ChannelGate)."""
+    """The attention at the end of a level; "both" is channel, then spatial attention (RU-Net++'s ChannelGate)."""
     makers = {
         "both": lambda: nn.Sequential(SqueezeExcitation(channels, reduction), SpatialAttention()),
         "dual": lambda: DualAttention(channels, reduction),

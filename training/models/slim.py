@@ -1,4 +1,6 @@
-"""How many filters a pruned network keeps, so that its constructor values alone say its shape (S003 section 3.4)."""
+"""How many filters a pruned network keeps, so that its constructor values alone say its shape (LandCover3m section
+3.4).
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,10 @@ WITHIN_BLOCKS = (WHOLE, "inner")  # of networks without residuals
 class Slim:
     """Widths of a network of which the share `ratio` of the filters was removed by a scheme of SCHEMES.
 
-    inner: only channels that pass from one convolution to the next within a block. literal: these and, as S003 counts
-    them, the filters of block ends, added back to the residual in their places. groups: everything that the sums tie
-    together, as one. round_to: what is kept is rounded down to a multiple of it (docs/reference/networks.md, "Filter
-    pruning").
+    inner: only channels that pass from one convolution to the next within a block. literal: these and, as LandCover3m
+    counts them, the filters of block ends, added back to the residual in their places. groups: everything that the sums
+    tie together, as one. round_to: what is kept is rounded down to a multiple of it (docs/reference/networks.md,
+    "Filter pruning").
     """
 
     scheme: str = WHOLE
@@ -37,8 +39,8 @@ class Slim:
     def kept(self, filters: int) -> int:
         """Of so many filters, those that stay; at least one, or `round_to` where there are as many.
 
-        S003 zeroes int(ratio N); the other schemes keep int((1 - ratio) N), as docs/reference/networks.md, "Filter
-        pruning", counts them.
+        LandCover3m zeroes int(ratio N); the other schemes keep int((1 - ratio) N), as docs/reference/networks.md,
+        "Filter pruning", counts them.
         """
         if self.scheme == WHOLE:
             return filters

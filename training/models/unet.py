@@ -1,4 +1,4 @@
-"""U-Net on the stacked bands, with CroFuseNet's widths: the paper's strongest baseline (S002 section IV-A)."""
+"""U-Net on the stacked bands, with CroFuseNet's widths: that paper's strongest baseline (CroFuseNet section IV-A)."""
 
 from __future__ import annotations
 

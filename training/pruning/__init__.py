@@ -1,3 +1,3 @@
-"""Filter pruning by S003: which filters a network can do without, taken out while it trains and then for good."""
+"""Filter pruning by LandCover3m: which filters a network can do without, silenced in training, then removed."""
 
 from __future__ import annotations

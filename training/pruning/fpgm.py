@@ -1,4 +1,6 @@
-"""Filter pruning via geometric median (S003 eq. 1; He et al., CVPR 2019): filters that the others can stand in for."""
+"""Filter pruning via geometric median (LandCover3m eq. 1; He et al., CVPR 2019): filters that the others can stand in
+for.
+"""
 
 from __future__ import annotations
 

@@ -58,7 +58,8 @@ def groups_of(network: nn.Module, slim: Slim) -> tuple[Group, ...]:
 
 
 def hrnet_groups(network: HRNet, slim: Slim) -> Iterator[Group]:
-    """HRNet's (S003 section 3.4): block-inner channels; by scheme also block ends, or all that the sums tie together.
+    """HRNet's (LandCover3m section 3.4): block-inner channels; by scheme also block ends, or all that the sums tie
+    together.
 
     The stem stays: instance normalisation follows its first convolution. The last block's end before a fusion stays in
     any scheme but groups.

@@ -50,7 +50,7 @@ class PruneReport:
 
     @property
     def flop_ratio(self) -> float:
-        """Operations before by operations after; S003 prints this less 1 as its theoretical acceleration."""
+        """Operations before by operations after; LandCover3m prints this less 1 as its theoretical acceleration."""
         return self.cost[0].flop / self.cost[1].flop
 
     @property

@@ -24,9 +24,11 @@ from training.pruning.fpgm import chosen, remaining, zeroise
 from training.pruning.groups import Group, groups_of
 from training.pruning.report import Accuracy, PruneReport
 from training.recipes import Recipe, override
+from training.recipes.settings import pairs
 from training.runs.finetune import recipe_of
 from training.runs.run import train
 from training.runs.run_lock import DONE, LOCK, alone_in, claim, finished, release
+from training.samples.arguments import check_address, dataset_addresses
 
 SOFT, COMPACT, TUNED = "soft", "compact", "tuned"
 EPOCHS = 10
@@ -59,30 +61,33 @@ def prune(
     round_to: int | None = None,
     tune_epochs: int | None = None,
     split: str = "test",
-    settings: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | Sequence[str] | None = None,
     session: Any = None,
 ) -> PruneReport:
-    """A checkpoint with fewer filters as out/best, and what it costs and gains (S003 section 3.4,
+    """A checkpoint with fewer filters as out/best, and what it costs and gains (LandCover3m section 3.4,
     docs/reference/networks.md, "Filter pruning").
 
     scheme: one of models.slim.SCHEMES. round_to: what is kept is a multiple of it (None: 8, and 1 for literal).
-    The network trains on by the checkpoint's recipe for epochs=10 (`settings` change the recipe as --set does), the
+    The network trains on by the checkpoint's recipe for epochs=10 (settings={"lr": 1e-4} changes the recipe), the
     most redundant filters silenced after each; then they are removed, and the small network trains for tune_epochs
     more (None: as many; 0: none). split: where accuracy is measured. Interrupted, the same call goes on; done, it only
     reports. ValueError: a network that cannot be pruned, settings that fit nothing. Fault: damaged files, full disk.
     """
+    check_address("checkpoint", checkpoint, "runs/wuhan")
+    check_address("out", out, "runs/pruned")
+    addresses = dataset_addresses(data)
     if str(out).startswith("gs://"):
-        raise ValueError(f"--out {out}: prune into a folder; a bucket can be copied to afterwards")
+        raise ValueError(f"out={out}: prune into a folder; a bucket can be copied to afterwards")
     check_choice("scheme", scheme, SCHEMES)
     check_choice("split", split, SPLITS)
     found = ck.load(checkpoint, session)
     slim = Slim(scheme, ratio, ROUND_TO.get(scheme, MULTIPLE) if round_to is None else round_to)
     groups = groups_of(found.build(), slim)
-    soft = _recipe(found, settings or {})
+    soft = _recipe(found, pairs(settings))
     if tune_epochs is not None and tune_epochs < 0:
         raise ValueError(f"tune {tune_epochs}: expected epochs of the small network, or 0 for none")
     tuned = None if tune_epochs == 0 else replace(soft, epochs=tune_epochs or soft.epochs)
-    work = _Work(checkpoint, found, data, slim, Path(out), split, session)
+    work = _Work(checkpoint, found, addresses, slim, Path(out), split, session)
     wanted = {"prune": vars(slim), "start": found.fingerprint, "recipe": soft.to_json(), "tune_epochs": tune_epochs}
     claim(work.folder, wanted)
     with alone_in(work.folder / LOCK, str(out)):

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from training.recipes import cpu, ours, papers
+from training.recipes import cpu, former_names, ours, papers
 from training.recipes.papers import PAPER_BANDS
 from training.recipes.recipe import DEVICES, PRECISIONS, Recipe
 from training.recipes.settings import override
@@ -16,6 +16,7 @@ __all__ = ["DEVICES", "PAPER_BANDS", "PRECISIONS", "RECIPES", "Recipe", "overrid
 
 def recipe(name: str, settings: Mapping[str, Any] | None = None) -> Recipe:
     """The named recipe with `--set` settings applied; ValueError naming an unknown recipe, key or bad value."""
+    name = former_names.recipe_name(name)
     if name not in RECIPES:
         near = difflib.get_close_matches(name, RECIPES, 1)
         hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(RECIPES)}"
@@ -23,38 +24,8 @@ def recipe(name: str, settings: Mapping[str, Any] | None = None) -> Recipe:
     return override(RECIPES[name](), settings or {})
 
 
+_TABLE = papers.RECIPES | ours.RECIPES | cpu.RECIPES
+# each recipe, then its variant for CPUs
 RECIPES: dict[str, Callable[[], Recipe]] = {
-    "crofusenet": papers.crofusenet,
-    "crofusenet-tiny": cpu.crofusenet_tiny,
-    "unet": papers.unet,
-    "unet-tiny": cpu.unet_tiny,
-    "unet64": papers.unet64,
-    "unet64-tiny": cpu.unet64_tiny,
-    "fcn8s": papers.fcn8s,
-    "fcn8s-tiny": cpu.fcn8s_tiny,
-    "fcn_resnet50": papers.fcn_resnet50,
-    "fcn_resnet50-tiny": cpu.fcn_resnet50_tiny,
-    "deeplabv3plus": papers.deeplabv3plus,
-    "deeplabv3plus-tiny": cpu.deeplabv3plus_tiny,
-    "hrnet-s002": papers.hrnet_s002,
-    "hrnet-s002-tiny": cpu.hrnet_s002_tiny,
-    "random_forest": papers.random_forest,
-    "random_forest-tiny": cpu.random_forest_tiny,
-    "svm": papers.svm,
-    "svm-tiny": cpu.svm_tiny,
-    "runetpp": papers.runetpp,
-    "runetpp-tiny": cpu.runetpp_tiny,
-    "hrnet": papers.hrnet,
-    "hrnet-tiny": cpu.hrnet_tiny,
-    "unet-s003": papers.unet_s003,
-    "unet-s003-tiny": cpu.unet_s003_tiny,
-    "fcdensenet": papers.fcdensenet,
-    "fcdensenet-tiny": cpu.fcdensenet_tiny,
-    "jointseg": papers.jointseg,
-    "jointseg-tiny": cpu.jointseg_tiny,
-    "bilinear-unet": papers.bilinear_unet,
-    "bilinear-unet-tiny": cpu.bilinear_unet_tiny,
-    "progesrgan": papers.progesrgan,
-    "progesrgan-tiny": cpu.progesrgan_tiny,
-    "wuhan": ours.wuhan,
+    name: _TABLE[name] for base in (*papers.RECIPES, *ours.RECIPES) for name in (base, f"{base}-tiny") if name in _TABLE
 }

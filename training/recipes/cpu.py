@@ -5,6 +5,7 @@ They take whatever bands the dataset holds. Larger steps than the papers', as th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from training.recipes import papers
@@ -52,9 +53,9 @@ def deeplabv3plus_tiny() -> Recipe:
     return _shrunk(papers.deeplabv3plus(), config={"width": 64, "early": 12, "base": 16})
 
 
-def hrnet_s002_tiny() -> Recipe:
-    """S002's HRNet baseline of a quarter of the width."""
-    return _shrunk(papers.hrnet_s002(), config={"width": 12})
+def hrnet_crofusenet_tiny() -> Recipe:
+    """CroFuseNet's HRNet baseline of a quarter of the width."""
+    return _shrunk(papers.hrnet_crofusenet(), config={"width": 12})
 
 
 def random_forest_tiny() -> Recipe:
@@ -73,18 +74,18 @@ def runetpp_tiny() -> Recipe:
 
 
 def hrnet_tiny() -> Recipe:
-    """S003's HRNet of a third of the width, on windows of 128 pixels."""
+    """LandCover3m's HRNet of a third of the width, on windows of 128 pixels."""
     config = {"width": 8, "window": 128}
     return _shrunk(papers.hrnet(), config=config, lr=0.02, augment=papers.MOVES)
 
 
-def unet_s003_tiny() -> Recipe:
-    """S003's U-Net baseline of an eighth of the widths, with hrnet-tiny's settings."""
-    return _shrunk(papers.unet_s003(), config={"widths": WIDTHS}, lr=0.02, augment=papers.MOVES)
+def unet_landcover3m_tiny() -> Recipe:
+    """LandCover3m's U-Net baseline of an eighth of the widths, with hrnet-tiny's settings."""
+    return _shrunk(papers.unet_landcover3m(), config={"widths": WIDTHS}, lr=0.02, augment=papers.MOVES)
 
 
 def fcdensenet_tiny() -> Recipe:
-    """S003's FC-DenseNet baseline in its smallest published size, with hrnet-tiny's settings."""
+    """LandCover3m's FC-DenseNet baseline in its smallest published size, with hrnet-tiny's settings."""
     return _shrunk(papers.fcdensenet(), config={"size": "56"}, lr=0.02, augment=papers.MOVES)
 
 
@@ -100,7 +101,28 @@ def bilinear_unet_tiny() -> Recipe:
 
 
 def progesrgan_tiny() -> Recipe:
-    """The cascade with two small dense blocks a stage, a small U-Net and a small judge."""
+    """The cascade with two small dense blocks a stage, a small U-Net and a small discriminator."""
     config = {"features": 8, "growth": 4, "blocks": 1, "widths": (4, 8, 16)}
-    values = {"sharp": 1.0, "adversarial": 0.1, "judge": 8}
+    values = {"sharp": 1.0, "adversarial": 0.1, "discriminator": 8}
     return _shrunk(papers.progesrgan(), config=config, loss_values=values, ema=0.98)
+
+
+# name -> what makes the recipe
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    "crofusenet-tiny": crofusenet_tiny,
+    "unet-tiny": unet_tiny,
+    "unet64-tiny": unet64_tiny,
+    "fcn8s-tiny": fcn8s_tiny,
+    "fcn_resnet50-tiny": fcn_resnet50_tiny,
+    "deeplabv3plus-tiny": deeplabv3plus_tiny,
+    "hrnet-crofusenet-tiny": hrnet_crofusenet_tiny,
+    "random_forest-tiny": random_forest_tiny,
+    "svm-tiny": svm_tiny,
+    "runetpp-tiny": runetpp_tiny,
+    "hrnet-tiny": hrnet_tiny,
+    "unet-landcover3m-tiny": unet_landcover3m_tiny,
+    "fcdensenet-tiny": fcdensenet_tiny,
+    "jointseg-tiny": jointseg_tiny,
+    "bilinear-unet-tiny": bilinear_unet_tiny,
+    "progesrgan-tiny": progesrgan_tiny,
+}

@@ -30,7 +30,7 @@ def optimiser(recipe: Settings, weights: Weights) -> Optimizer:
 
 
 def poly(recipe: Settings, of: Optimizer, steps: int) -> LambdaLR:
-    """The rate falls as (1 - step / steps) ** power at every step (S002 section IV-A)."""
+    """The rate falls as (1 - step / steps) ** power at every step (CroFuseNet section IV-A)."""
     return LambdaLR(of, lambda step: (1 - min(step, steps) / steps) ** recipe.power)
 
 

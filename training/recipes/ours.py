@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from training.recipes.papers import MOVES
 from training.recipes.recipe import Recipe
 
@@ -9,7 +11,7 @@ from training.recipes.recipe import Recipe
 def wuhan() -> Recipe:
     """CroFuseNet of half the widths, tuned on the world's Wuhan, on whatever bands the dataset holds.
 
-    S002's loss with Dice beside it, AdamW, clipped gradients, averaged weights, mirrored patches.
+    CroFuseNet's loss with Dice beside it, AdamW, clipped gradients, averaged weights, mirrored patches.
     """
     return Recipe(
         "wuhan",
@@ -27,3 +29,9 @@ def wuhan() -> Recipe:
         patience=20,
         augment=(*MOVES, "blur"),
     )
+
+
+# name -> what makes the recipe
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    "wuhan": wuhan,
+}

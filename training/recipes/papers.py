@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from training.recipes.recipe import Recipe
 
 PAPER_BANDS = ("B2", "B3", "B4", "B8", "VV", "VH")
-# S003 section 3.2: weight 3 for impervious ground, the fifth of the seven classes
+# LandCover3m section 3.2: weight 3 for impervious ground, the fifth of the seven classes
 SEVEN_WEIGHTS = (1.0, 1.0, 1.0, 1.0, 3.0, 1.0, 1.0)
 CLASSIC_WIDTHS = (64, 128, 256, 512, 1024)
 MOVES = ("flip", "mirror", "turn")
 
 
 def crofusenet() -> Recipe:
-    """S002 section IV-A: CroFuseNet, Adam 1e-4, poly 0.9, batch 32, at most 400 epochs, early stopping after 50.
+    """CroFuseNet (its section IV-A): Adam 1e-4, poly 0.9, batch 32, at most 400 epochs, early stopping after 50.
 
     Bands are the paper's (Table I); loss 1 / 1 / 0.8; vertical flip, rotation, blur.
     """
@@ -23,41 +24,41 @@ def crofusenet() -> Recipe:
 
 
 def unet() -> Recipe:
-    """S002's strongest baseline: U-Net of CroFuseNet's widths on the stacked bands, with the same settings."""
+    """CroFuseNet's strongest baseline: a U-Net of the same widths on the stacked bands, with the same settings."""
     return Recipe("unet", "unet", bands=PAPER_BANDS)
 
 
 def unet64() -> Recipe:
-    """U-Net of the original's widths (64 to 1024) with S002's settings."""
+    """U-Net of the original's widths (64 to 1024) with CroFuseNet's settings."""
     return replace(unet(), name="unet64", config={"widths": CLASSIC_WIDTHS})
 
 
 def fcn8s() -> Recipe:
-    """S002's FCN baseline on VGG-16 with dense layers of 4096, as its reference has it; S002's settings."""
+    """CroFuseNet's FCN baseline on VGG-16 with dense layers of 4096, as its reference has it; CroFuseNet's settings."""
     return replace(unet(), name="fcn8s", model="fcn8s", config={"fc": 4096})
 
 
 def fcn_resnet50() -> Recipe:
-    """FCN on ResNet-50 with S002's settings."""
+    """FCN on ResNet-50 with CroFuseNet's settings."""
     return replace(unet(), name="fcn_resnet50", model="fcn_resnet50")
 
 
 def deeplabv3plus() -> Recipe:
-    """S002's DeepLabV3+ baseline with S002's settings."""
+    """CroFuseNet's DeepLabV3+ baseline with CroFuseNet's settings."""
     return replace(unet(), name="deeplabv3plus", model="deeplabv3plus")
 
 
-def hrnet_s002() -> Recipe:
-    """S002's HRNet baseline with S002's settings: W48 with the original's stem, as its reference has it.
+def hrnet_crofusenet() -> Recipe:
+    """CroFuseNet's HRNet baseline with CroFuseNet's settings: W48 with the original's stem, as its reference has it.
 
-    Ours: which width S002 took is not printed; the stem is normalised by batch.
+    Ours: which width CroFuseNet took is not printed; the stem is normalised by batch.
     """
     config = {"classes": 2, "width": 48, "stem": "hrnet", "norm": "batch", "window": 128}
-    return replace(unet(), name="hrnet-s002", model="hrnet", config=config)
+    return replace(unet(), name="hrnet-crofusenet", model="hrnet", config=config)
 
 
 def random_forest() -> Recipe:
-    """S002's random forest on single pixels; its settings are not printed.
+    """CroFuseNet's random forest on single pixels; its settings are not printed.
 
     Ours: 100 trees on 100,000 pixels, drawn in the classes' shares, with 10 pixels in a leaf at least: on the world's
     labels better than whole trees (training/LOG.md), a fifth of their size.
@@ -66,7 +67,7 @@ def random_forest() -> Recipe:
 
 
 def svm() -> Recipe:
-    """S002's support vector machine on single pixels; its settings are not printed.
+    """CroFuseNet's support vector machine on single pixels; its settings are not printed.
 
     Ours: radial kernel, c = 1, 20,000 pixels, drawn in the classes' shares.
     """
@@ -74,9 +75,10 @@ def svm() -> Recipe:
 
 
 def runetpp() -> Recipe:
-    """S001: RU-Net++ as its Table 2 has it, 0.7 Dice + 0.3 focal loss, on whatever bands the dataset holds.
+    """RU-Net++ as its Table 2 has it, 0.7 Dice + 0.3 focal loss, on whatever bands the dataset holds.
 
-    Ours, because the paper prints none of it: S002's optimiser and schedule, batch 16, 200 epochs, flips and turns.
+    Ours, because the paper prints none of it: CroFuseNet's optimiser and schedule, batch 16, 200 epochs, flips and
+    turns.
     """
     weights = {"dice": 0.7, "focal": 0.3}
     loss = {"loss": "dice_focal", "loss_values": weights}
@@ -84,7 +86,7 @@ def runetpp() -> Recipe:
 
 
 def hrnet() -> Recipe:
-    """S003 section 3.2: HRNet on seven classes, impervious weighted 3, SGD 0.01 with momentum 0.9, 120 epochs,
+    """LandCover3m section 3.2: HRNet on seven classes, impervious weighted 3, SGD 0.01 with momentum 0.9, 120 epochs,
     batch 32, random crops of 1024-pixel chips.
 
     Ours: crops of 512 pixels where the paper has 513, a multiple of what the network halves; poly 0.9 and weight decay
@@ -107,19 +109,19 @@ def hrnet() -> Recipe:
     )
 
 
-def unet_s003() -> Recipe:
-    """S003's U-Net baseline with its settings."""
+def unet_landcover3m() -> Recipe:
+    """LandCover3m's U-Net baseline with its settings."""
     config = {"classes": 7, "widths": CLASSIC_WIDTHS}
-    return replace(hrnet(), name="unet-s003", model="unet", config=config)
+    return replace(hrnet(), name="unet-landcover3m", model="unet", config=config)
 
 
 def fcdensenet() -> Recipe:
-    """S003's FC-DenseNet baseline with its settings; size 67, as no 64 was published."""
+    """LandCover3m's FC-DenseNet baseline with its settings; size 67, as no 64 was published."""
     return replace(hrnet(), name="fcdensenet", model="fcdensenet", config={"classes": 7})
 
 
 def jointseg() -> Recipe:
-    """S000: JointSeg from 10-m bands to labels at 1 m.
+    """JointSeg from 10-m bands to labels at 1 m.
 
     The paper's settings are not known: optimiser, schedule, averaged weights and losses are ours
     (docs/reference/networks.md, "JointSeg").
@@ -141,7 +143,7 @@ def jointseg() -> Recipe:
 
 
 def bilinear_unet() -> Recipe:
-    """What S000 compares JointSeg with: bands enlarged bilinearly, then a U-Net; of JointSeg's size and budget.
+    """What the JointSeg paper compares with: bands enlarged bilinearly, then a U-Net; of JointSeg's size and budget.
 
     Widths are ours: 6.8 M parameters (JointSeg's 6.7 M), which cost 2.3 x its operations.
     """
@@ -152,7 +154,7 @@ def bilinear_unet() -> Recipe:
 
 
 def progesrgan() -> Recipe:
-    """S000's cascade: Prog-ESRGAN sharpens, a U-Net segments, a judge tells made images from true ones.
+    """JointSeg's cascade: Prog-ESRGAN sharpens, a U-Net segments, a discriminator tells made images from true ones.
 
     Settings of docs/reference/networks.md, "Prog-ESRGAN" (Satlas): Adam 1e-4 (0.9, 0.99), averaged weights 0.999, batch
     32, absolute difference 1, adversarial 0.1, no perceptual term. Ours: 200 epochs.
@@ -168,3 +170,24 @@ def progesrgan() -> Recipe:
         ema=0.999,
         augment=MOVES,
     )
+
+
+# name -> what makes the recipe
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    "crofusenet": crofusenet,
+    "unet": unet,
+    "unet64": unet64,
+    "fcn8s": fcn8s,
+    "fcn_resnet50": fcn_resnet50,
+    "deeplabv3plus": deeplabv3plus,
+    "hrnet-crofusenet": hrnet_crofusenet,
+    "random_forest": random_forest,
+    "svm": svm,
+    "runetpp": runetpp,
+    "hrnet": hrnet,
+    "unet-landcover3m": unet_landcover3m,
+    "fcdensenet": fcdensenet,
+    "jointseg": jointseg,
+    "bilinear-unet": bilinear_unet,
+    "progesrgan": progesrgan,
+}

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from gee_export.base.scheme import SCHEMES, scheme_name
+from gee_export.base.scheme import SCHEMES
 from training.losses import LOSSES
 from training.models.sharpened import RGB
+from training.recipes import former_names
 from training.recipes.optimisers import OPTIMISERS
 from training.samples.augment import AUGMENTATIONS
 
@@ -93,7 +94,9 @@ class Recipe:
                 raise ValueError(f"{name}={getattr(self, name):g}: expected 0 or more")
 
     def _check_words(self) -> None:
-        object.__setattr__(self, "scheme", scheme_name(self.scheme))
+        names = former_names.current({"scheme": self.scheme, "name": self.name, "loss_values": self.loss_values})
+        for name, value in names.items():
+            object.__setattr__(self, name, value)
         for name, allowed in _WORDS.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name}={getattr(self, name)}: expected one of {', '.join(allowed)}")

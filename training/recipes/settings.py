@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
 from training.losses import LOSSES
 from training.models import MODELS
+from training.recipes import former_names
 from training.recipes.recipe import Recipe
 
 # what `--set` may change, beside model.KEY and loss.KEY
@@ -23,13 +24,14 @@ _TRUTH = {"yes": True, "true": True, "no": False, "false": False}
 _NOTHING = ("", "none", "no")
 
 
-def override(base: Recipe, settings: Mapping[str, Any]) -> Recipe:
+def override(base: Recipe, settings: Mapping[str, Any] | Sequence[str]) -> Recipe:
     """The recipe with settings changed; values are texts as typed after --set, or already of the right kind.
 
     Another loss starts with its own weights. ValueError: an unknown key (with the nearest one), a value of another
     kind.
     """
     changes: dict[str, Any] = {}
+    settings = pairs(settings)
     loss = settings.get("loss", base.loss)
     config = dict(base.config)
     loss_values = dict(base.loss_values) if loss == base.loss else {}
@@ -38,11 +40,27 @@ def override(base: Recipe, settings: Mapping[str, Any]) -> Recipe:
             name = _known(key, _values_of(MODELS[base.model].config), "model.")
             config[name] = _constructor_value(MODELS[base.model].config, name, value)
         elif key.startswith("loss."):
+            key = f"loss.{former_names.loss_value(key.removeprefix('loss.'))}"
             name = _known(key, _values_of(_loss(loss)), "loss.")
             loss_values[name] = _weight(key, value)
         else:
             changes[key] = _typed(key, value, getattr(base, _known(key, _settable(base))))
     return replace(base, **changes, config=config, loss_values=loss_values)
+
+
+def pairs(settings: Any) -> dict[str, Any]:
+    """Settings by key, from a mapping or from words such as "epochs=3"; ValueError for anything else."""
+    if settings is None or isinstance(settings, Mapping):
+        found = dict(settings or {})
+    elif isinstance(settings, (list, tuple)) and all(isinstance(word, str) for word in settings):
+        found = dict(word.partition("=")[0::2] for word in settings)
+        if wrong := [word for word in settings if "=" not in word.strip("=")]:
+            raise ValueError(f"settings={wrong!r}: expected KEY=VALUE, such as 'epochs=3'")
+    else:
+        raise ValueError(f"settings={settings!r}: expected {{'epochs': 3}} or ['epochs=3']")
+    if unnamed := [key for key in found if not isinstance(key, str)]:
+        raise ValueError(f"settings key {unnamed[0]!r}: expected a text, such as 'epochs'")
+    return found
 
 
 def _settable(base: Recipe) -> list[str]:
@@ -77,9 +95,18 @@ def _typed(key: str, value: Any, like: Any) -> Any:
     try:
         if kind is tuple:
             return _names(value)
+        if kind is int:
+            return _whole(value)
         return kind(value)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{key}={value}: expected {_KINDS[kind]}, such as {key}={like}") from error
+
+
+def _whole(value: Any) -> int:
+    """A whole number from a text or a number; ValueError for a fraction, which int() would cut, and for yes or no."""
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        raise ValueError
+    return int(value)
 
 
 def _names(value: Any) -> tuple[str, ...]:
@@ -97,14 +124,47 @@ def _weight(key: str, value: Any) -> float | tuple[float, ...]:
 
 
 def _constructor_value(config: type, name: str, value: Any) -> Any:
-    """A network's constructor value from its text: yes or no, numbers (joined by commas: several), else words."""
+    """A network's constructor value of its default's kind; texts may be numbers (several joined by commas), yes or no.
+
+    ValueError: a value of another kind than the default.
+    """
     default = {f.name: f.default for f in fields(config)}[name]
-    if not isinstance(value, str) or isinstance(default, str):
-        return value
-    if not isinstance(default, tuple) and value.lower() in _TRUTH:
-        return _TRUTH[value.lower()]
-    parts = tuple(_number(part.strip()) for part in value.split(","))
+    found = _parsed(value, default) if isinstance(value, str) and not isinstance(default, str) else value
+    if not _is_like(found, default):
+        words = ",".join(map(str, default)) if isinstance(default, tuple) else _word(default)
+        raise ValueError(f"model.{name}={value}: expected {_form(default)}, such as model.{name}={words}")
+    return found
+
+
+def _parsed(word: str, default: Any) -> Any:
+    if not isinstance(default, tuple) and word.lower() in _TRUTH:
+        return _TRUTH[word.lower()]
+    parts = tuple(_number(part.strip()) for part in word.split(","))
     return parts if isinstance(default, tuple) or len(parts) > 1 else parts[0]
+
+
+def _is_like(value: Any, default: Any) -> bool:
+    """Whether a value is of the default's kind; any value where the default is of no kind."""
+    if isinstance(default, tuple):
+        return isinstance(value, (tuple, list)) and (not default or all(_is_like(each, default[0]) for each in value))
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    if isinstance(default, int):
+        return isinstance(value, int)
+    if isinstance(default, float):
+        return isinstance(value, (int, float))
+    return not isinstance(default, str) or isinstance(value, str)
+
+
+def _form(default: Any) -> str:
+    if isinstance(default, tuple):
+        kinds = "names" if default and isinstance(default[0], str) else "numbers"
+        return f"{kinds} joined by commas"
+    return "yes or no" if isinstance(default, bool) else _KINDS.get(type(default), "a value")
+
+
+def _word(default: Any) -> str:
+    return ("yes" if default else "no") if isinstance(default, bool) else str(default)
 
 
 def _number(word: str) -> int | float | str:

@@ -59,6 +59,12 @@ def _check_classes(shares: list[float], classes: tuple[str, ...]) -> None:
     if len(held) > 1:
         return
     if len(classes) > 2:
-        raise ValueError(f"the train split holds {held[0]} only: a network needs two classes, export another region")
+        raise ValueError(
+            f"the train split holds {held[0]} only: a network needs two classes; check the label's codes, or export "
+            "another region"
+        )
     missing = next(label for label in classes if label not in held)
-    raise ValueError(f"the train split holds no {missing} pixel: a network needs both, export another region")
+    raise ValueError(
+        f"the train split holds no {missing} pixel: a network needs both; check that the export took the label's "
+        f"right codes (--label FILE#BAND=CODES names those of impervious), or export a region with {missing} ground"
+    )

@@ -27,11 +27,13 @@ from training.memory import memory_for
 from training.models import build, parameter_count
 from training.models.classical import PixelClassifier
 from training.recipes import Recipe, override, recipe
+from training.recipes.settings import pairs
 from training.runs.finetune import carry, recipe_of
 from training.runs.fitness import check_device, check_size, check_splits
 from training.runs.origins import MIN_AGREEMENT, Origins, kept_chips, left_out
 from training.runs.remote import RunHome, run_home
 from training.runs.run_lock import DONE, LOCK, NOTE, RESUME, alone_in, claim, finished
+from training.samples.arguments import check_address, dataset_addresses
 from training.samples.data import SampleSource, open_source
 from training.samples.ground import check_apart
 from training.samples.patches import Patches
@@ -80,7 +82,7 @@ def train(
     recipe: str | Recipe | None = None,
     out: str | Path = "runs/run",
     *,
-    settings: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | Sequence[str] | None = None,
     start: str | Path | None = None,
     chips: str | Path | None = None,
     after_epoch: Callable[[nn.Module, int], None] = nothing,
@@ -89,16 +91,18 @@ def train(
     """Train a recipe on one or more patch datasets (folders or gs://); the run's folder holds best/ and last/.
 
     A run that was interrupted goes on from its last finished epoch; a finished one is only reported. `settings`
-    changes the recipe as --set does. out: a folder or gs://bucket/prefix. start: a checkpoint whose weights are taken
-    over by band name (docs/training.md); its recipe is the default then. chips: an agreement file (imperfect/noise.py)
-    that names the training patches to leave out. after_epoch: as Plan's, for what changes weights while they are
-    trained. ValueError: data that cannot train this network, unknown settings, a folder that holds another run.
-    Fault: damaged data, full disk.
+    changes the recipe: {"epochs": 3} or ["epochs=3"]. out: a folder or gs://bucket/prefix. start: a checkpoint whose
+    weights are taken over by band name (docs/training.md); its recipe is the default then. chips: an agreement file
+    (imperfect/noise.py) that names the training patches to leave out. after_epoch: as Plan's, for what changes weights
+    while they are trained. ValueError: data that cannot train this network, arguments of another form, unknown
+    settings, a folder that holds another run. Fault: damaged data, full disk.
     """
+    addresses = _asked(data, recipe, out, start)
+    settings = pairs(settings)
     begun = None if start is None else ck.load(start, session)
     chosen, keep = _recipe(recipe, settings, begun), kept_chips(chips, settings)
     check_device(chosen)
-    source = open_source(_listed(data), chosen.bands, target=target_of(chosen), keep=keep, session=session)
+    source = open_source(addresses, chosen.bands, target=target_of(chosen), keep=keep, session=session)
     check_apart(source.datasets)
     torch.manual_seed(chosen.seed)
     network = build(chosen.model, source.band_names, config_for(chosen, source))
@@ -139,8 +143,14 @@ def _config_of(begun: ck.Checkpoint) -> dict[str, Any]:
     return {key: value for key, value in begun.config.items() if key != "classes"}
 
 
-def _listed(data: Data) -> Sequence[str | Path]:
-    return [data] if isinstance(data, (str, Path)) else list(data)
+def _asked(data: Any, recipe: Any, out: Any, start: Any) -> list[str | Path]:
+    """The datasets' addresses; ValueError where an argument is of another form."""
+    if recipe is not None and not isinstance(recipe, (str, Recipe)):
+        raise ValueError(f"recipe={recipe!r}: expected a recipe's name, such as 'unet-tiny', or a Recipe")
+    check_address("out", out, "runs/wuhan")
+    if start is not None:
+        check_address("start", start, "runs/wuhan")
+    return dataset_addresses(data)
 
 
 def _in_home(

@@ -16,6 +16,7 @@ from gee_export.base.errors import Fault
 from training.checkpoints import checkpoint as ck
 from training.fitting.ranks import is_follower
 from training.recipes import Recipe
+from training.recipes.former_names import current
 
 VERSION = 1
 NOTE, DONE, LOCK, RESUME = "run.json", "report.json", ".lock", "resume.ckpt"
@@ -90,7 +91,9 @@ def _readable(file: Path) -> dict[str, Any] | None:
 def _difference(wanted: Mapping[str, Any], held: Mapping[str, Any]) -> str:
     """The first setting that differs, in words, or an empty text; what the older run did not know of is not counted."""
     unsaid = {field.name: field.default for field in fields(Recipe) if field.default is not MISSING}
-    left, right = (json.loads(json.dumps(unsaid | dict(run) | run.get("recipe", {}))) for run in (wanted, held))
+    left, right = (
+        json.loads(json.dumps(unsaid | dict(run) | current(run.get("recipe", {})))) for run in (wanted, held)
+    )
     for key in left:
         if key != "recipe" and left[key] != right.get(key):
             return f"{key} is {right.get(key)} there, {left[key]} asked"

@@ -1,9 +1,9 @@
 """Augmentation of training batches, decided by (seed, epoch, patch) alone.
 
-S002 section II-B names vertical flip, random rotation and Gaussian blur, and no more; S003 section 2.3 crops at random;
-S001 and S000 say nothing. Choices: flip with probability 1/2; rotation by quarter turns ("turn"), which move pixels
-and change none ("rotate" takes any angle, with interpolation); blur with probability 1/4 and a standard deviation of
-0.3 to 1 pixel.
+CroFuseNet section II-B names vertical flip, random rotation and Gaussian blur, and no more; LandCover3m section 2.3
+crops at random; RU-Net++ and JointSeg say nothing. Choices: flip with probability 1/2; rotation by quarter turns
+("turn"), which move pixels and change none ("rotate" takes any angle, with interpolation); blur with probability 1/4
+and a standard deviation of 0.3 to 1 pixel.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from gee_export.datasets.dataset import Band, Dataset, Patch
 from training.checkpoints.checkpoint import BandNorm, standardise
 from training.samples.augment import Augmented
 from training.samples.cache import IMAGES, frames_name, open_layer
-from training.samples.ground import spatial_blocks
+from training.samples.ground import distinct_names, spatial_blocks
 from training.samples.patches import Batch, EpochOrder, Part, Patches, label_shares, loader
 from training.samples.target import COMPOSITE_LABELS, LAYERS, VISIBLE, Target, class_numbers, visible
 
@@ -165,7 +165,7 @@ def open_source(
     needs is missing or stored differently, sizes or composite settings that differ.
     """
     if not data:
-        raise ValueError("no dataset given: name at least one with --data")
+        raise ValueError("no dataset given: name at least one")
     datasets = tuple(Dataset.open(path, session) for path in data)
     names = tuple(bands) or datasets[0].manifest.band_names
     stored = tuple(_stored(datasets, name) for name in names)
@@ -229,18 +229,15 @@ def _stored(datasets: Sequence[Dataset], name: str) -> Band:
 def _check_equal(datasets: Sequence[Dataset]) -> None:
     first = datasets[0].manifest
     for dataset in datasets[1:]:
-        other = dataset.manifest
+        other, names = dataset.manifest, " and ".join(distinct_names(datasets[0], dataset))
         for what in ("size", "backscatter", "level"):
             if getattr(first, what) != getattr(other, what):
                 raise ValueError(
-                    f"datasets {first.name} and {other.name} differ in {what}: {getattr(first, what)} and "
+                    f"datasets {names} differ in {what}: {getattr(first, what)} and "
                     f"{getattr(other, what)}; export them with the same"
                 )
         if differing := _differing(first.settings, other.settings):
-            raise ValueError(
-                f"datasets {first.name} and {other.name} differ in composite setting {differing}; "
-                "export them with the same"
-            )
+            raise ValueError(f"datasets {names} differ in composite setting {differing}; export them with the same")
 
 
 def _differing(left: Mapping[str, Any], right: Mapping[str, Any]) -> str:

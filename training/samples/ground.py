@@ -31,11 +31,20 @@ def check_apart(datasets: Sequence[Dataset]) -> None:
         trained, held = _boxes(one, ("train",)), _boxes(other, ("val", "test"))
         shared = sum(_overlapping(*_comparable(left, right)) for left in trained.items() for right in held.items())
         if shared:
+            names = distinct_names(one, other)
             raise ValueError(
-                f"dataset {one.manifest.name} trains on ground that {other.manifest.name} validates or tests "
+                f"dataset {names[0]} trains on ground that {names[1]} validates or tests "
                 f"(overlapping patches: {shared}): export both with the same area, size, stride, seed and number of "
                 "patches, or train on one"
             )
+
+
+def distinct_names(left: Dataset, right: Dataset) -> tuple[str, str]:
+    """The names of two datasets for a message, with their addresses where the names are equal."""
+    names = left.manifest.name, right.manifest.name
+    if names[0] != names[1]:
+        return names
+    return f"{names[0]} ({left.storage.url})", f"{names[1]} ({right.storage.url})"
 
 
 def _boxes(dataset: Dataset, splits: Sequence[str]) -> dict[CRS, np.ndarray]:

@@ -72,8 +72,8 @@ def class_numbers(head: DatasetManifest, target: Target) -> np.ndarray:
     if target.scheme == "landcover3m":
         if tuple(held.get(number) for number in range(len(SEVEN))) != SEVEN:
             raise ValueError(
-                f"dataset {head.name} does not hold the seven classes of scheme s003: "
-                "export it with --scheme s003, or train with --set scheme=isa"
+                f"dataset {head.name} does not hold the seven classes of scheme landcover3m: "
+                "export it with --scheme landcover3m, or train with --set scheme=isa"
             )
         return number_of
     number_of[list(held)] = 0

@@ -61,8 +61,8 @@ def export(plot_session):
 
 @pytest.mark.parametrize(("step_m", "size"), [(3, 64), (16, 32)])
 def test_chips_of_a_users_image_have_its_pixels_and_the_nearest_labels(export, plot, tmp_path, step_m, size):
-    """S003: 3-m images taught by 10-m labels, nearest-resampled; S001: 16-m GF-1 (docs/reference/networks.md, "Losses
-    and measures" and "HRNet: training").
+    """LandCover3m: 3-m images taught by 10-m labels, nearest-resampled; RU-Net++: 16-m GF-1
+    (docs/reference/networks.md, "Losses and measures" and "HRNet: training").
 
     One grid for image and label, whatever the image's: docs/reference/wishes.md, "Wish 11" and "Wish 12".
     """

@@ -89,7 +89,7 @@ def test_what_overlaps_is_counted_and_told():
 
 
 def test_a_city_is_held_out_whole():
-    """S002: Wuhan to Nanjing; the others keep their ratio of train to val."""
+    """CroFuseNet: Wuhan to Nanjing; the others keep their ratio of train to val."""
     region_grids = [square(name, left) for name, left in (("wuhan", 0), ("nanjing", 5000), ("hefei", 9000))]
     found = laid_out(job(*region_grids, rule=SplitRule(hold_out=("nanjing",))))
     assert Counter(split for _, split in found["nanjing"].patches) == {
@@ -118,7 +118,7 @@ def test_a_limit_over_regions_and_periods_fills_every_split(kind, hold_out):
 
 
 def test_scattered_patches_are_not_fetched_with_all_the_ground_between_them():
-    """S000's points 3 km apart: patches of 128 are a fifth of the ground."""
+    """JointSeg's points 3 km apart: patches of 128 are a fifth of the ground."""
     region_grid = square("wide", side_px=6000)
     asked = Job((region_grid,), (JUNE,), sampling=Sampling("points"), server="earth-engine")
     plan = Plan.of(asked)

@@ -71,7 +71,7 @@ def test_products_follow_the_truth(percent):
 
 
 def test_intersection_leaves_what_two_products_dispute_unknown():
-    """S001 keeps the ground on which two products agree."""
+    """RU-Net++ keeps the ground on which two products agree."""
     one, two = read("worldcover")[0], read("gaia@2018")[0]
     both, _ = read("worldcover", "gaia@2018", fusion="intersection")
     np.testing.assert_array_equal(both, np.where(one == two, one, 255))

@@ -24,7 +24,8 @@ from tests.support import codes
 JUNE = Period.between("2019-06-01", "2019-06-30")
 CROP, WOOD, GRASS, WATER, BUILT, BARE, SNOW = range(7)  # docs/reference/formats.md, "Patch dataset"
 
-# Of the class maps: the S003 number of each code; "soft" codes are pervious in 0/1/255 and no class of the seven.
+# Of the class maps: the LandCover3m number of each code; "soft" codes are pervious in 0/1/255 and no class of the
+# seven.
 CLASSES = {
     # 10 tree, 20 shrub, 30 grass, 40 crop, 50 built-up, 60 bare, 70 snow, 80 water, 90 herb. wetland, 95 mangrove,
     # 100 moss/lichen
@@ -106,7 +107,7 @@ def test_classes_become_impervious_pervious_and_unknown(source):
 
 
 @pytest.mark.parametrize("source", CLASSES)
-def test_classes_become_the_seven_of_s003(source):
+def test_classes_become_the_seven_of_landcover3m(source):
     """docs/reference/networks.md, "HRNet: training": shrub joins woodland; wetland, tundra and cloud are unknown."""
     expected = np.full(256, 255)
     expected[list(CLASSES[source][0])] = list(CLASSES[source][0].values())

@@ -45,7 +45,7 @@ def centres(region_grid, windows):
 
 @pytest.mark.parametrize("distance_km", [1.5, 3.0, 7.0])
 def test_points_lie_so_far_apart_and_no_other_one_would_fit(distance_km):
-    """S000: points at least 3 km apart; measured on the ellipsoid, over two regions that touch."""
+    """JointSeg: points at least 3 km apart; measured on the ellipsoid, over two regions that touch."""
     west, east = (
         regions.from_bbox((113.9, 30.4, 114.2, 30.6), name="west"),
         regions.from_bbox((114.2, 30.4, 114.5, 30.6), name="east", epsg=32649),

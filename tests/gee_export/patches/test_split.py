@@ -77,7 +77,7 @@ def test_wuhan_keeps_nine_patches_in_ten_in_the_papers_shares(guard_px):
 
 
 def test_other_ratios_are_kept_too():
-    """S001: 7:2:1."""
+    """RU-Net++: 7:2:1."""
     split_result = split.blocks(list(positions(6048, 6048, 128, 80)), 80, SplitRule(ratios=(7, 2, 1)))
     counts = Counter(name for _, name in split_result.patches)
     for name, share in (("train", 0.7), ("val", 0.2), ("test", 0.1)):
@@ -114,7 +114,7 @@ def test_a_number_too_small_for_three_splits_trains():
 
 
 def test_the_paper_divides_eight_to_one_to_one():
-    """S002 section II-B: 5,603 patches, 8:1:1 at random."""
+    """CroFuseNet section II-B: 5,603 patches, 8:1:1 at random."""
     split_result = split.at_random(list(positions(6048, 6048, 128, 80)), 80, SplitRule())
     assert Counter(name for _, name in split_result.patches) == {"train": 4500, "val": 562, "test": 563}
 
