@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import shapely
+import shapely.affinity
 from shapely.geometry.base import BaseGeometry
 
 from gee_export.base import regions
@@ -74,10 +74,9 @@ def wrapped(outline: BaseGeometry) -> BaseGeometry:
     west, _, east, _ = outline.bounds
     if west >= -180 and east <= 180:
         return outline
-    turns = [
-        shapely.transform(outline, lambda points, turn=turn: points + np.array([turn, 0])) for turn in (-360, 0, 360)
-    ]
-    return shapely.union_all([_polygonal(shapely.intersection(t, shapely.box(-180, -90, 180, 90))) for t in turns])
+    world = shapely.box(-180, -90, 180, 90)
+    turned = [shapely.affinity.translate(outline, turn) for turn in (-360, 0, 360)]
+    return shapely.union_all([_polygonal(shapely.intersection(each, world)) for each in turned])
 
 
 def _divided(ground: BaseGeometry, name: str) -> tuple[Region, ...]:
