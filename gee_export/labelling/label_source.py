@@ -120,9 +120,10 @@ def _kind(place: str) -> str:
     if suffix in VECTORS:
         return "vectors"
     if suffix in OTHER_FILES or (suffix and Path(place).exists()):
+        near = suggest(Path(place).stem, label_products.LABELS, cutoff=0.0)
         raise ValueError(
             f"label {place!r} ends in {suffix}, which no label source has: give a raster ({' '.join(RASTERS)}), "
-            f"vectors ({' '.join(VECTORS)}) or a product ({suggest(Path(place).stem, label_products.LABELS, cutoff=0.0)} "
+            f"vectors ({' '.join(VECTORS)}) or a product ({near} "
             "`isamap labels` lists them); points are no area: widen them to polygons first"
         )
     return "asset" if "/" in place else "product"

@@ -37,7 +37,8 @@ def area_km2(outline) -> float:
 
 @pytest.mark.parametrize("name", ["t.geojson", "t.gpkg", "t.shp", "t.fgb", "t.kml"])
 def test_every_format_gives_the_outline(tmp_path, name):
-    assert read_outline(written(tmp_path / name, [TOWN])).symmetric_difference(TOWN).area < 1e-9
+    options = {"driver": "KML"} if name == "t.kml" else {}
+    assert read_outline(written(tmp_path / name, [TOWN], **options)).symmetric_difference(TOWN).area < 1e-9
 
 
 def test_a_zipped_shapefile_gives_the_outline(tmp_path):
@@ -47,7 +48,8 @@ def test_a_zipped_shapefile_gives_the_outline(tmp_path):
 @pytest.mark.parametrize("crs", ["EPSG:32650", "EPSG:3857", "EPSG:4490", "EPSG:2263"])
 def test_every_system_gives_the_same_ground(tmp_path, crs):
     """A system in feet on the other side of the globe holds no such ground, so its own town is taken there."""
-    town = TOWN if crs != "EPSG:2263" else shapely.affinity.translate(TOWN, -188.2, 10.2)
+    town = shapely.segmentize(TOWN, 0.002)  # geopandas moves the corners only
+    town = town if crs != "EPSG:2263" else shapely.affinity.translate(town, -188.2, 10.2)
     found = read_outline(written(tmp_path / "t.gpkg", [town], crs))
     assert found.symmetric_difference(town).area < 1e-5 * town.area
 
@@ -137,7 +139,7 @@ def test_files_that_cannot_serve_are_refused(tmp_path):
     (tmp_path / "text.gpkg").write_text("no database")
     (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04nothing")
     for path, message in (
-        (tmp_path / "utm.geojson", r"utm\.geojson holds coordinates of 534000 .* no degrees .* ogr2ogr -s_srs"),
+        (tmp_path / "utm.geojson", r"utm\.geojson holds coordinates of 534000 .* no degrees .*ogr2ogr -s_srs"),
         (nowhere, r"no coordinate system in layer nowhere: add one"),
         (two, "has the layers a, b: give a file of one layer"),
         (tmp_path / "none.gpkg", "holds no features"),
