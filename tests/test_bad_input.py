@@ -86,7 +86,7 @@ MISTAKES = {
     "export --region wuhan --month 2999-01": "in the future",
     "export --region wuhan --period 2019-02-01 2019-01-01": "2019-02-01..2019-01-01 is empty",
     f"export {PLACE} {CUT} --month 2017-12 --set level=l2a --out {{shelf}}/gap": "choose 2019 or later",
-    "export --bbox 179.9 10 -179.9 10.1": "crosses the antimeridian",
+    "export --bbox 179.9 10 -179.9 10.1 --epsg 32660": "crosses the antimeridian",
     "export --bbox 0 10 60 50": "one UTM grid holds at most",
     "export --bbox 114.3 30.5 114.2 30.6": "W < E",
     "export --bbox 114.2 30.5 114.2 30.6": "W < E",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 from dataclasses import dataclass, replace
@@ -15,6 +14,8 @@ import shapely
 from pyproj import Transformer
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
+
+from gee_export.base.suggest import suggest
 
 BoundsWSEN = tuple[float, float, float, float]
 
@@ -184,13 +185,13 @@ class Region:
 
     def part(self, bbox_wsen: BoundsWSEN) -> Region:
         """The pixels of this region's lattice that cover the box; ValueError where the box leaves the region."""
-        return self._cut(bounds_in_zone(bbox_wsen, self.epsg), f"bbox {_words(bbox_wsen)}")
+        return self._cut(bounds_in_zone(bbox_wsen, self.epsg), f"bbox {words(bbox_wsen)}")
 
     def outlined(self, outline: BaseGeometry) -> Region:
         """This region restricted to an outline in EPSG:4326; ValueError where it leaves the region."""
         check_bbox(outline.bounds)
         bounds_m = in_metres(outline, self.epsg).bounds
-        return replace(self._cut(bounds_m, f"the outline of {_words(outline.bounds)}"), outline=outline)
+        return replace(self._cut(bounds_m, f"the outline of {words(outline.bounds)}"), outline=outline)
 
     def _cut(self, box_m: BoundsWSEN, what: str) -> Region:
         step = STEP_M
@@ -205,7 +206,7 @@ class Region:
         if snapped[0] < left or snapped[1] < bottom or snapped[2] > right or snapped[3] > top:
             raise ValueError(
                 f"{what} reaches outside region {self.name!r}, which spans "
-                f"{_words(self.bounds_wsen)} (W S E N): choose one inside it or leave --region out"
+                f"{words(self.bounds_wsen)} (W S E N): choose one inside it or leave --region out"
             )
         return replace(self, bounds_m=snapped)
 
@@ -215,8 +216,7 @@ def named(name: str) -> Region:
     table = _table()
     key = name.strip().lower()
     if key not in table:
-        near = difflib.get_close_matches(key, table, n=3, cutoff=0.4)
-        hint = f"did you mean {', '.join(near)}?" if near else "`isamap regions` lists them"
+        hint = suggest(key, table, most=3, cutoff=0.4) or "`isamap regions` lists them"
         raise ValueError(f"unknown region {name!r}: {hint} (or give --bbox W S E N)")
     feature = table[key]
     properties = feature["properties"]
@@ -225,10 +225,18 @@ def named(name: str) -> Region:
         return Region(key, properties["epsg"], (left, bottom, right, top), (left, top))
     if "members" in properties:
         raise ValueError(
-            f"region {name!r} spans several UTM zones, so it has no single grid; "
+            f"region {name!r} spans several UTM zones, so it has no single grid (an export divides it by zone); "
             f"take its provinces one by one: {', '.join(properties['members'])}"
         )
     return from_bbox(shape(feature["geometry"]).bounds, name=key, epsg=properties["epsg"])
+
+
+def boxes(name: str) -> tuple[BoundsWSEN, ...] | None:
+    """The boxes in degrees of a shipped region, those of its members where it has some; None where it is in metres."""
+    properties = _table()[name]["properties"]
+    if "bounds_m" in properties:
+        return None
+    return tuple(shape(_table()[member]["geometry"]).bounds for member in properties.get("members", (name,)))
 
 
 def names() -> tuple[str, ...]:
@@ -250,7 +258,12 @@ def from_bbox(bbox_wsen: BoundsWSEN, *, name: str = "bbox", epsg: int | None = N
     check_bbox(bbox_wsen)
     west, south, east, north = bbox_wsen
     epsg = epsg or utm_epsg((west + east) / 2, (south + north) / 2)
-    left, bottom, right, top = bounds_in_zone(bbox_wsen, epsg)
+    return on_lattice(name, epsg, bounds_in_zone(bbox_wsen, epsg))
+
+
+def on_lattice(name: str, epsg: int, bounds_m: BoundsWSEN, outline: BaseGeometry | None = None) -> Region:
+    """The region of the whole pixels that cover a rectangle of a zone, with its own lattice."""
+    left, bottom, right, top = bounds_m
     step = STEP_M
     snapped = (
         math.floor(left / step) * step,
@@ -258,39 +271,42 @@ def from_bbox(bbox_wsen: BoundsWSEN, *, name: str = "bbox", epsg: int | None = N
         math.ceil(right / step) * step,
         math.ceil(top / step) * step,
     )
-    return Region(name, epsg, snapped, (snapped[0], snapped[3]))
+    return Region(name, epsg, snapped, (snapped[0], snapped[3]), outline)
 
 
-def from_geometry(path: str | Path, *, within: Region | None = None) -> Region:
-    """The region of a GeoJSON file's outline (EPSG:4326); on `within`'s lattice where one is given."""
-    outline = _outline(Path(path))
-    if within is not None:
-        return within.outlined(outline)
-    return replace(from_bbox(outline.bounds, name=_slug(Path(path).stem)), outline=outline)
+def from_outline(outline: BaseGeometry, *, name: str) -> Region:
+    """The region that an outline in EPSG:4326 limits, in its middle's UTM zone."""
+    return replace(from_bbox(outline.bounds, name=name), outline=outline)
 
 
 def check_bbox(bbox_wsen: BoundsWSEN) -> None:
     """ValueError for boxes that no single UTM grid can hold."""
-    west, south, east, north = bbox_wsen
-    if not all(math.isfinite(v) for v in bbox_wsen):
-        raise ValueError(f"bbox {_words(bbox_wsen)}: every number must be finite")
+    west, _, east, _ = bbox_wsen
     if west - east > 180:
         raise ValueError(
-            f"bbox {_words(bbox_wsen)} crosses the antimeridian (west {west:g} > east {east:g}): "
+            f"bbox {words(bbox_wsen)} crosses the antimeridian (west {west:g} > east {east:g}): "
             "split it at 180 degrees and run each side"
         )
-    if not (-180 <= west < east <= 180 and -90 < south < north < 90):
-        raise ValueError(
-            f"bbox {_words(bbox_wsen)}: expected W S E N in degrees with W < E and S < N, longitudes of -180 to 180 "
-            "and latitudes of -80 to 84; a box across the antimeridian is split at 180 degrees"
-        )
-    if south < -80 or north > 84:
-        raise ValueError(f"bbox {_words(bbox_wsen)} leaves 80 S to 84 N, where UTM is defined: cut it there")
+    check_degrees(bbox_wsen)
     if east - west > 2 * MAX_ZONE_OFFSET_DEG:
         raise ValueError(
-            f"bbox {_words(bbox_wsen)} is {east - west:.1f} degrees wide; one UTM grid holds at most "
+            f"bbox {words(bbox_wsen)} is {east - west:.1f} degrees wide; one UTM grid holds at most "
             f"{2 * MAX_ZONE_OFFSET_DEG:g}: split it"
         )
+
+
+def check_degrees(bbox_wsen: BoundsWSEN) -> None:
+    """ValueError for boxes that are none in degrees, or that leave the latitudes of UTM."""
+    west, south, east, north = bbox_wsen
+    if not all(math.isfinite(v) for v in bbox_wsen):
+        raise ValueError(f"bbox {words(bbox_wsen)}: every number must be finite")
+    if not (-180 <= west < east <= 180 and -90 < south < north < 90):
+        raise ValueError(
+            f"bbox {words(bbox_wsen)}: expected W S E N in degrees with W < E and S < N, longitudes of -180 to 180 "
+            "and latitudes of -80 to 84; a box across the antimeridian is written as 177 -19 -178 -16"
+        )
+    if south < -80 or north > 84:
+        raise ValueError(f"bbox {words(bbox_wsen)} leaves 80 S to 84 N, where UTM is defined: cut it there")
 
 
 def utm_epsg(lon_deg: float, lat_deg: float) -> int:
@@ -305,7 +321,7 @@ def bounds_in_zone(bbox_wsen: BoundsWSEN, epsg: int) -> BoundsWSEN:
     meridian = (epsg % 100) * 6 - 183
     if max(abs(bbox_wsen[0] - meridian), abs(bbox_wsen[2] - meridian)) > 2 * MAX_ZONE_OFFSET_DEG:
         raise ValueError(
-            f"bbox {_words(bbox_wsen)} reaches more than {2 * MAX_ZONE_OFFSET_DEG:g} degrees from the central meridian "
+            f"bbox {words(bbox_wsen)} reaches more than {2 * MAX_ZONE_OFFSET_DEG:g} degrees from the central meridian "
             f"{meridian} of EPSG:{epsg}: leave --region out, then the box has a zone of its own"
         )
     transformer = Transformer.from_crs(4326, epsg, always_xy=True)
@@ -323,24 +339,6 @@ def in_metres(outline: BaseGeometry, epsg: int) -> BaseGeometry:
 def _table() -> dict[str, dict]:
     text = Path(__file__).with_name("regions.geojson").read_text(encoding="utf-8")
     return {feature["properties"]["name"]: feature for feature in json.loads(text)["features"]}
-
-
-def _outline(path: Path) -> BaseGeometry:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"geometry file {path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ValueError(f"geometry file {path} is not JSON: {error}") from error
-    try:
-        features = document.get("features", [document])
-        shapes = [shape(feature.get("geometry", feature)) for feature in features]
-    except (AttributeError, KeyError, TypeError, ValueError, shapely.errors.ShapelyError) as error:
-        raise ValueError(f"geometry file {path} is not GeoJSON: {error}") from error
-    outline = shapely.union_all([s for s in shapes if s.geom_type in ("Polygon", "MultiPolygon")])
-    if outline.is_empty:
-        raise ValueError(f"geometry file {path} holds no polygon; give one polygon in longitude/latitude (EPSG:4326)")
-    return outline
 
 
 def _first_day(year: int, month: int) -> date:
@@ -361,9 +359,11 @@ def _milliseconds(day: date) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
+    """A region's name made of other words: lower-case letters, digits and hyphens."""
     return "".join(c if c.isalnum() else "-" for c in text.lower()).strip("-") or "geometry"
 
 
-def _words(bbox_wsen: BoundsWSEN) -> str:
+def words(bbox_wsen: BoundsWSEN) -> str:
+    """A box as messages write it."""
     return " ".join(f"{v:g}" for v in bbox_wsen)

@@ -8,11 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gee_export.base import regions
+import shapely
+
+from gee_export.base import geometry_file, regions, zones
 from gee_export.base.regions import BoundsWSEN, Period, Region
 
 PAPER_MONTH = "2019-06"  # of CroFuseNet's dataset
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_LONGEST_NAME = 40
+NOWHERE = "nothing says where: give --region NAME (`isamap regions` lists them), --bbox or --geometry"
 
 
 def places(
@@ -21,15 +26,33 @@ def places(
     bbox: BoundsWSEN | None = None,
     geometry: str | Path | Sequence[str | Path] | None = None,
     epsg: int | None = None,
+    buffer_m: float | None = None,
+    name: str | None = None,
 ) -> tuple[Region, ...]:
-    """The regions that the options name; ValueError where a box or outline could belong to several of them."""
+    """The regions that the options name, one for each UTM zone of a place that several zones hold (zones.py).
+
+    epsg: one zone for all of it instead; buffer_m: metres by which the features of `geometry` are widened; name: what
+    a box or outline is called, else `bbox` or as its file. ValueError where a box or outline could belong to several
+    regions, and for what `where` refuses.
+    """
     named, drawn = several(region), several(geometry)
     if len(named) > 1 and (bbox is not None or drawn):
         raise ValueError("--bbox and --geometry take a part of one region: give one --region, or none of them")
-    first = named[0] if named else None
-    if drawn:
-        return tuple(where(first, bbox=bbox, geometry=path, epsg=epsg) for path in drawn)
-    return tuple(where(one, bbox=bbox, epsg=epsg) for one in named or (None,))
+    _check_drawn(bbox, drawn, buffer_m)
+    check_name(name, named, bbox, drawn)
+    if not (named or drawn or bbox is not None):
+        raise ValueError(NOWHERE)
+    parts = tuple(part for one in named for part in _grids(one, epsg))
+    if bbox is not None:
+        return _boxed(parts, tuple(bbox), _utm(epsg), name or "bbox")
+    if not drawn:
+        return parts
+    outlines = {path: geometry_file.read_outline(path, buffer_m) for path in drawn}
+    return tuple(
+        found
+        for path, outline in outlines.items()
+        for found in _outlined(parts, outline, _utm(epsg), name or geometry_file.name_of(path))
+    )
 
 
 def where(
@@ -38,19 +61,75 @@ def where(
     bbox: BoundsWSEN | None = None,
     geometry: str | Path | None = None,
     epsg: int | None = None,
+    buffer_m: float | None = None,
+    name: str | None = None,
 ) -> Region:
-    """The region that the options name, in the UTM zone `epsg` if asked; ValueError where they name none or two."""
-    if bbox is not None and geometry is not None:
-        raise ValueError("--bbox and --geometry both say where: give one of them")
+    """The one region that the options name, in the UTM zone `epsg` if asked; ValueError where they name none or two."""
+    _check_drawn(bbox, several(geometry), buffer_m)
+    check_name(name, several(region), bbox, several(geometry))
     named = regions.named(region) if isinstance(region, str) else region
     named = named and _in_zone(named, epsg)
     if geometry is not None:
-        return _in_zone(regions.from_geometry(geometry, within=named), epsg)
+        outlined = geometry_file.from_geometry(geometry, within=named, buffer_m=buffer_m)
+        return _in_zone(replace(outlined, name=name or outlined.name), epsg)
     if bbox is not None:
-        return named.part(tuple(bbox)) if named else regions.from_bbox(tuple(bbox), epsg=_utm(epsg))
+        if named:
+            return named.part(tuple(bbox))
+        return regions.from_bbox(tuple(bbox), name=name or "bbox", epsg=_utm(epsg))
     if named is None:
-        raise ValueError("nothing says where: give --region NAME (`isamap regions` lists them), --bbox or --geometry")
+        raise ValueError(NOWHERE)
     return named
+
+
+def check_name(name: str | None, named: Sequence[Any], bbox: BoundsWSEN | None, drawn: Sequence[Any]) -> None:
+    """ValueError where a name cannot stand in patch ids, or where there is not one place for it."""
+    if name is None:
+        return
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
+        raise ValueError(
+            f"--name {name!r}: expected at most {_LONGEST_NAME} lower-case letters, digits and hyphens between them, "
+            f"such as {regions.slug(name)[:_LONGEST_NAME]}"
+        )
+    if name in regions.names():
+        raise ValueError(f"--name {name!r} is a region of `isamap regions`: choose a name of your own")
+    if named or len(drawn) + (bbox is not None) != 1:
+        raise ValueError(
+            f"--name {name!r} names the place of one --bbox or one --geometry without --region: a --region has a name, "
+            "and several files are called as they are"
+        )
+
+
+def _check_drawn(bbox: BoundsWSEN | None, drawn: Sequence[Any], buffer_m: float | None) -> None:
+    if bbox is not None and drawn:
+        raise ValueError("--bbox and --geometry both say where: give one of them")
+    if buffer_m is not None and not drawn:
+        raise ValueError(f"--buffer {buffer_m:g} widens the features of a --geometry: give one, or leave it out")
+
+
+def _grids(region: str | Region, epsg: int | None) -> tuple[Region, ...]:
+    """A region of the table or a caller's own, divided by zones where no zone is asked for."""
+    if isinstance(region, str) and _utm(epsg) is None:
+        return zones.of_name(region)
+    return (_in_zone(regions.named(region) if isinstance(region, str) else region, epsg),)
+
+
+def _boxed(parts: tuple[Region, ...], bbox: BoundsWSEN, epsg: int | None, name: str) -> tuple[Region, ...]:
+    if len(parts) == 1:
+        return (parts[0].part(bbox),)
+    if parts:
+        regions.check_degrees(bbox)
+        return zones.within(parts, shapely.box(*bbox))
+    return zones.of_bbox(bbox, name=name) if epsg is None else (regions.from_bbox(bbox, name=name, epsg=epsg),)
+
+
+def _outlined(parts: tuple[Region, ...], outline: Any, epsg: int | None, name: str) -> tuple[Region, ...]:
+    if len(parts) == 1:
+        return (parts[0].outlined(outline),)
+    if parts:
+        return zones.within(parts, outline)
+    if epsg is None:
+        return zones.of_outline(outline, name=name)
+    return (_in_zone(regions.from_outline(outline, name=name), epsg),)
 
 
 def _in_zone(region: Region, epsg: int | None) -> Region:

@@ -12,7 +12,7 @@ from gee_export.base.errors import Fault
 from gee_export.base.regions import STEP_M, Period, Region
 from gee_export.base.scheme import Scheme
 from gee_export.labelling import label_products, tables
-from gee_export.labelling.label_source import PERCENT, LabelSource, codes_of
+from gee_export.labelling.label_source import PERCENT, CodeMap, LabelSource, codes_of
 from gee_export.labelling.product import Edition, Product, label_of, share_of
 from gee_export.labelling.rules import BuiltArea, Codes
 from gee_export.sentinel.scenes import ask, nearest_year
@@ -90,7 +90,7 @@ def _year_of(source: LabelSource, kind: str, region: Region, period: Period) -> 
     return nearest_year(near, period.start.year)
 
 
-def rule_of(source: LabelSource, codes: tuple[int, ...] | str | None, scheme: Scheme) -> Codes | BuiltArea:
+def rule_of(source: LabelSource, codes: CodeMap | str | None, scheme: Scheme) -> Codes | BuiltArea:
     """The rule of a user's own raster: the scheme's numbers as they are, impervious codes, or percent."""
     if codes is None:
         return Codes(_as_they_are(scheme), schemes=(scheme.name,))
@@ -101,7 +101,10 @@ def rule_of(source: LabelSource, codes: tuple[int, ...] | str | None, scheme: Sc
         )
     if codes == PERCENT:
         return BuiltArea(100)
-    return Codes({255: "unknown"} | dict.fromkeys(codes, "impervious"), rest="pervious")
+    kinds = {255: "unknown"} | dict.fromkeys(codes.impervious, "impervious") | dict.fromkeys(codes.unknown, "unknown")
+    if codes.pervious is None:
+        return Codes(kinds, rest="pervious")
+    return Codes(kinds | dict.fromkeys(codes.pervious, "pervious"))
 
 
 def _share(product: Product, images: ee.ImageCollection, label: ee.Image, scheme: Scheme) -> ee.Image | None:

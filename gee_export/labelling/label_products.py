@@ -7,9 +7,9 @@ and says what is not verified.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 
+from gee_export.base.suggest import suggest
 from gee_export.labelling.product import (
     Edition,
     Product,
@@ -32,7 +32,6 @@ _CC_BY = "CC-BY-4.0"
 _GHSL = "reuse authorised with acknowledgement (European Commission)"
 _GHSL_CITATION = "Pesaresi and Politis 2023, doi:10.2905/9F06F36F-4B11-47EC-ABB0-4F8B7B1D72EA"
 _WSF_CITATION = "Marconcini et al. 2020, doi:10.1038/s41597-020-00580-5"
-_GISA_CITATION = "Huang et al. 2021, doi:10.1007/s11430-020-9797-9"
 _FCS_CITATION = "Zhang et al. 2024, doi:10.5194/essd-16-1353-2024"
 _SETTLEMENT = Codes({255: "impervious", 0: "pervious"}, masked="pervious")
 _SHRUB = "shrubland counts as woodland (LandCover3m joins them)"
@@ -212,7 +211,7 @@ _OF_THE_COMMUNITY = (
         scale_m=30,
         rule=FirstYears(_GISA_YEARS),
         licence=_CC_BY,
-        citation=_GISA_CITATION,
+        citation="Huang et al. 2021, doi:10.1007/s11430-020-9797-9",
         notes=("1 is 1972, 2 is 1978, from 3 on year = 1982 + code", "not GISA-10m, of which no asset is known"),
     ),
     Product(
@@ -223,7 +222,7 @@ _OF_THE_COMMUNITY = (
         scale_m=30,
         rule=FirstYears(_GISA_YEARS | {38: 2020, 39: 2021}),
         licence=_CC_BY,
-        citation=_GISA_CITATION,
+        citation="Ren et al. 2025, doi:10.1016/j.isprsjprs.2024.12.023; data: doi:10.5281/zenodo.14848113",
         caution=(
             "its codes are not verified: read here as 1982 + code (the table of 1972-2019), they may mean 1984 + code, "
             "two years later; compare with gisa or gaia before you trust single years"
@@ -332,9 +331,8 @@ LABELS: Mapping[str, Product | None] = {
 def check(name: str) -> None:
     """ValueError for unknown products, offering the nearest names."""
     if name not in LABELS:
-        near = difflib.get_close_matches(name, LABELS, n=3, cutoff=0.5)
-        hint = f"did you mean {', '.join(near)}? " if near else ""
+        hint = suggest(name, LABELS, most=3) or suggest(name, LABELS, cutoff=0.0)
         raise ValueError(
-            f"label product {name!r} is unknown: {hint}`isamap labels` lists them (a file such as roads.gpkg or an "
+            f"label product {name!r} is unknown: {hint} `isamap labels` lists them (a file such as roads.gpkg or an "
             "asset projects/... may be given to an export as well)"
         )

@@ -19,7 +19,8 @@ from gee_export.base.scheme import Scheme
 from gee_export.labelling import local_file, shares
 from gee_export.labelling.label_asset import rule_of
 from gee_export.labelling.label_source import LabelSource, codes_of
-from gee_export.labelling.rules import BuiltArea, Codes
+from gee_export.labelling.rules import HARD_SHARE_PERCENT, BuiltArea, Codes
+from gee_export.labelling.undeclared import codes_in_words, undeclared_codes
 
 if TYPE_CHECKING:
     from rasterio import DatasetReader
@@ -92,11 +93,24 @@ def open_raster(source: LabelSource, scheme: Scheme, region: Region, period: Per
             _check_placed(source, file)
             band = _band(source, band_words, file)
             step_m = local_file.step_m(GeoBox(file.shape, file.transform, file.crs))
+            rule = rule_of(source, codes, scheme)
+            undeclared = undeclared_codes(file, band, rule, region)
     except RasterioError as error:
         raise ValueError(f"label file {source.place} is no raster that can be read: {error}") from error
-    rule = rule_of(source, codes, scheme)
+    _refuse_majority(source, undeclared)
     info = {"product": source.name, "title": "the user's own", **local_file.fingerprint(path), "band": band}
-    return LocalRaster(info | {"codes": rule.to_json()}, path, band, step_m, rule, scheme)
+    info |= {"codes": rule.to_json()} | ({"undeclared_codes": undeclared} if undeclared else {})
+    return LocalRaster(info, path, band, step_m, rule, scheme)
+
+
+def _refuse_majority(source: LabelSource, undeclared: Mapping[str, float]) -> None:
+    """ValueError where most of a file's pixels hold codes that nobody gave a meaning."""
+    if sum(undeclared.values()) > HARD_SHARE_PERCENT:
+        raise ValueError(
+            f"label {source.name!r}: most of its pixels hold {codes_in_words(undeclared)}: say what they mean, such as "
+            f"{source.place}#1={next(iter(undeclared))} (impervious, all others pervious) or "
+            f"{source.place}#1=1/pervious=0/unknown=-1"
+        )
 
 
 def pixels_under(geobox: GeoBox, file: DatasetReader) -> tuple[np.ndarray, np.ndarray]:

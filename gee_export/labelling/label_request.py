@@ -17,6 +17,7 @@ from gee_export.labelling import label_products, local_file, shares
 from gee_export.labelling.fusion import FUSIONS
 from gee_export.labelling.label_source import LabelSource
 from gee_export.labelling.rules import BuiltArea
+from gee_export.labelling.undeclared import codes_in_words
 from gee_export.requests.pixels import Channel
 
 if TYPE_CHECKING:
@@ -174,6 +175,8 @@ def open_labels(label_request: LabelRequest, region: Region, period: Period) -> 
     for source, found in zip(sources, opened, strict=True):
         if caution := found.info.get("unverified"):
             print(f"warning: label {source.name}: {caution}", file=sys.stderr)
+        if undeclared := found.info.get("undeclared_codes"):
+            print(f"note: label {source.name}: {codes_in_words(undeclared)}: counted as unknown", file=sys.stderr)
     return OpenLabels(
         label_request, opened, _info(label_request, scheme, [found.info for found in opened]) if opened else None
     )

@@ -4,6 +4,7 @@ worldcover            gaia@2018             a product, or a product of a given y
 vida:CHN              grip4:Europe#width=6  a table of buildings or roads of a place
 projects/p/assets/x   users/me/x#b1=50,80   an asset of 0, 1 and 255, or a band and its impervious codes
 survey.tif#2=1,3      roads.gpkg#width=6    a file: the band by number, or options of vectors
+survey.tif#1=1/pervious=0/unknown=-1        every code of the band; codes that are left out are unknown
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gee_export.base.suggest import suggest
 from gee_export.labelling import label_products, tables
 
 RASTERS = (".tif", ".tiff", ".vrt")
 VECTORS = (".geojson", ".json", ".gpkg", ".shp", ".fgb", ".parquet", ".geoparquet")
+OTHER_FILES = (".csv", ".txt", ".xlsx", ".kml", ".kmz", ".zip", ".gpx", ".png", ".jpg", ".nc", ".h5", ".hdf")
 PERCENT = "percent"
 
 
@@ -61,17 +64,49 @@ class LabelSource:
                 raise ValueError(f"label {self.text!r}: option {name!r} is unknown, expected {', '.join(known)}")
 
 
-def codes_of(source: LabelSource) -> tuple[str | None, tuple[int, ...] | str | None]:
-    """Band (None: the only one) and impervious codes (None: 0, 1 and 255; "percent": shares) of a raster or asset."""
+@dataclass(frozen=True)
+class CodeMap:
+    """What a raster's codes mean, as `#BAND=50,80/pervious=10/unknown=-1` says it.
+
+    pervious None: every other code. 255 is unknown unless it is named.
+    """
+
+    impervious: tuple[int, ...]
+    pervious: tuple[int, ...] | None = None
+    unknown: tuple[int, ...] = ()
+
+
+def codes_of(source: LabelSource) -> tuple[str | None, CodeMap | str | None]:
+    """Band (None: the only one) and code map (None: 0, 1 and 255; "percent": shares) of a raster or asset."""
     if len(source.options) > 1:
         raise ValueError(f"label {source.text!r}: expected one band, such as #b1 or #b1=50,80")
     if not source.options:
         return None, None
     ((band, words),) = source.options.items()
-    if words in ("", PERCENT):
-        return band, words or None
+    return band, words or None if words in ("", PERCENT) else _code_map(source, words)
+
+
+def _code_map(source: LabelSource, words: str) -> CodeMap:
+    impervious, *others = words.split("/")
+    lists = {"impervious": _numbers(source, impervious)}
+    for other in others:
+        name, _, numbers = other.partition("=")
+        if name not in ("pervious", "unknown") or name in lists:
+            raise ValueError(
+                f"label {source.text!r}: {other!r}, expected pervious=CODES or unknown=CODES once each, such as "
+                "#1=50,80/unknown=-1"
+            )
+        lists[name] = _numbers(source, numbers)
+    codes = [code for numbers in lists.values() for code in numbers]
+    twice = sorted({code for code in codes if codes.count(code) > 1})
+    if twice:
+        raise ValueError(f"label {source.text!r} gives code {twice[0]} twice: name each code once")
+    return CodeMap(**lists)
+
+
+def _numbers(source: LabelSource, words: str) -> tuple[int, ...]:
     try:
-        return band, tuple(int(word) for word in words.split(","))
+        return tuple(int(word) for word in words.split(","))
     except ValueError as error:
         raise ValueError(
             f"label {source.text!r}: {words!r} is neither whole numbers with commas between them nor {PERCENT}"
@@ -84,6 +119,13 @@ def _kind(place: str) -> str:
         return "raster"
     if suffix in VECTORS:
         return "vectors"
+    if suffix in OTHER_FILES or (suffix and Path(place).exists()):
+        near = suggest(Path(place).stem, label_products.LABELS, cutoff=0.0)
+        raise ValueError(
+            f"label {place!r} ends in {suffix}, which no label source has: give a raster ({' '.join(RASTERS)}), "
+            f"vectors ({' '.join(VECTORS)}) or a product ({near} "
+            "`isamap labels` lists them); points are no area: widen them to polygons first"
+        )
     return "asset" if "/" in place else "product"
 
 

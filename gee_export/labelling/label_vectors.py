@@ -13,31 +13,20 @@ from odc.geo.geobox import GeoBox
 from pyproj import CRS, Transformer
 from shapely.geometry.base import BaseGeometry
 
-from gee_export.base import regions
+from gee_export.base import regions, vector_file
 from gee_export.base.grid import crop
-from gee_export.base.rasters import head_of
 from gee_export.base.regions import Period, Region
 from gee_export.base.scheme import UNKNOWN, Scheme
-from gee_export.labelling import local_file, shares
+from gee_export.labelling import coverage, local_file
 from gee_export.labelling.label_source import LabelSource
 from gee_export.labelling.rules import HARD_SHARE_PERCENT
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
-FINEST_M = 1.0  # a pixel is cut into parts of at most this side: 10 x 10 at 10 m, 3 x 3 at 3 m, none at 1 m
 WIDTHS = ("width", "width_m")  # attributes of lines, in metres
 OPTIONS = ("width", "extent", "layer")
-HEADS = {  # by ending, how files begin
-    ".geojson": b"{",
-    ".json": b"{",
-    ".gpkg": b"SQLite format 3\0",
-    ".shp": b"\0\0\x27\x0a",
-    ".fgb": b"fgb",
-    ".parquet": b"PAR1",
-    ".geoparquet": b"PAR1",
-}
-_PIECE_PX = 1 << 24
+_PIECE_PX = 1 << 18  # pixels worked on at a time: of a city, about 10,000 houses
 _MARGIN_M = 500.0  # features so far outside a region may reach into it
 _DENSE_M = 100.0  # an edge that is straight in one system is followed this closely in another
 
@@ -78,17 +67,18 @@ class LocalVectors:
     _moved: dict[str, Shapes] = field(default_factory=dict, repr=False, compare=False)
 
     def read(self, geobox: GeoBox) -> tuple[np.ndarray, np.ndarray]:
-        """Label: more than half of a pixel's parts (a part counts by its centre). Share: the percentage of the parts.
+        """Label: more than half of a pixel's area is impervious. Share: the percentage of its area, half to even.
 
-        255 where the file does not know the ground.
+        Both are of the part of the pixel that the file knows, and 255 where that is less than half of it.
         """
         shapes = self._in(geobox.crs.to_wkt())
-        side = shares.subpixels(local_file.step_m(geobox), FINEST_M)
-        share = np.empty(geobox.shape, np.uint8)
-        for window in local_file.pieces(geobox, _PIECE_PX // side**2):
-            fine = burnt(shapes, local_file.finer(crop(geobox, window), side))
-            share[window.slices] = shares.of_blocks(fine, side)
-        return shares.hard(share, HARD_SHARE_PERCENT), share
+        label, share = np.empty(geobox.shape, np.uint8), np.empty(geobox.shape, np.uint8)
+        for window in local_file.pieces(geobox, _PIECE_PX):
+            built = built_share(shapes, crop(geobox, window))
+            unknown = np.isnan(built)
+            label[window.slices] = np.where(unknown, UNKNOWN, built > HARD_SHARE_PERCENT / 100)
+            share[window.slices] = np.where(unknown, UNKNOWN, np.rint(100 * np.where(unknown, 0, built)))
+        return label, share
 
     def _in(self, wkt: str) -> Shapes:
         if wkt not in self._moved:
@@ -96,19 +86,17 @@ class LocalVectors:
         return self._moved[wkt]
 
 
-def burnt(shapes: Shapes, geobox: GeoBox) -> np.ndarray:
-    """0 or 100 percent by pixel centres, 255 where the ground is not known."""
-    from rasterio.features import rasterize
-
+def built_share(shapes: Shapes, geobox: GeoBox) -> np.ndarray:
+    """Impervious share of each pixel's known area, 0 to 1, exact to 1e-9; NaN where less than half is known."""
     box = shapely.box(*geobox.extent.boundingbox)
-    near = shapes.polygons[shapes.tree.query(box)]
-    grid = {"out_shape": tuple(geobox.shape), "transform": geobox.affine, "dtype": np.uint8}
-    out = rasterize([(each, 100) for each in near], **grid) if len(near) else np.zeros(geobox.shape, np.uint8)
+    built = coverage.apart(shapes.polygons[shapes.tree.query(box)])
     if shapes.known is None or shapely.covers(shapes.known, box):
-        return out
+        return coverage.covered(built, geobox)
     if not shapely.intersects(shapes.known, box):
-        return np.full(geobox.shape, UNKNOWN, np.uint8)
-    return np.where(rasterize([(shapes.known, 1)], **grid) == 1, out, np.uint8(UNKNOWN))
+        return np.full(geobox.shape, np.nan)
+    known = coverage.covered(coverage.apart(np.array([shapes.known])), geobox)
+    seen = coverage.covered(shapely.intersection(built, shapes.known), geobox)
+    return np.where(known >= 0.5, np.minimum(seen / np.maximum(known, 0.5), 1), np.nan)
 
 
 def open_vectors(source: LabelSource, scheme: Scheme, region: Region, period: Period) -> LocalVectors:
@@ -130,8 +118,7 @@ def open_vectors(source: LabelSource, scheme: Scheme, region: Region, period: Pe
 
 def _check_format(source: LabelSource, path: Path) -> None:
     """ValueError where a file is not what its name says: GDAL would follow the addresses in a virtual one."""
-    head = head_of(path).removeprefix(b"\xef\xbb\xbf").lstrip()
-    if not head.startswith(HEADS.get(path.suffix.lower(), b"")) or b"<OGR" in head:
+    if not vector_file.has_its_format(path):
         raise ValueError(
             f"label file {source.place} is no {path.suffix} by its first bytes: give GeoJSON, GeoPackage, Shapefile, "
             "FlatGeobuf or GeoParquet under its own ending"
@@ -159,9 +146,7 @@ def _table(source: LabelSource, path: Path, region: Region) -> tuple[GeoDataFram
 
 
 def _only_layer(source: LabelSource, path: Path) -> str:
-    import pyogrio
-
-    layers = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
+    layers = vector_file.layers(path)
     if len(layers) != 1:
         raise ValueError(
             f"label file {source.place} has the layers {', '.join(layers) or 'without geometry only'}: "

@@ -93,6 +93,12 @@ class Codes:
             found[values == code] = scheme.number(kind)
         return np.where(valid, found, np.uint8(scheme.number(self.masked)))
 
+    def undeclared(self, values: np.ndarray) -> np.ndarray:
+        """Which values are codes that the rule does not name, where it says nothing of the others (bool)."""
+        if self.rest != "unknown":
+            return np.zeros(values.shape, bool)
+        return ~np.isin(values, [*self.kinds, UNKNOWN])
+
     def percents(self, values: np.ndarray, valid: np.ndarray, scheme: Scheme) -> np.ndarray:
         """Impervious percent of each pixel (0 or 100), uint8, 255 unknown."""
         return shares.of_classes(self.numbers(values, valid, scheme), scheme)
@@ -166,6 +172,10 @@ class BuiltArea:
         known = self._known(values, valid)
         percent = np.rint(np.where(known, values, 0) * (100 / self.cell_m2))
         return np.where(known, percent, UNKNOWN).astype(np.uint8)
+
+    def undeclared(self, values: np.ndarray) -> np.ndarray:
+        """Which values are no area of the cell, and not the 255 that stands for no data (bool)."""
+        return ((values < 0) | (values > self.cell_m2)) & (values != UNKNOWN)
 
     def _known(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
         return valid & (values >= 0) & (values <= self.cell_m2)

@@ -6,9 +6,10 @@ The places themselves are not listed: they come and go, and Earth Engine says wh
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from gee_export.base.suggest import suggest
 
 _COMMUNITY = "projects/sat-io/open-datasets"
 _ODBL = "ODbL-1.0"
@@ -73,8 +74,7 @@ def asset_of(words: str) -> str | None:
     if name in TABLES:
         return TABLES[name].of(name, place)
     if colon and "/" not in name and "." not in name and "#" not in name:
-        near = difflib.get_close_matches(name, TABLES, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(TABLES)}"
+        hint = suggest(name, TABLES) or f"expected one of {', '.join(TABLES)}"
         raise ValueError(f"label {words!r}: no table is called {name!r}, {hint}")
     return None
 

@@ -13,8 +13,9 @@ from pyproj import Transformer
 import inference
 from gee_export.base import outline
 from gee_export.base.errors import Fault
+from gee_export.base.geometry_file import from_geometry
 from gee_export.base.grid import Window, crop
-from gee_export.base.regions import Month, Period, Region, from_geometry
+from gee_export.base.regions import Month, Period, Region
 from gee_export.datasets.manifest import NODATA
 from gee_export.requests import pixels
 from gee_export.sentinel import composite as composites

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pyproj import Transformer
 from shapely.geometry import Polygon
 
-from gee_export.base import regions
+from gee_export.base import geometry_file, regions
 from gee_export.base.grid import grid_of, lattice_window, positions
 from gee_export.base.regions import Month, Period, Region
 
@@ -85,9 +85,9 @@ def test_a_geometry_file_gives_its_outline(tmp_path):
     triangle = {"type": "Polygon", "coordinates": [[[114.2, 30.5], [114.3, 30.5], [114.3, 30.6], [114.2, 30.5]]]}
     path = tmp_path / "My Area.geojson"
     path.write_text(json.dumps({"type": "FeatureCollection", "features": [{"type": "Feature", "geometry": triangle}]}))
-    region = regions.from_geometry(path)
+    region = geometry_file.from_geometry(path)
     assert region.name == "my-area" and region.outline.area == pytest.approx(0.005)
-    assert regions.from_geometry(path, within=regions.named("wuhan")).origin_m == (212750, 3416360)
+    assert geometry_file.from_geometry(path, within=regions.named("wuhan")).origin_m == (212750, 3416360)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_geometry_file_without_a_polygon_is_refused(text, tmp_path):
     path = tmp_path / "area.geojson"
     path.write_text(text)
     with pytest.raises(ValueError, match="geometry file"):
-        regions.from_geometry(path)
+        geometry_file.from_geometry(path)
 
 
 @pytest.mark.parametrize("text", ["2019-13", "2019", "June", "2019-06-01"])

@@ -12,7 +12,7 @@ from rasterio.warp import Resampling, reproject
 from gee_export.base.errors import Fault
 from gee_export.base.grid import Window, crop
 from gee_export.base.regions import Period, Region
-from gee_export.labelling import label_raster, local_file
+from gee_export.labelling import label_raster, local_file, undeclared
 from gee_export.labelling.label_request import LabelRequest, open_labels
 from tests.local_ee.support.folder_files import tiff
 
@@ -168,6 +168,80 @@ def test_bands_and_codes_are_chosen(tmp_path):
     np.testing.assert_array_equal(read(f"{path}#b1", grid(10, 60), scheme="landcover3m")[0], one)
     _, share = read(f"{path}#1=percent", grid(10, 60), share=True)
     np.testing.assert_array_equal(share, one)
+
+
+CODED = RNG.choice(np.array([-1, 0, 1, 7], np.int16), (60, 60), p=[0.1, 0.5, 0.3, 0.1])
+
+
+@pytest.fixture
+def coded(tmp_path) -> str:
+    return str(tiff(tmp_path / "coded.tif", [CODED], grid(10, 60)))
+
+
+@pytest.mark.parametrize(
+    ("words", "impervious", "unknown"),
+    [
+        ("1=1/unknown=-1", (1,), (-1,)),
+        ("1=1,7/unknown=-1", (1, 7), (-1,)),
+        ("1=-1/pervious=0", (-1,), (1, 7)),
+        ("1=1/pervious=0,7/unknown=-1", (1,), (-1,)),
+    ],
+)
+def test_a_code_map_says_what_codes_mean(coded, words, impervious, unknown):
+    expected = np.where(np.isin(CODED, unknown), 255, np.isin(CODED, impervious))
+    np.testing.assert_array_equal(read(f"{coded}#{words}", grid(10, 60))[0], expected)
+
+
+def test_codes_that_nobody_declared_are_counted(coded, capsys):
+    opened = open_labels(LabelRequest((f"{coded}#1=1/pervious=0",)), REGION, JUNE)
+    percent = {str(code): round(100 * float((code == CODED).mean()), 2) for code in (-1, 7)}
+    assert opened.info["undeclared_codes"] == percent
+    assert "2 codes not declared: " in (said := capsys.readouterr().err) and said.endswith("counted as unknown\n")
+
+
+def test_codes_are_counted_over_the_region_only(coded):
+    """The region's lower half; no code 7 lies there where the file says so."""
+    values = CODED.copy()
+    values[30:][values[30:] == 7] = 0
+    half = Region("half", 32650, (LEFT, TOP - 600, LEFT + 600, TOP - 300), (LEFT, TOP))
+    with rasterio.open(coded, "r+") as file:
+        file.write(values, 1)
+    opened = open_labels(LabelRequest((f"{coded}#1=1/pervious=0/unknown=-1",)), half, JUNE)
+    assert "undeclared_codes" not in opened.info
+
+
+def test_a_file_with_every_code_declared_says_nothing(fine, capsys):
+    assert "undeclared_codes" not in open_labels(LabelRequest((fine[0],)), REGION, JUNE).info
+    assert capsys.readouterr().err == ""
+
+
+def test_large_rasters_are_sampled(monkeypatch, coded):
+    monkeypatch.setattr(undeclared, "TILE_PX", 4)
+    monkeypatch.setattr(undeclared, "TILES", 4)
+    opened = open_labels(LabelRequest((f"{coded}#1=1/pervious=0/unknown=-1",)), REGION, JUNE)
+    starts = np.linspace(0, 56, 4).astype(int)
+    rows = (starts[:, None] + np.arange(4)).ravel()
+    assert opened.info["undeclared_codes"] == {"7": round(100 * float((CODED[np.ix_(rows, rows)] == 7).mean()), 2)}
+
+
+def test_a_file_of_mostly_undeclared_codes_is_refused(tmp_path):
+    path = tiff(tmp_path / "fives.tif", [np.full((60, 60), 5, np.uint8)], grid(10, 60))
+    with pytest.raises(ValueError, match=r"most of its pixels hold 1 code not declared: 5 \(100 %\)"):
+        read(str(path), grid(10, 60))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("1=1/unknow=3", "expected pervious=CODES or unknown=CODES"),
+        ("1=1/unknown=1", "gives code 1 twice"),
+        ("1=1/unknown=a", "neither whole numbers"),
+        ("1=1/unknown=2/unknown=3", "once each"),
+    ],
+)
+def test_wrong_code_maps_are_refused(coded, words, message):
+    with pytest.raises(ValueError, match=message):
+        read(f"{coded}#{words}", grid(10, 60))
 
 
 def test_the_manifest_names_the_file_and_no_folder(fine):

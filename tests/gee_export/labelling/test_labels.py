@@ -319,3 +319,20 @@ def test_the_page_shows_the_table_as_it_is(name, table):
     text = (Path(__file__).parents[3] / "docs" / "labels.md").read_text(encoding="utf-8")
     shown = text.partition(f"<!-- {name}:")[2].partition("-->\n")[2].partition(f"<!-- /{name} -->")[0]
     assert shown == table() + "\n"
+
+
+@pytest.mark.parametrize("name", ["points.csv", "gaia.xlsx"])
+def test_a_file_that_is_no_source_gets_the_endings_and_the_nearest_product(name):
+    with pytest.raises(ValueError, match=r"which no label source has: give a raster \(\.tif.*did you mean gaia|gisa"):
+        LabelSource.parse(name)
+
+
+def test_every_unknown_word_gets_the_nearest_product():
+    with pytest.raises(ValueError, match=r"'Wrld-Cover' is unknown: did you mean worldcover"):
+        LabelSource.parse("Wrld-Cover")
+
+
+def test_the_newer_gisa_is_cited_by_its_own_paper():
+    """The catalog's page names it beside the paper of the 1972-2019 edition."""
+    assert "10.1016/j.isprsjprs.2024.12.023" in label_products.LABELS["gisa_2021"].citation
+    assert "s11430-020-9797-9" in label_products.LABELS["gisa"].citation
