@@ -25,12 +25,12 @@ def command_of(record: type, run: Callable[[Any], None]) -> Callable[..., None]:
     record refuses.
     """
 
-    def command(ctx: typer.Context, config: _Config = None, **options: Any) -> None:
+    def command(ctx: typer.Context, *, config: _Config = None, **options: Any) -> None:
         typed = {name: value for name, value in options.items() if _is_typed(ctx, name)}
         values = ({} if config is None else option_files.read(record, config)) | typed
         run(from_options(record, values, spelled=as_flag))
 
-    command.__name__, command.__doc__ = run.__name__, run.__doc__
+    command.__name__, command.__doc__ = run.__name__.strip("_"), run.__doc__
     return takes_options(record, annotation)(command)
 
 

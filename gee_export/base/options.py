@@ -139,15 +139,15 @@ def takes_options(record: type, annotation: Callable[[OptionField], Any] | None 
     """
 
     def decorate(function: Any) -> Any:
-        own = inspect.signature(function, eval_str=True).parameters.values()
+        written = _signature(function)
+        own = written.parameters.values()
         hint = annotation or (lambda option: option.type)
         spread = [_parameter(option, hint(option)) for option in options_of(record)]
         kept = [parameter for parameter in own if parameter.kind is not inspect.Parameter.VAR_KEYWORD]
         ordered = sorted(
-            [*kept, *spread], key=lambda parameter: (parameter.kind, parameter.default is not parameter.empty)
+            [*spread, *kept], key=lambda parameter: (parameter.kind, parameter.default is not parameter.empty)
         )
-        returned = get_type_hints(function).get("return", inspect.Signature.empty)
-        function.__signature__ = inspect.Signature(ordered, return_annotation=returned)
+        function.__signature__ = written.replace(parameters=ordered)
         function.__annotations__ = {parameter.name: parameter.annotation for parameter in ordered}
         return function
 
@@ -159,6 +159,14 @@ def nearest(name: str, names: Iterable[str], remedy: str = "") -> str:
     names = list(names)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f"did you mean {near[0]}?" if near else remedy or f"expected one of {', '.join(names)}"
+
+
+def _signature(function: Any) -> inspect.Signature:
+    """A function's signature, its hints as objects; as words where they name what only type checkers import."""
+    try:
+        return inspect.signature(function, eval_str=True)
+    except NameError:
+        return inspect.signature(function)
 
 
 def _members(record: type) -> list[tuple[str, Any, Any, Option | None]]:
