@@ -306,7 +306,7 @@ def bounds_in_zone(bbox_wsen: BoundsWSEN, epsg: int) -> BoundsWSEN:
     if max(abs(bbox_wsen[0] - meridian), abs(bbox_wsen[2] - meridian)) > 2 * MAX_ZONE_OFFSET_DEG:
         raise ValueError(
             f"bbox {_words(bbox_wsen)} reaches more than {2 * MAX_ZONE_OFFSET_DEG:g} degrees from the central meridian "
-            f"{meridian} of EPSG:{epsg}: leave out the --epsg or --region of that zone, then the box has its own"
+            f"{meridian} of EPSG:{epsg}: leave --region out, then the box has a zone of its own"
         )
     transformer = Transformer.from_crs(4326, epsg, always_xy=True)
     return transformer.transform_bounds(*bbox_wsen, densify_pts=21)

@@ -70,6 +70,8 @@ class Where:
         """The regions with their names; `footprint` where nothing says where. ValueError where there is none."""
         asked = (footprint,) if self.is_open and footprint is not None else self.region
         try:
+            if self.is_box and self.epsg is not None:
+                _check_zone(self.bbox, self.epsg)
             found = places(asked or None, bbox=self.bbox, geometry=self.geometry or None, epsg=self.epsg)
         except ValueError as error:
             if (name := self.swapped_inside) is None:
@@ -171,6 +173,19 @@ def _paper_month(region: str | Region) -> tuple[str, str] | None:
         return None
     row = next((row for row in regions.described() if row["name"] == region.strip().lower()), {})
     return (row["month"], row["month_of"]) if "month" in row else None
+
+
+def _check_zone(bbox_wsen: BoundsWSEN, epsg: int) -> None:
+    """ValueError where a box lies too far from a UTM zone to have its grid there."""
+    regions.check_bbox(bbox_wsen)
+    if epsg // 100 not in (326, 327):
+        return  # places() says what a zone is
+    try:
+        regions.bounds_in_zone(bbox_wsen, epsg)
+    except ValueError as error:
+        west, south, east, north = bbox_wsen
+        own = regions.utm_epsg((west + east) / 2, (south + north) / 2)
+        raise ValueError(f"--epsg {epsg} is too far from the box, which lies in {own}: leave --epsg out") from error
 
 
 def _is_inside(box: Sequence[float], bounds: Sequence[float]) -> bool:
