@@ -137,7 +137,7 @@ class ExportReport:
         parts = f" of {self.parts} regions and periods" if self.parts > 1 else ""
         passed = f", {self.passed} not taken" if self.passed else ""
         lines = [
-            f"{self.name}: {self.patches['patches']} patches ({counts}){parts} {verb} in {self.out}",
+            f"{self.name}: {_count(self.patches['patches'], 'patch')} ({counts}){parts} {verb} in {self.out}",
             f"  {self.positions} positions on the grid, {self.left_out} left out because they touch two splits{passed}",
         ]
         lines += [f"  place {place}" for place in self.places]
@@ -179,7 +179,7 @@ def _by_part(plan: Plan) -> dict[str, str]:
 
 def _count(number: int, noun: str) -> str:
     """`1 block`, `2 blocks`, `2 patches`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}{'es' if noun.endswith('ch') else 's'}"
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}{'es' if noun.endswith('ch') else 's'}"
 
 
 def _days(period: Mapping[str, str]) -> str:
@@ -206,7 +206,8 @@ def _patch_bytes(job: Job) -> int:
 def _estimate(job: Job, plan: Plan, workers: int) -> str:
     if job.server == "local-engine":
         months = sum(r.window.height * r.window.width * r.part.period.months for r in plan.requests) / 1e6
-        return f"about {_minutes(months / LOCAL_MPX_PER_S)} at {LOCAL_MPX_PER_S} megapixels of a month a second"
+        rate = f"the local engine composites {LOCAL_MPX_PER_S} Mpx of one month a second"
+        return f"about {_minutes(months / LOCAL_MPX_PER_S)} ({rate})"
     seconds = -(-len(plan.requests) // workers) * GOOGLE_REQUEST_S
     return f"about {_minutes(seconds)} at {workers} requests at a time, if one takes {GOOGLE_REQUEST_S} s"
 

@@ -89,7 +89,7 @@ def test_the_command_takes_a_file_and_overrides_it(tmp_path, capsys):
     (tmp_path / "run.toml").write_text('bbox = [114.29, 30.55, 114.31, 30.57]\nmonth = ["2019-06"]\nsize = 4\n')
     words = ["export", "--config", str(tmp_path / "run.toml"), "--size", "32", "--stride", "500", "--dry-run"]
     assert isamap.main(words) == 0
-    assert ": 1 patches" in capsys.readouterr().out
+    assert ": 1 patch (" in capsys.readouterr().out
 
 
 def test_a_file_with_an_unknown_option_is_refused(tmp_path, capsys):
