@@ -72,16 +72,16 @@ class Where:
         try:
             if self.is_box and self.epsg is not None:
                 _check_zone(self.bbox, self.epsg)
-            found = places(asked or None, bbox=self.bbox, geometry=self.geometry or None, epsg=self.epsg)
+            areas = places(asked or None, bbox=self.bbox, geometry=self.geometry or None, epsg=self.epsg)
         except ValueError as error:
             if (name := self.swapped_inside) is None:
                 raise
             raise ValueError(f"{error}; with latitude and longitude swapped it would lie in {name}") from error
         if self.name is not None:
-            if len(found) > 1:
-                raise ValueError(f"--name {self.name} names one place, and there are {len(found)}: export them apart")
-            return (replace(found[0], name=self.name),)
-        return (replace(found[0], name=box_name(self.bbox)),) if self.is_box else found
+            if len(areas) > 1:
+                raise ValueError(f"--name {self.name} names one place, and there are {len(areas)}: export them apart")
+            return (replace(areas[0], name=self.name),)
+        return (replace(areas[0], name=box_name(self.bbox)),) if self.is_box else areas
 
 
 @dataclass(frozen=True)
