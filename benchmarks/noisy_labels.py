@@ -31,7 +31,7 @@ from training.imperfect.agreement import agreement
 from training.imperfect.noise import read
 
 BBOX_WSEN = (114.18, 30.46, 114.30, 30.66)  # the west of Wuhan: fields, lakes, towns, the city's edge
-PLACE = {"bbox": BBOX_WSEN, "size": 64, "stride": 64, "ratios": (7, 1, 2)}
+PLACE = {"bbox": BBOX_WSEN, "month": "2019-06", "size": 64, "stride": 64, "ratios": (7, 1, 2)}
 TRUTH = "projects/local/assets/world/truth"
 PRODUCTS = ("worldcover", "dynamicworld", "esri", "from_glc10", "gisa")  # the first is the product learned from
 # share of the chips and what is wrong with them; chip by chip, every product for itself

@@ -129,6 +129,7 @@ KEEPERS = {
     "cv2": "inference.postprocess",
     "tqdm": "gee_export.base.progress_bar",
     "typer": (
+        "gee_export.command",
         "gee_export.cli",
         "gee_export.tables_cli",
         "training.cli",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -117,7 +118,7 @@ def test_half_a_command_names_its_other_half(capsys):
 def test_the_choices_of_export_are_those_of_the_registries(capsys):
     """A filter or mask is added by one entry of its registry, which the command line reads."""
     assert isamap.main(["export", "--help"]) == 0
-    words = capsys.readouterr().out.replace(",", " ").replace(".", " ").split()
+    words = re.split(r"[\s\[\]|]+", capsys.readouterr().out)
     assert {*clouds.CLOUDS, *speckle.SPECKLE, *sentinel2.REDUCERS} <= set(words)
 
 

@@ -17,7 +17,8 @@ from gee_export.base.regions import BoundsWSEN, Period, Region
 from gee_export.coregistration import raster_file
 from gee_export.coregistration.coregister import Coregistration, Pair, coregister, warped
 from gee_export.coregistration.displacement import ORBIT, Displacement
-from gee_export.export.places import when, where
+from gee_export.export.place_options import When, Where
+from gee_export.export.places import several
 from gee_export.requests import pixels
 from gee_export.requests.channel import channels
 from gee_export.sentinel import sentinel1, sentinel2
@@ -83,12 +84,15 @@ def coregister_region(
     """
     from gee_export.earth_engine.session import connect
 
-    place = where(region, bbox=bbox, epsg=epsg)
-    days = when(month, period)
+    where = Where(region=several(region), bbox=bbox, epsg=epsg)
+    places = where.regions()
+    days = When(several(month), several(period)).dated(where).periods()
+    if len(places) > 1:
+        raise ValueError("several regions are named: one at a time, each has its own shifts")
     if len(days) > 1:
         raise ValueError(f"periods {', '.join(map(str, days))}: one at a time, each has its own shifts")
     with connect(project, catalog=catalog):
-        found = register(place, days[0])
+        found = register(places[0], days[0])
     if out is not None:
         _write_json(found.to_json(), out)
     return found

@@ -1,12 +1,15 @@
-"""Views as the options name them, made into lattices and Views: looks at files, asks the server about its images."""
+"""Images other than Sentinel's composite as options: opened, with the lattices that they give the regions."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Annotated
 
 from gee_export.base import regions
+from gee_export.base.options import Option
 from gee_export.base.regions import Period, Region
 from gee_export.datasets.region_grid import RegionGrid
 from gee_export.export.extra_images import ExtraImages, FineImage
@@ -21,39 +24,97 @@ _MOST_RATIO = 100
 
 @dataclass(frozen=True)
 class ImageOptions:
-    """As asked. scale_m: the step of `image` (None: its own); fine_m: of `fine`; fine_truth: its labels."""
+    """An image in the composite's place, and images beside it.
 
-    image: Imagery | None = None
-    scale_m: float | None = None
-    fine: Imagery | None = None
-    fine_m: float = 1.0
-    fine_label_request: LabelRequest | None = None
-    frames: Frames | None = None
+    image: asset id or raster file, on its own grid or on steps of `scale` metres. fine: such an image too, in pixels
+    of `fine_scale` metres, with labels of its own. frames: dated images of the composite's kind.
+    """
+
+    image: Annotated[
+        str | None,
+        Option("Asset id or raster file instead of Sentinel's composite.", metavar="SOURCE", group="Images"),
+    ] = None
+    scale: Annotated[
+        float | None, Option("Of --image's pixels; by default its own grid is kept.", metavar="METRES", group="Images")
+    ] = None
+    unit: Annotated[
+        str | None,
+        Option("Of --image's numbers: reflectance, dB, or NAME=SCALE[,OFFSET].", metavar="UNIT", group="Images"),
+    ] = None
+    bands: Annotated[
+        tuple[str, ...],
+        Option("Sentinel-2 bands, B2 B3 B4 B8 by default; or --image's.", metavar="NAME", group="Images"),
+    ] = ()
+    fine: Annotated[
+        str | None,
+        Option("Finer image (asset id or raster) beside each patch, exactly nested.", metavar="SOURCE", group="Images"),
+    ] = None
+    fine_scale: Annotated[float, Option("Of its pixels.", metavar="METRES", group="Images")] = 1.0
+    fine_bands: Annotated[tuple[str, ...], Option("Its bands, all by default.", metavar="NAME", group="Images")] = ()
+    fine_unit: Annotated[str | None, Option("Of its numbers, as --unit.", metavar="UNIT", group="Images")] = None
+    fine_label: Annotated[
+        tuple[str, ...] | None,
+        Option("Label sources of its pixels, those of --label by default.", metavar="SOURCE", group="Images"),
+    ] = None
+    frames: Annotated[
+        tuple[str, ...],
+        Option("Dated images beside the composite: scenes, months, or days.", metavar="DATES", group="Images"),
+    ] = ()
+    max_frames: Annotated[int, Option("Dates of a region and period.", metavar="N", group="Images")] = Frames.most
 
     def __post_init__(self) -> None:
-        if self.scale_m is not None and self.image is None:
+        if self.image is None:
+            self._refuse_image_options()
+        elif self.scale is not None and not 0.01 <= self.scale <= 1000:
+            raise ValueError(f"--scale {self.scale:g}: expected metres of 0.01 to 1000")
+        if self.fine is None:
+            self._refuse_fine_options()
+        if not self.frames and self.max_frames != Frames.most:
+            raise ValueError(f"--max-frames {self.max_frames} is of --frames: say which dates, or leave it out")
+
+    def _refuse_image_options(self) -> None:
+        if self.unit is not None:
+            raise ValueError(f"--unit {self.unit} is of an --image: Sentinel's bands are reflectance and decibels")
+        if self.scale is not None:
             raise ValueError(
-                f"--scale {self.scale_m:g} is the step of an --image: Sentinel's composites lie on 10 m, which their "
+                f"--scale {self.scale:g} is the step of an --image: Sentinel's composites lie on 10 m, which their "
                 "bands have"
             )
-        if self.scale_m is not None and not 0.01 <= self.scale_m <= 1000:
-            raise ValueError(f"--scale {self.scale_m:g}: expected metres of 0.01 to 1000")
-        if self.fine is None and self.fine_m != ImageOptions.fine_m:
-            raise ValueError(f"--fine-scale {self.fine_m:g} is of a --fine image: give one, or leave it out")
-        if self.fine is None and self.fine_label_request is not None:
+
+    def _refuse_fine_options(self) -> None:
+        if self.fine_bands or self.fine_unit:
+            raise ValueError("--fine-bands and --fine-unit are of a --fine image: give one, or leave them out")
+        if self.fine_scale != ImageOptions.fine_scale:
+            raise ValueError(f"--fine-scale {self.fine_scale:g} is of a --fine image: give one, or leave it out")
+        if self.fine_label is not None:
             raise ValueError("--fine-label are the labels of a --fine image: give one, or leave them out")
+
+    @cached_property
+    def imagery(self) -> Imagery | None:
+        """The image in the composite's place."""
+        return None if self.image is None else Imagery(self.image, self.bands, self.unit)
+
+    @cached_property
+    def fine_imagery(self) -> Imagery | None:
+        """The finer image."""
+        return None if self.fine is None else Imagery(self.fine, self.fine_bands, self.fine_unit)
+
+    @property
+    def dates(self) -> Frames | None:
+        """The frames."""
+        return Frames.parse(self.frames, self.max_frames) if self.frames else None
 
     @property
     def asks_server(self) -> bool:
         """Whether lattices and bands are known only to the server."""
-        return any(view is not None and not view.is_file for view in (self.image, self.fine))
+        return any(image is not None and not image.is_file for image in (self.imagery, self.fine_imagery))
 
     @property
     def footprint(self) -> Region | None:
         """Where an image on this machine lies, for exports that name no region."""
-        if self.image is None or not self.image.is_file:
+        if self.imagery is None or not self.imagery.is_file:
             return None
-        found = image_file.open_file(self.image, small=False)
+        found = image_file.open_file(self.imagery, small=False)
         return regions.from_bbox(found.wsen, name=_slug(found.path.stem))
 
     def open(
@@ -64,23 +125,32 @@ class ImageOptions:
         ValueError where an image is not there, does not reach a region or does not nest in the patches' pixels.
         """
         image, region_grids = None, tuple(RegionGrid.of(place) for place in places)
-        if self.image is not None:
-            found = [open_imagery(self.image, place, periods[0]) for place in places]
-            image = ExternalImage.of(self.image, found[0])
-            region_grids = tuple(ground_of(one, place, self.scale_m) for one, place in zip(found, places, strict=True))
+        if self.imagery is not None:
+            found = [open_imagery(self.imagery, place, periods[0]) for place in places]
+            image = ExternalImage.of(self.imagery, found[0])
+            region_grids = tuple(ground_of(one, place, self.scale) for one, place in zip(found, places, strict=True))
         fine = None if self.fine is None else self._fine(region_grids, periods, label_request)
-        if self.frames is not None:
-            self.frames.count(periods)
-        return region_grids, ExtraImages(image, fine, self.frames)
+        if (dates := self.dates) is not None:
+            dates.count(periods)
+        return region_grids, ExtraImages(image, fine, dates)
 
     def _fine(
         self, region_grids: Sequence[RegionGrid], periods: Sequence[Period], label_request: LabelRequest
     ) -> FineImage:
-        found = [open_imagery(self.fine, region_grid.region, periods[0], small=True) for region_grid in region_grids]
+        imagery = self.fine_imagery
+        found = [open_imagery(imagery, region_grid.region, periods[0], small=True) for region_grid in region_grids]
         for one, region_grid in zip(found, region_grids, strict=True):
-            _check_reach(self.fine, one, region_grid)
-        labels = self.fine_label_request or replace(label_request, share=False)
-        return FineImage(ExternalImage.of(self.fine, found[0], small=True), labels, _ratio(region_grids, self.fine_m))
+            _check_reach(imagery, one, region_grid)
+        labels = self._fine_labels(label_request)
+        return FineImage(ExternalImage.of(imagery, found[0], small=True), labels, _ratio(region_grids, self.fine_scale))
+
+    def _fine_labels(self, label_request: LabelRequest) -> LabelRequest:
+        """The same fusion and classes of its own sources."""
+        if self.fine_label is None:
+            return replace(label_request, share=False)
+        sources = () if self.fine_label == ("none",) else self.fine_label
+        fusion = label_request.fusion if len(sources) > 1 else LabelRequest.fusion
+        return LabelRequest(sources, fusion, label_request.scheme)
 
 
 def _ratio(region_grids: Sequence[RegionGrid], fine_m: float) -> int:

@@ -67,10 +67,6 @@ class Job:
         )
         _refuse_twice("period", [period.label for period in self.periods], "patch ids name months, so give each once")
         splitting.check(self.split)
-        if not 8 <= self.size <= 4096:
-            raise ValueError(f"--size {self.size}: expected 8 to 4096 pixels")
-        if not 1 <= self.stride <= 65536:
-            raise ValueError(f"--stride {self.stride}: expected 1 to 65536 pixels")
         for period in self.periods:
             self.label_request.check_period(period)
             self.settings.optical.check_period(period)

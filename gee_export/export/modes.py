@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from gee_export.base.storage import BUCKET_NAME
+from gee_export.base.options import Option
+from gee_export.base.storage import BUCKET_NAME, bucket_of, provide
 from gee_export.datasets.progress_log import ProgressLog
 from gee_export.export.pixel_source import PixelSource, streaming
 
@@ -47,6 +49,72 @@ def batch(session: Session, progress_log: ProgressLog, means: Means) -> PixelSou
 
 Way = Callable[["Session", ProgressLog, Means], PixelSource]
 MODES: dict[str, Way] = {"stream": stream, "batch": batch}
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where pixels come from, where the dataset goes, and how: nothing of it is in the dataset but the catalog."""
+
+    out: Annotated[
+        str | None,
+        Option("Folder or gs://BUCKET/PREFIX; data/NAME-MONTH by default.", metavar="OUT", group="Output", local=True),
+    ] = None
+    dry_run: Annotated[
+        bool,
+        Option("Check everything, print place, blocks, bytes, patches; fetch no pixels.", group="Output", local=True),
+    ] = False
+    project: Annotated[
+        str | None,
+        Option("Google Cloud project; without it the local engine.", metavar="ID", group="Server", local=True),
+    ] = None
+    catalog: Annotated[
+        str,
+        Option("The local engine's images: world (simulated), or a folder.", metavar="FOLDER", group="Server"),
+    ] = "world"
+    mode: Annotated[
+        str,
+        Option("How pixels are asked for; the dataset is the same.", choices=MODES, group="Server", local=True),
+    ] = "stream"
+    bucket: Annotated[
+        str | None,
+        Option("For the files of --mode batch; by default that of --out gs://.", metavar="NAME", group="Server",
+               local=True),
+    ] = None  # fmt: skip
+    keep_exports: Annotated[
+        bool, Option("Leave the files of --mode batch in the bucket.", group="Server", local=True)
+    ] = False
+    workers: Annotated[
+        int | None,
+        Option("Requests at a time: 20 by default, on the local engine cores + 1.", metavar="N", group="Server",
+               local=True),
+    ] = None  # fmt: skip
+
+    def __post_init__(self) -> None:
+        if self.out == "":
+            raise ValueError("--out is empty: give a folder or gs://BUCKET/PREFIX, or leave it out for data/NAME")
+        check(self.mode, self.means)
+
+    @property
+    def means(self) -> Means:
+        """What a way to get pixels may use."""
+        return Means(self.workers, self.bucket or bucket_of(self.out or ""), self.keep_exports)
+
+    def source(self, session: Session | None) -> dict[str, str]:
+        """Server and catalog for the manifest; a folder by its name, since bytes must not depend on the machine."""
+        if session is not None:
+            return {"server": session.server, "catalog": Path(session.catalog).name}
+        if self.project not in (None, "", "local"):
+            return {"server": "earth-engine", "catalog": "earth-engine"}
+        return {"server": "local-engine", "catalog": Path(self.catalog).name}
+
+    def connect(self) -> Session:
+        """A connection; the local engine has the bucket then."""
+        from gee_export.earth_engine.session import connect
+
+        session = connect(self.project, catalog=self.catalog)
+        if self.means.bucket is not None:
+            provide(self.means.bucket, session)
+        return session
 
 
 def check(mode: str, means: Means) -> None:

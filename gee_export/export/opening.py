@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +11,36 @@ from gee_export.base.regions import Period
 from gee_export.datasets.region_grid import RegionGrid
 from gee_export.earth_engine import session
 from gee_export.export.extra_images import ExtraImages, FineImage, frame_name
+from gee_export.export.job import Job, Part
 from gee_export.export.open_part import OpenPart
 from gee_export.images.external_image import AlignedImage, OpenImage
 from gee_export.images.frames import Frames, open_frames
 from gee_export.labelling.label_request import LabelRequest, OpenLabels, open_labels
 from gee_export.sentinel import composite
-from gee_export.sentinel.composite import Settings
+from gee_export.sentinel.composite import NoScenes, Settings
 
 if TYPE_CHECKING:
     import ee
+
+OPENERS = 4  # parts whose catalogs are asked about at a time
+
+
+def open_parts(job: Job) -> tuple[dict[int, OpenPart], dict[int, str]]:
+    """What each part gives by number, and why others have none; ValueError where none has."""
+
+    def open_or_reason(part: Part) -> OpenPart | str:
+        try:
+            return open_part(part.region_grid, part.period, job.settings, job.label_request, job.extra_images)
+        except NoScenes as error:
+            return str(error)
+
+    with ThreadPoolExecutor(OPENERS, thread_name_prefix="open") as pool:
+        found = dict(enumerate(pool.map(open_or_reason, job.parts)))
+    opened = {number: one for number, one in found.items() if isinstance(one, OpenPart)}
+    skipped = {number: reason for number, reason in found.items() if isinstance(reason, str)}
+    if not opened:
+        raise ValueError("; ".join(skipped.values()))
+    return opened, skipped
 
 
 def open_part(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
+from gee_export.base.regions import Period
 from gee_export.datasets.dataset import Dataset
 from gee_export.datasets.index import SPLITS
 from gee_export.datasets.manifest import DatasetManifest
@@ -27,6 +29,7 @@ class ExportReport:
     patches counts all and per split; positions are patch places on the grids; left_out touch two splits, passed are
     those that the sampling or --max-patches did not take. request_bytes is as the server counts, pixel_bytes what the
     patches hold uncompressed; estimate: of the time, by_part: of a dry run, in words. dry_run: nothing was done.
+    places and periods: of a dry run, in words.
     """
 
     name: str
@@ -49,6 +52,8 @@ class ExportReport:
     skipped: Mapping[str, str] = field(default_factory=dict)
     scenes: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    periods: tuple[str, ...] = ()
 
     @classmethod
     def planned(cls, job: Job, plan: Plan, out: str, workers: int | None = None) -> ExportReport:
@@ -105,6 +110,18 @@ class ExportReport:
             self, blocks=len(requests), request_bytes=size, fetched=fetched, sent=dict(sent), seconds=seconds
         )
 
+    def over(self, *, places: Sequence[str], manifest: DatasetManifest) -> ExportReport:
+        """Of a dry run, with a line about each place, and the scenes that the server has."""
+        skipped = {f"{r}_{p}": why for r, periods in manifest.skipped.items() for p, why in periods.items()}
+        return replace(
+            self,
+            places=tuple(places),
+            periods=tuple(_days(period) for period in manifest.periods),
+            scenes=_scene_counts(manifest),
+            simulated=manifest.simulated,
+            skipped=skipped,
+        )
+
     def noting(self, note: str) -> ExportReport:
         """With one note more."""
         return replace(self, notes=(*self.notes, note))
@@ -120,19 +137,22 @@ class ExportReport:
         parts = f" of {self.parts} regions and periods" if self.parts > 1 else ""
         passed = f", {self.passed} not taken" if self.passed else ""
         lines = [
-            f"{self.name}: {self.patches['patches']} patches ({counts}){parts} {verb} in {self.out}",
+            f"{self.name}: {_count(self.patches['patches'], 'patch')} ({counts}){parts} {verb} in {self.out}",
             f"  {self.positions} positions on the grid, {self.left_out} left out because they touch two splits{passed}",
         ]
+        lines += [f"  place {place}" for place in self.places]
+        if self.periods:
+            lines.append(f"  time: {', '.join(self.periods)}")
         if self.blocks:
             lines.append(
-                f"  {self.blocks} blocks, {self.request_bytes / 1e6:,.0f} MB of requests, "
+                f"  {_count(self.blocks, 'block')}, {self.request_bytes / 1e6:,.0f} MB of requests, "
                 f"{self.pixel_bytes / 1e6:,.0f} MB of pixels"
             )
         if self.estimate:
             lines.append(f"  {self.estimate}")
         if self.fetched or self.requests:
             sent = ", ".join(f"{count:,} {what}" for what, count in self.sent.items())
-            lines.append(f"  {self.fetched} blocks fetched with {sent} in {self.seconds:.0f} s")
+            lines.append(f"  {_count(self.fetched, 'block')} fetched with {sent} in {self.seconds:.0f} s")
         if self.scenes:
             lines.append("  scenes: " + ", ".join(f"{sensor} {count}" for sensor, count in self.scenes.items()))
         if self.simulated:
@@ -154,7 +174,17 @@ def _by_part(plan: Plan) -> dict[str, str]:
     patches = Counter(place.part.name for place in plan.patches)
     blocks = Counter(request.part.name for request in plan.requests)
     names = dict.fromkeys(request.part.name for request in plan.requests)
-    return {name: f"{patches[name]} patches from {blocks[name]} blocks" for name in names}
+    return {name: f"{_count(patches[name], 'patch')} from {_count(blocks[name], 'block')}" for name in names}
+
+
+def _count(number: int, noun: str) -> str:
+    """`1 block`, `2 blocks`, `2 patches`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}{'es' if noun.endswith('ch') else 's'}"
+
+
+def _days(period: Mapping[str, str]) -> str:
+    """A month, or the first and last day; the last one included."""
+    return str(Period(date.fromisoformat(period["start"]), date.fromisoformat(period["end"])))
 
 
 def _notes(info: Mapping[str, Any]) -> tuple[str, ...]:
@@ -176,7 +206,8 @@ def _patch_bytes(job: Job) -> int:
 def _estimate(job: Job, plan: Plan, workers: int) -> str:
     if job.server == "local-engine":
         months = sum(r.window.height * r.window.width * r.part.period.months for r in plan.requests) / 1e6
-        return f"about {_minutes(months / LOCAL_MPX_PER_S)} at {LOCAL_MPX_PER_S} megapixels of a month a second"
+        rate = f"the local engine composites {LOCAL_MPX_PER_S} Mpx of one month a second"
+        return f"about {_minutes(months / LOCAL_MPX_PER_S)} ({rate})"
     seconds = -(-len(plan.requests) // workers) * GOOGLE_REQUEST_S
     return f"about {_minutes(seconds)} at {workers} requests at a time, if one takes {GOOGLE_REQUEST_S} s"
 

@@ -12,6 +12,9 @@ from gee_export.datasets.dataset import MANIFEST, Dataset, Entry
 from gee_export.datasets.manifest import DatasetManifest
 from gee_export.datasets.progress_log import ProgressLog
 from gee_export.export.blocks import BlockStore
+from gee_export.export.place_options import FORMER_NAME, former_remedy
+
+_NOT_ASKED = (*manifest.FROM_SERVER, *manifest.FROM_PLAN)
 
 
 @contextmanager
@@ -21,14 +24,20 @@ def claimed(storage: Storage, progress_log: ProgressLog, asked: DatasetManifest)
         _forget_unreadable(storage, progress_log)
         held = _held(storage, progress_log)
         if held is None and not progress_log.has_begun and storage.list():
-            raise ValueError(
-                f"{storage.url} holds files that no export of this machine has begun: choose another --out, or empty it"
-            )
+            raise ValueError(_foreign(storage))
         if held is not None:
-            _refuse_others(storage, asked, held, without=(*manifest.FROM_SERVER, *manifest.FROM_PLAN))
+            _refuse_others(storage, asked, held, without=_NOT_ASKED)
         if isinstance(storage, FolderStorage):
             storage.sweep()
         yield
+
+
+def refuse_others(storage: Storage, progress_log: ProgressLog, asked: DatasetManifest) -> None:
+    """ValueError where the place has other contents; looks only, and holds nothing."""
+    if (held := _held(storage, progress_log)) is not None:
+        _refuse_others(storage, asked, held, without=_NOT_ASKED)
+    elif not progress_log.has_begun and storage.list():
+        raise ValueError(_foreign(storage))
 
 
 def finished(storage: Storage, progress_log: ProgressLog) -> Dataset | None:
@@ -80,7 +89,14 @@ def _held(storage: Storage, progress_log: ProgressLog) -> DatasetManifest | None
         return noted
 
 
+def _foreign(storage: Storage) -> str:
+    return f"{storage.url} holds files that no export of this machine has begun: choose another --out, or empty it"
+
+
 def _refuse_others(storage: Storage, wanted: DatasetManifest, held: DatasetManifest, *, without: Sequence[str]) -> None:
+    name = next(iter(wanted.grids), "")
+    if held.grids.get(FORMER_NAME) == wanted.grids.get(name) and name != FORMER_NAME:
+        raise ValueError(f"{storage.url} holds an export of this box: {former_remedy(name)}")
     found = manifest.differences(wanted, held, without=without)
     if found:
         more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""

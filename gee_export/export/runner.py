@@ -22,22 +22,21 @@ from gee_export.datasets.progress_log import ProgressLog, run_folder
 from gee_export.export import run_lock
 from gee_export.export.blocks import Block, BlockStore, Observed, cut, pooled
 from gee_export.export.extra_images import frames_counted, worth_keeping
-from gee_export.export.job import Job, Part
+from gee_export.export.job import Job
 from gee_export.export.label_survey import Survey
 from gee_export.export.layers import COUNTS
 from gee_export.export.open_part import OpenPart
-from gee_export.export.opening import open_part
+from gee_export.export.opening import open_parts
 from gee_export.export.pixel_source import Cell, PixelSource
 from gee_export.export.plan import Plan, Request
 from gee_export.export.report import ExportReport, unlabelled
+from gee_export.export.request import EXPORT_FILE
 from gee_export.export.run_header import whole
-from gee_export.sentinel.composite import NoScenes
 
 if TYPE_CHECKING:
     from gee_export.earth_engine.session import Session
 
 INCOMPLETE = "choose --image or --fine that cover the region"
-OPENERS = 4  # parts whose catalogs are asked about at a time
 CUTTERS, REMOTE_CUTTERS = 2, 32  # benchmarks/objects.py: as many as a bucket gains from
 WAITING_GROUPS = 4  # groups of finished patches that may wait for the disk before the next block is taken
 
@@ -49,12 +48,13 @@ def run(
     *,
     supply: Callable[[Session, ProgressLog], PixelSource],
     progress: bool,
+    options_file: bytes,
 ) -> ExportReport:
     """Exports the job into a folder or gs:// prefix, going on where an earlier run stopped.
 
-    supply: makes the way to get pixels, once there is something to get. Parts without scenes are skipped and named in
-    the report. ValueError where `out` holds something else or no part has scenes, Fault where a server or disk fails;
-    nothing is lost by either.
+    supply: makes the way to get pixels, once there is something to get. options_file: what EXPORT_FILE holds. Parts
+    without scenes are skipped and named in the report. ValueError where `out` holds something else or no part has
+    scenes, Fault where a server or disk fails; nothing is lost by either.
     """
     started = monotonic()
     progress_log = ProgressLog(run_folder(out))
@@ -67,7 +67,7 @@ def run(
             return ExportReport.written(job, done.manifest, str(out), "already complete", *unlabelled(done))
         session = session or connect()
         geotiff.load()  # before the threads that open, label and cut
-        opened, skipped = _open(job)
+        opened, skipped = open_parts(job)
         pixels = supply(session, progress_log)
         if survey is not None:
             plan = Plan.of(job, survey.shares(opened, progress_log, pixels))
@@ -79,6 +79,7 @@ def run(
             f"begins with {len(export.todo)} of {len(export.wanted)} patches and {len(export.missing)} blocks to do"
         )
         export.complete(pixels, job.name, progress)
+        storage.write(EXPORT_FILE, options_file)
         written = dataset.finish(storage, export.finished_head(), export.ordered())
         BlockStore(progress_log.blocks).clear()
         seconds, counts = monotonic() - started, ", ".join(f"{n} {what}" for what, n in pixels.counts.items())
@@ -95,24 +96,6 @@ def _revised(progress_log: ProgressLog) -> tuple[str, ...]:
     warning = f"begun by isamap {before}, gone on with by {now}: what the first one finished was not made again"
     progress_log.log(warning)
     return (warning,)
-
-
-def _open(job: Job) -> tuple[dict[int, OpenPart], dict[int, str]]:
-    """What each part gives by number, and why others have none; ValueError where none has."""
-
-    def attempt(part: Part) -> OpenPart | str:
-        try:
-            return open_part(part.region_grid, part.period, job.settings, job.label_request, job.extra_images)
-        except NoScenes as error:
-            return str(error)
-
-    with ThreadPoolExecutor(OPENERS, thread_name_prefix="open") as pool:
-        found = dict(enumerate(pool.map(attempt, job.parts)))
-    opened = {number: one for number, one in found.items() if isinstance(one, OpenPart)}
-    skipped = {number: reason for number, reason in found.items() if isinstance(reason, str)}
-    if not opened:
-        raise ValueError("; ".join(skipped.values()))
-    return opened, skipped
 
 
 class _Export:

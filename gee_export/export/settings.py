@@ -1,15 +1,21 @@
-"""Composite settings as words of the command line: `name=value`, names checked, values of their types."""
+"""Composite settings as options, and as words `name=value`: names checked, values of their types."""
 
 from __future__ import annotations
 
 import difflib
 import types
 from collections.abc import Mapping, Sequence
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
+from gee_export.base.options import Option
+from gee_export.sentinel.clouds import CLOUDS
 from gee_export.sentinel.composite import Settings
 from gee_export.sentinel.sentinel1 import Radar
-from gee_export.sentinel.sentinel2 import Optical
+from gee_export.sentinel.sentinel2 import REDUCERS, Optical
+from gee_export.sentinel.speckle import SPECKLE
+from gee_export.sentinel.terrain import MODELS
 
 TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
@@ -17,6 +23,45 @@ TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "o
 def names() -> tuple[str, ...]:
     """The composite settings that --set takes."""
     return tuple(get_type_hints(Optical) | get_type_hints(Radar))
+
+
+@dataclass(frozen=True)
+class CompositeOptions:
+    """The composite's settings: the usual ones, and every other one by name."""
+
+    speckle: Annotated[
+        str | None, Option("Filter of Sentinel-1 (lee if not given).", choices=SPECKLE, group="Composite")
+    ] = None
+    terrain: Annotated[
+        str | None,
+        Option("Terrain flattening of Sentinel-1 (gamma0).", choices=("none", *MODELS), group="Composite"),
+    ] = None
+    clouds: Annotated[
+        str | None,
+        Option("Cloud mask of Sentinel-2 (cloud_score_plus if not given).", choices=CLOUDS, group="Composite"),
+    ] = None
+    reducer: Annotated[str | None, Option("Of Sentinel-2's clear pixels.", choices=REDUCERS, group="Composite")] = None
+    settings: Annotated[
+        tuple[str, ...] | Mapping[str, Any],
+        Option(
+            "Any composite setting, e.g. kernel_px=5 clear=0.7.", metavar="NAME=VALUE", flag="--set", group="Composite"
+        ),
+    ] = ()
+
+    @property
+    def usual(self) -> dict[str, str | None]:
+        """The settings that have options of their own."""
+        return {"speckle": self.speckle, "terrain": self.terrain, "clouds": self.clouds, "reducer": self.reducer}
+
+    def chosen(self, bands: tuple[str, ...] = ()) -> Settings:
+        """The composite's settings, with these bands of Sentinel-2 (none: its own)."""
+        return chosen(self.settings, bands=bands or None, **self.usual)
+
+    def refuse(self) -> None:
+        """ValueError for settings where there is no composite."""
+        names = [name for name, value in self.usual.items() if value is not None] + ["set"] * bool(self.settings)
+        if names:
+            raise ValueError(f"--image takes the place of Sentinel's composite: leave out --{' --'.join(names)}")
 
 
 def chosen(words: Sequence[str] | Mapping[str, Any], **named: Any) -> Settings:
@@ -59,3 +104,27 @@ def _typed(name: str, text: str, kind: Any) -> Any:
     except (KeyError, ValueError) as error:
         words = {int: "a whole number", float: "a number", bool: "true or false"}
         raise ValueError(f"--set {name}={text}: expected {words.get(kind, kind)}") from error
+
+
+def written(words: Sequence[str] | Mapping[str, Any]) -> list[str]:
+    """Settings as `name=value` words in the order of their names; files by name, objects of Python left out."""
+    pairs = dict(words) if isinstance(words, Mapping) else dict(map(_pair, words))
+    texts = {name: _text(name, value) for name, value in pairs.items()}
+    return [f"{name}={text}" for name, text in sorted(texts.items()) if text is not None]
+
+
+def _text(name: str, value: Any) -> str | None:
+    """A setting's value as `_typed` reads it; None of objects that no word holds."""
+    if isinstance(value, str):
+        kinds = (get_type_hints(Optical) | get_type_hints(Radar)).get(name)
+        is_file = any(hasattr(kind, "read") for kind in get_args(kinds) or (kinds,))
+        return Path(value).name if is_file else value
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, tuple | list):
+        return ",".join(map(str, value))
+    return None

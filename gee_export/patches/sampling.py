@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from pyproj import Transformer
 
 from gee_export.base.grid import Window
+from gee_export.base.options import Option
 from gee_export.datasets.region_grid import RegionGrid
 
 
@@ -22,11 +23,25 @@ class Sampling:
     strata: edges of the shares from 0 to 1; per_stratum: how many of each, or as many as the poorest stratum has.
     """
 
-    kind: str = "grid"
-    distance_km: float = 3.0
-    min_impervious: float = 0.05
-    strata: tuple[float, ...] = (0.0, 0.1, 0.3, 0.6, 1.0)
-    per_stratum: tuple[int, ...] = ()
+    kind: Annotated[
+        str,
+        Option("Which patches; the last two go by the labels.", choices=SAMPLINGS, group="Sampling", name="sample"),
+    ] = "grid"
+    distance_km: Annotated[
+        float,
+        Option("Of --sample points: between any two patches' centres, at least.", metavar="KM", group="Sampling"),
+    ] = 3.0
+    min_impervious: Annotated[
+        float,
+        Option("Of --sample impervious: of the known label pixels, 0 to 1.", metavar="SHARE", group="Sampling"),
+    ] = 0.05
+    strata: Annotated[
+        tuple[float, ...], Option("Of --sample strata: edges of shares.", metavar="SHARE", group="Sampling")
+    ] = (0.0, 0.1, 0.3, 0.6, 1.0)
+    per_stratum: Annotated[
+        tuple[int, ...],
+        Option("Patches of each stratum, equally many by default.", metavar="N", group="Sampling"),
+    ] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in SAMPLINGS:

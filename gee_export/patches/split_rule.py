@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from gee_export.base.grid import Window
+from gee_export.base.options import Option
 
 RATIOS = (8, 1, 1)  # train, val, test (paper CroFuseNet, section II-B)
 
@@ -43,11 +44,19 @@ class SplitRule:
     px instead). hold_out: regions that are test whole; train and val come from the others.
     """
 
-    ratios: tuple[int, int, int] = RATIOS
-    seed: int = 0
-    max_patches: int | None = None
-    guard_px: int = 0
-    hold_out: tuple[str, ...] = ()
+    ratios: Annotated[tuple[int, ...], Option("Of train, val and test.", metavar="N N N", group="Split")] = RATIOS
+    seed: Annotated[int, Option("Random seed of sampling and split.", metavar="N", group="Split")] = 0
+    max_patches: Annotated[
+        int | None,
+        Option("At most so many, in whole blocks that fill all three splits.", metavar="N", group="Split"),
+    ] = None
+    guard_px: Annotated[
+        int, Option("Pixels between two splits at least; 0: they share none.", metavar="PIXELS", group="Split")
+    ] = 0
+    hold_out: Annotated[
+        tuple[str, ...],
+        Option("Regions that are test whole; train and val are the others.", metavar="NAME", group="Split"),
+    ] = ()
 
     def __post_init__(self) -> None:
         if len(self.ratios) != 3 or min(self.ratios) < 0 or self.ratios[0] <= 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from gee_export.base.regions import Month, Period
 from gee_export.coregistration.coregister import coregister, warped
 from gee_export.coregistration.displacement import Displacement
 from gee_export.export import coregister_region
+from gee_export.export.place_options import box_name
 from gee_export.export.places import where
 from gee_export.requests import pixels
 from gee_export.sentinel import sentinel1
@@ -207,9 +209,11 @@ def test_rasters_that_cannot_be_compared_are_refused(files, capsys, make, words)
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (["--fixed", "a.tif"], "--fixed and --moving"),
-        (["--fixed", "a.tif", "--moving", "b.tif", "--region", "wuhan"], "--fixed and --moving"),
+        (["--fixed", "a.tif"], "give --moving, too"),
+        (["--moving", "a.tif"], "give --fixed, too"),
+        (["--fixed", "a.tif", "--moving", "b.tif", "--region", "wuhan"], "leave out --region and --bbox"),
         ([], "nothing says where"),
+        (["--region", "nanjing"], "nothing says when"),
         (["--region", "wuhan", "--month", "2019-06", "--month", "2019-07"], "month"),
     ],
 )
@@ -224,5 +228,5 @@ def test_the_command_writes_what_an_export_takes(found, tmp_path, capsys, monkey
     monkeypatch.setattr(coregister_region, "register", lambda place, days: asked.append((place, days)) or found)
     words = ["--bbox", *map(str, BBOX), "--epsg", "32650", "--month", "2019-06", "--out", str(tmp_path / "move.json")]
     code, out, _ = run(capsys, *words)
-    assert code == 0 and "orbit 113 (3 scenes)" in out and asked == [(FIELDS, JUNE)]
+    assert code == 0 and "orbit 113 (3 scenes)" in out and asked == [(replace(FIELDS, name=box_name(BBOX)), JUNE)]
     assert set(Displacement.read(tmp_path / "move.json").orbits) == {47, 113}

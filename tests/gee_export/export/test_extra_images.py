@@ -96,7 +96,7 @@ def test_labels_of_a_file_on_another_image_ask_nothing_of_the_server(export, plo
 def test_an_image_of_this_machine_says_by_itself_where(plot_session, tmp_path):
     grid = lattice(5)
     path = write(tmp_path / "aerial photo.tif", scene(grid, 3, "uint8"), grid)
-    asked = {"image": path, "label": "none", "size": 64, "stride": 64, "progress": False}
+    asked = {"image": path, "month": "2019-06", "label": "none", "size": 64, "stride": 64, "progress": False}
     export_patches(**asked, out=tmp_path / "data", session=plot_session)
     found = Dataset.open(tmp_path / "data")
     assert found.patches[0].region == "aerial-photo" and len(found) == 5 * 5

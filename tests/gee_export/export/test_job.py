@@ -16,12 +16,12 @@ from gee_export.base.regions import Region
 from gee_export.datasets.progress_log import ProgressLog
 from gee_export.datasets.region_grid import RegionGrid
 from gee_export.export.blocks import Block, BlockStore, cut
-from gee_export.export.export import export_patches
 from gee_export.export.job import Job, Part
 from gee_export.export.layers import composite_layer, quantised
 from gee_export.export.open_part import OpenPart
 from gee_export.export.places import where
 from gee_export.export.plan import Plan
+from gee_export.export.report import ExportReport
 from gee_export.labelling.label_asset import OnServer
 from gee_export.labelling.label_request import LabelRequest, OpenLabels
 from gee_export.patches.split_rule import SplitRule
@@ -60,10 +60,11 @@ def job_of(*places, **options):
     return Job(tuple(RegionGrid.of(place) for place in places), (JUNE,), **options)
 
 
-@pytest.mark.parametrize(("project", "blocks"), [(None, 100), ("a-project", 36)])
-def test_wuhan_is_36_requests_of_1008_pixels_and_smaller_ones_in_this_machines_memory(project, blocks):
+@pytest.mark.parametrize(("server", "blocks"), [("local-engine", 100), ("earth-engine", 36)])
+def test_wuhan_is_36_requests_of_1008_pixels_and_smaller_ones_in_this_machines_memory(server, blocks):
     """docs/reference/performance.md, "P9"; positions of docs/reference/formats.md, "Patch dataset"."""
-    report = export_patches(region="wuhan", dry_run=True, project=project)
+    job = job_of(regions.named("wuhan"), server=server)
+    report = ExportReport.planned(job, Plan.of(job), "data/wuhan")
     assert (report.positions, report.blocks) == (5625, blocks)
     assert report.patches["patches"] == 5625 - report.left_out
 

@@ -21,7 +21,7 @@ def test_the_worlds_ten_metre_truth_is_the_mean_of_its_one_metre_truth(session, 
         fine_label=f"{WORLD}/truth#impervious", out=out, session=session,
     )  # fmt: skip
     found = Dataset.open(out)
-    facts = found.manifest.scenes["bbox"]["201906"]["fine"]
+    facts = next(iter(found.manifest.scenes.values()))["201906"]["fine"]
     assert facts["year"] == facts["label"]["year"] == 2019 and facts["resampling"] == "none"
     shares = []
     for patch in found.patches:

@@ -1,0 +1,202 @@
+"""Where and when, as options: places with names that no other place has, and times that were asked for."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+from gee_export.base import regions
+from gee_export.base.options import Option
+from gee_export.base.regions import BoundsWSEN, Period, Region
+from gee_export.export.places import places, when
+
+FORMER_NAME = "bbox"  # of every place that isamap 0.1 made of a --bbox alone
+_KM_PER_DEGREE = 111.32
+_NAME_FORM = "letters, digits, dots and dashes, up to 60"
+_MOST_LETTERS = 60
+
+
+@dataclass(frozen=True)
+class Where:
+    """The places of an export: named regions, a part of one, or places of their own."""
+
+    region: Annotated[
+        tuple[str | Region, ...],
+        Option("Names of `isamap regions`; each is exported in every period.", metavar="NAME", group="Where"),
+    ] = ()
+    bbox: Annotated[
+        BoundsWSEN | None,
+        Option("Box in degrees; inside --region it keeps the region's grid.", metavar="W S E N", group="Where"),
+    ] = None
+    geometry: Annotated[
+        tuple[str, ...],
+        Option("GeoJSON outline (EPSG:4326); pixels outside are missing.", metavar="FILE", group="Where"),
+    ] = ()
+    epsg: Annotated[
+        int | None,
+        Option("UTM zone of the grid, such as 32650; by default the place's own.", metavar="CODE", group="Where"),
+    ] = None
+    name: Annotated[
+        str | None,
+        Option("Of the place, in patch ids and dataset names; by default the region's or one made of the box.",
+               metavar="NAME", group="Where"),
+    ] = None  # fmt: skip
+
+    def __post_init__(self) -> None:
+        if self.bbox is not None and self.geometry:
+            raise ValueError("--bbox and --geometry both say where: give one of them")
+        if self.name is not None:
+            _check_name(self.name)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing says where."""
+        return not self.region and self.bbox is None and not self.geometry
+
+    @property
+    def is_box(self) -> bool:
+        """Whether a box alone says where."""
+        return self.bbox is not None and not self.region
+
+    @property
+    def swapped_inside(self) -> str | None:
+        """A named region that holds the box once latitude and longitude are swapped, and none does as it is."""
+        return _swapped_inside(self.bbox) if self.is_box else None
+
+    def regions(self, footprint: Region | None = None) -> tuple[Region, ...]:
+        """The regions with their names; `footprint` where nothing says where. ValueError where there is none."""
+        asked = (footprint,) if self.is_open and footprint is not None else self.region
+        try:
+            if self.is_box and self.epsg is not None:
+                _check_zone(self.bbox, self.epsg)
+            areas = places(asked or None, bbox=self.bbox, geometry=self.geometry or None, epsg=self.epsg)
+        except ValueError as error:
+            if (name := self.swapped_inside) is None:
+                raise
+            raise ValueError(f"{error}; with latitude and longitude swapped it would lie in {name}") from error
+        if self.name is not None:
+            if len(areas) > 1:
+                raise ValueError(f"--name {self.name} names one place, and there are {len(areas)}: export them apart")
+            return (replace(areas[0], name=self.name),)
+        return (replace(areas[0], name=box_name(self.bbox)),) if self.is_box else areas
+
+
+@dataclass(frozen=True)
+class When:
+    """The times of an export: months, or periods of any length."""
+
+    month: Annotated[
+        tuple[str, ...],
+        Option("One or several months; of a region of a paper, the paper's by default.", metavar="YYYY-MM",
+               group="When"),
+    ] = ()  # fmt: skip
+    period: Annotated[
+        tuple[str, ...],
+        Option("Months, seasons (2019-JJA), years, or first and last day.", metavar="PERIOD", group="When"),
+    ] = ()
+
+    def __post_init__(self) -> None:
+        if self.month and self.period:
+            raise ValueError("--month and --period both say when: give one of them")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing says when."""
+        return not self.month and not self.period
+
+    def periods(self) -> tuple[Period, ...]:
+        """The periods; ValueError where nothing says when, or where one is still to come."""
+        if self.is_open:
+            raise ValueError("nothing says when: give --month YYYY-MM, or --period (a season, a year, or two days)")
+        return when(self.month or None, self.period or None)
+
+    def dated(self, where: Where) -> When:
+        """With the month of the region's paper where nothing says when, which is printed; ValueError without one."""
+        if not self.is_open:
+            return self
+        facts = [_paper_month(region) for region in where.region] or [None]
+        if any(fact is None or fact != facts[0] for fact in facts):
+            raise ValueError(
+                "nothing says when: give --month YYYY-MM, or --period (a season such as 2021-JJA, a year, or the first "
+                "and last day)"
+            )
+        month, reason = facts[0]
+        print(f"month {month}: {reason}; give --month or --period for another time", file=sys.stderr, flush=True)
+        return replace(self, month=(month,))
+
+
+def box_name(bbox_wsen: BoundsWSEN) -> str:
+    """A name of a box: its centre to 0.00001 degrees and its sides to 10 m, such as n47.065e15.44-3.04x3.34km.
+
+    Boxes have two names when any of their edges lie 10 m apart, a pixel of Sentinel-2.
+    """
+    west, south, east, north = bbox_wsen
+    lat, lon = (south + north) / 2, (west + east) / 2
+    height = round((north - south) * _KM_PER_DEGREE, 2)
+    width = round((east - west) * _KM_PER_DEGREE * math.cos(math.radians(lat)), 2)
+    sides = f"{width:g}" if width == height else f"{width:g}x{height:g}"
+    return f"{'ns'[lat < 0]}{_digits(abs(lat))}{'ew'[lon < 0]}{_digits(abs(lon))}-{sides}km"
+
+
+def _swapped_inside(bbox_wsen: BoundsWSEN) -> str | None:
+    west, south, east, north = bbox_wsen
+    swapped = (south, west, north, east)
+    table = {row["name"]: row["bounds_wsen"] for row in regions.described()}
+    if any(_is_inside(bbox_wsen, bounds) for bounds in table.values()):
+        return None
+    return next((name for name, bounds in table.items() if _is_inside(swapped, bounds)), None)
+
+
+def described(region: Region) -> str:
+    """A line about a place: name, centre, UTM zone and area."""
+    west, south, east, north = region.bounds_wsen
+    lat, lon = (south + north) / 2, (west + east) / 2
+    zone = f"{region.epsg % 100}{'N' if region.epsg < 32700 else 'S'}"
+    centre = f"{abs(lat):.4f} {'NS'[lat < 0]} {abs(lon):.4f} {'EW'[lon < 0]}"
+    return f"{region.name}: centre {centre} (lat lon), UTM zone {zone} (EPSG:{region.epsg}), {region.area_km2:,.2f} km2"
+
+
+def former_remedy(name: str) -> str:
+    """What to do with a dataset that isamap 0.1 began of a --bbox, where this one is called otherwise."""
+    return (
+        f"it was begun by isamap 0.1, which called every place of a --bbox {FORMER_NAME!r}, and this one is {name!r}: "
+        f"add --name {FORMER_NAME} to continue it, or choose another --out"
+    )
+
+
+def _paper_month(region: str | Region) -> tuple[str, str] | None:
+    """The month that the region table has for a region, and why."""
+    if isinstance(region, Region):
+        return None
+    row = next((row for row in regions.described() if row["name"] == region.strip().lower()), {})
+    return (row["month"], row["month_of"]) if "month" in row else None
+
+
+def _check_zone(bbox_wsen: BoundsWSEN, epsg: int) -> None:
+    """ValueError where a box lies too far from a UTM zone to have its grid there."""
+    regions.check_bbox(bbox_wsen)
+    if epsg // 100 not in (326, 327):
+        return  # places() says what a zone is
+    try:
+        regions.bounds_in_zone(bbox_wsen, epsg)
+    except ValueError as error:
+        west, south, east, north = bbox_wsen
+        own = regions.utm_epsg((west + east) / 2, (south + north) / 2)
+        raise ValueError(f"--epsg {epsg} is too far from the box, which lies in {own}: leave --epsg out") from error
+
+
+def _is_inside(box: Sequence[float], bounds: Sequence[float]) -> bool:
+    return bounds[0] <= box[0] and bounds[1] <= box[1] and box[2] <= bounds[2] and box[3] <= bounds[3]
+
+
+def _digits(degrees: float) -> str:
+    return f"{degrees:.5f}".rstrip("0").rstrip(".")
+
+
+def _check_name(name: str) -> None:
+    letters = name.replace("-", "").replace(".", "")
+    if not letters.isascii() or not letters.isalnum() or not name[0].isalnum() or len(name) > _MOST_LETTERS:
+        raise ValueError(f"--name {name!r}: expected {_NAME_FORM}, beginning with a letter or digit")

@@ -1,0 +1,103 @@
+"""What a dry run finds without a pixel: whatever the run itself would refuse before it fetches one."""
+
+from __future__ import annotations
+
+import pytest
+
+from gee_export.base.errors import Fault
+from gee_export.export.export import export_patches
+from tests.gee_export.export.test_export import contents
+from tests.support import killed
+
+ASKED = killed.ASKED | {"dry_run": True}
+
+
+@pytest.fixture
+def plan(plot_session, tmp_path):
+    def planned(**changes):
+        return export_patches(**({"out": tmp_path / "data"} | ASKED | changes), session=plot_session)
+
+    return planned
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"label": "missing.tif"}, "label file missing.tif was not found"),
+        ({"label": "NOTES.tif"}, "no raster that can be read"),
+        ({"label": "projects/none/assets/x"}, "projects/none/assets/x"),
+        ({"image": "missing.tif", "speckle": None}, "missing.tif"),
+        ({"fine": "missing.tif"}, "missing.tif"),
+        ({"month": "2019-07"}, "2019-07"),
+    ],
+)
+def test_what_a_run_would_refuse_is_refused(plan, tmp_path, change, words):
+    (tmp_path / "notes.tif").write_text("no raster")
+    change = {name: str(tmp_path / "notes.tif") if value == "NOTES.tif" else value for name, value in change.items()}
+    with pytest.raises(ValueError, match=words):
+        plan(**change)
+
+
+def test_a_catalog_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="nofolder"):
+        export_patches(**ASKED, catalog=tmp_path / "nofolder")
+
+
+def test_a_project_without_a_login_is_refused(tmp_path, monkeypatch):
+    """As `ee` finds none: no network is asked for it."""
+    from gee_export.earth_engine import session
+
+    def refuse(project: str) -> None:
+        raise Fault("no Google login was found: run `earthengine authenticate`")
+
+    monkeypatch.setattr(session, "_initialise_google", refuse)
+    with pytest.raises(Fault, match="earthengine authenticate"):
+        export_patches(**ASKED, project="my-project", out=tmp_path / "data")
+
+
+def test_a_folder_of_other_settings_is_refused(plan, plot_session, tmp_path):
+    out = tmp_path / "made"
+    export_patches(**killed.ASKED | {"stride": 60}, out=out, session=plot_session)
+    with pytest.raises(ValueError, match="stride is 60 there, 20 asked"):
+        plan(out=out)
+
+
+def test_a_folder_of_other_files_is_refused(plan, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "thesis.txt").write_text("precious")
+    with pytest.raises(ValueError, match="no export of this machine has begun"):
+        plan()
+
+
+def test_nothing_is_written(plan, tmp_path):
+    plan()
+    assert contents(tmp_path) == {}
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_report_says_place_time_and_scenes(plan):
+    report = plan()
+    assert report.scenes == {"sentinel2": 2, "sentinel1": 3}
+    lines = str(report).splitlines()
+    assert any("place plot: centre 30." in line and "UTM zone 50N (EPSG:32650)" in line for line in lines)
+    assert "  time: 2019-06" in lines
+
+
+def test_a_period_without_scenes_is_named(plan):
+    report = plan(month=["2019-06", "2019-07"])
+    assert list(report.skipped) == ["plot_201907"]
+
+
+@pytest.mark.parametrize(("size", "words"), [(32, "9 blocks"), (100, "1 block,")])
+def test_one_block_is_one(plan, size, words, monkeypatch):
+    from gee_export.requests import pixels
+
+    if size == 32:
+        monkeypatch.setattr(pixels, "REQUEST_LIMIT_BYTES", killed.SMALL_REQUEST)
+    assert f"  {words}" in str(plan(size=size, stride=20, split="random"))
+
+
+def test_a_box_whose_degrees_may_be_swapped_is_noted(session):
+    """In the Arctic sea; swapped it lies in Ili."""
+    report = export_patches(bbox=(43.0, 81.0, 43.1, 81.02), month="2019-06", size=32, dry_run=True, session=session)
+    assert any("--bbox takes W S E N" in note for note in report.notes)
