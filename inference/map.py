@@ -1,11 +1,11 @@
-"""The map of a region and month, or of a GeoTIFF, made with a checkpoint: one file, cloud-optimised."""
+"""The map of a region and month, or of a GeoTIFF, made with a checkpoint: two cloud-optimised files and a sidecar."""
 
 from __future__ import annotations
 
 import os
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +17,16 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from tqdm import tqdm
 
+from gee_export.base.errors import Fault
 from gee_export.base.regions import BoundsWSEN, Period, Region
-from gee_export.base.scheme import UNKNOWN
 from gee_export.base.storage import is_remote
 from inference import cog, job
-from inference.checks import range_warnings, step_m, step_warnings
+from inference.checks import range_warnings, step_warnings, why_empty
 from inference.dates import view
 from inference.lattice import Lattice
 from inference.legend import Legend
+from inference.map_file import SETTINGS_TAG, sidecar_of
+from inference.map_report import MapReport, report_of
 from inference.parallel import WriteBehind
 from inference.postprocess import POSTPROCESSING, UNPROCESSED, PixelOffset, threshold_of
 from inference.predict import Grid, Predictor, Rows, predict
@@ -35,41 +37,10 @@ from training.cpu import tune_cpu
 from training.runtimes import DEFAULT, TORCH, check_forward, open_forward
 
 SENTINEL_STEP_M = 10.0  # of checkpoints that do not say on which step they were trained
-# of the way maps are made: a map of another version is neither taken as already there nor gone on with; 2: batch
-# normalisation folded, which changes last bits
-VERSION = 2
+# of the way maps are made: a map of another version is neither taken as already there nor continued; 2: batch
+# normalisation folded, which changes last bits; 3: classes and probabilities in two files
+VERSION = 3
 POST_VERSION = 1  # of the way they are post-processed
-
-
-@dataclass(frozen=True)
-class MapReport:
-    """What a map holds and how it was made; printed as a few lines."""
-
-    path: Path
-    shape: tuple[int, int]
-    step_m: float
-    counts: Mapping[str, int]
-    known_share: float
-    impervious_share: float
-    seconds: float
-    resumed_rows: int
-    simulated: bool
-    already_there: bool
-    warnings: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        height, width = self.shape
-        km2 = self.counts["impervious"] * self.step_m**2 / 1e6
-        how = "already there" if self.already_there else f"{self.seconds:.1f} s"
-        if self.resumed_rows:
-            how += f", {self.resumed_rows} rows were there from before"
-        lines = [
-            f"{self.path}: {height} x {width} px of {self.step_m:.4g} m, {self.known_share:.1%} mapped ({how})",
-            f"impervious: {self.impervious_share:.1%} of the mapped area, {km2:.2f} km2",
-        ]
-        if self.simulated:
-            lines.append("simulated input: this map says nothing about the real place")
-        return "\n".join([*lines, *(f"warning: {text}" for text in self.warnings)])
 
 
 def map_region(
@@ -93,20 +64,21 @@ def map_region(
     overwrite: bool = False,
     progress: bool = True,
 ) -> MapReport:
-    """A COG of impervious surface and its probability (docs/reference/formats.md, "Map"), and a report.
+    """A COG of impervious surface, NAME.tif, one of its probability, NAME_prob.tif, and a report
+    (docs/reference/formats.md, "Map").
 
     Either `input`, a GeoTIFF whose band descriptions hold the checkpoint's bands (a month or period then only says
     when it was taken), or an area (region, bbox, geometry; in UTM zone epsg if asked) and a month ("2020-06") or
     period (a season, a year, first and last day), composed by Earth Engine (`project`) or by the local engine
     (`catalog`) with the checkpoint's own settings.
     runtime and precision: what runs the network and in which numbers (training/runtimes); in another of them a map
-    differs in the last bits, so it is another map. device: auto, cpu or gpu; a half-made map is made anew on another,
-    a whole one is taken as it is. post: a step between probabilities and classes
-    (inference/postprocess.py); the probability band stays the network's.
-    Interrupted, the same call goes on; done, it does nothing; a map of other settings is replaced only with
+    differs in the last bits, so it is another map. device: auto, cpu or gpu; a half-made map is begun again on another,
+    a finished one is taken as it is. post: a step between probabilities and classes
+    (inference/postprocess.py); the probabilities stay the network's.
+    Interrupted, the same call continues; done, it does nothing; a map of other settings is replaced only with
     `overwrite`. Pixels with a missing band are 255.
 
-    ValueError: the user's mistakes, each with its remedy. Fault: server, disk or file.
+    ValueError: the user's mistakes, each with its remedy. Fault: server, disk or file, or no pixel has all bands.
     """
     out = _checked_out(out)
     trained = _loaded(checkpoint, project)
@@ -114,6 +86,7 @@ def map_region(
     how = _RunOptions(workers, overwrite, progress, runtime, precision, place, post)
     threshold_of(trained, post)
     request = _Request(region, month, period, bbox, geometry, epsg, input, project, catalog)
+    job.check_replaceable(out, request.tags | _network_tags(trained, how), overwrite=overwrite)
     with closing(_opened(request, trained)) as source:
         return _mapped(source, trained, out, how)
 
@@ -146,13 +119,20 @@ class _Request:
         """The composite's period; ValueError where none or two are named."""
         from gee_export.export.places import when
 
-        found = when(self.month, self.period) if self.month or self.period else ()
-        if len(found) != 1:
+        periods = when(self.month, self.period) if self.month or self.period else ()
+        if len(periods) != 1:
             raise ValueError(
                 "give either --month YYYY-MM or --period (a season such as 2019-JJA, a year, or the first and last "
                 "day), the time of the composite"
             )
-        return found[0]
+        return periods[0]
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What the map will say of its place and time, as far as that is known before anything is opened."""
+        place = {"region": self.area.name} if self.input is None else {"input": Path(self.input).name}
+        timed = self.input is None or self.month is not None or self.period is not None
+        return place | ({"period": str(self.when)} if timed else {})
 
 
 @dataclass(frozen=True)
@@ -213,22 +193,34 @@ def _mapped(source: InputSource, trained: Checkpoint, out: Path, how: _RunOption
     begun = time.monotonic()
     legend = Legend.of(trained.classes, trained.thresholds)
     info = cog.MapInfo(_finer(source.geobox, trained.scale), legend, _tags(source, trained, how))
-    if job.check_existing(out, info.tags, overwrite=how.overwrite):
+    if job.is_there(out, info.tags, overwrite=how.overwrite):
         job.forget(out)
-        return _report(info, out, cog.counts_of(out), already_there=True)
-    found = step_warnings(source.geobox, trained.dataset.get("step_m", SENTINEL_STEP_M))
+        return report_of(info, out, _finished(info, out), already_there=True)
+    notes = step_warnings(source.geobox, trained.dataset.get("step_m", SENTINEL_STEP_M))
     settings = _settings(source, trained, how) | {"device": how.device}  # whose last bits differ
     with rasterio.Env(GDAL_CACHEMAX=source.cache_bytes), job.started(out, settings) as folder:
         source.keep_in(folder / job.BLOCKS)
-        found += range_warnings(source, trained.bands) if source.foreign else []
-        for text in found:
+        notes += range_warnings(source, trained.bands) if source.foreign else []
+        for text in notes:
             warnings.warn(text, stacklevel=4)
         second = _second(source, trained, how)
         rows = cog.RowsFile(folder / job.ROWS, source.geobox.shape[1] * trained.scale, second.bands)
         resumed = _finish_rows(source, trained, rows, how, second)
-        counts = cog.write(second.apply(rows, cog.RowsFile(folder / job.PROCESSED, rows.width)), info, out)
+        reason = why_empty(source) if rows.is_unknown else ""
+        if not reason:
+            counts = cog.write(second.apply(rows, cog.RowsFile(folder / job.PROCESSED, rows.width)), info, out)
+    if reason:
+        raise Fault(f"{out} was not written: {reason}")
     seconds = time.monotonic() - begun
-    return _report(info, out, counts, seconds=seconds, resumed_rows=resumed, warnings=tuple(found))
+    return report_of(info, out, counts, seconds=seconds, resumed_rows=resumed, warnings=tuple(notes))
+
+
+def _finished(info: cog.MapInfo, out: Path) -> np.ndarray:
+    """The numbers of pixels of each value in a map that is there; its sidecar is written where somebody removed it."""
+    counts = cog.counts_of(out)
+    if not sidecar_of(out).exists():
+        cog.write_sidecar(info.legend, counts, out)
+    return counts
 
 
 def _second(source: InputSource, trained: Checkpoint, how: _RunOptions) -> PostprocessPass:
@@ -290,36 +282,23 @@ def _tags(source: InputSource, trained: Checkpoint, how: _RunOptions) -> dict[st
     """The file's metadata (docs/reference/formats.md, "Map"), no clock times and no paths."""
     simulated = {"input": source.tags.get("simulated") == "true", "training": trained.simulated}
     parts = [name for name, so in simulated.items() if so]
-    about = {
-        "model": trained.model,
-        "checkpoint": trained.fingerprint,
+    about = _network_tags(trained, how) | {
         "classes": ",".join(trained.classes),
         "backscatter": trained.backscatter,
         "simulated": "true" if parts else "false",
         "licence": source.tags.get("licence", "unknown: see the input's own"),
-        job.SETTINGS_TAG: job.fingerprint(_settings(source, trained, how)),
+        SETTINGS_TAG: job.fingerprint(_settings(source, trained, how)),
     }
     if parts:
         about["simulated_parts"] = ", ".join(parts)
     if how.post != UNPROCESSED:
-        about |= {"post": how.post, "post_threshold": f"{threshold_of(trained, how.post):g}"}
+        about["post_threshold"] = f"{threshold_of(trained, how.post):g}"
     elif len(trained.classes) == 2:
         about["threshold"] = f"{Legend.of(trained.classes, trained.thresholds).threshold:g}"
-    return dict(source.tags) | about | how.forward
+    return dict(source.tags) | about
 
 
-def _report(info: cog.MapInfo, out: Path, counts: np.ndarray, **rest: Any) -> MapReport:
-    known = int(counts.sum() - counts[UNKNOWN])
-    impervious = int(counts[info.legend.impervious])
-    values = {name: int(counts[value]) for value, name in enumerate(info.legend.names)}
-    how = {"seconds": 0.0, "resumed_rows": 0, "already_there": False, "warnings": ()} | rest
-    return MapReport(
-        path=out,
-        shape=(info.geobox.shape[0], info.geobox.shape[1]),
-        step_m=step_m(info.geobox),
-        counts=values,
-        known_share=known / max(int(counts.sum()), 1),
-        impervious_share=impervious / max(known, 1),
-        simulated=info.tags["simulated"] == "true",
-        **how,
-    )
+def _network_tags(trained: Checkpoint, how: _RunOptions) -> dict[str, str]:
+    """What the map says of the network and of how it is run."""
+    processed = {} if how.post == UNPROCESSED else {"post": how.post}
+    return {"model": trained.model, "checkpoint": trained.fingerprint} | how.forward | processed
