@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from gee_export.base.errors import Fault
 from inference import manifest
+from inference.arguments import checked_argument
 from inference.map_file import MapFile, open_map
 from inference.snippet import javascript, python
 
@@ -86,8 +87,11 @@ def publish(
     project: Google's servers (which need `bucket`), else the local engine. The same content again does nothing;
     other content under the name is refused unless `overwrite`. ValueError: the user's mistakes. Fault: the server's.
     """
-    held = open_map(path)
+    held = open_map(checked_argument("path", path, str))
+    asset = checked_argument("asset", asset, str)
     manifest.check_asset_name(asset)
+    project, bucket = (checked_argument(*pair, str | None) for pair in (("project", project), ("bucket", bucket)))
+    overwrite = checked_argument("overwrite", overwrite, bool)
     contents = [_checked_content(file) for file in held.files]
     sha256 = _sha256(contents)
     with _clear_errors():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,10 @@ from odc.geo.geobox import GeoBox
 from tqdm import tqdm
 
 from gee_export.base.errors import Fault
-from gee_export.base.regions import BoundsWSEN, Period, Region
+from gee_export.base.options import from_options, takes_options
 from gee_export.base.storage import is_remote
 from inference import cog, job
+from inference.arguments import checked_argument
 from inference.checks import range_warnings, step_warnings, why_empty
 from inference.dates import view
 from inference.lattice import Lattice
@@ -30,11 +30,12 @@ from inference.map_report import MapReport, report_of
 from inference.parallel import WriteBehind
 from inference.postprocess import POSTPROCESSING, UNPROCESSED, PixelOffset, threshold_of
 from inference.predict import Grid, Predictor, Rows, predict
+from inference.request import MapOptions, MapRequest, check_keepable, keep
 from inference.source import InputSource, open_geotiff, period_tags
 from inference.strips import PostprocessPass
 from training.checkpoints.checkpoint import Checkpoint, load
 from training.cpu import tune_cpu
-from training.runtimes import DEFAULT, TORCH, check_forward, open_forward
+from training.runtimes import check_forward, open_forward
 
 SENTINEL_STEP_M = 10.0  # of checkpoints that do not say on which step they were trained
 # of the way maps are made: a map of another version is neither taken as already there nor continued; 2: batch
@@ -43,26 +44,14 @@ VERSION = 3
 POST_VERSION = 1  # of the way they are post-processed
 
 
+@takes_options(MapOptions)
 def map_region(
     checkpoint: str | os.PathLike[str],
     *,
     out: str | os.PathLike[str],
-    region: str | Region | None = None,
-    month: str | None = None,
-    period: str | Sequence[str] | None = None,
-    bbox: BoundsWSEN | None = None,
-    geometry: str | os.PathLike[str] | None = None,
-    epsg: int | None = None,
-    input: str | os.PathLike[str] | None = None,
-    project: str | None = None,
-    catalog: str = "world",
-    workers: int = 0,
-    runtime: str = TORCH,
-    precision: str = DEFAULT,
-    device: str = "auto",
-    post: str = UNPROCESSED,
     overwrite: bool = False,
     progress: bool = True,
+    **options: Any,
 ) -> MapReport:
     """A COG of impervious surface, NAME.tif, one of its probability, NAME_prob.tif, and a report
     (docs/reference/formats.md, "Map").
@@ -76,63 +65,28 @@ def map_region(
     a finished one is taken as it is. post: a step between probabilities and classes
     (inference/postprocess.py); the probabilities stay the network's.
     Interrupted, the same call continues; done, it does nothing; a map of other settings is replaced only with
-    `overwrite`. Pixels with a missing band are 255.
+    `overwrite`. Pixels with a missing band are 255. NAME.toml keeps the options that make the map again.
 
     ValueError: the user's mistakes, each with its remedy. Fault: server, disk or file, or no pixel has all bands.
     """
-    out = _checked_out(out)
-    trained = _loaded(checkpoint, project)
-    place = check_forward(trained, runtime=runtime, precision=precision, device=device)
-    how = _RunOptions(workers, overwrite, progress, runtime, precision, place, post)
-    threshold_of(trained, post)
-    request = _Request(region, month, period, bbox, geometry, epsg, input, project, catalog)
-    job.check_replaceable(out, request.tags | _network_tags(trained, how), overwrite=overwrite)
-    with closing(_opened(request, trained)) as source:
-        return _mapped(source, trained, out, how)
+    values = {"checkpoint": checkpoint, "out": out, "overwrite": overwrite, **options}
+    return map_requested(from_options(MapRequest, values), progress=checked_argument("progress", progress, bool))
 
 
-@dataclass(frozen=True)
-class _Request:
-    """What to map, in the user's words."""
-
-    region: str | Region | None
-    month: str | None
-    period: str | Sequence[str] | None
-    bbox: BoundsWSEN | None
-    geometry: str | os.PathLike[str] | None
-    epsg: int | None
-    input: str | os.PathLike[str] | None
-    project: str | None
-    catalog: str
-
-    @property
-    def area(self) -> Region:
-        """The region on its lattice; ValueError where none or two are named."""
-        from gee_export.export.places import where
-
-        if self.region is None and self.bbox is None and self.geometry is None:
-            raise ValueError("nothing to map: give --region NAME, --bbox W S E N, --geometry FILE or --input FILE")
-        return where(self.region, bbox=self.bbox, geometry=self.geometry, epsg=self.epsg)
-
-    @property
-    def when(self) -> Period:
-        """The composite's period; ValueError where none or two are named."""
-        from gee_export.export.places import when
-
-        periods = when(self.month, self.period) if self.month or self.period else ()
-        if len(periods) != 1:
-            raise ValueError(
-                "give either --month YYYY-MM or --period (a season such as 2019-JJA, a year, or the first and last "
-                "day), the time of the composite"
-            )
-        return periods[0]
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """What the map will say of its place and time, as far as that is known before anything is opened."""
-        place = {"region": self.area.name} if self.input is None else {"input": Path(self.input).name}
-        timed = self.input is None or self.month is not None or self.period is not None
-        return place | ({"period": str(self.when)} if timed else {})
+def map_requested(request: MapRequest, *, progress: bool = True) -> MapReport:
+    """The map that a request asks for; as `map_region`."""
+    out, options, computing = request.file, request.options, request.options.computing
+    trained = _loaded(request.checkpoint, options.pixels.project)
+    forward = {"runtime": computing.runtime, "precision": computing.precision}
+    device = check_forward(trained, **forward, device=computing.device)
+    how = _RunOptions(computing.workers, request.overwrite, progress, **forward, device=device, post=computing.post)
+    threshold_of(trained, how.post)
+    job.check_replaceable(out, options.tags | _network_tags(trained, how), overwrite=how.overwrite)
+    check_keepable(request, replaces=out.exists() or how.overwrite)
+    with closing(_opened(options, trained)) as source:
+        report = _mapped(source, trained, out, how)
+    keep(request)
+    return report
 
 
 @dataclass(frozen=True)
@@ -161,31 +115,23 @@ def _loaded(checkpoint: str | os.PathLike[str], project: str | None) -> Checkpoi
         return load(checkpoint, session)
 
 
-def _checked_out(out: str | os.PathLike[str]) -> Path:
-    path = Path(out)
-    if path.suffix.lower() not in (".tif", ".tiff"):
-        raise ValueError(f"--out {path}: a map is a GeoTIFF, give a name that ends in .tif")
-    if path.is_dir():
-        raise ValueError(f"--out {path} is a folder: give the name of a file in it, such as {path / 'map.tif'}")
-    return path
-
-
-def _opened(request: _Request, trained: Checkpoint) -> InputSource:
-    if request.input is None:
+def _opened(options: MapOptions, trained: Checkpoint) -> InputSource:
+    where, when, pixels = options.where, options.when, options.pixels
+    if pixels.input is None:
         from inference.composite import open_composite
 
-        area, when = request.area, request.when  # mistakes are told before a server is asked
-        return open_composite(area, when, trained, project=request.project, catalog=request.catalog)
-    if any(value is not None for value in (request.region, request.bbox, request.geometry, request.epsg)):
+        area, period = where.area, when.composite  # mistakes are refused before a server is asked
+        return open_composite(area, period, trained, project=pixels.project, catalog=pixels.catalog)
+    if not where.is_open or where.epsg is not None:
         raise ValueError("--input maps a file as it is: leave --region, --bbox, --geometry and --epsg out")
     if trained.frames:
         raise ValueError(
             f"the checkpoint looks at {trained.frames} dates, --input is one image: map a region and a --period, "
             "of which the dates are chosen, or take a checkpoint of composites (frames=0)"
         )
-    source = open_geotiff(request.input, trained.bands, trained.backscatter)
-    if request.month is not None or request.period is not None:
-        source.tags |= period_tags(request.when)
+    source = open_geotiff(pixels.input, trained.bands, trained.backscatter)
+    if not when.is_open:
+        source.tags |= period_tags(when.composite)
     return source
 
 

@@ -17,6 +17,7 @@ from rasterio.windows import Window as RioWindow
 
 from gee_export.base.scheme import UNKNOWN
 from gee_export.base.storage import write_whole
+from inference.arguments import checked_argument
 from inference.checks import ground_step_m
 from inference.legend import PROB_STEPS, Legend
 from inference.map_file import MapFile, open_map
@@ -47,7 +48,7 @@ class Picture:
 
 def view(path: str | os.PathLike[str], *, out: str | os.PathLike[str]) -> Picture:
     """A PNG of the map and of its probabilities; large maps are read through their overviews."""
-    target, held = _png(out), open_map(path)
+    target, held = _png(out), open_map(checked_argument("path", path, str))
     values_2HW, geobox = held.shrunk(LONGEST_SIDE_PX)
     figure = _figure(1, 2, geobox)
     left, right = figure.axes
@@ -76,7 +77,8 @@ def figure_panels(
     """
     from gee_export.datasets.dataset import Dataset
 
-    target, held, dataset = _png(out), open_map(path), Dataset.open(data)
+    target, held = _png(out), open_map(checked_argument("path", path, str))
+    dataset = Dataset.open(checked_argument("data", data, str))
     places = _places(dataset, held.geobox)
     window = _shared_middle(places, dataset.manifest.size, held.geobox, side_px)
     class_HW = held.classes.read(window=window)
@@ -97,7 +99,7 @@ def figure_panels(
 
 
 def _png(out: str | os.PathLike[str]) -> Path:
-    path = Path(out)
+    path = Path(checked_argument("out", out, str))
     if path.suffix.lower() != ".png":
         raise ValueError(f"--out {path}: pictures are PNG, give a name that ends in .png")
     return path

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import uuid
+from pathlib import Path
 
 import ee
 import numpy as np
 import pytest
+import rasterio
 from odc.geo.geobox import GeoBox
 
 import inference
@@ -22,6 +24,7 @@ from tests.inference.conftest import LEGEND, WUHAN
 from tests.support.map_files import read_map
 
 FOLDER = "projects/local/assets/tests"
+FORMER = Path(__file__).parents[1] / "fixtures" / "version1" / "map.tif"
 
 
 @pytest.fixture
@@ -175,3 +178,48 @@ def test_googles_servers_need_a_bucket(finished_map, random_map, capsys):
 def test_a_legend_without_impervious_is_refused():
     with pytest.raises(ValueError, match="needs the class impervious"):
         legend.Legend(("land", "water"))
+
+
+def test_a_map_of_former_releases_is_published_with_both_bands(name):
+    publish(FORMER, name)
+    with rasterio.open(FORMER) as source:
+        expected, grid = source.read(), GeoBox(source.shape, source.transform, source.crs.to_wkt())
+    found = pixels.fetch(ee.Image(name), grid, ["isa", "prob"])
+    np.testing.assert_array_equal(np.where(found.valid_BHW, found.values_BHW, 255), expected)
+
+
+def test_probabilities_of_another_map_are_not_published(finished_map, random_map):
+    path = finished_map(random_map)
+    shutil.copy(finished_map(random_map, "other.tif", settings="1" * 32).with_name("other_prob.tif"),
+                path.with_name("map_prob.tif"))  # fmt: skip
+    with pytest.raises(ValueError, match="are of two maps"):
+        publish(path, f"{FOLDER}/never")
+
+
+def test_new_probabilities_alone_are_other_content(name, finished_map, random_map):
+    publish(finished_map(random_map), name)
+    other = random_map.copy()
+    other[1, 50:] = 254 - other[1, 50:]
+    with pytest.raises(ValueError, match="exists with other content"):
+        publish(finished_map(other, "other.tif"), name)
+
+
+def test_a_bucket_without_a_project_is_refused(finished_map, random_map, capsys):
+    words = (str(finished_map(random_map)), "--asset", "projects/local/assets/a", "--bucket", "mine")
+    assert console.run_command(lambda: cli.publish, words, prog="isamap publish") == console.USER_MISTAKE
+    assert "without --project nothing goes to Google: add --project NAME" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"asset": None}, "asset=None: expected text"),
+        ({"path": None}, "path=None: expected text"),
+        ({"bucket": 3}, "bucket=3: expected text"),
+        ({"overwrite": 1}, "overwrite=1: expected true or false"),
+    ],
+)
+def test_wrong_arguments_are_named(finished_map, random_map, arguments, sentence):
+    values = {"path": finished_map(random_map), "asset": f"{FOLDER}/never"} | arguments
+    with pytest.raises(ValueError, match=sentence):
+        inference.publish(**values)

@@ -75,9 +75,15 @@ def test_a_checkpoint_in_a_bucket_maps_as_one_in_a_folder(run, scene, tmp_path, 
     np.testing.assert_array_equal(remote, made(run, scene, tmp_path / "local.tif"))
 
 
-def test_nothing_is_left_beside_the_map(run, scene, tmp_path):
+def test_only_the_maps_own_files_lie_beside_it(run, scene, tmp_path):
     made(run, scene, tmp_path / "map.tif")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["map.tif", "map.tif.aux.xml", "map_prob.tif", "scene.tif"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "map.tif",
+        "map.tif.aux.xml",
+        "map.toml",
+        "map_prob.tif",
+        "scene.tif",
+    ]
 
 
 def test_the_same_command_again_does_nothing(run, scene, tmp_path):

@@ -72,6 +72,20 @@ def test_a_picture_is_a_png(finished_map, random_map, tmp_path):
         inference.view(finished_map(random_map), out=tmp_path / "map.jpg")
 
 
+def test_the_right_panel_shows_the_probabilities(finished_map, random_map, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(picture, "_draw_probability", lambda figure, axes, share_HW: drawn.append(share_HW))
+    inference.view(finished_map(random_map), out=tmp_path / "map.png")
+    np.testing.assert_array_equal(drawn, random_map[1:])
+
+
+@pytest.mark.parametrize("arguments", [{"path": None}, {"out": 3}])
+def test_wrong_arguments_are_named(tmp_path, arguments):
+    ((name, value),) = arguments.items()
+    with pytest.raises(ValueError, match=f"{name}={value}: expected text"):
+        inference.view(**({"path": tmp_path / "map.tif", "out": tmp_path / "map.png"} | arguments))
+
+
 @pytest.fixture
 def dataset(tmp_path) -> Dataset:
     """Four patches of 32 px at WUHAN's corner, the label a diagonal."""
