@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import xml.etree.ElementTree as xml
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,11 +105,11 @@ class MapInfo:
     tags: Mapping[str, str]
 
 
-def write(rows: RowsFile, info: MapInfo, out: Path) -> np.ndarray:
+def write(rows: RowsFile, info: MapInfo, out: Path, keep: Callable[[], None] = lambda: None) -> np.ndarray:
     """Writes the map as `out`, its probabilities and its sidecar; the number of pixels of each value 0..255.
 
-    `out` is there only once the two others are, and they are of the same map. The rows' folder takes the intermediate
-    files and lies on the same disk as `out`.
+    keep: writes what else belongs to the map. `out` is there only once all others are, and they are of the same map.
+    The rows' folder takes the intermediate files and lies on the same disk as `out`.
     Overviews hold the most frequent known class and the mean known probability. Fault: disk full, out not writable.
     """
     counts = np.zeros(256, np.int64)
@@ -126,6 +126,7 @@ def write(rows: RowsFile, info: MapInfo, out: Path) -> np.ndarray:
             sync(out.parent)
         put_in_place(probability, probability_of(out))
         write_sidecar(info.legend, counts, out)
+        keep()
         put_in_place(classes, out)
     except OSError as error:
         raise disk_fault(out, error) from error

@@ -77,32 +77,43 @@ def map_requested(request: MapRequest, *, progress: bool = True) -> MapReport:
     """The map that a request asks for; as `map_region`."""
     out, options, computing = request.file, request.options, request.options.computing
     trained = _loaded(request.checkpoint, options.pixels.project)
-    forward = {"runtime": computing.runtime, "precision": computing.precision}
-    device = check_forward(trained, **forward, device=computing.device)
-    how = _RunOptions(computing.workers, request.overwrite, progress, **forward, device=device, post=computing.post)
+    device = check_forward(trained, **computing.forward, device=computing.device)
+    how = _RunOptions(request, progress, device)
     threshold_of(trained, how.post)
     job.check_replaceable(out, options.tags | _network_tags(trained, how), overwrite=how.overwrite)
     check_keepable(request, replaces=out.exists() or how.overwrite)
     with closing(_opened(options, trained)) as source:
-        report = _mapped(source, trained, out, how)
-    keep(request)
-    return report
+        return _mapped(source, trained, out, how)
 
 
 @dataclass(frozen=True)
 class _RunOptions:
-    workers: int
-    overwrite: bool
+    """A request as it is run: on the device that computes."""
+
+    request: MapRequest
     progress: bool
-    runtime: str
-    precision: str
     device: str
-    post: str
+
+    @property
+    def workers(self) -> int:
+        return self.request.options.computing.workers
+
+    @property
+    def overwrite(self) -> bool:
+        return self.request.overwrite
+
+    @property
+    def post(self) -> str:
+        return self.request.options.computing.post
 
     @property
     def forward(self) -> dict[str, str]:
         """What runs the network, as `open_forward` takes it and the map's tags say it."""
-        return {"runtime": self.runtime, "precision": self.precision}
+        return self.request.options.computing.forward
+
+    def keep(self) -> None:
+        """Writes the request beside the map."""
+        keep(self.request)
 
 
 def _loaded(checkpoint: str | os.PathLike[str], project: str | None) -> Checkpoint:
@@ -141,6 +152,7 @@ def _mapped(source: InputSource, trained: Checkpoint, out: Path, how: _RunOption
     info = cog.MapInfo(_finer(source.geobox, trained.scale), legend, _tags(source, trained, how))
     if job.is_there(out, info.tags, overwrite=how.overwrite):
         job.forget(out)
+        how.keep()
         return report_of(info, out, _finished(info, out), already_there=True)
     notes = step_warnings(source.geobox, trained.dataset.get("step_m", SENTINEL_STEP_M))
     settings = _settings(source, trained, how) | {"device": how.device}  # whose last bits differ
@@ -154,7 +166,9 @@ def _mapped(source: InputSource, trained: Checkpoint, out: Path, how: _RunOption
         resumed = _finish_rows(source, trained, rows, how, second)
         reason = why_empty(source) if rows.is_unknown else ""
         if not reason:
-            counts = cog.write(second.apply(rows, cog.RowsFile(folder / job.PROCESSED, rows.width)), info, out)
+            counts = cog.write(
+                second.apply(rows, cog.RowsFile(folder / job.PROCESSED, rows.width)), info, out, how.keep
+            )
     if reason:
         raise Fault(f"{out} was not written: {reason}")
     seconds = time.monotonic() - begun

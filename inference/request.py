@@ -117,6 +117,11 @@ class Computing:
         ),
     ] = NO_POST
 
+    @property
+    def forward(self) -> dict[str, str]:
+        """What runs the network, and in which numbers."""
+        return {"runtime": self.runtime, "precision": self.precision}
+
 
 @dataclass(frozen=True)
 class MapOptions:
@@ -182,8 +187,12 @@ def check_keepable(request: MapRequest, *, replaces: bool) -> None:
 def keep(request: MapRequest) -> None:
     """Writes the request's file beside its map; none where Python gave a region that no name or box stands for."""
     path, text = request_file_of(request.file), _text(request)
-    if text is not None and not (path.exists() and _asks_the_same(path, request)):
+    if path.exists() and _asks_the_same(path, request):
+        return
+    if text is not None:
         write_whole(path, (HEAD + text).encode())
+    elif path.exists():  # of the map that was replaced
+        path.unlink()
 
 
 def _text(request: MapRequest) -> str | None:

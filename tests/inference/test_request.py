@@ -71,6 +71,13 @@ def test_the_file_of_a_replaced_map_is_replaced_with_it(run, make_checkpoint, sc
     assert (tmp_path / "map.toml").read_text().startswith(HEAD)
 
 
+def test_the_file_is_there_before_the_map_is(run, scene, tmp_path, monkeypatch):
+    """Else a kill would leave a map beside the options of a former one."""
+    monkeypatch.setattr("inference.cog.put_in_place", lambda temporary, path: None)
+    inference.map_region(run, input=scene, out=tmp_path / "map.tif", progress=False)
+    assert (tmp_path / "map.toml").exists() and not (tmp_path / "map.tif").exists()
+
+
 def test_a_region_made_in_python_has_no_file_but_is_mapped():
     """A Region object has no words of the command line."""
     with pytest.raises(ValueError, match="cannot be written to a file"):
