@@ -50,8 +50,7 @@ def view(path: str | os.PathLike[str], *, out: str | os.PathLike[str]) -> Pictur
     """A PNG of the map and of its probabilities; large maps are read through their overviews."""
     target, held = _png(out), open_map(checked_argument("path", path, str))
     values_2HW, geobox = held.shrunk(LONGEST_SIDE_PX)
-    figure = _figure(1, 2, geobox)
-    left, right = figure.axes
+    left, right = (figure := _figure(1, 2, geobox)).axes
     _draw_classes(left, values_2HW[0], held.legend)
     left.set_title("impervious surface" if held.legend.binary else "land cover", fontsize=10)
     _draw_probability(figure, right, values_2HW[1])
@@ -85,9 +84,8 @@ def figure_panels(
     shown = held.geobox[window.toslices()]
     image_BHW, label_HW = _mosaic(dataset, places, window)
     figure = _figure(2, 2, shown)
-    names = dataset.manifest.band_names
     period = _period(dataset, next(iter(places)))
-    titles = _draw_inputs(figure.axes[:2], image_BHW, names, period)
+    titles = _draw_inputs(figure.axes[:2], image_BHW, dataset.manifest.band_names, period)
     _draw_classes(figure.axes[2], label_HW, held.legend)
     _draw_classes(figure.axes[3], class_HW, held.legend)
     for axes, title in zip(figure.axes, [*titles, _label_title(dataset), _map_title(held)], strict=False):
