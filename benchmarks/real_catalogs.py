@@ -13,6 +13,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from gee_export.base.regions import BoundsWSEN, from_bbox
+from inference.map_file import open_map
 from local_ee.catalog.folder import write_image
 
 S1, S2, LABELS = "COPERNICUS/S1_GRD_FLOAT", "COPERNICUS/S2_SR_HARMONIZED", "ESA/WorldCover/v100"
@@ -154,10 +155,9 @@ def worldcereal_source(data: Path, number: int) -> tuple[dict[str, np.ndarray], 
     return {band: dn.astype(np.int32) for band, dn in optical.items()}, decibels
 
 
-def read_bands(path: Path) -> np.ndarray:
-    """All bands of a GeoTIFF."""
-    with rasterio.open(path) as source:
-        return source.read()
+def read_map(path: Path) -> np.ndarray:
+    """Classes and probabilities of a map."""
+    return np.stack([band.read() for band in open_map(path).bands.values()])
 
 
 def read_asset(asset: str, grid: GeoBox) -> np.ndarray:

@@ -80,7 +80,7 @@ def terramind(data: Path, out: Path, *, epochs: int) -> dict[str, Any]:
         inference.publish(out / "map.tif", asset=ASSET, progress=False)
     dataset = Dataset.open(out / "patches")
     ground = gather(dataset)
-    isa, prob = catalogs.read_bands(out / "map.tif")
+    isa, prob = catalogs.read_map(out / "map.tif")
     pictures.four_panels(
         ground.image_BHW, ground.label_HW, isa, prob, ~ground.seen_HW, out=out.parent / "terramind.png"
     )

@@ -9,7 +9,7 @@ from importlib import import_module
 
 _HOMES = {
     "map_region": "inference.map",
-    "MapReport": "inference.map",
+    "MapReport": "inference.map_report",
     "publish": "inference.asset",
     "PublishReport": "inference.asset",
     "view": "inference.picture",

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 from gee_export.base.errors import Fault
 from gee_export.base.progress_bar import ProgressBar
 from inference import manifest
-from inference.legend import PROB_STEPS, Legend
+from inference.arguments import checked_argument
+from inference.map_file import MapFile, open_map
+from inference.snippet import javascript, python
 
 if TYPE_CHECKING:
     from google.cloud.storage import Bucket
@@ -25,13 +27,12 @@ if TYPE_CHECKING:
 LOCAL_BUCKET = "isamap-maps"
 FIRST_WAIT_S, LONGEST_WAIT_S, WAIT_GROWTH = 0.1, 30.0, 1.5
 READ_BYTES = 8 << 20
-MAP_ZOOM = 12
 NOT_FOUND = 404
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a file holds, in numbers that a bucket and an asset remember."""
+    """What a file holds, in numbers that a bucket remembers."""
 
     size: int
     sha256: str
@@ -53,17 +54,17 @@ class Content:
 
 @dataclass(frozen=True)
 class PublishReport:
-    """The asset, where its pixels were uploaded, and how to look at it; printed as instructions."""
+    """The asset, where the map's files were uploaded, and how to look at it; printed as instructions."""
 
     asset: str
-    uri: str
+    uris: tuple[str, ...]
     already_there: bool
     simulated: bool
     javascript: str
     python: str
 
     def __str__(self) -> str:
-        state = "already there with this content" if self.already_there else f"made from {self.uri}"
+        state = "already there with this content" if self.already_there else f"made from {' and '.join(self.uris)}"
         lines = [f"asset {self.asset}: {state}"]
         if self.simulated:
             lines.append("simulated: its property `simulated` says so")
@@ -80,68 +81,62 @@ def publish(
     overwrite: bool = False,
     progress: bool = True,
 ) -> PublishReport:
-    """The map as an image asset: copied to the bucket under a name made of its content, ingested, waited for.
+    """The map as an image asset: its files uploaded under names made of their content, ingested, waited for.
 
     project: Google's servers (which need `bucket`), else the local engine. The same content again does nothing;
     other content under the name is refused unless `overwrite`. ValueError: the user's mistakes. Fault: the server's.
     """
-    held = manifest.open_map(path)
+    held = open_map(checked_argument("path", path, str))
+    asset = checked_argument("asset", asset, str)
     manifest.check_asset_name(asset)
-    content = Content.of(held.path)
+    project, bucket = (checked_argument(*pair, str | None) for pair in (("project", project), ("bucket", bucket)))
+    overwrite = checked_argument("overwrite", overwrite, bool)
+    contents = [_checked_content(file) for file in held.files]
+    sha256 = _sha256(contents)
+    with _clear_errors():
+        session = _connected(project, bucket)
+        there = _existing(asset, sha256, overwrite=overwrite)
+        if there is None or there != sha256:
+            target = _bucket(session, bucket or LOCAL_BUCKET)
+            uris = [
+                _upload(file, content, target, progress=progress)
+                for file, content in zip(held.files, contents, strict=True)
+            ]
+            _ingest(manifest.build(held, asset, uris, sha256), overwrite=overwrite, progress=progress)
+            return _report(held, asset, uris, already_there=False)
+    return _report(held, asset, (), already_there=True)
+
+
+def _checked_content(path: Path) -> Content:
+    content = Content.of(path)
     if content.size > manifest.FILE_LIMIT_BYTES:
         raise ValueError(
             f"{path} has {content.size:,} bytes, Earth Engine takes files to {manifest.FILE_LIMIT_BYTES:,}"
         )
-    with _clear_errors():
-        session = _connected(project, bucket)
-        there = _existing(asset, content, overwrite=overwrite)
-        if there is None or there != content.sha256:
-            target = _bucket(session, bucket or LOCAL_BUCKET)
-            uri = _upload(held.path, content, target, progress=progress)
-            _ingest(manifest.build(held, asset, uri, content.sha256), overwrite=overwrite, progress=progress)
-            return _report(held, asset, uri, already_there=False)
-    return _report(held, asset, "", already_there=True)
+    return content
 
 
-def javascript(asset: str, legend: Legend) -> str:
-    """Lines for the Code Editor that centre on the asset and draw it in its colours."""
-    palette = ", ".join(f"'{colour}'" for colour in legend.colours)
-    return "\n".join(
-        [
-            f"var map = ee.Image('{asset}');",
-            f"Map.centerObject(map, {MAP_ZOOM});",
-            f"Map.addLayer(map.select('{legend.band}'), "
-            f"{{min: 0, max: {len(legend.names) - 1}, palette: [{palette}]}}, '{legend.band}');",
-            f"Map.addLayer(map.select('prob').divide({PROB_STEPS}), "
-            "{min: 0, max: 1, palette: ['ffffff', 'e31a1c']}, 'probability', false);",
-        ]
-    )
+def _sha256(contents: Sequence[Content]) -> str:
+    """The hash of a map's content: of its only file, or of the hashes of its files."""
+    if len(contents) == 1:
+        return contents[0].sha256
+    return hashlib.sha256("".join(content.sha256 for content in contents).encode()).hexdigest()
 
 
-def python(asset: str, legend: Legend) -> str:
-    """The same for geemap."""
-    palette = ", ".join(f'"{colour}"' for colour in legend.colours)
-    return "\n".join(
-        [
-            "import ee, geemap  # after gee_export.earth_engine.session.connect(), or ee.Initialize(project=...)",
-            "view = geemap.Map()",
-            f'image = ee.Image("{asset}")',
-            f"view.center_object(image, {MAP_ZOOM})",
-            f'view.add_layer(image.select("{legend.band}"), '
-            f'{{"min": 0, "max": {len(legend.names) - 1}, "palette": [{palette}]}}, "{legend.band}")',
-        ]
-    )
-
-
-def _report(held: manifest.MapFile, asset: str, uri: str, *, already_there: bool) -> PublishReport:
+def _report(held: MapFile, asset: str, uris: Sequence[str], *, already_there: bool) -> PublishReport:
     simulated = held.tags.get("simulated") == "true"
     lines = javascript(asset, held.legend), python(asset, held.legend)
-    return PublishReport(asset, uri, already_there, simulated, *lines)
+    return PublishReport(asset, tuple(uris), already_there, simulated, *lines)
 
 
 def _connected(project: str | None, bucket: str | None) -> Session:
     from gee_export.earth_engine.session import LOCAL, connect
 
+    if not project and bucket:
+        raise ValueError(
+            f"--bucket {bucket} is where Google ingests from, and without --project nothing goes to Google: "
+            "add --project NAME, or leave --bucket out"
+        )
     if project not in (None, "", LOCAL) and not bucket:
         raise ValueError(
             "Earth Engine ingests from Cloud Storage: give --bucket NAME, a bucket that you may write to "
@@ -150,7 +145,7 @@ def _connected(project: str | None, bucket: str | None) -> Session:
     return connect(project)
 
 
-def _existing(asset: str, content: Content, *, overwrite: bool) -> str | None:
+def _existing(asset: str, sha256: str, *, overwrite: bool) -> str | None:
     """The content hash of the asset that is there, or None; ValueError where it is in the way."""
     info = _info(asset)
     if info is None:
@@ -158,9 +153,9 @@ def _existing(asset: str, content: Content, *, overwrite: bool) -> str | None:
     if info.get("type") != "IMAGE":
         raise ValueError(f"asset {asset} is of type {info.get('type')} already: choose another name")
     held = str(info.get("properties", {}).get(manifest.CONTENT_PROPERTY, "unknown content"))
-    if held != content.sha256 and not overwrite:
+    if held != sha256 and not overwrite:
         raise ValueError(
-            f"asset {asset} exists with other content ({held[:12]}, this map is {content.sha256[:12]}): "
+            f"asset {asset} exists with other content ({held[:12]}, this map is {sha256[:12]}): "
             "choose another --asset, or replace it with --overwrite"
         )
     return held

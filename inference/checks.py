@@ -15,6 +15,7 @@ STEP_TOLERANCE = 0.05
 OUTSIDE_WARNS, OUTSIDE_REFUSES = 0.01, 0.5
 SAMPLE_SIDE_PX, SAMPLES_PER_AXIS = 128, 3
 MARGIN_STD = 6.0
+STRIP_ROWS = 256
 
 
 def step_warnings(geobox: GeoBox, trained_step_m: float) -> list[str]:
@@ -57,6 +58,21 @@ def range_warnings(source: InputSource, bands: Sequence[Any]) -> list[str]:
         if share > OUTSIDE_WARNS:
             found.append(f"{share:.0%} of band {band.name} lies far outside training's range: it holds {spread}")
     return found
+
+
+def why_empty(source: InputSource) -> str:
+    """A sentence that says which bands of a source leave no pixel to map, and what to do; reads a file once more."""
+    height, width = source.geobox.shape
+    size = f"none of its {height} x {width} pixels has a value in every band"
+    if not source.foreign:
+        return f"{size}, as clouds or the scenes' edges hide them: choose a longer --period or another place"
+    valid_B = np.zeros(len(source.bands), np.int64)
+    for row in range(0, height, STRIP_ROWS):
+        raster = source.read(Window(row, 0, min(STRIP_ROWS, height - row), width))
+        valid_B += raster.valid_BHW.sum(axis=(1, 2))
+    empty = [name for name, count in zip(source.bands, valid_B, strict=True) if not count]
+    names = f"band{'s' * (len(empty) > 1)} {', '.join(empty)} of the input hold only no-data or NaN" if empty else ""
+    return f"{size}: {names or 'the bands of the input have no pixel in common'}; check the file and its no-data value"
 
 
 def usual_range(band: Any) -> tuple[float, float]:

@@ -7,71 +7,25 @@ from typing import Annotated
 
 import typer
 
+from gee_export.command import command_of
 from gee_export.command_line.report_output import show
+from inference.request import MapRequest
 
 _Project = Annotated[str | None, typer.Option("--project", help="Google Cloud project; without it the local engine.")]
 _Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there with other content.")]
 
 
-def map(
-    checkpoint: Annotated[str, typer.Option("--checkpoint", help="A run's folder, or one checkpoint in it.")],
-    out: Annotated[str, typer.Option("--out", help="The map, a .tif; an interrupted map goes on.")],
-    region: Annotated[str | None, typer.Option("--region", help="See `isamap regions`.")] = None,
-    month: Annotated[str | None, typer.Option("--month", help="YYYY-MM.")] = None,
-    period: Annotated[
-        list[str] | None, typer.Option("--period", help="A season (2019-JJA), a year, or first and last day instead.")
-    ] = None,
-    bbox: Annotated[
-        tuple[float, float, float, float] | None,
-        typer.Option("--bbox", help="W S E N in degrees; inside --region it keeps the region's grid."),
-    ] = None,
-    geometry: Annotated[str | None, typer.Option("--geometry", help="GeoJSON outline.")] = None,
-    epsg: Annotated[
-        int | None, typer.Option("--epsg", help="UTM zone of the grid, such as 32650; by default the place's own.")
-    ] = None,
-    input: Annotated[
-        str | None, typer.Option("--input", help="A GeoTIFF with named bands to map instead of a composite.")
-    ] = None,
-    project: _Project = None,
-    catalog: Annotated[str, typer.Option("--catalog", help="Local engine's images: world, or a folder.")] = "world",
-    workers: Annotated[int, typer.Option("--workers", help="Windows at once; 0: one for each core.")] = 0,
-    runtime: Annotated[
-        str, typer.Option("--runtime", help="What runs the network: torch, onnx or openvino (the last is fastest).")
-    ] = "torch",
-    precision: Annotated[
-        str, typer.Option("--precision", help="fp32, or bf16 or fp16 where the processor has it.")
-    ] = "fp32",
-    device: Annotated[str, typer.Option("--device", help="auto, cpu or gpu.")] = "auto",
-    post: Annotated[
-        str, typer.Option("--post", help="none, or clahe: impervious favoured where it stands out; see `calibrate`.")
-    ] = "none",
-    overwrite: _Overwrite = False,
-) -> None:
-    """Map a region and month, or a GeoTIFF, as a cloud-optimised GeoTIFF of classes and probabilities."""
-    from inference.map import map_region
+def map(request: MapRequest) -> None:
+    """Map a region and month, or a GeoTIFF, as cloud-optimised GeoTIFFs of classes and of probabilities."""
+    from inference.map import map_requested
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the report repeats them
-        report = map_region(
-            checkpoint,
-            out=out,
-            region=region,
-            month=month,
-            period=period,
-            bbox=bbox,
-            geometry=geometry,
-            epsg=epsg,
-            input=input,
-            project=project,
-            catalog=catalog,
-            workers=workers,
-            runtime=runtime,
-            precision=precision,
-            device=device,
-            post=post,
-            overwrite=overwrite,
-        )
+        report = map_requested(request)
     show(report)
+
+
+map = command_of(MapRequest, map)
 
 
 def calibrate(

@@ -1,13 +1,12 @@
-"""The map's file: rows kept as they are finished, then one cloud-optimised GeoTIFF
+"""The map's files: rows kept as they are finished, then a cloud-optimised GeoTIFF of classes and one of probabilities
 (docs/reference/formats.md, "Map").
 """
 
 from __future__ import annotations
 
 import os
-import struct
 import xml.etree.ElementTree as xml
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,13 +22,15 @@ from gee_export.base.errors import Fault
 from gee_export.base.rasters import open_raster
 from gee_export.base.scheme import UNKNOWN
 from gee_export.base.storage import disk_fault, write_whole
-from inference.legend import PROB_STEPS, Legend
+from inference import sidecar
+from inference.legend import PROB_STEPS, PROBABILITY, Legend
+from inference.map_file import probability_of, sidecar_of
 
 BLOCK_PX = 512
 BANDS = 2
 CONVERSION_CACHE_BYTES = (4 << 20, 64 << 20)  # least and most, for the rows under two rows of blocks
 CHUNK_PX = 1 << 19
-EXTRA_SAMPLES, UNSPECIFIED = 338, 0  # TIFF 6.0 section 18: a further sample that is no alpha
+CLASS, SHARE = 1, 2  # the numbers of a pixel in the rows, as GDAL counts bands
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,11 @@ class RowsFile:
                 yield np.frombuffer(chunk, np.uint8).reshape(-1, self.bands, self.width).transpose(1, 0, 2)
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether no pixel of any row has a class."""
+        return all((chunk[0] == UNKNOWN).all() for chunk in self.read())
+
+    @property
     def _count(self) -> Path:
         return self.path.with_suffix(".count")
 
@@ -99,28 +105,41 @@ class MapInfo:
     tags: Mapping[str, str]
 
 
-def write(rows: RowsFile, info: MapInfo, out: Path) -> np.ndarray:
-    """Writes the map as `out`, whole or not at all; the number of pixels of each value 0..255.
+def write(rows: RowsFile, info: MapInfo, out: Path, keep: Callable[[], None] = lambda: None) -> np.ndarray:
+    """Writes the map as `out`, its probabilities and its sidecar; the number of pixels of each value 0..255.
 
+    keep: writes what else belongs to the map. `out` is there only once all others are, and they are of the same map.
     The rows' folder takes the intermediate files and lies on the same disk as `out`.
     Overviews hold the most frequent known class and the mean known probability. Fault: disk full, out not writable.
     """
     counts = np.zeros(256, np.int64)
+    shares = np.zeros(256, np.int64)
     for chunk in rows.read():
         counts += np.bincount(chunk[0].ravel(), minlength=256)
-    temporary = rows.path.with_name("map.tif")  # beside the rows, so that a killed conversion leaves nothing elsewhere
+        shares += np.bincount(chunk[1].ravel(), minlength=256)
+    levels = _levels(rows)
     try:
-        _convert(_described(rows, info), temporary, cache_bytes=_cache_bytes(rows.width))
-        _tell_that_probability_is_not_alpha(temporary)
-        _check_whole(temporary, counts)
-        put_in_place(temporary, out)
+        probability = _converted(levels, info, SHARE, shares)
+        classes = _converted(levels, info, CLASS, counts)
+        if out.exists():  # else a kill would leave the former classes beside the new probabilities
+            out.unlink()
+            sync(out.parent)
+        put_in_place(probability, probability_of(out))
+        write_sidecar(info.legend, counts, out)
+        keep()
+        put_in_place(classes, out)
     except OSError as error:
         raise disk_fault(out, error) from error
     return counts
 
 
+def write_sidecar(legend: Legend, counts: np.ndarray, out: Path) -> None:
+    """Writes what GDAL and QGIS show of the classes beside the map: names, colours and numbers of pixels."""
+    write_whole(sidecar_of(out), sidecar.content(legend, counts))
+
+
 def counts_of(path: Path) -> np.ndarray:
-    """The number of pixels of each value 0..255 in a map's first band."""
+    """The number of pixels of each value 0..255 in a file's first band."""
     counts = np.zeros(256, np.int64)
     with open_raster(path) as held:
         for _, window in held.block_windows(1):
@@ -152,23 +171,38 @@ def _mean(share_CHW: np.ndarray) -> np.ndarray:
     return np.where(count_HW > 0, mean_HW, UNKNOWN).astype(np.uint8)
 
 
-def _described(rows: RowsFile, info: MapInfo) -> Path:
-    """A GDAL virtual file over the raw rows and their overviews, which carries all that the map's file shall carry."""
-    levels = [_vrt(rows, info)]
-    level = rows
-    while max(level.rows, level.width) > BLOCK_PX:
-        level = _overview(level, rows.path.with_name(f"overview-{len(levels)}.u8"))
-        levels.append(_vrt(level, info))
-    whole = levels[0]
-    for number, band in enumerate(whole.iter("VRTRasterBand"), start=1):
-        for depth in range(1, len(levels)):
-            overview = xml.SubElement(band, "Overview")
-            _add(overview, "SourceFilename", f"overview-{depth}.vrt", relativeToVRT="1")
-            _add(overview, "SourceBand", str(number))
-    for depth, tree in enumerate(levels):
-        name = f"overview-{depth}.vrt" if depth else "map.vrt"
-        rows.path.with_name(name).write_bytes(xml.tostring(tree))
-    return rows.path.with_name("map.vrt")
+def _converted(levels: Sequence[RowsFile], info: MapInfo, number: int, counts: np.ndarray) -> Path:
+    """One of the two files, beside the rows, so that a killed conversion leaves nothing elsewhere."""
+    target = levels[0].path.with_name(f"{_name(info, number)}.tif")
+    _convert(_described(levels, info, number), target, cache_bytes=_cache_bytes(levels[0].width))
+    _check_whole(target, counts)
+    return target
+
+
+def _name(info: MapInfo, number: int) -> str:
+    return info.legend.band if number == CLASS else PROBABILITY
+
+
+def _levels(rows: RowsFile) -> list[RowsFile]:
+    """The rows and their overviews, each half as high and wide as the one before it."""
+    levels = [rows]
+    while max(levels[-1].rows, levels[-1].width) > BLOCK_PX:
+        levels.append(_overview(levels[-1], rows.path.with_name(f"overview-{len(levels)}.u8")))
+    return levels
+
+
+def _described(levels: Sequence[RowsFile], info: MapInfo, number: int) -> Path:
+    """A GDAL virtual file over raw rows and their overviews, which carries all that the map's file shall carry."""
+    names = [f"{_name(info, number)}-{depth}.vrt" for depth in range(len(levels))]
+    trees = [_vrt(level, info, number) for level in levels]
+    band = next(trees[0].iter("VRTRasterBand"))
+    for name in names[1:]:
+        overview = xml.SubElement(band, "Overview")
+        _add(overview, "SourceFilename", name, relativeToVRT="1")
+        _add(overview, "SourceBand", "1")
+    for name, tree in zip(names, trees, strict=True):
+        levels[0].path.with_name(name).write_bytes(xml.tostring(tree))
+    return levels[0].path.with_name(names[0])
 
 
 def _overview(level: RowsFile, path: Path) -> RowsFile:
@@ -179,7 +213,7 @@ def _overview(level: RowsFile, path: Path) -> RowsFile:
     return smaller
 
 
-def _vrt(rows: RowsFile, info: MapInfo) -> xml.Element:
+def _vrt(rows: RowsFile, info: MapInfo, number: int) -> xml.Element:
     affine = info.geobox.affine
     tree = xml.Element("VRTDataset", rasterXSize=str(rows.width), rasterYSize=str(rows.rows))
     _add(tree, "SRS", info.geobox.crs.to_wkt())
@@ -188,13 +222,16 @@ def _vrt(rows: RowsFile, info: MapInfo) -> xml.Element:
     metadata = xml.SubElement(tree, "Metadata")
     for key, text in info.tags.items():
         _add(metadata, "MDI", text, key=key)
-    _class_band(tree, rows, info.legend)
-    _probability_band(tree, rows)
+    band = _raw_band(tree, rows, number, _name(info, number))
+    if number == CLASS:
+        _add_palette(band, info.legend)
+    else:
+        _add(band, "Scale", repr(1 / PROB_STEPS))
     return tree
 
 
-def _class_band(tree: xml.Element, rows: RowsFile, legend: Legend) -> None:
-    band = _raw_band(tree, rows, 1, legend.band)
+def _add_palette(band: xml.Element, legend: Legend) -> None:
+    """The classes' colours; a TIFF's palette has 256 entries, and of the others the sidecar says that they are none."""
     _add(band, "ColorInterp", "Palette")
     table = xml.SubElement(band, "ColorTable")
     for value in range(256):
@@ -203,14 +240,8 @@ def _class_band(tree: xml.Element, rows: RowsFile, legend: Legend) -> None:
         xml.SubElement(table, "Entry", c1=str(red), c2=str(green), c3=str(blue), c4="255" if known else "0")
 
 
-def _probability_band(tree: xml.Element, rows: RowsFile) -> None:
-    band = _raw_band(tree, rows, 2, "prob")
-    _add(band, "ColorInterp", "Undefined")
-    _add(band, "Scale", repr(1 / PROB_STEPS))
-
-
 def _raw_band(tree: xml.Element, rows: RowsFile, number: int, name: str) -> xml.Element:
-    band = xml.SubElement(tree, "VRTRasterBand", dataType="Byte", band=str(number), subClass="VRTRawRasterBand")
+    band = xml.SubElement(tree, "VRTRasterBand", dataType="Byte", band="1", subClass="VRTRawRasterBand")
     _add(band, "Description", name)
     _add(band, "NoDataValue", str(UNKNOWN))
     _add(band, "SourceFilename", rows.path.name, relativetoVRT="1")
@@ -247,38 +278,3 @@ def _check_whole(path: Path, counts: np.ndarray) -> None:
         whole = False
     if not whole:
         raise Fault(f"{path} could not be written whole: free some space and run the same command again, it goes on")
-
-
-def _tell_that_probability_is_not_alpha(path: Path) -> None:
-    """Rewrites the two bytes of each directory's ExtraSamples entry in place.
-
-    GDAL's COG driver calls the second band of a palette image alpha, which would make viewers draw it as
-    transparency, and it takes no option to the contrary; opening the file for update would undo the COG layout.
-    """
-    with path.open("r+b") as file:
-        for offset in list(_entries(file, EXTRA_SAMPLES)):
-            file.seek(offset)
-            file.write(struct.pack("<H", UNSPECIFIED))
-
-
-def _entries(file, wanted: int) -> Iterator[int]:
-    """Where the inline values of a tag begin in each directory of a little-endian TIFF or BigTIFF (TIFF 6.0, 2)."""
-    file.seek(0)
-    order, version = struct.unpack("<2sH", file.read(4))
-    if order != b"II":
-        raise Fault(f"{file.name}: expected a little-endian TIFF")
-    count_format, entry_bytes, offset_format = ("<Q", 20, "<Q") if version == 43 else ("<H", 12, "<I")
-    file.seek(8 if version == 43 else 4)
-    while directory := _number(file, offset_format):
-        file.seek(directory)
-        count = _number(file, count_format)
-        first = file.tell()
-        table = file.read(count * entry_bytes)
-        for place in range(count):
-            if struct.unpack_from("<H", table, place * entry_bytes)[0] == wanted:
-                yield first + place * entry_bytes + entry_bytes - struct.calcsize(offset_format)
-        file.seek(first + count * entry_bytes)
-
-
-def _number(file, form: str) -> int:
-    return struct.unpack(form, file.read(struct.calcsize(form)))[0]

@@ -17,9 +17,10 @@ from gee_export.base.atomic import make_folder
 from gee_export.base.errors import Fault
 from gee_export.base.rasters import open_raster
 from gee_export.base.storage import disk_fault, write_whole
+from inference.map_file import SETTINGS_TAG, probability_of
 
-SETTINGS_TAG = "settings"
-UNSAID = {"runtime": "torch", "precision": "fp32"}  # of maps made before there was a choice
+UNSAID = {"runtime": "torch", "precision": "fp32", "post": "none"}  # of maps made before there was a choice
+COMPARED = ("model", "checkpoint", "region", "period", "input", "runtime", "precision", "post")
 ROWS, PROCESSED, SETTINGS, LOCK, BLOCKS = "rows.u8", "processed.u8", "settings.json", "lock", "blocks"
 
 
@@ -64,27 +65,41 @@ def forget(out: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def check_existing(out: Path, tags: Mapping[str, str], *, overwrite: bool) -> bool:
-    """Whether `out` already is the map that `tags` describe; ValueError where it is something else.
+def check_replaceable(out: Path, tags: Mapping[str, str], *, overwrite: bool) -> None:
+    """ValueError where `out` or its probabilities are there and not of a map that has these tags.
+
+    The tags may be only those that are known so far: what differs in them is refused before anything takes time.
+    """
+    for path in () if overwrite else _present(out):
+        former = UNSAID | _tags(path)
+        if SETTINGS_TAG not in former:
+            raise ValueError(
+                f"{path} exists and is no map of isamap: choose another --out, or replace it with --overwrite"
+            )
+        differs = [
+            f"{name} {former.get(name, 'none')} there, {tags[name]} asked"
+            for name in COMPARED
+            if name in tags and former.get(name) != tags[name]
+        ]
+        if differs or tags.get(SETTINGS_TAG, former[SETTINGS_TAG]) != former[SETTINGS_TAG]:
+            raise ValueError(
+                f"{path} holds a map of other settings "
+                f"({'; '.join(differs) or 'other pixels or grid, or an older isamap'}): "
+                "choose another --out, or replace it with --overwrite"
+            )
+
+
+def is_there(out: Path, tags: Mapping[str, str], *, overwrite: bool) -> bool:
+    """Whether `out` already is the whole map that `tags` describe; ValueError where it is something else.
 
     With `overwrite` it never is.
     """
-    if overwrite or not out.exists():
-        return False
-    held = UNSAID | _tags(out)
-    if held.get(SETTINGS_TAG) == tags[SETTINGS_TAG]:
-        return True
-    if SETTINGS_TAG not in held:
-        raise ValueError(f"{out} exists and is no map of isamap: choose another --out, or replace it with --overwrite")
-    differs = [
-        f"{name} {held.get(name, 'none')} there, {tags.get(name, 'none')} asked"
-        for name in ("model", "checkpoint", "region", "period", "input", "runtime", "precision")
-        if held.get(name) != tags.get(name)
-    ]
-    raise ValueError(
-        f"{out} holds a map of other settings ({'; '.join(differs) or 'other pixels or grid, or an older isamap'}): "
-        "choose another --out, or replace it with --overwrite"
-    )
+    check_replaceable(out, tags, overwrite=overwrite)
+    return not overwrite and len(_present(out)) == 2
+
+
+def _present(out: Path) -> list[Path]:
+    return [path for path in (out, probability_of(out)) if path.exists()]
 
 
 def _tags(path: Path) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gee_export.base.scheme import UNKNOWN
 
 PROB_STEPS = 254  # prob = round(254 p), so 255 stays free for unknown (docs/reference/formats.md, "Map")
+PROBABILITY = "prob"  # name of the band
 
 # class name -> colour, RRGGBB; the two-class pair is fixed by docs/reference/formats.md, "Map", the land cover after
 # LandCover3m's seven classes
@@ -59,7 +60,7 @@ class Legend:
 
     @property
     def band(self) -> str:
-        """Name of the map's first band."""
+        """Name of the band of classes."""
         return "isa" if self.binary else "class"
 
     @property

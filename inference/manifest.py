@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
-
-from gee_export.base.rasters import open_raster
 from gee_export.base.scheme import UNKNOWN
-from inference.job import SETTINGS_TAG
-from inference.legend import PROB_STEPS, Legend
+from inference.legend import PROB_STEPS, PROBABILITY
+from inference.map_file import SETTINGS_TAG, MapFile
 
 # docs/reference/earth-engine.md, "Ingestion manifests" and "Assets and tasks";
 # https://developers.google.com/earth-engine/guides/image_manifest
@@ -27,36 +21,6 @@ PROPERTY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 CONTENT_PROPERTY = "content_sha256"
 POLICIES = {"MODE", "MEAN", "SAMPLE", "MIN", "MAX"}
 HIDDEN_TAGS = {"AREA_OR_POINT", "classes", "period_start", "period_end", SETTINGS_TAG}
-
-
-@dataclass(frozen=True)
-class MapFile:
-    """A finished map on disk: its tags and what its bands mean."""
-
-    path: Path
-    tags: Mapping[str, str]
-    legend: Legend
-
-
-def open_map(path: str | Path) -> MapFile:
-    """The map's tags and legend; ValueError for anything that `isamap map` did not write."""
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"map {path}: no such file; make it with `isamap map`")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # what is no map is told in words below
-            held = open_raster(path)
-        with held:
-            tags, bands, types = held.tags(), held.descriptions, held.dtypes
-    except RasterioError as error:
-        raise ValueError(
-            f"map {path} is not a GeoTIFF ({error}); make it anew with `isamap map --overwrite`"
-        ) from error
-    if SETTINGS_TAG not in tags or "classes" not in tags or bands[1:] != ("prob",) or set(types) != {"uint8"}:
-        raise ValueError(f"{path} is no map of isamap (bands {bands}): give a file that `isamap map` wrote")
-    legend = Legend(tuple(tags["classes"].split(",")), float(tags.get("threshold", 0.5)))
-    return MapFile(path, tags, legend)
 
 
 def check_asset_name(asset: str) -> None:
@@ -72,20 +36,23 @@ def check_asset_name(asset: str) -> None:
         )
 
 
-def build(held: MapFile, asset: str, uri: str, content_sha256: str) -> dict[str, Any]:
-    """The manifest of a map that lies at `uri` (gs://): MODE pyramid for the class, MEAN for the probability."""
-    policies = {held.legend.band: "MODE", "prob": "MEAN"}
-    missing = {"values": [UNKNOWN]}
+def build(held: MapFile, asset: str, uris: Sequence[str], content_sha256: str) -> dict[str, Any]:
+    """The manifest of a map whose files lie at `uris` (gs://), in the order of its `files`.
+
+    MODE pyramid for the class, MEAN for the probability.
+    """
+    tilesets = [{"id": f"file{place}", "sources": [{"uris": [uri]}]} for place, uri in enumerate(uris)]
     bands = [
-        {"id": name, "tilesetId": "map", "tilesetBandIndex": place, "pyramidingPolicy": policy, "missingData": missing}
-        for place, (name, policy) in enumerate(policies.items())
+        {
+            "id": name,
+            "tilesetId": f"file{held.files.index(band.path)}",
+            "tilesetBandIndex": band.number - 1,
+            "pyramidingPolicy": "MEAN" if name == PROBABILITY else "MODE",
+            "missingData": {"values": [UNKNOWN]},
+        }
+        for name, band in held.bands.items()
     ]
-    manifest = {
-        "name": asset,
-        "tilesets": [{"id": "map", "sources": [{"uris": [uri]}]}],
-        "bands": bands,
-        "properties": properties(held, content_sha256),
-    }
+    manifest = {"name": asset, "tilesets": tilesets, "bands": bands, "properties": properties(held, content_sha256)}
     for field, tag in (("startTime", "period_start"), ("endTime", "period_end")):
         if tag in held.tags:
             manifest[field] = f"{held.tags[tag]}T00:00:00Z"

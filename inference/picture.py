@@ -15,12 +15,12 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.windows import Window as RioWindow
 
-from gee_export.base.rasters import open_raster
 from gee_export.base.scheme import UNKNOWN
 from gee_export.base.storage import write_whole
+from inference.arguments import checked_argument
 from inference.checks import ground_step_m
 from inference.legend import PROB_STEPS, Legend
-from inference.manifest import MapFile, open_map
+from inference.map_file import MapFile, open_map
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,10 +48,9 @@ class Picture:
 
 def view(path: str | os.PathLike[str], *, out: str | os.PathLike[str]) -> Picture:
     """A PNG of the map and of its probabilities; large maps are read through their overviews."""
-    target, held = _png(out), open_map(path)
-    values_2HW, geobox = _small(held.path)
-    figure = _figure(1, 2, geobox)
-    left, right = figure.axes
+    target, held = _png(out), open_map(checked_argument("path", path, str))
+    values_2HW, geobox = held.shrunk(LONGEST_SIDE_PX)
+    left, right = (figure := _figure(1, 2, geobox)).axes
     _draw_classes(left, values_2HW[0], held.legend)
     left.set_title("impervious surface" if held.legend.binary else "land cover", fontsize=10)
     _draw_probability(figure, right, values_2HW[1])
@@ -77,18 +76,16 @@ def figure_panels(
     """
     from gee_export.datasets.dataset import Dataset
 
-    target, held, dataset = _png(out), open_map(path), Dataset.open(data)
-    with open_raster(held.path) as source:
-        geobox = GeoBox((source.height, source.width), source.transform, source.crs.to_wkt())
-        places = _places(dataset, geobox)
-        window = _shared_middle(places, dataset.manifest.size, geobox, side_px)
-        class_HW = source.read(1, window=window)
-    shown = geobox[window.toslices()]
+    target, held = _png(out), open_map(checked_argument("path", path, str))
+    dataset = Dataset.open(checked_argument("data", data, str))
+    places = _places(dataset, held.geobox)
+    window = _shared_middle(places, dataset.manifest.size, held.geobox, side_px)
+    class_HW = held.classes.read(window=window)
+    shown = held.geobox[window.toslices()]
     image_BHW, label_HW = _mosaic(dataset, places, window)
     figure = _figure(2, 2, shown)
-    names = dataset.manifest.band_names
     period = _period(dataset, next(iter(places)))
-    titles = _draw_inputs(figure.axes[:2], image_BHW, names, period)
+    titles = _draw_inputs(figure.axes[:2], image_BHW, dataset.manifest.band_names, period)
     _draw_classes(figure.axes[2], label_HW, held.legend)
     _draw_classes(figure.axes[3], class_HW, held.legend)
     for axes, title in zip(figure.axes, [*titles, _label_title(dataset), _map_title(held)], strict=False):
@@ -100,22 +97,10 @@ def figure_panels(
 
 
 def _png(out: str | os.PathLike[str]) -> Path:
-    path = Path(out)
+    path = Path(checked_argument("out", out, str))
     if path.suffix.lower() != ".png":
         raise ValueError(f"--out {path}: pictures are PNG, give a name that ends in .png")
     return path
-
-
-def _small(path: Path) -> tuple[np.ndarray, GeoBox]:
-    """The map at no more than LONGEST_SIDE_PX a side, from the overview that is just large enough, and its grid."""
-    with open_raster(path) as source:
-        shape = (source.height, source.width)
-        shrink = max(1.0, max(shape) / LONGEST_SIDE_PX)
-        small = tuple(max(1, round(side / shrink)) for side in shape)
-        values_2HW = source.read(out_shape=(2, *small))
-        whole = GeoBox(shape, source.transform, source.crs.to_wkt())
-    finer = whole.affine * whole.affine.scale(shape[1] / small[1], shape[0] / small[0])
-    return values_2HW, GeoBox(small, finer, whole.crs)
 
 
 def _figure(rows: int, cols: int, geobox: GeoBox) -> Figure:

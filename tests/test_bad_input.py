@@ -141,7 +141,7 @@ MISTAKES = {
     "map --checkpoint {shelf}/run --input {shelf}/file --out {shelf}/m.tif": "give a GeoTIFF",
     "map --checkpoint {shelf}/run --input {shelf}/absent.tif --out {shelf}/m.tif": "no such file",
     "map --checkpoint {shelf}/run --input {shelf}/image.tif --out {shelf}/m.png": "ends in .tif",
-    "map --checkpoint {shelf}/run --input {shelf}/few.tif --out {shelf}/map.tif": "lacks bands",
+    "map --checkpoint {shelf}/run --input {shelf}/few.tif --out {shelf}/none.tif": "lacks bands",
     "map --checkpoint {shelf}/run --region wuhan --month 2999-01 --out {shelf}/m.tif": "in the future",
     "map --checkpoint {shelf}/run --out {shelf}/m.tif": "nothing to map",
     "engine serve --port 99999": "--port 99999: expected",

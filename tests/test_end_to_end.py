@@ -10,6 +10,7 @@ import rasterio
 import gee_export
 import inference
 import training
+from tests.support.map_files import read_map
 
 BBOX = (114.25, 30.53, 114.31, 30.58)
 ASSET = "projects/local/assets/end/to_end"
@@ -56,7 +57,7 @@ def test_the_evaluation_counts_every_known_pixel_once(way):
 def test_the_asset_read_back_equals_the_map(way):
     inference.publish(way / "map.tif", asset=ASSET)
     with rasterio.open(way / "map.tif") as source:
-        written, transform = source.read(), source.transform
+        written, transform = read_map(way / "map.tif"), source.transform
     pixels = ee.data.computePixels(
         {
             "expression": ee.Image(ASSET).unmask(255),

@@ -23,6 +23,7 @@ import training
 from gee_export.datasets.dataset import Dataset
 from gee_export.earth_engine.session import connect
 from gee_export.requests.transport import grid_json
+from tests.support.map_files import read_map
 
 BBOX = (114.28, 30.55, 114.32, 30.58)  # Wuchang and the Yangtze: both classes, and water
 SIZE = 64
@@ -124,7 +125,7 @@ def test_a_published_map_reads_back_as_it_was(dataset, place, tmp_path):
     inference.publish(written, asset=asset, project=place.project, bucket=place.bucket, progress=False)
     try:
         with rasterio.open(written) as source:
-            bands, grid = source.read(), grid_json(GeoBox(source.shape, source.transform, "EPSG:32650"))
+            bands, grid = read_map(written), grid_json(GeoBox(source.shape, source.transform, "EPSG:32650"))
         pixels = ee.data.computePixels(
             {"expression": ee.Image(asset).unmask(255), "fileFormat": "NUMPY_NDARRAY", "grid": grid}
         )

@@ -93,7 +93,7 @@ def compare(
     asked = named(runs or [], _groups(group or []))
     with session_for([*data, *(run for of_name in asked.values() for run in of_name)], project) as session:
         report = training.compare(asked, data, split, layer=layer, device=device, session=session)
-    print(report)  # first: seen even where the file cannot be written
+    show(report)  # first: seen even where the file cannot be written
     if json_ is not None:
         report.write(json_)
 

@@ -124,8 +124,9 @@ def finished_map(tmp_path: Path) -> Callable[..., Path]:
 
     def make(values_2HW: np.ndarray, name: str = "map.tif", *, transform: Affine = WUHAN, **tags: str) -> Path:
         folder = tmp_path / f"{name}.work"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         rows = cog.RowsFile(folder / "rows.u8", values_2HW.shape[2])
+        rows.path.unlink(missing_ok=True)
         rows.append(values_2HW)
         words = {"model": "unet", "classes": ",".join(LEGEND.names), "settings": "0" * 32, "simulated": "true"}
         times = {"period": "2020-06", "period_start": "2020-06-01", "period_end": "2020-07-01"}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import uuid
+from pathlib import Path
 
 import ee
 import numpy as np
 import pytest
+import rasterio
 from odc.geo.geobox import GeoBox
 
 import inference
@@ -19,8 +21,10 @@ from inference import asset as assets
 from inference import cli, legend, manifest
 from inference.map import map_region
 from tests.inference.conftest import LEGEND, WUHAN
+from tests.support.map_files import read_map
 
 FOLDER = "projects/local/assets/tests"
+FORMER = Path(__file__).parents[1] / "fixtures" / "version1" / "map.tif"
 
 
 @pytest.fixture
@@ -81,9 +85,10 @@ def test_the_same_bytes_under_another_name_are_one_object(name, finished_map, ra
     """docs/reference/earth-engine.md, "Cloud Storage": 412 with equal crc32c and size is our own success."""
     path = finished_map(random_map)
     first, second = publish(path, name), publish(path, f"{name}_b")
-    assert first.uri == second.uri
-    blob = session.storage_client().bucket(assets.LOCAL_BUCKET).get_blob(first.uri.split("/", 3)[3])
-    assert blob.size == path.stat().st_size and blob.crc32c == assets.Content.of(path).crc32c
+    assert first.uris == second.uris
+    for uri, file in zip(first.uris, (path, path.with_name("map_prob.tif")), strict=True):
+        blob = session.storage_client().bucket(assets.LOCAL_BUCKET).get_blob(uri.split("/", 3)[3])
+        assert blob.size == file.stat().st_size and blob.crc32c == assets.Content.of(file).crc32c
 
 
 def test_a_foreign_object_under_the_contents_name_is_a_fault(name, finished_map, random_map, session):
@@ -92,7 +97,7 @@ def test_a_foreign_object_under_the_contents_name_is_a_fault(name, finished_map,
     bucket = assets._bucket(session, "foreign-objects")
     bucket.blob(f"isamap/foreign-{content.sha256[:16]}.tif").upload_from_string(b"something else")
     with pytest.raises(Fault, match="holds other content than its name says"):
-        publish(path, name, bucket="foreign-objects")
+        publish(path, name, project="local", bucket="foreign-objects")
 
 
 def test_parents_are_made_and_images_are_no_parents(name, finished_map, random_map):
@@ -115,7 +120,9 @@ def test_a_failed_ingestion_is_a_fault_with_the_servers_reason(name, finished_ma
     build = manifest.build
 
     def wrong(*facts):
-        return build(*facts) | {"tilesets": [{"id": "map", "sources": [{"uris": ["gs://isamap-maps/none.tif"]}]}]}
+        made = build(*facts)
+        made["tilesets"][0]["sources"] = [{"uris": ["gs://isamap-maps/none.tif"]}]
+        return made
 
     monkeypatch.setattr(manifest, "build", wrong)
     with pytest.raises(Fault) as caught:
@@ -126,10 +133,8 @@ def test_a_failed_ingestion_is_a_fault_with_the_servers_reason(name, finished_ma
 def test_a_map_of_a_file_is_published_whole(name, run, scene, tmp_path):
     map_region(run, input=scene, out=tmp_path / "map.tif", progress=False)
     publish(tmp_path / "map.tif", name)
-    import rasterio
-
-    with rasterio.open(tmp_path / "map.tif") as held:
-        np.testing.assert_array_equal(read_back(name, held.shape), held.read())
+    expected = read_map(tmp_path / "map.tif")
+    np.testing.assert_array_equal(read_back(name, expected.shape[1:]), expected)
 
 
 def test_the_printed_python_draws_the_asset(name, finished_map, random_map):
@@ -173,3 +178,48 @@ def test_googles_servers_need_a_bucket(finished_map, random_map, capsys):
 def test_a_legend_without_impervious_is_refused():
     with pytest.raises(ValueError, match="needs the class impervious"):
         legend.Legend(("land", "water"))
+
+
+def test_a_map_of_former_releases_is_published_with_both_bands(name):
+    publish(FORMER, name)
+    with rasterio.open(FORMER) as source:
+        expected, grid = source.read(), GeoBox(source.shape, source.transform, source.crs.to_wkt())
+    found = pixels.fetch(ee.Image(name), grid, ["isa", "prob"])
+    np.testing.assert_array_equal(np.where(found.valid_BHW, found.values_BHW, 255), expected)
+
+
+def test_probabilities_of_another_map_are_not_published(finished_map, random_map):
+    path = finished_map(random_map)
+    shutil.copy(finished_map(random_map, "other.tif", settings="1" * 32).with_name("other_prob.tif"),
+                path.with_name("map_prob.tif"))  # fmt: skip
+    with pytest.raises(ValueError, match="are of two maps"):
+        publish(path, f"{FOLDER}/never")
+
+
+def test_new_probabilities_alone_are_other_content(name, finished_map, random_map):
+    publish(finished_map(random_map), name)
+    other = random_map.copy()
+    other[1, 50:] = 254 - other[1, 50:]
+    with pytest.raises(ValueError, match="exists with other content"):
+        publish(finished_map(other, "other.tif"), name)
+
+
+def test_a_bucket_without_a_project_is_refused(finished_map, random_map, capsys):
+    words = (str(finished_map(random_map)), "--asset", "projects/local/assets/a", "--bucket", "mine")
+    assert console.run_command(lambda: cli.publish, words, prog="isamap publish") == console.USER_MISTAKE
+    assert "without --project nothing goes to Google: add --project NAME" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"asset": None}, "asset=None: expected text"),
+        ({"path": None}, "path=None: expected text"),
+        ({"bucket": 3}, "bucket=3: expected text"),
+        ({"overwrite": 1}, "overwrite=1: expected true or false"),
+    ],
+)
+def test_wrong_arguments_are_named(finished_map, random_map, arguments, sentence):
+    values = {"path": finished_map(random_map), "asset": f"{FOLDER}/never"} | arguments
+    with pytest.raises(ValueError, match=sentence):
+        inference.publish(**values)

@@ -1,6 +1,8 @@
-"""The map's file: cloud-optimised, two bands with their meaning, overviews, written whole."""
+"""The map's files: cloud-optimised, one band each with its meaning, overviews, written whole."""
 
 from __future__ import annotations
+
+import xml.etree.ElementTree as xml
 
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ from rasterio.enums import ColorInterp
 
 from gee_export.base.errors import Fault
 from inference import cog
+from inference.map_file import probability_of, sidecar_of
 from tests.inference.conftest import LEGEND, WUHAN
+from tests.support.map_files import read_map
 
 
 def large() -> np.ndarray:
@@ -23,18 +27,79 @@ def large() -> np.ndarray:
     return values_2HW
 
 
-def test_the_file_is_a_cog_with_the_maps_meaning(finished_map):
-    """docs/reference/formats.md, "Map"."""
-    with rasterio.open(finished_map(large(), period="2020-06 & <more>")) as held:
-        assert held.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
-        assert held.descriptions == ("isa", "prob") and held.dtypes == ("uint8", "uint8")
-        assert held.nodatavals == (255, 255) and held.scales == (1, pytest.approx(1 / 254))
-        assert held.colorinterp[0] == ColorInterp.palette and held.colorinterp[1] != ColorInterp.alpha
+FILES = ("map.tif", "map_prob.tif")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_both_files_are_cogs_of_one_band_on_one_grid(finished_map, name):
+    with rasterio.open(finished_map(large()).with_name(name)) as held:
+        assert held.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG" and held.overviews(1) == [2, 4]
+        assert held.count == 1 and held.dtypes == ("uint8",) and held.nodata == 255
+        assert held.transform == WUHAN and held.crs.to_epsg() == 32650
+
+
+def test_both_files_have_the_same_tags(finished_map):
+    path = finished_map(large(), period="2020-06 & <more>")
+    with rasterio.open(path) as classes, rasterio.open(path.with_name("map_prob.tif")) as probabilities:
+        assert classes.tags() == probabilities.tags()
+        assert classes.tags()["period"] == "2020-06 & <more>"
+
+
+def test_classes_have_their_name_and_palette(finished_map):
+    """docs/reference/formats.md, "Map"; without the sidecar, as whoever copies the GeoTIFF alone has it."""
+    path = finished_map(large())
+    sidecar_of(path).unlink()
+    with rasterio.open(path) as held:
+        assert held.descriptions == ("isa",) and held.colorinterp == (ColorInterp.palette,)
         colours = held.colormap(1)
-        assert colours[0][:3] == (0xD9, 0xD9, 0xD9) and colours[1][:3] == (0xE3, 0x1A, 0x1C)
-        assert held.overviews(1) == [2, 4] and held.transform == WUHAN and held.crs.to_epsg() == 32650
-        assert held.tags()["period"] == "2020-06 & <more>"
-        np.testing.assert_array_equal(held.read(), large())
+    assert colours[0][:3] == (0xD9, 0xD9, 0xD9) and colours[1][:3] == (0xE3, 0x1A, 0x1C)
+
+
+def test_probabilities_have_their_name_and_scale(finished_map):
+    with rasterio.open(probability_of(finished_map(large()))) as held:
+        assert held.descriptions == ("prob",) and held.scales == (pytest.approx(1 / 254),)
+        assert held.colorinterp == (ColorInterp.gray,)
+
+
+def test_the_pixels_are_those_of_the_rows(finished_map):
+    np.testing.assert_array_equal(read_map(finished_map(large())), large())
+
+
+def test_the_sidecar_leaves_only_the_classes_in_the_palette(finished_map):
+    """GDAL, through rasterio, prefers the sidecar's palette to the 256 entries of the TIFF's."""
+    with rasterio.open(finished_map(large())) as held:
+        assert held.colormap(1) == {0: (0xD9, 0xD9, 0xD9, 255), 1: (0xE3, 0x1A, 0x1C, 255)}
+
+
+def test_the_sidecar_counts_the_pixels_of_each_class(finished_map):
+    table = xml.parse(sidecar_of(finished_map(large()))).getroot().find(".//GDALRasterAttributeTable")
+    rows = [[cell.text for cell in row.iter("F")] for row in table.iter("Row")]
+    counts = [str((large()[0] == value).sum()) for value in (0, 1)]
+    assert rows == [
+        ["0", "pervious", "217", "217", "217", counts[0]],
+        ["1", "impervious", "227", "26", "28", counts[1]],
+    ]
+
+
+@pytest.mark.parametrize("writes", [0, 1, 2])
+def test_a_map_is_there_only_once_its_other_files_are(finished_map, tmp_path, writes, monkeypatch):
+    """A former map is replaced and the program ends before one of the three files: never are two maps mixed."""
+    finished_map(large(), settings="former")
+    left = iter(range(writes))
+
+    def until_none_is_left(write):
+        def written(*words):
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            write(*words)
+
+        return written
+
+    for name in ("put_in_place", "write_whole"):
+        monkeypatch.setattr(cog, name, until_none_is_left(getattr(cog, name)))
+    with pytest.raises(KeyboardInterrupt):
+        finished_map(large()[:, ::-1].copy(), settings="new")
+    assert not (tmp_path / "map.tif").exists()
 
 
 def test_directories_come_before_pixels(finished_map):
@@ -44,8 +109,10 @@ def test_directories_come_before_pixels(finished_map):
 
 
 def test_overviews_hold_the_usual_class_and_the_mean_probability(finished_map):
-    with rasterio.open(finished_map(large()), overview_level=0) as held:
-        np.testing.assert_array_equal(held.read(), cog.halved(large()))
+    path, halved = finished_map(large()), cog.halved(large())
+    for file, expected_HW in zip((path, probability_of(path)), halved, strict=True):
+        with rasterio.open(file, overview_level=0) as held:
+            np.testing.assert_array_equal(held.read(1), expected_HW)
 
 
 @settings(max_examples=40, deadline=None)

@@ -18,6 +18,7 @@ from inference.composite import open_composite
 from inference.dates import arranged, view
 from tests.inference.conftest import NAMES
 from tests.support import plot as plots
+from tests.support.map_files import read_map
 from tests.support.one_thread import one_thread  # noqa: F401
 from training.checkpoints.checkpoint import load
 
@@ -87,7 +88,7 @@ def mapped(run, plot, out, **how) -> np.ndarray:
     inference.map_region(run, out=out, **how)
     with rasterio.open(out) as held:
         assert held.res == (1.0, 1.0) and held.shape == (800, 900) and held.transform.f == plots.TOP
-        return held.read()
+        return read_map(out)
 
 
 def test_the_source_holds_the_days_one_after_another(plot, dated, home, reconnected, tmp_path):

@@ -20,6 +20,7 @@ from inference import job, predict
 from inference.lattice import Lattice
 from inference.predict import Grid, Predictor
 from tests.inference.conftest import LEGEND, WUHAN, Constant, stored_scene, write_tif
+from tests.support.map_files import read_map
 from tests.support.one_thread import one_thread  # noqa: F401
 from training.checkpoints.checkpoint import load, normalise
 
@@ -39,8 +40,7 @@ def small_scene(tmp_path):
 
 def mapped(run, scene, out, **how) -> np.ndarray:
     inference.map_region(run, input=scene, out=out, progress=False, **how)
-    with rasterio.open(out) as held:
-        return held.read()
+    return read_map(out)
 
 
 @pytest.mark.parametrize("name", FINE)
@@ -51,7 +51,7 @@ def test_the_grid_is_exactly_ten_times_finer(fine, small_scene, tmp_path, name):
     report = inference.map_region(fine[name], input=small_scene, out=tmp_path / "map.tif", progress=False)
     with rasterio.open(tmp_path / "map.tif") as held, rasterio.open(small_scene) as source:
         assert held.transform == WUHAN * WUHAN.scale(0.1) and held.shape == (450, 380) and held.bounds == source.bounds
-        values, missing = held.read(), (source.read() == -32768).any(axis=0)
+        values, missing = read_map(tmp_path / "map.tif"), (source.read() == -32768).any(axis=0)
         assert held.overviews(1) == [] and held.profile["tiled"]
     np.testing.assert_array_equal((values == 255).all(axis=0), missing.repeat(10, 0).repeat(10, 1))
     assert missing.any() and report.step_m == pytest.approx(1, rel=1e-3) and report.shape == (450, 380)
@@ -75,8 +75,7 @@ def test_an_interrupted_map_goes_on_in_the_middle_of_an_input_row(fine, small_sc
     os.truncate(tmp_path / "b.tif.run" / job.ROWS, 237 * 2 * 380 + 99)
     report = inference.map_region(fine["jointseg"], input=small_scene, out=tmp_path / "b.tif", progress=False)
     assert report.resumed_rows == 23
-    with rasterio.open(tmp_path / "b.tif") as held:
-        np.testing.assert_array_equal(held.read(), whole)
+    np.testing.assert_array_equal(read_map(tmp_path / "b.tif"), whole)
 
 
 def starts(offset: int, length: int) -> list[int]:

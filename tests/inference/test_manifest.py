@@ -4,27 +4,41 @@ from __future__ import annotations
 
 import copy
 import re
+from pathlib import Path
 
 import pytest
 
 from inference import manifest
+from inference.map_file import open_map
 
-ASSET, URI = "projects/local/assets/isa/wuhan_2020_06", "gs://bucket/isamap/map-0123.tif"
+FORMER = Path(__file__).parents[1] / "fixtures" / "version1" / "map.tif"
+
+ASSET = "projects/local/assets/isa/wuhan_2020_06"
+URIS = ("gs://bucket/isamap/map-0123.tif", "gs://bucket/isamap/map_prob-4567.tif")
 
 
 @pytest.fixture
 def built(finished_map, random_map) -> dict:
-    return manifest.build(manifest.open_map(finished_map(random_map, scenes="S2 " * 900)), ASSET, URI, "abc")
+    return manifest.build(open_map(finished_map(random_map, scenes="S2 " * 900)), ASSET, URIS, "abc")
 
 
 def test_classes_keep_their_values_in_the_pyramid_and_probabilities_are_averaged(built):
     """docs/reference/earth-engine.md, "Asset exports" and "Ingestion manifests": class maps never by mean."""
-    assert [(b["id"], b["pyramidingPolicy"], b["tilesetBandIndex"]) for b in built["bands"]] == [
-        ("isa", "MODE", 0),
-        ("prob", "MEAN", 1),
-    ]
+    assert [(band["id"], band["pyramidingPolicy"]) for band in built["bands"]] == [("isa", "MODE"), ("prob", "MEAN")]
     assert all(band["missingData"] == {"values": [255]} for band in built["bands"])
-    assert built["tilesets"] == [{"id": "map", "sources": [{"uris": [URI]}]}]
+
+
+def test_each_band_is_the_first_of_its_own_file(built):
+    """https://developers.google.com/earth-engine/guides/image_manifest: bands name a tileset and a band of it."""
+    uris = {tileset["id"]: tileset["sources"][0]["uris"] for tileset in built["tilesets"]}
+    assert [uris[band["tilesetId"]] for band in built["bands"]] == [[uri] for uri in URIS]
+    assert [band["tilesetBandIndex"] for band in built["bands"]] == [0, 0]
+
+
+def test_a_map_of_former_releases_has_both_bands_in_one_file():
+    built = manifest.build(open_map(FORMER), ASSET, URIS[:1], "abc")
+    assert [tileset["sources"] for tileset in built["tilesets"]] == [[{"uris": [URIS[0]]}]]
+    assert [(band["id"], band["tilesetBandIndex"]) for band in built["bands"]] == [("isa", 0), ("prob", 1)]
 
 
 def test_the_code_editor_finds_names_and_colours(built):
@@ -86,6 +100,6 @@ def test_a_name_with_periods_is_refused_with_a_better_one():
 
 def test_only_maps_are_published(tmp_path, scene):
     with pytest.raises(ValueError, match="no map of isamap"):
-        manifest.open_map(scene)
+        open_map(scene)
     with pytest.raises(ValueError, match="no such file"):
-        manifest.open_map(tmp_path / "none.tif")
+        open_map(tmp_path / "none.tif")

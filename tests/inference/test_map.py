@@ -22,6 +22,7 @@ from gee_export.earth_engine import session as sessions
 from inference import cli, job
 from inference.cog import RowsFile
 from tests.inference.conftest import NAMES, WUHAN, stored_scene, write_tif
+from tests.support.map_files import read_map
 from training.checkpoints import checkpoint
 
 MAP = "import sys, inference; inference.map_region(sys.argv[1], input=sys.argv[2], out=sys.argv[3], progress=False)"
@@ -30,8 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def made(run: Path, scene: Path, out: Path, **how) -> np.ndarray:
     inference.map_region(run, input=scene, out=out, progress=False, **how)
-    with rasterio.open(out) as held:
-        return held.read()
+    return read_map(out)
 
 
 def test_the_map_lies_on_the_inputs_grid_and_says_what_it_is(run, scene, tmp_path):
@@ -39,7 +39,7 @@ def test_the_map_lies_on_the_inputs_grid_and_says_what_it_is(run, scene, tmp_pat
     with rasterio.open(tmp_path / "map.tif") as held:
         assert held.transform == WUHAN and held.shape == (150, 137) and held.crs.to_epsg() == 32650
         tags = held.tags()
-        mapped = held.read()
+    mapped = read_map(tmp_path / "map.tif")
     with rasterio.open(scene) as source:
         missing = (source.read() == -32768).any(axis=0)
     np.testing.assert_array_equal((mapped == 255).all(axis=0), missing)
@@ -75,9 +75,15 @@ def test_a_checkpoint_in_a_bucket_maps_as_one_in_a_folder(run, scene, tmp_path, 
     np.testing.assert_array_equal(remote, made(run, scene, tmp_path / "local.tif"))
 
 
-def test_nothing_is_left_beside_the_map(run, scene, tmp_path):
+def test_only_the_maps_own_files_lie_beside_it(run, scene, tmp_path):
     made(run, scene, tmp_path / "map.tif")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["map.tif", "scene.tif"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "map.tif",
+        "map.tif.aux.xml",
+        "map.toml",
+        "map_prob.tif",
+        "scene.tif",
+    ]
 
 
 def test_the_same_command_again_does_nothing(run, scene, tmp_path):
@@ -138,9 +144,9 @@ def test_an_interrupted_map_goes_on_and_is_the_same(run, scene, tmp_path, monkey
     os.truncate(rows, 71 * 2 * 137 + 50)
     report = inference.map_region(run, input=scene, out=tmp_path / "b.tif", progress=False)
     assert report.resumed_rows == 71
-    with rasterio.open(tmp_path / "b.tif") as held:
-        np.testing.assert_array_equal(held.read(), whole)
-    assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
+    np.testing.assert_array_equal(read_map(tmp_path / "b.tif"), whole)
+    for end in (".tif", "_prob.tif", ".tif.aux.xml"):
+        assert (tmp_path / f"a{end}").read_bytes() == (tmp_path / f"b{end}").read_bytes()
 
 
 def test_unfinished_work_of_other_settings_is_not_used(run, make_checkpoint, scene, tmp_path, monkeypatch):

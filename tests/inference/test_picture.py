@@ -11,6 +11,7 @@ import inference
 from gee_export.datasets.dataset import Band, Dataset, DatasetManifest, Sample, write
 from gee_export.datasets.manifest import Grid as DatasetGrid
 from inference import picture
+from inference.map_file import open_map
 from tests.inference.conftest import BANDS, NAMES, WUHAN
 
 
@@ -33,12 +34,11 @@ def test_equal_maps_give_equal_pictures(finished_map, random_map, tmp_path):
     assert first == second
 
 
-def test_a_large_map_is_read_through_its_overviews(finished_map, monkeypatch):
-    """Memory is bounded: no more than LONGEST_SIDE_PX a side is decoded, and the ground stays the same."""
-    monkeypatch.setattr(picture, "LONGEST_SIDE_PX", 350)
+def test_a_large_map_is_read_through_its_overviews(finished_map):
+    """Memory is bounded: no more than 350 px a side are decoded, and the ground stays the same."""
     large = np.zeros((2, 600, 1400), np.uint8)
     large[:, :, 700:] = 1
-    values_2HW, geobox = picture._small(finished_map(large))
+    values_2HW, geobox = open_map(finished_map(large)).shrunk(350)
     assert values_2HW.shape == (2, 150, 350) == (2, *geobox.shape)
     assert geobox.affine == Affine(40, 0, WUHAN.c, 0, -40, WUHAN.f)
     np.testing.assert_array_equal(values_2HW[0], np.repeat([[0] * 175 + [1] * 175], 150, axis=0))
@@ -70,6 +70,20 @@ def test_tick_values_are_round_and_inside(low, high):
 def test_a_picture_is_a_png(finished_map, random_map, tmp_path):
     with pytest.raises(ValueError, match=r"ends in \.png"):
         inference.view(finished_map(random_map), out=tmp_path / "map.jpg")
+
+
+def test_the_right_panel_shows_the_probabilities(finished_map, random_map, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(picture, "_draw_probability", lambda figure, axes, share_HW: drawn.append(share_HW))
+    inference.view(finished_map(random_map), out=tmp_path / "map.png")
+    np.testing.assert_array_equal(drawn, random_map[1:])
+
+
+@pytest.mark.parametrize("arguments", [{"path": None}, {"out": 3}])
+def test_wrong_arguments_are_named(tmp_path, arguments):
+    ((name, value),) = arguments.items()
+    with pytest.raises(ValueError, match=f"{name}={value}: expected text"):
+        inference.view(**({"path": tmp_path / "map.tif", "out": tmp_path / "map.png"} | arguments))
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from inference.postprocess import CONTEST, POSTPROCESSING, PixelOffset, clahe
 from inference.predict import quantise
 from inference.strips import PostprocessPass, contested
 from tests.inference.conftest import BANDS, NAMES, stored_scene, write_tif
+from tests.support.map_files import read_map
 from tests.support.one_thread import one_thread  # noqa: F401
 from training.checkpoints import checkpoint
 from training.models import MODELS, build
@@ -33,7 +34,7 @@ def three_classes(height: int, width: int) -> np.ndarray:
 
 def read(path) -> tuple[np.ndarray, dict[str, str]]:
     with rasterio.open(path) as held:
-        return held.read(), held.tags()
+        return read_map(path), held.tags()
 
 
 def test_what_is_kept_of_several_classes():

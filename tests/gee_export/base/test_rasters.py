@@ -20,7 +20,7 @@ from gee_export.datasets import geotiff
 from gee_export.images.image_file import open_file
 from gee_export.images.imagery import Imagery
 from gee_export.labelling.label_request import LabelRequest, open_labels
-from inference.manifest import open_map
+from inference.map_file import open_map
 from inference.source import open_geotiff
 from tests import hostile
 from training.checkpoints.checkpoint import BandNorm

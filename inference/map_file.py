@@ -1,0 +1,146 @@
+"""A finished map on disk: which files belong to it, what its bands mean, and its pixels made smaller."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader
+
+from gee_export.base.rasters import open_raster
+from inference.legend import PROBABILITY, Legend
+
+SETTINGS_TAG = "settings"  # a fingerprint of all that decides a map: equal in its two files
+
+
+@dataclass(frozen=True)
+class MapBand:
+    """Where a band of a map is stored: a file and the band's number in it."""
+
+    path: Path
+    number: int = 1
+
+    def read(self, **how) -> np.ndarray:
+        """The band's stored values, uint8 (rows, columns); `how` as rasterio's read() takes it."""
+        with open_raster(self.path) as source:
+            return source.read(self.number, **how)
+
+
+@dataclass(frozen=True)
+class MapFile:
+    """A finished map: its tags, what its classes mean, its grid, and where its probabilities are stored."""
+
+    path: Path
+    tags: Mapping[str, str]
+    legend: Legend
+    geobox: GeoBox
+    probability: MapBand
+
+    @property
+    def classes(self) -> MapBand:
+        """The band of classes."""
+        return MapBand(self.path)
+
+    @property
+    def bands(self) -> Mapping[str, MapBand]:
+        """The map's bands by name, the classes first."""
+        return {self.legend.band: self.classes, PROBABILITY: self.probability}
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The GeoTIFFs, the classes' first; one of a map of former releases, which held both bands."""
+        return tuple(dict.fromkeys((self.path, self.probability.path)))
+
+    def shrunk(self, longest_px: int) -> tuple[np.ndarray, GeoBox]:
+        """Classes and probabilities, uint8 (2, rows, columns) of at most longest_px a side, and their grid.
+
+        Read from the overview that is just large enough.
+        """
+        shape = self.geobox.shape
+        shrink = max(1.0, max(shape) / longest_px)
+        small = tuple(max(1, round(side / shrink)) for side in shape)
+        values_2HW = np.stack([band.read(out_shape=small) for band in self.bands.values()])
+        affine = self.geobox.affine
+        coarser = affine * affine.scale(shape[1] / small[1], shape[0] / small[0])
+        return values_2HW, GeoBox(small, coarser, self.geobox.crs)
+
+
+def probability_of(path: Path) -> Path:
+    """NAME_prob.tif of NAME.tif, the file of a map's probabilities."""
+    return path.with_name(f"{path.stem}_{PROBABILITY}{path.suffix}")
+
+
+def sidecar_of(path: Path) -> Path:
+    """NAME.tif.aux.xml of NAME.tif, in which GDAL and QGIS find the names of classes."""
+    return path.with_name(f"{path.name}.aux.xml")
+
+
+def open_map(path: str | Path) -> MapFile:
+    """The map at `path`; ValueError for what `isamap map` did not write, or with the probabilities of another map."""
+    path = Path(path)
+    head = _head(path)
+    if head.names == (PROBABILITY,) and SETTINGS_TAG in head.tags:
+        raise ValueError(f"{path} holds only the probabilities of a map: give the file of its classes")
+    if not head.is_map or head.names[1:] not in ((), (PROBABILITY,)):
+        raise ValueError(f"{path} is no map of isamap (bands {head.names}): give a file that `isamap map` wrote")
+    legend = Legend(tuple(head.tags["classes"].split(",")), float(head.tags.get("threshold", 0.5)))
+    probability = MapBand(path, 2) if head.names[1:] else _beside(path, head)
+    return MapFile(path, head.tags, legend, head.geobox, probability)
+
+
+@dataclass(frozen=True)
+class _Head:
+    """What a GeoTIFF says of itself."""
+
+    names: tuple[str | None, ...]
+    types: tuple[str, ...]
+    tags: Mapping[str, str]
+    geobox: GeoBox
+
+    @classmethod
+    def of(cls, file: DatasetReader) -> _Head:
+        crs = file.crs.to_wkt() if file.crs else None
+        return cls(file.descriptions, file.dtypes, file.tags(), GeoBox(file.shape, file.transform, crs))
+
+    @property
+    def is_map(self) -> bool:
+        return SETTINGS_TAG in self.tags and "classes" in self.tags and set(self.types) == {"uint8"}
+
+
+def _head(path: Path) -> _Head:
+    if not path.is_file():
+        raise ValueError(f"map {path}: no such file; make it with `isamap map`")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # what is no map is refused in words by open_map
+            file = open_raster(path)
+        with file:
+            return _Head.of(file)
+    except RasterioError as error:
+        raise ValueError(
+            f"map {path} is not a GeoTIFF ({error}); make it again with `isamap map --overwrite`"
+        ) from error
+
+
+def _beside(path: Path, head: _Head) -> MapBand:
+    """The probabilities of a map in the file beside it; ValueError where they are missing or of another map."""
+    other = probability_of(path)
+    if not other.is_file():
+        raise ValueError(
+            f"map {path}: its probabilities, {other.name}, are missing: copy that file beside it, or run the same "
+            "`isamap map` command again"
+        )
+    beside = _head(other)
+    if beside.names != (PROBABILITY,) or not beside.is_map:
+        raise ValueError(f"{other} holds no probabilities of a map: remove it and run the same `isamap map` again")
+    if beside.tags[SETTINGS_TAG] != head.tags[SETTINGS_TAG] or beside.geobox != head.geobox:
+        raise ValueError(
+            f"{path} and {other.name} are of two maps (other settings): copy both of one map, or make it again with "
+            "`isamap map --overwrite`"
+        )
+    return MapBand(other)

@@ -1,0 +1,214 @@
+"""What to map, written once: the options of `isamap map`, of `map_region`, and of the file beside a map that makes it
+again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from gee_export.base import option_files
+from gee_export.base.options import Option, from_options, options_of
+from gee_export.base.regions import BoundsWSEN, Period, Region
+from gee_export.base.storage import write_whole
+
+TORCH, FP32, NO_POST = "torch", "fp32", "none"
+HEAD = "# Made by isamap map: `isamap map --config THIS.toml --out NEW.tif` makes the map beside this file again.\n"
+
+
+@dataclass(frozen=True)
+class Where:
+    """A place: a region or a part of one, on its lattice."""
+
+    region: Annotated[str | Region | None, Option("See `isamap regions`.", metavar="NAME", group="Where")] = None
+    bbox: Annotated[
+        BoundsWSEN | None,
+        Option("Box in degrees; inside --region it keeps the region's grid.", metavar="W S E N", group="Where"),
+    ] = None
+    geometry: Annotated[str | None, Option("GeoJSON outline.", metavar="FILE", group="Where")] = None
+    epsg: Annotated[
+        int | None,
+        Option("UTM zone of the grid, such as 32650; by default the place's own.", metavar="CODE", group="Where"),
+    ] = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing says where."""
+        return self.region is None and self.bbox is None and self.geometry is None
+
+    @property
+    def area(self) -> Region:
+        """The region on its lattice; ValueError where none or two are named."""
+        from gee_export.export.places import where
+
+        if self.is_open:
+            raise ValueError("nothing to map: give --region NAME, --bbox W S E N, --geometry FILE or --input FILE")
+        return where(self.region, bbox=self.bbox, geometry=self.geometry, epsg=self.epsg)
+
+
+@dataclass(frozen=True)
+class When:
+    """The time of a composite: one month or one period."""
+
+    month: Annotated[tuple[str, ...], Option("One month.", metavar="YYYY-MM", group="When")] = ()
+    period: Annotated[
+        tuple[str, ...],
+        Option("A season (2019-JJA), a year, or first and last day instead.", metavar="PERIOD", group="When"),
+    ] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.month) > 1:
+            raise ValueError(
+                f"--month {' '.join(self.month)}: a map is of one month; run the command once for each month, "
+                "or give --period with a season or the first and last day"
+            )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing says when."""
+        return not self.month and not self.period
+
+    @property
+    def composite(self) -> Period:
+        """The composite's period; ValueError where none or two are named."""
+        from gee_export.export.places import when
+
+        periods = () if self.is_open else when(self.month, self.period)
+        if len(periods) != 1:
+            raise ValueError(
+                "give either --month YYYY-MM or --period (a season such as 2019-JJA, a year, or the first and last "
+                "day), the time of the composite"
+            )
+        return periods[0]
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Whose pixels are mapped: a file's, or a composite's by Earth Engine or by the local engine."""
+
+    input: Annotated[
+        str | None,
+        Option("A GeoTIFF with named bands to map instead of a composite.", metavar="FILE", group="Pixels"),
+    ] = None
+    project: Annotated[
+        str | None, Option("Google Cloud project; without it the local engine.", metavar="NAME", group="Pixels")
+    ] = None
+    catalog: Annotated[str, Option("Local engine's images: world, or a folder.", group="Pixels")] = "world"
+
+
+@dataclass(frozen=True)
+class Computing:
+    """What runs the network and what follows it; all but workers may change pixels in their last bits or more."""
+
+    workers: Annotated[int, Option("Windows at once; 0: one for each core.", group="Computing", local=True)] = 0
+    runtime: Annotated[
+        str,
+        Option("What runs the network (openvino is fastest).", metavar="[torch|onnx|openvino]", group="Computing"),
+    ] = TORCH
+    precision: Annotated[
+        str, Option("bf16 and fp16 where the processor has them.", metavar="[fp32|bf16|fp16]", group="Computing")
+    ] = FP32
+    device: Annotated[str, Option("What computes.", metavar="[auto|cpu|gpu]", group="Computing")] = "auto"
+    post: Annotated[
+        str,
+        Option(
+            "clahe favours impervious where it stands out; see `calibrate`.", metavar="[none|clahe]", group="Computing"
+        ),
+    ] = NO_POST
+
+    @property
+    def forward(self) -> dict[str, str]:
+        """What runs the network, and in which numbers."""
+        return {"runtime": self.runtime, "precision": self.precision}
+
+
+@dataclass(frozen=True)
+class MapOptions:
+    """All that decides a map beside the checkpoint."""
+
+    where: Where = field(default_factory=Where)
+    when: When = field(default_factory=When)
+    pixels: Pixels = field(default_factory=Pixels)
+    computing: Computing = field(default_factory=Computing)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What the map will say of its place and time, as far as that is known before anything is opened."""
+        file = self.pixels.input
+        place = {"region": self.where.area.name} if file is None else {"input": Path(file).name}
+        timed = file is None or not self.when.is_open
+        return place | ({"period": str(self.when.composite)} if timed else {})
+
+
+@dataclass(frozen=True)
+class MapRequest:
+    """A map: of which network, where it is written, and its options."""
+
+    checkpoint: Annotated[str, Option("A run's folder, or one checkpoint in it.", metavar="FOLDER", group="What")] = ""
+    out: Annotated[
+        str, Option("The map, a .tif; an interrupted map continues.", metavar="MAP.tif", group="What", local=True)
+    ] = ""
+    options: MapOptions = field(default_factory=MapOptions)
+    overwrite: Annotated[bool, Option("Replace what is there with other content.", group="What", local=True)] = False
+
+    @property
+    def file(self) -> Path:
+        """The file of classes; ValueError where its name is no GeoTIFF's, or nothing says which checkpoint."""
+        for name, example in (("checkpoint", "runs/NAME"), ("out", "NAME.tif")):
+            if not getattr(self, name):
+                raise ValueError(f"--{name} is missing: give --{name} {example}")
+        path = Path(self.out)
+        if path.suffix.lower() not in (".tif", ".tiff"):
+            raise ValueError(f"--out {path}: a map is a GeoTIFF, give a name that ends in .tif")
+        if path.is_dir():
+            raise ValueError(f"--out {path} is a folder: give the name of a file in it, such as {path / 'map.tif'}")
+        return path
+
+
+def request_file_of(path: Path) -> Path:
+    """NAME.toml of NAME.tif, the options that make the map again."""
+    return path.with_suffix(".toml")
+
+
+def check_keepable(request: MapRequest, *, replaces: bool) -> None:
+    """ValueError where the request's file would take the place of another one, which a user may have written.
+
+    replaces: whether the file of a map that is replaced may go with it.
+    """
+    path = request_file_of(request.file)
+    if not path.exists() or _asks_the_same(path, request) or (replaces and _is_ours(path)):
+        return
+    raise ValueError(
+        f"{path} exists and is not the file of this map, which would take its place: choose another --out, or move it"
+    )
+
+
+def keep(request: MapRequest) -> None:
+    """Writes the request's file beside its map; none where Python gave a region that no name or box stands for."""
+    path, text = request_file_of(request.file), _text(request)
+    if path.exists() and _asks_the_same(path, request):
+        return
+    if text is not None:
+        write_whole(path, (HEAD + text).encode())
+    elif path.exists():  # of the map that was replaced
+        path.unlink()
+
+
+def _text(request: MapRequest) -> str | None:
+    try:
+        return option_files.to_toml(request, without=[o.name for o in options_of(MapRequest) if o.option.local])
+    except ValueError:
+        return None
+
+
+def _is_ours(path: Path) -> bool:
+    return path.read_bytes().startswith(HEAD.encode())
+
+
+def _asks_the_same(path: Path, request: MapRequest) -> bool:
+    """Whether a file holds the options of the request, however it spells them."""
+    try:
+        return _text(from_options(MapRequest, option_files.read(MapRequest, path))) == _text(request)
+    except ValueError:
+        return False

@@ -1,0 +1,57 @@
+"""The file beside a map in which GDAL and QGIS look for what a GeoTIFF cannot hold: class names and a short palette.
+
+A TIFF's palette of 8 bits has 256 entries (TIFF 6.0, section 5), which QGIS would list one by one. The palette of the
+sidecar, which GDAL prefers, has the classes alone.
+Source: https://gdal.org/en/stable/user/raster_data_model.html.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as xml
+from collections.abc import Sequence
+
+import numpy as np
+
+from inference.legend import Legend
+
+# name, type (GDALRATFieldType) and usage (GDALRATFieldUsage) of each column of the attribute table
+INTEGER, REAL, TEXT = 0, 1, 2
+COLUMNS = (
+    ("Value", INTEGER, 5),
+    ("Class", TEXT, 2),
+    ("Red", INTEGER, 6),
+    ("Green", INTEGER, 7),
+    ("Blue", INTEGER, 8),
+    ("Count", REAL, 1),
+)
+
+
+def content(legend: Legend, counts: np.ndarray) -> bytes:
+    """The bytes of NAME.tif.aux.xml: palette, class names and attribute table; counts: pixels of each value 0..255."""
+    colours = [tuple(bytes.fromhex(colour)) for colour in legend.colours]
+    tree = xml.Element("PAMDataset")
+    band = xml.SubElement(tree, "PAMRasterBand", band="1")
+    xml.SubElement(band, "ColorInterp").text = "Palette"
+    palette = xml.SubElement(band, "ColorTable")
+    for red, green, blue in colours:
+        xml.SubElement(palette, "Entry", c1=str(red), c2=str(green), c3=str(blue), c4="255")
+    names = xml.SubElement(band, "CategoryNames")
+    for name in legend.names:
+        xml.SubElement(names, "Category").text = name
+    rows = zip(range(len(legend.names)), legend.names, colours, strict=True)
+    band.append(_table([(value, name, *colour, int(counts[value])) for value, name, colour in rows]))
+    xml.indent(tree)
+    return xml.tostring(tree) + b"\n"
+
+
+def _table(rows: Sequence[tuple[object, ...]]) -> xml.Element:
+    table = xml.Element("GDALRasterAttributeTable", tableType="thematic")
+    for index, (name, number, usage) in enumerate(COLUMNS):
+        column = xml.SubElement(table, "FieldDefn", index=str(index))
+        for key, text in (("Name", name), ("Type", number), ("Usage", usage)):
+            xml.SubElement(column, key).text = str(text)
+    for index, values in enumerate(rows):
+        row = xml.SubElement(table, "Row", index=str(index))
+        for value in values:
+            xml.SubElement(row, "F").text = str(value)
+    return table
