@@ -118,9 +118,9 @@ def _stored_bands(entry: Entry, notes: sidecar.Notes) -> dict[str, StoredBand]:
         for name, band in zip(_names(info, entry, notes), info.bands, strict=True):
             if name in found:
                 raise ValueError(f"image {entry.id}: band {name!r} is in both {found[name].info.path} and {path}")
-            units = (sidecar.of_band(notes.scale, name, 1.0), sidecar.of_band(notes.offset, name, 0.0))
+            scale, offset = sidecar.of_band(notes.scale, name, 1.0), sidecar.of_band(notes.offset, name, 0.0)
             nodata = sidecar.of_band(notes.nodata, name, None)
-            found[name] = StoredBand(name, info, band.number, band.dtype, *units, nodata)
+            found[name] = StoredBand(name, info, band.number, band.dtype, scale, offset, nodata)
     return found
 
 

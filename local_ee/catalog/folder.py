@@ -166,7 +166,7 @@ def _within(time_ms: float, start_ms: int | None, end_ms: int | None) -> bool:
 
 
 def _filled(name: str, band: np.ndarray, nodata: float | None) -> np.ndarray:
-    if not np.ma.is_masked(band):
+    if not (isinstance(band, np.ma.MaskedArray) and np.ma.is_masked(band)):
         return np.asarray(band)
     if nodata is None:
         raise ValueError(f"band {name!r} has masked pixels: give nodata, a value that none of its pixels has")

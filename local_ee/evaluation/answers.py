@@ -22,10 +22,10 @@ def to_json(value: Any) -> Any:
     for kind, describe in _DESCRIPTIONS:
         if isinstance(value, kind):
             return describe(value)
-    describe = getattr(value, "to_json", None)
-    if describe is None:
+    own = getattr(value, "to_json", None)
+    if own is None:
         raise EngineError(f"Cannot encode a value of type {type(value).__name__}.")
-    return describe()
+    return own()
 
 
 def image_json(image: Image) -> dict[str, Any]:

@@ -34,10 +34,10 @@ def union_footprint(images: Sequence[Image]) -> Callable[[], Geometry | None]:
     def footprint() -> Geometry | None:
         import shapely
 
-        found = [image.footprint for image in images]
-        if not found or any(each is None or each.unbounded for each in found):
+        bounded = [each for image in images if (each := image.footprint) is not None and not each.unbounded]
+        if not bounded or len(bounded) < len(images):
             return None
-        return Geometry(shapely.unary_union([each.lonlat for each in found]))
+        return Geometry(shapely.unary_union([each.lonlat for each in bounded]))
 
     return footprint
 
