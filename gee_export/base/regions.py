@@ -312,7 +312,7 @@ def bounds_in_zone(bbox_wsen: BoundsWSEN, epsg: int) -> BoundsWSEN:
     return transformer.transform_bounds(*bbox_wsen, densify_pts=21)
 
 
-def in_metres(outline: BaseGeometry, epsg: int) -> BaseGeometry:
+def in_metres(outline: BaseGeometry, epsg: int | str) -> BaseGeometry:
     """A geometry of EPSG:4326 in metres of a zone; its lines stay straight in degrees, as GeoJSON draws them."""
     transformer = Transformer.from_crs(4326, epsg, always_xy=True)
     dense = shapely.segmentize(outline, DENSE_DEG)

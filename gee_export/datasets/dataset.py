@@ -95,7 +95,7 @@ class Dataset:
     def read_label(self, patch: str | Patch) -> np.ndarray:
         """Classes uint8 (rows, columns): 0 pervious, 1 impervious, 255 unknown; ValueError in datasets without."""
         found = self._patch(patch)
-        if found.label_name is None:
+        if found.label_name is None or found.label_crc32c is None:
             raise ValueError(f"{self.storage.url} holds no labels: export it again with --label worldcover")
         return self._decoded(found.label_name, found.label_crc32c)[0][0]
 

@@ -78,11 +78,12 @@ class RegionGrid:
         top, left = (-(-first // stride) * stride for first in (area.row, area.col))
         for place in grid_positions(area.row_end - top, area.col_end - left, size, stride):
             window = Window(top + place.row, left + place.col, size, size)
-            if self.outline is None or self._touches(window):
+            if self.outline is None or self._touches(self.outline, window):
                 yield window
 
-    def _touches(self, window: Window) -> bool:
-        box = shapely.box(*self.geobox(window).extent.boundingbox)
-        if not self.outline.intersects(box):
+    def _touches(self, outline: BaseGeometry, window: Window) -> bool:
+        geobox = self.geobox(window)
+        box = shapely.box(*geobox.extent.boundingbox)
+        if not outline.intersects(box):
             return False
-        return self.outline.covers(box) or bool(self.inside(window).any())
+        return outline.covers(box) or bool(outlines.inside(outline, geobox).any())

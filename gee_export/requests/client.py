@@ -186,7 +186,7 @@ class Client:
     async def _persist(self, line: Line, cell: Cell, geobox: GeoBox) -> np.ndarray:
         """The pixels, asked for again while that may help; TooMuch, or a Fault with the server's words."""
         body = payload(await self._text(cell), geobox)
-        pixel, shape = record(cell.channels), tuple(geobox.shape)
+        pixel, shape = record(cell.channels), geobox.shape.yx
         failures = deadlines = 0
         while True:
             try:
