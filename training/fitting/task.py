@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -16,7 +16,8 @@ from training.accuracy.metrics import Scores, confusion_counts, scores
 from training.fitting.averaging import Average
 from training.fitting.plan import Plan
 from training.losses import ImageLoss, build_loss
-from training.models.output import Output
+from training.models.output import Network, Output
+from training.models.sharpened import SharpOutput
 from training.recipes.optimisers import optimiser, poly
 from training.samples.augment import Augmented, augment, draws
 from training.samples.data import Batch
@@ -50,7 +51,7 @@ class Task(pl.LightningModule):
         layout = torch.channels_last if image.ndim == 4 else torch.contiguous_format
         return self.network(image.contiguous(memory_format=layout))
 
-    def training_step(self, batch: Batch, at: int) -> Tensor:
+    def training_step(self, batch: Batch, at: int) -> Tensor | None:
         prepared = self.augmented(batch, at)
         loss = self.cost(self(prepared.image_BCHW), prepared)
         self.train_losses.append(loss.detach())
@@ -71,7 +72,8 @@ class Task(pl.LightningModule):
         if not isinstance(self.loss, ImageLoss):
             return self.loss(output, prepared.label_BHW)
         true = {"sharp_BCHW": prepared.sharp_BCHW, "valid_BCHW": prepared.sharp_valid_BCHW}
-        return self.loss(output, prepared.label_BHW, **true, discriminator=self.judge)
+        images = cast(SharpOutput, output)  # the loss refuses another kind where it needs this one
+        return self.loss(images, prepared.label_BHW, **true, discriminator=self.judge)
 
     def _warm_up_statistics(self, step: int) -> None:
         """Batch normalisation's running statistics start as the plain mean of the batches so far.
@@ -111,7 +113,7 @@ class Task(pl.LightningModule):
         self._swapped.__exit__(None, None, None)
 
     @contextmanager
-    def kept(self) -> Iterator[nn.Module]:
+    def kept(self) -> Iterator[Network]:
         """The network with the weights that are validated and kept."""
         with self.average.in_place() if self.average is not None else nullcontext():
             yield self.network
@@ -164,6 +166,13 @@ class Task(pl.LightningModule):
             total = self._reduced(torch.from_numpy(total).to(self.device), "sum").cpu().numpy()
         return float(total[0] / max(1, total[1]))
 
+    @property
+    def accuracies(self) -> Scores:
+        """Of the last validation; ValueError before the first."""
+        if self.validation is None:
+            raise ValueError("no epoch is validated yet")
+        return self.validation
+
     def configure_optimizers(self) -> Any:
         return self.scheduled(self.network)
 
@@ -180,3 +189,10 @@ class Task(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.average is not None:
             self.average.restore(checkpoint[_AVERAGE])
+
+
+def task_of(module: pl.LightningModule) -> Task:
+    """The module that the trainer hands to callbacks, which is the run's task; TypeError for another."""
+    if not isinstance(module, Task):
+        raise TypeError(f"{type(module).__name__} is no task of training/fitting")
+    return module

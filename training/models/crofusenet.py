@@ -20,7 +20,7 @@ from training.models.layers import (
     head,
     unet_reach,
 )
-from training.models.output import Output, channels_at, check_bands, check_input, is_sar
+from training.models.output import Network, Output, channels_at, check_bands, check_input, is_sar
 from training.models.slim import WHOLE, WITHIN_BLOCKS, Slim
 
 CFMS = ("cross", "concat", "none")
@@ -101,7 +101,7 @@ class FusedEncoder(nn.ModuleList):
         return features
 
 
-class CroFuseNet(nn.Module):
+class CroFuseNet(Network):
     """Logits of the shared branch; the optical and SAR branches' logits beside them for the loss (S002 section III).
 
     bands: names in the order of x_BCHW's channels; VV, VH, HH, HV are SAR, all others optical, any number of each.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from training.recipes.recipe import Recipe
 
@@ -79,7 +80,7 @@ def runetpp() -> Recipe:
     Ours, because the paper prints none of it: S002's optimiser and schedule, batch 16, 200 epochs, flips and turns.
     """
     weights = {"dice": 0.7, "focal": 0.3}
-    loss = {"loss": "dice_focal", "loss_values": weights}
+    loss: dict[str, Any] = {"loss": "dice_focal", "loss_values": weights}
     return Recipe("runetpp", "runetpp", **loss, batch=16, epochs=200, augment=MOVES)
 
 
