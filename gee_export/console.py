@@ -76,7 +76,7 @@ def run_command(load: Callable[[], Callable], argv: Sequence[str], *, prog: str,
             if not hasattr(error, "show"):  # only click's own errors (wrong options, missing values) know how to show
                 raise
             error.show()
-            returned = error.exit_code
+            returned = getattr(error, "exit_code", 1)
         if returned == INTERRUPTED:  # what typer makes of Ctrl-C
             raise KeyboardInterrupt
         exit_code = returned or 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import warnings
 from collections.abc import Mapping
@@ -38,7 +39,7 @@ class MapFile:
     legend: Legend
 
 
-def open_map(path: str | Path) -> MapFile:
+def open_map(path: str | os.PathLike[str]) -> MapFile:
     """The map's tags and legend; ValueError for anything that `isamap map` did not write."""
     path = Path(path)
     if not path.is_file():
@@ -95,7 +96,9 @@ def build(held: MapFile, asset: str, uri: str, content_sha256: str) -> dict[str,
 def properties(held: MapFile, content_sha256: str) -> dict[str, str | int | float]:
     """Flat properties; `{band}_class_*` give the Code Editor's default picture (guides/image_visualization)."""
     legend = held.legend
-    values = {name: text for name, text in held.tags.items() if name not in HIDDEN_TAGS and len(text) <= TEXT_LIMIT}
+    values: dict[str, str | int | float] = {
+        name: text for name, text in held.tags.items() if name not in HIDDEN_TAGS and len(text) <= TEXT_LIMIT
+    }
     return values | {
         f"{legend.band}_class_values": ",".join(str(value) for value in range(len(legend.names))),
         f"{legend.band}_class_names": ",".join(legend.names),

@@ -166,7 +166,7 @@ class _RunOptions:
     post: str
 
     @property
-    def forward(self) -> dict[str, str]:
+    def forward(self) -> dict[str, Any]:
         """What runs the network, as `open_forward` takes it and the map's tags say it."""
         return {"runtime": self.runtime, "precision": self.precision}
 
@@ -312,7 +312,7 @@ def _report(info: cog.MapInfo, out: Path, counts: np.ndarray, **rest: Any) -> Ma
     known = int(counts.sum() - counts[UNKNOWN])
     impervious = int(counts[info.legend.impervious])
     values = {name: int(counts[value]) for value, name in enumerate(info.legend.names)}
-    how = {"seconds": 0.0, "resumed_rows": 0, "already_there": False, "warnings": ()} | rest
+    how: dict[str, Any] = {"seconds": 0.0, "resumed_rows": 0, "already_there": False, "warnings": ()} | rest
     return MapReport(
         path=out,
         shape=(info.geobox.shape[0], info.geobox.shape[1]),

@@ -29,13 +29,28 @@ class InputSource(Protocol):
     `identity` names the pixels (equal identities have equal pixels); `tags` go into the map's metadata.
     """
 
-    bands: tuple[str, ...]
-    geobox: GeoBox
-    origin: tuple[int, int]
-    identity: str
-    tags: Mapping[str, str]
-    cache_bytes: int
-    foreign: bool  # whether its units are somebody else's word, to be checked against training's range
+    @property
+    def bands(self) -> tuple[str, ...]: ...
+
+    @property
+    def geobox(self) -> GeoBox: ...
+
+    @property
+    def origin(self) -> tuple[int, int]: ...
+
+    @property
+    def identity(self) -> str: ...
+
+    @property
+    def tags(self) -> Mapping[str, str]: ...
+
+    @property
+    def cache_bytes(self) -> int: ...
+
+    @property
+    def foreign(self) -> bool:
+        """Whether its units are somebody else's word, to be checked against training's range."""
+        ...
 
     def keep_in(self, folder: Path) -> None:
         """Called once before the first read: a folder for pixels that would cost time to get again."""

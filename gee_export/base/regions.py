@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import os
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cache
@@ -261,7 +262,7 @@ def from_bbox(bbox_wsen: BoundsWSEN, *, name: str = "bbox", epsg: int | None = N
     return Region(name, epsg, snapped, (snapped[0], snapped[3]))
 
 
-def from_geometry(path: str | Path, *, within: Region | None = None) -> Region:
+def from_geometry(path: str | os.PathLike[str], *, within: Region | None = None) -> Region:
     """The region of a GeoJSON file's outline (EPSG:4326); on `within`'s lattice where one is given."""
     outline = _outline(Path(path))
     if within is not None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
@@ -49,9 +50,9 @@ class Dataset:
         self._by_id = {patch.id: patch for patch in patches}
 
     @classmethod
-    def open(cls, place: str | Path | Storage, session: Any = None) -> Dataset:
+    def open(cls, place: str | os.PathLike[str] | Storage, session: Any = None) -> Dataset:
         """The dataset of a folder, gs:// prefix or storage; ValueError where there is none, Fault where damaged."""
-        storage = open_storage(place, session) if isinstance(place, str | Path) else place
+        storage = open_storage(place, session) if isinstance(place, str | os.PathLike) else place
         if not storage.exists(MANIFEST):
             raise ValueError(f"{storage.url} holds no finished dataset ({MANIFEST} is missing): {_remedy(storage)}")
         head, digest = manifest.decode_sealed(storage.read(MANIFEST), f"{storage.url}/{MANIFEST}")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gee_export.base import regions
+from gee_export.base.grid import crs_of
 from gee_export.base.regions import Period, Region
 from gee_export.datasets.region_grid import RegionGrid
 from gee_export.export.extra_images import ExtraImages, FineImage
@@ -76,6 +77,8 @@ class ImageOptions:
     def _fine(
         self, region_grids: Sequence[RegionGrid], periods: Sequence[Period], label_request: LabelRequest
     ) -> FineImage:
+        if self.fine is None:
+            raise ValueError("finer patches need a finer image: give --fine")
         found = [open_imagery(self.fine, region_grid.region, periods[0], small=True) for region_grid in region_grids]
         for one, region_grid in zip(found, region_grids, strict=True):
             _check_reach(self.fine, one, region_grid)
@@ -86,7 +89,7 @@ class ImageOptions:
 def _ratio(region_grids: Sequence[RegionGrid], fine_m: float) -> int:
     """How many finer pixels lie along one of the patches'; ValueError where they do not nest exactly."""
     steps = {abs(region_grid.lattice.affine.a) for region_grid in region_grids}
-    if any(region_grid.lattice.crs.geographic for region_grid in region_grids):
+    if any(crs_of(region_grid.lattice).geographic for region_grid in region_grids):
         raise ValueError("--fine needs patches on a grid in metres, this image's is in degrees: say --scale METRES")
     ratios = {step / fine_m if fine_m > 0 else 0.0 for step in steps}
     ratio = round(max(ratios))
@@ -102,7 +105,7 @@ def _check_reach(asked: Imagery, found: OpenImage, region_grid: RegionGrid) -> N
     if not found.bounded or found.grid is None:
         return
     mine, theirs = region_grid.geobox(region_grid.window).extent, found.grid.extent
-    if not mine.to_crs(theirs.crs, resolution=float("inf")).intersects(theirs):
+    if not mine.to_crs(crs_of(found.grid), resolution=float("inf")).intersects(theirs):
         raise ValueError(f"{asked.name} does not cover any part of region {region_grid.name!r}: choose another --fine")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from gee_export.base import regions
 from gee_export.base.regions import BoundsWSEN, Period, Region
@@ -36,7 +37,7 @@ def where(
     region: str | Region | None,
     *,
     bbox: BoundsWSEN | None = None,
-    geometry: str | Path | None = None,
+    geometry: str | os.PathLike[str] | None = None,
     epsg: int | None = None,
 ) -> Region:
     """The region that the options name, in the UTM zone `epsg` if asked; ValueError where they name none or two."""
@@ -47,7 +48,8 @@ def where(
     if geometry is not None:
         return _in_zone(regions.from_geometry(geometry, within=named), epsg)
     if bbox is not None:
-        return named.part(tuple(bbox)) if named else regions.from_bbox(tuple(bbox), epsg=_utm(epsg))
+        box = cast(regions.BoundsWSEN, tuple(bbox))  # callers may give a list; the region checks its length
+        return named.part(box) if named else regions.from_bbox(box, epsg=_utm(epsg))
     if named is None:
         raise ValueError("nothing says where: give --region NAME (`isamap regions` lists them), --bbox or --geometry")
     return named

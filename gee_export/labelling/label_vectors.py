@@ -14,7 +14,7 @@ from pyproj import CRS, Transformer
 from shapely.geometry.base import BaseGeometry
 
 from gee_export.base import regions
-from gee_export.base.grid import crop
+from gee_export.base.grid import crop, crs_of
 from gee_export.base.rasters import head_of
 from gee_export.base.regions import Period, Region
 from gee_export.base.scheme import UNKNOWN, Scheme
@@ -82,7 +82,7 @@ class LocalVectors:
 
         255 where the file does not know the ground.
         """
-        shapes = self._in(geobox.crs.to_wkt())
+        shapes = self._in(crs_of(geobox).to_wkt())
         side = shares.subpixels(local_file.step_m(geobox), FINEST_M)
         share = np.empty(geobox.shape, np.uint8)
         for window in local_file.pieces(geobox, _PIECE_PX // side**2):

@@ -43,7 +43,7 @@ class SplitRule:
     instead). hold_out: regions that are test whole; train and val come from the others.
     """
 
-    ratios: tuple[int, int, int] = RATIOS
+    ratios: tuple[int, ...] = RATIOS
     seed: int = 0
     max_patches: int | None = None
     guard_px: int = 0
