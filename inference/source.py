@@ -120,7 +120,7 @@ class GeoTiffSource:
         across = -(-self._dataset.width // cols) + 1
         item = np.dtype(self._dataset.dtypes[0]).itemsize
         needed = across * rows * cols * item * self._dataset.count * 5 // 4
-        return min(max(needed, CACHE_SMALLEST_BYTES), CACHE_LIMIT_BYTES)
+        return int(min(max(needed, CACHE_SMALLEST_BYTES), CACHE_LIMIT_BYTES))
 
     @property
     def _plain(self) -> bool:
@@ -128,7 +128,8 @@ class GeoTiffSource:
 
     def _physical(self, stored: np.ndarray) -> np.ndarray:
         """float64 in between, so that 1234 x 1e-4 is the float32 nearest to 0.1234, as a dataset's reader gives it."""
-        return (stored * self._scales + self._offsets).astype(np.float32)
+        values: np.ndarray = (stored * self._scales + self._offsets).astype(np.float32)
+        return values
 
 
 CARRIED_TAGS = ("period", "period_start", "period_end", "scenes", "simulated", "licence", "backscatter")

@@ -49,7 +49,8 @@ class BucketStorage:
         self._patience_s = patience_s
 
     def read(self, name: str) -> bytes:
-        return self._guarded(name, lambda: self._blob(name).download_as_bytes(retry=self._retry))
+        content: bytes = self._guarded(name, lambda: self._blob(name).download_as_bytes(retry=self._retry))
+        return content
 
     def download(self, name: str, path: Path) -> None:
         """Brings an object into a file, whatever its size; Fault where it is missing or the disk refuses it."""
@@ -70,7 +71,8 @@ class BucketStorage:
         """Nothing to do: an object that the server took stays."""
 
     def exists(self, name: str) -> bool:
-        return self._guarded(name, lambda: self._blob(name).exists(retry=self._retry))
+        exists: bool = self._guarded(name, lambda: self._blob(name).exists(retry=self._retry))
+        return exists
 
     def list(self, prefix: str = "") -> list[str]:
         return sorted(stored.name for stored in self.listed(prefix) if not is_hidden(stored.name))

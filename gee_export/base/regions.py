@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
@@ -237,7 +238,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_table()))
 
 
-def described() -> list[dict]:
+def described() -> list[dict[str, Any]]:
     """The shipped table for listings: name, title, epsg, bounds_wsen and source of each region."""
     rows = []
     for key in names():
@@ -321,7 +322,7 @@ def in_metres(outline: BaseGeometry, epsg: int | str) -> BaseGeometry:
 
 
 @cache
-def _table() -> dict[str, dict]:
+def _table() -> dict[str, dict[str, Any]]:
     text = Path(__file__).with_name("regions.geojson").read_text(encoding="utf-8")
     return {feature["properties"]["name"]: feature for feature in json.loads(text)["features"]}
 

@@ -57,4 +57,5 @@ def unmasked(image: ee.Image, bands: Sequence[Channel]) -> ee.Image:
 def _typed(image: ee.Image, dtype: str) -> ee.Image:
     if dtype not in CASTS:
         raise ValueError(f"pixel type {dtype!r}: expected one of {', '.join(CASTS)}")
-    return getattr(image, CASTS[dtype])()
+    cast: ee.Image = getattr(image, CASTS[dtype])()
+    return cast

@@ -25,7 +25,7 @@ class ResultQueue(Generic[Item]):
         self._room = asyncio.Event()
         self._room.set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task | None = None
+        self._task: asyncio.Task[None] | None = None
         self._closed = False
 
     def items(self, work: Callable[[], Awaitable[None]]) -> Generator[Item, None, None]:

@@ -74,7 +74,7 @@ def collection_json(collection: Collection) -> dict[str, Any]:
     return answer | {"features": [to_json(element) for element in elements]}
 
 
-def _list_json(items: list | tuple) -> list[Any]:
+def _list_json(items: list[Any] | tuple[Any, ...]) -> list[Any]:
     """Lists in lists may hold one list many times: what they are together is only known while it is written."""
     answer = []
     for position, item in enumerate(items):

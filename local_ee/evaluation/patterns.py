@@ -62,7 +62,8 @@ class Pattern:
 
         def replaced(seconds: float) -> str:
             if len(replacement) * (len(text) + 1) <= budget.VALUE_BYTES:
-                return self._compiled.sub(replacement, text, count=count, timeout=seconds)
+                result: str = self._compiled.sub(replacement, text, count=count, timeout=seconds)
+                return result
             return _assembled(self._compiled.finditer(text, timeout=seconds), replacement, text, count)
 
         return self._bounded(text, replaced)

@@ -93,7 +93,8 @@ def _policy(properties: Any, band: str) -> str:
     policy = properties.get("pyramiding_policy", _DEFAULT_POLICY)
     if not isinstance(policy, str):
         policy = policy.get(band, policy.get("default", _DEFAULT_POLICY))
-    return policy.upper()
+    name: str = policy.upper()
+    return name
 
 
 @dataclass(frozen=True, eq=False)
