@@ -82,6 +82,7 @@ test-local-ee:
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy
 
 # Every package that an installation on Linux (x86-64) has, with version and hashes, from PyPI; torch as constraints.txt
 # says. Install with: pip install --require-hashes -r requirements.lock && pip install --no-deps .

@@ -49,6 +49,7 @@ def coregister(
     """Find how far Sentinel-1 lies from Sentinel-2, orbit by orbit; or one raster from another, and correct it."""
     from gee_export.export import coregister_region
 
+    done: object
     if fixed is None and moving is None:
         done = coregister_region.coregister_region(
             region, month=month, period=period, bbox=bbox, epsg=epsg, out=out, project=project, catalog=catalog

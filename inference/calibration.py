@@ -82,7 +82,7 @@ def calibrate_step(
     found = ck.load(checkpoint, session)
     source = source_for(found, data, session=session)
     check_fits(found, source)
-    how = {"device": device, "batch": batch}
+    how: dict[str, Any] = {"device": device, "batch": batch}
     threshold = best_threshold(mosaics(found, source, split, **how), Legend.of(found.classes, found.thresholds))
     origin = {**found.origin, post: {"split": split, "dataset": source.fingerprint}}
     thresholds = {**found.thresholds, POSTPROCESSING[post].threshold: threshold}

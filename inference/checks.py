@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.grid import Window, ground_step_m
+from gee_export.base.grid import Window, crs_of, ground_step_m
 from inference.source import InputSource
 
 STEP_TOLERANCE = 0.05
@@ -32,7 +32,7 @@ def step_warnings(geobox: GeoBox, trained_step_m: float) -> list[str]:
 
 def step_m(geobox: GeoBox) -> float:
     """A pixel's side in metres: the grid's own where its unit is the metre, else on the ground in its middle."""
-    if geobox.crs.projected and geobox.crs.units[0] in ("metre", "meter", "m"):
+    if crs_of(geobox).projected and crs_of(geobox).units[0] in ("metre", "meter", "m"):
         return float(np.sqrt(abs(geobox.affine.determinant)))
     return float(np.sqrt(np.prod(ground_step_m(geobox))))
 

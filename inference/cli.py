@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -44,7 +44,7 @@ def calibrate(
     from training.accuracy.thresholds import calibrate_checkpoint
     from training.cli import session_for
 
-    how = {"split": split, "device": device, "batch": batch}
+    how: dict[str, Any] = {"split": split, "device": device, "batch": batch}
     with session_for([*data, checkpoint], project) as session:
         if post == "none":
             show(calibrate_checkpoint(checkpoint, data, out, measure=measure, **how, session=session))

@@ -19,6 +19,7 @@ from rasterio.errors import RasterioError
 
 from gee_export.base.atomic import put_in_place, sync
 from gee_export.base.errors import Fault
+from gee_export.base.grid import crs_of
 from gee_export.base.rasters import open_raster
 from gee_export.base.scheme import UNKNOWN
 from gee_export.base.storage import disk_fault, write_whole
@@ -216,7 +217,7 @@ def _overview(level: RowsFile, path: Path) -> RowsFile:
 def _vrt(rows: RowsFile, info: MapInfo, number: int) -> xml.Element:
     affine = info.geobox.affine
     tree = xml.Element("VRTDataset", rasterXSize=str(rows.width), rasterYSize=str(rows.rows))
-    _add(tree, "SRS", info.geobox.crs.to_wkt())
+    _add(tree, "SRS", crs_of(info.geobox).to_wkt())
     place = (affine.c, affine.a, affine.b, affine.f, affine.d, affine.e)
     _add(tree, "GeoTransform", ", ".join(repr(float(number)) for number in place))
     metadata = xml.SubElement(tree, "Metadata")

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
@@ -59,7 +59,7 @@ class CompositeSource:
     cache_bytes: int = field(default=CACHE_SMALLEST_BYTES, init=False)
     _folder: Path | None = field(default=None, init=False)
     _released: int = field(default=0, init=False)
-    _coming: Iterator[_BlockRow] | None = field(default=None, init=False)
+    _coming: Generator[_BlockRow, None, None] | None = field(default=None, init=False)
     _held: list[_BlockRow] = field(default_factory=list, init=False)
 
     @property
@@ -114,7 +114,7 @@ class CompositeSource:
 
     @cached_property
     def _plan(self) -> list[Window]:
-        return pixels.plan(self.geobox.shape, pixels.channels(self.bands), side=BLOCK_PX)
+        return pixels.plan(self.geobox.shape.yx, pixels.channels(self.bands), side=BLOCK_PX)
 
     def _rows_from(self, row: int) -> Iterator[_BlockRow]:
         """Rows of blocks from the one that holds `row` downwards."""

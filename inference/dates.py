@@ -70,6 +70,6 @@ def _read_dates(source: InputSource, trained: Checkpoint, dates: int) -> Read:
         x_TBHW = normalise(raster.values_BHW.reshape(shape), valid_TBHW, trained.bands)
         shown_THW = valid_TBHW[:, 0].astype(np.float32)
         x_BHW = np.concatenate([x_TBHW.reshape(-1, *shape[2:]), shown_THW])
-        return x_BHW, valid_TBHW.any(axis=0).all(axis=0)
+        return x_BHW, np.asarray(valid_TBHW.any(axis=0).all(axis=0))
 
     return read

@@ -62,7 +62,9 @@ def build(held: MapFile, asset: str, uris: Sequence[str], content_sha256: str) -
 def properties(held: MapFile, content_sha256: str) -> dict[str, str | int | float]:
     """Flat properties; `{band}_class_*` give the Code Editor's default picture (guides/image_visualization)."""
     legend = held.legend
-    values = {name: text for name, text in held.tags.items() if name not in HIDDEN_TAGS and len(text) <= TEXT_LIMIT}
+    values: dict[str, str | int | float] = {
+        name: text for name, text in held.tags.items() if name not in HIDDEN_TAGS and len(text) <= TEXT_LIMIT
+    }
     return values | {
         f"{legend.band}_class_values": ",".join(str(value) for value in range(len(legend.names))),
         f"{legend.band}_class_names": ",".join(legend.names),

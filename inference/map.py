@@ -107,7 +107,7 @@ class _RunOptions:
         return self.request.options.computing.post
 
     @property
-    def forward(self) -> dict[str, str]:
+    def forward(self) -> dict[str, Any]:
         """What runs the network, as `open_forward` takes it and the map's tags say it."""
         return self.request.options.computing.forward
 

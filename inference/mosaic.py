@@ -89,7 +89,8 @@ def mosaics(
         for probabilities_KHW, label_HW, number in zip(
             said.probabilities_BKHW, said.label_BHW, said.patch_B, strict=True
         ):
-            canvases[places[number]].add(*corners[number], probabilities_KHW, label_HW, impervious)
+            row, col = corners[number]
+            canvases[places[number]].add(row, col, probabilities_KHW, label_HW, impervious)
     return (canvas.done() for canvas in canvases.values())
 
 

@@ -15,6 +15,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.windows import Window as RioWindow
 
+from gee_export.base.grid import crs_of
 from gee_export.base.scheme import UNKNOWN
 from gee_export.base.storage import write_whole
 from inference.arguments import checked_argument
@@ -176,7 +177,7 @@ def _places(dataset: Dataset, geobox: GeoBox) -> dict[str, tuple[int, int]]:
         grid = dataset.geobox(patch)
         col, row = ~geobox.affine * (grid.affine.c, grid.affine.f)
         if (
-            str(grid.crs.to_epsg()) != str(geobox.crs.to_epsg())
+            str(crs_of(grid).to_epsg()) != str(crs_of(geobox).to_epsg())
             or max(abs(row - round(row)), abs(col - round(col))) > 0.01
         ):
             raise ValueError(f"patches of {dataset.storage.url} lie on another grid than the map: map the same region")
@@ -253,7 +254,7 @@ def _title(held: MapFile, class_HW: np.ndarray) -> str:
 def _coordinates(axes: Axes, geobox: GeoBox) -> None:
     """Longitudes below and latitudes at the left, at round values along those edges."""
     height, width = geobox.shape
-    to_degrees = Transformer.from_crs(geobox.crs.to_wkt(), 4326, always_xy=True)
+    to_degrees = Transformer.from_crs(crs_of(geobox).to_wkt(), 4326, always_xy=True)
     along = np.linspace(0, 1, 101)
     lon, _ = to_degrees.transform(*(geobox.affine * (along * width, np.full(101, float(height)))))
     _, lat = to_degrees.transform(*(geobox.affine * (np.zeros(101), along * height)))

@@ -8,7 +8,7 @@ So a pixel depends on the data around it and on its place, never on strips, jobs
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -113,7 +113,7 @@ class _RowEnd:
 
 def predict(
     predictor: Predictor, read: Read, grid: Grid, *, rows: range | None = None, workers: int = 0
-) -> Iterator[Rows]:
+) -> Generator[Rows, None, None]:
     """The map of `rows` (all of them if None) from top to bottom, in pieces of about one stride.
 
     read(window) gives the network's input, 0 where a pixel is not known, and which pixels are known; it is called in
@@ -185,7 +185,8 @@ class _Frame:
     def __init__(self, bands: int, side: int, left: int, right: int) -> None:
         self._x_BHW = np.zeros((bands, side, right - left), np.float32)
         self._known_HW = np.zeros((side, right - left), bool)
-        self._side, self._left, self._top = side, left, None
+        self._side, self._left = side, left
+        self._top: int | None = None
 
     def move(self, top: int, row: int, x_BHW: np.ndarray, known_HW: np.ndarray) -> None:
         """Let the frame begin at row `top`; x_BHW are the raster's rows from `row` on that were not in it yet."""
@@ -206,7 +207,8 @@ class _Frame:
 
     def known(self, first: int, last: int, width: int) -> np.ndarray:
         """Which pixels of the raster's rows [first, last) are known."""
-        rows, cols = slice(first - self._top, last - self._top), slice(-self._left, -self._left + width)
+        top = self._top or 0
+        rows, cols = slice(first - top, last - top), slice(-self._left, -self._left + width)
         return self._known_HW[rows, cols].copy()
 
 

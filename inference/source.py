@@ -29,13 +29,28 @@ class InputSource(Protocol):
     `identity` names the pixels (equal identities have equal pixels); `tags` go into the map's metadata.
     """
 
-    bands: tuple[str, ...]
-    geobox: GeoBox
-    origin: tuple[int, int]
-    identity: str
-    tags: Mapping[str, str]
-    cache_bytes: int
-    foreign: bool  # whether its units are somebody else's word, to be checked against training's range
+    @property
+    def bands(self) -> tuple[str, ...]: ...
+
+    @property
+    def geobox(self) -> GeoBox: ...
+
+    @property
+    def origin(self) -> tuple[int, int]: ...
+
+    @property
+    def identity(self) -> str: ...
+
+    @property
+    def tags(self) -> Mapping[str, str]: ...
+
+    @property
+    def cache_bytes(self) -> int: ...
+
+    @property
+    def foreign(self) -> bool:
+        """Whether its units are somebody else's word, to be checked against training's range."""
+        ...
 
     def keep_in(self, folder: Path) -> None:
         """Called once before the first read: a folder for pixels that would cost time to get again."""
@@ -105,7 +120,7 @@ class GeoTiffSource:
         across = -(-self._dataset.width // cols) + 1
         item = np.dtype(self._dataset.dtypes[0]).itemsize
         needed = across * rows * cols * item * self._dataset.count * 5 // 4
-        return min(max(needed, CACHE_SMALLEST_BYTES), CACHE_LIMIT_BYTES)
+        return int(min(max(needed, CACHE_SMALLEST_BYTES), CACHE_LIMIT_BYTES))
 
     @property
     def _plain(self) -> bool:
@@ -113,7 +128,8 @@ class GeoTiffSource:
 
     def _physical(self, stored: np.ndarray) -> np.ndarray:
         """float64 in between, so that 1234 x 1e-4 is the float32 nearest to 0.1234, as a dataset's reader gives it."""
-        return (stored * self._scales + self._offsets).astype(np.float32)
+        values: np.ndarray = (stored * self._scales + self._offsets).astype(np.float32)
+        return values
 
 
 CARRIED_TAGS = ("period", "period_start", "period_end", "scenes", "simulated", "licence", "backscatter")

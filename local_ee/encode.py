@@ -47,6 +47,7 @@ def encode(
     visualization: Mapping[str, Any] | None = None,
 ) -> tuple[bytes | memoryview, str]:
     """The file and its content type."""
+    content: bytes | memoryview
     if file_format == "NPY":
         content = npy(names, pixels)
     elif file_format == "GEO_TIFF":

@@ -11,10 +11,11 @@ class EngineError(Exception):
         self.message = message
         self.status = status
         self.reason = reason
+        self.said_by: str | None = None  # whose name stands in front
 
     def within(self, algorithm: str) -> EngineError:
         """The same refusal, said by an algorithm: Earth Engine puts the innermost algorithm's name in front."""
-        if getattr(self, "said_by", None):
+        if self.said_by:
             return self
         named = EngineError(f"{algorithm}: {self.message}", self.status, self.reason)
         named.said_by = algorithm

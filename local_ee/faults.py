@@ -159,7 +159,7 @@ def _rule(document: Any) -> FaultRule:
     if not isinstance(document, Mapping) or not {"on", "kind"} <= document.keys():
         raise ValueError(f'fault rule {document!r}: expected an object with "on" and "kind"')
     _refuse_unknown(f"fault rule of kind {document['kind']!r}", document, _DEFAULTS)
-    return FaultRule(**document | {"kind": str(document["kind"])})
+    return FaultRule(**{**document, "kind": str(document["kind"])})
 
 
 def _refuse_unknown(where: str, document: Mapping[str, Any], known: Iterable[str]) -> None:

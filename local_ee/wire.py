@@ -78,6 +78,13 @@ class Reply:
     body: bytes | memoryview | FileSlice = b""
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def content(self) -> bytes:
+        """The body as bytes; ValueError for a part of a file, which is sent piece by piece."""
+        if isinstance(self.body, FileSlice):
+            raise ValueError("the body is a part of a file")
+        return bytes(self.body)
+
     @classmethod
     def of(cls, document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
         """A JSON answer."""

@@ -181,7 +181,7 @@ def _draw_legend(figure: Figure, names: Sequence[str], caption: str) -> None:
         length = (0.34 + 0.068 * len(name)) / wide
         if x + length > 1:  # a narrow figure takes two lines
             x, y = 0.05 / wide, y - 0.17 / height
-        colour = tuple(np.array(coloured(np.uint8(0 if name in names else 255), (name,))) / 255)
+        colour = tuple(np.array(coloured(np.array(0 if name in names else 255, np.uint8), (name,))) / 255)
         box = figure.add_axes((x, y, 0.14 / wide, 0.14 / height))
         box.set_facecolor(colour)
         box.set_xticks([])

@@ -38,7 +38,12 @@ class Pruning:
 
     def facts(self, place: StudyFolder, seed: int) -> Mapping[str, Any]:
         """The other run's, and how it is pruned."""
-        how = {"scheme": self.scheme, "ratio": self.ratio, "round_to": self.round_to, "settings": dict(self.settings)}
+        how: dict[str, Any] = {
+            "scheme": self.scheme,
+            "ratio": self.ratio,
+            "round_to": self.round_to,
+            "settings": dict(self.settings),
+        }
         other = {"data": [fingerprint(path) for path in place.data(self.data)]} if self.data else {}
         return {"of": self.of.facts(place, seed), "prune": how} | other
 
@@ -49,7 +54,12 @@ class Pruning:
         """Prune, or go on; the parameters that are left."""
         from training.pruning.run import prune
 
-        how = {"scheme": self.scheme, "ratio": self.ratio, "round_to": self.round_to, "settings": self.settings}
+        how: dict[str, Any] = {
+            "scheme": self.scheme,
+            "ratio": self.ratio,
+            "round_to": self.round_to,
+            "settings": self.settings,
+        }
         report = prune(place.folder(self.of, seed), list(place.data(self.data)), folder, **how)
         return {"parameters": report.cost[1].parameters, "flop_cut": round(report.flop_cut, 4)}
 

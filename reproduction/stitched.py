@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,7 +40,8 @@ class Stitched:
         source = _source(found, trial.addresses)
         legend, step = Legend.of(found.classes, found.thresholds), POSTPROCESSING[self.post]
         threshold = self._threshold(found, trial) if step.threshold else 0.0
-        size, by_place, maps = len(found.classes), [], {}
+        size, by_place = len(found.classes), []
+        maps: dict[str, Any] = {}
         for mosaic, entries in zip(mosaics(found, source, "test"), _entries(source), strict=True):
             seen = mosaic.classes(step.step, threshold, legend) if step.threshold else mosaic.plain(legend)
             by_place.append(_counts(mosaic, seen, size))

@@ -29,7 +29,8 @@ class Measure:
 class StudyFolder(Protocol):
     """Where runs and datasets lie (runs.Bench)."""
 
-    out: Path
+    @property
+    def out(self) -> Path: ...
 
     def data(self, name: str = "") -> tuple[str, ...]:
         """Addresses of a dataset of the study by its name; the study's first one if none is named."""

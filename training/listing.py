@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from training.models import MODELS, build, parameter_count
 from training.models.classical import PixelClassifier
 from training.models.configurations import CONFIGURATIONS, Configuration
 from training.models.cost import flop
-from training.models.output import is_sar
+from training.models.output import Network, is_sar
 from training.recipes import RECIPES, Recipe
 
 _M2_PER_KM2 = 1e6
@@ -70,7 +69,7 @@ def listed(name: str) -> Listed:
     return Listed(name, chosen, network.scale, parameter_count(network), counted, _field_px(network))
 
 
-def _field_px(network: nn.Module) -> int | None:
+def _field_px(network: Network) -> int | None:
     return None if network.halo is None else network.multiple + 2 * network.halo
 
 

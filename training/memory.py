@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.models.classical import PixelClassifier
+from training.models.output import Network
 from training.recipes import Recipe
 
 # gradients and the optimiser's two averages beside the weights; what a step needs beside what backward keeps
@@ -43,7 +44,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def memory_for(network: nn.Module, chosen: Recipe, size_px: int) -> Iterator[None]:
+def memory_for(network: Network, chosen: Recipe, size_px: int) -> Iterator[None]:
     """Turn "out of memory" into a ValueError that names a batch that would fit.
 
     Linux promises memory that it lacks and then kills the process, so a batch that cannot fit is refused at once.
@@ -72,7 +73,7 @@ def memory_for_batch(batch: int) -> Iterator[None]:
         raise ValueError(f"out of memory with {batch} patches at once: {remedy}") from error
 
 
-def _sentence(network: nn.Module, chosen: Recipe, size_px: int, available: int) -> str:
+def _sentence(network: Network, chosen: Recipe, size_px: int, available: int) -> str:
     if isinstance(network, PixelClassifier):
         pixels = network.config.pixels
         return f"out of memory with model.pixels={pixels}: use --set model.pixels={max(1, pixels // 2)}"
@@ -85,7 +86,7 @@ def _sentence(network: nn.Module, chosen: Recipe, size_px: int, available: int) 
     return f"{held}: not even one patch fits, use --set crop={crop}, a -tiny recipe, or a machine with more memory"
 
 
-def _cannot_fit(network: nn.Module, chosen: Recipe, size_px: int, available: int) -> bool:
+def _cannot_fit(network: Network, chosen: Recipe, size_px: int, available: int) -> bool:
     """Whether what backward keeps, nothing else, is more than there is."""
     side, batch = chosen.crop or size_px, chosen.batch // _sharing(chosen)
     if isinstance(network, PixelClassifier) or batch * max(1, chosen.frames) * side**2 * AMPLE < available:
@@ -98,7 +99,7 @@ def _cannot_fit(network: nn.Module, chosen: Recipe, size_px: int, available: int
     return kept * (1 if chosen.precision == "fp32" else 0.5) > available
 
 
-def _estimated(network: nn.Module, chosen: Recipe, size_px: int, available: int) -> int:
+def _estimated(network: Network, chosen: Recipe, size_px: int, available: int) -> int:
     """The batch that should fit by what a step keeps; half of the one that did not, where that cannot be told."""
     try:
         return step_memory(network, (chosen.frames, chosen.crop or size_px)).fitting(available) * _sharing(chosen)
@@ -115,7 +116,7 @@ def _sharing(chosen: Recipe) -> int:
     return chosen.devices if _on_gpus(chosen) else 1
 
 
-def step_memory(network: nn.Module, frames_and_side: tuple[int, int]) -> StepMemory:
+def step_memory(network: Network, frames_and_side: tuple[int, int]) -> StepMemory:
     """What a training step on patches of that many dates (0: none) and pixels holds, counted without computing."""
     frames, side = frames_and_side
     shape = (2, *([frames] if frames else []), len(network.bands), side, side)

@@ -29,7 +29,8 @@ UNABLE = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # of mou
 
 def crc32c(data: bytes) -> int:
     """CRC-32C (Castagnoli) of the bytes, the checksum of Cloud Storage and of patches.parquet."""
-    return google_crc32c.value(data)
+    checksum: int = google_crc32c.value(data)
+    return checksum
 
 
 def crc32c_base64(data: bytes) -> str:

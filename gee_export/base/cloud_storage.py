@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
@@ -49,7 +49,8 @@ class BucketStorage:
         self._patience_s = patience_s
 
     def read(self, name: str) -> bytes:
-        return self._guarded(name, lambda: self._blob(name).download_as_bytes(retry=self._retry))
+        content: bytes = self._guarded(name, lambda: self._blob(name).download_as_bytes(retry=self._retry))
+        return content
 
     def download(self, name: str, path: Path) -> None:
         """Brings an object into a file, whatever its size; Fault where it is missing or the disk refuses it."""
@@ -70,12 +71,13 @@ class BucketStorage:
         """Nothing to do: an object that the server took stays."""
 
     def exists(self, name: str) -> bool:
-        return self._guarded(name, lambda: self._blob(name).exists(retry=self._retry))
+        exists: bool = self._guarded(name, lambda: self._blob(name).exists(retry=self._retry))
+        return exists
 
     def list(self, prefix: str = "") -> list[str]:
         return sorted(stored.name for stored in self.listed(prefix) if not is_hidden(stored.name))
 
-    def listed(self, prefix: str = "") -> list[Stored]:
+    def listed(self, prefix: str = "") -> Sequence[Stored]:
         """Name, size and checksum of every object that begins with `prefix`, hidden ones too."""
         fields = "items(name,size,crc32c),nextPageToken"
         start = self._prefix + prefix
@@ -200,7 +202,9 @@ class BucketStorage:
 def is_rate_limit(error: BaseException) -> bool:
     """Whether a refusal speaks of too many requests, which Cloud Storage also does with a 403, and not of rights."""
     response = getattr(error, "response", None)
-    if getattr(response, "status_code", 0) not in REFUSALS:  # of other replies the content may be a stream
+    if (
+        response is None or getattr(response, "status_code", 0) not in REFUSALS
+    ):  # of other replies the content may be a stream
         return False
     return classify(Refused.of(response.status_code, response.content)) is Answer.SLOWER
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from affine import Affine
+from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from pyproj import Geod, Transformer
 
@@ -109,12 +110,21 @@ def positions(height: int, width: int, size: int, stride: int) -> Iterator[Windo
             yield Window(row, col, size, size)
 
 
+def crs_of(geobox: GeoBox) -> CRS:
+    """The coordinate system of a grid; ValueError for a grid that has none."""
+    if geobox.crs is None:
+        raise ValueError(
+            f"the grid of {geobox.shape.x} x {geobox.shape.y} pixels has no coordinate system: give it one"
+        )
+    return geobox.crs
+
+
 def ground_step_m(geobox: GeoBox) -> tuple[float, float]:
     """Metres on the ground from a pixel in the middle to the next row and to the next column."""
     height, width = geobox.shape
     middle = (width / 2, height / 2)
     points = [middle, (middle[0], middle[1] + 1), (middle[0] + 1, middle[1])]
-    to_degrees = Transformer.from_crs(geobox.crs.to_wkt(), 4326, always_xy=True)
+    to_degrees = Transformer.from_crs(crs_of(geobox).to_wkt(), 4326, always_xy=True)
     places = [to_degrees.transform(*(geobox.affine * point)) for point in points]
     ellipsoid = Geod(ellps="WGS84")
     return tuple(ellipsoid.inv(*places[0], *place)[2] for place in places[1:])

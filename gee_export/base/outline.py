@@ -19,4 +19,5 @@ def inside(outline_m: BaseGeometry, geobox: GeoBox) -> np.ndarray:
     """Which pixels of a grid have their centre in the outline (in the grid's metres), bool (rows, columns)."""
     from rasterio.features import geometry_mask
 
-    return geometry_mask([outline_m], tuple(geobox.shape), geobox.affine, invert=True)
+    mask: np.ndarray = geometry_mask([outline_m], tuple(geobox.shape), geobox.affine, invert=True)
+    return mask

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
@@ -244,7 +245,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_table()))
 
 
-def described() -> list[dict]:
+def described() -> list[dict[str, Any]]:
     """The shipped table for listings: name, title, epsg, bounds_wsen and source of each region."""
     rows = []
     for key in names():
@@ -328,7 +329,7 @@ def bounds_in_zone(bbox_wsen: BoundsWSEN, epsg: int) -> BoundsWSEN:
     return transformer.transform_bounds(*bbox_wsen, densify_pts=21)
 
 
-def in_metres(outline: BaseGeometry, epsg: int) -> BaseGeometry:
+def in_metres(outline: BaseGeometry, epsg: int | str) -> BaseGeometry:
     """A geometry of EPSG:4326 in metres of a zone; its lines stay straight in degrees, as GeoJSON draws them."""
     transformer = Transformer.from_crs(4326, epsg, always_xy=True)
     dense = shapely.segmentize(outline, DENSE_DEG)
@@ -336,7 +337,7 @@ def in_metres(outline: BaseGeometry, epsg: int) -> BaseGeometry:
 
 
 @cache
-def _table() -> dict[str, dict]:
+def _table() -> dict[str, dict[str, Any]]:
     text = Path(__file__).with_name("regions.geojson").read_text(encoding="utf-8")
     return {feature["properties"]["name"]: feature for feature in json.loads(text)["features"]}
 

@@ -67,12 +67,12 @@ class Storage(Protocol):
         ...
 
 
-def is_remote(url_or_path: str | Path) -> bool:
+def is_remote(url_or_path: str | os.PathLike[str]) -> bool:
     """True for gs:// addresses."""
     return str(url_or_path).startswith("gs://")
 
 
-def bucket_of(url_or_path: str | Path) -> str | None:
+def bucket_of(url_or_path: str | os.PathLike[str]) -> str | None:
     """The bucket of a gs:// address; None of a folder. ValueError for what cannot be a bucket's name."""
     if not is_remote(url_or_path):
         return None
@@ -84,7 +84,7 @@ def bucket_of(url_or_path: str | Path) -> str | None:
     return bucket or None
 
 
-def open_storage(url_or_path: str | Path, session: Any = None) -> Storage:
+def open_storage(url_or_path: str | os.PathLike[str], session: Any = None) -> Storage:
     """The storage at a folder path or gs://bucket/prefix; a session gives the bucket client."""
     if is_remote(url_or_path):
         bucket, prefix = bucket_of(url_or_path), str(url_or_path)[len("gs://") :].partition("/")[2]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -114,10 +114,12 @@ def _named(label: Mapping[str, Any] | None, classes: Mapping[int, int]) -> dict[
     return {names.get(number, str(number)): count for number, count in classes.items()}
 
 
-def _band_facts(data: Dataset, found: Survey):
+def _band_facts(data: Dataset, found: Survey) -> Iterator[BandFacts]:
     seen = dict.fromkeys((layer, name) for layer, name, _ in found.histograms)
     for layer, name in seen:
         histogram = found.histogram(layer, name)
+        if histogram is None:
+            continue
         quantiles = {f"{percent:g}": histogram.quantile(percent / 100) for percent in (1, 5, 25, 50, 75, 95, 99)}
         mean, std = histogram.moments() or (None, None)
         there = {percent: value for percent, value in quantiles.items() if value is not None}

@@ -23,6 +23,8 @@ def histograms(card: Card, data: Dataset, found: Survey) -> bytes:
     all_axes = made.subplots(rows, _COLUMNS, squeeze=False)
     for (layer, name), ax in zip(shown, all_axes.ravel(), strict=False):
         whole = found.histogram(layer, name)
+        if whole is None:
+            continue
         low, high = whole.quantile(0.001), whole.quantile(0.999)
         if low is None or high is None:
             ax.set_title(f"{name}: no valid pixel")

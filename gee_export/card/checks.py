@@ -172,7 +172,7 @@ def offset(data: Dataset, found: Survey) -> Finding:
     ]
     lows = defaultdict(list)
     for fact in found.facts:
-        seen = [fact.lows[number] for number in bands if fact.lows[number] is not None]
+        seen = [low for number in bands if (low := fact.lows[number]) is not None]
         if seen:
             lows[fact.patch.region, fact.patch.period].append(min(seen))
     if not lows:
@@ -217,7 +217,7 @@ def shift(data: Dataset, found: Survey) -> Finding:
     """Labels lie on the image's edges (docs/reference/wishes.md, "Wish 12")."""
     measured = found.shift
     numbers = described(measured) if measured else {}
-    if measured is None or measured.length is None or not measured.is_sure:
+    if measured is None or measured.length is None or measured.half_width is None or not measured.is_sure:
         tried = measured.patches if measured else 0
         return Finding("label shift", UNTOLD, f"{tried} patches show no common edges clearly", numbers)
     where = (
@@ -237,7 +237,7 @@ def run(data: Dataset, found: Survey) -> tuple[Finding, ...]:
 def _agrees(found: Survey, name: str, stated: BandStatistics) -> bool:
     histogram = found.histogram("image", name, "train")
     moments = histogram.moments() if histogram else None
-    if moments is None:
+    if histogram is None or moments is None:
         return False
     step = histogram.band.scale
     return (

@@ -85,6 +85,8 @@ def _dated(found: Survey, raster: Raster) -> np.ndarray:
 
 def _limits(found: Survey, layer: str, name: str) -> tuple[float, float]:
     histogram = found.histogram(layer, name)
+    if histogram is None:
+        return 0.0, 1.0
     low, high = histogram.quantile(0.01), histogram.quantile(0.985)
     return (0.0, 1.0) if low is None or high is None else (low, high)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,7 +29,7 @@ CLASS_COLOURS = {
     "unknown": "#8f8f8f",
 }
 NOTHING = "#d9d9d9"
-_STYLE = {
+_STYLE: dict[Any, Any] = {  # only new versions of matplotlib name the type of its keys
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 9,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import shapely
 
+from gee_export.base.grid import crs_of
 from gee_export.card import drawing
 from gee_export.card.card import Card
 from gee_export.card.mosaic import Mosaic
@@ -97,7 +98,7 @@ def _frame(ax, data: Dataset, region: str) -> None:
     bottom, top = min(box.bottom for box in boxes), max(box.top for box in boxes)
     margin = 0.03 * max(right - left, top - bottom)
     ax.set(xlim=(left - margin, right + margin), ylim=(bottom - margin, top + margin), aspect="equal")
-    crs = data.manifest.grids[region].geobox.crs
+    crs = crs_of(data.manifest.grids[region].geobox)
     unit, divisor = ("km", 1000) if crs.projected else ("°", 1)
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(lambda value, _: f"{value / divisor:,.6g}")

@@ -20,6 +20,7 @@ def picked(patches: Sequence[Patch], per_split: int = PER_SPLIT) -> list[Patch]:
         mine = [patch for patch in patches if patch.split == split]
         whole = [patch for patch in mine if patch.valid_share >= _WHOLE]
         mine = sorted(whole if len(whole) >= per_split else mine, key=lambda p: (p.impervious_share or 0.0, p.id))
-        places = np.unique(np.linspace(0, len(mine) - 1, min(per_split, len(mine))).round().astype(int)) if mine else []
-        found += [mine[place] for place in places]
+        if mine:
+            places = np.unique(np.linspace(0, len(mine) - 1, min(per_split, len(mine))).round().astype(int))
+            found += [mine[place] for place in places]
     return found

@@ -86,7 +86,7 @@ def _nearest(boxes: np.ndarray, splits: np.ndarray) -> dict[str, float]:
 
 def _tainted(splits: np.ndarray, one: np.ndarray, other: np.ndarray) -> dict[str, int]:
     """val that shares with train, and test that shares with train or val."""
-    touched = {"val": set(), "test": set()}
+    touched: dict[str, set[int]] = {"val": set(), "test": set()}
     for left, right in zip(one, other, strict=True):
         for patch, against in ((left, right), (right, left)):
             if splits[patch] == "test" or (splits[patch] == "val" and splits[against] == "train"):

@@ -13,6 +13,7 @@ from typing import Any
 
 from odc.geo.geobox import GeoBox
 
+from gee_export.base.grid import crs_of
 from gee_export.card.card import class_names
 from gee_export.datasets.dataset import Dataset, Patch
 from gee_export.datasets.manifest import Band
@@ -163,7 +164,7 @@ def _asset(name: str, key: str, bands: tuple[Band, ...], dtype: str) -> dict[str
 
 def _place(geobox: GeoBox) -> dict[str, Any]:
     """The projection extension's fields; proj:epsg null where the CRS has no such number."""
-    crs = geobox.crs
+    crs = crs_of(geobox)
     named = {"proj:epsg": crs.epsg} if crs.epsg else {"proj:epsg": None, "proj:wkt2": crs.to_wkt()}
     return named | {"proj:transform": list(geobox.affine)[:6], "proj:shape": list(geobox.shape)}
 

@@ -98,8 +98,8 @@ def _count(found: Survey, patch: Patch, raster: Raster) -> None:
     if raster.layer in ("labels", "fine_labels"):
         if raster.layer == "labels":
             for number, count in _classes(raster.values_BHW[0]).items():
-                key = patch.split, number
-                found.classes[key] = found.classes.get(key, 0) + count
+                share = patch.split, number
+                found.classes[share] = found.classes.get(share, 0) + count
         return
     for band, values in zip(raster.bands, raster.values_BHW, strict=True):
         key = raster.layer, band.name, patch.split
@@ -135,7 +135,7 @@ def _take(found: Survey, data: Dataset, patch: Patch, layers: Mapping[str, Raste
     scale = np.array([[bands[n].scale] for n in shown])[..., None]
     offset = np.array([[bands[n].offset] for n in shown])[..., None]
     physical = values[shown] * scale + offset
-    every = valid.all(axis=0)  # the last band of the mosaic: where nothing at all is missing
+    every = np.asarray(valid.all(axis=0))  # the last band of the mosaic: where nothing at all is missing
     found.mosaics[patch.region].add(
         patch.row, patch.col, np.concatenate([physical, every[None]]), np.concatenate([valid[shown], every[None]])
     )

@@ -76,7 +76,11 @@ class Coregistration:
         if self.fit is None:
             return {}
         fit = self.fit
-        figures = {"rmse_px": fit.rmse_px, "leave_one_out_px": fit.loo_px, "uncorrected_px": fit.before_px}
+        figures: dict[str, Any] = {
+            "rmse_px": fit.rmse_px,
+            "leave_one_out_px": fit.loo_px,
+            "uncorrected_px": fit.before_px,
+        }
         figures["cross_validated_px"] = {str(order): error for order, error in fit.cv_px.items()}
         if self.likeness is not None:
             figures["likeness_before"], figures["likeness_after"] = self.likeness
@@ -135,7 +139,7 @@ class _Search:
         """Distinct matches of all tiles beyond the displacement that is already known, as whole vectors."""
         parts = []
         for (_, raster), fixed in zip(self.pairs, self.fixed, strict=True):
-            windows = Windows.of(tuple(raster.geobox.shape), half_px=half_px, search_px=search_px)
+            windows = Windows.of(raster.geobox.shape.yx, half_px=half_px, search_px=search_px)
             parts.append(matched(fixed, _structure(raster, found), raster.geobox, windows=windows))
         points = joined(parts)
         points = points.where(points.distinct)

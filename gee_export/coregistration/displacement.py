@@ -103,7 +103,10 @@ def vectors(displacement: Displacement, orbit: ee.ComputedObject) -> ee.Image:
     own = ee.List(table.get(ee.Number(orbit).toInt().format("%d"), ee.List(_coefficients(rest))))
     terms = _terms(displacement.frame, plane)
     count = len(EXPONENTS)
-    axes = [terms.multiply(ee.Image.constant(own.slice(k * count, (k + 1) * count))).reduce("sum") for k in (0, 1)]
+    axes = [
+        terms.multiply(ee.Image.constant(own.slice(k * count, (k + 1) * count))).reduce(ee.Reducer.sum())
+        for k in (0, 1)
+    ]
     return ee.Image.cat(axes).rename(["dx", "dy"]).setDefaultProjection(plane)
 
 

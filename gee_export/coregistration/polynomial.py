@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyproj
@@ -81,7 +81,7 @@ class Polynomial:
         return cls.of(frame, (0.0,), (0.0,))
 
     @classmethod
-    def of(cls, frame: Frame, dx: Sequence[float], dy: Sequence[float]) -> Polynomial:
+    def of(cls, frame: Frame, dx: Iterable[float], dy: Iterable[float]) -> Polynomial:
         """Coefficients of a frame's u and v."""
         return cls(frame.crs, frame.bounds, tuple(map(float, dx)), tuple(map(float, dy)))
 
@@ -105,7 +105,7 @@ class Polynomial:
     def at(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """dx and dy at places, in units of the CRS."""
         u, v = self.frame.local(np.asarray(x, float), np.asarray(y, float))
-        return tuple(sum(c * power(u, v, k) for k, c in enumerate(axis)) for axis in (self.dx, self.dy))
+        return _summed(self.dx, u, v), _summed(self.dy, u, v)
 
     def padded(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """The coefficients of both axes as a third-order polynomial's."""
@@ -120,12 +120,19 @@ class Polynomial:
     def from_json(cls, document: Mapping[str, Any]) -> Polynomial:
         """From `to_json`; ValueError saying what is missing or wrong."""
         try:
-            frame = Frame(str(document["crs"]), tuple(map(float, document["bounds"])))
+            bounds = cast(
+                "tuple[float, float, float, float]", tuple(map(float, document["bounds"]))
+            )  # Frame counts them
+            frame = Frame(str(document["crs"]), bounds)
             return cls.of(frame, document["dx"], document["dy"])
         except KeyError as error:
             raise ValueError(f"displacement has no {error.args[0]!r}: expected crs, bounds, dx and dy") from error
         except TypeError as error:
             raise ValueError(f"displacement is not one that `isamap coregister` wrote: {error}") from error
+
+
+def _summed(axis: Sequence[float], u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    return sum((c * power(u, v, k) for k, c in enumerate(axis)), np.zeros(u.shape))
 
 
 def power(u: np.ndarray, v: np.ndarray, term: int) -> np.ndarray:

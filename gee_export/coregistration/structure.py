@@ -32,7 +32,7 @@ class Structure:
 
 def structure(values_BHW: np.ndarray, valid_BHW: np.ndarray) -> Structure:
     """The structure of all bands together; a pixel is usable where every band is valid around it, small holes aside."""
-    valid = valid_BHW.all(axis=0)
+    valid = np.asarray(valid_BHW.all(axis=0))
     known = ndimage.gaussian_filter(valid.astype(np.float32), HOLE_SIGMA_PX)
     whole = valid | (known > _MOSTLY)
     usable = ndimage.binary_erosion(whole, np.ones((3, 3)), iterations=_REACH_PX, border_value=1)

@@ -89,9 +89,9 @@ def matched(fixed: Structure, moving: Structure, geobox: GeoBox, *, windows: Win
             match = _match(fixed, moving, (row, col), windows)
             if match is not None:
                 found.append((col, row, *match))
-    col, row, right, down, peak, ratio = np.array(found, float).reshape(-1, 6).T
+    cols, rows, right, down, peak, ratio = np.array(found, float).reshape(-1, 6).T
     affine = geobox.affine
-    x, y = affine.a * col + affine.c, affine.e * row + affine.f
+    x, y = affine.a * cols + affine.c, affine.e * rows + affine.f
     return TiePoints(x, y, affine.a * right, affine.e * down, peak, ratio, tried)
 
 
@@ -142,7 +142,7 @@ def peak_of(surface: np.ndarray) -> tuple[float, float, float, float] | None:
 
     Pixels right and down, height, and ratio to the highest place outside; None where the top is no hill inside.
     """
-    row, col = np.unravel_index(surface.argmax(), surface.shape)
+    row, col = map(int, np.unravel_index(surface.argmax(), surface.shape))
     if row in (0, surface.shape[0] - 1) or col in (0, surface.shape[1] - 1):
         return None
     _, right, down, right2, both, down2 = _QUADRATIC @ surface[row - 1 : row + 2, col - 1 : col + 2].ravel()

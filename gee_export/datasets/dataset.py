@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
@@ -49,9 +50,9 @@ class Dataset:
         self._by_id = {patch.id: patch for patch in patches}
 
     @classmethod
-    def open(cls, place: str | Path | Storage, session: Any = None) -> Dataset:
+    def open(cls, place: str | os.PathLike[str] | Storage, session: Any = None) -> Dataset:
         """The dataset of a folder, gs:// prefix or storage; ValueError where there is none, Fault where damaged."""
-        storage = open_storage(place, session) if isinstance(place, str | Path) else place
+        storage = open_storage(place, session) if isinstance(place, str | os.PathLike) else place
         if not storage.exists(MANIFEST):
             raise ValueError(f"{storage.url} holds no finished dataset ({MANIFEST} is missing): {_remedy(storage)}")
         head, digest = manifest.decode_sealed(storage.read(MANIFEST), f"{storage.url}/{MANIFEST}")
@@ -95,13 +96,15 @@ class Dataset:
     def read_label(self, patch: str | Patch) -> np.ndarray:
         """Classes uint8 (rows, columns): 0 pervious, 1 impervious, 255 unknown; ValueError in datasets without."""
         found = self._patch(patch)
-        if found.label_name is None:
+        if found.label_name is None or found.label_crc32c is None:
             raise ValueError(f"{self.storage.url} holds no labels: export it again with --label worldcover")
-        return self._decoded(found.label_name, found.label_crc32c)[0][0]
+        label: np.ndarray = self._decoded(found.label_name, found.label_crc32c)[0][0]
+        return label
 
     def read_share(self, patch: str | Patch) -> np.ndarray:
         """Impervious share of each pixel in percent, uint8 (rows, columns), 255 unknown; ValueError where without."""
-        return self._layer(patch, "shares")[0]
+        shares: np.ndarray = self._layer(patch, "shares")[0]
+        return shares
 
     def read_fine(self, patch: str | Patch) -> np.ndarray:
         """The finer image, uint8 or int16 (bands, rows, columns) as `manifest.layers["fine"]` says; ValueError without.
@@ -112,7 +115,8 @@ class Dataset:
 
     def read_fine_label(self, patch: str | Patch) -> np.ndarray:
         """Classes on the finer image's pixels, uint8 (rows, columns), 255 unknown; ValueError in datasets without."""
-        return self._layer(patch, "fine_labels")[0]
+        labels: np.ndarray = self._layer(patch, "fine_labels")[0]
+        return labels
 
     def read_frames(self, patch: str | Patch) -> tuple[tuple[date, ...], np.ndarray]:
         """Days in order and their stored values int16 (days, bands, rows, columns); ValueError in datasets without.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from odc.geo.geobox import GeoBox
@@ -64,7 +65,7 @@ def load() -> None:
 
 
 @cache
-def _crs(text: str):
+def _crs(text: str) -> Any:  # rasterio has no types
     from rasterio.crs import CRS
 
     return CRS.from_user_input(text)

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from shapely.geometry import Polygon
 
@@ -64,7 +65,7 @@ class Patch:
     def files(self) -> Iterator[tuple[str, int]]:
         """Name and crc32c of every file."""
         yield self.image_name, self.image_crc32c
-        if self.label_name is not None:
+        if self.label_name is not None and self.label_crc32c is not None:
             yield self.label_name, self.label_crc32c
         for layer, crc in self.layers:
             yield layer_file(layer, self.id), crc
@@ -125,9 +126,10 @@ def decode(data: bytes, name: str) -> tuple[Patch, ...]:
         raise Fault(f"{name} is damaged ({error}): run the same export again") from error
 
 
-def _patch(row: Sequence) -> Patch:
+def _patch(row: Sequence[Any]) -> Patch:
     layers = tuple(sorted(json.loads(row[10]).items())) if len(row) > 10 else ()
-    return Patch(*row[:6], _share(row[6]), *row[7:10], layers)
+    columns = [*row[:6], _share(row[6]), *row[7:10], layers]
+    return Patch(*columns)
 
 
 def _share(value: float | None) -> float | None:

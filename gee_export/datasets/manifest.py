@@ -177,7 +177,8 @@ class DatasetManifest:
         for name in LATER_FIELDS:
             if not document[name]:
                 del document[name]
-        return json.loads(json.dumps(document))
+        plain: dict[str, Any] = json.loads(json.dumps(document))
+        return plain
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any], where: str = "manifest.json") -> DatasetManifest:

@@ -89,7 +89,9 @@ def encode(sample: Sample, head: DatasetManifest) -> tuple[Entry, list[tuple[str
         label_crc32c=None if label is None else crc32c(label),
         layers=tuple((layer, crc32c(data)) for layer, data in layers.items()),
     )
-    files = [(patch.image_name, image)] + ([(patch.label_name, label)] if label else [])
+    files: list[tuple[str, bytes]] = [(patch.image_name, image)]
+    if label is not None and patch.label_name is not None:
+        files.append((patch.label_name, label))
     files += [(layer_file(layer, patch.id), data) for layer, data in layers.items()]
     return Entry(patch, _sums(sample, head)), files
 

@@ -29,23 +29,24 @@ class Sums:
     def of(cls, values_BHW: np.ndarray, nodata: int) -> Sums:
         """Of an array (bands, rows, columns); in bands without a valid pixel low lies above high."""
         rows = zip(*(_band_sums(band, nodata) for band in values_BHW), strict=True)
-        return cls(*(tuple(row) for row in rows), pixels=values_BHW[0].size)
+        count, total, squares, low, high = (tuple(row) for row in rows)
+        return cls(count, total, squares, low, high, values_BHW[0].size)
 
     def __add__(self, other: Sums) -> Sums:
         """Of both arrays together."""
-        added = (
+        count, total, squares = (
             tuple(a + b for a, b in zip(getattr(self, name), getattr(other, name), strict=True))
             for name in ("count", "total", "squares")
         )
         low = tuple(map(min, self.low, other.low))
-        return Sums(*added, low, tuple(map(max, self.high, other.high)), self.pixels + other.pixels)
+        return Sums(count, total, squares, low, tuple(map(max, self.high, other.high)), self.pixels + other.pixels)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Sums:
-        values = {name: value if name == "pixels" else tuple(value) for name, value in document.items()}
+        values: dict[str, Any] = {name: value if name == "pixels" else tuple(value) for name, value in document.items()}
         return cls(**values)
 
 

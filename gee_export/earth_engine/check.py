@@ -186,7 +186,7 @@ def _bucket_remedy(session: Session, name: str) -> str:
 
 def _words(error: BaseException) -> str:
     """The server's own sentence: of a storage error the message of its JSON, of others their text on one line."""
-    response = getattr(error, "response", None)
+    response: Any = getattr(error, "response", None)
     try:
         message = response.json()["error"]["message"]
     except (AttributeError, KeyError, TypeError, ValueError):

@@ -173,12 +173,15 @@ def _engine(catalog: str | Path | Catalog, home: Path | None, faults: Faults | N
     from local_ee.catalogs import open_catalog
     from local_ee.home import default_home
 
-    named = isinstance(catalog, str | Path)
-    name = _name(catalog) if named else type(catalog).__name__
-    key = (name if named else id(catalog), (home or default_home()).expanduser().absolute(), faults)
+    name = _name(catalog) if isinstance(catalog, str | Path) else type(catalog).__name__
+    key = (
+        name if isinstance(catalog, str | Path) else id(catalog),
+        (home or default_home()).expanduser().absolute(),
+        faults,
+    )
     with _lock:
         if key not in _engines:
-            opened = open_catalog(name) if named else catalog
+            opened = open_catalog(name) if isinstance(catalog, str | Path) else catalog
             _engines[key] = LocalEngine(opened, key[1], faults=faults).start()
             atexit.register(_engines[key].stop)
         return _engines[key], name

@@ -97,6 +97,8 @@ def cut(window: Window, blocks: Sequence[Block]) -> dict[str, np.ndarray]:
     patch = {name: np.empty((len(array), *size), array.dtype) for name, array in blocks[0].arrays.items()}
     for block in blocks:
         shared = window.overlap(block.window)
+        if shared is None:
+            continue
         there, here = shared.within(block.window), shared.within(window)
         for name, array in block.arrays.items():
             patch[name][:, here[0], here[1]] = array[:, there[0], there[1]]

@@ -168,7 +168,7 @@ def _orbits(found: sentinel1.Listing, collection: str) -> dict[int, int]:
 def _pairs(both: ee.Image, names: Sequence[str], grid: GeoBox, client: Client | None) -> list[Pair]:
     """The tiles that both saw, of Sentinel-2's bands and Sentinel-1's: a scene's outline may hold no pixel there."""
     pairs = []
-    for window in tiles_of(tuple(grid.shape)):
+    for window in tiles_of(grid.shape.yx):
         tile = _fetched(both, crop(grid, window), [*names, *sentinel1.POLARISATIONS], client)
         count = len(names)
         pair = _bands(tile, slice(count)), _bands(tile, slice(count, None))
@@ -179,7 +179,7 @@ def _pairs(both: ee.Image, names: Sequence[str], grid: GeoBox, client: Client | 
 
 def _fetched(image: ee.Image, geobox: GeoBox, bands: Sequence[str], client: Client | None) -> Raster:
     """A tile of any size, put together from requests."""
-    windows = pixels.plan(tuple(geobox.shape), channels(bands), side=_REQUEST_PX)
+    windows = pixels.plan(geobox.shape.yx, channels(bands), side=_REQUEST_PX)
     values = np.zeros((len(bands), *geobox.shape), np.float32)
     valid = np.zeros(values.shape, bool)
     for number, part in pixels.stream(image, [crop(geobox, window) for window in windows], bands, client=client):

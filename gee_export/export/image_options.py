@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Annotated
 
 from gee_export.base import regions
+from gee_export.base.grid import crs_of
 from gee_export.base.options import Option
 from gee_export.base.regions import Period, Region
 from gee_export.datasets.region_grid import RegionGrid
@@ -156,7 +157,7 @@ class ImageOptions:
 def _ratio(region_grids: Sequence[RegionGrid], fine_m: float) -> int:
     """How many finer pixels lie along one of the patches'; ValueError where they do not nest exactly."""
     steps = {abs(region_grid.lattice.affine.a) for region_grid in region_grids}
-    if any(region_grid.lattice.crs.geographic for region_grid in region_grids):
+    if any(crs_of(region_grid.lattice).geographic for region_grid in region_grids):
         raise ValueError("--fine needs patches on a grid in metres, this image's is in degrees: say --scale METRES")
     ratios = {step / fine_m if fine_m > 0 else 0.0 for step in steps}
     ratio = round(max(ratios))
@@ -172,7 +173,7 @@ def _check_reach(asked: Imagery, found: OpenImage, region_grid: RegionGrid) -> N
     if not found.bounded or found.grid is None:
         return
     mine, theirs = region_grid.geobox(region_grid.window).extent, found.grid.extent
-    if not mine.to_crs(theirs.crs, resolution=float("inf")).intersects(theirs):
+    if not mine.to_crs(crs_of(found.grid), resolution=float("inf")).intersects(theirs):
         raise ValueError(f"{asked.name} does not cover any part of region {region_grid.name!r}: choose another --fine")
 
 

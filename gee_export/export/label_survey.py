@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import astuple, dataclass
 
 import numpy as np
+from odc.geo.geobox import GeoBox
 
 from gee_export.base.grid import Window
 from gee_export.base.scheme import UNKNOWN, scheme_of
@@ -20,6 +21,7 @@ from gee_export.export.open_part import OpenPart
 from gee_export.export.pixel_source import Cell, PixelSource
 from gee_export.export.plan import most_px
 from gee_export.export.request_tiles import RequestTiles
+from gee_export.labelling.label_request import OpenLabels
 from gee_export.patches.split_rule import SplitResult
 
 
@@ -93,17 +95,19 @@ class Survey:
             for number, window in todo:
                 geobox = region_grid.geobox(window)
                 nothing = np.empty(tuple(geobox.shape), np.dtype([]))
-                yield number, fused(nothing, geobox, region_grid.inside(window), label_request)[0][0]
+                yield number, _label(nothing, geobox, region_grid.inside(window), label_request)
             return
-        cells = []
+        cells, image = [], label_request.image
+        if image is None:
+            raise ValueError(f"{part.name}: the server has no band of these labels")
         for number, window in todo:
             name = f"{part.name}/labels r{window.row} c{window.col}"
-            cells.append(Cell(number, name, label_request.image, region_grid.geobox(window), label_request.channels))
+            cells.append(Cell(number, name, image, region_grid.geobox(window), label_request.channels))
         window_of = dict(todo)
         with closing(supply(cells)) as fetched:
             for cell, pixels in fetched:
                 inside = region_grid.inside(window_of[cell.number])
-                yield cell.number, fused(pixels, cell.geobox, inside, label_request)[0][0]
+                yield cell.number, _label(pixels, cell.geobox, inside, label_request)
 
     def _key(self, part: Part, opened: OpenPart) -> str:
         """Part, patches and labels: what the counts depend on."""
@@ -111,11 +115,18 @@ class Survey:
         return f"{part.name}/{hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]}"
 
 
+def _label(pixels: np.ndarray, geobox: GeoBox, inside: np.ndarray | None, labels: OpenLabels) -> np.ndarray:
+    label, _ = fused(pixels, geobox, inside, labels)
+    if label is None:
+        raise ValueError("a survey of labels needs one source at least: give --label")
+    return label[0]
+
+
 def _counted(label_HW: np.ndarray, window: Window, places: Sequence[Window], impervious: int) -> np.ndarray:
     """Known and impervious pixels (2, places) that each place has on the window, by sums over its corners."""
     both = np.stack([label_HW != UNKNOWN, label_HW == impervious]).astype(np.int64)
     sums = np.pad(both.cumsum(axis=1).cumsum(axis=2), ((0, 0), (1, 0), (1, 0)))
-    shared = [place.overlap(window) for place in places]
+    shared = [overlap for place in places if (overlap := place.overlap(window)) is not None]
     top = np.array([s.row - window.row for s in shared])
     left = np.array([s.col - window.col for s in shared])
     bottom = np.array([s.row_end - window.row for s in shared])

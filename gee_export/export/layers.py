@@ -81,13 +81,15 @@ def quantised(pixels: np.ndarray, bands: Sequence[str], inside: np.ndarray | Non
 
 
 def fused(
-    pixels: np.ndarray, geobox: GeoBox, inside: np.ndarray | None, label_request: OpenLabels
+    pixels: np.ndarray, geobox: GeoBox, inside: np.ndarray | None, label_request: OpenLabels | None
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Label and share, uint8 (1, rows, columns), unknown outside; None where they are not asked for."""
-    if not label_request.opened:
+    if label_request is None or not label_request.opened:
         return None, None
-    found = label_request.fuse({channel.name: pixels[channel.name] for channel in label_request.channels}, geobox)
-    return tuple(None if one is None else _within(one, inside)[None] for one in found)
+    label, share = label_request.fuse(
+        {channel.name: pixels[channel.name] for channel in label_request.channels}, geobox
+    )
+    return _within(label, inside)[None], None if share is None else _within(share, inside)[None]
 
 
 def _within(values: np.ndarray, inside: np.ndarray | None) -> np.ndarray:

@@ -50,7 +50,7 @@ def laid_out(job: Job, shares: Mapping[str, np.ndarray] | None = None) -> dict[s
     if job.split == "blocks" or held:
         order = sorted(job.region_grids, key=lambda region_grid: region_grid.name not in held)
         split_results = overlap.without_shared(order, split_results, job.rule.guard_px)
-    if thins and method.after_split:
+    if shares is not None and method.after_split:
         split_results = _thinned(job, split_results, _by_window(everywhere, shares))
     if not any(split_result.patches for split_result in split_results.values()):
         raise ValueError("the sampling leaves not one patch: choose other options of --sample, or more ground")
@@ -114,7 +114,9 @@ def _divided(job: Job, tracts: Tracts) -> dict[str, SplitResult]:
     train, val, test = rule.ratios
     rest = {name: windows for name, windows in tracts.items() if name not in held}
     for_test = most and max(1, round(most * test / (train + val + test)))
-    others = _split(job, rest, replace(rule, ratios=(train, val, 0), hold_out=()), most and most - for_test)
+    others = _split(
+        job, rest, replace(rule, ratios=(train, val, 0), hold_out=()), most - for_test if most and for_test else most
+    )
     return _held_out(job, held, for_test) | others
 
 

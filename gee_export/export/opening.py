@@ -75,6 +75,8 @@ def _composite(region_grid: RegionGrid, period: Period, settings: Settings, labe
 
 
 def _image(region_grid: RegionGrid, period: Period, extra_images: ExtraImages, labels: OpenLabels) -> OpenPart:
+    if extra_images.image is None:
+        raise ValueError("patches of an image need one: give --image")
     found = extra_images.image.open(region_grid.region, period)
     laid = found.onto(region_grid.geobox(region_grid.window))
     images = {"image": _together(laid.image, labels)}
@@ -89,7 +91,7 @@ def _with_fine(opened: OpenPart, region_grid: RegionGrid, period: Period, fine: 
     return replace(
         opened,
         images=dict(opened.images) | {"fine": _together(laid.image, labels)},
-        scenes=dict(opened.scenes) | {"fine": _facts(found, laid) | label},
+        scenes=dict(opened.scenes) | {"fine": {**_facts(found, laid), **label}},
         simulated=opened.simulated or found.simulated,
         fine_label_request=labels,
         laid=dict(opened.laid) | {"fine": laid},

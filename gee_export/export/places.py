@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -59,7 +60,7 @@ def where(
     region: str | Region | None,
     *,
     bbox: BoundsWSEN | None = None,
-    geometry: str | Path | None = None,
+    geometry: str | os.PathLike[str] | None = None,
     epsg: int | None = None,
     buffer_m: float | None = None,
     name: str | None = None,

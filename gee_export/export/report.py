@@ -162,7 +162,7 @@ class ExportReport:
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
 
-def _found(info: Mapping[str, Any]) -> dict[str, int]:
+def _found(info: Mapping[str, Any]) -> dict[str, Any]:
     """Positions of all regions, and why not all of them are patches."""
     regions = info["regions"].values()
     passed = sum(facts.get("not_taken", 0) + facts.get("not_sampled", 0) for facts in regions)

@@ -30,7 +30,8 @@ class RequestTiles:
         windows = [window.times(ratio) for window, _ in split_result.patches]
         if not windows:
             return cls((), ())
-        origin = tuple(start * ratio for start in split_result.origin)
+        row, col = split_result.origin
+        origin = (row * ratio, col * ratio)
         tilings = (cls._cut(windows, origin, side) for side in _sides(split_result, most_px, ratio))
         return min(tilings, key=lambda tiling: tiling.cost_px)
 
@@ -41,7 +42,8 @@ class RequestTiles:
         under = [list(cells.under(window)) for window in windows]
         for window, numbers in zip(windows, under, strict=True):
             for number in numbers:
-                touched.setdefault(number, []).append(window.overlap(cells.window(number)))
+                if (overlap := window.overlap(cells.window(number))) is not None:
+                    touched.setdefault(number, []).append(overlap)
         new_number = {number: place for place, number in enumerate(sorted(touched))}
         needs = tuple(tuple(new_number[number] for number in numbers) for numbers in under)
         return cls(tuple(_hull(touched[number]) for number in new_number), needs)

@@ -146,9 +146,9 @@ class _Export:
             for count, seen in self.observed[number].items():
                 rows.setdefault((part.region_grid.name, part.period.label, COUNTS[count]), []).append(seen)
         scenes = {r: {p: dict(sensors) for p, sensors in periods.items()} for r, periods in self.head.scenes.items()}
-        for (region, period, sensor), seen in rows.items():
+        for (region, period, sensor), pixels in rows.items():
             facts = scenes[region][period]
-            facts[sensor] = dict(facts[sensor]) | {"observations_per_pixel": pooled(seen)}
+            facts[sensor] = dict(facts[sensor]) | {"observations_per_pixel": pooled(pixels)}
         counts = {"incomplete": len(self.incomplete)} if self.incomplete else {}
         layers = frames_counted(self.head.layers, [entry.patch for entry in self.entries.values()])
         return replace(self.head, scenes=scenes, counts=counts, layers=layers)
@@ -180,6 +180,8 @@ class _Export:
         request = self.plan.requests[number]
         image = self.opened[request.part.number].images[request.layer.name]
         name = f"{request.key} r{request.window.row} c{request.window.col}"
+        if image is None:
+            raise ValueError(f"{name}: the server has none of its bands")
         return Cell(number, name, image, request.geobox, request.layer.channels)
 
     def _has(self, request: Request) -> bool:
@@ -219,9 +221,10 @@ class _Export:
         for layer, blocks in self._blocks(place.needs).items():
             window = place.window.times(layer.ratio)
             arrays |= cut(window, [self.store.open(block) for block in blocks])
-        if (arrays := worth_keeping(arrays, self.head)) is None:
+        layers = worth_keeping(arrays, self.head)
+        if layers is None:
             return None
-        image, label = arrays.pop("image"), arrays.pop("label", None)
+        image, label = layers.pop("image"), layers.pop("label", None)
         sample = Sample(
             region=place.part.region_grid.name,
             period=place.part.period.label,
@@ -230,7 +233,7 @@ class _Export:
             split=place.split,
             image_BHW=image,
             label_HW=None if label is None else label[0],
-            layers=arrays,
+            layers=layers,
         )
         entry, files = dataset.encode(sample, self.head)
         for name, data in files:

@@ -12,7 +12,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from gee_export.base.grid import Window, crop
+from gee_export.base.grid import Window, crop, crs_of
 from gee_export.base.regions import Period, Region
 from gee_export.datasets.manifest import Band
 from gee_export.datasets.packing import Packing
@@ -28,12 +28,27 @@ if TYPE_CHECKING:
 class OpenImage(Protocol):
     """An image that was found for a region and period, before it is laid on a grid."""
 
-    bands: tuple[str, ...]
-    packing: Packing
-    info: Mapping[str, Any]
-    simulated: bool
-    grid: GeoBox | None  # its own pixels; None where they are rotated
-    bounded: bool  # whether there is nothing outside the grid (a collection has more images beside the one)
+    @property
+    def bands(self) -> tuple[str, ...]: ...
+
+    @property
+    def packing(self) -> Packing: ...
+
+    @property
+    def info(self) -> Mapping[str, Any]: ...
+
+    @property
+    def simulated(self) -> bool: ...
+
+    @property
+    def grid(self) -> GeoBox | None:
+        """Its own pixels; None where they are rotated."""
+        ...
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there is nothing outside the grid (a collection has more images beside the one)."""
+        ...
 
     def onto(self, grid: GeoBox) -> AlignedImage:
         """The image on another grid of this or any other CRS."""
@@ -47,8 +62,11 @@ class AlignedImage(Protocol):
     became the grid's: none, bilinear, mean, or the server's pyramid.
     """
 
-    image: ee.Image | None
-    resampling: str
+    @property
+    def image(self) -> ee.Image | None: ...
+
+    @property
+    def resampling(self) -> str: ...
 
     def read(self, geobox: GeoBox) -> np.ndarray:
         """Stored numbers (bands, rows, columns) of a window of the grid, of an image on this machine."""
@@ -118,10 +136,10 @@ def ground_of(found: OpenImage, region: Region, step_m: float | None) -> RegionG
     of a region share their lattice. ValueError where the image has no north-up grid or does not touch the region.
     """
     own = found.grid
-    if own is None and step_m is None:
-        raise ValueError(f"{found.info['name']} has rotated pixels: say with --scale on which step to lay it")
     if own is not None and (step_m is None or _is_step(own, step_m)):
         return _on_own_grid(found, own, region)
+    if step_m is None:
+        raise ValueError(f"{found.info['name']} has rotated pixels: say with --scale on which step to lay it")
     return utm_ground(region, step_m)
 
 
@@ -158,6 +176,6 @@ def _on_own_grid(found: OpenImage, own: GeoBox, region: Region) -> RegionGrid:
 
 
 def _is_step(own: GeoBox, step_m: float) -> bool:
-    if own.crs.geographic:
+    if crs_of(own).geographic:
         return False
     return all(math.isclose(abs(side), step_m, rel_tol=1e-6) for side in (own.affine.a, own.affine.e))

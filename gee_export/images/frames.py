@@ -179,13 +179,15 @@ def _seen(region_grid: RegionGrid, day: date, settings: Settings) -> Sensed:
 
 def _looked_at(region_grid: RegionGrid, seen: Mapping[date, Sensed]) -> dict[date, np.ndarray]:
     """Which pixels of a coarse picture of the region are clear on each day: bool, those of its outline only."""
+    import ee
+
     able = {day: sensed for day, sensed in seen.items() if sensed.used}
     if not able:
         return {}
     geobox = _coarse(region_grid)
     names = {day: f"d{day:%Y%m%d}" for day in able}
     bands = [sensed.count.gt(0).rename(names[day]) for day, sensed in able.items()]
-    image = bands[0].addBands(bands[1:]) if len(bands) > 1 else bands[0]
+    image = bands[0].addBands(ee.Image(bands[1:])) if len(bands) > 1 else bands[0]
     raster = pixels.fetch(image, geobox, list(names.values()))
     inside = np.ones(geobox.shape, bool) if region_grid.outline is None else outline.inside(region_grid.outline, geobox)
     shown = (raster.values_BHW > 0.5) & raster.valid_BHW
@@ -196,8 +198,8 @@ def _coarse(region_grid: RegionGrid) -> GeoBox:
     """The region in at most LOOK_PX x LOOK_PX pixels."""
     whole = region_grid.geobox(region_grid.window)
     factor = math.ceil(max(whole.shape) / LOOK_PX)
-    shape = tuple(math.ceil(side / factor) for side in whole.shape)
-    return GeoBox(shape, whole.affine * Affine.scale(factor), whole.crs)
+    height, width = (math.ceil(side / factor) for side in whole.shape)
+    return GeoBox((height, width), whole.affine * Affine.scale(factor), whole.crs)
 
 
 def _radar_days(region_grid: RegionGrid, period: Period, radar: Radar) -> list[date]:

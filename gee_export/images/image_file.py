@@ -93,7 +93,7 @@ def open_file(asked: Imagery, *, small: bool) -> ImageFile:
             packing = Packing.of(_numbers(asked, file, numbers), _unit(asked, file, numbers), small=small)
             simulated = file.tags().get("simulated") == "true"
             to_degrees = Transformer.from_crs(file.crs, 4326, always_xy=True)
-            wsen = to_degrees.transform_bounds(*grid.extent.boundingbox, densify_pts=21)
+            wsen = to_degrees.transform_bounds(*grid.extent.boundingbox.bbox, densify_pts=21)
     except Fault as error:
         raise ValueError(f"image file {asked.source} is no raster that can be read: {error}") from error
     info = {

@@ -12,7 +12,7 @@ from gee_export.base.errors import Fault
 from gee_export.base.regions import STEP_M, Period, Region
 from gee_export.base.scheme import Scheme
 from gee_export.labelling import label_products, tables
-from gee_export.labelling.label_source import PERCENT, CodeMap, LabelSource, codes_of
+from gee_export.labelling.label_source import CodeMap, LabelSource, codes_of
 from gee_export.labelling.product import Edition, Product, label_of, share_of
 from gee_export.labelling.rules import BuiltArea, Codes
 from gee_export.sentinel.scenes import ask, nearest_year
@@ -54,7 +54,7 @@ class OnServer:
 
 def product(source: LabelSource, scheme: Scheme, region: Region, period: Period) -> OnServer:
     """A product of `isamap labels` for the period's year, or the source's own."""
-    return OnServer.of(label_products.LABELS[source.place], scheme, source.year or period.start.year, region)
+    return OnServer.of(label_products.product_named(source.place), scheme, source.year or period.start.year, region)
 
 
 def asset(source: LabelSource, scheme: Scheme, region: Region, period: Period) -> OnServer:
@@ -99,7 +99,7 @@ def rule_of(source: LabelSource, codes: CodeMap | str | None, scheme: Scheme) ->
             f"label {source.text!r}: codes and percent tell only impervious ground; for scheme {scheme.name} the band "
             f"itself holds {', '.join(f'{number} {name}' for number, name in scheme.classes.items())}"
         )
-    if codes == PERCENT:
+    if isinstance(codes, str):  # PERCENT
         return BuiltArea(100)
     kinds = {255: "unknown"} | dict.fromkeys(codes.impervious, "impervious") | dict.fromkeys(codes.unknown, "unknown")
     if codes.pervious is None:

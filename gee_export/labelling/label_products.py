@@ -328,6 +328,14 @@ LABELS: Mapping[str, Product | None] = {
 }
 
 
+def product_named(name: str) -> Product:
+    """The product of a name of LABELS; ValueError for `none`, which is no product."""
+    product = LABELS[name]
+    if product is None:
+        raise ValueError(f"label {name} is no product")
+    return product
+
+
 def check(name: str) -> None:
     """ValueError for unknown products, offering the nearest names."""
     if name not in LABELS:

@@ -12,7 +12,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from gee_export.base.errors import Fault
-from gee_export.base.grid import Window, crop
+from gee_export.base.grid import Window, crop, crs_of
 from gee_export.base.named_raster import open_named
 from gee_export.base.regions import Period, Region
 from gee_export.base.scheme import Scheme
@@ -118,11 +118,11 @@ def pixels_under(geobox: GeoBox, file: DatasetReader) -> tuple[np.ndarray, np.nd
     height, width = geobox.shape
     row_nodes, col_nodes = _nodes(height), _nodes(width)
     x, y = geobox.affine * np.meshgrid(col_nodes + 0.5, row_nodes + 0.5)
-    if geobox.crs.to_wkt() != file.crs.to_wkt():
+    if crs_of(geobox).to_wkt() != file.crs.to_wkt():
         x, y = Transformer.from_crs(geobox.crs, file.crs, always_xy=True).transform(x, y)
     cols, rows = ~file.transform * (x, y)
-    places = (_between(part, row_nodes, col_nodes) for part in (rows, cols))
-    return tuple(np.floor(place + _EDGE_PX).astype(np.int64) for place in places)
+    row, col = (_between(part, row_nodes, col_nodes) for part in (rows, cols))
+    return np.floor(row + _EDGE_PX).astype(np.int64), np.floor(col + _EDGE_PX).astype(np.int64)
 
 
 def _nodes(length: int) -> np.ndarray:

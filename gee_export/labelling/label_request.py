@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -85,15 +85,20 @@ class LabelRequest:
         """ValueError where a product has no edition for the period's year; asks no server."""
         for source in map(LabelSource.parse, self.sources):
             if source.kind == "product":
-                label_products.LABELS[source.place].edition(source.year or period.start.year)
+                label_products.product_named(source.place).edition(source.year or period.start.year)
 
 
 class OpenLabelSource(Protocol):
     """A source that was found. `label` and `share` are lazy images where it lies on the server, else None."""
 
-    info: Mapping[str, Any]
-    label: ee.Image | None
-    share: ee.Image | None
+    @property
+    def info(self) -> Mapping[str, Any]: ...
+
+    @property
+    def label(self) -> ee.Image | None: ...
+
+    @property
+    def share(self) -> ee.Image | None: ...
 
     def read(self, geobox: GeoBox) -> tuple[np.ndarray, np.ndarray]:
         """Label and share (uint8, 255 unknown) of a source on this machine; never asked of one on the server."""
@@ -116,10 +121,12 @@ class OpenLabels:
     @property
     def image(self) -> ee.Image | None:
         """The channels as one uint8 image, 255 unknown; None where every source lies on this machine."""
+        import ee
+
         bands = [band.unmask(UNKNOWN, False).toUint8().rename(name) for name, band in self._bands()]
         if not bands:
             return None
-        return bands[0].addBands(bands[1:]) if len(bands) > 1 else bands[0]
+        return bands[0].addBands(ee.Image(bands[1:])) if len(bands) > 1 else bands[0]
 
     def fuse(self, fetched: Mapping[str, np.ndarray], geobox: GeoBox) -> tuple[np.ndarray, np.ndarray | None]:
         """Label (uint8, rows x columns) on the grid, and share (percent, 255 unknown) where shares are asked.
@@ -163,7 +170,7 @@ def open_labels(label_request: LabelRequest, region: Region, period: Period) -> 
     """
     from gee_export.labelling import label_asset, label_raster, label_vectors
 
-    openers = {
+    openers: dict[str, Callable[[LabelSource, Scheme, Region, Period], OpenLabelSource]] = {
         "product": label_asset.product,
         "asset": label_asset.asset,
         "raster": label_raster.open_raster,
@@ -203,7 +210,7 @@ def _holds_shares(source: LabelSource) -> bool:
     """Whether the server gives the share of a source there: of assets, of products of shares, and of finer ones."""
     if source.kind == "asset":
         return True
-    product = label_products.LABELS[source.place]
+    product = label_products.product_named(source.place)
     return isinstance(product.rule, BuiltArea) or product.scale_m < STEP_M
 
 
@@ -212,7 +219,7 @@ def _check_source(source: LabelSource, scheme: str, count: int) -> None:
         raise ValueError(
             "label none stands alone: leave the others out" if count > 1 else "label none is written as no sources"
         )
-    rule = label_products.LABELS[source.place].rule if source.kind == "product" else None
+    rule = label_products.product_named(source.place).rule if source.kind == "product" else None
     schemes = ("isa",) if source.kind == "vectors" else rule.schemes if rule else (scheme,)
     if scheme not in schemes:
         able = ", ".join(n for n, p in label_products.LABELS.items() if p is not None and scheme in p.rule.schemes)

@@ -11,7 +11,7 @@ from typing import Any
 
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.grid import Window, tiles
+from gee_export.base.grid import Window, crs_of, tiles
 from gee_export.labelling.label_source import LabelSource
 
 _SHAPEFILE = (".shp", ".dbf", ".prj", ".cpg")
@@ -50,7 +50,7 @@ def _digest(parts: tuple[tuple[Path, int, int], ...]) -> tuple[int, str]:
 def step_m(geobox: GeoBox) -> float:
     """Side of a grid's pixels in metres; of grids in degrees, north to south."""
     step = abs(geobox.resolution.y)
-    return step * _METRES_PER_DEGREE if geobox.crs.geographic else step
+    return step * _METRES_PER_DEGREE if crs_of(geobox).geographic else step
 
 
 def finer(geobox: GeoBox, side: int) -> GeoBox:
@@ -62,4 +62,4 @@ def finer(geobox: GeoBox, side: int) -> GeoBox:
 def pieces(geobox: GeoBox, pixels: int) -> Iterator[Window]:
     """Windows of a grid of at most about so many pixels each."""
     side = max(1, math.isqrt(pixels))
-    yield from tiles(*geobox.shape, side)
+    yield from tiles(*geobox.shape.yx, side)

@@ -33,7 +33,7 @@ class Edition:
 
 def yearly(asset: str, years: Sequence[int], bands: Sequence[str] = ()) -> tuple[Edition, ...]:
     """One edition a year, each for its own year only; the n-th year's band where bands are given."""
-    names = bands or [None] * len(years)
+    names: Sequence[str | None] = bands or [None] * len(years)
     return tuple(Edition(asset, year, year, year, band) for year, band in zip(years, names, strict=True))
 
 

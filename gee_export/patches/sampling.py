@@ -97,6 +97,13 @@ class Candidates:
     split: np.ndarray | None = None
     split_shares: np.ndarray | None = None
 
+    @property
+    def shares(self) -> np.ndarray:
+        """The impervious shares; ValueError where nothing says them."""
+        if self.share is None:
+            raise ValueError("patches without labels have no impervious share to choose by: give labels")
+        return self.share
+
     @classmethod
     def of(
         cls,
@@ -147,7 +154,7 @@ def points(candidates: Candidates, sampling: Sampling, rng: np.random.Generator)
 
 def impervious(candidates: Candidates, sampling: Sampling, rng: np.random.Generator) -> np.ndarray:
     """Patches whose known label pixels are impervious by at least the share."""
-    return np.nan_to_num(candidates.share, nan=-1.0) >= sampling.min_impervious
+    return np.nan_to_num(candidates.shares, nan=-1.0) >= sampling.min_impervious
 
 
 def strata(candidates: Candidates, sampling: Sampling, rng: np.random.Generator) -> np.ndarray:
@@ -155,7 +162,7 @@ def strata(candidates: Candidates, sampling: Sampling, rng: np.random.Generator)
 
     The splits have their ratios in every stratum, as far as there are patches for it.
     """
-    stratum = stratum_of(candidates.share, sampling.strata)
+    stratum = stratum_of(candidates.shares, sampling.strata)
     held = [int((stratum == number).sum()) for number in range(len(sampling.strata) - 1)]
     wanted = sampling.per_stratum or (max(1, min(held)),) * len(held)
     taken = np.zeros(len(stratum), bool)
@@ -173,14 +180,15 @@ def strata(candidates: Candidates, sampling: Sampling, rng: np.random.Generator)
 
 def _in_proportion(members: np.ndarray, candidates: Candidates, wants: int) -> np.ndarray:
     """So many of the members, in their order: of each split its share where it has enough, the rest of any."""
-    first = [members[candidates.split[members] == split][:quota] for split, quota in _quotas(candidates, wants)]
+    own = np.zeros(0, int) if candidates.split is None else candidates.split[members]
+    first = [members[own == split][:quota] for split, quota in _quotas(candidates, wants)]
     chosen = np.concatenate(first) if first else members[:0]
     return np.concatenate([chosen, members[~np.isin(members, chosen)][: wants - len(chosen)]])
 
 
 def _quotas(candidates: Candidates, wants: int) -> list[tuple[int, int]]:
     """Whole numbers in the splits' shares that add up (largest remainders); none where there are no splits."""
-    if candidates.split is None:
+    if candidates.split is None or candidates.split_shares is None:
         return []
     exact = candidates.split_shares * wants
     quotas = np.floor(exact).astype(int)

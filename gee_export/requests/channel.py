@@ -48,11 +48,14 @@ def unmasked(image: ee.Image, bands: Sequence[Channel]) -> ee.Image:
     (docs/reference/wishes.md, "Wish 13"). The second argument of unmask is False because by default pixels beyond the
     image's footprint stay masked (apidocs ee-image-unmask).
     """
+    import ee
+
     parts = [_typed(image.select(band.name).unmask(band.fill, False), band.dtype) for band in bands]
-    return parts[0].addBands(parts[1:]) if len(parts) > 1 else parts[0]
+    return parts[0].addBands(ee.Image(parts[1:])) if len(parts) > 1 else parts[0]
 
 
 def _typed(image: ee.Image, dtype: str) -> ee.Image:
     if dtype not in CASTS:
         raise ValueError(f"pixel type {dtype!r}: expected one of {', '.join(CASTS)}")
-    return getattr(image, CASTS[dtype])()
+    cast: ee.Image = getattr(image, CASTS[dtype])()
+    return cast

@@ -53,6 +53,9 @@ class Cell:
     channels: tuple[Channel, ...]
 
 
+Fetched = tuple[Cell, np.ndarray]  # a cell with its pixels
+
+
 @dataclass
 class Tally:
     """Requests sent (all of them), repeated for a failure, rejected as too many, and cut in four as too much."""
@@ -117,13 +120,13 @@ class Client:
         that says what failed and why. Closing the generator ends every request.
         """
         self._failed, self._failed_in_a_row, self._hopeless, self._barren = [], 0, False, 0
-        result_queue: ResultQueue[tuple[Cell, np.ndarray]] = ResultQueue()
+        result_queue: ResultQueue[Fetched] = ResultQueue()
         if cells:
             yield from result_queue.items(lambda: self._fetch(cells, result_queue))
         if self._failed:
             raise self._failure(len(cells))
 
-    async def _fetch(self, cells: Sequence[Cell], result_queue: ResultQueue) -> None:
+    async def _fetch(self, cells: Sequence[Cell], result_queue: ResultQueue[Fetched]) -> None:
         """Two lanes for every request that may be under way: one waits for its turn, or after a failure."""
         self._texts.clear()  # their futures belong to an event loop that has ended
         self.throttle.begin()
@@ -139,7 +142,7 @@ class Client:
                     lane.cancel()
                 await asyncio.gather(*lanes, return_exceptions=True)
 
-    async def _lane(self, queue: Iterator[Cell], line: Line, result_queue: ResultQueue) -> None:
+    async def _lane(self, queue: Iterator[Cell], line: Line, result_queue: ResultQueue[Fetched]) -> None:
         for cell in queue:
             await result_queue.room()
             if self._hopeless:
@@ -186,7 +189,7 @@ class Client:
     async def _persist(self, line: Line, cell: Cell, geobox: GeoBox) -> np.ndarray:
         """The pixels, asked for again while that may help; TooMuch, or a Fault with the server's words."""
         body = payload(await self._text(cell), geobox)
-        pixel, shape = record(cell.channels), tuple(geobox.shape)
+        pixel, shape = record(cell.channels), geobox.shape.yx
         failures = deadlines = 0
         while True:
             try:

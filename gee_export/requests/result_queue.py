@@ -22,9 +22,10 @@ class ResultQueue(Generic[Item]):
         self._ready: queue.SimpleQueue[tuple[Item, int] | BaseException | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._bytes = 0
-        self._room: asyncio.Event | None = None
+        self._room = asyncio.Event()
+        self._room.set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task | None = None
+        self._task: asyncio.Task[None] | None = None
         self._closed = False
 
     def items(self, work: Callable[[], Awaitable[None]]) -> Generator[Item, None, None]:
@@ -79,8 +80,6 @@ class ResultQueue(Generic[Item]):
             if self._closed:
                 return
             self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
-            self._room = asyncio.Event()
-            self._room.set()
         await work()
 
     def _close(self) -> None:
@@ -90,5 +89,7 @@ class ResultQueue(Generic[Item]):
                 self._soon(self._task.cancel)
 
     def _soon(self, act: Callable[[], object]) -> None:
+        if self._loop is None:  # nothing runs yet
+            return
         with suppress(RuntimeError):  # the loop has ended already
             self._loop.call_soon_threadsafe(act)

@@ -69,7 +69,7 @@ class Address:
         headers = {name: value for name, value in call.headers.items() if name.lower() != "content-length"}
         state = _state.get_state()
         # The client's HTTP object holds the credentials it refreshes, its quota project taken off.
-        credentials = getattr(state.cloud_api_resource_raw._http, "credentials", None)
+        credentials = getattr(getattr(state.cloud_api_resource_raw, "_http", None), "credentials", None)
         return cls(call.uri, headers, credentials, state.deadline_ms / 1000 or DEADLINE_S)
 
     @property
@@ -143,13 +143,13 @@ class HttpLine:
 
     async def send(self, body: bytes) -> bytearray:
         """The reply's body, decompressed; Refused where it is no 200, TimeoutError or ConnectionError for the line."""
-        stale = await self._authorise()
+        credentials, stale = self._address.credentials, await self._authorise()
         try:
             return await self._post(body)
         except Refused as refused:
-            if refused.status != 401 or stale is None:
+            if refused.status != 401 or credentials is None or stale is None:
                 raise
-        await self._refresh(stale)  # a token may be withdrawn before its time; once, as the client does
+        await self._refresh(credentials, stale)  # a token may be withdrawn before its time; once, as the client does
         return await self._post(body)
 
     async def _post(self, body: bytes) -> bytearray:
@@ -198,16 +198,15 @@ class HttpLine:
         if credentials is None or not hasattr(credentials, "refresh"):
             return None
         if not credentials.valid:
-            await self._refresh(credentials.token)
+            await self._refresh(credentials, credentials.token)
         credentials.apply(self._headers)
         return credentials.token
 
-    async def _refresh(self, stale: str | None) -> None:
+    async def _refresh(self, credentials: Credentials, stale: str | None) -> None:
         """A new token, fetched once however many requests need it; ConnectionError or Fault where there is none."""
         import google.auth.exceptions
         from google.auth.transport.requests import Request
 
-        credentials = self._address.credentials
         async with self._refreshing:
             if credentials.valid and credentials.token != stale:
                 return

@@ -78,7 +78,7 @@ def linked(images: ee.ImageCollection, mask: CloudMask) -> ee.ImageCollection:
     """The scenes with the mask's band; a scene without a partner gets it wholly masked (so leave those out before)."""
     import ee
 
-    if mask.product is None:
+    if mask.product is None or mask.band is None:
         return images
     return images.linkCollection(ee.ImageCollection(mask.product), [mask.band])
 

@@ -42,9 +42,11 @@ class Settings:
         if unknown:
             expected = ", ".join(sorted(set().union(*known.values())))
             raise ValueError(f"composite settings {', '.join(unknown)} are unknown: expected {expected}")
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in document.items()}
-        parts = [sensor(**{n: v for n, v in values.items() if n in names}) for sensor, names in known.items()]
-        return cls(*parts)
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
+        }
+        optical, radar = ({n: v for n, v in values.items() if n in names} for names in known.values())
+        return cls(Optical(**optical), Radar(**radar))
 
     @property
     def stored_bands(self) -> tuple[Band, ...]:

@@ -157,6 +157,8 @@ def observation(image: ee.Image, period: Period, optical: Optical, level_: str) 
     Interpolation comes first and the mask last: a mask set before would be looked at in the coarse bands' own grid,
     so that cloud edges would be 20 or 60 m wide and differ from band to band.
     """
+    import ee
+
     bands = _at_ten_metres(image, optical)
     beside = []
     if "day" in optical.extras:
@@ -165,7 +167,7 @@ def observation(image: ee.Image, period: Period, optical: Optical, level_: str) 
         beside.append(best_pixel.score(image, optical.mask.score(image, optical, level_), period))
     if beside:
         seen = bands.select(0).mask()
-        bands = bands.addBands([band.updateMask(seen) for band in beside])
+        bands = bands.addBands(ee.Image([band.updateMask(seen) for band in beside]))
     return bands if optical.mask.clear is None else bands.updateMask(optical.mask.clear(image, optical, level_))
 
 

@@ -141,9 +141,9 @@ def _linear(power: ee.Image, mean: ee.Image, variance: ee.Image, noise: float | 
     """m + b (x - m) with b = max(0, (v - m2 noise) / ((1 + noise) v)); m where the window has no spread."""
     import ee
 
-    noise = ee.Image(noise)
-    signal = variance.subtract(mean.multiply(mean).multiply(noise)).max(0)
-    weight = signal.divide(variance.max(_TINY).multiply(noise.add(1)))
+    ratio = ee.Image(noise)
+    signal = variance.subtract(mean.multiply(mean).multiply(ratio)).max(0)
+    weight = signal.divide(variance.max(_TINY).multiply(ratio.add(1)))
     return power.subtract(mean).multiply(weight).add(mean)
 
 
@@ -186,18 +186,14 @@ def _half_moments(power: ee.Image, means: dict[tuple[int, int], ee.Image]) -> tu
     ends = [((2 * row, 2 * col), (-2 * row, -2 * col)) for row, col in _SIDES]
     gradients = [means[one].subtract(means[other]).abs() for one, other in ends]
     strongest = ee.ImageCollection(gradients).max()
-    chosen: tuple[ee.Image, ee.Image] | None = None
+    chosen: list[ee.Image] = []
     for side, (one, other), gradient in reversed(list(zip(_SIDES, ends, gradients, strict=True))):
         near = means[one].subtract(means[0, 0]).abs().lte(means[other].subtract(means[0, 0]).abs())
         ours, theirs = (_moments(power, _half(row, col)) for row, col in (side, (-side[0], -side[1])))
         halves = [b.where(near, a) for a, b in zip(ours, theirs, strict=True)]
         wins = gradient.gte(strongest)
-        chosen = (
-            tuple(halves)
-            if chosen is None
-            else tuple(old.where(wins, new) for old, new in zip(chosen, halves, strict=True))
-        )
-    return chosen
+        chosen = [old.where(wins, new) for old, new in zip(chosen, halves, strict=True)] if chosen else halves
+    return chosen[0], chosen[1]
 
 
 def _half(row: int, col: int) -> ee.Kernel:

@@ -137,9 +137,9 @@ def toward_deg(index: str, means: Mapping[str, Any]) -> float:
 
     A plane, because the band's own 20-km pixels read at finer steps have no gradient but at their edges.
     """
-    a, x, y, xx, yy, xy, ax, ay = (means.get(name) for name in ("a", "x", "y", "xx", "yy", "xy", "ax", "ay"))
-    if a is None:
+    if means.get("a") is None:
         raise Fault(f"Sentinel-1 scene {index}: its angle band holds nothing, so its slopes cannot be flattened")
+    a, x, y, xx, yy, xy, ax, ay = (means[name] for name in ("a", "x", "y", "xx", "yy", "xy", "ax", "ay"))
     var_x, var_y, cov = xx - x * x, yy - y * y, xy - x * y
     to_x, to_y = ax - a * x, ay - a * y
     spread = var_x * var_y - cov * cov

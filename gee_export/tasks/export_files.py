@@ -44,7 +44,7 @@ class ExportFiles:
 
     def expected(self) -> list[str]:
         """Names as REST image:export makes them: PREFIX.tif, or PREFIX-yMin-xMin.tif where one file is too small."""
-        windows = list(tiles(*self.task.geobox.shape, self.task.file_px))
+        windows = list(tiles(*self.task.geobox.shape.yx, self.task.file_px))
         if len(windows) == 1:
             return [f"{self.prefix}.tif"]
         return [f"{self.prefix}-{window.row:010d}-{window.col:010d}.tif" for window in windows]
@@ -140,9 +140,7 @@ class Mosaic:
             if shared is None:
                 continue
             rows, cols = shared.within(window)
-            part = source.read(
-                window=RasterWindow(cols.start, rows.start, shared.width, shared.height)  # type: ignore[call-arg]
-            )
+            part = source.read(window=RasterWindow(cols.start, rows.start, shared.width, shared.height))
             place = shared.within(wanted)
             for channel, band in zip(self._task.channels, part, strict=True):
                 pixels[channel.name][place] = band

@@ -78,6 +78,8 @@ class ExportTask:
             fileDimensions=self.file_px,
             shardSize=shard_px,
         )
+        if task.config is None:
+            raise ValueError(f"the Earth Engine client made no configuration of task {description}")
         return task.config
 
 
@@ -162,8 +164,8 @@ def _taken(known: Sequence[Known], cells: Sequence[Cell]) -> tuple[list[tuple[Kn
     left: list[Cell] = []
     for cell in cells:
         near = squares.get(_square(cell.geobox), ())
-        number = next((n for n in near if _holds(known[n].geobox, cell.geobox)), None)
-        (left if number is None else held.setdefault(number, [])).append(cell)
+        holder = next((n for n in near if _holds(known[n].geobox, cell.geobox)), None)
+        (left if holder is None else held.setdefault(holder, [])).append(cell)
     return [(known[number], tuple(part)) for number, part in held.items()], left
 
 
@@ -185,7 +187,8 @@ def _neighbours(cells: Sequence[Cell]) -> Iterable[tuple[GeoBox, tuple[Cell, ...
 def _square(grid: GeoBox) -> tuple[int, int]:
     """Which square of TASK_PX pixels, counted from the plane's own origin, a grid begins in: the same in every run."""
     affine = grid.affine
-    return tuple(math.floor(at / step + 1e-6) // TASK_PX for at, step in ((affine.f, affine.e), (affine.c, affine.a)))
+    row, col = affine.f / affine.e, affine.c / affine.a
+    return math.floor(row + 1e-6) // TASK_PX, math.floor(col + 1e-6) // TASK_PX
 
 
 def _hull(windows: Sequence[Window]) -> Window:

@@ -140,7 +140,8 @@ def _floor(date: Date, unit: str, zone: str | None) -> datetime:
         return moment.replace(hour=0, minute=0, second=0) - timedelta(days=moment.weekday())
     order = ("second", "minute", "hour", "day", "month", "year")
     for smaller in order[: order.index(unit)]:
-        moment = moment.replace(**{smaller: 1 if smaller in ("day", "month") else 0})
+        first: dict[str, Any] = {smaller: 1 if smaller in ("day", "month") else 0}
+        moment = moment.replace(**first)
     return moment
 
 
@@ -182,7 +183,7 @@ def update(
 ) -> Date:
     """A date with some parts changed."""
     parts = {"year": year, "month": month, "day": day, "hour": hour, "minute": minute}
-    changed = {name: value for name, value in parts.items() if value is not None}
+    changed: dict[str, Any] = {name: value for name, value in parts.items() if value is not None}
     if second is not None:
         changed |= {"second": int(second), "microsecond": round((second % 1) * 1e6)}
     try:

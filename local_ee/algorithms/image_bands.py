@@ -201,9 +201,10 @@ def metadata(image: Image, property: str, name: str | None) -> Image:
 def date(image: Image) -> Date:
     """When the image begins: its system:time_start."""
     start = image.properties.get("system:time_start")
-    if start is None:
+    date = to_date(start)
+    if date is None:
         raise EngineError("The image has no property 'system:time_start'.")
-    return to_date(start)
+    return date
 
 
 @algorithm("Image.id")

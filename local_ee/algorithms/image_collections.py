@@ -12,7 +12,7 @@ from local_ee.algorithms import reducers
 from local_ee.algorithms.image_bands import add_bands, assembled, select
 from local_ee.errors import EngineError
 from local_ee.evaluation import stacks
-from local_ee.evaluation.features import Collection, index_of, with_index
+from local_ee.evaluation.features import Collection, Element, index_of, with_index
 from local_ee.evaluation.registry import add, algorithm
 from local_ee.evaluation.sources import catalog_collection
 from local_ee.evaluation.values import Band, Image, derived
@@ -42,7 +42,7 @@ def from_images(images: list) -> Collection:
 def merge(collection1: Collection, collection2: Collection) -> Collection:
     """The images of both; indices get the prefixes 1_ and 2_."""
 
-    def find() -> list[Image]:
+    def find() -> list[Element]:
         pairs = (("1_", collection1), ("2_", collection2))
         return [with_index(each, f"{mark}{index_of(each)}") for mark, part in pairs for each in part.elements]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -108,7 +108,7 @@ def _truth(image: Image) -> Image:
     return registry.find("Image.neq")({"image1": image, "image2": 0}, None)
 
 
-_SPECIAL = {
+_SPECIAL: dict[str, Callable[..., Image]] = {
     "choose": _choose,
     "quotient": _quotient,
     "negative": _negative,

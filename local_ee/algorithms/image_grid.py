@@ -137,10 +137,13 @@ def _steps(across: float, down: float, width: int | None, height: int | None, mo
     if most is not None:
         step = max(across, down) / most
         return step, step
-    if width is None or height is None:
-        step = across / width if width is not None else down / height
-        return step, step
-    return across / width, down / height
+    if width is not None and height is not None:
+        return across / width, down / height
+    if width is not None:
+        return across / width, across / width
+    if height is None:
+        raise ValueError("_steps needs a width, a height or the most of both")
+    return down / height, down / height
 
 
 def _covering(native: Projection, bounds: tuple[float, float, float, float]) -> tuple[Projection, tuple[int, int]]:
@@ -151,7 +154,7 @@ def _covering(native: Projection, bounds: tuple[float, float, float, float]) -> 
     col, row = math.floor(min(cols) + 1e-6), math.floor(min(rows) + 1e-6)
     width, height = math.ceil(max(cols) - 1e-6) - col, math.ceil(max(rows) - 1e-6) - row
     window = native.geobox(max(height, 1), max(width, 1), row=row, col=col)
-    return projection_of(window), tuple(window.shape)
+    return projection_of(window), window.shape.yx
 
 
 @algorithm("Image.geometry")

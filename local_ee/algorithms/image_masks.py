@@ -177,7 +177,9 @@ def unmask(input: Image, value: Image | None, sameFootprint: bool) -> Image:
 
     def united() -> Geometry | None:
         own, other = footprint_of(), value.footprint
-        return own if sameFootprint else None if None in (own, other) else Geometry(own.lonlat.union(other.lonlat))
+        if sameFootprint:
+            return own
+        return None if own is None or other is None else Geometry(own.lonlat.union(other.lonlat))
 
     return derived(
         [input, value],

@@ -140,7 +140,11 @@ def _by_cells(values: np.ndarray, mask: np.ndarray, reducer: Reducer, weights: W
             share = _share(mask[window], float(weights.values[row, col]), weight)
             running.add([(values[window][None], share[None])])
         parts.append(running.result())
-    return [tuple(np.concatenate([part[k][side] for part in parts]) for side in (0, 1)) for k in range(len(parts[0]))]
+    outputs = range(len(parts[0]))
+    return [
+        (np.concatenate([part[k][0] for part in parts]), np.concatenate([part[k][1] for part in parts]))
+        for k in outputs
+    ]
 
 
 def _share(mask: np.ndarray, cell: float, weight: str) -> np.ndarray:

@@ -61,6 +61,8 @@ def reduce_regions(
 
 def _with_reduction(image: Image, element: Any, reducer: Reducer, projection: Projection, most: float) -> Feature:
     region = geometry_of(element)
+    if region is None:
+        raise EngineError("A feature without a geometry has no pixels to reduce.")
     found = regions.reduced(
         image, reducer.over(len(image.bands)), region, regions.grid_over(region, projection, most, False)
     )

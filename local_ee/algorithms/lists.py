@@ -170,8 +170,8 @@ def reduce(list: list, reducer: Reducer) -> Any:
     if list:
         values = _numbers([element for element in list if element is not None])
         running.add([(values, np.ones(values.shape, bool))])
-    values = [plain(*output) for output in running.result()]
-    return values[0] if len(values) == 1 else dict(zip(reducer.outputs, values, strict=True))
+    results = [plain(*output) for output in running.result()]
+    return results[0] if len(results) == 1 else dict(zip(reducer.outputs, results, strict=True))
 
 
 @algorithm("List.remove")

@@ -159,11 +159,14 @@ def _unary(compute: Callable[[Number], Any]) -> Callable[..., Number]:
 
 def _cast(name: str) -> Callable[..., Number]:
     """Cut to a whole number; beyond the range the nearest bound (apidocs ee-number-touint8)."""
-    kind = NAMED[name]
+    bounds = NAMED[name].bounds
+    if bounds is None:
+        raise TypeError(f"the type {name} has no bounds to cut at")
+    least, most = int(bounds[0]), int(bounds[1])
 
     def apply(input: Number) -> Number:
-        bounded = min(max(input, kind.minimum), kind.maximum)  # before the cut: infinity has no whole number
-        return min(max(int(bounded), int(kind.minimum)), int(kind.maximum))
+        bounded = min(max(input, least), most)  # before the cut: infinity has no whole number
+        return min(max(int(bounded), least), most)
 
     return apply
 
@@ -171,9 +174,9 @@ def _cast(name: str) -> Callable[..., Number]:
 for _name, _function in _BINARY.items():
     for _each in (_name, *_ALIASES.get(_name, ())):
         add(f"Number.{_each}", _binary(_function))
-for _name, _function in _UNARY.items():
+for _name, _function_of_one in _UNARY.items():
     for _each in (_name, *_ALIASES.get(_name, ())):
-        add(f"Number.{_each}", _unary(_function))
+        add(f"Number.{_each}", _unary(_function_of_one))
 for _name, _names in _CASTS.items():
     for _each in _names:
         add(f"Number.{_each}", _cast(_name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from affine import Affine
+from pyproj.enums import WktVersion
 
 from local_ee.algorithms.image_casts import pixel_type
 from local_ee.errors import EngineError
@@ -58,7 +59,7 @@ def transform(projection: Projection) -> str:
 @algorithm("Projection.wkt")
 def wkt(projection: Projection) -> str:
     """The coordinate system as WKT."""
-    return crs_of(projection.crs).to_wkt(pretty=True, version="WKT1_GDAL")
+    return crs_of(projection.crs).to_wkt(pretty=True, version=WktVersion.WKT1_GDAL)
 
 
 @algorithm("Projection.atScale")

@@ -187,7 +187,7 @@ def _plain(name: str, output: str, finish: Callable[[np.ndarray, np.ndarray], An
     """A reducer whose result is not a number but a dictionary or a list."""
 
     def finished(values: np.ndarray, weights: np.ndarray) -> list[Reduced]:
-        return [(finish(values, weights), np.True_)]
+        return [(finish(values, weights), np.ones((), bool))]
 
     return Reducer(
         name, (output,), lambda: Collecting(finished), _same_type, streams=False, pixels=False, weighted=weighted

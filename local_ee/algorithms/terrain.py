@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pyproj
 from odc.geo.geobox import GeoBox
@@ -14,7 +16,7 @@ from local_ee.raster.geometry import LONLAT
 from local_ee.raster.kernel import Weights
 from local_ee.raster.pixel_type import FLOAT, NAMED
 from local_ee.raster.pixels import Pixels, opaque
-from local_ee.raster.projection import code_of, transformer
+from local_ee.raster.projection import code_of, crs_of, transformer
 
 _CROSS = Weights(np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], float), 1, 1)
 _ELLIPSOID = pyproj.Geod(ellps="WGS84")
@@ -44,7 +46,7 @@ def gradients(image: Image, position: int, geobox: GeoBox) -> tuple[np.ndarray, 
 
 def _spacing(geobox: GeoBox) -> tuple[np.ndarray | float, np.ndarray | float]:
     """Metres between pixel centres, across and down: the grid's own in metric systems, the ellipsoid's in degrees."""
-    if not geobox.crs.geographic:
+    if not crs_of(code_of(geobox.crs)).geographic:
         return abs(geobox.affine.a), abs(geobox.affine.e)
     rows = np.arange(geobox.shape[0]) + 0.5
     latitudes = geobox.affine.f + geobox.affine.e * rows
@@ -67,7 +69,7 @@ def _aspect(east: np.ndarray, south: np.ndarray) -> np.ndarray:
     return np.degrees(np.arctan2(-east, south)) % 360
 
 
-def _terrain_band(image: Image, name: str, compute: object) -> Image:
+def _terrain_band(image: Image, name: str, compute: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Image:
     position = _elevation(image)
     band = Band(name, FLOAT, image.bands[position].projection, image.bands[position].dimensions)
 

@@ -114,7 +114,7 @@ class Work:
         """The image's pixels piece by piece, in order, some computed ahead; reports begun + share x (part done)."""
         side = _piece_side(image)
         waiting: deque[tuple[Window, Future[Pixels]]] = deque()
-        todo, done, total = tiles(*grid.shape, side), 0, grid.shape[0] * grid.shape[1]
+        todo, done, total = tiles(*grid.shape.yx, side), 0, grid.shape[0] * grid.shape[1]
         try:
             while True:
                 while len(waiting) < LOOKAHEAD and (window := next(todo, None)) is not None:

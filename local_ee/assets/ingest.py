@@ -122,7 +122,7 @@ def _blocks(
 ) -> Iterator[list[Block]]:
     """Every band's values and masks, window by window."""
     pixels = 0
-    for window in tiles(*tileset.grid.shape, BLOCK_SIDE_PX):
+    for window in tiles(*tileset.grid.shape.yx, BLOCK_SIDE_PX):
         report(pixels)
         mask = _mask(manifest, tileset, window)
         masked_bands = manifest.masks.get(tileset.id, ())

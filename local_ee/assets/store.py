@@ -61,7 +61,7 @@ class StoredBand:
 
     @property
     def grid(self) -> GeoBox:
-        return GeoBox(tuple(self.shape), Affine(*self.transform), crs_of(self.crs))
+        return GeoBox((self.shape[0], self.shape[1]), Affine(*self.transform), crs_of(self.crs))
 
 
 @dataclass(frozen=True)
@@ -256,7 +256,7 @@ class AssetStore:
 
 def stored_band(name: str, file: Path, grid: GeoBox, dtype: str, policy: str) -> StoredBand:
     """The description of a band whose file is written."""
-    place = str(grid.crs), tuple(grid.affine)[:6], tuple(grid.shape)
+    place = str(grid.crs), tuple(grid.affine)[:6], grid.shape.yx
     return StoredBand(name, file.name, dtype, *place, policy, crc32c_of(file))
 
 

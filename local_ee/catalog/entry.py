@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,9 +118,9 @@ def _stored_bands(entry: Entry, notes: sidecar.Notes) -> dict[str, StoredBand]:
         for name, band in zip(_names(info, entry, notes), info.bands, strict=True):
             if name in found:
                 raise ValueError(f"image {entry.id}: band {name!r} is in both {found[name].info.path} and {path}")
-            units = (sidecar.of_band(notes.scale, name, 1.0), sidecar.of_band(notes.offset, name, 0.0))
+            scale, offset = sidecar.of_band(notes.scale, name, 1.0), sidecar.of_band(notes.offset, name, 0.0)
             nodata = sidecar.of_band(notes.nodata, name, None)
-            found[name] = StoredBand(name, info, band.number, band.dtype, *units, nodata)
+            found[name] = StoredBand(name, info, band.number, band.dtype, scale, offset, nodata)
     return found
 
 
@@ -158,7 +158,7 @@ def _footprint(grids: Sequence[GeoBox]) -> shapely.Geometry:
     return shapely.union_all([grid.footprint("EPSG:4326", npoints=16).geom for grid in outlines.values()])
 
 
-def _reader(stored: dict[str, StoredBand]):
+def _reader(stored: dict[str, StoredBand]) -> Callable[[tuple[str, ...], GeoBox], tuple[np.ndarray, np.ndarray]]:
     """Reads bands over a window of their lattice; one pass over each file."""
 
     def read(names: tuple[str, ...], geobox: GeoBox) -> tuple[np.ndarray, np.ndarray]:
@@ -176,6 +176,6 @@ def _reader(stored: dict[str, StoredBand]):
     return read
 
 
-def _natural(path: Path) -> list:
+def _natural(path: Path) -> list[int | str]:
     """Sorts B2 before B11, and B8A after B8."""
     return [int(text) if text.isdigit() else text for text in re.split(r"(\d+)", path.name.replace(".", "\0"))]

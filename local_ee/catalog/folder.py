@@ -98,7 +98,8 @@ class FolderCatalog:
 
     def _time(self, entry: Entry) -> float:
         properties = sidecar.with_defaults(self._noted(entry).properties, entry.index, ())
-        return properties.get("system:time_start", UNDATED)
+        time_ms: float = properties.get("system:time_start", UNDATED)
+        return time_ms
 
     def _noted(self, entry: Entry) -> sidecar.Notes:
         return self._kept(self._notes, entry, (entry.json,) if entry.json else (), lambda: read_notes(entry))
@@ -106,7 +107,7 @@ class FolderCatalog:
     def _image(self, entry: Entry) -> SourceImage:
         return self._kept(self._images, entry, entry.files, lambda: build(entry, self._noted(entry)))
 
-    def _kept(self, store: dict, key: Any, files: Sequence[Path], make: Callable[[], Kept]) -> Kept:
+    def _kept(self, store: dict[Any, Any], key: Any, files: Sequence[Path], make: Callable[[], Kept]) -> Kept:
         """What `make` gave for these files, made again when one of them has changed."""
         current = tuple(geotiff.signature(file) for file in files)
         with self._lock:
@@ -166,7 +167,7 @@ def _within(time_ms: float, start_ms: int | None, end_ms: int | None) -> bool:
 
 
 def _filled(name: str, band: np.ndarray, nodata: float | None) -> np.ndarray:
-    if not np.ma.is_masked(band):
+    if not (isinstance(band, np.ma.MaskedArray) and np.ma.is_masked(band)):
         return np.asarray(band)
     if nodata is None:
         raise ValueError(f"band {name!r} has masked pixels: give nodata, a value that none of its pixels has")

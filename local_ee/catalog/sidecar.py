@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from affine import Affine
 
@@ -19,6 +19,7 @@ from local_ee.durable import put_in_place
 KEYS = ("properties", "bands", "scale", "offset", "nodata")
 EVERY = "*"  # the entry of PerBand that holds for all bands
 PerBand = Mapping[str, float]
+Value = TypeVar("Value", float, float | None)
 _SENSING_TIME = re.compile(r"(?<!\d)(\d{8}T\d{6})(?!\d)")
 _SENTINEL1_NAME = re.compile(r"^S1[A-D]_(IW|EW|SM|WV)_GRD[FHM]_")
 _POLARISATIONS = ("VV", "VH", "HH", "HV")
@@ -41,7 +42,7 @@ class Notes:
     nodata: PerBand = field(default_factory=dict)
 
 
-def of_band(values: PerBand, band: str, otherwise: float | None) -> float | None:
+def of_band(values: PerBand, band: str, otherwise: Value) -> Value:
     """The band's own value, the value for all bands, or `otherwise`."""
     return values.get(band, values.get(EVERY, otherwise))
 

@@ -102,7 +102,7 @@ def _bands(asset: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{**pixel, **band} for band, pixel in padded]
 
 
-def _padded(items: list[dict], count: int) -> Iterable[dict]:
+def _padded(items: list[dict[str, Any]], count: int) -> Iterable[dict[str, Any]]:
     return [*items, *({} for _ in range(count - len(items)))]
 
 

@@ -22,10 +22,10 @@ def to_json(value: Any) -> Any:
     for kind, describe in _DESCRIPTIONS:
         if isinstance(value, kind):
             return describe(value)
-    describe = getattr(value, "to_json", None)
-    if describe is None:
+    own = getattr(value, "to_json", None)
+    if own is None:
         raise EngineError(f"Cannot encode a value of type {type(value).__name__}.")
-    return describe()
+    return own()
 
 
 def image_json(image: Image) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def collection_json(collection: Collection) -> dict[str, Any]:
     return answer | {"features": [to_json(element) for element in elements]}
 
 
-def _list_json(items: list | tuple) -> list[Any]:
+def _list_json(items: list[Any] | tuple[Any, ...]) -> list[Any]:
     """Lists in lists may hold one list many times: what they are together is only known while it is written."""
     answer = []
     for position, item in enumerate(items):

@@ -206,7 +206,7 @@ def _is(*kinds: type) -> Callable[[Any], Any]:
     return lambda value: value if isinstance(value, kinds) else None
 
 
-def _to_list(value: Any) -> list | None:
+def _to_list(value: Any) -> list[Any] | None:
     if isinstance(value, Collection):
         return None
     return list(value) if isinstance(value, list | tuple) else None

@@ -73,10 +73,12 @@ class Collection:
     @property
     def images(self) -> tuple[Image, ...]:
         """The elements, which must be images."""
+        images: list[Image] = []
         for element in self.elements:
             if not isinstance(element, Image):
                 raise EngineError(f"Expected type: Image<unknown bands>. Actual type: {type(element).__name__}.")
-        return self.elements
+            images.append(element)
+        return tuple(images)
 
     def bounded(self) -> tuple[Element, ...]:
         """The elements where they are few enough to be sent or listed; Earth Engine's words beyond 5,000."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import regex
 
@@ -24,7 +24,7 @@ MOST_SIZE = 10_000  # of an expression with its counted repetitions written out
 MOST_TEXT = 4 << 20  # characters of a text that is searched
 _COUNT = re.compile(r"\{(\d{1,9})(?:,(\d{0,9}))?\}")
 
-Match = regex.Match
+Match: TypeAlias = regex.Match
 Value = TypeVar("Value")
 
 
@@ -62,7 +62,8 @@ class Pattern:
 
         def replaced(seconds: float) -> str:
             if len(replacement) * (len(text) + 1) <= budget.VALUE_BYTES:
-                return self._compiled.sub(replacement, text, count=count, timeout=seconds)
+                result: str = self._compiled.sub(replacement, text, count=count, timeout=seconds)
+                return result
             return _assembled(self._compiled.finditer(text, timeout=seconds), replacement, text, count)
 
         return self._bounded(text, replaced)

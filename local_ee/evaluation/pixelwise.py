@@ -42,7 +42,7 @@ def same(kind: PixelType) -> PixelType:
     return kind
 
 
-def spanning(combine: Callable[[int, int], int]) -> Typed:
+def spanning(combine: Callable[[float, float], float]) -> Typed:
     """The union, widened for integers to every value that the operator can give.
 
     Google documents no integer overflow (docs/reference/local-engine.md, "Undocumented"); assumption: whole results are
@@ -50,10 +50,10 @@ def spanning(combine: Callable[[int, int], int]) -> Typed:
     """
 
     def typed(left: PixelType, right: PixelType) -> PixelType:
-        bounds = (left.minimum, left.maximum, right.minimum, right.maximum)
-        if not (left.is_integer and right.is_integer) or None in bounds:
+        ends = left.bounds, right.bounds
+        if not (left.is_integer and right.is_integer) or ends[0] is None or ends[1] is None:
             return left.union(right)
-        corners = [combine(a, b) for a in bounds[:2] for b in bounds[2:]]
+        corners = [combine(a, b) for a in ends[0] for b in ends[1]]
         low, high = min(corners), max(corners)
         return ranged(low, high) if max(-low, high) < 2**63 else DOUBLE
 
@@ -90,7 +90,8 @@ def _function(name: str, operator: _Operator, arity: int) -> Callable[..., Image
     if len(parameters) != arity:
         raise TypeError(f"{name} takes {parameters}; the function takes {arity} arrays")
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    apply.__signature__ = inspect.Signature([inspect.Parameter(parameter, kind) for parameter in parameters])
+    signature = inspect.Signature([inspect.Parameter(parameter, kind) for parameter in parameters])
+    vars(apply)["__signature__"] = signature
     apply.__module__ = operator.compute.__module__
     apply.__doc__ = operator.compute.__doc__
     return apply

@@ -14,6 +14,7 @@ from odc.geo.geobox import GeoBox
 from local_ee import budget
 from local_ee.errors import EngineError
 from local_ee.evaluation.values import Image
+from local_ee.raster.accumulate import Samples
 from local_ee.raster.geometry import Geometry
 from local_ee.raster.pixels import as_weight, is_blank
 from local_ee.raster.projection import WGS84, Projection
@@ -46,7 +47,9 @@ class Grid:
                 yield self.projection.geobox(height, width, row=row, col=col)
 
 
-def working_projection(image: Image, crs: Projection | None, transform: list | None, scale: float | None) -> Projection:
+def working_projection(
+    image: Image, crs: Projection | None, transform: list[Any] | None, scale: float | None
+) -> Projection:
     """The projection to reduce in: the image's own unless one is given; a scale without crs rescales the native one.
 
     guides/reducers_reduce_region: composites without a scale cannot be aggregated sensibly, so the caller must say one.
@@ -136,10 +139,11 @@ def _pixels_of_points(region: Geometry, tile: GeoBox) -> np.ndarray:
 
     shape = region.in_crs(str(tile.crs)).shape
     burnt = rasterize([(shape, 1)], tuple(tile.shape), transform=tile.affine, dtype="uint8", all_touched=True)
-    return burnt.astype(bool)
+    inside: np.ndarray = burnt.astype(bool)
+    return inside
 
 
-def _samples(values: np.ndarray, mask: np.ndarray, share: np.ndarray, inside: np.ndarray, reducer: Reducer) -> tuple:
+def _samples(values: np.ndarray, mask: np.ndarray, share: np.ndarray, inside: np.ndarray, reducer: Reducer) -> Samples:
     """Values and weights of the pixels inside: weight = min(mask, covered share) where the reducer weighs."""
     chosen, own = values[inside], mask[inside]
     if not reducer.weighted:
@@ -150,7 +154,7 @@ def _samples(values: np.ndarray, mask: np.ndarray, share: np.ndarray, inside: np
     return chosen, np.where(as_weight(share[inside]) >= LEAST_SHARE, weights, np.float32(0))
 
 
-def _common(samples: list[tuple]) -> list[tuple]:
+def _common(samples: list[Samples]) -> list[Samples]:
     """Samples of several inputs count where all of them are valid."""
     weight = np.minimum.reduce([np.asarray(weights, np.float32) for _, weights in samples])
     return [(values, weight) for values, _ in samples]

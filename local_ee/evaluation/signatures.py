@@ -41,7 +41,8 @@ def listing() -> Mapping[str, Any]:
     if spec is None or not spec.submodule_search_locations:
         raise ImportError("the package earthengine-api is not installed; pip install earthengine-api")
     path = Path(next(iter(spec.submodule_search_locations))) / "tests" / "algorithms.json"
-    return json.loads(path.read_text(encoding="utf-8"))
+    algorithms: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return algorithms
 
 
 @cache

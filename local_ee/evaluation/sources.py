@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ _DEFAULT_POLICY = "MEAN"
 def image_of(source: SourceImage) -> Image:
     """A catalog's image: read by windows of its own lattices, resampled where another grid is asked for."""
     bands = tuple(
-        Band(band.name, of_dtype(band.dtype), projection_of(band.grid), tuple(band.grid.shape)) for band in source.bands
+        Band(band.name, of_dtype(band.dtype), projection_of(band.grid), band.grid.shape.yx) for band in source.bands
     )
     footprint = Geometry(source.footprint)
     return Image(
@@ -71,7 +71,7 @@ class _Reader:
             projection_of(grid),
             fetch,
             tuple(np.dtype(band.dtype) for band in bands),
-            tuple(grid.shape),
+            grid.shape.yx,
             tuple(_policy(self.source.properties, band.name) for band in bands),
         )
 
@@ -93,14 +93,15 @@ def _policy(properties: Any, band: str) -> str:
     policy = properties.get("pyramiding_policy", _DEFAULT_POLICY)
     if not isinstance(policy, str):
         policy = policy.get(band, policy.get("default", _DEFAULT_POLICY))
-    return policy.upper()
+    name: str = policy.upper()
+    return name
 
 
 @dataclass(frozen=True, eq=False)
 class CatalogCollection(Collection):
     """A collection of a catalog; filters of dates and bounds reach the catalog instead of its listing."""
 
-    catalog: Catalog | None = None
+    catalog: Catalog = field(kw_only=True)
     start_ms: float | None = None
     end_ms: float | None = None
     bounds_wsen: BoundsWSEN | None = None
@@ -115,7 +116,7 @@ class CatalogCollection(Collection):
             bounds_wsen = bounds if bounds_wsen is None else _overlap(bounds_wsen, bounds)
         return catalog_collection(
             self.catalog,
-            self.id,
+            str(self.id),
             self.properties,
             start_ms=start_ms,
             end_ms=end_ms,
@@ -149,7 +150,7 @@ def catalog_collection(catalog: Catalog, collection_id: str, properties: Any, **
         images = map(image_of, sources)
         return [image for image in images if all(each.matches(image) for each in query.get("filters", ()))]
 
-    return CatalogCollection(find, "ImageCollection", collection_id, properties, catalog, **query)
+    return CatalogCollection(find, "ImageCollection", collection_id, properties, catalog=catalog, **query)
 
 
 def _overlap(left: BoundsWSEN, right: BoundsWSEN) -> BoundsWSEN:

@@ -8,6 +8,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from local_ee.evaluation.values import Band, Image, derived
+from local_ee.raster.accumulate import Reduced
 from local_ee.raster.geometry import Geometry
 from local_ee.raster.pixel_type import PixelType
 from local_ee.raster.pixels import Pixels, hidden, is_blank
@@ -34,10 +35,10 @@ def union_footprint(images: Sequence[Image]) -> Callable[[], Geometry | None]:
     def footprint() -> Geometry | None:
         import shapely
 
-        found = [image.footprint for image in images]
-        if not found or any(each is None or each.unbounded for each in found):
+        bounded = [each for image in images if (each := image.footprint) is not None and not each.unbounded]
+        if not bounded or len(bounded) < len(images):
             return None
-        return Geometry(shapely.unary_union([each.lonlat for each in found]))
+        return Geometry(shapely.unary_union([each.lonlat for each in bounded]))
 
     return footprint
 
@@ -78,7 +79,7 @@ def _typed(pair: tuple[np.ndarray, np.ndarray], band: Band) -> tuple[np.ndarray,
     return pair[0].astype(band.type.dtype, copy=False), pair[1]
 
 
-def _reduced(images: Sequence[Image], names: list[str], reducer: Reducer, geobox: GeoBox) -> dict[str, list]:
+def _reduced(images: Sequence[Image], names: list[str], reducer: Reducer, geobox: GeoBox) -> dict[str, list[Reduced]]:
     """The outputs of each band over a window; by strips where all images' pixels are needed together."""
     height, width = geobox.shape
     strip = height if reducer.streams else max(8, STACK_BYTES // (max(len(images), 1) * len(names) * width * 5))
@@ -87,14 +88,17 @@ def _reduced(images: Sequence[Image], names: list[str], reducer: Reducer, geobox
     parts = [_one_strip(images, names, reducer, geobox[top : top + strip, :]) for top in range(0, height, strip)]
     return {
         name: [
-            tuple(np.concatenate([part[name][k][side] for part in parts]) for side in (0, 1))
+            (
+                np.concatenate([part[name][k][0] for part in parts]),
+                np.concatenate([part[name][k][1] for part in parts]),
+            )
             for k in range(len(reducer.outputs))
         ]
         for name in names
     }
 
 
-def _one_strip(images: Sequence[Image], names: list[str], reducer: Reducer, geobox: GeoBox) -> dict[str, list]:
+def _one_strip(images: Sequence[Image], names: list[str], reducer: Reducer, geobox: GeoBox) -> dict[str, list[Reduced]]:
     shape = tuple(geobox.shape)
     running = {name: reducer.start() for name in names}
     used: set[str] = set()
@@ -127,7 +131,7 @@ def mosaic(images: Sequence[Image]) -> Image:
     return derived(images, bands, reading, footprint_of=union_footprint(images), needs=needs)
 
 
-def _stacked_up(images: Sequence[Image], names: list[str], dtypes: list[np.dtype], geobox: GeoBox) -> list:
+def _stacked_up(images: Sequence[Image], names: list[str], dtypes: list[np.dtype], geobox: GeoBox) -> list[Reduced]:
     """From the top down; a band is done when no pixel is missing."""
     shape = tuple(geobox.shape)
     found = {name: hidden(dtype, shape) for name, dtype in zip(names, dtypes, strict=True)}
@@ -140,7 +144,7 @@ def _stacked_up(images: Sequence[Image], names: list[str], dtypes: list[np.dtype
     return [found[name] for name in names]
 
 
-def _below(values: np.ndarray, mask: np.ndarray, lower: np.ndarray, lower_mask: np.ndarray) -> tuple:
+def _below(values: np.ndarray, mask: np.ndarray, lower: np.ndarray, lower_mask: np.ndarray) -> Reduced:
     if is_blank(mask):
         return lower.astype(values.dtype, copy=False), lower_mask
     top = mask != 0

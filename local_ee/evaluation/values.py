@@ -138,7 +138,7 @@ def missing_band(pattern: object, have: Sequence[str]) -> str:
     return f"Band pattern '{pattern}' did not match any bands. Available bands: [{', '.join(have)}]"
 
 
-def constant(numbers: Sequence[float], names: Sequence[str] | None = None) -> Image:
+def constant(numbers: Sequence[float | np.number], names: Sequence[str] | None = None) -> Image:
     """An image with a value everywhere; bands are named constant, or constant_0, constant_1 ..."""
     if names is None:
         names = ("constant",) if len(numbers) == 1 else tuple(f"constant_{i}" for i in range(len(numbers)))

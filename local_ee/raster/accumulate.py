@@ -44,18 +44,18 @@ class Sums:
             self._totals = [np.zeros(values.shape[1:]) for _ in range(self._power + 1)]
         if values.ndim == 3:
             for layer, weight in zip(values, weights, strict=True):
-                self._add_layer(layer, weight)
+                self._add_layer(self._totals, layer, weight)
             return
         weights = np.asarray(weights, np.float64)
         values = np.where(weights > 0, values, 0).astype(np.float64)
         for power, total in enumerate(self._totals):
             total += (weights * values**power).sum(axis=0)
 
-    def _add_layer(self, values: np.ndarray, weights: np.ndarray) -> None:
+    def _add_layer(self, totals: list[np.ndarray], values: np.ndarray, weights: np.ndarray) -> None:
         if self._power == 1:
-            _add_first(*self._totals, np.ascontiguousarray(values), np.ascontiguousarray(weights))
+            _add_first(*totals, np.ascontiguousarray(values), np.ascontiguousarray(weights))
         else:
-            _add_second(*self._totals, np.ascontiguousarray(values), np.ascontiguousarray(weights))
+            _add_second(*totals, np.ascontiguousarray(values), np.ascontiguousarray(weights))
 
     def result(self) -> list[Reduced]:
         return [self._finish(*(self._totals or [np.zeros(())] * (self._power + 1)))]
@@ -122,24 +122,24 @@ class Folding:
     def __init__(self, combine: Callable[[np.ndarray, np.ndarray], np.ndarray], *, prepare: Any = None) -> None:
         self._combine = combine
         self._prepare = prepare or (lambda values: values)
-        self._kept: np.ndarray | None = None
-        self._valid: np.ndarray | None = None
+        self._kept: Reduced | None = None
 
     def add(self, inputs: Sequence[Samples]) -> None:
         values, weights = inputs[0]
         for layer, weight in zip(self._prepare(values), weights, strict=True):
             valid = np.asarray(weight) > 0
             if self._kept is None:
-                self._kept, self._valid = np.where(valid, layer, 0).astype(layer.dtype), valid.copy()
+                self._kept = np.where(valid, layer, 0).astype(layer.dtype), valid.copy()
                 continue
-            both = valid & self._valid
-            self._kept = np.where(both, self._combine(self._kept, layer), np.where(valid, layer, self._kept))
-            self._valid = self._valid | valid
+            kept, kept_valid = self._kept
+            both = valid & kept_valid
+            kept = np.where(both, self._combine(kept, layer), np.where(valid, layer, kept))
+            self._kept = kept, kept_valid | valid
 
     def result(self) -> list[Reduced]:
         if self._kept is None:
             return [(np.zeros(()), np.zeros((), bool))]
-        return [(self._kept, self._valid)]
+        return [self._kept]
 
 
 class Counting:

@@ -32,8 +32,11 @@ Inputs = Callable[[tuple[int, ...], GeoBox | None], Sequence[tuple[Any, Iterable
 class Readable(Protocol):
     """An image: how it is read, and what that reads."""
 
-    reading: Reading
-    inputs: Inputs
+    @property
+    def reading(self) -> Reading: ...
+
+    @property
+    def inputs(self) -> Inputs: ...
 
 
 class Demand:
@@ -61,7 +64,7 @@ class Demand:
     def _note(self, image: Readable, positions: Iterable[int], geobox: GeoBox | None) -> None:
         key = None if geobox is None else _lattice_of(geobox)
         self._bands.setdefault((id(image.reading), key), set()).update(positions)
-        if key is None:
+        if geobox is None:
             return
         top, left, bottom, right = _edges(geobox)
         old = self._windows.get((id(image.reading), key), (top, left, bottom, right, 0))
@@ -163,9 +166,9 @@ def _recall(memo: Memo, image: Readable, wanted: set[int], geobox: GeoBox, posit
         held |= {position: memo.get((*key, position)) for position in wanted if position not in held}
         missing = tuple(sorted(position for position, band in held.items() if band is None))
         fresh = image.reading(whole, missing)
-        for position, *band in zip(missing, fresh.values, fresh.masks, strict=True):
-            held[position] = tuple(band)
-            memo.put((*key, position), tuple(band))
+        for position, values, mask in zip(missing, fresh.values, fresh.masks, strict=True):
+            held[position] = (values, mask)
+            memo.put((*key, position), (values, mask))
     part = np.s_[row : row + geobox.shape[0], col : col + geobox.shape[1]]
-    bands = [held[position] for position in positions]
+    bands = [band for position in positions if (band := held[position]) is not None]
     return Pixels(tuple(values[part] for values, _ in bands), tuple(mask[part] for _, mask in bands))

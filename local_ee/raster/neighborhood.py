@@ -22,7 +22,7 @@ def window_sums(
     """
     height, width = weights.values.shape
     shape = (values.shape[0] - height + 1, values.shape[1] - width + 1)
-    sums = tuple(np.zeros(shape) for _ in range(3))
+    sums = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     values, mask = np.ascontiguousarray(values), np.ascontiguousarray(mask)
     offsets, cells = np.argwhere(weights.values != 0), weights.values[weights.values != 0]
     count = height + width if weights.is_box else len(cells)

@@ -36,6 +36,11 @@ class PixelType:
         return np.dtype("float64")
 
     @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The least and the greatest value, where both are stated."""
+        return None if self.minimum is None or self.maximum is None else (self.minimum, self.maximum)
+
+    @property
     def is_integer(self) -> bool:
         return self.precision == "int"
 
@@ -54,7 +59,7 @@ class PixelType:
 
     @property
     def fits_float(self) -> bool:
-        return None not in (self.minimum, self.maximum) and max(-self.minimum, self.maximum) <= _FLOAT_HOLDS
+        return self.bounds is not None and max(-self.bounds[0], self.bounds[1]) <= _FLOAT_HOLDS
 
     def floating(self) -> PixelType:
         """The type of a result that is not whole: float, or double where the input does not fit in float."""
@@ -107,8 +112,8 @@ def of_dtype(dtype: Any) -> PixelType:
     return NAMED[kind.name]
 
 
-def of_number(value: float) -> PixelType:
+def of_number(value: float | np.number) -> PixelType:
     """The type of a constant: an integer of exactly that value, or double."""
     if isinstance(value, bool | np.bool_):
         value = int(value)
-    return ranged(value, value) if isinstance(value, int | np.integer) else DOUBLE
+    return ranged(int(value), int(value)) if isinstance(value, int | np.integer) else DOUBLE

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,12 @@ def join(parts: Sequence[Pixels]) -> Pixels:
     )
 
 
-def valid(shape: tuple[int, ...]) -> np.ndarray:
+def valid(shape: Sequence[int]) -> np.ndarray:
     """A mask that lets every pixel through; it costs no memory."""
     return np.broadcast_to(np.True_, tuple(shape))
 
 
-def blank(shape: tuple[int, ...]) -> np.ndarray:
+def blank(shape: Sequence[int]) -> np.ndarray:
     """A mask that hides every pixel; it costs no memory, and is_blank knows it without looking at pixels."""
     return np.broadcast_to(np.False_, tuple(shape))
 
@@ -51,7 +52,7 @@ def is_uniform(array: np.ndarray) -> bool:
     return array.size > 0 and array.strides == (0,) * array.ndim
 
 
-def hidden(dtype: np.dtype, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+def hidden(dtype: DTypeLike, shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Values and mask of a band that is masked everywhere."""
     return np.broadcast_to(np.dtype(dtype).type(0), tuple(shape)), blank(shape)
 

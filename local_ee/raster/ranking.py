@@ -15,12 +15,12 @@ def percentiles(values: np.ndarray, weights: np.ndarray, wanted: tuple[float, ..
     between samples is an assumption, except for the median of an even count: the mean of the middle two
     (PyramidingPolicy MEDIAN of the API reference).
     """
-    shape = values.shape[1:]
+    shape: tuple[int, ...] = values.shape[1:]
     flat = np.ascontiguousarray(values.reshape(len(values), -1))
     keep = np.ascontiguousarray(weights.reshape(len(values), -1) != 0)
     out = np.zeros((len(wanted), flat.shape[1]))
     _percentiles(flat, keep, np.asarray(wanted, float), out)
-    valid = keep.any(axis=0).reshape(shape) if len(values) else np.zeros(shape, bool)
+    valid = np.asarray(keep.any(axis=0)).reshape(shape) if len(values) else np.zeros(shape, bool)
     return [(row.reshape(shape), valid) for row in out]
 
 
@@ -55,7 +55,7 @@ def _percentiles(values, keep, wanted, out):  # pragma: no cover (compiled)
 
 def modes(values: np.ndarray, weights: np.ndarray) -> list[Reduced]:
     """The most frequent value by weight along axis 0; of equals the smallest (assumption)."""
-    shape = values.shape[1:]
+    shape: tuple[int, ...] = values.shape[1:]
     flat = np.ascontiguousarray(values.reshape(len(values), -1))
     share = np.ascontiguousarray(weights.reshape(len(values), -1).astype(np.float64))
     out = np.zeros(flat.shape[1], values.dtype)

@@ -77,7 +77,8 @@ def _nothing(source: ResampleSource, shape: tuple[int, int]) -> Pixels:
 def _along_axes(source: ResampleSource, geobox: GeoBox, method: str) -> Pixels:
     us, vs = lattice.axes(source.native, lattice.place_of(geobox))
     if method != "nearest":
-        return _interpolate(source, np.broadcast_arrays(us[None, :], vs[:, None]), method)
+        across, down = np.broadcast_arrays(us[None, :], vs[:, None])
+        return _interpolate(source, (across, down), method)
     cols, rows = lattice.floors(us), lattice.floors(vs)
     row, col = int(rows.min()), int(cols.min())
     window = _window(source, row, col, int(rows.max()) - row + 1, int(cols.max()) - col + 1)
@@ -88,7 +89,7 @@ def _along_axes(source: ResampleSource, geobox: GeoBox, method: str) -> Pixels:
 def _through_nodes(source: ResampleSource, geobox: GeoBox, method: str) -> Pixels:
     mapping = lattice.mapping(source.native, geobox)
     if _is_outside(source, mapping.bounds):
-        return _nothing(source, tuple(geobox.shape))
+        return _nothing(source, geobox.shape.yx)
     if method != "nearest":
         return _interpolate(source, mapping.exact(), method)
     rows, cols = mapping.whole()
@@ -133,22 +134,25 @@ def _interpolate(source: ResampleSource, coordinates: tuple[np.ndarray, np.ndarr
 
 def _at_level(source: ResampleSource, geobox: GeoBox) -> ResampleSource:
     """The pyramid level to read for a request: the coarsest whose pixels are not larger than the request's."""
-    if source.policies is None:
+    policies = source.policies
+    if policies is None:
         return source
     level = level_of(source.native, geobox)
     if level < 1:
         return source
     factor = 1 << level
     native = Projection(source.native.crs, source.native.transform * Affine.scale(factor))
-    dimensions = source.dimensions and tuple(-(-side // factor) for side in source.dimensions)
+    dimensions = source.dimensions and (-(-source.dimensions[0] // factor), -(-source.dimensions[1] // factor))
 
     def fetch(window: GeoBox) -> Pixels:
-        row, col = lattice.on_lattice(native, window)
+        at = lattice.on_lattice(native, window)
+        if at is None:
+            raise ValueError("a level of the pyramid is read by windows of its own lattice")
         return reduced(
             lambda r, c, h, w: _window(source, r, c, h, w),
-            (row, col, *window.shape),
+            (*at, *window.shape.yx),
             factor,
-            source.policies,
+            policies,
         )
 
     return ResampleSource(native, fetch, source.dtypes, dimensions)

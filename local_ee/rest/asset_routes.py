@@ -227,9 +227,9 @@ def changes(asset: Asset, given: Mapping[str, Any], paths: Sequence[str]) -> dic
 
 def asked(query: Mapping[str, str]) -> tuple[int | None, int | None, BaseGeometry | None]:
     """Period [start, end) in ms since 1970 and region of a listing's filter; EngineError for other conditions."""
-    start_ms, end_ms, region = query.get("startTime"), query.get("endTime"), query.get("region")
-    start_ms = milliseconds(start_ms) if start_ms else None
-    end_ms = milliseconds(end_ms) if end_ms else None
+    start, end, region = query.get("startTime"), query.get("endTime"), query.get("region")
+    start_ms = milliseconds(start) if start else None
+    end_ms = milliseconds(end) if end else None
     for condition in filter(None, re.split(r"\s+AND\s+", query.get("filter", ""))):
         match = CONDITION.fullmatch(condition.strip())
         if match is None:

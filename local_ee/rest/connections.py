@@ -60,7 +60,7 @@ class BoundedConnection(H11Protocol):
 
 
 def _busy() -> bytes:
-    body = bytes(Reply.error(503, "The local engine has too many open connections.").body)
+    body = Reply.error(503, "The local engine has too many open connections.").content
     head = (
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json; charset=UTF-8\r\n"
         f"content-length: {len(body)}\r\nretry-after: 1\r\nconnection: close\r\n\r\n"

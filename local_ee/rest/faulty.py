@@ -26,7 +26,7 @@ AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset instead of
 Connections = MutableMapping[Any, asyncio.Transport]  # by the client's address
 
 
-def connections() -> tuple[type[asyncio.Protocol], Connections]:
+def connections() -> tuple[type[BoundedConnection], Connections]:
     """A protocol for uvicorn and the open connections that it keeps: ASGI has no way to break one."""
     opened: Connections = {}
 
@@ -85,14 +85,17 @@ class FaultyHttp:
             await send_reply(refused, send)
             return refused.status
         if verdict.kind == "reset":
-            return await self._break(scope, receive)
+            await self._break(scope, receive)
+            return None
         noted = _Noted(send)
         if verdict.kind == "lost":
             await self._app(scope, receive, _nowhere)
-            return await self._break(scope, receive)
+            await self._break(scope, receive)
+            return None
         if verdict.kind == "truncate":
             await self._app(scope, receive, noted.half)
-            return await self._break(scope, receive)
+            await self._break(scope, receive)
+            return None
         if verdict.kind == "corrupt":
             receive = _flipped_body(receive) if route == "upload" else receive
             await self._app(scope, receive, noted if route == "upload" else noted.flipped)

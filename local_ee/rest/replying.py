@@ -11,7 +11,7 @@ from local_ee.wire import Reply
 
 async def send_reply(answer: Reply, send: Send, headers: Mapping[str, str] | None = None) -> None:
     """Sends a reply whose body lies in memory, with these headers added."""
-    body = answer.body if isinstance(answer.body, bytes) else bytes(answer.body)
+    body = answer.content
     together = {**answer.headers, "content-length": str(len(body)), **(headers or {})}
     encoded = [(key.encode(), value.encode()) for key, value in together.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": encoded})

@@ -188,7 +188,7 @@ def _worth_saying(record: logging.LogRecord) -> bool:
 
 def _wrapped(app: ASGIApp, injector: Injector | None, token: str) -> tuple[ASGIApp, type[BoundedConnection]]:
     """The application behind its door, and uvicorn's protocol; faulty ones where faults are asked for."""
-    protocol = BoundedConnection
+    protocol: type[BoundedConnection] = BoundedConnection
     if injector is not None:
         protocol, opened = connections()
         app = FaultyHttp(app, injector, opened)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable
+from email.message import Message
 from email.parser import BytesParser
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -194,7 +195,11 @@ class StorageApi:
         if not isinstance(parts, list) or len(parts) > MAX_BATCH:
             raise StorageError(400, "badContent", f"A batch holds 1 to {MAX_BATCH} requests as multipart/mixed.")
         boundary = f"batch_{secrets.token_hex(8)}"
-        replies = [self._batch_part(call, part.get_payload(), part.get("Content-ID"), boundary) for part in parts]
+        replies = [
+            self._batch_part(call, str(part.get_payload()), part.get("Content-ID"), boundary)
+            for part in parts
+            if isinstance(part, Message)
+        ]
         body = b"".join(replies) + f"--{boundary}--\r\n".encode()
         return Reply(200, body, {"content-type": f"multipart/mixed; boundary={boundary}"})
 
@@ -211,7 +216,7 @@ class StorageApi:
         # without white space: a folded header of the request must not begin a line of the reply
         lines += [f"Content-ID: <response-{''.join(content_id.split()).strip('<>')}>"] if content_id else []
         lines += ["", f"HTTP/1.1 {reply.status} Status", "Content-Type: application/json; charset=UTF-8", "", ""]
-        return "\r\n".join(lines).encode() + bytes(reply.body) + b"\r\n"
+        return "\r\n".join(lines).encode() + reply.content + b"\r\n"
 
 
 def _no_route(call: Call) -> StorageError:

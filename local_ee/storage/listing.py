@@ -62,7 +62,7 @@ class Listing:
         names = heapq.nsmallest(self.size + 1, entries, key=str.encode)
         more, names = len(names) > self.size, names[: self.size]
         return Page(
-            tuple(stored for name in names if (stored := entries[name]) is not None),
+            tuple(entry for name in names if (entry := entries[name]) is not None),
             tuple(name for name in names if entries[name] is None),
             _token_of(names[-1]) if more else None,
         )

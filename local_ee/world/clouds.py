@@ -190,7 +190,8 @@ def score_tables() -> tuple[np.ndarray, np.ndarray]:
     table = np.stack([_quantiles(kind) for kind in ("clear", "thin", "shadow", "opaque")])
     grid = np.linspace(0, 1, 201)
     shares = (0.43, 0.08, 0.05, 0.44)
-    history = sum(s * np.interp(grid, row, grid, left=0, right=1) for s, row in zip(shares, table, strict=True))
+    rows = (s * np.interp(grid, row, grid, left=0, right=1) for s, row in zip(shares, table, strict=True))
+    history = sum(rows, np.zeros(grid.shape))
     return table.astype(np.float32), history.astype(np.float32)
 
 

@@ -52,12 +52,14 @@ def nearest(window: GeoBox, read: Callable[[Cut], np.ndarray]) -> np.ndarray:
     return np.concatenate(pieces, axis=0)
 
 
-def _in_zone(origin: tuple[float, float, float], shape: tuple[int, int], epsg: int, read) -> np.ndarray:
+def _in_zone(
+    origin: tuple[float, float, float], shape: tuple[int, int], epsg: int, read: Callable[[Cut], np.ndarray]
+) -> np.ndarray:
     """Values of a window that lies in one zone, read in squares so that coarse grids need no huge window."""
     west, north, step = origin
     rows, cols = np.empty(shape, np.int64), np.empty(shape, np.int64)
     _places(west, north, step, epsg, cols, rows)
-    out = None
+    out: np.ndarray | None = None
     side = max(1, int(0.2 / step))
     for top in range(0, shape[0], side):
         for left in range(0, shape[1], side):
@@ -68,6 +70,8 @@ def _in_zone(origin: tuple[float, float, float], shape: tuple[int, int], epsg: i
             if out is None:
                 out = np.empty(shape, part.dtype)
             out[here] = part
+    if out is None:
+        raise ValueError(f"a window of {shape} pixels has none to read")
     return out
 
 
@@ -81,7 +85,7 @@ def inside(grid: GeoBox, window: GeoBox) -> np.ndarray:
 
 def anywhere(window: GeoBox, read: Callable[[Cut], np.ndarray]) -> np.ndarray:
     """As `nearest`, for a window in any projection; pixels beyond the globe take 0."""
-    out = None
+    out: np.ndarray | None = None
     for top in range(0, window.shape[0], _SQUARE):
         for left in range(0, window.shape[1], _SQUARE):
             lon, lat = _centres(window, top, left)
@@ -89,6 +93,8 @@ def anywhere(window: GeoBox, read: Callable[[Cut], np.ndarray]) -> np.ndarray:
             if out is None:
                 out = np.zeros(window.shape, part.dtype)
             out[top : top + _SQUARE, left : left + _SQUARE] = part
+    if out is None:
+        raise ValueError(f"a window of {window.shape.yx} pixels has none to read")
     return out
 
 

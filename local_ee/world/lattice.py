@@ -31,7 +31,10 @@ class Cut:
         step = round(geobox.affine.a)
         col, row = round(geobox.affine.c / step), round(-geobox.affine.f / step)
         height, width = geobox.shape
-        return cls(geobox.crs.to_epsg(), row, col, height, width, step)
+        epsg = None if geobox.crs is None else geobox.crs.to_epsg()
+        if epsg is None:
+            raise ValueError(f"the grid's projection {geobox.crs} has no EPSG code")
+        return cls(epsg, row, col, height, width, step)
 
     def fine(self, margin: int = 0) -> Cut:
         """The same ground in 10-m pixels, with a margin of `margin` of this cut's own pixels on each side."""
@@ -83,15 +86,15 @@ def mosaic(cut: Cut, tile: Callable[[int, int], np.ndarray]) -> np.ndarray:
 
 
 class TileCache:
-    """Values by key, made when first asked for and kept while there is room; two threads never make the same one."""
+    """Arrays by key, made when first asked for and kept while there is room; two threads never make the same one."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._values: OrderedDict[Hashable, object] = OrderedDict()
+        self._values: OrderedDict[Hashable, np.ndarray] = OrderedDict()
         self._turns: dict[Hashable, threading.Lock] = {}
         self._guard = threading.Lock()
 
-    def get(self, key: Hashable, make: Callable[[], object]) -> object:
+    def get(self, key: Hashable, make: Callable[[], np.ndarray]) -> np.ndarray:
         """The value of a key."""
         with self._guard:
             if key in self._values:

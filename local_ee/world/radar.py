@@ -132,5 +132,5 @@ def record(
     """
     power = land[0] + np.float32(water_power) * land[1]
     seen = respond(power, MARGIN, shift_px[0], shift_px[1], _TABLE, *place)
-    grain = speckle(*seen.shape, seed, *place)
+    grain = speckle(seen.shape[0], seen.shape[1], seed, *place)
     return (seen + np.float32(FLOOR)) * grain

@@ -99,10 +99,11 @@ class TiledMaps:
         sheet = SHEETS[collection_id]
         grid = _grid(sheet, west, south)
 
+        def band(name: str, window: GeoBox) -> np.ndarray:
+            return nearest(window, lambda cut: sheet.read(self.products, cut, name))
+
         def read(names: tuple[str, ...], window: GeoBox) -> tuple[np.ndarray, np.ndarray]:
-            values = np.stack(
-                [nearest(window, lambda cut, n=name: sheet.read(self.products, cut, n)) for name in names]
-            )
+            values = np.stack([band(name, window) for name in names])
             return values, inside(grid, window)[None] & (True if sheet.masked is None else values != sheet.masked)
 
         index = sheet.name(west, south)

@@ -6,7 +6,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import TypeVar
 
+import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 from shapely.geometry import Polygon, box
@@ -16,6 +18,7 @@ from local_ee.world.noise import draw_normal, seed_of
 from local_ee.world.passes import milliseconds
 from local_ee.world.plane import utm_of
 
+Distance = TypeVar("Distance", float, np.ndarray)
 SWATH_KM, NEAR_DEG, FAR_DEG = 250.0, 29.1, 46.0
 SLICE_DEG = 1.5  # of latitude: about 170 km along the track
 _TRACK_DEG = 360 / 175
@@ -154,7 +157,7 @@ class Pass:
         }
 
 
-def angle_deg(range_km: float) -> float:
+def angle_deg(range_km: Distance) -> Distance:
     """Incidence angle at a place across the swath."""
     share = range_km / SWATH_KM
     return NEAR_DEG + (FAR_DEG - NEAR_DEG) * share * (1.12 - 0.12 * share)

@@ -226,16 +226,16 @@ def check_fits(checkpoint: ck.Checkpoint, source: SampleSource) -> None:
     for wanted, held in zip(checkpoint.bands, source.stored, strict=True):
         if wanted.unit != held.unit:
             raise ValueError(f"band {held.name} is in {held.unit}, the checkpoint was trained on {wanted.unit}")
-    held = source.datasets[0].manifest
-    if checkpoint.backscatter != held.backscatter:
+    head = source.datasets[0].manifest
+    if checkpoint.backscatter != head.backscatter:
         raise ValueError(
-            f"dataset {held.name} holds {held.backscatter}, the checkpoint was trained on {checkpoint.backscatter}"
+            f"dataset {head.name} holds {head.backscatter}, the checkpoint was trained on {checkpoint.backscatter}"
         )
-    if held.level and checkpoint.level and checkpoint.level != held.level:
+    if head.level and checkpoint.level and checkpoint.level != head.level:
         raise ValueError(
-            f"dataset {held.name} holds Sentinel-2 {held.level}, the checkpoint was trained on {checkpoint.level}"
+            f"dataset {head.name} holds Sentinel-2 {head.level}, the checkpoint was trained on {checkpoint.level}"
         )
-    if held.size % checkpoint.multiple:
+    if head.size % checkpoint.multiple:
         raise ValueError(
-            f"patches of {held.size} px: the checkpoint's network needs multiples of {checkpoint.multiple}"
+            f"patches of {head.size} px: the checkpoint's network needs multiples of {checkpoint.multiple}"
         )

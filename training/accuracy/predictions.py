@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import Subset
 
 from gee_export.base.errors import Fault
 from gee_export.base.progress_bar import ProgressBar
@@ -33,7 +35,7 @@ class Predicted:
 def predicted(
     found: ck.Checkpoint,
     source: SampleSource,
-    patches: Patches,
+    patches: Patches | Subset[Any],
     *,
     forward: Callable[[Tensor], Output] | None = None,
     batch: int = 16,

@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import safetensors
@@ -24,6 +24,9 @@ from gee_export.base.atomic import disk_fault
 from gee_export.base.errors import Fault
 from training.checkpoints.atomic_folder import Place, new_of, old_of, write_folder, write_place
 from training.checkpoints.card import card
+
+if TYPE_CHECKING:
+    from training.models.output import Network
 
 VERSION = 1
 CARD, DESCRIPTION, WEIGHTS = "card.md", "checkpoint.json", "weights.safetensors"
@@ -101,7 +104,7 @@ class Checkpoint:
         """Hexadecimal SHA-256 of the weights and of everything else that decides a map."""
         return hashlib.sha256(_canonical(_mapping_part(self)).encode()).hexdigest()
 
-    def build(self) -> nn.Module:
+    def build(self) -> Network:
         """The network with its weights, in evaluation mode, on the CPU. Fault: weights missing or damaged."""
         from training.models import build
 
@@ -114,7 +117,7 @@ class Checkpoint:
         return network.eval()
 
 
-def of_network(network: nn.Module, model: str, bands: Sequence[BandNorm], **rest: Any) -> Checkpoint:
+def of_network(network: Network, model: str, bands: Sequence[BandNorm], **rest: Any) -> Checkpoint:
     """A description of a network built as `model` for these bands; `rest` are Checkpoint's other fields."""
     from training.models import constructor_values
 
@@ -123,7 +126,7 @@ def of_network(network: nn.Module, model: str, bands: Sequence[BandNorm], **rest
     return Checkpoint(model=model, config=constructor_values(network), bands=tuple(bands), **(geometry | rest))
 
 
-def save(checkpoint: Checkpoint, network: nn.Module, folder: Path) -> Checkpoint:
+def save(checkpoint: Checkpoint, network: Network, folder: Path) -> Checkpoint:
     """Write weights, description and card as `folder`, whole or not at all; the checkpoint as it can be loaded."""
     weights = safetensors.torch.save(_plain_state(network))
     written = replace(checkpoint, weights_sha256=hashlib.sha256(weights).hexdigest(), location=str(folder))

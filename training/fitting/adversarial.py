@@ -22,6 +22,8 @@ class AdversarialTask(Task):
     The discriminator is in resume.ckpt, never in a checkpoint.
     """
 
+    judge: Discriminator
+
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self.automatic_optimization = False
@@ -47,7 +49,7 @@ class AdversarialTask(Task):
         of.zero_grad()
         self.manual_backward(loss)
         if self.recipe.clip:
-            self.clip_gradients(of, gradient_clip_val=self.recipe.clip, gradient_clip_algorithm="norm")
+            self.clip_gradients(of.optimizer, gradient_clip_val=self.recipe.clip, gradient_clip_algorithm="norm")
         of.step()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

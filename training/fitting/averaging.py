@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +47,7 @@ class Average:
         """What `restore` takes: tensors and a number."""
         return {"values": self.values, "steps": self.steps}
 
-    def restore(self, state: Mapping[str, object]) -> None:
+    def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from an interrupted run's averages."""
         self.steps = int(state["steps"])
         with torch.no_grad():

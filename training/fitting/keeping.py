@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gee_export.base.atomic import write_whole
 from training.accuracy.metrics import Scores
 from training.checkpoints import checkpoint as ck
 from training.fitting import pictures
 from training.fitting.plan import Plan
-from training.models.output import Output
+from training.models.output import Network, Output
 from training.samples.patches import classes_of
 
 HISTORY, PICTURES = "history.json", "pictures"
@@ -47,14 +47,14 @@ class Records:
         if found.miou > self.best_miou:
             self.best_epoch, self.best_miou = epoch, found.miou
 
-    def write(self, network: nn.Module, found: Scores) -> None:
+    def write(self, network: Network, found: Scores) -> None:
         """history.json, the checkpoint last/, and best/ if no earlier epoch is as good."""
         write_whole(self.plan.folder / HISTORY, (json.dumps(self.history, indent=1) + "\n").encode())
         epoch = self.history[-1]["epoch"]
         for name in (ck.LAST, ck.BEST) if epoch == self.best_epoch else (ck.LAST,):
             self._save(network, found, name)
 
-    def _save(self, network: nn.Module, found: Scores, name: str) -> None:
+    def _save(self, network: Network, found: Scores, name: str) -> None:
         plan = self.plan
         metrics = {"epoch": self.history[-1]["epoch"], "split": "val"} | found.to_json(plan.source.classes)
         described = ck.of_network(network, plan.recipe.model, plan.source.bands, metrics=metrics, **plan.about)
@@ -64,7 +64,7 @@ class Records:
         """The epoch's picture (rows, columns, 3), written too: the same few validation patches every time."""
         plan, count = self.plan, len(self.plan.validation)
         chosen = np.unique(np.linspace(0, count - 1, min(count, PICTURED)).astype(int)).tolist()
-        prepared = plan.source.prepare(plan.validation.__getitems__(chosen).to(device))
+        prepared = plan.source.prepare(plan.validation.__getitems__(chosen).to(torch.device(device)))
         with torch.no_grad():
             predicted = forward(prepared.image_BCHW).logits_BKHW.argmax(dim=1)
         views = [part.cpu().numpy() for part in (prepared.image_BCHW, classes_of(prepared.label_BHW), predicted)]

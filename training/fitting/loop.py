@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -27,12 +27,16 @@ from training.fitting.keeping import Records
 from training.fitting.plan import Fitted, Plan
 from training.fitting.progress import Progress
 from training.fitting.ranks import check_can_follow, is_follower, rank
-from training.fitting.task import Task
+from training.fitting.task import Task, task_of
 from training.recipes import Recipe
 from training.samples.data import EpochOrder, loader
 
 RESUME, TENSORBOARD = "resume.ckpt", "tensorboard"
-_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+_PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
+    "fp32": "32-true",
+    "bf16": "bf16-mixed",
+    "fp16": "16-mixed",
+}
 
 
 def fit(plan: Plan) -> Fitted:
@@ -146,15 +150,16 @@ class Keeper(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.records.restore(state_dict)
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: Task) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """A run that had stopped early and was killed before its report is not trained on."""
         if len(self.records.history) - self.records.best_epoch >= self.plan.recipe.patience:
             trainer.should_stop = True
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Task) -> None:
-        self.records.note(*pl_module.epoch_losses, pl_module.validation)
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        task = task_of(pl_module)
+        self.records.note(*task.epoch_losses, task.accuracies)
         if trainer.is_global_zero:
-            self._write(trainer, pl_module)
+            self._write(trainer, task)
         resume = self.plan.folder / RESUME
         fresh = resume.with_suffix(".tmp")
         trainer.save_checkpoint(fresh)  # all processes: each has its share of what it waits for
@@ -164,11 +169,12 @@ class Keeper(Checkpoint):
 
     def _write(self, trainer: pl.Trainer, task: Task) -> None:
         with task.kept() as network:
-            self.records.write(network, task.validation)
+            self.records.write(network, task.accuracies)
             task.eval()
             picture = self.records.draw(task, task.device)
             task.train()
-        trainer.logger.experiment.add_image("validation", picture, trainer.current_epoch + 1, dataformats="HWC")
+        if isinstance(trainer.logger, TensorBoardLogger):
+            trainer.logger.experiment.add_image("validation", picture, trainer.current_epoch + 1, dataformats="HWC")
 
 
 @contextmanager

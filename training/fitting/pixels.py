@@ -36,6 +36,10 @@ def fit(plan: Plan) -> Fitted:
     _check(plan)
     begun_s = time.perf_counter()
     classifier = plan.network
+    if not isinstance(classifier, PixelClassifier):
+        raise TypeError(
+            f"{type(classifier).__name__} is trained in steps: only classifiers of pixels are fitted at once"
+        )
     pixels_NB, labels_N = sample_pixels(_known(plan), classifier.config.pixels, seed=plan.recipe.seed)
     classifier.fit(pixels_NB, labels_N, seed=plan.recipe.seed)
     spent_s = time.perf_counter() - begun_s

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
 from training.recipes import Recipe
 
 if TYPE_CHECKING:
+    from training.models.output import Network
     from training.samples.data import Patches, SampleSource
 
 
@@ -27,14 +26,14 @@ class Plan:
     saved(): called when all files of an epoch are in place (best/, last/, history, resume.ckpt).
     """
 
-    network: nn.Module
+    network: Network
     source: SampleSource
     train: Patches
     validation: Patches
     recipe: Recipe
     folder: Path
     about: dict[str, Any]
-    after_epoch: Callable[[nn.Module, int], None] = nothing
+    after_epoch: Callable[[Network, int], None] = nothing
     saved: Callable[[], None] = nothing
 
     @property

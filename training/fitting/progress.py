@@ -10,7 +10,7 @@ from pytorch_lightning.callbacks import Callback
 
 from gee_export.base.progress_bar import ProgressBar
 from training.fitting.plan import Plan
-from training.fitting.task import Task
+from training.fitting.task import task_of
 
 
 class Progress(Callback):
@@ -32,7 +32,7 @@ class Progress(Callback):
         """Share of the training time that passed between steps: the loader, and the trainer's own work."""
         return self.waited_s / self.spent_s if self.spent_s else 0.0
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Task) -> None:
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         name = f"epoch {trainer.current_epoch + 1}/{self.plan.recipe.epochs}"
         hidden = None if trainer.is_global_zero else True
         self.bar = ProgressBar(total=self.plan.steps_per_epoch, desc=name, unit="step", leave=False, disable=hidden)
@@ -45,6 +45,8 @@ class Progress(Callback):
     def on_train_batch_end(self, *_: Any) -> None:
         self._passed_s()
         self.samples += self.plan.recipe.batch
+        if self.bar is None:
+            return
         self.bar.update()
         self.bar.set_postfix_str(f"{self.samples_per_s:,.0f} samples/s", refresh=False)
 
@@ -55,16 +57,18 @@ class Progress(Callback):
         self.spent_s += passed_s
         return passed_s
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Task) -> None:
-        self.bar.close()
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.bar is not None:
+            self.bar.close()
         if not trainer.is_global_zero:
             return
         rate = (self.samples - self.epoch_samples) / max(1e-9, self.spent_s - self.epoch_s)
-        train_loss, validation_loss = pl_module.epoch_losses
+        task = task_of(pl_module)
+        train_loss, validation_loss = task.epoch_losses
         ProgressBar.write(
             f"epoch {trainer.current_epoch + 1}/{self.plan.recipe.epochs}: loss {train_loss:.4f}, "
-            f"validation loss {validation_loss:.4f}, MIoU {pl_module.validation.miou:.4f}, "
-            f"OA {pl_module.validation.oa:.4f}; {rate:,.0f} samples/s, {self.waiting_share:.1%} waiting for data"
+            f"validation loss {validation_loss:.4f}, MIoU {task.accuracies.miou:.4f}, "
+            f"OA {task.accuracies.oa:.4f}; {rate:,.0f} samples/s, {self.waiting_share:.1%} waiting for data"
         )
 
     def on_exception(self, *_: Any) -> None:

@@ -16,7 +16,7 @@ from training.accuracy.metrics import Scores, confusion_counts, scores
 from training.fitting.averaging import Average
 from training.fitting.plan import Plan
 from training.losses import ImageLoss, build_loss
-from training.models.output import Output
+from training.models.output import Network, Output
 from training.recipes.optimisers import optimiser, poly
 from training.samples.augment import Augmented, augment, draws
 from training.samples.data import Batch
@@ -50,7 +50,7 @@ class Task(pl.LightningModule):
         layout = torch.channels_last if image.ndim == 4 else torch.contiguous_format
         return self.network(image.contiguous(memory_format=layout))
 
-    def training_step(self, batch: Batch, at: int) -> Tensor:
+    def training_step(self, batch: Batch, at: int) -> Tensor | None:
         prepared = self.augmented(batch, at)
         loss = self.cost(self(prepared.image_BCHW), prepared)
         self.train_losses.append(loss.detach())
@@ -111,7 +111,7 @@ class Task(pl.LightningModule):
         self._swapped.__exit__(None, None, None)
 
     @contextmanager
-    def kept(self) -> Iterator[nn.Module]:
+    def kept(self) -> Iterator[Network]:
         """The network with the weights that are validated and kept."""
         with self.average.in_place() if self.average is not None else nullcontext():
             yield self.network
@@ -164,6 +164,13 @@ class Task(pl.LightningModule):
             total = self._reduced(torch.from_numpy(total).to(self.device), "sum").cpu().numpy()
         return float(total[0] / max(1, total[1]))
 
+    @property
+    def accuracies(self) -> Scores:
+        """Of the last validation; ValueError before the first."""
+        if self.validation is None:
+            raise ValueError("no epoch is validated yet")
+        return self.validation
+
     def configure_optimizers(self) -> Any:
         return self.scheduled(self.network)
 
@@ -180,3 +187,10 @@ class Task(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.average is not None:
             self.average.restore(checkpoint[_AVERAGE])
+
+
+def task_of(module: pl.LightningModule) -> Task:
+    """The module that the trainer hands to callbacks, which is the run's task; TypeError for another."""
+    if not isinstance(module, Task):
+        raise TypeError(f"{type(module).__name__} is no task of training/fitting")
+    return module

@@ -58,10 +58,11 @@ class ImageLoss(ABC):
             total = total + self.sharp * sharpening_loss(output, true, valid_BCHW)
         if self.edges:
             true = _given(sharp_BCHW, "edges", "the true image at the output's size")
-            total = total + self.edges * edge_loss(output.image, true, valid_BCHW)
+            total = total + self.edges * edge_loss(output.images[0], true, valid_BCHW)
         if self.low:
-            factor = output.image.shape[2] // output.image_1x.shape[2]
-            total = total + self.low * F.l1_loss(F.avg_pool2d(output.image.float(), factor), output.image_1x.float())
+            image, _, image_1x = output.images
+            factor = image.shape[2] // image_1x.shape[2]
+            total = total + self.low * F.l1_loss(F.avg_pool2d(image.float(), factor), image_1x.float())
         if self.adversarial:
             verdicts = _given(discriminator, "adversarial", "a discriminator")
             verdict = verdicts(masked(output.image, valid_BCHW)).float()
@@ -123,11 +124,12 @@ def discriminator_loss(
 def sharpening_loss(output: SharpOutput, sharp_BCHW: Tensor, valid_BCHW: Tensor | None = None) -> Tensor:
     """Mean absolute difference of the sharpened images at 1 m and 2.5 m from the true one (there its area mean)."""
     sharp, valid = sharp_BCHW.float(), _all_of(sharp_BCHW, valid_BCHW)
-    size = output.image_4x.shape[2:]
+    image, image_4x, _ = output.images
+    size = image_4x.shape[2:]
     weight = area_mean(valid, *size)
     at_4x = area_mean(sharp * valid, *size) / weight.clamp(min=1e-6)
-    fine = _valid_mean((output.image.float() - sharp).abs(), valid)
-    return fine + _valid_mean((output.image_4x.float() - at_4x).abs(), weight)
+    fine = _valid_mean((image.float() - sharp).abs(), valid)
+    return fine + _valid_mean((image_4x.float() - at_4x).abs(), weight)
 
 
 def edge_loss(image_BCHW: Tensor, sharp_BCHW: Tensor, valid_BCHW: Tensor | None = None) -> Tensor:

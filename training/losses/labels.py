@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -86,7 +87,7 @@ class WeightedCrossEntropy:
                 f"--set loss.weights={ones}"
             )
         weights = logits.new_tensor(self.weights)
-        kept = {"ignore_index": UNKNOWN, "reduction": "sum", "label_smoothing": self.smoothing}
+        kept: dict[str, Any] = {"ignore_index": UNKNOWN, "reduction": "sum", "label_smoothing": self.smoothing}
         total = F.cross_entropy(logits, label, weight=weights, **kept)
         known = label != UNKNOWN
         # nothing known costs 0; weights have no lower bound, so the sum is not clamped to 1

@@ -32,13 +32,13 @@ class Model:
     small: constructor values with which a step takes milliseconds; what holds for every network is tested with them.
     """
 
-    network: Callable[..., nn.Module]
+    network: type[Network]
     config: type
     paper: str
     small: Mapping[str, Any] = field(default_factory=dict)
 
 
-def build(name: str, bands: Sequence[str], config: Mapping[str, Any] | None = None) -> nn.Module:
+def build(name: str, bands: Sequence[str], config: Mapping[str, Any] | None = None) -> Network:
     """The named network for these bands; `config` overrides its constructor values.
 
     Weights are random: seed torch before. ValueError for an unknown name or constructor value.
@@ -48,10 +48,11 @@ def build(name: str, bands: Sequence[str], config: Mapping[str, Any] | None = No
     known = {value.name for value in fields(model.config)}
     if unknown := sorted(set(values) - known):
         raise ValueError(f"{name} has no constructor value {', '.join(unknown)}: it knows {', '.join(sorted(known))}")
-    return model.network(bands, model.config(**values))
+    make: Callable[..., Network] = model.network  # every network takes its bands and its own class of values
+    return make(bands, model.config(**values))
 
 
-def constructor_values(network: nn.Module) -> dict[str, Any]:
+def constructor_values(network: Network) -> dict[str, Any]:
     """All constructor values of a network but its bands, as `build` takes them; JSON can hold them."""
     return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(network.config).items()}
 

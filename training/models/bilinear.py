@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import lcm
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from training.models.output import Output, check_bands, check_input
+from training.models.output import Network, Output, check_bands, check_input
 from training.models.phases import enlarge
 from training.models.reach import Reach, unet_reach
 from training.models.sharpened import STEPS
@@ -27,7 +27,7 @@ class BilinearUNetConfig:
         object.__setattr__(self, "widths", unet.widths)
 
 
-class BilinearUNet(nn.Module):
+class BilinearUNet(Network):
     """Logits at ten times the input's size: fixed-phase bilinear enlargement (models/phases.py), then a U-Net.
 
     x: (batch, bands, rows, columns), or (batch, dates, bands, rows, columns), of which the dates' mean is taken.

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.models.layers import check_choice
-from training.models.output import Output, check_bands, check_input
+from training.models.output import Network, Output, check_bands, check_input
 
 KERNELS = ("rbf", "linear")
 # Kernel machines take time with the square of the pixels (docs/reference/networks.md, "Other networks")
@@ -60,7 +60,7 @@ class SVMConfig:
             raise ValueError(f"pixels {self.pixels}: a kernel machine takes {SVM_PIXELS} at most; use kernel linear")
 
 
-class PixelClassifier(nn.Module, ABC):
+class PixelClassifier(Network, ABC):
     """Class probabilities of each pixel from its own bands, as logits; any size, no neighbours, no gradient.
 
     Before `fit` all classes are equally likely. What was fitted are buffers whose length comes with the data.
@@ -136,6 +136,12 @@ class RandomForest(PixelClassifier):
     own left child and no number is above its threshold.
     """
 
+    left: Tensor
+    feature: Tensor
+    threshold: Tensor
+    share: Tensor
+    roots: Tensor
+
     def __init__(self, bands: Sequence[str], config: RandomForestConfig | None = None) -> None:
         super().__init__(bands, config or RandomForestConfig())
 
@@ -184,6 +190,14 @@ class RandomForest(PixelClassifier):
 
 class SVM(PixelClassifier):
     """One calibrated machine per class against the rest (a single one for two classes), their chances scaled to 1."""
+
+    vectors: Tensor
+    dual: Tensor
+    intercept: Tensor
+    slope: Tensor
+    offset: Tensor
+    present: Tensor
+    gamma: Tensor
 
     def __init__(self, bands: Sequence[str], config: SVMConfig | None = None) -> None:
         super().__init__(bands, config or SVMConfig())

@@ -15,6 +15,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from training.models import parameter_count
+from training.models.output import Network
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Cost:
     weight_bytes: int
 
 
-def cost(network: nn.Module, side_px: int) -> Cost:
+def cost(network: Network, side_px: int) -> Cost:
     """The cost of one image; FLOP = 2 x multiply-add, convolutions and matrix products only
     (docs/reference/networks.md).
     """
@@ -36,7 +37,7 @@ def cost(network: nn.Module, side_px: int) -> Cost:
     return Cost(parameter_count(network), flop(network, side_px), side_px, held)
 
 
-def flop(network: nn.Module, side_px: int, *, dates: int = 0) -> int:
+def flop(network: Network, side_px: int, *, dates: int = 0) -> int:
     """Operations of one forward pass, counted on torch's meta device: no memory, no arithmetic.
 
     dates: how many the image has, 0 for a composite.
@@ -76,7 +77,7 @@ class _Counting(TorchFunctionMode):
 
 def _resized(given: Tensor, size: Any = None, scale_factor: float | None = None, **_: Any) -> Tensor:
     """What `interpolate` gives, in shape."""
-    sides = size or [int(side * scale_factor) for side in given.shape[2:]]
+    sides = size or [int(side * (scale_factor or 1)) for side in given.shape[2:]]
     return given.new_empty((*given.shape[:2], *sides))
 
 

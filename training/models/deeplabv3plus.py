@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from training.models.attention import PyramidPooling, SeparableGroup
 from training.models.layers import ConvBnRelu
-from training.models.output import Output, check_bands, check_input
+from training.models.output import Network, Output, check_bands, check_input
 from training.models.resnet import BASE, ResNet50
 
 
@@ -37,7 +37,7 @@ class DeepLabV3PlusConfig:
             raise ValueError(f"window {self.window}: expected a multiple of 16 of at least 64 pixels")
 
 
-class DeepLabV3Plus(nn.Module):
+class DeepLabV3Plus(Network):
     """Logits from the stacked bands at a quarter of the size, enlarged; the pyramid sees the whole window."""
 
     scale = 1

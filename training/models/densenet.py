@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from training.models.layers import check_choice
-from training.models.output import Output, check_bands, check_input
+from training.models.output import Network, Output, check_bands, check_input
 from training.models.reach import Reach
 
 STEM = 48
@@ -50,7 +50,7 @@ class DenseBlock(nn.ModuleList):
         return everything, torch.cat(added, dim=1)
 
 
-class FCDenseNet(nn.Module):
+class FCDenseNet(Network):
     """Logits from the stacked bands; rows and columns are multiples of 32. Its receptive field is finite."""
 
     scale = 1

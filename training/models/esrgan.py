@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from training.models.output import channels_at, check_bands, check_input
+from training.models.output import Network, channels_at, check_bands, check_input
 from training.models.phases import enlarge
 from training.models.reach import Reach, unet_reach
 from training.models.sharpened import RGB, STEPS, SharpOutput, check_rgb, rgb_positions
@@ -104,7 +104,7 @@ class RRDBNet(nn.Module):
         return state.conv(3, times=2)
 
 
-class ProgESRGAN(nn.Module):
+class ProgESRGAN(Network):
     """Logits of a U-Net on the RGB image that two ESRGAN stages sharpened to ten times its size; any size.
 
     Only the bands named in `rgb` are looked at; tiles are aligned to `multiple`.

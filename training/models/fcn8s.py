@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.models.output import Output, check_bands, check_input
+from training.models.output import Network, Output, check_bands, check_input
 from training.models.reach import Reach
 
 VGG16 = ((1, 2), (2, 2), (4, 3), (8, 3), (8, 3))  # (width in units of the base width, layers) of its five blocks
@@ -29,7 +29,7 @@ class FCN8sConfig:
             raise ValueError(f"{self}: expected positive fc and base, two or more classes, dropout from 0 to below 1")
 
 
-class FCN8s(nn.Module):
+class FCN8s(Network):
     """Logits from the stacked bands; the 7x7 dense layer is padded, so that small patches keep their scores."""
 
     scale = 1

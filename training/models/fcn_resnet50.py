@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.models.layers import ConvBnRelu
-from training.models.output import Output, check_bands, check_input
+from training.models.output import Network, Output, check_bands, check_input
 from training.models.resnet import BASE, ResNet50
 
 
@@ -27,7 +27,7 @@ class FCNResNet50Config:
             raise ValueError(f"{self}: expected positive widths, two or more classes, dropout from 0 to below 1")
 
 
-class FCNResNet50(nn.Module):
+class FCNResNet50(Network):
     """Logits from the stacked bands, computed at an eighth of the size and enlarged bilinearly."""
 
     scale = 1

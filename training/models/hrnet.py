@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.models.layers import ConvBnRelu, check_choice
-from training.models.output import Output, check_bands, check_input
+from training.models.output import Network, Output, check_bands, check_input
 from training.models.reach import Reach
 from training.models.resnet import EXPANSION, Bottleneck
 from training.models.slim import WHOLE, Slim, places, put
@@ -63,6 +64,8 @@ class HRNetConfig:
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions added to their input, `added` filters of the second in their places; ReLU after the sum."""
 
+    at: Tensor | None
+
     def __init__(self, channels: int, inner: int, added: int) -> None:
         super().__init__()
         self.conv1, self.bn1 = nn.Conv2d(channels, inner, 3, padding=1, bias=False), nn.BatchNorm2d(inner)
@@ -93,7 +96,9 @@ class Fusion(nn.Module):
         )
 
     def forward(self, branches: Sequence[Tensor]) -> list[Tensor]:
-        return [F.relu(self._sum(target, paths, branches)) for target, paths in enumerate(self.paths)]
+        # torch names the type of a list's items no closer than Module
+        rows = (cast("nn.ModuleList", paths) for paths in self.paths)
+        return [F.relu(self._sum(target, paths, branches)) for target, paths in enumerate(rows)]
 
     @staticmethod
     def _sum(target: int, paths: nn.ModuleList, branches: Sequence[Tensor]) -> Tensor:
@@ -117,7 +122,7 @@ class Exchange(nn.Module):
         return self.fusion([blocks(state) for blocks, state in zip(self.branches, branches, strict=True)])
 
 
-class HRNet(nn.Module):
+class HRNet(Network):
     """Logits from the stacked bands at any size; tiles are aligned to `multiple`.
 
     Instance normalisation sees the whole window: `halo` is None unless norm is "batch".
@@ -198,7 +203,11 @@ def enlarged_like(x_BCHW: Tensor, like_BCHW: Tensor, halvings: int) -> Tensor:
 def _stem(bands: int, config: HRNetConfig) -> nn.Sequential:
     norm = nn.BatchNorm2d(STEM_WIDTH) if config.norm == "batch" else nn.InstanceNorm2d(STEM_WIDTH, affine=True)
     first, *rest = STEMS[config.stem]
-    layers = [nn.Conv2d(bands, STEM_WIDTH, 3, first, padding=1, bias=False), norm, nn.ReLU(inplace=True)]
+    layers: list[nn.Module] = [
+        nn.Conv2d(bands, STEM_WIDTH, 3, first, padding=1, bias=False),
+        norm,
+        nn.ReLU(inplace=True),
+    ]
     for stride in rest:
         layers.append(Halving(STEM_WIDTH, STEM_WIDTH) if stride == 2 else ConvBnRelu(STEM_WIDTH, STEM_WIDTH))
     return nn.Sequential(*layers)

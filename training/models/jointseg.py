@@ -11,20 +11,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.models.output import channels_at, check_bands, check_input, is_sar
+from training.models.output import Network, channels_at, check_bands, check_input, is_sar
 from training.models.phases import enlarge
 from training.models.reach import Reach
 from training.models.sharpened import RGB, STEPS, SharpOutput, check_rgb, rgb_positions
 
 SECOND = Fraction(STEPS[1], STEPS[0])
 DILUTION = STEPS[0] ** 2
-WIDE = {"widths": (96, 192, 256, 384), "middle": 64, "middle_blocks": 6, "fine": 32, "fine_blocks": 3}
-SMALL = {"widths": (48, 96, 144, 192), "middle": 32, "middle_blocks": 2, "fine": 16, "fine_blocks": 1}
+WIDE: dict[str, Any] = {"widths": (96, 192, 256, 384), "middle": 64, "middle_blocks": 6, "fine": 32, "fine_blocks": 3}
+SMALL: dict[str, Any] = {"widths": (48, 96, 144, 192), "middle": 32, "middle_blocks": 2, "fine": 16, "fine_blocks": 1}
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class Context(nn.Module):
         return state
 
 
-class JointSeg(nn.Module):
+class JointSeg(Network):
     """Logits and a sharpened RGB image at ten times the input's size, from one or many dates.
 
     x: (batch, bands, rows, columns), or (batch, dates, bands, rows, columns): then optical features are half the

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 SAR_BANDS = ("VV", "VH", "HH", "HV")
 
@@ -21,23 +21,31 @@ class Output:
     image: Tensor | None = None
 
 
-class Network(Protocol):
-    """What training and inference know of a network (beside being a torch module).
+class Network(nn.Module):
+    """What training and inference know of a network.
 
-    scale: output pixels per input pixel. window, lattice: pixels of a window and between windows for a map by
-    blending. halo: pixels around a tile that its logits depend on (tiles aligned to `multiple`), or None where they
-    depend on the whole window. multiple: what rows and columns of the input must be a multiple of. Networks that have
-    `dates = True` also take (batch, dates, bands, rows, columns).
+    bands: names, in the input's order. config: its constructor values. scale: output pixels per input pixel. window,
+    lattice: pixels of a window and between windows for a map by blending. halo: pixels around a tile that its logits
+    depend on (tiles aligned to `multiple`), or None where they depend on the whole window. multiple: what rows and
+    columns of the input must be a multiple of. Networks that have `dates = True` also take (batch, dates, bands, rows,
+    columns).
     """
 
     bands: tuple[str, ...]
+    config: Any
     scale: int
     window: int
     lattice: int
-    halo: int | None
-    multiple: int
 
-    def __call__(self, x_BCHW: Tensor) -> Output: ...
+    if TYPE_CHECKING:  # numbers in some networks, computed in others; torch itself would call them tensors
+
+        @property
+        def halo(self) -> int | None: ...
+
+        @property
+        def multiple(self) -> int: ...
+
+        def __call__(self, x_BCHW: Tensor) -> Output: ...
 
 
 def is_sar(band: str) -> bool:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import cache
 from math import floor
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 KINDS = ("nearest", "bilinear", "cubic")
-RESIZE = {
+RESIZE: dict[str, dict[str, Any]] = {
     "nearest": {"mode": "nearest"},
     "bilinear": {"mode": "bilinear", "align_corners": False},
     "cubic": {"mode": "bicubic", "align_corners": False},
@@ -59,11 +60,13 @@ def _along_columns(x_BCHW: Tensor, ratio: Fraction, kind: str) -> Tensor:
 def _weighted(x_BCHW: Tensor, start: int, weights: tuple[float, ...], steps: tuple[int, int]) -> Tensor:
     """Sum of the slices from `start` on, each every `stride` columns, weighted."""
     stride, periods = steps
-    total = None
+    total: Tensor | None = None
     for tap, weight in enumerate(weights):
         part = x_BCHW[..., start + tap :: stride][..., :periods]
         part = part if weight == 1.0 else part * weight
         total = part if total is None else total + part
+    if total is None:
+        raise ValueError("a sum needs one weight at least")
     return total
 
 

@@ -24,6 +24,8 @@ class Bottleneck(nn.Module):
     A pruned one (`slim`) has fewer channels inside, and ends that are added in their places.
     """
 
+    at: Tensor | None
+
     def __init__(
         self, inputs: int, width: int, stride: int = 1, *, dilation: int = 1, slim: Slim | None = None
     ) -> None:
@@ -46,6 +48,8 @@ class Bottleneck(nn.Module):
 
 class Projection(nn.Sequential):
     """The shortcut of a residual block whose size or width changes, where only `kept` of its filters are left."""
+
+    at: Tensor | None
 
     def __init__(self, inputs: int, outputs: int, stride: int, kept: int) -> None:
         super().__init__(nn.Conv2d(inputs, kept, 1, stride, bias=False), nn.BatchNorm2d(kept))

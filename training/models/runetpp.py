@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 
 from training.models.attention import BoundaryEnhancement, DualAttention, PyramidPooling, SpatialAttention
 from training.models.layers import ConvBnRelu, DoubleConv, SqueezeExcitation, check_choice
-from training.models.output import Output, check_bands, check_input
+from training.models.output import Network, Output, check_bands, check_input
 from training.models.reach import Reach
 from training.models.resnet import BASE, ResNet50
 
@@ -75,7 +76,7 @@ class Level(nn.Module):
         return self.gate(self.convs(torch.cat((up, aligned), dim=1)))
 
 
-class RUNetPP(nn.Module):
+class RUNetPP(Network):
     """Logits from the stacked bands; input rows and columns are multiples of 32.
 
     Channel attention and pyramid pooling see the whole window: then `halo` is None and maps are made of windows of
@@ -100,12 +101,12 @@ class RUNetPP(nn.Module):
         self.encoder = ResNet50(len(self.bands), base=config.base, output_stride=stride, layers=3 if short else 4)
         widths, deep = self.encoder.widths, self.encoder.widths[-1]
         # the encoder goes on from the attended features, and the decoder joins them
-        attention = {1: SpatialAttention()} if config.spatial_att else {}
+        attention: dict[int, nn.Module] = {1: SpatialAttention()} if config.spatial_att else {}
         if config.channel_att:
             number = 3 if config.channel_att_at == "stage3" else len(widths) - 1
             attention[number] = SqueezeExcitation(widths[number], config.reduction)
         self.attention = nn.ModuleDict({str(number): module for number, module in attention.items()})
-        pooled = {"dilations": (6, 12, 18)}
+        pooled: dict[str, Any] = {"dilations": (6, 12, 18)}
         self.pyramid = PyramidPooling(deep, config.aspp_mid, deep, **pooled) if config.aspp else nn.Identity()
 
     def _build_decoder(self) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.models.layers import HEADS, UPS, Decoder, Encoder, check_choice, head, unet_reach
-from training.models.output import Output, check_bands, check_input
+from training.models.output import Network, Output, check_bands, check_input
 from training.models.slim import WHOLE, WITHIN_BLOCKS, Slim
 
 
@@ -38,7 +38,7 @@ class UNetConfig:
             raise ValueError(f"{self}: expected two or more widths and two or more classes")
 
 
-class UNet(nn.Module):
+class UNet(Network):
     """Logits from the stacked bands; its receptive field is finite, so tiles with a halo equal the whole image."""
 
     scale = 1

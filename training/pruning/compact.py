@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.models import build, constructor_values
+from training.models.output import Network
 from training.models.slim import Slim
 from training.pruning.fpgm import Kept
 from training.pruning.groups import Group, Reader
 
 
-def compact(network: nn.Module, model: str, slim: Slim, groups: Sequence[Group], kept: Kept) -> nn.Module:
+def compact(network: Network, model: str, slim: Slim, groups: Sequence[Group], kept: Kept) -> Network:
     """The network `model` with only the kept filters of each group, in evaluation mode.
 
     Equal to the given one with the others silenced (fpgm.zeroise), but for rounding.

@@ -35,7 +35,8 @@ def remaining(network: nn.Module, groups: Sequence[Group]) -> Kept:
     """The filters of each group that are not silenced; as many as the group keeps, in case more are."""
     kept = []
     for group in groups:
-        alive = sum(network.get_submodule(conv).weight.detach().abs().flatten(1).sum(dim=1) for conv, _ in group.makers)
+        weights = (network.get_parameter(f"{conv}.weight").detach() for conv, _ in group.makers)
+        alive = sum((weight.abs().flatten(1).sum(dim=1) for weight in weights), torch.zeros(()))
         order = torch.argsort((alive > 0).int().cpu(), stable=True)
         kept.append(order[group.filters - group.kept :].sort().values)
     return tuple(kept)
@@ -48,23 +49,23 @@ def zeroise(network: nn.Module, groups: Sequence[Group], kept: Kept) -> None:
     for with a ReLU at 0 no gradient would ever reach the filter; its factor is small, since normalisation blows any
     first step away from 0 up to full size (training/LOG.md).
     """
+    tensors: dict[str, Tensor] = network.state_dict(keep_vars=True)
     with torch.no_grad():
         for group, stay in zip(groups, kept, strict=True):
             gone = torch.ones(group.filters, dtype=torch.bool)
             gone[stay] = False
-            for conv_name, norm_name in group.makers:
-                conv, norm = network.get_submodule(conv_name), network.get_submodule(norm_name)
-                for part in (conv.weight, conv.bias, norm.running_mean):
-                    if part is not None:
-                        part[gone.to(part.device)] = 0
-                norm.bias[gone.to(norm.bias.device)] = SEED
-                norm.weight[gone.to(norm.weight.device)] = FACTOR
+            for conv, norm in group.makers:
+                for name in (f"{conv}.weight", f"{conv}.bias", f"{norm}.running_mean"):
+                    if name in tensors:
+                        tensors[name][gone.to(tensors[name].device)] = 0
+                for name, value in ((f"{norm}.bias", SEED), (f"{norm}.weight", FACTOR)):
+                    tensors[name][gone.to(tensors[name].device)] = value
 
 
 def _kept(network: nn.Module, group: Group) -> Tensor:
     total = torch.zeros(group.filters, dtype=torch.float64)
     for conv, _ in group.makers:
-        score = redundancy(network.get_submodule(conv).weight).cpu()
+        score = redundancy(network.get_parameter(f"{conv}.weight")).cpu()
         total += score / score.mean().clamp(min=torch.finfo(torch.float64).tiny)
     order = torch.argsort(total, stable=True)
     return order[group.filters - group.kept :].sort().values

@@ -12,6 +12,7 @@ from training.models import constructor_values
 from training.models.crofusenet import CroFuseNet
 from training.models.hrnet import BasicBlock, Exchange, HRNet
 from training.models.layers import DoubleConv, check_choice
+from training.models.output import Network
 from training.models.resnet import Bottleneck
 from training.models.slim import WHOLE, WITHIN_BLOCKS, Slim
 from training.models.unet import UNet
@@ -40,7 +41,7 @@ class Group:
     at: str = ""
 
 
-def groups_of(network: nn.Module, slim: Slim) -> tuple[Group, ...]:
+def groups_of(network: Network, slim: Slim) -> tuple[Group, ...]:
     """All groups of which filters go; ValueError where the network cannot be pruned, or already was."""
     found = GROUPS.get(type(network))
     if found is None:
@@ -77,7 +78,7 @@ def block_groups(network: UNet | CroFuseNet, slim: Slim) -> Iterator[Group]:
     check_choice(f"scheme of {type(network).__name__}", slim.scheme, WITHIN_BLOCKS[1:])
     for name, module in network.named_modules():
         if isinstance(module, DoubleConv):
-            filters, makers = module[0][0].out_channels, ((f"{name}.0.0", f"{name}.0.1"),)
+            filters, makers = _filters(network, f"{name}.0.0"), ((f"{name}.0.0", f"{name}.0.1"),)
             yield Group(filters, slim.inner(filters), makers, (Reader(f"{name}.1.0"),))
 
 
@@ -93,14 +94,17 @@ def _inner(network: HRNet, slim: Slim) -> Iterator[Group]:
 def _ends(network: HRNet, slim: Slim) -> Iterator[Group]:
     """Block ends that are added to what goes past the block."""
     for name, block in network.layer1.named_children():
+        if not isinstance(block, Bottleneck):
+            raise TypeError(f"layer1.{name} of {type(network).__name__} is no bottleneck")
         yield _end(f"layer1.{name}", 3, block.conv3.out_channels, slim)
         if block.downsample is not None:
             path, filters = f"layer1.{name}.downsample", block.downsample.outputs
             yield Group(filters, slim.added(filters), ((f"{path}.0", f"{path}.1"),), at=f"{path}.at")
     for name, exchange in _exchanges(network):
         for branch, blocks in enumerate(exchange.branches):
-            for number, block in enumerate(blocks[:-1]):
-                yield _end(f"{name}.branches.{branch}.{number}", 2, block.conv2.out_channels, slim)
+            for number in range(len(list(blocks.children())) - 1):
+                path = f"{name}.branches.{branch}.{number}"
+                yield _end(path, 2, _filters(network, f"{path}.conv2"), slim)
 
 
 def _end(block: str, conv: int, filters: int, slim: Slim) -> Group:
@@ -125,7 +129,7 @@ def _branches(network: HRNet) -> Iterator[Group]:
             readers.append(Reader(f"transitions.{branch}.0"))
         for name, exchange in _exchanges(network):
             if branch < len(exchange.branches):
-                for number in range(len(exchange.branches[branch])):
+                for number in range(len(list(exchange.branches[branch].children()))):
                     block = f"{name}.branches.{branch}.{number}"
                     makers.append((f"{block}.conv2", f"{block}.bn2"))
                     readers.append(Reader(f"{block}.conv1"))
@@ -168,8 +172,16 @@ def _opening(target: int, source: int, path: str) -> Reader:
     return Reader(f"{path}.0" if source > target else f"{path}.0.0")
 
 
+def _filters(network: nn.Module, conv: str) -> int:
+    """The output channels of the convolution of that name."""
+    module = network.get_submodule(conv)
+    if not isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        raise TypeError(f"{conv} of {type(network).__name__} is no convolution")
+    return module.out_channels
+
+
 def _tied(network: nn.Module, makers: list[tuple[str, str]], readers: list[Reader]) -> Group:
-    filters = network.get_submodule(makers[0][0]).out_channels
+    filters = _filters(network, makers[0][0])
     return Group(filters, filters, tuple(makers), tuple(readers))
 
 

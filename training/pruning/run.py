@@ -164,13 +164,14 @@ def _report(work: _Work, last: ck.Checkpoint, before: Accuracy) -> PruneReport:
     large, small = work.found.build(), last.build()
     side = work.found.window
     image = torch.randn(1, len(large.bands), side, side, generator=torch.Generator().manual_seed(0))
+    before_s, after_s = seconds((large, small), image, rounds=TIMED_ROUNDS)
     return PruneReport(
         folder=work.folder,
         scheme=work.slim.scheme,
         ratio=work.slim.ratio,
         round_to=work.slim.round_to,
         cost=(cost(large, side), cost(small, side)),
-        seconds=seconds((large, small), image, rounds=TIMED_ROUNDS),
+        seconds=(before_s, after_s),
         split=work.split,
         accuracy=(before, _accuracy(work, work.folder)),
         silenced=_accuracy(work, work.folder / COMPACT),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from training.recipes import papers
 from training.recipes.recipe import Recipe
@@ -14,9 +15,9 @@ from training.recipes.recipe import Recipe
 WIDTHS = (8, 16, 32, 64, 128)
 
 
-def _shrunk(base: Recipe, *, config: dict, **changes) -> Recipe:
+def _shrunk(base: Recipe, *, config: dict[str, Any], **changes: Any) -> Recipe:
     """The recipe with a smaller network and the budget that all CPU-sized variants share."""
-    budget = {"bands": (), "epochs": 20, "batch": 8, "lr": 2e-3, "patience": 10, "crop": 0}
+    budget: dict[str, Any] = {"bands": (), "epochs": 20, "batch": 8, "lr": 2e-3, "patience": 10, "crop": 0}
     return replace(base, name=f"{base.name}-tiny", config=dict(base.config) | config, **(budget | changes))
 
 

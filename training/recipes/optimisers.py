@@ -16,12 +16,23 @@ Weights = Iterable[nn.Parameter]
 class Settings(Protocol):
     """What of a recipe (training/recipes) concerns its optimiser; recipes choose among OPTIMISERS themselves."""
 
-    optimiser: str
-    lr: float
-    power: float
-    momentum: float
-    beta2: float
-    weight_decay: float
+    @property
+    def optimiser(self) -> str: ...
+
+    @property
+    def lr(self) -> float: ...
+
+    @property
+    def power(self) -> float: ...
+
+    @property
+    def momentum(self) -> float: ...
+
+    @property
+    def beta2(self) -> float: ...
+
+    @property
+    def weight_decay(self) -> float: ...
 
 
 def optimiser(recipe: Settings, weights: Weights) -> Optimizer:

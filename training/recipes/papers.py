@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from training.recipes.recipe import Recipe
 
@@ -81,7 +82,7 @@ def runetpp() -> Recipe:
     turns.
     """
     weights = {"dice": 0.7, "focal": 0.3}
-    loss = {"loss": "dice_focal", "loss_values": weights}
+    loss: dict[str, Any] = {"loss": "dice_focal", "loss_values": weights}
     return Recipe("runetpp", "runetpp", **loss, batch=16, epochs=200, augment=MOVES)
 
 

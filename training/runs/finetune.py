@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from training.checkpoints import checkpoint as ck
 from training.models import build, constructor_values
 from training.models.classical import PixelClassifier
+from training.models.output import Network
 from training.recipes import Recipe
 
 Stems = dict[str, tuple[str, ...]]  # a convolution's name -> the bands that its input channels are
@@ -46,7 +48,7 @@ class Taken:
 def recipe_of(found: ck.Checkpoint) -> Recipe:
     """The recipe that a checkpoint was trained by; ValueError where it says none that this isamap knows."""
     known = {field.name for field in fields(Recipe)}
-    values = {
+    values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in found.recipe.items()
         if name in known
@@ -57,7 +59,7 @@ def recipe_of(found: ck.Checkpoint) -> Recipe:
         raise ValueError(f"{found.location} says no recipe to go on with ({error}): name one with --recipe") from error
 
 
-def carry(found: ck.Checkpoint, network: nn.Module) -> Taken:
+def carry(found: ck.Checkpoint, network: Network) -> Taken:
     """Put the checkpoint's weights into a network of the same kind, in place, by the rule of this file.
 
     ValueError: another model, other constructor values, no band in common, a classifier of pixels. Fault: damaged
@@ -90,7 +92,7 @@ def stem_weights(old_OCHW: Tensor, old_bands: tuple[str, ...], bands: tuple[str,
     return torch.stack([filters[band] if band in filters else mean_OHW * scale for band in bands], dim=1)
 
 
-def stems_of(network: nn.Module) -> Stems:
+def stems_of(network: Network) -> Stems:
     """The convolutions that read the image's bands, each band in a channel of its own, perhaps enlarged.
 
     Found by watching what convolutions are given: in one batch each image differs from the first in one band only.
@@ -134,7 +136,7 @@ def _bands_in(given_BCHW: Tensor, bands: int) -> list[int] | None:
     return at if len(set(at)) == channels else None
 
 
-def _check_alike(found: ck.Checkpoint, old: nn.Module, network: nn.Module) -> None:
+def _check_alike(found: ck.Checkpoint, old: Network, network: Network) -> None:
     if isinstance(network, PixelClassifier) or isinstance(old, PixelClassifier):
         raise ValueError(f"{found.model} at {found.location}: classifiers of pixels are fitted anew, leave --from out")
     if type(old) is not type(network):
@@ -156,7 +158,7 @@ def _check_alike(found: ck.Checkpoint, old: nn.Module, network: nn.Module) -> No
         )
 
 
-def _of_classes(found: ck.Checkpoint, network: nn.Module, stems: Stems) -> set[str]:
+def _of_classes(found: ck.Checkpoint, network: Network, stems: Stems) -> set[str]:
     """Tensors that start anew because there are other classes. ValueError where other bands change more than stems."""
     values = constructor_values(network)
     old, new = (_shapes(found.model, bands, found.config) for bands in (found.band_names, network.bands))

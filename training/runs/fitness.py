@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
 
+from training.models.output import Network
 from training.recipes import Recipe
 from training.samples.data import Patches, SampleSource, label_shares
 
@@ -18,7 +18,7 @@ def check_device(chosen: Recipe) -> None:
         raise ValueError("precision=fp16 needs a GPU; on the CPU use fp32, or bf16 where the CPU has it")
 
 
-def check_size(source: SampleSource, network: nn.Module, crop: int) -> None:
+def check_size(source: SampleSource, network: Network, crop: int) -> None:
     """ValueError: sides that the network cannot halve often enough, labels coarser or finer than its output, dates."""
     size, multiple = source.datasets[0].manifest.size, network.multiple
     if size % multiple:

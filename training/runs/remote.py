@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from gee_export.base.atomic import crc32c_base64_of, put_in_place
 from gee_export.base.storage import BucketStorage, bucket_of, is_remote, open_storage, provide
@@ -76,11 +76,12 @@ def run_home(out: str | Path, session: Any = None) -> Iterator[RunHome]:
         yield RunHome(Path(out), str(out))
         return
     shown = str(out).rstrip("/")
-    if session is not None:
-        provide(bucket_of(shown), session)
+    if session is not None and (bucket := bucket_of(shown)) is not None:
+        provide(bucket, session)
     folder = cache_home() / "runs" / hashlib.sha256(shown.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
-    home = RunHome(folder, shown, open_storage(shown, session))
+    storage = cast(BucketStorage, open_storage(shown, session))  # is_remote: the address is a bucket's
+    home = RunHome(folder, shown, storage)
     with alone_in(folder.with_name(f"{folder.name}.lock"), shown):
         if not is_follower():
             _fetch(home)
@@ -89,6 +90,8 @@ def run_home(out: str | Path, session: Any = None) -> Iterator[RunHome]:
 
 def _fetch(home: RunHome) -> None:
     """Make the folder what the bucket holds; only what differs is brought over."""
+    if home.storage is None:
+        return
     listed = {stored.name: stored.crc32c for stored in home.storage.listed()}
     held = {name: name for name in listed if not name.startswith(".")}
     if held and NOTE not in held:

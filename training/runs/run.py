@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from gee_export.base.atomic import check_writable, write_json
 from gee_export.base.errors import Fault
@@ -26,6 +25,7 @@ from training.fitting.ranks import is_follower
 from training.memory import memory_for
 from training.models import build, parameter_count
 from training.models.classical import PixelClassifier
+from training.models.output import Network
 from training.recipes import Recipe, override, recipe
 from training.recipes.settings import pairs
 from training.runs.finetune import carry, recipe_of
@@ -85,7 +85,7 @@ def train(
     settings: Mapping[str, Any] | Sequence[str] | None = None,
     start: str | Path | None = None,
     chips: str | Path | None = None,
-    after_epoch: Callable[[nn.Module, int], None] = nothing,
+    after_epoch: Callable[[Network, int], None] = nothing,
     session: Any = None,
 ) -> TrainReport:
     """Train a recipe on one or more patch datasets (folders or gs://); the run's folder holds best/ and last/.
@@ -156,17 +156,17 @@ def _asked(data: Any, recipe: Any, out: Any, start: Any) -> list[str | Path]:
 def _in_home(
     home: RunHome,
     source: SampleSource,
-    network: nn.Module,
+    network: Network,
     chosen: Recipe,
     origins: Origins,
-    after_epoch: Callable[[nn.Module, int], None],
+    after_epoch: Callable[[Network, int], None],
 ) -> TrainReport:
     """Claim the folder, or go on with the run in it, or only report it if it is over."""
     folder = home.folder
     splits = source.split("train"), source.split("val")
     if not (folder / NOTE).exists():  # no folder is claimed for settings that cannot train
         _check(splits, chosen, source, origins)
-    wanted = {"data": source.fingerprint, "recipe": chosen.to_json(), "start": None, "chips": None}
+    wanted: dict[str, Any] = {"data": source.fingerprint, "recipe": chosen.to_json(), "start": None, "chips": None}
     del wanted["recipe"]["device"]
     claim(folder, wanted | origins.to_json(), shown=home.shown)
     with alone_in(folder / LOCK, home.shown):
@@ -205,7 +205,7 @@ def _check(splits: tuple[Patches, Patches], chosen: Recipe, source: SampleSource
         raise ValueError(f"with the chips left out, {error}; or set a lower {MIN_AGREEMENT}") from error
 
 
-def _check_room(home: RunHome, network: nn.Module) -> None:
+def _check_room(home: RunHome, network: Network) -> None:
     """Fault where the disk cannot take what the first epoch writes: best/, last/ and resume.ckpt hold all weights."""
     if is_follower():
         return
@@ -238,7 +238,7 @@ def _say_how_sure(plan: Plan) -> None:
     ck.rewrite(replace(found, metrics={**found.metrics, "intervals": bounds}), plan.folder / ck.BEST)
 
 
-def _fitter(network: nn.Module) -> Callable[[Plan], Fitted]:
+def _fitter(network: Network) -> Callable[[Plan], Fitted]:
     """What teaches this kind of network."""
     if isinstance(network, PixelClassifier):
         from training.fitting.pixels import fit
@@ -265,12 +265,12 @@ def _report(plan: Plan, fitted: Fitted, origins: Origins) -> dict[str, Any]:
 def _reported(home: RunHome, values: Mapping[str, Any]) -> TrainReport:
     address = home.shown if home.storage is not None else ""
     try:
-        return TrainReport(folder=home.folder, address=address, **values | {"notes": tuple(values.get("notes", ()))})
+        return TrainReport(folder=home.folder, address=address, **{**values, "notes": tuple(values.get("notes", ()))})
     except TypeError as error:
         raise Fault(f"{home.folder / DONE} is damaged; remove {home.shown} and train again") from error
 
 
-def about_run(source: SampleSource, network: nn.Module, chosen: Recipe) -> dict[str, Any]:
+def about_run(source: SampleSource, network: Network, chosen: Recipe) -> dict[str, Any]:
     """What every checkpoint of the run says beside its weights and scores."""
     first, window = source.datasets[0].manifest, chosen.crop or source.datasets[0].manifest.size
     dataset = {
@@ -297,7 +297,7 @@ def about_run(source: SampleSource, network: nn.Module, chosen: Recipe) -> dict[
     }
 
 
-def _lattice(window: int, network: nn.Module) -> int:
+def _lattice(window: int, network: Network) -> int:
     """Pixels between the windows of a map: three quarters of one, or all of it where no pixel sees its neighbours."""
     if network.halo == 0:
         return window

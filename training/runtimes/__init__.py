@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.checkpoints.checkpoint import Checkpoint
 from training.models import model_named
-from training.models.output import Output
+from training.models.output import Network, Output
 from training.runtimes import eager, onnx_runtime, openvino
 from training.runtimes.fold import folded
 from training.runtimes.precisions import DEFAULT, PRECISIONS, Precision, precision_of
@@ -29,8 +29,8 @@ class Runtime:
     gives the forward pass; devices: "cpu", "cuda", best last.
     """
 
-    check: Callable[[type, Precision, str], None]
-    open: Callable[[nn.Module, Precision, str], Forward]
+    check: Callable[[type[Network], Precision, str], None]
+    open: Callable[[Network, Precision, str], Forward]
     devices: tuple[str, ...]
 
 

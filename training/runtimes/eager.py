@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.models.classical import PixelClassifier
-from training.models.output import Output
+from training.models.output import Network, Output
 from training.runtimes.precisions import DEFAULT, Precision, cpu_multiplies
 from training.runtimes.replay import Replay
 
 
-def check(network: type[nn.Module], precision: Precision, device: str) -> None:
+def check(network: type[Network], precision: Precision, device: str) -> None:
     """ValueError: a precision that the network does not compute in, or the processor only slowly."""
     if precision.name == DEFAULT:
         return
@@ -24,9 +26,10 @@ def check(network: type[nn.Module], precision: Precision, device: str) -> None:
         )
 
 
-def opened(network: nn.Module, precision: Precision, device: str) -> Eager | Replay:
+def opened(network: Network, precision: Precision, device: str) -> Eager | Replay:
     """The folded network as a forward pass of torch; it is moved and its numbers are converted in place."""
-    network = network.to(device=device, memory_format=torch.channels_last)
+    move: Callable[..., Network] = network.to  # torch's types leave memory_format out
+    network = move(device=device, memory_format=torch.channels_last)
     if precision.name != DEFAULT:
         network = network.to(precision.dtype)
     forward = Eager(network, precision)
@@ -40,7 +43,7 @@ class Eager:
     Standardisation has happened in float32 before (docs/reference/performance.md, "bf16").
     """
 
-    def __init__(self, network: nn.Module, precision: Precision) -> None:
+    def __init__(self, network: Network, precision: Precision) -> None:
         self.network, self.precision = network, precision
         self.device = next((tensor.device for tensor in network.state_dict().values()), torch.device("cpu"))
 

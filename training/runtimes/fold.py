@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.overrides import TorchFunctionMode
 
+from training.models.output import Network
+
 CONVS = (nn.Conv2d, nn.ConvTranspose2d)
+Conv: TypeAlias = nn.Conv2d | nn.ConvTranspose2d
 
 
-def folded(network: nn.Module) -> nn.Module:
+def folded(network: Network) -> Network:
     """The network, changed in place: each batch normalisation that alone reads a convolution's result is part of it.
 
     Pairs are found by following one forward pass of a small image, so that a network's forward decides, not the order
@@ -31,7 +34,7 @@ def folded(network: nn.Module) -> nn.Module:
     return network
 
 
-def pairs(network: nn.Module) -> list[tuple[nn.Module, nn.BatchNorm2d]]:
+def pairs(network: Network) -> list[tuple[Conv, nn.BatchNorm2d]]:
     """(convolution, batch normalisation) where the second is the only reader of the first's only result."""
     if not any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
         return []
@@ -39,8 +42,9 @@ def pairs(network: nn.Module) -> list[tuple[nn.Module, nn.BatchNorm2d]]:
     found = []
     for norm, given in trace.norms:
         conv = trace.makers.get(id(given))
-        once = conv is not None and trace.calls[conv] == trace.calls[norm] == 1
-        if once and trace.readers[id(given)] == 1:
+        if conv is None or trace.readers[id(given)] != 1:
+            continue
+        if trace.calls[conv] == trace.calls[norm] == 1:
             found.append((conv, norm))
     return found
 
@@ -48,9 +52,9 @@ def pairs(network: nn.Module) -> list[tuple[nn.Module, nn.BatchNorm2d]]:
 class _Trace(TorchFunctionMode):
     """Who made and who reads each tensor in one forward pass. Tensors are kept, so that an id means one tensor."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
-        self.makers: dict[int, nn.Module] = {}
+        self.makers: dict[int, Conv] = {}
         self.norms: list[tuple[nn.BatchNorm2d, Tensor]] = []
         self.calls: Counter[nn.Module] = Counter()
         self.readers: Counter[int] = Counter()
@@ -78,7 +82,7 @@ class _Trace(TorchFunctionMode):
         self.calls[module] += 1
         if isinstance(module, CONVS):
             self.makers[id(result)] = module
-        else:
+        elif isinstance(module, nn.BatchNorm2d):
             self.norms.append((module, inputs[0]))
         self._kept.append(result)
 
@@ -87,7 +91,7 @@ def _followed(module: nn.Module) -> bool:
     return isinstance(module, (*CONVS, nn.BatchNorm2d))
 
 
-def _forward(network: nn.Module) -> None:
+def _forward(network: Network) -> None:
     """A pass of the smallest image; on the meta device it would cost nothing, but importing that 70 MB of memory."""
     side = max(8, network.multiple)
     weight = next(network.parameters())

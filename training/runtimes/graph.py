@@ -6,11 +6,13 @@ import io
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from training.models.classical import PixelClassifier
+from training.models.output import Network
 
 OPSET = 17  # of ai.onnx, August 2022: every runtime that is still kept up reads it
 _ONE_AT_A_TIME = threading.Lock()  # the exporter keeps state in torch's globals
@@ -19,7 +21,7 @@ _ONE_AT_A_TIME = threading.Lock()  # the exporter keeps state in torch's globals
 class Logits(nn.Module):
     """A network reduced to its class logits; branches that only training looks at fall out of the graph."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
@@ -40,13 +42,14 @@ def onnx_graph(
     tracing exporter: the other one (dynamo) takes two to three times as long and needs one more library.
     """
     file = io.BytesIO()
+    target: Any = file  # torch names paths only in its types; this exporter writes into files too
     with _ONE_AT_A_TIME, torch.no_grad(), warnings.catch_warnings():
         # it warns of what a trace cannot follow (our checks of sizes) and of its own age
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module.eval(),
             (example,),
-            file,
+            target,
             dynamo=False,
             opset_version=OPSET,
             input_names=[names[0]],
@@ -56,7 +59,7 @@ def onnx_graph(
     return file.getvalue()
 
 
-def check_exportable(network: type[nn.Module], what: str) -> None:
+def check_exportable(network: type[Network], what: str) -> None:
     """ValueError for classifiers of single pixels: trees and support vectors are no layers."""
     if issubclass(network, PixelClassifier):
         raise ValueError(

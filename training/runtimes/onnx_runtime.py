@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-from torch import nn
 
+from training.models.output import Network
 from training.runtimes.extra import imported
 from training.runtimes.graph import check_exportable
 from training.runtimes.per_image import PerImage, Program
@@ -15,7 +15,7 @@ from training.runtimes.precisions import DEFAULT, Precision
 ERRORS_ONLY = 3
 
 
-def check(network: type[nn.Module], precision: Precision, device: str) -> None:
+def check(network: type[Network], precision: Precision, device: str) -> None:
     """ValueError: a network or precision that it does not run, or the library is not installed."""
     check_exportable(network, "runtime onnx")
     if precision.name != DEFAULT:
@@ -26,7 +26,7 @@ def check(network: type[nn.Module], precision: Precision, device: str) -> None:
     imported("onnxruntime")
 
 
-def opened(network: nn.Module, precision: Precision, device: str) -> PerImage:
+def opened(network: Network, precision: Precision, device: str) -> PerImage:
     """The folded network run by ONNX Runtime on the CPU."""
     return PerImage(network, _session)
 

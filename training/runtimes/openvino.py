@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import io
 from collections import deque
+from typing import Any
 
 import numpy as np
-from torch import nn
 
 from training.cpu import cores
+from training.models.output import Network
 from training.runtimes.extra import imported
 from training.runtimes.graph import check_exportable
 from training.runtimes.per_image import PerImage
 from training.runtimes.precisions import DEFAULT, Precision
 
 
-def check(network: type[nn.Module], precision: Precision, device: str) -> None:
+def check(network: type[Network], precision: Precision, device: str) -> None:
     """ValueError: a network it does not run, a precision without instructions here, or it is not installed."""
     check_exportable(network, "runtime openvino")
     capabilities = imported("openvino").Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -25,7 +26,7 @@ def check(network: type[nn.Module], precision: Precision, device: str) -> None:
         )
 
 
-def opened(network: nn.Module, precision: Precision, device: str) -> PerImage:
+def opened(network: Network, precision: Precision, device: str) -> PerImage:
     """The folded network run by OpenVINO on the CPU."""
     core = imported("openvino").Core()
     return PerImage(network, lambda graph: Requests(_compiled(core, graph, precision)))
@@ -46,8 +47,9 @@ class Requests:
     Making a request waits for a running one to end, so they are kept when their threads are gone.
     """
 
-    def __init__(self, model) -> None:
-        self._model, self._idle = model, deque()
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._idle: deque[Any] = deque()
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         try:

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.cpu import cores
-from training.models.output import Output
+from training.models.output import Network, Output
 from training.runtimes.graph import Logits, onnx_graph
 
 Program = Callable[[np.ndarray], np.ndarray]  # one image (1, ...) float32 -> its logits (1, K, H, W) float32
@@ -24,7 +24,7 @@ class PerImage:
     be called from several threads at once. A batch is spread over the processors.
     """
 
-    def __init__(self, network: nn.Module, compiled: Callable[[bytes], Program]) -> None:
+    def __init__(self, network: Network, compiled: Callable[[bytes], Program]) -> None:
         self._network, self._compiled = Logits(network), compiled
         self._programs: dict[tuple[int, ...], Program] = {}
         self._compiling = threading.Lock()

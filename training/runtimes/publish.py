@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from gee_export.base.storage import write_whole
 from training.checkpoints.checkpoint import BandNorm, Checkpoint, load
 from training.models import model_named
+from training.models.output import Network
 from training.runtimes.extra import imported
 from training.runtimes.fold import folded
 from training.runtimes.graph import OPSET, check_exportable, onnx_graph
@@ -77,7 +78,12 @@ def export_onnx(
 class Physical(nn.Module):
     """Class probabilities (B, K, H, W) of images in the bands' own units, NaN where a value is missing."""
 
-    def __init__(self, network: nn.Module, bands: Sequence[BandNorm]) -> None:
+    low: Tensor
+    high: Tensor
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: Network, bands: Sequence[BandNorm]) -> None:
         super().__init__()
         self.network = network
         most = torch.finfo(torch.float32).max

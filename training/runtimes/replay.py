@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -16,6 +17,14 @@ from training.models.output import Output
 
 SHAPES = 4  # recordings kept, each with its own activations in memory; further shapes run without one
 WARM_UPS = 3  # runs before recording, in which libraries choose algorithms and take their workspaces (torch.cuda docs)
+
+
+class Placed(Protocol):
+    """A forward pass of a network that lies on a device."""
+
+    device: torch.device
+
+    def __call__(self, x: Tensor) -> Output: ...
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,7 @@ class Recording:
 class Replay:
     """A forward pass that replays its recording for shapes it has met; one call at a time, results are copies."""
 
-    def __init__(self, forward: Callable, record: Callable[[Callable, Tensor], Recording] | None = None) -> None:
+    def __init__(self, forward: Placed, record: Callable[[Placed, Tensor], Recording] | None = None) -> None:
         self._forward, self._record = forward, record or recorded
         self._recordings: dict[tuple[int, ...], Recording] = {}
         self._one_at_a_time = threading.Lock()
@@ -51,7 +60,7 @@ class Replay:
         return self._recordings.get(shape)
 
 
-def recorded(forward: Callable, x: Tensor) -> Recording:
+def recorded(forward: Placed, x: Tensor) -> Recording:
     """A CUDA graph of the pass for inputs like x; `forward.device` is the GPU."""
     static = x.to(forward.device, copy=True)
     beside = torch.cuda.Stream(forward.device)

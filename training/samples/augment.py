@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +25,9 @@ BLUR_SIGMA_PX = (0.3, 1.0)
 CHANCES = 7  # numbers drawn per patch; each augmentation has its own
 _BLUR_RADIUS_PX = 3
 _CROP_AT = (4, 5)
+
+
+Integers = TypeVar("Integers", np.ndarray, np.unsignedinteger)
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,8 @@ class Augmented:
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Augmented:
         """All that is there, changed alike."""
-        return Augmented(*(None if part is None else change(part) for part in vars(self).values()))
+        sharp = [None if part is None else change(part) for part in (self.sharp_BCHW, self.sharp_valid_BCHW)]
+        return Augmented(change(self.image_BCHW), change(self.valid_BCHW), change(self.label_BHW), *sharp)
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ def draws(seed: int, epoch: int, patches: np.ndarray, count: int = CHANCES) -> n
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
-def _mixed(z: np.ndarray) -> np.ndarray:
+def _mixed(z: Integers) -> Integers:
     """SplitMix64's finaliser: neighbours in, unrelated numbers out."""
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -118,7 +124,7 @@ def _quarter_turned(batch: Augmented, chance_B1: np.ndarray) -> Augmented:
     """Turned by 0, 90, 180 or 270 degrees, each with probability 1/4."""
     turns_B = np.floor(chance_B1[:, 0] * 4).astype(int)
     for turns in (1, 2, 3):
-        batch = _moved(batch, turns_B == turns, lambda x, k=turns: x.rot90(k, (-2, -1)))
+        batch = _moved(batch, turns_B == turns, partial(torch.rot90, k=turns, dims=(-2, -1)))
     return batch
 
 
@@ -138,7 +144,7 @@ def _rotated(batch: Augmented, chance_B1: np.ndarray) -> Augmented:
     label, known = _sampled(batch.label_BHW[:, None], known, angle, mode="nearest")
     label = label.masked_fill(~known, UNKNOWN)[:, 0]
     sharp, sharp_valid = batch.sharp_BCHW, batch.sharp_valid_BCHW
-    if sharp is not None:
+    if sharp is not None and sharp_valid is not None:
         sharp, sharp_valid = _sampled(sharp, sharp_valid, angle)
     return Augmented(image, valid, label, sharp, sharp_valid)
 

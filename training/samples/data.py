@@ -113,7 +113,7 @@ class SampleSource:
 
     def _part(self, dataset: Dataset, rows: np.ndarray) -> Part:
         head, target = dataset.manifest, self.target
-        sharp = {}
+        sharp: dict[str, Any] = {}
         if self.sharp:
             held = dataset.stored("fine").band_names
             channels = tuple(held.index(band.name) for band in self.sharp)

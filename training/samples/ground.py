@@ -14,7 +14,7 @@ import numpy as np
 import shapely
 from odc.geo import CRS
 
-from gee_export.base.grid import ground_step_m
+from gee_export.base.grid import crs_of, ground_step_m
 from gee_export.datasets.dataset import Dataset, Patch
 
 BLOCK_M = 1280.0
@@ -52,7 +52,7 @@ def _boxes(dataset: Dataset, splits: Sequence[str]) -> dict[CRS, np.ndarray]:
     found: dict[CRS, list] = defaultdict(list)
     for patch in (patch for split in splits for patch in dataset.in_split(split)):
         geobox = dataset.geobox(patch)
-        found[geobox.crs].append(tuple(geobox.boundingbox))
+        found[crs_of(geobox)].append(tuple(geobox.boundingbox))
     return {crs: shapely.box(*np.array(edges).T) for crs, edges in found.items()}
 
 

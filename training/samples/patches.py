@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Sampler, Subset
 from torch.utils.data import Dataset as TorchDataset
 
 from gee_export.base.scheme import CLASSES, UNKNOWN
@@ -122,7 +123,7 @@ class EpochOrder(Sampler[int]):
         return iter(order[: len(self) * self.ranks][self.rank :: self.ranks].tolist())
 
 
-def loader(patches: Patches, batch: int, order: EpochOrder | range | None = None) -> DataLoader:
+def loader(patches: Patches | Subset[Any], batch: int, order: EpochOrder | range | None = None) -> DataLoader:
     """Batches of a split: in an `EpochOrder` and only whole ones for training, else all of a range or of the split.
 
     No worker processes: gathering from the memory map is faster than sending tensors between processes
@@ -133,7 +134,7 @@ def loader(patches: Patches, batch: int, order: EpochOrder | range | None = None
     )
 
 
-def _as_is(batch: Batch) -> Batch:
+def _as_is(batch: Any) -> Any:  # Patches gives whole batches, for which torch has no type
     return batch
 
 
