@@ -46,15 +46,15 @@ MASKS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", action="store_true", help="time a month of a 20 km box instead")
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     with session.connect():
-        _time() if chosen.seconds else _judge()
+        _time() if options.seconds else _judge()
 
 
 def _judge() -> None:
     tallies = np.zeros((len(MASKS), 6))
     count = 0
-    settings = [Optical(**wanted) for wanted in MASKS.values()]
+    settings = [Optical(**mask_settings) for mask_settings in MASKS.values()]
     for region, period in _places():
         for counts in counts_of(region, period, settings):
             tallies, count = tallies + counts, count + 1
@@ -75,23 +75,23 @@ def _places() -> Iterator[tuple[Region, Period]]:
 def counts_of(region: Region, period: Period, settings: Sequence[Optical]) -> Iterator[np.ndarray]:
     """Of each scene, by mask: cloud, of it missed, shadow, of it missed, clear, of it taken."""
     grid = grid_of(region)
-    found = scenes.collection(sentinel2.COLLECTIONS["L2A"], region.bounds_wsen, period)
+    images = scenes.collection(sentinel2.COLLECTIONS["L2A"], region.bounds_wsen, period)
     for product in ("cloud_score_plus", "s2cloudless"):
-        found = clouds.linked(found, clouds.CLOUDS[product])
-    for scene in scenes.listed(found, period):
-        image = found.filter(ee.Filter.eq("system:index", scene.index)).first()
+        images = clouds.linked(images, clouds.CLOUDS[product])
+    for scene in scenes.listed(images, period):
+        image = images.filter(ee.Filter.eq("system:index", scene.index)).first()
         kept = kept_by(image, settings, grid)
         inside = kept[-1] > 0
-        cloud, dark, ground = (inside & part for part in truth_of(scene.index, grid))
+        cloud, dark, ground = (inside & layer for layer in truth_of(scene.index, grid))
         for_each = ((cloud, cloud & mask, dark, dark & mask, ground, ground & ~mask) for mask in kept[:-1] > 0)
-        yield np.array([[np.count_nonzero(part) for part in parts] for parts in for_each], float)
+        yield np.array([[np.count_nonzero(layer) for layer in parts] for parts in for_each], float)
 
 
 def kept_by(image: ee.Image, settings: Sequence[Optical], grid: GeoBox) -> np.ndarray:
     """What each mask leaves, and last what the scene covers: [mask, row, column]."""
-    masks = [wanted.mask.clear(image, wanted, "L2A").unmask(0, False) for wanted in settings]
+    masks = [setting.mask.clear(image, setting, "L2A").unmask(0, False) for setting in settings]
     here = image.select("B2").mask().unmask(0, False)
-    names = [f"m{number}" for number in range(len(masks) + 1)]
+    names = [f"m{index}" for index in range(len(masks) + 1)]
     stack = ee.Image.cat(*masks, here).rename(names)
     return pixels.fetch(stack, grid, names).values_BHW
 

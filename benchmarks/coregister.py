@@ -33,12 +33,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="real samples")
     parser.add_argument("--picture", type=Path, help="a PNG of one city before and after")
     parser.add_argument("--out", type=Path, help="the figures as JSON")
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as home, connect(home=Path(home)):
-        figures = {"simulated": simulated(given.picture), "refused": refusals()}
-    figures["real"] = measured(given.data)
-    if given.out is not None:
-        given.out.write_text(json.dumps(figures, indent=1) + "\n")
+        figures = {"simulated": simulated(options.picture), "refused": refusals()}
+    figures["real"] = measured(options.data)
+    if options.out is not None:
+        options.out.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 def simulated(picture: Path | None) -> list[dict]:
@@ -51,32 +51,34 @@ def simulated(picture: Path | None) -> list[dict]:
     for name in world.PLACES:
         for month, kinds in MONTHS.items():
             for orbit, truth in world.truths(world.place(name), Month.parse(month).period).items():
-                for kind in kinds:
-                    pulled = world.distorted(truth, kind)
-                    found = coregister([(pulled.fixed, pulled.moving)])
-                    rows.append(_row(name, month, orbit, kind, pulled, found))
-                    if picture is not None and (name, month, kind) == FIGURE:
-                        _draw(pulled, found, picture)
+                for distortion in kinds:
+                    pulled = world.distorted(truth, distortion)
+                    registration = coregister([(pulled.fixed, pulled.moving)])
+                    rows.append(_row(name, month, orbit, distortion, pulled, registration))
+                    if picture is not None and (name, month, distortion) == FIGURE:
+                        _draw(pulled, registration, picture)
                         picture = None
     applied = [row for row in rows if row["applied"]]
-    for part in ("left", "right", "down"):
-        values = [row[part] for row in applied]
-        print(f"{part:<6} median {np.median(values):.2f}, greatest {max(values):.2f} px of {len(applied)} corrected")
+    for statistic in ("left", "right", "down"):
+        values = [row[statistic] for row in applied]
+        print(
+            f"{statistic:<6} median {np.median(values):.2f}, greatest {max(values):.2f} px of {len(applied)} corrected"
+        )
     return rows
 
 
-def _row(name: str, month: str, orbit: int, kind: str, truth: world.Truth, found: Coregistration) -> dict:
-    left, right, down = truth.left_px(found.polynomial)
+def _row(name: str, month: str, orbit: int, distortion: str, truth: world.Truth, registration: Coregistration) -> dict:
+    left, right, down = truth.left_px(registration.polynomial)
     row = {
-        "place": name, "month": month, "orbit": orbit, "distortion": kind, "applied": found.applied,
+        "place": name, "month": month, "orbit": orbit, "distortion": distortion, "applied": registration.applied,
         "before": truth.before_px, "left": left, "floor": truth.floor_px, "right": right, "down": down,
-        "order": found.polynomial.order, "points": int(found.used.sum()),
+        "order": registration.polynomial.order, "points": int(registration.used.sum()),
     }  # fmt: skip
-    head = f"{name:<17} {month:<8} {orbit:>5} {kind:<10}"
-    if not found.applied:
-        print(f"{head} not corrected: {found.reason}", flush=True)
+    head = f"{name:<17} {month:<8} {orbit:>5} {distortion:<10}"
+    if not registration.applied:
+        print(f"{head} not corrected: {registration.reason}", flush=True)
         return row
-    row |= {"rmse": found.fit.rmse_px, "loo": found.fit.loo_px}
+    row |= {"rmse": registration.fit.rmse_px, "loo": registration.fit.loo_px}
     print(
         f"{head} {row['order']:>5} {row['points']:>6} {row['before']:>6.2f} {left:>5.2f} ({row['floor']:.2f})"
         f" {right:>6.2f} {down:>5.2f} {row['rmse']:>6.2f} {row['loo']:>5.2f}",
@@ -93,7 +95,7 @@ def refusals() -> dict[str, str]:
     )
     rng = np.random.default_rng(0)
     side = min(*city.fixed.geobox.shape, *hills.fixed.geobox.shape)
-    fixed, radar, elsewhere = (_square(one, side) for one in (city.fixed, city.moving, hills.moving))
+    fixed, radar, elsewhere = (_square(raster, side) for raster in (city.fixed, city.moving, hills.moving))
     shape = radar.values_BHW.shape
     cases = {
         "noise instead of radar": rng.normal(size=shape),
@@ -103,12 +105,12 @@ def refusals() -> dict[str, str]:
         "radar turned by 90 degrees": np.rot90(radar.values_BHW, axes=(1, 2)),
     }
     print("\nPairs that must be refused")
-    said = {}
+    verdicts = {}
     for name, values in cases.items():
-        found = coregister([(fixed, _like(fixed, values))])
-        said[name] = ("CORRECTED: " if found.applied else "refused: ") + found.reason
-        print(f"{name:<28} {said[name]}", flush=True)
-    return said
+        registration = coregister([(fixed, _like(fixed, values))])
+        verdicts[name] = ("CORRECTED: " if registration.applied else "refused: ") + registration.reason
+        print(f"{name:<28} {verdicts[name]}", flush=True)
+    return verdicts
 
 
 def measured(data: Path) -> list[dict]:
@@ -119,20 +121,20 @@ def measured(data: Path) -> list[dict]:
     print("mean of the polynomial; rmse and loo of the tie points, uncorrected: their distance before.")
     rows = []
     for name, fixed, moving in real.pairs(data):
-        shift, found = real.information_shift(fixed, moving), coregister([(fixed, moving)])
-        mean = _mean_px(found, fixed)
-        row = {"pair": name, "information": shift, "applied": found.applied, "mean": mean, "reason": found.reason}
+        shift, result = real.information_shift(fixed, moving), coregister([(fixed, moving)])
+        mean = _mean_px(result, fixed)
+        row = {"pair": name, "information": shift, "applied": result.applied, "mean": mean, "reason": result.reason}
         by_information = "no peak inside" if shift is None else f"{shift[0]:>6.2f} {shift[1]:>6.2f}"
         line = f"{name:<22} {by_information:<14}"
-        if found.fit is not None:
-            row |= {"rmse": found.fit.rmse_px, "loo": found.fit.loo_px, "uncorrected": found.fit.before_px}
-        if found.applied:
+        if result.fit is not None:
+            row |= {"rmse": result.fit.rmse_px, "loo": result.fit.loo_px, "uncorrected": result.fit.before_px}
+        if result.applied:
             line += (
-                f" {mean[0]:>6.2f} {mean[1]:>6.2f}  order {found.polynomial.order}, {found.used.sum()} points, rmse "
-                f"{found.fit.rmse_px:.2f}, loo {found.fit.loo_px:.2f}, uncorrected {found.fit.before_px:.2f}"
+                f" {mean[0]:>6.2f} {mean[1]:>6.2f}  order {result.polynomial.order}, {result.used.sum()} points, rmse "
+                f"{result.fit.rmse_px:.2f}, loo {result.fit.loo_px:.2f}, uncorrected {result.fit.before_px:.2f}"
             )
         else:
-            line += f" not corrected: {found.reason}"
+            line += f" not corrected: {result.reason}"
         print(line, flush=True)
         rows.append(row)
     if not rows:
@@ -140,16 +142,16 @@ def measured(data: Path) -> list[dict]:
     return rows
 
 
-def _mean_px(found: Coregistration, raster: Raster) -> tuple[float, float]:
+def _mean_px(registration: Coregistration, raster: Raster) -> tuple[float, float]:
     affine = raster.geobox.affine
     rows, cols = np.mgrid[: raster.geobox.shape[0], : raster.geobox.shape[1]] + 0.5
-    dx, dy = found.polynomial.at(affine.a * cols + affine.c, affine.e * rows + affine.f)
+    dx, dy = registration.polynomial.at(affine.a * cols + affine.c, affine.e * rows + affine.f)
     return float(dx.mean() / affine.a), float(dy.mean() / affine.e)
 
 
 def _like(raster: Raster, values: np.ndarray) -> Raster:
     values = np.ascontiguousarray(values, np.float32)
-    names = tuple(f"b{number}" for number in range(len(values)))
+    names = tuple(f"b{index}" for index in range(len(values)))
     return Raster(raster.geobox, names, values, np.ones(values.shape, bool))
 
 
@@ -158,7 +160,7 @@ def _square(raster: Raster, side: int) -> Raster:
     return Raster(raster.geobox[at], raster.bands, raster.values_BHW[:, *at], raster.valid_BHW[:, *at])
 
 
-def _draw(truth: world.Truth, found: Coregistration, path: Path) -> None:
+def _draw(truth: world.Truth, registration: Coregistration, path: Path) -> None:
     """Chequered optical and radar squares before and after, and the vectors found and left."""
     from matplotlib.figure import Figure
     from PIL import Image
@@ -167,18 +169,20 @@ def _draw(truth: world.Truth, found: Coregistration, path: Path) -> None:
 
     figure = Figure(figsize=(11, 10), layout="constrained")
     axes = figure.subplots(2, 2)
-    after = warped(truth.moving, found.polynomial)
+    after = warped(truth.moving, registration.polynomial)
     for axis, moving, title in ((axes[0, 0], truth.moving, "before"), (axes[0, 1], after, "after")):
         axis.imshow(_chequered(truth.fixed, moving), interpolation="nearest")
         axis.set(title=f"{title}: Sentinel-2 in colour, Sentinel-1 in grey", xticks=[], yticks=[])
-    points = found.points
-    whole = np.stack([points.dx / found.step[0], points.dy / found.step[1]], axis=1)
-    left = np.full(whole.shape, np.nan)
-    left[found.used] = found.residuals_px()
-    vectors(axes[1, 0], found, whole, found.used)
+    points = registration.points
+    vectors_px = np.stack([points.dx / registration.step[0], points.dy / registration.step[1]], axis=1)
+    left = np.full(vectors_px.shape, np.nan)
+    left[registration.used] = registration.residuals_px()
+    vectors(axes[1, 0], registration, vectors_px, registration.used)
     axes[1, 0].set_title(f"displacement found at {len(points)} windows (km), rejected ones red")
-    vectors(axes[1, 1], found, left, found.used)
-    axes[1, 1].set_title(f"left by the polynomial of order {found.polynomial.order}: {found.fit.rmse_px:.2f} px RMSE")
+    vectors(axes[1, 1], registration, left, registration.used)
+    axes[1, 1].set_title(
+        f"left by the polynomial of order {registration.polynomial.order}: {registration.fit.rmse_px:.2f} px RMSE"
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     memory = BytesIO()
     figure.savefig(memory, dpi=66)

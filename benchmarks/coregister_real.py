@@ -32,7 +32,9 @@ def information_shift(fixed: Raster, moving: Raster) -> tuple[float, float] | No
     Summed over all pairs of bands, 32 ranks each; sub-pixel by a quadratic through the 3 x 3 values at the peak.
     """
     valid = fixed.valid_BHW.all(axis=0), moving.valid_BHW.all(axis=0)
-    ranks = [[_ranks(band, ok) for band in one.values_BHW] for one, ok in zip((fixed, moving), valid, strict=True)]
+    ranks = [
+        [_ranks(band, ok) for band in raster.values_BHW] for raster, ok in zip((fixed, moving), valid, strict=True)
+    ]
     side = range(-_REACH_PX, _REACH_PX + 1)
     inner = tuple(slice(_REACH_PX, length - _REACH_PX) for length in fixed.geobox.shape)
     surface = np.zeros((len(side), len(side)))
@@ -60,15 +62,15 @@ def _information(a: np.ndarray, b: np.ndarray) -> float:
 def _raster(values: np.ndarray, valid: np.ndarray | None = None) -> Raster:
     ok = np.isfinite(values) if valid is None else valid & np.isfinite(values)
     grid = GeoBox(values.shape[1:], _PLACE.affine, _PLACE.crs)
-    names = tuple(f"b{number}" for number in range(len(values)))
+    names = tuple(f"b{index}" for index in range(len(values)))
     return Raster(grid, names, np.where(ok, values, 0).astype(np.float32), ok)
 
 
 def _terramind(folder: Path) -> Iterator[tuple[str, Raster, Raster]]:
     for path in sorted((folder / "S2L2A").glob("*.tif")):
-        other = next((folder / "S1RTC").glob(f"{path.stem.split('.')[0]}*"), None)
-        if other is not None:
-            yield f"terramind {path.stem.split('_')[0]}", _raster(_read(path)[[1, 2, 3, 7]]), _raster(_read(other))
+        radar_path = next((folder / "S1RTC").glob(f"{path.stem.split('.')[0]}*"), None)
+        if radar_path is not None:
+            yield f"terramind {path.stem.split('_')[0]}", _raster(_read(path)[[1, 2, 3, 7]]), _raster(_read(radar_path))
 
 
 def _worldcereal(path: Path) -> Iterator[tuple[str, Raster, Raster]]:
@@ -78,9 +80,9 @@ def _worldcereal(path: Path) -> Iterator[tuple[str, Raster, Raster]]:
         optical = np.stack([source[f"S2-L2A-B{band}"][:].astype(float) for band in ("02", "03", "04", "08")], axis=1)
         decibel = np.stack([_decibels(source[f"S1-SIGMA0-{name}"][:]) for name in ("VV", "VH")], axis=1)
     optical[optical == _NO_DATA] = np.nan
-    for number in (0, 3, 5, 8):
-        month = (number + 10) % 12 + 1  # the first composite is of November
-        yield f"worldcereal, month {month}", _raster(optical[number]), _raster(decibel[number])
+    for index in (0, 3, 5, 8):
+        month = (index + 10) % 12 + 1  # the first composite is of November
+        yield f"worldcereal, month {month}", _raster(optical[index]), _raster(decibel[index])
     yield "worldcereal, year", _raster(np.nanmean(optical, axis=0)), _raster(_mean(decibel))
 
 
@@ -109,8 +111,8 @@ def _beijing(folder: Path) -> Iterator[tuple[str, Raster, Raster]]:
 
 def _decibels(digital: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore"):
-        found = 20 * np.log10(digital.astype(float)) - 83
-    return np.where((digital > 0) & (digital < _NO_DATA), found, np.nan)
+        decibels = 20 * np.log10(digital.astype(float)) - 83
+    return np.where((digital > 0) & (digital < _NO_DATA), decibels, np.nan)
 
 
 def _mean(decibel_TBHW: np.ndarray) -> np.ndarray:

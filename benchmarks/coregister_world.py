@@ -72,21 +72,21 @@ def truths(region: Region, period: Period) -> dict[int, Truth]:
     optical = sentinel2.sensed(box, period, Optical())
     fixed = pixels.fetch(optical.image, grid, [band.name for band in optical.bands])
     own = _optical_shift(grid, box, period, optical.used)
-    found = {}
+    by_orbit = {}
     for orbit in sorted({int(scene.get("relativeOrbitNumber_start")) for scene in _listed(box, period)}):
         sensed = sentinel1.sensed(box, period, Radar(speckle="none", orbits=(orbit,)))
         moving = pixels.fetch(sensed.image, grid, list(sentinel1.POLARISATIONS))
         if not moving.valid_BHW.any():  # a scene's outline may touch a box that its pixels do not
             continue
-        found[orbit] = Truth(fixed, moving, _radar_shift(grid, [scene.index for scene in sensed.used]) - own)
-    return found
+        by_orbit[orbit] = Truth(fixed, moving, _radar_shift(grid, [scene.index for scene in sensed.used]) - own)
+    return by_orbit
 
 
-def distorted(truth: Truth, kind: str) -> Truth:
+def distorted(truth: Truth, distortion: str) -> Truth:
     """The moving raster pulled further, and what the displacement then is."""
     height, width = truth.fixed.geobox.shape
     v, u = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    right, down = (axis + 0.0 for axis in DISTORTIONS[kind](u, v))
+    right, down = (axis + 0.0 for axis in DISTORTIONS[distortion](u, v))
     if not (right.any() or down.any()):
         return truth
     rows, cols = np.mgrid[:height, :width].astype(float)
@@ -97,8 +97,8 @@ def distorted(truth: Truth, kind: str) -> Truth:
     to = at
     for _ in range(20):  # where the pull takes what lies at `at`
         to = at + np.stack([map_coordinates(axis, to, order=1, mode="nearest") for axis in (down, right)])
-    whole = np.broadcast_to(map_coordinates(valid * 1.0, (rows - down, cols - right), order=0) > 0, pulled.shape)
-    moving = Raster(truth.moving.geobox, truth.moving.bands, pulled.astype(np.float32), whole.copy())
+    inside = np.broadcast_to(map_coordinates(valid * 1.0, (rows - down, cols - right), order=0) > 0, pulled.shape)
+    moving = Raster(truth.moving.geobox, truth.moving.bands, pulled.astype(np.float32), inside.copy())
     return Truth(truth.fixed, moving, np.stack([to[1] - cols, to[0] - rows]))
 
 
@@ -115,22 +115,22 @@ def _radar_shift(grid, indices: list[str]) -> np.ndarray:
     height, width = grid.shape
     col, row = round(grid.affine.c / 10), round(-grid.affine.f / 10)
     slow = np.empty((2, height, width))
-    for number in range(height):
+    for line in range(height):
         for axis in (0, 1):
-            _slow_shift(axis, col, row + number, slow[axis, number])
+            _slow_shift(axis, col, row + line, slow[axis, line])
     taken = [_pass_of(index) for index in indices]
-    if any(one.epsg != grid.crs.epsg for one in taken):
+    if any(radar_pass.epsg != grid.crs.epsg for radar_pass in taken):
         raise ValueError(
             f"passes of zone {taken[0].epsg} over a grid of {grid.crs}: their slow shifts lie on their own"
         )
-    steady = np.mean([one.shift_px() for one in taken], axis=0)
+    steady = np.mean([radar_pass.shift_px() for radar_pass in taken], axis=0)
     return slow + steady[:, None, None]
 
 
 def _pass_of(index: str):
     text = index.split("_")[4][:8]
     day = date(int(text[:4]), int(text[4:6]), int(text[6:]))
-    return next(one for one in passes(day, day, (69.0, 15.0, 138.0, 55.0)) if one.index == index)
+    return next(radar_pass for radar_pass in passes(day, day, (69.0, 15.0, 138.0, 55.0)) if radar_pass.index == index)
 
 
 def _optical_shift(grid, box: BoundsWSEN, period: Period, used) -> np.ndarray:
@@ -147,9 +147,9 @@ def _optical_shift(grid, box: BoundsWSEN, period: Period, used) -> np.ndarray:
         both = ee.Image.constant([ee.Number(east.get(index)), ee.Number(south.get(index))]).rename(["e", "s"])
         return both.toFloat().updateMask(image.select("cs_cdf").gte(CLEAR)).updateMask(image.select("B4").mask())
 
-    found = pixels.fetch(images.map(shift_of).mean(), grid, ["e", "s"])
-    typical = [np.median(band[valid]) for band, valid in zip(found.values_BHW, found.valid_BHW, strict=True)]
-    return np.where(found.valid_BHW, found.values_BHW, np.array(typical)[:, None, None])
+    mean_shift = pixels.fetch(images.map(shift_of).mean(), grid, ["e", "s"])
+    typical = [np.median(band[valid]) for band, valid in zip(mean_shift.values_BHW, mean_shift.valid_BHW, strict=True)]
+    return np.where(mean_shift.valid_BHW, mean_shift.values_BHW, np.array(typical)[:, None, None])
 
 
 def _overpass(scene) -> Overpass:

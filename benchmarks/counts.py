@@ -36,8 +36,8 @@ _WORDS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight"
 _UNFILTERED = "none"  # the entry of a registry that stands for "do nothing"
 
 
-def _spelt(number: int) -> str:
-    return _WORDS[number] if number < len(_WORDS) else str(number)
+def _spelt(count: int) -> str:
+    return _WORDS[count] if count < len(_WORDS) else str(count)
 
 
 COUNTS: Mapping[str, Callable[[], str]] = {
@@ -64,7 +64,7 @@ def wish_tests(folder: Path = ROOT / "tests") -> Mapping[int, tuple[str, ...]]:
 def _named_wishes(tree: ast.Module) -> set[int]:
     documented = [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))]
     texts = (" ".join((ast.get_docstring(node) or "").split()) for node in documented)
-    return {int(number) for text in texts for cited in _WISHES.findall(text) for number in re.findall(r"\d+", cited)}
+    return {int(digits) for text in texts for cited in _WISHES.findall(text) for digits in re.findall(r"\d+", cited)}
 
 
 def _tests_of(wish: int) -> str:
@@ -96,13 +96,13 @@ BLOCKS: tuple[Block, ...] = (
 def current(text: str) -> str:
     """The page's text with every block as the code has it now; ValueError where a mark is not closed."""
     for opening, content, closing in BLOCKS:
-        parts = text.split(opening)
-        for index, part in enumerate(parts[1:], start=1):
-            _, closed, after = part.partition(closing)
+        pieces = text.split(opening)
+        for index, piece in enumerate(pieces[1:], start=1):
+            _, closed, after = piece.partition(closing)
             if not closed:
                 raise ValueError(f"{opening} is not followed by {closing}: close it")
-            parts[index] = f"{content()}{closing}{after}"
-        text = opening.join(parts)
+            pieces[index] = f"{content()}{closing}{after}"
+        text = opening.join(pieces)
     return text
 
 

@@ -128,11 +128,11 @@ def measure(case: Case, program: Program, limit_s: float) -> dict[str, Any]:
         try:
             ended = subprocess.run(command, capture_output=True, text=True, timeout=limit_s, env=environment)
             lines = [line for line in ended.stdout.splitlines() if line.startswith("{")]
-            found = json.loads(lines[-1]) if lines else {"error": ended.stderr.strip().splitlines()[-1][:200]}
+            result = json.loads(lines[-1]) if lines else {"error": ended.stderr.strip().splitlines()[-1][:200]}
         except subprocess.TimeoutExpired:
-            found = {"error": f"stopped after {limit_s:.0f} s"}
+            result = {"error": f"stopped after {limit_s:.0f} s"}
         figures = json.load(urllib.request.urlopen(f"{url}/figures"))
-    return {**figures, **found}
+    return {**figures, **result}
 
 
 def ideal_s(case: Case, figures: dict[str, Any]) -> float:
@@ -143,13 +143,16 @@ def ideal_s(case: Case, figures: dict[str, Any]) -> float:
 
 def row(case: Case, program: Program, figures: dict[str, Any]) -> str:
     """A line of the table."""
-    asked, known = max(figures["asked"], 1), max(figures["asked_when_known"], 1)
-    refused = f"{100 * figures['refused'] / asked:.1f} %", f"{100 * figures['refused_when_known'] / known:.1f} %"
+    requests, later_requests = max(figures["asked"], 1), max(figures["asked_when_known"], 1)
+    refused = (
+        f"{100 * figures['refused'] / requests:.1f} %",
+        f"{100 * figures['refused_when_known'] / later_requests:.1f} %",
+    )
     if figures.get("error"):
         answered = f"{figures['places']} of {program.count} answered"
         return f"| {program.name} | failed: {figures['error']} ({answered}) | | | {refused[0]} | {refused[1]} | |"
     ideal = ideal_s(case, figures)
-    wall, cpu = figures["wall_s"], 1000 * figures["cpu_s"] / asked
+    wall, cpu = figures["wall_s"], 1000 * figures["cpu_s"] / requests
     if program is ONE_BY_ONE:  # estimated from a few: all of them would take minutes
         ideal = case.stub["latency_s"] * program.count / 40
     lost = program.count - figures["arrived"]
@@ -163,21 +166,21 @@ def main(words: list[str]) -> None:
     parser.add_argument("--program", help="only programs whose name holds this")
     parser.add_argument("--seconds", type=float, default=40.0, help="longest time of one program")
     parser.add_argument("--full", action="store_true", help="as many blocks for every program (12 minutes)")
-    asked = parser.parse_args(words)
+    options = parser.parse_args(words)
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
     if not PEERS_PYTHON.exists():
         print("geedim and Xee are not installed (see the first lines of this file) and are left out\n")
-    for name in asked.setting or CASES:
+    for name in options.setting or CASES:
         case = CASES[name]
         print(f"**{case.name}, R = {RATE_PER_S}/s**\n")
         print("| program | T | T / ideal | lost | refused | refused once C is known | CPU ms a request |")
         print("|---|---|---|---|---|---|---|")
         for program in case.programs:
-            chosen = asked.program is None or asked.program in program.name
-            if asked.full and program is not ONE_BY_ONE:
+            is_selected = options.program is None or options.program in program.name
+            if options.full and program is not ONE_BY_ONE:
                 program = replace(program, count=560)
-            if chosen and (not program.is_peer or PEERS_PYTHON.exists()):
-                print(row(case, program, measure(case, program, asked.seconds)), flush=True)
+            if is_selected and (not program.is_peer or PEERS_PYTHON.exists()):
+                print(row(case, program, measure(case, program, options.seconds)), flush=True)
         print()
 
 

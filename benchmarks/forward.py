@@ -91,29 +91,29 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="torch.compile too: a minute or more for each network")
     parser.add_argument("--checkpoint", type=Path)
     parser.add_argument("--data", type=Path)
-    chosen = parser.parse_args()
-    if chosen.checkpoint:
-        accuracy(chosen.checkpoint, chosen.data)
-    elif chosen.device == "gpu":
-        on_gpu(chosen.only, chosen.repeat)
+    options = parser.parse_args()
+    if options.checkpoint:
+        accuracy(options.checkpoint, options.data)
+    elif options.device == "gpu":
+        on_gpu(options.only, options.repeat)
     else:
-        on_cpu(chosen)
+        on_cpu(options)
 
 
-def on_cpu(chosen: argparse.Namespace) -> None:
+def on_cpu(options: argparse.Namespace) -> None:
     """A table of ratios for each network and number of threads."""
-    print(f"{cpu_name()}, torch {torch.__version__}, median of {chosen.repeat} rounds, batch 1")
+    print(f"{cpu_name()}, torch {torch.__version__}, median of {options.repeat} rounds, batch 1")
     tune_cpu()
     peaks()
-    for name in chosen.only:
+    for name in options.only:
         subject = SUBJECTS[name]
         network, image = made(subject)
-        ways = ways_of(network, compiled=chosen.compile)
+        ways = ways_of(network, compiled=options.compile)
         errors = deviations(ways, image)
         with untuned(name) as baseline:
-            for threads in chosen.threads:
+            for threads in options.threads:
                 torch.set_num_threads(1)
-                rounds = [round_of(ways, image, threads, baseline) for _ in range(chosen.repeat)]
+                rounds = [round_of(ways, image, threads, baseline) for _ in range(options.repeat)]
                 report(name, threads, rounds, errors)
 
 
@@ -198,8 +198,8 @@ def deviations(ways: Mapping[str, Forward], image: Tensor) -> dict[str, float]:
     with torch.inference_mode():
         logits = {name: way(image).logits_BKHW.float() for name, way in ways.items()}
     expected = logits[TUNED]
-    found = {name: float((one - expected).abs().max() / expected.abs().max()) for name, one in logits.items()}
-    return {EAGER: 0.0} | found
+    errors = {name: float((output - expected).abs().max() / expected.abs().max()) for name, output in logits.items()}
+    return {EAGER: 0.0} | errors
 
 
 def round_of(
@@ -230,11 +230,11 @@ def report(name: str, threads: int, rounds: Sequence[Mapping[str, Cost]], errors
     head = ("way", "ms/image", "x eager", "x CPU", "goal", "GFLOP/s", "logits differ by")
     print("{:<20} {:>9} {:>8} {:>6} {:>5} {:>8} {:>17}".format(*head))
     for way in rounds[0]:
-        wall = statistics.median(one[EAGER].wall_s / one[way].wall_s for one in rounds)
-        cpu = statistics.median(one[EAGER].cpu_s / one[way].cpu_s for one in rounds)
-        took_ms = 1e3 * statistics.median(one[way].wall_s for one in rounds)
+        wall = statistics.median(costs[EAGER].wall_s / costs[way].wall_s for costs in rounds)
+        cpu = statistics.median(costs[EAGER].cpu_s / costs[way].cpu_s for costs in rounds)
+        took_ms = 1e3 * statistics.median(costs[way].wall_s for costs in rounds)
         goal = GOALS.get(way.split()[1], "") if way.startswith(("onnx", "openvino")) else ""
-        rate = operations / statistics.median(one[way].cpu_s for one in rounds)
+        rate = operations / statistics.median(costs[way].cpu_s for costs in rounds)
         row = f"{way:<20} {took_ms:>9.1f} {wall:>8.2f} {cpu:>6.2f} {goal:>5} {rate:>8.0f} {errors[way]:>17.1e}"
         print(row, flush=True)
 
@@ -246,12 +246,14 @@ def accuracy(checkpoint: Path, data: Path) -> None:
     for name in RUNTIMES:
         for word in PRECISIONS:
             try:
-                found = 100 * evaluate(checkpoint, data, device="cpu", runtime=name, precision=word).scores.miou
+                miou_percent = 100 * evaluate(checkpoint, data, device="cpu", runtime=name, precision=word).scores.miou
             except ValueError as refusal:
                 print(f"{name} {word}: {refusal}")
                 continue
-            verdict = "within" if abs(found - reference) < MIOU_POINTS else "NOT within"
-            print(f"{name} {word}: {found:.3f} %, {found - reference:+.3f} points ({verdict} {MIOU_POINTS})")
+            verdict = "within" if abs(miou_percent - reference) < MIOU_POINTS else "NOT within"
+            print(
+                f"{name} {word}: {miou_percent:.3f} %, {miou_percent - reference:+.3f} points ({verdict} {MIOU_POINTS})"
+            )
 
 
 def on_gpu(names: tuple[str, ...], repeat: int) -> None:

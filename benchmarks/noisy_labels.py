@@ -80,17 +80,17 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--threads", type=int, default=1)
-    chosen = parser.parse_args()
-    torch.set_num_threads(chosen.threads)
-    made(chosen.home / "data")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    made(options.home / "data")
     table: dict[str, list] = {name: [] for name, _ in rows()}
-    for seed in chosen.seeds:
+    for seed in options.seeds:
         for name, row in rows():
-            table[name].append(evaluated(chosen.home, row, seed, chosen.epochs))
-    (chosen.home / "table.json").write_text(json.dumps(table, indent=1) + "\n")
-    print(described(chosen.home, table, len(chosen.seeds), chosen.epochs))
-    print("\n".join(["", *found_chips(chosen.home, chosen.seeds[0])]))
-    draw(chosen.home, chosen.seeds[0])
+            table[name].append(evaluated(options.home, row, seed, options.epochs))
+    (options.home / "table.json").write_text(json.dumps(table, indent=1) + "\n")
+    print(described(options.home, table, len(options.seeds), options.epochs))
+    print("\n".join(["", *found_chips(options.home, options.seeds[0])]))
+    draw(options.home, options.seeds[0])
 
 
 def rows() -> Iterator[tuple[str, tuple[str, str]]]:
@@ -124,10 +124,10 @@ def chips_of(home: Path, spoil: bool) -> Chips:
     images = Dataset.open(home / "images")
     learned = np.array([patch.split != "test" for patch in images.patches])
     labels = []
-    for number, product in enumerate(PRODUCTS):
-        held = Dataset.open(home / (product if number else "images"))
-        label_NHW = np.stack([held.read_label(patch.id) for patch in images.patches])
-        labels.append(spoiled(label_NHW, learned, np.random.default_rng(number)) if spoil else label_NHW)
+    for index, product in enumerate(PRODUCTS):
+        dataset = Dataset.open(home / (product if index else "images"))
+        label_NHW = np.stack([dataset.read_label(patch.id) for patch in images.patches])
+        labels.append(spoiled(label_NHW, learned, np.random.default_rng(index)) if spoil else label_NHW)
     every = np.stack(labels)
     share = shares.mean(np.stack([shares.of_classes(label, ISA) for label in labels]))
     return Chips(labels[0], majority(every, ISA), share)
@@ -137,11 +137,11 @@ def spoiled(label_NHW: np.ndarray, learned_N: np.ndarray, rng: np.random.Generat
     """The labels with chips of the train and validation splits replaced as SPOILED says; unknown stays unknown."""
     made_NHW, at = label_NHW.copy(), np.flatnonzero(learned_N)
     kind_N = kinds(len(at), rng)
-    wrong = (lambda own, other: 1 - own, lambda own, other: other, lambda own, other: np.zeros_like(own))
-    for kind, change in enumerate(wrong):
-        for chip in at[kind_N == kind]:
-            own, other = label_NHW[chip], label_NHW[rng.choice(at)]
-            made_NHW[chip] = np.where((own == 255) | (other == 255), 255, change(own, other))
+    wrong = (lambda own, donor: 1 - own, lambda own, donor: donor, lambda own, donor: np.zeros_like(own))
+    for case, change in enumerate(wrong):
+        for chip in at[kind_N == case]:
+            own, donor = label_NHW[chip], label_NHW[rng.choice(at)]
+            made_NHW[chip] = np.where((own == 255) | (donor == 255), 255, change(own, donor))
     return made_NHW
 
 
@@ -150,18 +150,18 @@ def kinds(count: int, rng: np.random.Generator) -> np.ndarray:
     return rng.choice(len(SPOILED) + 1, size=count, p=[*SPOILED.values(), 1 - sum(SPOILED.values())])
 
 
-def relabel(images: Dataset, place: Path, label_NHW: np.ndarray, share_NHW: np.ndarray | None = None) -> None:
+def relabel(images: Dataset, folder: Path, label_NHW: np.ndarray, share_NHW: np.ndarray | None = None) -> None:
     """The dataset with other labels (and shares)."""
     layers = {} if share_NHW is None else {"shares": SHARES}
-    head = replace(images.manifest, name=place.name, label={"product": place.name}, layers=layers)
+    head = replace(images.manifest, name=folder.name, label={"product": folder.name}, layers=layers)
 
     def samples() -> Iterator[Sample]:
         for at, patch in enumerate(images.patches):
             share = {} if share_NHW is None else {"shares": share_NHW[at][None]}
-            place = (patch.region, patch.period, patch.row, patch.col, patch.split)
-            yield Sample(*place, images.read_image(patch), label_NHW[at], share)
+            position = (patch.region, patch.period, patch.row, patch.col, patch.split)
+            yield Sample(*position, images.read_image(patch), label_NHW[at], share)
 
-    write(place, head, samples())
+    write(folder, head, samples())
 
 
 def evaluated(home: Path, row: tuple[str, str], seed: int, epochs: int) -> dict[str, Any]:
@@ -177,13 +177,13 @@ def evaluated(home: Path, row: tuple[str, str], seed: int, epochs: int) -> dict[
     if method.least is not None:
         preliminary = evaluated(home, (labels, "plain"), seed, epochs)
         chips = home / "runs" / f"{labels} {seed} chips.json"
-        found = agreement(home / "runs" / f"{labels} plain {seed}", data, chips).found
-        left_out, settings["min_agreement"] = found.below(method.least), str(method.least)
+        result = agreement(home / "runs" / f"{labels} plain {seed}", data, chips).found
+        left_out, settings["min_agreement"] = result.below(method.least), str(method.least)
         if not left_out:
             return preliminary  # the same run
     training.train(data, RECIPE, run, settings=settings, chips=chips)
-    found = training.evaluate(run, home / "data" / "truth")
-    scores = found.scores.to_json(found.classes) | {"left_out": left_out}
+    result = training.evaluate(run, home / "data" / "truth")
+    scores = result.scores.to_json(result.classes) | {"left_out": left_out}
     note.write_text(json.dumps(scores) + "\n")
     print(f"{run.name}: MIoU {scores['miou']:.4f} against the truth, {left_out} chips left out", flush=True)
     return scores
@@ -197,9 +197,9 @@ def described(home: Path, table: Mapping[str, Sequence[Mapping[str, float]]], se
         "|---|---|---|---|---|---|",
     ]
     for name, (labels, key) in rows():
-        method, found = METHODS.get(key, BOUND), table[name]
-        cells = [_spread([one[score] for one in found]) for score in ("miou", "f1_impervious", "oa")]
-        left_out = f"{mean(one['left_out'] for one in found):.0f}" if method.least is not None else ""
+        method, evaluations = METHODS.get(key, BOUND), table[name]
+        cells = [_spread([scores[score] for scores in evaluations]) for score in ("miou", "f1_impervious", "oa")]
+        left_out = f"{mean(scores['left_out'] for scores in evaluations):.0f}" if method.least is not None else ""
         lines.append(f"| {labels or 'truth'} | {method.title} | {left_out} | {' | '.join(cells)} |")
     return "\n".join([*lines, "", *_worth(home / "data")])
 
@@ -219,13 +219,13 @@ def found_chips(home: Path, seed: int) -> Iterator[str]:
     kind_of = dict(zip(learned, kinds(len(learned), np.random.default_rng(0)).tolist(), strict=True))
     chips = read(home / "runs" / f"spoiled {seed} chips.json").chips
     yield f"| chips (seed {seed}) | in all | left out at 20 % | at 60 % |\n|---|---|---|---|"
-    for kind, name in enumerate([*SPOILED, "not spoiled"]):
-        similar = np.array([chip.similarity for chip in chips if kind_of[chip.id] == kind])
+    for case, name in enumerate([*SPOILED, "not spoiled"]):
+        similar = np.array([chip.similarity for chip in chips if kind_of[chip.id] == case])
         yield f"| {name} | {len(similar)} | {(similar < 0.2).sum()} | {(similar < 0.6).sum()} |"
 
 
-def _labels(place: Path, split: str) -> np.ndarray:
-    data = Dataset.open(place)
+def _labels(folder: Path, split: str) -> np.ndarray:
+    data = Dataset.open(folder)
     return np.stack([data.read_label(patch) for patch in data.in_split(split)])
 
 
@@ -254,7 +254,7 @@ def draw(home: Path, seed: int) -> None:
     patches = sorted(data.in_split("test"), key=lambda patch: abs((patch.impervious_share or 0) - 0.5))[:40:8]
     figure, axes = pyplot.subplots(len(patches), len(views) + len(maps), figsize=(13, 1.75 * len(patches)))
     for row, patch in zip(axes, patches, strict=True):
-        shown = [view(patch) for view in views.values()] + [found[patch.id] for found in maps.values()]
+        shown = [view(patch) for view in views.values()] + [classes[patch.id] for classes in maps.values()]
         for axis, picture, title in zip(row, shown, [*views, *maps], strict=True):
             axis.imshow(picture, cmap=ListedColormap(["#e2ecda", "#b22234"]), vmin=0, vmax=1)
             axis.set_axis_off()
@@ -278,9 +278,9 @@ def predictions(home: Path, run: str) -> dict[str, np.ndarray]:
     from training.accuracy.predictions import predicted
     from training.checkpoints import checkpoint as ck
 
-    found = ck.load(home / "runs" / run)
-    source = source_for(found, home / "data" / "truth")
-    classes = [classify(batch.probabilities_BKHW, 0.5) for batch in predicted(found, source, source.split("test"))]
+    model = ck.load(home / "runs" / run)
+    source = source_for(model, home / "data" / "truth")
+    classes = [classify(batch.probabilities_BKHW, 0.5) for batch in predicted(model, source, source.split("test"))]
     return {patch.id: label for (_, patch), label in zip(source.patches("test"), np.concatenate(classes), strict=True)}
 
 

@@ -76,19 +76,19 @@ def main() -> None:
     options.add_argument("--objects", type=int, default=2000)
     options.add_argument("--bytes", type=int, default=20_000)
     options.add_argument("--latency", type=float, default=0.05)
-    asked = options.parse_args()
-    items = [(f"{number:06d}.tif", os.urandom(asked.bytes)) for number in range(asked.objects)]
-    with tempfile.TemporaryDirectory() as home, engine(Path(home), asked.latency) as url:
+    arguments = options.parse_args()
+    items = [(f"{index:06d}.tif", os.urandom(arguments.bytes)) for index in range(arguments.objects)]
+    with tempfile.TemporaryDirectory() as home, engine(Path(home), arguments.latency) as url:
         bucket = client(url).create_bucket("objects")
         some = items[: max(len(items) // 20, 1)]
         row("write, plain loop", len(some), lambda: plain_loop(bucket, some))
         for threads, connections in SETTINGS:
             cloud_storage.CONNECTIONS, cloud_storage.THREADS = connections, threads
-            place = BucketStorage(client(url), "objects", f"{connections}/{threads}")
-            row(f"write, {threads} threads, pool of {connections}", len(items), lambda at=place: at.write_many(items))
-        row("list", len(items), place.list)
+            storage = BucketStorage(client(url), "objects", f"{connections}/{threads}")
+            row(f"write, {threads} threads, pool of {connections}", len(items), lambda at=storage: at.write_many(items))
+        row("list", len(items), storage.list)
         with ThreadPoolExecutor(32) as pool:
-            row("read, 32 threads", len(items), lambda: list(pool.map(place.read, (name for name, _ in items))))
+            row("read, 32 threads", len(items), lambda: list(pool.map(storage.read, (name for name, _ in items))))
 
 
 if __name__ == "__main__":

@@ -27,12 +27,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pixels", type=int, default=2**16, help="mapped")
     parser.add_argument("--svm-pixels", type=int, default=5_000, help="the machine is fitted on")
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     torch.set_num_threads(1)
     print("model                                    fit s    kpx/s   scikit-learn kpx/s   largest difference")
     for leaf in (1, 10):
-        forest(RandomForestConfig(leaf=leaf), chosen.pixels)
-    machine(SVMConfig(pixels=chosen.svm_pixels), chosen.pixels)
+        forest(RandomForestConfig(leaf=leaf), options.pixels)
+    machine(SVMConfig(pixels=options.svm_pixels), options.pixels)
 
 
 def forest(config: RandomForestConfig, count: int) -> None:

@@ -45,20 +45,20 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=513, help="pixels of the square image")
     parser.add_argument("--rounds", type=int, default=3, help="forward passes of each network")
     parser.add_argument("--clahe", type=int, default=8000, help="pixels of the square map, 0 for none")
-    given = parser.parse_args()
-    compare(given.side, given.rounds)
-    if given.clahe:
-        equalise(given.clahe)
+    options = parser.parse_args()
+    compare(options.side, options.rounds)
+    if options.clahe:
+        equalise(options.clahe)
 
 
 def compare(side: int, rounds: int) -> None:
     """Print a line for every scheme, the printed figures in brackets."""
     tune_cpu()
     torch.manual_seed(0)
-    whole = build("hrnet", BANDS, {"classes": 10}).eval()
-    networks = {"whole": whole} | {name: _pruned(whole, rule) for name, (rule, *_) in CASES.items()}
+    network = build("hrnet", BANDS, {"classes": 10}).eval()
+    networks = {"whole": network} | {name: _pruned(network, rule) for name, (rule, *_) in CASES.items()}
     spent_s = dict(zip(networks, seconds(list(networks.values()), _image(side), rounds=rounds), strict=True))
-    before = cost(whole, side)
+    before = cost(network, side)
     giga = before.flop / 1e9
     print(f"HRNet, {before.parameters:,} parameters, {giga:.1f} GFLOP at {side} px: {spent_s['whole']:.2f} s")
     print(f"{'':<22} {'parameters':>24} {'FLOP cut':>18} {'FLOP ratio':>10} {'measured speed-up':>18}")
@@ -88,15 +88,15 @@ def equalise(side: int) -> None:
     print(f"CLAHE of {side} x {side} px: {ours_s:.1f} s with rounding and mask, OpenCV's part alone {alone_s:.1f} s")
 
 
-def _pruned(whole: nn.Module, rule: Slim | None) -> nn.Module:
+def _pruned(network: nn.Module, rule: Slim | None) -> nn.Module:
     """What a rule leaves; without one the network with A's filters silenced and still there."""
     slim = rule or CASES["A inner 40 %"][0]
-    groups = groups_of(whole, slim)
-    kept = chosen(whole, groups)
+    groups = groups_of(network, slim)
+    kept = chosen(network, groups)
     if rule is not None:
-        return compact(whole, "hrnet", slim, groups, kept)
+        return compact(network, "hrnet", slim, groups, kept)
     silent = build("hrnet", BANDS, {"classes": 10}).eval()
-    silent.load_state_dict(whole.state_dict())
+    silent.load_state_dict(network.state_dict())
     zeroise(silent, groups, kept)
     return silent
 

@@ -40,7 +40,7 @@ class Sample:
 
 def terramind(data: Path, root: Path) -> Sample:
     """Patch 433D: Sentinel-2 copied byte for byte with notes, Sentinel-1 from dB to power, LULC as WorldCover codes."""
-    files = {kind: data / "terramind" / kind / f"{TERRAMIND}.tif" for kind in ("S2L2A", "S1RTC", "LULC")}
+    files = {product: data / "terramind" / product / f"{TERRAMIND}.tif" for product in ("S2L2A", "S1RTC", "LULC")}
     grid = _grid(files["S1RTC"])
     optical = root / S2 / f"20200408T143729_{TERRAMIND}.tif"
     optical.parent.mkdir(parents=True, exist_ok=True)
@@ -85,14 +85,14 @@ def worldcereal(data: Path, root: Path) -> Sample:
         days = netCDF4.num2date(source["t"][:], source["t"].units)
         stacks = {name: source[name][:].view(np.uint16) for name in source.variables if name.startswith("S")}
     months = []
-    for number, day in enumerate(days):
+    for index, day in enumerate(days):
         stamp = f"{day.year:04d}{day.month:02d}{day.day:02d}T000000"
         months.append(f"{day.year:04d}-{day.month:02d}")
-        optical = {band: _masked(stacks[f"S2-L2A-B0{band[1]}"][number]) for band in OPTICAL}
+        optical = {band: _masked(stacks[f"S2-L2A-B0{band[1]}"][index]) for band in OPTICAL}
         if any(band.count() for band in optical.values()):
             write_image(root, f"{S2}/{stamp}_month", optical, grid, nodata=MISSING)
         radar = {"instrumentMode": "IW", "transmitterReceiverPolarisation": ["VV", "VH"]}
-        power = {band: power_of_dn(stacks[f"S1-SIGMA0-{band}"][number]) for band in ("VV", "VH")}
+        power = {band: power_of_dn(stacks[f"S1-SIGMA0-{band}"][index]) for band in ("VV", "VH")}
         write_image(root, f"{S1}/{stamp}_month", power, grid, properties=radar, nodata=float("nan"))
     return Sample(root, grid, tuple(months))
 
@@ -108,14 +108,14 @@ def box_of(grid: GeoBox) -> BoundsWSEN:
 
     A box that holds the grid would give a larger region: meridians are not parallel to the lines of a UTM grid.
     """
-    wanted = nearest_lattice(grid)
-    west, south, east, north = wanted.footprint("EPSG:4326").boundingbox
+    target = nearest_lattice(grid)
+    west, south, east, north = target.footprint("EPSG:4326").boundingbox
     for step in range(2000):
         dx, dy = (east - west) * step / 8000, (north - south) * step / 8000
         box = (west + dx, south + dy, east - dx, north - dy)
-        if from_bbox(box).bounds_m == tuple(wanted.boundingbox):
+        if from_bbox(box).bounds_m == tuple(target.boundingbox):
             return box
-    raise ValueError(f"no longitude/latitude box gives {wanted!r}: its centre may lie in another UTM zone")
+    raise ValueError(f"no longitude/latitude box gives {target!r}: its centre may lie in another UTM zone")
 
 
 def nearest_lattice(grid: GeoBox) -> GeoBox:
@@ -143,14 +143,14 @@ def terramind_source(data: Path) -> tuple[dict[str, np.ndarray], dict[str, np.nd
     return {band: stored[band] for band in OPTICAL}, decibels
 
 
-def worldcereal_source(data: Path, number: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+def worldcereal_source(data: Path, index: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """One month of WorldCereal: Sentinel-2 numbers, Sentinel-1 in dB by the README's formula; no data masked."""
     import netCDF4
 
     with netCDF4.Dataset(data / "worldcereal" / WORLDCEREAL) as source:
         source.set_auto_maskandscale(False)
-        optical = {band: _masked(source[f"S2-L2A-B0{band[1]}"][number].view(np.uint16)) for band in OPTICAL}
-        radar = {band: _masked(source[f"S1-SIGMA0-{band}"][number].view(np.uint16)) for band in ("VV", "VH")}
+        optical = {band: _masked(source[f"S2-L2A-B0{band[1]}"][index].view(np.uint16)) for band in OPTICAL}
+        radar = {band: _masked(source[f"S1-SIGMA0-{band}"][index].view(np.uint16)) for band in ("VV", "VH")}
     decibels = {band: 20 * np.ma.log10(dn.astype(np.float64)) - 83 for band, dn in radar.items()}
     return {band: dn.astype(np.int32) for band, dn in optical.items()}, decibels
 

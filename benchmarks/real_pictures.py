@@ -48,11 +48,11 @@ def four_panels(
 def medians(image_BHW: np.ndarray, bands: tuple[str, ...]) -> dict[str, float]:
     """Median NDVI and backscatter of the valid pixels."""
     stored = dict(zip(bands, np.ma.masked_equal(image_BHW, NODATA).astype(np.float64), strict=True))
-    found = {band.lower() + "_db": float(np.ma.median(stored[band])) * 0.01 for band in ("VV", "VH")}
+    figures = {band.lower() + "_db": float(np.ma.median(stored[band])) * 0.01 for band in ("VV", "VH")}
     ndvi = (stored["B8"] - stored["B4"]) / (stored["B8"] + stored["B4"])
     if ndvi.count():
-        found["ndvi"] = float(np.ma.median(ndvi))
-    return {name: round(value, 4) for name, value in found.items()}
+        figures["ndvi"] = float(np.ma.median(ndvi))
+    return {name: round(value, 4) for name, value in figures.items()}
 
 
 def year(months: dict[str, dict[str, Any]], *, out: Path) -> None:
@@ -66,9 +66,9 @@ def year(months: dict[str, dict[str, Any]], *, out: Path) -> None:
     for panel, key, title, colour in ((left, "ndvi", "NDVI", "tab:green"), (right, "vv_db", "VV (dB)", "tab:blue")):
         panel.plot(names, [months[name].get(key, np.nan) for name in names], "o-", color=colour)
         panel.set_ylabel(f"median {title}", color=colour)
-    for place, name in enumerate(names):
+    for position, name in enumerate(names):
         if "ndvi" not in months[name]:
-            left.axvspan(place - 0.5, place + 0.5, color="0.85")
+            left.axvspan(position - 0.5, position + 0.5, color="0.85")
     left.tick_params(axis="x", rotation=45)
     left.set_title("WorldCereal, twelve real months exported one by one (grey: no Sentinel-2)")
     figure.savefig(out, dpi=100)

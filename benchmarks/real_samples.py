@@ -47,35 +47,35 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder that holds terramind/ and worldcereal/")
     parser.add_argument("--out", type=Path, default=Path("runs/real"), help="the same command goes on here")
     parser.add_argument("--epochs", type=int, default=20)
-    given = parser.parse_args()
+    options = parser.parse_args()
     for needed in ("terramind", "worldcereal"):
-        if not (given.data / needed).is_dir():
-            parser.error(f"--data {given.data}: holds no folder {needed}")
-    given.out.mkdir(parents=True, exist_ok=True)
-    os.environ["ISAMAP_HOME"] = str(given.out / "home")  # a catalog, assets and buckets of its own
+        if not (options.data / needed).is_dir():
+            parser.error(f"--data {options.data}: holds no folder {needed}")
+    options.out.mkdir(parents=True, exist_ok=True)
+    os.environ["ISAMAP_HOME"] = str(options.out / "home")  # a catalog, assets and buckets of its own
     figures = {
-        "terramind": terramind(given.data, given.out / "terramind", epochs=given.epochs),
-        "worldcereal": worldcereal(given.data, given.out / "worldcereal"),
+        "terramind": terramind(options.data, options.out / "terramind", epochs=options.epochs),
+        "worldcereal": worldcereal(options.data, options.out / "worldcereal"),
     }
     text = json.dumps(figures, indent=1)
-    (given.out / "figures.json").write_text(text + "\n")
+    (options.out / "figures.json").write_text(text + "\n")
     print(text)
 
 
 def terramind(data: Path, out: Path, *, epochs: int) -> dict[str, Any]:
     """Export, train, map, publish and read back patch 433D; what came out, in figures."""
     sample = catalogs.terramind(data, out / "catalog")
-    place = {"bbox": catalogs.box_of(sample.grid), "month": sample.months[0], "catalog": str(sample.catalog)}
+    request = {"bbox": catalogs.box_of(sample.grid), "month": sample.months[0], "catalog": str(sample.catalog)}
     seconds = {}
     with timed(seconds, "export"):
         gee_export.export_patches(
-            **place, size=64, stride=16, clouds="none", speckle="none", out=out / "patches", progress=False
+            **request, size=64, stride=16, clouds="none", speckle="none", out=out / "patches", progress=False
         )
     with timed(seconds, "train"):
         settings = {"epochs": epochs, "batch": 8, "patience": epochs}
         trained = training.train(out / "patches", "crofusenet-tiny", out / "run", settings=settings)
     with timed(seconds, "map"):
-        inference.map_region(out / "run", **place, out=out / "map.tif", progress=False)
+        inference.map_region(out / "run", **request, out=out / "map.tif", progress=False)
     with timed(seconds, "publish"):
         inference.publish(out / "map.tif", asset=ASSET, progress=False)
     dataset = Dataset.open(out / "patches")
@@ -107,7 +107,7 @@ def worldcereal(data: Path, out: Path) -> dict[str, Any]:
     """Each month exported by itself: compared with the source, or the sentence that says why there is nothing."""
     sample = catalogs.worldcereal(data, out / "catalog")
     box, months = catalogs.box_of(sample.grid), {}
-    for number, month in enumerate(sample.months):
+    for index, month in enumerate(sample.months):
         folder = out / month
         try:
             gee_export.export_patches(
@@ -127,7 +127,7 @@ def worldcereal(data: Path, out: Path) -> dict[str, Any]:
             continue
         dataset = Dataset.open(folder)
         ground = gather(dataset)
-        months[month] = against_source(ground, dataset, *catalogs.worldcereal_source(data, number))
+        months[month] = against_source(ground, dataset, *catalogs.worldcereal_source(data, index))
         months[month] |= pictures.medians(ground.image_BHW, dataset.manifest.band_names)
     pictures.year(months, out=out.parent / "worldcereal.png")
     return months
@@ -171,10 +171,10 @@ def against_source(ground: Ground, dataset: Dataset, s2: dict, s1_db: dict) -> d
 
 
 def accuracy(ground: Ground, isa: np.ndarray, where: np.ndarray) -> dict[str, Any]:
-    """Scores of the map against the label over some pixels (both known)."""
-    known = where & (ground.label_HW != 255) & (isa != 255)
-    counts = np.bincount(ground.label_HW[known].astype(int) * 2 + isa[known], minlength=4).reshape(2, 2)
-    return {"pixels": int(known.sum()), **scores(counts).to_json(("pervious", "impervious"))}
+    """Scores of the map against the label over some pixels (those valid in both)."""
+    valid = where & (ground.label_HW != 255) & (isa != 255)
+    counts = np.bincount(ground.label_HW[valid].astype(int) * 2 + isa[valid], minlength=4).reshape(2, 2)
+    return {"pixels": int(valid.sum()), **scores(counts).to_json(("pervious", "impervious"))}
 
 
 def evaluated(out: Path) -> dict[str, Any]:

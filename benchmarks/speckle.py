@@ -71,19 +71,19 @@ def ground() -> np.ndarray:
 
 
 def write(folder: Path) -> None:
-    """DATES scenes of each kind of speckle."""
+    """DATES scenes of each speckle model."""
     from local_ee.catalog.folder import write_image
 
     power = ground()
-    for kind, make in SPECKLES.items():
+    for model, make in SPECKLES.items():
         for date in range(DATES):
-            about = {"system:time_start": date * 12 * DAY_MS + DAY_MS, "relativeOrbitNumber_start": ORBIT}
+            scene_properties = {"system:time_start": date * 12 * DAY_MS + DAY_MS, "relativeOrbitNumber_start": ORBIT}
             image = (power * make(date)).astype(np.float32)
-            about["bright_VV"] = float(np.percentile(image[:-96], 98))
-            write_image(folder, f"{kind}/date{date}", {"VV": image}, GRID, properties=about)
+            scene_properties["bright_VV"] = float(np.percentile(image[:-96], 98))
+            write_image(folder, f"{model}/date{date}", {"VV": image}, GRID, properties=scene_properties)
 
 
-def filtered(kind: str, name: str, kernel_px: int, dates: int = 0) -> np.ndarray:
+def filtered(model: str, name: str, kernel_px: int, dates: int = 0) -> np.ndarray:
     """The last date, filtered by itself or with its stack."""
     import ee
 
@@ -92,14 +92,14 @@ def filtered(kind: str, name: str, kernel_px: int, dates: int = 0) -> np.ndarray
     from gee_export.sentinel.speckle import SPECKLE
 
     apply = lambda image: SPECKLE[name].apply(image, kernel_px)  # noqa: E731
-    images = ee.ImageCollection(kind)
+    images = ee.ImageCollection(model)
     last = (DATES - 1) * 12 * DAY_MS + DAY_MS
     if dates:
         own = multitemporal.Pass(ORBIT, (last, last))
         stack = multitemporal.Stack(own, (last - (dates - 1) * 12 * DAY_MS, last), dates)
         image = multitemporal.filtered(images, ("VV",), apply, (stack,)).first()
     else:
-        image = apply(ee.Image(f"{kind}/date{DATES - 1}"))
+        image = apply(ee.Image(f"{model}/date{DATES - 1}"))
     return pixels.fetch(ee.Image(image).select("VV"), GRID, ["VV"]).values_BHW[0].astype(float)
 
 
@@ -124,15 +124,15 @@ def blur_of(image: np.ndarray) -> float:
     return float(np.abs(profile - step)[8:-8].sum() / (high - low))
 
 
-def table(kind: str) -> tuple[list[Row], dict[str, np.ndarray], list[tuple[float, float]]]:
+def table(model: str) -> tuple[list[Row], dict[str, np.ndarray], list[tuple[float, float]]]:
     """Rows, the filtered images by name, and (looks, blur) of boxcars."""
     from gee_export.sentinel.speckle import SPECKLE
 
-    before = filtered(kind, "none", 7)
-    boxes = [before if box == 1 else filtered(kind, "boxcar", box) for box in BOXES]
+    before = filtered(model, "none", 7)
+    boxes = [before if box == 1 else filtered(model, "boxcar", box) for box in BOXES]
     curve = [(looks_of(image), blur_of(image)) for image in boxes]
-    images = {name: filtered(kind, name, 7) for name in SPECKLE}
-    images |= {f"{name}, {DATES} dates": filtered(kind, name, 7, DATES) for name in ("boxcar", "lee", "refined_lee")}
+    images = {name: filtered(model, name, 7) for name in SPECKLE}
+    images |= {f"{name}, {DATES} dates": filtered(model, name, 7, DATES) for name in ("boxcar", "lee", "refined_lee")}
     rows = []
     for name, image in images.items():
         looks = looks_of(image)
@@ -141,9 +141,9 @@ def table(kind: str) -> tuple[list[Row], dict[str, np.ndarray], list[tuple[float
     return rows, images, curve
 
 
-def show(kind: str, rows: list[Row]) -> None:
+def show(model: str, rows: list[Row]) -> None:
     start = rows[0].looks
-    print(f"\n{kind} speckle: {start:.1f} looks before, windows of 7 x 7")
+    print(f"\n{model} speckle: {start:.1f} looks before, windows of 7 x 7")
     print(f"{'filter':24}{'looks':>8}{'gain':>8}{'bias dB':>9}{'blur px':>9}{'boxcar':>8}{'ratio':>7}")
     for row in rows:
         ratio = f"{row.blur_px / row.boxcar_blur_px:7.2f}" if row.looks > 1.5 * start else "      -"
@@ -153,7 +153,7 @@ def show(kind: str, rows: list[Row]) -> None:
         )
 
 
-def draw(path: Path, found: dict) -> None:
+def draw(path: Path, tables: dict) -> None:
     """Crops of Gamma speckle above, looks against blur below."""
     import matplotlib
 
@@ -161,7 +161,7 @@ def draw(path: Path, found: dict) -> None:
     import matplotlib.pyplot as plt
     from PIL import Image
 
-    images = found["gamma"][1]
+    images = tables["gamma"][1]
     names = list(images)
     figure = plt.figure(figsize=(10, 7.2), layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=(1.15, 1))
@@ -170,14 +170,14 @@ def draw(path: Path, found: dict) -> None:
         axes.set_title("not filtered" if name == "none" else name, fontsize=9)
     for axes in top.axes:
         axes.set_axis_off()
-    for axes, kind in zip(bottom.subplots(1, 2), found, strict=True):
-        rows, _, curve = found[kind]
+    for axes, model in zip(bottom.subplots(1, 2), tables, strict=True):
+        rows, _, curve = tables[model]
         axes.plot(*zip(*curve, strict=True), "k.-", label="boxcar, 1 to 13 pixels")
         for row in rows[2:]:
             axes.plot(row.looks, row.blur_px, "o" if "dates" not in row.name else "s", label=row.name)
         axes.set_xscale("log")
         axes.set_ylim(bottom=0)
-        axes.set_title(f"{kind} speckle", fontsize=10)
+        axes.set_title(f"{model} speckle", fontsize=10)
         axes.set_xlabel("equivalent looks")
         axes.set_ylabel("blur of a 10-dB step, pixels")
     bottom.axes[0].legend(fontsize=7)
@@ -196,11 +196,11 @@ def main(words: list[str]) -> None:
         folder = Path(name)
         write(folder / "catalog")
         with connect(catalog=folder / "catalog", home=folder / "home"):
-            found = {kind: table(kind) for kind in SPECKLES}
-    for kind, (rows, _, _) in found.items():
-        show(kind, rows)
+            tables = {model: table(model) for model in SPECKLES}
+    for model, (rows, _, _) in tables.items():
+        show(model, rows)
     if words:
-        draw(Path(words[0]), found)
+        draw(Path(words[0]), tables)
 
 
 if __name__ == "__main__":

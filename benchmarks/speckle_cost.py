@@ -40,12 +40,12 @@ def read(settings: dict) -> int:
     from gee_export.sentinel import sentinel1
     from gee_export.sentinel.sentinel1 import Radar
 
-    found = sentinel1.sensed(BOUNDS_WSEN, Month(2019, 6).period, Radar(**settings))
+    composite = sentinel1.sensed(BOUNDS_WSEN, Month(2019, 6).period, Radar(**settings))
     for row in range(0, SIDE, BLOCK):
         for col in range(0, SIDE, BLOCK):
             affine = Affine(10, 0, LEFT + 10 * col, 0, -10, TOP - 10 * row)
-            pixels.fetch(found.packed, GeoBox((BLOCK, BLOCK), affine, "EPSG:32650"), ["VV", "VH"])
-    return len(found.used)
+            pixels.fetch(composite.packed, GeoBox((BLOCK, BLOCK), affine, "EPSG:32650"), ["VV", "VH"])
+    return len(composite.used)
 
 
 def main() -> None:

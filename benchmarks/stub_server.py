@@ -109,7 +109,7 @@ class Server:
             return "error"
         return "reset" if drawn < self.setting.errors + self.setting.resets else "answered"
 
-    def end(self, fate: str, place: bytes, seconds: float) -> None:
+    def end(self, fate: str, key: bytes, seconds: float) -> None:
         self._under_way -= 1
         if fate != "answered":
             self.figures.failed += 1
@@ -119,7 +119,7 @@ class Server:
         else:
             self.figures.service_later_s += seconds
         self.figures.answered += 1
-        self.figures.places.add(place)
+        self.figures.places.add(key)
 
     def _count(self, borne: bool, now: float) -> None:
         """Refusals are lessons for a while after the first one and after a change; then the limit is known."""
@@ -148,8 +148,8 @@ class Connection(asyncio.Protocol):
         self._data += data
         while (end := self._data.find(b"\r\n\r\n")) >= 0:
             head = bytes(self._data[:end])
-            found = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
-            length = int(found[1]) if found else 0
+            match = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+            length = int(match[1]) if match else 0
             if len(self._data) < end + 4 + length:
                 return
             body = bytes(self._data[end + 4 : end + 4 + length])
@@ -165,15 +165,15 @@ class Connection(asyncio.Protocol):
             self._send(429, _error(429, TOO_MANY, "RESOURCE_EXHAUSTED"))
         else:
             fate, seconds = self._server.fate(), self._server.latency_s() * share
-            place = body[-400:] if verb == "POST" else path.encode()
+            key = body[-400:] if verb == "POST" else path.encode()
             counted = "answered" if share == 1 or fate != "answered" else "preliminary"
-            asyncio.get_running_loop().call_later(seconds, self._finish, fate, counted, make, place, seconds)
+            asyncio.get_running_loop().call_later(seconds, self._finish, fate, counted, make, key, seconds)
 
-    def _finish(self, fate: str, counted: str, make, place: bytes, seconds: float) -> None:
+    def _finish(self, fate: str, counted: str, make, key: bytes, seconds: float) -> None:
         if counted == "preliminary":
             self._server._under_way -= 1
         else:
-            self._server.end(fate, place, seconds)
+            self._server.end(fate, key, seconds)
         if fate == "reset":
             cut = struct.pack("ii", 1, 0)
             self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, cut)
@@ -184,8 +184,8 @@ class Connection(asyncio.Protocol):
             self._send(200, make())
 
     def _send(self, status: int, content: tuple[str, bytes]) -> None:
-        kind, body = content
-        head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+        content_type, body = content
+        head = f"HTTP/1.1 {status} X\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
         self._transport.write(head.encode() + body)
 
 
@@ -236,9 +236,9 @@ class Answers:
             from rasterio.io import MemoryFile
 
             profile = {"driver": "GTiff", "height": height, "width": width, "count": 1, "dtype": "float32"}
-            place = {"crs": "EPSG:32650", "transform": Affine(10, 0, 200_000, 0, -10, 3_400_000)}
+            georeference = {"crs": "EPSG:32650", "transform": Affine(10, 0, 200_000, 0, -10, 3_400_000)}
             with MemoryFile() as memory:
-                with memory.open(**profile, **place) as target:
+                with memory.open(**profile, **georeference) as target:
                     target.write(np.zeros((1, height, width), np.float32))
                 self._tiffs[height, width] = memory.read()
         return self._tiffs[height, width]
@@ -246,14 +246,14 @@ class Answers:
 
 def _size(body: bytes) -> tuple[int, int]:
     """Height and width of a request's grid."""
-    found = [re.search(rb'"%b": ?(\d+)' % name, body) for name in (b"height", b"width")]
-    return int(found[0][1]), int(found[1][1])
+    matches = [re.search(rb'"%b": ?(\d+)' % name, body) for name in (b"height", b"width")]
+    return int(matches[0][1]), int(matches[1][1])
 
 
 def _cut(body: bytes) -> tuple[int, int]:
     """Height and width that getDownloadURL and prepareForExport fold into the graph, as a rectangle of pixels."""
-    found = re.findall(rb'"coordinates": ?\{"constantValue": ?\[0, ?0, ?(\d+), ?(\d+)\]', body)
-    width, height = found[-1]
+    corners = re.findall(rb'"coordinates": ?\{"constantValue": ?\[0, ?0, ?(\d+), ?(\d+)\]', body)
+    width, height = corners[-1]
     return int(height), int(width)
 
 

@@ -38,9 +38,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--patches", type=int, default=5600)
     parser.add_argument("--home", type=Path, help="where the data are made (default: a temporary folder)")
-    chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=chosen.home) as folder:
-        measure(Path(folder), chosen.patches)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.home) as folder:
+        measure(Path(folder), options.patches)
 
 
 def measure(folder: Path, count: int) -> None:
@@ -62,11 +62,11 @@ def measure(folder: Path, count: int) -> None:
 
 def shares_of_step(source: SampleSource, name: str, steps: int = 3) -> str:
     """Milliseconds a patch of loading, of preparing and augmenting, of the network's step; and the first's share."""
-    chosen, device = recipe(name), torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    settings, device = recipe(name), torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.set_num_threads(1)
     tune_cpu()
-    network = build(chosen.model, source.band_names, chosen.config).to(device, memory_format=torch.channels_last)
-    loss, best = build_loss(chosen.loss, chosen.loss_values), optimiser(chosen, network.parameters())
+    network = build(settings.model, source.band_names, settings.config).to(device, memory_format=torch.channels_last)
+    loss, best = build_loss(settings.loss, settings.loss_values), optimiser(settings, network.parameters())
     batches = iter(loader(source.split("train"), BATCH, EpochOrder(len(source.split("train")), 0)))
     spent_s = np.zeros(3)
     for step in range(steps + 1):
@@ -74,7 +74,7 @@ def shares_of_step(source: SampleSource, name: str, steps: int = 3) -> str:
         batch = next(batches).to(device)
         marks_s.append(_clock_s(device))
         drawn = draws(0, step, batch.patch_B)
-        prepared = augment(source.prepare(batch), drawn, chosen.augment, chosen.crop)
+        prepared = augment(source.prepare(batch), drawn, settings.augment, settings.crop)
         marks_s.append(_clock_s(device))
         best.zero_grad()
         image = prepared.image_BCHW.contiguous(memory_format=torch.channels_last)

@@ -64,12 +64,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of real samples")
     parser.add_argument("--pictures", type=Path, help="folder for pictures of the windows")
-    given = parser.parse_args()
+    options = parser.parse_args()
     started, cpu = time.perf_counter(), time.process_time()
     eye = Eye(World())
-    real = Samples(given.data)
+    real = Samples(options.data)
     if not real.present:
-        print(f"no real samples in {given.data}: rows that compare with them are left out")
+        print(f"no real samples in {options.data}: rows that compare with them are left out")
     makers = (histograms, separation, texture, speckle, radar_tail, seasons, label_pairs, shares)
     rows = [row for make in makers for row in make(eye, real)]
     print(f"{'no':>2}  {'statistic':<49} {'target':>12}     whose    world    real")
@@ -78,8 +78,8 @@ def main() -> None:
         own = [row for row in rows if row.whose == whose]
         print(f"{whose}: {sum(row.passed for row in own)} of {len(own)} pass")
     print(f"{time.perf_counter() - started:.0f} s, {time.process_time() - cpu:.0f} CPU-seconds")
-    if given.pictures:
-        pictures(eye.scenes, given.pictures)
+    if options.pictures:
+        pictures(eye.scenes, options.pictures)
 
 
 def around(value: float, share: float) -> tuple[float, float]:
@@ -124,19 +124,19 @@ def _by_month(eye: Eye, real: Samples) -> Iterator[Row]:
         for name in (BUILT, CROP):
             for quantity in ("NDVI", "B4") if real.belgium else ():
                 of = st.QUANTITIES[quantity]
-                there = st.gathered([real.belgium[month]], of, name)
-                apart = st.ks(there, st.gathered([real.belgium[month + 1]], of, name))
-                value = st.ks(st.gathered(scenes, of, name), there)
+                reference = st.gathered([real.belgium[month]], of, name)
+                apart = st.ks(reference, st.gathered([real.belgium[month + 1]], of, name))
+                value = st.ks(st.gathered(scenes, of, name), reference)
                 yield Row(1, f"{name} {quantity}, month {month}: KS with Belgium", (0, 0.15), PAGE, value, apart)
 
 
 def separation(eye: Eye, real: Samples) -> Iterator[Row]:
     """Statistics 2 to 5: how far classes separate by one pixel of one date, and by texture. Real: Chile 433D."""
 
-    def row(number: int, name: str, of, other: str, target: tuple[float, float], whose: str) -> Row:
-        pairs = [(st.gathered(s, of, BUILT), st.gathered(s, of, other)) for s in _both(eye, real)]
+    def row(statistic: int, name: str, of, cover: str, target: tuple[float, float], whose: str) -> Row:
+        pairs = [(st.gathered(s, of, BUILT), st.gathered(s, of, cover)) for s in _both(eye, real)]
         values = [st.auc(*pair) for pair in pairs]
-        return Row(number, f"AUC built > {other}, {name}", target, whose, *values)
+        return Row(statistic, f"AUC built > {cover}, {name}", target, whose, *values)
 
     yield row(2, "NDBI", st.ndbi, BARE, (0.12, 0.61), PAGE)
     yield row(2, "B2", st.band("B2"), BARE, (0.12, 0.80), PAGE)
@@ -157,9 +157,9 @@ def _both(eye: Eye, real: Samples) -> list[list[Scene]]:
     return [eye.scenes, [real.chile]] if real.chile else [eye.scenes]
 
 
-def _year(eye: Eye, place: tuple[int, int], side: int) -> list[list[np.ndarray]]:
+def _year(eye: Eye, corner: tuple[int, int], side: int) -> list[list[np.ndarray]]:
     """Linear VV and VH [2, row, column] of each pass of orbit 113, by month of 2020."""
-    window = eye.window(place, side)
+    window = eye.window(corner, side)
     return [[image.read(("VV", "VH"), window)[0] for image in eye.passes(month)] for month in range(1, 13)]
 
 
@@ -167,13 +167,13 @@ def _yearly_separation(eye: Eye, real: Samples) -> Iterator[Row]:
     label = eye.worldcover(eye.window(PLACES[2], 300))
     mean = np.mean([np.mean(month, axis=0) for month in _year(eye, PLACES[2], 300)], axis=0)
     for index, (name, figure) in enumerate((("VV", 0.66), ("VH", 0.85))):
-        there = NAN
+        reference = NAN
         if real.belgium:
             classes = real.belgium[5].classes
             power = np.mean([scene.radar[name] for scene in real.belgium.values()], axis=0)
-            there = st.auc(power[classes[BUILT]], power[classes[CROP]])
+            reference = st.auc(power[classes[BUILT]], power[classes[CROP]])
         own = st.auc(mean[index][label == CODES[BUILT]], mean[index][label == CODES[CROP]])
-        yield Row(4, f"AUC built > crop, {name}, mean of 12 months", (figure - 0.1, figure + 0.1), OURS, own, there)
+        yield Row(4, f"AUC built > crop, {name}, mean of 12 months", (figure - 0.1, figure + 0.1), OURS, own, reference)
 
 
 _LAGS = {
@@ -187,10 +187,10 @@ _SLOPES = {"B4": ((-2.6, -2.1), (-4.7, -3.4)), "B8": ((-3.0, -1.9), (-4.9, -3.5)
 def texture(eye: Eye, real: Samples) -> Iterator[Row]:
     """Statistics 6 to 8: autocorrelation, gradients and spectrum of whole clear windows. Real: Chile 433D."""
 
-    def row(number: int, name: str, of, target: tuple[float, float], whose: str = PAGE) -> Row:
+    def row(statistic: int, name: str, of, target: tuple[float, float], whose: str = PAGE) -> Row:
         band = name.split()[0]
-        values = [st.mean(of(p) for s in part for p in st.patches(s.optical[band])) for part in _both(eye, real)]
-        return Row(number, name, target, whose, *values)
+        values = [st.mean(of(p) for s in scenes for p in st.patches(s.optical[band])) for scenes in _both(eye, real)]
+        return Row(statistic, name, target, whose, *values)
 
     for name, targets in _LAGS.items():
         for lag, target in enumerate(targets, 1):
@@ -211,14 +211,14 @@ def speckle(eye: Eye, real: Samples) -> Iterator[Row]:
     grain = radar.speckle(SIDE, SIDE, np.uint64(1), 0, 0)
     flat, mixed = (s.radar["VV"] if s else None for s in (real.brazil, real.chile))
     for percent, target in ((10, 3.6), (50, 5.8), (90, 9.3)):
-        there = NAN if flat is None else st.looks(flat, percent)
+        reference = NAN if flat is None else st.looks(flat, percent)
         yield Row(
-            9, f"ENL of 7x7, speckle alone, p{percent}", around(target, 0.2), OURS, st.looks(grain, percent), there
+            9, f"ENL of 7x7, speckle alone, p{percent}", around(target, 0.2), OURS, st.looks(grain, percent), reference
         )
     for percent, target in ((10, 1.4), (50, 4.2), (90, 8.7)):
         own = st.mean(st.looks(scene.radar["VV"], percent) for scene in eye.scenes)
-        there = NAN if mixed is None else st.looks(mixed, percent)
-        yield Row(9, f"ENL of 7x7, mixed scene, p{percent}", around(target, 0.4), OURS, own, there)
+        reference = NAN if mixed is None else st.looks(mixed, percent)
+        yield Row(9, f"ENL of 7x7, mixed scene, p{percent}", around(target, 0.4), OURS, own, reference)
     for lag, target in ((1, 0.68), (2, 0.21), (3, 0.0)):
         own = st.autocorrelation(grain, lag)
         yield Row(9, f"speckle autocorrelation lag {lag}", (target - 0.06, target + 0.06), PAGE, own)
@@ -229,12 +229,14 @@ def radar_tail(eye: Eye, real: Samples) -> Iterator[Row]:
     passes = [power for month in _year(eye, CENTRE, 400) for power in month]
     yearly = 10 * np.log10(np.median([power[0] for power in passes], axis=0))
     own = yearly[eye.worldcover(eye.window(CENTRE, 400)) == CODES[BUILT]]
-    there = real.beijing[0][real.beijing[1][0]] if real.beijing else np.array([NAN])
+    reference = real.beijing[0][real.beijing[1][0]] if real.beijing else np.array([NAN])
     for percent, figure in ((95, 8.1), (99, 14.0)):
-        values = [float(np.nanpercentile(v, percent) - np.nanmedian(v)) for v in (own, there[np.isfinite(there)])]
+        values = [
+            float(np.nanpercentile(v, percent) - np.nanmedian(v)) for v in (own, reference[np.isfinite(reference)])
+        ]
         target = (figure - 2, figure + 2)
         yield Row(10, f"built VV p{percent} - p50, dB, yearly median", target, OURS, *values)
-    yield Row(10, "built VH - VV, dB of medians", (-10.7, -5.5), PAGE, *(_ratio(part) for part in _both(eye, real)))
+    yield Row(10, "built VH - VV, dB of medians", (-10.7, -5.5), PAGE, *(_ratio(scenes) for scenes in _both(eye, real)))
 
 
 def _ratio(scenes: list[Scene]) -> float:
@@ -247,13 +249,13 @@ def seasons(eye: Eye, real: Samples) -> Iterator[Row]:
     window = eye.window(PLACES[2], 300)
     label = eye.worldcover(window)
     own = np.std([10 * np.log10(np.mean(month, axis=0)[0]) for month in _year(eye, PLACES[2], 300)], axis=0)
-    there = {}
+    reference = {}
     if real.belgium:
         spread = np.std([10 * np.log10(scene.radar["VV"]) for scene in real.belgium.values()], axis=0)
-        there = {name: float(np.median(spread[real.belgium[5].classes[name]])) for name in (BUILT, CROP)}
+        reference = {name: float(np.median(spread[real.belgium[5].classes[name]])) for name in (BUILT, CROP)}
     for name, figure in ((BUILT, 1.05), (CROP, 2.46)):
         value = float(np.median(own[label == CODES[name]]))
-        yield Row(11, f"monthly sd of VV, {name}, dB", around(figure, 0.35), OURS, value, there.get(name, NAN))
+        yield Row(11, f"monthly sd of VV, {name}, dB", around(figure, 0.35), OURS, value, reference.get(name, NAN))
     greens = [_built_ndvi(eye, window, label == CODES[BUILT], month) for month in range(1, 13)]
     theirs = [st.gathered([scene], st.ndvi, BUILT) for scene in real.belgium.values()]
     medians = [float(np.median(values)) for values in theirs if len(values)] or [NAN]
@@ -282,13 +284,13 @@ def label_pairs(eye: Eye, real: Samples) -> Iterator[Row]:
     masks = eye.built_masks(eye.window(PLACES[0]))
     newest, older, *others = masks
     beijing = real.beijing[1] if real.beijing else None
-    there = NAN if beijing is None else st.mean(st.kappa(beijing[0], other) for other in beijing[1:])
+    reference = NAN if beijing is None else st.mean(st.kappa(beijing[0], mask) for mask in beijing[1:])
     names = ("ESRI", "Dynamic World", "GAIA")
-    for name, other in zip(names, others, strict=True):
-        yield Row(12, f"suburb: kappa WorldCover - {name}", (0.30, 0.50), PAGE, st.kappa(newest, other), there)
-    wide = [np.concatenate([m.ravel() for m in part]) for part in zip(*_sampled(eye), strict=True)]
-    for name, other in zip(names, wide[2:], strict=True):
-        yield Row(12, f"municipality: kappa WorldCover - {name}", (0.60, 0.80), PAGE, st.kappa(wide[0], other))
+    for name, mask in zip(names, others, strict=True):
+        yield Row(12, f"suburb: kappa WorldCover - {name}", (0.30, 0.50), PAGE, st.kappa(newest, mask), reference)
+    wide = [np.concatenate([m.ravel() for m in layers]) for layers in zip(*_sampled(eye), strict=True)]
+    for name, mask in zip(names, wide[2:], strict=True):
+        yield Row(12, f"municipality: kappa WorldCover - {name}", (0.60, 0.80), PAGE, st.kappa(wide[0], mask))
     yield Row(12, "suburb: kappa WorldCover 2020 - 2021", (0.60, 0.95), OURS, st.kappa(newest, older))
     truth = eye.yearly(TRUTH_10).read(("impervious",), eye.window(PLACES[0]))[0][0] >= 50
     yield Row(12, "suburb: kappa WorldCover 2021 - truth over half", (0.60, 0.90), OURS, st.kappa(newest, truth))
@@ -297,7 +299,7 @@ def label_pairs(eye: Eye, real: Samples) -> Iterator[Row]:
     for count, figure in enumerate(_VOTES):
         band = (max(0.0, figure - 0.1), figure + 0.1)
         yield Row(12, f"suburb: share with {count} of 4 votes", band, OURS, counted[count], counted_there[count])
-    curves = np.array([st.boundary_curve(newest, other) for other in others])
+    curves = np.array([st.boundary_curve(newest, mask) for mask in others])
     edges = [f"{a}..{b}" for a, b in zip(st.EDGES[:-1], st.EDGES[1:], strict=True)]
     for at, name in enumerate(edges):
         three = [curve[at] for curve in _CURVES]
@@ -326,9 +328,9 @@ def shares(eye: Eye, real: Samples) -> Iterator[Row]:
     window = crop(fine.bands[0].grid, Window(round(corner.f - y), round(x - corner.c), 2000, 2000))
     mixed = st.mixed_shares(fine.read(("class",), window)[0][0] >= 11)
     for at, name in enumerate(("under 1/4", "1/4 to 1/2", "1/2 to 3/4", "3/4 to 1", "pure")):
-        three = [place[at] for place in _MIXED]
+        three = [village[at] for village in _MIXED]
         yield Row(12, f"village: touched pixels {name} roof", (min(three), max(three)), PAGE, mixed[at], three[0])
-    below = [sum(place[:3]) for place in _MIXED]
+    below = [sum(village[:3]) for village in _MIXED]
     yield Row(12, "village: touched pixels under 3/4 roof", (0.65, 0.95), OURS, sum(mixed[:3]), below[0])
     truth = eye.yearly(TRUTH_10)
     starts = range(100, 6000, 720)
@@ -343,12 +345,12 @@ def pictures(scenes: list[Scene], folder: Path) -> None:
     import matplotlib.pyplot as plt
 
     folder.mkdir(parents=True, exist_ok=True)
-    for number, scene in enumerate(scenes):
+    for index, scene in enumerate(scenes):
         rgb = np.nan_to_num(np.stack([scene.optical[name] for name in ("B4", "B3", "B2")], -1), nan=1.0)
-        plt.imsave(folder / f"{number}-optical.png", np.clip(rgb / 0.22, 0, 1))
-        plt.imsave(folder / f"{number}-vv.png", 10 * np.log10(scene.radar["VV"]), cmap="gray", vmin=-22, vmax=2)
+        plt.imsave(folder / f"{index}-optical.png", np.clip(rgb / 0.22, 0, 1))
+        plt.imsave(folder / f"{index}-vv.png", 10 * np.log10(scene.radar["VV"]), cmap="gray", vmin=-22, vmax=2)
         kinds = sum((at + 1) * mask for at, mask in enumerate(scene.classes.values()))
-        plt.imsave(folder / f"{number}-classes.png", kinds, cmap="tab10", vmin=0, vmax=9)
+        plt.imsave(folder / f"{index}-classes.png", kinds, cmap="tab10", vmin=0, vmax=9)
 
 
 if __name__ == "__main__":

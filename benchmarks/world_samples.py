@@ -42,12 +42,15 @@ class Samples:
         return self._terramind("282D", 0)
 
     def _terramind(self, name: str, offset: int) -> Scene | None:
-        found = {part: next((self.folder / "terramind" / part).glob(f"{name}*"), None) for part in ("S2L2A", "S1RTC")}
-        if None in found.values():
+        files = {
+            product: next((self.folder / "terramind" / product).glob(f"{name}*"), None)
+            for product in ("S2L2A", "S1RTC")
+        }
+        if None in files.values():
             return None
-        values = np.maximum(_read(found["S2L2A"]).astype(float) - offset, 1) / 1e4
-        power = 10 ** (_read(found["S1RTC"]).astype(float) / 10)
-        cover = _read(self.folder / "terramind" / "LULC" / found["S2L2A"].name)[0]
+        values = np.maximum(_read(files["S2L2A"]).astype(float) - offset, 1) / 1e4
+        power = 10 ** (_read(files["S1RTC"]).astype(float) / 10)
+        cover = _read(self.folder / "terramind" / "LULC" / files["S2L2A"].name)[0]
         optical = {band: values[index] for band, index in _BANDS.items()}
         scene = Scene(optical, {"VV": power[0], "VH": power[1]}, {})
         dry = np.isin(cover, (4, 6, 9)) & (ndvi(scene) < 0.35)

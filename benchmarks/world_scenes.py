@@ -29,22 +29,22 @@ class Eye:
 
     @cached_property
     def scenes(self) -> list[Scene]:
-        return [self.look(place, month) for place, month in zip(PLACES, MONTHS, strict=True)]
+        return [self.look(corner, month) for corner, month in zip(PLACES, MONTHS, strict=True)]
 
-    def window(self, place: tuple[int, int], side: int = SIDE):
-        return crop(grid_of(self.region), Window(*place, side, side))
+    def window(self, corner: tuple[int, int], side: int = SIDE):
+        return crop(grid_of(self.region), Window(*corner, side, side))
 
     def images(self, collection: str, month: Month) -> list[SourceImage]:
         period = month.period
         return list(self.world.images(collection, period.start_ms, period.end_ms, self.region.bounds_wsen))
 
     def passes(self, month: int) -> list[SourceImage]:
-        found = self.images("COPERNICUS/S1_GRD_FLOAT", Month(2020, month))
-        return [image for image in found if image.properties["relativeOrbitNumber_start"] == 113]
+        scenes = self.images("COPERNICUS/S1_GRD_FLOAT", Month(2020, month))
+        return [image for image in scenes if image.properties["relativeOrbitNumber_start"] == 113]
 
-    def look(self, place: tuple[int, int], month: int) -> Scene:
-        """The clearest scene of a month at a place, with radar and WorldCover's classes on the same pixels."""
-        window = self.window(place)
+    def look(self, corner: tuple[int, int], month: int) -> Scene:
+        """The clearest scene of a month at a corner, with radar and WorldCover's classes on the same pixels."""
+        window = self.window(corner)
         image, clear = self.clearest(window, month)
         values, _ = image.read(("B2", "B3", "B4", "B8"), window)
         bands = dict(zip(("B2", "B3", "B4", "B8"), values, strict=True)) | {"B11": _twice(image, "B11", window)}
@@ -58,14 +58,14 @@ class Eye:
     def clearest(self, window, month: int) -> tuple[SourceImage, np.ndarray]:
         """The month's clearest Sentinel-2 scene of tiles 50RK* that covers the window, and where it is clear."""
         top = crop(window, Window(0, 0, 1, window.shape[1]))
-        found = [
+        candidates = [
             image
             for image in self.images("COPERNICUS/S2_SR_HARMONIZED", Month(2020, month))
             if "_T50RK" in image.id and image.read(("B2",), top)[1].all()
         ]
-        clear = [self._clear(image, window) for image in found]
+        clear = [self._clear(image, window) for image in candidates]
         best = int(np.argmax([mask.mean() for mask in clear]))
-        return found[best], clear[best]
+        return candidates[best], clear[best]
 
     def _clear(self, image: SourceImage, window) -> np.ndarray:
         from scipy import ndimage
@@ -92,7 +92,7 @@ class Eye:
         esri = nearest(self.yearly("projects/sat-io/open-datasets/landcover/ESRI_Global-LULC_10m_TS"), "b1", window)
         gaia = nearest(self.world.image("Tsinghua/FROM-GLC/GAIA/v10"), "change_year_index", window)
         dynamic = [nearest(image, "label", window) for image in self.images("GOOGLE/DYNAMICWORLD/V1", Month(2020, 10))]
-        label, valid = max(dynamic, key=lambda found: found[1].mean())
+        label, valid = max(dynamic, key=lambda layer: layer[1].mean())
         cover = [self.worldcover(window, edition) == CODES[BUILT] for edition in ("v200", "v100")]
         return [*cover, esri[0] == 7, (label == 6) & valid, gaia[1]]
 
@@ -108,8 +108,8 @@ def nearest(image: SourceImage, name: str, window) -> tuple[np.ndarray, np.ndarr
     )
     c = np.floor((x - grid.affine.c) / grid.affine.a).astype(int)
     r = np.floor((y - grid.affine.f) / grid.affine.e).astype(int)
-    part = crop(grid, Window(r.min(), c.min(), int(np.ptp(r)) + 1, int(np.ptp(c)) + 1))
-    values, mask = image.read((name,), part)
+    section = crop(grid, Window(r.min(), c.min(), int(np.ptp(r)) + 1, int(np.ptp(c)) + 1))
+    values, mask = image.read((name,), section)
     return values[0][r - r.min(), c - c.min()], mask[0][r - r.min(), c - c.min()]
 
 

@@ -75,13 +75,13 @@ def patches(values: np.ndarray, side: int = 224) -> list[np.ndarray]:
     """The whole patches of a window that hold no gap."""
     corners = itertools.product(*(range(0, n - side + 1, side) for n in values.shape))
     parts = [values[r : r + side, c : c + side] for r, c in corners]
-    return [part for part in parts if np.isfinite(part).all()]
+    return [patch for patch in parts if np.isfinite(patch).all()]
 
 
 def mean(values: Iterable[float]) -> float:
     """Mean of what there is; NaN of nothing."""
-    found = list(values)
-    return float(np.mean(found)) if found else float("nan")
+    samples = list(values)
+    return float(np.mean(samples)) if samples else float("nan")
 
 
 def autocorrelation(values: np.ndarray, lag: int) -> float:
@@ -135,12 +135,12 @@ def kappa(a: np.ndarray, b: np.ndarray) -> float:
 EDGES = (-20, -10, -6, -3, 0, 3, 6, 10, 20)
 
 
-def boundary_curve(reference: np.ndarray, other: np.ndarray) -> list[float]:
-    """P(other is built | signed distance in pixels to the reference's boundary), inside positive, between EDGES."""
+def boundary_curve(reference: np.ndarray, candidate: np.ndarray) -> list[float]:
+    """P(candidate is built | signed distance in pixels to the reference's boundary), inside positive, between EDGES."""
     inside, outside = ndimage.distance_transform_edt(reference), ndimage.distance_transform_edt(~reference)
     signed = np.where(reference, inside - 0.5, 0.5 - outside)
     zones = [(signed >= a) & (signed < b) for a, b in itertools.pairwise(EDGES)]
-    return [float(other[zone].mean()) if zone.any() else float("nan") for zone in zones]
+    return [float(candidate[zone].mean()) if zone.any() else float("nan") for zone in zones]
 
 
 def votes(masks: Iterable[np.ndarray]) -> list[float]:

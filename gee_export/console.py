@@ -51,10 +51,10 @@ def _sigterm() -> Iterator[list[int]]:
         return
     owner = os.getpid()
 
-    def handle(number: int, _: object) -> None:
+    def handle(signal_number: int, _: object) -> None:
         if os.getpid() != owner:  # a worker that was forked off has nothing to save and just ends
             os._exit(TERMINATED)
-        signals.append(number)
+        signals.append(signal_number)
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, handle)

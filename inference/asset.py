@@ -86,25 +86,25 @@ def publish(
     project: Google's servers (which need `bucket`), else the local engine. The same content again does nothing;
     other content under the name is refused unless `overwrite`. ValueError: the user's mistakes. Fault: the server's.
     """
-    held = open_map(checked_argument("path", path, str))
+    map_file = open_map(checked_argument("path", path, str))
     asset = checked_argument("asset", asset, str)
     manifest.check_asset_name(asset)
     project, bucket = (checked_argument(*pair, str | None) for pair in (("project", project), ("bucket", bucket)))
     overwrite = checked_argument("overwrite", overwrite, bool)
-    contents = [_checked_content(file) for file in held.files]
+    contents = [_checked_content(file) for file in map_file.files]
     sha256 = _sha256(contents)
     with _clear_errors():
         session = _connected(project, bucket)
-        there = _existing(asset, sha256, overwrite=overwrite)
-        if there is None or there != sha256:
+        stored_sha256 = _existing(asset, sha256, overwrite=overwrite)
+        if stored_sha256 is None or stored_sha256 != sha256:
             target = _bucket(session, bucket or LOCAL_BUCKET)
             uris = [
                 _upload(file, content, target, progress=progress)
-                for file, content in zip(held.files, contents, strict=True)
+                for file, content in zip(map_file.files, contents, strict=True)
             ]
-            _ingest(manifest.build(held, asset, uris, sha256), overwrite=overwrite, progress=progress)
-            return _report(held, asset, uris, already_there=False)
-    return _report(held, asset, (), already_there=True)
+            _ingest(manifest.build(map_file, asset, uris, sha256), overwrite=overwrite, progress=progress)
+            return _report(map_file, asset, uris, already_there=False)
+    return _report(map_file, asset, (), already_there=True)
 
 
 def _checked_content(path: Path) -> Content:
@@ -123,9 +123,9 @@ def _sha256(contents: Sequence[Content]) -> str:
     return hashlib.sha256("".join(content.sha256 for content in contents).encode()).hexdigest()
 
 
-def _report(held: MapFile, asset: str, uris: Sequence[str], *, already_there: bool) -> PublishReport:
-    simulated = held.tags.get("simulated") == "true"
-    lines = javascript(asset, held.legend), python(asset, held.legend)
+def _report(map_file: MapFile, asset: str, uris: Sequence[str], *, already_there: bool) -> PublishReport:
+    simulated = map_file.tags.get("simulated") == "true"
+    lines = javascript(asset, map_file.legend), python(asset, map_file.legend)
     return PublishReport(asset, tuple(uris), already_there, simulated, *lines)
 
 
@@ -152,13 +152,13 @@ def _existing(asset: str, sha256: str, *, overwrite: bool) -> str | None:
         return None
     if info.get("type") != "IMAGE":
         raise ValueError(f"asset {asset} is of type {info.get('type')} already: choose another name")
-    held = str(info.get("properties", {}).get(manifest.CONTENT_PROPERTY, "unknown content"))
-    if held != sha256 and not overwrite:
+    stored_sha256 = str(info.get("properties", {}).get(manifest.CONTENT_PROPERTY, "unknown content"))
+    if stored_sha256 != sha256 and not overwrite:
         raise ValueError(
-            f"asset {asset} exists with other content ({held[:12]}, this map is {sha256[:12]}): "
+            f"asset {asset} exists with other content ({stored_sha256[:12]}, this map is {sha256[:12]}): "
             "choose another --asset, or replace it with --overwrite"
         )
-    return held
+    return stored_sha256
 
 
 def _bucket(session: Session, name: str) -> Bucket:
@@ -193,28 +193,30 @@ def _upload(path: Path, content: Content, bucket: Bucket, *, progress: bool) -> 
                 counted, size=content.size, content_type="image/tiff", if_generation_match=0, checksum="crc32c"
             )
     except PreconditionFailed as error:
-        there = bucket.get_blob(name)
-        if there is None or there.size != content.size or there.crc32c != content.crc32c:
+        stored = bucket.get_blob(name)
+        if stored is None or stored.size != content.size or stored.crc32c != content.crc32c:
             raise Fault(f"gs://{bucket.name}/{name} holds other content than its name says: remove it") from error
     return f"gs://{bucket.name}/{name}"
 
 
-def _ingest(wanted: Mapping[str, Any], *, overwrite: bool, progress: bool) -> None:
+def _ingest(image_manifest: Mapping[str, Any], *, overwrite: bool, progress: bool) -> None:
     """Starts the ingestion and waits for it; Fault with the server's reason where it fails."""
     import ee
 
-    manifest.check(wanted)
-    _make_parents(wanted["name"])
+    manifest.check(image_manifest)
+    _make_parents(image_manifest["name"])
     request_id = ee.data.newTaskId(1)[0]  # makes a repeated request harmless
-    started = ee.data.startIngestion(request_id, dict(wanted), overwrite)
+    started = ee.data.startIngestion(request_id, dict(image_manifest), overwrite)
     operation = _wait(started["name"], progress=progress)
     if "error" in operation:
         reason = operation["error"].get("message", "no reason given")
-        if _content_of(wanted["name"]) == wanted["properties"][manifest.CONTENT_PROPERTY]:
+        if _content_of(image_manifest["name"]) == image_manifest["properties"][manifest.CONTENT_PROPERTY]:
             return  # an earlier, interrupted command had started the same ingestion
-        raise Fault(f"ingestion of {wanted['name']} failed: {reason}")
-    if _content_of(wanted["name"]) != wanted["properties"][manifest.CONTENT_PROPERTY]:
-        raise Fault(f"{wanted['name']} was ingested, but the asset holds other content: somebody wrote it meanwhile")
+        raise Fault(f"ingestion of {image_manifest['name']} failed: {reason}")
+    if _content_of(image_manifest["name"]) != image_manifest["properties"][manifest.CONTENT_PROPERTY]:
+        raise Fault(
+            f"{image_manifest['name']} was ingested, but the asset holds other content: another process wrote it"
+        )
 
 
 def _make_parents(asset: str) -> None:
@@ -257,7 +259,7 @@ def _info(asset: str) -> Mapping[str, Any] | None:
 
 
 def _wait(name: str, *, progress: bool) -> Mapping[str, Any]:
-    """The operation once it is done, asked for less and less often."""
+    """The finished operation; polled at growing intervals."""
     import ee
 
     wait_s = FIRST_WAIT_S

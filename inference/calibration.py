@@ -38,10 +38,12 @@ class Compared:
     def __str__(self) -> str:
         impervious = self.classes.index("impervious")
         lines = []
-        for word, found in zip(("without", "with"), self.scores, strict=True):
-            one = found.classes[impervious]
-            cells = ", ".join(f"{name} {_cell(getattr(one, name.lower()))}" for name in ("F1", "IoU", "PA", "UA"))
-            lines.append(f"{self.split:<5} {word:<8} impervious {cells}; OA {found.oa:.4f}, MIoU {found.miou:.4f}")
+        for word, split_scores in zip(("without", "with"), self.scores, strict=True):
+            measures = split_scores.classes[impervious]
+            cells = ", ".join(f"{name} {_cell(getattr(measures, name.lower()))}" for name in ("F1", "IoU", "PA", "UA"))
+            lines.append(
+                f"{self.split:<5} {word:<8} impervious {cells}; OA {split_scores.oa:.4f}, MIoU {split_scores.miou:.4f}"
+            )
         return "\n".join(lines)
 
 
@@ -79,17 +81,19 @@ def calibrate_step(
     would be optimistic).
     """
     _check(post, Path(out), split)
-    found = ck.load(checkpoint, session)
-    source = source_for(found, data, session=session)
-    check_fits(found, source)
-    how: dict[str, Any] = {"device": device, "batch": batch}
-    threshold = best_threshold(mosaics(found, source, split, **how), Legend.of(found.classes, found.thresholds))
-    origin = {**found.origin, post: {"split": split, "dataset": source.fingerprint}}
-    thresholds = {**found.thresholds, POSTPROCESSING[post].threshold: threshold}
-    found = replace(found, thresholds=thresholds, origin=origin)
+    trained = ck.load(checkpoint, session)
+    source = source_for(trained, data, session=session)
+    check_fits(trained, source)
+    run_options: dict[str, Any] = {"device": device, "batch": batch}
+    threshold = best_threshold(
+        mosaics(trained, source, split, **run_options), Legend.of(trained.classes, trained.thresholds)
+    )
+    origin = {**trained.origin, post: {"split": split, "dataset": source.fingerprint}}
+    thresholds = {**trained.thresholds, POSTPROCESSING[post].threshold: threshold}
+    trained = replace(trained, thresholds=thresholds, origin=origin)
     shown = [name for name in (split, "test") if len(source.split(name))]
-    compared = tuple(_compared(found, mosaics(found, source, name, **how), name, post) for name in shown)
-    ck.rewrite(found, Path(out))
+    compared = tuple(_compared(trained, mosaics(trained, source, name, **run_options), name, post) for name in shown)
+    ck.rewrite(trained, Path(out))
     return StepReport(Path(out), post, threshold, compared, source.simulated)
 
 
@@ -121,19 +125,19 @@ def best_threshold(pictures: Iterable[Mosaic], legend: Legend) -> float:
     return (float(best[len(best) // 2]) + 0.5) / LEVELS  # between two levels, so that rounding decides nothing
 
 
-def _compared(found: ck.Checkpoint, pictures: Iterable[Mosaic], split: str, post: str) -> Compared:
-    legend, threshold = Legend.of(found.classes, found.thresholds), threshold_of(found, post)
-    size = len(found.classes)
+def _compared(trained: ck.Checkpoint, pictures: Iterable[Mosaic], split: str, post: str) -> Compared:
+    legend, threshold = Legend.of(trained.classes, trained.thresholds), threshold_of(trained, post)
+    size = len(trained.classes)
     counts = np.zeros((2, size, size), np.int64)
     for picture in pictures:
         judged_HW = picture.known_HW & (picture.label_HW != UNKNOWN)
         processed = picture.classes(POSTPROCESSING[post].step, threshold, legend)
-        for number, class_HW in enumerate((picture.plain(legend), processed)):
+        for step_index, class_HW in enumerate((picture.plain(legend), processed)):
             pairs = picture.label_HW[judged_HW].astype(np.int64) * size + class_HW[judged_HW]
-            counts[number] += np.bincount(pairs, minlength=size * size).reshape(size, size)
+            counts[step_index] += np.bincount(pairs, minlength=size * size).reshape(size, size)
     if not counts.any():
         raise ValueError(f"the {split} split has no labelled pixel: export a larger region or name another split")
-    return Compared(split, found.classes, counts[0], counts[1])
+    return Compared(split, trained.classes, counts[0], counts[1])
 
 
 def _check(post: str, folder: Path, split: str) -> None:

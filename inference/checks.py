@@ -44,7 +44,7 @@ def range_warnings(source: InputSource, bands: Sequence[Any]) -> list[str]:
     "dB" are mostly above 0: such values are in other units. Nine windows are read.
     """
     values_B = _sampled(source)
-    found = []
+    warnings = []
     for band, values in zip(bands, values_B, strict=True):
         if values.size == 0:
             continue
@@ -56,8 +56,8 @@ def range_warnings(source: InputSource, bands: Sequence[Any]) -> list[str]:
         if band.unit.lower() == "db" and np.mean(values > 0) > OUTSIDE_REFUSES:
             raise ValueError(f"band {band.name} is not in dB (mostly above 0: {spread}): give 10 log10 of the power")
         if share > OUTSIDE_WARNS:
-            found.append(f"{share:.0%} of band {band.name} lies far outside training's range: it holds {spread}")
-    return found
+            warnings.append(f"{share:.0%} of band {band.name} lies far outside training's range: it holds {spread}")
+    return warnings
 
 
 def why_empty(source: InputSource) -> str:
@@ -86,8 +86,8 @@ def _sampled(source: InputSource) -> list[np.ndarray]:
     """Valid values of each band in windows spread over the source."""
     rasters = [source.read(window) for window in _spread(*source.geobox.shape)]
     return [
-        np.concatenate([raster.values_BHW[place][raster.valid_BHW[place]] for raster in rasters])
-        for place in range(len(source.bands))
+        np.concatenate([raster.values_BHW[band_index][raster.valid_BHW[band_index]] for raster in rasters])
+        for band_index in range(len(source.bands))
     ]
 
 

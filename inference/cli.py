@@ -44,12 +44,12 @@ def calibrate(
     from training.accuracy.thresholds import calibrate_checkpoint
     from training.cli import session_for
 
-    how: dict[str, Any] = {"split": split, "device": device, "batch": batch}
+    options: dict[str, Any] = {"split": split, "device": device, "batch": batch}
     with session_for([*data, checkpoint], project) as session:
         if post == "none":
-            show(calibrate_checkpoint(checkpoint, data, out, measure=measure, **how, session=session))
+            show(calibrate_checkpoint(checkpoint, data, out, measure=measure, **options, session=session))
         else:
-            show(calibrate_step(checkpoint, data, out, post=post, **how, session=session))
+            show(calibrate_step(checkpoint, data, out, post=post, **options, session=session))
 
 
 def publish(

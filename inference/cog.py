@@ -142,9 +142,9 @@ def write_sidecar(legend: Legend, counts: np.ndarray, out: Path) -> None:
 def counts_of(path: Path) -> np.ndarray:
     """The number of pixels of each value 0..255 in a file's first band."""
     counts = np.zeros(256, np.int64)
-    with open_raster(path) as held:
-        for _, window in held.block_windows(1):
-            counts += np.bincount(held.read(1, window=window).ravel(), minlength=256)
+    with open_raster(path) as raster:
+        for _, window in raster.block_windows(1):
+            counts += np.bincount(raster.read(1, window=window).ravel(), minlength=256)
     return counts
 
 
@@ -192,10 +192,10 @@ def _levels(rows: RowsFile) -> list[RowsFile]:
     return levels
 
 
-def _described(levels: Sequence[RowsFile], info: MapInfo, number: int) -> Path:
+def _described(levels: Sequence[RowsFile], info: MapInfo, band_number: int) -> Path:
     """A GDAL virtual file over raw rows and their overviews, which carries all that the map's file shall carry."""
-    names = [f"{_name(info, number)}-{depth}.vrt" for depth in range(len(levels))]
-    trees = [_vrt(level, info, number) for level in levels]
+    names = [f"{_name(info, band_number)}-{depth}.vrt" for depth in range(len(levels))]
+    trees = [_vrt(level, info, band_number) for level in levels]
     band = next(trees[0].iter("VRTRasterBand"))
     for name in names[1:]:
         overview = xml.SubElement(band, "Overview")
@@ -214,17 +214,17 @@ def _overview(level: RowsFile, path: Path) -> RowsFile:
     return smaller
 
 
-def _vrt(rows: RowsFile, info: MapInfo, number: int) -> xml.Element:
+def _vrt(rows: RowsFile, info: MapInfo, coefficient: int) -> xml.Element:
     affine = info.geobox.affine
     tree = xml.Element("VRTDataset", rasterXSize=str(rows.width), rasterYSize=str(rows.rows))
     _add(tree, "SRS", crs_of(info.geobox).to_wkt())
-    place = (affine.c, affine.a, affine.b, affine.f, affine.d, affine.e)
-    _add(tree, "GeoTransform", ", ".join(repr(float(number)) for number in place))
+    coefficients = (affine.c, affine.a, affine.b, affine.f, affine.d, affine.e)
+    _add(tree, "GeoTransform", ", ".join(repr(float(coefficient)) for coefficient in coefficients))
     metadata = xml.SubElement(tree, "Metadata")
     for key, text in info.tags.items():
         _add(metadata, "MDI", text, key=key)
-    band = _raw_band(tree, rows, number, _name(info, number))
-    if number == CLASS:
+    band = _raw_band(tree, rows, coefficient, _name(info, coefficient))
+    if coefficient == CLASS:
         _add_palette(band, info.legend)
     else:
         _add(band, "Scale", repr(1 / PROB_STEPS))
@@ -241,12 +241,12 @@ def _add_palette(band: xml.Element, legend: Legend) -> None:
         xml.SubElement(table, "Entry", c1=str(red), c2=str(green), c3=str(blue), c4="255" if known else "0")
 
 
-def _raw_band(tree: xml.Element, rows: RowsFile, number: int, name: str) -> xml.Element:
+def _raw_band(tree: xml.Element, rows: RowsFile, band_number: int, name: str) -> xml.Element:
     band = xml.SubElement(tree, "VRTRasterBand", dataType="Byte", band="1", subClass="VRTRawRasterBand")
     _add(band, "Description", name)
     _add(band, "NoDataValue", str(UNKNOWN))
     _add(band, "SourceFilename", rows.path.name, relativetoVRT="1")
-    _add(band, "ImageOffset", str((number - 1) * rows.width))
+    _add(band, "ImageOffset", str((band_number - 1) * rows.width))
     _add(band, "PixelOffset", "1")
     _add(band, "LineOffset", str(BANDS * rows.width))
     return band
@@ -257,7 +257,7 @@ def _add(parent: xml.Element, name: str, text: str, **attributes: str) -> None:
 
 
 def _cache_bytes(width: int) -> int:
-    """So that rows are read once for all blocks beside each other, and a high map takes no more than a low one."""
+    """GDAL's cache size: each row is read once for all blocks beside each other, however high the map is."""
     least, most = CONVERSION_CACHE_BYTES
     return min(max(2 * BLOCK_PX * BANDS * width, least), most)
 
@@ -274,8 +274,8 @@ def _convert(described: Path, target: Path, *, cache_bytes: int) -> None:
 def _check_whole(path: Path, counts: np.ndarray) -> None:
     """Fault where the file cannot be read back as it was written: GDAL may tell of a full disk only in its log."""
     try:
-        whole = np.array_equal(counts_of(path), counts)
+        intact = np.array_equal(counts_of(path), counts)
     except RasterioError:
-        whole = False
-    if not whole:
+        intact = False
+    if not intact:
         raise Fault(f"{path} could not be written whole: free some space and run the same command again, it goes on")

@@ -77,11 +77,11 @@ class CompositeSource:
 
     @property
     def origin(self) -> tuple[int, int]:
-        place = lattice_window(self.region)
-        return place.row, place.col
+        corner = lattice_window(self.region)
+        return corner.row, corner.col
 
     def keep_in(self, folder: Path) -> None:
-        """Where blocks are kept until the map has passed them."""
+        """Sets the folder that keeps blocks until the map has passed them."""
         self._folder = folder
 
     def read(self, window: Window) -> Raster:
@@ -137,8 +137,8 @@ class CompositeSource:
         grids = [crop(self.geobox, block) for block, _ in missing]
         fetched = pixels.stream(self.made.packed, grids, self.bands, client=self.client)
         with contextlib.closing(fetched):  # a full disk must not leave requests under way, which nobody would end
-            for number, raster in fetched if missing else ():
-                block, wanted_HW = missing[number]
+            for block_index, raster in fetched if missing else ():
+                block, wanted_HW = missing[block_index]
                 packed_BHW = packed(raster, wanted_HW)
                 write_whole(self._file(block), _npy(packed_BHW))
                 values_BHW[:, :, block.col : block.col_end] = packed_BHW
@@ -211,12 +211,12 @@ def open_composite(
 
 def _dated(
     made: composite.Composite,
-    asked: tuple[Region, Period, composite.Settings],
+    request: tuple[Region, Period, composite.Settings],
     bands: Sequence[Band],
     most: int,
 ) -> tuple[composite.Composite, tuple[Band, ...]]:
-    """In place of the composite at most so many dates of it, their bands one after another, chosen as exports do."""
-    region, period, settings = asked
+    """A composite of at most `most` dates, chosen as exports do, their bands one after another; and those bands."""
+    region, period, settings = request
     frames = open_frames(Frames("scenes", most=most), RegionGrid.of(region), period, settings)
     names = [band.name for band in bands]
     views = [frame.image.select(names, [f"d{frame.day}_{name}" for name in names]) for frame in frames]
@@ -233,7 +233,7 @@ def _dated(
 
 
 def packed(raster: Raster, wanted_HW: np.ndarray) -> np.ndarray:
-    """Stored numbers of a fetched block, rounded half to even as in a dataset; NODATA where missing or not wanted."""
+    """Stored numbers of a fetched block, rounded half to even as in a dataset; NODATA where missing or outside."""
     limit = np.iinfo(np.int16)
     whole_BHW = np.clip(np.rint(raster.values_BHW), limit.min + 1, limit.max)
     return np.where(raster.valid_BHW & wanted_HW, whole_BHW, NODATA).astype(np.int16)

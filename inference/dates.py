@@ -1,4 +1,4 @@
-"""What a network of several dates is given of a window: its dates stacked, those that show little of it left out."""
+"""The input of a network of several dates: a window's dates stacked, without those that show little of it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class View:
 
 
 def view(source: InputSource, trained: Checkpoint) -> View:
-    """Of one composite: its bands. Of a source of dates (composite.open_composite): as many as the network looks at."""
+    """What the network reads: a composite's bands, or as many dates of a source of dates as it looks at."""
     if not trained.frames:
         read = normalised(source, lambda raster: normalise(raster.values_BHW, raster.valid_BHW, trained.bands))
         return View(read, len(trained.bands), _as_it_is)
@@ -40,8 +40,8 @@ def view(source: InputSource, trained: Checkpoint) -> View:
     )
 
 
-def arranged(tile_BHW: np.ndarray, dates: int, wanted: int) -> np.ndarray:
-    """`wanted` dates of a window, float32 (dates, bands, rows, columns), in order of time.
+def arranged(tile_BHW: np.ndarray, dates: int, count: int) -> np.ndarray:
+    """`count` dates of a window, float32 (dates, bands, rows, columns), in order of time.
 
     tile: the bands of every date, then for each date which pixels it shows (1 or 0). Dates that show half of what any
     of them shows are taken, all of them where none does; fewer than wanted are repeated in their order.
@@ -49,7 +49,7 @@ def arranged(tile_BHW: np.ndarray, dates: int, wanted: int) -> np.ndarray:
     bands_TBHW, shown_THW = np.split(tile_BHW, [len(tile_BHW) - dates])
     most = (shown_THW.max(axis=0) > 0).sum()
     able = np.flatnonzero(shown_THW.sum(axis=(1, 2)) >= LEAST_SHOWN * most)
-    order = np.resize(able if len(able) else np.arange(dates), wanted)
+    order = np.resize(able if len(able) else np.arange(dates), count)
     return bands_TBHW.reshape(dates, -1, *tile_BHW.shape[1:])[order]
 
 

@@ -104,8 +104,8 @@ def _present(out: Path) -> list[Path]:
 
 def _tags(path: Path) -> dict[str, str]:
     try:
-        with open_raster(path) as held:
-            return held.tags()
+        with open_raster(path) as raster:
+            return raster.tags()
     except (RasterioError, ValueError):
         return {}
 
@@ -118,13 +118,13 @@ def _take(lock, out: Path) -> None:
 
 
 def _keep_only(folder: Path, settings: Mapping[str, Any]) -> None:
-    wanted = json.dumps(settings, sort_keys=True, indent=1).encode()
+    text = json.dumps(settings, sort_keys=True, indent=1).encode()
     file = folder / SETTINGS
-    if file.exists() and file.read_bytes() == wanted:
+    if file.exists() and file.read_bytes() == text:
         return
     for entry in folder.iterdir():
         if entry.is_dir():
             shutil.rmtree(entry)
         elif entry.name != LOCK:
             entry.unlink()
-    write_whole(file, wanted)
+    write_whole(file, text)

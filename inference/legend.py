@@ -41,7 +41,7 @@ class Legend:
 
     @classmethod
     def of(cls, classes: Sequence[str], thresholds: Mapping[str, float]) -> Legend:
-        """From a checkpoint's classes and thresholds (0.5 where it names none)."""
+        """The legend of a checkpoint's classes and thresholds (0.5 where it names none)."""
         return cls(tuple(classes), float(thresholds.get("impervious", 0.5)))
 
     @property

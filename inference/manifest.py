@@ -28,42 +28,44 @@ def check_asset_name(asset: str) -> None:
     parts = asset.split("/")
     if len(parts) < 4 or parts[0] != "projects" or parts[2] != "assets":
         raise ValueError(f"asset {asset!r}: expected projects/PROJECT/assets/NAME, with folders before NAME if wanted")
-    wrong = [part for part in parts[3:] if not NAME_PART.fullmatch(part)]
+    wrong = [component for component in parts[3:] if not NAME_PART.fullmatch(component)]
     if wrong:
-        better = "/".join(parts[:3] + [re.sub(r"[^A-Za-z0-9_-]+", "_", part).strip("_") or "map" for part in parts[3:]])
+        better = "/".join(
+            parts[:3] + [re.sub(r"[^A-Za-z0-9_-]+", "_", component).strip("_") or "map" for component in parts[3:]]
+        )
         raise ValueError(
             f"asset {asset!r}: {wrong[0]!r} may hold only letters, digits, _ and - (periods are refused); try {better}"
         )
 
 
-def build(held: MapFile, asset: str, uris: Sequence[str], content_sha256: str) -> dict[str, Any]:
+def build(map_file: MapFile, asset: str, uris: Sequence[str], content_sha256: str) -> dict[str, Any]:
     """The manifest of a map whose files lie at `uris` (gs://), in the order of its `files`.
 
     MODE pyramid for the class, MEAN for the probability.
     """
-    tilesets = [{"id": f"file{place}", "sources": [{"uris": [uri]}]} for place, uri in enumerate(uris)]
+    tilesets = [{"id": f"file{band_index}", "sources": [{"uris": [uri]}]} for band_index, uri in enumerate(uris)]
     bands = [
         {
             "id": name,
-            "tilesetId": f"file{held.files.index(band.path)}",
+            "tilesetId": f"file{map_file.files.index(band.path)}",
             "tilesetBandIndex": band.number - 1,
             "pyramidingPolicy": "MEAN" if name == PROBABILITY else "MODE",
             "missingData": {"values": [UNKNOWN]},
         }
-        for name, band in held.bands.items()
+        for name, band in map_file.bands.items()
     ]
-    manifest = {"name": asset, "tilesets": tilesets, "bands": bands, "properties": properties(held, content_sha256)}
+    manifest = {"name": asset, "tilesets": tilesets, "bands": bands, "properties": properties(map_file, content_sha256)}
     for field, tag in (("startTime", "period_start"), ("endTime", "period_end")):
-        if tag in held.tags:
-            manifest[field] = f"{held.tags[tag]}T00:00:00Z"
+        if tag in map_file.tags:
+            manifest[field] = f"{map_file.tags[tag]}T00:00:00Z"
     return manifest
 
 
-def properties(held: MapFile, content_sha256: str) -> dict[str, str | int | float]:
+def properties(map_file: MapFile, content_sha256: str) -> dict[str, str | int | float]:
     """Flat properties; `{band}_class_*` give the Code Editor's default picture (guides/image_visualization)."""
-    legend = held.legend
+    legend = map_file.legend
     values: dict[str, str | int | float] = {
-        name: text for name, text in held.tags.items() if name not in HIDDEN_TAGS and len(text) <= TEXT_LIMIT
+        name: text for name, text in map_file.tags.items() if name not in HIDDEN_TAGS and len(text) <= TEXT_LIMIT
     }
     return values | {
         f"{legend.band}_class_values": ",".join(str(value) for value in range(len(legend.names))),

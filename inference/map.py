@@ -146,28 +146,28 @@ def _opened(options: MapOptions, trained: Checkpoint) -> InputSource:
     return source
 
 
-def _mapped(source: InputSource, trained: Checkpoint, out: Path, how: _RunOptions) -> MapReport:
+def _mapped(source: InputSource, trained: Checkpoint, out: Path, options: _RunOptions) -> MapReport:
     begun = time.monotonic()
     legend = Legend.of(trained.classes, trained.thresholds)
-    info = cog.MapInfo(_finer(source.geobox, trained.scale), legend, _tags(source, trained, how))
-    if job.is_there(out, info.tags, overwrite=how.overwrite):
+    info = cog.MapInfo(_finer(source.geobox, trained.scale), legend, _tags(source, trained, options))
+    if job.is_there(out, info.tags, overwrite=options.overwrite):
         job.forget(out)
-        how.keep()
+        options.keep()
         return report_of(info, out, _finished(info, out), already_there=True)
     notes = step_warnings(source.geobox, trained.dataset.get("step_m", SENTINEL_STEP_M))
-    settings = _settings(source, trained, how) | {"device": how.device}  # whose last bits differ
+    settings = _settings(source, trained, options) | {"device": options.device}  # whose last bits differ
     with rasterio.Env(GDAL_CACHEMAX=source.cache_bytes), job.started(out, settings) as folder:
         source.keep_in(folder / job.BLOCKS)
         notes += range_warnings(source, trained.bands) if source.foreign else []
         for text in notes:
             warnings.warn(text, stacklevel=4)
-        second = _second(source, trained, how)
+        second = _second(source, trained, options)
         rows = cog.RowsFile(folder / job.ROWS, source.geobox.shape[1] * trained.scale, second.bands)
-        resumed = _finish_rows(source, trained, rows, how, second)
+        resumed = _finish_rows(source, trained, rows, options, second)
         reason = why_empty(source) if rows.is_unknown else ""
         if not reason:
             counts = cog.write(
-                second.apply(rows, cog.RowsFile(folder / job.PROCESSED, rows.width)), info, out, how.keep
+                second.apply(rows, cog.RowsFile(folder / job.PROCESSED, rows.width)), info, out, options.keep
             )
     if reason:
         raise Fault(f"{out} was not written: {reason}")
@@ -183,15 +183,15 @@ def _finished(info: cog.MapInfo, out: Path) -> np.ndarray:
     return counts
 
 
-def _second(source: InputSource, trained: Checkpoint, how: _RunOptions) -> PostprocessPass:
+def _second(source: InputSource, trained: Checkpoint, options: _RunOptions) -> PostprocessPass:
     """The pass over the whole map that follows the network's, with blocks counted from the windows' origin."""
     legend = Legend.of(trained.classes, trained.thresholds)
-    place = PixelOffset(*(number * trained.scale for number in source.origin))
-    return PostprocessPass(POSTPROCESSING[how.post], threshold_of(trained, how.post), legend, place)
+    offset = PixelOffset(*(start_px * trained.scale for start_px in source.origin))
+    return PostprocessPass(POSTPROCESSING[options.post], threshold_of(trained, options.post), legend, offset)
 
 
 def _finish_rows(
-    source: InputSource, trained: Checkpoint, rows: cog.RowsFile, how: _RunOptions, second: PostprocessPass
+    source: InputSource, trained: Checkpoint, rows: cog.RowsFile, options: _RunOptions, second: PostprocessPass
 ) -> int:
     """Maps the rows that are not there yet; how many were."""
     height, width = source.geobox.shape
@@ -199,18 +199,18 @@ def _finish_rows(
     rows.keep(done * trained.scale)
     if done < height:
         tune_cpu()
-        forward = open_forward(trained, device=how.device, **how.forward)
+        forward = open_forward(trained, device=options.device, **options.forward)
         seen = view(source, trained)
         predictor = Predictor(forward, seen.channels, trained.scale, second.legend, seen.arrange, second.values)
         grid = Grid(height, width, Lattice(trained.window, trained.lattice, *source.origin))
-        pieces = predict(predictor, seen.read, grid, rows=range(done, height), workers=how.workers)
+        pieces = predict(predictor, seen.read, grid, rows=range(done, height), workers=options.workers)
 
         def write(piece: Rows) -> None:
             rows.append(piece.values_NHW)
             rows.settle()
             source.release(piece.row + piece.count - trained.window)
 
-        bar = ProgressBar(total=height, initial=done, unit="row", desc="map", disable=not how.progress)
+        bar = ProgressBar(total=height, initial=done, unit="row", desc="map", disable=not options.progress)
         with bar, closing(pieces), WriteBehind(write) as behind:
             for piece in pieces:
                 behind.put(piece)
@@ -224,9 +224,9 @@ def _finer(geobox: GeoBox, scale: int) -> GeoBox:
     return GeoBox((height * scale, width * scale), geobox.affine * Affine.scale(1 / scale), geobox.crs)
 
 
-def _settings(source: InputSource, trained: Checkpoint, how: _RunOptions) -> dict[str, Any]:
+def _settings(source: InputSource, trained: Checkpoint, options: _RunOptions) -> dict[str, Any]:
     """All that decides the map's file, its pixels and what it says of them: equal settings, equal map."""
-    processed = {} if how.post == UNPROCESSED else {"post": how.post, "post_version": POST_VERSION}
+    processed = {} if options.post == UNPROCESSED else {"post": options.post, "post_version": POST_VERSION}
     settings = {
         "version": VERSION,
         "checkpoint": trained.fingerprint,
@@ -235,27 +235,27 @@ def _settings(source: InputSource, trained: Checkpoint, how: _RunOptions) -> dic
         "origin": list(source.origin),
         "about": dict(source.tags),
     }
-    return settings | how.forward | processed
+    return settings | options.forward | processed
 
 
-def _tags(source: InputSource, trained: Checkpoint, how: _RunOptions) -> dict[str, str]:
+def _tags(source: InputSource, trained: Checkpoint, options: _RunOptions) -> dict[str, str]:
     """The file's metadata (docs/reference/formats.md, "Map"), no clock times and no paths."""
     simulated = {"input": source.tags.get("simulated") == "true", "training": trained.simulated}
     parts = [name for name, so in simulated.items() if so]
-    about = _network_tags(trained, how) | {
+    description = _network_tags(trained, options) | {
         "classes": ",".join(trained.classes),
         "backscatter": trained.backscatter,
         "simulated": "true" if parts else "false",
         "licence": source.tags.get("licence", "unknown: see the input's own"),
-        SETTINGS_TAG: job.fingerprint(_settings(source, trained, how)),
+        SETTINGS_TAG: job.fingerprint(_settings(source, trained, options)),
     }
     if parts:
-        about["simulated_parts"] = ", ".join(parts)
-    if how.post != UNPROCESSED:
-        about["post_threshold"] = f"{threshold_of(trained, how.post):g}"
+        description["simulated_parts"] = ", ".join(parts)
+    if options.post != UNPROCESSED:
+        description["post_threshold"] = f"{threshold_of(trained, options.post):g}"
     elif len(trained.classes) == 2:
-        about["threshold"] = f"{Legend.of(trained.classes, trained.thresholds).threshold:g}"
-    return dict(source.tags) | about
+        description["threshold"] = f"{Legend.of(trained.classes, trained.thresholds).threshold:g}"
+    return dict(source.tags) | description
 
 
 def _network_tags(trained: Checkpoint, how: _RunOptions) -> dict[str, str]:

@@ -65,13 +65,13 @@ class _Canvas:
 
     def done(self) -> Mosaic:
         other_HW, impervious_HW = self.probabilities_2HW / np.maximum(self.count_HW, 1)
-        place = PixelOffset(self.top, self.left)
+        offset = PixelOffset(self.top, self.left)
         known_HW = self.count_HW > 0
-        return Mosaic(impervious_HW, other_HW, self.other_class_HW, self.label_HW, known_HW, place)
+        return Mosaic(impervious_HW, other_HW, self.other_class_HW, self.label_HW, known_HW, offset)
 
 
 def mosaics(
-    found: ck.Checkpoint, source: SampleSource, split: str, *, device: str = "auto", batch: int = 16
+    trained: ck.Checkpoint, source: SampleSource, split: str, *, device: str = "auto", batch: int = 16
 ) -> Iterator[Mosaic]:
     """One picture for each dataset, region and date of a split; ValueError where the split is empty.
 
@@ -83,21 +83,24 @@ def mosaics(
     side = entries[0][0].manifest.size * source.ratio
     places = [(id(dataset), patch.region, patch.period) for dataset, patch in entries]
     corners = [(patch.row * source.ratio, patch.col * source.ratio) for _, patch in entries]
-    canvases = {place: _Canvas(box) for place, box in _boxes(places, corners, side).items()}
-    impervious = found.classes.index("impervious")
-    for said in predicted(found, source, source.split(split), batch=batch, device=device):
-        for probabilities_KHW, label_HW, number in zip(
-            said.probabilities_BKHW, said.label_BHW, said.patch_B, strict=True
+    canvases = {mosaic_key: _Canvas(box) for mosaic_key, box in _boxes(places, corners, side).items()}
+    impervious = trained.classes.index("impervious")
+    for prediction in predicted(trained, source, source.split(split), batch=batch, device=device):
+        for probabilities_KHW, label_HW, patch_index in zip(
+            prediction.probabilities_BKHW, prediction.label_BHW, prediction.patch_B, strict=True
         ):
-            row, col = corners[number]
-            canvases[places[number]].add(row, col, probabilities_KHW, label_HW, impervious)
+            row, col = corners[patch_index]
+            canvases[places[patch_index]].add(row, col, probabilities_KHW, label_HW, impervious)
     return (canvas.done() for canvas in canvases.values())
 
 
 def _boxes(places: list, corners: list[tuple[int, int]], side: int) -> dict:
-    """Of each place the first row and column of its patches, and those after the last."""
-    found: dict = defaultdict(list)
-    for place, corner in zip(places, corners, strict=True):
-        found[place].append(corner)
-    firsts = {place: np.array(held) for place, held in found.items()}
-    return {place: (*held.min(axis=0).tolist(), *(held.max(axis=0) + side).tolist()) for place, held in firsts.items()}
+    """The box of each place's patches: first row and column, and those after the last."""
+    corners_of: dict = defaultdict(list)
+    for mosaic_key, corner in zip(places, corners, strict=True):
+        corners_of[mosaic_key].append(corner)
+    firsts = {mosaic_key: np.array(corners_N2) for mosaic_key, corners_N2 in corners_of.items()}
+    return {
+        mosaic_key: (*corners_N2.min(axis=0).tolist(), *(corners_N2.max(axis=0) + side).tolist())
+        for mosaic_key, corners_N2 in firsts.items()
+    }

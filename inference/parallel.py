@@ -16,7 +16,7 @@ _END = object()
 
 
 def read_ahead(items: Iterable[T], depth: int = 1) -> Generator[T, None, None]:
-    """The same items, made in a thread of their own up to `depth` before they are asked for; its errors come here."""
+    """The same items, made up to `depth` ahead in a thread of their own, whose errors are raised here."""
     ready: queue.Queue = queue.Queue(maxsize=depth)
     stop = threading.Event()
 
@@ -86,10 +86,10 @@ class WriteBehind:
         self._raise()
         self._waiting.put(item)
 
-    def __exit__(self, kind: type | None, *_: object) -> None:
+    def __exit__(self, error_type: type | None, *_: object) -> None:
         self._waiting.put(_END)
         self._thread.join()
-        if kind is None:
+        if error_type is None:
             self._raise()
 
     def _work(self) -> None:

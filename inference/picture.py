@@ -49,17 +49,17 @@ class Picture:
 
 def view(path: str | os.PathLike[str], *, out: str | os.PathLike[str]) -> Picture:
     """A PNG of the map and of its probabilities; large maps are read through their overviews."""
-    target, held = _png(out), open_map(checked_argument("path", path, str))
-    values_2HW, geobox = held.shrunk(LONGEST_SIDE_PX)
+    target, map_file = _png(out), open_map(checked_argument("path", path, str))
+    values_2HW, geobox = map_file.shrunk(LONGEST_SIDE_PX)
     left, right = (figure := _figure(1, 2, geobox)).axes
-    _draw_classes(left, values_2HW[0], held.legend)
-    left.set_title("impervious surface" if held.legend.binary else "land cover", fontsize=10)
+    _draw_classes(left, values_2HW[0], map_file.legend)
+    left.set_title("impervious surface" if map_file.legend.binary else "land cover", fontsize=10)
     _draw_probability(figure, right, values_2HW[1])
     right.set_title("probability of impervious", fontsize=10)
     for axes in (left, right):
         _coordinates(axes, geobox)
     _scale_bar(left, geobox)
-    figure.suptitle(_title(held, values_2HW[0]), fontsize=12)
+    figure.suptitle(_title(map_file, values_2HW[0]), fontsize=12)
     return _saved(figure, target)
 
 
@@ -77,23 +77,23 @@ def figure_panels(
     """
     from gee_export.datasets.dataset import Dataset
 
-    target, held = _png(out), open_map(checked_argument("path", path, str))
+    target, map_file = _png(out), open_map(checked_argument("path", path, str))
     dataset = Dataset.open(checked_argument("data", data, str))
-    places = _places(dataset, held.geobox)
-    window = _shared_middle(places, dataset.manifest.size, held.geobox, side_px)
-    class_HW = held.classes.read(window=window)
-    shown = held.geobox[window.toslices()]
+    places = _places(dataset, map_file.geobox)
+    window = _shared_middle(places, dataset.manifest.size, map_file.geobox, side_px)
+    class_HW = map_file.classes.read(window=window)
+    shown = map_file.geobox[window.toslices()]
     image_BHW, label_HW = _mosaic(dataset, places, window)
     figure = _figure(2, 2, shown)
     period = _period(dataset, next(iter(places)))
     titles = _draw_inputs(figure.axes[:2], image_BHW, dataset.manifest.band_names, period)
-    _draw_classes(figure.axes[2], label_HW, held.legend)
-    _draw_classes(figure.axes[3], class_HW, held.legend)
-    for axes, title in zip(figure.axes, [*titles, _label_title(dataset), _map_title(held)], strict=False):
+    _draw_classes(figure.axes[2], label_HW, map_file.legend)
+    _draw_classes(figure.axes[3], class_HW, map_file.legend)
+    for axes, title in zip(figure.axes, [*titles, _label_title(dataset), _map_title(map_file)], strict=False):
         axes.set_title(title, fontsize=10)
         _coordinates(axes, shown)
     _scale_bar(figure.axes[3], shown)
-    figure.suptitle(_title(held, class_HW), fontsize=12)
+    figure.suptitle(_title(map_file, class_HW), fontsize=12)
     return _saved(figure, target)
 
 
@@ -148,12 +148,12 @@ def _draw_inputs(pair: Sequence[Axes], image_BHW: np.ndarray, names: Sequence[st
 
 def _true_colour(image_BHW: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """B4, B3, B2 (or the first band three times) stretched from the 2nd to the 98th percentile; white where missing."""
-    wanted = [name for name in ("B4", "B3", "B2") if name in names]
-    picked = [names.index(name) for name in wanted] if len(wanted) == 3 else [0, 0, 0]
+    visible = [name for name in ("B4", "B3", "B2") if name in names]
+    picked = [names.index(name) for name in visible] if len(visible) == 3 else [0, 0, 0]
     rgb_HWC = image_BHW[picked].transpose(1, 2, 0)
-    known = np.isfinite(rgb_HWC).all(axis=2)
-    low, high = np.percentile(rgb_HWC[known], [2, 98]) if known.any() else (0.0, 1.0)
-    return _white_where_missing((rgb_HWC - low) / max(high - low, 1e-9), known)
+    valid_HW = np.isfinite(rgb_HWC).all(axis=2)
+    low, high = np.percentile(rgb_HWC[valid_HW], [2, 98]) if valid_HW.any() else (0.0, 1.0)
+    return _white_where_missing((rgb_HWC - low) / max(high - low, 1e-9), valid_HW)
 
 
 def _radar_colour(image_BHW: np.ndarray, names: Sequence[str]) -> np.ndarray:
@@ -193,7 +193,7 @@ def _shared_middle(places: dict[str, tuple[int, int]], size: int, geobox: GeoBox
     """The middle of the patches' common rectangle on the map, at most side_px a side."""
     spans = []
     for axis, length in enumerate(geobox.shape):
-        starts = [place[axis] for place in places.values()]
+        starts = [corner[axis] for corner in places.values()]
         first, last = max(min(starts), 0), min(max(starts) + size, length)
         shorter = min(side_px, last - first)
         start = (first + last - shorter) // 2
@@ -213,9 +213,9 @@ def _mosaic(dataset: Dataset, places: dict[str, tuple[int, int]], window: RioWin
         if rows.stop <= rows.start or cols.stop <= cols.start:
             continue
         stored = dataset.read_image(name)[:, inner_rows, inner_cols]
-        for place, band in enumerate(bands):
-            physical = stored[place] * band.scale + band.offset
-            image_BHW[place, rows, cols] = np.where(stored[place] == band.nodata, np.nan, physical)
+        for band_index, band in enumerate(bands):
+            physical = stored[band_index] * band.scale + band.offset
+            image_BHW[band_index, rows, cols] = np.where(stored[band_index] == band.nodata, np.nan, physical)
         if dataset.manifest.label is not None:
             label_HW[rows, cols] = dataset.read_label(name)[inner_rows, inner_cols]
     return image_BHW, label_HW
@@ -229,12 +229,12 @@ def _shared(start: int, size: int, length: int) -> tuple[slice, slice]:
 
 def _period(dataset: Dataset, patch: str) -> str:
     """When the patch's pixels were taken, as 2019-06."""
-    label = next(one.period for one in dataset.patches if one.id == patch)
+    label = next(candidate.period for candidate in dataset.patches if candidate.id == patch)
     return f"{label[:4]}-{label[4:6]}" + (f", {int(label[7:])} months" if "p" in label else "")
 
 
-def _map_title(held: MapFile) -> str:
-    return f"map ({', '.join(part for part in (held.tags['model'], held.tags.get('period')) if part)})"
+def _map_title(map_file: MapFile) -> str:
+    return f"map ({', '.join(tag for tag in (map_file.tags['model'], map_file.tags.get('period')) if tag)})"
 
 
 def _label_title(dataset: Dataset) -> str:
@@ -242,13 +242,13 @@ def _label_title(dataset: Dataset) -> str:
     return "no label" if label is None else f"label ({label.get('product', 'label')} {label.get('year', '')})".strip()
 
 
-def _title(held: MapFile, class_HW: np.ndarray) -> str:
-    known = class_HW != UNKNOWN
-    share = np.mean(class_HW[known] == held.legend.impervious) if known.any() else 0.0
-    place = held.tags.get("region") or held.tags.get("input") or held.path.stem
-    lines = " ".join(part for part in (place, held.tags.get("period", "")) if part)
-    real = "simulated: says nothing about the real place" if held.tags.get("simulated") == "true" else ""
-    return "\n".join(part for part in (f"{lines}: {share:.0%} impervious", real) if part)
+def _title(map_file: MapFile, class_HW: np.ndarray) -> str:
+    known_HW = class_HW != UNKNOWN
+    share = np.mean(class_HW[known_HW] == map_file.legend.impervious) if known_HW.any() else 0.0
+    subject = map_file.tags.get("region") or map_file.tags.get("input") or map_file.path.stem
+    lines = " ".join(line for line in (subject, map_file.tags.get("period", "")) if line)
+    real = "simulated: says nothing about the real place" if map_file.tags.get("simulated") == "true" else ""
+    return "\n".join(line for line in (f"{lines}: {share:.0%} impervious", real) if line)
 
 
 def _coordinates(axes: Axes, geobox: GeoBox) -> None:

@@ -26,7 +26,7 @@ CONTEST = Legend(("other", "impervious"))  # impervious against the most probabl
 
 @dataclass(frozen=True)
 class PixelOffset:
-    """Of an array's first pixel: row and column counted from where blocks begin, the same for every cut."""
+    """Row and column of an array's first pixel, counted from where blocks begin, the same for every cut."""
 
     row: int = 0
     col: int = 0
@@ -53,7 +53,7 @@ def unchanged(
     known_HW: np.ndarray,
     legend: Legend,
     threshold: float = 0.0,
-    place: PixelOffset = PixelOffset(),
+    offset: PixelOffset = PixelOffset(),
 ) -> np.ndarray:
     """The chances as they are."""
     return probabilities_KHW.astype(np.float32)
@@ -64,7 +64,7 @@ def clahe(
     known_HW: np.ndarray,
     legend: Legend,
     threshold: float,
-    place: PixelOffset = PixelOffset(),
+    offset: PixelOffset = PixelOffset(),
 ) -> np.ndarray:
     """The chances with that of impervious doubled where its equalised value is above `threshold` (0..1), else halved.
 
@@ -72,13 +72,13 @@ def clahe(
     """
     weighted_KHW = probabilities_KHW.astype(np.float32)
     impervious_HW = weighted_KHW[legend.impervious]
-    mask_HW = equalised(impervious_HW, known_HW, place) > threshold * LEVELS
+    mask_HW = equalised(impervious_HW, known_HW, offset) > threshold * LEVELS
     weight_HW = np.where(mask_HW, ON_MASK, OFF_MASK)
     weighted_KHW[legend.impervious] = np.where(known_HW, impervious_HW * weight_HW, impervious_HW)
     return weighted_KHW
 
 
-def equalised(chance_HW: np.ndarray, known_HW: np.ndarray, place: PixelOffset = PixelOffset()) -> np.ndarray:
+def equalised(chance_HW: np.ndarray, known_HW: np.ndarray, offset: PixelOffset = PixelOffset()) -> np.ndarray:
     """The chance after contrast-limited adaptive histogram equalisation, uint8 0..255; 0 where it is not known.
 
     A pixel looks at its own block and at the nearest ones beside, above and below it; a block's histogram counts its
@@ -87,7 +87,7 @@ def equalised(chance_HW: np.ndarray, known_HW: np.ndarray, place: PixelOffset = 
     import cv2
 
     height, width = chance_HW.shape
-    top, left = place.row % BLOCK_PX, place.col % BLOCK_PX
+    top, left = offset.row % BLOCK_PX, offset.col % BLOCK_PX
     blocks = -(-(top + height) // BLOCK_PX), -(-(left + width) // BLOCK_PX)
     inside = slice(top, top + height), slice(left, left + width)
     grey_HW = np.zeros((blocks[0] * BLOCK_PX, blocks[1] * BLOCK_PX), np.uint8)
@@ -120,11 +120,11 @@ def _fill(grey_HW: np.ndarray, held_HW: np.ndarray) -> None:
     for top in range(0, grey_HW.shape[0], BLOCK_PX):
         for left in range(0, grey_HW.shape[1], BLOCK_PX):
             block = slice(top, top + BLOCK_PX), slice(left, left + BLOCK_PX)
-            held = held_HW[block]
-            missing = held.size - int(held.sum())
+            valid = held_HW[block]
+            missing = valid.size - int(valid.sum())
             if missing:
-                values = np.sort(grey_HW[block][held]) if missing < held.size else np.arange(LEVELS + 1)
-                grey_HW[block][~held] = values[np.arange(missing) * len(values) // missing]
+                values = np.sort(grey_HW[block][valid]) if missing < valid.size else np.arange(LEVELS + 1)
+                grey_HW[block][~valid] = values[np.arange(missing) * len(values) // missing]
 
 
 POSTPROCESSING: dict[str, Postprocessing] = {

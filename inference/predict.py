@@ -159,12 +159,12 @@ def _jobs(predictor: Predictor, read: Read, grid: Grid, rows: range) -> Iterator
     frame = _Frame(predictor.bands, side, lefts[0], lefts[-1] + side)
     strips = read_ahead(_strips(read, grid, tops))
     with contextlib.closing(strips):
-        for place, (top, strip) in enumerate(zip(tops, strips, strict=True)):
+        for top_index, (top, strip) in enumerate(zip(tops, strips, strict=True)):
             frame.move(top, *strip)
             for left in lefts:
                 yield _Job(left, frame.tile(left))
-            last_of_all = place + 1 == len(tops)
-            below = grid.height if last_of_all else tops[place + 1]
+            last_of_all = top_index + 1 == len(tops)
+            below = grid.height if last_of_all else tops[top_index + 1]
             first, last = max(top, rows.start, 0), max(min(below, rows.stop), max(top, rows.start, 0))
             known_HW = frame.known(first, last, grid.width)
             yield _Job(0, None, _RowEnd(first, last, first - top, below - top, known_HW))

@@ -97,7 +97,7 @@ class GeoTiffSource:
             valid_BHW = self._dataset.read_masks(self._numbers, window=where) != 0
         except RasterioError as error:
             rows = f"rows {window.row} to {window.row_end}"
-            raise Fault(f"{self.path} is damaged at {rows} ({error}): copy it anew") from error
+            raise Fault(f"{self.path} is damaged at {rows} ({error}): copy it again") from error
         values_BHW = stored.astype(np.float32) if self._plain else self._physical(stored)
         if stored.dtype.kind == "f":
             valid_BHW &= np.isfinite(stored)
@@ -184,26 +184,26 @@ def _check_place(dataset: DatasetReader, path: Path) -> None:
         )
 
 
-def _numbers(dataset: DatasetReader, path: Path, wanted: Sequence[str]) -> dict[str, int]:
-    """Band numbers (from 1) by wanted name."""
-    held: dict[str, int] = {}
-    for number, text in enumerate(dataset.descriptions, start=1):
-        if text and held.setdefault(same_band(text), number) != number:
+def _numbers(dataset: DatasetReader, path: Path, names: Sequence[str]) -> dict[str, int]:
+    """Band numbers (from 1) of the named bands, by name."""
+    number_of: dict[str, int] = {}
+    for band_number, text in enumerate(dataset.descriptions, start=1):
+        if text and number_of.setdefault(same_band(text), band_number) != band_number:
             raise ValueError(f"input {path} has two bands named {text}: rename one, bands are found by name")
-    missing = [name for name in wanted if same_band(name) not in held]
+    missing = [name for name in names if same_band(name) not in number_of]
     if missing:
-        there = ", ".join(text or "(unnamed)" for text in dataset.descriptions)
+        present = ", ".join(text or "(unnamed)" for text in dataset.descriptions)
         raise ValueError(
-            f"input {path} lacks {_bands(missing)} that the checkpoint needs ({', '.join(wanted)}); it has {there}: "
+            f"input {path} lacks {_bands(missing)} that the checkpoint needs ({', '.join(names)}); it has {present}: "
             "add them, or name its bands by description (rasterio: dataset.descriptions = (...))"
         )
-    return {name: held[same_band(name)] for name in wanted}
+    return {name: number_of[same_band(name)] for name in names}
 
 
-def _check_unit(dataset: DatasetReader, path: Path, band: Any, number: int) -> None:
+def _check_unit(dataset: DatasetReader, path: Path, band: Any, band_number: int) -> None:
     """Integers carry reflectance and dB only with a scale; without one, x 10,000 and x 100 could only be guessed."""
-    whole = np.dtype(dataset.dtypes[number - 1]).kind in "iu"
-    if whole and dataset.scales[number - 1] == 1 and band.unit.lower() in ("reflectance", "db"):
+    is_integer = np.dtype(dataset.dtypes[band_number - 1]).kind in "iu"
+    if is_integer and dataset.scales[band_number - 1] == 1 and band.unit.lower() in ("reflectance", "db"):
         example = "1e-4 for reflectance stored x 10,000" if band.unit.lower() == "reflectance" else "0.01 for dB x 100"
         raise ValueError(
             f"input {path}: band {band.name} holds integers without a scale tag, the checkpoint wants {band.unit}: "
@@ -211,11 +211,11 @@ def _check_unit(dataset: DatasetReader, path: Path, band: Any, number: int) -> N
         )
 
 
-def _check_backscatter(dataset: DatasetReader, path: Path, wanted: str | None) -> None:
-    held = {name.lower(): text for name, text in dataset.tags().items()}.get("backscatter", "").strip().lower()
-    if held and wanted and held != wanted:
+def _check_backscatter(dataset: DatasetReader, path: Path, trained: str | None) -> None:
+    stored = {name.lower(): text for name, text in dataset.tags().items()}.get("backscatter", "").strip().lower()
+    if stored and trained and stored != trained:
         raise ValueError(
-            f"input {path} holds {held} backscatter, the checkpoint was trained on {wanted}; they differ by about "
+            f"input {path} holds {stored} backscatter, the checkpoint was trained on {trained}; they differ by about "
             "0.6 to 1.5 dB on flat ground: convert the file or take a checkpoint of its kind"
         )
 

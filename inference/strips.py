@@ -2,7 +2,7 @@
 
 The first pass leaves what a step needs of every pixel: class and probability of impervious and, of more than two
 classes, the most probable other one too. The second pass reads that in rows of blocks with a margin, so it gives the
-same map whatever the first one was cut into, and it is quick enough to start anew after an interruption.
+same map whatever the first one was cut into, and it is quick enough to start again after an interruption.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class PostprocessPass:
         return self.post.step is unchanged
 
     def apply(self, first: RowsFile, out: RowsFile) -> RowsFile:
-        """The map's rows: the first pass's where the step changes nothing, else `out`, written anew."""
+        """The map's rows: the first pass's where the step changes nothing, else `out`, written again."""
         if self._changes_nothing:
             return first
         out.path.unlink(missing_ok=True)
@@ -79,8 +79,8 @@ class PostprocessPass:
         class_HW = self._classes(held_NHW, PixelOffset(self.place.row + top, self.place.col + left))
         return class_HW[rows[0] - top : rows[1] - top, cols[0] - left : cols[1] - left]
 
-    def _classes(self, held_NHW: np.ndarray, place: PixelOffset) -> np.ndarray:
-        """Classes of pixels, the first of which is at `place`; 255 where nothing is known."""
+    def _classes(self, held_NHW: np.ndarray, offset: PixelOffset) -> np.ndarray:
+        """Classes of pixels, the first of which is at `offset`; 255 where nothing is known."""
         known_HW = held_NHW[0] != UNKNOWN
         impervious_HW = np.where(known_HW, held_NHW[1], 0) / np.float32(PROB_STEPS)
         if self.legend.binary:
@@ -88,7 +88,7 @@ class PostprocessPass:
         else:
             other_HW, other_class_HW = np.where(known_HW, held_NHW[3], 0) / np.float32(PROB_STEPS), held_NHW[2]
         probabilities_2HW = np.stack([other_HW, impervious_HW])
-        weighted_2HW = self.post.step(probabilities_2HW, known_HW, CONTEST, self.threshold, place)
+        weighted_2HW = self.post.step(probabilities_2HW, known_HW, CONTEST, self.threshold, offset)
         class_HW = np.where(weighted_2HW[1] > weighted_2HW[0], np.uint8(self.legend.impervious), other_class_HW)
         return np.where(known_HW, class_HW, np.uint8(UNKNOWN))
 

@@ -119,7 +119,7 @@ class Budget:
     def _is_largest(self) -> bool:
         """Whether no other running computation asked for more: the one to end where memory is short."""
         with _lock:
-            return all(other.allocated <= self.allocated for other in _running)
+            return all(computation.allocated <= self.allocated for computation in _running)
 
     @contextmanager
     def turn(self) -> Iterator[None]:

@@ -37,13 +37,13 @@ def make_folder(folder: Path) -> None:
 def sync(path: Path) -> None:
     """Brings a file's bytes, or the names in a folder, to the disk, whoever wrote them."""
     try:
-        number = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY)
     except PermissionError:  # a folder that may be written and not be read
         return
     try:
-        os.fsync(number)
+        os.fsync(descriptor)
     except OSError as error:
         if error.errno not in UNABLE:
             raise
     finally:
-        os.close(number)
+        os.close(descriptor)

@@ -71,9 +71,9 @@ def zipped(file_format: str, prefix: str, geobox: GeoBox, names: Sequence[str], 
 
 def check_format(file_format: str, *, of_thumbnail: bool = False) -> str:
     """The format; EngineError for one that is not written."""
-    known = (*CONTENT_TYPES, *(ZIPPED if of_thumbnail else ()))
-    if file_format not in known:
-        raise EngineError(f"Unsupported file format '{file_format}': expected one of {', '.join(known)}.")
+    formats = (*CONTENT_TYPES, *(ZIPPED if of_thumbnail else ()))
+    if file_format not in formats:
+        raise EngineError(f"Unsupported file format '{file_format}': expected one of {', '.join(formats)}.")
     return file_format
 
 
@@ -142,20 +142,20 @@ def no_data(dtype: str) -> float:
 
     As geedim found in Earth Engine's GeoTIFF downloads (geedim/image.py, _nodata_vals); not in the documentation.
     """
-    kind = np.dtype(dtype)
-    if kind.kind == "f":
+    pixel_dtype = np.dtype(dtype)
+    if pixel_dtype.kind == "f":
         return float("-inf")
-    return 0 if kind.kind in "ub" else float(np.iinfo(kind).min)
+    return 0 if pixel_dtype.kind in "ub" else float(np.iinfo(pixel_dtype).min)
 
 
 def common_dtype(dtypes: Sequence[str]) -> str:
     """The one type of all bands; EngineError in Earth Engine's words where they differ."""
     first, *others = dtypes
-    for other in others:
-        if other != first:
+    for dtype in others:
+        if dtype != first:
             raise EngineError(
                 "Exported bands must have compatible data types; found inconsistent types: "
-                f"{TYPE_WORDS[first]} and {TYPE_WORDS[other]}."
+                f"{TYPE_WORDS[first]} and {TYPE_WORDS[dtype]}."
             )
     return first
 

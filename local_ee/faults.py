@@ -162,45 +162,51 @@ def _rule(document: Any) -> FaultRule:
     return FaultRule(**{**document, "kind": str(document["kind"])})
 
 
-def _refuse_unknown(where: str, document: Mapping[str, Any], known: Iterable[str]) -> None:
+def _refuse_unknown(where: str, document: Mapping[str, Any], keys: Iterable[str]) -> None:
     for key in document:
-        if key not in known:
-            raise ValueError(f"{where}: unknown key {key!r}, expected {', '.join(known)}")
+        if key not in keys:
+            raise ValueError(f"{where}: unknown key {key!r}, expected {', '.join(keys)}")
 
 
-def _routes(on: Any, kind: Kind) -> tuple[str, ...]:
+def _routes(on: Any, fault_kind: Kind) -> tuple[str, ...]:
     names = (on,) if isinstance(on, str) else tuple(on) if isinstance(on, list | tuple) else ()
     if not names:
-        raise ValueError(f"{kind.name}: on names no route, expected some of {', '.join(kind.routes)} or {ANY}")
-    routes = tuple(r for r in kind.routes if r in HTTP) if names == (ANY,) else names
+        raise ValueError(
+            f"{fault_kind.name}: on names no route, expected some of {', '.join(fault_kind.routes)} or {ANY}"
+        )
+    routes = tuple(r for r in fault_kind.routes if r in HTTP) if names == (ANY,) else names
     for route in routes:
-        if route not in kind.routes:
-            raise ValueError(f"{kind.name} cannot happen on {route!r}: expected {', '.join(kind.routes)}")
+        if route not in fault_kind.routes:
+            raise ValueError(f"{fault_kind.name} cannot happen on {route!r}: expected {', '.join(fault_kind.routes)}")
     if not routes:
-        raise ValueError(f"{kind.name} happens to tasks, not to requests: set on to {', '.join(kind.routes)}")
+        raise ValueError(
+            f"{fault_kind.name} happens to tasks, not to requests: set on to {', '.join(fault_kind.routes)}"
+        )
     return routes
 
 
 def _numbers(nth: Any) -> tuple[int, ...]:
     numbers = (nth,) if _is_whole(nth) else nth
-    if not isinstance(numbers, list | tuple) or not all(_is_whole(number) and number >= 1 for number in numbers):
+    if not isinstance(numbers, list | tuple) or not all(
+        _is_whole(call_number) and call_number >= 1 for call_number in numbers
+    ):
         raise ValueError(f"nth {nth!r}: expected a call number from 1, or a list of them")
     return tuple(numbers)
 
 
 def _check_parameters(rule: FaultRule) -> None:
-    kind, given = KINDS[rule.kind], {name for name in _DEFAULTS if getattr(rule, name) != _DEFAULTS[name]}
+    fault_kind, settings = KINDS[rule.kind], {name for name in _DEFAULTS if getattr(rule, name) != _DEFAULTS[name]}
     own = {"seconds", "spread", "above_px", "at_once", "per_second", "lists", "message"}
-    for name in sorted(given & own - set(kind.asks)):
-        raise ValueError(f"{rule.kind} has no {name}: it takes {', '.join(kind.asks) or 'nothing of its own'}")
-    if kind.needs and not given & set(kind.needs):
-        raise ValueError(f"{rule.kind} needs {' or '.join(kind.needs)}")
+    for name in sorted(settings & own - set(fault_kind.asks)):
+        raise ValueError(f"{rule.kind} has no {name}: it takes {', '.join(fault_kind.asks) or 'nothing of its own'}")
+    if fault_kind.needs and not settings & set(fault_kind.needs):
+        raise ValueError(f"{rule.kind} needs {' or '.join(fault_kind.needs)}")
     for name in (*_WHOLE, *_REAL):
         value = getattr(rule, name)
         sound = value is None or (_is_whole(value) if name in _WHOLE else _is_number(value))
         if not sound or (value is not None and value < 0):
-            what = "whole number" if name in _WHOLE else "number"
-            raise ValueError(f"{rule.kind}: {name} {value!r} must be a {what} of at least 0")
+            noun = "whole number" if name in _WHOLE else "number"
+            raise ValueError(f"{rule.kind}: {name} {value!r} must be a {noun} of at least 0")
     for name in ("at_once", "per_second"):
         if getattr(rule, name) == 0:
             raise ValueError(f"{rule.kind}: {name} 0 lets nothing through: use 429 for that")
@@ -218,5 +224,5 @@ def _is_number(value: Any) -> bool:
 
 
 def _json(rule: FaultRule) -> dict[str, Any]:
-    given = {name: getattr(rule, name) for name in _DEFAULTS if getattr(rule, name) != _DEFAULTS[name]}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+    settings = {name: getattr(rule, name) for name in _DEFAULTS if getattr(rule, name) != _DEFAULTS[name]}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}

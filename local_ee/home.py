@@ -93,7 +93,7 @@ def entry_path(folder: Path, name: str) -> Path:
     Characters that a file system may not hold are percent-escaped, `.`, `..` and empty parts too; long parts become
     hashes, so whoever lists a folder reads names from the descriptions and not from the paths.
     """
-    return folder.joinpath(*(_segment(part) for part in name.split("/")))
+    return folder.joinpath(*(_segment(segment) for segment in name.split("/")))
 
 
 def description_path(folder: Path, name: str) -> Path:
@@ -102,15 +102,15 @@ def description_path(folder: Path, name: str) -> Path:
     return stem.with_name(stem.name + DESCRIPTION)
 
 
-def _segment(part: str) -> str:
-    if not part:
+def _segment(name: str) -> str:
+    if not name:
         return "%"
-    escaped = quote(part, safe=SAFE, errors="surrogatepass")
+    escaped = quote(name, safe=SAFE, errors="surrogatepass")
     if not escaped.strip(".") or escaped.startswith(" ") or escaped.endswith((" ", ".")):
         escaped = escaped.replace(".", "%2E").replace(" ", "%20")
     if len(escaped) <= MAX_SEGMENT:
         return escaped
-    return "%~" + sha256(part.encode("utf-8", "surrogatepass")).hexdigest()
+    return "%~" + sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def temporary_beside(path: Path) -> Path:

@@ -81,12 +81,12 @@ class Injector:
 
     def visible(self, bucket: str, objects: Iterable[Item]) -> list[Item]:
         """The objects without those that the list still lags behind with."""
-        found = list(objects)
-        for number, rule in enumerate(self.faults.rules):
+        items = list(objects)
+        for index, rule in enumerate(self.faults.rules):
             if rule.kind == "lag":
                 with self._lock:
-                    found = [item for item in found if not self._hides(number, rule, bucket, item.name)]
-        return found
+                    items = [item for item in items if not self._hides(index, rule, bucket, item.name)]
+        return items
 
     def note(self, seen: Seen, verdict: Verdict, **facts: Any) -> None:
         """Adds a call that has ended to the log and its file."""
@@ -103,69 +103,69 @@ class Injector:
         """The rules with how many calls each has looked at and struck, and the calls."""
         with self._lock:
             rules = [
-                {**asked, "looked": self._looked[number], "struck": self._struck[number]}
-                for number, asked in enumerate(self.faults.to_json()["rules"])
+                {**description, "looked": self._looked[index], "struck": self._struck[index]}
+                for index, description in enumerate(self.faults.to_json()["rules"])
             ]
             return {"seed": self.faults.seed, "rules": rules, "calls": list(self._log)}
 
     def _admit(self, seen: Seen) -> tuple[list[_Quota], FaultRule | None]:
         admitted: list[_Quota] = []
-        for number, rule, call in self._looking(seen, quotas=True):
+        for index, rule, call in self._looking(seen, quotas=True):
             if not rule.covers(call):
                 continue
-            if not self._quotas[number].takes():
-                self._struck[number] += 1
+            if not self._quotas[index].takes():
+                self._struck[index] += 1
                 for quota in admitted:
                     quota.active -= 1
                 return [], rule
-            admitted.append(self._quotas[number])
+            admitted.append(self._quotas[index])
         return admitted, None
 
     def _decide(self, seen: Seen) -> Verdict:
         delay_s, fault = 0.0, None
-        for number, rule, call in self._looking(seen, quotas=False):
+        for index, rule, call in self._looking(seen, quotas=False):
             if fault and rule.kind != "delay":
                 continue
-            if self._strikes(number, rule, call):
-                self._struck[number] += 1
+            if self._strikes(index, rule, call):
+                self._struck[index] += 1
                 if rule.kind == "delay":
-                    delay_s += self._delay_s(number, rule, call)
+                    delay_s += self._delay_s(index, rule, call)
                 else:
                     fault = rule
         return Verdict(delay_s, fault)
 
     def _looking(self, seen: Seen, *, quotas: bool) -> Iterator[tuple[int, FaultRule, int]]:
-        """The rules that look at a call, each with its number and its count of the call."""
-        for number, rule in enumerate(self.faults.rules):
+        """The rules that look at a call, each with its index and its count of the call."""
+        for index, rule in enumerate(self.faults.rules):
             if rule.kind == "lag" or (rule.kind == "quota") != quotas:
                 continue
             if seen.route in rule.on and rule.matches(seen.address) and not _is_small(seen, rule):
-                self._looked[number] += 1
-                yield number, rule, self._looked[number]
+                self._looked[index] += 1
+                yield index, rule, self._looked[index]
 
-    def _strikes(self, number: int, rule: FaultRule, call: int) -> bool:
-        spent = rule.count is not None and self._struck[number] >= rule.count
-        return rule.covers(call) and not spent and self._draw(number, call).random() < rule.probability
+    def _strikes(self, index: int, rule: FaultRule, call: int) -> bool:
+        spent = rule.count is not None and self._struck[index] >= rule.count
+        return rule.covers(call) and not spent and self._draw(index, call).random() < rule.probability
 
-    def _delay_s(self, number: int, rule: FaultRule, call: int) -> float:
-        draw = self._draw(number, call)
+    def _delay_s(self, index: int, rule: FaultRule, call: int) -> float:
+        draw = self._draw(index, call)
         draw.random()  # which decided that the rule strikes
         return float(rule.seconds or 0) * math.exp(rule.spread * draw.gauss())
 
-    def _draw(self, number: int, what: int | str) -> random.Random:
+    def _draw(self, index: int, call: int | str) -> random.Random:
         """Chance that depends on the seed, the rule and the call alone."""
-        return random.Random(f"{self.faults.seed}/{number}/{what}")
+        return random.Random(f"{self.faults.seed}/{index}/{call}")
 
-    def _hides(self, number: int, rule: FaultRule, bucket: str, name: str) -> bool:
-        key = (number, bucket, name)
+    def _hides(self, index: int, rule: FaultRule, bucket: str, name: str) -> bool:
+        key = (index, bucket, name)
         if not rule.matches(name) or self._hidden[key] >= (rule.lists or 0):
             return False
         if not self._hidden[key]:
-            self._looked[number] += 1
-            if not self._strikes(number, rule, self._looked[number]):
+            self._looked[index] += 1
+            if not self._strikes(index, rule, self._looked[index]):
                 self._hidden[key] = rule.lists or 0
                 return False
-            self._struck[number] += 1
+            self._struck[index] += 1
         self._hidden[key] += 1
         return True
 

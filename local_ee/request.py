@@ -85,7 +85,7 @@ def affine_of(transform: Mapping[str, Any]) -> Affine:
     keys = ("scaleX", "shearX", "translateX", "shearY", "scaleY", "translateY")
     numbers = [float(transform.get(key, 0)) for key in keys]
     affine = Affine(*numbers)
-    if not all(math.isfinite(number) for number in numbers) or affine.determinant == 0:
+    if not all(math.isfinite(coefficient) for coefficient in numbers) or affine.determinant == 0:
         raise EngineError(f"The affine transform {numbers} of the pixel grid cannot be inverted.")
     return affine
 

@@ -65,7 +65,7 @@ def chips(size: Size = SMALL) -> Export:
 
 
 def chips_truth(size: Size = SMALL) -> Export:
-    """The same chips with the truth's seven classes."""
+    """The chips labelled with the truth's seven classes."""
     return Export(
         f"landcover3m-truth-{size.name}", _planet(size) | {"fusion": "majority"}, prepare=partial(_truths, size)
     )
@@ -73,13 +73,13 @@ def chips_truth(size: Size = SMALL) -> Export:
 
 def sensor() -> Export:
     """A sixth place as another sensor shows it, with the truth's seven classes; nearly all chips are test."""
-    asked = {"scheme": "landcover3m", "size": SMALL.chip_px, "stride": SMALL.stride_px, "ratios": ALL_BUT_TEST}
-    about = (
+    arguments = {"scheme": "landcover3m", "size": SMALL.chip_px, "stride": SMALL.stride_px, "ratios": ALL_BUT_TEST}
+    remarks = (
         "The other sensor is ours: the world's 1-m image averaged to 4 m (Gaofen-2's), its bands R, G, B, N multiplied "
         f"by {', '.join(map(str, GAINS))} and raised by {', '.join(f'{dn / 10_000:.3f}' for dn in HAZE_DN)} of "
         "reflectance, as another calibration and haze would do; of a place in which nothing was trained.",
     )
-    return Export("landcover3m-sensor", asked | {"month": MONTH, "unit": UNIT}, about, _sensor_files)
+    return Export("landcover3m-sensor", arguments | {"month": MONTH, "unit": UNIT}, remarks, _sensor_files)
 
 
 def _planet(size: Size) -> dict[str, Any]:
@@ -162,5 +162,5 @@ def _download(path: Path, site: Region, step_m: int, image: Callable[[], ee.Imag
     affine = {"scaleX": step_m, "shearX": 0, "translateX": west, "shearY": 0, "scaleY": -step_m, "translateY": north}
     size = {"width": math.ceil((right - west) / step_m), "height": math.ceil((north - bottom) / step_m)}
     grid = {"dimensions": size, "affineTransform": affine, "crsCode": f"EPSG:{site.epsg}"}
-    found = ee.data.computePixels({"expression": image(), "fileFormat": "GEO_TIFF", "grid": grid})
-    write_whole(path, found)
+    content = ee.data.computePixels({"expression": image(), "fileFormat": "GEO_TIFF", "grid": grid})
+    write_whole(path, content)

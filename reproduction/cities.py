@@ -34,7 +34,7 @@ def whole_cities() -> Export:
 
 
 def _export(name: str, where: tuple[Region, ...], size: int, stride: int) -> Export:
-    asked = {
+    arguments = {
         "region": where,
         "month": "2019-07",
         "bands": OPTICAL_10M,
@@ -44,4 +44,4 @@ def _export(name: str, where: tuple[Region, ...], size: int, stride: int) -> Exp
         "stride": stride,
         "ratios": (7, 2, 1),
     }
-    return Export(name, asked, _ABOUT)
+    return Export(name, arguments, _ABOUT)

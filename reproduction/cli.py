@@ -39,7 +39,7 @@ def reproduce(
     if not names and page is None:
         raise ValueError("name a study of `isamap reproduce --list`, or write the reports into a page with --page")
     for name in names or []:
-        studied(name)  # a name that is not known is told before the others' hours
+        studied(name)  # an unknown name is reported before the others' hours
     for name in names or []:
         show(reproduce(name, data or (), out, preset=preset, seeds=seeds, jobs=jobs))
     if page is not None:

@@ -92,13 +92,13 @@ def _methods(
     small: bool, numbers: Callable[[tuple[float, ...], tuple[float, ...]], dict[str, float]]
 ) -> tuple[Row, ...]:
     return tuple(
-        Row(label, _trained(recipe, {}, small=small), on_split(), numbers(whole, by_class))
-        for label, (recipe, whole, by_class) in _METHODS.items()
+        Row(label, _trained(recipe, {}, small=small), on_split(), numbers(overall, by_class))
+        for label, (recipe, overall, by_class) in _METHODS.items()
     )
 
 
 def _table2(small: bool) -> tuple[Row, ...]:
-    return _methods(small, lambda whole, _: printed((MIOU, OA, F1), whole))
+    return _methods(small, lambda overall, _: printed((MIOU, OA, F1), overall))
 
 
 def _table3(small: bool) -> tuple[Row, ...]:
@@ -152,8 +152,10 @@ def _leak_cpu() -> Preset:
         "blocks": worlds.wuhan_west(split="blocks"),
         "east": worlds.wuhan_east(),
     }
-    told = (f"CPU-sized U-Net, {CPU['epochs']} epochs in batches of {CPU['batch']}, on overlapping patches of 15 km.",)
-    return Preset(_leak(True), data, 3, told)
+    remarks = (
+        f"CPU-sized U-Net, {CPU['epochs']} epochs in batches of {CPU['batch']}, on overlapping patches of 15 km.",
+    )
+    return Preset(_leak(True), data, 3, remarks)
 
 
 def _presets(rows: Callable[[bool], tuple[Row, ...]], seeds: int, further: bool = False) -> dict[str, Any]:

@@ -41,9 +41,9 @@ def class_maps(run: Path, addresses: Sequence[str], ids: Sequence[str], layer: s
     from training.accuracy.evaluation import classify
     from training.checkpoints import checkpoint as ck
 
-    found = ck.load(run)
+    trained = ck.load(run)
     return {
-        name: classify(probabilities_KHW[None], found.thresholds.get("impervious", 0.5))[0].astype(np.uint8)
+        name: classify(probabilities_KHW[None], trained.thresholds.get("impervious", 0.5))[0].astype(np.uint8)
         for name, probabilities_KHW, _ in probabilities(run, addresses, ids, layer)
     }
 
@@ -51,7 +51,7 @@ def class_maps(run: Path, addresses: Sequence[str], ids: Sequence[str], layer: s
 def probabilities(
     run: Path, addresses: Sequence[str], ids: Sequence[str], layer: str = ""
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Of each patch named: its id, class probabilities float32 (classes, rows, columns), and label."""
+    """Id, class probabilities float32 (classes, rows, columns) and label of each patch in `ids`."""
     from torch.utils.data import Subset
 
     from training.accuracy.evaluation import source_for
@@ -60,15 +60,15 @@ def probabilities(
 
     if not ids:
         return
-    found = ck.load(run)
-    source = source_for(found, list(addresses), layer=layer)
+    trained = ck.load(run)
+    source = source_for(trained, list(addresses), layer=layer)
     for split in ("test", "val", "train"):
         names = [patch.id for dataset in source.datasets for patch in dataset.patches if patch.split == split]
-        wanted = [names.index(name) for name in ids if name in names]
-        if not wanted:
+        indices = [names.index(name) for name in ids if name in names]
+        if not indices:
             continue
-        for batch in predicted(found, source, Subset(source.split(split), wanted)):
-            for number, probabilities_KHW, label in zip(
+        for batch in predicted(trained, source, Subset(source.split(split), indices)):
+            for patch_index, probabilities_KHW, label in zip(
                 batch.patch_B, batch.probabilities_BKHW, batch.label_BHW, strict=True
             ):
-                yield names[int(number)], probabilities_KHW, label
+                yield names[int(patch_index)], probabilities_KHW, label

@@ -25,10 +25,10 @@ def on_fine_labels(trial: Trial) -> Evaluated:
 
 
 def _gflop(run: Path, address: str) -> float:
-    """Of one forward pass on a patch of the dataset."""
+    """GFLOP of one forward pass on a patch of the dataset."""
     from gee_export.datasets.dataset import Dataset
     from training.checkpoints import checkpoint as ck
     from training.models.cost import flop
 
-    found = ck.load(run)
-    return flop(found.build(), Dataset.open(address).manifest.size, dates=found.frames) / 1e9
+    trained = ck.load(run)
+    return flop(trained.build(), Dataset.open(address).manifest.size, dates=trained.frames) / 1e9

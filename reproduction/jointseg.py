@@ -79,16 +79,16 @@ def _bilinear(small: bool) -> tuple[Row, ...]:
 
 
 def _strata(small: bool) -> tuple[Row, ...]:
-    return tuple(row for place in pairs.STRATA for row in _of_place(place, small))
+    return tuple(row for stratum in pairs.STRATA for row in _of_place(stratum, small))
 
 
-def _of_place(place: str, small: bool) -> list[Row]:
+def _of_place(stratum: str, small: bool) -> list[Row]:
     """Products and networks on one place."""
 
     def row(label: str, run: Run | None, evaluator: Evaluator) -> Row:
-        return Row(f"{place.capitalize()}: {label}", run, evaluator, data=place)
+        return Row(f"{stratum.capitalize()}: {label}", run, evaluator, data=stratum)
 
-    products = [row(title, None, LabelsAsMap(f"{place}-{name}", "fine")) for name, title in _PRODUCTS.items()]
+    products = [row(title, None, LabelsAsMap(f"{stratum}-{name}", "fine")) for name, title in _PRODUCTS.items()]
     networks = [row(name, _run(name, small), on_fine_labels) for name in _STRATA_NETWORKS]
     return [*products, row(MAJORITY, None, LabelsAsMap(reference="fine")), *networks]
 
@@ -101,9 +101,9 @@ def _bilinear_preset(small: bool) -> Preset:
 def _strata_preset(small: bool) -> Preset:
     patches = pairs.STRATUM_PATCHES if small else pairs.PAPER_STRATUM_PATCHES
     data = {"pairs": pairs.pairs() if small else pairs.pairs(pairs.PAPER_PATCHES)}
-    for place in pairs.STRATA:
-        data[place] = pairs.stratum(place, patches)
-        data |= {f"{place}-{name}": pairs.product(place, name, patches) for name in _PRODUCTS}
+    for region in pairs.STRATA:
+        data[region] = pairs.stratum(region, patches)
+        data |= {f"{region}-{name}": pairs.product(region, name, patches) for name in _PRODUCTS}
     return Preset(_strata(small), data, 1, (*((_SMALL,) if small else ()), _TRAINED_ON))
 
 

@@ -45,13 +45,13 @@ class LabelsAsMap:
 
     def _maps(self, trial: Trial, names: Sequence[str]) -> dict[str, np.ndarray]:
         """The labels that are judged, by patch."""
-        place = trial.place.data(self.role) if self.role else trial.addresses
-        held = {patch.id: data for data, patch in _patches(place)}
-        if missing := [name for name in names if name not in held]:
+        judged = trial.place.data(self.role) if self.role else trial.addresses
+        data_of = {patch.id: data for data, patch in _patches(judged)}
+        if missing := [name for name in names if name not in data_of]:
             raise ValueError(
                 f"dataset {self.role!r} lacks patch {missing[0]}: export it with the same area, sampling and seed"
             )
-        return {name: held[name].read_label(name) for name in names}
+        return {name: data_of[name].read_label(name) for name in names}
 
 
 def _read(data: Dataset, patch: Patch, layer: str) -> np.ndarray:
@@ -87,6 +87,6 @@ def evaluated(
 
 
 def excess_percent(counts_KK: np.ndarray, impervious: int = 1) -> float | None:
-    """By how many percent more pixels are seen impervious than are; rows are the reference, columns what is seen."""
+    """Percent by which impervious pixels are overestimated; rows are the reference, columns the prediction."""
     reference, seen = int(counts_KK[impervious].sum()), int(counts_KK[:, impervious].sum())
     return 100 * (seen / reference - 1) if reference else None

@@ -76,26 +76,26 @@ def _table4(small: bool) -> tuple[Row, ...]:
 
 
 def _with_costs(trial: Trial) -> Evaluated:
-    found = on_split()(trial)
-    return replace(found, values={**found.values, **costs(run_of(trial))})
+    scores = on_split()(trial)
+    return replace(scores, values={**scores.values, **costs(run_of(trial))})
 
 
 def _table5(small: bool) -> tuple[Row, ...]:
-    whole, round_to = _run("hrnet", {}, small), 2 if small else None
+    unpruned, round_to = _run("hrnet", {}, small), 2 if small else None
     paper = {"inner": printed(_COSTS[:4], (0.8604, 9_720_660, 39, 52.63))}
     rows: list[tuple[str, Run, Mapping[str, float]]] = [
-        ("HRNet", whole, printed(_COSTS[:3], (0.8634, 16_812_946, 130)))
+        ("HRNet", unpruned, printed(_COSTS[:3], (0.8634, 16_812_946, 130)))
     ]
     for scheme, label in _SCHEMES.items():
-        pruned = Pruning(whole, scheme, round_to=round_to, settings=CPU_PRUNING if small else {})
+        pruned = Pruning(unpruned, scheme, round_to=round_to, settings=CPU_PRUNING if small else {})
         rows.append((label, pruned, paper.get(scheme, {})))
     return tuple(Row(label, run, _with_costs, numbers, data="truth") for label, run, numbers in rows)
 
 
 def _norm(small: bool) -> tuple[Row, ...]:
     return tuple(
-        Row(f"{place}: {title}", _run("hrnet", settings, small), on_split(), data=data)
-        for data, place in (("truth", "Trained sensor"), ("sensor", "Other sensor"))
+        Row(f"{sensor_title}: {title}", _run("hrnet", settings, small), on_split(), data=data)
+        for data, sensor_title in (("truth", "Trained sensor"), ("sensor", "Other sensor"))
         for title, settings in NORMS.items()
     )
 
@@ -116,8 +116,8 @@ def _presets(
     def sized(small: bool) -> Preset:
         size = chips.SMALL if small else chips.LARGE
         data = {"chips": chips.chips(size), "truth": chips.chips_truth(size)}
-        said = (_SMALL if small else _LARGE, _UNFILTERED, *differs)
-        return Preset(rows(small), data | {name: make() for name, make in further.items()}, 1, said)
+        remarks = (_SMALL if small else _LARGE, _UNFILTERED, *differs)
+        return Preset(rows(small), data | {name: make() for name, make in further.items()}, 1, remarks)
 
     return {"cpu": lambda: sized(True), "paper": lambda: sized(False)}
 

@@ -23,24 +23,24 @@ def write(page: str | Path, out: str | Path) -> str:
     path = Path(page)
     if not path.is_file():
         raise ValueError(f"{path} is not there: make it with the lines {BEGIN} and {END}")
-    before, begun, rest = path.read_text().partition(BEGIN)
-    _, ended, after = rest.partition(END)
+    before, begun, tail = path.read_text().partition(BEGIN)
+    _, ended, after = tail.partition(END)
     if not begun or not ended:
         raise ValueError(f"{path} lacks the lines {BEGIN} and {END}, between which the reports go")
-    found = reports(Path(out))
-    if not found:
+    finished = reports(Path(out))
+    if not finished:
         raise ValueError(f"{out} holds no report: run `isamap reproduce NAME --out {out}` first")
-    parts = [_section(report, Path(out), path.parent) for report in found]
-    missing = [name for name in STUDIES if name not in {report.name for report in found}]
+    parts = [_section(report, Path(out), path.parent) for report in finished]
+    missing = [name for name in STUDIES if name not in {report.name for report in finished}]
     waiting = f"not run yet: {', '.join(missing)}" if missing else ""
     state = f"{waiting[0].upper()}{waiting[1:]}." if waiting else "All studies have been run."
-    write_whole(path, f"{before}{BEGIN}\n\n{state}\n\n{_contents(found)}\n{''.join(parts)}{END}{after}".encode())
-    return f"{path}: {len(found)} of {len(STUDIES)} studies" + (f"; {waiting}" if waiting else "")
+    write_whole(path, f"{before}{BEGIN}\n\n{state}\n\n{_contents(finished)}\n{''.join(parts)}{END}{after}".encode())
+    return f"{path}: {len(finished)} of {len(STUDIES)} studies" + (f"; {waiting}" if waiting else "")
 
 
 def reports(out: Path) -> list[StudyReport]:
     """The finished reports in the order of STUDIES."""
-    found = []
+    finished = []
     for name in STUDIES:
         path = out / name / REPORT
         if path.exists():
@@ -48,17 +48,17 @@ def reports(out: Path) -> list[StudyReport]:
                 document = json.loads(path.read_text())
             except ValueError as error:
                 raise Fault(f"{path} is damaged: run `isamap reproduce {name}` again") from error
-            found.append(StudyReport.from_json(document, str(path)))
-    return found
+            finished.append(StudyReport.from_json(document, str(path)))
+    return finished
 
 
-def _contents(found: list[StudyReport]) -> str:
+def _contents(finished: list[StudyReport]) -> str:
     """A line a study, leading to its section."""
-    return "".join(f"- [{report.name}](#{_anchor(report)}): {report.title} ({report.paper})\n" for report in found)
+    return "".join(f"- [{report.name}](#{_anchor(report)}): {report.title} ({report.paper})\n" for report in finished)
 
 
 def _anchor(report: StudyReport) -> str:
-    """As GitHub makes it of the heading."""
+    """The anchor that GitHub gives the report's heading."""
     text = f"{report.name}: {report.title}".lower()
     return "".join(letter for letter in text.replace(" ", "-") if letter.isalnum() or letter in "-_")
 

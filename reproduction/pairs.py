@@ -41,12 +41,12 @@ PAPER_PATCHES, PAPER_STRATUM_PATCHES = 1500, 200
 def pairs(patches: int = PATCHES) -> Export:
     """Patches of 32 px at 10 m and 320 px at 1 m over four places, 6:1:3 by blocks; labels are the truth."""
     where = {"region": tuple(_box(name, TRAINED) for name in TRAINED), "sample": Sampling("points", distance_km=0.8)}
-    about = (
+    remarks = (
         "Composites of June to August 2021 and up to 8 clear dates of them, six bands of Sentinel-1 and -2, on the "
         "edges of Wuhan, Hangzhou, Guiyang and Dali; labels at 1 m, and at 10 m what is impervious by more than half, "
         "are the world's truth.",
     )
-    return Export(f"jointseg-{patches}", _layers() | where | {"max_patches": patches, "ratios": (6, 1, 3)}, about)
+    return Export(f"jointseg-{patches}", _layers() | where | {"max_patches": patches, "ratios": (6, 1, 3)}, remarks)
 
 
 def stratum(name: str, patches: int = STRATUM_PATCHES) -> Export:
@@ -73,7 +73,7 @@ def _composite(label: str) -> dict[str, Any]:
 
 
 def _layers() -> dict[str, Any]:
-    """Both scales and the dates; impervious at 10 m is what is so by more than half at 1 m."""
+    """Both scales and the dates; a 10 m pixel is impervious where more than half of it is at 1 m."""
     fine = {
         "fine": f"{WORLD}/imagery1m",
         "fine_unit": "reflectance=0.0001",

@@ -44,8 +44,8 @@ class Group:
 def chosen(addresses: Sequence[str], count: int, split: str = "test") -> tuple[str, ...]:
     """Ids of patches to show: spread from little to much impervious ground, whole ones before ragged ones."""
     patches = [patch for address in addresses for patch in Dataset.open(address).in_split(split)]
-    whole = [patch for patch in patches if patch.valid_share >= SHOWN_LEAST_VALID] or patches
-    ranked = sorted(whole, key=lambda patch: (patch.impervious_share or 0.0, patch.id))
+    complete = [patch for patch in patches if patch.valid_share >= SHOWN_LEAST_VALID] or patches
+    ranked = sorted(complete, key=lambda patch: (patch.impervious_share or 0.0, patch.id))
     places = np.unique(np.rint(np.linspace(*SHOWN_QUANTILES, count) * (len(ranked) - 1)).astype(int))
     return tuple(ranked[at].id for at in places)
 
@@ -55,15 +55,15 @@ def views(addresses: Sequence[str], ids: Sequence[str], *, fine: bool, truth: Se
 
     fine: labels and truth are the finer ones where the dataset has them.
     """
-    found = [_of_patch(addresses, name) for name in ids]
-    images = [(data.read_image(patch), data.manifest.band_names) for data, patch in found]
+    entries = [_of_patch(addresses, name) for name in ids]
+    images = [(data.read_image(patch), data.manifest.band_names) for data, patch in entries]
     optical = [image[_visible(names)] for image, names in images if _visible(names)]
     sar = [image[[at]] for image, names in images for at in [_first_sar(names)] if at is not None]
     columns = [Column(title, _stretched(planes)) for title, planes in (("optical", optical), ("SAR", sar)) if planes]
-    if fine and all("fine" in data.manifest.layers for data, _ in found):
-        planes = [data.read_fine(p)[_visible(data.manifest.layers["fine"].band_names)] for data, p in found]
+    if fine and all("fine" in data.manifest.layers for data, _ in entries):
+        planes = [data.read_fine(p)[_visible(data.manifest.layers["fine"].band_names)] for data, p in entries]
         columns.append(Column("finer image", _stretched(planes)))
-    columns.append(Column("label", tuple(_label(data, patch, fine) for data, patch in found)))
+    columns.append(Column("label", tuple(_label(data, patch, fine) for data, patch in entries)))
     if truth:
         columns.append(Column("truth", tuple(_label(*_of_patch(truth, name), fine) for name in ids)))
     return columns
@@ -73,9 +73,9 @@ def coloured(classes_HW: np.ndarray, names: Sequence[str] | Mapping[int, str]) -
     """A map in the colours of inference.legend, uint8 (rows, columns, 3); what has no name is grey."""
     numbered = names if isinstance(names, Mapping) else dict(enumerate(names))
     palette = np.full((256, 3), UNKNOWN_RGB, dtype=np.uint8)
-    for number, name in numbered.items():
+    for value, name in numbered.items():
         if colour := COLOURS.get(name):
-            palette[number] = tuple(bytes.fromhex(colour))
+            palette[value] = tuple(bytes.fromhex(colour))
     return palette[classes_HW]
 
 
@@ -138,7 +138,7 @@ def _first_sar(names: Sequence[str]) -> int | None:
 
 
 def _label(data: Dataset, patch: Patch, fine: bool) -> np.ndarray:
-    names = {int(number): name for number, name in ((data.manifest.label or {}).get("classes") or {}).items()}
+    names = {int(value): name for value, name in ((data.manifest.label or {}).get("classes") or {}).items()}
     label = data.read_fine_label(patch) if fine and "fine_labels" in data.manifest.layers else data.read_label(patch)
     return coloured(label, names or ("pervious", "impervious"))
 
@@ -146,8 +146,8 @@ def _label(data: Dataset, patch: Patch, fine: bool) -> np.ndarray:
 def _stretched(stored: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
     """Pictures of 1 or 3 bands each, all on one scale: from the 2nd to the 98th percentile of their valid pixels."""
     nodata = -32768 if stored[0].dtype == np.int16 else 0
-    known = np.concatenate([planes[planes != nodata] for planes in stored])
-    low, high = np.percentile(known, (2, 98)) if known.size else (0.0, 1.0)
+    valid = np.concatenate([planes[planes != nodata] for planes in stored])
+    low, high = np.percentile(valid, (2, 98)) if valid.size else (0.0, 1.0)
     pictures = []
     for planes in stored:
         grey = (np.clip((planes.astype(np.float32) - low) / max(high - low, 1e-6), 0, 1) * 255).astype(np.uint8)
@@ -162,7 +162,7 @@ def _draw(figure: Figure, group: Group, top: float, across: int) -> float:
     top -= TITLE_INCH / height
     for at, column in enumerate(group.columns):
         title = column.title if at or not group.title else f"{group.title}\n{column.title}"
-        text = "\n".join(line for part in title.split("\n") for line in textwrap.wrap(part, 20))
+        text = "\n".join(line for paragraph in title.split("\n") for line in textwrap.wrap(paragraph, 20))
         figure.text((at + 0.5) * width, top + 0.03 / height, text, ha="center", va="bottom", fontsize=6.5)
         for down, picture in enumerate(column.pictures):
             if picture is not None:

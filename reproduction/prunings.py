@@ -36,36 +36,36 @@ class Pruning:
         """The run whose network is pruned."""
         return (self.of,)
 
-    def facts(self, place: StudyFolder, seed: int) -> Mapping[str, Any]:
+    def facts(self, study_folder: StudyFolder, seed: int) -> Mapping[str, Any]:
         """The other run's, and how it is pruned."""
-        how: dict[str, Any] = {
+        options: dict[str, Any] = {
             "scheme": self.scheme,
             "ratio": self.ratio,
             "round_to": self.round_to,
             "settings": dict(self.settings),
         }
-        other = {"data": [fingerprint(path) for path in place.data(self.data)]} if self.data else {}
-        return {"of": self.of.facts(place, seed), "prune": how} | other
+        data_facts = {"data": [fingerprint(path) for path in study_folder.data(self.data)]} if self.data else {}
+        return {"of": self.of.facts(study_folder, seed), "prune": options} | data_facts
 
-    def check(self, place: StudyFolder, seed: int) -> None:
+    def check(self, study_folder: StudyFolder, seed: int) -> None:
         """The other run's needs are its own."""
 
-    def make(self, folder: Path, place: StudyFolder, seed: int) -> Mapping[str, Any]:
+    def make(self, folder: Path, study_folder: StudyFolder, seed: int) -> Mapping[str, Any]:
         """Prune, or go on; the parameters that are left."""
         from training.pruning.run import prune
 
-        how: dict[str, Any] = {
+        options: dict[str, Any] = {
             "scheme": self.scheme,
             "ratio": self.ratio,
             "round_to": self.round_to,
             "settings": self.settings,
         }
-        report = prune(place.folder(self.of, seed), list(place.data(self.data)), folder, **how)
+        report = prune(study_folder.folder(self.of, seed), list(study_folder.data(self.data)), folder, **options)
         return {"parameters": report.cost[1].parameters, "flop_cut": round(report.flop_cut, 4)}
 
 
 def costs(folder: Path) -> Mapping[str, float]:
-    """Of a run's network: parameters, megabytes of its weights, and of a pruned one what pruning gained.
+    """Parameters and megabytes of a run's network, and what pruning gained if it is pruned.
 
     acceleration_percent: operations before by operations after less 1, LandCover3m's "theoretical acceleration";
     speed_up: measured times, one thread, side by side.
@@ -74,8 +74,8 @@ def costs(folder: Path) -> Mapping[str, float]:
     from training.models.cost import cost
     from training.pruning.report import PruneReport
 
-    found = ck.load(folder)
-    now = cost(found.build(), found.window)
+    trained = ck.load(folder)
+    now = cost(trained.build(), trained.window)
     values = {"parameters": now.parameters, "megabytes": now.weight_bytes / 1e6}
     if not _pruned(folder):
         return values

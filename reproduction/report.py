@@ -84,22 +84,22 @@ class Line:
         return [value for value in self.values.get(key, ()) if value is not None]
 
     def mean(self, key: str) -> float | None:
-        """Over the seeds."""
-        known = self.known(key)
-        return fmean(known) if known else None
+        """The mean over the seeds."""
+        values = self.known(key)
+        return fmean(values) if values else None
 
     def spread(self, key: str) -> float | None:
         """Standard deviation over two or more seeds (n - 1)."""
-        known = self.known(key)
-        return stdev(known) if len(known) > 1 else None
+        values = self.known(key)
+        return stdev(values) if len(values) > 1 else None
 
     @cached_property
     def intervals(self) -> Mapping[str, bootstrap.Interval]:
         """95 % intervals of the first seed by measure, over blocks, as far as they are defined."""
         if not self.blocks:
             return {}
-        found = bootstrap.intervals(np.array(self.blocks[0]), self.classes)
-        return {key: pair for key, pair in found.items() if pair is not None and key in self.values}
+        interval_of = bootstrap.intervals(np.array(self.blocks[0]), self.classes)
+        return {key: pair for key, pair in interval_of.items() if pair is not None and key in self.values}
 
 
 @dataclass(frozen=True)
@@ -128,15 +128,15 @@ class StudyReport:
     def to_json(self) -> dict[str, Any]:
         """All fields, and the means and spreads, as JSON holds them."""
         document = {"version": VERSION} | asdict(self)
-        for line, found in zip(document["lines"], self.lines, strict=True):
-            line["mean"] = {key: found.mean(key) for key in found.values}
-            line["sd"] = {key: found.spread(key) for key in found.values}
-            line["intervals"] = found.intervals
+        for line, source_line in zip(document["lines"], self.lines, strict=True):
+            line["mean"] = {key: source_line.mean(key) for key in source_line.values}
+            line["sd"] = {key: source_line.spread(key) for key in source_line.values}
+            line["intervals"] = source_line.intervals
         return document
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any], where: str = "report.json") -> StudyReport:
-        """From `to_json`'s document; Fault for another version or missing fields."""
+        """The report of a `to_json` document; Fault for another version or missing fields."""
         if document.get("version") != VERSION:
             version = document.get("version")
             raise Fault(f"{where} has version {version!r}, this isamap reads {VERSION}: run the study again")
@@ -184,21 +184,24 @@ def markdown(report: StudyReport, level: int = 1) -> str:
     ordered = orderings(report)
     sentences = (*ordered, *report.differs, *report.notes, *_row_notes(report))
     return f"{head}\n{data}\n{_table(report)}\n{_legend(report, ordered=bool(ordered))}\n\n" + "".join(
-        f"- {said}\n" for said in sentences
+        f"- {sentence}\n" for sentence in sentences
     )
 
 
 def _table(report: StudyReport) -> str:
     """Per measure the paper's number, where it prints any, and ours; then what each run took."""
-    told = {m.key for m in report.measures if any(m.key in line.paper for line in report.lines)}
+    printed_keys = {m.key for m in report.measures if any(m.key in line.paper for line in report.lines)}
     titles = [
-        f"{m.title} {whose}" for m in report.measures for whose in ("paper", "ours") if whose == "ours" or m.key in told
+        f"{m.title} {whose}"
+        for m in report.measures
+        for whose in ("paper", "ours")
+        if whose == "ours" or m.key in printed_keys
     ]
     rows = []
     for line in report.lines:
         cells = [line.label]
         for measure in report.measures:
-            if measure.key in told:
+            if measure.key in printed_keys:
                 cells.append(_number(line.paper.get(measure.key), measure.form))
             cells.append(cell(line, measure))
         rows.append([*cells, *_made(line)])
@@ -227,8 +230,8 @@ def _made(line: Line) -> list[str]:
     """Parameters, steps and seconds of CPU of the runs, means over seeds."""
     cells = []
     for key in ("parameters", "steps", "cpu_s"):
-        known = [made[key] for made in line.made if made.get(key) is not None]
-        cells.append(f"{sum(known) / len(known):,.0f}" if known else "-")
+        values = [made[key] for made in line.made if made.get(key) is not None]
+        cells.append(f"{sum(values) / len(values):,.0f}" if values else "-")
     return cells
 
 
@@ -241,7 +244,7 @@ def _legend(report: StudyReport, *, ordered: bool) -> str:
         over = f"{' or '.join(map(str, counts))} spatial blocks of the test split{few}"
         alike = (_ALIKE_OF_SEEDS.format(over) if several else _ALIKE) if ordered else ""
         parts += [alike] if several else [_BRACKETS.format(over), alike]
-    return " ".join(part for part in [*parts, _PER_RUN] if part)
+    return " ".join(sentence for sentence in [*parts, _PER_RUN] if sentence)
 
 
 def orderings(report: StudyReport) -> tuple[str, ...]:
@@ -266,7 +269,7 @@ def orderings(report: StudyReport) -> tuple[str, ...]:
 
 
 def even(left: Line, right: Line, key: str) -> bool:
-    """Whether two rows cannot be told apart: by their spreads over seeds, or by an interval of their difference."""
+    """Whether two rows are indistinguishable: by their spreads over seeds, or by an interval of their difference."""
     a, b = left.mean(key), right.mean(key)
     if a is None or b is None:
         return False

@@ -50,28 +50,28 @@ def reproduce(
     if count < 1 or jobs < 1:
         raise ValueError(f"--seeds {count} --jobs {jobs}: expected 1 or more of each")
     home = Path(out)
-    place = Bench(home, addresses(study, size, data, home, say))
+    bench = Bench(home, addresses(study, size, data, home, say))
     numbers = range(count)
-    make_all(place, [(row.run, seed) for row in size.rows if row.run for seed in numbers], jobs=jobs, say=say)
-    shown = {role: panels.chosen(place.data(role), _lines(size)) for role in size.judged_on}
+    make_all(bench, [(row.run, seed) for row in size.rows if row.run for seed in numbers], jobs=jobs, say=say)
+    shown = {role: panels.chosen(bench.data(role), _lines(size)) for role in size.judged_on}
     evaluated = {
         row.label: [
-            _judged(row, place, seed, shown[row.data or size.main] if seed == 0 else (), say) for seed in numbers
+            _judged(row, bench, seed, shown[row.data or size.main] if seed == 0 else (), say) for seed in numbers
         ]
         for row in size.rows
     }
-    report = _reported(study, size, place, evaluated, preset=preset, own=not data)
-    _written(report, _groups(size, place, evaluated, shown), evaluated, home / study.name)
+    report = _reported(study, size, bench, evaluated, preset=preset, own=not data)
+    _written(report, _groups(size, bench, evaluated, shown), evaluated, home / study.name)
     return report
 
 
 def studied(name: str) -> Study:
     """The study of that name, whatever its case; ValueError with the names there are. A note for a former name."""
     name = _todays_name(name)
-    found = next((study for known, study in STUDIES.items() if known.lower() == name.lower()), None)
-    if found is None:
+    match = next((study for study_name, study in STUDIES.items() if study_name.lower() == name.lower()), None)
+    if match is None:
         raise ValueError(f"study {name!r} is not known: choose one of {', '.join(STUDIES)}")
-    return found
+    return match
 
 
 def _todays_name(name: str) -> str:
@@ -87,51 +87,51 @@ def _todays_name(name: str) -> str:
 def addresses(
     study: Study, size: Preset, data: Sequence[str | Path], home: Path, say: Callable[[str], None]
 ) -> dict[str, tuple[str, ...]]:
-    """Where each dataset of the study lies: as given, else exported now."""
-    given: dict[str, list[str]] = {}
+    """Addresses of each dataset of the study: those given by the user, else of an export made now."""
+    addresses_of: dict[str, list[str]] = {}
     for word in map(str, data):
-        role, equals, place = word.partition("=")
-        role, place = (role, place) if equals and role in size.data else (size.main, word)
-        if place.startswith("gs://"):
-            raise ValueError(f"--data {place}: studies read folders; copy it first: gcloud storage cp -r {place} .")
-        given.setdefault(role, []).append(whuis.opened(place, home / "data", say))
-    if given and (lacking := [role for role in size.data if role not in given]):
+        role, equals, address = word.partition("=")
+        role, address = (role, address) if equals and role in size.data else (size.main, word)
+        if address.startswith("gs://"):
+            raise ValueError(f"--data {address}: studies read folders; copy it first: gcloud storage cp -r {address} .")
+        addresses_of.setdefault(role, []).append(whuis.opened(address, home / "data", say))
+    if addresses_of and (lacking := [role for role in size.data if role not in addresses_of]):
         raise ValueError(
             f"{study.name} needs {len(size.data)} datasets, {', '.join(lacking)} not given: "
             f"add {' '.join(f'{role}=FOLDER' for role in lacking)} to --data, or leave --data out"
         )
     return {
-        role: tuple(given[role]) if given else (str(worlds.export(wanted, home / "data")),)
-        for role, wanted in size.data.items()
+        role: tuple(addresses_of[role]) if addresses_of else (str(worlds.export(request, home / "data")),)
+        for role, request in size.data.items()
     }
 
 
-def _judged(row: Row, place: Bench, seed: int, shown: Sequence[str], say: Callable[[str], None]) -> Evaluated:
-    run = place.folder(row.run, seed) if row.run else None
-    found = row.evaluator(Trial(place, run, seed, row.data, tuple(shown)))
+def _judged(row: Row, bench: Bench, seed: int, shown: Sequence[str], say: Callable[[str], None]) -> Evaluated:
+    run = bench.folder(row.run, seed) if row.run else None
+    outcome = row.evaluator(Trial(bench, run, seed, row.data, tuple(shown)))
     say(f"{row.label}, seed {seed}: judged")
-    return found
+    return outcome
 
 
 def _reported(
-    study: Study, size: Preset, place: Bench, evaluated: Mapping[str, Sequence[Evaluated]], *, preset: str, own: bool
+    study: Study, size: Preset, bench: Bench, evaluated: Mapping[str, Sequence[Evaluated]], *, preset: str, own: bool
 ) -> StudyReport:
     keys = [measure.key for measure in study.measures]
     lines = tuple(
         Line(
             label=row.label,
-            values={key: tuple(found.values.get(key) for found in evaluated[row.label]) for key in keys},
+            values={key: tuple(outcome.values.get(key) for outcome in evaluated[row.label]) for key in keys},
             paper=row.paper,
             note=row.note,
             data=row.data,
             blocks=_blocks(evaluated[row.label]),
             classes=evaluated[row.label][0].classes,
-            made=tuple(_made(place, row, seed) for seed in range(len(evaluated[row.label]))),
+            made=tuple(_made(bench, row, seed) for seed in range(len(evaluated[row.label]))),
         )
         for row in size.rows
     )
-    data = tuple(used(role, address) for role, places in place.addresses.items() for address in places)
-    about = [said for export in size.data.values() for said in export.about] if own else []
+    data = tuple(used(role, address) for role, places in bench.addresses.items() for address in places)
+    remarks = [remark for export in size.data.values() for remark in export.about] if own else []
     return StudyReport(
         name=study.name,
         title=study.title,
@@ -145,47 +145,51 @@ def _reported(
         paper_order=study.paper_order,
         lines=lines,
         data=data,
-        differs=tuple(dict.fromkeys((*_of_data(data), *about, *size.differs))),
+        differs=tuple(dict.fromkeys((*_of_data(data), *remarks, *size.differs))),
         notes=study.notes,
         revision=revision(),
     )
 
 
 def _blocks(evaluated: Sequence[Evaluated]) -> Counts:
-    """Of every seed; nothing where a judge counts no blocks."""
-    held = [found.blocks for found in evaluated if found.blocks is not None]
-    return counts_of([blocks.tolist() for blocks in held]) if len(held) == len(evaluated) else ()
+    """Block counts of every seed; empty where an evaluator counts no blocks."""
+    counted = [outcome.blocks for outcome in evaluated if outcome.blocks is not None]
+    return counts_of([blocks.tolist() for blocks in counted]) if len(counted) == len(evaluated) else ()
 
 
-def _made(place: Bench, row: Row, seed: int) -> Mapping[str, Any]:
-    note = (place.note(row.run, seed) if row.run else None) or {}
+def _made(bench: Bench, row: Row, seed: int) -> Mapping[str, Any]:
+    note = (bench.note(row.run, seed) if row.run else None) or {}
     return {key: value for key, value in note.items() if key not in ("facts", "version")}
 
 
 def _of_data(data: Sequence[DataUsed]) -> list[str]:
-    """What must be said of any study on such data."""
-    said = []
+    """Remarks that every study on such data must carry."""
+    sentences = []
     if any(used.simulated for used in data):
-        said.append("Images and labels (label products too) are simulated: this says nothing about real imagery.")
-    by_kind = {kind: [used.role for used in data if used.split == kind] for kind in ("random", "blocks")}
-    for kind, sentence in _SPLIT_WORDS.items():
-        if by_kind[kind]:
-            where = "" if len(by_kind[kind]) == len(data) else f" ({', '.join(dict.fromkeys(by_kind[kind]))})"
-            said.append(sentence.format(where))
-    return said
+        sentences.append("Images and labels (label products too) are simulated: this says nothing about real imagery.")
+    by_kind = {
+        split_kind: [used.role for used in data if used.split == split_kind] for split_kind in ("random", "blocks")
+    }
+    for split_kind, sentence in _SPLIT_WORDS.items():
+        if by_kind[split_kind]:
+            where = (
+                "" if len(by_kind[split_kind]) == len(data) else f" ({', '.join(dict.fromkeys(by_kind[split_kind]))})"
+            )
+            sentences.append(sentence.format(where))
+    return sentences
 
 
 def used(role: str, address: str) -> DataUsed:
     """What the report says of a dataset."""
-    found = Dataset.open(address)
-    head = found.manifest
+    dataset = Dataset.open(address)
+    head = dataset.manifest
     down_m, right_m = ground_step_m(next(iter(head.grids.values())).geobox)
     label = (head.label or {}).get("product") or "none"
-    of_split = {split: patches for split in SPLITS if (patches := found.in_split(split))}
+    of_split = {split: patches for split in SPLITS if (patches := dataset.in_split(split))}
     return DataUsed(
         role=role,
         name=Path(address.rstrip("/")).name,
-        fingerprint=found.fingerprint,
+        fingerprint=dataset.fingerprint,
         simulated=head.simulated,
         split=str(head.split.get("kind")),
         patches={split: len(patches) for split, patches in of_split.items()},
@@ -203,19 +207,19 @@ def _lines(size: Preset) -> int:
 
 
 def _groups(
-    size: Preset, place: Bench, evaluated: Mapping[str, Sequence[Evaluated]], shown: Mapping[str, Sequence[str]]
+    size: Preset, bench: Bench, evaluated: Mapping[str, Sequence[Evaluated]], shown: Mapping[str, Sequence[str]]
 ) -> list[panels.Group]:
-    """Of each dataset that rows are judged on: what it shows, and the rows' maps of it."""
+    """Panels of each dataset that rows are judged on: what it shows, and the rows' maps of it."""
     groups = []
     for role in size.judged_on:
         ids, rows = shown[role], [row for row in size.rows if (row.data or size.main) == role]
         maps = {row.label: evaluated[row.label][0] for row in rows if evaluated[row.label][0].maps}
-        side = Dataset.open(place.data(role)[0]).manifest.size
-        fine = any(len(classes) > side for found in maps.values() for classes in found.maps.values())
-        columns = panels.views(place.data(role), ids, fine=fine, truth=place.data(size.truth) if size.truth else ())
-        for label, found in maps.items():
+        side = Dataset.open(bench.data(role)[0]).manifest.size
+        fine = any(len(classes) > side for outcome in maps.values() for classes in outcome.maps.values())
+        columns = panels.views(bench.data(role), ids, fine=fine, truth=bench.data(size.truth) if size.truth else ())
+        for label, outcome in maps.items():
             pictures = (
-                panels.coloured(found.maps[name], found.classes) if name in found.maps else None for name in ids
+                panels.coloured(outcome.maps[name], outcome.classes) if name in outcome.maps else None for name in ids
             )
             columns.append(panels.Column(label, tuple(pictures)))
         groups.append(panels.Group(role if len(size.judged_on) > 1 else "", tuple(columns)))
@@ -226,7 +230,7 @@ def _written(
     report: StudyReport, groups: Sequence[panels.Group], evaluated: Mapping[str, Sequence[Evaluated]], folder: Path
 ) -> None:
     """The study's folder, whole or not at all."""
-    names = max((found.classes for rows in evaluated.values() for found in rows[:1]), key=len)
+    names = max((outcome.classes for rows in evaluated.values() for outcome in rows[:1]), key=len)
     origin = "simulated data" if any(used.simulated for used in report.data) else "real data"
     caption = f"{report.name}, {report.date}, preset {report.preset}, seed 0, test patches, {origin}"
     with draft_of(folder) as fresh:

@@ -47,8 +47,8 @@ _SMALL = (
 
 def _judged(trial: Trial) -> Evaluated:
     """Scores of the test split, and the Dice coefficient patch by patch."""
-    found = on_split()(trial)
-    return replace(found, values={**found.values, "dice": _patch_dice(trial)})
+    scores = on_split()(trial)
+    return replace(scores, values={**scores.values, "dice": _patch_dice(trial)})
 
 
 def _patch_dice(trial: Trial) -> float | None:
@@ -68,14 +68,14 @@ def _patch_dice(trial: Trial) -> float | None:
 
 
 def mean_dice(maps: Any) -> float | None:
-    """Of pairs of a map and its label (0, 1, 255 unknown): the mean Dice coefficient where it is defined."""
-    found = []
+    """Mean Dice coefficient of pairs of a map and its label (0, 1, 255 unknown) where it is defined."""
+    values = []
     for seen, label in maps:
-        known = label != UNKNOWN
+        labelled = label != UNKNOWN
         both = int(((seen == 1) & (label == 1)).sum())
-        whole = int((seen == 1)[known].sum()) + int((label == 1).sum())
-        found += [2 * both / whole] if whole else []
-    return float(np.mean(found)) if found else None
+        total = int((seen == 1)[labelled].sum()) + int((label == 1).sum())
+        values += [2 * both / total] if total else []
+    return float(np.mean(values)) if values else None
 
 
 def _rows(recipe: str, size: Mapping[str, str]) -> tuple[Row, ...]:

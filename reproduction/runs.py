@@ -1,4 +1,4 @@
-"""Runs: made once under <out>/runs, shared by all that want them, gone on with after an interruption."""
+"""Runs: made once under <out>/runs, shared by all that need them, resumed after an interruption."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Bench:
         return self.addresses[name or next(iter(self.addresses))]
 
     def folder(self, run: Run, seed: int) -> Path:
-        """Of the run: its title and the hash of all that decides it."""
+        """The run's folder, named by its title and the hash of all that decides it."""
         text = json.dumps(run.facts(self, seed), sort_keys=True)
         return self.out / "runs" / f"{run.title}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
 
@@ -76,37 +76,37 @@ class Training:
         """Nothing."""
         return ()
 
-    def facts(self, place: StudyFolder, seed: int) -> Mapping[str, Any]:
-        """Every setting of the recipe and every constructor value of its network, told or not, and the data."""
+    def facts(self, study_folder: StudyFolder, seed: int) -> Mapping[str, Any]:
+        """Every setting of the recipe and every constructor value of its network, given or default, and the data."""
         from training.models import MODELS
 
-        chosen = self._recipe(seed)
-        told = chosen.to_json() | {"config": asdict(MODELS[chosen.model].config(**chosen.config))}
-        del told["name"], told["device"]
-        return told | {"data": [fingerprint(path) for path in place.data(self.data)]}
+        recipe = self._recipe(seed)
+        recipe_facts = recipe.to_json() | {"config": asdict(MODELS[recipe.model].config(**recipe.config))}
+        del recipe_facts["name"], recipe_facts["device"]
+        return recipe_facts | {"data": [fingerprint(path) for path in study_folder.data(self.data)]}
 
-    def check(self, place: StudyFolder, seed: int) -> None:
+    def check(self, study_folder: StudyFolder, seed: int) -> None:
         """Bands, layers, dates and classes that the recipe learns from."""
         from training.runs.run import target_of
         from training.samples.data import open_source
 
-        chosen = self._recipe(seed)
-        open_source(place.data(self.data), chosen.bands, target=target_of(chosen))
+        recipe = self._recipe(seed)
+        open_source(study_folder.data(self.data), recipe.bands, target=target_of(recipe))
 
-    def make(self, folder: Path, place: StudyFolder, seed: int) -> Mapping[str, Any]:
+    def make(self, folder: Path, study_folder: StudyFolder, seed: int) -> Mapping[str, Any]:
         """Train, or go on."""
         from training import train
 
-        chosen = self._recipe(seed)
-        report = train(list(place.data(self.data)), chosen, folder)
-        patches = sum(train_patches(path) for path in place.data(self.data))
-        told = {"train_patches": patches, "best_validation_miou": report.best_miou}
+        recipe = self._recipe(seed)
+        report = train(list(study_folder.data(self.data)), recipe, folder)
+        patches = sum(train_patches(path) for path in study_folder.data(self.data))
+        outcome = {"train_patches": patches, "best_validation_miou": report.best_miou}
         if not report.parameters:  # a classifier of pixels: no steps, no epochs
-            return told
-        return told | {
+            return outcome
+        return outcome | {
             "epochs": report.epochs,
-            "steps": report.epochs * (patches // chosen.batch),
-            "batch": chosen.batch,
+            "steps": report.epochs * (patches // recipe.batch),
+            "batch": recipe.batch,
             "parameters": report.parameters,
             "best_epoch": report.best_epoch,
         }
@@ -119,7 +119,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a run failed; mistake: by what the user gave, not by a disk or a damaged file."""
+    """The reason why a run failed; mistake: the user's input caused it, not a disk or a damaged file."""
 
     text: str
     mistake: bool
@@ -144,104 +144,104 @@ def train_patches(address: str) -> int:
     return int(Dataset.open(address).manifest.counts["train"])
 
 
-def make_all(place: Bench, wanted: Iterable[tuple[Run, int]], *, jobs: int = 1, say: Callable[[str], None]) -> None:
+def make_all(bench: Bench, requests: Iterable[tuple[Run, int]], *, jobs: int = 1, say: Callable[[str], None]) -> None:
     """Finish every run of (run, seed) pairs and what they need first, `jobs` at a time with one thread each.
 
-    A run that fails is said at the end, after the others are finished: ValueError where the user can mend it, else
+    A run that fails is reported at the end, after the others are finished: ValueError where the user can fix it, else
     Fault. What was done is kept. ValueError before the first, where the data cannot make one of them.
     """
-    waves = levels(place, wanted)
-    for run, seed in (pair for level in waves for pair in level if place.note(*pair) is None):
-        run.check(place, seed)
+    waves = levels(bench, requests)
+    for run, seed in (pair for level in waves for pair in level if bench.note(*pair) is None):
+        run.check(bench, seed)
     total, done = sum(len(level) for level in waves), 0
     for level in waves:
-        todo = [(run, seed) for run, seed in level if place.note(run, seed) is None]
+        todo = [(run, seed) for run, seed in level if bench.note(run, seed) is None]
         done += len(level) - len(todo)
         failures = []
-        for run, seed, problem in _made(place, todo, jobs):
+        for run, seed, problem in _made(bench, todo, jobs):
             done += 1
-            say(f"[{done}/{total}] {_outcome(place, run, seed, problem)}")
+            say(f"[{done}/{total}] {_outcome(bench, run, seed, problem)}")
             failures += [problem] if problem else []
         if failures:
-            kind = ValueError if failures[0].mistake else Fault
-            raise kind(
+            error_type = ValueError if failures[0].mistake else Fault
+            raise error_type(
                 f"{len(failures)} of {total} runs failed, the first with: {failures[0].text}; the others are kept"
             )
 
 
-def _outcome(place: Bench, run: Run, seed: int, problem: Problem | None) -> str:
-    name = place.folder(run, seed).name
+def _outcome(bench: Bench, run: Run, seed: int, problem: Problem | None) -> str:
+    name = bench.folder(run, seed).name
     if problem:
         return f"{name} seed {seed}: {problem.text}"
-    note = place.note(run, seed) or {}
+    note = bench.note(run, seed) or {}
     facts = [f"{note['epochs']} epochs"] if "epochs" in note else []
     facts += [f"validation MIoU {note['best_validation_miou']:.4f}"] if "best_validation_miou" in note else []
     facts += [f"{note['cpu_s']:.0f} s of CPU"] if "cpu_s" in note else []
     return ", ".join([f"{name} seed {seed}", *facts])
 
 
-def levels(place: Bench, wanted: Iterable[tuple[Run, int]]) -> list[list[tuple[Run, int]]]:
+def levels(bench: Bench, requests: Iterable[tuple[Run, int]]) -> list[list[tuple[Run, int]]]:
     """The runs without repetition, those that others need in earlier levels: a level's runs may be made together."""
     depth: dict[Path, tuple[int, Run, int]] = {}
 
     def visit(run: Run, seed: int) -> int:
         level = 1 + max((visit(needed, seed) for needed in run.needs), default=-1)
-        depth[place.folder(run, seed)] = (level, run, seed)
+        depth[bench.folder(run, seed)] = (level, run, seed)
         return level
 
-    for run, seed in wanted:
+    for run, seed in requests:
         visit(run, seed)
     count = 1 + max((level for level, _, _ in depth.values()), default=-1)
     return [[(run, seed) for level, run, seed in depth.values() if level == at] for at in range(count)]
 
 
-def _made(place: Bench, todo: Sequence[tuple[Run, int]], jobs: int) -> Iterable[tuple[Run, int, Problem | None]]:
+def _made(bench: Bench, todo: Sequence[tuple[Run, int]], jobs: int) -> Iterable[tuple[Run, int, Problem | None]]:
     """Each run as it is finished, with what went wrong, if anything."""
     if jobs == 1 or len(todo) < 2:
         for run, seed in todo:
-            yield run, seed, _guarded(place, run, seed)
+            yield run, seed, _guarded(bench, run, seed)
         return
     with ProcessPoolExecutor(min(jobs, len(todo)), mp_context=get_context("spawn")) as pool:
         futures: dict[Future[Problem | None], tuple[Run, int]] = {
-            pool.submit(_aside, place, run, seed): (run, seed) for run, seed in todo
+            pool.submit(_aside, bench, run, seed): (run, seed) for run, seed in todo
         }
         for future in as_completed(futures):
             ended = isinstance(future.exception(), BrokenProcessPool)
             yield *futures[future], ENDED if ended else future.result()
 
 
-def _aside(place: Bench, run: Run, seed: int) -> Problem | None:
-    """In a process of its own with one thread: its progress lines go to a log beside the run's folder."""
+def _aside(bench: Bench, run: Run, seed: int) -> Problem | None:
+    """Makes a run in a process of its own with one thread; its progress lines go to a log beside the run's folder."""
     import torch
 
     torch.set_num_threads(1)
-    folder = place.folder(run, seed)
+    folder = bench.folder(run, seed)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (
         folder.with_name(f"{folder.name}.log").open("a") as log,
         contextlib.redirect_stdout(log),
         contextlib.redirect_stderr(log),
     ):
-        return _guarded(place, run, seed)
+        return _guarded(bench, run, seed)
 
 
-def _guarded(place: Bench, run: Run, seed: int) -> Problem | None:
+def _guarded(bench: Bench, run: Run, seed: int) -> Problem | None:
     try:
-        if place.note(run, seed) is None:  # else another process made it meanwhile
-            _make(place, run, seed)
+        if bench.note(run, seed) is None:  # else another process made it meanwhile
+            _make(bench, run, seed)
     except (ValueError, Fault, OSError) as error:
         return Problem(" ".join(str(error).split()) or type(error).__name__, isinstance(error, ValueError))
     return None
 
 
-def _make(place: Bench, run: Run, seed: int) -> None:
-    folder, start = place.folder(run, seed), time.process_time()
+def _make(bench: Bench, run: Run, seed: int) -> None:
+    folder, start = bench.folder(run, seed), time.process_time()
     folder.parent.mkdir(parents=True, exist_ok=True)
     interrupted = folder.exists()  # what the ended process took nobody knows, so no time is said
-    found = dict(run.make(folder, place, seed))
+    outcome = dict(run.make(folder, bench, seed))
     spent = {} if interrupted else {"cpu_s": round(time.process_time() - start, 1)}
-    note = {"version": VERSION, "seed": seed, **found, **spent, "device": device(), "revision": revision()}
-    write_json(_note(folder), note | {"facts": run.facts(place, seed)})
+    note = {"version": VERSION, "seed": seed, **outcome, **spent, "device": device(), "revision": revision()}
+    write_json(_note(folder), note | {"facts": run.facts(bench, seed)})
 
 
 def _note(folder: Path) -> Path:

@@ -36,58 +36,58 @@ class Stitched:
         from inference.postprocess import POSTPROCESSING
         from training.checkpoints import checkpoint as ck
 
-        found = ck.load(run_of(trial))
-        source = _source(found, trial.addresses)
-        legend, step = Legend.of(found.classes, found.thresholds), POSTPROCESSING[self.post]
-        threshold = self._threshold(found, trial) if step.threshold else 0.0
-        size, by_place = len(found.classes), []
+        trained = ck.load(run_of(trial))
+        source = _source(trained, trial.addresses)
+        legend, step = Legend.of(trained.classes, trained.thresholds), POSTPROCESSING[self.post]
+        threshold = self._threshold(trained, trial) if step.threshold else 0.0
+        size, by_place = len(trained.classes), []
         maps: dict[str, Any] = {}
-        for mosaic, entries in zip(mosaics(found, source, "test"), _entries(source), strict=True):
+        for mosaic, entries in zip(mosaics(trained, source, "test"), _entries(source), strict=True):
             seen = mosaic.classes(step.step, threshold, legend) if step.threshold else mosaic.plain(legend)
             by_place.append(_counts(mosaic, seen, size))
             maps |= _windows(mosaic, seen, entries, trial.shown)
         further = {"threshold": threshold} if step.threshold else {}
-        return evaluated(np.stack(by_place), tuple(found.classes), further=further, maps=maps)
+        return evaluated(np.stack(by_place), tuple(trained.classes), further=further, maps=maps)
 
-    def _threshold(self, found: Checkpoint, trial: Trial) -> float:
+    def _threshold(self, checkpoint: Checkpoint, trial: Trial) -> float:
         from inference.calibration import best_threshold
         from inference.legend import Legend
         from inference.mosaic import mosaics
 
         addresses = trial.place.data(self.validated) if self.validated else trial.addresses
-        pictures = mosaics(found, _source(found, addresses), "val")
-        return best_threshold(pictures, Legend.of(found.classes, found.thresholds))
+        pictures = mosaics(checkpoint, _source(checkpoint, addresses), "val")
+        return best_threshold(pictures, Legend.of(checkpoint.classes, checkpoint.thresholds))
 
 
-def _source(found: Checkpoint, addresses: Sequence[str]) -> SampleSource:
+def _source(checkpoint: Checkpoint, addresses: Sequence[str]) -> SampleSource:
     from training.accuracy.evaluation import source_for
 
-    return source_for(found, list(addresses))
+    return source_for(checkpoint, list(addresses))
 
 
 def _entries(source: SampleSource) -> list[list[tuple[str, int, int, int]]]:
-    """Of each place in the order of `mosaics`: its test patches' ids, rows, columns and sides."""
+    """Ids, rows, columns and sides of each place's test patches, in the order of `mosaics`."""
     places: dict[tuple, list[tuple[str, int, int, int]]] = {}
     for data, patch in source.patches("test"):
-        held = places.setdefault((id(data), patch.region, patch.period), [])
-        held.append((patch.id, patch.row, patch.col, data.manifest.size))
+        mosaic_entries = places.setdefault((id(data), patch.region, patch.period), [])
+        mosaic_entries.append((patch.id, patch.row, patch.col, data.manifest.size))
     return list(places.values())
 
 
 def _counts(mosaic: Mosaic, seen_HW: np.ndarray, size: int) -> np.ndarray:
     """Confusion counts of the pixels that have a label."""
-    known = mosaic.known_HW & (mosaic.label_HW != UNKNOWN)
-    pairs = mosaic.label_HW[known].astype(np.int64) * size + seen_HW[known]
+    labelled_HW = mosaic.known_HW & (mosaic.label_HW != UNKNOWN)
+    pairs = mosaic.label_HW[labelled_HW].astype(np.int64) * size + seen_HW[labelled_HW]
     return np.bincount(pairs, minlength=size * size).reshape(size, size)
 
 
 def _windows(
-    mosaic: Mosaic, seen_HW: np.ndarray, entries: Sequence[tuple[str, int, int, int]], wanted: Sequence[str]
+    mosaic: Mosaic, seen_HW: np.ndarray, entries: Sequence[tuple[str, int, int, int]], ids: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """The parts of the map that the wanted patches cover."""
+    """The parts of the map that the patches of `ids` cover."""
     windows = {}
     for name, row, col, side in entries:
-        if name in wanted:
+        if name in ids:
             top, left = row - mosaic.place.row, col - mosaic.place.col
             windows[name] = seen_HW[top : top + side, left : left + side].astype(np.uint8)
     return windows

@@ -37,7 +37,7 @@ class StudyFolder(Protocol):
         ...
 
     def folder(self, run: Run, seed: int) -> Path:
-        """Of a finished run, or where it will be."""
+        """The folder of a run, finished or still to be made."""
         ...
 
 
@@ -54,15 +54,15 @@ class Run(Protocol):
         """Runs that must be finished before."""
         ...
 
-    def facts(self, place: StudyFolder, seed: int) -> Mapping[str, Any]:
+    def facts(self, study_folder: StudyFolder, seed: int) -> Mapping[str, Any]:
         """All that decides the outcome, as JSON: two runs of equal facts are one."""
         ...
 
-    def check(self, place: StudyFolder, seed: int) -> None:
-        """ValueError where the data lack what the run needs: asked of all runs before the first is made."""
+    def check(self, study_folder: StudyFolder, seed: int) -> None:
+        """Raises ValueError where the data lack what the run needs; called for all runs before the first is made."""
         ...
 
-    def make(self, folder: Path, place: StudyFolder, seed: int) -> Mapping[str, Any]:
+    def make(self, folder: Path, study_folder: StudyFolder, seed: int) -> Mapping[str, Any]:
         """Fill the folder (best/ is its checkpoint), going on where it was interrupted; what the report says of it:
         epochs, steps and parameters, as far as there are any.
         """
@@ -85,7 +85,7 @@ class Trial:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Of the dataset it is judged on."""
+        """Addresses of the dataset it is judged on."""
         return self.place.data(self.data)
 
 
@@ -199,7 +199,7 @@ class Study:
             raise ValueError(f"{self.name}: presets {', '.join(unknown)}, expected some of {', '.join(PRESETS)}")
 
     def preset(self, name: str) -> Preset:
-        """Of one of PRESETS; ValueError where the study has none of that name."""
+        """The preset of that name, one of PRESETS; ValueError where the study has none."""
         if name not in self.presets:
             raise ValueError(f"{self.name} has no preset {name!r}: choose one of {', '.join(self.presets)}")
         return self.presets[name]()
@@ -207,4 +207,4 @@ class Study:
 
 def printed(measures: Sequence[Measure], numbers: Sequence[float]) -> dict[str, float]:
     """A paper's numbers by the keys of the measures, in their order."""
-    return {measure.key: number for measure, number in zip(measures, numbers, strict=True)}
+    return {measure.key: value for measure, value in zip(measures, numbers, strict=True)}

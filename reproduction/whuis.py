@@ -55,22 +55,22 @@ class Chip:
     label: Path
 
 
-def opened(place: str, home: Path, say: Callable[[str], None] = print) -> str:
-    """The address of a patch dataset: `place` itself, or where it is a folder of chips, the dataset made of them.
+def opened(address: str, home: Path, say: Callable[[str], None] = print) -> str:
+    """The address of a patch dataset: `address` itself, or where it is a folder of chips, the dataset made of them.
 
     ValueError: chips that cannot be read so, saying which.
     """
-    folder = Path(place)
-    if place.startswith("gs://") or (folder / MANIFEST).exists() or not folder.is_dir():
-        return place
-    found = chips(folder)
-    if not found:
-        return place
-    digest = hashlib.sha256(repr([(c.name, c.split, [p.stat().st_size for p in c.parts]) for c in found]).encode())
+    folder = Path(address)
+    if address.startswith("gs://") or (folder / MANIFEST).exists() or not folder.is_dir():
+        return address
+    chip_list = chips(folder)
+    if not chip_list:
+        return address
+    digest = hashlib.sha256(repr([(c.name, c.split, [p.stat().st_size for p in c.parts]) for c in chip_list]).encode())
     target = home / f"{folder.name}-{digest.hexdigest()[:10]}"
     if not (target / MANIFEST).exists():
-        say(f"{folder}: {len(found)} chips become the dataset {target}; assumed: {'; '.join(ASSUMED)}")
-        convert(found, target, folder.name)
+        say(f"{folder}: {len(chip_list)} chips become the dataset {target}; assumed: {'; '.join(ASSUMED)}")
+        convert(chip_list, target, folder.name)
     return str(target)
 
 
@@ -78,53 +78,55 @@ def chips(folder: Path) -> list[Chip]:
     """The chips of a folder by name; empty where no label lies beside an image. ValueError: a part is missing."""
     kinds: dict[tuple[str, str], dict[str, Path]] = {}
     for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS):
-        kind, split, name = _placed(path.relative_to(folder))
-        if kind:
-            kinds.setdefault((split, name), {})[kind] = path
+        layer, split, name = _placed(path.relative_to(folder))
+        if layer:
+            kinds.setdefault((split, name), {})[layer] = path
     labelled = {key: files for key, files in kinds.items() if "label" in files}
-    needed = {kind for files in labelled.values() for kind in files} - {"label"}
+    needed = {layer for files in labelled.values() for layer in files} - {"label"}
     if not needed:
         return []
     for (_, name), files in labelled.items():
         if missing := needed - set(files):
             raise ValueError(f"{folder}: chip {name} has no {' and no '.join(sorted(missing))} file, others have")
-    order = [kind for kind in ("image", "optical", "sar") if kind in needed]
+    order = [layer for layer in ("image", "optical", "sar") if layer in needed]
     return [
-        Chip(f"{split}/{name}".lstrip("/"), split, tuple(files[kind] for kind in order), files["label"])
+        Chip(f"{split}/{name}".lstrip("/"), split, tuple(files[layer] for layer in order), files["label"])
         for (split, name), files in sorted(labelled.items())
     ]
 
 
-def convert(found: Sequence[Chip], target: Path, name: str) -> None:
+def convert(chip_list: Sequence[Chip], target: Path, name: str) -> None:
     """Write the chips as a patch dataset, split as their folders say, else 8:1:1 at random with seed 0 (CroFuseNet)."""
-    survey = _Survey.of(found)
-    splits = [chip.split for chip in found] if all(chip.split for chip in found) else _random(len(found))
-    if any(chip.split for chip in found) and not all(chip.split for chip in found):
+    survey = _Survey.of(chip_list)
+    splits = [chip.split for chip in chip_list] if all(chip.split for chip in chip_list) else _random(len(chip_list))
+    if any(chip.split for chip in chip_list) and not all(chip.split for chip in chip_list):
         raise ValueError(f"{name}: some chips lie in train, val or test folders and some in none")
     if lacking := [split for split in _SPLITS if split not in splits]:
-        raise ValueError(f"{name}: no chip of the {lacking[0]} split among {len(found)}: give folders train, val, test")
-    kind = "folders" if found[0].split else "random"
-    write(target, _manifest(survey, len(found), name, kind), _samples(found, splits, survey))
+        raise ValueError(
+            f"{name}: no chip of the {lacking[0]} split among {len(chip_list)}: give folders train, val, test"
+        )
+    split_kind = "folders" if chip_list[0].split else "random"
+    write(target, _manifest(survey, len(chip_list), name, split_kind), _samples(chip_list, splits, survey))
 
 
 def _placed(path: Path) -> tuple[str, str, str]:
     """Kind, split and name of a file by its folders, or by words of its own name, which are then taken out of it."""
-    kind = split = ""
+    layer = split = ""
     for folder in path.parts[:-1]:
-        kind, split = _word(folder, _KINDS) or kind, _word(folder, _SPLITS) or split
+        layer, split = _word(folder, _KINDS) or layer, _word(folder, _SPLITS) or split
     name = path.stem
-    if not kind:
+    if not layer:
         for word in re.findall(r"[A-Za-z0-9]+", name):
-            if kind := _word(word, _KINDS):
+            if layer := _word(word, _KINDS):
                 name = re.sub(rf"[_\-. ]?{word}[_\-. ]?", "", name, count=1)
                 break
-    return kind, split, name
+    return layer, split, name
 
 
-def _word(text: str, known: Mapping[str, Sequence[str]]) -> str:
+def _word(text: str, names_of: Mapping[str, Sequence[str]]) -> str:
     """The key of which the text, or one of its words, is a name."""
     words = {re.sub(r"[^a-z0-9]", "", text.lower()), *re.findall(r"[a-z0-9]+", text.lower())}
-    return next((key for key, names in known.items() if words & set(names)), "")
+    return next((key for key, names in names_of.items() if words & set(names)), "")
 
 
 def _random(count: int) -> list[str]:
@@ -132,7 +134,7 @@ def _random(count: int) -> list[str]:
     order = np.random.default_rng(0).permutation(count)
     edges = np.rint(np.cumsum(_RATIOS) / sum(_RATIOS) * count).astype(int)
     places = np.searchsorted(edges, np.argsort(order), side="right")
-    return [list(_SPLITS)[place] for place in places]
+    return [list(_SPLITS)[split_index] for split_index in places]
 
 
 @dataclass(frozen=True)
@@ -145,9 +147,9 @@ class _Survey:
     values: tuple[int, int]
 
     @classmethod
-    def of(cls, found: Sequence[Chip]) -> _Survey:
+    def of(cls, chip_list: Sequence[Chip]) -> _Survey:
         shapes, values, low, high = set(), set(), [], []
-        for chip in found:
+        for chip in chip_list:
             image, label = _image(chip), _label(chip)
             if image.shape[1:] != label.shape:
                 raise ValueError(f"{chip.label}: label of {label.shape} pixels, the image has {image.shape[1:]}")
@@ -158,24 +160,31 @@ class _Survey:
         count, side, across = shape = min(shapes)
         if len(shapes) > 1 or count not in (len(OPTICAL), len(OPTICAL + SAR)) or side != across:
             raise ValueError(f"chips of {shape} and {max(shapes)}: expected equal squares of 4 or 6 bands")
-        kinds = [kind for part in found[0].parts for file in [_read(part)] for kind in [file.dtype] * len(file)]
-        chosen = [
+        kinds = [
+            pixel_type
+            for file_path in chip_list[0].parts
+            for file in [_read(file_path)]
+            for pixel_type in [file.dtype] * len(file)
+        ]
+        storings = [
             _storing(*facts)
             for facts in zip((OPTICAL + SAR)[:count], kinds, np.min(low, axis=0), np.max(high, axis=0), strict=True)
         ]
-        bands, storing = zip(*chosen, strict=True)
+        bands, storing = zip(*storings, strict=True)
         return cls(side, bands, storing, _two(values))
 
 
-def _storing(name: str, kind: np.dtype, low: float, high: float) -> tuple[Band, Callable[[np.ndarray], np.ndarray]]:
+def _storing(
+    name: str, pixel_type: np.dtype, low: float, high: float
+) -> tuple[Band, Callable[[np.ndarray], np.ndarray]]:
     """A stored band and what makes its whole numbers of a file's; by ASSUMED."""
-    if kind == np.uint8:
+    if pixel_type == np.uint8:
         return Band(name, "number", 1.0), lambda plane: plane
     if name in OPTICAL:
         times = 1 / REFLECTANCE_SCALE if high <= _REFLECTANCE_MOST else 1.0
         return Band(name, "reflectance", REFLECTANCE_SCALE), lambda plane: plane * times
-    if kind.kind != "f":
-        raise ValueError(f"{name} of {kind} numbers: expected decibels or power as floats, or 8 bits")
+    if pixel_type.kind != "f":
+        raise ValueError(f"{name} of {pixel_type} numbers: expected decibels or power as floats, or 8 bits")
     if low >= 0:
         return Band(
             name, "dB", DECIBEL_SCALE
@@ -211,26 +220,26 @@ def _manifest(survey: _Survey, count: int, name: str, split: str) -> DatasetMani
     )
 
 
-def _samples(found: Sequence[Chip], splits: Sequence[str], survey: _Survey) -> Iterator[Sample]:
-    for at, (chip, split) in enumerate(zip(found, splits, strict=True)):
+def _samples(chip_list: Sequence[Chip], splits: Sequence[str], survey: _Survey) -> Iterator[Sample]:
+    for at, (chip, split) in enumerate(zip(chip_list, splits, strict=True)):
         label = _label(chip)
-        known = np.full(label.shape, UNKNOWN, dtype=np.uint8)
-        known[label == survey.values[0]], known[label == survey.values[1]] = 0, 1
-        yield Sample("chips", "201906", at * survey.side, 0, split, _stored(_image(chip), survey), known)
+        label_HW = np.full(label.shape, UNKNOWN, dtype=np.uint8)
+        label_HW[label == survey.values[0]], label_HW[label == survey.values[1]] = 0, 1
+        yield Sample("chips", "201906", at * survey.side, 0, split, _stored(_image(chip), survey), label_HW)
 
 
 def _stored(image_BHW: np.ndarray, survey: _Survey) -> np.ndarray:
     """The manifest's whole numbers; what is not finite is missing."""
     planes = []
     for store, plane in zip(survey.storing, image_BHW.astype(np.float64), strict=True):
-        known = np.isfinite(plane)
-        planes.append(np.where(known, np.clip(np.rint(store(np.where(known, plane, 0))), -32767, 32767), NODATA))
+        valid = np.isfinite(plane)
+        planes.append(np.where(valid, np.clip(np.rint(store(np.where(valid, plane, 0))), -32767, 32767), NODATA))
     return np.stack(planes).astype(np.int16)
 
 
 def _image(chip: Chip) -> np.ndarray:
     """All bands of a chip (bands, rows, columns)."""
-    return np.concatenate([_read(part).astype(np.float32) for part in chip.parts])
+    return np.concatenate([_read(path).astype(np.float32) for path in chip.parts])
 
 
 def _label(chip: Chip) -> np.ndarray:
@@ -247,7 +256,7 @@ def _read(path: Path) -> np.ndarray:
             with open_picture(path) as file:
                 values = file.read()
     except (ValueError, OSError) as error:
-        raise Fault(f"{path} cannot be read ({error}): copy it anew") from error
+        raise Fault(f"{path} cannot be read ({error}): copy it again") from error
     if values.ndim == 2:
         return values[None]
     return values if values.shape[0] <= 8 < values.shape[-1] else np.moveaxis(values, -1, 0)

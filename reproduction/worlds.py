@@ -47,26 +47,26 @@ def wuhan_west(*, split: str) -> Export:
 
 
 def wuhan_east() -> Export:
-    """As many patches east of them, 2 km away, nearly all test."""
+    """An equal number of patches 2 km to the east, nearly all test."""
     where = {"month": "2019-06", "bbox": (114.40, 30.52, 114.58, 30.67), "ratios": MOSTLY_TEST}
     return Export("wuhan-2019-06-east", _common(None, "blocks") | where, (_TRUTH,))
 
 
-def export(wanted: Export, home: Path) -> Path:
+def export(request: Export, home: Path) -> Path:
     """The folder under `home` that holds the dataset, made by the local engine from the simulated world if need be.
 
     An interrupted export goes on. ValueError where the folder holds other settings.
     """
     from gee_export.export.export import export_patches
 
-    folder = home / wanted.name
-    further = wanted.prepare(home) if wanted.prepare else {}
-    export_patches(**{**wanted.arguments, **further}, out=folder)
+    folder = home / request.name
+    further = request.prepare(home) if request.prepare else {}
+    export_patches(**{**request.arguments, **further}, out=folder)
     return folder
 
 
-def _name(place: str, patches: int | None, split: str) -> str:
-    return "-".join([place, str(patches or "all"), *([] if split == "blocks" else [split])])
+def _name(region_name: str, patches: int | None, split: str) -> str:
+    return "-".join([region_name, str(patches or "all"), *([] if split == "blocks" else [split])])
 
 
 def _common(patches: int | None, split: str) -> dict[str, Any]:

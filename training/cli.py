@@ -40,8 +40,8 @@ def train(
     recipe = recipe or (None if from_ else "crofusenet-tiny")
     with session_for([*data, out, from_ or ""], project) as session:
         settings = _pairs(set_ or []) | ({} if devices is None else {"devices": devices})
-        how = {"settings": settings, "start": from_, "chips": chips, "session": session}
-        show(training.train(data, recipe, out, **how))
+        options = {"settings": settings, "start": from_, "chips": chips, "session": session}
+        show(training.train(data, recipe, out, **options))
 
 
 def evaluate(
@@ -64,9 +64,9 @@ def evaluate(
 
     if json_ is not None:
         EvaluationReport.check_target(json_)
-    how = {"layer": layer, "device": device, "batch": batch, "runtime": runtime, "precision": precision}
+    options = {"layer": layer, "device": device, "batch": batch, "runtime": runtime, "precision": precision}
     with session_for([*data, checkpoint], project) as session:
-        report = training.evaluate(checkpoint, data, split, **how, session=session)
+        report = training.evaluate(checkpoint, data, split, **options, session=session)
     show(report)  # first: seen even where the file cannot be written
     if json_ is not None:
         report.write(json_)
@@ -119,9 +119,9 @@ def prune(
     """Remove a network's redundant filters while it trains on; prints size, speed and accuracy before and after."""
     import training
 
-    how = {"scheme": scheme, "ratio": ratio, "round_to": round_to, "tune_epochs": tune, "split": split}
+    options = {"scheme": scheme, "ratio": ratio, "round_to": round_to, "tune_epochs": tune, "split": split}
     with session_for([*data, checkpoint], project) as session:
-        show(training.prune(checkpoint, data, out, **how, settings=_pairs(set_ or []), session=session))
+        show(training.prune(checkpoint, data, out, **options, settings=_pairs(set_ or []), session=session))
 
 
 def agreement(

@@ -14,7 +14,7 @@ _MMAP_THRESHOLD_BYTES, _TRIM_THRESHOLD_BYTES = 1 << 30, (1 << 31) - 1
 def tune_cpu() -> bool:
     """Whether glibc now keeps freed memory for the next layer instead of returning it to the system.
 
-    Every activation is a fresh large block; mapping and clearing it anew costs as much as the convolution
+    Every activation is a fresh large block; mapping and clearing it again costs as much as the convolution
     (docs/reference/performance.md, "Memory allocation"). Elsewhere than on glibc nothing is changed.
     """
     if not sys.platform.startswith("linux"):

@@ -39,7 +39,7 @@ class Listed:
 
     @property
     def flop_per_km2(self) -> float | None:
-        """At the configuration's ground step, tiles not overlapping."""
+        """FLOP for a square kilometre at the configuration's ground step, tiles not overlapping."""
         patch_m2 = (self.configuration.side_px * self.configuration.step_m) ** 2
         return None if self.flop is None else self.flop / patch_m2 * _M2_PER_KM2
 
@@ -62,11 +62,11 @@ def rows() -> list[Listed]:
 
 def listed(name: str) -> Listed:
     """What one configuration costs, counted on torch's meta device."""
-    chosen = CONFIGURATIONS[name]
+    setup = CONFIGURATIONS[name]
     with torch.device("meta"):
-        network = build(chosen.model, chosen.bands, chosen.config).eval()
-    counted = None if isinstance(network, PixelClassifier) else flop(network, chosen.side_px, dates=chosen.dates)
-    return Listed(name, chosen, network.scale, parameter_count(network), counted, _field_px(network))
+        network = build(setup.model, setup.bands, setup.config).eval()
+    counted = None if isinstance(network, PixelClassifier) else flop(network, setup.side_px, dates=setup.dates)
+    return Listed(name, setup, network.scale, parameter_count(network), counted, _field_px(network))
 
 
 def _field_px(network: Network) -> int | None:
@@ -74,27 +74,27 @@ def _field_px(network: Network) -> int | None:
 
 
 def _cells(row: Listed) -> tuple[str, ...]:
-    chosen = row.configuration
+    setup = row.configuration
     per_km2 = row.flop_per_km2
     return (
         row.name,
-        chosen.paper,
-        _inputs(chosen),
+        setup.paper,
+        _inputs(setup),
         str(row.scale),
         f"{row.parameters:,}" if row.parameters else "fitted",
-        str(chosen.side_px),
+        str(setup.side_px),
         "-" if row.flop is None else f"{row.flop / 1e9:,.3f}",
-        f"{chosen.step_m:g}",
+        f"{setup.step_m:g}",
         "-" if per_km2 is None else f"{per_km2 / 1e9:,.1f}",
         "window" if row.field_px is None else f"{row.field_px:,}",
     )
 
 
-def _inputs(chosen: Configuration) -> str:
+def _inputs(setup: Configuration) -> str:
     """Numbers of optical and radar bands, and of dates."""
-    radar = sum(map(is_sar, chosen.bands))
-    parts = [f"{len(chosen.bands) - radar} optical"] * (radar < len(chosen.bands)) + [f"{radar} SAR"] * (radar > 0)
-    return " + ".join(parts) + (f", {chosen.dates} dates" if chosen.dates else "")
+    radar = sum(map(is_sar, setup.bands))
+    parts = [f"{len(setup.bands) - radar} optical"] * (radar < len(setup.bands)) + [f"{radar} SAR"] * (radar > 0)
+    return " + ".join(parts) + (f", {setup.dates} dates" if setup.dates else "")
 
 
 def _recipe_cells(name: str, recipe: Recipe) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Memory that ran out: said in one sentence with the batch that would fit, estimated from what a step keeps."""
+"""Out of memory, as one sentence with the batch that would fit, estimated from what a step keeps."""
 
 from __future__ import annotations
 
@@ -44,26 +44,26 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def memory_for(network: Network, chosen: Recipe, size_px: int) -> Iterator[None]:
+def memory_for(network: Network, recipe: Recipe, size_px: int) -> Iterator[None]:
     """Turn "out of memory" into a ValueError that names a batch that would fit.
 
     Linux promises memory that it lacks and then kills the process, so a batch that cannot fit is refused at once.
     """
-    available = available_bytes("cuda" if _on_gpus(chosen) else "cpu")
-    if _cannot_fit(network, chosen, size_px, available):
-        raise ValueError(_sentence(network, chosen, size_px, available))
+    available = available_bytes("cuda" if _on_gpus(recipe) else "cpu")
+    if _cannot_fit(network, recipe, size_px, available):
+        raise ValueError(_sentence(network, recipe, size_px, available))
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         gc.collect()
-        raise ValueError(_sentence(network, chosen, size_px, available)) from error
+        raise ValueError(_sentence(network, recipe, size_px, available)) from error
 
 
 @contextmanager
 def memory_for_batch(batch: int) -> Iterator[None]:
-    """The same where nothing is learned: half the batch needs half the memory."""
+    """Turns "out of memory" during inference into a ValueError that proposes half the batch."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -73,47 +73,47 @@ def memory_for_batch(batch: int) -> Iterator[None]:
         raise ValueError(f"out of memory with {batch} patches at once: {remedy}") from error
 
 
-def _sentence(network: Network, chosen: Recipe, size_px: int, available: int) -> str:
+def _sentence(network: Network, recipe: Recipe, size_px: int, available: int) -> str:
     if isinstance(network, PixelClassifier):
         pixels = network.config.pixels
         return f"out of memory with model.pixels={pixels}: use --set model.pixels={max(1, pixels // 2)}"
-    fitting = min(_estimated(network, chosen, size_px, available), chosen.batch // 2)
-    fitting -= fitting % chosen.devices
-    held = f"out of memory with batch={chosen.batch} in {available / 2**30:.1f} GiB"
+    fitting = min(_estimated(network, recipe, size_px, available), recipe.batch // 2)
+    fitting -= fitting % recipe.devices
+    shortage = f"out of memory with batch={recipe.batch} in {available / 2**30:.1f} GiB"
     if fitting:
-        return f"{held}: batch={fitting} would fit, use --set batch={fitting}"
-    crop = max(network.multiple, (chosen.crop or size_px) // 2 // network.multiple * network.multiple)
-    return f"{held}: not even one patch fits, use --set crop={crop}, a -tiny recipe, or a machine with more memory"
+        return f"{shortage}: batch={fitting} would fit, use --set batch={fitting}"
+    crop = max(network.multiple, (recipe.crop or size_px) // 2 // network.multiple * network.multiple)
+    return f"{shortage}: not even one patch fits, use --set crop={crop}, a -tiny recipe, or a machine with more memory"
 
 
-def _cannot_fit(network: Network, chosen: Recipe, size_px: int, available: int) -> bool:
+def _cannot_fit(network: Network, recipe: Recipe, size_px: int, available: int) -> bool:
     """Whether what backward keeps, nothing else, is more than there is."""
-    side, batch = chosen.crop or size_px, chosen.batch // _sharing(chosen)
-    if isinstance(network, PixelClassifier) or batch * max(1, chosen.frames) * side**2 * AMPLE < available:
+    side, batch = recipe.crop or size_px, recipe.batch // _sharing(recipe)
+    if isinstance(network, PixelClassifier) or batch * max(1, recipe.frames) * side**2 * AMPLE < available:
         return False
     try:
-        kept = batch * step_memory(network, (chosen.frames, side)).per_patch / OVERHEAD
+        kept = batch * step_memory(network, (recipe.frames, side)).per_patch / OVERHEAD
     except RuntimeError:
         return False
     # counted in fp32; with mixed precision at least half of it is kept
-    return kept * (1 if chosen.precision == "fp32" else 0.5) > available
+    return kept * (1 if recipe.precision == "fp32" else 0.5) > available
 
 
-def _estimated(network: Network, chosen: Recipe, size_px: int, available: int) -> int:
-    """The batch that should fit by what a step keeps; half of the one that did not, where that cannot be told."""
+def _estimated(network: Network, recipe: Recipe, size_px: int, available: int) -> int:
+    """The batch that should fit by what a step keeps; half of the one that did not, where that is unknown."""
     try:
-        return step_memory(network, (chosen.frames, chosen.crop or size_px)).fitting(available) * _sharing(chosen)
+        return step_memory(network, (recipe.frames, recipe.crop or size_px)).fitting(available) * _sharing(recipe)
     except RuntimeError:
-        return chosen.batch // 2
+        return recipe.batch // 2
 
 
-def _on_gpus(chosen: Recipe) -> bool:
-    return torch.cuda.is_available() and chosen.device != "cpu"
+def _on_gpus(recipe: Recipe) -> bool:
+    return torch.cuda.is_available() and recipe.device != "cpu"
 
 
-def _sharing(chosen: Recipe) -> int:
-    """Among how many memories a batch is shared: each GPU has its own, processes of a CPU have one."""
-    return chosen.devices if _on_gpus(chosen) else 1
+def _sharing(recipe: Recipe) -> int:
+    """The number of memories that share a batch: each GPU has its own, processes of a CPU have one."""
+    return recipe.devices if _on_gpus(recipe) else 1
 
 
 def step_memory(network: Network, frames_and_side: tuple[int, int]) -> StepMemory:

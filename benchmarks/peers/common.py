@@ -27,13 +27,13 @@ def image() -> ee.Image:
     optical = ee.ImageCollection("COPERNICUS/S2_SR_HARMONIZED").filterBounds(box).filterDate("2019-06-01", "2019-07-01")
     scores = ee.ImageCollection("GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED")
     clear = optical.linkCollection(scores, ["cs_cdf"]).map(
-        lambda one: one.updateMask(one.select("cs_cdf").gte(0.6)).select(list(BANDS[:4]))
+        lambda scene: scene.updateMask(scene.select("cs_cdf").gte(0.6)).select(list(BANDS[:4]))
     )
     radar = ee.ImageCollection("COPERNICUS/S1_GRD_FLOAT").filterBounds(box).filterDate("2019-06-01", "2019-07-01")
     kernel = ee.Kernel.square(3)
 
-    def lee(one: ee.Image) -> ee.Image:
-        raw = one.select(["VV", "VH"])
+    def lee(scene: ee.Image) -> ee.Image:
+        raw = scene.select(["VV", "VH"])
         mean = raw.reduceNeighborhood(ee.Reducer.mean(), kernel).rename(["VV", "VH"])
         variance = raw.reduceNeighborhood(ee.Reducer.variance(), kernel).rename(["VV", "VH"])
         weight = variance.subtract(mean.pow(2).divide(4.4)).divide(variance.multiply(1.2)).clamp(0, 1)
@@ -44,9 +44,9 @@ def image() -> ee.Image:
     return both.select(list(BANDS)).toFloat()
 
 
-def grid(number: int) -> dict:
-    """The REST form of block `number`."""
-    row, col = divmod(number, ACROSS)
+def grid(index: int) -> dict:
+    """The REST form of block `index`."""
+    row, col = divmod(index, ACROSS)
     x, y = ORIGIN_M[0] + col * SIDE_PX * 10, ORIGIN_M[1] - row * SIDE_PX * 10
     affine = {"scaleX": 10, "shearX": 0, "translateX": x, "shearY": 0, "scaleY": -10, "translateY": y}
     return {"dimensions": {"width": SIDE_PX, "height": SIDE_PX}, "affineTransform": affine, "crsCode": "EPSG:32650"}

@@ -32,8 +32,8 @@ def main(url: str, count: int, most: int) -> None:
                 crs="EPSG:32650", crs_transform=transform, shape=shape, dtype="float32"
             )
             prepared.gd.toGeoTIFF(file, max_tile_dim=SIDE_PX, max_requests=most, overwrite=True)
-            with rasterio.open(file) as found:
-                return down * across if found.shape == shape else 0
+            with rasterio.open(file) as dataset:
+                return down * across if dataset.shape == shape else 0
 
     common.measure(work, count=down * across)
 

@@ -13,17 +13,17 @@ from gee_export.requests.client import Cell, Client
 from gee_export.requests.throttle import Throttle
 
 
-def geobox(number: int) -> GeoBox:
-    row, col = divmod(number, common.ACROSS)
+def geobox(index: int) -> GeoBox:
+    row, col = divmod(index, common.ACROSS)
     left, top = common.ORIGIN_M
-    place = Affine(10, 0, left + col * common.SIDE_PX * 10, 0, -10, top - row * common.SIDE_PX * 10)
-    return GeoBox((common.SIDE_PX, common.SIDE_PX), place, "EPSG:32650")
+    affine = Affine(10, 0, left + col * common.SIDE_PX * 10, 0, -10, top - row * common.SIDE_PX * 10)
+    return GeoBox((common.SIDE_PX, common.SIDE_PX), affine, "EPSG:32650")
 
 
 def main(url: str, count: int, workers: int, rate_per_s: float) -> None:
     common.connect(url)
     image, bands = common.image(), tuple(Channel(name) for name in common.BANDS)
-    cells = [Cell(number, f"block {number}", image, geobox(number), bands) for number in range(count)]
+    cells = [Cell(index, f"block {index}", image, geobox(index), bands) for index in range(count)]
     client = Client(Throttle(workers, rate_per_s=rate_per_s))
 
     def work() -> int:

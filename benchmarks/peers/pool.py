@@ -13,8 +13,8 @@ def main(url: str, count: int, workers: int) -> None:
     common.connect(url)
     image = common.image()
 
-    def one(number: int) -> bool:
-        params = {"expression": image, "fileFormat": "NUMPY_NDARRAY", "grid": common.grid(number)}
+    def one(index: int) -> bool:
+        params = {"expression": image, "fileFormat": "NUMPY_NDARRAY", "grid": common.grid(index)}
         try:
             return ee.data.computePixels(params).shape == (128, 128)
         except (ee.EEException, OSError):

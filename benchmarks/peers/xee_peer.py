@@ -20,7 +20,7 @@ def main(url: str, count: int, workers: int) -> None:
     more = {"executor_kwargs": {"max_workers": workers}} if workers else {}
 
     def work() -> int:
-        found = xarray.open_dataset(
+        dataset = xarray.open_dataset(
             dates,
             engine="ee",
             crs="EPSG:32650",
@@ -30,7 +30,7 @@ def main(url: str, count: int, workers: int) -> None:
             io_chunks={"index": 7, "width": side, "height": side},
             **more,
         )
-        return down * across if found["B2"].values.size == count * side * side * 7 else 0
+        return down * across if dataset["B2"].values.size == count * side * side * 7 else 0
 
     common.measure(work, count=down * across)
 

@@ -27,9 +27,9 @@ class Trials:
     def __init__(self, out: Path, notebook: Notebook) -> None:
         self._out, self._notebook = out, notebook
 
-    def run(self, number: int, mode: str, seed: int) -> None:
+    def run(self, trial_index: int, mode: str, seed: int) -> None:
         """Kills an engine, starts it again on its home, and compares what it holds with what it acknowledged."""
-        chance = random.Random(f"{seed}/{NAME}/{mode}/{number}")
+        chance = random.Random(f"{seed}/{NAME}/{mode}/{trial_index}")
         here = self._out / "trial"
         shutil.rmtree(here, ignore_errors=True)
         variables = {}
@@ -38,10 +38,10 @@ class Trials:
                 "VICTIM_RENAME": str(chance.randint(2, RENAMES)),
                 "VICTIM_KEEP": str(chance.choice((0.0, 0.5))),
             }
-        row = kill(here, chance, variables, f"{seed}/{mode}/{number}")
-        self._notebook.add({"scenario": NAME, "mode": mode, "trial": number, **row})
+        row = kill(here, chance, variables, f"{seed}/{mode}/{trial_index}")
+        self._notebook.add({"scenario": NAME, "mode": mode, "trial": trial_index, **row})
         if row["wrong"] or row["stuck"]:
-            here.rename(here.with_name(f"trial-{mode.replace(' ', '-')}-{number}"))
+            here.rename(here.with_name(f"trial-{mode.replace(' ', '-')}-{trial_index}"))
 
 
 def kill(here: Path, chance: random.Random, variables: dict[str, str], seed: str) -> dict[str, Any]:

@@ -26,11 +26,11 @@ SOAK_HEADS = (
 )
 
 
-def in_parallel(numbers: Iterable[int], jobs: int, work: Callable[[int], Callable[[int], None]]) -> None:
-    """Gives the numbers to threads, each with a function of its own that `work` makes; the first error ends all."""
+def in_parallel(indices: Iterable[int], jobs: int, work: Callable[[int], Callable[[int], None]]) -> None:
+    """Gives the indices to threads, each with a function of its own that `work` makes; the first error ends all."""
     waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for number in numbers:
-        waiting.put(number)
+    for index in indices:
+        waiting.put(index)
     errors: list[BaseException] = []
 
     def take(function: Callable[[int], None]) -> None:
@@ -57,11 +57,11 @@ def run_schedules(out: Path, count: int, jobs: int, seed: int) -> None:
     trials.prepare()
     earlier = {row["schedule"] for row in notebook.rows}
 
-    def run_schedule(number: int) -> None:
-        trials.run(number)
-        print(f"schedule {number}: {notebook.select(schedule=number)[-1]['outcome']}", file=sys.stderr, flush=True)
+    def run_schedule(index: int) -> None:
+        trials.run(index)
+        print(f"schedule {index}: {notebook.select(schedule=index)[-1]['outcome']}", file=sys.stderr, flush=True)
 
-    in_parallel((number for number in range(1, count + 1) if number not in earlier), jobs, lambda job: run_schedule)
+    in_parallel((index for index in range(1, count + 1) if index not in earlier), jobs, lambda job: run_schedule)
     print(table(SCHEDULE_HEADS, schedules.summary(notebook)), end="\n\n")
 
 

@@ -34,17 +34,17 @@ class Worker:
 
     def answers(self, first: int, stop: int) -> Iterator[dict[str, Any]]:
         """The findings of each question, in order."""
-        number = first
-        while number < stop:
-            self._send(f"{number} {stop}\n")
+        index = first
+        while index < stop:
+            self._send(f"{index} {stop}\n")
             while (line := self._line()) is not None and "rss_mb" not in line:
                 yield line
-                number = line["number"] + 1
+                index = line["number"] + 1
             if line is None:
                 odd = ["process died"] if self._ended() else ["endless", "slow"]
                 self.close()
-                yield {"number": number, "odd": odd, "seconds": SILENCE_S, "words": ""}
-                number += 1
+                yield {"number": index, "odd": odd, "seconds": SILENCE_S, "words": ""}
+                index += 1
             else:
                 self.rss_mb = line["rss_mb"]
 
@@ -109,8 +109,8 @@ class Fuzz:
     def __init__(self, out: Path, notebook: Notebook, seed: int) -> None:
         self._out, self._notebook, self._seed = out, notebook, seed
 
-    def worker(self, number: int) -> Worker:
-        return Worker(self._out, f"worker{number}", self._seed)
+    def worker(self, index: int) -> Worker:
+        return Worker(self._out, f"worker{index}", self._seed)
 
     def run(self, worker: Worker, chunk: int, count: int) -> None:
         """One chunk of questions, noted when it is done. count: of all questions."""
@@ -151,9 +151,9 @@ def memory(rows: Sequence[Mapping[str, Any]]) -> str:
     return " to ".join(f"{statistics.median(row['rss_mb'] for row in some):.0f}" for some in (early, late))
 
 
-def commonest(notebook: Notebook, number: int = 10) -> list[tuple[str, int]]:
+def commonest(notebook: Notebook, count: int = 10) -> list[tuple[str, int]]:
     """The internal errors that came most often."""
     words: Counter[str] = Counter()
     for row in notebook.rows:
         words.update(row.get("words") if "chunk" in row else {})
-    return words.most_common(number)
+    return words.most_common(count)

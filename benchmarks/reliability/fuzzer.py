@@ -67,11 +67,11 @@ def _refuse(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-def examine(engine: Engine, number: int, seed: int) -> dict[str, Any]:
+def examine(engine: Engine, index: int, seed: int) -> dict[str, Any]:
     """One question request."""
     from .graphs import question
 
-    request = question(number, seed)
+    request = question(index, seed)
     odd, words, began = [], "", time.monotonic()
     signal.alarm(ENDLESS_S)
     try:
@@ -87,7 +87,7 @@ def examine(engine: Engine, number: int, seed: int) -> dict[str, Any]:
     seconds = time.monotonic() - began
     if seconds > SLOW_S:
         odd.append("slow")
-    return {"number": number, "odd": odd, "seconds": round(seconds, 2), "words": words}
+    return {"number": index, "odd": odd, "seconds": round(seconds, 2), "words": words}
 
 
 def rss_mb() -> float:
@@ -107,6 +107,6 @@ def main(seed: int) -> None:
     engine = Engine()
     for line in sys.stdin:
         first, stop = map(int, line.split())
-        for number in range(first, stop):
-            print(json.dumps(examine(engine, number, seed)), flush=True)
+        for index in range(first, stop):
+            print(json.dumps(examine(engine, index, seed)), flush=True)
         print(json.dumps({"rss_mb": rss_mb()}), flush=True)

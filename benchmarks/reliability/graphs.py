@@ -32,11 +32,11 @@ class Question:
     body: bytes
 
 
-def question(number: int, seed: int) -> Question:
-    """The request of a number: the same for the same seed."""
-    chance = random.Random(f"{seed}/fuzz/{number}")
+def question(index: int, seed: int) -> Question:
+    """The request of an index: the same for the same seed."""
+    chance = random.Random(f"{seed}/fuzz/{index}")
     names = registry.names()
-    name = names[number % len(names)]
+    name = names[index % len(names)]
     graph = call(name, chance, 0)
     is_image = signatures()[name].returns == "Image" and chance.random() < 0.6
     route = chance.choice(ROUTES[1:]) if is_image else ROUTES[0]
@@ -84,22 +84,22 @@ def _returning() -> Mapping[str, list[Signature]]:
 
 def _simple(base: str, chance: random.Random) -> dict[str, Any]:
     """A node of a type without anything computed from other things."""
-    number, word = constant(chance.choice(NUMBERS)), constant(chance.choice(WORDS))
+    number_node, word = constant(chance.choice(NUMBERS)), constant(chance.choice(WORDS))
     if base in ("Number", "Integer", "Float", "Long", "Short", "Byte", "Double"):
-        return number
+        return number_node
     if base in ("String", "Boolean"):
         return word if base == "String" else constant(chance.random() < 0.5)
     if base == "List":
-        return {"arrayValue": {"values": [chance.choice((number, word, _image(chance))) for _ in range(3)]}}
+        return {"arrayValue": {"values": [chance.choice((number_node, word, _image(chance))) for _ in range(3)]}}
     if base == "Dictionary":
-        return {"dictionaryValue": {"values": {"a": number, "b": word}}}
+        return {"dictionaryValue": {"values": {"a": number_node, "b": word}}}
     if base == "Algorithm":
         body = chance.choice((constant(1), {"argumentReference": "x"}, call("Number.add", chance, DEEPEST)))
         return {"functionDefinitionValue": {"argumentNames": ["x"], "body": body}}
-    return _element(base, chance, number, word)
+    return _element(base, chance, number_node, word)
 
 
-def _element(base: str, chance: random.Random, number: dict[str, Any], word: dict[str, Any]) -> dict[str, Any]:
+def _element(base: str, chance: random.Random, number_node: dict[str, Any], word: dict[str, Any]) -> dict[str, Any]:
     coordinates = [round(chance.uniform(113, 115), 3), round(chance.uniform(30, 31), 3)]
     point = _invoked("GeometryConstructors.Point", {"coordinates": constant(coordinates)})
     feature = _invoked("Feature", {"geometry": point, "metadata": constant({"a": 1})})
@@ -115,10 +115,10 @@ def _element(base: str, chance: random.Random, number: dict[str, Any], word: dic
         "DateRange": _invoked("DateRange", {"start": constant("2019-06-01"), "end": constant("2019-07-01")}),
         "Kernel": _invoked("Kernel.square", {"radius": constant(chance.choice((1, 2, 1.5)))}),
         "Reducer": _invoked(f"Reducer.{chance.choice(('mean', 'median', 'count', 'max', 'mode'))}", {}),
-        "Filter": _invoked("Filter.equals", {"leftField": constant("a"), "rightValue": number}),
+        "Filter": _invoked("Filter.equals", {"leftField": constant("a"), "rightValue": number_node}),
         "Projection": _invoked("Projection", {"crs": constant(chance.choice(("EPSG:4326", "EPSG:32650")))}),
     }
-    return nodes.get(base, chance.choice((number, word)))
+    return nodes.get(base, chance.choice((number_node, word)))
 
 
 def _image(chance: random.Random) -> dict[str, Any]:

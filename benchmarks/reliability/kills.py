@@ -119,16 +119,16 @@ class Trials:
         """The undisturbed run, noted once: two runs must agree, or nothing can be compared with them."""
         rows = self._notebook.select(scenario=self._scenario.name, trial="reference")
         if not rows:
-            pair = [self._undisturbed(number) for number in (1, 2)]
+            pair = [self._undisturbed(index) for index in (1, 2)]
             if unequal := differences(pair[0].outputs, pair[1].outputs):
                 raise SystemExit(f"error: two undisturbed runs of {self._scenario.name} differ in {unequal[:5]}")
             self._notebook.add({"scenario": self._scenario.name, "trial": "reference", **asdict(pair[1])})
             rows = self._notebook.rows[-1:]
         return Reference(**{key: rows[0][key] for key in ("outputs", "seconds", "renames")})
 
-    def run(self, number: int, mode: str, seed: int) -> None:
+    def run(self, trial_index: int, mode: str, seed: int) -> None:
         """One trial, noted when it is done."""
-        chance = random.Random(f"{seed}/{self._scenario.name}/{mode}/{number}")
+        chance = random.Random(f"{seed}/{self._scenario.name}/{mode}/{trial_index}")
         reference = self.reference()
         moments = [reference.moment(chance, mode)]
         if chance.random() < SECOND_KILL:
@@ -140,12 +140,12 @@ class Trials:
             moments,
             expected=reference.outputs,
         )
-        self._notebook.add({"scenario": self._scenario.name, "mode": mode, "trial": number, **asdict(outcome)})
+        self._notebook.add({"scenario": self._scenario.name, "mode": mode, "trial": trial_index, **asdict(outcome)})
         if outcome.wrong or outcome.stuck:
-            here.rename(here.with_name(f"{here.name}-{mode.replace(' ', '-')}-{number}"))  # to be looked at
+            here.rename(here.with_name(f"{here.name}-{mode.replace(' ', '-')}-{trial_index}"))  # to be looked at
 
-    def _undisturbed(self, number: int) -> Reference:
-        here = self._folder(f"undisturbed-{number}")
+    def _undisturbed(self, index: int) -> Reference:
+        here = self._folder(f"undisturbed-{index}")
         count = here / "renames"
         ending = self._execute(here, None, VICTIM_COUNT=str(count))
         if ending.status != 0:
@@ -202,9 +202,9 @@ def main(words: Sequence[str] | None = None) -> None:
         scenario.name: Trials(scenario, out, notebook).run for scenario in SCENARIOS
     }
     runners[engine_kills.NAME] = engine_kills.Trials(out / "engine", notebook).run
-    for number in range(1, options.trials + 1):
+    for index in range(1, options.trials + 1):
         for name in options.only:
-            if not notebook.select(scenario=name, mode=mode, trial=number):
-                runners[name](number, mode, options.seed)
-                print(f"{name}: {mode} {number} of {options.trials}", file=sys.stderr, flush=True)
+            if not notebook.select(scenario=name, mode=mode, trial=index):
+                runners[name](index, mode, options.seed)
+                print(f"{name}: {mode} {index} of {options.trials}", file=sys.stderr, flush=True)
     print(f"{mode}, seed {options.seed}\n\n{table(HEADS, summary(notebook, mode))}")

@@ -85,10 +85,10 @@ class Proxy:
         line = request.split(b"\r\n", 1)[0].decode("latin-1")
         mishap = passed
         with self._lock:
-            for number, strike in enumerate(self._strikes):
+            for index, strike in enumerate(self._strikes):
                 if re.search(strike.matching, line):
-                    self._looked[number] += 1
-                    is_due = strike.first <= self._looked[number] < strike.first + strike.count
+                    self._looked[index] += 1
+                    is_due = strike.first <= self._looked[index] < strike.first + strike.count
                     if is_due and mishap is passed:
                         mishap = MISHAPS[strike.name]
                         self.struck[strike.name] += 1

@@ -54,14 +54,14 @@ class Schedule:
     rules: tuple[Mapping[str, Any], ...]
 
     @classmethod
-    def draw(cls, number: int, seed: int) -> Schedule:
+    def draw(cls, index: int, seed: int) -> Schedule:
         """A random schedule: mishaps on the line, rules for the engine, or both."""
-        chance = random.Random(f"{seed}/schedule/{number}")
+        chance = random.Random(f"{seed}/schedule/{index}")
         way, source = chance.choice(WAYS), chance.choice(("line", "line", "engine", "both"))
         addresses = ADDRESSES if way == "folder" else (*ADDRESSES, STORAGE, STORAGE)
         strikes = tuple(_strike(chance, addresses) for _ in range(chance.randint(1, 5))) if source != "engine" else ()
         rules = tuple(_rule(chance) for _ in range(chance.randint(1, 5))) if source != "line" else ()
-        return cls(number, way, strikes, rules)
+        return cls(index, way, strikes, rules)
 
     def to_json(self) -> dict[str, Any]:
         strikes = [strike.to_json() for strike in self.strikes]
@@ -152,10 +152,10 @@ class Schedules:
             rows = self._notebook.rows[-1:]
         self._expected = rows[0]["outputs"]
 
-    def run(self, number: int) -> None:
+    def run(self, index: int) -> None:
         """One schedule, noted when it is done; its folder stays where the outcome is not a good one."""
-        schedule = Schedule.draw(number, self._seed)
-        trial = self._trial(f"schedule-{number}")
+        schedule = Schedule.draw(index, self._seed)
+        trial = self._trial(f"schedule-{index}")
         first, struck = self._disturbed(trial, schedule)
         last, unequal = self._ended(trial, schedule, first)
         outcome = outcome_of(first, last, unequal)

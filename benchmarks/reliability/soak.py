@@ -45,11 +45,11 @@ def pixels() -> bytes:
 class Client:
     """One client: scalars, pixels, uploads and lists, each reply compared with what it must be."""
 
-    def __init__(self, session: Session, number: int, seed: str, expected: bytes) -> None:
+    def __init__(self, session: Session, index: int, seed: str, expected: bytes) -> None:
         self.counts: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
-        self._number, self._pixels = number, expected
-        self._chance = random.Random(f"{seed}/{number}")
+        self._number, self._pixels = index, expected
+        self._chance = random.Random(f"{seed}/{index}")
         self._bucket = session.storage_client().bucket(BUCKET)
         self._names: set[str] = set()
 
@@ -109,7 +109,7 @@ def minute(engine: Engine, seed: str) -> dict[str, Any]:
         bucket.create()
     expected = pixels()
     before = footprint(engine)
-    clients = [Client(session, number, seed, expected) for number in range(CLIENTS)]
+    clients = [Client(session, index, seed, expected) for index in range(CLIENTS)]
     silent = at_once(clients)
     counts = sum((client.counts for client in clients), Counter())
     errors = sum((client.errors for client in clients), Counter())
@@ -139,8 +139,8 @@ def soak(out: Path, notebook: Notebook, minutes: int, seed: int) -> None:
     home = out / "home"
     shutil.rmtree(home, ignore_errors=True)
     with serving(home, out / "engine.log") as engine:
-        for number in range(minutes_done + 1, minutes + 1):
-            notebook.add({"minute": number, "engine": engine.process.pid, **minute(engine, f"{seed}/{number}")})
+        for index in range(minutes_done + 1, minutes + 1):
+            notebook.add({"minute": index, "engine": engine.process.pid, **minute(engine, f"{seed}/{index}")})
 
 
 def summary(notebook: Notebook) -> list[tuple[Any, ...]]:

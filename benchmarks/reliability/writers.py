@@ -23,11 +23,11 @@ Expected = dict[str, set[str | None]]
 class Writer:
     """One client: small and resumable uploads, deletes, ingestions, as chance has it."""
 
-    def __init__(self, session: Session, number: int, seed: str) -> None:
+    def __init__(self, session: Session, index: int, seed: str) -> None:
         self.expected: Expected = {}
         self.ingested: dict[str, str] = {}  # operation that was acknowledged -> its asset
-        self._number = number
-        self._chance = random.Random(f"{seed}/{number}")
+        self._number = index
+        self._chance = random.Random(f"{seed}/{index}")
         self._bucket = session.storage_client().bucket(BUCKET)
         self._actions: tuple[Callable[[], None], ...] = (self._small, self._small, self._large, self._delete)
 
@@ -95,7 +95,7 @@ def begin(writers: list[Writer], session: Session, clients: int, seed: str) -> l
     try:
         session.activate()
         session.storage_client().bucket(BUCKET).create(retry=None, timeout=TIMEOUT_S)
-        writers += [Writer(session, number, seed) for number in range(clients)]
+        writers += [Writer(session, index, seed) for index in range(clients)]
     except Exception:  # whatever a client raises when its server dies under it
         return []
     threads = [threading.Thread(target=writer.work, daemon=True) for writer in writers]

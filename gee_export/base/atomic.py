@@ -1,4 +1,4 @@
-"""Files that are whole or not there, even after a power cut; checksums; the sentence for a disk that refuses them.
+"""Files that are complete or absent, even after a power cut; checksums; the sentence for a disk that refuses them.
 
 A write is on the disk only once its file is synced, and a name (of a new file, a new folder or a renamed one) only once
 its folder is: https://man7.org/linux/man-pages/man2/fsync.2.html. What says that something is there is written last.
@@ -47,11 +47,11 @@ def crc32c_base64_of(path: Path) -> str:
     return base64.b64encode(checksum.digest()).decode()
 
 
-def local_path(place: str | Path) -> Path:
+def local_path(address: str | Path) -> Path:
     """A file or folder of this machine; ValueError for an address in a bucket, which would become a folder `gs:`."""
-    if str(place).startswith("gs:/"):
-        raise ValueError(f"{place}: this is written on this machine only; give a path and copy it to the bucket")
-    return Path(place)
+    if str(address).startswith("gs:/"):
+        raise ValueError(f"{address}: this is written on this machine only; give a path and copy it to the bucket")
+    return Path(address)
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -106,13 +106,13 @@ def make_folder(folder: Path) -> None:
 def sync(path: Path) -> None:
     """Brings a file's bytes, or the names in a folder, to the disk, whoever wrote them."""
     try:
-        number = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY)
     except PermissionError:  # a folder that may be written and not be read
         return
     try:
-        _sync(number)
+        _sync(descriptor)
     finally:
-        os.close(number)
+        os.close(descriptor)
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
@@ -133,7 +133,7 @@ def _write(path: Path, data: bytes, rename: Callable[[Path, Path], None]) -> Non
 
 
 def check_writable(path: Path, size: int = 1 << 16) -> None:
-    """Fault where a file of so many bytes could not be written as `path`; asked before what takes long to compute."""
+    """Raises Fault where a file of so many bytes could not be written as `path`; called before long computations."""
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     try:
         if path.is_dir():
@@ -144,9 +144,9 @@ def check_writable(path: Path, size: int = 1 << 16) -> None:
         raise disk_fault(path, error) from error
 
 
-def _sync(number: int) -> None:
+def _sync(descriptor: int) -> None:
     try:
-        os.fsync(number)
+        os.fsync(descriptor)
     except OSError as error:
         if error.errno not in UNABLE:
             raise
@@ -163,4 +163,4 @@ def disk_fault(path: Path, error: OSError) -> Fault:
             f"{path} cannot be written ({error.strerror}): a file stands where a folder belongs; "
             "choose another place or remove it"
         )
-    return Fault(f"{path} cannot be written: {error.strerror or error}; mend that and run the same command again")
+    return Fault(f"{path} cannot be written: {error.strerror or error}; correct that and run the same command again")

@@ -18,7 +18,7 @@ from gee_export.base.retry import Answer, Refused, classify
 T = TypeVar("T")
 
 THREADS = 32  # requests of write_many under way
-CONNECTIONS = 2 * THREADS  # kept open: by default the client keeps 10 and opens every other one anew
+CONNECTIONS = 2 * THREADS  # kept open: by default the client keeps 10 and opens every other one again
 WRITERS = 3  # attempts to write an object that somebody else writes too
 REFUSALS = (403, 429)
 TRANSFERS = 4  # attempts to bring bytes over unharmed
@@ -83,8 +83,8 @@ class BucketStorage:
         start = self._prefix + prefix
 
         def ask() -> list[Stored]:
-            found = self._bucket.list_blobs(prefix=start, fields=fields, retry=self._retry)
-            return [Stored(b.name[len(self._prefix) :], int(b.size), str(b.crc32c)) for b in found]
+            blobs = self._bucket.list_blobs(prefix=start, fields=fields, retry=self._retry)
+            return [Stored(b.name[len(self._prefix) :], int(b.size), str(b.crc32c)) for b in blobs]
 
         return self._guarded(prefix, ask)
 
@@ -155,12 +155,12 @@ class BucketStorage:
                 )
                 return
             except PreconditionFailed:
-                held = self._bucket.get_blob(self._prefix + name, retry=self._retry)
-            if held is not None and held.crc32c == crc32c_base64(data):
+                existing = self._bucket.get_blob(self._prefix + name, retry=self._retry)
+            if existing is not None and existing.crc32c == crc32c_base64(data):
                 return
             if not overwrite:
                 raise Fault(f"{self.url}/{name} exists with other content: remove it or choose another prefix")
-            generation = held.generation if held is not None else 0
+            generation = existing.generation if existing is not None else 0
         raise Fault(f"{self.url}/{name} is being written by somebody else at the same time: run one export per prefix")
 
     def _guarded(self, name: str, action: Callable[[], T]) -> T:
@@ -216,7 +216,7 @@ def _may_pass(rule: Callable[[Exception], bool]) -> Callable[[Exception], bool]:
 
 def is_hidden(name: str) -> bool:
     """Whether a name lies in a folder that is no part of what is stored, such as .run."""
-    return any(part.startswith(".") for part in name.split("/"))
+    return any(component.startswith(".") for component in name.split("/"))
 
 
 def same_bytes(stored: Stored, path: Path) -> bool:
@@ -241,7 +241,7 @@ def _unharmed(action: Callable[[], T]) -> T:
 
 
 def _some_done(pending: set[Future[None]]) -> set[Future[None]]:
-    """Those that still run, once some have ended; raises what went wrong in these."""
+    """The futures that still run, once some have ended; raises what went wrong in those."""
     done, running = wait(pending, return_when=FIRST_COMPLETED)
     for future in done:
         future.result()

@@ -37,14 +37,14 @@ class Window:
         return slice(self.row, self.row_end), slice(self.col, self.col_end)
 
     def times(self, ratio: int) -> Window:
-        """The same ground in pixels `ratio` times finer."""
+        """The window of the same ground in pixels `ratio` times finer."""
         return Window(self.row * ratio, self.col * ratio, self.height * ratio, self.width * ratio)
 
-    def overlap(self, other: Window) -> Window | None:
+    def overlap(self, window: Window) -> Window | None:
         """The pixels that both hold, or None."""
-        row, col = max(self.row, other.row), max(self.col, other.col)
-        height = min(self.row_end, other.row_end) - row
-        width = min(self.col_end, other.col_end) - col
+        row, col = max(self.row, window.row), max(self.col, window.col)
+        height = min(self.row_end, window.row_end) - row
+        width = min(self.col_end, window.col_end) - col
         return Window(row, col, height, width) if height > 0 and width > 0 else None
 
     def within(self, outer: Window) -> tuple[slice, slice]:
@@ -127,4 +127,4 @@ def ground_step_m(geobox: GeoBox) -> tuple[float, float]:
     to_degrees = Transformer.from_crs(crs_of(geobox).to_wkt(), 4326, always_xy=True)
     places = [to_degrees.transform(*(geobox.affine * point)) for point in points]
     ellipsoid = Geod(ellps="WGS84")
-    return tuple(ellipsoid.inv(*places[0], *place)[2] for place in places[1:])
+    return tuple(ellipsoid.inv(*places[0], *neighbour)[2] for neighbour in places[1:])

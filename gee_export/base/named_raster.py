@@ -124,9 +124,9 @@ def _source_bytes(source: Path, modified_ns: int, size: int) -> int:
 def _rebuilt(element: xml.Element, path: Path) -> xml.Element:
     """The element with the known attributes and children; ValueError for one that is not known."""
     if element.tag not in ELEMENTS or {"subClass", "subclass"} & element.attrib.keys():
-        said = element.get("subClass") or element.get("subclass") or element.tag
+        class_name = element.get("subClass") or element.get("subclass") or element.tag
         raise ValueError(
-            f"VRT {path} holds {said}, which is not read: only plain mosaics are; build it with gdalbuildvrt, or "
+            f"VRT {path} holds {class_name}, which is not read: only plain mosaics are; build it with gdalbuildvrt, or "
             "write it out with gdal_translate"
         )
     new = xml.Element(element.tag, {key: element.attrib[key] for key in ELEMENTS[element.tag] if key in element.attrib})

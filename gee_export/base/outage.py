@@ -67,4 +67,4 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(link))
         yield link
         parts = (link.__cause__, link.__context__, getattr(link, "reason", None), *link.args)
-        waiting += [part for part in parts if isinstance(part, BaseException)]
+        waiting += [cause for cause in parts if isinstance(cause, BaseException)]

@@ -11,7 +11,7 @@ from gee_export.base.regions import Region
 
 
 def in_metres(region: Region) -> BaseGeometry | None:
-    """The outline in metres of the region's zone, or None where the whole rectangle is wanted."""
+    """The outline in metres of the region's zone, or None for the whole rectangle."""
     return None if region.outline is None else regions.in_metres(region.outline, region.epsg)
 
 

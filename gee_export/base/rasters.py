@@ -64,7 +64,7 @@ def open_bytes(content: bytes, name: str) -> Iterator[DatasetReader]:
 
 
 def check_whole(file: DatasetReader, name: object) -> DatasetReader:
-    """The file; ValueError where all of it at once would not fit into memory."""
+    """The file, unchanged; ValueError where its pixels would not fit into memory together."""
     size = file.width * file.height * sum(_item_bytes(dtype) for dtype in file.dtypes)
     if size > WHOLE_BYTES:
         raise ValueError(f"{name} holds {size:,} bytes of pixels; at most {WHOLE_BYTES:,} are read at once: cut it")
@@ -87,15 +87,17 @@ def opened(path: Path, drivers: Sequence[str], options: dict[str, str]) -> Datas
     """The file by the one of the drivers whose first bytes it has; not checked yet: give it to `checked`."""
     import rasterio
 
-    place = path.absolute()
-    if place.parts[1:2] and place.parts[1].lower().startswith("vsi"):
-        raise ValueError(f"{path} is an address that GDAL would follow, no file: give a path outside /{place.parts[1]}")
+    absolute_path = path.absolute()
+    if absolute_path.parts[1:2] and absolute_path.parts[1].lower().startswith("vsi"):
+        raise ValueError(
+            f"{path} is an address that GDAL would follow, no file: give a path outside /{absolute_path.parts[1]}"
+        )
     with rasterio.Env(**options):
-        return rasterio.open(place, driver=driver_of(path, drivers) or drivers[0])
+        return rasterio.open(absolute_path, driver=driver_of(path, drivers) or drivers[0])
 
 
 def driver_of(path: Path, drivers: Sequence[str]) -> str | None:
-    """Which of the drivers a file is of by its first bytes, or None."""
+    """The one of the drivers whose first bytes the file has, or None."""
     return next((driver for driver in drivers if head_of(path).startswith(HEADS[driver])), None)
 
 

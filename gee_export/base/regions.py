@@ -50,7 +50,7 @@ class Period:
 
     @classmethod
     def between(cls, first: str, last: str) -> Period:
-        """From two ISO dates, the last day included (`--period 2019-05-01 2019-08-30`)."""
+        """The period between two ISO dates, the last day included (`--period 2019-05-01 2019-08-30`)."""
         start, end = _iso(first), _iso(last)
         if end < start:
             raise ValueError(f"period {first}..{last} is empty: the last day must not lie before the first")
@@ -58,7 +58,7 @@ class Period:
 
     @classmethod
     def parse(cls, text: str) -> Period:
-        """From a month, year, season or pair of days: 2019-06, 2019, 2019-summer, 2019-JJA, 2019-05-01..2019-08-30.
+        """The period of a month, year, season or 2 days: 2019-06, 2019, 2019-summer, 2019-JJA, 2019-05-01..2019-08-30.
 
         Seasons are the northern meteorological ones. A winter has the year of its January: 2019-DJF is December 2018
         to February 2019, as climate services count (CPC, seasonal names of the Oceanic Nino Index). ValueError for
@@ -67,14 +67,14 @@ class Period:
         first, pair, last = text.partition("..")
         if pair:
             return cls.between(first, last)
-        year, _, part = text.partition("-")
-        season = next((month for name, month in SEASONS.items() if name.lower() == part.lower()), None)
-        if not year.isdecimal() or len(year) != 4 or (season is None and part and not part.isdecimal()):
+        year, _, suffix = text.partition("-")
+        season = next((month for name, month in SEASONS.items() if name.lower() == suffix.lower()), None)
+        if not year.isdecimal() or len(year) != 4 or (season is None and suffix and not suffix.isdecimal()):
             raise ValueError(
                 f"period {text!r}: expected a month (2019-06), a year (2019), a season (2019-summer or 2019-JJA) "
                 "or two days (2019-05-01..2019-08-30)"
             )
-        if not part:
+        if not suffix:
             return cls(_first_day(int(year), 1), _first_day(int(year), 13))
         if season is None:
             return Month.parse(text).period
@@ -130,7 +130,7 @@ class Month:
 
     @classmethod
     def parse(cls, text: str) -> Month:
-        """From `2019-06`; ValueError names what came."""
+        """The month of a text such as `2019-06`; ValueError quotes any other text."""
         try:
             year, month = text.split("-")
             return cls(int(year), int(month))
@@ -194,7 +194,7 @@ class Region:
         bounds_m = in_metres(outline, self.epsg).bounds
         return replace(self._cut(bounds_m, f"the outline of {words(outline.bounds)}"), outline=outline)
 
-    def _cut(self, box_m: BoundsWSEN, what: str) -> Region:
+    def _cut(self, box_m: BoundsWSEN, noun: str) -> Region:
         step = STEP_M
         x0, y1 = self.origin_m
         snapped = (
@@ -206,7 +206,7 @@ class Region:
         left, bottom, right, top = self.bounds_m
         if snapped[0] < left or snapped[1] < bottom or snapped[2] > right or snapped[3] > top:
             raise ValueError(
-                f"{what} reaches outside region {self.name!r}, which spans "
+                f"{noun} reaches outside region {self.name!r}, which spans "
                 f"{words(self.bounds_wsen)} (W S E N): choose one inside it or leave --region out"
             )
         return replace(self, bounds_m=snapped)
@@ -343,7 +343,7 @@ def _table() -> dict[str, dict[str, Any]]:
 
 
 def _first_day(year: int, month: int) -> date:
-    """Of the month counted from that year's January (0 is the December before it, 13 the January after it)."""
+    """First day of the month counted from that year's January (0: the December before, 13: the January after)."""
     if not 1 < year < 9999:
         raise ValueError(f"year {year}: Sentinel-1 begins {SENTINEL1_START}")
     return date(year + (month - 1) // 12, (month - 1) % 12 + 1, 1)

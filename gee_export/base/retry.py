@@ -60,7 +60,7 @@ class Refused(Exception):
 
     @classmethod
     def of(cls, status: int, body: bytes, retry_after: str = "") -> Refused:
-        """From a reply; a body that is not Google's JSON is quoted as it is."""
+        """The error of a reply; a body that is not Google's JSON is quoted as it is."""
         error = _error(body)
         message = str(error.get("message") or body[:200].decode("utf-8", "replace").strip() or "no reason given")
         seconds = float(retry_after) if retry_after.isdecimal() else 0.0
@@ -114,7 +114,7 @@ def refusal(error: BaseException) -> Refused | None:
 def remedy(error: BaseException) -> str:
     """What the user can do about a refusal for good; empty where nothing is known."""
     text = str(error).lower()
-    return next((words for part, words in REMEDIES.items() if part in text), "")
+    return next((words for fragment, words in REMEDIES.items() if fragment in text), "")
 
 
 def persist(action: Callable[[], T], patience: Patience) -> T:
@@ -135,7 +135,7 @@ def persist(action: Callable[[], T], patience: Patience) -> T:
 
 
 def exhausted(attempts: int, last: BaseException) -> Fault:
-    """What is said when patience ends."""
+    """The Fault that is raised when patience ends."""
     words = str(last) or type(last).__name__
     return Fault(
         f"Earth Engine still refuses after {attempts} attempts: {words}; "

@@ -1,4 +1,4 @@
-"""Which isamap this is."""
+"""The version and revision of the isamap that runs."""
 
 from __future__ import annotations
 

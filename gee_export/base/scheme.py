@@ -26,11 +26,11 @@ class Scheme:
     @property
     def names(self) -> tuple[str, ...]:
         """The classes in the order of their numbers, without unknown."""
-        return tuple(name for number, name in sorted(self.classes.items()) if number != UNKNOWN)
+        return tuple(name for value, name in sorted(self.classes.items()) if value != UNKNOWN)
 
-    def number(self, kind: str) -> int:
+    def number(self, land_type: str) -> int:
         """The stored number of a kind of land, 255 where the scheme has none for it."""
-        return self.numbers.get(kind, UNKNOWN)
+        return self.numbers.get(land_type, UNKNOWN)
 
 
 _SEVEN = ("cropland", "woodland", "grassland", "water", "impervious", "bare", "snow_ice")
@@ -40,14 +40,14 @@ SCHEMES: dict[str, Scheme] = {
         "isa",
         {0: "pervious", 1: "impervious", UNKNOWN: "unknown"},
         1,
-        {kind: int(kind == "impervious") for kind in KINDS if kind != "unknown"},
+        {land_type: int(land_type == "impervious") for land_type in KINDS if land_type != "unknown"},
     ),
     # The national 3-m land cover trains on seven classes and leaves wetland, tundra and clouds out (its section 2.2).
     "landcover3m": Scheme(
         "landcover3m",
         dict(enumerate(_SEVEN)) | {UNKNOWN: "unknown"},
         _SEVEN.index("impervious"),
-        {kind: number for number, kind in enumerate(_SEVEN)},
+        {land_type: value for value, land_type in enumerate(_SEVEN)},
     ),
 }
 

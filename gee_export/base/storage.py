@@ -141,8 +141,8 @@ class FolderStorage:
         settle(self.path(name) for name in names)
 
     def list(self, prefix: str = "") -> list[str]:
-        found = (path for path in self.root.rglob("*") if path.is_file())
-        names = (path.relative_to(self.root).as_posix() for path in found)
+        paths = (path for path in self.root.rglob("*") if path.is_file())
+        names = (path.relative_to(self.root).as_posix() for path in paths)
         return sorted(n for n in names if n.startswith(prefix) and not is_hidden(n))
 
     def delete(self, name: str) -> None:

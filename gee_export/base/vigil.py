@@ -35,7 +35,7 @@ def watched(server: str, limit_s: float, *, say: Callable[[str], None] = notice)
 
 
 class Vigil:
-    """The same for many requests of one event loop: silence is what no connection breaks."""
+    """Watches many requests of one event loop for silence, which ends as soon as any connection answers."""
 
     def __init__(self, server: str, limit_s: float, say: Callable[[str], None] = notice) -> None:
         self._server, self._limit_s, self._say = server, limit_s, say
@@ -44,7 +44,7 @@ class Vigil:
 
     @property
     def silent_s(self) -> float:
-        """Seconds since the server last said something, or since it was first asked after a pause; 0 if it is not."""
+        """Seconds since the server last answered, or since the first request after a pause; 0 without requests."""
         return time.monotonic() - self._heard_s if self._waiting else 0.0
 
     @contextmanager
@@ -59,7 +59,7 @@ class Vigil:
             self._waiting -= 1
 
     def heard(self) -> None:
-        """Notes that the server said something."""
+        """Notes that the server answered."""
         self._heard_s = time.monotonic()
 
     async def watch(self) -> None:

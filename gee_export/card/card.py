@@ -67,15 +67,15 @@ class Card:
         lines = [title, *(f"  {key:<12} {value}" for key, value in self.facts.items()), ""]
         lines += [f"  {'split':<7}{'patches':>9}   classes"]
         for split in SPLITS:
-            number = sum(row["patches"] for row in self.counts if row["split"] == split)
-            lines.append(f"  {split:<7}{number:>9,}   {_classes(self.classes.get(split, {}))}".rstrip())
+            patch_count = sum(row["patches"] for row in self.counts if row["split"] == split)
+            lines.append(f"  {split:<7}{patch_count:>9,}   {_classes(self.classes.get(split, {}))}".rstrip())
         lines += ["", f"  {'band':<14} {'unit':<13}{'valid':>8}{'mean':>10}{'std':>10}{'1 %':>10}{'99 %':>10}"]
         lines += [_band(band) for band in self.bands]
         lines += ["", *(f"  {finding}" for finding in self.findings)]
-        return "\n".join(lines + [f"  written: {place}" for place in self.written])
+        return "\n".join(lines + [f"  written: {address}" for address in self.written])
 
 
-def card(data: Dataset, found: Survey, findings: tuple[Finding, ...]) -> Card:
+def card(data: Dataset, survey: Survey, findings: tuple[Finding, ...]) -> Card:
     """The card of a surveyed dataset."""
     head = data.manifest
     return Card(
@@ -84,8 +84,8 @@ def card(data: Dataset, found: Survey, findings: tuple[Finding, ...]) -> Card:
         head.simulated,
         data.fingerprint,
         _counts(data),
-        {split: _named(head.label, found.class_counts(split)) for split in SPLITS},
-        tuple(_band_facts(data, found)),
+        {split: _named(head.label, survey.class_counts(split)) for split in SPLITS},
+        tuple(_band_facts(data, survey)),
         _sensors(data),
         _facts(data),
         findings,
@@ -106,24 +106,24 @@ def _counts(data: Dataset) -> list[dict[str, Any]]:
 def class_names(label: Mapping[str, Any] | None) -> dict[int, str]:
     """Names of the label's numbers; pervious and impervious where the manifest names none."""
     stated = (label or {}).get("classes") or {"0": "pervious", "1": "impervious"}
-    return {int(number): name for number, name in stated.items()} | {UNKNOWN: "unknown"}
+    return {int(value): name for value, name in stated.items()} | {UNKNOWN: "unknown"}
 
 
 def _named(label: Mapping[str, Any] | None, classes: Mapping[int, int]) -> dict[str, int]:
     names = class_names(label)
-    return {names.get(number, str(number)): count for number, count in classes.items()}
+    return {names.get(value, str(value)): count for value, count in classes.items()}
 
 
-def _band_facts(data: Dataset, found: Survey) -> Iterator[BandFacts]:
-    seen = dict.fromkeys((layer, name) for layer, name, _ in found.histograms)
+def _band_facts(data: Dataset, survey: Survey) -> Iterator[BandFacts]:
+    seen = dict.fromkeys((layer, name) for layer, name, _ in survey.histograms)
     for layer, name in seen:
-        histogram = found.histogram(layer, name)
+        histogram = survey.histogram(layer, name)
         if histogram is None:
             continue
         quantiles = {f"{percent:g}": histogram.quantile(percent / 100) for percent in (1, 5, 25, 50, 75, 95, 99)}
         mean, std = histogram.moments() or (None, None)
-        there = {percent: value for percent, value in quantiles.items() if value is not None}
-        yield BandFacts(layer, name, histogram.band.unit, histogram.valid_share, mean, std, there)
+        defined = {percent: value for percent, value in quantiles.items() if value is not None}
+        yield BandFacts(layer, name, histogram.band.unit, histogram.valid_share, mean, std, defined)
 
 
 def _sensors(data: Dataset) -> list[dict[str, Any]]:
@@ -137,8 +137,8 @@ def _sensors(data: Dataset) -> list[dict[str, Any]]:
 
 
 def _scene_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
-    ids = [str(one) for one in facts.get("ids", ())]
-    days = sorted({day for one in ids if (day := _day(one))})
+    ids = [str(scene_id) for scene_id in facts.get("ids", ())]
+    days = sorted({day for scene_id in ids if (day := _day(scene_id))})
     more = {key: facts[key] for key in ("level", "observations_per_pixel") if facts.get(key)}
     return {"scenes": facts.get("scenes", len(ids)), "days": days} | more
 
@@ -161,7 +161,7 @@ def _facts(data: Dataset) -> dict[str, str]:
     facts = {
         "source": ", ".join(f"{key} {value}" for key, value in head.source.items()),
         "image": ", ".join(f"{key} {_plain(value)}" for key, value in dict(head.image.get("product", {})).items()),
-        "periods": ", ".join(f"{one['start']} to {one['end']}" for one in head.periods),
+        "periods": ", ".join(f"{period['start']} to {period['end']}" for period in head.periods),
         "grid": ", ".join(
             f"{name} {grid.crs} {abs(grid.affine[0]):g} m" if grid.crs.startswith("EPSG") else name
             for name, grid in head.grids.items()
@@ -194,7 +194,7 @@ def _is_short(value: Any) -> bool:
 
 def _plain(value: Any) -> str:
     if isinstance(value, Mapping):
-        return " ".join(f"{key} {_plain(one)}" for key, one in value.items())
+        return " ".join(f"{key} {_plain(item)}" for key, item in value.items())
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
@@ -206,5 +206,5 @@ def _classes(classes: Mapping[str, int]) -> str:
 def _band(band: BandFacts) -> str:
     name = band.name if band.layer == "image" else f"{band.layer} {band.name}"
     values = (band.mean, band.std, band.quantiles.get("1"), band.quantiles.get("99"))
-    told = "".join(f"{value:>10.4g}" if value is not None else f"{'-':>10}" for value in values)
-    return f"  {name:<14} {band.unit:<13}{band.valid_share:>8.1%}{told}"
+    columns = "".join(f"{value:>10.4g}" if value is not None else f"{'-':>10}" for value in values)
+    return f"  {name:<14} {band.unit:<13}{band.valid_share:>8.1%}{columns}"

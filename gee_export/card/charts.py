@@ -15,54 +15,54 @@ _COLUMNS = 3
 _BINS = 120
 
 
-def histograms(card: Card, data: Dataset, found: Survey) -> bytes:
+def histograms(card: Card, data: Dataset, survey: Survey) -> bytes:
     """A PNG with each band's distribution by split, in physical units."""
-    shown = list(dict.fromkeys((layer, band) for layer, band, _ in found.histograms))
+    shown = list(dict.fromkeys((layer, band) for layer, band, _ in survey.histograms))
     rows = -(-len(shown) // _COLUMNS)
     made = drawing.figure(card, "bands by split", (9.5, 0.5 + 2.1 * rows))
     all_axes = made.subplots(rows, _COLUMNS, squeeze=False)
     for (layer, name), ax in zip(shown, all_axes.ravel(), strict=False):
-        whole = found.histogram(layer, name)
-        if whole is None:
+        all_splits = survey.histogram(layer, name)
+        if all_splits is None:
             continue
-        low, high = whole.quantile(0.001), whole.quantile(0.999)
+        low, high = all_splits.quantile(0.001), all_splits.quantile(0.999)
         if low is None or high is None:
             ax.set_title(f"{name}: no valid pixel")
             continue
-        step = abs(whole.band.scale)
+        step = abs(all_splits.band.scale)
         numbers = round((high - low) / step) + 1  # stored values from low to high, equally many in every bin
         width = -(-numbers // _BINS)
         edges = low - step / 2 + width * step * np.arange(-(-numbers // width) + 1)
         for split in SPLITS:
-            histogram = found.histogram(layer, name, split)
+            histogram = survey.histogram(layer, name, split)
             if histogram is not None and histogram.valid:
                 ax.stairs(histogram.binned(edges), edges, color=SPLIT_COLOURS[split], label=split, linewidth=1.1)
-        unit = "" if whole.band.unit in ("", "class") else f" ({whole.band.unit})"
+        unit = "" if all_splits.band.unit in ("", "class") else f" ({all_splits.band.unit})"
         ax.set(yticks=[], xlim=(edges[0], edges[-1]))
         ax.set_title(f"{'' if layer == 'image' else layer + ' '}{name}{unit}", loc="left")
-        ax.set_title(f"{whole.valid_share:.1%} valid", loc="right", fontsize=7.5, color="#666666")
+        ax.set_title(f"{all_splits.valid_share:.1%} valid", loc="right", fontsize=7.5, color="#666666")
         ax.spines["left"].set_visible(False)
     drawing.hide_rest(all_axes, len(shown))
     all_axes[0, 0].legend(loc="upper right", fontsize=8)
     return drawing.png(made)
 
 
-def balance(card: Card, data: Dataset, found: Survey) -> bytes:
+def balance(card: Card, data: Dataset, survey: Survey) -> bytes:
     """A PNG with the classes of each split beside the distribution of its patches' impervious shares."""
     made = drawing.figure(card, "labels by split", (9.5, 3.2))
     left, right = made.subplots(1, 2, squeeze=False, width_ratios=[1, 1.25])[0]
-    _classes(left, data, found)
+    _classes(left, data, survey)
     _shares(right, data)
     return drawing.png(made)
 
 
-def _classes(ax, data: Dataset, found: Survey) -> None:
+def _classes(ax, data: Dataset, survey: Survey) -> None:
     names = class_names(data.manifest.label)
-    numbers = sorted(found.class_counts())
+    numbers = sorted(survey.class_counts())
     start = np.zeros(len(SPLITS))
-    for number in numbers:
-        share = np.array([_share(found.class_counts(split), number) for split in SPLITS])
-        name = names.get(number, str(number))
+    for value in numbers:
+        share = np.array([_share(survey.class_counts(split), value) for split in SPLITS])
+        name = names.get(value, str(value))
         colour = drawing.CLASS_COLOURS.get(name, drawing.NOTHING)
         ax.barh(range(len(SPLITS)), share, left=start, color=colour, edgecolor="#777777", linewidth=0.4, label=name)
         for row, (begin, width) in enumerate(zip(start, share, strict=True)):
@@ -88,8 +88,8 @@ def _shares(ax, data: Dataset) -> None:
         shares = [p.impervious_share for p in data.in_split(split) if p.impervious_share is not None]
         if shares:
             counts, _ = np.histogram(shares, edges)
-            told = f"{split}, median {np.median(shares):.0%}"
-            ax.stairs(counts / len(shares), edges, color=SPLIT_COLOURS[split], linewidth=1.3, label=told)
+            caption = f"{split}, median {np.median(shares):.0%}"
+            ax.stairs(counts / len(shares), edges, color=SPLIT_COLOURS[split], linewidth=1.3, label=caption)
     ax.set(xlabel="impervious share of a patch", ylabel="share of the split's patches", xlim=(0, 1))
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
@@ -97,6 +97,6 @@ def _shares(ax, data: Dataset) -> None:
     ax.legend(fontsize=8)
 
 
-def _share(classes: dict[int, int], number: int) -> float:
+def _share(classes: dict[int, int], value: int) -> float:
     total = sum(classes.values())
-    return classes.get(number, 0) / total if total else 0.0
+    return classes.get(value, 0) / total if total else 0.0

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from gee_export.base.scheme import UNKNOWN
-from gee_export.card.finding import FAIL, PASS, UNTOLD, WARN, Finding
+from gee_export.card.finding import FAIL, PASS, UNCLEAR, WARN, Finding
 from gee_export.card.shared_ground import shared_ground
 from gee_export.card.shift import described
 from gee_export.card.survey import Survey, known
@@ -27,49 +27,49 @@ DARK = 0.095
 SHIFT_WARN_PX, SHIFT_FAIL_PX = 0.5, 1.0
 
 
-def files(data: Dataset, found: Survey) -> Finding:
+def files(data: Dataset, survey: Survey) -> Finding:
     """Every file of the index is there, whole and readable."""
-    if found.broken:
+    if survey.broken:
         detail = (
-            f"{len(found.broken)} of {found.files} files are missing or damaged: {_some(found.broken)}; export again"
+            f"{len(survey.broken)} of {survey.files} files are missing or damaged: {_some(survey.broken)}; export again"
         )
-        return Finding("files", FAIL, detail, {"files": found.files, "broken": len(found.broken)})
-    detail = f"{found.files} files, each with the CRC-32C that the index names"
-    return Finding("files", PASS, detail, {"files": found.files, "broken": 0})
+        return Finding("files", FAIL, detail, {"files": survey.files, "broken": len(survey.broken)})
+    detail = f"{survey.files} files, each with the CRC-32C that the index names"
+    return Finding("files", PASS, detail, {"files": survey.files, "broken": 0})
 
 
-def alignment(data: Dataset, found: Survey) -> Finding:
+def alignment(data: Dataset, survey: Survey) -> Finding:
     """Every file lies where index and grid say; image, label and further layers on the same corners
     (docs/reference/wishes.md, "Wish 12").
     """
-    numbers = {"misplaced": len(found.misplaced)}
-    if found.misplaced:
-        named = [f"{name} ({why})" for name, why in sorted(found.misplaced.items())]
+    numbers = {"misplaced": len(survey.misplaced)}
+    if survey.misplaced:
+        named = [f"{name} ({why})" for name, why in sorted(survey.misplaced.items())]
         return Finding("alignment", FAIL, f"{len(named)} files are off their place: {_some(named, 2)}", numbers)
     return Finding("alignment", PASS, "CRS, corners and size of every file are those of its grid", numbers)
 
 
-def index(data: Dataset, found: Survey) -> Finding:
+def index(data: Dataset, survey: Survey) -> Finding:
     """Shares of the index, counts and statistics of the manifest follow from the pixels (docs/reference/wishes.md,
     "Wish 15").
     """
-    wrong = [fact.patch.id for fact in found.facts if abs(fact.valid_share - fact.patch.valid_share) > 1e-6]
+    wrong = [fact.patch.id for fact in survey.facts if abs(fact.valid_share - fact.patch.valid_share) > 1e-6]
     impervious = data.manifest.impervious_class
-    for fact in found.facts:
+    for fact in survey.facts:
         if fact.classes is not None and known(fact.classes):
             share = fact.classes.get(impervious, 0) / known(fact.classes)
             if fact.patch.impervious_share is None or abs(share - fact.patch.impervious_share) > 1e-6:
                 wrong.append(fact.patch.id)
     counted = count_patches(data.patches)
     wrong += [key for key, count in counted.items() if data.manifest.counts.get(key) != count]
-    wrong += [name for name, stated in data.manifest.statistics.items() if not _agrees(found, name, stated)]
+    wrong += [name for name, stated in data.manifest.statistics.items() if not _agrees(survey, name, stated)]
     numbers = {"disagreeing": len(wrong)}
     if wrong:
         return Finding("index", FAIL, f"index or manifest disagree with the pixels at {_some(wrong)}", numbers)
     return Finding("index", PASS, "shares, counts and train statistics follow from the pixels", numbers)
 
 
-def leakage(data: Dataset, found: Survey) -> Finding:
+def leakage(data: Dataset, survey: Survey) -> Finding:
     """No two splits share ground, in any region or period (docs/reference/wishes.md, "Wish 17")."""
     shared = shared_ground(data)
     nearest = {pair: round(metres, 3) for pair, metres in shared.nearest_m.items()}
@@ -83,15 +83,15 @@ def leakage(data: Dataset, found: Survey) -> Finding:
         if count
     )
     detail = f"{tainted} show ground of another split, such as {' and '.join(shared.pairs[0])}"
-    asked = data.manifest.split.get("kind") == "random"
-    why = "; --split random does that, its scores are too high" if asked else ""
-    return Finding("leakage", WARN if asked else FAIL, detail + why, numbers)
+    is_random = data.manifest.split.get("kind") == "random"
+    why = "; --split random does that, its scores are too high" if is_random else ""
+    return Finding("leakage", WARN if is_random else FAIL, detail + why, numbers)
 
 
-def duplicates(data: Dataset, found: Survey) -> Finding:
+def duplicates(data: Dataset, survey: Survey) -> Finding:
     """No image occurs twice, and no ground twice in one period."""
     groups = defaultdict(list)
-    for fact in found.facts:
+    for fact in survey.facts:
         if any(fact.valid_shares):
             groups[fact.digest].append(fact.patch)
     same = [group for group in groups.values() if len(group) > 1]
@@ -108,17 +108,17 @@ def duplicates(data: Dataset, found: Survey) -> Finding:
     return Finding("duplicates", PASS, "no image and no ground of a period occurs twice", numbers)
 
 
-def missing(data: Dataset, found: Survey) -> Finding:
+def missing(data: Dataset, survey: Survey) -> Finding:
     """Every band and every patch has pixels, and most labels are known (docs/reference/wishes.md, "Wish 13")."""
     shares = {}
     for band in data.manifest.band_names:
-        histogram = found.histogram("image", band)
+        histogram = survey.histogram("image", band)
         shares[band] = histogram.valid_share if histogram else 0.0
     empty = [band for band, share in shares.items() if not share]
-    blank = [fact.patch.id for fact in found.facts if not any(fact.valid_shares)]
-    classes = found.class_counts()
+    blank = [fact.patch.id for fact in survey.facts if not any(fact.valid_shares)]
+    classes = survey.class_counts()
     unknown = classes.get(UNKNOWN, 0) / max(sum(classes.values()), 1)
-    blind = [f.patch.id for f in found.facts if f.classes is not None and not known(f.classes)]
+    blind = [f.patch.id for f in survey.facts if f.classes is not None and not known(f.classes)]
     numbers = {
         "valid_share": shares,
         "unknown_labels": unknown,
@@ -138,17 +138,17 @@ def missing(data: Dataset, found: Survey) -> Finding:
     return Finding("missing data", PASS, f"at least {share:.1%} of each band valid{labels}", numbers)
 
 
-def ranges(data: Dataset, found: Survey) -> Finding:
+def ranges(data: Dataset, survey: Survey) -> Finding:
     """Reflectance of 0 to 1.6, backscatter of -50 to 20 dB, labels among their classes (docs/reference/wishes.md, "Wish
     15").
     """
     outside = {}
     for layer in ("image", "fine"):
         for band in data.manifest.bands if layer == "image" else _fine_bands(data):
-            histogram = found.histogram(layer, band.name)
+            histogram = survey.histogram(layer, band.name)
             if histogram is not None and band.unit in RANGES:
                 outside[f"{layer} {band.name}"] = histogram.share_outside(*RANGES[band.unit])
-    strange = sorted(set(found.class_counts()) - _classes_of(data)) if data.manifest.label else []
+    strange = sorted(set(survey.class_counts()) - _classes_of(data)) if data.manifest.label else []
     numbers = {"outside": outside, "strange_classes": strange}
     if strange:
         return Finding("value ranges", FAIL, f"labels hold the numbers {_some(map(str, strange))}, no classes", numbers)
@@ -161,18 +161,18 @@ def ranges(data: Dataset, found: Survey) -> Finding:
     return Finding("value ranges", verdict, detail, numbers)
 
 
-def offset(data: Dataset, found: Survey) -> Finding:
+def offset(data: Dataset, survey: Survey) -> Finding:
     """No period's Sentinel-2 is 0.1 too bright throughout, as by an unsubtracted offset of 1000
     (docs/reference/wishes.md, "Wish 16").
     """
     bands = [
-        number
-        for number, band in enumerate(data.manifest.bands)
+        band_index
+        for band_index, band in enumerate(data.manifest.bands)
         if band.unit == "reflectance" and band.name.startswith("B") and band.name[1:2].isdigit()
     ]
     lows = defaultdict(list)
-    for fact in found.facts:
-        seen = [low for number in bands if (low := fact.lows[number]) is not None]
+    for fact in survey.facts:
+        seen = [low for band_index in bands if (low := fact.lows[band_index]) is not None]
         if seen:
             lows[fact.patch.region, fact.patch.period].append(min(seen))
     if not lows:
@@ -191,35 +191,39 @@ def offset(data: Dataset, found: Survey) -> Finding:
     return Finding("offset", verdict, f"the darkest pixels of half the patches reflect below {darkest:.3f}", numbers)
 
 
-def balance(data: Dataset, found: Survey) -> Finding:
+def balance(data: Dataset, survey: Survey) -> Finding:
     """More than one class in each split, none of them very rare, no split empty."""
     if data.manifest.label is None:
         return Finding("class balance", PASS, "the dataset has no labels", {})
-    shares = {split: _shares(found.class_counts(split)) for split in SPLITS}
-    impervious = {split: one.get(data.manifest.impervious_class, 0.0) for split, one in shares.items() if one}
+    shares = {split: _shares(survey.class_counts(split)) for split in SPLITS}
+    impervious = {
+        split: class_shares.get(data.manifest.impervious_class, 0.0)
+        for split, class_shares in shares.items()
+        if class_shares
+    }
     numbers = {"impervious_share": impervious, "patches": {s: len(data.in_split(s)) for s in SPLITS}}
-    if len(_shares(found.class_counts())) < 2 or len(shares["train"]) < 2:
+    if len(_shares(survey.class_counts())) < 2 or len(shares["train"]) < 2:
         return Finding("class balance", FAIL, "train has labels of one class only: nothing can be learned", numbers)
     troubles = [f"{split} has no patches" for split in SPLITS if not data.in_split(split)]
     troubles += [f"{split} has labels of one class only" for split in ("val", "test") if len(shares[split]) == 1]
-    number, share = min(_shares(found.class_counts()).items(), key=lambda item: item[1])
-    troubles += [f"class {number} makes up {share:.2%} of the labels"] if share < RARE_WARN else []
+    rarest, share = min(_shares(survey.class_counts()).items(), key=lambda item: item[1])
+    troubles += [f"class {rarest} makes up {share:.2%} of the labels"] if share < RARE_WARN else []
     if max(impervious.values()) - min(impervious.values()) > UNLIKE_WARN:
         shown = ", ".join(f"{share:.0%} of {split}" for split, share in impervious.items())
         troubles.append(f"the splits are unlike each other: {shown} is impervious")
     if troubles:
         return Finding("class balance", WARN, "; ".join(troubles), numbers)
-    told = ", ".join(f"{share:.1%} in {split}" for split, share in impervious.items())
-    return Finding("class balance", PASS, f"impervious {told}", numbers)
+    listing = ", ".join(f"{share:.1%} in {split}" for split, share in impervious.items())
+    return Finding("class balance", PASS, f"impervious {listing}", numbers)
 
 
-def shift(data: Dataset, found: Survey) -> Finding:
+def shift(data: Dataset, survey: Survey) -> Finding:
     """Labels lie on the image's edges (docs/reference/wishes.md, "Wish 12")."""
-    measured = found.shift
+    measured = survey.shift
     numbers = described(measured) if measured else {}
     if measured is None or measured.length is None or measured.half_width is None or not measured.is_sure:
         tried = measured.patches if measured else 0
-        return Finding("label shift", UNTOLD, f"{tried} patches show no common edges clearly", numbers)
+        return Finding("label shift", UNCLEAR, f"{tried} patches show no common edges clearly", numbers)
     where = (
         f"labels lie {measured.down:+.2f} px down, {measured.right:+.2f} px right of the images "
         f"(95 %: ± {measured.half_width:.2f} px, {measured.patches} patches)"
@@ -229,13 +233,13 @@ def shift(data: Dataset, found: Survey) -> Finding:
     return Finding("label shift", verdict, where, numbers)
 
 
-def run(data: Dataset, found: Survey) -> tuple[Finding, ...]:
+def run(data: Dataset, survey: Survey) -> tuple[Finding, ...]:
     """Every check's finding, in the order of CHECKS."""
-    return tuple(check(data, found) for check in CHECKS)
+    return tuple(check(data, survey) for check in CHECKS)
 
 
-def _agrees(found: Survey, name: str, stated: BandStatistics) -> bool:
-    histogram = found.histogram("image", name, "train")
+def _agrees(survey: Survey, name: str, stated: BandStatistics) -> bool:
+    histogram = survey.histogram("image", name, "train")
     moments = histogram.moments() if histogram else None
     if histogram is None or moments is None:
         return False
@@ -248,12 +252,12 @@ def _agrees(found: Survey, name: str, stated: BandStatistics) -> bool:
 
 def _shares(classes: dict[int, int]) -> dict[int, float]:
     total = known(classes)
-    return {number: count / total for number, count in classes.items() if number != UNKNOWN and count}
+    return {value: count / total for value, count in classes.items() if value != UNKNOWN and count}
 
 
 def _classes_of(data: Dataset) -> set[int]:
     stated = (data.manifest.label or {}).get("classes") or {"0": "", "1": ""}
-    return {int(number) for number in stated} | {UNKNOWN}
+    return {int(value) for value in stated} | {UNKNOWN}
 
 
 def _decibel_bands(data: Dataset) -> set[str]:

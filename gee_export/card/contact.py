@@ -20,11 +20,11 @@ _GAMMA = 0.75
 Panel = tuple[str, np.ndarray]
 
 
-def sheet(card: Card, data: Dataset, found: Survey) -> bytes:
+def sheet(card: Card, data: Dataset, survey: Survey) -> bytes:
     """A PNG: two patches a row, from each split those of least to most impervious ground."""
-    patches = [patch for patch in data.patches if patch.id in found.chosen]
+    patches = [patch for patch in data.patches if patch.id in survey.chosen]
     patches.sort(key=lambda p: (("train", "val", "test").index(p.split), p.impervious_share or 0.0, p.id))
-    panels = [list(_panels(data, found, found.chosen[patch.id])) for patch in patches]
+    panels = [list(_panels(data, survey, survey.chosen[patch.id])) for patch in patches]
     widest = max((len(row) for row in panels), default=1)
     across = 2 if widest <= 4 else 1
     rows = max(-(-len(patches) // across), 1)
@@ -34,10 +34,10 @@ def sheet(card: Card, data: Dataset, found: Survey) -> bytes:
     all_axes = made.subplots(rows, across * widest, squeeze=False)
     for ax in all_axes.ravel():
         ax.set_axis_off()
-    for number, (patch, row) in enumerate(zip(patches, panels, strict=True)):
-        place, side = (number // across, number % across) if across == 2 else (number, 0)
+    for patch_index, (patch, row) in enumerate(zip(patches, panels, strict=True)):
+        row_index, side = (patch_index // across, patch_index % across) if across == 2 else (patch_index, 0)
         for column, (title, image) in enumerate(row):
-            ax = all_axes[place, side * widest + column]
+            ax = all_axes[row_index, side * widest + column]
             ax.set_axis_on()
             drawing.show(ax, image, _caption(patch) if column == 0 else title)
             if column == 0:
@@ -50,13 +50,13 @@ def _caption(patch: Patch) -> str:
     return f"{patch.split}{share}  r{patch.row} c{patch.col}"
 
 
-def _panels(data: Dataset, found: Survey, layers: dict[str, Raster]):
+def _panels(data: Dataset, survey: Survey, layers: dict[str, Raster]):
     """Title and picture of every layer of a patch."""
     image = layers["image"]
     names = [band.name for band in image.bands]
     if optical := [name for name in names if name not in _RADAR_LIMITS]:
         shown = colours(optical)
-        yield "true colour", _colours(image, shown, [_limits(found, "image", name) for name in shown])
+        yield "true colour", _colours(image, shown, [_limits(survey, "image", name) for name in shown])
     radar = [name for name in ("VV", "VH", "HH", "HV") if name in names][:2]
     if radar:
         yield " / ".join(radar), _radar(image, radar)
@@ -64,27 +64,27 @@ def _panels(data: Dataset, found: Survey, layers: dict[str, Raster]):
     panels: Sequence[tuple[str, str, Callable[[Raster], np.ndarray]]] = (
         ("labels", "label", lambda raster: _classes(raster, names_of)),
         ("shares", "impervious %", _shares),
-        ("fine", "finer image", lambda raster: _fine(found, raster)),
+        ("fine", "finer image", lambda raster: _fine(survey, raster)),
         ("fine_labels", "finer label", lambda raster: _classes(raster, names_of)),
-        ("frames", "a dated frame", lambda raster: _dated(found, raster)),
+        ("frames", "a dated frame", lambda raster: _dated(survey, raster)),
     )
     for layer, title, draw in panels:
         if layer in layers:
             yield title, draw(layers[layer])
 
 
-def _fine(found: Survey, raster: Raster) -> np.ndarray:
+def _fine(survey: Survey, raster: Raster) -> np.ndarray:
     shown = colours([band.name for band in raster.bands])
-    return _colours(raster, shown, [_limits(found, "fine", name) for name in shown])
+    return _colours(raster, shown, [_limits(survey, "fine", name) for name in shown])
 
 
-def _dated(found: Survey, raster: Raster) -> np.ndarray:
+def _dated(survey: Survey, raster: Raster) -> np.ndarray:
     shown = colours([band.name for band in raster.bands if band.name not in _RADAR_LIMITS] or [raster.bands[0].name])
-    return _colours(raster, shown, [_limits(found, "image", name) for name in shown])
+    return _colours(raster, shown, [_limits(survey, "image", name) for name in shown])
 
 
-def _limits(found: Survey, layer: str, name: str) -> tuple[float, float]:
-    histogram = found.histogram(layer, name)
+def _limits(survey: Survey, layer: str, name: str) -> tuple[float, float]:
+    histogram = survey.histogram(layer, name)
     if histogram is None:
         return 0.0, 1.0
     low, high = histogram.quantile(0.01), histogram.quantile(0.985)

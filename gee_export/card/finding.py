@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-PASS, UNTOLD, WARN, FAIL = VERDICTS = ("pass", "untold", "warn", "fail")
+PASS, UNCLEAR, WARN, FAIL = VERDICTS = ("pass", "unclear", "warn", "fail")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """verdict: pass, untold (it could not be measured), warn or fail. detail: one sentence. numbers: plain JSON."""
+    """A check's verdict (pass, unclear: not measurable, warn or fail), one sentence of detail, and numbers as JSON."""
 
     name: str
     verdict: str

@@ -20,19 +20,19 @@ class Histogram:
 
     @classmethod
     def empty(cls, band: Band, dtype: str) -> Histogram:
-        """Of a band stored as uint8 or int16."""
-        kind = np.iinfo(dtype)
-        return cls(band, np.zeros(int(kind.max) - int(kind.min) + 1, np.int64), int(kind.min))
+        """A histogram without pixels, of a band stored as uint8 or int16."""
+        limits = np.iinfo(dtype)
+        return cls(band, np.zeros(int(limits.max) - int(limits.min) + 1, np.int64), int(limits.min))
 
     def add(self, values_HW: np.ndarray) -> None:
         """Counts the pixels of one patch."""
         low = int(values_HW.min())
-        found = np.bincount(values_HW.ravel().astype(np.int32) - low)
-        self.counts[low - self.first : low - self.first + len(found)] += found
+        value_counts = np.bincount(values_HW.ravel().astype(np.int32) - low)
+        self.counts[low - self.first : low - self.first + len(value_counts)] += value_counts
         self.pixels += values_HW.size
 
-    def __add__(self, other: Histogram) -> Histogram:
-        return Histogram(self.band, self.counts + other.counts, self.first, self.pixels + other.pixels)
+    def __add__(self, histogram: Histogram) -> Histogram:
+        return Histogram(self.band, self.counts + histogram.counts, self.first, self.pixels + histogram.pixels)
 
     @property
     def stored(self) -> np.ndarray:
@@ -50,7 +50,7 @@ class Histogram:
 
     @property
     def valid_share(self) -> float:
-        """Of all pixels; 0 where there are none."""
+        """The valid pixels' share of all pixels; 0 where there are none."""
         return self.valid / self.pixels if self.pixels else 0.0
 
     @property
@@ -64,8 +64,8 @@ class Histogram:
         if not running[-1]:
             return None
         order = running if self.band.scale > 0 else self.valid_counts[::-1].cumsum()
-        place = int(np.searchsorted(order, max(share * order[-1], 1)))
-        return float(self.physical[place] if self.band.scale > 0 else self.physical[::-1][place])
+        rank = int(np.searchsorted(order, max(share * order[-1], 1)))
+        return float(self.physical[rank] if self.band.scale > 0 else self.physical[::-1][rank])
 
     def moments(self) -> tuple[float, float] | None:
         """Mean and standard deviation of the valid pixels, physical; None without."""
@@ -76,11 +76,11 @@ class Histogram:
         return mean, float(np.sqrt(((self.physical - mean) ** 2 * weight).sum()))
 
     def share_outside(self, low: float, high: float) -> float:
-        """Of the valid pixels, those below `low` or above `high`."""
+        """The share of the valid pixels that are below `low` or above `high`."""
         outside = (self.physical < low) | (self.physical > high)
         return float(self.valid_counts[outside].sum() / self.valid) if self.valid else 0.0
 
     def binned(self, edges: np.ndarray) -> np.ndarray:
         """Shares of the valid pixels per bin of physical values (those outside are left out)."""
-        found, _ = np.histogram(self.physical, edges, weights=self.valid_counts)
-        return found / max(self.valid, 1)
+        binned_counts, _ = np.histogram(self.physical, edges, weights=self.valid_counts)
+        return binned_counts / max(self.valid, 1)

@@ -20,19 +20,21 @@ from gee_export.datasets.dataset import Dataset
 PAGE = "card.html"
 
 
-def inspect_place(place: str, *, out: str | Path | None = None, project: str | None = None, stac: bool = True) -> Card:
+def inspect_place(
+    address: str, *, out: str | Path | None = None, project: str | None = None, stac: bool = True
+) -> Card:
     """The card of a folder or gs:// prefix, written to `out` (by default beside the data), with its STAC collection."""
-    with _session(place, project) as session:
-        return inspect(Dataset.open(place, session), out=out or folder_of(place), stac=stac)
+    with _session(address, project) as session:
+        return inspect(Dataset.open(address, session), out=out or folder_of(address), stac=stac)
 
 
 def inspect(data: Dataset, *, out: str | Path | None = None, stac: bool = False) -> Card:
     """The card of a dataset: written into the folder `out` if there is one; `stac` adds stac/ beside the data."""
-    found = survey(data)
-    made = card(data, found, checks.run(data, found))
+    data_survey = survey(data)
+    made = card(data, data_survey, checks.run(data, data_survey))
     written = []
     if out is not None:
-        for name, content in _documents(made, data, found):
+        for name, content in _documents(made, data, data_survey):
             write_whole(Path(out) / name, content)
         written.append(str(Path(out) / PAGE))
     if stac:
@@ -40,36 +42,38 @@ def inspect(data: Dataset, *, out: str | Path | None = None, stac: bool = False)
     return replace(made, written=tuple(written))
 
 
-def _documents(made: Card, data: Dataset, found: Survey) -> Iterator[tuple[str, bytes]]:
+def _documents(made: Card, data: Dataset, data_survey: Survey) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of the card's files: the pictures, the page that holds them, the numbers."""
     with drawing.style():
-        pictures = {title: (name, draw(made, data, found)) for title, (name, draw) in _pictures(found).items()}
+        pictures = {
+            title: (name, draw(made, data, data_survey)) for title, (name, draw) in _pictures(data_survey).items()
+        }
     yield from pictures.values()
     yield PAGE, page(made, {title: picture for title, (_, picture) in pictures.items()})
     yield CARD, (json.dumps(made.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def _pictures(found: Survey) -> dict[str, tuple[str, Callable[[Card, Dataset, Survey], bytes]]]:
-    """By title, file and function of every picture that there is something to draw for."""
-    wanted = {
-        "Contact sheet": ("contact-sheet.png", contact.sheet, found.chosen),
-        "Footprints": ("footprints.png", maps.footprints, found.mosaics),
-        "Missing data": ("missing.png", maps.missing, found.mosaics),
-        "Labels": ("labels.png", charts.balance, found.classes),
-        "Bands": ("bands.png", charts.histograms, found.histograms),
+def _pictures(data_survey: Survey) -> dict[str, tuple[str, Callable[[Card, Dataset, Survey], bytes]]]:
+    """File and drawing function by title, of every picture for which there are data."""
+    drawings = {
+        "Contact sheet": ("contact-sheet.png", contact.sheet, data_survey.chosen),
+        "Footprints": ("footprints.png", maps.footprints, data_survey.mosaics),
+        "Missing data": ("missing.png", maps.missing, data_survey.mosaics),
+        "Labels": ("labels.png", charts.balance, data_survey.classes),
+        "Bands": ("bands.png", charts.histograms, data_survey.histograms),
     }
-    return {title: (name, draw) for title, (name, draw, there) in wanted.items() if there}
+    return {title: (name, draw) for title, (name, draw, content) in drawings.items() if content}
 
 
-def folder_of(place: str) -> Path:
-    """Where the card of a dataset lies if nobody says: beside the data, or in this folder for gs:// addresses."""
-    return Path(f"card-{place.rstrip('/').rpartition('/')[2]}") if is_remote(place) else Path(place) / "card"
+def folder_of(address: str) -> Path:
+    """The default folder of a dataset's card: beside the data, or in the working folder for gs:// addresses."""
+    return Path(f"card-{address.rstrip('/').rpartition('/')[2]}") if is_remote(address) else Path(address) / "card"
 
 
 @contextmanager
-def _session(place: str, project: str | None) -> Iterator[Any]:
+def _session(address: str, project: str | None) -> Iterator[Any]:
     """A session where a bucket has to be read; None for folders."""
-    if not is_remote(place):
+    if not is_remote(address):
         yield None
         return
     from gee_export.earth_engine.session import connect

@@ -17,34 +17,36 @@ from gee_export.datasets.manifest import Grid
 _SIDE_IN = 6.0
 
 
-def footprints(card: Card, data: Dataset, found: Survey) -> bytes:
+def footprints(card: Card, data: Dataset, survey: Survey) -> bytes:
     """A PNG with every region: its patches' outlines in their split's colour over their mean image."""
     from matplotlib.collections import PolyCollection
     from matplotlib.lines import Line2D
 
-    made, panels = _panels(card, data, found, "footprints")
+    made, panels = _panels(card, data, survey, "footprints")
     for region, ax in panels.items():
-        grid, mosaic = data.manifest.grids[region], found.mosaics[region]
+        grid, mosaic = data.manifest.grids[region], survey.mosaics[region]
         _background(ax, grid, mosaic)
         for split in SPLITS:
             colour = drawing.SPLIT_COLOURS[split]
             boxes = [_box(data, patch) for patch in data.in_split(split) if patch.region == region]
             single = [box.exterior.coords for box in boxes]
-            ground = [part.exterior.coords for part in shapely.get_parts(shapely.union_all(boxes))]
+            ground = [polygon.exterior.coords for polygon in shapely.get_parts(shapely.union_all(boxes))]
             ax.add_collection(PolyCollection(single, facecolors="none", edgecolors=colour, linewidths=0.3, alpha=0.6))
             ax.add_collection(PolyCollection(ground, facecolors="none", edgecolors=colour, linewidths=1.6))
         _frame(ax, data, region)
-    there = [split for split in SPLITS if data.in_split(split)]
-    lines = [Line2D([], [], color=drawing.SPLIT_COLOURS[split], linewidth=2) for split in there]
-    made.legend(lines, [f"{s}: {len(data.in_split(s)):,} patches" for s in there], loc="outside lower center", ncols=3)
+    present = [split for split in SPLITS if data.in_split(split)]
+    lines = [Line2D([], [], color=drawing.SPLIT_COLOURS[split], linewidth=2) for split in present]
+    made.legend(
+        lines, [f"{s}: {len(data.in_split(s)):,} patches" for s in present], loc="outside lower center", ncols=3
+    )
     return drawing.png(made)
 
 
-def missing(card: Card, data: Dataset, found: Survey) -> bytes:
+def missing(card: Card, data: Dataset, survey: Survey) -> bytes:
     """A PNG with every region: share of pixels at which some band is missing."""
-    made, panels = _panels(card, data, found, "missing data")
+    made, panels = _panels(card, data, survey, "missing data")
     for region, ax in panels.items():
-        grid, mosaic = data.manifest.grids[region], found.mosaics[region]
+        grid, mosaic = data.manifest.grids[region], survey.mosaics[region]
         drawn = ax.imshow(
             mosaic.missing[-1], extent=_extent(grid, mosaic), cmap="magma_r", vmin=0, vmax=1, interpolation="nearest"
         )
@@ -56,8 +58,8 @@ def missing(card: Card, data: Dataset, found: Survey) -> bytes:
     return drawing.png(made)
 
 
-def _panels(card: Card, data: Dataset, found: Survey, title: str):
-    regions = [region for region in data.manifest.grids if region in found.mosaics]
+def _panels(card: Card, data: Dataset, survey: Survey, title: str):
+    regions = [region for region in data.manifest.grids if region in survey.mosaics]
     columns = min(len(regions), 3) or 1
     rows = -(-len(regions) // columns) or 1
     side = _SIDE_IN if columns == 1 else 4.2

@@ -25,7 +25,7 @@ p.quiet, caption, td.quiet { color: var(--quiet); } p.quiet { margin: .2rem 0 1r
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 600; } th, td { padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; } td.number, th.number { text-align: right; }
-.pass { color: var(--pass); } .untold { opacity: .6; }
+.pass { color: var(--pass); } .unclear { opacity: .6; }
 .warn { color: var(--warn); } .fail { color: var(--fail); }
 td.verdict { font-weight: 700; text-transform: uppercase; font-size: .8rem; padding-top: .42rem; }
 figure { margin: 1rem 0; padding: .6rem; background: #ffffff; border: 1px solid var(--line); border-radius: 6px; }
@@ -55,7 +55,7 @@ def page(card: Card, pictures: Mapping[str, bytes]) -> bytes:
         *(_picture(title, picture) for title, picture in pictures.items()),
         "</body></html>\n",
     ]
-    return "\n".join(part for part in parts if part).encode()
+    return "\n".join(section for section in parts if section).encode()
 
 
 def _tally(card: Card) -> str:
@@ -65,9 +65,9 @@ def _tally(card: Card) -> str:
 
 def _checks(card: Card) -> str:
     rows = "".join(
-        f"<tr><td class='verdict {one.verdict}'>{one.verdict}</td><td>{escape(one.name)}</td>"
-        f"<td>{escape(one.detail)}</td></tr>"
-        for one in card.findings
+        f"<tr><td class='verdict {finding.verdict}'>{finding.verdict}</td><td>{escape(finding.name)}</td>"
+        f"<td>{escape(finding.detail)}</td></tr>"
+        for finding in card.findings
     )
     return f"<div class='scroll'><table>{rows}</table></div>"
 

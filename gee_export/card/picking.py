@@ -15,12 +15,12 @@ _WHOLE = 0.95  # valid share of patches that are preferred
 
 def picked(patches: Sequence[Patch], per_split: int = PER_SPLIT) -> list[Patch]:
     """`per_split` patches of each split, evenly over its impervious shares; whole ones where there are."""
-    found: list[Patch] = []
+    selection: list[Patch] = []
     for split in SPLITS:
         mine = [patch for patch in patches if patch.split == split]
-        whole = [patch for patch in mine if patch.valid_share >= _WHOLE]
-        mine = sorted(whole if len(whole) >= per_split else mine, key=lambda p: (p.impervious_share or 0.0, p.id))
+        complete = [patch for patch in mine if patch.valid_share >= _WHOLE]
+        mine = sorted(complete if len(complete) >= per_split else mine, key=lambda p: (p.impervious_share or 0.0, p.id))
         if mine:
             places = np.unique(np.linspace(0, len(mine) - 1, min(per_split, len(mine))).round().astype(int))
-            found += [mine[place] for place in places]
-    return found
+            selection += [mine[rank] for rank in places]
+    return selection

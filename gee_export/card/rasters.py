@@ -47,12 +47,12 @@ def _decoded(data: Dataset, patch: Patch, name: str, content: bytes) -> Raster |
     layer, bands, geobox = _expected(data, patch, name)
     try:
         with open_bytes(content, name) as source:
-            found = GeoBox(source.shape, source.transform, source.crs)
+            stored = GeoBox(source.shape, source.transform, source.crs)
             names = tuple(text or "" for text in source.descriptions)
             values = source.read()
     except (RasterioError, ValueError):
         return name
-    return Raster(name, layer, values, bands, _difference(found, geobox, names, tuple(band.name for band in bands)))
+    return Raster(name, layer, values, bands, _difference(stored, geobox, names, tuple(band.name for band in bands)))
 
 
 def _expected(data: Dataset, patch: Patch, name: str) -> tuple[str, tuple[Band, ...], GeoBox]:
@@ -70,14 +70,14 @@ def _named(geobox: GeoBox) -> str:
     return f"EPSG:{geobox.crs.epsg}" if geobox.crs.epsg else "a CRS of its own"
 
 
-def _difference(found: GeoBox, expected: GeoBox, names: tuple[str, ...], bands: tuple[str, ...]) -> str | None:
+def _difference(stored: GeoBox, expected: GeoBox, names: tuple[str, ...], bands: tuple[str, ...]) -> str | None:
     if names != bands:
         return f"bands {', '.join(names)} instead of {', '.join(bands)}"
-    if found.shape != expected.shape:
-        return f"{found.shape[0]} x {found.shape[1]} pixels instead of {expected.shape[0]} x {expected.shape[1]}"
-    if found.crs != expected.crs:
-        return f"{_named(found)} instead of {_named(expected)}"
-    shift: Affine = ~expected.affine * found.affine  # from the file's pixels to the index's
-    corners = [(0, 0), (found.shape[1], 0), (0, found.shape[0])]
+    if stored.shape != expected.shape:
+        return f"{stored.shape[0]} x {stored.shape[1]} pixels instead of {expected.shape[0]} x {expected.shape[1]}"
+    if stored.crs != expected.crs:
+        return f"{_named(stored)} instead of {_named(expected)}"
+    shift: Affine = ~expected.affine * stored.affine  # from the file's pixels to the index's
+    corners = [(0, 0), (stored.shape[1], 0), (0, stored.shape[0])]
     moved = max(max(abs(a - b) for a, b in zip(shift * corner, corner, strict=True)) for corner in corners)
     return f"corners {moved:.3g} px off the grid" if moved > PLACE_TOLERANCE_PX else None

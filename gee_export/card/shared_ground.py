@@ -30,26 +30,26 @@ class Shared:
 
 
 def shared_ground(data: Dataset) -> Shared:
-    """Of all patches with one another, in the metres of the first region's grid where their grids differ."""
+    """Ground that patches share with one another, in the metres of the first region's grid where grids differ."""
     boxes, step_m = _boxes(data)
     tree = shapely.STRtree(boxes)
     splits = np.array([patch.split for patch in data.patches])
-    one, other = tree.query(boxes, predicate="intersects")
-    first = one < other
-    one, other = one[first], other[first]
-    common = shapely.area(shapely.intersection(boxes[one], boxes[other]))
-    least = _RIM_PX * step_m * np.sqrt(shapely.area(boxes[one]))
-    pairs = (common > least) & (splits[one] != splits[other])
-    smaller = np.minimum(shapely.area(boxes[one]), shapely.area(boxes[other]))
+    left, right = tree.query(boxes, predicate="intersects")
+    first = left < right
+    left, right = left[first], right[first]
+    common = shapely.area(shapely.intersection(boxes[left], boxes[right]))
+    least = _RIM_PX * step_m * np.sqrt(shapely.area(boxes[left]))
+    pairs = (common > least) & (splits[left] != splits[right])
+    smaller = np.minimum(shapely.area(boxes[left]), shapely.area(boxes[right]))
     periods = np.array([patch.period for patch in data.patches])
     regions = np.array([patch.region for patch in data.patches])
-    same = (common > 0.999 * smaller) | ((common > 0.5 * smaller) & (regions[one] != regions[other]))
-    twice = same & (periods[one] == periods[other])
+    same = (common > 0.999 * smaller) | ((common > 0.5 * smaller) & (regions[left] != regions[right]))
+    twice = same & (periods[left] == periods[right])
     return Shared(
-        _named(data.patches, one[pairs], other[pairs]),
-        _tainted(splits, one[pairs], other[pairs]),
+        _named(data.patches, left[pairs], right[pairs]),
+        _tainted(splits, left[pairs], right[pairs]),
         _nearest(boxes, splits),
-        _named(data.patches, one[twice], other[twice]),
+        _named(data.patches, left[twice], right[twice]),
     )
 
 
@@ -75,24 +75,24 @@ def _boxes(data: Dataset) -> tuple[np.ndarray, float]:
 
 
 def _nearest(boxes: np.ndarray, splits: np.ndarray) -> dict[str, float]:
-    found = {}
-    for one, other in (("train", "val"), ("train", "test"), ("val", "test")):
-        mine, theirs = boxes[splits == one], boxes[splits == other]
+    distance_of = {}
+    for left, right in (("train", "val"), ("train", "test"), ("val", "test")):
+        mine, theirs = boxes[splits == left], boxes[splits == right]
         if len(mine) and len(theirs):
             _, metres = shapely.STRtree(mine).query_nearest(theirs, return_distance=True, all_matches=False)
-            found[f"{one}-{other}"] = float(metres.min())
-    return found
+            distance_of[f"{left}-{right}"] = float(metres.min())
+    return distance_of
 
 
-def _tainted(splits: np.ndarray, one: np.ndarray, other: np.ndarray) -> dict[str, int]:
+def _tainted(splits: np.ndarray, left_N: np.ndarray, right_N: np.ndarray) -> dict[str, int]:
     """val that shares with train, and test that shares with train or val."""
     touched: dict[str, set[int]] = {"val": set(), "test": set()}
-    for left, right in zip(one, other, strict=True):
+    for left, right in zip(left_N, right_N, strict=True):
         for patch, against in ((left, right), (right, left)):
             if splits[patch] == "test" or (splits[patch] == "val" and splits[against] == "train"):
                 touched[splits[patch]].add(int(patch))
     return {split: len(numbers) for split, numbers in touched.items()}
 
 
-def _named(patches: Sequence[Patch], one: np.ndarray, other: np.ndarray) -> tuple[tuple[str, str], ...]:
-    return tuple((patches[a].id, patches[b].id) for a, b in zip(one, other, strict=True))
+def _named(patches: Sequence[Patch], left_N: np.ndarray, right_N: np.ndarray) -> tuple[tuple[str, str], ...]:
+    return tuple((patches[a].id, patches[b].id) for a, b in zip(left_N, right_N, strict=True))

@@ -60,7 +60,7 @@ class ShiftMeter:
         """For the patches with the most edges by their impervious shares, spread over the index."""
         mixed = [p for p in data.patches if _LEAST_SHARE <= (p.impervious_share or 0.0) <= 1 - _LEAST_SHARE]
         if len(mixed) > SAMPLE:
-            mixed = [mixed[place] for place in np.linspace(0, len(mixed) - 1, SAMPLE).round().astype(int)]
+            mixed = [mixed[rank] for rank in np.linspace(0, len(mixed) - 1, SAMPLE).round().astype(int)]
         return cls(frozenset(patch.id for patch in mixed), data.manifest)
 
     def add(self, patch: Patch, image: Raster | None, label: Raster | None) -> None:
@@ -84,7 +84,7 @@ class ShiftMeter:
         rng = np.random.default_rng(0)
         draws = rng.integers(0, len(surfaces), (_RESAMPLES, len(surfaces)))
         tops = [peak_of(surfaces[draw].mean(axis=0)) for draw in draws]
-        places = np.array([one[:2] for one in tops if one is not None])
+        places = np.array([peak_row[:2] for peak_row in tops if peak_row is not None])
         if len(places) < 0.95 * _RESAMPLES:
             return Shift(None, None, None, contrast, len(surfaces))
         low, high = np.quantile(places, (0.025, 0.975), axis=0)
@@ -97,12 +97,12 @@ def _surface(head: DatasetManifest, image: Raster, label: Raster) -> np.ndarray 
     if image.values_BHW.shape[1:] != label_HW.shape or min(label_HW.shape) < _SMALLEST_PX:
         return None
     valid = np.stack([values != band.nodata for values, band in zip(image.values_BHW, image.bands, strict=True)])
-    known = label_HW != UNKNOWN
-    if min(valid.all(axis=0).mean(), known.mean()) < _LEAST_KNOWN:
+    labelled = label_HW != UNKNOWN
+    if min(valid.all(axis=0).mean(), labelled.mean()) < _LEAST_KNOWN:
         return None
     impervious = (label_HW == head.impervious_class).astype(np.float32)
     seen = structure(image.values_BHW.astype(np.float32), valid)
-    mapped = structure(impervious[None], known[None])
+    mapped = structure(impervious[None], labelled[None])
     inner = slice(SEARCH_PX, -SEARCH_PX)
     return correlated(mapped.channels[:, inner, inner], seen.channels)
 

@@ -62,7 +62,7 @@ def documents(data: Dataset) -> Iterator[tuple[str, bytes]]:
 
 def _collection(data: Dataset, bbox: list[float]) -> dict[str, Any]:
     head = data.manifest
-    starts, ends = zip(*(_days(data, one["label"]) for one in head.periods), strict=True)
+    starts, ends = zip(*(_days(data, period["label"]) for period in head.periods), strict=True)
     items = [{"rel": "item", "href": f"./items/{p.id}.json", "type": "application/geo+json"} for p in data.patches]
     simulated = "SIMULATED by the local engine, not measured by satellites. " if head.simulated else ""
     return {
@@ -126,8 +126,8 @@ def _item(data: Dataset, patch: Patch) -> dict[str, Any]:
             "isamap:valid_share": patch.valid_share,
         },
         "links": [
-            {"rel": kind, "href": "../collection.json", "type": "application/json"}
-            for kind in ("root", "parent", "collection")
+            {"rel": relation, "href": "../collection.json", "type": "application/json"}
+            for relation in ("root", "parent", "collection")
         ],
         "collection": head.name,
         "assets": assets,
@@ -191,19 +191,19 @@ def _optical(band: Band) -> dict[str, Any]:
 
 def _radar(data: Dataset) -> dict[str, Any]:
     """The sar extension's fields of Sentinel-1's interferometric wide swath, where its bands are there."""
-    found = [name for name in data.manifest.band_names if name in ("VV", "VH", "HH", "HV")]
-    if not found or data.manifest.backscatter is None:
+    polarisations = [name for name in data.manifest.band_names if name in ("VV", "VH", "HH", "HV")]
+    if not polarisations or data.manifest.backscatter is None:
         return {}
     return {
         "sar:instrument_mode": "IW",
         "sar:frequency_band": "C",
-        "sar:polarizations": found,
+        "sar:polarizations": polarisations,
         "sar:product_type": "GRD",
     }
 
 
 def _label(data: Dataset) -> dict[str, Any]:
-    names = [name for number, name in sorted(class_names(data.manifest.label).items()) if number != LABEL.nodata]
+    names = [name for value, name in sorted(class_names(data.manifest.label).items()) if value != LABEL.nodata]
     label: Mapping[str, Any] = data.manifest.label or {}
     return {
         "label:type": "raster",
@@ -216,9 +216,9 @@ def _label(data: Dataset) -> dict[str, Any]:
 
 def _days(data: Dataset, period: str) -> tuple[str, str]:
     """First and last moment of a period, RFC 3339 in UTC."""
-    found = next(one for one in data.manifest.periods if one["label"] == period)
-    last = date.fromisoformat(found["end"]) - timedelta(days=1)
-    return f"{found['start']}T00:00:00Z", f"{last.isoformat()}T23:59:59Z"
+    document = next(candidate for candidate in data.manifest.periods if candidate["label"] == period)
+    last = date.fromisoformat(document["end"]) - timedelta(days=1)
+    return f"{document['start']}T00:00:00Z", f"{last.isoformat()}T23:59:59Z"
 
 
 def _rounded(geometry: Mapping[str, Any]) -> dict[str, Any]:

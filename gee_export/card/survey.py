@@ -54,74 +54,74 @@ class Survey:
     shift: Shift | None = None
 
     def histogram(self, layer: str, band: str, split: str | None = None) -> Histogram | None:
-        """Of a band over a split, or over all of them; None where no file was read."""
-        found = [self.histograms.get((layer, band, name)) for name in ([split] if split else SPLITS)]
-        there = [one for one in found if one is not None]
-        return sum(there[1:], there[0]) if there else None
+        """A band's histogram over a split, or over all of them; None where no file was read."""
+        candidates = [self.histograms.get((layer, band, name)) for name in ([split] if split else SPLITS)]
+        present = [candidate for candidate in candidates if candidate is not None]
+        return sum(present[1:], present[0]) if present else None
 
     def class_counts(self, split: str | None = None) -> dict[int, int]:
         """Label pixels by class (255 unknown), of a split or of all."""
         counted: dict[int, int] = {}
-        for (name, number), count in sorted(self.classes.items()):
+        for (name, value), count in sorted(self.classes.items()):
             if split in (None, name):
-                counted[number] = counted.get(number, 0) + count
+                counted[value] = counted.get(value, 0) + count
         return counted
 
 
 def survey(data: Dataset, tick: Callable[[int], object] = lambda done: None) -> Survey:
-    """Reads every file once; `tick` is told how many patches are done."""
-    found = Survey(data.manifest.bands)
-    wanted = {patch.id for patch in picked(data.patches)}
+    """Reads every file once; `tick` receives how many patches are done."""
+    data_survey = Survey(data.manifest.bands)
+    picked_ids = {patch.id for patch in picked(data.patches)}
     meter = ShiftMeter.over(data)
-    for number, patch in enumerate(data.patches, 1):
+    for patch_count, patch in enumerate(data.patches, 1):
         layers: dict[str, Raster] = {}
         for raster in rasters(data, patch):
-            found.files += 1
+            data_survey.files += 1
             if isinstance(raster, str):
-                found.broken.append(raster)
+                data_survey.broken.append(raster)
                 continue
             if raster.misplaced:
-                found.misplaced[raster.name] = raster.misplaced
+                data_survey.misplaced[raster.name] = raster.misplaced
             if raster.bands and len(raster.values_BHW) == len(raster.bands):
-                _count(found, patch, raster)
+                _count(data_survey, patch, raster)
                 layers.setdefault(raster.layer, raster)
-        _take(found, data, patch, layers)
+        _take(data_survey, data, patch, layers)
         meter.add(patch, layers.get("image"), layers.get("labels"))
-        if patch.id in wanted and "image" in layers:
-            found.chosen[patch.id] = layers
-        tick(number)
-    found.shift = meter.result()
-    return found
+        if patch.id in picked_ids and "image" in layers:
+            data_survey.chosen[patch.id] = layers
+        tick(patch_count)
+    data_survey.shift = meter.result()
+    return data_survey
 
 
-def _count(found: Survey, patch: Patch, raster: Raster) -> None:
+def _count(data_survey: Survey, patch: Patch, raster: Raster) -> None:
     if raster.layer in ("labels", "fine_labels"):
         if raster.layer == "labels":
-            for number, count in _classes(raster.values_BHW[0]).items():
-                share = patch.split, number
-                found.classes[share] = found.classes.get(share, 0) + count
+            for value, count in _classes(raster.values_BHW[0]).items():
+                share = patch.split, value
+                data_survey.classes[share] = data_survey.classes.get(share, 0) + count
         return
     for band, values in zip(raster.bands, raster.values_BHW, strict=True):
         key = raster.layer, band.name, patch.split
-        if key not in found.histograms:
-            found.histograms[key] = Histogram.empty(band, values.dtype.name)
-        found.histograms[key].add(values)
+        if key not in data_survey.histograms:
+            data_survey.histograms[key] = Histogram.empty(band, values.dtype.name)
+        data_survey.histograms[key].add(values)
 
 
-def _take(found: Survey, data: Dataset, patch: Patch, layers: Mapping[str, Raster]) -> None:
+def _take(data_survey: Survey, data: Dataset, patch: Patch, layers: Mapping[str, Raster]) -> None:
     """The patch's own facts, and its place in the region's mosaic."""
     if "image" not in layers:
         return
-    found.patches += 1
+    data_survey.patches += 1
     values = layers["image"].values_BHW
     bands = data.manifest.bands
     valid = np.stack([band_HW != band.nodata for band, band_HW in zip(bands, values, strict=True)])
     label = layers["labels"].values_BHW[0] if "labels" in layers else None
-    found.facts.append(
+    data_survey.facts.append(
         PatchFacts(
             patch,
             float(valid.all(axis=0).mean()),
-            tuple(float(one.mean()) for one in valid),
+            tuple(float(band_valid.mean()) for band_valid in valid),
             tuple(_low(band, values[n], valid[n]) for n, band in enumerate(bands)),
             None if label is None else _classes(label),
             hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest(),
@@ -130,13 +130,13 @@ def _take(found: Survey, data: Dataset, patch: Patch, layers: Mapping[str, Raste
     if values.shape[1:] != (data.manifest.size, data.manifest.size):
         return
     shown = [data.manifest.band_names.index(name) for name in colours(data.manifest.band_names)]
-    if patch.region not in found.mosaics:
-        found.mosaics[patch.region] = Mosaic.over(data.manifest.grids[patch.region], len(shown) + 1)
+    if patch.region not in data_survey.mosaics:
+        data_survey.mosaics[patch.region] = Mosaic.over(data.manifest.grids[patch.region], len(shown) + 1)
     scale = np.array([[bands[n].scale] for n in shown])[..., None]
     offset = np.array([[bands[n].offset] for n in shown])[..., None]
     physical = values[shown] * scale + offset
     every = np.asarray(valid.all(axis=0))  # the last band of the mosaic: where nothing at all is missing
-    found.mosaics[patch.region].add(
+    data_survey.mosaics[patch.region].add(
         patch.row, patch.col, np.concatenate([physical, every[None]]), np.concatenate([valid[shown], every[None]])
     )
 
@@ -156,9 +156,9 @@ def _low(band: Band, values_HW: np.ndarray, valid_HW: np.ndarray) -> float | Non
 
 def _classes(label_HW: np.ndarray) -> dict[int, int]:
     numbers, counts = np.unique(label_HW, return_counts=True)
-    return {int(number): int(count) for number, count in zip(numbers, counts, strict=True)}
+    return {int(value): int(count) for value, count in zip(numbers, counts, strict=True)}
 
 
 def known(classes: Mapping[int, int]) -> int:
     """Label pixels that are not unknown."""
-    return sum(count for number, count in classes.items() if number != UNKNOWN)
+    return sum(count for value, count in classes.items() if value != UNKNOWN)

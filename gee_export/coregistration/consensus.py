@@ -14,7 +14,7 @@ from gee_export.coregistration.tiepoints import TiePoints
 LEAST_POINTS = 8
 LEAST_SHARE = 0.35  # of the distinct matches; matches of unrelated images agree by chance in a few per cent
 POINTS_A_TERM = 16  # four for each window of its own: windows overlap by half along both axes
-GROWING = 4  # points a term while outliers are told apart, which costs nothing where it overfits
+GROWING = 4  # points a term while outliers are identified, which costs nothing where it overfits
 CELLS = 4  # a side of the frame: an order needs points in as many cells as it has terms, each cell is a fold
 NEIGHBOURS, LEAST_AGREEING = 8, 3
 SAME_ORDER = 1.03  # a lower order is kept where no higher one predicts better by more than this
@@ -65,13 +65,13 @@ def fitted(points: TiePoints, frame: Frame, *, step: tuple[float, float], tolera
     rows = design(u, v, order)
     coefficients = solved(rows[used], d_px[used])
     polynomial = Polynomial.of(frame, coefficients[:, 0] * step[0], coefficients[:, 1] * step[1])
-    chosen = rows[used], d_px[used]
+    design_and_shift = rows[used], d_px[used]
     return Fit(
         polynomial,
         used,
-        rmse_px=rms(chosen[1] - chosen[0] @ coefficients),
-        loo_px=rms(left_out(*chosen, np.arange(used.sum()))),
-        before_px=rms(chosen[1]),
+        rmse_px=rms(design_and_shift[1] - design_and_shift[0] @ coefficients),
+        loo_px=rms(left_out(*design_and_shift, np.arange(used.sum()))),
+        before_px=rms(design_and_shift[1]),
         cv_px=cv_px,
     )
 

@@ -49,9 +49,9 @@ class Coregistration:
 
     def residuals_px(self) -> np.ndarray:
         """What the polynomial leaves of each used point's vector, right and up [point, 2]."""
-        chosen = self.points.where(self.used)
-        dx, dy = self.polynomial.at(chosen.x, chosen.y)
-        return np.stack([(chosen.dx - dx) / self.step[0], (chosen.dy - dy) / self.step[1]], axis=1)
+        used_points = self.points.where(self.used)
+        dx, dy = self.polynomial.at(used_points.x, used_points.y)
+        return np.stack([(used_points.dx - dx) / self.step[0], (used_points.dy - dy) / self.step[1]], axis=1)
 
     def to_json(self) -> dict[str, Any]:
         """The whole report as plain JSON, tie points included."""
@@ -114,8 +114,8 @@ def coregister(pairs: Sequence[Pair], *, search_px: int = SEARCH_PX) -> Coregist
     try:
         fit = search.fit(points, tolerance_px=2.5)
         for _ in range(REFINEMENTS):
-            found, fit = fit.polynomial, None
-            points = search.points(found, FINE_HALF_PX, FINE_SEARCH_PX)
+            first_fit, fit = fit.polynomial, None
+            points = search.points(first_fit, FINE_HALF_PX, FINE_SEARCH_PX)
             fit = search.fit(points, tolerance_px=1.5)
         likeness = search.likeness(nothing), search.likeness(fit.polynomial)
         _require_gain(fit, likeness)
@@ -135,24 +135,24 @@ class _Search:
     frame: Frame
     step: tuple[float, float]
 
-    def points(self, found: Polynomial, half_px: int, search_px: int) -> TiePoints:
+    def points(self, polynomial: Polynomial, half_px: int, search_px: int) -> TiePoints:
         """Distinct matches of all tiles beyond the displacement that is already known, as whole vectors."""
         parts = []
         for (_, raster), fixed in zip(self.pairs, self.fixed, strict=True):
             windows = Windows.of(raster.geobox.shape.yx, half_px=half_px, search_px=search_px)
-            parts.append(matched(fixed, _structure(raster, found), raster.geobox, windows=windows))
+            parts.append(matched(fixed, _structure(raster, polynomial), raster.geobox, windows=windows))
         points = joined(parts)
         points = points.where(points.distinct)
-        return points.moved(*found.at(points.x, points.y))
+        return points.moved(*polynomial.at(points.x, points.y))
 
     def fit(self, points: TiePoints, tolerance_px: float) -> Fit:
         return fitted(points, self.frame, step=self.step, tolerance_px=tolerance_px)
 
-    def likeness(self, found: Polynomial) -> float:
+    def likeness(self, polynomial: Polynomial) -> float:
         """Correlation of both images' structure over all tiles, the moving ones corrected."""
         sums = np.zeros(3)
         for (_, raster), fixed in zip(self.pairs, self.fixed, strict=True):
-            moving = _structure(raster, found)
+            moving = _structure(raster, polynomial)
             both = fixed.usable & moving.usable
             if both.any():
                 a, b = (stack[:, both] for stack in (fixed.channels, moving.channels))
@@ -161,8 +161,8 @@ class _Search:
         return float(sums[0] / math.sqrt(sums[1] * sums[2])) if sums[1] * sums[2] > 0 else 0.0
 
 
-def _structure(raster: Raster, found: Polynomial | None = None) -> Structure:
-    lying = raster if found is None or found.is_identity else warped(raster, found)
+def _structure(raster: Raster, polynomial: Polynomial | None = None) -> Structure:
+    lying = raster if polynomial is None or polynomial.is_identity else warped(raster, polynomial)
     return structure(lying.values_BHW, lying.valid_BHW)
 
 
@@ -210,7 +210,7 @@ def warped(raster: Raster, polynomial: Polynomial) -> Raster:
         _bilinear(values, valid, cols + dx / affine.a, rows + dy / affine.e)
         for values, valid in zip(raster.values_BHW, raster.valid_BHW, strict=True)
     ]
-    values, valid = (np.stack(part) for part in zip(*sampled, strict=True))
+    values, valid = (np.stack(arrays) for arrays in zip(*sampled, strict=True))
     dtype = raster.values_BHW.dtype
     return Raster(raster.geobox, raster.bands, (np.rint(values) if dtype.kind in "iu" else values).astype(dtype), valid)
 
@@ -230,8 +230,8 @@ def _bilinear(values: np.ndarray, valid: np.ndarray, us: np.ndarray, vs: np.ndar
             weight += share
     row, col = np.floor(vs + 1e-7).astype(int), np.floor(us + 1e-7).astype(int)
     inside = (row >= 0) & (row < height) & (col >= 0) & (col < width)
-    there = inside & valid[np.clip(row, 0, height - 1), np.clip(col, 0, width - 1)] & (weight > 0)
-    return np.where(there, total / np.where(weight > 0, weight, 1), 0), there
+    valid_there = inside & valid[np.clip(row, 0, height - 1), np.clip(col, 0, width - 1)] & (weight > 0)
+    return np.where(valid_there, total / np.where(weight > 0, weight, 1), 0), valid_there
 
 
 def _require_gain(fit: Fit, likeness: tuple[float, float]) -> None:
@@ -251,8 +251,8 @@ def _require_gain(fit: Fit, likeness: tuple[float, float]) -> None:
         )
 
 
-def _same_step(one, other) -> bool:
-    return math.isclose(one.a, other.a, rel_tol=1e-9) and math.isclose(one.e, other.e, rel_tol=1e-9)
+def _same_step(left, right) -> bool:
+    return math.isclose(left.a, right.a, rel_tol=1e-9) and math.isclose(left.e, right.e, rel_tol=1e-9)
 
 
 def _place(raster: Raster) -> str:

@@ -58,7 +58,7 @@ class Displacement:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Displacement:
-        """From `to_json`, or a document that holds the same beside other things; ValueError where it does not."""
+        """The displacement of a `to_json` document, further fields allowed; ValueError for other documents."""
         try:
             polynomials = tuple(Polynomial.from_json(entry) for entry in document["polynomials"])
             return cls(tuple(map(int, document["orbits"])), polynomials)
@@ -67,7 +67,7 @@ class Displacement:
 
     @classmethod
     def read(cls, path: str | Path) -> Displacement:
-        """From a file that `isamap coregister` wrote; ValueError naming a file that is none."""
+        """The displacement of a file that `isamap coregister` wrote; ValueError naming any other file."""
         try:
             document = json.loads(Path(path).read_text(encoding="utf-8"))
             return cls.from_json(document if isinstance(document, Mapping) else {})
@@ -90,17 +90,19 @@ def displaced(image: ee.Image, displacement: Displacement, *, orbit: ee.Computed
 
 
 def vectors(displacement: Displacement, orbit: ee.ComputedObject) -> ee.Image:
-    """dx and dy in metres along the CRS's axes for a scene of a relative orbit, computed wherever it is asked.
+    """dx and dy in metres along the CRS's axes for a scene of a relative orbit, computed wherever pixels are requested.
 
     The image's projection counts rows upward, so that "Y" is north whether it is read as the CRS's or the pixels'.
     """
     import ee
 
     plane = ee.Projection(displacement.frame.crs, [_STEP_M, 0, 0, 0, _STEP_M, 0])
-    known = displacement.by_orbit
-    rest = known.get(ANY_ORBIT, Polynomial.identity(displacement.frame))
-    table = ee.Dictionary({str(number): _coefficients(polynomial) for number, polynomial in known.items()})
-    own = ee.List(table.get(ee.Number(orbit).toInt().format("%d"), ee.List(_coefficients(rest))))
+    polynomials = displacement.by_orbit
+    fallback = polynomials.get(ANY_ORBIT, Polynomial.identity(displacement.frame))
+    table = ee.Dictionary(
+        {str(orbit_number): _coefficients(polynomial) for orbit_number, polynomial in polynomials.items()}
+    )
+    own = ee.List(table.get(ee.Number(orbit).toInt().format("%d"), ee.List(_coefficients(fallback))))
     terms = _terms(displacement.frame, plane)
     count = len(EXPONENTS)
     axes = [
@@ -131,5 +133,5 @@ def _product(factors: Sequence[ee.Image]) -> ee.Image:
 
 
 def _coefficients(polynomial: Polynomial) -> list[float]:
-    """Those of x, then those of y."""
-    return [number for axis in polynomial.padded() for number in axis]
+    """The coefficients of x, then those of y."""
+    return [coefficient for axis in polynomial.padded() for coefficient in axis]

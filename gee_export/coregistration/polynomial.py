@@ -77,7 +77,7 @@ class Polynomial:
 
     @classmethod
     def identity(cls, frame: Frame) -> Polynomial:
-        """No displacement."""
+        """The polynomial that displaces nothing."""
         return cls.of(frame, (0.0,), (0.0,))
 
     @classmethod
@@ -99,7 +99,7 @@ class Polynomial:
 
     @property
     def most(self) -> float:
-        """No displacement along either axis is greater: inside the frame no power of u or v exceeds one."""
+        """An upper bound of the displacement along either axis: inside the frame no power of u or v exceeds one."""
         return max(sum(map(abs, self.dx)), sum(map(abs, self.dy)))
 
     def at(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -118,7 +118,7 @@ class Polynomial:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Polynomial:
-        """From `to_json`; ValueError saying what is missing or wrong."""
+        """The polynomial of a `to_json` document; ValueError saying what is missing or wrong."""
         try:
             bounds = cast(
                 "tuple[float, float, float, float]", tuple(map(float, document["bounds"]))
@@ -155,9 +155,9 @@ def left_out(design_NT: np.ndarray, d_N2: np.ndarray, fold_N: np.ndarray) -> np.
     """Residual of each point from the fit to the points of the other folds [point, axis]; NaN where those are few."""
     out = np.full(d_N2.shape, np.nan)
     for fold in np.unique(fold_N):
-        held = fold_N == fold
-        if (~held).sum() >= design_NT.shape[1]:
-            out[held] = d_N2[held] - design_NT[held] @ solved(design_NT[~held], d_N2[~held])
+        in_fold = fold_N == fold
+        if (~in_fold).sum() >= design_NT.shape[1]:
+            out[in_fold] = d_N2[in_fold] - design_NT[in_fold] @ solved(design_NT[~in_fold], d_N2[~in_fold])
     return out
 
 

@@ -33,9 +33,9 @@ def read(path: str | Path, onto: GeoBox | None = None) -> Raster:
         if not own.geographic_extent.geom.intersects(onto.geographic_extent.geom):
             raise ValueError(f"{path} does not touch the other raster: there is nothing to compare")
         height, width = onto.shape
-        place = {"crs": str(onto.crs), "transform": onto.affine, "height": height, "width": width}
+        grid_options = {"crs": str(onto.crs), "transform": onto.affine, "height": height, "width": width}
         bare = file.nodata is None and ColorInterp.alpha not in file.colorinterp
-        with WarpedVRT(file, **place, resampling=Resampling.bilinear, tolerance=1e-6, add_alpha=bare) as warped:
+        with WarpedVRT(file, **grid_options, resampling=Resampling.bilinear, tolerance=1e-6, add_alpha=bare) as warped:
             return _raster(warped, onto)
 
 
@@ -48,16 +48,16 @@ def write(raster: Raster, path: str | Path, *, like: str | Path) -> None:
 
     with _opened(like) as file:
         dtype, nodata = np.dtype(file.dtypes[0]), file.nodata
-        about = file.descriptions, file.scales, file.offsets, file.tags()
+        metadata = file.descriptions, file.scales, file.offsets, file.tags()
     values = np.rint(raster.values_BHW) if dtype.kind in "iu" else raster.values_BHW
     values = np.where(raster.valid_BHW, values, 0 if nodata is None else nodata).astype(dtype)
     height, width = raster.geobox.shape
-    place = {"crs": str(raster.geobox.crs), "transform": raster.geobox.affine, "height": height, "width": width}
+    grid_options = {"crs": str(raster.geobox.crs), "transform": raster.geobox.affine, "height": height, "width": width}
     options = {"driver": "GTiff", "compress": "deflate", "tiled": True, "count": len(values), "dtype": dtype.name}
     with MemoryFile() as memory:
-        with memory.open(**place, **options, nodata=nodata) as target:
-            target.descriptions, target.scales, target.offsets = (part[: len(values)] for part in about[:3])
-            target.update_tags(**{key: text for key, text in about[3].items() if key != "AREA_OR_POINT"})
+        with memory.open(**grid_options, **options, nodata=nodata) as target:
+            target.descriptions, target.scales, target.offsets = (of_bands[: len(values)] for of_bands in metadata[:3])
+            target.update_tags(**{key: text for key, text in metadata[3].items() if key != "AREA_OR_POINT"})
             target.write(values)
             if nodata is None and not raster.valid_BHW.all():
                 target.write_mask(raster.valid_BHW.all(axis=0))

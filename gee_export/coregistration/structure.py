@@ -33,14 +33,14 @@ class Structure:
 def structure(values_BHW: np.ndarray, valid_BHW: np.ndarray) -> Structure:
     """The structure of all bands together; a pixel is usable where every band is valid around it, small holes aside."""
     valid = np.asarray(valid_BHW.all(axis=0))
-    known = ndimage.gaussian_filter(valid.astype(np.float32), HOLE_SIGMA_PX)
-    whole = valid | (known > _MOSTLY)
-    usable = ndimage.binary_erosion(whole, np.ones((3, 3)), iterations=_REACH_PX, border_value=1)
+    valid_share = ndimage.gaussian_filter(valid.astype(np.float32), HOLE_SIGMA_PX)
+    filled = valid | (valid_share > _MOSTLY)
+    usable = ndimage.binary_erosion(filled, np.ones((3, 3)), iterations=_REACH_PX, border_value=1)
     channels = np.zeros((ORIENTATIONS, *valid.shape), np.float32)
     if not usable.any():
         return Structure(channels, usable)
     for band in values_BHW:
-        channels += _oriented(_without_holes(_ranks(band, valid), valid, known), usable)
+        channels += _oriented(_without_holes(_ranks(band, valid), valid, valid_share), usable)
     channels = ndimage.gaussian_filter(channels, (0, SMOOTH_SIGMA_PX, SMOOTH_SIGMA_PX))
     channels = ndimage.convolve1d(channels, _ORIENTATION_WEIGHTS, axis=0, mode="wrap")
     energy = (channels**2).sum(axis=0)
@@ -50,10 +50,12 @@ def structure(values_BHW: np.ndarray, valid_BHW: np.ndarray) -> Structure:
     return Structure(channels, usable)
 
 
-def _without_holes(ranks: np.ndarray, valid: np.ndarray, known: np.ndarray) -> np.ndarray:
+def _without_holes(ranks: np.ndarray, valid: np.ndarray, valid_share: np.ndarray) -> np.ndarray:
     """Missing pixels filled from the valid ones around them; a cloud mask's single pixels are no edges."""
     around = ndimage.gaussian_filter(ranks * valid, HOLE_SIGMA_PX)
-    return np.where(valid | (known <= 0), ranks, around / np.where(known > 0, known, 1)).astype(np.float32)
+    return np.where(valid | (valid_share <= 0), ranks, around / np.where(valid_share > 0, valid_share, 1)).astype(
+        np.float32
+    )
 
 
 def _ranks(band: np.ndarray, valid: np.ndarray) -> np.ndarray:

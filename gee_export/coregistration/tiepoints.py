@@ -61,11 +61,11 @@ class TiePoints:
 
     @property
     def distinct(self) -> np.ndarray:
-        """Which matches stand out from chance."""
+        """The mask of matches that stand out from chance."""
         return self.peak >= LEAST_PEAK
 
-    def where(self, chosen: np.ndarray) -> TiePoints:
-        arrays = {f.name: getattr(self, f.name)[chosen] for f in fields(self) if f.name != "tried"}
+    def where(self, selection: np.ndarray) -> TiePoints:
+        arrays = {f.name: getattr(self, f.name)[selection] for f in fields(self) if f.name != "tried"}
         return TiePoints(**arrays, tried=self.tried)
 
     def moved(self, dx: np.ndarray, dy: np.ndarray) -> TiePoints:
@@ -76,20 +76,20 @@ class TiePoints:
 def joined(parts: Sequence[TiePoints]) -> TiePoints:
     """The points of several tiles."""
     names = [f.name for f in fields(TiePoints) if f.name != "tried"]
-    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    return TiePoints(**arrays, tried=sum(part.tried for part in parts))
+    arrays = {name: np.concatenate([getattr(tile_points, name) for tile_points in parts]) for name in names}
+    return TiePoints(**arrays, tried=sum(tile_points.tried for tile_points in parts))
 
 
 def matched(fixed: Structure, moving: Structure, geobox: GeoBox, *, windows: Windows) -> TiePoints:
     """Tie points of two images of a grid, each as `structure.structure` gives it."""
-    found, tried = [], 0
+    matches, tried = [], 0
     for row in windows.centres(geobox.shape[0]):
         for col in windows.centres(geobox.shape[1]):
             tried += 1
             match = _match(fixed, moving, (row, col), windows)
             if match is not None:
-                found.append((col, row, *match))
-    cols, rows, right, down, peak, ratio = np.array(found, float).reshape(-1, 6).T
+                matches.append((col, row, *match))
+    cols, rows, right, down, peak, ratio = np.array(matches, float).reshape(-1, 6).T
     affine = geobox.affine
     x, y = affine.a * cols + affine.c, affine.e * rows + affine.f
     return TiePoints(x, y, affine.a * right, affine.e * down, peak, ratio, tried)

@@ -50,9 +50,9 @@ class Dataset:
         self._by_id = {patch.id: patch for patch in patches}
 
     @classmethod
-    def open(cls, place: str | os.PathLike[str] | Storage, session: Any = None) -> Dataset:
+    def open(cls, location: str | os.PathLike[str] | Storage, session: Any = None) -> Dataset:
         """The dataset of a folder, gs:// prefix or storage; ValueError where there is none, Fault where damaged."""
-        storage = open_storage(place, session) if isinstance(place, str | os.PathLike) else place
+        storage = open_storage(location, session) if isinstance(location, str | os.PathLike) else location
         if not storage.exists(MANIFEST):
             raise ValueError(f"{storage.url} holds no finished dataset ({MANIFEST} is missing): {_remedy(storage)}")
         head, digest = manifest.decode_sealed(storage.read(MANIFEST), f"{storage.url}/{MANIFEST}")
@@ -85,20 +85,20 @@ class Dataset:
 
         Fault where the file is not the one that the index names by its checksum.
         """
-        found = self._patch(patch)
-        values, names = self._decoded(found.image_name, found.image_crc32c)
+        entry = self._patch(patch)
+        values, names = self._decoded(entry.image_name, entry.image_crc32c)
         if names != self.manifest.band_names:
             raise Fault(
-                f"{self.storage.url}/{found.image_name} holds bands {names}, expected {self.manifest.band_names}"
+                f"{self.storage.url}/{entry.image_name} holds bands {names}, expected {self.manifest.band_names}"
             )
         return values
 
     def read_label(self, patch: str | Patch) -> np.ndarray:
         """Classes uint8 (rows, columns): 0 pervious, 1 impervious, 255 unknown; ValueError in datasets without."""
-        found = self._patch(patch)
-        if found.label_name is None or found.label_crc32c is None:
+        entry = self._patch(patch)
+        if entry.label_name is None or entry.label_crc32c is None:
             raise ValueError(f"{self.storage.url} holds no labels: export it again with --label worldcover")
-        label: np.ndarray = self._decoded(found.label_name, found.label_crc32c)[0][0]
+        label: np.ndarray = self._decoded(entry.label_name, entry.label_crc32c)[0][0]
         return label
 
     def read_share(self, patch: str | Patch) -> np.ndarray:
@@ -124,17 +124,17 @@ class Dataset:
         Bands, scales and no-data are the image's. A day of `manifest.layers["frames"].dates` of which the patch has
         too few clear pixels has no file and is left out; so a patch may have none.
         """
-        found, stored = self._patch(patch), self.stored("frames")
-        days = tuple(date.fromisoformat(day) for day in found.dates)
-        frames = [self._layer(found, f"frames/{day}") for day in found.dates]
+        entry, stored = self._patch(patch), self.stored("frames")
+        days = tuple(date.fromisoformat(day) for day in entry.dates)
+        frames = [self._layer(entry, f"frames/{day}") for day in entry.dates]
         side = self.manifest.size
         return days, np.stack(frames) if frames else np.empty((0, len(stored.bands), side, side), np.int16)
 
     def geobox(self, patch: str | Patch, layer: str = "image") -> GeoBox:
         """The patch's pixels, of the image or of a further layer (`fine`, `fine_labels`: the finer ones)."""
-        found = self._patch(patch)
+        entry = self._patch(patch)
         ratio = 1 if layer == "image" else self.stored(layer).ratio
-        return self.manifest.grids[found.region].patch_geobox(found.row, found.col, self.manifest.size, ratio)
+        return self.manifest.grids[entry.region].patch_geobox(entry.row, entry.col, self.manifest.size, ratio)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -175,11 +175,11 @@ class Dataset:
 
     def _layer(self, patch: str | Patch, key: str) -> np.ndarray:
         """The file of a further layer, checked against what the manifest says of it."""
-        found, stored = self._patch(patch), self.stored(key.partition("/")[0])
-        name = layer_file(key, found.id)
-        if key not in (held := dict(found.layers)):
+        entry, stored = self._patch(patch), self.stored(key.partition("/")[0])
+        name = layer_file(key, entry.id)
+        if key not in (crc_of := dict(entry.layers)):
             raise Fault(f"{self.storage.url}/{name} is not listed in {INDEX}: run the same export again")
-        values, names = self._decoded(name, held[key])
+        values, names = self._decoded(name, crc_of[key])
         if names != stored.band_names or values.dtype.name != stored.dtype:
             raise Fault(f"{self.storage.url}/{name} holds bands {names}, expected {stored.band_names}")
         return values
@@ -216,7 +216,7 @@ def finish(storage: Storage, head: DatasetManifest, entries: Sequence[Entry]) ->
     if len({patch.id for patch in patches}) != len(patches):
         raise ValueError(f"{storage.url}: two patches have one id")
     train = [entry for entry in ordered if entry.patch.split == "train"]
-    whole = replace(
+    complete = replace(
         head,
         statistics=statistics([entry.sums[IMAGE] for entry in train], head.bands),
         layers={name: _with_statistics(name, layer, train) for name, layer in head.layers.items()},
@@ -224,8 +224,8 @@ def finish(storage: Storage, head: DatasetManifest, entries: Sequence[Entry]) ->
     )
     rows = index.encode(patches, list(_footprints(patches, head)))
     storage.write(INDEX, rows)
-    storage.write(MANIFEST, manifest.encode(whole, rows))
-    return Dataset(storage, whole, patches)
+    storage.write(MANIFEST, manifest.encode(complete, rows))
+    return Dataset(storage, complete, patches)
 
 
 def count_patches(patches: Sequence[Patch]) -> dict[str, int]:

@@ -29,7 +29,7 @@ def of_index(document: Mapping[str, Any]) -> str | None:
     return (document.get(FIELD) or {}).get(INDEX)
 
 
-def check(document: Mapping[str, Any], data: bytes, where: str, *, known: Collection[str]) -> None:
+def check(document: Mapping[str, Any], data: bytes, where: str, *, field_names: Collection[str]) -> None:
     """Fault unless a manifest's bytes are those that were written; without digests, unless all its fields are known.
 
     So neither a changed value nor a changed name of `digests` passes; later versions may add fields under digests.
@@ -37,7 +37,7 @@ def check(document: Mapping[str, Any], data: bytes, where: str, *, known: Collec
     if FIELD in document:
         if not _is_whole(document, data):
             raise Fault(f"{where} is damaged (its digest is not that of its contents): run the same export again")
-    elif unknown := sorted(document.keys() - set(known)):
+    elif unknown := sorted(document.keys() - set(field_names)):
         raise Fault(f"{where} is damaged (unknown field {unknown[0]!r}): run the same export again")
 
 

@@ -29,9 +29,9 @@ def encode(
 
     count, height, width = values_BHW.shape
     shape = {"count": count, "height": height, "width": width, "dtype": values_BHW.dtype.name, "blockysize": height}
-    place = {"crs": _crs(str(geobox.crs)), "transform": geobox.affine}
+    grid_options = {"crs": _crs(str(geobox.crs)), "transform": geobox.affine}
     with MemoryFile() as memory:
-        with memory.open(nodata=bands[0].nodata, **shape, **place, **_OPTIONS) as target:
+        with memory.open(nodata=bands[0].nodata, **shape, **grid_options, **_OPTIONS) as target:
             target.descriptions = tuple(band.name for band in bands)
             if any(band.scale != 1 for band in bands):
                 target.scales = tuple(band.scale for band in bands)

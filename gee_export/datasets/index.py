@@ -72,7 +72,7 @@ class Patch:
 
     @property
     def dates(self) -> tuple[str, ...]:
-        """Of the frames that are there, YYYYMMDD in order."""
+        """Days of the frames that are there, YYYYMMDD in order."""
         return tuple(layer.partition("/")[2] for layer, _ in self.layers if layer.startswith("frames/"))
 
 

@@ -42,7 +42,7 @@ class Band:
 
 @dataclass(frozen=True)
 class BandStatistics:
-    """Of a band's valid pixels over the train split, in physical units; valid_share of all its pixels."""
+    """Statistics of a band's valid pixels in the train split, physical units; valid_share is of all its pixels."""
 
     mean: float
     std: float
@@ -78,9 +78,9 @@ class StoredLayer:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> StoredLayer:
-        """From the manifest's JSON."""
+        """The layer of the manifest's JSON."""
         bands = tuple(Band(**band) for band in document["bands"])
-        statistics = {name: BandStatistics(**found) for name, found in document["statistics"].items()}
+        statistics = {name: BandStatistics(**values) for name, values in document["statistics"].items()}
         return cls(**dict(document) | {"bands": bands, "statistics": statistics})
 
 
@@ -167,7 +167,7 @@ class DatasetManifest:
     def impervious_class(self) -> int:
         """The number of impervious ground in the labels: 1, or 4 among LandCover3m's seven classes."""
         classes = (self.label or {}).get("classes", {})
-        return next((int(number) for number, name in classes.items() if name == "impervious"), 1)
+        return next((int(value) for value, name in classes.items() if name == "impervious"), 1)
 
     def to_json(self) -> dict[str, Any]:
         """The JSON document, in the order of the fields."""
@@ -182,7 +182,7 @@ class DatasetManifest:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any], where: str = "manifest.json") -> DatasetManifest:
-        """From the JSON document; Fault for unknown versions and missing fields."""
+        """The manifest of a JSON document; Fault for unknown versions and missing fields."""
         version = document.get("version")
         if version != VERSION:
             raise Fault(
@@ -218,7 +218,7 @@ def decode(data: bytes, where: str) -> DatasetManifest:
 
 
 def decode_sealed(data: bytes, where: str) -> tuple[DatasetManifest, str | None]:
-    """As `decode`, with the digest that patches.parquet must have; None of isamap 0.1's and unfinished datasets."""
+    """The manifest, and the digest that patches.parquet must have; None for isamap 0.1 and unfinished datasets."""
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -226,17 +226,17 @@ def decode_sealed(data: bytes, where: str) -> tuple[DatasetManifest, str | None]
     if not isinstance(document, dict):
         raise Fault(f"{where} is no JSON object: the dataset is damaged; run the same export again")
     if document.get("version") == VERSION:
-        known = {field_.name for field_ in fields(DatasetManifest)} - {"bands"} | {"version"}
-        digests.check(document, data, where, known=known)
+        field_names = {field_.name for field_ in fields(DatasetManifest)} - {"bands"} | {"version"}
+        digests.check(document, data, where, field_names=field_names)
     return DatasetManifest.from_json(document, where), digests.of_index(document)
 
 
-def differences(wanted: DatasetManifest, held: DatasetManifest, *, without: Sequence[str] = ()) -> list[str]:
-    """In words, each setting that differs (statistics and counts are results, not settings).
+def differences(requested: DatasetManifest, stored: DatasetManifest, *, without: Sequence[str] = ()) -> list[str]:
+    """Each setting that differs, in words (statistics and counts are results, not settings).
 
     without: fields to leave out, such as scenes or split.regions.
     """
-    left, right = _settings(wanted, without), _settings(held, without)
+    left, right = _settings(requested, without), _settings(stored, without)
     differing = [key for key in sorted(left.keys() | right.keys()) if left.get(key) != right.get(key)]
     return [f"{key} is {_brief(right.get(key))} there, {_brief(left.get(key))} asked" for key in differing]
 
@@ -259,7 +259,7 @@ def _brief(value: Any) -> str:
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     if isinstance(value, dict) and value:
         parts = (_flat(item, f"{prefix}.{key}" if prefix else key) for key, item in value.items())
-        return {key: item for part in parts for key, item in part.items()}
+        return {key: item for mapping in parts for key, item in mapping.items()}
     return {prefix: value}
 
 

@@ -19,7 +19,7 @@ _MOST = 32767
 
 @dataclass(frozen=True)
 class Unit:
-    """What numbers mean: physical = number * scale + offset; scale None: not said."""
+    """What numbers mean: physical = number * scale + offset; scale None: not stated."""
 
     name: str
     scale: float | None = None
@@ -27,7 +27,7 @@ class Unit:
 
     @classmethod
     def parse(cls, text: str) -> Unit:
-        """From `reflectance`, `reflectance=0.0001` or `kelvin=0.01,273.15`; ValueError says what was expected."""
+        """The unit of a text such as `reflectance=0.0001` or `kelvin=0.01,273.15`; ValueError says what is expected."""
         name, has_scale, numbers = text.partition("=")
         scale, _, offset = numbers.partition(",")
         try:
@@ -50,12 +50,12 @@ class Numbers:
 
     @classmethod
     def of_dtype(cls, dtype: str) -> Numbers:
-        """Of a numpy pixel type; ValueError for complex numbers."""
-        kind = np.dtype(dtype)
-        if kind.kind in "iu":
-            limits = np.iinfo(kind)
+        """The numbers that a numpy pixel type holds; ValueError for complex numbers."""
+        numpy_type = np.dtype(dtype)
+        if numpy_type.kind in "iu":
+            limits = np.iinfo(numpy_type)
             return cls(True, float(limits.min), float(limits.max))
-        if kind.kind != "f":
+        if numpy_type.kind != "f":
             raise ValueError(f"pixels of type {dtype} are no image: expected whole or floating-point numbers")
         return cls(False, -np.inf, np.inf)
 

@@ -102,15 +102,15 @@ class ProgressLog:
         """Every whole line, in the order written."""
         if not self._path.exists():
             return []
-        found = []
+        parsed = []
         for line in self._path.read_bytes().split(b"\n"):
             try:
                 row = json.loads(line)
             except ValueError:
                 continue
             if isinstance(row, dict):
-                found.append(row)
-        return found
+                parsed.append(row)
+        return parsed
 
     def add(self, rows: list[Mapping[str, Any]]) -> None:
         """Appends rows; they are there for the next run even if this process is killed."""

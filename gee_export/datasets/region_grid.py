@@ -58,7 +58,7 @@ class RegionGrid:
 
     @cached_property
     def outline(self) -> BaseGeometry | None:
-        """The region's outline in the lattice's CRS, or None where the whole window is wanted."""
+        """The region's outline in the lattice's CRS, or None for the whole window."""
         if self.region.outline is None:
             return None
         outline = regions.in_metres(self.region.outline, str(self.lattice.crs))
@@ -80,7 +80,7 @@ class RegionGrid:
         area = self.window
         top, left = (-(-first // stride) * stride for first in (area.row, area.col))
         places = grid_positions(area.row_end - top, area.col_end - left, size, stride)
-        windows = (Window(top + place.row, left + place.col, size, size) for place in places)
+        windows = (Window(top + position.row, left + position.col, size, size) for position in places)
         if self.outline is None:
             yield from windows
             return

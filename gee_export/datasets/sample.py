@@ -39,8 +39,8 @@ class Sample:
 
     def __post_init__(self) -> None:
         if self.image_BHW.ndim != 3 or self.image_BHW.dtype != np.int16:
-            found = f"{self.image_BHW.dtype} {self.image_BHW.shape}"
-            raise ValueError(f"{self.id}: image {found}, expected int16 (bands, rows, columns)")
+            actual = f"{self.image_BHW.dtype} {self.image_BHW.shape}"
+            raise ValueError(f"{self.id}: image {actual}, expected int16 (bands, rows, columns)")
         label = self.label_HW
         if label is not None and (label.dtype != np.uint8 or label.shape != self.image_BHW.shape[1:]):
             raise ValueError(f"{self.id}: label {label.dtype} {label.shape}, expected uint8 {self.image_BHW.shape[1:]}")
@@ -114,20 +114,20 @@ def _layer_files(sample: Sample, head: DatasetManifest) -> Iterator[tuple[str, b
 
 
 def _sums(sample: Sample, head: DatasetManifest) -> dict[str, Sums]:
-    found = {IMAGE: Sums.of(sample.image_BHW, NODATA)}
+    sums_of = {IMAGE: Sums.of(sample.image_BHW, NODATA)}
     for key, values in sorted(sample.layers.items()):
         layer = key.partition("/")[0]
         if layer in _SUMMED:
             sums = Sums.of(values, head.layers[layer].bands[0].nodata)
-            found[layer] = found[layer] + sums if layer in found else sums
-    return found
+            sums_of[layer] = sums_of[layer] + sums if layer in sums_of else sums
+    return sums_of
 
 
 def _impervious_share(label_HW: np.ndarray | None, head: DatasetManifest) -> float | None:
     if label_HW is None:
         return None
-    known = int((label_HW != UNKNOWN).sum())
-    return int((label_HW == head.impervious_class).sum()) / known if known else None
+    labelled_px = int((label_HW != UNKNOWN).sum())
+    return int((label_HW == head.impervious_class).sum()) / labelled_px if labelled_px else None
 
 
 def _tags(head: DatasetManifest) -> dict[str, str]:

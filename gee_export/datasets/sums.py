@@ -27,19 +27,19 @@ class Sums:
 
     @classmethod
     def of(cls, values_BHW: np.ndarray, nodata: int) -> Sums:
-        """Of an array (bands, rows, columns); in bands without a valid pixel low lies above high."""
+        """The sums of an array (bands, rows, columns); in bands without a valid pixel low lies above high."""
         rows = zip(*(_band_sums(band, nodata) for band in values_BHW), strict=True)
         count, total, squares, low, high = (tuple(row) for row in rows)
         return cls(count, total, squares, low, high, values_BHW[0].size)
 
-    def __add__(self, other: Sums) -> Sums:
-        """Of both arrays together."""
+    def __add__(self, addend: Sums) -> Sums:
+        """The sums of both arrays together."""
         count, total, squares = (
-            tuple(a + b for a, b in zip(getattr(self, name), getattr(other, name), strict=True))
+            tuple(a + b for a, b in zip(getattr(self, name), getattr(addend, name), strict=True))
             for name in ("count", "total", "squares")
         )
-        low = tuple(map(min, self.low, other.low))
-        return Sums(count, total, squares, low, tuple(map(max, self.high, other.high)), self.pixels + other.pixels)
+        low = tuple(map(min, self.low, addend.low))
+        return Sums(count, total, squares, low, tuple(map(max, self.high, addend.high)), self.pixels + addend.pixels)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -50,25 +50,25 @@ class Sums:
         return cls(**values)
 
 
-def statistics(found: Sequence[Sums], bands: Sequence[Band]) -> dict[str, BandStatistics]:
+def statistics(sums_list: Sequence[Sums], bands: Sequence[Band]) -> dict[str, BandStatistics]:
     """Per band over the sums in their order, in float64 and physical units; none for bands without valid pixels."""
-    pixels = sum(sums.pixels for sums in found)
-    named = {band.name: _statistics(found, number, band, pixels) for number, band in enumerate(bands)}
+    pixels = sum(sums.pixels for sums in sums_list)
+    named = {band.name: _statistics(sums_list, band_index, band, pixels) for band_index, band in enumerate(bands)}
     return {name: statistic for name, statistic in named.items() if statistic is not None}
 
 
-def _statistics(found: Sequence[Sums], number: int, band: Band, pixels: int) -> BandStatistics | None:
-    count = sum(sums.count[number] for sums in found)
+def _statistics(sums_list: Sequence[Sums], band_index: int, band: Band, pixels: int) -> BandStatistics | None:
+    count = sum(sums.count[band_index] for sums in sums_list)
     if not count:
         return None
-    mean = sum(float(sums.total[number]) for sums in found) / count
-    variance = sum(float(sums.squares[number]) for sums in found) / count - mean * mean
-    seen = [sums for sums in found if sums.count[number]]
+    mean = sum(float(sums.total[band_index]) for sums in sums_list) / count
+    variance = sum(float(sums.squares[band_index]) for sums in sums_list) / count - mean * mean
+    seen = [sums for sums in sums_list if sums.count[band_index]]
     return BandStatistics(
         mean=mean * band.scale + band.offset,
         std=max(variance, 0.0) ** 0.5 * band.scale,
-        min=min(sums.low[number] for sums in seen) * band.scale + band.offset,
-        max=max(sums.high[number] for sums in seen) * band.scale + band.offset,
+        min=min(sums.low[band_index] for sums in seen) * band.scale + band.offset,
+        max=max(sums.high[band_index] for sums in seen) * band.scale + band.offset,
         valid_share=count / pixels,
     )
 

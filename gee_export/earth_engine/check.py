@@ -144,7 +144,7 @@ def _writes_objects(bucket: Any) -> str:
 
 
 def _location(bucket: Any) -> Row:
-    places = {str(bucket.location).upper(), *(str(place).upper() for place in bucket.data_locations or ())}
+    places = {str(bucket.location).upper(), *(str(region).upper() for region in bucket.data_locations or ())}
     near = bool(places & set(NEAR_LOCATIONS))
     detail = f"{bucket.location}: " + ("beside Earth Engine" if near else "far from Earth Engine")
     remedy = "ingestion works from anywhere, but is slower and billed; cloud GeoTIFF assets need US or us-central1"

@@ -28,7 +28,7 @@ class Questions(requests.Session):
     last: requests.Response | None = None
 
     def request(self, method: str, url: str, **words: Any) -> requests.Response:  # type: ignore[override]
-        """As requests.Session; TimeoutError's kin after `limit_s`, NotJson for an empty reply or a web page."""
+        """Sends as requests.Session does; a timeout error after `limit_s`, NotJson for an empty reply or a web page."""
         words["timeout"] = words.get("timeout") or (CONNECT_S, self.limit_s)
         server = urlsplit(url).netloc
         with watched(server, self.limit_s):
@@ -68,7 +68,7 @@ class _Failure:
 
     @classmethod
     def of(cls, error: BaseException, last: requests.Response | None, server: str) -> _Failure:
-        """From what ee.Initialize raised, and the last reply that came before it."""
+        """The failure that ee.Initialize's error and the last reply before it show."""
         if (missing := _missing_login(error)) is not None:
             return missing
         if words := outage(error):
@@ -91,7 +91,7 @@ def _is_local(server: str) -> bool:
 
 
 def _missing_login(error: BaseException) -> _Failure | None:
-    """Where the user's own credentials are missing, or Google takes them no more."""
+    """The failure of missing credentials, or of credentials that Google no longer accepts."""
     from google.auth.exceptions import DefaultCredentialsError, InvalidOperation, RefreshError
 
     if isinstance(error, InvalidOperation):  # anonymous ones, which nobody has to log in for
@@ -99,7 +99,7 @@ def _missing_login(error: BaseException) -> _Failure | None:
     if isinstance(error, DefaultCredentialsError) or "authorize access" in str(error):
         return _Failure(error, "no Earth Engine login was found on this machine", LOGIN, may_pass=False)
     if isinstance(error, RefreshError) and not outage(error):
-        words = f"Google takes the login of this machine no more ({error.args[0] if error.args else error})"
+        words = f"Google no longer accepts this machine's login ({error.args[0] if error.args else error})"
         return _Failure(error, words, LOGIN, may_pass=error.retryable)
     return None
 

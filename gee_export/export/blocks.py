@@ -41,10 +41,10 @@ class BlockStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def path(self, number: int) -> Path:
-        return self._folder / f"{number:06d}.block"
+    def path(self, block_index: int) -> Path:
+        return self._folder / f"{block_index:06d}.block"
 
-    def write(self, number: int, key: str, block: Block) -> None:
+    def write(self, block_index: int, key: str, block: Block) -> None:
         """Stores the block of a part's layer (`key`); Fault on a full disk."""
         arrays = {name: _little(array) for name, array in block.arrays.items()}
         payload = b"".join(array.tobytes() for array in arrays.values())
@@ -56,12 +56,12 @@ class BlockStore:
             "crc32c": crc32c(payload),
         }
         line = json.dumps(header).encode() + b"\n"
-        write_whole(self.path(number), _MAGIC + line + payload)
+        write_whole(self.path(block_index), _MAGIC + line + payload)
 
-    def observed(self, number: int, key: str, window: Window) -> Observed | None:
+    def observed(self, block_index: int, key: str, window: Window) -> Observed | None:
         """The block's observation counts where its file is whole and of this part, layer and window, else None."""
         try:
-            data = self.path(number).read_bytes()
+            data = self.path(block_index).read_bytes()
             header, start = _header(data)
         except (OSError, ValueError):
             return None
@@ -69,19 +69,19 @@ class BlockStore:
             return None
         return header["observed"] if crc32c(data[start:]) == header.get("crc32c") else None
 
-    def open(self, number: int) -> Block:
+    def open(self, block_index: int) -> Block:
         """The block with its pixels mapped from the file."""
-        path = self.path(number)
+        path = self.path(block_index)
         with path.open("rb") as file:
             header, start = _header(file.readline() + file.readline())
         window, arrays = Window(**header["window"]), {}
-        for name, kind, bands in header["arrays"]:
-            arrays[name] = np.memmap(path, kind, "r", start, (bands, window.height, window.width))
+        for name, dtype, bands in header["arrays"]:
+            arrays[name] = np.memmap(path, dtype, "r", start, (bands, window.height, window.width))
             start += arrays[name].nbytes
         return Block(window, arrays, header["observed"])
 
-    def remove(self, number: int) -> None:
-        self.path(number).unlink(missing_ok=True)
+    def remove(self, block_index: int) -> None:
+        self.path(block_index).unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Removes every block and the folder."""
@@ -99,9 +99,9 @@ def cut(window: Window, blocks: Sequence[Block]) -> dict[str, np.ndarray]:
         shared = window.overlap(block.window)
         if shared is None:
             continue
-        there, here = shared.within(block.window), shared.within(window)
+        source, here = shared.within(block.window), shared.within(window)
         for name, array in block.arrays.items():
-            patch[name][:, here[0], here[1]] = array[:, there[0], there[1]]
+            patch[name][:, here[0], here[1]] = array[:, source[0], source[1]]
     return patch
 
 

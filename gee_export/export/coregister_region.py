@@ -45,24 +45,26 @@ class Registration:
 
     @property
     def titled(self) -> dict[str, Coregistration]:
-        return {f"orbit {orbit}": one for orbit, one in self.by_orbit.items()}
+        return {f"orbit {orbit}": result for orbit, result in self.by_orbit.items()}
 
     @property
     def displacement(self) -> Displacement | None:
-        """Of the orbits that could be corrected; None where none could."""
-        found = {orbit: one.polynomial for orbit, one in self.by_orbit.items() if one.applied}
-        return Displacement(tuple(found), tuple(found.values())) if found else None
+        """The displacement of the orbits that could be corrected; None where none could."""
+        polynomials = {orbit: result.polynomial for orbit, result in self.by_orbit.items() if result.applied}
+        return Displacement(tuple(polynomials), tuple(polynomials.values())) if polynomials else None
 
     def to_json(self) -> dict[str, Any]:
         """The displacement, as an export takes it, and the whole report of every orbit."""
         move = self.displacement.to_json() if self.displacement else {"orbits": [], "polynomials": []}
-        about = {"region": self.region, "period": self.period, "simulated": self.simulated}
-        reports = {str(o): {"scenes": self.scenes[o], **one.to_json()} for o, one in self.by_orbit.items()}
-        return {**move, **about, "reports": reports}
+        facts = {"region": self.region, "period": self.period, "simulated": self.simulated}
+        reports = {str(o): {"scenes": self.scenes[o], **result.to_json()} for o, result in self.by_orbit.items()}
+        return {**move, **facts, "reports": reports}
 
     def __str__(self) -> str:
         head = f"{self.region} {self.period}{', simulated' if self.simulated else ''}"
-        return "\n".join([head, *(f"orbit {o} ({self.scenes[o]} scenes) {one}" for o, one in self.by_orbit.items())])
+        return "\n".join(
+            [head, *(f"orbit {o} ({self.scenes[o]} scenes) {result}" for o, result in self.by_orbit.items())]
+        )
 
 
 def coregister_region(
@@ -92,10 +94,10 @@ def coregister_region(
     if len(days) > 1:
         raise ValueError(f"periods {', '.join(map(str, days))}: one at a time, each has its own shifts")
     with connect(project, catalog=catalog):
-        found = register(places[0], days[0])
+        registration = register(places[0], days[0])
     if out is not None:
-        _write_json(found.to_json(), out)
-    return found
+        _write_json(registration.to_json(), out)
+    return registration
 
 
 def register(
@@ -119,12 +121,14 @@ def register(
     seen = {orbit: sentinel1.sensed(box, period, replace(radar, orbits=(orbit,))) for orbit in counts}
     names = [band.name for band in settings.optical.stored if band.unit == "reflectance"]
     bands = optical.image.select(names)
-    pairs = {orbit: _pairs(bands.addBands(one.image), names, grid, client) for orbit, one in seen.items()}
-    found = {orbit: coregister(tiles) for orbit, tiles in pairs.items() if tiles}
-    if not found:
+    pairs = {
+        orbit: _pairs(bands.addBands(orbit_image.image), names, grid, client) for orbit, orbit_image in seen.items()
+    }
+    by_orbit = {orbit: coregister(tiles) for orbit, tiles in pairs.items() if tiles}
+    if not by_orbit:
         raise NoScenes(f"region {region.name!r}: no tile is seen by both sensors in {period}; choose a longer period")
-    simulated = optical.simulated or any(one.simulated for one in seen.values())
-    return Registration(region.name, str(period), simulated, counts, found)
+    simulated = optical.simulated or any(orbit_image.simulated for orbit_image in seen.values())
+    return Registration(region.name, str(period), simulated, counts, by_orbit)
 
 
 def coregister_files(fixed: str | Path, moving: str | Path, out: str | Path | None = None) -> Coregistration:
@@ -135,12 +139,12 @@ def coregister_files(fixed: str | Path, moving: str | Path, out: str | Path | No
     """
     still = raster_file.read(fixed)
     loose = raster_file.read(moving, onto=still.geobox)
-    found = coregister([(still, loose)])
+    coregistration = coregister([(still, loose)])
     if out is not None:
-        if found.applied:
-            raster_file.write(warped(loose, found.polynomial), out, like=moving)
-        _write_json(found.to_json(), f"{out}.json")
-    return found
+        if coregistration.applied:
+            raster_file.write(warped(loose, coregistration.polynomial), out, like=moving)
+        _write_json(coregistration.to_json(), f"{out}.json")
+    return coregistration
 
 
 def tiles_of(shape: tuple[int, int]) -> list[Window]:
@@ -155,10 +159,10 @@ def _spread(length: int) -> list[tuple[int, int]]:
     return [(round(k * (length - TILE_PX) / (TILES - 1)), TILE_PX) for k in range(TILES)]
 
 
-def _orbits(found: sentinel1.Listing, collection: str) -> dict[int, int]:
+def _orbits(listing: sentinel1.Listing, collection: str) -> dict[int, int]:
     """Relative orbits and how many scenes each has, sorted."""
     counts: dict[int, int] = {}
-    for scene in found.used:
+    for scene in listing.used:
         if scene.get(ORBIT) is None:
             raise ValueError(f"scene {scene.index} of {collection} does not say its relative orbit")
         counts[int(scene.get(ORBIT))] = counts.get(int(scene.get(ORBIT)), 0) + 1
@@ -172,7 +176,7 @@ def _pairs(both: ee.Image, names: Sequence[str], grid: GeoBox, client: Client | 
         tile = _fetched(both, crop(grid, window), [*names, *sentinel1.POLARISATIONS], client)
         count = len(names)
         pair = _bands(tile, slice(count)), _bands(tile, slice(count, None))
-        if all(part.valid_BHW.all(axis=0).any() for part in pair):
+        if all(raster.valid_BHW.all(axis=0).any() for raster in pair):
             pairs.append(pair)
     return pairs
 
@@ -182,14 +186,14 @@ def _fetched(image: ee.Image, geobox: GeoBox, bands: Sequence[str], client: Clie
     windows = pixels.plan(geobox.shape.yx, channels(bands), side=_REQUEST_PX)
     values = np.zeros((len(bands), *geobox.shape), np.float32)
     valid = np.zeros(values.shape, bool)
-    for number, part in pixels.stream(image, [crop(geobox, window) for window in windows], bands, client=client):
-        at = (slice(None), *windows[number].slices)
-        values[at], valid[at] = part.values_BHW, part.valid_BHW
+    for tile_index, tile in pixels.stream(image, [crop(geobox, window) for window in windows], bands, client=client):
+        at = (slice(None), *windows[tile_index].slices)
+        values[at], valid[at] = tile.values_BHW, tile.valid_BHW
     return Raster(geobox, tuple(bands), values, valid)
 
 
-def _bands(raster: Raster, chosen: slice) -> Raster:
-    return Raster(raster.geobox, raster.bands[chosen], raster.values_BHW[chosen], raster.valid_BHW[chosen])
+def _bands(raster: Raster, selection: slice) -> Raster:
+    return Raster(raster.geobox, raster.bands[selection], raster.values_BHW[selection], raster.valid_BHW[selection])
 
 
 def _write_json(document: Mapping[str, Any], path: str | Path) -> None:

@@ -47,15 +47,15 @@ class ExtraImages:
             raise ValueError("--frames are dates of Sentinel's composite: leave out --image or --frames")
 
     def asked(self) -> dict[str, Any]:
-        """What the manifest says was asked for."""
-        found: dict[str, Any] = {}
+        """The requested images, as the manifest holds them."""
+        requests: dict[str, Any] = {}
         if self.image is not None:
-            found["image"] = self.image.asked()
+            requests["image"] = self.image.asked()
         if self.fine is not None:
-            found["fine"] = self.fine.image.asked() | {"label": self.fine.label_request.asked()}
+            requests["fine"] = self.fine.image.asked() | {"label": self.fine.label_request.asked()}
         if self.frames is not None:
-            found["frames"] = self.frames.to_json()
-        return found
+            requests["frames"] = self.frames.to_json()
+        return requests
 
 
 def image_layer(image: ExternalImage, label_request: LabelRequest) -> Layer:
@@ -83,14 +83,16 @@ def frame_layers(bands: Sequence[Band], count: int) -> tuple[Layer, ...]:
     stored = {"frames": StoredLayer(tuple(bands), "int16")}
     names = tuple(band.name for band in bands)
     return tuple(
-        Layer(frame_name(number), channels, partial(_settle_frame, names, number), 2 * len(names), stored=stored)
-        for number in range(count)
+        Layer(
+            frame_name(frame_index), channels, partial(_settle_frame, names, frame_index), 2 * len(names), stored=stored
+        )
+        for frame_index in range(count)
     )
 
 
-def frame_name(number: int) -> str:
+def frame_name(frame_index: int) -> str:
     """The layer of a part's frame of that number."""
-    return f"frame{number:02d}"
+    return f"frame{frame_index:02d}"
 
 
 def worth_keeping(arrays: Mapping[str, np.ndarray], head: DatasetManifest) -> dict[str, np.ndarray] | None:
@@ -143,19 +145,19 @@ def _settle(
     if inside is not None:
         values[:, ~inside] = image.packing.nodata
     label, share = fused(pixels, geobox, inside, label_request)
-    found = {names.image: values, names.label: label, names.share: share}
-    return {name: array for name, array in found.items() if name is not None and array is not None}, {}
+    layer_arrays = {names.image: values, names.label: label, names.share: share}
+    return {name: array for name, array in layer_arrays.items() if name is not None and array is not None}, {}
 
 
 def _settle_frame(
     bands: Sequence[str],
-    number: int,
+    frame_index: int,
     pixels: np.ndarray,
     geobox: GeoBox,
     inside: np.ndarray | None,
     opened: OpenPart,
 ) -> tuple[dict[str, np.ndarray], Observed]:
-    return {f"frames/{opened.days[number]}": quantised(pixels, bands, inside)}, {}
+    return {f"frames/{opened.days[frame_index]}": quantised(pixels, bands, inside)}, {}
 
 
 def _shown(values_BHW: np.ndarray, nodata: int) -> float:

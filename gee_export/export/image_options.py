@@ -115,8 +115,8 @@ class ImageOptions:
         """Where an image on this machine lies, for exports that name no region."""
         if self.imagery is None or not self.imagery.is_file:
             return None
-        found = image_file.open_file(self.imagery, small=False)
-        return regions.from_bbox(found.wsen, name=_slug(found.path.stem))
+        open_image = image_file.open_file(self.imagery, small=False)
+        return regions.from_bbox(open_image.wsen, name=_slug(open_image.path.stem))
 
     def open(
         self, places: Sequence[Region], periods: Sequence[Period], label_request: LabelRequest
@@ -125,11 +125,14 @@ class ImageOptions:
 
         ValueError where an image is not there, does not reach a region or does not nest in the patches' pixels.
         """
-        image, region_grids = None, tuple(RegionGrid.of(place) for place in places)
+        image, region_grids = None, tuple(RegionGrid.of(region) for region in places)
         if self.imagery is not None:
-            found = [open_imagery(self.imagery, place, periods[0]) for place in places]
-            image = ExternalImage.of(self.imagery, found[0])
-            region_grids = tuple(ground_of(one, place, self.scale) for one, place in zip(found, places, strict=True))
+            open_images = [open_imagery(self.imagery, region, periods[0]) for region in places]
+            image = ExternalImage.of(self.imagery, open_images[0])
+            region_grids = tuple(
+                ground_of(open_image, region, self.scale)
+                for open_image, region in zip(open_images, places, strict=True)
+            )
         fine = None if self.fine is None else self._fine(region_grids, periods, label_request)
         if (dates := self.dates) is not None:
             dates.count(periods)
@@ -139,11 +142,15 @@ class ImageOptions:
         self, region_grids: Sequence[RegionGrid], periods: Sequence[Period], label_request: LabelRequest
     ) -> FineImage:
         imagery = self.fine_imagery
-        found = [open_imagery(imagery, region_grid.region, periods[0], small=True) for region_grid in region_grids]
-        for one, region_grid in zip(found, region_grids, strict=True):
-            _check_reach(imagery, one, region_grid)
+        open_images = [
+            open_imagery(imagery, region_grid.region, periods[0], small=True) for region_grid in region_grids
+        ]
+        for open_image, region_grid in zip(open_images, region_grids, strict=True):
+            _check_reach(imagery, open_image, region_grid)
         labels = self._fine_labels(label_request)
-        return FineImage(ExternalImage.of(imagery, found[0], small=True), labels, _ratio(region_grids, self.fine_scale))
+        return FineImage(
+            ExternalImage.of(imagery, open_images[0], small=True), labels, _ratio(region_grids, self.fine_scale)
+        )
 
     def _fine_labels(self, label_request: LabelRequest) -> LabelRequest:
         """The same fusion and classes of its own sources."""
@@ -161,7 +168,10 @@ def _ratio(region_grids: Sequence[RegionGrid], fine_m: float) -> int:
         raise ValueError("--fine needs patches on a grid in metres, this image's is in degrees: say --scale METRES")
     ratios = {step / fine_m if fine_m > 0 else 0.0 for step in steps}
     ratio = round(max(ratios))
-    if not all(math.isclose(found, ratio, rel_tol=1e-9) for found in ratios) or not 2 <= ratio <= _MOST_RATIO:
+    if (
+        not all(math.isclose(region_ratio, ratio, rel_tol=1e-9) for region_ratio in ratios)
+        or not 2 <= ratio <= _MOST_RATIO
+    ):
         raise ValueError(
             f"--fine-scale {fine_m:g}: patches have pixels of {' and '.join(f'{step:g}' for step in sorted(steps))} m, "
             f"of which it must be a whole part, from a half to 1/{_MOST_RATIO}"
@@ -169,12 +179,14 @@ def _ratio(region_grids: Sequence[RegionGrid], fine_m: float) -> int:
     return ratio
 
 
-def _check_reach(asked: Imagery, found: OpenImage, region_grid: RegionGrid) -> None:
-    if not found.bounded or found.grid is None:
+def _check_reach(imagery: Imagery, open_image: OpenImage, region_grid: RegionGrid) -> None:
+    if not open_image.bounded or open_image.grid is None:
         return
-    mine, theirs = region_grid.geobox(region_grid.window).extent, found.grid.extent
-    if not mine.to_crs(crs_of(found.grid), resolution=float("inf")).intersects(theirs):
-        raise ValueError(f"{asked.name} does not cover any part of region {region_grid.name!r}: choose another --fine")
+    mine, theirs = region_grid.geobox(region_grid.window).extent, open_image.grid.extent
+    if not mine.to_crs(crs_of(open_image.grid), resolution=float("inf")).intersects(theirs):
+        raise ValueError(
+            f"{imagery.name} does not cover any part of region {region_grid.name!r}: choose another --fine"
+        )
 
 
 def _slug(text: str) -> str:

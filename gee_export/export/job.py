@@ -46,7 +46,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Job:
-    """An export as asked. server and catalog say where pixels come from; they go into the manifest."""
+    """The settings of an export. server and catalog say where pixels come from; they go into the manifest."""
 
     region_grids: tuple[RegionGrid, ...]
     periods: tuple[Period, ...]
@@ -101,7 +101,7 @@ class Job:
     def parts(self) -> tuple[Part, ...]:
         """Every region in every period, region by region."""
         pairs = [(region_grid, period) for region_grid in self.region_grids for period in self.periods]
-        return tuple(Part(number, *pair) for number, pair in enumerate(pairs))
+        return tuple(Part(index, *pair) for index, pair in enumerate(pairs))
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -117,7 +117,7 @@ class Job:
 
     @property
     def bands(self) -> tuple[Band, ...]:
-        """Of the image, as they are stored."""
+        """The image's bands, as they are stored."""
         return self.settings.stored_bands if self.extra_images.image is None else self.extra_images.image.bands
 
     def head(self) -> DatasetManifest:
@@ -152,16 +152,16 @@ class Job:
             for region_grid in self.region_grids
             if region_grid.outline_digest
         }
-        asked = self.rule.to_json() | {"sampling": self.sampling.to_json()}
-        return asked | ({"outline_wkb_sha256": digests} if digests else {})
+        split_request = self.rule.to_json() | {"sampling": self.sampling.to_json()}
+        return split_request | ({"outline_wkb_sha256": digests} if digests else {})
 
 
-def _refuse_twice(what: str, names: list[str], remedy: str) -> None:
+def _refuse_twice(noun: str, names: list[str], remedy: str) -> None:
     if not names:
-        raise ValueError(f"an export needs at least one {what}")
+        raise ValueError(f"an export needs at least one {noun}")
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"{what} {name!r} is given {names.count(name)} times: {remedy}")
+            raise ValueError(f"{noun} {name!r} is given {names.count(name)} times: {remedy}")
 
 
 def _joined(names: list[str]) -> str:

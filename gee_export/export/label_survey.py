@@ -35,7 +35,7 @@ class Survey:
 
     @classmethod
     def of(cls, job: Job) -> Survey:
-        """Of every position of every region; asks no server."""
+        """The survey of every position of every region; asks no server."""
         side = most_px(job, largest_side_px(job.label_request.channels, stored_bytes=1))
         tracts = positions(job)
         tilings = {}
@@ -57,62 +57,68 @@ class Survey:
         The labels are those of each region's first period that has scenes; a region without any has no shares.
         Windows that the ledger holds are not fetched again.
         """
-        found = {}
+        shares_of = {}
         for region_grid in self.job.region_grids:
-            parts = [part for part in self.job.parts if part.region_grid is region_grid and part.number in opened]
+            parts = [
+                region_period
+                for region_period in self.job.parts
+                if region_period.region_grid is region_grid and region_period.number in opened
+            ]
             if parts:
-                found[region_grid.name] = self._of_region(parts[0], opened[parts[0].number], progress_log, supply)
+                shares_of[region_grid.name] = self._of_region(parts[0], opened[parts[0].number], progress_log, supply)
             else:
-                found[region_grid.name] = np.full(len(self.tracts[region_grid.name]), np.nan)
-        return found
+                shares_of[region_grid.name] = np.full(len(self.tracts[region_grid.name]), np.nan)
+        return shares_of
 
-    def _of_region(self, part: Part, opened: OpenPart, progress_log: ProgressLog, supply: PixelSource) -> np.ndarray:
-        tiling, windows = self.tilings[part.region_grid.name], self.tracts[part.region_grid.name]
+    def _of_region(
+        self, region_period: Part, opened: OpenPart, progress_log: ProgressLog, supply: PixelSource
+    ) -> np.ndarray:
+        tiling, windows = self.tilings[region_period.region_grid.name], self.tracts[region_period.region_grid.name]
         at: list[list[int]] = [[] for _ in tiling.windows]  # positions on each window
         for position, needed in enumerate(tiling.needs):
-            for number in needed:
-                at[number].append(position)
-        key, impervious_class = self._key(part, opened), scheme_of(self.job.label_request.scheme).impervious
+            for tile_index in needed:
+                at[tile_index].append(position)
+        key, impervious_class = self._key(region_period, opened), scheme_of(self.job.label_request.scheme).impervious
         noted = {tuple(row["window"]): row["counts"] for row in progress_log.rows() if row.get("survey") == key}
         counts = np.zeros((2, len(windows)), np.int64)
         todo = [n for n, window in enumerate(tiling.windows) if astuple(window) not in noted]
-        for number, window in enumerate(tiling.windows):
+        for tile_index, window in enumerate(tiling.windows):
             if astuple(window) in noted:
-                counts[:, at[number]] += noted[astuple(window)]
-        for number, label in self._labels(part, opened, [(n, tiling.windows[n]) for n in todo], supply):
-            window = tiling.windows[number]
-            counted = _counted(label, window, [windows[n] for n in at[number]], impervious_class)
+                counts[:, at[tile_index]] += noted[astuple(window)]
+        for tile_index, label in self._labels(region_period, opened, [(n, tiling.windows[n]) for n in todo], supply):
+            window = tiling.windows[tile_index]
+            counted = _counted(label, window, [windows[n] for n in at[tile_index]], impervious_class)
             progress_log.add([{"survey": key, "window": astuple(window), "counts": counted.tolist()}])
-            counts[:, at[number]] += counted
-        known, impervious = counts
-        return np.where(known > 0, impervious / np.maximum(known, 1), np.nan)
+            counts[:, at[tile_index]] += counted
+        labelled_px, impervious = counts
+        return np.where(labelled_px > 0, impervious / np.maximum(labelled_px, 1), np.nan)
 
     def _labels(
-        self, part: Part, opened: OpenPart, todo: Sequence[tuple[int, Window]], supply: PixelSource
+        self, region_period: Part, opened: OpenPart, todo: Sequence[tuple[int, Window]], supply: PixelSource
     ) -> Iterator[tuple[int, np.ndarray]]:
-        region_grid, label_request = part.region_grid, opened.label_request
+        region_grid, label_request = region_period.region_grid, opened.label_request
         if not label_request.channels:
-            for number, window in todo:
+            for tile_index, window in todo:
                 geobox = region_grid.geobox(window)
                 nothing = np.empty(tuple(geobox.shape), np.dtype([]))
-                yield number, _label(nothing, geobox, region_grid.inside(window), label_request)
+                yield tile_index, _label(nothing, geobox, region_grid.inside(window), label_request)
             return
         cells, image = [], label_request.image
         if image is None:
-            raise ValueError(f"{part.name}: the server has no band of these labels")
-        for number, window in todo:
-            name = f"{part.name}/labels r{window.row} c{window.col}"
-            cells.append(Cell(number, name, image, region_grid.geobox(window), label_request.channels))
+            raise ValueError(f"{region_period.name}: the server has no band of these labels")
+        for tile_index, window in todo:
+            name = f"{region_period.name}/labels r{window.row} c{window.col}"
+            cells.append(Cell(tile_index, name, image, region_grid.geobox(window), label_request.channels))
         window_of = dict(todo)
         with closing(supply(cells)) as fetched:
             for cell, pixels in fetched:
                 inside = region_grid.inside(window_of[cell.number])
                 yield cell.number, _label(pixels, cell.geobox, inside, label_request)
 
-    def _key(self, part: Part, opened: OpenPart) -> str:
+    def _key(self, region_period: Part, opened: OpenPart) -> str:
         """Part, patches and labels: what the counts depend on."""
-        asked = [self.job.label_request.named(), opened.label_request.info, self.job.size, self.job.stride]
-        return f"{part.name}/{hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]}"
+        identity = [self.job.label_request.named(), opened.label_request.info, self.job.size, self.job.stride]
+        return f"{region_period.name}/{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]}"
 
 
 def _label(pixels: np.ndarray, geobox: GeoBox, inside: np.ndarray | None, labels: OpenLabels) -> np.ndarray:
@@ -126,7 +132,7 @@ def _counted(label_HW: np.ndarray, window: Window, places: Sequence[Window], imp
     """Known and impervious pixels (2, places) that each place has on the window, by sums over its corners."""
     both = np.stack([label_HW != UNKNOWN, label_HW == impervious]).astype(np.int64)
     sums = np.pad(both.cumsum(axis=1).cumsum(axis=2), ((0, 0), (1, 0), (1, 0)))
-    shared = [overlap for place in places if (overlap := place.overlap(window)) is not None]
+    shared = [overlap for patch_window in places if (overlap := patch_window.overlap(window)) is not None]
     top = np.array([s.row - window.row for s in shared])
     left = np.array([s.col - window.col for s in shared])
     bottom = np.array([s.row_end - window.row for s in shared])

@@ -48,14 +48,14 @@ class Layer:
 
     @property
     def largest_side_px(self) -> int:
-        """Of a request."""
+        """The largest side of a request, in pixels."""
         return largest_side_px(self.channels, self.stored_bytes)
 
 
 def largest_side_px(channels: Sequence[Channel], stored_bytes: int) -> int:
     """Side of a request that the server accepts and whose stored pixels take no more memory than that."""
-    asked = largest_side(channels) if channels else SIDE_LIMIT_PX
-    return min(asked, math.isqrt(requests.REQUEST_LIMIT_BYTES // stored_bytes))
+    server_side_px = largest_side(channels) if channels else SIDE_LIMIT_PX
+    return min(server_side_px, math.isqrt(requests.REQUEST_LIMIT_BYTES // stored_bytes))
 
 
 def composite_layer(bands: Sequence[str], label_request: LabelRequest) -> Layer:
@@ -70,11 +70,11 @@ def composite_layer(bands: Sequence[str], label_request: LabelRequest) -> Layer:
 def quantised(pixels: np.ndarray, bands: Sequence[str], inside: np.ndarray | None) -> np.ndarray:
     """int16 (bands, rows, columns), rounded half to even; missing pixels and those outside are NODATA."""
     image = np.empty((len(bands), *pixels.shape), np.int16)
-    for number, band in enumerate(bands):
+    for band_index, band in enumerate(bands):
         rounded = np.rint(pixels[band])
         # The fill lies far below and NaN loses against every number, so both become the no-data value.
         np.fmax(rounded, NODATA, out=rounded)
-        image[number] = np.fmin(rounded, 32767, out=rounded)
+        image[band_index] = np.fmin(rounded, 32767, out=rounded)
     if inside is not None:
         image[:, ~inside] = NODATA
     return image
@@ -100,6 +100,6 @@ def _settle(
     bands: Sequence[str], pixels: np.ndarray, geobox: GeoBox, inside: np.ndarray | None, opened: OpenPart
 ) -> tuple[dict[str, np.ndarray], Observed]:
     label, share = fused(pixels, geobox, inside, opened.label_request)
-    found = {"image": quantised(pixels, bands, inside), "label": label, "shares": share}
-    arrays = {name: array for name, array in found.items() if array is not None}
+    layer_arrays = {"image": quantised(pixels, bands, inside), "label": label, "shares": share}
+    arrays = {name: array for name, array in layer_arrays.items() if array is not None}
     return arrays, {name: blocks.observed(pixels[name], inside) for name in COUNTS}

@@ -29,11 +29,13 @@ def positions(job: Job) -> dict[str, list[Window]]:
                 f"--stride {job.stride} gives {count:,} patches of region {region_grid.name!r}, the most is "
                 f"{MOST_POSITIONS:,}: take a larger one, or a part of the region"
             )
-    found = {region_grid.name: list(region_grid.positions(job.size, job.stride)) for region_grid in job.region_grids}
+    windows_of = {
+        region_grid.name: list(region_grid.positions(job.size, job.stride)) for region_grid in job.region_grids
+    }
     for region_grid in job.region_grids:
-        if not found[region_grid.name]:
+        if not windows_of[region_grid.name]:
             raise ValueError(_no_patch(region_grid, job))
-    return found
+    return windows_of
 
 
 def laid_out(job: Job, shares: Mapping[str, np.ndarray] | None = None) -> dict[str, SplitResult]:
@@ -42,13 +44,13 @@ def laid_out(job: Job, shares: Mapping[str, np.ndarray] | None = None) -> dict[s
     shares: impervious, of every position by region; without them a sampling that needs them takes every patch.
     Regions that are held out come first, so that no other one takes their ground.
     """
-    everywhere, method, held = positions(job), job.sampling.method, job.rule.hold_out
+    everywhere, method, test_regions = positions(job), job.sampling.method, job.rule.hold_out
     thins = shares is not None or not method.needs_share
     samples_first = thins and not method.after_split
     tracts = _sampled(job, everywhere, shares) if samples_first else everywhere
     split_results = _divided(job, tracts)
-    if job.split == "blocks" or held:
-        order = sorted(job.region_grids, key=lambda region_grid: region_grid.name not in held)
+    if job.split == "blocks" or test_regions:
+        order = sorted(job.region_grids, key=lambda region_grid: region_grid.name not in test_regions)
         split_results = overlap.without_shared(order, split_results, job.rule.guard_px)
     if shares is not None and method.after_split:
         split_results = _thinned(job, split_results, _by_window(everywhere, shares))
@@ -71,13 +73,13 @@ def _sampled(job: Job, tracts: Tracts, shares: Mapping[str, np.ndarray] | None) 
 
 def _taken(job: Job, tracts: Tracts, candidates: Candidates) -> dict[str, list[Window]]:
     taken = job.sampling.method.choose(candidates, job.sampling, np.random.default_rng(job.rule.seed))
-    found, start = {}, 0
+    windows_of, start = {}, 0
     for region_grid in job.region_grids:
         windows = tracts[region_grid.name]
         mine = taken[start : start + len(windows)]
-        found[region_grid.name] = [window for window, is_taken in zip(windows, mine, strict=True) if is_taken]
+        windows_of[region_grid.name] = [window for window, is_taken in zip(windows, mine, strict=True) if is_taken]
         start += len(windows)
-    return found
+    return windows_of
 
 
 def _by_window(tracts: Tracts, shares: Mapping[str, np.ndarray]) -> dict[str, dict[Window, float]]:
@@ -97,34 +99,37 @@ def _thinned(
         Candidates.of(job.region_grids, tracts, shares), split=np.array(splits, int), split_shares=job.rule.shares
     )
     kept = {name: set(windows) for name, windows in _taken(job, tracts, candidates).items()}
-    found = {}
+    results = {}
     for name, split_result in split_results.items():
         patches = tuple(patch for patch in split_result.patches if patch[0] in kept[name])
         info = split_result.info | {"not_sampled": len(split_result.patches) - len(patches)}
-        found[name] = SplitResult(patches, info, split_result.origin)
-    return found
+        results[name] = SplitResult(patches, info, split_result.origin)
+    return results
 
 
 def _divided(job: Job, tracts: Tracts) -> dict[str, SplitResult]:
     """Held-out regions are test, the others divided by the rule's ratios, all within --max-patches."""
-    rule, held = job.rule, {name: windows for name, windows in tracts.items() if name in job.rule.hold_out}
+    rule, test_tracts = job.rule, {name: windows for name, windows in tracts.items() if name in job.rule.hold_out}
     most = rule.max_patches and rule.max_patches // len(job.periods)
-    if not held:
+    if not test_tracts:
         return _split(job, tracts, rule, most)
     train, val, test = rule.ratios
-    rest = {name: windows for name, windows in tracts.items() if name not in held}
+    other_tracts = {name: windows for name, windows in tracts.items() if name not in test_tracts}
     for_test = most and max(1, round(most * test / (train + val + test)))
     others = _split(
-        job, rest, replace(rule, ratios=(train, val, 0), hold_out=()), most - for_test if most and for_test else most
+        job,
+        other_tracts,
+        replace(rule, ratios=(train, val, 0), hold_out=()),
+        most - for_test if most and for_test else most,
     )
-    return _held_out(job, held, for_test) | others
+    return _held_out(job, test_tracts, for_test) | others
 
 
-def _held_out(job: Job, held: Tracts, most: int | None) -> dict[str, SplitResult]:
-    if most is not None and most < sum(map(len, held.values())):
+def _held_out(job: Job, test_tracts: Tracts, most: int | None) -> dict[str, SplitResult]:
+    if most is not None and most < sum(map(len, test_tracts.values())):
         shares = np.array([0.0, 0.0, 1.0])
-        return limited(held, job.stride, Budget(most, shares, job.rule.seed, job.rule.guard_px))
-    return {name: SplitResult.of(windows, [(w, SPLITS[2]) for w in windows]) for name, windows in held.items()}
+        return limited(test_tracts, job.stride, Budget(most, shares, job.rule.seed, job.rule.guard_px))
+    return {name: SplitResult.of(windows, [(w, SPLITS[2]) for w in windows]) for name, windows in test_tracts.items()}
 
 
 def _split(job: Job, tracts: Tracts, rule: SplitRule, most: int | None) -> dict[str, SplitResult]:
@@ -138,13 +143,13 @@ def _split(job: Job, tracts: Tracts, rule: SplitRule, most: int | None) -> dict[
 def _shuffled(split_results: Mapping[str, SplitResult], rule: SplitRule) -> dict[str, SplitResult]:
     """The same patches, their splits drawn at random over all regions."""
     splits = iter(shuffled(sum(len(split_result.patches) for split_result in split_results.values()), rule))
-    found = {}
+    results = {}
     for name, split_result in split_results.items():
         patches = tuple((window, SPLITS[next(splits)]) for window, _ in split_result.patches)
         info = {key: value for key, value in split_result.info.items() if key != "note"}
         note = {"note": LEAKS} if overlapping([window for window, _ in patches]) else {}
-        found[name] = SplitResult(patches, info | note, split_result.origin)
-    return found
+        results[name] = SplitResult(patches, info | note, split_result.origin)
+    return results
 
 
 def _no_patch(region_grid: RegionGrid, job: Job) -> str:

@@ -61,7 +61,7 @@ def open_part(
 
 
 def _from_world(*truths: OpenLabels | None) -> bool:
-    """Whether labels come from the simulated world, be the images whose they may."""
+    """Whether labels come from the simulated world, whatever the images come from."""
     current = session.current()
     return bool(current and current.simulated) and any(
         label_request and label_request.channels for label_request in truths
@@ -69,40 +69,44 @@ def _from_world(*truths: OpenLabels | None) -> bool:
 
 
 def _composite(region_grid: RegionGrid, period: Period, settings: Settings, labels: OpenLabels) -> OpenPart:
-    found = composite.build(region_grid.region, period, settings)
-    image = _together(found.packed.addBands(found.counts), labels)
-    return OpenPart({"image": image}, labels, dict(found.info), found.backscatter, found.simulated)
+    built = composite.build(region_grid.region, period, settings)
+    image = _together(built.packed.addBands(built.counts), labels)
+    return OpenPart({"image": image}, labels, dict(built.info), built.backscatter, built.simulated)
 
 
 def _image(region_grid: RegionGrid, period: Period, extra_images: ExtraImages, labels: OpenLabels) -> OpenPart:
     if extra_images.image is None:
         raise ValueError("patches of an image need one: give --image")
-    found = extra_images.image.open(region_grid.region, period)
-    laid = found.onto(region_grid.geobox(region_grid.window))
+    open_image = extra_images.image.open(region_grid.region, period)
+    laid = open_image.onto(region_grid.geobox(region_grid.window))
     images = {"image": _together(laid.image, labels)}
-    return OpenPart(images, labels, {"image": _facts(found, laid)}, None, found.simulated, laid={"image": laid})
+    return OpenPart(
+        images, labels, {"image": _facts(open_image, laid)}, None, open_image.simulated, laid={"image": laid}
+    )
 
 
 def _with_fine(opened: OpenPart, region_grid: RegionGrid, period: Period, fine: FineImage) -> OpenPart:
-    found = fine.image.open(region_grid.region, period)
+    open_image = fine.image.open(region_grid.region, period)
     labels = open_labels(fine.label_request, region_grid.region, period)
-    laid = found.onto(region_grid.geobox(region_grid.window.times(fine.ratio), fine.ratio))
+    laid = open_image.onto(region_grid.geobox(region_grid.window.times(fine.ratio), fine.ratio))
     label = {} if labels.info is None else {"label": dict(labels.info)}
     return replace(
         opened,
         images=dict(opened.images) | {"fine": _together(laid.image, labels)},
-        scenes=dict(opened.scenes) | {"fine": {**_facts(found, laid), **label}},
-        simulated=opened.simulated or found.simulated,
+        scenes=dict(opened.scenes) | {"fine": {**_facts(open_image, laid), **label}},
+        simulated=opened.simulated or open_image.simulated,
         fine_label_request=labels,
         laid=dict(opened.laid) | {"fine": laid},
     )
 
 
-def _with_frames(opened: OpenPart, region_grid: RegionGrid, period: Period, asked: tuple[Settings, Frames]) -> OpenPart:
-    settings, frames = asked
-    found = open_frames(frames, region_grid, period, settings)
-    images = {frame_name(number): frame.image for number, frame in enumerate(found)}
-    return replace(opened, images=dict(opened.images) | images, dates={frame.day: frame.facts for frame in found})
+def _with_frames(
+    opened: OpenPart, region_grid: RegionGrid, period: Period, request: tuple[Settings, Frames]
+) -> OpenPart:
+    settings, frames = request
+    frame_list = open_frames(frames, region_grid, period, settings)
+    images = {frame_name(frame_index): frame.image for frame_index, frame in enumerate(frame_list)}
+    return replace(opened, images=dict(opened.images) | images, dates={frame.day: frame.facts for frame in frame_list})
 
 
 def _together(image: ee.Image | None, labels: OpenLabels) -> ee.Image | None:
@@ -112,5 +116,5 @@ def _together(image: ee.Image | None, labels: OpenLabels) -> ee.Image | None:
     return image.addBands(labels.image)
 
 
-def _facts(found: OpenImage, laid: AlignedImage) -> Mapping[str, Any]:
-    return {"scenes": len(found.info.get("images", ["one"])), **found.info, "resampling": laid.resampling}
+def _facts(open_image: OpenImage, laid: AlignedImage) -> Mapping[str, Any]:
+    return {"scenes": len(open_image.info.get("images", ["one"])), **open_image.info, "resampling": laid.resampling}

@@ -43,7 +43,7 @@ def places(
     check_name(name, named, bbox, drawn)
     if not (named or drawn or bbox is not None):
         raise ValueError(NOWHERE)
-    parts = tuple(part for one in named for part in _grids(one, epsg))
+    parts = tuple(part for area in named for part in _grids(area, epsg))
     if bbox is not None:
         return _boxed(parts, tuple(bbox), _utm(epsg), name or "bbox")
     if not drawn:
@@ -65,7 +65,7 @@ def where(
     buffer_m: float | None = None,
     name: str | None = None,
 ) -> Region:
-    """The one region that the options name, in the UTM zone `epsg` if asked; ValueError where they name none or two."""
+    """The one region that the options name, in the UTM zone `epsg` if given; ValueError where they name none or two."""
     _check_drawn(bbox, several(geometry), buffer_m)
     check_name(name, several(region), bbox, several(geometry))
     named = regions.named(region) if isinstance(region, str) else region
@@ -134,7 +134,7 @@ def _outlined(parts: tuple[Region, ...], outline: Any, epsg: int | None, name: s
 
 
 def _in_zone(region: Region, epsg: int | None) -> Region:
-    """The region's ground on the lattice of another UTM zone; itself where no other is asked."""
+    """The region's ground on the lattice of another UTM zone; the region itself where `epsg` is None."""
     if _utm(epsg) in (None, region.epsg):
         return region
     return replace(regions.from_bbox(region.bounds_wsen, name=region.name, epsg=epsg), outline=region.outline)
@@ -153,23 +153,23 @@ def when(month: str | Sequence[str] | None, period: str | Sequence[str] | None) 
     if month and period:
         raise ValueError("--month and --period both say when: give one of them")
     if period:
-        found = [Period.parse(text) for text in _paired(several(period))]
+        periods = [Period.parse(text) for text in _paired(several(period))]
     else:
-        found = [regions.Month.parse(text).period for text in several(month) or (PAPER_MONTH,)]
-    return tuple(regions.begun(one) for one in found)
+        periods = [regions.Month.parse(text).period for text in several(month) or (PAPER_MONTH,)]
+    return tuple(regions.begun(entry) for entry in periods)
 
 
 def _paired(words: Sequence[str]) -> list[str]:
     """Two days in a row are one period, FIRST..LAST; every other word is one by itself (Period.parse)."""
-    found, rest = [], list(words)
-    while rest:
-        word = rest.pop(0)
+    entries, queue = [], list(words)
+    while queue:
+        word = queue.pop(0)
         if _DAY.fullmatch(word):
-            if not rest or not _DAY.fullmatch(rest[0]):
+            if not queue or not _DAY.fullmatch(queue[0]):
                 raise ValueError(f"--period {word}: expected a second day, the last one, such as {word} {word}")
-            word = f"{word}..{rest.pop(0)}"
-        found.append(word)
-    return found
+            word = f"{word}..{queue.pop(0)}"
+        entries.append(word)
+    return entries
 
 
 def several(value: Any) -> tuple[Any, ...]:

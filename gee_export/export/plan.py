@@ -42,7 +42,7 @@ class Request:
 
     @property
     def bytes(self) -> int:
-        """As the server counts it."""
+        """The request's size as the server counts it."""
         return request_bytes(self.window.height, self.window.width, self.layer.channels)
 
 
@@ -78,18 +78,18 @@ class Plan:
         tilings = {name: list(_tilings(job, split_result)) for name, split_result in split_results.items()}
         requests: list[Request] = []
         patches: list[PlannedPatch] = []
-        for part in job.parts:
-            needs = _number(part, tilings[part.region_grid.name], requests)
-            placed = zip(split_results[part.region_grid.name].patches, needs, strict=True)
-            patches += [PlannedPatch(part, window, split, need) for (window, split), need in placed]
+        for region_period in job.parts:
+            needs = _number(region_period, tilings[region_period.region_grid.name], requests)
+            placed = zip(split_results[region_period.region_grid.name].patches, needs, strict=True)
+            patches += [PlannedPatch(region_period, window, split, need) for (window, split), need in placed]
         return cls(tuple(requests), tuple(patches), split_results)
 
     @property
     def info(self) -> dict[str, Any]:
         """What the manifest's split says of what was found: positions and what was left out, in all and by region."""
-        found = {name: split_result.info for name, split_result in self.split_results.items()}
-        totals = {key: sum(info[key] for info in found.values()) for key in ("positions", "left_out")}
-        return totals | {"regions": found}
+        info_of = {name: split_result.info for name, split_result in self.split_results.items()}
+        totals = {key: sum(info[key] for info in info_of.values()) for key in ("positions", "left_out")}
+        return totals | {"regions": info_of}
 
 
 def most_px(job: Job, accepted_px: int) -> int:
@@ -103,7 +103,7 @@ def _tilings(job: Job, split_result: SplitResult) -> Iterator[tuple[Layer, Reque
 
 
 def _number(
-    part: Part, tilings: Sequence[tuple[Layer, RequestTiles]], requests: list[Request]
+    region_period: Part, tilings: Sequence[tuple[Layer, RequestTiles]], requests: list[Request]
 ) -> Iterator[tuple[int, ...]]:
     """Appends the part's requests, from north to south over all layers, and gives what each patch needs of them."""
     places = [
@@ -111,9 +111,9 @@ def _number(
         for s, (layer, tiling) in enumerate(tilings)
         for w, window in enumerate(tiling.windows)
     ]
-    number = {(s, w): len(requests) + place for place, (_, s, w) in enumerate(sorted(places))}
-    for s, w in number:
+    index_of = {(s, w): len(requests) + offset for offset, (_, s, w) in enumerate(sorted(places))}
+    for s, w in index_of:
         layer, tiling = tilings[s]
-        requests.append(Request(number[s, w], part, layer, tiling.windows[w]))
+        requests.append(Request(index_of[s, w], region_period, layer, tiling.windows[w]))
     for patch in zip(*(tiling.needs for _, tiling in tilings), strict=True):
-        yield tuple(number[s, w] for s, needed in enumerate(patch) for w in needed)
+        yield tuple(index_of[s, w] for s, needed in enumerate(patch) for w in needed)

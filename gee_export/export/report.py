@@ -57,8 +57,8 @@ class ExportReport:
 
     @classmethod
     def planned(cls, job: Job, plan: Plan, out: str, workers: int | None = None) -> ExportReport:
-        """Of what an export would do."""
-        splits = [place.split for place in plan.patches]
+        """The report of what an export would do."""
+        splits = [planned_patch.split for planned_patch in plan.patches]
         return cls(
             name=job.name,
             out=out,
@@ -76,7 +76,7 @@ class ExportReport:
 
     @classmethod
     def written(cls, job: Job, manifest: DatasetManifest, out: str, *notes: str) -> ExportReport:
-        """Of a dataset that is complete."""
+        """The report of a complete dataset."""
         skipped = {f"{r}_{p}": why for r, periods in manifest.skipped.items() for p, why in periods.items()}
         return cls(
             name=job.name,
@@ -151,14 +151,14 @@ class ExportReport:
         if self.estimate:
             lines.append(f"  {self.estimate}")
         if self.fetched or self.requests:
-            sent = ", ".join(f"{count:,} {what}" for what, count in self.sent.items())
+            sent = ", ".join(f"{count:,} {noun}" for noun, count in self.sent.items())
             lines.append(f"  {_count(self.fetched, 'block')} fetched with {sent} in {self.seconds:.0f} s")
         if self.scenes:
             lines.append("  scenes: " + ", ".join(f"{sensor} {count}" for sensor, count in self.scenes.items()))
         if self.simulated:
             lines.append("  simulated: images or labels come from the local engine's world, not from satellites")
-        lines += [f"  {part}: {words}" for part, words in self.by_part.items()]
-        lines += [f"  skipped {part}: {reason}" for part, reason in self.skipped.items()]
+        lines += [f"  {part_name}: {words}" for part_name, words in self.by_part.items()]
+        lines += [f"  skipped {part_name}: {reason}" for part_name, reason in self.skipped.items()]
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
 
@@ -171,7 +171,7 @@ def _found(info: Mapping[str, Any]) -> dict[str, Any]:
 
 def _by_part(plan: Plan) -> dict[str, str]:
     """Patches and blocks of each part, in words."""
-    patches = Counter(place.part.name for place in plan.patches)
+    patches = Counter(planned_patch.part.name for planned_patch in plan.patches)
     blocks = Counter(request.part.name for request in plan.requests)
     names = dict.fromkeys(request.part.name for request in plan.requests)
     return {name: f"{_count(patches[name], 'patch')} from {_count(blocks[name], 'block')}" for name in names}
@@ -189,14 +189,14 @@ def _days(period: Mapping[str, str]) -> str:
 
 def _notes(info: Mapping[str, Any]) -> tuple[str, ...]:
     """What the division has to say, once for all regions that it says it of."""
-    found = [facts["note"] for facts in info["regions"].values() if "note" in facts]
+    notes = [facts["note"] for facts in info["regions"].values() if "note" in facts]
     for region, facts in info["regions"].items():
         if facts.get("overlapping"):
-            found.append(
+            notes.append(
                 f"{facts['overlapping']} patches of {region} are left out: they lie on another region's patches of "
                 "another split"
             )
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(notes))
 
 
 def _patch_bytes(job: Job) -> int:

@@ -41,16 +41,16 @@ class RequestTiles:
         touched: dict[int, list[Window]] = {}
         under = [list(cells.under(window)) for window in windows]
         for window, numbers in zip(windows, under, strict=True):
-            for number in numbers:
-                if (overlap := window.overlap(cells.window(number))) is not None:
-                    touched.setdefault(number, []).append(overlap)
-        new_number = {number: place for place, number in enumerate(sorted(touched))}
-        needs = tuple(tuple(new_number[number] for number in numbers) for numbers in under)
-        return cls(tuple(_hull(touched[number]) for number in new_number), needs)
+            for cell_index in numbers:
+                if (overlap := window.overlap(cells.window(cell_index))) is not None:
+                    touched.setdefault(cell_index, []).append(overlap)
+        new_number = {cell_index: new_index for new_index, cell_index in enumerate(sorted(touched))}
+        needs = tuple(tuple(new_number[cell_index] for cell_index in numbers) for numbers in under)
+        return cls(tuple(_hull(touched[cell_index]) for cell_index in new_number), needs)
 
     @property
     def cost_px(self) -> int:
-        """Of all requests."""
+        """The cost of all requests together, in pixels."""
         return sum(window.height * window.width + REQUEST_COST_PX for window in self.windows)
 
 
@@ -88,9 +88,9 @@ class _Cells:
     def across(self) -> int:
         return -(-(self.end[1] - self.origin[1]) // self.width)
 
-    def window(self, number: int) -> Window:
-        row = self.origin[0] + number // self.across * self.height
-        col = self.origin[1] + number % self.across * self.width
+    def window(self, cell_index: int) -> Window:
+        row = self.origin[0] + cell_index // self.across * self.height
+        col = self.origin[1] + cell_index % self.across * self.width
         return Window(row, col, min(self.height, self.end[0] - row), min(self.width, self.end[1] - col))
 
     def under(self, window: Window) -> Iterator[int]:

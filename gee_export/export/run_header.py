@@ -14,51 +14,70 @@ from gee_export.export.plan import Plan
 
 def whole(job: Job, plan: Plan, opened: Mapping[int, OpenPart], skipped: Mapping[int, str]) -> DatasetManifest:
     """The head; ValueError where the parts hold what one model could not read together."""
-    found = {part.name: opened[part.number] for part in job.parts if part.number in opened}
-    backscatter = _one_kind("kind of backscatter", {name: one.backscatter for name, one in found.items()})
-    _one_kind("Sentinel-2 level", {name: one.scenes.get("sentinel2", {}).get("level") for name, one in found.items()})
+    opened_by_name = {
+        region_period.name: opened[region_period.number]
+        for region_period in job.parts
+        if region_period.number in opened
+    }
+    backscatter = _one_kind(
+        "kind of backscatter", {name: open_part.backscatter for name, open_part in opened_by_name.items()}
+    )
+    _one_kind(
+        "Sentinel-2 level",
+        {name: open_part.scenes.get("sentinel2", {}).get("level") for name, open_part in opened_by_name.items()},
+    )
     scenes: dict[str, dict[str, Any]] = {}
     reasons: dict[str, dict[str, str]] = {}
-    for part in job.parts:
-        if part.number in opened:
-            scenes.setdefault(part.region_grid.name, {})[part.period.label] = dict(opened[part.number].scenes)
+    for region_period in job.parts:
+        if region_period.number in opened:
+            scenes.setdefault(region_period.region_grid.name, {})[region_period.period.label] = dict(
+                opened[region_period.number].scenes
+            )
         else:
-            reasons.setdefault(part.region_grid.name, {})[part.period.label] = skipped[part.number]
-    asked = job.head()
+            reasons.setdefault(region_period.region_grid.name, {})[region_period.period.label] = skipped[
+                region_period.number
+            ]
+    request_head = job.head()
     return replace(
-        asked,
-        split=dict(asked.split) | plan.info,
-        image=_image(asked, opened.values()),
-        layers=_dated(asked.layers, {(p.region_grid.name, p.period.label): opened.get(p.number) for p in job.parts}),
-        label=_label({name: one.label_request.info for name, one in found.items()}),
+        request_head,
+        split=dict(request_head.split) | plan.info,
+        image=_image(request_head, opened.values()),
+        layers=_dated(
+            request_head.layers, {(p.region_grid.name, p.period.label): opened.get(p.number) for p in job.parts}
+        ),
+        label=_label({name: open_part.label_request.info for name, open_part in opened_by_name.items()}),
         scenes=scenes,
         skipped=reasons,
         backscatter=backscatter,
-        simulated=any(one.simulated for one in opened.values()),
+        simulated=any(open_part.simulated for open_part in opened.values()),
     )
 
 
-def _one_kind(what: str, found: Mapping[str, str | None]) -> str | None:
+def _one_kind(noun: str, value_of_part: Mapping[str, str | None]) -> str | None:
     """The one kind that all parts have; ValueError where they differ, since one model could not read them."""
     parts: dict[str, list[str]] = {}
-    for part, kind in found.items():
-        if kind is not None:
-            parts.setdefault(kind, []).append(part)
+    for part_name, value in value_of_part.items():
+        if value is not None:
+            parts.setdefault(value, []).append(part_name)
     if len(parts) > 1:
-        held = " and ".join(f"{kind} in {', '.join(names[:3])}" for kind, names in sorted(parts.items()))
+        listing = " and ".join(f"{value} in {', '.join(names[:3])}" for value, names in sorted(parts.items()))
         raise ValueError(
-            f"one dataset needs one {what}, and there is {held}: export them apart, or choose it, such as by "
+            f"one dataset needs one {noun}, and there is {listing}: export them apart, or choose it, such as by "
             "--set level=l1c"
         )
     return next(iter(parts), None)
 
 
-def _image(asked: DatasetManifest, opened: Iterable[OpenPart]) -> Mapping[str, Any]:
-    """The products as they were found: Sentinel-2's may be L1C where L2A was asked for first."""
-    found = {one.scenes["sentinel2"]["collection"] for one in opened if "sentinel2" in one.scenes}
-    if len(found) != 1:
-        return asked.image
-    return dict(asked.image) | {"product": dict(asked.image["product"]) | {"sentinel2": found.pop()}}
+def _image(request_head: DatasetManifest, opened: Iterable[OpenPart]) -> Mapping[str, Any]:
+    """The image's products, with the Sentinel-2 level that was used: L1C may replace a requested L2A."""
+    collections = {
+        open_part.scenes["sentinel2"]["collection"] for open_part in opened if "sentinel2" in open_part.scenes
+    }
+    if len(collections) != 1:
+        return request_head.image
+    return dict(request_head.image) | {
+        "product": dict(request_head.image["product"]) | {"sentinel2": collections.pop()}
+    }
 
 
 def _dated(
@@ -68,9 +87,9 @@ def _dated(
     if "frames" not in layers:
         return dict(layers)
     dates: dict[str, dict[str, Any]] = {}
-    for (region, period), one in opened.items():
-        if one is not None:
-            dates.setdefault(region, {})[period] = {day: dict(facts) for day, facts in one.dates.items()}
+    for (region, period), open_part in opened.items():
+        if open_part is not None:
+            dates.setdefault(region, {})[period] = {day: dict(facts) for day, facts in open_part.dates.items()}
     return dict(layers) | {"frames": replace(layers["frames"], dates=dates)}
 
 

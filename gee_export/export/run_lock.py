@@ -1,4 +1,4 @@
-"""The place of an export: whose it is, what it holds already, and what another command may not do to it."""
+"""The output folder of an export: its owner, its contents, and what other commands may not do to it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _NOT_ASKED = (*manifest.FROM_SERVER, *manifest.FROM_PLAN)
 
 
 @contextmanager
-def claimed(storage: Storage, progress_log: ProgressLog, asked: DatasetManifest) -> Iterator[None]:
+def claimed(storage: Storage, progress_log: ProgressLog, request_head: DatasetManifest) -> Iterator[None]:
     """Holds the place for this run; ValueError where it has other contents, Fault where another run holds it."""
     with progress_log.locked():
         _forget_unreadable(storage, progress_log)
-        held = _held(storage, progress_log)
-        if held is None and not progress_log.has_begun and storage.list():
+        stored = _held(storage, progress_log)
+        if stored is None and not progress_log.has_begun and storage.list():
             raise ValueError(_foreign(storage))
-        if held is not None:
-            _refuse_others(storage, asked, held, without=_NOT_ASKED)
+        if stored is not None:
+            _refuse_others(storage, request_head, stored, without=_NOT_ASKED)
         if isinstance(storage, FolderStorage):
             storage.sweep()
         yield
@@ -41,29 +41,29 @@ def refuse_others(storage: Storage, progress_log: ProgressLog, asked: DatasetMan
 
 
 def finished(storage: Storage, progress_log: ProgressLog) -> Dataset | None:
-    """The dataset where it is complete and every file whole; a damaged one is opened up again, to be mended."""
+    """The dataset where it is complete and every file whole; a damaged one is reopened, to be repaired."""
     if not storage.exists(MANIFEST):
         return None
     try:
-        held = Dataset.open(storage)
-        damaged = held.damaged()
+        dataset = Dataset.open(storage)
+        damaged = dataset.damaged()
     except Fault as error:
-        held, damaged = None, [str(error)]
+        dataset, damaged = None, [str(error)]
     if damaged:
         progress_log.log(f"mends {len(damaged)} damaged files, such as {damaged[0]}")
         storage.delete(MANIFEST)
         return None
     BlockStore(progress_log.blocks).clear()
-    return held
+    return dataset
 
 
 def begin(storage: Storage, progress_log: ProgressLog, head: DatasetManifest) -> None:
     """Notes what this export is; ValueError where the place was begun with something else."""
-    held = progress_log.head()
-    if held is None:
+    stored = progress_log.head()
+    if stored is None:
         progress_log.begin(head)
     else:
-        _refuse_others(storage, head, held, without=())
+        _refuse_others(storage, head, stored, without=())
 
 
 def _forget_unreadable(storage: Storage, progress_log: ProgressLog) -> None:
@@ -93,14 +93,16 @@ def _foreign(storage: Storage) -> str:
     return f"{storage.url} holds files that no export of this machine has begun: choose another --out, or empty it"
 
 
-def _refuse_others(storage: Storage, wanted: DatasetManifest, held: DatasetManifest, *, without: Sequence[str]) -> None:
-    name = next(iter(wanted.grids), "")
-    if held.grids.get(FORMER_NAME) == wanted.grids.get(name) and name != FORMER_NAME:
+def _refuse_others(
+    storage: Storage, requested: DatasetManifest, stored: DatasetManifest, *, without: Sequence[str]
+) -> None:
+    name = next(iter(requested.grids), "")
+    if stored.grids.get(FORMER_NAME) == requested.grids.get(name) and name != FORMER_NAME:
         raise ValueError(f"{storage.url} holds an export of this box: {former_remedy(name)}")
-    found = manifest.differences(wanted, held, without=without)
-    if found:
-        more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
+    differing = manifest.differences(requested, stored, without=without)
+    if differing:
+        more = f" (and {len(differing) - 3} more)" if len(differing) > 3 else ""
         raise ValueError(
-            f"{storage.url} holds an export with other settings: {'; '.join(found[:3])}{more}; "
+            f"{storage.url} holds an export with other settings: {'; '.join(differing[:3])}{more}; "
             "choose another --out, or remove it"
         )

@@ -82,7 +82,7 @@ def run(
         storage.write(EXPORT_FILE, options_file)
         written = dataset.finish(storage, export.finished_head(), export.ordered())
         BlockStore(progress_log.blocks).clear()
-        seconds, counts = monotonic() - started, ", ".join(f"{n} {what}" for what, n in pixels.counts.items())
+        seconds, counts = monotonic() - started, ", ".join(f"{n} {noun}" for noun, n in pixels.counts.items())
         progress_log.log(f"complete after {seconds:.0f} s and {counts}")
         report = ExportReport.written(job, written.manifest, str(out), *warnings, *unlabelled(written))
         return report.after(plan, len(export.missing), pixels.counts, seconds)
@@ -93,7 +93,7 @@ def _revised(progress_log: ProgressLog) -> tuple[str, ...]:
     before = progress_log.note_revision(now := revision())
     if before is None:
         return ()
-    warning = f"begun by isamap {before}, gone on with by {now}: what the first one finished was not made again"
+    warning = f"begun by isamap {before}, continued by {now}: what the first one finished was not made again"
     progress_log.log(warning)
     return (warning,)
 
@@ -111,11 +111,11 @@ class _Export:
     ) -> None:
         self.plan, self.storage, self.progress_log, self.head, self.opened = plan, storage, progress_log, head, opened
         self.store = BlockStore(progress_log.blocks)
-        self.wanted = [n for n, place in enumerate(plan.patches) if place.part.number in opened]
+        self.wanted = [n for n, planned_patch in enumerate(plan.patches) if planned_patch.part.number in opened]
         self.entries, self.observed = _recall(rows := progress_log.rows(), storage, plan)
         self.incomplete = {row["incomplete"] for row in rows if "incomplete" in row}
         done = self.entries.keys() | self.incomplete
-        self.todo = [number for number in self.wanted if plan.patches[number].id not in done]
+        self.todo = [patch_index for patch_index in self.wanted if plan.patches[patch_index].id not in done]
         self.waiting = _users(plan, self.todo)
         self.missing = [r.number for r in plan.requests if self._gives(r) and not self._has(r)]
 
@@ -141,10 +141,12 @@ class _Export:
     def finished_head(self) -> DatasetManifest:
         """The head with how many clear observations the pixels have, over all blocks of each part."""
         rows: dict[tuple[str, str, str], list[Mapping[str, int]]] = {}
-        for number in sorted(self.observed):
-            part = self.plan.requests[number].part
-            for count, seen in self.observed[number].items():
-                rows.setdefault((part.region_grid.name, part.period.label, COUNTS[count]), []).append(seen)
+        for request_index in sorted(self.observed):
+            region_period = self.plan.requests[request_index].part
+            for count, seen in self.observed[request_index].items():
+                rows.setdefault((region_period.region_grid.name, region_period.period.label, COUNTS[count]), []).append(
+                    seen
+                )
         scenes = {r: {p: dict(sensors) for p, sensors in periods.items()} for r, periods in self.head.scenes.items()}
         for (region, period, sensor), pixels in rows.items():
             facts = scenes[region][period]
@@ -155,7 +157,7 @@ class _Export:
 
     def ordered(self) -> list[Entry]:
         """The entries of the plan's patches; ValueError where every one is incomplete."""
-        ids = [self.plan.patches[number].id for number in self.wanted]
+        ids = [self.plan.patches[patch_index].id for patch_index in self.wanted]
         if self.wanted and not self.incomplete.isdisjoint(ids) and not self.entries:
             raise ValueError(
                 f"not one of {len(ids)} patches shows half of its ground in the images asked: {INCOMPLETE}"
@@ -169,31 +171,31 @@ class _Export:
 
     def _arriving(self, supply: PixelSource) -> Generator[tuple[Cell, np.ndarray], None, None]:
         """Cells with their pixels; those that ask nothing of the server first."""
-        cells = [self._cell(number) for number in self.missing]
+        cells = [self._cell(request_index) for request_index in self.missing]
         for cell in cells:
             if not cell.channels:
                 yield cell, np.empty(tuple(cell.geobox.shape), np.dtype([]))
         with closing(supply([cell for cell in cells if cell.channels])) as fetched:
             yield from fetched
 
-    def _cell(self, number: int) -> Cell:
-        request = self.plan.requests[number]
+    def _cell(self, request_index: int) -> Cell:
+        request = self.plan.requests[request_index]
         image = self.opened[request.part.number].images[request.layer.name]
         name = f"{request.key} r{request.window.row} c{request.window.col}"
         if image is None:
             raise ValueError(f"{name}: the server has none of its bands")
-        return Cell(number, name, image, request.geobox, request.layer.channels)
+        return Cell(request_index, name, image, request.geobox, request.layer.channels)
 
     def _has(self, request: Request) -> bool:
         """Whether the block need not be fetched: its patches are done, or its file is whole."""
-        number = request.number
-        if number not in self.waiting and number in self.observed:
-            self.store.remove(number)
+        request_index = request.number
+        if request_index not in self.waiting and request_index in self.observed:
+            self.store.remove(request_index)
             return True
-        counts = self.store.observed(number, request.key, request.window)
+        counts = self.store.observed(request_index, request.key, request.window)
         if counts is None:
             return False
-        self.observed[number] = counts
+        self.observed[request_index] = counts
         return True
 
     def _keep(self, request: Request, pixels: np.ndarray) -> None:
@@ -212,25 +214,25 @@ class _Export:
         patches = self.plan.patches
         able = sorted(n for n in candidates if n in left and all(block in ready for block in patches[n].needs))
         left.difference_update(able)
-        return [(number, pool.submit(self._write_patch, number)) for number in able]
+        return [(patch_index, pool.submit(self._write_patch, patch_index)) for patch_index in able]
 
-    def _write_patch(self, number: int) -> Entry | None:
+    def _write_patch(self, patch_index: int) -> Entry | None:
         """The patch's entry once its files are stored; None where it shows too little (views.worth_keeping)."""
-        place = self.plan.patches[number]
+        planned_patch = self.plan.patches[patch_index]
         arrays: dict[str, np.ndarray] = {}
-        for layer, blocks in self._blocks(place.needs).items():
-            window = place.window.times(layer.ratio)
+        for layer, blocks in self._blocks(planned_patch.needs).items():
+            window = planned_patch.window.times(layer.ratio)
             arrays |= cut(window, [self.store.open(block) for block in blocks])
         layers = worth_keeping(arrays, self.head)
         if layers is None:
             return None
         image, label = layers.pop("image"), layers.pop("label", None)
         sample = Sample(
-            region=place.part.region_grid.name,
-            period=place.part.period.label,
-            row=place.window.row,
-            col=place.window.col,
-            split=place.split,
+            region=planned_patch.part.region_grid.name,
+            period=planned_patch.part.period.label,
+            row=planned_patch.window.row,
+            col=planned_patch.window.col,
+            split=planned_patch.split,
             image_BHW=image,
             label_HW=None if label is None else label[0],
             layers=layers,
@@ -242,25 +244,27 @@ class _Export:
 
     def _blocks(self, needs: Iterable[int]) -> dict[Any, list[int]]:
         """A patch's blocks by layer."""
-        found: dict[Any, list[int]] = {}
-        for number in needs:
-            if self._gives(request := self.plan.requests[number]):
-                found.setdefault(request.layer, []).append(number)
-        return found
+        requests_of: dict[Any, list[int]] = {}
+        for request_index in needs:
+            if self._gives(request := self.plan.requests[request_index]):
+                requests_of.setdefault(request.layer, []).append(request_index)
+        return requests_of
 
     def _collect(self, group: list[Any], bar: ProgressBar) -> None:
         """Notes a group's patches once they are stored; blocks that no patch waits for are removed."""
-        entries = [(number, future.result()) for number, future in group]
-        ids = {number: self.plan.patches[number].id for number, _ in entries}
+        entries = [(patch_index, future.result()) for patch_index, future in group]
+        ids = {patch_index: self.plan.patches[patch_index].id for patch_index, _ in entries}
         self.storage.settle(name for _, entry in entries if entry for name, _ in entry.patch.files)
-        self.progress_log.add([entry.to_json() if entry else {"incomplete": ids[number]} for number, entry in entries])
-        for number, entry in entries:
+        self.progress_log.add(
+            [entry.to_json() if entry else {"incomplete": ids[patch_index]} for patch_index, entry in entries]
+        )
+        for patch_index, entry in entries:
             if entry is None:
-                self.incomplete.add(ids[number])
+                self.incomplete.add(ids[patch_index])
             else:
                 self.entries[entry.patch.id] = entry
-            for block in self.plan.patches[number].needs:
-                self.waiting[block].discard(number)
+            for block in self.plan.patches[patch_index].needs:
+                self.waiting[block].discard(patch_index)
                 if not self.waiting[block]:
                     self.store.remove(block)
         bar.update(len(entries))
@@ -273,12 +277,12 @@ def _recall(
     # By layer and window, not by number: another version may have cut the area in another way.
     number_of = {(request.key, astuple(request.window)): request.number for request in plan.requests}
     blocks = {(row["block"], tuple(row["window"])): row["observed"] for row in rows if "block" in row}
-    observed = {number_of[place]: counts for place, counts in blocks.items() if place in number_of}
+    observed = {number_of[window_key]: counts for window_key, counts in blocks.items() if window_key in number_of}
     noted = {row["patch"]["id"]: Entry.from_json(row) for row in rows if "patch" in row}
     present = set(storage.list()) if noted else set()
     with ThreadPoolExecutor(REMOTE_CUTTERS if is_remote(storage.url) else 1) as pool:
-        whole = pool.map(lambda entry: _is_stored(entry, storage, present), noted.values())
-        return {id_: entry for (id_, entry), ok in zip(noted.items(), whole, strict=True) if ok}, observed
+        stored_flags = pool.map(lambda entry: _is_stored(entry, storage, present), noted.values())
+        return {id_: entry for (id_, entry), ok in zip(noted.items(), stored_flags, strict=True) if ok}, observed
 
 
 def _is_stored(entry: Entry, storage: Storage, present: set[str]) -> bool:
@@ -288,7 +292,7 @@ def _is_stored(entry: Entry, storage: Storage, present: set[str]) -> bool:
 def _users(plan: Plan, todo: Iterable[int]) -> dict[int, set[int]]:
     """For each block, the patches that still need it."""
     users: dict[int, set[int]] = {}
-    for number in todo:
-        for block in plan.patches[number].needs:
-            users.setdefault(block, set()).add(number)
+    for patch_index in todo:
+        for block in plan.patches[patch_index].needs:
+            users.setdefault(block, set()).add(patch_index)
     return users

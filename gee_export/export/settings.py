@@ -70,17 +70,17 @@ def chosen(words: Sequence[str] | Mapping[str, Any], **named: Any) -> Settings:
     Tuples are written with commas, `none` is no value. ValueError for unknown names (with the nearest), values of
     another type, and options given in both ways.
     """
-    given = {name: value for name, value in named.items() if value is not None}
+    values = {name: value for name, value in named.items() if value is not None}
     kinds = get_type_hints(Optical) | get_type_hints(Radar)
     for name, value in words.items() if isinstance(words, Mapping) else map(_pair, words):
         if name not in kinds:
             near = difflib.get_close_matches(name, kinds, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(kinds)}"
             raise ValueError(f"--set {name}: no composite setting has this name, {hint}")
-        if name in given:
+        if name in values:
             raise ValueError(f"{name} is given twice: give it once, by its option or by --set")
-        given[name] = _typed(name, value, kinds[name]) if isinstance(value, str) else value
-    return Settings.of(**given)
+        values[name] = _typed(name, value, kinds[name]) if isinstance(value, str) else value
+    return Settings.of(**values)
 
 
 def _pair(word: str) -> tuple[str, str]:
@@ -90,20 +90,20 @@ def _pair(word: str) -> tuple[str, str]:
     return name, text
 
 
-def _typed(name: str, text: str, kind: Any) -> Any:
-    if get_origin(kind) in (Union, types.UnionType):
+def _typed(name: str, text: str, value_type: Any) -> Any:
+    if get_origin(value_type) in (Union, types.UnionType):
         if text.lower() == "none":
             return None
-        kind = next(one for one in get_args(kind) if one is not type(None))
-    if get_origin(kind) is tuple:
-        return tuple(_typed(name, part, get_args(kind)[0]) for part in text.split(",") if part)
-    if hasattr(kind, "read"):  # a value too long for words: the file that holds it
-        return kind.read(text)
+        value_type = next(member for member in get_args(value_type) if member is not type(None))
+    if get_origin(value_type) is tuple:
+        return tuple(_typed(name, word, get_args(value_type)[0]) for word in text.split(",") if word)
+    if hasattr(value_type, "read"):  # a value too long for words: the file that holds it
+        return value_type.read(text)
     try:
-        return TRUTHS[text.lower()] if kind is bool else kind(text)
+        return TRUTHS[text.lower()] if value_type is bool else value_type(text)
     except (KeyError, ValueError) as error:
         words = {int: "a whole number", float: "a number", bool: "true or false"}
-        raise ValueError(f"--set {name}={text}: expected {words.get(kind, kind)}") from error
+        raise ValueError(f"--set {name}={text}: expected {words.get(value_type, value_type)}") from error
 
 
 def written(words: Sequence[str] | Mapping[str, Any]) -> list[str]:

@@ -73,23 +73,23 @@ class AlignedImage(Protocol):
         ...
 
 
-def open_imagery(asked: Imagery, region: Region | None, period: Period, *, small: bool = False) -> OpenImage:
-    """The image, found: asks the server for what lies there, reads a file's head. small: bytes may stay bytes.
+def open_imagery(imagery: Imagery, region: Region | None, period: Period, *, small: bool = False) -> OpenImage:
+    """The image, opened: asks the server what lies there, reads a file's head. small: bytes may stay bytes.
 
     ValueError for what is not there, has no coordinate system or cannot be stored; Fault where the server refuses.
     """
-    if asked.is_file:
-        return image_file.open_file(asked, small=small)
+    if imagery.is_file:
+        return image_file.open_file(imagery, small=small)
     if region is None:
-        raise ValueError(f"nothing says which part of {asked.source} is wanted: give --region, --bbox or --geometry")
-    return image_asset.open_asset(asked, region, period, small=small)
+        raise ValueError(f"nothing says which part of {imagery.source} is wanted: give --region, --bbox or --geometry")
+    return image_asset.open_asset(imagery, region, period, small=small)
 
 
 @dataclass(frozen=True)
 class ExternalImage:
-    """A foreign image of every region and period of an export: as asked, and how all of them are stored.
+    """A foreign image of every region and period of an export: the request, and how all of them are stored.
 
-    sha256: of a file, by which another one of the same name is told from it.
+    sha256: of a file, which distinguishes it from another of the same name.
     """
 
     imagery: Imagery
@@ -99,47 +99,47 @@ class ExternalImage:
     sha256: str | None = None
 
     @classmethod
-    def of(cls, imagery: Imagery, found: OpenImage, *, small: bool = False) -> ExternalImage:
-        """By what was found for one of the regions."""
-        return cls(imagery, found.bands, found.packing, small, found.info.get("sha256"))
+    def of(cls, imagery: Imagery, open_image: OpenImage, *, small: bool = False) -> ExternalImage:
+        """The external image, described by what one of the regions has."""
+        return cls(imagery, open_image.bands, open_image.packing, small, open_image.info.get("sha256"))
 
     @property
     def bands(self) -> tuple[Band, ...]:
-        """As datasets store them."""
+        """The bands as datasets store them."""
         return tuple(self.packing.band(name) for name in self.names)
 
     @property
     def channels(self) -> tuple[Channel, ...]:
-        """What is asked of the server; nothing of a file."""
+        """The channels requested from the server; none for a file."""
         return () if self.imagery.is_file else tuple(self.packing.channel(name) for name in self.names)
 
     def asked(self) -> dict[str, Any]:
-        """What manifests say was asked for, without folders of this machine."""
-        asked = {"name": self.imagery.name, "bands": list(self.imagery.bands), "unit": self.imagery.unit}
-        return asked | ({"sha256": self.sha256} if self.sha256 else {})
+        """The requested image as manifests hold it, without folders of this machine."""
+        request = {"name": self.imagery.name, "bands": list(self.imagery.bands), "unit": self.imagery.unit}
+        return request | ({"sha256": self.sha256} if self.sha256 else {})
 
     def open(self, region: Region, period: Period) -> OpenImage:
         """The image of a region and period; ValueError where its bands are stored in another way than the first's."""
-        found = open_imagery(self.imagery, region, period, small=self.small)
-        if (found.bands, found.packing) != (self.names, self.packing):
+        open_image = open_imagery(self.imagery, region, period, small=self.small)
+        if (open_image.bands, open_image.packing) != (self.names, self.packing):
             raise ValueError(
                 f"{self.imagery.name} has other bands or pixel types over region {region.name!r} in {period} than over "
                 "the first one: choose --bands that all have, or export them apart"
             )
-        return found
+        return open_image
 
 
-def ground_of(found: OpenImage, region: Region, step_m: float | None) -> RegionGrid:
+def ground_of(open_image: OpenImage, region: Region, step_m: float | None) -> RegionGrid:
     """The region on the image's own lattice, or on its UTM lattice of step_m where that is another step.
 
     Rows and columns are the image's own, or, of collections, count from the pixel that holds the region's origin: parts
     of a region share their lattice. ValueError where the image has no north-up grid or does not touch the region.
     """
-    own = found.grid
+    own = open_image.grid
     if own is not None and (step_m is None or _is_step(own, step_m)):
-        return _on_own_grid(found, own, region)
+        return _on_own_grid(open_image, own, region)
     if step_m is None:
-        raise ValueError(f"{found.info['name']} has rotated pixels: say with --scale on which step to lay it")
+        raise ValueError(f"{open_image.info['name']} has rotated pixels: say with --scale on which step to lay it")
     return utm_ground(region, step_m)
 
 
@@ -155,23 +155,25 @@ def utm_ground(region: Region, step_m: float) -> RegionGrid:
     return RegionGrid(region, lattice, Window(row, col, end[1] - row, end[0] - col))
 
 
-def _on_own_grid(found: OpenImage, own: GeoBox, region: Region) -> RegionGrid:
+def _on_own_grid(open_image: OpenImage, own: GeoBox, region: Region) -> RegionGrid:
     to_own = Transformer.from_crs(region.epsg, own.crs, always_xy=True)
     col0, row0 = 0, 0
-    if not found.bounded:
+    if not open_image.bounded:
         origin = ~own.affine * to_own.transform(*region.origin_m)
         col0, row0 = (math.floor(value + ALIGNED_PX) for value in origin)
     left, bottom, right, top = to_own.transform_bounds(*region.bounds_m, densify_pts=21)
     (col, row), (end_col, end_row) = ~own.affine * (left, top), ~own.affine * (right, bottom)
     slack = ALIGNED_PX
     first_row, first_col = math.floor(row + slack), math.floor(col + slack)
-    wanted = Window(
+    requested = Window(
         first_row, first_col, math.ceil(end_row - slack) - first_row, math.ceil(end_col - slack) - first_col
     )
-    held = wanted.overlap(Window(0, 0, *own.shape)) if found.bounded else wanted
-    if held is None:
-        raise ValueError(f"{found.info['name']} does not cover any part of region {region.name!r}: choose another one")
-    window = Window(held.row - row0, held.col - col0, held.height, held.width)
+    covered = requested.overlap(Window(0, 0, *own.shape)) if open_image.bounded else requested
+    if covered is None:
+        raise ValueError(
+            f"{open_image.info['name']} does not cover any part of region {region.name!r}: choose another one"
+        )
+    window = Window(covered.row - row0, covered.col - col0, covered.height, covered.width)
     return RegionGrid(region, crop(own, Window(row0, col0, 1, 1)), window)
 
 

@@ -32,7 +32,7 @@ MANY = 4  # so many times the days wanted are looked at, those of the least clou
 
 @dataclass(frozen=True)
 class Frames:
-    """Which dates are wanted: a key of KINDS or days of the user's own; at most so many a region and period."""
+    """The requested dates: a key of KINDS or the user's own days; at most `most` a region and period."""
 
     kind: str = "scenes"
     days: tuple[date, ...] = ()
@@ -50,7 +50,7 @@ class Frames:
 
     @classmethod
     def parse(cls, words: Sequence[str], most: int) -> Frames:
-        """From `scenes`, `months` or days; ValueError says what was expected."""
+        """The frames of a text: `scenes`, `months` or days; ValueError says what was expected."""
         if len(words) == 1 and words[0] in ("scenes", "months"):
             return cls(words[0], most=most)
         try:
@@ -64,11 +64,11 @@ class Frames:
         return {"kind": self.kind, "days": [str(day) for day in self.days], "most": self.most}
 
     def count(self, periods: Sequence[Period]) -> int:
-        """The most frames that a patch can have; ValueError for more months than are wanted and days of no period."""
+        """The most frames that a patch can have; ValueError for more months than `most` and for days of no period."""
         for day in self.days:
             if not any(period.start <= day < period.end for period in periods):
-                told = ", ".join(map(str, periods))
-                raise ValueError(f"--frames {day} lies in no period of the export ({told}): leave it out")
+                listing = ", ".join(map(str, periods))
+                raise ValueError(f"--frames {day} lies in no period of the export ({listing}): leave it out")
         if self.kind == "months":
             longest = max(period.months for period in periods)
             if longest > self.most:
@@ -88,16 +88,16 @@ class Frame:
     facts: Mapping[str, Any]
 
 
-def open_frames(asked: Frames, region_grid: RegionGrid, period: Period, settings: Settings) -> tuple[Frame, ...]:
+def open_frames(request: Frames, region_grid: RegionGrid, period: Period, settings: Settings) -> tuple[Frame, ...]:
     """The frames of a region and period in order; NoScenes where there is not one."""
     settings = replace(settings, optical=sentinel2.pinned(region_grid.region.bounds_wsen, period, settings.optical))
-    found = KINDS[asked.kind](asked, region_grid, period, settings)
-    if not found:
+    frame_list = KINDS[request.kind](request, region_grid, period, settings)
+    if not frame_list:
         raise NoScenes(f"region {region_grid.name!r} has no date for frames in {period}: choose a longer --period")
-    return tuple(sorted(found, key=lambda frame: frame.day))
+    return tuple(sorted(frame_list, key=lambda frame: frame.day))
 
 
-def by_months(asked: Frames, region_grid: RegionGrid, period: Period, settings: Settings) -> list[Frame]:
+def by_months(request: Frames, region_grid: RegionGrid, period: Period, settings: Settings) -> list[Frame]:
     """A composite of each month that the period touches, dated by its first day; months without scenes are left out."""
     frames = []
     for month in _months(period):
@@ -109,7 +109,7 @@ def by_months(asked: Frames, region_grid: RegionGrid, period: Period, settings: 
     return frames
 
 
-def by_scenes(asked: Frames, region_grid: RegionGrid, period: Period, settings: Settings) -> list[Frame]:
+def by_scenes(request: Frames, region_grid: RegionGrid, period: Period, settings: Settings) -> list[Frame]:
     """Days of Sentinel-2 chosen one by one: each adds most clear ground, ground seen before counting less.
 
     A day adds, over the pixels of a coarse picture of the region, the mean of 1 / (1 + frames in which the pixel is
@@ -117,32 +117,36 @@ def by_scenes(asked: Frames, region_grid: RegionGrid, period: Period, settings: 
     say the least cloud (CLOUDY_PIXEL_PERCENTAGE), MANY for each one wanted.
     """
     days = _days(sentinel2.sensed(region_grid.region.bounds_wsen, period, settings.optical).used)
-    calm = sorted(days, key=lambda day: (_cloudiness(days[day]), day))[: MANY * asked.most]
+    calm = sorted(days, key=lambda day: (_cloudiness(days[day]), day))[: MANY * request.most]
     seen = {day: _seen(region_grid, day, settings) for day in sorted(calm)}
     clear = _looked_at(region_grid, seen)
     partners = _radar_days(region_grid, period, settings.radar)
-    chosen = chosen_days(clear, asked.most)
-    return [_frame(region_grid, day, seen[day], (partners, settings, float(clear[day].mean()))) for day in chosen]
+    best_days = chosen_days(clear, request.most)
+    return [_frame(region_grid, day, seen[day], (partners, settings, float(clear[day].mean()))) for day in best_days]
 
 
-def by_days(asked: Frames, region_grid: RegionGrid, period: Period, settings: Settings) -> list[Frame]:
+def by_days(request: Frames, region_grid: RegionGrid, period: Period, settings: Settings) -> list[Frame]:
     """The user's own days that lie in the period; ValueError where Sentinel-2 has no scene of one."""
-    wanted = [day for day in asked.days if period.start <= day < period.end]
-    days = _days(sentinel2.sensed(region_grid.region.bounds_wsen, period, settings.optical).used) if wanted else {}
-    for day in wanted:
+    requested_days = [day for day in request.days if period.start <= day < period.end]
+    days = (
+        _days(sentinel2.sensed(region_grid.region.bounds_wsen, period, settings.optical).used) if requested_days else {}
+    )
+    for day in requested_days:
         if day not in days:
-            near = ", ".join(map(str, sorted(sorted(days, key=lambda other: abs(other - day))[:4])))
+            near = ", ".join(map(str, sorted(sorted(days, key=lambda candidate: abs(candidate - day))[:4])))
             raise ValueError(
                 f"--frames {day}: Sentinel-2 has no scene of {region_grid.name} on that day; near it are {near}"
             )
-    partners = _radar_days(region_grid, period, settings.radar) if wanted else []
-    seen = {day: _seen(region_grid, day, settings) for day in wanted}
-    clear = _looked_at(region_grid, seen) if wanted else {}
-    return [_frame(region_grid, day, seen[day], (partners, settings, float(clear[day].mean()))) for day in wanted]
+    partners = _radar_days(region_grid, period, settings.radar) if requested_days else []
+    seen = {day: _seen(region_grid, day, settings) for day in requested_days}
+    clear = _looked_at(region_grid, seen) if requested_days else {}
+    return [
+        _frame(region_grid, day, seen[day], (partners, settings, float(clear[day].mean()))) for day in requested_days
+    ]
 
 
 def chosen_days(clear: Mapping[date, np.ndarray], most: int) -> list[date]:
-    """At most so many days, by what each adds (see by_scenes); of equal ones the earlier first. In order of time."""
+    """At most `most` days in order of time, by what each adds (see by_scenes); of equal ones the earlier first."""
     able = {day: shown for day, shown in sorted(clear.items()) if shown.mean() >= MIN_CLEAR}
     taken: list[date] = []
     if not able:
@@ -155,12 +159,14 @@ def chosen_days(clear: Mapping[date, np.ndarray], most: int) -> list[date]:
     return sorted(taken)
 
 
-def _frame(region_grid: RegionGrid, day: date, optical: Sensed, rest: tuple[Sequence[date], Settings, float]) -> Frame:
+def _frame(
+    region_grid: RegionGrid, day: date, optical: Sensed, context: tuple[Sequence[date], Settings, float]
+) -> Frame:
     """A day of Sentinel-2 beside the nearest one of Sentinel-1; its bands are missing where none is near."""
     import ee
 
-    partners, settings, clear = rest
-    near = min(partners, key=lambda other: (abs(other - day), other), default=None)
+    partners, settings, clear = context
+    near = min(partners, key=lambda partner: (abs(partner - day), partner), default=None)
     facts: dict[str, Any] = {"sentinel2": [scene.index for scene in optical.used], "clear_share": round(clear, 4)}
     if near is None or abs(near - day) > timedelta(PARTNER_DAYS):
         names = [band.name for band in settings.radar.bands]
@@ -191,15 +197,15 @@ def _looked_at(region_grid: RegionGrid, seen: Mapping[date, Sensed]) -> dict[dat
     raster = pixels.fetch(image, geobox, list(names.values()))
     inside = np.ones(geobox.shape, bool) if region_grid.outline is None else outline.inside(region_grid.outline, geobox)
     shown = (raster.values_BHW > 0.5) & raster.valid_BHW
-    return {day: shown[number][inside] for number, day in enumerate(able)}
+    return {day: shown[day_index][inside] for day_index, day in enumerate(able)}
 
 
 def _coarse(region_grid: RegionGrid) -> GeoBox:
     """The region in at most LOOK_PX x LOOK_PX pixels."""
-    whole = region_grid.geobox(region_grid.window)
-    factor = math.ceil(max(whole.shape) / LOOK_PX)
-    height, width = (math.ceil(side / factor) for side in whole.shape)
-    return GeoBox((height, width), whole.affine * Affine.scale(factor), whole.crs)
+    full_grid = region_grid.geobox(region_grid.window)
+    factor = math.ceil(max(full_grid.shape) / LOOK_PX)
+    height, width = (math.ceil(side / factor) for side in full_grid.shape)
+    return GeoBox((height, width), full_grid.affine * Affine.scale(factor), full_grid.crs)
 
 
 def _radar_days(region_grid: RegionGrid, period: Period, radar: Radar) -> list[date]:
@@ -211,10 +217,12 @@ def _radar_days(region_grid: RegionGrid, period: Period, radar: Radar) -> list[d
 
 def _days(scenes: Sequence[Scene]) -> dict[date, list[Scene]]:
     """Scenes by their day (UTC)."""
-    found: dict[date, list[Scene]] = {}
+    scenes_of: dict[date, list[Scene]] = {}
     for scene in scenes:
-        found.setdefault(datetime.fromtimestamp(scene.get("system:time_start") / 1000, UTC).date(), []).append(scene)
-    return found
+        scenes_of.setdefault(datetime.fromtimestamp(scene.get("system:time_start") / 1000, UTC).date(), []).append(
+            scene
+        )
+    return scenes_of
 
 
 def _cloudiness(scenes: Sequence[Scene]) -> float:
@@ -227,7 +235,7 @@ def _day(day: date) -> Period:
 
 def _months(period: Period) -> list[Month]:
     first = period.start.year * 12 + period.start.month - 1
-    return [Month(number // 12, number % 12 + 1) for number in range(first, first + period.months)]
+    return [Month(month_index // 12, month_index % 12 + 1) for month_index in range(first, first + period.months)]
 
 
 Kind = Callable[[Frames, RegionGrid, Period, Settings], list[Frame]]

@@ -52,7 +52,7 @@ class ImageAsset:
         return any(piece.simulated for piece in self.pieces)
 
     def onto(self, grid: GeoBox) -> AssetOnGrid:
-        """On a grid: the images' own pixels where they agree, else bilinear; the server's pyramid where coarser."""
+        """The asset on a grid: its own pixels where grids agree, else bilinear; the server's pyramid where coarser."""
         import ee
 
         methods = [_method(piece, grid) for piece in self.pieces]
@@ -81,56 +81,58 @@ class AssetOnGrid:
         raise TypeError("the image lies on the server: fetch its bands")
 
 
-def open_asset(asked: Imagery, region: Region, period: Period, *, small: bool) -> ImageAsset:
+def open_asset(imagery: Imagery, region: Region, period: Period, *, small: bool) -> ImageAsset:
     """An asset's image over a region; of a collection, its images of the period's year or the nearest that has some.
 
     ValueError where it is not there, holds nothing of the region or lacks a band; Fault where the server refuses.
     """
-    kind = _kind(asked)
-    documents, year = _documents(asked, kind, region, period)
+    asset_type = _kind(imagery)
+    documents, year = _documents(imagery, asset_type, region, period)
     pieces = sorted((_piece(document) for document in documents), key=lambda piece: _order(piece, region))
-    bands = _bands(asked, pieces)
+    bands = _bands(imagery, pieces)
     numbers = _numbers(documents, bands)
-    info = {"name": asked.source, "year": year, "images": [piece.id.rpartition("/")[2] for piece in pieces]}
+    info = {"name": imagery.source, "year": year, "images": [piece.id.rpartition("/")[2] for piece in pieces]}
     return ImageAsset(
         pieces=tuple(pieces),
         bands=bands,
-        packing=Packing.of(numbers, asked.told, small=small),
-        info=info if kind == "IMAGE_COLLECTION" else {"name": asked.source},
-        bounded=kind == "IMAGE" and max(pieces[-1].grid.shape) > _UNBOUNDED,
+        packing=Packing.of(numbers, imagery.told, small=small),
+        info=info if asset_type == "IMAGE_COLLECTION" else {"name": imagery.source},
+        bounded=asset_type == "IMAGE" and max(pieces[-1].grid.shape) > _UNBOUNDED,
     )
 
 
-def _kind(asked: Imagery) -> str:
+def _kind(imagery: Imagery) -> str:
     import ee
 
     try:
-        kind = ee.data.getAsset(asked.source)["type"]
+        asset_type = ee.data.getAsset(imagery.source)["type"]
     except ee.EEException as error:
         if "not found" in str(error):
             raise ValueError(
-                f"image {asked.source!r} is neither a file on this machine nor an asset that this account may read"
+                f"image {imagery.source!r} is neither a file on this machine nor an asset that this account may read"
             ) from error
-        raise Fault(f"Earth Engine refused to describe {asked.source!r}: {error}") from error
-    if kind not in ("IMAGE", "IMAGE_COLLECTION"):
-        raise ValueError(f"asset {asked.source!r} is a {kind}: expected an image or a collection of images")
-    return kind
+        raise Fault(f"Earth Engine refused to describe {imagery.source!r}: {error}") from error
+    if asset_type not in ("IMAGE", "IMAGE_COLLECTION"):
+        raise ValueError(f"asset {imagery.source!r} is a {asset_type}: expected an image or a collection of images")
+    return asset_type
 
 
-def _documents(asked: Imagery, kind: str, region: Region, period: Period) -> tuple[list[dict[str, Any]], int | None]:
+def _documents(
+    imagery: Imagery, asset_type: str, region: Region, period: Period
+) -> tuple[list[dict[str, Any]], int | None]:
     """What the server says of the images, and of which year they are (None: they say no date)."""
     import ee
 
-    if kind == "IMAGE":
-        return [ask(ee.Image(asked.source))], None
-    images = ee.ImageCollection(asked.source).filterBounds(ee.Geometry.BBox(*region.bounds_wsen))
+    if asset_type == "IMAGE":
+        return [ask(ee.Image(imagery.source))], None
+    images = ee.ImageCollection(imagery.source).filterBounds(ee.Geometry.BBox(*region.bounds_wsen))
     if (year := nearest_year(images, period.start.year)) is not None:
         images = images.filterDate(f"{year}-01-01", f"{year + 1}-01-01")
     documents = ask(images).get("features", [])
     if not documents:
-        raise ValueError(f"{asked.source} has no image over region {region.name!r}: choose another source or region")
+        raise ValueError(f"{imagery.source} has no image over region {region.name!r}: choose another source or region")
     for document in documents:
-        document["id"] = document.get("id") or f"{asked.source}/{document['properties']['system:index']}"
+        document["id"] = document.get("id") or f"{imagery.source}/{document['properties']['system:index']}"
     return documents, year
 
 
@@ -157,18 +159,22 @@ def _order(piece: Piece, region: Region) -> tuple[bool, str]:
     return str(piece.grid.crs) == f"EPSG:{region.epsg}", piece.id
 
 
-def _bands(asked: Imagery, pieces: Sequence[Piece]) -> tuple[str, ...]:
+def _bands(imagery: Imagery, pieces: Sequence[Piece]) -> tuple[str, ...]:
     shared = [band for band in pieces[-1].bands if all(band in piece.bands for piece in pieces)]
-    wanted = asked.bands or tuple(shared)
-    if missing := [band for band in wanted if band not in shared]:
-        raise ValueError(f"{asked.source} has no band {', '.join(missing)}: expected some of {', '.join(shared)}")
-    return wanted
+    names = imagery.bands or tuple(shared)
+    if missing := [band for band in names if band not in shared]:
+        raise ValueError(f"{imagery.source} has no band {', '.join(missing)}: expected some of {', '.join(shared)}")
+    return names
 
 
 def _numbers(documents: Sequence[Mapping[str, Any]], bands: Sequence[str]) -> Numbers:
     """What all the bands together can hold."""
     types = [band["data_type"] for document in documents for band in document["bands"] if band["id"] in bands]
-    whole = all(kind["precision"] == "int" for kind in types)
-    if not whole:
+    all_integers = all(number_type["precision"] == "int" for number_type in types)
+    if not all_integers:
         return Numbers(False, -np.inf, np.inf)
-    return Numbers(True, float(min(kind["min"] for kind in types)), float(max(kind["max"] for kind in types)))
+    return Numbers(
+        True,
+        float(min(number_type["min"] for number_type in types)),
+        float(max(number_type["max"] for number_type in types)),
+    )

@@ -39,7 +39,7 @@ class ImageFile:
     bounded: bool = True
 
     def onto(self, grid: GeoBox) -> FileOnGrid:
-        """On a grid: the image's own pixels where they agree, else bilinear, or their mean on a coarser grid."""
+        """The image on a grid: its own pixels where the grids agree, else bilinear, or their mean on a coarser grid."""
         with _opened(self.path) as file:
             if self.grid is not None and is_aligned(self.grid, grid):
                 return FileOnGrid(self, grid, "none")
@@ -67,37 +67,37 @@ class FileOnGrid:
         return self.source.packing.stored(values, valid)
 
     def _read_resampled(self, file: DatasetReader, numbers: Sequence[int], geobox: GeoBox):
-        """A window of the whole grid's warp: resampling blocks lie the same whatever window is asked for."""
+        """A window of the whole grid's warp: resampling blocks lie the same whatever window is requested."""
         from rasterio.enums import Resampling
         from rasterio.vrt import WarpedVRT
 
         height, width = self.grid.shape
-        place = {"crs": str(self.grid.crs), "transform": self.grid.affine, "height": height, "width": width}
+        grid_options = {"crs": str(self.grid.crs), "transform": self.grid.affine, "height": height, "width": width}
         # so small a tolerance in pixels means exact coordinates; else they are interpolated between a window's corners
         method = {"bilinear": Resampling.bilinear, "mean": Resampling.average}[self.resampling]
         options = {"resampling": method, "tolerance": 1e-6, "add_alpha": _needs_alpha(file)}
-        with WarpedVRT(file, **place, **options) as warped:
+        with WarpedVRT(file, **grid_options, **options) as warped:
             return _read_window(warped, numbers, window_in(self.grid, geobox))
 
 
-def open_file(asked: Imagery, *, small: bool) -> ImageFile:
+def open_file(imagery: Imagery, *, small: bool) -> ImageFile:
     """A raster file's image; ValueError for files that are missing, no raster, nowhere on Earth or of mixed types."""
-    path = Path(asked.source).expanduser()
+    path = Path(imagery.source).expanduser()
     if not path.is_file():
-        raise ValueError(f"image file {asked.source} was not found: check the path")
+        raise ValueError(f"image file {imagery.source} was not found: check the path")
     try:
         with _opened(path) as file:
-            _check_placed(asked, file)
-            numbers, names = _bands(asked, file)
+            _check_placed(imagery, file)
+            numbers, names = _bands(imagery, file)
             grid = GeoBox(file.shape, file.transform, str(file.crs))
-            packing = Packing.of(_numbers(asked, file, numbers), _unit(asked, file, numbers), small=small)
+            packing = Packing.of(_numbers(imagery, file, numbers), _unit(imagery, file, numbers), small=small)
             simulated = file.tags().get("simulated") == "true"
             to_degrees = Transformer.from_crs(file.crs, 4326, always_xy=True)
             wsen = to_degrees.transform_bounds(*grid.extent.boundingbox.bbox, densify_pts=21)
     except Fault as error:
-        raise ValueError(f"image file {asked.source} is no raster that can be read: {error}") from error
+        raise ValueError(f"image file {imagery.source} is no raster that can be read: {error}") from error
     info = {
-        "name": asked.name,
+        "name": imagery.name,
         **local_file.fingerprint(path),
         "crs": str(grid.crs),
         "step": abs(grid.affine.a),
@@ -117,60 +117,62 @@ def _opened(path: Path) -> Iterator[DatasetReader]:
         raise Fault(f"{path} cannot be read: {error}") from error
 
 
-def _check_placed(asked: Imagery, file: DatasetReader) -> None:
+def _check_placed(imagery: Imagery, file: DatasetReader) -> None:
     if file.crs is None or file.transform.is_identity:
         raise ValueError(
-            f"image file {asked.source} does not say where it lies: give it a coordinate system and a transform "
+            f"image file {imagery.source} does not say where it lies: give it a coordinate system and a transform "
             "(gdal_translate -a_srs -a_ullr, or gdalwarp where it has control points)"
         )
 
 
-def _bands(asked: Imagery, file: DatasetReader) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Numbers and names of the bands wanted: by description, by number, or all with the names asked."""
+def _bands(imagery: Imagery, file: DatasetReader) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Numbers and names of the requested bands: by description, by number, or all under the requested names."""
     alpha = _alpha(file)
-    there = tuple(number for number in file.indexes if number not in alpha)
-    described = [file.descriptions[number - 1] for number in there]
-    if not asked.bands:
-        return there, tuple(name or f"b{number}" for name, number in zip(described, there, strict=True))
-    if not any(described) and not all(name.isdigit() for name in asked.bands):
-        if len(asked.bands) != len(there):
+    plain = tuple(band_number for band_number in file.indexes if band_number not in alpha)
+    described = [file.descriptions[band_number - 1] for band_number in plain]
+    if not imagery.bands:
+        return plain, tuple(name or f"b{band_number}" for name, band_number in zip(described, plain, strict=True))
+    if not any(described) and not all(name.isdigit() for name in imagery.bands):
+        if len(imagery.bands) != len(plain):
             raise ValueError(
-                f"image file {asked.source} has {len(there)} bands without names and {len(asked.bands)} names were "
-                f"given ({' '.join(asked.bands)}): give one for each"
+                f"image file {imagery.source} has {len(plain)} bands without names and {len(imagery.bands)} names were "
+                f"given ({' '.join(imagery.bands)}): give one for each"
             )
-        return there, asked.bands
-    known = {str(number): number for number in there}
-    known |= {name: number for name, number in zip(described, there, strict=True) if name}
-    if missing := [name for name in asked.bands if name not in known]:
+        return plain, imagery.bands
+    number_of = {str(band_number): band_number for band_number in plain}
+    number_of |= {name: band_number for name, band_number in zip(described, plain, strict=True) if name}
+    if missing := [name for name in imagery.bands if name not in number_of]:
         raise ValueError(
-            f"image file {asked.source} has no band {', '.join(missing)}: expected some of {', '.join(known)}"
+            f"image file {imagery.source} has no band {', '.join(missing)}: expected some of {', '.join(number_of)}"
         )
-    names = tuple(f"b{name}" if name.isdigit() else name for name in asked.bands)
-    return tuple(known[name] for name in asked.bands), names
+    names = tuple(f"b{name}" if name.isdigit() else name for name in imagery.bands)
+    return tuple(number_of[name] for name in imagery.bands), names
 
 
-def _numbers(asked: Imagery, file: DatasetReader, numbers: Sequence[int]) -> Numbers:
-    kinds = sorted({file.dtypes[number - 1] for number in numbers})
+def _numbers(imagery: Imagery, file: DatasetReader, numbers: Sequence[int]) -> Numbers:
+    kinds = sorted({file.dtypes[band_number - 1] for band_number in numbers})
     if len(kinds) > 1:
-        raise ValueError(f"image file {asked.source} mixes pixel types {', '.join(kinds)}: choose --bands of one type")
+        raise ValueError(
+            f"image file {imagery.source} mixes pixel types {', '.join(kinds)}: choose --bands of one type"
+        )
     return Numbers.of_dtype(kinds[0])
 
 
-def _unit(asked: Imagery, file: DatasetReader, numbers: Sequence[int]) -> Unit | None:
-    """As asked, with what was not said from the file's tags; they must be the same for all bands."""
+def _unit(imagery: Imagery, file: DatasetReader, numbers: Sequence[int]) -> Unit | None:
+    """The requested unit, completed from the file's tags, which must be the same for all bands."""
     tagged = {(file.units[n - 1] or "", file.scales[n - 1], file.offsets[n - 1]) for n in numbers}
-    told = asked.told
-    if told is not None and (told.scale is not None or tagged == {("", 1.0, 0.0)}):
-        return told
+    stated = imagery.told
+    if stated is not None and (stated.scale is not None or tagged == {("", 1.0, 0.0)}):
+        return stated
     if len(tagged) > 1:
         raise ValueError(
-            f"image file {asked.source} has bands of several units or scales: choose --bands of one, or say --unit"
+            f"image file {imagery.source} has bands of several units or scales: choose --bands of one, or say --unit"
         )
     ((name, scale, offset),) = tagged
     if (name, scale, offset) == ("", 1.0, 0.0):
-        return told
-    found = Unit(name or "dn", None if scale == 1 else scale, offset)
-    return found if told is None else replace(found, name=told.name)
+        return stated
+    tagged_unit = Unit(name or "dn", None if scale == 1 else scale, offset)
+    return tagged_unit if stated is None else replace(tagged_unit, name=stated.name)
 
 
 def _read_aligned(file: DatasetReader, numbers: Sequence[int], geobox: GeoBox) -> tuple[np.ndarray, np.ndarray]:
@@ -181,20 +183,24 @@ def _read_window(file: DatasetReader, numbers: Sequence[int], window: Window) ->
     """Values and validity of the file's pixels in a window that may reach outside it."""
     values = np.zeros((len(numbers), window.height, window.width), file.dtypes[numbers[0] - 1])
     valid = np.zeros(values.shape, bool)
-    if (held := window.overlap(Window(0, 0, *file.shape))) is not None:
-        place = ((held.row, held.row_end), (held.col, held.col_end))
-        rows, cols = held.within(window)
-        values[:, rows, cols] = file.read(list(numbers), window=place)
+    if (covered := window.overlap(Window(0, 0, *file.shape))) is not None:
+        file_window = ((covered.row, covered.row_end), (covered.col, covered.col_end))
+        rows, cols = covered.within(window)
+        values[:, rows, cols] = file.read(list(numbers), window=file_window)
         # A warped file does not count its own alpha band as a mask.
-        alpha = file.read(min(_alpha(file)), window=place) if _alpha(file) else None
-        valid[:, rows, cols] = (file.read_masks(list(numbers), window=place) if alpha is None else alpha) > 0
+        alpha = file.read(min(_alpha(file)), window=file_window) if _alpha(file) else None
+        valid[:, rows, cols] = (file.read_masks(list(numbers), window=file_window) if alpha is None else alpha) > 0
     return values, valid
 
 
 def _alpha(file: DatasetReader) -> set[int]:
     from rasterio.enums import ColorInterp
 
-    return {number for number, kind in zip(file.indexes, file.colorinterp, strict=True) if kind == ColorInterp.alpha}
+    return {
+        band_number
+        for band_number, interpretation in zip(file.indexes, file.colorinterp, strict=True)
+        if interpretation == ColorInterp.alpha
+    }
 
 
 def _needs_alpha(file: DatasetReader) -> bool:

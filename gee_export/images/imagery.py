@@ -1,4 +1,4 @@
-"""An image other than Sentinel's as asked, and how the pixels of its grid lie on those of another."""
+"""The user's choice of an image other than Sentinel's, and how its pixels lie on those of another grid."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COARSER = 1.5  # from so many source pixels along one of the grid's, pixels are 
 
 @dataclass(frozen=True)
 class Imagery:
-    """An image as asked: an asset id or a raster file, its bands (none: all) and the unit of its numbers.
+    """An image that the user chose: an asset id or a raster file, its bands (none: all) and the unit of its numbers.
 
     Of a raster without band names, `bands` gives them. See packing.Unit for how a unit is written.
     """
@@ -46,16 +46,16 @@ class Imagery:
 
     @property
     def told(self) -> Unit | None:
-        """The unit as asked, or None."""
+        """The unit that the user named, or None."""
         return None if self.unit is None else Unit.parse(self.unit)
 
 
-def is_aligned(grid: GeoBox, other: GeoBox) -> bool:
+def is_aligned(grid: GeoBox, reference: GeoBox) -> bool:
     """Whether two grids have the same pixels where they overlap."""
-    if not _is_same_crs(grid, other) or grid.affine.b or grid.affine.d or other.affine.b or other.affine.d:
+    if not _is_same_crs(grid, reference) or grid.affine.b or grid.affine.d or reference.affine.b or reference.affine.d:
         return False
-    a, b = grid.affine, other.affine
-    reach = max(*grid.shape, *other.shape)
+    a, b = grid.affine, reference.affine
+    reach = max(*grid.shape, *reference.shape)
     if abs(a.a / b.a - 1) * reach > ALIGNED_PX or abs(a.e / b.e - 1) * reach > ALIGNED_PX:
         return False
     col, row = ~b * (a.c, a.f)
@@ -79,7 +79,7 @@ def step_ratio(source: GeoBox, grid: GeoBox) -> float:
     return math.sqrt(abs((cols[1] - cols[0]) * (rows[2] - rows[0]) - (cols[2] - cols[0]) * (rows[1] - rows[0])))
 
 
-def _is_same_crs(one: GeoBox, other: GeoBox) -> bool:
-    if one.crs == other.crs:
+def _is_same_crs(left: GeoBox, right: GeoBox) -> bool:
+    if left.crs == right.crs:
         return True
-    return CRS.from_user_input(str(one.crs)).equals(CRS.from_user_input(str(other.crs)), ignore_axis_order=True)
+    return CRS.from_user_input(str(left.crs)).equals(CRS.from_user_input(str(right.crs)), ignore_axis_order=True)

@@ -37,8 +37,8 @@ def union(labels: np.ndarray, scheme: Scheme) -> np.ndarray:
 
 def majority(labels: np.ndarray, scheme: Scheme) -> np.ndarray:
     """What more sources say than anything else, of those that know; unknown where two are even."""
-    numbers = [number for number in scheme.classes if number != UNKNOWN]
-    votes = np.stack([(labels == number).sum(axis=0) for number in numbers])
+    numbers = [value for value in scheme.classes if value != UNKNOWN]
+    votes = np.stack([(labels == value).sum(axis=0) for value in numbers])
     most = votes.max(axis=0)
     alone = ((votes == most).sum(axis=0) == 1) & (most > 0)
     return np.where(alone, np.array(numbers, np.uint8)[votes.argmax(axis=0)], np.uint8(UNKNOWN))

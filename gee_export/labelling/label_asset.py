@@ -39,15 +39,15 @@ class OnServer:
     def of(cls, product: Product, scheme: Scheme, year: int, region: Region) -> OnServer:
         """A product's edition over a region; ValueError where the asset is missing or holds nothing there."""
         edition = product.edition(year)
-        kind = kind_of(edition.asset)
-        if kind not in IMAGES:
-            raise ValueError(f"label asset {edition.asset!r} is a {kind}: expected {' or '.join(IMAGES)}")
-        scenes = product.scenes(edition, kind, region.bounds_wsen)
+        asset_type = kind_of(edition.asset)
+        if asset_type not in IMAGES:
+            raise ValueError(f"label asset {edition.asset!r} is a {asset_type}: expected {' or '.join(IMAGES)}")
+        scenes = product.scenes(edition, asset_type, region.bounds_wsen)
         if not ask(scenes.size()):
             raise ValueError(
                 f"label {product.name!r}: {edition.asset} has no image of {edition.year} over region {region.name!r}"
             )
-        images = product.images(scenes, edition, kind)
+        images = product.images(scenes, edition, asset_type)
         label = label_of(product, images, scheme, edition.year)
         return cls(product.info(year), label, _share(product, images, label, scheme))
 
@@ -59,11 +59,11 @@ def product(source: LabelSource, scheme: Scheme, region: Region, period: Period)
 
 def asset(source: LabelSource, scheme: Scheme, region: Region, period: Period) -> OnServer:
     """A user's image or collection of images (0, 1 and 255, or codes, or percent: source.codes_of), or features."""
-    kind = kind_of(source.place)
-    if kind == TABLE:
+    asset_type = kind_of(source.place)
+    if asset_type == TABLE:
         return features(source, scheme, region)
     band, codes = codes_of(source)
-    year = _year_of(source, kind, region, period)
+    year = _year_of(source, asset_type, region, period)
     own = Product(
         name=source.text,
         title="the user's own",
@@ -75,16 +75,16 @@ def asset(source: LabelSource, scheme: Scheme, region: Region, period: Period) -
         citation="the user's own",
         dated=year is not None,
     )
-    found = OnServer.of(own, scheme, year or period.start.year, region)
+    on_server = OnServer.of(own, scheme, year or period.start.year, region)
     kept = ("product", "title", "asset", "band", "codes", *(("year",) if year else ()))
-    return OnServer({key: found.info[key] for key in kept}, found.label, found.share)
+    return OnServer({key: on_server.info[key] for key in kept}, on_server.label, on_server.share)
 
 
-def _year_of(source: LabelSource, kind: str, region: Region, period: Period) -> int | None:
+def _year_of(source: LabelSource, asset_type: str, region: Region, period: Period) -> int | None:
     """The year of a collection's images that is nearest to the period's; None for images without dates."""
     import ee
 
-    if kind == "IMAGE":
+    if asset_type == "IMAGE":
         return None
     near = ee.ImageCollection(source.place).filterBounds(ee.Geometry.BBox(*region.bounds_wsen))
     return nearest_year(near, period.start.year)
@@ -97,7 +97,7 @@ def rule_of(source: LabelSource, codes: CodeMap | str | None, scheme: Scheme) ->
     if scheme.name != "isa":
         raise ValueError(
             f"label {source.text!r}: codes and percent tell only impervious ground; for scheme {scheme.name} the band "
-            f"itself holds {', '.join(f'{number} {name}' for number, name in scheme.classes.items())}"
+            f"itself holds {', '.join(f'{value} {name}' for value, name in scheme.classes.items())}"
         )
     if isinstance(codes, str):  # PERCENT
         return BuiltArea(100)
@@ -152,13 +152,13 @@ def width_of(source: LabelSource, first: Sequence[Mapping[str, Any]], region: Re
     """Metres that a table's lines are wide, None for polygons; ValueError where they cannot be drawn."""
     if not first:
         raise ValueError(f"label {source.text!r} has no feature over region {region.name!r}: its coverage is uneven")
-    kind = (first[0].get("geometry") or {}).get("type", "no geometry")
+    form = (first[0].get("geometry") or {}).get("type", "no geometry")
     words = source.options.get("width")
-    if "Polygon" in kind and words is None:
+    if "Polygon" in form and words is None:
         return None
-    if "LineString" not in kind or words is None or not words.isdigit() or not 0 < int(words) <= 200:
+    if "LineString" not in form or words is None or not words.isdigit() or not 0 < int(words) <= 200:
         raise ValueError(
-            f"label {source.text!r} holds {kind}: expected polygons, or lines with their width in whole metres of 1 to "
+            f"label {source.text!r} holds {form}: expected polygons, or lines with their width in whole metres of 1 to "
             f"200, such as {source.place}#width=6"
         )
     return float(words)
@@ -192,4 +192,4 @@ def _as_they_are(scheme: Scheme) -> dict[int, str]:
     """Each number of a scheme as a kind of land that the scheme gives that number again."""
     if scheme.name == "isa":
         return {0: "pervious", 1: "impervious"}
-    return {number: kind for kind, number in scheme.numbers.items()}
+    return {value: land_type for land_type, value in scheme.numbers.items()}

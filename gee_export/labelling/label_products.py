@@ -179,9 +179,7 @@ _OF_THE_COMMUNITY = (
     Product(
         name="glc_fcs30d",
         title="GLC_FCS30D annual land cover",
-        editions=yearly(
-            f"{_COMMUNITY}/GLC-FCS30D/annual", range(2000, 2023), [f"b{number}" for number in range(1, 24)]
-        ),
+        editions=yearly(f"{_COMMUNITY}/GLC-FCS30D/annual", range(2000, 2023), [f"b{index}" for index in range(1, 24)]),
         band=None,
         scale_m=30,
         rule=Codes(_FCS_KINDS, schemes=_BOTH),

@@ -32,7 +32,7 @@ _NODE_PX = 32  # coordinates are exact so often and linear between: under 2 mm o
 
 @dataclass(frozen=True)
 class LocalRaster:
-    """A raster's band with the rule that makes labels of it."""
+    """A raster's band with the rule that turns it into labels."""
 
     info: Mapping[str, Any]
     path: Path
@@ -55,9 +55,9 @@ class LocalRaster:
         try:
             with open_named(self.path) as file:
                 for window in local_file.pieces(geobox, _PIECE_PX // side**2):
-                    part = crop(geobox, window)
-                    label[window.slices] = self.rule.numbers(*self._sample(file, part), self.scheme)
-                    fine = self.rule.percents(*self._sample(file, local_file.finer(part, side)), self.scheme)
+                    tile = crop(geobox, window)
+                    label[window.slices] = self.rule.numbers(*self._sample(file, tile), self.scheme)
+                    fine = self.rule.percents(*self._sample(file, local_file.finer(tile, side)), self.scheme)
                     share[window.slices] = shares.of_blocks(fine, side)
         except RasterioError as error:
             raise Fault(f"label file {self.path} cannot be read: {error}") from error
@@ -74,11 +74,11 @@ class LocalRaster:
             if not inside.any():
                 continue
             r, c = np.clip(r, 0, file.height - 1), np.clip(c, 0, file.width - 1)
-            place = ((int(r.min()), int(r.max()) + 1), (int(c.min()), int(c.max()) + 1))
-            r, c = r - place[0][0], c - place[1][0]
-            values[here] = file.read(self.band, window=place)[r, c]
+            file_window = ((int(r.min()), int(r.max()) + 1), (int(c.min()), int(c.max()) + 1))
+            r, c = r - file_window[0][0], c - file_window[1][0]
+            values[here] = file.read(self.band, window=file_window)[r, c]
             # A float that is no number stands for no class, whether or not the file calls it no data.
-            valid[here] = inside & (file.read_masks(self.band, window=place)[r, c] > 0) & ~np.isnan(values[here])
+            valid[here] = inside & (file.read_masks(self.band, window=file_window)[r, c] > 0) & ~np.isnan(values[here])
         return values, valid
 
 
@@ -121,7 +121,7 @@ def pixels_under(geobox: GeoBox, file: DatasetReader) -> tuple[np.ndarray, np.nd
     if crs_of(geobox).to_wkt() != file.crs.to_wkt():
         x, y = Transformer.from_crs(geobox.crs, file.crs, always_xy=True).transform(x, y)
     cols, rows = ~file.transform * (x, y)
-    row, col = (_between(part, row_nodes, col_nodes) for part in (rows, cols))
+    row, col = (_between(axis_nodes, row_nodes, col_nodes) for axis_nodes in (rows, cols))
     return np.floor(row + _EDGE_PX).astype(np.int64), np.floor(col + _EDGE_PX).astype(np.int64)
 
 
@@ -168,8 +168,12 @@ def _check_placed(source: LabelSource, file: DatasetReader) -> None:
 
 
 def _band(source: LabelSource, words: str | None, file: DatasetReader) -> int:
-    names = {name: number for number, name in enumerate(file.descriptions, 1) if name}
-    numbers = {**{str(number): number for number in file.indexes}, **{f"b{n}": n for n in file.indexes}, **names}
+    names = {name: band_number for band_number, name in enumerate(file.descriptions, 1) if name}
+    numbers = {
+        **{str(band_number): band_number for band_number in file.indexes},
+        **{f"b{n}": n for n in file.indexes},
+        **names,
+    }
     if words is None:
         if file.count > 1:
             raise ValueError(f"label file {source.place} has {file.count} bands: say which, such as {source.place}#1")

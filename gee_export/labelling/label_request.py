@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabelRequest:
-    """What labels are asked for; see source.py for how a source is written.
+    """The requested labels; label_source.py says how a source is written.
 
     scheme: isa (0, 1, 255) or landcover3m (seven classes, 255). share: also the impervious percent of each pixel.
     No sources: images without labels.
@@ -66,7 +66,7 @@ class LabelRequest:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> LabelRequest:
-        """From `to_json`; ValueError for fields that this version does not know."""
+        """The request of a `to_json` document; ValueError for fields that this version does not know."""
         try:
             return cls(**{**document, "sources": tuple(document["sources"])})
         except (KeyError, TypeError) as error:
@@ -76,9 +76,9 @@ class LabelRequest:
     def channels(self) -> tuple[Channel, ...]:
         """The server's bands that OpenTruth will ask for, in order; asks no server."""
         names: list[str] = []
-        for number, source in enumerate(map(LabelSource.parse, self.sources)):
+        for source_index, source in enumerate(map(LabelSource.parse, self.sources)):
             if source.kind in ("product", "asset"):
-                names += [f"label_{number}"] + [f"share_{number}"] * (self.share and _holds_shares(source))
+                names += [f"label_{source_index}"] + [f"share_{source_index}"] * (self.share and _holds_shares(source))
         return tuple(Channel(name, "uint8", UNKNOWN) for name in names)
 
     def check_period(self, period: Period) -> None:
@@ -107,7 +107,7 @@ class OpenLabelSource(Protocol):
 
 @dataclass(frozen=True)
 class OpenLabels:
-    """Labels that were found: what to ask the server for, and how to make the label of it."""
+    """Opened labels: the bands to request from the server, and how to make labels of their pixels."""
 
     label_request: LabelRequest
     opened: tuple[OpenLabelSource, ...] = field(repr=False)
@@ -134,7 +134,7 @@ class OpenLabels:
         fetched: the channels on the same grid, by name. Sources on this machine are read here, on any grid.
         """
         scheme = scheme_of(self.label_request.scheme)
-        pairs = [self._pair(number, source, fetched, geobox) for number, source in enumerate(self.opened)]
+        pairs = [self._pair(source_index, source, fetched, geobox) for source_index, source in enumerate(self.opened)]
         label = FUSIONS[self.label_request.fusion](np.stack([label for label, _ in pairs]), scheme)
         if not self.label_request.share:
             return label, None
@@ -142,19 +142,23 @@ class OpenLabels:
         return label, fuse(np.stack([share for _, share in pairs]))
 
     def _bands(self) -> list[tuple[str, ee.Image]]:
-        found = []
-        for number, source in enumerate(self.opened):
+        named_images = []
+        for source_index, source in enumerate(self.opened):
             if source.label is not None:
-                found.append((f"label_{number}", source.label))
+                named_images.append((f"label_{source_index}", source.label))
             if source.share is not None and self.label_request.share:
-                found.append((f"share_{number}", source.share.round()))
-        return found
+                named_images.append((f"share_{source_index}", source.share.round()))
+        return named_images
 
-    def _pair(self, number: int, source: OpenLabelSource, fetched: Mapping[str, np.ndarray], geobox: GeoBox):
+    def _pair(self, source_index: int, source: OpenLabelSource, fetched: Mapping[str, np.ndarray], geobox: GeoBox):
         if source.label is None:
             return source.read(geobox)
-        label = fetched[f"label_{number}"]
-        share = fetched[f"share_{number}"] if f"share_{number}" in fetched else shares.of_classes(label, self._scheme)
+        label = fetched[f"label_{source_index}"]
+        share = (
+            fetched[f"share_{source_index}"]
+            if f"share_{source_index}" in fetched
+            else shares.of_classes(label, self._scheme)
+        )
         return label, share
 
     @property
@@ -163,7 +167,7 @@ class OpenLabels:
 
 
 def open_labels(label_request: LabelRequest, region: Region, period: Period) -> OpenLabels:
-    """The labels of a region and period, found: asks the server for what lies there, reads the files' heads.
+    """The labels of a region and period, opened: asks the server what lies there, reads the files' heads.
 
     ValueError for years, files and assets that cannot serve; Fault where the server refuses. Prints what is not
     verified about a product to the standard error.
@@ -179,13 +183,15 @@ def open_labels(label_request: LabelRequest, region: Region, period: Period) -> 
     sources = [LabelSource.parse(text) for text in label_request.sources]
     scheme = scheme_of(label_request.scheme)
     opened = tuple(openers[source.kind](source, scheme, region, period) for source in sources)
-    for source, found in zip(sources, opened, strict=True):
-        if caution := found.info.get("unverified"):
+    for source, open_source in zip(sources, opened, strict=True):
+        if caution := open_source.info.get("unverified"):
             print(f"warning: label {source.name}: {caution}", file=sys.stderr)
-        if undeclared := found.info.get("undeclared_codes"):
+        if undeclared := open_source.info.get("undeclared_codes"):
             print(f"note: label {source.name}: {codes_in_words(undeclared)}: counted as unknown", file=sys.stderr)
     return OpenLabels(
-        label_request, opened, _info(label_request, scheme, [found.info for found in opened]) if opened else None
+        label_request,
+        opened,
+        _info(label_request, scheme, [open_source.info for open_source in opened]) if opened else None,
     )
 
 
@@ -193,7 +199,7 @@ def _info(label_request: LabelRequest, scheme: Scheme, infos: Sequence[Mapping[s
     """What the manifest says: of one source its own facts, of several theirs under `sources`."""
     shared = {
         "scheme": label_request.scheme,
-        "classes": {str(number): name for number, name in scheme.classes.items()},
+        "classes": {str(value): name for value, name in scheme.classes.items()},
         "share": label_request.share,
     }
     if len(infos) == 1:

@@ -35,20 +35,20 @@ class LabelSource:
     @classmethod
     def parse(cls, text: str) -> LabelSource:
         """ValueError naming what is wrong with it."""
-        place, *words = text.split("#")
-        table = tables.asset_of(place)
-        place = table or place
-        kind = "asset" if table else _kind(place)
+        address, *words = text.split("#")
+        table = tables.asset_of(address)
+        address = table or address
+        source_type = "asset" if table else _kind(address)
         options = dict(_option(text, word) for word in words)
         if len(options) < len(words):
             raise ValueError(f"label {text!r} gives an option twice")
         year = None
-        if kind == "product":
-            place, year = _dated(place)
-            label_products.check(place)
+        if source_type == "product":
+            address, year = _dated(address)
+            label_products.check(address)
             if options:
-                raise ValueError(f"label {text!r}: products take no options, only a year such as {place}@2018")
-        return cls(text, kind, place, year, options)
+                raise ValueError(f"label {text!r}: products take no options, only a year such as {address}@2018")
+        return cls(text, source_type, address, year, options)
 
     @property
     def name(self) -> str:
@@ -57,11 +57,11 @@ class LabelSource:
             return self.text
         return "#".join([Path(self.place).name, *self.text.split("#")[1:]])
 
-    def refuse_options(self, known: tuple[str, ...]) -> None:
+    def refuse_options(self, names: tuple[str, ...]) -> None:
         """ValueError for options that its kind does not have."""
         for name in self.options:
-            if name not in known:
-                raise ValueError(f"label {self.text!r}: option {name!r} is unknown, expected {', '.join(known)}")
+            if name not in names:
+                raise ValueError(f"label {self.text!r}: option {name!r} is unknown, expected {', '.join(names)}")
 
 
 @dataclass(frozen=True)
@@ -113,20 +113,20 @@ def _numbers(source: LabelSource, words: str) -> tuple[int, ...]:
         ) from error
 
 
-def _kind(place: str) -> str:
-    suffix = Path(place).suffix.lower()
+def _kind(address: str) -> str:
+    suffix = Path(address).suffix.lower()
     if suffix in RASTERS:
         return "raster"
     if suffix in VECTORS:
         return "vectors"
-    if suffix in OTHER_FILES or (suffix and Path(place).exists()):
-        near = suggest(Path(place).stem, label_products.LABELS, cutoff=0.0)
+    if suffix in OTHER_FILES or (suffix and Path(address).exists()):
+        near = suggest(Path(address).stem, label_products.LABELS, cutoff=0.0)
         raise ValueError(
-            f"label {place!r} ends in {suffix}, which no label source has: give a raster ({' '.join(RASTERS)}), "
+            f"label {address!r} ends in {suffix}, which no label source has: give a raster ({' '.join(RASTERS)}), "
             f"vectors ({' '.join(VECTORS)}) or a product ({near} "
             "`isamap labels` lists them); points are no area: widen them to polygons first"
         )
-    return "asset" if "/" in place else "product"
+    return "asset" if "/" in address else "product"
 
 
 def _option(text: str, word: str) -> tuple[str, str]:
@@ -136,8 +136,8 @@ def _option(text: str, word: str) -> tuple[str, str]:
     return name, value
 
 
-def _dated(place: str) -> tuple[str, int | None]:
-    name, at, year = place.partition("@")
+def _dated(address: str) -> tuple[str, int | None]:
+    name, at, year = address.partition("@")
     if at and not (year.isdigit() and len(year) == 4):
-        raise ValueError(f"label {place!r}: expected a year of four digits after @, such as {name}@2018")
+        raise ValueError(f"label {address!r}: expected a year of four digits after @, such as {name}@2018")
     return name, int(year) if at else None

@@ -79,17 +79,19 @@ def markdown() -> str:
 def markdown_classes() -> str:
     """The codes of the seven classes of LandCover3m of every product that has classes, as docs/labels.md shows them."""
     numbers = SCHEMES["landcover3m"].classes
-    kinds = [f"{number} {name}" for number, name in numbers.items() if name != "unknown"]
+    kinds = [f"{value} {name}" for value, name in numbers.items() if name != "unknown"]
     head = f"| name | {' | '.join(kinds)} | unknown |\n|{'---|' * (len(kinds) + 2)}"
     return "\n".join([head, *(_classes_row(p) for p in _products() if "landcover3m" in p.rule.schemes)])
 
 
 def _classes_row(product: Product) -> str:
     codes = {key: value for key, value in product.rule.to_json().items() if isinstance(value, list)}
-    known = SCHEMES["landcover3m"].numbers
-    cells = [_words(codes.get(kind, "")) for kind in known]
-    rest = sorted(code for kind, found in codes.items() if kind not in known for code in found)
-    return f"| `{product.name}` | {' | '.join([*cells, _words(rest)])} |"
+    land_types = SCHEMES["landcover3m"].numbers
+    cells = [_words(codes.get(land_type, "")) for land_type in land_types]
+    other_codes = sorted(
+        code for land_type, land_codes in codes.items() if land_type not in land_types for code in land_codes
+    )
+    return f"| `{product.name}` | {' | '.join([*cells, _words(other_codes)])} |"
 
 
 def _markdown_row(product: Product) -> str:
@@ -121,7 +123,7 @@ def _assets(product: Product) -> list[str]:
 
 
 def _classes(scheme: str) -> str:
-    return ", ".join(f"{number} {name}" for number, name in SCHEMES[scheme].classes.items())
+    return ", ".join(f"{value} {name}" for value, name in SCHEMES[scheme].classes.items())
 
 
 def _words(value: object) -> str:

@@ -44,7 +44,7 @@ class Shapes:
         object.__setattr__(self, "tree", shapely.STRtree(self.polygons))
 
     def into(self, crs: CRS) -> Shapes:
-        """The same ground in another system."""
+        """The shapes in another coordinate system."""
         if crs == self.crs:
             return self
         change = Transformer.from_crs(self.crs, crs, always_xy=True)
@@ -209,16 +209,16 @@ def _number(source: LabelSource, name: str) -> float:
     if words is None:
         return float("nan")
     try:
-        number = float(words)
+        value = float(words)
     except ValueError:
-        number = -1.0
-    if not 0 < number <= 200:
+        value = -1.0
+    if not 0 < value <= 200:
         raise ValueError(f"label {source.text!r}: {name} {words!r}, expected 0 to 200 metres")
-    return number
+    return value
 
 
 def _known(source: LabelSource, bounds: tuple[float, ...], crs: Any, region: Region) -> BaseGeometry | None:
-    """Where the ground is known, in the region's zone: None is everywhere."""
+    """The polygon of known ground in the region's zone; None means everywhere."""
     words = source.options.get("extent")
     if words == "all":
         return None

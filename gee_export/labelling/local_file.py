@@ -30,8 +30,10 @@ def fingerprint(path: Path) -> dict[str, Any]:
     """Name, size and digest of a file (of a shapefile's parts together); no folder of this machine."""
     shapefile = path.suffix.lower() == ".shp"
     parts = [path.with_suffix(suffix) for suffix in _SHAPEFILE] if shapefile else [path]
-    there = [part for part in parts if part.is_file()]
-    size, digest = _digest(tuple((part, part.stat().st_mtime_ns, part.stat().st_size) for part in there))
+    existing = [component for component in parts if component.is_file()]
+    size, digest = _digest(
+        tuple((component, component.stat().st_mtime_ns, component.stat().st_size) for component in existing)
+    )
     return {"file": path.name, "bytes": size, "sha256": digest}
 
 
@@ -39,8 +41,8 @@ def fingerprint(path: Path) -> dict[str, Any]:
 def _digest(parts: tuple[tuple[Path, int, int], ...]) -> tuple[int, str]:
     """Size and digest of files as they are now (time and size tell): read once a run, for they may be large."""
     digest, size = hashlib.sha256(), 0
-    for part, _, _ in parts:
-        with part.open("rb") as stream:
+    for component, _, _ in parts:
+        with component.open("rb") as stream:
             for block in iter(lambda: stream.read(1 << 20), b""):
                 digest.update(block)
                 size += len(block)

@@ -72,8 +72,8 @@ def likeliest(names: Sequence[str]) -> Gather:
         means = images.select(list(names)).mean()
         highest = means.reduce(ee.Reducer.max())
         best = ee.Image.constant(len(names) - 1).updateMask(highest.mask())
-        for number in reversed(range(len(names) - 1)):
-            best = best.where(means.select([number]).gte(highest), number)
+        for class_index in reversed(range(len(names) - 1)):
+            best = best.where(means.select([class_index]).gte(highest), class_index)
         return ee.ImageCollection([best])
 
     return gather
@@ -81,7 +81,7 @@ def likeliest(names: Sequence[str]) -> Gather:
 
 @dataclass(frozen=True)
 class Product:
-    """A label product: its editions, its band (None: the only one), and the rule that makes labels of it.
+    """A label product: its editions, its band (None: the only one), and the rule that turns it into labels.
 
     dated: a collection's images of the edition's own year count; gather: how they become images of one band.
     caution: what is not verified about it; printed when the product is used.
@@ -126,26 +126,26 @@ class Product:
                 spans.append([edition.first_year, edition.last_year])
         return ", ".join(_span(first, last) for first, last in spans)
 
-    def scenes(self, edition: Edition, kind: str, bounds_wsen: BoundsWSEN) -> ee.ImageCollection:
+    def scenes(self, edition: Edition, asset_type: str, bounds_wsen: BoundsWSEN) -> ee.ImageCollection:
         """The edition's images over a box, of an asset of type IMAGE or IMAGE_COLLECTION."""
         import ee
 
-        if kind == "IMAGE":
+        if asset_type == "IMAGE":
             return ee.ImageCollection([ee.Image(edition.asset)])
         near = ee.ImageCollection(edition.asset).filterBounds(ee.Geometry.BBox(*bounds_wsen))
         return near.filterDate(f"{edition.year}-01-01", f"{edition.year + 1}-01-01") if self.dated else near
 
-    def images(self, scenes: ee.ImageCollection, edition: Edition, kind: str) -> ee.ImageCollection:
+    def images(self, scenes: ee.ImageCollection, edition: Edition, asset_type: str) -> ee.ImageCollection:
         """Images of one band, ready for the rule."""
         band: str | int = edition.band or self.band or 0
-        if kind == "IMAGE":
+        if asset_type == "IMAGE":
             return everything(scenes, band).map(self.rule.whole)
         return self.gather(scenes, band)
 
     def info(self, year: int) -> dict[str, Any]:
         """What the manifest says of the label for imagery of a year; its `year` is the one that the label shows."""
         edition = self.edition(year)
-        found = {
+        facts = {
             "product": self.name,
             "title": self.title,
             "asset": edition.asset,
@@ -156,7 +156,7 @@ class Product:
             "licence": self.licence,
             "citation": self.citation,
         }
-        return found | ({"unverified": self.caution} if self.caution else {})
+        return facts | ({"unverified": self.caution} if self.caution else {})
 
 
 def _span(first: int | None, last: int | None) -> str:

@@ -63,22 +63,22 @@ class Codes:
     schemes: tuple[str, ...] = ("isa",)
 
     def __post_init__(self) -> None:
-        for kind in (*self.kinds.values(), self.rest, self.masked):
-            if kind not in KINDS:
-                raise ValueError(f"kind of land {kind!r}: expected one of {', '.join(KINDS)}")
+        for land_type in (*self.kinds.values(), self.rest, self.masked):
+            if land_type not in KINDS:
+                raise ValueError(f"kind of land {land_type!r}: expected one of {', '.join(KINDS)}")
         if self.masked not in ("unknown", *self.kinds.values()):
             raise ValueError(f"masked pixels stand for {self.masked!r}, which no code of {dict(self.kinds)} means")
 
     def whole(self, image: ee.Image) -> ee.Image:
-        codes = [code for code, kind in self.kinds.items() if kind == self.masked]
+        codes = [code for code, land_type in self.kinds.items() if land_type == self.masked]
         return image.unmask(codes[0], False) if self.masked != "unknown" else image
 
     def label(self, image: ee.Image, scheme: Scheme, year: int) -> ee.Image:
-        numbers = [scheme.number(kind) for kind in self.kinds.values()]
-        found = image.remap(list(self.kinds), numbers, scheme.number(self.rest))
+        numbers = [scheme.number(land_type) for land_type in self.kinds.values()]
+        label_image = image.remap(list(self.kinds), numbers, scheme.number(self.rest))
         if self.masked != "unknown":
-            found = found.unmask(scheme.number(self.masked))  # within the image's own footprint
-        return found.updateMask(found.neq(UNKNOWN))
+            label_image = label_image.unmask(scheme.number(self.masked))  # within the image's own footprint
+        return label_image.updateMask(label_image.neq(UNKNOWN))
 
     def share(self, image: ee.Image) -> ee.Image | None:
         return None
@@ -88,10 +88,10 @@ class Codes:
 
     def numbers(self, values: np.ndarray, valid: np.ndarray, scheme: Scheme) -> np.ndarray:
         """The same rule on this machine: uint8 of values and where they are valid, 255 unknown."""
-        found = np.full(values.shape, scheme.number(self.rest), np.uint8)
-        for code, kind in self.kinds.items():
-            found[values == code] = scheme.number(kind)
-        return np.where(valid, found, np.uint8(scheme.number(self.masked)))
+        label = np.full(values.shape, scheme.number(self.rest), np.uint8)
+        for code, land_type in self.kinds.items():
+            label[values == code] = scheme.number(land_type)
+        return np.where(valid, label, np.uint8(scheme.number(self.masked)))
 
     def undeclared(self, values: np.ndarray) -> np.ndarray:
         """Which values are codes that the rule does not name, where it says nothing of the others (bool)."""
@@ -104,8 +104,8 @@ class Codes:
         return shares.of_classes(self.numbers(values, valid, scheme), scheme)
 
     def to_json(self) -> dict[str, Any]:
-        by_kind = {kind: [code for code, k in self.kinds.items() if k == kind] for kind in KINDS}
-        codes = {kind: found for kind, found in by_kind.items() if found}
+        by_kind = {land_type: [code for code, k in self.kinds.items() if k == land_type] for land_type in KINDS}
+        codes = {land_type: land_codes for land_type, land_codes in by_kind.items() if land_codes}
         return codes | {"others": self.rest, "masked": self.masked}
 
 
@@ -169,9 +169,9 @@ class BuiltArea:
 
     def percents(self, values: np.ndarray, valid: np.ndarray, scheme: Scheme) -> np.ndarray:
         """Impervious percent of each pixel, uint8, 255 unknown."""
-        known = self._known(values, valid)
-        percent = np.rint(np.where(known, values, 0) * (100 / self.cell_m2))
-        return np.where(known, percent, UNKNOWN).astype(np.uint8)
+        labelled = self._known(values, valid)
+        percent = np.rint(np.where(labelled, values, 0) * (100 / self.cell_m2))
+        return np.where(labelled, percent, UNKNOWN).astype(np.uint8)
 
     def undeclared(self, values: np.ndarray) -> np.ndarray:
         """Which values are no area of the cell, and not the 255 that stands for no data (bool)."""

@@ -20,10 +20,10 @@ def of_blocks(fine: np.ndarray, side: int) -> np.ndarray:
         return fine
     height, width = fine.shape[0] // side, fine.shape[1] // side
     blocks = fine.reshape(height, side, width, side)
-    known = (blocks != UNKNOWN).sum(axis=(1, 3), dtype=np.int64)
+    known_count = (blocks != UNKNOWN).sum(axis=(1, 3), dtype=np.int64)
     total = np.where(blocks == UNKNOWN, np.uint8(0), blocks).sum(axis=(1, 3), dtype=np.int64)
-    share = np.rint(total / np.maximum(known, 1))
-    return np.where(2 * known >= side * side, share, UNKNOWN).astype(np.uint8)
+    share = np.rint(total / np.maximum(known_count, 1))
+    return np.where(2 * known_count >= side * side, share, UNKNOWN).astype(np.uint8)
 
 
 def hard(share: np.ndarray, above_percent: float) -> np.ndarray:
@@ -33,16 +33,16 @@ def hard(share: np.ndarray, above_percent: float) -> np.ndarray:
 
 def mean(shares: np.ndarray) -> np.ndarray:
     """Mean of shares (sources, rows, columns) over the sources that know, half to even."""
-    known = shares != UNKNOWN
-    count = known.sum(axis=0)
-    total = np.where(known, shares, 0).sum(axis=0, dtype=np.float64)
+    labelled = shares != UNKNOWN
+    count = labelled.sum(axis=0)
+    total = np.where(labelled, shares, 0).sum(axis=0, dtype=np.float64)
     return np.where(count > 0, np.rint(total / np.maximum(count, 1)), UNKNOWN).astype(np.uint8)
 
 
 def most(shares: np.ndarray) -> np.ndarray:
-    """The largest of shares (sources, rows, columns) that are known: at least so much is built where sources add up."""
-    known = shares != UNKNOWN
-    return np.where(known.any(axis=0), np.where(known, shares, 0).max(axis=0), UNKNOWN).astype(np.uint8)
+    """The largest of shares (sources, rows, columns) that are known: a lower bound where sources add up."""
+    labelled = shares != UNKNOWN
+    return np.where(labelled.any(axis=0), np.where(labelled, shares, 0).max(axis=0), UNKNOWN).astype(np.uint8)
 
 
 def subpixels(step_m: float, finest_m: float) -> int:

@@ -25,12 +25,12 @@ class Table:
     licence: str
     citation: str
 
-    def of(self, name: str, place: str) -> str:
-        """The id of a place's table; ValueError where a place is missing or not wanted."""
-        if bool(place) != bool(self.place):
+    def of(self, name: str, region_name: str) -> str:
+        """The id of a place's table; ValueError where a place is missing or superfluous."""
+        if bool(region_name) != bool(self.place):
             expected = f"{name}:PLACE, {self.place}" if self.place else name
             raise ValueError(f"label table {name!r}: expected {expected}")
-        return self.asset.format(place)
+        return self.asset.format(region_name)
 
 
 TABLES: dict[str, Table] = {
@@ -70,9 +70,9 @@ TABLES: dict[str, Table] = {
 
 def asset_of(words: str) -> str | None:
     """The asset that NAME or NAME:PLACE stands for, None for other words; ValueError offering the nearest name."""
-    name, colon, place = words.partition(":")
+    name, colon, region_name = words.partition(":")
     if name in TABLES:
-        return TABLES[name].of(name, place)
+        return TABLES[name].of(name, region_name)
     if colon and "/" not in name and "." not in name and "#" not in name:
         hint = suggest(name, TABLES) or f"expected one of {', '.join(TABLES)}"
         raise ValueError(f"label {words!r}: no table is called {name!r}, {hint}")
@@ -87,18 +87,18 @@ def facts(words: str) -> Mapping[str, str]:
 
 def line(name: str) -> str:
     """A table in one line, as `isamap labels` shows it."""
-    one = TABLES[name]
-    place = f"; PLACE is {one.place}" if one.place else ""
-    return f"{name + ':PLACE' * bool(one.place):<24} {one.title}; {one.licence}{place}"
+    table = TABLES[name]
+    region_hint = f"; PLACE is {table.place}" if table.place else ""
+    return f"{name + ':PLACE' * bool(table.place):<24} {table.title}; {table.licence}{region_hint}"
 
 
 def markdown() -> str:
     """The tables as docs/labels.md shows them."""
     head = "| table | asset | features | licence |\n|---|---|---|---|"
     rows = (
-        f"| `{name}{':PLACE' if one.place else ''}` | `{one.asset.format('PLACE')}` | {one.title}"
-        + (f"; PLACE is {one.place}" if one.place else "")
-        + f" | {one.licence} |"
-        for name, one in TABLES.items()
+        f"| `{name}{':PLACE' if table.place else ''}` | `{table.asset.format('PLACE')}` | {table.title}"
+        + (f"; PLACE is {table.place}" if table.place else "")
+        + f" | {table.licence} |"
+        for name, table in TABLES.items()
     )
     return "\n".join([head, *rows])

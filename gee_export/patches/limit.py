@@ -88,20 +88,20 @@ def _choose(queue: list[tuple[_Cut, int]], budget: Budget) -> None:
     for split in (2, 1, 0):
         if not budget.shares[split]:
             continue
-        held, target = 0, budget.patches * budget.shares[split] if split else room
-        while queue and (held == 0 or held < target):
+        taken, target = 0, budget.patches * budget.shares[split] if split else room
+        while queue and (taken == 0 or taken < target):
             cut, block = queue[0]
             weight = cut.weight[block]
-            if weight > room or (held and held + weight > target * (1 + SHARE_TOLERANCE)):
+            if weight > room or (taken and taken + weight > target * (1 + SHARE_TOLERANCE)):
                 break
             queue.pop(0)
-            cut.chosen[block], held, room = split, held + weight, room - weight
+            cut.chosen[block], taken, room = split, taken + weight, room - weight
 
 
 def _first_ones(tracts: Mapping[str, Sequence[Window]], budget: Budget) -> dict[str, SplitResult]:
-    split, left, found = SPLITS[int(np.argmax(budget.shares))], budget.patches, {}
-    for number, (name, windows) in enumerate(tracts.items()):
-        taken = windows[: -(-left // (len(tracts) - number))]
+    split, left, results = SPLITS[int(np.argmax(budget.shares))], budget.patches, {}
+    for region_index, (name, windows) in enumerate(tracts.items()):
+        taken = windows[: -(-left // (len(tracts) - region_index))]
         left -= len(taken)
-        found[name] = SplitResult.of(windows, [(window, split) for window in taken], note=TOO_SMALL)
-    return found
+        results[name] = SplitResult.of(windows, [(window, split) for window in taken], note=TOO_SMALL)
+    return results

@@ -23,18 +23,18 @@ def without_shared(
     The first of two regions keeps its patches, so held-out regions are given first. Patches of one split may lie on
     the same ground twice, on two lattices: that repeats ground, but leaks none.
     """
-    found: dict[str, SplitResult] = {}
-    for number, region_grid in enumerate(region_grids):
+    results: dict[str, SplitResult] = {}
+    for region_index, region_grid in enumerate(region_grids):
         split_result = split_results[region_grid.name]
-        for earlier in region_grids[:number]:
+        for earlier in region_grids[:region_index]:
             if _may_touch(region_grid, earlier):
-                split_result = _without(region_grid, split_result, earlier, found[earlier.name], guard_px)
-        found[region_grid.name] = split_result
-    return found
+                split_result = _without(region_grid, split_result, earlier, results[earlier.name], guard_px)
+        results[region_grid.name] = split_result
+    return results
 
 
-def _may_touch(one: RegionGrid, other: RegionGrid) -> bool:
-    return shapely.box(*one.region.bounds_wsen).buffer(0.05).intersects(shapely.box(*other.region.bounds_wsen))
+def _may_touch(left: RegionGrid, right: RegionGrid) -> bool:
+    return shapely.box(*left.region.bounds_wsen).buffer(0.05).intersects(shapely.box(*right.region.bounds_wsen))
 
 
 def _without(
@@ -50,7 +50,7 @@ def _without(
     lost = set(pairs[0][clash].tolist())
     if not lost:
         return split_result
-    kept = tuple(patch for number, patch in enumerate(split_result.patches) if number not in lost)
+    kept = tuple(patch for patch_index, patch in enumerate(split_result.patches) if patch_index not in lost)
     facts = {"overlapping": split_result.info.get("overlapping", 0) + len(lost)}
     return SplitResult(kept, split_result.info | facts, split_result.origin)
 
@@ -63,11 +63,11 @@ def _boxes(region_grid: RegionGrid, windows: Sequence[Window], margin_px: float)
     return shapely.box(left, bottom, right, top)
 
 
-def _seen_from(region_grid: RegionGrid, other: RegionGrid, shapes: np.ndarray) -> np.ndarray:
+def _seen_from(region_grid: RegionGrid, neighbour: RegionGrid, shapes: np.ndarray) -> np.ndarray:
     """Another region's shapes in this one's CRS."""
-    if other.lattice.crs == region_grid.lattice.crs:
+    if neighbour.lattice.crs == region_grid.lattice.crs:
         return shapes
     longest = np.diff(shapely.bounds(shapes)[:, [0, 2]], axis=1).max()
     shapes = shapely.segmentize(shapes, longest / 4)
-    turn = Transformer.from_crs(str(other.lattice.crs), str(region_grid.lattice.crs), always_xy=True)
+    turn = Transformer.from_crs(str(neighbour.lattice.crs), str(region_grid.lattice.crs), always_xy=True)
     return shapely.transform(shapes, lambda points: np.column_stack(turn.transform(*points.T)))

@@ -55,11 +55,13 @@ class Sampling:
 
     def _check_own(self) -> None:
         """ValueError for an option that this kind would pass over."""
-        for kind, method in SAMPLINGS.items():
+        for method_name, method in SAMPLINGS.items():
             for name in method.options:
                 if name not in self.method.options and getattr(self, name) != getattr(Sampling, name):
                     option = name.replace("_", "-")
-                    raise ValueError(f"--{option} is of --sample {kind}, not {self.kind}: give that, or leave it out")
+                    raise ValueError(
+                        f"--{option} is of --sample {method_name}, not {self.kind}: give that, or leave it out"
+                    )
 
     def _check_strata(self) -> None:
         edges = self.strata
@@ -111,10 +113,12 @@ class Candidates:
         tracts: Mapping[str, Sequence[Window]],
         shares: Mapping[str, np.ndarray] | None,
     ) -> Candidates:
-        """Of all regions, one after the other."""
+        """The candidates of all regions, one after the other."""
         centres = [_centres(region_grid, tracts[region_grid.name]) for region_grid in region_grids]
-        known = None if shares is None else np.concatenate([shares[region_grid.name] for region_grid in region_grids])
-        return cls(np.concatenate(centres), known)
+        all_shares = (
+            None if shares is None else np.concatenate([shares[region_grid.name] for region_grid in region_grids])
+        )
+        return cls(np.concatenate(centres), all_shares)
 
 
 # which candidates are taken (bool, N)
@@ -145,10 +149,10 @@ def points(candidates: Candidates, sampling: Sampling, rng: np.random.Generator)
 
     tree, distance_m = cKDTree(candidates.xyz_m), sampling.distance_km * 1000
     taken, free = np.zeros(len(candidates.xyz_m), bool), np.ones(len(candidates.xyz_m), bool)
-    for number in rng.permutation(len(free)):
-        if free[number]:
-            taken[number] = True
-            free[tree.query_ball_point(candidates.xyz_m[number], distance_m * (1 - 1e-9))] = False
+    for candidate in rng.permutation(len(free)):
+        if free[candidate]:
+            taken[candidate] = True
+            free[tree.query_ball_point(candidates.xyz_m[candidate], distance_m * (1 - 1e-9))] = False
     return taken
 
 
@@ -158,32 +162,32 @@ def impervious(candidates: Candidates, sampling: Sampling, rng: np.random.Genera
 
 
 def strata(candidates: Candidates, sampling: Sampling, rng: np.random.Generator) -> np.ndarray:
-    """So many patches of each stratum [edge, next edge), the last one closed; ValueError where one has too few.
+    """A fixed number of patches of each stratum [edge, next edge), the last closed; ValueError where one has too few.
 
     The splits have their ratios in every stratum, as far as there are patches for it.
     """
     stratum = stratum_of(candidates.shares, sampling.strata)
-    held = [int((stratum == number).sum()) for number in range(len(sampling.strata) - 1)]
-    wanted = sampling.per_stratum or (max(1, min(held)),) * len(held)
+    available = [int((stratum == stratum_index).sum()) for stratum_index in range(len(sampling.strata) - 1)]
+    counts = sampling.per_stratum or (max(1, min(available)),) * len(available)
     taken = np.zeros(len(stratum), bool)
-    for number, (has, wants) in enumerate(zip(held, wanted, strict=True)):
-        low, high = sampling.strata[number : number + 2]
+    for stratum_index, (has, wants) in enumerate(zip(available, counts, strict=True)):
+        low, high = sampling.strata[stratum_index : stratum_index + 2]
         if has < wants:
             raise ValueError(
                 f"the stratum of {low:g} to {high:g} impervious has {has} patches, {wants} are wanted: choose "
                 "other --strata, a smaller --per-stratum or more ground"
             )
-        members = rng.permutation(np.flatnonzero(stratum == number))
+        members = rng.permutation(np.flatnonzero(stratum == stratum_index))
         taken[_in_proportion(members, candidates, wants)] = True
     return taken
 
 
 def _in_proportion(members: np.ndarray, candidates: Candidates, wants: int) -> np.ndarray:
-    """So many of the members, in their order: of each split its share where it has enough, the rest of any."""
+    """`wants` of the members, in their order: each split's share where it has enough, the rest from any split."""
     own = np.zeros(0, int) if candidates.split is None else candidates.split[members]
     first = [members[own == split][:quota] for split, quota in _quotas(candidates, wants)]
-    chosen = np.concatenate(first) if first else members[:0]
-    return np.concatenate([chosen, members[~np.isin(members, chosen)][: wants - len(chosen)]])
+    selection = np.concatenate(first) if first else members[:0]
+    return np.concatenate([selection, members[~np.isin(members, selection)][: wants - len(selection)]])
 
 
 def _quotas(candidates: Candidates, wants: int) -> list[tuple[int, int]]:
@@ -199,9 +203,9 @@ def _quotas(candidates: Candidates, wants: int) -> list[tuple[int, int]]:
 
 def stratum_of(share: np.ndarray, edges: Sequence[float]) -> np.ndarray:
     """The number of each share's stratum, -1 where it is unknown or outside the edges."""
-    number = np.searchsorted(edges, np.nan_to_num(share, nan=-1.0), side="right") - 1
-    number = np.where(share == edges[-1], len(edges) - 2, number)
-    return np.where(number < len(edges) - 1, number, -1)
+    index = np.searchsorted(edges, np.nan_to_num(share, nan=-1.0), side="right") - 1
+    index = np.where(share == edges[-1], len(edges) - 2, index)
+    return np.where(index < len(edges) - 1, index, -1)
 
 
 SAMPLINGS: dict[str, Method] = {

@@ -28,10 +28,10 @@ def blocks(windows: Sequence[Window], stride: int, rule: SplitRule) -> SplitResu
     The smallest blocks that keep 90 % of the patches and give every split its share; where no size does (small
     regions), the division with the best of both; all train, with a note, where three splits have no room.
     """
-    found = _search(Lattice.of(windows, stride, rule.guard_px), rule)
-    if found is None:
+    solution = _search(Lattice.of(windows, stride, rule.guard_px), rule)
+    if solution is None:
         return SplitResult.of(windows, [(window, SPLITS[0]) for window in windows], note=TOO_SMALL)
-    side, splits = found
+    side, splits = solution
     kept = [(window, SPLITS[split]) for window, split in zip(windows, splits, strict=True) if split >= 0]
     return SplitResult.of(windows, kept, block_px=side * stride)
 
@@ -47,10 +47,10 @@ Divide = Callable[[Sequence[Window], int, SplitRule], SplitResult]
 SPLITTERS: dict[str, Divide] = {"blocks": blocks, "random": at_random}
 
 
-def check(kind: str) -> None:
+def check(split_kind: str) -> None:
     """ValueError for unknown kinds of split."""
-    if kind not in SPLITTERS:
-        raise ValueError(f"split {kind!r}: expected one of {', '.join(SPLITTERS)}")
+    if split_kind not in SPLITTERS:
+        raise ValueError(f"split {split_kind!r}: expected one of {', '.join(SPLITTERS)}")
 
 
 def shuffled(count: int, rule: SplitRule) -> np.ndarray:
@@ -58,8 +58,8 @@ def shuffled(count: int, rule: SplitRule) -> np.ndarray:
     order = np.random.default_rng(rule.seed).permutation(count)
     ends = np.round(np.cumsum(rule.shares) * count).astype(int)
     split_of = np.empty(count, int)
-    for split, part in enumerate(np.split(order, ends[:2])):
-        split_of[part] = split
+    for split, members in enumerate(np.split(order, ends[:2])):
+        split_of[members] = split
     return split_of
 
 
@@ -120,10 +120,10 @@ class Lattice:
 def _search(lattice: Lattice, rule: SplitRule) -> tuple[int, np.ndarray] | None:
     best, best_score = None, -math.inf
     for side in lattice.sides():
-        found = _best_of_tries(lattice, side, rule)
-        if found is None:
+        solution = _best_of_tries(lattice, side, rule)
+        if solution is None:
             continue
-        splits, kept, deviation = found
+        splits, kept, deviation = solution
         if kept >= KEPT_SHARE and deviation <= SHARE_TOLERANCE:
             return side, splits
         score = kept - max(0.0, deviation - SHARE_TOLERANCE)
@@ -138,16 +138,16 @@ def _best_of_tries(lattice: Lattice, side: int, rule: SplitRule) -> tuple[np.nda
     weight = np.bincount(corners[0], minlength=count)
     rng = np.random.default_rng([rule.seed, side])
     best, best_score = None, -math.inf
-    for number in range(max(4, min(TRIES, WORK_PATCHES // len(lattice.row)))):
+    for attempt in range(max(4, min(TRIES, WORK_PATCHES // len(lattice.row)))):
         # Small val and test blocks lose more to their borders than train does, so they are given more ground.
-        of_block = _assign(rng.permutation(count), weight, rule.shares, 1 + 0.15 * (number % 4))
+        of_block = _assign(rng.permutation(count), weight, rule.shares, 1 + 0.15 * (attempt % 4))
         splits = _agreed(of_block[corners])
         share = np.bincount(splits[splits >= 0], minlength=3) / max(1, int((splits >= 0).sum()))
-        wanted = rule.shares > 0
-        if (share[wanted] == 0).any():
+        nonempty = rule.shares > 0
+        if (share[nonempty] == 0).any():
             continue
         kept = float((splits >= 0).mean())
-        deviation = float(np.abs(share[wanted] / rule.shares[wanted] - 1).max())
+        deviation = float(np.abs(share[nonempty] / rule.shares[nonempty] - 1).max())
         score = kept - max(0.0, deviation - SHARE_TOLERANCE)
         if score > best_score:
             best, best_score = (splits, kept, deviation), score

@@ -1,4 +1,4 @@
-"""How patches are to be divided among train, val and test, and what came of it."""
+"""The rule by which patches are divided among train, val and test, and the result."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class SplitRule:
             raise ValueError("--hold-out makes test patches: give --ratios a last number above 0, such as 8 1 1")
 
     def to_json(self) -> dict[str, Any]:
-        """What the manifest says was asked."""
+        """The rule as the manifest holds it."""
         return {
             "ratios": list(self.ratios),
             "seed": self.seed,
@@ -85,5 +85,5 @@ class SplitRule:
 
     @property
     def shares(self) -> np.ndarray:
-        """Of train, val and test, of 1."""
+        """Shares of train, val and test, which sum to 1."""
         return np.array(self.ratios) / sum(self.ratios)

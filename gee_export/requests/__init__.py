@@ -1,1 +1,1 @@
-"""Pixels asked of Earth Engine by interactive requests, of which none is lost."""
+"""Pixels fetched from Earth Engine by interactive requests, none of which is lost."""

@@ -7,10 +7,10 @@ LAST_TRIAL = 5000
 
 
 class Ceiling:
-    """How much may be asked at once (requests under way, or requests per second).
+    """The limit of a load that the server accepts (requests under way, or requests per second).
 
     It begins at `most`: a slow start would cost more than one burst of refusals. A refusal lowers it to what the
-    server demonstrably bears. Where that was clearly the bound, the next higher one is tried after many acceptances,
+    server demonstrably accepts. Where that was clearly the bound, the next higher one is tried after many acceptances,
     and more and more rarely; where the refusal may have had another reason, it is tried soon, in growing steps.
     """
 
@@ -55,7 +55,7 @@ class Ceiling:
             self._raise()
 
     def _early_trial(self) -> float:
-        """After 0, 1, 3, 7 ... acceptances, so that doubts without end do not become refusals without end."""
+        """Acceptances to wait for the next trial: 0, 1, 3, 7 ..., so that endless doubts cause few refusals."""
         self._doubts += 1
         return min(2.0 ** (self._doubts - 1) - 1, LAST_TRIAL)
 

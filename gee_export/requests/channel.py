@@ -27,7 +27,7 @@ class Channel:
 
     @property
     def bytes(self) -> int:
-        """Of one pixel as the server counts it: one mask byte on top (google/Xee issue 209)."""
+        """Bytes of one pixel as the server counts them: one mask byte on top (google/Xee issue 209)."""
         return np.dtype(self.dtype).itemsize + 1
 
 

@@ -1,4 +1,4 @@
-"""Pixels of many grids at once: nothing is lost, whatever the server answers; sent as fast as it bears."""
+"""Pixels of many grids at once: nothing is lost, whatever the server answers; sent as fast as it accepts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 SPLIT_FLOOR_PX = 64  # a request this small that is still too much will never fit
 PAYLOAD_LIMIT_BYTES = 10 << 20  # https://developers.google.com/earth-engine/guides/usage
-DEAD_S = 3 * transport.DEADLINE_S  # whoever says nothing for so long, on any connection, is not there
+DEAD_S = 3 * transport.DEADLINE_S  # a server that sends nothing for so long, on any connection, is down
 HOPELESS = 5  # cells refused for good in a row: the others would fare no better
 EXPRESSIONS = 16  # serialised images that are kept
 
@@ -73,7 +73,7 @@ class TooMuch(Exception):
 class Client:
     """A supply of pixels by interactive requests.
 
-    One for a whole run: what it learns (how many requests the server bears, which size it refuses, the text of each
+    One for a whole run: what it learns (how many requests the server takes, which size it refuses, the text of each
     image's graph) stays for the next call. One call at a time.
     """
 
@@ -180,14 +180,14 @@ class Client:
             for row in range(0, height, half)
             for col in range(0, width, half)
         ]
-        parts = await asyncio.gather(*(self._read(line, cell, crop(geobox, place)) for place in places))
-        whole = np.empty((height, width), record(cell.channels))
-        for place, part in zip(places, parts, strict=True):
-            whole[place.slices] = part
-        return whole
+        parts = await asyncio.gather(*(self._read(line, cell, crop(geobox, quarter)) for quarter in places))
+        pixels = np.empty((height, width), record(cell.channels))
+        for quarter, piece in zip(places, parts, strict=True):
+            pixels[quarter.slices] = piece
+        return pixels
 
     async def _persist(self, line: Line, cell: Cell, geobox: GeoBox) -> np.ndarray:
-        """The pixels, asked for again while that may help; TooMuch, or a Fault with the server's words."""
+        """The pixels, requested again while that may help; TooMuch, or a Fault with the server's words."""
         body = payload(await self._text(cell), geobox)
         pixel, shape = record(cell.channels), geobox.shape.yx
         failures = deadlines = 0
@@ -272,11 +272,11 @@ class Client:
                 self._texts.popitem(last=False)
         return await asyncio.shield(self._texts[key][1])
 
-    def _failure(self, asked: int) -> Fault:
+    def _failure(self, request_count: int) -> Fault:
         if len(self._failed) == 1:
             return self._failed[0]
-        rest = "what was fetched is kept" if self._hopeless else "the others are done"
-        count = f"{len(self._failed)} of {asked} requests failed, {rest}"
+        outcome = "what was fetched is kept" if self._hopeless else "the others are done"
+        count = f"{len(self._failed)} of {request_count} requests failed, {outcome}"
         return Fault(f"{count}; the first: {self._failed[0]}")
 
 
@@ -295,5 +295,5 @@ def _serialised(cell: Cell) -> bytes:
 def _fault(cell: Cell, geobox: GeoBox, error: BaseException) -> Fault:
     advice = remedy(error)
     height, width = geobox.shape
-    said = f"Earth Engine will not compute {width} x {height} pixels of {cell.name}: {error}"
-    return Fault(f"{said}; {advice}" if advice else said)
+    refusal = f"Earth Engine will not compute {width} x {height} pixels of {cell.name}: {error}"
+    return Fault(f"{refusal}; {advice}" if advice else refusal)

@@ -63,8 +63,8 @@ def raster(pixels: np.ndarray, geobox: GeoBox, bands: Sequence[Channel]) -> Rast
 
 def fetch(image: ee.Image, geobox: GeoBox, bands: Sequence[str], *, client: Client | None = None) -> Raster:
     """One request: the bands on the grid, float32 (a lone `label` uint8), masked pixels not valid and 0."""
-    with closing(stream(image, [geobox], bands, client=client)) as found:
-        return next(found)[1]
+    with closing(stream(image, [geobox], bands, client=client)) as rasters:
+        return next(rasters)[1]
 
 
 def stream(
@@ -74,13 +74,16 @@ def stream(
 
     ValueError for requests beyond the limits, Fault with the server's words for what it will not compute.
     """
-    wanted = channels(bands)
-    asked = [Cell(number, f"grid {number}", image, geobox, wanted) for number, geobox in enumerate(geoboxes)]
-    for one in asked:
-        check_request(one.geobox, wanted)
-    with closing((client or Client())(asked)) as found:
-        for one, pixels in found:
-            yield one.number, raster(pixels, one.geobox, wanted)
+    channel_list = channels(bands)
+    cells = [
+        Cell(grid_index, f"grid {grid_index}", image, geobox, channel_list)
+        for grid_index, geobox in enumerate(geoboxes)
+    ]
+    for cell in cells:
+        check_request(cell.geobox, channel_list)
+    with closing((client or Client())(cells)) as answers:
+        for cell, pixels in answers:
+            yield cell.number, raster(pixels, cell.geobox, channel_list)
 
 
 def _parts(length: int, most: int) -> list[tuple[int, int]]:

@@ -36,12 +36,12 @@ class ResultQueue(Generic[Item]):
         thread = threading.Thread(target=self._run, args=(work,), name="pixels", daemon=True)
         thread.start()
         try:
-            while (found := self._ready.get()) is not None:
-                if isinstance(found, BaseException):
-                    raise found
-                item, size = found
+            while (entry := self._ready.get()) is not None:
+                if isinstance(entry, BaseException):
+                    raise entry
+                item, size = entry
                 self._take(size)
-                del found
+                del entry
                 yield item
                 del item
         finally:

@@ -100,16 +100,16 @@ class Throttle:
         self._wake()
 
     def refused(self, slot: Slot) -> bool:
-        """The server wants fewer or slower requests; call it inside the slot. True where it bore none at all."""
+        """The server wants fewer or slower requests; call it inside the slot. True where it accepted none at all."""
         slot.borne = True  # so that its silence is not heard later
         taken_s = self._clock() - slot.sent_s
         self._prompt_s = min(max(PROMPT_S[0], self._prompt_s or 0.0, 2 * taken_s), PROMPT_S[1])
         others = self._sent - 1
-        known = self._flow.seconds >= HISTORY_S
+        measured = self._flow.seconds >= HISTORY_S
         if others < BORNE_BEFORE * self._most_borne and others < FILLED * (self.limit - 1):
-            self.rate.refused(self._flow.per_s if known else BACK_OFF * self.rate.level, slot.rate_cuts)
+            self.rate.refused(self._flow.per_s if measured else BACK_OFF * self.rate.level, slot.rate_cuts)
         else:
-            self.width.refused(others, slot.width_cuts, sure=known and others >= FILLED * (self.limit - 1))
+            self.width.refused(others, slot.width_cuts, sure=measured and others >= FILLED * (self.limit - 1))
             self._most_borne = min(self._most_borne, self.limit)
         self._set_pace()
         return others == 0
@@ -138,7 +138,7 @@ class Throttle:
         self._wake()
 
     def _set_pace(self) -> None:
-        """After refusals only a little faster than what was borne: bursts are refused where a flow is not."""
+        """Sets the pace after refusals, a little above what was accepted: bursts are refused where a flow is not."""
         self.bucket.rate_per_s = self.rate.level
         if self.width.is_learned and self._flow.seconds >= HISTORY_S:
             self.bucket.rate_per_s = min(self.rate.level, max(GAIN * self._flow.per_s, self.rate.least))

@@ -11,7 +11,7 @@ MEMORY_S = 1.0
 
 
 class TokenBucket:
-    """At most `rate_per_s` tokens a second, a burst of BURST_S; none is lost to who comes a little late for it."""
+    """At most `rate_per_s` tokens a second, a burst of BURST_S; a caller that comes a little late loses none."""
 
     def __init__(self, rate_per_s: float = math.inf, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.rate_per_s = rate_per_s
@@ -30,7 +30,7 @@ class TokenBucket:
         self._due_s = max(self._due_s, self._clock()) + 1 / self.rate_per_s
 
     def hold(self, seconds: float) -> None:
-        """No token for so long."""
+        """Gives no token for so many seconds."""
         self._held_s = max(self._held_s, self._clock() + seconds)
 
 

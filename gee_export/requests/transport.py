@@ -48,7 +48,7 @@ Connect = Callable[[Callable[[str], None]], AbstractAsyncContextManager[Line]]
 
 @dataclass(frozen=True)
 class Address:
-    """Where and how the `ee` client of this process would ask for pixels."""
+    """The URL and headers with which the `ee` client of this process would request pixels."""
 
     url: str
     headers: dict[str, str]
@@ -215,7 +215,7 @@ class HttpLine:
             except google.auth.exceptions.TransportError as error:
                 raise ConnectionError(f"no new token: {error}") from error
             except google.auth.exceptions.GoogleAuthError as error:
-                raise Fault(f"Google takes the credentials no more: {error}; run `earthengine authenticate`") from error
+                raise Fault(f"Google rejects the credentials: {error}; run `earthengine authenticate`") from error
             credentials.apply(self._headers)
 
 
@@ -223,12 +223,12 @@ async def _inflated(content: bytearray) -> bytearray:
     """The content of a gzip body; ConnectionError where it is cut short or damaged."""
     try:
         engine = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-        whole = bytearray(await asyncio.to_thread(engine.decompress, bytes(content)))
+        inflated = bytearray(await asyncio.to_thread(engine.decompress, bytes(content)))
     except zlib.error as error:
         raise ConnectionError(f"damaged reply: {error}") from error
     if not engine.eof:
         raise ConnectionError("the reply was cut short")
-    return whole
+    return inflated
 
 
 def _trust(url: str) -> ssl.SSLContext | bool:

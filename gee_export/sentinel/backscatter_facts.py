@@ -1,4 +1,4 @@
-"""What speckle filters and terrain flattening must know of whole scenes: asked once, then part of the graph.
+"""What speckle filters and terrain flattening must know of whole scenes: fetched once, then part of the graph.
 
 Asked once, so that every request of an export has the same numbers and none computes them again; manifests keep them.
 """
@@ -24,7 +24,7 @@ Facts = dict[str, dict[str, float]]
 
 
 def facts(images: ee.ImageCollection, bands: tuple[str, ...], bounds_wsen: BoundsWSEN, radar: Any) -> Facts:
-    """By scene index: the azimuth to the sensor (terrain.TOWARD) and each band's 98th percentile, where needed.
+    """The azimuth to the sensor (terrain.TOWARD) and each band's 98th percentile, where needed, by scene index.
 
     Percentiles are those of the box at 10 m: of all of it, or of 16 squares of 1 km spread over it.
     """
@@ -36,26 +36,26 @@ def facts(images: ee.ImageCollection, bands: tuple[str, ...], bounds_wsen: Bound
     places = ee.Geometry.MultiPolygon([[ring] for ring in samples(bounds_wsen)], None, False)
 
     def asked(image: ee.Image) -> ee.Feature:
-        about = ee.Dictionary({"index": image.get("system:index")})
+        properties = ee.Dictionary({"index": image.get("system:index")})
         if slopes:
-            about = about.combine(terrain.view(image))
+            properties = properties.combine(terrain.view(image))
         if bright:
-            about = about.combine(brightness(image.select(list(bands)), places, SAMPLE_STEP_M))
-        return ee.Feature(None, about)
+            properties = properties.combine(brightness(image.select(list(bands)), places, SAMPLE_STEP_M))
+        return ee.Feature(None, properties)
 
     document = scenes.ask(ee.FeatureCollection(images.map(asked)))
-    found: Facts = {}
+    facts_of: Facts = {}
     for feature in document["features"]:
         answer = feature["properties"]
-        found[answer["index"]] = _told_of(answer, bands if bright else (), slopes)
-    return found
+        facts_of[answer["index"]] = _told_of(answer, bands if bright else (), slopes)
+    return facts_of
 
 
-def told(images: ee.ImageCollection, found: Facts) -> ee.ImageCollection:
+def told(images: ee.ImageCollection, facts_of: Facts) -> ee.ImageCollection:
     """The images with their facts as properties."""
     import ee
 
-    table = ee.Dictionary(found)
+    table = ee.Dictionary(facts_of)
     return images.map(lambda image: image.set(ee.Dictionary(table.get(image.get("system:index")))))
 
 
@@ -65,7 +65,7 @@ def samples(bounds_wsen: BoundsWSEN) -> list[list[tuple[float, float]]]:
     side = SAMPLE_SIDE_DEG
     if (east - west) * (north - south) <= (SAMPLES_A_SIDE * side) ** 2:
         return [_ring(west, south, east, north)]
-    steps = [(number + 0.5) / SAMPLES_A_SIDE for number in range(SAMPLES_A_SIDE)]
+    steps = [(index + 0.5) / SAMPLES_A_SIDE for index in range(SAMPLES_A_SIDE)]
     middles = [(west + u * (east - west), south + v * (north - south)) for u, v in itertools.product(steps, steps)]
     return [_ring(x - side / 2, y - side / 2, x + side / 2, y + side / 2) for x, y in middles]
 
@@ -75,13 +75,13 @@ def _ring(west: float, south: float, east: float, north: float) -> list[tuple[fl
 
 
 def _told_of(answer: Mapping[str, Any], bright: tuple[str, ...], slopes: bool) -> dict[str, float]:
-    found = {BRIGHT + band: _percentile(answer, band) for band in bright}
+    measured = {BRIGHT + band: _percentile(answer, band) for band in bright}
     if slopes:
-        found[terrain.TOWARD] = terrain.toward_deg(answer["index"], answer)
-    return found
+        measured[terrain.TOWARD] = terrain.toward_deg(answer["index"], answer)
+    return measured
 
 
 def _percentile(answer: Mapping[str, Any], band: str) -> float:
-    """By the band's name, or band_p98: the reducer's documentation names outputs, the dictionary's keys are silent."""
+    """A band's 98th percentile, under its name or band_p98: the reducer's documentation leaves the key open."""
     value = answer.get(band, answer.get(f"{band}_p98"))
     return _NO_TARGET if value is None else float(f"{value:.6g}")

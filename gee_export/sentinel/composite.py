@@ -26,7 +26,7 @@ class Settings:
 
     @classmethod
     def of(cls, **options: Any) -> Settings:
-        """From the sensors' options by name (`Settings.of(bands=("B2",), speckle="lee")`), as `from_json`."""
+        """Settings of the sensors' options by name (`Settings.of(bands=("B2",), speckle="lee")`), as `from_json`."""
         return cls.from_json(options)
 
     def to_json(self) -> dict[str, Any]:
@@ -36,16 +36,16 @@ class Settings:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Settings:
-        """From `to_json`, left-out options at their defaults; ValueError naming what this version does not know."""
-        known = {sensor: {option.name for option in fields(sensor)} for sensor in (Optical, Radar)}
-        unknown = sorted(document.keys() - set().union(*known.values()))
+        """Settings of a `to_json` document, defaults for missing options; ValueError naming what is unknown."""
+        names_of = {sensor: {option.name for option in fields(sensor)} for sensor in (Optical, Radar)}
+        unknown = sorted(document.keys() - set().union(*names_of.values()))
         if unknown:
-            expected = ", ".join(sorted(set().union(*known.values())))
+            expected = ", ".join(sorted(set().union(*names_of.values())))
             raise ValueError(f"composite settings {', '.join(unknown)} are unknown: expected {expected}")
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
         }
-        optical, radar = ({n: v for n, v in values.items() if n in names} for names in known.values())
+        optical, radar = ({n: v for n, v in values.items() if n in names} for names in names_of.values())
         return cls(Optical(**optical), Radar(**radar))
 
     @property
@@ -103,13 +103,13 @@ def build(region: Region, period: Period, settings: Settings) -> Composite:
 def _check_scenes(region: Region, period: Period, optical: Sensed, radar: Sensed) -> None:
     if optical.used and radar.used:
         return
-    found = [f"Sentinel-2 {len(optical.used)} scenes", f"Sentinel-1 {len(radar.used)} scenes"]
+    counts = [f"Sentinel-2 {len(optical.used)} scenes", f"Sentinel-1 {len(radar.used)} scenes"]
     if unmatched := optical.info["without_cloud_product"]:
-        found[0] += f" ({len(unmatched)} more have no partner in {optical.info['cloud_product']}: try --clouds scl)"
+        counts[0] += f" ({len(unmatched)} more have no partner in {optical.info['cloud_product']}: try --clouds scl)"
     if dropped := radar.info["dropped"]:
-        found[1] += f" ({', '.join(f'{n} dropped: {why}' for why, n in dropped.items())})"
+        counts[1] += f" ({', '.join(f'{n} dropped: {why}' for why, n in dropped.items())})"
     raise NoScenes(
-        f"region {region.name!r} cannot be composed for {period}: found {' and '.join(found)}; "
+        f"region {region.name!r} cannot be composed for {period}: found {' and '.join(counts)}; "
         f"{_remedy(period, optical)}"
     )
 

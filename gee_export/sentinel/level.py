@@ -30,27 +30,27 @@ class LevelChoice:
     acquisitions: Mapping[str, int] = field(default_factory=dict)
 
 
-def choose(asked: str, l2a: str, bounds_wsen: BoundsWSEN, period: Period) -> LevelChoice:
-    """L2A or L1C as asked, never both; `auto` takes L1C where L2A has no scene.
+def choose(requested: str, l2a: str, bounds_wsen: BoundsWSEN, period: Period) -> LevelChoice:
+    """The requested level, L2A or L1C, never both; `auto` takes L1C where L2A has no scene.
 
     Of periods that begin before 2019, when Earth Engine's L2A was not global yet, `auto` takes L1C also where L2A
     lacks some of L1C's acquisitions: half a month would be another composite than the whole month. l2a: the id of the
     L2A collection; a collection of the user's own has no L1C to fall back to. ValueError for scenes of both levels.
     """
     ids = COLLECTIONS | {L2A: l2a}
-    if asked == "l1c":
+    if requested == "l1c":
         return _source(L1C, ids, bounds_wsen, period)
-    if asked == "l2a" or l2a != COLLECTIONS[L2A]:
+    if requested == "l2a" or l2a != COLLECTIONS[L2A]:
         return _source(L2A, ids, bounds_wsen, period)
     best = _held(L2A, ids, bounds_wsen, period)
     if best and best.scenes and period.start >= SENTINEL2_L2A_GLOBAL:
         return best
-    other = _held(L1C, ids, bounds_wsen, period)
-    if best is None or other is None:
-        return best or other or _source(L2A, ids, bounds_wsen, period)
-    counts = {source.level: _acquisitions(source.scenes) for source in (best, other)}
-    chosen = other if counts[L1C] > counts[L2A] else best
-    return LevelChoice(chosen.level, chosen.collection, chosen.scenes, counts if any(counts.values()) else {})
+    alternative = _held(L1C, ids, bounds_wsen, period)
+    if best is None or alternative is None:
+        return best or alternative or _source(L2A, ids, bounds_wsen, period)
+    counts = {source.level: _acquisitions(source.scenes) for source in (best, alternative)}
+    choice = alternative if counts[L1C] > counts[L2A] else best
+    return LevelChoice(choice.level, choice.collection, choice.scenes, counts if any(counts.values()) else {})
 
 
 def _held(level: str, ids: Mapping[str, str], bounds_wsen: BoundsWSEN, period: Period) -> LevelChoice | None:
@@ -64,30 +64,30 @@ def _held(level: str, ids: Mapping[str, str], bounds_wsen: BoundsWSEN, period: P
 
 
 def _source(level: str, ids: Mapping[str, str], bounds_wsen: BoundsWSEN, period: Period) -> LevelChoice:
-    found = scenes.listed(scenes.collection(ids[level], bounds_wsen, period), period)
-    _refuse_mixed(found, level, ids[level])
-    return LevelChoice(level, ids[level], found)
+    scene_list = scenes.listed(scenes.collection(ids[level], bounds_wsen, period), period)
+    _refuse_mixed(scene_list, level, ids[level])
+    return LevelChoice(level, ids[level], scene_list)
 
 
-def _acquisitions(found: Sequence[Scene]) -> int:
+def _acquisitions(scene_list: Sequence[Scene]) -> int:
     """Different moments and tiles: the same one may be there in several processings."""
-    return len({(scene.index[:15], scene.index.rpartition("_")[2]) for scene in found})
+    return len({(scene.index[:15], scene.index.rpartition("_")[2]) for scene in scene_list})
 
 
-def _refuse_mixed(found: Sequence[Scene], level: str, collection: str) -> None:
-    other = L1C if level == L2A else L2A
-    wrong = [scene.index for scene in found if f"MSI{other}" in str(scene.get("PRODUCT_ID"))]
+def _refuse_mixed(scene_list: Sequence[Scene], level: str, collection: str) -> None:
+    rival = L1C if level == L2A else L2A
+    wrong = [scene.index for scene in scene_list if f"MSI{rival}" in str(scene.get("PRODUCT_ID"))]
     if wrong:
         raise ValueError(
-            f"collection {collection} holds {other} scenes such as {wrong[0]} among {level}: one composite needs one "
+            f"collection {collection} holds {rival} scenes such as {wrong[0]} among {level}: one composite needs one "
             "level of Sentinel-2"
         )
 
 
-def check(asked: str, l2a: str) -> None:
+def check(requested: str, l2a: str) -> None:
     """ValueError for unknown levels, and collections whose numbers change their meaning in 2022."""
-    if asked not in ASKED:
-        raise ValueError(f"level {asked!r}: expected one of {', '.join(ASKED)}")
+    if requested not in ASKED:
+        raise ValueError(f"level {requested!r}: expected one of {', '.join(ASKED)}")
     if l2a in UNHARMONIZED:
         raise ValueError(
             f"Sentinel-2 collection {l2a}: its numbers are 1000 higher since 2022-01-25; expected {l2a}_HARMONIZED"

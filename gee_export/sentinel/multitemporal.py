@@ -62,33 +62,33 @@ def passes(scenes: Sequence[Scene]) -> tuple[Pass, ...]:
     for scene in scenes:
         if scene.get(ORBIT) is None or scene.get(TIME) is None:
             raise ValueError(f"scene {scene.index}: no {ORBIT} or no {TIME}, so it has no place in a stack of dates")
-    found: list[Pass] = []
+    pass_list: list[Pass] = []
     for orbit, time_ms in sorted({(int(scene.get(ORBIT)), int(scene.get(TIME))) for scene in scenes}):
-        last = found[-1] if found else None
+        last = pass_list[-1] if pass_list else None
         if last and last.orbit == orbit and time_ms - last.times_ms[1] <= _SAME_PASS_MS:
-            found[-1] = replace(last, times_ms=(last.times_ms[0], time_ms))
+            pass_list[-1] = replace(last, times_ms=(last.times_ms[0], time_ms))
         else:
-            found.append(Pass(orbit, (time_ms, time_ms)))
-    return tuple(found)
+            pass_list.append(Pass(orbit, (time_ms, time_ms)))
+    return tuple(pass_list)
 
 
-def stacks(used: Sequence[Scene], known: Sequence[Scene], dates: int) -> tuple[Stack, ...]:
+def stacks(used: Sequence[Scene], available: Sequence[Scene], dates: int) -> tuple[Stack, ...]:
     """For each pass of the used scenes the passes of its orbit up to it, `dates` of them; later ones fill up."""
-    return tuple(_stack(own, [p for p in passes(known) if p.orbit == own.orbit], dates) for own in passes(used))
+    return tuple(_stack(own, [p for p in passes(available) if p.orbit == own.orbit], dates) for own in passes(used))
 
 
 def _stack(own: Pass, track: Sequence[Pass], dates: int) -> Stack:
-    place = next(i for i, each in enumerate(track) if each.times_ms[0] <= own.times_ms[0] <= each.times_ms[1])
-    first = max(0, place + 1 - dates)
-    chosen = track[first : first + dates]
-    return Stack(own, (chosen[0].times_ms[0], chosen[-1].times_ms[1]), len(chosen))
+    index = next(i for i, each in enumerate(track) if each.times_ms[0] <= own.times_ms[0] <= each.times_ms[1])
+    first = max(0, index + 1 - dates)
+    stack_passes = track[first : first + dates]
+    return Stack(own, (stack_passes[0].times_ms[0], stack_passes[-1].times_ms[1]), len(stack_passes))
 
 
 def filtered(
     images: ee.ImageCollection,
     bands: Sequence[str],
     despeckle: Callable[[ee.Image], ee.Image],
-    found: Sequence[Stack],
+    stack_list: Sequence[Stack],
 ) -> ee.ImageCollection:
     """Scenes of the stacks' own passes, the bands filtered in space and over the stack; `images` has all its scenes."""
 
@@ -101,13 +101,13 @@ def filtered(
 
         return ee.Image(power.divide(despeckle(power)).copyProperties(image, [ORBIT, TIME]))
 
-    return _merged(list(_each(images.map(smooth), images.map(ratio), bands, found)))
+    return _merged(list(_each(images.map(smooth), images.map(ratio), bands, stack_list)))
 
 
 def _each(
-    smooth: ee.ImageCollection, ratio: ee.ImageCollection, bands: Sequence[str], found: Sequence[Stack]
+    smooth: ee.ImageCollection, ratio: ee.ImageCollection, bands: Sequence[str], stack_list: Sequence[Stack]
 ) -> Iterator[ee.ImageCollection]:
-    for stack in found:
+    for stack in stack_list:
         gain = _of(ratio, stack.of.orbit, stack.times_ms).mean()
         own = _of(smooth, stack.of.orbit, stack.of.times_ms)
         yield own.map(lambda image, gain=gain: image.addBands(image.select(list(bands)).multiply(gain), None, True))

@@ -84,12 +84,12 @@ def _between(images: ee.ImageCollection, start_ms: int, end_ms: int) -> tuple[Sc
         middle_ms = (start_ms + end_ms) // 2
         halves = _between(images, start_ms, middle_ms) + _between(images, middle_ms, end_ms)
         return tuple(sorted(halves, key=lambda scene: scene.index))
-    found = []
+    scene_list = []
     for feature in document.get("features", []):
         properties = feature.get("properties", {})
         index = properties.get("system:index") or str(feature.get("id", "")).rpartition("/")[2]
-        found.append(Scene(index, tuple(band["id"] for band in feature.get("bands", [])), properties))
-    return tuple(found)
+        scene_list.append(Scene(index, tuple(band["id"] for band in feature.get("bands", [])), properties))
+    return tuple(scene_list)
 
 
 def reduced(images: ee.ImageCollection, bands: Sequence[str], reducer: str) -> tuple[ee.Image, ee.Image]:
@@ -99,8 +99,8 @@ def reduced(images: ee.ImageCollection, bands: Sequence[str], reducer: str) -> t
     """
     import ee
 
-    chosen = {"mean": ee.Reducer.mean, "median": ee.Reducer.median}[reducer]()
-    both = images.select(list(bands)).reduce(chosen.combine(ee.Reducer.count(), sharedInputs=True))
+    statistic = {"mean": ee.Reducer.mean, "median": ee.Reducer.median}[reducer]()
+    both = images.select(list(bands)).reduce(statistic.combine(ee.Reducer.count(), sharedInputs=True))
     image = both.select([f"{band}_{reducer}" for band in bands], list(bands))
     return image, both.select(f"{bands[0]}_count").unmask(0, False)
 
@@ -124,7 +124,7 @@ def nearest_year(images: ee.ImageCollection, year: int) -> int | None:
     """The year nearest to one (of two the earlier) in which the images begin; None where none has a date."""
     times = ask(images.aggregate_array("system:time_start"))
     years = {datetime.fromtimestamp(time / 1000, UTC).year for time in times}
-    return min(years, key=lambda found: (abs(found - year), found), default=None)
+    return min(years, key=lambda dated: (abs(dated - year), dated), default=None)
 
 
 def tally(values: Iterable[Any]) -> dict[str, int]:

@@ -71,9 +71,9 @@ class Radar:
     def _check_orbits(self) -> None:
         if self.orbit_pass not in (None, *PASSES):
             raise ValueError(f"orbit pass {self.orbit_pass!r}: expected {' or '.join(PASSES)}")
-        for number in self.orbits:
-            if not (isinstance(number, int) and 1 <= number <= LAST_ORBIT):
-                raise ValueError(f"relative orbit {number}: expected 1 to {LAST_ORBIT}")
+        for orbit in self.orbits:
+            if not (isinstance(orbit, int) and 1 <= orbit <= LAST_ORBIT):
+                raise ValueError(f"relative orbit {orbit}: expected 1 to {LAST_ORBIT}")
 
     @property
     def bands(self) -> tuple[Band, ...]:
@@ -83,19 +83,19 @@ class Radar:
 
 def sensed(bounds_wsen: BoundsWSEN, period: Period, radar: Radar) -> Sensed:
     """The composite of the box and period as `radar` says, decibels; info also holds why scenes were dropped."""
-    found = listing(bounds_wsen, period, radar)
-    reach, stacks = stacked(bounds_wsen, period, found, radar)
-    if found.used and radar.terrain != "none" and not found.has_angle:
+    scene_listing = listing(bounds_wsen, period, radar)
+    reach, stacks = stacked(bounds_wsen, period, scene_listing, radar)
+    if scene_listing.used and radar.terrain != "none" and not scene_listing.has_angle:
         raise ValueError(f"terrain {radar.terrain}: scenes of {radar.sentinel1} have no angle band, which it needs")
     images = usable(bounds_wsen, reach, radar)
-    facts = backscatter_facts.facts(images, POLARISATIONS, bounds_wsen, radar) if found.used else {}
-    clean = border.without_border(_prepared(images, facts, radar), reach, has_angle=found.has_angle)
-    power = registered(flattened(despeckled(clean, radar, stacks), bounds_wsen, radar), found, radar)
+    facts = backscatter_facts.facts(images, POLARISATIONS, bounds_wsen, radar) if scene_listing.used else {}
+    clean = border.without_border(_prepared(images, facts, radar), reach, has_angle=scene_listing.has_angle)
+    power = registered(flattened(despeckled(clean, radar, stacks), bounds_wsen, radar), scene_listing, radar)
     mean, count = scenes.reduced(power, POLARISATIONS, "mean")
     image = decibels(mean)
     packed = image.multiply(round(1 / DECIBEL_SCALE))
-    about = info(found, reach, radar, stacks) | ({"measured": facts} if facts else {})
-    return Sensed(radar.bands, image, packed, count.rename("s1_count"), found.used, about)
+    scene_info = info(scene_listing, reach, radar, stacks) | ({"measured": facts} if facts else {})
+    return Sensed(radar.bands, image, packed, count.rename("s1_count"), scene_listing.used, scene_info)
 
 
 @dataclass(frozen=True)
@@ -111,10 +111,10 @@ class Listing:
 
 
 def listing(bounds_wsen: BoundsWSEN, period: Period, radar: Radar) -> Listing:
-    """The IW scenes with both polarisations on the orbits asked for; the others are counted by what is wrong."""
-    found = scenes.listed(scenes.collection(radar.sentinel1, bounds_wsen, period), period)
-    reasons = [_fault_of(scene, radar) for scene in found]
-    used = tuple(scene for scene, reason in zip(found, reasons, strict=True) if reason is None)
+    """The IW scenes with both polarisations on the requested orbits; the others are counted by their fault."""
+    candidates = scenes.listed(scenes.collection(radar.sentinel1, bounds_wsen, period), period)
+    reasons = [_fault_of(scene, radar) for scene in candidates]
+    used = tuple(scene for scene, reason in zip(candidates, reasons, strict=True) if reason is None)
     return Listing(used, scenes.tally(reason for reason in reasons if reason is not None))
 
 
@@ -131,13 +131,15 @@ def usable(bounds_wsen: BoundsWSEN, period: Period, radar: Radar) -> ee.ImageCol
     return scenes.collection(radar.sentinel1, bounds_wsen, period).filter(ee.Filter.And(*tests))
 
 
-def stacked(bounds_wsen: BoundsWSEN, period: Period, found: Listing, radar: Radar) -> tuple[Period, tuple[Stack, ...]]:
+def stacked(
+    bounds_wsen: BoundsWSEN, period: Period, scene_listing: Listing, radar: Radar
+) -> tuple[Period, tuple[Stack, ...]]:
     """The days whose scenes are needed, and the stack of each pass; later days only where earlier ones are too few."""
-    if not radar.dates or not found.used:
+    if not radar.dates or not scene_listing.used:
         return period, ()
     for reach in (multitemporal.before(period, radar.dates), multitemporal.after(period, radar.dates)):
-        known = listing(bounds_wsen, reach, radar).used
-        stacks = multitemporal.stacks(found.used, known, radar.dates)
+        available = listing(bounds_wsen, reach, radar).used
+        stacks = multitemporal.stacks(scene_listing.used, available, radar.dates)
         if all(stack.dates == radar.dates for stack in stacks):
             break
     return reach, stacks
@@ -148,10 +150,10 @@ def despeckled(images: ee.ImageCollection, radar: Radar, stacks: Sequence[Stack]
 
     Each scene is filtered before the mean, so that the filter sees the speckle it was made for.
     """
-    chosen = SPECKLE[radar.speckle]
+    despeckling = SPECKLE[radar.speckle]
 
     def despeckle(power: ee.Image) -> ee.Image:
-        return chosen.apply(power, radar.kernel_px)
+        return despeckling.apply(power, radar.kernel_px)
 
     if stacks:
         return multitemporal.filtered(images, POLARISATIONS, despeckle, stacks)
@@ -173,11 +175,11 @@ def flattened(images: ee.ImageCollection, bounds_wsen: BoundsWSEN, radar: Radar)
     )
 
 
-def registered(images: ee.ImageCollection, found: Listing, radar: Radar) -> ee.ImageCollection:
+def registered(images: ee.ImageCollection, scene_listing: Listing, radar: Radar) -> ee.ImageCollection:
     """The scenes' VV and VH moved onto Sentinel-2, each as its orbit needs; or as they are."""
-    if radar.displacement is None or not found.used:
+    if radar.displacement is None or not scene_listing.used:
         return images
-    for scene in found.used:
+    for scene in scene_listing.used:
         if scene.get(multitemporal.ORBIT) is None:
             raise ValueError(f"displacement: scene {scene.index} of {radar.sentinel1} does not say its relative orbit")
     return images.map(lambda image: displaced(image.select(list(POLARISATIONS)), radar.displacement))
@@ -188,47 +190,47 @@ def decibels(power: ee.Image) -> ee.Image:
     return power.updateMask(power.gt(0)).log10().multiply(10)
 
 
-def info(found: Listing, reach: Period, radar: Radar, stacks: Sequence[Stack] = ()) -> dict[str, Any]:
+def info(scene_listing: Listing, reach: Period, radar: Radar, stacks: Sequence[Stack] = ()) -> dict[str, Any]:
     """What the manifest says of the scenes and of what was done to them."""
-    about = {
-        "scenes": len(found.used),
-        "passes": scenes.tally(scene.get("orbitProperties_pass") for scene in found.used),
-        "relative_orbits": scenes.tally(scene.get(multitemporal.ORBIT) for scene in found.used),
-        "dropped": found.dropped,
-        "border_mask": border.said(reach, has_angle=found.has_angle),
+    document = {
+        "scenes": len(scene_listing.used),
+        "passes": scenes.tally(scene.get("orbitProperties_pass") for scene in scene_listing.used),
+        "relative_orbits": scenes.tally(scene.get(multitemporal.ORBIT) for scene in scene_listing.used),
+        "dropped": scene_listing.dropped,
+        "border_mask": border.said(reach, has_angle=scene_listing.has_angle),
         "speckle": radar.speckle
         if radar.speckle == "none"
         else f"{radar.speckle} {radar.kernel_px} x {radar.kernel_px}",
         "terrain": radar.terrain,
-        "backscatter": backscatter(found.used, radar),
-        "ids": [scene.index for scene in found.used],
+        "backscatter": backscatter(scene_listing.used, radar),
+        "ids": [scene.index for scene in scene_listing.used],
     }
     if stacks:
-        about["dates"] = scenes.tally(stack.dates for stack in stacks)  # of stacks, how many have so many dates
-        about["stacks_from"], about["stacks_to"] = str(reach.start), str(reach.end)
+        document["dates"] = scenes.tally(stack.dates for stack in stacks)  # of stacks, how many have so many dates
+        document["stacks_from"], document["stacks_to"] = str(reach.start), str(reach.end)
     if radar.displacement is not None:
         moved = set(radar.displacement.orbits)
-        about["registered"] = sum(
-            1 for scene in found.used if scene.get(multitemporal.ORBIT) in moved or ANY_ORBIT in moved
+        document["registered"] = sum(
+            1 for scene in scene_listing.used if scene.get(multitemporal.ORBIT) in moved or ANY_ORBIT in moved
         )
     if radar.terrain != "none":
-        about["dem"], about["terrain_buffer_m"] = radar.dem, radar.terrain_buffer_m
-    return about
+        document["dem"], document["terrain_buffer_m"] = radar.dem, radar.terrain_buffer_m
+    return document
 
 
-def backscatter(found: Sequence[Scene], radar: Radar) -> str:
+def backscatter(scene_list: Sequence[Scene], radar: Radar) -> str:
     """sigma0 (what Earth Engine's scenes hold) or gamma0: where slopes are flattened, or scenes of a folder say so.
 
     ValueError for a mix, and for scenes to be flattened that are gamma0 already.
     """
-    kinds = sorted({str(scene.get("backscatter") or "sigma0") for scene in found})
+    kinds = sorted({str(scene.get("backscatter") or "sigma0") for scene in scene_list})
     if len(kinds) > 1:
         raise ValueError(f"Sentinel-1 scenes hold {' and '.join(kinds)}: one composite needs one kind of backscatter")
-    kind = kinds[0] if kinds else "sigma0"
+    calibration = kinds[0] if kinds else "sigma0"
     if radar.terrain == "none":
-        return kind
-    if kind != "sigma0":
-        raise ValueError(f"Sentinel-1 scenes hold {kind}: terrain flattening begins with sigma0")
+        return calibration
+    if calibration != "sigma0":
+        raise ValueError(f"Sentinel-1 scenes hold {calibration}: terrain flattening begins with sigma0")
     return "gamma0"
 
 

@@ -56,9 +56,9 @@ class Optical(Clearness):
         level.check(self.level, self.sentinel2)
         clouds.check(self.clouds)
         check_bands(self.bands, self.level)
-        for what, value, known in (("reducer", self.reducer, REDUCERS), ("resample", self.resample, RESAMPLE)):
-            if value not in known:
-                raise ValueError(f"{what} {value!r}: expected one of {', '.join(known)}")
+        for option, value, choices in (("reducer", self.reducer, REDUCERS), ("resample", self.resample, RESAMPLE)):
+            if value not in choices:
+                raise ValueError(f"{option} {value!r}: expected one of {', '.join(choices)}")
         if set(self.extras) - EXTRAS.keys() or len(set(self.extras)) != len(self.extras):
             raise ValueError(f"extras {' '.join(self.extras)!r}: expected some of {', '.join(EXTRAS)}, each once")
         if self.level != "auto":
@@ -88,23 +88,32 @@ def sensed(bounds_wsen: BoundsWSEN, period: Period, optical: Optical) -> Sensed:
     optical.check_period(period)
     source = level.choose(optical.level, optical.sentinel2, bounds_wsen, period)
     clouds.check_level(optical.clouds, source.level)
-    found = matched(source, bounds_wsen, period, optical.mask)
-    images = clouds.linked(_without(scenes.collection(source.collection, bounds_wsen, period), found), optical.mask)
+    scene_listing = matched(source, bounds_wsen, period, optical.mask)
+    images = clouds.linked(
+        _without(scenes.collection(source.collection, bounds_wsen, period), scene_listing), optical.mask
+    )
     packed, count = composite(images, period, optical, source.level)
     names = [band.name for band in optical.stored]
     if "count" in optical.extras:
         packed = packed.addBands(count.rename(EXTRAS["count"].name))
     packed = packed.select(names)
     image = packed.multiply([band.scale for band in optical.stored])
-    return Sensed(optical.stored, image, packed, count.rename("s2_count"), found.used, info(found, period, optical))
+    return Sensed(
+        optical.stored,
+        image,
+        packed,
+        count.rename("s2_count"),
+        scene_listing.used,
+        info(scene_listing, period, optical),
+    )
 
 
 def pinned(bounds_wsen: BoundsWSEN, period: Period, optical: Optical) -> Optical:
-    """The same with the level that a composite of the period has, for parts of it: one day alone might have another."""
+    """The options with the level of the period's whole composite, for its single days, which might have another."""
     if optical.level != "auto":
         return optical
-    found = level.choose(optical.level, optical.sentinel2, bounds_wsen, period)
-    return replace(optical, level=found.level.lower())
+    choice = level.choose(optical.level, optical.sentinel2, bounds_wsen, period)
+    return replace(optical, level=choice.level.lower())
 
 
 @dataclass(frozen=True)
@@ -118,28 +127,28 @@ class Listing:
 
 def matched(source: LevelChoice, bounds_wsen: BoundsWSEN, period: Period, mask: CloudMask) -> Listing:
     """The scenes checked against the linked cloud product where the mask has one."""
-    found = source.scenes
-    for scene in found:
+    available = source.scenes
+    for scene in available:
         if lacking := [name for name in mask.wants if scene.get(name) is None]:
             raise ValueError(f"scene {scene.index} has no {lacking[0]}, which its shadows need: choose another mask")
-    if mask.product is None or not found:
-        return Listing(source, found, ())
+    if mask.product is None or not available:
+        return Listing(source, available, ())
     partners = scenes.listed(scenes.collection(mask.product, bounds_wsen, period).select(mask.band), period)
-    known = {scene.index for scene in partners}
+    partner_indices = {scene.index for scene in partners}
     return Listing(
         source,
-        tuple(scene for scene in found if scene.index in known),
-        tuple(scene.index for scene in found if scene.index not in known),
+        tuple(scene for scene in available if scene.index in partner_indices),
+        tuple(scene.index for scene in available if scene.index not in partner_indices),
     )
 
 
-def _without(images: ee.ImageCollection, found: Listing) -> ee.ImageCollection:
+def _without(images: ee.ImageCollection, scene_listing: Listing) -> ee.ImageCollection:
     """The scenes that have a partner: linking the others would mask them in silence."""
     import ee
 
-    if not found.unmatched:
+    if not scene_listing.unmatched:
         return images
-    return images.filter(ee.Filter.inList("system:index", list(found.unmatched)).Not())
+    return images.filter(ee.Filter.inList("system:index", list(scene_listing.unmatched)).Not())
 
 
 def composite(
@@ -193,28 +202,28 @@ def _at_ten_metres(image: ee.Image, optical: Optical) -> ee.Image:
 
 def check_bands(bands: Sequence[str], asked_level: str = "auto") -> None:
     """ValueError for bands that Sentinel-2 of the level does not have, and for repeated ones."""
-    known = [name for name in BANDS_M if asked_level == "l1c" or name not in ONLY_L1C]
-    unknown = [band for band in bands if band not in known]
+    valid_names = [name for name in BANDS_M if asked_level == "l1c" or name not in ONLY_L1C]
+    unknown = [band for band in bands if band not in valid_names]
     if unknown:
-        raise ValueError(f"Sentinel-2 has no band {', '.join(unknown)}: expected some of {', '.join(known)}")
+        raise ValueError(f"Sentinel-2 has no band {', '.join(unknown)}: expected some of {', '.join(valid_names)}")
     if not bands or len(set(bands)) != len(bands):
         raise ValueError(f"bands {' '.join(bands)!r}: name at least one Sentinel-2 band, each once")
 
 
-def info(found: Listing, period: Period, optical: Optical) -> dict[str, Any]:
+def info(scene_listing: Listing, period: Period, optical: Optical) -> dict[str, Any]:
     """What the manifest says of the scenes."""
     facts = {
-        "level": found.source.level,
-        "collection": found.source.collection,
-        "scenes": len(found.used),
-        "tiles": scenes.tally(scene.get("MGRS_TILE") for scene in found.used),
+        "level": scene_listing.source.level,
+        "collection": scene_listing.source.collection,
+        "scenes": len(scene_listing.used),
+        "tiles": scenes.tally(scene.get("MGRS_TILE") for scene in scene_listing.used),
         "clouds": optical.mask.words(optical),
         "cloud_product": optical.mask.product,
-        "without_cloud_product": list(found.unmatched),
-        "ids": [scene.index for scene in found.used],
+        "without_cloud_product": list(scene_listing.unmatched),
+        "ids": [scene.index for scene in scene_listing.used],
     }
-    if found.source.acquisitions:
-        facts["acquisitions"] = dict(found.source.acquisitions)
+    if scene_listing.source.acquisitions:
+        facts["acquisitions"] = dict(scene_listing.source.acquisitions)
     if optical.reducer == "best":
         facts["ranked_by"] = optical.mask.ranked_by
     if "day" in optical.extras:

@@ -77,8 +77,8 @@ def lee_sigma(power: ee.Image, kernel_px: int) -> ee.Image:
     prior = _linear(power, *_moments(power, _square(3)), 1 / SIGMA_LOOKS)
     low, high = (prior.multiply(share) for share in SIGMA_RANGE)
     within = [each.updateMask(each.gte(low).And(each.lte(high))) for each in _neighbours(power, kernel_px)]
-    found = _split(ee.ImageCollection(within).reduce(_mean_and_variance()), power)
-    estimate = prior.blend(_linear(power, *found, SIGMA_ETA**2))
+    moments = _split(ee.ImageCollection(within).reduce(_mean_and_variance()), power)
+    estimate = prior.blend(_linear(power, *moments, SIGMA_ETA**2))
     bright = power.gt(_percentiles(power))
     crowd = bright.reduceNeighborhood(ee.Reducer.sum(), ee.Kernel.square(1, "pixels", False)).rename(power.bandNames())
     return estimate.where(bright.And(crowd.gte(TARGET_PIXELS)), power)
@@ -184,16 +184,16 @@ def _half_moments(power: ee.Image, means: dict[tuple[int, int], ee.Image]) -> tu
     import ee
 
     ends = [((2 * row, 2 * col), (-2 * row, -2 * col)) for row, col in _SIDES]
-    gradients = [means[one].subtract(means[other]).abs() for one, other in ends]
+    gradients = [means[left].subtract(means[right]).abs() for left, right in ends]
     strongest = ee.ImageCollection(gradients).max()
-    chosen: list[ee.Image] = []
-    for side, (one, other), gradient in reversed(list(zip(_SIDES, ends, gradients, strict=True))):
-        near = means[one].subtract(means[0, 0]).abs().lte(means[other].subtract(means[0, 0]).abs())
+    selection: list[ee.Image] = []
+    for side, (left, right), gradient in reversed(list(zip(_SIDES, ends, gradients, strict=True))):
+        near = means[left].subtract(means[0, 0]).abs().lte(means[right].subtract(means[0, 0]).abs())
         ours, theirs = (_moments(power, _half(row, col)) for row, col in (side, (-side[0], -side[1])))
         halves = [b.where(near, a) for a, b in zip(ours, theirs, strict=True)]
         wins = gradient.gte(strongest)
-        chosen = [old.where(wins, new) for old, new in zip(chosen, halves, strict=True)] if chosen else halves
-    return chosen[0], chosen[1]
+        selection = [old.where(wins, new) for old, new in zip(selection, halves, strict=True)] if selection else halves
+    return selection[0], selection[1]
 
 
 def _half(row: int, col: int) -> ee.Kernel:
@@ -226,8 +226,8 @@ def _shifted(image: ee.Image, at: tuple[int, int]) -> ee.Image:
 
     reach = max(map(abs, at))
     cells = [[int((r, c) == at) for c in range(-reach, reach + 1)] for r in range(-reach, reach + 1)]
-    one = image.reduceNeighborhood(ee.Reducer.mean(), _fixed(cells), "kernel", False)
-    return one.rename(image.bandNames())
+    moved = image.reduceNeighborhood(ee.Reducer.mean(), _fixed(cells), "kernel", False)
+    return moved.rename(image.bandNames())
 
 
 def _fixed(cells: list[list[int]]) -> ee.Kernel:

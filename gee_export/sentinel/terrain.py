@@ -62,14 +62,14 @@ def elevation(dem: str, box: ee.Geometry) -> ee.Image:
     """
     import ee
 
-    known = DEMS.get(dem)
-    if known is None:
+    model = DEMS.get(dem)
+    if model is None:
         return ee.Image(dem).select([0]).resample("bilinear")
-    if not known.tiled:
-        return ee.Image(dem).select([known.band]).resample("bilinear")
-    tiles = ee.ImageCollection(dem).filterBounds(box).select([known.band])
+    if not model.tiled:
+        return ee.Image(dem).select([model.band]).resample("bilinear")
+    tiles = ee.ImageCollection(dem).filterBounds(box).select([model.band])
     heights = tiles.mosaic()
-    if known.worldwide:
+    if model.worldwide:
         heights = heights.unmask(0, False)
     return heights.setDefaultProjection(tiles.first().projection()).resample("bilinear")
 
@@ -124,8 +124,8 @@ def view(image: ee.Image) -> ee.Dictionary:
     import ee
 
     angle = image.select(["angle"])
-    place = ee.Image.pixelLonLat().updateMask(angle.mask())
-    lon, lat = place.select("longitude"), place.select("latitude")
+    lon_lat = ee.Image.pixelLonLat().updateMask(angle.mask())
+    lon, lat = lon_lat.select("longitude"), lon_lat.select("latitude")
     bands = [angle, lon, lat, lon.multiply(lon), lat.multiply(lat), lon.multiply(lat), angle.multiply(lon)]
     stack = ee.Image.cat([*bands, angle.multiply(lat)]).toDouble()
     names = ["a", "x", "y", "xx", "yy", "xy", "ax", "ay"]

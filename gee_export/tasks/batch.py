@@ -120,10 +120,10 @@ class Batch:
     def _take_up(self, cells: Sequence[Cell]) -> None:
         """Orders tasks for the cells; those of an earlier run that have not failed are only watched."""
         self._waiting, self._under_way, self._failed = deque(), [], []
-        known, done = _recalled(self.progress_log.rows())
+        earlier, done = _recalled(self.progress_log.rows())
         self._sweep(done)
         states = self.queue.look()
-        for task, request in formed(cells, known):
+        for task, request in formed(cells, earlier):
             state = states.get(request or "")
             if request and state is None:
                 self._waiting.append(_Order(task, request))  # perhaps it never arrived; if it did, it starts once only
@@ -227,22 +227,22 @@ class Batch:
 
     @property
     def _passage(self) -> Path:
-        """Where files pass through this machine."""
+        """The folder through which files pass on this machine."""
         return self.progress_log.folder / "batch"
 
 
 def _recalled(rows: Iterable[Mapping[str, object]]) -> tuple[list[Known], set[str]]:
     """Tasks that an earlier run noted and did not finish with, and the digests of those it did."""
-    known: dict[str, Known] = {}
+    tasks: dict[str, Known] = {}
     done: set[str] = set()
     for row in rows:
         if "task" in row:
-            known[str(row["task"])] = Known.from_json(row)
+            tasks[str(row["task"])] = Known.from_json(row)
             done.discard(str(row["task"]))
         elif "exported" in row:
-            known.pop(str(row["exported"]), None)
+            tasks.pop(str(row["exported"]), None)
             done.add(str(row["exported"]))
-    return list(known.values()), done
+    return list(tasks.values()), done
 
 
 def _named(order: _Order) -> str:

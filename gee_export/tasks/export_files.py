@@ -52,12 +52,14 @@ class ExportFiles:
     def awaited(self, pauses: Iterator[float], sleep: Callable[[float], None]) -> list[Stored]:
         """The listed files, once all expected ones are listed or the pauses are over: lists may lag behind."""
         while True:
-            found = [stored for stored in self.bucket.listed(f"{self.task.digest}/") if stored.name.endswith(".tif")]
-            if set(self.expected()) <= {stored.name for stored in found}:
-                return found
+            stored_files = [
+                stored for stored in self.bucket.listed(f"{self.task.digest}/") if stored.name.endswith(".tif")
+            ]
+            if set(self.expected()) <= {stored.name for stored in stored_files}:
+                return stored_files
             pause = next(pauses, None)
             if pause is None:
-                return found
+                return stored_files
             sleep(pause)
 
     def fetch(self, listed: Sequence[Stored]) -> None:
@@ -100,7 +102,7 @@ class ExportFiles:
         return self.folder / stored.name.rpartition("/")[2]
 
     def _place(self, stored: Stored, source: DatasetReader) -> Window:
-        """Where a file lies on the task's grid; Incomplete where it does not lie on it, or has other bands."""
+        """A file's window on the task's grid; Incomplete where it does not lie on it, or has other bands."""
         crs = source.crs.to_string() if source.crs else "no crs"
         names = tuple(channel.name for channel in self.task.channels)
         if source.descriptions != names:
@@ -133,19 +135,19 @@ class Mosaic:
 
     def read(self, cell: Cell) -> np.ndarray:
         """The cell's pixels as a supply gives them: a structured array, masked pixels holding each channel's fill."""
-        wanted = self._task.window(cell)
+        cell_window = self._task.window(cell)
         pixels = np.empty(cell.geobox.shape, [(c.name, c.dtype) for c in self._task.channels])
         for window, source in self._parts:
-            shared = wanted.overlap(window)
+            shared = cell_window.overlap(window)
             if shared is None:
                 continue
             rows, cols = shared.within(window)
-            part = source.read(window=RasterWindow(cols.start, rows.start, shared.width, shared.height))
-            place = shared.within(wanted)
-            for channel, band in zip(self._task.channels, part, strict=True):
-                pixels[channel.name][place] = band
+            bands = source.read(window=RasterWindow(cols.start, rows.start, shared.width, shared.height))
+            target = shared.within(cell_window)
+            for channel, band in zip(self._task.channels, bands, strict=True):
+                pixels[channel.name][target] = band
         return pixels
 
 
 def _overlap(windows: Sequence[Window]) -> bool:
-    return any(one.overlap(other) for number, one in enumerate(windows) for other in windows[:number])
+    return any(later.overlap(earlier) for index, later in enumerate(windows) for earlier in windows[:index])

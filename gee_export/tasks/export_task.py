@@ -41,12 +41,12 @@ class ExportTask:
 
     @cached_property
     def digest(self) -> str:
-        """Of the image's graph and the grid: the same pixels have the same name in every run."""
+        """The digest of the image's graph and the grid: the same pixels have the same name in every run."""
         return _digest([self.image_digest, grid_json(self.geobox)])
 
     @property
     def dtype(self) -> np.dtype:
-        """Of every band of its files."""
+        """The pixel type of every band of its files."""
         return np.dtype(file_dtype(self.channels))
 
     @property
@@ -61,7 +61,7 @@ class ExportTask:
         return window_in(self.geobox, cell.geobox)
 
     def config(self, *, description: str, bucket: str, prefix: str, shard_px: int) -> dict[str, Any]:
-        """What image:export is told. The grid is given in full: `scale` alone would leave its origin open."""
+        """The request body of image:export. The grid is given in full: `scale` alone would leave its origin open."""
         import ee
 
         height, width = self.geobox.shape
@@ -102,18 +102,18 @@ def noted(task: ExportTask, request: str) -> dict[str, Any]:
     return {"task": task.digest, "image": task.image_digest, "grid": grid_json(task.geobox), "request": request}
 
 
-def formed(cells: Sequence[Cell], known: Sequence[Known] = ()) -> list[tuple[ExportTask, str | None]]:
+def formed(cells: Sequence[Cell], earlier: Sequence[Known] = ()) -> list[tuple[ExportTask, str | None]]:
     """Tasks that bring every cell once, each with the name that an earlier run submitted it under, if one did.
 
     Cells that lie in the grid of a known task of the same image are left to that task; the others form tasks of
     neighbours, up to about TASK_PX a side.
     """
-    found: list[tuple[ExportTask, str | None]] = []
+    tasks: list[tuple[ExportTask, str | None]] = []
     for image, digest, channels, mine in _by_image(cells):
-        taken, left = _taken([old for old in known if old.image_digest == digest], mine)
-        found += [(ExportTask(image, digest, old.geobox, channels, part), old.request) for old, part in taken]
-        found += [(ExportTask(image, digest, grid, channels, part), None) for grid, part in _neighbours(left)]
-    return found
+        taken, left = _taken([old for old in earlier if old.image_digest == digest], mine)
+        tasks += [(ExportTask(image, digest, old.geobox, channels, members), old.request) for old, members in taken]
+        tasks += [(ExportTask(image, digest, grid, channels, members), None) for grid, members in _neighbours(left)]
+    return tasks
 
 
 def file_dtype(channels: Sequence[Channel]) -> str:
@@ -121,15 +121,17 @@ def file_dtype(channels: Sequence[Channel]) -> str:
     return "float32" if all(channel.dtype in EXACT_IN_FLOAT32 for channel in channels) else "float64"
 
 
-def window_in(grid: GeoBox, part: GeoBox) -> Window:
-    """The pixels of `part` counted in `grid`; ValueError where they are not whole pixels of it."""
-    col, row = ~grid.affine * (part.affine.c, part.affine.f)
-    window = Window(round(row), round(col), *part.shape)
+def window_in(grid: GeoBox, inner: GeoBox) -> Window:
+    """The pixels of `inner` counted in `grid`; ValueError where they are not whole pixels of it."""
+    col, row = ~grid.affine * (inner.affine.c, inner.affine.f)
+    window = Window(round(row), round(col), *inner.shape)
     corner = grid.affine * (window.col, window.row)
-    apart = max(abs(corner[0] - part.affine.c), abs(corner[1] - part.affine.f)) / abs(grid.affine.a)
-    same = np.allclose(list(grid.affine)[:2], list(part.affine)[:2], rtol=1e-9) and grid.crs == part.crs
+    apart = max(abs(corner[0] - inner.affine.c), abs(corner[1] - inner.affine.f)) / abs(grid.affine.a)
+    same = np.allclose(list(grid.affine)[:2], list(inner.affine)[:2], rtol=1e-9) and grid.crs == inner.crs
     if not same or apart > 1e-3:
-        raise ValueError(f"pixels at {part.affine.c}, {part.affine.f} of {part.crs} are no whole pixels of {grid.crs}")
+        raise ValueError(
+            f"pixels at {inner.affine.c}, {inner.affine.f} of {inner.crs} are no whole pixels of {grid.crs}"
+        )
     return window
 
 
@@ -150,23 +152,23 @@ def _by_image(cells: Sequence[Cell]) -> Iterable[tuple[ee.Image, str, tuple[Chan
     for cell in cells:
         groups.setdefault((id(cell.image), cell.channels), []).append(cell)
     for (_, channels), mine in groups.items():
-        whole = unmasked(mine[0].image, channels)
-        image = whole.toFloat() if file_dtype(channels) == "float32" else whole.toDouble()
+        unmasked_image = unmasked(mine[0].image, channels)
+        image = unmasked_image.toFloat() if file_dtype(channels) == "float32" else unmasked_image.toDouble()
         yield image, _digest(image.serialize(for_cloud_api=True)), channels, mine
 
 
-def _taken(known: Sequence[Known], cells: Sequence[Cell]) -> tuple[list[tuple[Known, tuple[Cell, ...]]], list[Cell]]:
+def _taken(earlier: Sequence[Known], cells: Sequence[Cell]) -> tuple[list[tuple[Known, tuple[Cell, ...]]], list[Cell]]:
     """Known tasks with the cells that lie in their grids, and the other cells."""
     squares: dict[tuple[int, int], list[int]] = {}
-    for number, old in enumerate(known):
-        squares.setdefault(_square(old.geobox), []).append(number)
-    held: dict[int, list[Cell]] = {}
+    for task_index, old in enumerate(earlier):
+        squares.setdefault(_square(old.geobox), []).append(task_index)
+    cells_of: dict[int, list[Cell]] = {}
     left: list[Cell] = []
     for cell in cells:
         near = squares.get(_square(cell.geobox), ())
-        holder = next((n for n in near if _holds(known[n].geobox, cell.geobox)), None)
-        (left if holder is None else held.setdefault(holder, [])).append(cell)
-    return [(known[number], tuple(part)) for number, part in held.items()], left
+        holder = next((n for n in near if _holds(earlier[n].geobox, cell.geobox)), None)
+        (left if holder is None else cells_of.setdefault(holder, [])).append(cell)
+    return [(earlier[task_index], tuple(members)) for task_index, members in cells_of.items()], left
 
 
 def _neighbours(cells: Sequence[Cell]) -> Iterable[tuple[GeoBox, tuple[Cell, ...]]]:
@@ -185,7 +187,7 @@ def _neighbours(cells: Sequence[Cell]) -> Iterable[tuple[GeoBox, tuple[Cell, ...
 
 
 def _square(grid: GeoBox) -> tuple[int, int]:
-    """Which square of TASK_PX pixels, counted from the plane's own origin, a grid begins in: the same in every run."""
+    """The square of TASK_PX pixels, counted from the plane's origin, in which a grid begins: the same in every run."""
     affine = grid.affine
     row, col = affine.f / affine.e, affine.c / affine.a
     return math.floor(row + 1e-6) // TASK_PX, math.floor(col + 1e-6) // TASK_PX
@@ -196,9 +198,9 @@ def _hull(windows: Sequence[Window]) -> Window:
     return Window(row, col, max(w.row_end for w in windows) - row, max(w.col_end for w in windows) - col)
 
 
-def _holds(grid: GeoBox, part: GeoBox) -> bool:
+def _holds(grid: GeoBox, inner: GeoBox) -> bool:
     try:
-        window = window_in(grid, part)
+        window = window_in(grid, inner)
     except ValueError:
         return False
     return window.overlap(Window(0, 0, *grid.shape)) == window

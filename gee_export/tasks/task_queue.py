@@ -40,7 +40,7 @@ class State:
 
 @dataclass
 class TaskQueue:
-    """The project's tasks. calls counts what was asked of the server."""
+    """The project's tasks. calls counts the requests to the server."""
 
     patience: Patience = field(default_factory=Patience)
     most_waiting: int = QUEUE_LIMIT - ROOM
@@ -57,13 +57,13 @@ class TaskQueue:
         import ee
 
         operations = self._ask(ee.data.listOperations)
-        found: dict[str, State] = {}
+        states: dict[str, State] = {}
         for operation in operations:
             metadata = operation.get("metadata", {})
             words = str(operation.get("error", {}).get("message", ""))
-            found.setdefault(str(metadata.get("description", "")), State(str(metadata.get("state", "")), words))
+            states.setdefault(str(metadata.get("description", "")), State(str(metadata.get("state", "")), words))
         self._waiting = sum(operation.get("metadata", {}).get("state") in WAITING for operation in operations)
-        return found
+        return states
 
     def submit(self, request: str, config: Mapping[str, Any]) -> bool:
         """Starts a task; False where the queue is full. The same request twice starts one task only.
@@ -86,7 +86,7 @@ class TaskQueue:
             self._waiting = self.most_waiting
             return False
         except ee.EEException as error:
-            if (said := refusal(error)) is None or said.status != ALREADY_EXISTS:
+            if (answer := refusal(error)) is None or answer.status != ALREADY_EXISTS:
                 raise Fault(f"Earth Engine will not export {request}: {error}") from error
         self._waiting += 1
         return True

@@ -61,8 +61,8 @@ def size(collection: Collection) -> int:
 @algorithm("Collection.toList")
 def to_list(collection: Collection, count: int, offset: int) -> list[Element]:
     """At most `count` elements from an offset."""
-    chosen = collection.elements[offset : offset + count]
-    return list(collection_of(chosen).bounded())
+    members = collection.elements[offset : offset + count]
+    return list(collection_of(members).bounded())
 
 
 @algorithm("Collection.limit")
@@ -127,7 +127,7 @@ def merge(collection1: Collection, collection2: Collection) -> Collection:
 
     def find() -> list[Element]:
         pairs = (("1_", collection1), ("2_", collection2))
-        return [with_index(each, f"{mark}{index_of(each)}") for mark, part in pairs for each in part.elements]
+        return [with_index(each, f"{mark}{index_of(each)}") for mark, source in pairs for each in source.elements]
 
     return Collection(find, collection1.kind)
 
@@ -168,7 +168,7 @@ def _comparable(value: Any) -> Any:
 @algorithm("Collection.geometry")
 def geometry(collection: Collection, maxError: ErrorMargin) -> Geometry:
     """All elements' geometries as one."""
-    return union_of([found for element in collection.elements if (found := geometry_of(element))])
+    return union_of([shape for element in collection.elements if (shape := geometry_of(element))])
 
 
 @algorithm("Collection.bounds")
@@ -278,8 +278,8 @@ def reduce_columns(
     running = reducer.over(len(selectors)).start()
     if rows:
         values = np.array(rows, float)
-        whole = np.ones(len(values), bool)
-        running.add([(values[:, i], whole) for i in range(values.shape[1])])
+        weights = np.ones(len(values), bool)
+        running.add([(values[:, i], weights) for i in range(values.shape[1])])
     return dict(zip(reducer.outputs, (plain(*output) for output in running.result()), strict=True))
 
 

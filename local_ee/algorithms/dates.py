@@ -53,13 +53,13 @@ def _unit(unit: str) -> str:
 @algorithm("Date")
 def date(value: Any, timeZone: str | None) -> Date:
     """A date from milliseconds, ISO text or a date."""
-    found = to_date(value)
-    if found is None:
+    result = to_date(value)
+    if result is None:
         raise EngineError("Invalid argument specified for ee.Date().")
     if timeZone is not None and isinstance(value, str) and not re.search(r"(Z|[+-]\d\d:?\d\d)$", value):
         naive = (_EPOCH + timedelta(milliseconds=parse_iso(value))).replace(tzinfo=None)
         return date_of(naive.replace(tzinfo=_zone(timeZone)))
-    return found
+    return result
 
 
 @algorithm("Date.fromYMD")
@@ -96,12 +96,12 @@ def advance(date: Date, delta: float, unit: str, timeZone: str | None) -> Date:
     if name not in ("month", "year"):
         return Date(date.millis + delta * _MILLIS[name])
     months = delta * (12 if name == "year" else 1)
-    whole = math.floor(months)
+    whole_months = math.floor(months)
     moment = moment_of(date, timeZone)
-    year, month = divmod(moment.year * 12 + moment.month - 1 + whole, 12)
+    year, month = divmod(moment.year * 12 + moment.month - 1 + whole_months, 12)
     day = min(moment.day, calendar.monthrange(year, month + 1)[1])
     moved = date_of(moment.replace(year=year, month=month + 1, day=day))
-    return Date(moved.millis + round((months - whole) * _MEAN_MONTH_MS))
+    return Date(moved.millis + round((months - whole_months) * _MEAN_MONTH_MS))
 
 
 @algorithm("Date.difference")
@@ -159,8 +159,8 @@ def get_relative(date: Date, unit: str, inUnit: str, timeZone: str | None) -> in
 @algorithm("Date.getFraction")
 def get_fraction(date: Date, unit: str, timeZone: str | None) -> float:
     """How far a date is through its unit, 0 to 1."""
-    whole = get_range(date, unit, timeZone)
-    return (date.millis - whole.start) / (whole.end - whole.start)
+    period = get_range(date, unit, timeZone)
+    return (date.millis - period.start) / (period.end - period.start)
 
 
 @algorithm("Date.getRange")
@@ -222,7 +222,7 @@ _FORMATTED: dict[str, Callable[[datetime], str]] = {
 
 def _tokens(pattern: str) -> list[str]:
     """Runs of one letter, quoted text and single other characters."""
-    return [found.group(0) for found in re.finditer(r"'[^']*'|([A-Za-z])\1*|.", pattern)]
+    return [match.group(0) for match in re.finditer(r"'[^']*'|([A-Za-z])\1*|.", pattern)]
 
 
 @algorithm("Date.format")

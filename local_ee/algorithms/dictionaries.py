@@ -95,18 +95,18 @@ def combine(first: dict, second: dict, overwrite: bool) -> dict:
 @algorithm("Dictionary.map")
 def mapped(dictionary: dict, baseAlgorithm: Callable[..., Any]) -> dict:
     """The function's value of each key and value; null leaves the entry out."""
-    found = {key: baseAlgorithm(key, value) for key, value in dictionary.items()}
-    return {key: value for key, value in found.items() if value is not None}
+    results = {key: baseAlgorithm(key, value) for key, value in dictionary.items()}
+    return {key: value for key, value in results.items() if value is not None}
 
 
 def _selected(dictionary: dict, selectors: list, ignore_missing: bool) -> list[str]:
-    chosen: list[str] = []
+    keys: list[str] = []
     for selector in selectors:
         matches = [selector] if selector in dictionary else list(filter(Pattern(selector).fullmatch, dictionary))
         if not matches and not ignore_missing:
             raise _missing(dictionary, selector)
-        chosen.extend(matches)
-    return chosen
+        keys.extend(matches)
+    return keys
 
 
 @algorithm("Dictionary.select")
@@ -136,5 +136,5 @@ def rename(dictionary: dict, from_: list, to: list, overwrite: bool) -> dict:
 @algorithm("Dictionary.toImage")
 def to_image(dictionary: dict, names: list | None) -> Image:
     """A constant band for each entry, in alphabetical order or that of the names."""
-    wanted = names or sorted(dictionary)
-    return constant([get_typed(dictionary, name) for name in wanted], wanted)
+    band_names = names or sorted(dictionary)
+    return constant([get_typed(dictionary, name) for name in band_names], band_names)

@@ -92,8 +92,8 @@ def geometry(
     feature: Element, maxError: ErrorMargin | None, proj: Projection | None, geodesics: bool | None
 ) -> Geometry | None:
     """Where an element is, in a projection if one is given."""
-    found = get_property(feature, "system:geometry")
-    return found.in_crs(proj.crs) if found is not None and proj is not None else found
+    shape = get_property(feature, "system:geometry")
+    return shape.in_crs(proj.crs) if shape is not None and proj is not None else shape
 
 
 @algorithm("Feature.setGeometry")

@@ -66,21 +66,21 @@ class Comparison(Filter):
                 raise EngineError(f"Exactly one of '{side}Field' and '{side}Value' must be specified.")
 
     def joins(self, left: Element, right: Element) -> bool:
-        one = get_property(left, self.left_field) if self.left_field is not None else self.left_value
-        two = get_property(right, self.right_field) if self.right_field is not None else self.right_value
-        if one is None or two is None:
+        left_operand = get_property(left, self.left_field) if self.left_field is not None else self.left_value
+        right_operand = get_property(right, self.right_field) if self.right_field is not None else self.right_value
+        if left_operand is None or right_operand is None:
             return False
         try:
-            return bool(self.test(one, two))
+            return bool(self.test(left_operand, right_operand))
         except TypeError:
             return False
 
     def dates(self) -> list[DateRange]:
         """A filter of a date range on system:time_start tells when elements begin."""
         if self.name == "dateRangeContains" and self.left_value and self.right_field == "system:time_start":
-            found = to_range(self.left_value)
-            if math.isfinite(found.start) and math.isfinite(found.end):
-                return [found]
+            period = to_range(self.left_value)
+            if math.isfinite(period.start) and math.isfinite(period.end):
+                return [period]
         return []
 
     def bounds(self) -> list[BoundsWSEN]:
@@ -95,10 +95,10 @@ class Comparison(Filter):
 
     def measure(self, left: Element, right: Element) -> float | None:
         """The difference of the operands, for joins that rank matches."""
-        one = get_property(left, self.left_field) if self.left_field is not None else self.left_value
-        two = get_property(right, self.right_field) if self.right_field is not None else self.right_value
+        left_operand = get_property(left, self.left_field) if self.left_field is not None else self.left_value
+        right_operand = get_property(right, self.right_field) if self.right_field is not None else self.right_value
         try:
-            return abs(_number(one) - _number(two))
+            return abs(_number(left_operand) - _number(right_operand))
         except TypeError:
             return None
 
@@ -120,7 +120,9 @@ class Logic(Filter):
         return [bounds for each in self.filters for bounds in each.bounds()] if self.every else []
 
     def measure(self, left: Element, right: Element) -> float | None:
-        return next((found for each in self.filters if (found := each.measure(left, right)) is not None), None)
+        return next(
+            (difference for each in self.filters if (difference := each.measure(left, right)) is not None), None
+        )
 
 
 @dataclass(frozen=True)
@@ -166,20 +168,20 @@ def _near(test: Callable[[Any, Any], bool]) -> Test:
     """A test of two places, in degrees of WGS84."""
 
     def compare(left: Any, right: Any) -> bool:
-        one, two = to_geometry(left), to_geometry(right)
-        if one is None or two is None:
+        first, second = to_geometry(left), to_geometry(right)
+        if first is None or second is None:
             return False
-        return test(one, two)
+        return test(first, second)
 
     return compare
 
 
-def _intersects(one: Any, two: Any) -> bool:
-    return one.unbounded or two.unbounded or one.lonlat.intersects(two.lonlat)
+def _intersects(first: Any, second: Any) -> bool:
+    return first.unbounded or second.unbounded or first.lonlat.intersects(second.lonlat)
 
 
-def _contains(one: Any, two: Any) -> bool:
-    return one.unbounded or (not two.unbounded and one.lonlat.contains(two.lonlat))
+def _contains(first: Any, second: Any) -> bool:
+    return first.unbounded or (not second.unbounded and first.lonlat.contains(second.lonlat))
 
 
 _TESTS: dict[str, Test] = {
@@ -230,9 +232,9 @@ def _spatial(name: str, test: Test) -> Callable[..., Filter]:
 
 for _name, _test in {
     "intersects": _near(_intersects),
-    "disjoint": _near(lambda one, two: not _intersects(one, two)),
+    "disjoint": _near(lambda first, second: not _intersects(first, second)),
     "contains": _near(_contains),
-    "isContained": _near(lambda one, two: _contains(two, one)),
+    "isContained": _near(lambda first, second: _contains(second, first)),
 }.items():
     add(f"Filter.{_name}", _spatial(_name, _test))
 

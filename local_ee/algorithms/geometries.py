@@ -110,8 +110,8 @@ def multi_polygon(
 @algorithm("GeometryConstructors.Rectangle")
 def rectangle(coordinates: list, crs: Projection | None, geodesic: bool | None, evenOdd: bool) -> Geometry:
     """A box from two opposite corners."""
-    numbers = [number for item in coordinates for number in (item if isinstance(item, list) else [item])]
-    if len(numbers) < 4 or not all(isinstance(number, int | float) for number in numbers[:4]):
+    numbers = [coordinate for item in coordinates for coordinate in (item if isinstance(item, list) else [item])]
+    if len(numbers) < 4 or not all(isinstance(coordinate, int | float) for coordinate in numbers[:4]):
         raise EngineError("Geometry.Rectangle: expected two corners of two numbers each.")
     west, south, east, north = numbers[:4]
     return _made(shapely.box(min(west, east), min(south, north), max(west, east), max(south, north)), crs, geodesic)
@@ -129,8 +129,8 @@ def bbox(west: float, south: float, east: float, north: float) -> Geometry:
 def multi_geometry(geometries: list, crs: Projection | None, geodesic: bool | None, maxError: Any) -> Geometry:
     """Several geometries together."""
     code = crs.crs if crs else LONLAT
-    whole = shapely.GeometryCollection([each.in_crs(code).shape for each in geometries])
-    return _made(whole, Projection(code), geodesic)
+    collection = shapely.GeometryCollection([each.in_crs(code).shape for each in geometries])
+    return _made(collection, Projection(code), geodesic)
 
 
 def _in(geometry: Geometry, proj: Projection | None) -> Geometry:
@@ -244,9 +244,9 @@ def _pair(compute: Callable) -> tuple[Callable, Callable]:
     def joined(left: Geometry, right: Geometry, proj: Projection | None) -> Geometry:
         if left.unbounded or right.unbounded:
             left, right = (right, right) if left.unbounded else (left, left)
-        one, two = _together(left, right, proj)
-        shape = composed(lambda: compute(one.shape, two.shape), one.shape, two.shape)
-        return replace(one, shape=shape)
+        first, second = _together(left, right, proj)
+        shape = composed(lambda: compute(first.shape, second.shape), first.shape, second.shape)
+        return replace(first, shape=shape)
 
     def of_geometries(left: Geometry, right: Geometry, maxError: Any, proj: Projection | None) -> Geometry:
         return joined(left, right, proj)
@@ -259,8 +259,8 @@ def _pair(compute: Callable) -> tuple[Callable, Callable]:
 
 def _relation(compute: Callable) -> tuple[Callable, Callable]:
     def of_geometries(left: Geometry, right: Geometry, maxError: Any, proj: Projection | None) -> bool:
-        one, two = _together(left, right, proj)
-        return bool(compute(one.shape, two.shape))
+        first, second = _together(left, right, proj)
+        return bool(compute(first.shape, second.shape))
 
     def of_features(left: Element, right: Element, maxError: Any, proj: Projection | None) -> bool:
         return of_geometries(_place(left), _place(right), maxError, proj)
@@ -325,7 +325,7 @@ def type_of(geometry: Geometry) -> str:
 @algorithm("Geometry.geometries")
 def geometries(geometry: Geometry) -> list[Geometry]:
     """The parts of a geometry of several parts."""
-    return [replace(geometry, shape=part) for part in getattr(geometry.shape, "geoms", [geometry.shape])]
+    return [replace(geometry, shape=member) for member in getattr(geometry.shape, "geoms", [geometry.shape])]
 
 
 @algorithm("Geometry.projection")

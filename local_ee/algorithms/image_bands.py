@@ -38,8 +38,8 @@ def constant_image(value: Any) -> Image:
     if isinstance(value, Image):
         return value
     numbers = value if isinstance(value, list) else [value]
-    for number in numbers:
-        if not isinstance(number, int | float):
+    for element in numbers:
+        if not isinstance(element, int | float):
             raise EngineError("Parameter 'value' must be a number or an Array or a list of numbers or Arrays.")
     return constant(numbers)
 
@@ -52,11 +52,11 @@ def chosen(image: Image, positions: tuple[int, ...], names: list[str] | None = N
             raise EngineError(f"Can't rename {len(bands)} bands with {len(names)} names: the counts must be equal.")
         bands = [band.renamed(name) for band, name in zip(bands, names, strict=True)]
 
-    def reading(geobox: GeoBox, wanted: tuple[int, ...]) -> Pixels:
-        return image.read_at(geobox, tuple(positions[i] for i in wanted))
+    def reading(geobox: GeoBox, indices: tuple[int, ...]) -> Pixels:
+        return image.read_at(geobox, tuple(positions[i] for i in indices))
 
-    def needs(wanted: tuple[int, ...]) -> list[list[int]]:
-        return [[positions[i] for i in wanted]]
+    def needs(indices: tuple[int, ...]) -> list[list[int]]:
+        return [[positions[i] for i in indices]]
 
     return derived([image], bands, reading, properties=image.properties, image_id=image.id, needs=needs)
 
@@ -80,12 +80,12 @@ def _matching(image: Image, selector: Any) -> list[int]:
         return [names.index(selector)]
     try:
         pattern = Pattern(selector)
-        found = [i for i, name in enumerate(names) if pattern.fullmatch(name)]
+        matches = [i for i, name in enumerate(names) if pattern.fullmatch(name)]
     except InvalidPattern:
-        found = []
-    if not found:
+        matches = []
+    if not matches:
         raise EngineError(missing_band(selector, names))
-    return found
+    return matches
 
 
 @algorithm("Image.slice")
@@ -141,12 +141,12 @@ def assembled(parents: list[Image], order: list[tuple[Image, int]], names: list[
     bands = [image.bands[i].renamed(name) for (image, i), name in zip(order, names, strict=True)]
 
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
-        found: dict[int, Pixels] = {}
+        by_position: dict[int, Pixels] = {}
         for parent in {id(image): image for image, _ in (order[p] for p in positions)}.values():
             mine = [p for p in positions if order[p][0] is parent]
             pixels = parent.read_at(geobox, tuple(order[p][1] for p in mine))
-            found |= {p: pixels.pick([k]) for k, p in enumerate(mine)}
-        return join([found[p] for p in positions])
+            by_position |= {p: pixels.pick([k]) for k, p in enumerate(mine)}
+        return join([by_position[p] for p in positions])
 
     def needs(positions: tuple[int, ...]) -> list[list[int]]:
         return [[order[p][1] for p in positions if order[p][0] is parent] for parent in parents]
@@ -218,7 +218,7 @@ def projection(image: Image) -> Projection:
     """The default projection, which all bands must share (guides/projections)."""
     if not image.bands:
         raise EngineError("The image has no bands.")
-    found = {band.projection for band in image.bands}
-    if len(found) > 1:
+    projections = {band.projection for band in image.bands}
+    if len(projections) > 1:
         raise EngineError("The bands of the specified image contains different projections. Use only one projection.")
-    return next(iter(found), WGS84)
+    return next(iter(projections), WGS84)

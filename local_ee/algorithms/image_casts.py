@@ -30,26 +30,26 @@ _NAMES = {
 }
 
 
-def cast_array(values: np.ndarray, kind: PixelType) -> np.ndarray:
+def cast_array(values: np.ndarray, target_type: PixelType) -> np.ndarray:
     """An array in a pixel type: cut towards zero and bounded to the range for whole types."""
-    if values.dtype == kind.dtype or not kind.is_integer:
-        return values.astype(kind.dtype, copy=False)
+    if values.dtype == target_type.dtype or not target_type.is_integer:
+        return values.astype(target_type.dtype, copy=False)
     if is_uniform(values):
-        return np.broadcast_to(cast_array(values[:1, :1].copy(), kind)[0, 0], values.shape)
+        return np.broadcast_to(cast_array(values[:1, :1].copy(), target_type)[0, 0], values.shape)
     if values.dtype.kind == "f":
         values = np.nan_to_num(values, nan=0.0)
-    low, high = np.iinfo(kind.dtype).min, np.iinfo(kind.dtype).max
+    low, high = np.iinfo(target_type.dtype).min, np.iinfo(target_type.dtype).max
     bounds = np.iinfo(values.dtype) if values.dtype.kind in "iu" else None
-    if bounds is None and kind.dtype.itemsize == 8:
+    if bounds is None and target_type.dtype.itemsize == 8:
         return np.where(values >= 2.0**63, high, values.clip(low, 2.0**62 * 1.9999).astype(np.int64))
     if bounds is None or bounds.min < low or bounds.max > high:
         values = values.clip(max(low, bounds.min) if bounds else low, min(high, bounds.max) if bounds else high)
-    return values.astype(kind.dtype)
+    return values.astype(target_type.dtype)
 
 
 def cast_image(image: Image, kinds: Sequence[PixelType]) -> Image:
     """An image with its bands in other types; its properties are kept."""
-    bands = [band.typed(kind) for band, kind in zip(image.bands, kinds, strict=True)]
+    bands = [band.typed(target_type) for band, target_type in zip(image.bands, kinds, strict=True)]
 
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
         pixels = image.read_at(geobox, positions)
@@ -59,9 +59,9 @@ def cast_image(image: Image, kinds: Sequence[PixelType]) -> Image:
     return derived([image], bands, reading, properties=image.properties, image_id=image.id, needs=alike)
 
 
-def _caster(kind: PixelType) -> Callable[..., Image]:
+def _caster(target_type: PixelType) -> Callable[..., Image]:
     def cast(value: Image) -> Image:
-        return cast_image(value, [kind] * len(value.bands))
+        return cast_image(value, [target_type] * len(value.bands))
 
     return cast
 
@@ -83,33 +83,33 @@ def pixel_type(value: Any) -> PixelType:
 @algorithm("Image.cast")
 def cast(image: Image, bandTypes: Mapping[str, Any], bandOrder: list | None) -> Image:
     """Some bands in other types; bands that the image lacks are added, masked everywhere."""
-    wanted = {name: pixel_type(kind) for name, kind in bandTypes.items()}
-    known = [wanted.get(band.name, band.type) for band in image.bands]
-    result = cast_image(image, known)
-    for name in sorted(set(wanted) - set(image.band_names)):
-        result = _with_masked_band(result, name, wanted[name])
+    target_types = {name: pixel_type(type_name) for name, type_name in bandTypes.items()}
+    types = [target_types.get(band.name, band.type) for band in image.bands]
+    result = cast_image(image, types)
+    for name in sorted(set(target_types) - set(image.band_names)):
+        result = _with_masked_band(result, name, target_types[name])
     if bandOrder is None:
         return result
     positions = result.positions(bandOrder)
     if sorted(positions) != list(result.everything):
         raise EngineError("bandOrder must match the full list of bands in the result.")
 
-    def reading(geobox: GeoBox, chosen: tuple[int, ...]) -> Pixels:
-        return result.read_at(geobox, tuple(positions[i] for i in chosen))
+    def reading(geobox: GeoBox, indices: tuple[int, ...]) -> Pixels:
+        return result.read_at(geobox, tuple(positions[i] for i in indices))
 
     bands = [result.bands[i] for i in positions]
     return derived([result], bands, reading, properties=image.properties, image_id=image.id)
 
 
-def _with_masked_band(image: Image, name: str, kind: PixelType) -> Image:
+def _with_masked_band(image: Image, name: str, band_type: PixelType) -> Image:
     count = len(image.bands)
-    band: Band = replace(image.bands[0].renamed(name), type=kind) if count else Band(name, kind)
+    band: Band = replace(image.bands[0].renamed(name), type=band_type) if count else Band(name, band_type)
 
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
         own = tuple(i for i in positions if i < count)
         pixels = image.read_at(geobox, own)
-        found = dict(zip(own, zip(pixels.values, pixels.masks, strict=True), strict=True))
-        pairs = [found[i] if i < count else hidden(kind.dtype, tuple(geobox.shape)) for i in positions]
+        arrays = dict(zip(own, zip(pixels.values, pixels.masks, strict=True), strict=True))
+        pairs = [arrays[i] if i < count else hidden(band_type.dtype, tuple(geobox.shape)) for i in positions]
         return Pixels(tuple(values for values, _ in pairs), tuple(mask for _, mask in pairs))
 
     return derived([image], [*image.bands, band], reading, properties=image.properties, image_id=image.id)

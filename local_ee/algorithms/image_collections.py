@@ -44,7 +44,7 @@ def merge(collection1: Collection, collection2: Collection) -> Collection:
 
     def find() -> list[Element]:
         pairs = (("1_", collection1), ("2_", collection2))
-        return [with_index(each, f"{mark}{index_of(each)}") for mark, part in pairs for each in part.elements]
+        return [with_index(each, f"{mark}{index_of(each)}") for mark, source in pairs for each in source.elements]
 
     return Collection(find, "ImageCollection")
 
@@ -137,8 +137,8 @@ def link_collection(
     result = add_bands(input, linked, None, True) if linked is not None else input
     if not properties:
         return result
-    found = match.properties if isinstance(match, Image) else {}
-    return result.with_properties({**result.properties, **{name: found.get(name) for name in properties}})
+    match_properties = match.properties if isinstance(match, Image) else {}
+    return result.with_properties({**result.properties, **{name: match_properties.get(name) for name in properties}})
 
 
 def _listed(value: Any) -> list[str]:

@@ -61,11 +61,11 @@ def directional_distance_transform(source: Image, angle: float, maxDistance: int
     bands = [*kept, Band(DISTANCE, FLOAT, source.projection)]
 
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
-        wanted = tuple(dict.fromkeys([searched, *(i for i in positions if i < len(kept))]))
-        pixels = source.read_at(margin.around(geobox), wanted)
-        arrays = dict(zip(wanted, zip(pixels.values, pixels.masks, strict=True), strict=True))
-        found = _nearest(_non_zero(*arrays[searched]), steps, margin)
-        pairs = [_at_step(arrays[i] if i < len(kept) else None, found, steps, margin) for i in positions]
+        read_positions = tuple(dict.fromkeys([searched, *(i for i in positions if i < len(kept))]))
+        pixels = source.read_at(margin.around(geobox), read_positions)
+        arrays = dict(zip(read_positions, zip(pixels.values, pixels.masks, strict=True), strict=True))
+        nearest = _nearest(_non_zero(*arrays[searched]), steps, margin)
+        pairs = [_at_step(arrays[i] if i < len(kept) else None, nearest, steps, margin) for i in positions]
         return Pixels(
             tuple(
                 values.astype(bands[i].type.dtype, copy=False) for i, (values, _) in zip(positions, pairs, strict=True)
@@ -107,26 +107,26 @@ def _non_zero(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 def _nearest(hit: np.ndarray, steps: Sequence[tuple[int, int, float]], margin: Margin) -> np.ndarray:
     """The first step of the line that meets a hit, or -1."""
-    found = np.full(margin.moved(hit, 0, 0).shape, -1, np.int32)
-    for number in range(len(steps) - 1, -1, -1):
-        row, col, _ = steps[number]
-        found[margin.moved(hit, row, col)] = number
-    return found
+    nearest = np.full(margin.moved(hit, 0, 0).shape, -1, np.int32)
+    for step_index in range(len(steps) - 1, -1, -1):
+        row, col, _ = steps[step_index]
+        nearest[margin.moved(hit, row, col)] = step_index
+    return nearest
 
 
 def _at_step(
     band: tuple[np.ndarray, np.ndarray] | None,
-    found: np.ndarray,
+    nearest: np.ndarray,
     steps: Sequence[tuple[int, int, float]],
     margin: Margin,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The distance (no band) or a band's value at each pixel's hit; masked where there is none."""
     if band is None:
-        return np.array([distance for _, _, distance in steps])[found], found >= 0
-    rows, cols = np.indices(found.shape)
-    away = np.array([(row, col) for row, col, _ in steps])[found]
+        return np.array([distance for _, _, distance in steps])[nearest], nearest >= 0
+    rows, cols = np.indices(nearest.shape)
+    away = np.array([(row, col) for row, col, _ in steps])[nearest]
     at = rows + margin.above + away[..., 0], cols + margin.left + away[..., 1]
-    return np.asarray(band[0])[at], opaque(band[1])[at] & (found >= 0)
+    return np.asarray(band[0])[at], opaque(band[1])[at] & (nearest >= 0)
 
 
 @algorithm("Image.fastDistanceTransform")

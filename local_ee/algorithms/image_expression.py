@@ -67,12 +67,12 @@ def _called(call: Call, operands: list[Image]) -> Image:
     return registry.find(name)(dict(zip(parameters, operands, strict=True)), None)
 
 
-def _choose(condition: Image, chosen: Image, otherwise: Image) -> Image:
-    """chosen where the condition is not 0, else otherwise; masked where one of the three is (guides/image_math)."""
-    count = max(len(condition.bands), len(chosen.bands), len(otherwise.bands))
-    wide = select(otherwise, [0] * count, list(chosen.band_names)) if len(otherwise.bands) < count else otherwise
-    result = where(wide, condition, chosen)
-    everything = registry.find("Image.and")({"image1": _valid(condition), "image2": _valid(chosen)}, None)
+def _choose(condition: Image, consequent: Image, otherwise: Image) -> Image:
+    """consequent where the condition is not 0, else otherwise; masked where one of the three is (guides/image_math)."""
+    count = max(len(condition.bands), len(consequent.bands), len(otherwise.bands))
+    wide = select(otherwise, [0] * count, list(consequent.band_names)) if len(otherwise.bands) < count else otherwise
+    result = where(wide, condition, consequent)
+    everything = registry.find("Image.and")({"image1": _valid(condition), "image2": _valid(consequent)}, None)
     return registry.find("Image.updateMask")({"image": result, "mask": everything}, None)
 
 

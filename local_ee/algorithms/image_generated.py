@@ -77,17 +77,17 @@ def random(seed: int, distribution: str) -> Image:
         raise EngineError(f"Unknown distribution '{distribution}'. Use 'uniform' or 'normal'.")
 
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
-        place = lattice.place_of(geobox)
-        rows = np.arange(place.row, place.row + place.height, dtype=np.int64)[:, None]
-        cols = np.arange(place.col, place.col + place.width, dtype=np.int64)[None, :]
+        window = lattice.place_of(geobox)
+        rows = np.arange(window.row, window.row + window.height, dtype=np.int64)[:, None]
+        cols = np.arange(window.col, window.col + window.width, dtype=np.int64)[None, :]
         first = _hashed(rows, cols, seed)
         if distribution == "normal":
             second = _hashed(rows, cols, seed + 0x5DEECE66D)
             first = np.sqrt(-2 * np.log1p(-first)) * np.cos(2 * np.pi * second)
         return Pixels((first,) * len(positions), (valid(geobox.shape),) * len(positions))
 
-    kind = replace(DOUBLE, minimum=0, maximum=1) if distribution == "uniform" else DOUBLE
-    return Image((Band("random", kind),), reading)
+    band_type = replace(DOUBLE, minimum=0, maximum=1) if distribution == "uniform" else DOUBLE
+    return Image((Band("random", band_type),), reading)
 
 
 def _hashed(rows: np.ndarray, cols: np.ndarray, seed: int) -> np.ndarray:

@@ -30,7 +30,7 @@ def grid_of(crs: Projection, transform: list | None, scale: float | None) -> Pro
     if transform is not None:
         if len(transform) != 6:
             raise EngineError(f"A transform has 6 numbers, got {len(transform)}.")
-        return Projection(crs.crs, Affine(*(float(number) for number in transform)))
+        return Projection(crs.crs, Affine(*(float(coefficient) for coefficient in transform)))
     return crs if scale is None else crs.at_scale(scale)
 
 
@@ -87,9 +87,9 @@ def resample(image: Image, mode: str) -> Image:
     )
 
 
-def _interpolated_type(kind: PixelType) -> PixelType:
+def _interpolated_type(source_type: PixelType) -> PixelType:
     """Assumption: interpolated whole numbers are float."""
-    return kind.floating()
+    return source_type.floating()
 
 
 def _interpolated(image: Image, native: Projection, positions: tuple[int, ...], geobox: GeoBox, mode: str) -> Pixels:
@@ -97,10 +97,12 @@ def _interpolated(image: Image, native: Projection, positions: tuple[int, ...], 
         return image.read_at(geobox, positions)
     level = resampling.level_of(native, geobox)
     native = Projection(native.crs, native.transform * Affine.scale(1 << level))
-    kinds = [_interpolated_type(image.bands[i].type).dtype for i in positions]
-    source = resampling.ResampleSource(native, lambda window: image.read_at(window, positions), tuple(kinds))
+    dtypes = [_interpolated_type(image.bands[i].type).dtype for i in positions]
+    source = resampling.ResampleSource(native, lambda window: image.read_at(window, positions), tuple(dtypes))
     pixels = resampling.read(source, geobox, mode)
-    values = tuple(array.astype(kind, copy=False) for array, kind in zip(pixels.values, kinds, strict=True))
+    values = tuple(
+        array.astype(band_dtype, copy=False) for array, band_dtype in zip(pixels.values, dtypes, strict=True)
+    )
     return Pixels(values, pixels.masks)
 
 
@@ -160,7 +162,7 @@ def _covering(native: Projection, bounds: tuple[float, float, float, float]) -> 
 @algorithm("Image.geometry")
 def geometry(feature: Image, maxError: ErrorMargin | None, proj: Projection | None, geodesics: bool | None) -> Geometry:
     """The footprint; the whole Earth for constants."""
-    found = geometry_of(feature) or everywhere()
+    footprint = geometry_of(feature) or everywhere()
     if proj is not None:
-        found = found.in_crs(proj.crs)
-    return found if geodesics is None else replace(found, geodesic=geodesics)
+        footprint = footprint.in_crs(proj.crs)
+    return footprint if geodesics is None else replace(footprint, geodesic=geodesics)

@@ -29,12 +29,12 @@ from local_ee.raster.pixels import (
 from local_ee.raster.rasterise import centres_inside, covered_share
 
 
-def _paired(image: Image, other: Image, position: int) -> int:
-    """Which band of the other image goes with a band: its only one, or the one at the same place."""
-    if len(other.bands) == 1:
+def _paired(image: Image, partner: Image, position: int) -> int:
+    """Which band of the partner goes with a band: its only one, or the one at the same position."""
+    if len(partner.bands) == 1:
         return 0
-    if len(other.bands) != len(image.bands):
-        raise EngineError(f"Expected 1 or {len(image.bands)} bands, got {len(other.bands)}.")
+    if len(partner.bands) != len(image.bands):
+        raise EngineError(f"Expected 1 or {len(image.bands)} bands, got {len(partner.bands)}.")
     return position
 
 
@@ -42,16 +42,16 @@ def pairing(image: Image, *others: Image) -> Needs:
     """What a result needs whose bands are an image's, paired with those of others."""
 
     def needs(positions: tuple[int, ...]) -> list:
-        return [positions, *([_paired(image, other, i) for i in positions] for other in others)]
+        return [positions, *([_paired(image, partner, i) for i in positions] for partner in others)]
 
     return needs
 
 
-def _read_paired(image: Image, other: Image, geobox: GeoBox, positions: tuple[int, ...]) -> list:
-    wanted = [_paired(image, other, i) for i in positions]
-    unique = tuple(dict.fromkeys(wanted))
-    pixels = other.read_at(geobox, unique)
-    return [(pixels.values[unique.index(i)], pixels.masks[unique.index(i)]) for i in wanted]
+def _read_paired(image: Image, partner: Image, geobox: GeoBox, positions: tuple[int, ...]) -> list:
+    partner_positions = [_paired(image, partner, i) for i in positions]
+    unique = tuple(dict.fromkeys(partner_positions))
+    pixels = partner.read_at(geobox, unique)
+    return [(pixels.values[unique.index(i)], pixels.masks[unique.index(i)]) for i in partner_positions]
 
 
 def as_mask(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -149,9 +149,9 @@ def _with_mask(image: Image, mask: Image) -> Image:
     )
 
 
-def _nearest_to_zero(kind: PixelType) -> float:
-    low = 0 if kind.minimum is None else kind.minimum
-    high = 0 if kind.maximum is None else kind.maximum
+def _nearest_to_zero(band_type: PixelType) -> float:
+    low = 0 if band_type.minimum is None else band_type.minimum
+    high = 0 if band_type.maximum is None else band_type.maximum
     return min(max(0, low), max(high, low))
 
 
@@ -168,18 +168,18 @@ def unmask(input: Image, value: Image | None, sameFootprint: bool) -> Image:
         pixels = input.read_at(geobox, positions)
         footprint = footprint_of() if sameFootprint else None
         inside = valid(geobox.shape) if footprint is None else centres_inside(footprint, geobox)
-        found = _read_paired(input, value, geobox, positions)
+        fills = _read_paired(input, value, geobox, positions)
         out = [
-            _filled((values, mask), other, inside, bands[i].type.dtype)
-            for i, values, mask, other in zip(positions, pixels.values, pixels.masks, found, strict=True)
+            _filled((values, mask), fill, inside, bands[i].type.dtype)
+            for i, values, mask, fill in zip(positions, pixels.values, pixels.masks, fills, strict=True)
         ]
         return Pixels(tuple(values for values, _ in out), tuple(each for _, each in out))
 
     def united() -> Geometry | None:
-        own, other = footprint_of(), value.footprint
+        own, fill = footprint_of(), value.footprint
         if sameFootprint:
             return own
-        return None if own is None or other is None else Geometry(own.lonlat.union(other.lonlat))
+        return None if own is None or fill is None else Geometry(own.lonlat.union(fill.lonlat))
 
     return derived(
         [input, value],
@@ -192,8 +192,8 @@ def unmask(input: Image, value: Image | None, sameFootprint: bool) -> Image:
     )
 
 
-def _filled(band: tuple, other: tuple, inside: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-    (values, mask), (fill, fill_mask) = band, other
+def _filled(band: tuple, replacement: tuple, inside: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    (values, mask), (fill, fill_mask) = band, replacement
     if is_valid(mask) or is_blank(inside):
         return values.astype(dtype, copy=False), mask
     missing = ~opaque(mask) & inside
@@ -279,31 +279,31 @@ def remap(image: Image, from_: list, to: list, defaultValue: Any, bandName: str 
     position = image.positions([bandName])[0] if bandName else 0
     fallback = defaultValue if defaultValue is not None else None
     numbers = [*to, *([] if fallback is None else [fallback])]
-    kind = _table_type(numbers)
+    target_type = _table_type(numbers)
     order = np.argsort(np.asarray(from_, float), kind="stable")
-    keys, targets = np.asarray(from_, float)[order], np.asarray(to, float)[order].astype(kind.dtype)
+    keys, targets = np.asarray(from_, float)[order], np.asarray(to, float)[order].astype(target_type.dtype)
 
     def reading(geobox: GeoBox, _: tuple[int, ...]) -> Pixels:
         pixels = image.read_at(geobox, (position,))
         values, old = pixels.values[0], pixels.masks[0]
         if is_blank(old) or not len(keys):
-            pair = hidden(kind.dtype, tuple(geobox.shape))
+            pair = hidden(target_type.dtype, tuple(geobox.shape))
             return Pixels((pair[0],), (pair[1],))
         at = np.searchsorted(keys, values).clip(0, len(keys) - 1)
-        found = keys[at] == values
+        matches = keys[at] == values
         out = targets[at]
         if fallback is None:
-            return Pixels((out,), (both(old, found),))
-        return Pixels((np.where(found, out, kind.dtype.type(fallback)),), (old,))
+            return Pixels((out,), (both(old, matches),))
+        return Pixels((np.where(matches, out, target_type.dtype.type(fallback)),), (old,))
 
-    band = image.bands[position].typed(kind).renamed("remapped")
+    band = image.bands[position].typed(target_type).renamed("remapped")
     return derived(
         [image], [band], reading, properties=image.properties, image_id=image.id, needs=lambda _: [[position]]
     )
 
 
 def _table_type(numbers: list) -> PixelType:
-    if all(isinstance(number, int) or float(number).is_integer() for number in numbers):
+    if all(isinstance(entry, int) or float(entry).is_integer() for entry in numbers):
         return PixelType("int", int(min(numbers, default=0)), int(max(numbers, default=0)))
     return PixelType("double")
 

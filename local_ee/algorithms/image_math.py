@@ -146,8 +146,8 @@ def logical_not(value: np.ndarray) -> np.ndarray:
 
 def _bits(left: PixelType, right: PixelType) -> PixelType:
     """The union of two whole types; other inputs are cut to whole numbers (assumption)."""
-    kind = left.union(right)
-    return kind if kind.is_integer else ranged(-(2**63), 2**63 - 1)
+    union_type = left.union(right)
+    return union_type if union_type.is_integer else ranged(-(2**63), 2**63 - 1)
 
 
 def _shifted(left: PixelType, right: PixelType) -> PixelType:
@@ -184,17 +184,17 @@ def right_shift(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.asarray(left, np.int64) >> np.asarray(right, np.int64)
 
 
-@pixelwise("Image.bitwiseNot", "Image.bitwise_not", result=lambda kind: _bits(kind, ranged(-1, -1)))
+@pixelwise("Image.bitwiseNot", "Image.bitwise_not", result=lambda source: _bits(source, ranged(-1, -1)))
 def bitwise_not(value: np.ndarray) -> np.ndarray:
     """Every bit flipped."""
     return ~value
 
 
-def _magnitude(kind: PixelType) -> PixelType:
-    if not kind.is_integer or kind.minimum is None or kind.maximum is None:
-        return kind
-    low = 0 if kind.minimum <= 0 <= kind.maximum else min(abs(kind.minimum), abs(kind.maximum))
-    return ranged(low, max(abs(kind.minimum), abs(kind.maximum)))
+def _magnitude(source: PixelType) -> PixelType:
+    if not source.is_integer or source.minimum is None or source.maximum is None:
+        return source
+    low = 0 if source.minimum <= 0 <= source.maximum else min(abs(source.minimum), abs(source.maximum))
+    return ranged(low, max(abs(source.minimum), abs(source.maximum)))
 
 
 @pixelwise("Image.abs", result=_magnitude, cast=False)
@@ -203,7 +203,7 @@ def absolute(value: np.ndarray) -> np.ndarray:
     return np.abs(value.astype(np.int64) if value.dtype.kind == "i" else value)
 
 
-@pixelwise("Image.signum", result=lambda kind: ranged(-1, 1) if kind.is_integer else kind, cast=False)
+@pixelwise("Image.signum", result=lambda source: ranged(-1, 1) if source.is_integer else source, cast=False)
 def signum(value: np.ndarray) -> np.ndarray:
     """-1, 0 or 1."""
     return np.sign(value) if value.dtype.kind != "u" else (value > 0).astype(np.int8)

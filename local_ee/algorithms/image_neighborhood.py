@@ -69,20 +69,20 @@ def over_neighbourhood(
     reducer = reducer.for_pixels().over(1)
     outputs = len(reducer.outputs)
     bands = [
-        band.renamed(band.name if keep_names else label).typed(kind)
+        band.renamed(band.name if keep_names else label).typed(output_type)
         for band in image.bands
-        for label, kind in zip(reducer.band_names(band.name), reducer.typed(band.type), strict=True)
+        for label, output_type in zip(reducer.band_names(band.name), reducer.typed(band.type), strict=True)
     ]
 
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
         weights = kernel.weights(geobox)
-        wanted = tuple(dict.fromkeys(i // outputs for i in positions))
-        pixels = image.read_at(padded(geobox, weights), wanted)
-        found = {
+        input_positions = tuple(dict.fromkeys(i // outputs for i in positions))
+        pixels = image.read_at(padded(geobox, weights), input_positions)
+        reductions = {
             i: _reduced((values, mask), reducer, weights, weight, skip_masked)
-            for i, values, mask in zip(wanted, pixels.values, pixels.masks, strict=True)
+            for i, values, mask in zip(input_positions, pixels.values, pixels.masks, strict=True)
         }
-        pairs = [found[i // outputs][i % outputs] for i in positions]
+        pairs = [reductions[i // outputs][i % outputs] for i in positions]
         values = (pair[0].astype(bands[i].type.dtype, copy=False) for i, pair in zip(positions, pairs, strict=True))
         return Pixels(tuple(values), tuple(mask for _, mask in pairs))
 
@@ -130,7 +130,7 @@ def _by_cells(values: np.ndarray, mask: np.ndarray, reducer: Reducer, weights: W
     height, width = weights.values.shape
     rows, cols = values.shape[0] - height + 1, values.shape[1] - width + 1
     strip = rows if reducer.streams else max(4, _STRIP_BYTES // (len(cells) * cols * 9))
-    parts = []
+    pieces = []
     for top in range(0, rows, strip):
         count = min(strip, rows - top)
         running = reducer.start()
@@ -139,10 +139,10 @@ def _by_cells(values: np.ndarray, mask: np.ndarray, reducer: Reducer, weights: W
             window = slice(top + row, top + row + count), slice(col, col + cols)
             share = _share(mask[window], float(weights.values[row, col]), weight)
             running.add([(values[window][None], share[None])])
-        parts.append(running.result())
-    outputs = range(len(parts[0]))
+        pieces.append(running.result())
+    outputs = range(len(pieces[0]))
     return [
-        (np.concatenate([part[k][0] for part in parts]), np.concatenate([part[k][1] for part in parts]))
+        (np.concatenate([piece[k][0] for piece in pieces]), np.concatenate([piece[k][1] for piece in pieces]))
         for k in outputs
     ]
 
@@ -186,8 +186,8 @@ def _convolved(band: Band, weights: Weights, dtype: np.dtype) -> Band:
         return hidden(dtype, shape)
     _, total, _ = window_sums(values, opaque(mask), weights, squares=False)
     cells = Weights((weights.values != 0) * 1.0, weights.row, weights.col)
-    found, _, _ = window_sums(mask, opaque(mask), cells, squares=False)
-    return total.astype(dtype, copy=False), found >= cells.values.sum() - 0.5
+    coverage, _, _ = window_sums(mask, opaque(mask), cells, squares=False)
+    return total.astype(dtype, copy=False), coverage >= cells.values.sum() - 0.5
 
 
 def _focal(make: Callable[[], Reducer]) -> Callable[..., Image]:

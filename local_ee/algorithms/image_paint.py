@@ -37,13 +37,13 @@ def paint(image: Image, featureCollection: Collection, color: Any, width: Any) -
 
 
 def _burnt(burns: Sequence[tuple[Geometry | None, float]], geobox: GeoBox) -> tuple[np.ndarray, np.ndarray]:
-    """Which pixels a feature covers, and the number of the last one that does."""
+    """Which pixels a feature covers, and the colour of the last one that does."""
     where, numbers = np.zeros(geobox.shape, bool), np.zeros(geobox.shape)
-    for geometry, number in burns:
+    for geometry, colour in burns:
         if geometry is not None:
             inside = centres_inside(geometry, geobox)
             where |= inside
-            numbers[np.broadcast_to(inside, numbers.shape)] = number
+            numbers[np.broadcast_to(inside, numbers.shape)] = colour
     return where, numbers
 
 
@@ -52,7 +52,7 @@ def _shown(mask: np.ndarray, where: np.ndarray) -> np.ndarray:
 
 
 def _colour(element: Any, color: Any) -> float:
-    found = get_property(element, color) if isinstance(color, str) else color
-    if not isinstance(found, int | float):
-        raise EngineError(f"Image.paint: expected a number or a numeric property for 'color', got {found!r}.")
-    return float(found)
+    colour = get_property(element, color) if isinstance(color, str) else color
+    if not isinstance(colour, int | float):
+        raise EngineError(f"Image.paint: expected a number or a numeric property for 'color', got {colour!r}.")
+    return float(colour)

@@ -21,17 +21,19 @@ def changed(image: Image, typed: Callable[[PixelType], PixelType], change: Chang
     """Some bands of an image after a function of values and mask; properties as arithmetic leaves them: none."""
     bands = [image.bands[i].typed(typed(image.bands[i].type)) for i in positions]
 
-    def reading(geobox: GeoBox, wanted: tuple[int, ...]) -> Pixels:
-        pixels = image.read_at(geobox, tuple(positions[i] for i in wanted))
+    def reading(geobox: GeoBox, indices: tuple[int, ...]) -> Pixels:
+        pixels = image.read_at(geobox, tuple(positions[i] for i in indices))
         pairs = [
             (values, mask) if is_blank(mask) else change(values, mask)
             for values, mask in zip(pixels.values, pixels.masks, strict=True)
         ]
-        values = (pair[0].astype(bands[i].type.dtype, copy=False) for i, pair in zip(wanted, pairs, strict=True))
+        values = (pair[0].astype(bands[i].type.dtype, copy=False) for i, pair in zip(indices, pairs, strict=True))
         return Pixels(tuple(values), tuple(mask for _, mask in pairs))
 
-    whole = tuple(positions) == image.everything
-    return derived([image], bands, reading, needs=alike if whole else lambda wanted: [[positions[i] for i in wanted]])
+    all_bands = tuple(positions) == image.everything
+    return derived(
+        [image], bands, reading, needs=alike if all_bands else lambda indices: [[positions[i] for i in indices]]
+    )
 
 
 @algorithm("Image.clamp")
@@ -40,9 +42,13 @@ def clamp(input: Image, low: float, high: float) -> Image:
     if low > high:
         raise EngineError(f"The low bound ({low:g}) must not be greater than the high one ({high:g}).")
 
-    def typed(kind: PixelType) -> PixelType:
-        whole = kind.is_integer and float(low).is_integer() and float(high).is_integer()
-        return PixelType("int", int(low), int(high)) if whole else PixelType(kind.floating().precision, low, high)
+    def typed(source_type: PixelType) -> PixelType:
+        is_whole = source_type.is_integer and float(low).is_integer() and float(high).is_integer()
+        return (
+            PixelType("int", int(low), int(high))
+            if is_whole
+            else PixelType(source_type.floating().precision, low, high)
+        )
 
     return changed(
         input, typed, lambda values, mask: (np.clip(values.astype(float), low, high), mask), input.everything
@@ -58,7 +64,7 @@ def unit_scale(input: Image, low: float, high: float) -> Image:
     def scaled(values: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return (values.astype(float) - low) / (high - low), both(mask, (values >= low) & (values <= high))
 
-    return changed(input, lambda kind: kind.floating(), scaled, input.everything)
+    return changed(input, lambda source_type: source_type.floating(), scaled, input.everything)
 
 
 @algorithm("Image.polynomial")
@@ -69,7 +75,7 @@ def polynomial(image: Image, coefficients: list) -> Image:
     def evaluated(values: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.polynomial.polynomial.polyval(values.astype(float), factors), mask
 
-    return changed(image, lambda kind: PixelType("double"), evaluated, image.everything)
+    return changed(image, lambda source_type: PixelType("double"), evaluated, image.everything)
 
 
 @algorithm("Image.interpolate")
@@ -95,7 +101,7 @@ def interpolate(image: Image, x: list, y: list, behavior: str) -> Image:
             inner = np.where(values > xs[-1], ys[-1] + (values - xs[-1]) * last, inner)
         return inner, mask
 
-    return changed(image, lambda kind: PixelType("double"), mapped, (0,))
+    return changed(image, lambda source_type: PixelType("double"), mapped, (0,))
 
 
 @algorithm("Image.blend")

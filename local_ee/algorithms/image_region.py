@@ -63,13 +63,13 @@ def _with_reduction(image: Image, element: Any, reducer: Reducer, projection: Pr
     region = geometry_of(element)
     if region is None:
         raise EngineError("A feature without a geometry has no pixels to reduce.")
-    found = regions.reduced(
+    statistics = regions.reduced(
         image, reducer.over(len(image.bands)), region, regions.grid_over(region, projection, most, False)
     )
     if len(image.bands) == 1 and reducer.inputs == 1:  # of one band, outputs go by their own names
-        found = dict(zip(reducer.outputs, found.values(), strict=True))
-    known = {key: value for key, value in found.items() if value is not None}
-    return Feature(region, {**element.properties, **known}, element.id)
+        statistics = dict(zip(reducer.outputs, statistics.values(), strict=True))
+    valid_statistics = {key: value for key, value in statistics.items() if value is not None}
+    return Feature(region, {**element.properties, **valid_statistics}, element.id)
 
 
 @algorithm("Image.reduce")
@@ -78,13 +78,13 @@ def reduce(image: Image, reducer: Reducer) -> Image:
     reducer = reducer.for_pixels()
     if not image.bands:
         raise EngineError("The image has no bands to reduce.")
-    kind = image.bands[0].type
+    common_type = image.bands[0].type
     for band in image.bands[1:]:
-        kind = kind.union(band.type)
+        common_type = common_type.union(band.type)
     model = image.bands[0]
     bands = [
         Band(name, typed, model.projection, model.dimensions)
-        for name, typed in zip(reducer.outputs, reducer.typed(kind), strict=True)
+        for name, typed in zip(reducer.outputs, reducer.typed(common_type), strict=True)
     ]
 
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
@@ -92,7 +92,7 @@ def reduce(image: Image, reducer: Reducer) -> Image:
         running = reducer.over(len(image.bands)).start()
         if reducer.inputs == 1:
             for values, mask in zip(pixels.values, pixels.masks, strict=True):
-                running.add([(values[None].astype(kind.dtype, copy=False), mask[None])])
+                running.add([(values[None].astype(common_type.dtype, copy=False), mask[None])])
         else:
             running.add([(values[None], mask[None]) for values, mask in zip(pixels.values, pixels.masks, strict=True)])
         results = running.result()

@@ -49,9 +49,9 @@ def reduce_resolution(image: Image, reducer: Reducer, bestEffort: bool, maxPixel
 
 def _side(image: Image, position: int, geobox: GeoBox, most: int, best_effort: bool) -> int:
     """Parts along a pixel."""
-    own = image.bands[position].projection.nominal_scale_m
-    asked = Projection(str(geobox.crs), geobox.affine).nominal_scale_m
-    side = max(1, math.ceil(asked / own - 1e-3))
+    own_m = image.bands[position].projection.nominal_scale_m
+    target_m = Projection(str(geobox.crs), geobox.affine).nominal_scale_m
+    side = max(1, math.ceil(target_m / own_m - 1e-3))
     if side**2 <= most:
         return side
     if best_effort:
@@ -84,6 +84,6 @@ def _strip(image: Image, position: int, reducer: Reducer, geobox: GeoBox, side: 
 
 def _stacked(fine: np.ndarray, shape: tuple[int, int], side: int) -> np.ndarray:
     """The parts of each pixel as layers: [part, row, column]."""
-    whole = np.broadcast_to(fine, shape)
-    blocks = whole.reshape(shape[0] // side, side, shape[1] // side, side)
+    subpixels = np.broadcast_to(fine, shape)
+    blocks = subpixels.reshape(shape[0] // side, side, shape[1] // side, side)
     return blocks.transpose(1, 3, 0, 2).reshape(side * side, shape[0] // side, shape[1] // side)

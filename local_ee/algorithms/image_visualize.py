@@ -23,13 +23,13 @@ def numbers(value: Any, count: int, name: str) -> list[float] | None:
     if value is None:
         return None
     if isinstance(value, str):
-        value = [float(part) for part in value.split(",")]
-    found = [float(number) for number in value] if isinstance(value, list) else [float(value)]
-    if len(found) == 1:
-        return found * count
-    if len(found) != count:
-        raise EngineError(f"{name}: expected 1 or {count} values, got {len(found)}.")
-    return found
+        value = [float(word) for word in value.split(",")]
+    band_values = [float(item) for item in value] if isinstance(value, list) else [float(value)]
+    if len(band_values) == 1:
+        return band_values * count
+    if len(band_values) != count:
+        raise EngineError(f"{name}: expected 1 or {count} values, got {len(band_values)}.")
+    return band_values
 
 
 def colours(palette: Any) -> np.ndarray | None:
@@ -39,17 +39,17 @@ def colours(palette: Any) -> np.ndarray | None:
     from PIL import ImageColor
 
     texts = palette.split(",") if isinstance(palette, str) else list(palette)
-    found = []
+    rgb = []
     for text in texts:
         name = text.strip()
         is_hex = len(name) in (3, 6) and all(letter in "0123456789abcdefABCDEF" for letter in name)
         try:
-            found.append(ImageColor.getrgb(f"#{name}" if is_hex else name)[:3])
+            rgb.append(ImageColor.getrgb(f"#{name}" if is_hex else name)[:3])
         except ValueError as error:
             raise EngineError(f"Invalid color '{text}' in the palette.") from error
-    if not found:
+    if not rgb:
         raise EngineError("The palette must contain at least one color.")
-    return np.array(found, float)
+    return np.array(rgb, float)
 
 
 def _ranges(count: int, low: Any, high: Any, gain: Any, bias: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -82,10 +82,10 @@ def visualize(
 
     A value between two colours of a palette is mixed of both; opacity lowers the mask.
     """
-    chosen = image if bands is None else select(image, bands.split(",") if isinstance(bands, str) else bands, None)
-    count = len(chosen.bands)
+    source = image if bands is None else select(image, bands.split(",") if isinstance(bands, str) else bands, None)
+    count = len(source.bands)
     if bands is None and count > 3:
-        chosen, count = select(image, [0, 1, 2], None), 3
+        source, count = select(image, [0, 1, 2], None), 3
     if count not in (1, 3):
         raise EngineError(f"Must specify 1 or 3 bands, got {count}.")
     table = colours(palette)
@@ -94,17 +94,17 @@ def visualize(
     factor, offset = _ranges(count, min, max, gain, bias)
     power = numbers(gamma, count, "gamma")
     names = _RGB if count == 3 or table is not None or forceRgbOutput else ("vis-gray",)
-    out = [Band(name, NAMED["uint8"], chosen.projection, chosen.bands[0].dimensions) for name in names]
+    out = [Band(name, NAMED["uint8"], source.projection, source.bands[0].dimensions) for name in names]
 
     def level(values: np.ndarray, i: int) -> np.ndarray:
         share = np.clip((values.astype(np.float64) * factor[i] + offset[i]) / _TOP, 0, 1)
         return share ** (1 / power[i]) if power else share
 
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
-        pixels = chosen.read_at(geobox, chosen.everything)
+        pixels = source.read_at(geobox, source.everything)
         mask = pixels.masks[0]
-        for other in pixels.masks[1:]:
-            mask = both(mask, other)
+        for band_mask in pixels.masks[1:]:
+            mask = both(mask, band_mask)
         if opacity is not None:
             mask = opaque(mask) * np.float32(opacity)
         if count == 3:
@@ -115,7 +115,7 @@ def visualize(
             planes = [_painted(level(pixels.values[0], 0), table[:, i]) for i in positions]
         return Pixels(tuple(plane.astype(np.uint8) for plane in planes), (mask,) * len(positions))
 
-    return derived([chosen], out, reading, properties=image.properties)
+    return derived([source], out, reading, properties=image.properties)
 
 
 def _painted(share: np.ndarray, stops: np.ndarray) -> np.ndarray:

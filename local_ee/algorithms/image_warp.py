@@ -41,9 +41,9 @@ def displace(image: Image, displacement: Image, mode: str, maxOffset: float | No
         if not sight.valid.any():
             nothing = [hidden(dtype, tuple(geobox.shape)) for dtype in dtypes]
             return Pixels(tuple(values for values, _ in nothing), tuple(mask for _, mask in nothing))
-        found = _seen(image, geobox, positions, sight, _edges(geobox, sight, maxOffset, mode), mode)
-        values = (array.astype(dtype, copy=False) for (array, _), dtype in zip(found, dtypes, strict=True))
-        return Pixels(tuple(values), tuple(both(mask, sight.mask) for _, mask in found))
+        samples = _seen(image, geobox, positions, sight, _edges(geobox, sight, maxOffset, mode), mode)
+        values = (array.astype(dtype, copy=False) for (array, _), dtype in zip(samples, dtypes, strict=True))
+        return Pixels(tuple(values), tuple(both(mask, sight.mask) for _, mask in samples))
 
     def needs(positions: tuple[int, ...]) -> list[tuple[int, ...]]:
         return [positions, (0, 1)]
@@ -85,13 +85,13 @@ def _sight(displacement: Image, geobox: GeoBox, most: float | None) -> _Sight:
     mask = both(*pixels.masks)
     if most is not None:
         mask = both(mask, np.maximum(np.abs(right), np.abs(up)) <= most)
-    place, native = lattice.place_of(geobox), displacement.bands[0].projection
-    x, y = _moved(*place.centres(), right, up, code_of(geobox.crs), native)
+    window, native = lattice.place_of(geobox), displacement.bands[0].projection
+    x, y = _moved(*window.centres(), right, up, code_of(geobox.crs), native)
     # Counted from the lattice's origin first: so a pixel looks to the same place whatever window it is asked in.
-    us, vs = place.pixels(x, y)
+    us, vs = window.pixels(x, y)
     clear = opaque(mask) & np.isfinite(us) & np.isfinite(vs)
-    own = np.meshgrid(np.arange(place.width) + 0.5, np.arange(place.height) + 0.5)
-    us, vs = np.where(clear, us - place.col, own[0]), np.where(clear, vs - place.row, own[1])
+    own = np.meshgrid(np.arange(window.width) + 0.5, np.arange(window.height) + 0.5)
+    us, vs = np.where(clear, us - window.col, own[0]), np.where(clear, vs - window.row, own[1])
     return _Sight(us, vs, both(mask, clear))
 
 
@@ -101,8 +101,8 @@ def _moved(
     """Places of a CRS moved by metres along the axes of another one's."""
     if crs == native.crs:
         return x + right_m / native.unit_m, y + up_m / native.unit_m
-    there = transformer(crs, native.crs).transform(x, y)
-    moved = there[0] + right_m / native.unit_m, there[1] + up_m / native.unit_m
+    native_xy = transformer(crs, native.crs).transform(x, y)
+    moved = native_xy[0] + right_m / native.unit_m, native_xy[1] + up_m / native.unit_m
     return transformer(native.crs, crs).transform(*moved)
 
 

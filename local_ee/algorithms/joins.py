@@ -32,7 +32,7 @@ def apply(join: Join, primary: Collection, secondary: Collection, condition: Fil
         result: list[Element] = []
         for element in primary.elements:
             budget.check()
-            matches = [other for other in partners if condition.joins(element, other)]
+            matches = [partner for partner in partners if condition.joins(element, partner)]
             result.extend(join.combine(element, matches, condition))
         return result
 
@@ -56,8 +56,8 @@ def inner(primaryKey: str, secondaryKey: str, measureKey: str | None) -> Join:
     """A feature without geometry for each pair, holding both elements."""
 
     def combine(element: Element, matches: list[Element], condition: Filter) -> list[Element]:
-        measured = [_measured(other, element, condition, measureKey) for other in matches]
-        return [Feature(None, {primaryKey: element, secondaryKey: other}) for other in measured]
+        measured = [_measured(match, element, condition, measureKey) for match in matches]
+        return [Feature(None, {primaryKey: element, secondaryKey: match}) for match in measured]
 
     return Join(combine)
 

@@ -101,9 +101,9 @@ def fixed_kernel(width: int, height: int, weights: list, x: int, y: int, normali
         raise EngineError("The weights of a kernel must be rows of numbers of equal length.") from error
     if values.ndim != 2:
         raise EngineError("The weights of a kernel must be rows of numbers of equal length.")
-    for side, given in ((values.shape[1], width), (values.shape[0], height)):
-        if given not in (-1, side):
-            raise EngineError(f"The weights have {side} entries where {given} are declared.")
+    for side, size in ((values.shape[1], width), (values.shape[0], height)):
+        if size not in (-1, side):
+            raise EngineError(f"The weights have {side} entries where {size} are declared.")
     col = x if x >= 0 else values.shape[1] // 2
     row = y if y >= 0 else values.shape[0] // 2
     return fixed(normalised(values, normalize, 1.0), row, col)
@@ -138,12 +138,12 @@ def added(kernel1: Kernel, kernel2: Kernel, normalize: bool) -> Kernel:
     """The sum of two kernels, their pixels on each other."""
 
     def draw(step: float) -> Weights:
-        one, two = kernel1.draw(step), kernel2.draw(step)
-        row, col = max(one.row, two.row), max(one.col, two.col)
-        below = max(each.margins[1] for each in (one, two))
-        right = max(each.margins[3] for each in (one, two))
+        first, second = kernel1.draw(step), kernel2.draw(step)
+        row, col = max(first.row, second.row), max(first.col, second.col)
+        below = max(each.margins[1] for each in (first, second))
+        right = max(each.margins[3] for each in (first, second))
         total = np.zeros((row + below + 1, col + right + 1))
-        for each in (one, two):
+        for each in (first, second):
             height, width = each.values.shape
             total[row - each.row : row - each.row + height, col - each.col : col - each.col + width] += each.values
         return Weights(normalised(total, normalize, 1.0), row, col)

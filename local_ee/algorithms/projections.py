@@ -18,14 +18,14 @@ from local_ee.raster.projection import Projection, crs_of
 @algorithm("Projection")
 def projection(crs: Any, transform: list | None, transformWkt: str | None) -> Projection:
     """A projection of a code or WKT, with a transform of six numbers."""
-    found = to_projection(crs)
-    if found is None:
+    base = to_projection(crs)
+    if base is None:
         raise EngineError("The CRS of a map projection must be a string or a projection.")
     if transform is None:
-        return found
+        return base
     if len(transform) != 6:
         raise EngineError(f"A transform has 6 numbers, got {len(transform)}.")
-    return Projection(found.crs, Affine(*(float(number) for number in transform)))
+    return Projection(base.crs, Affine(*(float(coefficient) for coefficient in transform)))
 
 
 @algorithm("Projection.crs")
@@ -48,10 +48,10 @@ def transform(projection: Projection) -> str:
         (projection.transform.d, projection.transform.e, projection.transform.f),
     )
     parts = [
-        f'PARAMETER["elt_{i}_{j}", {number!r}]'
+        f'PARAMETER["elt_{i}_{j}", {coefficient!r}]'
         for i, row in enumerate(rows)
-        for j, number in enumerate(row)
-        if number != (1.0 if i == j else 0.0)
+        for j, coefficient in enumerate(row)
+        if coefficient != (1.0 if i == j else 0.0)
     ]
     return f'PARAM_MT["Affine", {", ".join(["""PARAMETER["num_row", 3]""", """PARAMETER["num_col", 3]""", *parts])}]'
 
@@ -86,10 +86,10 @@ def translate(projection: Projection, x: float, y: float) -> Projection:
 @algorithm("PixelType")
 def typed(precision: Any, minValue: float | None, maxValue: float | None, dimensions: int) -> PixelType:
     """A pixel type of a name or precision, within bounds."""
-    known = pixel_type(precision)
-    low = known.minimum if minValue is None else minValue
-    high = known.maximum if maxValue is None else maxValue
-    return PixelType(known.precision, low, high, dimensions)
+    base = pixel_type(precision)
+    low = base.minimum if minValue is None else minValue
+    high = base.maximum if maxValue is None else maxValue
+    return PixelType(base.precision, low, high, dimensions)
 
 
 def _named(name: str) -> Any:

@@ -16,25 +16,25 @@ from local_ee.raster.pixel_type import BOOLEAN, DOUBLE, NAMED, PixelType
 from local_ee.raster.reducing import Reducer
 
 
-def _mean_type(kind: PixelType) -> tuple[PixelType, ...]:
+def _mean_type(input_type: PixelType) -> tuple[PixelType, ...]:
     """Means of whole numbers are double, of floats float (assumption)."""
-    return (kind if not kind.is_integer else DOUBLE,)
+    return (input_type if not input_type.is_integer else DOUBLE,)
 
 
-def _same_type(kind: PixelType) -> tuple[PixelType, ...]:
-    return (kind,)
+def _same_type(input_type: PixelType) -> tuple[PixelType, ...]:
+    return (input_type,)
 
 
-def _sum_type(kind: PixelType) -> tuple[PixelType, ...]:
+def _sum_type(input_type: PixelType) -> tuple[PixelType, ...]:
     """Sums are double: weights need not be whole."""
     return (DOUBLE,)
 
 
-def _count_type(kind: PixelType) -> tuple[PixelType, ...]:
+def _count_type(input_type: PixelType) -> tuple[PixelType, ...]:
     return (NAMED["int32"],)
 
 
-def _logic_type(kind: PixelType) -> tuple[PixelType, ...]:
+def _logic_type(input_type: PixelType) -> tuple[PixelType, ...]:
     return (BOOLEAN,)
 
 
@@ -145,13 +145,13 @@ def _collected(name: str, outputs: tuple[str, ...], finish: Callable[..., list[R
 
 
 def _rank_type(count: int) -> Callable[[PixelType], tuple[PixelType, ...]]:
-    return lambda kind: _mean_type(kind) * count
+    return lambda input_type: _mean_type(input_type) * count
 
 
 @algorithm("Reducer.median")
 def median(maxBuckets: int | None, minBucketWidth: float | None, maxRaw: int | None) -> Reducer:
     """The median, always exact; the parameters bound Earth Engine's approximation and change nothing here."""
-    return _collected("median", ("median",), partial(ranking.percentiles, wanted=(50.0,)), _rank_type(1))
+    return _collected("median", ("median",), partial(ranking.percentiles, percents=(50.0,)), _rank_type(1))
 
 
 @algorithm("Reducer.percentile")
@@ -163,12 +163,12 @@ def percentile(
     maxRaw: int | None,
 ) -> Reducer:
     """Percentiles 0 to 100, named p10, p50 ... unless names are given."""
-    wanted = tuple(float(each) for each in percentiles)
-    for each in wanted:
+    percents = tuple(float(each) for each in percentiles)
+    for each in percents:
         if not 0 <= each <= 100:
             raise EngineError(f"Percentile {each:g} is not between 0 and 100.")
-    outputs = tuple(outputNames or (f"p{each:g}" for each in wanted))
-    return _collected("percentile", outputs, partial(ranking.percentiles, wanted=wanted), _rank_type(len(wanted)))
+    outputs = tuple(outputNames or (f"p{each:g}" for each in percents))
+    return _collected("percentile", outputs, partial(ranking.percentiles, percents=percents), _rank_type(len(percents)))
 
 
 @algorithm("Reducer.mode")
@@ -234,7 +234,7 @@ def combine(reducer1: Reducer, reducer2: Reducer, outputPrefix: str, sharedInput
         f"{reducer1.name}+{reducer2.name}",
         _unique([*reducer1.outputs, *(outputPrefix + name for name in reducer2.outputs)]),
         lambda: Together([(reducer1.start(), parts[0]), (reducer2.start(), parts[1])]),
-        lambda kind: reducer1.typed(kind) + reducer2.typed(kind),
+        lambda input_type: reducer1.typed(input_type) + reducer2.typed(input_type),
         inputs=parts[1].stop,
         streams=reducer1.streams and reducer2.streams,
         pixels=reducer1.pixels and reducer2.pixels,

@@ -82,9 +82,9 @@ def replace(input: str, regex: str, replacement: str, flags: str) -> str:
 def match(input: str, regex: str, flags: str) -> list[str]:
     """The first match and its groups, or all matches with the flag g; empty without a match."""
     if "g" in flags:
-        return [found.group(0) for found in Pattern(regex, _flags(flags)).matches(input)]
-    found = Pattern(regex, _flags(flags)).search(input)
-    return [found.group(0), *found.groups()] if found else []
+        return [hit.group(0) for hit in Pattern(regex, _flags(flags)).matches(input)]
+    hit = Pattern(regex, _flags(flags)).search(input)
+    return [hit.group(0), *hit.groups()] if hit else []
 
 
 @algorithm("String.split")

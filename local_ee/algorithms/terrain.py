@@ -40,8 +40,8 @@ def gradients(image: Image, position: int, geobox: GeoBox) -> tuple[np.ndarray, 
     across, down = _spacing(geobox)
     east = (height[1:-1, 2:] - height[1:-1, :-2]) / (2 * across)
     south = (height[2:, 1:-1] - height[:-2, 1:-1]) / (2 * down)
-    whole = valid[1:-1, 2:] & valid[1:-1, :-2] & valid[2:, 1:-1] & valid[:-2, 1:-1] & valid[1:-1, 1:-1]
-    return east, south, whole
+    complete = valid[1:-1, 2:] & valid[1:-1, :-2] & valid[2:, 1:-1] & valid[:-2, 1:-1] & valid[1:-1, 1:-1]
+    return east, south, complete
 
 
 def _spacing(geobox: GeoBox) -> tuple[np.ndarray | float, np.ndarray | float]:

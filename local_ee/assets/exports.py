@@ -139,11 +139,11 @@ def to_bucket(image: Image, grid: GeoBox, options: FileOptions, buckets: ObjectS
     dtype = encode.common_dtype([band.type.dtype.name for band in image.bands])
     parts = file_parts(grid, options)
     _check_file_size(parts[0][1], dtype, len(image.bands))
-    for number, (name, part) in enumerate(parts):
+    for index, (name, window) in enumerate(parts):
         draft = buckets.temporary(options.bucket, name)
         try:
-            pieces = work.pieces(image, crop(grid, part), number / len(parts), 1 / len(parts))
-            some = _write_geotiff(draft, image, crop(grid, part), options, pieces)
+            pieces = work.pieces(image, crop(grid, window), index / len(parts), 1 / len(parts))
+            some = _write_geotiff(draft, image, crop(grid, window), options, pieces)
             if some or not options.skip_empty:
                 buckets.put(draft, options.bucket, name, attributes={"contentType": "image/tiff"})
         finally:
@@ -242,9 +242,9 @@ def _piece_side(image: Image) -> int:
 
 
 def _check_no_data(value: float, dtype: str) -> None:
-    kind = np.dtype(dtype)
-    if kind.kind in "iu":
-        bounds = np.iinfo(kind)
+    pixel_dtype = np.dtype(dtype)
+    if pixel_dtype.kind in "iu":
+        bounds = np.iinfo(pixel_dtype)
         if not (value == int(value) and bounds.min <= value <= bounds.max):
             raise EngineError(f"noData {value:g} is outside the range of {encode.TYPE_WORDS[dtype]} pixels.")
 

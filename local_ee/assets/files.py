@@ -70,8 +70,8 @@ def _write_drafts(
                 valid = np.asarray(mask) != 0
                 masked[index] |= not valid.all()
                 where = RasterWindow(window.col, window.row, window.width, window.height)
-                whole = np.where(valid, values, 0).astype(dtypes[index], copy=False)
-                targets[index].write(whole, 1, window=where)
+                pixels = np.where(valid, values, 0).astype(dtypes[index], copy=False)
+                targets[index].write(pixels, 1, window=where)
                 targets[index].write_mask(valid, window=where)
     return masked
 

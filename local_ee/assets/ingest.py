@@ -63,8 +63,8 @@ class OpenTileset:
             if overlap is not None:
                 rows, cols = overlap.within(tile.window)
                 where = RasterWindow(cols.start, rows.start, overlap.width, overlap.height)
-                part = tile.dataset.read(index + 1, window=where)
-                values[overlap.within(window)] = part.astype(self.dtype, copy=False)
+                block = tile.dataset.read(index + 1, window=where)
+                values[overlap.within(window)] = block.astype(self.dtype, copy=False)
                 covered[overlap.within(window)] = True
         return values, covered
 
@@ -102,9 +102,9 @@ def _write(
     stored: dict[int, StoredBand] = {}
     for id, members in by_tileset.items():
         if members:
-            tileset, chosen = opened[id], [bands[i] for i in members]
-            blocks = _blocks(manifest, tileset, chosen, partial(_report, progress, done, total))
-            dtypes, policies = [tileset.dtype] * len(members), [band.policy for band in chosen]
+            tileset, tileset_bands = opened[id], [bands[i] for i in members]
+            blocks = _blocks(manifest, tileset, tileset_bands, partial(_report, progress, done, total))
+            dtypes, policies = [tileset.dtype] * len(members), [band.policy for band in tileset_bands]
             write_bands([files[i] for i in members], tileset.grid, dtypes, policies, blocks)
             done += _pixels(tileset)
             stored |= {
@@ -189,8 +189,8 @@ def _open(tileset: Tileset, buckets: ObjectStore, stack: ExitStack) -> OpenTiles
     )
     shape = (max(tile.window.row_end for tile in placed), max(tile.window.col_end for tile in placed))
     _check_gaps(tileset, placed, shape)
-    whole = GeoBox(shape, grids[0].affine * Affine.translation(left, top), crs)
-    return OpenTileset(tileset.id, whole, placed, tileset.dtype or first.dtypes[0], first.count, first.nodata)
+    mosaic_grid = GeoBox(shape, grids[0].affine * Affine.translation(left, top), crs)
+    return OpenTileset(tileset.id, mosaic_grid, placed, tileset.dtype or first.dtypes[0], first.count, first.nodata)
 
 
 def _open_source(source: ManifestSource, buckets: ObjectStore, stack: ExitStack) -> DatasetReader:
@@ -207,16 +207,16 @@ def _open_source(source: ManifestSource, buckets: ObjectStore, stack: ExitStack)
         raise EngineError(f"{error}.") from error
 
 
-def _check_alike(tileset: Tileset, first_uri: str, first: DatasetReader, uri: str, other: DatasetReader) -> None:
+def _check_alike(tileset: Tileset, first_uri: str, first: DatasetReader, uri: str, dataset: DatasetReader) -> None:
     comparisons = (
-        ("projections", first.crs, other.crs),
-        ("data types", set(first.dtypes), set(other.dtypes)),
-        ("band counts", first.count, other.count),
-        ("no-data values", _comparable(first.nodata), _comparable(other.nodata)),
+        ("projections", first.crs, dataset.crs),
+        ("data types", set(first.dtypes), set(dataset.dtypes)),
+        ("band counts", first.count, dataset.count),
+        ("no-data values", _comparable(first.nodata), _comparable(dataset.nodata)),
     )
-    for what, left, right in comparisons:
-        if left != right and not (what == "projections" and tileset.crs):
-            raise EngineError(f"The sources of tileset '{tileset.id}' have different {what}: {first_uri} and {uri}.")
+    for aspect, left, right in comparisons:
+        if left != right and not (aspect == "projections" and tileset.crs):
+            raise EngineError(f"The sources of tileset '{tileset.id}' have different {aspect}: {first_uri} and {uri}.")
     if len(set(first.dtypes)) != 1:
         raise EngineError(f"The bands of {first_uri} have different data types: {', '.join(first.dtypes)}.")
 
@@ -226,8 +226,8 @@ def _comparable(nodata: float | None) -> str:
 
 
 def _offset(source: ManifestSource, first: GeoBox, grid: GeoBox) -> tuple[int, int]:
-    own, other = first.affine, grid.affine
-    if abs(own.a - other.a) > SAME_SCALE * abs(own.a) or abs(own.e - other.e) > SAME_SCALE * abs(own.e):
+    own, source_affine = first.affine, grid.affine
+    if abs(own.a - source_affine.a) > SAME_SCALE * abs(own.a) or abs(own.e - source_affine.e) > SAME_SCALE * abs(own.e):
         raise EngineError(f"The pixel size of {source.uri} differs from that of the first source of its tileset.")
     offset = on_lattice(projection_of(first), grid)
     if offset is None:

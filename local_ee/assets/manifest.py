@@ -102,11 +102,11 @@ def parse(document: Mapping[str, Any]) -> Manifest:
 
 
 def _tilesets(document: Mapping[str, Any]) -> tuple[Tileset, ...]:
-    found = document.get("tilesets") or []
-    if not found:
+    entries = document.get("tilesets") or []
+    if not entries:
         raise EngineError("The manifest has no tilesets.")
     prefix = document.get("uriPrefix", "")
-    tilesets = tuple(_tileset(tileset, prefix) for tileset in found)
+    tilesets = tuple(_tileset(tileset, prefix) for tileset in entries)
     ids = [tileset.id for tileset in tilesets]
     if len(set(ids)) != len(ids):
         raise EngineError(f"The manifest's tileset ids are not unique: {ids}.")
@@ -136,15 +136,15 @@ def _source(document: Mapping[str, Any], prefix: str) -> ManifestSource:
 def _bands(
     document: Mapping[str, Any], tilesets: Sequence[Tileset], policy: str, missing: tuple[float, ...] | None
 ) -> tuple[ManifestBand, ...] | None:
-    found = document.get("bands")
-    if not found:
+    entries = document.get("bands")
+    if not entries:
         if len(tilesets) > 1:
             raise EngineError("The manifest has several tilesets: its bands must be listed.")
         return None
-    known = {tileset.id for tileset in tilesets}
-    bands = tuple(_band(band, index, tilesets, policy, missing) for index, band in enumerate(found))
+    tileset_ids = {tileset.id for tileset in tilesets}
+    bands = tuple(_band(band, index, tilesets, policy, missing) for index, band in enumerate(entries))
     for band in bands:
-        if band.tileset not in known:
+        if band.tileset not in tileset_ids:
             raise EngineError(f"Band '{band.id}' refers to tileset '{band.tileset}', which the manifest does not have.")
     ids = [band.id for band in bands]
     if len(set(ids)) != len(ids) or not all(ids):
@@ -172,12 +172,12 @@ def _band(
 
 
 def _mask_bands(document: Mapping[str, Any], tilesets: Sequence[Tileset]) -> dict[str, tuple[str, ...]]:
-    known = {tileset.id for tileset in tilesets}
+    tileset_ids = {tileset.id for tileset in tilesets}
     masks: dict[str, tuple[str, ...]] = {}
     for mask in document.get("maskBands") or []:
         _only(mask, {"tilesetId", "bandIds"}, "maskBand")
         tileset = str(mask.get("tilesetId", tilesets[0].id if len(tilesets) == 1 else ""))
-        if tileset not in known:
+        if tileset not in tileset_ids:
             raise EngineError(f"A mask band refers to tileset '{tileset}', which the manifest does not have.")
         if tileset in masks:
             raise EngineError(f"Tileset '{tileset}' has more than one mask band.")
@@ -204,28 +204,28 @@ def _times(document: Mapping[str, Any]) -> tuple[str | None, str | None]:
     return start, end
 
 
-def _time(given: Any) -> str | None:
-    if given is None:
+def _time(value: Any) -> str | None:
+    if value is None:
         return None
-    if isinstance(given, Mapping):  # google.protobuf.Timestamp as an object
-        return iso_time(float(given.get("seconds", 0)) * 1000)
-    return iso_time(milliseconds(given))
+    if isinstance(value, Mapping):  # google.protobuf.Timestamp as an object
+        return iso_time(float(value.get("seconds", 0)) * 1000)
+    return iso_time(milliseconds(value))
 
 
-def _dtype(given: str | None) -> str | None:
+def _dtype(data_type: str | None) -> str | None:
     """dataType of a tileset as a numpy type (reference/rest/v1/ImageManifest, PixelDataType)."""
-    if given in (None, "", "DATA_TYPE_UNSPECIFIED"):
+    if data_type in (None, "", "DATA_TYPE_UNSPECIFIED"):
         return None
     names = {"FLOAT": "float32", "DOUBLE": "float64"}
-    name = names.get(str(given).upper(), str(given).lower())
+    name = names.get(str(data_type).upper(), str(data_type).lower())
     if name not in ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"):
-        raise EngineError(f"Invalid dataType '{given}' of a tileset.")
+        raise EngineError(f"Invalid dataType '{data_type}' of a tileset.")
     return name
 
 
-def _only(document: Mapping[str, Any], fields: set[str], what: str) -> None:
+def _only(document: Mapping[str, Any], fields: set[str], element: str) -> None:
     unknown = sorted(set(document) - fields)
     if unknown:
         raise EngineError(
-            f"Unknown or unsupported field '{unknown[0]}' of a {what}: expected {', '.join(sorted(fields))}."
+            f"Unknown or unsupported field '{unknown[0]}' of a {element}: expected {', '.join(sorted(fields))}."
         )

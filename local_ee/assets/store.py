@@ -111,8 +111,8 @@ class AssetStore:
         self, collection_id: str, start_ms: int | None, end_ms: int | None, bounds_wsen: BoundsWSEN | None
     ) -> Sequence[SourceImage]:
         """The images of a stored collection that begin in [start_ms, end_ms) and touch the bounds."""
-        found = [self._source(asset) for asset in self.children(collection_id) if asset.type == "IMAGE"]
-        kept = [image for image in found if _begins(image, start_ms, end_ms) and _touches(image, bounds_wsen)]
+        sources = [self._source(asset) for asset in self.children(collection_id) if asset.type == "IMAGE"]
+        kept = [image for image in sources if _begins(image, start_ms, end_ms) and _touches(image, bounds_wsen)]
         return sorted(kept, key=lambda i: (i.properties.get("system:time_start", 0), i.properties["system:index"]))
 
     # what the routes ask
@@ -141,7 +141,7 @@ class AssetStore:
         assets = [_described(Path(entry.path)) for entry in os.scandir(folder) if entry.name.endswith(DESCRIPTION)]
         yield from sorted((asset for asset in assets if asset), key=lambda asset: asset.id)
 
-    def check_target(self, asset_id: str, kind: str, *, overwrite: bool) -> str:
+    def check_target(self, asset_id: str, asset_type: str, *, overwrite: bool) -> str:
         """The id under which an asset of this type may be made; EngineError where it may not."""
         asset_id = canonical(asset_id)
         match = OWNED.fullmatch(asset_id)
@@ -151,30 +151,34 @@ class AssetStore:
                 403,
                 "PERMISSION_DENIED",
             )
-        for part in match[2].split("/"):
-            if not PART.fullmatch(part):
-                raise EngineError(f"Asset ID '{asset_id}' is invalid: '{part}' may hold only letters, digits, _ and -.")
-        self._check_parent(asset_id, kind)
+        for segment in match[2].split("/"):
+            if not PART.fullmatch(segment):
+                raise EngineError(
+                    f"Asset ID '{asset_id}' is invalid: '{segment}' may hold only letters, digits, _ and -."
+                )
+        self._check_parent(asset_id, asset_type)
         existing = self.find(asset_id)
-        if existing and not (overwrite and existing.type == kind == "IMAGE"):
+        if existing and not (overwrite and existing.type == asset_type == "IMAGE"):
             raise EngineError(f"Cannot overwrite asset '{asset_id}'.")
         return asset_id
 
-    def _check_parent(self, asset_id: str, kind: str) -> None:
+    def _check_parent(self, asset_id: str, asset_type: str) -> None:
         parent_id = asset_id.rpartition("/")[0]
         parent = self.find(parent_id)
         if parent is None:
             raise EngineError(f"Parent asset '{parent_id}' does not exist: create it first.", 404, "NOT_FOUND")
-        if parent.type not in CONTAINERS or (parent.type == "IMAGE_COLLECTION" and kind != "IMAGE"):
+        if parent.type not in CONTAINERS or (parent.type == "IMAGE_COLLECTION" and asset_type != "IMAGE"):
             raise EngineError(f"Cannot create asset '{asset_id}': '{parent.id}' is of type {parent.type}.")
 
-    def create(self, asset_id: str, kind: str, properties: Mapping[str, Any]) -> Asset:
+    def create(self, asset_id: str, asset_type: str, properties: Mapping[str, Any]) -> Asset:
         """A new, empty folder or collection."""
-        if kind not in CONTAINERS:
-            raise EngineError(f"Cannot create an asset of type '{kind}' directly: expected {' or '.join(CONTAINERS)}.")
+        if asset_type not in CONTAINERS:
+            raise EngineError(
+                f"Cannot create an asset of type '{asset_type}' directly: expected {' or '.join(CONTAINERS)}."
+            )
         with locked(self._home, LOCK):
-            asset_id = self.check_target(asset_id, kind, overwrite=False)
-            return self._write(Asset(asset_id, kind, now(), flat(properties)))
+            asset_id = self.check_target(asset_id, asset_type, overwrite=False)
+            return self._write(Asset(asset_id, asset_type, now(), flat(properties)))
 
     def new_files(self, asset_id: str, count: int) -> list[Path]:
         """Names for the files of an image that is to be written and then given to `publish`."""
@@ -256,8 +260,8 @@ class AssetStore:
 
 def stored_band(name: str, file: Path, grid: GeoBox, dtype: str, policy: str) -> StoredBand:
     """The description of a band whose file is written."""
-    place = str(grid.crs), tuple(grid.affine)[:6], grid.shape.yx
-    return StoredBand(name, file.name, dtype, *place, policy, crc32c_of(file))
+    georeference = str(grid.crs), tuple(grid.affine)[:6], grid.shape.yx
+    return StoredBand(name, file.name, dtype, *georeference, policy, crc32c_of(file))
 
 
 def canonical(asset_id: str) -> str:

@@ -82,9 +82,9 @@ class TaskStore:
         """The operation of a new task, or that of an earlier request with the same id; 429 where the queue is full."""
         operation = _operation_id(submission)
         with locked(self._home, "operations"):
-            known = self._read(operation)
-            if known is not None:
-                return _public(known)
+            existing = self._read(operation)
+            if existing is not None:
+                return _public(existing)
             self._futures = {name: future for name, future in self._futures.items() if not future.done()}
             waiting = sum(not future.running() for future in self._futures.values())
             self._limits.check_queue(waiting)
@@ -125,9 +125,9 @@ class TaskStore:
         """The operation once it has ended, or as it is when the time is over."""
         deadline = time.monotonic() + min(seconds, WAIT_SECONDS)
         while not self._stopping.is_set():
-            found = self.get(operation)
-            if found.get("done") or time.monotonic() >= deadline:
-                return found
+            record = self.get(operation)
+            if record.get("done") or time.monotonic() >= deadline:
+                return record
             time.sleep(POLL_SECONDS)
         return self.get(operation)
 

@@ -111,17 +111,17 @@ def build(entry: Entry, notes: sidecar.Notes) -> SourceImage:
 
 
 def _stored_bands(entry: Entry, notes: sidecar.Notes) -> dict[str, StoredBand]:
-    found: dict[str, StoredBand] = {}
+    by_name: dict[str, StoredBand] = {}
     for path in entry.tiffs:
         crs, transform = notes.grids.get(path, (None, None))
         info = geotiff.describe(path, crs=crs, transform=transform)
         for name, band in zip(_names(info, entry, notes), info.bands, strict=True):
-            if name in found:
-                raise ValueError(f"image {entry.id}: band {name!r} is in both {found[name].info.path} and {path}")
+            if name in by_name:
+                raise ValueError(f"image {entry.id}: band {name!r} is in both {by_name[name].info.path} and {path}")
             scale, offset = sidecar.of_band(notes.scale, name, 1.0), sidecar.of_band(notes.offset, name, 0.0)
             nodata = sidecar.of_band(notes.nodata, name, None)
-            found[name] = StoredBand(name, info, band.number, band.dtype, scale, offset, nodata)
-    return found
+            by_name[name] = StoredBand(name, info, band.number, band.dtype, scale, offset, nodata)
+    return by_name
 
 
 def _names(info: geotiff.FileInfo, entry: Entry, notes: sidecar.Notes) -> tuple[str, ...]:
@@ -136,9 +136,9 @@ def _names(info: geotiff.FileInfo, entry: Entry, notes: sidecar.Notes) -> tuple[
     described = tuple(band.description or "" for band in info.bands)
     if len(set(described)) == len(described) and all(described):
         return described
-    part = sidecar.part_of(info.path)
-    if part and len(info.bands) == 1:
-        return (part,)
+    suffix = sidecar.part_of(info.path)
+    if suffix and len(info.bands) == 1:
+        return (suffix,)
     raise ValueError(
         f"{info.path}: its {len(info.bands)} bands are not all named (descriptions {described}): list their Earth "
         f'Engine names in {notes.source or info.path.with_name(entry.index + ".json")} as "bands": [...]'
@@ -165,12 +165,12 @@ def _reader(stored: dict[str, StoredBand]) -> Callable[[tuple[str, ...], GeoBox]
         by_file: dict[Path, list[StoredBand]] = defaultdict(list)
         for name in names:
             by_file[stored[name].info.path].append(stored[name])
-        found = {}
+        arrays = {}
         for bands in by_file.values():
             values, valid = geotiff.read(bands[0].info, [band.number for band in bands], geobox)
             for band, value, ok in zip(bands, values, valid, strict=True):
-                found[band.name] = band.converted(value, ok)
-        values, masks = zip(*(found[name] for name in names), strict=True)
+                arrays[band.name] = band.converted(value, ok)
+        values, masks = zip(*(arrays[name] for name in names), strict=True)
         return np.stack(values), np.stack(masks)
 
     return read

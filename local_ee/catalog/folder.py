@@ -74,7 +74,7 @@ class FolderCatalog:
         if not self.path.is_dir():
             raise ValueError(f"catalog folder {self.path} is missing or is no folder: give the path of an existing one")
         parts = asset_id.split("/")
-        if not all(re.fullmatch(r"\w[\w .-]*", part) for part in parts):  # refuses "..", a way out of the folder
+        if not all(re.fullmatch(r"\w[\w .-]*", name) for name in parts):  # refuses "..", a way out of the folder
             return None
         folder = self.path.joinpath(*parts)
         return folder if folder.is_dir() else None
@@ -111,12 +111,12 @@ class FolderCatalog:
         """What `make` gave for these files, made again when one of them has changed."""
         current = tuple(geotiff.signature(file) for file in files)
         with self._lock:
-            held = store.get(key)
-        if held is None or held[0] != current:
-            held = (current, make())
+            cached = store.get(key)
+        if cached is None or cached[0] != current:
+            cached = (current, make())
             with self._lock:
-                store[key] = held
-        return held[1]
+                store[key] = cached
+        return cached[1]
 
 
 def write_image(

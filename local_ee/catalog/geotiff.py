@@ -62,9 +62,9 @@ def describe(path: Path, *, crs: str | None = None, transform: Affine | None = N
             )
         colours = source.colorinterp
         bands = tuple(
-            FileBand(number, source.descriptions[number - 1], source.dtypes[number - 1])
-            for number in source.indexes
-            if colours[number - 1] != ColorInterp.alpha
+            FileBand(band_index, source.descriptions[band_index - 1], source.dtypes[band_index - 1])
+            for band_index in source.indexes
+            if colours[band_index - 1] != ColorInterp.alpha
         )
         grid = GeoBox((source.height, source.width), transform, crs)
     for band in bands:
@@ -78,15 +78,15 @@ def read(info: FileInfo, numbers: Sequence[int], geobox: GeoBox) -> tuple[np.nda
 
     Masked: outside the file, no-data, alpha 0, GDAL masks, and floats that are not finite; values there mean nothing.
     """
-    wanted = lattice_offset(info.grid, geobox, info.path)
+    window = lattice_offset(info.grid, geobox, info.path)
     values = np.zeros((len(numbers), *geobox.shape), _common_dtype(info, numbers))
     valid = np.zeros(values.shape, bool)
-    inside = wanted.overlap(Window(0, 0, *info.grid.shape))
+    inside = window.overlap(Window(0, 0, *info.grid.shape))
     if inside is not None:
-        rows, cols = inside.within(wanted)
-        part, ok = _read_inside(info.path, list(numbers), inside)
+        rows, cols = inside.within(window)
+        block, ok = _read_inside(info.path, list(numbers), inside)
         valid[:, rows, cols] = ok
-        values[:, rows, cols] = part
+        values[:, rows, cols] = block
     return values, valid
 
 
@@ -130,13 +130,13 @@ def write(path: Path, bands: Mapping[str, np.ndarray], grid: GeoBox, *, nodata: 
 
 def signature(path: Path) -> tuple[int, int, int]:
     """Changes whenever the file is replaced or rewritten: inode, time of change and size."""
-    found = path.stat()
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    status = path.stat()
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _common_dtype(info: FileInfo, numbers: Sequence[int]) -> np.dtype:
     types = {band.number: band.dtype for band in info.bands}
-    return np.result_type(*(types[number] for number in numbers))
+    return np.result_type(*(types[band_index] for band_index in numbers))
 
 
 def _read_inside(path: Path, numbers: list[int], inside: Window) -> tuple[np.ndarray, np.ndarray]:
@@ -144,7 +144,7 @@ def _read_inside(path: Path, numbers: list[int], inside: Window) -> tuple[np.nda
     try:
         source = opened(path)
         values = source.read(numbers, window=window)
-        all_valid = all(MaskFlags.all_valid in source.mask_flag_enums[number - 1] for number in numbers)
+        all_valid = all(MaskFlags.all_valid in source.mask_flag_enums[band_index - 1] for band_index in numbers)
         valid = np.ones(values.shape, bool) if all_valid else source.read_masks(numbers, window=window) > 0
     except (RasterioError, OSError) as error:
         raise EngineFault(
@@ -180,15 +180,15 @@ class _Handles(threading.local):
 
     def get(self, path: Path) -> rasterio.DatasetReader:
         current = signature(path)
-        held = self.open.get(path)
-        if held is None or held[0] != current:
-            if held is not None:
-                held[1].close()
-            held = self.open[path] = (current, _open(path))
+        entry = self.open.get(path)
+        if entry is None or entry[0] != current:
+            if entry is not None:
+                entry[1].close()
+            entry = self.open[path] = (current, _open(path))
         self.open.move_to_end(path)
         if len(self.open) > MAX_OPEN_PER_THREAD:
             self.open.popitem(last=False)[1][1].close()
-        return held[1]
+        return entry[1]
 
 
 _handles = _Handles()

@@ -89,15 +89,15 @@ def with_defaults(properties: Mapping[str, Any], index: str, bands: Sequence[str
     `20190602T025551_..._T50RKU` and `S1A_IW_GRDH_1SDV_20190602T...` carry their time (docs/reference/earth-engine.md,
     "Sentinel-1" and "Sentinel-2"); a Sentinel-1 name also carries the mode, and its bands are the polarisations.
     """
-    found: dict[str, Any] = {}
+    defaults: dict[str, Any] = {}
     time = _SENSING_TIME.search(index)
     if time and "system:time_start" not in properties:
-        found["system:time_start"] = _milliseconds(time[1], index)
+        defaults["system:time_start"] = _milliseconds(time[1], index)
     mode = _SENTINEL1_NAME.match(index)
     if mode:
-        found["instrumentMode"] = mode[1]
-        found["transmitterReceiverPolarisation"] = [p for p in _POLARISATIONS if p in bands]
-    return {**found, **properties, "system:index": index}
+        defaults["instrumentMode"] = mode[1]
+        defaults["transmitterReceiverPolarisation"] = [p for p in _POLARISATIONS if p in bands]
+    return {**defaults, **properties, "system:index": index}
 
 
 def _milliseconds(text: str, index: str) -> int:
@@ -127,7 +127,7 @@ def _names(bands: Any, path: Path, files: Sequence[Path]) -> dict[Path, tuple[st
             raise ValueError(
                 f"{path}: 'bands' names the part {missing[0]!r}, but the files' parts are {sorted(by_part)}"
             )
-        lists = {by_part[part]: [value] if isinstance(value, str) else value for part, value in bands.items()}
+        lists = {by_part[key]: [value] if isinstance(value, str) else value for key, value in bands.items()}
     elif len(files) == 1:
         lists = {files[0]: bands}
     else:
@@ -152,9 +152,9 @@ def _per_band(value: Any, key: str, path: Path, order: Sequence[str]) -> dict[st
             raise ValueError(f"{path}: {key!r} lists {len(value)} numbers for {len(order)} names in 'bands'")
         value = dict(zip(order, value, strict=True))
     table = value if isinstance(value, dict) else {EVERY: value}
-    for band, number in table.items():
-        if isinstance(number, bool) or not isinstance(number, int | float):
-            raise ValueError(f"{path}: {key!r} of band {band!r} is {number!r}; expected a number")
+    for band, entry in table.items():
+        if isinstance(entry, bool) or not isinstance(entry, int | float):
+            raise ValueError(f"{path}: {key!r} of band {band!r} is {entry!r}; expected a number")
     if key == "scale" and 0 in table.values():
         raise ValueError(f"{path}: a 'scale' of 0 would make every pixel equal")
-    return {band: float(number) for band, number in table.items()}
+    return {band: float(entry) for band, entry in table.items()}

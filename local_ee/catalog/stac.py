@@ -41,15 +41,15 @@ def linked_files(item: Mapping[str, Any], path: Path) -> dict[str, Path]:
 
     A link that leads out of the folder is not followed: an item may come from anywhere.
     """
-    found = {}
+    files = {}
     for key, asset in item["assets"].items():
         href = unquote(urlparse(str(asset.get("href", ""))).path)
         choices = (path.parent / href, path.parent / Path(href).name)  # an item moved with its files keeps old links
         inside = (choice for choice in choices if _is_inside(choice, path.parent))
         local = next((choice for choice in inside if choice.is_file()), None)
         if local is not None and local.suffix.lower() in (".tif", ".tiff"):
-            found[key] = local
-    return found
+            files[key] = local
+    return files
 
 
 def _is_inside(choice: Path, folder: Path) -> bool:
@@ -59,10 +59,10 @@ def _is_inside(choice: Path, folder: Path) -> bool:
 def files_of(item: Mapping[str, Any], path: Path) -> dict[str, Path]:
     """The linked files that hold the image's bands, by asset key; ValueError where none lies on this disk."""
     roles = {key: set(asset.get("roles") or ()) for key, asset in item["assets"].items()}
-    found = {key: file for key, file in linked_files(item, path).items() if not SKIPPED_ROLES & roles[key]}
-    if not found:
+    files = {key: file for key, file in linked_files(item, path).items() if not SKIPPED_ROLES & roles[key]}
+    if not files:
         raise ValueError(f"{path}: none of the STAC item's GeoTIFF assets lies beside it; download them or remove it")
-    return found
+    return files
 
 
 def notes_of(item: Mapping[str, Any], path: Path, asset_id: str) -> Notes:
@@ -125,17 +125,17 @@ def _grid(fields: Mapping[str, Any], path: Path) -> tuple[str | None, Affine | N
 
 
 def _properties(item: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    given = item.get("properties") or {}
-    found = {key: value for key, value in given.items() if isinstance(value, str | int | float | list)}
-    found.update({name: given[key] for key, name in PROPERTIES.items() if key in given})
-    if "orbitProperties_pass" in found:
-        found["orbitProperties_pass"] = str(found["orbitProperties_pass"]).upper()
-    start = given.get("datetime") or given.get("start_datetime")
+    item_properties = item.get("properties") or {}
+    properties = {key: value for key, value in item_properties.items() if isinstance(value, str | int | float | list)}
+    properties.update({name: item_properties[key] for key, name in PROPERTIES.items() if key in item_properties})
+    if "orbitProperties_pass" in properties:
+        properties["orbitProperties_pass"] = str(properties["orbitProperties_pass"]).upper()
+    start = item_properties.get("datetime") or item_properties.get("start_datetime")
     if start is not None:
-        found["system:time_start"] = _milliseconds(start, path)
-    if given.get("end_datetime"):
-        found["system:time_end"] = _milliseconds(given["end_datetime"], path)
-    return found
+        properties["system:time_start"] = _milliseconds(start, path)
+    if item_properties.get("end_datetime"):
+        properties["system:time_end"] = _milliseconds(item_properties["end_datetime"], path)
+    return properties
 
 
 def _milliseconds(text: Any, path: Path) -> int:

@@ -15,13 +15,13 @@ class CatalogStack:
 
     def describe(self, asset_id: str) -> AssetInfo | None:
         """What an id is, or None where no catalog holds it."""
-        found = (catalog.describe(asset_id) for catalog in self._catalogs)
-        return next((info for info in found if info is not None), None)
+        candidates = (catalog.describe(asset_id) for catalog in self._catalogs)
+        return next((info for info in candidates if info is not None), None)
 
     def image(self, image_id: str) -> SourceImage | None:
         """One image, or None."""
-        found = (catalog.image(image_id) for catalog in self._catalogs)
-        return next((image for image in found if image is not None), None)
+        candidates = (catalog.image(image_id) for catalog in self._catalogs)
+        return next((image for image in candidates if image is not None), None)
 
     def images(
         self, collection_id: str, start_ms: int | None, end_ms: int | None, bounds_wsen: BoundsWSEN | None

@@ -19,8 +19,8 @@ from local_ee.raster.projection import Projection
 
 def to_json(value: Any) -> Any:
     """A value as Earth Engine describes it in JSON."""
-    for kind, describe in _DESCRIPTIONS:
-        if isinstance(value, kind):
+    for value_type, describe in _DESCRIPTIONS:
+        if isinstance(value, value_type):
             return describe(value)
     own = getattr(value, "to_json", None)
     if own is None:
@@ -84,12 +84,12 @@ def _list_json(items: list[Any] | tuple[Any, ...]) -> list[Any]:
     return answer
 
 
-def _number_json(number: float) -> Any:
-    if isinstance(number, np.generic):
-        number = number.item()
-    if isinstance(number, float) and not math.isfinite(number):
-        return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
-    return number
+def _number_json(value: float) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
 
 
 def _date_json(date: Date) -> dict[str, Any]:

@@ -22,30 +22,30 @@ from local_ee.raster.projection import Projection, crs_of
 from local_ee.raster.reducing import Reducer
 
 
-def coerced(value: Any, wanted: str, place: str) -> Any:
-    """A value as the type that Google's list names; EngineError naming the place where it cannot be one."""
+def coerced(value: Any, target_type: str, context: str) -> Any:
+    """A value as the type that Google's list names; EngineError naming the context where it cannot be one."""
     if value is None:
         return None
-    convert = _CONVERSIONS.get(wanted.partition("<")[0])
+    convert = _CONVERSIONS.get(target_type.partition("<")[0])
     if convert is None:
         return value
     try:
         result = convert(value)
     except (TypeError, ValueError, KeyError, OverflowError, AttributeError) as error:
-        raise _mismatch(value, wanted, place) from error
+        raise _mismatch(value, target_type, context) from error
     if result is None:
-        raise _mismatch(value, wanted, place)
-    if wanted.startswith(_COERCED_LISTS):
-        items = [coerced(item, wanted[5:-1], place) for item in result]
+        raise _mismatch(value, target_type, context)
+    if target_type.startswith(_COERCED_LISTS):
+        items = [coerced(item, target_type[5:-1], context) for item in result]
         if any(item is None for item in items):
-            raise _mismatch(None, wanted[5:-1], place)
+            raise _mismatch(None, target_type[5:-1], context)
         return items
     return result
 
 
-def _mismatch(value: Any, wanted: str, place: str) -> EngineError:
-    error = EngineError(f"{place}: Invalid type.\nExpected type: {wanted}.\nActual type: {type_name(value)}.")
-    error.said_by = place
+def _mismatch(value: Any, target_type: str, context: str) -> EngineError:
+    error = EngineError(f"{context}: Invalid type.\nExpected type: {target_type}.\nActual type: {type_name(value)}.")
+    error.said_by = context
     return error
 
 
@@ -54,8 +54,8 @@ def type_name(value: Any) -> str:
     if isinstance(value, bool):
         return "Boolean"
     names = ((int, "Integer"), (float, "Float"), (str, "String"), (list, "List<Object>"), (dict, "Dictionary<Object>"))
-    for kind, name in names:
-        if isinstance(value, kind):
+    for python_type, name in names:
+        if isinstance(value, python_type):
             return name
     if isinstance(value, Collection):
         return value.kind
@@ -216,9 +216,9 @@ def _to_float(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def accept(wanted: str, kind: type) -> None:
+def accept(target_type: str, value_class: type) -> None:
     """Lets only values of a class be arguments of a type: for classes that algorithms bring."""
-    _CONVERSIONS[wanted] = _is(kind)
+    _CONVERSIONS[target_type] = _is(value_class)
 
 
 # Lists whose elements are promoted too. Lists of other types are checked by the algorithms that read them.

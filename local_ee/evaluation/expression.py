@@ -78,11 +78,11 @@ class _Parser:
         tokens, at = [], 0
         stripped = text.rstrip()
         while at < len(stripped):
-            found = _TOKEN.match(stripped, at)
-            if found is None:
+            token = _TOKEN.match(stripped, at)
+            if token is None:
                 raise self._error(f"unexpected '{stripped[at:].lstrip()[:1]}'")
-            tokens.append((found.lastgroup or "", found.group(found.lastgroup or 0)))
-            at = found.end()
+            tokens.append((token.lastgroup or "", token.group(token.lastgroup or 0)))
+            at = token.end()
         return [*tokens, ("end", "")]
 
     def _error(self, reason: str) -> EngineError:
@@ -118,9 +118,9 @@ class _Parser:
         condition = self._level(0)
         if not self._take("?"):
             return condition
-        chosen = self._choice()
+        consequent = self._choice()
         self._expect(":")
-        return Call("choose", (condition, chosen, self._choice()))
+        return Call("choose", (condition, consequent, self._choice()))
 
     def _level(self, level: int) -> Node:
         if level == len(_LEVELS):
@@ -132,8 +132,8 @@ class _Parser:
         return tree
 
     def _signed(self) -> Node:
-        kind, sign = self._tokens[self._at]
-        if kind == "sign" and sign in _SIGNS:
+        token_type, sign = self._tokens[self._at]
+        if token_type == "sign" and sign in _SIGNS:
             self._at += 1
             return Call(_SIGNS[sign], (self._signed(),))
         return self._power()
@@ -143,12 +143,12 @@ class _Parser:
         return Call("pow", (base, self._signed())) if self._take("**") else base
 
     def _atom(self) -> Node:
-        kind, text = self._next()
-        if kind == "number":
+        token_type, text = self._next()
+        if token_type == "number":
             return Number(int(text) if text.isdigit() else float(text))
-        if kind == "name":
+        if token_type == "name":
             return self._named(text)
-        if (kind, text) == ("sign", "("):
+        if (token_type, text) == ("sign", "("):
             inner = self._choice()
             self._expect(")")
             return inner
@@ -164,23 +164,23 @@ class _Parser:
         return Name(name)
 
     def _arguments(self) -> tuple[Node, ...]:
-        found: list[Node] = []
+        nodes: list[Node] = []
         while not self._take(")"):
-            if found:
+            if nodes:
                 self._expect(",")
-            found.append(self._choice())
-        return tuple(found)
+            nodes.append(self._choice())
+        return tuple(nodes)
 
     def _selectors(self, closing: str) -> tuple[str | int, ...]:
-        found: list[str | int] = []
+        bands: list[str | int] = []
         while not self._take(closing):
-            if found:
+            if bands:
                 self._expect(",")
-            kind, text = self._next()
-            if kind not in ("number", "text"):
+            token_type, text = self._next()
+            if token_type not in ("number", "text"):
                 raise self._error("bands are named by texts or positions")
-            found.append(int(text) if kind == "number" else text[1:-1])
-        return tuple(found)
+            bands.append(int(text) if token_type == "number" else text[1:-1])
+        return tuple(bands)
 
 
 def free_names(node: Node) -> set[str]:

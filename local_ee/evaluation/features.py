@@ -101,8 +101,8 @@ class Collection:
 
 def collection_of(elements: Sequence[Element]) -> Collection:
     """A collection of elements at hand: of images if the first one is an image."""
-    kind = "ImageCollection" if elements and isinstance(elements[0], Image) else "FeatureCollection"
-    return Collection(lambda: elements, kind)
+    collection_type = "ImageCollection" if elements and isinstance(elements[0], Image) else "FeatureCollection"
+    return Collection(lambda: elements, collection_type)
 
 
 def get_property(element: Element, name: str) -> Any:

@@ -30,8 +30,8 @@ def evaluate(expression: Any, catalog: Any) -> Any:
 
 
 def _named_algorithms(node: Node) -> Iterator[str]:
-    for part in payload.nodes(node):
-        name = part.get("functionInvocationValue", {}).get("functionName")
+    for descendant in payload.nodes(node):
+        name = descendant.get("functionInvocationValue", {}).get("functionName")
         if name:
             yield name
 
@@ -88,32 +88,32 @@ class _Evaluation:
         return home.known[key]
 
     def _evaluate(self, node: Node, frame: _Frame) -> Any:
-        kind = next(iter(node), None)
-        if kind == "constantValue":
-            return node[kind]
-        if kind == "valueReference":
-            return self.value_of(node[kind], frame)
-        if kind == "argumentReference":
-            return frame.argument(node[kind])
-        if kind == "functionInvocationValue":
-            return self._invoke(node[kind], frame)
-        if kind == "functionDefinitionValue":
-            return self._define(node[kind], frame)
-        if kind == "arrayValue":
-            return [self._evaluate(item, frame) for item in node[kind].get("values", [])]
-        if kind == "dictionaryValue":
-            return {name: self._evaluate(item, frame) for name, item in node[kind].get("values", {}).items()}
-        if kind == "integerValue":
-            return int(node[kind])
-        raise EngineError(f"Invalid JSON payload received. Unknown value '{kind}' in the expression.")
+        node_type = next(iter(node), None)
+        if node_type == "constantValue":
+            return node[node_type]
+        if node_type == "valueReference":
+            return self.value_of(node[node_type], frame)
+        if node_type == "argumentReference":
+            return frame.argument(node[node_type])
+        if node_type == "functionInvocationValue":
+            return self._invoke(node[node_type], frame)
+        if node_type == "functionDefinitionValue":
+            return self._define(node[node_type], frame)
+        if node_type == "arrayValue":
+            return [self._evaluate(item, frame) for item in node[node_type].get("values", [])]
+        if node_type == "dictionaryValue":
+            return {name: self._evaluate(item, frame) for name, item in node[node_type].get("values", {}).items()}
+        if node_type == "integerValue":
+            return int(node[node_type])
+        raise EngineError(f"Invalid JSON payload received. Unknown value '{node_type}' in the expression.")
 
     def _invoke(self, call: Node, frame: _Frame) -> Any:
         budget.check()
-        given = call.get("arguments", {})
+        argument_nodes = call.get("arguments", {})
         name = call.get("functionName")
         if name == "If":
-            return self._branch(given, frame)
-        arguments = {key: self._evaluate(node, frame) for key, node in given.items()}
+            return self._branch(argument_nodes, frame)
+        arguments = {key: self._evaluate(node, frame) for key, node in argument_nodes.items()}
         if name:
             return registry.find(name)(arguments, self._catalog)
         function = self.value_of(call["functionReference"], frame)
@@ -121,10 +121,10 @@ class _Evaluation:
             raise EngineError("The expression calls a value that is not a function.")
         return function.call(arguments)
 
-    def _branch(self, given: Mapping[str, Node], frame: _Frame) -> Any:
+    def _branch(self, argument_nodes: Mapping[str, Node], frame: _Frame) -> Any:
         """Only the branch that is taken is evaluated."""
-        condition = self._evaluate(given["condition"], frame) if "condition" in given else None
-        taken = given.get("trueCase" if _truth(condition) else "falseCase")
+        condition = self._evaluate(argument_nodes["condition"], frame) if "condition" in argument_nodes else None
+        taken = argument_nodes.get("trueCase" if _truth(condition) else "falseCase")
         return None if taken is None else self._evaluate(taken, frame)
 
     def _define(self, definition: Node, frame: _Frame) -> Function:
@@ -142,18 +142,18 @@ class _Evaluation:
         return self._free[key]
 
     def _free_of(self, node: Node) -> frozenset[str]:
-        found: set[str] = set()
-        for part in payload.nodes(node):
-            if "argumentReference" in part:
-                found.add(part["argumentReference"])
-            for child in (part, part.get("functionInvocationValue", {})):
+        names: set[str] = set()
+        for descendant in payload.nodes(node):
+            if "argumentReference" in descendant:
+                names.add(descendant["argumentReference"])
+            for child in (descendant, descendant.get("functionInvocationValue", {})):
                 for reference in _CHILDREN:
                     if reference in child:
-                        found |= self._free_names(child[reference])
-            if "functionDefinitionValue" in part:
-                definition = part["functionDefinitionValue"]
-                found |= self._free_names(definition["body"]) - set(definition.get("argumentNames", ()))
-        return frozenset(found)
+                        names |= self._free_names(child[reference])
+            if "functionDefinitionValue" in descendant:
+                definition = descendant["functionDefinitionValue"]
+                names |= self._free_names(definition["body"]) - set(definition.get("argumentNames", ()))
+        return frozenset(names)
 
 
 def _truth(value: Any) -> bool:

@@ -111,8 +111,8 @@ def _counted(matches: Iterable[Match]) -> Iterator[Match]:
 def _assembled(matches: Iterable[Match], replacement: str, text: str, count: int) -> str:
     """As `sub`, piece by piece, for results that may be too large."""
     pieces, size, end = [], 0, 0
-    for number, match in enumerate(matches):
-        if count and number >= count:
+    for index, match in enumerate(matches):
+        if count and index >= count:
             break
         pieces += [text[end : match.start()], match.expand(replacement)]
         size, end = size + len(pieces[-1]) + len(pieces[-2]), match.end()
@@ -127,7 +127,7 @@ def written_out(expression: str) -> int:
         sign = expression[position]
         repeat = _COUNT.match(expression, position) if sign == "{" else None
         if repeat:
-            times = max(int(number) for number in repeat.groups() if number)
+            times = max(int(digits) for digits in repeat.groups() if digits)
             sizes[-1] += last * max(times - 1, 0)
             last *= max(times, 1)
             position = repeat.end()

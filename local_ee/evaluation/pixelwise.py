@@ -32,14 +32,14 @@ def boolean(*_: PixelType) -> PixelType:
 
 def floating(*kinds: PixelType) -> PixelType:
     """The result's type of functions whose values are not whole."""
-    kind = kinds[0]
-    for other in kinds[1:]:
-        kind = kind.union(other)
-    return kind.floating()
+    result_type = kinds[0]
+    for input_type in kinds[1:]:
+        result_type = result_type.union(input_type)
+    return result_type.floating()
 
 
-def same(kind: PixelType) -> PixelType:
-    return kind
+def same(input_type: PixelType) -> PixelType:
+    return input_type
 
 
 def spanning(combine: Callable[[float, float], float]) -> Typed:
@@ -89,8 +89,8 @@ def _function(name: str, operator: _Operator, arity: int) -> Callable[..., Image
     parameters = signatures()[name].parameter_names if name in signatures() else ("value",) * arity
     if len(parameters) != arity:
         raise TypeError(f"{name} takes {parameters}; the function takes {arity} arrays")
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    signature = inspect.Signature([inspect.Parameter(parameter, kind) for parameter in parameters])
+    parameter_kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    signature = inspect.Signature([inspect.Parameter(parameter, parameter_kind) for parameter in parameters])
     vars(apply)["__signature__"] = signature
     apply.__module__ = operator.compute.__module__
     apply.__doc__ = operator.compute.__doc__
@@ -142,8 +142,8 @@ class _Operator:
         self, dtype: np.dtype, inputs: Sequence[tuple[np.ndarray, np.ndarray]], shape: tuple[int, ...]
     ) -> tuple[np.ndarray, np.ndarray]:
         mask = inputs[0][1]
-        for _, other in inputs[1:]:
-            mask = both(mask, other)
+        for _, band_mask in inputs[1:]:
+            mask = both(mask, band_mask)
         if is_blank(mask):
             return hidden(dtype, shape)
         operands = [self._operand(values, dtype) for values, _ in inputs]
@@ -176,20 +176,20 @@ def _broadcast(image: Image, count: int) -> tuple[int, ...]:
 
 def _read_columns(image: Image, geobox: GeoBox, columns: list[int]) -> list[tuple[np.ndarray, np.ndarray]]:
     """Bands by position, each read once."""
-    wanted = tuple(dict.fromkeys(columns))
-    pixels = image.read_at(geobox, wanted)
-    found = {column: (pixels.values[k], pixels.masks[k]) for k, column in enumerate(wanted)}
-    return [found[column] for column in columns]
+    unique = tuple(dict.fromkeys(columns))
+    pixels = image.read_at(geobox, unique)
+    pairs = {column: (pixels.values[k], pixels.masks[k]) for k, column in enumerate(unique)}
+    return [pairs[column] for column in columns]
 
 
 def _common_footprint(images: Sequence[Image]) -> Geometry | None:
     """Where all images are: the intersection of their footprints."""
-    footprints = list({id(found): found for image in images if (found := image.footprint) is not None}.values())
+    footprints = list({id(extent): extent for image in images if (extent := image.footprint) is not None}.values())
     if len(footprints) < 2:
         return footprints[0] if footprints else None
     shape = footprints[0].lonlat
-    for other in footprints[1:]:
-        shape = shape.intersection(other.lonlat)
+    for area in footprints[1:]:
+        shape = shape.intersection(area.lonlat)
     return Geometry(shape)
 
 

@@ -59,7 +59,7 @@ def working_projection(
             raise EngineError("Cannot specify both 'crsTransform' and 'scale'.")
         if len(transform) != 6:
             raise EngineError(f"The crsTransform must have 6 numbers, got {len(transform)}.")
-        return Projection((crs or image.projection).crs, Affine(*(float(number) for number in transform)))
+        return Projection((crs or image.projection).crs, Affine(*(float(coefficient) for coefficient in transform)))
     base = crs or image.projection
     if scale is None:
         if crs is None and base == WGS84:
@@ -145,13 +145,13 @@ def _pixels_of_points(region: Geometry, tile: GeoBox) -> np.ndarray:
 
 def _samples(values: np.ndarray, mask: np.ndarray, share: np.ndarray, inside: np.ndarray, reducer: Reducer) -> Samples:
     """Values and weights of the pixels inside: weight = min(mask, covered share) where the reducer weighs."""
-    chosen, own = values[inside], mask[inside]
+    samples, own = values[inside], mask[inside]
     if not reducer.weighted:
-        return chosen, own != 0
+        return samples, own != 0
     if share.dtype == bool and own.dtype == bool:
-        return chosen, own
+        return samples, own
     weights = np.minimum(as_weight(own), as_weight(share[inside]))
-    return chosen, np.where(as_weight(share[inside]) >= LEAST_SHARE, weights, np.float32(0))
+    return samples, np.where(as_weight(share[inside]) >= LEAST_SHARE, weights, np.float32(0))
 
 
 def _common(samples: list[Samples]) -> list[Samples]:

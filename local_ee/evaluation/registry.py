@@ -37,9 +37,9 @@ class Algorithm:
 
     def _complete(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         name = self.signature.name
-        for given in arguments:
-            if given not in self.signature.parameter_names:
-                raise EngineError(f"{name}: Unexpected argument '{given}'.")
+        for argument in arguments:
+            if argument not in self.signature.parameter_names:
+                raise EngineError(f"{name}: Unexpected argument '{argument}'.")
         complete = {}
         for parameter in self.signature.parameters:
             value = arguments.get(parameter.name)
@@ -101,10 +101,10 @@ def names() -> tuple[str, ...]:
 
 def find(name: str) -> Algorithm:
     """The algorithm of a name, or Earth Engine's refusal."""
-    found = _loaded().get(name)
-    if found is None:
+    entry = _loaded().get(name)
+    if entry is None:
         raise EngineError(refusal(name))
-    return found
+    return entry
 
 
 def refusal(name: str) -> str:

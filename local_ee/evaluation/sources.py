@@ -48,11 +48,11 @@ class _Reader:
         bands = [self.source.bands[position] for position in positions]
         if not self.source.footprint.intersects(outline(geobox, LONLAT)):
             return _hidden(bands, geobox)
-        found: dict[int, Pixels] = {}
+        by_position: dict[int, Pixels] = {}
         for same_grid in _by_grid(bands):
             pixels = resample.read(self._source([bands[i] for i in same_grid]), geobox, self.method)
-            found |= {i: pixels.pick([k]) for k, i in enumerate(same_grid)}
-        return join([found[i] for i in range(len(bands))])
+            by_position |= {i: pixels.pick([k]) for k, i in enumerate(same_grid)}
+        return join([by_position[i] for i in range(len(bands))])
 
     def resampled(self, method: str) -> _Reader:
         return replace(self, method=method)

@@ -52,16 +52,16 @@ def reduce_images(images: Sequence[Image], reducer: Reducer, *, keep_names: bool
     types = band_union(images)
     outputs = len(reducer.outputs)
     bands = [
-        Band(name if keep_names else label, kind, WGS84)
+        Band(name if keep_names else label, output_type, WGS84)
         for name, own in types.items()
-        for label, kind in zip(reducer.band_names(name), reducer.typed(own), strict=True)
+        for label, output_type in zip(reducer.band_names(name), reducer.typed(own), strict=True)
     ]
     names = list(types)
 
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
-        wanted = list(dict.fromkeys(names[i // outputs] for i in positions))
-        found = _reduced(images, wanted, reducer, geobox)
-        pairs = [_typed(found[names[i // outputs]][i % outputs], bands[i]) for i in positions]
+        input_names = list(dict.fromkeys(names[i // outputs] for i in positions))
+        reductions = _reduced(images, input_names, reducer, geobox)
+        pairs = [_typed(reductions[names[i // outputs]][i % outputs], bands[i]) for i in positions]
         return Pixels(tuple(values for values, _ in pairs), tuple(mask for _, mask in pairs))
 
     def needs(positions: tuple[int, ...]) -> list[list[int]]:
@@ -85,12 +85,12 @@ def _reduced(images: Sequence[Image], names: list[str], reducer: Reducer, geobox
     strip = height if reducer.streams else max(8, STACK_BYTES // (max(len(images), 1) * len(names) * width * 5))
     if strip >= height:
         return _one_strip(images, names, reducer, geobox)
-    parts = [_one_strip(images, names, reducer, geobox[top : top + strip, :]) for top in range(0, height, strip)]
+    pieces = [_one_strip(images, names, reducer, geobox[top : top + strip, :]) for top in range(0, height, strip)]
     return {
         name: [
             (
-                np.concatenate([part[name][k][0] for part in parts]),
-                np.concatenate([part[name][k][1] for part in parts]),
+                np.concatenate([piece[name][k][0] for piece in pieces]),
+                np.concatenate([piece[name][k][1] for piece in pieces]),
             )
             for k in range(len(reducer.outputs))
         ]
@@ -119,7 +119,7 @@ def mosaic(images: Sequence[Image]) -> Image:
     """The last image's pixel that is not masked, band by band (guides/ic_composite_mosaic: last on top)."""
     types = band_union(images)
     names = list(types)
-    bands = [Band(name, kind, WGS84) for name, kind in types.items()]
+    bands = [Band(name, band_type, WGS84) for name, band_type in types.items()]
 
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
         pairs = _stacked_up(images, [names[i] for i in positions], [bands[i].type.dtype for i in positions], geobox)
@@ -134,14 +134,14 @@ def mosaic(images: Sequence[Image]) -> Image:
 def _stacked_up(images: Sequence[Image], names: list[str], dtypes: list[np.dtype], geobox: GeoBox) -> list[Reduced]:
     """From the top down; a band is done when no pixel is missing."""
     shape = tuple(geobox.shape)
-    found = {name: hidden(dtype, shape) for name, dtype in zip(names, dtypes, strict=True)}
+    composite = {name: hidden(dtype, shape) for name, dtype in zip(names, dtypes, strict=True)}
     for image in reversed(images):
-        wanted = [name for name in found if name in image.band_names and not found[name][1].all()]
-        pixels = image.read(geobox, wanted) if wanted else Pixels((), ())
-        for name, values, mask in zip(wanted, pixels.values, pixels.masks, strict=True):
+        missing = [name for name in composite if name in image.band_names and not composite[name][1].all()]
+        pixels = image.read(geobox, missing) if missing else Pixels((), ())
+        for name, values, mask in zip(missing, pixels.values, pixels.masks, strict=True):
             if not is_blank(mask):
-                found[name] = _below(*found[name], values, mask)
-    return [found[name] for name in names]
+                composite[name] = _below(*composite[name], values, mask)
+    return [composite[name] for name in names]
 
 
 def _below(values: np.ndarray, mask: np.ndarray, lower: np.ndarray, lower_mask: np.ndarray) -> Reduced:
@@ -160,24 +160,24 @@ def quality_mosaic(images: Sequence[Image], band: str) -> Image:
     """All bands of the image whose quality band is highest, pixel by pixel."""
     types = band_union(images)
     names = list(types)
-    bands = [Band(name, kind, WGS84) for name, kind in types.items()]
+    bands = [Band(name, band_type, WGS84) for name, band_type in types.items()]
 
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
         shape = tuple(geobox.shape)
-        wanted = list(dict.fromkeys([*(names[i] for i in positions), band]))
+        read_names = list(dict.fromkeys([*(names[i] for i in positions), band]))
         best = np.full(shape, -np.inf)
-        found = {name: (np.zeros(shape, types[name].dtype), np.zeros(shape, bool)) for name in wanted}
+        composite = {name: (np.zeros(shape, types[name].dtype), np.zeros(shape, bool)) for name in read_names}
         for image in images:
-            pixels = image.read(geobox, wanted)
+            pixels = image.read(geobox, read_names)
             quality, mask = pixels.values[-1], pixels.masks[-1]
-            if wanted[-1] != band:
-                quality, mask = pixels.values[wanted.index(band)], pixels.masks[wanted.index(band)]
+            if read_names[-1] != band:
+                quality, mask = pixels.values[read_names.index(band)], pixels.masks[read_names.index(band)]
             better = (mask != 0) & (quality > best)
             best = np.where(better, quality, best)
-            for name, values, own in zip(wanted, pixels.values, pixels.masks, strict=True):
-                old, old_mask = found[name]
-                found[name] = np.where(better, values, old).astype(old.dtype), np.where(better, own != 0, old_mask)
-        pairs = [found[names[i]] for i in positions]
+            for name, values, own in zip(read_names, pixels.values, pixels.masks, strict=True):
+                old, old_mask = composite[name]
+                composite[name] = np.where(better, values, old).astype(old.dtype), np.where(better, own != 0, old_mask)
+        pairs = [composite[names[i]] for i in positions]
         return Pixels(tuple(values for values, _ in pairs), tuple(mask for _, mask in pairs))
 
     def needs(positions: tuple[int, ...]) -> list[list[int]]:

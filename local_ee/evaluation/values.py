@@ -39,8 +39,8 @@ class Band:
     def renamed(self, name: str) -> Band:
         return replace(self, name=name)
 
-    def typed(self, kind: PixelType) -> Band:
-        return replace(self, type=kind)
+    def typed(self, target_type: PixelType) -> Band:
+        return replace(self, type=target_type)
 
     def on(self, projection: Projection, dimensions: tuple[int, int] | None = None) -> Band:
         return replace(self, projection=projection, dimensions=dimensions)
@@ -119,9 +119,9 @@ def derived(
     """
 
     def inputs(positions: tuple[int, ...], geobox: GeoBox | None) -> list[tuple[Image, Iterable[int], GeoBox | None]]:
-        found = [parent.everything for parent in parents] if needs is None else needs(positions)
+        positions_by_parent = [parent.everything for parent in parents] if needs is None else needs(positions)
         window = None if geobox is None else around(geobox)
-        return [(parent, bands, window) for parent, bands in zip(parents, found, strict=True)]
+        return [(parent, bands, window) for parent, bands in zip(parents, positions_by_parent, strict=True)]
 
     if footprint_of is None:
         footprint_of = parents[0].footprint_of if parents else (lambda: None)
@@ -142,7 +142,7 @@ def constant(numbers: Sequence[float | np.number], names: Sequence[str] | None =
     """An image with a value everywhere; bands are named constant, or constant_0, constant_1 ..."""
     if names is None:
         names = ("constant",) if len(numbers) == 1 else tuple(f"constant_{i}" for i in range(len(numbers)))
-    bands = tuple(Band(name, of_number(number)) for name, number in zip(names, numbers, strict=True))
+    bands = tuple(Band(name, of_number(value)) for name, value in zip(names, numbers, strict=True))
 
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
         shape = tuple(geobox.shape)

@@ -184,8 +184,8 @@ class Together:
         self._parts = parts
 
     def add(self, inputs: Sequence[Samples]) -> None:
-        for part, mine in self._parts:
-            part.add(inputs[mine])
+        for accumulator, mine in self._parts:
+            accumulator.add(inputs[mine])
 
     def result(self) -> list[Reduced]:
-        return [output for part, _ in self._parts for output in part.result()]
+        return [output for accumulator, _ in self._parts for output in accumulator.result()]

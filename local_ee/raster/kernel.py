@@ -49,16 +49,20 @@ class Kernel:
 
     def weights(self, geobox: GeoBox) -> Weights:
         """The weights on a grid."""
-        found = self.draw(projection_of(geobox).nominal_scale_m if self.in_metres else 1.0)
-        check_side(max(found.values.shape))
-        return found
+        kernel_weights = self.draw(projection_of(geobox).nominal_scale_m if self.in_metres else 1.0)
+        check_side(max(kernel_weights.values.shape))
+        return kernel_weights
 
     def changed(self, change: Callable[[Weights], Weights]) -> Kernel:
         return Kernel(lambda step: change(self.draw(step)), self.in_metres)
 
     def to_json(self) -> dict:
-        found = self.draw(1.0)
-        return {"type": "Kernel", "weights": found.values.tolist(), "center": [found.col, found.row]}
+        kernel_weights = self.draw(1.0)
+        return {
+            "type": "Kernel",
+            "weights": kernel_weights.values.tolist(),
+            "center": [kernel_weights.col, kernel_weights.row],
+        }
 
 
 def check_side(side: float) -> None:

@@ -73,8 +73,8 @@ def _place(key: tuple) -> LatticeWindow:
 
 
 def _split(position: float) -> tuple[int, float]:
-    whole = math.floor(position + 0.5 * 10**-_PHASE_DIGITS)
-    return whole, max(round(position - whole, _PHASE_DIGITS), 0.0)
+    index = math.floor(position + 0.5 * 10**-_PHASE_DIGITS)
+    return index, max(round(position - index, _PHASE_DIGITS), 0.0)
 
 
 def on_lattice(native: Projection, geobox: GeoBox) -> tuple[int, int] | None:
@@ -125,12 +125,12 @@ class Mapping:
         return us, vs
 
 
-def axes(native: Projection, place: LatticeWindow) -> tuple[np.ndarray, np.ndarray]:
+def axes(native: Projection, window: LatticeWindow) -> tuple[np.ndarray, np.ndarray]:
     """Source coordinates of a window's columns (u) and rows (v) where both grids share a coordinate system."""
     inverse = ~native.transform
-    cols = np.arange(place.col, place.col + place.width)
-    rows = np.arange(place.row, place.row + place.height)
-    return inverse.a * place.xs(cols) + inverse.c, inverse.e * place.ys(rows) + inverse.f
+    cols = np.arange(window.col, window.col + window.width)
+    rows = np.arange(window.row, window.row + window.height)
+    return inverse.a * window.xs(cols) + inverse.c, inverse.e * window.ys(rows) + inverse.f
 
 
 def mapping(native: Projection, geobox: GeoBox) -> Mapping:
@@ -139,18 +139,18 @@ def mapping(native: Projection, geobox: GeoBox) -> Mapping:
 
 
 @lru_cache(maxsize=64)
-def _mapping(crs: str, transform: Affine, place: LatticeWindow) -> Mapping:
-    step = _node_step(Projection(place.crs, Affine.scale(place.step_x, place.step_y)).nominal_scale_m)
-    rows, first_row = _nodes(place.row, place.height, step)
-    cols, first_col = _nodes(place.col, place.width, step)
-    x, y = np.meshgrid(place.xs(cols), place.ys(rows))
-    x, y = transformer(place.crs, crs).transform(x, y)
+def _mapping(crs: str, transform: Affine, window: LatticeWindow) -> Mapping:
+    step = _node_step(Projection(window.crs, Affine.scale(window.step_x, window.step_y)).nominal_scale_m)
+    rows, first_row = _nodes(window.row, window.height, step)
+    cols, first_col = _nodes(window.col, window.width, step)
+    x, y = np.meshgrid(window.xs(cols), window.ys(rows))
+    x, y = transformer(window.crs, crs).transform(x, y)
     inverse = ~transform
     nodes_u = inverse.a * x + inverse.b * y + inverse.c
     nodes_v = inverse.d * x + inverse.e * y + inverse.f
     if not (np.isfinite(nodes_u).all() and np.isfinite(nodes_v).all()):
-        raise EngineError(f"Unable to transform edge from {place.crs} to {crs}: the grid reaches outside of it.")
-    return Mapping(nodes_u, nodes_v, step, first_row, first_col, place.height, place.width)
+        raise EngineError(f"Unable to transform edge from {window.crs} to {crs}: the grid reaches outside of it.")
+    return Mapping(nodes_u, nodes_v, step, first_row, first_col, window.height, window.width)
 
 
 def _node_step(scale_m: float) -> int:

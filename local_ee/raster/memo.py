@@ -50,15 +50,15 @@ class Demand:
         waiting: list[tuple[Readable, frozenset[int], GeoBox | None]] = [(root, frozenset(positions), geobox)]
         while waiting:
             budget.check()
-            image, wanted, window = waiting.pop()
-            known = seen.setdefault((id(image.reading), window and key_of(window)), set())
-            fresh = wanted - known
+            image, bands, window = waiting.pop()
+            earlier = seen.setdefault((id(image.reading), window and key_of(window)), set())
+            fresh = bands - earlier
             if not fresh:
                 continue
-            known |= fresh
+            earlier |= fresh
             self._note(image, fresh, window)
-            for place, (parent, needed, around) in enumerate(image.inputs(tuple(sorted(fresh)), window)):
-                self._askers.setdefault(id(parent.reading), set()).add((id(image.reading), place))
+            for input_index, (parent, needed, around) in enumerate(image.inputs(tuple(sorted(fresh)), window)):
+                self._askers.setdefault(id(parent.reading), set()).add((id(image.reading), input_index))
                 waiting.append((parent, frozenset(needed), around))
 
     def _note(self, image: Readable, positions: Iterable[int], geobox: GeoBox | None) -> None:
@@ -79,8 +79,8 @@ class Demand:
         key = id(image.reading)
         if len(self._askers.get(key, ())) < 2:
             return set()
-        found = self._bands.get((key, _lattice_of(geobox)))
-        return self._bands.get((key, None), set()) if found is None else found
+        bands = self._bands.get((key, _lattice_of(geobox)))
+        return self._bands.get((key, None), set()) if bands is None else bands
 
     def window(self, image: Readable, geobox: GeoBox) -> tuple[GeoBox, int, int]:
         """The window to read for a request, and the request's row and column in it.
@@ -104,13 +104,13 @@ def _lattice_of(geobox: GeoBox) -> tuple | None:
     """None for sheared grids, which have no rows and columns to compare."""
     if geobox.affine.b or geobox.affine.d:
         return None
-    place = place_of(geobox)
-    return place.crs, place.step_x, place.step_y, place.phase_x, place.phase_y
+    window = place_of(geobox)
+    return window.crs, window.step_x, window.step_y, window.phase_x, window.phase_y
 
 
 def _edges(geobox: GeoBox) -> tuple[int, int, int, int]:
-    place = place_of(geobox)
-    return place.row, place.col, place.row + place.height, place.col + place.width
+    window = place_of(geobox)
+    return window.row, window.col, window.row + window.height, window.col + window.width
 
 
 class Memo:
@@ -123,11 +123,11 @@ class Memo:
         self._bytes = 0
 
     def get(self, key: tuple) -> tuple[np.ndarray, np.ndarray] | None:
-        found = self._held.get(key)
-        if found is None:
+        entry = self._held.get(key)
+        if entry is None:
             return None
         self._held.move_to_end(key)
-        return found[0], found[1]
+        return entry[0], entry[1]
 
     def put(self, key: tuple, band: tuple[np.ndarray, np.ndarray]) -> None:
         size = sum(64 if is_uniform(array) else array.nbytes for array in band)
@@ -148,8 +148,8 @@ def remembered(image: Readable, geobox: GeoBox, positions: tuple[int, ...]) -> P
     budget.allocate(float(geobox.shape[0]) * geobox.shape[1] * len(positions) * _LEAST_BYTES)
     memo = _current.get()
     if memo is not None:
-        wanted = memo.demand.of(image, geobox)
-        return _recall(memo, image, wanted, geobox, positions) if wanted else image.reading(geobox, positions)
+        bands = memo.demand.of(image, geobox)
+        return _recall(memo, image, bands, geobox, positions) if bands else image.reading(geobox, positions)
     with budget.turn():
         token = _current.set(Memo(Demand(image, geobox, positions)))
         try:
@@ -158,17 +158,17 @@ def remembered(image: Readable, geobox: GeoBox, positions: tuple[int, ...]) -> P
             _current.reset(token)
 
 
-def _recall(memo: Memo, image: Readable, wanted: set[int], geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
-    whole, row, col = memo.demand.window(image, geobox)
-    key = (id(image.reading), *key_of(whole))
-    held = {position: memo.get((*key, position)) for position in positions}
-    if any(band is None for band in held.values()):
-        held |= {position: memo.get((*key, position)) for position in wanted if position not in held}
-        missing = tuple(sorted(position for position, band in held.items() if band is None))
-        fresh = image.reading(whole, missing)
+def _recall(memo: Memo, image: Readable, shared_bands: set[int], geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
+    full_geobox, row, col = memo.demand.window(image, geobox)
+    key = (id(image.reading), *key_of(full_geobox))
+    cached = {position: memo.get((*key, position)) for position in positions}
+    if any(band is None for band in cached.values()):
+        cached |= {position: memo.get((*key, position)) for position in shared_bands if position not in cached}
+        missing = tuple(sorted(position for position, band in cached.items() if band is None))
+        fresh = image.reading(full_geobox, missing)
         for position, values, mask in zip(missing, fresh.values, fresh.masks, strict=True):
-            held[position] = (values, mask)
+            cached[position] = (values, mask)
             memo.put((*key, position), (values, mask))
-    part = np.s_[row : row + geobox.shape[0], col : col + geobox.shape[1]]
-    bands = [band for position in positions if (band := held[position]) is not None]
-    return Pixels(tuple(values[part] for values, _ in bands), tuple(mask[part] for _, mask in bands))
+    section = np.s_[row : row + geobox.shape[0], col : col + geobox.shape[1]]
+    bands = [band for position in positions if (band := cached[position]) is not None]
+    return Pixels(tuple(values[section] for values, _ in bands), tuple(mask[section] for _, mask in bands))

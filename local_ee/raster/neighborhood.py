@@ -47,20 +47,20 @@ def window_moments(
     """
     height, width = weights.values.shape
     shape = (values.shape[0] - height + 1, values.shape[1] - width + 1)
-    whole = bool(mask.all())
+    all_valid = bool(mask.all())
     dtype = np.float32 if values.dtype == np.float32 else np.float64
     mean, variance = np.empty(shape, dtype), np.empty(shape, dtype) if squares else np.zeros((1, 1), dtype)
-    valid = np.empty((1, 1) if whole else shape, bool)
-    share = np.ones((1, 1), bool) if whole else np.ascontiguousarray(mask)
-    _box_moments(np.ascontiguousarray(values), share, (height, width), (whole, squares), mean, variance, valid)
-    if whole:
+    valid = np.empty((1, 1) if all_valid else shape, bool)
+    share = np.ones((1, 1), bool) if all_valid else np.ascontiguousarray(mask)
+    _box_moments(np.ascontiguousarray(values), share, (height, width), (all_valid, squares), mean, variance, valid)
+    if all_valid:
         valid = np.broadcast_to(np.True_, shape)
     return mean, variance if squares else np.broadcast_to(variance[0, 0], shape), valid
 
 
 @numba.njit(nogil=True, cache=True)
-def _box_moments(values, share, sides, told, mean, variance, valid):  # pragma: no cover (compiled)
-    (height, width), (whole, squares) = sides, told
+def _box_moments(values, share, sides, flags, mean, variance, valid):  # pragma: no cover (compiled)
+    (height, width), (all_valid, squares) = sides, flags
     rows, cols = mean.shape
     down, top = _levels(height), _levels(width) - 1
     scratch = np.empty(_CHUNK, mean.dtype)
@@ -71,9 +71,9 @@ def _box_moments(values, share, sides, told, mean, variance, valid):  # pragma: 
         ring = np.empty((3, down, height, across))
         line = np.zeros((3, top + 1, across))
         for r in range(rows + height - 1):
-            for q in range(1 if whole else 0, 3 if squares else 2):
-                here = share[0] if whole else share[r, left : left + across]
-                _load(ring[q, 0, r % height], values[r, left : left + across], here, q, whole)
+            for q in range(1 if all_valid else 0, 3 if squares else 2):
+                here = share[0] if all_valid else share[r, left : left + across]
+                _load(ring[q, 0, r % height], values[r, left : left + across], here, q, all_valid)
                 for b in range(1, down):
                     start = r - (1 << b) + 1
                     if start >= 0:
@@ -86,12 +86,12 @@ def _box_moments(values, share, sides, told, mean, variance, valid):  # pragma: 
                     _gather_rows(line[q, 0], ring[q], r - height + 1, height)
                     _gather_columns(line[q], width, wide)
             if r >= height - 1:
-                i, part = r - height + 1, slice(left, left + wide)
-                spread = variance[i, part] if squares else scratch[:wide]
-                if whole:
-                    _finish(line[1, top], line[2, top], mean[i, part], spread, np.float64(height * width))
+                i, columns = r - height + 1, slice(left, left + wide)
+                spread = variance[i, columns] if squares else scratch[:wide]
+                if all_valid:
+                    _finish(line[1, top], line[2, top], mean[i, columns], spread, np.float64(height * width))
                 else:
-                    _finish_masked(line[:, top], mean[i, part], spread, valid[i, part])
+                    _finish_masked(line[:, top], mean[i, columns], spread, valid[i, columns])
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
@@ -103,11 +103,11 @@ def _levels(side):  # pragma: no cover (compiled)
 
 
 @numba.njit(nogil=True, cache=True)
-def _load(out, values, share, quantity, whole):  # pragma: no cover (compiled)
-    if whole and quantity == 1:
+def _load(out, values, share, quantity, all_valid):  # pragma: no cover (compiled)
+    if all_valid and quantity == 1:
         for c in range(out.size):
             out[c] = np.float64(values[c])
-    elif whole:
+    elif all_valid:
         for c in range(out.size):
             x = np.float64(values[c])
             out[c] = x * x
@@ -125,9 +125,9 @@ def _load(out, values, share, quantity, whole):  # pragma: no cover (compiled)
 
 
 @numba.njit(nogil=True, cache=True)
-def _add(out, one, other):  # pragma: no cover (compiled)
+def _add(out, first, second):  # pragma: no cover (compiled)
     for c in range(out.size):
-        out[c] = one[c] + other[c]
+        out[c] = first[c] + second[c]
 
 
 @numba.njit(nogil=True, cache=True)
@@ -166,12 +166,12 @@ def _finish(total, square, mean, variance, count):  # pragma: no cover (compiled
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _finish_masked(sums, mean, variance, valid):  # pragma: no cover (compiled)
     for c in range(mean.size):
-        there = sums[0, c] > 0.0
-        share = 1.0 / (sums[0, c] if there else 1.0)
+        has_weight = sums[0, c] > 0.0
+        share = 1.0 / (sums[0, c] if has_weight else 1.0)
         middle = sums[1, c] * share
         mean[c] = middle
         variance[c] = max(sums[2, c] * share - middle * middle, 0.0)
-        valid[c] = there
+        valid[c] = has_weight
 
 
 @numba.njit(nogil=True, cache=True)

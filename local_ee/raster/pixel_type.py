@@ -54,7 +54,7 @@ class PixelType:
         if self.is_integer and other.is_integer:
             return ranged(_least(self.minimum, other.minimum), _most(self.maximum, other.maximum))
         precision = max(self.precision, other.precision, key=_ORDER.__getitem__)
-        wide = any(kind.is_integer and not kind.fits_float for kind in (self, other))
+        wide = any(operand.is_integer and not operand.fits_float for operand in (self, other))
         return DOUBLE if precision == "double" or wide else FLOAT
 
     @property
@@ -104,12 +104,12 @@ NAMED |= {"byte": NAMED["uint8"], "short": NAMED["int16"], "int": NAMED["int32"]
 
 def of_dtype(dtype: Any) -> PixelType:
     """The type of a numpy type; booleans are integers 0 to 1."""
-    kind = np.dtype(dtype)
-    if kind.kind == "b":
+    numpy_dtype = np.dtype(dtype)
+    if numpy_dtype.kind == "b":
         return BOOLEAN
-    if kind.kind == "f":
-        return DOUBLE if kind.itemsize > 4 else FLOAT
-    return NAMED[kind.name]
+    if numpy_dtype.kind == "f":
+        return DOUBLE if numpy_dtype.itemsize > 4 else FLOAT
+    return NAMED[numpy_dtype.name]
 
 
 def of_number(value: float | np.number) -> PixelType:

@@ -20,10 +20,11 @@ class Pixels:
         return Pixels(tuple(self.values[i] for i in positions), tuple(self.masks[i] for i in positions))
 
 
-def join(parts: Sequence[Pixels]) -> Pixels:
+def join(readings: Sequence[Pixels]) -> Pixels:
     """The bands of several readings, one after the other."""
     return Pixels(
-        tuple(values for part in parts for values in part.values), tuple(mask for part in parts for mask in part.masks)
+        tuple(values for reading in readings for values in reading.values),
+        tuple(mask for reading in readings for mask in reading.masks),
     )
 
 

@@ -56,12 +56,12 @@ def in_blocks(block: Callable[[int, int, int, int], Pixels], shape: tuple[int, i
     return _joined(strips, axis=0)
 
 
-def _joined(parts: list[Pixels], axis: int) -> Pixels:
+def _joined(tiles: list[Pixels], axis: int) -> Pixels:
     """Parts side by side (axis 1) or one below the other (axis 0)."""
-    if len(parts) == 1:
-        return parts[0]
-    values = zip(*(part.values for part in parts), strict=True)
-    masks = zip(*(part.masks for part in parts), strict=True)
+    if len(tiles) == 1:
+        return tiles[0]
+    values = zip(*(tile.values for tile in tiles), strict=True)
+    masks = zip(*(tile.masks for tile in tiles), strict=True)
     return Pixels(
         tuple(np.concatenate(pieces, axis) for pieces in values),
         tuple(np.concatenate(pieces, axis) for pieces in masks),

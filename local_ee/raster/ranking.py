@@ -8,8 +8,8 @@ import numpy as np
 from local_ee.raster.accumulate import Reduced
 
 
-def percentiles(values: np.ndarray, weights: np.ndarray, wanted: tuple[float, ...]) -> list[Reduced]:
-    """The wanted percentiles of unmasked samples along axis 0, interpolated linearly; weights only mask.
+def percentiles(values: np.ndarray, weights: np.ndarray, percents: tuple[float, ...]) -> list[Reduced]:
+    """The `percents` (0 to 100) of unmasked samples along axis 0, interpolated linearly; weights only mask.
 
     Earth Engine is exact up to maxRaw inputs and uses a histogram beyond; here it is always exact. The interpolation
     between samples is an assumption, except for the median of an even count: the mean of the middle two
@@ -18,39 +18,39 @@ def percentiles(values: np.ndarray, weights: np.ndarray, wanted: tuple[float, ..
     shape: tuple[int, ...] = values.shape[1:]
     flat = np.ascontiguousarray(values.reshape(len(values), -1))
     keep = np.ascontiguousarray(weights.reshape(len(values), -1) != 0)
-    out = np.zeros((len(wanted), flat.shape[1]))
-    _percentiles(flat, keep, np.asarray(wanted, float), out)
+    out = np.zeros((len(percents), flat.shape[1]))
+    _percentiles(flat, keep, np.asarray(percents, float), out)
     valid = np.asarray(keep.any(axis=0)).reshape(shape) if len(values) else np.zeros(shape, bool)
     return [(row.reshape(shape), valid) for row in out]
 
 
 @numba.njit(nogil=True, cache=True)
-def _percentiles(values, keep, wanted, out):  # pragma: no cover (compiled)
-    held = np.empty(values.shape[0], values.dtype)
+def _percentiles(values, keep, percents, out):  # pragma: no cover (compiled)
+    samples = np.empty(values.shape[0], values.dtype)
     for j in range(values.shape[1]):
         count = 0
         for i in range(values.shape[0]):
             if keep[i, j]:
-                held[count] = values[i, j]
+                samples[count] = values[i, j]
                 count += 1
         if count == 0:
             continue
         if count <= 40:  # insertion beats the general sort on short lists
             for i in range(1, count):
-                value, k = held[i], i
-                while k > 0 and held[k - 1] > value:
-                    held[k] = held[k - 1]
+                value, k = samples[i], i
+                while k > 0 and samples[k - 1] > value:
+                    samples[k] = samples[k - 1]
                     k -= 1
-                held[k] = value
+                samples[k] = value
         else:
-            held[:count].sort()
-        for p in range(wanted.size):
-            place = wanted[p] / 100 * (count - 1)
-            low = int(place)
+            samples[:count].sort()
+        for p in range(percents.size):
+            position = percents[p] / 100 * (count - 1)
+            low = int(position)
             high = min(low + 1, count - 1)
-            part = place - low
-            lower, upper = np.float64(held[low]), np.float64(held[high])
-            out[p, j] = (lower + upper) / 2 if part == 0.5 else lower + (upper - lower) * part
+            fraction = position - low
+            lower, upper = np.float64(samples[low]), np.float64(samples[high])
+            out[p, j] = (lower + upper) / 2 if fraction == 0.5 else lower + (upper - lower) * fraction
 
 
 def modes(values: np.ndarray, weights: np.ndarray) -> list[Reduced]:
@@ -86,12 +86,12 @@ def frequencies(values: np.ndarray, weights: np.ndarray) -> dict[str, float]:
     keep = weights > 0
     kinds, at = np.unique(values[keep], return_inverse=True)
     totals = np.bincount(at, weights=weights[keep].astype(float), minlength=len(kinds))
-    return {_key(kind): float(total) for kind, total in zip(kinds, totals, strict=True)}
+    return {_key(value): float(total) for value, total in zip(kinds, totals, strict=True)}
 
 
 def _key(value: np.generic) -> str:
-    number = value.item()
-    return str(int(number)) if float(number).is_integer() else repr(number)
+    scalar = value.item()
+    return str(int(scalar)) if float(scalar).is_integer() else repr(scalar)
 
 
 def counts_of_distinct(values: np.ndarray, weights: np.ndarray) -> list[Reduced]:

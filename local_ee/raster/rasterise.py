@@ -18,9 +18,9 @@ _WHOLE = 1e-6  # of a pixel: less is rounding
 
 def centres_inside(geometry: Geometry, geobox: GeoBox) -> np.ndarray:
     """bool [row, column]: pixels whose centre is inside."""
-    known = _known(geometry, geobox)
-    if known is not None:
-        return known
+    uniform = _known(geometry, geobox)
+    if uniform is not None:
+        return uniform
     shape = _in_grid(geometry, geobox)
     return rasterio.features.rasterize(
         [(shape, 1)], tuple(geobox.shape), transform=geobox.affine, dtype="uint8"
@@ -29,9 +29,9 @@ def centres_inside(geometry: Geometry, geobox: GeoBox) -> np.ndarray:
 
 def covered_share(geometry: Geometry, geobox: GeoBox) -> np.ndarray:
     """The covered share of each pixel: bool where every pixel is covered whole or not at all, else float32."""
-    known = _known(geometry, geobox)
-    if known is not None:
-        return known
+    uniform = _known(geometry, geobox)
+    if uniform is not None:
+        return uniform
     shape = _in_grid(geometry, geobox)
     if shape.area == 0:
         return blank(geobox.shape)
@@ -48,11 +48,11 @@ def _measure_edges(shape: BaseGeometry, geobox: GeoBox, edges: np.ndarray, share
     if not len(edges):
         return
     rows, cols = edges.T
-    place = place_of(geobox)  # absolute, so that a pixel's corners do not depend on where the window begins
-    left, right = ((cols + place.col + place.phase_x + side) * place.step_x for side in (0, 1))
-    top, bottom = ((rows + place.row + place.phase_y + side) * place.step_y for side in (0, 1))
+    window = place_of(geobox)  # absolute, so that a pixel's corners do not depend on where the window begins
+    left, right = ((cols + window.col + window.phase_x + side) * window.step_x for side in (0, 1))
+    top, bottom = ((rows + window.row + window.phase_y + side) * window.step_y for side in (0, 1))
     covered = shapely.area(shapely.intersection(shapely.box(left, bottom, right, top), shape))
-    covered /= abs(place.step_x * place.step_y)
+    covered /= abs(window.step_x * window.step_y)
     covered[covered < _WHOLE] = 0
     covered[covered > 1 - _WHOLE] = 1
     share[rows, cols] = covered

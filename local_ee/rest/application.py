@@ -218,18 +218,18 @@ def _response(reply: Reply) -> Response:
     return Response(reply.body, reply.status, headers)
 
 
-def _file_response(status: int, part: FileSlice, headers: dict[str, str]) -> Response:
-    part.file.seek(part.start)
-    if part.length <= SEND_AT_ONCE:
-        with part.file:
-            return Response(part.file.read(part.length), status, headers)
-    headers["content-length"] = str(part.length)
-    return StreamingResponse(_pieces(part), status, headers)
+def _file_response(status: int, file_slice: FileSlice, headers: dict[str, str]) -> Response:
+    file_slice.file.seek(file_slice.start)
+    if file_slice.length <= SEND_AT_ONCE:
+        with file_slice.file:
+            return Response(file_slice.file.read(file_slice.length), status, headers)
+    headers["content-length"] = str(file_slice.length)
+    return StreamingResponse(_pieces(file_slice), status, headers)
 
 
-async def _pieces(part: FileSlice) -> AsyncIterator[bytes]:
-    left = part.length
-    with part.file:
-        while left and (piece := part.file.read(min(PIECE, left))):
+async def _pieces(file_slice: FileSlice) -> AsyncIterator[bytes]:
+    left = file_slice.length
+    with file_slice.file:
+        while left and (piece := file_slice.file.read(min(PIECE, left))):
             left -= len(piece)
             yield piece

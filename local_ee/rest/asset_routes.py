@@ -99,9 +99,9 @@ class AssetRoutes:
             raise missing(parent)
         size = min(int(call.query.get("pageSize") or PAGE), PAGE)
         begin = int(call.query.get("pageToken") or 0)
-        found = self._children(parent, info, call.query)
-        answer: dict[str, Any] = {key: found[begin : begin + size]}
-        if begin + size < len(found):
+        children = self._children(parent, info, call.query)
+        answer: dict[str, Any] = {key: children[begin : begin + size]}
+        if begin + size < len(children):
             answer["nextPageToken"] = str(begin + size)
         return answer
 
@@ -127,11 +127,11 @@ class AssetRoutes:
     def _patch(self, call: Call, params: Params) -> Reply:
         body = call.json()
         asset = self._store.get(_id(params))
-        given = body.get("asset") or {}
+        fields = body.get("asset") or {}
         paths = (body.get("updateMask") or {}).get("paths") or ["properties", "start_time", "end_time"]
         if isinstance(paths, str):
             paths = paths.split(",")
-        return Reply.of(owned_asset(self._store.update(asset.id, changes(asset, given, paths))))
+        return Reply.of(owned_asset(self._store.update(asset.id, changes(asset, fields, paths))))
 
     def _delete(self, call: Call, params: Params) -> Reply:
         self._store.delete(_id(params))
@@ -202,10 +202,10 @@ def public_image(image: SourceImage) -> dict[str, Any]:
     return document
 
 
-def changes(asset: Asset, given: Mapping[str, Any], paths: Sequence[str]) -> dict[str, Any]:
-    """The fields of Asset that an update mask changes; a property that is named and not given is removed."""
+def changes(asset: Asset, fields: Mapping[str, Any], paths: Sequence[str]) -> dict[str, Any]:
+    """The fields of Asset that an update mask changes; a property that is named and not among `fields` is removed."""
     changed: dict[str, Any] = {}
-    properties, own = dict(asset.properties), given.get("properties") or {}
+    properties, own = dict(asset.properties), fields.get("properties") or {}
     for path in paths:
         match = PROPERTY_PATH.fullmatch(path)
         if path == "properties":
@@ -215,11 +215,11 @@ def changes(asset: Asset, given: Mapping[str, Any], paths: Sequence[str]) -> dic
             if own.get(match[1]) is not None:
                 properties[match[1]] = own[match[1]]
         elif path in ("start_time", "startTime"):
-            changed["start"] = _checked_time(given.get("startTime") or given.get("start_time"))
+            changed["start"] = _checked_time(fields.get("startTime") or fields.get("start_time"))
         elif path in ("end_time", "endTime"):
-            changed["end"] = _checked_time(given.get("endTime") or given.get("end_time"))
+            changed["end"] = _checked_time(fields.get("endTime") or fields.get("end_time"))
         elif path == "bands":
-            changed["bands"] = _renamed(asset, given.get("bands") or [])
+            changed["bands"] = _renamed(asset, fields.get("bands") or [])
         else:
             raise EngineError(f"Cannot update '{path}' of an asset.")
     return {**changed, "properties": flat(properties)}
@@ -254,7 +254,7 @@ def _geometry(text: str) -> BaseGeometry:
 def _renamed(asset: Asset, bands: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
     if len(bands) != len(asset.bands):
         raise EngineError(f"{len(bands)} bands given for an image of {len(asset.bands)}.")
-    return tuple(replace(band, name=str(given["id"])) for band, given in zip(asset.bands, bands, strict=True))
+    return tuple(replace(band, name=str(resource["id"])) for band, resource in zip(asset.bands, bands, strict=True))
 
 
 def _checked_time(time: str | None) -> str | None:
@@ -262,11 +262,11 @@ def _checked_time(time: str | None) -> str | None:
 
 
 def _band(name: str, dtype: str, grid: Any) -> dict[str, Any]:
-    kind = of_dtype(dtype)
+    band_type = of_dtype(dtype)
     affine = grid.affine
-    data_type: dict[str, Any] = {"precision": kind.precision.upper()}
-    if kind.minimum is not None:
-        data_type["range"] = {"min": kind.minimum, "max": kind.maximum}
+    data_type: dict[str, Any] = {"precision": band_type.precision.upper()}
+    if band_type.minimum is not None:
+        data_type["range"] = {"min": band_type.minimum, "max": band_type.maximum}
     return {
         "id": name,
         "dataType": data_type,

@@ -116,7 +116,7 @@ class FaultyHttp:
 
 def route_of(method: str, path: str, query: str) -> str:
     """The name of a request's route (faults.HTTP); path: escaped as it was sent, so that names hold no slash."""
-    parts = [part for part in path.split("/") if part]
+    parts = [segment for segment in path.split("/") if segment]
     first = parts[0] if parts else ""
     if first in ("upload", "resumable"):
         return "upload"
@@ -145,8 +145,8 @@ def _engine_route(path: str, parts: list[str]) -> str:
     for ending, route in ((":compute", "value"), (":export", "export"), (":import", "import")):
         if path.endswith(ending):
             return route
-    place = parts[3].partition(":")[0] if len(parts) > 3 else ""
-    return place if place in ("operations", "assets", "thumbnails", "maps") else "other"
+    resource = parts[3].partition(":")[0] if len(parts) > 3 else ""
+    return resource if resource in ("operations", "assets", "thumbnails", "maps") else "other"
 
 
 def _refusal(verdict: Verdict, route: str) -> Reply | None:
@@ -262,9 +262,9 @@ def _content_start(body: bytes) -> int:
     return second + len(HEAD_END) if second >= 0 else 0
 
 
-def _flip(body: bytes, place: int) -> bytes:
+def _flip(body: bytes, offset: int) -> bytes:
     wrong = bytearray(body)
-    wrong[min(place, len(wrong) - 1)] ^= 0x20
+    wrong[min(offset, len(wrong) - 1)] ^= 0x20
     return bytes(wrong)
 
 

@@ -156,10 +156,10 @@ def finite(value: Any) -> Any:
 
 def _file(request: PixelRequest, body: Mapping[str, Any]) -> Reply:
     file_format = encode.check_format(_file_format(body))
-    content, kind = encode.encode(
+    content, content_type = encode.encode(
         file_format, request.geobox, request.band_names, request.read(), body.get("visualizationOptions")
     )
-    return Reply(200, content, {"content-type": kind})
+    return Reply(200, content, {"content-type": content_type})
 
 
 def _file_format(body: Mapping[str, Any]) -> str:

@@ -109,11 +109,11 @@ class TaskRoutes:
         )
 
     def _list(self, call: Call, params: Params) -> Reply:
-        found = self._tasks.list(params["project"])
+        operations = self._tasks.list(params["project"])
         begin = int(call.query.get("pageToken") or 0)
         size = min(int(call.query.get("pageSize") or PAGE), PAGE)
-        answer: dict[str, Any] = {"operations": found[begin : begin + size]}
-        if begin + size < len(found):
+        answer: dict[str, Any] = {"operations": operations[begin : begin + size]}
+        if begin + size < len(operations):
             answer["nextPageToken"] = str(begin + size)
         return Reply.of(answer)
 
@@ -134,10 +134,10 @@ class TaskRoutes:
         return Reply.of({})
 
 
-def _submission(body: Mapping[str, Any], params: Params, kind: str) -> Submission:
+def _submission(body: Mapping[str, Any], params: Params, task_type: str) -> Submission:
     request_id = body.get("requestId")
     if request_id is not None and not REQUEST_ID.fullmatch(str(request_id)):
         raise EngineError(f"Invalid requestId '{request_id}': expected up to 60 characters of A-Z, a-z, 0-9 and -.")
     priority = body.get("priority", 100)
     priority = priority.get("value", 100) if isinstance(priority, Mapping) else priority
-    return Submission(params["project"], kind, str(body.get("description", "")), request_id, int(priority))
+    return Submission(params["project"], task_type, str(body.get("description", "")), request_id, int(priority))

@@ -52,7 +52,7 @@ class StorageApi:
             return Reply.error(400, f"Bad request: {error}", reason="invalid")
 
     def _route(self, call: Call) -> Reply:
-        parts = tuple(unquote(part) for part in call.path.strip("/").split("/"))
+        parts = tuple(unquote(segment) for segment in call.path.strip("/").split("/"))
         if parts == BATCH:
             return self._batch(call)
         for prefix in UPLOADS:
@@ -173,12 +173,12 @@ class StorageApi:
         return Reply.of(object_resource(call, composed))
 
     def _append(self, out: Any, bucket: str, source: dict[str, Any]) -> int:
-        wanted = source.get("objectPreconditions", {}).get("ifGenerationMatch")
+        expected_generation = source.get("objectPreconditions", {}).get("ifGenerationMatch")
         pinned = source.get("generation")
         stored, file = self.store.open(
             bucket,
             source["name"],
-            Preconditions(generation_match=None if wanted is None else int(wanted)),
+            Preconditions(generation_match=None if expected_generation is None else int(expected_generation)),
             int(pinned) if pinned else None,
         )
         with file:
@@ -191,23 +191,23 @@ class StorageApi:
             raise StorageError(413, "uploadTooLarge", f"A batch of {call.spooled.stat().st_size} bytes is too large.")
         head = f"Content-Type: {call.headers.get('content-type', '')}\r\n\r\n".encode("latin-1")
         message = BytesParser().parsebytes(head + call.body)
-        parts = message.get_payload()
-        if not isinstance(parts, list) or len(parts) > MAX_BATCH:
+        sections = message.get_payload()
+        if not isinstance(sections, list) or len(sections) > MAX_BATCH:
             raise StorageError(400, "badContent", f"A batch holds 1 to {MAX_BATCH} requests as multipart/mixed.")
         boundary = f"batch_{secrets.token_hex(8)}"
         replies = [
-            self._batch_part(call, str(part.get_payload()), part.get("Content-ID"), boundary)
-            for part in parts
-            if isinstance(part, Message)
+            self._batch_part(call, str(section.get_payload()), section.get("Content-ID"), boundary)
+            for section in sections
+            if isinstance(section, Message)
         ]
         body = b"".join(replies) + f"--{boundary}--\r\n".encode()
         return Reply(200, body, {"content-type": f"multipart/mixed; boundary={boundary}"})
 
     def _batch_part(self, call: Call, text: str, content_id: str | None, boundary: str) -> bytes:
-        request_line, _, rest = text.lstrip().replace("\r\n", "\n").partition("\n")
+        request_line, _, remainder = text.lstrip().replace("\r\n", "\n").partition("\n")
         method, target, *_ = request_line.split(" ")
         split = urlsplit(target)
-        _, _, body = rest.partition("\n\n")
+        _, _, body = remainder.partition("\n\n")
         query = dict(parse_qsl(split.query, keep_blank_values=True))
         path = split.path.removeprefix(call.base)  # clients put the whole path of their address into each request
         inner = Call(method, path, query, dict(call.headers), body.encode("utf-8"), base=call.base)

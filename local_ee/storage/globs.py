@@ -114,14 +114,14 @@ def _test(token: str) -> Test:
 
 def _characters(inner: str) -> Test:
     """Single characters and ranges; all others after a leading ! or ^."""
-    wanted = inner[0] not in "!^" or len(inner) == 1
-    text = inner if wanted else inner[1:]
+    positive = inner[0] not in "!^" or len(inner) == 1
+    text = inner if positive else inner[1:]
     ranges = [(low, high) for low, high in re.findall(r"(.)-(.)", text, re.DOTALL)]
     for low, high in ranges:
         if low > high:
             raise ValueError(f"the range {low}-{high} runs backwards")
     single = set(re.sub(r".-.", "", text, flags=re.DOTALL))
-    return lambda character: (character in single or any(low <= character <= high for low, high in ranges)) == wanted
+    return lambda character: (character in single or any(low <= character <= high for low, high in ranges)) == positive
 
 
 @lru_cache(maxsize=256)

@@ -170,8 +170,8 @@ class ObjectStore:
         """Every bucket, by name."""
         if not self._home.buckets.is_dir():
             return []
-        found = (read_json(self._bucket_file(entry.name)) for entry in os.scandir(self._home.buckets))
-        return sorted((bucket for bucket in found if bucket), key=lambda bucket: bucket["name"])
+        documents = (read_json(self._bucket_file(entry.name)) for entry in os.scandir(self._home.buckets))
+        return sorted((bucket for bucket in documents if bucket), key=lambda bucket: bucket["name"])
 
     def delete_bucket(self, name: str) -> None:
         """Removes an empty bucket; 409 where it holds objects."""
@@ -328,8 +328,8 @@ def check_name(name: str) -> None:
 def settable(attributes: Mapping[str, Any], *, keep_none: bool = False) -> dict[str, Any]:
     """The fields of an object resource that a client may set; ValueError where one is no header's value."""
     check_attributes(attributes)
-    given = {key: attributes[key] for key in SETTABLE if key in attributes}
-    return {key: value for key, value in given.items() if keep_none or value is not None}
+    fields = {key: attributes[key] for key in SETTABLE if key in attributes}
+    return {key: value for key, value in fields.items() if keep_none or value is not None}
 
 
 def checksums_of(path: Path) -> Checksums:

@@ -34,14 +34,16 @@ class Transfers:
         """A new upload, or the next piece of a resumable one."""
         if "upload_id" in call.query:
             return self._resume(call, call.query["upload_id"])
-        kind = call.query.get("uploadType", "")
-        if kind == "resumable":
+        upload_type = call.query.get("uploadType", "")
+        if upload_type == "resumable":
             return self._begin(call, bucket)
-        if kind not in ("multipart", "media"):
-            raise StorageError(400, "invalid", f"Unknown uploadType {kind!r}: expected multipart, resumable or media")
+        if upload_type not in ("multipart", "media"):
+            raise StorageError(
+                400, "invalid", f"Unknown uploadType {upload_type!r}: expected multipart, resumable or media"
+            )
         content_type = call.headers.get("content-type")
         with call.open_body() as body:
-            if kind == "media":
+            if upload_type == "media":
                 return self._store_bytes(call, bucket, Content({"contentType": content_type}, body))
             return self._store_bytes(call, bucket, multipart.content(body, content_type or ""))
 
@@ -51,10 +53,10 @@ class Transfers:
             bucket, name, resources.conditions(call.query), resources.number(call.query, "generation")
         )
         headers = _content_headers(stored, to_browser=is_browser(call.headers))
-        wanted = _byte_range(call.headers.get("range"), stored.size)
-        if wanted is None:
+        byte_range = _byte_range(call.headers.get("range"), stored.size)
+        if byte_range is None:
             return Reply(200, FileSlice(file, 0, stored.size), headers)
-        start, stop = wanted
+        start, stop = byte_range
         if start >= stop:
             file.close()
             raise StorageError(416, "requestedRangeNotSatisfiable", "The requested range cannot be satisfied.")

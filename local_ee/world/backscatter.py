@@ -59,10 +59,10 @@ def tables(month: int, incidence_deg: float) -> np.ndarray:
     out = np.zeros((2, m.COUNT))
     tilt = incidence_deg - REFERENCE_DEG
     for row, (level, share) in enumerate(((_VV, 1.0), (_VH, 0.8))):
-        for kind, db in level.items():
-            slope = _SLOPE.get(kind, _BUILT_SLOPE)
-            season = _SEASON.get(kind, (0.0,) * 12)[month - 1]
-            out[row, kind] = 10 ** ((db + season - slope * share * tilt) / 10)
+        for material, db in level.items():
+            slope = _SLOPE.get(material, _BUILT_SLOPE)
+            season = _SEASON.get(material, (0.0,) * 12)[month - 1]
+            out[row, material] = 10 ** ((db + season - slope * share * tilt) / 10)
     return out.astype(np.float32)
 
 
@@ -78,13 +78,13 @@ def scatter(layers, levels, calm, heading_deg, col0, row0):
             soft_gain = 10.0 ** (0.1 * z)
             vv = vh = 0.0
             built = 0
-            for kind in range(m.EVERGREEN, m.COUNT):
-                share = layers[kind, row, col]
+            for material in range(m.EVERGREEN, m.COUNT):
+                share = layers[material, row, col]
                 if share > 0:
-                    gain = 1.0 if kind >= m.FIRST_IMPERVIOUS else soft_gain
-                    vv += share * levels[0, kind] * gain
-                    vh += share * levels[1, kind] * gain
-                    built += share if kind >= m.FIRST_IMPERVIOUS else 0
+                    gain = 1.0 if material >= m.FIRST_IMPERVIOUS else soft_gain
+                    vv += share * levels[0, material] * gain
+                    vh += share * levels[1, material] * gain
+                    built += share if material >= m.FIRST_IMPERVIOUS else 0
             vv, vh = 0.01 * vv, 0.01 * vh
             if built > 0:
                 spread = 10.0 ** (0.22 * draw_normal(key, 1))

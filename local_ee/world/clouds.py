@@ -142,8 +142,8 @@ def _fields(epsg, row0, col0, height, width, seed, length_m, edge, east, north, 
 def over(cut: Cut, sky: Sky) -> tuple[np.ndarray, np.ndarray]:
     """Cloud opacity and shadow (0 to 1) of any 10-m pixels: two float32 [row, column]."""
     east, north = sky.toward_sun_m
-    place = (cut.epsg, cut.row, cut.col, cut.height, cut.width)
-    return _fields(*place, sky.seed, sky.length_m, sky.edge, east, north, sky.clear_share, _levels())
+    window = (cut.epsg, cut.row, cut.col, cut.height, cut.width)
+    return _fields(*window, sky.seed, sky.length_m, sky.edge, east, north, sky.clear_share, _levels())
 
 
 @compiled
@@ -173,13 +173,13 @@ def cover_of(points_xy: np.ndarray, sky: Sky) -> float:
 
 
 @cache
-def _quantiles(kind: str) -> np.ndarray:
+def _quantiles(state: str) -> np.ndarray:
     """Cloud scores at 0, .5, .. 100 % of their distribution by state of the pixel (docs/reference/world.md,
     "Clouds").
     """
     from scipy.stats import beta
 
-    a, b = {"clear": (12, 1.5), "thin": (3, 3), "shadow": (2.5, 3.5), "opaque": (1.2, 12)}[kind]
+    a, b = {"clear": (12, 1.5), "thin": (3, 3), "shadow": (2.5, 3.5), "opaque": (1.2, 12)}[state]
     return beta.ppf(np.linspace(0.0005, 0.9995, 201), a, b)
 
 
@@ -187,7 +187,7 @@ def _quantiles(kind: str) -> np.ndarray:
 def score_tables() -> tuple[np.ndarray, np.ndarray]:
     """Scores by state (clear, thin, shadow, opaque) and rank [4, 201], and the rank of scores 0, .005, .. 1 in a
     pixel's history (a mixture of the states over a year)."""
-    table = np.stack([_quantiles(kind) for kind in ("clear", "thin", "shadow", "opaque")])
+    table = np.stack([_quantiles(state) for state in ("clear", "thin", "shadow", "opaque")])
     grid = np.linspace(0, 1, 201)
     shares = (0.43, 0.08, 0.05, 0.44)
     rows = (s * np.interp(grid, row, grid, left=0, right=1) for s, row in zip(shares, table, strict=True))

@@ -45,9 +45,9 @@ def fields(canvas, q, key, mixture):
             s1 = (col + 1 + 0.28 * (draw(key, 41 + col) - 0.5) * (col < cols - 1)) / cols - ds
             t0 = (row + 0.28 * (draw(key, 70000 + row) - 0.5) * (row > 0)) / rows + dt
             t1 = (row + 1 + 0.28 * (draw(key, 70001 + row) - 0.5) * (row < rows - 1)) / rows - dt
-            kind = _crop(main if draw(h, 4) < 0.6 else h, mixture)
+            crop = _crop(main if draw(h, 4) < 0.6 else h, mixture)
             value = pack(
-                kind, 0, to_byte(0.6 * z1 + 0.8 * draw_normal(h, 5)), to_byte(0.5 * z2 + 0.8 * draw_normal(h, 6))
+                crop, 0, to_byte(0.6 * z1 + 0.8 * draw_normal(h, 5)), to_byte(0.5 * z2 + 0.8 * draw_normal(h, 6))
             )
             x0, y0 = point(q, s0, t0)
             x1, y1 = point(q, s1, t0)
@@ -66,7 +66,7 @@ def ponds(canvas, q, key):
     for row in range(rows):
         for col in range(cols):
             h = derive(key, 100 + row * 128 + col)
-            kind = m.BARE if draw(h, 1) < 0.05 else m.LAKE
+            cover = m.BARE if draw(h, 1) < 0.05 else m.LAKE
             s0, s1, t0, t1 = col / cols + ds, (col + 1) / cols - ds, row / rows + dt, (row + 1) / rows - dt
             x0, y0 = point(q, s0, t0)
             x1, y1 = point(q, s1, t0)
@@ -82,7 +82,7 @@ def ponds(canvas, q, key):
                 y2,
                 x3,
                 y3,
-                pack(kind, 0, to_byte(draw_normal(h, 2)), to_byte(draw_normal(h, 3))),
+                pack(cover, 0, to_byte(draw_normal(h, 2)), to_byte(draw_normal(h, 3))),
             )
 
 
@@ -95,9 +95,9 @@ def woods(canvas, q, key, evergreen):
     for k in range(14):
         h = derive(key, 100 + k)
         x, y = point(q, draw(h, 1), draw(h, 2))
-        kind = m.EVERGREEN if draw(h, 3) < evergreen else m.DECIDUOUS
+        tree = m.EVERGREEN if draw(h, 3) < evergreen else m.DECIDUOUS
         size = 18.0 + 45.0 * draw(h, 4)
-        disc(canvas, x, y, size, pack(kind, 0, to_byte(0.5 * z1 + 0.8 * draw_normal(h, 5)), to_byte(draw_normal(h, 6))))
+        disc(canvas, x, y, size, pack(tree, 0, to_byte(0.5 * z1 + 0.8 * draw_normal(h, 5)), to_byte(draw_normal(h, 6))))
 
 
 @compiled
@@ -108,13 +108,13 @@ def dry_range(canvas, q, key, cover):
     for k in range(20):
         h = derive(key, 100 + k)
         x, y = point(q, draw(h, 1), draw(h, 2))
-        kind = m.LAWN if draw(h, 3) < cover else m.BARE
+        blot = m.LAWN if draw(h, 3) < cover else m.BARE
         disc(
             canvas,
             x,
             y,
             10.0 + 40.0 * draw(h, 4),
-            pack(kind, 0, to_byte(0.4 * z1 + 0.5 * draw_normal(h, 5)), to_byte(draw_normal(h, 6))),
+            pack(blot, 0, to_byte(0.4 * z1 + 0.5 * draw_normal(h, 5)), to_byte(draw_normal(h, 6))),
         )
 
 
@@ -131,9 +131,9 @@ def village(canvas, facing, q, key, born):
     for k in range(int(share * share * along * across / 240.0)):
         h = derive(key, 9000 + k)
         x, y = point(q, s_start + share * draw(h, 1), t_start + share * draw(h, 2))
-        kind = m.DECIDUOUS if draw(h, 3) < 0.55 else m.EVERGREEN
+        cover = m.DECIDUOUS if draw(h, 3) < 0.55 else m.EVERGREEN
         disc(
-            canvas, x, y, 3.0 + 2.5 * draw(h, 4), pack(kind, 0, to_byte(draw_normal(h, 5)), to_byte(draw_normal(h, 6)))
+            canvas, x, y, 3.0 + 2.5 * draw(h, 4), pack(cover, 0, to_byte(draw_normal(h, 5)), to_byte(draw_normal(h, 6)))
         )
     for row in range(rows):
         t = t_start + share * (row + 0.5) / rows
@@ -147,12 +147,12 @@ def village(canvas, facing, q, key, born):
                 yard = pack(m.CONCRETE, 0, to_byte(0.6 * draw_normal(h, 3) - 0.5), born)
                 building(canvas, facing, x - 4.0 * -ey, y + 4.0 * ex, ex, ey, 6.3, 7.0, yard)
                 pick = draw(h, 4)
-                kind = (
+                cover = (
                     m.ROOF_DARK
                     if pick < 0.42
                     else (m.ROOF_LIGHT if pick < 0.72 else (m.ROOF_CLAY if pick < 0.93 else m.ROOF_BLUE))
                 )
-                roof = pack(kind, 6.0 + 4.0 * draw(h, 5), to_byte(draw_normal(h, 6)), born)
+                roof = pack(cover, 6.0 + 4.0 * draw(h, 5), to_byte(draw_normal(h, 6)), born)
                 building(canvas, facing, x, y, ex, ey, 5.0 + 1.6 * draw(h, 7), 4.6 + 1.4 * draw(h, 8), roof)
     x0, y0 = point(q, s_start + 0.5 * share, 0.0)
     x1, y1 = point(q, s_start + 0.5 * share, 1.0)

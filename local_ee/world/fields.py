@@ -90,11 +90,11 @@ def lake_at(x, y, lakes, wetness):
 @compiled
 def urban_at(x, y, towns, ruggedness, dryness):
     """How urban a place is, 0 to 1: the towns of the table and small ones on a loose lattice in the plains."""
-    rest = 1.0
+    rural_share = 1.0
     for k in range(towns.shape[0]):
         share = math.hypot(x - towns[k, 0], y - towns[k, 1]) / towns[k, 2]
         if share < TOWN_REACH:
-            rest *= 1.0 - (math.exp(-(share**1.5)) - math.exp(-(TOWN_REACH**1.5)))
+            rural_share *= 1.0 - (math.exp(-(share**1.5)) - math.exp(-(TOWN_REACH**1.5)))
     i0, j0 = math.floor(x / _TOWN_CELL_M), math.floor(y / _TOWN_CELL_M)
     for j in range(j0 - 1, j0 + 2):
         for i in range(i0 - 1, i0 + 2):
@@ -105,8 +105,8 @@ def urban_at(x, y, towns, ruggedness, dryness):
                 radius = 300.0 + 900.0 * unit(hash2(h, 3, 0)) ** 2
                 share = math.hypot(x - cx, y - cy) / radius
                 if share < TOWN_REACH:
-                    rest *= 1.0 - 0.75 * (math.exp(-(share**1.5)) - math.exp(-(TOWN_REACH**1.5)))
-    return 1.0 - rest
+                    rural_share *= 1.0 - 0.75 * (math.exp(-(share**1.5)) - math.exp(-(TOWN_REACH**1.5)))
+    return 1.0 - rural_share
 
 
 @compiled

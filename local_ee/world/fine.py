@@ -84,12 +84,14 @@ def paint_band(canvas, shade, means, first, second, seed, col0, row0):
     for row in range(height):
         for col in range(width):
             pixel = canvas[row, col]
-            kind = kind_of(pixel)
-            value = means[kind] * first[kind, first_of(pixel)]
+            material = kind_of(pixel)
+            value = means[material] * first[material, first_of(pixel)]
             rough = np.float32(0.07)
-            if kind < m.FIRST_IMPERVIOUS:
-                value *= second[kind, second_of(pixel)]
-                rough = np.float32(0.22 if kind in (m.EVERGREEN, m.DECIDUOUS) else (0.03 if kind <= m.LAKE else 0.12))
+            if material < m.FIRST_IMPERVIOUS:
+                value *= second[material, second_of(pixel)]
+                rough = np.float32(
+                    0.22 if material in (m.EVERGREEN, m.DECIDUOUS) else (0.03 if material <= m.LAKE else 0.12)
+                )
             h = hash2(seed, col0 + col, row0 + row)
             wave = smooth(np.uint64(77), (col0 + col) / 3.1, (row0 + row) / 3.1)
             value *= np.float32(1.0) + rough * np.float32(1.2 * wave + unit(h) + unit(derive(h, 1)) - 1.0)

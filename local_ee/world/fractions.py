@@ -51,9 +51,9 @@ def pool(canvas, facing):
             for y in range(10 * row, 10 * row + 10):
                 for x in range(10 * col, 10 * col + 10):
                     pixel = canvas[y, x]
-                    kind, height = kind_of(pixel), height_of(pixel)
-                    counts[kind] += 1
-                    if kind >= m.FIRST_IMPERVIOUS:
+                    material, height = kind_of(pixel), height_of(pixel)
+                    counts[material] += 1
+                    if material >= m.FIRST_IMPERVIOUS:
                         bright += first_of(pixel)
                         born = max(born, second_of(pixel))
                         hard += 1
@@ -67,8 +67,8 @@ def pool(canvas, facing):
                         wall += abs(height - height_of(canvas[y, x + 1]))
                     if canvas[y + 1, x] != pixel:
                         wall += abs(height - height_of(canvas[y + 1, x]))
-            for kind in range(m.COUNT):
-                out[kind, row, col] = counts[kind]
+            for material in range(m.COUNT):
+                out[material, row, col] = counts[material]
             out[BRIGHT, row, col] = bright // hard if hard else 128
             soft = 100 - hard
             out[TONE_1, row, col] = tone1 // soft if soft else 128
@@ -100,18 +100,18 @@ class CellCache:
     def cells(self, epsg: int, column: int, row: int, year: int) -> Cells:
         """The tile's pixels in a year; years in which it looks the same share one drawing."""
         key = (epsg, column, row)
-        found = self._find(key, year)
-        if found is not None:
-            return found
+        tile_cells = self._find(key, year)
+        if tile_cells is not None:
+            return tile_cells
         with self._guard:
             turn = self._busy.setdefault(key, threading.Lock())
         with turn:
-            found = self._find(key, year)
-            if found is None:
+            tile_cells = self._find(key, year)
+            if tile_cells is None:
                 canvas, facing, first, after = canvas_of(epsg, column, row, year)
-                found = Cells(pool(canvas, facing), first, after)
-                self._keep(key, found)
-        return found
+                tile_cells = Cells(pool(canvas, facing), first, after)
+                self._keep(key, tile_cells)
+        return tile_cells
 
     def window(self, cut: Cut, year: int, layers: slice = slice(None)) -> np.ndarray:
         """Layers [layer, row, column] of any 10-m pixels."""

@@ -66,10 +66,10 @@ def _in_zone(
             here = (slice(top, top + side), slice(left, left + side))
             r, c = rows[here], cols[here]
             cut = Cut(epsg, int(r.min()), int(c.min()), int(np.ptp(r)) + 1, int(np.ptp(c)) + 1)
-            part = read(cut)[r - cut.row, c - cut.col]
+            block = read(cut)[r - cut.row, c - cut.col]
             if out is None:
-                out = np.empty(shape, part.dtype)
-            out[here] = part
+                out = np.empty(shape, block.dtype)
+            out[here] = block
     if out is None:
         raise ValueError(f"a window of {shape} pixels has none to read")
     return out
@@ -89,10 +89,10 @@ def anywhere(window: GeoBox, read: Callable[[Cut], np.ndarray]) -> np.ndarray:
     for top in range(0, window.shape[0], _SQUARE):
         for left in range(0, window.shape[1], _SQUARE):
             lon, lat = _centres(window, top, left)
-            part = _by_zone(lon, lat, read)
+            block = _by_zone(lon, lat, read)
             if out is None:
-                out = np.zeros(window.shape, part.dtype)
-            out[top : top + _SQUARE, left : left + _SQUARE] = part
+                out = np.zeros(window.shape, block.dtype)
+            out[top : top + _SQUARE, left : left + _SQUARE] = block
     if out is None:
         raise ValueError(f"a window of {window.shape.yx} pixels has none to read")
     return out
@@ -114,10 +114,10 @@ def _by_zone(lon: np.ndarray, lat: np.ndarray, read: Callable[[Cut], np.ndarray]
         here = epsg == code
         rows, cols = _zone_places(lon[here], lat[here], code)
         cut = Cut(int(code), int(rows.min()), int(cols.min()), int(np.ptp(rows)) + 1, int(np.ptp(cols)) + 1)
-        part = read(cut)
+        block = read(cut)
         if out is None:
-            out = np.zeros(lon.shape, part.dtype)
-        out[here] = part[rows - cut.row, cols - cut.col]
+            out = np.zeros(lon.shape, block.dtype)
+        out[here] = block[rows - cut.row, cols - cut.col]
     return np.zeros(lon.shape, np.uint8) if out is None else out
 
 

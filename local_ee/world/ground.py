@@ -31,8 +31,8 @@ def shade_of(layers, margin, step_east, step_south, reach_per_m):
         for col in range(width):
             y, x = row + margin, col + margin
             roofs = 0.0
-            for kind in range(m.FIRST_ROOF, m.COUNT):
-                roofs += layers[kind, y, x]
+            for material in range(m.FIRST_ROOF, m.COUNT):
+                roofs += layers[material, y, x]
             open_share = 1.0 - 0.01 * roofs
             lit = 1.0 - min(0.8, 0.0225 * layers[WALL, y, x] * reach_per_m)
             for tap in range(1, taps + 1):
@@ -40,8 +40,8 @@ def shade_of(layers, margin, step_east, step_south, reach_per_m):
                 blocked = layers[HEIGHT, yy, xx] * reach_per_m / 10.0 - tap + 0.5
                 if blocked > 0.0:
                     cover = 0.0
-                    for kind in range(m.FIRST_ROOF, m.COUNT):
-                        cover += layers[kind, yy, xx]
+                    for material in range(m.FIRST_ROOF, m.COUNT):
+                        cover += layers[material, yy, xx]
                     lit *= 1.0 - 0.01 * cover * min(blocked, 1.0)
             out[row, col] = (1.0 - lit) * open_share
     return out
@@ -60,14 +60,16 @@ def mix_band(layers, shade, means, first, second, grain, darkness, col0, row0):
             tone = np.float32(1.5 * coarse[col] + 2.2 * (unit(h) - 0.5))
             bright, tone1, tone2 = layers[BRIGHT, row, col], layers[TONE_1, row, col], layers[TONE_2, row, col]
             total = np.float32(0.0)
-            for kind in range(m.COUNT):
-                share = layers[kind, row, col]
+            for material in range(m.COUNT):
+                share = layers[material, row, col]
                 if share > 0:
-                    value = means[kind] * np.float32(share)
+                    value = means[material] * np.float32(share)
                     value *= (
-                        first[kind, bright] if kind >= m.FIRST_IMPERVIOUS else first[kind, tone1] * second[kind, tone2]
+                        first[material, bright]
+                        if material >= m.FIRST_IMPERVIOUS
+                        else first[material, tone1] * second[material, tone2]
                     )
-                    total += value * (np.float32(1.0) + grain[kind] * tone)
+                    total += value * (np.float32(1.0) + grain[material] * tone)
             out[row, col] = np.float32(0.01) * total * (np.float32(1.0) - darkness * shade[row, col])
     return out
 

@@ -99,13 +99,13 @@ def decide(layers, groups, rates, blur, seed, blob_seed, col0, row0):
                 for dx in range(-blur, blur + 1):
                     w = 1.0 / (1.0 + dx * dx + dy * dy)
                     weight += w
-                    for kind in range(layers.shape[0]):
-                        part = w * layers[kind, row + blur + dy, col + blur + dx]
-                        if kind == m.ASPHALT or kind == m.CONCRETE:
-                            shares[BUILT] += paved * part
-                            shares[BARE] += (1.0 - paved) * part
+                    for material in range(layers.shape[0]):
+                        share = w * layers[material, row + blur + dy, col + blur + dx]
+                        if material == m.ASPHALT or material == m.CONCRETE:
+                            shares[BUILT] += paved * share
+                            shares[BARE] += (1.0 - paved) * share
                         else:
-                            shares[groups[kind]] += part
+                            shares[groups[material]] += share
             scale = 0.01 / weight
             x, y = col0 + col, row0 + row
             h = hash2(seed, x, y)
@@ -152,7 +152,7 @@ def sieve(groups, least):
                 continue
             stack[0, 0], stack[0, 1] = row, col
             seen[row, col] = True
-            count, at, other = 1, 0, -1
+            count, at, neighbour = 1, 0, -1
             while at < count and count < least:
                 r, c = stack[at, 0], stack[at, 1]
                 at += 1
@@ -161,13 +161,13 @@ def sieve(groups, least):
                     if rr < 0 or cc < 0 or rr >= height or cc >= width:
                         continue
                     if groups[rr, cc] != BUILT:
-                        other = groups[rr, cc]
+                        neighbour = groups[rr, cc]
                     elif not _listed(stack, count, rr, cc):
                         stack[count, 0], stack[count, 1] = rr, cc
                         count += 1
-            if count < least and other >= 0:
+            if count < least and neighbour >= 0:
                 for k in range(count):
-                    out[stack[k, 0], stack[k, 1]] = other
+                    out[stack[k, 0], stack[k, 1]] = neighbour
     return out
 
 
@@ -229,9 +229,9 @@ class Products:
         down, right = _shift(seed, epsg, col // _BLOCK, row // _BLOCK)
         cut = Cut(epsg, row * TILE - reach - down, col * TILE - reach - right, TILE + 2 * reach, TILE + 2 * reach)
         layers = self._cells.window(cut, year, slice(0, m.COUNT))
-        place = (col * TILE - around, row * TILE - around)
+        corner = (col * TILE - around, row * TILE - around)
         blobs = seed_of(errors.family or errors.edition, "blobs")
-        rough = decide(layers, _GROUP_OF, errors.rates, errors.blur, seed, blobs, *place)
+        rough = decide(layers, _GROUP_OF, errors.rates, errors.blur, seed, blobs, *corner)
         kept = sieve(rough, errors.least) if errors.least > 1 else rough
         grown = grow(kept, errors.growth)
         return np.ascontiguousarray(grown[margin:-margin, margin:-margin])

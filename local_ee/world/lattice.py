@@ -75,11 +75,11 @@ class Cut:
 def mosaic(cut: Cut, tile: Callable[[int, int], np.ndarray]) -> np.ndarray:
     """The cut put together from world tiles [..., row, column] that `tile(column, row)` gives."""
     out = None
-    for col, row, here, there in cut.tiles():
-        part = tile(col, row)
+    for col, row, here, tile_slices in cut.tiles():
+        block = tile(col, row)
         if out is None:
-            out = np.empty((*part.shape[:-2], cut.height, cut.width), part.dtype)
-        out[(..., *here)] = part[(..., *there)]
+            out = np.empty((*block.shape[:-2], cut.height, cut.width), block.dtype)
+        out[(..., *here)] = block[(..., *tile_slices)]
     if out is None:
         raise ValueError("a window without pixels was asked for: its height and width must be at least 1")
     return out

@@ -50,8 +50,8 @@ class WorldCover:
 
     def image(self, collection_id: str, index: str) -> SourceImage | None:
         """The edition's image, or None."""
-        known, year, errors = _EDITIONS[collection_id]
-        return self._image(collection_id, index, year, errors) if index == known else None
+        edition_index, year, errors = _EDITIONS[collection_id]
+        return self._image(collection_id, index, year, errors) if index == edition_index else None
 
     def _image(self, collection_id: str, index: str, year: int, errors: Errors) -> SourceImage:
         def read(names: tuple[str, ...], window: GeoBox) -> tuple[np.ndarray, np.ndarray]:

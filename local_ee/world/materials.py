@@ -24,13 +24,13 @@ _S8, _S16, _S24 = np.uint32(8), np.uint32(16), np.uint32(24)
 
 
 @compiled
-def pack(kind, height_m, first, second):
+def pack(material, height_m, first, second):
     """One pixel: class, height above ground in m, and two bytes.
 
     Impervious ground: brightness (see `to_byte`) and years since FIRST_YEAR. Other ground: two brightness numbers.
     """
     return (
-        np.uint32(kind)
+        np.uint32(material)
         | (np.uint32(min(max(height_m, 0.0), 255.0)) << _S8)
         | (np.uint32(first) << _S16)
         | (np.uint32(second) << _S24)

@@ -127,7 +127,7 @@ class Camera:
     def bands(self, names: tuple[str, ...], cut: Cut, overpass: Overpass) -> np.ndarray:
         """Recorded values of bands that share a step: [band, row, column]."""
         sky = overpass.sky
-        opacity, shadow = (pooled(part, cut.step_m // 10) for part in clouds.over(cut.fine(), sky))
+        opacity, shadow = (pooled(field, cut.step_m // 10) for field in clouds.over(cut.fine(), sky))
         bright = any(name in REFLECTANCE for name in names) and float(opacity.max(initial=0.0)) > 0.0
         glow = clouds.glow(opacity, sky.seed, cut.row, cut.col, float(cut.step_m)) if bright else opacity
         out = np.empty((len(names), *opacity.shape), np.uint16)
@@ -177,18 +177,18 @@ def classify(opacity, shadow, water, green, seed, row0, col0):
         for col in range(width):
             u = unit(derive(hash2(seed, (col0 + col) // 6, (row0 + row) // 6), 1))
             o = opacity[row, col]
-            kind = 6 if water[row, col] > 50 else (4 if green[row, col] > 45 else 5)
-            if kind == 5 and u < 0.015:
-                kind = 8
+            scene_class = 6 if water[row, col] > 50 else (4 if green[row, col] > 45 else 5)
+            if scene_class == 5 and u < 0.015:
+                scene_class = 8
             if shadow[row, col] > 0.4 and u < 0.5:
-                kind = 3
+                scene_class = 3
             if o > 0.75:
-                kind = 9
+                scene_class = 9
             elif o > 0.45:
-                kind = 8
+                scene_class = 8
             elif o > 0.2:
-                kind = 10 if u < 0.4 else 7
-            out[row, col] = kind
+                scene_class = 10 if u < 0.4 else 7
+            out[row, col] = scene_class
     return out
 
 

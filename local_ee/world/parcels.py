@@ -62,9 +62,9 @@ def ground(canvas, q, value):
 
 
 @compiled
-def _roof(kind, height, tone, key, counter, born):
+def _roof(material, height, tone, key, counter, born):
     """A roof whose brightness is partly the parcel's (tone), partly its own."""
-    return pack(kind, height, to_byte(0.75 * tone + 0.66 * draw_normal(key, counter)), born)
+    return pack(material, height, to_byte(0.75 * tone + 0.66 * draw_normal(key, counter)), born)
 
 
 @compiled
@@ -87,9 +87,9 @@ def _trees(canvas, q, key, count, radius):
     for k in range(count):
         h = derive(key, 5000 + k)
         x, y = point(q, draw(h, 1), draw(h, 2))
-        kind = m.EVERGREEN if draw(h, 3) < 0.7 else m.DECIDUOUS
+        tree = m.EVERGREEN if draw(h, 3) < 0.7 else m.DECIDUOUS
         size = radius * (0.7 + 0.6 * draw(h, 4))
-        disc(canvas, x, y, size, pack(kind, 0, to_byte(draw_normal(h, 5)), to_byte(draw_normal(h, 6))))
+        disc(canvas, x, y, size, pack(tree, 0, to_byte(draw_normal(h, 5)), to_byte(draw_normal(h, 6))))
 
 
 @compiled
@@ -109,7 +109,7 @@ def estate(canvas, facing, q, key, born):
     row_gap = 27.0 if pick < 0.25 else (40.0 if pick < 0.45 else 52.0)
     length = 19.0 + 9.0 * draw(key, 7) if not tall else 13.0 + 5.0 * draw(key, 7)
     gap = 2 * length + (8.0 if not tall else 17.0)
-    kind = m.ROOF_DARK if draw(key, 8) < 0.45 else (m.ROOF_LIGHT if draw(key, 8) < 0.85 else m.ROOF_CLAY)
+    roof = m.ROOF_DARK if draw(key, 8) < 0.45 else (m.ROOF_LIGHT if draw(key, 8) < 0.85 else m.ROOF_CLAY)
     rows, cols = max(1, int(across / row_gap)), max(1, int(along / gap))
     ex, ey = axis(q)
     tone = draw_normal(key, 90)
@@ -136,7 +136,7 @@ def estate(canvas, facing, q, key, born):
                     ey,
                     length,
                     depth,
-                    _roof(kind, height + 3.0 * draw(h, 2), tone, h, 3, born),
+                    _roof(roof, height + 3.0 * draw(h, 2), tone, h, 3, born),
                 )
     _lanes(canvas, q, key, 130.0, 3.2, paving)
 
@@ -158,14 +158,14 @@ def old_quarter(canvas, facing, q, key, born):
             if u < 0.9 and row % 7 != 6 and col % 9 != 8:
                 x, y = point(q, (col + 0.5) / cols, (row + 0.5) / rows)
                 pick = draw(h, 2)
-                kind = (
+                roof = (
                     m.ROOF_LIGHT
                     if pick < 0.45
                     else (m.ROOF_DARK if pick < 0.8 else (m.ROOF_CLAY if pick < 0.95 else m.ROOF_BLUE))
                 )
                 half_s, half_t = 0.44 * pitch_s * (0.8 + 0.25 * draw(h, 3)), 0.44 * pitch_t * (0.8 + 0.25 * draw(h, 4))
                 building(
-                    canvas, facing, x, y, ex, ey, half_s, half_t, _roof(kind, base + 4.0 * draw(h, 5), tone, h, 6, born)
+                    canvas, facing, x, y, ex, ey, half_s, half_t, _roof(roof, base + 4.0 * draw(h, 5), tone, h, 6, born)
                 )
     _trees(canvas, q, key, int(along * across / 420.0), 3.2)
 
@@ -186,7 +186,7 @@ def sheds(canvas, facing, q, key, born):
             h = derive(key, 100 + row * 64 + col)
             if draw(h, 1) < 0.88:
                 pick = 0.6 * family + 0.4 * draw(h, 2)
-                kind = (
+                roof = (
                     m.ROOF_METAL
                     if pick < 0.30
                     else (m.ROOF_BLUE if pick < 0.42 else (m.ROOF_DARK if pick < 0.7 else m.ROOF_LIGHT))
@@ -194,7 +194,7 @@ def sheds(canvas, facing, q, key, born):
                 x, y = point(q, (col + 0.5) / cols, (row + 0.5) / rows)
                 half_s, half_t = 0.42 * along / cols * (0.75 + 0.25 * draw(h, 3)), 0.40 * across / rows
                 building(
-                    canvas, facing, x, y, ex, ey, half_s, half_t, _roof(kind, 8.0 + 4.0 * draw(h, 4), tone, h, 5, born)
+                    canvas, facing, x, y, ex, ey, half_s, half_t, _roof(roof, 8.0 + 4.0 * draw(h, 4), tone, h, 5, born)
                 )
             elif draw(h, 6) < 0.5:
                 x, y = point(q, (col + 0.5) / cols, (row + 0.5) / rows)
@@ -216,9 +216,9 @@ def towers(canvas, facing, q, key, born):
             x, y = point(q, (col + 0.5) / cols, (row + 0.5) / rows)
             if draw(h, 1) < 0.78:
                 half_s, half_t = 0.40 * along / cols * (0.7 + 0.3 * draw(h, 2)), 0.40 * across / rows
-                kind = m.ROOF_LIGHT if draw(h, 3) < 0.5 else m.ROOF_DARK
+                roof = m.ROOF_LIGHT if draw(h, 3) < 0.5 else m.ROOF_DARK
                 building(
-                    canvas, facing, x, y, ex, ey, half_s, half_t, _roof(kind, 16.0 + 8 * draw(h, 4), tone, h, 5, born)
+                    canvas, facing, x, y, ex, ey, half_s, half_t, _roof(roof, 16.0 + 8 * draw(h, 4), tone, h, 5, born)
                 )
                 if draw(h, 6) < 0.65:
                     high = 60.0 + 140.0 * draw(h, 7) ** 2
@@ -245,7 +245,7 @@ def campus(canvas, facing, q, key, born):
             pick = draw(h, 1)
             if pick < 0.62:
                 building(canvas, facing, x, y, ex, ey, 34.0, 17.0, paving)
-                kind = m.ROOF_LIGHT if draw(h, 2) < 0.5 else (m.ROOF_DARK if draw(h, 2) < 0.85 else m.ROOF_CLAY)
+                roof = m.ROOF_LIGHT if draw(h, 2) < 0.5 else (m.ROOF_DARK if draw(h, 2) < 0.85 else m.ROOF_CLAY)
                 building(
                     canvas,
                     facing,
@@ -255,7 +255,7 @@ def campus(canvas, facing, q, key, born):
                     ey,
                     20.0 + 10 * draw(h, 3),
                     8.0 + 3 * draw(h, 4),
-                    _roof(kind, 15.0 + 9 * draw(h, 5), tone, h, 6, born),
+                    _roof(roof, 15.0 + 9 * draw(h, 5), tone, h, 6, born),
                 )
             elif pick < 0.74:
                 building(canvas, facing, x, y, ex, ey, 36.0, 22.0, pack(m.ROOF_CLAY, 0, to_byte(-1.5), born))
@@ -284,8 +284,8 @@ def park(canvas, q, key, born):
 @compiled
 def square(canvas, facing, q, key, born):
     """A paved square, a station forecourt or a large car park with one hall."""
-    kind = m.CONCRETE if draw(key, 1) < 0.55 else m.ASPHALT
-    ground(canvas, q, pack(kind, 0, to_byte(0.7 * draw_normal(key, 2) - 0.6), born))
+    paving = m.CONCRETE if draw(key, 1) < 0.55 else m.ASPHALT
+    ground(canvas, q, pack(paving, 0, to_byte(0.7 * draw_normal(key, 2) - 0.6), born))
     along, across = lengths(q)
     ex, ey = axis(q)
     tone = draw_normal(key, 90)
@@ -306,19 +306,19 @@ def site(canvas, facing, q, key, born):
 
 
 @compiled
-def town(canvas, facing, q, key, born, kind):
+def town(canvas, facing, q, key, born, parcel_type):
     """Draws a built-up parcel of one of the kinds above."""
-    if kind == ESTATE:
+    if parcel_type == ESTATE:
         estate(canvas, facing, q, key, born)
-    elif kind == OLD_QUARTER:
+    elif parcel_type == OLD_QUARTER:
         old_quarter(canvas, facing, q, key, born)
-    elif kind == SHEDS:
+    elif parcel_type == SHEDS:
         sheds(canvas, facing, q, key, born)
-    elif kind == TOWERS:
+    elif parcel_type == TOWERS:
         towers(canvas, facing, q, key, born)
-    elif kind == CAMPUS:
+    elif parcel_type == CAMPUS:
         campus(canvas, facing, q, key, born)
-    elif kind == PARK:
+    elif parcel_type == PARK:
         park(canvas, q, key, born)
     else:
         square(canvas, facing, q, key, born)

@@ -32,9 +32,9 @@ def optical_passes(lon_deg: float, first: date, last: date) -> Iterator[OpticalP
     day = max(first, S2_L1C_SINCE)
     while day <= last:
         for k in near:
-            found = _optical_on(day, k)
-            if found is not None:
-                yield found
+            overpass = _optical_on(day, k)
+            if overpass is not None:
+                yield overpass
         day += timedelta(days=1)
 
 

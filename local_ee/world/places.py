@@ -189,7 +189,7 @@ def places() -> Places:
     towns = [(*plane_of(lon, lat), 1000.0 * radius, np.radians(turn)) for _, lon, lat, radius, turn in TOWNS]
     reaches = np.concatenate([_reaches(width, np.array(course)) for _, width, course in RIVERS])
     lakes = [(*plane_of(lon, lat), 1000 * a, 1000 * b, *_direction(turn)) for _, lon, lat, a, b, turn in LAKES]
-    land = [(*plane_of(lon, lat), *rest) for lon, lat, *rest in LAND]
+    land = [(*plane_of(lon, lat), *attributes) for lon, lat, *attributes in LAND]
     return Places(np.array(towns), reaches, np.array(lakes, float), np.array(land, float))
 
 

@@ -57,19 +57,19 @@ def respond(power, margin, shift_col, shift_row, table, col0, row0):
         _slow_shift(0, col0, row0 + row, across)
         for col in range(power.shape[1]):
             shift = -(shift_row + down[col])
-            whole = math.floor(shift + 0.5)
-            index = int((shift - whole + 0.5) * steps + 0.5)
+            whole_px = math.floor(shift + 0.5)
+            index = int((shift - whole_px + 0.5) * steps + 0.5)
             total = np.float32(0.0)
             for k in range(2 * reach + 1):
-                total += table[index, k] * power[row + margin + whole + k - reach, col]
+                total += table[index, k] * power[row + margin + whole_px + k - reach, col]
             middle[col] = total
         for col in range(width):
             shift = -(shift_col + across[col])
-            whole = math.floor(shift + 0.5)
-            index = int((shift - whole + 0.5) * steps + 0.5)
+            whole_px = math.floor(shift + 0.5)
+            index = int((shift - whole_px + 0.5) * steps + 0.5)
             total = np.float32(0.0)
             for k in range(2 * reach + 1):
-                total += table[index, k] * middle[col + margin + whole + k - reach]
+                total += table[index, k] * middle[col + margin + whole_px + k - reach]
             out[row, col] = total
     return out
 
@@ -124,13 +124,13 @@ _TABLE, _TAPS = _response_table(), _speckle_taps()
 
 
 def record(
-    land: np.ndarray, water_power: float, *, shift_px: tuple[float, float], seed: np.uint64, place: tuple[int, int]
+    land: np.ndarray, water_power: float, *, shift_px: tuple[float, float], seed: np.uint64, corner: tuple[int, int]
 ):
     """One polarisation as recorded: linear power, float32 [row, column].
 
-    `land` holds the land's power and the water share with MARGIN pixels around; place is the window's (column, row).
+    `land` holds the land's power and the water share with MARGIN pixels around; `corner` is the window's (column, row).
     """
     power = land[0] + np.float32(water_power) * land[1]
-    seen = respond(power, MARGIN, shift_px[0], shift_px[1], _TABLE, *place)
-    grain = speckle(seen.shape[0], seen.shape[1], seed, *place)
+    seen = respond(power, MARGIN, shift_px[0], shift_px[1], _TABLE, *corner)
+    grain = speckle(seen.shape[0], seen.shape[1], seed, *corner)
     return (seen + np.float32(FLOOR)) * grain

@@ -68,17 +68,17 @@ class Sentinel1:
         return SourceImage(f"{collection_id}/{taken.index}", bands, taken.properties(), taken.footprint, read)
 
     def _power(self, names: tuple[str, ...], taken: Pass, cut: Cut) -> tuple[np.ndarray, np.ndarray]:
-        place = Placement.of(taken, cut)
-        valid = place.valid
+        placement = Placement.of(taken, cut)
+        valid = placement.valid
         if not valid.any():
             return np.full((len(names), cut.height, cut.width), radar.FLOOR, np.float32), valid
         around = cut.around(radar.MARGIN)
         angle = lambda col, row: _tile_angle(taken, col, row, cut.epsg)  # noqa: E731
         land = self.backscatter.land(around, taken.day.year, taken.day.month, taken.beam.heading_deg, angle)
-        out = np.stack([self._band(name, land, taken, cut, place) for name in names])
+        out = np.stack([self._band(name, land, taken, cut, placement) for name in names])
         return out, valid
 
-    def _band(self, name: str, land: np.ndarray, taken: Pass, cut: Cut, place: Placement) -> np.ndarray:
+    def _band(self, name: str, land: np.ndarray, taken: Pass, cut: Cut, placement: Placement) -> np.ndarray:
         day = seed_of("s1 scene", taken.orbit, taken.day.isoformat())
         cross = name == "VH"
         wind_db = 2.4 * draw_normal(day, 1)
@@ -88,10 +88,10 @@ class Sentinel1:
         parts = np.stack([land[row] * np.float32(moist), land[2 + row]])
         seed = seed_of("speckle", taken.orbit, taken.day.isoformat(), name)
         power = radar.record(
-            parts, 10 ** (water_db / 10), shift_px=taken.shift_px(), seed=seed, place=(cut.col, cut.row)
+            parts, 10 ** (water_db / 10), shift_px=taken.shift_px(), seed=seed, corner=(cut.col, cut.row)
         )
         if taken.day < BORDER_CLEAN_SINCE:
-            power = place.with_border(power, seed)
+            power = placement.with_border(power, seed)
         return power
 
 
@@ -130,9 +130,9 @@ class Placement:
         piece = np.floor(self.lat_deg / 0.03).astype(np.int64)
         width = np.empty(edge.shape)
         for side in (False, True):
-            for number in np.unique(piece):
-                chosen = (piece == number) & (far == side)
-                width[chosen] = 0.5 + 4.5 * draw(seed_of("border", self.taken.index, int(number), side), 1) ** 2
+            for segment in np.unique(piece):
+                strip = (piece == segment) & (far == side)
+                width[strip] = 0.5 + 4.5 * draw(seed_of("border", self.taken.index, int(segment), side), 1) ** 2
         inside = edge < width
         level = 10 ** (-(3.5 - 1.0 * np.clip(edge / width, 0, 1)))
         return np.where(inside, (level * (0.5 + power / (power + 0.05))).astype(np.float32), power)

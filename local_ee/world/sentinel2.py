@@ -78,12 +78,12 @@ def cloudy_percentage(tile: mgrs.Tile, day: date, orbit: int) -> float:
 
 def scenes(first: date, last: date, bounds_wsen: BoundsWSEN) -> Iterator[Scene]:
     """Scenes over a box on days from first to last, in order of time, then index."""
-    found = [
+    candidates = [
         Scene(tile, taken.moment, taken.spacecraft, taken.orbit)
         for tile in mgrs.tiles_of(bounds_wsen)
         for taken in passes.optical_passes(tile.centre_lonlat[0], first, last)
     ]
-    return iter(sorted(found, key=lambda scene: (scene.moment, scene.index)))
+    return iter(sorted(candidates, key=lambda scene: (scene.moment, scene.index)))
 
 
 def scene_of(index: str) -> Scene | None:
@@ -146,8 +146,8 @@ class Sentinel2:
         valid = inside.covers(cut)
         scored = names[0] in ("cs", "cs_cdf")
         if not valid.any():
-            kind = np.float32 if scored else (np.uint8 if all(name in _BYTES for name in names) else np.uint16)
-            return np.zeros((len(names), *window.shape), kind), np.zeros((len(names), *window.shape), bool)
+            dtype = np.float32 if scored else (np.uint8 if all(name in _BYTES for name in names) else np.uint16)
+            return np.zeros((len(names), *window.shape), dtype), np.zeros((len(names), *window.shape), bool)
         if scored:
             both = dict(zip(("cs", "cs_cdf"), clouds.scores(cut, scene.overpass.sky), strict=True))
             values = np.stack([both[name] for name in names])

@@ -90,7 +90,7 @@ class Settlements:
         storeys = 1 + np.digitize(layers[HEIGHT], _STOREYS_M, right=True)
         paved = layers[m.ASPHALT] + layers[m.CONCRETE]
         trees = layers[m.EVERGREEN] + layers[m.DECIDUOUS]
-        kind = np.select(
+        codes = np.select(
             [
                 self._surface(cut) >= 40,
                 paved > 50,
@@ -101,4 +101,4 @@ class Settlements:
             [np.where(self._sheds(cut), 20, 10) + storeys, 5, 4, 3, 2],
             1,
         )
-        return np.where(settled, kind, 0).astype(np.uint8)
+        return np.where(settled, codes, 0).astype(np.uint8)

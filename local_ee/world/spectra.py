@@ -105,15 +105,15 @@ def mean_spectra(month: int) -> np.ndarray:
     out = np.zeros((m.COUNT, len(BANDS)), np.float32)
     summer = 1.3 if 6 <= month <= 9 else 1.0
     out[m.RIVER], out[m.LAKE] = np.array(_RIVER) * summer, _LAKE
-    for kind, spectrum in _STEADY.items():
-        out[kind] = np.array(spectrum) * (1.0 if kind == m.BARE else np.array(_CITY_LIFT))
-    for kind, ndvi in _NDVI.items():
-        back = np.array(_BACK[kind], float)
-        if kind == m.PADDY:
+    for material, spectrum in _STEADY.items():
+        out[material] = np.array(spectrum) * (1.0 if material == m.BARE else np.array(_CITY_LIFT))
+    for material, ndvi in _NDVI.items():
+        back = np.array(_BACK[material], float)
+        if material == m.PADDY:
             wet = 0.6 * np.array(_RIVER) + 0.4 * np.array(_MOIST)
             back = back * (1 - _FLOODED[month - 1]) + wet * _FLOODED[month - 1]
-        crown = _CROWN_NDVI if kind in (m.EVERGREEN, m.DECIDUOUS) else 0.0
-        out[kind] = _mix_to_ndvi(np.array(_GREEN[kind], float), back, ndvi[month - 1] + crown)
+        crown = _CROWN_NDVI if material in (m.EVERGREEN, m.DECIDUOUS) else 0.0
+        out[material] = _mix_to_ndvi(np.array(_GREEN[material], float), back, ndvi[month - 1] + crown)
     if month == 3:  # rape in flower (docs/reference/world.md, "Seasons")
         out[m.CROP_DOUBLE, 2:4] += 300
     return out
@@ -124,20 +124,20 @@ def tone_tables(band: int) -> tuple[np.ndarray, np.ndarray]:
     """Factors on a class's mean in a band by the two bytes of a pixel: two float32 [class, 256]."""
     z = (np.arange(256) - 128) / 32
     first, second = np.ones((m.COUNT, 256)), np.ones((m.COUNT, 256))
-    for kind in range(m.COUNT):
-        if kind in _SPREAD:
-            first[kind] = np.exp(_SPREAD[kind] * z)
+    for material in range(m.COUNT):
+        if material in _SPREAD:
+            first[material] = np.exp(_SPREAD[material] * z)
         else:
-            rows = _LOADINGS[_GROUP[kind]]
-            strength = _RIVER_OBJECTS if kind == m.RIVER else 0.85
-            first[kind], second[kind] = np.exp(strength * rows[0][band] * z), np.exp(0.85 * rows[1][band] * z)
+            rows = _LOADINGS[_GROUP[material]]
+            strength = _RIVER_OBJECTS if material == m.RIVER else 0.85
+            first[material], second[material] = np.exp(strength * rows[0][band] * z), np.exp(0.85 * rows[1][band] * z)
     return first.astype(np.float32), second.astype(np.float32)
 
 
 @cache
 def texture(band: int) -> np.ndarray:
     """Relative spread of 10-m pixels within an object: float32 [class]."""
-    return np.array([_LOADINGS[_GROUP.get(kind, "built")][2][band] for kind in range(m.COUNT)], np.float32)
+    return np.array([_LOADINGS[_GROUP.get(material, "built")][2][band] for material in range(m.COUNT)], np.float32)
 
 
 def _mix_to_ndvi(green: np.ndarray, back: np.ndarray, ndvi: float) -> np.ndarray:

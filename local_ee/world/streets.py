@@ -166,8 +166,8 @@ def street(canvas, ends, rank, key, score, land, year):
 @compiled
 def crosses_rivers(i, j, upward):
     """Whether the arterial that starts at a corner belongs to a line that is carried over rivers."""
-    number = i if upward else j
-    return hash2(_S_LINE, number, 1 if upward else 0) % np.uint64(10) < np.uint64(3)
+    line_index = i if upward else j
+    return hash2(_S_LINE, line_index, 1 if upward else 0) % np.uint64(10) < np.uint64(3)
 
 
 @compiled

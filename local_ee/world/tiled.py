@@ -52,10 +52,10 @@ class TileGrid:
             "we": r"(?P<we>[EW]\d+)",
             "ns": r"(?P<ns>[NS]\d+)",
         }
-        found = re.fullmatch(self.index.format(**places), index)
-        if found is None:
+        match = re.fullmatch(self.index.format(**places), index)
+        if match is None:
             return None
-        words = found.groupdict()
+        words = match.groupdict()
         if "lon" in words:
             west, south = int(words["lon"]), int(words["lat"])
         else:

@@ -165,8 +165,8 @@ def angle_deg(range_km: Distance) -> Distance:
 
 def passes(first: date, last: date, bounds_wsen: BoundsWSEN) -> Iterator[Pass]:
     """Slices over a box on days from first to last, in order of time, then index."""
-    found = [p for beam in (ASCENDING, DESCENDING) for p in _of_beam(beam, first, last, bounds_wsen)]
-    return iter(sorted(found, key=lambda p: (p.moment, p.index)))
+    slices = [p for beam in (ASCENDING, DESCENDING) for p in _of_beam(beam, first, last, bounds_wsen)]
+    return iter(sorted(slices, key=lambda p: (p.moment, p.index)))
 
 
 def _of_beam(beam: Beam, first: date, last: date, bounds_wsen: BoundsWSEN) -> Iterator[Pass]:
@@ -178,8 +178,8 @@ def _of_beam(beam: Beam, first: date, last: date, bounds_wsen: BoundsWSEN) -> It
         for ordinal in range(first.toordinal() + phase, last.toordinal() + 1, beam.cycle_days):
             if date.fromordinal(ordinal) < date(2014, 10, 3):
                 continue
-            for number in range(math.floor(south / SLICE_DEG), math.floor(north / SLICE_DEG) + 1):
-                taken = Pass(beam, track, date.fromordinal(ordinal), number)
+            for slice_index in range(math.floor(south / SLICE_DEG), math.floor(north / SLICE_DEG) + 1):
+                taken = Pass(beam, track, date.fromordinal(ordinal), slice_index)
                 if _touches(taken, bounds_wsen):
                     yield taken
 

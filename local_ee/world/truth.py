@@ -108,8 +108,8 @@ def _parcel(canvas, facing, q, key, centre, tables, year, span):
     if year < start:
         parcels.site(canvas, facing, inner, key, stamp)
         return
-    kind = _town_kind(x, y, urban, key)
-    if kind == parcels.OLD_QUARTER:
+    parcel_type = _town_kind(x, y, urban, key)
+    if parcel_type == parcels.OLD_QUARTER:
         cleared = 2010 + int(75.0 * draw(key, 63))
         if cleared > start + 8:
             _note(span, cleared, year)
@@ -118,8 +118,8 @@ def _parcel(canvas, facing, q, key, centre, tables, year, span):
                 parcels.site(canvas, facing, inner, key, stamp)
                 return
             if year > cleared:
-                kind, stamp = parcels.ESTATE, min(max(cleared + 1 - m.FIRST_YEAR, 0), 255)
-    parcels.town(canvas, facing, inner, key, stamp, kind)
+                parcel_type, stamp = parcels.ESTATE, min(max(cleared + 1 - m.FIRST_YEAR, 0), 255)
+    parcels.town(canvas, facing, inner, key, stamp, parcel_type)
 
 
 @compiled

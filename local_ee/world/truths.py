@@ -60,14 +60,14 @@ class Truths:
         return self._image(collection_id, index) if good and 1 <= int(zone[:2]) <= 60 else None
 
     def _image(self, collection_id: str, index: str) -> SourceImage:
-        kind = self._kinds[collection_id]
+        product = self._kinds[collection_id]
         year, zone = int(index[:4]), index[5:]
-        grid = zone_grid(zone, kind.step_m)
+        grid = zone_grid(zone, product.step_m)
 
         def read(names: tuple[str, ...], window: GeoBox) -> tuple[np.ndarray, np.ndarray]:
             cut = Cut.of(window)
             valid = Cut.of(grid).covers(cut)
-            values = kind.read(names, cut, year)
+            values = product.read(names, cut, year)
             return values, np.broadcast_to(valid, values.shape).copy()
 
         properties = {
@@ -80,7 +80,7 @@ class Truths:
             "first_impervious_class": m.FIRST_IMPERVIOUS,
             "simulated": 1,
         }
-        bands = tuple(SourceBand(name, dtype, grid) for name, dtype in kind.bands)
+        bands = tuple(SourceBand(name, dtype, grid) for name, dtype in product.bands)
         return SourceImage(f"{collection_id}/{index}", bands, properties, zone_outline(zone), read)
 
     def _truth(self, names: tuple[str, ...], cut: Cut, year: int) -> np.ndarray:
@@ -101,8 +101,8 @@ def zones_of(bounds_wsen: BoundsWSEN) -> list[str]:
     """Zones such as 50N whose images touch a box."""
     west, south, east, north = bounds_wsen
     numbers = range(int((west - _OVERLAP_DEG + 180) // 6) + 1, int((east + _OVERLAP_DEG + 180) // 6) + 2)
-    halves = [half for half, wanted in (("N", north >= 0), ("S", south < 0)) if wanted]
-    return [f"{number:02d}{half}" for number in numbers for half in halves if 1 <= number <= 60]
+    halves = [half for half, touches in (("N", north >= 0), ("S", south < 0)) if touches]
+    return [f"{zone:02d}{half}" for zone in numbers for half in halves if 1 <= zone <= 60]
 
 
 def zone_grid(zone: str, step_m: int) -> GeoBox:

@@ -99,8 +99,8 @@ class World:
             raise ValueError(f"collection {collection_id!r} of the simulated world has no end: filter it by bounds")
         first = _EPOCH if start_ms is None else passes.day_of(start_ms) - timedelta(days=1)
         last = _END if end_ms is None else min(passes.day_of(end_ms), _END)
-        found = source.images(collection_id, first, last, bounds_wsen or _EVERYWHERE)
-        return [image for image in found if _begins(image, start_ms, end_ms)]
+        candidates = source.images(collection_id, first, last, bounds_wsen or _EVERYWHERE)
+        return [image for image in candidates if _begins(image, start_ms, end_ms)]
 
 
 def _begins(image: SourceImage, start_ms: int | None, end_ms: int | None) -> bool:

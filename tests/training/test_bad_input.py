@@ -180,7 +180,7 @@ def test_checkpoints_that_cannot_be_read(kept, town, tmp_path, capsys, command):
     changed(kept, version=1, model="segformer")
     assert "was changed after it was written" in said(1)
     (kept / ck.DESCRIPTION).write_text('{"version": 1, "model"')
-    assert "checkpoint.json is damaged; train again or copy it anew" in said(1)
+    assert "checkpoint.json is damaged; train again or copy it again" in said(1)
     shutil.copy(whole / ck.DESCRIPTION, kept / ck.DESCRIPTION)
     (kept / ck.WEIGHTS).write_bytes((whole / ck.WEIGHTS).read_bytes()[:-1])
     if command != "map":  # asks for its --input first

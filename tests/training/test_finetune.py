@@ -122,7 +122,7 @@ def test_other_classes_start_anew_and_the_rest_stays(model, kept):
         ("hrnet", BANDS, {}, "the checkpoint is a unet, the recipe trains a HRNet: choose its recipe"),
         ("unet", BANDS, {"widths": (4, 8)}, "the checkpoint has widths .4, 6, 8., the recipe .4, 8.: leave --recipe"),
         ("unet", ("B11", "B12"), {}, "knows bands B2, B3, B4, B8, VV, VH, the data hold B11, B12: none in common"),
-        ("svm", BANDS, {}, "classifiers of pixels are fitted anew"),
+        ("svm", BANDS, {}, "pixel classifiers are fitted from scratch"),
     ],
 )
 def test_what_cannot_be_taken_over_is_refused_in_one_sentence(model, bands, config, words, kept):

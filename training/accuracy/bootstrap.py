@@ -51,7 +51,7 @@ def measures(counts_DKK: np.ndarray, names: Sequence[str]) -> dict[str, tuple[np
     hit, chance = right.sum(axis=1), (reference * predicted).sum(axis=1)
     iou = _ratio(right, reference + predicted - right)
     f1 = _ratio(2 * right, reference + predicted)
-    found = {
+    value_and_defined = {
         "miou": _mean(*iou),
         "oa": _ratio(hit, total),
         "mean_f1": _mean(*f1),
@@ -59,17 +59,19 @@ def measures(counts_DKK: np.ndarray, names: Sequence[str]) -> dict[str, tuple[np
     }
     per_class = {"iou": iou, "pa": _ratio(right, reference), "ua": _ratio(right, predicted), "f1": f1}
     for at, name in enumerate(names):
-        found |= {f"{key}_{name}": (values[:, at], defined[:, at]) for key, (values, defined) in per_class.items()}
-    return found
+        value_and_defined |= {
+            f"{key}_{name}": (values[:, at], defined[:, at]) for key, (values, defined) in per_class.items()
+        }
+    return value_and_defined
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    defined = whole != 0
-    return np.divide(part, whole, out=np.zeros_like(part), where=defined), defined
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    defined = denominator != 0
+    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=defined), defined
 
 
 def _mean(values_DK: np.ndarray, defined_DK: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Over the classes for which the measure is defined."""
+    """The mean over the classes for which the measure is defined."""
     return _ratio((values_DK * defined_DK).sum(axis=1), defined_DK.sum(axis=1).astype(np.float64))
 
 
@@ -83,6 +85,6 @@ def bounds(values: np.ndarray, defined: np.ndarray) -> Interval | None:
     return float(low), float(high)
 
 
-def rounded(found: Mapping[str, Interval | None]) -> dict[str, list[float] | None]:
+def rounded(interval_of: Mapping[str, Interval | None]) -> dict[str, list[float] | None]:
     """Intervals as JSON keeps them: pairs of five digits."""
-    return {name: None if pair is None else [round(bound, 5) for bound in pair] for name, pair in found.items()}
+    return {name: None if pair is None else [round(bound, 5) for bound in pair] for name, pair in interval_of.items()}

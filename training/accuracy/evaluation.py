@@ -90,7 +90,7 @@ class EvaluationReport:
 
     @staticmethod
     def check_target(path: str | Path) -> None:
-        """ValueError or Fault where `write` could not write there; asked before the figures are computed."""
+        """Raises ValueError or Fault where `write` could not write; called before the figures are computed."""
         check_writable(local_path(path))
 
     def __str__(self) -> str:
@@ -158,35 +158,35 @@ def evaluate(
     check_address("checkpoint", checkpoint, "runs/wuhan")
     check_count("batch", batch)
     addresses = dataset_addresses(data)
-    found = ck.load(checkpoint, session)
-    source = source_for(found, addresses, layer=layer, session=session)
-    check_fits(found, source)
+    trained = ck.load(checkpoint, session)
+    source = source_for(trained, addresses, layer=layer, session=session)
+    check_fits(trained, source)
     patches = source.split(split)
     if not len(patches):
         raise ValueError(f"the {split} split is empty: export a larger region or evaluate another split")
-    forward = open_forward(found, runtime=runtime, precision=precision, device=device)
-    batches = predicted(found, source, patches, forward=forward, batch=batch, device=device)
-    by_block, unknown_share = counted(found, batches, source.blocks(split))
+    forward = open_forward(trained, runtime=runtime, precision=precision, device=device)
+    batches = predicted(trained, source, patches, forward=forward, batch=batch, device=device)
+    by_block, unknown_share = counted(trained, batches, source.blocks(split))
     return EvaluationReport(
         by_block=by_block,
-        classes=found.classes,
+        classes=trained.classes,
         split=split,
         split_kind=", ".join(sorted({str(dataset.manifest.split.get("kind")) for dataset in source.datasets})),
         patches=len(patches),
         unknown_share=unknown_share,
         simulated=source.simulated,
         checkpoint=str(checkpoint),
-        fingerprint=found.fingerprint,
+        fingerprint=trained.fingerprint,
         dataset=source.fingerprint,
         runtime=runtime,
         precision=precision,
     )
 
 
-def source_for(found: ck.Checkpoint, data: Data, *, layer: str = "", session: Any = None) -> SampleSource:
+def source_for(checkpoint: ck.Checkpoint, data: Data, *, layer: str = "", session: Any = None) -> SampleSource:
     """The datasets as the checkpoint needs them: its bands by name, its classes, labels as fine as its output."""
-    target = Target(_scheme(found), layer or ("fine" if found.scale > 1 else "label"), found.frames)
-    return open_source(dataset_addresses(data), found.band_names, target=target, session=session)
+    target = Target(_scheme(checkpoint), layer or ("fine" if checkpoint.scale > 1 else "label"), checkpoint.frames)
+    return open_source(dataset_addresses(data), checkpoint.band_names, target=target, session=session)
 
 
 def classify(probabilities_BKHW: np.ndarray, threshold: float) -> np.ndarray:
@@ -196,16 +196,18 @@ def classify(probabilities_BKHW: np.ndarray, threshold: float) -> np.ndarray:
     return (probabilities_BKHW[:, 1] >= np.float32(threshold)).astype(np.int64)
 
 
-def counted(found: ck.Checkpoint, batches: Iterable[Predicted], block_of_patch: np.ndarray) -> tuple[np.ndarray, float]:
+def counted(
+    checkpoint: ck.Checkpoint, batches: Iterable[Predicted], block_of_patch: np.ndarray
+) -> tuple[np.ndarray, float]:
     """Confusion counts of each spatial block, int64 (blocks, K, K), and the share of unknown pixels.
 
     ValueError: no label is known.
     """
     names, block_at = np.unique(block_of_patch, return_inverse=True)
-    by_block = np.zeros((len(names), len(found.classes), len(found.classes)), np.int64)
+    by_block = np.zeros((len(names), len(checkpoint.classes), len(checkpoint.classes)), np.int64)
     unknown = pixels = 0
     for batch in batches:
-        classes = classify(batch.probabilities_BKHW, found.thresholds["impervious"])
+        classes = classify(batch.probabilities_BKHW, checkpoint.thresholds["impervious"])
         by_block += block_counts(classes, batch.label_BHW, block_at[batch.patch_B], by_block.shape)
         unknown, pixels = unknown + int((batch.label_BHW == UNKNOWN).sum()), pixels + batch.label_BHW.size
     if unknown == pixels:
@@ -213,19 +215,21 @@ def counted(found: ck.Checkpoint, batches: Iterable[Predicted], block_of_patch: 
     return by_block, unknown / pixels
 
 
-def _scheme(found: ck.Checkpoint) -> str:
-    """By which the checkpoint's classes are told apart."""
+def _scheme(checkpoint: ck.Checkpoint) -> str:
+    """The name of the label scheme that has the checkpoint's classes."""
     for name, classes in ((scheme.name, scheme.names) for scheme in SCHEMES.values()):
-        if classes == found.classes:
+        if classes == checkpoint.classes:
             return name
-    raise ValueError(f"the checkpoint tells {', '.join(found.classes)} apart: no dataset's labels do (isamap evaluate)")
+    raise ValueError(
+        f"the checkpoint tells {', '.join(checkpoint.classes)} apart: no dataset's labels do (isamap evaluate)"
+    )
 
 
 def check_fits(checkpoint: ck.Checkpoint, source: SampleSource) -> None:
     """ValueError where a dataset holds other units, backscatter, processing level or sizes than it was trained on."""
-    for wanted, held in zip(checkpoint.bands, source.stored, strict=True):
-        if wanted.unit != held.unit:
-            raise ValueError(f"band {held.name} is in {held.unit}, the checkpoint was trained on {wanted.unit}")
+    for band, actual in zip(checkpoint.bands, source.stored, strict=True):
+        if band.unit != actual.unit:
+            raise ValueError(f"band {actual.name} is in {actual.unit}, the checkpoint was trained on {band.unit}")
     head = source.datasets[0].manifest
     if checkpoint.backscatter != head.backscatter:
         raise ValueError(

@@ -16,11 +16,11 @@ from gee_export.base.scheme import UNKNOWN
 
 def confusion_counts(predicted: Tensor, label: Tensor, classes: int) -> Tensor:
     """Pixels by (reference class, predicted class), int64 (classes, classes); unknown labels are left out."""
-    known = label != UNKNOWN
-    reference = label[known].long()
+    labelled = label != UNKNOWN
+    reference = label[labelled].long()
     if reference.numel():
         _check_labels(int(reference.max()), classes)
-    pairs = reference * classes + predicted[known].long()
+    pairs = reference * classes + predicted[labelled].long()
     return torch.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
@@ -29,11 +29,11 @@ def block_counts(
 ) -> np.ndarray:
     """`confusion_counts` of each patch added to its block's, int64 of `shape` (blocks, classes, classes)."""
     blocks, classes, _ = shape
-    known = label_BHW != UNKNOWN
-    reference = label_BHW[known].astype(np.int64)
+    labelled_BHW = label_BHW != UNKNOWN
+    reference = label_BHW[labelled_BHW].astype(np.int64)
     _check_labels(int(reference.max(initial=0)), classes)
-    block = np.broadcast_to(block_B[:, None, None], label_BHW.shape)[known]
-    cells = (block * classes + reference) * classes + predicted_BHW[known]
+    block = np.broadcast_to(block_B[:, None, None], label_BHW.shape)[labelled_BHW]
+    cells = (block * classes + reference) * classes + predicted_BHW[labelled_BHW]
     return np.bincount(cells, minlength=blocks * classes * classes).reshape(shape)
 
 
@@ -44,7 +44,7 @@ def _check_labels(greatest: int, classes: int) -> None:
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Of one class: intersection over union, producer's and user's accuracy, F1; None where nothing defines it."""
+    """One class's intersection over union, producer's and user's accuracy, F1; None where nothing defines it."""
 
     iou: float | None
     pa: float | None
@@ -95,7 +95,7 @@ def scores(confusion: np.ndarray | Tensor) -> Scores:
 
 
 def _kappa(right: int, chance: int, total: int) -> float | None:
-    """From exact integers: (N x right - chance) / (N^2 - chance); None where chance agreement is certain."""
+    """Kappa from exact integers: (N x right - chance) / (N^2 - chance); None where chance agreement is certain."""
     return _ratio(total * right - chance, total * total - chance)
 
 
@@ -107,8 +107,8 @@ def _checked(counts: np.ndarray) -> np.ndarray:
     return counts.astype(np.int64)
 
 
-def _ratio(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
+def _ratio(numerator: int, denominator: int) -> float | None:
+    return numerator / denominator if denominator else None
 
 
 def _mean(values: Sequence[float | None]) -> float:

@@ -25,7 +25,7 @@ from training.samples.patches import classes_of
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """Of a batch: probability of every class, the label (255 unknown) at the same pixels, the patches' numbers."""
+    """A batch's probabilities of every class, labels (255 unknown) of the same pixels, and numbers of its patches."""
 
     probabilities_BKHW: np.ndarray
     label_BHW: np.ndarray
@@ -33,7 +33,7 @@ class Predicted:
 
 
 def predicted(
-    found: ck.Checkpoint,
+    checkpoint: ck.Checkpoint,
     source: SampleSource,
     patches: Patches | Subset[Any],
     *,
@@ -50,20 +50,20 @@ def predicted(
     if batch < 1:
         raise ValueError(f"batch {batch}: expected 1 or more")
     tune_cpu()
-    place = device_named(device)
-    forward = forward or open_forward(found, device=str(place))
-    source = replace(source, bands=found.bands)
-    batches = loader(patches, max(1, batch // found.scale))
+    target_device = device_named(device)
+    forward = forward or open_forward(checkpoint, device=str(target_device))
+    source = replace(source, bands=checkpoint.bands)
+    batches = loader(patches, max(1, batch // checkpoint.scale))
     for loaded in ProgressBar(batches, desc="predict", unit="batch", leave=False, disable=None):
         # not around the yield: a mode of the thread would be that of whoever asks for the next batch, too
         with torch.inference_mode(), memory_for_batch(batch):
-            prepared = source.prepare(loaded.to(place))
+            prepared = source.prepare(loaded.to(target_device))
             probabilities = forward(prepared.image_BCHW).logits_BKHW.float().softmax(dim=1)
             if not torch.isfinite(probabilities).all():
                 raise Fault("the network gave numbers that are not finite: the checkpoint is damaged or diverged")
             label = classes_of(prepared.label_BHW).cpu()
-            said = Predicted(_at(probabilities.cpu(), label).numpy(), label.numpy(), loaded.patch_B)
-        yield said
+            prediction = Predicted(_at(probabilities.cpu(), label).numpy(), label.numpy(), loaded.patch_B)
+        yield prediction
 
 
 def _at(probabilities_BKHW: Tensor, label_BHW: Tensor) -> Tensor:

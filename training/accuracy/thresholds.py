@@ -51,9 +51,9 @@ def calibrate(probabilities: np.ndarray, label: np.ndarray, measure: str = "f1")
 
 def histogram(probabilities: np.ndarray, label: np.ndarray) -> np.ndarray:
     """Known pixels by label (0, 1) and by their probability in 256 equal steps, int64 (2, 256)."""
-    known = label != UNKNOWN
-    steps = np.minimum((probabilities[known].astype(np.float32) * np.float32(BINS)).astype(np.int64), BINS - 1)
-    return np.bincount(label[known].astype(np.int64) * BINS + steps, minlength=2 * BINS).reshape(2, BINS)
+    labelled = label != UNKNOWN
+    steps = np.minimum((probabilities[labelled].astype(np.float32) * np.float32(BINS)).astype(np.int64), BINS - 1)
+    return np.bincount(label[labelled].astype(np.int64) * BINS + steps, minlength=2 * BINS).reshape(2, BINS)
 
 
 def best(counts_2N: np.ndarray, measure: str) -> tuple[float, float]:
@@ -72,9 +72,9 @@ def best(counts_2N: np.ndarray, measure: str) -> tuple[float, float]:
 def _values(counts_2N: np.ndarray, measure: str) -> np.ndarray:
     """The measure at every threshold: what lies at or above it is impervious."""
     above = counts_2N[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:].astype(np.float64)
-    whole = counts_2N.sum(axis=1, keepdims=True)
+    pixels_2 = counts_2N.sum(axis=1, keepdims=True)
     false, hit = above
-    right, missed = (whole - above)[0], (whole - above)[1]
+    right, missed = (pixels_2 - above)[0], (pixels_2 - above)[1]
     return MEASURES[measure](hit, false, missed, right)
 
 
@@ -94,22 +94,22 @@ def calibrate_checkpoint(
     measure: "f1" of impervious or "miou". ValueError: more than two classes, `out` is taken, the test split (figures
     measured on it afterwards would be optimistic).
     """
-    found, folder = ck.load(checkpoint, session), local_path(out)
-    _check(found, folder, split)
-    source = source_for(found, data, session=session)
-    check_fits(found, source)
-    counts = _counted(found, source, split, device=device, batch=batch)
+    trained, folder = ck.load(checkpoint, session), local_path(out)
+    _check(trained, folder, split)
+    source = source_for(trained, data, session=session)
+    check_fits(trained, source)
+    counts = _counted(trained, source, split, device=device, batch=batch)
     threshold, value = best(counts, measure)
-    before = float(found.thresholds["impervious"])
-    origin = {**found.origin, "calibrated": {"measure": measure, "split": split, "dataset": source.fingerprint}}
-    ck.rewrite(replace(found, thresholds={**found.thresholds, "impervious": threshold}, origin=origin), folder)
-    held = _values(counts, measure)[max(1, min(BINS - 1, round(before * BINS))) - 1]
-    return CalibrationReport(folder, threshold, before, measure, value, float(held), split, source.simulated)
+    before = float(trained.thresholds["impervious"])
+    origin = {**trained.origin, "calibrated": {"measure": measure, "split": split, "dataset": source.fingerprint}}
+    ck.rewrite(replace(trained, thresholds={**trained.thresholds, "impervious": threshold}, origin=origin), folder)
+    old_value = _values(counts, measure)[max(1, min(BINS - 1, round(before * BINS))) - 1]
+    return CalibrationReport(folder, threshold, before, measure, value, float(old_value), split, source.simulated)
 
 
-def _check(found: ck.Checkpoint, folder: Path, split: str) -> None:
-    if len(found.classes) != 2:
-        raise ValueError(f"a threshold decides between two classes, the checkpoint knows {len(found.classes)}")
+def _check(checkpoint: ck.Checkpoint, folder: Path, split: str) -> None:
+    if len(checkpoint.classes) != 2:
+        raise ValueError(f"a threshold decides between two classes, the checkpoint knows {len(checkpoint.classes)}")
     if split not in ("train", "val"):
         raise ValueError(f"split {split!r}: choose the threshold on val or train, so that test stays unseen")
     if folder.exists() and any(folder.iterdir()):
@@ -117,13 +117,13 @@ def _check(found: ck.Checkpoint, folder: Path, split: str) -> None:
     check_writable(folder / ck.DESCRIPTION)
 
 
-def _counted(found: ck.Checkpoint, source: SampleSource, split: str, **how: Any) -> np.ndarray:
+def _counted(checkpoint: ck.Checkpoint, source: SampleSource, split: str, **run_options: Any) -> np.ndarray:
     patches = source.split(split)
     if not len(patches):
         raise ValueError(f"the {split} split is empty: export a larger region or choose another split")
     counts = np.zeros((2, BINS), np.int64)
-    for said in predicted(found, source, patches, **how):
-        counts += histogram(said.probabilities_BKHW[:, 1], said.label_BHW)
+    for prediction in predicted(checkpoint, source, patches, **run_options):
+        counts += histogram(prediction.probabilities_BKHW[:, 1], prediction.label_BHW)
     return counts
 
 

@@ -1,1 +1,1 @@
-"""What a map needs of a trained network, as a folder that is whole or not there."""
+"""What a map needs of a trained network, as a folder that is complete or absent."""

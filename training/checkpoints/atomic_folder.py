@@ -86,7 +86,7 @@ def _made(fresh: Path) -> int:
 
 
 def _remove_abandoned(draft: Path) -> None:
-    """Remove a draft that no living process is writing; nothing happens where that cannot be told."""
+    """Removes a draft that no living process is writing; leaves it where that cannot be determined."""
     with contextlib.suppress(OSError):
         lock = os.open(draft, os.O_RDONLY)
         try:
@@ -117,25 +117,25 @@ def recover(folder: Path) -> None:
         sync(folder.parent)
 
 
-def write_place(place: Place, name: str, files: Files, head: str) -> None:
-    """The same where folders cannot be renamed; `name` is the folder's under the place."""
+def write_place(bucket: Place, name: str, files: Files, head: str) -> None:
+    """Writes the folder where folders cannot be renamed, in a bucket; `name` is the folder's name in it."""
     parent, _, last = name.rpartition("/")
     waiting = f"{parent}/{new_of(last)}".lstrip("/")
     ordered = sorted(files, key=lambda file: file == head)
-    if place.exists(f"{waiting}/{head}"):  # somebody was stopped here: the folder itself may be half of it
-        _copy(place, ordered, waiting, name)
-        place.delete(f"{waiting}/{head}")
+    if bucket.exists(f"{waiting}/{head}"):  # somebody was stopped here: the folder itself may be half of it
+        _copy(bucket, ordered, waiting, name)
+        bucket.delete(f"{waiting}/{head}")
     for folder in (waiting, name):
         for file in ordered:
-            place.write(f"{folder}/{file}", files[file])
+            bucket.write(f"{folder}/{file}", files[file])
     for file in reversed(ordered):
-        place.delete(f"{waiting}/{file}")
+        bucket.delete(f"{waiting}/{file}")
 
 
-def _copy(place: Place, files: Sequence[str], source: str, target: str) -> None:
+def _copy(bucket: Place, files: Sequence[str], source: str, target: str) -> None:
     for file in files:
-        if place.exists(f"{source}/{file}"):
-            place.write(f"{target}/{file}", place.read(f"{source}/{file}"))
+        if bucket.exists(f"{source}/{file}"):
+            bucket.write(f"{target}/{file}", bucket.read(f"{source}/{file}"))
 
 
 class _Disk:

@@ -34,7 +34,7 @@ BEST, LAST = "best", "last"
 # Later fields are left out while they hold these, so that checkpoints without them keep their bytes and fingerprints.
 LATER: Mapping[str, Any] = {"frames": 0, "target": "label", "origin": {}}
 PROVENANCE = ("dataset", "recipe", "metrics", "origin", "revision", "location")
-_PLACES = ("", *(place for name in (BEST, LAST) for place in (new_of(name), name, old_of(name))))
+_FOLDERS = ("", *(folder for name in (BEST, LAST) for folder in (new_of(name), name, old_of(name))))
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Checkpoint:
 
     @property
     def level(self) -> str | None:
-        """Of the Sentinel-2 it was trained on, L2A or L1C; None for images of another origin.
+        """The processing level of its training Sentinel-2, L2A or L1C; None for images of another origin.
 
         isamap 0.1 wrote none: it knew L2A only.
         """
@@ -117,13 +117,13 @@ class Checkpoint:
         return network.eval()
 
 
-def of_network(network: Network, model: str, bands: Sequence[BandNorm], **rest: Any) -> Checkpoint:
-    """A description of a network built as `model` for these bands; `rest` are Checkpoint's other fields."""
+def of_network(network: Network, model: str, bands: Sequence[BandNorm], **further: Any) -> Checkpoint:
+    """A description of a network built as `model` for these bands; `further` are Checkpoint's other fields."""
     from training.models import constructor_values
 
     names = ("scale", "window", "lattice", "halo", "multiple")
     geometry = {name: getattr(network, name) for name in names}
-    return Checkpoint(model=model, config=constructor_values(network), bands=tuple(bands), **(geometry | rest))
+    return Checkpoint(model=model, config=constructor_values(network), bands=tuple(bands), **(geometry | further))
 
 
 def save(checkpoint: Checkpoint, network: Network, folder: Path) -> Checkpoint:
@@ -145,15 +145,15 @@ def rewrite(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
     return written
 
 
-def upload(folder: Path, place: Place, name: str) -> None:
+def upload(folder: Path, bucket: Place, name: str) -> None:
     """Copy a checkpoint's folder to a bucket as `name`; readers find the old one or the new one, whole."""
-    write_place(place, name, {file.name: file.read_bytes() for file in Path(folder).iterdir()}, DESCRIPTION)
+    write_place(bucket, name, {file.name: file.read_bytes() for file in Path(folder).iterdir()}, DESCRIPTION)
 
 
 def _files(written: Checkpoint, weights: bytes) -> dict[str, bytes]:
-    said = _to_json(written)
-    text = json.dumps(said, indent=1, allow_nan=False) + "\n"
-    return {WEIGHTS: weights, CARD: card(said).encode(), DESCRIPTION: text.encode()}
+    description = _to_json(written)
+    text = json.dumps(description, indent=1, allow_nan=False) + "\n"
+    return {WEIGHTS: weights, CARD: card(description).encode(), DESCRIPTION: text.encode()}
 
 
 def load(path: str | os.PathLike[str], session: Any = None) -> Checkpoint:
@@ -167,15 +167,15 @@ def load(path: str | os.PathLike[str], session: Any = None) -> Checkpoint:
         stored = json.loads(text)
         version = stored["version"]
     except (ValueError, KeyError, TypeError) as error:
-        raise Fault(f"{location}: {DESCRIPTION} is damaged; train again or copy it anew") from error
+        raise Fault(f"{location}: {DESCRIPTION} is damaged; train again or copy it again") from error
     if version != VERSION:
         raise ValueError(f"{location}: checkpoint version {version!r}, this isamap reads version {VERSION}; update it")
     try:
         checkpoint = _from_json(stored, str(location))
     except (KeyError, TypeError, ValueError) as error:
-        raise Fault(f"{location}: {DESCRIPTION} lacks or garbles {error}; train again or copy it anew") from error
+        raise Fault(f"{location}: {DESCRIPTION} lacks or garbles {error}; train again or copy it again") from error
     if checkpoint.fingerprint != stored.get("fingerprint"):
-        raise Fault(f"{location}: {DESCRIPTION} was changed after it was written (fingerprint differs); copy it anew")
+        raise Fault(f"{location}: {DESCRIPTION} was changed after it was written (fingerprint differs); copy it again")
     return checkpoint
 
 
@@ -204,9 +204,9 @@ def _plain_state(network: nn.Module) -> dict[str, Tensor]:
 
 def _find(path: Path) -> tuple[Path, str]:
     """Where the description lies and its text."""
-    whole = Path(os.path.abspath(path))  # "." has no name of its own
-    waiting = [whole.with_name(new_of(whole.name))] if whole.name else []
-    for location in (*waiting, *(path / name for name in _PLACES)):
+    absolute = Path(os.path.abspath(path))  # "." has no name of its own
+    waiting = [absolute.with_name(new_of(absolute.name))] if absolute.name else []
+    for location in (*waiting, *(path / name for name in _FOLDERS)):
         if (location / DESCRIPTION).is_file():
             return location, (location / DESCRIPTION).read_text(encoding="utf-8", errors="replace")
     raise _nothing_at(path)
@@ -225,7 +225,7 @@ def _downloaded(address: str, session: Any) -> Path:
     from training.home import cache_home
 
     above, _, last = address.rstrip("/").rpartition("/")
-    places = [(above, new_of(last)), *((address, name) for name in _PLACES)]
+    places = [(above, new_of(last)), *((address, name) for name in _FOLDERS)]
     for address_, name in places if above.count("/") > 1 else places[1:]:
         storage = open_storage(address_, session)
         if storage.exists(f"{name}/{DESCRIPTION}".lstrip("/")):
@@ -243,11 +243,11 @@ def _downloaded(address: str, session: Any) -> Path:
 def _holds(folder: Path, text: bytes) -> bool:
     """Whether an earlier copy is whole: the description and the weights that it names."""
     try:
-        wanted = json.loads(text)["weights_sha256"]
-        held = (folder / DESCRIPTION).read_bytes(), (folder / WEIGHTS).read_bytes()
+        weights_sha256 = json.loads(text)["weights_sha256"]
+        stored = (folder / DESCRIPTION).read_bytes(), (folder / WEIGHTS).read_bytes()
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    return held[0] == text and hashlib.sha256(held[1]).hexdigest() == wanted
+    return stored[0] == text and hashlib.sha256(stored[1]).hexdigest() == weights_sha256
 
 
 def _read_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
@@ -258,7 +258,7 @@ def _read_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
         reason = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
         raise Fault(f"{location}: {WEIGHTS} {reason}; train again or copy the whole folder") from error
     if hashlib.sha256(weights).hexdigest() != checkpoint.weights_sha256:
-        raise Fault(f"{location}: {WEIGHTS} is damaged (its hash differs from {DESCRIPTION}); copy it anew")
+        raise Fault(f"{location}: {WEIGHTS} is damaged (its hash differs from {DESCRIPTION}); copy it again")
     try:
         return safetensors.torch.load(weights)
     except safetensors.SafetensorError as error:

@@ -39,35 +39,35 @@ class Records:
         self.history = list(state["history"])
         self.best_epoch, self.best_miou = state["best_epoch"], state["best_miou"]
 
-    def note(self, train_loss: float, validation_loss: float, found: Scores) -> None:
+    def note(self, train_loss: float, validation_loss: float, validation: Scores) -> None:
         """One more epoch is over; history.json has it."""
         epoch = len(self.history) + 1
         entry = {"epoch": epoch, "train_loss": train_loss, "val_loss": validation_loss}
-        self.history.append(entry | {"val_miou": found.miou, "val_oa": found.oa})
-        if found.miou > self.best_miou:
-            self.best_epoch, self.best_miou = epoch, found.miou
+        self.history.append(entry | {"val_miou": validation.miou, "val_oa": validation.oa})
+        if validation.miou > self.best_miou:
+            self.best_epoch, self.best_miou = epoch, validation.miou
 
-    def write(self, network: Network, found: Scores) -> None:
+    def write(self, network: Network, validation: Scores) -> None:
         """history.json, the checkpoint last/, and best/ if no earlier epoch is as good."""
         write_whole(self.plan.folder / HISTORY, (json.dumps(self.history, indent=1) + "\n").encode())
         epoch = self.history[-1]["epoch"]
         for name in (ck.LAST, ck.BEST) if epoch == self.best_epoch else (ck.LAST,):
-            self._save(network, found, name)
+            self._save(network, validation, name)
 
-    def _save(self, network: Network, found: Scores, name: str) -> None:
+    def _save(self, network: Network, validation: Scores, name: str) -> None:
         plan = self.plan
-        metrics = {"epoch": self.history[-1]["epoch"], "split": "val"} | found.to_json(plan.source.classes)
+        metrics = {"epoch": self.history[-1]["epoch"], "split": "val"} | validation.to_json(plan.source.classes)
         described = ck.of_network(network, plan.recipe.model, plan.source.bands, metrics=metrics, **plan.about)
         ck.save(described, network, plan.folder / name)
 
     def draw(self, forward: Callable[[Tensor], Output], device: torch.device | str = "cpu") -> np.ndarray:
         """The epoch's picture (rows, columns, 3), written too: the same few validation patches every time."""
         plan, count = self.plan, len(self.plan.validation)
-        chosen = np.unique(np.linspace(0, count - 1, min(count, PICTURED)).astype(int)).tolist()
-        prepared = plan.source.prepare(plan.validation.__getitems__(chosen).to(torch.device(device)))
+        indices = np.unique(np.linspace(0, count - 1, min(count, PICTURED)).astype(int)).tolist()
+        prepared = plan.source.prepare(plan.validation.__getitems__(indices).to(torch.device(device)))
         with torch.no_grad():
             predicted = forward(prepared.image_BCHW).logits_BKHW.argmax(dim=1)
-        views = [part.cpu().numpy() for part in (prepared.image_BCHW, classes_of(prepared.label_BHW), predicted)]
+        views = [array.cpu().numpy() for array in (prepared.image_BCHW, classes_of(prepared.label_BHW), predicted)]
         picture = pictures.panel(*views, bands=plan.network.bands, classes=plan.source.classes)
         pictures.save_png(plan.folder / PICTURES / f"epoch_{self.history[-1]['epoch']:04d}.png", picture)
         return picture

@@ -78,7 +78,7 @@ def _task(plan: Plan) -> Task:
 
 
 def _batches(plan: Plan) -> tuple[DataLoader, DataLoader]:
-    """This process's share of training and validation: of every batch, each process has an equal part."""
+    """This process's share of training and validation: an equal share of every batch."""
     recipe = plan.recipe
     at, batch = (rank() if recipe.devices > 1 else 0), recipe.batch // recipe.devices
     order = EpochOrder(len(plan.train), recipe.seed, rank=at, ranks=recipe.devices)

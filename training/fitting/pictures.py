@@ -45,7 +45,7 @@ def panel(
     colours[: len(classes)] = [CLASS_RGB[name] for name in classes]
     step = -(-labels_BHW.shape[-1] // MOST_PX)
     rows = [
-        _row([part[::step, ::step] for part in (*_views(image, bands, label), colours[label], colours[predicted])])
+        _row([view[::step, ::step] for view in (*_views(image, bands, label), colours[label], colours[predicted])])
         for image, label, predicted in zip(images_BCHW, labels_BHW, predicted_BHW, strict=True)
     ]
     return _row([row.transpose(1, 0, 2) for row in rows]).transpose(1, 0, 2)
@@ -83,4 +83,4 @@ def _enlarged(view_HWC: np.ndarray, like_HW: np.ndarray) -> np.ndarray:
 def _row(parts: Sequence[np.ndarray]) -> np.ndarray:
     """Pictures of equal height beside each other with a white gap."""
     gap = np.full((parts[0].shape[0], GAP_PX, 3), 255, dtype=np.uint8)
-    return np.concatenate([piece for part in parts for piece in (part, gap)][:-1], axis=1)
+    return np.concatenate([piece for picture in parts for piece in (picture, gap)][:-1], axis=1)

@@ -43,9 +43,9 @@ def fit(plan: Plan) -> Fitted:
     pixels_NB, labels_N = sample_pixels(_known(plan), classifier.config.pixels, seed=plan.recipe.seed)
     classifier.fit(pixels_NB, labels_N, seed=plan.recipe.seed)
     spent_s = time.perf_counter() - begun_s
-    records, (found, loss) = Records(plan), validated(plan)
-    records.note(_loss_of(classifier, pixels_NB, labels_N), loss, found)
-    records.write(classifier, found)
+    records, (validation, loss) = Records(plan), validated(plan)
+    records.note(_loss_of(classifier, pixels_NB, labels_N), loss, validation)
+    records.write(classifier, validation)
     records.draw(classifier)
     plan.saved()
     return Fitted(tuple(records.history), records.best_epoch, records.best_miou, len(plan.train) / spent_s)
@@ -61,11 +61,11 @@ def sample_pixels(
     rng = np.random.default_rng(seed)
     kept: list[np.ndarray] = []
     for x_BCHW, label_BHW in batches:
-        known = (label_BHW != UNKNOWN).numpy()
-        key = rng.random(int(known.sum()))
+        labelled_BHW = (label_BHW != UNKNOWN).numpy()
+        key = rng.random(int(labelled_BHW.sum()))
         # the smallest of random keys are a uniform sample, however many pixels are still to come
         low = key < (kept[0][-1] if kept and len(kept[0]) == count else 1.0)
-        fresh = (key[low], x_BCHW.movedim(1, -1).numpy()[known][low], label_BHW.numpy()[known][low])
+        fresh = (key[low], x_BCHW.movedim(1, -1).numpy()[labelled_BHW][low], label_BHW.numpy()[labelled_BHW][low])
         kept = [np.concatenate(pair) for pair in zip(kept, fresh, strict=True)] if kept else list(fresh)
         first = np.argsort(kept[0], kind="stable")[:count]
         kept = [array[first] for array in kept]
@@ -77,15 +77,15 @@ def sample_pixels(
 def validated(plan: Plan) -> tuple[Scores, float]:
     """Accuracies on the validation split and the mean cross entropy of its known pixels."""
     classes = plan.network.config.classes
-    counts, losses, known = torch.zeros((classes, classes), dtype=torch.int64), 0.0, 0
+    counts, losses, labelled_px = torch.zeros((classes, classes), dtype=torch.int64), 0.0, 0
     for batch in loader(plan.validation, _PATCHES):
         logits = plan.network(plan.source.prepare(batch).image_BCHW).logits_BKHW
         # as evaluation and maps decide: an even vote of the trees is common
         called = classify(logits.softmax(dim=1).numpy(), plan.about["thresholds"].get("impervious", 0.5))
         counts += confusion_counts(torch.from_numpy(called), batch.label_BHW, classes)
         here = int((batch.label_BHW != UNKNOWN).sum())
-        losses, known = losses + here * float(cross_entropy(logits, batch.label_BHW)), known + here
-    return scores(counts), losses / max(1, known)
+        losses, labelled_px = losses + here * float(cross_entropy(logits, batch.label_BHW)), labelled_px + here
+    return scores(counts), losses / max(1, labelled_px)
 
 
 def _known(plan: Plan) -> Iterator[tuple[Tensor, Tensor]]:

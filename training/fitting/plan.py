@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def nothing(*_: object) -> None:
-    """What is done after an epoch where nothing is asked for."""
+    """Does nothing after an epoch: the default of `after_epoch`."""
 
 
 @dataclass(frozen=True)

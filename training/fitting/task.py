@@ -81,7 +81,7 @@ class Task(pl.LightningModule):
         """
         if step * BATCH_NORM_MOMENTUM > 1:
             return
-        for module in self.network.modules():  # anew: on several GPUs the trainer has put others in their place
+        for module in self.network.modules():  # again: on several GPUs the trainer has put others in their place
             if isinstance(module, _BatchNorm):
                 module.momentum = max(BATCH_NORM_MOMENTUM, 1 / (step + 1))
 
@@ -130,12 +130,12 @@ class Task(pl.LightningModule):
         if self.trainer.world_size == 1:
             return
         for name, tensor in self.network.named_buffers():
-            for held in (tensor, self.average.values[name]) if self.average is not None else (tensor,):
-                if held.is_floating_point():
-                    held.copy_(self._reduced(held, "mean"))
+            for statistic in (tensor, self.average.values[name]) if self.average is not None else (tensor,):
+                if statistic.is_floating_point():
+                    statistic.copy_(self._reduced(statistic, "mean"))
 
-    def _reduced(self, values: Tensor, how: str) -> Tensor:
-        return self.trainer.strategy.reduce(values.clone(), reduce_op=how)
+    def _reduced(self, values: Tensor, operation: str) -> Tensor:
+        return self.trainer.strategy.reduce(values.clone(), reduce_op=operation)
 
     def on_validation_epoch_start(self) -> None:
         classes = self.network.config.classes
@@ -158,7 +158,7 @@ class Task(pl.LightningModule):
         self.log("train/loss", self.epoch_losses[0])
 
     def _mean(self, losses: list[Tensor]) -> float:
-        """Over the steps of all processes."""
+        """The mean over the steps of all processes."""
         total = np.array([np.sum([loss.item() for loss in losses], dtype=np.float64), len(losses)])
         if self.trainer.world_size > 1:
             total = self._reduced(torch.from_numpy(total).to(self.device), "sum").cpu().numpy()

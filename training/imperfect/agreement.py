@@ -65,16 +65,16 @@ def agreement(
     check_address("out", out, "runs/chips.json")
     check_count("batch", batch)
     addresses = dataset_addresses(data)
-    found, place = ck.load(checkpoint, session), local_path(out)
-    source = source_for(found, addresses, session=session)
-    check_fits(found, source)
+    trained, target = ck.load(checkpoint, session), local_path(out)
+    source = source_for(trained, addresses, session=session)
+    check_fits(trained, source)
     patches = source.split("train")
     if not len(patches):
         raise ValueError("the train split is empty: give the data that the checkpoint was trained on")
-    batches = predicted(found, source, patches, batch=batch, device=device)
-    chips = tuple(_chips(found, _training(source), batches))
-    report = AgreementReport(place, Agreement(found.fingerprint, source.fingerprint, source.simulated, chips))
-    report.found.write(place)
+    batches = predicted(trained, source, patches, batch=batch, device=device)
+    chips = tuple(_chips(trained, _training(source), batches))
+    report = AgreementReport(target, Agreement(trained.fingerprint, source.fingerprint, source.simulated, chips))
+    report.found.write(target)
     return report
 
 
@@ -86,11 +86,11 @@ def _training(source: SampleSource) -> list[Patch]:
     return patches
 
 
-def _chips(found: ck.Checkpoint, patches: Sequence[Patch], batches: Iterable[Predicted]) -> Iterator[Chip]:
+def _chips(checkpoint: ck.Checkpoint, patches: Sequence[Patch], batches: Iterable[Predicted]) -> Iterator[Chip]:
     for batch in batches:
-        known = batch.label_BHW != UNKNOWN
-        same = classify(batch.probabilities_BKHW, found.thresholds["impervious"]) == batch.label_BHW  # never 255
-        counts = zip(batch.patch_B, known.sum(axis=(1, 2)), same.sum(axis=(1, 2)), strict=True)
+        labelled_BHW = batch.label_BHW != UNKNOWN
+        same = classify(batch.probabilities_BKHW, checkpoint.thresholds["impervious"]) == batch.label_BHW  # never 255
+        counts = zip(batch.patch_B, labelled_BHW.sum(axis=(1, 2)), same.sum(axis=(1, 2)), strict=True)
         for at, known_pixels, same_pixels in counts:
             patch = patches[at]
             yield Chip(patch.id, patch.image_crc32c, patch.label_crc32c, int(known_pixels), int(same_pixels))

@@ -60,8 +60,8 @@ class Agreement:
 
     def histogram(self, bins: int = 10) -> np.ndarray:
         """Chips by similarity in equal steps of 0 to 1; the last step holds 1 itself."""
-        found = [chip.similarity for chip in self.chips if chip.similarity is not None]
-        return np.histogram(found, bins=bins, range=(0.0, 1.0))[0]
+        similarities = [chip.similarity for chip in self.chips if chip.similarity is not None]
+        return np.histogram(similarities, bins=bins, range=(0.0, 1.0))[0]
 
     def write(self, path: str | Path) -> None:
         """One JSON file, whole or not at all. Fault: it cannot be written."""
@@ -70,17 +70,17 @@ class Agreement:
 
 def read(path: str | Path) -> Agreement:
     """The agreement of a file; ValueError where there is none or it is of another version, Fault where damaged."""
-    place = Path(path)
-    if not place.is_file():
-        raise ValueError(f"{place}: no such file; make one with `isamap agreement`")
+    file = Path(path)
+    if not file.is_file():
+        raise ValueError(f"{file}: no such file; make one with `isamap agreement`")
     try:
-        values = json.loads(place.read_text(encoding="utf-8"))
+        values = json.loads(file.read_text(encoding="utf-8"))
         version = values.pop("version")
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise ValueError(f"{place} is not what `isamap agreement` writes: make it again") from error
+        raise ValueError(f"{file} is not what `isamap agreement` writes: make it again") from error
     if version != VERSION:
-        raise ValueError(f"{place} is of version {version}, this isamap reads {VERSION}: make it again")
-    return _decoded(values, place)
+        raise ValueError(f"{file} is of version {version}, this isamap reads {VERSION}: make it again")
+    return _decoded(values, file)
 
 
 def keeper(path: str | Path, least: float = LEAST) -> Callable[[Patch], bool]:
@@ -91,10 +91,10 @@ def keeper(path: str | Path, least: float = LEAST) -> Callable[[Patch], bool]:
     """
     if not 0 <= least <= 1:
         raise ValueError(f"min_agreement={least:g}: expected a share of 0 to 1")
-    found = read(path)
-    if found.below(least) == len(found.chips):
+    agreement = read(path)
+    if agreement.below(least) == len(agreement.chips):
         raise ValueError(f"{path}: no chip agrees with its label by {least:.0%} or more; lower min_agreement")
-    stays = {(chip.id, chip.image_crc32c, chip.label_crc32c): _kept(chip, least) for chip in found.chips}
+    stays = {(chip.id, chip.image_crc32c, chip.label_crc32c): _kept(chip, least) for chip in agreement.chips}
 
     def keep(patch: Patch) -> bool:
         key = (patch.id, patch.image_crc32c, patch.label_crc32c)
@@ -110,11 +110,11 @@ def keeper(path: str | Path, least: float = LEAST) -> Callable[[Patch], bool]:
 
 def described(path: str | Path, least: float = LEAST) -> str:
     """What a filter leaves out, in one sentence that is another one for another file or limit."""
-    found = read(path)
-    digest = hashlib.sha256(json.dumps(asdict(found)).encode()).hexdigest()[:16]
+    agreement = read(path)
+    digest = hashlib.sha256(json.dumps(asdict(agreement)).encode()).hexdigest()[:16]
     return (
-        f"chips: {found.below(least):,} of {len(found.chips):,} training patches left out, on which checkpoint "
-        f"{found.checkpoint[:16]} and the label agree by less than {least:g} (agreement {digest})"
+        f"chips: {agreement.below(least):,} of {len(agreement.chips):,} training patches left out, on which checkpoint "
+        f"{agreement.checkpoint[:16]} and the label agree by less than {least:g} (agreement {digest})"
     )
 
 
@@ -122,9 +122,9 @@ def _kept(chip: Chip, least: float) -> bool:
     return chip.similarity is None or chip.similarity >= least
 
 
-def _decoded(values: dict[str, Any], place: Path) -> Agreement:
+def _decoded(values: dict[str, Any], file: Path) -> Agreement:
     try:
         chips = tuple(Chip(**chip) for chip in values.pop("chips"))
         return Agreement(**values, chips=chips)
     except (TypeError, KeyError, ValueError) as error:
-        raise Fault(f"{place} is damaged ({error}): make it again with `isamap agreement`") from error
+        raise Fault(f"{file} is damaged ({error}): make it again with `isamap agreement`") from error

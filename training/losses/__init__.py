@@ -50,10 +50,10 @@ def build_loss(name: str, values: Mapping[str, Any] | None = None) -> Callable[[
     """The named loss with its weights; ValueError for an unknown name or weight."""
     if name not in LOSSES:
         raise ValueError(f"loss {name!r} is not known: choose one of {', '.join(LOSSES)}")
-    known = {field.name for field in fields(LOSSES[name])}
-    if unknown := sorted(set(values or {}) - known):
+    weight_names = {field.name for field in fields(LOSSES[name])}
+    if unknown := sorted(set(values or {}) - weight_names):
         raise ValueError(
-            f"loss {name} has no weight {', '.join(unknown)}: it knows {', '.join(sorted(known)) or 'none'}"
+            f"loss {name} has no weight {', '.join(unknown)}: it knows {', '.join(sorted(weight_names)) or 'none'}"
         )
     return LOSSES[name](**(values or {}))
 

@@ -25,9 +25,9 @@ def cross_entropy(logits_BKHW: Tensor, label_BHW: Tensor, smoothing: float = 0.0
 
 def dice_loss(logits_BKHW: Tensor, label_BHW: Tensor, *, positive: int = 1, smooth: float = 1.0) -> Tensor:
     """1 - (2 sum p g + smooth) / (sum p^2 + sum g^2 + smooth) over the batch's known pixels (RU-Net++ eq. 2)."""
-    known = label_BHW != UNKNOWN
-    p = logits_BKHW.float().softmax(dim=1)[:, positive][known]
-    g = (label_BHW == positive)[known].float()
+    labelled = label_BHW != UNKNOWN
+    p = logits_BKHW.float().softmax(dim=1)[:, positive][labelled]
+    g = (label_BHW == positive)[labelled].float()
     return 1 - (2 * (p * g).sum() + smooth) / (p.square().sum() + g.sum() + smooth)
 
 
@@ -35,12 +35,12 @@ def focal_loss(
     logits_BKHW: Tensor, label_BHW: Tensor, *, gamma: float = 2.0, alpha: float | None = None, positive: int = 1
 ) -> Tensor:
     """Mean over known pixels of -(1 - p)^gamma log p, p the true class's chance (RU-Net++ eq. 3, p_t for its p_i)."""
-    known = label_BHW != UNKNOWN
-    log_chance = log_chance_of(logits_BKHW, label_BHW, known)
+    labelled = label_BHW != UNKNOWN
+    log_chance = log_chance_of(logits_BKHW, label_BHW, labelled)
     cost = -((1 - log_chance.exp()).clamp(min=0) ** gamma) * log_chance
     if alpha is not None:
         cost = cost * torch.where(label_BHW == positive, alpha, 1 - alpha)
-    return known_mean(cost, known)
+    return known_mean(cost, labelled)
 
 
 def share_cross_entropy(logits_BKHW: Tensor, shares_BKHW: Tensor, weight_BHW: Tensor) -> Tensor:
@@ -52,11 +52,11 @@ def share_cross_entropy(logits_BKHW: Tensor, shares_BKHW: Tensor, weight_BHW: Te
 
 def class_shares(label_BHW: Tensor, classes: int, height: int, width: int) -> tuple[Tensor, Tensor]:
     """Share of each class among a coarser pixel's known ones (B, classes, height, width), and the known share."""
-    known = label_BHW != UNKNOWN
-    one_hot = F.one_hot(label_BHW.long().masked_fill(~known, 0), classes).movedim(-1, 1) * known[:, None]
+    labelled = label_BHW != UNKNOWN
+    one_hot = F.one_hot(label_BHW.long().masked_fill(~labelled, 0), classes).movedim(-1, 1) * labelled[:, None]
     shares, weight = (
         area_mean(one_hot.float(), height, width),
-        area_mean(known[:, None].float(), height, width),
+        area_mean(labelled[:, None].float(), height, width),
     )
     return shares / weight.clamp(min=1e-6), weight[:, 0]
 

@@ -74,14 +74,14 @@ class ImageLoss(ABC):
         """What the class logits cost."""
 
     def _check_sharpens(self, output: Output) -> None:
-        asked = [name for name in ("sharp", "edges", "low", "adversarial") if getattr(self, name)]
-        if asked and not isinstance(output, SharpOutput):
-            raise ValueError(f"loss weight {asked[0]} is of networks that sharpen the image: set it to 0")
+        weights = [name for name in ("sharp", "edges", "low", "adversarial") if getattr(self, name)]
+        if weights and not isinstance(output, SharpOutput):
+            raise ValueError(f"loss weight {weights[0]} is of networks that sharpen the image: set it to 0")
 
 
 @dataclass(frozen=True)
 class JointSegLoss(ImageLoss):
-    """Of a network that segments at three sizes and sharpens the image (docs/reference/networks.md, "JointSeg").
+    """Loss of a network that segments at three sizes and sharpens the image (docs/reference/networks.md, "JointSeg").
 
     Cross entropy at 1 m + middle x at 2.5 m + coarse x at 10 m, the coarser ones against the share of each class in
     the pixel; dice x the Dice loss at 1 m; and what the images cost.
@@ -103,7 +103,7 @@ class JointSegLoss(ImageLoss):
 
 @dataclass(frozen=True)
 class CascadeLoss(ImageLoss):
-    """Of a cascade trained end to end: cross entropy at 1 m, and what the images of both stages cost."""
+    """Loss of a cascade trained end to end: cross entropy at 1 m, and the image losses of both stages."""
 
     def segmented(self, output: SharpOutput, label_BHW: Tensor) -> Tensor:
         return cross_entropy(output.logits_BKHW, label_BHW)
@@ -158,7 +158,7 @@ def _verdict_mean(cost_B1HW: Tensor, valid_BCHW: Tensor | None) -> Tensor:
     return cost_B1HW.mean() if valid_BCHW is None else _valid_mean(cost_B1HW, valid_BCHW.all(dim=1, keepdim=True))
 
 
-def _given(value: object, weight: str, what: str) -> Any:
+def _given(value: object, weight: str, needed: str) -> Any:
     if value is None:
-        raise ValueError(f"loss weight {weight} needs {what}: give it or set the weight to 0")
+        raise ValueError(f"loss weight {weight} needs {needed}: give it or set the weight to 0")
     return value

@@ -89,9 +89,9 @@ class WeightedCrossEntropy:
         weights = logits.new_tensor(self.weights)
         kept: dict[str, Any] = {"ignore_index": UNKNOWN, "reduction": "sum", "label_smoothing": self.smoothing}
         total = F.cross_entropy(logits, label, weight=weights, **kept)
-        known = label != UNKNOWN
+        labelled = label != UNKNOWN
         # nothing known costs 0; weights have no lower bound, so the sum is not clamped to 1
-        weight = weights[label.masked_fill(~known, 0)][known].sum()
+        weight = weights[label.masked_fill(~labelled, 0)][labelled].sum()
         return total / torch.where(weight > 0, weight, 1)
 
 
@@ -141,9 +141,9 @@ class SymmetricCrossEntropy:
             raise ValueError(f"{self}: expected alpha and beta of 0 or more and a floor below 0")
 
     def __call__(self, output: Output, label_BHW: Tensor) -> Tensor:
-        known = label_BHW != UNKNOWN
-        chance = log_chance_of(output.logits_BKHW, label_BHW, known).exp()
-        reverse = -self.floor * known_mean(1 - chance, known)
+        labelled = label_BHW != UNKNOWN
+        chance = log_chance_of(output.logits_BKHW, label_BHW, labelled).exp()
+        reverse = -self.floor * known_mean(1 - chance, labelled)
         return self.alpha * cross_entropy(output.logits_BKHW, label_BHW) + self.beta * reverse
 
 
@@ -157,9 +157,9 @@ class SoftCrossEntropy:
     def __call__(self, output: Output, share_BHW: Tensor) -> Tensor:
         if output.logits_BKHW.shape[1] != 2:
             raise ValueError(f"{output.logits_BKHW.shape[1]} classes: an impervious share teaches networks of two")
-        known = share_BHW != UNKNOWN
-        share = share_BHW.float().masked_fill(~known, 0)
-        return share_cross_entropy(output.logits_BKHW, torch.stack((1 - share, share), dim=1), known.float())
+        labelled = share_BHW != UNKNOWN
+        share = share_BHW.float().masked_fill(~labelled, 0)
+        return share_cross_entropy(output.logits_BKHW, torch.stack((1 - share, share), dim=1), labelled.float())
 
 
 def _check_smoothing(smoothing: float) -> None:
@@ -169,5 +169,5 @@ def _check_smoothing(smoothing: float) -> None:
 
 def _check_weights(loss: object, *names: str) -> None:
     if min(getattr(loss, name) for name in names) < 0:
-        told = " and ".join(f"{name} {getattr(loss, name)}" for name in names)
-        raise ValueError(f"loss weights {told}: expected 0 or more")
+        values = " and ".join(f"{name} {getattr(loss, name)}" for name in names)
+        raise ValueError(f"loss weights {values}: expected 0 or more")

@@ -45,9 +45,11 @@ def build(name: str, bands: Sequence[str], config: Mapping[str, Any] | None = No
     """
     model = model_named(name)
     values = dict(config or {})
-    known = {value.name for value in fields(model.config)}
-    if unknown := sorted(set(values) - known):
-        raise ValueError(f"{name} has no constructor value {', '.join(unknown)}: it knows {', '.join(sorted(known))}")
+    value_names = {value.name for value in fields(model.config)}
+    if unknown := sorted(set(values) - value_names):
+        raise ValueError(
+            f"{name} has no constructor value {', '.join(unknown)}: it knows {', '.join(sorted(value_names))}"
+        )
     make: Callable[..., Network] = model.network  # every network takes its bands and its own class of values
     return make(bands, model.config(**values))
 

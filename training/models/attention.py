@@ -68,8 +68,8 @@ class PyramidPooling(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         parts = [branch(x_BCHW) for branch in self.branches]
-        whole = self.whole(x_BCHW.mean(dim=(2, 3), keepdim=True)).expand(-1, -1, *x_BCHW.shape[2:])
-        return self.project(torch.cat((*parts, whole), dim=1))
+        global_mean = self.whole(x_BCHW.mean(dim=(2, 3), keepdim=True)).expand(-1, -1, *x_BCHW.shape[2:])
+        return self.project(torch.cat((*parts, global_mean), dim=1))
 
 
 class DilatedGroup(nn.Sequential):

@@ -89,7 +89,7 @@ class PixelClassifier(Network, ABC):
     def forward(self, x_BCHW: Tensor) -> Output:
         check_input(x_BCHW, self.bands, 1)
         pixels_NB = x_BCHW.movedim(1, -1).reshape(-1, len(self.bands)).float()
-        probabilities_NK = torch.cat([self.probabilities(part) for part in pixels_NB.split(CHUNK)])
+        probabilities_NK = torch.cat([self.probabilities(chunk_NB) for chunk_NB in pixels_NB.split(CHUNK)])
         logits_NK = probabilities_NK.clamp(min=SURE).log().to(x_BCHW.dtype)
         return Output(logits_NK.reshape(x_BCHW.shape[0], *x_BCHW.shape[2:], -1).movedim(-1, 1))
 
@@ -121,12 +121,12 @@ class PixelClassifier(Network, ABC):
                 "use data that hold both classes"
             )
 
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *load_arguments: Any) -> None:
         """Arrays come in the length they were stored with."""
-        for name, held in list(self.named_buffers(recurse=False)):
+        for name, buffer in list(self.named_buffers(recurse=False)):
             if (stored := state_dict.get(prefix + name)) is not None:
-                self.register_buffer(name, torch.empty_like(stored, dtype=held.dtype, device=held.device))
-        super()._load_from_state_dict(state_dict, prefix, *rest)
+                self.register_buffer(name, torch.empty_like(stored, dtype=buffer.dtype, device=buffer.device))
+        super()._load_from_state_dict(state_dict, prefix, *load_arguments)
 
 
 class RandomForest(PixelClassifier):
@@ -160,12 +160,12 @@ class RandomForest(PixelClassifier):
         leaf, pixel = node.clone(), torch.arange(len(first), device=values.device)
         while len(node):
             for _ in range(LEVELS):
-                found = link.index_select(0, node)
-                value = values.index_select(0, (found & _FEATURE_MASK).add_(first))
-                node = (found >> _FEATURE_BITS).add_(value > self.threshold.index_select(0, node))
+                packed = link.index_select(0, node)
+                value = values.index_select(0, (packed & _FEATURE_MASK).add_(first))
+                node = (packed >> _FEATURE_BITS).add_(value > self.threshold.index_select(0, node))
             leaf.index_copy_(0, pixel, node)
             going = self.threshold.index_select(0, node).isfinite().nonzero()[:, 0]
-            node, pixel, first = (part.index_select(0, going) for part in (node, pixel, first))
+            node, pixel, first = (indices.index_select(0, going) for indices in (node, pixel, first))
         return leaf
 
     def _untaught(self) -> dict[str, Tensor]:
@@ -204,7 +204,7 @@ class SVM(PixelClassifier):
 
     def probabilities(self, pixels_NB: Tensor) -> Tensor:
         rows = max(1, KERNEL_NUMBERS // max(1, len(self.vectors)))
-        distances = [self._kernel(part.double()) @ self.dual for part in pixels_NB.split(rows)]
+        distances = [self._kernel(chunk_NB.double()) @ self.dual for chunk_NB in pixels_NB.split(rows)]
         distance_NM = torch.cat(distances) + self.intercept
         chance_NM = torch.sigmoid(-(self.slope * distance_NM + self.offset))
         if chance_NM.shape[1] == 1:
@@ -217,8 +217,8 @@ class SVM(PixelClassifier):
         if self.config.kernel == "linear":
             return pixels_NB @ self.vectors.T
         # -gamma |p - v|^2 as one product: (p, |p|^2, 1) times (2 gamma v, -gamma, -gamma |v|^2)
-        one = pixels_NB.new_ones(len(pixels_NB), 1)
-        left = torch.cat((pixels_NB, pixels_NB.square().sum(dim=1, keepdim=True), one), dim=1)
+        ones_N1 = pixels_NB.new_ones(len(pixels_NB), 1)
+        left = torch.cat((pixels_NB, pixels_NB.square().sum(dim=1, keepdim=True), ones_N1), dim=1)
         length = self.vectors.square().sum(dim=1, keepdim=True)
         right = self.gamma * torch.cat((2 * self.vectors, -torch.ones_like(length), -length), dim=1)
         return (left @ right.T).exp_()
@@ -243,7 +243,7 @@ _PER_MACHINE = ("intercept", "slope", "offset")
 
 
 def _forest_arrays(forest: Any, classes: int) -> dict[str, Tensor]:
-    """All trees' nodes one after another, numbered anew so that siblings are neighbours."""
+    """All trees' nodes one after another, renumbered so that siblings are neighbours."""
     trees = [estimator.tree_ for estimator in forest.estimators_]
     roots = np.cumsum([0, *(tree.node_count for tree in trees[:-1])])
     parts = [_tree_arrays(tree, root) for tree, root in zip(trees, roots, strict=True)]
@@ -257,9 +257,9 @@ def _forest_arrays(forest: Any, classes: int) -> dict[str, Tensor]:
 def _tree_arrays(tree: Any, root: int) -> tuple[np.ndarray, ...]:
     """left, feature, threshold (float32) and class values of one tree whose first node gets the number `root`."""
     order = _breadth_first(tree)
-    number = np.argsort(order)
+    new_index = np.argsort(order)
     is_leaf, threshold = tree.children_left[order] < 0, _rounded_down(tree.threshold[order])
-    left = np.where(is_leaf, np.arange(len(order)), number[tree.children_left[order]])
+    left = np.where(is_leaf, np.arange(len(order)), new_index[tree.children_left[order]])
     feature = np.where(is_leaf, 0, tree.feature[order])
     return root + left, feature, np.where(is_leaf, np.float32(np.inf), threshold), tree.value[order, 0]
 
@@ -273,7 +273,7 @@ def _breadth_first(tree: Any) -> np.ndarray:
 
 
 def _rounded_down(threshold: np.ndarray) -> np.ndarray:
-    """The largest float32 that is not above: float32 values are on the same side of it as of the float64 number."""
+    """The largest float32 not above the float64 number, so that it divides float32 values as that number does."""
     nearest = threshold.astype(np.float32)
     return np.where(nearest > threshold, np.nextafter(nearest, np.float32(-np.inf)), nearest)
 
@@ -289,8 +289,8 @@ def _calibrated(config: SVMConfig, seed: int) -> Any:
 
 def _machine_arrays(machines: Any, kernel: str) -> dict[str, Tensor]:
     """Support vectors (or normals) of all machines one below the other; each column of `dual` takes its own."""
-    fitted = [one.calibrated_classifiers_[0] for one in machines.estimators_]
-    cores, sigmoids = [one.estimator for one in fitted], [one.calibrators[0] for one in fitted]
+    fitted = [machine.calibrated_classifiers_[0] for machine in machines.estimators_]
+    cores, sigmoids = [machine.estimator for machine in fitted], [machine.calibrators[0] for machine in fitted]
     vectors = [core.support_vectors_ if kernel == "rbf" else core.coef_ for core in cores]
     dual = np.zeros((sum(map(len, vectors)), len(cores)))
     row = 0

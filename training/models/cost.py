@@ -20,7 +20,7 @@ from training.models.output import Network
 
 @dataclass(frozen=True)
 class Cost:
-    """Of a network: trainable numbers, operations for an image of `side_px` pixels a side, bytes of its tensors."""
+    """A network's trainable numbers, operations for an image of `side_px` pixels a side, and bytes of its tensors."""
 
     parameters: int
     flop: int
@@ -33,8 +33,8 @@ def cost(network: Network, side_px: int) -> Cost:
     (docs/reference/networks.md).
     """
     state = network.state_dict().values()
-    held = sum(tensor.numel() * tensor.element_size() for tensor in state)
-    return Cost(parameter_count(network), flop(network, side_px), side_px, held)
+    state_bytes = sum(tensor.numel() * tensor.element_size() for tensor in state)
+    return Cost(parameter_count(network), flop(network, side_px), side_px, state_bytes)
 
 
 def flop(network: Network, side_px: int, *, dates: int = 0) -> int:
@@ -75,22 +75,22 @@ class _Counting(TorchFunctionMode):
         return made
 
 
-def _resized(given: Tensor, size: Any = None, scale_factor: float | None = None, **_: Any) -> Tensor:
+def _resized(image: Tensor, size: Any = None, scale_factor: float | None = None, **_: Any) -> Tensor:
     """What `interpolate` gives, in shape."""
-    sides = size or [int(side * (scale_factor or 1)) for side in given.shape[2:]]
-    return given.new_empty((*given.shape[:2], *sides))
+    sides = size or [int(side * (scale_factor or 1)) for side in image.shape[2:]]
+    return image.new_empty((*image.shape[:2], *sides))
 
 
-def _alike(one: Tensor, other: Any) -> bool:
-    return not torch.is_tensor(other) or one.shape == other.shape
+def _alike(tensor: Tensor, operand: Any) -> bool:
+    return not torch.is_tensor(operand) or tensor.shape == operand.shape
 
 
 def _convolved(_: Tensor, weight: Tensor, made: Tensor) -> int:
     return 2 * weight.numel() * made.shape[0] * made.shape[2:].numel()
 
 
-def _enlarged(given: Tensor, weight: Tensor, _: Tensor) -> int:
-    return 2 * weight.numel() * given.shape[0] * given.shape[2:].numel()
+def _enlarged(image: Tensor, weight: Tensor, _: Tensor) -> int:
+    return 2 * weight.numel() * image.shape[0] * image.shape[2:].numel()
 
 
 def _dense(_: Tensor, weight: Tensor, made: Tensor) -> int:

@@ -58,7 +58,7 @@ class CroFuseConfig:
 
     @property
     def inner(self) -> Callable[[int], int]:
-        """Of a width, the channels between a block's two groups."""
+        """The channels between a block's two groups, for a block of this width."""
         return Slim(self.prune, self.ratio, self.round_to).inner
 
 

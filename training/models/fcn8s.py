@@ -75,8 +75,8 @@ class FCN8s(Network):
 
 def _block(inputs: int, outputs: int, count: int) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for number in range(count):
-        layers += [nn.Conv2d(outputs if number else inputs, outputs, 3, padding=1), nn.ReLU(inplace=True)]
+    for index in range(count):
+        layers += [nn.Conv2d(outputs if index else inputs, outputs, 3, padding=1), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)
 
 

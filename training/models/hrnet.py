@@ -105,8 +105,8 @@ class Fusion(nn.Module):
         total = branches[target]
         for source, path in enumerate(paths):
             if source != target:
-                part = path(branches[source])
-                total = total + (enlarged_like(part, branches[target], source - target) if source > target else part)
+                term = path(branches[source])
+                total = total + (enlarged_like(term, branches[target], source - target) if source > target else term)
         return total
 
 
@@ -135,8 +135,8 @@ class HRNet(Network):
         config = config or HRNetConfig()
         self.bands, self.config = check_bands(bands), config
         self.window, self.lattice = config.window, config.window * 3 // 4
-        slim, whole = config.slim, [config.width * 2**branch for branch in range(len(MODULES) + 1)]
-        self.widths = tuple(slim.outer(width) for width in whole)
+        slim, full_widths = config.slim, [config.width * 2**branch for branch in range(len(MODULES) + 1)]
+        self.widths = tuple(slim.outer(width) for width in full_widths)
         self.stem = _stem(len(self.bands), config)
         wide = slim.outer(EXPANSION * STEM_WIDTH)
         inputs = (STEM_WIDTH, *[wide] * (BLOCKS - 1))
@@ -145,10 +145,10 @@ class HRNet(Network):
         sources = (wide, *self.widths[1:])
         self.transitions = nn.ModuleList(Halving(sources[i], self.widths[i + 1]) for i in range(len(MODULES)))
         self.stages = nn.ModuleList(
-            nn.Sequential(*(Exchange(whole[: stage + 2], slim) for _ in range(count)))
+            nn.Sequential(*(Exchange(full_widths[: stage + 2], slim) for _ in range(count)))
             for stage, count in enumerate(MODULES)
         )
-        self.head = _head(sum(self.widths), slim.outer(sum(whole)), config.classes)
+        self.head = _head(sum(self.widths), slim.outer(sum(full_widths)), config.classes)
 
     @property
     def multiple(self) -> int:
@@ -168,9 +168,9 @@ class HRNet(Network):
         check_input(x_BCHW, self.bands, 1)
         state = self.layer1(self.stem(x_BCHW))
         branches = [self.first(state), self.transitions[0](state)]
-        for number, stage in enumerate(self.stages):
-            if number:
-                branches = [*branches, self.transitions[number](branches[-1])]
+        for stage_index, stage in enumerate(self.stages):
+            if stage_index:
+                branches = [*branches, self.transitions[stage_index](branches[-1])]
             branches = stage(branches)
         finest = branches[0]
         fused = torch.cat([finest, *(enlarged_like(b, finest, i) for i, b in enumerate(branches[1:], 1))], dim=1)
@@ -183,8 +183,8 @@ class HRNet(Network):
             state = state.conv(3, stride)
         state = state.conv(3, times=BLOCKS)
         branches = [state.conv(3), state.conv(3, 2)]
-        for number, modules in enumerate(MODULES):
-            branches = [*branches, branches[-1].conv(3, 2)] if number else branches
+        for stage_index, modules in enumerate(MODULES):
+            branches = [*branches, branches[-1].conv(3, 2)] if stage_index else branches
             for _ in range(modules):
                 branches = _exchanged([branch.conv(3, times=2 * BLOCKS) for branch in branches])
         joined = branches[0].join(*(branch.enlarge(2**i) for i, branch in enumerate(branches[1:], 1)))
@@ -202,13 +202,13 @@ def enlarged_like(x_BCHW: Tensor, like_BCHW: Tensor, halvings: int) -> Tensor:
 
 def _stem(bands: int, config: HRNetConfig) -> nn.Sequential:
     norm = nn.BatchNorm2d(STEM_WIDTH) if config.norm == "batch" else nn.InstanceNorm2d(STEM_WIDTH, affine=True)
-    first, *rest = STEMS[config.stem]
+    first, *later_strides = STEMS[config.stem]
     layers: list[nn.Module] = [
         nn.Conv2d(bands, STEM_WIDTH, 3, first, padding=1, bias=False),
         norm,
         nn.ReLU(inplace=True),
     ]
-    for stride in rest:
+    for stride in later_strides:
         layers.append(Halving(STEM_WIDTH, STEM_WIDTH) if stride == 2 else ConvBnRelu(STEM_WIDTH, STEM_WIDTH))
     return nn.Sequential(*layers)
 

@@ -201,7 +201,7 @@ class JointSeg(Network):
         return middle, rgb + self.detail_4x(middle), logits + self.logits_4x(middle)
 
     def _to_10x(self, middle: Tensor, rgb: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-        middle, rgb, logits = (enlarge(part, SECOND) for part in (middle, rgb, logits))
+        middle, rgb, logits = (enlarge(feature, SECOND) for feature in (middle, rgb, logits))
         fine = self.fine(torch.cat((middle, rgb, logits), dim=1))
         image = rgb + self.detail(fine)
         return image, logits + self.head(torch.cat((fine, image, logits), dim=1))

@@ -91,14 +91,14 @@ class SqueezeExcitation(nn.Module):
         return x_BCHW * weights[:, :, None, None]
 
 
-def head(kind: str, inputs: int, classes: int) -> nn.Module:
+def head(design: str, inputs: int, classes: int) -> nn.Module:
     """The layer from features to logits: one of HEADS.
 
     `conv_bn_relu` is CroFuseNet's wording taken literally; a ReLU logit that is 0 everywhere has no gradient.
     """
-    if kind == "conv_bn_relu":
+    if design == "conv_bn_relu":
         return ConvBnRelu(inputs, classes)
-    kernel = 3 if kind == "conv3" else 1
+    kernel = 3 if design == "conv3" else 1
     return nn.Conv2d(inputs, classes, kernel, padding=kernel // 2)
 
 
@@ -119,7 +119,7 @@ def unet_reach(levels: int, *, up: str = "convT", head: str = "conv3", fusion: i
     return edge
 
 
-def check_choice(name: str, given: object, allowed: Sequence[object]) -> None:
+def check_choice(name: str, value: object, allowed: Sequence[object]) -> None:
     """Refuse a constructor value that is not one of the allowed ones."""
-    if given not in allowed:
-        raise ValueError(f"{name} {given!r} is not known: choose one of {', '.join(map(str, allowed))}")
+    if value not in allowed:
+        raise ValueError(f"{name} {value!r} is not known: choose one of {', '.join(map(str, allowed))}")

@@ -24,31 +24,31 @@ RESIZE: dict[str, dict[str, Any]] = {
 CUBIC = -0.75  # the constant of torch's and OpenCV's bicubic kernel
 
 
-def enlarge(x_BCHW: Tensor, factor: Fraction | int, kind: str = "bilinear") -> Tensor:
+def enlarge(x_BCHW: Tensor, factor: Fraction | int, method: str = "bilinear") -> Tensor:
     """The image at `factor` times its size, pixel edges aligned, border pixels repeated outward.
 
-    factor: 1 or more; rows and columns must be multiples of its denominator (x5/2: even sizes). kind: of KINDS.
+    factor: 1 or more; rows and columns must be multiples of its denominator (x5/2: even sizes). method: of KINDS.
     """
     ratio = Fraction(factor)
-    if ratio < 1 or kind not in KINDS:
-        raise ValueError(f"enlargement by {ratio}, {kind}: expected 1 or more and one of {', '.join(KINDS)}")
+    if ratio < 1 or method not in KINDS:
+        raise ValueError(f"enlargement by {ratio}, {method}: expected 1 or more and one of {', '.join(KINDS)}")
     if any(size % ratio.denominator for size in x_BCHW.shape[2:]):
         raise ValueError(
             f"image of {x_BCHW.shape[2]} x {x_BCHW.shape[3]} pixels: "
             f"both sides must be multiples of {ratio.denominator} to be enlarged {ratio} times"
         )
     if torch.onnx.is_in_onnx_export():
-        return F.interpolate(x_BCHW, scale_factor=float(ratio), **RESIZE[kind])
-    return _along_columns(_along_rows(x_BCHW, ratio, kind), ratio, kind)
+        return F.interpolate(x_BCHW, scale_factor=float(ratio), **RESIZE[method])
+    return _along_columns(_along_rows(x_BCHW, ratio, method), ratio, method)
 
 
-def _along_rows(x_BCHW: Tensor, ratio: Fraction, kind: str) -> Tensor:
-    return _along_columns(x_BCHW.transpose(2, 3), ratio, kind).transpose(2, 3)
+def _along_rows(x_BCHW: Tensor, ratio: Fraction, method: str) -> Tensor:
+    return _along_columns(x_BCHW.transpose(2, 3), ratio, method).transpose(2, 3)
 
 
-def _along_columns(x_BCHW: Tensor, ratio: Fraction, kind: str) -> Tensor:
+def _along_columns(x_BCHW: Tensor, ratio: Fraction, method: str) -> Tensor:
     """Each of the ratio's numerator output phases is one weighted sum of strided slices."""
-    phases, stride = _phases(ratio, kind), ratio.denominator
+    phases, stride = _phases(ratio, method), ratio.denominator
     before = -min(start for start, _ in phases)
     after = max(start + len(weights) for start, weights in phases) - stride
     padded = F.pad(x_BCHW, (max(before, 0), max(after, 0), 0, 0), mode="replicate")
@@ -62,29 +62,29 @@ def _weighted(x_BCHW: Tensor, start: int, weights: tuple[float, ...], steps: tup
     stride, periods = steps
     total: Tensor | None = None
     for tap, weight in enumerate(weights):
-        part = x_BCHW[..., start + tap :: stride][..., :periods]
-        part = part if weight == 1.0 else part * weight
-        total = part if total is None else total + part
+        term = x_BCHW[..., start + tap :: stride][..., :periods]
+        term = term if weight == 1.0 else term * weight
+        total = term if total is None else total + term
     if total is None:
         raise ValueError("a sum needs one weight at least")
     return total
 
 
 @cache
-def _phases(ratio: Fraction, kind: str) -> tuple[tuple[int, tuple[float, ...]], ...]:
+def _phases(ratio: Fraction, method: str) -> tuple[tuple[int, tuple[float, ...]], ...]:
     """Per output position within a period: the first input position and the weights from there on."""
-    return tuple(_phase(position, ratio, kind) for position in range(ratio.numerator))
+    return tuple(_phase(position, ratio, method) for position in range(ratio.numerator))
 
 
-def _phase(position: int, ratio: Fraction, kind: str) -> tuple[int, tuple[float, ...]]:
-    if kind == "nearest":
+def _phase(position: int, ratio: Fraction, method: str) -> tuple[int, tuple[float, ...]]:
+    if method == "nearest":
         return floor(position / ratio), (1.0,)
     source = Fraction(2 * position + 1, 2) / ratio - Fraction(1, 2)
     base = floor(source)
-    part = source - base
-    if kind == "bilinear":
-        return (base, (float(1 - part), float(part))) if part else (base, (1.0,))
-    return base - 1, tuple(_cubic(float(abs(part - tap))) for tap in (-1, 0, 1, 2))
+    fraction = source - base
+    if method == "bilinear":
+        return (base, (float(1 - fraction), float(fraction))) if fraction else (base, (1.0,))
+    return base - 1, tuple(_cubic(float(abs(fraction - tap))) for tap in (-1, 0, 1, 2))
 
 
 def _cubic(distance: float) -> float:

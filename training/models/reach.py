@@ -10,7 +10,7 @@ Index = Callable[[int], int]
 
 
 class Reach:
-    """Along one axis, the first and the last input pixel that pixel i of a feature map looks at.
+    """The first and the last input pixel along one axis that pixel i of a feature map looks at.
 
     Made by walking the network from its input: `Reach.input().conv(3).conv(3, stride=2)`. Exact for sizes that
     every stride divides; the image's own edges need nothing, since padding there is the same for a tile.
@@ -25,17 +25,17 @@ class Reach:
         return cls(lambda i: i, lambda i: i)
 
     def conv(self, kernel: int, stride: int = 1, *, dilation: int = 1, times: int = 1) -> Reach:
-        """After `times` equal convolutions (or poolings) padded by half their kernel; 2x2 pooling takes kernel 2."""
+        """The reach after `times` equal convolutions or poolings padded by half a kernel (2x2 pooling: kernel 2)."""
         if stride > 1 and times > 1:
             return self.conv(kernel, stride, dilation=dilation).conv(kernel, stride, dilation=dilation, times=times - 1)
         before, after = times * dilation * ((kernel - 1) // 2), times * dilation * (kernel // 2)
         return Reach(lambda i: self.first(stride * i - before), lambda i: self.last(stride * i + after))
 
-    def enlarge(self, factor: Fraction | int, kind: str = "bilinear") -> Reach:
-        """After fixed-phase enlargement (training/models/phases.py), or interpolation by a power of two."""
-        if kind == "nearest":
+    def enlarge(self, factor: Fraction | int, method: str = "bilinear") -> Reach:
+        """The reach after fixed-phase enlargement (training/models/phases.py), or interpolation by a power of two."""
+        if method == "nearest":
             return Reach(lambda i: self.first(int(i // factor)), lambda i: self.last(int(i // factor)))
-        more = 1 if kind == "cubic" else 0
+        more = 1 if method == "cubic" else 0
 
         def base(i: int) -> int:
             return int((Fraction(2 * i + 1, 2) / factor - Fraction(1, 2)) // 1)
@@ -43,11 +43,11 @@ class Reach:
         return Reach(lambda i: self.first(base(i) - more), lambda i: self.last(base(i) + 1 + more))
 
     def transposed(self) -> Reach:
-        """After a transposed 3x3 convolution of stride 2 whose output is cropped to twice the input's size."""
+        """The reach after a transposed 3x3 convolution of stride 2, cropped to twice the input's size."""
         return Reach(lambda i: self.first((i - 1) // 2), lambda i: self.last(i // 2))
 
     def join(self, *others: Reach) -> Reach:
-        """Of a concatenation or sum of feature maps of one size."""
+        """The reach of a concatenation or sum of feature maps of one size."""
         all_ = (self, *others)
         return Reach(lambda i: min(r.first(i) for r in all_), lambda i: max(r.last(i) for r in all_))
 
@@ -61,7 +61,7 @@ class Reach:
 
 
 def unet_reach(levels: int, reach: Reach) -> Reach:
-    """Of U-Net (two 3x3 groups a block, 2x2 maximum, 2x2 transposed convolutions) before its head."""
+    """The reach of U-Net (two 3x3 groups a block, 2x2 maximum, 2x2 transposed convolutions) before its head."""
     state = reach.conv(3, times=2)
     skips = []
     for _ in range(levels - 1):

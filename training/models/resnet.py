@@ -83,9 +83,9 @@ class ResNet50(nn.Module):
         """The feature maps; `after` holds what is applied to the map of that number before the next layer."""
         features = [self.stem(x_BCHW)]
         state = self.pool(features[0])
-        for number, layer in enumerate(self.layers, start=1):
+        for layer_number, layer in enumerate(self.layers, start=1):
             state = layer(state)
-            state = after[number](state) if number in after else state
+            state = after[layer_number](state) if layer_number in after else state
             features.append(state)
         return features
 
@@ -93,9 +93,9 @@ class ResNet50(nn.Module):
         """How far each of the feature maps looks; `kernels` are the sides of what `forward`'s `after` looks at."""
         features = [Reach.input().conv(7, 2)]
         state = features[0].conv(3, 2)
-        for number, (blocks, (stride, dilation)) in enumerate(zip(BLOCKS, self.steps, strict=False), start=1):
+        for layer_number, (blocks, (stride, dilation)) in enumerate(zip(BLOCKS, self.steps, strict=False), start=1):
             state = state.conv(3, stride, dilation=dilation).conv(3, dilation=dilation, times=blocks - 1)
-            state = state.conv(kernels.get(number, 1))
+            state = state.conv(kernels.get(layer_number, 1))
             features.append(state)
         return features
 
@@ -108,11 +108,11 @@ def _layer(inputs: int, outputs: int, blocks: int, step: tuple[int, int]) -> nn.
 
 def _steps(output_stride: int) -> tuple[tuple[int, int], ...]:
     """(stride, dilation) of layer1 to layer4."""
-    known = {
+    steps_of = {
         32: ((1, 1), (2, 1), (2, 1), (2, 1)),
         16: ((1, 1), (2, 1), (2, 1), (1, 2)),
         8: ((1, 1), (2, 1), (1, 2), (1, 4)),
     }
-    if output_stride not in known:
+    if output_stride not in steps_of:
         raise ValueError(f"output stride {output_stride}: ResNet-50 is built for 32, 16 or 8")
-    return known[output_stride]
+    return steps_of[output_stride]

@@ -103,9 +103,9 @@ class RUNetPP(Network):
         # the encoder goes on from the attended features, and the decoder joins them
         attention: dict[int, nn.Module] = {1: SpatialAttention()} if config.spatial_att else {}
         if config.channel_att:
-            number = 3 if config.channel_att_at == "stage3" else len(widths) - 1
-            attention[number] = SqueezeExcitation(widths[number], config.reduction)
-        self.attention = nn.ModuleDict({str(number): module for number, module in attention.items()})
+            level = 3 if config.channel_att_at == "stage3" else len(widths) - 1
+            attention[level] = SqueezeExcitation(widths[level], config.reduction)
+        self.attention = nn.ModuleDict({str(level): module for level, module in attention.items()})
         pooled: dict[str, Any] = {"dilations": (6, 12, 18)}
         self.pyramid = PyramidPooling(deep, config.aspp_mid, deep, **pooled) if config.aspp else nn.Identity()
 
@@ -142,7 +142,7 @@ class RUNetPP(Network):
 
     def forward(self, x_BCHW: Tensor) -> Output:
         check_input(x_BCHW, self.bands, self.multiple)
-        features = self.encoder(x_BCHW, {int(number): module for number, module in self.attention.items()})
+        features = self.encoder(x_BCHW, {int(stage): module for stage, module in self.attention.items()})
         state = self.pyramid(features[-1])
         if self.bottom is not None:
             state = self.bottom(state)
@@ -151,7 +151,7 @@ class RUNetPP(Network):
         return Output(F.interpolate(self.head(state), scale_factor=2, mode="bilinear", align_corners=False))
 
 
-def _gate(kind: str, channels: int, reduction: int) -> nn.Module:
+def _gate(attention: str, channels: int, reduction: int) -> nn.Module:
     """The attention at the end of a level; "both" is channel, then spatial attention (RU-Net++'s ChannelGate)."""
     makers = {
         "both": lambda: nn.Sequential(SqueezeExcitation(channels, reduction), SpatialAttention()),
@@ -161,4 +161,4 @@ def _gate(kind: str, channels: int, reduction: int) -> nn.Module:
         "bem": lambda: BoundaryEnhancement(channels),
         "none": nn.Identity,
     }
-    return makers[kind]()
+    return makers[attention]()

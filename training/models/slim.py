@@ -37,7 +37,7 @@ class Slim:
             raise ValueError(f"ratio {self.ratio:g}, round_to {self.round_to}: expected 0 to below 1, and 1 or more")
 
     def kept(self, filters: int) -> int:
-        """Of so many filters, those that stay; at least one, or `round_to` where there are as many.
+        """How many of `filters` filters stay; at least one, or `round_to` where there are as many.
 
         LandCover3m zeroes int(ratio N); the other schemes keep int((1 - ratio) N), as docs/reference/networks.md,
         "Filter pruning", counts them.
@@ -67,7 +67,7 @@ def places(added: int, channels: int) -> Tensor | None:
 
 
 def put(sum_BCHW: Tensor, added_BKHW: Tensor, at: Tensor | None) -> Tensor:
-    """The sum with what was added, channel k of it to channel at[k]."""
+    """The sum after adding channel k of the second tensor to channel at[k]."""
     if at is None:
         return sum_BCHW + added_BKHW
     return sum_BCHW.index_add(1, at, added_BKHW.to(sum_BCHW.dtype))

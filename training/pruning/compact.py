@@ -47,12 +47,12 @@ def slimmed(state: Mapping[str, Tensor], groups: Sequence[Group], kept: Kept) ->
 
 def _channels(count: int, parts: Sequence[tuple[Reader, Group, Tensor]]) -> Tensor:
     """A reader's input channels that are still made by someone."""
-    there = torch.ones(count, dtype=torch.bool)
+    present = torch.ones(count, dtype=torch.bool)
     for reader, group, stay in parts:
-        there[reader.first : reader.first + group.filters] = False
-        there[reader.first + stay] = True
-    return there.nonzero().flatten()
+        present[reader.first : reader.first + group.filters] = False
+        present[reader.first + stay] = True
+    return present.nonzero().flatten()
 
 
 def _of_norm(norm: str) -> tuple[str, ...]:
-    return tuple(f"{norm}.{part}" for part in ("weight", "bias", "running_mean", "running_var"))
+    return tuple(f"{norm}.{field}" for field in ("weight", "bias", "running_mean", "running_var"))

@@ -43,13 +43,13 @@ class Group:
 
 def groups_of(network: Network, slim: Slim) -> tuple[Group, ...]:
     """All groups of which filters go; ValueError where the network cannot be pruned, or already was."""
-    found = GROUPS.get(type(network))
-    if found is None:
-        known = ", ".join(sorted(kind.__name__ for kind in GROUPS))
-        raise ValueError(f"{type(network).__name__} cannot be pruned: filter pruning is for {known}")
+    find_groups = GROUPS.get(type(network))
+    if find_groups is None:
+        prunable = ", ".join(sorted(network_type.__name__ for network_type in GROUPS))
+        raise ValueError(f"{type(network).__name__} cannot be pruned: filter pruning is for {prunable}")
     if constructor_values(network)["prune"] != WHOLE:
         raise ValueError("this network was pruned before: prune the checkpoint it was made from, with a larger --ratio")
-    groups = tuple(group for group in found(network, slim) if group.kept < group.filters)
+    groups = tuple(group for group in find_groups(network, slim) if group.kept < group.filters)
     if not groups:
         raise ValueError(
             f"ratio {slim.ratio:g} rounded to {slim.round_to} removes no filter of this network: "
@@ -85,9 +85,12 @@ def block_groups(network: UNet | CroFuseNet, slim: Slim) -> Iterator[Group]:
 def _inner(network: HRNet, slim: Slim) -> Iterator[Group]:
     for name, block in network.named_modules():
         count = {BasicBlock: 2, Bottleneck: 3}.get(type(block), 0)
-        for number in range(1, count):
-            filters = getattr(block, f"conv{number}").out_channels
-            makers, reader = ((f"{name}.conv{number}", f"{name}.bn{number}"),), Reader(f"{name}.conv{number + 1}")
+        for conv_number in range(1, count):
+            filters = getattr(block, f"conv{conv_number}").out_channels
+            makers, reader = (
+                ((f"{name}.conv{conv_number}", f"{name}.bn{conv_number}"),),
+                Reader(f"{name}.conv{conv_number + 1}"),
+            )
             yield Group(filters, slim.inner(filters), makers, (reader,))
 
 
@@ -102,8 +105,8 @@ def _ends(network: HRNet, slim: Slim) -> Iterator[Group]:
             yield Group(filters, slim.added(filters), ((f"{path}.0", f"{path}.1"),), at=f"{path}.at")
     for name, exchange in _exchanges(network):
         for branch, blocks in enumerate(exchange.branches):
-            for number in range(len(list(blocks.children())) - 1):
-                path = f"{name}.branches.{branch}.{number}"
+            for block_index in range(len(list(blocks.children())) - 1):
+                path = f"{name}.branches.{branch}.{block_index}"
                 yield _end(path, 2, _filters(network, f"{path}.conv2"), slim)
 
 
@@ -112,7 +115,7 @@ def _end(block: str, conv: int, filters: int, slim: Slim) -> Group:
 
 
 def _layer1(network: HRNet) -> Group:
-    blocks = [f"layer1.{number}" for number in range(len(network.layer1))]
+    blocks = [f"layer1.{block_index}" for block_index in range(len(network.layer1))]
     makers = [(f"{block}.conv3", f"{block}.bn3") for block in blocks]
     makers.append(("layer1.0.downsample.0", "layer1.0.downsample.1"))
     readers = [f"{block}.conv1" for block in blocks[1:]] + ["first.0", "transitions.0.0"]
@@ -129,8 +132,8 @@ def _branches(network: HRNet) -> Iterator[Group]:
             readers.append(Reader(f"transitions.{branch}.0"))
         for name, exchange in _exchanges(network):
             if branch < len(exchange.branches):
-                for number in range(len(list(exchange.branches[branch].children()))):
-                    block = f"{name}.branches.{branch}.{number}"
+                for block_index in range(len(list(exchange.branches[branch].children()))):
+                    block = f"{name}.branches.{branch}.{block_index}"
                     makers.append((f"{block}.conv2", f"{block}.bn2"))
                     readers.append(Reader(f"{block}.conv1"))
                 makers += [_last(*path) for path in _paths(name, exchange) if path[0] == branch]

@@ -13,7 +13,7 @@ from training.models.cost import Cost
 
 @dataclass(frozen=True)
 class Accuracy:
-    """On one split: overall accuracy, mean IoU, F1 of impervious (None where nothing defines it)."""
+    """Overall accuracy, mean IoU and F1 of impervious on one split (None where nothing defines it)."""
 
     oa: float
     miou: float

@@ -80,16 +80,21 @@ def prune(
         raise ValueError(f"out={out}: prune into a folder; a bucket can be copied to afterwards")
     check_choice("scheme", scheme, SCHEMES)
     check_choice("split", split, SPLITS)
-    found = ck.load(checkpoint, session)
+    trained = ck.load(checkpoint, session)
     slim = Slim(scheme, ratio, ROUND_TO.get(scheme, MULTIPLE) if round_to is None else round_to)
-    groups = groups_of(found.build(), slim)
-    soft = _recipe(found, pairs(settings))
+    groups = groups_of(trained.build(), slim)
+    soft = _recipe(trained, pairs(settings))
     if tune_epochs is not None and tune_epochs < 0:
         raise ValueError(f"tune {tune_epochs}: expected epochs of the small network, or 0 for none")
     tuned = None if tune_epochs == 0 else replace(soft, epochs=tune_epochs or soft.epochs)
-    work = _Work(checkpoint, found, addresses, slim, Path(out), split, session)
-    wanted = {"prune": vars(slim), "start": found.fingerprint, "recipe": soft.to_json(), "tune_epochs": tune_epochs}
-    claim(work.folder, wanted)
+    work = _Work(checkpoint, trained, addresses, slim, Path(out), split, session)
+    run_identity = {
+        "prune": vars(slim),
+        "start": trained.fingerprint,
+        "recipe": soft.to_json(),
+        "tune_epochs": tune_epochs,
+    }
+    claim(work.folder, run_identity)
     with alone_in(work.folder / LOCK, str(out)):
         if (done := finished(work.folder)) is not None:
             _silence(work, soft, groups)  # refuses other data; with these nothing is trained
@@ -101,10 +106,10 @@ def prune(
         return report
 
 
-def _recipe(found: ck.Checkpoint, settings: Mapping[str, Any]) -> Recipe:
+def _recipe(checkpoint: ck.Checkpoint, settings: Mapping[str, Any]) -> Recipe:
     """The checkpoint's own with a tenth of its learning rate and a few epochs; no averaging, which would blur zeros."""
-    own = recipe_of(found)
-    config = _but_classes(found.config)
+    own = recipe_of(checkpoint)
+    config = _but_classes(checkpoint.config)
     base = replace(own, name=f"{own.name}-pruned", config=config, epochs=EPOCHS, lr=own.lr * SLOWER, ema=0.0)
     changed = override(base, settings)
     if changed.ema:
@@ -120,7 +125,7 @@ def _but_classes(config: Mapping[str, Any]) -> dict[str, Any]:
 def _begun(work: _Work, soft: Recipe, groups: Sequence[Group]) -> Accuracy:
     """Accuracy before, and the filters silenced; what cannot be trained leaves the folder free for better settings."""
     try:
-        before = _accuracy(work, work.checkpoint)  # first, so that data that do not fit are told at once
+        before = _accuracy(work, work.checkpoint)  # first, so that data that do not fit are refused at once
         _silence(work, soft, groups)
     except ValueError:
         if not (work.folder / SOFT).exists():
@@ -180,19 +185,19 @@ def _report(work: _Work, last: ck.Checkpoint, before: Accuracy) -> PruneReport:
 
 
 def _on_split(work: _Work, report: PruneReport) -> PruneReport:
-    """The report with accuracies of the split asked, measured where it holds another's."""
+    """The report with the requested split's accuracies; measured where it holds those of another split."""
     if report.split == work.split:
         return report
     before, after, silenced = (
-        _accuracy(work, place) for place in (work.checkpoint, work.folder, work.folder / COMPACT)
+        _accuracy(work, address) for address in (work.checkpoint, work.folder, work.folder / COMPACT)
     )
     return replace(report, split=work.split, accuracy=(before, after), silenced=silenced)
 
 
 def _accuracy(work: _Work, checkpoint: str | Path) -> Accuracy:
     report = evaluate(checkpoint, work.data, work.split, session=work.session)
-    found = report.scores
-    return Accuracy(found.oa, found.miou, found.classes[report.classes.index("impervious")].f1)
+    measures = report.scores
+    return Accuracy(measures.oa, measures.miou, measures.classes[report.classes.index("impervious")].f1)
 
 
 def _reported(folder: Path, values: Mapping[str, Any]) -> PruneReport:

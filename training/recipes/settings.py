@@ -67,8 +67,8 @@ def _settable(base: Recipe) -> list[str]:
     return [f.name for f in fields(base) if f.name not in _FIXED]
 
 
-def _values_of(kind: type) -> list[str]:
-    return [f.name for f in fields(kind)]
+def _values_of(config_type: type) -> list[str]:
+    return [f.name for f in fields(config_type)]
 
 
 def _loss(name: str) -> type:
@@ -77,29 +77,29 @@ def _loss(name: str) -> type:
     return LOSSES[name]
 
 
-def _known(key: str, known: Collection[str], prefix: str = "") -> str:
+def _known(key: str, choices: Collection[str], prefix: str = "") -> str:
     """The key without its prefix if it is known; ValueError naming the nearest one."""
     name = key.removeprefix(prefix)
-    if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
-        rest = "" if prefix else ", model.KEY or loss.KEY"
-        names = ", ".join(prefix + one for one in known) or "none"
-        hint = f"did you mean {prefix}{near[0]}?" if near else f"expected {names}{rest}"
+    if name not in choices:
+        near = difflib.get_close_matches(name, choices, 1)
+        alternatives = "" if prefix else ", model.KEY or loss.KEY"
+        names = ", ".join(prefix + choice for choice in choices) or "none"
+        hint = f"did you mean {prefix}{near[0]}?" if near else f"expected {names}{alternatives}"
         raise ValueError(f"setting {key!r} is not known: {hint}")
     return name
 
 
 def _typed(key: str, value: Any, like: Any) -> Any:
     """`value` as the kind that `like` is."""
-    kind = type(like)
+    value_type = type(like)
     try:
-        if kind is tuple:
+        if value_type is tuple:
             return _names(value)
-        if kind is int:
+        if value_type is int:
             return _whole(value)
-        return kind(value)
+        return value_type(value)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{key}={value}: expected {_KINDS[kind]}, such as {key}={like}") from error
+        raise ValueError(f"{key}={value}: expected {_KINDS[value_type]}, such as {key}={like}") from error
 
 
 def _whole(value: Any) -> int:
@@ -119,7 +119,7 @@ def _names(value: Any) -> tuple[str, ...]:
 def _weight(key: str, value: Any) -> float | tuple[float, ...]:
     """A loss's value: a number, or one number per class joined by commas."""
     if isinstance(value, str) and "," in value:
-        return tuple(_typed(key, part, 0.0) for part in value.split(","))
+        return tuple(_typed(key, word, 0.0) for word in value.split(","))
     return value if isinstance(value, tuple) else _typed(key, value, 0.0)
 
 
@@ -168,9 +168,9 @@ def _word(default: Any) -> str:
 
 
 def _number(word: str) -> int | float | str:
-    for kind in (int, float):
+    for number_type in (int, float):
         try:
-            return kind(word)
+            return number_type(word)
         except ValueError:
             continue
     return word

@@ -3,7 +3,7 @@
 Rule for the convolutions that read the image's bands: the filters of a band that both know are copied; those of a new
 band are the mean of the copied ones, scaled so that all new bands together weigh (sum of squares) what the dropped ones
 weighed, and 0 where none was dropped, so that an added band changes nothing before it is learned from. Layers whose
-shape depends on the number of classes start anew where that number changes. Everything else must be equal.
+shape depends on the number of classes start afresh where that number changes. Everything else must be equal.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Stems = dict[str, tuple[str, ...]]  # a convolution's name -> the bands that its
 
 @dataclass(frozen=True)
 class Taken:
-    """What was taken over: the checkpoint's fingerprint, bands by their fate, layers that start anew."""
+    """What was taken over: the checkpoint's fingerprint, bands by their fate, layers that start again."""
 
     fingerprint: str
     kept: tuple[str, ...]
@@ -45,40 +45,44 @@ class Taken:
         return tuple(words)
 
 
-def recipe_of(found: ck.Checkpoint) -> Recipe:
+def recipe_of(checkpoint: ck.Checkpoint) -> Recipe:
     """The recipe that a checkpoint was trained by; ValueError where it says none that this isamap knows."""
-    known = {field.name for field in fields(Recipe)}
+    recipe_fields = {field.name for field in fields(Recipe)}
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
-        for name, value in found.recipe.items()
-        if name in known
+        for name, value in checkpoint.recipe.items()
+        if name in recipe_fields
     }
     try:
         return Recipe(**values)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{found.location} says no recipe to go on with ({error}): name one with --recipe") from error
+        raise ValueError(
+            f"{checkpoint.location} says no recipe to go on with ({error}): name one with --recipe"
+        ) from error
 
 
-def carry(found: ck.Checkpoint, network: Network) -> Taken:
+def carry(checkpoint: ck.Checkpoint, network: Network) -> Taken:
     """Put the checkpoint's weights into a network of the same kind, in place, by the rule of this file.
 
     ValueError: another model, other constructor values, no band in common, a classifier of pixels. Fault: damaged
     weights.
     """
-    old = found.build()
-    _check_alike(found, old, network)
-    wanted, held = network.state_dict(), old.state_dict()
+    old = checkpoint.build()
+    _check_alike(checkpoint, old, network)
+    new_state, old_state = network.state_dict(), old.state_dict()
     stems, old_stems = stems_of(network), stems_of(old)
-    anew = _of_classes(found, network, stems)
-    for name, tensor in wanted.items():
-        layer, _, kind = name.rpartition(".")
-        if layer in stems and kind == "weight":
-            tensor.copy_(stem_weights(held[name], old_stems[layer], stems[layer]))
+    anew = _of_classes(checkpoint, network, stems)
+    for name, tensor in new_state.items():
+        layer, _, parameter = name.rpartition(".")
+        if layer in stems and parameter == "weight":
+            tensor.copy_(stem_weights(old_state[name], old_stems[layer], stems[layer]))
         elif name not in anew:
-            tensor.copy_(held[name])
+            tensor.copy_(old_state[name])
     kept = tuple(band for band in network.bands if band in old.bands)
     added, dropped = (_without(network.bands, old.bands), _without(old.bands, network.bands))
-    return Taken(found.fingerprint, kept, added, dropped, tuple(sorted({name.rpartition(".")[0] for name in anew})))
+    return Taken(
+        checkpoint.fingerprint, kept, added, dropped, tuple(sorted({name.rpartition(".")[0] for name in anew}))
+    )
 
 
 def stem_weights(old_OCHW: Tensor, old_bands: tuple[str, ...], bands: tuple[str, ...]) -> Tensor:
@@ -102,12 +106,12 @@ def stems_of(network: Network) -> Stems:
     images = torch.randn(1, count, side, side, generator=noise).repeat(count + 1, 1, 1, 1)
     for band in range(count):
         images[band + 1, band] = torch.randn(side, side, generator=noise)
-    found: Stems = {}
+    stems: Stems = {}
 
     def watch(name: str) -> Callable[..., None]:
-        def note(_: nn.Module, given: tuple[Tensor, ...]) -> None:
-            if (at := _bands_in(given[0], count)) is not None:
-                found[name] = tuple(network.bands[band] for band in at)
+        def note(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            if (at := _bands_in(inputs[0], count)) is not None:
+                stems[name] = tuple(network.bands[band] for band in at)
 
         return note
 
@@ -121,7 +125,7 @@ def stems_of(network: Network) -> Stems:
         network.train(training)
         for handle in handles:
             handle.remove()
-    return found
+    return stems
 
 
 def _bands_in(given_BCHW: Tensor, bands: int) -> list[int] | None:
@@ -136,12 +140,14 @@ def _bands_in(given_BCHW: Tensor, bands: int) -> list[int] | None:
     return at if len(set(at)) == channels else None
 
 
-def _check_alike(found: ck.Checkpoint, old: Network, network: Network) -> None:
+def _check_alike(checkpoint: ck.Checkpoint, old: Network, network: Network) -> None:
     if isinstance(network, PixelClassifier) or isinstance(old, PixelClassifier):
-        raise ValueError(f"{found.model} at {found.location}: classifiers of pixels are fitted anew, leave --from out")
+        raise ValueError(
+            f"{checkpoint.model} at {checkpoint.location}: pixel classifiers are fitted from scratch, leave --from out"
+        )
     if type(old) is not type(network):
         raise ValueError(
-            f"the checkpoint is a {found.model}, the recipe trains a {type(network).__name__}: "
+            f"the checkpoint is a {checkpoint.model}, the recipe trains a {type(network).__name__}: "
             "choose its recipe, or leave --recipe out"
         )
     left, right = constructor_values(old), constructor_values(network)
@@ -154,22 +160,22 @@ def _check_alike(found: ck.Checkpoint, old: Network, network: Network) -> None:
     if not set(old.bands) & set(network.bands):
         raise ValueError(
             f"the checkpoint knows bands {', '.join(old.bands)}, the data hold {', '.join(network.bands)}: "
-            "none in common, train anew"
+            "none in common, train from scratch"
         )
 
 
-def _of_classes(found: ck.Checkpoint, network: Network, stems: Stems) -> set[str]:
-    """Tensors that start anew because there are other classes. ValueError where other bands change more than stems."""
+def _of_classes(checkpoint: ck.Checkpoint, network: Network, stems: Stems) -> set[str]:
+    """Tensors that start again because there are other classes. ValueError where other bands change more than stems."""
     values = constructor_values(network)
-    old, new = (_shapes(found.model, bands, found.config) for bands in (found.band_names, network.bands))
+    old, new = (_shapes(checkpoint.model, bands, checkpoint.config) for bands in (checkpoint.band_names, network.bands))
     read_bands = {f"{conv}.weight" for conv in stems}
     if odd := sorted(name for name in {*old, *new} - read_bands if old.get(name) != new.get(name)):
         raise ValueError(
-            f"a {found.model} of bands {', '.join(network.bands)} is built otherwise than the checkpoint's "
-            f"({odd[0]} differs): give bands of the same kinds (optical, radar), or train anew"
+            f"a {checkpoint.model} of bands {', '.join(network.bands)} is built otherwise than the checkpoint's "
+            f"({odd[0]} differs): give bands of the same kinds (optical, radar), or train from scratch"
         )
-    asked = _shapes(found.model, network.bands, values)
-    return {name for name in new if asked[name] != new[name]}
+    unchanged = _shapes(checkpoint.model, network.bands, values)
+    return {name for name in new if unchanged[name] != new[name]}
 
 
 def _shapes(model: str, bands: tuple[str, ...], config: Mapping) -> dict[str, torch.Size]:

@@ -1,4 +1,4 @@
-"""Whether data can train a network: asked before any folder is claimed, answered in one sentence each."""
+"""Checks that data can train a network, made before any folder is claimed; each names one remedy."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from training.recipes import Recipe
 from training.samples.data import Patches, SampleSource, label_shares
 
 
-def check_device(chosen: Recipe) -> None:
-    """ValueError: a GPU is asked for and absent, or a precision that needs one."""
-    if chosen.device == "gpu" and not torch.cuda.is_available():
+def check_device(recipe: Recipe) -> None:
+    """Raises ValueError for a GPU that is requested and absent, or a precision that needs one."""
+    if recipe.device == "gpu" and not torch.cuda.is_available():
         raise ValueError("device=gpu: this machine has no GPU that torch can use; leave device out or set device=cpu")
-    gpu = torch.cuda.is_available() and chosen.device != "cpu"
-    if chosen.precision == "fp16" and not gpu:
+    gpu = torch.cuda.is_available() and recipe.device != "cpu"
+    if recipe.precision == "fp16" and not gpu:
         raise ValueError("precision=fp16 needs a GPU; on the CPU use fp32, or bf16 where the CPU has it")
 
 
@@ -55,15 +55,15 @@ def check_splits(training: Patches, validation: Patches, *, batch: int, classes:
 
 
 def _check_classes(shares: list[float], classes: tuple[str, ...]) -> None:
-    held = [label for label, share in zip(classes, shares, strict=True) if share]
-    if len(held) > 1:
+    present = [label for label, share in zip(classes, shares, strict=True) if share]
+    if len(present) > 1:
         return
     if len(classes) > 2:
         raise ValueError(
-            f"the train split holds {held[0]} only: a network needs two classes; check the label's codes, or export "
+            f"the train split holds {present[0]} only: a network needs two classes; check the label's codes, or export "
             "another region"
         )
-    missing = next(label for label in classes if label not in held)
+    missing = next(label for label in classes if label not in present)
     raise ValueError(
         f"the train split holds no {missing} pixel: a network needs both; check that the export took the label's "
         f"right codes (--label FILE#BAND=CODES names those of impervious), or export a region with {missing} ground"

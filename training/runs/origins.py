@@ -22,9 +22,11 @@ class Origins:
     chips: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """What a run's note and its checkpoints say of it; empty where there is nothing to say."""
-        found = {} if self.taken is None else {"start": self.taken.fingerprint, "taken": list(self.taken.sentences())}
-        return found | ({} if self.chips is None else {"chips": self.chips})
+        """The origin as a run's note and its checkpoints hold it; empty for a run from scratch on all patches."""
+        document = (
+            {} if self.taken is None else {"start": self.taken.fingerprint, "taken": list(self.taken.sentences())}
+        )
+        return document | ({} if self.chips is None else {"chips": self.chips})
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -42,11 +44,11 @@ def kept_chips(chips: str | Path | None, settings: Mapping[str, Any] | None) -> 
 
 
 def _least(settings: Mapping[str, Any] | None) -> float:
-    said = (settings or {}).get(MIN_AGREEMENT, LEAST)
+    setting = (settings or {}).get(MIN_AGREEMENT, LEAST)
     try:
-        return float(said)
+        return float(setting)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{MIN_AGREEMENT}={said}: expected a share of 0 to 1") from error
+        raise ValueError(f"{MIN_AGREEMENT}={setting}: expected a share of 0 to 1") from error
 
 
 def left_out(chips: str | Path | None, settings: Mapping[str, Any] | None) -> str | None:

@@ -62,8 +62,10 @@ class RunHome:
 
     def files(self) -> list[str]:
         """Relative names of all that is kept: no locks and nothing half-written."""
-        found = (path.relative_to(self.folder) for path in self.folder.rglob("*") if path.is_file())
-        return sorted(path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts))
+        paths = (path.relative_to(self.folder) for path in self.folder.rglob("*") if path.is_file())
+        return sorted(
+            path.as_posix() for path in paths if not any(component.startswith(".") for component in path.parts)
+        )
 
 
 @contextmanager
@@ -93,14 +95,14 @@ def _fetch(home: RunHome) -> None:
     if home.storage is None:
         return
     listed = {stored.name: stored.crc32c for stored in home.storage.listed()}
-    held = {name: name for name in listed if not name.startswith(".")}
-    if held and NOTE not in held:
+    source_of = {name: name for name in listed if not name.startswith(".")}
+    if source_of and NOTE not in source_of:
         raise ValueError(f"{home.shown} is not empty and holds no run: choose another --out")
-    held |= _waiting(listed)
+    source_of |= _waiting(listed)
     for name in home.files():
-        if name not in held:
+        if name not in source_of:
             (home.folder / name).unlink()
-    for name, stored in held.items():
+    for name, stored in source_of.items():
         file = home.folder / name
         if not file.is_file() or crc32c_base64_of(file) != listed[stored]:
             fresh = file.with_name(f".{file.name}.tmp")
@@ -115,14 +117,14 @@ def _waiting(listed: Collection[str]) -> dict[str, str]:
 
     They count as not sent, so that the next upload mends the folder itself.
     """
-    found: dict[str, str] = {}
+    source_of: dict[str, str] = {}
     for name in (ck.BEST, ck.LAST):
         folder = f"{new_of(name)}/"
         if folder + ck.DESCRIPTION in listed:
-            found |= {
+            source_of |= {
                 name + "/" + stored.removeprefix(folder): stored for stored in listed if stored.startswith(folder)
             }
-    return found
+    return source_of
 
 
 def _remove_if_empty(folder: Path) -> None:
@@ -131,6 +133,6 @@ def _remove_if_empty(folder: Path) -> None:
 
 
 def _mark(file: Path) -> tuple[int, int]:
-    """What changes when a file is written anew."""
+    """What changes when a file is rewritten."""
     status = file.stat()
     return status.st_size, status.st_mtime_ns

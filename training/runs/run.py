@@ -100,32 +100,32 @@ def train(
     addresses = _asked(data, recipe, out, start)
     settings = pairs(settings)
     begun = None if start is None else ck.load(start, session)
-    chosen, keep = _recipe(recipe, settings, begun), kept_chips(chips, settings)
-    check_device(chosen)
-    source = open_source(addresses, chosen.bands, target=target_of(chosen), keep=keep, session=session)
+    settled, keep = _recipe(recipe, settings, begun), kept_chips(chips, settings)
+    check_device(settled)
+    source = open_source(addresses, settled.bands, target=target_of(settled), keep=keep, session=session)
     check_apart(source.datasets)
-    torch.manual_seed(chosen.seed)
-    network = build(chosen.model, source.band_names, config_for(chosen, source))
-    check_size(source, network, chosen.crop)
+    torch.manual_seed(settled.seed)
+    network = build(settled.model, source.band_names, config_for(settled, source))
+    check_size(source, network, settled.crop)
     origins = Origins(carry(begun, network) if begun is not None else None, left_out(chips, settings))
     with run_home(out, session) as home:
-        return _in_home(home, source, network, chosen, origins, after_epoch)
+        return _in_home(home, source, network, settled, origins, after_epoch)
 
 
-def target_of(chosen: Recipe) -> Target:
+def target_of(recipe: Recipe) -> Target:
     """What the recipe learns of a dataset."""
-    sharp = VISIBLE if chosen.sharpens else ()
-    return Target(chosen.scheme, chosen.target, chosen.frames, sharp, chosen.sharp_as)
+    sharp = VISIBLE if recipe.sharpens else ()
+    return Target(recipe.scheme, recipe.target, recipe.frames, sharp, recipe.sharp_as)
 
 
-def config_for(chosen: Recipe, source: SampleSource) -> dict[str, Any]:
+def config_for(recipe: Recipe, source: SampleSource) -> dict[str, Any]:
     """The network's constructor values for the classes that are learned; ValueError where the recipe says others."""
     classes = len(source.classes)
-    if (said := chosen.config.get("classes", classes)) != classes:
+    if (stated := recipe.config.get("classes", classes)) != classes:
         raise ValueError(
-            f"model.classes={said}, but scheme {chosen.scheme} has {classes} classes: set model.classes={classes}"
+            f"model.classes={stated}, but scheme {recipe.scheme} has {classes} classes: set model.classes={classes}"
         )
-    return {"classes": classes, **chosen.config}
+    return {"classes": classes, **recipe.config}
 
 
 def _recipe(named: str | Recipe | None, settings: Mapping[str, Any] | None, begun: ck.Checkpoint | None) -> Recipe:
@@ -157,7 +157,7 @@ def _in_home(
     home: RunHome,
     source: SampleSource,
     network: Network,
-    chosen: Recipe,
+    recipe: Recipe,
     origins: Origins,
     after_epoch: Callable[[Network, int], None],
 ) -> TrainReport:
@@ -165,19 +165,19 @@ def _in_home(
     folder = home.folder
     splits = source.split("train"), source.split("val")
     if not (folder / NOTE).exists():  # no folder is claimed for settings that cannot train
-        _check(splits, chosen, source, origins)
-    wanted: dict[str, Any] = {"data": source.fingerprint, "recipe": chosen.to_json(), "start": None, "chips": None}
-    del wanted["recipe"]["device"]
-    claim(folder, wanted | origins.to_json(), shown=home.shown)
+        _check(splits, recipe, source, origins)
+    identity: dict[str, Any] = {"data": source.fingerprint, "recipe": recipe.to_json(), "start": None, "chips": None}
+    del identity["recipe"]["device"]
+    claim(folder, identity | origins.to_json(), shown=home.shown)
     with alone_in(folder / LOCK, home.shown):
         _recover(folder)
         if (done := finished(folder)) is not None:
             return _reported(home, done)
-        _check(splits, chosen, source, origins)
+        _check(splits, recipe, source, origins)
         home.keep()
         _check_room(home, network)
-        about = about_run(source, network, chosen) | {"origin": origins.to_json()}
-        plan = Plan(network, source, *splits, chosen, folder, about, after_epoch, saved=home.keep)
+        description = about_run(source, network, recipe) | {"origin": origins.to_json()}
+        plan = Plan(network, source, *splits, recipe, folder, description, after_epoch, saved=home.keep)
         report = _report(plan, _fit(plan, home), origins)
         _say_how_sure(plan)
         write_json(folder / DONE, report)
@@ -195,10 +195,10 @@ def _recover(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _check(splits: tuple[Patches, Patches], chosen: Recipe, source: SampleSource, origins: Origins) -> None:
+def _check(splits: tuple[Patches, Patches], recipe: Recipe, source: SampleSource, origins: Origins) -> None:
     """ValueError where the splits cannot train; where chips were left out, the limit is a remedy too."""
     try:
-        check_splits(*splits, batch=chosen.batch, classes=source.classes)
+        check_splits(*splits, batch=recipe.batch, classes=source.classes)
     except ValueError as error:
         if origins.chips is None:
             raise
@@ -224,18 +224,18 @@ def _fit(plan: Plan, home: RunHome) -> Fitted:
         home.give_up()
         raise
     except OSError as error:
-        raise Fault(f"{plan.folder}: {error.strerror or error}; mend that, then the same command goes on") from error
+        raise Fault(f"{plan.folder}: {error.strerror or error}; correct that, then the same command goes on") from error
 
 
 def _say_how_sure(plan: Plan) -> None:
     """95 % intervals of the validation scores, into the best checkpoint and its card."""
-    found = ck.load(plan.folder / ck.BEST)
+    best = ck.load(plan.folder / ck.BEST)
     # no more at once than was validated in every epoch: memory must not run out after the last one
     at_once = plan.validated_at_once // plan.recipe.devices
-    batches = predicted(found, plan.source, plan.validation, batch=max(1, at_once), device=plan.recipe.device)
-    by_block, _ = counted(found, batches, plan.source.blocks("val"))
-    bounds = bootstrap.rounded(bootstrap.intervals(by_block, found.classes))
-    ck.rewrite(replace(found, metrics={**found.metrics, "intervals": bounds}), plan.folder / ck.BEST)
+    batches = predicted(best, plan.source, plan.validation, batch=max(1, at_once), device=plan.recipe.device)
+    by_block, _ = counted(best, batches, plan.source.blocks("val"))
+    bounds = bootstrap.rounded(bootstrap.intervals(by_block, best.classes))
+    ck.rewrite(replace(best, metrics={**best.metrics, "intervals": bounds}), plan.folder / ck.BEST)
 
 
 def _fitter(network: Network) -> Callable[[Plan], Fitted]:
@@ -270,9 +270,9 @@ def _reported(home: RunHome, values: Mapping[str, Any]) -> TrainReport:
         raise Fault(f"{home.folder / DONE} is damaged; remove {home.shown} and train again") from error
 
 
-def about_run(source: SampleSource, network: Network, chosen: Recipe) -> dict[str, Any]:
+def about_run(source: SampleSource, network: Network, recipe: Recipe) -> dict[str, Any]:
     """What every checkpoint of the run says beside its weights and scores."""
-    first, window = source.datasets[0].manifest, chosen.crop or source.datasets[0].manifest.size
+    first, window = source.datasets[0].manifest, recipe.crop or source.datasets[0].manifest.size
     dataset = {
         "name": ", ".join(dataset.manifest.name for dataset in source.datasets),
         "fingerprint": source.fingerprint,
@@ -290,10 +290,10 @@ def about_run(source: SampleSource, network: Network, chosen: Recipe) -> dict[st
         "backscatter": first.backscatter,
         "simulated": source.simulated,
         "dataset": dataset,
-        "recipe": chosen.to_json(),
+        "recipe": recipe.to_json(),
         "revision": revision(),
-        "frames": chosen.frames,
-        "target": chosen.target,
+        "frames": recipe.frames,
+        "target": recipe.target,
     }
 
 

@@ -22,22 +22,22 @@ VERSION = 1
 NOTE, DONE, LOCK, RESUME = "run.json", "report.json", ".lock", "resume.ckpt"
 
 
-def claim(folder: Path, wanted: Mapping[str, Any], *, shown: str = "") -> None:
+def claim(folder: Path, identity: Mapping[str, Any], *, shown: str = "") -> None:
     """Make the folder this run's, or refuse with the first setting in which the run it holds differs.
 
-    wanted: what is trained, on what and from what, as JSON holds it. shown: the folder's name for the user.
+    identity: what is trained, on what and from what, as JSON holds it. shown: the folder's name for the user.
     """
-    wanted, shown, note = {"version": VERSION, **wanted}, shown or str(folder), folder / NOTE
-    if note.exists() and (held := _readable(note)) is not None:
-        if difference := _difference(wanted, held):
+    identity, shown, note = {"version": VERSION, **identity}, shown or str(folder), folder / NOTE
+    if note.exists() and (existing := _readable(note)) is not None:
+        if difference := _difference(identity, existing):
             raise ValueError(f"{shown} holds another run: {difference}; choose another --out or remove that folder")
         return
     if note.exists() and any((folder / name).exists() for name in (ck.BEST, ck.LAST, RESUME)):
-        raise Fault(f"{note} is damaged, so nobody can tell what was trained there; remove {shown} and train again")
+        raise Fault(f"{note} is damaged, so what was trained there is unknown; remove {shown} and train again")
     if not note.exists() and folder.is_dir() and any(folder.iterdir()):
         raise ValueError(f"{shown} is not empty and holds no run: choose another --out")
     try:
-        write_json(note, wanted)
+        write_json(note, identity)
     except OSError as error:
         raise Fault(f"{shown} cannot be written ({error.strerror}); choose another --out") from error
 
@@ -88,11 +88,11 @@ def _readable(file: Path) -> dict[str, Any] | None:
     return values if isinstance(values, dict) else None
 
 
-def _difference(wanted: Mapping[str, Any], held: Mapping[str, Any]) -> str:
+def _difference(identity: Mapping[str, Any], existing: Mapping[str, Any]) -> str:
     """The first setting that differs, in words, or an empty text; what the older run did not know of is not counted."""
     unsaid = {field.name: field.default for field in fields(Recipe) if field.default is not MISSING}
     left, right = (
-        json.loads(json.dumps(unsaid | dict(run) | current(run.get("recipe", {})))) for run in (wanted, held)
+        json.loads(json.dumps(unsaid | dict(run) | current(run.get("recipe", {})))) for run in (identity, existing)
     )
     for key in left:
         if key != "recipe" and left[key] != right.get(key):

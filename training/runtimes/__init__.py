@@ -35,7 +35,7 @@ class Runtime:
 
 
 def open_forward(
-    found: Checkpoint,
+    checkpoint: Checkpoint,
     *,
     runtime: str = TORCH,
     precision: str = DEFAULT,
@@ -49,39 +49,41 @@ def open_forward(
     that the runtime can use here. shape: of one image (bands, rows, columns), to get ready for before the first call.
     ValueError: a runtime, precision or device that is not known, not installed or not to be had here.
     """
-    place = check_forward(found, runtime=runtime, precision=precision, device=device)
-    forward = RUNTIMES[runtime].open(folded(found.build()), precision_of(precision), place)
+    torch_device = check_forward(checkpoint, runtime=runtime, precision=precision, device=device)
+    forward = RUNTIMES[runtime].open(folded(checkpoint.build()), precision_of(precision), torch_device)
     if shape is not None:
         with torch.inference_mode():
-            forward(torch.zeros(1, *shape, device=place))
+            forward(torch.zeros(1, *shape, device=torch_device))
     return forward
 
 
-def check_forward(found: Checkpoint, *, runtime: str = TORCH, precision: str = DEFAULT, device: str = "cpu") -> str:
+def check_forward(
+    checkpoint: Checkpoint, *, runtime: str = TORCH, precision: str = DEFAULT, device: str = "cpu"
+) -> str:
     """The device ("cpu" or "cuda") on which `open_forward` will run, checked without reading any weights.
 
     ValueError: as open_forward.
     """
     if runtime not in RUNTIMES:
         raise ValueError(f"runtime {runtime!r} is not known: choose one of {', '.join(RUNTIMES)}")
-    chosen, numbers = RUNTIMES[runtime], precision_of(precision)
-    place = _place(device, runtime)
-    chosen.check(model_named(found.model).network, numbers, place)
-    return place
+    engine, numbers = RUNTIMES[runtime], precision_of(precision)
+    torch_device = _place(device, runtime)
+    engine.check(model_named(checkpoint.model).network, numbers, torch_device)
+    return torch_device
 
 
 def _place(device: str, runtime: str) -> str:
     devices, gpu = RUNTIMES[runtime].devices, torch.cuda.is_available()
     if device == "auto":
         return devices[-1] if gpu else "cpu"
-    place = {"gpu": "cuda"}.get(device, device)
-    if place not in ("cpu", "cuda"):
+    torch_device = {"gpu": "cuda"}.get(device, device)
+    if torch_device not in ("cpu", "cuda"):
         raise ValueError(f"device {device!r}: expected auto, cpu or gpu")
-    if place not in devices:
+    if torch_device not in devices:
         raise ValueError(f"runtime {runtime} runs on the CPU: leave device {device} out, or choose runtime {TORCH}")
-    if place == "cuda" and not gpu:
+    if torch_device == "cuda" and not gpu:
         raise ValueError(f"device {device}: this machine has no GPU that torch can use; leave it out or choose cpu")
-    return place
+    return torch_device
 
 
 RUNTIMES: dict[str, Runtime] = {

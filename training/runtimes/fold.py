@@ -39,14 +39,14 @@ def pairs(network: Network) -> list[tuple[Conv, nn.BatchNorm2d]]:
     if not any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
         return []
     trace = _Trace(network)
-    found = []
-    for norm, given in trace.norms:
-        conv = trace.makers.get(id(given))
-        if conv is None or trace.readers[id(given)] != 1:
+    foldable = []
+    for norm, input_tensor in trace.norms:
+        conv = trace.makers.get(id(input_tensor))
+        if conv is None or trace.readers[id(input_tensor)] != 1:
             continue
         if trace.calls[conv] == trace.calls[norm] == 1:
-            found.append((conv, norm))
-    return found
+            foldable.append((conv, norm))
+    return foldable
 
 
 class _Trace(TorchFunctionMode):

@@ -59,10 +59,10 @@ def onnx_graph(
     return file.getvalue()
 
 
-def check_exportable(network: type[Network], what: str) -> None:
+def check_exportable(network: type[Network], product: str) -> None:
     """ValueError for classifiers of single pixels: trees and support vectors are no layers."""
     if issubclass(network, PixelClassifier):
         raise ValueError(
-            f"{what}: {network.__name__} classifies single pixels by trees or support vectors, "
-            f"which only runtime torch computes; choose a network, or leave {what} out"
+            f"{product}: {network.__name__} classifies single pixels by trees or support vectors, "
+            f"which only runtime torch computes; choose a network, or leave {product} out"
         )

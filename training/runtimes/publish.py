@@ -65,14 +65,16 @@ def export_onnx(
     that is there (unless `overwrite`).
     """
     path = _checked_out(Path(out), overwrite)
-    found = load(checkpoint, session)
-    check_exportable(model_named(found.model).network, "ONNX")
-    size = size or (found.window if found.frames else SIDES_FREE)
-    if size < 0 or size % found.multiple:
-        raise ValueError(f"size {size}: the network takes multiples of {found.multiple} px; 0 leaves it free")
-    data = _described(_graph(found, size), found, size or found.window)
+    trained = load(checkpoint, session)
+    check_exportable(model_named(trained.model).network, "ONNX")
+    size = size or (trained.window if trained.frames else SIDES_FREE)
+    if size < 0 or size % trained.multiple:
+        raise ValueError(f"size {size}: the network takes multiples of {trained.multiple} px; 0 leaves it free")
+    data = _described(_graph(trained, size), trained, size or trained.window)
     write_whole(path, data)
-    return OnnxReport(path, found.band_names, found.classes, size, found.multiple, found.window, bytes=len(data))
+    return OnnxReport(
+        path, trained.band_names, trained.classes, size, trained.multiple, trained.window, bytes=len(data)
+    )
 
 
 class Physical(nn.Module):
@@ -101,8 +103,8 @@ class Physical(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         clipped = torch.minimum(torch.maximum(image, self.low), self.high)
         standard = (clipped - self.mean) / self.std
-        known = torch.where(torch.isnan(image), torch.zeros_like(image), standard)
-        return self.network(known).logits_BKHW.softmax(dim=1)
+        filled = torch.where(torch.isnan(image), torch.zeros_like(image), standard)
+        return self.network(filled).logits_BKHW.softmax(dim=1)
 
 
 def _checked_out(path: Path, overwrite: bool) -> Path:
@@ -113,28 +115,28 @@ def _checked_out(path: Path, overwrite: bool) -> Path:
     return path
 
 
-def _graph(found: Checkpoint, size: int) -> bytes:
-    side = size or found.window
-    dates = (found.frames,) if found.frames else ()
-    example = torch.zeros(1, *dates, len(found.bands), side, side)
+def _graph(checkpoint: Checkpoint, size: int) -> bytes:
+    side = size or checkpoint.window
+    dates = (checkpoint.frames,) if checkpoint.frames else ()
+    example = torch.zeros(1, *dates, len(checkpoint.bands), side, side)
     sides = {0: "batch", 2: "rows", 3: "columns"}
     free = {} if size else {INPUT: sides, OUTPUT: {0: "batch", 2: "output_rows", 3: "output_columns"}}
-    return onnx_graph(Physical(folded(found.build()), found.bands), example, names=(INPUT, OUTPUT), free=free)
+    return onnx_graph(Physical(folded(checkpoint.build()), checkpoint.bands), example, names=(INPUT, OUTPUT), free=free)
 
 
-def _described(graph: bytes, found: Checkpoint, tile_px: int) -> bytes:
+def _described(graph: bytes, source: Checkpoint, tile_px: int) -> bytes:
     onnx = imported("onnx")
     model = onnx.load_model_from_string(graph)
-    model.producer_name, model.producer_version = "isamap", found.revision
+    model.producer_name, model.producer_version = "isamap", source.revision
     model.doc_string = (
-        f"{found.model} for {', '.join(found.classes)}: {INPUT} holds {', '.join(found.band_names)} in their units, "
+        f"{source.model} for {', '.join(source.classes)}: {INPUT} holds {', '.join(source.band_names)} in their units, "
         f"NaN where missing; {OUTPUT} is the probability of each class."
     )
-    onnx.helper.set_model_props(model, metadata(found, tile_px))
+    onnx.helper.set_model_props(model, metadata(source, tile_px))
     return model.SerializeToString()
 
 
-def metadata(found: Checkpoint, tile_px: int) -> dict[str, str]:
+def metadata(checkpoint: Checkpoint, tile_px: int) -> dict[str, str]:
     """What a reader needs to know, as text or JSON; the second half are the keys of QGIS' Deepness plugin.
 
     tile_px: side of the input that the plugin is to give, the graph's only one where it is fixed.
@@ -142,33 +144,33 @@ def metadata(found: Checkpoint, tile_px: int) -> dict[str, str]:
     Deepness (docs/source/creators/creators_add_metadata_to_model of PUTvision/qgis-plugin-deepness) divides by 255
     before it standardises: mean 0 and deviation 1/255 undo that.
     """
-    step_m = found.dataset.get("step_m", 10.0)
-    threshold = found.thresholds.get("impervious", 0.5)
-    bands = [{"name": band.name, "unit": band.unit} for band in found.bands]
+    step_m = checkpoint.dataset.get("step_m", 10.0)
+    threshold = checkpoint.thresholds.get("impervious", 0.5)
+    bands = [{"name": band.name, "unit": band.unit} for band in checkpoint.bands]
     own = {
         "isamap": VERSION,
-        "model": found.model,
-        "checkpoint": found.fingerprint,
+        "model": checkpoint.model,
+        "checkpoint": checkpoint.fingerprint,
         "bands": json.dumps(bands),
-        "classes": json.dumps(list(found.classes)),
+        "classes": json.dumps(list(checkpoint.classes)),
         "threshold": json.dumps(threshold),
-        "window": str(found.window),
-        "lattice": str(found.lattice),
-        "multiple": str(found.multiple),
-        "scale": str(found.scale),
-        "frames": str(found.frames),
+        "window": str(checkpoint.window),
+        "lattice": str(checkpoint.lattice),
+        "multiple": str(checkpoint.multiple),
+        "scale": str(checkpoint.scale),
+        "frames": str(checkpoint.frames),
         "step_m": json.dumps(step_m),
-        "backscatter": found.backscatter,
-        "simulated": json.dumps(found.simulated),
+        "backscatter": checkpoint.backscatter,
+        "simulated": json.dumps(checkpoint.simulated),
         "missing": "NaN",
     }
-    channels = len(found.bands)
+    channels = len(checkpoint.bands)
     deepness = {
         "model_type": json.dumps("Segmentor"),
-        "class_names": json.dumps(dict(enumerate(found.classes))),
+        "class_names": json.dumps(dict(enumerate(checkpoint.classes))),
         "resolution": json.dumps(100 * step_m),
         "tile_size": json.dumps(tile_px),
-        "tiles_overlap": json.dumps(round(100 * (1 - found.lattice / found.window))),
+        "tiles_overlap": json.dumps(round(100 * (1 - checkpoint.lattice / checkpoint.window))),
         "seg_thresh": json.dumps(threshold),
         "standardization_mean": json.dumps([0.0] * channels),
         "standardization_std": json.dumps([1 / 255] * channels),

@@ -46,12 +46,12 @@ class Replay:
 
     def __call__(self, x: Tensor) -> Output:
         with self._one_at_a_time, torch.inference_mode():
-            held = self._held(x)
-            if held is None:
+            recording = self._held(x)
+            if recording is None:
                 return self._forward(x)
-            held.x.copy_(x)
-            held.replay()
-            return Output(held.output.logits_BKHW.clone())
+            recording.x.copy_(x)
+            recording.replay()
+            return Output(recording.output.logits_BKHW.clone())
 
     def _held(self, x: Tensor) -> Recording | None:
         shape = tuple(x.shape)

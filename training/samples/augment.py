@@ -46,8 +46,8 @@ class Augmented:
     sharp_valid_BCHW: Tensor | None = None
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Augmented:
-        """All that is there, changed alike."""
-        sharp = [None if part is None else change(part) for part in (self.sharp_BCHW, self.sharp_valid_BCHW)]
+        """The same change applied to every tensor that is there."""
+        sharp = [None if tensor is None else change(tensor) for tensor in (self.sharp_BCHW, self.sharp_valid_BCHW)]
         return Augmented(change(self.image_BCHW), change(self.valid_BCHW), change(self.label_BHW), *sharp)
 
 
@@ -68,8 +68,8 @@ def augment(batch: Augmented, chance_BN: np.ndarray, names: Sequence[str], crop:
     if crop:
         batch = _cropped(batch, chance_BN[:, _CROP_AT], crop)
     for name in names:
-        chosen = AUGMENTATIONS[name]
-        batch = chosen.change(batch, chance_BN[:, chosen.draws])
+        augmentation = AUGMENTATIONS[name]
+        batch = augmentation.change(batch, chance_BN[:, augmentation.draws])
     return batch
 
 
@@ -101,10 +101,10 @@ def _cropped(batch: Augmented, chance_B2: np.ndarray, side: int) -> Augmented:
     top_B = np.floor(chance_B2[:, 0] * (height - side + 1)).astype(int)
     left_B = np.floor(chance_B2[:, 1] * (width - side + 1)).astype(int)
 
-    def cut(part: Tensor) -> Tensor:
-        ratio = part.shape[-1] // width
+    def cut(images: Tensor) -> Tensor:
+        ratio = images.shape[-1] // width
         rows, cols = (slice_of(starts, ratio) for starts in (top_B, left_B))
-        return torch.stack([one[..., row, col] for one, row, col in zip(part, rows, cols, strict=True)])
+        return torch.stack([image[..., row, col] for image, row, col in zip(images, rows, cols, strict=True)])
 
     def slice_of(starts: np.ndarray, ratio: int) -> list[slice]:
         return [slice(start * ratio, (start + side) * ratio) for start in starts.tolist()]
@@ -133,16 +133,16 @@ def _moved(batch: Augmented, chosen_B: np.ndarray, move: Callable[[Tensor], Tens
     if not chosen_B.any():
         return batch
     rows = torch.from_numpy(np.flatnonzero(chosen_B)).to(batch.image_BCHW.device)
-    return batch.each(lambda part: part.index_copy(0, rows, move(part[rows])))
+    return batch.each(lambda tensor: tensor.index_copy(0, rows, move(tensor[rows])))
 
 
 def _rotated(batch: Augmented, chance_B1: np.ndarray) -> Augmented:
     """Turned by any angle: images bilinear, validity and label nearest; what comes from outside is unknown."""
     angle = torch.from_numpy(2 * np.pi * chance_B1[:, 0]).to(batch.image_BCHW)
     image, valid = _sampled(batch.image_BCHW, batch.valid_BCHW, angle)
-    known = (batch.label_BHW != UNKNOWN)[:, None]
-    label, known = _sampled(batch.label_BHW[:, None], known, angle, mode="nearest")
-    label = label.masked_fill(~known, UNKNOWN)[:, 0]
+    labelled = (batch.label_BHW != UNKNOWN)[:, None]
+    label, labelled = _sampled(batch.label_BHW[:, None], labelled, angle, mode="nearest")
+    label = label.masked_fill(~labelled, UNKNOWN)[:, 0]
     sharp, sharp_valid = batch.sharp_BCHW, batch.sharp_valid_BCHW
     if sharp is not None and sharp_valid is not None:
         sharp, sharp_valid = _sampled(sharp, sharp_valid, angle)
@@ -153,11 +153,11 @@ def _sampled(values: Tensor, valid: Tensor, angle_B: Tensor, mode: str = "biline
     """Values and validity at turned positions, as they came in shape and kind; 0 and not valid outside."""
     cos, sin, zero = angle_B.cos(), angle_B.sin(), torch.zeros_like(angle_B)
     theta = torch.stack((torch.stack((cos, -sin, zero), -1), torch.stack((sin, cos, zero), -1)), dim=1)
-    flat, marks = (part.flatten(1, -3).to(angle_B) for part in (values, valid))
+    flat, marks = (tensor.flatten(1, -3).to(angle_B) for tensor in (values, valid))
     grid = F.affine_grid(theta, list(flat.shape), align_corners=False)
     turned = F.grid_sample(flat, grid, mode=mode, align_corners=False).reshape(values.shape)
-    whole = F.grid_sample(marks, grid, mode="nearest", align_corners=False).reshape(valid.shape) > 0
-    return turned.masked_fill(~whole, 0.0).to(values.dtype), whole
+    valid_there = F.grid_sample(marks, grid, mode="nearest", align_corners=False).reshape(valid.shape) > 0
+    return turned.masked_fill(~valid_there, 0.0).to(values.dtype), valid_there
 
 
 def _blurred(batch: Augmented, chance_B2: np.ndarray) -> Augmented:

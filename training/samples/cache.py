@@ -59,12 +59,12 @@ def open_layer(dataset: Dataset, name: str, home: Path | None = None) -> np.ndar
     """
     layer = _layer(dataset, name)
     folder = (home or cache_home() / "training") / dataset.fingerprint / name
-    if (found := _opened(folder, dataset, layer)) is None:
+    if (array := _opened(folder, dataset, layer)) is None:
         _build(folder, dataset, layer)
-        found = _opened(folder, dataset, layer)
-    if found is None:
+        array = _opened(folder, dataset, layer)
+    if array is None:
         raise Fault(f"{folder}: the training cache cannot be read back; remove that folder and run again")
-    return found
+    return array
 
 
 def dated(frames_TBHW: np.ndarray, image_BHW: np.ndarray, count: int) -> np.ndarray:
@@ -83,8 +83,8 @@ def _layer(dataset: Dataset, name: str) -> Layer:
     head = dataset.manifest
     if not dataset.patches:
         raise ValueError(f"dataset {head.name} has no patches: export a larger region")
-    kind, _, count = name.partition("-")
-    return _KINDS[kind](dataset, name, int(count or 0))
+    layer_type, _, count = name.partition("-")
+    return _KINDS[layer_type](dataset, name, int(count or 0))
 
 
 def _images(dataset: Dataset, name: str, _: int) -> Layer:

@@ -115,8 +115,8 @@ class SampleSource:
         head, target = dataset.manifest, self.target
         sharp: dict[str, Any] = {}
         if self.sharp:
-            held = dataset.stored("fine").band_names
-            channels = tuple(held.index(band.name) for band in self.sharp)
+            stored_names = dataset.stored("fine").band_names
+            channels = tuple(stored_names.index(band.name) for band in self.sharp)
             sharp = {"sharp": open_layer(dataset, "fine", self.home), "sharp_channels": channels}
         return Part(
             images=open_layer(dataset, frames_name(target.frames) if target.frames else IMAGES, self.home),
@@ -140,10 +140,10 @@ def _physical(values: Tensor, stored: Sequence[Band]) -> Tensor:
     return values * scale + offset
 
 
-def _column(stored: Sequence[Band], name: str, like: Tensor, kind: torch.dtype | None = None) -> Tensor:
+def _column(stored: Sequence[Band], name: str, like: Tensor, target_type: torch.dtype | None = None) -> Tensor:
     """A number of each band, to be broadcast over rows and columns."""
     numbers = [getattr(band, name) for band in stored]
-    return torch.tensor(numbers, dtype=kind or like.dtype, device=like.device)[:, None, None]
+    return torch.tensor(numbers, dtype=target_type or like.dtype, device=like.device)[:, None, None]
 
 
 def _all(_: Patch) -> bool:
@@ -176,14 +176,18 @@ def open_source(
 
 
 def _check_target(datasets: Sequence[Dataset], stored: Sequence[Band], target: Target) -> tuple[Band, ...]:
-    """The finer image's bands that are wanted; ValueError where the datasets cannot teach the target."""
+    """The finer image's bands that the target needs; ValueError where the datasets cannot teach it."""
     for dataset in datasets:
         class_numbers(dataset.manifest, target)
     needed = ["fine_labels"] * (target.layer == "fine") + ["shares"] * (target.layer == SHARE_LAYER)
     needed += ["frames"] * bool(target.frames) + ["fine"] * bool(target.sharp)
     for layer in needed:
-        held = [dataset.stored(layer) for dataset in datasets]
-        if any((one.bands, one.dtype, one.ratio) != (held[0].bands, held[0].dtype, held[0].ratio) for one in held):
+        layers = [dataset.stored(layer) for dataset in datasets]
+        if any(
+            (stored_layer.bands, stored_layer.dtype, stored_layer.ratio)
+            != (layers[0].bands, layers[0].dtype, layers[0].ratio)
+            for stored_layer in layers
+        ):
             raise ValueError(
                 f"the datasets' {layer} differ in bands or in the size of their pixels: train them one by one"
             )
@@ -212,31 +216,31 @@ def _sharp_bands(dataset: Dataset, stored: Sequence[Band], target: Target) -> tu
 
 def _stored(datasets: Sequence[Dataset], name: str) -> Band:
     """How the band is stored, the same in all datasets."""
-    found = []
+    stored = []
     for dataset in datasets:
-        held = {band.name: band for band in dataset.manifest.bands}
-        if name not in held:
+        band_of = {band.name: band for band in dataset.manifest.bands}
+        if name not in band_of:
             raise ValueError(
-                f"dataset {dataset.manifest.name} lacks band {name} (it holds {', '.join(held)}): "
+                f"dataset {dataset.manifest.name} lacks band {name} (it holds {', '.join(band_of)}): "
                 "export it with that band, or train on bands that it holds (--set bands=...)"
             )
-        found.append(held[name])
-    if any(band != found[0] for band in found):
+        stored.append(band_of[name])
+    if any(band != stored[0] for band in stored):
         raise ValueError(f"band {name} has not the same unit, scale and no-data in all datasets: train them one by one")
-    return found[0]
+    return stored[0]
 
 
 def _check_equal(datasets: Sequence[Dataset]) -> None:
     first = datasets[0].manifest
     for dataset in datasets[1:]:
-        other, names = dataset.manifest, " and ".join(distinct_names(datasets[0], dataset))
-        for what in ("size", "backscatter", "level"):
-            if getattr(first, what) != getattr(other, what):
+        head, names = dataset.manifest, " and ".join(distinct_names(datasets[0], dataset))
+        for field in ("size", "backscatter", "level"):
+            if getattr(first, field) != getattr(head, field):
                 raise ValueError(
-                    f"datasets {names} differ in {what}: {getattr(first, what)} and "
-                    f"{getattr(other, what)}; export them with the same"
+                    f"datasets {names} differ in {field}: {getattr(first, field)} and "
+                    f"{getattr(head, field)}; export them with the same"
                 )
-        if differing := _differing(first.settings, other.settings):
+        if differing := _differing(first.settings, head.settings):
             raise ValueError(f"datasets {names} differ in composite setting {differing}; export them with the same")
 
 
@@ -252,11 +256,11 @@ def _norm(datasets: Sequence[Dataset], band: Band) -> BandNorm:
     """Mean and standard deviation over all datasets' valid training pixels, from their manifests' statistics."""
     count = total = squares = 0.0
     for dataset in datasets:
-        if (found := dataset.manifest.statistics.get(band.name)) is None:
+        if (band_statistics := dataset.manifest.statistics.get(band.name)) is None:
             continue
-        pixels = found.valid_share * dataset.manifest.counts["train"]
-        count, total = count + pixels, total + pixels * found.mean
-        squares += pixels * (found.std**2 + found.mean**2)
+        pixels = band_statistics.valid_share * dataset.manifest.counts["train"]
+        count, total = count + pixels, total + pixels * band_statistics.mean
+        squares += pixels * (band_statistics.std**2 + band_statistics.mean**2)
     if not count:
         raise ValueError(f"band {band.name} has no valid pixel in any training patch: export another month or region")
     mean = total / count

@@ -27,11 +27,11 @@ def check_apart(datasets: Sequence[Dataset]) -> None:
     Within one dataset the export sees to it; random splits leak and say so themselves.
     """
     divided = [dataset for dataset in datasets if dataset.manifest.split.get("kind") != "random"]
-    for one, other in permutations(divided, 2):
-        trained, held = _boxes(one, ("train",)), _boxes(other, ("val", "test"))
-        shared = sum(_overlapping(*_comparable(left, right)) for left in trained.items() for right in held.items())
+    for first, second in permutations(divided, 2):
+        trained, judged = _boxes(first, ("train",)), _boxes(second, ("val", "test"))
+        shared = sum(_overlapping(*_comparable(left, right)) for left in trained.items() for right in judged.items())
         if shared:
-            names = distinct_names(one, other)
+            names = distinct_names(first, second)
             raise ValueError(
                 f"dataset {names[0]} trains on ground that {names[1]} validates or tests "
                 f"(overlapping patches: {shared}): export both with the same area, size, stride, seed and number of "
@@ -49,11 +49,11 @@ def distinct_names(left: Dataset, right: Dataset) -> tuple[str, str]:
 
 def _boxes(dataset: Dataset, splits: Sequence[str]) -> dict[CRS, np.ndarray]:
     """The patches' squares on the ground, in the units of each CRS."""
-    found: dict[CRS, list] = defaultdict(list)
+    edges_of: dict[CRS, list] = defaultdict(list)
     for patch in (patch for split in splits for patch in dataset.in_split(split)):
         geobox = dataset.geobox(patch)
-        found[crs_of(geobox)].append(tuple(geobox.boundingbox))
-    return {crs: shapely.box(*np.array(edges).T) for crs, edges in found.items()}
+        edges_of[crs_of(geobox)].append(tuple(geobox.boundingbox))
+    return {crs: shapely.box(*np.array(edges).T) for crs, edges in edges_of.items()}
 
 
 def _comparable(left: tuple[CRS, np.ndarray], right: tuple[CRS, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -69,10 +69,10 @@ def _in_degrees(crs: CRS, boxes: np.ndarray) -> np.ndarray:
     return turned[east - west < 180]
 
 
-def _overlapping(trained: np.ndarray, held: np.ndarray) -> int:
+def _overlapping(trained: np.ndarray, judged: np.ndarray) -> int:
     """How many of the first squares share ground with any of the second."""
     inner = shapely.buffer(trained, -_TOUCH * np.sqrt(shapely.area(trained)), join_style="mitre")
-    return len(np.unique(shapely.STRtree(held).query(inner, predicate="intersects")[0]))
+    return len(np.unique(shapely.STRtree(judged).query(inner, predicate="intersects")[0]))
 
 
 def spatial_blocks(patches: Sequence[tuple[Dataset, Patch]]) -> np.ndarray:
@@ -84,7 +84,7 @@ def spatial_blocks(patches: Sequence[tuple[Dataset, Patch]]) -> np.ndarray:
     scores): errors near each other are alike.
     """
     keys = [_square(dataset, patch) for dataset, patch in patches]
-    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    numbers = {key: block for block, key in enumerate(dict.fromkeys(keys))}
     return np.array([numbers[key] for key in keys], dtype=np.int64)
 
 

@@ -53,8 +53,8 @@ class Part:
 
     def gather(self, at: np.ndarray) -> tuple[np.ndarray, ...]:
         """Image, label and, where there is one, finer image of the rows' patches."""
-        found = [_taken(self.images, at, self.channels), self._labels(at)]
-        return (*found, _taken(self.sharp, at, self.sharp_channels)) if self.sharp is not None else tuple(found)
+        arrays = [_taken(self.images, at, self.channels), self._labels(at)]
+        return (*arrays, _taken(self.sharp, at, self.sharp_channels)) if self.sharp is not None else tuple(arrays)
 
     def _labels(self, at: np.ndarray) -> np.ndarray:
         stored = np.take(self.labels, at, axis=0)
@@ -63,7 +63,7 @@ class Part:
 
 
 def _taken(values: np.ndarray, at: np.ndarray, channels: Sequence[int]) -> np.ndarray:
-    """Rows of an array (..., bands, rows, columns) with only the bands wanted, contiguous."""
+    """Rows of an array (..., bands, rows, columns) with only the requested bands, contiguous."""
     taken = np.take(values, at, axis=0)
     if list(channels) != list(range(values.shape[-3])):
         taken = taken[..., list(channels), :, :]
@@ -74,9 +74,9 @@ class Patches(TorchDataset):
     """One split of one or more datasets with equal bands; reads a whole batch at once."""
 
     def __init__(self, parts: Sequence[Part], classes: int = len(CLASSES)) -> None:
-        self.parts = [part for part in parts if len(part.rows)]
+        self.parts = [dataset_part for dataset_part in parts if len(dataset_part.rows)]
         self.classes = classes
-        self.ends = np.cumsum([len(part.rows) for part in self.parts], dtype=np.int64)
+        self.ends = np.cumsum([len(dataset_part.rows) for dataset_part in self.parts], dtype=np.int64)
 
     def __len__(self) -> int:
         return int(self.ends[-1]) if len(self.ends) else 0
@@ -86,19 +86,22 @@ class Patches(TorchDataset):
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         """The patches as one batch: one gather per dataset from its memory maps."""
-        wanted = np.asarray(indices, dtype=np.int64)
-        owner = np.searchsorted(self.ends, wanted, side="right")
-        gathered = [self._gather(part, wanted[owner == part]) for part in np.unique(owner)]
-        arrays = [held[0] if len(held) == 1 else np.concatenate(held) for held in zip(*gathered, strict=True)]
+        indices_B = np.asarray(indices, dtype=np.int64)
+        owner = np.searchsorted(self.ends, indices_B, side="right")
+        gathered = [self._gather(part_index, indices_B[owner == part_index]) for part_index in np.unique(owner)]
+        arrays = [
+            arrays_of_parts[0] if len(arrays_of_parts) == 1 else np.concatenate(arrays_of_parts)
+            for arrays_of_parts in zip(*gathered, strict=True)
+        ]
         if len(gathered) > 1:
             back = np.argsort(np.argsort(owner, kind="stable"), kind="stable")
             arrays = [array[back] for array in arrays]
         image, label, *sharp = (torch.from_numpy(array) for array in arrays)
-        return Batch(image, label, wanted, *sharp)
+        return Batch(image, label, indices_B, *sharp)
 
-    def _gather(self, part: int, wanted: np.ndarray) -> tuple[np.ndarray, ...]:
-        held = self.parts[part]
-        return held.gather(held.rows[wanted - (self.ends[part - 1] if part else 0)])
+    def _gather(self, part_index: int, indices_N: np.ndarray) -> tuple[np.ndarray, ...]:
+        dataset_part = self.parts[part_index]
+        return dataset_part.gather(dataset_part.rows[indices_N - (self.ends[part_index - 1] if part_index else 0)])
 
 
 class EpochOrder(Sampler[int]):
@@ -141,10 +144,12 @@ def _as_is(batch: Any) -> Any:  # Patches gives whole batches, for which torch h
 def label_shares(patches: Patches, rows_at_once: int = 256) -> tuple[float, ...]:
     """Share of every class among all label pixels of a split, then that of unknown pixels."""
     counts = np.zeros(256, dtype=np.int64)
-    for part in patches.parts:
-        for start in range(0, len(part.rows), rows_at_once):
-            held = np.bincount(part.labels[part.rows[start : start + rows_at_once]].ravel(), minlength=256)
-            np.add.at(counts, part.class_of, held)
+    for dataset_part in patches.parts:
+        for start in range(0, len(dataset_part.rows), rows_at_once):
+            value_counts = np.bincount(
+                dataset_part.labels[dataset_part.rows[start : start + rows_at_once]].ravel(), minlength=256
+            )
+            np.add.at(counts, dataset_part.class_of, value_counts)
     total = max(1, int(counts.sum()))
     return (*(counts[: patches.classes] / total).tolist(), float(counts[UNKNOWN] / total))
 

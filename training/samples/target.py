@@ -68,16 +68,16 @@ def class_numbers(head: DatasetManifest, target: Target) -> np.ndarray:
     if target.layer == "share":
         number_of[:101] = np.arange(101) >= 50
         return number_of
-    held = _held_classes(head)
+    stored_classes = _held_classes(head)
     if target.scheme == "landcover3m":
-        if tuple(held.get(number) for number in range(len(SEVEN))) != SEVEN:
+        if tuple(stored_classes.get(value) for value in range(len(SEVEN))) != SEVEN:
             raise ValueError(
                 f"dataset {head.name} does not hold the seven classes of scheme landcover3m: "
                 "export it with --scheme landcover3m, or train with --set scheme=isa"
             )
         return number_of
-    number_of[list(held)] = 0
-    impervious = [number for number, name in held.items() if name == "impervious"]
+    number_of[list(stored_classes)] = 0
+    impervious = [value for value, name in stored_classes.items() if name == "impervious"]
     number_of[impervious or [1]], number_of[UNKNOWN] = 1, UNKNOWN
     return number_of
 
@@ -85,7 +85,7 @@ def class_numbers(head: DatasetManifest, target: Target) -> np.ndarray:
 def _held_classes(head: DatasetManifest) -> Mapping[int, str]:
     """Names of the stored numbers; the finer labels of a dataset that has no others say only their scheme."""
     if head.label is not None:
-        return {int(number): name for number, name in head.label.get("classes", {}).items()}
+        return {int(value): name for value, name in head.label.get("classes", {}).items()}
     scheme = head.asked.get("fine", {}).get("label", {}).get("scheme", "isa")
     return dict(enumerate(SCHEMES[scheme_name(scheme)].names if scheme_name(scheme) in SCHEMES else CLASSES))
 
@@ -93,11 +93,11 @@ def _held_classes(head: DatasetManifest) -> Mapping[int, str]:
 def visible(names: Sequence[str]) -> tuple[str, ...]:
     """The red, green and blue bands among a finer image's; ValueError where their names do not tell."""
     by_name = {name.lower(): name for name in names}
-    for wanted in _VISIBLE_NAMES:
-        if all(name.lower() in by_name for name in wanted):
-            return tuple(by_name[name.lower()] for name in wanted)
-    told = " or ".join(" ".join(wanted) for wanted in _VISIBLE_NAMES)
+    for triple in _VISIBLE_NAMES:
+        if all(name.lower() in by_name for name in triple):
+            return tuple(by_name[name.lower()] for name in triple)
+    expected = " or ".join(" ".join(triple) for triple in _VISIBLE_NAMES)
     raise ValueError(
         f"the finer image's bands {', '.join(names)} do not tell red, green and blue: export it with --fine-bands "
-        f"named {told}"
+        f"named {expected}"
     )

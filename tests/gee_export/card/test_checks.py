@@ -267,4 +267,4 @@ def test_a_shift_without_evidence_is_not_claimed(tmp_path):
         lambda image: rng.integers(300, 2000, image.shape) * np.array([1, 1, 1, -1])[:, None, None]
     )
     finding = findings(sound.stored(tmp_path, noise))["label shift"]
-    assert finding.verdict == "untold"
+    assert finding.verdict == "unclear"
