@@ -151,7 +151,10 @@ SHOWN = [line.partition("#")[0].strip() for line in PAGE.read_text().splitlines(
 
 
 @pytest.mark.parametrize("line", SHOWN)
-def test_every_command_of_the_page_plans_an_export(line, capsys):
+def test_every_command_of_the_page_plans_an_export(line, capsys, tmp_path, monkeypatch):
+    """graz.toml is what the page shows."""
+    (tmp_path / "graz.toml").write_text(PAGE.read_text().partition("```toml\n")[2].partition("```")[0])
+    monkeypatch.chdir(tmp_path)
     assert isamap.main(line.split()[1:]) == 0
     assert "would be in data/" in capsys.readouterr().out
 
