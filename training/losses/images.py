@@ -58,14 +58,17 @@ class ImageLoss(ABC):
             total = total + self.sharp * sharpening_loss(output, true, valid_BCHW)
         if self.edges:
             true = _given(sharp_BCHW, "edges", "the true image at the output's size")
-            total = total + self.edges * edge_loss(output.images[0], true, valid_BCHW)
+            total = total + self.edges * edge_loss(_given(output.image, "edges", _SHARPENED), true, valid_BCHW)
         if self.low:
-            image, _, image_1x = output.images
+            image, image_1x = (
+                _given(output.image, "low", _SHARPENED),
+                _given(output.image_1x, "low", "the input's image"),
+            )
             factor = image.shape[2] // image_1x.shape[2]
             total = total + self.low * F.l1_loss(F.avg_pool2d(image.float(), factor), image_1x.float())
         if self.adversarial:
             verdicts = _given(discriminator, "adversarial", "a discriminator")
-            verdict = verdicts(masked(output.image, valid_BCHW)).float()
+            verdict = verdicts(masked(_given(output.image, "adversarial", _SHARPENED), valid_BCHW)).float()
             total = total + self.adversarial * _verdict_mean(F.softplus(-verdict), valid_BCHW)
         return total
 
@@ -124,7 +127,7 @@ def discriminator_loss(
 def sharpening_loss(output: SharpOutput, sharp_BCHW: Tensor, valid_BCHW: Tensor | None = None) -> Tensor:
     """Mean absolute difference of the sharpened images at 1 m and 2.5 m from the true one (there its area mean)."""
     sharp, valid = sharp_BCHW.float(), _all_of(sharp_BCHW, valid_BCHW)
-    image, image_4x, _ = output.images
+    image, image_4x = _given(output.image, "sharp", _SHARPENED), _given(output.image_4x, "sharp", _SHARPENED)
     size = image_4x.shape[2:]
     weight = area_mean(valid, *size)
     at_4x = area_mean(sharp * valid, *size) / weight.clamp(min=1e-6)
@@ -156,6 +159,9 @@ def _valid_mean(cost: Tensor, weight: Tensor) -> Tensor:
 
 def _verdict_mean(cost_B1HW: Tensor, valid_BCHW: Tensor | None) -> Tensor:
     return cost_B1HW.mean() if valid_BCHW is None else _valid_mean(cost_B1HW, valid_BCHW.all(dim=1, keepdim=True))
+
+
+_SHARPENED = "a network that sharpens its image"
 
 
 def _given(value: object, weight: str, needed: str) -> Any:

@@ -24,13 +24,6 @@ class SharpOutput(Output):
     image_4x: Tensor | None = None
     image_1x: Tensor | None = None
 
-    @property
-    def images(self) -> tuple[Tensor, Tensor, Tensor]:
-        """The sharpened image, the one after the first step, and the input's RGB; ValueError where one is missing."""
-        if self.image is None or self.image_4x is None or self.image_1x is None:
-            raise ValueError("a network that sharpens gives image, image_4x and image_1x: one is missing")
-        return self.image, self.image_4x, self.image_1x
-
 
 def check_rgb(rgb: Sequence[str]) -> tuple[str, ...]:
     """Three different band names, or a refusal."""
