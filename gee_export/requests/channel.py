@@ -41,7 +41,7 @@ def record(bands: Sequence[Channel]) -> np.dtype:
     return np.dtype([(band.name, np.dtype(band.dtype).newbyteorder("<")) for band in bands])
 
 
-def unmasked(image: ee.Image, bands: Sequence[Channel]) -> ee.Image:
+def unmasked(image: ee.Image | None, bands: Sequence[Channel]) -> ee.Image:
     """The bands in order, with their pixel types, masked pixels replaced by their fills.
 
     NPY has no mask and masked pixels would arrive as 0, which is a class and a possible value
@@ -50,6 +50,8 @@ def unmasked(image: ee.Image, bands: Sequence[Channel]) -> ee.Image:
     """
     import ee
 
+    if image is None:
+        raise ValueError("pixels without an image on the server are not asked for: read them from their file")
     parts = [_typed(image.select(band.name).unmask(band.fill, False), band.dtype) for band in bands]
     return parts[0].addBands(ee.Image(parts[1:])) if len(parts) > 1 else parts[0]
 

@@ -43,12 +43,12 @@ class Cell:
     """One request's worth of pixels: of an export, of one layer of one part (region x period).
 
     number: among others; name: says in words what it is (region, period, layer, place); image: lazy, has every
-    channel by name.
+    channel by name; None where there is none to ask for.
     """
 
     number: int
     name: str
-    image: ee.Image
+    image: ee.Image | None
     geobox: GeoBox
     channels: tuple[Channel, ...]
 
