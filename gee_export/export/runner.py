@@ -182,13 +182,7 @@ class _Export:
         request = self.plan.requests[request_index]
         image = self.opened[request.part.number].images[request.layer.name]
         name = f"{request.key} r{request.window.row} c{request.window.col}"
-<<<<<<< HEAD
-        if image is None:
-            raise ValueError(f"{name}: the server has none of its bands")
         return Cell(request_index, name, image, request.geobox, request.layer.channels)
-=======
-        return Cell(number, name, image, request.geobox, request.layer.channels)
->>>>>>> 7687ad5 (A cell may have no image on the server)
 
     def _has(self, request: Request) -> bool:
         """Whether the block need not be fetched: its patches are done, or its file is whole."""
