@@ -61,7 +61,7 @@ counts: $(VENV)/.demo
 	$(BIN)/python -m benchmarks.counts
 
 # The documentation site, in build/docs; a warning is an error.
-docs: $(VENV)/.docs
+docs: $(VENV)/.docs counts
 	$(BIN)/python -m sphinx -W --keep-going --quiet -b html docs build/docs
 	@echo "open build/docs/index.html"
 
