@@ -38,12 +38,10 @@ def annotation(option: OptionField) -> Any:
     """The type hint from which typer makes an option or argument."""
     kind = plain_type(option.type)
     hint = kind if kind is bool or option.default is MISSING else kind | None
-    words = {"help": option.option.help, "metavar": option.option.form or None}
-    if option.option.group:
-        words["rich_help_panel"] = option.option.group
+    metavar, panel = option.option.form or None, option.option.group or None
     if option.option.positional:
-        return Annotated[hint, typer.Argument(**words)]
-    return Annotated[hint, typer.Option(option.flag, **words)]
+        return Annotated[hint, typer.Argument(help=option.option.help, metavar=metavar, rich_help_panel=panel)]
+    return Annotated[hint, typer.Option(option.flag, help=option.option.help, metavar=metavar, rich_help_panel=panel)]
 
 
 def _is_typed(ctx: typer.Context, name: str) -> bool:

@@ -6,7 +6,7 @@ import os
 import time
 import warnings
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +153,7 @@ def _mapped(source: InputSource, trained: Checkpoint, out: Path, options: _RunOp
     if job.is_there(out, info.tags, overwrite=options.overwrite):
         job.forget(out)
         options.keep()
-        return report_of(info, out, _finished(info, out), already_there=True)
+        return replace(report_of(info, out, _finished(info, out)), already_there=True)
     notes = step_warnings(source.geobox, trained.dataset.get("step_m", SENTINEL_STEP_M))
     settings = _settings(source, trained, options) | {"device": options.device}  # whose last bits differ
     with rasterio.Env(GDAL_CACHEMAX=source.cache_bytes), job.started(out, settings) as folder:
@@ -172,7 +172,8 @@ def _mapped(source: InputSource, trained: Checkpoint, out: Path, options: _RunOp
     if reason:
         raise Fault(f"{out} was not written: {reason}")
     seconds = time.monotonic() - begun
-    return report_of(info, out, counts, seconds=seconds, resumed_rows=resumed, warnings=tuple(notes))
+    report = report_of(info, out, counts)
+    return replace(report, seconds=seconds, resumed_rows=resumed, warnings=tuple(notes))
 
 
 def _finished(info: cog.MapInfo, out: Path) -> np.ndarray:

@@ -63,7 +63,7 @@ class MapFile:
         """
         shape = self.geobox.shape
         shrink = max(1.0, max(shape) / longest_px)
-        small = tuple(max(1, round(side / shrink)) for side in shape)
+        small = max(1, round(shape[0] / shrink)), max(1, round(shape[1] / shrink))
         values_2HW = np.stack([band.read(out_shape=small) for band in self.bands.values()])
         affine = self.geobox.affine
         coarser = affine * affine.scale(shape[1] / small[1], shape[0] / small[0])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -69,10 +68,9 @@ class MapReport:
         return "\n".join([*lines, *(f"warning: {text}" for text in self.warnings)])
 
 
-def report_of(info: MapInfo, out: Path, counts: np.ndarray, **run: Any) -> MapReport:
-    """The report of a map whose classes have these numbers of pixels by value; `run`: fields of how it was made."""
+def report_of(info: MapInfo, out: Path, counts: np.ndarray) -> MapReport:
+    """The report of a map whose classes have these numbers of pixels by value; the caller adds how the run went."""
     known = int(counts.sum() - counts[UNKNOWN])
-    how = {"seconds": 0.0, "resumed_rows": 0, "already_there": False, "warnings": ()} | run
     parts = info.tags.get("simulated_parts", "")
     return MapReport(
         path=out,
@@ -81,6 +79,8 @@ def report_of(info: MapInfo, out: Path, counts: np.ndarray, **run: Any) -> MapRe
         counts={name: int(counts[value]) for value, name in enumerate(info.legend.names)},
         known_share=known / max(int(counts.sum()), 1),
         impervious_share=int(counts[info.legend.impervious]) / max(known, 1),
+        seconds=0.0,
+        resumed_rows=0,
         simulated_parts=tuple(parts.split(", ")) if parts else (),
-        **how,
+        already_there=False,
     )

@@ -88,8 +88,8 @@ class Reply:
     @classmethod
     def of(cls, document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
         """A JSON answer."""
-        body = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        body = body.encode("utf-8", "replace")
+        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        body = text.encode("utf-8", "replace")
         return cls(status, body, {"content-type": "application/json; charset=UTF-8", **(headers or {})})
 
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -179,9 +180,9 @@ def _pairs(words: Sequence[str]) -> dict[str, str]:
 
 
 @contextmanager
-def session_for(addresses: Sequence[str], project: str | None) -> Iterator[Any]:
+def session_for(addresses: Sequence[str | Path], project: str | None) -> Iterator[Any]:
     """A session for gs:// addresses, closed at the end; None where all data lie in folders."""
-    if not any(address.startswith("gs://") for address in addresses):
+    if not any(str(address).startswith("gs://") for address in addresses):
         yield None
         return
     from gee_export.earth_engine.session import connect

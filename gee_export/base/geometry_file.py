@@ -108,7 +108,7 @@ def _in_degrees(features: Features, crs: CRS) -> np.ndarray:
     step = DENSE_M / crs.axis_info[0].unit_conversion_factor if crs.is_projected else regions.DENSE_DEG
     step = max(step, float(shapely.length(features.shapes).sum()) / MOST_NEW_POINTS)
     dense = shapely.segmentize(features.shapes, step)
-    moved = shapely.transform(dense, lambda points: np.column_stack(change.transform(*points.T)))
+    moved: np.ndarray = shapely.transform(dense, lambda points: np.column_stack(change.transform(*points.T)))
     if not np.isfinite(shapely.total_bounds(moved)).all():
         raise ValueError(f"holds coordinates outside its system {features.crs} in layer {features.layer}: check both")
     return moved

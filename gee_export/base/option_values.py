@@ -46,7 +46,7 @@ def plain_type(kind: Any) -> Any:
     if get_origin(kind) is not tuple:
         return kind
     members = get_args(kind)
-    return list[plain_type(members[0])] if members[-1] is Ellipsis else kind
+    return types.GenericAlias(list, (plain_type(members[0]),)) if members[-1] is Ellipsis else kind
 
 
 def _first_fit(value: Any, kinds: Iterable[Any]) -> Any:

@@ -128,7 +128,8 @@ def to_options(record: Any) -> dict[str, Any]:
 
 def changed_options(record: Any) -> dict[str, Any]:
     """The options of a record that are not their defaults, in order."""
-    defaults = {option.name: option.default for option in options_of(type(record))}
+    record_type: type = type(record)
+    defaults = {option.name: option.default for option in options_of(record_type)}
     return {name: value for name, value in to_options(record).items() if value != defaults[name]}
 
 

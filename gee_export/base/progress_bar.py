@@ -18,6 +18,8 @@ class ProgressBar(tqdm):
     disable: True prints nothing, as --quiet does; tqdm's None means the same as False here.
     """
 
+    disable: bool
+
     def __init__(self, *arguments: Any, disable: bool | None = False, **options: Any) -> None:
         self.prints_lines = not (sys.stderr.isatty() or "ipykernel" in sys.modules)
         if self.prints_lines:

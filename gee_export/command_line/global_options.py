@@ -42,21 +42,24 @@ class GlobalOptions:
 
         own: the command's own options. `evaluate --json FILE` is one: there --json is ours only without a value.
         """
-        chosen: dict[str, bool | str] = {}
+        flags: set[str] = set()
+        log_file: str | None = None
         others: list[str] = []
         queue = list(words)
         while queue:
             word = queue.pop(0)
             name, equals, value = word.partition("=")
             if word in FLAGS and not (word in own and queue and not queue[0].startswith("-")):
-                chosen[word[2:]] = True
+                flags.add(word)
             elif name == WITH_VALUE:
-                chosen["log_file"] = value if equals else _file(queue)
+                log_file = value if equals else _file(queue)
             elif word == "--":
-                return cls(**chosen), [*others, word, *queue]
+                others += [word, *queue]
+                break
             else:
                 others.append(word)
-        return cls(**chosen), others
+        options = cls(json="--json" in flags, quiet="--quiet" in flags, verbose="--verbose" in flags, log_file=log_file)
+        return options, others
 
     @contextmanager
     def applied(self) -> Iterator[None]:

@@ -73,7 +73,7 @@ def _metavar(parameter: Any, annotation: Any, choices: Choices) -> str:
     several = " ..." if parameter.multiple else ""
     if parameter.metavar:
         return parameter.metavar + several
-    values = get_args(annotation) if get_origin(annotation) is Literal else ()
+    values: Sequence[Any] = get_args(annotation) if get_origin(annotation) is Literal else ()
     if option not in METAVARS:
         values = values or choices(option)
     if values and len(values) <= MOST_CHOICES:

@@ -133,15 +133,16 @@ class ImageOptions:
                 ground_of(open_image, region, self.scale)
                 for open_image, region in zip(open_images, places, strict=True)
             )
-        fine = None if self.fine is None else self._fine(region_grids, periods, label_request)
+        fine = self._fine(region_grids, periods, label_request)
         if (dates := self.dates) is not None:
             dates.count(periods)
         return region_grids, ExtraImages(image, fine, dates)
 
     def _fine(
         self, region_grids: Sequence[RegionGrid], periods: Sequence[Period], label_request: LabelRequest
-    ) -> FineImage:
-        imagery = self.fine_imagery
+    ) -> FineImage | None:
+        if (imagery := self.fine_imagery) is None:
+            return None
         open_images = [
             open_imagery(imagery, region_grid.region, periods[0], small=True) for region_grid in region_grids
         ]

@@ -59,19 +59,25 @@ class Where:
     @property
     def is_box(self) -> bool:
         """Whether a box alone says where."""
-        return self.bbox is not None and not self.region
+        return self._lone_box is not None
+
+    @property
+    def _lone_box(self) -> BoundsWSEN | None:
+        """The box where nothing else says where."""
+        return None if self.region else self.bbox
 
     @property
     def swapped_inside(self) -> str | None:
         """A named region that holds the box once latitude and longitude are swapped, and none does as it is."""
-        return _swapped_inside(self.bbox) if self.is_box else None
+        return None if (box := self._lone_box) is None else _swapped_inside(box)
 
     def regions(self, footprint: Region | None = None) -> tuple[Region, ...]:
         """The regions with their names; `footprint` where nothing says where. ValueError where there is none."""
+        box = self._lone_box
         asked = (footprint,) if self.is_open and footprint is not None else self.region
         try:
-            if self.is_box and self.epsg is not None:
-                _check_zone(self.bbox, self.epsg)
+            if box is not None and self.epsg is not None:
+                _check_zone(box, self.epsg)
             areas = places(asked or None, bbox=self.bbox, geometry=self.geometry or None, epsg=self.epsg)
         except ValueError as error:
             if (name := self.swapped_inside) is None:
@@ -81,7 +87,7 @@ class Where:
             if len(areas) > 1:
                 raise ValueError(f"--name {self.name} names one place, and there are {len(areas)}: export them apart")
             return (replace(areas[0], name=self.name),)
-        return (replace(areas[0], name=box_name(self.bbox)),) if self.is_box else areas
+        return areas if box is None else (replace(areas[0], name=box_name(box)),)
 
 
 @dataclass(frozen=True)
@@ -117,13 +123,13 @@ class When:
         """With the month of the region's paper where nothing says when, which is printed; ValueError without one."""
         if not self.is_open:
             return self
-        facts = [_paper_month(region) for region in where.region] or [None]
-        if any(fact is None or fact != facts[0] for fact in facts):
+        fact, *others = [_paper_month(region) for region in where.region] or [None]
+        if fact is None or any(other != fact for other in others):
             raise ValueError(
                 "nothing says when: give --month YYYY-MM, or --period (a season such as 2021-JJA, a year, or the first "
                 "and last day)"
             )
-        month, reason = facts[0]
+        month, reason = fact
         print(f"month {month}: {reason}; give --month or --period for another time", file=sys.stderr, flush=True)
         return replace(self, month=(month,))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -45,7 +44,7 @@ def places(
         raise ValueError(NOWHERE)
     parts = tuple(part for area in named for part in _grids(area, epsg))
     if bbox is not None:
-        return _boxed(parts, tuple(bbox), _utm(epsg), name or "bbox")
+        return _boxed(parts, _edges(bbox), _utm(epsg), name or "bbox")
     if not drawn:
         return parts
     outlines = {path: geometry_file.read_outline(path, buffer_m) for path in drawn}
@@ -60,7 +59,7 @@ def where(
     region: str | Region | None,
     *,
     bbox: BoundsWSEN | None = None,
-    geometry: str | os.PathLike[str] | None = None,
+    geometry: str | Path | None = None,
     epsg: int | None = None,
     buffer_m: float | None = None,
     name: str | None = None,
@@ -75,8 +74,8 @@ def where(
         return _in_zone(replace(outlined, name=name or outlined.name), epsg)
     if bbox is not None:
         if named:
-            return named.part(tuple(bbox))
-        return regions.from_bbox(tuple(bbox), name=name or "bbox", epsg=_utm(epsg))
+            return named.part(_edges(bbox))
+        return regions.from_bbox(_edges(bbox), name=name or "bbox", epsg=_utm(epsg))
     if named is None:
         raise ValueError(NOWHERE)
     return named
@@ -112,6 +111,12 @@ def _grids(region: str | Region, epsg: int | None) -> tuple[Region, ...]:
     if isinstance(region, str) and _utm(epsg) is None:
         return zones.of_name(region)
     return (_in_zone(regions.named(region) if isinstance(region, str) else region, epsg),)
+
+
+def _edges(bbox_wsen: Sequence[float]) -> BoundsWSEN:
+    """A box as a tuple: Python's callers may give a list."""
+    west, south, east, north = bbox_wsen
+    return west, south, east, north
 
 
 def _boxed(parts: tuple[Region, ...], bbox: BoundsWSEN, epsg: int | None, name: str) -> tuple[Region, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -135,7 +135,7 @@ def _sources(labels: tuple[str, ...]) -> list[str]:
     return [text if text == "none" else LabelSource.parse(text).name for text in labels]
 
 
-_PORTABLE = {
+_PORTABLE: dict[str, Callable[[Any], Any]] = {
     "region": lambda regions: [region.name if isinstance(region, Region) else region for region in regions],
     "geometry": lambda files: [Path(file).name for file in files],
     "label": _sources,

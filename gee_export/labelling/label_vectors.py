@@ -14,7 +14,7 @@ from pyproj import CRS, Transformer
 from shapely.geometry.base import BaseGeometry
 
 from gee_export.base import regions, vector_file
-from gee_export.base.grid import crop
+from gee_export.base.grid import crop, crs_of
 from gee_export.base.regions import Period, Region
 from gee_export.base.scheme import UNKNOWN, Scheme
 from gee_export.labelling import coverage, local_file
@@ -71,7 +71,7 @@ class LocalVectors:
 
         Both are of the part of the pixel that the file knows, and 255 where that is less than half of it.
         """
-        shapes = self._in(geobox.crs.to_wkt())
+        shapes = self._in(crs_of(geobox).to_wkt())
         label, share = np.empty(geobox.shape, np.uint8), np.empty(geobox.shape, np.uint8)
         for window in local_file.pieces(geobox, _PIECE_PX):
             built = built_share(shapes, crop(geobox, window))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pyproj
@@ -103,7 +104,7 @@ def multi_polygon(
     coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any, evenOdd: bool
 ) -> Geometry:
     """Several areas."""
-    shapes = [_of_coordinates(lambda rings=rings: _polygon(rings)) for rings in coordinates]
+    shapes = [_of_coordinates(partial(_polygon, rings)) for rings in coordinates]
     return _made(composed(lambda: shapely.unary_union(shapes), *shapes), crs, geodesic)
 
 

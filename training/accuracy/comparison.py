@@ -81,10 +81,10 @@ def _of_exchanges(left: Sample, right: Sample, key: str) -> float | None:
     exchanges_EN = _exchanges(len(a_NKK))
     apart = np.einsum("en,nij->eij", exchanges_EN, (a_NKK - b_NKK) / 2)
     middle = ((a_NKK + b_NKK) / 2).sum(axis=0)
-    ours = [bootstrap.measures(middle + sign * apart, left.classes).get(key) for sign in (1, -1)]
-    if None in ours:
+    a, b = (bootstrap.measures(middle + sign * apart, left.classes).get(key) for sign in (1, -1))
+    if a is None or b is None:
         return None
-    (a_E, a_defined), (b_E, b_defined) = ours
+    (a_E, a_defined), (b_E, b_defined) = a, b
     if not (a_defined[0] and b_defined[0]):
         return None
     observed = abs(a_E[0] - b_E[0])

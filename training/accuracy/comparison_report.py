@@ -40,7 +40,8 @@ class Method:
     def value(self, key: str) -> float | None:
         """The measure, a mean over seeds; None where one of them does not define it."""
         values = [report.scores.to_json(report.classes)[key] for report in self.reports]
-        return None if None in values else fmean(values)
+        defined = [value for value in values if value is not None]
+        return fmean(defined) if len(defined) == len(values) else None
 
     def to_json(self) -> dict[str, Any]:
         """Checkpoints, and each measure over them."""

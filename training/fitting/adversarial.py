@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler
 
 from training.fitting.plan import Plan
 from training.fitting.task import Task
-from training.losses import discriminator_loss
+from training.losses import ImageLoss, discriminator_loss
 from training.models.esrgan import Discriminator
 from training.samples.data import Batch
 
@@ -22,16 +23,19 @@ class AdversarialTask(Task):
     The discriminator is in resume.ckpt, never in a checkpoint.
     """
 
-    judge: Discriminator
+    discriminator: Discriminator
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self.automatic_optimization = False
+        if not isinstance(self.loss, ImageLoss):
+            raise TypeError(f"loss {self.recipe.loss} has no discriminator")
         self.discriminator = Discriminator(len(self.recipe.sharp_as), self.loss.discriminator)
 
     def training_step(self, batch: Batch, at: int) -> None:
         prepared = self.augmented(batch, at)
-        generator, adversary = self.optimizers()
+        # the trainer gives lists because configure_optimizers gives two of each
+        generator, adversary = cast("list[LightningOptimizer]", self.optimizers())
         self.toggle_optimizer(generator)
         output = self(prepared.image_BCHW)
         loss = self.cost(output, prepared)
@@ -41,7 +45,7 @@ class AdversarialTask(Task):
         true, valid = prepared.sharp_BCHW, prepared.sharp_valid_BCHW
         self._step(adversary, discriminator_loss(self.discriminator, output.image, true, valid))
         self.untoggle_optimizer(adversary)
-        for schedule in self.lr_schedulers():
+        for schedule in cast("list[LRScheduler]", self.lr_schedulers()):
             schedule.step()
         self.train_losses.append(loss.detach())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -15,6 +15,7 @@ from training.models.output import Output
 from training.models.sharpened import SharpOutput
 
 Verdicts = Callable[[Tensor], Tensor]
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class ImageLoss(ABC):
 
     def __call__(
         self,
-        output: SharpOutput,
+        output: Output,
         label_BHW: Tensor,
         *,
         sharp_BCHW: Tensor | None = None,
@@ -49,20 +50,20 @@ class ImageLoss(ABC):
         discriminator: Verdicts | None = None,
     ) -> Tensor:
         """Pixels of the true image that are not valid cost nothing; all are where no validity is given."""
-        self._check_sharpens(output)
+        sharp_output = self._sharpened(output)
         total = self.segmented(output, label_BHW)
         if self.dice:
             total = total + self.dice * dice_loss(output.logits_BKHW, label_BHW)
         if self.sharp:
             true = _given(sharp_BCHW, "sharp", "the true image at the output's size")
-            total = total + self.sharp * sharpening_loss(output, true, valid_BCHW)
+            total = total + self.sharp * sharpening_loss(sharp_output, true, valid_BCHW)
         if self.edges:
             true = _given(sharp_BCHW, "edges", "the true image at the output's size")
             total = total + self.edges * edge_loss(_given(output.image, "edges", _SHARPENED), true, valid_BCHW)
         if self.low:
             image, image_1x = (
                 _given(output.image, "low", _SHARPENED),
-                _given(output.image_1x, "low", "the input's image"),
+                _given(sharp_output.image_1x, "low", "the input's image"),
             )
             factor = image.shape[2] // image_1x.shape[2]
             total = total + self.low * F.l1_loss(F.avg_pool2d(image.float(), factor), image_1x.float())
@@ -73,13 +74,17 @@ class ImageLoss(ABC):
         return total
 
     @abstractmethod
-    def segmented(self, output: SharpOutput, label_BHW: Tensor) -> Tensor:
+    def segmented(self, output: Output, label_BHW: Tensor) -> Tensor:
         """What the class logits cost."""
 
-    def _check_sharpens(self, output: Output) -> None:
+    def _sharpened(self, output: Output) -> SharpOutput:
+        """The output with its sharpened images; without any where none is weighed; ValueError where one is missing."""
+        if isinstance(output, SharpOutput):
+            return output
         weights = [name for name in ("sharp", "edges", "low", "adversarial") if getattr(self, name)]
-        if weights and not isinstance(output, SharpOutput):
+        if weights:
             raise ValueError(f"loss weight {weights[0]} is of networks that sharpen the image: set it to 0")
+        return SharpOutput(output.logits_BKHW, output.side_logits, output.image)
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class JointSegLoss(ImageLoss):
     middle: float = 0.3
     coarse: float = 0.3
 
-    def segmented(self, output: SharpOutput, label_BHW: Tensor) -> Tensor:
+    def segmented(self, output: Output, label_BHW: Tensor) -> Tensor:
         if len(output.side_logits) != 2:
             raise ValueError(
                 f"loss jointseg needs logits at three sizes, the network has {1 + len(output.side_logits)}"
@@ -108,18 +113,19 @@ class JointSegLoss(ImageLoss):
 class CascadeLoss(ImageLoss):
     """Loss of a cascade trained end to end: cross entropy at 1 m, and the image losses of both stages."""
 
-    def segmented(self, output: SharpOutput, label_BHW: Tensor) -> Tensor:
+    def segmented(self, output: Output, label_BHW: Tensor) -> Tensor:
         return cross_entropy(output.logits_BKHW, label_BHW)
 
 
 def discriminator_loss(
-    discriminator: Verdicts, image_BCHW: Tensor, sharp_BCHW: Tensor, valid_BCHW: Tensor | None = None
+    discriminator: Verdicts, image_BCHW: Tensor, sharp_BCHW: Tensor | None, valid_BCHW: Tensor | None = None
 ) -> Tensor:
     """The other side of a vanilla GAN: true images should get high verdicts, sharpened ones low; no other gradient.
 
     Where the true image is not valid both are 0 and the verdicts do not count.
     """
-    true = discriminator(masked(sharp_BCHW, valid_BCHW)).float()
+    sharp = _given(sharp_BCHW, "adversarial", "the true image at the output's size")
+    true = discriminator(masked(sharp, valid_BCHW)).float()
     made = discriminator(masked(image_BCHW.detach(), valid_BCHW)).float()
     return _verdict_mean(F.softplus(-true), valid_BCHW) + _verdict_mean(F.softplus(made), valid_BCHW)
 
@@ -164,7 +170,7 @@ def _verdict_mean(cost_B1HW: Tensor, valid_BCHW: Tensor | None) -> Tensor:
 _SHARPENED = "a network that sharpens its image"
 
 
-def _given(value: object, weight: str, needed: str) -> Any:
+def _given(value: _Value | None, weight: str, needed: str) -> _Value:
     if value is None:
         raise ValueError(f"loss weight {weight} needs {needed}: give it or set the weight to 0")
     return value

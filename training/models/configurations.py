@@ -15,8 +15,8 @@ CROFUSENET_BANDS = (*S2_10M, *SAR)
 S2_TEN = ("B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12")
 JOINTSEG_BANDS = (*S2_TEN, *SAR)
 RUNETPP_BANDS = ("B4", "B3", "B2")
-UNET64 = {"widths": (64, 128, 256, 512, 1024), "head": "1x1"}
-CASES = {
+UNET64: Mapping[str, Any] = {"widths": (64, 128, 256, 512, 1024), "head": "1x1"}
+CASES: Mapping[str, Mapping[str, Any]] = {
     "case1": {"cfm": "none", "mfa": False},
     "case2": {"cfm": "none"},
     "case3": {"mfa": False},

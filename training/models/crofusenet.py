@@ -20,7 +20,7 @@ from training.models.layers import (
     head,
     unet_reach,
 )
-from training.models.output import Output, channels_at, check_bands, check_input, is_sar
+from training.models.output import Network, Output, channels_at, check_bands, check_input, is_sar
 from training.models.slim import WHOLE, WITHIN_BLOCKS, Slim
 
 CFMS = ("cross", "concat", "none")
@@ -102,7 +102,7 @@ class FusedEncoder(nn.ModuleList):
         return features
 
 
-class CroFuseNet(nn.Module):
+class CroFuseNet(Network):
     """Logits of the shared branch; the optical and SAR branches' logits beside them for the loss (CroFuseNet section
     III).
 
