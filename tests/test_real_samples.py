@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from rasterio.enums import Resampling
 from rasterio.warp import reproject
 
@@ -211,7 +212,8 @@ def test_an_image_off_the_lattice_keeps_its_pixels(terramind) -> None:
 @needs_shared
 def test_labels_of_a_folder_are_recoded_by_the_products_rule(terramind) -> None:
     _, dataset = terramind
-    lulc = real_catalogs.read_bands(SHARED / "terramind" / "LULC" / f"{real_catalogs.TERRAMIND}.tif")[0]
+    with rasterio.open(SHARED / "terramind" / "LULC" / f"{real_catalogs.TERRAMIND}.tif") as source:
+        lulc = source.read(1)
     np.testing.assert_array_equal(dataset.read_label(dataset.patches[0]), lulc == 5)
 
 

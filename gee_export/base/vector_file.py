@@ -80,7 +80,9 @@ def read_features(path: Path) -> Features:
         head, _, content, _ = pyogrio.raw.read(name, layer=found[0], columns=[], force_2d=False)
         driver = pyogrio.read_info(name, layer=found[0])["driver"]
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"holds no vectors that can be read: {error}") from error
+        raise ValueError(
+            "holds no vectors that can be read: it is damaged, or not of the format of its ending"
+        ) from error
     try:
         shapes = shapely.from_wkb(content)
     except shapely.errors.ShapelyError as error:

@@ -140,7 +140,8 @@ def box_name(bbox_wsen: BoundsWSEN) -> str:
     Boxes have two names when any of their edges lie 10 m apart, a pixel of Sentinel-2.
     """
     west, south, east, north = bbox_wsen
-    lat, lon = (south + north) / 2, (west + east) / 2
+    east += 360 * (east < west)  # across the antimeridian
+    lat, lon = (south + north) / 2, ((west + east) / 2 + 180) % 360 - 180
     height = round((north - south) * _KM_PER_DEGREE, 2)
     width = round((east - west) * _KM_PER_DEGREE * math.cos(math.radians(lat)), 2)
     sides = f"{width:g}" if width == height else f"{width:g}x{height:g}"

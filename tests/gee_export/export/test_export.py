@@ -349,7 +349,6 @@ def test_a_month_without_scenes_leaves_no_dataset(export, tmp_path):
         ({"split": "blcks"}, "blocks, random"),
         ({"workers": 100}, "1 to 40"),
         ({"max_patches": 0}, "at least 1"),
-        ({"bbox": (179.0, 10.0, -179.0, 11.0), "region": None}, "antimeridian"),
         ({"bbox": (0, 0, 1, 1), "geometry": "a.geojson"}, "give one of them"),
         ({"month": "2012-06"}, "before the missions"),
     ],

@@ -39,7 +39,7 @@ def test_the_command_has_the_options_of_the_request():
     from tests.test_options import options
 
     flags = {"--set" if name == "settings" else f"--{name.replace('_', '-')}" for name in NAMES}
-    assert options("export") == flags | {"--config", "--help"}
+    assert options("export") == flags | {"--config", "--help", "--json", "--quiet", "--verbose", "--log-file"}
 
 
 def test_the_function_has_the_options_of_the_request():
