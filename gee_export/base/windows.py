@@ -73,4 +73,5 @@ class Windows(Sequence[Window]):
         """Where other windows, all of them among these, stand in these; these are in row order."""
         first, across = int(self.col.min()), int(self.col.max() - self.col.min()) + 1
         keys = self.row * across + self.col - first
-        return np.searchsorted(keys, windows.row * across + windows.col - first)
+        numbers: np.ndarray = np.searchsorted(keys, windows.row * across + windows.col - first)
+        return numbers

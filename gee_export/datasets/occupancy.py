@@ -45,13 +45,14 @@ def _boxes(lattice: GeoBox, top: np.ndarray, left: np.ndarray, bottom: np.ndarra
     """Upright rectangles around windows of the lattice, in its CRS."""
     corners = [lattice.affine * np.broadcast_arrays(x, y) for x in (left, right) for y in (top, bottom)]
     x, y = np.stack([corner[0] for corner in corners]), np.stack([corner[1] for corner in corners])
-    return shapely.box(x.min(axis=0), y.min(axis=0), x.max(axis=0), y.max(axis=0))
+    boxes: np.ndarray = shapely.box(x.min(axis=0), y.min(axis=0), x.max(axis=0), y.max(axis=0))
+    return boxes
 
 
 def _touching(outline: BaseGeometry, lattice: GeoBox, row: np.ndarray, col: np.ndarray, size: int) -> np.ndarray:
     """Which patches have a pixel in the outline."""
     boxes = _boxes(lattice, row, col, row + size, col + size)
-    mask = shapely.covers(outline, boxes)
+    mask: np.ndarray = shapely.covers(outline, boxes)
     edge = np.flatnonzero(~mask & shapely.intersects(outline, boxes))
     mask[edge] = _has_sure_pixel(outline, lattice, row[edge], col[edge], size)
     for patch in edge[~mask[edge]]:

@@ -47,7 +47,7 @@ def laid_out(job: Job, shares: Mapping[str, np.ndarray] | None = None) -> dict[s
     shares: impervious, of every position by region; without them a sampling that needs them takes every patch.
     Regions that are held out come first, so that no other one takes their ground.
     """
-    everywhere, method, test_regions = positions(job), job.sampling.method, job.rule.hold_out
+    everywhere, method, test_regions = positions(job), job.sampling.method, job.hold_out
     thins = shares is not None or not method.needs_share
     samples_first = thins and not method.after_split
     tracts = _taken(job, everywhere, shares) if samples_first else everywhere
@@ -115,7 +115,7 @@ def _thinned(
 
 def _divided(job: Job, tracts: Tracts) -> dict[str, SplitResult]:
     """Held-out regions are test, the others divided by the rule's ratios, all within --max-patches."""
-    rule, test_tracts = job.rule, {name: windows for name, windows in tracts.items() if name in job.rule.hold_out}
+    rule, test_tracts = job.rule, {name: windows for name, windows in tracts.items() if name in job.hold_out}
     most = rule.max_patches and rule.max_patches // len(job.periods)
     if not test_tracts:
         return _split(job, tracts, rule, most)
