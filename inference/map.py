@@ -133,8 +133,8 @@ def _opened(options: MapOptions, trained: Checkpoint) -> InputSource:
 
         area, period = where.area, when.composite  # mistakes are refused before a server is asked
         return open_composite(area, period, trained, project=pixels.project, catalog=pixels.catalog)
-    if not where.is_open or where.epsg is not None:
-        raise ValueError("--input maps a file as it is: leave --region, --bbox, --geometry and --epsg out")
+    if not where.is_open or where.epsg is not None or where.buffer_m is not None:
+        raise ValueError("--input maps a file as it is: leave --region, --bbox, --geometry, --buffer and --epsg out")
     if trained.frames:
         raise ValueError(
             f"the checkpoint looks at {trained.frames} dates, --input is one image: map a region and a --period, "

@@ -26,7 +26,12 @@ class Where:
         BoundsWSEN | None,
         Option("Box in degrees; inside --region it keeps the region's grid.", metavar="W S E N", group="Where"),
     ] = None
-    geometry: Annotated[str | None, Option("GeoJSON outline.", metavar="FILE", group="Where")] = None
+    geometry: Annotated[str | None, Option("Vector file, any CRS.", metavar="FILE", group="Where")] = None
+    buffer_m: Annotated[
+        float | None,
+        Option("Widens the features of --geometry; makes areas of points and lines.", metavar="METRES",
+               flag="--buffer", group="Where"),
+    ] = None  # fmt: skip
     epsg: Annotated[
         int | None,
         Option("UTM zone of the grid, such as 32650; by default the place's own.", metavar="CODE", group="Where"),
@@ -44,7 +49,7 @@ class Where:
 
         if self.is_open:
             raise ValueError("nothing to map: give --region NAME, --bbox W S E N, --geometry FILE or --input FILE")
-        return where(self.region, bbox=self.bbox, geometry=self.geometry, epsg=self.epsg)
+        return where(self.region, bbox=self.bbox, geometry=self.geometry, epsg=self.epsg, buffer_m=self.buffer_m)
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ record holds that record's options. Names of options are flat: they are unique i
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
+from gee_export.base import suggest
 from gee_export.base.option_values import checked, is_several
 
 Record = TypeVar("Record")
@@ -158,8 +158,7 @@ def takes_options(record: type, annotation: Callable[[OptionField], Any] | None 
 def nearest(name: str, names: Iterable[str], remedy: str = "") -> str:
     """`did you mean SIZE?` with the name that is most like it; the remedy, or all names, where none is."""
     names = list(names)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else remedy or f"expected one of {', '.join(names)}"
+    return suggest.suggest(name, names) or remedy or f"expected one of {', '.join(names)}"
 
 
 def _signature(function: Any) -> inspect.Signature:
@@ -198,9 +197,8 @@ def _value(option: OptionField, value: Any, spelled: Spelling) -> Any:
     for word in taken if isinstance(taken, tuple) else (taken,):
         if option.option.choices and isinstance(word, str) and word not in option.option.choices:
             choices = ", ".join(option.option.choices)
-            near = difflib.get_close_matches(word, option.option.choices, n=1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            raise ValueError(f"{spelled(option, value)}: expected one of {choices}{hint}")
+            hint = suggest.suggest(word, option.option.choices, cutoff=0.6)
+            raise ValueError(f"{spelled(option, value)}: expected one of {choices}{hint and f' ({hint})'}")
     return taken
 
 
@@ -221,10 +219,9 @@ def _unknown(name: str, options: Iterable[OptionField]) -> str:
     """Says that no option has this name, and which is nearest, by its name or by its flag."""
     spellings = {spelling: o.name for o in options for spelling in (o.flag.strip("-").replace("-", "_"), o.name)}
     key = name.strip("-").replace("-", "_").lower()
-    near = key if key in spellings else next(iter(difflib.get_close_matches(key, spellings, n=1, cutoff=0.5)), None)
-    hint = (
-        f"did you mean {spellings[near]}?" if near else f"expected some of {', '.join(sorted(set(spellings.values())))}"
-    )
+    near = suggest.nearest(key, spellings)
+    names = ", ".join(sorted(set(spellings.values())))
+    hint = f"did you mean {spellings[near[0]]}?" if near else f"expected some of {names}"
     return f"{name!r} is no option: {hint}"
 
 

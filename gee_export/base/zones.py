@@ -101,6 +101,11 @@ def zone_name(epsg: int) -> str:
     return f"{epsg % 100:02d}{'n' if epsg // 100 == 326 else 's'}"
 
 
+def place_of(region: Region) -> str:
+    """The name of the place that a zone's region is a piece of; its own name where it is no piece."""
+    return region.name.removesuffix(f"-{zone_name(region.epsg)}")
+
+
 def _spans(bounds_wsen: BoundsWSEN) -> list[tuple[int, float, float]]:
     """Zones with their west and east ends, from the first to the last that a box touches; short ends are joined on."""
     west, _, east, _ = bounds_wsen

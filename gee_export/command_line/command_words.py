@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gee_export.base.suggest import suggest
 from gee_export.command_line import global_options
 
 HELP = ("-h", "--help")
@@ -73,8 +73,7 @@ def is_option(word: str) -> bool:
 
 def nearest(name: str, names: Collection[str]) -> str:
     """`did you mean NAME?`, or nothing where no name is near."""
-    near = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.6)
-    return f"did you mean {near[0]}?" if near else ""
+    return suggest(name, sorted(names), cutoff=0.6)
 
 
 def _groups(words: Sequence[str]) -> list[tuple[str | None, list[str]]]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 
 import numpy as np
 import shapely
@@ -17,11 +15,10 @@ from shapely.geometry.base import BaseGeometry
 from gee_export.base import outline as outlines
 from gee_export.base import regions
 from gee_export.base.grid import Window, crop, grid_of, lattice_window
-from gee_export.base.grid import positions as grid_positions
 from gee_export.base.regions import Region
+from gee_export.base.windows import Windows
 from gee_export.datasets.manifest import Grid
-
-_AT_ONCE = 4096  # windows that are compared with an outline in one call
+from gee_export.datasets.occupancy import occupied
 
 
 @dataclass(frozen=True)
@@ -75,38 +72,16 @@ class RegionGrid:
         """Which pixels of a window have their centre in the outline, bool (rows, columns); None where all have."""
         return None if self.outline is None else outlines.inside(self.outline, self.geobox(window, ratio))
 
-    def positions(self, size: int, stride: int) -> Iterator[Window]:
-        """Whole patches at multiples of the stride on the lattice, so that a part has the patches of the whole."""
+    def positions(self, size: int, stride: int) -> Windows:
+        """Whole patches at multiples of the stride on the lattice, so that a part has the patches of the whole.
+
+        Row by row; of an outline, those with a pixel in it.
+        """
         area = self.window
-        top, left = (-(-first // stride) * stride for first in (area.row, area.col))
-        places = grid_positions(area.row_end - top, area.col_end - left, size, stride)
-        windows = (Window(top + position.row, left + position.col, size, size) for position in places)
-        if self.outline is None:
-            yield from windows
-            return
-        for some in batched(windows, _AT_ONCE):
-            yield from self._touching(some)
-
-    def _touching(self, windows: Sequence[Window]) -> Iterator[Window]:
-        """Of windows of one size those with a pixel in the outline, in their order."""
-        col, row = np.array([(window.col, window.row) for window in windows], float).T
-        wide, tall = windows[0].width, windows[0].height
-        corners = [self.lattice.affine * (col + right, row + low) for right in (0, wide) for low in (0, tall)]
-        x, y = np.stack(corners, axis=1)
-        boxes = shapely.box(x.min(axis=0), y.min(axis=0), x.max(axis=0), y.max(axis=0))
-        touched, covered = shapely.intersects(self.outline, boxes), shapely.covers(self.outline, boxes)
-        for number, window in enumerate(windows):
-            if covered[number] or (touched[number] and self._has_pixel(window, boxes[number])):
-                yield window
-
-    def _has_pixel(self, window: Window, box: BaseGeometry) -> bool:
-        """Whether a pixel's centre lies in the outline, of which only what is near counts: it may be long."""
-        margin = abs(self.lattice.affine.a) + abs(self.lattice.affine.b)
-        near = shapely.clip_by_rect(self.outline, *box.buffer(margin).bounds)
-        return not near.is_empty and bool(outlines.inside(near, self.geobox(window)).any())
-
-
-def batched(items: Iterator[Window], count: int) -> Iterator[tuple[Window, ...]]:
-    """So many items at a time, the last time fewer (itertools.batched of Python 3.12)."""
-    while some := tuple(islice(items, count)):
-        yield some
+        row = np.arange(-(-area.row // stride) * stride, area.row_end - size + 1, stride)
+        col = np.arange(-(-area.col // stride) * stride, area.col_end - size + 1, stride)
+        if self.outline is None or not len(row) * len(col):
+            row_index, col_index = np.indices((len(row), len(col))).reshape(2, -1)
+        else:
+            row_index, col_index = np.nonzero(occupied(self.outline, self.lattice, row, col, size))
+        return Windows(row[row_index], col[col_index], size, size)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from gee_export.base import zones
 from gee_export.base.grid import Window
 from gee_export.base.regions import Period, Region
+from gee_export.base.suggest import suggest
 from gee_export.datasets.index import patch_id
 from gee_export.datasets.manifest import Band, DatasetManifest
 from gee_export.datasets.region_grid import RegionGrid
@@ -76,11 +77,12 @@ class Job:
     def _check_hold_out(self) -> None:
         names = [region_grid.name for region_grid in self.region_grids]
         for name in self.rule.hold_out:
-            if name not in names:
-                near = difflib.get_close_matches(name, names, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"expected some of {', '.join(names)}, given by --region"
+            if not self._pieces(name):
+                places = dict.fromkeys([*names, *(zones.place_of(grid.region) for grid in self.region_grids)])
+                near = suggest(name, places, cutoff=0.6)
+                hint = near or f"expected some of {', '.join(names)}, given by --region"
                 raise ValueError(f"--hold-out {name!r} is none of the regions: {hint}")
-        if self.rule.hold_out and set(self.rule.hold_out) >= set(names):
+        if self.rule.hold_out and set(self.hold_out) >= set(names):
             raise ValueError("--hold-out names every region: leave one to train on")
 
     def _check_sampling(self) -> None:
@@ -91,6 +93,15 @@ class Job:
             raise ValueError(f"--sample {self.sampling.kind} has numbers of its own: leave --max-patches out")
         if most is not None and most < len(self.periods) * (2 if self.rule.hold_out else 1):
             raise ValueError(f"--max-patches {most}: {len(self.periods)} periods of the same patches need more")
+
+    def _pieces(self, name: str) -> list[str]:
+        """The region of this name, or the regions of the zones that hold the place of this name."""
+        return [grid.name for grid in self.region_grids if name in (grid.name, zones.place_of(grid.region))]
+
+    @property
+    def hold_out(self) -> tuple[str, ...]:
+        """The regions that are test only; a place that zones divide stands for all its regions."""
+        return tuple(dict.fromkeys(piece for name in self.rule.hold_out for piece in self._pieces(name)))
 
     @property
     def name(self) -> str:
@@ -152,7 +163,7 @@ class Job:
             for region_grid in self.region_grids
             if region_grid.outline_digest
         }
-        split_request = self.rule.to_json() | {"sampling": self.sampling.to_json()}
+        split_request = self.rule.to_json() | {"hold_out": list(self.hold_out), "sampling": self.sampling.to_json()}
         return split_request | ({"outline_wkb_sha256": digests} if digests else {})
 
 

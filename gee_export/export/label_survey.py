@@ -40,8 +40,7 @@ class Survey:
         tracts = positions(job)
         tilings = {}
         for name, windows in tracts.items():
-            split_result = SplitResult.of(windows, [(window, "train") for window in windows])
-            tilings[name] = RequestTiles.of(split_result, side)
+            tilings[name] = RequestTiles.of(SplitResult.alike(windows, "train"), side)
         return cls(job, tilings, tracts)
 
     @property

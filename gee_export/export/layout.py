@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from gee_export.base.grid import Window
+from gee_export.base import zones
+from gee_export.base.windows import Windows
 from gee_export.datasets.index import SPLITS
 from gee_export.datasets.region_grid import RegionGrid
 from gee_export.export.job import Job
@@ -15,25 +16,27 @@ from gee_export.patches import overlap
 from gee_export.patches.limit import Budget, limited
 from gee_export.patches.sampling import Candidates
 from gee_export.patches.split import LEAKS, SPLITTERS, overlapping, shuffled
-from gee_export.patches.split_rule import SplitResult, SplitRule
+from gee_export.patches.split_rule import Patches, SplitResult, SplitRule
 
 MOST_POSITIONS = 3_000_000  # of a region; the largest shipped province has half of it at stride 80
-Tracts = Mapping[str, Sequence[Window]]  # patches by region
+Tracts = Mapping[str, Windows]  # patches by region
 
 
-def positions(job: Job) -> dict[str, list[Window]]:
-    """Every whole patch of every region on its lattice; ValueError where one has none."""
+def positions(job: Job) -> dict[str, Windows]:
+    """Every whole patch of every region on its lattice.
+
+    ValueError where a region has none, unless another zone of the same place has one.
+    """
     for region_grid in job.region_grids:
         if (count := region_grid.window.height * region_grid.window.width // job.stride**2) > MOST_POSITIONS:
             raise ValueError(
                 f"--stride {job.stride} gives {count:,} patches of region {region_grid.name!r}, the most is "
                 f"{MOST_POSITIONS:,}: take a larger one, or a part of the region"
             )
-    windows_of = {
-        region_grid.name: list(region_grid.positions(job.size, job.stride)) for region_grid in job.region_grids
-    }
+    windows_of = {region_grid.name: region_grid.positions(job.size, job.stride) for region_grid in job.region_grids}
+    places = {zones.place_of(region_grid.region) for region_grid in job.region_grids if windows_of[region_grid.name]}
     for region_grid in job.region_grids:
-        if not windows_of[region_grid.name]:
+        if not windows_of[region_grid.name] and zones.place_of(region_grid.region) not in places:
             raise ValueError(_no_patch(region_grid, job))
     return windows_of
 
@@ -44,72 +47,75 @@ def laid_out(job: Job, shares: Mapping[str, np.ndarray] | None = None) -> dict[s
     shares: impervious, of every position by region; without them a sampling that needs them takes every patch.
     Regions that are held out come first, so that no other one takes their ground.
     """
-    everywhere, method, test_regions = positions(job), job.sampling.method, job.rule.hold_out
+    everywhere, method, test_regions = positions(job), job.sampling.method, job.hold_out
     thins = shares is not None or not method.needs_share
     samples_first = thins and not method.after_split
-    tracts = _sampled(job, everywhere, shares) if samples_first else everywhere
+    tracts = _taken(job, everywhere, shares) if samples_first else everywhere
     split_results = _divided(job, tracts)
     if job.split == "blocks" or test_regions:
         order = sorted(job.region_grids, key=lambda region_grid: region_grid.name not in test_regions)
         split_results = overlap.without_shared(order, split_results, job.rule.guard_px)
     if shares is not None and method.after_split:
-        split_results = _thinned(job, split_results, _by_window(everywhere, shares))
+        split_results = _thinned(job, split_results, everywhere, shares)
     if not any(split_result.patches for split_result in split_results.values()):
         raise ValueError("the sampling leaves not one patch: choose other options of --sample, or more ground")
-    return {name: _counted(split_results[name], windows, len(tracts[name])) for name, windows in everywhere.items()}
+    results = {
+        name: _counted(split_results[name], len(windows), len(tracts[name])) for name, windows in everywhere.items()
+    }
+    return {name: result if everywhere[name] else _too_small(name, result) for name, result in results.items()}
 
 
-def _counted(split_result: SplitResult, everywhere: Sequence[Window], sampled: int) -> SplitResult:
+def _too_small(name: str, split_result: SplitResult) -> SplitResult:
+    note = f"{name} is left out: this zone's piece of the place holds no whole patch"
+    return replace(split_result, info=split_result.info | {"note": note})
+
+
+def _counted(split_result: SplitResult, everywhere: int, sampled: int) -> SplitResult:
     """The division with all positions of the lattice counted, and those that the sampling passed over before it."""
-    if sampled == len(everywhere):
+    if sampled == everywhere:
         return split_result
-    facts = {"positions": len(everywhere), "not_sampled": len(everywhere) - sampled}
+    facts = {"positions": everywhere, "not_sampled": everywhere - sampled}
     return replace(split_result, info=split_result.info | facts)
 
 
-def _sampled(job: Job, tracts: Tracts, shares: Mapping[str, np.ndarray] | None) -> dict[str, list[Window]]:
-    return _taken(job, tracts, Candidates.of(job.region_grids, tracts, shares))
+def _taken(job: Job, tracts: Tracts, shares: Mapping[str, np.ndarray] | None) -> Tracts:
+    """The windows that the sampling takes."""
+    if job.sampling.method.choose is None:
+        return tracts
+    taken = _choice(job, Candidates.of(job.region_grids, tracts, shares), tracts)
+    return {name: windows.taken(taken[name]) for name, windows in tracts.items()}
 
 
-def _taken(job: Job, tracts: Tracts, candidates: Candidates) -> dict[str, list[Window]]:
-    taken = job.sampling.method.choose(candidates, job.sampling, np.random.default_rng(job.rule.seed))
-    windows_of, start = {}, 0
-    for region_grid in job.region_grids:
-        windows = tracts[region_grid.name]
-        mine = taken[start : start + len(windows)]
-        windows_of[region_grid.name] = [window for window, is_taken in zip(windows, mine, strict=True) if is_taken]
-        start += len(windows)
-    return windows_of
-
-
-def _by_window(tracts: Tracts, shares: Mapping[str, np.ndarray]) -> dict[str, dict[Window, float]]:
-    return {name: dict(zip(windows, shares[name], strict=True)) for name, windows in tracts.items()}
+def _choice(job: Job, candidates: Candidates, tracts: Tracts) -> dict[str, np.ndarray]:
+    """Which windows of each region the sampling takes (bool)."""
+    choose, names = job.sampling.method.choose, [region_grid.name for region_grid in job.region_grids]
+    count = sum(map(len, tracts.values()))
+    rng = np.random.default_rng(job.rule.seed)
+    taken = np.ones(count, bool) if choose is None else choose(candidates, job.sampling, rng)
+    ends = np.cumsum([len(tracts[name]) for name in names])
+    return dict(zip(names, np.split(taken, ends[:-1]), strict=True))
 
 
 def _thinned(
-    job: Job, split_results: Mapping[str, SplitResult], share_of: Mapping[str, Mapping[Window, float]]
+    job: Job, split_results: Mapping[str, SplitResult], everywhere: Tracts, share_of: Mapping[str, np.ndarray]
 ) -> dict[str, SplitResult]:
     """The divided patches that the sampling takes; the others are noted as not taken."""
-    tracts = {name: [window for window, _ in split_result.patches] for name, split_result in split_results.items()}
-    shares = {name: np.array([share_of[name][window] for window in windows]) for name, windows in tracts.items()}
-    splits = [
-        SPLITS.index(split) for region_grid in job.region_grids for _, split in split_results[region_grid.name].patches
-    ]
+    tracts = {name: split_result.patches.windows for name, split_result in split_results.items()}
+    shares = {name: share_of[name][everywhere[name].numbers_of(windows)] for name, windows in tracts.items()}
+    splits = np.concatenate([split_results[region_grid.name].patches.split for region_grid in job.region_grids])
     candidates = replace(
-        Candidates.of(job.region_grids, tracts, shares), split=np.array(splits, int), split_shares=job.rule.shares
+        Candidates.of(job.region_grids, tracts, shares), split=splits.astype(int), split_shares=job.rule.shares
     )
-    kept = {name: set(windows) for name, windows in _taken(job, tracts, candidates).items()}
-    results = {}
+    taken, results = _choice(job, candidates, tracts), {}
     for name, split_result in split_results.items():
-        patches = tuple(patch for patch in split_result.patches if patch[0] in kept[name])
-        info = split_result.info | {"not_sampled": len(split_result.patches) - len(patches)}
-        results[name] = SplitResult(patches, info, split_result.origin)
+        info = split_result.info | {"not_sampled": int((~taken[name]).sum())}
+        results[name] = SplitResult(split_result.patches.taken(taken[name]), info, split_result.origin)
     return results
 
 
 def _divided(job: Job, tracts: Tracts) -> dict[str, SplitResult]:
     """Held-out regions are test, the others divided by the rule's ratios, all within --max-patches."""
-    rule, test_tracts = job.rule, {name: windows for name, windows in tracts.items() if name in job.rule.hold_out}
+    rule, test_tracts = job.rule, {name: windows for name, windows in tracts.items() if name in job.hold_out}
     most = rule.max_patches and rule.max_patches // len(job.periods)
     if not test_tracts:
         return _split(job, tracts, rule, most)
@@ -129,25 +135,28 @@ def _held_out(job: Job, test_tracts: Tracts, most: int | None) -> dict[str, Spli
     if most is not None and most < sum(map(len, test_tracts.values())):
         shares = np.array([0.0, 0.0, 1.0])
         return limited(test_tracts, job.stride, Budget(most, shares, job.rule.seed, job.rule.guard_px))
-    return {name: SplitResult.of(windows, [(w, SPLITS[2]) for w in windows]) for name, windows in test_tracts.items()}
+    return {name: SplitResult.alike(windows, SPLITS[2]) for name, windows in test_tracts.items()}
 
 
 def _split(job: Job, tracts: Tracts, rule: SplitRule, most: int | None) -> dict[str, SplitResult]:
     if most is None or most >= sum(map(len, tracts.values())):
         divide = SPLITTERS[job.split]
-        return {name: divide(w, job.stride, rule) if w else SplitResult.of([], []) for name, w in tracts.items()}
+        return {
+            name: divide(w, job.stride, rule) if w else SplitResult.alike([], SPLITS[0]) for name, w in tracts.items()
+        }
     taken = limited(tracts, job.stride, Budget(most, rule.shares, rule.seed, rule.guard_px))
     return taken if job.split == "blocks" else _shuffled(taken, rule)
 
 
 def _shuffled(split_results: Mapping[str, SplitResult], rule: SplitRule) -> dict[str, SplitResult]:
     """The same patches, their splits drawn at random over all regions."""
-    splits = iter(shuffled(sum(len(split_result.patches) for split_result in split_results.values()), rule))
+    counts = [len(split_result.patches) for split_result in split_results.values()]
+    splits = np.split(shuffled(sum(counts), rule), np.cumsum(counts)[:-1])
     results = {}
-    for name, split_result in split_results.items():
-        patches = tuple((window, SPLITS[next(splits)]) for window, _ in split_result.patches)
+    for (name, split_result), split in zip(split_results.items(), splits, strict=True):
+        patches = Patches(split_result.patches.windows, split.astype(np.int8))
         info = {key: value for key, value in split_result.info.items() if key != "note"}
-        note = {"note": LEAKS} if overlapping([window for window, _ in patches]) else {}
+        note = {"note": LEAKS} if overlapping(patches.windows) else {}
         results[name] = SplitResult(patches, info | note, split_result.origin)
     return results
 

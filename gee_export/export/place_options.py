@@ -11,7 +11,7 @@ from typing import Annotated
 from gee_export.base import regions
 from gee_export.base.options import Option
 from gee_export.base.regions import BoundsWSEN, Period, Region
-from gee_export.export.places import places, when
+from gee_export.export.places import check_buffer, places, when
 
 FORMER_NAME = "bbox"  # of every place that isamap 0.1 made of a --bbox alone
 _KM_PER_DEGREE = 111.32
@@ -33,8 +33,13 @@ class Where:
     ] = None
     geometry: Annotated[
         tuple[str, ...],
-        Option("GeoJSON outline (EPSG:4326); pixels outside are missing.", metavar="FILE", group="Where"),
+        Option("Vector file(s), any CRS; pixels outside are missing.", metavar="FILE", group="Where"),
     ] = ()
+    buffer_m: Annotated[
+        float | None,
+        Option("Widens the features of --geometry; makes areas of points and lines.", metavar="METRES",
+               flag="--buffer", group="Where"),
+    ] = None  # fmt: skip
     epsg: Annotated[
         int | None,
         Option("UTM zone of the grid, such as 32650; by default the place's own.", metavar="CODE", group="Where"),
@@ -48,6 +53,7 @@ class Where:
     def __post_init__(self) -> None:
         if self.bbox is not None and self.geometry:
             raise ValueError("--bbox and --geometry both say where: give one of them")
+        check_buffer(self.buffer_m, self.geometry)
         if self.name is not None:
             _check_name(self.name)
 
@@ -78,7 +84,13 @@ class Where:
         try:
             if box is not None and self.epsg is not None:
                 _check_zone(box, self.epsg)
-            areas = places(asked or None, bbox=self.bbox, geometry=self.geometry or None, epsg=self.epsg)
+            areas = places(
+                asked or None,
+                bbox=self.bbox,
+                geometry=self.geometry or None,
+                epsg=self.epsg,
+                buffer_m=self.buffer_m,
+            )
         except ValueError as error:
             if (name := self.swapped_inside) is None:
                 raise

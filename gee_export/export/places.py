@@ -11,7 +11,8 @@ from typing import Any
 import shapely
 
 from gee_export.base import geometry_file, regions, zones
-from gee_export.base.regions import BoundsWSEN, Period, Region
+from gee_export.base.periods import Month, Period, begun
+from gee_export.base.regions import BoundsWSEN, Region
 
 PAPER_MONTH = "2019-06"  # of CroFuseNet's dataset
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -102,6 +103,11 @@ def check_name(name: str | None, named: Sequence[Any], bbox: BoundsWSEN | None, 
 def _check_drawn(bbox: BoundsWSEN | None, drawn: Sequence[Any], buffer_m: float | None) -> None:
     if bbox is not None and drawn:
         raise ValueError("--bbox and --geometry both say where: give one of them")
+    check_buffer(buffer_m, drawn)
+
+
+def check_buffer(buffer_m: float | None, drawn: Sequence[Any]) -> None:
+    """ValueError for a buffer without vector files that it could widen."""
     if buffer_m is not None and not drawn:
         raise ValueError(f"--buffer {buffer_m:g} widens the features of a --geometry: give one, or leave it out")
 
@@ -160,8 +166,8 @@ def when(month: str | Sequence[str] | None, period: str | Sequence[str] | None) 
     if period:
         periods = [Period.parse(text) for text in _paired(several(period))]
     else:
-        periods = [regions.Month.parse(text).period for text in several(month) or (PAPER_MONTH,)]
-    return tuple(regions.begun(entry) for entry in periods)
+        periods = [Month.parse(text).period for text in several(month) or (PAPER_MONTH,)]
+    return tuple(begun(entry) for entry in periods)
 
 
 def _paired(words: Sequence[str]) -> list[str]:

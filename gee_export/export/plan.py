@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from itertools import accumulate
+from typing import Any, overload
 
 import numpy as np
 from odc.geo.geobox import GeoBox
 
 from gee_export.base.grid import Window
+from gee_export.datasets.index import SPLITS
 from gee_export.export.job import Job, Part
 from gee_export.export.layers import Layer
 from gee_export.export.layout import laid_out
-from gee_export.export.request_tiles import RequestTiles
-from gee_export.patches.split_rule import SplitResult
+from gee_export.export.request_tiles import Needs, RequestTiles
+from gee_export.patches.split_rule import Patches, SplitResult
 from gee_export.requests.pixels import request_bytes
 
 # The local engine computes in this machine's memory: on four blocks of Wuhan, requests of 48 MiB, two at a time, took
@@ -61,11 +65,55 @@ class PlannedPatch:
 
 
 @dataclass(frozen=True)
+class PartPatches:
+    """The patches of one part; needs: of each layer, by number of the plan's requests."""
+
+    part: Part
+    patches: Patches
+    needs: tuple[Needs, ...]
+
+    def __getitem__(self, index: int) -> PlannedPatch:
+        window, split = self.patches[index]
+        return PlannedPatch(self.part, window, split, tuple(n for needs in self.needs for n in needs[index]))
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedPatches(Sequence[PlannedPatch]):
+    """Every patch in part and row order, made when asked for: there may be millions."""
+
+    of_parts: tuple[PartPatches, ...]
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        return list(accumulate(len(of_part.patches) for of_part in self.of_parts))
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    @overload
+    def __getitem__(self, index: int) -> PlannedPatch: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[PlannedPatch]: ...
+    def __getitem__(self, index: int | slice) -> PlannedPatch | Sequence[PlannedPatch]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(len(self))[index]]
+        number = range(len(self))[index]
+        part_index = bisect_right(self._ends, number)
+        of_part = self.of_parts[part_index]
+        return of_part[number - self._ends[part_index] + len(of_part.patches)]
+
+    def number_in(self, split: str) -> int:
+        """How many patches are in a split."""
+        number = SPLITS.index(split)
+        return sum(int((of_part.patches.split == number).sum()) for of_part in self.of_parts)
+
+
+@dataclass(frozen=True)
 class Plan:
     """Requests that do not overlap within a layer of a part, patches in part and row order, divisions by region."""
 
     requests: tuple[Request, ...]
-    patches: tuple[PlannedPatch, ...]
+    patches: PlannedPatches
     split_results: Mapping[str, SplitResult]
 
     @classmethod
@@ -77,12 +125,11 @@ class Plan:
         split_results = laid_out(job, shares)
         tilings = {name: list(_tilings(job, split_result)) for name, split_result in split_results.items()}
         requests: list[Request] = []
-        patches: list[PlannedPatch] = []
-        for region_period in job.parts:
-            needs = _number(region_period, tilings[region_period.region_grid.name], requests)
-            placed = zip(split_results[region_period.region_grid.name].patches, needs, strict=True)
-            patches += [PlannedPatch(region_period, window, split, need) for (window, split), need in placed]
-        return cls(tuple(requests), tuple(patches), split_results)
+        patches: list[PartPatches] = []
+        for part in job.parts:
+            needs = _number(part, tilings[part.region_grid.name], requests)
+            patches.append(PartPatches(part, split_results[part.region_grid.name].patches, needs))
+        return cls(tuple(requests), PlannedPatches(tuple(patches)), split_results)
 
     @property
     def info(self) -> dict[str, Any]:
@@ -104,7 +151,7 @@ def _tilings(job: Job, split_result: SplitResult) -> Iterator[tuple[Layer, Reque
 
 def _number(
     region_period: Part, tilings: Sequence[tuple[Layer, RequestTiles]], requests: list[Request]
-) -> Iterator[tuple[int, ...]]:
+) -> tuple[Needs, ...]:
     """Appends the part's requests, from north to south over all layers, and gives what each patch needs of them."""
     places = [
         (window.row / layer.ratio, s, w)
@@ -115,5 +162,6 @@ def _number(
     for s, w in index_of:
         layer, tiling = tilings[s]
         requests.append(Request(index_of[s, w], region_period, layer, tiling.windows[w]))
-    for patch in zip(*(tiling.needs for _, tiling in tilings), strict=True):
-        yield tuple(index_of[s, w] for s, needed in enumerate(patch) for w in needed)
+    numbers = [[index_of[s, w] for w in range(len(tiling.windows))] for s, (_, tiling) in enumerate(tilings)]
+    pairs = zip(tilings, numbers, strict=True)
+    return tuple(tiling.needs.renumbered(np.array(number, np.int32)) for (_, tiling), number in pairs)

@@ -58,17 +58,16 @@ class ExportReport:
     @classmethod
     def planned(cls, job: Job, plan: Plan, out: str, workers: int | None = None) -> ExportReport:
         """The report of what an export would do."""
-        splits = [planned_patch.split for planned_patch in plan.patches]
         return cls(
             name=job.name,
             out=out,
             dry_run=True,
             parts=len(job.parts),
-            patches={"patches": len(splits)} | {split: splits.count(split) for split in SPLITS},
+            patches={"patches": len(plan.patches)} | {split: plan.patches.number_in(split) for split in SPLITS},
             **_found(plan.info),
             blocks=len(plan.requests),
             request_bytes=sum(request.bytes for request in plan.requests),
-            pixel_bytes=len(splits) * _patch_bytes(job),
+            pixel_bytes=len(plan.patches) * _patch_bytes(job),
             estimate=_estimate(job, plan, workers or DEFAULT_WORKERS),
             by_part=_by_part(plan) if len(job.parts) > 1 else {},
             notes=_notes(plan.info),
@@ -171,7 +170,7 @@ def _found(info: Mapping[str, Any]) -> dict[str, Any]:
 
 def _by_part(plan: Plan) -> dict[str, str]:
     """Patches and blocks of each part, in words."""
-    patches = Counter(planned_patch.part.name for planned_patch in plan.patches)
+    patches = {of_part.part.name: len(of_part.patches) for of_part in plan.patches.of_parts}
     blocks = Counter(request.part.name for request in plan.requests)
     names = dict.fromkeys(request.part.name for request in plan.requests)
     return {name: f"{_count(patches[name], 'patch')} from {_count(blocks[name], 'block')}" for name in names}

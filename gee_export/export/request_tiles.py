@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
 
 from gee_export.base.grid import Window
+from gee_export.base.windows import Windows
 from gee_export.patches.split_rule import SplitResult
 
 # A request more costs about as much as this many pixels more: where patches are scattered, smaller requests fetch less
@@ -14,12 +18,37 @@ from gee_export.patches.split_rule import SplitResult
 REQUEST_COST_PX = 256 * 256
 
 
+@dataclass(frozen=True, eq=False)
+class Needs(Sequence[tuple[int, ...]]):
+    """Numbers of the windows that each patch needs: of patch n, number[start[n]:start[n + 1]]."""
+
+    start: np.ndarray
+    number: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.start) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[int, ...]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[tuple[int, ...]]: ...
+    def __getitem__(self, index: int | slice) -> tuple[int, ...] | Sequence[tuple[int, ...]]:
+        if isinstance(index, slice):
+            return [self[patch] for patch in range(len(self))[index]]
+        patch = range(len(self))[index]
+        return tuple(self.number[self.start[patch] : self.start[patch + 1]].tolist())
+
+    def renumbered(self, number_of: np.ndarray) -> Needs:
+        """With other numbers of the same windows."""
+        return Needs(self.start, number_of[self.number])
+
+
 @dataclass(frozen=True)
 class RequestTiles:
     """windows: of the layer's own pixels, none overlaps another; needs: by patch, numbers of windows."""
 
     windows: tuple[Window, ...]
-    needs: tuple[tuple[int, ...], ...]
+    needs: Needs
 
     @classmethod
     def of(cls, split_result: SplitResult, most_px: int, ratio: int = 1) -> RequestTiles:
@@ -27,26 +56,25 @@ class RequestTiles:
 
         They count in pixels `ratio` times finer than the division's.
         """
-        windows = [window.times(ratio) for window, _ in split_result.patches]
+        windows = split_result.patches.windows.times(ratio)
         if not windows:
-            return cls((), ())
+            return cls((), Needs(np.zeros(1, np.int64), np.zeros(0, np.int64)))
         row, col = split_result.origin
         origin = (row * ratio, col * ratio)
         tilings = (cls._cut(windows, origin, side) for side in _sides(split_result, most_px, ratio))
         return min(tilings, key=lambda tiling: tiling.cost_px)
 
     @classmethod
-    def _cut(cls, windows: Sequence[Window], origin: tuple[int, int], side: int) -> RequestTiles:
+    def _cut(cls, windows: Windows, origin: tuple[int, int], side: int) -> RequestTiles:
         cells = _Cells.of(windows, origin, side)
-        touched: dict[int, list[Window]] = {}
-        under = [list(cells.under(window)) for window in windows]
-        for window, numbers in zip(windows, under, strict=True):
-            for cell_index in numbers:
-                if (overlap := window.overlap(cells.window(cell_index))) is not None:
-                    touched.setdefault(cell_index, []).append(overlap)
-        new_number = {cell_index: new_index for new_index, cell_index in enumerate(sorted(touched))}
-        needs = tuple(tuple(new_number[cell_index] for cell_index in numbers) for numbers in under)
-        return cls(tuple(_hull(touched[cell_index]) for cell_index in new_number), needs)
+        patch, cell = cells.under(windows)
+        used, number = np.unique(cell, return_inverse=True)
+        touched = windows.taken(patch)
+        row, row_end = _limits(number, len(used), *cells.rows_of(cell), touched.row, touched.row_end)
+        col, col_end = _limits(number, len(used), *cells.cols_of(cell), touched.col, touched.col_end)
+        hulls = np.column_stack([row, col, row_end - row, col_end - col]).tolist()
+        start = np.searchsorted(patch, np.arange(len(windows) + 1))
+        return cls(tuple(Window(*hull) for hull in hulls), Needs(start, number.astype(np.int32)))
 
     @property
     def cost_px(self) -> int:
@@ -79,8 +107,8 @@ class _Cells:
     width: int
 
     @classmethod
-    def of(cls, windows: Sequence[Window], origin: tuple[int, int], side: int) -> _Cells:
-        end = max(w.row_end for w in windows), max(w.col_end for w in windows)
+    def of(cls, windows: Windows, origin: tuple[int, int], side: int) -> _Cells:
+        end = int(windows.row_end.max()), int(windows.col_end.max())
         tall, wide = (_even(last - first, side) for first, last in zip(origin, end, strict=True))
         return cls(origin, end, tall, wide)
 
@@ -88,16 +116,24 @@ class _Cells:
     def across(self) -> int:
         return -(-(self.end[1] - self.origin[1]) // self.width)
 
-    def window(self, cell_index: int) -> Window:
-        row = self.origin[0] + cell_index // self.across * self.height
-        col = self.origin[1] + cell_index % self.across * self.width
-        return Window(row, col, min(self.height, self.end[0] - row), min(self.width, self.end[1] - col))
+    def rows_of(self, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """First and end rows of cells by number."""
+        row = self.origin[0] + cell // self.across * self.height
+        return row, row + self.height
 
-    def under(self, window: Window) -> Iterator[int]:
-        """Numbers of the cells that a window touches, row by row."""
-        for row in _span(window.row - self.origin[0], window.row_end - self.origin[0], self.height):
-            for col in _span(window.col - self.origin[1], window.col_end - self.origin[1], self.width):
-                yield row * self.across + col
+    def cols_of(self, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """First and end columns of cells by number."""
+        col = self.origin[1] + cell % self.across * self.width
+        return col, col + self.width
+
+    def under(self, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs of a window and a cell that it touches, by number: window by window, of each its cells row by row."""
+        top, tall = _span(windows.row - self.origin[0], windows.row_end - self.origin[0], self.height)
+        left, wide = _span(windows.col - self.origin[1], windows.col_end - self.origin[1], self.width)
+        count = tall * wide
+        patch = np.repeat(np.arange(len(windows)), count)
+        step = np.arange(len(patch)) - np.repeat(np.cumsum(count) - count, count)
+        return patch, (top[patch] + step // wide[patch]) * self.across + left[patch] + step % wide[patch]
 
 
 def _even(length: int, most: int) -> int:
@@ -105,10 +141,15 @@ def _even(length: int, most: int) -> int:
     return math.ceil(length / math.ceil(length / most))
 
 
-def _span(start: int, end: int, side: int) -> range:
-    return range(start // side, (end - 1) // side + 1)
+def _span(start: np.ndarray, end: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first part of `side` that [start, end) touches, and how many it touches."""
+    return start // side, (end - 1) // side - start // side + 1
 
 
-def _hull(windows: Sequence[Window]) -> Window:
-    row, col = min(w.row for w in windows), min(w.col for w in windows)
-    return Window(row, col, max(w.row_end for w in windows) - row, max(w.col_end for w in windows) - col)
+def _limits(number: np.ndarray, count: int, *spans: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each number, the least start and the greatest end of what two spans share."""
+    first, first_end, second, second_end = spans
+    start, end = np.full(count, np.iinfo(np.int64).max), np.zeros(count, np.int64)
+    np.minimum.at(start, number, np.maximum(first, second))
+    np.maximum.at(end, number, np.minimum(first_end, second_end))
+    return start, end

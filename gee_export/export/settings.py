@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from gee_export.base.options import Option
+from gee_export.base.suggest import suggest
 from gee_export.sentinel.clouds import CLOUDS
 from gee_export.sentinel.composite import Settings
 from gee_export.sentinel.sentinel1 import Radar
@@ -74,8 +74,7 @@ def chosen(words: Sequence[str] | Mapping[str, Any], **named: Any) -> Settings:
     kinds = get_type_hints(Optical) | get_type_hints(Radar)
     for name, value in words.items() if isinstance(words, Mapping) else map(_pair, words):
         if name not in kinds:
-            near = difflib.get_close_matches(name, kinds, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(kinds)}"
+            hint = suggest(name, kinds) or f"expected one of {', '.join(kinds)}"
             raise ValueError(f"--set {name}: no composite setting has this name, {hint}")
         if name in values:
             raise ValueError(f"{name} is given twice: give it once, by its option or by --set")

@@ -37,7 +37,9 @@ def limited(tracts: Mapping[str, Sequence[Window]], stride: int, budget: Budget)
     _choose([(cut, block) for turn in _turns(cuts, budget.seed) for cut, block in turn], budget)
     if len({int(split) for cut in cuts.values() for split in cut.chosen if split >= 0}) < (budget.shares > 0).sum():
         return _first_ones(tracts, budget)
-    return {name: cuts[name].split_result(stride) if name in cuts else SplitResult.of([], []) for name in tracts}
+    return {
+        name: cuts[name].split_result(stride) if name in cuts else SplitResult.alike([], SPLITS[0]) for name in tracts
+    }
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,8 @@ class _Cut:
 
     def split_result(self, stride: int) -> SplitResult:
         splits = np.where(self.block_of >= 0, self.chosen[self.block_of], -1)
-        kept = [(window, SPLITS[split]) for window, split in zip(self.windows, splits, strict=True) if split >= 0]
-        facts = {"left_out": 0, "not_taken": len(self.windows) - len(kept), "block_px": self.side * stride}
-        return SplitResult.of(self.windows, kept, **facts)
+        facts = {"left_out": 0, "not_taken": int((splits < 0).sum()), "block_px": self.side * stride}
+        return SplitResult.of(self.windows, splits, **facts)
 
 
 def _side_for(lattice: Lattice, budget: Budget) -> int:
@@ -99,9 +100,10 @@ def _choose(queue: list[tuple[_Cut, int]], budget: Budget) -> None:
 
 
 def _first_ones(tracts: Mapping[str, Sequence[Window]], budget: Budget) -> dict[str, SplitResult]:
-    split, left, results = SPLITS[int(np.argmax(budget.shares))], budget.patches, {}
+    split, left, results = int(np.argmax(budget.shares)), budget.patches, {}
     for region_index, (name, windows) in enumerate(tracts.items()):
-        taken = windows[: -(-left // (len(tracts) - region_index))]
-        left -= len(taken)
-        results[name] = SplitResult.of(windows, [(window, split) for window in taken], note=TOO_SMALL)
+        most = -(-left // (len(tracts) - region_index))
+        splits = np.where(np.arange(len(windows)) < most, split, -1)
+        left -= int((splits >= 0).sum())
+        results[name] = SplitResult.of(windows, splits, note=TOO_SMALL)
     return results

@@ -8,11 +8,13 @@ import numpy as np
 import shapely
 from pyproj import Transformer
 
-from gee_export.base.grid import Window
+from gee_export.base.windows import Windows
 from gee_export.datasets.region_grid import RegionGrid
 from gee_export.patches.split_rule import SplitResult
 
 MARGIN_PX = 1  # straight edges of one zone bend in another: 2 m over a patch of 40 km, drawn in four
+SQUARE_PATCHES = 16  # patches side by side: squares of so many tell cheaply which patches may touch another region's
+BEND = 0.02  # of a square's side, by which it is widened: more than its edges bend in another zone
 
 
 def without_shared(
@@ -42,24 +44,47 @@ def _without(
 ) -> SplitResult:
     if not split_result.patches or not others.patches:
         return split_result
-    windows, splits = zip(*split_result.patches, strict=True)
-    other_windows, other_splits = zip(*others.patches, strict=True)
-    theirs = _seen_from(region_grid, earlier, _boxes(earlier, other_windows, 0))
-    pairs = shapely.STRtree(theirs).query(_boxes(region_grid, windows, MARGIN_PX + guard_px), predicate="intersects")
-    clash = np.array(splits)[pairs[0]] != np.array(other_splits)[pairs[1]]
-    lost = set(pairs[0][clash].tolist())
-    if not lost:
+    margin_px = MARGIN_PX + guard_px
+    mine, theirs = _near(region_grid, split_result.patches.windows, earlier, others.patches.windows, margin_px)
+    if not len(mine):
         return split_result
-    kept = tuple(patch for patch_index, patch in enumerate(split_result.patches) if patch_index not in lost)
+    near, neighbours = split_result.patches.taken(mine), others.patches.taken(theirs)
+    shapes = _seen_from(region_grid, earlier, _boxes(earlier, neighbours.windows, 0))
+    pairs = shapely.STRtree(shapes).query(_boxes(region_grid, near.windows, margin_px), predicate="intersects")
+    lost = np.unique(mine[pairs[0][near.split[pairs[0]] != neighbours.split[pairs[1]]]])
+    if not len(lost):
+        return split_result
+    kept = split_result.patches.taken(np.delete(np.arange(len(split_result.patches)), lost))
     facts = {"overlapping": split_result.info.get("overlapping", 0) + len(lost)}
     return SplitResult(kept, split_result.info | facts, split_result.origin)
 
 
-def _boxes(region_grid: RegionGrid, windows: Sequence[Window], margin_px: float) -> np.ndarray:
+def _near(
+    region_grid: RegionGrid, windows: Windows, earlier: RegionGrid, others: Windows, margin_px: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the windows of either region that lie in squares of many patches which touch the other's squares."""
+    squares, square_of = _squares(windows)
+    other_squares, other_square_of = _squares(others)
+    theirs = _seen_from(region_grid, earlier, _boxes(earlier, other_squares, BEND * other_squares.height))
+    boxes = _boxes(region_grid, squares, margin_px + BEND * squares.height)
+    pairs = shapely.STRtree(theirs).query(boxes, predicate="intersects")
+    return np.flatnonzero(np.isin(square_of, pairs[0])), np.flatnonzero(np.isin(other_square_of, pairs[1]))
+
+
+def _squares(windows: Windows) -> tuple[Windows, np.ndarray]:
+    """Squares that hold windows whole, and the number of each window's square."""
+    side = SQUARE_PATCHES * windows.height
+    corners = np.column_stack([windows.row // side, windows.col // side])
+    unique, square_of = np.unique(corners, axis=0, return_inverse=True)
+    row, col = unique.T * side
+    return Windows(row, col, side + windows.height, side + windows.width), square_of.ravel()
+
+
+def _boxes(region_grid: RegionGrid, windows: Windows, margin_px: float) -> np.ndarray:
     """Rectangles of the windows, a few pixels wider, in the lattice's CRS."""
-    edges = np.array([(w.col, w.row, w.col_end, w.row_end) for w in windows], float).T
-    left, top = region_grid.lattice.affine * (edges[0] - margin_px, edges[1] - margin_px)
-    right, bottom = region_grid.lattice.affine * (edges[2] + margin_px, edges[3] + margin_px)
+    affine = region_grid.lattice.affine
+    left, top = affine * (windows.col - margin_px, windows.row - margin_px)
+    right, bottom = affine * (windows.col_end + margin_px, windows.row_end + margin_px)
     return shapely.box(left, bottom, right, top)
 
 

@@ -11,6 +11,7 @@ from pyproj import Transformer
 
 from gee_export.base.grid import Window
 from gee_export.base.options import Option
+from gee_export.base.windows import Windows
 from gee_export.datasets.region_grid import RegionGrid
 
 
@@ -129,18 +130,14 @@ Choose = Callable[[Candidates, Sampling, np.random.Generator], np.ndarray]
 class Method:
     """A way to sample. needs_share: of the labels, which are then fetched first; options: of Sampling, its own.
 
-    after_split: chooses among patches that have a split already, so that its numbers are those of the dataset.
+    choose: None takes every patch. after_split: chooses among patches that have a split already, so that its numbers
+    are those of the dataset.
     """
 
-    choose: Choose
+    choose: Choose | None
     needs_share: bool = False
     after_split: bool = False
     options: tuple[str, ...] = ()
-
-
-def grid(candidates: Candidates, sampling: Sampling, rng: np.random.Generator) -> np.ndarray:
-    """Every patch."""
-    return np.ones(len(candidates.xyz_m), bool)
 
 
 def points(candidates: Candidates, sampling: Sampling, rng: np.random.Generator) -> np.ndarray:
@@ -209,7 +206,7 @@ def stratum_of(share: np.ndarray, edges: Sequence[float]) -> np.ndarray:
 
 
 SAMPLINGS: dict[str, Method] = {
-    "grid": Method(grid),
+    "grid": Method(None),
     "points": Method(points, options=("distance_km",)),
     "impervious": Method(impervious, needs_share=True, options=("min_impervious",)),
     "strata": Method(strata, needs_share=True, after_split=True, options=("strata", "per_stratum")),
@@ -218,9 +215,8 @@ SAMPLINGS: dict[str, Method] = {
 
 def _centres(region_grid: RegionGrid, windows: Sequence[Window]) -> np.ndarray:
     """Centres on the WGS84 ellipsoid in metres from its middle (EPSG:4978), so that regions of any CRS compare."""
-    rows = np.array([window.row + window.height / 2 for window in windows])
-    cols = np.array([window.col + window.width / 2 for window in windows])
-    x, y = region_grid.lattice.affine * (cols, rows)
+    windows = Windows.of(windows)
+    x, y = region_grid.lattice.affine * (windows.col + windows.width / 2, windows.row + windows.height / 2)
     # by longitude and latitude: from a two-dimensional CRS straight to 4978, pyproj would leave the height undefined
     lon, lat = Transformer.from_crs(str(region_grid.lattice.crs), 4326, always_xy=True).transform(x, y)
     globe = Transformer.from_crs(4979, 4978, always_xy=True).transform(lon, lat, np.zeros_like(lon))

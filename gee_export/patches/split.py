@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gee_export.base.grid import Window
+from gee_export.base.windows import Windows
 from gee_export.datasets.index import SPLITS
 from gee_export.patches.split_rule import SplitResult, SplitRule
 
@@ -30,17 +31,15 @@ def blocks(windows: Sequence[Window], stride: int, rule: SplitRule) -> SplitResu
     """
     solution = _search(Lattice.of(windows, stride, rule.guard_px), rule)
     if solution is None:
-        return SplitResult.of(windows, [(window, SPLITS[0]) for window in windows], note=TOO_SMALL)
+        return SplitResult.alike(windows, SPLITS[0], note=TOO_SMALL)
     side, splits = solution
-    kept = [(window, SPLITS[split]) for window, split in zip(windows, splits, strict=True) if split >= 0]
-    return SplitResult.of(windows, kept, block_px=side * stride)
+    return SplitResult.of(windows, splits, block_px=side * stride)
 
 
 def at_random(windows: Sequence[Window], stride: int, rule: SplitRule) -> SplitResult:
     """The paper's division: patches at random. Overlapping patches then share pixels between train and test."""
     splits = shuffled(len(windows), rule)
-    kept = [(window, SPLITS[split]) for window, split in zip(windows, splits, strict=True)]
-    return SplitResult.of(windows, kept, **({"note": LEAKS} if overlapping(windows) else {}))
+    return SplitResult.of(windows, splits, **({"note": LEAKS} if overlapping(windows) else {}))
 
 
 Divide = Callable[[Sequence[Window], int, SplitRule], SplitResult]
@@ -69,9 +68,10 @@ def overlapping(windows: Sequence[Window]) -> bool:
         return False
     from scipy.spatial import cKDTree  # here, so that `isamap export --help` does not load it
 
-    corners = np.array([(window.row, window.col) for window in windows])
+    windows = Windows.of(windows)
+    corners = np.column_stack([windows.row, windows.col])
     nearest, _ = cKDTree(corners).query(corners, k=2, p=np.inf)
-    return bool(nearest[:, 1].min() < windows[0].height)
+    return bool(nearest[:, 1].min() < windows.height)
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ class Lattice:
 
     @classmethod
     def of(cls, windows: Sequence[Window], stride: int, guard_px: int = 0) -> Lattice:
-        row = np.array([window.row for window in windows])
-        col = np.array([window.col for window in windows])
-        reach = (windows[0].height + guard_px) / stride
+        windows = Windows.of(windows)
+        row, col = windows.row, windows.col
+        reach = (windows.height + guard_px) / stride
         return cls((row - row.min()) // stride, (col - col.min()) // stride, reach)
 
     @property

@@ -2,16 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, overload
 
 import numpy as np
 
 from gee_export.base.grid import Window
 from gee_export.base.options import Option
+from gee_export.base.windows import Windows
+from gee_export.datasets.index import SPLITS
 
 RATIOS = (8, 1, 1)  # train, val, test (paper CroFuseNet, section II-B)
+
+
+@dataclass(frozen=True, eq=False)
+class Patches(Sequence[tuple[Window, str]]):
+    """Windows with the names of their splits; split: their numbers in SPLITS (int8, N)."""
+
+    windows: Windows
+    split: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[Window, str]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Patches: ...
+    def __getitem__(self, index: int | slice) -> tuple[Window, str] | Patches:
+        if isinstance(index, slice):
+            return self.taken(index)
+        return self.windows[index], SPLITS[self.split[index]]
+
+    def __iter__(self) -> Iterator[tuple[Window, str]]:
+        return zip(self.windows, (SPLITS[split] for split in self.split.tolist()), strict=True)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Patches):
+            return NotImplemented
+        return self.windows == other.windows and np.array_equal(self.split, other.split)
+
+    def taken(self, index: np.ndarray | slice) -> Patches:
+        """Those of a slice, of numbers or of a mask."""
+        return Patches(self.windows.taken(index), self.split[index])
 
 
 @dataclass(frozen=True)
@@ -21,16 +55,22 @@ class SplitResult:
     positions: places that were divided; left_out: those that touch two splits; further facts as each way has them.
     """
 
-    patches: tuple[tuple[Window, str], ...]
+    patches: Patches
     info: dict[str, Any]
     origin: tuple[int, int]  # row and col of the first position, from which blocks are counted
 
     @classmethod
-    def of(cls, windows: Sequence[Window], kept: Sequence[tuple[Window, str]], **facts: Any) -> SplitResult:
-        """The patches kept of some windows; origin (0, 0) where there were none."""
-        info = {"positions": len(windows), "left_out": len(windows) - len(kept)} | facts
-        origin = (min(w.row for w in windows), min(w.col for w in windows)) if windows else (0, 0)
-        return cls(tuple(kept), info, origin)
+    def of(cls, windows: Sequence[Window], split: np.ndarray, **facts: Any) -> SplitResult:
+        """The windows that have a split (its number in SPLITS, else -1); origin (0, 0) where there are none."""
+        windows, kept = Windows.of(windows), split >= 0
+        info = {"positions": len(windows), "left_out": len(windows) - int(kept.sum())} | facts
+        origin = (int(windows.row.min()), int(windows.col.min())) if windows else (0, 0)
+        return cls(Patches(windows.taken(kept), split[kept].astype(np.int8)), info, origin)
+
+    @classmethod
+    def alike(cls, windows: Sequence[Window], split: str, **facts: Any) -> SplitResult:
+        """All windows in one split."""
+        return cls.of(windows, np.full(len(windows), SPLITS.index(split), np.int8), **facts)
 
 
 @dataclass(frozen=True)

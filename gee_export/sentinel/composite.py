@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from gee_export.base.regions import SENTINEL2_L1C_START, SENTINEL2_L2A_GLOBAL, SENTINEL2_L2A_START, Period, Region
+from gee_export.base.periods import SENTINEL2_L1C_START, SENTINEL2_L2A_GLOBAL, SENTINEL2_L2A_START, Period
+from gee_export.base.regions import Region
 from gee_export.datasets.manifest import Band
 from gee_export.sentinel import sentinel1, sentinel2
 from gee_export.sentinel.scenes import Sensed

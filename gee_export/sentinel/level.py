@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gee_export.base.errors import Fault
-from gee_export.base.regions import SENTINEL2_L2A_GLOBAL, BoundsWSEN, Period
+from gee_export.base.periods import SENTINEL2_L2A_GLOBAL, Period
+from gee_export.base.regions import BoundsWSEN
 from gee_export.sentinel import scenes
 from gee_export.sentinel.scenes import Scene
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gee_export.base.suggest import suggest
 from training.recipes import cpu, former_names, ours, papers
 from training.recipes.papers import PAPER_BANDS
 from training.recipes.recipe import DEVICES, PRECISIONS, Recipe
@@ -18,8 +18,7 @@ def recipe(name: str, settings: Mapping[str, Any] | None = None) -> Recipe:
     """The named recipe with `--set` settings applied; ValueError naming an unknown recipe, key or bad value."""
     name = former_names.recipe_name(name)
     if name not in RECIPES:
-        near = difflib.get_close_matches(name, RECIPES, 1)
-        hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(RECIPES)}"
+        hint = suggest(name, RECIPES, cutoff=0.6) or f"choose one of {', '.join(RECIPES)}"
         raise ValueError(f"recipe {name!r} is not known: {hint}")
     return override(RECIPES[name](), settings or {})
 

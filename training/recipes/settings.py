@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from gee_export.base.suggest import nearest
 from training.losses import LOSSES
 from training.models import MODELS
 from training.recipes import former_names
@@ -81,7 +81,7 @@ def _known(key: str, choices: Collection[str], prefix: str = "") -> str:
     """The key without its prefix if it is known; ValueError naming the nearest one."""
     name = key.removeprefix(prefix)
     if name not in choices:
-        near = difflib.get_close_matches(name, choices, 1)
+        near = nearest(name, choices, cutoff=0.6)
         alternatives = "" if prefix else ", model.KEY or loss.KEY"
         names = ", ".join(prefix + choice for choice in choices) or "none"
         hint = f"did you mean {prefix}{near[0]}?" if near else f"expected {names}{alternatives}"
