@@ -80,6 +80,7 @@ class Where:
     def regions(self, footprint: Region | None = None) -> tuple[Region, ...]:
         """The regions with their names; `footprint` where nothing says where. ValueError where there is none."""
         box = self._lone_box
+        own = self.name if box is not None or (self.geometry and not self.region) else None
         asked = (footprint,) if self.is_open and footprint is not None else self.region
         try:
             if box is not None and self.epsg is not None:
@@ -90,16 +91,19 @@ class Where:
                 geometry=self.geometry or None,
                 epsg=self.epsg,
                 buffer_m=self.buffer_m,
+                name=own,
             )
         except ValueError as error:
             if (name := self.swapped_inside) is None:
                 raise
             raise ValueError(f"{error}; with latitude and longitude swapped it would lie in {name}") from error
-        if self.name is not None:
-            if len(areas) > 1:
-                raise ValueError(f"--name {self.name} names one place, and there are {len(areas)}: export them apart")
-            return (replace(areas[0], name=self.name),)
-        return areas if box is None else (replace(areas[0], name=box_name(box)),)
+        if self.name is None and box is not None:
+            return tuple(replace(area, name=area.name.replace(FORMER_NAME, box_name(box), 1)) for area in areas)
+        if self.name is None or own is not None:
+            return areas
+        if len(areas) > 1:
+            raise ValueError(f"--name {self.name} names one place, and there are {len(areas)}: export them apart")
+        return (replace(areas[0], name=self.name),)
 
 
 @dataclass(frozen=True)

@@ -149,3 +149,12 @@ def test_a_former_dataset_in_the_folder_of_its_time_says_how_to_continue_it(form
     with pytest.raises(ValueError, match="add --name bbox to continue it"):
         export_patches(**asked)
     assert "already complete" in str(export_patches(**asked, name="bbox"))
+
+
+@pytest.mark.parametrize(("name", "expected"), [(None, "n30.5e114-"), ("both", "both-")])
+def test_a_box_over_two_zones_is_two_regions_of_its_name(name, expected):
+    """114 E lies between zones 49 (to 114 E) and 50."""
+    areas = Where(bbox=(111.0, 30.0, 117.0, 31.0), name=name).regions()
+    assert [area.epsg for area in areas] == [32649, 32650]
+    assert [area.name.rpartition("-")[2] for area in areas] == ["49n", "50n"]
+    assert all(area.name.startswith(expected) for area in areas)
