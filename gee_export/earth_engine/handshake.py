@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -148,13 +149,18 @@ def _refused(reply: requests.Response | None) -> Refused | None:
 
 
 def _check_answer(reply: requests.Response, server: str) -> None:
-    """NotJson for a reply that says all is well and holds nothing, or a web page."""
+    """NotJson for a reply that says all is well and holds nothing, a web page, or JSON that is damaged."""
     if reply.status_code != 200:
         return
     if not reply.content.strip():
         raise NotJson(f"{server} sent an empty reply")
     if "html" in reply.headers.get("Content-Type", "").lower() or reply.content.lstrip()[:1] == b"<":
         raise NotJson(f"{server} is hidden by a web page, such as a network's login")
+    if "json" in reply.headers.get("Content-Type", "").lower():
+        try:
+            json.loads(reply.content)
+        except ValueError as error:
+            raise NotJson(f"{server} sent a damaged reply") from error
 
 
 @contextmanager

@@ -266,3 +266,9 @@ def test_nobody_watches_after_the_answer(tmp_path):
         if thread.name == "vigil":
             thread.join(20)
             assert not thread.is_alive()
+
+
+def test_damaged_json_is_said_to_be_damaged(monkeypatch):
+    """A body shorter than it was sent: half of a JSON document."""
+    with RawServer(reply(200, b'{"name": "ear')) as server:
+        assert "sent a damaged reply" in fault_of(google, monkeypatch, server.url)
