@@ -24,8 +24,8 @@ from tests.support import plot as plots
 NAMES = """
 region bbox geometry buffer_m epsg name month period label fusion scheme share image scale unit bands fine fine_scale
 fine_bands fine_unit fine_label frames max_frames speckle terrain clouds reducer settings size stride split sample
-distance_km min_impervious strata per_stratum ratios seed max_patches guard_px hold_out out dry_run project catalog mode bucket
-keep_exports workers
+distance_km min_impervious strata per_stratum ratios seed max_patches guard_px hold_out out dry_run project catalog mode
+bucket keep_exports workers
 """.split()  # noqa: SIM905 a list of words is easier to read
 LOCAL_WORLD = {"server": "local-engine", "catalog": "world"}
 SMALL = {"size": 32, "stride": 32, "speckle": "none", "progress": False}
@@ -36,11 +36,11 @@ def test_no_option_disappears():
 
 
 def test_the_command_has_the_options_of_the_request():
-    from tests.test_options import options
+    from tests.test_options import EVERYWHERE, options
 
     flag_of = {"settings": "--set", "buffer_m": "--buffer"}
     flags = {flag_of.get(name, f"--{name.replace('_', '-')}") for name in NAMES}
-    assert options("export") == flags | {"--config", "--help"}
+    assert options("export") == flags | {"--config", "--help", *EVERYWHERE}
 
 
 def test_the_function_has_the_options_of_the_request():

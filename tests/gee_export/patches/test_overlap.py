@@ -19,15 +19,19 @@ SIZE, STRIDE = 8, 6
 
 def boxes(region_grid, windows, margin_px):
     """Rectangles of the windows in the lattice's CRS, one at a time."""
-    step = 10 * margin_px
-    found = [region_grid.geobox(window).boundingbox for window in windows]
-    return [shapely.box(b.left - step, b.bottom - step, b.right + step, b.top + step) for b in found]
+    return [
+        shapely.box(
+            *region_grid.lattice.affine * (window.col - margin_px, window.row_end + margin_px),
+            *region_grid.lattice.affine * (window.col_end + margin_px, window.row - margin_px),
+        )
+        for window in windows
+    ]
 
 
-def turned(shape, source, target):
+def turned(shapes, source, target):
     turn = Transformer.from_crs(str(source.lattice.crs), str(target.lattice.crs), always_xy=True)
-    dense = shapely.segmentize(shape, 10 * SIZE / 4)
-    return shapely.transform(dense, lambda points: np.column_stack(turn.transform(*points.T)))
+    dense = [shapely.segmentize(shape, 10 * SIZE / 4) for shape in shapes]
+    return [shapely.transform(each, lambda points: np.column_stack(turn.transform(*points.T))) for each in dense]
 
 
 @settings(max_examples=12, deadline=None)
@@ -47,7 +51,7 @@ def test_patches_on_another_split_are_left_out_and_no_other(left, top, side, zon
     for region_grid in (one, two):
         windows = region_grid.positions(SIZE, STRIDE)
         results[region_grid.name] = SplitResult.of(windows, rng.integers(0, 3, len(windows)))
-    theirs = [turned(shape, one, two) for shape in boxes(one, results["one"].patches.windows, 0)]
+    theirs = turned(boxes(one, results["one"].patches.windows, 0), one, two)
     splits = np.array([split for _, split in results["one"].patches])
     tree, expected = shapely.STRtree(theirs), []
     shapes = boxes(two, results["two"].patches.windows, MARGIN_PX + guard_px)
