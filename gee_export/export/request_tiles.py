@@ -149,7 +149,8 @@ def _span(start: np.ndarray, end: np.ndarray, side: int) -> tuple[np.ndarray, np
 def _limits(number: np.ndarray, count: int, *spans: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of each number, the least start and the greatest end of what two spans share."""
     first, first_end, second, second_end = spans
-    start, end = np.full(count, np.iinfo(np.int64).max), np.zeros(count, np.int64)
+    least, most = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+    start, end = np.full(count, most), np.full(count, least)
     np.minimum.at(start, number, np.maximum(first, second))
     np.maximum.at(end, number, np.minimum(first_end, second_end))
     return start, end

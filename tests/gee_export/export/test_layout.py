@@ -163,3 +163,51 @@ def test_two_boxes_of_a_region_go_to_two_folders():
     boxes = [(114.2, 30.5, 114.3, 30.6), (114.2, 30.5, 114.4, 30.6)]
     first, second = (export_patches(region="wuhan", bbox=box, dry_run=True).out for box in boxes)
     assert first == "data/wuhan-2019-06-114.2_30.5_114.3_30.6" != second
+
+
+def pieces(*boxes):
+    """Regions of zones 50 and 51 that together are the place `town`."""
+    ground = [shapely.box(*box) for box in boxes]
+    grids = [regions.on_lattice(f"town-{zone}n", 32600 + zone, regions.in_metres(g, 32600 + zone).bounds, g)
+             for zone, g in zip((50, 51), ground, strict=True)]  # fmt: skip
+    return [RegionGrid.of(region) for region in grids]
+
+
+WIDE, NARROW, EAST = (119.9, 30, 120, 30.1), (120, 30, 120.003, 30.1), (120, 30, 120.1, 30.1)
+
+
+def test_a_zones_piece_without_a_patch_is_left_out_with_a_note():
+    plan = Plan.of(job(*pieces(WIDE, NARROW)))
+    assert {patch.part.region.name for patch in plan.patches} == {"town-50n"}
+    assert plan.split_results["town-51n"].info["note"].startswith("town-51n is left out")
+
+
+def test_a_piece_that_is_left_out_changes_no_other_patch():
+    wide, narrow = pieces(WIDE, NARROW)
+    assert laid_out(job(wide, narrow))["town-50n"] == laid_out(job(wide))["town-50n"]
+
+
+def test_a_place_without_any_patch_is_refused():
+    with pytest.raises(ValueError, match="no patch of 64 x 64 at stride 40 fits"):
+        laid_out(job(*pieces((119.997, 30, 120, 30.1), NARROW)))
+
+
+def test_a_region_of_its_own_without_a_patch_is_refused_beside_others():
+    with pytest.raises(ValueError, match="region 'small' has 20 x 20 pixels"):
+        laid_out(job(square("one"), square("small", 5000, side_px=20)))
+
+
+def test_the_name_of_a_place_holds_out_all_its_zones():
+    found = laid_out(job(*pieces(WIDE, EAST), square("one", -9000), rule=SplitRule(hold_out=("town",))))
+    splits = {name: {split for _, split in split_result.patches} for name, split_result in found.items()}
+    assert splits == {"town-50n": {"test"}, "town-51n": {"test"}, "one": {"train", "val"}}
+
+
+def test_the_manifest_names_the_regions_that_are_held_out():
+    split = job(*pieces(WIDE, EAST), square("one"), rule=SplitRule(hold_out=("town",))).head().split
+    assert split["hold_out"] == ["town-50n", "town-51n"]
+
+
+def test_a_place_that_is_all_there_is_cannot_be_held_out():
+    with pytest.raises(ValueError, match="names every region"):
+        job(*pieces(WIDE, EAST), rule=SplitRule(hold_out=("town",)))

@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import shapely
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from pyproj import Geod
 
 from gee_export.base.regions import Region
 from gee_export.export.export import export_patches
 from gee_export.export.place_options import When, Where, box_name, described
+from inference import request as map_request
 
 BOX = (15.42, 47.05, 15.46, 47.08)
 PIXEL_DEG = 0.0002  # over 10 m, along meridians everywhere and along parallels up to 60 degrees
@@ -158,3 +162,26 @@ def test_a_box_over_two_zones_is_two_regions_of_its_name(name, expected):
     assert [area.epsg for area in areas] == [32649, 32650]
     assert [area.name.rpartition("-")[2] for area in areas] == ["49n", "50n"]
     assert all(area.name.startswith(expected) for area in areas)
+
+
+def point_file(folder):
+    path = folder / "station.geojson"
+    path.write_text('{"type": "Point", "coordinates": [114.3, 30.5]}')
+    return str(path)
+
+
+def test_a_buffer_makes_a_disc_of_a_point(tmp_path):
+    """500 m: 0.785 km2 on the ground, 32 segments a quarter within 0.1 %."""
+    (region,) = Where(geometry=(point_file(tmp_path),), buffer_m=500).regions()
+    area, _ = Geod(ellps="WGS84").geometry_area_perimeter(shapely.orient_polygons(region.outline))
+    assert abs(area) == pytest.approx(np.pi * 500**2, rel=2e-3)
+
+
+def test_a_buffer_without_a_vector_file_is_refused():
+    with pytest.raises(ValueError, match="--buffer 500 widens the features of a --geometry"):
+        Where(bbox=BOX, buffer_m=500)
+
+
+def test_a_map_has_the_outline_of_the_export(tmp_path):
+    (region,) = Where(geometry=(point_file(tmp_path),), buffer_m=500).regions()
+    assert map_request.Where(geometry=point_file(tmp_path), buffer_m=500).area.outline.equals(region.outline)

@@ -36,11 +36,11 @@ def test_no_option_disappears():
 
 
 def test_the_command_has_the_options_of_the_request():
-    from tests.test_options import options
+    from tests.test_options import EVERYWHERE, options
 
-    own = {"settings": "--set", "buffer_m": "--buffer"}
-    flags = {own.get(name, f"--{name.replace('_', '-')}") for name in NAMES}
-    assert options("export") == flags | {"--config", "--help", "--json", "--quiet", "--verbose", "--log-file"}
+    flag_of = {"settings": "--set", "buffer_m": "--buffer"}
+    flags = {flag_of.get(name, f"--{name.replace('_', '-')}") for name in NAMES}
+    assert options("export") == flags | {"--config", "--help", *EVERYWHERE}
 
 
 def test_the_function_has_the_options_of_the_request():
