@@ -77,7 +77,7 @@ def check(folder: Path, base: Path, way: str, kills: int, seed: int) -> None:
     runs = killed_exports(folder, base, way, kills, seed)
     assert sum(run["end"] == signal.SIGKILL for run in runs) == kills
     whole, grids = dataset(base, way, 0), asked(base)
-    assert "manifest.json" in whole and len(whole) == 2 + 2 * 46
+    assert "manifest.json" in whole and len(whole) == 3 + 2 * 46
     for number in {run["number"] for run in runs}:
         assert dataset(base, way, number) == whole
     for run in runs:

@@ -91,7 +91,7 @@ def test_an_export_to_the_engines_bucket_ends_with_the_same_bytes_after_a_power_
     disk = Disk(root)
     with disk.recording():
         whole = to_bucket(root / "home", plot.folder)
-    assert len(whole) == 14
+    assert len(whole) == 15
     for cut in random.Random(SEED).sample(disk.cuts, SAMPLED):
         cut.restore(root)
         assert to_bucket(root / "home", plot.folder) == whole, cut.moment
