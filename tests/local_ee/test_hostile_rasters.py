@@ -18,7 +18,7 @@ from local_ee.catalog.folder import FolderCatalog
 from local_ee.errors import EngineError, EngineFault
 from local_ee.home import Home
 from local_ee.storage.objects import ObjectStore
-from tests import hostile
+from tests.local_ee.support import hostile
 
 ASSET = "projects/local/assets/x"
 

@@ -22,7 +22,7 @@ from gee_export.images.imagery import Imagery
 from gee_export.labelling.label_request import LabelRequest, open_labels
 from inference.map_file import open_map
 from inference.source import open_geotiff
-from tests import hostile
+from tests.local_ee.support import hostile
 from training.checkpoints.checkpoint import BandNorm
 
 GRID = GeoBox((32, 32), hostile.PLACE["transform"], "EPSG:32650")
