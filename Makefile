@@ -69,7 +69,7 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2
 
 test-long: $(VENV)/.test
-	$(BIN)/python -m pytest -m "long and not google"
+	$(BIN)/python -m pytest -n 2 -m "long and not google"
 
 # The local engine installed alone: its own tests in an environment that holds nothing else of this project.
 test-local-ee:
