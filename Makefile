@@ -74,8 +74,9 @@ test-long: $(VENV)/.test
 # The local engine installed alone: its own tests in an environment that holds nothing else of this project.
 test-local-ee:
 	rm -rf $(VENV)-local-ee && $(PYTHON) -m venv $(VENV)-local-ee
-	$(VENV)-local-ee/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) "./local_ee[test]"
-	rm -rf $(VENV)-local-ee/alone && mkdir -p $(VENV)-local-ee/alone/tests
+	rm -rf $(VENV)-local-ee/alone $(VENV)-local-ee/source && mkdir -p $(VENV)-local-ee/alone/tests
+	cp -r local_ee $(VENV)-local-ee/source  # pip leaves its build folder beside the sources
+	$(VENV)-local-ee/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) "$(VENV)-local-ee/source[test]"
 	cp setup.cfg $(VENV)-local-ee/alone && cp -r tests/__init__.py tests/conftest.py tests/local_ee $(VENV)-local-ee/alone/tests
 	cd $(VENV)-local-ee/alone && ../bin/python -m pytest -q -n 2
 

@@ -91,9 +91,7 @@ ALLOWED = {
     },
     "gee_export.cli": {"gee_export", "local_ee"},
     "gee_export.tables_cli": {"gee_export.command_line", "gee_export.base", "gee_export.labelling"},
-    "gee_export.console": {"gee_export.base", "gee_export.command_line"},
     "gee_export.command_line": {"gee_export.command_line", "gee_export.base"},
-    "gee_export.command_line.command_table": {"gee_export.command_line", "gee_export.console"},
     "gee_export": {"gee_export"},
     "training.cli": {"training", "gee_export.earth_engine.session", "gee_export.command_line.report_output"},
     "training.models": {"training.models", "gee_export.base.errors"},
@@ -135,7 +133,7 @@ KEEPERS = {
         "training.cli",
         "inference.cli",
         "reproduction.cli",
-        "gee_export.console",
+        "gee_export.command_line.console",
     ),
     "numba": "local_ee",
     "google": ("local_ee", "gee_export", "inference.asset"),
@@ -164,6 +162,8 @@ def modules() -> dict[str, Path]:
     found = {}
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
+            if "build" in path.relative_to(ROOT).parts:  # what `pip install ./local_ee` leaves
+                continue
             parts = path.relative_to(ROOT).with_suffix("").parts
             found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found

@@ -17,8 +17,8 @@ import pytest
 import typer
 
 import isamap
-from gee_export import console
 from gee_export.base.errors import Fault
+from gee_export.command_line import console
 from gee_export.sentinel import clouds, sentinel2, speckle
 
 ROOT = Path(__file__).parents[1]

@@ -21,10 +21,9 @@ import pytest
 import typer
 
 import isamap
-from gee_export import console
 from gee_export.base import progress_bar, quiet
 from gee_export.base.errors import Fault, notice
-from gee_export.command_line import command_words, shell_completion
+from gee_export.command_line import command_words, console, shell_completion
 from gee_export.command_line.choice_tables import ChoiceTables
 from gee_export.command_line.report_output import plain, show, show_list
 from gee_export.datasets.progress_log import ProgressLog

@@ -21,7 +21,7 @@ MEANS = {"folder": {}, "batch": {"mode": "batch", "bucket": BUCKET}}
 
 
 def main(url: str, home: str, way: str, out: str) -> int:
-    from gee_export import console
+    from gee_export.command_line import console
     from gee_export.earth_engine.session import LOCAL, Session
     from gee_export.export.export import export_patches
 

@@ -19,7 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 TRACEBACK = "Traceback (most recent call last)"
-BLAME = "(a fault of isamap;"  # how gee_export.console marks an error that it has no words for
+BLAME = "(a fault of isamap;"  # how gee_export.command_line.console marks an error that it has no words for
 TIMINGS = re.compile(rb'("(?:samples_per_s|waiting_share|ms|seconds)[^"]*": *)(?:\[[^\]]*\]|[-+.\deE]+)')
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from gee_export import console
-from gee_export.command_line import global_options, shell_completion
+from gee_export.command_line import console, global_options, shell_completion
 from gee_export.command_line.choice_tables import ChoiceTables
 from gee_export.command_line.command_words import HELP, nearest
 

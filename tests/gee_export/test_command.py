@@ -7,9 +7,9 @@ from typing import Annotated
 
 import pytest
 
-from gee_export import console
 from gee_export.base.options import Option
 from gee_export.command import command_of
+from gee_export.command_line import console
 from tests.support.toy_request import Cut, Toy
 
 

@@ -14,8 +14,8 @@ import rasterio
 from odc.geo.geobox import GeoBox
 
 import inference
-from gee_export import console
 from gee_export.base.errors import Fault
+from gee_export.command_line import console
 from gee_export.requests import pixels
 from inference import asset as assets
 from inference import cli, legend, manifest

@@ -9,9 +9,9 @@ import pytest
 import rasterio
 
 import inference
-from gee_export import console
 from gee_export.base.grid import Raster, Window, crop
 from gee_export.base.regions import Month, Period, Region
+from gee_export.command_line import console
 from gee_export.sentinel import composite as composites
 from inference import cli, composite
 from inference.composite import open_composite

@@ -15,9 +15,9 @@ import rasterio
 
 import inference
 import isamap
-from gee_export import console
 from gee_export.base.errors import Fault
 from gee_export.base.storage import open_storage
+from gee_export.command_line import console
 from gee_export.earth_engine import session as sessions
 from inference import cli, job
 from inference.cog import RowsFile

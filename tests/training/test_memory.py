@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from gee_export import console
+from gee_export.command_line import console
 from gee_export.datasets.dataset import write
 from tests.support.towns import BANDS, manifest, samples, spread
 from training import memory
