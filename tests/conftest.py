@@ -39,6 +39,15 @@ def session(engine_home: Path) -> Iterator[Any]:
         yield connected
 
 
+@pytest.fixture(autouse=True)
+def _led_back(request: pytest.FixtureRequest) -> None:
+    """`ee` speaks to the shared engine in every test that asks for it, wherever a test before left the client."""
+    if "session" in request.fixturenames:
+        shared = request.getfixturevalue("session")
+        if connections.current() is not shared:
+            shared.activate()
+
+
 @pytest.fixture(scope="module")
 def reconnected() -> Iterator[None]:
     """Lets a module connect `ee` elsewhere and leads it back afterwards to where it was."""

@@ -269,7 +269,8 @@ def test_help_has_three_spellings(words, capsys):
     assert capsys.readouterr().out == short
 
 
-def test_help_shows_choices_values_and_groups(capsys):
+def test_help_shows_choices_values_and_groups(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
     tables = ChoiceTables({"--speckle": "gee_export.sentinel.speckle:SPECKLE"})
     assert run("--help", tables=tables) == 0
     page = capsys.readouterr().out

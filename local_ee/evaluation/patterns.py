@@ -72,10 +72,13 @@ class Pattern:
         if len(text) > MOST_TEXT:
             raise budget.refusal(budget.VALUE_TOO_LARGE)
         budget.check()
+        granted = max(min(MOST_SECONDS, budget.current().remaining), 0.001)
         try:
-            return search(max(min(MOST_SECONDS, budget.current().remaining), 0.001))
+            return search(granted)
         except TimeoutError as error:
             budget.check()
+            if granted < MOST_SECONDS:  # all that was left, in processor time: the deadline is now or in a moment
+                raise budget.refusal(budget.TIMED_OUT) from error
             raise EngineError(
                 f"The regular expression '{self._expression}' takes more than {MOST_SECONDS:g} s on a text of "
                 f"{len(text)} characters: use one without nested repetitions."
