@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -40,11 +41,19 @@ def test_no_more_calls_than_threads_run_at_once():
     assert most[0] == 3
 
 
+def wait_for_start(future: Future) -> None:
+    """Returns once a thread has taken the call: on a busy machine that takes a while."""
+    end_s = time.monotonic() + 60
+    while not future.running() and time.monotonic() < end_s:
+        time.sleep(0.005)
+
+
 def test_after_shutdown_what_waits_is_cancelled_and_nothing_is_taken():
     threads, gate = DaemonThreads(1, "t"), threading.Event()
     running = threads.submit(gate.wait, 10)
+    wait_for_start(running)
     waiting = threads.submit(lambda: None)
-    threading.Timer(2.0, gate.set).start()  # long after the shutdown has begun, also on a busy machine
+    threading.Timer(0.5, gate.set).start()
     threads.shutdown()
     assert running.result(5) and waiting.cancelled()
     with pytest.raises(Closed):
@@ -71,8 +80,10 @@ def test_several_pools_end_together():
     gates = [threading.Event() for _ in range(3)]
     pools = [DaemonThreads(1, "t") for _ in gates]
     futures = [pool.submit(gate.wait, 20) for pool, gate in zip(pools, gates, strict=True)]
+    for future in futures:
+        wait_for_start(future)
     for gate in gates:
-        threading.Timer(2.0, gate.set).start()  # long after the shutdown has begun, also on a busy machine
+        threading.Timer(0.5, gate.set).start()
     join(pools)
     assert all(future.result(10) for future in futures)
     for pool in pools:
