@@ -85,7 +85,7 @@ def compare(
     device: Annotated[str, typer.Option("--device", help="auto, cpu or gpu.")] = "auto",
     project: _Project = None,
 ) -> None:
-    """Say which of several checkpoints is better on the same patches, and which cannot be told apart."""
+    """Say which of several checkpoints is better on the same patches, and which cannot be distinguished."""
     import training
     from training.accuracy.comparison_report import ComparisonReport, named
 

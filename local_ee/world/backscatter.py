@@ -1,6 +1,6 @@
 """Radar brightness of the ground on the 10-m lattice, before speckle: classes, incidence, walls and corners.
 
-Numbers: docs/reference/world.md, "Radar backscatter", "Street orientation" and "Incidence angle", in dB of sigma nought
+Numbers: docs/reference/world.md, "Radar backscatter", "Street orientation" and "Incidence angle", in dB of sigma0
 at 39 degrees of incidence.
 """
 

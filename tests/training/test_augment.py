@@ -190,7 +190,7 @@ def test_the_mirror_is_horizontal():
 
 
 def test_crops_are_squares_of_the_patch_at_every_place():
-    """LandCover3m section 2.3: chips are cropped anew in every epoch."""
+    """LandCover3m section 2.3: chips are cropped again in every epoch."""
     places = set()
     for epoch in range(300):
         found = augment(coded(2), draws(0, epoch, np.arange(2)), (), crop=13)

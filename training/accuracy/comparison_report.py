@@ -1,4 +1,4 @@
-"""`training.compare`: which of several checkpoints is better on the same patches, and which cannot be told apart."""
+"""`training.compare`: which of several checkpoints is better on the same patches, and which cannot be distinguished."""
 
 from __future__ import annotations
 

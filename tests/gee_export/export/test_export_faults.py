@@ -105,7 +105,7 @@ def test_refused_and_broken_requests_are_repeated(plot, whole, tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["memory", pytest.param("timeout", marks=pytest.mark.long)])
 def test_what_is_too_much_for_one_request_is_asked_in_parts(plot, whole, tmp_path, monkeypatch, kind):
-    """docs/reference/wishes.md, "Wish 6": which tile size? The one that the server bears, found out once."""
+    """docs/reference/wishes.md, "Wish 6": which tile size? The largest that the server accepts, learned once."""
     monkeypatch.setattr(pixels, "REQUEST_LIMIT_BYTES", 48 << 20)
     rule = {"on": "pixels", "kind": kind, "above_px": 90 * 90}
     with failing(plot, tmp_path / "home", rule) as (session, log):
@@ -125,7 +125,7 @@ def test_questions_about_scenes_are_repeated(plot, whole, tmp_path):
 
 @pytest.mark.long
 def test_a_quota_is_kept_without_losing_a_block(plot, whole, tmp_path):
-    """docs/reference/wishes.md, "Wish 7": one request at a time is what this server bears."""
+    """docs/reference/wishes.md, "Wish 7": this server accepts one request at a time."""
     rules = [{"on": "pixels", "kind": "quota", "at_once": 1}, {"on": "pixels", "kind": "delay", "seconds": 0.02}]
     with failing(plot, tmp_path / "home", *rules) as (session, log):
         export_patches(**killed.ASKED, out=tmp_path / "data", session=session, workers=8)
