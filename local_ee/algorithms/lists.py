@@ -14,8 +14,8 @@ from local_ee.algorithms.collections import order_of
 from local_ee.algorithms.filters import Filter
 from local_ee.errors import EngineError
 from local_ee.evaluation.features import Feature
-from local_ee.evaluation.regions import plain
 from local_ee.evaluation.registry import algorithm
+from local_ee.raster.compound import plain
 from local_ee.raster.reducing import Reducer
 
 

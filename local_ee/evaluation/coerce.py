@@ -15,7 +15,7 @@ from local_ee.errors import EngineError
 from local_ee.evaluation import features
 from local_ee.evaluation.features import Collection, Date, DateRange, ErrorMargin, Feature, geometry_of
 from local_ee.evaluation.values import Image, constant
-from local_ee.raster.geometry import LONLAT, Geometry, composed
+from local_ee.raster.geometry import LONLAT, Geometry
 from local_ee.raster.kernel import Kernel
 from local_ee.raster.pixel_type import NAMED, PixelType
 from local_ee.raster.projection import Projection, crs_of
@@ -87,23 +87,27 @@ def to_collection(value: Any) -> Collection | None:
 
 
 def to_element(value: Any) -> Any:
-    if isinstance(value, Image | Feature):
+    """Collections are elements too, with properties of their own."""
+    if isinstance(value, Image | Feature | Collection):
         return value
     if isinstance(value, Geometry):
         return Feature(value, {})
-    if isinstance(value, Collection):  # a collection is an element too, with properties
-        return Feature(None, value.properties, value.id)
     return to_image(value)
+
+
+def to_feature(value: Any) -> Any:
+    """Where a feature is wanted, a collection is one feature: its geometry and its properties."""
+    if isinstance(value, Collection):
+        return Feature(geometry_of(value), value.properties, value.id)
+    return to_element(value)
 
 
 def to_geometry(value: Any) -> Geometry | None:
     """Features have a geometry; dictionaries are GeoJSON."""
     if isinstance(value, Geometry):
         return value
-    if isinstance(value, Feature | Image):
+    if isinstance(value, Feature | Image | Collection):
         return geometry_of(value)
-    if isinstance(value, Collection):
-        return union_of([geometry for element in value.elements if (geometry := geometry_of(element))])
     if isinstance(value, Mapping) and "type" in value:
         if value["type"] == "Feature":
             return to_geometry(value["geometry"])
@@ -117,16 +121,6 @@ def _of_geojson(value: Mapping[str, Any]) -> Geometry:
         return Geometry(shape(value), crs, value.get("geodesic", True))
     except (AttributeError, KeyError, TypeError, ValueError, ShapelyError) as error:
         raise EngineError(f"Invalid GeoJSON geometry: {error}.") from error
-
-
-def union_of(geometries: list[Geometry]) -> Geometry:
-    """All geometries as one, in degrees; unbounded where one of them is."""
-    import shapely
-
-    if any(geometry.unbounded for geometry in geometries):
-        return features.everywhere()
-    shapes = [geometry.lonlat for geometry in geometries]
-    return Geometry(composed(lambda: shapely.unary_union(shapes), *shapes))
 
 
 def to_date(value: Any) -> Date | None:
@@ -237,7 +231,7 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "ImageCollection": to_collection,
     "FeatureCollection": to_collection,
     "Element": to_element,
-    "Feature": to_element,
+    "Feature": to_feature,
     "Geometry": to_geometry,
     "Date": to_date,
     "DateRange": to_date_range,

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local_ee.errors import EngineError
-from tests.local_ee.support.evaluating import info, pixels, value
+from tests.local_ee.support.evaluating import info, number, pixels, value
 from tests.local_ee.support.scenes import JUNE_MS, utm
 
 pytestmark = pytest.mark.usefixtures("session")
@@ -203,9 +203,14 @@ def test_visualisation(name):
     assert [pixels(image, band=i).data[0, 0] for i in range(len(expected))] == expected
 
 
+def test_unit_scale_neither_clamps_nor_masks():
+    """apidocs ee-image-unitscale: values outside the range are not clamped."""
+    assert number(ee.Image(100).unitScale(10, 60)) == pytest.approx(1.8)
+
+
 def test_ranges_and_tables():
     assert pixels(ee.Image(7).clamp(0, 5)).data[0, 0] == 5
-    assert pixels(ee.Image(3).unitScale(2, 4)).data[0, 0] == 0.5 and pixels(ee.Image(5).unitScale(2, 4)).mask.all()
+    assert pixels(ee.Image(3).unitScale(2, 4)).data[0, 0] == 0.5
     assert pixels(ee.Image(3).polynomial([1, 2, 1])).data[0, 0] == 16
     assert pixels(ee.Image(1.5).interpolate([0, 1, 2], [0, 10, 30])).data[0, 0] == 20
     assert pixels(ee.Image(1).blend(ee.Image(2))).data[0, 0] == 2
