@@ -12,6 +12,7 @@ import numpy as np
 
 from local_ee.errors import EngineError
 from local_ee.evaluation.coerce import coerced, to_element, type_name
+from local_ee.evaluation.columns import column
 from local_ee.evaluation.features import (
     Collection,
     Date,
@@ -286,10 +287,13 @@ def reduce_columns(
     weights = weightSelectors or []
     if len(weights) not in (0, len(selectors)):
         raise EngineError(f"Need a weight selector for each of the {len(selectors)} selectors, got {len(weights)}.")
-    columns = [_column(collection, name, reducer, i) for i, name in enumerate(selectors)]
+    columns = [
+        column(_values(collection, name), f"apply '{reducer.name}' to property '{name}'", any_type=reducer.any_type(i))
+        for i, name in enumerate(selectors)
+    ]
     for index, name in enumerate(weights):
         values, valid = columns[index]
-        share, weighted = _column(collection, name, None, index)
+        share, weighted = column(_values(collection, name), f"weigh by property '{name}'", any_type=False)
         columns[index] = values, np.where(valid & weighted, share, 0).astype(float)
     running = reducer.start()
     if collection.elements:
@@ -297,20 +301,8 @@ def reduce_columns(
     return dict(zip(reducer.outputs, (plain(*output) for output in running.result()), strict=True))
 
 
-def _column(collection: Collection, name: str, reducer: Reducer | None, index: int) -> tuple[np.ndarray, np.ndarray]:
-    """A property's values and where they are not null, both (elements, 1); objects where some are no numbers."""
-    found = [get_property(element, name) for element in collection.elements]
-    valid = np.array([value is not None for value in found], bool)[:, None]
-    present = [value for value in found if value is not None]
-    if all(isinstance(value, bool | int | float) for value in present):
-        return np.array([0 if value is None else value for value in found])[:, None], valid
-    if reducer is None or not reducer.any_type(index):
-        types = ", ".join(sorted({type_name(value) for value in present}))
-        use = f"apply '{reducer.name}' to" if reducer else "weigh by"
-        raise EngineError(f"Can't {use} property '{name}' with values of type {types}.")
-    values = np.empty((len(found), 1), object)
-    values[:, 0] = found
-    return values, valid
+def _values(collection: Collection, name: str) -> list[Any]:
+    return [get_property(element, name) for element in collection.elements]
 
 
 @algorithm("Collection.randomColumn")

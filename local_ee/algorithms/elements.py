@@ -115,10 +115,15 @@ def select(input: Element, propertySelectors: list, newProperties: list | None, 
     return Feature(get_property(input, "system:geometry") if retainGeometry else None, kept, input.id)
 
 
+_UNITS = ("meters", "projected", "infinite")
+
+
 @algorithm("ErrorMargin")
 def error_margin(value: float | None, unit: str) -> ErrorMargin:
     """How far a transformed geometry may be off, in meters, or in units of the projection."""
-    return ErrorMargin(0.0 if value is None else value, unit)
+    if unit not in _UNITS:
+        raise EngineError(f"Unknown unit '{unit}'. Use one of: {', '.join(_UNITS)}.")
+    return ErrorMargin.of(value, unit)
 
 
 @algorithm("If")

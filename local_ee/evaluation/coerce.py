@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -136,14 +137,25 @@ def to_date(value: Any) -> Date | None:
     return Date(parse_iso(value)) if isinstance(value, str) else None
 
 
+_ISO = re.compile(
+    r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?"
+    r"(?:[T ](\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,9}))?)?)?)?(Z|[+-]\d\d:?\d\d)?"
+)
+
+
 def parse_iso(text: str) -> float:
-    """Milliseconds of ISO text such as 2019-06, 2019-06-01 or 2019-06-01T12:00:00Z."""
-    padded = f"{text}-01" if len(text) == 7 else f"{text}-01-01" if len(text) == 4 else text
+    """Milliseconds of ISO text such as 2019-06, 2019-6-1 or 2019-06-01T12:00:00Z; zeros may be left out."""
+    found = _ISO.fullmatch(text.strip())
+    if found is None:
+        raise EngineError(f'Invalid date: Invalid format: "{text}".')
+    *numbers, fraction, offset = found.groups()
+    year, month, day, hour, minute, second = (int(number) if number else None for number in numbers)
+    micros = int((fraction or "0")[:6].ljust(6, "0"))
+    zone = datetime.strptime(offset, "%z").tzinfo if offset else UTC
     try:
-        moment = datetime.fromisoformat(padded.replace("Z", "+00:00"))
+        moment = datetime(year or 0, month or 1, day or 1, hour or 0, minute or 0, second or 0, micros, zone)
     except ValueError as error:
         raise EngineError(f'Invalid date: Invalid format: "{text}".') from error
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return round(moment.timestamp() * 1000)
 
 
@@ -180,8 +192,8 @@ def to_error_margin(value: Any) -> ErrorMargin | None:
     if isinstance(value, ErrorMargin):
         return value
     if isinstance(value, int | float):
-        return ErrorMargin(value)
-    return ErrorMargin(value.get("value") or 0.0, value.get("unit", "meters")) if isinstance(value, Mapping) else None
+        return ErrorMargin.of(value)
+    return ErrorMargin.of(value.get("value"), value.get("unit", "meters")) if isinstance(value, Mapping) else None
 
 
 def to_integer(value: Any) -> int | None:

@@ -13,6 +13,7 @@ from local_ee.raster.geometry import Geometry, composed, everywhere
 
 MOST_ELEMENTS = 5000
 ELEMENT_LIMIT = f"Collection query aborted after accumulating over {MOST_ELEMENTS} elements."
+INFINITE_MARGIN = 2e7
 GEOMETRY_FIELDS = (".all", ".geo", "system:geometry", "system:footprint")
 
 
@@ -36,10 +37,16 @@ class DateRange:
 
 @dataclass(frozen=True)
 class ErrorMargin:
-    """How far a transformed geometry may be off."""
+    """How far a transformed geometry may be off; without a value it is infinite."""
 
-    value: float
+    value: float | None
     unit: str = "meters"
+
+    @classmethod
+    def of(cls, value: float | None, unit: str = "meters") -> ErrorMargin:
+        """As Earth Engine takes it: never negative, infinite beyond 2e7 (apidocs ee-errormargin)."""
+        size = abs(value or 0.0)
+        return cls(None, "infinite") if unit == "infinite" or size > INFINITE_MARGIN else cls(size, unit)
 
 
 @dataclass(frozen=True, eq=False)

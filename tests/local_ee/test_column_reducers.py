@@ -96,3 +96,18 @@ def test_a_repeated_reducer_of_a_regions_bands():
     region = ee.Geometry.Rectangle([0, 0, 4, 4], "EPSG:32650", False)
     found = ee.Image([1, 2]).reduceRegion(ee.Reducer.mean().repeat(2), region, crs="EPSG:32650", scale=1)
     assert info(found) == {"mean": [1, 2]}
+
+
+LISTS = {
+    "a count of strings": (["a", "b"], lambda r: r.count(), 2),
+    "the first of strings": (["a", "b"], lambda r: r.first(), "a"),
+    "a mean without nulls": ([1, None, 3], lambda r: r.mean(), 2),
+    "a histogram of strings": (["a", "b", "a"], lambda r: r.frequencyHistogram(), {"a": 2, "b": 1}),
+    "pairs": ([[1, 10], [2, 20]], lambda r: r.sum().repeat(2), [3, 30]),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_lists_are_reduced(name):
+    elements, make, expected = LISTS[name]
+    assert info(ee.List(elements).reduce(make(ee.Reducer))) == expected
