@@ -19,7 +19,7 @@ from local_ee.errors import EngineError
 from local_ee.evaluation.features import Element, ErrorMargin, Feature, geometry_of
 from local_ee.evaluation.registry import add, algorithm
 from local_ee.raster import geodesic as geodesic_edges
-from local_ee.raster.geodesic import ELLIPSOID
+from local_ee.raster.geodesic import ELLIPSOID, SPHERE
 from local_ee.raster.geometry import LONLAT, Geometry, check_edges, composed
 from local_ee.raster.geometry import rectangle as corners
 from local_ee.raster.projection import Projection, crs_of
@@ -64,6 +64,21 @@ def _polygon(rings: list) -> shapely.Polygon:
     return shape if shape.is_valid else shape.buffer(0)
 
 
+_INSIDE_OUT = (
+    "The local engine has no polygon whose interior lies outside of its ring (evenOdd=false and a ring that runs "
+    "clockwise): turn the ring around, or leave evenOdd out."
+)
+
+
+def _check_left_inside(coordinates: list, even_odd: bool) -> None:
+    """EngineError where the left-inside rule makes another area of a shell than the even/odd rule."""
+    if even_odd:
+        return
+    shell = _of_coordinates(lambda: shapely.LinearRing(_rings(coordinates)[0]))
+    if not shell.is_ccw:
+        raise EngineError(_INSIDE_OUT)
+
+
 @algorithm("GeometryConstructors.Point")
 def point(coordinates: list, crs: Projection | None) -> Geometry:
     """A point."""
@@ -97,6 +112,7 @@ def multi_line_string(coordinates: list, crs: Projection | None, geodesic: bool 
 @algorithm("GeometryConstructors.Polygon")
 def polygon(coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any, evenOdd: bool) -> Geometry:
     """An area within rings of points."""
+    _check_left_inside(coordinates, evenOdd)
     return _made(_of_coordinates(lambda: _polygon(_rings(coordinates))), crs, geodesic)
 
 
@@ -105,6 +121,8 @@ def multi_polygon(
     coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any, evenOdd: bool
 ) -> Geometry:
     """Several areas."""
+    for rings in coordinates:
+        _check_left_inside(rings, evenOdd)
     shapes = [_of_coordinates(partial(_polygon, rings)) for rings in coordinates]
     return _made(composed(lambda: shapely.unary_union(shapes), *shapes), crs, geodesic)
 
@@ -116,6 +134,8 @@ def rectangle(coordinates: list, crs: Projection | None, geodesic: bool | None, 
     if len(numbers) < 4 or not all(isinstance(coordinate, int | float) for coordinate in numbers[:4]):
         raise EngineError("Geometry.Rectangle: expected two corners of two numbers each.")
     west, south, east, north = numbers[:4]
+    if not evenOdd and (east < west) != (north < south):
+        raise EngineError(_INSIDE_OUT)
     return _made(corners(min(west, east), min(south, north), max(west, east), max(south, north)), crs, geodesic)
 
 
@@ -359,6 +379,11 @@ def is_unbounded(geometry: Geometry) -> bool:
 def distance(
     left: Geometry, right: Geometry, maxError: ErrorMargin | None, proj: Projection | None, spherical: bool
 ) -> float:
-    """The least distance between two geometries, in metres or units of a projection."""
+    """The least distance: in metres on the ellipsoid or the sphere, or in units of a projection."""
     home = left.in_crs(proj.crs if proj else left.metric_crs)
-    return float(home.drawn.distance(right.in_crs(home.crs).drawn))
+    other = right.in_crs(home.crs)
+    if proj is not None or home.drawn.intersects(other.drawn):
+        return float(home.drawn.distance(other.drawn))
+    nearest = shapely.shortest_line(home.drawn, other.drawn)
+    start, end = shapely.get_coordinates(Geometry(nearest, home.crs, False).lonlat)[[0, -1]]
+    return float((SPHERE if spherical else ELLIPSOID).inv(*start, *end)[2])

@@ -19,7 +19,7 @@ from local_ee.evaluation.values import Image, constant
 from local_ee.raster.geometry import LONLAT, Geometry
 from local_ee.raster.kernel import Kernel
 from local_ee.raster.pixel_type import NAMED, PixelType
-from local_ee.raster.projection import Projection, crs_of
+from local_ee.raster.projection import Projection, authority_code
 from local_ee.raster.reducing import Reducer
 
 
@@ -182,9 +182,9 @@ def to_projection(value: Any) -> Projection | None:
     if isinstance(value, Projection):
         return value
     if isinstance(value, str):
-        return Projection(str(crs_of(value)))
+        return Projection(authority_code(value))
     if isinstance(value, Mapping) and "crs" in value:
-        return Projection(str(crs_of(value["crs"])), Affine(*value.get("transform", (1, 0, 0, 0, 1, 0))))
+        return Projection(authority_code(value["crs"]), Affine(*value.get("transform", (1, 0, 0, 0, 1, 0))))
     return None
 
 

@@ -13,6 +13,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 ELLIPSOID = pyproj.Geod(ellps="WGS84")
+SPHERE = pyproj.Geod(a=6_371_008.8, f=0)  # of the ellipsoid's mean radius (assumption)
 TOLERANCE_M = 1.0
 HALF_GLOBE_DEG = 180.0
 _MOST_PIECES = 1000  # of one edge
