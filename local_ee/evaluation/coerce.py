@@ -14,6 +14,7 @@ from shapely.geometry import shape
 
 from local_ee.errors import EngineError
 from local_ee.evaluation import features
+from local_ee.evaluation.arrays import to_array
 from local_ee.evaluation.features import Collection, Date, DateRange, ErrorMargin, Feature, geometry_of
 from local_ee.evaluation.values import Image, constant
 from local_ee.raster.geometry import LONLAT, Geometry
@@ -230,6 +231,7 @@ def accept(target_type: str, value_class: type) -> None:
 # Lists whose elements are promoted too. Lists of other types are checked by the algorithms that read them.
 _COERCED_LISTS = (
     "List<Image",
+    "List<Array",
     "List<Element",
     "List<Geometry",
     "List<Filter",
@@ -261,4 +263,5 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "String": _is(str),
     "List": _to_list,
     "Dictionary": _is(dict),
+    "Array": to_array,
 }
