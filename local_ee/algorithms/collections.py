@@ -271,6 +271,21 @@ for _name, _finish in _AGGREGATES.items():
     add(f"AggregateFeatureCollection.{_name}", _numeric(_finish))
 
 
+@algorithm("AggregateFeatureCollection.stats")
+def stats(collection: Collection, property: str) -> dict[str, Any]:
+    """Counts, sums, extremes, mean, variances and standard deviations of a property's values (samples of apidocs)."""
+    numbers = [value for value in property_values(collection, property) if isinstance(value, int | float)]
+    summary = {name: finish(numbers) for name, finish in _AGGREGATES.items() if name != "product"}
+    return summary | {
+        "max": max(numbers, default=None),
+        "min": min(numbers, default=None),
+        "sum_sq": math.fsum(number * number for number in numbers),
+        "total_count": len(collection.elements),
+        "valid_count": len(numbers),
+        "weight_sum": len(numbers),
+    }
+
+
 @algorithm("Feature")
 def feature(geometry: Geometry | None, metadata: dict, geometryKey: str | None) -> Feature:
     """A geometry with properties."""

@@ -130,9 +130,15 @@ def reduced(image: Image, reducer: Reducer, region: Geometry, grid: Grid) -> dic
 
 def _share_of(region: Geometry, tile: GeoBox, reducer: Reducer) -> np.ndarray:
     """Weighted reducers take pixels by their covered share, others by their centres; points take their pixel."""
+    is_area = region.shape.area != 0 or region.unbounded
+    return covered_share(region, tile) if reducer.weighted and is_area else pixels_in(region, tile)
+
+
+def pixels_in(region: Geometry, tile: GeoBox) -> np.ndarray:
+    """bool [row, column]: pixels with their centre in a region; points and lines take the pixels that they touch."""
     if region.shape.area == 0 and not region.unbounded:
         return _pixels_of_points(region, tile)
-    return covered_share(region, tile) if reducer.weighted else centres_inside(region, tile)
+    return centres_inside(region, tile)
 
 
 def _pixels_of_points(region: Geometry, tile: GeoBox) -> np.ndarray:
