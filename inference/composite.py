@@ -28,8 +28,9 @@ from gee_export.images.frames import Frames, open_frames
 from gee_export.requests import pixels
 from gee_export.requests.client import Client
 from gee_export.sentinel import composite
+from inference.block_rows import CACHE_SMALLEST_BYTES
 from inference.parallel import read_ahead
-from inference.source import CACHE_SMALLEST_BYTES, period_tags
+from inference.source import period_tags
 
 if TYPE_CHECKING:
     from training.checkpoints.checkpoint import Checkpoint
