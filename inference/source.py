@@ -17,6 +17,7 @@ from gee_export.base.grid import Raster, Window, crop
 from gee_export.base.named_raster import open_named
 from gee_export.base.regions import Period
 from inference.block_rows import BlockRows
+from inference.ground import Ground
 from inference.lattice import offset_from_crs_origin
 
 
@@ -34,6 +35,11 @@ class InputSource(Protocol):
 
     @property
     def origin(self) -> tuple[int, int]: ...
+
+    @property
+    def ground(self) -> Ground:
+        """What the network maps and what can be read, which is more than the grid where there is more ground."""
+        ...
 
     @property
     def identity(self) -> str: ...
@@ -54,7 +60,11 @@ class InputSource(Protocol):
         ...
 
     def read(self, window: Window) -> Raster:
-        """The window's pixels in physical units; the window lies inside the grid."""
+        """The window's pixels in physical units; the window lies on the ground that is seen."""
+        ...
+
+    def wanted(self, window: Window) -> np.ndarray:
+        """Which pixels of a window get a class where all their bands are valid, bool (rows, columns)."""
         ...
 
     def release(self, row: int) -> None:
@@ -82,6 +92,7 @@ class GeoTiffSource:
         self.bands = tuple(bands)
         self.geobox = GeoBox((dataset.height, dataset.width), dataset.transform, dataset.crs.to_wkt())
         self.origin = offset_from_crs_origin(dataset.transform)
+        self.ground = Ground.of_file(dataset.height, dataset.width)
         stat = os.stat(path)
         self.identity = f"{path.name} ({stat.st_size} bytes, changed {stat.st_mtime_ns})"
         carried = {name: text for name, text in dataset.tags().items() if name in CARRIED_TAGS}
@@ -99,6 +110,10 @@ class GeoTiffSource:
             valid_BHW = valid_BHW & np.isfinite(stored_BHW)
             values_BHW[~valid_BHW] = 0
         return Raster(crop(self.geobox, window), self.bands, values_BHW, valid_BHW)
+
+    def wanted(self, window: Window) -> np.ndarray:
+        """All pixels."""
+        return np.ones((window.height, window.width), bool)
 
     def keep_in(self, folder: Path) -> None:
         """Nothing: the file itself is near enough."""

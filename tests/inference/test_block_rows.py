@@ -95,7 +95,9 @@ def test_windows_may_lie_anywhere_and_come_in_any_order(tmp_path, file, corners)
         for top, left, height, width in corners:
             row, col = (int(share * (side - 1)) for share, side in ((top, dataset.height), (left, dataset.width)))
             most = dataset.height - row, dataset.width - col
-            window = Window(row, col, *(1 + int(share * (m - 1)) for share, m in zip((height, width), most, strict=True)))
+            window = Window(
+                row, col, *(1 + int(share * (m - 1)) for share, m in zip((height, width), most, strict=True))
+            )
             where = RioWindow(window.col, window.row, window.width, window.height)
             stored, valid = rows.read(window)
             np.testing.assert_array_equal(stored, dataset.read(numbers, window=where))

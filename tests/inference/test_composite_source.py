@@ -20,9 +20,12 @@ from gee_export.datasets.manifest import NODATA
 from gee_export.requests import pixels
 from gee_export.sentinel import composite as composites
 from inference import composite, job
+from inference.blocks import packed
 from inference.composite import open_composite
-from inference.lattice import Lattice
-from inference.predict import Grid, Predictor, predict
+from inference.cut import Grid
+from inference.ground import Ground
+from inference.lattice import Lattice, offset_from_crs_origin
+from inference.predict import Predictor, predict
 from tests.inference.conftest import BANDS, LEGEND, NAMES
 from tests.support import plot as plots
 from tests.support import skies as skyplots
@@ -53,10 +56,11 @@ def small_blocks(monkeypatch):
 
 @pytest.fixture
 def opened(plot, trained, home, reconnected, tmp_path):
-    """Opens the plot's composite; blocks are kept in one folder."""
+    """Opens the plot's composite without ground around it; blocks are kept in one folder."""
 
     def open_it(region: Region = plots.REGION):
         source = open_composite(region, JUNE, trained[1], project=None, catalog=str(plot.folder))
+        source.ground, source.reach_px = Ground.of_file(*source.geobox.shape), 0
         source.keep_in(tmp_path / "blocks")
         return source
 
@@ -118,7 +122,7 @@ def test_blocks_that_the_map_has_passed_are_removed(opened, tmp_path):
     assert rows == {80, 120}
 
 
-def test_only_pixels_inside_the_outline_are_fetched_and_known(opened, tmp_path, monkeypatch):
+def test_only_pixels_inside_the_outline_are_wanted_and_only_their_blocks_fetched(opened, tmp_path, monkeypatch):
     """A right triangle of 900 m; blocks without a pixel of it are not asked for."""
     to_degrees = Transformer.from_crs(32650, 4326, always_xy=True)
     left, top = 212953, 3416157
@@ -130,7 +134,7 @@ def test_only_pixels_inside_the_outline_are_fetched_and_known(opened, tmp_path, 
     source = opened(from_geometry(file, within=plots.REGION))
     _, valid_BHW = read_all(source)
     inside = outline.inside(source.outline_m, source.geobox)
-    assert not valid_BHW[:, ~inside].any() and valid_BHW[0, inside].all()
+    assert (source.wanted(Window(0, 0, *inside.shape)) == inside).all() and valid_BHW[0, inside].all()
     rows, cols = np.indices(inside.shape)
     x, y = source.geobox.affine * (cols + 0.5, rows + 0.5)
     expected = (x > left) & (y < top) & (x - left + top - y < 900)
@@ -146,7 +150,7 @@ def test_stored_numbers_are_rounded_half_to_even_and_kept_in_range():
     values = np.array([[[0.5, 1.5, -2.5, 70000.0, -90000.0, 3.0]]])
     valid = np.array([[[True, True, True, True, True, False]]])
     box = crop(plots.GRID, Window(0, 0, 1, 6))
-    stored = composite.packed(Raster(box, ("B2",), values, valid), np.ones((1, 6), bool))
+    stored = packed(Raster(box, ("B2",), values, valid))
     assert stored.ravel().tolist() == [0, 2, -2, 32767, -32767, NODATA]
 
 
@@ -159,8 +163,13 @@ def test_the_map_of_a_composite_is_the_map_of_its_pixels(opened, trained, plot, 
     values_BHW, valid_BHW = read_all(opened())
     x_BHW, known_HW = normalise(values_BHW, valid_BHW, BANDS), valid_BHW.all(axis=0)
     predictor = Predictor(checkpoint.build(), len(NAMES), 1, LEGEND)
-    grid = Grid(plots.HEIGHT, plots.WIDTH, Lattice(checkpoint.window, checkpoint.lattice))
-    pieces = predict(predictor, lambda w: (x_BHW[:, w.slices[0], w.slices[1]], known_HW[w.slices]), grid)
+    side = checkpoint.window  # the plot ends at its edges, so the ground beyond them has no data
+    x_BHW, known_HW = np.pad(x_BHW, ((0, 0), (side, side), (side, side))), np.pad(known_HW, side)
+    row, col = offset_from_crs_origin(plots.GRID.affine)
+    grid = Grid(*known_HW.shape, Lattice(side, checkpoint.lattice, row - side, col - side))
+    rows, cols = range(side, side + plots.HEIGHT), range(side, side + plots.WIDTH)
+    read = lambda w: (x_BHW[:, w.slices[0], w.slices[1]], known_HW[w.slices])  # noqa: E731
+    pieces = predict(predictor, read, grid, rows=rows, cols=cols)
     expected = np.concatenate([piece.values_NHW for piece in pieces], axis=1)
     with rasterio.open(out) as held:
         np.testing.assert_array_equal(read_map(out), expected)
@@ -169,9 +178,11 @@ def test_the_map_of_a_composite_is_the_map_of_its_pixels(opened, trained, plot, 
     assert not report.simulated and "Copernicus" in tags["licence"]
 
 
-def test_a_part_of_a_region_shares_the_regions_windows(opened):
-    part = Region("plot", 32650, (213050, 3415000, 214000, 3416000), plots.REGION.origin_m)
-    assert opened(part).origin == (36, 30)
+@pytest.mark.parametrize("corner", [plots.REGION.origin_m, (213050, 3416000)])
+def test_regions_of_a_zone_share_their_windows(opened, corner):
+    """Windows lie where those of a GeoTIFF of the same ground do, whatever lattice the region counts patches on."""
+    part = Region("plot", 32650, (213050, 3415000, 214000, 3416000), corner)
+    assert opened(part).origin == (-341600, 21305)
 
 
 def test_an_interrupted_map_of_a_composite_goes_on(opened, trained, plot, tmp_path, monkeypatch):
