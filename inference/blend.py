@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,9 +11,6 @@ from gee_export.base.errors import Fault
 from gee_export.base.scheme import UNKNOWN
 from inference.cut import Cut
 from inference.lattice import hann, weight_sums
-
-if TYPE_CHECKING:
-    from inference.predict import Predictor
 
 SLAB_PX = 1 << 22  # output pixels finished at once: what is made of them takes several times their bytes
 
@@ -45,16 +41,16 @@ class RowEnd:
 class Blend:
     """Weighted probabilities of the output rows that are still growing, and the weights they end up with."""
 
-    def __init__(self, predictor: Predictor, cut: Cut) -> None:
+    def __init__(self, cut: Cut, values: Callable[[np.ndarray], np.ndarray], *, classes: int, scale: int) -> None:
+        """values: what is kept of probabilities (classes, rows, columns)."""
         grid, lefts = cut.grid, cut.lefts
-        side, scale = grid.lattice.side, predictor.scale
+        side = grid.lattice.side
         line = hann(side * scale)
-        self._scale, self._cols, self._left, self._predictor = scale, cut.cols, lefts[0], predictor
+        self._scale, self._cols, self._left, self._values = scale, cut.cols, lefts[0], values
         self._slab = max(1, SLAB_PX // (len(cut.cols) * scale**2))
         self._weight_HW = line[:, None] * line
         self._row_sums = weight_sums(grid.lattice.tops(grid.height), grid.height, line, scale)
         self._col_sums = weight_sums(grid.lattice.lefts(grid.width), grid.width, line, scale)
-        classes = len(predictor.legend.blended)
         self._sum_KHW = np.zeros((classes, side * scale, (lefts[-1] + side - lefts[0]) * scale), np.float32)
 
     def add(self, left: int, probabilities_KHW: np.ndarray) -> None:
@@ -79,7 +75,7 @@ class Blend:
         cols = slice((self._cols.start - self._left) * scale, (self._cols.stop - self._left) * scale)
         weights_W = self._col_sums[self._cols.start * scale : self._cols.stop * scale]
         weight_HW = self._row_sums[first * scale : last * scale, None] * weights_W
-        values_NHW = self._predictor.values(self._sum_KHW[:, rows, cols] / weight_HW, self._predictor.legend)
+        values_NHW = self._values(self._sum_KHW[:, rows, cols] / weight_HW)
         known_HW = end.known_HW[first - end.first : last - end.first]
         values_NHW[:, ~known_HW.repeat(scale, 0).repeat(scale, 1)] = UNKNOWN
         return values_NHW

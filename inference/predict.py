@@ -53,6 +53,10 @@ class Predictor:
     arrange: Callable[[np.ndarray], np.ndarray] = np.asarray
     values: Callable[[np.ndarray, Legend], np.ndarray] = quantise
 
+    def keep(self, probabilities_KHW: np.ndarray) -> np.ndarray:
+        """What is kept of blended probabilities."""
+        return self.values(probabilities_KHW, self.legend)
+
     def probabilities(self, tile_BHW: np.ndarray) -> np.ndarray:
         """Probability of each blended class (legend.blended), float32 (K, H x scale, W x scale)."""
         with torch.inference_mode():
@@ -94,7 +98,7 @@ def predict(
     """
     cut = Cut.of(grid, rows, cols)
     workers = workers or cores()
-    blend = Blend(predictor, cut)
+    blend = Blend(cut, predictor.keep, classes=len(predictor.legend.blended), scale=predictor.scale)
     with _steady_arithmetic(), ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         for job, probabilities_KHW in in_order(pool, _run(predictor), _jobs(predictor, read, cut), 2 * workers + 1):
             if probabilities_KHW is not None:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import rasterio
+import torch
 from pyproj import Transformer
 
 import inference
@@ -16,20 +17,22 @@ from gee_export.base.errors import Fault
 from gee_export.base.geometry_file import from_geometry
 from gee_export.base.grid import Window, crop
 from gee_export.base.regions import Month, Period, Region
+from gee_export.base.scheme import UNKNOWN
 from gee_export.datasets.manifest import NODATA
 from gee_export.requests import pixels
 from gee_export.sentinel import composite as composites
-from inference import composite, job
+from inference import composite, job, postprocess
 from inference.blocks import packed
 from inference.composite import open_composite
 from inference.cut import Grid
 from inference.ground import Ground
 from inference.lattice import Lattice, offset_from_crs_origin
 from inference.predict import Predictor, predict
-from tests.inference.conftest import BANDS, LEGEND, NAMES
+from tests.inference.conftest import BANDS, LEGEND, NAMES, small_network
 from tests.support import plot as plots
 from tests.support import skies as skyplots
 from tests.support.map_files import read_map
+from training.checkpoints import checkpoint as checkpoints
 from training.checkpoints.checkpoint import load, normalise
 
 SETTINGS = composites.Settings.of(speckle="none", clouds="none")
@@ -183,6 +186,68 @@ def test_regions_of_a_zone_share_their_windows(opened, corner):
     """Windows lie where those of a GeoTIFF of the same ground do, whatever lattice the region counts patches on."""
     part = Region("plot", 32650, (213050, 3415000, 214000, 3416000), corner)
     assert opened(part).origin == (-341600, 21305)
+
+
+PART = Region("part", 32650, (213050, 3415210, 213870, 3416000), (213050, 3416000))  # from row 36 and column 30
+
+
+def of_part(values_2HW: np.ndarray) -> np.ndarray:
+    return values_2HW[:, 36:115, 30:112]
+
+
+@pytest.fixture
+def map_of(plot, home, reconnected, tmp_path, monkeypatch):
+    """Maps a region with a network that is hardly sure of any pixel; the classes and probabilities."""
+    monkeypatch.setattr(composite, "BLOCK_PX", 512)
+    network = small_network("hrnet")
+    with torch.no_grad():
+        list(network.parameters())[-1][1] += 1.4
+    facts = {"classes": LEGEND.names, "thresholds": {"impervious": 0.5, "clahe": 0.4}, "simulated": False}
+    facts |= {"composite": SETTINGS.to_json(), "backscatter": "sigma0", "window": 32, "lattice": 24}
+    folder = tmp_path / "run"
+    checkpoints.save(checkpoints.of_network(network, "hrnet", BANDS, **facts), network, folder)
+
+    def map_it(region: Region, **how) -> np.ndarray:
+        place = {"region": region, "month": "2019-06", "catalog": str(plot.folder)}
+        out = tmp_path / f"{len(list(tmp_path.glob('*.tif')))}.tif"
+        return read_map(inference.map_region(folder, **place, out=out, progress=False, **how).path)
+
+    return map_it
+
+
+@pytest.mark.long
+def test_the_map_of_a_part_is_that_part_of_the_regions_map(map_of):
+    """docs/reference/performance.md, "P3"; instance normalisation sees whole windows, so all of them must be equal."""
+    np.testing.assert_array_equal(map_of(PART), of_part(map_of(plots.REGION)))
+
+
+@pytest.mark.long
+def test_clahe_of_a_part_is_that_part_of_the_regions(map_of, monkeypatch):
+    """Blocks lie on the ground too; here they are smaller, so that the plot holds several."""
+    monkeypatch.setattr(postprocess, "BLOCK_PX", 24)
+    step = postprocess.Postprocessing(postprocess.clahe, "clahe", 24)
+    monkeypatch.setitem(postprocess.POSTPROCESSING, "clahe", step)
+    region = map_of(plots.REGION, post="clahe")
+    np.testing.assert_array_equal(map_of(PART, post="clahe"), of_part(region))
+    assert (region != map_of(plots.REGION)).any()
+
+
+@pytest.mark.long
+def test_an_outlines_map_is_the_regions_inside_it(map_of, tmp_path):
+    """The network sees the ground beyond the outline, so neighbours' maps fit together."""
+    to_degrees = Transformer.from_crs(32650, 4326, always_xy=True)
+    corners = [(213100, 3415900), (213800, 3415900), (213100, 3415300), (213100, 3415900)]
+    file = tmp_path / "triangle.geojson"
+    ring = [list(to_degrees.transform(*corner)) for corner in corners]
+    file.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    triangle = from_geometry(file, within=plots.REGION)
+    left, _, _, top = triangle.bounds_m
+    row, col = round((plots.TOP - top) / 10), round((left - plots.LEFT) / 10)
+    outlined = map_of(triangle)
+    inside = outlined[0] != UNKNOWN
+    region = map_of(plots.REGION)[:, row : row + inside.shape[0], col : col + inside.shape[1]]
+    assert 0.3 < inside.mean() < 0.7
+    np.testing.assert_array_equal(outlined[:, inside], region[:, inside])
 
 
 def test_an_interrupted_map_of_a_composite_goes_on(opened, trained, plot, tmp_path, monkeypatch):
