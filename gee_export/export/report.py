@@ -12,6 +12,7 @@ from gee_export.base.regions import Period
 from gee_export.datasets.dataset import Dataset
 from gee_export.datasets.index import SPLITS
 from gee_export.datasets.manifest import DatasetManifest
+from gee_export.export.eecu import Computing
 from gee_export.export.job import Job
 from gee_export.export.plan import Plan
 from gee_export.requests.client import DEFAULT_WORKERS
@@ -32,7 +33,8 @@ class ExportReport:
     patches counts all and per split; positions are patch places on the grids; left_out touch two splits, passed are
     those that the sampling or --max-patches did not take. request_bytes is as the server counts, pixel_bytes what the
     patches hold uncompressed; estimate: of the time, by_part: of a dry run, in words. dry_run: nothing was done.
-    places and periods: of a dry run, in words. computing: what it cost the server, in words.
+    places and periods: of a dry run, in words. computing: what it cost the server, in words; eecu: what a
+    dry run expects.
     """
 
     name: str
@@ -51,6 +53,7 @@ class ExportReport:
     seconds: float = 0.0
     estimate: str = ""
     computing: str = ""
+    eecu: Computing | None = None
     simulated: bool | None = None
     by_part: Mapping[str, str] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
@@ -74,6 +77,7 @@ class ExportReport:
             pixel_bytes=len(plan.patches) * _patch_bytes(job),
             estimate=_estimate(job, plan, workers or DEFAULT_WORKERS),
             by_part=_by_part(plan) if len(job.parts) > 1 else {},
+            eecu=Computing(_effort(plan)),
             notes=_notes(plan.info),
         )
 
@@ -157,6 +161,8 @@ class ExportReport:
             )
         if self.estimate:
             lines.append(f"  {self.estimate}")
+        if self.eecu is not None:
+            lines += [f"  {line}" for line in self.eecu.lines]
         if self.fetched or self.requests:
             sent = ", ".join(f"{count:,} {noun}" for noun, count in self.sent.items())
             lines.append(f"  {_count(self.fetched, 'block')} fetched with {sent} in {self.seconds:.0f} s")
@@ -214,14 +220,18 @@ def _patch_bytes(job: Job) -> int:
 
 def _estimate(job: Job, plan: Plan, workers: int) -> str:
     if job.server == "local-engine":
-        months = sum(r.window.height * r.window.width * r.part.period.mean_months for r in plan.requests) / 1e6
         rate = f"the local engine composites {LOCAL_MPX_PER_S} Mpx of one month a second"
-        return f"about {_minutes(months / LOCAL_MPX_PER_S)} ({rate})"
+        return f"about {_minutes(_effort(plan) / LOCAL_MPX_PER_S)} ({rate})"
     seconds = sum(google_seconds(request.bytes, request.part.period.mean_months) for request in plan.requests) / workers
     return (
         f"about {_minutes(seconds)} at {workers} requests at a time, if the largest of one month takes "
         f"{GOOGLE_REQUEST_S} s and longer periods as much longer"
     )
+
+
+def _effort(plan: Plan) -> float:
+    """Megapixels x months of all requests."""
+    return sum(r.window.height * r.window.width * r.part.period.mean_months for r in plan.requests) / 1e6
 
 
 def google_seconds(size: float, months: float) -> float:
