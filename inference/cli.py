@@ -1,4 +1,4 @@
-"""`isamap map`, `calibrate`, `publish`, `view`: typed functions, thin over `inference`'s own."""
+"""`isamap map`, `plan`, `calibrate`, `publish`, `view`: typed functions, thin over `inference`'s own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from gee_export.command import command_of
 from gee_export.command_line.report_output import show
+from inference.plan.request import PlanRequest
 from inference.request import MapRequest
 
 _Project = Annotated[str | None, typer.Option("--project", help="Google Cloud project; without it the local engine.")]
@@ -26,6 +27,16 @@ def map(request: MapRequest) -> None:
 
 
 map = command_of(MapRequest, map)
+
+
+def plan(request: PlanRequest) -> None:
+    """Print what maps of an area would take: tiles, requests, bytes, hours, storage and EECU; nothing is asked for."""
+    from inference.plan.plan import plan_map
+
+    show(plan_map(request))
+
+
+plan = command_of(PlanRequest, plan)
 
 
 def calibrate(

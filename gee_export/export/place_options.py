@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
+import shapely
+
 from gee_export.base import regions
 from gee_export.base.options import Option
 from gee_export.base.regions import BoundsWSEN, Period, Region
@@ -170,7 +172,8 @@ def _swapped_inside(bbox_wsen: BoundsWSEN) -> str | None:
     table = {row["name"]: row["bounds_wsen"] for row in regions.described()}
     if any(_is_inside(bbox_wsen, bounds) for bounds in table.values()):
         return None
-    return next((name for name, bounds in table.items() if _is_inside(swapped, bounds)), None)
+    holders = [name for name, bounds in table.items() if _is_inside(swapped, bounds)]
+    return min(holders, key=lambda name: shapely.box(*table[name]).area, default=None)
 
 
 def described(region: Region) -> str:
