@@ -34,6 +34,7 @@ PUBLIC: dict[str, str] = {
     "calibrate": "training.accuracy.thresholds:calibrate_checkpoint",
     "calibrate_step": "inference.calibration:calibrate_step",
     "map_region": "inference.map:map_region",
+    "run_jobs": "inference.tiles.run:run_jobs",
     "publish": "inference.asset:publish",
     "view": "inference.picture:view",
     "figure_panels": "inference.picture:figure_panels",
@@ -55,6 +56,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "calibrate": ("inference.cli:calibrate", "choose the threshold of impervious, or of a post-processing step"),
     "reproduce": ("reproduction.cli:reproduce", "run a table or figure of the papers again, beside its numbers"),
     "map": ("inference.cli:map", "map a region and month, or a GeoTIFF, with a checkpoint"),
+    "run": ("inference.cli:run", "map large areas as tiles, by processes, a Dask cluster or job arrays"),
     "publish": ("inference.cli:publish", "upload a map as an Earth Engine image asset"),
     "view": ("inference.cli:view", "draw a map as a PNG"),
     "check": ("gee_export.cli:check", "test login, API, bucket and write rights before using Google's servers"),
@@ -66,7 +68,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 # commands that keep what they have done and go on there when they are given again
-CONTINUED = ("export", "train", "prune", "reproduce", "map")
+CONTINUED = ("export", "train", "prune", "reproduce", "map", "run")
 
 # [command and] option -> the table that holds its values, which help, completion and error messages read
 CHOICES: dict[str, str] = {
