@@ -37,6 +37,12 @@ class Lattice:
         """First columns of the windows that cover `width` columns, counted from the raster."""
         return _starts(self.col, width, self)
 
+    def reached(self, pixels: range, offset: int) -> range:
+        """What all windows that touch some pixels of an axis look at; both are counted from `offset` on the lattice."""
+        first = (pixels.start + offset - self.side) // self.stride + 1
+        last = (pixels.stop - 1 + offset) // self.stride
+        return range(first * self.stride - offset, last * self.stride - offset + self.side)
+
     def windows(self, height: int, width: int) -> list[Window]:
         """Every window of a raster, row by row; those at the edges reach over it by less than a stride."""
         return [Window(top, left, self.side, self.side) for top in self.tops(height) for left in self.lefts(width)]
