@@ -49,7 +49,7 @@ class Dask:
         attempts = Attempts(tiles, retries, self._patience)
         tasks: dict[Future, tuple[Tile, int]] = {}
         with self._connected() as client:
-            completed = as_completed()
+            completed = as_completed(loop=client.loop)
             try:
                 self._submit(client, attempts, work, tasks, completed)
                 for future in completed:

@@ -17,7 +17,7 @@ from shapely.geometry.base import BaseGeometry
 from gee_export.base.periods import Period
 from gee_export.base.regions import Region
 from inference import job
-from inference.map import POST_VERSION, VERSION
+from inference.map import POST_VERSION, REGION_VERSION
 from inference.postprocess import UNPROCESSED
 from inference.request import Computing, MapOptions, MapRequest, Pixels, When, Where
 from inference.tiles.tiling import TileWindow
@@ -60,7 +60,7 @@ class Tile:
         processed = {} if post == UNPROCESSED else {"post": post, "post_version": POST_VERSION}
         local = not self.pixels.project
         return {
-            "version": VERSION,
+            "version": REGION_VERSION,
             "window": [window.epsg, window.row, window.col, window.step_px, float(window.pixel_m)],
             "ground": ground,
             "period": [self.period.start.isoformat(), self.period.end.isoformat()],

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gee_export.sentinel import composite as composites
-from inference.tiles.executors import InProcess
-from inference.tiles.status import Status
 from tests.inference.conftest import home, make_checkpoint  # noqa: F401
 from tests.support import plot as plots
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 import inference
 from inference.tiles.run import run_jobs
-from tests.inference.tiles.conftest import bytes_of
-from tests.support import plot as plots
 from tests.support.map_files import read_map
 
 
