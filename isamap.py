@@ -35,6 +35,7 @@ PUBLIC: dict[str, str] = {
     "calibrate_step": "inference.calibration:calibrate_step",
     "map_region": "inference.map:map_region",
     "plan_map": "inference.plan.plan:plan_map",
+    "run_jobs": "inference.tiles.run:run_jobs",
     "publish": "inference.asset:publish",
     "view": "inference.picture:view",
     "figure_panels": "inference.picture:figure_panels",
@@ -57,6 +58,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reproduce": ("reproduction.cli:reproduce", "run a table or figure of the papers again, beside its numbers"),
     "map": ("inference.cli:map", "map a region and month, or a GeoTIFF, with a checkpoint"),
     "plan": ("inference.cli:plan", "say what maps of an area would take: tiles, requests, hours, computing"),
+    "run": ("inference.cli:run", "map large areas as tiles, by processes, a Dask cluster or job arrays"),
     "publish": ("inference.cli:publish", "upload a map as an Earth Engine image asset"),
     "view": ("inference.cli:view", "draw a map as a PNG"),
     "check": ("gee_export.cli:check", "test login, API, bucket and write rights before using Google's servers"),
@@ -68,7 +70,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 # commands that keep what they have done and go on there when they are given again
-CONTINUED = ("export", "train", "prune", "reproduce", "map")
+CONTINUED = ("export", "train", "prune", "reproduce", "map", "run")
 
 # [command and] option -> the table that holds its values, which help, completion and error messages read
 CHOICES: dict[str, str] = {

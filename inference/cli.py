@@ -1,4 +1,4 @@
-"""`isamap map`, `plan`, `calibrate`, `publish`, `view`: typed functions, thin over `inference`'s own."""
+"""`isamap map`, `plan`, `run`, `calibrate`, `publish`, `view`: typed functions, thin over `inference`'s own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from gee_export.command import command_of
 from gee_export.command_line.report_output import show
 from inference.plan.request import PlanRequest
 from inference.request import MapRequest
+from inference.tiles.jobs import RunRequest
 
 _Project = Annotated[str | None, typer.Option("--project", help="Google Cloud project; without it the local engine.")]
 _Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there with other content.")]
@@ -37,6 +38,20 @@ def plan(request: PlanRequest) -> None:
 
 
 plan = command_of(PlanRequest, plan)
+_Jobs = Annotated[str | None, typer.Argument(metavar="jobs.toml", help="Options by name; typed ones override them.")]
+
+
+def run(request: RunRequest) -> None:
+    """Map places, periods and checkpoints as tiles, by processes, a Dask cluster or job arrays."""
+    from inference.tiles.run import check_complete, run_requested
+
+    status = run_requested(request)
+    show(status)
+    if not request.who.status:
+        check_complete(status)
+
+
+run = command_of(RunRequest, run, config=_Jobs)
 
 
 def calibrate(

@@ -49,6 +49,10 @@ REGION_VERSION = 4  # 4: ground beyond a region's edges is seen, and its windows
 POST_VERSION = 1  # of the way they are post-processed
 
 
+class EmptyMap(Fault):
+    """No pixel of what was asked for has a value in every band."""
+
+
 @takes_options(MapOptions)
 def map_region(
     checkpoint: str | os.PathLike[str],
@@ -175,7 +179,7 @@ def _mapped(source: InputSource, trained: Checkpoint, out: Path, options: _RunOp
         if not reason:
             counts = cog.write(processed, info, out, options.keep)
     if reason:
-        raise Fault(f"{out} was not written: {reason}")
+        raise EmptyMap(f"{out} was not written: {reason}")
     seconds = time.monotonic() - begun
     report = report_of(info, out, counts)
     return replace(report, seconds=seconds, resumed_rows=resumed, warnings=tuple(notes))

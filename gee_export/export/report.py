@@ -15,8 +15,8 @@ from gee_export.datasets.manifest import DatasetManifest
 from gee_export.export.eecu import Computing
 from gee_export.export.job import Job
 from gee_export.export.plan import Plan
-from gee_export.requests.client import DEFAULT_WORKERS
 from gee_export.requests.pixels import REQUEST_LIMIT_BYTES
+from gee_export.requests.throttle import DEFAULT_WORKERS
 
 # For the estimate of a dry run. Local: megapixels of one month's composite a second, as benchmarks/export_wuhan.py has
 # it on two cores. Google: what the largest request of one month is taken to last, which nobody promises. Both grow with

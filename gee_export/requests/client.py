@@ -19,12 +19,12 @@ from gee_export.base.errors import Fault
 from gee_export.base.grid import Window, crop
 from gee_export.base.outage import NETWORK
 from gee_export.base.retry import Answer, Patience, Refused, classify, exhausted, remedy
-from gee_export.requests import transport
+from gee_export.requests import quota, transport
 from gee_export.requests.channel import Channel, record, unmasked
 from gee_export.requests.meter import Meter, OverLimit
 from gee_export.requests.reply import decode
 from gee_export.requests.result_queue import ResultQueue
-from gee_export.requests.throttle import DEFAULT_RATE_PER_S, DEFAULT_WORKERS, Slot, Throttle
+from gee_export.requests.throttle import Slot, Throttle
 from gee_export.requests.transport import Connect, Line, payload
 
 if TYPE_CHECKING:
@@ -113,14 +113,16 @@ class Client:
         log: Callable[[str], None] = lambda text: None,
         meter: Meter | None = None,
     ) -> Client:
-        """Half of a project's quotas on Google's servers and long patience; of the engine in this process all there is.
+        """This process's share of a project's quotas on Google's servers (half of them where it is alone) and long
+        patience; of the engine in this process all there is.
 
         workers: requests at a time, where the default shall not hold.
         """
         if session.is_local:  # it either answers soon or is gone
             throttle = Throttle(workers or (os.cpu_count() or 1) + 1, rate_per_s=math.inf)
             return cls(throttle, patience=Patience(attempts=3), log=log, meter=meter)
-        return cls(Throttle(workers or DEFAULT_WORKERS, rate_per_s=DEFAULT_RATE_PER_S), log=log, meter=meter)
+        share = quota.current()
+        return cls(Throttle(workers or share.at_once, rate_per_s=share.per_s), log=log, meter=meter)
 
     @property
     def counts(self) -> Mapping[str, int]:

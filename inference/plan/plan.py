@@ -137,7 +137,9 @@ def _planned(
     sensors, bands = _inputs(request, trained)
     input_m = step_m if sensors == (OWN,) else float(STEP_M)
     if not periods and sensors != (OWN,):
-        raise ValueError("nothing says when: give --month YYYY-MM, or --period, the time of the checkpoint's composites")
+        raise ValueError(
+            "nothing says when: give --month YYYY-MM, or --period, the time of the checkpoint's composites"
+        )
     is_fine = STEP_M / step_m >= FINE_RATIO
     tile_px = product.tile_px or (FINE_TILE_PX if is_fine else STEP_PX)
     margin_px = trained.window if trained else FINE_MARGIN_PX if is_fine else MARGIN_PX
