@@ -36,6 +36,7 @@ from inference.strips import PostprocessPass
 from training.checkpoints.checkpoint import Checkpoint, load
 from training.cpu import tune_cpu
 from training.runtimes import check_forward, open_forward
+from training.runtimes.quantized import tags_of
 
 SENTINEL_STEP_M = 10.0  # of checkpoints that do not say on which step they were trained
 # of the way maps are made: a map of another version is neither taken as already there nor continued; 2: batch
@@ -236,7 +237,7 @@ def _settings(source: InputSource, trained: Checkpoint, options: _RunOptions) ->
         "origin": list(source.origin),
         "about": dict(source.tags),
     }
-    return settings | options.forward | processed
+    return settings | options.forward | tags_of(trained, options.forward["precision"]) | processed
 
 
 def _tags(source: InputSource, trained: Checkpoint, options: _RunOptions) -> dict[str, str]:
@@ -262,4 +263,5 @@ def _tags(source: InputSource, trained: Checkpoint, options: _RunOptions) -> dic
 def _network_tags(trained: Checkpoint, how: _RunOptions) -> dict[str, str]:
     """What the map says of the network and of how it is run."""
     processed = {} if how.post == UNPROCESSED else {"post": how.post}
-    return {"model": trained.model, "checkpoint": trained.fingerprint} | how.forward | processed
+    run = how.forward | tags_of(trained, how.forward["precision"])
+    return {"model": trained.model, "checkpoint": trained.fingerprint} | run | processed

@@ -112,7 +112,12 @@ class Computing:
         Option("What runs the network (openvino is fastest).", metavar="[torch|onnx|openvino]", group="Computing"),
     ] = TORCH
     precision: Annotated[
-        str, Option("bf16 and fp16 where the processor has them.", metavar="[fp32|bf16|fp16]", group="Computing")
+        str,
+        Option(
+            "bf16 and fp16 where the processor has them; int8 after `quantize`.",
+            metavar="[fp32|bf16|fp16|int8]",
+            group="Computing",
+        ),
     ] = FP32
     device: Annotated[str, Option("What computes.", metavar="[auto|cpu|gpu]", group="Computing")] = "auto"
     post: Annotated[
