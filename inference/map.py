@@ -34,6 +34,7 @@ from inference.request import MapOptions, MapRequest, check_keepable, keep
 from inference.source import InputSource, open_geotiff, period_tags
 from inference.strips import PostprocessPass
 from training.checkpoints.checkpoint import Checkpoint, load
+from training.checkpoints.ensemble import members_of
 from training.cpu import tune_cpu
 from training.runtimes import check_forward, open_forward
 from training.runtimes.quantized import tags_of
@@ -263,5 +264,7 @@ def _tags(source: InputSource, trained: Checkpoint, options: _RunOptions) -> dic
 def _network_tags(trained: Checkpoint, how: _RunOptions) -> dict[str, str]:
     """What the map says of the network and of how it is run."""
     processed = {} if how.post == UNPROCESSED else {"post": how.post}
-    run = how.forward | tags_of(trained, how.forward["precision"])
+    members = members_of(trained)
+    joined = {"members": ",".join(members)} if members else {}
+    run = how.forward | tags_of(trained, how.forward["precision"]) | joined
     return {"model": trained.model, "checkpoint": trained.fingerprint} | run | processed

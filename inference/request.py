@@ -13,7 +13,7 @@ from gee_export.base.options import Option, from_options, options_of
 from gee_export.base.regions import BoundsWSEN, Period, Region
 from gee_export.base.storage import write_whole
 
-TORCH, FP32, NO_POST = "torch", "fp32", "none"
+TORCH, FP32, NO_TTA, NO_POST = "torch", "fp32", "none", "none"
 HEAD = "# Made by isamap map: `isamap map --config THIS.toml --out NEW.tif` makes the map beside this file again.\n"
 
 
@@ -119,6 +119,11 @@ class Computing:
             group="Computing",
         ),
     ] = FP32
+    tta: Annotated[
+        str,
+        Option("Mean over flips, or over flips and turns, of each window.", metavar="[none|flips|d4]",
+               group="Computing"),
+    ] = NO_TTA  # fmt: skip
     device: Annotated[str, Option("What computes.", metavar="[auto|cpu|gpu]", group="Computing")] = "auto"
     post: Annotated[
         str,
@@ -129,8 +134,9 @@ class Computing:
 
     @property
     def forward(self) -> dict[str, str]:
-        """What runs the network, and in which numbers."""
-        return {"runtime": self.runtime, "precision": self.precision}
+        """What runs the network, in which numbers, and over which symmetries if any."""
+        symmetries = {} if self.tta == NO_TTA else {"tta": self.tta}
+        return {"runtime": self.runtime, "precision": self.precision} | symmetries
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from training.runtimes import eager, onnx_runtime, openvino, quantized
 from training.runtimes.fold import folded
 from training.runtimes.graph import GraphOf
 from training.runtimes.precisions import DEFAULT, INT8, PRECISIONS, Precision, precision_of
+from training.runtimes.symmetries import ALONE, Augmented, symmetries_of
 
 __all__ = ["DEFAULT", "PRECISIONS", "RUNTIMES", "TORCH", "Forward", "check_forward", "folded", "open_forward"]
 
@@ -43,22 +44,26 @@ def open_forward(
     runtime: str = TORCH,
     precision: str = DEFAULT,
     device: str = "cpu",
+    tta: str = ALONE,
     shape: tuple[int, ...] | None = None,
 ) -> Forward:
     """The checkpoint's network as a function from standardised float32 images to `Output` with float32 logits.
 
     Takes (batch, bands, rows, columns), or with dates (batch, dates, bands, rows, columns), on any device. Safe to
     call from several threads. Only `logits_BKHW` is sure to be there. device: cpu, gpu (or cuda), or auto: the best
-    that the runtime can use here. shape: of one image (bands, rows, columns), to get ready for before the first call.
+    that the runtime can use here. tta: symmetries over which probabilities are averaged (none, flips or d4), so many
+    times as slow. shape: of one image (bands, rows, columns), to get ready for before the first call.
     ValueError: a runtime, precision or device that is not known, not installed or not to be had here; int8 of a
     checkpoint that `isamap quantize` did not write.
     """
-    torch_device = check_forward(checkpoint, runtime=runtime, precision=precision, device=device)
+    torch_device = check_forward(checkpoint, runtime=runtime, precision=precision, device=device, tta=tta)
     engine, numbers = RUNTIMES[runtime], precision_of(precision)
     if precision == INT8 and engine.of_graph is not None:
         forward = engine.of_graph(quantized.graph_of(checkpoint), numbers)
     else:
         forward = engine.open(folded(checkpoint.build()), numbers, torch_device)
+    if tta != ALONE:
+        forward = Augmented(forward, symmetries_of(tta))
     if shape is not None:
         with torch.inference_mode():
             forward(torch.zeros(1, *shape, device=torch_device))
@@ -66,12 +71,13 @@ def open_forward(
 
 
 def check_forward(
-    checkpoint: Checkpoint, *, runtime: str = TORCH, precision: str = DEFAULT, device: str = "cpu"
+    checkpoint: Checkpoint, *, runtime: str = TORCH, precision: str = DEFAULT, device: str = "cpu", tta: str = ALONE
 ) -> str:
     """The device ("cpu" or "cuda") on which `open_forward` will run, checked without reading any weights.
 
     ValueError: as open_forward.
     """
+    symmetries_of(tta)
     if runtime not in RUNTIMES:
         raise ValueError(f"runtime {runtime!r} is not known: choose one of {', '.join(RUNTIMES)}")
     engine, numbers = RUNTIMES[runtime], precision_of(precision)
