@@ -22,6 +22,7 @@ from gee_export.base.storage import is_remote
 from inference import cog, job
 from inference.arguments import checked_argument
 from inference.checks import range_warnings, step_warnings, why_empty
+from inference.cleaning import Cleaning
 from inference.dates import view
 from inference.lattice import Lattice
 from inference.legend import Legend
@@ -168,9 +169,8 @@ def _mapped(source: InputSource, trained: Checkpoint, out: Path, options: _RunOp
         resumed = _finish_rows(source, trained, rows, options, second)
         reason = why_empty(source) if rows.is_unknown else ""
         if not reason:
-            counts = cog.write(
-                second.apply(rows, cog.RowsFile(folder / job.PROCESSED, rows.width)), info, out, options.keep
-            )
+            processed = second.apply(rows, cog.RowsFile(folder / job.PROCESSED, rows.width))
+            counts = cog.write(_cleaning(source, trained, options).apply(processed, folder), info, out, options.keep)
     if reason:
         raise Fault(f"{out} was not written: {reason}")
     seconds = time.monotonic() - begun
@@ -184,6 +184,12 @@ def _finished(info: cog.MapInfo, out: Path) -> np.ndarray:
     if not sidecar_of(out).exists():
         cog.write_sidecar(info.legend, counts, out)
     return counts
+
+
+def _cleaning(source: InputSource, trained: Checkpoint, options: _RunOptions) -> Cleaning:
+    """The masks and the sieve that follow the classes."""
+    legend = Legend.of(trained.classes, trained.thresholds)
+    return Cleaning.of(options.request.options.computing, _finer(source.geobox, trained.scale), legend)
 
 
 def _second(source: InputSource, trained: Checkpoint, options: _RunOptions) -> PostprocessPass:
@@ -238,7 +244,8 @@ def _settings(source: InputSource, trained: Checkpoint, options: _RunOptions) ->
         "origin": list(source.origin),
         "about": dict(source.tags),
     }
-    return settings | options.forward | tags_of(trained, options.forward["precision"]) | processed
+    further = tags_of(trained, options.forward["precision"]) | _cleaning(source, trained, options).settings
+    return settings | options.forward | further | processed
 
 
 def _tags(source: InputSource, trained: Checkpoint, options: _RunOptions) -> dict[str, str]:
@@ -252,6 +259,7 @@ def _tags(source: InputSource, trained: Checkpoint, options: _RunOptions) -> dic
         "licence": source.tags.get("licence", "unknown: see the input's own"),
         SETTINGS_TAG: job.fingerprint(_settings(source, trained, options)),
     }
+    description |= _cleaning(source, trained, options).tags
     if parts:
         description["simulated_parts"] = ", ".join(parts)
     if options.post != UNPROCESSED:

@@ -14,6 +14,7 @@ from gee_export.base.regions import BoundsWSEN, Period, Region
 from gee_export.base.storage import write_whole
 
 TORCH, FP32, NO_TTA, NO_POST = "torch", "fp32", "none", "none"
+NO_SIEVE = "none"
 HEAD = "# Made by isamap map: `isamap map --config THIS.toml --out NEW.tif` makes the map beside this file again.\n"
 
 
@@ -131,6 +132,14 @@ class Computing:
             "clahe favours impervious where it stands out; see `calibrate`.", metavar="[none|clahe]", group="Computing"
         ),
     ] = NO_POST
+    mask: Annotated[
+        tuple[str, ...],
+        Option("Where a raster is above 0 the map says a class, or unknown.", metavar="FILE=CLASS", group="Computing"),
+    ] = ()
+    sieve: Annotated[
+        str,
+        Option("Smaller components take the class around them: pixels, or 500m2.", metavar="UNIT", group="Computing"),
+    ] = NO_SIEVE
 
     @property
     def forward(self) -> dict[str, str]:
