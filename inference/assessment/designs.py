@@ -49,10 +49,7 @@ class Drawing:
         """Simple random samples within strata, of so many points each; `strata` may be a frame that was surveyed."""
         frame, rng = self._surveyed(strata), self.rng()
         counts = np.where(frame.strata_m2 > 0, counts, 0)
-        if min_distance_m:
-            pixels = _apart(frame, counts, rng, min_distance_m)
-        else:
-            pixels = frames.draw(frame, counts, rng)
+        pixels = _apart(frame, counts, rng, min_distance_m) if min_distance_m else frames.draw(frame, counts, rng)
         drawn = np.bincount(pixels.stratum_N, minlength=len(counts))
         inclusion = drawn[pixels.stratum_N] * pixels.area_N / frame.strata_m2[pixels.stratum_N]
         sample = self._sample(frame, pixels, inclusion, design, {"points": int(counts.sum())}, rng)

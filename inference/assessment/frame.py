@@ -13,7 +13,7 @@ import numpy as np
 
 from inference.assessment.class_map import BLOCK_PX, Block, ClassMap
 from inference.assessment.pixel_area import pixel_areas_m2
-from inference.assessment.strata import OUTSIDE, MapClasses, Strata
+from inference.assessment.strata import OUTSIDE, Strata
 
 MOST_PASSES = 50  # over the map, for samples that take most of a stratum's pixels
 
