@@ -63,8 +63,8 @@ class SampleReport:
 
     def __str__(self) -> str:
         return (
-            f"{self.out / SHEET}: give this folder to the interpreters\n{self.out / KEY}: the key, with the map's class "
-            f"of each point: keep it from them\n{self.sample}"
+            f"{self.out / SHEET}: give this folder to the interpreters\n{self.out / KEY}: the key, with the map's "
+            f"class of each point: keep it from them\n{self.sample}"
         )
 
     def to_json(self) -> dict[str, Any]:
