@@ -39,9 +39,10 @@ class Drawing:
         """The same numbers for the same seed."""
         return np.random.default_rng(self.seed)
 
-    def simple(self, points: int, *, min_distance_m: float = 0.0) -> Sample:
-        """A simple random sample of known pixels."""
-        return self.stratified(WholeMap(), np.array([points]), min_distance_m=min_distance_m, design="simple")
+    def simple(self, points: int, *, min_distance_m: float = 0.0, frame: Frame | None = None) -> Sample:
+        """A simple random sample of known pixels. frame: the map surveyed as a whole, if it was."""
+        strata = frame or WholeMap()
+        return self.stratified(strata, np.array([points]), min_distance_m=min_distance_m, design="simple")
 
     def stratified(
         self, strata: Strata | Frame, counts: np.ndarray, *, min_distance_m: float = 0.0, design: str = "stratified"
@@ -58,12 +59,12 @@ class Drawing:
         settings = {**sample.settings, "min_distance_m": min_distance_m}
         return replace(sample, flaw=DISTANCE_FLAW, settings=settings)
 
-    def systematic(self, points: int) -> Sample:
+    def systematic(self, points: int, *, frame: Frame | None = None) -> Sample:
         """The pixels on a square lattice with a random start: about so many, at least the lattice's step apart."""
         for sheet in self.class_map.sheets:
             if not sheet.geobox.crs.projected:
                 raise ValueError(f"{sheet.path} is in degrees, whose lattice is not square: reproject it to metres")
-        frame, rng = self._surveyed(WholeMap()), self.rng()
+        frame, rng = self._surveyed(frame or WholeMap()), self.rng()
         if points < 2:
             raise ValueError(f"--points {points}: a systematic sample needs two or more")
         spacing_m = math.sqrt(frame.total_m2 / points)
@@ -75,13 +76,12 @@ class Drawing:
         sample = self._sample(frame, pixels, inclusion, "systematic", settings, rng)
         return replace(sample, notes=(SYSTEMATIC_NOTE,))
 
-    def clusters(self, clusters: int, points_each: int, side_m: float) -> Sample:
-        """Square blocks of a side drawn by simple random sampling, then pixels within each the same way."""
-        step_m = math.sqrt(cell_area_m2(self.class_map.sheets[0].geobox))
-        side_px = round(side_m / step_m)
-        if side_px < 2:
-            raise ValueError(f"--cluster-side {side_m:g}: expected at least two pixels of {step_m:.3g} m")
-        frame, rng = frames.survey(self.class_map, WholeMap(), side_px), self.rng()
+    def clusters(self, clusters: int, points_each: int, side_m: float, *, frame: Frame | None = None) -> Sample:
+        """Square blocks of a side drawn by simple random sampling, then pixels within each the same way.
+
+        frame: the map surveyed in such blocks, if it was.
+        """
+        frame, rng = frame or frames.survey(self.class_map, WholeMap(), self.side_px(side_m)), self.rng()
         holding = np.flatnonzero(frame.pixels_BH[:, 0])
         if not 2 <= clusters <= len(holding):
             raise ValueError(f"--clusters {clusters}: expected 2 to {len(holding)}, the map's blocks with known ground")
@@ -94,6 +94,13 @@ class Drawing:
         sample = self._sample(frame, pixels, inclusion, "cluster", settings, rng, clustered=True)
         drawn = tuple(Cluster(int(at), float(area_m2[at] / KM2), int(pixel_counts[at])) for at in chosen)
         return replace(sample, clusters=drawn, cluster_count=len(holding))
+
+    def side_px(self, side_m: float) -> int:
+        """A cluster's side in pixels; ValueError where it has fewer than two."""
+        step_m = math.sqrt(cell_area_m2(self.class_map.sheets[0].geobox))
+        if round(side_m / step_m) < 2:
+            raise ValueError(f"--cluster-side {side_m:g}: expected at least two pixels of {step_m:.3g} m")
+        return round(side_m / step_m)
 
     def _surveyed(self, strata: Strata | Frame) -> Frame:
         return strata if isinstance(strata, Frame) else frames.survey(self.class_map, strata)
