@@ -38,7 +38,7 @@ from inference.assessment.sample import Sample  # noqa: E402
 from inference.assessment.strata import MapClasses, OtherRaster, WholeMap  # noqa: E402
 from inference.assessment.tables import Table  # noqa: E402
 
-BOX = (114.30, 30.46, 114.38, 30.53)  # 8 km of eastern Wuhan
+BOX = (114.50, 30.35, 114.57, 30.41)  # country south-east of Wuhan, 14 % impervious
 YEAR = 2020
 CLASSES = ("pervious", "impervious")
 NUMBER = 1

@@ -51,24 +51,21 @@ def read_answers(path: str | Path, classes: Sequence[str], column: str = CLASS_C
     ValueError: a missing file or column, unknown classes, ids that are no whole numbers or come twice.
     """
     path = Path(path)
-    columns = _columns(path)
+    columns = columns_of(path)
     lower = {name.lower(): name for name in columns}
-    id_column = next((lower[name] for name in ID_COLUMNS if name in lower), None)
-    if id_column is None:
-        raise ValueError(f"answers {path} have no column of ids: expected PLOTID among {', '.join(columns) or 'none'}")
+    ids = columns[id_column(lower, columns, path)]
     if column.lower() not in lower:
         raise ValueError(f"answers {path} have no column {column!r} ({', '.join(columns)}): name it with --column")
     interpreters = columns.get(lower.get("interpreter", ""), [])
     found: dict[str, dict[int, str]] = {}
-    for at, (text, answer) in enumerate(zip(columns[id_column], columns[lower[column.lower()]], strict=True)):
+    for at, (text, answer) in enumerate(zip(ids, columns[lower[column.lower()]], strict=True)):
         name = (str(interpreters[at]).strip() if len(interpreters) else "") or path.stem
-        plotid, own = _plotid(text, path), found.setdefault(name, {})
-        if plotid in own:
-            raise ValueError(f"answers {path} hold plotid {plotid} twice by {name}: keep one of them")
-        chosen = _class(str(answer), classes, path, plotid)
-        if chosen:
-            own[plotid] = chosen
-    return tuple(Interpretation(name, answers) for name, answers in found.items())
+        number, own = plotid(text, path), found.setdefault(name, {})
+        if number in own:
+            raise ValueError(f"answers {path} hold plotid {number} twice by {name}: keep one of them")
+        own[number] = _class(str(answer), classes, path, number)
+    answered = {name: {number: answer for number, answer in own.items() if answer} for name, own in found.items()}
+    return tuple(Interpretation(name, answers) for name, answers in answered.items())
 
 
 def consensus(interpretations: Sequence[Interpretation], plotids: Sequence[int]) -> Consensus:
@@ -99,7 +96,16 @@ def _most(given: Sequence[str]) -> str:
     return votes[0][0]
 
 
-def _columns(path: Path) -> dict[str, list]:
+def id_column(lower: Mapping[str, str], columns: Mapping[str, list], path: Path) -> str:
+    """The column of ids, by its name in small letters; ValueError where there is none."""
+    name = next((lower[each] for each in ID_COLUMNS if each in lower), None)
+    if name is None:
+        raise ValueError(f"answers {path} have no column of ids: expected PLOTID among {', '.join(columns) or 'none'}")
+    return name
+
+
+def columns_of(path: Path) -> dict[str, list]:
+    """A CSV's or vector file's columns, by name; ValueError where it cannot be read or has no rows."""
     if not path.is_file():
         raise ValueError(f"answers {path} were not found: check the path")
     if path.suffix.lower() != ".csv":
@@ -120,7 +126,8 @@ def _columns(path: Path) -> dict[str, list]:
     return {name: [row[at] for row in rows[1:]] for at, name in enumerate(header)}
 
 
-def _plotid(value: object, path: Path) -> int:
+def plotid(value: object, path: Path) -> int:
+    """An id as a whole number; ValueError for others."""
     try:
         number = float(str(value))
         if number != int(number):
@@ -130,7 +137,7 @@ def _plotid(value: object, path: Path) -> int:
     return int(number)
 
 
-def _class(answer: str, classes: Sequence[str], path: Path, plotid: int) -> str:
+def _class(answer: str, classes: Sequence[str], path: Path, number: int) -> str:
     """The class that an answer names, by name or number; UNCERTAIN; empty where nothing was answered."""
     text = answer.strip().lower()
     if text in ("", "none", "nan"):
@@ -143,7 +150,7 @@ def _class(answer: str, classes: Sequence[str], path: Path, plotid: int) -> str:
     if text.isdigit() and int(text) < len(classes):
         return classes[int(text)]
     raise ValueError(
-        f"answers {path}, plotid {plotid}: class {answer!r} is unknown, expected {', '.join(classes)} or {UNCERTAIN}"
+        f"answers {path}, plotid {number}: class {answer!r} is unknown, expected {', '.join(classes)} or {UNCERTAIN}"
     )
 
 

@@ -16,6 +16,7 @@ from inference.assessment.estimator import (
     Estimate,
     PostStratified,
     Stratified,
+    Weighted,
     mean,
     ratio,
     simple,
@@ -141,6 +142,8 @@ def design_of(sample: Sample, which_N: np.ndarray) -> Design:
         names = tuple(stratum.name for stratum in sample.strata)
         weights = np.array([stratum.km2 for stratum in sample.strata]) / sample.total_km2
         return Stratified(weights, np.array([names.index(point.stratum) for point in points]), names)
+    if sample.design == "weighted":
+        return Weighted(1 / np.array([point.inclusion for point in points]))
     return simple(len(points))
 
 

@@ -100,9 +100,18 @@ def sample(
 
 
 def estimate(
-    folder: Annotated[str, typer.Argument(metavar="SAMPLE", help="What `isamap assess sample` wrote.")],
+    folder: Annotated[
+        str,
+        typer.Argument(
+            metavar="SAMPLE", help="What `assess sample` wrote; or a map, with your own points as --answers."
+        ),
+    ],
     answers: _Answers = None,
     column: _Column = "class",
+    design: Annotated[
+        str, typer.Option("--design", help="Of your own points: purposive, simple, or stratified by the map's classes.")
+    ] = "purposive",
+    classes: _Classes = None,
     by: _By = None,
     by_column: _ByColumn = None,
     interval: _Interval = "wilson",
@@ -130,10 +139,8 @@ def estimate(
     from gee_export.earth_engine.session import connect
     from inference.assessment.estimate import AnswerSource, ProductRequest, estimate_accuracy
 
-    source, wanted = (
-        AnswerSource(tuple(answers or ()), column),
-        ProductRequest(tuple(products or ()), year, product_areas),
-    )
+    source = AnswerSource(tuple(answers or ()), column, design, tuple(classes or ()))
+    wanted = ProductRequest(tuple(products or ()), year, product_areas)
     with connect(project, catalog=catalog) if products or source.is_world else nullcontext():
         show(
             estimate_accuracy(

@@ -145,7 +145,7 @@ def _within(frame: Frame, chosen: np.ndarray, points_each: int, rng: np.random.G
             np.concatenate([rng.uniform(starts[b], ends[b], 2 * n + 2) for b, n in zip(chosen, counts, strict=True)])
         )
         more = frames.taken(frame, [places], [rng.permutation(len(places))])
-        drawn = _few_each(more if drawn is None else frames._joined(drawn, more), chosen, counts)
+        drawn = _few_each(more if drawn is None else frames.joined(drawn, more), chosen, counts)
         if len(drawn) == counts.sum():
             return drawn
     raise ValueError(f"--points {points_each} a cluster take nearly every pixel of one: ask for fewer")

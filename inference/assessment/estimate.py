@@ -15,8 +15,9 @@ from inference.assessment.answers import CLASS_COLUMN, UNCERTAIN, Consensus, Int
 from inference.assessment.assessment import Assessment, ZoneFacts, assess, kept_points
 from inference.assessment.class_map import ClassMap, open_class_map
 from inference.assessment.product_scores import ProductScores
+from inference.assessment.reference_points import ReferencePoints, place
 from inference.assessment.report import JSON, AssessmentReport
-from inference.assessment.sample import Sample, read_key
+from inference.assessment.sample import KEY, Sample, read_key
 from inference.assessment.zonal import class_areas
 from inference.assessment.zones import read_zones
 
@@ -44,11 +45,14 @@ class ProductRequest:
 class AnswerSource:
     """Where answers come from: files (one or several interpreters), or the simulated world's truth ("world").
 
-    Without files, the sample's own sheet.
+    Without files, the sample's own sheet. design: how points that isamap did not draw were drawn; classes: of a map
+    that names none, both for such points alone.
     """
 
     files: tuple[str, ...] = ()
     column: str = CLASS_COLUMN
+    design: str = "purposive"
+    classes: tuple[str, ...] = ()
 
     @property
     def is_world(self) -> bool:
@@ -63,14 +67,15 @@ def estimate_accuracy(
 ) -> AssessmentReport:  # fmt: skip
     """Accuracies and areas of the map of a sample by its answers; written into `out` where one is given.
 
-    folder: what `draw_sample` wrote. zones: polygons by which areas are estimated, too. products: judged on the same
-    points through the session's server. ValueError: answers that are missing, unknown, double or of other points.
+    folder: what `draw_sample` wrote, or a map (then the one file of answers holds points with their places). zones:
+    polygons by which areas are estimated, too. products: judged on the same points through the session's server.
+    ValueError: answers that are missing, unknown, double or of other points.
     """
-    sample, answers = read_key(folder), answers or AnswerSource()
+    answers = answers or AnswerSource()
     target = None if out is None else local_path(out)
     if target is not None:
         check_writable(target / JSON)
-    reference = _reference(sample, Path(folder), answers)
+    sample, reference = _sampled(Path(folder), answers)
     facts = None
     if zones is not None:
         polygons = read_zones(zones, zone_column)
@@ -95,6 +100,20 @@ def _nameless(sample: Sample) -> bool:
             return True
         raise
     return False
+
+
+def _sampled(folder: Path, answers: AnswerSource) -> tuple[Sample, Consensus]:
+    """The sample and its answers: drawn by isamap, or points of the user's own on a map."""
+    if (folder / KEY).is_file():
+        sample = read_key(folder)
+        return sample, _reference(sample, folder, answers)
+    if not answers.files or answers.is_world or (folder.is_dir() and not any(folder.glob("*.tif"))):
+        return read_key(folder), Consensus({}, (), None)  # refuses in words
+    if len(answers.files) > 1:
+        raise ValueError("points of your own on a map are one file: give one --answers, or draw a sample first")
+    points = ReferencePoints(answers.files[0], answers.column, answers.design)
+    sample, read = place(points, open_class_map(folder, answers.classes))
+    return sample, consensus(read, [point.plotid for point in sample.points])
 
 
 def _reference(sample: Sample, folder: Path, answers: AnswerSource) -> Consensus:
@@ -173,10 +192,11 @@ def _scored(
 
     label_N = server_labels.at_points(label, found.sample, class_map)
     km2 = server_labels.mapped_km2(label, class_map) if areas else None
-    scores = product_scores.of_product(label.name, found, kept, label_N, km2, label.caution)
-    if scores is None:
-        notice(f"note: {label.name} is left out: it knows fewer than two of the points")
-    return [] if scores is None else [scores]
+    try:
+        return [product_scores.of_product(label.name, found, kept, label_N, km2, label.caution)]
+    except ValueError as error:
+        notice(f"note: {label.name} is left out: {error}")
+        return []
 
 
 def _drawn(report: AssessmentReport, target: Path) -> str:

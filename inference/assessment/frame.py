@@ -6,7 +6,7 @@ same chance, on any grid.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,7 +113,7 @@ def draw(frame: Frame, counts: np.ndarray, rng: np.random.Generator) -> Pixels:
             break
         asked = np.where(missing > 0, np.minimum(missing + missing // 2 + 2, 4 * available), 0)
         more = _drawn(frame, asked, rng)
-        drawn = _distinct(more if drawn is None else _joined(drawn, more), counts)
+        drawn = _distinct(more if drawn is None else joined(drawn, more), counts)
     assert drawn is not None
     if len(drawn) < counts.sum():
         raise ValueError(f"{int(counts.sum())} points take nearly every pixel: classify all of them instead")
@@ -207,7 +207,8 @@ def _known(block: Block, strata: Strata) -> tuple[np.ndarray, np.ndarray]:
     return strata.of(block), np.broadcast_to(pixel_areas_m2(block.geobox), block.class_HW.shape)
 
 
-def _joined(one: Pixels, other: Pixels) -> Pixels:
+def joined(one: Pixels, other: Pixels) -> Pixels:
+    """The pixels of both, one after the other."""
     names = one.__dataclass_fields__
     return Pixels(*(np.concatenate([getattr(one, name), getattr(other, name)]) for name in names))
 
@@ -226,6 +227,3 @@ def _check_classes(class_m2: np.ndarray, class_map: ClassMap) -> None:
     if len(beyond):
         value = int(beyond[0]) + len(class_map.classes)
         raise ValueError(f"{class_map.name} holds value {value}, which none of {', '.join(class_map.classes)} names")
-
-
-Draw = Callable[[Frame, np.ndarray, np.random.Generator], Pixels]

@@ -33,8 +33,8 @@ SAMPLES: Mapping[str, Preset] = {
         {},
         (
             "RU-Net++ drew its points within 78 selected images and does not say how those were selected",
-            "it writes of 200 points in all and prints five matrices of 200 each (table 5); here 200 are drawn at random "
-            "over the whole map",
+            "it writes of 200 points in all and prints five matrices of 200 each (table 5); here 200 are drawn at "
+            "random over the whole map",
             "it does not say how many experts read each point, nor what they saw of the map",
         ),
     ),

@@ -16,7 +16,6 @@ from inference.assessment.accuracy import Accuracy, Answers, accuracy
 from inference.assessment.assessment import Assessment, Kept, design_of
 from inference.assessment.estimator import Estimate
 from inference.assessment.intervals import Interval
-from inference.assessment.sample import Sample
 
 IMPERVIOUS = "impervious"
 
@@ -80,27 +79,20 @@ def of_map(found: Assessment, kept: Kept) -> ProductScores:
 
 def of_product(
     name: str, found: Assessment, kept: Kept, label_N: np.ndarray, mapped_km2: float | None = None, caution: str = ""
-) -> ProductScores | None:
+) -> ProductScores:
     """A product's scores from its labels (1 impervious, 0 not, 255 unknown) at all points of the sample.
 
-    None where it knows fewer than two of the points.
+    ValueError where it knows too few of the points for an estimate.
     """
     own = label_N[kept.which_N]
     known = np.flatnonzero(own != UNKNOWN)
     if len(known) < 2:
-        return None
+        raise ValueError(f"it knows {len(known)} of the {len(own)} points")
     impervious = found.sample.classes.index(IMPERVIOUS)
     reference = (kept.answers.reference_N[known] == impervious).astype(np.int64)
     answers = Answers(own[known].astype(np.int64), reference, ("pervious", IMPERVIOUS))
-    result = accuracy(answers, _design(found.sample, kept.which_N[known], name))
+    result = accuracy(answers, design_of(found.sample, kept.which_N[known]))
     return _scores(name, found, result, len(own) - len(known), mapped_km2, caution)
-
-
-def _design(sample: Sample, which_N: np.ndarray, name: str):
-    try:
-        return design_of(sample, which_N)
-    except ValueError as error:
-        raise ValueError(f"product {name} knows too few of the points: {error}") from error
 
 
 def _scores(

@@ -149,7 +149,7 @@ def test_points_keep_a_minimum_distance_and_the_sample_says_what_that_breaks(dra
 
 
 def test_a_distance_that_cannot_be_kept_is_refused(drawing):
-    with pytest.raises(ValueError, match="--min-distance 500: only .* points lie so far apart"):
+    with pytest.raises(ValueError, match=r"--min-distance 500: only .* points lie so far apart"):
         drawing.simple(50, min_distance_m=500)
 
 
@@ -168,5 +168,5 @@ def test_a_sample_is_read_back_as_it_was_written(drawing, tmp_path):
 
 
 def test_a_folder_without_a_key_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="holds no key.json: give the folder that `isamap assess sample"):
+    with pytest.raises(ValueError, match=r"holds no key.json: give the folder that `isamap assess sample"):
         read_key(tmp_path)
