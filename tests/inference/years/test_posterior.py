@@ -1,0 +1,161 @@
+"""The filter against an independent enumeration of every path of up to six years."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from inference.years.chain import YearChain, power
+from inference.years.levels import LEVELS
+from inference.years.posterior import histories, most_probable_path, quantile, recursions, seen
+from tests.inference.years.conftest import joint, paths, random_chain, random_shares
+
+SERIES = [(2020, 2021), (2017, 2019, 2021, 2023), (2016, 2017, 2020, 2024, 2025), (2000, 2001, 2003, 2010, 2012, 2020)]
+
+
+def concluded(shares_TN, chain):
+    likelihood_TSN = seen(shares_TN, chain)
+    return likelihood_TSN, recursions(likelihood_TSN, chain.start_S, chain.transitions_TSS)
+
+
+@pytest.mark.parametrize("years", SERIES)
+@pytest.mark.parametrize("loss", [0.0, 0.03])
+def test_the_posterior_is_that_of_all_paths(years, loss):
+    chain = random_chain(years, len(years), loss=loss)
+    shares_TN = random_shares(len(years), 40, 3)
+    _, both = concluded(shares_TN, chain)
+    for pixel, shares_T in enumerate(shares_TN.T):
+        weights = joint(shares_T, chain)
+        expected_T = weights @ paths(len(years)) / weights.sum()
+        np.testing.assert_allclose(both.posterior_TSN[:, 1, pixel], expected_T, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("years", SERIES)
+def test_the_scales_multiply_to_the_likelihood(years):
+    chain = random_chain(years, 5)
+    shares_TN = random_shares(len(years), 20, 4)
+    _, both = concluded(shares_TN, chain)
+    expected_N = [joint(shares_T, chain).sum() for shares_T in shares_TN.T]
+    np.testing.assert_allclose(both.scale_TN.prod(axis=0), expected_N, rtol=1e-10)
+
+
+@pytest.mark.parametrize("years", SERIES)
+def test_the_path_is_the_most_probable_of_all(years):
+    chain = random_chain(years, 6)
+    shares_TN = random_shares(len(years), 60, 5)
+    path_TN = most_probable_path(shares_TN, chain)
+    for pixel, shares_T in enumerate(shares_TN.T):
+        expected = paths(len(years))[joint(shares_T, chain).argmax()]
+        np.testing.assert_array_equal(path_TN[:, pixel], expected)
+
+
+@pytest.mark.parametrize("years", SERIES)
+def test_first_years_and_histories_are_those_of_all_paths(years):
+    chain = random_chain(years, 7)
+    shares_TN = random_shares(len(years), 40, 6)
+    likelihood_TSN, both = concluded(shares_TN, chain)
+    result = histories(likelihood_TSN, chain, both)
+    every = paths(len(years))
+    first = np.where(every.any(axis=1), every.argmax(axis=1), len(years))
+    rising = (np.diff(every, axis=1) >= 0).all(axis=1)
+    for pixel, shares_T in enumerate(shares_TN.T):
+        weights = joint(shares_T, chain) / joint(shares_T, chain).sum()
+        onset_K = [weights[first == row].sum() for row in range(len(years) + 1)]
+        growth_K = [weights[rising & (first == row)].sum() for row in range(len(years) + 1)]
+        np.testing.assert_allclose(result.onset_KN[:, pixel], onset_K, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(result.growth_KN[:, pixel], [*growth_K, weights[~rising].sum()], atol=1e-12)
+
+
+def test_without_loss_the_path_and_the_posterior_never_go_back():
+    years = (2017, 2019, 2020, 2021, 2023)
+    chain = random_chain(years, 8, loss=0.0)
+    shares_TN = random_shares(len(years), 2000, 7)
+    likelihood_TSN, both = concluded(shares_TN, chain)
+    path_TN = most_probable_path(shares_TN, chain)
+    assert (np.diff(path_TN.astype(int), axis=0) >= 0).all()
+    assert (np.diff(both.posterior_TSN[:, 1], axis=0) >= -1e-12).all()
+    assert histories(likelihood_TSN, chain, both).growth_KN[-1].max() < 1e-9
+
+
+def test_maps_that_say_nothing_leave_the_prior():
+    chain = random_chain((2015, 2018, 2019), 9)
+    flat = replace(chain, emission_TSL=np.full((3, 2, LEVELS), 1 / LEVELS))
+    _, both = concluded(random_shares(3, 50, 8), flat)
+    prior = 0.3
+    expected = [prior]
+    for gap in (3, 1):
+        for _ in range(gap):
+            prior = prior * (1 - chain.loss) + (1 - prior) * chain.gain
+        expected.append(prior)
+    np.testing.assert_allclose(both.posterior_TSN[:, 1], np.tile(expected, (50, 1)).T, rtol=1e-12)
+
+
+def test_pixels_never_seen_leave_the_prior():
+    chain = random_chain((2015, 2018, 2019), 9)
+    _, both = concluded(np.full((3, 4), 255, np.uint8), chain)
+    np.testing.assert_allclose(both.posterior_TSN[:, 1], np.tile(chain.prior_T, (4, 1)).T, rtol=1e-12)
+
+
+def test_a_year_not_seen_lies_between_its_neighbours():
+    """What is pervious before and after is pervious; without loss, what was impervious stays so."""
+    chain = random_chain((2017, 2019, 2021), 10, loss=0.0)
+    shares_TN = np.array([[0, 254, 0], [255, 255, 255], [0, 254, 254]], np.uint8)
+    _, both = concluded(shares_TN, chain)
+    before, middle, after = both.posterior_TSN[:, 1]
+    assert ((before - 1e-12 <= middle) & (middle <= after + 1e-12)).all()
+
+
+def test_one_year_alone_is_bayes_rule():
+    chain = random_chain((2020,), 11)
+    likelihood_TSN, both = concluded(np.array([[200]], np.uint8), chain)
+    level = likelihood_TSN[0, :, 0]
+    expected = 0.3 * level[1] / (0.3 * level[1] + 0.7 * level[0])
+    assert both.posterior_TSN[0, 1, 0] == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("gap", [1, 2, 7, 40])
+def test_a_gap_is_so_many_years(gap):
+    step_SS = np.array([[0.93, 0.07], [0.02, 0.98]])
+    np.testing.assert_allclose(power(0.07, 0.02, gap), np.linalg.matrix_power(step_SS, gap), rtol=1e-12)
+
+
+def test_without_gain_and_loss_nothing_changes():
+    np.testing.assert_array_equal(power(0.0, 0.0, 9), np.eye(2))
+
+
+@pytest.mark.parametrize("cut", [1, 7, 64, 1000])
+def test_a_pixel_has_the_same_bits_in_every_cut(cut):
+    chain = random_chain((2017, 2019, 2021, 2023), 12)
+    shares_TN = random_shares(4, 1003, 9)
+    likelihood_TSN, both = concluded(shares_TN, chain)
+    result, path_TN = histories(likelihood_TSN, chain, both), most_probable_path(shares_TN, chain)
+    piece_TN = np.ascontiguousarray(shares_TN[:, cut : cut + 61])
+    likelihood_TSP, piece = concluded(piece_TN, chain)
+    part = histories(likelihood_TSP, chain, piece)
+    np.testing.assert_array_equal(piece.posterior_TSN, both.posterior_TSN[:, :, cut : cut + 61])
+    np.testing.assert_array_equal(part.onset_KN, result.onset_KN[:, cut : cut + 61])
+    np.testing.assert_array_equal(part.growth_KN, result.growth_KN[:, cut : cut + 61])
+    np.testing.assert_array_equal(most_probable_path(piece_TN, chain), path_TN[:, cut : cut + 61])
+
+
+@pytest.mark.parametrize(("probability", "row"), [(0.05, 1), (0.1, 1), (0.11, 2), (0.5, 2), (0.95, 3)])
+def test_quantiles_are_the_first_year_that_reaches_them(probability, row):
+    onset_KN = np.array([[0.0], [0.1], [0.5], [0.4]])
+    assert quantile(onset_KN, probability) == [row]
+
+
+def test_a_chain_is_read_back_as_it_was():
+    chain = random_chain((2017, 2019), 13)
+    again = YearChain.from_json(__import__("json").loads(__import__("json").dumps(chain.to_json())))
+    np.testing.assert_array_equal(again.emission_TSL, chain.emission_TSL)
+    assert (again.years, again.initial, again.gain, again.loss) == ((2017, 2019), 0.3, 0.07, 0.02)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"initial": 1.2}, {"gain": -0.1}, {"gain": 0.99}, {"years": (2019, 2017)}, {"years": (2017, 2017)}]
+)
+def test_what_is_no_chain_is_refused(changes):
+    with pytest.raises(ValueError):
+        replace(random_chain((2017, 2019), 14), **changes)
