@@ -119,7 +119,7 @@ KEEPERS = {
     "regex": "local_ee.evaluation.patterns",
     "aiohttp": "gee_export.requests.transport",
     "geopandas": ("gee_export.datasets.index", "gee_export.labelling.label_vectors"),
-    "pyogrio": ("gee_export.base.vector_file", "gee_export.labelling.label_vectors"),
+    "pyogrio": ("gee_export.base.vector_file", "gee_export.base.feature_table", "gee_export.labelling.label_vectors"),
     "pyarrow": "gee_export.datasets.index",
     "pytorch_lightning": "training",
     "tensorboard": "training",
