@@ -1,9 +1,9 @@
 """The hidden Markov chain of a pixel's years: pervious or impervious ground, seen through probabilities of maps.
 
 Ground is pervious (0) or impervious (1). In a year, `gain` of the pervious ground becomes impervious and `loss` of the
-impervious becomes pervious; over a gap of several years these rates are compounded. A map of a year shows one of LEVELS
-levels, by a table of that year: so a year whose map errs more has flatter rows, and counts less. A year in which a pixel
-is not known says nothing of it. Source: Rabiner 1989 (doi:10.1109/5.18626) for the algorithms; Bogaert et al. 2021
+impervious becomes pervious; over a gap of several years these rates are compounded. A map of a year shows one of
+LEVELS levels, by a table of that year: so a year whose map errs more has flatter rows, and counts less. A year in which
+a pixel is not known says nothing of it. Source: Rabiner 1989 (doi:10.1109/5.18626) for the algorithms; Bogaert et al. 2021
 (doi:10.1109/TGRS.2021.3123738) for land cover by year.
 """
 

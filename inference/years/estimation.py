@@ -49,8 +49,8 @@ class Limits:
 class Patterns:
     """Different sequences of stored levels among pixels, and how many pixels show each.
 
-    values_TP: (years, patterns) uint8, a stored value of each level (255 not known). weight_P: pixels. drawn_TSL: weight
-    that the maps' own probabilities give to each ground at each level, (years, 2, LEVELS).
+    values_TP: (years, patterns) uint8, a stored value of each level (255 not known). weight_P: pixels. drawn_TSL:
+    weight that the maps' own probabilities give to each ground at each level, (years, 2, LEVELS).
     """
 
     years: tuple[int, ...]
@@ -80,7 +80,7 @@ def _drawn(share_N: np.ndarray, level_N: np.ndarray) -> np.ndarray:
     return np.stack([np.bincount(level_N, weight_N, LEVELS + 1)[:LEVELS] for weight_N in weights])
 
 
-_VALUE_OF = np.array([int(np.flatnonzero(LEVEL_OF == level)[0]) for level in range(LEVELS + 1)], np.uint8)
+_VALUE_OF = np.array([int(np.flatnonzero(level == LEVEL_OF)[0]) for level in range(LEVELS + 1)], np.uint8)
 
 
 @dataclass(frozen=True)
@@ -174,9 +174,7 @@ def _rate(steps_S: np.ndarray, onto: int) -> float:
     return float(steps_S[onto] / total) if total > 0 else 0.0
 
 
-def _expected_steps(
-    chain: YearChain, both: Recursions, likelihood_TSP: np.ndarray, weight_P: np.ndarray
-) -> np.ndarray:
+def _expected_steps(chain: YearChain, both: Recursions, likelihood_TSP: np.ndarray, weight_P: np.ndarray) -> np.ndarray:
     """Expected number of steps of one year from ground to ground in all pixels, (2, 2)."""
     total_SS = np.zeros((STATES, STATES))
     for year, gap in enumerate(chain.gaps):
@@ -193,9 +191,7 @@ def _steps_within(gain: float, loss: float, gap: int) -> np.ndarray:
     for before in range(gap):
         to_SS, from_SS = power(gain, loss, before), power(gain, loss, gap - 1 - before)
         expected += np.einsum("ia,ab,bj->ijab", to_SS, step_SS, from_SS)
-    return np.divide(
-        expected, total[:, :, None, None], out=np.zeros_like(expected), where=total[:, :, None, None] > 0
-    )
+    return np.divide(expected, total[:, :, None, None], out=np.zeros_like(expected), where=total[:, :, None, None] > 0)
 
 
 def _log_posterior(both: Recursions, patterns: Patterns, chain: YearChain) -> float:

@@ -146,4 +146,3 @@ def quantile(onset_KN: np.ndarray, probability: float) -> np.ndarray:
         total_N = total_N + share_N
         below_N += total_N < probability
     return below_N
-

@@ -10,7 +10,7 @@ import pytest
 from inference.years.chain import YearChain
 from inference.years.estimation import Limits, Patterns, _ordered, _steps_within, fit
 from inference.years.levels import LEVELS
-from tests.inference.years.conftest import random_chain, random_shares, simulate
+from tests.inference.years.conftest import random_shares, simulate
 
 YEARS = (2015, 2017, 2018, 2020, 2021, 2023)
 
