@@ -1,10 +1,14 @@
-"""The parameters of a chain of years from pixels of its maps: Baum-Welch (EM) within limits that keep its meaning.
+"""The parameters of a chain of years from pixels of its maps, within limits that keep its meaning.
 
-Three limits. Gain and loss are rates of one year, equal in all years, and `loss` is at most `most_loss`. A higher
-probability never speaks less for impervious ground (isotonic tables). And the tables begin at, and are drawn towards,
-those of the maps' own probabilities, so that state 1 stays impervious ground whatever the pixels are; of two years
-alone, from which errors and changes cannot be told apart, the tables stay there.
-Source: Rabiner 1989, section III-C (doi:10.1109/5.18626); the expected steps within a gap of several years are exact.
+The tables are those of the maps' own probabilities: a map that says 0.8 is right in 8 of 10 pixels, as far as its
+network is calibrated. So state 1 stays impervious ground whatever the pixels are, a year whose probabilities are less
+sharp counts less, and a network that says more of everything in one year makes no growth. Freed tables were tried: they
+fit the errors that return every year and lose the ground (docs/years.md).
+
+The share of the first year, gain and loss come from EM (Baum-Welch; Rabiner 1989, section III-C,
+doi:10.1109/5.18626; the expected steps within a gap of several years are exact). They are rates of one year, equal in
+all years, and `loss` is at most `most_loss`. Persistence and renewal are those of a grid under which the pixels are most
+probable.
 """
 
 from __future__ import annotations
@@ -17,14 +21,16 @@ import numpy as np
 from inference.legend import PROB_STEPS
 from inference.years.chain import IMPERVIOUS, PERVIOUS, STATES, YearChain, power
 from inference.years.levels import LEVEL_OF, LEVELS
-from inference.years.posterior import Recursions, recursions, seen
+from inference.years.posterior import Evidence, Recursions, after, evidence, recursions
 
 MOST_LOSS = 0.005  # a year, of impervious ground; docs/reference/world.md, "Geometry" draws 0.3 % of demolition
 MOST_GAIN = 0.2
-PULL = 0.1  # weight of the maps' own probabilities in the tables, as a share of the pixels
 SMOOTHING = 1e-6  # of each table, so that no level is impossible
-YEARS_TO_FIT = 3
-MOST_STEPS, LEAST_RISE = 300, 1e-9  # EM ends where the log likelihood of a pixel rises by less
+MOST_STEPS, LEAST_RISE = 100, 1e-7  # EM ends where the log likelihood of a pixel rises by less
+FEW_STEPS = 6  # of EM at each point of the grid
+PERSISTENCE = (0.0, 0.3, 0.5, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97)
+RENEWAL = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
+ROUNDS = 3  # over both axes of the grid
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         if not 0 <= self.most_loss <= 0.5:
-            raise ValueError(f"loss {self.most_loss}: expected a share of 0 (never back to pervious) to 0.5 a year")
+            raise ValueError(f"--loss {self.most_loss}: expected a share of 0 (never back to pervious) to 0.5 a year")
         if not 0 < self.least_gain <= self.most_gain <= 0.45:
             raise ValueError(f"gain {self.least_gain} to {self.most_gain}: expected shares between 0 and 0.45 a year")
 
@@ -49,124 +55,115 @@ class Limits:
 class Patterns:
     """Different sequences of stored levels among pixels, and how many pixels show each.
 
-    values_TP: (years, patterns) uint8, a stored value of each level (255 not known). weight_P: pixels. drawn_TSL:
-    weight that the maps' own probabilities give to each ground at each level, (years, 2, LEVELS).
+    values_TP: (years, patterns) uint8, a stored value of each level (255 not known). weight_P: pixels. own_TSL: pixels
+    that the maps' own probabilities give to each ground at each level, (years, 2, LEVELS).
     """
 
     years: tuple[int, ...]
     values_TP: np.ndarray
     weight_P: np.ndarray
-    drawn_TSL: np.ndarray
+    own_TSL: np.ndarray
 
     @classmethod
-    def of(cls, shares_TN: np.ndarray, years: Sequence[int]) -> Patterns:
+    def of(cls, share_TN: np.ndarray, years: Sequence[int]) -> Patterns:
         """The patterns of pixels' stored probabilities (years, N) uint8; pixels without any known year are left out."""
-        level_TN = LEVEL_OF[shares_TN]
+        level_TN = LEVEL_OF[share_TN]
         kept_N = (level_TN < LEVELS).any(axis=0)
         patterns_TP, weight_P = np.unique(level_TN[:, kept_N], axis=1, return_counts=True)
-        drawn_TSL = np.stack([_drawn(share_N, level_N) for share_N, level_N in zip(shares_TN, level_TN, strict=True)])
-        return cls(tuple(years), _VALUE_OF[patterns_TP], weight_P.astype(np.float64), drawn_TSL)
-
-    @property
-    def level_TP(self) -> np.ndarray:
-        """Level of each pattern by year."""
-        return LEVEL_OF[self.values_TP]
+        own_TSL = np.stack([_own(share_N, level_N) for share_N, level_N in zip(share_TN, level_TN, strict=True)])
+        return cls(tuple(years), VALUE_OF[patterns_TP], weight_P.astype(np.float64), own_TSL)
 
 
-def _drawn(share_N: np.ndarray, level_N: np.ndarray) -> np.ndarray:
+def _own(share_N: np.ndarray, level_N: np.ndarray) -> np.ndarray:
     impervious_N = share_N / PROB_STEPS
-    known_N = level_N < LEVELS
-    weights = [np.where(known_N, chance_N, 0) for chance_N in (1 - impervious_N, impervious_N)]
+    weights = [np.where(level_N < LEVELS, chance_N, 0) for chance_N in (1 - impervious_N, impervious_N)]
     return np.stack([np.bincount(level_N, weight_N, LEVELS + 1)[:LEVELS] for weight_N in weights])
 
 
-_VALUE_OF = np.array([int(np.flatnonzero(level == LEVEL_OF)[0]) for level in range(LEVELS + 1)], np.uint8)
+VALUE_OF = np.array([int(np.flatnonzero(level == LEVEL_OF)[0]) for level in range(LEVELS + 1)], np.uint8)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A fitted chain; log_posterior: of the pixels and the tables' pull, by step of EM, which never falls."""
+    """A fitted chain; log_likelihood: of the pixels, by step of the last EM, which never falls."""
 
     chain: YearChain
-    log_posterior: tuple[float, ...]
+    log_likelihood: tuple[float, ...]
     pixels: int
 
 
 def fit(patterns: Patterns, limits: Limits | None = None) -> Estimate:
     """The chain under which the patterns are most probable, within the limits; ValueError where no pixel is known."""
-    limits = limits or Limits()
     if not patterns.weight_P.sum():
         raise ValueError("no pixel of the maps is known in any year: give maps that overlap what they show")
-    chain, history = _begin(patterns, limits), []
-    for _ in range(MOST_STEPS):
-        likelihood_TSP = seen(patterns.values_TP, chain)
-        both = recursions(likelihood_TSP, chain.start_S, chain.transitions_TSS)
-        history.append(_log_posterior(both, patterns, chain))
-        if len(history) > 1 and history[-1] - history[-2] < LEAST_RISE * patterns.weight_P.sum():
+    limits = limits or Limits()
+    best, _ = em(_begin(patterns, limits), patterns, limits, FEW_STEPS)
+    best, reached = em(best, patterns, limits, FEW_STEPS)
+    for _ in range(ROUNDS if len(patterns.years) > 1 else 0):
+        before = best
+        for name, values in (("persistence", PERSISTENCE), ("renewal", RENEWAL)):
+            for value in values:
+                if value == getattr(best, name):
+                    continue
+                tried, history = em(replace(best, **{name: value}), patterns, limits, FEW_STEPS)
+                if history[-1] > reached[-1]:
+                    best, reached = tried, history
+        if (before.persistence, before.renewal) == (best.persistence, best.renewal):
             break
-        chain = _better(chain, both, likelihood_TSP, patterns, limits)
+    chain, history = em(best, patterns, limits, MOST_STEPS)
     return Estimate(chain, tuple(history), int(patterns.weight_P.sum()))
 
 
 def _begin(patterns: Patterns, limits: Limits) -> YearChain:
-    """The chain that the maps' own probabilities speak for: tables and first share as they are, small rates."""
-    share_T = patterns.drawn_TSL[:, IMPERVIOUS].sum(axis=1) / np.maximum(patterns.drawn_TSL.sum(axis=(1, 2)), 1)
-    known = share_T[patterns.drawn_TSL.sum(axis=(1, 2)) > 0]
-    gain = min(max(0.02, limits.least_gain), limits.most_gain)
-    initial = float(np.clip(known[0], 1e-4, 1 - 1e-4))
-    return YearChain(patterns.years, initial, gain, min(0.001, limits.most_loss), _pulled(patterns, 0.0, None))
-
-
-def _pulled(patterns: Patterns, pull: float, counted_TSL: np.ndarray | None) -> np.ndarray:
-    """Tables of expected counts and of the maps' own probabilities, isotonic and never 0; (years, 2, LEVELS)."""
-    own_TSL = patterns.drawn_TSL
-    pooled_SL = own_TSL.sum(axis=0)  # a year without any known pixel takes the table of all years
-    empty_T = own_TSL.sum(axis=(1, 2)) == 0
-    base_TSL = np.where(empty_T[:, None, None], pooled_SL, own_TSL)
-    counts_TSL = base_TSL if counted_TSL is None else counted_TSL + pull * base_TSL
-    counts_TSL = counts_TSL + SMOOTHING * counts_TSL.sum(axis=(1, 2), keepdims=True)
-    ordered_TSL = np.stack([_ordered(counts_SL) for counts_SL in counts_TSL])
-    return ordered_TSL / ordered_TSL.sum(axis=2, keepdims=True)
-
-
-def _ordered(counts_SL: np.ndarray) -> np.ndarray:
-    """Counts whose share of impervious rises with the level: the isotonic regression, which keeps both totals.
-
-    This is the most probable pair of tables with a rising ratio, as the totals of a pooled block stay what they were.
-    """
-    weight_L = counts_SL.sum(axis=0)
-    blocks: list[list[float]] = []  # impervious, total, levels
-    for impervious, weight in zip(counts_SL[IMPERVIOUS], weight_L, strict=True):
-        blocks.append([impervious, weight, 1])
-        while len(blocks) > 1 and blocks[-2][0] * blocks[-1][1] >= blocks[-1][0] * blocks[-2][1]:
-            last = blocks.pop()
-            blocks[-1] = [former + later for former, later in zip(blocks[-1], last, strict=True)]
-    share_L = np.concatenate([np.full(int(levels), impervious / total) for impervious, total, levels in blocks])
-    return np.stack([(1 - share_L) * weight_L, share_L * weight_L])
-
-
-def _better(
-    chain: YearChain, both: Recursions, likelihood_TSP: np.ndarray, patterns: Patterns, limits: Limits
-) -> YearChain:
-    """One step of EM: the parameters that maximise the expected logarithm under the present chain."""
-    weighted_TSP = both.posterior_TSN * patterns.weight_P
-    first_S = weighted_TSP[0].sum(axis=1)
-    steps_SS = _expected_steps(chain, both, likelihood_TSP, patterns.weight_P)
-    gain, loss = (_rate(steps_SS[state], 1 - state) for state in (PERVIOUS, IMPERVIOUS))
-    rates = {
-        "initial": float(first_S[IMPERVIOUS] / first_S.sum()),
-        "gain": min(max(gain, limits.least_gain), limits.most_gain),
-        "loss": min(loss, limits.most_loss),
-    }
-    if len(chain.years) < YEARS_TO_FIT:
-        return replace(chain, **rates)
-    counted_TSL = np.stack(
-        [
-            np.stack([np.bincount(level_P, weight_P, LEVELS + 1)[:LEVELS] for weight_P in weighted_SP])
-            for level_P, weighted_SP in zip(patterns.level_TP, weighted_TSP, strict=True)
-        ]
+    """The maps' own tables and first share, small rates, and errors that mostly return."""
+    counts_TS = patterns.own_TSL.sum(axis=2)
+    first_S = counts_TS[counts_TS.sum(axis=1) > 0][0]
+    return YearChain(
+        patterns.years,
+        initial=float(np.clip(first_S[IMPERVIOUS] / first_S.sum(), 1e-4, 1 - 1e-4)),
+        gain=min(max(0.01, limits.least_gain), limits.most_gain),
+        loss=min(0.001, limits.most_loss),
+        persistence=0.9,
+        renewal=0.01,
+        emission_TSL=own_tables(patterns.own_TSL),
     )
-    return replace(chain, **rates, emission_TSL=_pulled(patterns, PULL, counted_TSL))
+
+
+def own_tables(own_TSL: np.ndarray) -> np.ndarray:
+    """Tables of the maps' own probabilities, never 0; a year without any known pixel has that of all years."""
+    empty_T = own_TSL.sum(axis=(1, 2)) == 0
+    counts_TSL = np.where(empty_T[:, None, None], own_TSL.sum(axis=0), own_TSL)
+    counts_TSL = counts_TSL + SMOOTHING * counts_TSL.sum(axis=(1, 2), keepdims=True)
+    tables_TSL: np.ndarray = counts_TSL / counts_TSL.sum(axis=2, keepdims=True)
+    return tables_TSL
+
+
+def em(chain: YearChain, patterns: Patterns, limits: Limits, most_steps: int) -> tuple[YearChain, list[float]]:
+    """The chain after some steps of EM on first share, gain and loss, and the log likelihood before each and after.
+
+    It ends early where a pixel's log likelihood rises by less than LEAST_RISE.
+    """
+    seen, history = evidence(patterns.values_TP, chain), []
+    for _ in range(most_steps):
+        both = recursions(seen, chain)
+        history.append(float(np.log(both.scale_TN).sum(axis=0) @ patterns.weight_P))
+        if len(history) > 1 and history[-1] - history[-2] < LEAST_RISE * patterns.weight_P.sum():
+            break
+        chain = _better(chain, both, seen, patterns.weight_P, limits)
+    return chain, history
+
+
+def _better(chain: YearChain, both: Recursions, seen: Evidence, weight_P: np.ndarray, limits: Limits) -> YearChain:
+    """One step of EM: the rates that maximise the expected logarithm under the present chain, within the limits."""
+    first_S = both.posterior_TSN[0] @ weight_P
+    steps_SS = _expected_steps(chain, both, seen, weight_P)
+    gain, loss = (_rate(steps_SS[ground], 1 - ground) for ground in (PERVIOUS, IMPERVIOUS))
+    return replace(
+        chain,
+        initial=float(first_S[IMPERVIOUS] / first_S.sum()),
+        gain=min(max(gain, limits.least_gain), limits.most_gain),
+        loss=min(loss, limits.most_loss),
+    )
 
 
 def _rate(steps_S: np.ndarray, onto: int) -> float:
@@ -174,29 +171,21 @@ def _rate(steps_S: np.ndarray, onto: int) -> float:
     return float(steps_S[onto] / total) if total > 0 else 0.0
 
 
-def _expected_steps(chain: YearChain, both: Recursions, likelihood_TSP: np.ndarray, weight_P: np.ndarray) -> np.ndarray:
+def _expected_steps(chain: YearChain, both: Recursions, seen: Evidence, weight_P: np.ndarray) -> np.ndarray:
     """Expected number of steps of one year from ground to ground in all pixels, (2, 2)."""
     total_SS = np.zeros((STATES, STATES))
     for year, gap in enumerate(chain.gaps):
-        ahead_SP = likelihood_TSP[year + 1] * both.backward_TSN[year + 1] / both.scale_TN[year + 1] * weight_P
-        pairs_SS = (both.forward_TSN[year] @ ahead_SP.T) * chain.transitions_TSS[year]
+        ahead_SSP = after(seen, both.backward_TSSN[year + 1], year + 1) * weight_P / both.scale_TN[year + 1]
+        pairs_SS = np.einsum("uip,ujp->ij", both.forward_TSSN[year], ahead_SSP) * chain.transitions_TSS[year]
         total_SS += np.einsum("ij,ijab->ab", pairs_SS, _steps_within(chain.gain, chain.loss, gap))
     return total_SS
 
 
 def _steps_within(gain: float, loss: float, gap: int) -> np.ndarray:
     """Expected steps a to b of one year within a gap, given the ground at its ends: (2, 2, 2, 2) as [i, j, a, b]."""
-    step_SS, total = power(gain, loss, 1), power(gain, loss, gap)
+    step_SS, total = power(gain, loss, 1), power(gain, loss, gap)[:, :, None, None]
     expected = np.zeros((STATES,) * 4)
     for before in range(gap):
         to_SS, from_SS = power(gain, loss, before), power(gain, loss, gap - 1 - before)
         expected += np.einsum("ia,ab,bj->ijab", to_SS, step_SS, from_SS)
-    return np.divide(expected, total[:, :, None, None], out=np.zeros_like(expected), where=total[:, :, None, None] > 0)
-
-
-def _log_posterior(both: Recursions, patterns: Patterns, chain: YearChain) -> float:
-    """Logarithm of the patterns' probability and of the pull towards the maps' own tables."""
-    likelihood = float(np.log(both.scale_TN).sum(axis=0) @ patterns.weight_P)
-    if len(chain.years) < YEARS_TO_FIT:
-        return likelihood
-    return likelihood + PULL * float((patterns.drawn_TSL * np.log(chain.emission_TSL)).sum())
+    return np.divide(expected, total, out=np.zeros_like(expected), where=total > 0)

@@ -1,5 +1,9 @@
 """What a chain of years concludes of pixels: probabilities by year, the consistent path, first year and growth.
 
+A level depends on the ground at the last year in which the pixel was known, so the recursions carry two grounds: that
+one (`last`, which comes first in the arrays) and the present one. Until a pixel is known for the first time, `last` is
+kept at pervious and has no effect.
+
 Every number of a pixel comes from that pixel alone, by the same multiplications and additions wherever it lies in an
 array, so a map that is cut in another way has the same bytes.
 """
@@ -11,83 +15,109 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference.years.chain import IMPERVIOUS, PERVIOUS, STATES, YearChain
+from inference.years.levels import LEVEL_OF, LEVELS
+
+GROUNDS = (PERVIOUS, IMPERVIOUS)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the maps say of N pixels: whether each year is known, and how probable its level is.
+
+    weight_TSSN: probability of the level by year, ground at the last known year, and present ground; 1 where not known.
+    """
+
+    known_TN: np.ndarray
+    weight_TSSN: np.ndarray
+
+
+def evidence(share_TN: np.ndarray, chain: YearChain) -> Evidence:
+    """The evidence of stored probabilities (years, N) uint8, 255 where not known."""
+    level_TN = LEVEL_OF[share_TN]
+    known_TN = level_TN < LEVELS
+    weight_TSSN = np.ones((len(share_TN), STATES, STATES, share_TN.shape[1]))
+    former_N = np.full(share_TN.shape[1], -1)
+    before_N = np.zeros(share_TN.shape[1], np.uint8)
+    for year, (level_N, known_N) in enumerate(zip(level_TN, known_TN, strict=True)):
+        shown_N = np.where(known_N, level_N, 0)
+        for ground in GROUNDS:
+            alone_N = chain.emission_TSL[year, ground, shown_N]
+            same_N = chain.repeated_TTSLL[year, np.maximum(former_N, 0), ground, before_N, shown_N]
+            weight_TSSN[year, ground, ground] = np.where(known_N, np.where(former_N >= 0, same_N, alone_N), 1)
+            weight_TSSN[year, 1 - ground, ground] = np.where(known_N, alone_N, 1)
+        former_N, before_N = np.where(known_N, year, former_N), np.where(known_N, level_N, before_N)
+    return Evidence(known_TN, weight_TSSN)
 
 
 @dataclass(frozen=True)
 class Recursions:
-    """Forward and backward values of pixels, scaled so that their product is the posterior, each (years, 2, N).
+    """Forward and backward values of pixels by year, last known ground and present ground, scaled: (years, 2, 2, N).
 
-    scale_TN: probability of each year's value given the former ones; its product is the pixel's likelihood.
+    scale_TN: probability of each year's level given the former ones; its product is the pixel's likelihood.
     """
 
-    forward_TSN: np.ndarray
-    backward_TSN: np.ndarray
+    forward_TSSN: np.ndarray
+    backward_TSSN: np.ndarray
     scale_TN: np.ndarray
 
     @property
     def posterior_TSN(self) -> np.ndarray:
-        """Probability of each ground in each year given all years; sums to 1 over the grounds."""
-        return self.forward_TSN * self.backward_TSN
+        """Probability of each ground in each year given all years; sums to 1 over the grounds, (years, 2, N)."""
+        both_TSSN = self.forward_TSSN * self.backward_TSSN
+        posterior_TSN: np.ndarray = both_TSSN[:, PERVIOUS] + both_TSSN[:, IMPERVIOUS]
+        return posterior_TSN
 
 
-def recursions(likelihood_TSN: np.ndarray, start_S: np.ndarray, transitions_TSS: np.ndarray) -> Recursions:
-    """The scaled forward-backward recursions (Rabiner 1989, section V-A) of N pixels.
-
-    likelihood_TSN: of what is seen in each year on each ground; 1 on both where nothing is seen.
-    """
-    forward_TSN, scale_TN = _forward(likelihood_TSN, start_S, transitions_TSS)
-    backward_TSN = np.ones_like(forward_TSN)
-    for year in range(len(likelihood_TSN) - 2, -1, -1):
-        ahead_SN = likelihood_TSN[year + 1] * backward_TSN[year + 1] / scale_TN[year + 1]
-        for state in range(STATES):
-            to = transitions_TSS[year, state]
-            backward_TSN[year, state] = to[PERVIOUS] * ahead_SN[PERVIOUS] + to[IMPERVIOUS] * ahead_SN[IMPERVIOUS]
-    return Recursions(forward_TSN, backward_TSN, scale_TN)
+def recursions(seen: Evidence, chain: YearChain) -> Recursions:
+    """The scaled forward-backward recursions (Rabiner 1989, section V-A)."""
+    forward_TSSN, scale_TN = _forward(seen, chain)
+    backward_TSSN = np.ones_like(forward_TSSN)
+    for year in range(len(scale_TN) - 2, -1, -1):
+        ahead_SSN = after(seen, backward_TSSN[year + 1], year + 1) / scale_TN[year + 1]
+        for ground in GROUNDS:
+            to_S = chain.transitions_TSS[year, ground]
+            backward_TSSN[year, :, ground] = to_S[PERVIOUS] * ahead_SSN[:, PERVIOUS]
+            backward_TSSN[year, :, ground] += to_S[IMPERVIOUS] * ahead_SSN[:, IMPERVIOUS]
+    return Recursions(forward_TSSN, backward_TSSN, scale_TN)
 
 
-def _forward(
-    likelihood_TSN: np.ndarray, start_S: np.ndarray, transitions_TSS: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    forward_TSN = np.empty_like(likelihood_TSN)
-    scale_TN = np.empty_like(likelihood_TSN[:, 0])
-    for year, seen_SN in enumerate(likelihood_TSN):
-        for state in range(STATES):
+def after(seen: Evidence, backward_SSN: np.ndarray, year: int) -> np.ndarray:
+    """Weight of a year's level and all later ones, by last known ground before the year and ground in it."""
+    known_N = seen.known_TN[year]
+    values_SSN = np.empty_like(backward_SSN)
+    for ground in GROUNDS:
+        for last in GROUNDS:
+            later_N = np.where(known_N, backward_SSN[ground, ground], backward_SSN[last, ground])
+            values_SSN[last, ground] = seen.weight_TSSN[year, last, ground] * later_N
+    return values_SSN
+
+
+def _forward(seen: Evidence, chain: YearChain) -> tuple[np.ndarray, np.ndarray]:
+    forward_TSSN = np.empty_like(seen.weight_TSSN)
+    scale_TN = np.empty(seen.known_TN.shape)
+    for year, known_N in enumerate(seen.known_TN):
+        come_SSN = np.zeros_like(forward_TSSN[0])
+        for ground in GROUNDS:
             if year == 0:
-                before_N = start_S[state]
+                come_SSN[PERVIOUS, ground] = chain.start_S[ground]
             else:
-                onto, former_SN = transitions_TSS[year - 1, :, state], forward_TSN[year - 1]
-                before_N = onto[PERVIOUS] * former_SN[PERVIOUS] + onto[IMPERVIOUS] * former_SN[IMPERVIOUS]
-            forward_TSN[year, state] = before_N * seen_SN[state]
-        scale_TN[year] = forward_TSN[year, PERVIOUS] + forward_TSN[year, IMPERVIOUS]
-        forward_TSN[year] /= scale_TN[year]
-    return forward_TSN, scale_TN
+                onto_S, former_SSN = chain.transitions_TSS[year - 1, :, ground], forward_TSSN[year - 1]
+                come_SSN[:, ground] = onto_S[PERVIOUS] * former_SSN[:, PERVIOUS]
+                come_SSN[:, ground] += onto_S[IMPERVIOUS] * former_SSN[:, IMPERVIOUS]
+        come_SSN *= seen.weight_TSSN[year]
+        forward_TSSN[year] = _settled(come_SSN, known_N)
+        scale_TN[year] = come_SSN[0, 0] + come_SSN[0, 1] + (come_SSN[1, 0] + come_SSN[1, 1])
+        forward_TSSN[year] /= scale_TN[year]
+    return forward_TSSN, scale_TN
 
 
-def seen(shares_TN: np.ndarray, chain: YearChain) -> np.ndarray:
-    """Likelihoods of stored probabilities (years, N) uint8 on each ground, (years, 2, N)."""
-    table_TSV = chain.likelihood_TSV
-    return np.stack([table_SV[:, share_N] for table_SV, share_N in zip(table_TSV, shares_TN, strict=True)])
-
-
-def most_probable_path(shares_TN: np.ndarray, chain: YearChain) -> np.ndarray:
-    """The most probable sequence of grounds of each pixel (Viterbi), uint8 (years, N); of equals the pervious one.
-
-    shares_TN: stored probabilities of the maps, uint8, 255 where not known.
-    """
-    with np.errstate(divide="ignore"):  # what cannot be has the logarithm -inf
-        steps_TSS, start_S = np.log(chain.transitions_TSS), np.log(chain.start_S)
-        table_TSV = np.log(chain.likelihood_TSV)  # of the table, so that a pixel's logarithm is the same everywhere
-    score_SN = start_S[:, None] + table_TSV[0][:, shares_TN[0]]
-    came_TSN = np.zeros((len(shares_TN), STATES, shares_TN.shape[1]), np.uint8)
-    for year in range(1, len(shares_TN)):
-        onto_SSN = score_SN[:, None, :] + steps_TSS[year - 1][:, :, None]
-        came_TSN[year] = onto_SSN[IMPERVIOUS] > onto_SSN[PERVIOUS]
-        score_SN = np.maximum(onto_SSN[PERVIOUS], onto_SSN[IMPERVIOUS]) + table_TSV[year][:, shares_TN[year]]
-    path_TN = np.empty(shares_TN.shape, np.uint8)
-    path_TN[-1] = score_SN[IMPERVIOUS] > score_SN[PERVIOUS]
-    for year in range(len(path_TN) - 1, 0, -1):
-        path_TN[year - 1] = np.where(path_TN[year], came_TSN[year, IMPERVIOUS], came_TSN[year, PERVIOUS])
-    return path_TN
+def _settled(come_SSN: np.ndarray, known_N: np.ndarray) -> np.ndarray:
+    """Where the year is known, the present ground becomes the last known one."""
+    settled_SSN = np.where(known_N, 0, come_SSN)
+    for ground in GROUNDS:
+        both_N = come_SSN[PERVIOUS, ground] + come_SSN[IMPERVIOUS, ground]
+        settled_SSN[ground, ground] = np.where(known_N, both_N, settled_SSN[ground, ground])
+    return settled_SSN
 
 
 @dataclass(frozen=True)
@@ -103,11 +133,11 @@ class Histories:
     growth_KN: np.ndarray
 
 
-def histories(likelihood_TSN: np.ndarray, chain: YearChain, both: Recursions) -> Histories:
+def histories(seen: Evidence, chain: YearChain, both: Recursions) -> Histories:
     """The exact probabilities of first impervious years and of histories without a way back."""
-    pervious_TN = _pervious_until(likelihood_TSN, chain, both.scale_TN)
-    impervious_TN = _impervious_from(likelihood_TSN, chain, both.scale_TN)
-    never_TN = pervious_TN * both.backward_TSN[:, PERVIOUS]  # pervious in this year and all before it
+    pervious_TN = _pervious_until(seen, chain, both.scale_TN)
+    impervious_TN = _impervious_from(seen, chain, both.scale_TN)
+    never_TN = pervious_TN * both.backward_TSSN[:, PERVIOUS, PERVIOUS]  # pervious in this year and all before it
     before_TN = np.concatenate([np.ones_like(never_TN[:1]), never_TN])
     onset_KN = np.concatenate([np.maximum(before_TN[:-1] - before_TN[1:], 0), never_TN[-1:]])
     rises_T = chain.transitions_TSS[:, PERVIOUS, IMPERVIOUS]
@@ -120,23 +150,23 @@ def histories(likelihood_TSN: np.ndarray, chain: YearChain, both: Recursions) ->
     return Histories(onset_KN, np.stack([*growth, np.maximum(1 - total_N, 0)]))
 
 
-def _pervious_until(likelihood_TSN: np.ndarray, chain: YearChain, scale_TN: np.ndarray) -> np.ndarray:
+def _pervious_until(seen: Evidence, chain: YearChain, scale_TN: np.ndarray) -> np.ndarray:
     """Scaled probability of what is seen up to each year and of pervious ground in all of these years."""
+    weight_TN = seen.weight_TSSN[:, PERVIOUS, PERVIOUS] / scale_TN
     until_TN = np.empty_like(scale_TN)
-    until_TN[0] = chain.start_S[PERVIOUS] * likelihood_TSN[0, PERVIOUS] / scale_TN[0]
+    until_TN[0] = chain.start_S[PERVIOUS] * weight_TN[0]
     for year in range(1, len(scale_TN)):
-        stays = chain.transitions_TSS[year - 1, PERVIOUS, PERVIOUS]
-        until_TN[year] = until_TN[year - 1] * stays * likelihood_TSN[year, PERVIOUS] / scale_TN[year]
+        until_TN[year] = until_TN[year - 1] * chain.transitions_TSS[year - 1, PERVIOUS, PERVIOUS] * weight_TN[year]
     return until_TN
 
 
-def _impervious_from(likelihood_TSN: np.ndarray, chain: YearChain, scale_TN: np.ndarray) -> np.ndarray:
-    """Scaled probability of what is seen from each year on and of impervious ground in all of these years."""
-    from_TN = likelihood_TSN[:, IMPERVIOUS] / scale_TN
+def _impervious_from(seen: Evidence, chain: YearChain, scale_TN: np.ndarray) -> np.ndarray:
+    """Scaled probability of what is seen from each year on and of impervious ground since, pervious before."""
+    from_TSN = seen.weight_TSSN[:, :, IMPERVIOUS] / scale_TN[:, None]  # by last known ground
     for year in range(len(scale_TN) - 2, -1, -1):
-        stays = chain.transitions_TSS[year, IMPERVIOUS, IMPERVIOUS]
-        from_TN[year] = from_TN[year] * stays * from_TN[year + 1]
-    return from_TN
+        stays, later_SN = chain.transitions_TSS[year, IMPERVIOUS, IMPERVIOUS], from_TSN[year + 1]
+        from_TSN[year] *= stays * np.where(seen.known_TN[year], later_SN[IMPERVIOUS], later_SN)
+    return from_TSN[:, PERVIOUS]
 
 
 def quantile(onset_KN: np.ndarray, probability: float) -> np.ndarray:

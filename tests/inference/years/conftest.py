@@ -11,8 +11,9 @@ import pytest
 from affine import Affine
 
 from inference.legend import PROB_STEPS
-from inference.years.chain import YearChain
-from inference.years.levels import LEVELS
+from inference.years.chain import YearChain, repeated
+from inference.years.estimation import VALUE_OF
+from inference.years.levels import EDGES, LEVELS
 
 WUHAN = Affine(10, 0, 212750, 0, -10, 3416360)
 
@@ -22,7 +23,7 @@ def random_chain(years: Sequence[int], seed: int, **changes) -> YearChain:
     rng = np.random.default_rng(seed)
     tilt_L = np.linspace(-2, 2, LEVELS)
     weights_TSL = rng.uniform(0.2, 1, (len(years), 2, LEVELS)) * np.exp(np.stack([-tilt_L, tilt_L]))
-    fields = {"initial": 0.3, "gain": 0.07, "loss": 0.02} | changes
+    fields = {"initial": 0.3, "gain": 0.07, "loss": 0.02, "persistence": 0.6, "renewal": 0.1} | changes
     return YearChain(tuple(years), **fields, emission_TSL=weights_TSL / weights_TSL.sum(axis=2, keepdims=True))
 
 
@@ -34,24 +35,49 @@ def random_shares(years: int, pixels: int, seed: int, *, missing: float = 0.15) 
     return shares_TN
 
 
+def calibrated_chain(years: Sequence[int], sharpness_T: Sequence[float], **changes) -> YearChain:
+    """A chain whose tables are those of calibrated maps: of the pixels of a level with probability p, p are impervious.
+
+    sharpness_T: how far each year's probabilities lie from one half.
+    """
+    fields = {"initial": 0.35, "gain": 0.03, "loss": 0.004, "persistence": 0.0, "renewal": 0.0} | changes
+    flat = np.full((len(years), 2, LEVELS), 1 / LEVELS)
+    prior_T = YearChain(tuple(years), **fields, emission_TSL=flat).prior_T
+    chance_L = VALUE_OF[:LEVELS] / PROB_STEPS
+    tables = []
+    for prior, sharpness in zip(prior_T, sharpness_T, strict=True):
+        low_L, high_L = (weights_L / weights_L.sum() for weights_L in _sides(sharpness))
+        share = (prior - low_L @ chance_L) / (high_L @ chance_L - low_L @ chance_L)
+        histogram_L = (1 - share) * low_L + share * high_L
+        tables.append([histogram_L * (1 - chance_L) / (1 - prior), histogram_L * chance_L / prior])
+    tables_TSL = np.maximum(np.array(tables), 1e-9)
+    return YearChain(tuple(years), **fields, emission_TSL=tables_TSL / tables_TSL.sum(axis=2, keepdims=True))
+
+
+def _sides(sharpness: float) -> tuple[np.ndarray, np.ndarray]:
+    level_L = np.linspace(0, 1, LEVELS)
+    return np.exp(-sharpness * level_L), np.exp(-sharpness * (1 - level_L))
+
+
 def simulate(chain: YearChain, pixels: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Grounds (years, N) drawn year by year, and stored probabilities drawn from the chain's tables."""
-    from inference.years.estimation import _VALUE_OF
-
     rng = np.random.default_rng(seed)
-    ground_N = rng.uniform(size=pixels) < chain.initial
-    grounds, shares = [], []
+    ground_N = (rng.uniform(size=pixels) < chain.initial).astype(int)
+    grounds, levels = [], []
     for year in range(chain.years[0], chain.years[-1] + 1):
         if year > chain.years[0]:
             chance_N = np.where(ground_N, 1 - chain.loss, chain.gain)
-            ground_N = rng.uniform(size=pixels) < chance_N
+            ground_N = (rng.uniform(size=pixels) < chance_N).astype(int)
         if year in chain.years:
-            table_SL = chain.emission_TSL[chain.years.index(year)]
-            edges_SL = np.cumsum(table_SL, axis=1)
-            level_N = (rng.uniform(size=pixels)[:, None] > edges_SL[ground_N.astype(int)]).sum(axis=1)
-            grounds.append(ground_N.astype(np.uint8))
-            shares.append(_VALUE_OF[np.minimum(level_N, LEVELS - 1)])
-    return np.stack(grounds), np.stack(shares)
+            at = chain.years.index(year)
+            table_NL = chain.emission_TSL[at, ground_N]
+            if at:
+                same_NL = chain.repeated_TTSLL[at, at - 1, ground_N, levels[-1]]
+                table_NL = np.where((ground_N == grounds[-1])[:, None], same_NL, table_NL)
+            level_N = (rng.uniform(size=pixels)[:, None] > np.cumsum(table_NL, axis=1)).sum(axis=1)
+            grounds.append(ground_N)
+            levels.append(np.minimum(level_N, LEVELS - 1))
+    return np.stack(grounds).astype(np.uint8), VALUE_OF[np.stack(levels)]
 
 
 def paths(years: int) -> np.ndarray:
@@ -61,21 +87,27 @@ def paths(years: int) -> np.ndarray:
 
 def joint(shares_T: np.ndarray, chain: YearChain) -> np.ndarray:
     """Probability of every path together with a pixel's values, by multiplying out year by year."""
-    from inference.years.levels import EDGES
+    levels = [None if share == 255 else sum(share / PROB_STEPS >= edge for edge in EDGES) for share in shares_T]
+    return np.array([_joint(path, levels, chain) for path in paths(len(chain.years))])
 
+
+def _joint(path: np.ndarray, levels: list[int | None], chain: YearChain) -> float:
     step_SS = np.array([[1 - chain.gain, chain.gain], [chain.loss, 1 - chain.loss]])
-    values = []
-    for path in paths(len(chain.years)):
-        product = chain.initial if path[0] else 1 - chain.initial
-        for at, (ground, share) in enumerate(zip(path, shares_T, strict=True)):
-            if at:
-                gap = chain.years[at] - chain.years[at - 1]
-                product *= np.linalg.matrix_power(step_SS, gap)[path[at - 1], ground]
-            if share != 255:
-                level = sum(share / PROB_STEPS >= edge for edge in EDGES)
-                product *= chain.emission_TSL[at, ground, level]
-        values.append(product)
-    return np.array(values)
+    product = chain.initial if path[0] else 1 - chain.initial
+    last = None  # the last year in which the pixel was known
+    for at, (ground, level) in enumerate(zip(path, levels, strict=True)):
+        if at:
+            gap = chain.years[at] - chain.years[at - 1]
+            product *= np.linalg.matrix_power(step_SS, gap)[path[at - 1], ground]
+        if level is None:
+            continue
+        chance = chain.emission_TSL[at, ground, level]
+        if last is not None and path[last] == ground:
+            tables_LL = repeated(chain.emission_TSL[last, ground], chain.emission_TSL[at, ground], chain.persistence)
+            chance = (1 - chain.renewal) * tables_LL[levels[last], level] + chain.renewal * chance
+        product *= chance
+        last = at
+    return product
 
 
 @pytest.fixture

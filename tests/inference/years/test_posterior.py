@@ -7,24 +7,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from inference.years.chain import YearChain, power
+from inference.years.chain import YearChain, power, repeated
 from inference.years.levels import LEVELS
-from inference.years.posterior import histories, most_probable_path, quantile, recursions, seen
+from inference.years.path import most_probable_path
+from inference.years.posterior import evidence, histories, quantile, recursions
 from tests.inference.years.conftest import joint, paths, random_chain, random_shares
 
 SERIES = [(2020, 2021), (2017, 2019, 2021, 2023), (2016, 2017, 2020, 2024, 2025), (2000, 2001, 2003, 2010, 2012, 2020)]
 
 
 def concluded(shares_TN, chain):
-    likelihood_TSN = seen(shares_TN, chain)
-    return likelihood_TSN, recursions(likelihood_TSN, chain.start_S, chain.transitions_TSS)
+    seen = evidence(shares_TN, chain)
+    return seen, recursions(seen, chain)
 
 
 @pytest.mark.parametrize("years", SERIES)
-@pytest.mark.parametrize("loss", [0.0, 0.03])
-def test_the_posterior_is_that_of_all_paths(years, loss):
-    chain = random_chain(years, len(years), loss=loss)
-    shares_TN = random_shares(len(years), 40, 3)
+@pytest.mark.parametrize("changes", [{}, {"loss": 0.0}, {"persistence": 0.0, "renewal": 0.0}, {"persistence": 0.95}])
+def test_the_posterior_is_that_of_all_paths(years, changes):
+    chain = random_chain(years, len(years), **changes)
+    shares_TN = random_shares(len(years), 40, 3, missing=0.3)
     _, both = concluded(shares_TN, chain)
     for pixel, shares_T in enumerate(shares_TN.T):
         weights = joint(shares_T, chain)
@@ -45,7 +46,7 @@ def test_the_scales_multiply_to_the_likelihood(years):
 def test_the_path_is_the_most_probable_of_all(years):
     chain = random_chain(years, 6)
     shares_TN = random_shares(len(years), 60, 5)
-    path_TN = most_probable_path(shares_TN, chain)
+    path_TN = most_probable_path(evidence(shares_TN, chain), chain)
     for pixel, shares_T in enumerate(shares_TN.T):
         expected = paths(len(years))[joint(shares_T, chain).argmax()]
         np.testing.assert_array_equal(path_TN[:, pixel], expected)
@@ -55,8 +56,8 @@ def test_the_path_is_the_most_probable_of_all(years):
 def test_first_years_and_histories_are_those_of_all_paths(years):
     chain = random_chain(years, 7)
     shares_TN = random_shares(len(years), 40, 6)
-    likelihood_TSN, both = concluded(shares_TN, chain)
-    result = histories(likelihood_TSN, chain, both)
+    seen, both = concluded(shares_TN, chain)
+    result = histories(seen, chain, both)
     every = paths(len(years))
     first = np.where(every.any(axis=1), every.argmax(axis=1), len(years))
     rising = (np.diff(every, axis=1) >= 0).all(axis=1)
@@ -72,16 +73,16 @@ def test_without_loss_the_path_and_the_posterior_never_go_back():
     years = (2017, 2019, 2020, 2021, 2023)
     chain = random_chain(years, 8, loss=0.0)
     shares_TN = random_shares(len(years), 2000, 7)
-    likelihood_TSN, both = concluded(shares_TN, chain)
-    path_TN = most_probable_path(shares_TN, chain)
+    seen, both = concluded(shares_TN, chain)
+    path_TN = most_probable_path(seen, chain)
     assert (np.diff(path_TN.astype(int), axis=0) >= 0).all()
     assert (np.diff(both.posterior_TSN[:, 1], axis=0) >= -1e-12).all()
-    assert histories(likelihood_TSN, chain, both).growth_KN[-1].max() < 1e-9
+    assert histories(seen, chain, both).growth_KN[-1].max() < 1e-9
 
 
 def test_maps_that_say_nothing_leave_the_prior():
     chain = random_chain((2015, 2018, 2019), 9)
-    flat = replace(chain, emission_TSL=np.full((3, 2, LEVELS), 1 / LEVELS))
+    flat = replace(chain, emission_TSL=np.full((3, 2, LEVELS), 1 / LEVELS), persistence=0.0)
     _, both = concluded(random_shares(3, 50, 8), flat)
     prior = 0.3
     expected = [prior]
@@ -109,9 +110,9 @@ def test_a_year_not_seen_lies_between_its_neighbours():
 
 def test_one_year_alone_is_bayes_rule():
     chain = random_chain((2020,), 11)
-    likelihood_TSN, both = concluded(np.array([[200]], np.uint8), chain)
-    level = likelihood_TSN[0, :, 0]
-    expected = 0.3 * level[1] / (0.3 * level[1] + 0.7 * level[0])
+    seen, both = concluded(np.array([[200]], np.uint8), chain)
+    pervious, impervious = seen.weight_TSSN[0, 0, :, 0]
+    expected = 0.3 * impervious / (0.3 * impervious + 0.7 * pervious)
     assert both.posterior_TSN[0, 1, 0] == pytest.approx(expected, rel=1e-12)
 
 
@@ -129,15 +130,15 @@ def test_without_gain_and_loss_nothing_changes():
 def test_a_pixel_has_the_same_bits_in_every_cut(cut):
     chain = random_chain((2017, 2019, 2021, 2023), 12)
     shares_TN = random_shares(4, 1003, 9)
-    likelihood_TSN, both = concluded(shares_TN, chain)
-    result, path_TN = histories(likelihood_TSN, chain, both), most_probable_path(shares_TN, chain)
+    seen, both = concluded(shares_TN, chain)
+    result, path_TN = histories(seen, chain, both), most_probable_path(seen, chain)
     piece_TN = np.ascontiguousarray(shares_TN[:, cut : cut + 61])
-    likelihood_TSP, piece = concluded(piece_TN, chain)
-    part = histories(likelihood_TSP, chain, piece)
+    seen_piece, piece = concluded(piece_TN, chain)
+    part = histories(seen_piece, chain, piece)
     np.testing.assert_array_equal(piece.posterior_TSN, both.posterior_TSN[:, :, cut : cut + 61])
     np.testing.assert_array_equal(part.onset_KN, result.onset_KN[:, cut : cut + 61])
     np.testing.assert_array_equal(part.growth_KN, result.growth_KN[:, cut : cut + 61])
-    np.testing.assert_array_equal(most_probable_path(piece_TN, chain), path_TN[:, cut : cut + 61])
+    np.testing.assert_array_equal(most_probable_path(seen_piece, chain), path_TN[:, cut : cut + 61])
 
 
 @pytest.mark.parametrize(("probability", "row"), [(0.05, 1), (0.1, 1), (0.11, 2), (0.5, 2), (0.95, 3)])
@@ -151,10 +152,37 @@ def test_a_chain_is_read_back_as_it_was():
     again = YearChain.from_json(__import__("json").loads(__import__("json").dumps(chain.to_json())))
     np.testing.assert_array_equal(again.emission_TSL, chain.emission_TSL)
     assert (again.years, again.initial, again.gain, again.loss) == ((2017, 2019), 0.3, 0.07, 0.02)
+    assert (again.persistence, again.renewal) == (0.6, 0.1)
+
+
+def test_levels_of_two_years_are_correlated_as_the_copula_says():
+    """Scipy's bivariate normal distribution of the same cells."""
+    from scipy.stats import multivariate_normal, norm
+
+    chain = random_chain((2017, 2019), 15)
+    former_L, later_L = chain.emission_TSL[:, 1]
+    pair = multivariate_normal([0, 0], [[1, 0.6], [0.6, 1]])
+    edges = [norm.ppf(np.clip(np.cumsum(table_L), 1e-9, 1 - 1e-9)) for table_L in (former_L, later_L)]
+    below_LL = np.array([[pair.cdf([x, y]) for y in edges[1]] for x in edges[0]])
+    cells_LL = np.diff(np.diff(np.pad(below_LL, ((1, 0), (1, 0))), axis=0), axis=1)
+    np.testing.assert_allclose(former_L[:, None] * repeated(former_L, later_L, 0.6), cells_LL, atol=2e-3)
+
+
+def test_without_persistence_a_level_forgets_the_former_one():
+    chain = random_chain((2017, 2019), 16)
+    former_L, later_L = chain.emission_TSL[:, 0]
+    np.testing.assert_allclose(repeated(former_L, later_L, 0.0), np.tile(later_L, (LEVELS, 1)), rtol=1e-9)
+
+
+@pytest.mark.parametrize("persistence", [0.3, 0.9, 0.97])
+def test_persistence_leaves_each_years_table_as_it_is(persistence):
+    chain = random_chain((2017, 2019), 17)
+    former_L, later_L = chain.emission_TSL[:, 0]
+    np.testing.assert_allclose(former_L @ repeated(former_L, later_L, persistence), later_L, atol=0.01)
 
 
 @pytest.mark.parametrize(
-    "changes", [{"initial": 1.2}, {"gain": -0.1}, {"gain": 0.99}, {"years": (2019, 2017)}, {"years": (2017, 2017)}]
+    "changes", [{"initial": 1.2}, {"gain": -0.1}, {"gain": 0.99}, {"years": (2019, 2017)}, {"persistence": 1.0}]
 )
 def test_what_is_no_chain_is_refused(changes):
     with pytest.raises(ValueError):
