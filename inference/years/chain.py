@@ -4,15 +4,15 @@ Ground is pervious (0) or impervious (1). In a year, `gain` of the pervious grou
 impervious becomes pervious; over a gap of several years these rates are compounded. A map of a year shows one of LEVELS
 levels, by a table of that year (`emission`). A year in which a pixel is not known says nothing of it.
 
-Maps of one network err alike in every year: a pixel that is half roof stays half roof. So a level depends on the level
-of the last year in which the pixel was known, as long as the ground is the same: the ranks of both within their tables
-are correlated by `persistence` (a Gaussian copula), and in a share `renewal` of the pixels the level is drawn without
-regard to the former one (a cloud, a shadow). Where the ground has changed, the level is drawn without regard to the
-former. With persistence 0 this is the plain chain, whose years err independently.
+Maps of one network err alike in every year: a pixel that is half roof stays half roof. So each pixel has a rank on its
+ground, which it keeps until the ground changes: one of RANKS equal shares, from the pixels that look least impervious to
+those that look most so. Ranks of two years are correlated by `persistence` (a Gaussian copula with one factor), and in a
+share `renewal` of the pixels the level is drawn without regard to the rank (a cloud, a shadow). Over all ranks a year's
+levels have the year's table. With persistence 0 this is the plain chain, whose years err independently.
 
 Source: Rabiner 1989 (doi:10.1109/5.18626) for chains, Bogaert et al. 2021 (doi:10.1109/TGRS.2021.3123738) for chains of
-land cover by year. That levels depend on former levels, as in Markov-switching autoregression, is this project's own
-choice: with independent years, errors that return would pass for certainty.
+land cover by year. The rank is a random effect as in mixed hidden Markov models (Altman 2007,
+doi:10.1198/016214506000001086): without it, errors that return every year would pass for certainty.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from inference.years.levels import LEVELS
 STATES = 2
 PERVIOUS, IMPERVIOUS = 0, 1
 RATES = ("initial", "gain", "loss", "persistence", "renewal")
-_POINTS = 8  # ranks within a level over which the copula is averaged
+RANKS = 8
+_POINTS = 8  # places within a rank over which the copula is averaged
 
 
 @dataclass(frozen=True)
@@ -86,17 +87,11 @@ class YearChain:
         return np.array([1 - self.initial, self.initial])
 
     @cached_property
-    def repeated_TTSLL(self) -> np.ndarray:
-        """Probability of a level given a former one on the same ground, [year, former year, ground, former, level]."""
-        years = len(self.years)
-        table = np.ones((years, years, STATES, LEVELS, LEVELS))
-        for later in range(1, years):
-            for former in range(later):
-                for ground in range(STATES):
-                    rows = self.emission_TSL[[former, later], ground]
-                    copied_LL = repeated(rows[0], rows[1], self.persistence)
-                    table[later, former, ground] = (1 - self.renewal) * copied_LL + self.renewal * rows[1]
-        return table
+    def ranked_TSRL(self) -> np.ndarray:
+        """Probability of each level by year, ground and rank, (years, 2, RANKS, LEVELS)."""
+        loading = math.sqrt(self.persistence)
+        kept_TSRL = np.array([[ranked(table_L, loading) for table_L in table_SL] for table_SL in self.emission_TSL])
+        return (1 - self.renewal) * kept_TSRL + self.renewal * self.emission_TSL[:, :, None]
 
     @property
     def prior_T(self) -> np.ndarray:
@@ -140,18 +135,15 @@ def power(gain: float, loss: float, gap: int) -> np.ndarray:
     return np.array([[1 - up, up], [down, 1 - down]])
 
 
-def repeated(former_L: np.ndarray, later_L: np.ndarray, persistence: float) -> np.ndarray:
-    """Probability of each later level given each former one, where ranks are correlated: (LEVELS, LEVELS).
+def ranked(table_L: np.ndarray, loading: float) -> np.ndarray:
+    """Probability of each level by rank where levels depend on ranks with this correlation: (RANKS, LEVELS).
 
-    A Gaussian copula, averaged over _POINTS ranks within the former level; rows sum to 1. With persistence 0 every row
-    is the later table.
+    A Gaussian copula, averaged over _POINTS places within each rank; rows sum to 1, and their mean is about the table.
+    With loading 0 every row is the table.
     """
-    ends_L = np.cumsum(former_L)
-    ranks_LP = ends_L[:, None] - former_L[:, None] * (1 - (np.arange(_POINTS) + 0.5) / _POINTS)
-    normal_LP = ndtri(np.clip(ranks_LP, 1e-12, 1 - 1e-12))
-    edges_E = ndtri(np.clip(np.cumsum(later_L)[:-1], 1e-12, 1 - 1e-12))
-    spread = math.sqrt(1 - persistence**2)
-    below_LE = ndtr((edges_E - persistence * normal_LP[:, :, None]) / spread).mean(axis=1)
-    closed_LE = np.pad(below_LE, ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1)))
-    table_LL = np.maximum(np.diff(closed_LE, axis=1), 1e-12)
-    return table_LL / table_LL.sum(axis=1, keepdims=True)
+    places_RP = (np.arange(RANKS)[:, None] + (np.arange(_POINTS) + 0.5) / _POINTS) / RANKS
+    edges_E = ndtri(np.clip(np.cumsum(table_L)[:-1], 1e-12, 1 - 1e-12))
+    below_RE = ndtr((edges_E - loading * ndtri(places_RP)[:, :, None]) / math.sqrt(1 - loading**2)).mean(axis=1)
+    closed_RE = np.pad(below_RE, ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1)))
+    rows_RL = np.maximum(np.diff(closed_RE, axis=1), 1e-12)
+    return rows_RL / rows_RL.sum(axis=1, keepdims=True)

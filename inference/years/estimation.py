@@ -19,17 +19,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from inference.legend import PROB_STEPS
-from inference.years.chain import IMPERVIOUS, PERVIOUS, STATES, YearChain, power
+from inference.years.chain import IMPERVIOUS, RANKS, STATES, YearChain, power
 from inference.years.levels import LEVEL_OF, LEVELS
-from inference.years.posterior import Evidence, Recursions, after, evidence, recursions
+from inference.years.posterior import GROUNDS, Recursions, evidence, recursions, total
 
 MOST_LOSS = 0.005  # a year, of impervious ground; docs/reference/world.md, "Geometry" draws 0.3 % of demolition
 MOST_GAIN = 0.2
 SMOOTHING = 1e-6  # of each table, so that no level is impossible
 MOST_STEPS, LEAST_RISE = 100, 1e-7  # EM ends where the log likelihood of a pixel rises by less
 FEW_STEPS = 6  # of EM at each point of the grid
-PERSISTENCE = (0.0, 0.3, 0.5, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97)
-RENEWAL = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
+PERSISTENCE = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.94, 0.97)
+RENEWAL = (0.0, 0.01, 0.03, 0.06, 0.1, 0.2, 0.3)
 ROUNDS = 3  # over both axes of the grid
 
 
@@ -123,8 +123,8 @@ def _begin(patterns: Patterns, limits: Limits) -> YearChain:
         initial=float(np.clip(first_S[IMPERVIOUS] / first_S.sum(), 1e-4, 1 - 1e-4)),
         gain=min(max(0.01, limits.least_gain), limits.most_gain),
         loss=min(0.001, limits.most_loss),
-        persistence=0.9,
-        renewal=0.01,
+        persistence=0.7,
+        renewal=0.06,
         emission_TSL=own_tables(patterns.own_TSL),
     )
 
@@ -143,24 +143,25 @@ def em(chain: YearChain, patterns: Patterns, limits: Limits, most_steps: int) ->
 
     It ends early where a pixel's log likelihood rises by less than LEAST_RISE.
     """
-    seen, history = evidence(patterns.values_TP, chain), []
+    seen_TSRP, history = evidence(patterns.values_TP, chain), []
     for _ in range(most_steps):
-        both = recursions(seen, chain)
+        both = recursions(seen_TSRP, chain)
         history.append(float(np.log(both.scale_TN).sum(axis=0) @ patterns.weight_P))
         if len(history) > 1 and history[-1] - history[-2] < LEAST_RISE * patterns.weight_P.sum():
             break
-        chain = _better(chain, both, seen, patterns.weight_P, limits)
+        chain = _better(chain, both, seen_TSRP, patterns.weight_P, limits)
     return chain, history
 
 
-def _better(chain: YearChain, both: Recursions, seen: Evidence, weight_P: np.ndarray, limits: Limits) -> YearChain:
+def _better(
+    chain: YearChain, both: Recursions, seen_TSRP: np.ndarray, weight_P: np.ndarray, limits: Limits
+) -> YearChain:
     """One step of EM: the rates that maximise the expected logarithm under the present chain, within the limits."""
-    first_S = both.posterior_TSN[0] @ weight_P
-    steps_SS = _expected_steps(chain, both, seen, weight_P)
-    gain, loss = (_rate(steps_SS[ground], 1 - ground) for ground in (PERVIOUS, IMPERVIOUS))
+    steps_SS = _expected_steps(chain, both, seen_TSRP, weight_P)
+    gain, loss = (_rate(steps_SS[ground], 1 - ground) for ground in GROUNDS)
     return replace(
         chain,
-        initial=float(first_S[IMPERVIOUS] / first_S.sum()),
+        initial=float(both.impervious_TN[0] @ weight_P / weight_P.sum()),
         gain=min(max(gain, limits.least_gain), limits.most_gain),
         loss=min(loss, limits.most_loss),
     )
@@ -171,14 +172,19 @@ def _rate(steps_S: np.ndarray, onto: int) -> float:
     return float(steps_S[onto] / total) if total > 0 else 0.0
 
 
-def _expected_steps(chain: YearChain, both: Recursions, seen: Evidence, weight_P: np.ndarray) -> np.ndarray:
+def _expected_steps(chain: YearChain, both: Recursions, seen_TSRP: np.ndarray, weight_P: np.ndarray) -> np.ndarray:
     """Expected number of steps of one year from ground to ground in all pixels, (2, 2)."""
-    total_SS = np.zeros((STATES, STATES))
+    steps_SS = np.zeros((STATES, STATES))
     for year, gap in enumerate(chain.gaps):
-        ahead_SSP = after(seen, both.backward_TSSN[year + 1], year + 1) * weight_P / both.scale_TN[year + 1]
-        pairs_SS = np.einsum("uip,ujp->ij", both.forward_TSSN[year], ahead_SSP) * chain.transitions_TSS[year]
-        total_SS += np.einsum("ij,ijab->ab", pairs_SS, _steps_within(chain.gain, chain.loss, gap))
-    return total_SS
+        ahead_SRP = seen_TSRP[year + 1] * both.backward_TSRN[year + 1] * weight_P / both.scale_TN[year + 1]
+        pairs_SS = np.empty((STATES, STATES))
+        for ground in GROUNDS:
+            from_RP = both.forward_TSRN[year, ground]
+            pairs_SS[ground, ground] = (from_RP * ahead_SRP[ground]).sum()
+            pairs_SS[ground, 1 - ground] = total(from_RP) @ total(ahead_SRP[1 - ground]) / RANKS
+        pairs_SS *= chain.transitions_TSS[year]
+        steps_SS += np.einsum("ij,ijab->ab", pairs_SS, _steps_within(chain.gain, chain.loss, gap))
+    return steps_SS
 
 
 def _steps_within(gain: float, loss: float, gap: int) -> np.ndarray:

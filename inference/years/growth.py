@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from gee_export.base.scheme import UNKNOWN
-from inference.years.chain import IMPERVIOUS, YearChain
+from inference.years.chain import YearChain
 from inference.years.path import most_probable_path
 from inference.years.posterior import evidence, histories, quantile, recursions
 
 INTERVAL = (0.05, 0.95)  # the earliest and the latest year hold 90 % of the probability between them
 CERTAIN = 0.5  # a history is named where it is more probable than all others together
-PIXELS = 1 << 15  # filtered at once: about 10 MB a year of maps
+PIXELS = 1 << 13  # filtered at once: about 5 MB a year of maps
 
 FIRST_COLOURS = ("440154", "46327e", "365c8d", "277f8e", "1fa187", "4ac16d", "a0da39", "fde725")
 STABLE_PERVIOUS, STABLE_IMPERVIOUS, REVERTED, UNCERTAIN = "d9d9d9", "4d4d4d", "3d85c6", "b58ad6"
@@ -52,11 +52,11 @@ def filtered(share_TN: np.ndarray, chain: YearChain) -> Filtered:
 
 def _filtered(share_TN: np.ndarray, chain: YearChain) -> Filtered:
     known_N = (share_TN != UNKNOWN).any(axis=0)
-    seen = evidence(share_TN, chain)
-    both = recursions(seen, chain)
-    chances = histories(seen, chain, both)
-    impervious_TN = both.posterior_TSN[:, IMPERVIOUS]
-    path_TN = most_probable_path(seen, chain)
+    seen_TSRN = evidence(share_TN, chain)
+    both = recursions(seen_TSRN, chain)
+    chances = histories(seen_TSRN, chain, both)
+    impervious_TN = both.impervious_TN
+    path_TN = most_probable_path(seen_TSRN, chain)
 
     def shown(values: np.ndarray) -> np.ndarray:
         return np.where(known_N, values, UNKNOWN).astype(np.uint8)

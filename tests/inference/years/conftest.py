@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from affine import Affine
 
 from inference.legend import PROB_STEPS
-from inference.years.chain import YearChain, repeated
+from inference.years.chain import RANKS, YearChain, ranked
 from inference.years.estimation import VALUE_OF
 from inference.years.levels import EDGES, LEVELS
 
@@ -63,21 +64,20 @@ def simulate(chain: YearChain, pixels: int, seed: int) -> tuple[np.ndarray, np.n
     """Grounds (years, N) drawn year by year, and stored probabilities drawn from the chain's tables."""
     rng = np.random.default_rng(seed)
     ground_N = (rng.uniform(size=pixels) < chain.initial).astype(int)
-    grounds, levels = [], []
+    rank_N = rng.integers(RANKS, size=pixels)
+    grounds, shares = [], []
     for year in range(chain.years[0], chain.years[-1] + 1):
         if year > chain.years[0]:
             chance_N = np.where(ground_N, 1 - chain.loss, chain.gain)
-            ground_N = (rng.uniform(size=pixels) < chance_N).astype(int)
+            later_N = (rng.uniform(size=pixels) < chance_N).astype(int)
+            rank_N = np.where(later_N == ground_N, rank_N, rng.integers(RANKS, size=pixels))
+            ground_N = later_N
         if year in chain.years:
-            at = chain.years.index(year)
-            table_NL = chain.emission_TSL[at, ground_N]
-            if at:
-                same_NL = chain.repeated_TTSLL[at, at - 1, ground_N, levels[-1]]
-                table_NL = np.where((ground_N == grounds[-1])[:, None], same_NL, table_NL)
+            table_NL = chain.ranked_TSRL[chain.years.index(year), ground_N, rank_N]
             level_N = (rng.uniform(size=pixels)[:, None] > np.cumsum(table_NL, axis=1)).sum(axis=1)
             grounds.append(ground_N)
-            levels.append(np.minimum(level_N, LEVELS - 1))
-    return np.stack(grounds).astype(np.uint8), VALUE_OF[np.stack(levels)]
+            shares.append(VALUE_OF[np.minimum(level_N, LEVELS - 1)])
+    return np.stack(grounds).astype(np.uint8), np.stack(shares)
 
 
 def paths(years: int) -> np.ndarray:
@@ -94,20 +94,20 @@ def joint(shares_T: np.ndarray, chain: YearChain) -> np.ndarray:
 def _joint(path: np.ndarray, levels: list[int | None], chain: YearChain) -> float:
     step_SS = np.array([[1 - chain.gain, chain.gain], [chain.loss, 1 - chain.loss]])
     product = chain.initial if path[0] else 1 - chain.initial
-    last = None  # the last year in which the pixel was known
-    for at, (ground, level) in enumerate(zip(path, levels, strict=True)):
-        if at:
-            gap = chain.years[at] - chain.years[at - 1]
-            product *= np.linalg.matrix_power(step_SS, gap)[path[at - 1], ground]
-        if level is None:
-            continue
-        chance = chain.emission_TSL[at, ground, level]
-        if last is not None and path[last] == ground:
-            tables_LL = repeated(chain.emission_TSL[last, ground], chain.emission_TSL[at, ground], chain.persistence)
-            chance = (1 - chain.renewal) * tables_LL[levels[last], level] + chain.renewal * chance
-        product *= chance
-        last = at
+    for at, (former, ground) in enumerate(itertools.pairwise(path)):
+        product *= np.linalg.matrix_power(step_SS, chain.years[at + 1] - chain.years[at])[former, ground]
+    for ground, stretch in itertools.groupby(range(len(path)), key=lambda at: path[at]):
+        shown = [at for at in stretch if levels[at] is not None]
+        product *= np.mean(
+            [math.prod(_chance(chain, at, ground, rank)[levels[at]] for at in shown) for rank in range(RANKS)]
+        )
     return product
+
+
+def _chance(chain: YearChain, at: int, ground: int, rank: int) -> np.ndarray:
+    """Probability of every level in a year on a ground for a rank."""
+    table_L = chain.emission_TSL[at, ground]
+    return (1 - chain.renewal) * ranked(table_L, math.sqrt(chain.persistence))[rank] + chain.renewal * table_L
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def independent():
 @pytest.fixture(scope="module")
 def persistent():
     """Maps whose errors return."""
-    truth = calibrated_chain(YEARS, SHARP, persistence=0.8, renewal=0.05)
+    truth = calibrated_chain(YEARS, SHARP, persistence=0.6, renewal=0.1)
     return truth, fit(Patterns.of(simulate(truth, 20_000, 2)[1], YEARS))
 
 
@@ -40,8 +40,8 @@ def test_rates_of_a_known_chain_are_recovered(case, request):
 
 def test_errors_that_return_are_told_from_errors_that_do_not(independent, persistent):
     assert independent[1].chain.persistence == 0.0
-    assert persistent[1].chain.persistence == pytest.approx(0.8, abs=0.051)
-    assert persistent[1].chain.renewal == pytest.approx(0.05, abs=0.051)
+    assert persistent[1].chain.persistence == pytest.approx(0.6, abs=0.11)
+    assert persistent[1].chain.renewal == pytest.approx(0.1, abs=0.11)
 
 
 def test_the_tables_of_calibrated_maps_are_recovered(independent):
