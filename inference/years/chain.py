@@ -5,10 +5,10 @@ impervious becomes pervious; over a gap of several years these rates are compoun
 levels, by a table of that year (`emission`). A year in which a pixel is not known says nothing of it.
 
 Maps of one network err alike in every year: a pixel that is half roof stays half roof. So each pixel has a rank on its
-ground, which it keeps until the ground changes: one of RANKS equal shares, from the pixels that look least impervious to
-those that look most so. Ranks of two years are correlated by `persistence` (a Gaussian copula with one factor), and in a
-share `renewal` of the pixels the level is drawn without regard to the rank (a cloud, a shadow). Over all ranks a year's
-levels have the year's table. With persistence 0 this is the plain chain, whose years err independently.
+ground, which it keeps until the ground changes: one of RANKS, from the pixels that look least impervious to those that
+look most so. Levels of two years on the same ground are correlated by `persistence` (a Gaussian copula with one
+factor), and in a share `renewal` of the pixels a level is drawn without regard to the rank (a cloud, a shadow). Over all
+ranks a year's levels have the year's table. With persistence 0 this is the plain chain, whose years err independently.
 
 Source: Rabiner 1989 (doi:10.1109/5.18626) for chains, Bogaert et al. 2021 (doi:10.1109/TGRS.2021.3123738) for chains of
 land cover by year. The rank is a random effect as in mixed hidden Markov models (Altman 2007,
@@ -32,7 +32,9 @@ from inference.years.levels import LEVELS
 STATES = 2
 PERVIOUS, IMPERVIOUS = 0, 1
 RATES = ("initial", "gain", "loss", "persistence", "renewal")
-RANKS = 8
+_EDGES_Z = np.linspace(-2.8, 2.8, 15)  # of the ranks, as quantiles of the normal distribution: finer in the tails
+RANK_SHARES = np.diff(ndtr(_EDGES_Z), prepend=0.0, append=1.0)  # of the pixels of a ground
+RANKS = len(RANK_SHARES)
 _POINTS = 8  # places within a rank over which the copula is averaged
 
 
@@ -138,10 +140,12 @@ def power(gain: float, loss: float, gap: int) -> np.ndarray:
 def ranked(table_L: np.ndarray, loading: float) -> np.ndarray:
     """Probability of each level by rank where levels depend on ranks with this correlation: (RANKS, LEVELS).
 
-    A Gaussian copula, averaged over _POINTS places within each rank; rows sum to 1, and their mean is about the table.
+    A Gaussian copula, averaged over _POINTS places within each rank; rows sum to 1, and their mean, weighted by
+    RANK_SHARES, is about the table.
     With loading 0 every row is the table.
     """
-    places_RP = (np.arange(RANKS)[:, None] + (np.arange(_POINTS) + 0.5) / _POINTS) / RANKS
+    ends_R = np.cumsum(RANK_SHARES)
+    places_RP = ends_R[:, None] - RANK_SHARES[:, None] * (1 - (np.arange(_POINTS) + 0.5) / _POINTS)
     edges_E = ndtri(np.clip(np.cumsum(table_L)[:-1], 1e-12, 1 - 1e-12))
     below_RE = ndtr((edges_E - loading * ndtri(places_RP)[:, :, None]) / math.sqrt(1 - loading**2)).mean(axis=1)
     closed_RE = np.pad(below_RE, ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1)))

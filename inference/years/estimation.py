@@ -7,8 +7,8 @@ fit the errors that return every year and lose the ground (docs/years.md).
 
 The share of the first year, gain and loss come from EM (Baum-Welch; Rabiner 1989, section III-C,
 doi:10.1109/5.18626; the expected steps within a gap of several years are exact). They are rates of one year, equal in
-all years, and `loss` is at most `most_loss`. Persistence and renewal are those of a grid under which the pixels are most
-probable.
+all years, and `loss` is at most `most_loss`. Persistence and renewal are those of a grid under which the pixels are
+most probable.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from inference.legend import PROB_STEPS
-from inference.years.chain import IMPERVIOUS, RANKS, STATES, YearChain, power
+from inference.years.chain import IMPERVIOUS, STATES, YearChain, power
 from inference.years.levels import LEVEL_OF, LEVELS
-from inference.years.posterior import GROUNDS, Recursions, evidence, recursions, total
+from inference.years.posterior import GROUNDS, Recursions, evidence, mean, recursions, total
 
 MOST_LOSS = 0.005  # a year, of impervious ground; docs/reference/world.md, "Geometry" draws 0.3 % of demolition
 MOST_GAIN = 0.2
 SMOOTHING = 1e-6  # of each table, so that no level is impossible
 MOST_STEPS, LEAST_RISE = 100, 1e-7  # EM ends where the log likelihood of a pixel rises by less
-FEW_STEPS = 6  # of EM at each point of the grid
-PERSISTENCE = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.94, 0.97)
+FEW_STEPS = 3  # of EM at each point of the grid
+PERSISTENCE = (0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.85, 0.9, 0.94, 0.97, 0.985)
 RENEWAL = (0.0, 0.01, 0.03, 0.06, 0.1, 0.2, 0.3)
-ROUNDS = 3  # over both axes of the grid
+ROUNDS = 2  # over both axes of the grid
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def _expected_steps(chain: YearChain, both: Recursions, seen_TSRP: np.ndarray, w
         for ground in GROUNDS:
             from_RP = both.forward_TSRN[year, ground]
             pairs_SS[ground, ground] = (from_RP * ahead_SRP[ground]).sum()
-            pairs_SS[ground, 1 - ground] = total(from_RP) @ total(ahead_SRP[1 - ground]) / RANKS
+            pairs_SS[ground, 1 - ground] = total(from_RP) @ mean(ahead_SRP[1 - ground])
         pairs_SS *= chain.transitions_TSS[year]
         steps_SS += np.einsum("ij,ijab->ab", pairs_SS, _steps_within(chain.gain, chain.loss, gap))
     return steps_SS

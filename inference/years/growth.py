@@ -10,6 +10,7 @@ import numpy as np
 
 from gee_export.base.scheme import UNKNOWN
 from inference.years.chain import YearChain
+from inference.years.levels import LEVEL_OF, LEVELS
 from inference.years.path import most_probable_path
 from inference.years.posterior import evidence, histories, quantile, recursions
 
@@ -41,13 +42,30 @@ class Filtered:
 
 
 def filtered(share_TN: np.ndarray, chain: YearChain) -> Filtered:
-    """The filter's result for stored probabilities (years, N) uint8; the same for a pixel in every cut."""
-    pieces = [_filtered(share_TN[:, at : at + PIXELS], chain) for at in range(0, share_TN.shape[1], PIXELS)]
-    if len(pieces) == 1:
-        return pieces[0]
+    """The filter's result for stored probabilities (years, N) uint8; the same for a pixel in every cut.
+
+    Pixels of the same levels become the same, so each sequence of levels is filtered once.
+    """
+    first_P, pattern_N = _patterns(share_TN)
+    share_TP = share_TN[:, first_P]
+    pieces = [_filtered(share_TP[:, at : at + PIXELS], chain) for at in range(0, len(first_P), PIXELS)]
     return Filtered(
-        *(np.concatenate([getattr(piece, name) for piece in pieces], axis=-1) for name in Filtered.__annotations__)
+        *(
+            np.concatenate([getattr(piece, name) for piece in pieces], axis=-1)[..., pattern_N]
+            for name in Filtered.__annotations__
+        )
     )
+
+
+def _patterns(share_TN: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A pixel of each sequence of levels, and the number of every pixel's sequence."""
+    number_N = np.zeros(share_TN.shape[1], np.int64)
+    for level_N in LEVEL_OF[share_TN]:
+        if number_N.max() > np.iinfo(np.int64).max // (LEVELS + 2):  # of many years: numbers begin again from 0
+            number_N = np.unique(number_N, return_inverse=True)[1]
+        number_N = number_N * (LEVELS + 1) + level_N
+    _, first_P, pattern_N = np.unique(number_N, return_index=True, return_inverse=True)
+    return first_P, pattern_N
 
 
 def _filtered(share_TN: np.ndarray, chain: YearChain) -> Filtered:

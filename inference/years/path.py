@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from inference.years.chain import IMPERVIOUS, PERVIOUS, RANKS, STATES, YearChain
+from inference.years.chain import IMPERVIOUS, PERVIOUS, RANK_SHARES, STATES, YearChain
 from inference.years.posterior import GROUNDS, total
 
 
@@ -27,8 +27,7 @@ def most_probable_path(seen_TSRN: np.ndarray, chain: YearChain) -> np.ndarray:
                 before_N = np.full(pixels, chain.start_S[ground])
             else:
                 before_N = best_TSN[begin - 1, 1 - ground] * chain.transitions_TSS[begin - 1, 1 - ground, ground]
-            score_N = before_N / RANKS
-            stretch_RN = np.stack([score_N] * RANKS)
+            stretch_RN = before_N * RANK_SHARES[:, None]
             for year in range(begin, years):
                 stays = 1.0 if year == begin else chain.transitions_TSS[year - 1, ground, ground]
                 stretch_RN = stays * stretch_RN * scaled_TSRN[year, ground]

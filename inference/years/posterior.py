@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inference.years.chain import IMPERVIOUS, PERVIOUS, RANKS, STATES, YearChain
+from inference.years.chain import IMPERVIOUS, PERVIOUS, RANK_SHARES, RANKS, STATES, YearChain
 from inference.years.levels import LEVEL_OF
 
 GROUNDS = (PERVIOUS, IMPERVIOUS)
@@ -33,6 +33,11 @@ def total(values_RN: np.ndarray) -> np.ndarray:
     for value_N in values_RN[1:]:
         sum_N = sum_N + value_N
     return sum_N
+
+
+def mean(values_RN: np.ndarray) -> np.ndarray:
+    """The mean over ranks by their shares, for pixels of which any rank is possible."""
+    return total(values_RN * RANK_SHARES[:, None])
 
 
 @dataclass(frozen=True)
@@ -57,13 +62,13 @@ class Recursions:
 def recursions(seen_TSRN: np.ndarray, chain: YearChain) -> Recursions:
     """The scaled forward-backward recursions (Rabiner 1989, section V-A).
 
-    On the same ground a pixel keeps its rank; where the ground changes, all ranks are equally probable.
+    On the same ground a pixel keeps its rank; where the ground changes, it takes any rank by RANK_SHARES.
     """
     forward_TSRN, scale_TN = _forward(seen_TSRN, chain)
     backward_TSRN = np.ones_like(forward_TSRN)
     for year in range(len(scale_TN) - 2, -1, -1):
         ahead_SRN = seen_TSRN[year + 1] * backward_TSRN[year + 1] / scale_TN[year + 1]
-        any_SN = np.stack([total(ahead_SRN[ground]) for ground in GROUNDS]) / RANKS
+        any_SN = np.stack([mean(ahead_SRN[ground]) for ground in GROUNDS])
         for ground in GROUNDS:
             to_S = chain.transitions_TSS[year, ground]
             backward_TSRN[year, ground] = to_S[ground] * ahead_SRN[ground] + to_S[1 - ground] * any_SN[1 - ground]
@@ -76,11 +81,12 @@ def _forward(seen_TSRN: np.ndarray, chain: YearChain) -> tuple[np.ndarray, np.nd
     for year, seen_SRN in enumerate(seen_TSRN):
         for ground in GROUNDS:
             if year == 0:
-                forward_TSRN[year, ground] = chain.start_S[ground] / RANKS * seen_SRN[ground]
+                forward_TSRN[year, ground] = chain.start_S[ground] * RANK_SHARES[:, None] * seen_SRN[ground]
             else:
                 onto_S, former_SRN = chain.transitions_TSS[year - 1, :, ground], forward_TSRN[year - 1]
-                changed_N = onto_S[1 - ground] * total(former_SRN[1 - ground]) / RANKS
-                forward_TSRN[year, ground] = (onto_S[ground] * former_SRN[ground] + changed_N) * seen_SRN[ground]
+                changed_N = onto_S[1 - ground] * total(former_SRN[1 - ground])
+                come_RN = onto_S[ground] * former_SRN[ground] + changed_N * RANK_SHARES[:, None]
+                forward_TSRN[year, ground] = come_RN * seen_SRN[ground]
         scale_TN[year] = total(forward_TSRN[year, PERVIOUS]) + total(forward_TSRN[year, IMPERVIOUS])
         forward_TSRN[year] /= scale_TN[year]
     return forward_TSRN, scale_TN
@@ -118,7 +124,7 @@ def histories(seen_TSRN: np.ndarray, chain: YearChain, both: Recursions) -> Hist
 def _pervious_until(seen_TSRN: np.ndarray, chain: YearChain, scale_TN: np.ndarray) -> np.ndarray:
     """Scaled probability of what is seen up to each year and of pervious ground in all of these years, by rank."""
     until_TRN = seen_TSRN[:, PERVIOUS] / scale_TN[:, None]
-    until_TRN[0] *= chain.start_S[PERVIOUS] / RANKS
+    until_TRN[0] *= chain.start_S[PERVIOUS] * RANK_SHARES[:, None]
     for year in range(1, len(scale_TN)):
         until_TRN[year] *= until_TRN[year - 1] * chain.transitions_TSS[year - 1, PERVIOUS, PERVIOUS]
     return until_TRN
@@ -129,7 +135,7 @@ def _impervious_from(seen_TSRN: np.ndarray, chain: YearChain, scale_TN: np.ndarr
     from_TRN = seen_TSRN[:, IMPERVIOUS] / scale_TN[:, None]
     for year in range(len(scale_TN) - 2, -1, -1):
         from_TRN[year] *= from_TRN[year + 1] * chain.transitions_TSS[year, IMPERVIOUS, IMPERVIOUS]
-    return np.stack([total(from_RN) for from_RN in from_TRN]) / RANKS
+    return np.stack([mean(from_RN) for from_RN in from_TRN])
 
 
 def quantile(onset_KN: np.ndarray, probability: float) -> np.ndarray:

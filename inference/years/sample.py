@@ -6,7 +6,7 @@ import numpy as np
 
 from inference.years.series import MapSeries
 
-MOST_PIXELS = 200_000
+MOST_PIXELS = 40_000
 
 
 def sampled(series: MapSeries, most: int = MOST_PIXELS) -> np.ndarray:

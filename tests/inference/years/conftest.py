@@ -12,7 +12,7 @@ import pytest
 from affine import Affine
 
 from inference.legend import PROB_STEPS
-from inference.years.chain import RANKS, YearChain, ranked
+from inference.years.chain import RANK_SHARES, RANKS, YearChain, ranked
 from inference.years.estimation import VALUE_OF
 from inference.years.levels import EDGES, LEVELS
 
@@ -64,13 +64,13 @@ def simulate(chain: YearChain, pixels: int, seed: int) -> tuple[np.ndarray, np.n
     """Grounds (years, N) drawn year by year, and stored probabilities drawn from the chain's tables."""
     rng = np.random.default_rng(seed)
     ground_N = (rng.uniform(size=pixels) < chain.initial).astype(int)
-    rank_N = rng.integers(RANKS, size=pixels)
+    rank_N = rng.choice(RANKS, size=pixels, p=RANK_SHARES)
     grounds, shares = [], []
     for year in range(chain.years[0], chain.years[-1] + 1):
         if year > chain.years[0]:
             chance_N = np.where(ground_N, 1 - chain.loss, chain.gain)
             later_N = (rng.uniform(size=pixels) < chance_N).astype(int)
-            rank_N = np.where(later_N == ground_N, rank_N, rng.integers(RANKS, size=pixels))
+            rank_N = np.where(later_N == ground_N, rank_N, rng.choice(RANKS, size=pixels, p=RANK_SHARES))
             ground_N = later_N
         if year in chain.years:
             table_NL = chain.ranked_TSRL[chain.years.index(year), ground_N, rank_N]
@@ -86,28 +86,32 @@ def paths(years: int) -> np.ndarray:
 
 
 def joint(shares_T: np.ndarray, chain: YearChain) -> np.ndarray:
-    """Probability of every path together with a pixel's values, by multiplying out year by year."""
+    """Probability of every path together with a pixel's values, by multiplying out year by year and rank by rank."""
     levels = [None if share == 255 else sum(share / PROB_STEPS >= edge for edge in EDGES) for share in shares_T]
-    return np.array([_joint(path, levels, chain) for path in paths(len(chain.years))])
+    tables = _tables(chain)
+    return np.array([_joint(path, levels, chain, tables) for path in paths(len(chain.years))])
 
 
-def _joint(path: np.ndarray, levels: list[int | None], chain: YearChain) -> float:
+def _joint(path: np.ndarray, levels: list[int | None], chain: YearChain, tables: dict) -> float:
     step_SS = np.array([[1 - chain.gain, chain.gain], [chain.loss, 1 - chain.loss]])
     product = chain.initial if path[0] else 1 - chain.initial
     for at, (former, ground) in enumerate(itertools.pairwise(path)):
         product *= np.linalg.matrix_power(step_SS, chain.years[at + 1] - chain.years[at])[former, ground]
     for ground, stretch in itertools.groupby(range(len(path)), key=lambda at: path[at]):
         shown = [at for at in stretch if levels[at] is not None]
-        product *= np.mean(
-            [math.prod(_chance(chain, at, ground, rank)[levels[at]] for at in shown) for rank in range(RANKS)]
-        )
+        chances = [math.prod(tables[at, ground][rank, levels[at]] for at in shown) for rank in range(RANKS)]
+        product *= sum(share * chance for share, chance in zip(RANK_SHARES, chances, strict=True))
     return product
 
 
-def _chance(chain: YearChain, at: int, ground: int, rank: int) -> np.ndarray:
-    """Probability of every level in a year on a ground for a rank."""
-    table_L = chain.emission_TSL[at, ground]
-    return (1 - chain.renewal) * ranked(table_L, math.sqrt(chain.persistence))[rank] + chain.renewal * table_L
+def _tables(chain: YearChain) -> dict:
+    """Probability of every level by year and ground for each rank."""
+    loading = math.sqrt(chain.persistence)
+    return {
+        (at, ground): (1 - chain.renewal) * ranked(table_L, loading) + chain.renewal * table_L
+        for at, table_SL in enumerate(chain.emission_TSL)
+        for ground, table_L in enumerate(table_SL)
+    }
 
 
 @pytest.fixture
