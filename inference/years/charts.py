@@ -118,7 +118,8 @@ def _read(path: Path) -> np.ndarray:
     """The raster's values, at most LONGEST_SIDE_PX a side, from its overviews."""
     with open_raster(path) as file:
         shrink = max(1.0, max(file.shape) / LONGEST_SIDE_PX)
-        values_HW: np.ndarray = file.read(1, out_shape=[max(1, round(length / shrink)) for length in file.shape])
+        small = tuple(max(1, round(length / shrink)) for length in file.shape)
+        values_HW: np.ndarray = file.read(1, out_shape=small)
     return values_HW
 
 
