@@ -1,4 +1,5 @@
 """`isamap map`, `plan`, `run`, `calibrate`, `publish`, `view`: typed functions, thin over `inference`'s own."""
+"""`isamap map`, `calibrate`, `years`, `publish`, `view`: typed functions, thin over `inference`'s own."""
 
 from __future__ import annotations
 
@@ -76,6 +77,24 @@ def calibrate(
             show(calibrate_checkpoint(checkpoint, data, out, measure=measure, **options, session=session))
         else:
             show(calibrate_step(checkpoint, data, out, post=post, **options, session=session))
+
+
+def years(
+    maps: Annotated[list[str], typer.Argument(metavar="MAP.tif ...", help="Maps of `isamap map`, one of each year.")],
+    out: Annotated[str, typer.Option("--out", help="Folder of the filtered maps, layers and page.")],
+    by: Annotated[str | None, typer.Option("--by", help="Vector file of polygons, such as districts.")] = None,
+    parameters: Annotated[
+        str | None, typer.Option("--parameters", help="years.json of another folder; estimated if not given.")
+    ] = None,
+    loss: Annotated[
+        float, typer.Option("--loss", help="Most impervious ground that is opened a year; 0: none.")
+    ] = 0.005,
+    overwrite: _Overwrite = False,
+) -> None:
+    """Make maps of several years agree, and write growth, first year, areas and a page."""
+    from inference.years.run import map_years
+
+    show(map_years(maps, out, by=by, parameters=parameters, loss=loss, overwrite=overwrite))
 
 
 def publish(
