@@ -1,5 +1,4 @@
-"""`isamap map`, `plan`, `run`, `calibrate`, `publish`, `view`: typed functions, thin over `inference`'s own."""
-"""`isamap map`, `calibrate`, `years`, `publish`, `view`: typed functions, thin over `inference`'s own."""
+"""The commands of maps, as typed functions, thin over `inference`'s own."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from gee_export.base.options import takes_options
 from gee_export.base.regions import STEP_M, Period, Region
 from gee_export.export.eecu import Computing, number
 from gee_export.export.report import LOCAL_MPX_PER_S, google_seconds
-from gee_export.requests.channel import Channel, channels
+from gee_export.requests.channel import channels
 from inference.plan import rates
 from inference.plan.rates import Rate
 from inference.plan.request import OWN, SENSORS, PlanRequest

@@ -10,7 +10,7 @@ from gee_export.base.options import Option
 from gee_export.export.place_options import When, Where
 from gee_export.requests.client import DEFAULT_WORKERS
 
-# sensor -> the bands that are fetched of it where no checkpoint says which; OWN: files of the user's, nothing is fetched
+# sensor -> its bands where no checkpoint says which; OWN: files of the user's, nothing is fetched
 SENSORS: dict[str, tuple[str, ...]] = {"sentinel2": ("B2", "B3", "B4", "B8"), "sentinel1": ("VV", "VH"), "own": ()}
 OWN = "own"
 COARSEST_M, FINEST_M = 100.0, 0.1
