@@ -31,7 +31,7 @@ class ZoneCount:
 
     @classmethod
     def of(cls, windows: Sequence[TileWindow], margin_px: int, channels: Sequence[Channel]) -> ZoneCount:
-        """The sums over the tiles of one zone; channels: what Earth Engine is asked for, none for a user's own files."""
+        """The sums over the tiles of one zone; channels: what Earth Engine is asked for, none for own files."""
         shapes = [_fetched_shape(window, margin_px) for window in windows] if channels else []
         return cls(
             zone=zones.zone_name(windows[0].epsg),
