@@ -8,7 +8,7 @@ from typing import Annotated
 
 from gee_export.base.options import Option
 from gee_export.export.place_options import When, Where
-from gee_export.requests.client import DEFAULT_WORKERS
+from gee_export.requests.throttle import DEFAULT_WORKERS
 
 # sensor -> its bands where no checkpoint says which; OWN: files of the user's, nothing is fetched
 SENSORS: dict[str, tuple[str, ...]] = {"sentinel2": ("B2", "B3", "B4", "B8"), "sentinel1": ("VV", "VH"), "own": ()}
