@@ -6,6 +6,7 @@ here. https://distributed.dask.org/en/stable/resilience.html
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -125,6 +126,7 @@ def _client(address: str, connect_s: float) -> Client:
         raise ValueError(
             f"--scheduler {address} needs Dask, which is not installed: pip install 'isamap[cluster]'"
         ) from error
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # it prints tracebacks; errors are said here
     try:
         return Client(address, timeout=connect_s, set_as_default=False)
     except ValueError as error:
