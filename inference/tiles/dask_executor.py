@@ -45,11 +45,11 @@ class Dask:
 
     def run(self, tiles: Sequence[Tile], work: Work, *, retries: int) -> Generator[Outcome, None, None]:
         """As Executor.run. Fault: no scheduler answers, or it has gone."""
-        from distributed import as_completed
-
         attempts = Attempts(tiles, retries, self._patience)
         tasks: dict[Future, tuple[Tile, int]] = {}
         with self._connected() as client:
+            from distributed import as_completed
+
             completed = as_completed(loop=client.loop)
             try:
                 self._submit(client, attempts, work, tasks, completed)
