@@ -6,6 +6,7 @@ here. https://distributed.dask.org/en/stable/resilience.html
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -44,11 +45,11 @@ class Dask:
 
     def run(self, tiles: Sequence[Tile], work: Work, *, retries: int) -> Generator[Outcome, None, None]:
         """As Executor.run. Fault: no scheduler answers, or it has gone."""
-        from distributed import as_completed
-
         attempts = Attempts(tiles, retries, self._patience)
         tasks: dict[Future, tuple[Tile, int]] = {}
         with self._connected() as client:
+            from distributed import as_completed
+
             completed = as_completed(loop=client.loop)
             try:
                 self._submit(client, attempts, work, tasks, completed)
@@ -125,6 +126,7 @@ def _client(address: str, connect_s: float) -> Client:
         raise ValueError(
             f"--scheduler {address} needs Dask, which is not installed: pip install 'isamap[cluster]'"
         ) from error
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # it prints tracebacks; errors are said here
     try:
         return Client(address, timeout=connect_s, set_as_default=False)
     except ValueError as error:
