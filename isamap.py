@@ -18,6 +18,7 @@ PUBLIC: dict[str, str] = {
     "connect": "gee_export.earth_engine.session:connect",
     "check": "gee_export.earth_engine.check:check",
     "regions": "gee_export.base.regions:described",
+    "outline": "gee_export.earth_engine.administrative:write_outline",
     "labels": "gee_export.labelling.label_table:overview",
     "export_patches": "gee_export.export.export:export_patches",
     "Sampling": "gee_export.patches.sampling:Sampling",
@@ -79,6 +80,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "change": ("inference.assessment.cli:change", "count km2 of each change between two maps, by polygon"),
     "check": ("gee_export.cli:check", "test login, API, bucket and write rights before using Google's servers"),
     "regions": ("gee_export.tables_cli:regions", "list the named regions"),
+    "outline": ("gee_export.cli:outline", "write the outline of a country or province that Earth Engine has"),
     "labels": ("gee_export.tables_cli:labels", "list the label products"),
     "onnx": ("training.cli:onnx", "write a checkpoint as an ONNX file for other programs"),
     "models": ("training.cli:models", "list the networks with their sizes"),
@@ -91,6 +93,7 @@ CONTINUED = ("export", "train", "prune", "reproduce", "map", "run")
 # [command and] option -> the table that holds its values, which help, completion and error messages read
 CHOICES: dict[str, str] = {
     "--region": "gee_export.base.regions:names",
+    "--boundaries": "gee_export.earth_engine.administrative:BOUNDARIES",
     "--hold-out": "gee_export.base.regions:names",
     "--label": "gee_export.labelling.label_products:LABELS",
     "--fine-label": "gee_export.labelling.label_products:LABELS",

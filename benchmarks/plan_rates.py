@@ -3,7 +3,8 @@
     python benchmarks/plan_rates.py [--seconds 20] [--out inference/plan/rates.toml]
 
 The networks are not trained: a forward pass takes as long whatever its weights are. CPU: in processor time of one
-thread times the processors, so that a busy machine gives the same rates; GPU: wall time. Windows overlap as in maps.
+thread times the processors, so that a busy machine gives the same rates; GPU: on the clock. Windows overlap as in a
+map.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Google's unit of computing: what composites are expected to cost, against what a project may use for nothing."""
+"""Google's unit of computing: what composites are expected to cost in it, against what a project has free."""
 
 from __future__ import annotations
 

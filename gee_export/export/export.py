@@ -35,7 +35,10 @@ def export_patches(
     """
     if request is not None and options:
         raise ValueError(f"a request and {', '.join(options)} are given: change the request by dataclasses.replace")
-    request, places, periods = (request or ExportRequest.of(**options)).placed()
+    request = request or ExportRequest.of(**options)
+    if request.where.admin:  # the server knows where that is
+        session = request.run.connect(session)
+    request, places, periods = request.placed()
     run = request.run
     source = run.source(session)
     if request.images.asks_server:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gee_export.base import zones
 from gee_export.base.options import takes_options
 from gee_export.base.regions import STEP_M, Period, Region
+from gee_export.earth_engine.administrative import BOUNDARIES
 from gee_export.export.eecu import Computing, number
 from gee_export.export.report import LOCAL_MPX_PER_S, google_seconds
 from gee_export.requests.channel import channels
@@ -103,16 +105,25 @@ class Plan:
 def plan_map(request: PlanRequest | None = None, **options: Any) -> Plan:
     """What the maps of an area would take: a `Plan`, which prints well.
 
-    Give a request, or its options: the fields of inference/plan/request.py by their names. No server is asked. With
-    `measure` the checkpoint's network runs for so long, and its rate is added to the table `rates` if one is named.
-    ValueError for what cannot be planned.
+    Give a request, or its options: the fields of inference/plan/request.py by their names. No server is asked, but
+    for the outlines of `admin`. With `measure` the checkpoint's network runs for so long, and its rate is added to the
+    table `rates` if one is named. ValueError for what cannot be planned.
     """
     if request is not None and options:
         raise ValueError(f"a request and {', '.join(options)} are given: change the request by dataclasses.replace")
     request = request or _request_of(options)
     trained = _checkpoint(request)
-    areas, periods = request.where.regions(), () if request.when.is_open else request.when.periods()
+    areas, periods = _areas(request), () if request.when.is_open else request.when.periods()
     return _planned(request, trained, areas, periods)
+
+
+def _areas(request: PlanRequest) -> tuple[Region, ...]:
+    if not request.where.admin:
+        return request.where.regions()
+    from gee_export.earth_engine.session import connect
+
+    with connect(request.machines.project, catalog=request.machines.catalog):
+        return request.where.regions()
 
 
 def _request_of(options: dict[str, Any]) -> PlanRequest:
@@ -234,6 +245,8 @@ def _approximated(request: PlanRequest) -> str:
     where = request.where
     if where.bbox is not None or where.geometry:
         return ""
+    if where.admin:
+        return f"{BOUNDARIES[where.boundaries].title}, an administrative layer and no legal boundary"
     from gee_export.base import regions
 
     source_of = {row["name"]: row["source"] for row in regions.described()}
@@ -241,5 +254,5 @@ def _approximated(request: PlanRequest) -> str:
 
 
 def _name(request: PlanRequest, areas: Sequence[Region]) -> str:
-    named = [str(name) for name in request.where.region if isinstance(name, str)]
-    return "+".join(named) or (request.where.name or areas[0].name)
+    named = [str(name) for name in (*request.where.region, *request.where.admin) if isinstance(name, str)]
+    return "+".join(named) or zones.place_of(areas[0])

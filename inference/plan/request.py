@@ -10,7 +10,7 @@ from gee_export.base.options import Option
 from gee_export.export.place_options import When, Where
 from gee_export.requests.throttle import DEFAULT_WORKERS
 
-# sensor -> its bands where no checkpoint says which; OWN: files of the user's, nothing is fetched
+# sensor -> the bands that are fetched of it where no checkpoint says which; OWN: the user's files, nothing is fetched
 SENSORS: dict[str, tuple[str, ...]] = {"sentinel2": ("B2", "B3", "B4", "B8"), "sentinel1": ("VV", "VH"), "own": ()}
 OWN = "own"
 COARSEST_M, FINEST_M = 100.0, 0.1
@@ -50,7 +50,15 @@ class Product:
 
 @dataclass(frozen=True)
 class Machines:
-    """What works: requests at a time, and how fast networks are."""
+    """What works: requests at a time, and how fast networks are; the server that knows the places of --admin."""
+
+    project: Annotated[
+        str | None,
+        Option("Google Cloud project, for --admin alone; without it the local engine.", metavar="ID", group="Machines"),
+    ] = None
+    catalog: Annotated[
+        str, Option("The local engine's tables, for --admin alone: a folder.", metavar="FOLDER", group="Machines")
+    ] = "world"
 
     workers: Annotated[int, Option("Requests at a time.", metavar="N", group="Machines")] = DEFAULT_WORKERS
     rates: Annotated[

@@ -1,4 +1,4 @@
-"""What the tiles of one UTM zone add up to: number, ground inside, and the pixels that are fetched for them."""
+"""What the tiles of one UTM zone add up to: their number, the ground inside, and the pixels that they fetch."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ZoneCount:
 
     @classmethod
     def of(cls, windows: Sequence[TileWindow], margin_px: int, channels: Sequence[Channel]) -> ZoneCount:
-        """The sums over the tiles of one zone; channels: what Earth Engine is asked for, none for own files."""
+        """The sums over the tiles of one zone; channels: what is asked of Earth Engine, none for the user's files."""
         shapes = [_fetched_shape(window, margin_px) for window in windows] if channels else []
         return cls(
             zone=zones.zone_name(windows[0].epsg),
