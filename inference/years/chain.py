@@ -8,7 +8,8 @@ Maps of one network err alike in every year: a pixel that is half roof stays hal
 ground, which it keeps until the ground changes: one of RANKS, from the pixels that look least impervious to those that
 look most so. Levels of two years on the same ground are correlated by `persistence` (a Gaussian copula with one
 factor), and in a share `renewal` of the pixels a level is drawn without regard to the rank (a cloud, a shadow). Over
-all ranks a year's levels have the year's table. With persistence 0 this is the plain chain, whose years err independently.
+all ranks a year's levels have the year's table. With persistence 0 this is the plain chain, whose years err
+independently.
 
 Source: Rabiner 1989 (doi:10.1109/5.18626) for chains, Bogaert et al. 2021 (doi:10.1109/TGRS.2021.3123738) for chains of
 land cover by year. The rank is a random effect as in mixed hidden Markov models (Altman 2007,
