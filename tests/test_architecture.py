@@ -132,6 +132,7 @@ KEEPERS = {
         "gee_export.tables_cli",
         "training.cli",
         "inference.cli",
+        "inference.assessment.cli",
         "reproduction.cli",
         "gee_export.command_line.console",
     ),

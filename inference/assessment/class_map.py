@@ -75,7 +75,7 @@ class Sheet:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Part of a sheet: number of the sheet, window in it, its grid, and classes, ELSEWHERE on ground of another sheet."""
+    """Part of a sheet: the sheet's number, the window, its grid, its classes (ELSEWHERE: ground of another sheet)."""
 
     sheet: int
     window: Window

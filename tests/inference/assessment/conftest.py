@@ -20,14 +20,14 @@ def make_map(tmp_path: Path) -> Callable[..., Path]:
 
     def make(class_HW: np.ndarray, name: str = "map.tif", **changes) -> Path:
         options = {"transform": UTM, "crs": "EPSG:32650", "classes": "pervious,impervious"} | changes
-        classes = options.pop("classes")
+        tags = {name: options.pop(name) for name in ("classes", "period_start") if options.get(name, "") != ""}
+        options.pop("classes", None)
         profile = {"driver": "GTiff", "dtype": "uint8", "count": 1, "compress": "deflate", **options}
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with rasterio.open(path, "w", height=class_HW.shape[0], width=class_HW.shape[1], **profile) as file:
             file.write(class_HW.astype(np.uint8), 1)
-            if classes:
-                file.update_tags(classes=classes)
+            file.update_tags(**tags)
         return path
 
     return make
