@@ -74,7 +74,7 @@ def coregister(
 
 def outline(
     name: Annotated[str, typer.Argument(help="Such as Hubei, or China/Hubei/Wuhan: country, first and second level.")],
-    out: Annotated[str, typer.Option("--out", help="A .geojson, for --geometry of every command.")],
+    out: Annotated[str, typer.Option("--out", help="A .geojson file, which every command takes as its geometry.")],
     boundaries: Annotated[str, typer.Option("--boundaries", help="The tables that are asked.")] = "gaul",
     project: _Project = None,
     catalog: _Catalog = "world",

@@ -17,7 +17,7 @@ from inference.plan import rates
 from inference.plan.rates import Rate
 from inference.plan.request import OWN, SENSORS, PlanRequest
 from inference.plan.zone_count import ZoneCount, by_zone
-from inference.tiles.tiling import STEP_PX, tile_windows
+from inference.tiles.tiling import STEP_PX
 
 if TYPE_CHECKING:
     from training.checkpoints.checkpoint import Checkpoint
@@ -156,7 +156,7 @@ def _planned(
     margin_px = trained.window if trained else FINE_MARGIN_PX if is_fine else MARGIN_PX
     dates = max(trained.frames, 1) if trained else 1
     asked = channels(bands) * dates if sensors != (OWN,) else ()
-    counts = by_zone(tile_windows(areas, step_px=tile_px), margin_px, asked)
+    counts = by_zone(areas, tile_px, margin_px=margin_px, channels=asked)
     maps, months = max(len(periods), 1), sum(period.mean_months for period in periods)
     effort = sum(zone.fetched_px for zone in counts) / 1e6 * months
     measured, fitting = _rates(request, trained, (input_m, step_m))

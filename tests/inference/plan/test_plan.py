@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pyproj import Geod
 from shapely.geometry import mapping
@@ -97,10 +98,23 @@ def test_images_of_ones_own_are_not_fetched():
 def test_no_ground_is_counted_twice_and_none_is_missing(west, south, width, height):
     """The ellipsoid's area is the oracle; metres of a zone's grid are true to 0.21 %, its area to 0.42 %."""
     box = shapely.box(west, south, west + width, south + height)
-    counts = by_zone(tile_windows(zones.of_outline(box, name="box"), step_px=1024), 0, ())
+    counts = by_zone(zones.of_outline(box, name="box"), 1024, margin_px=0, channels=())
     ring = shapely.segmentize(box, 0.01)  # along the parallels, as a box in degrees is drawn
     area_m2, _ = Geod(ellps="WGS84").geometry_area_perimeter(shapely.orient_polygons(ring))
     assert sum(count.area_km2 for count in counts) == pytest.approx(area_m2 / 1e6, rel=0.005)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=3, max_size=8), st.sampled_from([64, 200, 256]))
+def test_tiles_counted_by_squares_are_the_tiles(corners, tile_px):
+    """tile_windows, which looks at each, is the oracle."""
+    ground = shapely.convex_hull(shapely.MultiPoint([(119.7 + 0.6 * x, 30 + 0.4 * y) for x, y in corners]))
+    assume(ground.area > 1e-4)
+    areas = zones.of_outline(ground, name="hull")
+    windows = tile_windows(areas, step_px=tile_px)
+    counts = by_zone(areas, tile_px, margin_px=0, channels=())
+    assert {count.zone: count.tiles for count in counts} == Counter(zones.zone_name(each.epsg) for each in windows)
+    assert sum(count.area_km2 for count in counts) == pytest.approx(sum(each.area_km2 for each in windows), rel=1e-6)
 
 
 def test_the_belt_is_divided_by_zone():
