@@ -1,4 +1,4 @@
-"""Checkpoint and region in, map out, Earth Engine asset up: map_region, publish, view, figure_panels.
+"""Checkpoint and region in, map out, Earth Engine asset up: map_region, run_jobs, publish, view, figure_panels.
 
 Names load when they are used, so that `import inference` costs nothing.
 """
@@ -10,13 +10,14 @@ from importlib import import_module
 _HOMES = {
     "map_region": "inference.map",
     "MapReport": "inference.map_report",
+    "run_jobs": "inference.tiles.run",
     "publish": "inference.asset",
     "PublishReport": "inference.asset",
     "view": "inference.picture",
     "figure_panels": "inference.picture",
 }
 
-__all__ = ["MapReport", "PublishReport", "figure_panels", "map_region", "publish", "view"]
+__all__ = ["MapReport", "PublishReport", "figure_panels", "map_region", "publish", "run_jobs", "view"]
 
 
 def __getattr__(name: str):
