@@ -24,6 +24,7 @@ from inference import cog, job
 from inference.arguments import checked_argument
 from inference.blend import Rows
 from inference.checks import range_warnings, step_warnings, why_empty
+from inference.cleaning import Cleaning
 from inference.cut import Grid
 from inference.dates import view
 from inference.frame import shifted
@@ -38,8 +39,10 @@ from inference.request import MapOptions, MapRequest, check_keepable, keep
 from inference.source import InputSource, open_geotiff, period_tags
 from inference.strips import PostprocessPass
 from training.checkpoints.checkpoint import Checkpoint, load
+from training.checkpoints.ensemble import members_of
 from training.cpu import tune_cpu
 from training.runtimes import check_forward, open_forward
+from training.runtimes.quantized import tags_of
 
 SENTINEL_STEP_M = 10.0  # of checkpoints that do not say on which step they were trained
 # of the way maps are made: a map of another version is neither taken as already there nor continued; 2: batch
@@ -177,7 +180,7 @@ def _mapped(source: InputSource, trained: Checkpoint, out: Path, options: _RunOp
         processed = second.apply(rows, cog.RowsFile(folder / job.PROCESSED, info.geobox.shape[1]))
         reason = why_empty(source) if processed.is_unknown else ""
         if not reason:
-            counts = cog.write(processed, info, out, options.keep)
+            counts = cog.write(_cleaning(source, trained, options).apply(processed, folder), info, out, options.keep)
     if reason:
         raise EmptyMap(f"{out} was not written: {reason}")
     seconds = time.monotonic() - begun
@@ -191,6 +194,12 @@ def _finished(info: cog.MapInfo, out: Path) -> np.ndarray:
     if not sidecar_of(out).exists():
         cog.write_sidecar(info.legend, counts, out)
     return counts
+
+
+def _cleaning(source: InputSource, trained: Checkpoint, options: _RunOptions) -> Cleaning:
+    """The masks and the sieve that follow the classes."""
+    legend = Legend.of(trained.classes, trained.thresholds)
+    return Cleaning.of(options.request.options.computing, _finer(source.geobox, trained.scale), legend)
 
 
 def _second(source: InputSource, trained: Checkpoint, options: _RunOptions) -> PostprocessPass:
@@ -256,7 +265,8 @@ def _settings(source: InputSource, trained: Checkpoint, options: _RunOptions) ->
         "origin": list(source.origin),
         "about": dict(source.tags),
     }
-    return settings | options.forward | processed
+    further = tags_of(trained, options.forward["precision"]) | _cleaning(source, trained, options).settings
+    return settings | options.forward | further | processed
 
 
 def _tags(source: InputSource, trained: Checkpoint, options: _RunOptions) -> dict[str, str]:
@@ -270,6 +280,7 @@ def _tags(source: InputSource, trained: Checkpoint, options: _RunOptions) -> dic
         "licence": source.tags.get("licence", "unknown: see the input's own"),
         SETTINGS_TAG: job.fingerprint(_settings(source, trained, options)),
     }
+    description |= _cleaning(source, trained, options).tags
     if parts:
         description["simulated_parts"] = ", ".join(parts)
     if options.post != UNPROCESSED:
@@ -282,4 +293,7 @@ def _tags(source: InputSource, trained: Checkpoint, options: _RunOptions) -> dic
 def _network_tags(trained: Checkpoint, how: _RunOptions) -> dict[str, str]:
     """What the map says of the network and of how it is run."""
     processed = {} if how.post == UNPROCESSED else {"post": how.post}
-    return {"model": trained.model, "checkpoint": trained.fingerprint} | how.forward | processed
+    members = members_of(trained)
+    joined = {"members": ",".join(members)} if members else {}
+    run = how.forward | tags_of(trained, how.forward["precision"]) | joined
+    return {"model": trained.model, "checkpoint": trained.fingerprint} | run | processed

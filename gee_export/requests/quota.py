@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from gee_export.requests.throttle import DEFAULT_RATE_PER_S, DEFAULT_WORKERS
 
-
 MOST = 10_000  # more than Google grants to anybody
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numba
 import numpy as np
 
@@ -84,6 +86,11 @@ def _modes(values, share, out):  # pragma: no cover (compiled)
 def frequencies(values: np.ndarray, weights: np.ndarray) -> dict[str, float]:
     """How much weight each value has; whole values are written without a fraction, as Earth Engine writes keys."""
     keep = weights > 0
+    if values.dtype == object:
+        counted: Counter[str] = Counter()
+        for value, weight in zip(values[keep].tolist(), weights[keep].tolist(), strict=True):
+            counted[str(value)] += float(weight)
+        return {key: counted[key] for key in sorted(counted)}
     kinds, at = np.unique(values[keep], return_inverse=True)
     totals = np.bincount(at, weights=weights[keep].astype(float), minlength=len(kinds))
     return {_key(value): float(total) for value, total in zip(kinds, totals, strict=True)}
@@ -96,6 +103,8 @@ def _key(value: np.generic) -> str:
 
 def counts_of_distinct(values: np.ndarray, weights: np.ndarray) -> list[Reduced]:
     """How many different unmasked values there are along axis 0."""
+    if values.dtype == object:
+        return [(np.asarray(len(set(map(repr, values[weights > 0].tolist()))), np.int32), np.ones((), bool))]
     ordered = np.sort(np.where(weights > 0, values.astype(float), np.nan), axis=0)
     fresh = np.ones(ordered.shape, bool)
     fresh[1:] = ordered[1:] != ordered[:-1]
