@@ -37,7 +37,7 @@ TRAIN = [
     "train --data {out}/patches --recipe crofusenet-tiny --set epochs=2 --out {out}/net",
 ]
 TRAIN_FINE = [
-    "export --bbox 114.26 30.52 114.34 30.60 --size 32 --stride 32 --period 2021-JJA --max-patches 40 "
+    "export --bbox 114.27 30.55 114.31 30.59 --size 32 --stride 32 --month 2021-07 --split random --max-patches 12 "
     "--label projects/local/assets/world/truth10#impervious=percent --fine projects/local/assets/world/imagery1m "
     "--fine-unit reflectance=0.0001 --fine-label projects/local/assets/world/truth#impervious --out {out}/pairs",
     "train --data {out}/pairs --recipe jointseg-tiny --set epochs=2 --out {out}/fine-net",
@@ -103,7 +103,7 @@ def _parts(arguments: argparse.Namespace, out: Path) -> Iterator[Part]:
         yield Part("country", wide_box(arguments.km2), "2020-06", checkpoint, arguments.tile_px)
     if arguments.fine_km2:
         checkpoint = arguments.fine_checkpoint or trained(TRAIN_FINE, out, "fine-net")
-        yield Part("city", square_box(arguments.fine_km2), "2021-JJA", checkpoint, arguments.fine_tile_px)
+        yield Part("city", square_box(arguments.fine_km2), "2021-07", checkpoint, arguments.fine_tile_px)
 
 
 def wide_box(km2: float) -> tuple[float, float, float, float]:

@@ -12,7 +12,7 @@ from gee_export.base.periods import Period
 from gee_export.base.regions import Region
 from gee_export.export.place_options import When, Where
 from gee_export.requests.quota import Quota
-from inference.request import Computing, Pixels
+from inference.request import NO_SIEVE, Computing, Pixels
 from inference.tiles.tiling import STEP_PX, TileWindow, check_step, tile_windows
 
 if TYPE_CHECKING:
@@ -139,6 +139,11 @@ class RunRequest:
         for name, example in (("checkpoint", "runs/NAME"), ("out", "maps")):
             if not getattr(self.maps, name):
                 raise ValueError(f"{name} is missing: give --{name} {example}, or a line `{name} = ...` in the file")
+        if self.computing.sieve != NO_SIEVE:
+            raise ValueError(
+                f"--sieve {self.computing.sieve} looks at components that reach over many tiles: leave it out, or map "
+                "the place with `isamap map`"
+            )
         if self.maps.asset and self.server.project and not self.maps.bucket:
             raise ValueError("--asset needs --bucket NAME: Google ingests from Cloud Storage")
 
@@ -181,7 +186,7 @@ class MapJob:
 
     def tiles(self, request: RunRequest, trained: Checkpoint) -> tuple[Tile, ...]:
         """The tiles of the map; ValueError for a checkpoint whose tiles would not fit each other."""
-        from inference.tiles.tile import Tile
+        from inference.tiles.tile import Tile, network_of
 
         if not trained.composite:
             raise ValueError(
@@ -195,9 +200,8 @@ class MapJob:
             )
         windows = self.windows(request.maps.tile_px or default_step(trained.scale))
         pixels, computing = request.server.pixels, request.computing.of_map
-        return tuple(
-            Tile(window, self.period, self.checkpoint, trained.fingerprint, pixels, computing) for window in windows
-        )
+        network = network_of(trained, computing)
+        return tuple(Tile(window, self.period, self.checkpoint, network, pixels, computing) for window in windows)
 
     def windows(self, step_px: int) -> tuple[TileWindow, ...]:
         """The squares of the map."""

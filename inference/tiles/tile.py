@@ -17,10 +17,15 @@ from shapely.geometry.base import BaseGeometry
 from gee_export.base.periods import Period
 from gee_export.base.regions import Region
 from inference import job
+from inference.cleaning import VERSION as CLEANING
+from inference.legend import Legend
 from inference.map import POST_VERSION, REGION_VERSION
+from inference.mask import Mask
 from inference.postprocess import UNPROCESSED
 from inference.request import Computing, MapOptions, MapRequest, Pixels, When, Where
 from inference.tiles.tiling import TileWindow
+from training.checkpoints.checkpoint import Checkpoint
+from training.runtimes.quantized import tags_of
 
 CRS_ORIGIN = (0.0, 0.0)
 _DEGREES = 9  # decimals, a tenth of a millimetre: equal bytes whatever the last bit of a projection is
@@ -31,8 +36,8 @@ _NAME_DIGITS = 12
 class Tile:
     """The map of one square and period by one checkpoint; every machine makes the same bytes of it.
 
-    checkpoint: where it lies; fingerprint: of what lay there when the run began. computing: as of `isamap map`; its
-    number of workers decides no pixel.
+    checkpoint: where it lies; fingerprint: of what lay there when the run began (`network_of`). computing: as of
+    `isamap map`; its number of workers decides no pixel.
     """
 
     window: TileWindow
@@ -83,6 +88,14 @@ class Tile:
         computing = replace(self.computing, workers=threads)
         options = MapOptions(Where(region=self.region), when, self.pixels, computing)
         return MapRequest(self.checkpoint, str(out), options, overwrite=True)
+
+
+def network_of(trained: Checkpoint, computing: Computing) -> str:
+    """Equal where a checkpoint, its 8-bit graph if that is run, and the masks over its classes are."""
+    legend = Legend.of(trained.classes, trained.thresholds)
+    masks = [[mask.digest, mask.meaning] for mask in (Mask.of(text, legend) for text in computing.mask)]
+    further = tags_of(trained, computing.precision) | ({"masks": masks, "cleaning": CLEANING} if masks else {})
+    return job.fingerprint({"checkpoint": trained.fingerprint} | further) if further else trained.fingerprint
 
 
 def _in_degrees(ground_m: BaseGeometry, epsg: int) -> BaseGeometry:

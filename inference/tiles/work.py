@@ -17,12 +17,13 @@ from gee_export.base.storage import is_remote
 from gee_export.earth_engine.session import connect
 from gee_export.requests.quota import WHOLE, Quota, used
 from gee_export.sentinel.composite import NoScenes
+from inference import job
 from inference.map import EmptyMap, map_requested
 from inference.map_report import MapReport
 from inference.request import Pixels
 from inference.tiles.receipt import Failure, Receipt, reason_of
 from inference.tiles.store import TileStore, files_of, open_store
-from inference.tiles.tile import Tile
+from inference.tiles.tile import Tile, network_of
 from training.checkpoints.checkpoint import Checkpoint, load
 from training.cpu import cores
 
@@ -78,11 +79,13 @@ class Work:
 
 
 def _check_fingerprint(tile: Tile) -> None:
-    """Fault where another checkpoint lies there by now: its tiles would stand beside those of the former one."""
-    if checkpoint_at(tile.checkpoint, tile.pixels).fingerprint != tile.fingerprint:
+    """Fault where another checkpoint or isamap lies here: its tiles would stand beside those of the former one."""
+    if job.fingerprint(tile.facts) != tile.id:
+        raise Fault("this worker has another version of isamap than the run: install the same one and run it again")
+    if network_of(checkpoint_at(tile.checkpoint, tile.pixels), tile.computing) != tile.fingerprint:
         raise Fault(
-            f"{tile.checkpoint} holds another checkpoint than when this run began: run the command again, "
-            "then its tiles are made with the new one"
+            f"{tile.checkpoint} holds another checkpoint than when this run began (or a mask has changed): run the "
+            "command again, then its tiles are made with the new one"
         )
 
 
