@@ -26,7 +26,7 @@ PUBLIC: dict[str, str] = {
     "coregister_region": "gee_export.export.coregister_region:coregister_region",
     "coregister_files": "gee_export.export.coregister_region:coregister_files",
     "Dataset": "gee_export.datasets.dataset:Dataset",
-    "models": "training.listing:table",
+    "models": "training.model_table:table",
     "train": "training.runs.run:train",
     "evaluate": "training.accuracy.evaluation:evaluate",
     "agreement": "training.imperfect.agreement:agreement",

@@ -191,9 +191,9 @@ def onnx(
 
 def models() -> None:
     """List the recipes and their networks with exact sizes for the paper's six bands."""
-    from training import listing
+    from training import model_table
 
-    show_list(listing.rows, listing.table)
+    show_list(model_table.rows, model_table.table)
 
 
 def _groups(words: Sequence[str]) -> dict[str, list[str]]:

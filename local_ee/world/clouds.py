@@ -234,6 +234,7 @@ def _scores(opacity, shadow, seed, row0, col0, table, history):
     haze = 0.45 * draw_normal(seed, 20)
     broad, fine, drift = np.empty(width), np.empty(width), np.empty(width)
     grain, jitter = np.empty(width), np.empty(width)
+    clear, thin, shaded, opaque = table[0], table[1], table[2], table[3]
     for row in range(height):
         smooth_row(seed + np.uint64(7), col0, 1.0, 70.0, (row0 + row) / 70.0, broad)
         smooth_row(seed + np.uint64(8), col0, 1.0, 6.0, (row0 + row) / 6.0, fine)
@@ -246,13 +247,13 @@ def _scores(opacity, shadow, seed, row0, col0, table, history):
             z = haze + 1.25 * wave + 1.1 * (grain[col] - 0.5)
             rank = 1.0 / (1.0 + math.exp(-1.702 * z))
             a, s = opacity[row, col], shadow[row, col]
-            score = _look(table[0], rank)
+            score = _look(clear, rank)
             if s > 0.0:
-                score += min(1.6 * s, 1.0) * (min(_look(table[2], rank), score) - score)
+                score += min(1.6 * s, 1.0) * (min(_look(shaded, rank), score) - score)
             if a > 0.0:
-                score += min(a / 0.14, 1.0) * (min(_look(table[1], rank), score) - score)
+                score += min(a / 0.14, 1.0) * (min(_look(thin, rank), score) - score)
                 if a > 0.25:
-                    score += min((a - 0.25) / 0.4, 1.0) * (min(_look(table[3], rank), score) - score)
+                    score += min((a - 0.25) / 0.4, 1.0) * (min(_look(opaque, rank), score) - score)
             cs[row, col] = score
             blur = 0.087 * (jitter[col] - 1.0 + drift[col])
             cdf[row, col] = min(max(_look(history, score) + blur, 0.0), 1.0)
