@@ -28,7 +28,7 @@ class ProductScores:
     """
 
     HEADER: ClassVar[tuple[str, ...]] = (
-        "product", "points", "overall", "user's", "producer's", "F1", "IoU", "mapped km2", "its map's bias",
+        "product", "points", "overall", "user's", "producer's", "F1", "IoU", "counted km2", "count's bias",
     )  # fmt: skip
 
     name: str

@@ -73,7 +73,14 @@ def zones_by_year(report: YearsReport) -> bytes:
         figure, axes = _figure(6.4, 3.4)
         for number, zone in enumerate(zones):
             shares = [100 * km2 / max(zone.mapped_km2, 1e-9) for km2 in zone.impervious_km2]
-            axes.plot(report.years, shares, "o-", ms=4, color=matplotlib.colormaps["tab20"](number), label=zone.name)
+            axes.plot(
+                report.years,
+                shares,
+                "o-",
+                ms=4,
+                color=matplotlib.colormaps["tab20"](number),
+                label=zone.name.replace("$", r"\$").lstrip("_"),
+            )
         axes.set(xticks=report.years, ylabel="impervious, % of the mapped ground")
         axes.set_ylim(bottom=0)
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)

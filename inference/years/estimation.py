@@ -23,7 +23,7 @@ from inference.years.chain import IMPERVIOUS, STATES, YearChain, power
 from inference.years.levels import LEVEL_OF, LEVELS
 from inference.years.posterior import GROUNDS, Recursions, evidence, mean, recursions, total
 
-MOST_LOSS = 0.005  # a year, of impervious ground; docs/reference/world.md, "Geometry" draws 0.3 % of demolition
+MOST_LOSS = 0.005  # a year, of impervious ground: a guess, as ground that is sealed is seldom opened
 MOST_GAIN = 0.2
 SMOOTHING = 1e-6  # of each table, so that no level is impossible
 MOST_STEPS, LEAST_RISE = 100, 1e-7  # EM ends where the log likelihood of a pixel rises by less

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from gee_export.base.scheme import UNKNOWN
+from gee_export.base.storage import disk_fault
 from inference import cog, job
 from inference.legend import Legend
-from inference.map_file import SETTINGS_TAG, MapFile
+from inference.map_file import SETTINGS_TAG, MapFile, probability_of, sidecar_of
 from inference.years import growth
 from inference.years.chain import YearChain
 from inference.years.growth import Filtered, filtered
@@ -72,6 +73,13 @@ class YearFiles:
         """The filtered maps in order of their years."""
         return tuple(self.map_of(year) for year in self.years)
 
+    @property
+    def every(self) -> list[Path]:
+        """All files, the facts last."""
+        maps = [path for each in self.maps for path in (probability_of(each), sidecar_of(each), each)]
+        named = [path for name in LAYERS for path in (sidecar_of(self.layer(name)), self.layer(name))]
+        return [*maps, *named, self.report, self.facts]
+
 
 @dataclass
 class Tally:
@@ -129,9 +137,12 @@ def write(series: MapSeries, chain: YearChain, files: YearFiles, work: Path) -> 
     width = series.geobox.shape[1]
     names = [*(str(year) for year in series.years), *LAYERS]
     rows_of = {name: cog.RowsFile(work / name / "rows.u8", width) for name in names}
-    for rows in rows_of.values():
-        rows.path.parent.mkdir(exist_ok=True)
-        rows.path.unlink(missing_ok=True)
+    try:
+        for rows in rows_of.values():
+            rows.path.parent.mkdir(exist_ok=True)
+            rows.path.unlink(missing_ok=True)
+    except OSError as error:
+        raise disk_fault(work, error) from error
     tally = Tally.of(len(series.years))
     for piece in series.rows():
         shape = piece.share_THW.shape

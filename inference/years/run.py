@@ -21,12 +21,12 @@ from inference.assessment.class_map import open_class_map
 from inference.assessment.zonal import AreaTable, class_areas
 from inference.assessment.zones import Zones, read_zones
 from inference.checks import step_m
-from inference.map_file import SETTINGS_TAG, probability_of, sidecar_of
+from inference.map_file import SETTINGS_TAG
 from inference.years import layers
 from inference.years.chain import IMPERVIOUS, YearChain
 from inference.years.estimation import MOST_LOSS, Limits, Patterns, fit
 from inference.years.growth import growth_names
-from inference.years.layers import LAYERS, POST, Tally, YearFiles
+from inference.years.layers import POST, Tally, YearFiles
 from inference.years.report import YearsReport, ZoneAreas
 from inference.years.sample import sampled
 from inference.years.series import MapSeries, open_series
@@ -62,13 +62,6 @@ class _Folder(YearFiles):
     """The folder of results together with the series it is made of."""
 
     series: MapSeries
-
-    @property
-    def every(self) -> list[Path]:
-        """All files, the facts last."""
-        maps = [path for each in self.maps for path in (probability_of(each), sidecar_of(each), each)]
-        named = [path for name in LAYERS for path in (sidecar_of(self.layer(name)), self.layer(name))]
-        return [*maps, *named, self.report, self.facts]
 
 
 @dataclass(frozen=True)
@@ -178,9 +171,7 @@ def _made(files: _Folder, request: _Request) -> YearsReport:
     chain = request.chain or fit(Patterns.of(sampled(series), series.years), request.limits).chain
     try:
         make_folder(files.folder)
-        if files.facts.exists():  # else a kill would leave the former facts beside the new maps
-            files.facts.unlink()
-            sync(files.folder)
+        _forget(files)
     except OSError as error:
         raise disk_fault(files.folder, error) from error
     with job.started(files.folder, {"request": request.fingerprint}) as work:
@@ -191,6 +182,20 @@ def _made(files: _Folder, request: _Request) -> YearsReport:
         facts = {"version": layers.VERSION, "request": request.fingerprint, "chain": chain.to_json()}
         write_json(files.facts, facts | {"report": report.to_json()})
     return timed
+
+
+def _forget(files: _Folder) -> None:
+    """Removes former facts, which a kill would leave beside the new maps, and before them maps of other years."""
+    if not files.facts.exists():
+        return
+    try:
+        former = tuple(int(year) for year in json.loads(files.facts.read_bytes())["chain"]["years"])
+    except (ValueError, KeyError, TypeError):
+        former = ()
+    for path in sorted({*YearFiles(files.folder, former).every} - {*files.every}):
+        path.unlink(missing_ok=True)
+    files.facts.unlink()
+    sync(files.folder)
 
 
 def _report(files: _Folder, chain: YearChain, tally: Tally, zones: Zones | None) -> YearsReport:

@@ -20,7 +20,7 @@ from inference.legend import Legend
 from inference.map_file import MapFile, open_map
 
 LEAST_MAPS, MOST_MAPS = 2, 100
-ROWS_BYTES = 1 << 22  # of one year's rows at once; what the filter makes of them takes about 200 times as much
+PIXELS = 1 << 20  # of each year at once; with what becomes of them they take about 40 bytes a year
 ROWS_PX = 256
 GRID_TOLERANCE_PX = 1e-3
 
@@ -52,7 +52,7 @@ class MapSeries:
     def rows(self, most_px: int | None = None) -> Iterator[YearRows]:
         """All years' values from the top, in whole rows, at most most_px pixels of each year at once."""
         height, width = self.geobox.shape
-        step = max(1, min(ROWS_PX, (most_px or ROWS_BYTES) // width))
+        step = max(1, min(ROWS_PX, (most_px or PIXELS) // width))
         with ExitStack() as stack:
             files = {path: stack.enter_context(open_raster(path)) for each in self.maps for path in each.files}
             for row in range(0, height, step):
@@ -74,7 +74,7 @@ class YearRows:
 
 
 def _parts(each: MapFile) -> list[str]:
-    listed = [part for part in each.tags.get("simulated_parts", "").split(", ") if part]
+    listed = [part for part in each.tags.get("simulated_parts", "").split(", ") if part in ("input", "training")]
     return listed or (["input"] if each.tags.get("simulated") == "true" else [])
 
 

@@ -39,8 +39,10 @@ def fetched(label):
     return np.where(raster.valid_BHW[0], raster.values_BHW[0], 255)
 
 
+@pytest.mark.parametrize("points_a_window", [1, 1000], ids=["windows", "single points"])
 @pytest.mark.parametrize("name", ["worldcover", server_labels.WORLD_TRUTH])
-def test_labels_at_points_are_those_of_the_maps_pixels(session, sample, map_path, name):
+def test_labels_at_points_are_those_of_the_maps_pixels(session, sample, map_path, monkeypatch, name, points_a_window):
+    monkeypatch.setattr(server_labels, "POINTS_A_WINDOW", points_a_window)
     class_map = open_class_map(map_path)
     label = server_labels.open_label(name, server_labels.around(*sample.lonlat), 2020)
     row, col = class_map.sheets[0].rows_cols(*sample.lonlat)

@@ -168,6 +168,11 @@ def test_other_options_are_refused_and_replaced_on_demand(done, maps):
     assert map_years(maps, done.path, loss=0, overwrite=True).loss == 0
 
 
+def test_maps_of_former_years_go_with_them(done, maps):
+    report = map_years(maps[:3], done.path, overwrite=True)
+    assert report.years == YEARS[:3] and not list(done.path.glob("2023*"))
+
+
 def test_the_maps_themselves_are_never_replaced(maps, tmp_path):
     with pytest.raises(ValueError, match="one of the maps: choose another folder"):
         map_years(maps, maps[0].parent, overwrite=True)
