@@ -106,7 +106,7 @@ class Batch:
 
     def __call__(self, cells: Sequence[Cell]) -> Generator[tuple[Cell, np.ndarray], None, None]:
         """Each cell with its pixels as tasks end; Fault naming the tasks that would not. Submitted tasks go on."""
-        if not cells:
+        if not cells and not _recalled(self.progress_log.rows())[0]:
             return
         self._take_up(cells)
         rhythm = pauses(self.pace.first_s, self.pace.longest_s, math.inf)
@@ -129,9 +129,12 @@ class Batch:
         """Orders tasks for the cells; those of an earlier run that have not failed are only watched."""
         self._waiting, self._under_way, self._failed, self._over = deque(), [], [], None
         earlier, done = _recalled(self.progress_log.rows())
-        self._sweep(done)
-        states = self.queue.look()
-        for task, request in formed(cells, earlier):
+        tasks = formed(cells, earlier)
+        taken = {known.digest for known in earlier} - {task.digest for task, _ in tasks}  # killed before it was noted
+        self._sweep(done | taken)
+        self.progress_log.add([{"exported": digest} for digest in sorted(taken)])
+        states = self.queue.look() if tasks else {}
+        for task, request in tasks:
             state = states.get(request or "")
             if request and state is None:
                 self._waiting.append(_Order(task, request))  # perhaps it never arrived; if it did, it starts once only
