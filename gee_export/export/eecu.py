@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from gee_export.requests.meter import HOUR_S, SECONDS_PER_MPX_MONTH
 
-# EECU-hours a month of non-commercial projects since 2026-04-27 (guides/noncommercial_tiers; docs/reference/
-# earth-engine.md, "Quotas"); above them Google slows the project down.
+# EECU-hours a month of non-commercial projects since 2026-04-27, above which Google slows the project down
+# (docs/reference/earth-engine.md, "Quotas").
 TIERS = {"Community": 150, "Contributor": 1_000, "Partner": 100_000}
 ASSUMED = (
     "an EECU second is taken to do what a processor second of the local engine does; how many Google counts is not "
