@@ -120,9 +120,10 @@ class Client:
         """
         if session.is_local:  # it either answers soon or is gone
             throttle = Throttle(workers or (os.cpu_count() or 1) + 1, rate_per_s=math.inf)
-            return cls(throttle, patience=Patience(attempts=3), log=log, meter=meter)
+            return cls(throttle, patience=Patience(attempts=3), log=log, meter=quota.counted(meter or Meter()))
         share = quota.current()
-        return cls(Throttle(workers or share.at_once, rate_per_s=share.per_s), log=log, meter=meter)
+        throttle = Throttle(workers or share.at_once, rate_per_s=share.per_s)
+        return cls(throttle, log=log, meter=quota.counted(meter or Meter()))
 
     @property
     def counts(self) -> Mapping[str, int]:

@@ -1,11 +1,14 @@
-"""How much of a project's quota this process may use: all that isamap takes, or its share beside other workers."""
+"""How much of a project's quota this process may use, all that isamap takes or its share beside other workers, and
+what the requests cost meanwhile.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from gee_export.requests.meter import Meter
 from gee_export.requests.throttle import DEFAULT_RATE_PER_S, DEFAULT_WORKERS
 
 MOST = 10_000  # more than Google grants to anybody
@@ -32,8 +35,21 @@ class Quota:
         return Quota(self.at_once // workers, self.per_s / workers)
 
 
+@dataclass
+class Use:
+    """What the clients of a `used` block count, each with a meter of its own."""
+
+    meters: list[Meter] = field(default_factory=list)
+
+    @property
+    def eecu_s(self) -> float:
+        """EECU seconds so far: as the server named them, else estimated."""
+        return sum(meter.named_s + meter.estimated_s for meter in self.meters)
+
+
 WHOLE = Quota()
 _current = WHOLE
+_use: Use | None = None
 
 
 def current() -> Quota:
@@ -41,12 +57,19 @@ def current() -> Quota:
     return _current
 
 
+def counted(meter: Meter) -> Meter:
+    """The meter, whose seconds the `used` block around counts too."""
+    if _use is not None:
+        _use.meters.append(meter)
+    return meter
+
+
 @contextmanager
-def used(quota: Quota) -> Iterator[None]:
-    """Clients made in the block keep to this quota."""
-    global _current
-    before, _current = _current, quota
+def used(quota: Quota) -> Iterator[Use]:
+    """Clients made in the block keep to this quota; what they cost."""
+    global _current, _use
+    before, _current, _use = (_current, _use), quota, Use()
     try:
-        yield
+        yield _use
     finally:
-        _current = before
+        _current, _use = before

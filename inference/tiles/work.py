@@ -50,7 +50,7 @@ class Work:
 
     def __call__(self, tile: Tile) -> Receipt:
         """The receipt of the tile, made now or before; ValueError and Fault as of `isamap map`."""
-        with _ALONE, used(self.share or WHOLE):
+        with _ALONE:
             store = open_store(self.store, tile.pixels)
             return store.receipt(tile) or self._made(tile, store)
 
@@ -64,12 +64,14 @@ class Work:
     def _made(self, tile: Tile, store: TileStore) -> Receipt:
         _check_fingerprint(tile)
         begun = _Usage.now()
-        with store.draft(tile) as out:
+        with store.draft(tile) as out, used(self.share or WHOLE) as use:
             try:
                 report = self._mapped(tile, out)
             except (NoScenes, EmptyMap) as error:
-                return store.put(tile, (), empty=reason_of(error), measured=begun.until_now())
-            return store.put(tile, files_of(out), counts=dict(report.counts), measured=begun.until_now())
+                measured = begun.until_now() | {"eecu_s": round(use.eecu_s, 3)}
+                return store.put(tile, (), empty=reason_of(error), measured=measured)
+            measured = begun.until_now() | {"eecu_s": round(use.eecu_s, 3)}
+            return store.put(tile, files_of(out), counts=dict(report.counts), measured=measured)
 
     def _mapped(self, tile: Tile, out: Path) -> MapReport:
         with warnings.catch_warnings():
