@@ -24,11 +24,11 @@ from gee_export.export.export import export_patches
 from inference.legend import PROB_STEPS
 from inference.map import map_region
 from inference.years.chain import YearChain
-from inference.years.estimation import Patterns, fit
+from inference.years.estimation import Limits, Patterns, em, fit
 from inference.years.growth import filtered
 from inference.years.layers import goes_back
 from inference.years.rules import RULES
-from inference.years.sample import MOST_PIXELS
+from inference.years.sample import MOST_VALUES
 from inference.years.series import open_series
 from local_ee.world import World
 from local_ee.world.truths import TRUTH_10
@@ -154,22 +154,15 @@ def methods(case: Case) -> dict[str, np.ndarray]:
     """Classes of every method, uint8 (years, N)."""
     share_TN = case.share_THW.reshape(len(case.years), -1)
     own_TN = np.where(share_TN == 255, 255, share_TN >= PROB_STEPS / 2).astype(np.uint8)
-    step = max(1, share_TN.shape[1] // MOST_PIXELS)
-    chain = fit(Patterns.of(share_TN[:, ::step], case.years)).chain
+    step = max(1, share_TN.size // MOST_VALUES)
+    patterns = Patterns.of(share_TN[:, ::step], case.years)
+    chain = fit(patterns).chain
     print(f"\n{case.title}: " + ", ".join(f"{name} {value:.4g}" for name, value in _rates(chain)), flush=True)
-    plain = fit_plain(share_TN[:, ::step], case.years)
+    # the chain whose years err independently, with its own rates
+    plain, _ = em(replace(chain, persistence=0.0, renewal=0.0), patterns, Limits(), 50)
     classes = {name: rule(own_TN) for name, rule in RULES.items()}
     classes["chain without returning errors"] = filtered(share_TN, plain).class_TN
     return classes | {"chain": filtered(share_TN, chain).class_TN}
-
-
-def fit_plain(share_TN: np.ndarray, years: Sequence[int]) -> YearChain:
-    """The chain whose years err independently, with its own rates."""
-    from inference.years.estimation import Limits, em
-
-    patterns = Patterns.of(share_TN, years)
-    start = replace(fit(patterns).chain, persistence=0.0, renewal=0.0)
-    return em(start, patterns, Limits(), 100)[0]
 
 
 def _rates(chain: YearChain) -> list[tuple[str, float]]:

@@ -26,7 +26,7 @@ from inference.years.posterior import GROUNDS, Recursions, evidence, mean, recur
 MOST_LOSS = 0.005  # a year, of impervious ground: a guess, as ground that is sealed is seldom opened
 MOST_GAIN = 0.2
 SMOOTHING = 1e-6  # of each table, so that no level is impossible
-MOST_STEPS, LEAST_RISE = 100, 1e-7  # EM ends where the log likelihood of a pixel rises by less
+MOST_STEPS, LEAST_RISE = 60, 1e-6  # EM ends where the log likelihood of a pixel rises by less
 FEW_STEPS = 3  # of EM at each point of the grid
 PERSISTENCE = (0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.85, 0.9, 0.94, 0.97, 0.985)
 RENEWAL = (0.0, 0.01, 0.03, 0.06, 0.1, 0.2, 0.3)
