@@ -189,8 +189,24 @@ def table(title: str, tallies: dict[str, Tally]) -> Table:
     return Table(title, header, tuple(rows))
 
 
+def summary(tallies: dict[str, dict[str, Tally]]) -> Table:
+    """Coverage of Wilson's interval in percent: a row for each design and estimator, a column for each measure."""
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for design, by_name in tallies.items():
+        for name, each in by_name.items():
+            estimator, measure = name.split(SEPARATOR)
+            rows.setdefault((design, estimator), {})[measure] = f"{100 * each.hits['wilson'] / each.draws:.1f}"
+    measure_names = tuple(dict.fromkeys(name for row in rows.values() for name in row))
+    cells = [(": ".join(key), *(row.get(name, "") for name in measure_names)) for key, row in rows.items()]
+    return Table(
+        "Draws whose 95 % interval (wilson) holds the truth, percent",
+        ("design: estimator", *measure_names),
+        tuple(cells),
+    )
+
+
 def main() -> None:
-    """Prints a table for each design as Markdown."""
+    """Prints a table for each design and one of all as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--box", type=float, nargs=4, default=BOX, metavar=("W", "S", "E", "N"))
@@ -201,10 +217,13 @@ def main() -> None:
         population = _population(folder, tuple(options.box))
         figures = population.figures()
         print(", ".join(f"{name} {value:.4f}" for name, value in figures.items()), flush=True)
+        tallies = {}
         for name, draw in designs(population).items():
             start = time.time()
-            print("\n" + table(name, coverage(draw, population, options.draws)).markdown(), flush=True)
+            tallies[name] = coverage(draw, population, options.draws)
+            print("\n" + table(name, tallies[name]).markdown(), flush=True)
             print(f"\n{time.time() - start:.0f} s", file=sys.stderr)
+        print("\n" + summary(tallies).markdown())
 
 
 def _population(folder: Path, box: tuple[float, float, float, float]) -> Population:
