@@ -27,7 +27,7 @@ from gee_export.base.regions import from_bbox  # noqa: E402
 from inference.assessment import allocation  # noqa: E402
 from inference.assessment.accuracy import Answers, accuracy  # noqa: E402
 from inference.assessment.answers import Consensus  # noqa: E402
-from inference.assessment.assessment import kept_points, poststrata, shares  # noqa: E402
+from inference.assessment.assessment import evidence_of, poststrata, shares  # noqa: E402
 from inference.assessment.class_map import ClassMap, open_class_map  # noqa: E402
 from inference.assessment.designs import Drawing  # noqa: E402
 from inference.assessment.draw import conjecture  # noqa: E402
@@ -57,18 +57,18 @@ class Population:
     def figures(self) -> dict[str, float]:
         """What all pixels give, by name of the measure."""
         map_N, truth_N = (_read(each.sheets[0].path).ravel() for each in (self.class_map, self.truth))
-        known = (map_N < 2) & (truth_N < 2)
-        answers = Answers(map_N[known].astype(int), truth_N[known].astype(int), CLASSES)
-        return {name: each.value for name, each in measures(answers, simple(int(known.sum()))).items()}
+        is_known = (map_N < 2) & (truth_N < 2)
+        answers = Answers(map_N[is_known].astype(int), truth_N[is_known].astype(int), CLASSES)
+        return {name: each.value for name, each in measures(answers, simple(int(is_known.sum()))).items()}
 
 
 def measures(answers: Answers, design: Design) -> dict[str, Estimate]:
     """The estimates whose intervals are tried."""
     result = accuracy(answers, design)
-    one = result.classes[NUMBER]
+    built = result.classes[NUMBER]
     return {
-        "overall": result.overall, "user's": one.users, "producer's": one.producers, "F1": one.f1, "IoU": one.iou,
-        "area": one.share,
+        "overall": result.overall, "user's": built.users, "producer's": built.producers, "F1": built.f1,
+        "IoU": built.iou, "area": built.share,
     }  # fmt: skip
 
 
@@ -77,17 +77,17 @@ def world_population(folder: Path, box: tuple[float, float, float, float]) -> Po
     from gee_export.requests import pixels
     from inference.assessment import server_labels
 
-    place = from_bbox(box, name="coverage")
-    grid = grid_of(place)
+    region = from_bbox(box, name="coverage")
+    grid = grid_of(region)
     maps = []
     for name in (PRODUCT, STRATA, server_labels.WORLD_TRUTH):
-        label = server_labels.open_label(name, place, YEAR)
+        label = server_labels.open_label(name, region, YEAR)
         image = label.image.unmask(255, False).toUint8().rename("label")
         windows = pixels.plan(tuple(grid.shape), pixels.channels(["label"]), side=256)
         class_HW = np.full(tuple(grid.shape), 255, np.uint8)
         for window in windows:
-            part = pixels.fetch(image, grid[window.slices], ["label"])
-            class_HW[window.slices] = np.where(part.valid_BHW[0], part.values_BHW[0], 255)
+            raster = pixels.fetch(image, grid[window.slices], ["label"])
+            class_HW[window.slices] = np.where(raster.valid_BHW[0], raster.values_BHW[0], 255)
         maps.append(_written(folder / f"{len(maps)}.tif", class_HW, grid))
     return Population(*(open_class_map(path) for path in maps))
 
@@ -111,18 +111,18 @@ Draw = Callable[[int], Sample]
 def designs(population: Population) -> dict[str, Draw]:
     """What draws a sample for a seed, by design; frames are surveyed once."""
     classes = population.class_map
-    whole, by_class = survey(classes, WholeMap()), survey(classes, MapClasses(CLASSES))
-    other = survey(classes, OtherRaster(population.strata))
+    undivided, by_class = survey(classes, WholeMap()), survey(classes, MapClasses(CLASSES))
+    by_gaia = survey(classes, OtherRaster(population.strata))
     side_px = Drawing(classes).side_px(400)
     blocks = survey(classes, WholeMap(), side_px)
     few = np.array([200, 200])
     rare = allocation.rare(conjecture(by_class, {}), 400)
     return {
-        "simple, 400 points": lambda seed: Drawing(classes, seed).simple(400, frame=whole),
-        "systematic, about 400": lambda seed: Drawing(classes, seed).systematic(400, frame=whole),
+        "simple, 400 points": lambda seed: Drawing(classes, seed).simple(400, frame=undivided),
+        "systematic, about 400": lambda seed: Drawing(classes, seed).systematic(400, frame=undivided),
         "stratified by the map, equal, 400": lambda seed: Drawing(classes, seed).stratified(by_class, few),
         "stratified by the map, rare, 400": lambda seed: Drawing(classes, seed).stratified(by_class, rare),
-        "stratified by GAIA, equal, 400": lambda seed: Drawing(classes, seed).stratified(other, few),
+        "stratified by GAIA, equal, 400": lambda seed: Drawing(classes, seed).stratified(by_gaia, few),
         "two stages, 60 clusters x 8": lambda seed: Drawing(classes, seed).clusters(60, 8, 400, frame=blocks),
     }
 
@@ -133,14 +133,14 @@ def estimates(sample: Sample, truth: ClassMap) -> Iterator[tuple[str, Estimate]]
     value_N = truth.at(*sample.lonlat).tolist()
     pairs = zip(sample.points, value_N, strict=True)
     reference = Consensus({point.plotid: names.get(value, "uncertain") for point, value in pairs}, ("truth",), None)
-    kept = kept_points(sample, reference)
-    for name, estimate in measures(kept.answers, kept.design).items():
+    evidence = evidence_of(sample, reference)
+    for name, estimate in measures(evidence.answers, evidence.design).items():
         yield f"design{SEPARATOR}{name}", estimate
-    groups = poststrata(sample, kept.answers)
+    groups = poststrata(sample, evidence.answers)
     if groups is not None:
-        for name, estimate in measures(kept.answers, groups).items():
+        for name, estimate in measures(evidence.answers, groups).items():
             yield f"poststratified{SEPARATOR}{name}", estimate
-    for estimator, estimate in shares(sample, kept, NUMBER).items():
+    for estimator, estimate in shares(sample, evidence, NUMBER).items():
         if estimator in ("difference", "regression"):
             yield f"{estimator}{SEPARATOR}area", estimate
 
@@ -150,20 +150,20 @@ class Tally:
     """Of one estimate over draws: how many, how often each interval held the truth, sums of widths and errors."""
 
     draws: int = 0
-    held: dict[str, int] | None = None
+    hits: dict[str, int] | None = None
     width: float = 0.0
     error: float = 0.0
 
     def add(self, estimate: Estimate, truth: float) -> None:
         """Counts one draw."""
-        self.held = self.held or dict.fromkeys(INTERVALS, 0)
+        self.hits = self.hits or dict.fromkeys(INTERVALS, 0)
         if estimate.value is None:
             return
         self.draws += 1
         self.error += estimate.value - truth
         for name, interval in INTERVALS.items():
             bounds = interval(estimate)
-            self.held[name] += bounds is not None and bounds[0] <= truth <= bounds[1]
+            self.hits[name] += bounds is not None and bounds[0] <= truth <= bounds[1]
             self.width += (bounds[1] - bounds[0]) / 2 if bounds and name == "wilson" else 0
 
 
@@ -182,15 +182,31 @@ def table(title: str, tallies: dict[str, Tally]) -> Table:
     rows = [
         (
             name, str(each.draws), f"{each.error / each.draws:+.4f}", f"{each.width / each.draws:.4f}",
-            *(f"{100 * each.held[kind] / each.draws:.1f}" for kind in INTERVALS),
+            *(f"{100 * each.hits[interval_name] / each.draws:.1f}" for interval_name in INTERVALS),
         )
         for name, each in tallies.items()
     ]  # fmt: skip
     return Table(title, header, tuple(rows))
 
 
+def summary(tallies: dict[str, dict[str, Tally]]) -> Table:
+    """Coverage of Wilson's interval in percent: a row for each design and estimator, a column for each measure."""
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for design, by_name in tallies.items():
+        for name, each in by_name.items():
+            estimator, measure = name.split(SEPARATOR)
+            rows.setdefault((design, estimator), {})[measure] = f"{100 * each.hits['wilson'] / each.draws:.1f}"
+    measure_names = tuple(dict.fromkeys(name for row in rows.values() for name in row))
+    cells = [(": ".join(key), *(row.get(name, "") for name in measure_names)) for key, row in rows.items()]
+    return Table(
+        "Draws whose 95 % interval (wilson) holds the truth, percent",
+        ("design: estimator", *measure_names),
+        tuple(cells),
+    )
+
+
 def main() -> None:
-    """Prints a table for each design as Markdown."""
+    """Prints a table for each design and one of all as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--box", type=float, nargs=4, default=BOX, metavar=("W", "S", "E", "N"))
@@ -201,14 +217,17 @@ def main() -> None:
         population = _population(folder, tuple(options.box))
         figures = population.figures()
         print(", ".join(f"{name} {value:.4f}" for name, value in figures.items()), flush=True)
+        tallies = {}
         for name, draw in designs(population).items():
             start = time.time()
-            print("\n" + table(name, coverage(draw, population, options.draws)).markdown(), flush=True)
+            tallies[name] = coverage(draw, population, options.draws)
+            print("\n" + table(name, tallies[name]).markdown(), flush=True)
             print(f"\n{time.time() - start:.0f} s", file=sys.stderr)
+        print("\n" + summary(tallies).markdown())
 
 
 def _population(folder: Path, box: tuple[float, float, float, float]) -> Population:
-    paths = [folder / f"{number}.tif" for number in range(3)]
+    paths = [folder / f"{index}.tif" for index in range(3)]
     if all(path.is_file() for path in paths):
         return Population(*map(open_class_map, paths))
     from gee_export.earth_engine.session import connect

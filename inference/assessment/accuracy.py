@@ -27,10 +27,6 @@ class Answers:
         cells = np.bincount(self.map_N.astype(np.int64) * size + self.reference_N, minlength=size * size)
         return cells.reshape(size, size)
 
-    def kept(self, which_N: np.ndarray) -> Answers:
-        """Some of the points."""
-        return Answers(self.map_N[which_N], self.reference_N[which_N], self.classes)
-
 
 @dataclass(frozen=True)
 class ClassAccuracy:
@@ -71,16 +67,16 @@ def accuracy(answers: Answers, design: Design) -> Accuracy:
             for i in range(size)
         ]
     )
-    per_class = tuple(_of_class(answers, design, number) for number in range(size))
+    per_class = tuple(_of_class(answers, design, index) for index in range(size))
     return Accuracy(mean(design, right), _kappa(answers, design, right, cells), per_class, cells, answers.counts)
 
 
-def _of_class(answers: Answers, design: Design, number: int) -> ClassAccuracy:
-    mapped = (answers.map_N == number).astype(np.float64)
-    reference = (answers.reference_N == number).astype(np.float64)
+def _of_class(answers: Answers, design: Design, index: int) -> ClassAccuracy:
+    mapped = (answers.map_N == index).astype(np.float64)
+    reference = (answers.reference_N == index).astype(np.float64)
     both = mapped * reference
     return ClassAccuracy(
-        name=answers.classes[number],
+        name=answers.classes[index],
         users=ratio(design, both, mapped),
         producers=ratio(design, both, reference),
         f1=ratio(design, 2 * both, mapped + reference),

@@ -59,7 +59,7 @@ def _row(sample: Sample, at: int, pictures: Sequence[str], show_map: bool) -> di
         "PLOTID": point.plotid,
     }
     row |= dict.fromkeys(BLANKS, "")
-    row |= {f"picture_{number}": name for number, name in enumerate(pictures, 1)}
+    row |= {f"picture_{index}": name for index, name in enumerate(pictures, 1)}
     return row | ({"map_class": point.map_class} if show_map else {})
 
 

@@ -57,14 +57,14 @@ def read_answers(path: str | Path, classes: Sequence[str], column: str = CLASS_C
     if column.lower() not in lower:
         raise ValueError(f"answers {path} have no column {column!r} ({', '.join(columns)}): name it with --column")
     interpreters = columns.get(lower.get("interpreter", ""), [])
-    found: dict[str, dict[int, str]] = {}
+    by_name: dict[str, dict[int, str]] = {}
     for at, (text, answer) in enumerate(zip(ids, columns[lower[column.lower()]], strict=True)):
         name = (str(interpreters[at]).strip() if len(interpreters) else "") or path.stem
-        number, own = plotid(text, path), found.setdefault(name, {})
-        if number in own:
-            raise ValueError(f"answers {path} hold plotid {number} twice by {name}: keep one of them")
-        own[number] = _class(str(answer), classes, path, number)
-    answered = {name: {number: answer for number, answer in own.items() if answer} for name, own in found.items()}
+        plot, own = plotid(text, path), by_name.setdefault(name, {})
+        if plot in own:
+            raise ValueError(f"answers {path} hold plotid {plot} twice by {name}: keep one of them")
+        own[plot] = _class(str(answer), classes, path, plot)
+    answered = {name: {plot: answer for plot, answer in own.items() if answer} for name, own in by_name.items()}
     return tuple(Interpretation(name, answers) for name, answers in answered.items())
 
 
@@ -73,27 +73,27 @@ def consensus(interpretations: Sequence[Interpretation], plotids: Sequence[int])
 
     ValueError: points that nobody answered, answers for points that the sample does not have.
     """
-    known = set(plotids)
+    sample_ids = set(plotids)
     for each in interpretations:
-        if strange := sorted(set(each.classes) - known):
+        if strange := sorted(set(each.classes) - sample_ids):
             raise ValueError(f"{each.name} answered plotids {_listed(strange)}, which the sample does not have")
     answers = {plotid: [e.classes[plotid] for e in interpretations if plotid in e.classes] for plotid in plotids}
-    if missing := [plotid for plotid, given in answers.items() if not given]:
+    if unanswered := [plotid for plotid, votes in answers.items() if not votes]:
         raise ValueError(
-            f"{len(missing)} of {len(plotids)} points have no answer (plotids {_listed(missing)}): answer them, or "
-            f"write {UNCERTAIN!r} there"
+            f"{len(unanswered)} of {len(plotids)} points have no answer (plotids {_listed(unanswered)}): answer them, "
+            f"or write {UNCERTAIN!r} there"
         )
-    several = [given for given in answers.values() if len(given) > 1]
-    agreement = float(np.mean([len(set(given)) == 1 for given in several])) if several else None
+    several = [votes for votes in answers.values() if len(votes) > 1]
+    agreement = float(np.mean([len(set(votes)) == 1 for votes in several])) if several else None
     names = tuple(each.name for each in interpretations)
-    return Consensus({plotid: _most(given) for plotid, given in answers.items()}, names, agreement)
+    return Consensus({plotid: _most(votes) for plotid, votes in answers.items()}, names, agreement)
 
 
-def _most(given: Sequence[str]) -> str:
-    votes = Counter(answer for answer in given if answer != UNCERTAIN).most_common(2)
-    if not votes or (len(votes) == 2 and votes[0][1] == votes[1][1]):
+def _most(votes: Sequence[str]) -> str:
+    first = Counter(answer for answer in votes if answer != UNCERTAIN).most_common(2)
+    if not first or (len(first) == 2 and first[0][1] == first[1][1]):
         return UNCERTAIN
-    return votes[0][0]
+    return first[0][0]
 
 
 def id_column(lower: Mapping[str, str], columns: Mapping[str, list], path: Path) -> str:
@@ -120,24 +120,24 @@ def columns_of(path: Path) -> dict[str, list]:
     if len(rows) < 2:
         raise ValueError(f"answers {path} hold no rows under a header: fill the sheet in first")
     header, width = [name.strip() for name in rows[0]], len(rows[0])
-    for number, row in enumerate(rows[1:], 2):
+    for line, row in enumerate(rows[1:], 2):
         if len(row) != width:
-            raise ValueError(f"answers {path}, row {number}: {len(row)} cells under a header of {width}")
+            raise ValueError(f"answers {path}, row {line}: {len(row)} cells under a header of {width}")
     return {name: [row[at] for row in rows[1:]] for at, name in enumerate(header)}
 
 
 def plotid(value: object, path: Path) -> int:
     """An id as a whole number; ValueError for others."""
     try:
-        number = float(str(value))
-        if number != int(number):
+        digits = float(str(value))
+        if digits != int(digits):
             raise ValueError
     except (ValueError, OverflowError) as error:
         raise ValueError(f"answers {path}: plotid {value!r} is no whole number") from error
-    return int(number)
+    return int(digits)
 
 
-def _class(answer: str, classes: Sequence[str], path: Path, number: int) -> str:
+def _class(answer: str, classes: Sequence[str], path: Path, plot: int) -> str:
     """The class that an answer names, by name or number; UNCERTAIN; empty where nothing was answered."""
     text = answer.strip().lower()
     if text in ("", "none", "nan"):
@@ -150,7 +150,7 @@ def _class(answer: str, classes: Sequence[str], path: Path, number: int) -> str:
     if text.isdigit() and int(text) < len(classes):
         return classes[int(text)]
     raise ValueError(
-        f"answers {path}, plotid {number}: class {answer!r} is unknown, expected {', '.join(classes)} or {UNCERTAIN}"
+        f"answers {path}, plotid {plot}: class {answer!r} is unknown, expected {', '.join(classes)} or {UNCERTAIN}"
     )
 
 

@@ -175,19 +175,21 @@ def _estimated(class_map: ClassMap, counted: AreaTable, options: AreaOptions, so
     }
     if not same:
         raise ValueError(f"--sample {folder} was drawn from {', '.join(sample.maps)}, not from {class_map.name}")
-    report = estimate_accuracy(folder, answers, zones=options.zones, zone_column=options.column, interval=interval)
-    found = report.assessment
-    if found.refusal:
-        raise ValueError(found.refusal)
+    report = estimate_accuracy(
+        folder, answers, zones=None if options.zones is None else (options.zones, options.column), interval=interval
+    )
+    assessment = report.assessment
+    if assessment.refusal:
+        raise ValueError(assessment.refusal)
     notes = [line for line in report.lines[2:] if line.startswith(("note", "simulated")) or "uncertain" in line]
     if options.zones is not None:
-        return [_of_zone(each) for each in found.zones], notes
+        return [_of_zone(each) for each in assessment.zones], notes
     rows = [
         {
-            "zone": counted.zones[0], "class": each.name, "mapped_km2": each.mapped_km2, "points": found.points,
+            "zone": counted.zones[0], "class": each.name, "mapped_km2": each.mapped_km2, "points": assessment.points,
             "km2": each.km2, "standard_error_km2": each.error_km2, **_ends(each.interval_km2),
         }
-        for each in found.areas
+        for each in assessment.areas
         if each.estimator == "design"
     ]  # fmt: skip
     return rows, notes

@@ -81,7 +81,7 @@ class Assessment:
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class Evidence:
     """The points that count: which of the sample's, their answers, and the design's estimators."""
 
     which_N: np.ndarray
@@ -95,19 +95,19 @@ def assess(sample: Sample, reference: Consensus, *, interval: str = "wilson", zo
 
     ValueError: zones asked of a sample that is no probability sample, strata left without points.
     """
-    kept, chosen = kept_points(sample, reference), interval_named(interval)
+    evidence, interval_of = evidence_of(sample, reference), interval_named(interval)
     if sample.flaw and zones is not None:
         raise ValueError(f"areas by zone need a probability sample: {sample.flaw}")
-    result = accuracy(kept.answers, kept.design)
+    result = accuracy(evidence.answers, evidence.design)
     return Assessment(
         sample=sample,
         accuracy=result,
-        areas=() if sample.flaw else _areas(sample, kept, chosen),
-        zones=() if zones is None else _zone_areas(sample, kept, zones),
-        interval=chosen,
-        points=len(kept.which_N),
-        uncertain=len(sample.points) - len(kept.which_N),
-        bounds=_bounds(result, len(kept.which_N), len(sample.points)),
+        areas=() if sample.flaw else _areas(sample, evidence, interval_of),
+        zones=() if zones is None else _zone_areas(sample, evidence, zones),
+        interval=interval_of,
+        points=len(evidence.which_N),
+        uncertain=len(sample.points) - len(evidence.which_N),
+        bounds=_bounds(result, len(evidence.which_N), len(sample.points)),
         interpreters=reference.interpreters,
         agreement=reference.agreement,
         simulated_answers=simulated_answers,
@@ -116,17 +116,17 @@ def assess(sample: Sample, reference: Consensus, *, interval: str = "wilson", zo
     )
 
 
-def kept_points(sample: Sample, reference: Consensus) -> Kept:
+def evidence_of(sample: Sample, reference: Consensus) -> Evidence:
     """The sample's points with a certain answer."""
     classes = sample.classes
-    number = {name: at for at, name in enumerate(classes)}
+    index = {name: at for at, name in enumerate(classes)}
     which = [at for at, point in enumerate(sample.points) if reference.classes[point.plotid] != UNCERTAIN]
     if len(which) < 2:
         raise ValueError(f"only {len(which)} of {len(sample.points)} points have a certain answer: interpret more")
     points = [sample.points[at] for at in which]
-    map_N = np.array([number[point.map_class] for point in points])
-    reference_N = np.array([number[reference.classes[point.plotid]] for point in points])
-    return Kept(np.array(which), Answers(map_N, reference_N, classes), design_of(sample, np.array(which)))
+    map_N = np.array([index[point.map_class] for point in points])
+    reference_N = np.array([index[reference.classes[point.plotid]] for point in points])
+    return Evidence(np.array(which), Answers(map_N, reference_N, classes), design_of(sample, np.array(which)))
 
 
 def design_of(sample: Sample, which_N: np.ndarray) -> Design:
@@ -135,9 +135,9 @@ def design_of(sample: Sample, which_N: np.ndarray) -> Design:
     """
     points = [sample.points[at] for at in which_N]
     if sample.design == "cluster":
-        number = {cluster.number: at for at, cluster in enumerate(sample.clusters)}
+        index = {cluster.index: at for at, cluster in enumerate(sample.clusters)}
         areas = np.array([cluster.km2 for cluster in sample.clusters])
-        return Clustered(areas, np.array([number[point.cluster] for point in points]))
+        return Clustered(areas, np.array([index[point.cluster] for point in points]))
     if sample.design == "stratified" and not sample.flaw:
         names = tuple(stratum.name for stratum in sample.strata)
         weights = np.array([stratum.km2 for stratum in sample.strata]) / sample.total_km2
@@ -147,10 +147,10 @@ def design_of(sample: Sample, which_N: np.ndarray) -> Design:
     return simple(len(points))
 
 
-def _areas(sample: Sample, kept: Kept, interval) -> tuple[AreaEstimate, ...]:
+def _areas(sample: Sample, evidence: Evidence, interval) -> tuple[AreaEstimate, ...]:
     rows = []
-    for number, name in enumerate(sample.classes):
-        for estimator, share in shares(sample, kept, number).items():
+    for index, name in enumerate(sample.classes):
+        for estimator, share in shares(sample, evidence, index).items():
             if share.value is None or share.error is None:
                 continue
             area, bounds = share.times(sample.total_km2), interval(share)
@@ -162,12 +162,12 @@ def _areas(sample: Sample, kept: Kept, interval) -> tuple[AreaEstimate, ...]:
     return tuple(rows)
 
 
-def shares(sample: Sample, kept: Kept, number: int) -> Mapping[str, Estimate]:
+def shares(sample: Sample, evidence: Evidence, index: int) -> Mapping[str, Estimate]:
     """A class's share of the ground by every estimator that the design allows."""
-    design, answers = kept.design, kept.answers
-    reference = (answers.reference_N == number).astype(np.float64)
-    mapped = (answers.map_N == number).astype(np.float64)
-    map_mean = sample.class_km2[answers.classes[number]] / sample.total_km2
+    design, answers = evidence.design, evidence.answers
+    reference = (answers.reference_N == index).astype(np.float64)
+    mapped = (answers.map_N == index).astype(np.float64)
+    map_mean = sample.class_km2[answers.classes[index]] / sample.total_km2
     estimates = {"design": mean(design, reference)}
     if not (sample.design == "stratified" and sample.strata_are_classes):
         estimates["difference"] = model_assisted.difference(design, reference, mapped, map_mean)
@@ -197,25 +197,25 @@ class ZoneFacts:
     mapped: AreaTable
 
 
-def _zone_areas(sample: Sample, kept: Kept, facts: ZoneFacts) -> tuple[ZoneArea, ...]:
-    lon, lat = (values[kept.which_N] for values in sample.lonlat)
+def _zone_areas(sample: Sample, evidence: Evidence, facts: ZoneFacts) -> tuple[ZoneArea, ...]:
+    lon, lat = (values[evidence.which_N] for values in sample.lonlat)
     rows = []
     for zone, inside_N in zip(facts.zones.names, facts.zones.holding(lon, lat), strict=True):
-        for number, name in enumerate(sample.classes):
-            rows.append(_zone_area(kept, facts.mapped, (zone, name, number), inside_N))
+        for index, name in enumerate(sample.classes):
+            rows.append(_zone_area(evidence, facts.mapped, (zone, name, index), inside_N))
     return tuple(rows)
 
 
-def _zone_area(kept: Kept, mapped: AreaTable, key: tuple[str, str, int], inside_N: np.ndarray) -> ZoneArea:
+def _zone_area(evidence: Evidence, mapped: AreaTable, key: tuple[str, str, int], inside_N: np.ndarray) -> ZoneArea:
     """The map's count in a zone, corrected by its error at the sample's points there (difference estimator)."""
-    zone, name, number = key
+    zone, name, index = key
     known_km2 = float(mapped.known_km2[mapped.zones.index(zone)])
     map_km2, points = mapped.of(zone, name), int(inside_N.sum())
     if points < 2:
         return ZoneArea(zone, name, points, map_km2, None, None, None)
-    inside, answers = inside_N.astype(np.float64), kept.answers
-    wrong = (answers.reference_N == number).astype(np.float64) - (answers.map_N == number)
-    error = ratio(kept.design, inside * wrong, inside)
+    inside, answers = inside_N.astype(np.float64), evidence.answers
+    wrong = (answers.reference_N == index).astype(np.float64) - (answers.map_N == index)
+    error = ratio(evidence.design, inside * wrong, inside)
     assert error.value is not None and error.error is not None
     km2, spread = map_km2 + known_km2 * error.value, known_km2 * error.error
     reach = _reach(error) * known_km2
@@ -232,10 +232,10 @@ def _reach(error: Estimate) -> float:
     return z * error.error if error.error > 0 else z**2 / (error.points + z**2)
 
 
-def _bounds(result: Accuracy, kept: int, total: int) -> Interval | None:
-    if kept == total or result.overall.value is None:
+def _bounds(result: Accuracy, count: int, total: int) -> Interval | None:
+    if count == total or result.overall.value is None:
         return None
-    share = kept / total
+    share = count / total
     return share * result.overall.value, share * result.overall.value + 1 - share
 
 

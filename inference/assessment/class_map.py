@@ -104,11 +104,11 @@ class ClassMap:
 
     def blocks(self, side: int = BLOCK_PX) -> Iterator[Block]:
         """The whole map, block by block; pixels that an earlier sheet knows are ELSEWHERE in a later one."""
-        for number, sheet in enumerate(self.sheets):
+        for index, sheet in enumerate(self.sheets):
             with open_named(sheet.path) as file:
                 for window in tiles(*sheet.geobox.shape, side):
                     class_HW = _read(file, window, sheet.nodata)
-                    yield Block(number, window, crop(sheet.geobox, window), self._once(number, window, class_HW))
+                    yield Block(index, window, crop(sheet.geobox, window), self._once(index, window, class_HW))
 
     def at(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
         """Class of the pixel that each point lies in, uint8, of the first sheet that knows one; UNKNOWN elsewhere."""
@@ -143,16 +143,16 @@ class ClassMap:
             return None
         return self.sheets[0].read(Window(round(row), round(col), *geobox.shape))
 
-    def _once(self, number: int, window: Window, class_HW: np.ndarray) -> np.ndarray:
+    def _once(self, index: int, window: Window, class_HW: np.ndarray) -> np.ndarray:
         """The block's classes, ELSEWHERE on the ground of an earlier sheet that knows it or where this one does not."""
-        for earlier in self._overlaps[number]:
+        for earlier in self._overlaps[index]:
             sheet = self.sheets[earlier]
             rows, cols = np.nonzero(class_HW != ELSEWHERE)
-            row, col = sheet.rows_cols(*self.sheets[number].lonlat(rows + window.row, cols + window.col))
+            row, col = sheet.rows_cols(*self.sheets[index].lonlat(rows + window.row, cols + window.col))
             height, width = sheet.geobox.shape
             inside = np.flatnonzero((row >= 0) & (row < height) & (col >= 0) & (col < width))
-            known = read_points(sheet, row[inside], col[inside]) != UNKNOWN
-            counted = inside[known | (class_HW[rows[inside], cols[inside]] == UNKNOWN)]
+            is_known = read_points(sheet, row[inside], col[inside]) != UNKNOWN
+            counted = inside[is_known | (class_HW[rows[inside], cols[inside]] == UNKNOWN)]
             class_HW[rows[counted], cols[counted]] = ELSEWHERE
         return class_HW
 
@@ -234,10 +234,10 @@ def _files(path: Path) -> list[Path]:
     tifs = [file for file in files if file.suffix.lower() != ".vrt"]
     names = {file.name for file in tifs}
     beside = {probability_of(file).name for file in tifs} & names
-    kept = [file for file in tifs if file.name not in beside]
-    if not kept:
+    map_files = [file for file in tifs if file.name not in beside]
+    if not map_files:
         raise ValueError(f"folder {path} holds no GeoTIFF: give a folder of a map's tiles")
-    return kept
+    return map_files
 
 
 def _sampled(sheets: Sequence[Sheet], lon: np.ndarray, lat: np.ndarray, *, greatest: int) -> np.ndarray:
@@ -270,9 +270,9 @@ def read_points(sheet: Sheet, row: np.ndarray, col: np.ndarray, *, greatest: int
 
 
 def _read(file: DatasetReader, window: Window, nodata: int, *, greatest: int = ELSEWHERE - 1) -> np.ndarray:
-    whole = Window(0, 0, file.height, file.width)
+    extent = Window(0, 0, file.height, file.width)
     class_HW = np.full((window.height, window.width), UNKNOWN, np.uint8)
-    shared = window.overlap(whole)
+    shared = window.overlap(extent)
     if shared is None:
         return class_HW
     values = file.read(1, window=RioWindow(shared.col, shared.row, shared.width, shared.height))
@@ -284,8 +284,8 @@ def _read(file: DatasetReader, window: Window, nodata: int, *, greatest: int = E
     return class_HW
 
 
-def _same_step(one: GeoBox, other: GeoBox) -> bool:
-    return all(abs(getattr(one.affine, key) - getattr(other.affine, key)) < 1e-9 for key in "abde")
+def _same_step(first: GeoBox, second: GeoBox) -> bool:
+    return all(abs(getattr(first.affine, key) - getattr(second.affine, key)) < 1e-9 for key in "abde")
 
 
 def _share_ground(first: Sheet, second: Sheet) -> bool:

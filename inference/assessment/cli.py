@@ -85,18 +85,14 @@ def sample(
     classes: _Classes = None,
 ) -> None:
     """Draw a sample of a map's pixels and write the answer sheet for interpreters."""
-    from inference.assessment.draw import Design, draw_sample
+    from inference.assessment.draw import Design, SheetOptions, draw_sample
 
-    chosen = Design(
+    settings = Design(
         design, points, strata, allocation, _shares(accuracy), tuple(strata_classes or ()), points_each, cluster_side,
-        min_distance,
+        min_distance, preset,
     )  # fmt: skip
-    show(
-        draw_sample(
-            maps, out, chosen, seed=seed, preset=preset, pictures=picture or (), show_map=show_map,
-            classes=classes or (),
-        )
-    )  # fmt: skip
+    sheet = SheetOptions(tuple(picture or ()), show_map)
+    show(draw_sample(maps, out, design=settings, sheet=sheet, seed=seed, classes=classes or ()))
 
 
 def estimate(
@@ -140,11 +136,11 @@ def estimate(
     from inference.assessment.estimate import AnswerSource, ProductRequest, estimate_accuracy
 
     source = AnswerSource(tuple(answers or ()), column, design, tuple(classes or ()))
-    wanted = ProductRequest(tuple(products or ()), year, product_areas)
+    request = ProductRequest(tuple(products or ()), year, product_areas)
     with connect(project, catalog=catalog) if products or source.is_world else nullcontext():
         show(
             estimate_accuracy(
-                folder, source, zones=by, zone_column=by_column, interval=interval, products=wanted, out=out
+                folder, source, zones=(by, by_column) if by else None, interval=interval, products=request, out=out
             )
         )
 

@@ -51,8 +51,8 @@ class Drawing:
         frame, rng = self._surveyed(strata), self.rng()
         counts = np.where(frame.strata_m2 > 0, counts, 0)
         pixels = _apart(frame, counts, rng, min_distance_m) if min_distance_m else frames.draw(frame, counts, rng)
-        drawn = np.bincount(pixels.stratum_N, minlength=len(counts))
-        inclusion = drawn[pixels.stratum_N] * pixels.area_N / frame.strata_m2[pixels.stratum_N]
+        sizes = np.bincount(pixels.stratum_N, minlength=len(counts))
+        inclusion = sizes[pixels.stratum_N] * pixels.area_N / frame.strata_m2[pixels.stratum_N]
         sample = self._sample(frame, pixels, inclusion, design, {"points": int(counts.sum())}, rng)
         if not min_distance_m:
             return sample
@@ -70,7 +70,7 @@ class Drawing:
         spacing_m = math.sqrt(frame.total_m2 / points)
         pixels = frames.systematic(frame, spacing_m, rng)
         inclusion = np.array(
-            [abs(self.class_map.sheets[number].geobox.affine.determinant) / spacing_m**2 for number in pixels.sheet_N]
+            [abs(self.class_map.sheets[index].geobox.affine.determinant) / spacing_m**2 for index in pixels.sheet_N]
         )
         settings = {"points": points, "spacing_m": spacing_m}
         sample = self._sample(frame, pixels, inclusion, "systematic", settings, rng)
@@ -85,15 +85,15 @@ class Drawing:
         holding = np.flatnonzero(frame.pixels_BH[:, 0])
         if not 2 <= clusters <= len(holding):
             raise ValueError(f"--clusters {clusters}: expected 2 to {len(holding)}, the map's blocks with known ground")
-        chosen = np.sort(rng.choice(holding, clusters, replace=False))
-        pixels = _within(frame, chosen, points_each, rng)
+        blocks = np.sort(rng.choice(holding, clusters, replace=False))
+        pixels = _within(frame, blocks, points_each, rng)
         each = np.bincount(pixels.block_N, minlength=len(frame.area_BH))
         area_m2, pixel_counts = frame.area_BH[:, 0], frame.pixels_BH[:, 0]
         inclusion = clusters / len(holding) * each[pixels.block_N] * pixels.area_N / area_m2[pixels.block_N]
         settings = {"clusters": clusters, "points_each": points_each, "side_m": side_m}
-        sample = self._sample(frame, pixels, inclusion, "cluster", settings, rng, clustered=True)
-        drawn = tuple(Cluster(int(at), float(area_m2[at] / KM2), int(pixel_counts[at])) for at in chosen)
-        return replace(sample, clusters=drawn, cluster_count=len(holding))
+        sample = self._sample(frame, pixels, inclusion, "cluster", settings, rng)
+        clusters_drawn = tuple(Cluster(int(at), float(area_m2[at] / KM2), int(pixel_counts[at])) for at in blocks)
+        return replace(sample, clusters=clusters_drawn, cluster_count=len(holding))
 
     def side_px(self, side_m: float) -> int:
         """A cluster's side in pixels; ValueError where it has fewer than two."""
@@ -107,17 +107,17 @@ class Drawing:
 
     def _sample(
         self, frame: Frame, pixels: Pixels, inclusion: np.ndarray, design: str, settings: dict[str, Any],
-        rng: np.random.Generator, clustered: bool = False,
+        rng: np.random.Generator,
     ) -> Sample:  # fmt: skip
         """The record of drawn pixels, in an order that says nothing of stratum or class."""
         lon, lat = pixels.lonlat(self.class_map)
         names, classes = frame.strata.names, self.class_map.classes
         points = tuple(
             Point(
-                number, float(lon[at]), float(lat[at]), names[pixels.stratum_N[at]], classes[pixels.class_N[at]],
-                float(min(inclusion[at], 1.0)), int(pixels.block_N[at]) if clustered else -1,
+                index, float(lon[at]), float(lat[at]), names[pixels.stratum_N[at]], classes[pixels.class_N[at]],
+                float(min(inclusion[at], 1.0)), int(pixels.block_N[at]) if design == "cluster" else -1,
             )
-            for number, at in enumerate(rng.permutation(len(pixels)), 1)
+            for index, at in enumerate(rng.permutation(len(pixels)), 1)
         )  # fmt: skip
         strata = tuple(
             Stratum(name, float(area / KM2), int(count))
@@ -134,50 +134,50 @@ class Drawing:
         )
 
 
-def _within(frame: Frame, chosen: np.ndarray, points_each: int, rng: np.random.Generator) -> Pixels:
+def _within(frame: Frame, blocks: np.ndarray, points_each: int, rng: np.random.Generator) -> Pixels:
     """Different pixels of each chosen block: points_each, or all where it has fewer."""
     ends = frame.area_BH[:, 0].cumsum()
     starts = ends - frame.area_BH[:, 0]
-    counts = np.minimum(points_each, frame.pixels_BH[chosen, 0])
-    drawn: Pixels | None = None
+    counts = np.minimum(points_each, frame.pixels_BH[blocks, 0])
+    pixels: Pixels | None = None
     for _ in range(frames.MOST_PASSES):
         places = np.sort(
-            np.concatenate([rng.uniform(starts[b], ends[b], 2 * n + 2) for b, n in zip(chosen, counts, strict=True)])
+            np.concatenate([rng.uniform(starts[b], ends[b], 2 * n + 2) for b, n in zip(blocks, counts, strict=True)])
         )
         more = frames.taken(frame, [places], [rng.permutation(len(places))])
-        drawn = _few_each(more if drawn is None else frames.joined(drawn, more), chosen, counts)
-        if len(drawn) == counts.sum():
-            return drawn
+        pixels = _few_each(more if pixels is None else frames.joined(pixels, more), blocks, counts)
+        if len(pixels) == counts.sum():
+            return pixels
     raise ValueError(f"--points {points_each} a cluster take nearly every pixel of one: ask for fewer")
 
 
-def _few_each(pixels: Pixels, chosen: np.ndarray, counts: np.ndarray) -> Pixels:
+def _few_each(pixels: Pixels, blocks: np.ndarray, counts: np.ndarray) -> Pixels:
     keys = np.stack([pixels.sheet_N, pixels.row_N, pixels.col_N], axis=1)
-    unique = pixels.kept(np.sort(np.unique(keys, axis=0, return_index=True)[1]))
-    kept = [np.flatnonzero(unique.block_N == block)[:count] for block, count in zip(chosen, counts, strict=True)]
-    return unique.kept(np.concatenate(kept))
+    unique = pixels.subset(np.sort(np.unique(keys, axis=0, return_index=True)[1]))
+    selection = [np.flatnonzero(unique.block_N == block)[:count] for block, count in zip(blocks, counts, strict=True)]
+    return unique.subset(np.concatenate(selection))
 
 
 def _apart(frame: Frame, counts: np.ndarray, rng: np.random.Generator, distance_m: float) -> Pixels:
     """Pixels drawn one after another, those too near to an earlier one left out."""
-    asked = np.minimum(counts * CANDIDATES, frame.pixels_BH.sum(axis=0))
-    pixels = frames.draw(frame, asked, rng)
-    shuffled = pixels.kept(rng.permutation(len(pixels)))
+    tries = np.minimum(counts * CANDIDATES, frame.pixels_BH.sum(axis=0))
+    pixels = frames.draw(frame, tries, rng)
+    shuffled = pixels.subset(rng.permutation(len(pixels)))
     place_N3 = _on_ellipsoid(*shuffled.lonlat(frame.class_map))
-    kept: list[int] = []
+    selection: list[int] = []
     left = counts.astype(np.int64).copy()
     for at, stratum in enumerate(shuffled.stratum_N):
-        near = len(kept) and np.min(np.sum((place_N3[kept] - place_N3[at]) ** 2, axis=1)) < distance_m**2
+        near = len(selection) and np.min(np.sum((place_N3[selection] - place_N3[at]) ** 2, axis=1)) < distance_m**2
         if left[stratum] and not near:
-            kept.append(at)
+            selection.append(at)
             left[stratum] -= 1
     if left.any():
         name = frame.strata.names[int(np.argmax(left))]
         raise ValueError(
-            f"--min-distance {distance_m:g}: only {len(kept)} of {int(counts.sum())} points lie so far apart (stratum "
-            f"{name!r} lacks {int(left.max())}): ask for fewer points or a shorter distance"
+            f"--min-distance {distance_m:g}: only {len(selection)} of {int(counts.sum())} points lie so far apart "
+            f"(stratum {name!r} lacks {int(left.max())}): ask for fewer points or a shorter distance"
         )
-    return shuffled.kept(np.array(kept))
+    return shuffled.subset(np.array(selection))
 
 
 def _on_ellipsoid(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:

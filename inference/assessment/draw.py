@@ -29,7 +29,10 @@ SIDE_M, EACH = 5_000.0, 10
 
 @dataclass(frozen=True)
 class Design:
-    """How to draw: the design and its numbers, as the options of `assess sample` name them."""
+    """How to draw: the design and its numbers, as the options of `assess sample` name them.
+
+    preset: "runetpp" or "landcover3m", which stands for all others.
+    """
 
     name: str = "stratified"
     points: int = 500
@@ -40,6 +43,7 @@ class Design:
     points_each: int = EACH
     side_m: float = SIDE_M
     min_distance_m: float = 0.0
+    preset: str | None = None
 
     def __post_init__(self) -> None:
         if self.name not in DESIGNS:
@@ -82,30 +86,40 @@ class SampleReport:
         }
 
 
+@dataclass(frozen=True)
+class SheetOptions:
+    """What interpreters see: rasters of which each point gets a thumbnail, and whether the map's class is among it."""
+
+    pictures: tuple[str, ...] = ()
+    show_map: bool = False
+
+
 def draw_sample(
-    paths: Paths, out: str | Path, design: Design | None = None, *, seed: int = 0, preset: str | None = None,
-    pictures: Sequence[str | Path] = (), show_map: bool = False, classes: Sequence[str] = (),
+    paths: Paths, out: str | Path, *, design: Design | None = None, sheet: SheetOptions | None = None, seed: int = 0,
+    classes: Sequence[str] = (),
 ) -> SampleReport:  # fmt: skip
     """Draws a sample of a map's known pixels and writes its answer sheet and key into a new folder.
 
-    preset: "runetpp" or "landcover3m" instead of a design. pictures: rasters of which each point gets a thumbnail.
     ValueError: designs that do not fit the map, a folder that holds a sample.
     """
     target, class_map = local_path(out), open_class_map(paths, classes)
     if (target / SHEET).exists() or (target / KEY).exists():
         raise ValueError(f"{target} holds a sample already: choose another --out, so that no answers are lost")
     check_writable(target / KEY)
-    sample = of_preset(class_map, preset, seed) if preset else drawn(class_map, design or Design(), seed)
+    sheet = sheet or SheetOptions()
+    sample = sample_of(class_map, design or Design(), seed)
     frame_m = float(np.sqrt(cell_area_m2(class_map.sheets[0].geobox)))
-    drawers = [Thumbnails(Path(path), frame_m) for path in pictures]
-    if show_map:
-        drawers += [Thumbnails(class_map.sheets[0].path, frame_m, class_map.classes)]
-    write_sheet(sample, target, thumbnails=drawers, show_map=show_map)
+    thumbnails = [Thumbnails(Path(path), frame_m) for path in sheet.pictures]
+    if sheet.show_map:
+        thumbnails += [Thumbnails(class_map.sheets[0].path, frame_m, class_map.classes)]
+    write_sheet(sample, target, thumbnails=thumbnails, show_map=sheet.show_map)
     return SampleReport(sample, target)
 
 
-def drawn(class_map: ClassMap, design: Design, seed: int) -> Sample:
+def sample_of(class_map: ClassMap, design: Design, seed: int) -> Sample:
     """The sample of a design."""
+    if design.preset is not None:
+        return of_preset(class_map, design.preset, seed)
     drawing = Drawing(class_map, seed)
     if design.name == "simple":
         return drawing.simple(design.points, min_distance_m=design.min_distance_m)
@@ -115,8 +129,8 @@ def drawn(class_map: ClassMap, design: Design, seed: int) -> Sample:
         return drawing.clusters(max(2, round(design.points / design.points_each)), design.points_each, design.side_m)
     frame = survey(class_map, strata_named(design.strata, class_map, design.strata_classes))
     belief = conjecture(frame, design.accuracy or {})
-    held, counts = frame.strata_m2 > 0, np.zeros(len(frame.strata_m2), np.int64)
-    counts[held] = allocation.allocation_named(design.allocation)(_of_some(belief, held), design.points)
+    has_ground, counts = frame.strata_m2 > 0, np.zeros(len(frame.strata_m2), np.int64)
+    counts[has_ground] = allocation.allocation_named(design.allocation)(_of_some(belief, has_ground), design.points)
     counts = np.minimum(counts, frame.pixels_BH.sum(axis=0))
     return drawing.stratified(frame, counts, min_distance_m=design.min_distance_m)
 
@@ -216,8 +230,8 @@ def plan_sample(
     """
     class_map = open_class_map(paths, classes)
     frame = survey(class_map, strata_named(strata, class_map))
-    whole = conjecture(frame, accuracy or {})
-    belief = _of_some(whole, frame.strata_m2 > 0)
+    belief_of_all = conjecture(frame, accuracy or {})
+    belief = _of_some(belief_of_all, frame.strata_m2 > 0)
     units = float(frame.pixels_BH.sum())
     needed = allocation.stratified_size(belief, standard_error, units)
     share = float(belief.weights @ belief.accuracy)
@@ -233,7 +247,9 @@ def plan_sample(
     )
 
 
-def _of_some(belief: allocation.Conjecture, held: np.ndarray) -> allocation.Conjecture:
+def _of_some(belief: allocation.Conjecture, has_ground: np.ndarray) -> allocation.Conjecture:
     """The strata that have ground."""
-    names = tuple(name for name, has in zip(belief.names, held, strict=True) if has)
-    return allocation.Conjecture(names, belief.weights[held], belief.accuracy[held], belief.target[held])
+    names = tuple(name for name, has in zip(belief.names, has_ground, strict=True) if has)
+    return allocation.Conjecture(
+        names, belief.weights[has_ground], belief.accuracy[has_ground], belief.target[has_ground]
+    )

@@ -12,18 +12,19 @@ from gee_export.base.errors import notice
 from inference.assessment import product_scores
 from inference.assessment.answer_sheet import ANSWERS, SHEET
 from inference.assessment.answers import CLASS_COLUMN, UNCERTAIN, Consensus, Interpretation, consensus, read_answers
-from inference.assessment.assessment import Assessment, ZoneFacts, assess, kept_points
+from inference.assessment.assessment import Assessment, ZoneFacts, assess, evidence_of
 from inference.assessment.class_map import ClassMap, open_class_map
 from inference.assessment.product_scores import ProductScores
-from inference.assessment.reference_points import ReferencePoints, place
+from inference.assessment.reference_points import ReferencePoints, place_points
 from inference.assessment.report import JSON, AssessmentReport
 from inference.assessment.sample import KEY, Sample, read_key
 from inference.assessment.zonal import class_areas
 from inference.assessment.zones import read_zones
 
 if TYPE_CHECKING:
-    from gee_export.earth_engine.session import Session
     from inference.assessment.server_labels import ServerLabel
+
+ZoneFile = str | Path | tuple[str | Path, str | None]
 
 WORLD = "world"
 FIGURE = "products.png"
@@ -61,15 +62,15 @@ class AnswerSource:
 
 
 def estimate_accuracy(
-    folder: str | Path, answers: AnswerSource | None = None, *, zones: str | Path | None = None,
-    zone_column: str | None = None, interval: str = "wilson", products: ProductRequest | None = None,
-    out: str | Path | None = None, session: Session | None = None,
+    folder: str | Path, answers: AnswerSource | None = None, *, zones: ZoneFile | None = None, interval: str = "wilson",
+    products: ProductRequest | None = None, out: str | Path | None = None,
 ) -> AssessmentReport:  # fmt: skip
     """Accuracies and areas of the map of a sample by its answers; written into `out` where one is given.
 
     folder: what `draw_sample` wrote, or a map (then the one file of answers holds points with their places). zones:
-    polygons by which areas are estimated, too. products: judged on the same points through the session's server.
-    ValueError: answers that are missing, unknown, double or of other points.
+    polygons by which areas are estimated, too: a vector file, or that and the column of their names. products: judged
+    on the same points through the server that the caller connected to. ValueError: answers that are missing, unknown,
+    double or of other points.
     """
     answers = answers or AnswerSource()
     target = None if out is None else local_path(out)
@@ -78,10 +79,10 @@ def estimate_accuracy(
     sample, reference = _sampled(Path(folder), answers)
     facts = None
     if zones is not None:
-        polygons = read_zones(zones, zone_column)
+        polygons = read_zones(*((zones,) if isinstance(zones, (str, Path)) else zones))
         facts = ZoneFacts(polygons, class_areas(class_map_of(sample), polygons))
-    found = assess(sample, reference, interval=interval, zones=facts, simulated_answers=answers.is_world)
-    report = AssessmentReport(found, _products(found, reference, products or ProductRequest()))
+    assessment = assess(sample, reference, interval=interval, zones=facts, simulated_answers=answers.is_world)
+    report = AssessmentReport(assessment, _products(assessment, reference, products or ProductRequest()))
     if target is not None:
         report.write(target, _drawn(report, target))
     return report
@@ -112,7 +113,7 @@ def _sampled(folder: Path, answers: AnswerSource) -> tuple[Sample, Consensus]:
     if len(answers.files) > 1:
         raise ValueError("points of your own on a map are one file: give one --answers, or draw a sample first")
     points = ReferencePoints(answers.files[0], answers.column, answers.design)
-    sample, read = place(points, open_class_map(folder, answers.classes))
+    sample, read = place_points(points, open_class_map(folder, answers.classes))
     return sample, consensus(read, [point.plotid for point in sample.points])
 
 
@@ -162,38 +163,38 @@ def year_of(class_map: ClassMap, year: int | None = None) -> int:
     return year or int(text[:4])
 
 
-def _products(found: Assessment, reference: Consensus, request: ProductRequest) -> tuple[ProductScores, ...]:
+def _products(assessment: Assessment, reference: Consensus, request: ProductRequest) -> tuple[ProductScores, ...]:
     """The map's and each product's scores; products without ground here are left out with a note."""
     if not request.names:
         return ()
     from inference.assessment import server_labels
 
-    if product_scores.IMPERVIOUS not in found.sample.classes:
+    if product_scores.IMPERVIOUS not in assessment.sample.classes:
         raise ValueError("--products are judged by the class impervious, which the map does not have")
-    class_map, kept = class_map_of(found.sample), kept_points(found.sample, reference)
-    year, place = year_of(class_map, request.year), server_labels.around(*found.sample.lonlat)
-    rows: list[ProductScores] = [product_scores.of_map(found, kept)]
+    class_map, evidence = class_map_of(assessment.sample), evidence_of(assessment.sample, reference)
+    year, region = year_of(class_map, request.year), server_labels.around(*assessment.sample.lonlat)
+    rows: list[ProductScores] = [product_scores.of_map(assessment, evidence)]
     for name in server_labels.names_of(request.names):
         try:
-            label = server_labels.open_label(name, place, year)
+            label = server_labels.open_label(name, region, year)
         except ValueError as error:
             if len(request.names) == 1 and request.names[0] == name:
                 raise
             notice(f"note: {name} is left out: {error}")
             continue
-        rows += _scored(label, found, kept, class_map, areas=request.areas)
+        rows += _scored(label, assessment, evidence, class_map, areas=request.areas)
     return tuple(rows)
 
 
 def _scored(
-    label: ServerLabel, found: Assessment, kept: Any, class_map: ClassMap, *, areas: bool
+    label: ServerLabel, assessment: Assessment, evidence: Any, class_map: ClassMap, *, areas: bool
 ) -> list[ProductScores]:
     from inference.assessment import server_labels
 
-    label_N = server_labels.at_points(label, found.sample, class_map)
+    label_N = server_labels.at_points(label, assessment.sample, class_map)
     km2 = server_labels.mapped_km2(label, class_map) if areas else None
     try:
-        return [product_scores.of_product(label.name, found, kept, label_N, km2, label.caution)]
+        return [product_scores.of_product(label.name, assessment, evidence, label_N, km2, label.caution)]
     except ValueError as error:
         notice(f"note: {label.name} is left out: {error}")
         return []

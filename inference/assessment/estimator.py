@@ -45,11 +45,11 @@ class Stratified:
 
     def __post_init__(self) -> None:
         counts = self.counts
-        for number in np.flatnonzero((counts < 2) & (self.weights > 0)):
-            name = self.names[number] if self.names else str(number)
-            points = "no point" if counts[number] == 0 else "one point"
+        for index in np.flatnonzero((counts < 2) & (self.weights > 0)):
+            name = self.names[index] if self.names else str(index)
+            points = "no point" if counts[index] == 0 else "one point"
             raise ValueError(
-                f"stratum {name!r} has {points}, {self.weights[number]:.1%} of the ground, and needs two for a "
+                f"stratum {name!r} has {points}, {self.weights[index]:.1%} of the ground, and needs two for a "
                 "variance: interpret more points there, or join it to another stratum"
             )
 
@@ -195,9 +195,9 @@ def linearised(design: Design, value: float, influence_N: np.ndarray) -> Estimat
     return _estimate(design, value, influence_N, len(influence_N))
 
 
-def covariance(design: Design, one: np.ndarray, other: np.ndarray) -> float:
+def covariance(design: Design, first: np.ndarray, second: np.ndarray) -> float:
     """Estimated covariance of two means."""
-    return (design.variance(one + other) - design.variance(one - other)) / 4
+    return (design.variance(first + second) - design.variance(first - second)) / 4
 
 
 def _estimate(design: Design, value: float, influence_N: np.ndarray, points: int) -> Estimate:

@@ -68,15 +68,15 @@ class Pixels:
     def __len__(self) -> int:
         return len(self.row_N)
 
-    def kept(self, which: np.ndarray) -> Pixels:
+    def subset(self, which: np.ndarray) -> Pixels:
         """Some of the pixels, in the order given."""
         return Pixels(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
 
     def lonlat(self, class_map: ClassMap) -> tuple[np.ndarray, np.ndarray]:
         """Longitude and latitude of their centres."""
         lon, lat = np.zeros(len(self)), np.zeros(len(self))
-        for number, sheet in enumerate(class_map.sheets):
-            own = self.sheet_N == number
+        for index, sheet in enumerate(class_map.sheets):
+            own = self.sheet_N == index
             lon[own], lat[own] = sheet.lonlat(self.row_N[own], self.col_N[own])
         return lon, lat
 
@@ -87,10 +87,10 @@ def survey(class_map: ClassMap, strata: Strata, side_px: int = BLOCK_PX) -> Fram
     class_m2 = np.zeros(256)
     for block in class_map.blocks(side_px):
         number_HW, area_HW = _known(block, strata)
-        kept = number_HW != OUTSIDE
-        areas.append(np.bincount(number_HW[kept], area_HW[kept], count))
-        pixels.append(np.bincount(number_HW[kept], minlength=count))
-        class_m2 += np.bincount(block.class_HW[kept], area_HW[kept], 256)
+        in_frame = number_HW != OUTSIDE
+        areas.append(np.bincount(number_HW[in_frame], area_HW[in_frame], count))
+        pixels.append(np.bincount(number_HW[in_frame], minlength=count))
+        class_m2 += np.bincount(block.class_HW[in_frame], area_HW[in_frame], 256)
     _check_classes(class_m2, class_map)
     frame = Frame(class_map, strata, side_px, np.array(areas), np.array(pixels), class_m2[: len(class_map.classes)])
     if not frame.area_BH.any():
@@ -101,29 +101,31 @@ def survey(class_map: ClassMap, strata: Strata, side_px: int = BLOCK_PX) -> Fram
 def draw(frame: Frame, counts: np.ndarray, rng: np.random.Generator) -> Pixels:
     """So many different pixels of each stratum, evenly over its ground; ValueError where a stratum has too few."""
     available = frame.pixels_BH.sum(axis=0)
-    for number in np.flatnonzero(counts > available):
+    for index in np.flatnonzero(counts > available):
         raise ValueError(
-            f"stratum {frame.strata.names[number]!r} has {available[number]} pixels, {counts[number]} points are more"
+            f"stratum {frame.strata.names[index]!r} has {available[index]} pixels, {counts[index]} points are more"
         )
-    drawn: Pixels | None = None
+    pixels: Pixels | None = None
     for _ in range(MOST_PASSES):
-        have = np.zeros(len(counts), np.int64) if drawn is None else np.bincount(drawn.stratum_N, minlength=len(counts))
-        missing = counts - have
-        if not missing.any():
+        have = (
+            np.zeros(len(counts), np.int64) if pixels is None else np.bincount(pixels.stratum_N, minlength=len(counts))
+        )
+        shortage = counts - have
+        if not shortage.any():
             break
-        asked = np.where(missing > 0, np.minimum(missing + missing // 2 + 2, 4 * available), 0)
-        more = _drawn(frame, asked, rng)
-        drawn = _distinct(more if drawn is None else joined(drawn, more), counts)
-    assert drawn is not None
-    if len(drawn) < counts.sum():
+        tries = np.where(shortage > 0, np.minimum(shortage + shortage // 2 + 2, 4 * available), 0)
+        more = _drawn(frame, tries, rng)
+        pixels = _distinct(more if pixels is None else joined(pixels, more), counts)
+    assert pixels is not None
+    if len(pixels) < counts.sum():
         raise ValueError(f"{int(counts.sum())} points take nearly every pixel: classify all of them instead")
-    return drawn
+    return pixels
 
 
-def _drawn(frame: Frame, asked: np.ndarray, rng: np.random.Generator) -> Pixels:
+def _drawn(frame: Frame, tries: np.ndarray, rng: np.random.Generator) -> Pixels:
     """Pixels under points spread evenly over each stratum's ground, in the order of drawing; some come twice."""
-    targets = [np.sort(rng.uniform(0, area, count)) for area, count in zip(frame.strata_m2, asked, strict=True)]
-    order = [rng.permutation(count) for count in asked]
+    targets = [np.sort(rng.uniform(0, area, count)) for area, count in zip(frame.strata_m2, tries, strict=True)]
+    order = [rng.permutation(count) for count in tries]
     return taken(frame, targets, order)
 
 
@@ -132,23 +134,23 @@ def taken(frame: Frame, targets: list[np.ndarray], order: list[np.ndarray]) -> P
     ends = frame.area_BH.cumsum(axis=0)
     starts = ends - frame.area_BH
     parts: list[tuple[np.ndarray, ...]] = []
-    for number, block in frame.blocks():
-        wanted = [
+    for index, block in frame.blocks():
+        spans = [
             (stratum, first, last)
             for stratum, places in enumerate(targets)
-            for first, last in [np.searchsorted(places, (starts[number, stratum], ends[number, stratum]))]
+            for first, last in [np.searchsorted(places, (starts[index, stratum], ends[index, stratum]))]
             if last > first
         ]
-        if not wanted:
+        if not spans:
             continue
         number_HW, area_HW = _known(block, frame.strata)
-        for stratum, first, last in wanted:
+        for stratum, first, last in spans:
             flat = np.flatnonzero(number_HW.ravel() == stratum)
             reach = area_HW.ravel()[flat].cumsum()
-            at = np.searchsorted(reach, targets[stratum][first:last] - starts[number, stratum], side="right")
+            at = np.searchsorted(reach, targets[stratum][first:last] - starts[index, stratum], side="right")
             pixel = flat[np.minimum(at, len(flat) - 1)]
             rank = order[stratum][first:last]
-            parts.append((*_described(block, number, pixel, stratum, area_HW), rank))
+            parts.append((*_described(block, index, pixel, stratum, area_HW), rank))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     by_rank = np.lexsort((columns[-1], columns[3]))
     return Pixels(*(column[by_rank] for column in columns[:-1]))
@@ -158,7 +160,7 @@ def systematic(frame: Frame, spacing_m: float, rng: np.random.Generator) -> Pixe
     """The pixels on a square lattice of so many metres, its start drawn at random, one lattice in each system."""
     offsets: dict[str, np.ndarray] = {}
     parts: list[tuple[np.ndarray, ...]] = []
-    for number, block in frame.blocks():
+    for index, block in frame.blocks():
         system = str(block.geobox.crs)
         offset = offsets.setdefault(system, rng.uniform(0, spacing_m, 2))
         rows, cols = _lattice(block, spacing_m, offset)
@@ -169,7 +171,7 @@ def systematic(frame: Frame, spacing_m: float, rng: np.random.Generator) -> Pixe
         for stratum in np.unique(number_HW[rows, cols]):
             if stratum != OUTSIDE:
                 own = pixel[number_HW[rows, cols] == stratum]
-                parts.append(_described(block, number, own, int(stratum), area_HW))
+                parts.append(_described(block, index, own, int(stratum), area_HW))
     if not parts:
         raise ValueError(f"no point of a lattice of {spacing_m:,.0f} m fell on known ground: ask for more points")
     return Pixels(*(np.concatenate(column) for column in zip(*parts, strict=True)))
@@ -192,14 +194,14 @@ def _lattice(block: Block, spacing_m: float, offset: np.ndarray) -> tuple[np.nda
     return rows[inside], cols[inside]
 
 
-def _described(block: Block, number: int, pixel: np.ndarray, stratum: int, area_HW: np.ndarray) -> tuple:
+def _described(block: Block, index: int, pixel: np.ndarray, stratum: int, area_HW: np.ndarray) -> tuple:
     """The columns of Pixels for pixels of a block."""
     width = block.class_HW.shape[1]
     row, col = pixel // width, pixel % width
     count = len(pixel)
     return (
         np.full(count, block.sheet), row + block.window.row, col + block.window.col, np.full(count, stratum),
-        block.class_HW[row, col].astype(np.int64), area_HW[row, col], np.full(count, number),
+        block.class_HW[row, col].astype(np.int64), area_HW[row, col], np.full(count, index),
     )  # fmt: skip
 
 
@@ -207,19 +209,19 @@ def _known(block: Block, strata: Strata) -> tuple[np.ndarray, np.ndarray]:
     return strata.of(block), np.broadcast_to(pixel_areas_m2(block.geobox), block.class_HW.shape)
 
 
-def joined(one: Pixels, other: Pixels) -> Pixels:
+def joined(first: Pixels, second: Pixels) -> Pixels:
     """The pixels of both, one after the other."""
-    names = one.__dataclass_fields__
-    return Pixels(*(np.concatenate([getattr(one, name), getattr(other, name)]) for name in names))
+    names = first.__dataclass_fields__
+    return Pixels(*(np.concatenate([getattr(first, name), getattr(second, name)]) for name in names))
 
 
 def _distinct(pixels: Pixels, counts: np.ndarray) -> Pixels:
     """Without repetitions, the first ones of each stratum and no more than asked."""
     keys = np.stack([pixels.sheet_N, pixels.row_N, pixels.col_N], axis=1)
     _, first = np.unique(keys, axis=0, return_index=True)
-    unique = pixels.kept(np.sort(first))
-    kept = [np.flatnonzero(unique.stratum_N == stratum)[:count] for stratum, count in enumerate(counts)]
-    return unique.kept(np.concatenate(kept).astype(np.int64))
+    unique = pixels.subset(np.sort(first))
+    parts = [np.flatnonzero(unique.stratum_N == stratum)[:count] for stratum, count in enumerate(counts)]
+    return unique.subset(np.concatenate(parts).astype(np.int64))
 
 
 def _check_classes(class_m2: np.ndarray, class_map: ClassMap) -> None:

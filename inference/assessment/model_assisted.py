@@ -25,8 +25,8 @@ def regression(design: Design, reference_N: np.ndarray, map_N: np.ndarray, map_m
 
 def assisted(design: Design, reference_N: np.ndarray, map_N: np.ndarray, map_mean: float, *, weight: float) -> Estimate:
     """map_mean x weight, and the sample's mean of what the weighted map leaves."""
-    rest = np.asarray(reference_N, float) - weight * np.asarray(map_N, float)
-    return linearised(design, weight * map_mean + design.mean(rest), rest)
+    remainder = np.asarray(reference_N, float) - weight * np.asarray(map_N, float)
+    return linearised(design, weight * map_mean + design.mean(remainder), remainder)
 
 
 def best_weight(design: Design, reference_N: np.ndarray, map_N: np.ndarray) -> float:

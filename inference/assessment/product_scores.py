@@ -13,7 +13,7 @@ import numpy as np
 
 from gee_export.base.scheme import UNKNOWN
 from inference.assessment.accuracy import Accuracy, Answers, accuracy
-from inference.assessment.assessment import Assessment, Kept, design_of
+from inference.assessment.assessment import Assessment, Evidence, design_of
 from inference.assessment.estimator import Estimate
 from inference.assessment.intervals import Interval
 
@@ -65,43 +65,54 @@ class ProductScores:
         }
 
 
-def of_map(found: Assessment, kept: Kept) -> ProductScores:
+def of_map(assessment: Assessment, evidence: Evidence) -> ProductScores:
     """The map's own scores, beside which products stand."""
-    impervious = found.sample.classes.index(IMPERVIOUS)
+    impervious = assessment.sample.classes.index(IMPERVIOUS)
     binary = Answers(
-        (kept.answers.map_N == impervious).astype(np.int64),
-        (kept.answers.reference_N == impervious).astype(np.int64),
+        (evidence.answers.map_N == impervious).astype(np.int64),
+        (evidence.answers.reference_N == impervious).astype(np.int64),
         ("pervious", IMPERVIOUS),
     )
-    result = accuracy(binary, kept.design)
-    return _scores("this map", found, result, 0, found.sample.class_km2[IMPERVIOUS])
+    result = accuracy(binary, evidence.design)
+    return _scores("this map", assessment, result, 0, assessment.sample.class_km2[IMPERVIOUS])
 
 
 def of_product(
-    name: str, found: Assessment, kept: Kept, label_N: np.ndarray, mapped_km2: float | None = None, caution: str = ""
+    name: str,
+    assessment: Assessment,
+    evidence: Evidence,
+    label_N: np.ndarray,
+    mapped_km2: float | None = None,
+    caution: str = "",
 ) -> ProductScores:
     """A product's scores from its labels (1 impervious, 0 not, 255 unknown) at all points of the sample.
 
     ValueError where it knows too few of the points for an estimate.
     """
-    own = label_N[kept.which_N]
-    known = np.flatnonzero(own != UNKNOWN)
-    if len(known) < 2:
-        raise ValueError(f"it knows {len(known)} of the {len(own)} points")
-    impervious = found.sample.classes.index(IMPERVIOUS)
-    reference = (kept.answers.reference_N[known] == impervious).astype(np.int64)
-    answers = Answers(own[known].astype(np.int64), reference, ("pervious", IMPERVIOUS))
-    result = accuracy(answers, design_of(found.sample, kept.which_N[known]))
-    return _scores(name, found, result, len(own) - len(known), mapped_km2, caution)
+    own = label_N[evidence.which_N]
+    labelled = np.flatnonzero(own != UNKNOWN)
+    if len(labelled) < 2:
+        raise ValueError(f"it knows {len(labelled)} of the {len(own)} points")
+    impervious = assessment.sample.classes.index(IMPERVIOUS)
+    reference = (evidence.answers.reference_N[labelled] == impervious).astype(np.int64)
+    answers = Answers(own[labelled].astype(np.int64), reference, ("pervious", IMPERVIOUS))
+    result = accuracy(answers, design_of(assessment.sample, evidence.which_N[labelled]))
+    return _scores(name, assessment, result, len(own) - len(labelled), mapped_km2, caution)
 
 
 def _scores(
-    name: str, found: Assessment, result: Accuracy, lacking: int, mapped_km2: float | None, caution: str = ""
+    name: str, assessment: Assessment, result: Accuracy, lacking: int, mapped_km2: float | None, caution: str = ""
 ) -> ProductScores:
-    one = result.classes[1]
-    interval = (lambda estimate: None) if found.sample.flaw else found.interval
-    named = {"overall": result.overall, "users": one.users, "producers": one.producers, "f1": one.f1, "iou": one.iou}
-    truth = next((each.km2 for each in found.areas if (each.name, each.estimator) == (IMPERVIOUS, "design")), None)
+    scores = result.classes[1]
+    interval = (lambda estimate: None) if assessment.sample.flaw else assessment.interval
+    named = {
+        "overall": result.overall,
+        "users": scores.users,
+        "producers": scores.producers,
+        "f1": scores.f1,
+        "iou": scores.iou,
+    }
+    truth = next((each.km2 for each in assessment.areas if (each.name, each.estimator) == (IMPERVIOUS, "design")), None)
     bias = None if mapped_km2 is None or not truth else 100 * (mapped_km2 / truth - 1)
     return ProductScores(
         name, int(result.counts.sum()), lacking, {key: (value, interval(value)) for key, value in named.items()},

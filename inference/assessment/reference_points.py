@@ -49,7 +49,7 @@ class ReferencePoints:
             raise ValueError(f"--design {self.design!r}: expected {', '.join(CLAIMS)}")
 
 
-def place(reference: ReferencePoints, class_map: ClassMap) -> tuple[Sample, tuple[Interpretation, ...]]:
+def place_points(reference: ReferencePoints, class_map: ClassMap) -> tuple[Sample, tuple[Interpretation, ...]]:
     """The points as a sample of the map, and their classes.
 
     ValueError: points outside the map, places that are no degrees, ids that come twice, unknown classes.

@@ -41,30 +41,30 @@ class AssessmentReport:
     @property
     def lines(self) -> tuple[str, ...]:
         """What was measured and what to mind, a sentence a line."""
-        found = self.assessment
-        accuracy, sample = found.accuracy, found.sample
+        assessment = self.assessment
+        accuracy, sample = assessment.accuracy, assessment.sample
         probable = not sample.flaw
-        head = f"{found.points} points of a {sample.design} sample, {sample.total_km2:,.2f} km2 of mapped ground"
-        overall = f"overall accuracy {_share(accuracy.overall, found.interval if probable else None)}"
-        simulated = [SIMULATED_ANSWERS] if found.simulated_answers else [SIMULATED_MAP] if sample.simulated else []
-        uncertain = f"{found.uncertain} points are uncertain and left out: overall accuracy lies between "
+        head = f"{assessment.points} points of a {sample.design} sample, {sample.total_km2:,.2f} km2 of mapped ground"
+        overall = f"overall accuracy {_share(accuracy.overall, assessment.interval if probable else None)}"
+        simulated = [SIMULATED_ANSWERS] if assessment.simulated_answers else [SIMULATED_MAP] if sample.simulated else []
+        uncertain = f"{assessment.uncertain} points are uncertain and left out: overall accuracy lies between "
         return tuple(
             [
                 head,
                 overall if probable else f"{overall} of these points alone",
                 f"kappa {_share(accuracy.kappa, None)}: {KAPPA_NOTE}",
                 *(
-                    [f"{uncertain}{found.bounds[0]:.3f} and {found.bounds[1]:.3f} whatever they are"]
-                    if found.bounds
+                    [f"{uncertain}{assessment.bounds[0]:.3f} and {assessment.bounds[1]:.3f} whatever they are"]
+                    if assessment.bounds
                     else []
                 ),
                 *(
-                    [f"interpreters agree on {found.agreement:.1%} of the points"]
-                    if found.agreement is not None
+                    [f"interpreters agree on {assessment.agreement:.1%} of the points"]
+                    if assessment.agreement is not None
                     else []
                 ),
-                *([f"warning: {found.refusal}"] if found.refusal else []),
-                *(f"note: {note}" for note in found.notes),
+                *([f"warning: {assessment.refusal}"] if assessment.refusal else []),
+                *(f"note: {note}" for note in assessment.notes),
                 *simulated,
             ]
         )
@@ -89,18 +89,18 @@ class AssessmentReport:
 
     def to_json(self) -> dict[str, Any]:
         """All figures."""
-        found, accuracy = self.assessment, self.assessment.accuracy
-        interval = found.interval if not found.sample.flaw else lambda estimate: None
+        assessment, accuracy = self.assessment, self.assessment.accuracy
+        interval = assessment.interval if not assessment.sample.flaw else lambda estimate: None
         return {
             "version": VERSION,
-            "maps": list(found.sample.maps),
-            "design": {"name": found.sample.design, **found.sample.settings, "flaw": found.sample.flaw},
-            "simulated": {"map": found.sample.simulated, "answers": found.simulated_answers},
-            "points": found.points,
-            "uncertain": found.uncertain,
-            "interpreters": list(found.interpreters),
-            "agreement": found.agreement,
-            "classes": list(found.sample.classes),
+            "maps": list(assessment.sample.maps),
+            "design": {"name": assessment.sample.design, **assessment.sample.settings, "flaw": assessment.sample.flaw},
+            "simulated": {"map": assessment.sample.simulated, "answers": assessment.simulated_answers},
+            "points": assessment.points,
+            "uncertain": assessment.uncertain,
+            "interpreters": list(assessment.interpreters),
+            "agreement": assessment.agreement,
+            "classes": list(assessment.sample.classes),
             "counts": accuracy.counts.tolist(),
             "cells": accuracy.cells.tolist(),
             "overall": _plain(accuracy.overall, interval),
@@ -112,9 +112,9 @@ class AssessmentReport:
                 }
                 for each in accuracy.classes
             },
-            "areas": [vars(each) for each in found.areas],
-            "zones": [vars(each) for each in found.zones],
-            "area_refused": found.refusal,
+            "areas": [vars(each) for each in assessment.areas],
+            "zones": [vars(each) for each in assessment.zones],
+            "area_refused": assessment.refusal,
             "products": [each.to_json() for each in self.products],
             "lines": list(self.lines),
         }
@@ -129,16 +129,16 @@ class AssessmentReport:
         write_whole(out / JSON, (json.dumps(self.to_json(), indent=1) + "\n").encode())
 
 
-def _matrix(found: Assessment) -> Table:
-    counts, names = found.accuracy.counts, found.sample.classes
+def _matrix(assessment: Assessment) -> Table:
+    counts, names = assessment.accuracy.counts, assessment.sample.classes
     rows = [(name, *map(str, counts[at]), str(counts[at].sum())) for at, name in enumerate(names)]
     total = ("all", *map(str, counts.sum(axis=0)), str(counts.sum()))
     return Table("Points: the map's classes (rows), the reference's (columns)", ("map", *names, "all"), (*rows, total))
 
 
-def _cells(found: Assessment) -> Table:
-    names, cells = found.sample.classes, found.accuracy.cells
-    if found.sample.flaw:
+def _cells(assessment: Assessment) -> Table:
+    names, cells = assessment.sample.classes, assessment.accuracy.cells
+    if assessment.sample.flaw:
         return Table("", ("map", *names), ())
     rows = [(name, *(f"{value:.4f}" for value in cells[at])) for at, name in enumerate(names)]
     return Table(
@@ -146,35 +146,35 @@ def _cells(found: Assessment) -> Table:
     )
 
 
-def _classes(found: Assessment) -> Table:
-    interval = None if found.sample.flaw else found.interval
+def _classes(assessment: Assessment) -> Table:
+    interval = None if assessment.sample.flaw else assessment.interval
     rows = [
         (each.name, *(_share(value, interval) for value in (each.users, each.producers, each.f1, each.iou)))
-        for each in found.accuracy.classes
+        for each in assessment.accuracy.classes
     ]
     return Table("Accuracy by class", ("class", "user's", "producer's", "F1", "IoU"), tuple(rows))
 
 
-def _areas(found: Assessment) -> Table:
+def _areas(assessment: Assessment) -> Table:
     rows = [
         (
             each.name, ESTIMATORS[each.estimator], f"{each.mapped_km2:,.3f}", f"{each.km2:,.3f}",
             f"{each.error_km2:,.3f}", _bounds(each.interval_km2),
         )
-        for each in found.areas
+        for each in assessment.areas
     ]  # fmt: skip
     header = ("class", "estimator", "mapped km2", "estimated km2", "standard error", "95 % interval")
     return Table("Area by class", header, tuple(rows))
 
 
-def _zones(found: Assessment) -> Table:
+def _zones(assessment: Assessment) -> Table:
     rows = [
         (
             each.zone, each.name, str(each.points) + (" (rough)" if 2 <= each.points < FEW else ""),
             f"{each.mapped_km2:,.3f}", "too few points" if each.km2 is None else f"{each.km2:,.3f}",
             "" if each.error_km2 is None else f"{each.error_km2:,.3f}", _bounds(each.interval_km2),
         )
-        for each in found.zones
+        for each in assessment.zones
     ]  # fmt: skip
     header = ("zone", "class", "points", "mapped km2", "estimated km2", "standard error", "95 % interval")
     return Table("Area by zone and class", header, tuple(rows))

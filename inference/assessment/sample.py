@@ -45,7 +45,7 @@ class Stratum:
 class Cluster:
     """A drawn block of a two-stage sample: its ground and pixels."""
 
-    number: int
+    index: int
     km2: float
     pixels: int
 
@@ -121,7 +121,7 @@ def read_key(folder: str | Path) -> Sample:
             raise ValueError("is of another version")
         parts = {"points": Point, "strata": Stratum, "clusters": Cluster}
         records = {name: tuple(record(**each) for each in document[name]) for name, record in parts.items()}
-        rest = {name: tuple(document[name]) for name in ("maps", "notes")}
-        return Sample(**{**document, **records, **rest})
+        texts = {name: tuple(document[name]) for name in ("maps", "notes")}
+        return Sample(**{**document, **records, **texts})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} is not what this version writes ({error}): draw the sample again") from error

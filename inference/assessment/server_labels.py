@@ -55,20 +55,20 @@ class ServerLabel:
     caution: str = ""
 
 
-def open_label(text: str, place: Region, year: int) -> ServerLabel:
+def open_label(text: str, region: Region, year: int) -> ServerLabel:
     """The source of a product's name (`gaia@2018`) or of an asset, at the year that is nearest to the map's.
 
     ValueError: no such product or asset; Fault: the server refuses.
     """
     source = LabelSource.parse(text)
     if source.kind == "asset":
-        opened = label_asset.asset(source, scheme_of("isa"), place, Period.parse(str(year)))
+        opened = label_asset.asset(source, scheme_of("isa"), region, Period.parse(str(year)))
         return ServerLabel(source.name, opened.label)
     if source.kind != "product":
         raise ValueError(f"--products {text!r}: expected names of `isamap labels`, or assets projects/...")
     product = product_named(source.place)
     shown = product.nearest(source.year or year).year
-    opened = label_asset.OnServer.of(product, scheme_of("isa"), shown, place)
+    opened = label_asset.OnServer.of(product, scheme_of("isa"), shown, region)
     later = "" if shown == year else f"of {shown}, the nearest to {year}"
     return ServerLabel(f"{product.name}@{shown}", opened.label, "; ".join(filter(None, (later, product.caution or ""))))
 
@@ -85,19 +85,19 @@ def at_points(label: ServerLabel, sample: Sample, class_map: ClassMap) -> np.nda
     Points that lie close together are read as windows of pixels, others one by one: either way of the map's grid.
     """
     lon, lat = sample.lonlat
-    found = np.full(len(lon), UNKNOWN, np.uint8)
+    label_N = np.full(len(lon), UNKNOWN, np.uint8)
     for sheet in class_map.sheets:
         row, col = sheet.rows_cols(lon, lat)
         inside = (row >= 0) & (row < sheet.geobox.shape[0]) & (col >= 0) & (col < sheet.geobox.shape[1])
-        open_ = np.flatnonzero(inside & (found == UNKNOWN))
+        open_ = np.flatnonzero(inside & (label_N == UNKNOWN))
         groups = _windows(row[open_], col[open_])
         if len(groups) * POINTS_A_WINDOW <= len(open_):
-            found[open_] = _fetched(label.image, sheet.geobox, (row[open_], col[open_]), groups)
+            label_N[open_] = _fetched(label.image, sheet.geobox, (row[open_], col[open_]), groups)
         else:
             for first in range(0, len(open_), POINTS_AT_ONCE):
-                part = open_[first : first + POINTS_AT_ONCE]
-                found[part] = _asked(label.image, lon[part], lat[part], sheet.geobox)
-    return found
+                batch = open_[first : first + POINTS_AT_ONCE]
+                label_N[batch] = _asked(label.image, lon[batch], lat[batch], sheet.geobox)
+    return label_N
 
 
 def mapped_km2(label: ServerLabel, class_map: ClassMap, *, client: Any = None) -> float:
@@ -117,8 +117,8 @@ def mapped_km2(label: ServerLabel, class_map: ClassMap, *, client: Any = None) -
 def _windows(row: np.ndarray, col: np.ndarray) -> list[np.ndarray]:
     """Numbers of the points in each cell of WINDOW_PX pixels that holds any."""
     cell = np.stack([row // WINDOW_PX, col // WINDOW_PX], axis=1)
-    number = np.unique(cell, axis=0, return_inverse=True)[1].ravel() if len(row) else np.zeros(0, np.int64)
-    return [np.flatnonzero(number == each) for each in range(number.max(initial=-1) + 1)]
+    index = np.unique(cell, axis=0, return_inverse=True)[1].ravel() if len(row) else np.zeros(0, np.int64)
+    return [np.flatnonzero(index == each) for each in range(index.max(initial=-1) + 1)]
 
 
 def _fetched(
@@ -130,12 +130,12 @@ def _fetched(
     windows = [
         Window(int(row[g].min()), int(col[g].min()), int(np.ptp(row[g])) + 1, int(np.ptp(col[g])) + 1) for g in groups
     ]
-    found = np.full(len(row), UNKNOWN, np.uint8)
-    for number, raster in pixels.stream(unmasked, [crop(geobox, window) for window in windows], ["label"]):
-        group, window = groups[number], windows[number]
+    label_N = np.full(len(row), UNKNOWN, np.uint8)
+    for index, raster in pixels.stream(unmasked, [crop(geobox, window) for window in windows], ["label"]):
+        group, window = groups[index], windows[index]
         label_HW = np.where(raster.valid_BHW[0], raster.values_BHW[0], UNKNOWN)
-        found[group] = label_HW[row[group] - window.row, col[group] - window.col]
-    return found
+        label_N[group] = label_HW[row[group] - window.row, col[group] - window.col]
+    return label_N
 
 
 def _asked(image: ee.Image, lon: np.ndarray, lat: np.ndarray, geobox: GeoBox) -> Sequence[int]:

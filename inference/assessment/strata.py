@@ -51,14 +51,14 @@ class MapClasses:
 class OtherRaster:
     """The classes of another raster at the map's pixels, such as an older map or a difficulty layer."""
 
-    other: ClassMap
+    raster_map: ClassMap
 
     @property
     def names(self) -> tuple[str, ...]:
-        return self.other.classes
+        return self.raster_map.classes
 
     def of(self, block: Block) -> np.ndarray:
-        number_HW = self.other.on_grid(block.geobox).astype(np.int16)
+        number_HW = self.raster_map.on_grid(block.geobox).astype(np.int16)
         known_HW = (block.class_HW < ELSEWHERE) & (number_HW < ELSEWHERE)
         return np.where(known_HW, number_HW, OUTSIDE).astype(np.int16)
 
@@ -76,8 +76,8 @@ class Polygons:
     def of(self, block: Block) -> np.ndarray:
         number_HW = np.full(block.class_HW.shape, OUTSIDE, np.int16)
         on_grid = self.zones.on(block.geobox)
-        for number in reversed(on_grid.touching(block.geobox)):
-            number_HW[inside(on_grid.shapes[number], block.geobox)] = number
+        for index in reversed(on_grid.touching(block.geobox)):
+            number_HW[inside(on_grid.shapes[index], block.geobox)] = index
         return np.where(block.class_HW < ELSEWHERE, number_HW, OUTSIDE).astype(np.int16)
 
 

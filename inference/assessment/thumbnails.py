@@ -39,7 +39,7 @@ class Thumbnails:
 
     def write(self, sample: Sample, folder: Path) -> list[str]:
         """Writes a PNG for every point and gives their names within the folder; empty where the raster ends."""
-        kind = "map" if self.classes else "image"
+        folder_name = "map" if self.classes else "image"
         names = []
         try:
             file = open_named(self.path)
@@ -49,7 +49,7 @@ class Thumbnails:
             sheet = Sheet(self.path, GeoBox(file.shape, file.transform, crs_of_file(file, self.path)))
             limits = None if self.classes else _limits(file)
             for point in sample.points:
-                name = f"{kind}/{point.plotid}.png"
+                name = f"{folder_name}/{point.plotid}.png"
                 pixels = self._pixels(file, sheet, (point.lon, point.lat), limits)
                 if pixels is None:
                     names.append("")

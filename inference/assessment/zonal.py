@@ -92,9 +92,9 @@ def transition_areas(
         unknown = (block.class_HW >= ELSEWHERE) | (later == UNKNOWN)
         _check_range(block.class_HW, count_1, first)
         _check_range(later, count_2, second)
-        number = np.where(unknown, 0, block.class_HW).astype(np.int64) * count_2 + np.where(unknown, 0, later)
-        number = np.where(unknown, UNKNOWN, number)
-        return np.where(block.class_HW == ELSEWHERE, ELSEWHERE, number).astype(np.uint8)
+        index = np.where(unknown, 0, block.class_HW).astype(np.int64) * count_2 + np.where(unknown, 0, later)
+        index = np.where(unknown, UNKNOWN, index)
+        return np.where(block.class_HW == ELSEWHERE, ELSEWHERE, index).astype(np.uint8)
 
     sums = _sums(first, zones, method, changes)
     km2 = sums[:, : count_1 * count_2].reshape(-1, count_1, count_2) / KM2
@@ -111,9 +111,9 @@ def _sums(classes: ClassMap, zones: Zones | None, method: str, values) -> np.nda
         if not parts:
             continue
         value_HW, area_HW = values(block), np.broadcast_to(pixel_areas_m2(block.geobox), block.class_HW.shape)
-        for number, share_HW in parts:
+        for index, share_HW in parts:
             weight = area_HW if share_HW is None else area_HW * share_HW
-            sums[number] += np.bincount(value_HW.ravel(), weight.ravel(), UNKNOWN + 1)
+            sums[index] += np.bincount(value_HW.ravel(), weight.ravel(), UNKNOWN + 1)
     if zones is not None and not sums.any(axis=1).all():
         lost = zones.names[int(np.flatnonzero(~sums.any(axis=1))[0])]
         raise ValueError(f"zone {lost!r} does not lie on the map {classes.name}: leave it out, or map its ground")
@@ -130,8 +130,8 @@ def _parts(
     system = str(block.geobox.crs)
     if system not in placed:
         placed[system] = zones.on(block.geobox)
-    for number in placed[system].touching(block.geobox):
-        yield int(number), placed[system].shares(int(number), block.geobox, method)
+    for index in placed[system].touching(block.geobox):
+        yield int(index), placed[system].shares(int(index), block.geobox, method)
 
 
 def _zone_names(zones: Zones | None) -> tuple[str, ...]:

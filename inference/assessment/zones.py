@@ -46,9 +46,9 @@ class ZonesOnGrid:
         """Numbers of the zones that share ground with a grid."""
         return np.flatnonzero(shapely.intersects(self.shapes, _outline(geobox)))
 
-    def shares(self, number: int, geobox: GeoBox, method: str) -> np.ndarray:
+    def shares(self, index: int, geobox: GeoBox, method: str) -> np.ndarray:
         """Share of each pixel that a zone covers, 0 to 1: exact, or 1 where it holds the pixel's centre."""
-        shape = self.shapes[number]
+        shape = self.shapes[index]
         if shapely.contains_properly(shape, _outline(geobox)):
             return np.ones(tuple(geobox.shape))
         if method == "centre":
@@ -79,18 +79,18 @@ def read_zones(path: str | Path, column: str | None = None) -> Zones:
 
 def _names(table: FeatureTable, column: str | None, path: str | Path) -> list[str]:
     if column is not None and column not in table.columns:
-        known = ", ".join(table.columns) or "none"
-        raise ValueError(f"file of zones {path} has no column {column!r}: it has {known}")
+        column_names = ", ".join(table.columns) or "none"
+        raise ValueError(f"file of zones {path} has no column {column!r}: it has {column_names}")
     column = column or next((name for name in NAME_COLUMNS if name in table.columns), None)
     if column is None:
-        return [str(number) for number in range(1, len(table.shapes) + 1)]
+        return [str(index) for index in range(1, len(table.shapes) + 1)]
     return [str(value) for value in table.columns[column]]
 
 
 def _polygonal(shapes: np.ndarray):
     united = shapely.union_all(shapes)
     parts = shapely.get_parts(united)
-    return shapely.MultiPolygon([part for part in parts if part.geom_type == "Polygon"])
+    return shapely.MultiPolygon([polygon for polygon in parts if polygon.geom_type == "Polygon"])
 
 
 def _outline(geobox: GeoBox):

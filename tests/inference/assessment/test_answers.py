@@ -11,7 +11,7 @@ import rasterio
 from PIL import Image
 
 from inference.assessment.answers import UNCERTAIN, Interpretation, consensus, read_answers
-from inference.assessment.draw import Design, draw_sample
+from inference.assessment.draw import Design, SheetOptions, draw_sample
 
 CLASSES = ("pervious", "impervious")
 
@@ -25,7 +25,7 @@ def map_path(make_map):
 
 @pytest.fixture
 def drawn(map_path, tmp_path):
-    draw_sample(map_path, tmp_path / "sample", Design("stratified", 40, allocation="equal"))
+    draw_sample(map_path, tmp_path / "sample", design=Design("stratified", 40, allocation="equal"))
     return tmp_path / "sample"
 
 
@@ -64,13 +64,13 @@ def test_the_geopackage_opens_with_every_point(drawn):
 
 def test_equal_samples_give_equal_bytes(map_path, tmp_path):
     for name in ("a", "b"):
-        draw_sample(map_path, tmp_path / name, Design("simple", 20), seed=3)
+        draw_sample(map_path, tmp_path / name, design=Design("simple", 20), seed=3)
     names = ("sheet/points.gpkg", "sheet/answers.csv", "key.json")
     assert [(tmp_path / "a" / n).read_bytes() for n in names] == [(tmp_path / "b" / n).read_bytes() for n in names]
 
 
 def test_the_map_is_shown_only_where_that_is_asked(map_path, tmp_path):
-    draw_sample(map_path, tmp_path / "open", Design("simple", 5), show_map=True)
+    draw_sample(map_path, tmp_path / "open", design=Design("simple", 5), sheet=SheetOptions(show_map=True))
     rows = rows_of(tmp_path / "open" / "sheet" / "answers.csv")
     assert {row["map_class"] for row in rows} <= set(CLASSES) and rows[0]["picture_1"] == f"map/{rows[0]['PLOTID']}.png"
 
@@ -81,7 +81,7 @@ def test_pictures_show_the_ground_with_the_pixel_framed(map_path, tmp_path):
     image = tmp_path / "image.tif"
     with rasterio.open(image, "w", **profile) as file:
         file.write(np.full((3, 60, 80), 90, np.uint8))
-    draw_sample(map_path, tmp_path / "seen", Design("simple", 3), pictures=[image])
+    draw_sample(map_path, tmp_path / "seen", design=Design("simple", 3), sheet=SheetOptions((str(image),)))
     rows = rows_of(tmp_path / "seen" / "sheet" / "answers.csv")
     with Image.open(tmp_path / "seen" / "sheet" / rows[0]["picture_1"]) as picture:
         pixels = np.asarray(picture.convert("RGB"))
@@ -93,7 +93,7 @@ def test_pictures_show_the_ground_with_the_pixel_framed(map_path, tmp_path):
 
 def test_a_folder_with_a_sample_is_not_written_over(drawn, map_path):
     with pytest.raises(ValueError, match="holds a sample already: choose another --out, so that no answers are lost"):
-        draw_sample(map_path, drawn, Design("simple", 5))
+        draw_sample(map_path, drawn, design=Design("simple", 5))
 
 
 @pytest.mark.parametrize("header", ["PLOTID,class", "plotid,CLASS", "id,class", "plot_id,Class"])

@@ -58,7 +58,7 @@ def answer(folder, truth, changes=None, name="answers.csv"):
 
 @pytest.fixture
 def answered(map_path, truth, tmp_path):
-    draw_sample(map_path, tmp_path / "sample", Design("stratified", 300, allocation="equal"), seed=1)
+    draw_sample(map_path, tmp_path / "sample", design=Design("stratified", 300, allocation="equal"), seed=1)
     return answer(tmp_path / "sample", truth)
 
 
@@ -79,14 +79,14 @@ def test_a_report_is_written_as_text_json_markdown_and_html(answered, tmp_path):
 
 
 def test_a_perfect_map_has_an_interval_below_one(make_map, truth_HW, truth, tmp_path):
-    draw_sample(make_map(truth_HW), tmp_path / "s", Design("simple", 60))
+    draw_sample(make_map(truth_HW), tmp_path / "s", design=Design("simple", 60))
     found = estimate_accuracy(answer(tmp_path / "s", truth)).assessment
     low, high = found.interval(found.accuracy.overall)
     assert found.accuracy.overall.value == 1 and high == pytest.approx(1) and low < 0.95
 
 
 def test_a_simple_sample_has_four_estimates_of_area(map_path, truth, tmp_path):
-    draw_sample(map_path, tmp_path / "s", Design("simple", 200))
+    draw_sample(map_path, tmp_path / "s", design=Design("simple", 200))
     found = estimate_accuracy(answer(tmp_path / "s", truth)).assessment
     assert {each.estimator for each in found.areas} == {"design", "difference", "regression", "poststratified"}
 
@@ -107,13 +107,13 @@ def test_a_stratum_that_nobody_was_sure_of_is_refused(answered, truth):
 
 
 def test_an_empty_sheet_is_refused_by_its_missing_answers(map_path, tmp_path):
-    draw_sample(map_path, tmp_path / "s", Design("simple", 20))
+    draw_sample(map_path, tmp_path / "s", design=Design("simple", 20))
     with pytest.raises(ValueError, match="20 of 20 points have no answer"):
         estimate_accuracy(tmp_path / "s")
 
 
 def test_a_minimum_distance_refuses_areas_in_one_sentence(map_path, truth, tmp_path):
-    draw_sample(map_path, tmp_path / "s", Design("simple", 30, min_distance_m=60))
+    draw_sample(map_path, tmp_path / "s", design=Design("simple", 30, min_distance_m=60))
     report = estimate_accuracy(answer(tmp_path / "s", truth))
     assert report.assessment.areas == () and "no area is estimated from this sample" in report.assessment.refusal
     assert "of these points alone" in str(report)
@@ -264,14 +264,14 @@ def test_a_belief_of_a_class_that_the_map_lacks_is_refused(map_path):
 
 @pytest.mark.parametrize(("name", "points"), [("runetpp", 200), ("landcover3m", 1940)])
 def test_presets_draw_as_many_points_as_the_papers_and_say_what_those_leave_open(map_path, tmp_path, name, points):
-    sample = draw_sample(map_path, tmp_path / name, preset=name).sample
+    sample = draw_sample(map_path, tmp_path / name, design=Design(preset=name)).sample
     assert len(sample.points) == points and any("does not say" in note for note in sample.notes)
 
 
 def test_landcover3m_counts_of_its_table_1_by_class(make_map, tmp_path):
     names = "cropland,woodland,grassland,water,impervious,bare,snow_ice"
     class_HW = np.repeat(np.arange(7), 30)[:, None] * np.ones((1, 200), np.uint8)
-    sample = draw_sample(make_map(class_HW, classes=names), tmp_path / "s", preset="landcover3m").sample
+    sample = draw_sample(make_map(class_HW, classes=names), tmp_path / "s", design=Design(preset="landcover3m")).sample
     counts = [sum(point.stratum == name for point in sample.points) for name in names.split(",")]
     assert counts == [336, 437, 303, 97, 191, 566, 10]
 

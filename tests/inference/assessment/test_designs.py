@@ -132,7 +132,7 @@ def test_the_systematic_sample_covers_every_pixel_equally_often(make_map):
 
 def test_two_stages_draw_blocks_and_then_points_within(drawing):
     sample = drawing.clusters(5, 8, side_m=200)
-    in_each = {cluster.number: sum(p.cluster == cluster.number for p in sample.points) for cluster in sample.clusters}
+    in_each = {cluster.index: sum(p.cluster == cluster.index for p in sample.points) for cluster in sample.clusters}
     assert set(in_each.values()) == {8} and len(in_each) == 5 and sample.cluster_count == 3 * 4
 
 

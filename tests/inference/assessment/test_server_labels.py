@@ -28,7 +28,7 @@ def map_path(make_map):
 
 @pytest.fixture
 def sample(map_path, tmp_path):
-    return draw_sample(map_path, tmp_path / "sample", Design("simple", 40)).sample
+    return draw_sample(map_path, tmp_path / "sample", design=Design("simple", 40)).sample
 
 
 def fetched(label):
@@ -82,14 +82,14 @@ def test_an_unknown_product_is_refused_with_the_nearest_name(session, sample, tm
 
 
 def test_a_map_that_does_not_say_its_year_asks_for_it(session, make_map, tmp_path):
-    draw_sample(make_map(np.ones(SHAPE, np.uint8)), tmp_path / "s", Design("simple", 5))
+    draw_sample(make_map(np.ones(SHAPE, np.uint8)), tmp_path / "s", design=Design("simple", 5))
     with pytest.raises(ValueError, match="does not say its year: give --year YYYY"):
         estimate_accuracy(tmp_path / "s", AnswerSource(("world",)))
 
 
 def test_the_world_knows_two_classes_only(session, make_map, tmp_path):
     path = make_map(np.ones(SHAPE, np.uint8), classes="water,impervious,cropland")
-    draw_sample(path, tmp_path / "s", Design("simple", 5))
+    draw_sample(path, tmp_path / "s", design=Design("simple", 5))
     with pytest.raises(ValueError, match="--answers world knows pervious and impervious ground, the map water"):
         estimate_accuracy(tmp_path / "s", AnswerSource(("world",)))
 
