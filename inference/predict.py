@@ -19,7 +19,7 @@ from gee_export.base.errors import Fault
 from gee_export.base.grid import Raster, Window
 from inference.blend import Blend, RowEnd, Rows
 from inference.cut import Cut, Grid
-from inference.frame import Frame, Read, strips
+from inference.frame import Frame, Read, strips, strips_under
 from inference.legend import PROB_STEPS, Legend
 from inference.parallel import in_order, read_ahead
 from training.cpu import cores
@@ -128,10 +128,10 @@ def _jobs(predictor: Predictor, read: Read, cut: Cut) -> Iterator[_Job]:
     """The windows that touch the part, row by row from the left, each row of them closed by its end."""
     tops, lefts, rows = cut.tops, cut.lefts, cut.rows
     frame = Frame(predictor.bands, cut)
-    coming = read_ahead(strips(read, cut))
+    coming = read_ahead(strips(read, cut), strips_under(cut))
     with contextlib.closing(coming):
-        for top_index, (top, strip) in enumerate(zip(tops, coming, strict=True)):
-            frame.move(top, *strip)
+        for top_index, top in enumerate(tops):
+            frame.move(top, coming)
             for left in lefts:
                 yield _Job(left, frame.tile(left))
             last_of_all = top_index + 1 == len(tops)

@@ -67,7 +67,7 @@ boxes = st.builds(
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(box=boxes)
 def test_a_box_is_that_part_of_the_larger_map(name, box):
     """docs/reference/performance.md, "P3": no pixel differs, the box's edges included, ten times finer ones too."""
