@@ -36,7 +36,7 @@ from inference.predict import Predictor, predict
 from inference.request import MapOptions, MapRequest, check_keepable, keep
 from inference.source import InputSource, open_geotiff, period_tags
 from inference.strips import PostprocessPass
-from inference.windows import lattice_of
+from inference.windows import batch_of, lattice_of
 from training.checkpoints.checkpoint import Checkpoint, load
 from training.cpu import tune_cpu
 from training.runtimes import check_forward, open_forward
@@ -209,8 +209,16 @@ def _finish_rows(
         tune_cpu()
         forward = open_forward(trained, device=options.device, **options.forward)
         view_of = view(source, trained)
-        predictor = Predictor(forward, view_of.channels, trained.scale, second.legend, view_of.arrange, second.values)
         lattice = lattice_of(trained)
+        predictor = Predictor(
+            forward,
+            view_of.channels,
+            trained.scale,
+            second.legend,
+            view_of.arrange,
+            second.values,
+            batch_of(lattice, trained.scale, options.device),
+        )
         row, col = source.origin[0] + seen.row, source.origin[1] + seen.col
         grid = Grid(seen.height, seen.width, lattice.at(row, col))
         first = mapped.row - seen.row

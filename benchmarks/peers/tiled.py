@@ -109,6 +109,7 @@ def terratorch(task: Task) -> Callable[[], None]:
     name = "terratorch.tasks.tiled_inference"
     # the package's own imports bring lightning, timm and torchvision; this module calls one function of them
     module = _alone(name, "terratorch.models.utils")
+    sys.modules["terratorch.models.utils"].pad_images = None  # not called with a tensor alone
     trained, forward = network_of(task)
 
     def run() -> None:
@@ -122,7 +123,7 @@ def terratorch(task: Task) -> Callable[[], None]:
 
 def geoai(task: Task) -> Callable[[], None]:
     """geoai.inference.predict_geotiff with its own batch of 4 and spline blending."""
-    module = importlib.import_module("geoai.inference")
+    module = _alone("geoai.inference")  # the package's own imports bring leafmap and the Jupyter widgets
     trained, forward = network_of(task)
 
     class Model(torch.nn.Module):
@@ -225,7 +226,6 @@ def _alone(name: str, *used: str):
     path = Path(root.submodule_search_locations[0]).joinpath(*name.split(".")[1:]).with_suffix(".py")
     for module in (name.split(".")[0], *used):
         sys.modules[module] = importlib.util.module_from_spec(importlib.machinery.ModuleSpec(module, None))
-    sys.modules[used[0]].pad_images = lambda images, *_: images
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module

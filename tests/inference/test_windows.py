@@ -18,7 +18,7 @@ from inference.frame import shifted
 from inference.ground import Ground
 from inference.lattice import Lattice, weight_sums
 from inference.predict import Predictor, predict
-from inference.windows import LARGEST_PX, cost, lattice_of
+from inference.windows import LARGEST_PX, batch_of, cost, lattice_of
 from tests.inference.conftest import NAMES, small_network
 from tests.inference.test_cuts import predictor, world
 from tests.inference.test_predict import reader
@@ -28,6 +28,7 @@ from training.runtimes.fold import folded
 from training.runtimes.precisions import precision_of
 
 P1 = {"widths": (8, 16, 32, 64)}  # docs/reference/performance.md, "P1"
+P1_WINDOWS = {"window": 256, "lattice": 192}
 
 
 def trained(name: str, config: dict | None = None, **changes) -> SimpleNamespace:
@@ -119,14 +120,19 @@ def test_networks_that_see_whole_windows_are_blended(name):
     assert lattice_of(facts) == Lattice(facts.window, facts.lattice)
 
 
-@pytest.mark.parametrize("name", ["unet", "jointseg", "fcn8s", "random_forest"])
-def test_where_a_halo_is_not_cheaper_windows_are_blended(name):
-    """Of full size: their halos are large beside the largest window, or they have none."""
-    facts = trained(name)
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [("unet", {}), ("jointseg", {}), ("fcn8s", {}), ("random_forest", {}), ("unet", {"config": P1, **P1_WINDOWS})],
+)
+def test_where_a_halo_is_not_cheaper_windows_are_blended(name, changes):
+    """Halos are large beside the largest window, or there are none; larger windows reach further over the edges."""
+    facts = trained(name, **changes)
     assert lattice_of(facts) == Lattice(facts.window, facts.lattice)
 
 
-@pytest.mark.parametrize(("name", "config"), [("unet", P1), ("unet", MODELS["unet"].small)])
+@pytest.mark.parametrize(
+    ("name", "config"), [("unet", MODELS["unet"].small), ("bilinear_unet", MODELS["bilinear_unet"].small)]
+)
 def test_windows_with_a_halo_are_cheaper_aligned_and_small_enough(name, config):
     facts = trained(name, config)
     lattice = lattice_of(facts)
@@ -158,3 +164,18 @@ def test_every_pixel_lies_in_one_middle(lattice, length, scale):
 def test_a_halo_and_a_stride_that_leave_gaps_are_refused():
     with pytest.raises(ValueError, match="expected a stride of 24 px"):
         Lattice(64, 32, halo=20)
+
+
+@pytest.mark.parametrize(
+    ("side", "scale", "device", "windows"),
+    [(128, 1, "cpu", 1), (128, 1, "cuda", 64), (512, 1, "cuda", 16), (64, 10, "cuda", 10), (512, 10, "cuda", 1)],
+)
+def test_a_gpu_gets_batches_of_some_million_pixels(side, scale, device, windows):
+    assert batch_of(Lattice(side, side), scale, device) == windows
+
+
+@pytest.mark.parametrize("lattice", [Lattice(256, 192), Lattice(128, 128), Lattice(464, 368, halo=48)])
+def test_the_cost_is_the_mean_over_all_places_of_a_map(lattice):
+    """Windows are counted for every place of the raster on the lattice."""
+    counts = [len(lattice.at(row, 0).tops(3000)) for row in range(lattice.stride)]
+    assert cost(lattice) == pytest.approx((np.mean(counts) * lattice.side / 3000) ** 2, rel=0.01)
