@@ -10,7 +10,7 @@ import numpy as np
 from gee_export.base.errors import Fault
 from gee_export.base.scheme import UNKNOWN
 from inference.cut import Cut
-from inference.lattice import hann, weight_sums
+from inference.lattice import weight_sums
 
 SLAB_PX = 1 << 22  # output pixels finished at once: what is made of them takes several times their bytes
 
@@ -45,7 +45,7 @@ class Blend:
         """values: what is kept of probabilities (classes, rows, columns)."""
         grid, lefts = cut.grid, cut.lefts
         side = grid.lattice.side
-        line = hann(side * scale)
+        line = grid.lattice.weights(scale)
         self._scale, self._cols, self._left, self._values = scale, cut.cols, lefts[0], values
         self._slab = max(1, SLAB_PX // (len(cut.cols) * scale**2))
         self._weight_HW = line[:, None] * line

@@ -32,6 +32,7 @@ from inference.ground import Ground, ground_of, grown
 from inference.lattice import offset_from_crs_origin
 from inference.parallel import read_ahead
 from inference.source import period_tags
+from inference.windows import lattice_of
 
 if TYPE_CHECKING:
     from training.checkpoints.checkpoint import Checkpoint
@@ -217,7 +218,7 @@ def open_composite(
         _tags(made, region, period, connected),
         Client.of(connected),
         ground,
-        trained.window - 1,
+        lattice_of(trained).reach,
     )
 
 

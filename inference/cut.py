@@ -59,4 +59,4 @@ class Cut:
         return known_HW & inside_H[:, None] & (cols >= self.cols.start) & (cols < self.cols.stop)
 
     def _touching(self, starts: list[int], pixels: range) -> list[int]:
-        return [start for start in starts if start < pixels.stop and start + self.grid.lattice.side > pixels.start]
+        return [start for start in starts if self.grid.lattice.touches(start, pixels)]

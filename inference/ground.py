@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gee_export.base.grid import Window, grid_of
 from gee_export.base.regions import STEP_M, Region
 from inference.lattice import Lattice, offset_from_crs_origin
+from inference.windows import lattice_of
 
 if TYPE_CHECKING:
     from training.checkpoints.checkpoint import Checkpoint
@@ -46,7 +47,7 @@ class Ground:
 def ground_of(region: Region, trained: Checkpoint, block_px: int = 1) -> Ground:
     """The ground that the map of a region depends on, so that it is that part of any larger map."""
     geobox = grid_of(region)
-    lattice = Lattice(trained.window, trained.lattice, *offset_from_crs_origin(geobox.affine))
+    lattice = lattice_of(trained).at(*offset_from_crs_origin(geobox.affine))
     return Ground.around(*geobox.shape, lattice, block_px=block_px, scale=trained.scale)
 
 

@@ -28,7 +28,6 @@ from inference.cleaning import Cleaning
 from inference.cut import Grid
 from inference.dates import view
 from inference.frame import shifted
-from inference.lattice import Lattice
 from inference.legend import Legend
 from inference.map_file import SETTINGS_TAG, sidecar_of
 from inference.map_report import MapReport, report_of
@@ -38,6 +37,7 @@ from inference.predict import Predictor, predict
 from inference.request import MapOptions, MapRequest, check_keepable, keep
 from inference.source import InputSource, open_geotiff, period_tags
 from inference.strips import PostprocessPass
+from inference.windows import batch_of, lattice_of
 from training.checkpoints.checkpoint import Checkpoint, load
 from training.checkpoints.ensemble import members_of
 from training.cpu import tune_cpu
@@ -222,9 +222,18 @@ def _finish_rows(
         tune_cpu()
         forward = open_forward(trained, device=options.device, **options.forward)
         view_of = view(source, trained)
-        predictor = Predictor(forward, view_of.channels, trained.scale, second.legend, view_of.arrange, second.values)
+        lattice = lattice_of(trained)
+        predictor = Predictor(
+            forward,
+            view_of.channels,
+            trained.scale,
+            second.legend,
+            view_of.arrange,
+            second.values,
+            batch_of(lattice, trained.scale, options.device),
+        )
         row, col = source.origin[0] + seen.row, source.origin[1] + seen.col
-        grid = Grid(seen.height, seen.width, Lattice(trained.window, trained.lattice, row, col))
+        grid = Grid(seen.height, seen.width, lattice.at(row, col))
         first = mapped.row - seen.row
         pieces = predict(
             predictor,
@@ -238,7 +247,7 @@ def _finish_rows(
         def write(piece: Rows) -> None:
             rows.append(piece.values_NHW)
             rows.settle()
-            source.release(piece.row + piece.count + seen.row - trained.window)
+            source.release(piece.row + piece.count + seen.row - lattice.side)
 
         bar = ProgressBar(total=mapped.height, initial=done, unit="row", desc="map", disable=not options.progress)
         with bar, closing(pieces), WriteBehind(write) as behind:
@@ -266,7 +275,9 @@ def _settings(source: InputSource, trained: Checkpoint, options: _RunOptions) ->
         "about": dict(source.tags),
     }
     further = tags_of(trained, options.forward["precision"]) | _cleaning(source, trained, options).settings
-    return settings | options.forward | further | processed
+    lattice = lattice_of(trained)
+    exact = {"windows": [lattice.side, lattice.stride, lattice.halo]} if lattice.halo else {}
+    return settings | options.forward | further | processed | exact
 
 
 def _tags(source: InputSource, trained: Checkpoint, options: _RunOptions) -> dict[str, str]:

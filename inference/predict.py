@@ -1,14 +1,15 @@
 """The map of a raster, row by row: windows through the network, blended, the same however the work is cut.
 
-Each window goes through the network alone (a batch of one) on one thread, because the last bit of a convolution
-depends on the size of the batch; windows are spread over workers, and their results are added in the lattice's order.
+On a processor each window goes through the network alone (a batch of one) on one thread, on a GPU in batches that
+are always of one size, because the last bit of a convolution depends on the size of the batch; windows are spread over
+workers, and their results are added in the lattice's order.
 So a pixel depends on the data around it and on its place, never on strips, jobs, workers or threads.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from gee_export.base.errors import Fault
 from gee_export.base.grid import Raster, Window
 from inference.blend import Blend, RowEnd, Rows
 from inference.cut import Cut, Grid
-from inference.frame import Frame, Read, strips
+from inference.frame import Frame, Read, strips, strips_under
 from inference.legend import PROB_STEPS, Legend
 from inference.parallel import in_order, read_ahead
 from training.cpu import cores
@@ -43,7 +44,9 @@ class Predictor:
 
     It is called from several threads, with input on the CPU (training.runtimes.open_forward gives such a one).
     `bands` counts the channels that are read, `legend` says what its classes mean. arrange: makes the network's input
-    of a window's channels (dates.py: several dates). values: what is kept of the blended probabilities.
+    of a window's channels (dates.py: several dates). values: what is kept of the blended probabilities. batch: windows
+    in a call. It is the same for every call, and windows of zeros fill the last one up, because the last bit of a
+    convolution depends on the size of the batch.
     """
 
     network: Callable
@@ -52,6 +55,7 @@ class Predictor:
     legend: Legend
     arrange: Callable[[np.ndarray], np.ndarray] = np.asarray
     values: Callable[[np.ndarray, Legend], np.ndarray] = quantise
+    batch: int = 1
 
     def keep(self, probabilities_KHW: np.ndarray) -> np.ndarray:
         """What is kept of blended probabilities."""
@@ -59,16 +63,23 @@ class Predictor:
 
     def probabilities(self, tile_BHW: np.ndarray) -> np.ndarray:
         """Probability of each blended class (legend.blended), float32 (K, H x scale, W x scale)."""
+        return self.of_windows([tile_BHW])[0]
+
+    def of_windows(self, tiles: Sequence[np.ndarray]) -> np.ndarray:
+        """`probabilities` of at most `batch` windows of one shape, (windows, K, H x scale, W x scale)."""
+        images = [self.arrange(tile_BHW) for tile_BHW in tiles]
+        images += [np.zeros_like(images[0])] * (self.batch - len(images))
         with torch.inference_mode():
-            x_BCHW = torch.from_numpy(self.arrange(tile_BHW))[None]
-            logits_KHW = self.network(x_BCHW).logits_BKHW[0].float()
-            probabilities_KHW = torch.softmax(logits_KHW, 0)[list(self.legend.blended)].cpu().numpy()
-        expected = (len(self.legend.blended), *(side * self.scale for side in tile_BHW.shape[1:]))
-        if probabilities_KHW.shape != expected:
+            # one window needs no copy, and channels lie in memory as they always did
+            x = torch.from_numpy(images[0])[None] if self.batch == 1 else torch.from_numpy(np.stack(images))
+            logits_NKHW = self.network(x).logits_BKHW[: len(tiles)].float()
+            probabilities_NKHW = torch.softmax(logits_NKHW, 1)[:, list(self.legend.blended)].cpu().numpy()
+        expected = (len(self.legend.blended), *(side * self.scale for side in tiles[0].shape[1:]))
+        if probabilities_NKHW.shape[1:] != expected:
             raise Fault(
-                f"the network gave {probabilities_KHW.shape}, expected {expected}: the checkpoint's scale is wrong"
+                f"the network gave {probabilities_NKHW.shape[1:]}, expected {expected}: the checkpoint's scale is wrong"
             )
-        return probabilities_KHW
+        return probabilities_NKHW
 
 
 @dataclass(frozen=True)
@@ -100,11 +111,14 @@ def predict(
     workers = workers or cores()
     blend = Blend(cut, predictor.keep, classes=len(predictor.legend.blended), scale=predictor.scale)
     with _steady_arithmetic(), ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        for job, probabilities_KHW in in_order(pool, _run(predictor), _jobs(predictor, read, cut), 2 * workers + 1):
-            if probabilities_KHW is not None:
-                blend.add(job.left, probabilities_KHW)
-            if job.end is not None:
-                yield from blend.finish(job.end)
+        groups = _groups(_jobs(predictor, read, cut), predictor.batch)
+        for jobs, probabilities_NKHW in in_order(pool, _run(predictor), groups, 2 * workers + 1):
+            results = iter(probabilities_NKHW)
+            for job in jobs:
+                if job.tile_BHW is not None:
+                    blend.add(job.left, next(results))
+                if job.end is not None:
+                    yield from blend.finish(job.end)
 
 
 def normalised(source, norm: Callable[[Raster], np.ndarray]) -> Read:
@@ -117,21 +131,34 @@ def normalised(source, norm: Callable[[Raster], np.ndarray]) -> Read:
     return read
 
 
-def _run(predictor: Predictor) -> Callable[[_Job], np.ndarray | None]:
-    def run(job: _Job) -> np.ndarray | None:
-        return None if job.tile_BHW is None else predictor.probabilities(job.tile_BHW)
+def _run(predictor: Predictor) -> Callable[[list[_Job]], Sequence[np.ndarray]]:
+    def run(jobs: list[_Job]) -> Sequence[np.ndarray]:
+        tiles = [job.tile_BHW for job in jobs if job.tile_BHW is not None]
+        return predictor.of_windows(tiles) if tiles else ()
 
     return run
+
+
+def _groups(jobs: Iterable[_Job], windows: int) -> Iterator[list[_Job]]:
+    """The jobs in their order, so many of them together that the network gets `windows` windows at once."""
+    group: list[_Job] = []
+    for job in jobs:
+        group.append(job)
+        if sum(member.tile_BHW is not None for member in group) == windows or windows == 1:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def _jobs(predictor: Predictor, read: Read, cut: Cut) -> Iterator[_Job]:
     """The windows that touch the part, row by row from the left, each row of them closed by its end."""
     tops, lefts, rows = cut.tops, cut.lefts, cut.rows
     frame = Frame(predictor.bands, cut)
-    coming = read_ahead(strips(read, cut))
+    coming = read_ahead(strips(read, cut), strips_under(cut))
     with contextlib.closing(coming):
-        for top_index, (top, strip) in enumerate(zip(tops, coming, strict=True)):
-            frame.move(top, *strip)
+        for top_index, top in enumerate(tops):
+            frame.move(top, coming)
             for left in lefts:
                 yield _Job(left, frame.tile(left))
             last_of_all = top_index + 1 == len(tops)

@@ -26,8 +26,9 @@ from inference.blocks import packed
 from inference.composite import open_composite
 from inference.cut import Grid
 from inference.ground import Ground
-from inference.lattice import Lattice, offset_from_crs_origin
+from inference.lattice import offset_from_crs_origin
 from inference.predict import Predictor, predict
+from inference.windows import lattice_of
 from tests.inference.conftest import BANDS, LEGEND, NAMES, small_network
 from tests.support import plot as plots
 from tests.support import skies as skyplots
@@ -166,10 +167,11 @@ def test_the_map_of_a_composite_is_the_map_of_its_pixels(opened, trained, plot, 
     values_BHW, valid_BHW = read_all(opened())
     x_BHW, known_HW = normalise(values_BHW, valid_BHW, BANDS), valid_BHW.all(axis=0)
     predictor = Predictor(checkpoint.build(), len(NAMES), 1, LEGEND)
-    side = checkpoint.window  # the plot ends at its edges, so the ground beyond them has no data
+    lattice = lattice_of(checkpoint)
+    side = lattice.side  # the plot ends at its edges, so the ground beyond them has no data
     x_BHW, known_HW = np.pad(x_BHW, ((0, 0), (side, side), (side, side))), np.pad(known_HW, side)
     row, col = offset_from_crs_origin(plots.GRID.affine)
-    grid = Grid(*known_HW.shape, Lattice(side, checkpoint.lattice, row - side, col - side))
+    grid = Grid(*known_HW.shape, lattice.at(row - side, col - side))
     rows, cols = range(side, side + plots.HEIGHT), range(side, side + plots.WIDTH)
     read = lambda w: (x_BHW[:, w.slices[0], w.slices[1]], known_HW[w.slices])  # noqa: E731
     pieces = predict(predictor, read, grid, rows=rows, cols=cols)
@@ -250,10 +252,11 @@ def test_an_outlines_map_is_the_regions_inside_it(map_of, tmp_path):
     np.testing.assert_array_equal(outlined[:, inside], region[:, inside])
 
 
-def test_an_interrupted_map_of_a_composite_goes_on(opened, trained, plot, tmp_path, monkeypatch):
+def test_an_interrupted_map_of_a_composite_goes_on(opened, make_checkpoint, plot, tmp_path, monkeypatch):
     """The disk fills up while rows are written; the next command maps the rest and leaves the same file."""
+    folder = make_checkpoint(composite=SETTINGS.to_json(), halo=None)  # windows of 128 px: some are done by row 100
     wanted = {"region": plots.REGION, "month": "2019-06", "catalog": str(plot.folder), "progress": False}
-    inference.map_region(trained[0], out=tmp_path / "whole.tif", **wanted)
+    inference.map_region(folder, out=tmp_path / "whole.tif", **wanted)
     from inference.cog import RowsFile
 
     append = RowsFile.append
@@ -265,11 +268,11 @@ def test_an_interrupted_map_of_a_composite_goes_on(opened, trained, plot, tmp_pa
 
     monkeypatch.setattr(RowsFile, "append", full)
     with pytest.raises(Fault, match="disk is full"):
-        inference.map_region(trained[0], out=tmp_path / "map.tif", **wanted)
+        inference.map_region(folder, out=tmp_path / "map.tif", **wanted)
     monkeypatch.undo()
     monkeypatch.setattr(composite, "BLOCK_PX", 50)
     assert list((tmp_path / "map.tif.run" / job.BLOCKS).iterdir())
-    report = inference.map_region(trained[0], out=tmp_path / "map.tif", **wanted)
+    report = inference.map_region(folder, out=tmp_path / "map.tif", **wanted)
     assert report.resumed_rows > 0
     assert (tmp_path / "map.tif").read_bytes() == (tmp_path / "whole.tif").read_bytes()
 
