@@ -109,10 +109,7 @@ def _network_percentiles(values, keep, greatest, pairs, percents, out):  # pragm
         width = min(_NETWORK_PIXELS, pixels - start)
         counts[:] = 0
         for i in range(total):
-            for j in range(width):
-                block[i, j] = values[i, start + j] if keep[i, start + j] else greatest
-            for j in range(width):
-                counts[j] += keep[i, start + j]
+            _load(values[i, start : start + width], keep[i, start : start + width], greatest, block[i], counts)
         for k in range(pairs.shape[0]):
             _exchange(block[pairs[k, 0]], block[pairs[k, 1]])
         for j in range(width):
@@ -120,6 +117,14 @@ def _network_percentiles(values, keep, greatest, pairs, percents, out):  # pragm
                 for p in range(percents.size):
                     low, high, fraction = _places(counts[j], percents[p])
                     out[p, start + j] = _mixed(np.float64(block[low, j]), np.float64(block[high, j]), fraction)
+
+
+@numba.njit(nogil=True, cache=True)
+def _load(values, keep, greatest, row, counts):  # pragma: no cover (compiled)
+    for j in range(values.shape[0]):
+        row[j] = values[j] if keep[j] else greatest
+    for j in range(values.shape[0]):
+        counts[j] += keep[j]
 
 
 @numba.njit(nogil=True, cache=True)
