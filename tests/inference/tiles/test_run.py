@@ -57,6 +57,14 @@ def test_the_tiles_together_are_the_map_of_the_whole_region(asked, tmp_path):
     np.testing.assert_array_equal(read_map(tmp_path / "out" / f"{MAP}.tif"), mapped(asked, tmp_path / "whole.tif"))
 
 
+def test_receipts_say_what_each_tile_took(asked, tmp_path):
+    run_jobs(**asked)
+    for path in (tmp_path / "out" / "tiles").glob("*.json"):
+        receipt = json.loads(path.read_text())
+        assert all(receipt["measured"][name] > 0 for name in ("seconds", "cpu_s", "peak_mb", "eecu_s", "process"))
+        assert receipt["facts"]["period"] == ["2019-06-01", "2019-07-01"]
+
+
 def test_the_index_shows_what_the_cog_holds(asked, tmp_path, undisturbed):
     run_jobs(**asked)
     for name in (MAP, f"{MAP}_prob"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gee_export.base.outline import in_metres, inside
@@ -79,6 +79,7 @@ corners = st.lists(
 ).filter(lambda points: shapely.convex_hull(shapely.MultiPoint(points)).area > 2000)  # fmt: skip
 
 
+@settings(max_examples=20)
 @given(corners)
 def test_the_maps_outline_holds_the_tiles_wanted_pixels(points):
     """In degrees and back a line moves by less than a millimetre: only a centre that lies on it may change sides."""
