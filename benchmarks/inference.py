@@ -33,12 +33,12 @@ import rasterio
 import torch
 from affine import Affine
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from training.checkpoints import checkpoint
 from training.models import build
 
+ROOT = Path(__file__).resolve().parents[1]
 BANDS = tuple(f"B{number}" for number in range(2, 12))
 WIDTHS = (8, 16, 32, 64)
 OURS = ("isamap torch", "isamap openvino")
