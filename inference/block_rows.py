@@ -14,7 +14,7 @@ from gee_export.base.grid import Window
 
 CACHE_SMALLEST_BYTES = 8 << 20
 CACHE_LIMIT_BYTES = 512 << 20
-PIECE_PX = 2048  # columns decoded at once, so that GDAL's cache does not grow with the raster's width
+PIECE_PX = 1024  # columns decoded at once, so that GDAL's cache does not grow with the raster's width
 NEAR = 2 * float(np.finfo(np.float32).eps)  # GDAL's ARE_REAL_EQUAL (gcore/gdal_priv.h): two units in the last place
 
 Valid = Callable[[np.ndarray], np.ndarray]
@@ -31,6 +31,12 @@ class _Chunk:
     @property
     def row_end(self) -> int:
         return self.row + self.stored_BHW.shape[1]
+
+    def below(self, row: int) -> _Chunk:
+        """A copy of the rows from `row` on, so that the memory of those above is free."""
+        skipped = max(row - self.row, 0)
+        valid_BHW = None if self.valid_BHW is None else self.valid_BHW[:, skipped:].copy()
+        return _Chunk(self.row + skipped, self.stored_BHW[:, skipped:].copy(), valid_BHW)
 
 
 class BlockRows:
@@ -53,6 +59,7 @@ class BlockRows:
         if not self._chunks or self._chunks[-1].row_end < window.row_end:
             first = self._chunks[-1].row_end if self._chunks else window.row // block_rows * block_rows
             last = min(-(-window.row_end // block_rows) * block_rows, self._dataset.height)
+            self._chunks = [chunk.below(window.row) for chunk in self._chunks]
             self._chunks.append(self._decoded(first, last))
         parts = [(chunk, _rows(chunk, window)) for chunk in self._chunks]
         stored_BHW = _joined([chunk.stored_BHW[:, rows] for chunk, rows in parts])
@@ -147,8 +154,8 @@ def _equals(stored_HW: np.ndarray, nodata) -> np.ndarray:
 
 
 def _rows(chunk: _Chunk, window: Window) -> slice:
-    """The window's rows in a chunk."""
-    return slice(max(window.row - chunk.row, 0), window.row_end - chunk.row)
+    """The window's rows in a chunk; none where it ends above."""
+    return slice(max(window.row - chunk.row, 0), max(window.row_end - chunk.row, 0))
 
 
 def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:

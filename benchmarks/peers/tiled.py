@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import rasterio
@@ -108,8 +109,7 @@ def terratorch(task: Task) -> Callable[[], None]:
     """terratorch.tasks.tiled_inference on the whole image as a tensor, with its own batch of 16."""
     name = "terratorch.tasks.tiled_inference"
     # the package's own imports bring lightning, timm and torchvision; this module calls one function of them
-    module = _alone(name, "terratorch.models.utils")
-    sys.modules["terratorch.models.utils"].pad_images = None  # not called with a tensor alone
+    module = _alone(name, models__utils__pad_images=None)  # imported there and not called
     trained, forward = network_of(task)
 
     def run() -> None:
@@ -123,7 +123,7 @@ def terratorch(task: Task) -> Callable[[], None]:
 
 def geoai(task: Task) -> Callable[[], None]:
     """geoai.inference.predict_geotiff with its own batch of 4 and spline blending."""
-    module = _alone("geoai.inference")  # the package's own imports bring leafmap and the Jupyter widgets
+    module = _alone("geoai.inference", utils__get_device=lambda: "cpu")  # the package itself imports leafmap
     trained, forward = network_of(task)
 
     class Model(torch.nn.Module):
@@ -218,19 +218,32 @@ def _overwrite(class_HW: np.ndarray, tile_HW: np.ndarray, transform, bounds) -> 
     class_HW[max(row, 0) : row + SIDE, max(col, 0) : col + SIDE] = tile_HW[top : top + height, left : left + width]
 
 
-def _alone(name: str, *used: str):
-    """A module of an installed package without what the package itself imports; `used` modules stay empty."""
-    root = importlib.util.find_spec(name.split(".")[0])
+def _alone(name: str, **names: object):
+    """A module of an installed package without what the package itself imports; `names` stand in for what it imports
+    from the package's other modules, `module__name` each.
+    """
+    package = name.split(".")[0]
+    root = importlib.util.find_spec(package)
     if root is None or not root.submodule_search_locations:
-        raise ModuleNotFoundError(f"No module named {name.split('.')[0]!r}")
+        raise ModuleNotFoundError(f"No module named {package!r}")
     path = Path(root.submodule_search_locations[0]).joinpath(*name.split(".")[1:]).with_suffix(".py")
-    for module in (name.split(".")[0], *used):
-        sys.modules[module] = importlib.util.module_from_spec(importlib.machinery.ModuleSpec(module, None))
+    for text, value in names.items():
+        *parts, attribute = text.split("__")
+        for depth in range(len(parts) + 1):
+            _put(".".join([package, *parts[:depth]]))
+        setattr(sys.modules[".".join([package, *parts])], attribute, value)
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def _put(name: str) -> None:
+    """An empty package of that name, unless there is one."""
+    if name not in sys.modules:
+        sys.modules[name] = ModuleType(name)
+        sys.modules[name].__path__ = []
 
 
 def main(way: str, task_file: str) -> None:

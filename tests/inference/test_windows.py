@@ -62,7 +62,7 @@ def one_torch_thread():
 
 @pytest.mark.parametrize("name", HALOS)
 def test_middles_of_windows_are_bit_for_bit_the_whole_image(name, one_torch_thread):
-    """docs/reference/performance.md, "1c Findings", 2: one pass over the image is the independent way."""
+    """docs/reference/performance.md, "P3": one pass over the image is the independent way."""
     forward = eager.opened(folded(small_network(name)), precision_of("fp32"), "cpu")
     network = replace(predictor(name), network=forward)
     side, halo = HALOS[name]
