@@ -33,8 +33,9 @@ from inference.postprocess import POSTPROCESSING, UNPROCESSED, PixelOffset, thre
 from inference.predict import Grid, Predictor, Rows, predict
 from inference.request import MapOptions, MapRequest, check_keepable, keep
 from inference.source import InputSource, open_geotiff, period_tags
-from inference.strips import PostprocessPass
+from inference.strips import PostprocessPass, Values
 from training.checkpoints.checkpoint import Checkpoint, load
+from training.checkpoints.curve import calibrated
 from training.checkpoints.ensemble import members_of
 from training.cpu import tune_cpu
 from training.runtimes import check_forward, open_forward
@@ -210,7 +211,9 @@ def _finish_rows(
         tune_cpu()
         forward = open_forward(trained, device=options.device, **options.forward)
         seen = view(source, trained)
-        predictor = Predictor(forward, seen.channels, trained.scale, second.legend, seen.arrange, second.values)
+        predictor = Predictor(
+            forward, seen.channels, trained.scale, second.legend, seen.arrange, _values(second, trained)
+        )
         grid = Grid(height, width, Lattice(trained.window, trained.lattice, *source.origin))
         pieces = predict(predictor, seen.read, grid, rows=range(done, height), workers=options.workers)
 
@@ -225,6 +228,11 @@ def _finish_rows(
                 behind.put(piece)
                 bar.update(piece.count)
     return done
+
+
+def _values(second: PostprocessPass, trained: Checkpoint) -> Values:
+    """What the first pass keeps, of probabilities after the checkpoint's curve if it has one."""
+    return lambda blended_KHW, legend: second.values(calibrated(trained, blended_KHW, axis=0), legend)
 
 
 def _finer(geobox: GeoBox, scale: int) -> GeoBox:
