@@ -35,6 +35,7 @@ PUBLIC: dict[str, str] = {
     "export_onnx": "training.runtimes.publish:export_onnx",
     "calibrate": "training.accuracy.thresholds:calibrate_checkpoint",
     "calibrate_probabilities": "training.accuracy.probability_calibration:calibrate_probabilities",
+    "calibrate_sets": "training.accuracy.set_calibration:calibrate_sets",
     "calibrate_step": "inference.calibration:calibrate_step",
     "map_region": "inference.map:map_region",
     "publish": "inference.asset:publish",

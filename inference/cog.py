@@ -24,7 +24,7 @@ from gee_export.base.rasters import open_raster
 from gee_export.base.scheme import UNKNOWN
 from gee_export.base.storage import disk_fault, write_whole
 from inference import sidecar
-from inference.legend import PROB_STEPS, PROBABILITY, Legend
+from inference.legend import PROB_STEPS, PROBABILITY, Legend, SetLegend
 from inference.map_file import probability_of, sidecar_of
 
 BLOCK_PX = 512
@@ -102,7 +102,7 @@ class MapInfo:
     """What goes into the file beside the pixels."""
 
     geobox: GeoBox
-    legend: Legend
+    legend: Legend | SetLegend
     tags: Mapping[str, str]
 
 
@@ -134,7 +134,23 @@ def write(rows: RowsFile, info: MapInfo, out: Path, keep: Callable[[], None] = l
     return counts
 
 
-def write_sidecar(legend: Legend, counts: np.ndarray, out: Path) -> None:
+def write_layer(rows: RowsFile, info: MapInfo, out: Path) -> None:
+    """Writes one more file of a map as `out`, with its sidecar: the rows' first numbers, which info.legend describes.
+
+    Fault: disk full, out not writable.
+    """
+    counts = np.zeros(256, np.int64)
+    for chunk in rows.read():
+        counts += np.bincount(chunk[0].ravel(), minlength=256)
+    try:
+        file = _converted(_levels(rows), info, CLASS, counts)
+        write_sidecar(info.legend, counts, out)
+        put_in_place(file, out)
+    except OSError as error:
+        raise disk_fault(out, error) from error
+
+
+def write_sidecar(legend: Legend | SetLegend, counts: np.ndarray, out: Path) -> None:
     """Writes what GDAL and QGIS show of the classes beside the map: names, colours and numbers of pixels."""
     write_whole(sidecar_of(out), sidecar.content(legend, counts))
 
@@ -231,7 +247,7 @@ def _vrt(rows: RowsFile, info: MapInfo, coefficient: int) -> xml.Element:
     return tree
 
 
-def _add_palette(band: xml.Element, legend: Legend) -> None:
+def _add_palette(band: xml.Element, legend: Legend | SetLegend) -> None:
     """The classes' colours; a TIFF's palette has 256 entries, and of the others the sidecar says that they are none."""
     _add(band, "ColorInterp", "Palette")
     table = xml.SubElement(band, "ColorTable")

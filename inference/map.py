@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import time
 import warnings
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from inference.map_report import MapReport, report_of
 from inference.parallel import WriteBehind
 from inference.postprocess import POSTPROCESSING, UNPROCESSED, PixelOffset, threshold_of
 from inference.predict import Grid, Predictor, Rows, predict
+from inference.prediction_sets import is_missing, limits_for, settle_sets
 from inference.request import MapOptions, MapRequest, check_keepable, keep
 from inference.source import InputSource, open_geotiff, period_tags
 from inference.strips import PostprocessPass, Values
@@ -84,6 +87,7 @@ def map_requested(request: MapRequest, *, progress: bool = True) -> MapReport:
     device = check_forward(trained, **computing.forward, device=computing.device)
     how = _RunOptions(request, progress, device)
     threshold_of(trained, how.post)
+    limits_for(trained, out, wanted=computing.sets)
     job.check_replaceable(out, options.tags | _network_tags(trained, how), overwrite=how.overwrite)
     check_keepable(request, replaces=out.exists() or how.overwrite)
     with closing(_opened(options, trained)) as source:
@@ -153,8 +157,9 @@ def _opened(options: MapOptions, trained: Checkpoint) -> InputSource:
 def _mapped(source: InputSource, trained: Checkpoint, out: Path, options: _RunOptions) -> MapReport:
     begun = time.monotonic()
     legend = Legend.of(trained.classes, trained.thresholds)
+    sets = limits_for(trained, out, wanted=options.request.options.computing.sets)
     info = cog.MapInfo(_finer(source.geobox, trained.scale), legend, _tags(source, trained, options))
-    if job.is_there(out, info.tags, overwrite=options.overwrite):
+    if job.is_there(out, info.tags, overwrite=options.overwrite) and not is_missing(sets, out):
         job.forget(out)
         options.keep()
         return replace(report_of(info, out, _finished(info, out)), already_there=True)
@@ -171,12 +176,20 @@ def _mapped(source: InputSource, trained: Checkpoint, out: Path, options: _RunOp
         reason = why_empty(source) if rows.is_unknown else ""
         if not reason:
             processed = second.apply(rows, cog.RowsFile(folder / job.PROCESSED, rows.width))
-            counts = cog.write(_cleaning(source, trained, options).apply(processed, folder), info, out, options.keep)
+            cleaned = _cleaning(source, trained, options).apply(processed, folder)
+            further = partial(settle_sets, cleaned, sets, info, out)
+            counts = cog.write(cleaned, info, out, partial(_keep, further, options))
     if reason:
         raise Fault(f"{out} was not written: {reason}")
     seconds = time.monotonic() - begun
     report = report_of(info, out, counts)
     return replace(report, seconds=seconds, resumed_rows=resumed, warnings=tuple(notes))
+
+
+def _keep(further: Callable[[], None], options: _RunOptions) -> None:
+    """Writes what else belongs to a map: its sets if any, and its request."""
+    further()
+    options.keep()
 
 
 def _finished(info: cog.MapInfo, out: Path) -> np.ndarray:
@@ -253,6 +266,7 @@ def _settings(source: InputSource, trained: Checkpoint, options: _RunOptions) ->
         "about": dict(source.tags),
     }
     further = tags_of(trained, options.forward["precision"]) | _cleaning(source, trained, options).settings
+    further |= {"sets": True} if options.request.options.computing.sets else {}
     return settings | options.forward | further | processed
 
 

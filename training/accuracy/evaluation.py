@@ -14,6 +14,7 @@ from gee_export.base.atomic import check_writable, local_path, write_json
 from gee_export.base.scheme import SCHEMES, UNKNOWN
 from gee_export.datasets.dataset import SPLITS
 from training.accuracy import bootstrap
+from training.accuracy.conformal import Coverage, ShareWatcher, coverage_of
 from training.accuracy.metrics import Scores, block_counts, scores
 from training.accuracy.predictions import Predicted, predicted
 from training.accuracy.reliability import Reliability, Watcher
@@ -49,6 +50,7 @@ class EvaluationReport:
     precision: str = "fp32"
     tta: str = "none"
     reliability: Reliability | None = None
+    coverage: Coverage | None = None
 
     @property
     def confusion(self) -> np.ndarray:
@@ -87,6 +89,7 @@ class EvaluationReport:
             "draws": bootstrap.DRAWS,
             "intervals": bootstrap.rounded(self.intervals),
             **({} if self.reliability is None else {"reliability": self.reliability.to_json()}),
+            **({} if self.coverage is None else {"sets": self.coverage.to_json()}),
         }
 
     def write(self, path: str | Path) -> None:
@@ -109,7 +112,8 @@ class EvaluationReport:
         words = {"oa": "OA", "miou": "MIoU", "mean_f1": "mean F1", "kappa": "kappa"}
         means = ", ".join(f"{word} {self._cell(named, key)}" for key, word in words.items())
         lines = [self._title(), head.rstrip(), *(row.rstrip() for row in rows), means]
-        return "\n".join([*lines, *([] if self.reliability is None else [str(self.reliability)]), *self._notes()])
+        further = [str(part) for part in (self.reliability, self.coverage) if part is not None]
+        return "\n".join([*lines, *further, *self._notes()])
 
     def _cell(self, named: Mapping[str, float | None], key: str) -> str:
         """`0.8123 [0.79, 0.83]`, without brackets where blocks are too few, - where nothing defines it."""
@@ -174,7 +178,9 @@ def evaluate(
     forward = open_forward(trained, runtime=runtime, precision=precision, device=device, tta=tta)
     batches = predicted(trained, source, patches, forward=forward, batch=batch, device=device)
     watcher = Watcher(source.blocks(split), trained.classes.index("impervious"))
-    by_block, unknown_share = counted(trained, watcher.watch(batches), source.blocks(split))
+    shares = ShareWatcher(source.blocks(split)) if trained.conformal else None
+    batches = watcher.watch(batches if shares is None else shares.watch(batches))
+    by_block, unknown_share = counted(trained, batches, source.blocks(split))
     return EvaluationReport(
         by_block=by_block,
         classes=trained.classes,
@@ -190,6 +196,7 @@ def evaluate(
         precision=precision,
         tta=tta,
         reliability=watcher.reliability,
+        coverage=None if shares is None else coverage_of(trained, shares.counts),
     )
 
 

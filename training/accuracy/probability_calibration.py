@@ -56,7 +56,8 @@ def calibrate_probabilities(
     """Fit a curve from probability to share of impervious on a split; writes a copy of the checkpoint with it.
 
     method: of curve_fits.METHODS. The threshold of impervious moves along the curve, so maps keep their classes; the
-    thresholds of other steps go, as those steps see other probabilities. An earlier curve is replaced.
+    thresholds of other steps and the limits of sets go, as they are of other probabilities. An earlier curve is
+    replaced.
     ValueError: more than two classes, no such method, `out` is taken, the test split (figures measured on it afterwards
     would be optimistic), labels of one class only.
     """
@@ -74,7 +75,9 @@ def calibrate_probabilities(
     curve = fitted(method, before[split].counts)
     threshold = curve.at(own.thresholds["impervious"])
     origin = {**own.origin, "curve": {"method": method, "split": split, "dataset": source.fingerprint}}
-    better = replace(own, calibration=curve.to_json(), thresholds={"impervious": threshold}, origin=origin)
+    better = replace(
+        own, calibration=curve.to_json(), conformal={}, thresholds={"impervious": threshold}, origin=origin
+    )
     pairs = {name: (before[name], _measured(better, source, name, device, batch)) for name in splits}
     ck.rewrite(better, folder)
     return CurveReport(folder, method, threshold, pairs, source.simulated)
