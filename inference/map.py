@@ -282,6 +282,8 @@ def _tags(source: InputSource, trained: Checkpoint, options: _RunOptions) -> dic
         SETTINGS_TAG: job.fingerprint(_settings(source, trained, options)),
     }
     description |= _cleaning(source, trained, options).tags
+    if trained.calibration:
+        description["calibration"] = trained.calibration["method"]
     if parts:
         description["simulated_parts"] = ", ".join(parts)
     if options.post != UNPROCESSED:

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import onnx
 import pytest
+import rasterio
 from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
@@ -141,6 +142,9 @@ def test_a_map_has_the_curves_probabilities_and_the_same_classes(copy, kept, tmp
         for run in (kept, copy)
     )
     assert (found[0] != plain[0]).mean() < 0.001  # ties in float32: the untrained network's curve is almost level
+    with rasterio.open(tmp_path / "copy.tif") as held:
+        assert held.tags()["calibration"] == "beta"
+        assert float(held.tags()["threshold"]) == pytest.approx(ck.load(copy).thresholds["impervious"], abs=1e-6)
     curve, known = curve_of(ck.load(copy)), plain[0] != 255
     low, high = (254 * curve(np.clip((plain[1] + shift) / 254, 0, 1)) for shift in (-0.51, 0.51))
     assert ((found[1] >= np.floor(low)) & (found[1] <= np.ceil(high)))[known].all()
