@@ -59,20 +59,34 @@ def calibrate(
     data: Annotated[list[str], typer.Option("--data", help="Patch dataset: a folder or gs://bucket/prefix.")],
     out: Annotated[str, typer.Option("--out", help="Folder of the copy that maps with the better threshold.")],
     post: Annotated[str, typer.Option("--post", help="none: of the probability itself; clahe: of that step.")] = "none",
+    curve: Annotated[
+        str, typer.Option("--curve", help="beta, isotonic, platt or temperature: calibrate the probability itself.")
+    ] = "none",
+    alpha: Annotated[
+        float | None, typer.Option("--alpha", help="Share of each class that prediction sets may miss: choose them.")
+    ] = None,
     measure: Annotated[str, typer.Option("--measure", help="f1 of impervious, or miou (without --post).")] = "f1",
     split: Annotated[str, typer.Option("--split", help="val or train.")] = "val",
     device: Annotated[str, typer.Option("--device", help="auto, cpu or gpu.")] = "auto",
     batch: Annotated[int, typer.Option("--batch", help="Patches at once.")] = 16,
     project: _Project = None,
 ) -> None:
-    """Choose the threshold of impervious, or of a post-processing step, on a split; writes a checkpoint with it."""
+    """Choose a threshold, or fit a curve that calibrates probabilities, on a split; writes a checkpoint with it."""
     from inference.calibration import calibrate_step
+    from training.accuracy.probability_calibration import calibrate_probabilities
+    from training.accuracy.set_calibration import calibrate_sets
     from training.accuracy.thresholds import calibrate_checkpoint
     from training.cli import session_for
 
     options: dict[str, Any] = {"split": split, "device": device, "batch": batch}
     with session_for([*data, checkpoint], project) as session:
-        if post == "none":
+        if (curve != "none") + (post != "none") + (alpha is not None) > 1:
+            raise ValueError("--curve, --post and --alpha: calibrate one after the other, the curve first")
+        if alpha is not None:
+            show(calibrate_sets(checkpoint, data, out, alpha=alpha, **options, session=session))
+        elif curve != "none":
+            show(calibrate_probabilities(checkpoint, data, out, method=curve, **options, session=session))
+        elif post == "none":
             show(calibrate_checkpoint(checkpoint, data, out, measure=measure, **options, session=session))
         else:
             show(calibrate_step(checkpoint, data, out, post=post, **options, session=session))
