@@ -144,6 +144,7 @@ KEEPERS = {
     "onnx": "training.runtimes",
     "onnxruntime": "training.runtimes",
     "openvino": "training.runtimes",
+    "distributed": "inference.tiles.dask_executor",
     "matplotlib": (
         "training",
         "inference",
