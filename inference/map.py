@@ -23,7 +23,7 @@ from inference import cog, job
 from inference.arguments import checked_argument
 from inference.checks import range_warnings, step_warnings, why_empty
 from inference.dates import view
-from inference.lattice import Lattice
+from inference.lattice import lattice_of
 from inference.legend import Legend
 from inference.map_file import SETTINGS_TAG, sidecar_of
 from inference.map_report import MapReport, report_of
@@ -203,7 +203,7 @@ def _finish_rows(
         forward = open_forward(trained, device=options.device, **options.forward)
         seen = view(source, trained)
         predictor = Predictor(forward, seen.channels, trained.scale, second.legend, seen.arrange, second.values)
-        grid = Grid(height, width, Lattice(trained.window, trained.lattice, *source.origin))
+        grid = Grid(height, width, lattice_of(trained, source.origin))
         pieces = predict(predictor, seen.read, grid, rows=range(done, height), workers=options.workers)
 
         def write(piece: Rows) -> None:

@@ -218,7 +218,7 @@ class _Blend:
     def __init__(self, predictor: Predictor, grid: Grid) -> None:
         side, scale = grid.lattice.side, predictor.scale
         lefts = grid.lattice.lefts(grid.width)
-        line = hann(side * scale)
+        line = grid.lattice.weights if scale == 1 else hann(side * scale)
         self._scale, self._width, self._left, self._predictor = scale, grid.width, lefts[0], predictor
         self._slab = max(1, SLAB_PX // (grid.width * scale**2))
         self._weight_HW = line[:, None] * line

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from training.models.classical import PixelClassifier
+from training.models.student import Student
 from training.models.output import Network
 
 OPSET = 17  # of ai.onnx, August 2022: every runtime that is still kept up reads it
@@ -66,3 +67,5 @@ def check_exportable(network: type[Network], product: str) -> None:
             f"{product}: {network.__name__} classifies single pixels by trees or support vectors, "
             f"which only runtime torch computes; choose a network, or leave {product} out"
         )
+    if issubclass(network, Student):
+        raise ValueError(f"{product}: a student computes in float64, as Earth Engine; leave {product} out")
