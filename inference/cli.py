@@ -1,4 +1,4 @@
-"""`isamap map`, `calibrate`, `publish`, `view`: typed functions, thin over `inference`'s own."""
+"""`isamap map`, `to-ee`, `calibrate`, `publish`, `view`: typed functions, thin over `inference`'s own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from gee_export.command import command_of
 from gee_export.command_line.report_output import show
 from inference.request import MapRequest
+from inference.student.request import StudentRequest
 
 _Project = Annotated[str | None, typer.Option("--project", help="Google Cloud project; without it the local engine.")]
 _Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there with other content.")]
@@ -26,6 +27,16 @@ def map(request: MapRequest) -> None:
 
 
 map = command_of(MapRequest, map)
+
+
+def to_ee(request: StudentRequest) -> None:
+    """Distil a checkpoint into an Earth Engine graph and one Code Editor script, with its accuracy beside it."""
+    from inference.student.export import export
+
+    show(export(request))
+
+
+to_ee = command_of(StudentRequest, to_ee)
 
 
 def calibrate(

@@ -58,7 +58,7 @@ def features(stored: ee.Image, parameters: Parameters) -> ee.Image:
 
     reductions = [(ee.Reducer.mean(), side) for side in parameters.means]
     reductions += [(ee.Reducer.stdDev(), side) for side in parameters.deviations]
-    return ee.Image.cat(
+    return ee.Image(
         [stored]
         + [stored.reduceNeighborhood(reducer, ee.Kernel.square(side // 2, "pixels")) for reducer, side in reductions]
     )
@@ -69,7 +69,7 @@ def dense(values: ee.Image, layer: Layer) -> ee.Image:
     import ee
 
     sums = [values.multiply(ee.Image.constant(list(row))).reduce(ee.Reducer.sum()) for row in layer.weights]
-    return ee.Image.cat(sums).add(ee.Image.constant(list(layer.biases)))
+    return ee.Image(sums).add(ee.Image.constant(list(layer.biases)))
 
 
 def probabilities(values: ee.Image, parameters: Parameters) -> ee.Image:
@@ -111,9 +111,7 @@ def as_function(parameters: Parameters) -> str:
     """The student as a serialised function of one image, the composite in stored numbers; JSON."""
     import ee
 
-    function = ee.CustomFunction.create(
-        lambda packed: student_image(ee.Image(packed), parameters), "Image", ["Image"]
-    )
+    function = ee.CustomFunction.create(lambda packed: student_image(ee.Image(packed), parameters), "Image", ["Image"])
     return str(function.serialize())
 
 

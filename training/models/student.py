@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -67,9 +68,7 @@ class Student(Network):
         self.register_buffer("centre", torch.zeros(count, dtype=torch.float64))
         self.register_buffer("spread", torch.ones(count, dtype=torch.float64))
         sides = (count, *self.config.hidden, self.config.classes)
-        self.layers = nn.ModuleList(
-            nn.Linear(*pair, dtype=torch.float64) for pair in zip(sides, sides[1:], strict=False)
-        )
+        self.layers = nn.ModuleList(nn.Linear(*pair, dtype=torch.float64) for pair in pairwise(sides))
 
     @property
     def halo(self) -> int:
