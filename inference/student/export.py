@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -20,7 +20,7 @@ from gee_export.datasets.manifest import DatasetManifest
 from inference.student import graph
 from inference.student.distillation import Candidate, candidates_of, chosen
 from inference.student.parameters import MODEL, Parameters, student_bands
-from inference.student.request import StudentRequest
+from inference.student.request import StudentOptions, StudentRequest
 from inference.student.script import Subject, code_editor_script
 from inference.student.teaching import drawn
 from training.accuracy.evaluation import EvaluationReport, check_fits, evaluate, source_for
@@ -73,8 +73,14 @@ def _row(name: str, report: EvaluationReport) -> str:
     return f"{name:<8} " + " ".join(f"{cell:<21}" for cell in cells).rstrip()
 
 
-@takes_options(StudentRequest)
-def to_earth_engine(checkpoint: str | os.PathLike[str], **options: Any) -> StudentReport:
+@takes_options(StudentOptions)
+def to_earth_engine(
+    checkpoint: str | os.PathLike[str],
+    data: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    out: str | os.PathLike[str],
+    **options: Any,
+) -> StudentReport:
     """A folder with a student of the checkpoint: itself (best/, as `map` and `evaluate` take it), its Earth Engine
     graphs (graph.json: the image of a region and period; function.json: of any composite), a Code Editor script
     (map.js) and student.json.
@@ -83,7 +89,7 @@ def to_earth_engine(checkpoint: str | os.PathLike[str], **options: Any) -> Stude
     candidates; the test split judges both. Region and period are the dataset's unless named. ValueError: the user's
     mistakes. Fault: server, disk or file.
     """
-    return export(from_options(StudentRequest, {"checkpoint": checkpoint, **options}))
+    return export(from_options(StudentRequest, {"checkpoint": checkpoint, "data": data, "out": out, **options}))
 
 
 def export(request: StudentRequest) -> StudentReport:
@@ -92,12 +98,12 @@ def export(request: StudentRequest) -> StudentReport:
 
     request.check()
     folder = _new_folder(request.out)
-    with closing(connect(request.project, catalog=request.catalog)) as session:
+    with closing(connect(request.options.project, catalog=request.options.catalog)) as session:
         teacher = ck.load(request.checkpoint, session)
         _check_teacher(teacher)
         source = source_for(teacher, list(request.data), session=session)
         check_fits(teacher, source)
-        region, period = _subject(request, source.datasets[0].manifest)
+        region, period = _subject(request.options, source.datasets[0].manifest)
         candidate, figures = _taught(request, teacher, source)
         trained = _saved(candidate, teacher, source, folder, request)
         judged = [
@@ -134,11 +140,11 @@ def _check_teacher(teacher: ck.Checkpoint) -> None:
         raise ValueError("the checkpoint was trained on images of another origin: Earth Engine cannot compose them")
 
 
-def _subject(request: StudentRequest, manifest: DatasetManifest) -> tuple[Region, Period]:
+def _subject(options: StudentOptions, manifest: DatasetManifest) -> tuple[Region, Period]:
     """The place and time named, or the dataset's first."""
-    region = _region_of(manifest) if request.where.is_open else request.where.area
-    if not request.when.is_open:
-        return region, request.when.composite
+    region = _region_of(manifest) if options.where.is_open else options.where.area
+    if not options.when.is_open:
+        return region, options.when.composite
     first = manifest.periods[0]
     return region, Period(date.fromisoformat(first["start"]), date.fromisoformat(first["end"]))
 
@@ -156,7 +162,7 @@ def _region_of(manifest: DatasetManifest) -> Region:
 def _taught(
     request: StudentRequest, teacher: ck.Checkpoint, source: SampleSource
 ) -> tuple[Candidate, tuple[Mapping[str, object], ...]]:
-    options = request.learning
+    options = request.options.learning
     config = StudentConfig(len(teacher.classes))
     lessons = [
         drawn(teacher, source, split, config, pixels=options.pixels, seed=options.seed) for split in ("train", "val")
@@ -178,7 +184,7 @@ def _saved(
         simulated=teacher.simulated or source.simulated,
         dataset=teacher.dataset,
         origin={"teacher": teacher.fingerprint, "taught_on": source.fingerprint, "taken": [_words(teacher)]},
-        recipe={"name": MODEL, **asdict(request.learning)},
+        recipe={"name": MODEL, **asdict(request.options.learning)},
         revision=revision(),
     )
     return ck.save(described, candidate.network, folder / ck.BEST)
@@ -231,7 +237,7 @@ def _describe(
             "fingerprint": trained.fingerprint,
             "teacher": {"fingerprint": teacher.fingerprint, "model": teacher.model},
             "dataset": {"fingerprint": source.fingerprint, "name": source.datasets[0].manifest.name},
-            "learning": asdict(request.learning),
+            "learning": asdict(request.options.learning),
             "candidates": list(report.candidates),
             "parameters": Parameters.of(trained).to_json(),
             "region": {"name": subject[0].name, "epsg": subject[0].epsg, "bounds_m": list(subject[0].bounds_m)},

@@ -47,8 +47,21 @@ def layers_of(word: str) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True)
+class StudentOptions:
+    """The place and period of the script, whose images they are, and how the student learns."""
+
+    where: Where = field(default_factory=Where)
+    when: When = field(default_factory=When)
+    project: Annotated[
+        str | None, Option("Google Cloud project; without it the local engine.", metavar="NAME", group="Pixels")
+    ] = None
+    catalog: Annotated[str, Option("Local engine's images: world, or a folder.", group="Pixels")] = "world"
+    learning: Distillation = field(default_factory=Distillation)
+
+
+@dataclass(frozen=True)
 class StudentRequest:
-    """A student of a checkpoint: the dataset it learns on, its folder, and the place and period of its script."""
+    """A student: of which checkpoint, learned on which datasets, written where, and its options."""
 
     checkpoint: Annotated[
         str, Option("The teacher: a run's folder, or one checkpoint in it.", metavar="CHECKPOINT", positional=True)
@@ -59,13 +72,7 @@ class StudentRequest:
     out: Annotated[
         str, Option("A new folder for the student, its graph and its script.", metavar="FOLDER", group="What")
     ] = ""
-    where: Where = field(default_factory=Where)
-    when: When = field(default_factory=When)
-    project: Annotated[
-        str | None, Option("Google Cloud project; without it the local engine.", metavar="NAME", group="Pixels")
-    ] = None
-    catalog: Annotated[str, Option("Local engine's images: world, or a folder.", group="Pixels")] = "world"
-    learning: Distillation = field(default_factory=Distillation)
+    options: StudentOptions = field(default_factory=StudentOptions)
 
     def check(self) -> None:
         """ValueError where something that has no default is missing."""
