@@ -157,7 +157,7 @@ def _jobs(predictor: Predictor, read: Read, grid: Grid, rows: range) -> Iterator
     tops = [top for top in all_tops if top < rows.stop and top + side > rows.start]
     lefts = grid.lattice.lefts(grid.width)
     frame = _Frame(predictor.bands, side, lefts[0], lefts[-1] + side)
-    strips = read_ahead(_strips(read, grid, tops))
+    strips = read_ahead(_strips(_but_nothing(read, predictor.bands), grid, tops))
     with contextlib.closing(strips):
         for top_index, (top, strip) in enumerate(zip(tops, strips, strict=True)):
             frame.move(top, *strip)
@@ -177,6 +177,17 @@ def _strips(read: Read, grid: Grid, tops: list[int]) -> Iterator[tuple[int, np.n
         last = min(top + grid.lattice.side, grid.height)
         yield done, *read(Window(done, 0, last - done, grid.width))
         done = last
+
+
+def _but_nothing(read: Read, bands: int) -> Read:
+    """The reader, which is not asked for no rows: with a margin the last windows end on the same row."""
+
+    def read_rows(window: Window) -> tuple[np.ndarray, np.ndarray]:
+        if window.height:
+            return read(window)
+        return np.zeros((bands, 0, window.width), np.float32), np.zeros((0, window.width), bool)
+
+    return read_rows
 
 
 class _Frame:

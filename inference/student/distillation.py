@@ -15,6 +15,7 @@ from inference.student.teaching import Lessons
 from training.models.student import Student, StudentConfig
 
 BATCH, RATE = 512, 4e-3
+TIE = 1e-3  # of the cost: less is no reason for more neurons, which every pixel pays for
 SMALLEST_SPREAD = 1e-6  # of a feature that never changes: it must not be divided by 0
 
 
@@ -41,8 +42,9 @@ class Candidate:
 
 
 def chosen(candidates: Sequence[Candidate]) -> Candidate:
-    """The candidate nearest to its teacher on the validation split; of equal ones the smaller."""
-    return min(candidates, key=lambda candidate: (candidate.cost, candidate.parameters))
+    """The smallest candidate that is about as near to its teacher on the validation split as the nearest one."""
+    enough = min(candidate.cost for candidate in candidates) * (1 + TIE)
+    return min((c for c in candidates if c.cost <= enough), key=lambda candidate: candidate.parameters)
 
 
 def candidates_of(

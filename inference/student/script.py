@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gee_export.base.grid import grid_of
-from gee_export.base.regions import Period, Region
+from gee_export.base.regions import Period, Region, slug
 from inference.legend import PROB_STEPS, PROBABILITY, Legend
 from inference.student.graph import difference
 from inference.student.javascript import literal, printed
@@ -154,7 +154,7 @@ def _classes(parameters: Parameters) -> str:
             lines.append(f"best = best.max(chances.select({value}));")
         lines += ["var classes = number.toByte();", f"var impervious = chances.select({legend.impervious});"]
     lines.append(
-        f"var map = classes.rename({literal(legend.band)}).addBands(impervious.rename({literal(PROBABILITY)}))\n"
+        f"var result = classes.rename({literal(legend.band)}).addBands(impervious.rename({literal(PROBABILITY)}))\n"
         "    .updateMask(stored.mask().reduce(ee.Reducer.min()));"
     )
     return "\n".join(lines)
@@ -166,18 +166,19 @@ def _shown(parameters: Parameters, subject: Subject) -> str:
     box, zone = literal(list(subject.region.bounds_m)), literal(grid["crs"])
     look = {"min": 0, "max": len(legend.names) - 1, "palette": list(legend.colours)}
     shades = {"min": 0, "max": 1, "palette": ["ffffff", legend.colours[legend.impervious]]}
-    values = {"description": f"isamap_{subject.region.name}", "assetId": "projects/YOUR-PROJECT/assets/isamap", **grid}
+    asset = "projects/YOUR-PROJECT/assets/isamap"
+    values = {"description": f"isamap_{slug(subject.region.name)}", "assetId": asset, **grid}
     return "\n".join(
         [
             f"var area = ee.Geometry.Rectangle({box}, {zone}, false);",
-            f"var shown = map.clip(area).reproject({literal(grid)});",
+            f"var shown = result.clip(area).reproject({literal(grid)});",
             f"Map.centerObject(area, {ZOOM});",
             f"Map.addLayer(shown.select({literal(PROBABILITY)}), {literal(shades)}, 'probability', false);",
             f"Map.addLayer(shown.select({literal(legend.band)}), {literal(look)}, {literal(legend.band)});",
             *_legend(legend),
-            f"var steps = map.select({literal(PROBABILITY)}).multiply({PROB_STEPS}).round().toByte();",
+            f"var steps = result.select({literal(PROBABILITY)}).multiply({PROB_STEPS}).round().toByte();",
             f"var exported = {literal(values)};",
-            f"exported.image = map.select({literal(legend.band)}).addBands(steps);",
+            f"exported.image = result.select({literal(legend.band)}).addBands(steps);",
             "exported.region = area;",
             f"exported.pyramidingPolicy = {literal({legend.band: 'mode', PROBABILITY: 'mean'})};",
             "exported.maxPixels = 1e10;",
