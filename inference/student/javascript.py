@@ -317,6 +317,13 @@ def _several(printer: Printer, arguments: Mapping[str, Node]) -> str:
     return chain(receiver, "set", printer.text(arguments["properties"]))
 
 
+def _copied(printer: Printer, arguments: Mapping[str, Node]) -> str:
+    """image.copyProperties(source, names): a method of every element, whatever its signature's first type."""
+    receiver = printer.receiver(arguments["destination"], "Image")
+    texts = [printer.text(arguments[name]) for name in ("source", "properties", "exclude") if name in arguments]
+    return chain(receiver, "copyProperties", ", ".join(texts))
+
+
 # algorithm -> its words where the JavaScript client has others; None: as any other algorithm
 SPELLINGS: dict[str, Spelling] = {
     "ImageCollection.load": _loaded,
@@ -326,6 +333,8 @@ SPELLINGS: dict[str, Spelling] = {
     "Filter.and": _all_of,
     "Collection.map": _mapped,
     "Element.setMulti": _several,
+    "Element.copyProperties": _copied,
+    "Image.copyProperties": _copied,
     "GeometryConstructors.Polygon": lambda printer, arguments: (
         f"ee.Geometry.Polygon({printer.text(arguments['coordinates'])}, null, {printer.text(arguments['geodesic'])})"
         if set(arguments) == {"coordinates", "geodesic"}

@@ -43,7 +43,8 @@ def _run(node: Any, scope: list[dict[str, Any]], notes: Notes) -> Any:
 
 
 def _function(node: Any, scope: list[dict[str, Any]], notes: Notes):
-    def call(*values: Any) -> Any:
+    def call(first: Any = None, *others: Any) -> Any:  # the client counts the arguments that have names
+        values = (first, *others)
         inner = [*scope, dict(zip((parameter.name for parameter in node.params), values, strict=False))]
         for statement in node.body.body:
             if statement.type == "ReturnStatement":
@@ -60,7 +61,7 @@ def _value(node: Any, scope: list[dict[str, Any]], notes: Notes) -> Any:
         case "Literal":
             return node.value
         case "Identifier":
-            return next(names[node.name] for names in reversed(scope) if node.name in names)
+            return next((names for names in reversed(scope) if node.name in names), {})[node.name]
         case "ArrayExpression":
             return [of(item) for item in node.elements]
         case "ObjectExpression":
@@ -75,7 +76,8 @@ def _value(node: Any, scope: list[dict[str, Any]], notes: Notes) -> Any:
         case "FunctionExpression":
             return _function(node, scope, notes)
         case "AssignmentExpression":
-            of(node.left.object)[node.left.property.name] = of(node.right)
+            names = scope[-1] if node.left.type == "Identifier" else of(node.left.object)
+            names[node.left.name if node.left.type == "Identifier" else node.left.property.name] = of(node.right)
             return None
         case "MemberExpression":
             return _member(of(node.object), of(node.property) if node.computed else node.property.name)

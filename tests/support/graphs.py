@@ -42,7 +42,8 @@ class _Digest:
         arguments = {key: self.node(self.plain(content, value), bound) for key, value in content["arguments"].items()}
         if content["functionName"].startswith("GeometryConstructors"):
             arguments.pop("evenOdd", None)  # true unless said otherwise, and only some clients say it
-        return _hash("call", content["functionName"], arguments)
+        name = content["functionName"].replace("Image.copyProperties", "Element.copyProperties")  # JavaScript's word
+        return _hash("call", name, arguments)
 
     def plain(self, call: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
         """Ends of a range of dates as milliseconds."""

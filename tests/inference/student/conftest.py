@@ -31,7 +31,7 @@ def random_student(classes: int = 2) -> torch.nn.Module:
     torch.manual_seed(3)
     network = build("student", NAMES, {"classes": classes})
     rng = np.random.default_rng(3)
-    network.centre.copy_(torch.from_numpy(rng.normal(500, 200, len(network.centre))))
+    network.centre.copy_(torch.tensor((2000.0,) * 4 + (-950.0, -1700.0)).repeat(5))
     network.spread.copy_(torch.from_numpy(rng.uniform(200, 700, len(network.spread))))
     return network.eval()
 

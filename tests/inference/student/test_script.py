@@ -51,7 +51,7 @@ def test_the_script_of_seven_classes_makes_their_graph(connected, tmp_path):
 @pytest.mark.parametrize(
     "options",
     [
-        {"clouds": "s2cloudless", "reducer": "best", "extras": ("count", "day")},
+        {"clouds": "scl", "reducer": "best", "extras": ("count", "day")},
         {"clouds": "scl", "reducer": "median", "speckle": "lee_sigma"},
         {"speckle": "refined_lee", "orbit_pass": "ASCENDING", "orbits": (3, 15, 27)},
         {"speckle": "gamma_map", "dates": 2, "bands": ("B4", "B11")},
