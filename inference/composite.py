@@ -80,6 +80,11 @@ class CompositeSource:
         corner = lattice_window(self.region)
         return corner.row, corner.col
 
+    @property
+    def blocks(self) -> tuple[Window, ...]:
+        """The windows that are asked for, one request each."""
+        return tuple(self._plan)
+
     def keep_in(self, folder: Path) -> None:
         """Sets the folder that keeps blocks until the map has passed them."""
         self._folder = folder
