@@ -1,4 +1,4 @@
-"""`isamap map`, `to-ee`, `calibrate`, `publish`, `capsule`, `replay`, `view`: typed functions, thin over `inference`'s own."""
+"""`isamap map` and what follows it, such as `to-ee`, `publish` and `capsule`: typed functions over `inference`'s."""
 
 from __future__ import annotations
 

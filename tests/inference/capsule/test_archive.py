@@ -24,8 +24,8 @@ def zipped(path, members) -> object:
 
 @pytest.mark.parametrize(
     "name",
-    ["../evil", "/etc/passwd", "checkpoint/../../evil", "geometry/../evil", "geometry/a/b", "weights.pkl", "C:\\evil", "",
-     "checkpoint/weights.pt", "geometry/.hidden"],
+    ["../evil", "/etc/passwd", "checkpoint/../../evil", "geometry/../evil", "geometry/a/b", "weights.pkl", "C:\\evil",
+     "", "checkpoint/weights.pt", "geometry/.hidden"],
 )  # fmt: skip
 def test_names_that_no_capsule_has_are_refused(tmp_path, name):
     path = zipped(tmp_path / "c.zip", [(zipfile.ZipInfo(name or "?"), b"x")])
