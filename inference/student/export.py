@@ -69,8 +69,16 @@ class StudentReport:
 
 
 def _row(name: str, report: EvaluationReport) -> str:
-    cells = [report._cell(report.scores.to_json(report.classes), key) for key in ("oa", "miou", "f1_impervious")]
+    cells = [_cell(report, key) for key in ("oa", "miou", "f1_impervious")]
     return f"{name:<8} " + " ".join(f"{cell:<21}" for cell in cells).rstrip()
+
+
+def _cell(report: EvaluationReport, key: str) -> str:
+    """`0.8123 [0.7911, 0.8301]`, without brackets where blocks are too few, - where nothing defines it."""
+    value, bounds = report.scores.to_json(report.classes)[key], report.intervals[key]
+    if value is None:
+        return "-"
+    return f"{value:.4f}" + (f" [{bounds[0]:.4f}, {bounds[1]:.4f}]" if bounds else "")
 
 
 @takes_options(StudentOptions)
