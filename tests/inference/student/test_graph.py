@@ -49,7 +49,7 @@ def test_a_graph_beyond_the_payload_is_refused(connected, student_folder, monkey
 def test_the_function_of_a_composite_is_the_graph(connected, student_folder):
     packed = composites.build(plots.REGION, JUNE, SETTINGS).packed
     function = ee.deserializer.fromJSON(graph.as_function(Parameters.of(load(student_folder))))
-    called, whole = by_graph(ee.Image(function(packed))), by_graph(image_of(student_folder))
+    called, whole = by_graph(ee.Image(function.call(packed))), by_graph(image_of(student_folder))
     np.testing.assert_array_equal(called.valid_BHW, whole.valid_BHW)
     np.testing.assert_array_equal(called.values_BHW, whole.values_BHW)
 
