@@ -10,7 +10,8 @@ a busy machine disturbs less. Two threads are two images at once on one thread e
 of processor time; one 3x3 convolution of 256 channels at 64 x 64 is shown as the peak they can come near.
 --checkpoint measures with a trained network instead and prints how the MIoU of --data's test split changes.
 GPU: millions of pixels and km2 a second beside the bounds of docs/reference/performance.md, "Bounds on a GPU".
-Targets: P4 >= 1.9 in fp32 and >= 3.5 in bf16 with MIoU within 0.1 points; P8 >= 25 % of the bound.
+Targets: P4 >= 1.9 in fp32, >= 3.5 in bf16, and 1.8 times that in int8, with MIoU within 0.1 points; P8 >= 25 % of the
+bound.
 """
 
 from __future__ import annotations
@@ -40,13 +41,15 @@ from training.cpu import tune_cpu
 from training.models import build
 from training.models.cost import flop
 from training.runtimes import DEFAULT, PRECISIONS, RUNTIMES, folded, precision_of
-from training.runtimes.precisions import cpu_multiplies
+from training.runtimes.precisions import INT8, cpu_multiplies
+from training.runtimes.quantization import of_shape, quantized_graph
 
 BANDS = ("B2", "B3", "B4", "B8", "VV", "VH")
-GOALS = {"fp32": 1.9, "bf16": 3.5}
+GOALS = {"fp32": 1.9, "bf16": 3.5, "int8": 6.3}
 MIOU_POINTS = 0.1
 EAGER, TUNED = "eager fp32", "eager fp32 malloc"
 PRUNED = {"prune": "inner", "ratio": 0.4, "round_to": 8}  # LandCover3m's, docs/reference/networks.md, "Filter pruning"
+FLOATS = tuple(name for name in PRECISIONS if name != INT8)
 Forward = Callable[[Tensor], Any]
 
 
@@ -108,7 +111,7 @@ def on_cpu(options: argparse.Namespace) -> None:
     for name in options.only:
         subject = SUBJECTS[name]
         network, image = made(subject)
-        ways = ways_of(network, compiled=options.compile)
+        ways = ways_of(network, compiled=options.compile) | in_8_bits(network, image)
         errors = deviations(ways, image)
         with untuned(name) as baseline:
             for threads in options.threads:
@@ -121,7 +124,7 @@ def peaks() -> None:
     """Prints what one convolution reaches, in GFLOP/s of processor time, in each precision."""
     torch.set_num_threads(1)
     for precision in PRECISIONS.values():
-        if not cpu_multiplies(precision):
+        if precision.name == INT8 or not cpu_multiplies(precision):
             continue
         layer = nn.Conv2d(256, 256, 3, padding=1).to(dtype=precision.dtype, memory_format=torch.channels_last)
         image = torch.randn(1, 256, 64, 64, dtype=precision.dtype).to(memory_format=torch.channels_last)
@@ -177,13 +180,25 @@ def ways_of(network: nn.Module, *, compiled: bool) -> dict[str, Forward]:
     if compiled:
         ways["torch.compile fp32"] = torch.compile(folded(deepcopy(network)).to(memory_format=torch.channels_last))
     for name, runtime in RUNTIMES.items():
-        for word in PRECISIONS:
+        for word in FLOATS:
             try:
                 runtime.check(type(network), precision_of(word), "cpu")
             except ValueError:
                 continue
             ways[f"{name} {word}"] = runtime.open(folded(deepcopy(network)), precision_of(word), "cpu")
     return ways
+
+
+def in_8_bits(network: nn.Module, image: Tensor) -> dict[str, Forward]:
+    """The runtimes that compute in 8 bits, with ranges measured on this image, where the processor multiplies them."""
+    if not cpu_multiplies(precision_of(INT8)):
+        return {}
+    graph = quantized_graph(folded(deepcopy(network)), [image])
+    engines = {name: runtime.of_graph for name, runtime in RUNTIMES.items() if runtime.of_graph is not None}
+    return {
+        f"{name} {INT8}": of_graph(lambda shape: of_shape(graph, shape), precision_of(INT8))
+        for name, of_graph in engines.items()
+    }
 
 
 def plain(network: nn.Module, *, last: bool = False) -> Forward:
@@ -263,7 +278,7 @@ def on_gpu(names: tuple[str, ...], repeat: int) -> None:
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, median of {repeat} rounds")
     for name in names:
         subject = SUBJECTS[name]
-        for word in PRECISIONS:
+        for word in FLOATS:
             for batch in (1, 8, 64):
                 rate = gpu_rate(subject, precision_of(word), batch, repeat)
                 km2 = rate * 1e6 * subject.step_m**2 / 1e6

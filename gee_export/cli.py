@@ -72,6 +72,19 @@ def coregister(
         raise Fault("nothing was corrected, for the reason above: use the images as they are")
 
 
+def outline(
+    name: Annotated[str, typer.Argument(help="Such as Hubei, or China/Hubei/Wuhan: country, first and second level.")],
+    out: Annotated[str, typer.Option("--out", help="A .geojson file, which every command takes as its geometry.")],
+    boundaries: Annotated[str, typer.Option("--boundaries", help="The tables that are asked.")] = "gaul",
+    project: _Project = None,
+    catalog: _Catalog = "world",
+) -> None:
+    """Write the outline of an administrative unit, as Earth Engine's boundary tables have it."""
+    from gee_export.earth_engine.administrative import write_outline
+
+    show(write_outline(name, out, boundaries=boundaries, project=project, catalog=catalog))
+
+
 def inspect(
     data: Annotated[str, typer.Argument(help="A dataset: folder or gs://BUCKET/PREFIX.")],
     out: Annotated[

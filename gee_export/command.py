@@ -18,18 +18,19 @@ _Config = Annotated[
 ]
 
 
-def command_of(record: type, run: Callable[[Any], None]) -> Callable[..., None]:
+def command_of(record: type, run: Callable[..., None], *, config: Any = _Config) -> Callable[..., None]:
     """The function behind a command: the record's options, `run` with the record that they make.
 
-    Name and help are those of `run`. Options of the command line override those of `--config`. ValueError for what the
-    record refuses.
+    Name and help are those of `run`. Options of the command line override those of the file of options. ValueError for
+    what the record refuses. config: how that file is given, `--config` unless said otherwise.
     """
 
-    def command(ctx: typer.Context, *, config: _Config = None, **options: Any) -> None:
+    def command(ctx: typer.Context, config: str | None = None, **options: Any) -> None:
         typed = {name: value for name, value in options.items() if _is_typed(ctx, name)}
         values = ({} if config is None else option_files.read(record, config)) | typed
         run(from_options(record, values, spelled=as_flag))
 
+    command.__annotations__["config"] = config
     command.__name__, command.__doc__ = run.__name__.strip("_"), run.__doc__
     return takes_options(record, annotation)(command)
 

@@ -1,4 +1,4 @@
-"""`isamap map` and what follows it, such as `to-ee`, `publish` and `capsule`: typed functions over `inference`'s."""
+"""The commands of maps, as typed functions, thin over `inference`'s own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import typer
 
 from gee_export.command import command_of
 from gee_export.command_line.report_output import show
+from inference.plan.request import PlanRequest
 from inference.request import MapRequest
 from inference.student.request import StudentRequest
+from inference.tiles.jobs import RunRequest
 
 _Project = Annotated[str | None, typer.Option("--project", help="Google Cloud project; without it the local engine.")]
 _Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there with other content.")]
@@ -39,6 +41,30 @@ def to_ee(request: StudentRequest) -> None:
 to_ee = command_of(StudentRequest, to_ee)
 
 
+def plan(request: PlanRequest) -> None:
+    """Print what maps of an area would take: tiles, requests, bytes, hours, storage and EECU; nothing is asked for."""
+    from inference.plan.plan import plan_map
+
+    show(plan_map(request))
+
+
+plan = command_of(PlanRequest, plan)
+_Jobs = Annotated[str | None, typer.Argument(metavar="jobs.toml", help="Options by name; typed ones override them.")]
+
+
+def run(request: RunRequest) -> None:
+    """Map places, periods and checkpoints as tiles, by processes, a Dask cluster or job arrays."""
+    from inference.tiles.run import check_complete, run_requested
+
+    status = run_requested(request)
+    show(status)
+    if not request.who.status:
+        check_complete(status)
+
+
+run = command_of(RunRequest, run, config=_Jobs)
+
+
 def calibrate(
     checkpoint: Annotated[str, typer.Option("--checkpoint", help="A run's folder, or one checkpoint in it.")],
     data: Annotated[list[str], typer.Option("--data", help="Patch dataset: a folder or gs://bucket/prefix.")],
@@ -61,6 +87,24 @@ def calibrate(
             show(calibrate_checkpoint(checkpoint, data, out, measure=measure, **options, session=session))
         else:
             show(calibrate_step(checkpoint, data, out, post=post, **options, session=session))
+
+
+def years(
+    maps: Annotated[list[str], typer.Argument(metavar="MAP.tif ...", help="Maps of `isamap map`, one of each year.")],
+    out: Annotated[str, typer.Option("--out", help="Folder of the filtered maps, layers and page.")],
+    by: Annotated[str | None, typer.Option("--by", help="Vector file of polygons, such as districts.")] = None,
+    parameters: Annotated[
+        str | None, typer.Option("--parameters", help="years.json of another folder; estimated if not given.")
+    ] = None,
+    loss: Annotated[
+        float, typer.Option("--loss", help="Most impervious ground that is opened a year; 0: none.")
+    ] = 0.005,
+    overwrite: _Overwrite = False,
+) -> None:
+    """Make maps of several years agree, and write growth, first year, areas and a page."""
+    from inference.years.run import map_years
+
+    show(map_years(maps, out, by=by, parameters=parameters, loss=loss, overwrite=overwrite))
 
 
 def publish(

@@ -24,7 +24,7 @@ from gee_export.base.rasters import open_raster
 from gee_export.base.scheme import UNKNOWN
 from gee_export.base.storage import disk_fault, write_whole
 from inference import sidecar
-from inference.legend import PROB_STEPS, PROBABILITY, Legend
+from inference.legend import PROB_STEPS, PROBABILITY, Legend, Palette
 from inference.map_file import probability_of, sidecar_of
 
 BLOCK_PX = 512
@@ -98,12 +98,19 @@ class RowsFile:
 
 
 @dataclass(frozen=True)
-class MapInfo:
-    """What goes into the file beside the pixels."""
+class LayerInfo:
+    """What goes into a file beside the pixels."""
 
     geobox: GeoBox
-    legend: Legend
+    legend: Palette
     tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class MapInfo(LayerInfo):
+    """What goes into a map's files beside the pixels."""
+
+    legend: Legend
 
 
 def write(rows: RowsFile, info: MapInfo, out: Path, keep: Callable[[], None] = lambda: None) -> np.ndarray:
@@ -113,11 +120,7 @@ def write(rows: RowsFile, info: MapInfo, out: Path, keep: Callable[[], None] = l
     The rows' folder takes the intermediate files and lies on the same disk as `out`.
     Overviews hold the most frequent known class and the mean known probability. Fault: disk full, out not writable.
     """
-    counts = np.zeros(256, np.int64)
-    shares = np.zeros(256, np.int64)
-    for chunk in rows.read():
-        counts += np.bincount(chunk[0].ravel(), minlength=256)
-        shares += np.bincount(chunk[1].ravel(), minlength=256)
+    counts, shares = _value_counts(rows)
     levels = _levels(rows)
     try:
         probability = _converted(levels, info, SHARE, shares)
@@ -134,7 +137,27 @@ def write(rows: RowsFile, info: MapInfo, out: Path, keep: Callable[[], None] = l
     return counts
 
 
-def write_sidecar(legend: Legend, counts: np.ndarray, out: Path) -> None:
+def write_layer(rows: RowsFile, info: LayerInfo, out: Path) -> np.ndarray:
+    """Writes the rows' first number and its sidecar; the number of pixels of each value. Overviews as of `write`."""
+    counts, _ = _value_counts(rows)
+    layer = _converted(_levels(rows), info, CLASS, counts)
+    try:
+        write_sidecar(info.legend, counts, out)
+        put_in_place(layer, out)
+    except OSError as error:
+        raise disk_fault(out, error) from error
+    return counts
+
+
+def _value_counts(rows: RowsFile) -> np.ndarray:
+    """Number of pixels of each value 0..255 of both numbers, int64 (2, 256)."""
+    counts_2V = np.zeros((BANDS, 256), np.int64)
+    for chunk_2HW in rows.read():
+        counts_2V += [np.bincount(values_HW.ravel(), minlength=256) for values_HW in chunk_2HW]
+    return counts_2V
+
+
+def write_sidecar(legend: Palette, counts: np.ndarray, out: Path) -> None:
     """Writes what GDAL and QGIS show of the classes beside the map: names, colours and numbers of pixels."""
     write_whole(sidecar_of(out), sidecar.content(legend, counts))
 
@@ -172,7 +195,7 @@ def _mean(share_CHW: np.ndarray) -> np.ndarray:
     return np.where(count_HW > 0, mean_HW, UNKNOWN).astype(np.uint8)
 
 
-def _converted(levels: Sequence[RowsFile], info: MapInfo, number: int, counts: np.ndarray) -> Path:
+def _converted(levels: Sequence[RowsFile], info: LayerInfo, number: int, counts: np.ndarray) -> Path:
     """One of the two files, beside the rows, so that a killed conversion leaves nothing elsewhere."""
     target = levels[0].path.with_name(f"{_name(info, number)}.tif")
     _convert(_described(levels, info, number), target, cache_bytes=_cache_bytes(levels[0].width))
@@ -180,7 +203,7 @@ def _converted(levels: Sequence[RowsFile], info: MapInfo, number: int, counts: n
     return target
 
 
-def _name(info: MapInfo, number: int) -> str:
+def _name(info: LayerInfo, number: int) -> str:
     return info.legend.band if number == CLASS else PROBABILITY
 
 
@@ -192,7 +215,7 @@ def _levels(rows: RowsFile) -> list[RowsFile]:
     return levels
 
 
-def _described(levels: Sequence[RowsFile], info: MapInfo, band_number: int) -> Path:
+def _described(levels: Sequence[RowsFile], info: LayerInfo, band_number: int) -> Path:
     """A GDAL virtual file over raw rows and their overviews, which carries all that the map's file shall carry."""
     names = [f"{_name(info, band_number)}-{depth}.vrt" for depth in range(len(levels))]
     trees = [_vrt(level, info, band_number) for level in levels]
@@ -214,7 +237,7 @@ def _overview(level: RowsFile, path: Path) -> RowsFile:
     return smaller
 
 
-def _vrt(rows: RowsFile, info: MapInfo, coefficient: int) -> xml.Element:
+def _vrt(rows: RowsFile, info: LayerInfo, coefficient: int) -> xml.Element:
     affine = info.geobox.affine
     tree = xml.Element("VRTDataset", rasterXSize=str(rows.width), rasterYSize=str(rows.rows))
     _add(tree, "SRS", crs_of(info.geobox).to_wkt())
@@ -231,7 +254,7 @@ def _vrt(rows: RowsFile, info: MapInfo, coefficient: int) -> xml.Element:
     return tree
 
 
-def _add_palette(band: xml.Element, legend: Legend) -> None:
+def _add_palette(band: xml.Element, legend: Palette) -> None:
     """The classes' colours; a TIFF's palette has 256 entries, and of the others the sidecar says that they are none."""
     _add(band, "ColorInterp", "Palette")
     table = xml.SubElement(band, "ColorTable")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,9 +17,8 @@ from odc.geo.geobox import GeoBox
 from shapely.geometry.base import BaseGeometry
 
 from gee_export.base import outline
-from gee_export.base.grid import Raster, Window, crop, grid_of, lattice_window
+from gee_export.base.grid import Raster, Window, crop, grid_of
 from gee_export.base.regions import Period, Region
-from gee_export.base.storage import write_whole
 from gee_export.datasets.manifest import NODATA, Band
 from gee_export.datasets.region_grid import RegionGrid
 from gee_export.earth_engine import session
@@ -28,8 +26,13 @@ from gee_export.images.frames import Frames, open_frames
 from gee_export.requests import pixels
 from gee_export.requests.client import Client
 from gee_export.sentinel import composite
+from inference.block_rows import CACHE_SMALLEST_BYTES
+from inference.blocks import BlockRow, keep, kept, packed
+from inference.ground import Ground, ground_of, grown
+from inference.lattice import offset_from_crs_origin
 from inference.parallel import read_ahead
-from inference.source import CACHE_SMALLEST_BYTES, period_tags
+from inference.source import period_tags
+from inference.windows import lattice_of
 
 if TYPE_CHECKING:
     from training.checkpoints.checkpoint import Checkpoint
@@ -45,6 +48,9 @@ LICENCE_SIMULATED = "simulated by isamap; no third-party data"
 class CompositeSource:
     """A composite's pixels from top to bottom, rounded as a dataset stores them (reflectance 1e-4, dB 0.01).
 
+    Windows are counted from the region's first pixel and may reach beyond it as far as `ground` is seen. Of a region
+    with an outline only pixels inside it are wanted; those up to `reach_px` beyond are read too, in whole blocks.
+
     Blocks are fetched a row of them ahead, written to the folder given to `keep_in`, and removed on `release`, so an
     interrupted map fetches nothing twice and a finished part takes no room. Made by `open_composite`.
     """
@@ -55,12 +61,14 @@ class CompositeSource:
     identity: str
     tags: dict[str, str]
     client: Client
+    ground: Ground
+    reach_px: int = 0
     foreign: bool = field(default=False, init=False)
     cache_bytes: int = field(default=CACHE_SMALLEST_BYTES, init=False)
     _folder: Path | None = field(default=None, init=False)
     _released: int = field(default=0, init=False)
-    _coming: Generator[_BlockRow, None, None] | None = field(default=None, init=False)
-    _held: list[_BlockRow] = field(default_factory=list, init=False)
+    _coming: Generator[BlockRow, None, None] | None = field(default=None, init=False)
+    _held: list[BlockRow] = field(default_factory=list, init=False)
 
     @property
     def bands(self) -> tuple[str, ...]:
@@ -77,8 +85,7 @@ class CompositeSource:
 
     @property
     def origin(self) -> tuple[int, int]:
-        corner = lattice_window(self.region)
-        return corner.row, corner.col
+        return offset_from_crs_origin(self.geobox.affine)
 
     @property
     def blocks(self) -> tuple[Window, ...]:
@@ -91,23 +98,32 @@ class CompositeSource:
 
     def read(self, window: Window) -> Raster:
         """The window in physical units; windows must come from top to bottom. Fault: what the server will not give."""
+        first_row, first_col = window.row - self.ground.seen.row, window.col - self.ground.seen.col
+        last_row = first_row + window.height
         if self._coming is None:
-            self._coming = read_ahead(self._rows_from(window.row))
-        self._held = [row for row in self._held if row.end > window.row]
-        while not self._held or self._held[-1].end < window.row_end:
+            self._coming = read_ahead(self._rows_from(first_row))
+        self._held = [row for row in self._held if row.end > first_row]
+        while not self._held or self._held[-1].end < last_row:
             self._held.append(next(self._coming))
         values_BHW = np.concatenate([row.values_BHW for row in self._held], axis=1)
-        first = window.row - self._held[0].start
-        values_BHW = values_BHW[:, first : first + window.height, window.col : window.col_end]
+        skipped = first_row - self._held[0].start
+        values_BHW = values_BHW[:, skipped : skipped + window.height, first_col : first_col + window.width]
         valid_BHW = values_BHW != NODATA
         return Raster(crop(self.geobox, window), self.bands, self._physical(values_BHW, valid_BHW), valid_BHW)
 
+    def wanted(self, window: Window) -> np.ndarray:
+        """Pixels of the window whose centres lie in the region's outline."""
+        if self.outline_m is None:
+            return np.ones((window.height, window.width), bool)
+        return outline.inside(self.outline_m, crop(self.geobox, window))
+
     def release(self, row: int) -> None:
         """Rows above `row` are mapped: blocks that lie there are removed."""
+        passed = row - self.ground.seen.row
         for block in self._plan:
-            if self._released < block.row_end <= row:
+            if self._released < block.row_end <= passed:
                 self._file(block).unlink(missing_ok=True)
-        self._released = max(self._released, row)
+        self._released = max(self._released, passed)
 
     def close(self) -> None:
         if self._coming is not None:
@@ -119,41 +135,43 @@ class CompositeSource:
 
     @cached_property
     def _plan(self) -> list[Window]:
-        return pixels.plan(self.geobox.shape.yx, pixels.channels(self.bands), side=BLOCK_PX)
+        """Blocks of the ground that is seen, counted from its first pixel."""
+        seen = self.ground.seen
+        return pixels.plan((seen.height, seen.width), pixels.channels(self.bands), side=BLOCK_PX)
 
-    def _rows_from(self, row: int) -> Iterator[_BlockRow]:
+    def _rows_from(self, row: int) -> Iterator[BlockRow]:
         """Rows of blocks from the one that holds `row` downwards."""
         blocks = [block for block in self._plan if block.row_end > row]
         for start in sorted({block.row for block in blocks}):
             yield self._row([block for block in blocks if block.row == start])
 
-    def _row(self, blocks: Sequence[Window]) -> _BlockRow:
+    def _row(self, blocks: Sequence[Window]) -> BlockRow:
         """One row of blocks: those on disk are read, the others fetched and written."""
-        first, width = blocks[0], self.geobox.shape[1]
+        first, width = blocks[0], self.ground.seen.width
         values_BHW = np.full((len(self.stored), first.height, width), NODATA, np.int16)
         missing = []
         for block in blocks:
-            wanted_HW = self._wanted(block)
-            kept = _kept(self._file(block), (len(self.stored), block.height, block.width))
-            if kept is not None:
-                values_BHW[:, :, block.col : block.col_end] = kept
-            elif wanted_HW.any():
-                missing.append((block, wanted_HW))
-        grids = [crop(self.geobox, block) for block, _ in missing]
+            stored_BHW = kept(self._file(block), (len(self.stored), block.height, block.width))
+            if stored_BHW is not None:
+                values_BHW[:, :, block.col : block.col_end] = stored_BHW
+            elif self._is_seen(block):
+                missing.append(block)
+        ground = crop(self.geobox, self.ground.seen)
+        grids = [crop(ground, block) for block in missing]
         fetched = pixels.stream(self.made.packed, grids, self.bands, client=self.client)
         with contextlib.closing(fetched):  # a full disk must not leave requests under way, which nobody would end
             for block_index, raster in fetched if missing else ():
-                block, wanted_HW = missing[block_index]
-                packed_BHW = packed(raster, wanted_HW)
-                write_whole(self._file(block), _npy(packed_BHW))
+                block = missing[block_index]
+                packed_BHW = packed(raster)
+                keep(self._file(block), packed_BHW)
                 values_BHW[:, :, block.col : block.col_end] = packed_BHW
-        return _BlockRow(first.row, values_BHW)
+        return BlockRow(first.row, values_BHW)
 
-    def _wanted(self, block: Window) -> np.ndarray:
-        """Pixels of the block whose centres lie in the region's outline."""
-        if self.outline_m is None:
-            return np.ones((block.height, block.width), bool)
-        return outline.inside(self.outline_m, crop(self.geobox, block))
+    def _is_seen(self, block: Window) -> bool:
+        """Whether a window of the network that looks at some of the block holds a pixel that is wanted."""
+        row, col = self.ground.seen.row + block.row - self.reach_px, self.ground.seen.col + block.col - self.reach_px
+        around = Window(row, col, block.height + 2 * self.reach_px, block.width + 2 * self.reach_px)
+        return bool(self.wanted(around).any())
 
     def _file(self, block: Window) -> Path:
         if self._folder is None:
@@ -161,22 +179,13 @@ class CompositeSource:
         return self._folder / f"r{block.row:06d}_c{block.col:06d}.npy"
 
 
-@dataclass(frozen=True)
-class _BlockRow:
-    """All columns of a few rows, beginning at row `start`; int16, NODATA where missing."""
-
-    start: int
-    values_BHW: np.ndarray
-
-    @property
-    def end(self) -> int:
-        return self.start + self.values_BHW.shape[1]
-
-
 def open_composite(
-    region: Region, period: Period, trained: Checkpoint, *, project: str | None, catalog: str
+    region: Region, period: Period, trained: Checkpoint, *, project: str | None, catalog: str, block_px: int = 1
 ) -> CompositeSource:
     """The composite that the checkpoint was trained on, of another place or time, its bands in the checkpoint's order.
+
+    Scenes are those of all the ground that the region's map depends on. block_px: side of the blocks, in pixels of the
+    map, that post-processing looks at (1: none).
 
     Of a checkpoint of several dates: single days of the period, chosen as `isamap export --frames scenes` does; a band
     of the source is then called by its day and name.
@@ -193,7 +202,9 @@ def open_composite(
         )
     connected = session.connect(project, catalog=catalog)
     try:
-        made = composite.build(region, period, settings)
+        ground = ground_of(region, trained, block_px)
+        seen = grown(region, ground.seen)
+        made = composite.build(seen, period, settings)
     except composite.NoScenes as error:
         raise composite.NoScenes(f"{error} (the checkpoint was trained on Sentinel-2 {trained.level})") from error
     if made.backscatter and trained.backscatter and made.backscatter != trained.backscatter:
@@ -203,7 +214,7 @@ def open_composite(
         )
     bands = tuple(stored[band.name] for band in trained.bands)
     if trained.frames:
-        made, bands = _dated(made, (region, period, settings), bands, trained.frames)
+        made, bands = _dated(made, (seen, period, settings), bands, trained.frames)
     return CompositeSource(
         made,
         region,
@@ -211,6 +222,8 @@ def open_composite(
         _identity(made, region, settings, connected),
         _tags(made, region, period, connected),
         Client.of(connected),
+        ground,
+        lattice_of(trained).reach,
     )
 
 
@@ -235,13 +248,6 @@ def _dated(
         scenes=scenes | {DATES: tuple(frame.day for frame in frames)},
     )
     return made, tuple(replace(band, name=f"d{frame.day}_{band.name}") for frame in frames for band in bands)
-
-
-def packed(raster: Raster, wanted_HW: np.ndarray) -> np.ndarray:
-    """Stored numbers of a fetched block, rounded half to even as in a dataset; NODATA where missing or outside."""
-    limit = np.iinfo(np.int16)
-    whole_BHW = np.clip(np.rint(raster.values_BHW), limit.min + 1, limit.max)
-    return np.where(raster.valid_BHW & wanted_HW, whole_BHW, NODATA).astype(np.int16)
 
 
 def _settings(trained: Checkpoint) -> composite.Settings:
@@ -277,18 +283,3 @@ def _tags(made: composite.Composite, region: Region, period: Period, connected: 
         "simulated": "true" if made.simulated else "false",
         "licence": LICENCE_SIMULATED if made.simulated else LICENCE.format(years="-".join(map(str, years))),
     }
-
-
-def _kept(file: Path, shape: tuple[int, int, int]) -> np.ndarray | None:
-    """A block's numbers, or None where it is not there or not whole."""
-    with contextlib.suppress(OSError, ValueError, EOFError):
-        values = np.load(file, allow_pickle=False)
-        if values.shape == shape and values.dtype == np.int16:
-            return values
-    return None
-
-
-def _npy(values: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, values)
-    return buffer.getvalue()

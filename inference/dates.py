@@ -10,7 +10,8 @@ import numpy as np
 
 from gee_export.base.grid import Window
 from gee_export.datasets.manifest import LEAST_SHOWN
-from inference.predict import Read, normalised
+from inference.frame import Read
+from inference.predict import normalised
 from training.checkpoints.checkpoint import normalise
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _as_it_is(tile_BHW: np.ndarray) -> np.ndarray:
 def _read_dates(source: InputSource, trained: Checkpoint, dates: int) -> Read:
     """Standardised bands of every date and what each shows, by its first band as in an export.
 
-    A pixel is known where each band is seen on some date.
+    A pixel is known where it is wanted and each band is seen on some date.
     """
 
     def read(window: Window) -> tuple[np.ndarray, np.ndarray]:
@@ -70,6 +71,6 @@ def _read_dates(source: InputSource, trained: Checkpoint, dates: int) -> Read:
         x_TBHW = normalise(raster.values_BHW.reshape(shape), valid_TBHW, trained.bands)
         shown_THW = valid_TBHW[:, 0].astype(np.float32)
         x_BHW = np.concatenate([x_TBHW.reshape(-1, *shape[2:]), shown_THW])
-        return x_BHW, np.asarray(valid_TBHW.any(axis=0).all(axis=0))
+        return x_BHW, valid_TBHW.any(axis=0).all(axis=0) & source.wanted(window)
 
     return read

@@ -19,8 +19,13 @@ from gee_export.base.rasters import open_raster
 from gee_export.base.storage import disk_fault, write_whole
 from inference.map_file import SETTINGS_TAG, probability_of
 
-UNSAID = {"runtime": "torch", "precision": "fp32", "post": "none"}  # of maps made before there was a choice
-COMPARED = ("model", "checkpoint", "region", "period", "input", "runtime", "precision", "post")
+UNSAID = {
+    "runtime": "torch",
+    "precision": "fp32",
+    "tta": "none",
+    "post": "none",
+}  # of maps made before there was a choice
+COMPARED = ("model", "checkpoint", "region", "period", "input", "runtime", "precision", "tta", "post")
 ROWS, PROCESSED, SETTINGS, LOCK, BLOCKS = "rows.u8", "processed.u8", "settings.json", "lock", "blocks"
 
 

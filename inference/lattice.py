@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from math import gcd
 
 import numpy as np
 from affine import Affine
 
 from gee_export.base.grid import Window
-
-if TYPE_CHECKING:
-    from training.checkpoints.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -19,33 +16,45 @@ class Lattice:
     """Windows of `side` pixels every `stride` pixels, counted from an origin that is the same for every cut.
 
     `row` and `col` are the place of the raster's first pixel counted from that origin, so two rasters that overlap
-    (two files of one mosaic, a region and its part) share their windows. margin: pixels along each side of a window
-    that are read and whose results are left out, because the network saw too little around them.
+    (two files of one mosaic, a region and its part) share their windows. halo: pixels along a window's edges that are
+    looked at only; without one (0) windows are blended, with one their middles lie side by side.
     """
 
     side: int
     stride: int
     row: int = 0
     col: int = 0
-    margin: int = 0
+    halo: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 < self.stride <= self.inner:
+        if not 0 < self.stride <= self.side:
             raise ValueError(
-                f"windows of {self.inner} px every {self.stride} px: expected 0 < stride <= side, else gaps stay"
+                f"windows of {self.side} px every {self.stride} px: expected 0 < stride <= side, else gaps stay"
+            )
+        if self.halo and self.stride != self.side - 2 * self.halo:
+            raise ValueError(
+                f"windows of {self.side} px every {self.stride} px with a halo of {self.halo} px: "
+                f"expected a stride of {self.side - 2 * self.halo} px, so that their middles lie side by side"
             )
 
     @property
-    def inner(self) -> int:
-        """Pixels along a side whose results count."""
-        return self.side - 2 * self.margin
+    def reach(self) -> int:
+        """Pixels beyond a pixel that it may depend on: a window's, or those of a halo."""
+        return self.halo + gcd(self.halo, self.stride) - 1 if self.halo else self.side - 1
 
-    @property
-    def weights(self) -> np.ndarray:
-        """Weights of a window's rows: Hann's where windows are blended; with a margin 1 inside and 0 in it; float32."""
-        if not self.margin:
-            return hann(self.side)
-        return np.pad(np.ones(self.inner, np.float32), self.margin)
+    def at(self, row: int, col: int) -> Lattice:
+        """The same windows, counted from another raster's first pixel."""
+        return replace(self, row=row, col=col)
+
+    def weights(self, scale: int = 1) -> np.ndarray:
+        """Weights of a window's rows (`scale` for each): Hann's, or 1 in the middle and 0 in the halo; float32."""
+        if not self.halo:
+            return hann(self.side * scale)
+        return np.pad(np.ones(self.stride * scale, np.float32), self.halo * scale)
+
+    def touches(self, start: int, pixels: range) -> bool:
+        """Whether a window that begins at `start` gives something to pixels of its axis."""
+        return start + self.halo < pixels.stop and start + self.side - self.halo > pixels.start
 
     def tops(self, height: int) -> list[int]:
         """First rows of the windows that cover `height` rows, counted from the raster (the first may be negative)."""
@@ -54,6 +63,18 @@ class Lattice:
     def lefts(self, width: int) -> list[int]:
         """First columns of the windows that cover `width` columns, counted from the raster."""
         return _starts(self.col, width, self)
+
+    def reached(self, pixels: range, offset: int) -> range:
+        """What some pixels of an axis depend on; both are counted from `offset` on the lattice.
+
+        Without a halo: all that windows which touch them look at.
+        """
+        first, last = pixels.start + offset, pixels.stop + offset
+        if self.halo:  # a network's strides count from the windows' edges, which are multiples of this number
+            step = gcd(self.halo, self.stride)
+            return range(first // step * step - self.halo - offset, -(-last // step) * step + self.halo - offset)
+        begin, end = (first - self.side) // self.stride + 1, (last - 1) // self.stride
+        return range(begin * self.stride - offset, end * self.stride - offset + self.side)
 
     def windows(self, height: int, width: int) -> list[Window]:
         """Every window of a raster, row by row; those at the edges reach over it by less than a stride."""
@@ -84,18 +105,7 @@ def weight_sums(starts: list[int], length: int, weights: np.ndarray, scale: int 
 
 
 def _starts(offset: int, length: int, lattice: Lattice) -> list[int]:
-    """The fewest neighbouring lattice windows that cover [offset, offset + length), counted from `offset`."""
+    """The fewest neighbouring lattice windows whose middles cover [offset, offset + length), counted from `offset`."""
     first = offset // lattice.stride
-    last = max(first, -((lattice.inner - offset - length) // lattice.stride))
-    return [k * lattice.stride - offset - lattice.margin for k in range(first, last + 1)]
-
-
-def lattice_of(trained: Checkpoint, origin: tuple[int, int]) -> Lattice:
-    """A checkpoint's windows from an origin.
-
-    Windows that do not overlap have nothing to be blended from: of a network with a finite reach they overlap by that
-    reach instead, so that each pixel is what the whole image would give.
-    """
-    if trained.halo and trained.lattice == trained.window and trained.scale == 1:
-        return Lattice(trained.window, trained.window - 2 * trained.halo, *origin, margin=trained.halo)
-    return Lattice(trained.window, trained.lattice, *origin)
+    last = max(first, -((lattice.side - 2 * lattice.halo - offset - length) // lattice.stride))
+    return [k * lattice.stride - lattice.halo - offset for k in range(first, last + 1)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from gee_export.base.scheme import UNKNOWN
 
@@ -22,6 +23,19 @@ COLOURS = {
     "bare": "b7a57a",
     "snow_ice": "f4fbff",
 }
+
+
+class Palette(Protocol):
+    """What a file of values and its sidecar say of them: names and colours (RRGGBB) by value, and the band's name."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    @property
+    def colours(self) -> tuple[str, ...]: ...
+
+    @property
+    def band(self) -> str: ...
 
 
 @dataclass(frozen=True)

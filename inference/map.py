@@ -16,32 +16,44 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from gee_export.base.errors import Fault
+from gee_export.base.grid import Window
 from gee_export.base.options import from_options, takes_options
 from gee_export.base.progress_bar import ProgressBar
 from gee_export.base.storage import is_remote
 from inference import cog, job
 from inference.arguments import checked_argument
+from inference.blend import Rows
 from inference.checks import range_warnings, step_warnings, why_empty
+from inference.cleaning import Cleaning
+from inference.cut import Grid
 from inference.dates import view
-from inference.lattice import lattice_of
+from inference.frame import shifted
 from inference.legend import Legend
 from inference.map_file import SETTINGS_TAG, sidecar_of
 from inference.map_report import MapReport, report_of
 from inference.parallel import WriteBehind
 from inference.postprocess import POSTPROCESSING, UNPROCESSED, PixelOffset, threshold_of
-from inference.predict import Grid, Predictor, Rows, predict
+from inference.predict import Predictor, predict
 from inference.request import MapOptions, MapRequest, check_keepable, keep
 from inference.source import InputSource, open_geotiff, period_tags
 from inference.strips import PostprocessPass
+from inference.windows import batch_of, lattice_of
 from training.checkpoints.checkpoint import Checkpoint, load
+from training.checkpoints.ensemble import members_of
 from training.cpu import tune_cpu
 from training.runtimes import check_forward, open_forward
+from training.runtimes.quantized import tags_of
 
 SENTINEL_STEP_M = 10.0  # of checkpoints that do not say on which step they were trained
 # of the way maps are made: a map of another version is neither taken as already there nor continued; 2: batch
 # normalisation folded, which changes last bits; 3: classes and probabilities in two files
 VERSION = 3
+REGION_VERSION = 4  # 4: ground beyond a region's edges is seen, and its windows lie where those of files do
 POST_VERSION = 1  # of the way they are post-processed
+
+
+class EmptyMap(Fault):
+    """No pixel of what was asked for has a value in every band."""
 
 
 @takes_options(MapOptions)
@@ -132,7 +144,8 @@ def _opened(options: MapOptions, trained: Checkpoint) -> InputSource:
         from inference.composite import open_composite
 
         area, period = where.area, when.composite  # mistakes are refused before a server is asked
-        return open_composite(area, period, trained, project=pixels.project, catalog=pixels.catalog)
+        block_px = POSTPROCESSING[options.computing.post].block_px
+        return open_composite(area, period, trained, project=pixels.project, catalog=pixels.catalog, block_px=block_px)
     if not where.is_open or where.epsg is not None or where.buffer_m is not None:
         raise ValueError("--input maps a file as it is: leave --region, --bbox, --geometry, --buffer and --epsg out")
     if trained.frames:
@@ -162,15 +175,14 @@ def _mapped(source: InputSource, trained: Checkpoint, out: Path, options: _RunOp
         for text in notes:
             warnings.warn(text, stacklevel=4)
         second = _second(source, trained, options)
-        rows = cog.RowsFile(folder / job.ROWS, source.geobox.shape[1] * trained.scale, second.bands)
+        rows = cog.RowsFile(folder / job.ROWS, source.ground.mapped.width * trained.scale, second.bands)
         resumed = _finish_rows(source, trained, rows, options, second)
-        reason = why_empty(source) if rows.is_unknown else ""
+        processed = second.apply(rows, cog.RowsFile(folder / job.PROCESSED, info.geobox.shape[1]))
+        reason = why_empty(source) if processed.is_unknown else ""
         if not reason:
-            counts = cog.write(
-                second.apply(rows, cog.RowsFile(folder / job.PROCESSED, rows.width)), info, out, options.keep
-            )
+            counts = cog.write(_cleaning(source, trained, options).apply(processed, folder), info, out, options.keep)
     if reason:
-        raise Fault(f"{out} was not written: {reason}")
+        raise EmptyMap(f"{out} was not written: {reason}")
     seconds = time.monotonic() - begun
     report = report_of(info, out, counts)
     return replace(report, seconds=seconds, resumed_rows=resumed, warnings=tuple(notes))
@@ -184,34 +196,60 @@ def _finished(info: cog.MapInfo, out: Path) -> np.ndarray:
     return counts
 
 
+def _cleaning(source: InputSource, trained: Checkpoint, options: _RunOptions) -> Cleaning:
+    """The masks and the sieve that follow the classes."""
+    legend = Legend.of(trained.classes, trained.thresholds)
+    return Cleaning.of(options.request.options.computing, _finer(source.geobox, trained.scale), legend)
+
+
 def _second(source: InputSource, trained: Checkpoint, options: _RunOptions) -> PostprocessPass:
     """The pass over the whole map that follows the network's, with blocks counted from the windows' origin."""
-    legend = Legend.of(trained.classes, trained.thresholds)
-    offset = PixelOffset(*(start_px * trained.scale for start_px in source.origin))
-    return PostprocessPass(POSTPROCESSING[options.post], threshold_of(trained, options.post), legend, offset)
+    legend, mapped, scale = Legend.of(trained.classes, trained.thresholds), source.ground.mapped, trained.scale
+    offset = PixelOffset((source.origin[0] + mapped.row) * scale, (source.origin[1] + mapped.col) * scale)
+    post, (height, width) = POSTPROCESSING[options.post], source.geobox.shape
+    inner = Window(-mapped.row, -mapped.col, height, width).times(scale)
+    return PostprocessPass(post, threshold_of(trained, options.post), legend, offset, inner)
 
 
 def _finish_rows(
     source: InputSource, trained: Checkpoint, rows: cog.RowsFile, options: _RunOptions, second: PostprocessPass
 ) -> int:
     """Maps the rows that are not there yet; how many were."""
-    height, width = source.geobox.shape
+    mapped, seen = source.ground.mapped, source.ground.seen
     done = rows.settled // trained.scale
     rows.keep(done * trained.scale)
-    if done < height:
+    if done < mapped.height:
         tune_cpu()
         forward = open_forward(trained, device=options.device, **options.forward)
-        seen = view(source, trained)
-        predictor = Predictor(forward, seen.channels, trained.scale, second.legend, seen.arrange, second.values)
-        grid = Grid(height, width, lattice_of(trained, source.origin))
-        pieces = predict(predictor, seen.read, grid, rows=range(done, height), workers=options.workers)
+        view_of = view(source, trained)
+        lattice = lattice_of(trained)
+        predictor = Predictor(
+            forward,
+            view_of.channels,
+            trained.scale,
+            second.legend,
+            view_of.arrange,
+            second.values,
+            batch_of(lattice, trained.scale, options.device),
+        )
+        row, col = source.origin[0] + seen.row, source.origin[1] + seen.col
+        grid = Grid(seen.height, seen.width, lattice.at(row, col))
+        first = mapped.row - seen.row
+        pieces = predict(
+            predictor,
+            shifted(view_of.read, seen.row, seen.col),
+            grid,
+            rows=range(first + done, first + mapped.height),
+            cols=range(mapped.col - seen.col, mapped.col_end - seen.col),
+            workers=options.workers,
+        )
 
         def write(piece: Rows) -> None:
             rows.append(piece.values_NHW)
             rows.settle()
-            source.release(piece.row + piece.count - trained.window)
+            source.release(piece.row + piece.count + seen.row - lattice.side)
 
-        bar = ProgressBar(total=height, initial=done, unit="row", desc="map", disable=not options.progress)
+        bar = ProgressBar(total=mapped.height, initial=done, unit="row", desc="map", disable=not options.progress)
         with bar, closing(pieces), WriteBehind(write) as behind:
             for piece in pieces:
                 behind.put(piece)
@@ -229,14 +267,17 @@ def _settings(source: InputSource, trained: Checkpoint, options: _RunOptions) ->
     """All that decides the map's file, its pixels and what it says of them: equal settings, equal map."""
     processed = {} if options.post == UNPROCESSED else {"post": options.post, "post_version": POST_VERSION}
     settings = {
-        "version": VERSION,
+        "version": VERSION if source.foreign else REGION_VERSION,
         "checkpoint": trained.fingerprint,
         "pixels": source.identity,
         "grid": [str(source.geobox.crs), list(source.geobox.affine)[:6], list(source.geobox.shape)],
         "origin": list(source.origin),
         "about": dict(source.tags),
     }
-    return settings | options.forward | processed
+    further = tags_of(trained, options.forward["precision"]) | _cleaning(source, trained, options).settings
+    lattice = lattice_of(trained)
+    exact = {"windows": [lattice.side, lattice.stride, lattice.halo]} if lattice.halo else {}
+    return settings | options.forward | further | processed | exact
 
 
 def _tags(source: InputSource, trained: Checkpoint, options: _RunOptions) -> dict[str, str]:
@@ -250,6 +291,7 @@ def _tags(source: InputSource, trained: Checkpoint, options: _RunOptions) -> dic
         "licence": source.tags.get("licence", "unknown: see the input's own"),
         SETTINGS_TAG: job.fingerprint(_settings(source, trained, options)),
     }
+    description |= _cleaning(source, trained, options).tags
     if parts:
         description["simulated_parts"] = ", ".join(parts)
     if options.post != UNPROCESSED:
@@ -262,4 +304,7 @@ def _tags(source: InputSource, trained: Checkpoint, options: _RunOptions) -> dic
 def _network_tags(trained: Checkpoint, how: _RunOptions) -> dict[str, str]:
     """What the map says of the network and of how it is run."""
     processed = {} if how.post == UNPROCESSED else {"post": how.post}
-    return {"model": trained.model, "checkpoint": trained.fingerprint} | how.forward | processed
+    members = members_of(trained)
+    joined = {"members": ",".join(members)} if members else {}
+    run = how.forward | tags_of(trained, how.forward["precision"]) | joined
+    return {"model": trained.model, "checkpoint": trained.fingerprint} | run | processed

@@ -37,7 +37,7 @@ Step = Callable[[np.ndarray, np.ndarray, Legend, float, PixelOffset], np.ndarray
 
 @dataclass(frozen=True)
 class Postprocessing:
-    """A step, the checkpoint's threshold that it takes (empty for none), and how far around a pixel it looks.
+    """A step, the checkpoint's threshold that it takes (empty for none), and the side of the blocks that it looks at.
 
     step(chances_KHW, known_HW, legend, threshold, place) gives float32 chances of all classes, by which the most
     probable one is mapped; they need not sum to 1. It writes to none of its arguments.
@@ -46,6 +46,14 @@ class Postprocessing:
     step: Step
     threshold: str = ""
     block_px: int = 1
+
+    @property
+    def reach_px(self) -> int:
+        """Pixels around a part of a map that decide it: the margin with which a tile equals the whole map.
+
+        A pixel looks at its own block and at those beside it, all of them whole.
+        """
+        return 2 * self.block_px - 1 if self.block_px > 1 else 0
 
 
 def unchanged(

@@ -13,7 +13,8 @@ from gee_export.base.options import Option, from_options, options_of
 from gee_export.base.regions import BoundsWSEN, Period, Region
 from gee_export.base.storage import write_whole
 
-TORCH, FP32, NO_POST = "torch", "fp32", "none"
+TORCH, FP32, NO_TTA, NO_POST = "torch", "fp32", "none", "none"
+NO_SIEVE = "none"
 HEAD = "# Made by isamap map: `isamap map --config THIS.toml --out NEW.tif` makes the map beside this file again.\n"
 
 
@@ -112,8 +113,18 @@ class Computing:
         Option("What runs the network (openvino is fastest).", metavar="[torch|onnx|openvino]", group="Computing"),
     ] = TORCH
     precision: Annotated[
-        str, Option("bf16 and fp16 where the processor has them.", metavar="[fp32|bf16|fp16]", group="Computing")
+        str,
+        Option(
+            "bf16 and fp16 where the processor has them; int8 after `quantize`.",
+            metavar="[fp32|bf16|fp16|int8]",
+            group="Computing",
+        ),
     ] = FP32
+    tta: Annotated[
+        str,
+        Option("Mean over flips, or over flips and turns, of each window.", metavar="[none|flips|d4]",
+               group="Computing"),
+    ] = NO_TTA  # fmt: skip
     device: Annotated[str, Option("What computes.", metavar="[auto|cpu|gpu]", group="Computing")] = "auto"
     post: Annotated[
         str,
@@ -121,11 +132,20 @@ class Computing:
             "clahe favours impervious where it stands out; see `calibrate`.", metavar="[none|clahe]", group="Computing"
         ),
     ] = NO_POST
+    mask: Annotated[
+        tuple[str, ...],
+        Option("Where a raster is above 0 the map says a class, or unknown.", metavar="FILE=CLASS", group="Computing"),
+    ] = ()
+    sieve: Annotated[
+        str,
+        Option("Smaller components take the class around them: pixels, or 500m2.", metavar="UNIT", group="Computing"),
+    ] = NO_SIEVE
 
     @property
     def forward(self) -> dict[str, str]:
-        """What runs the network, and in which numbers."""
-        return {"runtime": self.runtime, "precision": self.precision}
+        """What runs the network, in which numbers, and over which symmetries if any."""
+        symmetries = {} if self.tta == NO_TTA else {"tta": self.tta}
+        return {"runtime": self.runtime, "precision": self.precision} | symmetries
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from inference.legend import Legend
+from inference.legend import Palette
 
 # name, type (GDALRATFieldType) and usage (GDALRATFieldUsage) of each column of the attribute table
 INTEGER, REAL, TEXT = 0, 1, 2
@@ -26,7 +26,7 @@ COLUMNS = (
 )
 
 
-def content(legend: Legend, counts: np.ndarray) -> bytes:
+def content(legend: Palette, counts: np.ndarray) -> bytes:
     """The bytes of NAME.tif.aux.xml: palette, class names and attribute table; counts: pixels of each value 0..255."""
     colours = [tuple(bytes.fromhex(colour)) for colour in legend.colours]
     tree = xml.Element("PAMDataset")

@@ -11,16 +11,14 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
-from rasterio.windows import Window as RioWindow
 
 from gee_export.base.errors import Fault
 from gee_export.base.grid import Raster, Window, crop
 from gee_export.base.named_raster import open_named
 from gee_export.base.regions import Period
+from inference.block_rows import BlockRows
+from inference.ground import Ground
 from inference.lattice import offset_from_crs_origin
-
-CACHE_LIMIT_BYTES = 512 << 20
-CACHE_SMALLEST_BYTES = 8 << 20
 
 
 class InputSource(Protocol):
@@ -37,6 +35,11 @@ class InputSource(Protocol):
 
     @property
     def origin(self) -> tuple[int, int]: ...
+
+    @property
+    def ground(self) -> Ground:
+        """What the network maps and what can be read, which is more than the grid where there is more ground."""
+        ...
 
     @property
     def identity(self) -> str: ...
@@ -57,7 +60,11 @@ class InputSource(Protocol):
         ...
 
     def read(self, window: Window) -> Raster:
-        """The window's pixels in physical units; the window lies inside the grid."""
+        """The window's pixels in physical units; the window lies on the ground that is seen."""
+        ...
+
+    def wanted(self, window: Window) -> np.ndarray:
+        """Which pixels of a window get a class where all their bands are valid, bool (rows, columns)."""
         ...
 
     def release(self, row: int) -> None:
@@ -76,14 +83,16 @@ class GeoTiffSource:
     foreign = True
 
     def __init__(self, dataset: DatasetReader, bands: Mapping[str, int], path: Path) -> None:
+        numbers = list(bands.values())
         self._dataset = dataset
-        self._numbers = list(bands.values())
-        self._scales = _column([dataset.scales[n - 1] for n in self._numbers])
-        self._offsets = _column([dataset.offsets[n - 1] for n in self._numbers])
+        self._rows = BlockRows(dataset, numbers)
+        self._scales = _column([dataset.scales[n - 1] for n in numbers])
+        self._offsets = _column([dataset.offsets[n - 1] for n in numbers])
         self.path = path
         self.bands = tuple(bands)
         self.geobox = GeoBox((dataset.height, dataset.width), dataset.transform, dataset.crs.to_wkt())
         self.origin = offset_from_crs_origin(dataset.transform)
+        self.ground = Ground.of_file(dataset.height, dataset.width)
         stat = os.stat(path)
         self.identity = f"{path.name} ({stat.st_size} bytes, changed {stat.st_mtime_ns})"
         carried = {name: text for name, text in dataset.tags().items() if name in CARRIED_TAGS}
@@ -91,18 +100,20 @@ class GeoTiffSource:
 
     def read(self, window: Window) -> Raster:
         """The window in physical units; no-data, masks and values that are not finite are marked, never numbers."""
-        where = RioWindow(window.col, window.row, window.width, window.height)
         try:
-            stored = self._dataset.read(self._numbers, window=where)
-            valid_BHW = self._dataset.read_masks(self._numbers, window=where) != 0
+            stored_BHW, valid_BHW = self._rows.read(window)
         except RasterioError as error:
             rows = f"rows {window.row} to {window.row_end}"
             raise Fault(f"{self.path} is damaged at {rows} ({error}): copy it again") from error
-        values_BHW = stored.astype(np.float32) if self._plain else self._physical(stored)
-        if stored.dtype.kind == "f":
-            valid_BHW &= np.isfinite(stored)
+        values_BHW = self._physical(stored_BHW)
+        if stored_BHW.dtype.kind == "f":
+            valid_BHW = valid_BHW & np.isfinite(stored_BHW)
             values_BHW[~valid_BHW] = 0
         return Raster(crop(self.geobox, window), self.bands, values_BHW, valid_BHW)
+
+    def wanted(self, window: Window) -> np.ndarray:
+        """All pixels."""
+        return np.ones((window.height, window.width), bool)
 
     def keep_in(self, folder: Path) -> None:
         """Nothing: the file itself is near enough."""
@@ -116,20 +127,16 @@ class GeoTiffSource:
     @property
     def cache_bytes(self) -> int:
         """What GDAL's block cache must hold so that rows read one after another decode each block once."""
-        rows, cols = self._dataset.block_shapes[0]
-        across = -(-self._dataset.width // cols) + 1
-        item = np.dtype(self._dataset.dtypes[0]).itemsize
-        needed = across * rows * cols * item * self._dataset.count * 5 // 4
-        return int(min(max(needed, CACHE_SMALLEST_BYTES), CACHE_LIMIT_BYTES))
+        return self._rows.cache_bytes
 
-    @property
-    def _plain(self) -> bool:
-        return bool((self._scales == 1).all() and (self._offsets == 0).all())
-
-    def _physical(self, stored: np.ndarray) -> np.ndarray:
+    def _physical(self, stored_BHW: np.ndarray) -> np.ndarray:
         """float64 in between, so that 1234 x 1e-4 is the float32 nearest to 0.1234, as a dataset's reader gives it."""
-        values: np.ndarray = (stored * self._scales + self._offsets).astype(np.float32)
-        return values
+        values_BHW = np.empty(stored_BHW.shape, np.float32)
+        for values_HW, stored_HW, scale, offset in zip(
+            values_BHW, stored_BHW, self._scales, self._offsets, strict=True
+        ):
+            values_HW[:] = stored_HW if scale == 1 and offset == 0 else stored_HW * scale + offset
+        return values_BHW
 
 
 CARRIED_TAGS = ("period", "period_start", "period_end", "scenes", "simulated", "licence", "backscatter")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gee_export.base.grid import Window
 from gee_export.base.scheme import UNKNOWN
 from inference.cog import BANDS, RowsFile
 from inference.legend import PROB_STEPS, Legend
@@ -26,12 +27,16 @@ PIECE_PX = 4096  # columns at once, so that a map ten times as wide takes no mor
 
 @dataclass(frozen=True)
 class PostprocessPass:
-    """What turns the first pass's rows into the map's: a step, its threshold, and where the map's first pixel is."""
+    """What turns the first pass's rows into the map's: a step, its threshold, where the first pass's first pixel is.
+
+    inner: the map's pixels, counted from the first pass's, which may hold blocks around them (None: all are the map's).
+    """
 
     post: Postprocessing
     threshold: float
     legend: Legend
     place: PixelOffset
+    inner: Window | None = None
 
     @property
     def values(self) -> Values:
@@ -58,10 +63,11 @@ class PostprocessPass:
             return first
         out.path.unlink(missing_ok=True)
         pixels_HNW = np.memmap(first.path, np.uint8, "r", shape=(first.rows, first.bands, first.width))
-        for rows in spans(self.place.row, first.rows, self._block or STRIP_PX):
-            columns = spans(self.place.col, first.width, PIECE_PX)
+        inner = self.inner or Window(0, 0, first.rows, first.width)
+        columns = _clipped(spans(self.place.col, first.width, PIECE_PX), inner.col, inner.col_end)
+        for rows in _clipped(spans(self.place.row, first.rows, self._block or STRIP_PX), inner.row, inner.row_end):
             class_HW = np.concatenate([self._piece(pixels_HNW, rows, piece) for piece in columns], axis=1)
-            out.append(np.stack([class_HW, pixels_HNW[slice(*rows), 1]]))
+            out.append(np.stack([class_HW, pixels_HNW[slice(*rows), 1, inner.col : inner.col_end]]))
         return out
 
     @property
@@ -70,14 +76,24 @@ class PostprocessPass:
         return self.post.block_px if self.post.block_px > 1 else 0
 
     def _piece(self, pixels_HNW: np.ndarray, rows: Span, cols: Span) -> np.ndarray:
-        """Classes of some rows and columns, computed with a block more on each side."""
+        """Classes of some rows and columns, computed with whole blocks and one more on each side."""
         (top, bottom), (left, right) = (
-            (max(span[0] - self._block, 0), min(span[1] + self._block, length))
-            for span, length in ((rows, pixels_HNW.shape[0]), (cols, pixels_HNW.shape[2]))
+            self._around(span, offset, length)
+            for span, offset, length in (
+                (rows, self.place.row, pixels_HNW.shape[0]),
+                (cols, self.place.col, pixels_HNW.shape[2]),
+            )
         )
         held_NHW = np.ascontiguousarray(pixels_HNW[top:bottom, :, left:right].transpose(1, 0, 2))
         class_HW = self._classes(held_NHW, PixelOffset(self.place.row + top, self.place.col + left))
         return class_HW[rows[0] - top : rows[1] - top, cols[0] - left : cols[1] - left]
+
+    def _around(self, span: Span, offset: int, length: int) -> Span:
+        """The pixels of an axis that some pixels depend on: their blocks and one more on each side."""
+        step = self._block or 1
+        first = (span[0] + offset) // step * step - offset - self._block
+        last = -(-(span[1] + offset) // step) * step - offset + self._block
+        return max(first, 0), min(last, length)
 
     def _classes(self, held_NHW: np.ndarray, offset: PixelOffset) -> np.ndarray:
         """Classes of pixels, the first of which is at `offset`; 255 where nothing is known."""
@@ -96,6 +112,11 @@ class PostprocessPass:
 def spans(origin: int, length: int, step: int) -> list[Span]:
     """First and last of each part of an axis, cut at multiples of `step` on the ground."""
     return [(max(first, 0), min(first + step, length)) for first in range(-(origin % step), length, step)]
+
+
+def _clipped(parts: list[Span], first: int, last: int) -> list[Span]:
+    """The parts that hold pixels of [first, last), without those that lie outside."""
+    return [(max(begin, first), min(end, last)) for begin, end in parts if begin < last and end > first]
 
 
 def contested(probabilities_KHW: np.ndarray, legend: Legend) -> np.ndarray:

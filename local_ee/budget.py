@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, TypeVar
 
 from local_ee.errors import EngineError
@@ -66,6 +67,7 @@ class Budget:
         self.seconds = seconds
         self.memory_bytes = memory_bytes
         self.allocated = 0
+        self.cpu_seconds = 0.0  # of processors so far, in every thread that worked for it
         self._turns = turns
         self._deadline = math.inf
         self._cancelled = False
@@ -92,11 +94,31 @@ class Budget:
         token = _current.set(self)
         try:
             self.check()
-            yield
+            with self._metered():
+                yield
         finally:
             _current.reset(token)
             with _lock:
                 _running.discard(self)
+
+    @contextmanager
+    def _metered(self) -> Iterator[None]:
+        """Counts the calling thread's processor time as this computation's; once where one block lies in another."""
+        if getattr(_metering, "active", False):
+            yield
+            return
+        _metering.active, began = True, time.thread_time()
+        try:
+            yield
+        finally:
+            _metering.active, spent = False, time.thread_time() - began
+            with _lock:
+                self.cpu_seconds += spent
+
+    def metered(self, call: Callable[[], Value]) -> Value:
+        """The value of a call that works for this computation in a thread of its own."""
+        with self._metered():
+            return call()
 
     def check(self) -> None:
         """Cancelled, or EngineError in Earth Engine's words once the deadline or the memory limit is reached."""
@@ -166,7 +188,8 @@ class Pace:
 
 _current: ContextVar[Budget | None] = ContextVar("budget", default=None)
 _running: set[Budget] = set()
-_lock = threading.Lock()  # of _running
+_lock = threading.Lock()  # of _running and of cpu_seconds
+_metering = threading.local()
 _UNLIMITED = Budget()
 
 
@@ -213,10 +236,12 @@ def abandonable(call: Callable[[], Value]) -> Value:
 
     Where the budget ends first, the thread is left behind: it frees its memory when the library returns.
     """
-    if _current.get() is None:
+    own = _current.get()
+    if own is None:
         return call()
     outcome: list[Any] = []
-    thread = threading.Thread(target=lambda: outcome.append(_outcome(call)), name="isamap-library", daemon=True)
+    metered = partial(own.metered, call)
+    thread = threading.Thread(target=lambda: outcome.append(_outcome(metered)), name="isamap-library", daemon=True)
     thread.start()
     while thread.is_alive():
         thread.join(_POLL_SECONDS)

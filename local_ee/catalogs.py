@@ -16,7 +16,7 @@ def open_catalog(name: str | Path) -> Catalog:
     folder = Path(name).expanduser()
     if not folder.is_dir():
         raise ValueError(f'catalog {str(name)!r}: expected "world" or a folder of images (see docs/real-samples.md)')
-    if not any(folder.rglob("*.tif*")):
+    if not any(any(folder.rglob(form)) for form in ("*.tif*", "*.geojson")):
         raise ValueError(
             f"catalog {str(name)!r} holds no GeoTIFF: expected images under Earth Engine ids, such as "
             "COPERNICUS/S2_SR_HARMONIZED/NAME.tif (see docs/real-samples.md)"

@@ -144,6 +144,10 @@ MISTAKES = {
     "map --checkpoint {shelf}/run --input {shelf}/few.tif --out {shelf}/none.tif": "lacks bands",
     "map --checkpoint {shelf}/run --region wuhan --month 2999-01 --out {shelf}/m.tif": "in the future",
     "map --checkpoint {shelf}/run --out {shelf}/m.tif": "nothing to map",
+    # years
+    "years {shelf}/map.tif --out {shelf}/years": "1 maps: give 2 to 100",
+    "years {shelf}/map.tif {shelf}/image.tif --out {shelf}/years": "no map of isamap",
+    "years {shelf}/map.tif {shelf}/absent.tif --out {shelf}/years": "no such file",
     "engine serve --port 99999": "--port 99999: expected",
     # assets
     f"publish {{shelf}}/absent.tif --asset {ASSET}": "no such file",

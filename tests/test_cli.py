@@ -143,7 +143,7 @@ def test_only_commands_that_keep_their_work_are_said_to_continue(command, capsys
     endings = []
     monkeypatch.setattr(console, "run_command", lambda *_, interrupted, **__: endings.append(interrupted) or 0)
     isamap.main(command.split())
-    continued = command in ("export", "train", "prune", "reproduce", "map")
+    continued = command in ("export", "train", "prune", "reproduce", "map", "run")
     assert endings == [console.CONTINUE if continued else console.START_OVER]
 
 

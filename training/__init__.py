@@ -19,6 +19,10 @@ _PUBLIC = {
     "AgreementReport": "training.imperfect.agreement",
     "prune": "training.pruning.run",
     "PruneReport": "training.pruning.report",
+    "ensemble": "training.checkpoints.ensemble",
+    "EnsembleReport": "training.checkpoints.ensemble",
+    "quantize": "training.accuracy.quantization",
+    "QuantizationReport": "training.accuracy.quantization",
     "export_onnx": "training.runtimes.publish",
     "OnnxReport": "training.runtimes.publish",
 }

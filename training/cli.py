@@ -56,7 +56,8 @@ def evaluate(
     device: Annotated[str, typer.Option("--device", help="auto, cpu or gpu.")] = "auto",
     batch: Annotated[int, typer.Option("--batch", help="Patches at once.")] = 16,
     runtime: Annotated[str, typer.Option("--runtime", help="See docs/runtimes.md.")] = "torch",
-    precision: Annotated[str, typer.Option("--precision", help="fp32, bf16 or fp16.")] = "fp32",
+    precision: Annotated[str, typer.Option("--precision", help="fp32, bf16, fp16 or int8.")] = "fp32",
+    tta: Annotated[str, typer.Option("--tta", help="Mean over flips, or over flips and turns (d4).")] = "none",
     project: _Project = None,
 ) -> None:
     """Print IoU, PA, UA and F1 per class, OA, MIoU and kappa of a checkpoint on a split, with 95 % intervals."""
@@ -66,6 +67,7 @@ def evaluate(
     if json_ is not None:
         EvaluationReport.check_target(json_)
     options = {"layer": layer, "device": device, "batch": batch, "runtime": runtime, "precision": precision}
+    options["tta"] = tta
     with session_for([*data, checkpoint], project) as session:
         report = training.evaluate(checkpoint, data, split, **options, session=session)
     show(report)  # first: seen even where the file cannot be written
@@ -125,6 +127,39 @@ def prune(
         show(training.prune(checkpoint, data, out, **options, settings=_pairs(set_ or []), session=session))
 
 
+def ensemble(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN", help="Runs' folders, or checkpoints; two or more.")],
+    out: Annotated[str, typer.Option("--out", help="Folder of the ensemble, a checkpoint like others.")],
+    project: _Project = None,
+) -> None:
+    """Join several checkpoints into one whose probability is the mean of theirs."""
+    import training
+
+    with session_for(runs, project) as session:
+        show(training.ensemble(runs, out, session=session))
+
+
+def quantize(
+    checkpoint: Annotated[str, typer.Option("--checkpoint", help="A run's folder, or one checkpoint in it.")],
+    data: _Data,
+    out: Annotated[str, typer.Option("--out", help="Folder of the copy, for precision int8.")],
+    split: Annotated[str, typer.Option("--split", help="Where ranges are measured: train or val.")] = "train",
+    patches: Annotated[int, typer.Option("--patches", help="So many patches of it.")] = 64,
+    judge: Annotated[str, typer.Option("--judge", help="Where fp32 and int8 are compared: val or train.")] = "val",
+    max_loss: Annotated[
+        float, typer.Option("--max-loss", help="By how much MIoU and F1 may fall; beyond it nothing is written.")
+    ] = 0.005,
+    batch: Annotated[int, typer.Option("--batch", help="Patches at once.")] = 16,
+    project: _Project = None,
+) -> None:
+    """Write a copy of a checkpoint that also computes in 8 bits; prints what that costs in accuracy."""
+    import training
+
+    options = {"split": split, "patches": patches, "judge": judge, "max_loss": max_loss, "batch": batch}
+    with session_for([*data, checkpoint], project) as session:
+        show(training.quantize(checkpoint, data, out, **options, session=session))
+
+
 def agreement(
     checkpoint: Annotated[str, typer.Option("--checkpoint", help="A preliminary model: a run on the same data.")],
     data: _Data,
@@ -156,9 +191,9 @@ def onnx(
 
 def models() -> None:
     """List the recipes and their networks with exact sizes for the paper's six bands."""
-    from training import listing
+    from training import model_table
 
-    show_list(listing.rows, listing.table)
+    show_list(model_table.rows, model_table.table)
 
 
 def _groups(words: Sequence[str]) -> dict[str, list[str]]:

@@ -1,12 +1,17 @@
-"""The tables that `isamap models` prints: the networks with what they cost, then the recipes."""
+"""The tables that `isamap models` prints, counted: the networks with what they cost, then the recipes.
+
+`python -m training.listing` keeps them in training/model_table.json, which the command reads.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 
+from training import model_table
 from training.models import MODELS, build, parameter_count
 from training.models.classical import PixelClassifier
 from training.models.configurations import CONFIGURATIONS, Configuration
@@ -58,6 +63,12 @@ def table() -> str:
 def rows() -> list[Listed]:
     """What every configuration costs, for other programs."""
     return [listed(name) for name in CONFIGURATIONS]
+
+
+def kept() -> str:
+    """The text of training/model_table.json."""
+    contents = {"table": table().splitlines(), "rows": [asdict(row) for row in rows()]}
+    return json.dumps(contents, indent=1, ensure_ascii=False) + "\n"
 
 
 def listed(name: str) -> Listed:
@@ -135,3 +146,7 @@ def _lined_up(rows: Sequence[Sequence[str]]) -> list[str]:
         ).rstrip()
         for row in rows
     ]
+
+
+if __name__ == "__main__":
+    model_table.FILE.write_text(kept(), encoding="utf-8")

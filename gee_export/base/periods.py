@@ -9,6 +9,7 @@ SENTINEL2_L2A_START = date(2017, 3, 28)  # COPERNICUS/S2_SR_HARMONIZED, catalog 
 SENTINEL2_L2A_GLOBAL = date(2019, 1, 1)  # same page: not global in 2017 and 2018
 SENTINEL2_L1C_START = date(2015, 6, 27)  # COPERNICUS/S2_HARMONIZED, catalog page
 SENTINEL1_START = date(2014, 10, 3)  # COPERNICUS/S1_GRD, catalog page
+MEAN_MONTH_DAYS = 365.25 / 12
 # first month of each season (meteorological, three months; the letters are those of the months)
 SEASONS = {"winter": 12, "DJF": 12, "spring": 3, "MAM": 3, "summer": 6, "JJA": 6, "autumn": 9, "fall": 9, "SON": 9}
 
@@ -67,6 +68,11 @@ class Period:
         """Calendar months touched."""
         last = date.fromordinal(self.end.toordinal() - 1)
         return (last.year - self.start.year) * 12 + last.month - self.start.month + 1
+
+    @property
+    def mean_months(self) -> float:
+        """The length in months of 30.44 days, which the number of scenes grows with."""
+        return (self.end.toordinal() - self.start.toordinal()) / MEAN_MONTH_DAYS
 
     @property
     def label(self) -> str:

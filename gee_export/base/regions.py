@@ -22,7 +22,7 @@ from gee_export.base.suggest import suggest
 BoundsWSEN = tuple[float, float, float, float]
 
 STEP_M = 10
-MAX_REGION_KM2 = 1_200_000  # holds the largest shipped province; a grid in one UTM zone has no use beyond
+MAX_REGION_KM2 = 2_500_000  # holds what one UTM zone has of China; a larger grid has no use
 MAX_ZONE_OFFSET_DEG = 9.0  # transverse Mercator stays within a few metres per kilometre this far from its meridian
 DENSE_DEG = 0.01  # a line that is straight in degrees is not straight in metres: points this close follow it
 
@@ -108,15 +108,22 @@ def named(name: str) -> Region:
             f"region {name!r} spans several UTM zones, so it has no single grid (an export divides it by zone); "
             f"take its provinces one by one: {', '.join(properties['members'])}"
         )
+    if "outlined" in properties:
+        raise ValueError(
+            f"region {name!r} spans several UTM zones, so it has no single grid (`isamap plan` and exports divide it "
+            "by zone): take a part of it by --bbox or --geometry without --region"
+        )
     return from_bbox(shape(feature["geometry"]).bounds, name=key, epsg=properties["epsg"])
 
 
-def boxes(name: str) -> tuple[BoundsWSEN, ...] | None:
-    """The boxes in degrees of a shipped region, those of its members where it has some; None where it is in metres."""
+def ground(name: str) -> BaseGeometry | None:
+    """A shipped region in degrees: its outline, its box or the boxes of its members; None where it is in metres."""
     properties = _table()[name]["properties"]
     if "bounds_m" in properties:
         return None
-    return tuple(shape(_table()[member]["geometry"]).bounds for member in properties.get("members", (name,)))
+    if "outlined" in properties:
+        return shape(_table()[name]["geometry"])
+    return shapely.union_all([shape(_table()[member]["geometry"]) for member in properties.get("members", (name,))])
 
 
 def names() -> tuple[str, ...]:

@@ -49,7 +49,12 @@ REMEDIES = {
 
 
 class Refused(Exception):
-    """The server's answer where it is no pixels: HTTP status, its words, its reasons, the wait it asks for."""
+    """The server's answer where it is no pixels: HTTP status, its words, its reasons, the wait it asks for.
+
+    cpu_seconds: what it computed before it refused, where it says so.
+    """
+
+    cpu_seconds: float | None = None
 
     def __init__(self, status: int, message: str, reasons: tuple[str, ...] = (), retry_after_s: float = 0.0) -> None:
         super().__init__(message)

@@ -71,7 +71,7 @@ def read_features(path: Path) -> Features:
     """
     import pyogrio
 
-    name = _archived(path) if path.suffix.lower() == ".zip" else str(path)
+    name = archived(path) if path.suffix.lower() == ".zip" else str(path)
     try:
         found = layers(name)
         if len(found) != 1:
@@ -90,7 +90,7 @@ def read_features(path: Path) -> Features:
     return Features(found[0], head["crs"], driver, shapes[~(shapely.is_missing(shapes) | shapely.is_empty(shapes))])
 
 
-def _archived(path: Path) -> str:
+def archived(path: Path) -> str:
     """GDAL's name of the one shapefile in an archive."""
     try:
         with zipfile.ZipFile(path) as archive:

@@ -24,10 +24,9 @@ _PAD_M = 0.01  # lines of a part's part are drawn by other points: they may lie 
 def of_name(name: str) -> tuple[Region, ...]:
     """A shipped region: on its own grid, or as one region for each zone that it needs."""
     key = name.strip().lower()
-    boxes = regions.boxes(key) if key in regions.names() else None
-    if boxes is None:
+    ground = regions.ground(key) if key in regions.names() else None
+    if ground is None:
         return (regions.named(name),)
-    ground = shapely.union_all(shapely.box(*zip(*boxes, strict=True)))
     return _divided(ground, key) or (regions.named(name),)
 
 

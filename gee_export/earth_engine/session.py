@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gee_export.base.errors import Fault
+from gee_export.earth_engine.workload_tag import set_tag
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -43,6 +44,7 @@ class Session:
     url: str
     home: Path | None = field(default=None, repr=False)
     token: str = field(default="", repr=False)  # a secret: of the local engine, for headers and never for files
+    workload_tag: str | None = None
 
     @property
     def is_local(self) -> bool:
@@ -73,6 +75,7 @@ class Session:
         """Leads this process's `ee` client (back) to this server; Fault where the server refuses."""
         global _current
         _initialise_locally(self) if self.is_local else _initialise_google(self.project)
+        set_tag(self.workload_tag)
         _current = self
         return self
 
@@ -98,17 +101,23 @@ def connect(
     catalog: str | Path | Catalog = "world",
     home: Path | None = None,
     faults: Faults | None = None,
+    workload_tag: str | None = None,
 ) -> Session:
     """Initialises `ee` and says where it is connected to.
+
+    workload_tag: what Google counts the computing of all requests under; "isamap" where neither it nor
+    `ee.data.setDefaultWorkloadTag` has said another.
 
     No project (or "local"): an engine in this process over the catalog ("world", a folder of images, or a Catalog),
     started once for each catalog, home and plan of faults (docs/engine.md). Any other project: Google's servers,
     high-volume address. ValueError for a folder that is not there; Fault where Google refuses, with the remedy.
     """
     if project not in (None, "", LOCAL):
-        return Session(str(project), "earth-engine", "earth-engine", HIGH_VOLUME_URL).activate()
+        session = Session(str(project), "earth-engine", "earth-engine", HIGH_VOLUME_URL, workload_tag=workload_tag)
+        return session.activate()
     engine, name = _engine(catalog, Path(home) if home else None, faults)
-    return Session(LOCAL, "local-engine", name, engine.origin, engine.home.root, engine.token).activate()
+    session = Session(LOCAL, "local-engine", name, engine.origin, engine.home.root, engine.token, workload_tag)
+    return session.activate()
 
 
 def current() -> Session | None:

@@ -35,23 +35,26 @@ def export_patches(
     """
     if request is not None and options:
         raise ValueError(f"a request and {', '.join(options)} are given: change the request by dataclasses.replace")
-    request, places, periods = (request or ExportRequest.of(**options)).placed()
+    request = request or ExportRequest.of(**options)
+    if request.where.admin:  # the server knows where that is
+        session = request.run.connect(session)
+    request, places, periods = request.placed()
     run = request.run
     source = run.source(session)
     if request.images.asks_server:
-        session = session or run.connect()
+        session = run.connect(session)
     job = job_of(request, places, periods, source)
     out = str(run.out if run.out is not None else _folder(request, job))
     if run.dry_run:
         from gee_export.export import dry_run
 
-        return dry_run.planned(job, out, session or run.connect(), request)
+        return dry_run.planned(job, out, run.connect(session), request)
     from gee_export.export import runner
 
     return runner.run(
         job,
         out,
-        lambda: session or run.connect(),
+        lambda: run.connect(session),
         supply=lambda opened, progress_log: modes.MODES[run.mode](opened, progress_log, run.means),
         progress=progress,
         options_file=request.to_toml(source).encode(),

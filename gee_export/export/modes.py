@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 from gee_export.base.options import Option
 from gee_export.base.storage import BUCKET_NAME, bucket_of, provide
 from gee_export.datasets.progress_log import ProgressLog
+from gee_export.earth_engine.workload_tag import check_tag, set_tag
 from gee_export.export.pixel_source import PixelSource, streaming
+from gee_export.requests.meter import Meter
 
 if TYPE_CHECKING:
     from gee_export.earth_engine.session import Session
@@ -20,12 +23,14 @@ if TYPE_CHECKING:
 class Means:
     """What a way may use.
 
-    workers: requests at a time (None or 0: its own default); bucket: for files on their way; keep: leaves them there.
+    workers: requests at a time (None or 0: its own default); bucket: for files on their way; keep: leaves them there;
+    eecu_hours: of computing at most, all runs of the export together.
     """
 
     workers: int | None = None
     bucket: str | None = None
     keep: bool = False
+    eecu_hours: float | None = None
 
     def __post_init__(self) -> None:
         if self.workers is not None and not 0 <= self.workers <= 40:
@@ -33,18 +38,27 @@ class Means:
                 f"--workers {self.workers}: expected 1 to 40, the requests that a project may have under way, "
                 "or 0 for the default"
             )
+        if self.eecu_hours is not None and not 0 < self.eecu_hours < math.inf:
+            raise ValueError(
+                f"--eecu-hours {self.eecu_hours:g}: expected hours above 0, such as 10, or leave it out for no limit"
+            )
+
+    def meter(self, progress_log: ProgressLog) -> Meter:
+        """Goes on counting what the runs of this export cost."""
+        return Meter.continued(progress_log.rows(), self.eecu_hours)
 
 
 def stream(session: Session, progress_log: ProgressLog, means: Means) -> PixelSource:
     """Interactive requests, answered at once."""
-    return streaming(session, means.workers, progress_log.log)
+    return streaming(session, means.workers, progress_log.log, means.meter(progress_log))
 
 
 def batch(session: Session, progress_log: ProgressLog, means: Means) -> PixelSource:
     """Export tasks through a bucket: slower to begin with, but more memory and time for each pixel."""
     from gee_export.tasks.batch import batched
 
-    return batched(session, progress_log, str(means.bucket), keep=means.keep)
+    meter = means.meter(progress_log)
+    return batched(session, progress_log, str(means.bucket), keep=means.keep, meter=meter)
 
 
 Way = Callable[["Session", ProgressLog, Means], PixelSource]
@@ -89,7 +103,19 @@ class RunOptions:
                local=True),
     ] = None  # fmt: skip
 
+    workload_tag: Annotated[
+        str | None,
+        Option("Google counts the computing under it; isamap by default.", metavar="TAG", group="Server", local=True),
+    ] = None
+    eecu_hours: Annotated[
+        float | None,
+        Option("Stop before the export's computing exceeds it (docs/plan.md); the same command continues.",
+               metavar="HOURS", group="Server", local=True),
+    ] = None  # fmt: skip
+
     def __post_init__(self) -> None:
+        if self.workload_tag is not None:
+            check_tag(self.workload_tag)
         if self.out == "":
             raise ValueError("--out is empty: give a folder or gs://BUCKET/PREFIX, or leave it out for data/NAME")
         check(self.mode, self.means)
@@ -97,7 +123,7 @@ class RunOptions:
     @property
     def means(self) -> Means:
         """What a way to get pixels may use."""
-        return Means(self.workers, self.bucket or bucket_of(self.out or ""), self.keep_exports)
+        return Means(self.workers, self.bucket or bucket_of(self.out or ""), self.keep_exports, self.eecu_hours)
 
     def source(self, session: Session | None) -> dict[str, str]:
         """Server and catalog for the manifest; a folder by its name, since bytes must not depend on the machine."""
@@ -107,11 +133,15 @@ class RunOptions:
             return {"server": "earth-engine", "catalog": "earth-engine"}
         return {"server": "local-engine", "catalog": Path(self.catalog).name}
 
-    def connect(self) -> Session:
-        """A connection; the local engine has the bucket then."""
+    def connect(self, session: Session | None = None) -> Session:
+        """A connection, the one given or a new one; the local engine has the bucket then."""
+        if session is not None:
+            if self.workload_tag is not None:
+                set_tag(self.workload_tag)
+            return session
         from gee_export.earth_engine.session import connect
 
-        session = connect(self.project, catalog=self.catalog)
+        session = connect(self.project, catalog=self.catalog, workload_tag=self.workload_tag)
         if self.means.bucket is not None:
             provide(self.means.bucket, session)
         return session

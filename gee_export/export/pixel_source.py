@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from gee_export.requests.client import Cell, Client
+from gee_export.requests.meter import Meter
 
 if TYPE_CHECKING:
     from gee_export.earth_engine.session import Session
@@ -26,7 +27,16 @@ class PixelSource(Protocol):
     def counts(self) -> Mapping[str, int]:
         """What was sent so far, for the report: `requests`, and whatever else is worth a number."""
 
+    @property
+    def meter(self) -> Meter:
+        """What it has cost the server."""
 
-def streaming(session: Session, workers: int | None, log: Callable[[str], None] = lambda text: None) -> PixelSource:
+
+def streaming(
+    session: Session,
+    workers: int | None,
+    log: Callable[[str], None] = lambda text: None,
+    meter: Meter | None = None,
+) -> PixelSource:
     """Pixels by interactive requests, `workers` at a time: by default half of a project's quota, or cores + 1."""
-    return Client.of(session, workers, log)
+    return Client.of(session, workers, log, meter)

@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
+import shapely
+
 from gee_export.base import regions
 from gee_export.base.options import Option
 from gee_export.base.regions import BoundsWSEN, Period, Region
-from gee_export.export.places import check_buffer, places, when
+from gee_export.earth_engine.administrative import BOUNDARIES, administrative_unit
+from gee_export.export.places import check_buffer, outlined, places, when
 
 FORMER_NAME = "bbox"  # of every place that isamap 0.1 made of a --bbox alone
 _KM_PER_DEGREE = 111.32
@@ -35,6 +38,12 @@ class Where:
         tuple[str, ...],
         Option("Vector file(s), any CRS; pixels outside are missing.", metavar="FILE", group="Where"),
     ] = ()
+    admin: Annotated[
+        tuple[str, ...],
+        Option("Countries and units of Earth Engine's boundary tables: Hubei, China/Hubei/Wuhan.", metavar="NAME",
+               group="Where"),
+    ] = ()  # fmt: skip
+    boundaries: Annotated[str, Option("The tables of --admin.", choices=BOUNDARIES, group="Where")] = "gaul"
     buffer_m: Annotated[
         float | None,
         Option("Widens the features of --geometry; makes areas of points and lines.", metavar="METRES",
@@ -53,6 +62,8 @@ class Where:
     def __post_init__(self) -> None:
         if self.bbox is not None and self.geometry:
             raise ValueError("--bbox and --geometry both say where: give one of them")
+        if self.admin and (self.region or self.bbox is not None or self.geometry):
+            raise ValueError("--admin says where by itself: leave --region, --bbox and --geometry out")
         check_buffer(self.buffer_m, self.geometry)
         if self.name is not None:
             _check_name(self.name)
@@ -60,7 +71,7 @@ class Where:
     @property
     def is_open(self) -> bool:
         """Whether nothing says where."""
-        return not self.region and self.bbox is None and not self.geometry
+        return not self.region and self.bbox is None and not self.geometry and not self.admin
 
     @property
     def is_box(self) -> bool:
@@ -78,7 +89,12 @@ class Where:
         return None if (box := self._lone_box) is None else _swapped_inside(box)
 
     def regions(self, footprint: Region | None = None) -> tuple[Region, ...]:
-        """The regions with their names; `footprint` where nothing says where. ValueError where there is none."""
+        """The regions with their names; `footprint` where nothing says where. ValueError where there is none.
+
+        Units of `admin` are asked of the server that `ee` is connected to.
+        """
+        if self.admin:
+            return self._named(tuple(part for name in self.admin for part in self._unit(name)))
         box = self._lone_box
         own = self.name if box is not None or (self.geometry and not self.region) else None
         asked = (footprint,) if self.is_open and footprint is not None else self.region
@@ -99,7 +115,17 @@ class Where:
             raise ValueError(f"{error}; with latitude and longitude swapped it would lie in {name}") from error
         if self.name is None and box is not None:
             return tuple(replace(area, name=area.name.replace(FORMER_NAME, box_name(box), 1)) for area in areas)
-        if self.name is None or own is not None:
+        return areas if own is not None else self._named(areas)
+
+    def _unit(self, name: str) -> tuple[Region, ...]:
+        """The regions of an administrative unit; which one it is, is said on the standard error."""
+        unit = administrative_unit(name, self.boundaries)
+        print(f"note: --admin {name} is {unit}", file=sys.stderr, flush=True)
+        return outlined((), unit.outline, self.epsg, regions.slug(unit.path[-1]))
+
+    def _named(self, areas: tuple[Region, ...]) -> tuple[Region, ...]:
+        """The regions, the only one of them under `name`."""
+        if self.name is None:
             return areas
         if len(areas) > 1:
             raise ValueError(f"--name {self.name} names one place, and there are {len(areas)}: export them apart")
@@ -170,7 +196,8 @@ def _swapped_inside(bbox_wsen: BoundsWSEN) -> str | None:
     table = {row["name"]: row["bounds_wsen"] for row in regions.described()}
     if any(_is_inside(bbox_wsen, bounds) for bounds in table.values()):
         return None
-    return next((name for name, bounds in table.items() if _is_inside(swapped, bounds)), None)
+    holders = [name for name, bounds in table.items() if _is_inside(swapped, bounds)]
+    return min(holders, key=lambda name: shapely.box(*table[name]).area, default=None)
 
 
 def described(region: Region) -> str:

@@ -52,7 +52,7 @@ def places(
     return tuple(
         found
         for path, outline in outlines.items()
-        for found in _outlined(parts, outline, _utm(epsg), name or geometry_file.name_of(path))
+        for found in outlined(parts, outline, epsg, name or geometry_file.name_of(path))
     )
 
 
@@ -134,12 +134,13 @@ def _boxed(parts: tuple[Region, ...], bbox: BoundsWSEN, epsg: int | None, name: 
     return zones.of_bbox(bbox, name=name) if epsg is None else (regions.from_bbox(bbox, name=name, epsg=epsg),)
 
 
-def _outlined(parts: tuple[Region, ...], outline: Any, epsg: int | None, name: str) -> tuple[Region, ...]:
+def outlined(parts: tuple[Region, ...], outline: Any, epsg: int | None, name: str) -> tuple[Region, ...]:
+    """The regions of an outline in EPSG:4326: on the lattice of `parts` where there are any, else by zone."""
     if len(parts) == 1:
         return (parts[0].outlined(outline),)
     if parts:
         return zones.within(parts, outline)
-    if epsg is None:
+    if _utm(epsg) is None:
         return zones.of_outline(outline, name=name)
     return (_in_zone(regions.from_outline(outline, name=name), epsg),)
 

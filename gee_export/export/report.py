@@ -12,13 +12,17 @@ from gee_export.base.regions import Period
 from gee_export.datasets.dataset import Dataset
 from gee_export.datasets.index import SPLITS
 from gee_export.datasets.manifest import DatasetManifest
+from gee_export.export.eecu import Computing
 from gee_export.export.job import Job
 from gee_export.export.plan import Plan
-from gee_export.requests.client import DEFAULT_WORKERS
+from gee_export.requests.pixels import REQUEST_LIMIT_BYTES
+from gee_export.requests.throttle import DEFAULT_WORKERS
 
 # For the estimate of a dry run. Local: megapixels of one month's composite a second, as benchmarks/export_wuhan.py has
-# it on two cores; longer periods have more scenes. Google: what one request is taken to last, which nobody promises.
+# it on two cores. Google: what the largest request of one month is taken to last, which nobody promises. Both grow with
+# the scenes, and so with the length of the period; Google's also with the bytes of a request.
 LOCAL_MPX_PER_S, GOOGLE_REQUEST_S = 0.27, 20
+LEAST_REQUEST_S = 1.0  # of Google's, however small
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,8 @@ class ExportReport:
     patches counts all and per split; positions are patch places on the grids; left_out touch two splits, passed are
     those that the sampling or --max-patches did not take. request_bytes is as the server counts, pixel_bytes what the
     patches hold uncompressed; estimate: of the time, by_part: of a dry run, in words. dry_run: nothing was done.
-    places and periods: of a dry run, in words.
+    places and periods: of a dry run, in words. computing: what it cost the server, in words; eecu: what a
+    dry run expects.
     """
 
     name: str
@@ -47,6 +52,8 @@ class ExportReport:
     pixel_bytes: int = 0
     seconds: float = 0.0
     estimate: str = ""
+    computing: str = ""
+    eecu: Computing | None = None
     simulated: bool | None = None
     by_part: Mapping[str, str] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
@@ -70,6 +77,7 @@ class ExportReport:
             pixel_bytes=len(plan.patches) * _patch_bytes(job),
             estimate=_estimate(job, plan, workers or DEFAULT_WORKERS),
             by_part=_by_part(plan) if len(job.parts) > 1 else {},
+            eecu=Computing(_effort(plan)),
             notes=_notes(plan.info),
         )
 
@@ -121,6 +129,10 @@ class ExportReport:
             skipped=skipped,
         )
 
+    def costing(self, computing: str) -> ExportReport:
+        """With what it cost the server, in words."""
+        return replace(self, computing=computing)
+
     def noting(self, note: str) -> ExportReport:
         """With one note more."""
         return replace(self, notes=(*self.notes, note))
@@ -149,9 +161,13 @@ class ExportReport:
             )
         if self.estimate:
             lines.append(f"  {self.estimate}")
+        if self.eecu is not None:
+            lines += [f"  {line}" for line in self.eecu.lines]
         if self.fetched or self.requests:
             sent = ", ".join(f"{count:,} {noun}" for noun, count in self.sent.items())
             lines.append(f"  {_count(self.fetched, 'block')} fetched with {sent} in {self.seconds:.0f} s")
+        if self.computing:
+            lines.append(f"  computing: {self.computing}")
         if self.scenes:
             lines.append("  scenes: " + ", ".join(f"{sensor} {count}" for sensor, count in self.scenes.items()))
         if self.simulated:
@@ -204,11 +220,23 @@ def _patch_bytes(job: Job) -> int:
 
 def _estimate(job: Job, plan: Plan, workers: int) -> str:
     if job.server == "local-engine":
-        months = sum(r.window.height * r.window.width * r.part.period.months for r in plan.requests) / 1e6
         rate = f"the local engine composites {LOCAL_MPX_PER_S} Mpx of one month a second"
-        return f"about {_minutes(months / LOCAL_MPX_PER_S)} ({rate})"
-    seconds = -(-len(plan.requests) // workers) * GOOGLE_REQUEST_S
-    return f"about {_minutes(seconds)} at {workers} requests at a time, if one takes {GOOGLE_REQUEST_S} s"
+        return f"about {_minutes(_effort(plan) / LOCAL_MPX_PER_S)} ({rate})"
+    seconds = sum(google_seconds(request.bytes, request.part.period.mean_months) for request in plan.requests) / workers
+    return (
+        f"about {_minutes(seconds)} at {workers} requests at a time, if the largest of one month takes "
+        f"{GOOGLE_REQUEST_S} s and longer periods as much longer"
+    )
+
+
+def _effort(plan: Plan) -> float:
+    """Megapixels x months of all requests."""
+    return sum(r.window.height * r.window.width * r.part.period.mean_months for r in plan.requests) / 1e6
+
+
+def google_seconds(size: float, months: float) -> float:
+    """How long a request of so many bytes of a composite of so many months is taken to last on Google's servers."""
+    return max(GOOGLE_REQUEST_S * size / REQUEST_LIMIT_BYTES * months, LEAST_REQUEST_S)
 
 
 def _minutes(seconds: float) -> str:

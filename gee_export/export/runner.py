@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import astuple, replace
 from pathlib import Path
 from time import monotonic
@@ -32,6 +32,7 @@ from gee_export.export.plan import Plan, Request
 from gee_export.export.report import ExportReport, unlabelled
 from gee_export.export.request import EXPORT_FILE
 from gee_export.export.run_header import whole
+from gee_export.requests.meter import Meter
 
 if TYPE_CHECKING:
     from gee_export.earth_engine.session import Session
@@ -79,12 +80,15 @@ def run(
             f"begins with {len(export.todo)} of {len(export.wanted)} patches and {len(export.missing)} blocks to do"
         )
         export.complete(pixels, job.name, progress)
+        computing = str(pixels.meter)
         storage.write(EXPORT_FILE, options_file)
         written = dataset.finish(storage, export.finished_head(), export.ordered())
         BlockStore(progress_log.blocks).clear()
         seconds, counts = monotonic() - started, ", ".join(f"{n} {noun}" for noun, n in pixels.counts.items())
-        progress_log.log(f"complete after {seconds:.0f} s and {counts}")
-        report = ExportReport.written(job, written.manifest, str(out), *warnings, *unlabelled(written))
+        progress_log.log(f"complete after {seconds:.0f} s, {counts} and {computing}")
+        report = ExportReport.written(job, written.manifest, str(out), *warnings, *unlabelled(written)).costing(
+            computing
+        )
         return report.after(plan, len(export.missing), pixels.counts, seconds)
 
 
@@ -128,9 +132,9 @@ class _Export:
         cutters = REMOTE_CUTTERS if is_remote(self.storage.url) else CUTTERS
         with bar, ThreadPoolExecutor(cutters, thread_name_prefix="cut") as pool:
             groups = [self._submit(pool, ready, left, list(left))]
-            with closing(self._arriving(supply)) as fetched:
+            with closing(self._arriving(supply)) as fetched, self._noting(supply.meter):
                 for cell, pixels in fetched:
-                    self._keep(self.plan.requests[cell.number], pixels)
+                    self._keep(self.plan.requests[cell.number], pixels, supply.meter)
                     ready.add(cell.number)
                     groups.append(self._submit(pool, ready, left, self.waiting.get(cell.number, ())))
                     while len(groups) > WAITING_GROUPS:
@@ -182,7 +186,7 @@ class _Export:
         request = self.plan.requests[request_index]
         image = self.opened[request.part.number].images[request.layer.name]
         name = f"{request.key} r{request.window.row} c{request.window.col}"
-        return Cell(request_index, name, image, request.geobox, request.layer.channels)
+        return Cell(request_index, name, image, request.geobox, request.layer.channels, request.part.period.mean_months)
 
     def _has(self, request: Request) -> bool:
         """Whether the block need not be fetched: its patches are done, or its file is whole."""
@@ -196,14 +200,25 @@ class _Export:
         self.observed[request_index] = counts
         return True
 
-    def _keep(self, request: Request, pixels: np.ndarray) -> None:
-        """Stores a block's pixels and notes it."""
+    @contextmanager
+    def _noting(self, meter: Meter) -> Iterator[None]:
+        """Notes what was computed for blocks that never came, too; the log has the sum of all runs."""
+        try:
+            yield
+        finally:
+            if spent := meter.unnoted():
+                self.progress_log.add([spent])
+            self.progress_log.log(f"computing so far: {meter}")
+
+    def _keep(self, request: Request, pixels: np.ndarray, meter: Meter) -> None:
+        """Stores a block's pixels and notes it, with what was computed meanwhile."""
         region_grid, layer, window = request.part.region_grid, request.layer, request.window
         inside = region_grid.inside(window, layer.ratio)
         arrays, observed = layer.settle(pixels, request.geobox, inside, self.opened[request.part.number])
         self.store.write(request.number, request.key, Block(window, arrays, observed))
         self.observed[request.number] = observed
-        self.progress_log.add([{"block": request.key, "window": astuple(window), "observed": observed}])
+        row = {"block": request.key, "window": astuple(window), "observed": observed}
+        self.progress_log.add([row | meter.unnoted()])
 
     def _submit(
         self, pool: ThreadPoolExecutor, ready: set[int], left: set[int], candidates: Iterable[int]

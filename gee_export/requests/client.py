@@ -19,11 +19,12 @@ from gee_export.base.errors import Fault
 from gee_export.base.grid import Window, crop
 from gee_export.base.outage import NETWORK
 from gee_export.base.retry import Answer, Patience, Refused, classify, exhausted, remedy
-from gee_export.requests import transport
+from gee_export.requests import quota, transport
 from gee_export.requests.channel import Channel, record, unmasked
+from gee_export.requests.meter import Meter, OverLimit
 from gee_export.requests.reply import decode
 from gee_export.requests.result_queue import ResultQueue
-from gee_export.requests.throttle import DEFAULT_RATE_PER_S, DEFAULT_WORKERS, Slot, Throttle
+from gee_export.requests.throttle import Slot, Throttle
 from gee_export.requests.transport import Connect, Line, payload
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Cell:
     """One request's worth of pixels: of an export, of one layer of one part (region x period).
 
     number: among others; name: says in words what it is (region, period, layer, place); image: lazy, has every
-    channel by name; None where there is none to ask for.
+    channel by name; None where there is none to ask for; months: of the composite, for what it costs.
     """
 
     number: int
@@ -51,6 +52,11 @@ class Cell:
     image: ee.Image | None
     geobox: GeoBox
     channels: tuple[Channel, ...]
+    months: float = 1.0
+
+    def effort_of(self, geobox: GeoBox) -> float:
+        """Megapixels x months of a part of it: what its computing grows with."""
+        return geobox.shape[0] * geobox.shape[1] * self.months / 1e6
 
 
 Fetched = tuple[Cell, np.ndarray]  # a cell with its pixels
@@ -85,8 +91,10 @@ class Client:
         log: Callable[[str], None] = lambda text: None,
         connect: Connect = transport.connect,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        meter: Meter | None = None,
     ) -> None:
         self.throttle, self.patience = throttle or Throttle(), patience or Patience()
+        self.meter = meter or Meter()
         self.tally = Tally()
         self.side_px: dict[tuple[Channel, ...], int] = {}  # sides beyond these were refused
         self._log, self._connect, self._sleep = log, connect, sleep
@@ -98,15 +106,24 @@ class Client:
         self._heard_s = 0.0
 
     @classmethod
-    def of(cls, session: Session, workers: int | None = None, log: Callable[[str], None] = lambda text: None) -> Client:
-        """Half of a project's quotas on Google's servers and long patience; of the engine in this process all there is.
+    def of(
+        cls,
+        session: Session,
+        workers: int | None = None,
+        log: Callable[[str], None] = lambda text: None,
+        meter: Meter | None = None,
+    ) -> Client:
+        """This process's share of a project's quotas on Google's servers (half of them where it is alone) and long
+        patience; of the engine in this process all there is.
 
         workers: requests at a time, where the default shall not hold.
         """
         if session.is_local:  # it either answers soon or is gone
             throttle = Throttle(workers or (os.cpu_count() or 1) + 1, rate_per_s=math.inf)
-            return cls(throttle, patience=Patience(attempts=3), log=log)
-        return cls(Throttle(workers or DEFAULT_WORKERS, rate_per_s=DEFAULT_RATE_PER_S), log=log)
+            return cls(throttle, patience=Patience(attempts=3), log=log, meter=quota.counted(meter or Meter()))
+        share = quota.current()
+        throttle = Throttle(workers or share.at_once, rate_per_s=share.per_s)
+        return cls(throttle, log=log, meter=quota.counted(meter or Meter()))
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -188,12 +205,12 @@ class Client:
 
     async def _persist(self, line: Line, cell: Cell, geobox: GeoBox) -> np.ndarray:
         """The pixels, requested again while that may help; TooMuch, or a Fault with the server's words."""
-        body = payload(await self._text(cell), geobox)
-        pixel, shape = record(cell.channels), geobox.shape.yx
+        body = payload(await self._text(cell), geobox, line.workload_tag)
+        shape = geobox.shape.yx
         failures = deadlines = 0
         while True:
             try:
-                return await self._ask(line, body, shape, pixel)
+                return await self._ask(line, body, cell, geobox)
             except (Refused, OSError) as error:  # the line's errors are all of OSError's kin
                 answer, last = classify(error), error
             self._check_alive(last)
@@ -209,21 +226,36 @@ class Client:
             elif self._hopeless or self._barren >= self.patience.attempts:
                 self._give_up(last)
 
-    async def _ask(self, line: Line, body: bytes, shape: tuple[int, int], pixel: np.dtype) -> np.ndarray:
+    async def _ask(self, line: Line, body: bytes, cell: Cell, geobox: GeoBox) -> np.ndarray:
         async with self.throttle.slot() as slot:
-            self.tally.requests += 1
+            effort = self._begin(cell.effort_of(geobox))
             try:
                 reply = await line.send(body)
             except Refused as refused:
                 self._heard_s = time.monotonic()
+                self.meter.cancel(effort, refused.cpu_seconds)
                 if classify(refused) is Answer.SLOWER:
                     self._slow_down(refused, slot)
                 raise
+            except BaseException:
+                self.meter.cancel(effort)
+                raise
         self._heard_s = time.monotonic()
-        pixels = decode(reply, shape, pixel)
+        self.meter.end(effort, reply.cpu_seconds)
+        pixels = decode(reply.body, geobox.shape.yx, record(cell.channels))
         self.throttle.accepted(slot)
         self._barren = 0
         return pixels
+
+    def _begin(self, effort: float) -> float:
+        """Counts a request that is about to be sent; OverLimit, which ends the others too, where it may not be."""
+        try:
+            self.meter.begin(effort)
+        except OverLimit:
+            self._hopeless = True
+            raise
+        self.tally.requests += 1
+        return effort
 
     def _slow_down(self, refused: Refused, slot: Slot) -> None:
         self.tally.rejected += 1
@@ -273,8 +305,9 @@ class Client:
         return await asyncio.shield(self._texts[key][1])
 
     def _failure(self, request_count: int) -> Fault:
-        if len(self._failed) == 1:
-            return self._failed[0]
+        over = [fault for fault in self._failed if isinstance(fault, OverLimit)]
+        if over or len(self._failed) == 1:
+            return (over or self._failed)[0]
         outcome = "what was fetched is kept" if self._hopeless else "the others are done"
         count = f"{len(self._failed)} of {request_count} requests failed, {outcome}"
         return Fault(f"{count}; the first: {self._failed[0]}")

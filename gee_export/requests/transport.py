@@ -29,16 +29,30 @@ IDLE_S = 60.0  # the server sends once all is computed, so a body that stops for
 KEEP_ALIVE_S = 60.0
 READ_BYTES = 1 << 20
 QUOTA_HEADER = "x-earth-engine-quota-status"
+CPU_HEADER = "x-local-engine-cpu-seconds"  # the local engine's own, as local_ee.usage has it
 RESTRICTED = (
     "the project has used up its noncommercial quota and is slowed down, see "
     "https://developers.google.com/earth-engine/guides/noncommercial_tiers#restricted_mode"
 )
 
 
-class Line(Protocol):
-    """A way to the server."""
+@dataclass(frozen=True)
+class Content:
+    """The body of a reply, and the processor seconds that it took, where the server names them.
 
-    async def send(self, body: bytes) -> bytearray:
+    Only the local engine does, in a header of its own (local_ee/usage.py); no reply of Google's is known to.
+    """
+
+    body: bytearray
+    cpu_seconds: float | None = None
+
+
+class Line(Protocol):
+    """A way to the server. workload_tag: what the requests are to carry, "" for none."""
+
+    workload_tag: str
+
+    async def send(self, body: bytes) -> Content:
         """The reply to a computePixels body; Refused where it is no 200, TimeoutError or ConnectionError."""
         ...
 
@@ -54,6 +68,7 @@ class Address:
     headers: dict[str, str]
     credentials: Credentials | None
     deadline_s: float
+    workload_tag: str = ""
 
     @classmethod
     def current(cls) -> Address:
@@ -70,7 +85,8 @@ class Address:
         state = _state.get_state()
         # The client's HTTP object holds the credentials it refreshes, its quota project taken off.
         credentials = getattr(getattr(state.cloud_api_resource_raw, "_http", None), "credentials", None)
-        return cls(call.uri, headers, credentials, state.deadline_ms / 1000 or DEADLINE_S)
+        tag = str(ee.data.getWorkloadTag() or "")
+        return cls(call.uri, headers, credentials, state.deadline_ms / 1000 or DEADLINE_S, tag)
 
     @property
     def server(self) -> str:
@@ -83,10 +99,11 @@ class Address:
         return urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
 
 
-def payload(expression: bytes, geobox: GeoBox) -> bytes:
-    """The body of a request: the expression as it is, and the grid."""
+def payload(expression: bytes, geobox: GeoBox, workload_tag: str = "") -> bytes:
+    """The body of a request: the expression as it is, the grid, and the tag that its computing is counted under."""
     grid = json.dumps(grid_json(geobox), separators=(",", ":")).encode()
-    return b'{"expression":%b,"fileFormat":"NPY","grid":%b}' % (expression, grid)
+    tag = b',"workloadTag":%b' % json.dumps(workload_tag).encode() if workload_tag else b""
+    return b'{"expression":%b,"fileFormat":"NPY","grid":%b%b}' % (expression, grid, tag)
 
 
 def grid_json(geobox: GeoBox) -> dict[str, Any]:
@@ -130,6 +147,7 @@ class HttpLine:
 
     def __init__(self, address: Address, session: aiohttp.ClientSession, log: Callable[[str], None]) -> None:
         self._address, self._session, self._log = address, session, log
+        self.workload_tag = address.workload_tag
         self.vigil = Vigil(address.server, address.deadline_s)
         self._proxy = _proxy(address.url)
         self._headers = {
@@ -141,8 +159,8 @@ class HttpLine:
         self._refreshing = asyncio.Lock()
         self._told = False
 
-    async def send(self, body: bytes) -> bytearray:
-        """The reply's body, decompressed; Refused where it is no 200, TimeoutError or ConnectionError for the line."""
+    async def send(self, body: bytes) -> Content:
+        """The reply, decompressed; Refused where it is no 200, TimeoutError or ConnectionError for the line."""
         credentials, stale = self._address.credentials, await self._authorise()
         try:
             return await self._post(body)
@@ -152,7 +170,7 @@ class HttpLine:
         await self._refresh(credentials, stale)  # a token may be withdrawn before its time; once, as the client does
         return await self._post(body)
 
-    async def _post(self, body: bytes) -> bytearray:
+    async def _post(self, body: bytes) -> Content:
         import aiohttp
 
         try:
@@ -171,9 +189,12 @@ class HttpLine:
         if "parallelism_restricted=true" in reply.headers.get(QUOTA_HEADER, "") and not self._told:
             self._told = True
             self._log(RESTRICTED)
+        seconds = _seconds(reply.headers.get(CPU_HEADER, ""))
         if reply.status != 200:
-            raise Refused.of(reply.status, bytes(content), reply.headers.get("Retry-After", ""))
-        return content
+            refused = Refused.of(reply.status, bytes(content), reply.headers.get("Retry-After", ""))
+            refused.cpu_seconds = seconds
+            raise refused
+        return Content(content, seconds)
 
     async def _content(self, reply: aiohttp.ClientResponse) -> bytearray:
         """The body as it was sent; ConnectionError where it stops in the middle."""
@@ -217,6 +238,15 @@ class HttpLine:
             except google.auth.exceptions.GoogleAuthError as error:
                 raise Fault(f"Google rejects the credentials: {error}; run `earthengine authenticate`") from error
             credentials.apply(self._headers)
+
+
+def _seconds(text: str) -> float | None:
+    """The number of a header; None where it holds none that can be one of seconds."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < float("inf") else None
 
 
 async def _inflated(content: bytearray) -> bytearray:

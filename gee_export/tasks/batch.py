@@ -21,6 +21,7 @@ from gee_export.base.retry import Patience
 from gee_export.base.storage import open_storage
 from gee_export.datasets.progress_log import ProgressLog
 from gee_export.requests.client import Cell
+from gee_export.requests.meter import Meter, OverLimit
 from gee_export.tasks.export_files import ExportFiles, Incomplete
 from gee_export.tasks.export_task import SHARD_PX, ExportTask, Known, formed, noted
 from gee_export.tasks.task_queue import State, TaskQueue, pauses
@@ -60,16 +61,19 @@ class _Order:
     unseen: int = 0
 
 
-def batched(session: Session, progress_log: ProgressLog, bucket: str, *, keep: bool = False) -> Batch:
+def batched(
+    session: Session, progress_log: ProgressLog, bucket: str, *, keep: bool = False, meter: Meter | None = None
+) -> Batch:
     """A supply through the named bucket. keep: leaves the exported files there."""
+    meter = meter or Meter()
     # A folder of its own in the bucket: two exports of the same pixels must not remove each other's files.
     own = hashlib.sha256(str(progress_log.folder.absolute()).encode()).hexdigest()[:12]
     storage = open_storage(f"gs://{bucket}/{FOLDER}/{own}", session)
     if not isinstance(storage, BucketStorage):
         raise ValueError(f"bucket {bucket!r}: expected the name of a Cloud Storage bucket")
     if session.is_local:
-        return Batch(TaskQueue(LOCAL_PATIENCE), storage, bucket, progress_log, LOCAL_PACE, keep)
-    return Batch(TaskQueue(), storage, bucket, progress_log, keep=keep)
+        return Batch(TaskQueue(LOCAL_PATIENCE), storage, bucket, progress_log, LOCAL_PACE, keep, meter)
+    return Batch(TaskQueue(), storage, bucket, progress_log, keep=keep, meter=meter)
 
 
 @dataclass
@@ -87,11 +91,13 @@ class Batch:
     progress_log: ProgressLog
     pace: Pace = field(default_factory=Pace)
     keep: bool = False
+    meter: Meter = field(default_factory=Meter)
     tasks: int = 0  # submitted so far
     _waiting: deque[_Order] = field(default_factory=deque, repr=False)
     _under_way: list[_Order] = field(default_factory=list, repr=False)
     _failed: list[str] = field(default_factory=list, repr=False)
     _told: str = field(default="", repr=False)
+    _over: OverLimit | None = field(default=None, repr=False)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -100,7 +106,7 @@ class Batch:
 
     def __call__(self, cells: Sequence[Cell]) -> Generator[tuple[Cell, np.ndarray], None, None]:
         """Each cell with its pixels as tasks end; Fault naming the tasks that would not. Submitted tasks go on."""
-        if not cells:
+        if not cells and not _recalled(self.progress_log.rows())[0]:
             return
         self._take_up(cells)
         rhythm = pauses(self.pace.first_s, self.pace.longest_s, math.inf)
@@ -114,21 +120,27 @@ class Batch:
             elif self._waiting or self._under_way:
                 self.pace.sleep(next(rhythm))
         shutil.rmtree(self._passage, ignore_errors=True)
+        if self._over is not None:
+            raise self._over
         if self._failed:
             raise Fault(f"{'; '.join(self._failed)}; what came is kept, run the same command again to go on")
 
     def _take_up(self, cells: Sequence[Cell]) -> None:
         """Orders tasks for the cells; those of an earlier run that have not failed are only watched."""
-        self._waiting, self._under_way, self._failed = deque(), [], []
+        self._waiting, self._under_way, self._failed, self._over = deque(), [], [], None
         earlier, done = _recalled(self.progress_log.rows())
-        self._sweep(done)
-        states = self.queue.look()
-        for task, request in formed(cells, earlier):
+        tasks = formed(cells, earlier)
+        taken = {known.digest for known in earlier} - {task.digest for task, _ in tasks}  # killed before it was noted
+        self._sweep(done | taken)
+        self.progress_log.add([{"exported": digest} for digest in sorted(taken)])
+        states = self.queue.look() if tasks else {}
+        for task, request in tasks:
             state = states.get(request or "")
             if request and state is None:
                 self._waiting.append(_Order(task, request))  # perhaps it never arrived; if it did, it starts once only
             elif request and state and state.name not in ("FAILED", "CANCELLED"):
                 self._under_way.append(_Order(task, request))
+                self.meter.resume(task.effort)
             else:
                 self._waiting.append(_Order(task))
         self.progress_log.log(f"batch: {len(self._waiting)} tasks to submit, {len(self._under_way)} known from before")
@@ -137,6 +149,8 @@ class Batch:
         """Submits what the queue has room for, each noted first."""
         while self._waiting and self.queue.has_room:
             order = self._waiting[0]
+            if not self._allowed(order):
+                return
             order.request = order.request or f"isamap-{order.task.digest}-{secrets.token_hex(4)}"
             self.progress_log.add([noted(order.task, order.request)])
             config = order.task.config(
@@ -146,9 +160,19 @@ class Batch:
                 shard_px=order.shard_px,
             )
             if not self.queue.submit(order.request, config):
+                self.meter.cancel(order.task.effort)
                 return
             self._under_way.append(self._waiting.popleft())
             self.tasks += 1
+
+    def _allowed(self, order: _Order) -> bool:
+        """Whether a task is within the limit of computing; the others are then only waited for."""
+        try:
+            self.meter.begin(order.task.effort)
+        except OverLimit as over:
+            self._over = over
+            self._waiting.clear()
+        return self._over is None
 
     def _ended(self) -> list[tuple[_Order, State]]:
         """The tasks that are over, taken out of those under way; vanished ones wait for another submission."""
@@ -159,7 +183,9 @@ class Batch:
             order.unseen = 0 if state else order.unseen + 1
             if state and state.is_over:
                 ended.append((order, state))
+                self.meter.end(order.task.effort, state.eecu_seconds)
             elif order.unseen >= UNSEEN_LOOKS:
+                self.meter.cancel(order.task.effort)
                 self._waiting.append(_Order(order.task, "", order.attempt, order.shard_px))
             else:
                 continue

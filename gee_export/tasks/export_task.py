@@ -45,6 +45,11 @@ class ExportTask:
         return _digest([self.image_digest, grid_json(self.geobox)])
 
     @property
+    def effort(self) -> float:
+        """Megapixels x months of its cells: what its computing grows with."""
+        return sum(cell.effort_of(cell.geobox) for cell in self.cells)
+
+    @property
     def dtype(self) -> np.dtype:
         """The pixel type of every band of its files."""
         return np.dtype(file_dtype(self.channels))

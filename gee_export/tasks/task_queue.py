@@ -28,10 +28,11 @@ class _Full(Exception):
 
 @dataclass(frozen=True)
 class State:
-    """What the server says of a task: a state of its operation, and the words of an error."""
+    """What the server says of a task: a state of its operation, the words of an error, EECU seconds once it is over."""
 
     name: str
     words: str = ""
+    eecu_seconds: float | None = None
 
     @property
     def is_over(self) -> bool:
@@ -61,7 +62,9 @@ class TaskQueue:
         for operation in operations:
             metadata = operation.get("metadata", {})
             words = str(operation.get("error", {}).get("message", ""))
-            states.setdefault(str(metadata.get("description", "")), State(str(metadata.get("state", "")), words))
+            seconds = metadata.get("batchEecuUsageSeconds")
+            state = State(str(metadata.get("state", "")), words, None if seconds is None else float(seconds))
+            states.setdefault(str(metadata.get("description", "")), state)
         self._waiting = sum(operation.get("metadata", {}).get("state") in WAITING for operation in operations)
         return states
 

@@ -172,6 +172,7 @@ def _composite_facts(
             "engine": {"server": session.server, "catalog": Path(session.catalog).name},
             "requests": {
                 "blocks": [[block.row, block.col, block.height, block.width] for block in blocks],
+                "first": [source.ground.seen.row, source.ground.seen.col],
                 "bands": list(source.bands),
                 "crs": str(source.geobox.crs),
                 "affine": list(source.geobox.affine)[:6],

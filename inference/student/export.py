@@ -36,7 +36,7 @@ GRAPH_GOAL_BYTES = 1_000_000  # of the whole graph (docs/inside-earth-engine.md,
 LIMITS = (
     "A student sees a window of 15 x 15 pixels: shapes that need a wider view are its teacher's alone.",
     "Windows are counted in pixels of the output's grid: compute it at 10 m, never at a map's zoom.",
-    "Near the region's outline isamap map reads nothing beyond it, Earth Engine does.",
+    "Near the edge of a file that is mapped isamap map reads nothing beyond it, Earth Engine does.",
     "It is as simulated, as biased and as old as its teacher and the labels.",
 )
 

@@ -57,7 +57,7 @@ def _head(parameters: Parameters, subject: Subject) -> str:
         f"Made by isamap to-ee from checkpoint {subject.teacher[:16]}.",
         "Paste it into https://code.earthengine.google.com and press Run.",
         "Windows are counted in 10-m pixels, so the layer is computed at 10 m at every zoom: look at small areas,",
-        "export large ones. At the region's edge the ground beyond it counts, which isamap map may not read.",
+        "export large ones.",
     ]
     if subject.simulated:
         lines.append("The teacher was trained on simulated data: the map says nothing about the real place.")

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from local_ee.errors import EngineError
-from local_ee.evaluation.coerce import coerced, to_element, union_of
+from local_ee.evaluation.coerce import coerced, to_element, type_name
+from local_ee.evaluation.columns import column
 from local_ee.evaluation.features import (
     Collection,
     Date,
@@ -22,11 +23,12 @@ from local_ee.evaluation.features import (
     geometry_of,
     get_property,
     index_of,
+    union_of,
     with_index,
 )
-from local_ee.evaluation.regions import plain
 from local_ee.evaluation.registry import add, algorithm
-from local_ee.raster.geometry import Geometry
+from local_ee.raster.compound import plain
+from local_ee.raster.geometry import Geometry, rectangle
 from local_ee.raster.projection import Projection
 from local_ee.raster.reducing import Reducer
 
@@ -109,7 +111,7 @@ def mapped(collection: Collection, baseAlgorithm: Callable[..., Any], dropNulls:
             results.append(with_index(result, index_of(element)) if index_of(element) is not None else result)
         return results
 
-    return Collection(find, collection.kind)
+    return collection.of(find)
 
 
 @algorithm("Collection.iterate")
@@ -129,7 +131,7 @@ def merge(collection1: Collection, collection2: Collection) -> Collection:
         pairs = (("1_", collection1), ("2_", collection2))
         return [with_index(each, f"{mark}{index_of(each)}") for mark, source in pairs for each in source.elements]
 
-    return Collection(find, collection1.kind)
+    return collection1.of(find)
 
 
 @algorithm("Collection.flatten")
@@ -140,10 +142,18 @@ def flatten(collection: Collection) -> Collection:
         return [
             with_index(inner, f"{index_of(outer)}_{index_of(inner)}")
             for outer in collection.elements
-            for inner in getattr(outer, "elements", ())
+            for inner in _members(outer)
         ]
 
     return collection.of(find)
+
+
+def _members(element: Element) -> Sequence[Element]:
+    if not isinstance(element, Collection):
+        raise EngineError(
+            f"Collection.flatten: Expected a collection of collections, but an element is a {type_name(element)}."
+        )
+    return element.elements
 
 
 @algorithm("Collection.distinct")
@@ -174,9 +184,8 @@ def geometry(collection: Collection, maxError: ErrorMargin) -> Geometry:
 @algorithm("Collection.bounds")
 def bounds(collection: Collection, maxError: ErrorMargin, proj: Projection) -> Geometry:
     """The bounding box of all elements in a projection."""
-    from shapely.geometry import box
-
-    return Geometry(box(*geometry(collection, maxError).in_crs(proj.crs).shape.bounds), proj.crs, False)
+    shape = geometry(collection, maxError).in_crs(proj.crs)
+    return Geometry(rectangle(*shape.drawn.bounds), proj.crs, False)
 
 
 def property_values(collection: Collection, name: str) -> list[Any]:
@@ -262,6 +271,21 @@ for _name, _finish in _AGGREGATES.items():
     add(f"AggregateFeatureCollection.{_name}", _numeric(_finish))
 
 
+@algorithm("AggregateFeatureCollection.stats")
+def stats(collection: Collection, property: str) -> dict[str, Any]:
+    """Counts, sums, extremes, mean, variances and standard deviations of a property's values (samples of apidocs)."""
+    numbers = [value for value in property_values(collection, property) if isinstance(value, int | float)]
+    summary = {name: finish(numbers) for name, finish in _AGGREGATES.items() if name != "product"}
+    return summary | {
+        "max": max(numbers, default=None),
+        "min": min(numbers, default=None),
+        "sum_sq": math.fsum(number * number for number in numbers),
+        "total_count": len(collection.elements),
+        "valid_count": len(numbers),
+        "weight_sum": len(numbers),
+    }
+
+
 @algorithm("Feature")
 def feature(geometry: Geometry | None, metadata: dict, geometryKey: str | None) -> Feature:
     """A geometry with properties."""
@@ -272,15 +296,28 @@ def feature(geometry: Geometry | None, metadata: dict, geometryKey: str | None) 
 def reduce_columns(
     collection: Collection, reducer: Reducer, selectors: list, weightSelectors: list | None
 ) -> dict[str, Any]:
-    """The reducer's outputs over the values of properties; elements that lack one are left out."""
-    columns = [[get_property(element, name) for name in selectors] for element in collection.elements]
-    rows = [row for row in columns if all(isinstance(value, int | float) for value in row)]
-    running = reducer.over(len(selectors)).start()
-    if rows:
-        values = np.array(rows, float)
-        weights = np.ones(len(values), bool)
-        running.add([(values[:, i], weights) for i in range(values.shape[1])])
+    """The reducer's outputs over the values of properties; a null takes no part in the input that it is in."""
+    if len(selectors) != reducer.inputs:
+        raise EngineError(f"Reducer '{reducer.name}' needs {reducer.inputs} selectors, got {len(selectors)}.")
+    weights = weightSelectors or []
+    if len(weights) not in (0, len(selectors)):
+        raise EngineError(f"Need a weight selector for each of the {len(selectors)} selectors, got {len(weights)}.")
+    columns = [
+        column(_values(collection, name), f"apply '{reducer.name}' to property '{name}'", any_type=reducer.any_type(i))
+        for i, name in enumerate(selectors)
+    ]
+    for index, name in enumerate(weights):
+        values, valid = columns[index]
+        share, weighted = column(_values(collection, name), f"weigh by property '{name}'", any_type=False)
+        columns[index] = values, np.where(valid & weighted, share, 0).astype(float)
+    running = reducer.start()
+    if collection.elements:
+        running.add(columns)
     return dict(zip(reducer.outputs, (plain(*output) for output in running.result()), strict=True))
+
+
+def _values(collection: Collection, name: str) -> list[Any]:
+    return [get_property(element, name) for element in collection.elements]
 
 
 @algorithm("Collection.randomColumn")

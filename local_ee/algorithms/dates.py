@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from local_ee.errors import EngineError
+from local_ee.evaluation import joda
 from local_ee.evaluation.coerce import coerced, parse_iso, to_date
 from local_ee.evaluation.features import Date, DateRange
 from local_ee.evaluation.registry import algorithm
@@ -74,10 +75,10 @@ def from_ymd(year: int, month: int, day: int, timeZone: str | None) -> Date:
 @algorithm("Date.parse")
 def parse(format: str, date: str, timeZone: str | None) -> Date:
     """A date from text by a Joda pattern such as YYYY-MM-dd."""
-    pattern = "".join(_PARSED.get(token, token) for token in _tokens(format))
     try:
-        return date_of(datetime.strptime(date, pattern).replace(tzinfo=_zone(timeZone)))
-    except ValueError as error:
+        moment = joda.parsed(format, date)
+        return date_of(moment if moment.tzinfo else moment.replace(tzinfo=_zone(timeZone)))
+    except (ValueError, OverflowError) as error:
         raise EngineError(f'Invalid format: "{date}" is malformed for {format}.') from error
 
 
@@ -192,54 +193,10 @@ def update(
         raise EngineError(f"Invalid date: {error}.") from error
 
 
-_PARSED = {"YYYY": "%Y", "yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S", "DDD": "%j"}
-_FORMATTED: dict[str, Callable[[datetime], str]] = {
-    "YYYY": lambda moment: f"{moment.year:04d}",
-    "yyyy": lambda moment: f"{moment.year:04d}",
-    "Y": lambda moment: str(moment.year),
-    "y": lambda moment: str(moment.year),
-    "YY": lambda moment: f"{moment.year % 100:02d}",
-    "yy": lambda moment: f"{moment.year % 100:02d}",
-    "MMMM": lambda moment: calendar.month_name[moment.month],
-    "MMM": lambda moment: calendar.month_abbr[moment.month],
-    "MM": lambda moment: f"{moment.month:02d}",
-    "M": lambda moment: str(moment.month),
-    "dd": lambda moment: f"{moment.day:02d}",
-    "d": lambda moment: str(moment.day),
-    "DDD": lambda moment: f"{moment.timetuple().tm_yday:03d}",
-    "D": lambda moment: str(moment.timetuple().tm_yday),
-    "HH": lambda moment: f"{moment.hour:02d}",
-    "H": lambda moment: str(moment.hour),
-    "mm": lambda moment: f"{moment.minute:02d}",
-    "m": lambda moment: str(moment.minute),
-    "ss": lambda moment: f"{moment.second:02d}",
-    "s": lambda moment: str(moment.second),
-    "SSS": lambda moment: f"{moment.microsecond // 1000:03d}",
-    "EEE": lambda moment: calendar.day_abbr[moment.weekday()],
-    "EEEE": lambda moment: calendar.day_name[moment.weekday()],
-}
-
-
-def _tokens(pattern: str) -> list[str]:
-    """Runs of one letter, quoted text and single other characters."""
-    return [match.group(0) for match in re.finditer(r"'[^']*'|([A-Za-z])\1*|.", pattern)]
-
-
 @algorithm("Date.format")
 def formatted(date: Date, format: str | None, timeZone: str | None) -> str:
-    """A date as text by a Joda pattern such as YYYY-MM-dd; ISO 8601 to the second without one."""
-    moment = moment_of(date, timeZone)
-    return "".join(_token(token, moment) for token in _tokens(format or "YYYY-MM-dd'T'HH:mm:ss"))
-
-
-def _token(token: str, moment: datetime) -> str:
-    if token.startswith("'"):
-        return token.strip("'") or "'"
-    if token[0].isalpha():
-        if token not in _FORMATTED:
-            raise EngineError(f"Illegal pattern component: {token}")
-        return _FORMATTED[token](moment)
-    return token
+    """A date as text by a Joda pattern; ISO 8601 without one."""
+    return joda.formatted(format or "YYYY-MM-dd'T'HH:mm:ss", moment_of(date, timeZone), timeZone or "UTC")
 
 
 @algorithm("DateRange")

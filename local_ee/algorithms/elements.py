@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from local_ee.errors import EngineError
@@ -91,9 +92,12 @@ def feature_id(element: Element) -> str | None:
 def geometry(
     feature: Element, maxError: ErrorMargin | None, proj: Projection | None, geodesics: bool | None
 ) -> Geometry | None:
-    """Where an element is, in a projection if one is given."""
+    """Where an element is, in a projection if one is given; only then `geodesics` says how edges run."""
     shape = get_property(feature, "system:geometry")
-    return shape.in_crs(proj.crs) if shape is not None and proj is not None else shape
+    if shape is None or proj is None:
+        return shape
+    moved = shape.in_crs(proj.crs)
+    return moved if geodesics is None else replace(moved, geodesic=geodesics)
 
 
 @algorithm("Feature.setGeometry")
@@ -115,10 +119,15 @@ def select(input: Element, propertySelectors: list, newProperties: list | None, 
     return Feature(get_property(input, "system:geometry") if retainGeometry else None, kept, input.id)
 
 
+_UNITS = ("meters", "projected", "infinite")
+
+
 @algorithm("ErrorMargin")
 def error_margin(value: float | None, unit: str) -> ErrorMargin:
     """How far a transformed geometry may be off, in meters, or in units of the projection."""
-    return ErrorMargin(0.0 if value is None else value, unit)
+    if unit not in _UNITS:
+        raise EngineError(f"Unknown unit '{unit}'. Use one of: {', '.join(_UNITS)}.")
+    return ErrorMargin.of(value, unit)
 
 
 @algorithm("If")

@@ -1,7 +1,7 @@
 """Geometries (GeometryConstructors.*, Geometry.*).
 
-Assumptions: lengths and areas in degrees are those on the ellipsoid of WGS84; straight edges in degrees are not bent
-to great circles when shapes are compared.
+Assumptions: lengths and areas in degrees are those on the ellipsoid of WGS84; a shape composed of others has points
+on its edges where theirs were shortest paths (raster/geodesic.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import pyproj
 import shapely
 from shapely.affinity import affine_transform
 from shapely.geometry.base import BaseGeometry
@@ -19,10 +18,12 @@ from shapely.geometry.base import BaseGeometry
 from local_ee.errors import EngineError
 from local_ee.evaluation.features import Element, ErrorMargin, Feature, geometry_of
 from local_ee.evaluation.registry import add, algorithm
+from local_ee.raster import geodesic as geodesic_edges
+from local_ee.raster.geodesic import ELLIPSOID, SPHERE
 from local_ee.raster.geometry import LONLAT, Geometry, check_edges, composed
+from local_ee.raster.geometry import rectangle as corners
 from local_ee.raster.projection import Projection, crs_of
 
-_ELLIPSOID = pyproj.Geod(ellps="WGS84")
 _ARC_SEGMENTS = 16  # per quarter circle of a buffer
 
 
@@ -63,6 +64,21 @@ def _polygon(rings: list) -> shapely.Polygon:
     return shape if shape.is_valid else shape.buffer(0)
 
 
+_INSIDE_OUT = (
+    "The local engine has no polygon whose interior lies outside of its ring (evenOdd=false and a ring that runs "
+    "clockwise): turn the ring around, or leave evenOdd out."
+)
+
+
+def _check_left_inside(coordinates: list, even_odd: bool) -> None:
+    """EngineError where the left-inside rule makes another area of a shell than the even/odd rule."""
+    if even_odd:
+        return
+    shell = _of_coordinates(lambda: shapely.LinearRing(_rings(coordinates)[0]))
+    if not shell.is_ccw:
+        raise EngineError(_INSIDE_OUT)
+
+
 @algorithm("GeometryConstructors.Point")
 def point(coordinates: list, crs: Projection | None) -> Geometry:
     """A point."""
@@ -96,6 +112,7 @@ def multi_line_string(coordinates: list, crs: Projection | None, geodesic: bool 
 @algorithm("GeometryConstructors.Polygon")
 def polygon(coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any, evenOdd: bool) -> Geometry:
     """An area within rings of points."""
+    _check_left_inside(coordinates, evenOdd)
     return _made(_of_coordinates(lambda: _polygon(_rings(coordinates))), crs, geodesic)
 
 
@@ -104,6 +121,8 @@ def multi_polygon(
     coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any, evenOdd: bool
 ) -> Geometry:
     """Several areas."""
+    for rings in coordinates:
+        _check_left_inside(rings, evenOdd)
     shapes = [_of_coordinates(partial(_polygon, rings)) for rings in coordinates]
     return _made(composed(lambda: shapely.unary_union(shapes), *shapes), crs, geodesic)
 
@@ -115,7 +134,9 @@ def rectangle(coordinates: list, crs: Projection | None, geodesic: bool | None, 
     if len(numbers) < 4 or not all(isinstance(coordinate, int | float) for coordinate in numbers[:4]):
         raise EngineError("Geometry.Rectangle: expected two corners of two numbers each.")
     west, south, east, north = numbers[:4]
-    return _made(shapely.box(min(west, east), min(south, north), max(west, east), max(south, north)), crs, geodesic)
+    if not evenOdd and (east < west) != (north < south):
+        raise EngineError(_INSIDE_OUT)
+    return _made(corners(min(west, east), min(south, north), max(west, east), max(south, north)), crs, geodesic)
 
 
 @algorithm("GeometryConstructors.BBox")
@@ -123,7 +144,7 @@ def bbox(west: float, south: float, east: float, north: float) -> Geometry:
     """A box of longitudes and latitudes, its edges along meridians and parallels."""
     if north < south:
         raise EngineError(f"Geometry.BBox: north ({north:g}) must not be less than south ({south:g}).")
-    return Geometry(shapely.box(west, south, east, north), LONLAT, False)
+    return Geometry(corners(west, south, east, north), LONLAT, False)
 
 
 @algorithm("GeometryConstructors.MultiGeometry")
@@ -142,16 +163,21 @@ def area_m2(geometry: Geometry, proj: Projection | None) -> float:
     """The area in square metres, or in squared units of a projection."""
     shape = _in(geometry, proj)
     if proj is not None or not crs_of(shape.crs).geographic:
-        return shape.shape.area
-    return abs(_ELLIPSOID.geometry_area_perimeter(shapely.normalize(shape.shape).reverse())[0])
+        return shape.drawn.area
+    return abs(ELLIPSOID.geometry_area_perimeter(shapely.normalize(_geodesic(shape)).reverse())[0])
 
 
 def length_m(geometry: Geometry, proj: Projection | None) -> float:
     """The length of lines in metres, or in units of a projection."""
     shape = _in(geometry, proj)
     if proj is not None or not crs_of(shape.crs).geographic:
-        return shape.shape.length
-    return _ELLIPSOID.geometry_length(shape.shape)
+        return shape.drawn.length
+    return ELLIPSOID.geometry_length(_geodesic(shape))
+
+
+def _geodesic(geometry: Geometry) -> BaseGeometry:
+    """The shape as one whose edges are shortest paths."""
+    return geometry.shape if geometry.geodesic else geodesic_edges.straight(geometry.shape)
 
 
 def buffered(geometry: Geometry, distance: float, proj: Projection | None) -> Geometry:
@@ -167,7 +193,7 @@ def buffered(geometry: Geometry, distance: float, proj: Projection | None) -> Ge
 def bounds(geometry: Geometry, proj: Projection | None) -> Geometry:
     """The bounding box in its own or another projection."""
     shape = _in(geometry, proj)
-    return Geometry(shapely.box(*shape.shape.bounds), shape.crs, False)
+    return Geometry(corners(*shape.drawn.bounds), shape.crs, False)
 
 
 def centroid(geometry: Geometry, proj: Projection | None) -> Geometry:
@@ -180,14 +206,14 @@ def centroid(geometry: Geometry, proj: Projection | None) -> Geometry:
 def dissolved(geometry: Geometry, proj: Projection | None) -> Geometry:
     """Its parts as one."""
     home = _in(geometry, proj)
-    return replace(home, shape=composed(lambda: shapely.unary_union(home.shape), home.shape))
+    return replace(home, shape=composed(lambda: shapely.unary_union(home.drawn), home.drawn))
 
 
 _SHAPES: dict[str, Callable[[Geometry, Projection | None], Geometry]] = {
     "bounds": bounds,
     "centroid": centroid,
     "dissolve": dissolved,
-    "convexHull": lambda geometry, proj: replace(_in(geometry, proj), shape=_in(geometry, proj).shape.convex_hull),
+    "convexHull": lambda geometry, proj: replace(_in(geometry, proj), shape=_in(geometry, proj).drawn.convex_hull),
 }
 _MEASURES: dict[str, Callable[[Geometry, Projection | None], float]] = {
     "area": area_m2,
@@ -209,8 +235,10 @@ _RELATIONS: dict[str, Callable[[BaseGeometry, BaseGeometry], bool]] = {
 
 
 def _together(left: Geometry, right: Geometry, proj: Projection | None) -> tuple[Geometry, Geometry]:
+    """Both in one coordinate system, their edges straight."""
     code = proj.crs if proj else left.crs
-    return left.in_crs(code), right.in_crs(code)
+    first, second = left.in_crs(code), right.in_crs(code)
+    return replace(first, shape=first.drawn), replace(second, shape=second.drawn)
 
 
 def _place(feature: Element) -> Geometry:
@@ -351,6 +379,11 @@ def is_unbounded(geometry: Geometry) -> bool:
 def distance(
     left: Geometry, right: Geometry, maxError: ErrorMargin | None, proj: Projection | None, spherical: bool
 ) -> float:
-    """The least distance between two geometries, in metres or units of a projection."""
+    """The least distance: in metres on the ellipsoid or the sphere, or in units of a projection."""
     home = left.in_crs(proj.crs if proj else left.metric_crs)
-    return float(home.shape.distance(right.in_crs(home.crs).shape))
+    other = right.in_crs(home.crs)
+    if proj is not None or home.drawn.intersects(other.drawn):
+        return float(home.drawn.distance(other.drawn))
+    nearest = shapely.shortest_line(home.drawn, other.drawn)
+    start, end = shapely.get_coordinates(Geometry(nearest, home.crs, False).lonlat)[[0, -1]]
+    return float((SPHERE if spherical else ELLIPSOID).inv(*start, *end)[2])

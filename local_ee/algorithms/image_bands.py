@@ -23,9 +23,9 @@ _NOT_FOUND = "Image asset '{}' not found (does not exist or caller does not have
 
 @algorithm("Image.load")
 def load(id: str, version: int, catalog: Any) -> Image:
-    """The image of an id in the catalog."""
+    """The image of an id in the catalog, which has one version of it; -1 is the latest."""
     source = catalog.image(id)
-    if source is None:
+    if source is None or version not in (-1, source.properties.get("system:version", -1)):
         raise EngineError(_NOT_FOUND.format(id))
     return image_of(source)
 

@@ -26,7 +26,8 @@ _NOT_FOUND = "ImageCollection asset '{}' not found (does not exist or caller doe
 def load(id: str, version: int | None, catalog: Any) -> Collection:
     """The collection of an id in the catalog; filters reach the catalog."""
     info = catalog.describe(id)
-    if info is None or info.type not in ("IMAGE_COLLECTION", "ImageCollection"):
+    is_collection = info is not None and info.type in ("IMAGE_COLLECTION", "ImageCollection")
+    if info is None or not is_collection or version not in (None, -1, info.properties.get("system:version", -1)):
         raise EngineError(_NOT_FOUND.format(id))
     return catalog_collection(catalog, id, dict(info.properties))
 

@@ -57,12 +57,12 @@ def clamp(input: Image, low: float, high: float) -> Image:
 
 @algorithm("Image.unitScale")
 def unit_scale(input: Image, low: float, high: float) -> Image:
-    """0 at the low value, 1 at the high one; masked outside of them (apidocs ee-image-unitscale)."""
+    """0 at the low value, 1 at the high one; values outside the range are not clamped (apidocs ee-image-unitscale)."""
     if not low < high:
         raise EngineError(f"The low value ({low:g}) must be less than the high one ({high:g}).")
 
     def scaled(values: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return (values.astype(float) - low) / (high - low), both(mask, (values >= low) & (values <= high))
+        return (values.astype(float) - low) / (high - low), mask
 
     return changed(input, lambda source_type: source_type.floating(), scaled, input.everything)
 

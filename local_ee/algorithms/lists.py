@@ -7,15 +7,14 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import numpy as np
-
 from local_ee import budget
 from local_ee.algorithms.collections import order_of
 from local_ee.algorithms.filters import Filter
 from local_ee.errors import EngineError
+from local_ee.evaluation.columns import column
 from local_ee.evaluation.features import Feature
-from local_ee.evaluation.regions import plain
 from local_ee.evaluation.registry import algorithm
+from local_ee.raster.compound import plain
 from local_ee.raster.reducing import Reducer
 
 
@@ -156,22 +155,29 @@ def _as_element(item: Any) -> Any:
     return item if hasattr(item, "properties") else Feature(None, {"item": item})
 
 
-def _numbers(elements: list) -> np.ndarray:
-    try:
-        return np.asarray(elements, float)
-    except (TypeError, ValueError) as error:
-        raise EngineError("Cannot reduce a list whose elements are not all numbers.") from error
-
-
 @algorithm("List.reduce")
 def reduce(list: list, reducer: Reducer) -> Any:
-    """The reducer's value of numbers: one number, or a dictionary where it has several outputs."""
-    running = reducer.over(1).start()
+    """The reducer's value of the elements, or of lists with an element for each of its inputs.
+
+    One value, or a dictionary where it has several outputs.
+    """
+    running = reducer.start()
     if list:
-        values = _numbers([element for element in list if element is not None])
-        running.add([(values, np.ones(values.shape, bool))])
+        use = f"apply '{reducer.name}' to a list"
+        columns = zip(*_rows(list, reducer), strict=True)
+        running.add([column(each, use, any_type=reducer.any_type(i)) for i, each in enumerate(columns)])
     results = [plain(*output) for output in running.result()]
     return results[0] if len(results) == 1 else dict(zip(reducer.outputs, results, strict=True))
+
+
+def _rows(elements: list, reducer: Reducer) -> list[list[Any]]:
+    """What each element gives to the reducer's inputs."""
+    if reducer.inputs == 1:
+        return [[element] for element in elements]
+    for element in elements:
+        if not isinstance(element, builtins.list) or len(element) != reducer.inputs:
+            raise EngineError(f"Reducer '{reducer.name}' needs lists of {reducer.inputs} values, one for each input.")
+    return elements
 
 
 @algorithm("List.remove")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from local_ee.algorithms.special_functions import FUNCTIONS, lower_incomplete_gamma
 from local_ee.errors import EngineError
 from local_ee.evaluation.registry import add, algorithm
 from local_ee.raster.pixel_type import NAMED
@@ -86,6 +87,7 @@ _BINARY: dict[str, Callable[[Number, Number], Any]] = {
     "bitwiseXor": lambda left, right: int(left) ^ int(right),
     "leftShift": _shift,
     "rightShift": lambda left, right: int(left) >> (int(right) & 63),
+    "gammainc": lower_incomplete_gamma,
 }
 
 _UNARY: dict[str, Callable[[Number], Any]] = {
@@ -110,6 +112,7 @@ _UNARY: dict[str, Callable[[Number], Any]] = {
     "cosh": math.cosh,
     "tanh": math.tanh,
     "bitwiseNot": lambda value: ~int(value),
+    **FUNCTIONS,
 }
 
 _ALIASES = {
@@ -122,7 +125,7 @@ _ALIASES = {
     "rightShift": ("right_shift",),
 }
 
-_CASTS = {
+CASTS = {
     "uint8": ("uint8", "toUint8", "byte", "toByte"),
     "int8": ("int8", "toInt8"),
     "uint16": ("uint16", "toUint16"),
@@ -171,13 +174,15 @@ def _cast(name: str) -> Callable[..., Number]:
     return apply
 
 
-for _name, _function in _BINARY.items():
-    for _each in (_name, *_ALIASES.get(_name, ())):
-        add(f"Number.{_each}", _binary(_function))
-for _name, _function_of_one in _UNARY.items():
-    for _each in (_name, *_ALIASES.get(_name, ())):
-        add(f"Number.{_each}", _unary(_function_of_one))
-for _name, _names in _CASTS.items():
+def _named(functions: dict[str, Callable], wrap: Callable[..., Callable]) -> dict[str, Callable[..., Number]]:
+    """The functions under all their names."""
+    return {each: wrap(function) for name, function in functions.items() for each in (name, *_ALIASES.get(name, ()))}
+
+
+FUNCTIONS_OF_ONE, FUNCTIONS_OF_TWO = _named(_UNARY, _unary), _named(_BINARY, _binary)
+for _name, _function in (FUNCTIONS_OF_ONE | FUNCTIONS_OF_TWO).items():
+    add(f"Number.{_name}", _function)
+for _name, _names in CASTS.items():
     for _each in _names:
         add(f"Number.{_each}", _cast(_name))
 

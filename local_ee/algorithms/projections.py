@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from affine import Affine
@@ -17,15 +18,27 @@ from local_ee.raster.projection import Projection, crs_of
 
 @algorithm("Projection")
 def projection(crs: Any, transform: list | None, transformWkt: str | None) -> Projection:
-    """A projection of a code or WKT, with a transform of six numbers."""
+    """A projection of a code or WKT, with a transform of six numbers or the text of a parametric transform."""
     base = to_projection(crs)
     if base is None:
         raise EngineError("The CRS of a map projection must be a string or a projection.")
+    if transformWkt is not None:
+        if transform is not None:
+            raise EngineError("Cannot specify both 'transform' and 'transformWkt'.")
+        return Projection(base.crs, _affine(transformWkt))
     if transform is None:
         return base
     if len(transform) != 6:
         raise EngineError(f"A transform has 6 numbers, got {len(transform)}.")
     return Projection(base.crs, Affine(*(float(coefficient) for coefficient in transform)))
+
+
+def _affine(text: str) -> Affine:
+    """The transform of a text such as Projection.transform gives."""
+    if not re.match(r'\s*PARAM_MT\s*\[\s*"Affine"', text, re.IGNORECASE):
+        raise EngineError(f"Invalid transform '{text[:80]}': expected PARAM_MT[\"Affine\", ...].")
+    numbers = {name: float(number) for name, number in re.findall(r'"(elt_[01]_[012])"\s*,\s*([-+.\deE]+)', text)}
+    return Affine(*(numbers.get(f"elt_{i}_{j}", float(i == j)) for i in range(2) for j in range(3)))
 
 
 @algorithm("Projection.crs")

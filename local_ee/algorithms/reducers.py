@@ -12,8 +12,9 @@ from local_ee.errors import EngineError
 from local_ee.evaluation.registry import algorithm
 from local_ee.raster import accumulate, ranking
 from local_ee.raster.accumulate import Collecting, Counting, Folding, Reduced, Sums, Together
+from local_ee.raster.compound import Tuples
 from local_ee.raster.pixel_type import BOOLEAN, DOUBLE, NAMED, PixelType
-from local_ee.raster.reducing import Reducer
+from local_ee.raster.reducing import Reducer, anything, numbers_only
 
 
 def _mean_type(input_type: PixelType) -> tuple[PixelType, ...]:
@@ -77,13 +78,13 @@ def sample_std_dev() -> Reducer:
 @algorithm("Reducer.count")
 def count() -> Reducer:
     """The number of samples that are not masked."""
-    return Reducer("count", ("count",), Counting, _count_type, weighted=False)
+    return Reducer("count", ("count",), Counting, _count_type, weighted=False, any_type=anything)
 
 
 def _extremum(name: str, inputs: int, combine: Callable[..., np.ndarray]) -> Reducer:
     if inputs != 1:
         raise EngineError(f"Reducer.{name}: the local engine has it for one input, not {inputs}.")
-    return Reducer(name, (name,), lambda: Folding(combine), _same_type, weighted=False)
+    return Reducer(name, (name,), lambda: Folding(combine), _same_type, weighted=False, any_type=anything)
 
 
 @algorithm("Reducer.min")
@@ -114,13 +115,17 @@ def product() -> Reducer:
 @algorithm("Reducer.first", "Reducer.firstNonNull")
 def first() -> Reducer:
     """The first sample that is not masked."""
-    return Reducer("first", ("first",), lambda: Folding(lambda kept, new: kept), _same_type, weighted=False)
+    return Reducer(
+        "first", ("first",), lambda: Folding(lambda kept, new: kept), _same_type, weighted=False, any_type=anything
+    )
 
 
 @algorithm("Reducer.last", "Reducer.lastNonNull")
 def last() -> Reducer:
     """The last sample that is not masked."""
-    return Reducer("last", ("last",), lambda: Folding(lambda kept, new: new), _same_type, weighted=False)
+    return Reducer(
+        "last", ("last",), lambda: Folding(lambda kept, new: new), _same_type, weighted=False, any_type=anything
+    )
 
 
 def _logic(name: str, combined: Callable[..., np.ndarray]) -> Reducer:
@@ -140,8 +145,15 @@ def any_non_zero() -> Reducer:
     return _logic("any", np.maximum)
 
 
-def _collected(name: str, outputs: tuple[str, ...], finish: Callable[..., list[Reduced]], typed: Any) -> Reducer:
-    return Reducer(name, outputs, lambda: Collecting(finish), typed, streams=False, weighted=False)
+def _collected(
+    name: str,
+    outputs: tuple[str, ...],
+    finish: Callable[..., list[Reduced]],
+    typed: Any,
+    *,
+    any_type: Callable[[int], bool] = numbers_only,
+) -> Reducer:
+    return Reducer(name, outputs, lambda: Collecting(finish), typed, streams=False, weighted=False, any_type=any_type)
 
 
 def _rank_type(count: int) -> Callable[[PixelType], tuple[PixelType, ...]]:
@@ -180,32 +192,60 @@ def mode(maxBuckets: int | None, minBucketWidth: float | None, maxRaw: int | Non
 @algorithm("Reducer.countDistinct", "Reducer.countDistinctNonNull")
 def count_distinct() -> Reducer:
     """The number of different samples that are not masked."""
-    return _collected("countDistinct", ("count",), ranking.counts_of_distinct, _count_type)
+    return _collected("countDistinct", ("count",), ranking.counts_of_distinct, _count_type, any_type=anything)
 
 
-def _plain(name: str, output: str, finish: Callable[[np.ndarray, np.ndarray], Any], *, weighted: bool) -> Reducer:
+def _plain(
+    name: str,
+    output: str,
+    finish: Callable[[np.ndarray, np.ndarray], Any],
+    *,
+    weighted: bool,
+    any_type: Callable[[int], bool] = numbers_only,
+) -> Reducer:
     """A reducer whose result is not a number but a dictionary or a list."""
 
     def finished(values: np.ndarray, weights: np.ndarray) -> list[Reduced]:
         return [(finish(values, weights), np.ones((), bool))]
 
     return Reducer(
-        name, (output,), lambda: Collecting(finished), _same_type, streams=False, pixels=False, weighted=weighted
+        name,
+        (output,),
+        lambda: Collecting(finished),
+        _same_type,
+        streams=False,
+        pixels=False,
+        weighted=weighted,
+        any_type=any_type,
     )
 
 
 @algorithm("Reducer.frequencyHistogram")
 def frequency_histogram() -> Reducer:
     """A dictionary of the weight of each value."""
-    return _plain("frequencyHistogram", "histogram", ranking.frequencies, weighted=True)
+    return _plain("frequencyHistogram", "histogram", ranking.frequencies, weighted=True, any_type=anything)
 
 
 @algorithm("Reducer.toList")
 def to_list(tupleSize: int | None, numOptional: int) -> Reducer:
-    """The samples that are not masked, in order."""
-    if tupleSize not in (None, 1):
-        raise EngineError("Reducer.toList: the local engine has it for one input only.")
-    return _plain("toList", "list", lambda values, weights: values[weights > 0].tolist(), weighted=False)
+    """The samples that are not masked, in order; of several inputs as tuples."""
+    if tupleSize is None:
+        return _plain(
+            "toList", "list", lambda values, weights: values[weights > 0].tolist(), weighted=False, any_type=anything
+        )
+    if not 0 <= numOptional <= tupleSize or tupleSize < 1:
+        raise EngineError(f"Reducer.toList: {numOptional} of {tupleSize} inputs cannot be optional.")
+    return Reducer(
+        "toList",
+        ("list",),
+        lambda: Tuples(tupleSize, numOptional),
+        _same_type,
+        inputs=tupleSize,
+        streams=False,
+        pixels=False,
+        weighted=False,
+        any_type=anything,
+    )
 
 
 @algorithm("Reducer.fixedHistogram")
@@ -239,6 +279,11 @@ def combine(reducer1: Reducer, reducer2: Reducer, outputPrefix: str, sharedInput
         streams=reducer1.streams and reducer2.streams,
         pixels=reducer1.pixels and reducer2.pixels,
         weighted=reducer1.weighted or reducer2.weighted,
+        any_type=lambda index: (
+            reducer1.any_type(index) and (not sharedInputs or reducer2.any_type(index))
+            if index < reducer1.inputs
+            else reducer2.any_type(index - split)
+        ),
     )
 
 

@@ -64,6 +64,9 @@ def sliced(string: str, start: int, end: int | None) -> str:
     return string[start:end]
 
 
+_REFERENCES = re.compile(r"\\(.?)|\$(\d)", re.DOTALL)
+
+
 def _flags(flags: str) -> int:
     unknown = set(flags) - set("gim")
     if unknown:
@@ -74,8 +77,19 @@ def _flags(flags: str) -> int:
 @algorithm("String.replace")
 def replace(input: str, regex: str, replacement: str, flags: str) -> str:
     """The first match replaced, all of them with the flag g; $1 names a group."""
-    pattern = re.sub(r"\$(\d+)", r"\\\1", replacement)
-    return Pattern(regex, _flags(flags)).replace(pattern, input, 0 if "g" in flags else 1)
+    return Pattern(regex, _flags(flags)).replace(_template(replacement), input, 0 if "g" in flags else 1)
+
+
+def _template(replacement: str) -> str:
+    """A replacement of Java's form as Python's: $1 names a group, $0 the match; a backslash keeps what follows it."""
+    return _REFERENCES.sub(_converted, replacement)
+
+
+def _converted(reference: re.Match[str]) -> str:
+    character, group = reference.groups()
+    if group is not None:
+        return rf"\g<{group}>"
+    return r"\\" if character in ("", "\\") else character
 
 
 @algorithm("String.match")

@@ -16,7 +16,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window as RasterWindow
 
-from local_ee import encode, raster_file
+from local_ee import budget, encode, raster_file
 from local_ee.assets.files import BLOCK_PX, check_policy, to_cog, write_bands
 from local_ee.assets.store import Asset, AssetStore, StoredBand, iso_time, now, stored_band
 from local_ee.assets.tasks import Progress
@@ -118,7 +118,7 @@ class Work:
         try:
             while True:
                 while len(waiting) < LOOKAHEAD and (window := next(todo, None)) is not None:
-                    waiting.append((window, self.threads.submit(image.read, crop(grid, window))))
+                    waiting.append((window, self.threads.submit(_read, image, crop(grid, window))))
                 if not waiting:
                     return
                 self.progress.report(begun + share * done / total)
@@ -128,6 +128,11 @@ class Work:
         finally:
             for _, future in waiting:
                 future.cancel()
+
+
+def _read(image: Image, grid: GeoBox) -> Pixels:
+    """Pixels read in a thread of the pool, whose processor time is the export's."""
+    return budget.current().metered(lambda: image.read(grid))
 
 
 def to_bucket(image: Image, grid: GeoBox, options: FileOptions, buckets: ObjectStore, work: Work) -> list[str]:

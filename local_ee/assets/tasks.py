@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from local_ee.errors import EngineError
 from local_ee.home import Home, held, hold, locked, read_json, write_json
 from local_ee.limits import CONCURRENT_EXPORTS, Limits
 from local_ee.threads import DaemonThreads
+from local_ee.usage import UNTAGGED, Usage
 
 METADATA_TYPE = "type.googleapis.com/google.earthengine.v1alpha.OperationMetadata"
 PROGRESS_SECONDS = 0.5  # between two notes of progress on disk
@@ -42,6 +43,7 @@ class Submission:
     description: str
     request_id: str | None = None
     priority: int = 100
+    workload_tag: str = UNTAGGED
 
 
 class Progress:
@@ -61,15 +63,26 @@ class Progress:
             self._tasks.note(self._operation, progress=round(share, 4))
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended. cpu_seconds: of this machine's processors, which stand for Google's EECU seconds."""
+
+    state: str
+    error: dict[str, Any] | None = None
+    uris: tuple[str, ...] = ()
+    cpu_seconds: float = 0.0
+
+
 Job = Callable[[Progress], Sequence[str]]  # gives the URIs of what it made
 
 
 class TaskStore:
     """The operations of a home, and the queue of this process."""
 
-    def __init__(self, home: Home, limits: Limits) -> None:
+    def __init__(self, home: Home, limits: Limits, usage: Usage | None = None) -> None:
         self._home = home
         self._limits = limits
+        self._usage = usage or Usage()
         self._owner = f"{os.getpid()}-{secrets.token_hex(6)}"
         self._threads = DaemonThreads(CONCURRENT_EXPORTS, "isamap-task")
         self._futures: dict[str, Future[None]] = {}
@@ -90,7 +103,7 @@ class TaskStore:
             self._limits.check_queue(waiting)
             record = self._new_record(operation, submission)
             self._write(operation, record)
-        self._futures[operation] = self._threads.submit(self._run, operation, job)
+        self._futures[operation] = self._threads.submit(self._run, operation, job, submission.workload_tag)
         return _public(record)
 
     def get(self, operation: str) -> dict[str, Any]:
@@ -116,7 +129,7 @@ class TaskStore:
         self._cancel_path(operation).touch()
         future = self._futures.get(operation)
         if future is not None and future.cancel():
-            self._end(operation, "CANCELLED", error=_error(1, "Cancelled."))
+            self._end(operation, CANCELLED)
         else:
             self.note(operation, state="CANCELLING")
             self._stop(operation)
@@ -168,46 +181,30 @@ class TaskStore:
         if budget is not None:
             budget.cancel()
 
-    def _run(self, operation: str, job: Job) -> None:
+    def _run(self, operation: str, job: Job, tag: str) -> None:
         if self.is_cancelled(operation):
             if not self._stopping.is_set():
-                self._end(operation, "CANCELLED", error=_error(1, "Cancelled."))
+                self._end(operation, CANCELLED)
             return
         self.note(operation, state="RUNNING", startTime=now(), attempt=1)
         budget = self._budgets[operation] = Budget(memory_bytes=self._limits.memory_bytes)
         if self._stopping.is_set():
             budget.cancel()
         try:
-            with budget.running():
-                uris = job(Progress(self, operation))
-            self._end(operation, "SUCCEEDED", uris=list(uris))
-        except Cancelled:
-            if not self._stopping.is_set():
-                self._end(operation, "CANCELLED", error=_error(1, "Cancelled."))
-        except (EngineError, ValueError) as error:
-            self._end(operation, "FAILED", error=_error(3, str(error)))
-        except RecursionError:
-            self._end(operation, "FAILED", error=_error(3, TOO_DEEP))
-        except MemoryError:
-            self._end(operation, "FAILED", error=_error(8, "User memory limit exceeded."))
-        except OSError as error:
-            self._end(operation, "FAILED", error=_error(13, f"The local engine cannot use its files: {error}"))
-        except Exception as error:
-            log.exception("operation %s", operation)
-            message = f"Internal error of the local engine: {type(error).__name__}: {error}"
-            self._end(operation, "FAILED", error=_error(13, message))
+            outcome = _outcome(operation, lambda: job(Progress(self, operation)), budget)
+            if outcome.state != "CANCELLED" or not self._stopping.is_set():
+                self._end(operation, outcome)
         finally:
             budget.cancel()  # pieces that are still computed have no reader
+            self._usage.add(tag, budget.cpu_seconds)
             del self._budgets[operation]
 
-    def _end(
-        self, operation: str, state: str, *, error: dict[str, Any] | None = None, uris: Sequence[str] = ()
-    ) -> None:
+    def _end(self, operation: str, outcome: Outcome) -> None:
         with locked(self._home, f"operation-{operation[:1]}"):
             record = read_json(self._path(operation))
             if record is None or record.get("done"):
                 return
-            self._write(operation, _ended(record, state, error, uris))
+            self._write(operation, _ended(record, outcome))
         self._cancel_path(operation).unlink(missing_ok=True)
 
     def _read(self, operation: str) -> dict[str, Any] | None:
@@ -216,7 +213,7 @@ class TaskStore:
         if record is None or record.get("done") or held(self._owner_path(record["owner"])):
             return record
         reason = f"The process that ran this operation ({record['owner'].partition('-')[0]}) ended before it was done."
-        self._end(operation, "FAILED", error=_error(10, reason))
+        self._end(operation, Outcome("FAILED", _error(10, reason)))
         return read_json(self._path(operation))
 
     def _new_record(self, operation: str, submission: Submission) -> dict[str, Any]:
@@ -261,15 +258,38 @@ def _public(record: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in record.items() if key not in ("owner", "project")}
 
 
-def _ended(record: dict[str, Any], state: str, error: dict[str, Any] | None, uris: Sequence[str]) -> dict[str, Any]:
+def _outcome(operation: str, job: Callable[[], Sequence[str]], budget: Budget) -> Outcome:
+    """How a job ended, whatever it raised, with the processor time that it took."""
+    try:
+        with budget.running():
+            uris = job()
+        outcome = Outcome("SUCCEEDED", uris=tuple(uris))
+    except Cancelled:
+        outcome = CANCELLED
+    except (EngineError, ValueError) as error:
+        outcome = Outcome("FAILED", _error(3, str(error)))
+    except RecursionError:
+        outcome = Outcome("FAILED", _error(3, TOO_DEEP))
+    except MemoryError:
+        outcome = Outcome("FAILED", _error(8, "User memory limit exceeded."))
+    except OSError as error:
+        outcome = Outcome("FAILED", _error(13, f"The local engine cannot use its files: {error}"))
+    except Exception as error:
+        log.exception("operation %s", operation)
+        outcome = Outcome("FAILED", _error(13, f"Internal error of the local engine: {type(error).__name__}: {error}"))
+    return replace(outcome, cpu_seconds=budget.cpu_seconds)
+
+
+def _ended(record: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
     ended = now()
-    metadata = {"state": state, "endTime": ended, "updateTime": ended, "batchEecuUsageSeconds": 0}
-    if state == "SUCCEEDED":
-        metadata |= {"progress": 1, "destinationUris": list(uris)}
+    metadata = {"state": outcome.state, "endTime": ended, "updateTime": ended}
+    metadata["batchEecuUsageSeconds"] = round(outcome.cpu_seconds, 3)
+    if outcome.state == "SUCCEEDED":
+        metadata |= {"progress": 1, "destinationUris": list(outcome.uris)}
     record["metadata"].update(metadata)
     record["done"] = True
-    if error:
-        record["error"] = error
+    if outcome.error:
+        record["error"] = outcome.error
     else:
         record["response"] = {"@type": "type.googleapis.com/google.protobuf.Empty"}
     return record
@@ -278,3 +298,6 @@ def _ended(record: dict[str, Any], state: str, error: dict[str, Any] | None, uri
 def _error(code: int, message: str) -> dict[str, Any]:
     """google.rpc.Status (https://cloud.google.com/apis/design/errors)."""
     return {"code": code, "message": message}
+
+
+CANCELLED = Outcome("CANCELLED", _error(1, "Cancelled."))

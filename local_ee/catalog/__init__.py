@@ -40,7 +40,7 @@ class SourceImage:
 
 @dataclass(frozen=True)
 class AssetInfo:
-    """An entry of a catalog that is not pixels: type is IMAGE, IMAGE_COLLECTION or FOLDER."""
+    """An entry of a catalog that is not pixels: type is IMAGE, IMAGE_COLLECTION, TABLE or FOLDER."""
 
     id: str
     type: str

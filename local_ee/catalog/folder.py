@@ -4,6 +4,7 @@ catalog").
     FOLDER/COPERNICUS/S2_SR_HARMONIZED/20190602T025551_20190602T030602_T50RKU.tif     an image of a collection
     FOLDER/COPERNICUS/S2_SR_HARMONIZED/20190602T025551_20190602T030602_T50RKU.json    its notes (catalog/sidecar.py)
     FOLDER/Tsinghua/FROM-GLC/GAIA/v10/v10.tif                                         an Image: named like its folder
+    FOLDER/FAO/GAUL_SIMPLIFIED_500m/2015/level1.geojson                               a table (catalog/table.py)
 
 Bands of different resolution lie in files of their own, `INDEX.PART.tif`: one band whose name is PART
 (20190602....B11.tif), or several that the file or its notes name (20190602....20m.tif). A STAC item beside the files
@@ -24,6 +25,7 @@ from shapely.geometry import box
 
 from local_ee.catalog import AssetInfo, BoundsWSEN, SourceImage, geotiff, sidecar
 from local_ee.catalog.entry import Entry, build, read_notes, scan
+from local_ee.catalog.table import ENDING, SourceFeature, read_table
 
 Kept = TypeVar("Kept")
 UNDATED = float("-inf")  # sorts before every date
@@ -37,6 +39,7 @@ class FolderCatalog:
         self._folders: dict[Path, tuple[Any, dict[str, Entry]]] = {}
         self._notes: dict[Entry, tuple[Any, sidecar.Notes]] = {}
         self._images: dict[Entry, tuple[Any, SourceImage]] = {}
+        self._tables: dict[Path, tuple[Any, tuple[SourceFeature, ...]]] = {}
         self._lock = threading.Lock()
 
     def describe(self, asset_id: str) -> AssetInfo | None:
@@ -44,6 +47,8 @@ class FolderCatalog:
         image = self.image(asset_id)
         if image is not None:
             return AssetInfo(asset_id, "IMAGE", image.properties)
+        if self._table_file(asset_id) is not None:
+            return AssetInfo(asset_id, "TABLE", {})
         if self._folder(asset_id) is None:
             return None
         return AssetInfo(asset_id, "IMAGE_COLLECTION" if self._entries(asset_id) else "FOLDER", {})
@@ -69,6 +74,17 @@ class FolderCatalog:
         images = (self._image(entry) for _, entry in dated)
         area = None if bounds_wsen is None else box(*bounds_wsen)
         return tuple(image for image in images if area is None or image.footprint.intersects(area))
+
+    def table(self, asset_id: str) -> Sequence[SourceFeature] | None:
+        """The features of a table (catalog/table.py), None where there is no such file."""
+        path = self._table_file(asset_id)
+        return None if path is None else self._kept(self._tables, path, (path,), lambda: read_table(path))
+
+    def _table_file(self, asset_id: str) -> Path | None:
+        collection, _, name = asset_id.rpartition("/")
+        folder = self._folder(collection) if re.fullmatch(r"\w[\w-]*", name) else None
+        path = None if folder is None else folder / f"{name}{ENDING}"
+        return path if path is not None and path.is_file() else None
 
     def _folder(self, asset_id: str) -> Path | None:
         if not self.path.is_dir():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from local_ee.catalog import AssetInfo, BoundsWSEN, Catalog, SourceImage
+from local_ee.catalog.table import SourceFeature
 
 
 class CatalogStack:
@@ -31,3 +32,9 @@ class CatalogStack:
             if catalog.describe(collection_id) is not None:
                 return catalog.images(collection_id, start_ms, end_ms, bounds_wsen)
         return ()
+
+    def table(self, asset_id: str) -> Sequence[SourceFeature] | None:
+        """The features of a table, of the first catalog that has tables and this one; None where none has."""
+        readers = (getattr(catalog, "table", None) for catalog in self._catalogs)
+        tables = (read(asset_id) for read in readers if read is not None)
+        return next((table for table in tables if table is not None), None)

@@ -29,10 +29,11 @@ def to_json(value: Any) -> Any:
 
 
 def image_json(image: Image) -> dict[str, Any]:
-    """An image's bands, id and properties."""
+    """An image's bands, id (a computed one's is its place in the collection) and properties."""
     answer: dict[str, Any] = {"type": "Image", "bands": [band_json(band) for band in image.bands]}
-    if image.id:
-        answer["id"] = image.id
+    identity = image.id or image.properties.get("system:index")
+    if identity is not None:
+        answer["id"] = identity
     version = image.properties.get("system:version")
     if version is not None:
         answer["version"] = version
@@ -102,7 +103,8 @@ def _range_json(dates: DateRange) -> dict[str, Any]:
 
 
 def _margin_json(margin: ErrorMargin) -> dict[str, Any]:
-    return {"type": "ErrorMargin", "value": margin.value, "unit": margin.unit}
+    answer: dict[str, Any] = {"type": "ErrorMargin", "unit": margin.unit}
+    return answer if margin.value is None else answer | {"value": margin.value}
 
 
 _DESCRIPTIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -13,12 +14,13 @@ from shapely.geometry import shape
 
 from local_ee.errors import EngineError
 from local_ee.evaluation import features
+from local_ee.evaluation.arrays import to_array
 from local_ee.evaluation.features import Collection, Date, DateRange, ErrorMargin, Feature, geometry_of
 from local_ee.evaluation.values import Image, constant
-from local_ee.raster.geometry import LONLAT, Geometry, composed
+from local_ee.raster.geometry import LONLAT, Geometry
 from local_ee.raster.kernel import Kernel
 from local_ee.raster.pixel_type import NAMED, PixelType
-from local_ee.raster.projection import Projection, crs_of
+from local_ee.raster.projection import Projection, authority_code
 from local_ee.raster.reducing import Reducer
 
 
@@ -87,23 +89,27 @@ def to_collection(value: Any) -> Collection | None:
 
 
 def to_element(value: Any) -> Any:
-    if isinstance(value, Image | Feature):
+    """Collections are elements too, with properties of their own."""
+    if isinstance(value, Image | Feature | Collection):
         return value
     if isinstance(value, Geometry):
         return Feature(value, {})
-    if isinstance(value, Collection):  # a collection is an element too, with properties
-        return Feature(None, value.properties, value.id)
     return to_image(value)
+
+
+def to_feature(value: Any) -> Any:
+    """Where a feature is wanted, a collection is one feature: its geometry and its properties."""
+    if isinstance(value, Collection):
+        return Feature(geometry_of(value), value.properties, value.id)
+    return to_element(value)
 
 
 def to_geometry(value: Any) -> Geometry | None:
     """Features have a geometry; dictionaries are GeoJSON."""
     if isinstance(value, Geometry):
         return value
-    if isinstance(value, Feature | Image):
+    if isinstance(value, Feature | Image | Collection):
         return geometry_of(value)
-    if isinstance(value, Collection):
-        return union_of([geometry for element in value.elements if (geometry := geometry_of(element))])
     if isinstance(value, Mapping) and "type" in value:
         if value["type"] == "Feature":
             return to_geometry(value["geometry"])
@@ -119,16 +125,6 @@ def _of_geojson(value: Mapping[str, Any]) -> Geometry:
         raise EngineError(f"Invalid GeoJSON geometry: {error}.") from error
 
 
-def union_of(geometries: list[Geometry]) -> Geometry:
-    """All geometries as one, in degrees; unbounded where one of them is."""
-    import shapely
-
-    if any(geometry.unbounded for geometry in geometries):
-        return features.everywhere()
-    shapes = [geometry.lonlat for geometry in geometries]
-    return Geometry(composed(lambda: shapely.unary_union(shapes), *shapes))
-
-
 def to_date(value: Any) -> Date | None:
     """Milliseconds, or ISO 8601 text (UTC where it names no zone)."""
     if isinstance(value, Date):
@@ -142,14 +138,25 @@ def to_date(value: Any) -> Date | None:
     return Date(parse_iso(value)) if isinstance(value, str) else None
 
 
+_ISO = re.compile(
+    r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?"
+    r"(?:[T ](\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,9}))?)?)?)?(Z|[+-]\d\d:?\d\d)?"
+)
+
+
 def parse_iso(text: str) -> float:
-    """Milliseconds of ISO text such as 2019-06, 2019-06-01 or 2019-06-01T12:00:00Z."""
-    padded = f"{text}-01" if len(text) == 7 else f"{text}-01-01" if len(text) == 4 else text
+    """Milliseconds of ISO text such as 2019-06, 2019-6-1 or 2019-06-01T12:00:00Z; zeros may be left out."""
+    found = _ISO.fullmatch(text.strip())
+    if found is None:
+        raise EngineError(f'Invalid date: Invalid format: "{text}".')
+    *numbers, fraction, offset = found.groups()
+    year, month, day, hour, minute, second = (int(number) if number else None for number in numbers)
+    micros = int((fraction or "0")[:6].ljust(6, "0"))
+    zone = datetime.strptime(offset, "%z").tzinfo if offset else UTC
     try:
-        moment = datetime.fromisoformat(padded.replace("Z", "+00:00"))
+        moment = datetime(year or 0, month or 1, day or 1, hour or 0, minute or 0, second or 0, micros, zone)
     except ValueError as error:
         raise EngineError(f'Invalid date: Invalid format: "{text}".') from error
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return round(moment.timestamp() * 1000)
 
 
@@ -176,9 +183,9 @@ def to_projection(value: Any) -> Projection | None:
     if isinstance(value, Projection):
         return value
     if isinstance(value, str):
-        return Projection(str(crs_of(value)))
+        return Projection(authority_code(value))
     if isinstance(value, Mapping) and "crs" in value:
-        return Projection(str(crs_of(value["crs"])), Affine(*value.get("transform", (1, 0, 0, 0, 1, 0))))
+        return Projection(authority_code(value["crs"]), Affine(*value.get("transform", (1, 0, 0, 0, 1, 0))))
     return None
 
 
@@ -186,8 +193,8 @@ def to_error_margin(value: Any) -> ErrorMargin | None:
     if isinstance(value, ErrorMargin):
         return value
     if isinstance(value, int | float):
-        return ErrorMargin(value)
-    return ErrorMargin(value.get("value") or 0.0, value.get("unit", "meters")) if isinstance(value, Mapping) else None
+        return ErrorMargin.of(value)
+    return ErrorMargin.of(value.get("value"), value.get("unit", "meters")) if isinstance(value, Mapping) else None
 
 
 def to_integer(value: Any) -> int | None:
@@ -224,6 +231,7 @@ def accept(target_type: str, value_class: type) -> None:
 # Lists whose elements are promoted too. Lists of other types are checked by the algorithms that read them.
 _COERCED_LISTS = (
     "List<Image",
+    "List<Array",
     "List<Element",
     "List<Geometry",
     "List<Filter",
@@ -237,7 +245,7 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "ImageCollection": to_collection,
     "FeatureCollection": to_collection,
     "Element": to_element,
-    "Feature": to_element,
+    "Feature": to_feature,
     "Geometry": to_geometry,
     "Date": to_date,
     "DateRange": to_date_range,
@@ -255,4 +263,5 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "String": _is(str),
     "List": _to_list,
     "Dictionary": _is(dict),
+    "Array": to_array,
 }

@@ -9,10 +9,11 @@ from typing import Any
 
 from local_ee.errors import EngineError
 from local_ee.evaluation.values import Image
-from local_ee.raster.geometry import Geometry, everywhere
+from local_ee.raster.geometry import Geometry, composed, everywhere
 
 MOST_ELEMENTS = 5000
 ELEMENT_LIMIT = f"Collection query aborted after accumulating over {MOST_ELEMENTS} elements."
+INFINITE_MARGIN = 2e7
 GEOMETRY_FIELDS = (".all", ".geo", "system:geometry", "system:footprint")
 
 
@@ -36,10 +37,16 @@ class DateRange:
 
 @dataclass(frozen=True)
 class ErrorMargin:
-    """How far a transformed geometry may be off."""
+    """How far a transformed geometry may be off; without a value it is infinite."""
 
-    value: float
+    value: float | None
     unit: str = "meters"
+
+    @classmethod
+    def of(cls, value: float | None, unit: str = "meters") -> ErrorMargin:
+        """As Earth Engine takes it: never negative, infinite beyond 2e7 (apidocs ee-errormargin)."""
+        size = abs(value or 0.0)
+        return cls(None, "infinite") if unit == "infinite" or size > INFINITE_MARGIN else cls(size, unit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +61,9 @@ class Feature:
         return replace(self, properties=properties)
 
 
-Element = Image | Feature
-
-
 @dataclass(frozen=True, eq=False)
 class Collection:
-    """Images or features in order; the elements are found when first asked for."""
+    """Images, features or collections in order, with properties; the elements are found when first asked for."""
 
     find: Callable[[], Sequence[Element]] = field(repr=False)
     kind: str = "FeatureCollection"
@@ -94,9 +98,16 @@ class Collection:
         """A collection of the same kind with other elements."""
         return Collection(find, self.kind, None, self.properties)
 
+    def with_properties(self, properties: Mapping[str, Any]) -> Collection:
+        """The same elements under other properties of the collection."""
+        return replace(self, properties=properties)
+
     def lookup(self, name: str, value: object) -> Element | None:
         """The first element whose property has a value."""
         return next((element for element in self.elements if get_property(element, name) == value), None)
+
+
+Element = Image | Feature | Collection
 
 
 def collection_of(elements: Sequence[Element]) -> Collection:
@@ -115,10 +126,22 @@ def get_property(element: Element, name: str) -> Any:
 
 
 def geometry_of(element: Element) -> Geometry | None:
-    """Where an element is: a feature's geometry, or an image's footprint."""
+    """Where an element is: a feature's geometry, an image's footprint, or those of all elements as one."""
     if isinstance(element, Feature):
         return element.geometry
+    if isinstance(element, Collection):
+        return union_of([shape for each in element.elements if (shape := geometry_of(each))])
     return element.footprint or everywhere()
+
+
+def union_of(geometries: Sequence[Geometry]) -> Geometry:
+    """All geometries as one, in degrees; unbounded where one of them is."""
+    import shapely
+
+    if any(geometry.unbounded for geometry in geometries):
+        return everywhere()
+    shapes = [geometry.lonlat for geometry in geometries]
+    return Geometry(composed(lambda: shapely.unary_union(shapes), *shapes))
 
 
 def index_of(element: Element) -> Any:

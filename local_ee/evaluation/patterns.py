@@ -54,8 +54,17 @@ class Pattern:
         return self._bounded(text, lambda seconds: list(_counted(self._compiled.finditer(text, timeout=seconds))))
 
     def split(self, text: str) -> list[str]:
-        """The parts between matches."""
-        return self._bounded(text, lambda seconds: self._compiled.split(text, timeout=seconds))
+        """The parts between matches, without empty ones at the end; the text where nothing matches."""
+        parts, start = [], 0
+        for match in self.matches(text):
+            if match.end() == 0:  # nothing before the first character
+                continue
+            parts.append(text[start : match.start()])
+            start = match.end()
+        parts.append(text[start:])
+        while len(parts) > 1 and not parts[-1]:
+            parts.pop()
+        return parts
 
     def replace(self, replacement: str, text: str, count: int = 0) -> str:
         r"""A text with `count` matches replaced (0: all); \1 names a group."""

@@ -15,6 +15,7 @@ from local_ee import budget
 from local_ee.errors import EngineError
 from local_ee.evaluation.values import Image
 from local_ee.raster.accumulate import Samples
+from local_ee.raster.compound import plain
 from local_ee.raster.geometry import Geometry
 from local_ee.raster.pixels import as_weight, is_blank
 from local_ee.raster.projection import WGS84, Projection
@@ -92,7 +93,7 @@ def grid_over(region: Geometry, projection: Projection, most_pixels: float, best
 
 
 def _cover(region: Geometry, projection: Projection) -> Grid:
-    left, bottom, right, top = region.in_crs(projection.crs).shape.bounds
+    left, bottom, right, top = region.in_crs(projection.crs).drawn.bounds
     inverse = ~projection.transform
     cols, rows = zip(*(inverse * corner for corner in ((left, top), (right, bottom))), strict=True)
     row, col = math.floor(min(rows) + 1e-9), math.floor(min(cols) + 1e-9)
@@ -129,9 +130,15 @@ def reduced(image: Image, reducer: Reducer, region: Geometry, grid: Grid) -> dic
 
 def _share_of(region: Geometry, tile: GeoBox, reducer: Reducer) -> np.ndarray:
     """Weighted reducers take pixels by their covered share, others by their centres; points take their pixel."""
+    is_area = region.shape.area != 0 or region.unbounded
+    return covered_share(region, tile) if reducer.weighted and is_area else pixels_in(region, tile)
+
+
+def pixels_in(region: Geometry, tile: GeoBox) -> np.ndarray:
+    """bool [row, column]: pixels with their centre in a region; points and lines take the pixels that they touch."""
     if region.shape.area == 0 and not region.unbounded:
         return _pixels_of_points(region, tile)
-    return covered_share(region, tile) if reducer.weighted else centres_inside(region, tile)
+    return centres_inside(region, tile)
 
 
 def _pixels_of_points(region: Geometry, tile: GeoBox) -> np.ndarray:
@@ -158,10 +165,3 @@ def _common(samples: list[Samples]) -> list[Samples]:
     """Samples of several inputs count where all of them are valid."""
     weight = np.minimum.reduce([np.asarray(weights, np.float32) for _, weights in samples])
     return [(values, weight) for values, _ in samples]
-
-
-def plain(value: Any, valid: Any) -> Any:
-    """A reduced value as a plain one: null where nothing was reduced."""
-    if not np.all(valid):
-        return None
-    return value.item() if isinstance(value, np.ndarray | np.generic) and np.ndim(value) == 0 else value

@@ -11,11 +11,12 @@ import numpy as np
 import shapely
 from affine import Affine
 from odc.geo.geobox import GeoBox
-from shapely.geometry import box, mapping
+from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
 from local_ee import budget
 from local_ee.errors import EngineError
+from local_ee.raster import geodesic
 from local_ee.raster.projection import METRES_PER_DEGREE, Projection, crs_of, key_of, transformer
 
 LONLAT = "EPSG:4326"
@@ -38,15 +39,22 @@ class Geometry:
         if crs == self.crs or self.unbounded or self.shape.is_empty:
             return self if crs == self.crs else Geometry(self.shape, crs, self.geodesic, self.unbounded)
         step = _longest_side(self.shape) / _SEGMENTS
-        shape = shapely.segmentize(self.shape, step) if step > 0 else self.shape
+        shape = shapely.segmentize(self.drawn, step) if step > 0 else self.shape
         move = transformer(self.crs, crs)
         moved = shapely.transform(shape, lambda xy: np.column_stack(move.transform(xy[:, 0], xy[:, 1])))
         return Geometry(moved, crs, crs_of(crs).geographic and self.geodesic)
 
     @cached_property
+    def drawn(self) -> BaseGeometry:
+        """The shape with straight edges only: those that are shortest paths are cut into short pieces."""
+        if not self.geodesic or self.unbounded or not crs_of(self.crs).geographic:
+            return self.shape
+        return geodesic.bent(self.shape)
+
+    @cached_property
     def lonlat(self) -> BaseGeometry:
-        """The shape in degrees of WGS84."""
-        return self.in_crs(LONLAT).shape
+        """The shape in degrees of WGS84, with straight edges."""
+        return self.in_crs(LONLAT).drawn
 
     @cached_property
     def metric_crs(self) -> str:
@@ -98,7 +106,12 @@ def composed(compute: Callable[[], BaseGeometry], *shapes: BaseGeometry) -> Base
 
 def everywhere() -> Geometry:
     """The whole Earth: the footprint of constants."""
-    return Geometry(box(-180, -90, 180, 90), unbounded=True)
+    return Geometry(rectangle(-180, -90, 180, 90), unbounded=True)
+
+
+def rectangle(west: float, south: float, east: float, north: float) -> shapely.Polygon:
+    """A box whose ring begins in the south-west and runs to the east, as Earth Engine's do."""
+    return shapely.Polygon([(west, south), (east, south), (east, north), (west, north)])
 
 
 def outline(geobox: GeoBox, crs: str) -> BaseGeometry:

@@ -113,7 +113,9 @@ def of_dtype(dtype: Any) -> PixelType:
 
 
 def of_number(value: float | np.number) -> PixelType:
-    """The type of a constant: an integer of exactly that value, or double."""
+    """The type of a constant: an integer or a double of exactly that value (apidocs ee-image-constant)."""
     if isinstance(value, bool | np.bool_):
         value = int(value)
-    return ranged(int(value), int(value)) if isinstance(value, int | np.integer) else DOUBLE
+    if isinstance(value, int | np.integer):
+        return ranged(int(value), int(value))
+    return PixelType("double", float(value), float(value)) if np.isfinite(value) else DOUBLE

@@ -28,6 +28,14 @@ def crs_of(text: str) -> CRS:
 
 
 @cache
+def authority_code(text: str) -> str:
+    """The code that a coordinate system's text names for itself, such as EPSG:27572, or else the text."""
+    crs = crs_of(text)
+    authority = crs.proj.to_json_dict().get("id")
+    return f"{authority['authority']}:{authority['code']}" if authority else str(crs)
+
+
+@cache
 def transformer(source: str, target: str) -> pyproj.Transformer:
     """From one coordinate system to another, x before y."""
     return pyproj.Transformer.from_crs(crs_of(source).proj, crs_of(target).proj, always_xy=True)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from functools import cache
+
 import numba
 import numpy as np
 
 from local_ee.raster.accumulate import Reduced
+
+_NETWORK_MOST = 64  # samples: of more, a network has too many exchanges
+_NETWORK_PIXELS = 256  # sorted together: 64 samples of them stay in the processor's second cache
 
 
 def percentiles(values: np.ndarray, weights: np.ndarray, percents: tuple[float, ...]) -> list[Reduced]:
@@ -19,7 +25,11 @@ def percentiles(values: np.ndarray, weights: np.ndarray, percents: tuple[float, 
     flat = np.ascontiguousarray(values.reshape(len(values), -1))
     keep = np.ascontiguousarray(weights.reshape(len(values), -1) != 0)
     out = np.zeros((len(percents), flat.shape[1]))
-    _percentiles(flat, keep, np.asarray(percents, float), out)
+    shares = np.asarray(percents, float)
+    if 1 < len(flat) <= _NETWORK_MOST and _has_order(flat):
+        _network_percentiles(flat, keep, _greatest(flat.dtype), _network(len(flat)), shares, out)
+    else:
+        _percentiles(flat, keep, shares, out)
     valid = np.asarray(keep.any(axis=0)).reshape(shape) if len(values) else np.zeros(shape, bool)
     return [(row.reshape(shape), valid) for row in out]
 
@@ -45,12 +55,84 @@ def _percentiles(values, keep, percents, out):  # pragma: no cover (compiled)
         else:
             samples[:count].sort()
         for p in range(percents.size):
-            position = percents[p] / 100 * (count - 1)
-            low = int(position)
-            high = min(low + 1, count - 1)
-            fraction = position - low
-            lower, upper = np.float64(samples[low]), np.float64(samples[high])
-            out[p, j] = (lower + upper) / 2 if fraction == 0.5 else lower + (upper - lower) * fraction
+            low, high, fraction = _places(count, percents[p])
+            out[p, j] = _mixed(np.float64(samples[low]), np.float64(samples[high]), fraction)
+
+
+@numba.njit(nogil=True, cache=True)
+def _places(count, percent):  # pragma: no cover (compiled)
+    position = percent / 100 * (count - 1)
+    low = int(position)
+    return low, min(low + 1, count - 1), position - low
+
+
+@numba.njit(nogil=True, cache=True)
+def _mixed(lower, upper, fraction):  # pragma: no cover (compiled)
+    return (lower + upper) / 2 if fraction == 0.5 else lower + (upper - lower) * fraction
+
+
+@cache
+def _network(count: int) -> np.ndarray:
+    """Pairs of places whose exchange, one after the other, sorts any list of `count` (Batcher's odd-even merge)."""
+    pairs = []
+    merged = 1
+    while merged < count:
+        step = merged
+        while step:
+            for first in range(step % merged, count - step, 2 * step):
+                for low in range(first, min(first + step, count - step)):
+                    if low // (2 * merged) == (low + step) // (2 * merged):
+                        pairs.append((low, low + step))
+            step //= 2
+        merged *= 2
+    return np.array(pairs, np.int64)
+
+
+def _has_order(values: np.ndarray) -> bool:
+    """Whether any two of the values are equal, or the one is less than the other."""
+    return values.dtype.kind in "iu" or (values.dtype.kind == "f" and not np.isnan(values).any())
+
+
+def _greatest(dtype: np.dtype) -> np.generic:
+    return dtype.type(np.inf if dtype.kind == "f" else np.iinfo(dtype).max)
+
+
+@numba.njit(nogil=True, cache=True)
+def _network_percentiles(values, keep, greatest, pairs, percents, out):  # pragma: no cover (compiled)
+    """As _percentiles, many pixels at a time: a network's exchanges depend on no value, so they take no branch.
+
+    Masked samples count as the greatest value, which sorts them behind the others.
+    """
+    total, pixels = values.shape
+    block = np.empty((total, _NETWORK_PIXELS), values.dtype)
+    counts = np.empty(_NETWORK_PIXELS, np.int64)
+    for start in range(0, pixels, _NETWORK_PIXELS):
+        width = min(_NETWORK_PIXELS, pixels - start)
+        counts[:] = 0
+        for i in range(total):
+            _load(values[i, start : start + width], keep[i, start : start + width], greatest, block[i], counts)
+        for k in range(pairs.shape[0]):
+            _exchange(block[pairs[k, 0]], block[pairs[k, 1]])
+        for j in range(width):
+            if counts[j]:
+                for p in range(percents.size):
+                    low, high, fraction = _places(counts[j], percents[p])
+                    out[p, start + j] = _mixed(np.float64(block[low, j]), np.float64(block[high, j]), fraction)
+
+
+@numba.njit(nogil=True, cache=True)
+def _load(values, keep, greatest, row, counts):  # pragma: no cover (compiled)
+    for j in range(values.shape[0]):
+        row[j] = values[j] if keep[j] else greatest
+    for j in range(values.shape[0]):
+        counts[j] += keep[j]
+
+
+@numba.njit(nogil=True, cache=True)
+def _exchange(low, high):  # pragma: no cover (compiled)
+    for j in range(low.shape[0]):
+        a, b = low[j], high[j]
+        low[j], high[j] = (b if b < a else a), (a if b < a else b)
 
 
 def modes(values: np.ndarray, weights: np.ndarray) -> list[Reduced]:
@@ -84,6 +166,11 @@ def _modes(values, share, out):  # pragma: no cover (compiled)
 def frequencies(values: np.ndarray, weights: np.ndarray) -> dict[str, float]:
     """How much weight each value has; whole values are written without a fraction, as Earth Engine writes keys."""
     keep = weights > 0
+    if values.dtype == object:
+        counted: Counter[str] = Counter()
+        for value, weight in zip(values[keep].tolist(), weights[keep].tolist(), strict=True):
+            counted[str(value)] += float(weight)
+        return {key: counted[key] for key in sorted(counted)}
     kinds, at = np.unique(values[keep], return_inverse=True)
     totals = np.bincount(at, weights=weights[keep].astype(float), minlength=len(kinds))
     return {_key(value): float(total) for value, total in zip(kinds, totals, strict=True)}
@@ -96,6 +183,8 @@ def _key(value: np.generic) -> str:
 
 def counts_of_distinct(values: np.ndarray, weights: np.ndarray) -> list[Reduced]:
     """How many different unmasked values there are along axis 0."""
+    if values.dtype == object:
+        return [(np.asarray(len(set(map(repr, values[weights > 0].tolist()))), np.int32), np.ones((), bool))]
     ordered = np.sort(np.where(weights > 0, values.astype(float), np.nan), axis=0)
     fresh = np.ones(ordered.shape, bool)
     fresh[1:] = ordered[1:] != ordered[:-1]

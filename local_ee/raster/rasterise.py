@@ -6,10 +6,9 @@ import numpy as np
 import rasterio.features
 import shapely
 from odc.geo.geobox import GeoBox
-from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
-from local_ee.raster.geometry import Geometry, outline
+from local_ee.raster.geometry import Geometry, outline, rectangle
 from local_ee.raster.lattice import place_of
 from local_ee.raster.pixels import blank, valid
 
@@ -70,9 +69,9 @@ def _known(geometry: Geometry, geobox: GeoBox) -> np.ndarray | None:
 
 def _in_grid(geometry: Geometry, geobox: GeoBox) -> BaseGeometry:
     """The shape in the grid's coordinate system; only areas cover pixels."""
-    return geometry.in_crs(str(geobox.crs)).shape
+    return geometry.in_crs(str(geobox.crs)).drawn
 
 
 def bounds_box(geometry: Geometry, crs: str) -> BaseGeometry:
     """The bounding box of a geometry in a coordinate system."""
-    return box(*geometry.in_crs(crs).shape.bounds)
+    return rectangle(*geometry.in_crs(crs).drawn.bounds)

@@ -10,11 +10,22 @@ from local_ee.raster.accumulate import Accumulator
 from local_ee.raster.pixel_type import PixelType
 
 
+def numbers_only(index: int) -> bool:
+    """No input takes anything but numbers."""
+    return False
+
+
+def anything(index: int) -> bool:
+    """Every input takes values of any type."""
+    return True
+
+
 @dataclass(frozen=True)
 class Reducer:
     """outputs: names; start: a new reduction; typed: pixel types of the outputs from that of the (first) input.
 
     streams: it needs only a few numbers per place, however many samples come. pixels: its outputs can be pixels.
+    any_type: whether the samples of an input, by position, need not be numbers.
     """
 
     name: str
@@ -25,6 +36,7 @@ class Reducer:
     streams: bool = True
     pixels: bool = True
     weighted: bool = True
+    any_type: Callable[[int], bool] = field(default=numbers_only, repr=False)
 
     def named(self, outputs: Sequence[str]) -> Reducer:
         """The same reducer with other output names."""

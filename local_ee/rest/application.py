@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -30,6 +31,7 @@ from local_ee.rest.pixel_routes import ComputeApi
 from local_ee.rest.task_routes import TaskRoutes
 from local_ee.storage.buckets import PREFIXES, StorageApi
 from local_ee.threads import Closed, DaemonThreads, join
+from local_ee.usage import CPU_HEADER, Usage, checked_tag
 from local_ee.wire import Call, FileSlice, Reply, Route
 
 VERSIONS = ("v1", "v1alpha")  # REST calls take their path from the discovery document, thumbnails and tiles use v1
@@ -50,6 +52,7 @@ class Application:
         self._limits = limits
         self._budgets: set[Budget] = set()  # of the requests under way; only the event loop's thread changes it
         self._closing = False
+        self.usage = Usage()
         self._turns = threading.BoundedSemaphore(workers)  # of values that read pixels: other values pass them
         self._pixel_threads = DaemonThreads(workers, "isamap-pixels")
         self._storage_threads = DaemonThreads(STORAGE_THREADS, "isamap-storage")
@@ -62,7 +65,7 @@ class Application:
         assets = AssetStore(home)
         stack = CatalogStack([assets, catalog])
         compute = ComputeApi(stack, limits)
-        self._tasks = TaskStore(home, limits)
+        self._tasks = TaskStore(home, limits, self.usage)
         tasks = TaskRoutes(
             self._tasks,
             assets,
@@ -119,10 +122,23 @@ class Application:
         self._budgets.add(budget)
         gone = asyncio.ensure_future(_cancelled_when_gone(request, budget))
         try:
-            return _response(await self._in_thread(route, lambda: _computed(route, call, request, budget)))
+            return _response(await self._in_thread(route, lambda: self._computed(route, call, request, budget)))
         finally:
             gone.cancel()
             self._budgets.discard(budget)
+
+    def _computed(self, route: Route, call: Call, request: Request, budget: Budget) -> Reply:
+        """The reply with the processor time that it took, which counts for its workload tag."""
+        try:
+            tag = checked_tag(call.json() if call.method == "POST" else call.query)
+            with budget.running():
+                reply = answered(route, call, dict(request.path_params))
+        except EngineError as error:  # of a request that ended before it began
+            return Reply.error(error.status, str(error), error.reason)
+        except ValueError as error:  # no JSON
+            return Reply.error(400, str(error), "INVALID_ARGUMENT")
+        self.usage.add(tag, budget.cpu_seconds)
+        return replace(reply, headers={**reply.headers, CPU_HEADER: f"{budget.cpu_seconds:.6f}"})
 
     async def _in_thread(self, route: Route, answer: Callable[[], Reply]) -> Reply:
         stopping = Reply.error(503, "The local engine is stopping.")
@@ -152,14 +168,6 @@ async def _cancelled_when_gone(request: Request, budget: Budget) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
     budget.cancel()
-
-
-def _computed(route: Route, call: Call, request: Request, budget: Budget) -> Reply:
-    try:
-        with budget.running():
-            return answered(route, call, dict(request.path_params))
-    except EngineError as error:  # of a request that ended before it began
-        return Reply.error(error.status, str(error), error.reason)
 
 
 def answered(route: Route, call: Call, params: dict[str, str]) -> Reply:

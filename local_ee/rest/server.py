@@ -89,6 +89,11 @@ class LocalEngine:
         return f"http://{ADDRESS}:{self._port}"
 
     @property
+    def cpu_seconds(self) -> dict[str, float]:
+        """Processor seconds by workload tag ("" without one) since the start; nothing before it."""
+        return {} if self._app is None else self._app.usage.cpu_seconds
+
+    @property
     def port(self) -> int:
         """The port it listens on; 0 before its start."""
         return self._port

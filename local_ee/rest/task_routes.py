@@ -21,6 +21,7 @@ from local_ee.evaluation.values import Image
 from local_ee.injector import Injector
 from local_ee.rest.mishaps import Mishaps
 from local_ee.storage.objects import ObjectStore
+from local_ee.usage import checked_tag
 from local_ee.wire import Call, Params, Reply, Route
 
 PAGE = 500
@@ -140,4 +141,11 @@ def _submission(body: Mapping[str, Any], params: Params, task_type: str) -> Subm
         raise EngineError(f"Invalid requestId '{request_id}': expected up to 60 characters of A-Z, a-z, 0-9 and -.")
     priority = body.get("priority", 100)
     priority = priority.get("value", 100) if isinstance(priority, Mapping) else priority
-    return Submission(params["project"], task_type, str(body.get("description", "")), request_id, int(priority))
+    return Submission(
+        params["project"],
+        task_type,
+        str(body.get("description", "")),
+        request_id,
+        int(priority),
+        checked_tag(body),
+    )

@@ -71,13 +71,21 @@ def scatter(layers, levels, calm, heading_deg, col0, row0):
     """Linear sigma nought of land (VV, VH), and factors on that of open water (VV, VH): float32 [4, row, column]."""
     height, width = layers.shape[1], layers.shape[2]
     out = np.zeros((4, height, width), np.float32)
+    facing, cross, power = np.empty(256), np.empty(256), np.empty(256)
+    for byte in range(256):
+        turn = abs(np.uint8(byte) - heading_deg) % 90.0
+        turn = min(turn, 90.0 - turn)
+        facing[byte], cross[byte] = math.exp(-((turn / 25.0) ** 2)), math.exp(-((turn / 40.0) ** 2))
+        power[byte] = (0.08 * np.uint8(byte)) ** 0.75
     for row in range(height):
         for col in range(width):
             key = hash2(_S_CORNER, col0 + col, row0 + row)
+            soft = built = 0
+            for material in range(m.EVERGREEN, m.FIRST_IMPERVIOUS):
+                soft += layers[material, row, col]
             z = (layers[TONE_1, row, col] - 128) / 32.0 * 0.7 - (layers[TONE_2, row, col] - 128) / 32.0 * 0.7
-            soft_gain = 10.0 ** (0.1 * z)
+            soft_gain = 10.0 ** (0.1 * z) if soft else 1.0
             vv = vh = 0.0
-            built = 0
             for material in range(m.EVERGREEN, m.COUNT):
                 share = layers[material, row, col]
                 if share > 0:
@@ -86,15 +94,13 @@ def scatter(layers, levels, calm, heading_deg, col0, row0):
                     vh += share * levels[1, material] * gain
                     built += share if material >= m.FIRST_IMPERVIOUS else 0
             vv, vh = 0.01 * vv, 0.01 * vh
-            if built > 0:
+            if built > 0 and layers[WALL, row, col] > 0:
                 spread = 10.0 ** (0.22 * draw_normal(key, 1))
                 wall = 0.08 * layers[WALL, row, col]
-                turn = abs(layers[FACING, row, col] - heading_deg) % 90.0
-                turn = min(turn, 90.0 - turn)
-                facing, cross = math.exp(-((turn / 25.0) ** 2)), math.exp(-((turn / 40.0) ** 2))
-                vv += 0.01 * wall**0.75 * spread * (5.0 + 38.0 * facing)
-                vh += 0.01 * wall**0.75 * spread * (2.0 + 2.6 * cross)
-                if layers[WALL, row, col] > 0 and unit(derive(key, 2)) < TAIL_SHARE:
+                turn, strength = layers[FACING, row, col], 0.01 * power[layers[WALL, row, col]]
+                vv += strength * spread * (5.0 + 38.0 * facing[turn])
+                vh += strength * spread * (2.0 + 2.6 * cross[turn])
+                if unit(derive(key, 2)) < TAIL_SHARE:
                     burst = 10.0 ** (0.1 * min(6.0 + 8.0 * abs(draw_normal(key, 3)), 26.0))
                     vv += 0.8 * burst * min(wall, 1.5)
                     vh += 0.05 * burst * min(wall, 1.5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -13,13 +13,14 @@ from local_ee.world import sun
 from local_ee.world.compiled import compiled
 from local_ee.world.lattice import TILE, Cut
 from local_ee.world.noise import (
+    between,
+    corners_of,
     derive,
     draw,
     draw_normal,
     fractal,
     hash2,
     seed_of,
-    smooth,
     smooth_row,
     unit,
 )
@@ -27,6 +28,7 @@ from local_ee.world.plane import plane_at, plane_nodes
 
 NODES = 17  # per tile side: 80 m apart
 OCTAVES = 6
+_NODES_KEPT = 2048  # tiles of overpasses, 5 kB each: a window's images and their scores share them
 _WEATHER_CELL_M = 320_000.0
 
 
@@ -105,6 +107,12 @@ def opacity_at(x, y, seed, length_m, edge, clear, levels):
 def _spread(nodes, out, row0, col0, top, left):
     """Bilinear values between a tile's nodes, written where the tile meets the window."""
     scale = (NODES - 1) / TILE
+    least, most = nodes.min(), nodes.max()
+    if least == most and (least == 0.0 or least == 1.0):  # most tiles are clear or overcast
+        for row in range(max(0, top - row0), min(out.shape[0], top + TILE - row0)):
+            for col in range(max(0, left - col0), min(out.shape[1], left + TILE - col0)):
+                out[row, col] = least
+        return
     for row in range(max(0, top - row0), min(out.shape[0], top + TILE - row0)):
         v = (row + row0 - top + 0.5) * scale
         j = int(v)
@@ -119,31 +127,38 @@ def _spread(nodes, out, row0, col0, top, left):
 
 
 @compiled
-def _fields(epsg, row0, col0, height, width, seed, length_m, edge, east, north, clear, levels):
-    """Opacity and shadow over 10-m pixels, from nodes of the world tiles below them."""
-    opacity, shadow = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
-    cloud, cast = np.empty((NODES, NODES)), np.empty((NODES, NODES))
+def _nodes(epsg, tile_col, tile_row, seed, length_m, edge, east, north, clear, levels):
+    """Opacity and shadow at the nodes of a world tile: [2, NODES, NODES]."""
+    out = np.empty((2, NODES, NODES))
     side = TILE * 10.0
-    for tile_row in range(row0 // TILE, (row0 + height - 1) // TILE + 1):
-        for tile_col in range(col0 // TILE, (col0 + width - 1) // TILE + 1):
-            corners = plane_nodes(tile_col * side, -tile_row * side, side, epsg)
-            for j in range(NODES):
-                for i in range(NODES):
-                    x, y = plane_at(corners, i / (NODES - 1.0), j / (NODES - 1.0))
-                    cloud[j, i] = opacity_at(x, y, seed, length_m, edge, clear, levels)
-                    cast[j, i] = opacity_at(x + east, y + north, seed, length_m, edge, clear, levels) * (
-                        1.0 - cloud[j, i]
-                    )
-            _spread(cloud, opacity, row0, col0, tile_row * TILE, tile_col * TILE)
-            _spread(cast, shadow, row0, col0, tile_row * TILE, tile_col * TILE)
-    return opacity, shadow
+    corners = plane_nodes(tile_col * side, -tile_row * side, side, epsg)
+    for j in range(NODES):
+        for i in range(NODES):
+            x, y = plane_at(corners, i / (NODES - 1.0), j / (NODES - 1.0))
+            out[0, j, i] = opacity_at(x, y, seed, length_m, edge, clear, levels)
+            shadow = opacity_at(x + east, y + north, seed, length_m, edge, clear, levels)
+            out[1, j, i] = shadow * (1.0 - out[0, j, i])
+    return out
+
+
+@lru_cache(maxsize=_NODES_KEPT)
+def _tile_nodes(epsg: int, tile_col: int, tile_row: int, sky: Sky) -> np.ndarray:
+    east, north = sky.toward_sun_m
+    weather = (sky.seed, sky.length_m, sky.edge, east, north, sky.clear_share)
+    return _nodes(epsg, tile_col, tile_row, *weather, _levels())
 
 
 def over(cut: Cut, sky: Sky) -> tuple[np.ndarray, np.ndarray]:
     """Cloud opacity and shadow (0 to 1) of any 10-m pixels: two float32 [row, column]."""
-    east, north = sky.toward_sun_m
-    window = (cut.epsg, cut.row, cut.col, cut.height, cut.width)
-    return _fields(*window, sky.seed, sky.length_m, sky.edge, east, north, sky.clear_share, _levels())
+    shape = cut.height, cut.width
+    opacity, shadow = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    for tile_row in range(cut.row // TILE, (cut.row + cut.height - 1) // TILE + 1):
+        for tile_col in range(cut.col // TILE, (cut.col + cut.width - 1) // TILE + 1):
+            nodes = _tile_nodes(cut.epsg, tile_col, tile_row, sky)
+            corner = (cut.row, cut.col, tile_row * TILE, tile_col * TILE)
+            _spread(nodes[0], opacity, *corner)
+            _spread(nodes[1], shadow, *corner)
+    return opacity, shadow
 
 
 @compiled
@@ -154,13 +169,23 @@ def glow(opacity, seed, row0, col0, step_m):
     .19).
     """
     out = np.ones(opacity.shape, np.float32)
+    cells = np.full((2, 2), -(2**62), np.int64)
+    broad = fine = (0.0, 0.0, 0.0, 0.0)
     for row in range(out.shape[0]):
         y = (row0 + row + 0.5) * step_m
         for col in range(out.shape[1]):
             if opacity[row, col] > 0:
                 x = (col0 + col + 0.5) * step_m
                 u, v = (0.8 * x + 0.6 * y) / 1300.0, (0.8 * y - 0.6 * x) / 1300.0
-                lump = smooth(seed + np.uint64(5), u, v) + 0.6 * smooth(seed + np.uint64(6), 2.7 * u, 2.7 * v)
+                p, q = 2.7 * u, 2.7 * v
+                i, j, k, l = math.floor(u), math.floor(v), math.floor(p), math.floor(q)
+                if i != cells[0, 0] or j != cells[0, 1]:
+                    cells[0, 0], cells[0, 1] = i, j
+                    broad = corners_of(seed + np.uint64(5), i, j)
+                if k != cells[1, 0] or l != cells[1, 1]:
+                    cells[1, 0], cells[1, 1] = k, l
+                    fine = corners_of(seed + np.uint64(6), k, l)
+                lump = between(broad, u - i, v - j) + 0.6 * between(fine, p - k, q - l)
                 out[row, col] = max(0.7, 1.0 + 0.5 * lump)
     return out
 
@@ -208,26 +233,29 @@ def _scores(opacity, shadow, seed, row0, col0, table, history):
     cs, cdf = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
     haze = 0.45 * draw_normal(seed, 20)
     broad, fine, drift = np.empty(width), np.empty(width), np.empty(width)
+    grain, jitter = np.empty(width), np.empty(width)
+    clear, thin, shaded, opaque = table[0], table[1], table[2], table[3]
     for row in range(height):
         smooth_row(seed + np.uint64(7), col0, 1.0, 70.0, (row0 + row) / 70.0, broad)
         smooth_row(seed + np.uint64(8), col0, 1.0, 6.0, (row0 + row) / 6.0, fine)
         smooth_row(seed + np.uint64(9), col0, 1.0, 12.0, (row0 + row) / 12.0, drift)
         for col in range(width):
-            x, y = col0 + col, row0 + row
-            h = hash2(seed, x, y)
+            h = hash2(seed, col0 + col, row0 + row)
+            grain[col], jitter[col] = unit(h), unit(derive(h, 1)) + unit(derive(h, 2))
+        for col in range(width):
             wave = broad[col] + 0.5 * fine[col]
-            z = haze + 1.25 * wave + 1.1 * (unit(h) - 0.5)
+            z = haze + 1.25 * wave + 1.1 * (grain[col] - 0.5)
             rank = 1.0 / (1.0 + math.exp(-1.702 * z))
             a, s = opacity[row, col], shadow[row, col]
-            score = _look(table[0], rank)
+            score = _look(clear, rank)
             if s > 0.0:
-                score += min(1.6 * s, 1.0) * (min(_look(table[2], rank), score) - score)
+                score += min(1.6 * s, 1.0) * (min(_look(shaded, rank), score) - score)
             if a > 0.0:
-                score += min(a / 0.14, 1.0) * (min(_look(table[1], rank), score) - score)
+                score += min(a / 0.14, 1.0) * (min(_look(thin, rank), score) - score)
                 if a > 0.25:
-                    score += min((a - 0.25) / 0.4, 1.0) * (min(_look(table[3], rank), score) - score)
+                    score += min((a - 0.25) / 0.4, 1.0) * (min(_look(opaque, rank), score) - score)
             cs[row, col] = score
-            blur = 0.087 * (unit(derive(h, 1)) + unit(derive(h, 2)) - 1.0 + drift[col])
+            blur = 0.087 * (jitter[col] - 1.0 + drift[col])
             cdf[row, col] = min(max(_look(history, score) + blur, 0.0), 1.0)
     return cs, cdf
 

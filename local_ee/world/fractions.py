@@ -12,7 +12,7 @@ from local_ee.world import materials as m
 from local_ee.world.compiled import compiled
 from local_ee.world.fields import near
 from local_ee.world.lattice import Cut, mosaic
-from local_ee.world.materials import first_of, height_of, kind_of, second_of
+from local_ee.world.materials import height_of, kind_of, second_of
 from local_ee.world.places import places
 from local_ee.world.plane import lonlat_of_utm, plane_of
 from local_ee.world.truth import TILE_M, draw_tile
@@ -22,6 +22,8 @@ CELLS = TILE_M // 10
 BRIGHT, TONE_1, TONE_2, HEIGHT, WALL, FACING, BORN = range(m.COUNT, m.COUNT + 7)
 LAYERS = m.COUNT + 7
 _REACH_M = 9000.0
+_ONE, _FOUR, _S4, _S16, _S32, _S48 = (np.uint64(number) for number in (1, 4, 4, 16, 32, 48))
+_EVEN, _LOW_16 = np.uint64(0x0F0F0F0F0F0F0F0F), np.uint64(0xFFFF)
 
 
 @dataclass(frozen=True)
@@ -43,41 +45,77 @@ def pool(canvas, facing):
     """Layers of 10-m pixels from a 1-m canvas that has one more row and column."""
     side = facing.shape[0]
     out = np.zeros((LAYERS, side, side), np.uint8)
-    counts = np.zeros(m.COUNT, np.int64)
+    kinds, sums = np.empty(10 * side, np.uint64), np.empty(10 * side, np.uint64)
+    walls, newest = np.empty(10 * side, np.int64), np.empty(10 * side, np.uint8)
     for row in range(side):
+        _columns(canvas, row, kinds, sums, walls, newest)
         for col in range(side):
-            counts[:] = 0
-            bright = tone1 = tone2 = high = roofs = wall = born = hard = 0
-            for y in range(10 * row, 10 * row + 10):
-                for x in range(10 * col, 10 * col + 10):
-                    pixel = canvas[y, x]
-                    material, height = kind_of(pixel), height_of(pixel)
-                    counts[material] += 1
-                    if material >= m.FIRST_IMPERVIOUS:
-                        bright += first_of(pixel)
-                        born = max(born, second_of(pixel))
-                        hard += 1
-                        if height > 0:
-                            high += height
-                            roofs += 1
-                    else:
-                        tone1 += first_of(pixel)
-                        tone2 += second_of(pixel)
-                    if canvas[y, x + 1] != pixel:
-                        wall += abs(height - height_of(canvas[y, x + 1]))
-                    if canvas[y + 1, x] != pixel:
-                        wall += abs(height - height_of(canvas[y + 1, x]))
+            even = odd = total = np.uint64(0)
+            edges, born = np.int64(0), np.uint8(0)
+            for x in range(10 * col, 10 * col + 10):
+                even += kinds[x] & _EVEN
+                odd += (kinds[x] >> _S4) & _EVEN
+                total += sums[x]
+                edges += walls[x]
+                born = max(born, newest[x])
+            hard = 0
             for material in range(m.COUNT):
-                out[material, row, col] = counts[material]
-            out[BRIGHT, row, col] = bright // hard if hard else 128
-            soft = 100 - hard
-            out[TONE_1, row, col] = tone1 // soft if soft else 128
-            out[TONE_2, row, col] = tone2 // soft if soft else 128
-            out[HEIGHT, row, col] = high // roofs if roofs else 0
-            out[WALL, row, col] = min(wall // 8, 255)
+                pair = odd if material % 2 else even
+                count = np.uint8((pair >> np.uint64(8 * (material // 2))) & np.uint64(255))
+                out[material, row, col] = count
+                hard += count if material >= m.FIRST_IMPERVIOUS else 0
+            soft, roofs = 100 - hard, edges >> 16
+            out[BRIGHT, row, col] = _mean(total, hard, 128)
+            out[TONE_1, row, col] = _mean(total >> _S16, soft, 128)
+            out[TONE_2, row, col] = _mean(total >> _S32, soft, 128)
+            out[HEIGHT, row, col] = _mean(total >> _S48, roofs, 0)
+            out[WALL, row, col] = min((edges & 65535) // 8, 255)
             out[FACING, row, col] = facing[row, col]
             out[BORN, row, col] = born
     return out
+
+
+@compiled
+def _columns(canvas, row, kinds, sums, walls, newest):
+    """What a row of 10-m pixels needs of its ten canvas rows, by canvas column.
+
+    Several counts share a number, so that loops run over columns without a branch. kinds: how often each class occurs,
+    4 bits each. sums, 16 bits each: first bytes of impervious ground; both bytes of other ground; heights of roofs.
+    walls: differences in height to the right and below, and roof pixels from bit 16 on. newest: years of birth.
+    """
+    kinds[:] = 0
+    sums[:] = 0
+    walls[:] = 0
+    newest[:] = 0
+    for y in range(10 * row, 10 * row + 10):
+        for x in range(kinds.shape[0]):
+            kinds[x] += _ONE << (_FOUR * np.uint64(kind_of(canvas[y, x])))
+        for x in range(kinds.shape[0]):
+            pixel = canvas[y, x]
+            first, second, height = _field(pixel, 16), _field(pixel, 24), _field(pixel, 8)
+            if kind_of(pixel) >= m.FIRST_IMPERVIOUS:
+                sums[x] += first | (height << _S48)
+            else:
+                sums[x] += (first << _S16) | (second << _S32)
+        for x in range(kinds.shape[0]):
+            born = np.uint8(second_of(canvas[y, x]))
+            if kind_of(canvas[y, x]) >= m.FIRST_IMPERVIOUS:
+                newest[x] = max(newest[x], born)
+        for x in range(kinds.shape[0]):
+            height = height_of(canvas[y, x])
+            step = abs(height - height_of(canvas[y, x + 1])) + abs(height - height_of(canvas[y + 1, x]))
+            roof = kind_of(canvas[y, x]) >= m.FIRST_IMPERVIOUS and height > 0
+            walls[x] += step + (65536 if roof else 0)
+
+
+@compiled
+def _field(pixel, shift):
+    return np.uint64((pixel >> np.uint32(shift)) & np.uint32(255))
+
+
+@compiled
+def _mean(total, count, empty):
+    return np.int64(total & _LOW_16) // count if count else empty
 
 
 def canvas_of(epsg: int, column: int, row: int, year: int) -> tuple[np.ndarray, np.ndarray, int, int]:

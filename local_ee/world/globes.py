@@ -11,7 +11,7 @@ from pyproj import Transformer
 
 from local_ee.world.compiled import compiled
 from local_ee.world.lattice import Cut
-from local_ee.world.plane import utm_of
+from local_ee.world.plane import conformal, meridian, utm_between, utm_of
 
 _SQUARE = 256  # pixels read at a time in foreign projections
 
@@ -25,9 +25,13 @@ def globe(step_deg: float, north_deg: float, south_deg: float) -> GeoBox:
 @compiled
 def _places(west, north, step, epsg, out_col, out_row):
     height, width = out_col.shape
+    sines, cosines = np.empty(width), np.empty(width)
+    for col in range(width):
+        sines[col], cosines[col] = meridian(west + (col + 0.5) * step, epsg)
     for row in range(height):
+        tangent = conformal(north - (row + 0.5) * step)
         for col in range(width):
-            x, y = utm_of(west + (col + 0.5) * step, north - (row + 0.5) * step, epsg)
+            x, y = utm_between(tangent, sines[col], cosines[col], epsg)
             out_col[row, col], out_row[row, col] = np.int64(np.floor(x / 10.0)), np.int64(np.floor(-y / 10.0))
 
 

@@ -15,7 +15,7 @@ from local_ee.world import materials as m
 from local_ee.world.compiled import compiled
 from local_ee.world.fractions import BORN, CellCache
 from local_ee.world.lattice import TILE, Cut, TileCache, mosaic
-from local_ee.world.noise import derive, draw, draw_normal, hash2, seed_of, smooth, unit
+from local_ee.world.noise import derive, draw, draw_normal, hash2, seed_of, smooth, smooth_row, unit
 
 GROUPS = 7
 BUILT, WATER, TREES, GRASS, CROPS, BARE, WET = range(GROUPS)
@@ -90,29 +90,22 @@ def decide(layers, groups, rates, blur, seed, blob_seed, col0, row0):
     paved, fills_above, misses_below = rates[4], rates[5], rates[6]
     height, width = layers.shape[1] - 2 * blur, layers.shape[2] - 2 * blur
     out = np.empty((height, width), np.uint8)
-    shares = np.zeros(GROUPS)
+    row_shares, shares = np.empty((GROUPS, width)), np.empty(GROUPS)
+    waves, blobs = np.empty(width), np.empty(width)
     for row in range(height):
+        scale = 0.01 / _blurred(layers, groups, paved, blur, row, row_shares)
+        y = row0 + row
+        smooth_row(seed, col0, 1.0, length, y / length, waves)
+        smooth_row(blob_seed, col0, 1.0, _BLOB, y / _BLOB, blobs)
         for col in range(width):
-            shares[:] = 0.0
-            weight = 0.0
-            for dy in range(-blur, blur + 1):
-                for dx in range(-blur, blur + 1):
-                    w = 1.0 / (1.0 + dx * dx + dy * dy)
-                    weight += w
-                    for material in range(layers.shape[0]):
-                        share = w * layers[material, row + blur + dy, col + blur + dx]
-                        if material == m.ASPHALT or material == m.CONCRETE:
-                            shares[BUILT] += paved * share
-                            shares[BARE] += (1.0 - paved) * share
-                        else:
-                            shares[groups[material]] += share
-            scale = 0.01 / weight
-            x, y = col0 + col, row0 + row
+            for group in range(GROUPS):
+                shares[group] = row_shares[group, col]
+            x = col0 + col
             h = hash2(seed, x, y)
-            wave = 1.6 * smooth(seed, x / length, y / length) + 1.2 * (unit(h) - 0.5)
+            wave = 1.6 * waves[col] + 1.2 * (unit(h) - 0.5)
             built = shares[BUILT] * scale + noise * wave
             # Whole yards and gardens are taken for built, whole quarters are not seen: town ground only.
-            blob = smooth(blob_seed, x / _BLOB, y / _BLOB)
+            blob = blobs[col]
             town = min(1.0, shares[BUILT] * scale / 0.15)
             if blob > fills_above:
                 built += 0.9 * town * (shares[GRASS] + shares[BARE] + shares[CROPS] + 0.5 * shares[TREES]) * scale
@@ -137,6 +130,29 @@ def decide(layers, groups, rates, blur, seed, blob_seed, col0, row0):
                     best, top = group, score
             out[row, col] = best
     return out
+
+
+@compiled
+def _blurred(layers, groups, paved, blur, row, shares):
+    """Fills shares [group, column] with the groups' square metres around a row's pixels; returns their total weight."""
+    shares[:] = 0.0
+    width, total = shares.shape[1], 0.0
+    for dy in range(-blur, blur + 1):
+        for dx in range(-blur, blur + 1):
+            weight = 1.0 / (1.0 + dx * dx + dy * dy)
+            total += weight
+            for material in range(layers.shape[0]):
+                area = layers[material, row + blur + dy, blur + dx : blur + dx + width]
+                if material == m.ASPHALT or material == m.CONCRETE:
+                    for col in range(width):
+                        share = weight * area[col]
+                        shares[BUILT, col] += paved * share
+                        shares[BARE, col] += (1.0 - paved) * share
+                else:
+                    group = groups[material]
+                    for col in range(width):
+                        shares[group, col] += weight * area[col]
+    return total
 
 
 @compiled

@@ -59,12 +59,27 @@ def draw_normal(key, counter):
 def smooth(seed, x, y):
     """Value noise in [-1, 1] of unit lattice length, continuous with its slope."""
     fx, fy = math.floor(x), math.floor(y)
-    i, j = np.int64(fx), np.int64(fy)
-    u, v = x - fx, y - fy
+    return between(corners_of(seed, np.int64(fx), np.int64(fy)), x - fx, y - fy)
+
+
+@compiled
+def corners_of(seed, i, j):
+    """The numbers in [0, 1) at the corners of a lattice cell; a loop keeps them while it stays in the cell."""
+    return (
+        unit(hash2(seed, i, j)),
+        unit(hash2(seed, i + 1, j)),
+        unit(hash2(seed, i, j + 1)),
+        unit(hash2(seed, i + 1, j + 1)),
+    )
+
+
+@compiled
+def between(corners, u, v):
+    """Value noise in [-1, 1] at shares u and v of the cell with these corners."""
     u = u * u * (3.0 - 2.0 * u)
     v = v * v * (3.0 - 2.0 * v)
-    top = unit(hash2(seed, i, j)) * (1.0 - u) + unit(hash2(seed, i + 1, j)) * u
-    low = unit(hash2(seed, i, j + 1)) * (1.0 - u) + unit(hash2(seed, i + 1, j + 1)) * u
+    top = corners[0] * (1.0 - u) + corners[1] * u
+    low = corners[2] * (1.0 - u) + corners[3] * u
     return 2.0 * (top * (1.0 - v) + low * v) - 1.0
 
 

@@ -24,6 +24,17 @@ def _span(x0, y0, x1, y1, y, low, high):
 
 
 @compiled
+def fill(canvas, row, start, stop, value):
+    """Fills columns of a row, none where stop is not above start; start is not negative.
+
+    Columns without a sign are stored side by side; with one, numba looks at each for a count from the row's end.
+    """
+    if stop > start:
+        for col in range(np.uint64(start), np.uint64(stop)):
+            canvas[row, col] = value
+
+
+@compiled
 def quad(canvas, x0, y0, x1, y1, x2, y2, x3, y3, value):
     """Fills a convex quadrilateral."""
     rows, cols = canvas.shape
@@ -42,8 +53,7 @@ def quad(canvas, x0, y0, x1, y1, x2, y2, x3, y3, value):
         if high >= low:
             start = int(max(0.0, math.ceil(low - 0.5)))
             stop = int(min(float(cols), math.ceil(high - 0.5)))
-            for col in range(start, stop):
-                canvas[row, col] = value
+            fill(canvas, row, start, stop, value)
 
 
 @compiled
@@ -60,8 +70,7 @@ def disc(canvas, x, y, radius, value):
             half = math.sqrt(half2)
             start = int(max(0.0, math.ceil(x - half - 0.5)))
             stop = int(min(float(cols), math.ceil(x + half - 0.5)))
-            for col in range(start, stop):
-                canvas[row, col] = value
+            fill(canvas, row, start, stop, value)
 
 
 @compiled

@@ -89,6 +89,8 @@ def _trees(canvas, q, key, count, radius):
         x, y = point(q, draw(h, 1), draw(h, 2))
         tree = m.EVERGREEN if draw(h, 3) < 0.7 else m.DECIDUOUS
         size = radius * (0.7 + 0.6 * draw(h, 4))
+        if min(x, y) < -size or max(x, y) > canvas.shape[0] + size:
+            continue  # its colour need not be drawn
         disc(canvas, x, y, size, pack(tree, 0, to_byte(draw_normal(h, 5)), to_byte(draw_normal(h, 6))))
 
 

@@ -42,12 +42,29 @@ def lonlat_of(x, y):
 @compiled
 def utm_of(lon_deg, lat_deg, epsg):
     """Easting and northing in a UTM zone (EPSG 326zz or 327zz)."""
+    sine, cosine = meridian(lon_deg, epsg)
+    return utm_between(conformal(lat_deg), sine, cosine, epsg)
+
+
+@compiled
+def meridian(lon_deg, epsg):
+    """Sine and cosine of the angle from a zone's middle meridian."""
     lam = math.radians(lon_deg - ((epsg % 100) * 6 - 183))
-    phi = math.radians(lat_deg)
-    s = math.sin(phi)
-    t = math.sinh(math.atanh(s) - _E * math.atanh(_E * s))
-    xi = math.atan2(t, math.cos(lam))
-    eta = math.asinh(math.sin(lam) / math.sqrt(t * t + math.cos(lam) ** 2))
+    return math.sin(lam), math.cos(lam)
+
+
+@compiled
+def conformal(lat_deg):
+    """Tangent of the conformal latitude."""
+    s = math.sin(math.radians(lat_deg))
+    return math.sinh(math.atanh(s) - _E * math.atanh(_E * s))
+
+
+@compiled
+def utm_between(t, sine, cosine, epsg):
+    """Easting and northing from what `conformal` and `meridian` give: a grid computes them once a row and column."""
+    xi = math.atan2(t, cosine)
+    eta = math.asinh(sine / math.sqrt(t * t + cosine**2))
     x = eta + _A1 * math.cos(2 * xi) * math.sinh(2 * eta) + _A2 * math.cos(4 * xi) * math.sinh(4 * eta)
     y = xi + _A1 * math.sin(2 * xi) * math.cosh(2 * eta) + _A2 * math.sin(4 * xi) * math.cosh(4 * eta)
     x += _A3 * math.cos(6 * xi) * math.sinh(6 * eta)

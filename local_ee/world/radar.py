@@ -51,27 +51,54 @@ def respond(power, margin, shift_col, shift_row, table, col0, row0):
     reach, steps = (table.shape[1] - 1) // 2, table.shape[0] - 1
     middle = np.empty(power.shape[1], np.float32)
     down, across = np.empty(power.shape[1]), np.empty(width)
-    out = np.empty((height, width), np.float32)
+    whole_px, index = np.empty(power.shape[1], np.int32), np.empty(power.shape[1], np.int32)
+    out = np.zeros((height, width), np.float32)
     for row in range(height):
+        # The shift changes slowly along a row, so pixels of one shift are summed together.
         _slow_shift(1, col0 - margin, row0 + row, down)
+        _split(down, shift_row, steps, whole_px, index)
+        middle[:] = 0
+        start = 0
+        while start < power.shape[1]:
+            stop = _run(whole_px, index, start, power.shape[1])
+            top = row + margin + whole_px[start] - reach
+            for k in range(2 * reach + 1):
+                _add(middle[start:stop], table[index[start], k], power[top + k, start:stop])
+            start = stop
         _slow_shift(0, col0, row0 + row, across)
-        for col in range(power.shape[1]):
-            shift = -(shift_row + down[col])
-            whole_px = math.floor(shift + 0.5)
-            index = int((shift - whole_px + 0.5) * steps + 0.5)
-            total = np.float32(0.0)
+        _split(across, shift_col, steps, whole_px, index)
+        start = 0
+        while start < width:
+            stop = _run(whole_px, index, start, width)
+            left = margin + whole_px[start] - reach
             for k in range(2 * reach + 1):
-                total += table[index, k] * power[row + margin + whole_px + k - reach, col]
-            middle[col] = total
-        for col in range(width):
-            shift = -(shift_col + across[col])
-            whole_px = math.floor(shift + 0.5)
-            index = int((shift - whole_px + 0.5) * steps + 0.5)
-            total = np.float32(0.0)
-            for k in range(2 * reach + 1):
-                total += table[index, k] * middle[col + margin + whole_px + k - reach]
-            out[row, col] = total
+                _add(out[row, start:stop], table[index[start], k], middle[start + left + k : stop + left + k])
+            start = stop
     return out
+
+
+@compiled
+def _split(slow, shift, steps, whole_px, index):
+    """Fills whole pixels and the table's row of each shift back by `shift` and a slow part."""
+    for k in range(slow.shape[0]):
+        back = -(shift + slow[k])
+        whole = math.floor(back + 0.5)
+        whole_px[k], index[k] = whole, int((back - whole + 0.5) * steps + 0.5)
+
+
+@compiled
+def _run(whole_px, index, start, end):
+    """Where the run of equal shifts from `start` ends."""
+    stop = start + 1
+    while stop < end and whole_px[stop] == whole_px[start] and index[stop] == index[start]:
+        stop += 1
+    return stop
+
+
+@compiled
+def _add(target, weight, source):
+    for k in range(target.shape[0]):
+        target[k] += weight * source[k]
 
 
 @compiled

@@ -14,6 +14,7 @@ from odc.geo.geobox import GeoBox
 from local_ee.catalog import BoundsWSEN, SourceBand, SourceImage
 from local_ee.world import radar
 from local_ee.world.backscatter import Backscatter
+from local_ee.world.compiled import compiled
 from local_ee.world.lattice import TILE, Cut
 from local_ee.world.noise import draw, draw_normal, seed_of
 from local_ee.world.plane import lonlat_of_utm
@@ -177,9 +178,26 @@ def _interpolated(cut: Cut, node) -> tuple[np.ndarray, np.ndarray]:
     values = np.array([
         [node(i * step, j * step) for i in range(i0, math.floor(x[-1]) + 2)] for j in range(j0, math.floor(y[0]) + 2)
     ])  # fmt: skip
-    i, j = np.floor(x).astype(int) - i0, np.floor(y).astype(int) - j0
-    u, v = (x - np.floor(x))[None, :, None], (y - np.floor(y))[:, None, None]
-    low = values[j][:, i] * (1 - u) + values[j][:, i + 1] * u
-    high = values[j + 1][:, i] * (1 - u) + values[j + 1][:, i + 1] * u
-    both = low * (1 - v) + high * v
-    return both[..., 0], both[..., 1]
+    return _between_nodes(values, x, y, i0, j0)
+
+
+@compiled
+def _between_nodes(values, x, y, i0, j0):
+    """Both numbers of values [node row, node column, 2] at node coordinates x and y: two arrays [row, column]."""
+    first, second = np.empty((y.shape[0], x.shape[0])), np.empty((y.shape[0], x.shape[0]))
+    for row in range(y.shape[0]):
+        j = math.floor(y[row])
+        v = y[row] - j
+        for col in range(x.shape[0]):
+            i = math.floor(x[col])
+            u = x[col] - i
+            first[row, col] = _bilinear(values, j - j0, i - i0, v, u, 0)
+            second[row, col] = _bilinear(values, j - j0, i - i0, v, u, 1)
+    return first, second
+
+
+@compiled
+def _bilinear(values, j, i, v, u, which):
+    low = values[j, i, which] * (1 - u) + values[j, i + 1, which] * u
+    high = values[j + 1, i, which] * (1 - u) + values[j + 1, i + 1, which] * u
+    return low * (1 - v) + high * v

@@ -23,8 +23,9 @@ from local_ee.world.terrain import Glo30
 from local_ee.world.tiled import TiledMaps
 from local_ee.world.truths import Truths
 
-# World tiles kept: about 135, 55, 80, 10 and 65 MB when full. A row of 640-px requests across 60 km needs 330 cells.
-_CELL_TILES, _GROUND_TILES, _RADAR_TILES, _LABEL_TILES, _CANVASES = 360, 800, 300, 600, 10
+# World tiles kept: about 300, 55, 80, 10 and 65 MB when full. A row of 640-px requests across 60 km needs 330 cells,
+# twice as many where two zones meet, and again some in the year of the labels.
+_CELL_TILES, _GROUND_TILES, _RADAR_TILES, _LABEL_TILES, _CANVASES = 800, 800, 300, 600, 10
 _EPOCH, _END = date(1970, 1, 1), date(2100, 1, 1)
 _EVERYWHERE = (-180.0, -80.0, 180.0, 84.0)
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import rasterio
+import torch
 from pyproj import Transformer
 
 import inference
@@ -16,17 +17,23 @@ from gee_export.base.errors import Fault
 from gee_export.base.geometry_file import from_geometry
 from gee_export.base.grid import Window, crop
 from gee_export.base.regions import Month, Period, Region
+from gee_export.base.scheme import UNKNOWN
 from gee_export.datasets.manifest import NODATA
 from gee_export.requests import pixels
 from gee_export.sentinel import composite as composites
-from inference import composite, job
+from inference import composite, job, postprocess
+from inference.blocks import packed
 from inference.composite import open_composite
-from inference.lattice import Lattice
-from inference.predict import Grid, Predictor, predict
-from tests.inference.conftest import BANDS, LEGEND, NAMES
+from inference.cut import Grid
+from inference.ground import Ground
+from inference.lattice import offset_from_crs_origin
+from inference.predict import Predictor, predict
+from inference.windows import lattice_of
+from tests.inference.conftest import BANDS, LEGEND, NAMES, small_network
 from tests.support import plot as plots
 from tests.support import skies as skyplots
 from tests.support.map_files import read_map
+from training.checkpoints import checkpoint as checkpoints
 from training.checkpoints.checkpoint import load, normalise
 
 SETTINGS = composites.Settings.of(speckle="none", clouds="none")
@@ -53,10 +60,11 @@ def small_blocks(monkeypatch):
 
 @pytest.fixture
 def opened(plot, trained, home, reconnected, tmp_path):
-    """Opens the plot's composite; blocks are kept in one folder."""
+    """Opens the plot's composite without ground around it; blocks are kept in one folder."""
 
     def open_it(region: Region = plots.REGION):
         source = open_composite(region, JUNE, trained[1], project=None, catalog=str(plot.folder))
+        source.ground, source.reach_px = Ground.of_file(*source.geobox.shape), 0
         source.keep_in(tmp_path / "blocks")
         return source
 
@@ -118,7 +126,7 @@ def test_blocks_that_the_map_has_passed_are_removed(opened, tmp_path):
     assert rows == {80, 120}
 
 
-def test_only_pixels_inside_the_outline_are_fetched_and_known(opened, tmp_path, monkeypatch):
+def test_only_pixels_inside_the_outline_are_wanted_and_only_their_blocks_fetched(opened, tmp_path, monkeypatch):
     """A right triangle of 900 m; blocks without a pixel of it are not asked for."""
     to_degrees = Transformer.from_crs(32650, 4326, always_xy=True)
     left, top = 212953, 3416157
@@ -130,7 +138,7 @@ def test_only_pixels_inside_the_outline_are_fetched_and_known(opened, tmp_path, 
     source = opened(from_geometry(file, within=plots.REGION))
     _, valid_BHW = read_all(source)
     inside = outline.inside(source.outline_m, source.geobox)
-    assert not valid_BHW[:, ~inside].any() and valid_BHW[0, inside].all()
+    assert (source.wanted(Window(0, 0, *inside.shape)) == inside).all() and valid_BHW[0, inside].all()
     rows, cols = np.indices(inside.shape)
     x, y = source.geobox.affine * (cols + 0.5, rows + 0.5)
     expected = (x > left) & (y < top) & (x - left + top - y < 900)
@@ -146,7 +154,7 @@ def test_stored_numbers_are_rounded_half_to_even_and_kept_in_range():
     values = np.array([[[0.5, 1.5, -2.5, 70000.0, -90000.0, 3.0]]])
     valid = np.array([[[True, True, True, True, True, False]]])
     box = crop(plots.GRID, Window(0, 0, 1, 6))
-    stored = composite.packed(Raster(box, ("B2",), values, valid), np.ones((1, 6), bool))
+    stored = packed(Raster(box, ("B2",), values, valid))
     assert stored.ravel().tolist() == [0, 2, -2, 32767, -32767, NODATA]
 
 
@@ -159,8 +167,14 @@ def test_the_map_of_a_composite_is_the_map_of_its_pixels(opened, trained, plot, 
     values_BHW, valid_BHW = read_all(opened())
     x_BHW, known_HW = normalise(values_BHW, valid_BHW, BANDS), valid_BHW.all(axis=0)
     predictor = Predictor(checkpoint.build(), len(NAMES), 1, LEGEND)
-    grid = Grid(plots.HEIGHT, plots.WIDTH, Lattice(checkpoint.window, checkpoint.lattice))
-    pieces = predict(predictor, lambda w: (x_BHW[:, w.slices[0], w.slices[1]], known_HW[w.slices]), grid)
+    lattice = lattice_of(checkpoint)
+    side = lattice.side  # the plot ends at its edges, so the ground beyond them has no data
+    x_BHW, known_HW = np.pad(x_BHW, ((0, 0), (side, side), (side, side))), np.pad(known_HW, side)
+    row, col = offset_from_crs_origin(plots.GRID.affine)
+    grid = Grid(*known_HW.shape, lattice.at(row - side, col - side))
+    rows, cols = range(side, side + plots.HEIGHT), range(side, side + plots.WIDTH)
+    read = lambda w: (x_BHW[:, w.slices[0], w.slices[1]], known_HW[w.slices])  # noqa: E731
+    pieces = predict(predictor, read, grid, rows=rows, cols=cols)
     expected = np.concatenate([piece.values_NHW for piece in pieces], axis=1)
     with rasterio.open(out) as held:
         np.testing.assert_array_equal(read_map(out), expected)
@@ -169,15 +183,80 @@ def test_the_map_of_a_composite_is_the_map_of_its_pixels(opened, trained, plot, 
     assert not report.simulated and "Copernicus" in tags["licence"]
 
 
-def test_a_part_of_a_region_shares_the_regions_windows(opened):
-    part = Region("plot", 32650, (213050, 3415000, 214000, 3416000), plots.REGION.origin_m)
-    assert opened(part).origin == (36, 30)
+@pytest.mark.parametrize("corner", [plots.REGION.origin_m, (213050, 3416000)])
+def test_regions_of_a_zone_share_their_windows(opened, corner):
+    """Windows lie where those of a GeoTIFF of the same ground do, whatever lattice the region counts patches on."""
+    part = Region("plot", 32650, (213050, 3415000, 214000, 3416000), corner)
+    assert opened(part).origin == (-341600, 21305)
 
 
-def test_an_interrupted_map_of_a_composite_goes_on(opened, trained, plot, tmp_path, monkeypatch):
+PART = Region("part", 32650, (213050, 3415210, 213870, 3416000), (213050, 3416000))  # from row 36 and column 30
+
+
+def of_part(values_2HW: np.ndarray) -> np.ndarray:
+    return values_2HW[:, 36:115, 30:112]
+
+
+@pytest.fixture
+def map_of(plot, home, reconnected, tmp_path, monkeypatch):
+    """Maps a region with a network that is hardly sure of any pixel; the classes and probabilities."""
+    monkeypatch.setattr(composite, "BLOCK_PX", 512)
+    network = small_network("hrnet")
+    with torch.no_grad():
+        list(network.parameters())[-1][1] += 1.4
+    facts = {"classes": LEGEND.names, "thresholds": {"impervious": 0.5, "clahe": 0.4}, "simulated": False}
+    facts |= {"composite": SETTINGS.to_json(), "backscatter": "sigma0", "window": 32, "lattice": 24}
+    folder = tmp_path / "run"
+    checkpoints.save(checkpoints.of_network(network, "hrnet", BANDS, **facts), network, folder)
+
+    def map_it(region: Region, **how) -> np.ndarray:
+        place = {"region": region, "month": "2019-06", "catalog": str(plot.folder)}
+        out = tmp_path / f"{len(list(tmp_path.glob('*.tif')))}.tif"
+        return read_map(inference.map_region(folder, **place, out=out, progress=False, **how).path)
+
+    return map_it
+
+
+@pytest.mark.long
+def test_the_map_of_a_part_is_that_part_of_the_regions_map(map_of):
+    """docs/reference/performance.md, "P3"; instance normalisation sees whole windows, so all of them must be equal."""
+    np.testing.assert_array_equal(map_of(PART), of_part(map_of(plots.REGION)))
+
+
+@pytest.mark.long
+def test_clahe_of_a_part_is_that_part_of_the_regions(map_of, monkeypatch):
+    """Blocks lie on the ground too; here they are smaller, so that the plot holds several."""
+    monkeypatch.setattr(postprocess, "BLOCK_PX", 24)
+    step = postprocess.Postprocessing(postprocess.clahe, "clahe", 24)
+    monkeypatch.setitem(postprocess.POSTPROCESSING, "clahe", step)
+    region = map_of(plots.REGION, post="clahe")
+    np.testing.assert_array_equal(map_of(PART, post="clahe"), of_part(region))
+    assert (region != map_of(plots.REGION)).any()
+
+
+@pytest.mark.long
+def test_an_outlines_map_is_the_regions_inside_it(map_of, tmp_path):
+    """The network sees the ground beyond the outline, so neighbours' maps fit together."""
+    to_degrees = Transformer.from_crs(32650, 4326, always_xy=True)
+    corners = [(213100, 3415900), (213800, 3415900), (213100, 3415300), (213100, 3415900)]
+    file = tmp_path / "triangle.geojson"
+    ring = [list(to_degrees.transform(*corner)) for corner in corners]
+    file.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    triangle = from_geometry(file, within=plots.REGION)
+    left, _, _, top = triangle.bounds_m
+    row, col = round((plots.TOP - top) / 10), round((left - plots.LEFT) / 10)
+    outlined = map_of(triangle)
+    inside = outlined[0] != UNKNOWN
+    region = map_of(plots.REGION)[:, row : row + inside.shape[0], col : col + inside.shape[1]]
+    assert 0.3 < inside.mean() < 0.7
+    np.testing.assert_array_equal(outlined[:, inside], region[:, inside])
+
+
+def test_an_interrupted_map_of_a_composite_goes_on(opened, make_checkpoint, plot, tmp_path, monkeypatch):
     """The disk fills up while rows are written; the next command maps the rest and leaves the same file."""
+    folder = make_checkpoint(composite=SETTINGS.to_json(), halo=None)  # windows of 128 px: some are done by row 100
     wanted = {"region": plots.REGION, "month": "2019-06", "catalog": str(plot.folder), "progress": False}
-    inference.map_region(trained[0], out=tmp_path / "whole.tif", **wanted)
+    inference.map_region(folder, out=tmp_path / "whole.tif", **wanted)
     from inference.cog import RowsFile
 
     append = RowsFile.append
@@ -189,11 +268,11 @@ def test_an_interrupted_map_of_a_composite_goes_on(opened, trained, plot, tmp_pa
 
     monkeypatch.setattr(RowsFile, "append", full)
     with pytest.raises(Fault, match="disk is full"):
-        inference.map_region(trained[0], out=tmp_path / "map.tif", **wanted)
+        inference.map_region(folder, out=tmp_path / "map.tif", **wanted)
     monkeypatch.undo()
     monkeypatch.setattr(composite, "BLOCK_PX", 50)
     assert list((tmp_path / "map.tif.run" / job.BLOCKS).iterdir())
-    report = inference.map_region(trained[0], out=tmp_path / "map.tif", **wanted)
+    report = inference.map_region(folder, out=tmp_path / "map.tif", **wanted)
     assert report.resumed_rows > 0
     assert (tmp_path / "map.tif").read_bytes() == (tmp_path / "whole.tif").read_bytes()
 

@@ -129,6 +129,9 @@ class Days:
         values = np.full(self.valid_BHW.shape, 0.2, np.float32)
         return Raster(crop(plots.GRID, window), self.bands, values, self.valid_BHW)
 
+    def wanted(self, window: Window) -> np.ndarray:
+        return np.ones((window.height, window.width), bool)
+
 
 def test_a_pixel_is_known_where_each_band_is_seen_on_some_date(dated):
     valid_TBHW = np.random.default_rng(0).random((2, 2, 6, 5)) > 0.4

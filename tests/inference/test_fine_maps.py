@@ -16,9 +16,10 @@ from odc.geo.geobox import GeoBox
 import inference
 from gee_export.base.errors import Fault
 from gee_export.requests import pixels
-from inference import job, predict
+from inference import blend, job, predict
+from inference.cut import Grid
 from inference.lattice import Lattice
-from inference.predict import Grid, Predictor
+from inference.predict import Predictor
 from tests.inference.conftest import LEGEND, WUHAN, Constant, stored_scene, write_tif
 from tests.support.map_files import read_map
 from tests.support.one_thread import one_thread  # noqa: F401
@@ -60,7 +61,7 @@ def test_the_grid_is_exactly_ten_times_finer(fine, small_scene, tmp_path, name):
 def test_file_blocks_workers_and_slabs_never_change_a_pixel(fine, small_scene, tmp_path, monkeypatch):
     """docs/reference/performance.md, "P3"."""
     one = mapped(fine["jointseg"], small_scene, tmp_path / "a.tif", workers=1)
-    monkeypatch.setattr(predict, "SLAB_PX", 380 * 30)
+    monkeypatch.setattr(blend, "SLAB_PX", 380 * 30)
     other = write_tif(tmp_path / "other.tif", stored_scene(45, 38), blockxsize=16, blockysize=16)
     np.testing.assert_array_equal(mapped(fine["jointseg"], other, tmp_path / "b.tif", workers=3), one)
 

@@ -155,3 +155,21 @@ def test_steps_without_their_threshold_are_refused(make_checkpoint):
         threshold_of(found, "clahe")
     with pytest.raises(ValueError, match="choose one of none, clahe"):
         threshold_of(found, "sharpen")
+
+
+def test_a_tile_with_its_margin_equals_the_whole_map():
+    """docs/reference/performance.md, "P3": tiles that begin anywhere, bit for bit; with half the margin they do not."""
+    p_HW = probabilities(3 * BLOCK_PX + 100, 4 * BLOCK_PX)
+    known_HW = np.random.default_rng(2).random(p_HW.shape) < 0.9
+    whole_HW = equalised(p_HW, known_HW, PixelOffset(77, 130))
+    rows, cols = slice(1100, 1300), slice(1030, 1180)
+
+    def tile(margin_px: int) -> np.ndarray:
+        top, left = max(rows.start - margin_px, 0), max(cols.start - margin_px, 0)
+        wide = slice(top, rows.stop + margin_px), slice(left, cols.stop + margin_px)
+        found = equalised(p_HW[wide], known_HW[wide], PixelOffset(77 + top, 130 + left))
+        return found[rows.start - top :, cols.start - left :][:200, :150]
+
+    reach_px = POSTPROCESSING["clahe"].reach_px
+    np.testing.assert_array_equal(tile(reach_px), whole_HW[rows, cols])
+    assert (tile(reach_px // 4) != whole_HW[rows, cols]).any()

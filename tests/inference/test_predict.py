@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gee_export.base.errors import Fault
+from inference.cut import Grid
 from inference.lattice import Lattice, hann
 from inference.legend import Legend
-from inference.predict import Grid, Predictor, predict, quantise
+from inference.predict import Predictor, predict, quantise
 from tests.inference.conftest import LEGEND, NAMES, Constant, small_network
 from training.models import MODELS
 from training.models.output import Output

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local_ee.errors import EngineError
-from tests.local_ee.support.evaluating import info, pixels, value
+from tests.local_ee.support.evaluating import info, number, pixels, value
 from tests.local_ee.support.scenes import JUNE_MS, utm
 
 pytestmark = pytest.mark.usefixtures("session")
@@ -129,14 +129,14 @@ def test_a_buffer_has_its_radius_in_metres():
     assert pyproj.Geod(ellps="WGS84").inv(*west, *east)[2] == pytest.approx(2000, rel=1e-3)
 
 
-def test_set_operations_equal_shapely():
+def test_set_operations_of_straight_edges_equal_shapely():
     other = [[114.2, 30.5], [115, 30.5], [115, 31], [114.2, 31]]
     one, two = shapely.Polygon(LONLAT), shapely.Polygon(other)
-    found = shapely.geometry.shape(info(ee.Geometry.Polygon(LONLAT).intersection(ee.Geometry.Polygon(other))))
-    assert found.equals(one & two)
-    assert info(ee.Geometry.Polygon(LONLAT).intersects(ee.Geometry.Polygon(other)))
-    assert not info(ee.Geometry.Polygon(LONLAT).contains(ee.Geometry.Polygon(other)))
-    joined = ee.Geometry.Polygon(LONLAT).union(ee.Geometry.Polygon(other))
+    left, right = (ee.Geometry.Polygon([ring], None, False) for ring in (LONLAT, other))
+    assert shapely.geometry.shape(info(left.intersection(right))).equals(one & two)
+    assert info(left.intersects(right))
+    assert not info(left.contains(right))
+    joined = left.union(right)
     assert shapely.geometry.shape(info(joined)).area == pytest.approx((one | two).area)
 
 
@@ -145,8 +145,12 @@ def test_bounds_and_transforms():
     expected = pyproj.Transformer.from_crs(4326, 32650, always_xy=True).transform(114.3, 30.6)
     assert info(moved)["coordinates"] == pytest.approx(expected)
     assert info(moved)["crs"]["properties"]["name"] == "EPSG:32650"
+
+
+def test_bounds_begin_in_the_south_west():
+    """The first corner is the south-west one, the next the south-east one (apidocs ee-geometry-bounds)."""
     box = info(ee.Geometry.LineString([[1, 2], [3, 5]]).bounds())["coordinates"][0]
-    assert {tuple(corner) for corner in box} == {(1, 2), (3, 2), (3, 5), (1, 5)}
+    assert box == [[1, 2], [3, 2], [3, 5], [1, 5], [1, 2]]
 
 
 @pytest.mark.parametrize(
@@ -203,9 +207,14 @@ def test_visualisation(name):
     assert [pixels(image, band=i).data[0, 0] for i in range(len(expected))] == expected
 
 
+def test_unit_scale_neither_clamps_nor_masks():
+    """apidocs ee-image-unitscale: values outside the range are not clamped."""
+    assert number(ee.Image(100).unitScale(10, 60)) == pytest.approx(1.8)
+
+
 def test_ranges_and_tables():
     assert pixels(ee.Image(7).clamp(0, 5)).data[0, 0] == 5
-    assert pixels(ee.Image(3).unitScale(2, 4)).data[0, 0] == 0.5 and pixels(ee.Image(5).unitScale(2, 4)).mask.all()
+    assert pixels(ee.Image(3).unitScale(2, 4)).data[0, 0] == 0.5
     assert pixels(ee.Image(3).polynomial([1, 2, 1])).data[0, 0] == 16
     assert pixels(ee.Image(1.5).interpolate([0, 1, 2], [0, 10, 30])).data[0, 0] == 20
     assert pixels(ee.Image(1).blend(ee.Image(2))).data[0, 0] == 2

@@ -4,6 +4,8 @@ rests on.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import isamap
 from tests.support.one_thread import one_thread  # noqa: F401
-from training.listing import listed, table
+from training import model_table
+from training.listing import kept, listed, table
 from training.models import MODELS, build, parameter_count
 from training.models.classical import PixelClassifier
 from training.models.configurations import CONFIGURATIONS
@@ -132,6 +135,18 @@ def test_the_field_is_that_of_an_aligned_tile():
     row = listed("unet 32")
     assert row.field_px == 16 + 2 * 94
     assert listed("crofusenet (case 5)").field_px is None
+
+
+@pytest.mark.long
+def test_the_kept_table_is_the_counted_one():
+    """`python -m training.listing` writes it again after a change of networks or recipes."""
+    assert model_table.FILE.read_text(encoding="utf-8") == kept()
+
+
+def test_the_table_is_printed_without_torch():
+    """Counting takes seconds, as does loading torch: the command reads what was counted."""
+    program = "import isamap, sys; isamap.main(['models']); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode == 0
 
 
 @pytest.mark.long

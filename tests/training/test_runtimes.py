@@ -19,6 +19,7 @@ from training.models.classical import PixelClassifier
 from training.models.output import Output, channels_at
 from training.runtimes import PRECISIONS, RUNTIMES, Forward, check_forward, open_forward, precision_of
 from training.runtimes.fold import folded, pairs
+from training.runtimes.graph import graph_of
 from training.runtimes.openvino import Requests
 from training.runtimes.per_image import PerImage
 from training.runtimes.precisions import cpu_multiplies
@@ -190,7 +191,7 @@ def test_openvinos_requests_outlive_their_threads():
 def test_a_program_has_run_once_alone_before_threads_share_it():
     """Two first calls at a time never come back from OpenVINO 2026.4's Python binding."""
     program = Slow()
-    forward = PerImage(small_network("unet"), lambda graph: program)
+    forward = PerImage(graph_of(small_network("unet")), lambda graph: program)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: logits(forward, image_of("unet")), range(4)))
     first, *others = sorted(program.spans)
@@ -215,9 +216,10 @@ def test_a_checkpoint_opens_ready_for_its_shape(tmp_path):
     ("how", "words"),
     [
         ({"runtime": "tensorrt"}, "choose one of torch, onnx, openvino"),
-        ({"precision": "int8"}, "choose one of fp32, bf16, fp16"),
+        ({"precision": "fp8"}, "choose one of fp32, bf16, fp16, int8"),
+        ({"precision": "int8"}, "choose runtime openvino or onnx"),
         ({"device": "tpu"}, "expected auto, cpu or gpu"),
-        ({"runtime": "onnx", "precision": "bf16"}, "compute in fp32"),
+        ({"runtime": "onnx", "precision": "bf16"}, "compute in fp32 and int8"),
         ({"runtime": "openvino", "device": "gpu"}, "runs on the CPU"),
     ],
 )
@@ -249,7 +251,7 @@ def test_classifiers_of_pixels_run_on_torch_alone(tmp_path, name):
 
 def test_a_precision_that_the_processor_lacks_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False}, raising=False)
-    for precision in set(PRECISIONS) - {"fp32"}:
+    for precision in set(PRECISIONS) - {"fp32", "int8"}:
         with pytest.raises(ValueError, match="no instructions"):
             check_forward(described("unet", tmp_path / precision), precision=precision)
 

@@ -46,6 +46,7 @@ class EvaluationReport:
     dataset: str = ""
     runtime: str = "torch"
     precision: str = "fp32"
+    tta: str = "none"
 
     @property
     def confusion(self) -> np.ndarray:
@@ -74,6 +75,7 @@ class EvaluationReport:
             "simulated": self.simulated,
             "runtime": self.runtime,
             "precision": self.precision,
+            **({} if self.tta == "none" else {"tta": self.tta}),
             "patches": self.patches,
             "unknown_share": round(self.unknown_share, 5),
             "classes": list(self.classes),
@@ -144,13 +146,14 @@ def evaluate(
     batch: int = 16,
     runtime: str = "torch",
     precision: str = "fp32",
+    tta: str = "none",
     session: Any = None,
 ) -> EvaluationReport:
     """Scores of a checkpoint (a run's folder or one checkpoint) on train, val or test of one or more datasets.
 
     layer: the labels judged against, "label" or "fine" (10 x finer); as fine as the network's output if not named.
-    runtime, precision: of training.runtimes. Every known pixel of every patch counts once per patch. ValueError: no
-    such split, an empty one, no known label in it, bands that the dataset lacks or holds in another unit, sigma0
+    runtime, precision, tta: of training.runtimes. Every known pixel of every patch counts once per patch. ValueError:
+    no such split, an empty one, no known label in it, bands that the dataset lacks or holds in another unit, sigma0
     against gamma0.
     """
     if split not in SPLITS:
@@ -164,7 +167,7 @@ def evaluate(
     patches = source.split(split)
     if not len(patches):
         raise ValueError(f"the {split} split is empty: export a larger region or evaluate another split")
-    forward = open_forward(trained, runtime=runtime, precision=precision, device=device)
+    forward = open_forward(trained, runtime=runtime, precision=precision, device=device, tta=tta)
     batches = predicted(trained, source, patches, forward=forward, batch=batch, device=device)
     by_block, unknown_share = counted(trained, batches, source.blocks(split))
     return EvaluationReport(
@@ -180,6 +183,7 @@ def evaluate(
         dataset=source.fingerprint,
         runtime=runtime,
         precision=precision,
+        tta=tta,
     )
 
 

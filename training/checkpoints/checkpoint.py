@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 CARD, DESCRIPTION, WEIGHTS = "card.md", "checkpoint.json", "weights.safetensors"
+FURTHER = ("int8.json", "int8.onnx")  # of the same weights, in checkpoints that have them (training/runtimes/quantized)
 BEST, LAST = "best", "last"
 # Later fields are left out while they hold these, so that checkpoints without them keep their bytes and fingerprints.
 LATER: Mapping[str, Any] = {"frames": 0, "target": "label", "origin": {}}
@@ -134,10 +135,14 @@ def save(checkpoint: Checkpoint, network: Network, folder: Path) -> Checkpoint:
     return written
 
 
-def rewrite(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
-    """The checkpoint, whose description was changed, with the weights of its location, as `folder`."""
-    written = replace(checkpoint, location=str(folder))
-    files = _files(written, (Path(checkpoint.location) / WEIGHTS).read_bytes())
+def rewrite(checkpoint: Checkpoint, folder: Path, further: Mapping[str, bytes] | None = None) -> Checkpoint:
+    """The checkpoint, whose description was changed, with the weights of its location, as `folder`.
+
+    further: files of FURTHER in place of those of its location.
+    """
+    written, source = replace(checkpoint, location=str(folder)), Path(checkpoint.location)
+    files = {name: (source / name).read_bytes() for name in FURTHER if (source / name).is_file()}
+    files |= dict(further or {}) | _files(written, (source / WEIGHTS).read_bytes())
     try:
         write_folder(Path(folder), files, DESCRIPTION)
     except OSError as error:
@@ -235,8 +240,9 @@ def _downloaded(address: str, session: Any) -> Path:
     text = storage.read(f"{name}/{DESCRIPTION}".lstrip("/"))
     folder = cache_home() / "checkpoints" / hashlib.sha256(text).hexdigest()[:32]
     if not _holds(folder, text):
-        weights = storage.read(f"{name}/{WEIGHTS}".lstrip("/"))
-        write_folder(folder, {WEIGHTS: weights, DESCRIPTION: text}, DESCRIPTION)
+        names = [WEIGHTS, *(file for file in FURTHER if storage.exists(f"{name}/{file}".lstrip("/")))]
+        files = {file: storage.read(f"{name}/{file}".lstrip("/")) for file in names}
+        write_folder(folder, files | {DESCRIPTION: text}, DESCRIPTION)
     return folder
 
 

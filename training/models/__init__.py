@@ -13,6 +13,7 @@ from training.models.classical import SVM, RandomForest, RandomForestConfig, SVM
 from training.models.crofusenet import CroFuseConfig, CroFuseNet
 from training.models.deeplabv3plus import DeepLabV3Plus, DeepLabV3PlusConfig
 from training.models.densenet import FCDenseNet, FCDenseNetConfig
+from training.models.ensemble import Ensemble, EnsembleConfig
 from training.models.esrgan import ProgESRGAN, ProgESRGANConfig
 from training.models.fcn8s import FCN8s, FCN8sConfig
 from training.models.fcn_resnet50 import FCNResNet50, FCNResNet50Config
@@ -67,11 +68,14 @@ def parameter_count(network: nn.Module) -> int:
 
 def model_named(name: str) -> Model:
     """The registry's entry; ValueError for a name that is not in it."""
+    if name == ENSEMBLE:  # of trained networks: nothing that is trained, so no entry of the registry
+        return Model(Ensemble, EnsembleConfig, "mean of several networks")
     if name not in MODELS and name not in DISTILLED:
         raise ValueError(f"model {name!r} is not known: choose one of {', '.join(MODELS)}")
     return MODELS[name] if name in MODELS else DISTILLED[name]
 
 
+ENSEMBLE = "ensemble"
 _SMALL_UNET = {"widths": (4, 6, 8)}
 MODELS: dict[str, Model] = {
     "crofusenet": Model(CroFuseNet, CroFuseConfig, "CroFuseNet, DOI 10.1109/JSTARS.2023.3250461", small=_SMALL_UNET),

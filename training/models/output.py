@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,17 @@ class Output:
     logits_BKHW: Tensor
     side_logits: tuple[Tensor, ...] = ()
     image: Tensor | None = None
+
+
+def log_mean(logits: Iterable[Tensor]) -> Tensor:
+    """Logits (B, K, H, W) whose softmax is the mean of those of several, added in the order given."""
+    count, total = 0, None
+    for logits_BKHW in logits:
+        probabilities = logits_BKHW.softmax(dim=1)
+        count, total = count + 1, probabilities if total is None else total + probabilities
+    if total is None:
+        raise ValueError("a mean of no logits: give at least one")
+    return (total / count).clamp_min(torch.finfo(total.dtype).tiny).log()
 
 
 class Network(nn.Module):

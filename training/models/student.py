@@ -54,8 +54,8 @@ class Student(Network):
     """
 
     scale = 1
-    window = 142
-    lattice = 142
+    window = 128
+    lattice = 64  # blending costs four times the pixels, so maps take windows with a halo (inference/windows.py)
     multiple = 1
 
     centre: Tensor

@@ -5,17 +5,18 @@ from __future__ import annotations
 import io
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from training.models.classical import PixelClassifier
-from training.models.student import Student
 from training.models.output import Network
+from training.models.student import Student
 
 OPSET = 17  # of ai.onnx, August 2022: every runtime that is still kept up reads it
+GraphOf = Callable[[tuple[int, ...]], bytes]  # shape of one image -> its ONNX graph
 _ONE_AT_A_TIME = threading.Lock()  # the exporter keeps state in torch's globals
 
 
@@ -28,6 +29,18 @@ class Logits(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.network(x).logits_BKHW
+
+
+def graph_of(network: Network) -> GraphOf:
+    """What makes the network's graph for one image of a shape: (bands, rows, columns), with dates first if any."""
+    logits = Logits(network)
+
+    def graph(shape: tuple[int, ...]) -> bytes:
+        # outside inference mode: its tensors carry no trace that an exporter could follow
+        with torch.inference_mode(False):
+            return onnx_graph(logits, torch.zeros(1, *shape))
+
+    return graph
 
 
 def onnx_graph(

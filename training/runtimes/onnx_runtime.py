@@ -8,9 +8,9 @@ import numpy as np
 
 from training.models.output import Network
 from training.runtimes.extra import imported
-from training.runtimes.graph import check_exportable
+from training.runtimes.graph import GraphOf, check_exportable, graph_of
 from training.runtimes.per_image import PerImage, Program
-from training.runtimes.precisions import DEFAULT, Precision
+from training.runtimes.precisions import DEFAULT, INT8, Precision, check_int8
 
 ERRORS_ONLY = 3
 
@@ -18,9 +18,11 @@ ERRORS_ONLY = 3
 def check(network: type[Network], precision: Precision, device: str) -> None:
     """ValueError: a network or precision that it does not run, or the library is not installed."""
     check_exportable(network, "runtime onnx")
-    if precision.name != DEFAULT:
+    if precision.name == INT8:
+        check_int8()
+    elif precision.name != DEFAULT:
         raise ValueError(
-            f"precision {precision.name}: ONNX Runtime's layers for the CPU compute in {DEFAULT}; "
+            f"precision {precision.name}: ONNX Runtime's layers for the CPU compute in {DEFAULT} and {INT8}; "
             "choose runtime openvino or torch for it, or leave it out"
         )
     imported("onnxruntime")
@@ -28,7 +30,12 @@ def check(network: type[Network], precision: Precision, device: str) -> None:
 
 def opened(network: Network, precision: Precision, device: str) -> PerImage:
     """The folded network run by ONNX Runtime on the CPU."""
-    return PerImage(network, _session)
+    return of_graph(graph_of(network), precision)
+
+
+def of_graph(graph: GraphOf, precision: Precision) -> PerImage:
+    """Graphs run by ONNX Runtime on the CPU, in the numbers that they name."""
+    return PerImage(graph, _session)
 
 
 def _session(graph: bytes) -> Program:

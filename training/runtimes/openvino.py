@@ -11,16 +11,18 @@ import numpy as np
 from training.cpu import cores
 from training.models.output import Network
 from training.runtimes.extra import imported
-from training.runtimes.graph import check_exportable
+from training.runtimes.graph import GraphOf, check_exportable, graph_of
 from training.runtimes.per_image import PerImage
-from training.runtimes.precisions import DEFAULT, Precision
+from training.runtimes.precisions import DEFAULT, INT8, Precision, check_int8
 
 
 def check(network: type[Network], precision: Precision, device: str) -> None:
     """ValueError: a network it does not run, a precision without instructions here, or it is not installed."""
     check_exportable(network, "runtime openvino")
     capabilities = imported("openvino").Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    if precision.name != DEFAULT and precision.name.upper() not in capabilities:
+    if precision.name == INT8:
+        check_int8()
+    elif precision.name != DEFAULT and precision.name.upper() not in capabilities:
         raise ValueError(
             f"precision {precision.name}: OpenVINO finds no instructions for it in this processor; leave it out"
         )
@@ -28,8 +30,13 @@ def check(network: type[Network], precision: Precision, device: str) -> None:
 
 def opened(network: Network, precision: Precision, device: str) -> PerImage:
     """The folded network run by OpenVINO on the CPU."""
+    return of_graph(graph_of(network), precision)
+
+
+def of_graph(graph: GraphOf, precision: Precision) -> PerImage:
+    """Graphs run by OpenVINO on the CPU; the precision is for layers that name none of their own."""
     core = imported("openvino").Core()
-    return PerImage(network, lambda graph: Requests(_compiled(core, graph, precision)))
+    return PerImage(graph, lambda data: Requests(_compiled(core, data, precision)))
 
 
 def _compiled(core, graph: bytes, precision: Precision):

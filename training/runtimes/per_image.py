@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from training.cpu import cores
-from training.models.output import Network, Output
-from training.runtimes.graph import Logits, onnx_graph
+from training.models.output import Output
+from training.runtimes.graph import GraphOf
 
 Program = Callable[[np.ndarray], np.ndarray]  # one image (1, ...) float32 -> its logits (1, K, H, W) float32
 
@@ -20,12 +20,12 @@ Program = Callable[[np.ndarray], np.ndarray]  # one image (1, ...) float32 -> it
 class PerImage:
     """Runs each image alone on one thread, so that its logits depend neither on its batch nor on the threads.
 
-    A program is compiled when the first image of its shape comes; `compiled` makes it from an ONNX graph and it may
-    be called from several threads at once. A batch is spread over the processors.
+    A program is compiled when the first image of its shape comes: graph_of gives the shape's ONNX graph, of which
+    `compiled` makes a program that may be called from several threads at once. A batch is spread over the processors.
     """
 
-    def __init__(self, network: Network, compiled: Callable[[bytes], Program]) -> None:
-        self._network, self._compiled = Logits(network), compiled
+    def __init__(self, graph_of: GraphOf, compiled: Callable[[bytes], Program]) -> None:
+        self._graph_of, self._compiled = graph_of, compiled
         self._programs: dict[tuple[int, ...], Program] = {}
         self._compiling = threading.Lock()
 
@@ -43,10 +43,7 @@ class PerImage:
     def _program(self, shape: tuple[int, ...]) -> Program:
         with self._compiling:
             if shape not in self._programs:
-                # outside inference mode: its tensors carry no trace that an exporter could follow
-                with torch.inference_mode(False):
-                    graph = onnx_graph(self._network, torch.zeros(1, *shape))
-                program = self._compiled(graph)
+                program = self._compiled(self._graph_of(shape))
                 # once by one thread alone: the first calls of two at a time wait for each other for ever in OpenVINO's
                 # Python binding (one holds the guard of its numpy interface, the other the interpreter)
                 program(np.zeros((1, *shape), np.float32))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 DEFAULT = "fp32"
+INT8 = "int8"  # of the graph that `isamap quantize` writes
 
 
 @dataclass(frozen=True)
@@ -26,19 +27,36 @@ def precision_of(name: str) -> Precision:
 
 
 def cpu_multiplies(precision: Precision) -> bool:
-    """Whether this processor has instructions that multiply such numbers (AVX512-BF16 or AMX; AVX512-FP16 or AMX).
+    """Whether this processor has instructions that multiply such numbers: AVX512-BF16, AVX512-FP16, VNNI, or AMX.
 
-    Without them every layer would convert to float32 and back, slower than float32 itself.
+    Without them every layer would convert to float32 and back, slower than float32 itself; products of 8 bits would
+    overflow their 16 bits on x86 (https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html).
     """
     if precision.name == DEFAULT:
         return True
     has = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    names = {"bf16": ("avx512_bf16", "amx_bf16"), "fp16": ("avx512_fp16", "amx_fp16")}[precision.name]
-    return any(has.get(name, False) for name in names)
+    if precision.name == INT8 and has.get("architecture") not in ("x86_64", None):
+        return True
+    return any(has.get(name, False) for name in _INSTRUCTIONS[precision.name])
 
 
+def check_int8() -> None:
+    """ValueError where this processor does not multiply numbers of 8 bits."""
+    if not cpu_multiplies(PRECISIONS[INT8]):
+        raise ValueError(
+            f"precision {INT8}: this processor has no VNNI instructions, without which products of 8 bits overflow and "
+            f"are no faster; leave it out"
+        )
+
+
+_INSTRUCTIONS = {
+    "bf16": ("avx512_bf16", "amx_bf16"),
+    "fp16": ("avx512_fp16", "amx_fp16"),
+    INT8: ("avx512_vnni", "avx_vnni", "amx_int8"),
+}
 PRECISIONS: dict[str, Precision] = {
     DEFAULT: Precision(DEFAULT, torch.float32, "f32"),
     "bf16": Precision("bf16", torch.bfloat16, "bf16"),
     "fp16": Precision("fp16", torch.float16, "f16"),
+    INT8: Precision(INT8, torch.int8, "f32"),  # the hint is for the layers that stay in fp32
 }

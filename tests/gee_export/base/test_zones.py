@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
-from pyproj import Transformer
+from pyproj import Geod, Transformer
 
 from gee_export.base import regions, zones
 from gee_export.datasets.region_grid import RegionGrid
@@ -35,7 +35,9 @@ def test_the_belt_is_one_region_a_zone():
 def test_the_belts_regions_are_its_provinces_without_overlap():
     """Each province's box, from the shipped table, is covered; outlines share no area."""
     outlines = [part.outline for part in places("yreb")]
-    provinces = shapely.union_all([shapely.box(*box) for box in regions.boxes("yreb")])
+    table = {row["name"]: row for row in regions.described()}
+    boxes = [table[member]["bounds_wsen"] for member in table["yreb"]["members"]]
+    provinces = shapely.union_all([shapely.box(*box) for box in boxes])
     assert shapely.union_all(outlines).symmetric_difference(provinces).area < 1e-9
     assert sum(outline.area for outline in outlines) == pytest.approx(provinces.area, abs=1e-9)
 
@@ -113,3 +115,20 @@ def test_positions_of_an_outline_are_those_with_a_pixel_in_it():
     whole = RegionGrid.of(regions.from_bbox(disc.bounds))
     expected = [window for window in whole.positions(32, 20) if region_grid.inside(window).any()]
     assert list(region_grid.positions(32, 20)) == expected and len(expected) > 100
+
+
+def test_china_is_one_outlined_region_a_zone():
+    parts = places("china")
+    assert [part.epsg for part in parts] == list(range(32643, 32654))
+    assert sum(part.outline.area for part in parts) == pytest.approx(regions.ground("china").area)
+
+
+def test_chinas_outline_has_its_area():
+    """Natural Earth's record at 1:110m covers 9.41 million km2 of the ellipsoid; the coordinates are rounded here."""
+    area_m2, _ = Geod(ellps="WGS84").geometry_area_perimeter(shapely.orient_polygons(regions.ground("china")))
+    assert area_m2 / 1e12 == pytest.approx(9.41, rel=0.002)
+
+
+def test_chinas_source_says_that_it_is_no_boundary():
+    (row,) = [row for row in regions.described() if row["name"] == "china"]
+    assert "Natural Earth" in row["source"] and "not a legal boundary" in row["source"]

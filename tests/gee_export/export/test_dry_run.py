@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gee_export.base.errors import Fault
+from gee_export.base.periods import Period
+from gee_export.datasets.region_grid import RegionGrid
 from gee_export.export.export import export_patches
+from gee_export.export.job import Job
+from gee_export.export.plan import Plan
+from gee_export.export.report import google_seconds
 from tests.gee_export.export.test_export import contents
 from tests.support import killed
+from tests.support import plot as plots
 
 ASKED = killed.ASKED | {"dry_run": True}
 
@@ -101,3 +109,31 @@ def test_a_box_whose_degrees_may_be_swapped_is_noted(session):
     """In the Arctic sea; swapped it lies in Ili."""
     report = export_patches(bbox=(43.0, 81.0, 43.1, 81.02), month="2019-06", size=32, dry_run=True, session=session)
     assert any("--bbox takes W S E N" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(("months", "seconds"), [(1.0, 20.0), (12.0, 240.0), (0.25, 5.0)])
+def test_google_takes_longer_for_longer_periods(months, seconds):
+    """As many more scenes as the period is longer; the largest request of one month is taken to last 20 s."""
+    assert google_seconds(48 << 20, months) == pytest.approx(seconds)
+
+
+def test_the_time_for_google_of_a_year_is_that_of_its_months():
+    job = Job((RegionGrid.of(plots.REGION),), (Period.parse("2019"),), server="earth-engine", size=32, stride=20)
+    year, month = (_hours(replace(job, periods=(Period.parse(words),))) for words in ("2019", "2019-06"))
+    assert year / month == pytest.approx(365 / 30, rel=0.02)
+
+
+def _hours(job: Job) -> float:
+    requests = Plan.of(job).requests
+    return sum(google_seconds(request.bytes * 1000, request.part.period.mean_months) for request in requests)
+
+
+def test_a_dry_run_says_what_computing_is_expected(plan):
+    report = plan()
+    assert report.eecu.hours > 0
+    assert "EECU:" in str(report) and "free hours a month: Community" in str(report)
+
+
+def test_a_period_three_times_as_long_is_expected_to_cost_three_times_as_much(plan):
+    month, season = (plan(month=None, period=[words]) for words in ("2019-06", "2019-05-20..2019-08-17"))
+    assert season.eecu.hours / month.eecu.hours == pytest.approx(90 / 30)

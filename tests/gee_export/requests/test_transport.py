@@ -106,7 +106,7 @@ def test_compressed_pixels_are_the_same_pixels():
     with Server(always=compressed) as server:
         (body,) = exchanged(server)
     expected = scripted.surface(transport.grid_json(GRID))
-    np.testing.assert_array_equal(decode(body, tuple(GRID.shape), PIXEL), expected)
+    np.testing.assert_array_equal(decode(body.body, tuple(GRID.shape), PIXEL), expected)
 
 
 def test_a_compressed_body_cut_short_is_a_failing_line():
@@ -151,9 +151,26 @@ def test_pixels_lie_in_the_bytes_that_came():
     """No copy is made of up to 48 MiB, and they can be written to."""
     with Server() as server:
         (body,) = exchanged(server)
-    found = decode(body, tuple(GRID.shape), PIXEL)
+    found = decode(body.body, tuple(GRID.shape), PIXEL)
     found["x"][0, 0] = -1
-    assert np.frombuffer(body, "<f4", count=1, offset=len(body) - found.nbytes)[0] == -1
+    assert np.frombuffer(body.body, "<f4", count=1, offset=len(body.body) - found.nbytes)[0] == -1
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("1.25", 1.25), ("0", 0.0), ("nan", None), ("inf", None), ("-1", None), ("fast", None)],
+)
+def test_the_processor_seconds_that_an_answer_names_are_read(header, seconds):
+    act = lambda exchange: exchange.send(200, scripted.npy(exchange), f"x-local-engine-cpu-seconds: {header}")  # noqa: E731
+    with Server(always=act) as server:
+        (content,) = exchanged(server)
+    assert content.cpu_seconds == seconds
+
+
+def test_an_answer_without_them_names_none():
+    with Server() as server:
+        (content,) = exchanged(server)
+    assert content.cpu_seconds is None
 
 
 def half(exchange):

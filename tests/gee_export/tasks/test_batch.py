@@ -172,6 +172,19 @@ def test_what_a_run_killed_between_reading_and_tidying_left_is_removed(tmp_path,
         assert objects(session) == []
 
 
+@pytest.mark.parametrize("others", [False, True])
+def test_files_of_a_run_killed_after_the_last_pixel_are_removed(tmp_path, others):
+    """Every cell was taken, but nothing had noted that the task is over (benchmarks/kills.py, "export, batch")."""
+    more = [Cell(9, "other", ee.Image("SMALL/ONE").multiply(2), crop(GRID, Window(0, 0, 50, 50)), CHANNELS)]
+    with serving(tmp_path / "home") as (session, _):
+        with closing(supply(session, tmp_path / "run")(cells())) as found:
+            for _ in cells():
+                next(found)
+        assert objects(session)
+        list(supply(session, tmp_path / "run")(more if others else []))
+        assert objects(session) == []
+
+
 def test_a_task_that_fails_is_repeated(tmp_path):
     with serving(tmp_path / "home", {"on": "task", "kind": "fail", "message": "Backend.", "nth": [1, 2]}) as (
         s,

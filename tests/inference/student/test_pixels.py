@@ -17,12 +17,15 @@ from gee_export.requests.channel import Channel
 from gee_export.requests.client import Cell, Client
 from gee_export.sentinel import composite as composites
 from inference.composite import open_composite
-from inference.lattice import lattice_of
+from inference.cut import Grid
+from inference.dates import view
+from inference.frame import shifted
 from inference.legend import Legend
-from inference.predict import Grid, Predictor, predict
+from inference.predict import Predictor, predict
 from inference.source import InputSource
 from inference.student import graph
 from inference.student.parameters import Parameters
+from inference.windows import lattice_of
 from tests.inference.student.conftest import SETTINGS, random_student, save_student
 from tests.support import plot as plots
 from tests.support.map_files import read_map
@@ -42,13 +45,24 @@ def by_graph(image: ee.Image, region=plots.REGION, channel: Channel | None = Non
 
 
 def by_map(trained, source: InputSource) -> np.ndarray:
-    """Probabilities of impervious as a map's windows give them, before they become bytes; NaN where not known."""
-    legend = Legend(trained.classes)
-    read = lambda window: _normalised(source.read(window), trained)  # noqa: E731
+    """Probabilities of impervious as a map's windows give them, before they become bytes."""
+    mapped, seen = source.ground.mapped, source.ground.seen
     predictor = Predictor(
-        open_forward(trained), len(trained.bands), 1, legend, values=lambda chance_KHW, _: chance_KHW.astype(np.float64)
+        open_forward(trained),
+        len(trained.bands),
+        1,
+        Legend(trained.classes),
+        values=lambda chance_KHW, _: chance_KHW.astype(np.float64),
     )
-    rows = predict(predictor, read, Grid(*source.geobox.shape, lattice_of(trained, source.origin)), workers=1)
+    first, left = mapped.row - seen.row, mapped.col - seen.col
+    rows = predict(
+        predictor,
+        shifted(view(source, trained).read, seen.row, seen.col),
+        Grid(seen.height, seen.width, lattice_of(trained).at(source.origin[0] + seen.row, source.origin[1] + seen.col)),
+        rows=range(first, first + mapped.height),
+        cols=range(left, left + mapped.width),
+        workers=1,
+    )
     return np.concatenate([piece.values_NHW[0] for piece in rows], axis=0)
 
 
@@ -93,7 +107,7 @@ def test_windows_give_what_the_whole_image_gives(opened, student_folder):
     x_BHW, known = _normalised(source_again(opened), trained)
     with torch.inference_mode():
         whole = torch.softmax(trained.build()(torch.from_numpy(x_BHW)[None]).logits_BKHW[0], 0)[1].numpy()
-    assert len(lattice_of(trained, source.origin).windows(*known.shape)) >= 4
+    assert len(lattice_of(trained).at(*source.origin).windows(*known.shape)) >= 4
     np.testing.assert_allclose(mapped[known], whole[known], rtol=0, atol=1e-7)
 
 
@@ -102,11 +116,14 @@ def source_again(opened):
     return source.read(Window(0, 0, *source.geobox.shape))
 
 
+def test_windows_have_the_students_reach_around_them(student_folder):
+    assert lattice_of(load(student_folder)).halo == load(student_folder).build().halo == 7
+
+
 def test_a_part_of_the_plot_is_the_graph_of_its_pixels(opened, student_folder):
-    """What lies outside a map's box is missing to it, so the composite is clipped to the box here."""
+    """A map of a box reads the ground around it, as Earth Engine does: its edges are the whole plot's."""
     source = opened(PART)
-    box = ee.Geometry.Rectangle(list(PART.bounds_m), f"EPSG:{PART.epsg}", False)
-    answer = by_graph(image_of(student_folder, PART, box), PART)
+    answer = by_graph(image_of(student_folder, PART), PART)
     mapped, known = by_map(load(student_folder), source), answer.valid_BHW[0]
     assert known[0].any() and known[:, -1].any()
     np.testing.assert_allclose(answer.values_BHW[0][known], mapped[known], rtol=0, atol=1e-6)

@@ -1,0 +1,169 @@
+"""P1 and P2 (docs/reference/performance.md, "P1" and "P2"): maps of a raster by isamap and by its peers.
+
+    python benchmarks/inference.py [--sizes 1216 3000] [--threads 1] [--peers PYTHON] [--ways "isamap torch" bare ...]
+
+One U-Net of 1.24 GFLOP a window (widths 8, 16, 32, 64; random weights; windows of 256 px every 192 px), 10 bands of
+int16, DEFLATE, tiles of 512 px. Each way runs in a process of its own, one after another: seconds on the clock and of
+all processors from when its libraries are imported to its file of classes, highest memory, processor time beside that
+of the bare forward passes of the windows that peers take, and pixels of another class than isamap's.
+Peers' libraries: benchmarks/peers/inference.txt, in an environment of their own,
+
+    python -m venv /tmp/peers && /tmp/peers/bin/pip install --no-deps -r benchmarks/peers/inference.txt
+
+into which a .pth file lends this environment's torch and rasterio; --peers names its Python. Targets: P1 <= 1.05 x
+bare and < 600 MB at 3000 px; P2 >= 4 x the median peer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import torch
+from affine import Affine
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from training.checkpoints import checkpoint
+from training.models import build
+
+ROOT = Path(__file__).resolve().parents[1]
+BANDS = tuple(f"B{number}" for number in range(2, 12))
+WIDTHS = (8, 16, 32, 64)
+OURS = ("isamap torch", "isamap openvino")
+PEERS = ("naive", "terratorch", "geoai", "torchgeo", "tiler")
+LEGEND = ("pervious", "impervious")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds on the clock and of processors from the first read to the last write, with imports too, and memory."""
+
+    wall_s: float
+    cpu_s: float
+    all_cpu_s: float
+    rss_mb: float
+
+
+def scene(path: Path, side: int) -> Path:
+    """A raster of smooth shapes and noise, of which a rectangle has no data."""
+    rng = np.random.default_rng(0)
+    profile = {"driver": "GTiff", "count": len(BANDS), "height": side, "width": side, "dtype": "int16"}
+    profile |= {"crs": "EPSG:32650", "transform": Affine(10, 0, 212750, 0, -10, 3416360), "nodata": -32768}
+    profile |= {"tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate", "predictor": 2}
+    rows, cols = np.indices((side, side), np.float32)
+    shapes_HW = np.sin(rows / 37) * np.cos(cols / 53) + np.sin((rows + cols) / 190)
+    with rasterio.open(path, "w", **profile) as file:
+        for number in range(1, len(BANDS) + 1):
+            stored_HW = 1500 + 350 * shapes_HW * np.cos(number) + rng.normal(0, 150, (side, side))
+            stored_HW = stored_HW.clip(1, 9000).astype(np.int16)
+            stored_HW[side // 3 : side // 3 + 40, side // 2 : side // 2 + 90] = -32768
+            file.write(stored_HW, number)
+        file.descriptions, file.scales = BANDS, (1e-4,) * len(BANDS)
+    return path
+
+
+def made_checkpoint(folder: Path, raster: Path) -> Path:
+    """The U-Net with weights drawn at random, its last bias such that half of a window is impervious."""
+    torch.manual_seed(0)
+    network = build("unet", BANDS, {"classes": 2, "widths": WIDTHS}).eval()
+    norms = tuple(checkpoint.BandNorm(name, "reflectance", 0.15, 0.04, 0.0, 1.0) for name in BANDS)
+    with rasterio.open(raster) as file:
+        stored = file.read(window=((0, 256), (0, 256)))
+    x = torch.from_numpy(checkpoint.normalise(stored * np.float32(1e-4), stored != -32768, norms))[None]
+    with torch.no_grad():
+        logits = network(x).logits_BKHW[0]
+        list(network.parameters())[-1][1] += (logits[0] - logits[1]).median()
+    facts = {
+        "classes": LEGEND,
+        "thresholds": {"impervious": 0.5},
+        "composite": {},
+        "backscatter": "",
+        "simulated": True,
+    }
+    described = checkpoint.of_network(network, "unet", norms, **facts, window=256, lattice=192)
+    checkpoint.save(described, network, folder)
+    return folder
+
+
+def measured(way: str, python: str, task: dict, folder: Path) -> Cost | str:
+    """What a way costs, or why it did not run."""
+    file = folder / "task.json"
+    file.write_text(json.dumps(task))
+    threads = {name: str(task["threads"]) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    command = [python, str(ROOT / "benchmarks" / "peers" / "tiled.py"), way, str(file)]
+    done = subprocess.run(command, env=os.environ | threads, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        absent = "ModuleNotFoundError" in last or "ImportError" in last or "not installed" in last
+        return f"{'not installed' if absent else 'failed'}: {last[:120]}"
+    return Cost(**json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+def difference(path: Path, reference: Path) -> str:
+    """The share of known pixels that are of another class, in per cent."""
+    if not path.exists() or not reference.exists():
+        return "-"
+    with rasterio.open(path) as file, rasterio.open(reference) as other:
+        mine_HW, other_HW = file.read(1), other.read(1)
+    known_HW = other_HW != 255
+    return f"{100 * (mine_HW != other_HW)[known_HW].mean():.3f}"
+
+
+def compare(side: int, ways: Sequence[str], options: argparse.Namespace, folder: Path) -> None:
+    """Prints a table of one raster's size."""
+    data = folder / str(side)
+    data.mkdir()
+    raster = scene(data / "scene.tif", side)
+    run = made_checkpoint(folder / f"run-{side}", raster)
+    costs: dict[str, Cost] = {}
+    print(f"\n{side} x {side} x {len(BANDS)}, {options.threads} thread(s)")
+    print("| way | wall s | CPU s | CPU of bare | CPU s with imports | peak MB | other classes % |")
+    print("|---|---|---|---|---|---|---|")
+    for way in ways:
+        out = folder / f"{side}-{way.replace(' ', '-')}.tif"
+        task = {"input": str(raster), "checkpoint": str(run), "out": str(out), "threads": options.threads}
+        cost = measured(way, options.peers if way in PEERS else sys.executable, task, folder)
+        if isinstance(cost, str):
+            print(f"| {way} | {cost} |", flush=True)
+            continue
+        costs[way] = cost
+        share = f"{cost.cpu_s / costs['bare'].cpu_s:.2f}" if "bare" in costs else "-"
+        other = "-" if way == "bare" else difference(out, folder / f"{side}-isamap-torch.tif")
+        print(
+            f"| {way} | {cost.wall_s:.1f} | {cost.cpu_s:.1f} | {share} | {cost.all_cpu_s:.1f} | {cost.rss_mb:.0f} | "
+            f"{other} |",
+            flush=True,
+        )
+    peers = [costs[way].cpu_s for way in PEERS if way in costs]
+    for way in OURS:
+        if way in costs and peers:
+            print(f"{way}: {statistics.median(peers) / costs[way].cpu_s:.2f} x the median peer, by CPU")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1216, 3000])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--peers", default=sys.executable, help="Python of the peers' environment")
+    parser.add_argument("--ways", nargs="+", default=["bare", *OURS, *PEERS])
+    options = parser.parse_args()
+    print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, load {os.getloadavg()[0]:.1f}")
+    with tempfile.TemporaryDirectory() as folder:
+        for side in options.sizes:
+            compare(side, options.ways, options, Path(folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Vector features with their attributes: read from a user's file, written as a GeoPackage."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import shapely
+from pyproj import CRS, Transformer
+
+from gee_export.base import vector_file
+from gee_export.base.storage import write_whole
+
+DENSE_M = 500.0  # an edge is followed this closely from one system into another: within 1 cm
+DENSE_DEG = 0.005
+# GeoPackage says when it was written; equal features are to give equal bytes
+WRITTEN = "2000-01-01T00:00:00.000Z"
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureTable:
+    """Geometries (shapely, one a row), their coordinate system, and attributes by name, of as many rows."""
+
+    shapes: np.ndarray
+    crs: CRS
+    columns: Mapping[str, np.ndarray]
+
+    def __post_init__(self) -> None:
+        for name, values in self.columns.items():
+            if len(values) != len(self.shapes):
+                raise ValueError(f"column {name} has {len(values)} values for {len(self.shapes)} features")
+
+    def in_system(self, crs: CRS) -> np.ndarray:
+        """The geometries in another system, edges followed so closely that straight lines stay where they are."""
+        if crs.equals(self.crs, ignore_axis_order=True):
+            return self.shapes
+        step = DENSE_M / self.crs.axis_info[0].unit_conversion_factor if self.crs.is_projected else DENSE_DEG
+        change = Transformer.from_crs(self.crs, crs, always_xy=True)
+        dense = shapely.segmentize(self.shapes, step)
+        moved: np.ndarray = shapely.transform(dense, lambda points: np.column_stack(change.transform(*points.T)))
+        return moved
+
+
+def read_table(path: str | Path, noun: str = "vector file") -> FeatureTable:
+    """Every feature with a geometry, and all attributes; ValueError names the file, what is wrong and the remedy."""
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise ValueError(f"{noun} {path} was not found: check the path")
+    if path.suffix.lower() not in vector_file.HEADS or not vector_file.has_its_format(path):
+        raise ValueError(
+            f"{noun} {path} is no vector file of its ending: give GeoPackage, GeoJSON, Shapefile or FlatGeobuf"
+        )
+    try:
+        features = vector_file.read_features(path)
+    except ValueError as error:
+        raise ValueError(f"{noun} {path} {error}") from error
+    if features.crs is None:
+        raise ValueError(f"{noun} {path} has no coordinate system: add one (a .prj file, or ogr2ogr -a_srs EPSG:...)")
+    if not len(features.shapes):
+        raise ValueError(f"{noun} {path} holds no features in layer {features.layer}")
+    crs = CRS.from_user_input(features.crs)
+    _check_coordinates(features.shapes, crs, f"{noun} {path}")
+    return FeatureTable(features.shapes, crs, _attributes(path, features.layer))
+
+
+def write_geopackage(path: Path, table: FeatureTable, layer: str) -> None:
+    """Writes the table as a GeoPackage of one layer, whole or not at all; equal tables give equal bytes."""
+    import pyogrio
+
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "features.gpkg"
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": WRITTEN})
+        try:
+            pyogrio.raw.write(
+                made,
+                geometry=shapely.to_wkb(table.shapes),
+                field_data=[np.asarray(values) for values in table.columns.values()],
+                fields=list(table.columns),
+                layer=layer,
+                driver="GPKG",
+                crs=table.crs.to_wkt(),
+                geometry_type=_geometry_type(table.shapes),
+                promote_to_multi=False,
+            )
+        finally:
+            pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
+        write_whole(path, made.read_bytes())
+
+
+def _attributes(path: Path, layer: str) -> dict[str, np.ndarray]:
+    """Attributes of the features that have a geometry, by name."""
+    import pyogrio
+
+    name = vector_file.archived(path) if path.suffix.lower() == ".zip" else str(path)
+    head, _, content, values = pyogrio.raw.read(name, layer=layer, force_2d=False)
+    shapes = shapely.from_wkb(content)
+    present = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
+    return {str(field): column[present] for field, column in zip(head["fields"], values, strict=True)}
+
+
+def _check_coordinates(shapes: np.ndarray, crs: CRS, name: str) -> None:
+    west, south, east, north = shapely.total_bounds(shapes)
+    if crs.is_geographic and not (west >= -540 and east <= 540 and south >= -90 and north <= 90):
+        raise ValueError(
+            f"{name} holds coordinates of {west:g} {south:g} to {east:g} {north:g}, which are no degrees of "
+            f"{crs.to_string()}: reproject it (ogr2ogr -s_srs EPSG:... -t_srs EPSG:4326)"
+        )
+
+
+def _geometry_type(shapes: np.ndarray) -> str:
+    kinds = {shape.geom_type for shape in shapes}
+    return kinds.pop() if len(kinds) == 1 else "Unknown"

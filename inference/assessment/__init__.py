@@ -1,0 +1,1 @@
+"""Areas and accuracies that can be defended: samples, answer sheets, estimators with intervals, areas by polygon."""

@@ -1,0 +1,89 @@
+"""What interpreters get: points as GeoPackage and CSV, pictures of them, and no word of what the map says there.
+
+answers.csv begins with LON, LAT, PLOTID, as Collect Earth Online asks of a plot file
+(https://github.com/openforis/collect-earth-online-doc, docs/source/project/plotsample.rst); collect_earth.csv begins
+with id, YCoordinate, XCoordinate, as the desktop program Collect Earth reads.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import shapely
+from pyproj import CRS
+
+from gee_export.base.feature_table import FeatureTable, write_geopackage
+from gee_export.base.storage import write_whole
+from inference.assessment.sample import Sample, write_key
+from inference.assessment.thumbnails import Thumbnails
+
+SHEET = "sheet"  # the folder for interpreters; what lies beside it is the key
+POINTS, ANSWERS, DESKTOP, GUIDE = "points.gpkg", "answers.csv", "collect_earth.csv", "README.txt"
+BLANKS = ("class", "confidence", "interpreter", "comment")
+DEGREES = 9  # decimals: a tenth of a millimetre
+
+
+def write_sheet(sample: Sample, out: Path, *, thumbnails: Sequence[Thumbnails] = (), show_map: bool = False) -> None:
+    """Writes the key into `out` and everything for interpreters into `out`/sheet.
+
+    thumbnails: what draws a picture of each point. show_map: adds the map's class, which biases interpreters towards
+    it. ValueError where `out` holds a sample already.
+    """
+    if (out / SHEET).exists():
+        raise ValueError(f"{out} holds a sample already: choose another --out, so that no answers are lost")
+    folder = out / SHEET
+    pictures = [drawer.write(sample, folder) for drawer in thumbnails]
+    rows = [_row(sample, at, [names[at] for names in pictures], show_map) for at in range(len(sample.points))]
+    write_whole(folder / ANSWERS, _csv(rows))
+    write_whole(folder / DESKTOP, _csv([_desktop(row) for row in rows]))
+    lon, lat = sample.lonlat
+    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    write_geopackage(
+        folder / POINTS,
+        FeatureTable(shapely.points(lon, lat), CRS.from_epsg(4326), columns),
+        "points",
+    )
+    write_whole(folder / GUIDE, _guide(sample).encode())
+    write_key(sample, out)  # last: a folder with a key is complete
+
+
+def _row(sample: Sample, at: int, pictures: Sequence[str], show_map: bool) -> dict[str, object]:
+    point = sample.points[at]
+    row: dict[str, object] = {
+        "LON": round(point.lon, DEGREES),
+        "LAT": round(point.lat, DEGREES),
+        "PLOTID": point.plotid,
+    }
+    row |= dict.fromkeys(BLANKS, "")
+    row |= {f"picture_{index}": name for index, name in enumerate(pictures, 1)}
+    return row | ({"map_class": point.map_class} if show_map else {})
+
+
+def _desktop(row: dict[str, object]) -> dict[str, object]:
+    return {"id": row["PLOTID"], "YCoordinate": row["LAT"], "XCoordinate": row["LON"]}
+
+
+def _csv(rows: Sequence[dict[str, object]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _guide(sample: Sample) -> str:
+    return "\n".join(
+        [
+            f"{len(sample.points)} points to interpret.",
+            f"Write one of these into the column `class`: {', '.join(sample.classes)}; or `uncertain`.",
+            "The class is that of the pixel whose centre the point is. `confidence`, `interpreter` and `comment` are"
+            " yours.",
+            f"{POINTS} opens in QGIS, {ANSWERS} in a spreadsheet or as the plot file of Collect Earth Online,"
+            f" {DESKTOP} in Collect Earth.",
+            "",
+        ]
+    )

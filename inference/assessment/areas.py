@@ -1,0 +1,235 @@
+"""`isamap area` and `isamap change`: km2 by class and zone, corrected by a sample where there is one."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gee_export.base.atomic import check_writable, local_path, write_whole
+from gee_export.base.feature_table import FeatureTable, write_geopackage
+from inference.assessment.assessment import ZoneArea
+from inference.assessment.class_map import ClassMap, Paths, open_class_map
+from inference.assessment.estimate import AnswerSource, estimate_accuracy
+from inference.assessment.sample import read_key
+from inference.assessment.tables import Table
+from inference.assessment.zonal import AreaTable, ChangeTable, class_areas, transition_areas
+from inference.assessment.zones import Zones, read_zones
+
+BIASED = (
+    "these are counted pixels: where the map takes one class for another more often than the other way round, they are "
+    "too many or too few, and nothing here says by how much; draw a sample (isamap assess sample) and give it with "
+    "--sample to correct them and to get intervals (Olofsson et al. 2014)"
+)
+BIASED_CHANGE = (
+    "these are counted pixels of two maps: the errors of both add up, and where little changes most of the change may "
+    "be error; judge change by a sample of reference answers for it (Olofsson et al. 2014)"
+)
+SIMULATED = "simulated: the map shows no real place"
+FORMATS = (".csv", ".gpkg", ".json")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class AreaReport:
+    """Rows of zone, class and km2 (with estimates and intervals where a sample exists), and sentences to mind."""
+
+    title: str
+    rows: tuple[Row, ...]
+    warnings: tuple[str, ...]
+    zones: Zones | None = field(default=None, repr=False)
+    out: Path | None = None
+
+    @property
+    def table(self) -> Table:
+        """The rows as a table."""
+        header = tuple(self.rows[0])
+        return Table(self.title, header, tuple(tuple(_cell(row[name]) for name in header) for row in self.rows))
+
+    def __str__(self) -> str:
+        lines = [self.table.text(), *(f"warning: {text}" for text in self.warnings)]
+        return "\n".join([*([] if self.out is None else [f"{self.out}:"]), *lines])
+
+    def to_json(self) -> dict[str, Any]:
+        """Rows and warnings."""
+        return {"title": self.title, "rows": list(self.rows), "warnings": list(self.warnings)}
+
+    def write(self, path: Path) -> None:
+        """Writes a CSV, a JSON document, or a GeoPackage of the zones with a column for each figure."""
+        content: dict[str, Callable[[], bytes]] = {
+            ".csv": lambda: _csv(self.rows),
+            ".json": lambda: (json.dumps(self.to_json(), indent=1) + "\n").encode(),
+        }
+        if path.suffix.lower() == ".gpkg":
+            write_geopackage(path, self._features(), "areas")
+        else:
+            write_whole(path, content[path.suffix.lower()]())
+
+    def _features(self) -> FeatureTable:
+        """Each zone once, with its figures side by side."""
+        assert self.zones is not None
+        columns: dict[str, list] = {"zone": list(self.zones.names)}
+        for row in self.rows:
+            for name, value in row.items():
+                if name not in ("zone", "class", "from", "to"):
+                    key = "_".join([*(str(row[each]) for each in ("class", "from", "to") if each in row), name])
+                    values = columns.setdefault(key.replace(" ", "_"), [np.nan] * len(self.zones.names))
+                    values[self.zones.names.index(row["zone"])] = np.nan if value is None else value
+        table = self.zones.table
+        return FeatureTable(table.shapes, table.crs, {name: _column(values) for name, values in columns.items()})
+
+
+@dataclass(frozen=True)
+class AreaOptions:
+    """zones: a vector file, by `column`; method: exact or centre; classes: names of a map that has none of its own."""
+
+    zones: str | None = None
+    column: str | None = None
+    method: str = "exact"
+    classes: tuple[str, ...] = ()
+
+
+def area(
+    paths: Paths, options: AreaOptions | None = None, *, sample: str | Path | None = None,
+    answers: AnswerSource | None = None, interval: str = "wilson", out: str | Path | None = None,
+) -> AreaReport:  # fmt: skip
+    """km2 of each class in each zone; with a sample of this map also estimates and 95 % intervals.
+
+    out: .csv, .gpkg (needs zones) or .json. ValueError: a sample of another map, zones off the map.
+    """
+    options = options or AreaOptions()
+    target = _target(out, options.zones)
+    class_map, zones = open_class_map(paths, options.classes), _zones(options)
+    counted = class_areas(class_map, zones, method=options.method)
+    rows, warnings = _counted(counted), [BIASED]
+    if sample is not None:
+        rows, warnings = _estimated(class_map, counted, options, (sample, answers, interval))
+    return _finished(f"km2 by class: {class_map.name}", (rows, warnings), class_map, zones, target)
+
+
+def change(
+    before: Paths, after: Paths, options: AreaOptions | None = None, *, out: str | Path | None = None
+) -> AreaReport:  # fmt: skip
+    """km2 of every change of class from one map to another, by zone; pixels are those of the first."""
+    options = options or AreaOptions()
+    target = _target(out, options.zones)
+    first, second = open_class_map(before, options.classes), open_class_map(after, options.classes)
+    zones = _zones(options)
+    table = transition_areas(first, second, zones, method=options.method)
+    title = f"km2 by change: {first.name} to {second.name}"
+    return _finished(title, (_changed(table), [BIASED_CHANGE]), first, zones, target)
+
+
+def _finished(
+    title: str, content: tuple[list[Row], list[str]], class_map: ClassMap, zones: Zones | None, target: Path | None
+) -> AreaReport:
+    rows, warnings = content
+    simulated = [SIMULATED] if class_map.simulated else []
+    report = AreaReport(title, tuple(rows), (*warnings, *simulated), zones, target)
+    if target is not None:
+        report.write(target)
+    return report
+
+
+def _zones(options: AreaOptions) -> Zones | None:
+    return None if options.zones is None else read_zones(options.zones, options.column)
+
+
+def _target(out: str | Path | None, zones: str | None) -> Path | None:
+    if out is None:
+        return None
+    path = local_path(out)
+    if path.suffix.lower() not in FORMATS:
+        raise ValueError(f"--out {path}: expected a name that ends in {', '.join(FORMATS)}")
+    if path.suffix.lower() == ".gpkg" and zones is None:
+        raise ValueError(f"--out {path}: a GeoPackage holds zones: give --by, or write .csv or .json")
+    check_writable(path)
+    return path
+
+
+def _counted(table: AreaTable) -> list[Row]:
+    return [
+        {
+            "zone": zone, "class": name, "mapped_km2": float(table.km2[z, c]),
+            "share": float(table.km2[z, c] / table.known_km2[z]) if table.known_km2[z] else None,
+            "unknown_km2": float(table.unknown_km2[z]),
+        }
+        for z, zone in enumerate(table.zones)
+        for c, name in enumerate(table.classes)
+    ]  # fmt: skip
+
+
+def _estimated(class_map: ClassMap, counted: AreaTable, options: AreaOptions, source) -> tuple[list[Row], list[str]]:
+    """Rows with estimates of a sample of the same map."""
+    folder, answers, interval = source
+    sample = read_key(folder)
+    mapped = {name: float(counted.km2[:, at].sum()) for at, name in enumerate(counted.classes)}
+    same = tuple(mapped) == sample.classes and {Path(p).name for p in sample.maps} == {
+        sheet.path.name for sheet in class_map.sheets
+    }
+    if not same:
+        raise ValueError(f"--sample {folder} was drawn from {', '.join(sample.maps)}, not from {class_map.name}")
+    report = estimate_accuracy(
+        folder, answers, zones=None if options.zones is None else (options.zones, options.column), interval=interval
+    )
+    assessment = report.assessment
+    if assessment.refusal:
+        raise ValueError(assessment.refusal)
+    notes = [line for line in report.lines[2:] if line.startswith(("note", "simulated")) or "uncertain" in line]
+    if options.zones is not None:
+        return [_of_zone(each) for each in assessment.zones], notes
+    rows = [
+        {
+            "zone": counted.zones[0], "class": each.name, "mapped_km2": each.mapped_km2, "points": assessment.points,
+            "km2": each.km2, "standard_error_km2": each.error_km2, **_ends(each.interval_km2),
+        }
+        for each in assessment.areas
+        if each.estimator == "design"
+    ]  # fmt: skip
+    return rows, notes
+
+
+def _of_zone(each: ZoneArea) -> Row:
+    return {
+        "zone": each.zone, "class": each.name, "mapped_km2": each.mapped_km2, "points": each.points,
+        "km2": each.km2, "standard_error_km2": each.error_km2, **_ends(each.interval_km2),
+    }  # fmt: skip
+
+
+def _ends(bounds) -> Row:
+    low, high = (None, None) if bounds is None else bounds
+    return {"low_km2": low, "high_km2": high}
+
+
+def _changed(table: ChangeTable) -> list[Row]:
+    return [
+        {"zone": zone, "from": before, "to": after, "mapped_km2": float(table.km2[z, i, j]),
+         "unknown_km2": float(table.unknown_km2[z])}
+        for z, zone in enumerate(table.zones)
+        for i, before in enumerate(table.before)
+        for j, after in enumerate(table.after)
+    ]  # fmt: skip
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.4f}" if isinstance(value, float) else str(value)
+
+
+def _csv(rows: Sequence[Row]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _column(values: Sequence[Any]) -> np.ndarray:
+    return np.array(values, dtype=object if isinstance(values[0], str) else np.float64)

@@ -1,0 +1,297 @@
+"""A map of classes however it lies on disk: one GeoTIFF, a VRT, or a folder of tiles in one or several UTM zones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+from pyproj import Transformer
+from rasterio.errors import RasterioError
+from rasterio.windows import Window as RioWindow
+
+from gee_export.base.grid import Window, crop, crs_of, tiles
+from gee_export.base.named_raster import open_named
+from gee_export.base.scheme import UNKNOWN
+from inference.legend import PROB_STEPS, PROBABILITY, Legend
+from inference.map_file import probability_of
+
+if TYPE_CHECKING:
+    from rasterio import DatasetReader
+
+BLOCK_PX = 1024  # a side; a block's arrays take about 20 MB
+ELSEWHERE = 254  # in a block: ground that another sheet counts; no class has this value
+RASTERS = (".tif", ".tiff", ".vrt")
+
+Paths = str | Path | Sequence[str | Path]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One raster of a map: its file, its grid, and the value of no class."""
+
+    path: Path
+    geobox: GeoBox
+    nodata: int = UNKNOWN
+
+    def read(self, window: Window) -> np.ndarray:
+        """Stored classes of a window, uint8, UNKNOWN where the file has no data or ends."""
+        with open_named(self.path) as file:
+            return _read(file, window, self.nodata)
+
+    @cached_property
+    def to_degrees(self) -> Transformer:
+        """From the grid's coordinates to longitude and latitude."""
+        return Transformer.from_crs(crs_of(self.geobox).to_wkt(), 4326, always_xy=True)
+
+    @cached_property
+    def from_degrees(self) -> Transformer:
+        """From longitude and latitude to the grid's coordinates."""
+        return Transformer.from_crs(4326, crs_of(self.geobox).to_wkt(), always_xy=True)
+
+    @cached_property
+    def bounds_wsen(self) -> tuple[float, float, float, float]:
+        """Limits in degrees."""
+        return self.to_degrees.transform_bounds(*self.geobox.boundingbox.bbox, densify_pts=21)
+
+    def rows_cols(self, lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Row and column of the pixel that each point lies in; outside the sheet they leave its range."""
+        x, y = self.from_degrees.transform(lon, lat)
+        col, row = ~self.geobox.affine * (np.asarray(x), np.asarray(y))
+        finite = np.isfinite(col) & np.isfinite(row)
+        whole_row, whole_col = (np.floor(np.where(finite, value, -1)).astype(np.int64) for value in (row, col))
+        return whole_row, whole_col
+
+    def lonlat(self, row: np.ndarray, col: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Longitude and latitude of pixels' centres."""
+        x, y = self.geobox.affine * (np.asarray(col) + 0.5, np.asarray(row) + 0.5)
+        return self.to_degrees.transform(x, y)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Part of a sheet: the sheet's number, the window, its grid, its classes (ELSEWHERE: ground of another sheet)."""
+
+    sheet: int
+    window: Window
+    geobox: GeoBox
+    class_HW: np.ndarray
+
+
+@dataclass(frozen=True)
+class ClassMap:
+    """Sheets that are one map, and the names of its classes by value; where sheets overlap, the first one counts."""
+
+    sheets: tuple[Sheet, ...]
+    classes: tuple[str, ...]
+    tags: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    @property
+    def name(self) -> str:
+        """The file, or the folder and the number of its tiles."""
+        first = self.sheets[0].path
+        return str(first) if len(self.sheets) == 1 else f"{first.parent} ({len(self.sheets)} tiles)"
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the map says of itself that it shows no real place."""
+        return dict(self.tags).get("simulated") == "true"
+
+    def blocks(self, side: int = BLOCK_PX) -> Iterator[Block]:
+        """The whole map, block by block; pixels that an earlier sheet knows are ELSEWHERE in a later one."""
+        for index, sheet in enumerate(self.sheets):
+            with open_named(sheet.path) as file:
+                for window in tiles(*sheet.geobox.shape, side):
+                    class_HW = _read(file, window, sheet.nodata)
+                    yield Block(index, window, crop(sheet.geobox, window), self._once(index, window, class_HW))
+
+    def at(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+        """Class of the pixel that each point lies in, uint8, of the first sheet that knows one; UNKNOWN elsewhere."""
+        return _sampled(self.sheets, lon, lat, greatest=ELSEWHERE - 1)
+
+    def probability_at(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray | None:
+        """Probability of impervious at points, NaN where none is; None where the map has no file of probabilities."""
+        sheets = [Sheet(probability_of(sheet.path), sheet.geobox) for sheet in self.sheets]
+        if not all(sheet.path.is_file() for sheet in sheets):
+            return None
+        steps = _sampled(sheets, lon, lat, greatest=PROB_STEPS)
+        return np.where(steps == UNKNOWN, np.nan, steps / PROB_STEPS)
+
+    def on_grid(self, geobox: GeoBox) -> np.ndarray:
+        """Classes at the centres of a grid's pixels, nearest; read directly where the grids are the same."""
+        own = self._same_grid(geobox)
+        if own is not None:
+            return own
+        rows, cols = np.mgrid[: geobox.shape[0], : geobox.shape[1]]
+        x, y = geobox.affine * (cols.ravel() + 0.5, rows.ravel() + 0.5)
+        lon, lat = Transformer.from_crs(crs_of(geobox).to_wkt(), 4326, always_xy=True).transform(x, y)
+        return self.at(np.asarray(lon), np.asarray(lat)).reshape(geobox.shape)
+
+    def _same_grid(self, geobox: GeoBox) -> np.ndarray | None:
+        if len(self.sheets) != 1:
+            return None
+        own = self.sheets[0].geobox
+        if crs_of(own) != crs_of(geobox):
+            return None
+        col, row = ~own.affine * (geobox.affine.c, geobox.affine.f)
+        if max(abs(row - round(row)), abs(col - round(col))) > 1e-6 or not _same_step(own, geobox):
+            return None
+        return self.sheets[0].read(Window(round(row), round(col), *geobox.shape))
+
+    def _once(self, index: int, window: Window, class_HW: np.ndarray) -> np.ndarray:
+        """The block's classes, ELSEWHERE on the ground of an earlier sheet that knows it or where this one does not."""
+        for earlier in self._overlaps[index]:
+            sheet = self.sheets[earlier]
+            rows, cols = np.nonzero(class_HW != ELSEWHERE)
+            row, col = sheet.rows_cols(*self.sheets[index].lonlat(rows + window.row, cols + window.col))
+            height, width = sheet.geobox.shape
+            inside = np.flatnonzero((row >= 0) & (row < height) & (col >= 0) & (col < width))
+            is_known = read_points(sheet, row[inside], col[inside]) != UNKNOWN
+            counted = inside[is_known | (class_HW[rows[inside], cols[inside]] == UNKNOWN)]
+            class_HW[rows[counted], cols[counted]] = ELSEWHERE
+        return class_HW
+
+    @cached_property
+    def _overlaps(self) -> list[list[int]]:
+        """Of each sheet, the earlier ones whose rectangle shares ground with it."""
+        import shapely
+
+        boxes = [shapely.box(*sheet.bounds_wsen) for sheet in self.sheets]
+        near = [np.sort(shapely.STRtree(boxes).query(box)) for box in boxes]
+        return [
+            [int(j) for j in near[i] if j < i and _share_ground(self.sheets[j], self.sheets[i])]
+            for i in range(len(boxes))
+        ]
+
+
+def open_class_map(paths: Paths, classes: Sequence[str] = ()) -> ClassMap:
+    """The map of a GeoTIFF, a VRT, a folder of tiles, or several of them.
+
+    classes: names by value, of a map that does not name its own. ValueError: no raster, no classes, tiles of different
+    classes, a grid without a coordinate system.
+    """
+    files = [file for path in _listed(paths) for file in _files(Path(path).expanduser())]
+    with ExitStack() as stack:
+        heads = [_head(stack, file) for file in files]
+    named = {head.classes or tuple(classes) for head in heads}
+    if classes and named != {tuple(classes)}:
+        raise ValueError(f"{files[0]} names its classes itself ({', '.join(max(named, key=len))}): leave --classes out")
+    if len(named) > 1:
+        shown = "; ".join(", ".join(each) or "none named" for each in sorted(named))
+        raise ValueError(f"the tiles of {files[0].parent} have different classes ({shown}): give tiles of one map")
+    (names,) = named
+    if not names:
+        raise ValueError(
+            f"{files[0]} does not name its classes: give --classes with the names of the values 0, 1, ... in order"
+        )
+    return ClassMap(tuple(head.sheet for head in heads), names, heads[0].tags)
+
+
+@dataclass(frozen=True)
+class _Head:
+    sheet: Sheet
+    classes: tuple[str, ...]
+    tags: tuple[tuple[str, str], ...]
+
+
+def _head(stack: ExitStack, path: Path) -> _Head:
+    try:
+        file = stack.enter_context(open_named(path))
+    except RasterioError as error:
+        raise ValueError(f"{path} is no raster that can be read: {error}") from error
+    if file.crs is None:
+        raise ValueError(f"{path} has no coordinate system, so its pixels have no area: add one (gdal_edit.py -a_srs)")
+    if file.dtypes[0] != "uint8":
+        raise ValueError(f"{path} holds {file.dtypes[0]}, classes are uint8 values 0 to 254 (255 unknown): convert it")
+    if file.descriptions[0] == PROBABILITY:
+        raise ValueError(f"{path} holds only the probabilities of a map: give the file of its classes")
+    tags = file.tags()
+    classes = Legend(tuple(tags["classes"].split(","))).names if "classes" in tags else ()
+    nodata = UNKNOWN if file.nodata is None else int(file.nodata)
+    geobox = GeoBox(file.shape, file.transform, file.crs.to_wkt())
+    return _Head(Sheet(path, geobox, nodata), classes, tuple(sorted(tags.items())))
+
+
+def _listed(paths: Paths) -> Sequence[str | Path]:
+    listed = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    if not listed:
+        raise ValueError("no map was named: give MAP.tif, a VRT, or a folder of tiles")
+    return listed
+
+
+def _files(path: Path) -> list[Path]:
+    """The map's rasters: the file itself, or those of a folder but for probabilities."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise ValueError(f"map {path}: no such file or folder")
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in RASTERS)
+    tifs = [file for file in files if file.suffix.lower() != ".vrt"]
+    names = {file.name for file in tifs}
+    beside = {probability_of(file).name for file in tifs} & names
+    map_files = [file for file in tifs if file.name not in beside]
+    if not map_files:
+        raise ValueError(f"folder {path} holds no GeoTIFF: give a folder of a map's tiles")
+    return map_files
+
+
+def _sampled(sheets: Sequence[Sheet], lon: np.ndarray, lat: np.ndarray, *, greatest: int) -> np.ndarray:
+    """Stored value at each point, of the first sheet that knows one."""
+    value = np.full(len(lon), UNKNOWN, np.uint8)
+    for sheet in sheets:
+        west, south, east, north = sheet.bounds_wsen
+        in_box = (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
+        near = np.flatnonzero(in_box & (value == UNKNOWN))
+        if len(near):
+            value[near] = read_points(sheet, *sheet.rows_cols(lon[near], lat[near]), greatest=greatest)
+    return value
+
+
+def read_points(sheet: Sheet, row: np.ndarray, col: np.ndarray, *, greatest: int = ELSEWHERE - 1) -> np.ndarray:
+    """Stored values of pixels by row and column, uint8, UNKNOWN outside; read in windows, one file opened once."""
+    height, width = sheet.geobox.shape
+    values = np.full(len(row), UNKNOWN, np.uint8)
+    inside = np.flatnonzero((row >= 0) & (row < height) & (col >= 0) & (col < width))
+    if not len(inside):
+        return values
+    tile = (row[inside] // BLOCK_PX) * (width // BLOCK_PX + 1) + col[inside] // BLOCK_PX
+    order = inside[np.argsort(tile, kind="stable")]
+    with open_named(sheet.path) as file:
+        for group in np.split(order, np.flatnonzero(np.diff(np.sort(tile))) + 1):
+            top, left = int(row[group].min()), int(col[group].min())
+            window = Window(top, left, int(row[group].max()) - top + 1, int(col[group].max()) - left + 1)
+            values[group] = _read(file, window, sheet.nodata, greatest=greatest)[row[group] - top, col[group] - left]
+    return values
+
+
+def _read(file: DatasetReader, window: Window, nodata: int, *, greatest: int = ELSEWHERE - 1) -> np.ndarray:
+    extent = Window(0, 0, file.height, file.width)
+    class_HW = np.full((window.height, window.width), UNKNOWN, np.uint8)
+    shared = window.overlap(extent)
+    if shared is None:
+        return class_HW
+    values = file.read(1, window=RioWindow(shared.col, shared.row, shared.width, shared.height))
+    if nodata != UNKNOWN:
+        values = np.where(values == nodata, np.uint8(UNKNOWN), values)
+    if ((values > greatest) & (values != UNKNOWN)).any():
+        raise ValueError(f"{file.name} holds value {ELSEWHERE}, which is no class: classes are 0 to 253 (255 unknown)")
+    class_HW[shared.within(window)] = values
+    return class_HW
+
+
+def _same_step(first: GeoBox, second: GeoBox) -> bool:
+    return all(abs(getattr(first.affine, key) - getattr(second.affine, key)) < 1e-9 for key in "abde")
+
+
+def _share_ground(first: Sheet, second: Sheet) -> bool:
+    """Whether sheets whose rectangles in degrees meet overlap by more than the rounding of an edge."""
+    if crs_of(first.geobox) != crs_of(second.geobox):
+        return True
+    a, b = first.geobox.boundingbox.bbox, second.geobox.boundingbox.bbox
+    reach = 1e-6 * abs(first.geobox.affine.a)
+    return min(a[2], b[2]) - max(a[0], b[0]) > reach and min(a[3], b[3]) - max(a[1], b[1]) > reach

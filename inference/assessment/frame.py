@@ -1,0 +1,231 @@
+"""The sampling frame: all pixels that a map knows, by stratum; their ground is measured once, then pixels are drawn.
+
+A point of the ground is drawn evenly over the area, and the pixel that holds it is taken: so every square metre has the
+same chance, on any grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from inference.assessment.class_map import BLOCK_PX, Block, ClassMap
+from inference.assessment.pixel_area import pixel_areas_m2
+from inference.assessment.strata import OUTSIDE, Strata
+
+MOST_PASSES = 50  # over the map, for samples that take most of a stratum's pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Ground (m2) and pixels of each stratum in each block (blocks, strata), and of the map's classes (classes,).
+
+    class_m2 counts only what some stratum holds.
+    """
+
+    class_map: ClassMap
+    strata: Strata
+    side_px: int
+    area_BH: np.ndarray
+    pixels_BH: np.ndarray
+    class_m2: np.ndarray
+
+    @property
+    def strata_m2(self) -> np.ndarray:
+        """Ground of each stratum."""
+        total: np.ndarray = self.area_BH.sum(axis=0)
+        return total
+
+    @property
+    def total_m2(self) -> float:
+        """Ground of the frame."""
+        return float(self.area_BH.sum())
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Shares of the frame's ground by stratum."""
+        return self.strata_m2 / self.total_m2
+
+    def blocks(self) -> Iterator[tuple[int, Block]]:
+        """The map's blocks with their numbers, in the order of area_BH."""
+        yield from enumerate(self.class_map.blocks(self.side_px))
+
+
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """Drawn pixels: sheet, row and column, stratum, the map's class, m2 of ground, block; one entry each."""
+
+    sheet_N: np.ndarray
+    row_N: np.ndarray
+    col_N: np.ndarray
+    stratum_N: np.ndarray
+    class_N: np.ndarray
+    area_N: np.ndarray
+    block_N: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.row_N)
+
+    def subset(self, which: np.ndarray) -> Pixels:
+        """Some of the pixels, in the order given."""
+        return Pixels(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
+
+    def lonlat(self, class_map: ClassMap) -> tuple[np.ndarray, np.ndarray]:
+        """Longitude and latitude of their centres."""
+        lon, lat = np.zeros(len(self)), np.zeros(len(self))
+        for index, sheet in enumerate(class_map.sheets):
+            own = self.sheet_N == index
+            lon[own], lat[own] = sheet.lonlat(self.row_N[own], self.col_N[own])
+        return lon, lat
+
+
+def survey(class_map: ClassMap, strata: Strata, side_px: int = BLOCK_PX) -> Frame:
+    """Measures the map's ground by stratum, in blocks of side_px pixels; ValueError where it knows no pixel."""
+    areas, pixels, count = [], [], len(strata.names)
+    class_m2 = np.zeros(256)
+    for block in class_map.blocks(side_px):
+        number_HW, area_HW = _known(block, strata)
+        in_frame = number_HW != OUTSIDE
+        areas.append(np.bincount(number_HW[in_frame], area_HW[in_frame], count))
+        pixels.append(np.bincount(number_HW[in_frame], minlength=count))
+        class_m2 += np.bincount(block.class_HW[in_frame], area_HW[in_frame], 256)
+    _check_classes(class_m2, class_map)
+    frame = Frame(class_map, strata, side_px, np.array(areas), np.array(pixels), class_m2[: len(class_map.classes)])
+    if not frame.area_BH.any():
+        raise ValueError(f"{class_map.name} has no known pixel in the strata {', '.join(strata.names)}")
+    return frame
+
+
+def draw(frame: Frame, counts: np.ndarray, rng: np.random.Generator) -> Pixels:
+    """So many different pixels of each stratum, evenly over its ground; ValueError where a stratum has too few."""
+    available = frame.pixels_BH.sum(axis=0)
+    for index in np.flatnonzero(counts > available):
+        raise ValueError(
+            f"stratum {frame.strata.names[index]!r} has {available[index]} pixels, {counts[index]} points are more"
+        )
+    pixels: Pixels | None = None
+    for _ in range(MOST_PASSES):
+        have = (
+            np.zeros(len(counts), np.int64) if pixels is None else np.bincount(pixels.stratum_N, minlength=len(counts))
+        )
+        shortage = counts - have
+        if not shortage.any():
+            break
+        tries = np.where(shortage > 0, np.minimum(shortage + shortage // 2 + 2, 4 * available), 0)
+        more = _drawn(frame, tries, rng)
+        pixels = _distinct(more if pixels is None else joined(pixels, more), counts)
+    assert pixels is not None
+    if len(pixels) < counts.sum():
+        raise ValueError(f"{int(counts.sum())} points take nearly every pixel: classify all of them instead")
+    return pixels
+
+
+def _drawn(frame: Frame, tries: np.ndarray, rng: np.random.Generator) -> Pixels:
+    """Pixels under points spread evenly over each stratum's ground, in the order of drawing; some come twice."""
+    targets = [np.sort(rng.uniform(0, area, count)) for area, count in zip(frame.strata_m2, tries, strict=True)]
+    order = [rng.permutation(count) for count in tries]
+    return taken(frame, targets, order)
+
+
+def taken(frame: Frame, targets: list[np.ndarray], order: list[np.ndarray]) -> Pixels:
+    """The pixels at places along each stratum's ground (m2 from the map's start, rising), put into an order."""
+    ends = frame.area_BH.cumsum(axis=0)
+    starts = ends - frame.area_BH
+    parts: list[tuple[np.ndarray, ...]] = []
+    for index, block in frame.blocks():
+        spans = [
+            (stratum, first, last)
+            for stratum, places in enumerate(targets)
+            for first, last in [np.searchsorted(places, (starts[index, stratum], ends[index, stratum]))]
+            if last > first
+        ]
+        if not spans:
+            continue
+        number_HW, area_HW = _known(block, frame.strata)
+        for stratum, first, last in spans:
+            flat = np.flatnonzero(number_HW.ravel() == stratum)
+            reach = area_HW.ravel()[flat].cumsum()
+            at = np.searchsorted(reach, targets[stratum][first:last] - starts[index, stratum], side="right")
+            pixel = flat[np.minimum(at, len(flat) - 1)]
+            rank = order[stratum][first:last]
+            parts.append((*_described(block, index, pixel, stratum, area_HW), rank))
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    by_rank = np.lexsort((columns[-1], columns[3]))
+    return Pixels(*(column[by_rank] for column in columns[:-1]))
+
+
+def systematic(frame: Frame, spacing_m: float, rng: np.random.Generator) -> Pixels:
+    """The pixels on a square lattice of so many metres, its start drawn at random, one lattice in each system."""
+    offsets: dict[str, np.ndarray] = {}
+    parts: list[tuple[np.ndarray, ...]] = []
+    for index, block in frame.blocks():
+        system = str(block.geobox.crs)
+        offset = offsets.setdefault(system, rng.uniform(0, spacing_m, 2))
+        rows, cols = _lattice(block, spacing_m, offset)
+        if not len(rows):
+            continue
+        number_HW, area_HW = _known(block, frame.strata)
+        pixel = rows * block.class_HW.shape[1] + cols
+        for stratum in np.unique(number_HW[rows, cols]):
+            if stratum != OUTSIDE:
+                own = pixel[number_HW[rows, cols] == stratum]
+                parts.append(_described(block, index, own, int(stratum), area_HW))
+    if not parts:
+        raise ValueError(f"no point of a lattice of {spacing_m:,.0f} m fell on known ground: ask for more points")
+    return Pixels(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _lattice(block: Block, spacing_m: float, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of a block under the points of a lattice."""
+    left, bottom, right, top = block.geobox.boundingbox.bbox
+    xs, ys = (
+        offset[axis]
+        + spacing_m
+        * np.arange(np.ceil((low - offset[axis]) / spacing_m), np.floor((high - offset[axis]) / spacing_m) + 1)
+        for axis, (low, high) in enumerate(((left, right), (bottom, top)))
+    )
+    x, y = (grid.ravel() for grid in np.meshgrid(xs, ys))
+    col, row = ~block.geobox.affine * (x, y)
+    rows, cols = np.floor(row).astype(np.int64), np.floor(col).astype(np.int64)
+    height, width = block.class_HW.shape
+    inside = (rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)
+    return rows[inside], cols[inside]
+
+
+def _described(block: Block, index: int, pixel: np.ndarray, stratum: int, area_HW: np.ndarray) -> tuple:
+    """The columns of Pixels for pixels of a block."""
+    width = block.class_HW.shape[1]
+    row, col = pixel // width, pixel % width
+    count = len(pixel)
+    return (
+        np.full(count, block.sheet), row + block.window.row, col + block.window.col, np.full(count, stratum),
+        block.class_HW[row, col].astype(np.int64), area_HW[row, col], np.full(count, index),
+    )  # fmt: skip
+
+
+def _known(block: Block, strata: Strata) -> tuple[np.ndarray, np.ndarray]:
+    return strata.of(block), np.broadcast_to(pixel_areas_m2(block.geobox), block.class_HW.shape)
+
+
+def joined(first: Pixels, second: Pixels) -> Pixels:
+    """The pixels of both, one after the other."""
+    names = first.__dataclass_fields__
+    return Pixels(*(np.concatenate([getattr(first, name), getattr(second, name)]) for name in names))
+
+
+def _distinct(pixels: Pixels, counts: np.ndarray) -> Pixels:
+    """Without repetitions, the first ones of each stratum and no more than asked."""
+    keys = np.stack([pixels.sheet_N, pixels.row_N, pixels.col_N], axis=1)
+    _, first = np.unique(keys, axis=0, return_index=True)
+    unique = pixels.subset(np.sort(first))
+    parts = [np.flatnonzero(unique.stratum_N == stratum)[:count] for stratum, count in enumerate(counts)]
+    return unique.subset(np.concatenate(parts).astype(np.int64))
+
+
+def _check_classes(class_m2: np.ndarray, class_map: ClassMap) -> None:
+    beyond = np.flatnonzero(class_m2[len(class_map.classes) :])
+    if len(beyond):
+        value = int(beyond[0]) + len(class_map.classes)
+        raise ValueError(f"{class_map.name} holds value {value}, which none of {', '.join(class_map.classes)} names")

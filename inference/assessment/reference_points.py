@@ -1,0 +1,134 @@
+"""Reference points that somebody else collected: placed on the map, and taken for the sample that they are.
+
+What nobody drew by chance (field campaigns, points where access was easy, those that active learning picked) is no
+probability sample: it says how the map does at those points, and nothing of areas (Stehman 2009, International Journal
+of Remote Sensing 30, 5243-5272, section 2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import shapely
+from pyproj import CRS
+
+from gee_export.base.feature_table import read_table
+from gee_export.base.scheme import UNKNOWN
+from inference.assessment import answers as answering
+from inference.assessment.answers import Interpretation
+from inference.assessment.class_map import ClassMap
+from inference.assessment.frame import survey
+from inference.assessment.sample import Point, Sample, Stratum
+from inference.assessment.strata import MapClasses, WholeMap
+
+CLAIMS = ("purposive", "simple", "stratified")  # stratified: by the map's own classes
+INCLUSION = "inclusion"
+LON, LAT = ("lon", "longitude", "xcoordinate"), ("lat", "latitude", "ycoordinate")
+FLAW = (
+    "its points have no inclusion probabilities, so nobody knows what ground they stand for; draw one with `isamap "
+    "assess sample`, or say with --design how these were drawn at random"
+)
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class ReferencePoints:
+    """A file of points with classes, and how they were drawn (CLAIMS): purposive unless the user says more.
+
+    column: of the class. A column `inclusion` with inclusion probabilities makes them a probability sample.
+    """
+
+    path: str
+    column: str = answering.CLASS_COLUMN
+    design: str = "purposive"
+
+    def __post_init__(self) -> None:
+        if self.design not in CLAIMS:
+            raise ValueError(f"--design {self.design!r}: expected {', '.join(CLAIMS)}")
+
+
+def place_points(reference: ReferencePoints, class_map: ClassMap) -> tuple[Sample, tuple[Interpretation, ...]]:
+    """The points as a sample of the map, and their classes.
+
+    ValueError: points outside the map, places that are no degrees, ids that come twice, unknown classes.
+    """
+    path = Path(reference.path)
+    read = answering.read_answers(path, class_map.classes, reference.column)
+    plotids, lon, lat, inclusion = _places(path)
+    class_N = class_map.at(lon, lat)
+    if (off := np.flatnonzero(class_N == UNKNOWN)).size:
+        listed = ", ".join(str(plotids[at]) for at in off[:_SHOWN]) + (", ..." if off.size > _SHOWN else "")
+        raise ValueError(
+            f"{off.size} of {len(lon)} points of {path} lie outside the map {class_map.name} or where it knows no "
+            f"class (plotids {listed}): leave them out, or check the coordinate system of the points"
+        )
+    by_class = reference.design == "stratified"
+    frame = survey(class_map, MapClasses(class_map.classes) if by_class else WholeMap())
+    names = [class_map.classes[value] for value in class_N]
+    weighted = inclusion is not None and not by_class
+    points = tuple(
+        Point(
+            int(plotids[at]), float(lon[at]), float(lat[at]), names[at] if by_class else frame.strata.names[0],
+            names[at], float(inclusion[at]) if inclusion is not None else 0.0,
+        )
+        for at in range(len(lon))
+    )  # fmt: skip
+    design = "weighted" if weighted else reference.design
+    sample = Sample(
+        design=design,
+        points=points,
+        strata=tuple(
+            Stratum(name, float(m2) / 1e6, int(pixels))
+            for name, m2, pixels in zip(frame.strata.names, frame.strata_m2, frame.pixels_BH.sum(axis=0), strict=True)
+        ),
+        class_km2=dict(zip(class_map.classes, (frame.class_m2 / 1e6).tolist(), strict=True)),
+        maps=tuple(str(sheet.path) for sheet in class_map.sheets),
+        settings={"reference": path.name},
+        flaw=FLAW if design == "purposive" else "",
+        simulated=class_map.simulated,
+        notes=(f"the design ({design}) is what the user says of {path.name}",) if design != "purposive" else (),
+    )
+    return sample, read
+
+
+def _places(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+    """Ids, longitudes, latitudes, and inclusion probabilities where there are any."""
+    if path.suffix.lower() == ".csv":
+        columns = answering.columns_of(path)
+        lon, lat = (_numbers(columns, names, path) for names in (LON, LAT))
+    else:
+        table = read_table(path, "reference points")
+        columns = {name: list(values) for name, values in table.columns.items()}
+        lon, lat = _of_shapes(table.in_system(CRS.from_epsg(4326)), path)
+    if len(lon) and not (np.abs(lon).max() <= 180 and np.abs(lat).max() <= 90):
+        raise ValueError(
+            f"{path} holds places such as {lon[0]:g} {lat[0]:g}, which are no degrees: a CSV is in EPSG:4326; save "
+            "other systems as a GeoPackage, which says its own"
+        )
+    lower = {name.lower(): name for name in columns}
+    ids = np.array([answering.plotid(value, path) for value in columns[answering.id_column(lower, columns, path)]])
+    if INCLUSION not in lower:
+        return ids, lon, lat, None
+    chances = _numbers(columns, (INCLUSION,), path)
+    if not ((chances > 0) & (chances <= 1)).all():
+        raise ValueError(f"{path}, column {INCLUSION}: expected probabilities above 0 and at most 1")
+    return ids, lon, lat, chances
+
+
+def _of_shapes(shapes: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    if (shapely.get_type_id(shapes) != shapely.GeometryType.POINT).any():
+        raise ValueError(f"{path} holds geometries that are no points: give the points that were interpreted")
+    return shapely.get_x(shapes), shapely.get_y(shapes)
+
+
+def _numbers(columns: dict[str, list], names: tuple[str, ...], path: Path) -> np.ndarray:
+    lower = {name.lower(): name for name in columns}
+    column = next((lower[name] for name in names if name in lower), None)
+    if column is None:
+        raise ValueError(f"{path} has no column {names[0].upper()}: a CSV of points needs LON and LAT in degrees")
+    try:
+        return np.array([float(value) for value in columns[column]])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}, column {column}: {error}; expected numbers") from error

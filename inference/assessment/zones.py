@@ -1,0 +1,98 @@
+"""The polygons by which areas are counted: districts of a vector file, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import shapely
+from odc.geo.geobox import GeoBox
+from pyproj import CRS
+
+from gee_export.base.feature_table import FeatureTable, read_table
+from gee_export.base.grid import crs_of
+from gee_export.base.outline import inside
+from gee_export.labelling.coverage import covered
+
+NAME_COLUMNS = ("name", "NAME", "Name", "district", "DISTRICT", "NAME_3", "NAME_2", "NAME_1", "id", "ID")
+METHODS = ("exact", "centre")
+
+
+@dataclass(frozen=True, eq=False)
+class Zones:
+    """Named polygons; features of one name are one zone. They may overlap: each counts all of its ground."""
+
+    names: tuple[str, ...]
+    table: FeatureTable
+
+    def on(self, geobox: GeoBox) -> ZonesOnGrid:
+        """The zones in the system of a grid."""
+        return ZonesOnGrid(self.table.in_system(CRS.from_wkt(crs_of(geobox).to_wkt())))
+
+    def holding(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+        """Which zone each point lies in, bool (zones, points)."""
+        shapes = self.table.in_system(CRS.from_epsg(4326))
+        return np.array([shapely.contains_xy(shape, lon, lat) for shape in shapes])
+
+
+@dataclass(frozen=True, eq=False)
+class ZonesOnGrid:
+    """Polygons in the system of a grid, and which share of its pixels they cover."""
+
+    shapes: np.ndarray
+
+    def touching(self, geobox: GeoBox) -> np.ndarray:
+        """Numbers of the zones that share ground with a grid."""
+        return np.flatnonzero(shapely.intersects(self.shapes, _outline(geobox)))
+
+    def shares(self, index: int, geobox: GeoBox, method: str) -> np.ndarray:
+        """Share of each pixel that a zone covers, 0 to 1: exact, or 1 where it holds the pixel's centre."""
+        shape = self.shapes[index]
+        if shapely.contains_properly(shape, _outline(geobox)):
+            return np.ones(tuple(geobox.shape))
+        if method == "centre":
+            return inside(shape, geobox).astype(np.float64)
+        polygons = shapely.get_parts(shapely.clip_by_rect(shape, *geobox.boundingbox.bbox))
+        polygons = polygons[shapely.get_dimensions(polygons) == 2]
+        return covered(polygons, geobox) if len(polygons) else np.zeros(tuple(geobox.shape))
+
+
+def read_zones(path: str | Path, column: str | None = None) -> Zones:
+    """The polygons of a vector file by name.
+
+    column: the attribute that names them, by default the first of NAME_COLUMNS that the file has, else the features'
+    numbers. ValueError: no polygons, an unknown column, a file that cannot be read.
+    """
+    table = read_table(path, "file of zones")
+    flat = shapely.get_dimensions(table.shapes) != 2
+    if flat.any():
+        raise ValueError(
+            f"file of zones {path} holds a {table.shapes[flat][0].geom_type}: areas are counted by polygons, give those"
+        )
+    names = _names(table, column, path)
+    valid = shapely.make_valid(table.shapes)
+    order = list(dict.fromkeys(names))
+    shapes = np.array([_polygonal(valid[[each == name for each in names]]) for name in order], dtype=object)
+    return Zones(tuple(order), FeatureTable(shapes, table.crs, {"zone": np.array(order, dtype=object)}))
+
+
+def _names(table: FeatureTable, column: str | None, path: str | Path) -> list[str]:
+    if column is not None and column not in table.columns:
+        column_names = ", ".join(table.columns) or "none"
+        raise ValueError(f"file of zones {path} has no column {column!r}: it has {column_names}")
+    column = column or next((name for name in NAME_COLUMNS if name in table.columns), None)
+    if column is None:
+        return [str(index) for index in range(1, len(table.shapes) + 1)]
+    return [str(value) for value in table.columns[column]]
+
+
+def _polygonal(shapes: np.ndarray):
+    united = shapely.union_all(shapes)
+    parts = shapely.get_parts(united)
+    return shapely.MultiPolygon([polygon for polygon in parts if polygon.geom_type == "Polygon"])
+
+
+def _outline(geobox: GeoBox):
+    """The ground of a grid, in its own system."""
+    return shapely.box(*geobox.boundingbox.bbox)

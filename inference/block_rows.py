@@ -1,0 +1,162 @@
+"""A raster file's numbers and masks, read in whole rows of blocks that are kept until windows have passed them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rasterio.enums import MaskFlags
+from rasterio.io import DatasetReader
+from rasterio.windows import Window as RioWindow
+
+from gee_export.base.grid import Window
+
+CACHE_SMALLEST_BYTES = 8 << 20
+CACHE_LIMIT_BYTES = 512 << 20
+PIECE_PX = 1024  # columns decoded at once, so that GDAL's cache does not grow with the raster's width
+NEAR = 2 * float(np.finfo(np.float32).eps)  # GDAL's ARE_REAL_EQUAL (gcore/gdal_priv.h): two units in the last place
+
+Valid = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Rows from `row` on: stored numbers and, where only GDAL knows them, masks; (bands, rows, columns)."""
+
+    row: int
+    stored_BHW: np.ndarray
+    valid_BHW: np.ndarray | None
+
+    @property
+    def row_end(self) -> int:
+        return self.row + self.stored_BHW.shape[1]
+
+    def below(self, row: int) -> _Chunk:
+        """A copy of the rows from `row` on, so that the memory of those above is free."""
+        skipped = max(row - self.row, 0)
+        valid_BHW = None if self.valid_BHW is None else self.valid_BHW[:, skipped:].copy()
+        return _Chunk(self.row + skipped, self.stored_BHW[:, skipped:].copy(), valid_BHW)
+
+
+class BlockRows:
+    """Stored numbers of some bands of a file and which of them are valid, as rasterio reads both.
+
+    Each block is decoded once while windows of the same columns come from top to bottom; other windows are read too,
+    and decode their blocks again. Memory: the rows of one window and one row of blocks below it.
+    """
+
+    def __init__(self, dataset: DatasetReader, numbers: Sequence[int]) -> None:
+        self._dataset, self._numbers = dataset, list(numbers)
+        self._valid = _valid(dataset, self._numbers)
+        self._cols = (0, 0)
+        self._chunks: list[_Chunk] = []
+
+    def read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """Stored numbers and masks (bands, rows, columns) of a window inside the raster; RasterioError as GDAL's."""
+        self._drop(window)
+        block_rows = self._dataset.block_shapes[0][0]
+        if not self._chunks or self._chunks[-1].row_end < window.row_end:
+            first = self._chunks[-1].row_end if self._chunks else window.row // block_rows * block_rows
+            last = min(-(-window.row_end // block_rows) * block_rows, self._dataset.height)
+            self._chunks = [chunk.below(window.row) for chunk in self._chunks]
+            self._chunks.append(self._decoded(first, last))
+        parts = [(chunk, _rows(chunk, window)) for chunk in self._chunks]
+        stored_BHW = _joined([chunk.stored_BHW[:, rows] for chunk, rows in parts])
+        masks = [chunk.valid_BHW[:, rows] for chunk, rows in parts if chunk.valid_BHW is not None]
+        return stored_BHW, _joined(masks) if masks else self._valid(stored_BHW)
+
+    @property
+    def cache_bytes(self) -> int:
+        """What GDAL's block cache must hold so that a piece of a row of blocks is decoded once."""
+        rows, cols = self._dataset.block_shapes[0]
+        across = -(-self._piece // cols) + 1
+        item = max(np.dtype(dtype).itemsize for dtype in self._dataset.dtypes) + (self._valid is None)
+        needed = across * rows * cols * item * self._dataset.count * 5 // 4
+        return int(min(max(needed, CACHE_SMALLEST_BYTES), CACHE_LIMIT_BYTES))
+
+    @property
+    def _piece(self) -> int:
+        """Columns decoded at once: whole blocks."""
+        cols = self._dataset.block_shapes[0][1]
+        return min(max(PIECE_PX // cols, 1) * cols, self._dataset.width)
+
+    def _drop(self, window: Window) -> None:
+        """Forgets the rows above the window, or all of them where it is not below the last one in its columns."""
+        if self._cols != (window.col, window.col_end) or (self._chunks and window.row < self._chunks[0].row):
+            self._cols, self._chunks = (window.col, window.col_end), []
+        self._chunks = [chunk for chunk in self._chunks if chunk.row_end > window.row]
+
+    def _decoded(self, first: int, last: int) -> _Chunk:
+        """Rows [first, last), a piece of columns after another: each block's columns in one call."""
+        left, right = self._cols
+        shape = (len(self._numbers), last - first, right - left)
+        stored_BHW = np.empty(shape, np.result_type(*(self._dataset.dtypes[n - 1] for n in self._numbers)))
+        valid_BHW = np.empty(shape, bool) if self._valid is None else None
+        for begin in range(left // self._piece * self._piece, right, self._piece):
+            col, end = max(begin, left), min(begin + self._piece, right)
+            where = RioWindow(col, first, end - col, last - first)
+            cols = slice(col - left, end - left)
+            stored_BHW[:, :, cols] = self._dataset.read(self._numbers, window=where)
+            if valid_BHW is not None:
+                valid_BHW[:, :, cols] = self._dataset.read_masks(self._numbers, window=where) != 0
+        return _Chunk(first, stored_BHW, valid_BHW)
+
+
+def _valid(dataset: DatasetReader, numbers: Sequence[int]) -> Valid | None:
+    """What tells valid from stored numbers alone; None where the file has masks or alpha, or GDAL rounds its no-data.
+
+    A no-data mask is GDAL's comparison of the stored numbers, for which it decodes every block a second time
+    (https://gdal.org/en/stable/development/rfc/rfc15_nodatabitmask.html).
+    """
+    nodata_B = [_nodata(dataset, n) for n in numbers]
+    if any(nodata is _UNSURE for nodata in nodata_B):
+        return None
+
+    def valid(stored_BHW: np.ndarray) -> np.ndarray:
+        valid_BHW = np.ones(stored_BHW.shape, bool)
+        for valid_HW, stored_HW, nodata in zip(valid_BHW, stored_BHW, nodata_B, strict=True):
+            if nodata is not None:
+                np.logical_not(_equals(stored_HW, nodata), out=valid_HW)
+        return valid_BHW
+
+    return valid
+
+
+_UNSURE = object()
+
+
+def _nodata(dataset: DatasetReader, number: int) -> object:
+    """A band's no-data number, None where every number is valid, _UNSURE where only GDAL can tell."""
+    flags, nodata = dataset.mask_flag_enums[number - 1], dataset.nodatavals[number - 1]
+    dtype = np.dtype(dataset.dtypes[number - 1])
+    if flags == [MaskFlags.all_valid]:
+        return None
+    if flags != [MaskFlags.nodata] or nodata is None:
+        return _UNSURE
+    if dtype.kind == "f":
+        return nodata
+    whole = dtype.kind in "iu" and dtype.itemsize <= 4 and float(nodata).is_integer()
+    return int(nodata) if whole else _UNSURE
+
+
+def _equals(stored_HW: np.ndarray, nodata) -> np.ndarray:
+    """Where GDAL's mask has no-data: equal integers; not a number; or numbers that float32 hardly tells apart."""
+    if stored_HW.dtype.kind != "f":
+        same: np.ndarray = stored_HW == nodata
+        return same
+    if np.isnan(nodata):
+        return np.isnan(stored_HW)
+    with np.errstate(over="ignore", invalid="ignore"):
+        value = stored_HW.dtype.type(nodata)
+        near_HW = np.abs(stored_HW - value) < stored_HW.dtype.type(NEAR) * np.abs(stored_HW + value)
+    return (stored_HW == value) | near_HW
+
+
+def _rows(chunk: _Chunk, window: Window) -> slice:
+    """The window's rows in a chunk; none where it ends above."""
+    return slice(max(window.row - chunk.row, 0), max(window.row_end - chunk.row, 0))
+
+
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)

@@ -1,0 +1,258 @@
+"""`plan_map`: what the maps of an area and of periods would take; no server is asked and no pixel read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gee_export.base import zones
+from gee_export.base.options import takes_options
+from gee_export.base.regions import STEP_M, Period, Region
+from gee_export.earth_engine.administrative import BOUNDARIES
+from gee_export.export.eecu import Computing, number
+from gee_export.export.report import LOCAL_MPX_PER_S, google_seconds
+from gee_export.requests.channel import channels
+from inference.plan import rates
+from inference.plan.rates import Rate
+from inference.plan.request import OWN, SENSORS, PlanRequest
+from inference.plan.zone_count import ZoneCount, by_zone
+from inference.tiles.tiling import STEP_PX
+
+if TYPE_CHECKING:
+    from training.checkpoints.checkpoint import Checkpoint
+
+FINE_TILE_PX = 256  # of maps finer than 3 m: a tile of them has as many pixels as one of 10 m
+FINE_RATIO = 4
+MAP_BYTES = 2 * 4 / 3  # a pixel's class and probability, with overviews, before compression
+MARGIN_PX, FINE_MARGIN_PX = 128, 64  # windows of CroFuseNet and of JointSeg, where no checkpoint says its own
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What maps would take. period_months: together, of 30.44 days; maps: periods; hours: by what works, for all maps.
+
+    fetch_hours: of the composites, on each server; by_rate: of the networks, by measured rate; eecu_hours: expected,
+    see Computing; storage_bytes: before compression.
+    """
+
+    name: str
+    step_m: float
+    sensors: tuple[str, ...]
+    bands: tuple[str, ...]
+    tile_px: int
+    margin_px: int
+    zones: tuple[ZoneCount, ...]
+    maps: int
+    period_months: float
+    approximated: str
+    workers: int
+    computing: Computing
+    fetch_hours: dict[str, float]
+    by_rate: dict[str, float]
+    measured: Rate | None = None
+
+    @property
+    def tiles(self) -> int:
+        """Of one map."""
+        return sum(zone.tiles for zone in self.zones)
+
+    @property
+    def area_km2(self) -> float:
+        """Of one map, inside the area; on the zones' grids, up to 0.2 % from the ellipsoid's."""
+        return sum(zone.area_km2 for zone in self.zones)
+
+    @property
+    def requests(self) -> int:
+        """Of all maps."""
+        return self.maps * sum(zone.requests for zone in self.zones)
+
+    @property
+    def request_bytes(self) -> int:
+        """Of all maps, as Earth Engine counts them."""
+        return self.maps * sum(zone.request_bytes for zone in self.zones)
+
+    @property
+    def storage_bytes(self) -> float:
+        """Of all maps."""
+        return self.maps * self.area_km2 * 1e6 / self.step_m**2 * MAP_BYTES
+
+    def __str__(self) -> str:
+        times = f", {self.maps} maps" if self.maps > 1 else ""
+        lines = [f"{self.name} at {self.step_m:g} m{times}: {self.tiles:,} tiles, {number(self.area_km2)} km2"]
+        lines += [f"  {zone}" for zone in self.zones]
+        if self.approximated:
+            lines.append(f"  the area is approximated: {self.approximated}")
+        margin = f", each read with a margin of {self.margin_px * STEP_M:,} m" if self.requests else ""
+        lines.append(f"  tiles of {self.tile_px * STEP_M / 1000:g} km a side; those that touch the area{margin}")
+        lines += self._fetching() if self.requests else ["  nothing is fetched: the images are your own files"]
+        lines.append(f"  results: {number(self.storage_bytes / 1e9)} GB at most, before compression")
+        lines += [f"  network: {number(hours)} h by {rate}" for rate, hours in self.by_rate.items()]
+        if not self.by_rate:
+            lines.append("  network: no measured rate fits; give --checkpoint with --measure SECONDS")
+        return "\n".join(lines)
+
+    def _fetching(self) -> list[str]:
+        lines = [
+            f"  {self.requests:,} requests of {', '.join(self.bands)}, {number(self.request_bytes / 1e9)} GB as Earth "
+            f"Engine counts them, composites of {self.period_months:.3g} months"
+        ]
+        lines += [f"  fetching: {number(hours)} h from {server}" for server, hours in self.fetch_hours.items()]
+        return lines + [f"  {line}" for line in self.computing.lines]
+
+
+@takes_options(PlanRequest)
+def plan_map(request: PlanRequest | None = None, **options: Any) -> Plan:
+    """What the maps of an area would take: a `Plan`, which prints well.
+
+    Give a request, or its options: the fields of inference/plan/request.py by their names. No server is asked, but
+    for the outlines of `admin`. With `measure` the checkpoint's network runs for so long, and its rate is added to the
+    table `rates` if one is named. ValueError for what cannot be planned.
+    """
+    if request is not None and options:
+        raise ValueError(f"a request and {', '.join(options)} are given: change the request by dataclasses.replace")
+    request = request or _request_of(options)
+    trained = _checkpoint(request)
+    areas, periods = _areas(request), () if request.when.is_open else request.when.periods()
+    return _planned(request, trained, areas, periods)
+
+
+def _areas(request: PlanRequest) -> tuple[Region, ...]:
+    if not request.where.admin:
+        return request.where.regions()
+    from gee_export.earth_engine.session import connect
+
+    with connect(request.machines.project, catalog=request.machines.catalog):
+        return request.where.regions()
+
+
+def _request_of(options: dict[str, Any]) -> PlanRequest:
+    from gee_export.base.options import from_options
+
+    return from_options(PlanRequest, options)
+
+
+def _checkpoint(request: PlanRequest) -> Checkpoint | None:
+    if request.product.checkpoint is None:
+        return None
+    from training.checkpoints.checkpoint import load
+
+    return load(request.product.checkpoint)
+
+
+def _planned(
+    request: PlanRequest, trained: Checkpoint | None, areas: Sequence[Region], periods: Sequence[Period]
+) -> Plan:
+    product, workers = request.product, request.machines.workers
+    step_m = _step_m(request, trained)
+    sensors, bands = _inputs(request, trained)
+    input_m = step_m if sensors == (OWN,) else float(STEP_M)
+    if not periods and sensors != (OWN,):
+        raise ValueError(
+            "nothing says when: give --month YYYY-MM, or --period, the time of the checkpoint's composites"
+        )
+    is_fine = STEP_M / step_m >= FINE_RATIO
+    tile_px = product.tile_px or (FINE_TILE_PX if is_fine else STEP_PX)
+    margin_px = trained.window if trained else FINE_MARGIN_PX if is_fine else MARGIN_PX
+    dates = max(trained.frames, 1) if trained else 1
+    asked = channels(bands) * dates if sensors != (OWN,) else ()
+    counts = by_zone(areas, tile_px, margin_px=margin_px, channels=asked)
+    maps, months = max(len(periods), 1), sum(period.mean_months for period in periods)
+    effort = sum(zone.fetched_px for zone in counts) / 1e6 * months
+    measured, fitting = _rates(request, trained, (input_m, step_m))
+    area_km2 = sum(zone.area_km2 for zone in counts)
+    return Plan(
+        name=_name(request, areas),
+        step_m=step_m,
+        sensors=sensors,
+        bands=bands,
+        tile_px=tile_px,
+        margin_px=margin_px,
+        zones=counts,
+        maps=maps,
+        period_months=months,
+        approximated=_approximated(request),
+        workers=workers,
+        computing=Computing(effort),
+        fetch_hours=_fetch_hours(counts, periods, effort, workers) if asked else {},
+        by_rate={str(rate): rate.hours(area_km2 * maps) for rate in fitting},
+        measured=measured,
+    )
+
+
+def _step_m(request: PlanRequest, trained: Checkpoint | None) -> float:
+    if trained is None:
+        return float(request.product.step or STEP_M)
+    return float(trained.dataset.get("step_m") or STEP_M) / trained.scale
+
+
+def _inputs(request: PlanRequest, trained: Checkpoint | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The sensors and their bands; the checkpoint's where there is one."""
+    if trained is None:
+        sensors = request.product.sensors
+        return sensors, tuple(band for sensor in sensors for band in SENSORS[sensor])
+    if not trained.composite:
+        return (OWN,), trained.band_names
+    radar = {"VV", "VH", "HH", "HV"}
+    sensors = tuple(name for name, wanted in (("sentinel2", False), ("sentinel1", True))
+                    if any((band in radar) is wanted for band in trained.band_names))  # fmt: skip
+    return sensors, trained.band_names
+
+
+def _fetch_hours(
+    counts: Sequence[ZoneCount], periods: Sequence[Period], effort: float, workers: int
+) -> dict[str, float]:
+    """Hours of fetching by server, in words."""
+    seconds = sum(
+        zone.requests * google_seconds(zone.request_bytes / zone.requests, period.mean_months)
+        for zone in counts
+        for period in periods
+    )
+    return {
+        f"Google at {workers} requests at a time (assumed, nobody promises it)": seconds / workers / 3600,
+        f"the local engine on two cores ({LOCAL_MPX_PER_S} Mpx of a month a second, measured)": effort
+        / LOCAL_MPX_PER_S
+        / 3600,
+    }
+
+
+def _rates(
+    request: PlanRequest, trained: Checkpoint | None, steps_m: tuple[float, float]
+) -> tuple[Rate | None, tuple[Rate, ...]]:
+    """The rate measured now, and all that fit the maps: of their steps, and of the checkpoint's network."""
+    measured, path = None, request.machines.rates
+    if trained is not None and request.machines.measure is not None:
+        from inference.plan.measure import measured as measure
+
+        measured = measure(trained, request.machines.measure)
+        if path is not None:
+            rates.add(measured, path)
+            return measured, _fitting(rates.read(path), trained, steps_m)
+        return measured, (measured,)
+    return None, _fitting(rates.read(path), trained, steps_m)
+
+
+def _fitting(table: Sequence[Rate], trained: Checkpoint | None, steps_m: tuple[float, float]) -> tuple[Rate, ...]:
+    return tuple(
+        rate
+        for rate in table
+        if (rate.input_m, rate.output_m) == steps_m and (trained is None or rate.network.split()[0] == trained.model)
+    )
+
+
+def _approximated(request: PlanRequest) -> str:
+    """What the table says of the named regions' sources, where the area is all of them."""
+    where = request.where
+    if where.bbox is not None or where.geometry:
+        return ""
+    if where.admin:
+        return f"{BOUNDARIES[where.boundaries].title}, an administrative layer and no legal boundary"
+    from gee_export.base import regions
+
+    source_of = {row["name"]: row["source"] for row in regions.described()}
+    return "; ".join(dict.fromkeys(source_of[name] for name in map(str, where.region) if name in source_of))
+
+
+def _name(request: PlanRequest, areas: Sequence[Region]) -> str:
+    named = [str(name) for name in (*request.where.region, *request.where.admin) if isinstance(name, str)]
+    return "+".join(named) or zones.place_of(areas[0])

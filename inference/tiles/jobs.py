@@ -1,0 +1,222 @@
+"""What `isamap run` is asked for: places x periods x checkpoints, each a map, and who makes their tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Annotated
+
+from gee_export.base import zones
+from gee_export.base.options import Option
+from gee_export.base.periods import Period
+from gee_export.base.regions import Region
+from gee_export.export.place_options import When, Where
+from gee_export.requests.quota import Quota
+from inference.request import NO_SIEVE, Computing, Pixels
+from inference.tiles.tiling import STEP_PX, TileWindow, check_step, tile_windows
+
+if TYPE_CHECKING:
+    from inference.tiles.executors import Executor
+    from inference.tiles.tile import Tile
+    from training.checkpoints.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Which networks make the maps, where these go, and of how large tiles."""
+
+    checkpoint: Annotated[
+        tuple[str, ...],
+        Option("Runs' folders or checkpoints; each maps every place and period.", metavar="FOLDER", group="What"),
+    ] = ()
+    out: Annotated[
+        str, Option("Folder or gs://BUCKET/PREFIX of tiles, maps and status.", metavar="OUT", group="What")
+    ] = ""
+    asset: Annotated[
+        str | None,
+        Option("Folder of assets that the maps are uploaded to.", metavar="projects/P/assets/FOLDER", group="What"),
+    ] = None
+    bucket: Annotated[str | None, Option("Where Google ingests assets from.", metavar="NAME", group="What")] = None
+    tile_px: Annotated[
+        int, Option("Side of a tile; 0: 2048, of maps finer than their input less.", metavar="PIXELS", group="What")
+    ] = 0  # fmt: skip
+
+    def __post_init__(self) -> None:
+        if self.tile_px:
+            check_step(self.tile_px)
+
+
+@dataclass(frozen=True)
+class Server:
+    """Whose pixels are mapped."""
+
+    project: Annotated[
+        str | None, Option("Google Cloud project; without it the local engine.", metavar="NAME", group="Pixels")
+    ] = None
+    catalog: Annotated[str, Option("Local engine's images: world, or a folder.", group="Pixels")] = "world"
+    requests: Annotated[
+        int, Option("To Earth Engine at once, of all workers together.", group="Pixels", local=True)
+    ] = Quota.at_once  # fmt: skip
+
+    @property
+    def pixels(self) -> Pixels:
+        """As `isamap map` has it."""
+        return Pixels(project=self.project, catalog=self.catalog)
+
+    @property
+    def quota(self) -> Quota | None:
+        """What all workers share; None of the local engine."""
+        return Quota(self.requests, Quota.per_s * self.requests / Quota.at_once) if self.project else None
+
+
+@dataclass(frozen=True)
+class TileComputing(Computing):
+    """As of `isamap map`, whose workers are called threads here."""
+
+    workers: Annotated[
+        int, Option("Windows at once in a tile; 0: chosen.", name="threads", group="Computing", local=True)
+    ] = 0
+
+    @property
+    def of_map(self) -> Computing:
+        """The same options without threads, which are this machine's."""
+        return Computing(**{f.name: getattr(self, f.name) for f in fields(Computing) if f.name != "workers"})
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Who makes the tiles; nothing of it changes a pixel."""
+
+    workers: Annotated[int, Option("Processes of this machine.", group="Workers", local=True)] = 1
+    part: Annotated[
+        str | None, Option("Only the k-th of n parts, for job arrays.", metavar="k/n", group="Workers", local=True)
+    ] = None
+    scheduler: Annotated[
+        str | None, Option("Of a Dask cluster.", metavar="tcp://HOST:PORT", group="Workers", local=True)
+    ] = None
+    retries: Annotated[int, Option("Attempts of a failed tile after the first.", group="Workers", local=True)] = 3
+    silence: Annotated[
+        float, Option("Minutes without a finished tile after which this is said.", metavar="MINUTES", group="Workers",
+                      local=True)
+    ] = 10.0  # fmt: skip
+
+    status: Annotated[bool, Option("Only say how far the run is.", group="Workers", local=True)] = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.retries <= 100:
+            raise ValueError(f"--retries {self.retries}: expected 0 to 100")
+        if self.silence <= 0:
+            raise ValueError(f"--silence {self.silence:g}: expected minutes above 0")
+        if self.scheduler and self.workers != 1:
+            raise ValueError(
+                f"--workers {self.workers} are processes of this machine and --scheduler {self.scheduler} has its own: "
+                "give one of them"
+            )
+
+    @property
+    def executor(self) -> Executor:
+        """This process, processes, a cluster, or one of these for a part of the tiles."""
+        from inference.tiles.dask_executor import Dask
+        from inference.tiles.executors import InProcess
+        from inference.tiles.numbered import Numbered, part_of
+
+        inner = Dask(self.scheduler) if self.scheduler else InProcess(self.workers)
+        return inner if self.part is None else Numbered(*part_of(self.part), inner)
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """A run as it is asked for; every field is an option of `isamap run`, of jobs.toml and of `run_jobs`."""
+
+    maps: Maps = field(default_factory=Maps)
+    where: Where = field(default_factory=Where)
+    when: When = field(default_factory=When)
+    server: Server = field(default_factory=Server)
+    computing: TileComputing = field(default_factory=TileComputing)
+    who: Workers = field(default_factory=Workers)
+
+    def __post_init__(self) -> None:
+        for name, example in (("checkpoint", "runs/NAME"), ("out", "maps")):
+            if not getattr(self.maps, name):
+                raise ValueError(f"{name} is missing: give --{name} {example}, or a line `{name} = ...` in the file")
+        if self.computing.sieve != NO_SIEVE:
+            raise ValueError(
+                f"--sieve {self.computing.sieve} looks at components that reach over many tiles: leave it out, or map "
+                "the place with `isamap map`"
+            )
+        if self.maps.asset and self.server.project and not self.maps.bucket:
+            raise ValueError("--asset needs --bucket NAME: Google ingests from Cloud Storage")
+
+    def jobs(self) -> tuple[MapJob, ...]:
+        """One job a place, period and checkpoint, with names of their own; ValueError where nothing says where."""
+        places: dict[str, list[Region]] = {}
+        for region in self.where.regions():
+            places.setdefault(zones.place_of(region), []).append(region)
+        periods, checkpoints = self.when.periods(), dict(self._checkpoints())
+        return tuple(
+            MapJob("_".join((place, time, *((network,) if len(checkpoints) > 1 else ()))), place, tuple(area), period,
+                   path)
+            for place, area in places.items()
+            for time, period in _labelled(periods)
+            for network, path in checkpoints.items()
+        )  # fmt: skip
+
+    def _checkpoints(self) -> Iterator[tuple[str, str]]:
+        """Name and address of each checkpoint; ValueError where two have one name."""
+        names: dict[str, str] = {}
+        for address in self.maps.checkpoint:
+            *_, above, last = ("", *address.rstrip("/").split("/"))
+            name = above if last in ("best", "last") and above else last
+            if names.setdefault(name, address) != address:
+                raise ValueError(
+                    f"--checkpoint {names[name]} and {address} have one name, so would their maps: rename a folder"
+                )
+            yield name, address
+
+
+@dataclass(frozen=True)
+class MapJob:
+    """One map: its name, the regions of its place (one a zone), its period and the address of its checkpoint."""
+
+    name: str
+    place: str
+    area: tuple[Region, ...]
+    period: Period
+    checkpoint: str
+
+    def tiles(self, request: RunRequest, trained: Checkpoint) -> tuple[Tile, ...]:
+        """The tiles of the map; ValueError for a checkpoint whose tiles would not fit each other."""
+        from inference.tiles.tile import Tile, network_of
+
+        if not trained.composite:
+            raise ValueError(
+                f"--checkpoint {self.checkpoint} was trained on images of another origin than composites: map a "
+                "file of that kind with `isamap map --input FILE.tif`"
+            )
+        if trained.frames:
+            raise ValueError(
+                f"--checkpoint {self.checkpoint} looks at {trained.frames} dates, which are chosen for a whole region, "
+                "so tiles would be of other days than their neighbours: map it with `isamap map`"
+            )
+        windows = self.windows(request.maps.tile_px or default_step(trained.scale))
+        pixels, computing = request.server.pixels, request.computing.of_map
+        network = network_of(trained, computing)
+        return tuple(Tile(window, self.period, self.checkpoint, network, pixels, computing) for window in windows)
+
+    def windows(self, step_px: int) -> tuple[TileWindow, ...]:
+        """The squares of the map."""
+        return tile_windows(self.area, step_px=step_px)
+
+
+def default_step(scale: int) -> int:
+    """Side of a tile in input pixels that makes 2 to 4 thousand pixels of the map: 2048, and 256 at ten times."""
+    return max(STEP_PX >> (scale.bit_length() - 1), 64)
+
+
+def _labelled(periods: tuple[Period, ...]) -> Iterator[tuple[str, Period]]:
+    """Each period once, with a name that no other has: its months, or its days where two share their months."""
+    once = tuple(dict.fromkeys(periods))
+    labels = [period.label for period in once]
+    for period in once:
+        days = f"{period.start:%Y%m%d}-{period.end:%Y%m%d}"
+        yield (period.label if labels.count(period.label) == 1 else days), period

@@ -1,0 +1,183 @@
+"""What a finished map is, one product a zone: an index of its tiles and, where that is not too large, a COG of them
+all on the grid of the place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+from rasterio.errors import RasterioError
+
+from gee_export.base import zones
+from gee_export.base.errors import Fault
+from gee_export.base.grid import Window
+from gee_export.base.rasters import open_bytes, open_raster
+from gee_export.base.scheme import UNKNOWN
+from gee_export.base.storage import FolderStorage
+from inference import cog, job
+from inference.legend import Legend
+from inference.map_file import SETTINGS_TAG, probability_of
+from inference.tiles.index import ZoneGrid, class_index, probability_index
+from inference.tiles.jobs import MapJob
+from inference.tiles.receipt import Receipt
+from inference.tiles.store import TileStore, files_of
+from inference.tiles.tile import Tile
+
+LARGEST_PX = 4_000_000_000  # of a COG of all tiles: 8 GB of rows on the disk while it is made
+VERSION = 1
+LEFT_OUT = ("scenes", SETTINGS_TAG, "AREA_OR_POINT")  # tags that differ from tile to tile
+
+
+@dataclass(frozen=True)
+class ZoneMap:
+    """One map's tiles in one zone, with the receipt of each."""
+
+    job: MapJob
+    epsg: int
+    tiles: Sequence[Tile]
+    receipts: Mapping[str, Receipt]
+
+    @property
+    def name(self) -> str:
+        """Of its files: the map's name and the zone, such as wuhan_202006_50n."""
+        return f"{self.job.name}_{zones.zone_name(self.epsg)}"
+
+    @cached_property
+    def filled(self) -> tuple[Tile, ...]:
+        """The tiles that have files."""
+        return tuple(tile for tile in self.tiles if self.receipts[tile.id].files)
+
+    def scale(self, shape: tuple[int, int]) -> int:
+        """Pixels of the map for one of its input, told from a tile's shape."""
+        return shape[0] // self.tiles[0].window.step_px
+
+    def grid(self, scale: int) -> ZoneGrid:
+        """The pixels of the place in this zone, and where each tile lies on them (it may reach over the edges)."""
+        boxes = np.array([region.bounds_m for region in self.job.area if region.epsg == self.epsg])
+        left, bottom = boxes[:, :2].min(axis=0)
+        right, top = boxes[:, 2:].max(axis=0)
+        pixel_m = self.tiles[0].window.pixel_m / scale
+        shape = round((top - bottom) / pixel_m), round((right - left) / pixel_m)
+        first = self.tiles[0].window.geobox
+        affine = first.affine.translation(left, top) * first.affine.scale(pixel_m, -pixel_m)
+        places = {tile.name: _place(tile, (left, top), pixel_m) for tile in self.tiles}
+        return ZoneGrid(GeoBox(shape, affine, first.crs), places)
+
+
+def _place(tile: Tile, corner_m: tuple[float, float], pixel_m: float) -> Window:
+    west, _, east, north = tile.window.bounds_m
+    side = round((east - west) / pixel_m)
+    return Window(round((corner_m[1] - north) / pixel_m), round((west - corner_m[0]) / pixel_m), side, side)
+
+
+def finish(zone: ZoneMap, store: TileStore) -> tuple[str, ...]:
+    """Writes the zone's index and, where it is not too large, its COG; the names of its files in the store.
+
+    What is there already stays. Nothing is written where no tile has a pixel.
+    """
+    if not zone.filled:
+        return ()
+    head = _Head.of(zone.filled[0], store)
+    grid = zone.grid(zone.scale(head.shape))
+    names = _write_indexes(zone, grid, head.legend, store)
+    height, width = grid.geobox.shape
+    return (*names, *_write_cog(zone, grid, head, store)) if height * width <= LARGEST_PX else names
+
+
+@dataclass(frozen=True)
+class _Head:
+    """What one tile's file says of all of them."""
+
+    shape: tuple[int, int]
+    tags: Mapping[str, str]
+    legend: Legend
+
+    @classmethod
+    def of(cls, tile: Tile, store: TileStore) -> _Head:
+        name = f"tiles/{tile.name}.tif"
+        with open_bytes(store.storage.read(name), name) as file:
+            tags = {key: text for key, text in file.tags().items() if key not in LEFT_OUT}
+            legend = Legend(tuple(tags["classes"].split(",")), float(tags.get("threshold", 0.5)))
+            return cls(file.shape, tags, legend)
+
+
+def _write_indexes(zone: ZoneMap, grid: ZoneGrid, legend: Legend, store: TileStore) -> tuple[str, ...]:
+    classes = {tile.name: f"tiles/{tile.name}.tif" for tile in zone.filled}
+    shares = {name: probability_of(Path(file)).as_posix() for name, file in classes.items()}
+    files = {
+        f"{zone.name}.vrt": class_index(grid, legend, classes),
+        f"{zone.name}_prob.vrt": probability_index(grid, shares),
+    }
+    for name, content in files.items():
+        store.storage.write(name, content)
+    return tuple(files)
+
+
+def _write_cog(zone: ZoneMap, grid: ZoneGrid, head: _Head, store: TileStore) -> tuple[str, ...]:
+    name = f"{zone.name}.tif"
+    names = tuple(path.name for path in files_of(Path(name)))
+    receipts = [zone.receipts[tile.id] for tile in zone.tiles]
+    digests = sorted(stored.sha256 for receipt in receipts for stored in receipt.files)
+    facts = {"version": VERSION, "tiles": digests, "grid": [list(grid.geobox.affine)[:6], list(grid.geobox.shape)]}
+    settings = job.fingerprint(facts)
+    if _settings_of(store, name) == settings and all(store.storage.exists(other) for other in names):
+        return names
+    tags = dict(head.tags) | {"region": zone.job.place, "tiles": str(len(zone.filled)), SETTINGS_TAG: settings}
+    out = store.work / name
+    with job.started(out, facts) as folder:
+        rows = cog.RowsFile(folder / job.ROWS, grid.geobox.shape[1])
+        rows.keep(0)
+        for piece in _rows(zone, grid, store):
+            rows.append(piece)
+        cog.write(rows, cog.MapInfo(grid.geobox, head.legend, tags), out)
+    *others, classes = reversed(files_of(out))  # the classes last: they say that the others are there
+    for path in (*others, classes):
+        store.storage.write(path.name, path.read_bytes())
+        path.unlink()
+    return names
+
+
+def _settings_of(store: TileStore, name: str) -> str | None:
+    """The fingerprint in a COG that is there; None of another or a damaged file."""
+    with suppress(Fault, RasterioError, ValueError):
+        if isinstance(store.storage, FolderStorage):
+            with open_raster(store.storage.path(name)) as file:
+                return file.tags().get(SETTINGS_TAG)
+        with open_bytes(store.storage.read(name), name) as file:
+            return file.tags().get(SETTINGS_TAG)
+    return None
+
+
+def _rows(zone: ZoneMap, grid: ZoneGrid, store: TileStore) -> Iterator[np.ndarray]:
+    """The map from the top in pieces as high as a tile, uint8 (2, rows, columns)."""
+    height, width = grid.geobox.shape
+    by_row: dict[int, list[Tile]] = {}
+    for tile in zone.filled:
+        by_row.setdefault(grid.places[tile.name].row, []).append(tile)
+    side = grid.places[zone.tiles[0].name].height
+    first = min(place.row for place in grid.places.values())
+    for top in range(first, height, side):
+        strip = Window(max(top, 0), 0, min(top + side, height) - max(top, 0), width)
+        values_2HW = np.full((cog.BANDS, strip.height, width), UNKNOWN, np.uint8)
+        for tile in by_row.get(top, ()):
+            place = grid.places[tile.name]
+            common = place.overlap(strip)
+            if common is not None:
+                values_2HW[:, *common.within(strip)] = _values(tile, store)[:, *common.within(place)]
+        yield values_2HW
+
+
+def _values(tile: Tile, store: TileStore) -> np.ndarray:
+    """Classes and probabilities of a tile, uint8 (2, rows, columns)."""
+    path = Path(f"tiles/{tile.name}.tif")
+    bands = []
+    for name in (path.as_posix(), probability_of(path).as_posix()):
+        with open_bytes(store.storage.read(name), name) as file:
+            bands.append(file.read(1))
+    return np.stack(bands)

@@ -1,0 +1,122 @@
+"""What a worker does with a tile: fetch, predict, store, receipt. A tile that is whole is only checked."""
+
+from __future__ import annotations
+
+import os
+import resource
+import threading
+import time
+import warnings
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from gee_export.base.errors import Fault
+from gee_export.base.storage import is_remote
+from gee_export.earth_engine.session import connect
+from gee_export.requests.quota import WHOLE, Quota, used
+from gee_export.sentinel.composite import NoScenes
+from inference import job
+from inference.map import EmptyMap, map_requested
+from inference.map_report import MapReport
+from inference.request import Pixels
+from inference.tiles.receipt import Failure, Receipt, reason_of
+from inference.tiles.store import TileStore, files_of, open_store
+from inference.tiles.tile import Tile, network_of
+from training.checkpoints.checkpoint import Checkpoint, load
+from training.cpu import cores
+
+# `ee` has one connection a process and torch one number of threads, so one tile at a time is made in each
+_ALONE = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Work:
+    """Makes tiles and stores them at `store`; it can be sent to other processes and machines.
+
+    threads: windows at once, 0 for one a core that is left beside the others. beside: processes that work on one
+    machine. share: of the project's quota of Earth Engine, None of the local engine, which has none.
+    """
+
+    store: str
+    threads: int = 0
+    beside: int = 1
+    share: Quota | None = None
+
+    def among(self, workers: int) -> Work:
+        """The work of one of several workers, which share the quota; ValueError where there is too little of it."""
+        return replace(self, share=None if self.share is None else self.share.share(workers))
+
+    def __call__(self, tile: Tile) -> Receipt:
+        """The receipt of the tile, made now or before; ValueError and Fault as of `isamap map`."""
+        with _ALONE:
+            store = open_store(self.store, tile.pixels)
+            return store.receipt(tile) or self._made(tile, store)
+
+    def attempted(self, tile: Tile) -> Receipt | Failure:
+        """The receipt, or why there is none: exceptions do not travel between processes, sentences do."""
+        try:
+            return self(tile)
+        except Exception as error:
+            return Failure(tile.id, tile.name, reason_of(error), final=isinstance(error, ValueError))
+
+    def _made(self, tile: Tile, store: TileStore) -> Receipt:
+        _check_fingerprint(tile)
+        begun = _Usage.now()
+        with store.draft(tile) as out, used(self.share or WHOLE) as use:
+            try:
+                report = self._mapped(tile, out)
+            except (NoScenes, EmptyMap) as error:
+                measured = begun.until_now() | {"eecu_s": round(use.eecu_s, 3)}
+                return store.put(tile, (), empty=reason_of(error), measured=measured)
+            measured = begun.until_now() | {"eecu_s": round(use.eecu_s, 3)}
+            return store.put(tile, files_of(out), counts=dict(report.counts), measured=measured)
+
+    def _mapped(self, tile: Tile, out: Path) -> MapReport:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # the same ones for every tile
+            threads = self.threads or max(1, cores() // self.beside)
+            return map_requested(tile.request(out, threads), progress=False)
+
+
+def _check_fingerprint(tile: Tile) -> None:
+    """Fault where another checkpoint or isamap lies here: its tiles would stand beside those of the former one."""
+    if job.fingerprint(tile.facts) != tile.id:
+        raise Fault("this worker has another version of isamap than the run: install the same one and run it again")
+    if network_of(checkpoint_at(tile.checkpoint, tile.pixels), tile.computing) != tile.fingerprint:
+        raise Fault(
+            f"{tile.checkpoint} holds another checkpoint than when this run began (or a mask has changed): run the "
+            "command again, then its tiles are made with the new one"
+        )
+
+
+def checkpoint_at(path: str, pixels: Pixels) -> Checkpoint:
+    """The checkpoint in a folder or bucket; ValueError and Fault as `load` raises them."""
+    if not is_remote(path):
+        return load(path)
+    with closing(connect(pixels.project, catalog=pixels.catalog)) as session:
+        return load(path, session)
+
+
+@dataclass(frozen=True)
+class _Usage:
+    """Clocks of this process."""
+
+    wall_s: float
+    cpu_s: float
+
+    @classmethod
+    def now(cls) -> _Usage:
+        return cls(time.monotonic(), time.process_time())
+
+    def until_now(self) -> dict[str, Any]:
+        """Seconds and CPU seconds since, and the most memory that the process has had so far."""
+        now = _Usage.now()
+        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return {
+            "seconds": round(now.wall_s - self.wall_s, 3),
+            "cpu_s": round(now.cpu_s - self.cpu_s, 3),
+            "peak_mb": round(peak_mb),
+            "process": os.getpid(),
+        }

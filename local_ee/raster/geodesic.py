@@ -1,0 +1,67 @@
+"""Edges that are shortest paths on the Earth, as chains of short straight edges in degrees.
+
+Earth Engine takes the edges of a geometry given in degrees for shortest paths unless it is told otherwise
+(guides/geometries, "Planar vs. geodesic geometries"). Assumptions: on the ellipsoid of WGS84, within TOLERANCE_M; an
+edge that spans half the globe or more stays straight, because no shortest path is the only one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyproj
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+ELLIPSOID = pyproj.Geod(ellps="WGS84")
+SPHERE = pyproj.Geod(a=6_371_008.8, f=0)  # of the ellipsoid's mean radius (assumption)
+TOLERANCE_M = 1.0
+HALF_GLOBE_DEG = 180.0
+_MOST_PIECES = 1000  # of one edge
+_PLANAR_PIECES = 500  # of the longer side of a shape whose straight edges are measured on the ellipsoid
+
+
+def bent(shape: BaseGeometry) -> BaseGeometry:
+    """A shape in degrees with points added to its edges, so that straight edges follow shortest paths."""
+    if shape.is_empty or isinstance(shape, shapely.Point | shapely.MultiPoint):
+        return shape
+    if isinstance(shape, shapely.Polygon):
+        return shapely.Polygon(_bent_line(shape.exterior), [_bent_line(ring) for ring in shape.interiors])
+    if isinstance(shape, shapely.LinearRing | shapely.LineString):
+        return type(shape)(_bent_line(shape))
+    return type(shape)([bent(part) for part in shapely.get_parts(shape)])
+
+
+def straight(shape: BaseGeometry) -> BaseGeometry:
+    """A shape in degrees with points added to its straight edges, so that shortest paths follow them."""
+    west, south, east, north = shape.bounds
+    step = max(east - west, north - south) / _PLANAR_PIECES
+    return shapely.segmentize(shape, step) if step > 0 else shape
+
+
+def _bent_line(line: BaseGeometry) -> np.ndarray:
+    lonlat = shapely.get_coordinates(line)
+    start, end = lonlat[:-1], lonlat[1:]
+    pieces = _pieces(start, end)
+    chain = [lonlat[:1]]
+    last = 0
+    for index in np.flatnonzero(pieces > 1):
+        chain += [lonlat[last + 1 : index + 1], _between(start[index], end[index], int(pieces[index]))]
+        last = int(index)
+    return np.concatenate([*chain, lonlat[last + 1 :]])
+
+
+def _pieces(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Into how many pieces each edge is cut; the distance between arc and chord falls with the square."""
+    azimuth, _, length = ELLIPSOID.inv(start[:, 0], start[:, 1], end[:, 0], end[:, 1])
+    lon, lat, _ = ELLIPSOID.fwd(start[:, 0], start[:, 1], azimuth, np.asarray(length) / 2)
+    middle = (start + end) / 2
+    _, _, off_m = ELLIPSOID.inv(lon, lat, middle[:, 0], middle[:, 1])
+    pieces = np.ceil(np.sqrt(np.asarray(off_m) / TOLERANCE_M)).clip(1, _MOST_PIECES)
+    return np.where(np.abs(end[:, 0] - start[:, 0]) < HALF_GLOBE_DEG, pieces, 1)
+
+
+def _between(start: np.ndarray, end: np.ndarray, pieces: int) -> np.ndarray:
+    """The points between the ends of an edge, on the longitudes' own turn of the globe."""
+    points = np.array(ELLIPSOID.npts(*start, *end, pieces - 1))
+    points[:, 0] += np.round((start[0] - points[:, 0]) / 360) * 360
+    return points

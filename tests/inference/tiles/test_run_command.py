@@ -1,0 +1,169 @@
+"""`isamap run jobs.toml`: exit codes, one sentence for each mistake, kills, and the same bytes afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import isamap
+from gee_export.base.errors import Fault
+from inference.tiles import work
+from tests.inference.tiles.conftest import REGION, STEP_PX, bytes_of
+
+ROOT = Path(__file__).resolve().parents[3]
+WEST, SOUTH, EAST, NORTH = REGION.bounds_wsen
+NAME = "field_201906"
+
+
+@pytest.fixture
+def jobs(plot, network, tmp_path, reconnected):
+    """Writes a file of options; `changes` replace or add lines."""
+
+    def write(folder: str = "out", **changes: str) -> list[str]:
+        lines = {
+            "version": "1",
+            "bbox": str([WEST + 0.001, SOUTH + 0.001, EAST - 0.001, NORTH - 0.001]),
+            "epsg": "32650",
+            "name": '"field"',
+            "month": '["2019-06"]',
+            "catalog": f'"{plot.folder}"',
+            "checkpoint": f'["{network}"]',
+            "out": f'"{tmp_path / folder}"',
+            "tile_px": str(STEP_PX),
+            "retries": "0",
+        } | changes
+        file = tmp_path / f"{folder}.toml"
+        file.write_text("".join(f"{name} = {value}\n" for name, value in lines.items() if value))
+        return ["run", str(file)]
+
+    return write
+
+
+def sentence(capsys) -> str:
+    """The one line of the error."""
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    return lines[0].removeprefix("error: ")
+
+
+def test_a_run_that_is_done_ends_with_0_and_says_where_its_map_is(jobs, tmp_path, capsys):
+    assert isamap.main(jobs()) == 0
+    text = capsys.readouterr().out
+    assert "done, 4 of 4 tiles are made (this process)" in text and f"{NAME}_50n.tif" in text
+    assert (tmp_path / "out" / f"{NAME}_50n.tif").exists()
+
+
+def test_a_run_with_a_failed_tile_ends_with_1_and_lists_it(jobs, capsys, monkeypatch):
+    original, count = work.map_requested, []
+
+    def broken(request, **how):
+        count.append(1)
+        if len(count) == 2:
+            raise Fault("the server will not compute it")
+        return original(request, **how)
+
+    monkeypatch.setattr(work, "map_requested", broken)
+    assert isamap.main(jobs()) == 1
+    assert "1 of 4 tiles failed" in sentence(capsys)
+    assert isamap.main([*jobs(), "--status"]) == 0
+    assert "failed: 50n_" in capsys.readouterr().out
+
+
+def test_parts_end_with_0_when_their_own_tiles_are_there(jobs, capsys):
+    for number, state in ((1, "partial, 2 of 4"), (2, "done, 4 of 4")):
+        assert isamap.main([*jobs(), "--part", f"{number}/2"]) == 0
+        assert state in capsys.readouterr().out
+
+
+def test_what_is_typed_overrides_the_file(jobs, tmp_path, capsys):
+    assert isamap.main([*jobs(), "--out", str(tmp_path / "elsewhere"), "--tile-px", "256"]) == 0
+    assert "1 of 1 tiles" in capsys.readouterr().out and (tmp_path / "elsewhere" / "status.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"checkpoint": ""}, "checkpoint is missing: give --checkpoint runs/NAME, or a line"),
+        ({"out": ""}, "out is missing: give --out maps"),
+        ({"checkpoint": '["nowhere"]'}, "nowhere: no checkpoint there"),
+        ({"bbox": ""}, "give --region NAME"),
+        ({"month": ""}, "nothing says when: give --month"),
+        ({"tile_px": "4"}, "tiles of 4 px a side: expected 16 to 16384"),
+        ({"regoin": '["wuhan"]'}, "'regoin' is no option: did you mean region?"),
+        ({"retries": "-1"}, "--retries -1: expected 0 to 100"),
+        ({"workers": "0"}, "--workers 0: expected 1 to 256"),
+        ({"part": '"5/4"'}, "--part 5/4: expected 1/4 to 4/4"),
+        ({"workers": "2", "scheduler": '"tcp://x:1"'}, "give one of them"),
+        ({"catalog": '"nowhere"'}, "--catalog nowhere: no such folder"),
+        ({"silence": "0.0"}, "--silence 0: expected minutes above 0"),
+        ({"asset": '"projects/p/assets/a"', "project": '"p"'}, "--asset needs --bucket NAME"),
+        ({"requests": "0", "project": '"p"'}, "--requests 0: expected 1 to"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_mistake_is_one_sentence_and_2(jobs, capsys, changes, words):
+    assert isamap.main(jobs(**changes)) == 2
+    assert words in sentence(capsys)
+
+
+def test_a_checkpoint_of_files_is_refused(jobs, capsys, make_checkpoint):
+    assert isamap.main(jobs(checkpoint=f'["{make_checkpoint()}"]')) == 2
+    assert "map a file of that kind with `isamap map --input FILE.tif`" in sentence(capsys)
+
+
+def test_two_checkpoints_of_one_name_are_refused(jobs, capsys, network, tmp_path):
+    (tmp_path / network.name).symlink_to(network)
+    assert isamap.main(jobs(checkpoint=f'["{network}", "{tmp_path / network.name}"]')) == 2
+    assert "have one name, so would their maps" in sentence(capsys)
+
+
+def test_a_cluster_needs_dask(jobs, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert isamap.main([*jobs(), "--scheduler", "tcp://127.0.0.1:1"]) == 2
+    assert "needs Dask, which is not installed: pip install 'isamap[cluster]'" in sentence(capsys)
+
+
+def test_an_unwritable_store_is_one_sentence_and_1(jobs, capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert isamap.main(jobs("file")) == 1
+    assert "a file stands where a folder belongs" in sentence(capsys)
+
+
+def started(words: list[str], home: Path) -> subprocess.Popen:
+    environment = os.environ | {"ISAMAP_HOME": str(home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-m", "isamap", *words], env=environment, cwd=ROOT)
+
+
+def wait_for_tiles(out: Path, count: int, process: subprocess.Popen) -> None:
+    while len(list((out / "tiles").glob("*.json"))) < count:
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.01)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("further", [[], ["--workers", "2"]], ids=["here", "processes"])
+def test_a_killed_run_goes_on_to_the_same_bytes(jobs, tmp_path, number, code, further):
+    assert isamap.main(jobs("whole")) == 0
+    process = started([*jobs("out"), *further], tmp_path / "home")
+    wait_for_tiles(tmp_path / "out", 1, process)
+    process.send_signal(number)
+    assert process.wait(60) == code
+    if number != signal.SIGKILL:
+        assert json.loads((tmp_path / "out" / "status.json").read_text())["state"] == "interrupted"
+    assert started([*jobs("out"), *further], tmp_path / "home").wait(240) == 0
+    assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "whole")
+
+
+@pytest.mark.long
+def test_processes_of_this_machine_make_the_same_bytes(jobs, tmp_path):
+    assert isamap.main(jobs("whole")) == 0
+    assert isamap.main([*jobs("out"), "--workers", "2"]) == 0
+    assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "whole")

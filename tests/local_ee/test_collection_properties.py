@@ -1,0 +1,100 @@
+"""Collections are elements with properties: what sets, copies, maps or filters them leaves them collections
+(guides/ic_info; apidocs ee-imagecollection-set, ee-imagecollection-copyproperties, ee-featurecollection-flatten).
+"""
+
+from __future__ import annotations
+
+import ee
+import pytest
+
+from local_ee.errors import EngineError
+from tests.local_ee.support.evaluating import info, value
+from tests.local_ee.support.scenes import month, utm
+
+pytestmark = pytest.mark.usefixtures("session")
+
+CATALOG = month(5, utm(200, 200))
+S2 = "COPERNICUS/S2_SR_HARMONIZED"
+
+
+def images() -> ee.ImageCollection:
+    return ee.ImageCollection([ee.Image(i).set("i", i) for i in range(3)])
+
+
+def points(*names: str) -> ee.FeatureCollection:
+    return ee.FeatureCollection([ee.Feature(ee.Geometry.Point([i, i]), {"name": n}) for i, n in enumerate(names)])
+
+
+def test_set_keeps_a_collection_of_images():
+    assert info(ee.ImageCollection(images().set("a", 1)).size()) == 3
+
+
+def test_set_keeps_a_collection_of_features():
+    assert info(ee.FeatureCollection(points("x", "y").set("a", 1)).size()) == 2
+
+
+def test_set_keeps_a_catalog_collection_and_its_filters():
+    collection = ee.ImageCollection(ee.ImageCollection(S2).filterDate("2019-06-03", "2019-06-07").set("a", 1))
+    assert info(collection.size(), CATALOG) == 2
+
+
+def test_a_filter_after_set_still_filters():
+    collection = ee.ImageCollection(ee.ImageCollection(S2).set("a", 1)).filterDate("2019-06-03", "2019-06-07")
+    assert info(collection.size(), CATALOG) == 2
+
+
+def test_a_collection_shows_its_properties_and_type():
+    shown = info(images().set("a", 1))
+    assert (shown["type"], shown["properties"]) == ("ImageCollection", {"a": 1})
+
+
+KEEPERS = {
+    "filter": lambda c: c.filter(ee.Filter.gt("i", 0)),
+    "map": lambda c: c.map(lambda image: image.add(1)),
+    "sort": lambda c: c.sort("i", False),
+    "limit": lambda c: c.limit(2),
+    "distinct": lambda c: c.distinct("i"),
+    "randomColumn": lambda c: c.randomColumn(),
+}
+
+
+@pytest.mark.parametrize("name", KEEPERS)
+def test_properties_of_a_collection_survive(name):
+    assert info(KEEPERS[name](ee.ImageCollection(images().set("a", 1))).get("a")) == 1
+
+
+def test_copy_properties_between_collections():
+    copied = ee.ImageCollection(images().copyProperties(points().set("b", 2)))
+    assert info(copied.get("b")) == 2 and info(copied.size()) == 3
+
+
+def test_a_mosaic_after_set_has_the_images_pixels():
+    assert info(ee.ImageCollection(images().set("a", 1)).mosaic().bandNames()) == ["constant"]
+
+
+def test_property_names_of_a_collection():
+    assert info(images().set({"a": 1, "b": 2}).propertyNames()) == ["a", "b"]
+
+
+def test_flatten_gives_the_elements_of_the_inner_collections():
+    nested = ee.FeatureCollection([points("x", "y"), points("z")]).flatten()
+    assert info(nested.aggregate_array("name")) == ["x", "y", "z"]
+
+
+def test_flatten_joins_the_indices():
+    nested = ee.FeatureCollection([points("x", "y"), points("z")]).flatten()
+    assert info(nested.aggregate_array("system:index")) == ["0_0", "0_1", "1_0"]
+
+
+def test_zonal_statistics_of_a_series():
+    """The idiom of guides/reducers_reduce_regions over a collection: one row for each image and zone."""
+    zones = ee.FeatureCollection([ee.Feature(ee.Geometry.Point([1, 1]).buffer(100), {"zone": z}) for z in "ab"])
+    rows = ee.FeatureCollection(
+        images().map(lambda image: image.reduceRegions(zones, ee.Reducer.mean(), 30, "EPSG:32631"))
+    ).flatten()
+    assert info(rows.aggregate_array("mean")) == [0, 0, 1, 1, 2, 2]
+
+
+def test_flatten_of_plain_features_is_refused_in_words():
+    with pytest.raises(EngineError, match=r"Expected a collection of collections, but an element is a Feature\."):
+        value(points("x").flatten().size())

@@ -1,0 +1,106 @@
+"""`training.ensemble`: several checkpoints as one, whose probability is the mean of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from gee_export.base.atomic import check_writable, local_path
+from training.checkpoints import checkpoint as ck
+from training.models import ENSEMBLE, build, model_named
+from training.models.classical import PixelClassifier
+
+# what all members must agree in, and the words for it
+EQUAL = {
+    "bands": "bands or their standardisation",
+    "classes": "classes",
+    "scale": "output pixels",
+    "window": "window",
+    "lattice": "lattice of windows",
+    "frames": "dates",
+    "target": "what they learned",
+    "composite": "settings of the composite",
+    "backscatter": "backscatter",
+}
+
+
+@dataclass(frozen=True)
+class EnsembleReport:
+    """The ensemble's folder and its members: location and fingerprint."""
+
+    folder: Path
+    members: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        lines = [f"ensemble of {len(self.members)}: the mean of their probabilities"]
+        return "\n".join([*lines, *(f"  {name} ({digest[:12]})" for name, digest in self.members),
+                          f"checkpoint: {self.folder}"])  # fmt: skip
+
+
+def ensemble(checkpoints: Sequence[str | Path], out: str | Path, *, session: Any = None) -> EnsembleReport:
+    """Write checkpoints as one that maps by the mean of their probabilities; weights are copied into it.
+
+    Its threshold of impervious is the mean of theirs; those of other steps are to be calibrated again.
+    ValueError: fewer than two, the same one twice, members that differ in bands, standardisation, classes, window or
+    composite, classifiers of pixels, `out` is taken.
+    """
+    folder, members = local_path(out), [ck.load(place, session) for place in checkpoints]
+    if folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"{folder} is not empty: choose another --out")
+    check_writable(folder / ck.DESCRIPTION)
+    _check(members, [str(place) for place in checkpoints])
+    ck.save(*_joined(members), folder)
+    names = [(str(place), member.fingerprint) for place, member in zip(checkpoints, members, strict=True)]
+    return EnsembleReport(folder, tuple(names))
+
+
+def members_of(checkpoint: ck.Checkpoint) -> tuple[str, ...]:
+    """Fingerprints of an ensemble's members; none for any other checkpoint."""
+    return tuple(checkpoint.origin.get("members", ())) if checkpoint.model == ENSEMBLE else ()
+
+
+def _joined(members: Sequence[ck.Checkpoint]) -> tuple[ck.Checkpoint, Any]:
+    first = members[0]
+    config = {
+        "members": [{"model": member.model, "config": dict(member.config)} for member in members],
+        "window": first.window,
+        "lattice": first.lattice,
+    }
+    network = build(ENSEMBLE, first.band_names, config).eval()
+    for module, member in zip(network.members, members, strict=True):  # type: ignore[arg-type]
+        module.load_state_dict(member.build().state_dict())
+    facts = {name: getattr(first, name) for name in ("classes", "composite", "backscatter", "frames", "target")}
+    threshold = fmean(float(member.thresholds.get("impervious", 0.5)) for member in members)
+    described = ck.of_network(
+        network,
+        ENSEMBLE,
+        first.bands,
+        thresholds={"impervious": threshold},
+        simulated=any(member.simulated for member in members),
+        dataset=dict(first.dataset),
+        recipe={},
+        origin={"members": [member.fingerprint for member in members]},
+        revision=first.revision,
+        **facts,
+    )
+    return described, network
+
+
+def _check(members: Sequence[ck.Checkpoint], places: Sequence[str]) -> None:
+    if len(members) < 2:
+        raise ValueError(f"an ensemble of {len(members)}: give two checkpoints or more")
+    first = members[0]
+    for place, member in zip(places, members, strict=True):
+        if issubclass(model_named(member.model).network, PixelClassifier):
+            raise ValueError(f"{place} classifies single pixels by trees or support vectors: give networks only")
+        for name, words in EQUAL.items():
+            if getattr(member, name) != getattr(first, name):
+                raise ValueError(
+                    f"{place} and {places[0]} differ in {words}: members of an ensemble are trained on the same "
+                    "dataset with the same settings"
+                )
+    if len({member.fingerprint for member in members}) < len(members):
+        raise ValueError("the same checkpoint twice: an ensemble of equals says what one of them says; give others")
