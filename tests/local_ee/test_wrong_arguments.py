@@ -44,7 +44,7 @@ WRONG = {
     ),
     "an infinite margin": (lambda: ee.Geometry.Point([1, 1]).buffer(10).simplify(1e9), "must not be infinite"),
     "a place that a projection has not": (
-        lambda: ee.Geometry.Polygon([[[0, -90], [10, -80], [20, -85]]], None, False).transform("EPSG:3857"),
+        lambda: ee.Geometry.Polygon([[[27, 0], [27.5, 0.5], [-63, 0]]], None, False).transform("EPSG:32650"),
         "have no coordinates there",
     ),
 }
