@@ -192,7 +192,8 @@ def open_class_map(paths: Paths, classes: Sequence[str] = ()) -> ClassMap:
         heads = [_head(stack, file) for file in files]
     named = {head.classes or tuple(classes) for head in heads}
     if classes and named != {tuple(classes)}:
-        raise ValueError(f"{files[0]} names its classes itself ({', '.join(max(named, key=len))}): leave --classes out")
+        own = max(named, key=len)
+        raise ValueError(f"{files[0]} names its classes itself ({', '.join(own)}): leave --classes out")
     if len(named) > 1:
         shown = "; ".join(", ".join(each) or "none named" for each in sorted(named))
         raise ValueError(f"the tiles of {files[0].parent} have different classes ({shown}): give tiles of one map")

@@ -89,7 +89,7 @@ def cost(logits_NK: Tensor, target_NK: Tensor) -> Tensor:
 def _initialise(network: Student, generator: torch.Generator) -> None:
     """He's normal weights and no biases, from the seed alone (arXiv 1502.01852)."""
     with torch.no_grad():
-        for layer in network.layers:
+        for layer in network.linear:
             layer.weight.normal_(0, (2 / layer.in_features) ** 0.5, generator=generator)
             layer.bias.zero_()
 

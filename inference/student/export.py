@@ -164,7 +164,8 @@ def _region_of(manifest: DatasetManifest) -> Region:
     epsg = geobox.crs.to_epsg() if geobox.crs else None
     if epsg is None:
         raise ValueError(f"the dataset's region {name!r} lies in no EPSG zone: give --bbox W S E N")
-    return on_lattice(name, epsg, tuple(geobox.extent.boundingbox))
+    left, bottom, right, top = geobox.extent.boundingbox
+    return on_lattice(name, epsg, (left, bottom, right, top))
 
 
 def _taught(

@@ -63,7 +63,7 @@ class Parameters:
             centre=tuple(network.centre.tolist()),
             spread=tuple(network.spread.tolist()),
             layers=tuple(
-                Layer(tuple(map(tuple, layer.weight.tolist())), tuple(layer.bias.tolist())) for layer in network.layers
+                Layer(tuple(map(tuple, layer.weight.tolist())), tuple(layer.bias.tolist())) for layer in network.linear
             ),
             classes=trained.classes,
             threshold=float(trained.thresholds.get("impervious", 0.5)),

@@ -71,6 +71,11 @@ class Student(Network):
         self.layers = nn.ModuleList(nn.Linear(*pair, dtype=torch.float64) for pair in pairwise(sides))
 
     @property
+    def linear(self) -> list[nn.Linear]:
+        """The layers from features to logits."""
+        return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
+
+    @property
     def halo(self) -> int:
         """Half of the widest window."""
         return max((side // 2 for side in (*self.config.means, *self.config.deviations)), default=0)
