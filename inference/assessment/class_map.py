@@ -112,7 +112,8 @@ class ClassMap:
         """
         first = 0
         for at, sheet in enumerate(self.sheets):
-            windows = list(enumerate(tiles(*sheet.geobox.shape, side), first))
+            height, width = sheet.geobox.shape
+            windows = list(enumerate(tiles(height, width, side), first))
             first += len(windows)
             windows = [(index, window) for index, window in windows if only is None or index in only]
             if not windows:
