@@ -83,6 +83,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "outline": ("gee_export.cli:outline", "write the outline of a country or province that Earth Engine has"),
     "labels": ("gee_export.tables_cli:labels", "list the label products"),
     "onnx": ("training.cli:onnx", "write a checkpoint as an ONNX file for other programs"),
+    "passport": ("training.cli:passport", "write the STAC item of a checkpoint, for catalogues of models"),
     "models": ("training.cli:models", "list the networks with their sizes"),
     "engine serve": ("gee_export.cli:engine_serve", "run the local Earth Engine for other clients"),
 }
