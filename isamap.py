@@ -72,6 +72,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("inference.cli:run", "map large areas as tiles, by processes, a Dask cluster or job arrays"),
     "years": ("inference.cli:years", "make maps of several years agree: growth, first year, areas, page"),
     "publish": ("inference.cli:publish", "upload a map as an Earth Engine image asset"),
+    "app": ("inference.cli:app", "write a Code Editor App of an image collection of maps"),
     "stac": ("inference.cli:stac", "write the STAC catalogue of a run's tiles, or of a map"),
     "view": ("inference.cli:view", "draw a map as a PNG"),
     "assess plan": ("inference.assessment.cli:plan", "say how many reference points a map needs"),

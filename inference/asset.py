@@ -250,6 +250,21 @@ def _ingest(image_manifest: Mapping[str, Any], *, overwrite: bool, progress: boo
         )
 
 
+def info_of(collection: str, project: str | None) -> list[Mapping[str, Any]]:
+    """The images of a collection as Earth Engine lists them; ValueError where there is no such collection."""
+    import ee
+
+    from gee_export.earth_engine.session import connect
+
+    with _clear_errors():
+        connect(project)
+        info = _info(collection)
+        if info is None or info.get("type") != "IMAGE_COLLECTION":
+            raise ValueError(f"asset {collection} is no image collection: make it with `isamap publish --collection`")
+        children = ee.data.listAssets({"parent": collection})["assets"]
+        return [child for child in children if child.get("type") == "IMAGE"]
+
+
 def _make_parents(asset: str) -> None:
     """Folders above the asset; ValueError where an image stands in their place."""
     parts = asset.split("/")

@@ -130,6 +130,18 @@ def stac(
     show(write_stac(path))
 
 
+def app(
+    asset: Annotated[str, typer.Argument(metavar="COLLECTION", help="What `isamap publish --collection` made.")],
+    out: Annotated[str, typer.Option("--out", help="The script, a .js.")],
+    project: _Project = None,
+    overwrite: _Overwrite = False,
+) -> None:
+    """Write a Code Editor App of published maps: years, swipe, legend, area chart, probability on click."""
+    from inference.catalog.app import write_app
+
+    show(write_app(asset, out, project=project, overwrite=overwrite))
+
+
 def view(
     path: Annotated[str, typer.Argument(metavar="MAP.tif", help="What `isamap map` wrote.")],
     out: Annotated[str, typer.Option("--out", help="The picture, a .png.")],
