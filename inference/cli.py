@@ -12,6 +12,7 @@ from gee_export.command import command_of
 from gee_export.command_line.report_output import show
 from inference.plan.request import PlanRequest
 from inference.request import MapRequest
+from inference.student.request import StudentRequest
 from inference.tiles.jobs import RunRequest
 
 _Project = Annotated[str | None, typer.Option("--project", help="Google Cloud project; without it the local engine.")]
@@ -29,6 +30,16 @@ def map(request: MapRequest) -> None:
 
 
 map = command_of(MapRequest, map)
+
+
+def to_ee(request: StudentRequest) -> None:
+    """Distil a checkpoint into an Earth Engine graph and one Code Editor script, with its accuracy beside it."""
+    from inference.student.export import export
+
+    show(export(request))
+
+
+to_ee = command_of(StudentRequest, to_ee)
 
 
 def plan(request: PlanRequest) -> None:
@@ -60,20 +71,34 @@ def calibrate(
     data: Annotated[list[str], typer.Option("--data", help="Patch dataset: a folder or gs://bucket/prefix.")],
     out: Annotated[str, typer.Option("--out", help="Folder of the copy that maps with the better threshold.")],
     post: Annotated[str, typer.Option("--post", help="none: of the probability itself; clahe: of that step.")] = "none",
+    curve: Annotated[
+        str, typer.Option("--curve", help="beta, isotonic, platt or temperature: calibrate the probability itself.")
+    ] = "none",
+    alpha: Annotated[
+        float | None, typer.Option("--alpha", help="Share of each class that prediction sets may miss: choose them.")
+    ] = None,
     measure: Annotated[str, typer.Option("--measure", help="f1 of impervious, or miou (without --post).")] = "f1",
     split: Annotated[str, typer.Option("--split", help="val or train.")] = "val",
     device: Annotated[str, typer.Option("--device", help="auto, cpu or gpu.")] = "auto",
     batch: Annotated[int, typer.Option("--batch", help="Patches at once.")] = 16,
     project: _Project = None,
 ) -> None:
-    """Choose the threshold of impervious, or of a post-processing step, on a split; writes a checkpoint with it."""
+    """Choose a threshold, or fit a curve that calibrates probabilities, on a split; writes a checkpoint with it."""
     from inference.calibration import calibrate_step
+    from training.accuracy.probability_calibration import calibrate_probabilities
+    from training.accuracy.set_calibration import calibrate_sets
     from training.accuracy.thresholds import calibrate_checkpoint
     from training.cli import session_for
 
     options: dict[str, Any] = {"split": split, "device": device, "batch": batch}
     with session_for([*data, checkpoint], project) as session:
-        if post == "none":
+        if (curve != "none") + (post != "none") + (alpha is not None) > 1:
+            raise ValueError("--curve, --post and --alpha: calibrate one after the other, the curve first")
+        if alpha is not None:
+            show(calibrate_sets(checkpoint, data, out, alpha=alpha, **options, session=session))
+        elif curve != "none":
+            show(calibrate_probabilities(checkpoint, data, out, method=curve, **options, session=session))
+        elif post == "none":
             show(calibrate_checkpoint(checkpoint, data, out, measure=measure, **options, session=session))
         else:
             show(calibrate_step(checkpoint, data, out, post=post, **options, session=session))
@@ -150,3 +175,34 @@ def view(
     from inference.picture import view as view_map
 
     show(view_map(path, out=out))
+
+
+def capsule(
+    path: Annotated[str, typer.Argument(metavar="MAP.tif", help="What `isamap map` wrote.")],
+    out: Annotated[str, typer.Option("--out", help="FILE.zip, or a new folder.")],
+    checkpoint: Annotated[str, typer.Option("--checkpoint", help="Where the map's checkpoint lies now.")] = "",
+) -> None:
+    """Keep all that made a map: scenes, graph, checkpoint, requests, versions, options and digests."""
+    from inference.capsule.capsule import capsule as keep
+
+    show(keep(path, out=out, checkpoint=checkpoint))
+
+
+def replay(
+    path: Annotated[str, typer.Argument(metavar="CAPSULE", help="What `isamap capsule` wrote.")],
+    out: Annotated[str, typer.Option("--out", help="A new folder for the map.")],
+    project: _Project = None,
+    catalog: Annotated[str | None, typer.Option("--catalog", help="Local engine's images, if a folder.")] = None,
+    input_: Annotated[str | None, typer.Option("--input", help="The file, of a capsule of a mapped file.")] = None,
+    checkpoint: Annotated[str | None, typer.Option("--checkpoint", help="Another checkpoint to try.")] = None,
+    compare: Annotated[str | None, typer.Option("--compare", help="The original map, to count pixels.")] = None,
+) -> None:
+    """Make a capsule's map again: the same bytes, or a list of what differs (exit code 1)."""
+    from gee_export.base.errors import Fault
+    from inference.capsule.replay import replay as make_again
+
+    options: dict[str, Any] = {"project": project, "catalog": catalog, "input": input_, "checkpoint": checkpoint}
+    report = make_again(path, out=out, compare=compare, **options)
+    if not report.same:
+        raise Fault(str(report))
+    show(report)

@@ -81,3 +81,25 @@ class Legend:
     def colours(self) -> tuple[str, ...]:
         """RRGGBB of each class."""
         return tuple(COLOURS.get(name, "7f7f7f") for name in self.names)
+
+
+@dataclass(frozen=True)
+class SetLegend:
+    """Sets of two classes by number: 0 none, 1 the first, 2 the second, 3 both (training/checkpoints/conformal.py)."""
+
+    classes: tuple[str, str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        first, second = self.classes
+        return "none", first, second, f"{first} or {second}"
+
+    @property
+    def band(self) -> str:
+        """Name of the band."""
+        return "set"
+
+    @property
+    def colours(self) -> tuple[str, ...]:
+        """RRGGBB of each set: both classes in yellow, none in black."""
+        return "000000", *(COLOURS.get(name, "7f7f7f") for name in self.classes), "ffd966"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import time
 import warnings
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +36,13 @@ from inference.map_report import MapReport, report_of
 from inference.parallel import WriteBehind
 from inference.postprocess import POSTPROCESSING, UNPROCESSED, PixelOffset, threshold_of
 from inference.predict import Predictor, predict
+from inference.prediction_sets import is_missing, limits_for, settle_sets
 from inference.request import MapOptions, MapRequest, check_keepable, keep
 from inference.source import InputSource, open_geotiff, period_tags
-from inference.strips import PostprocessPass
+from inference.strips import PostprocessPass, Values
 from inference.windows import batch_of, lattice_of
 from training.checkpoints.checkpoint import Checkpoint, load
+from training.checkpoints.curve import calibrated
 from training.checkpoints.ensemble import members_of
 from training.cpu import tune_cpu
 from training.runtimes import check_forward, open_forward
@@ -92,6 +96,7 @@ def map_requested(request: MapRequest, *, progress: bool = True) -> MapReport:
     device = check_forward(trained, **computing.forward, device=computing.device)
     how = _RunOptions(request, progress, device)
     threshold_of(trained, how.post)
+    limits_for(trained, out, wanted=computing.sets)
     job.check_replaceable(out, options.tags | _network_tags(trained, how), overwrite=how.overwrite)
     check_keepable(request, replaces=out.exists() or how.overwrite)
     with closing(_opened(options, trained)) as source:
@@ -162,8 +167,9 @@ def _opened(options: MapOptions, trained: Checkpoint) -> InputSource:
 def _mapped(source: InputSource, trained: Checkpoint, out: Path, options: _RunOptions) -> MapReport:
     begun = time.monotonic()
     legend = Legend.of(trained.classes, trained.thresholds)
+    sets = limits_for(trained, out, wanted=options.request.options.computing.sets)
     info = cog.MapInfo(_finer(source.geobox, trained.scale), legend, _tags(source, trained, options))
-    if job.is_there(out, info.tags, overwrite=options.overwrite):
+    if job.is_there(out, info.tags, overwrite=options.overwrite) and not is_missing(sets, out):
         job.forget(out)
         options.keep()
         return replace(report_of(info, out, _finished(info, out)), already_there=True)
@@ -180,12 +186,20 @@ def _mapped(source: InputSource, trained: Checkpoint, out: Path, options: _RunOp
         processed = second.apply(rows, cog.RowsFile(folder / job.PROCESSED, info.geobox.shape[1]))
         reason = why_empty(source) if processed.is_unknown else ""
         if not reason:
-            counts = cog.write(_cleaning(source, trained, options).apply(processed, folder), info, out, options.keep)
+            cleaned = _cleaning(source, trained, options).apply(processed, folder)
+            further = partial(settle_sets, cleaned, sets, info, out)
+            counts = cog.write(cleaned, info, out, partial(_keep, further, options))
     if reason:
         raise EmptyMap(f"{out} was not written: {reason}")
     seconds = time.monotonic() - begun
     report = report_of(info, out, counts)
     return replace(report, seconds=seconds, resumed_rows=resumed, warnings=tuple(notes))
+
+
+def _keep(further: Callable[[], None], options: _RunOptions) -> None:
+    """Writes what else belongs to a map: its sets if any, and its request."""
+    further()
+    options.keep()
 
 
 def _finished(info: cog.MapInfo, out: Path) -> np.ndarray:
@@ -229,7 +243,7 @@ def _finish_rows(
             trained.scale,
             second.legend,
             view_of.arrange,
-            second.values,
+            _values(second, trained),
             batch_of(lattice, trained.scale, options.device),
         )
         row, col = source.origin[0] + seen.row, source.origin[1] + seen.col
@@ -257,6 +271,11 @@ def _finish_rows(
     return done
 
 
+def _values(second: PostprocessPass, trained: Checkpoint) -> Values:
+    """What the first pass keeps, of probabilities after the checkpoint's curve if it has one."""
+    return lambda blended_KHW, legend: second.values(calibrated(trained, blended_KHW, axis=0), legend)
+
+
 def _finer(geobox: GeoBox, scale: int) -> GeoBox:
     """The same ground with `scale` x `scale` pixels for each."""
     height, width = geobox.shape
@@ -275,6 +294,7 @@ def _settings(source: InputSource, trained: Checkpoint, options: _RunOptions) ->
         "about": dict(source.tags),
     }
     further = tags_of(trained, options.forward["precision"]) | _cleaning(source, trained, options).settings
+    further |= {"sets": True} if options.request.options.computing.sets else {}
     lattice = lattice_of(trained)
     exact = {"windows": [lattice.side, lattice.stride, lattice.halo]} if lattice.halo else {}
     return settings | options.forward | further | processed | exact
@@ -292,6 +312,8 @@ def _tags(source: InputSource, trained: Checkpoint, options: _RunOptions) -> dic
         SETTINGS_TAG: job.fingerprint(_settings(source, trained, options)),
     }
     description |= _cleaning(source, trained, options).tags
+    if trained.calibration:
+        description["calibration"] = trained.calibration["method"]
     if parts:
         description["simulated_parts"] = ", ".join(parts)
     if options.post != UNPROCESSED:

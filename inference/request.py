@@ -132,6 +132,9 @@ class Computing:
             "clahe favours impervious where it stands out; see `calibrate`.", metavar="[none|clahe]", group="Computing"
         ),
     ] = NO_POST
+    sets: Annotated[
+        bool, Option("Also NAME_set.tif: which classes a pixel may have; see `calibrate`.", group="Computing")
+    ] = False
     mask: Annotated[
         tuple[str, ...],
         Option("Where a raster is above 0 the map says a class, or unknown.", metavar="FILE=CLASS", group="Computing"),

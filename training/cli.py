@@ -53,6 +53,9 @@ def evaluate(
         str, typer.Option("--layer", help="label or fine (1 m); as fine as the network's output if not named.")
     ] = "",
     json_: Annotated[str | None, typer.Option("--json", help="A file for all figures.")] = None,
+    diagram: Annotated[
+        str | None, typer.Option("--diagram", help="A PNG: do probabilities mean what they say?")
+    ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu or gpu.")] = "auto",
     batch: Annotated[int, typer.Option("--batch", help="Patches at once.")] = 16,
     runtime: Annotated[str, typer.Option("--runtime", help="See docs/runtimes.md.")] = "torch",
@@ -64,8 +67,9 @@ def evaluate(
     import training
     from training.accuracy.evaluation import EvaluationReport
 
-    if json_ is not None:
-        EvaluationReport.check_target(json_)
+    for target in (json_, diagram):
+        if target is not None:
+            EvaluationReport.check_target(target)
     options = {"layer": layer, "device": device, "batch": batch, "runtime": runtime, "precision": precision}
     options["tta"] = tta
     with session_for([*data, checkpoint], project) as session:
@@ -73,6 +77,8 @@ def evaluate(
     show(report)  # first: seen even where the file cannot be written
     if json_ is not None:
         report.write(json_)
+    if diagram is not None:
+        report.reliability.draw(diagram, title=checkpoint)
 
 
 def compare(

@@ -14,8 +14,10 @@ from gee_export.base.atomic import check_writable, local_path, write_json
 from gee_export.base.scheme import SCHEMES, UNKNOWN
 from gee_export.datasets.dataset import SPLITS
 from training.accuracy import bootstrap
+from training.accuracy.conformal import Coverage, ShareWatcher, coverage_of
 from training.accuracy.metrics import Scores, block_counts, scores
 from training.accuracy.predictions import Predicted, predicted
+from training.accuracy.reliability import Reliability, Watcher
 from training.checkpoints import checkpoint as ck
 from training.runtimes import open_forward
 from training.samples.arguments import check_address, check_count, dataset_addresses
@@ -47,6 +49,8 @@ class EvaluationReport:
     runtime: str = "torch"
     precision: str = "fp32"
     tta: str = "none"
+    reliability: Reliability | None = None
+    coverage: Coverage | None = None
 
     @property
     def confusion(self) -> np.ndarray:
@@ -84,6 +88,8 @@ class EvaluationReport:
             "blocks": len(self.by_block),
             "draws": bootstrap.DRAWS,
             "intervals": bootstrap.rounded(self.intervals),
+            **({} if self.reliability is None else {"reliability": self.reliability.to_json()}),
+            **({} if self.coverage is None else {"sets": self.coverage.to_json()}),
         }
 
     def write(self, path: str | Path) -> None:
@@ -105,7 +111,9 @@ class EvaluationReport:
         ]
         words = {"oa": "OA", "miou": "MIoU", "mean_f1": "mean F1", "kappa": "kappa"}
         means = ", ".join(f"{word} {self._cell(named, key)}" for key, word in words.items())
-        return "\n".join([self._title(), head.rstrip(), *(row.rstrip() for row in rows), means, *self._notes()])
+        lines = [self._title(), head.rstrip(), *(row.rstrip() for row in rows), means]
+        further = [str(part) for part in (self.reliability, self.coverage) if part is not None]
+        return "\n".join([*lines, *further, *self._notes()])
 
     def _cell(self, named: Mapping[str, float | None], key: str) -> str:
         """`0.8123 [0.79, 0.83]`, without brackets where blocks are too few, - where nothing defines it."""
@@ -169,6 +177,9 @@ def evaluate(
         raise ValueError(f"the {split} split is empty: export a larger region or evaluate another split")
     forward = open_forward(trained, runtime=runtime, precision=precision, device=device, tta=tta)
     batches = predicted(trained, source, patches, forward=forward, batch=batch, device=device)
+    watcher = Watcher(source.blocks(split), trained.classes.index("impervious"))
+    shares = ShareWatcher(source.blocks(split)) if trained.conformal else None
+    batches = watcher.watch(batches if shares is None else shares.watch(batches))
     by_block, unknown_share = counted(trained, batches, source.blocks(split))
     return EvaluationReport(
         by_block=by_block,
@@ -184,6 +195,8 @@ def evaluate(
         runtime=runtime,
         precision=precision,
         tta=tta,
+        reliability=watcher.reliability,
+        coverage=None if shares is None else coverage_of(trained, shares.counts),
     )
 
 

@@ -14,6 +14,7 @@ from torch.utils.data import Subset
 from gee_export.base.errors import Fault
 from gee_export.base.progress_bar import ProgressBar
 from training.checkpoints import checkpoint as ck
+from training.checkpoints.curve import calibrated
 from training.cpu import tune_cpu
 from training.devices import device_named
 from training.memory import memory_for_batch
@@ -41,7 +42,7 @@ def predicted(
     batch: int = 16,
     device: str = "auto",
 ) -> Iterator[Predicted]:
-    """Class probabilities (float32) of all patches in order, standardised as the checkpoint was trained.
+    """Class probabilities (float32) of all patches in order, after the checkpoint's curve if it has one.
 
     forward: what runs the network, by default training.runtimes.open_forward(found). Labels
     finer than the output: each output pixel is repeated over those it covers. ValueError: labels coarser than that, too
@@ -53,6 +54,7 @@ def predicted(
     target_device = device_named(device)
     forward = forward or open_forward(checkpoint, device=str(target_device))
     source = replace(source, bands=checkpoint.bands)
+    impervious = checkpoint.classes.index("impervious")
     batches = loader(patches, max(1, batch // checkpoint.scale))
     for loaded in ProgressBar(batches, desc="predict", unit="batch", leave=False, disable=None):
         # not around the yield: a mode of the thread would be that of whoever asks for the next batch, too
@@ -62,7 +64,8 @@ def predicted(
             if not torch.isfinite(probabilities).all():
                 raise Fault("the network gave numbers that are not finite: the checkpoint is damaged or diverged")
             label = classes_of(prepared.label_BHW).cpu()
-            prediction = Predicted(_at(probabilities.cpu(), label).numpy(), label.numpy(), loaded.patch_B)
+            chances = calibrated(checkpoint, _at(probabilities.cpu(), label).numpy(), axis=1, impervious=impervious)
+            prediction = Predicted(chances, label.numpy(), loaded.patch_B)
         yield prediction
 
 

@@ -95,7 +95,7 @@ def calibrate_checkpoint(
     measured on it afterwards would be optimistic).
     """
     trained, folder = ck.load(checkpoint, session), local_path(out)
-    _check(trained, folder, split)
+    check_calibration(trained, folder, split)
     source = source_for(trained, data, session=session)
     check_fits(trained, source)
     counts = _counted(trained, source, split, device=device, batch=batch)
@@ -107,9 +107,10 @@ def calibrate_checkpoint(
     return CalibrationReport(folder, threshold, before, measure, value, float(old_value), split, source.simulated)
 
 
-def _check(checkpoint: ck.Checkpoint, folder: Path, split: str) -> None:
+def check_calibration(checkpoint: ck.Checkpoint, folder: Path, split: str) -> None:
+    """ValueError where a checkpoint of more than two classes, the test split or a folder with content is given."""
     if len(checkpoint.classes) != 2:
-        raise ValueError(f"a threshold decides between two classes, the checkpoint knows {len(checkpoint.classes)}")
+        raise ValueError(f"thresholds and curves are of two classes, the checkpoint knows {len(checkpoint.classes)}")
     if split not in ("train", "val"):
         raise ValueError(f"split {split!r}: choose the threshold on val or train, so that test stays unseen")
     if folder.exists() and any(folder.iterdir()):

@@ -71,6 +71,8 @@ def _origin(origin: Mapping[str, Any]) -> str:
     words += f" {origin['chips']}." if "chips" in origin else ""
     if calibrated := origin.get("calibrated"):
         words += f" The threshold is the best by {calibrated['measure']} on the {calibrated['split']} split."
+    if curve := origin.get("curve"):
+        words += f" Probabilities are calibrated by a {curve['method']} curve on the {curve['split']} split."
     return words
 
 

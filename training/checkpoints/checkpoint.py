@@ -33,7 +33,7 @@ CARD, DESCRIPTION, WEIGHTS = "card.md", "checkpoint.json", "weights.safetensors"
 FURTHER = ("int8.json", "int8.onnx")  # of the same weights, in checkpoints that have them (training/runtimes/quantized)
 BEST, LAST = "best", "last"
 # Later fields are left out while they hold these, so that checkpoints without them keep their bytes and fingerprints.
-LATER: Mapping[str, Any] = {"frames": 0, "target": "label", "origin": {}}
+LATER: Mapping[str, Any] = {"frames": 0, "target": "label", "calibration": {}, "conformal": {}, "origin": {}}
 PROVENANCE = ("dataset", "recipe", "metrics", "origin", "revision", "location")
 _FOLDERS = ("", *(folder for name in (BEST, LAST) for folder in (new_of(name), name, old_of(name))))
 
@@ -61,6 +61,8 @@ class Checkpoint:
     window, lattice, halo and multiple are the network's (models/output.py). thresholds: probability from which a
     class is mapped. composite: the settings of the composites it was trained on. backscatter: sigma0 or gamma0.
     frames: dates that the network is given (0: the composite). target: the layer learned (training/samples/target.py).
+    calibration: the curve of its probabilities (training/checkpoints/curve.py), which its thresholds follow.
+    conformal: the limits of its prediction sets (training/checkpoints/conformal.py).
     dataset, recipe, metrics, origin, revision: where it comes from; they never change a map and are not fingerprinted.
     """
 
@@ -79,6 +81,8 @@ class Checkpoint:
     simulated: bool
     frames: int = 0
     target: str = "label"
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    conformal: Mapping[str, Any] = field(default_factory=dict)
     dataset: Mapping[str, Any] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)

@@ -96,6 +96,8 @@ def _check(members: Sequence[ck.Checkpoint], places: Sequence[str]) -> None:
     for place, member in zip(places, members, strict=True):
         if issubclass(model_named(member.model).network, PixelClassifier):
             raise ValueError(f"{place} classifies single pixels by trees or support vectors: give networks only")
+        if member.calibration:
+            raise ValueError(f"{place} has calibrated probabilities: join the networks first, then calibrate the mean")
         for name, words in EQUAL.items():
             if getattr(member, name) != getattr(first, name):
                 raise ValueError(

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from gee_export.base.storage import write_whole
 from training.checkpoints import passport
 from training.checkpoints.checkpoint import BandNorm, Checkpoint, load
+from training.checkpoints.curve import curve_of
 from training.models import model_named
 from training.models.output import Network
 from training.runtimes.extra import imported
@@ -152,7 +153,10 @@ def metadata(checkpoint: Checkpoint, tile_px: int) -> dict[str, str]:
     before it standardises: mean 0 and deviation 1/255 undo that.
     """
     step_m = checkpoint.dataset.get("step_m", 10.0)
-    threshold = checkpoint.thresholds.get("impervious", 0.5)
+    threshold, curve = checkpoint.thresholds.get("impervious", 0.5), curve_of(checkpoint)
+    # the graph gives the network's own probability: the threshold of that, and the curve for who wants the calibrated
+    calibration = {} if curve is None else {"calibration": json.dumps(curve.to_json())}
+    threshold = threshold if curve is None else curve.inverse(threshold)
     bands = [{"name": band.name, "unit": band.unit} for band in checkpoint.bands]
     own = {
         "isamap": VERSION,
@@ -182,4 +186,4 @@ def metadata(checkpoint: Checkpoint, tile_px: int) -> dict[str, str]:
         "standardization_mean": json.dumps([0.0] * channels),
         "standardization_std": json.dumps([1 / 255] * channels),
     }
-    return own | deepness
+    return own | calibration | deepness
