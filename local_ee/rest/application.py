@@ -28,6 +28,7 @@ from local_ee.rest.asset_routes import AssetRoutes
 from local_ee.rest.bodies import received
 from local_ee.rest.door import BASE
 from local_ee.rest.pixel_routes import ComputeApi
+from local_ee.rest.table_routes import TableRoutes
 from local_ee.rest.task_routes import TaskRoutes
 from local_ee.storage.buckets import PREFIXES, StorageApi
 from local_ee.threads import Closed, DaemonThreads, join
@@ -75,7 +76,8 @@ class Application:
             injector=injector,
         )
         routes = [Path_("/$discovery/rest", _discovery, methods=["GET"])]
-        for route in (*compute.routes, *tasks.routes, *AssetRoutes(assets, stack).routes):
+        tables = TableRoutes(stack, assets, self.storage.store, compute.evaluate_table, tasks.submit)
+        for route in (*compute.routes, *tasks.routes, *tables.routes, *AssetRoutes(assets, stack).routes):
             endpoint = self._endpoint(route)
             routes += [Path_(f"/{version}/{route.path}", endpoint, methods=[route.method]) for version in VERSIONS]
         every_method = ["GET", "POST", "PUT", "PATCH", "DELETE"]

@@ -19,7 +19,7 @@ def _wheel(name: str) -> Any:
 def document(root_url: str) -> dict[str, Any]:
     """The discovery document of this engine: the wheel's (revision 20200203), with v1 paths and what it lacks.
 
-    Added because the client calls them: image.importExternal, getConfig, updateConfig.
+    Added because the client calls them: image.importExternal, getConfig, updateConfig, tables.create.
     """
     described = copy.deepcopy(_wheel("cloud_api_discovery_document.json"))
     described.update(rootUrl=f"{root_url}/", baseUrl=f"{root_url}/", id="earthengine:v1", version="v1")
@@ -30,6 +30,7 @@ def document(root_url: str) -> dict[str, Any]:
     config = "^projects/[^/]+/config$"
     projects["methods"]["getConfig"] = _method("GET", "v1/{+name}", "name", config)
     projects["methods"]["updateConfig"] = _method("PATCH", "v1/{+name}", "name", config, ("updateMask",))
+    projects["resources"]["tables"] = {"methods": {"create": _tables_create()}}
     _add_list_parameters(projects)
     return described
 
@@ -52,6 +53,10 @@ def _add_list_parameters(projects: dict[str, Any]) -> None:
     for listing in (projects["methods"]["listAssets"], projects["resources"]["assets"]["methods"]["listAssets"]):
         for name in ("filter", "view"):
             listing["parameters"].setdefault(name, {"description": "", "location": "query", "type": "string"})
+
+
+def _tables_create() -> dict[str, Any]:
+    return _method("POST", "v1/{+parent}/tables", "parent", "^projects/[^/]+$", ("workloadTag",))
 
 
 def _method(verb: str, path: str, name: str, pattern: str, query: tuple[str, ...] = ()) -> dict[str, Any]:
