@@ -19,7 +19,7 @@ from local_ee.errors import EngineError
 from local_ee.evaluation.features import Element, ErrorMargin, Feature, geometry_of
 from local_ee.evaluation.registry import add, algorithm
 from local_ee.raster import geodesic as geodesic_edges
-from local_ee.raster.geodesic import ELLIPSOID, SPHERE
+from local_ee.raster.geodesic import ELLIPSOID
 from local_ee.raster.geometry import LONLAT, Geometry, check_edges, composed, metres_between
 from local_ee.raster.geometry import rectangle as corners
 from local_ee.raster.projection import Projection, crs_of

@@ -32,6 +32,7 @@ def document(root_url: str) -> dict[str, Any]:
     projects["methods"]["updateConfig"] = _method("PATCH", "v1/{+name}", "name", config, ("updateMask",))
     projects["resources"]["tables"] = {"methods": {"create": _tables_create()}}
     _add_list_parameters(projects)
+    _name_asset(projects["resources"]["assets"]["methods"]["listFeatures"])
     return described
 
 
@@ -53,6 +54,16 @@ def _add_list_parameters(projects: dict[str, Any]) -> None:
     for listing in (projects["methods"]["listAssets"], projects["resources"]["assets"]["methods"]["listAssets"]):
         for name in ("filter", "view"):
             listing["parameters"].setdefault(name, {"description": "", "location": "query", "type": "string"})
+
+
+def _name_asset(method: dict[str, Any]) -> None:
+    """The table of listFeatures is called `asset` by the client, and `parent` in the old document."""
+    for key in ("path", "flatPath"):
+        method[key] = method[key].replace("{+parent}", "{+asset}")
+    method["parameters"] = {
+        "asset" if name == "parent" else name: described for name, described in method["parameters"].items()
+    }
+    method["parameterOrder"] = ["asset"]
 
 
 def _tables_create() -> dict[str, Any]:

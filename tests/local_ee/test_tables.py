@@ -36,6 +36,7 @@ def engine(reconnected, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lo
     (folder / "towns").mkdir()
     lines = [f"{name},{rank},{x},5" for name, rank, x in ROWS]
     (folder / "towns" / "places.csv").write_text("\n".join(["name,rank,longitude,latitude", *lines]))
+    (folder / "towns" / "many.csv").write_text("\n".join(["i", *map(str, range(5001))]))
     with LocalEngine(FolderCatalog(folder), tmp_path_factory.mktemp("tables")) as running:
         ee.Initialize(credentials=AnonymousCredentials(), project="local", url=running.url)
         ee.data.setMaxRetries(0)
@@ -139,6 +140,14 @@ def test_what_is_no_collection_is_refused(engine):
         ee.data.computeFeatures({"expression": ee.Number(1)})
 
 
+def test_more_than_5000_features_come_in_pages_and_not_at_once(engine):
+    """https://developers.google.com/earth-engine/reference/rest/v1/projects.table/computeFeatures."""
+    many = ee.FeatureCollection("towns/many")
+    with pytest.raises(ee.EEException, match="Collection query aborted after accumulating over 5000 elements"):
+        many.getInfo()
+    assert len(ee.data.computeFeatures({"expression": many, "fileFormat": "PANDAS_DATAFRAME"})) == 5001
+
+
 def test_a_page_token_of_nobody_is_refused(places):
     with pytest.raises(ee.EEException, match="Invalid pageToken 'x'"):
         ee.data.computeFeatures({"expression": places, "pageToken": "x"})
@@ -154,7 +163,7 @@ def test_a_table_of_the_catalog_is_an_asset(engine):
 
 def test_a_folder_of_the_catalog_lists_its_tables(engine):
     assets = ee.data.listAssets({"parent": "towns"})["assets"]
-    assert [(asset["id"], asset["type"]) for asset in assets] == [(TOWNS, "TABLE")]
+    assert [(asset["id"], asset["type"]) for asset in assets] == [("towns/many", "TABLE"), (TOWNS, "TABLE")]
 
 
 def test_the_features_of_a_table_are_listed_page_by_page(engine):
@@ -239,6 +248,12 @@ def test_a_downloaded_shapefile_is_an_archive_that_geopandas_reads(places):
     frame = geopandas.read_file(io.BytesIO(reply.content))
     assert 'filename="towns.zip"' in reply.headers["content-disposition"]
     assert frame["rank"].tolist() == [1, 2, 3] and frame.crs.to_epsg() == 4326
+
+
+def test_a_download_is_open_to_a_browser_that_has_its_address(engine, places):
+    url = places.getDownloadURL("CSV").replace(f"/t/{engine.token}", "")
+    assert engine.token not in url and requests.get(url, timeout=60).text.startswith("system:index,")
+    assert requests.get(f"{url[:-20]}:getFeatures", timeout=60).status_code == 403
 
 
 def test_a_tfrecord_table_is_refused_in_words(places):
