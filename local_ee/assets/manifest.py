@@ -5,6 +5,7 @@ Source: https://developers.google.com/earth-engine/guides/image_manifest.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -80,6 +81,7 @@ class Manifest:
 
 def parse(document: Mapping[str, Any]) -> Manifest:
     """The manifest of a JSON document; EngineError names the first field that is wrong."""
+    document = in_camel_case(document)
     check_fields(document, FIELDS, "manifest")
     name = str(document.get("name") or document.get("id") or "")
     if not name:
@@ -222,6 +224,14 @@ def _dtype(data_type: str | None) -> str | None:
     if name not in ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"):
         raise EngineError(f"Invalid dataType '{data_type}' of a tileset.")
     return name
+
+
+def in_camel_case(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A message with its fields' JSON names: the `earthengine` command sends start_time, which JSON messages may hold.
+
+    Source: https://protobuf.dev/programming-guides/json/.
+    """
+    return {re.sub(r"_([a-z])", lambda match: match[1].upper(), key): value for key, value in document.items()}
 
 
 def check_fields(document: Mapping[str, Any], fields: set[str], element: str) -> None:

@@ -15,7 +15,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from local_ee import vector_file
-from local_ee.assets.manifest import check_fields, checked_times
+from local_ee.assets.manifest import check_fields, checked_times, in_camel_case
 from local_ee.assets.store import Asset, AssetStore, flat, now
 from local_ee.assets.table_exports import publish
 from local_ee.assets.tasks import Progress
@@ -64,6 +64,7 @@ class TableManifest:
 
 def parse(document: Mapping[str, Any]) -> TableManifest:
     """The manifest of a JSON document; EngineError names the first field that is wrong."""
+    document = in_camel_case(document)
     check_fields(document, FIELDS, "table manifest")
     name = str(document.get("name") or document.get("id") or "")
     if not name:
@@ -78,6 +79,7 @@ def parse(document: Mapping[str, Any]) -> TableManifest:
 
 
 def _source(document: Mapping[str, Any], prefix: str) -> TableSource:
+    document = in_camel_case(document)
     check_fields(document, SOURCE_FIELDS, "table source")
     uris = document.get("uris") or []
     if len(uris) != 1:
@@ -97,8 +99,15 @@ def _source(document: Mapping[str, Any], prefix: str) -> TableSource:
         document.get("csvQualifier") or '"',
         document.get("charset") or "utf-8",
     )
-    geodesic = document.get("geodesic")
-    return TableSource(uri, columns, document.get("crs") or None, None if geodesic is None else bool(geodesic))
+    return TableSource(uri, columns, document.get("crs") or None, _geodesic(document.get("geodesic")))
+
+
+def _geodesic(value: Any) -> bool | None:
+    """Whether edges are shortest paths; the `earthengine` command sends a text."""
+    words = {"none": None, "true": True, "false": False}
+    if str(value).lower() not in words:
+        raise EngineError(f"Invalid geodesic {value!r} of a source: expected true or false.")
+    return words[str(value).lower()]
 
 
 def ingest(

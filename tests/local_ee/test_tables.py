@@ -390,6 +390,15 @@ def test_columns_are_named_by_the_manifest(bucket, name):
     assert "no place on Earth" in operation["error"]["message"]
 
 
+def test_the_fields_of_the_earthengine_command_are_understood(bucket, name):
+    """ee/cli/commands.py, UploadTableCommand: names with underscores, which JSON of protocol buffers may have."""
+    uri = put(bucket, f"{name}.csv", "east;north;n\n10;20;1\n")
+    source = {"x_column": "east", "y_column": "north", "csv_delimiter": ";", "maxErrorMeters": 1}
+    succeeded(ingested(name, uri, source=source, start_time="2020-01-01T00:00:00Z"))
+    assert ee.FeatureCollection(f"{ROOT}/{name}").geometry().coordinates().getInfo() == [10, 20]
+    assert ee.data.getAsset(f"{ROOT}/{name}")["startTime"].startswith("2020-01-01")
+
+
 def test_a_zipped_shapefile_is_ingested_in_degrees(bucket, name, tmp_path):
     frame().to_file(tmp_path / "s.shp")
     with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
@@ -420,7 +429,7 @@ def test_a_geopackage_is_ingested(bucket, name, tmp_path):
     assert area == pytest.approx(2 * 100 * 100, rel=2e-3)
 
 
-@pytest.mark.parametrize(("geodesic", "highest"), [(None, 59.3), (False, 50)])
+@pytest.mark.parametrize(("geodesic", "highest"), [(None, 59.3), ("false", 50)])
 def test_edges_of_uploaded_degrees_are_shortest_paths_unless_told(bucket, name, geodesic, highest):
     """https://developers.google.com/earth-engine/guides/table_upload: WGS84 uses geodesic geometries."""
     uri = put(bucket, f"{name}.csv", 'geometry\n"LINESTRING (0 50, 90 50)"\n')
