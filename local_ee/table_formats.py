@@ -136,7 +136,8 @@ def _shapefile(rows: Sequence[Row], selectors: Sequence[str] | None) -> dict[str
     if not rows or any(row.geometry is None for row in rows):
         raise EngineError("A shapefile needs features that have geometries: filter out the others, or export a CSV.")
     every = sorted({name for row in rows for name in row.properties})
-    names = [name for name in (_property_names(selectors) or every) if name in every]
+    chosen = _property_names(selectors)
+    names = every if chosen is None else [name for name in chosen if name in every]
     short = [name[:NAME_LENGTH] for name in names]
     if len(set(short)) != len(short):
         twice = next(name for name in short if short.count(name) > 1)

@@ -129,7 +129,12 @@ class AssetStore:
         asset = self.find(asset_id)
         if asset is None or asset.table is None:
             return None
-        return stored_table.read(self._path(asset, asset.table.file), asset.table, asset.id)
+        try:
+            return stored_table.read(self._path(asset, asset.table.file), asset.table, asset.id)
+        except EngineError:
+            if self.find(asset_id) == asset:
+                raise
+        return self.table(asset_id)  # it was overwritten meanwhile
 
     # what the routes ask
 

@@ -68,6 +68,19 @@ def test_a_lost_file_is_refused(home):
         AssetStore(home).table(ASSET)
 
 
+def test_a_table_overwritten_while_it_is_read_is_read_again(home, monkeypatch):
+    store_table(home, "first")
+    read = stored_table.read
+
+    def slow(path: Path, *arguments) -> tuple[SourceFeature, ...]:
+        if AssetStore(home).get(ASSET).table.features == 2:
+            store_table(home, "second")
+        return read(path, *arguments)
+
+    monkeypatch.setattr(stored_table, "read", slow)
+    assert AssetStore(home).table(ASSET) == VERSIONS["second"]
+
+
 def test_a_table_that_could_not_be_written_leaves_nothing(home):
     def rows() -> Iterator[SourceFeature]:
         yield VERSIONS["first"][0]
