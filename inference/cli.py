@@ -11,6 +11,7 @@ from gee_export.command import command_of
 from gee_export.command_line.report_output import show
 from inference.plan.request import PlanRequest
 from inference.request import MapRequest
+from inference.student.request import StudentRequest
 from inference.tiles.jobs import RunRequest
 
 _Project = Annotated[str | None, typer.Option("--project", help="Google Cloud project; without it the local engine.")]
@@ -28,6 +29,16 @@ def map(request: MapRequest) -> None:
 
 
 map = command_of(MapRequest, map)
+
+
+def to_ee(request: StudentRequest) -> None:
+    """Distil a checkpoint into an Earth Engine graph and one Code Editor script, with its accuracy beside it."""
+    from inference.student.export import export
+
+    show(export(request))
+
+
+to_ee = command_of(StudentRequest, to_ee)
 
 
 def plan(request: PlanRequest) -> None:
@@ -131,3 +142,34 @@ def view(
     from inference.picture import view as view_map
 
     show(view_map(path, out=out))
+
+
+def capsule(
+    path: Annotated[str, typer.Argument(metavar="MAP.tif", help="What `isamap map` wrote.")],
+    out: Annotated[str, typer.Option("--out", help="FILE.zip, or a new folder.")],
+    checkpoint: Annotated[str, typer.Option("--checkpoint", help="Where the map's checkpoint lies now.")] = "",
+) -> None:
+    """Keep all that made a map: scenes, graph, checkpoint, requests, versions, options and digests."""
+    from inference.capsule.capsule import capsule as keep
+
+    show(keep(path, out=out, checkpoint=checkpoint))
+
+
+def replay(
+    path: Annotated[str, typer.Argument(metavar="CAPSULE", help="What `isamap capsule` wrote.")],
+    out: Annotated[str, typer.Option("--out", help="A new folder for the map.")],
+    project: _Project = None,
+    catalog: Annotated[str | None, typer.Option("--catalog", help="Local engine's images, if a folder.")] = None,
+    input_: Annotated[str | None, typer.Option("--input", help="The file, of a capsule of a mapped file.")] = None,
+    checkpoint: Annotated[str | None, typer.Option("--checkpoint", help="Another checkpoint to try.")] = None,
+    compare: Annotated[str | None, typer.Option("--compare", help="The original map, to count pixels.")] = None,
+) -> None:
+    """Make a capsule's map again: the same bytes, or a list of what differs (exit code 1)."""
+    from gee_export.base.errors import Fault
+    from inference.capsule.replay import replay as make_again
+
+    options: dict[str, Any] = {"project": project, "catalog": catalog, "input": input_, "checkpoint": checkpoint}
+    report = make_again(path, out=out, compare=compare, **options)
+    if not report.same:
+        raise Fault(str(report))
+    show(report)

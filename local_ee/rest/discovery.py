@@ -33,6 +33,7 @@ def document(root_url: str) -> dict[str, Any]:
     projects["resources"]["tables"] = {"methods": {"create": _tables_create()}}
     _add_list_parameters(projects)
     _name_asset(projects["resources"]["assets"]["methods"]["listFeatures"])
+    _add_tags(projects["resources"])
     return described
 
 
@@ -68,6 +69,13 @@ def _name_asset(method: dict[str, Any]) -> None:
 
 def _tables_create() -> dict[str, Any]:
     return _method("POST", "v1/{+parent}/tables", "parent", "^projects/[^/]+$", ("workloadTag",))
+
+
+def _add_tags(resources: dict[str, Any]) -> None:
+    """workloadTag of maps and thumbnails: the client sends it as a parameter, the old document does not know it."""
+    for name in ("maps", "thumbnails", "filmstripThumbnails", "videoThumbnails"):
+        parameters = resources[name]["methods"]["create"]["parameters"]
+        parameters.setdefault("workloadTag", {"description": "", "location": "query", "type": "string"})
 
 
 def _method(verb: str, path: str, name: str, pattern: str, query: tuple[str, ...] = ()) -> dict[str, Any]:
