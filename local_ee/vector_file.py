@@ -1,4 +1,4 @@
-"""The one way in which the engine opens and makes vector files: from bytes in memory, whose beginning is checked first.
+"""The one way in which the engine opens and makes vector files: from bytes whose beginning is checked first.
 
 GDAL follows what a file says: a virtual layer of any name may read any file of this machine or any address
 (https://gdal.org/en/stable/user/security.html), so only bytes of the formats below are given to it.
@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,10 +60,11 @@ def read(suffix: str, content: bytes) -> Layer:
     import pyogrio
 
     try:
-        names = [str(name) for name, geometry in pyogrio.list_layers(content) if geometry is not None]
-        if len(names) != 1:
-            raise ValueError(f"it has {len(names)} layers with geometries: give a file of one layer")
-        head, _, shapes, values = pyogrio.raw.read(content, layer=names[0], force_2d=True)
+        with _source(suffix, content) as source:
+            names = [str(name) for name, geometry in pyogrio.list_layers(source) if geometry is not None]
+            if len(names) != 1:
+                raise ValueError(f"it has {len(names)} layers with geometries: give a file of one layer")
+            head, _, shapes, values = pyogrio.raw.read(source, layer=names[0], force_2d=True)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError, UnicodeDecodeError) as error:
         raise ValueError("it is damaged, or not of the format of its ending") from error
     try:
@@ -110,6 +112,18 @@ def _common_type(shapes: Sequence[shapely.Geometry]) -> str:
     if len(types) != 1:
         raise ValueError(f"a shapefile holds geometries of one type; these are {', '.join(sorted(types)) or 'none'}")
     return types.pop()
+
+
+@contextmanager
+def _source(suffix: str, content: bytes) -> Iterator[bytes | Path]:
+    """What GDAL reads: an archive in memory; a GeoPackage in a file, because GDAL warns of one without its ending."""
+    if suffix == ".zip":
+        yield content
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"table{suffix}"
+        path.write_bytes(content)
+        yield path
 
 
 def _check_head(suffix: str, content: bytes) -> None:

@@ -132,7 +132,7 @@ class Application:
     def _computed(self, route: Route, call: Call, request: Request, budget: Budget) -> Reply:
         """The reply with the processor time that it took, which counts for its workload tag."""
         try:
-            tag = checked_tag(call.json() if call.method == "POST" else call.query)
+            tag = checked_tag({**call.query, **(call.json() if call.method == "POST" else {})})
             with budget.running():
                 reply = answered(route, call, dict(request.path_params))
         except EngineError as error:  # of a request that ended before it began

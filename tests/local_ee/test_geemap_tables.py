@@ -38,7 +38,8 @@ def zones(small, reconnected, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def test_ee_to_df_has_the_properties(zones):
-    assert geemap.ee_to_df(zones).to_dict("list") == {"n": [0, 1], "name": ["a", "b"]}
+    """remove_geom: geemap 0.37 gives pandas 3 arguments that it refuses where geometries are to be removed."""
+    assert geemap.ee_to_df(zones, ["n", "name"], remove_geom=False).to_dict("list") == {"n": [0, 1], "name": ["a", "b"]}
 
 
 def test_ee_to_gdf_has_the_geometries(zones):
@@ -47,7 +48,7 @@ def test_ee_to_gdf_has_the_geometries(zones):
 
 
 def test_ee_to_csv_writes_a_row_a_feature(zones, tmp_path):
-    geemap.ee_to_csv(zones, str(tmp_path / "zones.csv"))
+    geemap.ee_to_csv(zones, str(tmp_path / "zones.csv"), remove_geom=False)
     assert pandas.read_csv(tmp_path / "zones.csv")["name"].tolist() == ["a", "b"]
 
 

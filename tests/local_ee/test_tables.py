@@ -256,6 +256,12 @@ def test_a_download_is_open_to_a_browser_that_has_its_address(engine, places):
     assert requests.get(f"{url[:-20]}:getFeatures", timeout=60).status_code == 403
 
 
+def test_a_download_counts_under_its_tag(engine, places):
+    with ee.data.workloadTagContext("of-a-download"):
+        places.getDownloadURL("CSV")
+    assert "of-a-download" in engine.cpu_seconds
+
+
 def test_a_tfrecord_table_is_refused_in_words(places):
     with pytest.raises(ee.EEException, match="writes no TFRecord tables"):
         places.getDownloadURL("TFRecord")
