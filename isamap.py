@@ -78,6 +78,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("inference.cli:run", "map large areas as tiles, by processes, a Dask cluster or job arrays"),
     "years": ("inference.cli:years", "make maps of several years agree: growth, first year, areas, page"),
     "publish": ("inference.cli:publish", "upload a map as an Earth Engine image asset"),
+    "app": ("inference.cli:app", "write a Code Editor App of an image collection of maps"),
+    "stac": ("inference.cli:stac", "write the STAC catalogue of a run's tiles, or of a map"),
     "capsule": ("inference.cli:capsule", "keep all that made a map, to make it again"),
     "replay": ("inference.cli:replay", "make a capsule's map again, or say what changed"),
     "view": ("inference.cli:view", "draw a map as a PNG"),
@@ -91,6 +93,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "outline": ("gee_export.cli:outline", "write the outline of a country or province that Earth Engine has"),
     "labels": ("gee_export.tables_cli:labels", "list the label products"),
     "onnx": ("training.cli:onnx", "write a checkpoint as an ONNX file for other programs"),
+    "passport": ("training.cli:passport", "write the STAC item of a checkpoint, for catalogues of models"),
     "models": ("training.cli:models", "list the networks with their sizes"),
     "engine serve": ("gee_export.cli:engine_serve", "run the local Earth Engine for other clients"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -122,16 +123,48 @@ def years(
 
 
 def publish(
-    path: Annotated[str, typer.Argument(metavar="MAP.tif", help="What `isamap map` wrote.")],
+    path: Annotated[str, typer.Argument(metavar="MAP.tif|FOLDER", help="Of `isamap map`, or of `isamap run`.")],
     asset: Annotated[str, typer.Option("--asset", help="projects/PROJECT/assets/FOLDER/NAME.")],
     project: _Project = None,
     bucket: Annotated[str | None, typer.Option("--bucket", help="Where Google ingests from; needs --project.")] = None,
+    collection: Annotated[
+        bool, typer.Option("--collection", help="An image collection of the run's maps by time and zone.")
+    ] = False,
     overwrite: _Overwrite = False,
 ) -> None:
-    """Upload a map as an Earth Engine image asset and print the lines that show it."""
+    """Upload a map, or the tiles of a run, as an Earth Engine asset and print the lines that show it."""
+    from inference.asset import Target
     from inference.asset import publish as publish_map
+    from inference.catalog.publication import publish_run
 
+    if Path(path).is_dir():
+        target = Target(asset, project=project, bucket=bucket, overwrite=overwrite)
+        show(publish_run(path, target, collection=collection))
+        return
+    if collection:
+        raise ValueError(f"--collection is of a run's folder, and {path} is no folder: leave it out")
     show(publish_map(path, asset=asset, project=project, bucket=bucket, overwrite=overwrite))
+
+
+def stac(
+    path: Annotated[str, typer.Argument(metavar="FOLDER|MAP.tif", help="Of `isamap run`, or what `isamap map` wrote.")],
+) -> None:
+    """Write the STAC collection of a run's tiles, or the item of a map: grid, classes, checksums, licence."""
+    from inference.catalog.stac import write_stac
+
+    show(write_stac(path))
+
+
+def app(
+    asset: Annotated[str, typer.Argument(metavar="COLLECTION", help="What `isamap publish --collection` made.")],
+    out: Annotated[str, typer.Option("--out", help="The script, a .js.")],
+    project: _Project = None,
+    overwrite: _Overwrite = False,
+) -> None:
+    """Write a Code Editor App of published maps: years, swipe, legend, area chart, probability on click."""
+    from inference.catalog.app import write_app
+
+    show(write_app(asset, out, project=project, overwrite=overwrite))
 
 
 def view(
