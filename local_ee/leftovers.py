@@ -85,4 +85,6 @@ def _undescribed(folder: Path, names: Iterable[str]) -> Iterator[Path]:
 
 def _files(stem: str, document: dict[str, Any]) -> set[str]:
     """The files that the description of an object or of an asset names."""
-    return {f"{stem}{MARK}{document.get('generation')}", *(band["file"] for band in document.get("bands", ()))}
+    table = document.get("table") or {}
+    bands = (band["file"] for band in document.get("bands", ()))
+    return {f"{stem}{MARK}{document.get('generation')}", *bands, table.get("file", "")}

@@ -42,12 +42,14 @@ SAMPLES = {
 ALLOWED = {
     "local_ee": {"local_ee"},
     "local_ee.raster_file": set(),
+    "local_ee.vector_file": set(),
     "local_ee.raster": {"local_ee.raster", "local_ee.budget", "local_ee.errors"},
     "local_ee.budget": {"local_ee.errors"},
     "local_ee.catalog": {
         "local_ee.catalog",
         "local_ee.durable",
         "local_ee.raster_file",
+        "local_ee.vector_file",
         "local_ee.raster.window",
         "local_ee.errors",
     },
@@ -119,7 +121,12 @@ KEEPERS = {
     "regex": "local_ee.evaluation.patterns",
     "aiohttp": "gee_export.requests.transport",
     "geopandas": ("gee_export.datasets.index", "gee_export.labelling.label_vectors"),
-    "pyogrio": ("gee_export.base.vector_file", "gee_export.base.feature_table", "gee_export.labelling.label_vectors"),
+    "pyogrio": (
+        "gee_export.base.vector_file",
+        "gee_export.base.feature_table",
+        "gee_export.labelling.label_vectors",
+        "local_ee.vector_file",
+    ),
     "pyarrow": "gee_export.datasets.index",
     "pytorch_lightning": "training",
     "tensorboard": "training",

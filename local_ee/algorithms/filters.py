@@ -20,6 +20,7 @@ from local_ee.evaluation.features import (
     get_property,
 )
 from local_ee.evaluation.registry import add, algorithm
+from local_ee.raster.geometry import metres_between
 
 Test = Callable[[Any, Any], bool]
 
@@ -65,9 +66,15 @@ class Comparison(Filter):
             if (is_field is None) == (is_value is None):
                 raise EngineError(f"Exactly one of '{side}Field' and '{side}Value' must be specified.")
 
+    def operands(self, left: Element, right: Element) -> tuple[Any, Any]:
+        """The values that are compared; None where an element lacks the field."""
+        return (
+            get_property(left, self.left_field) if self.left_field is not None else self.left_value,
+            get_property(right, self.right_field) if self.right_field is not None else self.right_value,
+        )
+
     def joins(self, left: Element, right: Element) -> bool:
-        left_operand = get_property(left, self.left_field) if self.left_field is not None else self.left_value
-        right_operand = get_property(right, self.right_field) if self.right_field is not None else self.right_value
+        left_operand, right_operand = self.operands(left, right)
         if left_operand is None or right_operand is None:
             return False
         try:
@@ -95,12 +102,21 @@ class Comparison(Filter):
 
     def measure(self, left: Element, right: Element) -> float | None:
         """The difference of the operands, for joins that rank matches."""
-        left_operand = get_property(left, self.left_field) if self.left_field is not None else self.left_value
-        right_operand = get_property(right, self.right_field) if self.right_field is not None else self.right_value
+        left_operand, right_operand = self.operands(left, right)
         try:
             return abs(_number(left_operand) - _number(right_operand))
         except TypeError:
             return None
+
+
+@dataclass(frozen=True)
+class Nearness(Comparison):
+    """A test of how far two places are from each other."""
+
+    def measure(self, left: Element, right: Element) -> float | None:
+        """The distance in metres, for joins that rank matches."""
+        first, second = (to_geometry(operand) for operand in self.operands(left, right))
+        return None if first is None or second is None else metres_between(first, second)
 
 
 @dataclass(frozen=True)
@@ -249,6 +265,20 @@ def max_difference(
         return abs(_number(left) - _number(right)) <= difference
 
     return Comparison("maxDifference", test, leftField, rightValue, rightField, leftValue)
+
+
+@algorithm("Filter.withinDistance")
+def within_distance(
+    distance: float,
+    leftField: str | None,
+    rightValue: Any,
+    rightField: str | None,
+    leftValue: Any,
+    maxError: ErrorMargin | None,
+) -> Filter:
+    """Passes where two places are at most so many metres apart; the distance is a join's measure."""
+    test = _near(lambda left, right: metres_between(left, right) <= distance)
+    return Nearness("withinDistance", test, leftField, rightValue, rightField, leftValue)
 
 
 @algorithm("Filter.and")

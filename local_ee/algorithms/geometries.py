@@ -19,8 +19,8 @@ from local_ee.errors import EngineError
 from local_ee.evaluation.features import Element, ErrorMargin, Feature, geometry_of
 from local_ee.evaluation.registry import add, algorithm
 from local_ee.raster import geodesic as geodesic_edges
-from local_ee.raster.geodesic import ELLIPSOID, SPHERE
-from local_ee.raster.geometry import LONLAT, Geometry, check_edges, composed
+from local_ee.raster.geodesic import ELLIPSOID
+from local_ee.raster.geometry import LONLAT, Geometry, check_edges, composed, metres_between
 from local_ee.raster.geometry import rectangle as corners
 from local_ee.raster.projection import Projection, crs_of
 
@@ -382,10 +382,6 @@ def distance(
     left: Geometry, right: Geometry, maxError: ErrorMargin | None, proj: Projection | None, spherical: bool
 ) -> float:
     """The least distance: in metres on the ellipsoid or the sphere, or in units of a projection."""
-    home = left.in_crs(proj.crs if proj else left.metric_crs)
-    other = right.in_crs(home.crs)
-    if proj is not None or home.drawn.intersects(other.drawn):
-        return float(home.drawn.distance(other.drawn))
-    nearest = shapely.shortest_line(home.drawn, other.drawn)
-    start, end = shapely.get_coordinates(Geometry(nearest, home.crs, False).lonlat)[[0, -1]]
-    return float((SPHERE if spherical else ELLIPSOID).inv(*start, *end)[2])
+    if proj is None:
+        return metres_between(left, right, spherical=spherical)
+    return float(left.in_crs(proj.crs).drawn.distance(right.in_crs(proj.crs).drawn))

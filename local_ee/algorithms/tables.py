@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from local_ee.catalog.table import INDEX, SourceFeature
 from local_ee.errors import EngineError
 from local_ee.evaluation.features import Collection, Feature
 from local_ee.evaluation.registry import algorithm
@@ -14,7 +15,7 @@ _NOT_FOUND = "Collection asset '{}' not found (does not exist or caller does not
 
 @algorithm("Collection.loadTable")
 def load_table(tableId: str, geometryColumn: str | None, version: int | None, catalog: Any) -> Collection:
-    """The features of a table, in the order of its file, under their positions as system:index."""
+    """The features of a table, in the order of its file, under their own system:index or their positions."""
     rows = catalog.table(tableId)
     if rows is None or version not in (None, -1):
         raise EngineError(_NOT_FOUND.format(tableId))
@@ -22,9 +23,11 @@ def load_table(tableId: str, geometryColumn: str | None, version: int | None, ca
         raise EngineError(f"Collection.loadTable: The table's geometry column is 'geometry', not '{geometryColumn}'.")
 
     def find() -> list[Feature]:
-        return [
-            Feature(Geometry(row.geometry, geodesic=False), {**row.properties, "system:index": f"{index:020x}"})
-            for index, row in enumerate(rows)
-        ]
+        return [_feature(row, index) for index, row in enumerate(rows)]
 
     return Collection(find, "FeatureCollection", tableId)
+
+
+def _feature(row: SourceFeature, position: int) -> Feature:
+    geometry = None if row.geometry is None else Geometry(row.geometry, geodesic=row.geodesic)
+    return Feature(geometry, {INDEX: f"{position:020x}", **row.properties})

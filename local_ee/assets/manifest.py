@@ -5,6 +5,7 @@ Source: https://developers.google.com/earth-engine/guides/image_manifest.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -80,14 +81,15 @@ class Manifest:
 
 def parse(document: Mapping[str, Any]) -> Manifest:
     """The manifest of a JSON document; EngineError names the first field that is wrong."""
-    _only(document, FIELDS, "manifest")
+    document = in_camel_case(document)
+    check_fields(document, FIELDS, "manifest")
     name = str(document.get("name") or document.get("id") or "")
     if not name:
         raise EngineError("The manifest has no name.")
     policy = check_policy(document.get("pyramidingPolicy", ""))
     missing = _missing(document.get("missingData"))
     tilesets = _tilesets(document)
-    start, end = _times(document)
+    start, end = checked_times(document)
     return Manifest(
         name,
         tilesets,
@@ -114,7 +116,7 @@ def _tilesets(document: Mapping[str, Any]) -> tuple[Tileset, ...]:
 
 
 def _tileset(document: Mapping[str, Any], prefix: str) -> Tileset:
-    _only(document, TILESET_FIELDS, "tileset")
+    check_fields(document, TILESET_FIELDS, "tileset")
     sources = tuple(_source(source, prefix) for source in document.get("sources") or [])
     if not sources:
         raise EngineError(f"Tileset '{document.get('id', '')}' has no sources.")
@@ -122,7 +124,7 @@ def _tileset(document: Mapping[str, Any], prefix: str) -> Tileset:
 
 
 def _source(document: Mapping[str, Any], prefix: str) -> ManifestSource:
-    _only(document, SOURCE_FIELDS, "source")
+    check_fields(document, SOURCE_FIELDS, "source")
     uris = document.get("uris") or []
     if len(uris) != 1:
         raise EngineError(f"A source has {len(uris)} uris: the local engine reads one GeoTIFF a source.")
@@ -159,7 +161,7 @@ def _band(
     policy: str,
     missing: tuple[float, ...] | None,
 ) -> ManifestBand:
-    _only(document, BAND_FIELDS, "band")
+    check_fields(document, BAND_FIELDS, "band")
     only = tilesets[0].id if len(tilesets) == 1 else ""
     own = check_policy(document["pyramidingPolicy"]) if document.get("pyramidingPolicy") else policy
     return ManifestBand(
@@ -175,7 +177,7 @@ def _mask_bands(document: Mapping[str, Any], tilesets: Sequence[Tileset]) -> dic
     tileset_ids = {tileset.id for tileset in tilesets}
     masks: dict[str, tuple[str, ...]] = {}
     for mask in document.get("maskBands") or []:
-        _only(mask, {"tilesetId", "bandIds"}, "maskBand")
+        check_fields(mask, {"tilesetId", "bandIds"}, "maskBand")
         tileset = str(mask.get("tilesetId", tilesets[0].id if len(tilesets) == 1 else ""))
         if tileset not in tileset_ids:
             raise EngineError(f"A mask band refers to tileset '{tileset}', which the manifest does not have.")
@@ -195,7 +197,8 @@ def _missing(document: Mapping[str, Any] | None) -> tuple[float, ...] | None:
         raise EngineError(f"Invalid missingData {document!r}: expected {{'values': [numbers]}}.") from error
 
 
-def _times(document: Mapping[str, Any]) -> tuple[str | None, str | None]:
+def checked_times(document: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Start and end of a manifest; EngineError where they are no times, or in no order."""
     start, end = (_time(document.get(key)) for key in ("startTime", "endTime"))
     if end is not None and start is None:
         raise EngineError("The manifest has an endTime and no startTime.")
@@ -223,7 +226,16 @@ def _dtype(data_type: str | None) -> str | None:
     return name
 
 
-def _only(document: Mapping[str, Any], fields: set[str], element: str) -> None:
+def in_camel_case(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A message with its fields' JSON names: the `earthengine` command sends start_time, which JSON messages may hold.
+
+    Source: https://protobuf.dev/programming-guides/json/.
+    """
+    return {re.sub(r"_([a-z])", lambda match: match[1].upper(), key): value for key, value in document.items()}
+
+
+def check_fields(document: Mapping[str, Any], fields: set[str], element: str) -> None:
+    """EngineError for a field that is none of these."""
     unknown = sorted(set(document) - fields)
     if unknown:
         raise EngineError(

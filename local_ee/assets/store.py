@@ -19,9 +19,11 @@ from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import unary_union
 
-from local_ee.assets import description
+from local_ee.assets import description, stored_table
 from local_ee.assets.files import read_band
+from local_ee.assets.stored_table import StoredTable
 from local_ee.catalog import AssetInfo, BoundsWSEN, SourceBand, SourceImage
+from local_ee.catalog.table import SourceFeature
 from local_ee.durable import make_folder, remove, sync
 from local_ee.errors import EngineError
 from local_ee.home import (
@@ -43,6 +45,7 @@ OWNED = re.compile(r"(projects/[^/]+/assets|users/[^/]+)/(.+)")
 PART = re.compile(r"[A-Za-z0-9_-]+")  # assumption: Earth Engine's rule is not published; periods fail there
 PREFIXES = ("projects/earthengine-legacy/assets/", "projects/earthengine-public/assets/")
 CONTAINERS = ("FOLDER", "IMAGE_COLLECTION")
+REPLACEABLE = ("IMAGE", "TABLE")
 LOCK = "assets"
 
 
@@ -77,10 +80,16 @@ class Asset:
     bands: tuple[StoredBand, ...] = ()
     size_bytes: int = 0
     readers: tuple[Mapping[str, Any], ...] = ()  # IAM bindings
+    table: StoredTable | None = None
 
     @property
     def name(self) -> str:
         return self.id.rpartition("/")[2]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the files that hold its pixels or features."""
+        return (*(band.file for band in self.bands), *((self.table.file,) if self.table else ()))
 
     @property
     def footprint(self) -> BaseGeometry:
@@ -114,6 +123,18 @@ class AssetStore:
         sources = [self._source(asset) for asset in self.children(collection_id) if asset.type == "IMAGE"]
         kept = [image for image in sources if _begins(image, start_ms, end_ms) and _touches(image, bounds_wsen)]
         return sorted(kept, key=lambda i: (i.properties.get("system:time_start", 0), i.properties["system:index"]))
+
+    def table(self, asset_id: str) -> Sequence[SourceFeature] | None:
+        """The features of a stored table, or None."""
+        asset = self.find(asset_id)
+        if asset is None or asset.table is None:
+            return None
+        try:
+            return stored_table.read(self._path(asset, asset.table.file), asset.table, asset.id)
+        except EngineError:
+            if self.find(asset_id) == asset:
+                raise
+        return self.table(asset_id)  # it was overwritten meanwhile
 
     # what the routes ask
 
@@ -158,7 +179,7 @@ class AssetStore:
                 )
         self._check_parent(asset_id, asset_type)
         existing = self.find(asset_id)
-        if existing and not (overwrite and existing.type == asset_type == "IMAGE"):
+        if existing and not (overwrite and existing.type == asset_type and asset_type in REPLACEABLE):
             raise EngineError(f"Cannot overwrite asset '{asset_id}'.")
         return asset_id
 
@@ -180,19 +201,19 @@ class AssetStore:
             asset_id = self.check_target(asset_id, asset_type, overwrite=False)
             return self._write(Asset(asset_id, asset_type, now(), flat(properties)))
 
-    def new_files(self, asset_id: str, count: int) -> list[Path]:
-        """Names for the files of an image that is to be written and then given to `publish`."""
+    def new_files(self, asset_id: str, count: int, suffix: str = ".tif") -> list[Path]:
+        """Names for the files of an asset that is to be written and then given to `publish`."""
         stem = entry_path(self._home.assets, canonical(asset_id))
         make_folder(stem.parent)
         version = secrets.token_hex(6)
-        return [stem.with_name(f"{stem.name}{MARK}{version}-{index}.tif") for index in range(count)]
+        return [stem.with_name(f"{stem.name}{MARK}{version}-{index}{suffix}") for index in range(count)]
 
     def publish(self, asset: Asset, *, overwrite: bool) -> Asset:
-        """Makes an image whose files are written the asset of its id, in one step."""
+        """Makes an image or a table whose files are written the asset of its id, in one step."""
         with locked(self._home, LOCK):
             self.check_target(asset.id, asset.type, overwrite=overwrite)
             before = self.find(asset.id)
-            size = sum(self._path(asset, band).stat().st_size for band in asset.bands)
+            size = sum(self._path(asset, file).stat().st_size for file in asset.files)
             sync(description_path(self._home.assets, asset.id).parent)  # the files' names, before what names them
             self._write(replace(asset, size_bytes=size, updated=now()))
         if before:
@@ -216,17 +237,18 @@ class AssetStore:
         self._remove_files(asset)
 
     def copy(self, source_id: str, target_id: str, *, overwrite: bool = False) -> Asset:
-        """An image under a second name."""
+        """An image or a table under a second name."""
         source = self.get(source_id)
         target_id = self.check_target(target_id, source.type, overwrite=overwrite)
-        if source.type != "IMAGE":
+        if source.type not in REPLACEABLE:
             return self.create(target_id, source.type, source.properties)
-        files = self.new_files(target_id, len(source.bands))
-        for band, file in zip(source.bands, files, strict=True):
-            shutil.copyfile(self._path(source, band), file)
+        files = self.new_files(target_id, len(source.files), stored_table.SUFFIX if source.table else ".tif")
+        for name, file in zip(source.files, files, strict=True):
+            shutil.copyfile(self._path(source, name), file)
             sync(file)
-        bands = tuple(replace(band, file=file.name) for band, file in zip(source.bands, files, strict=True))
-        return self.publish(replace(source, id=target_id, bands=bands), overwrite=overwrite)
+        bands = tuple(replace(band, file=file.name) for band, file in zip(source.bands, files, strict=False))
+        table = replace(source.table, file=files[-1].name) if source.table else None
+        return self.publish(replace(source, id=target_id, bands=bands, table=table), overwrite=overwrite)
 
     def move(self, source_id: str, target_id: str) -> Asset:
         """An asset under another name; folders and collections must be empty."""
@@ -237,7 +259,7 @@ class AssetStore:
         return moved
 
     def _source(self, asset: Asset) -> SourceImage:
-        stored = {band.name: (self._path(asset, band), band) for band in asset.bands}
+        stored = {band.name: (self._path(asset, band.file), band) for band in asset.bands}
 
         def read(names: tuple[str, ...], geobox: GeoBox) -> tuple[np.ndarray, np.ndarray]:
             pairs = [_read(asset, *stored[name], geobox) for name in names]
@@ -246,16 +268,19 @@ class AssetStore:
         bands = tuple(SourceBand(band.name, band.dtype, band.grid) for band in asset.bands)
         return SourceImage(asset.id, bands, image_properties(asset), asset.footprint, read)
 
-    def _path(self, asset: Asset, band: StoredBand) -> Path:
-        return entry_path(self._home.assets, asset.id).with_name(band.file)
+    def _path(self, asset: Asset, file: str) -> Path:
+        return entry_path(self._home.assets, asset.id).with_name(file)
 
     def _write(self, asset: Asset) -> Asset:
-        description.write(description_path(self._home.assets, asset.id), asdict(asset))
+        document = asdict(asset)
+        if asset.table is None:
+            del document["table"]  # as descriptions were before there were tables
+        description.write(description_path(self._home.assets, asset.id), document)
         return asset
 
     def _remove_files(self, asset: Asset) -> None:
-        for band in asset.bands:
-            self._path(asset, band).unlink(missing_ok=True)
+        for file in asset.files:
+            self._path(asset, file).unlink(missing_ok=True)
 
 
 def stored_band(name: str, file: Path, grid: GeoBox, dtype: str, policy: str) -> StoredBand:
@@ -341,7 +366,8 @@ def _asset(document: Mapping[str, Any]) -> Asset:
         StoredBand(**{**band, "transform": tuple(band["transform"]), "shape": tuple(band["shape"])})
         for band in document["bands"]
     )
-    return Asset(**{**document, "bands": bands, "readers": tuple(document["readers"])})
+    table = StoredTable(**document["table"]) if document.get("table") else None
+    return Asset(**{**document, "bands": bands, "readers": tuple(document["readers"]), "table": table})
 
 
 def _begins(image: SourceImage, start_ms: int | None, end_ms: int | None) -> bool:

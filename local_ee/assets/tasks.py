@@ -39,7 +39,7 @@ class Submission:
     """What the client said of a task."""
 
     project: str
-    kind: str  # EXPORT_IMAGE or INGEST_IMAGE
+    kind: str  # EXPORT_IMAGE, INGEST_IMAGE, EXPORT_FEATURES or INGEST_TABLE
     description: str
     request_id: str | None = None
     priority: int = 100

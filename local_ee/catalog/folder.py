@@ -13,6 +13,7 @@ Bands of different resolution lie in files of their own, `INDEX.PART.tif`: one b
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,8 @@ from shapely.geometry import box
 
 from local_ee.catalog import AssetInfo, BoundsWSEN, SourceImage, geotiff, sidecar
 from local_ee.catalog.entry import Entry, build, read_notes, scan
-from local_ee.catalog.table import ENDING, SourceFeature, read_table
+from local_ee.catalog.table import ENDINGS, SourceFeature, read_table
+from local_ee.vector_file import SHAPEFILE_PARTS
 
 Kept = TypeVar("Kept")
 UNDATED = float("-inf")  # sorts before every date
@@ -78,13 +80,29 @@ class FolderCatalog:
     def table(self, asset_id: str) -> Sequence[SourceFeature] | None:
         """The features of a table (catalog/table.py), None where there is no such file."""
         path = self._table_file(asset_id)
-        return None if path is None else self._kept(self._tables, path, (path,), lambda: read_table(path))
+        if path is None:
+            return None
+        sidecars = (path.with_suffix(end) for end in SHAPEFILE_PARTS[1:] if path.suffix == ".shp")
+        files = (path, *(file for file in sidecars if file.is_file()))
+        return self._kept(self._tables, path, files, lambda: read_table(path))
+
+    def contents(self, asset_id: str) -> Sequence[AssetInfo]:
+        """The folders, collections and tables directly in a folder, by id; none of an id that is no folder."""
+        folder = self._folder(asset_id)
+        if folder is None or self._entries(asset_id):
+            return ()
+        items = [item for item in os.scandir(folder) if not item.name.startswith(".")]
+        ids = {f"{asset_id}/{item.name if item.is_dir() else Path(item.name).stem}" for item in items}
+        return [info for info in map(self.describe, sorted(ids)) if info is not None]
 
     def _table_file(self, asset_id: str) -> Path | None:
         collection, _, name = asset_id.rpartition("/")
         folder = self._folder(collection) if re.fullmatch(r"\w[\w-]*", name) else None
-        path = None if folder is None else folder / f"{name}{ENDING}"
-        return path if path is not None and path.is_file() else None
+        candidates = () if folder is None else (folder / f"{name}{ending}" for ending in ENDINGS)
+        files = [path for path in candidates if path.is_file()]
+        if len(files) > 1:
+            raise ValueError(f"table {asset_id} is in both {files[0]} and {files[1].name}: keep one of them")
+        return files[0] if files else None
 
     def _folder(self, asset_id: str) -> Path | None:
         if not self.path.is_dir():

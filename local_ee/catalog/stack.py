@@ -38,3 +38,8 @@ class CatalogStack:
         readers = (getattr(catalog, "table", None) for catalog in self._catalogs)
         tables = (read(asset_id) for read in readers if read is not None)
         return next((table for table in tables if table is not None), None)
+
+    def contents(self, asset_id: str) -> Sequence[AssetInfo]:
+        """What a folder holds, of the first catalog that can list it; nothing where none can."""
+        listers = (getattr(catalog, "contents", None) for catalog in self._catalogs)
+        return next((infos for list_ in listers if list_ is not None and (infos := list_(asset_id))), ())

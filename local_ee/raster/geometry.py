@@ -138,6 +138,19 @@ def grid_outline(geobox: GeoBox) -> Geometry:
     return Geometry(outline(geobox, LONLAT))
 
 
+def metres_between(left: Geometry, right: Geometry, *, spherical: bool = False) -> float:
+    """The least distance of two places, on the ellipsoid or the sphere."""
+    if left.unbounded or right.unbounded:
+        return 0.0
+    home = left.in_crs(left.metric_crs)
+    other = right.in_crs(home.crs)
+    if home.drawn.intersects(other.drawn):
+        return 0.0
+    nearest = shapely.shortest_line(home.drawn, other.drawn)
+    start, end = shapely.get_coordinates(Geometry(nearest, home.crs, False).lonlat)[[0, -1]]
+    return float((geodesic.SPHERE if spherical else geodesic.ELLIPSOID).inv(*start, *end)[2])
+
+
 def metres(geometry: Geometry, distance_m: float) -> float:
     """A distance in the units of the geometry's own coordinate system."""
     return distance_m / Projection(geometry.crs).unit_m if geometry.crs else distance_m / METRES_PER_DEGREE

@@ -28,6 +28,7 @@ from local_ee.rest.asset_routes import AssetRoutes
 from local_ee.rest.bodies import received
 from local_ee.rest.door import BASE
 from local_ee.rest.pixel_routes import ComputeApi
+from local_ee.rest.table_routes import TableRoutes
 from local_ee.rest.task_routes import TaskRoutes
 from local_ee.storage.buckets import PREFIXES, StorageApi
 from local_ee.threads import Closed, DaemonThreads, join
@@ -75,7 +76,8 @@ class Application:
             injector=injector,
         )
         routes = [Path_("/$discovery/rest", _discovery, methods=["GET"])]
-        for route in (*compute.routes, *tasks.routes, *AssetRoutes(assets, stack).routes):
+        tables = TableRoutes(stack, assets, self.storage.store, compute.evaluate_table, tasks.submit)
+        for route in (*compute.routes, *tasks.routes, *tables.routes, *AssetRoutes(assets, stack).routes):
             endpoint = self._endpoint(route)
             routes += [Path_(f"/{version}/{route.path}", endpoint, methods=[route.method]) for version in VERSIONS]
         every_method = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -130,7 +132,7 @@ class Application:
     def _computed(self, route: Route, call: Call, request: Request, budget: Budget) -> Reply:
         """The reply with the processor time that it took, which counts for its workload tag."""
         try:
-            tag = checked_tag(call.json() if call.method == "POST" else call.query)
+            tag = checked_tag({**call.query, **(call.json() if call.method == "POST" else {})})
             with budget.running():
                 reply = answered(route, call, dict(request.path_params))
         except EngineError as error:  # of a request that ended before it began

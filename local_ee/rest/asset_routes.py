@@ -15,7 +15,8 @@ from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
 from local_ee.assets.store import ROOT, Asset, AssetStore, canonical, flat, iso_time, milliseconds, missing
-from local_ee.catalog import AssetInfo, Catalog, SourceImage
+from local_ee.catalog import AssetInfo, SourceImage
+from local_ee.catalog.stack import CatalogStack
 from local_ee.errors import EngineError
 from local_ee.raster.pixel_type import of_dtype
 from local_ee.raster.projection import code_of
@@ -31,7 +32,7 @@ OWNERS = {"role": "roles/owner", "members": ["user:local"]}
 class AssetRoutes:
     """Answers over the user's assets, and over the public ids of the catalog behind them."""
 
-    def __init__(self, store: AssetStore, catalog: Catalog) -> None:
+    def __init__(self, store: AssetStore, catalog: CatalogStack) -> None:
         self._store = store
         self._catalog = catalog  # holds the store's assets too
 
@@ -115,7 +116,8 @@ class AssetRoutes:
             return [self._described(image.id) for image in images if not region or image.footprint.intersects(region)]
         if info.type != "FOLDER":
             raise EngineError(f"Asset '{parent}' of type {info.type} holds no assets.")
-        return [self._owned(asset) for asset in self._store.children(parent)]
+        owned = [self._owned(asset) for asset in self._store.children(parent)]
+        return owned or [public_asset(info) for info in self._catalog.contents(parent)]
 
     def _create(self, call: Call, params: Params) -> Reply:
         body = call.json()
@@ -176,6 +178,7 @@ def owned_asset(asset: Asset) -> dict[str, Any]:
             {**_band(band.name, band.dtype, band.grid), "pyramidingPolicy": band.policy} for band in asset.bands
         ]
         document["geometry"] = mapping(asset.footprint)
+    if asset.files:
         document["sizeBytes"] = str(asset.size_bytes)
     return document
 
@@ -241,10 +244,11 @@ def asked(query: Mapping[str, str]) -> tuple[int | None, int | None, BaseGeometr
             start_ms = milliseconds(time)
         else:
             end_ms = milliseconds(time)
-    return start_ms, end_ms, _geometry(region) if region else None
+    return start_ms, end_ms, region_of(region) if region else None
 
 
-def _geometry(text: str) -> BaseGeometry:
+def region_of(text: str) -> BaseGeometry:
+    """A region in GeoJSON or WKT; EngineError for another text."""
     try:
         return shapely.from_geojson(text) if text.lstrip().startswith("{") else shapely.from_wkt(text)
     except shapely.errors.ShapelyError as error:

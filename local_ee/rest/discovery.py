@@ -19,7 +19,7 @@ def _wheel(name: str) -> Any:
 def document(root_url: str) -> dict[str, Any]:
     """The discovery document of this engine: the wheel's (revision 20200203), with v1 paths and what it lacks.
 
-    Added because the client calls them: image.importExternal, getConfig, updateConfig.
+    Added because the client calls them: image.importExternal, getConfig, updateConfig, tables.create.
     """
     described = copy.deepcopy(_wheel("cloud_api_discovery_document.json"))
     described.update(rootUrl=f"{root_url}/", baseUrl=f"{root_url}/", id="earthengine:v1", version="v1")
@@ -30,7 +30,9 @@ def document(root_url: str) -> dict[str, Any]:
     config = "^projects/[^/]+/config$"
     projects["methods"]["getConfig"] = _method("GET", "v1/{+name}", "name", config)
     projects["methods"]["updateConfig"] = _method("PATCH", "v1/{+name}", "name", config, ("updateMask",))
+    projects["resources"]["tables"] = {"methods": {"create": _tables_create()}}
     _add_list_parameters(projects)
+    _name_asset(projects["resources"]["assets"]["methods"]["listFeatures"])
     _add_tags(projects["resources"])
     return described
 
@@ -53,6 +55,20 @@ def _add_list_parameters(projects: dict[str, Any]) -> None:
     for listing in (projects["methods"]["listAssets"], projects["resources"]["assets"]["methods"]["listAssets"]):
         for name in ("filter", "view"):
             listing["parameters"].setdefault(name, {"description": "", "location": "query", "type": "string"})
+
+
+def _name_asset(method: dict[str, Any]) -> None:
+    """The table of listFeatures is called `asset` by the client, and `parent` in the old document."""
+    for key in ("path", "flatPath"):
+        method[key] = method[key].replace("{+parent}", "{+asset}")
+    method["parameters"] = {
+        "asset" if name == "parent" else name: described for name, described in method["parameters"].items()
+    }
+    method["parameterOrder"] = ["asset"]
+
+
+def _tables_create() -> dict[str, Any]:
+    return _method("POST", "v1/{+parent}/tables", "parent", "^projects/[^/]+$", ("workloadTag",))
 
 
 def _add_tags(resources: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ from local_ee import encode
 from local_ee.assets.store import canonical
 from local_ee.catalog import Catalog
 from local_ee.errors import EngineError
+from local_ee.evaluation.features import Collection
 from local_ee.evaluation.values import Image
 from local_ee.limits import CONCURRENT_EXPORTS, Limits
 from local_ee.raster.projection import crs_of
@@ -63,6 +64,13 @@ class ComputeApi:
         value = self._evaluate(expression)
         if not isinstance(value, Image):
             raise EngineError("The expression does not compute an Image.")
+        return value
+
+    def evaluate_table(self, expression: Any) -> Collection:
+        """The collection of an expression; EngineError where it is something else."""
+        value = self._evaluate(expression)
+        if not isinstance(value, Collection):
+            raise EngineError("The expression does not compute a FeatureCollection.")
         return value
 
     def _value(self, call: Call, params: Params) -> Reply:

@@ -73,7 +73,7 @@ class TaskRoutes:
             image = self._evaluate_image(expression)
             return write(image, exports.export_grid(image, most), exports.Work(self._threads, progress))
 
-        return Reply.of(self._submit(_submission(body, params, "EXPORT_IMAGE"), job))
+        return Reply.of(self.submit(submission_of(body, params, "EXPORT_IMAGE"), job))
 
     def _to_bucket(self, body: Mapping[str, Any]) -> Callable[..., list[str]]:
         options = exports.file_options(body["fileExportOptions"])
@@ -97,9 +97,10 @@ class TaskRoutes:
             return ingest(manifest, self._assets, self._buckets, overwrite=overwrite, progress=progress)
 
         described = {"description": f'Ingest image: "{manifest.name}"', **body}
-        return Reply.of(self._submit(_submission(described, params, "INGEST_IMAGE"), job))
+        return Reply.of(self.submit(submission_of(described, params, "INGEST_IMAGE"), job))
 
-    def _submit(self, submission: Submission, job: Job) -> dict[str, Any]:
+    def submit(self, submission: Submission, job: Job) -> dict[str, Any]:
+        """The operation of a new task, whose faults on demand are put around it."""
         return self._tasks.submit(submission, self._mishaps.around(submission, job) if self._mishaps else job)
 
     def _import_external(self, call: Call, params: Params) -> Reply:
@@ -135,7 +136,8 @@ class TaskRoutes:
         return Reply.of({})
 
 
-def _submission(body: Mapping[str, Any], params: Params, task_type: str) -> Submission:
+def submission_of(body: Mapping[str, Any], params: Params, task_type: str) -> Submission:
+    """What a request that starts a task says of it; EngineError for a malformed requestId or tag."""
     request_id = body.get("requestId")
     if request_id is not None and not REQUEST_ID.fullmatch(str(request_id)):
         raise EngineError(f"Invalid requestId '{request_id}': expected up to 60 characters of A-Z, a-z, 0-9 and -.")
