@@ -13,7 +13,6 @@ import pytest
 
 if TYPE_CHECKING:
     from local_ee.testing.engines import Engines, TestEngine
-    from local_ee.testing.runs import Run
 
 MARK = "local_ee"
 MARK_HELP = (
@@ -74,7 +73,7 @@ def _local_ee_engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engi
 def local_ee(
     request: pytest.FixtureRequest, _local_ee_engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[TestEngine]:
-    """A local Earth Engine that `ee` speaks to, with no assets and no buckets; `@pytest.mark.local_ee` names its catalog.
+    """A local Earth Engine that `ee` speaks to, without assets and buckets; `@pytest.mark.local_ee` names its catalog.
 
     The engine runs in this process and is shared by the tests of one catalog. Afterwards `ee` speaks to what it spoke
     to before.

@@ -1,4 +1,4 @@
-"""What tests of Earth Engine code build on: small catalogs, a shared engine, and recorded answers (local_ee/README.md)."""
+"""What tests of Earth Engine code build on: small catalogs, shared engines, recorded answers (local_ee/README.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server on the loopback address that answers Earth Engine's clients from elsewhere: from a file, or from upstream."""
+"""A server on the loopback address that gives Earth Engine's clients the answers of a file, or of another server."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from urllib.parse import urlsplit
 
 import requests
 
+from local_ee.evaluation.signatures import listing
 from local_ee.rest import discovery
 from local_ee.testing.answers import Answer, Answers, Question
 from local_ee.token import client_url, without_token
 
 ADDRESS = "127.0.0.1"
 JSON = "application/json; charset=UTF-8"
-DISCOVERY = "/$discovery/rest"
+DISCOVERY, ALGORITHMS = "/$discovery/rest", "/projects/-/algorithms"
 UPSTREAM_SECONDS = 600
 LARGEST_BODY = 64 << 20
 UNSENT = ("host", "content-length", "connection", "accept-encoding", "transfer-encoding")
@@ -47,6 +48,11 @@ class Request:
         """Whether it asks for the description of the API, which names addresses and is never kept."""
         return urlsplit(self.target).path == DISCOVERY
 
+    @property
+    def lists_algorithms(self) -> bool:
+        """Whether it asks for the names and arguments of all algorithms."""
+        return self.method == "GET" and self.question.path == ALGORITHMS
+
 
 @dataclass
 class Recorder:
@@ -69,7 +75,7 @@ class Recorder:
         except requests.RequestException as error:
             return refusal(503, f"The server that is recorded does not answer ({type(error).__name__}).")
         answer = Answer(reply.status_code, reply.headers.get("content-type", ""), reply.content)
-        if not request.is_discovery and answer.status not in PASSING and answer.status < 500:
+        if answer.status not in PASSING and answer.status < 500 and not _is_known(request, answer):
             self.answers.add(request.question, answer)
         return answer
 
@@ -87,8 +93,15 @@ class Replayer:
         answer = self.answers.next(request.question)
         if answer is not None:
             return answer
+        if request.lists_algorithms:
+            return Answer(200, JSON, json.dumps(discovery.algorithms()).encode())
         remedy = "record it with --ee-record where there is an account"
         return refusal(404, f"{self.file} has no answer to {request.question}: {remedy}.")
+
+
+def _is_known(request: Request, answer: Answer) -> bool:
+    """Whether a replay has the answer without the file: the API's description, and the `ee` wheel's list."""
+    return request.is_discovery or (request.lists_algorithms and answer.document == listing())
 
 
 def refusal(status: int, message: str) -> Answer:

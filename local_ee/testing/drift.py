@@ -58,10 +58,16 @@ def difference(recorded: Answer, local: Answer) -> str | None:
     if recorded.content.startswith(b"\x93NUMPY") and local.content.startswith(b"\x93NUMPY"):
         return _pixels_differ(*(np.load(io.BytesIO(each.content), allow_pickle=False) for each in (recorded, local)))
     try:
-        same = _close(recorded.document, local.document)
+        same = _close(_content(recorded), _content(local))
     except ValueError:
         same = False
     return None if same else f"recorded {_shown(recorded)}, local {_shown(local)}"
+
+
+def _content(answer: Answer) -> Any:
+    """The value, or the words of a refusal."""
+    document = answer.document
+    return document["error"]["message"] if answer.status >= 400 and "error" in document else document
 
 
 def _method(question: Question) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from google.cloud import storage
 
     from local_ee import LocalEngine
+    from local_ee.catalog import Catalog
 
 CANCEL_SECONDS = 10.0
 
@@ -77,15 +78,18 @@ class Engines:
 
     def _engine(self, catalog: Any, beside: Path) -> tuple[LocalEngine, Connection]:
         from local_ee import LocalEngine
+        from local_ee.catalog.folder import FolderCatalog
         from local_ee.catalogs import open_catalog
 
         key: Any = id(catalog) if isinstance(catalog, Mapping) else _name(catalog, beside)
         if key not in self._engines:
             number = len(self._engines)
-            source = key
             if isinstance(catalog, Mapping):
-                source = write_catalog(self._folder / f"catalog-{number}", catalog, beside=beside)
-            engine = LocalEngine(open_catalog(source), self._folder / f"home-{number}").start()
+                folder = write_catalog(self._folder / f"catalog-{number}", catalog, beside=beside)
+                opened: Catalog = FolderCatalog(folder)
+            else:
+                opened = open_catalog(key)
+            engine = LocalEngine(opened, self._folder / f"home-{number}").start()
             self._engines[key] = engine, Connection(engine), catalog  # kept, so that its id stays its own
         return self._engines[key][:2]
 

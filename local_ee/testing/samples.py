@@ -48,6 +48,7 @@ def write_catalog(folder: Path, samples: Mapping[str, Any], *, beside: Path) -> 
     names to arrays, or the path of a .tif, .csv or .geojson file (a relative one: beside `beside`). ValueError names
     the id whose sample is none of these.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     for asset_id, sample in samples.items():
         if "/" not in asset_id or "." in asset_id.rpartition("/")[2]:
             raise ValueError(f"asset id {asset_id!r}: expected COLLECTION/NAME without a dot in the name")
@@ -79,8 +80,8 @@ def _image(asset_id: str, sample: Any) -> ArrayImage:
         layers = [sample] if sample.ndim == 2 else list(sample)
         return ArrayImage({f"b{number}": layer for number, layer in enumerate(layers, start=1)})
     raise ValueError(
-        f"{asset_id}: {type(sample).__name__} is no sample: expected an ArrayImage, an array of 2 or 3 dimensions, bands "
-        "by name, or a path"
+        f"{asset_id}: {type(sample).__name__} is no sample: expected an ArrayImage, an array of 2 or 3 dimensions, "
+        "bands by name, or a path"
     )
 
 
