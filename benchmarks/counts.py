@@ -1,8 +1,8 @@
 """What README and docs/ state of the code, written from the code: `make counts`, or `python -m benchmarks.counts`.
 
 Between two marks of a page stands what a function gives: counts from the registries (`<!-- count:NAME -->` to
-`<!-- /count -->`), the tables of docs/labels.md, and the tests that name a wish (docs/reference/wishes.md). With
-`--check` nothing is written; the exit code is 1 where a page is not current.
+`<!-- /count -->`), the tables of docs/labels.md and docs/engine-coverage.md, and the tests that name a wish
+(docs/reference/wishes.md). With `--check` nothing is written; the exit code is 1 where a page is not current.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from benchmarks import engine_coverage  # noqa: E402
 from gee_export.labelling import label_table, tables  # noqa: E402
 from gee_export.labelling.label_products import LABELS  # noqa: E402
 from gee_export.sentinel.clouds import CLOUDS  # noqa: E402
@@ -90,6 +91,9 @@ BLOCKS: tuple[Block, ...] = (
         "<!-- /classes -->",
     ),
     ("<!-- tables: tables.markdown() -->", lambda: _lines(tables.markdown()), "<!-- /tables -->"),
+    ("<!-- coverage: totals -->", lambda: _lines(engine_coverage.totals()), "<!-- /coverage -->"),
+    ("<!-- coverage: classes -->", lambda: _lines(engine_coverage.class_table()), "<!-- /coverage -->"),
+    ("<!-- coverage: assumptions -->", lambda: _lines(engine_coverage.assumption_table()), "<!-- /coverage -->"),
 )
 
 

@@ -15,12 +15,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The exit code: 0 done, 2 the user's mistake, 1 a fault of the machine."""
     options = _parser().parse_args(argv)
     try:
-        _serve(options)
+        return options.run(options) or 0
     except ValueError as error:
         return _fail(error, USER_MISTAKE)
     except (OSError, EngineFault) as error:
         return _fail(error, FAULT)
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -31,6 +30,19 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--catalog", default="world", help="world (simulated), or a folder of GeoTIFFs (default world)")
     serve.add_argument("--no-token", action="store_true", help="let every program and user of this machine in")
     serve.add_argument("--faults", metavar="FILE", help="a JSON file of faults to inject, for tests")
+    serve.set_defaults(run=_serve)
+    record = commands.add_parser("record", help="write down what an Earth Engine answers to a list of graphs")
+    record.add_argument("graphs", metavar="GRAPHS", help="a JSON file of expressions, by name or in a list")
+    record.add_argument("file", metavar="FILE", help="the file of answers to write")
+    record.add_argument("--project", default="local", help="the account's project (needed on Google's servers)")
+    record.add_argument("--url", help="address of another server than Google's; no login is used there")
+    record.set_defaults(run=_record)
+    compare = commands.add_parser("compare", help="list the recorded answers that this engine gives otherwise")
+    compare.add_argument("file", metavar="FILE", help="a file of answers, of `record` or of pytest --ee-record")
+    compare.add_argument(
+        "--catalog", default="world", help="world (simulated), or a folder of GeoTIFFs (default world)"
+    )
+    compare.set_defaults(run=_compare)
     return parser
 
 
@@ -42,6 +54,38 @@ def _serve(options: argparse.Namespace) -> None:
         raise ValueError(f"--port {options.port}: expected 0 to 65535")
     faults = Faults.from_file(options.faults) if options.faults else None
     serve(options.port, options.catalog, faults=faults, token="" if options.no_token else None)
+
+
+def _record(options: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    import requests
+
+    from local_ee.testing.client import GOOGLE
+    from local_ee.testing.record import account, read_graphs, record_answers
+
+    if not options.url and options.project == "local":
+        raise ValueError("--project local: Google's servers need the project of an account; give --project or --url")
+    graphs = read_graphs(Path(options.graphs))
+    http = requests.Session() if options.url else account()
+    answers = record_answers(graphs, Path(options.file), project=options.project, url=options.url or GOOGLE, http=http)
+    print(f"{len(answers)} answers to {len(graphs)} graphs recorded in {options.file}")
+
+
+def _compare(options: argparse.Namespace) -> int:
+    import tempfile
+    from pathlib import Path
+
+    from local_ee import LocalEngine
+    from local_ee.catalogs import open_catalog
+    from local_ee.testing.answers import Answers
+    from local_ee.testing.drift import drift
+
+    answers = Answers.read(Path(options.file))
+    with tempfile.TemporaryDirectory() as home, LocalEngine(open_catalog(options.catalog), Path(home)) as engine:
+        report = drift(answers, engine)
+    print("\n".join(report.lines()))
+    return FAULT if report.differences else 0
 
 
 def _fail(error: Exception, code: int) -> int:

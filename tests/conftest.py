@@ -19,6 +19,8 @@ except ModuleNotFoundError:  # local_ee is tested alone
     from tests.local_ee.support import connection as connections
 
 
+pytest_plugins = ("local_ee.pytest_plugin",)  # also where the package was installed without its entry points
+
 settings.register_profile("isamap", deadline=None)  # a busy machine is no counterexample
 settings.load_profile("isamap")
 

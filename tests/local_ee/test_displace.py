@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
 from local_ee.errors import EngineError
-from tests.local_ee.support.evaluating import pixels, value
+from tests.local_ee.support.evaluating import CLIENT, pixels, value
 from tests.local_ee.support.scenes import Scene, Scenes, utm
 
-pytestmark = pytest.mark.usefixtures("session")
+pytestmark = CLIENT
 
 GRID = utm(60, 70, left=600_000, top=3_390_000, epsg=32650)
 CATALOG = Scenes((

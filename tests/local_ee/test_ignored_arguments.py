@@ -10,10 +10,10 @@ import pytest
 
 from local_ee.errors import EngineError
 from local_ee.evaluation import registry
-from tests.local_ee.support.evaluating import info, value
+from tests.local_ee.support.evaluating import CLIENT, info, value
 from tests.local_ee.support.scenes import month, utm
 
-pytestmark = pytest.mark.usefixtures("session")
+pytestmark = CLIENT
 
 WITHOUT_EFFECT = {
     "maxError": "results are exact, which is within any error",

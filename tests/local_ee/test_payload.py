@@ -10,8 +10,9 @@ import pytest
 from local_ee.errors import EngineError
 from local_ee.evaluation import graph
 from local_ee.wire import Reply
+from tests.local_ee.support.evaluating import CLIENT
 
-pytestmark = pytest.mark.usefixtures("session")
+pytestmark = CLIENT
 CALL = {"functionName": "Number.add", "arguments": {}}
 
 

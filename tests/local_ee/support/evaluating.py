@@ -6,6 +6,7 @@ from typing import Any
 
 import ee
 import numpy as np
+import pytest
 from odc.geo.geobox import GeoBox
 
 from local_ee.evaluation import graph
@@ -13,6 +14,7 @@ from local_ee.evaluation.values import Image
 from tests.local_ee.support.scenes import Scenes, utm
 
 NOTHING = Scenes(())
+CLIENT = pytest.mark.local_ee(catalog={})  # tests that need the client's classes, and no server's pixels
 GRID = utm(6, 8)
 
 
