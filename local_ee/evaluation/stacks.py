@@ -50,6 +50,8 @@ def reduce_images(images: Sequence[Image], reducer: Reducer, *, keep_names: bool
     """
     reducer = reducer.for_pixels()
     types = band_union(images)
+    for name, own in types.items():
+        reducer.check(name, own)
     outputs = len(reducer.outputs)
     bands = [
         Band(name if keep_names else label, output_type, WGS84)
