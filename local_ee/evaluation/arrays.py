@@ -94,6 +94,11 @@ def of_pixels(values: np.ndarray) -> np.ndarray:
     return out
 
 
+def of_result(value: Any) -> Any:
+    """A reduced value: an array where it is one of numpy's."""
+    return Array.of(value) if isinstance(value, np.ndarray) else value
+
+
 def joined_precision(arrays: Sequence[Array]) -> str:
     """The narrowest precision that holds all arrays."""
     kinds = {array.precision for array in arrays}

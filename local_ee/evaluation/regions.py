@@ -13,7 +13,7 @@ from odc.geo.geobox import GeoBox
 
 from local_ee import budget
 from local_ee.errors import EngineError
-from local_ee.evaluation.arrays import of_pixels
+from local_ee.evaluation.arrays import of_pixels, of_result
 from local_ee.evaluation.values import Image
 from local_ee.raster.accumulate import Samples
 from local_ee.raster.compound import plain
@@ -128,7 +128,7 @@ def reduced(image: Image, reducer: Reducer, region: Geometry, grid: Grid) -> dic
                 each.add([sample])
     results = [value for each in running for value in each.result()]
     keys = list(reducer.outputs) if many else [key for band in image.band_names for key in reducer.keys(band)]
-    return {key: plain(*result) for key, result in zip(keys, results, strict=True)}
+    return {key: of_result(plain(*result)) for key, result in zip(keys, results, strict=True)}
 
 
 def _share_of(region: Geometry, tile: GeoBox, reducer: Reducer) -> np.ndarray:

@@ -72,6 +72,32 @@ def reduce_images(images: Sequence[Image], reducer: Reducer, *, keep_names: bool
     return derived(images, bands, reading, footprint_of=union_footprint(images), needs=needs)
 
 
+def reduce_tuples(images: Sequence[Image], reducer: Reducer) -> Image:
+    """The reduction of all bands of each image together, of a reducer with as many inputs; its outputs are the bands.
+
+    An image without one of the bands is left out.
+    """
+    reducer = reducer.for_pixels()
+    names = list(band_union(images))
+    outputs = reducer.over(len(names)).outputs
+    common = next(iter(band_union(images).values()))
+    bands = [Band(name, output, WGS84) for name, output in zip(outputs, reducer.typed(common), strict=True)]
+    whole = [image for image in images if set(names) <= set(image.band_names)]
+
+    def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
+        running = reducer.start()
+        for image in whole:
+            pixels = image.read(geobox, names)
+            running.add([(values[None], mask[None]) for values, mask in zip(pixels.values, pixels.masks, strict=True)])
+        results = running.result()
+        if not whole:
+            results = [hidden(band.type.dtype, tuple(geobox.shape)) for band in bands]
+        pairs = [_typed(results[i], bands[i]) for i in positions]
+        return Pixels(tuple(values for values, _ in pairs), tuple(mask for _, mask in pairs))
+
+    return derived(images, bands, reading, footprint_of=union_footprint(images))
+
+
 def by_name(images: Sequence[Image], names: set[str]) -> list[list[int]]:
     """Where the named bands are in each image that has them."""
     return [[i for i, name in enumerate(image.band_names) if name in names] for image in images]
