@@ -134,7 +134,7 @@ def _one_strip(images: Sequence[Image], names: list[str], reducer: Reducer, geob
         have = [name for name in names if name in image.band_names]
         pixels = image.read(geobox, have)
         for name, values, mask in zip(have, pixels.values, pixels.masks, strict=True):
-            if not is_blank(mask):
+            if not is_blank(mask) or reducer.name == "countEvery":
                 running[name].add([(values[None], mask[None])])
                 used.add(name)
     empty = [hidden(np.dtype("float64"), shape)] * len(reducer.outputs)
