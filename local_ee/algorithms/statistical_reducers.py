@@ -188,8 +188,8 @@ def bitwise_or() -> Reducer:
 
 
 def _bucketed(buckets: int | None, width: float | None) -> Callable[..., Any]:
-    if buckets is not None and buckets < 1:
-        raise EngineError(f"Reducer.histogram: maxBuckets must be positive, got {buckets}.")
+    if buckets is not None and buckets < 2:
+        raise EngineError(f"Reducer.histogram: maxBuckets must be at least 2, got {buckets}.")
     return partial(correlating.histogram, buckets=buckets or _BUCKETS, width=width or 0.0)
 
 

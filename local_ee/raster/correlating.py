@@ -11,6 +11,7 @@ from scipy.special import stdtr
 from local_ee import budget
 
 _NUMBER_BYTES = 8
+_FINEST = 2.0**-40  # of the largest value: the least width of a bucket
 Columns = list[np.ndarray]
 
 
@@ -74,21 +75,6 @@ def regression(columns: Columns, weights: np.ndarray, *, inputs: int) -> tuple[n
     return coefficients, _residuals(y - x @ coefficients, weights)
 
 
-def ridge(
-    columns: Columns, weights: np.ndarray, *, inputs: int, penalty: float
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Coefficients [x and the intercept, y] with a penalty on the squares of all but the intercept, and residuals."""
-    table = np.column_stack(columns)
-    x, y = table[:, :inputs], table[:, inputs:]
-    if len(x) <= inputs:
-        return None
-    mean_x, mean_y = np.average(x, axis=0, weights=weights), np.average(y, axis=0, weights=weights)
-    dx, dy = x - mean_x, y - mean_y
-    normal = (dx * weights[:, None]).T @ dx + penalty * np.eye(inputs)
-    slopes = np.linalg.solve(normal, (dx * weights[:, None]).T @ dy)
-    return np.vstack([slopes, mean_y - mean_x @ slopes]), _residuals(dy - dx @ slopes, weights)
-
-
 def _residuals(differences: np.ndarray, weights: np.ndarray) -> np.ndarray:
     root: np.ndarray = np.sqrt(np.average(differences**2, axis=0, weights=weights))
     return root
@@ -115,7 +101,7 @@ def histogram(values: np.ndarray, weights: np.ndarray, *, buckets: int, width: f
 
     Assumption: the width is the least power of two, and at least the one asked for, that needs few enough buckets.
     """
-    keep = weights > 0
+    keep = (weights > 0) & np.isfinite(values.astype(float))
     values, weights = values[keep].astype(float), np.asarray(weights[keep], float)
     if not len(values):
         return None
@@ -135,8 +121,9 @@ def histogram(values: np.ndarray, weights: np.ndarray, *, buckets: int, width: f
 
 
 def _bucket_width(values: np.ndarray, buckets: int, width: float) -> float:
-    """Powers of two are never too fine for the values' bits, so that this ends."""
-    step = width if width > 0 else 2.0 ** np.floor(np.log2(max(float(np.ptp(values)) / buckets, 1e-12)))
+    """Never finer than the values' bits; two buckets are enough for any values, so that this ends."""
+    finest = max(float(np.abs(values).max()), 1.0) * _FINEST
+    step = max(width if width > 0 else 2.0 ** np.floor(np.log2(max(float(np.ptp(values)) / buckets, finest))), finest)
     while int(np.floor(values.max() / step) - np.floor(values.min() / step)) + 1 > buckets:
         step *= 2
     return float(step)

@@ -153,3 +153,17 @@ def test_regressions_need_inputs():
 def test_every_sample_counts_masked_or_not():
     images = ee.ImageCollection([ee.Image(1), ee.Image(2).updateMask(0)])
     assert pixels(images.reduce(ee.Reducer.countEvery()))[0, 0] == 2
+
+
+def test_a_histogram_of_values_around_zero_ends():
+    found = of_columns(ee.Reducer.histogram(2), [-1.0, 1.0, 5.0])["histogram"]
+    assert found["histogram"] == [1, 2] and found["bucketMin"] < 0
+
+
+def test_a_histogram_of_one_large_value():
+    assert of_columns(ee.Reducer.histogram(), [1e15, 1e15])["histogram"]["histogram"] == [2]
+
+
+def test_one_bucket_is_refused():
+    with pytest.raises(EngineError, match="at least 2"):
+        of_columns(ee.Reducer.histogram(1), X)
