@@ -84,6 +84,7 @@ def npy(names: Sequence[str], pixels: Pixels) -> memoryview:
     Whoever needs the mask asks for it as a band (image.mask()) or unmasks the image first, as google/Xee does
     (xee/ext.py, image_to_array).
     """
+    _check_numbers(pixels)
     dtype = np.dtype([(name, values.dtype) for name, values in zip(names, pixels.values, strict=True)])
     height, width = pixels.values[0].shape
     head = io.BytesIO()
@@ -100,6 +101,12 @@ def npy(names: Sequence[str], pixels: Pixels) -> memoryview:
     return memoryview(buffer)
 
 
+def _check_numbers(pixels: Pixels) -> None:
+    """EngineError where pixels are arrays: no file format here holds them."""
+    if any(values.dtype == object for values in pixels.values):
+        raise EngineError("Pixels that are arrays cannot be written: take numbers out with arrayGet or arrayFlatten.")
+
+
 def geotiff(geobox: GeoBox, names: Sequence[str], pixels: Pixels) -> bytes:
     """A GeoTIFF with band names as descriptions; masked pixels hold the no-data value of the type (see no_data)."""
     dtype = common_dtype([values.dtype.name for values in pixels.values])
@@ -114,6 +121,7 @@ def geotiff(geobox: GeoBox, names: Sequence[str], pixels: Pixels) -> bytes:
 
 def filled(pixels: Pixels, value: float, dtype: str) -> list[np.ndarray]:
     """Each band in the type, with a value where it is masked."""
+    _check_numbers(pixels)
     return [
         values.astype(dtype, copy=False)
         if is_valid(mask)
@@ -162,6 +170,7 @@ def common_dtype(dtypes: Sequence[str]) -> str:
 
 def picture(driver: str, pixels: Pixels, visualization: Mapping[str, Any] | None) -> bytes:
     """A PNG (masked pixels transparent) or a JPEG (masked pixels black) of one or three bands."""
+    _check_numbers(pixels)
     pixels = pixels.pick((0, 1, 2) if len(pixels.values) >= 3 else (0,))
     rgb = visualized(pixels, visualization or {})
     shown = np.min(np.stack([np.asarray(mask, "float32") for mask in pixels.masks]), axis=0)

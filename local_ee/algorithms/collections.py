@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from local_ee.errors import EngineError
+from local_ee.evaluation.arrays import of_result
 from local_ee.evaluation.coerce import coerced, to_element, type_name
 from local_ee.evaluation.columns import column
 from local_ee.evaluation.features import (
@@ -313,7 +314,7 @@ def reduce_columns(
     running = reducer.start()
     if collection.elements:
         running.add(columns)
-    return dict(zip(reducer.outputs, (plain(*output) for output in running.result()), strict=True))
+    return dict(zip(reducer.outputs, (of_result(plain(*output)) for output in running.result()), strict=True))
 
 
 def _values(collection: Collection, name: str) -> list[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from odc.geo.geobox import GeoBox
 
 from local_ee.errors import EngineError
+from local_ee.evaluation.arrays import Array
 from local_ee.evaluation.coerce import coerced, to_date
 from local_ee.evaluation.features import Date
 from local_ee.evaluation.patterns import InvalidPattern, Pattern
@@ -39,7 +40,7 @@ def constant_image(value: Any) -> Image:
         return value
     numbers = value if isinstance(value, list) else [value]
     for element in numbers:
-        if not isinstance(element, int | float):
+        if not isinstance(element, int | float | Array):
             raise EngineError("Parameter 'value' must be a number or an Array or a list of numbers or Arrays.")
     return constant(numbers)
 

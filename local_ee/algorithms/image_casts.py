@@ -14,6 +14,7 @@ from local_ee.errors import EngineError
 from local_ee.evaluation import registry
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Band, Image, alike, derived
+from local_ee.raster.array_pixels import computed
 from local_ee.raster.pixel_type import NAMED, PixelType
 from local_ee.raster.pixels import Pixels, hidden, is_uniform
 
@@ -47,14 +48,21 @@ def cast_array(values: np.ndarray, target_type: PixelType) -> np.ndarray:
     return values.astype(target_type.dtype)
 
 
+def _cast_pixels(values: np.ndarray, mask: np.ndarray, target_type: PixelType) -> np.ndarray:
+    if not target_type.dimensions:
+        return cast_array(values, target_type)
+    return computed(lambda stack: cast_array(stack, target_type.element), [values], mask, target_type.dtype)[0]
+
+
 def cast_image(image: Image, kinds: Sequence[PixelType]) -> Image:
     """An image with its bands in other types; its properties are kept."""
+    kinds = [kind.of_dimensions(band.type.dimensions) for band, kind in zip(image.bands, kinds, strict=True)]
     bands = [band.typed(target_type) for band, target_type in zip(image.bands, kinds, strict=True)]
 
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
         pixels = image.read_at(geobox, positions)
-        values = (cast_array(array, kinds[i]) for i, array in zip(positions, pixels.values, strict=True))
-        return Pixels(tuple(values), pixels.masks)
+        pairs = zip(positions, pixels.values, pixels.masks, strict=True)
+        return Pixels(tuple(_cast_pixels(array, mask, kinds[i]) for i, array, mask in pairs), pixels.masks)
 
     return derived([image], bands, reading, properties=image.properties, image_id=image.id, needs=alike)
 
@@ -69,6 +77,7 @@ def _caster(target_type: PixelType) -> Callable[..., Image]:
 for _kind, _aliases in _NAMES.items():
     for _name in _aliases:
         registry.add(_name, _caster(NAMED[_kind]))
+    registry.take_arrays(*_aliases)
 
 
 def pixel_type(value: Any) -> PixelType:

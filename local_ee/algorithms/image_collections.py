@@ -67,7 +67,9 @@ def quality_mosaic(collection: Collection, qualityBand: str) -> Image:
 @algorithm("ImageCollection.reduce")
 def reduce(collection: Collection, reducer: Reducer, parallelScale: float) -> Image:
     """Each band reduced over the images, named band_output; parallelScale changes nothing here."""
-    return stacks.reduce_images(collection.images, reducer.over(1))
+    if reducer.inputs > 1:
+        return stacks.reduce_tuples(collection.images, reducer)
+    return stacks.reduce_images(collection.images, reducer)
 
 
 def _reduction(make: Callable[[], Reducer]) -> Callable[[Collection], Image]:

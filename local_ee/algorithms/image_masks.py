@@ -135,6 +135,9 @@ def _mask_of(image: Image) -> Image:
 
 
 def _with_mask(image: Image, mask: Image) -> Image:
+    if any(band.type.dimensions for band in image.bands):
+        raise EngineError("Pixels that are arrays have no value nearest to 0 where they become valid: use updateMask.")
+
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
         pixels = image.read_at(geobox, positions)
         new = [as_mask(*each) for each in _read_paired(image, mask, geobox, positions)]

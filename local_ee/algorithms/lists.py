@@ -11,6 +11,7 @@ from local_ee import budget
 from local_ee.algorithms.collections import order_of
 from local_ee.algorithms.filters import Filter
 from local_ee.errors import EngineError
+from local_ee.evaluation.arrays import of_result
 from local_ee.evaluation.columns import column
 from local_ee.evaluation.features import Feature
 from local_ee.evaluation.registry import algorithm
@@ -166,7 +167,7 @@ def reduce(list: list, reducer: Reducer) -> Any:
         use = f"apply '{reducer.name}' to a list"
         columns = zip(*_rows(list, reducer), strict=True)
         running.add([column(each, use, any_type=reducer.any_type(i)) for i, each in enumerate(columns)])
-    results = [plain(*output) for output in running.result()]
+    results = [of_result(plain(*output)) for output in running.result()]
     return results[0] if len(results) == 1 else dict(zip(reducer.outputs, results, strict=True))
 
 

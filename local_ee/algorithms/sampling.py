@@ -17,7 +17,7 @@ from odc.geo.geobox import GeoBox
 from local_ee import budget
 from local_ee.errors import EngineError
 from local_ee.evaluation import regions
-from local_ee.evaluation.arrays import Array
+from local_ee.evaluation.arrays import Array, of_pixels
 from local_ee.evaluation.features import Collection, ErrorMargin, Feature, geometry_of, index_of
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Image
@@ -123,7 +123,9 @@ def _tile_pixels(image: Image, region: Geometry, tile: GeoBox) -> Samples | None
     x, y = tile.affine * (cols + 0.5, rows + 0.5)
     valid = np.column_stack([np.asarray(mask)[inside] != 0 for mask in pixels.masks])
     budget.allocate(len(rows) * (16 + 9 * len(pixels.values)))
-    return Samples(image.band_names, [np.asarray(v)[inside] for v in pixels.values], valid, x, y, str(tile.crs))
+    return Samples(
+        image.band_names, [of_pixels(np.asarray(v)[inside]) for v in pixels.values], valid, x, y, str(tile.crs)
+    )
 
 
 def _projection(image: Image, projection: Projection | None, scale: float | None) -> Projection:

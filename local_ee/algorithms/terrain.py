@@ -8,6 +8,7 @@ import numpy as np
 import pyproj
 from odc.geo.geobox import GeoBox
 
+from local_ee.algorithms.image_bands import add_bands
 from local_ee.algorithms.image_neighborhood import padded
 from local_ee.errors import EngineError
 from local_ee.evaluation.registry import algorithm
@@ -98,6 +99,15 @@ def slope(input: Image) -> Image:
 def aspect(input: Image) -> Image:
     """The direction that a slope faces in degrees: 0 north, 90 east, 180 south, 270 west."""
     return _terrain_band(input, "aspect", _aspect)
+
+
+@algorithm("Terrain.products")
+def products(input: Image) -> Image:
+    """The image with its slope, aspect and hillshade (sun in the west at 45 degrees) as further bands."""
+    result = input
+    for image in (slope(input), aspect(input), hillshade(input, 270.0, 45.0)):
+        result = add_bands(result, image, None, False)
+    return result
 
 
 @algorithm("Terrain.hillshade")

@@ -83,6 +83,22 @@ def from_lists(value: list[Any], pixel_type: PixelType | None = None) -> Array:
     return Array.of(values, pixel_type.precision if pixel_type else None)
 
 
+def of_pixels(values: np.ndarray) -> np.ndarray:
+    """Pixels that may be arrays as values: those that are become arrays of the precision of their numbers."""
+    if values.dtype != object:
+        return values
+    out = np.empty(values.shape, object)
+    for index, pixel in np.ndenumerate(values):
+        is_array = isinstance(pixel, np.ndarray)
+        out[index] = Array.of(pixel, "float" if pixel.dtype == np.float32 else None) if is_array else pixel
+    return out
+
+
+def of_result(value: Any) -> Any:
+    """A reduced value: an array where it is one of numpy's."""
+    return Array.of(value) if isinstance(value, np.ndarray) else value
+
+
 def joined_precision(arrays: Sequence[Array]) -> str:
     """The narrowest precision that holds all arrays."""
     kinds = {array.precision for array in arrays}

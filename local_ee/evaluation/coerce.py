@@ -14,7 +14,7 @@ from shapely.geometry import shape
 
 from local_ee.errors import EngineError
 from local_ee.evaluation import features
-from local_ee.evaluation.arrays import to_array
+from local_ee.evaluation.arrays import Array, to_array
 from local_ee.evaluation.features import Collection, Date, DateRange, ErrorMargin, Feature, geometry_of
 from local_ee.evaluation.values import Image, constant
 from local_ee.raster.geometry import LONLAT, Geometry
@@ -68,9 +68,9 @@ def to_image(value: Any) -> Image | None:
     """Numbers and lists of numbers are constants."""
     if isinstance(value, Image):
         return value
-    if isinstance(value, bool | int | float | np.number):
+    if isinstance(value, bool | int | float | np.number | Array):
         return constant([value])
-    if isinstance(value, list) and value and all(isinstance(item, int | float) for item in value):
+    if isinstance(value, list) and value and all(isinstance(item, int | float | Array) for item in value):
         return constant(value)
     return None
 

@@ -12,6 +12,8 @@ from local_ee.errors import EngineError
 from local_ee.evaluation import registry
 from local_ee.evaluation.signatures import signatures
 from local_ee.evaluation.values import Band, Image, derived
+from local_ee.raster.array_pixels import Compute as StackCompute
+from local_ee.raster.array_pixels import computed
 from local_ee.raster.geometry import Geometry
 from local_ee.raster.pixel_type import BOOLEAN, DOUBLE, PixelType, ranged
 from local_ee.raster.pixels import Pixels, both, hidden, is_blank, is_uniform
@@ -75,6 +77,7 @@ def pixelwise(
         arity = len(inspect.signature(compute).parameters)
         for name in names:
             registry.add(name, _function(name, operator, arity))
+        registry.take_arrays(*names)
         return compute
 
     return register
@@ -114,13 +117,13 @@ class _Operator:
         bands = [
             Band(
                 longest.bands[i].name,
-                self._result(*(image.bands[column[i]].type for image, column in zip(images, columns, strict=True))),
+                self._typed([image.bands[column[i]].type for image, column in zip(images, columns, strict=True)]),
                 images[0].bands[columns[0][i]].projection,
                 images[0].bands[columns[0][i]].dimensions,
             )
             for i in range(count)
         ]
-        dtypes = [band.type.dtype for band in bands]
+        types = [band.type for band in bands]
 
         def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
             inputs = [
@@ -128,7 +131,7 @@ class _Operator:
                 for image, column in zip(images, columns, strict=True)
             ]
             out = [
-                self._band(dtypes[i], [pixels[k] for pixels in inputs], tuple(geobox.shape))
+                self._band(types[i], [pixels[k] for pixels in inputs], tuple(geobox.shape))
                 for k, i in enumerate(positions)
             ]
             return Pixels(tuple(values for values, _ in out), tuple(mask for _, mask in out))
@@ -138,14 +141,22 @@ class _Operator:
 
         return derived(images, bands, reading, footprint_of=lambda: _common_footprint(images), needs=needs)
 
+    def _typed(self, types: Sequence[PixelType]) -> PixelType:
+        """The result's type: that of the numbers, and as many dimensions as the input with most."""
+        dimensions = max(each.dimensions for each in types)
+        return self._result(*(each.element for each in types)).of_dimensions(dimensions)
+
     def _band(
-        self, dtype: np.dtype, inputs: Sequence[tuple[np.ndarray, np.ndarray]], shape: tuple[int, ...]
+        self, band_type: PixelType, inputs: Sequence[tuple[np.ndarray, np.ndarray]], shape: tuple[int, ...]
     ) -> tuple[np.ndarray, np.ndarray]:
         mask = inputs[0][1]
         for _, band_mask in inputs[1:]:
             mask = both(mask, band_mask)
+        dtype = band_type.dtype
         if is_blank(mask):
             return hidden(dtype, shape)
+        if band_type.dimensions:
+            return computed(self._of_arrays(band_type.element.dtype), [values for values, _ in inputs], mask, dtype)
         operands = [self._operand(values, dtype) for values, _ in inputs]
         with np.errstate(all="ignore"):
             values = np.asarray(self.compute(*operands))
@@ -155,6 +166,22 @@ class _Operator:
             if not finite.all():
                 values, mask = np.where(finite, values, dtype.type(0)), both(mask, np.broadcast_to(finite, shape))
         return (np.broadcast_to(values, shape) if values.ndim == 0 else values), mask
+
+    def _of_arrays(self, dtype: np.dtype) -> StackCompute:
+        """The function of stacks of arrays of one shape; a number goes with every number of an array."""
+
+        def compute(*stacks: np.ndarray) -> np.ndarray:
+            shapes = {stack.shape[1:] for stack in stacks if stack.ndim > 1}
+            if len(shapes) > 1:
+                lengths = " and ".join(str(list(shape)) for shape in shapes)
+                raise EngineError(f"Arrays at one pixel must have the same lengths, got {lengths}.")
+            most = max(stack.ndim for stack in stacks)
+            operands = [stack.reshape(stack.shape + (1,) * (most - stack.ndim)) for stack in stacks]
+            with np.errstate(all="ignore"):
+                values = np.asarray(self.compute(*(o.astype(dtype) if self._cast else o for o in operands)))
+            return values.astype(dtype, copy=False)
+
+        return compute
 
     def _operand(self, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
         """One value for uniform arrays: numpy computes with it at no cost."""

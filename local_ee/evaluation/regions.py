@@ -13,6 +13,7 @@ from odc.geo.geobox import GeoBox
 
 from local_ee import budget
 from local_ee.errors import EngineError
+from local_ee.evaluation.arrays import of_pixels, of_result
 from local_ee.evaluation.values import Image
 from local_ee.raster.accumulate import Samples
 from local_ee.raster.compound import plain
@@ -106,6 +107,8 @@ def reduced(image: Image, reducer: Reducer, region: Geometry, grid: Grid) -> dic
     budget.check_pixels(grid.height * grid.width)
     pace = budget.Pace(grid.tile_count)
     many = reducer.inputs > 1
+    for band in image.bands:
+        reducer.check(band.name, band.type)
     running = [reducer.start() for _ in range(1 if many else len(image.bands))]
     for tile in grid.tiles():
         pace.step()
@@ -125,7 +128,7 @@ def reduced(image: Image, reducer: Reducer, region: Geometry, grid: Grid) -> dic
                 each.add([sample])
     results = [value for each in running for value in each.result()]
     keys = list(reducer.outputs) if many else [key for band in image.band_names for key in reducer.keys(band)]
-    return {key: plain(*result) for key, result in zip(keys, results, strict=True)}
+    return {key: of_result(plain(*result)) for key, result in zip(keys, results, strict=True)}
 
 
 def _share_of(region: Geometry, tile: GeoBox, reducer: Reducer) -> np.ndarray:
@@ -152,7 +155,7 @@ def _pixels_of_points(region: Geometry, tile: GeoBox) -> np.ndarray:
 
 def _samples(values: np.ndarray, mask: np.ndarray, share: np.ndarray, inside: np.ndarray, reducer: Reducer) -> Samples:
     """Values and weights of the pixels inside: weight = min(mask, covered share) where the reducer weighs."""
-    samples, own = values[inside], mask[inside]
+    samples, own = of_pixels(values[inside]), mask[inside]
     if not reducer.weighted:
         return samples, own != 0
     if share.dtype == bool and own.dtype == bool:

@@ -14,6 +14,7 @@ from local_ee import budget
 from local_ee.errors import EngineError
 from local_ee.evaluation.coerce import coerced
 from local_ee.evaluation.signatures import Signature, signatures
+from local_ee.evaluation.values import Image
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,49 @@ class Algorithm:
                 value = parameter.default
             if value is None and parameter.required:
                 raise EngineError(f"Parameter '{parameter.name}' is required and may not be null.")
-            complete[_python_name(parameter.name)] = coerced(
-                value, parameter.type, f"{name}, argument '{parameter.name}'"
-            )
+            value = coerced(value, parameter.type, f"{name}, argument '{parameter.name}'")
+            if isinstance(value, Image):
+                _check_pixels(name, parameter.name, value)
+            complete[_python_name(parameter.name)] = value
         return complete
+
+
+def _check_pixels(name: str, parameter: str, image: Image) -> None:
+    """EngineError where the pixels of an image are arrays and the algorithm takes numbers only."""
+    if (
+        not name.startswith(("Image.", "Terrain."))
+        or name.startswith(_OF_ARRAYS)
+        or name in _take_arrays
+        or (name, parameter) in _TAKE_ARRAYS
+    ):
+        return
+    for band in image.bands:
+        if band.type.dimensions:
+            raise EngineError(
+                f"{name}, argument '{parameter}': The pixels of band '{band.name}' are arrays with "
+                f"{band.type.dimensions} axes; the local engine has this algorithm for numbers only. Take numbers out "
+                "with arrayGet or arrayFlatten."
+            )
+
+
+# Algorithms that hand pixels on without looking at them, by the argument that they hand on.
+_TAKE_ARRAYS = {
+    *((f"Image.{name}", "image") for name in ("updateMask", "mask", "cast", "reduceRegion", "reduceRegions", "sample")),
+    *((f"Image.{name}", "image") for name in ("sampleRegions", "stratifiedSample", "bandNames", "bandTypes", "date")),
+    *((f"Image.{name}", "image") for name in ("reproject", "setDefaultProjection", "metadata", "projection")),
+    *((f"Image.{name}", "input") for name in ("select", "rename", "regexpRename", "clip", "clipToBoundsAndScale")),
+    ("Image.slice", "image"),
+    *(("Image.id", "element"), ("Image.geometry", "feature"), ("Image.copyProperties", "source")),
+    ("Image.copyProperties", "destination"),
+    *(("Image.addBands", name) for name in ("dstImg", "srcImg")),
+}
+_OF_ARRAYS = ("Image.array", "Image.matrix", "Image.toArray", "Image.parseExpression")
+_take_arrays: set[str] = set()  # algorithms that take them as any argument
+
+
+def take_arrays(*names: str) -> None:
+    """Lets pixels that are arrays be arguments of algorithms."""
+    _take_arrays.update(names)
 
 
 _ALGORITHMS: dict[str, Algorithm] = {}

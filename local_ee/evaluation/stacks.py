@@ -50,6 +50,8 @@ def reduce_images(images: Sequence[Image], reducer: Reducer, *, keep_names: bool
     """
     reducer = reducer.for_pixels()
     types = band_union(images)
+    for name, own in types.items():
+        reducer.check(name, own)
     outputs = len(reducer.outputs)
     bands = [
         Band(name if keep_names else label, output_type, WGS84)
@@ -68,6 +70,32 @@ def reduce_images(images: Sequence[Image], reducer: Reducer, *, keep_names: bool
         return by_name(images, {names[i // outputs] for i in positions})
 
     return derived(images, bands, reading, footprint_of=union_footprint(images), needs=needs)
+
+
+def reduce_tuples(images: Sequence[Image], reducer: Reducer) -> Image:
+    """The reduction of all bands of each image together, of a reducer with as many inputs; its outputs are the bands.
+
+    An image without one of the bands is left out.
+    """
+    reducer = reducer.for_pixels()
+    names = list(band_union(images))
+    outputs = reducer.over(len(names)).outputs
+    common = next(iter(band_union(images).values()))
+    bands = [Band(name, output, WGS84) for name, output in zip(outputs, reducer.typed(common), strict=True)]
+    whole = [image for image in images if set(names) <= set(image.band_names)]
+
+    def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
+        running = reducer.start()
+        for image in whole:
+            pixels = image.read(geobox, names)
+            running.add([(values[None], mask[None]) for values, mask in zip(pixels.values, pixels.masks, strict=True)])
+        results = running.result()
+        if not whole:
+            results = [hidden(band.type.dtype, tuple(geobox.shape)) for band in bands]
+        pairs = [_typed(results[i], bands[i]) for i in positions]
+        return Pixels(tuple(values for values, _ in pairs), tuple(mask for _, mask in pairs))
+
+    return derived(images, bands, reading, footprint_of=union_footprint(images))
 
 
 def by_name(images: Sequence[Image], names: set[str]) -> list[list[int]]:
@@ -106,7 +134,7 @@ def _one_strip(images: Sequence[Image], names: list[str], reducer: Reducer, geob
         have = [name for name in names if name in image.band_names]
         pixels = image.read(geobox, have)
         for name, values, mask in zip(have, pixels.values, pixels.masks, strict=True):
-            if not is_blank(mask):
+            if not is_blank(mask) or reducer.name == "countEvery":
                 running[name].add([(values[None], mask[None])])
                 used.add(name)
     empty = [hidden(np.dtype("float64"), shape)] * len(reducer.outputs)

@@ -10,9 +10,11 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from local_ee.errors import EngineError
+from local_ee.evaluation.arrays import Array
+from local_ee.raster.array_pixels import boxed
 from local_ee.raster.geometry import Geometry
 from local_ee.raster.memo import Inputs, Reading, remembered
-from local_ee.raster.pixel_type import PixelType, of_number
+from local_ee.raster.pixel_type import PixelType, of_number, ranged
 from local_ee.raster.pixels import Pixels, valid
 from local_ee.raster.projection import WGS84, Projection
 
@@ -138,15 +140,30 @@ def missing_band(pattern: object, have: Sequence[str]) -> str:
     return f"Band pattern '{pattern}' did not match any bands. Available bands: [{', '.join(have)}]"
 
 
-def constant(numbers: Sequence[float | np.number], names: Sequence[str] | None = None) -> Image:
-    """An image with a value everywhere; bands are named constant, or constant_0, constant_1 ..."""
+def constant(numbers: Sequence[float | np.number | Array], names: Sequence[str] | None = None) -> Image:
+    """An image with a number or an array everywhere; bands are named constant, or constant_0, constant_1 ..."""
     if names is None:
         names = ("constant",) if len(numbers) == 1 else tuple(f"constant_{i}" for i in range(len(numbers)))
-    bands = tuple(Band(name, of_number(value)) for name, value in zip(names, numbers, strict=True))
+    bands = tuple(Band(name, _type_of(value)) for name, value in zip(names, numbers, strict=True))
 
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
         shape = tuple(geobox.shape)
-        values = tuple(np.broadcast_to(bands[i].type.dtype.type(numbers[i]), shape) for i in positions)
+        values = tuple(_everywhere(numbers[i], bands[i].type, shape) for i in positions)
         return Pixels(values, (valid(shape),) * len(positions))
 
     return Image(bands, reading)
+
+
+def _type_of(value: float | np.number | Array) -> PixelType:
+    if not isinstance(value, Array):
+        return of_number(value)
+    if value.precision == "int" and value.values.size:
+        return ranged(int(value.values.min()), int(value.values.max())).of_dimensions(value.values.ndim)
+    return PixelType(value.precision, dimensions=value.values.ndim)
+
+
+def _everywhere(value: float | np.number | Array, pixel_type: PixelType, shape: tuple[int, ...]) -> np.ndarray:
+    if isinstance(value, Array):
+        numbers = value.values.astype(pixel_type.element.dtype)
+        return boxed(numbers, shape) if pixel_type.dimensions else np.broadcast_to(numbers, shape)
+    return np.broadcast_to(pixel_type.dtype.type(value), shape)

@@ -126,7 +126,9 @@ class Folding:
 
     def add(self, inputs: Sequence[Samples]) -> None:
         values, weights = inputs[0]
-        for layer, weight in zip(self._prepare(values), weights, strict=True):
+        prepared = self._prepare(values)
+        for index, weight in enumerate(weights):
+            layer = prepared[index, ...]  # an array also where it is one object
             valid = np.asarray(weight) > 0
             if self._kept is None:
                 self._kept = np.where(valid, layer, 0).astype(layer.dtype), valid.copy()

@@ -18,6 +18,8 @@ def plain(value: Any, valid: Any) -> Any:
     """A reduced value as a plain one: null where nothing was reduced."""
     if not np.all(valid):
         return None
+    if isinstance(value, np.ndarray) and value.dtype == object:  # of values that are arrays
+        return value[(0,) * value.ndim] if value.size == 1 else value
     return value.item() if isinstance(value, np.ndarray | np.generic) and np.size(value) == 1 else value
 
 

@@ -17,7 +17,7 @@ from odc.geo.geobox import GeoBox
 
 from local_ee import budget
 from local_ee.raster.lattice import place_of
-from local_ee.raster.pixels import Pixels, is_uniform
+from local_ee.raster.pixels import Pixels, size_of
 from local_ee.raster.projection import key_of
 
 BOUND_BYTES = 256 << 20
@@ -130,7 +130,7 @@ class Memo:
         return entry[0], entry[1]
 
     def put(self, key: tuple, band: tuple[np.ndarray, np.ndarray]) -> None:
-        size = sum(64 if is_uniform(array) else array.nbytes for array in band)
+        size = sum(size_of(array) for array in band)
         if size > self._bound:
             return
         self._held[key] = (*band, size)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+
+from local_ee.errors import EngineError
 
 _ORDER = {"int": 0, "float": 1, "double": 2}
 _INTEGERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "int64")
@@ -15,7 +17,10 @@ _FLOAT_HOLDS = 2**24  # integers up to this are exact in 32-bit floating point
 
 @dataclass(frozen=True)
 class PixelType:
-    """precision is int, float or double; minimum and maximum bound the values (None: the precision's own bounds)."""
+    """precision is int, float or double; minimum and maximum bound the values (None: the precision's own bounds).
+
+    dimensions: of the array that each pixel is; 0 where pixels are numbers.
+    """
 
     precision: str
     minimum: float | None = None
@@ -24,7 +29,12 @@ class PixelType:
 
     @cached_property
     def dtype(self) -> np.dtype:
-        """The smallest numpy type that holds the range; integers beyond 64 bits are held in double precision."""
+        """The smallest numpy type that holds the range; integers beyond 64 bits are held in double precision.
+
+        Pixels that are arrays are objects: their numbers have the type of `element`.
+        """
+        if self.dimensions:
+            return np.dtype(object)
         if self.precision != "int":
             return np.dtype("float32" if self.precision == "float" else "float64")
         if self.minimum is None or self.maximum is None:
@@ -44,6 +54,15 @@ class PixelType:
     def is_integer(self) -> bool:
         return self.precision == "int"
 
+    @property
+    def element(self) -> PixelType:
+        """The type of the numbers in pixels that are arrays."""
+        return replace(self, dimensions=0) if self.dimensions else self
+
+    def of_dimensions(self, dimensions: int) -> PixelType:
+        """The type of arrays of such numbers."""
+        return self if dimensions == self.dimensions else replace(self, dimensions=dimensions)
+
     def union(self, other: PixelType) -> PixelType:
         """The narrowest type that holds both (apidocs ee-image-add: "the union of the input types").
 
@@ -51,6 +70,12 @@ class PixelType:
         """
         if self == other:
             return self
+        if self.dimensions != other.dimensions:
+            raise EngineError(
+                f"Bands whose pixels have {self.dimensions} and {other.dimensions} dimensions have no common type."
+            )
+        if self.dimensions:
+            return self.element.union(other.element).of_dimensions(self.dimensions)
         if self.is_integer and other.is_integer:
             return ranged(_least(self.minimum, other.minimum), _most(self.maximum, other.maximum))
         precision = max(self.precision, other.precision, key=_ORDER.__getitem__)

@@ -8,10 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike
 
+_OBJECT_BYTES = 112  # of a view of an array
+
 
 @dataclass(frozen=True)
 class Pixels:
-    """Band by band: values [row, column] and masks of the same shape (bool, or float32 in [0, 1]). Never written to."""
+    """Band by band: values [row, column] and masks of the same shape (bool, or float32 in [0, 1]). Never written to.
+
+    Pixels that are arrays are objects: arrays where the mask is not 0, anything elsewhere.
+    """
 
     values: tuple[np.ndarray, ...]
     masks: tuple[np.ndarray, ...]
@@ -51,6 +56,16 @@ def is_valid(mask: np.ndarray) -> bool:
 def is_uniform(array: np.ndarray) -> bool:
     """True for an array known to hold one value (a broadcast scalar)."""
     return array.size > 0 and array.strides == (0,) * array.ndim
+
+
+def size_of(array: np.ndarray) -> int:
+    """The bytes that an array occupies, with the arrays that its pixels may be (all taken to be as large as one)."""
+    if is_uniform(array):
+        return _OBJECT_BYTES
+    if array.dtype != object or not array.size:
+        return array.nbytes
+    largest = max(getattr(pixel, "nbytes", 0) for pixel in array.flat[:: max(array.size // 8, 1)])
+    return int(array.nbytes + array.size * (_OBJECT_BYTES + largest))
 
 
 def hidden(dtype: DTypeLike, shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,8 @@ from local_ee.errors import EngineError
 from local_ee.raster.accumulate import Accumulator
 from local_ee.raster.pixel_type import PixelType
 
+_TAKE_ARRAYS = ("first", "last", "count", "toList")  # reducers of pixels that are arrays
+
 
 def numbers_only(index: int) -> bool:
     """No input takes anything but numbers."""
@@ -57,6 +59,11 @@ class Reducer:
         if not self.pixels:
             raise EngineError(f"Reducer.{self.name} does not give numbers, so it cannot make an image.")
         return self
+
+    def check(self, band: str, pixel_type: PixelType) -> None:
+        """EngineError where a band's pixels are arrays and the reducer takes numbers only."""
+        if pixel_type.dimensions and self.name not in _TAKE_ARRAYS:
+            raise EngineError(f"Reducer.{self.name} takes numbers, but the pixels of band '{band}' are arrays.")
 
     def over(self, bands: int) -> Reducer:
         """Itself, where it takes one input or as many as there are bands."""

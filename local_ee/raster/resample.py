@@ -110,7 +110,7 @@ def _is_outside(source: ResampleSource, bounds: tuple[float, float, float, float
 def _gather(window: Pixels, take: Callable[[np.ndarray], np.ndarray], geobox: GeoBox) -> Pixels:
     def taken(array: np.ndarray) -> np.ndarray:
         if is_uniform(array):
-            return np.broadcast_to(array[0, 0], tuple(geobox.shape))
+            return np.broadcast_to(array[:1, :1], tuple(geobox.shape))
         return take(np.ascontiguousarray(array))
 
     return Pixels(tuple(map(taken, window.values)), tuple(map(taken, window.masks)))
