@@ -13,6 +13,7 @@ import pytest
 
 if TYPE_CHECKING:
     from local_ee.testing.engines import Engines, TestEngine
+    from local_ee.testing.runs import Run  # noqa: F401 (named as text: the plugin must cost nothing until it is used)
 
 MARK = "local_ee"
 MARK_HELP = (

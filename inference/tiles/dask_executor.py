@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from gee_export.base.errors import Fault
@@ -34,11 +35,12 @@ class Dask:
         self.address = address
         self._patience, self._connect_s = patience, connect_s
         self._client: Client | None = None
+        self._number = count()
 
     @property
     def words(self) -> str:
-        count = "" if self._client is None else f" with {len(self._workers())} workers"
-        return f"the Dask scheduler at {self.address}{count}"
+        workers = "" if self._client is None else f" with {len(self._workers())} workers"
+        return f"the Dask scheduler at {self.address}{workers}"
 
     def mine(self, tiles: Sequence[Tile]) -> Sequence[Tile]:
         return tiles
@@ -55,9 +57,12 @@ class Dask:
                 self._submit(client, attempts, work, tasks, completed)
                 for future in completed:
                     tile, attempt = tasks.pop(future)
-                    outcome = self._outcome(future, tile)
+                    outcome = self._outcome(client, future, tile)
                     future.release()
-                    yield from attempts.settled(tile, attempt, outcome)
+                    if outcome is None:
+                        attempts.again(tile, attempt)
+                    else:
+                        yield from attempts.settled(tile, attempt, outcome)
                     self._submit(client, attempts, work, tasks, completed)
             finally:
                 with suppress(Exception):  # of a scheduler that has gone
@@ -73,22 +78,25 @@ class Dask:
     ) -> None:
         """Gives the scheduler as many tiles as its workers can begin soon."""
         workers = self._workers()
-        count = max(1, len(workers))
-        most = AHEAD * count
+        working = max(1, len(workers))
+        most = AHEAD * working
         if work.share is not None:  # of more workers than requests as many are given work as there are requests
             most = min(most, work.share.at_once)
-            count = min(count, work.share.at_once)
-        own = replace(work.among(count), beside=_neighbours(workers))
+            working = min(working, work.share.at_once)
+        own = replace(work.among(working), beside=_neighbours(workers))
         while attempts and len(tasks) < most:
             tile, attempt = attempts.next()
             resources = {"GPU": 1} if tile.computing.device == "gpu" else None
-            key = f"isamap-{tile.name}-{attempt}"
+            key = f"isamap-{tile.name}-{attempt}-{next(self._number)}"
             future = client.submit(own.attempted, tile, key=key, pure=False, resources=resources)
             tasks[future] = tile, attempt
             completed.add(future)
 
-    def _outcome(self, future: Future, tile: Tile) -> Outcome:
+    def _outcome(self, client: Client, future: Future, tile: Tile) -> Outcome | None:
+        """None where a worker died that alone knew the outcome: the tile lies in the store, or is to be made again."""
         if future.cancelled() or future.status == "lost":
+            if client.status == "running":
+                return None
             raise Fault(
                 f"the Dask scheduler at {self.address} has gone: start it again and run the same command, "
                 "the tiles that are made are kept"

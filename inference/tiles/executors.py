@@ -64,6 +64,10 @@ class Attempts:
             self._patience.wait(attempt - 2)
         return tile, attempt
 
+    def again(self, tile: Tile, attempt: int) -> None:
+        """The tile is next once more; the attempt does not count."""
+        self._waiting.appendleft((tile, attempt))
+
     def settled(self, tile: Tile, attempt: int, outcome: Outcome) -> Iterator[Outcome]:
         """The outcome where it is the last word; otherwise the tile waits again."""
         if isinstance(outcome, Receipt):

@@ -29,7 +29,8 @@ def get(image: Image, position: Image) -> Image:
                 raise EngineError(
                     f"Image.arrayGet: Position {number} is out of range of axis {axis} with length {size}."
                 )
-        return stack[(slice(None), *index)]
+        found: np.ndarray = stack.reshape(len(stack), -1)[:, np.ravel_multi_index(index, stack.shape[1:])]
+        return found
 
     coordinates = [chosen(position, (i,)) for i in position.everything]
     return with_parameters(image, coordinates, compute, lambda pixel_type: pixel_type.element)
@@ -44,8 +45,9 @@ def sliced(input: Image, axis: int, start: Image | None, end: Image | None, step
     bounds = [constant([0]) if start is None else start, *([] if end is None else [end])]
 
     def compute(stack: np.ndarray, start: float | None, end: float | None = None) -> np.ndarray:
-        limits = [None if limit is None else int(limit) for limit in (start, end)]
-        return stack[(slice(None),) * (axis + 1) + (slice(*limits, step),)]
+        first, last = (None if limit is None else int(limit) for limit in (start, end))
+        taken: np.ndarray = np.moveaxis(np.moveaxis(stack, axis + 1, 0)[slice(first, last, step)], 0, axis + 1)
+        return taken
 
     return with_parameters(input, bounds, compute, lambda pixel_type: pixel_type, optional=True)
 

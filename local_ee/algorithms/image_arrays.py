@@ -98,8 +98,7 @@ def _alike_images(collection: Any, use: str) -> tuple[list[Image], list[str], Pi
 def _rows(table: np.ndarray, keep: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of each pixel the rows to keep."""
     values = np.zeros(keep.shape[:2], object)
-    mask = keep.any(axis=2)
-    full = keep.all(axis=2)
+    mask, full = np.asarray(keep.any(axis=2)), np.asarray(keep.all(axis=2))
     for row, col in zip(*np.nonzero(mask), strict=True):
         values[row, col] = table[row, col] if full[row, col] else table[row, col][keep[row, col]]
     return values, mask

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from odc.geo.geobox import GeoBox
 from scipy.sparse import coo_matrix
@@ -97,7 +99,7 @@ def patch_sizes(values: np.ndarray, valid: np.ndarray, *, eight_connected: bool)
     """The number of valid pixels of one value that are connected to each pixel."""
     budget.allocate(values.size * _EDGE_BYTES * (4 if eight_connected else 2))
     places = np.arange(values.size).reshape(values.shape)
-    pairs = [(np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])]
+    pairs: list[tuple[Any, Any]] = [(np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])]
     if eight_connected:
         pairs += [(np.s_[:-1, :-1], np.s_[1:, 1:]), (np.s_[:-1, 1:], np.s_[1:, :-1])]
     first, second = [], []

@@ -214,6 +214,6 @@ def _gathered(name: str, finish: Callable[[np.ndarray, np.ndarray], Any]) -> Red
 
     def finished(values: np.ndarray, weights: np.ndarray) -> list[Reduced]:
         result = finish(np.ravel(values), np.ravel(weights))
-        return [(result, np.bool_(result is not None))]
+        return [(result, np.asarray(result is not None))]
 
     return Reducer(name, ("histogram",), lambda: Collecting(finished), lambda t: (t,), streams=False, pixels=False)

@@ -6,6 +6,7 @@ Assumption: the results have no properties, as those of operators.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from odc.geo.geobox import GeoBox
@@ -129,7 +130,7 @@ def with_parameters(
     def _zipped() -> list[tuple[Image, list[int]]]:
         return list(zip(partners, columns, strict=True))
 
-    def needs(positions: tuple[int, ...]) -> list:
+    def needs(positions: tuple[int, ...]) -> list[Any]:
         return [positions, *([column[i] for i in positions] for column in columns)]
 
     return derived([image, *partners], bands, reading, needs=needs)
@@ -139,5 +140,6 @@ def _or_none(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Numbers, and None where they are masked."""
     if is_valid(mask):
         return values
-    numbers: np.ndarray = np.where(opaque(mask), values.astype(object), None)
+    numbers: np.ndarray = values.astype(object)
+    numbers[~opaque(mask).astype(bool)] = None
     return numbers

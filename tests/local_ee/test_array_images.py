@@ -1,4 +1,4 @@
-"""Images whose pixels are arrays, against numpy on the same numbers (apidocs ee-image-toarray, ee-image-arraysort ...)."""
+"""Images whose pixels are arrays, beside NumPy and as samples of apidocs print them (ee-image-toarray and its kin)."""
 
 from __future__ import annotations
 
