@@ -19,7 +19,7 @@ MARK_HELP = (
     f"{MARK}(catalog='world'): the test runs with `ee` connected to a local Earth Engine over this catalog: 'world' "
     "(simulated), a folder of images, or a mapping of ids to arrays, GeoTIFFs and CSV files"
 )
-_run = pytest.StashKey["Run"]()
+_run: pytest.StashKey[Run] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
