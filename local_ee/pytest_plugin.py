@@ -13,6 +13,7 @@ import pytest
 
 if TYPE_CHECKING:
     from local_ee.testing.engines import Engines, TestEngine
+    from local_ee.testing.runs import Run
 
 MARK = "local_ee"
 MARK_HELP = (
