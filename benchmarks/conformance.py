@@ -29,7 +29,7 @@ from unittest.mock import MagicMock
 
 import ee
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder: its coverage.py is not the one of numba
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from gee_export.earth_engine.session import connect
 

@@ -13,14 +13,14 @@ import pytest
 
 if TYPE_CHECKING:
     from local_ee.testing.engines import Engines, TestEngine
-    from local_ee.testing.runs import Run  # noqa: F401 (named as text: the plugin must cost nothing until it is used)
+    from local_ee.testing.runs import Run
 
 MARK = "local_ee"
 MARK_HELP = (
     f"{MARK}(catalog='world'): the test runs with `ee` connected to a local Earth Engine over this catalog: 'world' "
     "(simulated), a folder of images, or a mapping of ids to arrays, GeoTIFFs and CSV files"
 )
-_run = pytest.StashKey["Run"]()
+_run: pytest.StashKey[Run] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
