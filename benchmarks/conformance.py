@@ -20,8 +20,10 @@ import sys
 import tokenize
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import chdir
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -29,7 +31,7 @@ import ee
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # not this folder: its coverage.py is not the one of numba
 
-from gee_export.earth_engine.session import connect
+from gee_export.earth_engine.session import connect  # noqa: E402
 
 FOLDER = "samples/python/apidocs"
 PASSED, WRONG, MISSING, REFUSED, ASSET = "as printed", "another value", "no such algorithm", "refused", "no such asset"
@@ -230,8 +232,9 @@ def main() -> None:
     parser.add_argument("--json", help="a file for every check")
     options = parser.parse_args()
     checks: list[Check] = []
-    with connect(catalog="world"):
-        for name, source in samples(options.samples):
+    pages = list(samples(options.samples))
+    with connect(catalog="world"), TemporaryDirectory() as folder, chdir(folder):  # some samples write files
+        for name, source in pages:
             if options.family.lower() in ("", family_of(name)):
                 checks += checks_of(name, source)
     if options.misses:

@@ -1,6 +1,6 @@
 """Maps of several years where every year's truth is known: independent years, simple rules and the chain, in tables.
 
-    python benchmarks/years.py --home FOLDER [--epochs 14]
+    python -m benchmarks.years --home FOLDER [--epochs 14]
 
 Everything is simulated: the ground is the local engine's world, whose truth of every year is at hand. First its maps
 are drawn from a known model of errors (SKIES), then they are made by a small network that was trained for it. Pixels

@@ -6,9 +6,10 @@ import base64
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,24 +88,54 @@ def publish(
     other content under the name is refused unless `overwrite`. ValueError: the user's mistakes. Fault: the server's.
     """
     map_file = open_map(checked_argument("path", path, str))
-    asset = checked_argument("asset", asset, str)
-    manifest.check_asset_name(asset)
-    project, bucket = (checked_argument(*pair, str | None) for pair in (("project", project), ("bucket", bucket)))
-    overwrite = checked_argument("overwrite", overwrite, bool)
-    contents = [_checked_content(file) for file in map_file.files]
-    sha256 = _sha256(contents)
-    with _clear_errors():
-        session = _connected(project, bucket)
-        stored_sha256 = _existing(asset, sha256, overwrite=overwrite)
-        if stored_sha256 is None or stored_sha256 != sha256:
-            target = _bucket(session, bucket or LOCAL_BUCKET)
-            uris = [
-                _upload(file, content, target, progress=progress)
-                for file, content in zip(map_file.files, contents, strict=True)
-            ]
-            _ingest(manifest.build(map_file, asset, uris, sha256), overwrite=overwrite, progress=progress)
-            return _report(map_file, asset, uris, already_there=False)
-    return _report(map_file, asset, (), already_there=True)
+    target = Target(asset, project=project, bucket=bucket, overwrite=overwrite)
+    uris = target.fill(map_file.files, partial(manifest.build, map_file, asset), progress=progress)
+    return report(map_file, asset, uris or (), already_there=uris is None)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where an asset goes: its name, the project and bucket, and whether other content under the name is replaced."""
+
+    asset: str
+    project: str | None = None
+    bucket: str | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        manifest.check_asset_name(checked_argument("asset", self.asset, str))
+        checked_argument("project", self.project, str | None)
+        checked_argument("bucket", self.bucket, str | None)
+        checked_argument("overwrite", self.overwrite, bool)
+
+    def fill(
+        self, files: Sequence[Path], build: Callable[[Sequence[str], str], Mapping[str, Any]], *, progress: bool
+    ) -> tuple[str, ...] | None:
+        """Uploads the files and ingests what `build` makes of their gs:// addresses and their common hash.
+
+        Those addresses, or None where the asset already has this content.
+        """
+        contents = [_checked_content(file) for file in files]
+        sha256 = _sha256(contents)
+        with _clear_errors():
+            session = _connected(self.project, self.bucket)
+            if _existing(self.asset, sha256, overwrite=self.overwrite) == sha256:
+                return None
+            bucket = _bucket(session, self.bucket or LOCAL_BUCKET)
+            pairs = zip(files, contents, strict=True)
+            uris = tuple(_upload(file, content, bucket, progress=progress) for file, content in pairs)
+            _ingest(build(uris, sha256), overwrite=self.overwrite, progress=progress)
+        return uris
+
+    def make_collection(self) -> None:
+        """An empty image collection of that name, unless it is there; ValueError where something else is."""
+        with _clear_errors():
+            _connected(self.project, self.bucket)
+            _make_parents(self.asset)
+            if _info(self.asset) is None:
+                _make_container("IMAGE_COLLECTION", self.asset)
+            if (_info(self.asset) or {}).get("type") != "IMAGE_COLLECTION":
+                raise ValueError(f"asset {self.asset} is there and no image collection: choose another --asset")
 
 
 def _checked_content(path: Path) -> Content:
@@ -123,7 +154,7 @@ def _sha256(contents: Sequence[Content]) -> str:
     return hashlib.sha256("".join(content.sha256 for content in contents).encode()).hexdigest()
 
 
-def _report(map_file: MapFile, asset: str, uris: Sequence[str], *, already_there: bool) -> PublishReport:
+def report(map_file: MapFile, asset: str, uris: Sequence[str], *, already_there: bool) -> PublishReport:
     simulated = map_file.tags.get("simulated") == "true"
     lines = javascript(asset, map_file.legend), python(asset, map_file.legend)
     return PublishReport(asset, tuple(uris), already_there, simulated, *lines)
@@ -219,6 +250,21 @@ def _ingest(image_manifest: Mapping[str, Any], *, overwrite: bool, progress: boo
         )
 
 
+def info_of(collection: str, project: str | None) -> list[Mapping[str, Any]]:
+    """The images of a collection as Earth Engine lists them; ValueError where there is no such collection."""
+    import ee
+
+    from gee_export.earth_engine.session import connect
+
+    with _clear_errors():
+        connect(project)
+        info = _info(collection)
+        if info is None or info.get("type") != "IMAGE_COLLECTION":
+            raise ValueError(f"asset {collection} is no image collection: make it with `isamap publish --collection`")
+        children = ee.data.listAssets({"parent": collection})["assets"]
+        return [child for child in children if child.get("type") == "IMAGE"]
+
+
 def _make_parents(asset: str) -> None:
     """Folders above the asset; ValueError where an image stands in their place."""
     parts = asset.split("/")
@@ -226,16 +272,16 @@ def _make_parents(asset: str) -> None:
         parent = "/".join(parts[:depth])
         info = _info(parent)
         if info is None:
-            _make_folder(parent)
+            _make_container("FOLDER", parent)
         elif info.get("type") not in ("FOLDER", "IMAGE_COLLECTION"):
             raise ValueError(f"asset {parent} is of type {info.get('type')}, no folder: choose another --asset")
 
 
-def _make_folder(asset: str) -> None:
+def _make_container(asset_type: str, asset: str) -> None:
     import ee
 
     try:
-        ee.data.createAsset({"type": "FOLDER"}, asset)
+        ee.data.createAsset({"type": asset_type}, asset)
     except ee.EEException:
         if _info(asset) is None:  # unless another process made it in between
             raise

@@ -63,8 +63,9 @@ class BlockRows:
             self._chunks.append(self._decoded(first, last))
         parts = [(chunk, _rows(chunk, window)) for chunk in self._chunks]
         stored_BHW = _joined([chunk.stored_BHW[:, rows] for chunk, rows in parts])
-        masks = [chunk.valid_BHW[:, rows] for chunk, rows in parts if chunk.valid_BHW is not None]
-        return stored_BHW, _joined(masks) if masks else self._valid(stored_BHW)
+        if self._valid is not None:
+            return stored_BHW, self._valid(stored_BHW)
+        return stored_BHW, _joined([chunk.valid_BHW[:, rows] for chunk, rows in parts if chunk.valid_BHW is not None])
 
     @property
     def cache_bytes(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ from gee_export.command import command_of
 from gee_export.command_line.report_output import show
 from inference.plan.request import PlanRequest
 from inference.request import MapRequest
+from inference.student.request import StudentRequest
 from inference.tiles.jobs import RunRequest
 
 _Project = Annotated[str | None, typer.Option("--project", help="Google Cloud project; without it the local engine.")]
@@ -28,6 +30,16 @@ def map(request: MapRequest) -> None:
 
 
 map = command_of(MapRequest, map)
+
+
+def to_ee(request: StudentRequest) -> None:
+    """Distil a checkpoint into an Earth Engine graph and one Code Editor script, with its accuracy beside it."""
+    from inference.student.export import export
+
+    show(export(request))
+
+
+to_ee = command_of(StudentRequest, to_ee)
 
 
 def plan(request: PlanRequest) -> None:
@@ -111,16 +123,48 @@ def years(
 
 
 def publish(
-    path: Annotated[str, typer.Argument(metavar="MAP.tif", help="What `isamap map` wrote.")],
+    path: Annotated[str, typer.Argument(metavar="MAP.tif|FOLDER", help="Of `isamap map`, or of `isamap run`.")],
     asset: Annotated[str, typer.Option("--asset", help="projects/PROJECT/assets/FOLDER/NAME.")],
     project: _Project = None,
     bucket: Annotated[str | None, typer.Option("--bucket", help="Where Google ingests from; needs --project.")] = None,
+    collection: Annotated[
+        bool, typer.Option("--collection", help="An image collection of the run's maps by time and zone.")
+    ] = False,
     overwrite: _Overwrite = False,
 ) -> None:
-    """Upload a map as an Earth Engine image asset and print the lines that show it."""
+    """Upload a map, or the tiles of a run, as an Earth Engine asset and print the lines that show it."""
+    from inference.asset import Target
     from inference.asset import publish as publish_map
+    from inference.catalog.publication import publish_run
 
+    if Path(path).is_dir():
+        target = Target(asset, project=project, bucket=bucket, overwrite=overwrite)
+        show(publish_run(path, target, collection=collection))
+        return
+    if collection:
+        raise ValueError(f"--collection is of a run's folder, and {path} is no folder: leave it out")
     show(publish_map(path, asset=asset, project=project, bucket=bucket, overwrite=overwrite))
+
+
+def stac(
+    path: Annotated[str, typer.Argument(metavar="FOLDER|MAP.tif", help="Of `isamap run`, or what `isamap map` wrote.")],
+) -> None:
+    """Write the STAC collection of a run's tiles, or the item of a map: grid, classes, checksums, licence."""
+    from inference.catalog.stac import write_stac
+
+    show(write_stac(path))
+
+
+def app(
+    asset: Annotated[str, typer.Argument(metavar="COLLECTION", help="What `isamap publish --collection` made.")],
+    out: Annotated[str, typer.Option("--out", help="The script, a .js.")],
+    project: _Project = None,
+    overwrite: _Overwrite = False,
+) -> None:
+    """Write a Code Editor App of published maps: years, swipe, legend, area chart, probability on click."""
+    from inference.catalog.app import write_app
+
+    show(write_app(asset, out, project=project, overwrite=overwrite))
 
 
 def view(
@@ -131,3 +175,34 @@ def view(
     from inference.picture import view as view_map
 
     show(view_map(path, out=out))
+
+
+def capsule(
+    path: Annotated[str, typer.Argument(metavar="MAP.tif", help="What `isamap map` wrote.")],
+    out: Annotated[str, typer.Option("--out", help="FILE.zip, or a new folder.")],
+    checkpoint: Annotated[str, typer.Option("--checkpoint", help="Where the map's checkpoint lies now.")] = "",
+) -> None:
+    """Keep all that made a map: scenes, graph, checkpoint, requests, versions, options and digests."""
+    from inference.capsule.capsule import capsule as keep
+
+    show(keep(path, out=out, checkpoint=checkpoint))
+
+
+def replay(
+    path: Annotated[str, typer.Argument(metavar="CAPSULE", help="What `isamap capsule` wrote.")],
+    out: Annotated[str, typer.Option("--out", help="A new folder for the map.")],
+    project: _Project = None,
+    catalog: Annotated[str | None, typer.Option("--catalog", help="Local engine's images, if a folder.")] = None,
+    input_: Annotated[str | None, typer.Option("--input", help="The file, of a capsule of a mapped file.")] = None,
+    checkpoint: Annotated[str | None, typer.Option("--checkpoint", help="Another checkpoint to try.")] = None,
+    compare: Annotated[str | None, typer.Option("--compare", help="The original map, to count pixels.")] = None,
+) -> None:
+    """Make a capsule's map again: the same bytes, or a list of what differs (exit code 1)."""
+    from gee_export.base.errors import Fault
+    from inference.capsule.replay import replay as make_again
+
+    options: dict[str, Any] = {"project": project, "catalog": catalog, "input": input_, "checkpoint": checkpoint}
+    report = make_again(path, out=out, compare=compare, **options)
+    if not report.same:
+        raise Fault(str(report))
+    show(report)

@@ -87,6 +87,11 @@ class CompositeSource:
     def origin(self) -> tuple[int, int]:
         return offset_from_crs_origin(self.geobox.affine)
 
+    @property
+    def blocks(self) -> tuple[Window, ...]:
+        """The windows that are asked for, one request each."""
+        return tuple(self._plan)
+
     def keep_in(self, folder: Path) -> None:
         """Sets the folder that keeps blocks until the map has passed them."""
         self._folder = folder

@@ -48,7 +48,8 @@ def ground_of(region: Region, trained: Checkpoint, block_px: int = 1) -> Ground:
     """The ground that the map of a region depends on, so that it is that part of any larger map."""
     geobox = grid_of(region)
     lattice = lattice_of(trained).at(*offset_from_crs_origin(geobox.affine))
-    return Ground.around(*geobox.shape, lattice, block_px=block_px, scale=trained.scale)
+    height, width = geobox.shape
+    return Ground.around(height, width, lattice, block_px=block_px, scale=trained.scale)
 
 
 def grown(region: Region, seen: Window) -> Region:

@@ -61,6 +61,23 @@ def build(map_file: MapFile, asset: str, uris: Sequence[str], content_sha256: st
     return manifest
 
 
+def of_tiles(tiles: Sequence[MapFile], asset: str, uris: Sequence[str], content_sha256: str) -> dict[str, Any]:
+    """The manifest of the tiles of one map and zone as one image: every tile a source of each band's tileset.
+
+    uris: of all files of the first tile, then of the second ... Properties are those that all tiles share.
+    https://developers.google.com/earth-engine/guides/image_manifest, "Tilesets": later sources lie on top.
+    """
+    count = len(tiles[0].files)
+    manifest = build(tiles[0], asset, uris[:count], content_sha256)
+    for index, tileset in enumerate(manifest["tilesets"]):
+        tileset["sources"] = [{"uris": [uri]} for uri in uris[index::count]]
+    shared = [set(properties(tile, content_sha256).items()) for tile in tiles]
+    common = set.intersection(*shared)
+    manifest["properties"] = {name: value for name, value in manifest["properties"].items() if (name, value) in common}
+    manifest["properties"]["tiles"] = len(tiles)
+    return manifest
+
+
 def properties(map_file: MapFile, content_sha256: str) -> dict[str, str | int | float]:
     """Flat properties; `{band}_class_*` give the Code Editor's default picture (guides/image_visualization)."""
     legend = map_file.legend

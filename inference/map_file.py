@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ def sidecar_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.aux.xml")
 
 
-def open_map(path: str | Path) -> MapFile:
+def open_map(path: str | os.PathLike[str]) -> MapFile:
     """The map at `path`; ValueError for what `isamap map` did not write, or with the probabilities of another map."""
     path = Path(path)
     head = _head(path)

@@ -134,7 +134,7 @@ def normalised(source, norm: Callable[[Raster], np.ndarray]) -> Read:
 def _run(predictor: Predictor) -> Callable[[list[_Job]], Sequence[np.ndarray]]:
     def run(jobs: list[_Job]) -> Sequence[np.ndarray]:
         tiles = [job.tile_BHW for job in jobs if job.tile_BHW is not None]
-        return predictor.of_windows(tiles) if tiles else ()
+        return list(predictor.of_windows(tiles)) if tiles else []
 
     return run
 

@@ -66,7 +66,7 @@ def write_sets(rows: RowsFile, limits: Limits, info: MapInfo, out: Path) -> None
         set_HW = np.where(known_HW, limits.sets(values_NHW[1]), UNKNOWN).astype(np.uint8)
         sets.append(np.stack([set_HW, values_NHW[1]]))
     legend = SetLegend((info.legend.names[0], info.legend.names[1]))
-    write_layer(sets, LayerInfo(info.geobox, legend, info.tags | {"alpha": f"{limits.alpha:g}"}), set_of(out))
+    write_layer(sets, LayerInfo(info.geobox, legend, {**info.tags, "alpha": f"{limits.alpha:g}"}), set_of(out))
 
 
 def _is_ours(path: Path) -> bool:

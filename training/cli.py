@@ -195,6 +195,18 @@ def onnx(
         show(training.export_onnx(checkpoint, out, size=size, overwrite=overwrite, session=session))
 
 
+def passport(
+    checkpoint: Annotated[str, typer.Option("--checkpoint", help="A run's folder, or one checkpoint in it.")],
+    out: Annotated[str | None, typer.Option("--out", help="The file, a .json; else model.stac.json beside it.")] = None,
+    project: _Project = None,
+) -> None:
+    """Write the STAC item by which catalogues list a checkpoint: inputs, outputs, classes, licence, checksum."""
+    from training.checkpoints.passport import write_passport
+
+    with session_for([checkpoint], project) as session:
+        show(write_passport(checkpoint, out, session=session))
+
+
 def models() -> None:
     """List the recipes and their networks with exact sizes for the paper's six bands."""
     from training import model_table

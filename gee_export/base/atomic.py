@@ -47,7 +47,7 @@ def crc32c_base64_of(path: Path) -> str:
     return base64.b64encode(checksum.digest()).decode()
 
 
-def local_path(address: str | Path) -> Path:
+def local_path(address: str | os.PathLike[str]) -> Path:
     """A file or folder of this machine; ValueError for an address in a bucket, which would become a folder `gs:`."""
     if str(address).startswith("gs:/"):
         raise ValueError(f"{address}: this is written on this machine only; give a path and copy it to the bucket")

@@ -56,7 +56,8 @@ class Cell:
 
     def effort_of(self, geobox: GeoBox) -> float:
         """Megapixels x months of a part of it: what its computing grows with."""
-        return geobox.shape[0] * geobox.shape[1] * self.months / 1e6
+        height, width = geobox.shape
+        return float(height * width * self.months / 1e6)
 
 
 Fetched = tuple[Cell, np.ndarray]  # a cell with its pixels

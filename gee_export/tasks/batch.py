@@ -106,7 +106,7 @@ class Batch:
 
     def __call__(self, cells: Sequence[Cell]) -> Generator[tuple[Cell, np.ndarray], None, None]:
         """Each cell with its pixels as tasks end; Fault naming the tasks that would not. Submitted tasks go on."""
-        if not cells and not _recalled(self.progress_log.rows())[0]:
+        if not cells and not any(_recalled(self.progress_log.rows())):
             return
         self._take_up(cells)
         rhythm = pauses(self.pace.first_s, self.pace.longest_s, math.inf)

@@ -151,9 +151,10 @@ def _areas(sample: Sample, evidence: Evidence, interval) -> tuple[AreaEstimate, 
     rows = []
     for index, name in enumerate(sample.classes):
         for estimator, share in shares(sample, evidence, index).items():
-            if share.value is None or share.error is None:
+            area = share.times(sample.total_km2)
+            if area.value is None or area.error is None:
                 continue
-            area, bounds = share.times(sample.total_km2), interval(share)
+            bounds = interval(share)
             rows.append(
                 AreaEstimate(
                     name, estimator, sample.class_km2[name], area.value, area.error, _scaled(bounds, sample.total_km2)

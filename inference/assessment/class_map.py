@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -75,8 +75,11 @@ class Sheet:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Part of a sheet: the sheet's number, the window, its grid, its classes (ELSEWHERE: ground of another sheet)."""
+    """Part of a sheet: its number in the map, the sheet's, the window, its grid, its classes (ELSEWHERE: ground of
+    another sheet).
+    """
 
+    index: int
     sheet: int
     window: Window
     geobox: GeoBox
@@ -102,13 +105,23 @@ class ClassMap:
         """Whether the map says of itself that it shows no real place."""
         return dict(self.tags).get("simulated") == "true"
 
-    def blocks(self, side: int = BLOCK_PX) -> Iterator[Block]:
-        """The whole map, block by block; pixels that an earlier sheet knows are ELSEWHERE in a later one."""
-        for index, sheet in enumerate(self.sheets):
+    def blocks(self, side: int = BLOCK_PX, only: Container[int] | None = None) -> Iterator[Block]:
+        """The whole map, block by block; pixels that an earlier sheet knows are ELSEWHERE in a later one.
+
+        only: numbers of blocks, where others are not even read.
+        """
+        first = 0
+        for at, sheet in enumerate(self.sheets):
+            height, width = sheet.geobox.shape
+            windows = list(enumerate(tiles(height, width, side), first))
+            first += len(windows)
+            windows = [(index, window) for index, window in windows if only is None or index in only]
+            if not windows:
+                continue
             with open_named(sheet.path) as file:
-                for window in tiles(*sheet.geobox.shape, side):
-                    class_HW = _read(file, window, sheet.nodata)
-                    yield Block(index, window, crop(sheet.geobox, window), self._once(index, window, class_HW))
+                for index, window in windows:
+                    class_HW = self._once(at, window, _read(file, window, sheet.nodata))
+                    yield Block(index, at, window, crop(sheet.geobox, window), class_HW)
 
     def at(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
         """Class of the pixel that each point lies in, uint8, of the first sheet that knows one; UNKNOWN elsewhere."""
@@ -180,7 +193,8 @@ def open_class_map(paths: Paths, classes: Sequence[str] = ()) -> ClassMap:
         heads = [_head(stack, file) for file in files]
     named = {head.classes or tuple(classes) for head in heads}
     if classes and named != {tuple(classes)}:
-        raise ValueError(f"{files[0]} names its classes itself ({', '.join(max(named, key=len))}): leave --classes out")
+        own = max(named, key=len)
+        raise ValueError(f"{files[0]} names its classes itself ({', '.join(own)}): leave --classes out")
     if len(named) > 1:
         shown = "; ".join(", ".join(each) or "none named" for each in sorted(named))
         raise ValueError(f"the tiles of {files[0].parent} have different classes ({shown}): give tiles of one map")

@@ -62,7 +62,8 @@ class Drawing:
     def systematic(self, points: int, *, frame: Frame | None = None) -> Sample:
         """The pixels on a square lattice with a random start: about so many, at least the lattice's step apart."""
         for sheet in self.class_map.sheets:
-            if not sheet.geobox.crs.projected:
+            crs = sheet.geobox.crs
+            if crs is not None and not crs.projected:
                 raise ValueError(f"{sheet.path} is in degrees, whose lattice is not square: reproject it to metres")
         frame, rng = self._surveyed(frame or WholeMap()), self.rng()
         if points < 2:

@@ -6,7 +6,7 @@ same chance, on any grid.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,9 +48,9 @@ class Frame:
         """Shares of the frame's ground by stratum."""
         return self.strata_m2 / self.total_m2
 
-    def blocks(self) -> Iterator[tuple[int, Block]]:
-        """The map's blocks with their numbers, in the order of area_BH."""
-        yield from enumerate(self.class_map.blocks(self.side_px))
+    def blocks(self, only: Container[int] | None = None) -> Iterator[Block]:
+        """The map's blocks in the order of area_BH, or some of them."""
+        return self.class_map.blocks(self.side_px, only)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,15 +134,9 @@ def taken(frame: Frame, targets: list[np.ndarray], order: list[np.ndarray]) -> P
     ends = frame.area_BH.cumsum(axis=0)
     starts = ends - frame.area_BH
     parts: list[tuple[np.ndarray, ...]] = []
-    for index, block in frame.blocks():
-        spans = [
-            (stratum, first, last)
-            for stratum, places in enumerate(targets)
-            for first, last in [np.searchsorted(places, (starts[index, stratum], ends[index, stratum]))]
-            if last > first
-        ]
-        if not spans:
-            continue
+    spans_of = _spans(starts, ends, targets)
+    for block in frame.blocks(spans_of):
+        index, spans = block.index, spans_of[block.index]
         number_HW, area_HW = _known(block, frame.strata)
         for stratum, first, last in spans:
             flat = np.flatnonzero(number_HW.ravel() == stratum)
@@ -150,17 +144,28 @@ def taken(frame: Frame, targets: list[np.ndarray], order: list[np.ndarray]) -> P
             at = np.searchsorted(reach, targets[stratum][first:last] - starts[index, stratum], side="right")
             pixel = flat[np.minimum(at, len(flat) - 1)]
             rank = order[stratum][first:last]
-            parts.append((*_described(block, index, pixel, stratum, area_HW), rank))
+            parts.append((*_described(block, pixel, stratum, area_HW), rank))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     by_rank = np.lexsort((columns[-1], columns[3]))
     return Pixels(*(column[by_rank] for column in columns[:-1]))
+
+
+def _spans(starts: np.ndarray, ends: np.ndarray, targets: list[np.ndarray]) -> dict[int, list[tuple[int, int, int]]]:
+    """By block: stratum, first and last of the places that fall into it; blocks without any are left out."""
+    spans: dict[int, list[tuple[int, int, int]]] = {}
+    for stratum, places in enumerate(targets):
+        first = np.searchsorted(places, starts[:, stratum])
+        last = np.searchsorted(places, ends[:, stratum])
+        for index in np.flatnonzero(last > first):
+            spans.setdefault(int(index), []).append((stratum, int(first[index]), int(last[index])))
+    return spans
 
 
 def systematic(frame: Frame, spacing_m: float, rng: np.random.Generator) -> Pixels:
     """The pixels on a square lattice of so many metres, its start drawn at random, one lattice in each system."""
     offsets: dict[str, np.ndarray] = {}
     parts: list[tuple[np.ndarray, ...]] = []
-    for index, block in frame.blocks():
+    for block in frame.blocks():
         system = str(block.geobox.crs)
         offset = offsets.setdefault(system, rng.uniform(0, spacing_m, 2))
         rows, cols = _lattice(block, spacing_m, offset)
@@ -171,7 +176,7 @@ def systematic(frame: Frame, spacing_m: float, rng: np.random.Generator) -> Pixe
         for stratum in np.unique(number_HW[rows, cols]):
             if stratum != OUTSIDE:
                 own = pixel[number_HW[rows, cols] == stratum]
-                parts.append(_described(block, index, own, int(stratum), area_HW))
+                parts.append(_described(block, own, int(stratum), area_HW))
     if not parts:
         raise ValueError(f"no point of a lattice of {spacing_m:,.0f} m fell on known ground: ask for more points")
     return Pixels(*(np.concatenate(column) for column in zip(*parts, strict=True)))
@@ -194,14 +199,14 @@ def _lattice(block: Block, spacing_m: float, offset: np.ndarray) -> tuple[np.nda
     return rows[inside], cols[inside]
 
 
-def _described(block: Block, index: int, pixel: np.ndarray, stratum: int, area_HW: np.ndarray) -> tuple:
+def _described(block: Block, pixel: np.ndarray, stratum: int, area_HW: np.ndarray) -> tuple:
     """The columns of Pixels for pixels of a block."""
     width = block.class_HW.shape[1]
     row, col = pixel // width, pixel % width
     count = len(pixel)
     return (
         np.full(count, block.sheet), row + block.window.row, col + block.window.col, np.full(count, stratum),
-        block.class_HW[row, col].astype(np.int64), area_HW[row, col], np.full(count, index),
+        block.class_HW[row, col].astype(np.int64), area_HW[row, col], np.full(count, block.index),
     )  # fmt: skip
 
 

@@ -75,8 +75,9 @@ def open_label(text: str, region: Region, year: int) -> ServerLabel:
 
 def around(lon: np.ndarray, lat: np.ndarray) -> Region:
     """The ground of some points, as sources are opened over it."""
-    box = (lon.min() - PAD_DEG, lat.min() - PAD_DEG, lon.max() + PAD_DEG, lat.max() + PAD_DEG)
-    return from_bbox(tuple(float(value) for value in box), name="sample")
+    west, east = float(lon.min() - PAD_DEG), float(lon.max() + PAD_DEG)
+    south, north = float(lat.min() - PAD_DEG), float(lat.max() + PAD_DEG)
+    return from_bbox((west, south, east, north), name="sample")
 
 
 def at_points(label: ServerLabel, sample: Sample, class_map: ClassMap) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 from gee_export.base.scheme import UNKNOWN
 from inference.assessment.class_map import ELSEWHERE, Block, ClassMap, Paths, open_class_map
 from inference.assessment.pixel_area import pixel_areas_m2
-from inference.assessment.zones import METHODS, Zones, ZonesOnGrid
+from inference.assessment.zones import METHODS, Zones
 
 WHOLE = "all"  # the one zone where none are given
 KM2 = 1e6
@@ -105,9 +105,9 @@ def _sums(classes: ClassMap, zones: Zones | None, method: str, values) -> np.nda
     """m2 of each value 0 to 255 in each zone."""
     if method not in METHODS:
         raise ValueError(f"--method {method!r}: expected {' or '.join(METHODS)}")
-    sums, placed = np.zeros((1 if zones is None else len(zones.names), UNKNOWN + 1)), {}
+    sums = np.zeros((1 if zones is None else len(zones.names), UNKNOWN + 1))
     for block in classes.blocks():
-        parts = list(_parts(block, zones, method, placed))
+        parts = list(_parts(block, zones, method))
         if not parts:
             continue
         value_HW, area_HW = values(block), np.broadcast_to(pixel_areas_m2(block.geobox), block.class_HW.shape)
@@ -120,18 +120,14 @@ def _sums(classes: ClassMap, zones: Zones | None, method: str, values) -> np.nda
     return sums
 
 
-def _parts(
-    block: Block, zones: Zones | None, method: str, placed: dict[str, ZonesOnGrid]
-) -> Iterator[tuple[int, np.ndarray | None]]:
-    """The zones on a block, and the share of its pixels that each covers (None: all). placed: zones by system."""
+def _parts(block: Block, zones: Zones | None, method: str) -> Iterator[tuple[int, np.ndarray | None]]:
+    """The zones on a block, and the share of its pixels that each covers (None: all)."""
     if zones is None:
         yield 0, None
         return
-    system = str(block.geobox.crs)
-    if system not in placed:
-        placed[system] = zones.on(block.geobox)
-    for index in placed[system].touching(block.geobox):
-        yield int(index), placed[system].shares(int(index), block.geobox, method)
+    on_grid = zones.on(block.geobox)
+    for index in on_grid.touching(block.geobox):
+        yield int(index), on_grid.shares(int(index), block.geobox, method)
 
 
 def _zone_names(zones: Zones | None) -> tuple[str, ...]:

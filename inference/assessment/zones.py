@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +25,14 @@ class Zones:
 
     names: tuple[str, ...]
     table: FeatureTable
+    _by_system: dict[str, ZonesOnGrid] = field(default_factory=dict, init=False, repr=False)
 
     def on(self, geobox: GeoBox) -> ZonesOnGrid:
-        """The zones in the system of a grid."""
-        return ZonesOnGrid(self.table.in_system(CRS.from_wkt(crs_of(geobox).to_wkt())))
+        """The zones in the system of a grid; moved into it once."""
+        system = crs_of(geobox).to_wkt()
+        if system not in self._by_system:
+            self._by_system[system] = ZonesOnGrid(self.table.in_system(CRS.from_wkt(system)))
+        return self._by_system[system]
 
     def holding(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
         """Which zone each point lies in, bool (zones, points)."""

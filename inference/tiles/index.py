@@ -76,8 +76,8 @@ def _filled(tree: xml.Element, band: xml.Element, grid: ZoneGrid, sources: Mappi
             BlockYSize=block,
         )
         size = {"xSize": str(place.width), "ySize": str(place.height)}
-        xml.SubElement(source, "SrcRect", xOff="0", yOff="0", **size)
-        xml.SubElement(source, "DstRect", xOff=str(place.col), yOff=str(place.row), **size)
+        xml.SubElement(source, "SrcRect", {"xOff": "0", "yOff": "0", **size})
+        xml.SubElement(source, "DstRect", {"xOff": str(place.col), "yOff": str(place.row), **size})
     xml.indent(tree)
     return xml.tostring(tree) + b"\n"
 

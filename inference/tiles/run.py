@@ -230,4 +230,4 @@ def _published(names: Sequence[str], request: RunRequest, store: TileStore) -> t
 
 def _absolute(store: TileStore, out: str) -> str:
     """The store's address for other processes, which may run in another folder."""
-    return out if out.startswith("gs://") else str(store.storage.url)  # type: ignore[attr-defined]
+    return out if out.startswith("gs://") else store.storage.url

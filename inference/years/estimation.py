@@ -101,17 +101,24 @@ def fit(patterns: Patterns, limits: Limits | None = None) -> Estimate:
     best, reached = em(best, patterns, limits, FEW_STEPS)
     for _ in range(ROUNDS if len(patterns.years) > 1 else 0):
         before = best
-        for name, values in (("persistence", PERSISTENCE), ("renewal", RENEWAL)):
-            for value in values:
-                if value == getattr(best, name):
-                    continue
-                tried, history = em(replace(best, **{name: value}), patterns, limits, FEW_STEPS)
-                if history[-1] > reached[-1]:
-                    best, reached = tried, history
+        for value in PERSISTENCE:
+            best, reached = _more_probable(best, reached, replace(best, persistence=value), patterns, limits)
+        for value in RENEWAL:
+            best, reached = _more_probable(best, reached, replace(best, renewal=value), patterns, limits)
         if (before.persistence, before.renewal) == (best.persistence, best.renewal):
             break
     chain, history = em(best, patterns, limits, MOST_STEPS)
     return Estimate(chain, tuple(history), int(patterns.weight_P.sum()))
+
+
+def _more_probable(
+    best: YearChain, reached: list[float], candidate: YearChain, patterns: Patterns, limits: Limits
+) -> tuple[YearChain, list[float]]:
+    """The candidate after some steps where it is more probable than the best so far, else the best."""
+    if (candidate.persistence, candidate.renewal) == (best.persistence, best.renewal):
+        return best, reached
+    tried, history = em(candidate, patterns, limits, FEW_STEPS)
+    return (tried, history) if history[-1] > reached[-1] else (best, reached)
 
 
 def _begin(patterns: Patterns, limits: Limits) -> YearChain:

@@ -100,7 +100,8 @@ class Tally:
     @classmethod
     def of(cls, years: int) -> Tally:
         """Nothing counted yet."""
-        return cls(np.zeros(years), *(np.zeros(length, np.int64) for length in (years, years, years, 2)))
+        own_T, path_T, unknown_T = np.zeros((3, years), np.int64)
+        return cls(np.zeros(years), own_T, path_T, unknown_T, np.zeros(2, np.int64))
 
     def add(self, own_TN: np.ndarray, result: Filtered) -> None:
         """Counts some pixels; own_TN: 1 where a year's own map says impervious, 0 pervious, 255 not known."""
@@ -166,8 +167,8 @@ def _values(years: Sequence[int], result: Filtered):
 def _convert(series: MapSeries, chain: YearChain, files: YearFiles, rows_of: Mapping[str, cog.RowsFile]) -> None:
     settings = settings_of(series, chain)
     for each, year in zip(series.maps, series.years, strict=True):
-        info = cog.MapInfo(series.geobox, LEGEND, map_tags(series, each, settings))
-        cog.write(rows_of[str(year)], info, files.map_of(year))
+        head = cog.MapInfo(series.geobox, LEGEND, map_tags(series, each, settings))
+        cog.write(rows_of[str(year)], head, files.map_of(year))
     for name in LAYERS:
         info = cog.LayerInfo(series.geobox, legend_of(name, series.years), layer_tags(series, settings))
         cog.write_layer(rows_of[name], info, files.layer(name))

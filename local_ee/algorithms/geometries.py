@@ -333,7 +333,9 @@ def transform_feature(
 
 @algorithm("Geometry.simplify")
 def simplify(geometry: Geometry, maxError: ErrorMargin, proj: Projection | None) -> Geometry:
-    """With fewer points, off by at most the error margin."""
+    """With fewer points, off by at most the error margin; an infinite one leaves the ends of edges."""
+    if maxError.value is None:
+        raise EngineError("Geometry.simplify: The error margin must not be infinite.")
     home = geometry.in_crs(proj.crs if proj else geometry.metric_crs)
     simple = Geometry(home.shape.simplify(maxError.value), home.crs, False)
     return simple if proj else replace(simple.in_crs(geometry.crs), geodesic=geometry.geodesic)

@@ -136,6 +136,9 @@ def clip_to_bounds_and_scale(
 
 
 def _steps(across: float, down: float, width: int | None, height: int | None, most: int | None) -> tuple[float, float]:
+    for size in (width, height, most):
+        if size is not None and size < 1:
+            raise EngineError(f"The size of an image must be at least 1 pixel, got {size}.")
     if most is not None:
         step = max(across, down) / most
         return step, step
@@ -150,6 +153,8 @@ def _steps(across: float, down: float, width: int | None, height: int | None, mo
 
 def _covering(native: Projection, bounds: tuple[float, float, float, float]) -> tuple[Projection, tuple[int, int]]:
     """The window of a lattice that covers a box, and its rows and columns."""
+    if native.transform.is_degenerate or not all(map(math.isfinite, (*native.transform, *bounds))):
+        raise EngineError("The area has no size in the image's projection, so it cannot be cut into pixels.")
     inverse = ~native.transform
     corners = [inverse * corner for corner in ((bounds[0], bounds[3]), (bounds[2], bounds[1]))]
     cols, rows = zip(*corners, strict=True)

@@ -9,6 +9,7 @@ from odc.geo.geobox import GeoBox
 
 from local_ee.algorithms.image_bands import select
 from local_ee.errors import EngineError
+from local_ee.evaluation.coerce import type_name
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Band, Image, derived
 from local_ee.raster.pixel_type import NAMED
@@ -22,9 +23,11 @@ def numbers(value: Any, count: int, name: str) -> list[float] | None:
     """One number for every band, however they came: a number, a list, or text with commas."""
     if value is None:
         return None
-    if isinstance(value, str):
-        value = [float(word) for word in value.split(",")]
-    band_values = [float(item) for item in value] if isinstance(value, list) else [float(value)]
+    items = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
+    try:
+        band_values = [float(item) for item in items]
+    except (TypeError, ValueError) as error:
+        raise EngineError(f"{name}: expected numbers, got {type_name(value)}.") from error
     if len(band_values) == 1:
         return band_values * count
     if len(band_values) != count:
@@ -38,7 +41,9 @@ def colours(palette: Any) -> np.ndarray | None:
         return None
     from PIL import ImageColor
 
-    texts = palette.split(",") if isinstance(palette, str) else list(palette)
+    texts = palette.split(",") if isinstance(palette, str) else palette
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise EngineError(f"palette: expected a list of colors, got {type_name(palette)}.")
     rgb = []
     for text in texts:
         name = text.strip()
@@ -65,6 +70,13 @@ def _ranges(count: int, low: Any, high: Any, gain: Any, bias: Any) -> tuple[np.n
     return _TOP / span, -start * _TOP / span
 
 
+def _listed(bands: Any) -> list[Any]:
+    """Names or numbers of bands, however they came: one, a list, or text with commas."""
+    if isinstance(bands, str):
+        return list(bands.split(","))
+    return bands if isinstance(bands, list) else [bands]
+
+
 @algorithm("Image.visualize")
 def visualize(
     image: Image,
@@ -82,7 +94,7 @@ def visualize(
 
     A value between two colours of a palette is mixed of both; opacity lowers the mask.
     """
-    source = image if bands is None else select(image, bands.split(",") if isinstance(bands, str) else bands, None)
+    source = image if bands is None else select(image, _listed(bands), None)
     count = len(source.bands)
     if bands is None and count > 3:
         source, count = select(image, [0, 1, 2], None), 3

@@ -40,6 +40,11 @@ class Samples:
     y: np.ndarray
     crs: str
 
+    @property
+    def complete(self) -> np.ndarray:
+        """Where no band is masked, bool."""
+        return np.asarray(self.valid.all(axis=1))
+
     def pick(self, keep: np.ndarray) -> Samples:
         """Some of the pixels."""
         return Samples(
@@ -155,7 +160,7 @@ def sample(
             drawn = pixels.draws(seed)
             keep = drawn < share if numPixels is None else _lowest(drawn, numPixels)
             pixels = pixels.pick(keep)
-        return (pixels.pick(pixels.valid.all(axis=1)) if dropNulls else pixels).features(geometries=geometries)
+        return (pixels.pick(pixels.complete) if dropNulls else pixels).features(geometries=geometries)
 
     return Collection(find)
 
@@ -187,7 +192,7 @@ def sample_regions(
             names = [n for n in element.properties if not n.startswith("system:")] if properties is None else properties
             common = {name: element.properties[name] for name in names if name in element.properties}
             label = index_of(element) if index_of(element) is not None else i
-            whole = pixels.pick(pixels.valid.all(axis=1))
+            whole = pixels.pick(pixels.complete)
             made += whole.features(geometries=geometries, common=common, prefix=f"{label}_")
         return made
 
@@ -217,7 +222,7 @@ def stratified_sample(
 
     def find() -> list[Feature]:
         pixels = _pixels(image, region, _projection(image, projection, scale))
-        pixels = pixels.pick(pixels.valid.all(axis=1) if dropNulls else pixels.valid[:, position])
+        pixels = pixels.pick(pixels.complete if dropNulls else pixels.valid[:, position])
         classes = pixels.values[position]
         if len(classes) and not np.array_equal(classes, np.rint(classes)):
             raise EngineError("Image.stratifiedSample: The class band must hold whole numbers.")

@@ -16,8 +16,10 @@ _NOT_FOUND = "Collection asset '{}' not found (does not exist or caller does not
 def load_table(tableId: str, geometryColumn: str | None, version: int | None, catalog: Any) -> Collection:
     """The features of a table, in the order of its file, under their positions as system:index."""
     rows = catalog.table(tableId)
-    if rows is None:
+    if rows is None or version not in (None, -1):
         raise EngineError(_NOT_FOUND.format(tableId))
+    if geometryColumn not in (None, "geometry"):
+        raise EngineError(f"Collection.loadTable: The table's geometry column is 'geometry', not '{geometryColumn}'.")
 
     def find() -> list[Feature]:
         return [

@@ -282,7 +282,7 @@ def _outcome(operation: str, job: Callable[[], Sequence[str]], budget: Budget) -
 
 def _ended(record: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
     ended = now()
-    metadata = {"state": outcome.state, "endTime": ended, "updateTime": ended}
+    metadata: dict[str, Any] = {"state": outcome.state, "endTime": ended, "updateTime": ended}
     metadata["batchEecuUsageSeconds"] = round(outcome.cpu_seconds, 3)
     if outcome.state == "SUCCEEDED":
         metadata |= {"progress": 1, "destinationUris": list(outcome.uris)}

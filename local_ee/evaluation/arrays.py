@@ -66,7 +66,7 @@ def to_array(value: Any) -> Array | None:
     return from_lists(value) if isinstance(value, list) else None
 
 
-def from_lists(value: list, pixel_type: PixelType | None = None) -> Array:
+def from_lists(value: list[Any], pixel_type: PixelType | None = None) -> Array:
     """The array of nested lists; EngineError where their lengths differ, or nothing says of which type it is."""
     numbers = list(_flat(value))
     shape = _shape(value)

@@ -62,6 +62,6 @@ def _pieces(start: np.ndarray, end: np.ndarray) -> np.ndarray:
 
 def _between(start: np.ndarray, end: np.ndarray, pieces: int) -> np.ndarray:
     """The points between the ends of an edge, on the longitudes' own turn of the globe."""
-    points = np.array(ELLIPSOID.npts(*start, *end, pieces - 1))
+    points = np.array(ELLIPSOID.npts(start[0], start[1], end[0], end[1], pieces - 1))
     points[:, 0] += np.round((start[0] - points[:, 0]) / 360) * 360
     return points

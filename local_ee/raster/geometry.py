@@ -22,6 +22,7 @@ from local_ee.raster.projection import METRES_PER_DEGREE, Projection, crs_of, ke
 LONLAT = "EPSG:4326"
 _FEW_CORNERS = 200  # of shapes that are composed at once
 MOST_EDGES = 2_000_000  # as seen in openforis/pysepal#996
+_OUTSIDE = "The geometry cannot be transformed to '{}': some of its points have no coordinates there."
 _SEGMENTS = 24  # pieces of the longest edge when a shape changes its coordinate system
 
 
@@ -41,7 +42,12 @@ class Geometry:
         step = _longest_side(self.shape) / _SEGMENTS
         shape = shapely.segmentize(self.drawn, step) if step > 0 else self.shape
         move = transformer(self.crs, crs)
-        moved = shapely.transform(shape, lambda xy: np.column_stack(move.transform(xy[:, 0], xy[:, 1])))
+        try:
+            moved = shapely.transform(shape, lambda xy: np.column_stack(move.transform(xy[:, 0], xy[:, 1])))
+        except shapely.errors.ShapelyError as error:  # a ring that does not close, because some points are nowhere
+            raise EngineError(_OUTSIDE.format(crs)) from error
+        if not np.isfinite(shapely.get_coordinates(moved)).all():
+            raise EngineError(_OUTSIDE.format(crs))
         return Geometry(moved, crs, crs_of(crs).geographic and self.geodesic)
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from functools import cache
 
 import numba
@@ -167,7 +167,7 @@ def frequencies(values: np.ndarray, weights: np.ndarray) -> dict[str, float]:
     """How much weight each value has; whole values are written without a fraction, as Earth Engine writes keys."""
     keep = weights > 0
     if values.dtype == object:
-        counted: Counter[str] = Counter()
+        counted: defaultdict[str, float] = defaultdict(float)
         for value, weight in zip(values[keep].tolist(), weights[keep].tolist(), strict=True):
             counted[str(value)] += float(weight)
         return {key: counted[key] for key in sorted(counted)}

@@ -31,6 +31,7 @@ def document(root_url: str) -> dict[str, Any]:
     projects["methods"]["getConfig"] = _method("GET", "v1/{+name}", "name", config)
     projects["methods"]["updateConfig"] = _method("PATCH", "v1/{+name}", "name", config, ("updateMask",))
     _add_list_parameters(projects)
+    _add_tags(projects["resources"])
     return described
 
 
@@ -52,6 +53,13 @@ def _add_list_parameters(projects: dict[str, Any]) -> None:
     for listing in (projects["methods"]["listAssets"], projects["resources"]["assets"]["methods"]["listAssets"]):
         for name in ("filter", "view"):
             listing["parameters"].setdefault(name, {"description": "", "location": "query", "type": "string"})
+
+
+def _add_tags(resources: dict[str, Any]) -> None:
+    """workloadTag of maps and thumbnails: the client sends it as a parameter, the old document does not know it."""
+    for name in ("maps", "thumbnails", "filmstripThumbnails", "videoThumbnails"):
+        parameters = resources[name]["methods"]["create"]["parameters"]
+        parameters.setdefault("workloadTag", {"description": "", "location": "query", "type": "string"})
 
 
 def _method(verb: str, path: str, name: str, pattern: str, query: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def pool(canvas, facing):
                 total += sums[x]
                 edges += walls[x]
                 born = max(born, newest[x])
-            hard = 0
+            hard = np.int64(0)
             for material in range(m.COUNT):
                 pair = odd if material % 2 else even
                 count = np.uint8((pair >> np.uint64(8 * (material // 2))) & np.uint64(255))

@@ -1,4 +1,4 @@
-"""Images whose pixels are arrays, against numpy on the same numbers (apidocs ee-image-toarray, ee-image-arraysort ...)."""
+"""Images whose pixels are arrays, against numpy on the same numbers (apidocs ee-image-toarray and its kin)."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def test_an_expression_of_a_wrong_form_is_an_invalid_payload(expression):
     [
         (lambda: ee.List([1, 2]).swap(0, 7), "List index must be between 0 and 1"),
         (lambda: ee.List([1, 2]).unzip(), "at least two elements"),
-        (lambda: ee.List([ee.Image(1)]).reduce(ee.Reducer.sum()), "not all numbers"),
+        (lambda: ee.List([ee.Image(1)]).reduce(ee.Reducer.sum()), "with values of type Image"),
         (lambda: ee.List([1, ee.Image(1)]).sort(), "Cannot sort"),
         (lambda: ee.Date.fromYMD(10**12, 1, 1), "Invalid date"),
         (lambda: ee.Date(10**17).get("year"), "outside the years"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ def card(facts: Mapping[str, Any]) -> str:
     facts: the object in checkpoint.json.
     """
     parts = (
-        _head(facts),
+        _header(facts) + _head(facts),
         _data(facts),
         _bands(facts),
         _scores(facts),
@@ -21,6 +22,23 @@ def card(facts: Mapping[str, Any]) -> str:
         _recipe(facts),
     )
     return "\n\n".join(parts) + "\n"
+
+
+def _header(facts: Mapping[str, Any]) -> str:
+    """The YAML lines by which the Hugging Face Hub lists a model (huggingface.co/docs/hub/model-cards)."""
+    sensors = {"sentinel-1": {"VV", "VH"}, "sentinel-2": {"B2", "B3", "B4", "B8"}}
+    names = {band["name"] for band in facts["bands"]}
+    tags = ["remote-sensing", "earth-observation", "impervious-surface"]
+    tags += [sensor for sensor, bands in sensors.items() if bands & names]
+    values = {
+        "license": "apache-2.0",
+        "library_name": "isamap",
+        "pipeline_tag": "image-segmentation",
+        "tags": [*tags, *(["simulated"] if facts["simulated"] else [])],
+        "datasets": [facts["dataset"]["name"]] if "name" in facts["dataset"] else [],
+    }
+    lines = [f"{key}: {json.dumps(value)}" for key, value in values.items() if value]  # JSON is YAML
+    return "\n".join(["---", *lines, "---", "", ""])
 
 
 def _head(facts: Mapping[str, Any]) -> str:

@@ -33,7 +33,8 @@ class Limits:
     def sets(self, share: np.ndarray) -> np.ndarray:
         """Sets as numbers, uint8: 1 for class 0, 2 for class 1, 3 for both, 0 for none."""
         first, second = self.members(share)
-        return (first + 2 * second.astype(np.uint8)).astype(np.uint8)
+        numbers: np.ndarray = (first + 2 * second.astype(np.uint8)).astype(np.uint8)
+        return numbers
 
     def to_json(self) -> dict[str, Any]:
         """As a checkpoint keeps it."""

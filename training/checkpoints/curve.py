@@ -33,7 +33,8 @@ class Curve:
 
     def __call__(self, probability: np.ndarray) -> np.ndarray:
         """Calibrated probabilities, float32."""
-        return np.interp(probability, self.knots, self.values).astype(np.float32)
+        calibrated: np.ndarray = np.interp(probability, self.knots, self.values).astype(np.float32)
+        return calibrated
 
     def at(self, probability: float) -> float:
         """One calibrated probability in full precision, as a threshold is kept."""

@@ -21,6 +21,7 @@ from training.models.hrnet import HRNet, HRNetConfig
 from training.models.jointseg import JointSeg, JointSegConfig
 from training.models.output import Network, Output, is_sar
 from training.models.runetpp import RUNetPP, RUNetPPConfig
+from training.models.student import Student, StudentConfig
 from training.models.unet import UNet, UNetConfig
 
 __all__ = ["MODELS", "Network", "Output", "build", "constructor_values", "is_sar", "model_named", "parameter_count"]
@@ -69,9 +70,9 @@ def model_named(name: str) -> Model:
     """The registry's entry; ValueError for a name that is not in it."""
     if name == ENSEMBLE:  # of trained networks: nothing that is trained, so no entry of the registry
         return Model(Ensemble, EnsembleConfig, "mean of several networks")
-    if name not in MODELS:
+    if name not in MODELS and name not in DISTILLED:
         raise ValueError(f"model {name!r} is not known: choose one of {', '.join(MODELS)}")
-    return MODELS[name]
+    return MODELS[name] if name in MODELS else DISTILLED[name]
 
 
 ENSEMBLE = "ensemble"
@@ -118,4 +119,8 @@ MODELS: dict[str, Model] = {
         RandomForest, RandomForestConfig, "CroFuseNet's RF baseline, per pixel (Breiman, 2001)", small={"trees": 3}
     ),
     "svm": Model(SVM, SVMConfig, "CroFuseNet's SVM baseline, per pixel"),
+}
+# networks that learn from another network's probabilities (inference/student): no recipe trains them
+DISTILLED: dict[str, Model] = {
+    "student": Model(Student, StudentConfig, "ours: a checkpoint inside Earth Engine", small={"hidden": (4,)}),
 }

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from training.models.classical import PixelClassifier
 from training.models.output import Network, Output
+from training.models.student import Student
 from training.runtimes.precisions import DEFAULT, INT8, Precision, cpu_multiplies
 from training.runtimes.replay import Replay
 
@@ -19,6 +20,8 @@ def check(network: type[Network], precision: Precision, device: str) -> None:
         return
     if issubclass(network, PixelClassifier):
         raise ValueError(f"precision {precision.name}: classifiers of single pixels compute in float64; leave it out")
+    if issubclass(network, Student):
+        raise ValueError(f"precision {precision.name}: a student computes in float64, as Earth Engine; leave it out")
     if precision.name == INT8:
         raise ValueError(f"precision {INT8}: runtime torch does not run it; choose runtime openvino or onnx")
     if device == "cpu" and not cpu_multiplies(precision):

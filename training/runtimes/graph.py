@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from training.models.classical import PixelClassifier
 from training.models.output import Network
+from training.models.student import Student
 
 OPSET = 17  # of ai.onnx, August 2022: every runtime that is still kept up reads it
 GraphOf = Callable[[tuple[int, ...]], bytes]  # shape of one image -> its ONNX graph
@@ -79,3 +80,5 @@ def check_exportable(network: type[Network], product: str) -> None:
             f"{product}: {network.__name__} classifies single pixels by trees or support vectors, "
             f"which only runtime torch computes; choose a network, or leave {product} out"
         )
+    if issubclass(network, Student):
+        raise ValueError(f"{product}: a student computes in float64, as Earth Engine; leave {product} out")

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gee_export.base.storage import write_whole
+from training.checkpoints import passport
 from training.checkpoints.checkpoint import BandNorm, Checkpoint, load
 from training.checkpoints.curve import curve_of
 from training.models import model_named
@@ -59,7 +60,8 @@ def export_onnx(
     overwrite: bool = False,
     session: Any = None,
 ) -> OnnxReport:
-    """Write a checkpoint as `out`, an .onnx file, normalisation and names inside (docs/runtimes.md).
+    """Write a checkpoint as `out`, an .onnx file, normalisation and names inside (docs/runtimes.md), and its passport
+    beside it (checkpoints/passport.py).
 
     size: rows and columns of its only input size; 0 leaves them free (images of several dates have a fixed one, the
     training window). ValueError: a classifier of pixels, another name, a size that the network cannot take, a file
@@ -72,7 +74,12 @@ def export_onnx(
     if size < 0 or size % trained.multiple:
         raise ValueError(f"size {size}: the network takes multiples of {trained.multiple} px; 0 leaves it free")
     data = _described(_graph(trained, size), trained, size or trained.window)
+    about = path.with_suffix(passport.SUFFIX)
+    about.unlink(missing_ok=True)  # of the file that is replaced
     write_whole(path, data)
+    passport.write(
+        trained, passport.ModelFile(path, "application/onnx", "onnx.save", "ONNX", True, size or passport.FREE), about
+    )
     return OnnxReport(
         path, trained.band_names, trained.classes, size, trained.multiple, trained.window, bytes=len(data)
     )

@@ -86,7 +86,8 @@ class _Reader:
     """Images as onnxruntime.quantization asks for them: one dictionary after another, then None."""
 
     def __init__(self, first: Tensor, further: Iterator[Tensor]) -> None:
-        self._first, self._further = first, further
+        self._first: Tensor | None = first
+        self._further = further
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         image = self._first if self._first is not None else next(self._further, None)

@@ -80,7 +80,7 @@ def test_a_part_outside_its_region_is_refused():
 
 
 def test_an_area_over_the_limit_is_refused():
-    with pytest.raises(ValueError, match="at most 1,200,000 km2"):
+    with pytest.raises(ValueError, match="at most 2,500,000 km2"):
         Region("huge", 32650, (0, 0, 2_000_000, 2_000_000), (0, 2_000_000))
 
 

@@ -185,6 +185,15 @@ def test_files_of_a_run_killed_after_the_last_pixel_are_removed(tmp_path, others
         assert objects(session) == []
 
 
+def test_files_of_a_run_killed_before_it_removed_the_last_ones_are_removed(tmp_path):
+    """The end of the task was noted, its files were not yet gone, and nothing is left to fetch."""
+    with serving(tmp_path / "home") as (session, _):
+        list(supply(session, tmp_path / "run", keep=True)(cells()))
+        assert objects(session)
+        list(supply(session, tmp_path / "run")([]))
+        assert objects(session) == []
+
+
 def test_a_task_that_fails_is_repeated(tmp_path):
     with serving(tmp_path / "home", {"on": "task", "kind": "fail", "message": "Backend.", "nth": [1, 2]}) as (
         s,

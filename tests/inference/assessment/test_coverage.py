@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.coverage import Population, Tally, coverage, designs, table
+from benchmarks.interval_coverage import Population, Tally, coverage, designs, table
 from inference.assessment.class_map import open_class_map
 from inference.assessment.estimator import Estimate
 

@@ -153,6 +153,14 @@ def test_a_distance_that_cannot_be_kept_is_refused(drawing):
         drawing.simple(50, min_distance_m=500)
 
 
+def test_only_blocks_that_hold_points_are_read_again(make_map):
+    """A map of a country has thousands of blocks, and a sample touches few."""
+    classes = open_class_map(make_map(halves(60, 80, 40)))
+    every, some = list(classes.blocks(20)), list(classes.blocks(20, only={3, 7}))
+    assert [block.index for block in every] == list(range(12)) and [block.index for block in some] == [3, 7]
+    np.testing.assert_array_equal(some[1].class_HW, every[7].class_HW)
+
+
 def test_unknown_pixels_are_never_drawn(make_map):
     class_HW = halves()
     class_HW[:, 40:] = 255

@@ -59,7 +59,8 @@ def test_workers_that_are_killed_lose_no_tile_and_change_no_byte(address, work, 
     assert isinstance(failed, Failure) and failed.reason == "the server has no pixels of column 5"
     assert sum(isinstance(each, Receipt) for each in told.values()) == 11
     assert stored(tmp_path) == {f"{tile.name}.tif": content(tile) for tile in some if tile is not some[5]}
-    assert calls(markers, 2) == 3 and calls(markers, 4) == 2 and calls(markers, 5) == 2
+    # more often where a tile was in the hands of a worker that died over another one
+    assert calls(markers, 2) >= 3 and calls(markers, 4) >= 2 and calls(markers, 5) >= 2
 
 
 @pytest.mark.long

@@ -73,7 +73,7 @@ def test_a_batch_task_makes_its_part(started):
 
 def test_the_cron_line_starts_the_run(started, tmp_path):
     """Five fields, then a command for sh."""
-    matched = re.fullmatch(r"([\d*/,-]+ ){5}(.+)\n", block("cron"))
+    matched = re.fullmatch(r"([\d*/,-]+ ){5}(.+)\n", block("text cron"))
     command = matched[2].replace("/home/me/maps", str(tmp_path))
     assert "%" not in command  # cron's own sign for a new line
     assert started(command) == "run jobs.toml --quiet"

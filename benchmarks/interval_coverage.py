@@ -1,8 +1,8 @@
 """How often 95 % intervals hold the truth: samples of a map of the simulated world, whose every pixel is known.
 
-`python -m benchmarks.coverage` takes WorldCover's impervious ground of a box as the map and the world's truth as the
-reference, draws many samples by each design, and counts how often each interval holds the figure that all pixels
-give. A share of 95 % that 1,000 draws estimate is off by up to 1.4 points (two standard errors).
+`python -m benchmarks.interval_coverage` takes WorldCover's impervious ground of a box as the map and the world's truth
+as the reference, draws many samples by each design, and counts how often each interval holds the figure that all
+pixels give. A share of 95 % that 1,000 draws estimate is off by up to 1.4 points (two standard errors).
 """
 
 from __future__ import annotations

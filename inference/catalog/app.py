@@ -1,0 +1,141 @@
+"""A Code Editor App of published maps: one JavaScript file with a year slider, a swipe, a legend, a chart and a click.
+
+API: https://developers.google.com/earth-engine/guides/ui_widgets, ui_panels ("SplitPanel") and charts_image_collection.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gee_export.base.storage import write_whole
+from inference.arguments import checked_argument
+from inference.asset import info_of
+from inference.legend import PROB_STEPS, PROBABILITY, Legend
+from inference.manifest import check_asset_name
+
+CHART_SCALE_M = 100  # of the area chart: counted on a pyramid level, which a browser waits for
+_SCRIPT = """\
+// Maps of {asset}, drawn by isamap. Paste into https://code.earthengine.google.com and run, or publish as an App.
+var settings = {settings};
+var maps = ee.ImageCollection(settings.asset);
+var palette = settings.classes.map(function(entry) {{ return entry.colour; }});
+var look = {{min: 0, max: palette.length - 1, palette: palette}};
+
+function ofYear(year) {{
+  return maps.filter(ee.Filter.calendarRange(year, year, 'year')).mosaic();
+}}
+
+function side(start) {{
+  var view = ui.Map();
+  var slider = ui.Slider({{min: settings.firstYear, max: settings.lastYear, value: start, step: 1}});
+  var draw = function(year) {{
+    view.layers().reset([ui.Map.Layer(ofYear(year).select(settings.band), look, String(year))]);
+  }};
+  slider.onChange(draw);
+  draw(start);
+  view.add(ui.Panel([ui.Label('Year'), slider], null, {{position: 'bottom-center'}}));
+  return {{map: view, slider: slider}};
+}}
+
+var left = side(settings.firstYear);
+var right = side(settings.lastYear);
+ui.Map.Linker([left.map, right.map]);
+
+var legend = ui.Panel(settings.classes.map(function(entry) {{
+  var box = ui.Label('', {{backgroundColor: '#' + entry.colour, padding: '8px', margin: '0 6px 4px 0'}});
+  return ui.Panel([box, ui.Label(entry.name, {{margin: '0'}})], ui.Panel.Layout.flow('horizontal'));
+}}));
+
+var area = maps.map(function(image) {{
+  var ground = image.select(settings.band).eq(settings.impervious).multiply(ee.Image.pixelArea()).divide(1e6);
+  return ground.rename('impervious').copyProperties(image, ['system:time_start']);
+}});
+var chart = ui.Chart.image.series({{
+  imageCollection: area, region: maps.geometry(), reducer: ee.Reducer.sum(), scale: settings.chartScale
+}}).setOptions({{
+  title: 'Counted impervious km2 (biased; isamap assess gives intervals)', legend: {{position: 'none'}}
+}});
+
+var answer = ui.Label('Click for the probability of impervious.');
+function say(point, year) {{
+  answer.setValue('...');
+  var share = ofYear(year).select(settings.probability).divide(settings.steps);
+  share.reduceRegion({{reducer: ee.Reducer.first(), geometry: point, scale: 10}}).get(settings.probability)
+    .evaluate(function(value, error) {{
+      answer.setValue(error || (value === null ? 'unknown' : year + ': ' + value.toFixed(2)));
+    }});
+}}
+[left, right].forEach(function(half) {{
+  half.map.style().set('cursor', 'crosshair');
+  half.map.onClick(function(place) {{
+    say(ee.Geometry.Point([place.lon, place.lat]), half.slider.getValue());
+  }});
+}});
+
+var title = ui.Label(settings.title, {{fontWeight: 'bold'}});
+var panel = ui.Panel([title, legend, answer, chart], null, {{width: '320px'}});
+ui.root.clear();
+ui.root.add(panel);
+ui.root.add(ui.SplitPanel({{firstPanel: left.map, secondPanel: right.map, wipe: true}}));
+left.map.centerObject(maps.geometry());
+"""
+
+
+@dataclass(frozen=True)
+class AppReport:
+    """Where the script lies and which years it shows; printed as a line."""
+
+    path: Path
+    asset: str
+    years: tuple[int, int]
+
+    def __str__(self) -> str:
+        return f"{self.path}: Code Editor App of {self.asset}, {self.years[0]} to {self.years[1]}"
+
+
+def write_app(
+    asset: str, out: str | os.PathLike[str], *, project: str | None = None, overwrite: bool = False
+) -> AppReport:
+    """Write a Code Editor App of an image collection that `isamap publish --collection` made as `out`, a .js file.
+
+    Classes, colours and years are those of its images. ValueError: another name, a file that is there, no such
+    collection or one without maps. Fault: the server's.
+    """
+    check_asset_name(checked_argument("asset", asset, str))
+    path = Path(checked_argument("out", out, str))
+    if path.suffix != ".js":
+        raise ValueError(f"--out {path}: give a name that ends in .js")
+    if path.exists() and not overwrite:
+        raise ValueError(f"{path} exists: choose another --out, or replace it with --overwrite")
+    images = info_of(asset, project)
+    years = sorted(int(image["startTime"][:4]) for image in images if "startTime" in image)
+    if not years:
+        raise ValueError(f"asset {asset} holds no image with a time: publish maps of months or periods there first")
+    write_whole(path, script(asset, images[0]["properties"], (years[0], years[-1])).encode())
+    return AppReport(path, asset, (years[0], years[-1]))
+
+
+def script(asset: str, properties: Mapping[str, Any], years: tuple[int, int]) -> str:
+    """The App's JavaScript; properties: of an image of the collection (manifest.properties)."""
+    band = "isa" if "isa_class_names" in properties else "class"
+    names = tuple(str(properties[f"{band}_class_names"]).split(","))
+    legend = Legend(names)
+    simulated = "SIMULATED: " if properties.get("simulated") == "true" else ""
+    settings = {
+        "asset": asset,
+        "title": f"{simulated}{asset.rpartition('/')[2]}",
+        "band": band,
+        "probability": PROBABILITY,
+        "steps": PROB_STEPS,
+        "classes": [{"name": n, "colour": c} for n, c in zip(names, legend.colours, strict=True)],
+        "impervious": legend.impervious,
+        "firstYear": years[0],
+        "lastYear": years[1],
+        "chartScale": CHART_SCALE_M,
+    }
+    return _SCRIPT.format(asset=asset, settings=json.dumps(settings, indent=2))

@@ -1,0 +1,133 @@
+"""STAC of maps and of runs: by the schemas themselves, by the files they name, and by GDAL's reading of these."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+import isamap
+from inference.catalog.stac import write_stac
+from inference.tiles.run import run_jobs
+from tests.inference.tiles.conftest import MAP, network, options, plot  # noqa: F401
+from tests.support.stac_schemas import errors
+
+FORMER = Path(__file__).parents[2] / "fixtures" / "version1" / "map.tif"
+
+
+@pytest.fixture(scope="module")
+def folder(plot, network, tmp_path_factory) -> Path:  # noqa: F811
+    """A run of four tiles, with its catalogue."""
+    out = tmp_path_factory.mktemp("catalogue") / "plots"
+    run_jobs(**options(plot, network, out))
+    write_stac(out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def items(folder) -> dict[Path, dict]:
+    return {path: json.loads(path.read_text("utf-8")) for path in sorted((folder / "stac" / "items").iterdir())}
+
+
+@pytest.fixture(scope="module")
+def collection(folder) -> dict:
+    return json.loads((folder / "stac" / "collection.json").read_text("utf-8"))
+
+
+def test_the_collection_follows_every_schema(collection):
+    assert errors(collection) == []
+    assert errors(collection | {"extent": {}}) != []
+
+
+def test_every_item_follows_every_schema(items):
+    assert [errors(item) for item in items.values()] == [[]] * 4
+    named = {address.split("/")[3] for item in items.values() for address in item["stac_extensions"]}
+    assert named == {"projection", "raster", "classification", "processing", "file"}
+
+
+@pytest.mark.parametrize("field", ["file:checksum", "raster:bands"])
+def test_the_schemas_see_a_wrong_field(items, field):
+    item = json.loads(json.dumps(next(iter(items.values()))))
+    item["assets"]["isa"][field] = ["not this"] if field == "raster:bands" else "not hexadecimal"
+    assert errors(item) != []
+
+
+def test_checksums_and_sizes_are_those_of_the_files(items):
+    for path, item in items.items():
+        for asset in item["assets"].values():
+            content = (path.parent / asset["href"]).read_bytes()
+            assert asset["file:size"] == len(content)
+            assert asset["file:checksum"] == "1220" + hashlib.sha256(content).hexdigest()
+
+
+def test_the_grid_is_that_of_the_file(items):
+    for path, item in items.items():
+        with rasterio.open(path.parent / item["assets"]["isa"]["href"]) as file:
+            assert item["properties"]["proj:epsg"] == file.crs.to_epsg()
+            assert item["properties"]["proj:transform"] == list(file.transform)[:6]
+            assert item["properties"]["proj:shape"] == list(file.shape)
+
+
+def test_the_collection_names_every_item_and_no_other(folder, collection, items):
+    named = {(folder / "stac" / link["href"]).resolve() for link in collection["links"] if link["rel"] == "item"}
+    assert named == {path.resolve() for path in items}
+
+
+def test_the_collection_shows_all_tiles_as_one_raster(folder, collection):
+    mosaic = folder / "stac" / collection["assets"][MAP]["href"]
+    with rasterio.open(mosaic) as tiles, rasterio.open(folder / f"{MAP}.tif") as one_file:
+        np.testing.assert_array_equal(tiles.read(1), one_file.read(1))
+
+
+def test_what_is_simulated_says_so(items, collection):
+    """The checkpoint is not simulated, the plot's images are the catalogue's own; the tags of the tiles decide."""
+    for path, item in items.items():
+        with rasterio.open(path.parent / item["assets"]["isa"]["href"]) as file:
+            simulated = file.tags()["simulated"] == "true"
+        assert item["properties"]["isamap:simulated"] is simulated
+        assert ("simulated" in collection["keywords"]) is simulated
+
+
+def test_the_same_run_gives_the_same_bytes(folder):
+    before = {path: path.read_bytes() for path in (folder / "stac").rglob("*.json")}
+    write_stac(folder)
+    assert {path: path.read_bytes() for path in (folder / "stac").rglob("*.json")} == before
+
+
+def test_items_of_tiles_that_are_no_more_go_away(folder):
+    stale = folder / "stac" / "items" / "former.json"
+    stale.write_text("{}")
+    write_stac(folder)
+    assert not stale.exists()
+
+
+def test_an_unfinished_run_is_refused(folder, tmp_path):
+    status = json.loads((folder / "status.json").read_text("utf-8"))
+    status["maps"] = {name: each | {"made": 3} for name, each in status["maps"].items()}
+    (tmp_path / "status.json").write_text(json.dumps(status))
+    with pytest.raises(ValueError, match="has 3 of 4 tiles: finish it"):
+        write_stac(tmp_path)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path, capsys):
+    assert isamap.main(["stac", str(tmp_path)]) == 2
+    assert "holds no run" in capsys.readouterr().err
+
+
+def test_a_map_has_an_item_beside_it(finished_map, random_map, capsys):
+    path = finished_map(random_map)
+    assert isamap.main(["stac", str(path)]) == 0
+    item = json.loads(path.with_suffix(".stac.json").read_text("utf-8"))
+    assert errors(item) == [] and set(item["assets"]) == {"isa", "prob", "names"}
+    assert item["properties"]["isamap:simulated"] is True and "SIMULATED" in item["properties"]["description"]
+    assert item["properties"]["end_datetime"] == "2020-06-30T23:59:59Z"
+
+
+def test_a_map_of_former_releases_has_both_bands_in_one_asset(tmp_path):
+    (tmp_path / "map.tif").write_bytes(FORMER.read_bytes())
+    item = json.loads(write_stac(tmp_path / "map.tif").path.read_text("utf-8"))
+    assert errors(item) == [] and len(item["assets"]["isa_prob"]["raster:bands"]) == 2
