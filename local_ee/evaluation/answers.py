@@ -10,6 +10,7 @@ import numpy as np
 
 from local_ee import budget
 from local_ee.errors import EngineError
+from local_ee.evaluation.arrays import Array
 from local_ee.evaluation.features import Collection, Date, DateRange, ErrorMargin, Feature
 from local_ee.evaluation.values import Band, Image
 from local_ee.raster.geometry import Geometry
@@ -113,6 +114,7 @@ _DESCRIPTIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (Mapping, lambda value: {key: to_json(item) for key, item in value.items()}),
     ((list, tuple), _list_json),
     (np.ndarray, lambda value: to_json(value.tolist())),
+    (Array, lambda value: to_json(value.values.tolist())),
     (Image, image_json),
     (Feature, feature_json),
     (Collection, collection_json),

@@ -50,12 +50,6 @@ class Array:
         """Other numbers of the same precision."""
         return Array(values, self.precision)
 
-    def to_json(self) -> Any:
-        """Nested lists, or a number where the array has no dimensions."""
-        from local_ee.evaluation.answers import to_json
-
-        return to_json(self.values.tolist())
-
 
 def to_array(value: Any) -> Array | None:
     """Numbers and nested lists of numbers as arrays."""
