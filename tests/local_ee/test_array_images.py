@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Images whose pixels are arrays, beside NumPy and as samples of apidocs print them (ee-image-toarray and its kin)."""
-=======
 """Images whose pixels are arrays, against numpy on the same numbers (apidocs ee-image-toarray and its kin)."""
->>>>>>> w/arrays
 
 from __future__ import annotations
 
