@@ -18,7 +18,18 @@ OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 EVERYWHERE = {"--json", "--quiet", "--verbose", "--log-file"}
 TOP = {"--version", "--install-completion", "--show-completion"}
 # lines of pages that show the options of other programs
-FOREIGN = ("gcloud ", "dask worker", "benchmarks", "pip ", "PIP_ARGS", "pytest", "earthengine ", "export_patches.py")
+FOREIGN = (
+    "local-ee ",
+    "--ee-re",
+    "gcloud ",
+    "dask worker",
+    "benchmarks",
+    "pip ",
+    "PIP_ARGS",
+    "pytest",
+    "earthengine ",
+    "export_patches.py",
+)
 
 
 @cache

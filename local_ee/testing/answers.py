@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 FORMAT = 1
-UNKEPT_QUERY = ("key", "access_token", "alt", "prettyPrint", "$prettyPrint", "quotaUser")
+UNKEPT_QUERY = ("key", "access_token", "alt", "prettyPrint", "$prettyPrint", "quotaUser", "workloadTag")
 UNKEPT_FIELDS = ("requestId", "workloadTag")
 ANY_PROJECT, LOCAL_PROJECT = "projects/-/", "projects/local/"
 _VERSION = re.compile(r"^/v1(?:alpha|beta)?/")

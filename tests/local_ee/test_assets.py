@@ -164,7 +164,7 @@ def test_a_class_maps_overviews_hold_the_most_frequent_class(store):
     """PyramidingPolicy MODE; here of 2 x 2 blocks where one class has three of four pixels."""
     values = np.tile(np.array([[1, 1], [1, 5]], "uint8"), (512, 512))
     asset = put_image(store, f"{ROOT}/classes", values)
-    path = store._path(asset, asset.bands[0])
+    path = store._path(asset, asset.bands[0].file)
     with rasterio.open(path, overview_level=0) as level:
         assert level.shape == (512, 512) and (level.read(1) == 1).all()
     with rasterio.open(path) as source:
@@ -174,7 +174,7 @@ def test_a_class_maps_overviews_hold_the_most_frequent_class(store):
 def test_means_in_overviews_leave_masked_pixels_out(store):
     values = np.tile(np.array([[10, 200], [20, 200]], "float32"), (512, 512))
     asset = put_image(store, f"{ROOT}/shares", values, valid=values < 100, policy="MEAN")
-    with rasterio.open(store._path(asset, asset.bands[0]), overview_level=0) as level:
+    with rasterio.open(store._path(asset, asset.bands[0].file), overview_level=0) as level:
         assert (level.read(1) == 15).all()
 
 
@@ -184,7 +184,7 @@ def test_replacing_an_image_needs_overwrite_and_leaves_no_file_behind(store):
     with pytest.raises(EngineError, match="Cannot overwrite asset"):
         put_image(store, f"{ROOT}/again", values + 1)
     second = put_image(store, f"{ROOT}/again", values + 1, overwrite=True)
-    assert not store._path(first, first.bands[0]).exists() and store._path(second, second.bands[0]).exists()
+    assert not store._path(first, first.bands[0].file).exists() and store._path(second, second.bands[0].file).exists()
     assert store.image(f"{ROOT}/again").read(("isa",), grid(1, 1))[0].item() == 1
 
 

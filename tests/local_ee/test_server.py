@@ -193,8 +193,8 @@ def test_a_malformed_body_is_a_sentence_and_not_a_crash(engine, body):
 
 
 def test_an_unknown_method_is_404_by_name(engine):
-    reply = requests.post(f"{engine.url}/v1/projects/local/table:export", json={}, timeout=10)
-    assert reply.status_code == 404 and "table:export" in reply.json()["error"]["message"]
+    reply = requests.post(f"{engine.url}/v1/projects/local/video:export", json={}, timeout=10)
+    assert reply.status_code == 404 and "video:export" in reply.json()["error"]["message"]
 
 
 def test_only_the_loopback_address_listens(engine):
