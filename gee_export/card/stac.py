@@ -6,15 +6,15 @@ GitHub): versions that GDAL, QGIS, odc-stac and stackstac all read. Links are re
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
 from typing import Any
 
 from odc.geo.geobox import GeoBox
 
 from gee_export.base.grid import crs_of
+from gee_export.base.stac_fields import moments, rounded
 from gee_export.card.card import class_names
+from gee_export.datasets import digests
 from gee_export.datasets.dataset import Dataset, Patch
 from gee_export.datasets.manifest import Band
 from gee_export.datasets.sample import LABEL
@@ -55,9 +55,9 @@ def documents(data: Dataset) -> Iterator[tuple[str, bytes]]:
     for patch in data.patches:
         item = _item(data, patch)
         boxes.append(item["bbox"])
-        yield f"{FOLDER}/items/{patch.id}.json", _encoded(item)
+        yield f"{FOLDER}/items/{patch.id}.json", digests.text(item)
     west, south, east, north = zip(*boxes, strict=True)
-    yield f"{FOLDER}/collection.json", _encoded(_collection(data, [min(west), min(south), max(east), max(north)]))
+    yield f"{FOLDER}/collection.json", digests.text(_collection(data, [min(west), min(south), max(east), max(north)]))
 
 
 def _collection(data: Dataset, bbox: list[float]) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def _item(data: Dataset, patch: Patch) -> dict[str, Any]:
         "stac_version": "1.0.0",
         "stac_extensions": [PROJECTION, RASTER, EO, *([SAR] if radar else []), *([LABELLED] if label else [])],
         "id": patch.id,
-        "geometry": _rounded(ground.json),
+        "geometry": rounded(ground.json),
         "bbox": [round(side, 7) for side in ground.boundingbox.bbox],
         "properties": {
             "datetime": None,
@@ -217,14 +217,4 @@ def _label(data: Dataset) -> dict[str, Any]:
 def _days(data: Dataset, period: str) -> tuple[str, str]:
     """First and last moment of a period, RFC 3339 in UTC."""
     document = next(candidate for candidate in data.manifest.periods if candidate["label"] == period)
-    last = date.fromisoformat(document["end"]) - timedelta(days=1)
-    return f"{document['start']}T00:00:00Z", f"{last.isoformat()}T23:59:59Z"
-
-
-def _rounded(geometry: Mapping[str, Any]) -> dict[str, Any]:
-    rings = [[[round(x, 7), round(y, 7)] for x, y in ring] for ring in geometry["coordinates"]]
-    return {"type": geometry["type"], "coordinates": rings}
-
-
-def _encoded(document: Mapping[str, Any]) -> bytes:
-    return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return moments(document["start"], document["end"])

@@ -15,7 +15,7 @@ from gee_export.base.revision import revision
 
 VERSION = 1
 LIBRARIES = ("earthengine-api", "numpy", "torch", "rasterio", "pyproj", "odc-geo", "safetensors")
-# what decides a scene's pixels or says which they are; the other properties may be written anew by a catalog
+# what decides a scene's pixels or says which they are; the other properties may be written again by a catalog
 PROPERTIES = (
     "system:time_start", "system:version", "PROCESSING_BASELINE", "MGRS_TILE", "SENSING_ORBIT_NUMBER",
     "relativeOrbitNumber_start", "orbitProperties_pass", "instrumentMode", "simulated",

@@ -7,17 +7,17 @@ and odc-stac read (docs/reference/formats.md, "STAC of maps and models"). Relati
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from gee_export.base.grid import crs_of
 from gee_export.base.scheme import UNKNOWN
+from gee_export.base.stac_fields import moments, rounded
 from gee_export.base.storage import write_whole
+from gee_export.datasets import digests
 from inference.arguments import checked_argument
 from inference.catalog.run_folder import ZoneTiles, zones_of
 from inference.legend import PROB_STEPS, PROBABILITY, Legend
@@ -58,15 +58,15 @@ def write_stac(path: str | os.PathLike[str]) -> StacReport:
     if not place.is_dir():
         made = open_map(place)
         out = place.with_suffix(SUFFIX)
-        write_whole(out, _encoded(item(made, out.parent, ())))
+        write_whole(out, digests.text(item(made, out.parent, ())))
         return StacReport(out, 1)
     zones = zones_of(place)
     folder = place / FOLDER
     back = [{"rel": name, "href": "../collection.json", "type": JSON} for name in ("root", "parent", "collection")]
     items = [item(tile, folder / "items", back, of=place.resolve().name) for zone in zones for tile in zone.tiles]
     for each in items:
-        write_whole(folder / "items" / f"{each['id']}.json", _encoded(each))
-    write_whole(folder / COLLECTION, _encoded(collection(place, zones, items)))
+        write_whole(folder / "items" / f"{each['id']}.json", digests.text(each))
+    write_whole(folder / COLLECTION, digests.text(collection(place, zones, items)))
     for path_ in set((folder / "items").glob("*.json")) - {folder / "items" / f"{each['id']}.json" for each in items}:
         path_.unlink()
     return StacReport(folder / COLLECTION, len(items))
@@ -126,7 +126,7 @@ def item(made: MapFile, folder: Path, links: Sequence[Mapping[str, Any]], *, of:
         "stac_version": "1.0.0",
         "stac_extensions": [PROJECTION, RASTER, CLASSIFICATION, PROCESSING, FILE],
         "id": made.path.stem,
-        "geometry": _rounded(ground.json),
+        "geometry": rounded(ground.json),
         "bbox": [round(side, 7) for side in ground.boundingbox.bbox],
         "properties": {
             "datetime": None,
@@ -235,14 +235,4 @@ def _period(tags: Mapping[str, str]) -> tuple[str, str]:
     """First and last moment, RFC 3339 in UTC; the tags' end is exclusive."""
     if "period_start" not in tags or "period_end" not in tags:
         return ALWAYS
-    last = date.fromisoformat(tags["period_end"]) - timedelta(days=1)
-    return f"{tags['period_start']}T00:00:00Z", f"{last.isoformat()}T23:59:59Z"
-
-
-def _rounded(geometry: Mapping[str, Any]) -> dict[str, Any]:
-    rings = [[[round(x, 7), round(y, 7)] for x, y in ring] for ring in geometry["coordinates"]]
-    return {"type": geometry["type"], "coordinates": rings}
-
-
-def _encoded(document: Mapping[str, Any]) -> bytes:
-    return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return moments(tags["period_start"], tags["period_end"])

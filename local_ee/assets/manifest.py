@@ -79,13 +79,19 @@ class Manifest:
     end: str | None
 
 
+def checked_name(document: Mapping[str, Any]) -> str:
+    """The asset that a manifest makes; EngineError where it names none."""
+    name = str(document.get("name") or document.get("id") or "")
+    if not name:
+        raise EngineError("The manifest has no name.")
+    return name
+
+
 def parse(document: Mapping[str, Any]) -> Manifest:
     """The manifest of a JSON document; EngineError names the first field that is wrong."""
     document = in_camel_case(document)
     check_fields(document, FIELDS, "manifest")
-    name = str(document.get("name") or document.get("id") or "")
-    if not name:
-        raise EngineError("The manifest has no name.")
+    name = checked_name(document)
     policy = check_policy(document.get("pyramidingPolicy", ""))
     missing = _missing(document.get("missingData"))
     tilesets = _tilesets(document)

@@ -15,7 +15,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from local_ee import vector_file
-from local_ee.assets.manifest import check_fields, checked_times, in_camel_case
+from local_ee.assets.manifest import check_fields, checked_name, checked_times, in_camel_case
 from local_ee.assets.store import Asset, AssetStore, flat, now
 from local_ee.assets.table_exports import publish
 from local_ee.assets.tasks import Progress
@@ -66,9 +66,7 @@ def parse(document: Mapping[str, Any]) -> TableManifest:
     """The manifest of a JSON document; EngineError names the first field that is wrong."""
     document = in_camel_case(document)
     check_fields(document, FIELDS, "table manifest")
-    name = str(document.get("name") or document.get("id") or "")
-    if not name:
-        raise EngineError("The manifest has no name.")
+    name = checked_name(document)
     sources = document.get("sources") or []
     if not sources:
         raise EngineError("The manifest has no sources.")

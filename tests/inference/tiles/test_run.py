@@ -186,7 +186,7 @@ def test_a_full_disk_is_one_sentence_and_the_same_call_continues(asked, tmp_path
 
 
 def test_tiles_of_another_checkpoint_are_not_taken(asked, tmp_path, make_checkpoint):
-    """The same folder holds another network by now: all tiles are made anew beside the former ones."""
+    """The same folder holds another network by now: all tiles are made again beside the former ones."""
     from tests.inference.tiles.conftest import SETTINGS
 
     other = make_checkpoint("hrnet", composite=SETTINGS.to_json(), window=32, lattice=24)
