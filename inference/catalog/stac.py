@@ -17,7 +17,15 @@ from typing import Any
 
 from gee_export.base.grid import crs_of
 from gee_export.base.scheme import UNKNOWN
-from gee_export.base.stac_fields import moments, rounded
+from gee_export.base.stac_fields import (
+    FILE,
+    PROCESSOR,
+    SHA256_MULTIHASH,
+    SIMULATOR,
+    licence_links,
+    moments,
+    rounded,
+)
 from gee_export.base.storage import FolderStorage, is_remote, write_whole
 from gee_export.datasets import digests
 from inference.arguments import checked_argument
@@ -32,14 +40,10 @@ FOLDER, COLLECTION, SUFFIX = "stac", "collection.json", ".stac.json"
 CONTENT = "isamap:content"  # of a collection: one hash of all files that its items list
 _HOME = "https://stac-extensions.github.io"
 PROCESSING, CLASSIFICATION = f"{_HOME}/processing/v1.1.0/schema.json", f"{_HOME}/classification/v1.1.0/schema.json"
-PROJECTION, RASTER, FILE = (
-    f"{_HOME}/{name}/schema.json" for name in ("projection/v1.1.0", "raster/v1.1.0", "file/v2.1.0")
-)
+PROJECTION, RASTER = (f"{_HOME}/{name}/schema.json" for name in ("projection/v1.1.0", "raster/v1.1.0"))
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 JSON = "application/json"
-SHA256_MULTIHASH = "1220"  # code 0x12, 0x20 bytes (https://github.com/multiformats/multicodec)
 ALWAYS = ("1900-01-01T00:00:00Z", "9999-12-31T23:59:59Z")  # of maps of images that name no period
-COPERNICUS = "https://sentinels.copernicus.eu/documents/247904/690755/Sentinel_Data_Legal_Notice"
 READ_BYTES = 8 << 20
 
 
@@ -264,20 +268,14 @@ def _processing(tags: Mapping[str, str]) -> dict[str, Any]:
 
 def _providers(made: MapFile) -> list[dict[str, Any]]:
     """Who made the map and its input; a simulation has no other producer than the local engine."""
-    processor = {"name": "isamap", "roles": ["processor"], "url": "https://github.com/isamap/isamap"}
     if _is_simulated(made):
-        return [processor, {"name": "isamap's local engine (simulated)", "roles": ["producer"]}]
-    return [processor, {"name": f"input: {made.tags.get('licence', 'unknown licence')}"[:200], "roles": ["licensor"]}]
+        return [PROCESSOR, SIMULATOR]
+    return [PROCESSOR, {"name": f"input: {made.tags.get('licence', 'unknown licence')}"[:200], "roles": ["licensor"]}]
 
 
-def _licences(made: MapFile) -> list[dict[str, Any]]:
-    """The page of the licence: Copernicus' of its imagery, isamap's own of a simulation, none where none is known."""
-    licence = made.tags.get("licence", "")
-    if "copernicus" in licence.lower():
-        return [{"rel": "license", "href": COPERNICUS, "type": "application/pdf", "title": licence}]
-    if _is_simulated(made):
-        return [{"rel": "license", "href": "https://www.apache.org/licenses/LICENSE-2.0", "type": "text/html"}]
-    return []
+def _licences(made: MapFile) -> list[dict[str, str]]:
+    """The pages of the licences of its input, isamap's own of a simulation, none where none is known."""
+    return licence_links([made.tags.get("licence", "")], simulated=_is_simulated(made))
 
 
 def _words(made: MapFile) -> str:
