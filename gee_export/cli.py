@@ -91,7 +91,7 @@ def inspect(
         str | None, typer.Option("--out", help="Folder of the card; DATA/card by default, card-NAME of gs:// data.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings are failures, too.")] = False,
-    no_stac: Annotated[bool, typer.Option("--no-stac", help="Leave out the STAC collection in DATA/stac.")] = False,
+    no_stac: Annotated[bool, typer.Option("--no-stac", help="Write no DATA/stac and no DATA/croissant.json.")] = False,
     project: _Project = None,
 ) -> None:
     """Check a dataset and draw its card: counts, histograms, contact sheet, footprints, and a STAC collection."""

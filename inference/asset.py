@@ -115,30 +115,32 @@ class Target:
 
         Those addresses, or None where the asset already has this content.
         """
-        contents = [_checked_content(file) for file in files]
-        sha256 = _sha256(contents)
-        with _clear_errors():
-            session = _connected(self.project, self.bucket)
-            if _existing(self.asset, sha256, overwrite=self.overwrite) == sha256:
+        contents = [checked_content(file) for file in files]
+        sha256 = content_sha256(contents)
+        with clear_errors():
+            session = connected(self.project, self.bucket)
+            if existing(self.asset, sha256, overwrite=self.overwrite) == sha256:
                 return None
-            bucket = _bucket(session, self.bucket or LOCAL_BUCKET)
+            bucket = open_bucket(session, self.bucket or LOCAL_BUCKET)
             pairs = zip(files, contents, strict=True)
-            uris = tuple(_upload(file, content, bucket, progress=progress) for file, content in pairs)
+            uris = tuple(
+                upload(file, content, bucket, content_name(file, content), progress=progress) for file, content in pairs
+            )
             _ingest(build(uris, sha256), overwrite=self.overwrite, progress=progress)
         return uris
 
     def make_collection(self) -> None:
         """An empty image collection of that name, unless it is there; ValueError where something else is."""
-        with _clear_errors():
-            _connected(self.project, self.bucket)
-            _make_parents(self.asset)
+        with clear_errors():
+            connected(self.project, self.bucket)
+            make_parents(self.asset)
             if _info(self.asset) is None:
                 _make_container("IMAGE_COLLECTION", self.asset)
             if (_info(self.asset) or {}).get("type") != "IMAGE_COLLECTION":
                 raise ValueError(f"asset {self.asset} is there and no image collection: choose another --asset")
 
 
-def _checked_content(path: Path) -> Content:
+def checked_content(path: Path) -> Content:
     content = Content.of(path)
     if content.size > manifest.FILE_LIMIT_BYTES:
         raise ValueError(
@@ -147,7 +149,7 @@ def _checked_content(path: Path) -> Content:
     return content
 
 
-def _sha256(contents: Sequence[Content]) -> str:
+def content_sha256(contents: Sequence[Content]) -> str:
     """The hash of a map's content: of its only file, or of the hashes of its files."""
     if len(contents) == 1:
         return contents[0].sha256
@@ -160,7 +162,7 @@ def report(map_file: MapFile, asset: str, uris: Sequence[str], *, already_there:
     return PublishReport(asset, tuple(uris), already_there, simulated, *lines)
 
 
-def _connected(project: str | None, bucket: str | None) -> Session:
+def connected(project: str | None, bucket: str | None) -> Session:
     from gee_export.earth_engine.session import LOCAL, connect
 
     if not project and bucket:
@@ -176,7 +178,7 @@ def _connected(project: str | None, bucket: str | None) -> Session:
     return connect(project)
 
 
-def _existing(asset: str, sha256: str, *, overwrite: bool) -> str | None:
+def existing(asset: str, sha256: str, *, overwrite: bool) -> str | None:
     """The content hash of the asset that is there, or None; ValueError where it is in the way."""
     info = _info(asset)
     if info is None:
@@ -192,7 +194,7 @@ def _existing(asset: str, sha256: str, *, overwrite: bool) -> str | None:
     return stored_sha256
 
 
-def _bucket(session: Session, name: str) -> Bucket:
+def open_bucket(session: Session, name: str) -> Bucket:
     """The bucket; made on the local engine, where nobody else would."""
     from google.api_core.exceptions import Conflict
 
@@ -206,16 +208,20 @@ def _bucket(session: Session, name: str) -> Bucket:
     return bucket
 
 
-def _upload(path: Path, content: Content, bucket: Bucket, *, progress: bool) -> str:
+def content_name(path: Path, content: Content) -> str:
+    """The object of a file, named by its content."""
+    return f"isamap/{path.stem}-{content.sha256[:16]}.tif"
+
+
+def upload(path: Path, content: Content, bucket: Bucket, name: str, *, progress: bool) -> str:
     """gs:// address of the file's content, uploaded unless it is there.
 
-    Named by its content and written only where nothing is, so that neither a repeated request nor another process can
-    change what an asset was made from; a 412 with equal size and crc32c is our own success
+    It is written only where nothing is, so that neither a repeated request nor another process can change what an
+    asset was made from; a 412 with equal size and crc32c is our own success
     (docs/reference/earth-engine.md, "Cloud Storage").
     """
     from google.api_core.exceptions import PreconditionFailed
 
-    name = f"isamap/{path.stem}-{content.sha256[:16]}.tif"
     blob = bucket.blob(name)
     bar = {"total": content.size, "unit": "B", "unit_scale": True, "desc": "upload", "disable": not progress}
     try:
@@ -235,16 +241,16 @@ def _ingest(image_manifest: Mapping[str, Any], *, overwrite: bool, progress: boo
     import ee
 
     manifest.check(image_manifest)
-    _make_parents(image_manifest["name"])
+    make_parents(image_manifest["name"])
     request_id = ee.data.newTaskId(1)[0]  # makes a repeated request harmless
     started = ee.data.startIngestion(request_id, dict(image_manifest), overwrite)
     operation = _wait(started["name"], progress=progress)
     if "error" in operation:
         reason = operation["error"].get("message", "no reason given")
-        if _content_of(image_manifest["name"]) == image_manifest["properties"][manifest.CONTENT_PROPERTY]:
+        if content_of(image_manifest["name"]) == image_manifest["properties"][manifest.CONTENT_PROPERTY]:
             return  # an earlier, interrupted command had started the same ingestion
         raise Fault(f"ingestion of {image_manifest['name']} failed: {reason}")
-    if _content_of(image_manifest["name"]) != image_manifest["properties"][manifest.CONTENT_PROPERTY]:
+    if content_of(image_manifest["name"]) != image_manifest["properties"][manifest.CONTENT_PROPERTY]:
         raise Fault(
             f"{image_manifest['name']} was ingested, but the asset holds other content: another process wrote it"
         )
@@ -256,7 +262,7 @@ def info_of(collection: str, project: str | None) -> list[Mapping[str, Any]]:
 
     from gee_export.earth_engine.session import connect
 
-    with _clear_errors():
+    with clear_errors():
         connect(project)
         info = _info(collection)
         if info is None or info.get("type") != "IMAGE_COLLECTION":
@@ -265,7 +271,7 @@ def info_of(collection: str, project: str | None) -> list[Mapping[str, Any]]:
         return [child for child in children if child.get("type") == "IMAGE"]
 
 
-def _make_parents(asset: str) -> None:
+def make_parents(asset: str) -> None:
     """Folders above the asset; ValueError where an image stands in their place."""
     parts = asset.split("/")
     for depth in range(4, len(parts)):
@@ -287,7 +293,7 @@ def _make_container(asset_type: str, asset: str) -> None:
             raise
 
 
-def _content_of(asset: str) -> str | None:
+def content_of(asset: str) -> str | None:
     info = _info(asset) or {}
     return info.get("properties", {}).get(manifest.CONTENT_PROPERTY)
 
@@ -321,7 +327,7 @@ def _wait(name: str, *, progress: bool) -> Mapping[str, Any]:
 
 
 @contextmanager
-def _clear_errors() -> Iterator[None]:
+def clear_errors() -> Iterator[None]:
     """Errors of the two clients as Faults with their own words."""
     import ee
     from google.api_core.exceptions import GoogleAPIError

@@ -130,13 +130,24 @@ def publish(
     collection: Annotated[
         bool, typer.Option("--collection", help="An image collection of the run's maps by time and zone.")
     ] = False,
+    external: Annotated[
+        str | None, typer.Option("--external", help="gs://BUCKET/NAME.tif where the map stays; nothing is ingested.")
+    ] = None,
     overwrite: _Overwrite = False,
 ) -> None:
     """Upload a map, or the tiles of a run, as an Earth Engine asset and print the lines that show it."""
     from inference.asset import Target
     from inference.asset import publish as publish_map
     from inference.catalog.publication import publish_run
+    from inference.external_asset import publish_external
 
+    if external is not None:
+        if bucket or collection or Path(path).is_dir():
+            raise ValueError(
+                f"--external {external} is of one map, which stays there: give a MAP.tif, no --bucket, no --collection"
+            )
+        show(publish_external(path, asset=asset, external=external, project=project, overwrite=overwrite))
+        return
     if Path(path).is_dir():
         target = Target(asset, project=project, bucket=bucket, overwrite=overwrite)
         show(publish_run(path, target, collection=collection))

@@ -61,6 +61,16 @@ def build(map_file: MapFile, asset: str, uris: Sequence[str], content_sha256: st
     return manifest
 
 
+def external(map_file: MapFile, asset: str, uris: Sequence[str], content_sha256: str) -> dict[str, Any]:
+    """The manifest of a map that stays at `uris`: as `build`, but no-data and pyramids are those of the files.
+
+    https://developers.google.com/earth-engine/Earth_Engine_asset_from_cloud_geotiff
+    """
+    manifest = build(map_file, asset, uris, content_sha256)
+    fields = ("id", "tilesetId", "tilesetBandIndex")
+    return manifest | {"bands": [{name: band[name] for name in fields} for band in manifest["bands"]]}
+
+
 def of_tiles(tiles: Sequence[MapFile], asset: str, uris: Sequence[str], content_sha256: str) -> dict[str, Any]:
     """The manifest of the tiles of one map and zone as one image: every tile a source of each band's tileset.
 
@@ -124,6 +134,8 @@ def _check_bands(manifest: Mapping[str, Any]) -> None:
             raise ValueError(f"band {band['id']!r}: expected letters, digits, _ and -")
         if band["tilesetId"] not in tilesets:
             raise ValueError(f"band {band['id']} names tileset {band['tilesetId']!r}, which the manifest lacks")
+        if "pyramidingPolicy" not in band:  # an external image has the overviews of its files
+            continue
         if band["pyramidingPolicy"] not in POLICIES:
             raise ValueError(f"band {band['id']}: pyramiding {band['pyramidingPolicy']}, expected {sorted(POLICIES)}")
         if band["id"].endswith(("isa", "class")) and band["pyramidingPolicy"] not in ("MODE", "SAMPLE"):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gee_export.base.storage import is_remote, write_whole
-from gee_export.card import charts, checks, contact, drawing, maps
+from gee_export.card import charts, checks, contact, croissant, drawing, maps
 from gee_export.card import stac as catalogue
 from gee_export.card.card import CARD, Card, card
 from gee_export.card.page import page
@@ -23,13 +23,18 @@ PAGE = "card.html"
 def inspect_place(
     address: str, *, out: str | Path | None = None, project: str | None = None, stac: bool = True
 ) -> Card:
-    """The card of a folder or gs:// prefix, written to `out` (by default beside the data), with its STAC collection."""
+    """The card of a folder or gs:// prefix, written to `out` (by default beside the data), with what catalogues read: a
+    STAC collection and a Croissant file beside the data, unless `stac` is false.
+    """
     with _session(address, project) as session:
         return inspect(Dataset.open(address, session), out=out or folder_of(address), stac=stac)
 
 
 def inspect(data: Dataset, *, out: str | Path | None = None, stac: bool = False) -> Card:
-    """The card of a dataset: written into the folder `out` if there is one; `stac` adds stac/ beside the data."""
+    """The card of a dataset: written into the folder `out` if there is one.
+
+    stac: adds stac/ and croissant.json beside the data.
+    """
     data_survey = survey(data)
     made = card(data, data_survey, checks.run(data, data_survey))
     written = []
@@ -38,7 +43,7 @@ def inspect(data: Dataset, *, out: str | Path | None = None, stac: bool = False)
             write_whole(Path(out) / name, content)
         written.append(str(Path(out) / PAGE))
     if stac:
-        written.append(catalogue.write(data))
+        written += [catalogue.write(data), croissant.write(data)]
     return replace(made, written=tuple(written))
 
 

@@ -1,7 +1,8 @@
 """A STAC catalogue beside a dataset: collection.json and an item for every patch, so that other tools read it.
 
-STAC 1.0.0 with the extensions projection 1.1.0, raster 1.1.0, eo 1.1.0, sar 1.0.0 and label 1.0.1 (stac-extensions on
-GitHub): versions that GDAL, QGIS, odc-stac and stackstac all read. Links are relative; no clock times.
+STAC 1.0.0 with the extensions projection 1.1.0, raster 1.1.0, eo 1.1.0, file 2.1.0, sar 1.0.0 and label 1.0.1
+(stac-extensions on GitHub): versions that GDAL, QGIS, odc-stac and stackstac all read. Links are relative; no clock
+times.
 """
 
 from __future__ import annotations
@@ -12,11 +13,19 @@ from typing import Any
 from odc.geo.geobox import GeoBox
 
 from gee_export.base.grid import crs_of
-from gee_export.base.stac_fields import moments, rounded
+from gee_export.base.stac_fields import (
+    FILE,
+    PROCESSOR,
+    SIMULATOR,
+    file_fields,
+    licence_links,
+    moments,
+    rounded,
+)
 from gee_export.card.card import class_names
 from gee_export.datasets import digests
 from gee_export.datasets.dataset import Dataset, Patch
-from gee_export.datasets.manifest import Band
+from gee_export.datasets.manifest import Band, DatasetManifest
 from gee_export.datasets.sample import LABEL
 
 FOLDER = "stac"
@@ -68,13 +77,14 @@ def _collection(data: Dataset, bbox: list[float]) -> dict[str, Any]:
     return {
         "type": "Collection",
         "stac_version": "1.0.0",
-        "stac_extensions": [RASTER, EO],
+        "stac_extensions": [RASTER, EO, FILE],
         "id": head.name,
         "title": f"{head.name}: image and label patches",
         "description": f"{simulated}{len(data)} patches of {head.size} x {head.size} pixels: "
         f"{', '.join(head.band_names)}, made by isamap.",
         "license": "various",
         "keywords": ["impervious surface", "training data", *(["simulated"] if head.simulated else [])],
+        "providers": providers(head),
         "extent": {"spatial": {"bbox": [bbox]}, "temporal": {"interval": [[min(starts), max(ends)]]}},
         "summaries": {
             "isamap:split": sorted({patch.split for patch in data.patches}),
@@ -83,6 +93,7 @@ def _collection(data: Dataset, bbox: list[float]) -> dict[str, Any]:
         },
         "links": [
             {"rel": "root", "href": "./collection.json", "type": "application/json"},
+            *licence_links(licences(head), simulated=head.simulated),
             {"rel": "describedby", "href": "../manifest.json", "type": "application/json"},
             *items,
         ],
@@ -92,9 +103,34 @@ def _collection(data: Dataset, bbox: list[float]) -> dict[str, Any]:
                 "type": "application/vnd.apache.parquet",
                 "title": "Footprints, splits and shares of all patches",
                 "roles": ["metadata"],
+                **file_fields(data.storage.read(digests.INDEX)),
             }
         },
     }
+
+
+def providers(head: DatasetManifest) -> list[dict[str, Any]]:
+    """Who cut the patches, who made their images and labels; a simulation has no producer but the local engine."""
+    if head.simulated:
+        return [PROCESSOR, SIMULATOR]
+    images = ", ".join(f"{key} {value}" for key, value in sorted(_products(head).items())) or "unknown images"
+    label: Mapping[str, Any] = head.label or {}
+    labels = [str(label.get("title") or label.get("product"))] if label else []
+    return [
+        PROCESSOR,
+        *({"name": name[:200], "roles": ["producer", "licensor"]} for name in (images, *labels)),
+    ]
+
+
+def licences(head: DatasetManifest) -> list[str]:
+    """The licences of the images and of the labels, as far as they are known."""
+    sentinel = any("COPERNICUS/" in product for product in _products(head).values())
+    images = ["Copernicus Sentinel data"] if sentinel else []
+    return [*images, *filter(None, [str((head.label or {}).get("licence", ""))])]
+
+
+def _products(head: DatasetManifest) -> dict[str, str]:
+    return {str(key): str(value) for key, value in dict(head.image.get("product", {})).items()}
 
 
 def _item(data: Dataset, patch: Patch) -> dict[str, Any]:
@@ -107,7 +143,7 @@ def _item(data: Dataset, patch: Patch) -> dict[str, Any]:
     return {
         "type": "Feature",
         "stac_version": "1.0.0",
-        "stac_extensions": [PROJECTION, RASTER, EO, *([SAR] if radar else []), *([LABELLED] if label else [])],
+        "stac_extensions": [PROJECTION, RASTER, EO, FILE, *([SAR] if radar else []), *([LABELLED] if label else [])],
         "id": patch.id,
         "geometry": rounded(ground.json),
         "bbox": [round(side, 7) for side in ground.boundingbox.bbox],
@@ -145,6 +181,7 @@ def _assets(data: Dataset, patch: Patch) -> Iterator[tuple[str, dict[str, Any]]]
         yield (
             f"{key}-{day}" if key == "frames" else key,
             _asset(name, key, bands, dtype)
+            | file_fields(data.storage.read(name))
             | _place(data.geobox(patch, "image" if key in ("image", "labels") else folder)),
         )
 

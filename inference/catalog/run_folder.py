@@ -1,17 +1,28 @@
-"""A finished folder of `isamap run`, read back: the maps of each zone with the tiles that they are made of."""
+"""A finished store of `isamap run`, read back: the maps of each zone with the tiles that they are made of."""
 
 from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as xml
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from gee_export.base.errors import Fault
+from gee_export.base.storage import FolderStorage, Storage
 from inference.map_file import MapFile, open_map
 from inference.tiles.status import STATUS
+from inference.tiles.store import TILES
 
 INDEX, PROBABILITY_INDEX = ".vrt", "_prob.vrt"
+
+
+@dataclass(frozen=True)
+class ZoneFiles:
+    """One map's tiles in one UTM zone, by their names in the store; name: of its index without the ending."""
+
+    name: str
+    index: str
+    tiles: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -29,44 +40,52 @@ def is_run(path: Path) -> bool:
 
 
 def zones_of(folder: Path) -> tuple[ZoneTiles, ...]:
-    """The maps of a run's folder by zone; ValueError where there is no run, it is not done, or nothing has data.
+    """The maps of a run's folder by zone, their files opened; ValueError and Fault as of `zone_files`."""
+    return tuple(
+        ZoneTiles(zone.name, folder / zone.index, tuple(open_map(folder / tile) for tile in zone.tiles))
+        for zone in zone_files(FolderStorage(folder))
+    )
+
+
+def zone_files(storage: Storage) -> tuple[ZoneFiles, ...]:
+    """The maps of a run's store by zone; ValueError where there is no run, it is not done, or nothing has data.
 
     Fault: damaged files.
     """
-    if not is_run(folder):
-        raise ValueError(f"{folder} holds no run ({STATUS} is missing): give the --out folder of `isamap run`")
-    names = sorted(name for files in _finished(folder) for name in files if _is_index(name))
+    if not storage.exists(STATUS):
+        raise ValueError(f"{storage.url} holds no run ({STATUS} is missing): give the --out of `isamap run`")
+    names = sorted(name for files in _finished(storage) for name in files if _is_index(name))
     if not names:
-        raise ValueError(f"{folder}: none of its tiles has data, so there is nothing to list or publish")
-    return tuple(_zone(folder / name) for name in names)
+        raise ValueError(f"{storage.url}: none of its tiles has data, so there is nothing to list or publish")
+    return tuple(ZoneFiles(name.removesuffix(INDEX), name, _sources(storage, name)) for name in names)
 
 
 def _is_index(name: str) -> bool:
     return name.endswith(INDEX) and not name.endswith(PROBABILITY_INDEX)
 
 
-def _finished(folder: Path) -> list[list[str]]:
+def _finished(storage: Storage) -> list[list[str]]:
     """The files of every map; ValueError where tiles are missing."""
     try:
-        maps = json.loads((folder / STATUS).read_text("utf-8"))["maps"]
+        maps = json.loads(storage.read(STATUS))["maps"]
         counts = {name: (each["made"], each["tiles"]) for name, each in maps.items()}
         files = [list(map(str, each["files"])) for each in maps.values()]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Fault(f"{folder / STATUS} is damaged: run the same `isamap run` command again") from error
+        raise Fault(f"{storage.url}/{STATUS} is damaged: run the same `isamap run` command again") from error
     for name, (made, tiles) in counts.items():
         if made != tiles:
             raise ValueError(
-                f"{folder}: {name} has {made} of {tiles} tiles: finish it with the same `isamap run` first"
+                f"{storage.url}: {name} has {made} of {tiles} tiles: finish it with the same `isamap run` first"
             )
     return files
 
 
-def _zone(index: Path) -> ZoneTiles:
+def _sources(storage: Storage, index: str) -> tuple[str, ...]:
+    """The files that an index shows, none of them outside the run's tiles."""
     try:
-        sources = [str(element.text) for element in xml.parse(index).iter("SourceFilename")]
-    except (OSError, xml.ParseError) as error:
-        raise Fault(f"{index} cannot be read ({error}): run the same `isamap run` command again") from error
-    paths = [index.parent / source for source in sources]
-    if any(path.parent != index.parent / "tiles" for path in paths):
-        raise Fault(f"{index} names files outside its run: run the same `isamap run` command again")
-    return ZoneTiles(index.name.removesuffix(INDEX), index, tuple(open_map(path) for path in paths))
+        sources = [str(element.text) for element in xml.fromstring(storage.read(index)).iter("SourceFilename")]
+    except xml.ParseError as error:
+        raise Fault(f"{storage.url}/{index} is damaged ({error}): run the same `isamap run` again") from error
+    if any(PurePosixPath(source).parent != PurePosixPath(TILES) for source in sources):
+        raise Fault(f"{storage.url}/{index} names files outside its run: run the same `isamap run` command again")
+    return tuple(sources)

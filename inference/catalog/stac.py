@@ -1,4 +1,4 @@
-"""STAC of finished maps: a collection with an item a tile beside a run, or one item beside a map.
+"""STAC of finished maps: a collection with an item a tile in a run's store, or one item beside a map.
 
 STAC 1.0.0 with projection 1.1.0, raster 1.1.0, file 2.1.0, classification 1.1.0 and processing 1.1.0, which GDAL, QGIS
 and odc-stac read (docs/reference/formats.md, "STAC of maps and models"). Relative links, no clock times.
@@ -7,33 +7,43 @@ and odc-stac read (docs/reference/formats.md, "STAC of maps and models"). Relati
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gee_export.base.grid import crs_of
 from gee_export.base.scheme import UNKNOWN
-from gee_export.base.stac_fields import moments, rounded
-from gee_export.base.storage import write_whole
+from gee_export.base.stac_fields import (
+    FILE,
+    PROCESSOR,
+    SHA256_MULTIHASH,
+    SIMULATOR,
+    licence_links,
+    moments,
+    rounded,
+)
+from gee_export.base.storage import FolderStorage, is_remote, write_whole
 from gee_export.datasets import digests
 from inference.arguments import checked_argument
-from inference.catalog.run_folder import ZoneTiles, zones_of
+from inference.catalog.run_folder import ZoneFiles, zone_files
 from inference.legend import PROB_STEPS, PROBABILITY, Legend
 from inference.map_file import MapFile, open_map, sidecar_of
+from inference.request import Pixels
+from inference.tiles.receipt import Receipt
+from inference.tiles.store import TileStore, open_store
 
 FOLDER, COLLECTION, SUFFIX = "stac", "collection.json", ".stac.json"
+CONTENT = "isamap:content"  # of a collection: one hash of all files that its items list
 _HOME = "https://stac-extensions.github.io"
 PROCESSING, CLASSIFICATION = f"{_HOME}/processing/v1.1.0/schema.json", f"{_HOME}/classification/v1.1.0/schema.json"
-PROJECTION, RASTER, FILE = (
-    f"{_HOME}/{name}/schema.json" for name in ("projection/v1.1.0", "raster/v1.1.0", "file/v2.1.0")
-)
+PROJECTION, RASTER = (f"{_HOME}/{name}/schema.json" for name in ("projection/v1.1.0", "raster/v1.1.0"))
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 JSON = "application/json"
-SHA256_MULTIHASH = "1220"  # code 0x12, 0x20 bytes (https://github.com/multiformats/multicodec)
 ALWAYS = ("1900-01-01T00:00:00Z", "9999-12-31T23:59:59Z")  # of maps of images that name no period
-COPERNICUS = "https://sentinels.copernicus.eu/documents/247904/690755/Sentinel_Data_Legal_Notice"
 READ_BYTES = 8 << 20
 
 
@@ -41,44 +51,70 @@ READ_BYTES = 8 << 20
 class StacReport:
     """Where the catalogue lies; printed as a line."""
 
-    path: Path
+    path: str
     items: int
 
     def __str__(self) -> str:
         return f"{self.path}: {self.items} STAC item{'s' if self.items != 1 else ''}"
 
 
-def write_stac(path: str | os.PathLike[str]) -> StacReport:
-    """Write stac/collection.json and an item a tile in the folder of a run, or NAME.stac.json beside a map.
+def write_stac(path: str | os.PathLike[str], *, project: str | None = None) -> StacReport:
+    """Write stac/collection.json and an item a tile in the store of a run, or NAME.stac.json beside a map.
 
-    The same files give the same bytes; items of tiles that are no more are removed. ValueError: neither a finished run
-    nor a map there. Fault: damaged files.
+    path: a folder or gs:// address of a run (of the local engine's bucket without `project`), or a map. The same files
+    give the same bytes; items of tiles that are no more are removed. ValueError: neither a finished run nor a map
+    there. Fault: damaged files.
     """
-    place = Path(checked_argument("path", path, str))
-    if not place.is_dir():
-        made = open_map(place)
-        out = place.with_suffix(SUFFIX)
-        write_whole(out, digests.text(item(made, out.parent, ())))
-        return StacReport(out, 1)
-    zones = zones_of(place)
-    folder = place / FOLDER
-    back = [{"rel": name, "href": "../collection.json", "type": JSON} for name in ("root", "parent", "collection")]
-    items = [item(tile, folder / "items", back, of=place.resolve().name) for zone in zones for tile in zone.tiles]
-    for each in items:
-        write_whole(folder / "items" / f"{each['id']}.json", digests.text(each))
-    write_whole(folder / COLLECTION, digests.text(collection(place, zones, items)))
-    for path_ in set((folder / "items").glob("*.json")) - {folder / "items" / f"{each['id']}.json" for each in items}:
-        path_.unlink()
-    return StacReport(folder / COLLECTION, len(items))
+    address = str(checked_argument("path", path, str))
+    if is_remote(address) or Path(address).is_dir():
+        return write_catalogue(open_store(address, Pixels(project=project)))
+    made = open_map(address)
+    out = made.path.with_suffix(SUFFIX)
+    write_whole(out, digests.text(item(made, out.parent, ())))
+    return StacReport(str(out), 1)
 
 
-def collection(run: Path, zones: Sequence[ZoneTiles], items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The collection of a run's tiles; its assets are the indexes that show all tiles of a zone as one raster."""
+def write_catalogue(store: TileStore) -> StacReport:
+    """The catalogue of a run's store; as `write_stac`. The collection is written last."""
+    zones = zone_files(store.storage)
+    name, root = _name_and_root(store)
+    back = [{"rel": rel, "href": "../collection.json", "type": JSON} for rel in ("root", "parent", "collection")]
+    items, first = [], None
+    for tile in dict.fromkeys(tile for zone in zones for tile in zone.tiles):  # maps may share some
+        with store.local(tile) as file:
+            made = open_map(file)
+            items.append(item(made, root / FOLDER / "items", back, of=name))
+            first = first or made
+    assert first is not None
+    store.storage.write_many((_item_name(each["id"]), digests.text(each)) for each in items)
+    store.storage.write(f"{FOLDER}/{COLLECTION}", digests.text(collection(name, zones, first, items)))
+    for stale in set(store.storage.list(f"{FOLDER}/items/")) - {_item_name(each["id"]) for each in items}:
+        store.storage.delete(stale)
+    return StacReport(f"{store.storage.url}/{FOLDER}/{COLLECTION}", len(items))
+
+
+def is_current(store: TileStore, receipts: Iterable[Receipt]) -> bool:
+    """Whether the catalogue of a store lists just the files of these receipts; no tile is read."""
+    name = f"{FOLDER}/{COLLECTION}"
+    if not store.storage.exists(name):
+        return False
+    with suppress(ValueError, AttributeError):
+        sha256 = [stored.sha256 for receipt in receipts for stored in receipt.files]
+        return bool(json.loads(store.storage.read(name)).get(CONTENT) == _content(sha256))
+    return False
+
+
+def collection(
+    name: str, zones: Sequence[ZoneFiles], made: MapFile, items: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The collection of a run's tiles; its assets are the indexes that show all tiles of a zone as one raster.
+
+    made: a tile, whose classes and licence are those of all.
+    """
     west, south, east, north = zip(*(each["bbox"] for each in items), strict=True)
-    moments = [(each["properties"]["start_datetime"], each["properties"]["end_datetime"]) for each in items]
-    starts, ends = zip(*moments, strict=True)
-    name, made = run.resolve().name, zones[0].tiles[0]
+    properties = [each["properties"] for each in items]
     tiles = [{"rel": "item", "href": f"./items/{each['id']}.json", "type": "application/geo+json"} for each in items]
+    files = [asset["file:checksum"] for each in items for asset in each["assets"].values()]
     return {
         "type": "Collection",
         "stac_version": "1.0.0",
@@ -91,14 +127,23 @@ def collection(run: Path, zones: Sequence[ZoneTiles], items: Sequence[Mapping[st
         "providers": _providers(made),
         "extent": {
             "spatial": {"bbox": [[min(west), min(south), max(east), max(north)]]},
-            "temporal": {"interval": [[min(starts), max(ends)]]},
+            "temporal": {
+                "interval": [
+                    [
+                        min(each["start_datetime"] for each in properties),
+                        max(each["end_datetime"] for each in properties),
+                    ]
+                ]
+            },
         },
         "summaries": {
-            "isamap:checkpoint": sorted({tile.tags["checkpoint"] for zone in zones for tile in zone.tiles}),
-            "isamap:simulated": sorted({_is_simulated(tile) for zone in zones for tile in zone.tiles}),
-            "proj:epsg": sorted({_place(tile)["proj:epsg"] for zone in zones for tile in zone.tiles}),
+            **{
+                field: sorted({each[field] for each in properties})
+                for field in ("isamap:checkpoint", "isamap:simulated", "proj:epsg")
+            },
             "raster:bands": [_class_band(made.legend)],
         },
+        CONTENT: _content(checksum.removeprefix(SHA256_MULTIHASH) for checksum in files),
         "links": [
             {"rel": "root", "href": "./collection.json", "type": JSON},
             *_licences(made),
@@ -107,7 +152,7 @@ def collection(run: Path, zones: Sequence[ZoneTiles], items: Sequence[Mapping[st
         ],
         "assets": {
             zone.name: {
-                "href": f"../{zone.index.name}",
+                "href": f"../{zone.index}",
                 "type": "application/xml",
                 "title": f"All tiles of {zone.name} as one raster (GDAL virtual file)",
                 "roles": ["data", "index"],
@@ -115,6 +160,22 @@ def collection(run: Path, zones: Sequence[ZoneTiles], items: Sequence[Mapping[st
             for zone in zones
         },
     }
+
+
+def _name_and_root(store: TileStore) -> tuple[str, Path]:
+    """What a collection is called, and where its files lie on this machine while they are read."""
+    if isinstance(store.storage, FolderStorage):
+        return store.storage.root.resolve().name, store.storage.root
+    return store.storage.url.rpartition("/")[2], store.work
+
+
+def _item_name(tile: str) -> str:
+    return f"{FOLDER}/items/{tile}.json"
+
+
+def _content(sha256: Iterable[str]) -> str:
+    """One hash of the hashes of all files."""
+    return hashlib.sha256("".join(sorted(sha256)).encode()).hexdigest()
 
 
 def item(made: MapFile, folder: Path, links: Sequence[Mapping[str, Any]], *, of: str | None = None) -> dict[str, Any]:
@@ -207,20 +268,14 @@ def _processing(tags: Mapping[str, str]) -> dict[str, Any]:
 
 def _providers(made: MapFile) -> list[dict[str, Any]]:
     """Who made the map and its input; a simulation has no other producer than the local engine."""
-    processor = {"name": "isamap", "roles": ["processor"], "url": "https://github.com/isamap/isamap"}
     if _is_simulated(made):
-        return [processor, {"name": "isamap's local engine (simulated)", "roles": ["producer"]}]
-    return [processor, {"name": f"input: {made.tags.get('licence', 'unknown licence')}"[:200], "roles": ["licensor"]}]
+        return [PROCESSOR, SIMULATOR]
+    return [PROCESSOR, {"name": f"input: {made.tags.get('licence', 'unknown licence')}"[:200], "roles": ["licensor"]}]
 
 
-def _licences(made: MapFile) -> list[dict[str, Any]]:
-    """The page of the licence: Copernicus' of its imagery, isamap's own of a simulation, none where none is known."""
-    licence = made.tags.get("licence", "")
-    if "copernicus" in licence.lower():
-        return [{"rel": "license", "href": COPERNICUS, "type": "application/pdf", "title": licence}]
-    if _is_simulated(made):
-        return [{"rel": "license", "href": "https://www.apache.org/licenses/LICENSE-2.0", "type": "text/html"}]
-    return []
+def _licences(made: MapFile) -> list[dict[str, str]]:
+    """The pages of the licences of its input, isamap's own of a simulation, none where none is known."""
+    return licence_links([made.tags.get("licence", "")], simulated=_is_simulated(made))
 
 
 def _words(made: MapFile) -> str:

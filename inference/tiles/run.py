@@ -13,6 +13,7 @@ from gee_export.base.errors import Fault
 from gee_export.base.options import from_options, takes_options
 from gee_export.base.progress_bar import ProgressBar
 from inference.arguments import checked_argument
+from inference.catalog import stac
 from inference.postprocess import threshold_of
 from inference.tiles import status as states
 from inference.tiles.executors import Executor, Outcome
@@ -159,7 +160,15 @@ class _Run:
                     self.assets[name] = _published(self.files[name], request, self.store)
         self.store.sweep()
         complete = all(each.is_done for each in self.maps().values())
+        if complete and any(self.files.values()):
+            self.write_catalogue()
         return self.tell(states.DONE if complete else states.FAILED if self.failures else states.PARTIAL)
+
+    def write_catalogue(self) -> None:
+        """The STAC of all tiles, unless it is there already."""
+        self.tell(states.RUNNING)  # the catalogue is of the files that the status names
+        if not stac.is_current(self.store, self.receipts.values()):
+            stac.write_catalogue(self.store)
 
     def verified(self, tiles: Sequence[Tile]) -> dict[str, Receipt]:
         """The receipt of every tile, by id; empty where one is missing or damaged."""

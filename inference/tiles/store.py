@@ -58,16 +58,18 @@ class TileStore:
 
     @contextlib.contextmanager
     def local(self, name: str) -> Iterator[Path]:
-        """A map of the store as files of this machine: its own, or copies that go away."""
+        """A map or tile of the store as files of this machine: its own, or copies that go away."""
         if isinstance(self.storage, FolderStorage):
             yield self.storage.path(name)
             return
         copies = files_of(self.work / name)
-        for path in copies:
-            write_whole(path, self.storage.read(path.name))
-        yield copies[0]
-        for path in copies:
-            path.unlink(missing_ok=True)
+        try:
+            for path in copies:
+                write_whole(path, self.storage.read(path.relative_to(self.work).as_posix()))
+            yield copies[0]
+        finally:
+            for path in copies:
+                path.unlink(missing_ok=True)
 
     def sweep(self) -> None:
         """Removes temporary files that writers left long ago when they were killed."""

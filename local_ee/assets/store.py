@@ -20,6 +20,7 @@ from shapely.geometry.base import BaseGeometry
 from shapely.ops import unary_union
 
 from local_ee.assets import description, stored_table
+from local_ee.assets.cog_source import CogSource
 from local_ee.assets.files import read_band
 from local_ee.assets.stored_table import StoredTable
 from local_ee.catalog import AssetInfo, BoundsWSEN, SourceBand, SourceImage
@@ -36,6 +37,7 @@ from local_ee.home import (
 )
 from local_ee.raster.projection import crs_of
 from local_ee.storage.checksum import crc32c_of, is_whole
+from local_ee.storage.objects import ObjectStore
 
 ROOT = re.compile(r"projects/[^/]+/assets|users/[^/]+")
 # Folders above the roots: the client asks for them one by one where it makes parents (ee.data.create_assets), because
@@ -61,6 +63,7 @@ class StoredBand:
     shape: tuple[int, int]
     policy: str
     crc32c: str | None = None  # of the file; None of bands that isamap 0.1 stored
+    source: CogSource | None = None  # of a COG-backed asset, which has no file
 
     @property
     def grid(self) -> GeoBox:
@@ -89,7 +92,12 @@ class Asset:
     @property
     def files(self) -> tuple[str, ...]:
         """The names of the files that hold its pixels or features."""
-        return (*(band.file for band in self.bands), *((self.table.file,) if self.table else ()))
+        return (*(band.file for band in self.bands if band.file), *((self.table.file,) if self.table else ()))
+
+    @property
+    def uris(self) -> tuple[str, ...]:
+        """The objects that hold the pixels of a COG-backed asset."""
+        return tuple(dict.fromkeys(band.source.uri for band in self.bands if band.source))
 
     @property
     def footprint(self) -> BaseGeometry:
@@ -214,6 +222,7 @@ class AssetStore:
             self.check_target(asset.id, asset.type, overwrite=overwrite)
             before = self.find(asset.id)
             size = sum(self._path(asset, file).stat().st_size for file in asset.files)
+            make_folder(description_path(self._home.assets, asset.id).parent)  # of an image that has no files here
             sync(description_path(self._home.assets, asset.id).parent)  # the files' names, before what names them
             self._write(replace(asset, size_bytes=size, updated=now()))
         if before:
@@ -246,7 +255,8 @@ class AssetStore:
         for name, file in zip(source.files, files, strict=True):
             shutil.copyfile(self._path(source, name), file)
             sync(file)
-        bands = tuple(replace(band, file=file.name) for band, file in zip(source.bands, files, strict=False))
+        pairs = zip(source.bands, files, strict=False)
+        bands = source.bands if source.uris else tuple(replace(band, file=file.name) for band, file in pairs)
         table = replace(source.table, file=files[-1].name) if source.table else None
         return self.publish(replace(source, id=target_id, bands=bands, table=table), overwrite=overwrite)
 
@@ -259,14 +269,20 @@ class AssetStore:
         return moved
 
     def _source(self, asset: Asset) -> SourceImage:
-        stored = {band.name: (self._path(asset, band.file), band) for band in asset.bands}
+        stored = {band.name: band for band in asset.bands}
 
         def read(names: tuple[str, ...], geobox: GeoBox) -> tuple[np.ndarray, np.ndarray]:
-            pairs = [_read(asset, *stored[name], geobox) for name in names]
+            pairs = [self._pixels(asset, stored[name], geobox) for name in names]
             return np.stack([values for values, _ in pairs]), np.stack([valid for _, valid in pairs])
 
         bands = tuple(SourceBand(band.name, band.dtype, band.grid) for band in asset.bands)
         return SourceImage(asset.id, bands, image_properties(asset), asset.footprint, read)
+
+    def _pixels(self, asset: Asset, band: StoredBand, geobox: GeoBox) -> tuple[np.ndarray, np.ndarray]:
+        """Values and validity of a window of a band, from its own file or from the bucket."""
+        if band.source is None:
+            return _read(asset, self._path(asset, band.file), band, geobox)
+        return band.source.read(band.grid, geobox, ObjectStore(self._home))
 
     def _path(self, asset: Asset, file: str) -> Path:
         return entry_path(self._home.assets, asset.id).with_name(file)
@@ -275,6 +291,9 @@ class AssetStore:
         document = asdict(asset)
         if asset.table is None:
             del document["table"]  # as descriptions were before there were tables
+        for band in document["bands"]:
+            if band["source"] is None:
+                del band["source"]  # as they were before there were external images
         description.write(description_path(self._home.assets, asset.id), document)
         return asset
 
@@ -362,12 +381,18 @@ def _described(path: Path) -> Asset | None:
 
 
 def _asset(document: Mapping[str, Any]) -> Asset:
-    bands = tuple(
-        StoredBand(**{**band, "transform": tuple(band["transform"]), "shape": tuple(band["shape"])})
-        for band in document["bands"]
-    )
+    bands = tuple(_band(band) for band in document["bands"])
     table = StoredTable(**document["table"]) if document.get("table") else None
     return Asset(**{**document, "bands": bands, "readers": tuple(document["readers"]), "table": table})
+
+
+def _band(document: Mapping[str, Any]) -> StoredBand:
+    source = document.get("source")
+    if source is not None:
+        missing_values = source["missing"]
+        source = CogSource(**source | {"missing": None if missing_values is None else tuple(missing_values)})
+    georeference = {"transform": tuple(document["transform"]), "shape": tuple(document["shape"])}
+    return StoredBand(**{**document, **georeference, "source": source})
 
 
 def _begins(image: SourceImage, start_ms: int | None, end_ms: int | None) -> bool:

@@ -178,6 +178,8 @@ def owned_asset(asset: Asset) -> dict[str, Any]:
             {**_band(band.name, band.dtype, band.grid), "pyramidingPolicy": band.policy} for band in asset.bands
         ]
         document["geometry"] = mapping(asset.footprint)
+    if asset.uris:
+        document["cloudStorageLocation"] = {"uris": list(asset.uris)}
     if asset.files:
         document["sizeBytes"] = str(asset.size_bytes)
     return document

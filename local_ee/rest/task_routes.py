@@ -14,6 +14,7 @@ from typing import Any
 from local_ee.assets import exports
 from local_ee.assets.ingest import ingest
 from local_ee.assets.manifest import parse
+from local_ee.assets.registration import register
 from local_ee.assets.store import AssetStore
 from local_ee.assets.tasks import Job, Progress, Submission, TaskStore
 from local_ee.errors import EngineError
@@ -104,11 +105,15 @@ class TaskRoutes:
         return self._tasks.submit(submission, self._mishaps.around(submission, job) if self._mishaps else job)
 
     def _import_external(self, call: Call, params: Params) -> Reply:
-        raise EngineError(
-            "The local engine does not make assets that stay in a bucket: use image:import (startIngestion).",
-            400,  # clients repeat what is answered 501
-            "UNIMPLEMENTED",
-        )
+        """Makes a COG-backed asset at once; the answer is empty
+        (reference/rest/v1/projects.image/importExternal).
+        """
+        body = call.json()
+        overwrite = bool(body.get("overwrite"))
+        manifest = parse(body.get("imageManifest") or {})
+        manifest = replace(manifest, name=self._assets.check_target(manifest.name, "IMAGE", overwrite=overwrite))
+        register(manifest, self._assets, self._buckets, overwrite=overwrite)
+        return Reply.of({})
 
     def _list(self, call: Call, params: Params) -> Reply:
         operations = self._tasks.list(params["project"])

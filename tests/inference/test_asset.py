@@ -94,7 +94,7 @@ def test_the_same_bytes_under_another_name_are_one_object(name, finished_map, ra
 def test_a_foreign_object_under_the_contents_name_is_a_fault(name, finished_map, random_map, session):
     path = finished_map(random_map, "foreign.tif", model="foreign")
     content = assets.Content.of(path)
-    bucket = assets._bucket(session, "foreign-objects")
+    bucket = assets.open_bucket(session, "foreign-objects")
     bucket.blob(f"isamap/foreign-{content.sha256[:16]}.tif").upload_from_string(b"something else")
     with pytest.raises(Fault, match="holds other content than its name says"):
         publish(path, name, project="local", bucket="foreign-objects")

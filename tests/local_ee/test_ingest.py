@@ -200,11 +200,6 @@ def test_the_parent_must_exist(bucket, name):
         run(manifest(f"absent/{name}", uri))
 
 
-def test_assets_that_stay_in_a_bucket_are_refused_at_once(engine, name):
-    with pytest.raises(ee.EEException, match="use image:import"):
-        ee.data.startExternalImageIngestion(manifest(name, "gs://uploads/a.tif"))
-
-
 GOOD = manifest("ok", "gs://b/o.tif")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import numpy as np
@@ -15,9 +16,10 @@ from pystac.extensions.raster import RasterExtension
 from pystac.validation import validate_dict
 from shapely.geometry import box, shape
 
+from gee_export.base.stac_fields import COPERNICUS
 from gee_export.card import stac
 from gee_export.datasets.dataset import Dataset
-from tests.support import sound
+from tests.support import sound, stac_schemas
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,53 @@ def test_collection_and_items_follow_the_schemas(collection):
     broken = collection.to_dict(include_self_link=False) | {"extent": {}}
     with pytest.raises(STACValidationError):
         validate_dict(broken, extensions=[])
+
+
+def documents(data: Dataset) -> list[dict]:
+    return [json.loads(data.storage.read(name)) for name in data.storage.list("stac/")]
+
+
+def test_collection_and_items_follow_every_schema_as_written(data):
+    """Those that the documents name themselves; nothing is brought to another version first."""
+    found = documents(data)
+    assert len(found) == 1 + len(data) and [stac_schemas.errors(each) for each in found] == [[]] * len(found)
+    named = {address.split("/")[3] for each in found for address in each["stac_extensions"]}
+    assert named == {"projection", "raster", "eo", "file", "sar", "label"}
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [("file:checksum", "no multihash"), ("eo:bands", [{"common_name": "purple"}]), ("proj:shape", "48")],
+)
+def test_the_schemas_see_a_wrong_field(data, field, wrong):
+    item = json.loads(data.storage.read(f"stac/items/{data.patches[0].id}.json"))
+    item["assets"]["image"][field] = wrong
+    assert stac_schemas.errors(item) != []
+
+
+def test_checksums_and_sizes_are_those_of_the_files(data):
+    for item in (each for each in documents(data) if each["type"] == "Feature"):
+        for asset in item["assets"].values():
+            content = data.storage.path(asset["href"].removeprefix("../../")).read_bytes()
+            assert asset["file:size"] == len(content)
+            assert asset["file:checksum"] == "1220" + hashlib.sha256(content).hexdigest()
+
+
+def test_a_simulation_has_no_producer_but_the_local_engine(collection):
+    assert [provider.name for provider in collection.providers] == ["isamap", "isamap's local engine (simulated)"]
+
+
+def test_real_images_and_labels_have_their_producers_and_licences(tmp_path):
+    real = sound.stored(tmp_path / "real", simulated=False)
+    stac.write(real)
+    found = json.loads(real.storage.read("stac/collection.json"))
+    assert stac_schemas.errors(found) == []
+    assert [provider["name"] for provider in found["providers"][1:]] == [
+        "sentinel2 COPERNICUS/S2_SR_HARMONIZED",
+        "worldcover",
+    ]
+    pages = [link["href"] for link in found["links"] if link["rel"] == "license"]
+    assert pages == [COPERNICUS, "https://creativecommons.org/licenses/by/4.0/"]
 
 
 def test_every_patch_is_an_item_with_its_facts(data, collection):
@@ -88,7 +137,9 @@ def test_nothing_points_outside_or_tells_of_the_machine(data):
     for name in data.storage.list("stac/"):
         text = data.storage.read(name).decode()
         document = json.loads(text)
-        links = [link["href"] for link in document["links"]] + [one["href"] for one in document["assets"].values()]
+        links = [link["href"] for link in document["links"] if link["rel"] != "license"] + [
+            one["href"] for one in document["assets"].values()
+        ]
         assert all(link.startswith(("./", "../")) for link in links)
         assert str(data.storage.root) not in text
 

@@ -11,6 +11,7 @@ import pytest
 import rasterio
 
 import isamap
+from gee_export.base.storage import provide
 from inference.catalog.stac import write_stac
 from inference.tiles.run import run_jobs
 from tests.inference.tiles.conftest import MAP, network, options, plot  # noqa: F401
@@ -21,10 +22,9 @@ FORMER = Path(__file__).parents[2] / "fixtures" / "version1" / "map.tif"
 
 @pytest.fixture(scope="module")
 def folder(plot, network, tmp_path_factory) -> Path:  # noqa: F811
-    """A run of four tiles, with its catalogue."""
+    """A run of four tiles, which has written its catalogue."""
     out = tmp_path_factory.mktemp("catalogue") / "plots"
     run_jobs(**options(plot, network, out))
-    write_stac(out)
     return out
 
 
@@ -92,10 +92,38 @@ def test_what_is_simulated_says_so(items, collection):
         assert ("simulated" in collection["keywords"]) is simulated
 
 
-def test_the_same_run_gives_the_same_bytes(folder):
+def test_the_command_writes_the_bytes_that_the_run_wrote(folder, capsys):
     before = {path: path.read_bytes() for path in (folder / "stac").rglob("*.json")}
-    write_stac(folder)
+    assert len(before) == 5 and isamap.main(["stac", str(folder)]) == 0
+    assert "4 STAC items" in capsys.readouterr().out
     assert {path: path.read_bytes() for path in (folder / "stac").rglob("*.json")} == before
+
+
+def test_a_run_that_is_done_leaves_its_catalogue_and_repairs_another(folder, plot, network):  # noqa: F811
+    path = folder / "stac" / "collection.json"
+    before = path.read_bytes(), path.stat().st_mtime_ns
+    run_jobs(**options(plot, network, folder))
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+    path.write_bytes(before[0].replace(b'"isamap:content": "', b'"isamap:content": "0'))
+    run_jobs(**options(plot, network, folder))
+    assert path.read_bytes() == before[0]
+
+
+def test_a_part_of_a_run_writes_no_catalogue(plot, network, tmp_path):  # noqa: F811
+    run_jobs(**options(plot, network, tmp_path / "part"), part="1/2")
+    assert not (tmp_path / "part" / "stac").exists()
+    run_jobs(**options(plot, network, tmp_path / "part"), part="2/2")
+    assert (tmp_path / "part" / "stac" / "collection.json").exists()
+
+
+def test_a_run_in_a_bucket_has_the_catalogue_of_one_in_a_folder(folder, plot, network, session, home):  # noqa: F811
+    """Also its bytes: the collection is called by the last name of the address."""
+    provide("catalogue-bucket", session)
+    run_jobs(**options(plot, network, folder) | {"out": "gs://catalogue-bucket/runs/plots"})
+    bucket = session.storage_client().bucket("catalogue-bucket")
+    for path in (folder / "stac").rglob("*.json"):
+        name = path.relative_to(folder).as_posix()
+        assert bucket.blob(f"runs/plots/{name}").download_as_bytes() == path.read_bytes()
 
 
 def test_items_of_tiles_that_are_no_more_go_away(folder):
@@ -129,5 +157,5 @@ def test_a_map_has_an_item_beside_it(finished_map, random_map, capsys):
 
 def test_a_map_of_former_releases_has_both_bands_in_one_asset(tmp_path):
     (tmp_path / "map.tif").write_bytes(FORMER.read_bytes())
-    item = json.loads(write_stac(tmp_path / "map.tif").path.read_text("utf-8"))
+    item = json.loads(Path(write_stac(tmp_path / "map.tif").path).read_text("utf-8"))
     assert errors(item) == [] and len(item["assets"]["isa_prob"]["raster:bands"]) == 2

@@ -1,0 +1,103 @@
+"""A map as a COG-backed Earth Engine asset: its files lie in the user's bucket and are read there, nothing is ingested.
+
+https://developers.google.com/earth-engine/Earth_Engine_asset_from_cloud_geotiff; docs/reference/earth-engine.md,
+"External images".
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from gee_export.base.errors import Fault
+from inference import asset as assets
+from inference import manifest
+from inference.arguments import checked_argument
+from inference.asset import Content, PublishReport
+from inference.map_file import MapFile, open_map
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Bucket
+
+PLACES = ("US", "US-CENTRAL1")  # of buckets; of two regions, where one is US-CENTRAL1
+
+
+def publish_external(
+    path: str | os.PathLike[str],
+    *,
+    asset: str,
+    external: str,
+    project: str | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> PublishReport:
+    """The map as an asset whose pixels stay at `external`, gs://BUCKET/NAME.tif, to which the map's files are uploaded.
+
+    The probabilities go beside it as NAME_prob.tif. An asset is tied to the very objects that it was made from, so an
+    object that is there with other content is never replaced. The same content again does nothing. ValueError: the
+    user's mistakes, such as a bucket outside the USA. Fault: the server's.
+    """
+    made = open_map(checked_argument("path", path, str))
+    bucket_name, names = _objects(checked_argument("external", external, str), made)
+    checked_argument("overwrite", overwrite, bool)
+    manifest.check_asset_name(checked_argument("asset", asset, str))
+    contents = [assets.checked_content(file) for file in made.files]
+    sha256 = assets.content_sha256(contents)
+    with assets.clear_errors():
+        session = assets.connected(project, bucket_name if project else None)
+        if assets.existing(asset, sha256, overwrite=overwrite) == sha256:
+            return assets.report(made, asset, (), already_there=True)
+        bucket = assets.open_bucket(session, bucket_name)
+        _check_place(bucket)
+        for name, content in zip(names, contents, strict=True):
+            _check_free(bucket, name, content)
+        files = zip(made.files, contents, names, strict=True)
+        uris = [assets.upload(file, content, bucket, name, progress=progress) for file, content, name in files]
+        _register(manifest.external(made, asset, uris, sha256), overwrite=overwrite)
+    return assets.report(made, asset, uris, already_there=False)
+
+
+def _objects(external: str, made: MapFile) -> tuple[str, list[str]]:
+    """Bucket, and the objects of the map's files."""
+    bucket, _, name = external.removeprefix("gs://").partition("/")
+    path = PurePosixPath(name)
+    if not external.startswith("gs://") or not bucket or path.suffix != ".tif" or not path.stem:
+        raise ValueError(f"--external {external}: expected gs://BUCKET/NAME.tif, where the map is to lie")
+    names = [name, path.with_name(f"{path.stem}_prob.tif").as_posix()]
+    return bucket, names[: len(made.files)]
+
+
+def _check_place(bucket: Bucket) -> None:
+    """ValueError where Earth Engine does not read the bucket."""
+    bucket.reload()
+    location = str(bucket.location or "").upper()
+    regions = {str(region).upper() for region in bucket.data_locations or ()}
+    if location not in (*PLACES, "NAM4") and "US-CENTRAL1" not in regions:
+        raise ValueError(
+            f"bucket {bucket.name} is in {location}, and Earth Engine reads external images only from the US "
+            "multi-region, US-CENTRAL1 or a dual region with it: give a bucket there, or leave --external out to upload"
+        )
+
+
+def _check_free(bucket: Bucket, name: str, content: Content) -> None:
+    """ValueError where another file lies there: the assets that were made from it would break."""
+    stored = bucket.get_blob(name)
+    if stored is not None and (stored.size, stored.crc32c) != (content.size, content.crc32c):
+        raise ValueError(f"gs://{bucket.name}/{name} holds another file: give another --external, or remove it")
+
+
+def _register(image_manifest: dict[str, Any], *, overwrite: bool) -> None:
+    """Makes the asset, which is there when the call returns."""
+    import ee
+
+    manifest.check(image_manifest)
+    assets.make_parents(image_manifest["name"])
+    name, content = image_manifest["name"], image_manifest["properties"][manifest.CONTENT_PROPERTY]
+    try:
+        ee.data.startExternalImageIngestion(image_manifest, overwrite)
+    except ee.EEException:
+        if assets.content_of(name) != content:  # unless the answer to an earlier attempt was lost
+            raise
+    if assets.content_of(name) != content:
+        raise Fault(f"{name} was registered, but the asset holds other content: another process wrote it")
