@@ -168,4 +168,4 @@ def test_larger_pixels_where_there_are_too_many():
 )
 def test_what_cannot_be_vectorised_is_refused(ask, words):
     with pytest.raises(EngineError, match=words):
-        value(ask(), CATALOG).elements
+        info(ask(), CATALOG)
