@@ -4,43 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from local_ee.errors import EngineError
+from local_ee.evaluation.focal import BandPixels, band_by_band
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Band, Image, alike, derived, missing_band
+from local_ee.raster.kernel import Kernel, Metric, Weights, check_side
+from local_ee.raster.margin import Margin
 from local_ee.raster.pixel_type import FLOAT
 from local_ee.raster.pixels import Pixels, opaque
+from local_ee.raster.projection import projection_of
 
 MOST_PX = 1024  # of reach; the margin of a window grows with it
 _METRICS = ("squared_euclidean", "manhattan", "chebyshev")
 DISTANCE = "distance"
-
-
-@dataclass(frozen=True)
-class Margin:
-    """Pixels that a search reaches beyond a window on each side."""
-
-    above: int
-    below: int
-    left: int
-    right: int
-
-    def around(self, geobox: GeoBox) -> GeoBox:
-        height, width = geobox.shape
-        affine = geobox.affine * Affine.translation(-self.left, -self.above)
-        return GeoBox((height + self.above + self.below, width + self.left + self.right), affine, geobox.crs)
-
-    def moved(self, array: np.ndarray, row: int, col: int) -> np.ndarray:
-        """The window's pixels as seen (row, col) pixels away, from an array with the margin."""
-        top, left = self.above + row, self.left + col
-        return array[
-            top : top + array.shape[0] - self.above - self.below, left : left + array.shape[1] - self.left - self.right
-        ]
+_ON_RADIUS = 1e-9  # pixels by which a distance may exceed a radius
 
 
 @algorithm("Image.directionalDistanceTransform")
@@ -158,6 +139,43 @@ def fast_distance_transform(image: Image, neighborhood: int, units: str, metric:
     )
 
 
+@algorithm("Image.distance")
+def distance(image: Image, kernel: Kernel | None, skipMasked: bool) -> Image:
+    """Each band's distance to the nearest non-zero pixel under the kernel: in pixels, or in metres for one in metres.
+
+    Masked beyond the kernel's radius (sample of apidocs ee-image-distance). Assumptions (not documented): a masked
+    pixel is none to measure to; without a kernel, Euclidean distances of up to 256 pixels, as fastDistanceTransform.
+    """
+    if kernel is None:
+        kernel = Kernel(lambda step: Weights(np.zeros((1, 1)), 0, 0), False, Metric("euclidean", 256))
+    if kernel.metric is None:
+        raise EngineError("The distance kernel must be one of: chebyshev, euclidean, manhattan.")
+    bands = [band.typed(FLOAT) for band in image.bands]
+
+    def margin(geobox: GeoBox) -> Margin:
+        reach = math.floor(_radius_px(kernel, geobox) + _ON_RADIUS)
+        check_side(2 * reach + 1)
+        return Margin.all_round(reach)
+
+    def compute(values: np.ndarray, mask: np.ndarray, geobox: GeoBox) -> list[BandPixels]:
+        reach, own = _radius_px(kernel, geobox) + _ON_RADIUS, margin(geobox)
+        away, near = _within(_non_zero(values, mask), reach, own, _plain_measure(kernel.metric.name))
+        if skipMasked:
+            near = near & opaque(own.moved(mask, 0, 0))
+        return [(away * (projection_of(geobox).nominal_scale_m if kernel.in_metres else 1.0), near)]
+
+    return band_by_band(image, bands, margin, compute)
+
+
+def _radius_px(kernel: Kernel, geobox: GeoBox) -> float:
+    step = projection_of(geobox).nominal_scale_m if kernel.in_metres else 1.0
+    return kernel.metric.radius / step if kernel.metric else 0.0
+
+
+def _plain_measure(metric: str) -> Callable[[np.ndarray], np.ndarray]:
+    return _measure("squared_euclidean" if metric == "euclidean" else metric)
+
+
 def _measure(metric: str) -> Callable[[np.ndarray], np.ndarray]:
     """The distance to the nearest zero of an array."""
     from scipy import ndimage
@@ -169,7 +187,7 @@ def _measure(metric: str) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _within(
-    hit: np.ndarray, reach: int, margin: Margin, measure: Callable[[np.ndarray], np.ndarray]
+    hit: np.ndarray, reach: float, margin: Margin, measure: Callable[[np.ndarray], np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     shape = margin.moved(hit, 0, 0).shape
     if not hit.any():

@@ -217,3 +217,4 @@ _FOCAL: dict[str, Callable[[], Reducer]] = {
 for _name, _make in _FOCAL.items():
     add(f"Image.focal{_name}", _focal(_make))
     add(f"Image.focal_{_name.lower()}", _focal(_make))
+    add(f"Window.{_name.lower()}", _focal(_make))

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from odc.geo.geobox import GeoBox
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
-from local_ee import budget
 from local_ee.algorithms.image_neighborhood import padded
 from local_ee.errors import EngineError
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Image, alike, derived
+from local_ee.raster import segments
 from local_ee.raster.kernel import Kernel, Weights
 from local_ee.raster.pixel_type import NAMED
 from local_ee.raster.pixels import Pixels, opaque
 
 MOST_PATCH = 1024  # pixels of a patch that are counted (apidocs ee-image-connectedpixelcount)
-_EDGE_BYTES = 24  # of a pair of neighbours
 
 
 @algorithm("Image.neighborhoodToBands")
@@ -96,19 +91,7 @@ def connected_pixel_count(input: Image, maxSize: int, eightConnected: bool) -> I
 
 
 def patch_sizes(values: np.ndarray, valid: np.ndarray, *, eight_connected: bool) -> np.ndarray:
-    """The number of valid pixels of one value that are connected to each pixel."""
-    budget.allocate(values.size * _EDGE_BYTES * (4 if eight_connected else 2))
-    places = np.arange(values.size).reshape(values.shape)
-    pairs: list[tuple[Any, Any]] = [(np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])]
-    if eight_connected:
-        pairs += [(np.s_[:-1, :-1], np.s_[1:, 1:]), (np.s_[:-1, 1:], np.s_[1:, :-1])]
-    first, second = [], []
-    for one_side, other_side in pairs:
-        alike_pixels = valid[one_side] & valid[other_side] & (values[one_side] == values[other_side])
-        first.append(places[one_side][alike_pixels])
-        second.append(places[other_side][alike_pixels])
-    rows, cols = np.concatenate(first), np.concatenate(second)
-    graph = coo_matrix((np.ones(len(rows), np.int8), (rows, cols)), shape=(values.size, values.size))
-    labels = connected_components(graph, directed=False)[1]
-    sizes: np.ndarray = np.bincount(labels)[labels].reshape(values.shape)
-    return sizes
+    """The number of valid pixels of one value that are connected to each pixel; 1 where it is not valid."""
+    return np.maximum(
+        segments.sizes(segments.labelled(values, valid, segments.EIGHT if eight_connected else segments.FOUR)), 1
+    )

@@ -12,6 +12,7 @@ from local_ee.errors import EngineError
 from local_ee.evaluation.features import Collection, geometry_of, get_property
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Image, alike, derived
+from local_ee.raster import drawing
 from local_ee.raster.geometry import Geometry
 from local_ee.raster.pixels import Pixels, as_weight
 from local_ee.raster.rasterise import centres_inside
@@ -21,11 +22,13 @@ from local_ee.raster.rasterise import centres_inside
 def paint(image: Image, featureCollection: Collection, color: Any, width: Any) -> Image:
     """Every band's pixels whose centre lies in a feature set to a number, valid then; later features on top.
 
-    `color` is the number or the name of the property that holds it. Outlines (`width`) are refused.
+    `color` is the number or the name of the property that holds it, `width` that of the pixels of an outline, which is
+    drawn instead of the area: within half of it from the edge.
     """
-    if width is not None:
-        raise EngineError("Image.paint: outlines ('width') are not drawn by the local engine; buffer the features.")
-    burns = [(geometry_of(each), _colour(each, color)) for each in featureCollection.elements]
+    burns = [
+        (geometry_of(each), _number(each, color, "color"), None if width is None else _number(each, width, "width"))
+        for each in featureCollection.elements
+    ]
 
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
         pixels = image.read_at(geobox, positions)
@@ -36,12 +39,14 @@ def paint(image: Image, featureCollection: Collection, color: Any, width: Any) -
     return derived([image], image.bands, reading, properties=image.properties, image_id=image.id, needs=alike)
 
 
-def _burnt(burns: Sequence[tuple[Geometry | None, float]], geobox: GeoBox) -> tuple[np.ndarray, np.ndarray]:
+def _burnt(
+    burns: Sequence[tuple[Geometry | None, float, float | None]], geobox: GeoBox
+) -> tuple[np.ndarray, np.ndarray]:
     """Which pixels a feature covers, and the colour of the last one that does."""
     where, numbers = np.zeros(geobox.shape, bool), np.zeros(geobox.shape)
-    for geometry, colour in burns:
+    for geometry, colour, width in burns:
         if geometry is not None:
-            inside = centres_inside(geometry, geobox)
+            inside = centres_inside(geometry, geobox) if width is None else _outline(geometry, geobox, width)
             where |= inside
             numbers[np.broadcast_to(inside, numbers.shape)] = colour
     return where, numbers
@@ -51,8 +56,16 @@ def _shown(mask: np.ndarray, where: np.ndarray) -> np.ndarray:
     return mask | where if mask.dtype == bool else np.where(where, as_weight(where), mask)
 
 
-def _colour(element: Any, color: Any) -> float:
-    colour = get_property(element, color) if isinstance(color, str) else color
-    if not isinstance(colour, int | float):
-        raise EngineError(f"Image.paint: expected a number or a numeric property for 'color', got {colour!r}.")
-    return float(colour)
+def _outline(geometry: Geometry, geobox: GeoBox, width: float) -> np.ndarray:
+    """Pixels of lines and of the edges of areas; a point is a dot."""
+    if geometry.unbounded:
+        return np.zeros(geobox.shape, bool)
+    shape = drawing.in_pixels(geometry, geobox)
+    return drawing.covered(drawing.stroke([*drawing.edges(shape), *drawing.points(shape)], width), geobox)
+
+
+def _number(element: Any, value: Any, name: str) -> float:
+    number = get_property(element, value) if isinstance(value, str) else value
+    if not isinstance(number, int | float):
+        raise EngineError(f"Image.paint: expected a number or a numeric property for '{name}', got {number!r}.")
+    return float(number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -45,6 +46,7 @@ _EDGES: dict[str, list] = {
     "kirsch": [[5, -3, -3], [5, 0, -3], [5, -3, -3]],
     "compass": [[1, 1, -1], [1, -2, -1], [1, 1, -1]],
 }
+_ROBERTS = [[1, 0], [0, -1]]
 
 
 def _round(weigh: Weigh) -> Callable[..., Kernel]:
@@ -61,10 +63,26 @@ def _edge(weights: list) -> Callable[..., Kernel]:
     return build
 
 
-for _name, _weigh in (SHAPES | _DISTANCES).items():
+def _distance(name: str, weigh: Weigh) -> Callable[..., Kernel]:
+    def build(radius: float, units: str, normalize: bool, magnitude: float) -> Kernel:
+        drawn = kernels.drawn(radius, units, normalize, magnitude, weigh)
+        return replace(drawn, metric=kernels.Metric(name, radius))
+
+    return build
+
+
+for _name, _weigh in SHAPES.items():
     add(f"Kernel.{_name}", _round(_weigh))
+for _name, _weigh in _DISTANCES.items():
+    add(f"Kernel.{_name}", _distance(_name, _weigh))
 for _name, _weights in _EDGES.items():
     add(f"Kernel.{_name}", _edge(_weights))
+
+
+@algorithm("Kernel.roberts")
+def roberts(magnitude: float, normalize: bool) -> Kernel:
+    """Roberts's 2 x 2 cross; the pixel itself is the lower right one (apidocs ee-kernel-roberts)."""
+    return fixed(normalised(np.array(_ROBERTS), normalize, magnitude), 1, 1)
 
 
 @algorithm("Kernel.gaussian")

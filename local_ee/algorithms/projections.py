@@ -16,7 +16,7 @@ from local_ee.raster.pixel_type import NAMED, PixelType
 from local_ee.raster.projection import Projection, crs_of
 
 
-@algorithm("Projection")
+@algorithm("Projection", "Proj")
 def projection(crs: Any, transform: list | None, transformWkt: str | None) -> Projection:
     """A projection of a code or WKT, with a transform of six numbers or the text of a parametric transform."""
     base = to_projection(crs)

@@ -38,14 +38,14 @@ def gradients(image: Image, position: int, geobox: GeoBox) -> tuple[np.ndarray, 
     """Rise per metre to the east and to the south, and where all four neighbours are valid (missing at edges)."""
     pixels = image.read_at(_beside(geobox), (position,))
     height, valid = pixels.values[0].astype(float), opaque(pixels.masks[0])
-    across, down = _spacing(geobox)
+    across, down = spacing(geobox)
     east = (height[1:-1, 2:] - height[1:-1, :-2]) / (2 * across)
     south = (height[2:, 1:-1] - height[:-2, 1:-1]) / (2 * down)
     complete = valid[1:-1, 2:] & valid[1:-1, :-2] & valid[2:, 1:-1] & valid[:-2, 1:-1] & valid[1:-1, 1:-1]
     return east, south, complete
 
 
-def _spacing(geobox: GeoBox) -> tuple[np.ndarray | float, np.ndarray | float]:
+def spacing(geobox: GeoBox) -> tuple[np.ndarray | float, np.ndarray | float]:
     """Metres between pixel centres, across and down: the grid's own in metric systems, the ellipsoid's in degrees."""
     if not crs_of(code_of(geobox.crs)).geographic:
         return abs(geobox.affine.a), abs(geobox.affine.e)
@@ -101,7 +101,7 @@ def aspect(input: Image) -> Image:
     return _terrain_band(input, "aspect", _aspect)
 
 
-@algorithm("Terrain.products")
+@algorithm("Terrain.products", "Terrain")
 def products(input: Image) -> Image:
     """The image with its slope, aspect and hillshade (sun in the west at 45 degrees) as further bands."""
     result = input

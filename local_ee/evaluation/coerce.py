@@ -223,9 +223,10 @@ def _to_float(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def accept(target_type: str, value_class: type) -> None:
-    """Lets only values of a class be arguments of a type: for classes that algorithms bring."""
-    _CONVERSIONS[target_type] = _is(value_class)
+def accept(target_type: str, value_class: type, of_text: Callable[[str], Any] | None = None) -> None:
+    """Lets only values of a class, or texts that make one, be arguments of a type: for what algorithms bring."""
+    check = _is(value_class)
+    _CONVERSIONS[target_type] = lambda value: of_text(value) if of_text and isinstance(value, str) else check(value)
 
 
 # Lists whose elements are promoted too. Lists of other types are checked by the algorithms that read them.

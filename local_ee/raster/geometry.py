@@ -40,7 +40,10 @@ class Geometry:
         if crs == self.crs or self.unbounded or self.shape.is_empty:
             return self if crs == self.crs else Geometry(self.shape, crs, self.geodesic, self.unbounded)
         step = _longest_side(self.shape) / _SEGMENTS
-        shape = shapely.segmentize(self.drawn, step) if step > 0 else self.shape
+        return self.moved(shapely.segmentize(self.drawn, step) if step > 0 else self.shape, crs)
+
+    def moved(self, shape: BaseGeometry, crs: str) -> Geometry:
+        """A shape of this coordinate system in another one, with the same points and straight edges between them."""
         move = transformer(self.crs, crs)
         try:
             moved = shapely.transform(shape, lambda xy: np.column_stack(move.transform(xy[:, 0], xy[:, 1])))

@@ -40,12 +40,21 @@ class Weights:
         return self.is_box and bool(self.values.flat[0] > 0)
 
 
+@dataclass(frozen=True)
+class Metric:
+    """What a kernel of distances measures: euclidean, manhattan or chebyshev, up to a radius in the kernel's units."""
+
+    name: str
+    radius: float
+
+
 @dataclass(frozen=True, eq=False)
 class Kernel:
-    """draw makes the weights for a pixel side: in pixels (1), or in metres."""
+    """draw makes the weights for a pixel side: in pixels (1), or in metres. metric: of kernels of distances."""
 
     draw: Callable[[float], Weights] = field(repr=False)
     in_metres: bool = False
+    metric: Metric | None = None
 
     def weights(self, geobox: GeoBox) -> Weights:
         """The weights on a grid."""

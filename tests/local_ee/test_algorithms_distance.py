@@ -134,3 +134,30 @@ def test_a_pixel_does_not_depend_on_the_window(kind):
 def test_what_cannot_be_searched_is_refused(graph, words):
     with pytest.raises(EngineError, match=words):
         pixels(graph(), CATALOG, GRID)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "manhattan", "chebyshev"])
+@pytest.mark.parametrize(("units", "step"), [("pixels", 1), ("meters", 10)])
+def test_a_distance_kernel_measures_to_the_nearest_pixel(metric, units, step):
+    """apidocs ee-image-distance: in the kernel's units, masked beyond its radius."""
+    image, hit = sparse()
+    kernel = getattr(ee.Kernel, metric)(REACH * step, units)
+    found = pixels(image.distance(kernel, False), CATALOG, GRID)
+    expected = all_pairs(hit, "squared_euclidean" if metric == "euclidean" else metric)
+    expected = np.sqrt(expected) if metric == "euclidean" else expected
+    inner = np.s_[REACH:-REACH, REACH:-REACH]
+    near = expected[inner] <= REACH
+    np.testing.assert_array_equal(~np.ma.getmaskarray(found)[inner], near)
+    np.testing.assert_allclose(found[inner][near], expected[inner][near] * step, rtol=1e-6)
+
+
+def test_masked_pixels_have_a_distance_only_where_they_are_asked_for():
+    image, _ = sparse()
+    asked = image.distance(ee.Kernel.euclidean(REACH))
+    hidden = np.ma.getmaskarray(pixels(image, CATALOG, GRID))
+    assert hidden.any() and np.ma.getmaskarray(pixels(asked, CATALOG, GRID))[hidden].all()
+
+
+def test_a_kernel_without_distances_measures_nothing():
+    with pytest.raises(EngineError, match="one of: chebyshev, euclidean, manhattan"):
+        pixels(source().distance(ee.Kernel.square(3)), CATALOG, GRID)

@@ -1,0 +1,95 @@
+"""Columns and rows of collections changed as a whole: values renamed, geometries merged, images of one type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from local_ee.algorithms.image_casts import cast
+from local_ee.errors import EngineError
+from local_ee.evaluation.coerce import type_name
+from local_ee.evaluation.features import (
+    Collection,
+    Element,
+    ErrorMargin,
+    Feature,
+    geometry_of,
+    get_property,
+    union_of,
+    with_index,
+)
+from local_ee.evaluation.registry import algorithm
+from local_ee.evaluation.values import Image
+
+
+@algorithm("Collection.remap")
+def remap(collection: Collection, lookupIn: list, lookupOut: list, columnName: str) -> Collection:
+    """The elements with other values of a property; those whose value is not in the first list are left out."""
+    if len(lookupIn) != len(lookupOut):
+        raise EngineError(f"lookupIn and lookupOut must be of equal length, got {len(lookupIn)} and {len(lookupOut)}.")
+    for value in lookupIn:
+        if not isinstance(value, str | int) and not (isinstance(value, float) and value.is_integer()):
+            raise EngineError(f"lookupIn must hold strings and integers, got {type_name(value)}.")
+    table = dict(zip(lookupIn, lookupOut, strict=True))
+
+    def find() -> list[Element]:
+        pairs = [(element, get_property(element, columnName)) for element in collection.elements]
+        return [
+            element.with_properties({**element.properties, columnName: table[value]})
+            for element, value in pairs
+            if isinstance(value, str | int | float) and value in table
+        ]
+
+    return collection.of(find)
+
+
+@algorithm("Collection.union")
+def union(collection: Collection, maxError: ErrorMargin | None) -> Collection:
+    """One feature, union_result: all geometries as one."""
+
+    def find() -> list[Element]:
+        places = [place for element in collection.elements if (place := geometry_of(element)) is not None]
+        return [Feature(union_of(places), {"system:index": "union_result"})]
+
+    return Collection(find)
+
+
+@algorithm("Collection.cache")
+def cache(collection: Collection) -> Collection:
+    """The collection: the engine keeps its elements once they were found."""
+    return collection
+
+
+@algorithm("Collection.fromColumns")
+def from_columns(columns: list, propertyNames: list, propertyTypes: list | None) -> Collection:
+    """Features without geometry whose properties are given column by column."""
+    if len(columns) != len(propertyNames):
+        raise EngineError(f"There are {len(columns)} columns for {len(propertyNames)} property names.")
+    if propertyTypes is not None and len(propertyTypes) != len(propertyNames):
+        raise EngineError(f"There are {len(propertyTypes)} types for {len(propertyNames)} property names.")
+    lengths = {len(column) for column in columns}
+    if len(lengths) > 1:
+        raise EngineError(f"The columns must be of equal length, got {', '.join(map(str, sorted(lengths)))}.")
+    rows = list(zip(*columns, strict=True))
+    made = [Feature(None, dict(zip(propertyNames, row, strict=True))) for row in rows]
+    return Collection(lambda: [with_index(each, str(i)) for i, each in enumerate(made)])
+
+
+@algorithm("Element.replaceProperties")
+def replace_properties(destination: Element, source: Element | None) -> Element:
+    """The element with the properties of another one instead of its own, or without any."""
+    return destination.with_properties({} if source is None else dict(source.properties))
+
+
+@algorithm("ImageCollection.cast")
+def cast_images(collection: Collection, bandTypes: Mapping[str, Any], bandOrder: list) -> Collection:
+    """Every image with bands of the types and in the order given; bands that one lacks are added, masked."""
+
+    def find() -> list[Image]:
+        for image in collection.images:
+            unknown = sorted(set(image.band_names) - set(bandTypes))
+            if unknown:
+                raise EngineError(f"bandTypes must include all bands of the images; '{unknown[0]}' is missing.")
+        return [cast(image, bandTypes, bandOrder) for image in collection.images]
+
+    return collection.of(find)
