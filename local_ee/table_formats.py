@@ -19,15 +19,15 @@ import numpy as np
 from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
-from local_ee import budget, vector_file
+from local_ee import budget, tf_record, vector_file
 from local_ee.errors import EngineError
 from local_ee.evaluation import answers
+from local_ee.evaluation.arrays import Array
 from local_ee.evaluation.features import Collection, Date, Element, geometry_of, index_of
 
 INDEX, GEOMETRY = "system:index", ".geo"
 NO_GEOMETRY = {"type": "MultiPoint", "coordinates": []}  # of a row without one in a CSV (assumption: as widely seen)
 NAME_LENGTH = 10  # of a shapefile's columns
-UNSUPPORTED = {"TF_RECORD_TABLE": "TFRecord", "TF_RECORD": "TFRecord"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,11 +72,7 @@ class TableFormat:
 
 def format_of(name: str) -> TableFormat:
     """The format of this name (reference/rest/v1/TableFileFormat); EngineError for one that is not written."""
-    if name in UNSUPPORTED:
-        raise EngineError(
-            f"The local engine writes no {UNSUPPORTED[name]} tables: expected one of {', '.join(FORMATS)}."
-        )
-    known = FORMATS.get("GEO_JSON" if name == "JSON" else name)
+    known = FORMATS.get({"JSON": "GEO_JSON", "TF_RECORD": "TF_RECORD_TABLE"}.get(name, name))
     if known is None:
         raise EngineError(f"Unsupported file format '{name}' of a table: expected one of {', '.join(FORMATS)}.")
     return known
@@ -198,6 +194,32 @@ def _kmz(rows: Sequence[Row], selectors: Sequence[str] | None) -> dict[str, byte
     return {".kmz": _zipped({"doc.kml": _kml(rows, selectors)[".kml"]})}
 
 
+def _tf_records(rows: Sequence[Row], selectors: Sequence[str] | None) -> dict[str, bytes]:
+    """A record a feature, always compressed (guides/tfrecord); features without a value lack it."""
+    names = _property_names(selectors)
+    return {".tfrecord.gz": tf_record.compressed(tf_record.example(_of_record(row, names)) for row in rows)}
+
+
+def _of_record(row: Row, names: Sequence[str] | None) -> dict[str, tf_record.Value]:
+    budget.check()
+    chosen = row.properties if names is None else {n: row.properties[n] for n in names if n in row.properties}
+    return {name: _of_feature(name, value) for name, value in chosen.items() if value is not None}
+
+
+def _of_feature(name: str, value: Any) -> tf_record.Value:
+    """Numbers and arrays as floats, texts as bytes (assumption: as TensorFlow holds them), dates as milliseconds."""
+    if isinstance(value, str):
+        return value.encode()
+    numbers = value.values if isinstance(value, Array) else value.millis if isinstance(value, Date) else value
+    try:
+        return np.ravel(np.asarray(numbers, np.float64))
+    except (TypeError, ValueError) as error:
+        raise EngineError(
+            f"Property '{name}' is no number, array or text, so it cannot be written as TFRecord: leave it out by "
+            "selectors."
+        ) from error
+
+
 def _zipped(files: Mapping[str, bytes]) -> bytes:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
@@ -215,5 +237,6 @@ FORMATS = {
     "GEO_JSON": TableFormat(_geojson, "application/json"),
     "KML": TableFormat(_kml, "application/vnd.google-earth.kml+xml"),
     "KMZ": TableFormat(_kmz, "application/vnd.google-earth.kmz"),
+    "TF_RECORD_TABLE": TableFormat(_tf_records, "application/octet-stream"),
     "SHP": TableFormat(_shapefile, "application/octet-stream"),
 }

@@ -6,7 +6,7 @@ the ones that Google's servers draw.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from local_ee import budget
 from local_ee.errors import EngineError
 from local_ee.evaluation import regions
 from local_ee.evaluation.arrays import Array, of_pixels
+from local_ee.evaluation.feature_table import BAND_ORDER
 from local_ee.evaluation.features import Collection, ErrorMargin, Feature, geometry_of, index_of
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Image
@@ -132,6 +133,11 @@ def _projection(image: Image, projection: Projection | None, scale: float | None
     return regions.working_projection(image, projection, None, scale)
 
 
+def _samples(image: Image, find: Callable[[], list[Feature]]) -> Collection:
+    """Features that say in which order the image has its bands, so that a classifier needs no inputProperties."""
+    return Collection(find, properties={BAND_ORDER: list(image.band_names)})
+
+
 @algorithm("Image.sample")
 def sample(
     image: Image,
@@ -162,7 +168,7 @@ def sample(
             pixels = pixels.pick(keep)
         return (pixels.pick(pixels.complete) if dropNulls else pixels).features(geometries=geometries)
 
-    return Collection(find)
+    return _samples(image, find)
 
 
 def _lowest(drawn: np.ndarray, count: int) -> np.ndarray:
@@ -196,7 +202,7 @@ def sample_regions(
             made += whole.features(geometries=geometries, common=common, prefix=f"{label}_")
         return made
 
-    return Collection(find)
+    return _samples(image, find)
 
 
 @algorithm("Image.stratifiedSample")
@@ -233,7 +239,7 @@ def stratified_sample(
             keep[members[_lowest(drawn[members], wanted.get(int(label), numPoints))]] = True
         return pixels.pick(keep).features(geometries=geometries)
 
-    return Collection(find)
+    return _samples(image, find)
 
 
 @algorithm("Image.sampleRectangle")

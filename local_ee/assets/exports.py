@@ -49,30 +49,41 @@ class FileOptions:
 
 def file_options(options: Mapping[str, Any]) -> FileOptions:
     """The options of a fileExportOptions message; EngineError for what is not written here."""
-    file_format = options.get("fileFormat", "GEO_TIFF")
-    if file_format != "GEO_TIFF":
-        raise EngineError(f"Unsupported file format '{file_format}' of an export: the local engine writes GEO_TIFF.")
-    destination = options.get("cloudStorageDestination")
-    if not destination or not destination.get("bucket"):
-        raise EngineError("The local engine exports to Cloud Storage and to assets: set a bucket.")
+    bucket, prefix = bucket_of(options)
     geotiff = options.get("geoTiffOptions") or {}
-    block = int(_plain(geotiff.get("tileSize"), 256))
+    block = int(plain_number(geotiff.get("tileSize"), 256))
     dimensions = geotiff.get("tileDimensions") or {}
     shape = tuple(int(dimensions.get(key, GRID_SIDE_PX)) for key in ("height", "width"))
     if block < 16 or block % 16:
         raise EngineError(f"shardSize {block} must be a positive multiple of 16.")
     if any(side % block for side in shape):
         raise EngineError(f"fileDimensions {shape[1]}x{shape[0]} must be multiples of the shardSize {block}.")
-    no_data = _plain(geotiff.get("noData"), None, "floatValue")
+    no_data = plain_number(geotiff.get("noData"), None, "floatValue")
     return FileOptions(
-        destination["bucket"],
-        str(destination.get("filenamePrefix", "")),
+        bucket,
+        prefix,
         (shape[0], shape[1]),
         block,
         None if no_data is None else float(no_data),
         bool(geotiff.get("cloudOptimized")),
         bool(geotiff.get("skipEmptyFiles")),
     )
+
+
+def bucket_of(options: Mapping[str, Any]) -> tuple[str, str]:
+    """Bucket and prefix of a fileExportOptions message; EngineError for another destination."""
+    destination = options.get("cloudStorageDestination")
+    if not destination or not destination.get("bucket"):
+        raise EngineError("The local engine exports to Cloud Storage and to assets: set a bucket.")
+    return destination["bucket"], str(destination.get("filenamePrefix", ""))
+
+
+def check_bucket(name: str, buckets: ObjectStore) -> None:
+    """EngineError where there is no such bucket."""
+    try:
+        buckets.bucket(name)
+    except StorageError as error:
+        raise EngineError(f"Cannot write to bucket {name}: {error}") from error
 
 
 def asset_destination(options: Mapping[str, Any], band_names: Sequence[str]) -> tuple[str, bool, tuple[str, ...]]:
@@ -100,7 +111,7 @@ def export_grid(image: Image, max_pixels: int) -> GeoBox:
 
 def max_pixels(body: Mapping[str, Any]) -> int:
     """maxPixels of an export request, which the client wraps as {"value": "..."}."""
-    return int(_plain(body.get("maxPixels"), EXPORT_PIXELS))
+    return int(plain_number(body.get("maxPixels"), EXPORT_PIXELS))
 
 
 @dataclass(frozen=True)
@@ -137,10 +148,7 @@ def _read(image: Image, grid: GeoBox) -> Pixels:
 
 def to_bucket(image: Image, grid: GeoBox, options: FileOptions, buckets: ObjectStore, work: Work) -> list[str]:
     """Writes the files of an export; the address they begin with."""
-    try:
-        buckets.bucket(options.bucket)
-    except StorageError as error:
-        raise EngineError(f"Cannot write to bucket {options.bucket}: {error}") from error
+    check_bucket(options.bucket, buckets)
     dtype = encode.common_dtype([band.type.dtype.name for band in image.bands])
     parts = file_parts(grid, options)
     _check_file_size(parts[0][1], dtype, len(image.bands))
@@ -264,7 +272,7 @@ def _check_file_size(largest: Window, dtype: str, count: int) -> None:
         )
 
 
-def _plain(value: Any, default: Any, key: str = "value") -> Any:
+def plain_number(value: Any, default: Any, key: str = "value") -> Any:
     """A number that the client may have wrapped in an object."""
     if isinstance(value, Mapping):
         value = value.get(key)

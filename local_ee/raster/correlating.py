@@ -72,10 +72,11 @@ def regression(columns: Columns, weights: np.ndarray, *, inputs: int) -> tuple[n
     coefficients, _, rank, _ = np.linalg.lstsq(x * root, y * root, rcond=None)
     if rank < inputs:
         return None
-    return coefficients, _residuals(y - x @ coefficients, weights)
+    return coefficients, residuals(y - x @ coefficients, weights)
 
 
-def _residuals(differences: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def residuals(differences: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Roots of the weighted mean squares, by column."""
     root: np.ndarray = np.sqrt(np.average(differences**2, axis=0, weights=weights))
     return root
 

@@ -27,7 +27,7 @@ class Reducer:
     """outputs: names; start: a new reduction; typed: pixel types of the outputs from that of the (first) input.
 
     streams: it needs only a few numbers per place, however many samples come. pixels: its outputs can be pixels.
-    any_type: whether the samples of an input, by position, need not be numbers.
+    any_type: whether the samples of an input, by position, need not be numbers. arrays: pixels may be arrays.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Reducer:
     pixels: bool = True
     weighted: bool = True
     any_type: Callable[[int], bool] = field(default=numbers_only, repr=False)
+    arrays: bool = False
 
     def named(self, outputs: Sequence[str]) -> Reducer:
         """The same reducer with other output names."""
@@ -62,7 +63,7 @@ class Reducer:
 
     def check(self, band: str, pixel_type: PixelType) -> None:
         """EngineError where a band's pixels are arrays and the reducer takes numbers only."""
-        if pixel_type.dimensions and self.name not in _TAKE_ARRAYS:
+        if pixel_type.dimensions and not self.arrays and self.name not in _TAKE_ARRAYS:
             raise EngineError(f"Reducer.{self.name} takes numbers, but the pixels of band '{band}' are arrays.")
 
     def over(self, bands: int) -> Reducer:

@@ -11,7 +11,7 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Any
 
-from local_ee.assets import exports
+from local_ee.assets import exports, patch_exports
 from local_ee.assets.ingest import ingest
 from local_ee.assets.manifest import parse
 from local_ee.assets.registration import register
@@ -77,7 +77,17 @@ class TaskRoutes:
         return Reply.of(self.submit(submission_of(body, params, "EXPORT_IMAGE"), job))
 
     def _to_bucket(self, body: Mapping[str, Any]) -> Callable[..., list[str]]:
-        options = exports.file_options(body["fileExportOptions"])
+        destination = body["fileExportOptions"]
+        file_format = destination.get("fileFormat", "GEO_TIFF")
+        if file_format == patch_exports.FORMAT:
+            patches = patch_exports.PatchOptions.of(destination)
+            return lambda image, grid, work: patch_exports.to_bucket(image, grid, patches, self._buckets, work)
+        if file_format != "GEO_TIFF":
+            raise EngineError(
+                f"Unsupported file format '{file_format}' of an export: the local engine writes GEO_TIFF and "
+                f"{patch_exports.FORMAT}."
+            )
+        options = exports.file_options(destination)
         return lambda image, grid, work: exports.to_bucket(image, grid, options, self._buckets, work)
 
     def _to_asset(self, body: Mapping[str, Any]) -> Callable[..., list[str]]:

@@ -158,7 +158,7 @@ def test_no_data_outside_the_pixel_type_fails(engine):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"fileFormat": "TFRecord"}, "Unsupported file format 'TF_RECORD_IMAGE'"),
+        ({"fileFormat": "PNG"}, "Unsupported file format 'PNG'"),
         ({"fileDimensions": 300}, "multiples of the shardSize"),
     ],
 )

@@ -23,6 +23,11 @@ WITHOUT_EFFECT = {
     "parallelScale": "says how the work is spread over machines",
     "tileScale": "says how the work is spread over machines",
     "optimization": "says how the same values are computed",
+    **dict.fromkeys(
+        ("maxCandidates", "periodicPruning", "minDensity", "t1", "t2"), "of canopies, which are refused when asked for"
+    ),
+    **dict.fromkeys(("fast", "preserveOrder", "useKD"), "says how fast the same clusters are found"),
+    "initialStepSize": "says how the same minimum is searched for",
     "geometryKey": "Google's list: Obsolete; has no effect.",
 }
 

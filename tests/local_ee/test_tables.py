@@ -262,11 +262,6 @@ def test_a_download_counts_under_its_tag(engine, places):
     assert "of-a-download" in engine.cpu_seconds
 
 
-def test_a_tfrecord_table_is_refused_in_words(places):
-    with pytest.raises(ee.EEException, match="writes no TFRecord tables"):
-        places.getDownloadURL("TFRecord")
-
-
 # exports
 
 

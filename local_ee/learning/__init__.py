@@ -1,0 +1,1 @@
+"""Learning from tables of numbers: classifiers, clusterers and what they learn, without images or features."""
