@@ -8,7 +8,10 @@ from typing import Any
 
 from gee_export.base.scheme import SCHEMES
 from training.losses import LOSSES
+from training.losses import full_name as loss_name
+from training.models import full_name as model_name
 from training.models.sharpened import RGB
+from training.plugins import is_address
 from training.recipes import former_names
 from training.recipes.optimisers import OPTIMISERS
 from training.samples.augment import AUGMENTATIONS
@@ -95,10 +98,12 @@ class Recipe:
 
     def _check_words(self) -> None:
         names = former_names.current({"scheme": self.scheme, "name": self.name, "loss_values": self.loss_values})
+        # a checkpoint that holds the recipe says by itself whose code it needs
+        names |= {"model": model_name(self.model), "loss": loss_name(self.loss)}
         for name, value in names.items():
             object.__setattr__(self, name, value)
         for name, allowed in _WORDS.items():
-            if getattr(self, name) not in allowed:
+            if getattr(self, name) not in allowed and not (name == "loss" and is_address(self.loss)):
                 raise ValueError(f"{name}={getattr(self, name)}: expected one of {', '.join(allowed)}")
         if unknown := [name for name in self.augment if name not in AUGMENTATIONS]:
             raise ValueError(
