@@ -19,7 +19,8 @@ def train(
     data: _Data,
     out: Annotated[str, typer.Option("--out", help="The run's folder or gs:// prefix; an interrupted run goes on.")],
     recipe: Annotated[
-        str | None, typer.Option("--recipe", help="See `isamap models`; crofusenet-tiny, with --from that of its run.")
+        str | None,
+        typer.Option("--recipe", help="See `isamap models`, or a .toml file; crofusenet-tiny, with --from its own."),
     ] = None,
     from_: Annotated[
         str | None, typer.Option("--from", help="A checkpoint to fine-tune; bands are taken over by name.")
@@ -209,9 +210,9 @@ def passport(
 
 def models() -> None:
     """List the recipes and their networks with exact sizes for the paper's six bands."""
-    from training import model_table
+    from training import model_table, plugins
 
-    show_list(model_table.rows, model_table.table)
+    show_list(model_table.rows, lambda: "\n\n".join(filter(None, (model_table.table(), plugins.listing()))))
 
 
 def _groups(words: Sequence[str]) -> dict[str, list[str]]:

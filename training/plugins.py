@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
 from typing import Any
 
 from gee_export.base.errors import Fault
@@ -24,11 +24,6 @@ def offered(noun: str) -> dict[str, str]:
     return {entry.name: entry.value for entry in _entries(noun)}
 
 
-def packages_offering(noun: str) -> dict[str, str]:
-    """Name -> the package and version that offers it."""
-    return {entry.name: f"{entry.dist.name} {entry.dist.version}" for entry in _entries(noun) if entry.dist is not None}
-
-
 def address(noun: str, name: str) -> str:
     """The `module:attribute` that a name stands for; the name itself where it is none of another package."""
     return name if is_address(name) else offered(noun).get(name, name)
@@ -37,6 +32,26 @@ def address(noun: str, name: str) -> str:
 def is_address(name: str) -> bool:
     """Whether a name is `module:attribute`."""
     return _ADDRESS.fullmatch(name) is not None
+
+
+def with_version(name: str) -> str:
+    """`module:attribute (PACKAGE VERSION)`, as the installed metadata say; without them the name alone."""
+    package = name.partition(":")[0].partition(".")[0]
+    for noun in GROUPS:
+        for entry in _entries(noun):
+            if entry.value == name and entry.dist is not None:
+                return f"{name} ({entry.dist.name} {entry.dist.version})"
+    for distribution in packages_distributions().get(package, ()):
+        return f"{name} ({distribution} {version(distribution)})"
+    return name
+
+
+def listing() -> str:
+    """A line for each network, loss and recipe that installed packages offer, without importing them."""
+    lines = [
+        f"{noun} {name} = {with_version(value)}" for noun in GROUPS for name, value in sorted(offered(noun).items())
+    ]
+    return "\n".join(["of other packages, used with --trust PACKAGE:", *lines]) if lines else ""
 
 
 def load(noun: str, name: str) -> Any:

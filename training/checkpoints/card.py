@@ -69,6 +69,7 @@ def _data(facts: Mapping[str, Any]) -> str:
 def _origin(origin: Mapping[str, Any]) -> str:
     words = "".join(f" {sentence[:1].upper()}{sentence[1:]}" for sentence in origin.get("taken", ()))
     words += f" {origin['chips']}." if "chips" in origin else ""
+    words += f" Code of other packages: {', '.join(origin['code'])}." if "code" in origin else ""
     if calibrated := origin.get("calibrated"):
         words += f" The threshold is the best by {calibrated['measure']} on the {calibrated['split']} split."
     if curve := origin.get("curve"):

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from gee_export.datasets.dataset import Patch
+from training import plugins
 from training.imperfect.noise import LEAST, described, keeper
+from training.recipes import Recipe
 from training.runs.finetune import Taken
 
 MIN_AGREEMENT = "min_agreement"
@@ -32,6 +34,15 @@ class Origins:
     def sentences(self) -> tuple[str, ...]:
         """For the report."""
         return (() if self.taken is None else self.taken.sentences()) + (() if self.chips is None else (self.chips,))
+
+
+def foreign_code(recipe: Recipe) -> dict[str, list[str]]:
+    """Whose network and loss a recipe takes from other packages, with their versions; empty where all are isamap's.
+
+    Not in the run's note: a newer version of the package goes on with the run.
+    """
+    names = [plugins.with_version(name) for name in (recipe.model, recipe.loss) if plugins.is_address(name)]
+    return {"code": names} if names else {}
 
 
 def kept_chips(chips: str | Path | None, settings: Mapping[str, Any] | None) -> Callable[[Patch], bool] | None:

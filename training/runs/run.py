@@ -30,7 +30,7 @@ from training.recipes import Recipe, override, recipe
 from training.recipes.settings import pairs
 from training.runs.finetune import carry, recipe_of
 from training.runs.fitness import check_device, check_size, check_splits
-from training.runs.origins import MIN_AGREEMENT, Origins, kept_chips, left_out
+from training.runs.origins import MIN_AGREEMENT, Origins, foreign_code, kept_chips, left_out
 from training.runs.remote import RunHome, run_home
 from training.runs.run_lock import DONE, LOCK, NOTE, RESUME, alone_in, claim, finished
 from training.samples.arguments import check_address, dataset_addresses
@@ -176,7 +176,7 @@ def _in_home(
         _check(splits, recipe, source, origins)
         home.keep()
         _check_room(home, network)
-        description = about_run(source, network, recipe) | {"origin": origins.to_json()}
+        description = about_run(source, network, recipe) | {"origin": origins.to_json() | foreign_code(recipe)}
         plan = Plan(network, source, *splits, recipe, folder, description, after_epoch, saved=home.keep)
         report = _report(plan, _fit(plan, home), origins)
         _say_how_sure(plan)
