@@ -131,7 +131,7 @@ KEEPERS = {
     "pyarrow": "gee_export.datasets.index",
     "pytorch_lightning": "training",
     "tensorboard": "training",
-    "safetensors": "training.checkpoints.checkpoint",
+    "safetensors": ("training.checkpoints.checkpoint", "training.checkpoints.weights_file"),
     "cv2": "inference.postprocess",
     "tqdm": "gee_export.base.progress_bar",
     "typer": (

@@ -93,7 +93,9 @@ def test_a_checkpoint_imports_no_code_by_itself(run, hamlet, tmp_path, capsys):
     for command, options in words.items():
         assert isamap.main([command, "--checkpoint", str(run), *options]) == 2
         error = capsys.readouterr().err
-        assert "imports only with your consent" in error and "add --trust roofnet" in error and "\n" not in error.strip()
+        assert (
+            "imports only with your consent" in error and "add --trust roofnet" in error and "\n" not in error.strip()
+        )
     assert "roofnet" not in sys.modules
 
 
@@ -210,7 +212,7 @@ def test_a_wrong_file_is_refused(toml, text, words):
 
 
 def test_a_missing_file_is_refused():
-    with pytest.raises(ValueError, match="recipe missing.toml: there is no such file"):
+    with pytest.raises(ValueError, match=r"recipe missing\.toml: there is no such file"):
         recipe("missing.toml")
 
 

@@ -21,6 +21,7 @@ from training.models.hrnet import HRNet, HRNetConfig
 from training.models.jointseg import JointSeg, JointSegConfig
 from training.models.output import Network, Output, is_sar
 from training.models.runetpp import RUNetPP, RUNetPPConfig
+from training.models.segformer import SegFormer, SegFormerConfig
 from training.models.student import Student, StudentConfig
 from training.models.unet import UNet, UNetConfig
 from training.plugins import address, is_address, load
@@ -146,6 +147,7 @@ MODELS: dict[str, Model] = {
     "fcdensenet": Model(
         FCDenseNet, FCDenseNetConfig, "LandCover3m's FC-DenseNet baseline (Jegou et al., 2017)", small={"size": "56"}
     ),
+    "segformer": Model(SegFormer, SegFormerConfig, "SegFormer, arXiv 2105.15203", small={"base": 4, "decoder": 8}),
     "random_forest": Model(
         RandomForest, RandomForestConfig, "CroFuseNet's RF baseline, per pixel (Breiman, 2001)", small={"trees": 3}
     ),
