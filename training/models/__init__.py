@@ -36,6 +36,7 @@ __all__ = [
     "is_sar",
     "model_named",
     "parameter_count",
+    "stated",
 ]
 
 
@@ -69,8 +70,14 @@ def build(name: str, bands: Sequence[str], config: Mapping[str, Any] | None = No
 
 
 def constructor_values(network: Network) -> dict[str, Any]:
-    """All constructor values of a network but its bands, as `build` takes them; JSON can hold them."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(network.config).items()}
+    """The constructor values of a network but its bands, as `build` takes them; JSON can hold them."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in stated(network.config).items()}
+
+
+def stated(config: Any) -> dict[str, Any]:
+    """A dataclass's values but later ones that hold their default (models/validity.py)."""
+    unstated = {f.name for f in fields(config) if f.metadata.get("later") and getattr(config, f.name) == f.default}
+    return {name: value for name, value in asdict(config).items() if name not in unstated}
 
 
 def parameter_count(network: nn.Module) -> int:

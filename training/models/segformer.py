@@ -13,6 +13,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from training.models.layers import check_choice
 from training.models.output import Network, Output, check_bands, check_input
+from training.models.validity import channels, later, with_validity
 
 # Table 6 of the paper: blocks of the four stages by size
 DEPTHS = {
@@ -35,7 +36,8 @@ class SegFormerConfig:
 
     size: blocks of the encoder, b0 to b5. base: width of the first stage, 0 for the paper's (32 of b0, else 64).
     decoder: width of the decoder, 0 for the paper's (256 of b0 and b1, else 768). drop_path: probability with which
-    the last block is skipped in training; the first one never is.
+    the last block is skipped in training; the first one never is. validity: whether the share of known bands is one
+    more input (models/validity.py).
     """
 
     classes: int = 2
@@ -45,6 +47,7 @@ class SegFormerConfig:
     dropout: float = 0.1
     drop_path: float = 0.1
     window: int = 128
+    validity: bool = later(False)
 
     def __post_init__(self) -> None:
         check_choice("size", self.size, tuple(DEPTHS))
@@ -192,9 +195,9 @@ class SegFormer(Network):
         config = config or SegFormerConfig()
         self.bands, self.config = check_bands(bands), config
         self.window, self.lattice = config.window, max(self.multiple, config.window * 3 // 4 // 32 * 32)
-        self.encoder = MixTransformer(len(self.bands), config)
+        self.encoder = MixTransformer(channels(self.bands, config.validity), config)
         width = config.decoder_width
-        self.narrow = nn.ModuleList(nn.Conv2d(channels, width, 1) for channels in config.widths)
+        self.narrow = nn.ModuleList(nn.Conv2d(inputs, width, 1) for inputs in config.widths)
         self.fuse = nn.Sequential(
             nn.Conv2d(len(FACTORS) * width, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
         )
@@ -203,6 +206,7 @@ class SegFormer(Network):
 
     def forward(self, x_BCHW: Tensor) -> Output:
         check_input(x_BCHW, self.bands, self.multiple)
+        x_BCHW = with_validity(x_BCHW, self.config.validity)
         features = zip(self.narrow, self.encoder(x_BCHW), strict=True)
         same_size = [_enlarged(narrow(state), 2**number) for number, (narrow, state) in enumerate(features)]
         # deepest first, as the authors' weights expect it

@@ -57,9 +57,7 @@ class Backbone:
         renamed = names_of(network).ours(foreign.tensors)
         tensors = {ours: foreign.tensors[name] for name, ours in renamed.items()}
         wanted = _wanted(network)
-        (stem, bands), *_ = [
-            (layer, bands) for layer, bands in stems_of(network).items() if f"{layer}.weight" in wanted
-        ]
+        stem, bands = _stem(network, wanted)
         read_bands = self._bands(tensors, f"{stem}.weight", path)
         _check(wanted, tensors, f"{stem}.weight", path)
         for name, tensor in wanted.items():
@@ -125,6 +123,14 @@ def inflated(weight_OCHW: Tensor, file_bands: tuple[str, ...], bands: tuple[str,
 def _plain(band: str) -> str:
     """A radar band's polarisation: VV_asc reads VV's filters."""
     return band.split("_")[0] if is_sar(band) else band
+
+
+def _stem(network: Network, wanted: Mapping[str, Tensor]) -> tuple[str, tuple[str, ...]]:
+    """The encoder's layer that reads the bands, and these in its order."""
+    for layer, bands in stems_of(network).items():
+        if f"{layer}.weight" in wanted:
+            return layer, bands
+    raise ValueError("--backbone: the encoder's first layer reads more than the bands, leave model.validity out")
 
 
 def _wanted(network: Network) -> dict[str, Tensor]:

@@ -158,6 +158,9 @@ def _sampled(values: Tensor, valid: Tensor, angle_B: Tensor, mode: str = "biline
     grid = F.affine_grid(theta, list(flat.shape), align_corners=False)
     turned = F.grid_sample(flat, grid, mode=mode, align_corners=False).reshape(values.shape)
     valid_there = F.grid_sample(marks, grid, mode="nearest", align_corners=False).reshape(valid.shape) > 0
+    if mode == "bilinear":  # what is missing or outside gives 0 to the sum and nothing to the weight
+        weight = F.grid_sample(marks, grid, mode=mode, align_corners=False).reshape(valid.shape)
+        turned = turned / weight.clamp(min=1e-6)
     return turned.masked_fill(~valid_there, 0.0).to(values.dtype), valid_there
 
 
