@@ -38,10 +38,13 @@ class Pruning:
 
     def facts(self, study_folder: StudyFolder, seed: int) -> Mapping[str, Any]:
         """The other run's, and how it is pruned."""
+        from training.models.slim import NEAREST
+
         options: dict[str, Any] = {
             "scheme": self.scheme,
             "ratio": self.ratio,
             "round_to": self.round_to,
+            "rounding": NEAREST,
             "settings": dict(self.settings),
         }
         data_facts = {"data": [fingerprint(path) for path in study_folder.data(self.data)]} if self.data else {}

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -78,10 +78,10 @@ class Training:
 
     def facts(self, study_folder: StudyFolder, seed: int) -> Mapping[str, Any]:
         """Every setting of the recipe and every constructor value of its network, given or default, and the data."""
-        from training.models import MODELS
+        from training.models import model_named, stated
 
         recipe = self._recipe(seed)
-        recipe_facts = recipe.to_json() | {"config": asdict(MODELS[recipe.model].config(**recipe.config))}
+        recipe_facts = recipe.to_json() | {"config": stated(model_named(recipe.model).config(**recipe.config))}
         del recipe_facts["name"], recipe_facts["device"]
         return recipe_facts | {"data": [fingerprint(path) for path in study_folder.data(self.data)]}
 

@@ -33,7 +33,7 @@ DATASET = {
     "gee_export.datasets.dataset",
     "gee_export.datasets.manifest",
 }
-NETWORKS = {*(f"training.{name}" for name in ("models", "losses", "home", "cpu")), *DATASET}
+NETWORKS = {*(f"training.{name}" for name in ("models", "losses", "plugins", "home", "cpu")), *DATASET}
 SAMPLES = {
     *(f"training.{name}" for name in ("samples", "checkpoints", "recipes", "memory", "devices")),
     *NETWORKS,
@@ -99,8 +99,9 @@ ALLOWED = {
     "gee_export.command_line": {"gee_export.command_line", "gee_export.base"},
     "gee_export": {"gee_export"},
     "training.cli": {"training", "gee_export.earth_engine.session", "gee_export.command_line.report_output"},
-    "training.models": {"training.models", "gee_export.base.errors"},
-    "training.losses": {"training.losses", "training.models", "gee_export.base.scheme"},
+    "training.plugins": {"training.plugins", "gee_export.base"},
+    "training.models": {"training.models", "training.plugins", "gee_export.base.errors"},
+    "training.losses": {"training.losses", "training.models", "training.plugins", "gee_export.base.scheme"},
     "training.recipes": {"training.recipes", *NETWORKS, "training.samples.augment"},
     "training.checkpoints": {"training.checkpoints", *NETWORKS},
     "training.samples": {"training.samples", "training.checkpoints", *NETWORKS},
@@ -133,7 +134,7 @@ KEEPERS = {
     "pyarrow": "gee_export.datasets.index",
     "pytorch_lightning": "training",
     "tensorboard": "training",
-    "safetensors": "training.checkpoints.checkpoint",
+    "safetensors": ("training.checkpoints.checkpoint", "training.checkpoints.weights_file"),
     "cv2": "inference.postprocess",
     "tqdm": "gee_export.base.progress_bar",
     "typer": (

@@ -15,7 +15,7 @@ from tests.support.citations import PAGES, ROOT
 PACKAGES = tuple(sorted({path.parent for path in ROOT.glob("*/__init__.py") if path.parent.name != "tests"}))
 MENTION = re.compile(r"`isamap ([a-z][^`]*)`")
 OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
-EVERYWHERE = {"--json", "--quiet", "--verbose", "--log-file"}
+EVERYWHERE = {"--json", "--quiet", "--verbose", "--log-file", "--trust"}
 TOP = {"--version", "--install-completion", "--show-completion"}
 # lines of pages that show the options of other programs
 FOREIGN = (

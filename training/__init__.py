@@ -25,6 +25,7 @@ _PUBLIC = {
     "QuantizationReport": "training.accuracy.quantization",
     "export_onnx": "training.runtimes.publish",
     "OnnxReport": "training.runtimes.publish",
+    "trust": "gee_export.base.trust",
 }
 __all__ = list(_PUBLIC)
 

@@ -19,11 +19,21 @@ def train(
     data: _Data,
     out: Annotated[str, typer.Option("--out", help="The run's folder or gs:// prefix; an interrupted run goes on.")],
     recipe: Annotated[
-        str | None, typer.Option("--recipe", help="See `isamap models`; crofusenet-tiny, with --from that of its run.")
+        str | None,
+        typer.Option("--recipe", help="See `isamap models`, or a .toml file; crofusenet-tiny, with --from its own."),
     ] = None,
     from_: Annotated[
         str | None, typer.Option("--from", help="A checkpoint to fine-tune; bands are taken over by name.")
     ] = None,
+    backbone: Annotated[
+        str | None, typer.Option("--backbone", help="Published weights of the encoder: .safetensors, or of torch.save.")
+    ] = None,
+    backbone_bands: Annotated[
+        list[str] | None, typer.Option("--backbone-bands", help="Bands of its first layer; B4 B3 B2 of three channels.")
+    ] = None,
+    backbone_licence: Annotated[
+        str, typer.Option("--backbone-licence", help="Its licence, for the checkpoint's card; else as the file says.")
+    ] = "",
     chips: Annotated[
         str | None, typer.Option("--chips", help="What `isamap agreement` wrote: patches to leave out.")
     ] = None,
@@ -37,11 +47,15 @@ def train(
 ) -> None:
     """Train a network on patch datasets; writes best/ and last/ checkpoints, TensorBoard logs and pictures."""
     import training
+    from training.runs.backbone import Backbone
 
+    if backbone is None and (backbone_bands or backbone_licence):
+        raise ValueError("--backbone-bands and --backbone-licence describe a file: name it with --backbone")
+    weights = None if backbone is None else Backbone(backbone, tuple(backbone_bands or ()), backbone_licence)
     recipe = recipe or (None if from_ else "crofusenet-tiny")
     with session_for([*data, out, from_ or ""], project) as session:
         settings = _pairs(set_ or []) | ({} if devices is None else {"devices": devices})
-        options = {"settings": settings, "start": from_, "chips": chips, "session": session}
+        options = {"settings": settings, "start": from_, "backbone": weights, "chips": chips, "session": session}
         show(training.train(data, recipe, out, **options))
 
 
@@ -209,9 +223,9 @@ def passport(
 
 def models() -> None:
     """List the recipes and their networks with exact sizes for the paper's six bands."""
-    from training import model_table
+    from training import model_table, plugins
 
-    show_list(model_table.rows, model_table.table)
+    show_list(model_table.rows, lambda: "\n\n".join(filter(None, (model_table.table(), plugins.listing()))))
 
 
 def _groups(words: Sequence[str]) -> dict[str, list[str]]:

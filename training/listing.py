@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 import torch
 
 from training import model_table
-from training.models import MODELS, build, parameter_count
+from training.models import build, model_named, parameter_count
 from training.models.classical import PixelClassifier
 from training.models.configurations import CONFIGURATIONS, Configuration
 from training.models.cost import flop
@@ -116,7 +116,7 @@ def _recipe_cells(name: str, recipe: Recipe) -> tuple[str, ...]:
 
 def _is_of_pixels(recipe: Recipe) -> bool:
     """Whether it is fitted at once, without steps."""
-    return issubclass(MODELS[recipe.model].network, PixelClassifier)
+    return issubclass(model_named(recipe.model).network, PixelClassifier)
 
 
 def _brief(recipe: Recipe) -> str:

@@ -81,14 +81,21 @@ def _sentence(network: Network, recipe: Recipe, size_px: int, available: int) ->
     fitting -= fitting % recipe.devices
     shortage = f"out of memory with batch={recipe.batch} in {available / 2**30:.1f} GiB"
     if fitting:
-        return f"{shortage}: batch={fitting} would fit, use --set batch={fitting}"
+        parts = next((parts for parts in range(1, recipe.batch + 1) if _is_part(recipe, parts, fitting)), 0)
+        remedy = f", or accumulate={parts}" if parts > 1 and not recipe.loss_values.get("adversarial") else ""
+        return f"{shortage}: batch={fitting} would fit, use --set batch={fitting}{remedy}"
     crop = max(network.multiple, (recipe.crop or size_px) // 2 // network.multiple * network.multiple)
     return f"{shortage}: not even one patch fits, use --set crop={crop}, a -tiny recipe, or a machine with more memory"
 
 
+def _is_part(recipe: Recipe, parts: int, fitting: int) -> bool:
+    """Whether a batch can be cut into so many equal parts, none larger than what fits."""
+    return recipe.batch % (parts * recipe.devices) == 0 and recipe.batch // parts <= fitting
+
+
 def _cannot_fit(network: Network, recipe: Recipe, size_px: int, available: int) -> bool:
     """Whether what backward keeps, nothing else, is more than there is."""
-    side, batch = recipe.crop or size_px, recipe.batch // _sharing(recipe)
+    side, batch = recipe.crop or size_px, recipe.batch // _sharing(recipe) // recipe.accumulate
     if isinstance(network, PixelClassifier) or batch * max(1, recipe.frames) * side**2 * AMPLE < available:
         return False
     try:

@@ -94,8 +94,8 @@ class CommandTable:
 def _options_last(words: Sequence[str]) -> list[str]:
     """The words with the options that lead them behind the command: `--quiet export` as `export --quiet`."""
     words, count = list(words), 0
-    while count < len(words) and words[count].partition("=")[0] in (*global_options.FLAGS, global_options.WITH_VALUE):
-        count += 2 if words[count] == global_options.WITH_VALUE else 1
+    while count < len(words) and words[count].partition("=")[0] in (*global_options.FLAGS, *global_options.VALUED):
+        count += 2 if words[count] in global_options.VALUED else 1
     return [*words[count:], *words[:count]]
 
 

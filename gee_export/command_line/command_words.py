@@ -126,7 +126,7 @@ def _unknown(name: str, value: str, names: OptionNames, prog: str, settings: Col
     if key in settings:
         return f"{prog} has no option {name}: it is a setting, give --set {key}={value or 'VALUE'}"
     hint = (
-        nearest(name, {*names.known, *global_options.FLAGS, global_options.WITH_VALUE})
+        nearest(name, {*names.known, *global_options.FLAGS, *global_options.VALUED})
         or f"`{prog} --help` lists its options"
     )
     return f"{prog} has no option {name}: {hint}"

@@ -1,4 +1,4 @@
-"""The options that every command has: --json, --quiet, --verbose and --log-file FILE."""
+"""The options that every command has: --json, --quiet, --verbose, --log-file FILE and --trust PACKAGE."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gee_export.base import quiet
+from gee_export.base.trust import trusting
 from gee_export.command_line import report_output
 
 LOGGED = ("isamap", "local_ee", "gee_export", "training", "inference", "reproduction")
 FLAGS = ("--json", "--quiet", "--verbose")
-WITH_VALUE = "--log-file"
+LOG_FILE, TRUST = "--log-file", "--trust"
+VALUED = (LOG_FILE, TRUST)
 HELP = (
     ("--json", "Print the report as one JSON document."),
     ("--quiet", "Print no progress and no notes: only the result line and errors."),
     ("--verbose", "Print the log records of isamap to the standard error output."),
-    (f"{WITH_VALUE} FILE", "Append the log records, with times, to FILE."),
+    (f"{LOG_FILE} FILE", "Append the log records, with times, to FILE."),
+    (f"{TRUST} PACKAGE", "Let networks, losses and recipes of an installed package be imported; may repeat."),
 )
 
 
@@ -31,6 +34,7 @@ class GlobalOptions:
     quiet: bool = False
     verbose: bool = False
     log_file: str | None = None
+    trust: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.quiet and self.verbose:
@@ -44,6 +48,7 @@ class GlobalOptions:
         """
         flags: set[str] = set()
         log_file: str | None = None
+        packages: list[str] = []
         others: list[str] = []
         queue = list(words)
         while queue:
@@ -51,20 +56,23 @@ class GlobalOptions:
             name, equals, value = word.partition("=")
             if word in FLAGS and not (word in own and queue and not queue[0].startswith("-")):
                 flags.add(word)
-            elif name == WITH_VALUE:
-                log_file = value if equals else _file(queue)
+            elif name == LOG_FILE:
+                log_file = value if equals else _value(queue, f"{LOG_FILE} needs the name of a file")
+            elif name == TRUST:
+                packages.append(value if equals else _value(queue, f"{TRUST} needs the name of a package"))
             elif word == "--":
                 others += [word, *queue]
                 break
             else:
                 others.append(word)
-        options = cls(json="--json" in flags, quiet="--quiet" in flags, verbose="--verbose" in flags, log_file=log_file)
-        return options, others
+        chosen = {flag.strip("-"): flag in flags for flag in FLAGS}
+        return cls(**chosen, log_file=log_file, trust=tuple(packages)), others
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Logs, progress bars and reports behave as chosen inside the block; JSON is printed when it ends well."""
         with ExitStack() as stack:
+            stack.enter_context(trusting(self.trust))
             if self.quiet:
                 stack.enter_context(quiet.silence())
             if self.verbose:
@@ -77,19 +85,19 @@ class GlobalOptions:
             yield
 
 
-def _file(queue: list[str]) -> str:
+def _value(queue: list[str], missing: str) -> str:
     if not queue or queue[0].startswith("-"):
-        raise ValueError(f"{WITH_VALUE} needs the name of a file")
+        raise ValueError(missing)
     return queue.pop(0)
 
 
 def _appended(path: str) -> logging.Handler:
     if not path or Path(path).is_dir():
-        raise ValueError(f"{WITH_VALUE} {path}: expected the name of a file")
+        raise ValueError(f"{LOG_FILE} {path}: expected the name of a file")
     try:
         return logging.FileHandler(Path(path).expanduser(), encoding="utf-8")
     except OSError as error:
-        raise ValueError(f"{WITH_VALUE} {path} cannot be written ({error.strerror}): choose another file") from error
+        raise ValueError(f"{LOG_FILE} {path} cannot be written ({error.strerror}): choose another file") from error
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def candidates(
     command = load(name)
     names = OptionNames.of(command)
     if start.startswith("-"):
-        return _starting(start, [*sorted(names.known), *global_options.FLAGS, global_options.WITH_VALUE])
+        return _starting(start, [*sorted(names.known), *global_options.FLAGS, *global_options.VALUED])
     return _starting(start, _values(name, before[len(name.split()) :], command, tables))
 
 

@@ -24,7 +24,7 @@ from training.models.cost import cost, flop, seconds
 from training.recipes import RECIPES
 
 # name -> parameters and GFLOP of a patch as docs/reference/networks.md, "CroFuseNet: sizes", "JointSeg: cost",
-# "RU-Net++: sizes", "HRNet", "Filter pruning" and "Other networks" print them (None where they do not)
+# "RU-Net++: sizes", "HRNet", "Filter pruning", "Other networks" and "SegFormer" print them (None where they do not)
 PRINTED = {
     "crofusenet (case 5)": (36_215_970, 24.575),
     "crofusenet case1": (23_291_622, 18.19),
@@ -39,6 +39,8 @@ PRINTED = {
     "fcn8s fc 1024": (41_460_742, 10.94),
     "fcn_resnet50": (32_956_674, 17.37),
     "deeplabv3plus": (26_700_402, 4.78),
+    "segformer B0": (3_719_362, 0.850),
+    "segformer B2": (27_357_570, 7.092),
     "hrnet W48": (65_848_850, 11.67),
     "hrnet W18": (9_638_240, 2.31),
     "runetpp table": (83_967_411, 314.7),

@@ -19,6 +19,7 @@ from training.models.hrnet import HRNet, HRNetConfig
 from training.models.jointseg import SMALL, WIDE, JointSeg, JointSegConfig
 from training.models.resnet import ResNet50
 from training.models.runetpp import PLAIN, RUNetPP, RUNetPPConfig
+from training.models.segformer import SegFormer, SegFormerConfig
 from training.models.unet import UNet, UNetConfig
 
 RGB = ("B4", "B3", "B2")
@@ -160,3 +161,21 @@ def test_baselines(case):
     network = made(network, SIX, config)
     assert parameter_count(network) == parameters
     assert gflop(network, 1, 6, 128, 128) == pytest.approx(cost, rel=0.002)
+
+
+SEGFORMERS = {"b0": 3.8, "b1": 13.7, "b2": 27.5, "b3": 47.3, "b4": 64.1, "b5": 84.7}
+
+
+@pytest.mark.parametrize("size", SEGFORMERS)
+def test_segformer_has_the_size_that_its_paper_prints(size):
+    """arXiv 2105.15203, Table 2: millions of parameters for three bands and ADE20K's 150 classes."""
+    network = made(SegFormer, RGB, SegFormerConfig(classes=150, size=size))
+    assert round(parameter_count(network) / 1e6, 1) == SEGFORMERS[size]
+
+
+def test_segformer_b0_to_the_last_parameter():
+    """docs/reference/networks.md, "SegFormer": encoder and decoder added up by hand from the paper's tables."""
+    network = made(SegFormer, RGB, SegFormerConfig(classes=150))
+    narrow, fuse, head = 512 * 256 + 4 * 256, 1024 * 256 + 2 * 256, 256 * 150 + 150
+    assert parameter_count(network) - parameter_count(network.encoder) == narrow + fuse + head == 433_302
+    assert parameter_count(network) == 3_752_694

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from training.recipes import Recipe
-from training.recipes.optimisers import OPTIMISERS, optimiser, poly
+from training.recipes.optimisers import OPTIMISERS, optimiser, schedule
 
 START, GRADIENTS = 2.0, (0.5, -0.25, 1.0)
 
@@ -54,9 +54,9 @@ def test_adam_with_its_two_averages(name):
 def test_the_rate_falls_to_nothing_and_stays_there(name):
     recipe = Recipe("r", "unet", lr=0.1, power=0.9, optimiser=name)
     chosen = optimiser(recipe, [nn.Parameter(torch.zeros(1))])
-    schedule, rates = poly(recipe, chosen, 10), []
+    falling, rates = schedule(recipe, chosen, 10), []
     for _ in range(12):
         rates.append(chosen.param_groups[0]["lr"])
         chosen.step()
-        schedule.step()
+        falling.step()
     assert rates == pytest.approx([0.1 * (1 - min(step, 10) / 10) ** 0.9 for step in range(12)])

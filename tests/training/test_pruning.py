@@ -65,10 +65,25 @@ def test_pruned_hrnets_have_the_sizes_of_the_table(scheme, ratio, round_to, para
         (Slim("inner", 0.9, 8), 16, 8),
         (Slim("groups", 0.99, 1), 5, 1),
         (Slim(), 24, 24),
+        (Slim("inner", 0.4, 8, "nearest"), 24, 16),  # 14.4
+        (Slim("inner", 0.4, 8, "nearest"), 48, 32),  # 28.8
+        (Slim("inner", 0.4, 8, "nearest"), 192, 112),  # 115.2
+        (Slim("inner", 0.5, 8, "nearest"), 24, 16),  # 12, half way: up
+        (Slim("inner", 0.1, 8, "nearest"), 14, 14),  # 12.6, but 16 are not there
+        (Slim("inner", 0.4, 1, "nearest"), 48, 29),  # 28.8
+        (Slim("literal", 0.4, 1, "nearest"), 24, 15),
+        (Slim("inner", 0.9, 8, "nearest"), 16, 8),
     ],
 )
 def test_how_many_filters_are_kept(slim, filters, kept):
     assert slim.kept(filters) == kept
+
+
+@pytest.mark.parametrize(("scheme", "parameters"), [("inner", 10_866_386), ("groups", 6_029_714)])
+def test_pruned_hrnets_of_the_nearest_multiples(scheme, parameters):
+    """docs/reference/networks.md, "Filter pruning"."""
+    network = meta(prune=scheme, ratio=0.4, round_to=8, rounding="nearest")
+    assert parameter_count(network) == parameters
 
 
 def test_redundancy_is_equation_1():
@@ -254,7 +269,8 @@ def pruned(trained, town, tmp_path_factory):
 def test_a_pruned_checkpoint_builds_itself(pruned, trained):
     whole, small = ck.load(trained), ck.load(pruned.folder)
     network = small.build()
-    assert (network.config.prune, network.config.ratio, network.config.round_to) == ("inner", 0.4, 8)
+    config = network.config
+    assert (config.prune, config.ratio, config.round_to, config.rounding) == ("inner", 0.4, 8, "nearest")
     assert parameter_count(network) == pruned.cost[1].parameters < pruned.cost[0].parameters
     assert (small.bands, small.classes, small.dataset) == (whole.bands, whole.classes, whole.dataset)
 

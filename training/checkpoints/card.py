@@ -31,7 +31,7 @@ def _header(facts: Mapping[str, Any]) -> str:
     tags = ["remote-sensing", "earth-observation", "impervious-surface"]
     tags += [sensor for sensor, bands in sensors.items() if bands & names]
     values = {
-        "license": "apache-2.0",
+        "license": "other" if "backbone" in facts.get("origin", {}) else "apache-2.0",
         "library_name": "isamap",
         "pipeline_tag": "image-segmentation",
         "tags": [*tags, *(["simulated"] if facts["simulated"] else [])],
@@ -69,6 +69,10 @@ def _data(facts: Mapping[str, Any]) -> str:
 def _origin(origin: Mapping[str, Any]) -> str:
     words = "".join(f" {sentence[:1].upper()}{sentence[1:]}" for sentence in origin.get("taken", ()))
     words += f" {origin['chips']}." if "chips" in origin else ""
+    words += "".join(
+        f" {sentence[:1].upper()}{sentence[1:]}" for sentence in origin.get("backbone", {}).get("taken", ())
+    )
+    words += f" Code of other packages: {', '.join(origin['code'])}." if "code" in origin else ""
     if calibrated := origin.get("calibrated"):
         words += f" The threshold is the best by {calibrated['measure']} on the {calibrated['split']} split."
     if curve := origin.get("curve"):
@@ -113,8 +117,15 @@ def _limits(facts: Mapping[str, Any]) -> str:
         "the place, season and label product above and for their errors; other places and sensors must be measured "
         "again (`isamap evaluate`). A class is mapped from the thresholds "
         f"{', '.join(f'{name} {value:g}' for name, value in facts['thresholds'].items())}. "
-        "The weights may be used under isamap's licence, Apache-2.0; imagery and labels keep their own licences."
+        f"{_licence(facts.get('origin', {}))}; imagery and labels keep their own licences."
     )
+
+
+def _licence(origin: Mapping[str, Any]) -> str:
+    ours = "The weights may be used under isamap's licence, Apache-2.0"
+    if "backbone" not in origin:
+        return ours
+    return f"{ours}, as far as that of the weights they started from allows it ({origin['backbone']['licence']})"
 
 
 def _loading(facts: Mapping[str, Any]) -> str:

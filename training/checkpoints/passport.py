@@ -103,7 +103,7 @@ def document(trained: Checkpoint, file: ModelFile, folder: Path, parameters: int
             "end_datetime": end,
             "title": f"{trained.model} for {', '.join(trained.classes)}",
             "description": _description(trained),
-            "license": LICENCE,
+            "license": "other" if "backbone" in trained.origin else LICENCE,
             **_mlm(trained, file, parameters),
             "processing:software": {"isamap": trained.revision or "unknown revision"},
             "isamap:fingerprint": trained.fingerprint,
@@ -118,7 +118,10 @@ def document(trained: Checkpoint, file: ModelFile, folder: Path, parameters: int
 
 def _description(trained: Checkpoint) -> str:
     truth = "SIMULATED data: its accuracy says nothing about real imagery" if trained.simulated else "real data"
-    return f"Segments composites of {', '.join(trained.band_names)} into {', '.join(trained.classes)}; from {truth}."
+    start = trained.origin.get("backbone")
+    began = f" Its encoder started from {start['file']}, licence: {start['licence']}." if start else ""
+    subject = f"composites of {', '.join(trained.band_names)} into {', '.join(trained.classes)}"
+    return f"Segments {subject}; from {truth}.{began}"
 
 
 def _mlm(trained: Checkpoint, file: ModelFile, parameters: int) -> dict[str, Any]:

@@ -64,4 +64,4 @@ class AdversarialTask(Task):
             held[f"discriminator.{name.removeprefix(FORMER_PREFIX)}"] = held.pop(name)
 
     def configure_optimizers(self) -> Any:
-        return self.scheduled(self.network), self.scheduled(self.discriminator)
+        return super().configure_optimizers(), self.scheduled(self.discriminator.parameters())

@@ -30,6 +30,7 @@ from training.fitting.ranks import check_can_follow, is_follower, rank
 from training.fitting.task import Task, task_of
 from training.recipes import Recipe
 from training.samples.data import EpochOrder, loader
+from training.samples.patches import BalancedOrder, balanced_weights
 
 RESUME, TENSORBOARD = "resume.ckpt", "tensorboard"
 _PRECISION: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
@@ -80,8 +81,11 @@ def _task(plan: Plan) -> Task:
 def _batches(plan: Plan) -> tuple[DataLoader, DataLoader]:
     """This process's share of training and validation: an equal share of every batch."""
     recipe = plan.recipe
-    at, batch = (rank() if recipe.devices > 1 else 0), recipe.batch // recipe.devices
-    order = EpochOrder(len(plan.train), recipe.seed, rank=at, ranks=recipe.devices)
+    at, batch = (rank() if recipe.devices > 1 else 0), recipe.batch // recipe.devices // recipe.accumulate
+    shares = {"rank": at, "ranks": recipe.devices}
+    order = EpochOrder(len(plan.train), recipe.seed, **shares)
+    if recipe.sampling == "balanced":
+        order = BalancedOrder(balanced_weights(plan.train), recipe.seed, **shares)
     share = range(at, len(plan.validation), recipe.devices)
     validated = max(1, plan.validated_at_once // recipe.devices)
     return loader(plan.train, batch, order), loader(plan.validation, validated, share)
@@ -123,6 +127,9 @@ def _trainer(plan: Plan, callbacks: list[Callback]) -> pl.Trainer:
         precision=_PRECISION[recipe.precision],
         gradient_clip_val=recipe.clip if recipe.clip and not adversarial else None,
         max_epochs=recipe.epochs,
+        accumulate_grad_batches=recipe.accumulate,
+        # whole batches only: the parts of a last one that is not whole are left out
+        limit_train_batches=plan.steps_per_epoch * recipe.accumulate if recipe.accumulate > 1 else None,
         callbacks=callbacks,
         logger=TensorBoardLogger(plan.folder, name="", version=TENSORBOARD),
         deterministic="warn",

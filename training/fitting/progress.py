@@ -35,7 +35,8 @@ class Progress(Callback):
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         name = f"epoch {trainer.current_epoch + 1}/{self.plan.recipe.epochs}"
         hidden = None if trainer.is_global_zero else True
-        self.bar = ProgressBar(total=self.plan.steps_per_epoch, desc=name, unit="step", leave=False, disable=hidden)
+        batches = self.plan.steps_per_epoch * self.plan.recipe.accumulate
+        self.bar = ProgressBar(total=batches, desc=name, unit="step", leave=False, disable=hidden)
         self.epoch_samples, self.epoch_s = self.samples, self.spent_s
         self.marked_s = time.perf_counter()
 
@@ -44,7 +45,7 @@ class Progress(Callback):
 
     def on_train_batch_end(self, *_: Any) -> None:
         self._passed_s()
-        self.samples += self.plan.recipe.batch
+        self.samples += self.plan.recipe.batch // self.plan.recipe.accumulate
         if self.bar is None:
             return
         self.bar.update()

@@ -17,7 +17,7 @@ from training.fitting.averaging import Average
 from training.fitting.plan import Plan
 from training.losses import ImageLoss, build_loss
 from training.models.output import Network, Output
-from training.recipes.optimisers import optimiser, poly
+from training.recipes.optimisers import Weights, is_in, layer_groups, optimiser, schedule
 from training.samples.augment import Augmented, augment, draws
 from training.samples.data import Batch
 from training.samples.patches import classes_of
@@ -45,6 +45,7 @@ class Task(pl.LightningModule):
         self.validation_losses: list[Tensor] = []
         self.epoch_losses = (0.0, 0.0)
         self._swapped: Any = None
+        self._freeze()  # before other processes agree on which weights have gradients
 
     def forward(self, image: Tensor) -> Output:
         layout = torch.channels_last if image.ndim == 4 else torch.contiguous_format
@@ -58,7 +59,7 @@ class Task(pl.LightningModule):
 
     def augmented(self, batch: Batch, at: int) -> Augmented:
         """The batch of an epoch's step as the network gets it."""
-        step = self.current_epoch * self.steps_per_epoch + at
+        step = self.current_epoch * self.steps_per_epoch * self.recipe.accumulate + at
         self._warm_up_statistics(step)
         # dropout follows from seed, step and process, so that an interrupted run repeats it
         entropy = np.random.SeedSequence((self.recipe.seed, step, self.global_rank))
@@ -91,9 +92,20 @@ class Task(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         self.train_losses.clear()
+        self._freeze()
 
-    def on_train_batch_end(self, *_: Any) -> None:
-        if self.average is not None:
+    def _freeze(self) -> None:
+        """The recipe's frozen layers get no gradient and keep their running statistics, until they thaw."""
+        layers, frozen = self.recipe.freeze, not 0 < self.recipe.thaw <= self.current_epoch
+        for name, parameter in self.network.named_parameters():
+            if any(is_in(name, layer) for layer in layers):
+                parameter.requires_grad_(not frozen)
+        for name, module in self.network.named_modules():
+            if isinstance(module, _BatchNorm) and any(is_in(name, layer) for layer in layers):
+                module.train(not frozen)
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.average is not None and (batch_idx + 1) % self.recipe.accumulate == 0:
             self.average.update()
 
     def on_validation_start(self) -> None:
@@ -172,13 +184,13 @@ class Task(pl.LightningModule):
         return self.validation
 
     def configure_optimizers(self) -> Any:
-        return self.scheduled(self.network)
+        return self.scheduled(layer_groups(self.network, self.recipe.rates, self.recipe.lr))
 
-    def scheduled(self, module: nn.Module) -> dict[str, Any]:
-        """The recipe's optimiser of a module with its schedule, as the trainer wants them."""
-        optimizer = optimiser(self.recipe, module.parameters())
-        schedule = poly(self.recipe, optimizer, self.recipe.epochs * self.steps_per_epoch)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+    def scheduled(self, weights: Weights) -> dict[str, Any]:
+        """The recipe's optimiser of weights with its schedule, as the trainer wants them."""
+        optimizer, epoch = optimiser(self.recipe, weights), self.steps_per_epoch
+        rate = schedule(self.recipe, optimizer, self.recipe.epochs * epoch, epoch=epoch)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.average is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from torch import Tensor
@@ -20,6 +20,7 @@ from training.losses.labels import (
     WeightedCrossEntropy,
 )
 from training.models.output import Output
+from training.plugins import address, is_address, load
 
 __all__ = [
     "LOSSES",
@@ -41,6 +42,8 @@ __all__ = [
     "discriminator_loss",
     "edge_loss",
     "focal_loss",
+    "full_name",
+    "loss_named",
     "share_cross_entropy",
     "sharpening_loss",
 ]
@@ -48,14 +51,30 @@ __all__ = [
 
 def build_loss(name: str, values: Mapping[str, Any] | None = None) -> Callable[[Output, Tensor], Tensor]:
     """The named loss with its weights; ValueError for an unknown name or weight."""
-    if name not in LOSSES:
-        raise ValueError(f"loss {name!r} is not known: choose one of {', '.join(LOSSES)}")
-    weight_names = {field.name for field in fields(LOSSES[name])}
+    loss = loss_named(name)
+    weight_names = {field.name for field in fields(loss)}
     if unknown := sorted(set(values or {}) - weight_names):
         raise ValueError(
             f"loss {name} has no weight {', '.join(unknown)}: it knows {', '.join(sorted(weight_names)) or 'none'}"
         )
-    return LOSSES[name](**(values or {}))
+    return loss(**(values or {}))
+
+
+def loss_named(name: str) -> type:
+    """The class of a loss, ours or of another package (training/plugins.py); ValueError for a name of neither."""
+    if name in LOSSES:
+        return LOSSES[name]
+    if not is_address(foreign := full_name(name)):
+        raise ValueError(f"loss {name!r} is not known: choose one of {', '.join(LOSSES)}")
+    loss = load("loss", foreign)
+    if not (isinstance(loss, type) and is_dataclass(loss)):
+        raise ValueError(f"loss {foreign} is no dataclass: its weights must be the fields of one")
+    return loss
+
+
+def full_name(name: str) -> str:
+    """The name that a recipe keeps: ours as it is, of another package's entry point its `module:Class`."""
+    return name if name in LOSSES else address("loss", name)
 
 
 LOSSES: dict[str, type] = {

@@ -1,9 +1,9 @@
-"""The networks by name; each takes named bands and gives `Output`."""
+"""The networks by name; each takes named bands and gives `Output`. `module:Class` names one of another package."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any
 
 from torch import nn
@@ -21,10 +21,23 @@ from training.models.hrnet import HRNet, HRNetConfig
 from training.models.jointseg import JointSeg, JointSegConfig
 from training.models.output import Network, Output, is_sar
 from training.models.runetpp import RUNetPP, RUNetPPConfig
+from training.models.segformer import SegFormer, SegFormerConfig
 from training.models.student import Student, StudentConfig
 from training.models.unet import UNet, UNetConfig
+from training.plugins import address, is_address, load
 
-__all__ = ["MODELS", "Network", "Output", "build", "constructor_values", "is_sar", "model_named", "parameter_count"]
+__all__ = [
+    "MODELS",
+    "Network",
+    "Output",
+    "build",
+    "constructor_values",
+    "full_name",
+    "is_sar",
+    "model_named",
+    "parameter_count",
+    "stated",
+]
 
 
 @dataclass(frozen=True)
@@ -57,8 +70,14 @@ def build(name: str, bands: Sequence[str], config: Mapping[str, Any] | None = No
 
 
 def constructor_values(network: Network) -> dict[str, Any]:
-    """All constructor values of a network but its bands, as `build` takes them; JSON can hold them."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(network.config).items()}
+    """The constructor values of a network but its bands, as `build` takes them; JSON can hold them."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in stated(network.config).items()}
+
+
+def stated(config: Any) -> dict[str, Any]:
+    """A dataclass's values but later ones that hold their default (models/validity.py)."""
+    unstated = {f.name for f in fields(config) if f.metadata.get("later") and getattr(config, f.name) == f.default}
+    return {name: value for name, value in asdict(config).items() if name not in unstated}
 
 
 def parameter_count(network: nn.Module) -> int:
@@ -67,12 +86,32 @@ def parameter_count(network: nn.Module) -> int:
 
 
 def model_named(name: str) -> Model:
-    """The registry's entry; ValueError for a name that is not in it."""
+    """The registry's entry, or that of another package (training/plugins.py); ValueError for a name of neither."""
     if name == ENSEMBLE:  # of trained networks: nothing that is trained, so no entry of the registry
         return Model(Ensemble, EnsembleConfig, "mean of several networks")
+    if is_address(foreign := full_name(name)):
+        return _foreign(foreign)
     if name not in MODELS and name not in DISTILLED:
         raise ValueError(f"model {name!r} is not known: choose one of {', '.join(MODELS)}")
     return MODELS[name] if name in MODELS else DISTILLED[name]
+
+
+def full_name(name: str) -> str:
+    """The name that a checkpoint keeps: ours as it is, of another package's entry point its `module:Class`."""
+    return name if name in MODELS or name in DISTILLED else address("network", name)
+
+
+def _foreign(name: str) -> Model:
+    """A network of another package: a `Model`, or a `Network` whose class attribute `Config` is its values' class."""
+    entry = load("network", name)
+    if isinstance(entry, Model):
+        return entry
+    if not (isinstance(entry, type) and issubclass(entry, Network)):
+        raise ValueError(f"network {name} is a {type(entry).__name__}: expected a class derived from isamap's Network")
+    config = getattr(entry, "Config", None)
+    if not (isinstance(config, type) and is_dataclass(config)):
+        raise ValueError(f"network {name} lacks the class attribute Config: a dataclass of its constructor values")
+    return Model(entry, config, f"of package {name.partition('.')[0].partition(':')[0]}")
 
 
 ENSEMBLE = "ensemble"
@@ -115,6 +154,7 @@ MODELS: dict[str, Model] = {
     "fcdensenet": Model(
         FCDenseNet, FCDenseNetConfig, "LandCover3m's FC-DenseNet baseline (Jegou et al., 2017)", small={"size": "56"}
     ),
+    "segformer": Model(SegFormer, SegFormerConfig, "SegFormer, arXiv 2105.15203", small={"base": 4, "decoder": 8}),
     "random_forest": Model(
         RandomForest, RandomForestConfig, "CroFuseNet's RF baseline, per pixel (Breiman, 2001)", small={"trees": 3}
     ),

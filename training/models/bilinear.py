@@ -13,24 +13,34 @@ from training.models.phases import enlarge
 from training.models.reach import Reach, unet_reach
 from training.models.sharpened import STEPS
 from training.models.unet import UNet, UNetConfig
+from training.models.validity import later, mean_of_values
 
 
 @dataclass(frozen=True)
 class BilinearUNetConfig:
-    """The U-Net's constructor values; JointSeg prints none, so widths are chosen to match what it is compared with."""
+    """The U-Net's constructor values; JointSeg prints none, so widths are chosen to match what it is compared with.
+
+    validity: whether the share of known bands is one more input (models/validity.py).
+    """
 
     classes: int = 2
     widths: tuple[int, ...] = (32, 64, 128, 256)
+    validity: bool = later(False)
 
     def __post_init__(self) -> None:
-        unet = UNetConfig(classes=self.classes, widths=self.widths)  # its checks are ours
-        object.__setattr__(self, "widths", unet.widths)
+        object.__setattr__(self, "widths", self.unet.widths)  # its checks are ours
+
+    @property
+    def unet(self) -> UNetConfig:
+        """The U-Net's own constructor values."""
+        return UNetConfig(classes=self.classes, widths=self.widths, head="1x1", validity=self.validity)
 
 
 class BilinearUNet(Network):
     """Logits at ten times the input's size: fixed-phase bilinear enlargement (models/phases.py), then a U-Net.
 
-    x: (batch, bands, rows, columns), or (batch, dates, bands, rows, columns), of which the dates' mean is taken.
+    x: (batch, bands, rows, columns), or (batch, dates, bands, rows, columns), of which the mean of each
+    band's known dates is taken.
     Its receptive field is finite, so tiles with a halo equal the whole image.
     """
 
@@ -43,7 +53,7 @@ class BilinearUNet(Network):
         super().__init__()
         self.config = config or BilinearUNetConfig()
         self.bands = check_bands(bands)
-        self.unet = UNet(self.bands, UNetConfig(classes=self.config.classes, widths=self.config.widths, head="1x1"))
+        self.unet = UNet(self.bands, self.config.unet)
 
     @property
     def multiple(self) -> int:
@@ -57,6 +67,6 @@ class BilinearUNet(Network):
         return unet_reach(len(self.config.widths), enlarged).halo(self.multiple, self.scale)
 
     def forward(self, x: Tensor) -> Output:
-        x_BCHW = x.mean(dim=1) if x.ndim == 5 else x
+        x_BCHW = mean_of_values(x) if x.ndim == 5 else x
         check_input(x_BCHW, self.bands, self.multiple)
         return self.unet(enlarge(x_BCHW, self.scale))

@@ -68,6 +68,8 @@ CONFIGURATIONS: dict[str, Configuration] = {
     "deeplabv3plus": _crofusenet("deeplabv3plus"),
     "hrnet W48": _crofusenet("hrnet", classes=2, width=48, stem="hrnet", norm="batch"),
     "hrnet W18": _crofusenet("hrnet", classes=2, width=18, stem="hrnet", norm="batch"),
+    "segformer B0": Configuration("SegFormer", "segformer", CROFUSENET_BANDS),
+    "segformer B2": Configuration("SegFormer", "segformer", CROFUSENET_BANDS, {"size": "b2"}),
     "random_forest": _crofusenet("random_forest"),
     "svm": _crofusenet("svm"),
     "runetpp table": _runetpp(),

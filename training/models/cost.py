@@ -54,7 +54,7 @@ def operations(network: nn.Module, shape: Sequence[int]) -> int:
 
 
 class _Counting(TorchFunctionMode):
-    """Counts convolutions and dense layers, which are all the matrix products that the networks have.
+    """Counts convolutions, dense layers and products of matrices, which are all that the networks have.
 
     A test holds it against torch's own counter. That one takes ten times as long, because on the meta device torch
     works out in Python what a ReLU, a sum or a normalisation gives: here its shape is known without asking.
@@ -97,11 +97,16 @@ def _dense(_: Tensor, weight: Tensor, made: Tensor) -> int:
     return 2 * weight.numel() * (made.numel() // len(weight))
 
 
+def _multiplied(left: Tensor, _: Tensor, made: Tensor) -> int:
+    return 2 * made.numel() * left.shape[-1]
+
+
 # 2 x multiply-add: every weight meets every output pixel, or every input pixel where the convolution enlarges
 _PRODUCTS = {
     torch.conv2d: _convolved,
     torch.conv_transpose2d: _enlarged,
     functional.linear: _dense,
+    torch.Tensor.__matmul__: _multiplied,
 }
 _SAME_SHAPE = {
     functional.relu,

@@ -21,7 +21,8 @@ from training.models.layers import (
     unet_reach,
 )
 from training.models.output import Network, Output, channels_at, check_bands, check_input, is_sar
-from training.models.slim import WHOLE, WITHIN_BLOCKS, Slim
+from training.models.slim import DOWN, WHOLE, WITHIN_BLOCKS, Slim
+from training.models.validity import channels, later, with_validity
 
 CFMS = ("cross", "concat", "none")
 
@@ -30,8 +31,9 @@ CFMS = ("cross", "concat", "none")
 class CroFuseConfig:
     """CroFuseNet's constructor values; the defaults are the paper's network (Case 5 of Table IV).
 
-    Cases 1 to 4: (cfm="none", mfa=False), (cfm="none"), (mfa=False), (cfm="concat"). prune, ratio, round_to: of a
-    pruned network (models/slim.py), within blocks only.
+    Cases 1 to 4: (cfm="none", mfa=False), (cfm="none"), (mfa=False), (cfm="concat"). prune, ratio, round_to,
+    rounding: of a pruned network (models/slim.py), within blocks only. validity: whether the share of known bands is
+    one more input of each branch (models/validity.py).
     """
 
     classes: int = 2
@@ -44,6 +46,8 @@ class CroFuseConfig:
     prune: str = WHOLE
     ratio: float = 0.0
     round_to: int = 1
+    rounding: str = later(DOWN)
+    validity: bool = later(False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(int(width) for width in self.widths))
@@ -54,12 +58,12 @@ class CroFuseConfig:
         check_choice("head", self.head, HEADS)
         if len(self.widths) < 2 or min(self.widths) < 1 or self.classes < 2 or self.reduction < 1:
             raise ValueError(f"{self}: expected two or more widths, two or more classes and a positive reduction")
-        Slim(self.prune, self.ratio, self.round_to)
+        Slim(self.prune, self.ratio, self.round_to, self.rounding)
 
     @property
     def inner(self) -> Callable[[int], int]:
         """The channels between a block's two groups, for a block of this width."""
-        return Slim(self.prune, self.ratio, self.round_to).inner
+        return Slim(self.prune, self.ratio, self.round_to, self.rounding).inner
 
 
 class CrossFusion(nn.Module):
@@ -128,12 +132,13 @@ class CroFuseNet(Network):
 
     def _build_ways_down(self) -> None:
         config = self.config
-        self.optical_encoder = Encoder(len(self.optical_at), config.widths, config.inner)
-        self.sar_encoder = Encoder(len(self.sar_at), config.widths, config.inner)
+        optical, sar, every = (channels(at, config.validity) for at in (self.optical_at, self.sar_at, self.bands))
+        self.optical_encoder = Encoder(optical, config.widths, config.inner)
+        self.sar_encoder = Encoder(sar, config.widths, config.inner)
         # without fusion the shared branch is a U-Net on all bands (docs/reference/networks.md, "CroFuseNet: open
         # points")
         plain = config.cfm == "none"
-        self.shared_encoder = Encoder(len(self.bands), config.widths, config.inner) if plain else FusedEncoder(config)
+        self.shared_encoder = Encoder(every, config.widths, config.inner) if plain else FusedEncoder(config)
 
     def _build_ways_up(self) -> None:
         config, upward = self.config, tuple(reversed(self.config.widths[:-1]))
@@ -159,10 +164,10 @@ class CroFuseNet(Network):
 
     def forward(self, x_BCHW: Tensor) -> Output:
         check_input(x_BCHW, self.bands, self.multiple)
-        optical = self.optical_encoder(channels_at(x_BCHW, self.optical_at))
-        sar = self.sar_encoder(channels_at(x_BCHW, self.sar_at))
-        plain = self.config.cfm == "none"
-        shared = self.shared_encoder(x_BCHW) if plain else self.shared_encoder(optical, sar)
+        validity, plain = self.config.validity, self.config.cfm == "none"
+        optical = self.optical_encoder(with_validity(channels_at(x_BCHW, self.optical_at), validity))
+        sar = self.sar_encoder(with_validity(channels_at(x_BCHW, self.sar_at), validity))
+        shared = self.shared_encoder(with_validity(x_BCHW, validity)) if plain else self.shared_encoder(optical, sar)
         o, s, c = self._way_up(optical, sar, shared)
         return Output(self.shared_head(c), (self.optical_head(o), self.sar_head(s)))
 

@@ -13,13 +13,14 @@ from training.models.attention import PyramidPooling, SeparableGroup
 from training.models.layers import ConvBnRelu
 from training.models.output import Network, Output, check_bands, check_input
 from training.models.resnet import BASE, ResNet50
+from training.models.validity import channels, later, with_validity
 
 
 @dataclass(frozen=True)
 class DeepLabV3PlusConfig:
     """DeepLabV3+'s constructor values; widths of the pyramid (256) and of the early features (48) are the paper's.
 
-    base: ResNet's width.
+    base: ResNet's width. validity: whether the share of known bands is one more input (models/validity.py).
     """
 
     classes: int = 2
@@ -28,6 +29,7 @@ class DeepLabV3PlusConfig:
     base: int = BASE
     dilations: tuple[int, ...] = (6, 12, 18)
     window: int = 128
+    validity: bool = later(False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dilations", tuple(int(dilation) for dilation in self.dilations))
@@ -50,7 +52,7 @@ class DeepLabV3Plus(Network):
         self.bands, self.config = check_bands(bands), config
         self.window, self.lattice = config.window, config.window * 3 // 4
         width = config.width
-        self.encoder = ResNet50(len(self.bands), base=config.base, output_stride=16)
+        self.encoder = ResNet50(channels(self.bands, config.validity), base=config.base, output_stride=16)
         self.pyramid = PyramidPooling(
             self.encoder.widths[-1], width, width, dilations=config.dilations, group=SeparableGroup
         )
@@ -60,7 +62,7 @@ class DeepLabV3Plus(Network):
 
     def forward(self, x_BCHW: Tensor) -> Output:
         check_input(x_BCHW, self.bands, self.multiple)
-        features = self.encoder(x_BCHW)
+        features = self.encoder(with_validity(x_BCHW, self.config.validity))
         deep = _enlarged(self.pyramid(features[-1]))
         joined = self.join(torch.cat((deep, self.early(features[1])), dim=1))
         return Output(_enlarged(self.head(joined)))

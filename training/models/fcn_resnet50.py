@@ -11,16 +11,21 @@ from torch.nn import functional as F
 from training.models.layers import ConvBnRelu
 from training.models.output import Network, Output, check_bands, check_input
 from training.models.resnet import BASE, ResNet50
+from training.models.validity import channels, later, with_validity
 
 
 @dataclass(frozen=True)
 class FCNResNet50Config:
-    """FCN-ResNet50's constructor values; base: ResNet's width."""
+    """FCN-ResNet50's constructor values; base: ResNet's width.
+
+    validity: whether the share of known bands is one more input (models/validity.py).
+    """
 
     classes: int = 2
     width: int = 512
     base: int = BASE
     dropout: float = 0.1
+    validity: bool = later(False)
 
     def __post_init__(self) -> None:
         if min(self.width, self.base) < 1 or self.classes < 2 or not 0 <= self.dropout < 1:
@@ -39,7 +44,7 @@ class FCNResNet50(Network):
         super().__init__()
         config = config or FCNResNet50Config()
         self.bands, self.config = check_bands(bands), config
-        self.encoder = ResNet50(len(self.bands), base=config.base, output_stride=8)
+        self.encoder = ResNet50(channels(self.bands, config.validity), base=config.base, output_stride=8)
         self.head = nn.Sequential(
             ConvBnRelu(self.encoder.widths[-1], config.width),
             nn.Dropout(config.dropout),
@@ -53,5 +58,5 @@ class FCNResNet50(Network):
 
     def forward(self, x_BCHW: Tensor) -> Output:
         check_input(x_BCHW, self.bands, self.multiple)
-        score = self.head(self.encoder(x_BCHW)[-1])
+        score = self.head(self.encoder(with_validity(x_BCHW, self.config.validity))[-1])
         return Output(F.interpolate(score, scale_factor=8, mode="bilinear", align_corners=False))

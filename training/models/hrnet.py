@@ -16,7 +16,8 @@ from training.models.layers import ConvBnRelu, check_choice
 from training.models.output import Network, Output, check_bands, check_input
 from training.models.reach import Reach
 from training.models.resnet import EXPANSION, Bottleneck
-from training.models.slim import WHOLE, Slim, places, put
+from training.models.slim import DOWN, WHOLE, Slim, places, put
+from training.models.validity import channels, later, with_validity
 
 STEMS = {"paper": (2, 1), "one": (2,), "hrnet": (2, 2)}  # strides of the stem's 3x3 convolutions
 NORMS = ("instance", "batch")
@@ -32,8 +33,9 @@ class HRNetConfig:
 
     width: of the finest branch; each coarser one doubles it. stem: "paper" halves once (strides 2, 1), "one" is a
     single strided convolution as the text has it, "hrnet" the original's strides 2, 2. norm: after the first
-    convolution; "batch" is the paper's comparison and gives a finite halo. prune, ratio, round_to: of a pruned network
-    (models/slim.py), whose widths follow from them.
+    convolution; "batch" is the paper's comparison and gives a finite halo. prune, ratio, round_to, rounding: of a
+    pruned network (models/slim.py), whose widths follow from them. validity: whether the share of known bands is one
+    more input (models/validity.py).
     """
 
     classes: int = 7
@@ -44,6 +46,8 @@ class HRNetConfig:
     prune: str = WHOLE
     ratio: float = 0.0
     round_to: int = 1
+    rounding: str = later(DOWN)
+    validity: bool = later(False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ratio", float(self.ratio))
@@ -53,12 +57,12 @@ class HRNetConfig:
             raise ValueError(f"{self}: expected a positive width and two or more classes")
         if self.window < 128 or self.window % 32:
             raise ValueError(f"window {self.window}: expected a multiple of 32 of at least 128 pixels")
-        Slim(self.prune, self.ratio, self.round_to)
+        Slim(self.prune, self.ratio, self.round_to, self.rounding)
 
     @property
     def slim(self) -> Slim:
         """The widths' rule."""
-        return Slim(self.prune, self.ratio, self.round_to)
+        return Slim(self.prune, self.ratio, self.round_to, self.rounding)
 
 
 class BasicBlock(nn.Module):
@@ -137,10 +141,10 @@ class HRNet(Network):
         self.window, self.lattice = config.window, config.window * 3 // 4
         slim, full_widths = config.slim, [config.width * 2**branch for branch in range(len(MODULES) + 1)]
         self.widths = tuple(slim.outer(width) for width in full_widths)
-        self.stem = _stem(len(self.bands), config)
+        self.stem = _stem(channels(self.bands, config.validity), config)
         wide = slim.outer(EXPANSION * STEM_WIDTH)
         inputs = (STEM_WIDTH, *[wide] * (BLOCKS - 1))
-        self.layer1 = nn.Sequential(*(Bottleneck(channels, STEM_WIDTH, slim=slim) for channels in inputs))
+        self.layer1 = nn.Sequential(*(Bottleneck(width, STEM_WIDTH, slim=slim) for width in inputs))
         self.first = ConvBnRelu(wide, self.widths[0])
         sources = (wide, *self.widths[1:])
         self.transitions = nn.ModuleList(Halving(sources[i], self.widths[i + 1]) for i in range(len(MODULES)))
@@ -166,7 +170,7 @@ class HRNet(Network):
 
     def forward(self, x_BCHW: Tensor) -> Output:
         check_input(x_BCHW, self.bands, 1)
-        state = self.layer1(self.stem(x_BCHW))
+        state = self.layer1(self.stem(with_validity(x_BCHW, self.config.validity)))
         branches = [self.first(state), self.transitions[0](state)]
         for stage_index, stage in enumerate(self.stages):
             if stage_index:

@@ -21,6 +21,15 @@ from training.models.output import Network, channels_at, check_bands, check_inpu
 from training.models.phases import enlarge
 from training.models.reach import Reach
 from training.models.sharpened import RGB, STEPS, SharpOutput, check_rgb, rgb_positions
+from training.models.validity import (
+    channels,
+    known_dates,
+    later,
+    maximum_of_dates,
+    mean_of_dates,
+    mean_of_values,
+    with_validity,
+)
 
 SECOND = Fraction(STEPS[1], STEPS[0])
 DILUTION = STEPS[0] ** 2
@@ -36,6 +45,7 @@ class JointSegConfig:
     widths: of the context U-Net at 10, 20, 40, 80 m. blocks: residual blocks of each of its levels on the way down.
     middle, fine: widths at 2.5 m and 1 m, with their numbers of residual blocks. rgb: the bands that are sharpened.
     keep_mean: shift every 10 x 10 block of the sharpened image so that its mean is the input's pixel.
+    validity: whether the share of known bands is one more input of each stem (models/validity.py).
     """
 
     classes: int = 2
@@ -47,6 +57,7 @@ class JointSegConfig:
     fine_blocks: int = 2
     rgb: tuple[str, ...] = RGB
     keep_mean: bool = False
+    validity: bool = later(False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(int(width) for width in self.widths))
@@ -107,8 +118,8 @@ class JointSeg(Network):
     """Logits and a sharpened RGB image at ten times the input's size, from one or many dates.
 
     x: (batch, bands, rows, columns), or (batch, dates, bands, rows, columns): then optical features are half the
-    dates' mean and half their maximum, radar bands and the RGB to be sharpened the dates' mean. Any size; tiles are
-    aligned to `multiple`. side_logits: at 4x, then at 1x.
+    dates' mean and half their maximum, radar bands and the RGB to be sharpened the dates' mean, dates that are missing
+    at a pixel left out (models/validity.py). Any size; tiles are aligned to `multiple`. side_logits: at 4x, then at 1x.
     """
 
     scale = STEPS[1]
@@ -128,11 +139,12 @@ class JointSeg(Network):
 
     def _build_context(self) -> None:
         config, width = self.config, self.config.widths[0]
-        self.optical = nn.Sequential(nn.Conv2d(len(self.optical_at), width, 3, padding=1), Residual(width))
+        optical, sar = (channels(at, config.validity) for at in (self.optical_at, self.sar_at))
+        self.optical = nn.Sequential(nn.Conv2d(optical, width, 3, padding=1), Residual(width))
         half = width // 2 if self.sar_at else 0
         self.sar = None
         if self.sar_at:
-            self.sar = nn.Sequential(nn.Conv2d(len(self.sar_at), half, 3, padding=1), Residual(half))
+            self.sar = nn.Sequential(nn.Conv2d(sar, half, 3, padding=1), Residual(half))
         self.mix = nn.Conv2d(width + half, width, 1)
         self.context = Context(config.widths, config.blocks)
         self.logits_1x = nn.Conv2d(width, config.classes, 1)
@@ -173,7 +185,7 @@ class JointSeg(Network):
     def forward(self, x: Tensor) -> SharpOutput:
         x_BTCHW = x[:, None] if x.ndim == 4 else x
         check_input(x_BTCHW[:, 0], self.bands, 1)
-        state, rgb = self.context(self._stems(x_BTCHW)), channels_at(x_BTCHW, self.rgb_at).mean(dim=1)
+        state, rgb = self.context(self._stems(x_BTCHW)), _mean(channels_at(x_BTCHW, self.rgb_at))
         logits_1x = self.logits_1x(state)
         middle, rgb_4x, logits_4x = self._to_4x(state, rgb, logits_1x)
         image, logits = self._to_10x(middle, rgb_4x, logits_4x)
@@ -185,14 +197,16 @@ class JointSeg(Network):
         optical = self._optical_of_dates(channels_at(x_BTCHW, self.optical_at))
         if self.sar is None:
             return self.mix(optical)
-        return self.mix(torch.cat((optical, self.sar(channels_at(x_BTCHW, self.sar_at).mean(dim=1))), dim=1))
+        sar = with_validity(_mean(channels_at(x_BTCHW, self.sar_at)), self.config.validity)
+        return self.mix(torch.cat((optical, self.sar(sar)), dim=1))
 
     def _optical_of_dates(self, x_BTCHW: Tensor) -> Tensor:
         batch, dates = x_BTCHW.shape[:2]
+        features = self.optical(with_validity(x_BTCHW.flatten(0, 1), self.config.validity))
         if dates == 1:
-            return self.optical(x_BTCHW[:, 0])
-        features = self.optical(x_BTCHW.flatten(0, 1)).unflatten(0, (batch, dates))
-        return (features.mean(dim=1) + features.amax(dim=1)) / 2
+            return features
+        features, known = features.unflatten(0, (batch, dates)), known_dates(x_BTCHW)
+        return (mean_of_dates(features, known) + maximum_of_dates(features, known)) / 2
 
     def _to_4x(self, state: Tensor, rgb: Tensor, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         rgb, logits = enlarge(rgb, STEPS[0]), enlarge(logits, STEPS[0])
@@ -211,6 +225,11 @@ def with_block_means(image_BCHW: Tensor, coarse_BCHW: Tensor) -> Tensor:
     """The image shifted block by block so that each block's mean is the coarse pixel (SEN2SR's hard constraint)."""
     factor = image_BCHW.shape[2] // coarse_BCHW.shape[2]
     return image_BCHW + enlarge(coarse_BCHW - F.avg_pool2d(image_BCHW, factor), factor, "nearest")
+
+
+def _mean(x_BTCHW: Tensor) -> Tensor:
+    """The mean over the dates; of one date itself."""
+    return x_BTCHW[:, 0] if x_BTCHW.shape[1] == 1 else mean_of_values(x_BTCHW)
 
 
 def _step(inputs: int, width: int, blocks: int) -> nn.Sequential:

@@ -15,6 +15,7 @@ from training.models.layers import ConvBnRelu, DoubleConv, SqueezeExcitation, ch
 from training.models.output import Network, Output, check_bands, check_input
 from training.models.reach import Reach
 from training.models.resnet import BASE, ResNet50
+from training.models.validity import channels, later, with_validity
 
 VARIANTS = ("table", "text", "dilated")
 GATES = ("both", "dual", "spatial", "channel", "bem", "none")
@@ -32,6 +33,7 @@ class RUNetPPConfig:
     variant: where the encoder ends ("table" layer4 at 1/32, "text" layer3 at 1/16, "dilated" layer4 at 1/16).
     gates: of Levels 4 to 1; Table 2 of the paper prints ("spatial", "dual", "channel", "bem"). `**PLAIN` is the
     baseline; Exp-A to D each turn one switch of it on: spatial_att, channel_att, aspp, skip_att. base: ResNet's width.
+    validity: whether the share of known bands is one more input (models/validity.py).
     """
 
     classes: int = 2
@@ -46,6 +48,7 @@ class RUNetPPConfig:
     reduction: int = 16
     base: int = BASE
     window: int = 512
+    validity: bool = later(False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "gates", tuple(self.gates))
@@ -98,7 +101,9 @@ class RUNetPP(Network):
     def _build_encoder(self) -> None:
         config = self.config
         short, stride = config.variant == "text", 32 if config.variant == "table" else 16
-        self.encoder = ResNet50(len(self.bands), base=config.base, output_stride=stride, layers=3 if short else 4)
+        self.encoder = ResNet50(
+            channels(self.bands, config.validity), base=config.base, output_stride=stride, layers=3 if short else 4
+        )
         widths, deep = self.encoder.widths, self.encoder.widths[-1]
         # the encoder goes on from the attended features, and the decoder joins them
         attention: dict[int, nn.Module] = {1: SpatialAttention()} if config.spatial_att else {}
@@ -142,6 +147,7 @@ class RUNetPP(Network):
 
     def forward(self, x_BCHW: Tensor) -> Output:
         check_input(x_BCHW, self.bands, self.multiple)
+        x_BCHW = with_validity(x_BCHW, self.config.validity)
         features = self.encoder(x_BCHW, {int(stage): module for stage, module in self.attention.items()})
         state = self.pyramid(features[-1])
         if self.bottom is not None:

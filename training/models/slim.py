@@ -14,6 +14,7 @@ from training.models.layers import check_choice
 
 SCHEMES = ("inner", "literal", "groups")
 WHOLE = "none"
+DOWN, NEAREST = "down", "nearest"
 WITHIN_BLOCKS = (WHOLE, "inner")  # of networks without residuals
 
 
@@ -23,30 +24,33 @@ class Slim:
 
     inner: only channels that pass from one convolution to the next within a block. literal: these and, as LandCover3m
     counts them, the filters of block ends, added back to the residual in their places. groups: everything that the sums
-    tie together, as one. round_to: what is kept is rounded down to a multiple of it (docs/reference/networks.md,
-    "Filter pruning").
+    tie together, as one. round_to: what is kept is a multiple of it (docs/reference/networks.md, "Filter pruning").
+    rounding: to the nearest multiple, or down, as checkpoints of before have it.
     """
 
     scheme: str = WHOLE
     ratio: float = 0.0
     round_to: int = 1
+    rounding: str = DOWN
 
     def __post_init__(self) -> None:
         check_choice("prune", self.scheme, (WHOLE, *SCHEMES))
+        check_choice("rounding", self.rounding, (DOWN, NEAREST))
         if not 0 <= self.ratio < 1 or self.round_to < 1:
             raise ValueError(f"ratio {self.ratio:g}, round_to {self.round_to}: expected 0 to below 1, and 1 or more")
 
     def kept(self, filters: int) -> int:
         """How many of `filters` filters stay; at least one, or `round_to` where there are as many.
 
-        LandCover3m zeroes int(ratio N); the other schemes keep int((1 - ratio) N), as docs/reference/networks.md,
-        "Filter pruning", counts them.
+        LandCover3m zeroes int(ratio N); the other schemes keep (1 - ratio) N, rounded (docs/reference/networks.md,
+        "Filter pruning").
         """
         if self.scheme == WHOLE:
             return filters
         share = Fraction(str(self.ratio))
-        exact = filters - int(share * filters) if self.scheme == "literal" else int((1 - share) * filters)
-        return max(exact - exact % self.round_to, min(self.round_to, filters))
+        exact = filters - int(share * filters) if self.scheme == "literal" else (1 - share) * filters
+        multiples = exact / Fraction(self.round_to) + (Fraction(1, 2) if self.rounding == NEAREST else 0)
+        return min(max(int(multiples), 1) * self.round_to, filters)
 
     def inner(self, filters: int) -> int:
         """Width of what only the next convolution reads."""

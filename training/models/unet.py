@@ -9,14 +9,16 @@ from torch import Tensor
 
 from training.models.layers import HEADS, UPS, Decoder, Encoder, check_choice, head, unet_reach
 from training.models.output import Network, Output, check_bands, check_input
-from training.models.slim import WHOLE, WITHIN_BLOCKS, Slim
+from training.models.slim import DOWN, WHOLE, WITHIN_BLOCKS, Slim
+from training.models.validity import channels, later, with_validity
 
 
 @dataclass(frozen=True)
 class UNetConfig:
     """U-Net's constructor values; widths 64 to 1024 are the original's.
 
-    prune, ratio, round_to: of a pruned network (models/slim.py), within blocks only.
+    prune, ratio, round_to, rounding: of a pruned network (models/slim.py), within blocks only. validity: whether the
+    share of known bands is one more input (models/validity.py).
     """
 
     classes: int = 2
@@ -26,12 +28,14 @@ class UNetConfig:
     prune: str = WHOLE
     ratio: float = 0.0
     round_to: int = 1
+    rounding: str = later(DOWN)
+    validity: bool = later(False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(int(width) for width in self.widths))
         object.__setattr__(self, "ratio", float(self.ratio))
         check_choice("prune", self.prune, WITHIN_BLOCKS)
-        Slim(self.prune, self.ratio, self.round_to)
+        Slim(self.prune, self.ratio, self.round_to, self.rounding)
         check_choice("up", self.up, UPS)
         check_choice("head", self.head, HEADS)
         if len(self.widths) < 2 or min(self.widths) < 1 or self.classes < 2:
@@ -49,8 +53,8 @@ class UNet(Network):
         super().__init__()
         config = config or UNetConfig()
         self.bands, self.config = check_bands(bands), config
-        inner = Slim(config.prune, config.ratio, config.round_to).inner
-        self.encoder = Encoder(len(self.bands), config.widths, inner)
+        inner = Slim(config.prune, config.ratio, config.round_to, config.rounding).inner
+        self.encoder = Encoder(channels(self.bands, config.validity), config.widths, inner)
         self.decoder = Decoder(config.widths, config.up, inner)
         self.head = head(config.head, config.widths[0], config.classes)
 
@@ -65,7 +69,7 @@ class UNet(Network):
 
     def forward(self, x_BCHW: Tensor) -> Output:
         check_input(x_BCHW, self.bands, self.multiple)
-        *skips, state = self.encoder(x_BCHW)
+        *skips, state = self.encoder(with_validity(x_BCHW, self.config.validity))
         for up, skip in zip(self.decoder, reversed(skips), strict=True):
             state = up(state, skip)
         return Output(self.head(state))

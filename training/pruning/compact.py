@@ -20,7 +20,8 @@ def compact(network: Network, model: str, slim: Slim, groups: Sequence[Group], k
     Equal to the given one with the others silenced (fpgm.zeroise), but for rounding.
     """
     state = slimmed(network.state_dict(), groups, kept)
-    values = constructor_values(network) | {"prune": slim.scheme, "ratio": slim.ratio, "round_to": slim.round_to}
+    rule = {"prune": slim.scheme, "ratio": slim.ratio, "round_to": slim.round_to, "rounding": slim.rounding}
+    values = constructor_values(network) | rule
     small = build(model, network.bands, values)
     small.load_state_dict(state)
     return small.eval()

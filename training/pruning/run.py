@@ -18,7 +18,7 @@ from training.checkpoints import checkpoint as ck
 from training.models import constructor_values
 from training.models.cost import cost, seconds
 from training.models.layers import check_choice
-from training.models.slim import SCHEMES, Slim
+from training.models.slim import NEAREST, SCHEMES, Slim
 from training.pruning.compact import compact
 from training.pruning.fpgm import chosen, remaining, zeroise
 from training.pruning.groups import Group, groups_of
@@ -67,7 +67,8 @@ def prune(
     """A checkpoint with fewer filters as out/best, and what it costs and gains (LandCover3m section 3.4,
     docs/reference/networks.md, "Filter pruning").
 
-    scheme: one of models.slim.SCHEMES. round_to: what is kept is a multiple of it (None: 8, and 1 for literal).
+    scheme: one of models.slim.SCHEMES. round_to: what is kept is the nearest multiple of it (None: 8, and 1
+    for literal).
     The network trains on by the checkpoint's recipe for epochs=10 (settings={"lr": 1e-4} changes the recipe), the
     most redundant filters silenced after each; then they are removed, and the small network trains for tune_epochs
     more (None: as many; 0: none). split: where accuracy is measured. Interrupted, the same call goes on; done, it only
@@ -81,7 +82,8 @@ def prune(
     check_choice("scheme", scheme, SCHEMES)
     check_choice("split", split, SPLITS)
     trained = ck.load(checkpoint, session)
-    slim = Slim(scheme, ratio, ROUND_TO.get(scheme, MULTIPLE) if round_to is None else round_to)
+    multiple = ROUND_TO.get(scheme, MULTIPLE) if round_to is None else round_to
+    slim = Slim(scheme, ratio, multiple, NEAREST)
     groups = groups_of(trained.build(), slim)
     soft = _recipe(trained, pairs(settings))
     if tune_epochs is not None and tune_epochs < 0:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from training.recipes import papers
+from training.recipes import ours, papers
 from training.recipes.recipe import Recipe
 
 WIDTHS = (8, 16, 32, 64, 128)
@@ -108,6 +108,11 @@ def progesrgan_tiny() -> Recipe:
     return _shrunk(papers.progesrgan(), config=config, loss_values=values, ema=0.98)
 
 
+def segformer_tiny() -> Recipe:
+    """SegFormer of half of B0's widths, all layers with one rate."""
+    return _shrunk(ours.segformer(), config={"base": 16, "decoder": 64}, warmup=1.0, rates=())
+
+
 # name -> what makes the recipe
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "crofusenet-tiny": crofusenet_tiny,
@@ -126,4 +131,5 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "jointseg-tiny": jointseg_tiny,
     "bilinear-unet-tiny": bilinear_unet_tiny,
     "progesrgan-tiny": progesrgan_tiny,
+    "segformer-tiny": segformer_tiny,
 }

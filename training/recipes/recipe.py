@@ -8,17 +8,33 @@ from typing import Any
 
 from gee_export.base.scheme import SCHEMES
 from training.losses import LOSSES
+from training.losses import full_name as loss_name
+from training.models import full_name as model_name
 from training.models.sharpened import RGB
+from training.plugins import is_address
 from training.recipes import former_names
-from training.recipes.optimisers import OPTIMISERS
+from training.recipes.optimisers import OPTIMISERS, SCHEDULES, rate_of
 from training.samples.augment import AUGMENTATIONS
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 DEVICES = ("auto", "cpu", "gpu")
 TARGETS = ("label", "fine", "share")
+SAMPLINGS = ("each", "balanced")
 # weights of a loss for which the true image at the output's size is needed
 _OF_TRUE_IMAGE = ("sharp", "edges", "adversarial")
 _OF_SHARES = "soft_cross_entropy"
+
+
+# Later fields are left out of JSON while they hold these, so that runs and checkpoints without them keep their bytes.
+LATER: Mapping[str, Any] = {
+    "schedule": "poly",
+    "warmup": 0.0,
+    "rates": (),
+    "freeze": (),
+    "thaw": 0,
+    "accumulate": 1,
+    "sampling": "each",
+}
 
 
 @dataclass(frozen=True)
@@ -29,7 +45,11 @@ class Recipe:
     dataset's. scheme: the classes learned, "isa" (2) or "landcover3m" (7). target: the layer learned: "label", "fine"
     (labels of the network's scale) or "share" (impervious share, 0 to 1). frames: dates given to the network, 0 for the
     composite.
-    optimiser: adam and adamw take momentum and beta2 as their betas. lr falls as (1 - step / steps) ** power.
+    optimiser: adam and adamw take momentum and beta2 as their betas. lr falls by `schedule`: "poly" as
+    (1 - step / steps) ** power, "cosine" as half a wave to 0; it rises linearly in the first `warmup` epochs.
+    rates: "layer:factor" words, times lr for the layers whose names begin so; freeze: layers that stay as they are,
+    until epoch `thaw` is over (0: always). accumulate: parts of a batch that are computed one after another.
+    sampling: "each" patch once an epoch, or "balanced": drawn so that every class is as likely.
     clip: largest gradient norm, 0 for none. ema: decay of the averaged weights that are validated and kept, 0 for
     none. patience: epochs without a better validation MIoU before stopping. batch: of all devices together.
     augment: names of augment.AUGMENTATIONS in order, crop: side of random crops in input pixels (0: whole patches);
@@ -62,6 +82,13 @@ class Recipe:
     precision: str = "fp32"
     device: str = "auto"
     devices: int = 1
+    schedule: str = "poly"
+    warmup: float = 0.0
+    rates: tuple[str, ...] = ()
+    freeze: tuple[str, ...] = ()
+    thaw: int = 0
+    accumulate: int = 1
+    sampling: str = "each"
 
     def __post_init__(self) -> None:
         self._check_counts()
@@ -69,19 +96,32 @@ class Recipe:
         self._check_words()
 
     def _check_counts(self) -> None:
-        for name in ("epochs", "batch", "patience", "devices"):
+        for name in ("epochs", "batch", "patience", "devices", "accumulate"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: expected a whole number of 1 or more")
-        for name in ("frames", "crop"):
+        for name in ("frames", "crop", "thaw"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}={getattr(self, name)}: expected 0 or more")
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed={self.seed}: expected 0 to {2**32 - 1}")
+        self._check_parts()
+
+    def _check_parts(self) -> None:
         if self.batch % self.devices:
             raise ValueError(
                 f"batch={self.batch} cannot be shared equally by devices={self.devices}: "
                 f"use --set batch={max(1, round(self.batch / self.devices)) * self.devices}"
             )
+        parts = self.devices * self.accumulate
+        if self.batch % parts:
+            raise ValueError(
+                f"batch={self.batch} cannot be cut into accumulate={self.accumulate} parts for devices={self.devices}: "
+                f"use --set batch={max(1, round(self.batch / parts)) * parts}"
+            )
+        if self.accumulate > 1 and self.loss_values.get("adversarial"):
+            raise ValueError(f"accumulate={self.accumulate} with loss.adversarial: two optimisers take whole batches")
+        if self.thaw and self.devices > 1:
+            raise ValueError(f"thaw={self.thaw} with devices={self.devices}: layers thaw on one device only")
 
     def _check_numbers(self) -> None:
         if not 0 < self.lr <= 1 or not 0 <= self.power <= 10:
@@ -89,16 +129,20 @@ class Recipe:
         for name in ("momentum", "beta2", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name):g}: expected 0 to below 1")
-        for name in ("weight_decay", "clip"):
+        for word in self.rates:
+            rate_of(word)
+        for name in ("weight_decay", "clip", "warmup"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"{name}={getattr(self, name):g}: expected 0 or more")
 
     def _check_words(self) -> None:
         names = former_names.current({"scheme": self.scheme, "name": self.name, "loss_values": self.loss_values})
+        # a checkpoint that holds the recipe says by itself whose code it needs
+        names |= {"model": model_name(self.model), "loss": loss_name(self.loss)}
         for name, value in names.items():
             object.__setattr__(self, name, value)
         for name, allowed in _WORDS.items():
-            if getattr(self, name) not in allowed:
+            if getattr(self, name) not in allowed and not (name == "loss" and is_address(self.loss)):
                 raise ValueError(f"{name}={getattr(self, name)}: expected one of {', '.join(allowed)}")
         if unknown := [name for name in self.augment if name not in AUGMENTATIONS]:
             raise ValueError(
@@ -110,6 +154,8 @@ class Recipe:
         """A loss that would learn something else than the labels say."""
         if self.target == "share" and self.scheme != "isa":
             raise ValueError(f"target=share is of impervious ground: leave scheme={self.scheme} out")
+        if self.target == "share" and self.sampling == "balanced":
+            raise ValueError("sampling=balanced draws patches by their classes, target=share has none: leave it out")
         if self.target == "share" and self.loss != _OF_SHARES:
             raise ValueError(f"target=share: loss {self.loss} learns from whole classes, use --set loss={_OF_SHARES}")
         if self.scheme == "isa":
@@ -131,9 +177,9 @@ class Recipe:
         return tuple(self.config.get("rgb", RGB))
 
     def to_json(self) -> dict[str, Any]:
-        """All fields as JSON holds them."""
-        values = asdict(self)
-        return values | {"bands": list(self.bands), "augment": list(self.augment)}
+        """All fields as JSON holds them, but LATER ones with their default."""
+        values = {name: value for name, value in asdict(self).items() if name not in LATER or value != LATER[name]}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 _WORDS = {
@@ -141,6 +187,8 @@ _WORDS = {
     "scheme": tuple(SCHEMES),
     "target": TARGETS,
     "optimiser": OPTIMISERS,
+    "schedule": SCHEDULES,
+    "sampling": SAMPLINGS,
     "precision": PRECISIONS,
     "device": DEVICES,
 }

@@ -7,8 +7,8 @@ from dataclasses import fields, replace
 from typing import Any
 
 from gee_export.base.suggest import nearest
-from training.losses import LOSSES
-from training.models import MODELS
+from training.losses import LOSSES, full_name, loss_named
+from training.models import model_named
 from training.recipes import former_names
 from training.recipes.recipe import Recipe
 
@@ -37,8 +37,9 @@ def override(base: Recipe, settings: Mapping[str, Any] | Sequence[str]) -> Recip
     loss_values = dict(base.loss_values) if loss == base.loss else {}
     for key, value in settings.items():
         if key.startswith("model."):
-            name = _known(key, _values_of(MODELS[base.model].config), "model.")
-            config[name] = _constructor_value(MODELS[base.model].config, name, value)
+            values = model_named(base.model).config
+            name = _known(key, _values_of(values), "model.")
+            config[name] = _constructor_value(values, name, value)
         elif key.startswith("loss."):
             key = f"loss.{former_names.loss_value(key.removeprefix('loss.'))}"
             name = _known(key, _values_of(_loss(loss)), "loss.")
@@ -72,9 +73,9 @@ def _values_of(config_type: type) -> list[str]:
 
 
 def _loss(name: str) -> type:
-    if name not in LOSSES:
+    if name not in LOSSES and full_name(name) == name and ":" not in name:
         raise ValueError(f"loss={name}: expected one of {', '.join(LOSSES)}")
-    return LOSSES[name]
+    return loss_named(name)
 
 
 def _known(key: str, choices: Collection[str], prefix: str = "") -> str:

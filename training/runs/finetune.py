@@ -151,10 +151,10 @@ def _check_alike(checkpoint: ck.Checkpoint, old: Network, network: Network) -> N
             "choose its recipe, or leave --recipe out"
         )
     left, right = constructor_values(old), constructor_values(network)
-    for name in left:
-        if name != "classes" and left[name] != right[name]:
+    for name in {**left, **right}:
+        if name != "classes" and left.get(name) != right.get(name):
             raise ValueError(
-                f"the checkpoint has {name} {left[name]}, the recipe {right[name]}: leave --recipe out, or use "
+                f"the checkpoint has {name} {left.get(name)}, the recipe {right.get(name)}: leave --recipe out, or use "
                 f"--set model.{name}=..."
             )
     if not set(old.bands) & set(network.bands):

@@ -6,6 +6,7 @@ import torch
 
 from training.models.output import Network
 from training.recipes import Recipe
+from training.recipes.optimisers import check_layers, is_in, rate_of
 from training.samples.data import Patches, SampleSource, label_shares
 
 
@@ -16,6 +17,15 @@ def check_device(recipe: Recipe) -> None:
     gpu = torch.cuda.is_available() and recipe.device != "cpu"
     if recipe.precision == "fp16" and not gpu:
         raise ValueError("precision=fp16 needs a GPU; on the CPU use fp32, or bf16 where the CPU has it")
+
+
+def check_recipe_layers(recipe: Recipe, network: Network) -> None:
+    """ValueError: layers with a rate of their own, or frozen ones, that the network does not have; all frozen."""
+    check_layers(network, tuple(rate_of(word)[0] for word in recipe.rates))
+    check_layers(network, recipe.freeze)
+    frozen = [any(is_in(name, layer) for layer in recipe.freeze) for name, _ in network.named_parameters()]
+    if frozen and all(frozen):
+        raise ValueError(f"freeze={','.join(recipe.freeze)}: nothing is left to learn, leave a layer out")
 
 
 def check_size(source: SampleSource, network: Network, crop: int) -> None:

@@ -1,4 +1,4 @@
-"""Where a run comes from beside its data and recipe: a checkpoint fine-tuned, training patches left out."""
+"""Where a run comes from beside its data and recipe: another checkpoint, a pretrained encoder, patches left out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from gee_export.datasets.dataset import Patch
+from training import plugins
 from training.imperfect.noise import LEAST, described, keeper
+from training.recipes import Recipe
+from training.runs.backbone import Start
 from training.runs.finetune import Taken
 
 MIN_AGREEMENT = "min_agreement"
@@ -16,22 +19,34 @@ MIN_AGREEMENT = "min_agreement"
 
 @dataclass(frozen=True)
 class Origins:
-    """Where a run comes from beside its data and recipe: what was taken over, which chips were left out."""
+    """Where a run comes from beside its data and recipe: what was taken over, from where, which chips were left out."""
 
     taken: Taken | None = None
     chips: str | None = None
+    backbone: Start | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The origin as a run's note and its checkpoints hold it; empty for a run from scratch on all patches."""
         document = (
             {} if self.taken is None else {"start": self.taken.fingerprint, "taken": list(self.taken.sentences())}
         )
+        document |= {} if self.backbone is None else {"backbone": self.backbone.to_json()}
         return document | ({} if self.chips is None else {"chips": self.chips})
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """For the report."""
-        return (() if self.taken is None else self.taken.sentences()) + (() if self.chips is None else (self.chips,))
+        starts = [start.sentences() for start in (self.taken, self.backbone) if start is not None]
+        return (*(sentence for each in starts for sentence in each), *([] if self.chips is None else [self.chips]))
+
+
+def foreign_code(recipe: Recipe) -> dict[str, list[str]]:
+    """Whose network and loss a recipe takes from other packages, with their versions; empty where all are isamap's.
+
+    Not in the run's note: a newer version of the package goes on with the run.
+    """
+    names = [plugins.with_version(name) for name in (recipe.model, recipe.loss) if plugins.is_address(name)]
+    return {"code": names} if names else {}
 
 
 def kept_chips(chips: str | Path | None, settings: Mapping[str, Any] | None) -> Callable[[Patch], bool] | None:

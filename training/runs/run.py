@@ -28,9 +28,10 @@ from training.models.classical import PixelClassifier
 from training.models.output import Network
 from training.recipes import Recipe, override, recipe
 from training.recipes.settings import pairs
+from training.runs.backbone import Backbone, Start
 from training.runs.finetune import carry, recipe_of
-from training.runs.fitness import check_device, check_size, check_splits
-from training.runs.origins import MIN_AGREEMENT, Origins, kept_chips, left_out
+from training.runs.fitness import check_device, check_recipe_layers, check_size, check_splits
+from training.runs.origins import MIN_AGREEMENT, Origins, foreign_code, kept_chips, left_out
 from training.runs.remote import RunHome, run_home
 from training.runs.run_lock import DONE, LOCK, NOTE, RESUME, alone_in, claim, finished
 from training.samples.arguments import check_address, dataset_addresses
@@ -84,6 +85,7 @@ def train(
     *,
     settings: Mapping[str, Any] | Sequence[str] | None = None,
     start: str | Path | None = None,
+    backbone: str | Path | Backbone | None = None,
     chips: str | Path | None = None,
     after_epoch: Callable[[Network, int], None] = nothing,
     session: Any = None,
@@ -92,11 +94,14 @@ def train(
 
     A run that was interrupted goes on from its last finished epoch; a finished one is only reported. `settings`
     changes the recipe: {"epochs": 3} or ["epochs=3"]. out: a folder or gs://bucket/prefix. start: a checkpoint whose
-    weights are taken over by band name (docs/training.md); its recipe is the default then. chips: an agreement file
-    (imperfect/noise.py) that names the training patches to leave out. after_epoch: as Plan's, for what changes weights
-    while they are trained. ValueError: data that cannot train this network, arguments of another form, unknown
-    settings, a folder that holds another run. Fault: damaged data, full disk.
+    weights are taken over by band name (docs/training.md); its recipe is the default then. backbone: a file of
+    published weights for the network's encoder (docs/pretrained.md). chips: an agreement file (imperfect/noise.py) that
+    names the training patches to leave out. after_epoch: as Plan's, for what changes weights while they are trained.
+    ValueError: data that cannot train this network, arguments of another form, unknown settings, a folder that holds
+    another run. Fault: damaged data, full disk.
     """
+    if start is not None and backbone is not None:
+        raise ValueError(f"--from {start} has weights of the whole network: leave --backbone out")
     addresses = _asked(data, recipe, out, start)
     settings = pairs(settings)
     begun = None if start is None else ck.load(start, session)
@@ -107,7 +112,9 @@ def train(
     torch.manual_seed(settled.seed)
     network = build(settled.model, source.band_names, config_for(settled, source))
     check_size(source, network, settled.crop)
-    origins = Origins(carry(begun, network) if begun is not None else None, left_out(chips, settings))
+    check_recipe_layers(settled, network)
+    pretrained = _pretrained(backbone, network)
+    origins = Origins(carry(begun, network) if begun is not None else None, left_out(chips, settings), pretrained)
     with run_home(out, session) as home:
         return _in_home(home, source, network, settled, origins, after_epoch)
 
@@ -136,6 +143,12 @@ def _recipe(named: str | Recipe | None, settings: Mapping[str, Any] | None, begu
     if named is not None or begun is None:
         return override(named, settings) if named is not None else recipe(DEFAULT_RECIPE, settings)
     return override(replace(recipe_of(begun), config=_config_of(begun)), settings)
+
+
+def _pretrained(backbone: str | Path | Backbone | None, network: Network) -> Start | None:
+    if backbone is None:
+        return None
+    return (backbone if isinstance(backbone, Backbone) else Backbone(backbone)).into(network)
 
 
 def _config_of(begun: ck.Checkpoint) -> dict[str, Any]:
@@ -176,7 +189,7 @@ def _in_home(
         _check(splits, recipe, source, origins)
         home.keep()
         _check_room(home, network)
-        description = about_run(source, network, recipe) | {"origin": origins.to_json()}
+        description = about_run(source, network, recipe) | {"origin": origins.to_json() | foreign_code(recipe)}
         plan = Plan(network, source, *splits, recipe, folder, description, after_epoch, saved=home.keep)
         report = _report(plan, _fit(plan, home), origins)
         _say_how_sure(plan)

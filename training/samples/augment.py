@@ -3,7 +3,7 @@
 CroFuseNet section II-B names vertical flip, random rotation and Gaussian blur, and no more; LandCover3m section 2.3
 crops at random; RU-Net++ and JointSeg say nothing. Choices: flip with probability 1/2; rotation by quarter turns
 ("turn"), which move pixels and change none ("rotate" takes any angle, with interpolation); blur with probability 1/4
-and a standard deviation of 0.3 to 1 pixel.
+and a standard deviation of 0.3 to 1 pixel. Ours: gains and offsets of bands ("jitter"), a missing band ("drop").
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from gee_export.base.scheme import UNKNOWN
 
 FLIP_SHARE, BLUR_SHARE = 0.5, 0.25
 BLUR_SIGMA_PX = (0.3, 1.0)
-CHANCES = 7  # numbers drawn per patch; each augmentation has its own
+JITTER, DROP_SHARE = 0.2, 0.25  # jitter: of gains, and of offsets in standard deviations
+CHANCES = 10  # numbers drawn per patch; each augmentation has its own
 _BLUR_RADIUS_PX = 3
 _CROP_AT = (4, 5)
 
@@ -157,6 +158,9 @@ def _sampled(values: Tensor, valid: Tensor, angle_B: Tensor, mode: str = "biline
     grid = F.affine_grid(theta, list(flat.shape), align_corners=False)
     turned = F.grid_sample(flat, grid, mode=mode, align_corners=False).reshape(values.shape)
     valid_there = F.grid_sample(marks, grid, mode="nearest", align_corners=False).reshape(valid.shape) > 0
+    if mode == "bilinear":  # what is missing or outside gives 0 to the sum and nothing to the weight
+        weight = F.grid_sample(marks, grid, mode=mode, align_corners=False).reshape(valid.shape)
+        turned = turned / weight.clamp(min=1e-6)
     return turned.masked_fill(~valid_there, 0.0).to(values.dtype), valid_there
 
 
@@ -172,6 +176,39 @@ def _blurred(batch: Augmented, chance_B2: np.ndarray) -> Augmented:
     blurred = _smoothed(image, sigma) / _smoothed(valid.to(image), sigma).clamp(min=1e-6)
     blurred = blurred.masked_fill(~valid, 0.0).unflatten(1, batch.image_BCHW.shape[1:-2])
     return replace(batch, image_BCHW=batch.image_BCHW.index_copy(0, rows, blurred))
+
+
+def _jittered(batch: Augmented, chance_B1: np.ndarray) -> Augmented:
+    """Every band of every patch with a gain and an offset of its own, the same on all dates; missing pixels stay 0."""
+    bands = batch.image_BCHW.shape[-3]
+    drawn_BC2 = np.stack([_many(chance, (bands, 2)) for chance in chance_B1[:, 0]]) * 2 - 1
+    gain_BC, offset_BC = torch.from_numpy(JITTER * drawn_BC2).to(batch.image_BCHW).unbind(-1)
+    gain, offset = (_of_bands(each_BC, batch.image_BCHW) for each_BC in (gain_BC, offset_BC))
+    image = (batch.image_BCHW * (1 + gain) + offset).masked_fill(~batch.valid_BCHW, 0.0)
+    return replace(batch, image_BCHW=image)
+
+
+def _dropped(batch: Augmented, chance_B2: np.ndarray) -> Augmented:
+    """Of the chosen patches one band is missing, each as likely; an image of one band keeps it."""
+    bands = batch.image_BCHW.shape[-3]
+    rows = np.flatnonzero(chance_B2[:, 0] < DROP_SHARE)
+    if bands == 1 or not rows.size:
+        return batch
+    missing_BC = torch.zeros(len(chance_B2), bands, dtype=torch.bool)
+    missing_BC[rows, np.floor(chance_B2[rows, 1] * bands).astype(int)] = True
+    missing = _of_bands(missing_BC, batch.image_BCHW)
+    return replace(batch, image_BCHW=batch.image_BCHW.masked_fill(missing, 0.0), valid_BCHW=batch.valid_BCHW & ~missing)
+
+
+def _of_bands(values_BC: Tensor, image: Tensor) -> Tensor:
+    """A value per patch and band, to be broadcast over an image's dates, rows and columns."""
+    dates = [1] * (image.ndim - 4)
+    return values_BC.reshape(len(values_BC), *dates, values_BC.shape[1], 1, 1).to(image.device)
+
+
+def _many(chance: float, shape: tuple[int, ...]) -> np.ndarray:
+    """Uniform numbers in [0, 1) that follow from one."""
+    return np.random.default_rng(int(chance * 2**53)).random(shape)
 
 
 def _smoothed(x_BCHW: Tensor, sigma_B: Tensor) -> Tensor:
@@ -192,4 +229,6 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "turn": Augmentation(_quarter_turned, (1,)),
     "rotate": Augmentation(_rotated, (1,)),
     "blur": Augmentation(_blurred, (2, 3)),
+    "jitter": Augmentation(_jittered, (7,)),
+    "drop": Augmentation(_dropped, (8, 9)),
 }

@@ -122,8 +122,40 @@ class EpochOrder(Sampler[int]):
         return self.count // self.ranks
 
     def __iter__(self) -> Iterator[int]:
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.count)
+        order = self._drawn(np.random.default_rng((self.seed, self.epoch)))
         return iter(order[: len(self) * self.ranks][self.rank :: self.ranks].tolist())
+
+    def _drawn(self, random: np.random.Generator) -> np.ndarray:
+        return random.permutation(self.count)
+
+
+class BalancedOrder(EpochOrder):
+    """As many patches as there are, each drawn with its weight: some come several times in an epoch, others never."""
+
+    def __init__(self, weights_N: np.ndarray, seed: int, *, rank: int = 0, ranks: int = 1) -> None:
+        super().__init__(len(weights_N), seed, rank=rank, ranks=ranks)
+        self.weights_N = weights_N
+
+    def _drawn(self, random: np.random.Generator) -> np.ndarray:
+        return random.choice(self.count, self.count, p=self.weights_N)
+
+
+def balanced_weights(patches: Patches) -> np.ndarray:
+    """The chance of each patch when first a class is drawn, all as likely, then a patch by its pixels of that class.
+
+    A patch without a known pixel has none.
+    """
+    counts_NK = np.concatenate([*(_counted(part, patches.classes) for part in patches.parts)])
+    present = counts_NK.sum(axis=0) > 0
+    return (counts_NK[:, present] / counts_NK[:, present].sum(axis=0)).mean(axis=1)
+
+
+def _counted(dataset_part: Part, classes: int) -> np.ndarray:
+    """Label pixels of each class in each patch of a part, float64 (patches, classes)."""
+    rows = [np.bincount(dataset_part.labels[row].ravel(), minlength=256) for row in dataset_part.rows]
+    counts_NK = np.zeros((len(rows), 256))
+    np.add.at(counts_NK.T, dataset_part.class_of, np.asarray(rows, dtype=np.float64).T)
+    return counts_NK[:, :classes]
 
 
 def loader(patches: Patches | Subset[Any], batch: int, order: EpochOrder | range | None = None) -> DataLoader:
