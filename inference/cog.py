@@ -83,6 +83,11 @@ class RowsFile:
             while chunk := file.read(chunk_rows * self._row_bytes):
                 yield np.frombuffer(chunk, np.uint8).reshape(-1, self.bands, self.width).transpose(1, 0, 2)
 
+    def remove(self) -> None:
+        """Removes the rows and the note of their number."""
+        self._count.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
+
     @property
     def is_unknown(self) -> bool:
         """Whether no pixel of any row has a class."""
@@ -182,7 +187,7 @@ def halved(values_2HW: np.ndarray) -> np.ndarray:
 
 
 def _mode(class_CHW: np.ndarray) -> np.ndarray:
-    votes_CHW = np.stack([(class_CHW == one_HW).sum(axis=0) for one_HW in class_CHW])
+    votes_CHW = np.stack([(class_CHW == corner_HW).sum(axis=0, dtype=np.uint8) for corner_HW in class_CHW])
     votes_CHW[class_CHW == UNKNOWN] = 0
     return np.take_along_axis(class_CHW, votes_CHW.argmax(axis=0)[None], axis=0)[0]
 
