@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import xml.etree.ElementTree as xml
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,8 +129,9 @@ def write(rows: RowsFile, info: MapInfo, out: Path, keep: Callable[[], None] = l
     counts, shares = _value_counts(rows)
     levels = _levels(rows)
     try:
-        probability = _converted(levels, info, SHARE, shares)
-        classes = _converted(levels, info, CLASS, counts)
+        with ThreadPoolExecutor(BANDS) as pool:  # GDAL compresses on one thread
+            numbers = (SHARE, shares), (CLASS, counts)
+            probability, classes = pool.map(lambda number: _converted(levels, info, *number), numbers)
         if out.exists():  # else a kill would leave the former classes beside the new probabilities
             out.unlink()
             sync(out.parent)
