@@ -55,10 +55,9 @@ class BlockRows:
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """Stored numbers and masks (bands, rows, columns) of a window inside the raster; RasterioError as GDAL's."""
         self._drop(window)
-        block_rows = self._dataset.block_shapes[0][0]
         if not self._chunks or self._chunks[-1].row_end < window.row_end:
-            first = self._chunks[-1].row_end if self._chunks else window.row // block_rows * block_rows
-            last = min(-(-window.row_end // block_rows) * block_rows, self._dataset.height)
+            first = self._chunks[-1].row_end if self._chunks else window.row // self.block_rows * self.block_rows
+            last = min(-(-window.row_end // self.block_rows) * self.block_rows, self._dataset.height)
             self._chunks = [chunk.below(window.row) for chunk in self._chunks]
             self._chunks.append(self._decoded(first, last))
         parts = [(chunk, _rows(chunk, window)) for chunk in self._chunks]
@@ -66,6 +65,11 @@ class BlockRows:
         if self._valid is not None:
             return stored_BHW, self._valid(stored_BHW)
         return stored_BHW, _joined([chunk.valid_BHW[:, rows] for chunk, rows in parts if chunk.valid_BHW is not None])
+
+    @property
+    def block_rows(self) -> int:
+        """Rows that are decoded together."""
+        return int(self._dataset.block_shapes[0][0])
 
     @property
     def cache_bytes(self) -> int:

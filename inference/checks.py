@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from inference.source import InputSource
 STEP_TOLERANCE = 0.05
 OUTSIDE_WARNS, OUTSIDE_REFUSES = 0.01, 0.5
 SAMPLE_SIDE_PX, SAMPLES_PER_AXIS = 128, 3
+BLOCKS_FROM_PX = 512  # from here on a sample lies within a block, if those have multiples of its size
 MARGIN_STD = 6.0
-STRIP_ROWS = 256
+STRIP_ROWS, PIECE_PX = 256, 4096
 
 
 def step_warnings(geobox: GeoBox, trained_step_m: float) -> list[str]:
@@ -67,8 +69,8 @@ def why_empty(source: InputSource) -> str:
     if not source.foreign:
         return f"{size}, as clouds or the scenes' edges hide them: choose a longer --period or another place"
     valid_B = np.zeros(len(source.bands), np.int64)
-    for row in range(0, height, STRIP_ROWS):
-        raster = source.read(Window(row, 0, min(STRIP_ROWS, height - row), width))
+    for col, row in product(range(0, width, PIECE_PX), range(0, height, STRIP_ROWS)):
+        raster = source.read(Window(row, col, min(STRIP_ROWS, height - row), min(PIECE_PX, width - col)))
         valid_B += raster.valid_BHW.sum(axis=(1, 2))
     empty = [name for name, count in zip(source.bands, valid_B, strict=True) if not count]
     names = f"band{'s' * (len(empty) > 1)} {', '.join(empty)} of the input hold only no-data or NaN" if empty else ""
@@ -92,7 +94,13 @@ def _sampled(source: InputSource) -> list[np.ndarray]:
 
 
 def _spread(height: int, width: int) -> list[Window]:
-    rows, cols = (min(SAMPLE_SIDE_PX, side) for side in (height, width))
+    (rows, tops), (cols, lefts) = (_samples(side) for side in (height, width))
+    return [Window(row, col, rows, cols) for row in tops for col in lefts]
+
+
+def _samples(length: int) -> tuple[int, list[int]]:
+    """Size and first pixels of samples along an axis; of long ones at multiples of their size."""
+    side = min(SAMPLE_SIDE_PX, length)
     shares = [(2 * k + 1) / (2 * SAMPLES_PER_AXIS) for k in range(SAMPLES_PER_AXIS)]
-    corners = {(round(y * (height - rows)), round(x * (width - cols))) for y in shares for x in shares}
-    return [Window(row, col, rows, cols) for row, col in sorted(corners)]
+    step = side if length > BLOCKS_FROM_PX else 1
+    return side, sorted({round(share * (length - side)) // step * step for share in shares})

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gee_export.base.imports import quick_imports
 from gee_export.command import command_of
 from gee_export.command_line.report_output import show
 from inference.plan.request import PlanRequest
@@ -21,7 +22,8 @@ _Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is t
 
 def map(request: MapRequest) -> None:
     """Map a region and month, or a GeoTIFF, as cloud-optimised GeoTIFFs of classes and of probabilities."""
-    from inference.map import map_requested
+    with quick_imports():
+        from inference.map import map_requested
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the report repeats them
@@ -55,7 +57,8 @@ _Jobs = Annotated[str | None, typer.Argument(metavar="jobs.toml", help="Options 
 
 def run(request: RunRequest) -> None:
     """Map places, periods and checkpoints as tiles, by processes, a Dask cluster or job arrays."""
-    from inference.tiles.run import check_complete, run_requested
+    with quick_imports():
+        from inference.tiles.run import check_complete, run_requested
 
     status = run_requested(request)
     show(status)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import xml.etree.ElementTree as xml
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +84,11 @@ class RowsFile:
             while chunk := file.read(chunk_rows * self._row_bytes):
                 yield np.frombuffer(chunk, np.uint8).reshape(-1, self.bands, self.width).transpose(1, 0, 2)
 
+    def remove(self) -> None:
+        """Removes the rows and the note of their number."""
+        self._count.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
+
     @property
     def is_unknown(self) -> bool:
         """Whether no pixel of any row has a class."""
@@ -123,8 +129,9 @@ def write(rows: RowsFile, info: MapInfo, out: Path, keep: Callable[[], None] = l
     counts, shares = _value_counts(rows)
     levels = _levels(rows)
     try:
-        probability = _converted(levels, info, SHARE, shares)
-        classes = _converted(levels, info, CLASS, counts)
+        with ThreadPoolExecutor(BANDS) as pool:  # GDAL compresses on one thread
+            numbers = (SHARE, shares), (CLASS, counts)
+            probability, classes = pool.map(lambda number: _converted(levels, info, *number), numbers)
         if out.exists():  # else a kill would leave the former classes beside the new probabilities
             out.unlink()
             sync(out.parent)
@@ -182,7 +189,7 @@ def halved(values_2HW: np.ndarray) -> np.ndarray:
 
 
 def _mode(class_CHW: np.ndarray) -> np.ndarray:
-    votes_CHW = np.stack([(class_CHW == one_HW).sum(axis=0) for one_HW in class_CHW])
+    votes_CHW = np.stack([(class_CHW == corner_HW).sum(axis=0, dtype=np.uint8) for corner_HW in class_CHW])
     votes_CHW[class_CHW == UNKNOWN] = 0
     return np.take_along_axis(class_CHW, votes_CHW.argmax(axis=0)[None], axis=0)[0]
 

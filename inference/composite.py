@@ -64,6 +64,7 @@ class CompositeSource:
     ground: Ground
     reach_px: int = 0
     foreign: bool = field(default=False, init=False)
+    block_rows: None = field(default=None, init=False)  # blocks are fetched and released for all columns
     cache_bytes: int = field(default=CACHE_SMALLEST_BYTES, init=False)
     _folder: Path | None = field(default=None, init=False)
     _released: int = field(default=0, init=False)

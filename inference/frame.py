@@ -71,7 +71,8 @@ class Frame:
         self._top = top
         for array_HW in (*self._x_BHW, self._known_HW):  # one after another: NumPy copies what overlaps
             array_HW[: self._side - step] = array_HW[step:]
-            array_HW[self._side - step :] = 0
+            if top + self._side > self._height:  # else strips replace these rows, and nothing lies beside the raster
+                array_HW[self._side - step :] = 0
         while self._filled < min(top + self._side, self._height):
             self._put(next(coming))
 

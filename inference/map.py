@@ -20,22 +20,18 @@ from odc.geo.geobox import GeoBox
 from gee_export.base.errors import Fault
 from gee_export.base.grid import Window
 from gee_export.base.options import from_options, takes_options
-from gee_export.base.progress_bar import ProgressBar
 from gee_export.base.storage import is_remote
 from inference import cog, job
 from inference.arguments import checked_argument
-from inference.blend import Rows
 from inference.checks import range_warnings, step_warnings, why_empty
 from inference.cleaning import Cleaning
-from inference.cut import Grid
 from inference.dates import view
-from inference.frame import shifted
+from inference.first_pass import FirstPass
 from inference.legend import Legend
 from inference.map_file import SETTINGS_TAG, sidecar_of
 from inference.map_report import MapReport, report_of
-from inference.parallel import WriteBehind
 from inference.postprocess import POSTPROCESSING, UNPROCESSED, PixelOffset, threshold_of
-from inference.predict import Predictor, predict
+from inference.predict import Predictor
 from inference.prediction_sets import is_missing, limits_for, settle_sets
 from inference.request import MapOptions, MapRequest, check_keepable, keep
 from inference.source import InputSource, open_geotiff, period_tags
@@ -173,6 +169,7 @@ def _mapped(source: InputSource, trained: Checkpoint, out: Path, options: _RunOp
         job.forget(out)
         options.keep()
         return replace(report_of(info, out, _finished(info, out)), already_there=True)
+    tune_cpu()
     notes = step_warnings(source.geobox, trained.dataset.get("step_m", SENTINEL_STEP_M))
     settings = _settings(source, trained, options) | {"device": options.device}  # whose last bits differ
     with rasterio.Env(GDAL_CACHEMAX=source.cache_bytes), job.started(out, settings) as folder:
@@ -229,14 +226,12 @@ def _finish_rows(
     source: InputSource, trained: Checkpoint, rows: cog.RowsFile, options: _RunOptions, second: PostprocessPass
 ) -> int:
     """Maps the rows that are not there yet; how many were."""
-    mapped, seen = source.ground.mapped, source.ground.seen
-    done = rows.settled // trained.scale
-    rows.keep(done * trained.scale)
-    if done < mapped.height:
-        tune_cpu()
+    lattice = lattice_of(trained)
+    first = FirstPass(source, lattice, trained.scale, rows)
+    done = first.done
+    if not first.is_done:
         forward = open_forward(trained, device=options.device, **options.forward)
         view_of = view(source, trained)
-        lattice = lattice_of(trained)
         predictor = Predictor(
             forward,
             view_of.channels,
@@ -246,28 +241,7 @@ def _finish_rows(
             _values(second, trained),
             batch_of(lattice, trained.scale, options.device),
         )
-        row, col = source.origin[0] + seen.row, source.origin[1] + seen.col
-        grid = Grid(seen.height, seen.width, lattice.at(row, col))
-        first = mapped.row - seen.row
-        pieces = predict(
-            predictor,
-            shifted(view_of.read, seen.row, seen.col),
-            grid,
-            rows=range(first + done, first + mapped.height),
-            cols=range(mapped.col - seen.col, mapped.col_end - seen.col),
-            workers=options.workers,
-        )
-
-        def write(piece: Rows) -> None:
-            rows.append(piece.values_NHW)
-            rows.settle()
-            source.release(piece.row + piece.count + seen.row - lattice.side)
-
-        bar = ProgressBar(total=mapped.height, initial=done, unit="row", desc="map", disable=not options.progress)
-        with bar, closing(pieces), WriteBehind(write) as behind:
-            for piece in pieces:
-                behind.put(piece)
-                bar.update(piece.count)
+        first.run(predictor, view_of.read, workers=options.workers, progress=options.progress)
     return done
 
 

@@ -14,8 +14,6 @@ import re
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import ndimage, sparse
-from scipy.sparse.csgraph import connected_components
 
 from gee_export.base.scheme import UNKNOWN
 from inference.cog import RowsFile
@@ -134,6 +132,8 @@ class _Components:
 
 def _labelled(class_HW: np.ndarray, first: int) -> np.ndarray:
     """Components of equal known classes, numbered from `first`; 0 where nothing is known."""
+    from scipy import ndimage  # an eighth of the time in which a map without a sieve starts
+
     label_HW = np.zeros(class_HW.shape, np.int64)
     for value in np.unique(class_HW[class_HW != UNKNOWN]).tolist():
         of_class_HW, count = ndimage.label(class_HW == value)
@@ -150,5 +150,8 @@ def _touching(class_a: np.ndarray, label_a: np.ndarray, class_b: np.ndarray, lab
 
 def _joined(pairs_M2: np.ndarray, count: int) -> np.ndarray:
     """For each of `count` parts the number of the whole that it belongs to."""
+    from scipy import sparse
+    from scipy.sparse.csgraph import connected_components
+
     links = sparse.coo_array((np.ones(len(pairs_M2), np.int8), pairs_M2.T), shape=(count, count))
     return connected_components(links, directed=False)[1]

@@ -51,6 +51,11 @@ class InputSource(Protocol):
     def cache_bytes(self) -> int: ...
 
     @property
+    def block_rows(self) -> int | None:
+        """Rows that are decoded together, where any columns can be read alone from top to bottom again; else None."""
+        ...
+
+    @property
     def foreign(self) -> bool:
         """Whether its units are somebody else's word, to be checked against training's range."""
         ...
@@ -123,6 +128,11 @@ class GeoTiffSource:
 
     def close(self) -> None:
         self._dataset.close()
+
+    @property
+    def block_rows(self) -> int:
+        """Rows of a block."""
+        return self._rows.block_rows
 
     @property
     def cache_bytes(self) -> int:

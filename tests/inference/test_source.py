@@ -9,7 +9,7 @@ from affine import Affine
 
 from gee_export.base.errors import Fault
 from gee_export.base.grid import Window
-from inference.checks import range_warnings, step_m, step_warnings
+from inference.checks import _spread, range_warnings, step_m, step_warnings
 from inference.source import open_geotiff, same_band
 from tests.inference.conftest import BANDS, NAMES, WUHAN, stored_scene, write_tif
 
@@ -128,6 +128,16 @@ def test_a_tenth_of_strange_values_is_told(tmp_path):
     stored[1, :12] = 30000
     (sentence,) = range_warnings(open_geotiff(write_tif(tmp_path / "a.tif", stored), BANDS), BANDS)
     assert "10% of band B3" in sentence and "reflectance" in sentence
+
+
+@pytest.mark.parametrize(("height", "width"), [(3000, 1216), (700, 513)])
+def test_samples_of_a_large_raster_lie_within_one_block_each(height, width):
+    """Blocks are decoded whole: a sample over the corner of four would decode them all before the map begins."""
+    windows = _spread(height, width)
+    assert len({(window.row, window.col) for window in windows}) == 9
+    for window in windows:
+        assert window.row // 512 == (window.row_end - 1) // 512 and window.col // 256 == (window.col_end - 1) // 256
+        assert window.row_end <= height and window.col_end <= width
 
 
 def test_reflectance_times_ten_thousand_is_refused(tmp_path):
