@@ -35,8 +35,8 @@ def confusion_matrix(array: Any, order: list | None) -> ErrorMatrix:
 def error_matrix(collection: Collection, actual: str, predicted: str, order: list | None) -> ErrorMatrix:
     """Counts of the values of two properties."""
     elements = collection.elements
-    columns = [[get_property(element, name) for element in elements] for name in (actual, predicted)]
-    return ErrorMatrix.of(*columns, order=order)
+    truth, guess = ([get_property(element, name) for element in elements] for name in (actual, predicted))
+    return ErrorMatrix.of(truth, guess, order=order)
 
 
 @algorithm("ConfusionMatrix.accuracy")

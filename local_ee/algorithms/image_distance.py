@@ -150,6 +150,7 @@ def distance(image: Image, kernel: Kernel | None, skipMasked: bool) -> Image:
         kernel = Kernel(lambda step: Weights(np.zeros((1, 1)), 0, 0), False, Metric("euclidean", 256))
     if kernel.metric is None:
         raise EngineError("The distance kernel must be one of: chebyshev, euclidean, manhattan.")
+    measure = _plain_measure(kernel.metric.name)
     bands = [band.typed(FLOAT) for band in image.bands]
 
     def margin(geobox: GeoBox) -> Margin:
@@ -159,7 +160,7 @@ def distance(image: Image, kernel: Kernel | None, skipMasked: bool) -> Image:
 
     def compute(values: np.ndarray, mask: np.ndarray, geobox: GeoBox) -> list[BandPixels]:
         reach, own = _radius_px(kernel, geobox) + _ON_RADIUS, margin(geobox)
-        away, near = _within(_non_zero(values, mask), reach, own, _plain_measure(kernel.metric.name))
+        away, near = _within(_non_zero(values, mask), reach, own, measure)
         if skipMasked:
             near = near & opaque(own.moved(mask, 0, 0))
         return [(away * (projection_of(geobox).nominal_scale_m if kernel.in_metres else 1.0), near)]

@@ -92,4 +92,5 @@ def _whole(value: Any) -> int:
 
 
 def _shares(parts: np.ndarray, totals: np.ndarray) -> np.ndarray:
-    return np.divide(parts, totals, out=np.zeros(len(parts)), where=totals > 0)
+    shares: np.ndarray = np.divide(parts, totals, out=np.zeros(len(parts)), where=totals > 0)
+    return shares

@@ -76,6 +76,11 @@ def farthest_first(table: np.ndarray, count: int, chance: np.random.Generator) -
     return table[rows]
 
 
+def _at(points: np.ndarray) -> Start:
+    """A start at these points."""
+    return lambda table, count, chance: points
+
+
 def check_range(least: int, most: int) -> None:
     """EngineError where a range of numbers of clusters is none."""
     if not 1 <= least <= most:
@@ -120,10 +125,8 @@ class XMeans:
             points = self._split(table, centres, chance)
             if len(points) == len(centres.points):
                 break
-            fixed = points
-            centres = Lloyd(self.lloyd.metric, lambda rows, count, draw, own=fixed: own, self.lloyd.most).run(
-                table, len(points), chance
-            )
+            lloyd = Lloyd(self.lloyd.metric, _at(points), self.lloyd.most)
+            centres = lloyd.run(table, len(points), chance)
         return centres
 
     def _split(self, table: np.ndarray, centres: Centres, chance: np.random.Generator) -> np.ndarray:

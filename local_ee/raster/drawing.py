@@ -95,7 +95,7 @@ def stroke(lines: list[shapely.Geometry], width: float, line_type: str = "solid"
     return shapely.union_all(shapely.buffer(cut, width / 2, cap_style="flat" if pattern else "round"))
 
 
-def _dashes(line: shapely.Geometry, width: float, pattern: tuple[float, float]) -> Iterator[shapely.Geometry]:
+def _dashes(line: shapely.Geometry, width: float, pattern: tuple[float, ...]) -> Iterator[shapely.Geometry]:
     shown, gap = (max(part * width, 1.0) for part in pattern)
     count = math.ceil(line.length / (shown + gap))
     step = shown + gap if count <= _MOST_DASHES else line.length / _MOST_DASHES

@@ -73,8 +73,8 @@ def interpolated(
     for target, members in enumerate(places.near(targets, reach_m)):
         if members:
             groups.setdefault(tuple(members), []).append(target)
-    for members, rows in groups.items():
-        points = np.array(members)
+    for near, rows in groups.items():
+        points = np.array(near)
         step = max(_BLOCK_NUMBERS // len(points), 1)
         for start in range(0, len(rows), step):
             budget.check()

@@ -63,7 +63,7 @@ def _recipe(values: Mapping[str, Any], name: str, named: Callable[[str], Recipe]
 
 def _settings(values: Mapping[str, Any]) -> dict[str, Any]:
     """As `--set` takes them: KEY, model.KEY and loss.KEY."""
-    settings = {
+    settings: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in values.items()
         if key not in TABLES and key not in ("base", "name", "model")

@@ -27,7 +27,7 @@ class Origins:
 
     def to_json(self) -> dict[str, Any]:
         """The origin as a run's note and its checkpoints hold it; empty for a run from scratch on all patches."""
-        document = (
+        document: dict[str, Any] = (
             {} if self.taken is None else {"start": self.taken.fingerprint, "taken": list(self.taken.sentences())}
         )
         document |= {} if self.backbone is None else {"backbone": self.backbone.to_json()}
