@@ -13,10 +13,14 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _END = object()
+LEAVE_S = 0.5  # a reader that waits for a server may need minutes: who closes it early leaves it to itself
 
 
 def read_ahead(items: Iterable[T], depth: int = 1) -> Generator[T, None, None]:
-    """The same items, made up to `depth` ahead in a thread of their own, whose errors are raised here."""
+    """The same items, made up to `depth` ahead in a thread of their own, whose errors are raised here.
+
+    Closed early, it asks the thread to end and waits LEAVE_S for it; then the thread ends after the item that it makes.
+    """
     ready: queue.Queue = queue.Queue(maxsize=depth)
     stop = threading.Event()
 
@@ -50,7 +54,7 @@ def read_ahead(items: Iterable[T], depth: int = 1) -> Generator[T, None, None]:
             yield item
     finally:
         stop.set()
-        thread.join()
+        thread.join(LEAVE_S)
 
 
 def in_order(pool: Executor, function: Callable[[T], R], jobs: Iterable[T], ahead: int) -> Iterator[tuple[T, R]]:

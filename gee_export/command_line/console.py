@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import shlex
@@ -35,6 +36,7 @@ def run(command: Callable[[], object], *, interrupted: str = START_OVER) -> int:
             if os.environ.get("ISAMAP_TRACEBACK"):
                 raise
             if isinstance(error, KeyboardInterrupt):
+                gc.freeze()  # Python's last collection would go through millions of objects for seconds
                 print(f"error: {'ended by SIGTERM' if signals else 'interrupted'}; {interrupted}", file=sys.stderr)
                 return TERMINATED if signals else INTERRUPTED
             print(f"error: {_sentence(error)}", file=sys.stderr)
