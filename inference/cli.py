@@ -172,13 +172,14 @@ def stac(
 def app(
     asset: Annotated[str, typer.Argument(metavar="COLLECTION", help="What `isamap publish --collection` made.")],
     out: Annotated[str, typer.Option("--out", help="The script, a .js.")],
+    geemap: Annotated[str | None, typer.Option("--geemap", help="The same App for notebooks, a .py.")] = None,
     project: _Project = None,
     overwrite: _Overwrite = False,
 ) -> None:
     """Write a Code Editor App of published maps: years, swipe, legend, area chart, probability on click."""
     from inference.catalog.app import write_app
 
-    show(write_app(asset, out, project=project, overwrite=overwrite))
+    show(write_app(asset, out, geemap=geemap, project=project, overwrite=overwrite))
 
 
 def view(

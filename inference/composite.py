@@ -128,7 +128,8 @@ class CompositeSource:
 
     def close(self) -> None:
         if self._coming is not None:
-            self._coming.close()
+            with contextlib.suppress(ValueError):  # a thread that was left alone still takes rows from it
+                self._coming.close()
 
     def _physical(self, values_BHW: np.ndarray, valid_BHW: np.ndarray) -> np.ndarray:
         scales = np.array([band.scale for band in self.stored])[:, None, None]

@@ -9,6 +9,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from typing import TypeVar
 
+from gee_export.base import ending
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -16,7 +18,10 @@ _END = object()
 
 
 def read_ahead(items: Iterable[T], depth: int = 1) -> Generator[T, None, None]:
-    """The same items, made up to `depth` ahead in a thread of their own, whose errors are raised here."""
+    """The same items, made up to `depth` ahead in a thread of their own, whose errors are raised here.
+
+    Closed early, it waits until the item under way is made, unless the process is about to end.
+    """
     ready: queue.Queue = queue.Queue(maxsize=depth)
     stop = threading.Event()
 
@@ -50,7 +55,7 @@ def read_ahead(items: Iterable[T], depth: int = 1) -> Generator[T, None, None]:
             yield item
     finally:
         stop.set()
-        thread.join()
+        ending.join(thread)
 
 
 def in_order(pool: Executor, function: Callable[[T], R], jobs: Iterable[T], ahead: int) -> Iterator[tuple[T, R]]:

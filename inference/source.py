@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -90,6 +91,7 @@ class GeoTiffSource:
     def __init__(self, dataset: DatasetReader, bands: Mapping[str, int], path: Path) -> None:
         numbers = list(bands.values())
         self._dataset = dataset
+        self._reading = threading.Lock()  # GDAL must not lose a file that a thread still reads
         self._rows = BlockRows(dataset, numbers)
         self._scales = _column([dataset.scales[n - 1] for n in numbers])
         self._offsets = _column([dataset.offsets[n - 1] for n in numbers])
@@ -106,7 +108,8 @@ class GeoTiffSource:
     def read(self, window: Window) -> Raster:
         """The window in physical units; no-data, masks and values that are not finite are marked, never numbers."""
         try:
-            stored_BHW, valid_BHW = self._rows.read(window)
+            with self._reading:
+                stored_BHW, valid_BHW = self._rows.read(window)
         except RasterioError as error:
             rows = f"rows {window.row} to {window.row_end}"
             raise Fault(f"{self.path} is damaged at {rows} ({error}): copy it again") from error
@@ -127,7 +130,8 @@ class GeoTiffSource:
         """Nothing to release."""
 
     def close(self) -> None:
-        self._dataset.close()
+        with self._reading:
+            self._dataset.close()
 
     @property
     def block_rows(self) -> int:

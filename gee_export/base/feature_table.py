@@ -68,6 +68,11 @@ def read_table(path: str | Path, noun: str = "vector file") -> FeatureTable:
 
 def write_geopackage(path: Path, table: FeatureTable, layer: str) -> None:
     """Writes the table as a GeoPackage of one layer, whole or not at all; equal tables give equal bytes."""
+    write_whole(path, geopackage(table, layer))
+
+
+def geopackage(table: FeatureTable, layer: str, metadata: Mapping[str, str] | None = None) -> bytes:
+    """The bytes of a GeoPackage of one layer; equal tables give equal bytes. metadata: of the layer, by name."""
     import pyogrio
 
     with tempfile.TemporaryDirectory() as folder:
@@ -84,10 +89,11 @@ def write_geopackage(path: Path, table: FeatureTable, layer: str) -> None:
                 crs=table.crs.to_wkt(),
                 geometry_type=_geometry_type(table.shapes),
                 promote_to_multi=False,
+                layer_metadata=dict(metadata) if metadata else None,
             )
         finally:
             pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
-        write_whole(path, made.read_bytes())
+        return made.read_bytes()
 
 
 def _attributes(path: Path, layer: str) -> dict[str, np.ndarray]:

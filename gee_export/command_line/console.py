@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import shlex
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from gee_export.base import ending
 from gee_export.base.errors import FAULT, INTERRUPTED, TERMINATED, USER_MISTAKE, Fault
 from gee_export.command_line import command_words, help_page
 from gee_export.command_line.choice_tables import ChoiceTables, SettingNames
@@ -35,6 +37,8 @@ def run(command: Callable[[], object], *, interrupted: str = START_OVER) -> int:
             if os.environ.get("ISAMAP_TRACEBACK"):
                 raise
             if isinstance(error, KeyboardInterrupt):
+                if signals:
+                    gc.freeze()  # the last collection of a process goes through millions of objects for seconds
                 print(f"error: {'ended by SIGTERM' if signals else 'interrupted'}; {interrupted}", file=sys.stderr)
                 return TERMINATED if signals else INTERRUPTED
             print(f"error: {_sentence(error)}", file=sys.stderr)
@@ -55,6 +59,7 @@ def _sigterm() -> Iterator[list[int]]:
         if os.getpid() != owner:  # a worker that was forked off has nothing to save and just ends
             os._exit(TERMINATED)
         signals.append(signal_number)
+        ending.begin()
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, handle)
@@ -62,6 +67,7 @@ def _sigterm() -> Iterator[list[int]]:
         yield signals
     finally:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+        ending.cancel()
 
 
 def run_command(

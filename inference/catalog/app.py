@@ -15,6 +15,7 @@ from typing import Any
 from gee_export.base.storage import write_whole
 from inference.arguments import checked_argument
 from inference.asset import info_of
+from inference.catalog import geemap_app
 from inference.legend import PROB_STEPS, PROBABILITY, Legend
 from inference.manifest import check_asset_name
 
@@ -93,40 +94,66 @@ class AppReport:
     path: Path
     asset: str
     years: tuple[int, int]
+    geemap: Path | None = None
 
     def __str__(self) -> str:
-        return f"{self.path}: Code Editor App of {self.asset}, {self.years[0]} to {self.years[1]}"
+        years = f"{self.years[0]} to {self.years[1]}"
+        line = f"{self.path}: Code Editor App of {self.asset}, {years}"
+        return line if self.geemap is None else f"{line}\n{self.geemap}: the same for notebooks, with geemap"
 
 
 def write_app(
-    asset: str, out: str | os.PathLike[str], *, project: str | None = None, overwrite: bool = False
+    asset: str,
+    out: str | os.PathLike[str],
+    *,
+    geemap: str | os.PathLike[str] | None = None,
+    project: str | None = None,
+    overwrite: bool = False,
 ) -> AppReport:
     """Write a Code Editor App of an image collection that `isamap publish --collection` made as `out`, a .js file.
 
-    Classes, colours and years are those of its images. ValueError: another name, a file that is there, no such
-    collection or one without maps. Fault: the server's.
+    geemap: a .py file of the same App for notebooks. Classes, colours and years are those of the collection's images.
+    ValueError: another name, a file that is there, no such collection or one without maps. Fault: the server's.
     """
     check_asset_name(checked_argument("asset", asset, str))
-    path = Path(checked_argument("out", out, str))
-    if path.suffix != ".js":
-        raise ValueError(f"--out {path}: give a name that ends in .js")
-    if path.exists() and not overwrite:
-        raise ValueError(f"{path} exists: choose another --out, or replace it with --overwrite")
+    path = _free("--out", checked_argument("out", out, str), ".js", overwrite=overwrite)
+    notebook = None if geemap is None else checked_argument("geemap", geemap, str)
+    twin = None if notebook is None else _free("--geemap", notebook, ".py", overwrite=overwrite)
+    if twin is not None and not twin.stem.isidentifier():
+        raise ValueError(f"--geemap {twin}: notebooks import it, give a name of letters, digits and _, such as app.py")
     images = info_of(asset, project)
     years = sorted(int(image["startTime"][:4]) for image in images if "startTime" in image)
     if not years:
         raise ValueError(f"asset {asset} holds no image with a time: publish maps of months or periods there first")
-    write_whole(path, script(asset, images[0]["properties"], (years[0], years[-1])).encode())
-    return AppReport(path, asset, (years[0], years[-1]))
+    settings = settings_of(asset, images[0]["properties"], (years[0], years[-1]))
+    write_whole(path, script(settings).encode())
+    if twin is not None:
+        write_whole(twin, geemap_app.script(settings, twin.stem).encode())
+    return AppReport(path, asset, (years[0], years[-1]), twin)
 
 
-def script(asset: str, properties: Mapping[str, Any], years: tuple[int, int]) -> str:
-    """The App's JavaScript; properties: of an image of the collection (manifest.properties)."""
+def _free(option: str, name: str, suffix: str, *, overwrite: bool) -> Path:
+    """The file that may be written; ValueError for another ending, or where one is there."""
+    path = Path(name)
+    if path.suffix != suffix:
+        raise ValueError(f"{option} {path}: give a name that ends in {suffix}")
+    if path.exists() and not overwrite:
+        raise ValueError(f"{path} exists: choose another {option}, or replace it with --overwrite")
+    return path
+
+
+def script(settings: Mapping[str, Any]) -> str:
+    """The App's JavaScript."""
+    return _SCRIPT.format(asset=settings["asset"], settings=json.dumps(settings, indent=2))
+
+
+def settings_of(asset: str, properties: Mapping[str, Any], years: tuple[int, int]) -> dict[str, Any]:
+    """What both Apps know of the maps; properties: of an image of the collection (manifest.properties)."""
     band = "isa" if "isa_class_names" in properties else "class"
     names = tuple(str(properties[f"{band}_class_names"]).split(","))
     legend = Legend(names)
     simulated = "SIMULATED: " if properties.get("simulated") == "true" else ""
-    settings = {
+    return {
         "asset": asset,
         "title": f"{simulated}{asset.rpartition('/')[2]}",
         "band": band,
@@ -138,4 +165,3 @@ def script(asset: str, properties: Mapping[str, Any], years: tuple[int, int]) ->
         "lastYear": years[1],
         "chartScale": CHART_SCALE_M,
     }
-    return _SCRIPT.format(asset=asset, settings=json.dumps(settings, indent=2))

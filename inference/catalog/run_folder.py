@@ -13,7 +13,7 @@ from inference.map_file import MapFile, open_map
 from inference.tiles.status import STATUS
 from inference.tiles.store import TILES
 
-INDEX, PROBABILITY_INDEX = ".vrt", "_prob.vrt"
+INDEX, PROBABILITY_INDEX, TILE_INDEX = ".vrt", "_prob.vrt", ".gti.gpkg"
 
 
 @dataclass(frozen=True)

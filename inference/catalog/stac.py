@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ from gee_export.base.stac_fields import (
 from gee_export.base.storage import FolderStorage, is_remote, write_whole
 from gee_export.datasets import digests
 from inference.arguments import checked_argument
-from inference.catalog.run_folder import ZoneFiles, zone_files
+from inference.catalog.run_folder import TILE_INDEX, ZoneFiles, zone_files
 from inference.legend import PROB_STEPS, PROBABILITY, Legend
 from inference.map_file import MapFile, open_map, sidecar_of
 from inference.request import Pixels
@@ -43,6 +43,7 @@ PROCESSING, CLASSIFICATION = f"{_HOME}/processing/v1.1.0/schema.json", f"{_HOME}
 PROJECTION, RASTER = (f"{_HOME}/{name}/schema.json" for name in ("projection/v1.1.0", "raster/v1.1.0"))
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 JSON = "application/json"
+GEOPACKAGE = "application/geopackage+sqlite3"
 ALWAYS = ("1900-01-01T00:00:00Z", "9999-12-31T23:59:59Z")  # of maps of images that name no period
 READ_BYTES = 8 << 20
 
@@ -150,16 +151,18 @@ def collection(
             {"rel": "describedby", "href": "../status.json", "type": JSON},
             *tiles,
         ],
-        "assets": {
-            zone.name: {
-                "href": f"../{zone.index}",
-                "type": "application/xml",
-                "title": f"All tiles of {zone.name} as one raster (GDAL virtual file)",
-                "roles": ["data", "index"],
-            }
-            for zone in zones
-        },
+        "assets": {key: asset for zone in zones for key, asset in _indexes(zone)},
     }
+
+
+def _indexes(zone: ZoneFiles) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The files that show all tiles of a zone as one raster."""
+    whole = f"All tiles of {zone.name} as one raster"
+    for key, name, media_type, title in (
+        (zone.name, zone.index, "application/xml", f"{whole} (GDAL virtual file)"),
+        (f"{zone.name}_gti", f"{zone.name}{TILE_INDEX}", GEOPACKAGE, f"{whole} (GDAL raster tile index, GDAL 3.9)"),
+    ):
+        yield key, {"href": f"../{name}", "type": media_type, "title": title, "roles": ["data", "index"]}
 
 
 def _name_and_root(store: TileStore) -> tuple[str, Path]:

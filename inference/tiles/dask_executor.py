@@ -18,6 +18,7 @@ from gee_export.base.errors import Fault
 from gee_export.base.retry import Patience
 from inference.tiles.executors import PATIENCE, Attempts, Outcome
 from inference.tiles.receipt import Failure, reason_of
+from inference.tiles.spending import Spending
 from inference.tiles.tile import Tile
 from inference.tiles.work import Work
 
@@ -45,9 +46,11 @@ class Dask:
     def mine(self, tiles: Sequence[Tile]) -> Sequence[Tile]:
         return tiles
 
-    def run(self, tiles: Sequence[Tile], work: Work, *, retries: int) -> Generator[Outcome, None, None]:
+    def run(
+        self, tiles: Sequence[Tile], work: Work, *, retries: int, spending: Spending | None = None
+    ) -> Generator[Outcome, None, None]:
         """As Executor.run. Fault: no scheduler answers, or it has gone."""
-        attempts = Attempts(tiles, retries, self._patience)
+        attempts = Attempts(tiles, retries, self._patience, spending)
         tasks: dict[Future, tuple[Tile, int]] = {}
         with self._connected() as client:
             from distributed import as_completed

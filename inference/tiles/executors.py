@@ -16,6 +16,7 @@ from typing import Protocol
 from gee_export.base.errors import Fault
 from gee_export.base.retry import Patience
 from inference.tiles.receipt import Failure, Receipt
+from inference.tiles.spending import Spending
 from inference.tiles.tile import Tile
 from inference.tiles.work import Work
 
@@ -27,7 +28,8 @@ PATIENCE = Patience(base_s=1.0, cap_s=30.0)  # between attempts of tiles when on
 class Executor(Protocol):
     """Has every tile made by `work` and tells of each once: its receipt, or its failure after all attempts.
 
-    retries: attempts after the first. Closing the iterator ends the work; what is stored stays.
+    retries: attempts after the first. spending: when it allows no further tile, those under way are finished and no
+    other begins. Closing the iterator ends the work; what is stored stays.
     """
 
     @property
@@ -39,7 +41,9 @@ class Executor(Protocol):
         """The tiles of a run that it makes."""
         ...
 
-    def run(self, tiles: Sequence[Tile], work: Work, *, retries: int) -> Iterator[Outcome]: ...
+    def run(
+        self, tiles: Sequence[Tile], work: Work, *, retries: int, spending: Spending | None = None
+    ) -> Iterator[Outcome]: ...
 
 
 class Attempts:
@@ -49,27 +53,37 @@ class Attempts:
     is down would fail them all.
     """
 
-    def __init__(self, tiles: Iterable[Tile], retries: int, patience: Patience = PATIENCE) -> None:
+    def __init__(
+        self, tiles: Iterable[Tile], retries: int, patience: Patience = PATIENCE, spending: Spending | None = None
+    ) -> None:
         self._waiting = deque((tile, 1) for tile in tiles)
         self._retries, self._patience = retries, patience
-        self._failed_in_a_row = 0
+        self._spending = spending or Spending()
+        self._failed_in_a_row = self._under_way = 0
 
     def __len__(self) -> int:
+        """Tiles that may begin: none where the next one might exceed what the run may spend."""
+        if self._waiting and not self._spending.allows(self._waiting[0][0], self._under_way):
+            return 0
         return len(self._waiting)
 
     def next(self) -> tuple[Tile, int]:
         """A tile and the number of its attempt; before one that failed there is a pause."""
         tile, attempt = self._waiting.popleft()
+        self._under_way += 1
         if attempt > 1:
             self._patience.wait(attempt - 2)
         return tile, attempt
 
     def again(self, tile: Tile, attempt: int) -> None:
         """The tile is next once more; the attempt does not count."""
+        self._under_way -= 1
         self._waiting.appendleft((tile, attempt))
 
     def settled(self, tile: Tile, attempt: int, outcome: Outcome) -> Iterator[Outcome]:
         """The outcome where it is the last word; otherwise the tile waits again."""
+        self._under_way -= 1
+        self._spending.count(outcome)
         if isinstance(outcome, Receipt):
             self._failed_in_a_row = 0
             yield outcome
@@ -105,8 +119,10 @@ class InProcess:
     def mine(self, tiles: Sequence[Tile]) -> Sequence[Tile]:
         return tiles
 
-    def run(self, tiles: Sequence[Tile], work: Work, *, retries: int) -> Generator[Outcome, None, None]:
-        attempts = Attempts(tiles, retries, self.patience)
+    def run(
+        self, tiles: Sequence[Tile], work: Work, *, retries: int, spending: Spending | None = None
+    ) -> Generator[Outcome, None, None]:
+        attempts = Attempts(tiles, retries, self.patience, spending)
         if self.workers > 1:
             shared = replace(work.among(self.workers), beside=self.workers)
             yield from _in_processes(attempts, shared, min(self.workers, len(tiles)))

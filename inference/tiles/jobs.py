@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Annotated
@@ -100,11 +101,20 @@ class Workers:
                       local=True)
     ] = 10.0  # fmt: skip
 
+    eecu_hours: Annotated[
+        float | None,
+        Option("Begin no tile that might exceed it, of all workers together; the same command continues.",
+               metavar="HOURS", group="Workers", local=True),
+    ] = None  # fmt: skip
     status: Annotated[bool, Option("Only say how far the run is.", group="Workers", local=True)] = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.retries <= 100:
             raise ValueError(f"--retries {self.retries}: expected 0 to 100")
+        if self.eecu_hours is not None and not 0 < self.eecu_hours < math.inf:
+            raise ValueError(
+                f"--eecu-hours {self.eecu_hours:g}: expected hours above 0, such as 10, or leave it out for no limit"
+            )
         if self.silence <= 0:
             raise ValueError(f"--silence {self.silence:g}: expected minutes above 0")
         if self.scheduler and self.workers != 1:
@@ -122,6 +132,14 @@ class Workers:
 
         inner = Dask(self.scheduler) if self.scheduler else InProcess(self.workers)
         return inner if self.part is None else Numbered(*part_of(self.part), inner)
+
+    @property
+    def share_hours(self) -> float | None:
+        """EECU-hours of this part of the run: of n parts an n-th."""
+        from inference.tiles.numbered import part_of
+
+        count = 1 if self.part is None else part_of(self.part)[1]
+        return None if self.eecu_hours is None else self.eecu_hours / count
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from inference.tiles.executors import Executor, Outcome
+from inference.tiles.spending import Spending
 from inference.tiles.tile import Tile
 from inference.tiles.work import Work
 
@@ -32,9 +33,11 @@ class Numbered:
     def mine(self, tiles: Sequence[Tile]) -> Sequence[Tile]:
         return tiles[self.number - 1 :: self.count]
 
-    def run(self, tiles: Sequence[Tile], work: Work, *, retries: int) -> Iterator[Outcome]:
+    def run(
+        self, tiles: Sequence[Tile], work: Work, *, retries: int, spending: Spending | None = None
+    ) -> Iterator[Outcome]:
         """All parts share Earth Engine's quota: each takes an n-th of it."""
-        return self.executor.run(self.mine(tiles), work.among(self.count), retries=retries)
+        return self.executor.run(self.mine(tiles), work.among(self.count), retries=retries, spending=spending)
 
 
 def part_of(text: str) -> tuple[int, int]:

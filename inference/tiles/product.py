@@ -1,4 +1,4 @@
-"""What a finished map is, one product a zone: an index of its tiles and, where that is not too large, a COG of them
+"""What a finished map is, one product a zone: indexes of its tiles and, where that is not too large, a COG of them
 all on the grid of the place.
 """
 
@@ -23,7 +23,7 @@ from gee_export.base.storage import FolderStorage
 from inference import cog, job
 from inference.legend import Legend
 from inference.map_file import SETTINGS_TAG, probability_of
-from inference.tiles.index import ZoneGrid, class_index, probability_index
+from inference.tiles.index import ZoneGrid, class_index, probability_index, tile_index
 from inference.tiles.jobs import MapJob
 from inference.tiles.receipt import Receipt
 from inference.tiles.store import TileStore, files_of
@@ -77,7 +77,7 @@ def _place(tile: Tile, corner_m: tuple[float, float], pixel_m: float) -> Window:
 
 
 def finish(zone: ZoneMap, store: TileStore) -> tuple[str, ...]:
-    """Writes the zone's index and, where it is not too large, its COG; the names of its files in the store.
+    """Writes the zone's indexes and, where it is not too large, its COG; the names of its files in the store.
 
     What is there already stays. Nothing is written where no tile has a pixel.
     """
@@ -113,6 +113,8 @@ def _write_indexes(zone: ZoneMap, grid: ZoneGrid, legend: Legend, store: TileSto
     files = {
         f"{zone.name}.vrt": class_index(grid, legend, classes),
         f"{zone.name}_prob.vrt": probability_index(grid, shares),
+        f"{zone.name}.gti.gpkg": tile_index(grid, classes),
+        f"{zone.name}_prob.gti.gpkg": tile_index(grid, shares),
     }
     for name, content in files.items():
         store.storage.write(name, content)

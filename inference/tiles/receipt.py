@@ -67,7 +67,8 @@ class Receipt:
 class Failure:
     """A tile that could not be made: its id and name, the reason in one sentence, and how often it was tried.
 
-    final: no other attempt would end better, because the user's options are at fault.
+    final: no other attempt would end better, because the user's options are at fault. eecu_s: what the last attempt
+    cost its server.
     """
 
     tile: str
@@ -75,6 +76,7 @@ class Failure:
     reason: str
     attempts: int = 1
     final: bool = False
+    eecu_s: float = 0.0
 
 
 def reason_of(error: BaseException) -> str:

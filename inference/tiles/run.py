@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from inference.tiles.executors import Executor, Outcome
 from inference.tiles.jobs import MapJob, RunRequest
 from inference.tiles.product import ZoneMap, finish
 from inference.tiles.receipt import Failure, Receipt
+from inference.tiles.spending import Spending
 from inference.tiles.stall import Stall
 from inference.tiles.status import MapStatus, Status
 from inference.tiles.store import TILES, TileStore, open_store
@@ -38,7 +39,8 @@ def run_jobs(*, progress: bool = True, **options: Any) -> Status:
     n-th. What is there is checked by its checksums and not made again, so an interrupted or failed run goes on with
     the same call. A tile that fails is tried again and at last listed in the status, which is returned.
 
-    ValueError: the user's mistakes. Fault: a server, disk or scheduler, or most tiles fail one after another.
+    ValueError: the user's mistakes. Fault: a server, disk or scheduler, most tiles fail one after another, or
+    `eecu_hours` are spent.
     """
     return run_requested(from_options(RunRequest, options), progress=checked_argument("progress", progress, bool))
 
@@ -50,12 +52,15 @@ def run_requested(request: RunRequest, *, progress: bool = True) -> Status:
     run = _Run.of(request)
     run.tell(states.RUNNING)
     try:
-        run.make_tiles(progress=progress)
-        return run.finish(request)
+        spending = Spending.continued(request.who.share_hours, run.earlier())
+        run.make_tiles(spending, progress=progress)
+        status = run.finish(request)
     except BaseException as error:
         with suppress(Exception):  # of a full disk, which the error itself is about
             run.tell(states.FAILED if isinstance(error, Exception) else states.INTERRUPTED)
         raise
+    spending.check()
+    return status
 
 
 def status_of(request: RunRequest) -> Status:
@@ -125,10 +130,18 @@ class _Run:
         stored = set(self.store.storage.list(f"{TILES}/"))
         self.present = {tile.name for tile in self.tiles if f"{TILES}/{tile.name}.json" in stored}
 
-    def make_tiles(self, *, progress: bool) -> None:
-        """Every tile of this executor, made or found whole, or noted as failed."""
+    def earlier(self) -> Iterator[Receipt]:
+        """The receipts that the tiles of this executor have already, whole or not."""
+        for tile in self.executor.mine(self.tiles):
+            if tile.name in self.present:
+                receipt = Receipt.from_json(self.store.storage.read(f"{TILES}/{tile.name}.json"))
+                if receipt is not None:
+                    yield receipt
+
+    def make_tiles(self, spending: Spending, *, progress: bool) -> None:
+        """Every tile of this executor that it may spend on, made or found whole, or noted as failed."""
         tiles = self.executor.mine(self.tiles)
-        outcomes = self.executor.run(self.tiles, self.work, retries=self.retries)
+        outcomes = self.executor.run(self.tiles, self.work, retries=self.retries, spending=spending)
         bar = ProgressBar(total=len(tiles), unit="tile", desc="run", disable=not progress)
         written_s = time.monotonic()
         stall = Stall(lambda: f"{bar.n} of {len(tiles)} are there; {self.executor.words}", self.silence_s)

@@ -15,13 +15,14 @@ from typing import Any
 from gee_export.base.errors import Fault
 from gee_export.base.storage import is_remote
 from gee_export.earth_engine.session import connect
-from gee_export.requests.quota import WHOLE, Quota, used
+from gee_export.requests.quota import WHOLE, Quota, Use, used
 from gee_export.sentinel.composite import NoScenes
 from inference import job
 from inference.map import EmptyMap, map_requested
 from inference.map_report import MapReport
 from inference.request import Pixels
 from inference.tiles.receipt import Failure, Receipt, reason_of
+from inference.tiles.spending import EECU
 from inference.tiles.store import TileStore, files_of, open_store
 from inference.tiles.tile import Tile, network_of
 from training.checkpoints.checkpoint import Checkpoint, load
@@ -50,27 +51,32 @@ class Work:
 
     def __call__(self, tile: Tile) -> Receipt:
         """The receipt of the tile, made now or before; ValueError and Fault as of `isamap map`."""
-        with _ALONE:
-            store = open_store(self.store, tile.pixels)
-            return store.receipt(tile) or self._made(tile, store)
+        with _ALONE, used(self.share or WHOLE) as use:
+            return self._receipt(tile, use)
 
     def attempted(self, tile: Tile) -> Receipt | Failure:
         """The receipt, or why there is none: exceptions do not travel between processes, sentences do."""
-        try:
-            return self(tile)
-        except Exception as error:
-            return Failure(tile.id, tile.name, reason_of(error), final=isinstance(error, ValueError))
+        with _ALONE, used(self.share or WHOLE) as use:
+            try:
+                return self._receipt(tile, use)
+            except Exception as error:
+                final = isinstance(error, ValueError)
+                return Failure(tile.id, tile.name, reason_of(error), final=final, eecu_s=round(use.eecu_s, 3))
 
-    def _made(self, tile: Tile, store: TileStore) -> Receipt:
+    def _receipt(self, tile: Tile, use: Use) -> Receipt:
+        store = open_store(self.store, tile.pixels)
+        return store.receipt(tile) or self._made(tile, store, use)
+
+    def _made(self, tile: Tile, store: TileStore, use: Use) -> Receipt:
         _check_fingerprint(tile)
         begun = _Usage.now()
-        with store.draft(tile) as out, used(self.share or WHOLE) as use:
+        with store.draft(tile) as out:
             try:
                 report = self._mapped(tile, out)
             except (NoScenes, EmptyMap) as error:
-                measured = begun.until_now() | {"eecu_s": round(use.eecu_s, 3)}
+                measured = begun.until_now() | {EECU: round(use.eecu_s, 3)}
                 return store.put(tile, (), empty=reason_of(error), measured=measured)
-            measured = begun.until_now() | {"eecu_s": round(use.eecu_s, 3)}
+            measured = begun.until_now() | {EECU: round(use.eecu_s, 3)}
             return store.put(tile, files_of(out), counts=dict(report.counts), measured=measured)
 
     def _mapped(self, tile: Tile, out: Path) -> MapReport:

@@ -10,8 +10,11 @@ from pathlib import Path
 
 from gee_export.base.errors import Fault
 from gee_export.base.periods import Month
+from gee_export.requests.meter import Meter
+from gee_export.requests.quota import Use
 from inference.request import Computing, Pixels
 from inference.tiles.receipt import Receipt
+from inference.tiles.spending import EECU
 from inference.tiles.store import TileStore
 from inference.tiles.tile import Tile
 from inference.tiles.tiling import TileWindow
@@ -36,14 +39,14 @@ def content(tile: Tile) -> bytes:
 class Painted(Work):
     """Writes `content`. markers: a folder with files `fail-COL`, `mistake-COL` and `die-COL`, of which each holds how
     often that still happens to the tile of that column; `seconds` and `slow-COL` hold how long each tile, and that
-    one, takes. calls: of each tile a
-    file grows by one byte with every attempt.
+    one, takes; `eecu` what an attempt costs. calls: of each tile a file grows by one byte with every attempt.
     """
 
     markers: str = ""
 
-    def _made(self, tile: Tile, store: TileStore) -> Receipt:
+    def _made(self, tile: Tile, store: TileStore, use: Use) -> Receipt:
         column = tile.window.col
+        use.meters.append(Meter(named_s=self._number("eecu")))
         self._count(f"calls-{column}")
         time.sleep(self._number("seconds") + self._number(f"slow-{column}"))
         if self._spend(f"die-{column}"):
@@ -55,7 +58,7 @@ class Painted(Work):
         with store.draft(tile) as out:
             out.parent.mkdir(parents=True, exist_ok=True)
             out.write_bytes(content(tile))
-            return store.put(tile, (out,), measured={"process": os.getpid()})
+            return store.put(tile, (out,), measured={"process": os.getpid(), EECU: use.eecu_s})
 
     def _count(self, name: str) -> None:
         with (Path(self.markers) / name).open("ab") as file:

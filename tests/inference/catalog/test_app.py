@@ -10,7 +10,7 @@ import pytest
 import isamap
 from inference import legend, manifest
 from inference.asset import Target
-from inference.catalog.app import script
+from inference.catalog.app import script, settings_of
 from inference.map_file import open_map
 
 NAME = "projects/local/assets/wuhan"
@@ -19,7 +19,7 @@ NAME = "projects/local/assets/wuhan"
 @pytest.fixture
 def text(finished_map, random_map) -> str:
     properties = manifest.properties(open_map(finished_map(random_map)), "0" * 64)
-    return script(NAME, properties, (2019, 2023))
+    return script(settings_of(NAME, properties, (2019, 2023)))
 
 
 def settings(text: str) -> dict:

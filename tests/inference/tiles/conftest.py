@@ -61,5 +61,5 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.suffix in (".tif", ".xml", ".vrt") and ".run" not in path.parts
+        if path.suffix in (".tif", ".xml", ".vrt", ".gpkg") and ".run" not in path.parts
     }

@@ -12,7 +12,7 @@ import rasterio
 import shapely
 
 import inference
-from gee_export.base import zones
+from gee_export.base import feature_table, zones
 from gee_export.base.atomic import disk_fault
 from gee_export.base.errors import Fault
 from gee_export.base.grid import grid_of
@@ -252,3 +252,25 @@ def test_the_status_counts_the_tiles_that_are_there(asked, tmp_path, broken):
     status = run_jobs(**asked, status=True)
     assert status.state == "failed" and status.made == 3 and len(status.failures) == 1
     assert "3 of 4 tiles are made" in str(status)
+
+
+@pytest.mark.parametrize("band", ["", "_prob"])
+def test_the_tile_index_shows_the_same_pixels_as_the_map(asked, tmp_path, band):
+    """GDAL's GTI driver (3.9) reads the GeoPackage; it is of rasterio's own GDAL."""
+    run_jobs(**asked)
+    with (
+        rasterio.open(tmp_path / "out" / f"{MAP}{band}.gti.gpkg", driver="GTI") as index,
+        rasterio.open(tmp_path / "out" / f"{MAP}{band}.tif") as one_file,
+    ):
+        assert (index.shape, index.crs, index.nodata) == (one_file.shape, one_file.crs, one_file.nodata)
+        assert index.transform.almost_equals(one_file.transform)
+        np.testing.assert_array_equal(index.read(1), one_file.read(1))
+
+
+def test_the_tile_index_holds_the_outlines_of_the_tiles(asked, tmp_path):
+    run_jobs(**asked)
+    table = feature_table.read_table(tmp_path / "out" / f"{MAP}.gti.gpkg")
+    for outline, location in zip(table.shapes, table.columns["location"], strict=True):
+        with rasterio.open(tmp_path / "out" / location) as tile:
+            assert outline.bounds == pytest.approx(tuple(tile.bounds))
+    assert len(table.shapes) == 4 and table.crs.to_epsg() == 32650

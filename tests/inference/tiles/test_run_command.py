@@ -14,6 +14,7 @@ import pytest
 
 import isamap
 from gee_export.base.errors import Fault
+from gee_export.requests import quota
 from inference.tiles import work
 from tests.inference.tiles.conftest import REGION, STEP_PX, bytes_of
 
@@ -87,6 +88,23 @@ def test_what_is_typed_overrides_the_file(jobs, tmp_path, capsys):
     assert "1 of 1 tiles" in capsys.readouterr().out and (tmp_path / "elsewhere" / "status.json").exists()
 
 
+def spent_s(out: Path) -> list[float]:
+    """EECU seconds of every tile that is made, by its receipt."""
+    return [json.loads(path.read_text())["measured"]["eecu_s"] for path in (out / "tiles").glob("*.json")]
+
+
+def test_a_run_ends_before_it_exceeds_its_computing_and_goes_on_with_more(jobs, tmp_path, capsys, monkeypatch):
+    assert isamap.main(jobs("whole")) == 0
+    assert min(spent_s(tmp_path / "whole")) > 0  # as the engine names it
+    monkeypatch.setattr(quota.Use, "eecu_s", 0.04)  # which differs from run to run
+    assert isamap.main([*jobs(), "--eecu-hours", f"{0.09 / 3600}"]) == 1
+    assert "would be exceeded" in (words := sentence(capsys)) and "a larger --eecu-hours to continue" in words
+    assert spent_s(tmp_path / "out") == [0.04, 0.04]
+    assert json.loads((tmp_path / "out" / "status.json").read_text())["state"] == "partial"
+    assert isamap.main([*jobs(), "--eecu-hours", "1"]) == 0
+    assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "whole")
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -102,6 +120,7 @@ def test_what_is_typed_overrides_the_file(jobs, tmp_path, capsys):
         ({"part": '"5/4"'}, "--part 5/4: expected 1/4 to 4/4"),
         ({"workers": "2", "scheduler": '"tcp://x:1"'}, "give one of them"),
         ({"catalog": '"nowhere"'}, "--catalog nowhere: no such folder"),
+        ({"eecu_hours": "0.0"}, "--eecu-hours 0: expected hours above 0"),
         ({"silence": "0.0"}, "--silence 0: expected minutes above 0"),
         ({"asset": '"projects/p/assets/a"', "project": '"p"'}, "--asset needs --bucket NAME"),
         ({"requests": "0", "project": '"p"'}, "--requests 0: expected 1 to"),
