@@ -207,8 +207,10 @@ def simplify(geometry: Geometry, maxError: ErrorMargin, proj: Projection | None)
     if maxError.value is None:
         raise EngineError("Geometry.simplify: The error margin must not be infinite.")
     home = geometry.in_crs(proj.crs if proj else geometry.metric_crs)
-    simple = Geometry(home.shape.simplify(maxError.value), home.crs, False)
-    return simple if proj else replace(simple.in_crs(geometry.crs), geodesic=geometry.geodesic)
+    shape = home.shape.simplify(maxError.value)
+    if proj:
+        return Geometry(shape, home.crs, False)
+    return replace(home.moved(shape, geometry.crs), geodesic=geometry.geodesic)
 
 
 @algorithm("Feature.simplify")

@@ -146,5 +146,5 @@ def test_the_distance_of_features():
 def test_a_features_geometry_is_simplified():
     line = [[0, 0], [0.001, 0.000001], [0.002, 0]]
     found = info(ee.Feature(ee.Geometry.LineString(line), {"a": 1}).simplify(10))
-    assert found["geometry"]["coordinates"] == pytest.approx(np.array([[0, 0], [0.002, 0]]), abs=1e-9)
+    np.testing.assert_allclose(found["geometry"]["coordinates"], [[0, 0], [0.002, 0]], atol=1e-9)
     assert found["properties"] == {"a": 1}
