@@ -1,4 +1,4 @@
-"""Geometries (GeometryConstructors.*, Geometry.*).
+"""Geometries: their measures, shapes and relations (Geometry.*, Feature.*).
 
 Assumptions: lengths and areas in degrees are those on the ellipsoid of WGS84; a shape composed of others has points
 on its edges where theirs were shortest paths (raster/geodesic.py).
@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import shapely
-from shapely.affinity import affine_transform
 from shapely.geometry.base import BaseGeometry
 
 from local_ee.errors import EngineError
@@ -20,139 +18,11 @@ from local_ee.evaluation.features import Element, ErrorMargin, Feature, geometry
 from local_ee.evaluation.registry import add, algorithm
 from local_ee.raster import geodesic as geodesic_edges
 from local_ee.raster.geodesic import ELLIPSOID
-from local_ee.raster.geometry import LONLAT, Geometry, check_edges, composed, metres_between
+from local_ee.raster.geometry import Geometry, check_edges, composed
 from local_ee.raster.geometry import rectangle as corners
 from local_ee.raster.projection import Projection, crs_of
 
 _ARC_SEGMENTS = 16  # per quarter circle of a buffer
-
-
-def _made(shape: BaseGeometry, crs: Projection | None, geodesic: bool | None) -> Geometry:
-    """Coordinates are pixels of the projection: an export's crsTransform and dimensions come as such a rectangle
-    (ee/image.py, _apply_crs_and_affine)."""
-    code = crs.crs if crs else LONLAT
-    geographic = bool(crs_of(code).geographic)
-    if crs is not None and not crs.transform.is_identity:
-        a, b, c, d, e, f = tuple(crs.transform)[:6]
-        shape = affine_transform(shape, [a, b, d, e, c, f])
-    return Geometry(shape, code, geographic if geodesic is None else geodesic)
-
-
-def _rings(coordinates: list) -> list:
-    """Rings of points, however flat the coordinates came."""
-    if coordinates and not isinstance(coordinates[0], list):
-        pairs = [list(pair) for pair in zip(coordinates[::2], coordinates[1::2], strict=True)]
-        return [pairs]
-    if coordinates and coordinates[0] and not isinstance(coordinates[0][0], list):
-        return [coordinates]
-    return coordinates
-
-
-def _of_coordinates(make: Callable[[], BaseGeometry]) -> BaseGeometry:
-    """The geometry that coordinates make; EngineError where they make none."""
-    try:
-        return make()
-    except (TypeError, ValueError, IndexError, AttributeError, shapely.errors.ShapelyError) as error:
-        raise EngineError(f"Invalid GeoJSON geometry: {error}.") from error
-
-
-def _polygon(rings: list) -> shapely.Polygon:
-    try:
-        shape = shapely.Polygon(rings[0], rings[1:])
-    except (ValueError, TypeError, IndexError) as error:
-        raise EngineError("Invalid geometry: a polygon needs rings of at least three points.") from error
-    return shape if shape.is_valid else shape.buffer(0)
-
-
-_INSIDE_OUT = (
-    "The local engine has no polygon whose interior lies outside of its ring (evenOdd=false and a ring that runs "
-    "clockwise): turn the ring around, or leave evenOdd out."
-)
-
-
-def _check_left_inside(coordinates: list, even_odd: bool) -> None:
-    """EngineError where the left-inside rule makes another area of a shell than the even/odd rule."""
-    if even_odd:
-        return
-    shell = _of_coordinates(lambda: shapely.LinearRing(_rings(coordinates)[0]))
-    if not shell.is_ccw:
-        raise EngineError(_INSIDE_OUT)
-
-
-@algorithm("GeometryConstructors.Point")
-def point(coordinates: list, crs: Projection | None) -> Geometry:
-    """A point."""
-    return _made(_of_coordinates(lambda: shapely.Point(*coordinates)), crs, None)
-
-
-@algorithm("GeometryConstructors.MultiPoint")
-def multi_point(coordinates: list, crs: Projection | None) -> Geometry:
-    """Points."""
-    return _made(_of_coordinates(lambda: shapely.MultiPoint(coordinates)), crs, None)
-
-
-@algorithm("GeometryConstructors.LineString")
-def line_string(coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any) -> Geometry:
-    """A line through points."""
-    return _made(_of_coordinates(lambda: shapely.LineString(_rings(coordinates)[0])), crs, geodesic)
-
-
-@algorithm("GeometryConstructors.LinearRing")
-def linear_ring(coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any) -> Geometry:
-    """A closed line through points."""
-    return _made(_of_coordinates(lambda: shapely.LinearRing(_rings(coordinates)[0])), crs, geodesic)
-
-
-@algorithm("GeometryConstructors.MultiLineString")
-def multi_line_string(coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any) -> Geometry:
-    """Lines."""
-    return _made(_of_coordinates(lambda: shapely.MultiLineString(coordinates)), crs, geodesic)
-
-
-@algorithm("GeometryConstructors.Polygon")
-def polygon(coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any, evenOdd: bool) -> Geometry:
-    """An area within rings of points."""
-    _check_left_inside(coordinates, evenOdd)
-    return _made(_of_coordinates(lambda: _polygon(_rings(coordinates))), crs, geodesic)
-
-
-@algorithm("GeometryConstructors.MultiPolygon")
-def multi_polygon(
-    coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any, evenOdd: bool
-) -> Geometry:
-    """Several areas."""
-    for rings in coordinates:
-        _check_left_inside(rings, evenOdd)
-    shapes = [_of_coordinates(partial(_polygon, rings)) for rings in coordinates]
-    return _made(composed(lambda: shapely.unary_union(shapes), *shapes), crs, geodesic)
-
-
-@algorithm("GeometryConstructors.Rectangle")
-def rectangle(coordinates: list, crs: Projection | None, geodesic: bool | None, evenOdd: bool) -> Geometry:
-    """A box from two opposite corners."""
-    numbers = [coordinate for item in coordinates for coordinate in (item if isinstance(item, list) else [item])]
-    if len(numbers) < 4 or not all(isinstance(coordinate, int | float) for coordinate in numbers[:4]):
-        raise EngineError("Geometry.Rectangle: expected two corners of two numbers each.")
-    west, south, east, north = numbers[:4]
-    if not evenOdd and (east < west) != (north < south):
-        raise EngineError(_INSIDE_OUT)
-    return _made(corners(min(west, east), min(south, north), max(west, east), max(south, north)), crs, geodesic)
-
-
-@algorithm("GeometryConstructors.BBox")
-def bbox(west: float, south: float, east: float, north: float) -> Geometry:
-    """A box of longitudes and latitudes, its edges along meridians and parallels."""
-    if north < south:
-        raise EngineError(f"Geometry.BBox: north ({north:g}) must not be less than south ({south:g}).")
-    return Geometry(corners(west, south, east, north), LONLAT, False)
-
-
-@algorithm("GeometryConstructors.MultiGeometry")
-def multi_geometry(geometries: list, crs: Projection | None, geodesic: bool | None, maxError: Any) -> Geometry:
-    """Several geometries together."""
-    code = crs.crs if crs else LONLAT
-    collection = shapely.GeometryCollection([each.in_crs(code).shape for each in geometries])
-    return _made(collection, Projection(code), geodesic)
 
 
 def _in(geometry: Geometry, proj: Projection | None) -> Geometry:
@@ -241,7 +111,7 @@ def _together(left: Geometry, right: Geometry, proj: Projection | None) -> tuple
     return replace(first, shape=first.drawn), replace(second, shape=second.drawn)
 
 
-def _place(feature: Element) -> Geometry:
+def place_of(feature: Element) -> Geometry:
     """Where a feature is; EngineError for one without a geometry."""
     geometry = geometry_of(feature)
     if geometry is None:
@@ -254,7 +124,7 @@ def _shape(compute: Callable) -> tuple[Callable, Callable]:
         return compute(geometry, proj)
 
     def of_feature(feature: Element, maxError: ErrorMargin | None, proj: Projection | None) -> Feature:
-        return Feature(compute(_place(feature), proj), feature.properties, feature.id)
+        return Feature(compute(place_of(feature), proj), feature.properties, feature.id)
 
     return of_geometry, of_feature
 
@@ -264,7 +134,7 @@ def _measure(compute: Callable) -> tuple[Callable, Callable]:
         return float(compute(geometry, proj))
 
     def of_feature(feature: Element, maxError: ErrorMargin | None, proj: Projection | None) -> float:
-        return float(compute(_place(feature), proj))
+        return float(compute(place_of(feature), proj))
 
     return of_geometry, of_feature
 
@@ -281,7 +151,7 @@ def _pair(compute: Callable) -> tuple[Callable, Callable]:
         return joined(left, right, proj)
 
     def of_features(left: Element, right: Element, maxError: Any, proj: Projection | None) -> Feature:
-        return Feature(joined(_place(left), _place(right), proj), left.properties, left.id)
+        return Feature(joined(place_of(left), place_of(right), proj), left.properties, left.id)
 
     return of_geometries, of_features
 
@@ -292,7 +162,7 @@ def _relation(compute: Callable) -> tuple[Callable, Callable]:
         return bool(compute(first.shape, second.shape))
 
     def of_features(left: Element, right: Element, maxError: Any, proj: Projection | None) -> bool:
-        return of_geometries(_place(left), _place(right), maxError, proj)
+        return of_geometries(place_of(left), place_of(right), maxError, proj)
 
     return of_geometries, of_features
 
@@ -313,7 +183,7 @@ def buffer(geometry: Geometry, distance: float, maxError: ErrorMargin | None, pr
 @algorithm("Feature.buffer")
 def buffer_feature(feature: Element, distance: float, maxError: ErrorMargin | None, proj: Projection | None) -> Feature:
     """A feature whose geometry is grown by a distance."""
-    return Feature(buffered(_place(feature), distance, proj), feature.properties, feature.id)
+    return Feature(buffered(place_of(feature), distance, proj), feature.properties, feature.id)
 
 
 @algorithm("Geometry.transform")
@@ -323,12 +193,12 @@ def transform(geometry: Geometry, proj: Projection, maxError: ErrorMargin | None
     return moved if geodesic is None else replace(moved, geodesic=geodesic)
 
 
-@algorithm("Feature.transform")
+@algorithm("Feature.transform", "ProjectionTransform")
 def transform_feature(
     feature: Element, proj: Projection, maxError: ErrorMargin | None, geodesic: bool | None
 ) -> Feature:
     """A feature with its geometry in another projection."""
-    return Feature(transform(_place(feature), proj, maxError, geodesic), feature.properties, feature.id)
+    return Feature(transform(place_of(feature), proj, maxError, geodesic), feature.properties, feature.id)
 
 
 @algorithm("Geometry.simplify")
@@ -337,8 +207,16 @@ def simplify(geometry: Geometry, maxError: ErrorMargin, proj: Projection | None)
     if maxError.value is None:
         raise EngineError("Geometry.simplify: The error margin must not be infinite.")
     home = geometry.in_crs(proj.crs if proj else geometry.metric_crs)
-    simple = Geometry(home.shape.simplify(maxError.value), home.crs, False)
-    return simple if proj else replace(simple.in_crs(geometry.crs), geodesic=geometry.geodesic)
+    shape = home.shape.simplify(maxError.value)
+    if proj:
+        return Geometry(shape, home.crs, False)
+    return replace(home.moved(shape, geometry.crs), geodesic=geometry.geodesic)
+
+
+@algorithm("Feature.simplify")
+def simplify_feature(feature: Element, maxError: ErrorMargin, proj: Projection | None) -> Feature:
+    """A feature whose geometry has fewer points."""
+    return Feature(simplify(place_of(feature), maxError, proj), feature.properties, feature.id)
 
 
 @algorithm("Geometry.coordinates")
@@ -375,13 +253,3 @@ def geodesic(geometry: Geometry) -> bool:
 def is_unbounded(geometry: Geometry) -> bool:
     """Whether it is the whole Earth."""
     return geometry.unbounded
-
-
-@algorithm("Geometry.distance")
-def distance(
-    left: Geometry, right: Geometry, maxError: ErrorMargin | None, proj: Projection | None, spherical: bool
-) -> float:
-    """The least distance: in metres on the ellipsoid or the sphere, or in units of a projection."""
-    if proj is None:
-        return metres_between(left, right, spherical=spherical)
-    return float(left.in_crs(proj.crs).drawn.distance(right.in_crs(proj.crs).drawn))

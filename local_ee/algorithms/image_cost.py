@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
-from affine import Affine
 from odc.geo.geobox import GeoBox
 from scipy import ndimage
 from scipy.sparse import coo_matrix
@@ -16,15 +16,14 @@ from local_ee.algorithms.image_grid import elsewhere
 from local_ee.errors import EngineError
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Image, derived
+from local_ee.raster.blocks import blocks
 from local_ee.raster.geometry import LONLAT
 from local_ee.raster.lattice import place_of
 from local_ee.raster.pixel_type import DOUBLE
 from local_ee.raster.pixels import Pixels, opaque
 from local_ee.raster.projection import Projection, projection_of, transformer
-from local_ee.raster.window import Window
 
 MOST_REACH = 1024  # pixels
-_BLOCK = 256  # side of what is computed at once, at multiples of it from the grid's origin
 _RADIUS_M = 6_378_137.0  # of the sphere (apidocs ee-image-cumulativecost)
 _STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))
 _PAIR_BYTES = 24
@@ -48,7 +47,7 @@ def cumulative_cost(cost: Image, source: Image, maxDistance: float, geodeticDist
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
         reach = _reach(maxDistance, geobox)
         values, valid = np.zeros(geobox.shape), np.zeros(geobox.shape, bool)
-        for block, window, inner in _blocks(geobox, reach):
+        for block, window, inner in blocks(geobox, math.ceil(reach)):
             budget.check()
             total, known = _computed(cost, source, window, (reach, geodeticDistance))
             values[block], valid[block] = total[inner], known[inner]
@@ -73,19 +72,6 @@ def _reach(distance_m: float, geobox: GeoBox) -> float:
             "scale or a smaller distance."
         )
     return reach
-
-
-def _blocks(geobox: GeoBox, reach: float) -> Iterator[tuple[tuple[slice, ...], GeoBox, tuple[slice, ...]]]:
-    """The blocks that a window touches: where each is in the window, its grid with margins, and its part of that."""
-    place, margin = place_of(geobox), int(np.ceil(reach))
-    mine = Window(place.row, place.col, *geobox.shape)
-    for row in range(mine.row // _BLOCK * _BLOCK, mine.row_end, _BLOCK):
-        for col in range(mine.col // _BLOCK * _BLOCK, mine.col_end, _BLOCK):
-            outer = Window(row - margin, col - margin, _BLOCK + 2 * margin, _BLOCK + 2 * margin)
-            shared = mine.overlap(Window(row, col, _BLOCK, _BLOCK))
-            if shared is not None:
-                affine = geobox.affine * Affine.translation(outer.col - mine.col, outer.row - mine.row)
-                yield shared.within(mine), GeoBox((outer.height, outer.width), affine, geobox.crs), shared.within(outer)
 
 
 def _computed(cost: Image, source: Image, window: GeoBox, options: tuple[float, bool]) -> tuple[np.ndarray, np.ndarray]:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from odc.geo.geobox import GeoBox
 
+from local_ee import budget
 from local_ee.errors import EngineError
 from local_ee.evaluation.focal import BandPixels, band_by_band
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Band, Image, alike, derived, missing_band
 from local_ee.raster.kernel import Kernel, Metric, Weights, check_side
 from local_ee.raster.margin import Margin
-from local_ee.raster.pixel_type import FLOAT
+from local_ee.raster.pixel_type import DOUBLE, FLOAT
 from local_ee.raster.pixels import Pixels, opaque
 from local_ee.raster.projection import projection_of
 
@@ -116,8 +117,7 @@ def fast_distance_transform(image: Image, neighborhood: int, units: str, metric:
 
     Assumption (not documented): the neighbourhood ends where the distance is more than `neighborhood` pixels.
     """
-    if units != "pixels":
-        raise EngineError(f"Unsupported units '{units}'. Only 'pixels' are supported.")
+    _check_units(units)
     if metric not in _METRICS:
         raise EngineError(f"Unknown metric '{metric}'. Use one of {', '.join(_METRICS)}.")
     _check_reach(neighborhood, "neighborhood")
@@ -196,6 +196,47 @@ def _within(
     distance = margin.moved(measure(~hit), 0, 0)
     near = distance <= reach
     return np.where(near, distance, 0), near
+
+
+@algorithm("Image.rsedTransform")
+def rsed_transform(image: Image, neighborhood: int, units: str) -> Image:
+    """Each band's highest parabola above a pixel: its value at a non-zero pixel, less the squared distance to it.
+
+    0 where no parabola of the square neighbourhood is above 0. Assumption: a pixel keeps its mask; masked pixels and
+    negative ones have no parabola.
+    """
+    _check_units(units)
+    _check_reach(neighborhood, "neighborhood")
+    bands = [band.typed(DOUBLE) for band in image.bands]
+    margin = Margin.all_round(neighborhood)
+
+    def compute(values: np.ndarray, mask: np.ndarray, geobox: GeoBox) -> list[BandPixels]:
+        numbers = np.where(_non_zero(values, mask), np.asarray(values, float), 0)
+        return [(_parabolas(numbers, neighborhood), margin.moved(mask, 0, 0))]
+
+    return band_by_band(image, bands, lambda geobox: margin, compute)
+
+
+def _parabolas(heights: np.ndarray, reach: int) -> np.ndarray:
+    """The upper envelope of parabolas of opening 1, at least 0."""
+    # The squared distance is the sum of those along both axes, so that columns can follow rows.
+    # A parabola reaches the square root of its height, so that farther steps need no look.
+    # Only maxima of differences are taken: no rounding depends on the window.
+    far = min(reach, math.isqrt(max(int(heights.max(initial=0)), 0)) + 1)
+    for axis in (0, 1):
+        length = heights.shape[axis] - 2 * reach
+        envelope = np.zeros([length if i == axis else side for i, side in enumerate(heights.shape)])
+        for step in range(-far, far + 1):
+            budget.check()
+            cut = (slice(reach + step, reach + step + length), slice(None))[:: 1 - 2 * axis]
+            np.maximum(envelope, heights[cut] - step * step, out=envelope)
+        heights = envelope
+    return heights
+
+
+def _check_units(units: str) -> None:
+    if units != "pixels":
+        raise EngineError(f"Unsupported units '{units}'. Only 'pixels' are supported.")
 
 
 def _position(image: Image, name: str) -> int:

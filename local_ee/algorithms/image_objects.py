@@ -77,12 +77,16 @@ def _labels(
     labels = segments.labelled(pixels.values[0], opaque(pixels.masks[0]), offsets)
     centre = _centre(geobox, reach)
     valid = (labels != segments.NONE) & (segments.sizes(labels) <= most)
+    return np.where(valid, object_ids(labels, window)[labels], 0)[centre].astype(np.int32), valid[centre]
+
+
+def object_ids(labels: np.ndarray, window: GeoBox) -> np.ndarray:
+    """A number for each label of a window, made of the place of its first pixel; a 0 at the end is that of NONE."""
     _, first = np.unique(labels[labels != segments.NONE], return_index=True)
     rows, cols = np.argwhere(labels != segments.NONE)[first].T
     origin = place_of(window)
     numbers = (rows + origin.row) % _LABEL_ROWS * _LABEL_COLS + (cols + origin.col) % _LABEL_COLS
-    numbers = np.append(numbers, 0).astype(np.int32)  # NONE takes the last one
-    return np.where(valid, numbers[labels], 0)[centre].astype(np.int32), valid[centre]
+    return np.append(numbers, 0).astype(np.int32)
 
 
 @algorithm("Image.reduceConnectedComponents")

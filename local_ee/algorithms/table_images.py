@@ -143,8 +143,6 @@ def _grown(place: Geometry, radius_m: float) -> shapely.Geometry:
 
 def _grown_footprint(features: Collection, radius_m: float) -> Geometry | None:
     place = geometry_of(features)
-    return (
-        place
-        if place is None or place.unbounded or place.shape.is_empty
-        else Geometry(_grown(place, radius_m), LONLAT, False)
-    )
+    if place is None or place.unbounded or place.shape.is_empty:
+        return place
+    return Geometry(_grown(place, radius_m), LONLAT, False)

@@ -8,7 +8,7 @@ import numpy as np
 import pyproj
 from odc.geo.geobox import GeoBox
 
-from local_ee.algorithms.image_bands import add_bands
+from local_ee.algorithms.image_bands import add_bands, select
 from local_ee.algorithms.image_neighborhood import padded
 from local_ee.errors import EngineError
 from local_ee.evaluation.registry import algorithm
@@ -28,6 +28,11 @@ def _elevation(image: Image) -> int:
     if not image.bands:
         raise EngineError("The image has no bands.")
     return image.band_names.index("elevation") if "elevation" in image.band_names else 0
+
+
+def elevation_band(image: Image) -> Image:
+    """The image of the band with heights alone."""
+    return select(image, [_elevation(image)], None)
 
 
 def _beside(geobox: GeoBox) -> GeoBox:

@@ -161,3 +161,17 @@ def test_masked_pixels_have_a_distance_only_where_they_are_asked_for():
 def test_a_kernel_without_distances_measures_nothing():
     with pytest.raises(EngineError, match="one of: chebyshev, euclidean, manhattan"):
         pixels(source().distance(ee.Kernel.square(3)), CATALOG, GRID)
+
+
+def test_parabolas_over_pixels():
+    """apidocs ee-image-rsedtransform: the highest of value - squared distance over all non-zero pixels, at least 0."""
+    image, hit = sparse()
+    heights = image.multiply(source().multiply(60)).toInt()
+    tops = pixels(heights, CATALOG, GRID).filled(0)
+    rows, cols = np.indices(hit.shape)
+    peaks = [tops[row, col] - (rows - row) ** 2 - (cols - col) ** 2 for row, col in np.argwhere(tops)]
+    expected = np.maximum(np.max(peaks, axis=0), 0)
+    found = pixels(heights.rsedTransform(REACH), CATALOG, GRID)
+    inner = np.s_[REACH:-REACH, REACH:-REACH]
+    np.testing.assert_array_equal(found[inner].compressed(), expected[inner][~np.ma.getmaskarray(found)[inner]])
+    assert (expected[inner] > 0).sum() > (tops[inner] > 0).sum()

@@ -54,7 +54,10 @@ def test_painted_pixels_become_valid():
     np.testing.assert_array_equal(~np.ma.getmaskarray(found), inside(SHAPES[0]))
 
 
-@pytest.mark.parametrize(("color", "width", "words"), [(1, 2, "outlines"), ("name", None, "numeric property")])
+@pytest.mark.parametrize(
+    ("color", "width", "words"),
+    [(1, "name", "numeric property for 'width'"), ("name", None, "numeric property for 'color'")],
+)
 def test_what_it_cannot_paint_is_said(color, width, words):
     with pytest.raises(EngineError, match=words):
         pixels(ee.Image(0).paint(features(1), color, width), grid=GRID)

@@ -1,0 +1,145 @@
+"""Constructors of geometries (GeometryConstructors.*)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import shapely
+from shapely.affinity import affine_transform
+from shapely.geometry.base import BaseGeometry
+
+from local_ee.errors import EngineError
+from local_ee.evaluation.registry import algorithm
+from local_ee.raster.geometry import LONLAT, Geometry, composed
+from local_ee.raster.geometry import rectangle as corners
+from local_ee.raster.projection import Projection, crs_of
+
+
+def _made(shape: BaseGeometry, crs: Projection | None, geodesic: bool | None) -> Geometry:
+    """Coordinates are pixels of the projection: an export's crsTransform and dimensions come as such a rectangle
+    (ee/image.py, _apply_crs_and_affine)."""
+    code = crs.crs if crs else LONLAT
+    geographic = bool(crs_of(code).geographic)
+    if crs is not None and not crs.transform.is_identity:
+        a, b, c, d, e, f = tuple(crs.transform)[:6]
+        shape = affine_transform(shape, [a, b, d, e, c, f])
+    return Geometry(shape, code, geographic if geodesic is None else geodesic)
+
+
+def _rings(coordinates: list) -> list:
+    """Rings of points, however flat the coordinates came."""
+    if coordinates and not isinstance(coordinates[0], list):
+        pairs = [list(pair) for pair in zip(coordinates[::2], coordinates[1::2], strict=True)]
+        return [pairs]
+    if coordinates and coordinates[0] and not isinstance(coordinates[0][0], list):
+        return [coordinates]
+    return coordinates
+
+
+def _of_coordinates(make: Callable[[], BaseGeometry]) -> BaseGeometry:
+    """The geometry that coordinates make; EngineError where they make none."""
+    try:
+        return make()
+    except (TypeError, ValueError, IndexError, AttributeError, shapely.errors.ShapelyError) as error:
+        raise EngineError(f"Invalid GeoJSON geometry: {error}.") from error
+
+
+def _polygon(rings: list) -> shapely.Polygon:
+    try:
+        shape = shapely.Polygon(rings[0], rings[1:])
+    except (ValueError, TypeError, IndexError) as error:
+        raise EngineError("Invalid geometry: a polygon needs rings of at least three points.") from error
+    return shape if shape.is_valid else shape.buffer(0)
+
+
+_INSIDE_OUT = (
+    "The local engine has no polygon whose interior lies outside of its ring (evenOdd=false and a ring that runs "
+    "clockwise): turn the ring around, or leave evenOdd out."
+)
+
+
+def _check_left_inside(coordinates: list, even_odd: bool) -> None:
+    """EngineError where the left-inside rule makes another area of a shell than the even/odd rule."""
+    if even_odd:
+        return
+    shell = _of_coordinates(lambda: shapely.LinearRing(_rings(coordinates)[0]))
+    if not shell.is_ccw:
+        raise EngineError(_INSIDE_OUT)
+
+
+@algorithm("GeometryConstructors.Point")
+def point(coordinates: list, crs: Projection | None) -> Geometry:
+    """A point."""
+    return _made(_of_coordinates(lambda: shapely.Point(*coordinates)), crs, None)
+
+
+@algorithm("GeometryConstructors.MultiPoint")
+def multi_point(coordinates: list, crs: Projection | None) -> Geometry:
+    """Points."""
+    return _made(_of_coordinates(lambda: shapely.MultiPoint(coordinates)), crs, None)
+
+
+@algorithm("GeometryConstructors.LineString")
+def line_string(coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any) -> Geometry:
+    """A line through points."""
+    return _made(_of_coordinates(lambda: shapely.LineString(_rings(coordinates)[0])), crs, geodesic)
+
+
+@algorithm("GeometryConstructors.LinearRing")
+def linear_ring(coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any) -> Geometry:
+    """A closed line through points."""
+    return _made(_of_coordinates(lambda: shapely.LinearRing(_rings(coordinates)[0])), crs, geodesic)
+
+
+@algorithm("GeometryConstructors.MultiLineString")
+def multi_line_string(coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any) -> Geometry:
+    """Lines."""
+    return _made(_of_coordinates(lambda: shapely.MultiLineString(coordinates)), crs, geodesic)
+
+
+@algorithm("GeometryConstructors.Polygon")
+def polygon(coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any, evenOdd: bool) -> Geometry:
+    """An area within rings of points."""
+    _check_left_inside(coordinates, evenOdd)
+    return _made(_of_coordinates(lambda: _polygon(_rings(coordinates))), crs, geodesic)
+
+
+@algorithm("GeometryConstructors.MultiPolygon")
+def multi_polygon(
+    coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any, evenOdd: bool
+) -> Geometry:
+    """Several areas."""
+    for rings in coordinates:
+        _check_left_inside(rings, evenOdd)
+    shapes = [_of_coordinates(partial(_polygon, rings)) for rings in coordinates]
+    return _made(composed(lambda: shapely.unary_union(shapes), *shapes), crs, geodesic)
+
+
+@algorithm("GeometryConstructors.Rectangle")
+def rectangle(coordinates: list, crs: Projection | None, geodesic: bool | None, evenOdd: bool) -> Geometry:
+    """A box from two opposite corners."""
+    numbers = [coordinate for item in coordinates for coordinate in (item if isinstance(item, list) else [item])]
+    if len(numbers) < 4 or not all(isinstance(coordinate, int | float) for coordinate in numbers[:4]):
+        raise EngineError("Geometry.Rectangle: expected two corners of two numbers each.")
+    west, south, east, north = numbers[:4]
+    if not evenOdd and (east < west) != (north < south):
+        raise EngineError(_INSIDE_OUT)
+    return _made(corners(min(west, east), min(south, north), max(west, east), max(south, north)), crs, geodesic)
+
+
+@algorithm("GeometryConstructors.BBox")
+def bbox(west: float, south: float, east: float, north: float) -> Geometry:
+    """A box of longitudes and latitudes, its edges along meridians and parallels."""
+    if north < south:
+        raise EngineError(f"Geometry.BBox: north ({north:g}) must not be less than south ({south:g}).")
+    return Geometry(corners(west, south, east, north), LONLAT, False)
+
+
+@algorithm("GeometryConstructors.MultiGeometry")
+def multi_geometry(geometries: list, crs: Projection | None, geodesic: bool | None, maxError: Any) -> Geometry:
+    """Several geometries together."""
+    code = crs.crs if crs else LONLAT
+    collection = shapely.GeometryCollection([each.in_crs(code).shape for each in geometries])
+    return _made(collection, Projection(code), geodesic)
