@@ -13,13 +13,11 @@ from local_ee.evaluation.coerce import coerced, to_date
 from local_ee.evaluation.features import Date
 from local_ee.evaluation.patterns import InvalidPattern, Pattern
 from local_ee.evaluation.registry import algorithm
-from local_ee.evaluation.sources import image_of
+from local_ee.evaluation.sources import image_of, not_found
 from local_ee.evaluation.values import Image, constant, derived, missing_band
 from local_ee.raster.pixel_type import DOUBLE
 from local_ee.raster.pixels import Pixels, join
 from local_ee.raster.projection import WGS84, Projection
-
-_NOT_FOUND = "Image asset '{}' not found (does not exist or caller does not have access)."
 
 
 @algorithm("Image.load")
@@ -27,7 +25,7 @@ def load(id: str, version: int, catalog: Any) -> Image:
     """The image of an id in the catalog, which has one version of it; -1 is the latest."""
     source = catalog.image(id)
     if source is None or version not in (-1, source.properties.get("system:version", -1)):
-        raise EngineError(_NOT_FOUND.format(id))
+        raise not_found("Image", id, catalog)
     return image_of(source)
 
 

@@ -14,12 +14,10 @@ from local_ee.errors import EngineError
 from local_ee.evaluation import stacks
 from local_ee.evaluation.features import Collection, Element, index_of, with_index
 from local_ee.evaluation.registry import add, algorithm
-from local_ee.evaluation.sources import catalog_collection
+from local_ee.evaluation.sources import catalog_collection, not_found
 from local_ee.evaluation.values import Band, Image, derived
 from local_ee.raster.pixels import Pixels, hidden
 from local_ee.raster.reducing import Reducer
-
-_NOT_FOUND = "ImageCollection asset '{}' not found (does not exist or caller does not have access)."
 
 
 @algorithm("ImageCollection.load")
@@ -28,7 +26,7 @@ def load(id: str, version: int | None, catalog: Any) -> Collection:
     info = catalog.describe(id)
     is_collection = info is not None and info.type in ("IMAGE_COLLECTION", "ImageCollection")
     if info is None or not is_collection or version not in (None, -1, info.properties.get("system:version", -1)):
-        raise EngineError(_NOT_FOUND.format(id))
+        raise not_found("ImageCollection", id, catalog)
     return catalog_collection(catalog, id, dict(info.properties))
 
 

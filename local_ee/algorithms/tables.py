@@ -8,9 +8,8 @@ from local_ee.catalog.table import INDEX, SourceFeature
 from local_ee.errors import EngineError
 from local_ee.evaluation.features import Collection, Feature
 from local_ee.evaluation.registry import algorithm
+from local_ee.evaluation.sources import not_found
 from local_ee.raster.geometry import Geometry
-
-_NOT_FOUND = "Collection asset '{}' not found (does not exist or caller does not have access)."
 
 
 @algorithm("Collection.loadTable")
@@ -18,7 +17,7 @@ def load_table(tableId: str, geometryColumn: str | None, version: int | None, ca
     """The features of a table, in the order of its file, under their own system:index or their positions."""
     rows = catalog.table(tableId)
     if rows is None or version not in (None, -1):
-        raise EngineError(_NOT_FOUND.format(tableId))
+        raise not_found("Collection", tableId, catalog)
     if geometryColumn not in (None, "geometry"):
         raise EngineError(f"Collection.loadTable: The table's geometry column is 'geometry', not '{geometryColumn}'.")
 

@@ -17,6 +17,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +31,7 @@ from local_ee.catalog.table import ENDINGS, SourceFeature, read_table
 from local_ee.vector_file import SHAPEFILE_PARTS
 
 Kept = TypeVar("Kept")
+_MOST_KNOWN = 200
 UNDATED = float("-inf")  # sorts before every date
 
 
@@ -94,6 +96,14 @@ class FolderCatalog:
         items = [item for item in os.scandir(folder) if not item.name.startswith(".")]
         ids = {f"{asset_id}/{item.name if item.is_dir() else Path(item.name).stem}" for item in items}
         return [info for info in map(self.describe, sorted(ids)) if info is not None]
+
+    @property
+    def known_ids(self) -> tuple[str, ...]:
+        """The folders that hold files, and the files at the top, as ids; at most 200."""
+        files = (path for path in sorted(self.path.rglob("*")) if path.suffix.lower() in (".tif", ".tiff", *ENDINGS))
+        parts = (path.relative_to(self.path) for path in islice(files, _MOST_KNOWN))
+        ids = (part.parent if len(part.parts) > 1 else part.with_suffix("") for part in parts)
+        return tuple(dict.fromkeys(path.as_posix() for path in ids))
 
     def _table_file(self, asset_id: str) -> Path | None:
         collection, _, name = asset_id.rpartition("/")

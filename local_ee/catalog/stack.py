@@ -33,6 +33,11 @@ class CatalogStack:
                 return catalog.images(collection_id, start_ms, end_ms, bounds_wsen)
         return ()
 
+    @property
+    def known_ids(self) -> tuple[str, ...]:
+        """The ids of all catalogs that can say them."""
+        return tuple(name for catalog in self._catalogs for name in getattr(catalog, "known_ids", ()))
+
     def table(self, asset_id: str) -> Sequence[SourceFeature] | None:
         """The features of a table, of the first catalog that has tables and this one; None where none has."""
         readers = (getattr(catalog, "table", None) for catalog in self._catalogs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,6 +21,17 @@ from local_ee.raster.pixels import Pixels, hidden, join
 from local_ee.raster.projection import projection_of
 
 _DEFAULT_POLICY = "MEAN"
+_MOST_ALIKE = 3
+
+
+def not_found(form: str, asset_id: str, catalog: Catalog) -> EngineError:
+    """Earth Engine's refusal of an id that is not there, and the ids here that are most like it."""
+    known = tuple(getattr(catalog, "known_ids", ()))
+    alike = difflib.get_close_matches(asset_id, known, _MOST_ALIKE, 0.5) or known[:_MOST_ALIKE]
+    words = f"{form} asset '{asset_id}' not found (does not exist or caller does not have access)."
+    return EngineError(
+        f"{words} The local engine has {len(known)} ids, such as {', '.join(alike)}." if known else words
+    )
 
 
 def image_of(source: SourceImage) -> Image:

@@ -14,8 +14,10 @@ from local_ee.world.fine import Canvases
 from local_ee.world.fractions import CellCache
 from local_ee.world.ground import GroundReflectance
 from local_ee.world.labels import Products
+from local_ee.world.landsat import Landsat
 from local_ee.world.maps import WorldCover
 from local_ee.world.optical import Camera
+from local_ee.world.public import PublicImages
 from local_ee.world.sentinel1 import Sentinel1
 from local_ee.world.sentinel2 import Sentinel2
 from local_ee.world.settlements import Settlements
@@ -51,6 +53,8 @@ class World:
             Truths(cells, Canvases(_CANVASES)),
         )
         self._collections = {key: source for source in sources for key in source.ids}
+        self._public = PublicImages()
+        self._landsat = Landsat()
         self._singles: dict[str, Callable[[], SourceImage]] = {
             terrain.SRTM: terrain.srtm,
             annual.GAIA: lambda: annual.gaia(products),
@@ -60,12 +64,29 @@ class World:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Every collection and single image, sorted."""
+        """Every collection and single image that shows the simulated ground, sorted."""
         return tuple(sorted([*self._collections, *self._singles]))
+
+    @property
+    def public_ids(self) -> tuple[str, ...]:
+        """Every other collection and image of Google's, whose pixels follow from the ranges of their bands only."""
+        own = {*self._collections, *self._singles}
+        return tuple(sorted({*self._public.ids, *self._public.singles, *self._landsat.ids} - own))
+
+    @property
+    def known_ids(self) -> tuple[str, ...]:
+        """Every id of a collection or single image."""
+        return (*self.ids, *self.public_ids)
+
+    def _public_of(self, collection_id: str) -> PublicImages | Landsat | None:
+        """What serves a collection that does not show the simulated ground."""
+        if collection_id in self._collections:
+            return None
+        return next((source for source in (self._public, self._landsat) if collection_id in source.ids), None)
 
     def describe(self, asset_id: str) -> AssetInfo | None:
         """What an id is, or None where the world does not hold it."""
-        if asset_id in self._collections:
+        if asset_id in self._collections or self._public_of(asset_id) is not None:
             return AssetInfo(asset_id, "IMAGE_COLLECTION", {"simulated": 1})
         if asset_id in (truths.HOME, truths.HOME.rpartition("/")[0]):
             return AssetInfo(asset_id, "FOLDER", {})
@@ -76,7 +97,12 @@ class World:
         """One image, or None."""
         if image_id in self._singles:
             return self._singles[image_id]()
+        if image_id in self._public.singles:
+            return self._public.single(image_id)
         collection_id, _, index = image_id.rpartition("/")
+        public = self._public_of(collection_id)
+        if public is not None:
+            return public.image(collection_id, index)
         source = self._collections.get(collection_id)
         return None if source is None else source.image(collection_id, index)
 
@@ -88,6 +114,10 @@ class World:
         ValueError where the collection has scenes without end (Sentinel-1 and -2 and what follows them, the tiles of
         GLO-30, the yearly images by zone) and no bounds, or no period where one is needed, are given.
         """
+        public = self._public_of(collection_id)
+        if public is not None:
+            every = public.images(collection_id, *_days(start_ms, end_ms), bounds_wsen or (-180.0, -90.0, 180.0, 90.0))
+            return [image for image in every if _begins(image, start_ms, end_ms)]
         source = self._collections.get(collection_id)
         if source is None:
             raise ValueError(
@@ -98,10 +128,14 @@ class World:
             raise ValueError(f"collection {collection_id!r} of the simulated world has no end: filter it by date")
         if bounds_wsen is None and not isinstance(source, WorldCover | Settlements):
             raise ValueError(f"collection {collection_id!r} of the simulated world has no end: filter it by bounds")
-        first = _EPOCH if start_ms is None else passes.day_of(start_ms) - timedelta(days=1)
-        last = _END if end_ms is None else min(passes.day_of(end_ms), _END)
+        first, last = _days(start_ms, end_ms)
         candidates = source.images(collection_id, first, last, bounds_wsen or _EVERYWHERE)
         return [image for image in candidates if _begins(image, start_ms, end_ms)]
+
+
+def _days(start_ms: int | None, end_ms: int | None) -> tuple[date, date]:
+    first = _EPOCH if start_ms is None else passes.day_of(start_ms) - timedelta(days=1)
+    return first, _END if end_ms is None else min(passes.day_of(end_ms), _END)
 
 
 def _begins(image: SourceImage, start_ms: int | None, end_ms: int | None) -> bool:

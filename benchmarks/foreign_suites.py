@@ -1,0 +1,163 @@
+"""Which tests of other people's Earth Engine packages pass with the local engine (docs/engine-coverage.md).
+
+    python benchmarks/foreign_suites.py FOLDER --python ENVIRONMENT/bin/python [--only xee]
+
+FOLDER holds a checkout of each project (Xee, geedim, geemap, geetools, eemont, wxee, gee_s1_ard), ENVIRONMENT has
+their packages and those of this project. Each suite runs unmodified in a process of its own, led to one engine over the
+simulated world by benchmarks/foreign_plugin.py. The table that it prints last is that of the page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from local_ee.catalogs import open_catalog  # noqa: E402
+from local_ee.rest.server import LocalEngine  # noqa: E402
+
+_TEST_SECONDS = 120
+# What a failure says, and whose it is; the first that matches counts.
+CAUSES = (
+    ("no such asset in the simulated world", re.compile(r"not found \(does not exist|Asset '.*' not found|is not in")),
+    (
+        "an algorithm that the engine refuses",
+        re.compile(r"the local engine (?:does not have|has no|writes no|does not)"),
+    ),
+    ("the network", re.compile(r"ConnectionError|Max retries exceeded|Name or service not known|ProxyError|URLError")),
+    ("a package or a file that is not there", re.compile(r"ModuleNotFoundError|ImportError|FileNotFoundError")),
+    ("an account or a project", re.compile(r"[Cc]redentials|PROJECT|project_number|authenticat|service.account")),
+    ("time", re.compile(r"Timeout|timed out")),
+    ("another value", re.compile(r"AssertionError|assert |does not match|Mismatch|DataRegression|ImageRegression")),
+    ("a refusal of the engine", re.compile(r"EEException|HttpError")),
+)
+OTHER = "an error of the client or of the test"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A project's tests: the folder of its checkout, and what pytest is given there."""
+
+    name: str
+    folder: str
+    tests: tuple[str, ...]
+
+
+SUITES = (
+    Suite("Xee", "Xee", ("xee/ext_test.py", "xee/ext_integration_test.py")),
+    Suite("geedim", "geedim", ("tests",)),
+    Suite("geemap", "geemap", ("tests",)),
+    Suite("geetools", "geetools", ("tests",)),
+    Suite("eemont", "eemont", ("tests",)),
+    Suite("wxee", "wxee", ("test",)),
+    Suite("gee_s1_ard", "gee_s1_ard", ()),
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """Counts of a suite's tests, the causes of those that did not pass, and the version of the checkout."""
+
+    suite: str
+    passed: int
+    failed: int
+    skipped: int
+    causes: Counter[str]
+
+    @property
+    def row(self) -> str:
+        """A line of the page's table."""
+        causes = ", ".join(f"{cause} ({count})" for cause, count in self.causes.most_common()) or "-"
+        return f"| {self.suite} | {self.passed} | {self.failed} | {self.skipped} | {causes} |"
+
+
+def cause_of(text: str) -> str:
+    """Why a test failed, by what it says."""
+    return next((name for name, pattern in CAUSES if pattern.search(text)), OTHER)
+
+
+def read_report(suite: str, report: Path) -> Result:
+    """The counts of a junit file."""
+    outcomes: Counter[str] = Counter()
+    causes: Counter[str] = Counter()
+    for case in ElementTree.parse(report).getroot().iter("testcase"):
+        failure = next((case.find(tag) for tag in ("failure", "error") if case.find(tag) is not None), None)
+        if failure is not None:
+            outcomes["failed"] += 1
+            causes[cause_of(f"{failure.get('message')}\n{(failure.text or '')[-4000:]}")] += 1
+        else:
+            outcomes["skipped" if case.find("skipped") is not None else "passed"] += 1
+    return Result(suite, outcomes["passed"], outcomes["failed"], outcomes["skipped"], causes)
+
+
+def run(suite: Suite, folder: Path, python: str, url: str, seconds: int) -> Result | None:
+    """The result of a suite; None where its checkout is not there or its tests did not start."""
+    checkout = folder / suite.folder
+    if not checkout.is_dir() or not suite.tests:
+        return None
+    with tempfile.TemporaryDirectory() as scratch:
+        report = Path(scratch, "report.xml")
+        plugin = Path(__file__).parent
+        environment = os.environ | {
+            "ISAMAP_ENGINE_URL": url,
+            "STORAGE_EMULATOR_HOST": url,
+            "EARTHENGINE_PROJECT": "local",
+            "MPLBACKEND": "Agg",
+            "PYTHONPATH": os.pathsep.join((str(plugin), str(checkout), str(ROOT))),
+        }
+        command = [python, "-m", "pytest", "-p", "foreign_plugin", "-q", "--no-header", "-p", "no:cacheprovider"]
+        command += ["-o", "addopts=", "--timeout", str(_TEST_SECONDS), f"--junitxml={report}", *suite.tests]
+        try:
+            subprocess.run(command, cwd=checkout, env=environment, timeout=seconds, check=False)
+        except subprocess.TimeoutExpired:
+            print(f"{suite.name}: stopped after {seconds} s", file=sys.stderr)
+        return read_report(suite.name, report) if report.is_file() else None
+
+
+def results(folder: Path, python: str, names: Sequence[str], seconds: int) -> Iterator[Result]:
+    """The suites that could be run, one after the other, with one engine."""
+    with tempfile.TemporaryDirectory() as home, LocalEngine(open_catalog("world"), Path(home)) as engine:
+        for suite in SUITES:
+            if names and suite.name not in names:
+                continue
+            result = run(suite, folder, python, engine.url, seconds)
+            if result is None:
+                print(f"{suite.name}: no tests could be run", file=sys.stderr)
+            else:
+                yield result
+
+
+def table(rows: Sequence[Result]) -> str:
+    """The page's table."""
+    head = "| suite | passed | failed | skipped | causes of the failures |\n|---|---:|---:|---:|---|"
+    return "\n".join([head, *(row.row for row in rows)])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--seconds", type=int, default=3600, help="of one suite")
+    options = parser.parse_args()
+    rows = []
+    for result in results(options.folder, options.python, options.only, options.seconds):
+        rows.append(result)
+        print(result.row, flush=True)
+    print(f"\n{datetime.now(UTC):%Y-%m-%d}\n{table(rows)}")
+
+
+if __name__ == "__main__":
+    main()

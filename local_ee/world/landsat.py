@@ -1,0 +1,214 @@
+"""Landsat's scenes under their ids: where and when each path and row was seen, with the bands of Google's catalog.
+
+Source of the places: USGS, Landsat Acquisition Tool and WRS-2 (233 paths of 248 rows in 16 days, inclination 98.2
+degrees, row 60 on the equator, path 1 there at 64.6 W). Dates are those of the nominal orbits; pixels follow from the
+ranges of the bands only, and no scene has clouds in its QA bands.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from typing import Any
+
+import numpy as np
+import shapely
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from pyproj import Transformer
+
+from local_ee.catalog import BoundsWSEN, SourceBand, SourceImage
+from local_ee.world.passes import milliseconds
+from local_ee.world.public_facts import AssetFacts, BandFacts, assets
+from local_ee.world.public_pixels import degrees, values_of
+
+_PATHS, _ROWS, _DAY_ROWS, _CYCLE_DAYS = 233, 248, 122, 16
+_INCLINATION = math.radians(98.2)
+_FIRST_LON_DEG = -64.6
+_NEXT_PATH, _ITS_INVERSE = 16, 102  # the next orbit flies 16 paths to the west; 16 x 102 = 1 (mod 233)
+_ANCHOR_PATH, _ANCHOR = 44, datetime(2014, 3, 18, 18, 15, tzinfo=UTC)  # Landsat 8, row 60
+_HALF_ACROSS_M, _HALF_ALONG_M = 92_500.0, 90_000.0
+_OFFSET_DAYS = {"LC08": 0, "LC09": 8, "LE07": 8, "LT05": 0, "LT04": 8}  # from the days of Landsat 8
+_CLEAR = {"LC08": 21824, "LC09": 21824, "LE07": 5440, "LT05": 5440, "LT04": 5440}  # of QA_PIXEL
+_THERMAL = {
+    "LC08": ("B10", "B11"),
+    "LC09": ("B10", "B11"),
+    "LE07": ("B6_VCID_1", "B6_VCID_2"),
+    "LT05": ("B6",),
+    "LT04": ("B6",),
+}
+_INDEX = re.compile(r"(?P<mission>L[CET]0\d)_(?P<path>\d{3})(?P<row>\d{3})_(?P<day>\d{8})")
+_SETTLED = {"LC09": date(2021, 12, 1)}  # into the nominal orbit
+_MOST_SCENES = 30_000
+_USUAL = {"SR_B": (7500.0, 16_000.0), "ST_B": (36_000.0, 44_000.0)}  # reflectances of 0.01 to 0.24, 272 to 299 K
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A path and row as one mission sees it."""
+
+    mission: str
+    path: int
+    row: int
+
+    def moments(self, first: date, last: date) -> Iterator[datetime]:
+        """When it is seen on days from first to last."""
+        orbit = (self.path - _ANCHOR_PATH) * _ITS_INVERSE % _PATHS
+        seen = _ANCHOR + timedelta(days=_OFFSET_DAYS[self.mission] + orbit * _CYCLE_DAYS / _PATHS)
+        seen += timedelta(minutes=(self.row - 60) * 98.9 / _ROWS)
+        cycles = math.ceil((datetime.combine(first, time(), UTC) - seen) / timedelta(days=_CYCLE_DAYS))
+        moment = seen + timedelta(days=_CYCLE_DAYS * cycles)
+        while moment.date() <= last:
+            yield moment.replace(microsecond=0)
+            moment += timedelta(days=_CYCLE_DAYS)
+
+
+@cache
+def centres() -> tuple[np.ndarray, np.ndarray]:
+    """Longitude and latitude [path, row] of the scenes of the day side, from path 1 and row 1."""
+    rows = np.arange(1, _DAY_ROWS + 1)
+    turn = np.radians((rows - 60) * 360 / _ROWS)
+    lat = -np.degrees(np.arcsin(np.sin(turn) * math.sin(_INCLINATION)))
+    west = np.degrees(np.arctan2(math.cos(_INCLINATION) * np.sin(turn), np.cos(turn)))
+    west -= np.degrees(turn) * _NEXT_PATH / _PATHS
+    node = _FIRST_LON_DEG - np.arange(_PATHS) * 360 / _PATHS
+    lon = (node[:, None] + west[None] + 180) % 360 - 180
+    return lon, np.broadcast_to(lat, lon.shape)
+
+
+def near(bounds_wsen: BoundsWSEN) -> list[tuple[int, int]]:
+    """Paths and rows that may reach into a box."""
+    lon, lat = centres()
+    west, south, east, north = bounds_wsen
+    reach_lat = 1.3
+    reach_lon = 1.3 / np.maximum(np.cos(np.radians(np.abs(lat) + reach_lat)), 0.05)
+    inside = (lat > south - reach_lat) & (lat < north + reach_lat) & (lon > west - reach_lon) & (lon < east + reach_lon)
+    return [(int(path) + 1, int(row) + 1) for path, row in np.argwhere(inside)]
+
+
+@cache
+def ground(path: int, row: int) -> tuple[GeoBox, shapely.Polygon, shapely.Polygon]:
+    """A scene's grid of 30 m, and its outline in metres and in degrees."""
+    lon, lat = (float(each[path - 1, row - 1]) for each in centres())
+    zone = int((lon + 180) // 6) % 60 + 1
+    move = Transformer.from_crs("EPSG:4326", f"EPSG:{32600 + zone}", always_xy=True)
+    x, y = move.transform(lon, lat)
+    tilt = math.asin(min(1.0, abs(math.cos(_INCLINATION)) / max(math.cos(math.radians(lat)), 0.2)))
+    cosine, sine = math.cos(tilt), math.sin(tilt)
+    signs = ((-1, 1), (1, 1), (1, -1), (-1, -1))
+    corners = [(a * _HALF_ACROSS_M, b * _HALF_ALONG_M) for a, b in signs]
+    outline = shapely.Polygon([(x + a * cosine + b * sine, y - a * sine + b * cosine) for a, b in corners])
+    left, bottom, right, top = (round(side / 30) * 30 - 15 for side in outline.bounds)
+    shape = (round((top - bottom) / 30), round((right - left) / 30))
+    grid = GeoBox(shape, Affine(30, 0, left, 0, -30, top), f"EPSG:{32600 + zone}")
+    back = Transformer.from_crs(f"EPSG:{32600 + zone}", "EPSG:4326", always_xy=True)
+    return grid, outline, shapely.transform(outline, lambda points: np.column_stack(back.transform(*points.T)))
+
+
+class Landsat:
+    """Collection 2 of Landsat 4 to 9."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """LANDSAT/LC08/C02/T1_L2 and its kin, as far as the list of facts has them."""
+        return tuple(name for name, asset in assets().items() if asset.revisits and _mission(name) in _OFFSET_DAYS)
+
+    def images(self, collection_id: str, first: date, last: date, bounds_wsen: BoundsWSEN) -> Sequence[SourceImage]:
+        """The scenes that begin on days from first to last and touch the box; ValueError where there are too many."""
+        asset, mission = assets()[collection_id], _mission(collection_id)
+        first, last = max(first, asset.start.date()), min(last, asset.end.date())
+        places = near(bounds_wsen)
+        if len(places) * max((last - first).days, 0) / _CYCLE_DAYS > _MOST_SCENES:
+            raise ValueError(f"collection {collection_id!r} has too many scenes there: filter it by date and bounds")
+        around = shapely.box(*bounds_wsen)
+        found = [
+            (moment, path, row)
+            for path, row in places
+            if ground(path, row)[2].intersects(around)
+            for moment in Scene(mission, path, row).moments(first, last)
+        ]
+        return [_image(asset, Scene(mission, path, row), moment) for moment, path, row in sorted(found)]
+
+    def image(self, collection_id: str, index: str) -> SourceImage | None:
+        """The scene of an index, or None where its mission did not see it that day."""
+        parts = _INDEX.fullmatch(index)
+        asset = assets()[collection_id]
+        if parts is None or parts["mission"] != _mission(collection_id):
+            return None
+        scene = Scene(parts["mission"], int(parts["path"]), int(parts["row"]))
+        if not (1 <= scene.path <= _PATHS and 1 <= scene.row <= _DAY_ROWS):
+            return None
+        try:
+            day = datetime.strptime(parts["day"], "%Y%m%d").date()
+        except ValueError:
+            return None
+        moment = next(scene.moments(day, day), None)
+        if moment is None and day < _SETTLED.get(scene.mission, day):
+            moment = datetime.combine(day, time(18), UTC)  # on its way into orbit it flew over any path
+        return None if moment is None or not asset.start <= moment <= asset.end else _image(asset, scene, moment)
+
+
+def _mission(collection_id: str) -> str:
+    return collection_id.split("/")[1] if collection_id.startswith("LANDSAT/") else ""
+
+
+def _image(asset: AssetFacts, scene: Scene, moment: datetime) -> SourceImage:
+    grid, outline, footprint = ground(scene.path, scene.row)
+    bands = {band.name: _usual(band, scene.mission, asset.id.rpartition("/")[2]) for band in asset.bands}
+    shapely.prepare(outline)
+
+    def read(names: tuple[str, ...], window: GeoBox) -> tuple[np.ndarray, np.ndarray]:
+        lon, lat = degrees(window)
+        columns, rows = np.meshgrid(np.arange(window.shape[1]) + 0.5, np.arange(window.shape[0]) + 0.5)
+        x, y = window.affine * (columns, rows)
+        inside = shapely.contains_xy(outline, x, y)
+        values = np.stack([values_of(asset.id, bands[name], moment, lon, lat) for name in names])
+        return values, np.broadcast_to(inside, values.shape)
+
+    index = f"{scene.mission}_{scene.path:03d}{scene.row:03d}_{moment:%Y%m%d}"
+    sources = tuple(SourceBand(band.name, band.dtype, grid) for band in bands.values())
+    return SourceImage(f"{asset.id}/{index}", sources, _properties(asset, scene, moment, index), footprint, read)
+
+
+def _usual(band: BandFacts, mission: str, level: str) -> BandFacts:
+    if band.name == "QA_PIXEL":
+        return BandFacts(band.name, "uint16", classes=(_CLEAR[mission],))
+    if level in ("T1", "T1_RT", "T2") and re.fullmatch(r"B\d.*", band.name):
+        raw = ("uint16", 6000, 20_000) if mission.startswith("LC") else ("uint8", 20, 180)
+        return BandFacts(band.name, *raw)
+    if level.endswith("_TOA") and re.fullmatch(r"B\d+.*", band.name):
+        thermal = band.name in _THERMAL[mission]
+        return BandFacts(band.name, "float32", *((272, 300) if thermal else (0.02, 0.35)))
+    low, high = _USUAL.get(band.name[:4], (band.least, band.most))
+    return BandFacts(band.name, band.dtype, low, high, band.classes)
+
+
+def _properties(asset: AssetFacts, scene: Scene, moment: datetime, index: str) -> Mapping[str, Any]:
+    properties: dict[str, Any] = {
+        "system:index": index,
+        "system:time_start": milliseconds(moment),
+        "CLOUD_COVER": zlib.crc32(index.encode()) % 1000 / 10,
+        "DATE_ACQUIRED": f"{moment:%Y-%m-%d}",
+        "SCENE_CENTER_TIME": f"{moment:%H:%M:%S}Z",
+        "SPACECRAFT_ID": f"LANDSAT_{int(scene.mission[2:])}",
+        "WRS_PATH": scene.path,
+        "WRS_ROW": scene.row,
+        "UTM_ZONE": ground(scene.path, scene.row)[0].crs.epsg - 32600,
+        "COLLECTION_NUMBER": 2,
+        "COLLECTION_CATEGORY": "T1",
+        "simulated": 1,
+    }
+    if asset.id.endswith("_L2"):
+        for band in asset.bands:
+            if band.name.startswith("SR_B"):
+                properties[f"REFLECTANCE_MULT_BAND_{band.name[4:]}"] = 2.75e-05
+                properties[f"REFLECTANCE_ADD_BAND_{band.name[4:]}"] = -0.2
+            if band.name.startswith("ST_B"):
+                properties[f"TEMPERATURE_MULT_BAND_{band.name}"] = 0.00341802
+                properties[f"TEMPERATURE_ADD_BAND_{band.name}"] = 149.0
+    return properties

@@ -1,0 +1,63 @@
+"""The program that runs other people's suites (benchmarks/foreign_suites.py): one of three tests, and its report."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from benchmarks.foreign_suites import CAUSES, OTHER, Suite, cause_of, results, run, table
+
+SUITE = """
+import ee
+import pytest
+
+ee.Initialize(project="somebody's")
+
+
+def test_that_passes():
+    assert ee.Number(1).add(1).getInfo() == 2
+
+
+def test_of_an_asset_that_is_not_there():
+    assert ee.Image("NOBODY/HAS/THIS").bandNames().getInfo()
+
+
+@pytest.mark.skip
+def test_that_is_skipped():
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        (
+            "EEException: Image.load: Image asset 'X' not found (does not exist or",
+            "no such asset in the simulated world",
+        ),
+        ("Unknown function 'A': the local engine does not have it", "an algorithm that the engine refuses"),
+        ("requests.exceptions.ConnectionError: HTTPSConnectionPool", "the network"),
+        ("assert 3 == 4", "another value"),
+        ("KeyError: 'x'", OTHER),
+    ],
+)
+def test_a_failure_has_the_cause_that_it_says(text, cause):
+    assert cause_of(text) == cause
+    assert cause in [*(name for name, _ in CAUSES), OTHER]
+
+
+def test_a_checkout_that_is_not_there_has_no_result(tmp_path: Path):
+    assert run(Suite("X", "absent", ("tests",)), tmp_path, sys.executable, "http://127.0.0.1:1", 1) is None
+
+
+@pytest.mark.long
+def test_a_suite_runs_unmodified(tmp_path: Path):
+    folder = tmp_path / "wxee" / "test"
+    folder.mkdir(parents=True)
+    (folder / "test_three.py").write_text(dedent(SUITE))
+    (result,) = results(tmp_path, sys.executable, ["wxee"], 240)
+    assert (result.passed, result.failed, result.skipped) == (1, 1, 1)
+    assert "| wxee | 1 | 1 | 1 | no such asset in the simulated world (1) |" in table([result])
