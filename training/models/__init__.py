@@ -22,6 +22,7 @@ from training.models.jointseg import JointSeg, JointSegConfig
 from training.models.output import Network, Output, is_sar
 from training.models.runetpp import RUNetPP, RUNetPPConfig
 from training.models.segformer import SegFormer, SegFormerConfig
+from training.models.spectral_index import SpectralIndex, SpectralIndexConfig
 from training.models.student import Student, StudentConfig
 from training.models.unet import UNet, UNetConfig
 from training.plugins import address, is_address, load
@@ -159,6 +160,7 @@ MODELS: dict[str, Model] = {
         RandomForest, RandomForestConfig, "CroFuseNet's RF baseline, per pixel (Breiman, 2001)", small={"trees": 3}
     ),
     "svm": Model(SVM, SVMConfig, "CroFuseNet's SVM baseline, per pixel"),
+    "index": Model(SpectralIndex, SpectralIndexConfig, "an index and its threshold", small={"index": "pisi"}),
 }
 # networks that learn from another network's probabilities (inference/student): no recipe trains them
 DISTILLED: dict[str, Model] = {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
+from training.models.spectral_index import INDICES
 from training.recipes.papers import MOVES
 from training.recipes.recipe import Recipe
 
@@ -52,8 +54,14 @@ def segformer() -> Recipe:
     )
 
 
+def index(name: str) -> Recipe:
+    """A spectral index (training/models/spectral_index.py) with its threshold chosen on the validation split."""
+    return Recipe(name, "index", config={"index": name}, bands=INDICES[name].bands, batch=1, augment=())
+
+
 # name -> what makes the recipe
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "wuhan": wuhan,
     "segformer": segformer,
+    **{name: partial(index, name) for name in INDICES},
 }
