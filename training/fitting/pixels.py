@@ -28,10 +28,10 @@ _PATCHES = 32  # read at once
 def fit(plan: Plan) -> Fitted:
     """Fit on up to `config.pixels` known pixels, validate, write best/, last/, history.json and a picture.
 
-    Every known pixel of the train split (of an index, the validation split) is equally likely to be drawn, so classes come in their shares (CroFuseNet says
-    neither how many pixels its RF and SVM had nor how they were drawn); a pixel is known where its label is and no
-    band is missing. The recipe's seed decides the draw and the fit. ValueError: a target that has no classes or
-    dates, one class only.
+    Every known pixel of the train split (for an index, of the validation split) is equally likely to be drawn, so
+    classes come in their shares (CroFuseNet says neither how many pixels its RF and SVM had nor how they were drawn); a
+    pixel is known where its label is and no band is missing. The recipe's seed decides the draw and the fit.
+    ValueError: a target that has no classes or dates, one class only.
     """
     _check(plan)
     begun_s = time.perf_counter()
