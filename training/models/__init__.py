@@ -19,6 +19,7 @@ from training.models.fcn8s import FCN8s, FCN8sConfig
 from training.models.fcn_resnet50 import FCNResNet50, FCNResNet50Config
 from training.models.hrnet import HRNet, HRNetConfig
 from training.models.jointseg import JointSeg, JointSegConfig
+from training.models.mlp import MLP, MLPConfig
 from training.models.output import Network, Output, is_sar
 from training.models.runetpp import RUNetPP, RUNetPPConfig
 from training.models.segformer import SegFormer, SegFormerConfig
@@ -156,6 +157,7 @@ MODELS: dict[str, Model] = {
         FCDenseNet, FCDenseNetConfig, "LandCover3m's FC-DenseNet baseline (Jegou et al., 2017)", small={"size": "56"}
     ),
     "segformer": Model(SegFormer, SegFormerConfig, "SegFormer, arXiv 2105.15203", small={"base": 4, "decoder": 8}),
+    "mlp": Model(MLP, MLPConfig, "a perceptron of each pixel, of embeddings", small={"hidden": (4,)}),
     "random_forest": Model(
         RandomForest, RandomForestConfig, "CroFuseNet's RF baseline, per pixel (Breiman, 2001)", small={"trees": 3}
     ),

@@ -54,6 +54,22 @@ def segformer() -> Recipe:
     )
 
 
+def embedding_mlp() -> Recipe:
+    """A perceptron of one hidden layer on each pixel's satellite embedding (docs/embeddings.md)."""
+    return Recipe(
+        "embedding-mlp",
+        "mlp",
+        bands=("A[0-6][0-9]",),
+        epochs=20,
+        batch=16,
+        optimiser="adamw",
+        lr=2e-3,
+        weight_decay=1e-2,
+        patience=10,
+        augment=(),
+    )
+
+
 def index(name: str) -> Recipe:
     """A spectral index (training/models/spectral_index.py) with its threshold chosen on the validation split."""
     return Recipe(name, "index", config={"index": name}, bands=INDICES[name].bands, batch=1, augment=())
@@ -63,5 +79,6 @@ def index(name: str) -> Recipe:
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "wuhan": wuhan,
     "segformer": segformer,
+    "embedding-mlp": embedding_mlp,
     **{name: partial(index, name) for name in INDICES},
 }
