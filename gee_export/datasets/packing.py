@@ -13,7 +13,8 @@ from gee_export.requests.channel import FILL, Channel
 if TYPE_CHECKING:
     import ee
 
-_USUAL_SCALES = {"reflectance": REFLECTANCE_SCALE, "dB": DECIBEL_SCALE}
+EMBEDDING, EMBEDDING_SCALE = "embedding", 1e-4  # of vectors of length 1
+_USUAL_SCALES = {"reflectance": REFLECTANCE_SCALE, "dB": DECIBEL_SCALE, EMBEDDING: EMBEDDING_SCALE}
 _MOST = 32767
 
 
@@ -88,7 +89,7 @@ class Packing:
             if scale is None:
                 raise ValueError(
                     f"floating-point numbers of unit {unit.name!r} are stored as int16, so their step must be known: "
-                    "say --unit reflectance, --unit dB or --unit NAME=STEP"
+                    "say --unit reflectance, --unit dB, --unit embedding or --unit NAME=STEP"
                 )
             return cls("int16", unit.name, scale, unit.offset, 1 / scale, -unit.offset / scale, whole=False)
         scale = scale or 1.0

@@ -40,11 +40,17 @@ class ImageOptions:
     ] = None
     unit: Annotated[
         str | None,
-        Option("Of --image's numbers: reflectance, dB, or NAME=SCALE[,OFFSET].", metavar="UNIT", group="Images"),
+        Option(
+            "Of --image's numbers: reflectance, dB, embedding, or NAME=SCALE[,OFFSET].", metavar="UNIT", group="Images"
+        ),
     ] = None
     bands: Annotated[
         tuple[str, ...],
-        Option("Sentinel-2 bands, B2 B3 B4 B8 by default; or --image's.", metavar="NAME", group="Images"),
+        Option(
+            "Sentinel-2 bands, B2 B3 B4 B8 by default; or --image's, which A* may shorten.",
+            metavar="NAME",
+            group="Images",
+        ),
     ] = ()
     fine: Annotated[
         str | None,

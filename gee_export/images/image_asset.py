@@ -10,6 +10,7 @@ import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from gee_export.base.band_globs import expanded
 from gee_export.base.errors import Fault
 from gee_export.base.regions import Period, Region
 from gee_export.datasets.packing import Numbers, Packing
@@ -161,7 +162,7 @@ def _order(piece: Piece, region: Region) -> tuple[bool, str]:
 
 def _bands(imagery: Imagery, pieces: Sequence[Piece]) -> tuple[str, ...]:
     shared = [band for band in pieces[-1].bands if all(band in piece.bands for piece in pieces)]
-    names = imagery.bands or tuple(shared)
+    names = expanded(imagery.bands, shared) or tuple(shared)
     if missing := [band for band in names if band not in shared]:
         raise ValueError(f"{imagery.source} has no band {', '.join(missing)}: expected some of {', '.join(shared)}")
     return names

@@ -10,6 +10,7 @@ from local_ee.world import annual, passes, terrain, truths
 from local_ee.world.annual import EsriYearly
 from local_ee.world.backscatter import Backscatter
 from local_ee.world.dynamic import DynamicWorld
+from local_ee.world.embeddings import Embeddings
 from local_ee.world.fine import Canvases
 from local_ee.world.fractions import CellCache
 from local_ee.world.ground import GroundReflectance
@@ -47,6 +48,7 @@ class World:
             DynamicWorld(products),
             WorldCover(products),
             EsriYearly(products),
+            Embeddings(cells),
             TiledMaps(products),
             Settlements(cells),
             Glo30(),
@@ -123,7 +125,7 @@ class World:
             raise ValueError(
                 f"collection {collection_id!r} is not in the simulated world; it holds {', '.join(self.ids)}"
             )
-        timeless = isinstance(source, WorldCover | Settlements | TiledMaps | Glo30 | Truths | EsriYearly)
+        timeless = isinstance(source, WorldCover | Settlements | TiledMaps | Glo30 | Truths | EsriYearly | Embeddings)
         if not timeless and (start_ms is None or end_ms is None):
             raise ValueError(f"collection {collection_id!r} of the simulated world has no end: filter it by date")
         if bounds_wsen is None and not isinstance(source, WorldCover | Settlements):

@@ -185,6 +185,14 @@ def test_a_mix_transformer_of_the_same_weights_gives_the_authors_features():
         torch.testing.assert_close(attention(x, (2, 3)), theirs(x, x, x)[0], atol=1e-5, rtol=1e-4)
 
 
+def test_a_file_that_lacks_a_tensor_is_refused(tmp_path):
+    state = resnet50(base=4)
+    del state["layer3.4.bn2.bias"]
+    torch.save(state, tmp_path / "a.pth")
+    with pytest.raises(ValueError, match=r"it lacks what the network calls encoder\.layers\.2\.4\.bn2\.bias"):
+        Backbone(tmp_path / "a.pth").into(build("fcn_resnet50", RGB, RESNETS["fcn_resnet50"]))
+
+
 @pytest.mark.parametrize("prefix", ["module.encoder_q.", "backbone."])
 def test_a_prefix_and_a_wrapper_do_not_matter(prefix, tmp_path):
     """SSL4EO-S12's MoCo files, and torchvision's segmentation networks."""
@@ -237,7 +245,7 @@ def test_other_channels_need_their_bands(small):
 def test_an_encoder_of_another_size_is_refused(small):
     with pytest.raises(ValueError, match=r"encoder.stem.1.weight is \(4,\) there and \(8,\) in the network"):
         Backbone(small, SIX[:4]).into(build("fcn_resnet50", SIX[:4], {"base": 8, "width": 8}))
-    with pytest.raises(ValueError, match=r"it lacks what the network calls stem\.3\.0\.weight"):
+    with pytest.raises(ValueError, match=r"stem\.1\.weight is \(4,\) there and \(64,\)"):
         Backbone(small, SIX[:4]).into(build("hrnet", SIX[:4], {"width": 4}))
     with pytest.raises(ValueError, match="no published weights of a UNet, only of RUNetPP"):
         Backbone(small, SIX[:4]).into(build("unet", SIX[:4], {"widths": (4, 8)}))

@@ -47,7 +47,7 @@ def test_every_recipe_builds_and_is_json(name):
     found = recipe(name)
     assert found.name == name
     with torch.device("meta"):
-        network = build(found.model, SIX, found.config)
+        network = build(found.model, found.bands or SIX, found.config)
     assert network.config.classes == {"isa": 2, "landcover3m": 7}[found.scheme]
     build_loss(found.loss, found.loss_values)
     json.dumps(found.to_json(), allow_nan=False)

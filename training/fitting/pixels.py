@@ -20,7 +20,7 @@ from training.fitting.keeping import Records
 from training.fitting.plan import Fitted, Plan
 from training.losses import cross_entropy
 from training.models.classical import PixelClassifier
-from training.samples.data import Batch, loader
+from training.samples.data import Batch, Patches, loader
 
 _PATCHES = 32  # read at once
 
@@ -28,10 +28,10 @@ _PATCHES = 32  # read at once
 def fit(plan: Plan) -> Fitted:
     """Fit on up to `config.pixels` known pixels, validate, write best/, last/, history.json and a picture.
 
-    Every known pixel of the train split is equally likely to be drawn, so classes come in their shares (CroFuseNet says
-    neither how many pixels its RF and SVM had nor how they were drawn); a pixel is known where its label is and no
-    band is missing. The recipe's seed decides the draw and the fit. ValueError: a target that has no classes or
-    dates, one class only.
+    Every known pixel of the train split (for an index, of the validation split) is equally likely to be drawn, so
+    classes come in their shares (CroFuseNet says neither how many pixels its RF and SVM had nor how they were drawn); a
+    pixel is known where its label is and no band is missing. The recipe's seed decides the draw and the fit.
+    ValueError: a target that has no classes or dates, one class only.
     """
     _check(plan)
     begun_s = time.perf_counter()
@@ -40,7 +40,10 @@ def fit(plan: Plan) -> Fitted:
         raise TypeError(
             f"{type(classifier).__name__} is trained in steps: only classifiers of pixels are fitted at once"
         )
-    pixels_NB, labels_N = sample_pixels(_known(plan), classifier.config.pixels, seed=plan.recipe.seed)
+    norms = plan.source.bands
+    classifier.standardised_by([band.mean for band in norms], [band.std for band in norms])
+    patches = plan.validation if classifier.fitted_on == "val" else plan.train
+    pixels_NB, labels_N = sample_pixels(_known(plan, patches), classifier.config.pixels, seed=plan.recipe.seed)
     classifier.fit(pixels_NB, labels_N, seed=plan.recipe.seed)
     spent_s = time.perf_counter() - begun_s
     records, (validation, loss) = Records(plan), validated(plan)
@@ -88,10 +91,10 @@ def validated(plan: Plan) -> tuple[Scores, float]:
     return scores(counts), losses / max(1, labelled_px)
 
 
-def _known(plan: Plan) -> Iterator[tuple[Tensor, Tensor]]:
-    """Network inputs and labels of the train split; unknown too where a band is missing."""
+def _known(plan: Plan, patches: Patches) -> Iterator[tuple[Tensor, Tensor]]:
+    """Network inputs and labels of a split; unknown too where a band is missing."""
     batch: Batch
-    for batch in loader(plan.train, _PATCHES):
+    for batch in loader(patches, _PATCHES):
         prepared = plan.source.prepare(batch)
         yield prepared.image_BCHW, prepared.label_BHW.masked_fill(~prepared.valid_BCHW.all(dim=1), UNKNOWN)
 

@@ -19,9 +19,11 @@ from training.models.fcn8s import FCN8s, FCN8sConfig
 from training.models.fcn_resnet50 import FCNResNet50, FCNResNet50Config
 from training.models.hrnet import HRNet, HRNetConfig
 from training.models.jointseg import JointSeg, JointSegConfig
+from training.models.mlp import MLP, MLPConfig
 from training.models.output import Network, Output, is_sar
 from training.models.runetpp import RUNetPP, RUNetPPConfig
 from training.models.segformer import SegFormer, SegFormerConfig
+from training.models.spectral_index import SpectralIndex, SpectralIndexConfig
 from training.models.student import Student, StudentConfig
 from training.models.unet import UNet, UNetConfig
 from training.plugins import address, is_address, load
@@ -155,10 +157,12 @@ MODELS: dict[str, Model] = {
         FCDenseNet, FCDenseNetConfig, "LandCover3m's FC-DenseNet baseline (Jegou et al., 2017)", small={"size": "56"}
     ),
     "segformer": Model(SegFormer, SegFormerConfig, "SegFormer, arXiv 2105.15203", small={"base": 4, "decoder": 8}),
+    "mlp": Model(MLP, MLPConfig, "a perceptron of each pixel, of embeddings", small={"hidden": (4,)}),
     "random_forest": Model(
         RandomForest, RandomForestConfig, "CroFuseNet's RF baseline, per pixel (Breiman, 2001)", small={"trees": 3}
     ),
     "svm": Model(SVM, SVMConfig, "CroFuseNet's SVM baseline, per pixel"),
+    "index": Model(SpectralIndex, SpectralIndexConfig, "an index and its threshold", small={"index": "pisi"}),
 }
 # networks that learn from another network's probabilities (inference/student): no recipe trains them
 DISTILLED: dict[str, Model] = {

@@ -71,6 +71,7 @@ class PixelClassifier(Network, ABC):
     lattice = 128
     halo = 0
     multiple = 1
+    fitted_on = "train"  # the split whose pixels `fit` gets
 
     def __init__(self, bands: Sequence[str], config: Any) -> None:
         super().__init__()
@@ -85,6 +86,9 @@ class PixelClassifier(Network, ABC):
         pixels_NB, labels_N = np.ascontiguousarray(pixels_NB, dtype=np.float32), np.asarray(labels_N).astype(int)
         self._check(pixels_NB, labels_N)
         self._hold(self._taught(pixels_NB, labels_N, seed))
+
+    def standardised_by(self, mean_B: Sequence[float], std_B: Sequence[float]) -> None:
+        """Learn the bands' means and deviations, before `fit`: for those that need physical values."""
 
     def forward(self, x_BCHW: Tensor) -> Output:
         check_input(x_BCHW, self.bands, 1)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
+from training.models.spectral_index import INDICES
 from training.recipes.papers import MOVES
 from training.recipes.recipe import Recipe
 
@@ -52,8 +54,31 @@ def segformer() -> Recipe:
     )
 
 
+def embedding_mlp() -> Recipe:
+    """A perceptron of one hidden layer on each pixel's satellite embedding (docs/embeddings.md)."""
+    return Recipe(
+        "embedding-mlp",
+        "mlp",
+        bands=("A[0-6][0-9]",),
+        epochs=20,
+        batch=16,
+        optimiser="adamw",
+        lr=2e-3,
+        weight_decay=1e-2,
+        patience=10,
+        augment=(),
+    )
+
+
+def index(name: str) -> Recipe:
+    """A spectral index (training/models/spectral_index.py) with its threshold chosen on the validation split."""
+    return Recipe(name, "index", config={"index": name}, bands=INDICES[name].bands, batch=1, augment=())
+
+
 # name -> what makes the recipe
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "wuhan": wuhan,
     "segformer": segformer,
+    "embedding-mlp": embedding_mlp,
+    **{name: partial(index, name) for name in INDICES},
 }

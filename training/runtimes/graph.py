@@ -77,7 +77,7 @@ def check_exportable(network: type[Network], product: str) -> None:
     """ValueError for classifiers of single pixels: trees and support vectors are no layers."""
     if issubclass(network, PixelClassifier):
         raise ValueError(
-            f"{product}: {network.__name__} classifies single pixels by trees or support vectors, "
+            f"{product}: {network.__name__} classifies single pixels by trees, support vectors or an index, "
             f"which only runtime torch computes; choose a network, or leave {product} out"
         )
     if issubclass(network, Student):

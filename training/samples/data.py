@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gee_export.base.band_globs import expanded
 from gee_export.base.scheme import CLASSES, UNKNOWN
 from gee_export.datasets.dataset import Band, Dataset, Patch
 from training.checkpoints.checkpoint import BandNorm, standardise
@@ -36,6 +37,7 @@ __all__ = [
 
 REFLECTANCE_RANGE = (0.0, 1.0)
 SHARE_LAYER = "share"
+EMBEDDING = "embedding"  # the unit of vectors of length 1 (gee_export/datasets/packing.py)
 Keep = Callable[[Patch], bool]
 
 
@@ -167,7 +169,7 @@ def open_source(
     if not data:
         raise ValueError("no dataset given: name at least one")
     datasets = tuple(Dataset.open(path, session) for path in data)
-    names = tuple(bands) or datasets[0].manifest.band_names
+    names = expanded(bands, datasets[0].manifest.band_names) or datasets[0].manifest.band_names
     stored = tuple(_stored(datasets, name) for name in names)
     _check_equal(datasets)
     sharp = _check_target(datasets, stored, target)
@@ -263,6 +265,8 @@ def _norm(datasets: Sequence[Dataset], band: Band) -> BandNorm:
         squares += pixels * (band_statistics.std**2 + band_statistics.mean**2)
     if not count:
         raise ValueError(f"band {band.name} has no valid pixel in any training patch: export another month or region")
+    if band.unit == EMBEDDING:  # of length 1 already: a z-score would bend the sphere
+        return BandNorm(band.name, band.unit, 0.0, 1.0)
     mean = total / count
     if not math.isfinite(mean + squares):
         raise ValueError(f"band {band.name}: the manifest's mean or deviation is no number; export the dataset again")

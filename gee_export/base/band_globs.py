@@ -1,0 +1,17 @@
+"""Band names written short: `A*` for A00 to A63."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+
+def expanded(patterns: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    """The names that the patterns stand for, in the patterns' order and then their own, each once.
+
+    A pattern that stands for nothing stays as it is, so that whoever looks it up can refuse it by name.
+    """
+    found: list[str] = []
+    for pattern in patterns:
+        found += [name for name in names if fnmatchcase(name, pattern)] or [pattern]
+    return tuple(dict.fromkeys(found))
