@@ -1,6 +1,7 @@
 """P1 and P2 (docs/reference/performance.md, "P1" and "P2"): maps of a raster by isamap and by its peers.
 
     python benchmarks/inference.py [--sizes 1216 3000] [--threads 1] [--peers PYTHON] [--ways "isamap torch" bare ...]
+        [--folder KEPT]
     python benchmarks/inference.py --sizes 1024x30000 --ways "isamap torch" "isamap openvino bf16"
 
 One U-Net of 1.24 GFLOP a window (widths 8, 16, 32, 64; random weights; windows of 256 px every 192 px), 10 bands of
@@ -28,6 +29,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,7 @@ WIDTHS = (8, 16, 32, 64)
 OURS = ("isamap torch", "isamap openvino", "isamap openvino bf16", "isamap command")
 PEERS = ("naive", "terratorch", "geoai", "torchgeo", "tiler")
 LEGEND = ("pervious", "impervious")
+WIDE_PX = 6000
 
 
 @dataclass(frozen=True)
@@ -60,22 +63,25 @@ class Cost:
 
 
 def scene(path: Path, height: int, width: int) -> Path:
-    """A raster of smooth shapes and noise, of which a rectangle has no data; made a row of blocks at a time."""
+    """A raster of smooth shapes and noise, of which a rectangle has no data.
+
+    Where it is wider than WIDE_PX, one of eight blocks in a row has data: the others take as much memory and no time.
+    """
     rng = np.random.default_rng(0)
     profile = {"driver": "GTiff", "count": len(BANDS), "height": height, "width": width, "dtype": "int16"}
     profile |= {"crs": "EPSG:32650", "transform": Affine(10, 0, 212750, 0, -10, 3416360), "nodata": -32768}
     profile |= {"tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate", "predictor": 2}
-    with rasterio.open(path, "w", **profile) as file:
-        for top in range(0, height, 512):
-            rows = np.arange(top, min(top + 512, height), dtype=np.float32)[:, None]
-            cols = np.arange(width, dtype=np.float32)[None]
+    with rasterio.open(path, "w", **profile, sparse_ok=True) as file:
+        for top, left in product(range(0, height, 512), range(0, width, 512 * 8 if width > WIDE_PX else 512)):
+            block = Window(left, top, min(512, width - left), min(512, height - top))
+            rows = np.arange(top, top + block.height, dtype=np.float32)[:, None]
+            cols = np.arange(left, left + block.width, dtype=np.float32)[None]
             shapes_HW = np.sin(rows / 37) * np.cos(cols / 53) + np.sin((rows + cols) / 190)
-            missing_HW = (abs(rows - height // 3) < 20) & (abs(cols - width // 2) < 45)
-            for number in range(1, len(BANDS) + 1):
-                noise_HW = rng.normal(0, 150, shapes_HW.shape)
-                stored_HW = (1500 + 350 * shapes_HW * np.cos(number) + noise_HW).clip(1, 9000).astype(np.int16)
-                stored_HW[missing_HW] = -32768
-                file.write(stored_HW, number, window=Window(0, top, width, len(rows)))
+            phases_B11 = np.cos(np.arange(1, len(BANDS) + 1))[:, None, None]
+            noise_BHW = rng.normal(0, 150, (len(BANDS), *shapes_HW.shape))
+            stored_BHW = (1500 + 350 * shapes_HW * phases_B11 + noise_BHW).clip(1, 9000).astype(np.int16)
+            stored_BHW[:, (abs(rows - height // 3) < 20) & (abs(cols - width // 2) < 45)] = -32768
+            file.write(stored_BHW, window=block)
         file.descriptions, file.scales = BANDS, (1e-4,) * len(BANDS)
     return path
 
@@ -130,9 +136,11 @@ def difference(path: Path, reference: Path) -> str:
 def compare(size: str, ways: Sequence[str], options: argparse.Namespace, folder: Path) -> None:
     """Prints a table of one raster's size, `3000` or `HEIGHTxWIDTH`."""
     data = folder / size
-    data.mkdir()
+    data.mkdir(exist_ok=True)
     height, width = (int(number) for number in (size.split("x") * 2)[:2])
-    raster = scene(data / "scene.tif", height, width)
+    raster = data / "scene.tif"
+    if not raster.exists():
+        scene(data / "new.tif", height, width).rename(raster)
     run = made_checkpoint(folder / f"run-{size}", raster)
     costs: dict[str, Cost] = {}
     print(f"\n{height} x {width} x {len(BANDS)}, {options.threads} thread(s)")
@@ -167,11 +175,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--peers", default=sys.executable, help="Python of the peers' environment")
     parser.add_argument("--ways", nargs="+", default=["bare", *OURS, *PEERS])
+    parser.add_argument("--folder", help="keeps rasters and maps here, for another run")
     options = parser.parse_args()
     print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, load {os.getloadavg()[0]:.1f}")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
         for size in options.sizes:
-            compare(size, options.ways, options, Path(folder))
+            compare(size, options.ways, options, Path(options.folder or temporary))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window as RioWindow
 
 from gee_export.base.grid import Window
+from inference import pages
 
 CACHE_SMALLEST_BYTES = 8 << 20
 CACHE_LIMIT_BYTES = 512 << 20
@@ -35,8 +36,11 @@ class _Chunk:
     def below(self, row: int) -> _Chunk:
         """A copy of the rows from `row` on, so that the memory of those above is free."""
         skipped = max(row - self.row, 0)
+        kept_BHW = self.stored_BHW[:, skipped:]
+        stored_BHW = pages.zeros(kept_BHW.shape, kept_BHW.dtype)
+        stored_BHW[:] = kept_BHW
         valid_BHW = None if self.valid_BHW is None else self.valid_BHW[:, skipped:].copy()
-        return _Chunk(self.row + skipped, self.stored_BHW[:, skipped:].copy(), valid_BHW)
+        return _Chunk(self.row + skipped, stored_BHW, valid_BHW)
 
 
 class BlockRows:
@@ -96,7 +100,7 @@ class BlockRows:
         """Rows [first, last), a piece of columns after another: each block's columns in one call."""
         left, right = self._cols
         shape = (len(self._numbers), last - first, right - left)
-        stored_BHW = np.empty(shape, np.result_type(*(self._dataset.dtypes[n - 1] for n in self._numbers)))
+        stored_BHW = pages.zeros(shape, np.result_type(*(self._dataset.dtypes[n - 1] for n in self._numbers)))
         valid_BHW = np.empty(shape, bool) if self._valid is None else None
         for begin in range(left // self._piece * self._piece, right, self._piece):
             col, end = max(begin, left), min(begin + self._piece, right)

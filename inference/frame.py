@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gee_export.base.grid import Window
+from inference import pages
 from inference.cut import Cut
 
 Read = Callable[[Window], tuple[np.ndarray, np.ndarray]]  # -> network input (B, H, W) float32, known pixels (H, W)
@@ -60,7 +61,7 @@ class Frame:
         self._lattice, self._left, self._height = cut.grid.lattice, cut.lefts[0], cut.grid.height
         self._side = self._lattice.side
         width = cut.lefts[-1] + self._side - self._left
-        self._x_BHW = np.zeros((bands, self._side, width), np.float32)
+        self._x_BHW = pages.zeros((bands, self._side, width), np.float32)
         self._known_HW = np.zeros((self._side, width), bool)
         self._top: int | None = None
         self._filled = max(cut.tops[0], 0)
