@@ -226,7 +226,7 @@ def serve(
     scheduler: Annotated[
         str | None, typer.Option("--scheduler", help="tcp://HOST:PORT of a Dask cluster that makes tiles.")
     ] = None,
-    max_area: Annotated[float, typer.Option("--max-area", help="Most km2 of a place.")] = 2500.0,
+    max_area: Annotated[float, typer.Option("--max-area", help="Most km2 of a place.")] = 10_000.0,
     max_jobs: Annotated[int, typer.Option("--max-jobs", help="Most open jobs of a token.")] = 20,
     bucket: Annotated[str | None, typer.Option("--bucket", help="Where Google ingests from; needs --project.")] = None,
     project: _Project = None,

@@ -72,7 +72,7 @@ class Door:
                 raise ValueError(
                     f"--url {url}: expected http:// or https://, a name, and a port if it is not the usual one"
                 )
-            names += (parts.netloc.lower(),)
+            names = (parts.netloc.lower(), *names)
         return cls(names, tokens)
 
     def check(self, method: str, path: str, headers: Mapping[str, str]) -> str:
@@ -87,7 +87,7 @@ class Door:
     def _check_host(self, headers: Mapping[str, str]) -> None:
         host = headers.get("host", "").lower()
         if host not in self.names:
-            raise Problem(421, f"Host {host[:100]!r} is no name of this service: use {self.names[-1]}.")
+            raise Problem(421, f"Host {host[:100]!r} is no name of this service: use {self.names[0]}.")
 
     def _check_page(self, method: str, headers: Mapping[str, str]) -> None:
         origin = headers.get("origin")

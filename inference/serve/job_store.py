@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -37,7 +37,7 @@ class JobStore:
     """Jobs by id. clock: seconds since 1970, of this machine, which all workers share."""
 
     path: Path
-    clock: Any = field(default=time.time, repr=False)
+    clock: Callable[[], float] = field(default=time.time, repr=False)
 
     def prepare(self) -> JobStore:
         """Makes the file and its table where there are none; Fault for a later or another file."""
@@ -134,10 +134,15 @@ class JobStore:
         values = {"status": ACCEPTED, "message": "waits again", "worker": None, "lease_s": None, "updated_s": now}
         return self._change(job, values | {"attempt": job.attempt - 1})
 
-    def dismiss(self, id: str) -> Job | None:
-        """The job, ended by its user, or None where there is none."""
+    def dismiss(self, id: str, clear: Callable[[], None] = lambda: None) -> Job | None:
+        """The job, ended by its user, or None where there is none.
+
+        clear: called for a job on which nobody works, while nobody can begin it again.
+        """
         with self._transaction() as base:
-            now = self.clock()
+            now, job = self.clock(), _one(base, id)
+            if job is not None and not job.is_open:
+                clear()
             base.execute(
                 "UPDATE jobs SET status = ?, message = 'dismissed', worker = NULL, updated_s = ?, results = '{}', "
                 "finished_s = COALESCE(finished_s, ?) WHERE id = ? AND status != ?",

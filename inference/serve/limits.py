@@ -13,7 +13,7 @@ class Limits:
     """
 
     body_bytes: int = 1 << 20
-    area_km2: float = 2_500.0
+    area_km2: float = 10_000.0
     vertices: int = 20_000
     jobs: int = 20
     requests_per_s: float = 50.0

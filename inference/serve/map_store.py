@@ -14,11 +14,13 @@ from typing import Any
 
 from gee_export.base.atomic import write_json
 from gee_export.base.errors import Fault
+from gee_export.base.grid import crs_of
 from gee_export.base.regions import BoundsWSEN
 from inference.map_file import MapFile, open_map, probability_of, sidecar_of
 from inference.serve.settings import NAME
 
 RECORD = ".json"  # beside a map: its title, job and checkpoint
+METRES_PER_DEGREE = 111_320.0
 OTHERS = ("_prob", "_set")  # files of a map that are no map of their own
 
 
@@ -50,8 +52,9 @@ class StoredMap:
 
     @property
     def step_m(self) -> float:
-        """Side of a pixel in metres of its grid."""
-        return abs(self.file.geobox.affine.a)
+        """Side of a pixel in metres."""
+        geobox = self.file.geobox
+        return abs(geobox.affine.a) * (METRES_PER_DEGREE if crs_of(geobox).geographic else 1.0)
 
     @property
     def classes(self) -> list[dict[str, Any]]:
@@ -136,6 +139,7 @@ def _stamp(path: Path) -> tuple[int, ...]:
 def _opened(id: str, path: Path, stamp: tuple[int, ...]) -> StoredMap | None:
     try:
         file = open_map(path)
+        crs_of(file.geobox)
     except (ValueError, Fault):
         return None
     record = _record(path.with_suffix(RECORD))

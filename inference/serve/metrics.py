@@ -12,6 +12,7 @@ from pathlib import Path
 
 MEDIA_TYPE = "text/plain; version=0.0.4"
 BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+METHODS = ("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS")
 _SERIES = tuple[str, str, int]  # method, route, status
 
 
@@ -25,7 +26,8 @@ class Metrics:
         self._within: Counter[tuple[str, float]] = Counter()
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Counts one reply."""
+        """Counts one reply; all methods that clients make up are one."""
+        method = method if method in METHODS else "OTHER"
         with self._lock:
             self._requests[method, route, status] += 1
             self._seconds[route] += seconds  # type: ignore[assignment]

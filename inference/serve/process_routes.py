@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shutil
@@ -80,7 +81,10 @@ class ProcessRoutes:
         return as_json((await self._job(request)).info())
 
     async def dismiss(self, request: Request) -> Response:
-        """The job ends; what it kept to go on with is removed, finished maps stay."""
+        """The job ends and keeps what it has made, to continue when it is asked for again.
+
+        Of a job that has ended its folder is removed; finished maps stay.
+        """
         job = await self._job(request)
         dismissed = await computed(self._dismissed, job)
         return as_json(dismissed.info())
@@ -131,9 +135,15 @@ class ProcessRoutes:
             ) from error
 
     def _dismissed(self, job: Job) -> Job:
-        dismissed = self.library.settings.jobs.dismiss(job.id)
-        if not job.is_open:  # nobody works there any more
-            shutil.rmtree(self.library.settings.work(job.id), ignore_errors=True)
+        folder = self.library.settings.work(job.id)
+        waste = folder.with_name(f"{job.id}.waste")
+
+        def clear() -> None:
+            with contextlib.suppress(OSError):  # of a job that made nothing
+                folder.rename(waste)
+
+        dismissed = self.library.settings.jobs.dismiss(job.id, clear)
+        shutil.rmtree(waste, ignore_errors=True)
         return dismissed or job
 
 

@@ -22,6 +22,7 @@ LAYERS = (CLASS, PROBABILITY, IMAGERY)
 SIDE_PX = 256
 MOST_ZOOM = 24
 EQUATOR_M = 40_075_016.686  # of Web Mercator, EPSG:3857
+FARTHER = 4  # zooms out from the one at which the whole map is one tile
 OPEN_FILES = 8  # of each thread
 WHITE, RED = (255, 255, 255), (227, 26, 28)
 _files = threading.local()
@@ -93,13 +94,13 @@ def png(values_HW: np.ndarray, colours: np.ndarray) -> bytes:
 
 
 def zooms(stored: StoredMap) -> tuple[int, int]:
-    """The zoom at which the whole map is one tile, and the one whose pixels are as fine as the map's."""
+    """Two zooms: where the whole map is a small part of a tile, and where pixels are as fine as the map's."""
     west, south, east, north = stored.bbox
     ground = np.cos(np.radians((south + north) / 2))
     finest = int(np.ceil(np.log2(EQUATOR_M * ground / (SIDE_PX * stored.step_m))))
     coarsest = int(np.floor(np.log2(360 / max(east - west, (north - south) / ground, 1e-6))))
     most = min(max(finest, 0), MOST_ZOOM)
-    return min(max(coarsest, 0), most), most
+    return min(max(coarsest - FARTHER, 0), most), most
 
 
 def tilejson(stored: StoredMap, layer: str, base: str) -> dict[str, Any]:
