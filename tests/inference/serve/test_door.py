@@ -106,7 +106,9 @@ def test_an_address_that_others_reach_needs_its_name():
         Door.of("192.168.1.4", 8765, (TOKEN,), None)
 
 
-@pytest.mark.parametrize("url", ["maps.example.org", "ftp://maps.example.org", "https://maps.example.org/path", "http://"])
+@pytest.mark.parametrize(
+    "url", ["maps.example.org", "ftp://maps.example.org", "https://maps.example.org/path", "http://"]
+)
 def test_a_url_that_is_none_is_refused(url):
     with pytest.raises(ValueError, match="--url"):
         Door.of("0.0.0.0", 8765, (TOKEN,), url)
