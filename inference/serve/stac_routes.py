@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
@@ -18,6 +19,7 @@ from inference.serve.problem import Problem
 
 COLLECTION = "maps"
 MOST_ITEMS = 500
+MOST_KEPT = 1000
 EVERYWHERE = [-180.0, -90.0, 180.0, 90.0]
 
 
@@ -26,6 +28,7 @@ class StacRoutes:
     """The maps of a library as STAC."""
 
     library: Library
+    _made: OrderedDict[tuple[str, str, str], dict[str, Any]] = field(default_factory=OrderedDict, repr=False)
 
     def routes(self) -> list[Route]:
         """By path."""
@@ -68,7 +71,7 @@ class StacRoutes:
         links = [{"rel": "self", "href": path, "type": GEOJSON}, {"rel": "root", "href": f"{base}/stac"}]
         if offset + limit < len(maps):
             links.append({"rel": "next", "href": f"{path}?limit={limit}&offset={offset + limit}", "type": GEOJSON})
-        features = await computed(lambda: [_item(each, base) for each in shown])
+        features = await computed(lambda: [self._item(each, base) for each in shown])
         document = {"type": "FeatureCollection", "features": features, "links": links}
         return as_json(document | {"numberMatched": len(maps), "numberReturned": len(shown)}, media=GEOJSON)
 
@@ -78,7 +81,16 @@ class StacRoutes:
         stored = await computed(self.library.maps.map, id)
         if stored is None:
             raise Problem(404, f"Item {id[:50]!r} is not there.")
-        return as_json(await computed(_item, stored, base_of(request)), media=GEOJSON)
+        return as_json(await computed(self._item, stored, base_of(request)), media=GEOJSON)
+
+    def _item(self, stored: StoredMap, base: str) -> dict[str, Any]:
+        """The item, made once for each version of a map, as its files are read whole for their checksums."""
+        key = (stored.id, stored.version, base)
+        if key not in self._made:
+            self._made[key] = _item(stored, base)
+            if len(self._made) > MOST_KEPT:
+                self._made.popitem(last=False)
+        return self._made[key]
 
     def _collection(self, base: str) -> dict[str, Any]:
         maps = self.library.maps.maps()
@@ -90,6 +102,7 @@ class StacRoutes:
         return {
             "type": "Collection",
             "stac_version": "1.0.0",
+            "stac_extensions": [],
             "id": COLLECTION,
             "title": "Maps of this service",
             "description": ("Some are SIMULATED and say nothing about real places. " if simulated else "")
