@@ -154,6 +154,7 @@ def _schemas() -> dict[str, Any]:
             "type": "object",
             "required": [name for name, field in process.inputs.items() if field.get("minOccurs", 1)],
             "properties": {name: {"title": f["title"]} | dict(f["schema"]) for name, f in process.inputs.items()},
+            "additionalProperties": False,
         }
         for process in PROCESSES.values()
     }
