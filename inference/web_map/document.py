@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-import numpy as np
-
 from gee_export.base.scheme import UNKNOWN
 from inference.checks import step_m
 from inference.legend import PROB_STEPS, Legend
