@@ -78,6 +78,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "to-ee": ("inference.cli:to_ee", "distil a checkpoint into an Earth Engine graph and a Code Editor script"),
     "plan": ("inference.cli:plan", "say what maps of an area would take: tiles, requests, hours, computing"),
     "run": ("inference.cli:run", "map large areas as tiles, by processes, a Dask cluster or job arrays"),
+    "serve": ("inference.cli:serve", "serve jobs, maps and a page by HTTP"),
     "years": ("inference.cli:years", "make maps of several years agree: growth, first year, areas, page"),
     "publish": ("inference.cli:publish", "upload a map as an Earth Engine image asset"),
     "app": ("inference.cli:app", "write a Code Editor App of an image collection of maps"),
