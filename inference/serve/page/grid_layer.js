@@ -2,7 +2,7 @@
 
 export const UNKNOWN = 255;
 const SIDE = 512;
-const RAMP = ["fff7ec", "fdd49e", "fc8d59", "d7301f", "7f0000"]; // ColorBrewer OrRd
+const RAMP = ["ffffff", "e31a1c"]; // as the lines for the Code Editor draw it
 
 function rgb(colour) {
   return [0, 2, 4].map((at) => parseInt(colour.replace("#", "").slice(at, at + 2), 16));
