@@ -18,7 +18,19 @@ export class Jobs {
     this.renew();
   }
 
+  /** One renewal at a time: a call meanwhile is followed by one more. */
   async renew() {
+    this.wanted = true;
+    if (this.busy) return;
+    this.busy = true;
+    while (this.wanted) {
+      this.wanted = false;
+      await this.renewOnce();
+    }
+    this.busy = false;
+  }
+
+  async renewOnce() {
     clearTimeout(this.timer);
     try {
       const { jobs } = await this.service.json("/jobs?limit=50");

@@ -83,6 +83,7 @@ async function fill({ service, viewport, named, panel, order, jobs, place }) {
   panel.simulatedService = health.simulated;
   byId("simulated").hidden = !health.simulated;
   const { regions } = await service.json("/regions?limit=200");
+  place.named = regions;
   named.items = regions.map(({ name, bbox }) => ({ name, rings: ringsOf(bbox) }));
   await Promise.all([panel.renew(), order.fill(), place.search(), jobs.renew()]);
   if (regions.length) place.lookAt(boxOf(named.items.flatMap(({ rings }) => rings)));

@@ -37,14 +37,15 @@ export class MapPanel {
   }
 
   /** Shows a map and moves to its ground. */
-  async open(id) {
-    await this.show(id);
-    const { from, to } = this.boxOf(this.map);
-    this.viewport.fit([...from, ...to]);
+  open(id) {
+    return this.show(id, (map) => {
+      const { from, to } = this.boxOf(map);
+      this.viewport.fit([...from, ...to]);
+    });
   }
 
-  /** Shows a map where the view is. */
-  async show(id) {
+  /** Shows a map, where the view is unless it is moved. */
+  async show(id, move = () => {}) {
     const turn = (this.turn += 1);
     const map = await this.service.json(`/maps/${id}`);
     if (turn !== this.turn) return;
@@ -58,6 +59,8 @@ export class MapPanel {
     byId("simulated").hidden = !(map.simulated || this.simulatedService);
     byId("simulated").textContent = map.simulated ? "Simulated: this map says nothing about the real place." : "Simulated: new maps of this service say nothing about real places.";
     history.replaceState(null, "", `#map=${encodeURIComponent(id)}`);
+    this.viewport.box.dataset.waiting = "?";
+    move(map);
     this.draw();
     await this.showAreas();
     if (this.asked) await this.inspect(this.asked);

@@ -34,13 +34,14 @@ export class Order {
     const [year, span] = [byId("year-of-map").value, byId("span").value];
     const checkpoint = byId("checkpoint").value;
     if (!this.place.inputs || !/^\d{4}$/.test(year) || !checkpoint) return null;
-    const name = byId("name").value.trim();
+    const name = byId("name").value.trim() || this.place.suggestion;
     return { checkpoint, ...this.place.inputs, period: span ? `${year}-${span}` : year, ...(name && { name }) };
   }
 
   changed() {
     const chosen = this.checkpoints?.get(byId("checkpoint").value);
     byId("checkpoint-words").textContent = chosen ? describe(chosen) : "";
+    byId("name").placeholder = this.place.suggestion;
     byId("start").disabled = true;
     this.turn += 1;
     if (!this.inputs) return this.say("Choose a place, a period and a network to see what the map takes.");
@@ -68,6 +69,7 @@ export class Order {
     if (!inputs) return;
     byId("start").disabled = true;
     try {
+      byId("progress").scrollIntoView({ block: "nearest" });
       this.started(await this.service.post("/processes/map/execution", { inputs }));
     } catch (error) {
       this.say(error.message, true);

@@ -47,7 +47,7 @@ export class Graticule {
     for (const lat of values(Math.max(south, -85), Math.min(north, 85))) {
       const y = (this.plane.fromLonLat(0, lat)[1] - view.top) * view.scale;
       strokeLine(context, [0, y], [view.width, y]);
-      context.fillText(`${Math.abs(lat).toFixed(digits)}°${lat < 0 ? "S" : "N"}`, 6, y - 4);
+      if (y > 48) context.fillText(`${Math.abs(lat).toFixed(digits)}°${lat < 0 ? "S" : "N"}`, 6, y - 4);
     }
   }
 }

@@ -12,6 +12,7 @@ export class PlaceChooser {
   constructor(service, viewport, changed) {
     Object.assign(this, { service, viewport, changed, inputs: null });
     this.outlines = new Outlines(viewport.plane, { strong: true });
+    this.named = [];
     this.regions = new Map();
     byId("region").addEventListener("input", settled(200, () => this.search()));
     byId("region").addEventListener("change", () => this.chooseRegion());
@@ -114,6 +115,16 @@ export class PlaceChooser {
     const [left, top] = this.viewport.plane.fromLonLat(west, north);
     const [right, bottom] = this.viewport.plane.fromLonLat(east, south);
     this.viewport.fit([left, top, right, bottom]);
+  }
+
+  /** What a map of the place may be called: the region, or the smallest one around its middle. */
+  get suggestion() {
+    if (!this.inputs || this.inputs.region) return this.inputs?.region ?? "";
+    const [west, south, east, north] = boxOf(this.outlines.items[0].rings);
+    const [lon, lat] = [(west + east) / 2, (south + north) / 2];
+    const around = this.named.filter(({ bbox: [w, s, e, n] }) => w <= lon && lon <= e && s <= lat && lat <= n);
+    around.sort((one, other) => one.area_km2 - other.area_km2);
+    return around.length ? `Part of ${around[0].name}` : "";
   }
 
   say(text) {
