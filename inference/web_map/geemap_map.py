@@ -51,9 +51,10 @@ def of_asset(asset: str) -> Any:
     import geemap
 
     properties = ee.data.getAsset(asset).get("properties", {})
-    if "classes" not in properties:
+    names = next((text for band in ("isa", "class") if (text := properties.get(f"{band}_class_names"))), None)
+    if names is None:
         raise ValueError(f"{asset} is no map that `isamap publish` made: show it with geemap's own add_layer")
-    legend, image = Legend(tuple(str(properties["classes"]).split(","))), ee.Image(asset)
+    legend, image = Legend(tuple(str(names).split(","))), ee.Image(asset)
     view = geemap.Map()
     classes = {"min": 0, "max": len(legend.names) - 1, "palette": list(legend.colours)}
     view.add_layer(image.select(legend.band), classes, legend.band)

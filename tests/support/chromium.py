@@ -51,6 +51,7 @@ class Page:
         """Loads an address and waits for its scripts to say that they are ready (data-ready of the body)."""
         self.resize(width, height)
         self.requests.clear()
+        self.complaints.clear()
         self.call("Page.navigate", url=address)
         self.wait_for("document.body && document.body.dataset.ready === 'true'")
 

@@ -191,7 +191,7 @@ def test_the_job_and_its_log_are_listed(made):
     made.wait_for("document.querySelector('[data-key^=show]')")
     assert "done" in made.text("#job-list")
     made.click("[data-key^=log]")
-    made.wait_for("/isamap/.test(document.querySelector('.log')?.textContent)")
+    made.wait_for("/isamap/.test(document.querySelector('#job-list .log')?.textContent)")
 
 
 def test_the_page_works_with_a_token(tab, network, tmp_path):
