@@ -168,13 +168,25 @@ def app(
 
 
 def view(
-    path: Annotated[str, typer.Argument(metavar="MAP.tif", help="What `isamap map` wrote.")],
-    out: Annotated[str, typer.Option("--out", help="The picture, a .png.")],
+    maps: Annotated[list[str], typer.Argument(metavar="MAP.tif ...", help="What `isamap map` wrote.")],
+    out: Annotated[str | None, typer.Option("--out", help="The picture of one map, a .png.")] = None,
+    html: Annotated[
+        str | None, typer.Option("--html", help="One page of the maps that needs no server, a .html.")
+    ] = None,
 ) -> None:
-    """Draw a map and its probabilities with legend, scale bar and coordinates."""
-    from inference.picture import view as view_map
+    """Draw a map as a PNG, or one or several as an HTML page with years, swipe, legend and areas."""
+    if out is None and html is None:
+        raise ValueError("nothing to draw into: give --out FILE.png, --html FILE.html or both")
+    if out is not None:
+        from inference.picture import view as view_map
 
-    show(view_map(path, out=out))
+        if len(maps) > 1:
+            raise ValueError(f"--out draws one map, and {len(maps)} are given: name one of them, or give --html")
+        show(view_map(maps[0], out=out))
+    if html is not None:
+        from inference.web_map.view import view_html
+
+        show(view_html(maps, html=html))
 
 
 def capsule(
