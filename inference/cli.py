@@ -183,13 +183,25 @@ def app(
 
 
 def view(
-    path: Annotated[str, typer.Argument(metavar="MAP.tif", help="What `isamap map` wrote.")],
-    out: Annotated[str, typer.Option("--out", help="The picture, a .png.")],
+    maps: Annotated[list[str], typer.Argument(metavar="MAP.tif ...", help="What `isamap map` wrote.")],
+    out: Annotated[str | None, typer.Option("--out", help="The picture of one map, a .png.")] = None,
+    html: Annotated[
+        str | None, typer.Option("--html", help="One page of the maps that needs no server, a .html.")
+    ] = None,
 ) -> None:
-    """Draw a map and its probabilities with legend, scale bar and coordinates."""
-    from inference.picture import view as view_map
+    """Draw a map as a PNG, or one or several as an HTML page with years, swipe, legend and areas."""
+    if out is None and html is None:
+        raise ValueError("nothing to draw into: give --out FILE.png, --html FILE.html or both")
+    if out is not None:
+        from inference.picture import view as view_map
 
-    show(view_map(path, out=out))
+        if len(maps) > 1:
+            raise ValueError(f"--out draws one map, and {len(maps)} are given: name one of them, or give --html")
+        show(view_map(maps[0], out=out))
+    if html is not None:
+        from inference.web_map.view import view_html
+
+        show(view_html(maps, html=html))
 
 
 def capsule(
@@ -221,3 +233,46 @@ def replay(
     if not report.same:
         raise Fault(str(report))
     show(report)
+
+
+def serve(
+    folder: Annotated[str, typer.Option("--folder", help="Of the service's jobs and maps; its own to write in.")],
+    checkpoint: Annotated[
+        list[str] | None, typer.Option("--checkpoint", help="Runs' folders or checkpoints that requests may name.")
+    ] = None,
+    data: Annotated[
+        list[str] | None, typer.Option("--data", help="Folders of datasets that training may name.")
+    ] = None,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on; others need --token-file.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="0: any free one.")] = 8765,
+    url: Annotated[str | None, typer.Option("--url", help="How browsers reach it: https://maps.example.org.")] = None,
+    token_file: Annotated[
+        str | None, typer.Option("--token-file", help="A token a line; requests must send one of them.")
+    ] = None,
+    workers: Annotated[int, typer.Option("--workers", help="Jobs at once; 0: only answer.")] = 1,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", help="tcp://HOST:PORT of a Dask cluster that makes tiles.")
+    ] = None,
+    max_area: Annotated[float, typer.Option("--max-area", help="Most km2 of a place.")] = 10_000.0,
+    max_jobs: Annotated[int, typer.Option("--max-jobs", help="Most open jobs of a token.")] = 20,
+    bucket: Annotated[str | None, typer.Option("--bucket", help="Where Google ingests from; needs --project.")] = None,
+    project: _Project = None,
+    catalog: Annotated[str, typer.Option("--catalog", help="Local engine's images: world, or a folder.")] = "world",
+) -> None:
+    """Serve jobs, maps and a page by HTTP, on this machine alone unless there are tokens."""
+    from inference.serve.limits import Limits
+    from inference.serve.server import Address
+    from inference.serve.server import serve as run_server
+    from inference.serve.settings import Settings
+    from inference.tiles.jobs import Server
+
+    settings = Settings(
+        Path(folder),
+        checkpoints=tuple(checkpoint or ()),
+        datasets=tuple(data or ()),
+        server=Server(project=project, catalog=catalog),
+        bucket=bucket,
+        scheduler=scheduler,
+        limits=Limits(area_km2=max_area, jobs=max_jobs),
+    )
+    run_server(settings, Address(host, port, token_file, url), workers=workers)

@@ -118,10 +118,12 @@ ALLOWED = {
 
 # outside library -> the only modules that may import it
 KEEPERS = {
-    "starlette": "local_ee",
-    "uvicorn": "local_ee",
-    "socket": "local_ee",
-    "http": ("local_ee", "gee_export.tasks.task_queue"),
+    "starlette": ("local_ee", "inference.serve"),
+    "uvicorn": ("local_ee", "inference.serve.server"),
+    "socket": ("local_ee", "inference.serve.server"),
+    "rio_tiler": "inference.serve.tiles",
+    "sqlite3": "inference.serve.job_store",
+    "http": ("local_ee", "gee_export.tasks.task_queue", "inference.serve.problem"),
     "regex": "local_ee.evaluation.patterns",
     "aiohttp": "gee_export.requests.transport",
     "geopandas": ("gee_export.datasets.index", "gee_export.labelling.label_vectors"),

@@ -184,7 +184,7 @@ def _content(sha256: Iterable[str]) -> str:
 def item(made: MapFile, folder: Path, links: Sequence[Mapping[str, Any]], *, of: str | None = None) -> dict[str, Any]:
     """The item of a map's files; folder: from which its addresses are relative. of: the collection's name."""
     ground = made.geobox.extent.to_crs("EPSG:4326")
-    start, end = _period(made.tags)
+    start, end = period_of(made.tags)
     return {
         "type": "Feature",
         "stac_version": "1.0.0",
@@ -289,7 +289,7 @@ def _is_simulated(made: MapFile) -> bool:
     return made.tags.get("simulated") == "true"
 
 
-def _period(tags: Mapping[str, str]) -> tuple[str, str]:
+def period_of(tags: Mapping[str, str]) -> tuple[str, str]:
     """First and last moment, RFC 3339 in UTC; the tags' end is exclusive."""
     if "period_start" not in tags or "period_end" not in tags:
         return ALWAYS

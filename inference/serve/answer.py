@@ -1,0 +1,81 @@
+"""Replies and queries of routes: JSON that is cached right, numbers and words of a query that are checked."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gee_export.base.errors import Fault
+from inference.serve.problem import Problem
+
+JSON, GEOJSON = "application/json", "application/geo+json"
+Value = TypeVar("Value")
+
+
+def as_json(
+    document: Any, status: int = 200, *, headers: Mapping[str, str] | None = None, media: str = JSON
+) -> Response:
+    """A JSON reply that no cache keeps, as its content changes."""
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    return Response(text, status, {"cache-control": "no-store"} | dict(headers or {}), media)
+
+
+async def computed(function: Callable[..., Value], *values: Any) -> Value:
+    """What a function gives, computed in a thread. Problem 422: the user's mistake; 502: a server's or disk's fault."""
+    try:
+        return await run_in_threadpool(function, *values)
+    except Fault as fault:
+        raise Problem(502, str(fault)) from fault
+    except ValueError as error:
+        raise Problem(422, str(error)) from error
+
+
+async def body_of(request: Request) -> Any:
+    """The JSON of a request's body; Problem 400 where it is none."""
+    try:
+        return json.loads(await request.body(), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Problem(400, 'The body is no JSON: send an object such as {"inputs": {}}.') from error
+
+
+def number(request: Request, name: str) -> float:
+    """A finite number of the query; Problem 400 where it is none."""
+    text = request.query_params.get(name, "")
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise Problem(400, f"{name}={text[:50]!r}: expected a number.")
+    return value
+
+
+def whole(request: Request, name: str, default: int, most: int) -> int:
+    """A whole number of the query from 0 on, at most `most`; Problem 400 where it is none."""
+    text = request.query_params.get(name, str(default))
+    if not text.isascii() or not text.isdecimal() or len(text) > 18:
+        raise Problem(400, f"{name}={text[:50]!r}: expected a whole number.")
+    return min(int(text), most)
+
+
+def choice(request: Request, name: str, choices: Any, default: str) -> str:
+    """One of several words of the query; Problem 400 for others."""
+    text = request.query_params.get(name, default)
+    if text not in choices:
+        raise Problem(400, f"{name}={text[:50]!r}: expected one of {', '.join(choices)}.")
+    return text
+
+
+def base_of(request: Request) -> str:
+    """The service's own address as this request reached it; its host was checked."""
+    return str(request.base_url).rstrip("/")
+
+
+def _no_constant(text: str) -> None:
+    raise ValueError(f"{text} is no JSON")

@@ -1,0 +1,120 @@
+"""Who may come in: requests for this service's own names, from no other web page, with a token where one is asked for.
+
+Host is checked because any web page can point a name of its own at this machine (DNS rebinding). Origin and Fetch
+Metadata are checked because any page can make a browser send requests (https://www.w3.org/TR/fetch-metadata/). Tokens
+are bearer tokens (RFC 6750) and are compared in constant time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from inference.serve.problem import Problem
+
+TOKEN = re.compile(r"[A-Za-z0-9_.~+/=-]{24,500}")
+OPEN_PATHS = re.compile(r"/|/health|/favicon\.ico|/static/[A-Za-z0-9._-]+")  # the page, which then asks for the token
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+JSON_TYPES = ("application/json", "application/geo+json")
+HTTP_PORT = 80  # which browsers leave out
+WRITING = ("POST", "PUT", "PATCH")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def read_tokens(path: str | Path) -> tuple[str, ...]:
+    """The tokens of a file, one a line; ValueError for a file without any, or with one that is too short."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"--token-file {path} cannot be read: give a text file with a token a line") from error
+    tokens = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    if not tokens or not all(TOKEN.fullmatch(token) for token in tokens):
+        raise ValueError(
+            f"--token-file {path}: expected a token a line, each of 24 letters, digits and -._~+/= or more "
+            '(python -c "import secrets; print(secrets.token_urlsafe(32))")'
+        )
+    return tokens
+
+
+@dataclass(frozen=True)
+class Door:
+    """names: hosts with ports, in lower case, that requests may name; tokens: of which a request needs one, if any."""
+
+    names: tuple[str, ...]
+    tokens: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, host: str, port: int, tokens: tuple[str, ...], url: str | None) -> Door:
+        """The door of an address; ValueError for one that others reach, without token or name."""
+        if not is_loopback(host) and not tokens:
+            raise ValueError(f"--host {host} can be reached by others: give --token-file, or leave --host out")
+        if not is_loopback(host) and url is None:
+            raise ValueError(
+                f"--host {host}: give --url, the address that browsers show, such as https://maps.example.org"
+            )
+        names = tuple(name if port == HTTP_PORT else f"{name}:{port}" for name in LOOPBACK)
+        if url is not None:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
+                raise ValueError(
+                    f"--url {url}: expected http:// or https://, a name, and a port if it is not the usual one"
+                )
+            names = (parts.netloc.lower(), *names)
+        return cls(names, tokens)
+
+    def check(self, method: str, path: str, headers: Mapping[str, str]) -> str:
+        """The owner of a request: a digest of its token, "" where none is asked for. Problem: it stays outside."""
+        self._check_host(headers)
+        self._check_page(method, headers)
+        _check_type(method, headers)
+        if not self.tokens or OPEN_PATHS.fullmatch(path):
+            return ""
+        return self._owner(headers)
+
+    def _check_host(self, headers: Mapping[str, str]) -> None:
+        host = headers.get("host", "").lower()
+        if host not in self.names:
+            raise Problem(421, f"Host {host[:100]!r} is no name of this service: use {self.names[0]}.")
+
+    def _check_page(self, method: str, headers: Mapping[str, str]) -> None:
+        origin = headers.get("origin")
+        if origin is not None and (urlsplit(origin).netloc.lower() not in self.names or "://" not in origin):
+            raise Problem(403, f"Origin {origin[:100]!r}: other web pages may not use this service.")
+        site, mode = headers.get("sec-fetch-site", "none"), headers.get("sec-fetch-mode", "")
+        follows_link = method == "GET" and mode == "navigate" and headers.get("sec-fetch-dest") == "document"
+        if site not in ("none", "same-origin") and not follows_link:
+            raise Problem(403, f"Sec-Fetch-Site {site[:50]!r}: other web pages may not use this service.")
+
+    def _owner(self, headers: Mapping[str, str]) -> str:
+        scheme, _, text = headers.get("authorization", "").partition(" ")
+        sent = text.strip().encode() if scheme.lower() == "bearer" else b""
+        matches = [hmac.compare_digest(sent, token.encode()) for token in self.tokens]  # all, whichever is right
+        if not any(matches):
+            raise Problem(
+                401,
+                "This service wants a token: send `Authorization: Bearer TOKEN` with one of its token file.",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        return hashlib.sha256(sent).hexdigest()[:16]
+
+
+def _check_type(method: str, headers: Mapping[str, str]) -> None:
+    """Refuses the bodies that a web form of any page could send."""
+    if method not in WRITING:
+        return
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in JSON_TYPES:
+        raise Problem(415, f"Content-Type {media_type[:100] or 'missing'!r}: send application/json.")

@@ -1,0 +1,100 @@
+// A new map: place, period and network; what it takes, before it begins; its start.
+
+import { announce, byId, el, km2, settled } from "./dom.js";
+
+const SEASONS = { DJF: "winter (DJF)", MAM: "spring (MAM)", JJA: "summer (JJA)", SON: "autumn (SON)" };
+const MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+
+export class Order {
+  /** `started(job)` gets the job's statusInfo. */
+  constructor(service, place, started) {
+    Object.assign(this, { service, place, started, turn: 0 });
+    this.price = settled(350, () => this.showPrice());
+    byId("span").replaceChildren(
+      el("option", { value: "" }, "whole year"),
+      ...Object.entries(SEASONS).map(([value, text]) => el("option", { value }, text)),
+      ...MONTHS.map((text, index) => el("option", { value: String(index + 1).padStart(2, "0"), selected: index === 5 }, text)),
+    );
+    for (const id of ["year-of-map", "span", "checkpoint", "name"]) byId(id).addEventListener("input", () => this.changed());
+    byId("order").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.start();
+    });
+  }
+
+  async fill() {
+    const { checkpoints } = await this.service.json("/checkpoints");
+    this.checkpoints = new Map(checkpoints.map((each) => [each.name, each]));
+    byId("checkpoint").replaceChildren(...checkpoints.map(({ name, network, size_m: size }) => el("option", { value: name }, `${name} (${network}, ${size} m)`)));
+    if (!checkpoints.length) this.say("This service has no network yet: start it with --checkpoint FOLDER, or train one.");
+    this.changed();
+  }
+
+  get inputs() {
+    const [year, span] = [byId("year-of-map").value, byId("span").value];
+    const checkpoint = byId("checkpoint").value;
+    if (!this.place.inputs || !/^\d{4}$/.test(year) || !checkpoint) return null;
+    const name = byId("name").value.trim() || this.place.suggestion;
+    return { checkpoint, ...this.place.inputs, period: span ? `${year}-${span}` : year, ...(name && { name }) };
+  }
+
+  changed() {
+    const chosen = this.checkpoints?.get(byId("checkpoint").value);
+    byId("checkpoint-words").textContent = chosen ? describe(chosen) : "";
+    byId("name").placeholder = this.place.suggestion;
+    byId("start").disabled = true;
+    this.turn += 1;
+    if (!this.inputs) return this.say("Choose a place, a period and a network to see what the map takes.");
+    this.say("Counting what it takes …");
+    this.price();
+  }
+
+  async showPrice() {
+    const turn = this.turn;
+    const inputs = this.inputs;
+    if (!inputs) return;
+    try {
+      const price = await this.service.post("/processes/map/estimate", { inputs });
+      if (turn !== this.turn) return;
+      byId("price").replaceChildren(...priceRows(price));
+      byId("start").disabled = false;
+      announce(`${price.tiles} tiles, about ${minutes(price.minutes)}`);
+    } catch (error) {
+      if (turn === this.turn) this.say(error.message, true);
+    }
+  }
+
+  async start() {
+    const inputs = this.inputs;
+    if (!inputs) return;
+    byId("start").disabled = true;
+    try {
+      byId("progress").scrollIntoView({ block: "nearest" });
+      this.started(await this.service.post("/processes/map/execution", { inputs }));
+    } catch (error) {
+      this.say(error.message, true);
+    }
+    byId("start").disabled = false;
+  }
+
+  say(text, wrong = false) {
+    byId("price").replaceChildren(el("p", { class: wrong ? "wrong" : "quiet" }, text));
+    if (wrong) announce(text);
+  }
+}
+
+function describe({ classes, bands, simulated }) {
+  return `${bands} bands, ${classes.length} classes${simulated ? "; trained on simulated images" : ""}`;
+}
+
+function minutes(count) {
+  if (count < 1) return "less than a minute";
+  return count < 90 ? `${Math.ceil(count)} minutes` : `${(count / 60).toFixed(1)} hours`;
+}
+
+function priceRows({ tiles, area_km2: area, minutes: count, eecu_hours: hours, requests, bytes, notes }) {
+  const figures = { Area: `${km2(area)} km²`, Tiles: tiles, Requests: requests, Time: minutes(count), "EECU-hours": hours ? hours.toPrecision(3) : "none", Storage: `${(bytes / 1e6).toPrecision(2)} MB` };
+  const rows = Object.entries(figures).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, String(value))));
+  const list = notes.length ? el("details", {}, el("summary", {}, "How this is counted"), el("ul", {}, notes.map((text) => el("li", {}, text)))) : "";
+  return [el("dl", { class: "figures" }, rows), list];
+}

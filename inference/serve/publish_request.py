@@ -1,0 +1,76 @@
+"""The process `publish`: a map as an Earth Engine asset, with the lines that show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inference.manifest import check_asset_name
+from inference.serve import request_fields
+from inference.serve.estimate import Estimate
+from inference.serve.job import Job
+from inference.serve.library import Library
+from inference.snippet import javascript
+
+INPUTS = {
+    "map": {"title": "The map, by its id in GET /maps", "schema": {"type": "string", "maxLength": 100}},
+    "asset": {
+        "title": "projects/PROJECT/assets/FOLDER/NAME",
+        "schema": {"type": "string", "maxLength": 500, "pattern": "^projects/[^/]+/assets/.+$"},
+    },
+}
+
+
+@dataclass(frozen=True)
+class PublishRequest:
+    """An upload as a request asks for it, checked."""
+
+    map: str
+    asset: str
+    library: Library
+
+    @classmethod
+    def of(cls, inputs: Any, library: Library) -> PublishRequest:
+        """From inputs; ValueError says what is wrong with them."""
+        known = request_fields.check_names(inputs, INPUTS)
+        id, asset = request_fields.name(known, "map"), known.get("asset")
+        if not isinstance(asset, str) or len(asset) > 500:
+            raise ValueError("asset: expected projects/PROJECT/assets/NAME, with folders before NAME if wanted")
+        check_asset_name(asset)
+        server = library.settings.server
+        if server.project is not None and library.settings.bucket is None:
+            raise ValueError("this service was started without --bucket, from which Google ingests: it cannot publish")
+        library.map(id)
+        return cls(id, asset, library)
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """Plain JSON from which `of` makes the same request."""
+        return {"map": self.map, "asset": self.asset}
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that decides the asset: also the map's content and the project that pays."""
+        project = self.library.settings.server.project
+        return self.inputs | {"version": self.library.map(self.map).version, "project": project}
+
+    def commands(self, folder: Path) -> tuple[tuple[str, ...], ...]:
+        """`isamap publish`; the same content again does nothing."""
+        settings = self.library.settings
+        google = ("--project", settings.server.project, "--bucket", settings.bucket or "")
+        options = google if settings.server.project else ()
+        return (("publish", str(self.library.map(self.map).file.path), "--asset", self.asset, *options),)
+
+    def progress(self, folder: Path) -> tuple[int, str]:
+        """Earth Engine says no percent of an ingestion that is worth showing."""
+        return 0, "uploads, then waits for Earth Engine"
+
+    def results(self, job: Job, folder: Path) -> dict[str, Any]:
+        """The asset and the Code Editor's lines."""
+        return {"asset": self.asset, "code": javascript(self.asset, self.library.map(self.map).file.legend)}
+
+    def estimate(self) -> Estimate:
+        """The bytes that are uploaded."""
+        files = self.library.map(self.map).file.files
+        return Estimate(bytes=sum(file.stat().st_size for file in files), notes=("an ingestion takes minutes",))

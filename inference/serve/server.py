@@ -1,0 +1,95 @@
+"""`isamap serve`: the application on an address, with its workers, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import uvicorn
+
+from inference.serve.app import Service
+from inference.serve.crew import Crew
+from inference.serve.door import Door, read_tokens
+from inference.serve.settings import Settings
+
+CONNECTIONS, KEEP_ALIVE_S, STOP_S = 500, 30, 5
+GDAL_CACHE_MB = "64"  # of decoded blocks, for all tiles together
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the service listens, and who may come in. port 0: any free one. url: how browsers call it."""
+
+    host: str = "127.0.0.1"
+    port: int = 8765
+    token_file: str | None = None
+    url: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"--port {self.port}: expected 0 to 65535")
+
+    def door(self, port: int) -> Door:
+        """The door on the port that was got; ValueError as `Door.of`."""
+        tokens = read_tokens(self.token_file) if self.token_file is not None else ()
+        return Door.of(self.host, port, tokens, self.url)
+
+    def shown(self, port: int) -> str:
+        """The address for people."""
+        return self.url or f"http://{'127.0.0.1' if self.host == 'localhost' else self.host}:{port}"
+
+
+def serve(settings: Settings, address: Address, *, workers: int = 1) -> None:
+    """Serves until Ctrl-C or SIGTERM, after printing its address. ValueError: mistakes; OSError: a port in use."""
+    if not 0 <= workers <= 64:
+        raise ValueError(f"--workers {workers}: expected 0 to 64 jobs at once")
+    address.door(address.port)  # mistakes are refused before anything is made
+    os.environ.setdefault("GDAL_CACHEMAX", GDAL_CACHE_MB)
+    with _listening(address) as listening, suppress(KeyboardInterrupt):
+        port = listening.getsockname()[1]
+        config = _config(Service(settings, address.door(port), _version()))
+        with Crew(settings, workers):
+            print(f"isamap serves {settings.folder} at {address.shown(port)} (Ctrl-C ends it)", flush=True)
+            uvicorn.Server(config).run(sockets=[listening])
+    print("stopped", flush=True)
+
+
+def _config(service: Service) -> uvicorn.Config:
+    return uvicorn.Config(
+        service.application(),
+        ws="none",
+        lifespan="off",
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_level="warning",
+        limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=STOP_S,
+    )
+
+
+@contextmanager
+def _listening(address: Address) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    # The protocol is named because asyncio turns Nagle's algorithm off only on such sockets: 40 ms a request otherwise.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((address.host, address.port))
+        except OSError as error:
+            message = f"port {address.port} of {address.host} cannot be used ({error.strerror}): choose another --port"
+            raise OSError(message) from error
+        yield listening
+
+
+def _version() -> str:
+    from importlib import metadata
+
+    try:
+        return metadata.version("isamap")
+    except metadata.PackageNotFoundError:
+        return "unreleased"

@@ -1,0 +1,61 @@
+"""What a service is given when it starts: its folder, what it may use, and its limits."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from inference.serve.job_store import JobStore
+from inference.serve.limits import Limits
+from inference.tiles.jobs import Server
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of maps, checkpoints and datasets in requests
+
+
+@dataclass(frozen=True)
+class Settings:
+    """folder: of jobs and maps. checkpoints, datasets: folders that requests may name by their last part.
+
+    server: whose pixels are mapped. bucket: where Google ingests from. scheduler: of a Dask cluster that makes tiles.
+    lease_s: after so long without a word of its worker a job is given to another.
+    """
+
+    folder: Path
+    checkpoints: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    server: Server = field(default_factory=Server)
+    bucket: str | None = None
+    scheduler: str | None = None
+    limits: Limits = field(default_factory=Limits)
+    lease_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder).absolute())
+        for option, addresses in (("--checkpoint", self.checkpoints), ("--data", self.datasets)):
+            names = [name_of(address) for address in addresses]
+            for name, address in zip(names, addresses, strict=True):
+                if not NAME.fullmatch(name):
+                    raise ValueError(f"{option} {address}: its name may hold letters, digits, dots, _ and -: rename it")
+                if names.count(name) > 1:
+                    raise ValueError(f"{option} {address}: another one is called {name} too: rename a folder")
+
+    @property
+    def jobs(self) -> JobStore:
+        """The file of jobs."""
+        return JobStore(self.folder / "jobs.sqlite")
+
+    @property
+    def maps(self) -> Path:
+        """The folder of finished maps."""
+        return self.folder / "maps"
+
+    def work(self, job: str) -> Path:
+        """The folder of a job, named by its id."""
+        return self.folder / "jobs" / job
+
+
+def name_of(address: str) -> str:
+    """The name by which requests call a checkpoint or dataset: its folder's, of RUN/best that of RUN."""
+    *_, above, last = ("", *address.rstrip("/").split("/"))
+    return above if last in ("best", "last") and above else last

@@ -1,0 +1,146 @@
+"""One worker: takes a job, runs its commands in the job's folder, and says every second how far it is."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from inference.serve.folder_lock import end_group, locked, note_holder
+from inference.serve.job import FAILED, SUCCESSFUL, Job
+from inference.serve.job_store import JobStore
+from inference.serve.library import Library
+from inference.serve.processes import PROCESSES, Request
+from inference.serve.settings import Settings
+
+LOG = "log.txt"
+POLL_S, HEARTBEAT_S = 0.5, 1.0
+ISAMAP = Path(__file__).resolve().parents[2] / "isamap.py"
+LINE_LETTERS = 1000  # of a message
+log = logging.getLogger(__name__)
+
+
+def work(settings: Settings, parent: int) -> None:
+    """Works on jobs until SIGTERM, or until the server that started it (process `parent`) is gone."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the server, which ends its workers in order
+    worker = Worker(settings, f"{os.getpid()}@{time.time():.3f}", lambda: stop.is_set() or os.getppid() != parent)
+    while not worker.is_ended():
+        if not worker.work_once():
+            stop.wait(POLL_S)
+
+
+class Gone(Exception):
+    """The job is not this worker's any more: dismissed, or another's after too long a silence."""
+
+
+class Ended(Exception):
+    """The worker itself must end; the job waits for another."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """name: of its leases. is_ended: whether it must end."""
+
+    settings: Settings
+    name: str
+    is_ended: Any = field(repr=False)
+
+    @property
+    def store(self) -> JobStore:
+        """The jobs."""
+        return self.settings.jobs
+
+    def work_once(self) -> bool:
+        """Whether there was a job; it has ended, or is another's by now."""
+        job = self.store.take(self.name, self.settings.lease_s)
+        if job is None:
+            return False
+        try:
+            self._finish(job)
+        except Gone:
+            log.info("job %s is no longer of this worker", job.id)
+        except Ended:
+            self.store.release(job)
+        except Exception as error:  # whatever a job does, the worker takes the next one
+            self._note(job, traceback.format_exc())
+            self.store.finish(job, FAILED, _sentence(error))
+        return True
+
+    def _finish(self, job: Job) -> None:
+        folder = self.settings.work(job.id)
+        folder.mkdir(parents=True, exist_ok=True)
+        request = PROCESSES[job.process].read(job.inputs, Library(self.settings))
+        with locked(folder, lambda: self._go_on(job, 0, "waits for a command of a killed worker to end")) as lock:
+            if lock is None:
+                raise Gone
+            for command in request.commands(folder):
+                code = self._run(job, request, command, lock)
+                if code != 0:
+                    self.store.finish(
+                        job, FAILED, _last_error(folder / LOG) or f"`isamap {command[0]}` ended with {code}"
+                    )
+                    return
+            results = request.results(job, folder)
+            self.store.finish(job, SUCCESSFUL, "done", results)
+
+    def _run(self, job: Job, request: Request, command: tuple[str, ...], lock: int) -> int:
+        """The exit code of `isamap` with these words, in the job's folder, its words appended to the job's log."""
+        folder = self.settings.work(job.id)
+        with (folder / LOG).open("ab") as out:
+            out.write(f"$ isamap {command[0]} (attempt {job.attempt})\n".encode())
+            out.flush()
+            process = subprocess.Popen(
+                [sys.executable, str(ISAMAP), *command],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=(lock,),
+            )
+        note_holder(lock, process.pid)
+        try:
+            while True:
+                try:
+                    return process.wait(HEARTBEAT_S)
+                except subprocess.TimeoutExpired:
+                    progress, message = request.progress(folder)
+                    if not self._go_on(job, progress, message):
+                        raise Gone from None
+        finally:
+            end_group(process.pid)
+            process.wait()
+
+    def _go_on(self, job: Job, progress: int, message: str) -> bool:
+        """Whether the job is still this worker's, whose lease is renewed; Ended where the worker must end."""
+        if self.is_ended():
+            raise Ended
+        return self.store.renew(job, self.settings.lease_s, progress=progress, message=message)
+
+    def _note(self, job: Job, text: str) -> None:
+        folder = self.settings.work(job.id)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / LOG).open("a", encoding="utf-8") as out:
+            out.write(text)
+
+
+def _last_error(path: Path) -> str:
+    """The sentence with which the last command ended, "" where it left none."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    last_command = max((at for at, line in enumerate(lines) if line.startswith("$ isamap ")), default=0)
+    errors = [line.removeprefix("error: ") for line in lines[last_command:] if line.startswith("error: ")]
+    return errors[-1][:LINE_LETTERS] if errors else ""
+
+
+def _sentence(error: Exception) -> str:
+    return (str(error) or type(error).__name__)[:LINE_LETTERS]

@@ -1,0 +1,154 @@
+"""The text of a page: markup, style, script, head and pixels in one file, with a policy that forbids every request."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from gee_export.base.scheme import UNKNOWN
+from inference.checks import step_m
+from inference.legend import PROB_STEPS, Legend
+from inference.map_file import MapFile
+from inference.web_map.facts import MapFacts
+from inference.web_map.grid import PageGrid, on_grid, shared_grid
+from inference.web_map.picture import COARSE_STEPS, class_png, preview_png, probability_png
+from inference.web_map.script import asset, joined
+
+SIDE_PX = 4096
+LEAST_SIDE_PX = 256
+BIASED = (
+    "Areas are counts of pixels. A classifier's errors do not cancel, so counts are biased: an area with an interval "
+    "needs reference points (isamap assess)."
+)
+_FIELD = re.compile(r"{{(\w+)}}")
+
+
+@dataclass(frozen=True)
+class Detail:
+    """How fine a page is: the longest side in pixels, and steps of probability from 0 to 1."""
+
+    longest_px: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Document:
+    """A page's bytes and what they hold."""
+
+    content: bytes
+    detail: Detail
+    maps: int
+    simulated: bool
+    notes: tuple[str, ...]
+
+
+def finest() -> Detail:
+    """The finest detail of a page."""
+    return Detail(SIDE_PX, PROB_STEPS)
+
+
+def smaller(detail: Detail) -> Detail:
+    """The next coarser detail; ValueError where pixels would be too few to show anything."""
+    if detail.steps == PROB_STEPS:
+        return Detail(detail.longest_px, COARSE_STEPS)
+    if detail.longest_px <= LEAST_SIDE_PX:
+        raise ValueError("so many maps do not fit into one page of 15 MB: give fewer maps")
+    return Detail(detail.longest_px * 3 // 4, detail.steps)
+
+
+def document(map_files: Sequence[MapFile], facts: Sequence[MapFacts], detail: Detail) -> Document:
+    """The page of maps of the same classes, sorted by time, and of their facts; the same bytes for the same maps."""
+    grid, legend = shared_grid(map_files, detail.longest_px), map_files[0].legend
+    bands, preview = [], b""
+    for number, map_file in enumerate(map_files):
+        values_2HW = on_grid(map_file, grid, UNKNOWN)
+        preview = preview_png(values_2HW[0], legend.colours)
+        bands.append(_band(f"map-{number}-class", class_png(values_2HW[0], legend.colours)))
+        bands.append(_band(f"map-{number}-probability", probability_png(values_2HW[1], detail.steps)))
+    notes = _notes(map_files, grid, detail)
+    content = _text(facts, _head(facts, legend, grid, detail), notes, (bands, preview))
+    return Document(content.encode(), detail, len(facts), any(each.simulated for each in facts), notes)
+
+
+def _head(facts: Sequence[MapFacts], legend: Legend, grid: PageGrid, detail: Detail) -> dict[str, Any]:
+    classes = [
+        {"value": value, "name": name, "colour": colour}
+        for value, (name, colour) in enumerate(zip(legend.names, legend.colours, strict=True))
+    ]
+    maps = [each.described() for each in facts]
+    return {"classes": classes, "probability_steps": detail.steps, "grid": grid.described(), "maps": maps}
+
+
+def _notes(map_files: Sequence[MapFile], grid: PageGrid, detail: Detail) -> tuple[str, ...]:
+    notes = []
+    if grid.shrink > 1:
+        step, own = step_m(grid.geobox), step_m(map_files[0].geobox)
+        notes.append(
+            f"the page draws pixels of {step:.3g} m, the maps have {own:.3g} m; areas of the map "
+            "are those of all its pixels"
+        )
+    if detail.steps != PROB_STEPS:
+        notes.append(f"probabilities are in steps of {100 / detail.steps:g} %")
+    if any(each.geobox.crs != map_files[0].geobox.crs for each in map_files):
+        notes.append(
+            f"maps in other coordinate systems are drawn, by nearest pixel, on the grid of {map_files[0].path.name}"
+        )
+    return tuple(notes)
+
+
+def _text(
+    facts: Sequence[MapFacts], head: Mapping[str, Any], notes: Sequence[str], pixels: tuple[Sequence[str], bytes]
+) -> str:
+    style, script, (bands, preview) = asset("style.css"), joined("one_file.js"), pixels
+    fields = {
+        "policy": f"default-src 'none'; img-src data: blob:; style-src {_digest(style)}; script-src {_digest(script)}",
+        "title": escape(_title(facts, head)),
+        "subtitle": escape(_subtitle(facts)),
+        "simulated": _simulated(facts),
+        "area_note": escape(BIASED),
+        "notes": "".join(f"<p class='quiet'>Note: {escape(text)}.</p>" for text in notes),
+        "preview": _address(preview),
+        "head": json.dumps(head, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c"),
+        "bands": "\n".join(bands),
+        "style": style,
+        "script": script,
+    }
+    return _FIELD.sub(lambda match: fields[match[1]], asset("one_file.html"))
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _title(facts: Sequence[MapFacts], head: Mapping[str, Any]) -> str:
+    subject = "Impervious surface" if len(head["classes"]) == 2 else "Land cover"
+    return f"{subject}: {', '.join(dict.fromkeys(each.name for each in facts))}"
+
+
+def _subtitle(facts: Sequence[MapFacts]) -> str:
+    return facts[0].label if len(facts) == 1 else f"{len(facts)} maps, {facts[0].label} to {facts[-1].label}"
+
+
+def _simulated(facts: Sequence[MapFacts]) -> str:
+    """The banner over the page; none where no map is simulated."""
+    simulated = [each for each in facts if each.simulated]
+    if not simulated:
+        return ""
+    sentence = simulated[0].simulated
+    if len(simulated) < len(facts):
+        sentence = f"{', '.join(each.label for each in simulated)}: {sentence}"
+    return f"<p class='simulated' role='note'>{escape(f'{sentence[0].upper()}{sentence[1:]}.')}</p>"
+
+
+def _band(name: str, png: bytes) -> str:
+    return f'<script type="text/plain" id="{name}">{base64.b64encode(png).decode()}</script>'
+
+
+def _address(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

@@ -1,0 +1,31 @@
+"""The page's scripts, which the service serves as modules, joined into one script that loads nothing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+HOME = Path(__file__).resolve().parents[1] / "serve" / "page"
+_IMPORT = re.compile(r'^import\s+{[^}]*}\s+from\s+"\./([\w.]+)";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let)\b)", re.MULTILINE)
+
+
+def joined(entry: str) -> str:
+    """One strict script of a module and of all that it imports, each before the modules that import it."""
+    order: dict[str, str] = {}
+    _visit(entry, order)
+    return '"use strict";\n(() => {\n' + "\n".join(order.values()) + "\n})();\n"
+
+
+def asset(name: str) -> str:
+    """The text of one of the page's files."""
+    return (HOME / name).read_text(encoding="utf-8")
+
+
+def _visit(name: str, order: dict[str, str]) -> None:
+    if name in order:
+        return
+    source = asset(name)
+    for other in _IMPORT.findall(source):
+        _visit(other, order)
+    order[name] = _EXPORT.sub("", _IMPORT.sub("", source))

@@ -1,0 +1,143 @@
+"""Who may come in: one test a refusal, and what is let through."""
+
+from __future__ import annotations
+
+import pytest
+
+from inference.serve.door import Door, is_loopback, read_tokens
+from inference.serve.problem import Problem
+
+TOKEN = "a-token-that-is-long-enough-0123"
+HOME = Door.of("127.0.0.1", 8765, (), None)
+PUBLIC = Door.of("0.0.0.0", 8765, (TOKEN, "another-token-that-is-long-enough"), "https://maps.example.org")
+HERE = {"host": "127.0.0.1:8765"}
+THERE = {"host": "maps.example.org"}
+JSON = {"content-type": "application/json"}
+
+
+def status(door: Door, method: str = "GET", path: str = "/jobs", **headers: str) -> int:
+    """The status of a refusal, 0 where the request is let through."""
+    try:
+        door.check(method, path, {name.replace("_", "-"): text for name, text in headers.items()})
+    except Problem as problem:
+        return problem.status
+    return 0
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8765", "localhost:8765", "LOCALHOST:8765", "[::1]:8765"])
+def test_this_machine_may_ask_without_a_token(host):
+    assert status(HOME, host=host) == 0
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8765", "127.0.0.1", "127.0.0.1:1", "", "localhost:8765.evil.example",
+             "127.0.0.1:8765, evil.example"],
+)  # fmt: skip
+def test_other_names_of_this_machine_are_refused(host):
+    assert status(HOME, host=host) == 421
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "127.0.0.1:8765", "https://127.0.0.1:8766", "http://127.0.0.1:8765@evil.example"]
+)  # fmt: skip
+def test_requests_of_other_pages_are_refused(origin):
+    assert status(HOME, "POST", **HERE, **{"content_type": "application/json"}, origin=origin) == 403
+
+
+def test_the_own_page_may_post():
+    assert status(HOME, "POST", **HERE, content_type="application/json", origin="http://127.0.0.1:8765") == 0
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_what_a_browser_fetches_for_another_site_is_refused(site):
+    assert status(HOME, **HERE, sec_fetch_site=site, sec_fetch_mode="no-cors") == 403
+
+
+def test_a_link_of_another_site_may_be_followed():
+    headers = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}
+    assert status(HOME, path="/", **HERE, **headers) == 0
+
+
+def test_another_site_may_not_show_the_page_in_a_frame():
+    headers = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate", "sec_fetch_dest": "iframe"}
+    assert status(HOME, path="/", **HERE, **headers) == 403
+
+
+@pytest.mark.parametrize(
+    "media_type", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+)
+def test_what_any_form_can_send_is_refused(media_type):
+    assert status(HOME, "POST", **HERE, content_type=media_type) == 415
+
+
+def test_geojson_may_be_posted():
+    assert status(HOME, "POST", **HERE, content_type="application/geo+json; charset=utf-8") == 0
+
+
+@pytest.mark.parametrize("sent", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x", TOKEN])
+def test_without_a_right_token_nobody_comes_in(sent):
+    headers = {"authorization": sent} if sent else {}
+    assert status(PUBLIC, **THERE, **headers) == 401
+
+
+@pytest.mark.parametrize("path", ["/jobs", "/maps/x/tiles/class/1/1/1.png", "/metrics", "/staticx", "/static/../jobs"])
+def test_all_but_the_page_needs_the_token(path):
+    assert status(PUBLIC, path=path, **THERE) == 401
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/static/page.js"])
+def test_the_page_that_asks_for_the_token_needs_none(path):
+    assert status(PUBLIC, path=path, **THERE) == 0
+
+
+def test_the_owner_is_a_digest_that_does_not_hold_the_token():
+    owner = PUBLIC.check("GET", "/jobs", THERE | {"authorization": f"Bearer {TOKEN}"})
+    other = PUBLIC.check("GET", "/jobs", THERE | {"authorization": "bearer another-token-that-is-long-enough"})
+    assert owner and other and owner != other and owner not in TOKEN
+
+
+def test_an_address_that_others_reach_needs_tokens():
+    with pytest.raises(ValueError, match="--token-file"):
+        Door.of("0.0.0.0", 8765, (), "https://maps.example.org")
+
+
+def test_an_address_that_others_reach_needs_its_name():
+    with pytest.raises(ValueError, match="--url"):
+        Door.of("192.168.1.4", 8765, (TOKEN,), None)
+
+
+@pytest.mark.parametrize(
+    "url", ["maps.example.org", "ftp://maps.example.org", "https://maps.example.org/path", "http://"]
+)
+def test_a_url_that_is_none_is_refused(url):
+    with pytest.raises(ValueError, match="--url"):
+        Door.of("0.0.0.0", 8765, (TOKEN,), url)
+
+
+@pytest.mark.parametrize(
+    ("host", "answer"),
+    [("127.0.0.1", True), ("127.0.0.53", True), ("::1", True), ("localhost", True), ("0.0.0.0", False),
+     ("192.168.0.1", False), ("::", False), ("example.org", False)],
+)  # fmt: skip
+def test_loopback_is_known(host, answer):
+    assert is_loopback(host) is answer
+
+
+def test_tokens_are_read_a_line_each(tmp_path):
+    path = tmp_path / "tokens"
+    path.write_text(f"# anna\n{TOKEN}\n\n  another-token-that-is-long-enough \n")
+    assert read_tokens(path) == (TOKEN, "another-token-that-is-long-enough")
+
+
+@pytest.mark.parametrize("text", ["", "# none\n", "short\n", f"{TOKEN}\nwith spaces in it is no token at all\n"])
+def test_a_file_of_bad_tokens_is_refused_without_showing_them(tmp_path, text):
+    path = tmp_path / "tokens"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="24 letters") as refusal:
+        read_tokens(path)
+    assert TOKEN not in str(refusal.value)
+
+
+def test_a_missing_file_of_tokens_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="cannot be read"):
+        read_tokens(tmp_path / "nothing")
