@@ -47,7 +47,7 @@ def test_a_text_is_the_range_of_its_date():
         (call("Image.reduce", image=constant(1), reducer=constant("x")), "Reducer", "String"),
         (call("Image.convolve", image=constant(1), kernel=constant(3)), "Kernel", "Integer"),
         (call("Filter.not", filter=constant(1)), "Filter", "Integer"),
-        (call("Collection.filter", collection=constant([1]), filter=constant("a > 1")), "Filter", "String"),
+        (call("Collection.filter", collection=constant([1]), filter=constant(2.5)), "Filter", "Float"),
         (call("List.map", list=constant([1]), baseAlgorithm=constant(1)), "Algorithm", "Integer"),
         (call("Reducer.percentile", percentiles=constant(["a"])), "Number", "String"),
         (call("Filter.and", filters=constant([1])), "Filter", "Integer"),

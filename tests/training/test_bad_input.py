@@ -194,9 +194,9 @@ def test_a_model_of_a_newer_isamap(kept, town, capsys):
     """Whole and well described, but not known here."""
     from dataclasses import replace
 
-    ck.rewrite(replace(ck.load(kept), model="segformer"), kept)
+    ck.rewrite(replace(ck.load(kept), model="swin"), kept)
     words = ["evaluate", "--checkpoint", str(kept), "--data", town]
-    assert "model 'segformer' is not known: choose one of" in refused(capsys, 2, *words)
+    assert "model 'swin' is not known: choose one of" in refused(capsys, 2, *words)
 
 
 @pytest.mark.parametrize(

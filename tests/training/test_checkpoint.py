@@ -193,11 +193,11 @@ def test_another_version_is_refused(saved):
 
 
 def test_another_model_is_refused(saved):
-    change(saved.location, model="segformer")
+    change(saved.location, model="swin")
     with pytest.raises(Fault, match="was changed after it was written"):
         ck.load(saved.location)
-    with pytest.raises(ValueError, match="model 'segformer' is not known"):
-        replace(saved, model="segformer").build()
+    with pytest.raises(ValueError, match="model 'swin' is not known"):
+        replace(saved, model="swin").build()
 
 
 @pytest.mark.parametrize("damage", ["{", "[]", '{"version": 1}'])

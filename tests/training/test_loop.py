@@ -274,7 +274,7 @@ def test_time_between_steps_is_waiting(monkeypatch):
 
     clock = Clock()
     monkeypatch.setattr("training.fitting.progress.time", clock)
-    recipe = SimpleNamespace(batch=4, epochs=2)
+    recipe = SimpleNamespace(batch=4, epochs=2, accumulate=1)
     progress = Progress(SimpleNamespace(recipe=recipe, steps_per_epoch=2))
     trainer = SimpleNamespace(current_epoch=0, is_global_zero=False)
     for _ in range(2):
