@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import inference
@@ -16,7 +16,7 @@ from inference.lattice import Lattice
 from inference.source import GeoTiffSource
 from tests.inference.conftest import stored_scene, write_tif
 
-SIDE, STRIDE, WIDTH = 32, 24, 500
+SIDE, STRIDE, HEIGHT, WIDTH = 32, 24, 40, 330
 SUFFIXES = (".tif", "_prob.tif", ".tif.aux.xml")
 
 lattices = st.one_of(
@@ -63,7 +63,7 @@ def test_a_raster_of_3000_px_is_one_stripe_and_one_of_30000_px_is_read_by_no_mor
 
 @pytest.fixture
 def wide_scene(tmp_path):
-    return write_tif(tmp_path / "scene.tif", stored_scene(60, WIDTH))
+    return write_tif(tmp_path / "scene.tif", stored_scene(HEIGHT, WIDTH))
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_windows_with_a_halo_and_ten_times_finer_pixels_in_stripes(make_checkpoi
 
 
 def test_an_interrupted_map_in_stripes_goes_on(blended, wide_scene, tmp_path, monkeypatch, narrow_stripes):
-    """The file cannot be read in the third stripe; the first two are kept and not read again."""
+    """The file cannot be read in a later stripe; those before it are kept and not read again."""
     inference.map_region(blended, input=wide_scene, out=tmp_path / "a.tif", progress=False)
     read = GeoTiffSource.read
 
@@ -132,7 +132,7 @@ def test_an_interrupted_map_in_stripes_goes_on(blended, wide_scene, tmp_path, mo
         GeoTiffSource, "read", lambda source, window: first_cols.append(window.col) or read(source, window)
     )
     report = inference.map_region(blended, input=wide_scene, out=tmp_path / "b.tif", progress=False)
-    assert min(first_cols) > 96 and 0 < report.resumed_rows < 60
+    assert min(first_cols) > 96 and 0 < report.resumed_rows < HEIGHT
     assert same_files(tmp_path / "a.tif", tmp_path / "b.tif")
 
 
@@ -148,7 +148,7 @@ def test_stripes_are_joined_again_where_a_kill_left_half_of_the_rows(
     folder = tmp_path / "b.tif.run"
     (folder / job.ROWS).write_bytes((folder / job.ROWS).read_bytes()[: 7 * 2 * WIDTH + 5])
     report = inference.map_region(blended, input=wide_scene, out=tmp_path / "b.tif", progress=False)
-    assert report.resumed_rows == 60
+    assert report.resumed_rows == HEIGHT
     assert same_files(tmp_path / "a.tif", tmp_path / "b.tif")
 
 
@@ -161,6 +161,7 @@ def _no_note_of_whole_rows(settle):
     return killed
 
 
+@settings(max_examples=10, deadline=None)  # each waits for the disk
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=4), st.integers(1, 40), st.sampled_from([2, 4]))
 def test_joined_rows_are_the_stripes_side_by_side(tmp_path_factory, widths, rows, bands):
     folder = tmp_path_factory.mktemp("rows")
