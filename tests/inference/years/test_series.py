@@ -75,7 +75,8 @@ def test_one_map_is_no_series(year_map):
 
 
 def test_maps_of_several_networks_are_named_as_such(year_map):
-    opened = open_series([year_map(2017, shares()), year_map(2019, shares(), checkpoint="d" * 32)])
+    curve = {"calibration": "beta"}
+    opened = open_series([year_map(2017, shares(), **curve), year_map(2019, shares(), checkpoint="d" * 32, **curve)])
     assert len(opened.notes) == 1 and "of 2 checkpoints" in opened.notes[0]
 
 
