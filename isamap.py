@@ -61,6 +61,7 @@ PUBLIC: dict[str, str] = {
     "estimate_accuracy": "inference.assessment.estimate:estimate_accuracy",
     "area": "inference.assessment.areas:area",
     "change": "inference.assessment.areas:change",
+    "write_change_map": "inference.assessment.change_map:write_change_map",
     "reproduce": "reproduction.reproduce:reproduce",
     "Fault": "gee_export.base.errors:Fault",
 }

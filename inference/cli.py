@@ -151,7 +151,7 @@ def publish(
             )
         show(publish_external(path, asset=asset, external=external, project=project, overwrite=overwrite))
         return
-    if Path(path).is_dir():
+    if Path(path).is_dir() or path.startswith("gs://"):
         target = Target(asset, project=project, bucket=bucket, overwrite=overwrite)
         show(publish_run(path, target, collection=collection))
         return
@@ -162,11 +162,12 @@ def publish(
 
 def stac(
     path: Annotated[str, typer.Argument(metavar="FOLDER|MAP.tif", help="Of `isamap run`, or what `isamap map` wrote.")],
+    project: _Project = None,
 ) -> None:
     """Write the STAC collection of a run's tiles, or the item of a map: grid, classes, checksums, licence."""
     from inference.catalog.stac import write_stac
 
-    show(write_stac(path))
+    show(write_stac(path, project=project))
 
 
 def app(

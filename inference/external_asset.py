@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gee_export.base.errors import Fault
 from inference import asset as assets
@@ -16,9 +16,6 @@ from inference import manifest
 from inference.arguments import checked_argument
 from inference.asset import Content, PublishReport
 from inference.map_file import MapFile, open_map
-
-if TYPE_CHECKING:
-    from google.cloud.storage import Bucket
 
 PLACES = ("US", "US-CENTRAL1")  # of buckets; of two regions, where one is US-CENTRAL1
 
@@ -68,7 +65,7 @@ def _objects(external: str, made: MapFile) -> tuple[str, list[str]]:
     return bucket, names[: len(made.files)]
 
 
-def _check_place(bucket: Bucket) -> None:
+def _check_place(bucket: Any) -> None:
     """ValueError where Earth Engine does not read the bucket."""
     bucket.reload()
     location = str(bucket.location or "").upper()
@@ -80,7 +77,7 @@ def _check_place(bucket: Bucket) -> None:
         )
 
 
-def _check_free(bucket: Bucket, name: str, content: Content) -> None:
+def _check_free(bucket: Any, name: str, content: Content) -> None:
     """ValueError where another file lies there: the assets that were made from it would break."""
     stored = bucket.get_blob(name)
     if stored is not None and (stored.size, stored.crc32c) != (content.size, content.crc32c):

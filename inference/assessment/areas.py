@@ -15,6 +15,7 @@ import numpy as np
 from gee_export.base.atomic import check_writable, local_path, write_whole
 from gee_export.base.feature_table import FeatureTable, write_geopackage
 from inference.assessment.assessment import ZoneArea
+from inference.assessment.change_map import PAIR, change_name, pair_of
 from inference.assessment.class_map import ClassMap, Paths, open_class_map
 from inference.assessment.estimate import AnswerSource, estimate_accuracy
 from inference.assessment.sample import read_key
@@ -29,7 +30,8 @@ BIASED = (
 )
 BIASED_CHANGE = (
     "these are counted pixels of two maps: the errors of both add up, and where little changes most of the change may "
-    "be error; judge change by a sample of reference answers for it (Olofsson et al. 2014)"
+    "be error; write the map of the changes (--map CHANGE.tif), draw a sample of it (isamap assess sample) and give it "
+    "with --sample to correct them and to get intervals (Olofsson et al. 2014)"
 )
 SIMULATED = "simulated: the map shows no real place"
 FORMATS = (".csv", ".gpkg", ".json")
@@ -114,16 +116,43 @@ def area(
 
 
 def change(
-    before: Paths, after: Paths, options: AreaOptions | None = None, *, out: str | Path | None = None
+    before: Paths, after: Paths, options: AreaOptions | None = None, *, sample: str | Path | None = None,
+    answers: AnswerSource | None = None, out: str | Path | None = None,
 ) -> AreaReport:  # fmt: skip
-    """km2 of every change of class from one map to another, by zone; pixels are those of the first."""
+    """km2 of every change of class from one map to another, by zone; pixels are those of the first.
+
+    sample: drawn from the map of these changes (`write_change_map`); then estimates and 95 % intervals, too.
+    ValueError: a sample of another map, or of the changes of other maps.
+    """
     options = options or AreaOptions()
     target = _target(out, options.zones)
     first, second = open_class_map(before, options.classes), open_class_map(after, options.classes)
     zones = _zones(options)
     table = transition_areas(first, second, zones, method=options.method)
-    title = f"km2 by change: {first.name} to {second.name}"
-    return _finished(title, (_changed(table), [BIASED_CHANGE]), first, zones, target)
+    content = _changed(table), [BIASED_CHANGE]
+    if sample is not None:
+        content = _estimated_change(first, second, options, (sample, answers, "wilson"))
+    return _finished(f"km2 by change: {first.name} to {second.name}", content, first, zones, target)
+
+
+def _estimated_change(
+    first: ClassMap, second: ClassMap, options: AreaOptions, source: tuple
+) -> tuple[list[Row], list[str]]:
+    """Rows with estimates of a sample of the map of the changes."""
+    folder = source[0]
+    changes = open_class_map(read_key(folder).maps)
+    if dict(changes.tags).get(PAIR) != pair_of(first, second):
+        raise ValueError(
+            f"--sample {folder} was drawn from {changes.name}, which does not show the changes from {first.name} to "
+            f"{second.name}: write their map with --map CHANGE.tif and draw a sample of it"
+        )
+    counted = class_areas(changes, _zones(options), method=options.method)
+    rows, notes = _estimated(changes, counted, options, source)
+    pairs = {change_name(a, b): {"from": a, "to": b} for a in first.classes for b in second.classes}
+    return [
+        {"zone": row["zone"], **pairs[row["class"]], **{k: v for k, v in row.items() if k not in ("zone", "class")}}
+        for row in rows
+    ], notes
 
 
 def _finished(

@@ -226,6 +226,8 @@ def _head(stack: ExitStack, path: Path) -> _Head:
         raise ValueError(f"{path} holds only the probabilities of a map: give the file of its classes")
     tags = file.tags()
     classes = Legend(tuple(tags["classes"].split(","))).names if "classes" in tags else ()
+    if "changes" in tags:  # a map of changes, which has no class impervious (change_map.py)
+        classes = tuple(tags["changes"].split(","))
     nodata = UNKNOWN if file.nodata is None else int(file.nodata)
     geobox = GeoBox(file.shape, file.transform, file.crs.to_wkt())
     return _Head(Sheet(path, geobox, nodata), classes, tuple(sorted(tags.items())))

@@ -185,14 +185,32 @@ def change(
     method: Annotated[
         str, typer.Option("--method", help="exact share of border pixels, or by their centre.")
     ] = "exact",
+    change_map: Annotated[
+        str | None, typer.Option("--map", metavar="CHANGE.tif", help="Write the changes as a map, to draw a sample of.")
+    ] = None,
+    sample_folder: Annotated[
+        str | None,
+        typer.Option("--sample", metavar="FOLDER", help="A sample of that map, for estimates with intervals."),
+    ] = None,
+    answers: _Answers = None,
+    column: _Column = "class",
     out: Annotated[str | None, typer.Option("--out", help="A .csv, .gpkg or .json.")] = None,
     classes: _Classes = None,
 ) -> None:
-    """Count km2 of every change of class between two maps, by polygon."""
-    from inference.assessment import areas
+    """Count km2 of every change of class between two maps, by polygon; with a sample, estimate them with intervals."""
+    from contextlib import nullcontext
 
+    from gee_export.earth_engine.session import connect
+    from inference.assessment import areas
+    from inference.assessment.change_map import write_change_map
+    from inference.assessment.estimate import AnswerSource
+
+    source = AnswerSource(tuple(answers or ()), column)
     options = areas.AreaOptions(by, by_column, method, tuple(classes or ()))
-    show(areas.change(before, after, options, out=out))
+    if change_map is not None:
+        show(write_change_map(before, after, change_map, classes=options.classes))
+    with connect(None) if source.is_world else nullcontext():
+        show(areas.change(before, after, options, sample=sample_folder, answers=source, out=out))
 
 
 def _shares(words: Sequence[str] | None) -> dict[str, float]:

@@ -44,7 +44,8 @@ class MapClasses:
     names: tuple[str, ...]
 
     def of(self, block: Block) -> np.ndarray:
-        return np.where(block.class_HW < ELSEWHERE, block.class_HW, OUTSIDE).astype(np.int16)
+        number_HW = block.class_HW.astype(np.int16)  # first, as NumPy makes 255 of -1 beside uint8
+        return np.where(block.class_HW < ELSEWHERE, number_HW, OUTSIDE).astype(np.int16)
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ def app():
     view.on_interaction(clicked)
     title = ipywidgets.HTML("<b>" + SETTINGS["title"] + "</b>")
     panel = ipywidgets.VBox([title, left_year, right_year, answer, chart()])
-    view.add_widget(panel, position="bottomleft")
+    view.add(ipyleaflet.WidgetControl(widget=panel, position="bottomleft"))
     return view
 '''
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from gee_export.base.storage import is_remote
 from inference import manifest
 from inference.arguments import checked_argument
 from inference.asset import PublishReport, Target, report
@@ -36,7 +37,12 @@ def publish_run(
     collection: `target` becomes an image collection with an image a map and zone, whose time is its period; without it
     the run must hold one map in one zone. ValueError: the user's mistakes. Fault: the server's.
     """
-    zones = zones_of(Path(checked_argument("folder", folder, str)))
+    address = checked_argument("folder", folder, str)
+    if is_remote(address):
+        raise ValueError(
+            f"{address} is in a bucket: give `isamap run` --asset, which uploads from there, or a copy here"
+        )
+    zones = zones_of(Path(address))
     if not collection:
         if len(zones) > 1:
             raise ValueError(

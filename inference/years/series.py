@@ -144,3 +144,17 @@ def _notes(maps: Sequence[MapFile]) -> Iterator[str]:
     months = {each.tags["period_start"][5:] + each.tags["period_end"][5:] for each in maps}
     if len(months) > 1:
         yield "the maps are of different times of the year: plants, water and shadows differ between them"
+    yield from _calibration_notes(maps)
+
+
+def _calibration_notes(maps: Sequence[MapFile]) -> Iterator[str]:
+    """The chain takes probabilities for calibrated: which years' maps are not known to be (their tag `calibration`)."""
+    plain = [str(year_of(each)) for each in maps if "calibration" not in each.tags]
+    if plain:
+        yield (
+            f"the maps of {', '.join(plain)} were made without a calibration curve, and the filter takes probabilities "
+            "for calibrated: `isamap calibrate --curve beta` writes a checkpoint that has one"
+        )
+    curves = {each.tags["calibration"] for each in maps if "calibration" in each.tags}
+    if len(curves) > 1:
+        yield f"the maps were calibrated by different curves ({', '.join(sorted(curves))}): calibrate all years alike"

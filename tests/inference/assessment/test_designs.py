@@ -169,6 +169,16 @@ def test_unknown_pixels_are_never_drawn(make_map):
     assert (classes.at(lon, lat) != 255).all()
 
 
+def test_unknown_pixels_are_no_stratum_of_the_maps_classes(make_map):
+    class_HW = halves()
+    class_HW[:, 40:] = 255
+    classes = open_class_map(make_map(class_HW))
+    sample = Drawing(classes, 2).stratified(MapClasses(classes.classes), np.array([30, 30]))
+    lon, lat = sample.lonlat
+    assert (classes.at(lon, lat) != 255).all()
+    assert sum(stratum.pixels for stratum in sample.strata) == (class_HW != 255).sum()
+
+
 def test_a_sample_is_read_back_as_it_was_written(drawing, tmp_path):
     sample = drawing.clusters(4, 3, side_m=200)
     write_key(sample, tmp_path)

@@ -83,3 +83,8 @@ def test_an_image_in_the_way_of_a_collection_is_refused(name, folder):
     publish_run(folder, Target(name), progress=False)
     with pytest.raises(ValueError, match="no image collection"):
         publish_run(folder, Target(name), collection=True, progress=False)
+
+
+def test_a_run_in_a_bucket_is_published_by_the_run_itself(capsys):
+    assert isamap.main(["publish", "gs://bucket/run", "--asset", "projects/local/assets/never"]) == 2
+    assert "give `isamap run` --asset" in capsys.readouterr().err

@@ -126,6 +126,16 @@ def test_a_run_in_a_bucket_has_the_catalogue_of_one_in_a_folder(folder, plot, ne
         assert bucket.blob(f"runs/plots/{name}").download_as_bytes() == path.read_bytes()
 
 
+def test_the_command_writes_the_catalogue_of_a_bucket_again(folder, session, home, capsys):
+    """Of the run above; what is there and of no tile is removed."""
+    bucket = session.storage_client().bucket("catalogue-bucket")
+    stale = bucket.blob("runs/plots/stac/items/former.json")
+    stale.upload_from_string(b"{}")
+    assert isamap.main(["stac", "gs://catalogue-bucket/runs/plots"]) == 0
+    assert "gs://catalogue-bucket/runs/plots/stac/collection.json: 4 STAC items" in capsys.readouterr().out
+    assert not stale.exists()
+
+
 def test_items_of_tiles_that_are_no_more_go_away(folder):
     stale = folder / "stac" / "items" / "former.json"
     stale.write_text("{}")

@@ -56,13 +56,27 @@ def test_another_size_is_another_grid(year_map):
         open_series([year_map(2017, shares()), year_map(2019, shares(shape=(40, 31)))])
 
 
+def test_years_without_a_calibration_curve_are_named(year_map):
+    first = year_map(2017, shares(), calibration="beta")
+    notes = open_series([first, year_map(2019, shares()), year_map(2021, shares())]).notes
+    assert any("the maps of 2019, 2021 were made without a calibration curve" in note for note in notes)
+
+
+def test_maps_of_one_curve_need_no_word_and_maps_of_two_do(year_map):
+    paths = [year_map(year, shares(), name=f"{curve}-{year}", calibration=curve) for year, curve in
+             ((2017, "beta"), (2019, "beta"), (2021, "platt"))]  # fmt: skip
+    assert not any("curve" in note for note in open_series(paths[:2]).notes)
+    assert any("different curves (beta, platt)" in note for note in open_series(paths).notes)
+
+
 def test_one_map_is_no_series(year_map):
     with pytest.raises(ValueError, match="1 maps: give 2 to 100 maps of different years"):
         open_series([year_map(2017, shares())])
 
 
 def test_maps_of_several_networks_are_named_as_such(year_map):
-    opened = open_series([year_map(2017, shares()), year_map(2019, shares(), checkpoint="d" * 32)])
+    curve = {"calibration": "beta"}
+    opened = open_series([year_map(2017, shares(), **curve), year_map(2019, shares(), checkpoint="d" * 32, **curve)])
     assert len(opened.notes) == 1 and "of 2 checkpoints" in opened.notes[0]
 
 
