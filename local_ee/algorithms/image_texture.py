@@ -108,7 +108,8 @@ def glcm_texture(image: Image, size: int, kernel: Kernel | None, average: bool) 
         if not average:
             return [(layer, both(own, known)) for layers, known in sets for layer in layers]
         known = np.logical_and.reduce([known for _, known in sets])
-        return [(layer, both(own, known)) for layer in sum(layers for layers, _ in sets) / len(sets)]
+        total = np.sum([layers for layers, _ in sets], axis=0)
+        return [(layer, both(own, known)) for layer in total / len(sets)]
 
     return band_by_band(image, bands, lambda geobox: margin, compute)
 

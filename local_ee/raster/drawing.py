@@ -20,7 +20,11 @@ from local_ee import budget
 from local_ee.raster.geometry import Geometry
 from local_ee.raster.lattice import place_of
 
-LINE_TYPES = {"solid": (), "dotted": (1.0, 1.0), "dashed": (4.0, 2.0)}  # lengths on and off, in widths
+LINE_TYPES: dict[str, tuple[float, float] | None] = {
+    "solid": None,
+    "dotted": (1.0, 1.0),
+    "dashed": (4.0, 2.0),
+}  # lengths on and off, in widths
 _TIE = 1e-6  # of a pixel, by which shapes are moved so that a centre is never on an edge
 _MOST_DASHES = 200_000
 _ALIASES = {"o": "circle", "s": "square", "d": "diamond", "x": "cross", "+": "plus", "p": "pentagram", "h": "hexagram"}
@@ -91,7 +95,7 @@ def stroke(lines: list[shapely.Geometry], width: float, line_type: str = "solid"
     if width <= 0 or not lines:
         return shapely.Polygon()
     pattern = LINE_TYPES[line_type]
-    cut = lines if not pattern else [dash for line in lines for dash in _dashes(line, width, pattern)]
+    cut = lines if pattern is None else [dash for line in lines for dash in _dashes(line, width, pattern)]
     return shapely.union_all(shapely.buffer(cut, width / 2, cap_style="flat" if pattern else "round"))
 
 
