@@ -49,18 +49,20 @@ MARKERS = tuple(sorted({"circle", *_TURNED, *_CROSSES, *_ALIASES}))
 
 def in_pixels(geometry: Geometry, geobox: GeoBox) -> shapely.Geometry:
     """The shape in columns and rows of the grid, counted from its origin and not from the window's corner."""
-    place = place_of(geobox)
+    lattice_window = place_of(geobox)
     shape = geometry.in_crs(str(geobox.crs)).drawn
-    return shapely.transform(shape, lambda xy: np.column_stack(place.pixels(xy[:, 0], xy[:, 1])) + _TIE)
+    return shapely.transform(shape, lambda xy: np.column_stack(lattice_window.pixels(xy[:, 0], xy[:, 1])) + _TIE)
 
 
 def covered(shape: shapely.Geometry, geobox: GeoBox) -> np.ndarray:
     """bool [row, column]: pixels of the window whose centre is in a shape of absolute pixels."""
-    place, size = place_of(geobox), tuple(geobox.shape)
-    window = shapely.box(place.col, place.row, place.col + size[1], place.row + size[0])
+    lattice_window, size = place_of(geobox), tuple(geobox.shape)
+    window = shapely.box(
+        lattice_window.col, lattice_window.row, lattice_window.col + size[1], lattice_window.row + size[0]
+    )
     if shape.is_empty or not shape.area or not shape.intersects(window):
         return np.zeros(size, bool)
-    offset = Affine.translation(place.col, place.row)
+    offset = Affine.translation(lattice_window.col, lattice_window.row)
     burnt = rasterio.features.rasterize([(shape, 1)], size, transform=offset, dtype="uint8")
     return np.asarray(burnt.astype(bool))
 
@@ -68,7 +70,7 @@ def covered(shape: shapely.Geometry, geobox: GeoBox) -> np.ndarray:
 def edges(shape: shapely.Geometry) -> list[shapely.Geometry]:
     """The lines of a shape and the rings of its areas."""
     if hasattr(shape, "geoms"):
-        return [edge for part in shape.geoms for edge in edges(part)]
+        return [edge for member in shape.geoms for edge in edges(member)]
     if shape.geom_type == "Polygon":
         return [shape.exterior, *shape.interiors]
     return [shape] if shape.length else []
@@ -76,17 +78,17 @@ def edges(shape: shapely.Geometry) -> list[shapely.Geometry]:
 
 def areas(shape: shapely.Geometry) -> shapely.Geometry:
     """The areas of a shape."""
-    return shapely.union_all([part for part in _parts(shape) if part.geom_type == "Polygon"])
+    return shapely.union_all([member for member in _parts(shape) if member.geom_type == "Polygon"])
 
 
 def points(shape: shapely.Geometry) -> list[shapely.Point]:
     """The points of a shape."""
-    return [part for part in _parts(shape) if part.geom_type == "Point"]
+    return [member for member in _parts(shape) if member.geom_type == "Point"]
 
 
 def _parts(shape: shapely.Geometry) -> list[shapely.Geometry]:
     if hasattr(shape, "geoms"):
-        return [part for each in shape.geoms for part in _parts(each)]
+        return [member for each in shape.geoms for member in _parts(each)]
     return [shape]
 
 
@@ -100,7 +102,7 @@ def stroke(lines: list[shapely.Geometry], width: float, line_type: str = "solid"
 
 
 def _dashes(line: shapely.Geometry, width: float, pattern: tuple[float, float]) -> Iterator[shapely.Geometry]:
-    shown, gap = (max(part * width, 1.0) for part in pattern)
+    shown, gap = (max(member * width, 1.0) for member in pattern)
     count = math.ceil(line.length / (shown + gap))
     step = shown + gap if count <= _MOST_DASHES else line.length / _MOST_DASHES
     for i in range(min(count, _MOST_DASHES)):
