@@ -68,8 +68,8 @@ def nearest_points(left: Geometry, right: Geometry, proj: Projection | None) -> 
     return first, second
 
 
-def _representative(place: Geometry) -> Geometry:
-    return Geometry(place.shape.representative_point(), place.crs)
+def _representative(geometry: Geometry) -> Geometry:
+    return Geometry(geometry.shape.representative_point(), geometry.crs)
 
 
 @algorithm("Geometry.closestPoint")

@@ -59,12 +59,12 @@ def _geodesic_pieces(line: shapely.Geometry, cuts: Sequence[float], *, geodesic:
     points = [tuple(xy) for xy in shapely.get_coordinates(line)]
     piece, travelled, left = [points[0]], 0.0, list(cuts)
     for start, end in pairwise(points):
-        bearing, _, length = ELLIPSOID.inv(*start, *end)
+        bearing, _, length = ELLIPSOID.inv(start[0], start[1], end[0], end[1])
         while left and left[0] < travelled + length:
             way = left.pop(0) - travelled
             share = way / length
             straight = (start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1]))
-            at = ELLIPSOID.fwd(*start, bearing, way)[:2] if geodesic else straight
+            at = ELLIPSOID.fwd(start[0], start[1], bearing, way)[:2] if geodesic else straight
             yield shapely.LineString([*piece, at])
             piece = [at]
         piece.append(end)
@@ -111,7 +111,8 @@ def _cells(shape: shapely.Geometry, transform: Affine) -> tuple[np.ndarray, np.n
     left, bottom, right, top = shape.bounds
     cols, rows = zip(*(~transform * corner for corner in ((left, bottom), (right, top))), strict=True)
     budget.check_value((max(cols) - min(cols) + 1) * (max(rows) - min(rows) + 1) * _CELL_BYTES)
-    return tuple(np.arange(math.floor(min(side)), math.floor(max(side)) + 1) for side in (rows, cols))
+    first, second = (np.arange(math.floor(min(side)), math.floor(max(side)) + 1) for side in (rows, cols))
+    return first, second
 
 
 def _boxes(cols: np.ndarray, rows: np.ndarray, transform: Affine) -> np.ndarray:

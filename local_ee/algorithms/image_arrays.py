@@ -14,7 +14,7 @@ from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.stacks import union_footprint
 from local_ee.evaluation.values import Band, Image, derived
 from local_ee.raster.array_pixels import computed
-from local_ee.raster.pixel_type import PixelType
+from local_ee.raster.pixel_type import BOOLEAN, PixelType
 from local_ee.raster.pixels import Pixels, both, opaque
 from local_ee.raster.projection import WGS84
 
@@ -47,6 +47,38 @@ def to_array(image: Image, axis: int) -> Image:
 
     model = image.bands[0]
     return derived([image], [Band("array", target, model.projection, model.dimensions)], reading)
+
+
+@algorithm("Image.bitsToArrayImage")
+def bits_to_array_image(input: Image) -> Image:
+    """The bits of each pixel's whole number as an array, the lowest one first, up to the highest that is set.
+
+    Of 0 a single 0, as Array.bitsToArray.
+    """
+    target = BOOLEAN.of_dimensions(1)
+    bands = [band.typed(target) for band in input.bands]
+
+    def bits(stack: np.ndarray, length: int) -> np.ndarray:
+        return (stack[:, None] >> np.arange(int(length), dtype=np.uint64) & np.uint64(1)).astype(target.element.dtype)
+
+    def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
+        pixels = input.read_at(geobox, positions)
+        numbers = [np.ascontiguousarray(values).astype(np.int64).view(np.uint64) for values in pixels.values]
+        pairs = [
+            computed(bits, [number], mask, target.dtype, parameters=[_bit_lengths(number)])
+            for number, mask in zip(numbers, pixels.masks, strict=True)
+        ]
+        return together(pairs)
+
+    return derived([input], bands, reading, needs=lambda positions: [positions])
+
+
+def _bit_lengths(numbers: np.ndarray) -> np.ndarray:
+    """The position of the highest bit that is set, from 1; 1 for 0."""
+    lengths = np.ones(numbers.shape, np.int64)
+    for bit in range(1, 64):
+        lengths[numbers >> np.uint64(bit) > 0] = bit + 1
+    return lengths
 
 
 @algorithm("ImageCollection.toArray")

@@ -49,8 +49,8 @@ def cumulative_cost(cost: Image, source: Image, maxDistance: float, geodeticDist
         values, valid = np.zeros(geobox.shape), np.zeros(geobox.shape, bool)
         for block, window, inner in blocks(geobox, math.ceil(reach)):
             budget.check()
-            total, known = _computed(cost, source, window, (reach, geodeticDistance))
-            values[block], valid[block] = total[inner], known[inner]
+            total, reachable = _computed(cost, source, window, (reach, geodeticDistance))
+            values[block], valid[block] = total[inner], reachable[inner]
         return Pixels((values,) * len(positions), (valid,) * len(positions))
 
     return derived(
@@ -87,8 +87,8 @@ def _computed(cost: Image, source: Image, window: GeoBox, options: tuple[float, 
         return np.zeros(window.shape), np.zeros(window.shape, bool)
     totals = _cheapest(price, passable, sources, window, geodetic)
     near = ndimage.distance_transform_edt(~sources) <= reach
-    known = np.isfinite(totals) & near
-    return np.where(known, totals, 0), known
+    reachable = np.isfinite(totals) & near
+    return np.where(reachable, totals, 0), reachable
 
 
 def _cheapest(
@@ -123,15 +123,15 @@ def _pairs(step: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, sli
 
 def _distances(window: GeoBox, geodetic: bool) -> Iterator[np.ndarray]:
     """Metres between the centres of neighbours, for each step: on the sphere, or in the plane of the projection."""
-    place = place_of(window)
-    x, y = place.centres()
+    lattice_window = place_of(window)
+    x, y = lattice_window.centres()
     if not geodetic:
-        unit = Projection(place.crs).unit_m
+        unit = Projection(lattice_window.crs).unit_m
         for step in _STEPS:
             here, beside = _pairs(step)
             yield np.hypot(x[beside] - x[here], y[beside] - y[here]) * unit
         return
-    lon, lat = np.radians(transformer(place.crs, LONLAT).transform(x, y))
+    lon, lat = np.radians(transformer(lattice_window.crs, LONLAT).transform(x, y))
     for step in _STEPS:
         here, beside = _pairs(step)
         square = (

@@ -148,29 +148,27 @@ def distance(image: Image, kernel: Kernel | None, skipMasked: bool) -> Image:
     """
     if kernel is None:
         kernel = Kernel(lambda step: Weights(np.zeros((1, 1)), 0, 0), False, Metric("euclidean", 256))
-    if kernel.metric is None:
+    metric, in_metres = kernel.metric, kernel.in_metres
+    if metric is None:
         raise EngineError("The distance kernel must be one of: chebyshev, euclidean, manhattan.")
-    measure = _plain_measure(kernel.metric.name)
     bands = [band.typed(FLOAT) for band in image.bands]
 
+    def step(geobox: GeoBox) -> float:
+        return projection_of(geobox).nominal_scale_m if in_metres else 1.0
+
     def margin(geobox: GeoBox) -> Margin:
-        reach = math.floor(_radius_px(kernel, geobox) + _ON_RADIUS)
+        reach = math.floor(metric.radius / step(geobox) + _ON_RADIUS)
         check_side(2 * reach + 1)
         return Margin.all_round(reach)
 
     def compute(values: np.ndarray, mask: np.ndarray, geobox: GeoBox) -> list[BandPixels]:
-        reach, own = _radius_px(kernel, geobox) + _ON_RADIUS, margin(geobox)
-        away, near = _within(_non_zero(values, mask), reach, own, measure)
+        reach, own = metric.radius / step(geobox) + _ON_RADIUS, margin(geobox)
+        away, near = _within(_non_zero(values, mask), reach, own, _plain_measure(metric.name))
         if skipMasked:
             near = near & opaque(own.moved(mask, 0, 0))
-        return [(away * (projection_of(geobox).nominal_scale_m if kernel.in_metres else 1.0), near)]
+        return [(away * step(geobox), near)]
 
     return band_by_band(image, bands, margin, compute)
-
-
-def _radius_px(kernel: Kernel, geobox: GeoBox) -> float:
-    step = projection_of(geobox).nominal_scale_m if kernel.in_metres else 1.0
-    return kernel.metric.radius / step if kernel.metric else 0.0
 
 
 def _plain_measure(metric: str) -> Callable[[np.ndarray], np.ndarray]:

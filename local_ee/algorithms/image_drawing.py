@@ -81,8 +81,8 @@ class Style:
             raise EngineError(f"The style property must be a dictionary, got {type_name(options)}.")
         unknown = sorted(set(options) - set(self.__dataclass_fields__))
         if unknown:
-            known = ", ".join(self.__dataclass_fields__)
-            raise EngineError(f"Unknown style '{unknown[0]}'. Use one of: {known}.")
+            names = ", ".join(self.__dataclass_fields__)
+            raise EngineError(f"Unknown style '{unknown[0]}'. Use one of: {names}.")
         return replace(self, **options)
 
 
@@ -121,9 +121,9 @@ def _drawn(collection: Collection, style_of: Any, reach: float | None) -> Image:
         canvas = np.zeros((4, *geobox.shape))
         for element in collection.elements:
             budget.check()
-            place = geometry_of(element)
-            if place is not None and not place.unbounded:
-                _paint(canvas, place, style_of(element), (geobox, reach))
+            geometry = geometry_of(element)
+            if geometry is not None and not geometry.unbounded:
+                _paint(canvas, geometry, style_of(element), (geobox, reach))
         opacity = canvas[3]
         if not opacity.any():
             nothing = hidden(np.uint8, tuple(geobox.shape))
@@ -135,10 +135,10 @@ def _drawn(collection: Collection, style_of: Any, reach: float | None) -> Image:
     return Image(bands, reading, {}, None, lambda: geometry_of(collection))
 
 
-def _paint(canvas: np.ndarray, place: Geometry, own: Style, window: tuple[GeoBox, float | None]) -> None:
+def _paint(canvas: np.ndarray, geometry: Geometry, own: Style, window: tuple[GeoBox, float | None]) -> None:
     """Fills and lines of one feature onto the canvas [red, green, blue, opacity; row, column]."""
     geobox, reach = window
-    shape = drawing.in_pixels(place, geobox)
+    shape = drawing.in_pixels(geometry, geobox)
     limit = None if reach is None else shape.buffer(reach)
     fills, lines = [drawing.areas(shape)], drawing.edges(shape)
     markers: list[Any] = []

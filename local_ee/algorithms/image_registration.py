@@ -103,8 +103,8 @@ def _interpolated(
     image: Image, reference: Image, search: Search, geobox: GeoBox, target: Projection
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """dx, dy and confidence at the pixels of a window, between the nodes around each."""
-    place, home = place_of(geobox), search.projection
-    x, y = transformer(code_of(geobox.crs), home.crs).transform(*place.centres())
+    lattice_window, home = place_of(geobox), search.projection
+    x, y = transformer(code_of(geobox.crs), home.crs).transform(*lattice_window.centres())
     cols, rows = ~home.transform * (x, y)
     top, left = (math.floor(side.min() / search.step) for side in (rows, cols))
     bottom, right = (math.floor(side.max() / search.step) + 1 for side in (rows, cols))
@@ -164,8 +164,8 @@ def _smoothed(
     weight = np.where(score > _LEAST_SCORE, score, 0.0)
     tolerance = 1 + search.offset * (10 - search.stiffness) / 10
     for each in (right, down):
-        known = np.where(weight > 0, each, np.nan)
-        middle = ndimage.generic_filter(known, _median, size=3, mode="constant", cval=np.nan)
+        matches = np.where(weight > 0, each, np.nan)
+        middle = ndimage.generic_filter(matches, _median, size=3, mode="constant", cval=np.nan)
         weight = np.where(np.abs(each - middle) <= tolerance, weight, 0.0)
     sigma = max(search.stiffness / 5, 0.3)
     steps = np.arange(-_REACH, _REACH + 1)
@@ -187,5 +187,5 @@ def _bell_sums(values: np.ndarray, bell: np.ndarray) -> np.ndarray:
 
 
 def _median(values: np.ndarray) -> float:
-    known = values[np.isfinite(values)]
-    return float(np.median(known)) if len(known) else np.nan
+    matches = values[np.isfinite(values)]
+    return float(np.median(matches)) if len(matches) else np.nan

@@ -106,9 +106,10 @@ def glcm_texture(image: Image, size: int, kernel: Kernel | None, average: bool) 
         own = margin.moved(mask, 0, 0)
         sets = [cooccurrence.metrics(values, opaque(mask), size, offset) for offset in offsets]
         if not average:
-            return [(layer, both(own, known)) for layers, known in sets for layer in layers]
-        known = np.logical_and.reduce([known for _, known in sets])
-        return [(layer, both(own, known)) for layer in np.mean([layers for layers, _ in sets], axis=0)]
+            return [(layer, both(own, has_pairs)) for layers, has_pairs in sets for layer in layers]
+        has_pairs = np.logical_and.reduce([has_pairs for _, has_pairs in sets])
+        total = np.sum([layers for layers, _ in sets], axis=0)
+        return [(layer, both(own, has_pairs)) for layer in total / len(sets)]
 
     return band_by_band(image, bands, lambda geobox: margin, compute)
 

@@ -68,7 +68,7 @@ def area(min: float, max: float, maxError: ErrorMargin | None, geometrySelector:
     from local_ee.algorithms.geometries import area_m2
 
     def test(element: Any) -> bool:
-        place = to_geometry(get_property(element, geometrySelector or ".geo"))
-        return place is not None and min <= area_m2(place, None) <= max
+        geometry = to_geometry(get_property(element, geometrySelector or ".geo"))
+        return geometry is not None and min <= area_m2(geometry, None) <= max
 
     return OneElement(test)

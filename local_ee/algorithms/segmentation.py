@@ -46,8 +46,11 @@ def _check_spacing(size: int) -> None:
 
 
 def _grid(geobox: GeoBox, size: int, *, hexagonal: bool) -> np.ndarray:
-    place = place_of(geobox)
-    rows, cols = place.row + np.arange(place.height), place.col + np.arange(place.width)
+    lattice_window = place_of(geobox)
+    rows, cols = (
+        lattice_window.row + np.arange(lattice_window.height),
+        lattice_window.col + np.arange(lattice_window.width),
+    )
     moved = (rows // size % 2 * (size // 2) if hexagonal else np.zeros_like(rows))[:, None]
     on_row = (rows % size == size // 2)[:, None]
     return np.asarray(on_row & ((cols[None, :] - moved) % size == size // 2))
@@ -102,7 +105,7 @@ def _clustered(
     labels, means = superpixels.clusters(
         np.where(valid, spectra, 0), valid, starts, weight=weight, connectivity=connectivity
     )
-    known, ids = labels != superpixels.NONE, object_ids(starts, window)
-    outputs = [(np.where(known, ids[labels], 0), known)]
+    inside, ids = labels != superpixels.NONE, object_ids(starts, window)
+    outputs = [(np.where(inside, ids[labels], 0), inside)]
     outputs += [(planted, planted & valid)] if show_seeds else []
-    return outputs + [(np.where(known, np.append(mean, 0)[labels], 0), known) for mean in means]
+    return outputs + [(np.where(inside, np.append(mean, 0)[labels], 0), inside) for mean in means]

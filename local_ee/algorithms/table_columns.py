@@ -48,8 +48,8 @@ def union(collection: Collection, maxError: ErrorMargin | None) -> Collection:
     """One feature, union_result: all geometries as one."""
 
     def find() -> list[Element]:
-        places = [place for element in collection.elements if (place := geometry_of(element)) is not None]
-        return [Feature(union_of(places), {"system:index": "union_result"})]
+        geometries = [geometry for element in collection.elements if (geometry := geometry_of(element)) is not None]
+        return [Feature(union_of(geometries), {"system:index": "union_result"})]
 
     return Collection(find)
 

@@ -49,13 +49,13 @@ def _records(collection: Collection, properties: Sequence[str]) -> list[tuple[Ge
     """The place and the numbers of each feature that has them all."""
     records = []
     for element in collection.elements:
-        place, numbers = geometry_of(element), [get_property(element, name) for name in properties]
-        if place is None or any(number is None for number in numbers):
+        geometry, numbers = geometry_of(element), [get_property(element, name) for name in properties]
+        if geometry is None or any(number is None for number in numbers):
             continue
         for name, number in zip(properties, numbers, strict=True):
             if not isinstance(number, bool | int | float):
                 raise EngineError(f"Property '{name}' must be a number to make an image of it, got {number!r:.60}.")
-        records.append((place, numbers))
+        records.append((geometry, numbers))
     return records
 
 
@@ -65,9 +65,9 @@ def _reduced(
     """The outputs of a window: each feature is a sample of every pixel that it intersects, in their order."""
     shape = tuple(geobox.shape)
     pixels, numbers = [], []
-    for place, own in records:
+    for geometry, own in records:
         budget.check()
-        touched = np.flatnonzero(intersected(place, geobox))
+        touched = np.flatnonzero(intersected(geometry, geobox))
         pixels.append(touched)
         numbers.append(np.broadcast_to(np.array(own, float), (len(touched), len(own))))
     at = np.concatenate(pixels) if pixels else np.zeros(0, int)
@@ -87,13 +87,13 @@ def _reduced(
     return outputs
 
 
-def intersected(place: Geometry, geobox: GeoBox) -> np.ndarray:
+def intersected(geometry: Geometry, geobox: GeoBox) -> np.ndarray:
     """bool [row, column]: pixels that an area overlaps, a line crosses, or a point lies in."""
-    if place.unbounded or place.shape.area:
-        return np.asarray(covered_share(place, geobox)) > 0
-    if not place.in_crs(str(geobox.crs)).drawn.intersects(outline(geobox, str(geobox.crs))):
+    if geometry.unbounded or geometry.shape.area:
+        return np.asarray(covered_share(geometry, geobox)) > 0
+    if not geometry.in_crs(str(geobox.crs)).drawn.intersects(outline(geobox, str(geobox.crs))):
         return np.zeros(geobox.shape, bool)
-    shape = place.in_crs(str(geobox.crs)).drawn
+    shape = geometry.in_crs(str(geobox.crs)).drawn
     burnt = rasterio.features.rasterize(
         [(shape, 1)], tuple(geobox.shape), transform=geobox.affine, dtype="uint8", all_touched=True
     )
@@ -126,14 +126,14 @@ def distance(features: Collection, searchRadius: float, maxError: float) -> Imag
 def _near(features: Collection, geobox: GeoBox, radius_m: float) -> list[Any]:
     """The shapes in degrees that may be within a radius of a window."""
     window = _grown(Geometry(outline(geobox, LONLAT), LONLAT, False), radius_m)
-    places = [place for element in features.elements if (place := geometry_of(element)) is not None]
-    shapes = [place.lonlat for place in places if not place.unbounded and not place.shape.is_empty]
+    geometries = [geometry for element in features.elements if (geometry := geometry_of(element)) is not None]
+    shapes = [geometry.lonlat for geometry in geometries if not geometry.unbounded and not geometry.shape.is_empty]
     return [shape for shape in shapes if window.intersects(shape)]
 
 
-def _grown(place: Geometry, radius_m: float) -> shapely.Geometry:
+def _grown(geometry: Geometry, radius_m: float) -> shapely.Geometry:
     """A box of degrees that holds everything within a radius of a place."""
-    west, south, east, north = place.lonlat.bounds
+    west, south, east, north = geometry.lonlat.bounds
     up = np.degrees(radius_m / 6.3e6)
     south, north = max(south - up, -90), min(north + up, 90)
     highest = min(max(abs(south), abs(north)), 89.9)
@@ -142,7 +142,7 @@ def _grown(place: Geometry, radius_m: float) -> shapely.Geometry:
 
 
 def _grown_footprint(features: Collection, radius_m: float) -> Geometry | None:
-    place = geometry_of(features)
-    if place is None or place.unbounded or place.shape.is_empty:
-        return place
-    return Geometry(_grown(place, radius_m), LONLAT, False)
+    geometry = geometry_of(features)
+    if geometry is None or geometry.unbounded or geometry.shape.is_empty:
+        return geometry
+    return Geometry(_grown(geometry, radius_m), LONLAT, False)

@@ -24,6 +24,7 @@ from local_ee.raster.projection import projection_of
 
 _TILE = 256  # pixels that a shadow reaches where no neighbourhood is given
 _MOST = 1024  # pixels of a neighbourhood
+_NOWHERE = -1e12  # metres: the height of masked pixels, over which every ray passes
 
 
 @algorithm("Terrain.hillShadow", "HillShadow")
@@ -47,7 +48,7 @@ def hill_shadow(image: Image, azimuth: float, zenith: float, neighborhoodSize: i
 
     def compute(values: np.ndarray, mask: np.ndarray, geobox: GeoBox) -> list[BandPixels]:
         step_m = projection_of(geobox).nominal_scale_m
-        heights = np.where(opaque(mask), np.asarray(values, float), -np.inf)
+        heights = np.where(opaque(mask), np.asarray(values, float), _NOWHERE)
         own = margin.moved(heights, 0, 0)
         lit = np.ones(own.shape, bool)
         for row, col, away in steps:

@@ -82,13 +82,13 @@ def reduce_to_vectors(
     grid = regions.grid_over(region, projection, maxPixels, bestEffort)
 
     def find() -> list[Feature]:
-        found = _segments(image, region, grid, segments.EIGHT if eightConnected else segments.FOUR)
-        places = [
+        pieces = _segments(image, region, grid, segments.EIGHT if eightConnected else segments.FOUR)
+        geometries = [
             shape if geometryInNativeProjection else _in_degrees(shape, grid.projection)
-            for shape in _shapes(found, geometryType)
+            for shape in _shapes(pieces, geometryType)
         ]
-        properties = _properties(image, reducer, found, labelProperty)
-        return [Feature(place, own) for place, own in zip(places, properties, strict=True)]
+        properties = _properties(image, reducer, pieces, labelProperty)
+        return [Feature(shape, own) for shape, own in zip(geometries, properties, strict=True)]
 
     return Collection(find)
 
@@ -141,22 +141,22 @@ def _windows(grid: regions.Grid) -> list[tuple[slice, slice]]:
     ]
 
 
-def _properties(image: Image, reducer: Reducer | None, found: Segments, label: str | None) -> list[dict[str, Any]]:
+def _properties(image: Image, reducer: Reducer | None, pieces: Segments, label: str | None) -> list[dict[str, Any]]:
     """The label's value and the reducer's outputs; outputs without a value are left out."""
-    inside = found.labels != segments.NONE
-    own = found.labels[inside]
-    budget.check_value(found.count * budget.ELEMENT_BYTES)
+    inside = pieces.labels != segments.NONE
+    own = pieces.labels[inside]
+    budget.check_value(pieces.count * budget.ELEMENT_BYTES)
     if reducer is None:
-        columns = {"count": np.bincount(own, minlength=found.count).tolist()}
+        columns = {"count": np.bincount(own, minlength=pieces.count).tolist()}
     else:
-        samples = [(values[inside], weights[inside]) for values, weights in found.samples]
+        samples = [(values[inside], weights[inside]) for values, weights in pieces.samples]
         samples = [(values, weights if reducer.weighted else weights != 0) for values, weights in samples]
-        columns = _columns(image.band_names[1:], reducer, samples, own, found.count)
+        columns = _columns(image.band_names[1:], reducer, samples, own, pieces.count)
     records = []
-    for i, value in enumerate(found.values.tolist()):
+    for i, value in enumerate(pieces.values.tolist()):
         record = {name: values[i] for name, values in columns.items() if values[i] is not None}
         labelled = {label: value} if label else {}
-        records.append({**labelled, **record, "system:index": found.index(i)})
+        records.append({**labelled, **record, "system:index": pieces.index(i)})
     return records
 
 
@@ -174,20 +174,20 @@ def _columns(
     return columns
 
 
-def _shapes(found: Segments, geometry_type: str) -> list[Geometry]:
+def _shapes(pieces: Segments, geometry_type: str) -> list[Geometry]:
     """A geometry in the grid's projection for each segment."""
-    projection, row, col = found.grid.projection, found.grid.row, found.grid.col
-    window = projection.geobox(found.grid.height, found.grid.width, row=row, col=col)
+    projection, row, col = pieces.grid.projection, pieces.grid.row, pieces.grid.col
+    window = projection.geobox(pieces.grid.height, pieces.grid.width, row=row, col=col)
     if geometry_type == "polygon":
-        return [Geometry(shape, projection.crs, False) for shape in segments.outlines(found.labels, window.affine)]
+        return [Geometry(shape, projection.crs, False) for shape in segments.outlines(pieces.labels, window.affine)]
     if geometry_type == "bb":
-        boxes = segments.boxes(found.labels)
+        boxes = segments.boxes(pieces.labels)
         ends = [window.affine * corner for top, left, h, w in boxes for corner in ((left, top), (left + w, top + h))]
         return [Geometry(_box(*pair), projection.crs, False) for pair in zip(ends[::2], ends[1::2], strict=True)]
-    rows, cols = np.nonzero(found.labels != segments.NONE)
-    own = found.labels[rows, cols]
-    count = np.bincount(own, minlength=found.count)
-    middles = (np.bincount(own, axis + 0.5, minlength=found.count) / np.maximum(count, 1) for axis in (cols, rows))
+    rows, cols = np.nonzero(pieces.labels != segments.NONE)
+    own = pieces.labels[rows, cols]
+    count = np.bincount(own, minlength=pieces.count)
+    middles = (np.bincount(own, axis + 0.5, minlength=pieces.count) / np.maximum(count, 1) for axis in (cols, rows))
     return [Geometry(shapely.Point(window.affine * each), projection.crs) for each in zip(*middles, strict=True)]
 
 

@@ -16,6 +16,7 @@ Reduced = tuple[np.ndarray, np.ndarray]  # values and validity of one output
 
 
 _KEPT_BYTES = 9  # of a sample kept: its value and weight
+_ORDERLESS = (np.minimum, np.maximum)  # exact in whatever order, so that samples of one place are taken at once
 
 
 class Accumulator(Protocol):
@@ -127,6 +128,9 @@ class Folding:
     def add(self, inputs: Sequence[Samples]) -> None:
         values, weights = inputs[0]
         prepared = self._prepare(values)
+        one_place = values.ndim == 1 and prepared.dtype != object and np.any(weights > 0)
+        if one_place and isinstance(self._combine, np.ufunc) and self._combine in _ORDERLESS:
+            prepared, weights = self._combine.reduce(prepared[weights > 0])[None], np.ones(1, bool)
         for index, weight in enumerate(weights):
             layer = prepared[index, ...]  # an array also where it is one object
             valid = np.asarray(weight) > 0

@@ -20,8 +20,8 @@ Slices = tuple[slice, slice]
 
 def blocks(geobox: GeoBox, margin: int) -> Iterator[tuple[Slices, GeoBox, Slices]]:
     """The blocks that a window touches: where each is in the window, its grid with margins, and its part of that."""
-    place = place_of(geobox)
-    mine = Window(place.row, place.col, *geobox.shape)
+    lattice_window = place_of(geobox)
+    mine = Window(lattice_window.row, lattice_window.col, *geobox.shape)
     for row in range(mine.row // SIDE * SIDE, mine.row_end, SIDE):
         for col in range(mine.col // SIDE * SIDE, mine.col_end, SIDE):
             budget.check()

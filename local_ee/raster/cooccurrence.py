@@ -28,7 +28,7 @@ def metrics(
     """
     height, width = (side - 2 * reach for side in values.shape)
     out = np.zeros((len(METRICS), height, width))
-    known = np.zeros((height, width), bool)
+    has_pairs = np.zeros((height, width), bool)
     levels = np.ascontiguousarray(values, np.int64)
     for top in range(0, height, _STRIP):
         budget.check()
@@ -39,13 +39,13 @@ def metrics(
             reach,
             offset,
             out[:, top : top + _STRIP],
-            known[top : top + _STRIP],
+            has_pairs[top : top + _STRIP],
         )
-    return out, known
+    return out, has_pairs
 
 
 @numba.njit(nogil=True, cache=True)
-def _fill(values, valid, reach, offset, out, known):  # pragma: no cover (compiled)
+def _fill(values, valid, reach, offset, out, has_pairs):  # pragma: no cover (compiled)
     # A window has few pairs beside the possible pairs of levels: sorted lists of sums, differences and pairs give
     # the entries of the matrix that are not zero. Every list is sorted, so that sums are added in one order and a
     # pixel does not depend on the window.
@@ -53,8 +53,8 @@ def _fill(values, valid, reach, offset, out, known):  # pragma: no cover (compil
     side = 2 * reach + 1
     first = np.empty(side * side, np.int64)
     second = np.empty(side * side, np.int64)
-    for i in range(known.shape[0]):
-        for j in range(known.shape[1]):
+    for i in range(has_pairs.shape[0]):
+        for j in range(has_pairs.shape[1]):
             count = 0
             for r in range(max(0, -down), side - max(0, down)):
                 for c in range(max(0, -right), side - max(0, right)):
@@ -63,7 +63,7 @@ def _fill(values, valid, reach, offset, out, known):  # pragma: no cover (compil
                         first[count], second[count] = min(a, b), max(a, b)
                         count += 1
             if count and valid[i + reach, j + reach]:
-                known[i, j] = True
+                has_pairs[i, j] = True
                 _measure(first[:count], second[:count], out[:, i, j])
 
 

@@ -20,7 +20,11 @@ from local_ee import budget
 from local_ee.raster.geometry import Geometry
 from local_ee.raster.lattice import place_of
 
-LINE_TYPES = {"solid": (), "dotted": (1.0, 1.0), "dashed": (4.0, 2.0)}  # lengths on and off, in widths
+LINE_TYPES: dict[str, tuple[float, float] | None] = {
+    "solid": None,
+    "dotted": (1.0, 1.0),
+    "dashed": (4.0, 2.0),
+}  # lengths on and off, in widths
 _TIE = 1e-6  # of a pixel, by which shapes are moved so that a centre is never on an edge
 _MOST_DASHES = 200_000
 _ALIASES = {"o": "circle", "s": "square", "d": "diamond", "x": "cross", "+": "plus", "p": "pentagram", "h": "hexagram"}
@@ -45,18 +49,20 @@ MARKERS = tuple(sorted({"circle", *_TURNED, *_CROSSES, *_ALIASES}))
 
 def in_pixels(geometry: Geometry, geobox: GeoBox) -> shapely.Geometry:
     """The shape in columns and rows of the grid, counted from its origin and not from the window's corner."""
-    place = place_of(geobox)
+    lattice_window = place_of(geobox)
     shape = geometry.in_crs(str(geobox.crs)).drawn
-    return shapely.transform(shape, lambda xy: np.column_stack(place.pixels(xy[:, 0], xy[:, 1])) + _TIE)
+    return shapely.transform(shape, lambda xy: np.column_stack(lattice_window.pixels(xy[:, 0], xy[:, 1])) + _TIE)
 
 
 def covered(shape: shapely.Geometry, geobox: GeoBox) -> np.ndarray:
     """bool [row, column]: pixels of the window whose centre is in a shape of absolute pixels."""
-    place, size = place_of(geobox), tuple(geobox.shape)
-    window = shapely.box(place.col, place.row, place.col + size[1], place.row + size[0])
+    lattice_window, size = place_of(geobox), tuple(geobox.shape)
+    window = shapely.box(
+        lattice_window.col, lattice_window.row, lattice_window.col + size[1], lattice_window.row + size[0]
+    )
     if shape.is_empty or not shape.area or not shape.intersects(window):
         return np.zeros(size, bool)
-    offset = Affine.translation(place.col, place.row)
+    offset = Affine.translation(lattice_window.col, lattice_window.row)
     burnt = rasterio.features.rasterize([(shape, 1)], size, transform=offset, dtype="uint8")
     return np.asarray(burnt.astype(bool))
 
@@ -64,7 +70,7 @@ def covered(shape: shapely.Geometry, geobox: GeoBox) -> np.ndarray:
 def edges(shape: shapely.Geometry) -> list[shapely.Geometry]:
     """The lines of a shape and the rings of its areas."""
     if hasattr(shape, "geoms"):
-        return [edge for part in shape.geoms for edge in edges(part)]
+        return [edge for member in shape.geoms for edge in edges(member)]
     if shape.geom_type == "Polygon":
         return [shape.exterior, *shape.interiors]
     return [shape] if shape.length else []
@@ -72,17 +78,17 @@ def edges(shape: shapely.Geometry) -> list[shapely.Geometry]:
 
 def areas(shape: shapely.Geometry) -> shapely.Geometry:
     """The areas of a shape."""
-    return shapely.union_all([part for part in _parts(shape) if part.geom_type == "Polygon"])
+    return shapely.union_all([member for member in _parts(shape) if member.geom_type == "Polygon"])
 
 
 def points(shape: shapely.Geometry) -> list[shapely.Point]:
     """The points of a shape."""
-    return [part for part in _parts(shape) if part.geom_type == "Point"]
+    return [member for member in _parts(shape) if member.geom_type == "Point"]
 
 
 def _parts(shape: shapely.Geometry) -> list[shapely.Geometry]:
     if hasattr(shape, "geoms"):
-        return [part for each in shape.geoms for part in _parts(each)]
+        return [member for each in shape.geoms for member in _parts(each)]
     return [shape]
 
 
@@ -91,12 +97,12 @@ def stroke(lines: list[shapely.Geometry], width: float, line_type: str = "solid"
     if width <= 0 or not lines:
         return shapely.Polygon()
     pattern = LINE_TYPES[line_type]
-    cut = lines if not pattern else [dash for line in lines for dash in _dashes(line, width, pattern)]
+    cut = lines if pattern is None else [dash for line in lines for dash in _dashes(line, width, pattern)]
     return shapely.union_all(shapely.buffer(cut, width / 2, cap_style="flat" if pattern else "round"))
 
 
-def _dashes(line: shapely.Geometry, width: float, pattern: tuple[float, ...]) -> Iterator[shapely.Geometry]:
-    shown, gap = (max(part * width, 1.0) for part in pattern)
+def _dashes(line: shapely.Geometry, width: float, pattern: tuple[float, float]) -> Iterator[shapely.Geometry]:
+    shown, gap = (max(member * width, 1.0) for member in pattern)
     count = math.ceil(line.length / (shown + gap))
     step = shown + gap if count <= _MOST_DASHES else line.length / _MOST_DASHES
     for i in range(min(count, _MOST_DASHES)):

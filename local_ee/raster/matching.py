@@ -12,7 +12,7 @@ _LEAST_VALID = 0.5  # share of a patch whose pixels are valid in both images
 _LEAST_SPREAD = 1e-9  # of a patch's values beside their size: less is flat
 
 
-def correlation(patch: np.ndarray, place: np.ndarray) -> np.ndarray:
+def correlation(patch: np.ndarray, ground: np.ndarray) -> np.ndarray:
     """Correlations [-1, 1] of patches [band, row, column] at every offset in a larger place; all bands count together.
 
     Pixels that are NaN take no part: they are given the mean. Offsets where too few pixels are valid are -1.
@@ -20,21 +20,21 @@ def correlation(patch: np.ndarray, place: np.ndarray) -> np.ndarray:
     # The numerator is a convolution with the patch turned around; the denominator needs sums over windows only.
     # Both are sums of all bands, each freed of its mean, so that bands of a larger spread weigh more.
     # A flat patch has no correlation: 0 / 0 is taken for -1.
-    known = np.isfinite(place).all(axis=0)
-    share = _sums(known.astype(float), patch.shape[1:]) / patch[0].size
+    finite = np.isfinite(ground).all(axis=0)
+    share = _sums(finite.astype(float), patch.shape[1:]) / patch[0].size
     top, below = np.zeros(share.shape), np.zeros(share.shape)
     own = 0.0
-    for template, band in zip(patch, place, strict=True):
+    for template, band in zip(patch, ground, strict=True):
         inside = np.isfinite(template)
         if inside.mean() < _LEAST_VALID:
             return np.full(share.shape, -1.0)
         template = np.where(inside, template - template[inside].mean(), 0)
-        values = np.where(known, band - (band[known].mean() if known.any() else 0), 0)
+        values = np.where(finite, band - (band[finite].mean() if finite.any() else 0), 0)
         top += fftconvolve(values, template[::-1, ::-1], mode="valid")
         total, squares = _sums(values, template.shape), _sums(values * values, template.shape)
         below += np.maximum(squares - total * total / template.size, 0)
         own += float((template * template).sum())
-    scale = max(float(np.nanmax(np.abs(place), initial=0)), 1.0) ** 2 * patch[0].size
+    scale = max(float(np.nanmax(np.abs(ground), initial=0)), 1.0) ** 2 * patch[0].size
     usable = (share >= _LEAST_VALID) & (below > _LEAST_SPREAD * scale) & (own > _LEAST_SPREAD * scale)
     return np.where(usable, np.divide(top, np.sqrt(below * own), out=np.zeros_like(top), where=usable), -1.0)
 

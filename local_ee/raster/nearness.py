@@ -29,39 +29,39 @@ class Nearness:
     @classmethod
     def of(cls, shapes: Sequence[shapely.Geometry], step_m: float) -> Nearness:
         """The edges of shapes in degrees, in pieces of at most so many metres; a point is a piece without length."""
-        pairs = [_pieces(part, step_m) for shape in shapes for part in _lines(shape)]
+        pairs = [_pieces(member, step_m) for shape in shapes for member in _lines(shape)]
         starts, ends = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
         budget.allocate(starts.nbytes * 4)
         return cls(starts, ends, cKDTree((starts + ends) / 2))
 
     def metres(self, lon: np.ndarray, lat: np.ndarray, radius_m: float) -> np.ndarray:
         """Distances of places in degrees; infinite beyond a radius."""
-        places = _vectors(lon.ravel(), lat.ravel())
-        away = np.empty(len(places))
-        for top in range(0, len(places), _ROWS):
+        points = _vectors(lon.ravel(), lat.ravel())
+        away = np.empty(len(points))
+        for top in range(0, len(points), _ROWS):
             budget.check()
-            away[top : top + _ROWS] = self._nearest(places[top : top + _ROWS])
+            away[top : top + _ROWS] = self._nearest(points[top : top + _ROWS])
         away[away > radius_m] = np.inf
         return away.reshape(lon.shape)
 
-    def _nearest(self, places: np.ndarray) -> np.ndarray:
+    def _nearest(self, points: np.ndarray) -> np.ndarray:
         count = min(_CANDIDATES, len(self.starts))
-        _, found = self.tree.query(places, k=count)
-        pieces = found.reshape(len(places), count)
-        return _to_pieces(places[:, None, :], self.starts[pieces], self.ends[pieces]).min(axis=1)
+        _, nearest = self.tree.query(points, k=count)
+        pieces = nearest.reshape(len(points), count)
+        return _to_pieces(points[:, None, :], self.starts[pieces], self.ends[pieces]).min(axis=1)
 
 
-def _to_pieces(places: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+def _to_pieces(points: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Metres along the sphere to pieces so short that their chord stands for the arc."""
     # The foot of the perpendicular onto the chord, kept between its ends, is pushed out to the sphere.
     # The chord between it and the place, halved, is the sine of half the angle between them.
     # That angle times the radius is the way along the great circle.
     along = ends - starts
     length = (along * along).sum(axis=-1)
-    share = np.divide(((places - starts) * along).sum(axis=-1), length, out=np.zeros_like(length), where=length > 0)
+    share = np.divide(((points - starts) * along).sum(axis=-1), length, out=np.zeros_like(length), where=length > 0)
     foot = starts + np.clip(share, 0, 1)[..., None] * along
     foot /= np.linalg.norm(foot, axis=-1, keepdims=True)
-    chord = np.linalg.norm(places - foot, axis=-1)
+    chord = np.linalg.norm(points - foot, axis=-1)
     return np.asarray(2 * SPHERE.a * np.arcsin(np.clip(chord / 2, 0, 1)))
 
 
@@ -69,7 +69,7 @@ def _lines(shape: shapely.Geometry) -> list[shapely.Geometry]:
     """The points, lines and rings of a shape."""
     if shape.geom_type == "Polygon":
         return [shape.exterior, *shape.interiors]
-    return [line for part in shape.geoms for line in _lines(part)] if hasattr(shape, "geoms") else [shape]
+    return [line for member in shape.geoms for line in _lines(member)] if hasattr(shape, "geoms") else [shape]
 
 
 def _pieces(line: shapely.Geometry, step_m: float) -> tuple[np.ndarray, np.ndarray]:

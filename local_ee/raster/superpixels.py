@@ -46,8 +46,8 @@ def _grow(spectra, valid, seeds, weight, steps, labels, sums):  # pragma: no cov
                 queue.append((0.0, turn, i * width + j, seeds[i, j]))
                 turn += 1
     while len(queue) > 0:
-        _, _, place, label = heapq.heappop(queue)
-        i, j = place // width, place % width
+        _, _, pixel, label = heapq.heappop(queue)
+        i, j = pixel // width, pixel % width
         if labels[i, j] >= 0:
             continue
         labels[i, j] = label

@@ -254,6 +254,13 @@ def test_one_bits_of_pixels(bits, expected):
     assert number(ee.Image(bits).bitCount()) == expected
 
 
+@pytest.mark.parametrize("whole", [0, 1, 6, 255, 2**40 + 1])
+def test_bits_of_pixels_as_arrays(whole):
+    """apidocs ee-image-bitstoarrayimage: up to the highest bit that is on."""
+    found = pixels(ee.Image(whole).bitsToArrayImage())[0, 0]
+    assert found.tolist() == [int(digit) for digit in reversed(f"{whole:b}")]
+
+
 def test_colours_are_those_of_values():
     stripes = ee.Image.pixelCoordinates(ee.Projection("EPSG:32650").atScale(10)).select("x").floor().mod(3).toByte()
     shown = stripes.randomVisualizer()

@@ -76,7 +76,7 @@ def test_a_registered_image_lies_on_the_reference():
 
 
 def test_without_a_likeness_there_is_no_confidence():
-    other = ee.Image.random(3).multiply(100)
+    other = ee.Image.random(3).multiply(100).setDefaultProjection("EPSG:32650", None, 10)
     found = other.displacement(reference(), 30, patchWidth=160)
     assert float(pixels(found, CATALOG, MIDDLE, band=2).mean()) < 0.5
 
