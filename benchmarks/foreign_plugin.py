@@ -26,12 +26,11 @@ def _connect(*args: Any, **kwargs: Any) -> None:
     _initialize(credentials=AnonymousCredentials(), project="local", url=URL)
 
 
-def pytest_configure(config: Any) -> None:
-    """Runs before the suite's conftest: connects, and makes every later ee.Initialize connect there too."""
-    ee.Initialize = _connect
-    ee.Authenticate = lambda *args, **kwargs: True
-    _connect()
-    ee.data.setMaxRetries(0)
+# As the plugin is loaded, because a suite's own pytest_configure may connect before this one's would run.
+ee.Initialize = _connect
+ee.Authenticate = lambda *args, **kwargs: True
+_connect()
+ee.data.setMaxRetries(0)
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
