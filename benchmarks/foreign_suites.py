@@ -120,7 +120,7 @@ def run(suite: Suite, folder: Path, python: str, url: str, seconds: int) -> Resu
             "PYTHONPATH": os.pathsep.join((str(plugin), str(checkout), str(ROOT))),
         }
         command = [python, "-m", "pytest", "-p", "foreign_plugin", "-q", "--no-header", "-p", "no:cacheprovider"]
-        command += ["-o", "addopts=", "--timeout", str(_TEST_SECONDS), *suite.tests]
+        command += ["-o", "addopts=", "--continue-on-collection-errors", "--timeout", str(_TEST_SECONDS), *suite.tests]
         try:
             subprocess.run(command, cwd=checkout, env=environment, timeout=seconds, check=False)
         except subprocess.TimeoutExpired:
