@@ -109,7 +109,8 @@ def main() -> None:
     parser.add_argument("--prefix", action="append", default=[])
     parser.add_argument("--seconds", type=float, default=3600)
     options = parser.parse_args()
-    lines: dict[str, str] = {}
+    stored = TARGET.read_text(encoding="utf-8").splitlines()[1:] if TARGET.is_file() else []
+    lines = {line.partition("|")[0]: line for line in stored}  # what is there stays; what is read again is replaced
     for document in documents(options.folder, options.prefix, options.seconds):
         line = line_of(document)
         if line is not None:

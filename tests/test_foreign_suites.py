@@ -59,5 +59,5 @@ def test_a_suite_runs_unmodified(tmp_path: Path):
     folder.mkdir(parents=True)
     (folder / "test_three.py").write_text(dedent(SUITE))
     (result,) = results(tmp_path, sys.executable, ["wxee"], 240)
-    assert (result.passed, result.failed, result.skipped) == (1, 1, 1)
-    assert "| wxee | 1 | 1 | 1 | no such asset in the simulated world (1) |" in table([result])
+    assert (result.passed, result.failed, result.skipped, result.not_run) == (1, 1, 1, 0)
+    assert "| wxee | 1 | 1 | 1 | 0 | no such asset in the simulated world (1) |" in table([result])

@@ -116,10 +116,20 @@ def of_table(image: Image, outputs: Sequence[tuple[str, PixelType]], compute: Co
         inside = opaque(mask)
         budget.allocate(inside.sum() * len(bands) * 8)
         table = np.column_stack([np.asarray(values)[inside].astype(np.float64) for values in pixels.values])
+        finite = np.isfinite(table).all(axis=1)
+        if not finite.all():  # such pixels are masked
+            inside, mask, table = _without(inside, mask, finite), _without(mask, mask, finite), table[finite]
         result = _by_blocks(table, compute).reshape(len(table), -1)
         return Pixels(tuple(_placed(result, bands, i, inside) for i in positions), (mask,) * len(positions))
 
     return derived([image], bands, reading, needs=lambda positions: [image.everything])
+
+
+def _without(values: np.ndarray, mask: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """A mask with zeros at those of its opaque pixels that are not kept."""
+    out: np.ndarray = values.copy()
+    out[np.nonzero(opaque(mask))] *= keep.astype(out.dtype)
+    return out
 
 
 def _by_blocks(table: np.ndarray, compute: Column) -> np.ndarray:

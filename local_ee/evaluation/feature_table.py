@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,13 +29,12 @@ def table_of(elements: Sequence[Element], names: Sequence[str]) -> np.ndarray:
 
 def _number(element: Element, name: str) -> float:
     value: Any = element.properties.get(name)
-    if isinstance(value, bool | int | float):
+    if isinstance(value, bool | int | float) and math.isfinite(value):
         return float(value)
     if value is None:
         raise EngineError(f"Property '{name}' of feature '{index_of(element)}' is missing.")
-    raise EngineError(
-        f"Property '{name}' of feature '{index_of(element)}' must be a number, got a value of type {type_name(value)}."
-    )
+    owner = f"Property '{name}' of feature '{index_of(element)}'"
+    raise EngineError(f"{owner} must be a finite number, got a value of type {type_name(value)}.")
 
 
 def inputs_of(collection: Collection, names: Sequence[str] | None, label: str | None = None) -> tuple[str, ...]:

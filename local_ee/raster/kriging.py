@@ -14,7 +14,8 @@ import numpy as np
 from local_ee import budget
 
 RADIUS_M = 6_371_008.8
-_BLOCK_NUMBERS = 4_000_000  # of distances at a time
+_BLOCK_TARGETS = 4096  # whose neighbours are held at a time
+_NUMBER_BYTES = 8
 Semivariance = Callable[[np.ndarray], np.ndarray]
 
 
@@ -69,18 +70,17 @@ def interpolated(
     estimate: from the points in reach and the targets' distances [target, point] to the estimates.
     """
     values, valid = np.zeros(len(targets)), np.zeros(len(targets), bool)
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for target, members in enumerate(places.near(targets, reach_m)):
-        if members:
-            groups.setdefault(tuple(members), []).append(target)
-    for near, rows in groups.items():
-        points = np.array(near)
-        step = max(_BLOCK_NUMBERS // len(points), 1)
-        for start in range(0, len(rows), step):
+    for start in range(0, len(targets), _BLOCK_TARGETS):
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for offset, members in enumerate(places.near(targets[start : start + _BLOCK_TARGETS], reach_m)):
+            if members:
+                groups.setdefault(tuple(members), []).append(start + offset)
+        for points, rows in groups.items():
             budget.check()
-            block = np.array(rows[start : start + step])
-            values[block] = estimate(points, distances_m(targets[block], places.vectors[points]))
-            valid[block] = True
+            near = np.array(points)
+            budget.allocate(len(near) * (len(near) + len(rows)) * _NUMBER_BYTES * 4)
+            values[rows] = estimate(near, distances_m(targets[rows], places.vectors[near]))
+            valid[rows] = True
     return values, valid
 
 

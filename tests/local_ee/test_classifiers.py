@@ -15,8 +15,13 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from local_ee.algorithms.classification import of_table
 from local_ee.errors import EngineError
+from local_ee.evaluation.values import Band, Image
+from local_ee.raster.pixel_type import FLOAT
+from local_ee.raster.pixels import Pixels, valid
 from tests.local_ee.support.evaluating import info, pixels, value
+from tests.local_ee.support.scenes import utm
 from tests.local_ee.support.training import NAMES, answers, blobs, features, trained
 
 pytestmark = pytest.mark.usefixtures("session")
@@ -248,6 +253,15 @@ def test_a_pixel_is_masked_where_an_input_is():
     tree = trained(ee.Classifier.smileCart(), TABLE, LABELS)
     image = ee.Image.constant([1, 2, 3]).rename(NAMES).addBands(ee.Image(0).selfMask().rename("b"), None, True)
     assert pixels(image.classify(tree)).mask.all()
+
+
+def test_a_pixel_whose_input_is_no_number_is_masked():
+    """Files may hold such pixels; libsvm takes none."""
+    values = np.array([[1, np.nan, 3], [np.inf, 5, 6]], np.float32)
+    image = Image((Band("a", FLOAT),), lambda window, positions: Pixels((values,), (valid(values.shape),)))
+    answer = of_table(image, [("b", FLOAT)], lambda table: table[:, 0] * 2).read(utm(2, 3))
+    assert answer.masks[0].tolist() == [[True, False, True], [False, True, True]]
+    assert answer.values[0][answer.masks[0]].tolist() == [2, 6, 10, 12]
 
 
 def test_bands_that_a_classifier_does_not_take_hide_nothing():

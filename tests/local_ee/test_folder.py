@@ -17,7 +17,9 @@ from rasterio.windows import Window as RasterioWindow
 
 from local_ee.catalog import geotiff
 from local_ee.catalog.folder import FolderCatalog, write_image
+from local_ee.catalog.stack import CatalogStack
 from local_ee.errors import EngineFault
+from local_ee.evaluation.sources import not_found
 from local_ee.raster.window import Window, crop
 from tests.local_ee.support.folder_files import GRID, INDEX, LATTICES, S2, numbers, tiff
 
@@ -31,6 +33,13 @@ def test_values_are_the_files(tmp_path: Path, dtype: str) -> None:
         np.testing.assert_array_equal(values, oracle.read([2, 1]))
     assert values.dtype == dtype == image.bands[0].dtype
     assert masks.all()
+
+
+def test_an_unknown_id_is_refused_with_what_the_folder_holds(tmp_path: Path) -> None:
+    tiff(tmp_path / "A" / "B" / "x.tif", [numbers("int16")], names=("b",))
+    catalog = CatalogStack([FolderCatalog(tmp_path)])
+    message = not_found("Image", "A/C", catalog).message
+    assert message.endswith("access). The local engine has 1 ids, such as A/B.")
 
 
 @pytest.mark.parametrize("name", LATTICES)
