@@ -28,10 +28,10 @@ from local_ee.world.truths import zone_grid, zone_outline, zones_of
 EMBEDDING = "GOOGLE/SATELLITE_EMBEDDING/V1/ANNUAL"
 BANDS = tuple(f"A{number:02d}" for number in range(64))
 YEARS = range(2017, 2026)
-TURN_DEG = 6.0  # a year, in each of the 32 planes of two neighbouring bands
+TURN_DEG = 12.0  # a year, in each of the 32 planes of two neighbouring bands
 _AROUND_PX = 5  # side of the square that counts beside the pixel itself
 _REGIONAL = 8  # smooth fields that have nothing to do with the ground
-_PIXEL_NOISE, _REGIONAL_NOISE = 0.25, 0.15  # of the ground's own length
+_PIXEL_NOISE, _REGIONAL_NOISE = 0.7, 0.3  # of the ground's own length
 _ROW, _COL = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 
 

@@ -32,7 +32,7 @@ def test_vectors_have_length_1_in_every_year(vectors):
 
 
 def test_years_turn_each_pair_of_bands_by_a_known_angle(vectors):
-    """As a complex number of each pair, a year is a factor of exp(6 degrees i)."""
+    """As a complex number of each pair, a year is a factor of exp(TURN_DEG i)."""
     first, fourth = (turned(vectors, year) for year in (2017, 2020))
     ratio = (fourth[::2] + 1j * fourth[1::2]) / (first[::2] + 1j * first[1::2])
     np.testing.assert_allclose(ratio, np.exp(1j * np.radians(3 * TURN_DEG)), atol=1e-9)

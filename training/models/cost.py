@@ -106,7 +106,8 @@ _PRODUCTS = {
     torch.conv2d: _convolved,
     torch.conv_transpose2d: _enlarged,
     functional.linear: _dense,
-    torch.Tensor.__matmul__: _multiplied,
+    torch.Tensor.matmul: _multiplied,
+    torch.matmul: _multiplied,
 }
 _SAME_SHAPE = {
     functional.relu,
