@@ -26,6 +26,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 
@@ -191,7 +192,7 @@ def measure_tiles(arguments: argparse.Namespace, folder: Path) -> None:
     servers = [("isamap", own_port, service(folder, own_port, 0), "/maps/town/tiles/class/{}/{}/{}.png")]
     if arguments.titiler:
         port = free_port()
-        colours = json.dumps({"0": "#d9d9d9", "1": "#e31a1c"}).replace('"', "%22").replace("#", "%23").replace(" ", "")
+        colours = quote(json.dumps({"0": "#d9d9d9", "1": "#e31a1c"}))
         process = started([arguments.titiler, "-c", TITILER, str(port)], port, "/docs", folder / "titiler.log")
         servers.append(
             ("titiler.core", port, process, f"/tiles/WebMercatorQuad/{{}}/{{}}/{{}}.png?url={path}&colormap={colours}")
