@@ -74,7 +74,9 @@ def test_a_page_has_no_script_or_style_of_its_own_text(client):
         assert parser.wrong == []
 
 
-@pytest.mark.parametrize("name", ["%2e%2e", "%2e%2e%2fapp.py", "app.py", "__init__.py", "..%5capp.py", "nothing.js", ""])
+@pytest.mark.parametrize(
+    "name", ["%2e%2e", "%2e%2e%2fapp.py", "app.py", "__init__.py", "..%5capp.py", "nothing.js", ""]
+)
 def test_only_files_of_the_page_are_given(client, name):
     assert client.get(f"/static/{name}").status_code == 404
 
