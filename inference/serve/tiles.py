@@ -26,6 +26,7 @@ FARTHER = 4  # zooms out from the one at which the whole map is one tile
 OPEN_FILES = 8  # of each thread
 WHITE, RED = (255, 255, 255), (227, 26, 28)
 _files = threading.local()
+_loading = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,14 @@ class TileAddress:
 
 def tile(stored: StoredMap, layer: str, address: TileAddress) -> bytes | None:
     """The PNG of classes or probabilities, or None where the map has no ground there."""
-    from rio_tiler.errors import TileOutsideBounds
-
+    _, outside = _rio_tiler()
     band = stored.file.classes if layer == CLASS else stored.file.probability
     reader = _reader(band, stored.version)
     try:
         image = reader.tile(
             address.x, address.y, address.z, tilesize=SIDE_PX, indexes=band.number, resampling_method="nearest"
         )
-    except TileOutsideBounds:
+    except outside:
         return None
     values_HW = np.where(np.ma.getmaskarray(image.array[0]), UNKNOWN, image.array.data[0]).astype(np.uint8)
     if (values_HW == UNKNOWN).all():
@@ -125,14 +125,21 @@ def tilejson(stored: StoredMap, layer: str, base: str) -> dict[str, Any]:
 
 def _reader(band: MapBand, version: str) -> Any:
     """A reader of the band's file, of this thread alone: GDAL's datasets are not for several at once."""
-    from rio_tiler.io import Reader
-
+    reader_type, _ = _rio_tiler()
     readers: OrderedDict[Sequence[str], Any] = _files.__dict__.setdefault("readers", OrderedDict())
     key = (str(band.path), version)
     if key not in readers:
-        readers[key] = Reader(None, dataset=open_raster(band.path))
+        readers[key] = reader_type(None, dataset=open_raster(band.path))
         if len(readers) > OPEN_FILES:
             _, oldest = readers.popitem(last=False)
             oldest.dataset.close()
     readers.move_to_end(key)
     return readers[key]
+
+
+def _rio_tiler() -> tuple[Any, type[Exception]]:
+    """Its reader, and what it raises off a map; loaded by one thread, because its modules import each other."""
+    with _loading:
+        from rio_tiler.errors import TileOutsideBounds
+        from rio_tiler.io import Reader
+    return Reader, TileOutsideBounds
