@@ -262,7 +262,9 @@ def measure_kills(arguments: argparse.Namespace, folder: Path) -> None:
         for _ in range(math.ceil(arguments.jobs / arguments.kills)):
             ids.append(ask(port, "/processes/assess/execution", sample(len(ids)))["jobID"])
         paths_of = [[f"/maps/town/tiles/class/{z}/{x}/{y}.png" for z, x, y in addresses(50, kill)]]
-        load(port, paths_of, rng.uniform(2, 10))
+        while not ask(port, "/jobs?status=running")["jobs"]:
+            time.sleep(0.2)
+        load(port, paths_of, rng.uniform(1, 6))
         process.kill()
         process.wait()
         process = service(folder, port, 2)
