@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 from starlette.concurrency import run_in_threadpool
@@ -26,9 +28,14 @@ def as_json(
     return Response(text, status, {"cache-control": "no-store"} | dict(headers or {}), media)
 
 
-async def computed(function: Callable[..., Value], *values: Any) -> Value:
-    """What a function gives, computed in a thread. Problem 422: the user's mistake; 502: a server's or disk's fault."""
+async def computed(function: Callable[..., Value], *values: Any, pool: Executor | None = None) -> Value:
+    """What a function gives, computed in a thread. Problem 422: the user's mistake; 502: a server's or disk's fault.
+
+    pool: threads for work that would otherwise take all of them, or that keeps files open in each.
+    """
     try:
+        if pool is not None:
+            return await asyncio.get_running_loop().run_in_executor(pool, function, *values)
         return await run_in_threadpool(function, *values)
     except Fault as fault:
         raise Problem(502, str(fault)) from fault

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +24,9 @@ from inference.serve.tiles import IMAGERY, LAYERS, TileAddress
 
 TILE_AGE_S = 3600
 MOST_AREAS = 256
+# few threads, as each keeps files open and GDAL's memory; imagery apart, whose tiles take seconds
+_TILE_THREADS = ThreadPoolExecutor(min(8, 2 * (os.cpu_count() or 1)), thread_name_prefix="isamap-tiles")
+_IMAGERY_THREAD = ThreadPoolExecutor(1, thread_name_prefix="isamap-imagery")
 
 
 @dataclass(frozen=True)
@@ -71,9 +76,9 @@ class MapRoutes:
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
         if layer == IMAGERY:
-            picture = await computed(self.imagery.tile, stored, address)
+            picture = await computed(self.imagery.tile, stored, address, pool=_IMAGERY_THREAD)
         else:
-            picture = await computed(tiles.tile, stored, layer, address)
+            picture = await computed(tiles.tile, stored, layer, address, pool=_TILE_THREADS)
         return Response(picture, 200, headers, "image/png") if picture else Response(status_code=204, headers=headers)
 
     async def point(self, request: Request) -> Response:

@@ -6,7 +6,7 @@ https://prometheus.io/docs/instrumenting/exposition_formats/
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -22,7 +22,7 @@ class Metrics:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._requests: Counter[_SERIES] = Counter()
-        self._seconds: Counter[str] = Counter()  # type: ignore[type-arg]
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self._within: Counter[tuple[str, float]] = Counter()
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -30,7 +30,7 @@ class Metrics:
         method = method if method in METHODS else "OTHER"
         with self._lock:
             self._requests[method, route, status] += 1
-            self._seconds[route] += seconds  # type: ignore[assignment]
+            self._seconds[route] += seconds
             for bound in BOUNDS_S:
                 self._within[route, bound] += seconds <= bound
 
@@ -54,7 +54,7 @@ class Metrics:
         for route in sorted(totals):
             bounds = [(f"{bound:g}", within[route, bound]) for bound in BOUNDS_S] + [("+Inf", totals[route])]
             lines += [f'isamap_request_seconds_bucket{{route="{route}",le="{le}"}} {number}' for le, number in bounds]
-            lines.append(f'isamap_request_seconds_sum{{route="{route}"}} {float(seconds[route]):.6f}')
+            lines.append(f'isamap_request_seconds_sum{{route="{route}"}} {seconds[route]:.6f}')
             lines.append(f'isamap_request_seconds_count{{route="{route}"}} {totals[route]}')
         return "\n".join(lines) + "\n"
 

@@ -70,7 +70,7 @@ class Place:
         if self.region is not None:
             ground = regions.ground(self.region)
             return ground if ground is not None else shapely.box(*regions.named(self.region).bounds_wsen)
-        return shapely.box(*self.bbox) if self.bbox is not None else self.geometry  # type: ignore[return-value]
+        return shapely.box(*self.bbox) if self.bbox is not None else self.geometry
 
     @property
     def area_km2(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -48,6 +49,8 @@ def serve(settings: Settings, address: Address, *, workers: int = 1) -> None:
         raise ValueError(f"--workers {workers}: expected 0 to 64 jobs at once")
     address.door(address.port)  # mistakes are refused before anything is made
     os.environ.setdefault("GDAL_CACHEMAX", GDAL_CACHE_MB)
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # a command line may have its own exit code for it
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn raises it once more at its end
     with _listening(address) as listening, suppress(KeyboardInterrupt):
         port = listening.getsockname()[1]
         config = _config(Service(settings, address.door(port), _version()))

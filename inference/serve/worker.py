@@ -91,7 +91,8 @@ class Worker:
                     )
                     return
             results = request.results(job, folder)
-            self.store.finish(job, SUCCESSFUL, "done", results)
+            if self.store.finish(job, SUCCESSFUL, "done", results):
+                self._note(job, "finished\n")
 
     def _run(self, job: Job, request: Request, command: tuple[str, ...], lock: int) -> int:
         """The exit code of `isamap` with these words, in the job's folder, its words appended to the job's log."""

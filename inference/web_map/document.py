@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,10 +40,11 @@ class Detail:
 
 @dataclass(frozen=True)
 class Document:
-    """A page's bytes and what they hold."""
+    """A page's bytes and what they hold; side_px: the longest side of its maps."""
 
     content: bytes
     detail: Detail
+    side_px: int
     maps: int
     simulated: bool
     notes: tuple[str, ...]
@@ -53,13 +55,14 @@ def finest() -> Detail:
     return Detail(SIDE_PX, PROB_STEPS)
 
 
-def smaller(detail: Detail) -> Detail:
-    """The next coarser detail; ValueError where pixels would be too few to show anything."""
-    if detail.steps == PROB_STEPS:
-        return Detail(detail.longest_px, COARSE_STEPS)
-    if detail.longest_px <= LEAST_SIDE_PX:
-        raise ValueError("so many maps do not fit into one page of 15 MB: give fewer maps")
-    return Detail(detail.longest_px * 3 // 4, detail.steps)
+def smaller(page: Document, limit_bytes: int) -> Detail:
+    """A detail with which the page probably has fewer bytes; ValueError where pixels would be too few for a map."""
+    if page.detail.steps == PROB_STEPS:
+        return Detail(page.detail.longest_px, COARSE_STEPS)
+    if page.side_px <= LEAST_SIDE_PX:
+        raise ValueError(f"so many maps do not fit into one page of {limit_bytes / 1e6:g} MB: give fewer maps")
+    share = math.sqrt(limit_bytes / len(page.content))  # bytes grow about as the number of pixels
+    return Detail(max(LEAST_SIDE_PX, int(page.side_px * min(0.9, 0.97 * share))), COARSE_STEPS)
 
 
 def document(map_files: Sequence[MapFile], facts: Sequence[MapFacts], detail: Detail) -> Document:
@@ -73,7 +76,8 @@ def document(map_files: Sequence[MapFile], facts: Sequence[MapFacts], detail: De
         bands.append(_band(f"map-{number}-probability", probability_png(values_2HW[1], detail.steps)))
     notes = _notes(map_files, grid, detail)
     content = _text(facts, _head(facts, legend, grid, detail), notes, (bands, preview))
-    return Document(content.encode(), detail, len(facts), any(each.simulated for each in facts), notes)
+    simulated = any(each.simulated for each in facts)
+    return Document(content.encode(), detail, max(grid.geobox.shape), len(facts), simulated, notes)
 
 
 def _head(facts: Sequence[MapFacts], legend: Legend, grid: PageGrid, detail: Detail) -> dict[str, Any]:

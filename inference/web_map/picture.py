@@ -40,5 +40,5 @@ def preview_png(class_HW: np.ndarray, colours: Sequence[str]) -> bytes:
 
 def _encoded(picture: Image.Image, **options: int) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", compress_level=9, **options)
+    picture.save(buffer, format="PNG", compress_level=6, **options)
     return buffer.getvalue()

@@ -60,7 +60,7 @@ def page_of(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) ->
     facts = [facts_of(each, label) for each, label in zip(map_files, labels_of(map_files), strict=True)]
     page = document(map_files, facts, finest())
     while len(page.content) > LIMIT_BYTES:
-        page = document(map_files, facts, smaller(page.detail))
+        page = document(map_files, facts, smaller(page, LIMIT_BYTES))
     return page
 
 

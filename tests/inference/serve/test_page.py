@@ -126,7 +126,7 @@ def test_a_place_that_is_too_large_is_refused_in_words(tab, service):
     type_box(tab, WUHAN_LONLAT, 2.0)
     drag_box(tab, 0.9)
     tab.wait_for("document.querySelector('#price .wrong')")
-    assert "this service maps at most 2,500 km2 at once" in tab.text("#price .wrong")
+    assert "this service maps at most" in tab.text("#price .wrong")
     assert tab.evaluate("document.querySelector('#start').disabled")
 
 

@@ -104,6 +104,7 @@ def test_a_job_is_done_with_its_results_and_its_log(settings, store):
         "says first",
         "$ isamap second (attempt 1)",
         "says second",
+        "finished",
     ]
 
 
