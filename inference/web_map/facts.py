@@ -68,7 +68,8 @@ def _areas_km2(map_file: MapFile) -> np.ndarray:
     from rasterio.windows import Window as RioWindow
 
     total = np.zeros(256)
-    for window in tiles(*map_file.geobox.shape, BLOCK_PX):
+    height, width = map_file.geobox.shape
+    for window in tiles(height, width, BLOCK_PX):
         class_HW = map_file.classes.read(window=RioWindow.from_slices(*window.slices))
         area_m2 = np.broadcast_to(pixel_areas_m2(crop(map_file.geobox, window)), class_HW.shape)
         total += np.bincount(class_HW.ravel(), weights=area_m2.ravel(), minlength=256) / 1e6

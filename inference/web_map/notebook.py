@@ -40,13 +40,18 @@ def show(
     address = getattr(maps, "asset", maps)
     if isinstance(address, str) and address.startswith(ASSETS):
         return _of_asset(address)
-    listed = [maps] if isinstance(maps, (str, os.PathLike)) or hasattr(maps, "path") else list(maps)  # type: ignore[arg-type]
-    paths = [getattr(each, "path", each) for each in listed]
+    paths = _paths(maps)
     if _draws_tiles():
         from inference.web_map.geemap_map import of_files
 
         return of_files(paths)
     return _frame(page_of(paths).content.decode(), height_px)
+
+
+def _paths(maps: Any) -> list[str | os.PathLike[str]]:
+    """Of one or several files or reports."""
+    listed = [maps] if isinstance(maps, (str, os.PathLike)) or hasattr(maps, "path") else list(maps)
+    return [getattr(each, "path", each) for each in listed]
 
 
 def _of_asset(asset: str) -> Any:
