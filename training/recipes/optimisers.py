@@ -104,7 +104,7 @@ def schedule(recipe: Settings, of: Optimizer, steps: int, *, epoch: int = 1) -> 
 
 def _poly(share: float, recipe: Settings) -> float:
     """CroFuseNet section IV-A."""
-    return (1 - share) ** recipe.power
+    return float((1 - share) ** recipe.power)
 
 
 def _cosine(share: float, _: Settings) -> float:
