@@ -69,7 +69,7 @@ def _settings(values: Mapping[str, Any]) -> dict[str, Any]:
         if key not in TABLES and key not in ("base", "name", "model")
     }
     if "loss" in settings:
-        settings["loss"] = loss_name(settings["loss"])
+        settings["loss"] = loss_name(str(values["loss"]))
     for table, prefix in TABLES.items():
         for key, value in values.get(table, {}).items():
             settings[prefix + key] = tuple(value) if isinstance(value, list) else value

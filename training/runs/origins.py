@@ -27,11 +27,14 @@ class Origins:
 
     def to_json(self) -> dict[str, Any]:
         """The origin as a run's note and its checkpoints hold it; empty for a run from scratch on all patches."""
-        document: dict[str, Any] = (
-            {} if self.taken is None else {"start": self.taken.fingerprint, "taken": list(self.taken.sentences())}
-        )
-        document |= {} if self.backbone is None else {"backbone": self.backbone.to_json()}
-        return document | ({} if self.chips is None else {"chips": self.chips})
+        document: dict[str, Any] = {}
+        if self.taken is not None:
+            document |= {"start": self.taken.fingerprint, "taken": list(self.taken.sentences())}
+        if self.backbone is not None:
+            document["backbone"] = self.backbone.to_json()
+        if self.chips is not None:
+            document["chips"] = self.chips
+        return document
 
     @property
     def sentences(self) -> tuple[str, ...]:
