@@ -49,6 +49,7 @@ _SEASON = {
     m.DECIDUOUS: (-0.5, -0.5, -0.2, 0.3, 0.4, 0.3, 0.2, 0.2, 0.2, 0.1, -0.2, -0.4),
     m.BARE: (0.2, 0.3, 0.5, 0.6, 0.6, 0.8, 0.6, -0.4, -0.6, -0.6, -0.2, 0.0),
 }
+GLINTS = 0.004  # of pixels without buildings
 # Of built pixels hold a corner that returns far more: Beijing's tail (docs/reference/world.md, "Radar backscatter")
 TAIL_SHARE = 0.028
 
@@ -83,7 +84,10 @@ def scatter(layers, levels, calm, heading_deg, col0, row0):
             soft = built = 0
             for material in range(m.EVERGREEN, m.FIRST_IMPERVIOUS):
                 soft += layers[material, row, col]
-            z = (layers[TONE_1, row, col] - 128) / 32.0 * 0.7 - (layers[TONE_2, row, col] - 128) / 32.0 * 0.7
+            # Fields differ by roughness and moisture; now and then a pylon, a boat or a wet terrace shines.
+            z = (layers[TONE_1, row, col] - 128) / 32.0 * 1.3 - (layers[TONE_2, row, col] - 128) / 32.0 * 0.4 + 0.2
+            if unit(derive(key, 7)) < GLINTS:
+                z += 6.0 + 6.0 * abs(draw_normal(key, 8))
             soft_gain = 10.0 ** (0.1 * z) if soft else 1.0
             vv = vh = 0.0
             for material in range(m.EVERGREEN, m.COUNT):
@@ -95,11 +99,11 @@ def scatter(layers, levels, calm, heading_deg, col0, row0):
                     built += share if material >= m.FIRST_IMPERVIOUS else 0
             vv, vh = 0.01 * vv, 0.01 * vh
             if built > 0 and layers[WALL, row, col] > 0:
-                spread = 10.0 ** (0.22 * draw_normal(key, 1))
+                spread = 10.0 ** (0.38 * draw_normal(key, 1) - 0.03)
                 wall = 0.08 * layers[WALL, row, col]
                 turn, strength = layers[FACING, row, col], 0.01 * power[layers[WALL, row, col]]
-                vv += strength * spread * (5.0 + 38.0 * facing[turn])
-                vh += strength * spread * (2.0 + 2.6 * cross[turn])
+                vv += strength * spread * (2.6 + 19.0 * facing[turn])
+                vh += strength * spread * (0.9 + 1.2 * cross[turn])
                 if unit(derive(key, 2)) < TAIL_SHARE:
                     burst = 10.0 ** (0.1 * min(6.0 + 8.0 * abs(draw_normal(key, 3)), 26.0))
                     vv += 0.8 * burst * min(wall, 1.5)

@@ -16,7 +16,7 @@ from local_ee.world.materials import pack, to_byte
 from local_ee.world.noise import derive, draw, draw_normal
 from local_ee.world.paint import building, disc, line, quad
 
-ESTATE, OLD_QUARTER, SHEDS, TOWERS, CAMPUS, PARK, SQUARE = range(7)
+ESTATE, OLD_QUARTER, SHEDS, TOWERS, CAMPUS, PARK, SQUARE, CLEARED = range(8)
 
 
 @compiled
@@ -64,7 +64,7 @@ def ground(canvas, q, value):
 @compiled
 def _roof(material, height, tone, key, counter, born):
     """A roof whose brightness is partly the parcel's (tone), partly its own."""
-    return pack(material, height, to_byte(0.75 * tone + 0.66 * draw_normal(key, counter)), born)
+    return pack(material, height, to_byte(0.5 * tone + 0.87 * draw_normal(key, counter)), born)
 
 
 @compiled
@@ -284,6 +284,20 @@ def park(canvas, q, key, born):
 
 
 @compiled
+def cleared(canvas, q, key):
+    """Cleared land in town: rubble, gravel and weeds, bright as roofs and open to rain."""
+    z = draw_normal(key, 1)
+    ground(canvas, q, pack(m.BARE, 0, to_byte(0.6 * z), to_byte(m.GRAVEL + 0.5 * draw_normal(key, 2))))
+    along, across = lengths(q)
+    for k in range(int(along * across / 500.0)):
+        h = derive(key, 100 + k)
+        x, y = point(q, draw(h, 1), draw(h, 2))
+        cover = m.LAWN if draw(h, 3) < 0.4 else m.BARE
+        value = pack(cover, 0, to_byte(0.6 * z + 0.8 * draw_normal(h, 4)), to_byte(1.2 + 0.9 * draw_normal(h, 5)))
+        disc(canvas, x, y, 4.0 + 9.0 * draw(h, 6), value)
+
+
+@compiled
 def square(canvas, facing, q, key, born):
     """A paved square, a station forecourt or a large car park with one hall."""
     paving = m.CONCRETE if draw(key, 1) < 0.55 else m.ASPHALT
@@ -299,7 +313,7 @@ def square(canvas, facing, q, key, born):
 @compiled
 def site(canvas, facing, q, key, born):
     """The year before building: bare soil with a few blue huts."""
-    ground(canvas, q, pack(m.BARE, 0, to_byte(draw_normal(key, 30)), to_byte(draw_normal(key, 31))))
+    ground(canvas, q, pack(m.BARE, 0, to_byte(draw_normal(key, 30)), to_byte(0.9 + 0.7 * draw_normal(key, 31))))
     ex, ey = axis(q)
     tone = draw_normal(key, 90)
     for k in range(int(3 * draw(key, 32))):
@@ -322,5 +336,7 @@ def town(canvas, facing, q, key, born, parcel_type):
         campus(canvas, facing, q, key, born)
     elif parcel_type == PARK:
         park(canvas, q, key, born)
+    elif parcel_type == CLEARED:
+        cleared(canvas, q, key)
     else:
         square(canvas, facing, q, key, born)
