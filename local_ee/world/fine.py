@@ -72,10 +72,15 @@ def shadows(canvas, margin, step_east, step_south, reach_per_m):
     """Where taller things to the sun's side shade a pixel: bool [row, column], the margin cut off."""
     height, width = canvas.shape[0] - 2 * margin, canvas.shape[1] - 2 * margin
     out = np.zeros((height, width), np.bool_)
+    tallest = 0
+    for row in range(canvas.shape[0]):
+        for col in range(canvas.shape[1]):
+            tallest = max(tallest, height_of(canvas[row, col]))
+    last = min(margin - 1, int(tallest * reach_per_m) + 2)
     for row in range(height):
         for col in range(width):
             own = height_of(canvas[row + margin, col + margin])
-            for tap in range(2, margin - 1, 2):
+            for tap in range(2, last, 2):
                 y, x = row + margin + round(tap * step_south), col + margin + round(tap * step_east)
                 if (height_of(canvas[y, x]) - own) * reach_per_m > tap:
                     out[row, col] = True

@@ -15,8 +15,8 @@ from local_ee.world.relief import light_and_snow, site_of
 _S_TEXTURE, _S_GRAIN = seed_of("texture"), seed_of("grain")
 SHADE_REACH = 12  # 10-m pixels a building's shadow is followed
 # Shaded / sunlit, docs/reference/world.md, "Materials"
-_SHADE = (0.55, 0.50, 0.50, 0.50, 0.45, 0.40, 0.37, 0.35, 0.35, 0.33, 0.28, 0.28)
-_SNOW = (8600, 8900, 8900, 8800, 8700, 8500, 8300, 8100, 7900, 6000, 1000, 800)  # fresh snow (general knowledge)
+SHADE = (0.55, 0.50, 0.50, 0.50, 0.45, 0.40, 0.37, 0.35, 0.35, 0.33, 0.28, 0.28)
+SNOW = (8600, 8900, 8900, 8800, 8700, 8500, 8300, 8100, 7900, 6000, 1000, 800)  # fresh snow (general knowledge)
 _SNOW_ON_TREES, _SNOW_ON_TOWN = 0.3, 0.5  # of what lies on open ground
 
 
@@ -128,9 +128,9 @@ class GroundReflectance:
             first, second = spectra.tone_tables(index, month, climate)
             shade = self.shade(epsg, col, row, year, month)
             means, grain = spectra.mean_spectra(month, climate)[:, index].copy(), spectra.texture(index)
-            darkness = np.float32(1 - _SHADE[index])
+            darkness = np.float32(1 - SHADE[index])
             level = mix_band(layers, shade, means, first, second, grain, darkness, index, col * TILE, row * TILE)
             slopes = light_and_snow(epsg, col, row, month)
-            return level if slopes is None else uneven(level, layers, slopes, np.float32(_SNOW[index]))
+            return level if slopes is None else uneven(level, layers, slopes, np.float32(SNOW[index]))
 
         return self._tiles.get((index, epsg, col, row, year, month), make)

@@ -17,6 +17,7 @@ from local_ee.world.lattice import Cut
 from local_ee.world.noise import derive, draw_normal, hash2, seed_of, smooth_row, unit
 
 Weather = tuple[np.ndarray, np.ndarray, np.ndarray]  # opacity, shadow and brightness of clouds, float32 [row, column]
+Sample = tuple[np.ndarray, np.ndarray, np.ndarray]  # ground of a band, and taps across and down it, float32
 REFLECTANCE = spectra.BANDS
 PLAIN = ("AOT", "WVP", "SCL", "QA60", "MSK_CLDPRB", "MSK_SNWPRB")
 _MARGIN = 3  # band pixels of blur and shift around a window
@@ -158,18 +159,21 @@ class Camera:
 
     def _reflectance(self, name: str, cut: Cut, overpass: Overpass, weather: Weather) -> np.ndarray:
         index = spectra.BANDS.index(name)
-        factor = cut.step_m // 10
         gain, offset = overpass.light(index)
         veil = (overpass.haze(index), _HAZE_M / cut.step_m)
         light = np.array([gain, offset, overpass.cloud(index), _SHADOW[index], *veil], np.float32)
         seeds = (seed_of("noise", overpass.day.isoformat(), overpass.orbit, name), np.uint64(overpass.seed))
         if float(weather[0].min(initial=1.0)) >= 1.0:  # nothing of the ground is seen, so it need not be drawn
-            base = np.zeros((cut.height + 2 * _MARGIN, cut.width + 2 * _MARGIN), np.float32)
+            whole = np.ones(1, np.float32)
+            sample = np.zeros((cut.height, cut.width), np.float32), whole, whole
         else:
-            base = pooled(self.ground.band(cut.fine(_MARGIN), overpass.day.year, overpass.day.month, name), factor)
+            sample = self._sample(name, cut, overpass)
+        return expose(*sample, weather, light, seeds, cut.row, cut.col)
+
+    def _sample(self, name: str, cut: Cut, overpass: Overpass) -> Sample:
+        ground = self.ground.band(cut.fine(_MARGIN), overpass.day.year, overpass.day.month, name)
         east, south = overpass.shift_m
-        across, down = taps(-east / cut.step_m), taps(-south / cut.step_m)
-        return expose(base, across, down, weather, light, seeds, cut.row, cut.col)
+        return pooled(ground, cut.step_m // 10), taps(-east / cut.step_m), taps(-south / cut.step_m)
 
     def _scene_class(self, cut: Cut, overpass: Overpass, opacity: np.ndarray, shadow: np.ndarray) -> np.ndarray:
         layers = self.cells.window(cut.fine(), overpass.day.year, slice(0, m.COUNT))

@@ -86,7 +86,7 @@ _LOADINGS = {
     "built": (
         (0.0,) * 12,
         (0.0,) * 12,
-        (0.20, 0.23, 0.22, 0.24, 0.18, 0.15, 0.15, 0.19, 0.15, 0.13, 0.17, 0.19),
+        (0.28, 0.32, 0.31, 0.33, 0.25, 0.20, 0.20, 0.26, 0.20, 0.18, 0.23, 0.26),
     ),
 }
 _GROUP = {
@@ -97,8 +97,8 @@ _RIVER_OBJECTS = 0.4  # a river keeps its colour: its tone counts less than a la
 # Log-normal spread of objects' brightness (docs/reference/world.md, "Materials": .19 to .55); in the visible bands
 # it counts more than in the infrared, as in real built ground ("Covariance").
 _SPREAD = {
-    m.ASPHALT: 0.40, m.CONCRETE: 0.45, m.ROOF_DARK: 0.40, m.ROOF_LIGHT: 0.48, m.ROOF_CLAY: 0.25, m.ROOF_METAL: 0.50,
-    m.ROOF_BLUE: 0.25,
+    m.ASPHALT: 0.32, m.CONCRETE: 0.36, m.ROOF_DARK: 0.34, m.ROOF_LIGHT: 0.40, m.ROOF_CLAY: 0.22, m.ROOF_METAL: 0.42,
+    m.ROOF_BLUE: 0.22,
 }  # fmt: skip
 _HUE = (0.9, 1.15, 1.12, 1.12, 1.0, 0.88, 0.88, 0.86, 0.86, 0.86, 0.92, 0.96)
 

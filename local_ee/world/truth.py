@@ -117,7 +117,7 @@ def _parcel(canvas, facing, q, key, centre, tables, year, span):
     shore = max(river_at(x, y, reaches), lake_at(x, y, lakes, form[4]))
     hill = hill_at(x, y, form[2])
     urban = urban_at(x, y, towns, form[2], form[3])
-    score = score_at(x, y, towns, form) + 0.10 * (draw(key, 60) - 0.5) - 1.4 * hill
+    score = score_at(x, y, towns, form) + 0.10 * (draw(key, 60) - 0.5) - 1.4 * hill * (1.0 - 0.8 * urban)
     born = year_built(score) + (14.0 * draw(key, 61) if draw(key, 62) < 0.08 else 0.0)
     start = math.ceil(born)
     if start < 2100 and start > 1900:
@@ -187,7 +187,9 @@ def _one_street(canvas, q, p, share, rank, key, tables, year, span):
     hill = hill_at(x, y, form[2])
     if river_at(x, y, reaches) > 80.0:
         return
-    born = st.street(canvas, ends, rank, key, score_at(x, y, towns, form) - 1.4 * hill, (hill, max(form[2], form[3])), year)
+    score = score_at(x, y, towns, form)
+    hill *= 1.0 - 0.8 * min(score, 1.0)
+    born = st.street(canvas, ends, rank, key, score - 1.4 * hill, (hill, max(form[2], form[3])), year)
     if 1900.0 < born < 2100.0:
         _note(span, math.ceil(born), year)
 
