@@ -26,7 +26,7 @@ class Climate:
     def of(cls, lat_deg: float, height_m: float, dryness: float) -> Climate:
         """The climate of a latitude (degrees north), a height above the sea and a dryness 0 to 1."""
         pole = abs(lat_deg) + max(height_m, 0.0) / _METRES_PER_DEG
-        tropical = _eighths((27.0 - pole) / 7.0) if abs(lat_deg) < 27.0 else 0.0
+        tropical = _eighths((27.0 - abs(lat_deg) - max(height_m, 0.0) / 400.0) / 5.0)
         return cls(tropical, _eighths((pole - _WUHAN_DEG - 3.0) / 14.0), _eighths(dryness), lat_deg < 0)
 
     def month(self, month: int) -> int:
@@ -49,13 +49,14 @@ TEMPERATE = Climate()
 
 
 def snow_share(lat_deg: float, height_m: float, month: int, dryness: float) -> float:
-    """Share of open ground under snow, from a mean temperature by latitude, height and month (ours: 29 C on the equator,
-    0.6 C a degree, 5.5 C a kilometre, a yearly swing of 0.35 C a degree of latitude).
+    """Share of open ground under snow, from a mean temperature by latitude, height and month (ours: 31 C to 10 degrees,
+    0.6 C less a degree, 5.5 C less a kilometre, a yearly swing of 0.2 C a degree of latitude, twice that in deserts).
     """
     season = math.cos((month - 7) / 6 * math.pi) * (1 if lat_deg >= 0 else -1)
     far = abs(lat_deg)
-    celsius = 29.0 - 0.6 * max(far - 10.0, 0.0) + 0.35 * far * season - 5.5 * max(height_m, 0.0) / 1000
-    return min(max((-3.0 - celsius) / 5.0, 0.0), 1.0) * (1.0 - 0.5 * dryness)
+    celsius = 31.0 - 0.6 * max(far - 10.0, 0.0) - 5.5 * max(height_m, 0.0) / 1000
+    celsius += (0.2 + 0.25 * dryness) * far * season
+    return min(max((-3.0 - celsius) / 10.0, 0.0), 0.9) * (1.0 - 0.5 * dryness)
 
 
 @compiled

@@ -145,9 +145,9 @@ def alpine(canvas, q, key):
 
 
 @compiled
-def dry_range(canvas, q, key, cover):
-    """Sparse grass on bare ground in blots; `cover` is the share of grass."""
-    z1, z2 = draw_normal(key, 1), 1.6 + draw_normal(key, 2)
+def dry_range(canvas, q, key, cover, soil):
+    """Sparse grass on bare ground in blots; `cover` is the share of grass, `soil` the neighbourhood's (see fields)."""
+    z1, z2 = 0.4 * draw_normal(key, 1), 2.0 * soil + 0.5 * draw_normal(key, 2)
     ground(canvas, q, pack(m.BARE if cover < 0.5 else m.LAWN, 0, to_byte(0.4 * z1), to_byte(0.4 * z2)))
     for k in range(20):
         h = derive(key, 100 + k)

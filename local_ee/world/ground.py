@@ -51,19 +51,24 @@ def shade_of(layers, margin, step_east, step_south, reach_per_m):
 
 
 @compiled
-def mix_band(layers, shade, means, first, second, grain, darkness, band, col0, row0):
-    """Digital numbers of a band [row, column] float32; col0 and row0 are the window's place on the 10-m lattice."""
+def mix_band(layers, shade, means, first, second, grains, band, corner):
+    """Digital numbers of a band [row, column] float32.
+
+    grains: spread of texture common to all bands and of the band's own, by class; band: its index and what shadow takes
+    of it; corner: the window's column and row on the 10-m lattice.
+    """
+    (clutter, grain), (index, darkness), (col0, row0) = grains, band, corner
     height, width = shade.shape
     out = np.empty((height, width), np.float32)
     coarse, own = np.empty(width), np.empty(width)
-    own_texture, own_grain = _S_TEXTURE + np.uint64(1 + band), _S_GRAIN + np.uint64(1 + band)
+    own_texture, own_grain = _S_TEXTURE + np.uint64(1 + index), _S_GRAIN + np.uint64(1 + index)
     for row in range(height):
         smooth_row(_S_TEXTURE, col0, 1.0, 2.6, (row0 + row) / 2.6, coarse)
         smooth_row(own_texture, col0, 1.0, 2.6, (row0 + row) / 2.6, own)
         for col in range(width):
-            # Half of the texture is common to all bands, half is the band's own.
-            grains = unit(hash2(_S_GRAIN, col0 + col, row0 + row)) + unit(hash2(own_grain, col0 + col, row0 + row))
-            tone = np.float32(1.1 * (coarse[col] + own[col]) + 1.8 * (grains - 1.0))
+            h, g = hash2(_S_GRAIN, col0 + col, row0 + row), hash2(own_grain, col0 + col, row0 + row)
+            shared = np.float32(1.2 * coarse[col] + 2.6 * (unit(h) - 0.5))
+            tone = np.float32(1.5 * own[col] + 2.2 * (unit(g) - 0.5))
             bright, tone1, tone2 = layers[BRIGHT, row, col], layers[TONE_1, row, col], layers[TONE_2, row, col]
             total = np.float32(0.0)
             for material in range(m.COUNT):
@@ -75,7 +80,7 @@ def mix_band(layers, shade, means, first, second, grain, darkness, band, col0, r
                         if material >= m.FIRST_IMPERVIOUS
                         else first[material, tone1] * second[material, tone2]
                     )
-                    total += value * (np.float32(1.0) + grain[material] * tone)
+                    total += value * (np.float32(1.0) + clutter[material] * shared + grain[material] * tone)
             out[row, col] = np.float32(0.01) * total * (np.float32(1.0) - darkness * shade[row, col])
     return out
 
@@ -128,8 +133,8 @@ class GroundReflectance:
             first, second = spectra.tone_tables(index, month, climate)
             shade = self.shade(epsg, col, row, year, month)
             means, grain = spectra.mean_spectra(month, climate)[:, index].copy(), spectra.texture(index)
-            darkness = np.float32(1 - SHADE[index])
-            level = mix_band(layers, shade, means, first, second, grain, darkness, index, col * TILE, row * TILE)
+            grains, dark = (spectra.clutter(), grain), (index, np.float32(1 - SHADE[index]))
+            level = mix_band(layers, shade, means, first, second, grains, dark, (col * TILE, row * TILE))
             slopes = light_and_snow(epsg, col, row, month)
             return level if slopes is None else uneven(level, layers, slopes, np.float32(SNOW[index]))
 

@@ -149,7 +149,7 @@ class Camera:
     def _band(self, name: str, cut: Cut, overpass: Overpass, weather: Weather) -> np.ndarray:
         opacity, shadow, _ = weather
         if name in REFLECTANCE:
-            return self._reflectance(name, cut, overpass, weather)
+            return self.reflectance(name, cut, overpass, weather)
         if name == "SCL":
             return self._scene_class(cut, overpass, opacity, shadow)
         if name in ("QA60", "MSK_CLDPRB", "probability"):
@@ -157,7 +157,8 @@ class Camera:
         level = {"AOT": 180 + 40 * draw_normal(overpass.seed, 60), "WVP": 2200 + 500 * draw_normal(overpass.seed, 61)}
         return np.full(opacity.shape, max(0, round(level.get(name, 0))), np.uint16)
 
-    def _reflectance(self, name: str, cut: Cut, overpass: Overpass, weather: Weather) -> np.ndarray:
+    def reflectance(self, name: str, cut: Cut, overpass: Overpass, weather: Weather) -> np.ndarray:
+        """Recorded digital numbers of a band under clouds: uint16 [row, column]."""
         index = spectra.BANDS.index(name)
         gain, offset = overpass.light(index)
         veil = (overpass.haze(index), _HAZE_M / cut.step_m)

@@ -86,7 +86,7 @@ _LOADINGS = {
     "built": (
         (0.0,) * 12,
         (0.0,) * 12,
-        (0.28, 0.32, 0.31, 0.33, 0.25, 0.20, 0.20, 0.26, 0.20, 0.18, 0.23, 0.26),
+        (0.13, 0.10, 0.09, 0.10, 0.11, 0.12, 0.13, 0.14, 0.13, 0.12, 0.11, 0.13),
     ),
 }
 _GROUP = {
@@ -94,6 +94,7 @@ _GROUP = {
     m.CROP_DOUBLE: "crop", m.PADDY: "crop", m.CROP_DRY: "crop", m.BARE: "bare",
 }  # fmt: skip
 _RIVER_OBJECTS = 0.4  # a river keeps its colour: its tone counts less than a lake's
+_CLUTTER = {"built": 0.32, "trees": 0.13, "water": 0.02}
 # Log-normal spread of objects' brightness (docs/reference/world.md, "Materials": .19 to .55); in the visible bands
 # it counts more than in the infrared, as in real built ground ("Covariance").
 _SPREAD = {
@@ -173,6 +174,13 @@ def _open_share(material: int, month: int, climate: Climate) -> float:
 def texture(band: int) -> np.ndarray:
     """Relative spread of 10-m pixels within an object: float32 [class]."""
     return np.array([_LOADINGS[_GROUP.get(material, "built")][2][band] for material in range(m.COUNT)], np.float32)
+
+
+@cache
+def clutter() -> np.ndarray:
+    """Relative spread that pixels within an object have in all bands alike: float32 [class]; towns hold cars, chimneys
+    and courts (docs/reference/world.md, "Covariance": built ground, within objects .23 in the red)."""
+    return np.array([_CLUTTER.get(_GROUP.get(material, "built"), 0.07) for material in range(m.COUNT)], np.float32)
 
 
 def _mix_to_ndvi(green: np.ndarray, back: np.ndarray, ndvi: float) -> np.ndarray:

@@ -137,7 +137,7 @@ def _avenue(canvas, ends, half, key):
 
 @compiled
 def _country_road(canvas, ends, rank, key, wild):
-    if draw(key, 18) < 0.85 * wild:
+    if draw(key, 18) < wild:
         return
     pick = draw(key, 6)
     verge = pack(m.DECIDUOUS, 0, to_byte(draw_normal(key, 7)), to_byte(draw_normal(key, 8)))
@@ -172,7 +172,7 @@ def _country_road(canvas, ends, rank, key, wild):
 def street(canvas, ends, rank, key, score, land, year):
     """Draws a street or road between two canvas points; returns the year it became a town street.
 
-    land = (share of hill, ruggedness of the country): few roads lead through wild country, none over hills.
+    land = (share of hill, wildness of the country): few roads lead through wild country, none over hills.
     """
     hill, wild = land
     born = year_built(score + 0.05 + 0.1 * draw(key, 15))

@@ -62,7 +62,8 @@ class SubpixelGround:
             tables = spectra.tone_tables(index, month, climate)
             means, grain = spectra.mean_spectra(month, climate)[:, index].copy(), spectra.texture(index)
             canvas, shade = self._canvas(epsg, col, row, year), self._shade(epsg, col, row, year, month)
-            out = paint_cells(canvas, shade, means, tables, grain, (index, np.float32(SHADE[index])), (col, row))
+            grains, dark = (spectra.clutter(), grain), (index, np.float32(SHADE[index]))
+            out = paint_cells(canvas, shade, means, tables, grains, dark, (col, row))
             slopes = light_and_snow(epsg, col, row, month)
             if slopes is None:
                 return out
@@ -73,13 +74,13 @@ class SubpixelGround:
 
 
 @compiled
-def paint_cells(canvas, shade, means, tables, grain, band, tile):
+def paint_cells(canvas, shade, means, tables, grains, band, tile):
     """Digital numbers of 2-m cells [row, column] float32: means of the canvas's pixels, toned, shaded and textured.
 
-    `tables` as spectra.tone_tables gives; `band` is its index and its brightness in shadow; `tile` its column and row.
+    tables: as spectra.tone_tables gives; grains: as ground.mix_band; band: its index and its brightness in shadow; tile:
+    its column and row.
     """
-    first, second = tables
-    index, dark = band
+    (first, second), (clutter, grain), (index, dark) = tables, grains, band
     side = canvas.shape[0] // CELL_M
     out = np.empty((side, side), np.float32)
     common, own = np.empty(side), np.empty(side)
@@ -90,7 +91,7 @@ def paint_cells(canvas, shade, means, tables, grain, band, tile):
         smooth_row(_S_OWN + np.uint64(index), tile[0] * side, 1.0, _GRAIN_CELLS, y, own)
         for col in range(side):
             total = np.float32(0.0)
-            tone = np.float32(1.7 * (common[col] + own[col]))
+            shared, tone = np.float32(2.2 * common[col]), np.float32(2.2 * own[col])
             for dy in range(CELL_M):
                 for dx in range(CELL_M):
                     pixel = canvas[CELL_M * row + dy, CELL_M * col + dx]
@@ -100,7 +101,7 @@ def paint_cells(canvas, shade, means, tables, grain, band, tile):
                         value *= second[material, second_of(pixel)]
                     if shade[CELL_M * row + dy, CELL_M * col + dx]:
                         value *= dark
-                    total += value * (np.float32(1.0) + grain[material] * tone)
+                    total += value * (np.float32(1.0) + clutter[material] * shared + grain[material] * tone)
             out[row, col] = weight * max(total, np.float32(0.0))
     return out
 

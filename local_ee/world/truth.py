@@ -69,13 +69,14 @@ def _town_kind(x, y, urban, key):
 def _country(canvas, facing, q, key, x, y, form, hill, shore):
     """A parcel that is not town: by land form, height, dryness, and the water near by."""
     lat = lonlat_of(x, y)[1]
+    soil = 0.5 + 0.7 * form[3] + 1.1 * smooth(_S_SOIL, x / 3400.0, y / 3400.0)
     above = form[0] + form[1] * hill - tree_line_m(lat)
     if above > 200.0 * (draw(key, 55) - 0.5):
         country.alpine(canvas, q, key)
         return
     if hill > 0.12 + 0.1 * draw(key, 50):
         if draw(key, 51) < 1.2 * form[3]:
-            country.dry_range(canvas, q, key, 0.9 - form[3])
+            country.dry_range(canvas, q, key, 0.9 - form[3], soil)
         elif draw(key, 56) < 0.02:
             country.quarry(canvas, q, key)
         else:
@@ -83,7 +84,7 @@ def _country(canvas, facing, q, key, x, y, form, hill, shore):
         return
     pick = draw(key, 52)
     if draw(key, 53) < 1.6 * form[3] * form[3]:
-        country.dry_range(canvas, q, key, 0.8 - 0.8 * form[3])
+        country.dry_range(canvas, q, key, 0.8 - 0.8 * form[3], soil)
         return
     wet = smooth(_S_PONDS, x / 3100.0, y / 3100.0) + 0.55 * form[4] - 0.42 + (0.35 if shore > -300.0 else 0.0)
     if pick < 0.55 * max(0.0, wet):
@@ -91,14 +92,14 @@ def _country(canvas, facing, q, key, x, y, form, hill, shore):
     elif pick > 0.93:
         country.woods(canvas, q, key, 0.9 if abs(lat) < 24.0 else 0.4)
     elif pick > 0.90:
-        country.dry_range(canvas, q, key, 0.5)
-    elif pick > 0.885:
+        country.dry_range(canvas, q, key, 0.5, soil)
+    elif pick > 0.893:
         country.quarry(canvas, q, key)
     elif pick > 0.845 - 0.25 * max(0.0, smooth(_S_FOIL, x / 4200.0, y / 4200.0)):
         country.greenhouses(canvas, q, key)
     else:
         mixture = 0.5 + 0.5 * smooth(_S_CROP, x / 2600.0, y / 2600.0) - 0.8 * form[3]
-        country.fields(canvas, q, key, mixture, 0.5 + 1.1 * smooth(_S_SOIL, x / 3400.0, y / 3400.0))
+        country.fields(canvas, q, key, mixture, soil)
         if draw(key, 54) < 0.42 * (1.0 - 0.85 * form[2]):
             habit = smooth(_S_VILLAGE, x / 9000.0, y / 9000.0) + 0.5 * (draw(key, 57) - 0.5)
             if habit < -0.25:
@@ -189,7 +190,7 @@ def _one_street(canvas, q, p, share, rank, key, tables, year, span):
         return
     score = score_at(x, y, towns, form)
     hill *= 1.0 - 0.8 * min(score, 1.0)
-    born = st.street(canvas, ends, rank, key, score - 1.4 * hill, (hill, max(form[2], form[3])), year)
+    born = st.street(canvas, ends, rank, key, score - 1.4 * hill, (hill, max(0.85 * form[2], 1.1 * form[3])), year)
     if 1900.0 < born < 2100.0:
         _note(span, math.ceil(born), year)
 
