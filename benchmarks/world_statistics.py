@@ -13,6 +13,8 @@ from scipy import ndimage, stats
 
 BUILT, CROP, TREES, BARE = "built", "crop", "trees", "bare"
 PAGE, OURS = "page", "ours"
+
+
 @dataclass(frozen=True)
 class Row:
     """One statistic: its number in docs/reference/world.md, "Does it look real", name, target range and whose it is,

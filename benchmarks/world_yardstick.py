@@ -106,7 +106,9 @@ def yardstick(eye: Eye, real: Samples, windows: int, network: bool) -> Iterator[
     target = (S002_FOREST - 0.05, S002_FOREST + 0.05)
     for name, (miou, _) in forests.items():
         yield Row(13, f"random forest of single pixels, MIoU, {name}", target, PAGE, miou, S002_FOREST)
-    yield Row(13, "random forest, F1 of impervious, WorldCover", (0.3, 0.8), OURS, forests["WorldCover"][1], _there(chile))
+    yield Row(
+        13, "random forest, F1 of impervious, WorldCover", (0.3, 0.8), OURS, forests["WorldCover"][1], _there(chile)
+    )
     if network:
         from benchmarks.world_network import unet
 
@@ -166,4 +168,3 @@ def majority(eye: Eye) -> float:
             drawn = np.repeat(np.repeat(cells, 10, axis=0), 10, axis=1)
             hits, wrong = hits + int((drawn & hard).sum()), wrong + int((drawn != hard).sum())
     return 2 * hits / (2 * hits + wrong)
-

@@ -169,7 +169,7 @@ class Backscatter:
     def _tile(self, epsg: int, col: int, row: int, year: int, month: int, heading_deg: int, angle: float) -> np.ndarray:
         around = Cut(epsg, row * TILE, col * TILE - MARGIN, TILE, TILE + 2 * MARGIN)
         layers = self._cells.window(around, year)
-        # A roof is seen its height / tan(incidence) nearer to the sensor: west of an ascending track, east of a descending
+        # A roof is seen height / tan(incidence) nearer to the sensor: west on ascending tracks, east on descending ones.
         lean = (-0.1 if heading_deg > 45 else 0.1) / math.tan(math.radians(angle))
         tilt = angle - REFERENCE_DEG
         calm = np.array([10 ** (-0.05 * tilt), 10 ** (-0.04 * tilt)])  # water falls .5 dB per degree in VV

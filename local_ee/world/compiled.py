@@ -11,7 +11,6 @@ from typing import Any
 
 from numba import njit, types
 
-
 _IMPORT = re.compile(r"^from local_ee\.world(?:\.(\w+))? import (.+)$", re.MULTILINE)
 
 
@@ -46,7 +45,7 @@ def _stamp(name: str) -> tuple[str, int]:
 
 
 def _imports(module: str) -> list[str]:
-    """Modules of the world that a module imports: `from local_ee.world.x import ..` or `from local_ee.world import x`."""
+    """Modules of the world that a module imports, named in `from local_ee.world.x import` or after `import`."""
     pairs = _IMPORT.findall(_file(module).read_text())
     words = [source or word.split(" as ")[0].strip() for source, imported in pairs for word in imported.split(",")]
     return [word for word in words if _file(word).is_file()]

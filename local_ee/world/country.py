@@ -48,7 +48,10 @@ def fields(canvas, q, key, mixture, soil):
             t1 = (row + 1 + 0.28 * (draw(key, 70001 + row) - 0.5) * (row < rows - 1)) / rows - dt
             crop = _crop(main if draw(h, 4) < 0.6 else h, mixture)
             value = pack(
-                crop, 0, to_byte(0.6 * z1 + 0.8 * draw_normal(h, 5)), to_byte(soil + 0.35 * z2 + 0.5 * draw_normal(h, 6))
+                crop,
+                0,
+                to_byte(0.6 * z1 + 0.8 * draw_normal(h, 5)),
+                to_byte(soil + 0.35 * z2 + 0.5 * draw_normal(h, 6)),
             )
             x0, y0 = point(q, s0, t0)
             x1, y1 = point(q, s1, t0)
@@ -116,7 +119,9 @@ def greenhouses(canvas, q, key):
             t = (col + 0.5) / cols
             x0, y0 = point(q, (row + 0.06) / rows, t)
             x1, y1 = point(q, (row + 0.94) / rows, t)
-            foil = pack(m.BARE, 0, to_byte(0.7 * shine + 0.6 * draw_normal(h, 2)), to_byte(m.FOIL + 0.3 * draw_normal(h, 3)))
+            foil = pack(
+                m.BARE, 0, to_byte(0.7 * shine + 0.6 * draw_normal(h, 2)), to_byte(m.FOIL + 0.3 * draw_normal(h, 3))
+            )
             line(canvas, x0, y0, x1, y1, 3.4, foil)
 
 

@@ -187,7 +187,9 @@ class Places:
 @cache
 def places() -> Places:
     """The embedded table on the plane."""
-    towns = [(*plane_of(lon, lat), 1000.0 * radius, np.radians(turn)) for _, lon, lat, radius, turn in (*TOWNS, *CITIES)]
+    towns = [
+        (*plane_of(lon, lat), 1000.0 * radius, np.radians(turn)) for _, lon, lat, radius, turn in (*TOWNS, *CITIES)
+    ]
     reaches = np.concatenate([_reaches(width, np.array(course)) for _, width, course in RIVERS])
     lakes = [(*plane_of(lon, lat), 1000 * a, 1000 * b, *_direction(turn)) for _, lon, lat, a, b, turn in LAKES]
     land = [(*plane_of(lon, lat), *attributes) for lon, lat, *attributes in (*LAND, *RELIEF)]

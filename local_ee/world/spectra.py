@@ -32,9 +32,9 @@ _CLAY = (500, 560, 880, 1940, 2210, 2430, 2530, 2490, 2470, 2730, 5380, 5780)
 _METAL = (1800, 2200, 2580, 2350, 2450, 2500, 2440, 2360, 2330, 2260, 2900, 2650)
 _BLUE = (2100, 2500, 2300, 1300, 1450, 1700, 1850, 2000, 2050, 2100, 2600, 2300)
 
-# What bare ground is, by an object's second number: moist, stubble, bright and dry, gravel and rubble, foil. Stubble and
-# moist: "Sentinel-2 reflectance"; dry is Tanzania's there; gravel and rubble (between dry soil and weathered concrete)
-# and foil (greenhouses, covers) are ours.
+# What bare ground is, by an object's second number: moist, stubble, bright and dry, gravel and rubble, foil. Stubble
+# and moist: "Sentinel-2 reflectance"; dry is Tanzania's there; gravel and rubble (between dry soil and weathered
+# concrete) and foil (greenhouses, covers) are ours.
 _DRY = (680, 900, 1240, 1700, 2000, 2240, 2420, 2480, 2680, 2660, 3600, 2900)
 _GRAVEL = (880, 1120, 1370, 1600, 1690, 1790, 1850, 1930, 1950, 1990, 2300, 2080)
 _FOIL = (1250, 1500, 1700, 1800, 1900, 2250, 2400, 2450, 2480, 2500, 2250, 1800)

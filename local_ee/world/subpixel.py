@@ -1,8 +1,8 @@
 """Sentinel-2 from the 1-m canvas: each overpass samples the ground at its own phase, through the instrument's MTF.
 
 The plain world averages the canvas to 10-m cells first, so that all dates are drawn from the same numbers. Here the
-ground is kept in cells of 2 m; an overpass lays its own lattice over it, each of whose samples is a Gaussian view of the
-ground (docs/reference/world.md, "Sentinel-2 sensor": sigma of the whole response), and a cubic spline carries the
+ground is kept in cells of 2 m; an overpass lays its own lattice over it, each of whose samples is a Gaussian view of
+the ground (docs/reference/world.md, "Sentinel-2 sensor": sigma of the whole response), and a cubic spline carries the
 samples to the product's pixels. Several dates of one place then tell more than one. Sentinel-1 stays as it is: its
 response of 20 m passes 2 % of contrast at the 10-m pixels' Nyquist frequency, so its dates hide nothing.
 """
@@ -75,10 +75,10 @@ class SubpixelGround:
 
 @compiled
 def paint_cells(canvas, shade, means, tables, grains, band, tile):
-    """Digital numbers of 2-m cells [row, column] float32: means of the canvas's pixels, toned, shaded and textured.
+    """Digital numbers of 2-m cells [row, column] float32: means of the canvas's pixels, toned, shaded, textured.
 
-    tables: as spectra.tone_tables gives; grains: as ground.mix_band; band: its index and its brightness in shadow; tile:
-    its column and row.
+    tables: as spectra.tone_tables gives; grains: as ground.mix_band; band: its index and its brightness in shadow;
+    tile: its column and row.
     """
     (first, second), (clutter, grain), (index, dark) = tables, grains, band
     side = canvas.shape[0] // CELL_M

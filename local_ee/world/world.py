@@ -39,7 +39,7 @@ class World:
     """
 
     def __init__(self, *, subpixel: bool = False) -> None:
-        """subpixel: Sentinel-2 is sampled from the 1-m ground at each overpass's own phase (slower; see subpixel.py)."""
+        """subpixel: each overpass of Sentinel-2 samples the 1-m ground at its own phase (slower; see subpixel.py)."""
         cells, canvases = CellCache(_CELL_TILES), Canvases(_CANVASES)
         products = Products(cells, _LABEL_TILES)
         camera = Camera(cells, GroundReflectance(cells, _GROUND_TILES))
