@@ -23,13 +23,13 @@ _S_CORNER = seed_of("radar corner")
 # VV and VH of level ground in dB; water is added by each date's wind, built ground is what no wall brightens.
 _VV = {
     m.EVERGREEN: -7.3, m.DECIDUOUS: -7.6, m.LAWN: -11.8, m.CROP_DOUBLE: -11.2, m.PADDY: -11.5, m.CROP_DRY: -11.0,
-    m.BARE: -11.9, m.ASPHALT: -15.5, m.CONCRETE: -14.0, m.ROOF_DARK: -10.5, m.ROOF_LIGHT: -10.5, m.ROOF_CLAY: -10.0,
-    m.ROOF_METAL: -10.0, m.ROOF_BLUE: -10.0,
+    m.BARE: -11.9, m.ASPHALT: -15.5, m.CONCRETE: -14.5, m.ROOF_DARK: -11.5, m.ROOF_LIGHT: -11.5, m.ROOF_CLAY: -11.0,
+    m.ROOF_METAL: -11.0, m.ROOF_BLUE: -11.0,
 }  # fmt: skip
 _VH = {
-    m.EVERGREEN: -13.2, m.DECIDUOUS: -13.5, m.LAWN: -18.0, m.CROP_DOUBLE: -17.3, m.PADDY: -18.0, m.CROP_DRY: -17.0,
-    m.BARE: -18.9, m.ASPHALT: -24.0, m.CONCRETE: -22.5, m.ROOF_DARK: -18.5, m.ROOF_LIGHT: -18.5, m.ROOF_CLAY: -18.0,
-    m.ROOF_METAL: -18.5, m.ROOF_BLUE: -18.5,
+    m.EVERGREEN: -13.2, m.DECIDUOUS: -13.5, m.LAWN: -17.2, m.CROP_DOUBLE: -16.5, m.PADDY: -17.3, m.CROP_DRY: -16.4,
+    m.BARE: -18.9, m.ASPHALT: -24.0, m.CONCRETE: -22.5, m.ROOF_DARK: -19.2, m.ROOF_LIGHT: -19.2, m.ROOF_CLAY: -18.7,
+    m.ROOF_METAL: -19.2, m.ROOF_BLUE: -19.2,
 }  # fmt: skip
 _SLOPE = {
     m.EVERGREEN: 0.08,
@@ -44,7 +44,7 @@ _BUILT_SLOPE = 0.05  # dB per degree, VV; VH takes 0.8 of each
 # What season adds to VV and VH of crops in dB: flooded paddies mirror the pulse away, full stands scatter it back.
 _SEASON = {
     m.PADDY: (-2.1, -2.1, -1.4, -1.4, -2.4, -4.4, -0.7, 3.1, 2.5, 0.0, -1.1, -1.7),
-    m.CROP_DOUBLE: (-0.8, 0.3, 1.7, 2.1, -0.8, -2.8, 1.0, 3.2, 1.5, -1.4, -1.8, -1.1),
+    m.CROP_DOUBLE: (-0.8, 0.3, 1.7, 2.1, -0.8, -1.8, 1.0, 3.2, 1.5, -1.4, -1.8, -1.1),
     m.CROP_DRY: (-1.4, -1.1, -0.3, 0.3, 0.0, 0.7, 2.1, 2.5, 1.4, -0.3, -0.8, -1.4),
     m.LAWN: (-0.8, -0.8, -0.3, 0.3, 0.6, 0.8, 0.9, 0.9, 0.6, 0.2, -0.3, -0.7),
     m.DECIDUOUS: (-0.5, -0.5, -0.2, 0.3, 0.4, 0.3, 0.2, 0.2, 0.2, 0.1, -0.2, -0.4),
@@ -116,7 +116,7 @@ def scatter(layers, levels, calm, view, col0, row0):
                 spread = 10.0 ** (0.38 * draw_normal(key, 1) - 0.03)
                 wall = 0.08 * layers[WALL, row, col]
                 turn, strength = layers[FACING, row, col], 0.01 * power[layers[WALL, row, col]]
-                vv += strength * spread * (1.2 + 13.0 * facing[turn])
+                vv += strength * spread * (0.9 + 10.0 * facing[turn])
                 vh += strength * spread * (0.5 + 0.7 * cross[turn])
                 if unit(derive(key, 2)) < TAIL_SHARE:
                     burst = 10.0 ** (0.1 * min(6.0 + 8.0 * abs(draw_normal(key, 3)), 26.0))
@@ -169,7 +169,7 @@ class Backscatter:
     def _tile(self, epsg: int, col: int, row: int, year: int, month: int, heading_deg: int, angle: float) -> np.ndarray:
         around = Cut(epsg, row * TILE, col * TILE - MARGIN, TILE, TILE + 2 * MARGIN)
         layers = self._cells.window(around, year)
-        # A roof is seen height / tan(incidence) nearer to the sensor: west on ascending tracks, east on descending ones.
+        # A roof is seen height / tan(incidence) nearer to the sensor: west on ascending tracks, else east.
         lean = (-0.1 if heading_deg > 45 else 0.1) / math.tan(math.radians(angle))
         tilt = angle - REFERENCE_DEG
         calm = np.array([10 ** (-0.05 * tilt), 10 ** (-0.04 * tilt)])  # water falls .5 dB per degree in VV

@@ -9,7 +9,7 @@ from local_ee.world import spectra, sun
 from local_ee.world.compiled import compiled
 from local_ee.world.fractions import BRIGHT, HEIGHT, TONE_1, TONE_2, WALL, CellCache
 from local_ee.world.lattice import TILE, Cut, TileCache, mosaic
-from local_ee.world.noise import hash2, seed_of, smooth_row, unit
+from local_ee.world.noise import derive, hash2, seed_of, smooth_row, unit
 from local_ee.world.relief import light_and_snow, site_of
 
 _S_TEXTURE, _S_GRAIN = seed_of("texture"), seed_of("grain")
@@ -61,14 +61,14 @@ def mix_band(layers, shade, means, first, second, grains, band, corner):
     height, width = shade.shape
     out = np.empty((height, width), np.float32)
     coarse, own = np.empty(width), np.empty(width)
-    own_texture, own_grain = _S_TEXTURE + np.uint64(1 + index), _S_GRAIN + np.uint64(1 + index)
+    own_texture = _S_TEXTURE + np.uint64(1 + index)
     for row in range(height):
         smooth_row(_S_TEXTURE, col0, 1.0, 2.6, (row0 + row) / 2.6, coarse)
         smooth_row(own_texture, col0, 1.0, 2.6, (row0 + row) / 2.6, own)
         for col in range(width):
-            h, g = hash2(_S_GRAIN, col0 + col, row0 + row), hash2(own_grain, col0 + col, row0 + row)
+            h = hash2(_S_GRAIN, col0 + col, row0 + row)
             shared = np.float32(1.2 * coarse[col] + 2.6 * (unit(h) - 0.5))
-            tone = np.float32(1.5 * own[col] + 2.2 * (unit(g) - 0.5))
+            tone = np.float32(1.5 * own[col] + 2.2 * (unit(derive(h, 1 + index)) - 0.5))
             bright, tone1, tone2 = layers[BRIGHT, row, col], layers[TONE_1, row, col], layers[TONE_2, row, col]
             total = np.float32(0.0)
             for material in range(m.COUNT):

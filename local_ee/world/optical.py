@@ -92,7 +92,8 @@ def expose(base, across, down, weather, light, seeds, row0, col0):
     gain, offset, cloud, dim, veil = light[0], light[1], light[2], light[3], light[4]
     thick = np.empty(width)
     for row in range(height):
-        smooth_row(haze_seed, col0, 1.0, light[5], (row0 + row) / light[5], thick)
+        if row == 0 or (row0 + row) % 8 == 0:  # haze changes slowly
+            smooth_row(haze_seed, col0, 1.0, light[5], (row0 + row) // 8 * 8 / light[5], thick)
         line[:] = 0
         seen[:] = 0
         for k in range(count):

@@ -95,6 +95,20 @@ def _trees(canvas, q, key, count, radius):
 
 
 @compiled
+def _plots(canvas, q, key, count):
+    """Planted strips, gravel and weeds of a few metres between walls and on yards."""
+    for k in range(count):
+        h = derive(key, 20000 + k)
+        x, y = point(q, draw(h, 1), draw(h, 2))
+        size = 1.8 + 2.4 * draw(h, 4)
+        if min(x, y) < -size or max(x, y) > canvas.shape[0] + size:
+            continue
+        pick = draw(h, 3)
+        cover = m.LAWN if pick < 0.5 else (m.BARE if pick < 0.75 else m.EVERGREEN)
+        disc(canvas, x, y, size, pack(cover, 0, to_byte(draw_normal(h, 5)), to_byte(0.6 + 0.6 * draw_normal(h, 6))))
+
+
+@compiled
 def estate(canvas, facing, q, key, born):
     """Slab blocks or towers in rows over lawn, lanes and parking."""
     lawn = pack(m.LAWN, 0, to_byte(draw_normal(key, 1)), to_byte(draw_normal(key, 2)))
@@ -169,7 +183,8 @@ def old_quarter(canvas, facing, q, key, born):
                 building(
                     canvas, facing, x, y, ex, ey, half_s, half_t, _roof(roof, base + 4.0 * draw(h, 5), tone, h, 6, born)
                 )
-    _trees(canvas, q, key, int(along * across / 420.0), 3.2)
+    _plots(canvas, q, key, int(along * across / 190.0))
+    _trees(canvas, q, key, int(along * across / 240.0), 3.0)
 
 
 @compiled
@@ -183,6 +198,7 @@ def sheds(canvas, facing, q, key, born):
     tone = draw_normal(key, 90)
     family = draw(key, 5)
     _trees(canvas, q, key, int(along * across / 420.0), 3.2)
+    _plots(canvas, q, key, int(along * across / 90.0))
     for row in range(rows):
         for col in range(cols):
             h = derive(key, 100 + row * 64 + col)
@@ -208,7 +224,8 @@ def towers(canvas, facing, q, key, born):
     """Podiums with towers, car parks and paved squares."""
     ground(canvas, q, pack(m.CONCRETE, 0, to_byte(0.7 * draw_normal(key, 1) - 0.9), born))
     along, across = lengths(q)
-    _trees(canvas, q, key, int(along * across / 170.0), 3.6)
+    _trees(canvas, q, key, int(along * across / 120.0), 3.6)
+    _plots(canvas, q, key, int(along * across / 120.0))
     cols, rows = max(1, int(along / 75.0)), max(1, int(across / 70.0))
     ex, ey = axis(q)
     tone = draw_normal(key, 90)
@@ -306,7 +323,8 @@ def square(canvas, facing, q, key, born):
     ex, ey = axis(q)
     tone = draw_normal(key, 90)
     x, y = point(q, 0.5, 0.3)
-    _trees(canvas, q, key, int(along * across / 300.0), 3.0)
+    _trees(canvas, q, key, int(along * across / 200.0), 3.0)
+    _plots(canvas, q, key, int(along * across / 160.0))
     building(canvas, facing, x, y, ex, ey, 0.34 * along, 0.15 * across, _roof(m.ROOF_LIGHT, 16.0, tone, key, 3, born))
 
 

@@ -64,8 +64,8 @@ def test_any_cut_gives_the_same_pixels(cameras):
 
 
 def test_both_cameras_see_the_same_town(cameras):
-    """Same ground, same shift: they differ by texture and by what a 10-m lattice cannot hold."""
-    plain, fine = (view(camera, DATES[0]) for camera in cameras)
+    """Same ground, same shift: in means of 4 x 4 pixels, where texture cancels, they agree."""
+    plain, fine = (view(camera, DATES[0]).reshape(10, 4, 12, 4).mean(axis=(1, 3)) for camera in cameras)
     assert fine.mean() == pytest.approx(plain.mean(), rel=0.06)
     assert np.corrcoef(plain.ravel(), fine.ravel())[0, 1] > 0.85
 
