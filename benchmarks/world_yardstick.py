@@ -34,8 +34,7 @@ S002_FOREST = 0.789  # MIoU of Table II
 
 @dataclass(frozen=True)
 class Box:
-    """Windows of one tile each: bands [window, band, row, column] with VV and VH (dB) last; two labels of them, and where
-    the label says water."""
+    """Windows of one tile each: bands [window, band, row, column], VV and VH (dB) last; two labels; where water is."""
 
     image: np.ndarray
     truth: np.ndarray
