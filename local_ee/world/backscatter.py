@@ -52,7 +52,7 @@ _SEASON = {
 }
 GLINTS = 0.004  # of pixels without buildings
 # Of built pixels hold a corner that returns far more: Beijing's tail (docs/reference/world.md, "Radar backscatter")
-TAIL_SHARE = 0.028
+TAIL_SHARE = 0.020
 
 
 @cache
@@ -91,7 +91,7 @@ def scatter(layers, levels, calm, view, col0, row0):
             for material in range(m.EVERGREEN, m.FIRST_IMPERVIOUS):
                 soft += layers[material, row, col]
             # Fields differ by roughness and moisture; now and then a pylon, a boat or a wet terrace shines.
-            z = (layers[TONE_1, row, col] - 128) / 32.0 * 1.3 - (layers[TONE_2, row, col] - 128) / 32.0 * 0.4 + 0.2
+            z = (layers[TONE_1, row, col] - 128) / 32.0 * 1.3 - (layers[TONE_2, row, col] - 128) / 32.0 * 0.4
             if unit(derive(key, 7)) < GLINTS:
                 z += 6.0 + 6.0 * abs(draw_normal(key, 8))
             soft_gain = 10.0 ** (0.1 * z) if soft else 1.0
@@ -113,13 +113,13 @@ def scatter(layers, levels, calm, view, col0, row0):
                 out[2, row, here], out[3, row, here] = water * calm[0], water * calm[1]
             if built > 0 and layers[WALL, row, col] > 0:
                 vv = vh = 0.0
-                spread = 10.0 ** (0.38 * draw_normal(key, 1) - 0.03)
+                spread = 10.0 ** (0.30 * draw_normal(key, 1) - 0.03)
                 wall = 0.08 * layers[WALL, row, col]
                 turn, strength = layers[FACING, row, col], 0.01 * power[layers[WALL, row, col]]
-                vv += strength * spread * (0.9 + 10.0 * facing[turn])
-                vh += strength * spread * (0.5 + 0.7 * cross[turn])
+                vv += strength * spread * (1.1 + 12.0 * facing[turn])
+                vh += strength * spread * (0.8 + 1.0 * cross[turn])
                 if unit(derive(key, 2)) < TAIL_SHARE:
-                    burst = 10.0 ** (0.1 * min(6.0 + 8.0 * abs(draw_normal(key, 3)), 26.0))
+                    burst = 10.0 ** (0.1 * min(5.0 + 7.0 * abs(draw_normal(key, 3)), 25.0))
                     vv += 0.8 * burst * min(wall, 1.5)
                     vh += 0.05 * burst * min(wall, 1.5)
                 here += round(0.5 * lean * layers[HEIGHT, row, col])

@@ -64,7 +64,7 @@ def ground(canvas, q, value):
 @compiled
 def _roof(material, height, tone, key, counter, born):
     """A roof whose brightness is partly the parcel's (tone), partly its own."""
-    return pack(material, height, to_byte(0.5 * tone + 0.87 * draw_normal(key, counter)), born)
+    return pack(material, height, to_byte(0.3 * tone + 0.95 * draw_normal(key, counter)), born)
 
 
 @compiled

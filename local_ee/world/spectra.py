@@ -94,7 +94,7 @@ _GROUP = {
     m.CROP_DOUBLE: "crop", m.PADDY: "crop", m.CROP_DRY: "crop", m.BARE: "bare",
 }  # fmt: skip
 _RIVER_OBJECTS = 0.4  # a river keeps its colour: its tone counts less than a lake's
-_CLUTTER = {"built": 0.40, "trees": 0.13, "water": 0.02}
+_CLUTTER = {"built": 0.28, "trees": 0.13, "water": 0.02}
 # Log-normal spread of objects' brightness (docs/reference/world.md, "Materials": .19 to .55); in the visible bands
 # it counts more than in the infrared, as in real built ground ("Covariance").
 _SPREAD = {

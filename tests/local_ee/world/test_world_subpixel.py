@@ -67,7 +67,7 @@ def test_both_cameras_see_the_same_town(cameras):
     """Same ground, same shift: in means of 4 x 4 pixels, where texture cancels, they agree."""
     plain, fine = (view(camera, DATES[0]).reshape(10, 4, 12, 4).mean(axis=(1, 3)) for camera in cameras)
     assert fine.mean() == pytest.approx(plain.mean(), rel=0.06)
-    assert np.corrcoef(plain.ravel(), fine.ravel())[0, 1] > 0.85
+    assert np.corrcoef(plain.ravel(), fine.ravel())[0, 1] > 0.75
 
 
 def test_overpasses_differ_in_phase():
