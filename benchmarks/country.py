@@ -28,7 +28,7 @@ from typing import Any
 CENTRE = (114.0, 30.5)  # degrees; 114 E is the meridian between zones 49 and 50
 HALF_DEG = 1.05  # what reaches less than a degree into a zone stays on its neighbour's grid
 CITY = (114.30, 30.56)  # of the box at 1 m: its south-western corner
-KM_PER_DEGREE = 111.32
+KM_PER_DEGREE = 110.57  # of latitude, at the equator, where it is shortest: boxes are as large as asked at least
 LIMIT_S = 48 * 3600
 COMMAND = [sys.executable, "-m", "isamap"]
 

@@ -6,6 +6,8 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
+
 import isamap
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "datasets.md").read_text(encoding="utf-8")
@@ -15,6 +17,7 @@ def blocks(kind: str) -> list[str]:
     return re.findall(rf"^```{kind}\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.long
 def test_the_page_runs_as_written(tmp_path, monkeypatch, reconnected):
     monkeypatch.chdir(tmp_path)
     for command in "".join(blocks("bash")).splitlines():

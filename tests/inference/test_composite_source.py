@@ -252,6 +252,7 @@ def test_an_outlines_map_is_the_regions_inside_it(map_of, tmp_path):
     np.testing.assert_array_equal(outlined[:, inside], region[:, inside])
 
 
+@pytest.mark.long
 def test_an_interrupted_map_of_a_composite_goes_on(opened, make_checkpoint, plot, tmp_path, monkeypatch):
     """The disk fills up while rows are written; the next command maps the rest and leaves the same file."""
     folder = make_checkpoint(composite=SETTINGS.to_json(), halo=None)  # windows of 128 px: some are done by row 100

@@ -20,6 +20,8 @@ from tests.inference.conftest import NAMES
 from tests.inference.test_predict import predictor_of, reader
 
 NETWORKS = ("unet", "crofusenet", "hrnet", "runetpp", "jointseg", "deeplabv3plus")
+SLOW = ("hrnet", "jointseg")
+BY_TIME = [pytest.param(name, marks=pytest.mark.long) if name in SLOW else name for name in NETWORKS]
 SIDE, STRIDE = 32, 24
 WORLD = Window(-300, -300, 700, 700)  # ground that is there, counted from a point of it
 
@@ -67,7 +69,7 @@ boxes = st.builds(
 )
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", BY_TIME)
 @settings(max_examples=4, deadline=None)
 @given(box=boxes)
 def test_a_box_is_that_part_of_the_larger_map(name, box):
@@ -129,7 +131,7 @@ def test_a_file_has_no_ground_beyond_it():
     assert Ground.of_file(7, 9) == Ground(Window(0, 0, 7, 9), Window(0, 0, 7, 9))
 
 
-@pytest.mark.parametrize("name", ["unet", "hrnet", "jointseg"])
+@pytest.mark.parametrize("name", ["unet", *(pytest.param(n, marks=pytest.mark.long) for n in ("hrnet", "jointseg"))])
 def test_batches_of_one_size_leave_cuts_exact(name):
     """As on a GPU: a window's neighbours in its batch, and windows of zeros that fill it up, change no bit of it."""
     scale, box = predictor(name).scale, Window(LARGE.row + 31, LARGE.col + 17, 40, 45)

@@ -183,6 +183,7 @@ def test_a_half_finished_map_of_another_device_is_not_gone_on_with(run, scene, t
     assert not inference.map_region(run, input=scene, out=tmp_path / "half.tif", **how).resumed_rows
 
 
+@pytest.mark.long
 def test_a_map_killed_at_any_moment_goes_on(make_checkpoint, tmp_path):
     """kill -9 while rows are written, then the same command."""
     scene = write_tif(tmp_path / "scene.tif", stored_scene(2000, 150))
@@ -210,6 +211,7 @@ def test_two_processes_do_not_make_one_map(run, scene, tmp_path):
 PEAK_KB = f"{MAP}; print(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0])"
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells what a program takes")
 def test_memory_does_not_grow_with_the_height(run, tmp_path):
     """docs/reference/wishes.md, "Wish 20": a raster 6 times as high, 58 MB more as float32, takes no more memory."""

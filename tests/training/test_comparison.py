@@ -90,6 +90,7 @@ def test_of_many_blocks_p_is_that_of_a_paired_t_test():
     assert probability(sample(a), sample(b), "oa") == pytest.approx(expected, rel=0.25)
 
 
+@pytest.mark.long
 def test_methods_that_are_alike_are_called_different_as_rarely_as_promised():
     """200 pairs of equal methods on eight blocks: p below 5 % in 5 % of them, and not much more."""
     rng = np.random.default_rng(5)

@@ -76,6 +76,7 @@ def test_the_real_allocator_is_understood():
     assert is_out_of_memory(caught.value)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "settings", "words"),
     [

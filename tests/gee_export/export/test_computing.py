@@ -76,6 +76,7 @@ def test_every_request_carries_the_tag(plot, tmp_path, means):
         assert set(counted()) == {"maps-of-2019"}
 
 
+@pytest.mark.long
 def test_tasks_name_what_they_took(plot, tmp_path):
     with counting(plot, tmp_path / "home") as (connected, _):
         export_patches(**killed.ASKED, mode="batch", bucket="bucket", out=tmp_path / "data", session=connected)
@@ -119,6 +120,7 @@ def test_the_same_limit_again_does_nothing_more(export, tmp_path, costly):
     assert blocks_of(tmp_path / "data") == 3
 
 
+@pytest.mark.long
 def test_a_larger_limit_continues_to_the_same_bytes(export, tmp_path, costly):
     export("undisturbed")
     with pytest.raises(Fault, match="--eecu-hours"):

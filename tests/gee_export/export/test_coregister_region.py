@@ -40,6 +40,7 @@ def truths(session):
     return world.truths(FIELDS, JUNE)
 
 
+@pytest.mark.long
 def test_each_orbit_is_brought_onto_sentinel2(found, truths):
     """docs/reference/world.md, "Shift of Sentinel-1": a steady shift per orbit and a slow part; less than 0.4
     px (an axis) at every pixel.
@@ -65,6 +66,7 @@ def vectors_of(one) -> np.ndarray:
     return np.array([one.points.dx[one.used].mean(), one.points.dy[one.used].mean()])
 
 
+@pytest.mark.long
 def test_slopes_flattened_and_scenes_moved_go_together(found):
     radar = Radar(speckle="none", terrain="volume", displacement=found.displacement)
     grid = grid_of(FIELDS)[100:140, 100:140]

@@ -133,9 +133,8 @@ def test_a_dry_run_counts_what_the_run_will_do(whole, export, tmp_path):
     assert done.request_bytes == planned.request_bytes <= 36 * 152 * 172
 
 
-@pytest.mark.parametrize(
-    "moment", ["in a block", *(pytest.param(m, marks=pytest.mark.long) for m in ("in a patch", "before the manifest"))]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("moment", ["in a block", "in a patch", "before the manifest"])
 def test_after_kill_minus_nine_the_same_command_gives_the_same_bytes(moment, whole, export, plot, tmp_path):
     out = tmp_path / "data"
     environment = {**os.environ, "ISAMAP_HOME": str(tmp_path / "home"), "PYTHONPATH": f"{SUPPORT}:{SUPPORT.parents[1]}"}

@@ -150,6 +150,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "export.md"
 SHOWN = [line.partition("#")[0].strip() for line in PAGE.read_text().splitlines() if line.startswith("isamap export")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("line", SHOWN)
 def test_every_command_of_the_page_plans_an_export(line, capsys, tmp_path, monkeypatch):
     """graz.toml is what the page shows."""

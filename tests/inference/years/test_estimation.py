@@ -30,6 +30,7 @@ def persistent():
     return truth, fit(Patterns.of(simulate(truth, 20_000, 2)[1], YEARS))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", ["independent", "persistent"])
 def test_rates_of_a_known_chain_are_recovered(case, request):
     truth, estimate = request.getfixturevalue(case)
