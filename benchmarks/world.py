@@ -1,7 +1,7 @@
 """Does the simulated world look real? Compares it with the whole list of docs/reference/world.md, "Does it look real";
 real samples beside it.
 
-    python benchmarks/world.py [--data ../shared/data] [--pictures FOLDER]
+    python benchmarks/world.py [--data ../shared/data] [--pictures FOLDER] [--only yardstick] [--network]
 
 One line per statistic: its target and whose it is ("page": printed on docs/reference/world.md, "Does it look real",
 used exactly; "ours": a band set here around the page's one figure), the world's value, the same statistic of real
@@ -14,7 +14,6 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,63 +22,44 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import world_statistics as st  # noqa: E402
+from benchmarks.world_pictures import pictures  # noqa: E402
 from benchmarks.world_samples import Samples  # noqa: E402
 from benchmarks.world_scenes import CENTRE, CODES, PLACES, SIDE, Eye  # noqa: E402
-from benchmarks.world_statistics import BARE, BUILT, CROP, TREES, Scene  # noqa: E402
+from benchmarks.world_statistics import BARE, BUILT, CROP, OURS, PAGE, TREES, Row, Scene  # noqa: E402
+from benchmarks.world_yardstick import yardstick  # noqa: E402
 from gee_export.base.grid import Window, crop, grid_of  # noqa: E402
 from local_ee.world import World  # noqa: E402
 from local_ee.world.truths import TRUTH, TRUTH_10  # noqa: E402
 
-PAGE, OURS = "page", "ours"
 NAN = float("nan")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One statistic: its number in docs/reference/world.md, "Does it look real", name, target range and whose it is,
-    value, real value.
-    """
-
-    number: int
-    name: str
-    target: tuple[float, float]
-    whose: str
-    value: float
-    real: float = NAN
-
-    @property
-    def passed(self) -> bool:
-        return self.target[0] <= self.value <= self.target[1]
-
-    def __str__(self) -> str:
-        low, high = (f"{edge:.3g}" for edge in self.target)
-        real = "-" if np.isnan(self.real) else f"{self.real:.3g}"
-        verdict = "pass" if self.passed else "FAIL"
-        target = f"{low:>6} .. {high:<6} {self.whose}"
-        return f"{self.number:>2}  {self.name:<49} {target}  {self.value:>7.3g} {real:>7}  {verdict}"
 
 
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of real samples")
-    parser.add_argument("--pictures", type=Path, help="folder for pictures of the windows")
+    parser.add_argument("--pictures", type=Path, help="folder for pictures of twelve places in two seasons (alone)")
+    parser.add_argument("--only", choices=("yardstick",), help="only what tells networks apart (number 13)")
+    parser.add_argument("--windows", type=int, default=8, help="of the yardstick, along a side")
+    parser.add_argument("--network", action="store_true", help="train a U-Net too (minutes)")
     options = parser.parse_args()
     started, cpu = time.perf_counter(), time.process_time()
+    if options.pictures:
+        pictures(options.pictures)
+        return
     eye = Eye(World())
     real = Samples(options.data)
     if not real.present:
         print(f"no real samples in {options.data}: rows that compare with them are left out")
     makers = (histograms, separation, texture, speckle, radar_tail, seasons, label_pairs, shares)
-    rows = [row for make in makers for row in make(eye, real)]
+    rows = [] if options.only else [row for make in makers for row in make(eye, real)]
+    rows += yardstick(eye, real, options.windows, options.network)
     print(f"{'no':>2}  {'statistic':<49} {'target':>12}     whose    world    real")
     print("\n".join(map(str, rows)))
     for whose in (PAGE, OURS):
         own = [row for row in rows if row.whose == whose]
         print(f"{whose}: {sum(row.passed for row in own)} of {len(own)} pass")
     print(f"{time.perf_counter() - started:.0f} s, {time.process_time() - cpu:.0f} CPU-seconds")
-    if options.pictures:
-        pictures(eye.scenes, options.pictures)
 
 
 def around(value: float, share: float) -> tuple[float, float]:
@@ -338,19 +318,6 @@ def shares(eye: Eye, real: Samples) -> Iterator[Row]:
     yield Row(0, "impervious share of region wuhan, percent", (25, 35), OURS, float(np.mean(parts)), 31.5)
     centre = truth.read(("impervious",), crop(grid, Window(2700, 2300, 1000, 700)))[0]
     yield Row(0, "impervious percent of the centre (page: districts)", (55, 65), PAGE, float(centre.mean()))
-
-
-def pictures(scenes: list[Scene], folder: Path) -> None:
-    """True colour, VV and classes of each window as PNG."""
-    import matplotlib.pyplot as plt
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for index, scene in enumerate(scenes):
-        rgb = np.nan_to_num(np.stack([scene.optical[name] for name in ("B4", "B3", "B2")], -1), nan=1.0)
-        plt.imsave(folder / f"{index}-optical.png", np.clip(rgb / 0.22, 0, 1))
-        plt.imsave(folder / f"{index}-vv.png", 10 * np.log10(scene.radar["VV"]), cmap="gray", vmin=-22, vmax=2)
-        kinds = sum((at + 1) * mask for at, mask in enumerate(scene.classes.values()))
-        plt.imsave(folder / f"{index}-classes.png", kinds, cmap="tab10", vmin=0, vmax=9)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ from gee_export.base.grid import Window, crop, grid_of
 from gee_export.base.regions import Month, named
 from local_ee.catalog import SourceImage
 from local_ee.world import World
+from local_ee.world.fractions import CellCache
+from local_ee.world.ground import GroundReflectance
+from local_ee.world.optical import Camera
 
 SIDE = 504
 # Windows of region wuhan (row, column): western suburb, Optics Valley's edge, northern country, eastern country.
@@ -26,6 +29,12 @@ class Eye:
     def __init__(self, world: World) -> None:
         self.world = world
         self.region = named("wuhan")
+
+    @cached_property
+    def camera(self) -> Camera:
+        """Renders overpasses of a world of its own, clouds as asked for."""
+        cells = CellCache(200)
+        return Camera(cells, GroundReflectance(cells, 400))
 
     @cached_property
     def scenes(self) -> list[Scene]:

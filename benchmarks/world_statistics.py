@@ -12,6 +12,32 @@ import numpy as np
 from scipy import ndimage, stats
 
 BUILT, CROP, TREES, BARE = "built", "crop", "trees", "bare"
+PAGE, OURS = "page", "ours"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One statistic: its number in docs/reference/world.md, "Does it look real", name, target range and whose it is,
+    value, real value.
+    """
+
+    number: int
+    name: str
+    target: tuple[float, float]
+    whose: str
+    value: float
+    real: float = float("nan")
+
+    @property
+    def passed(self) -> bool:
+        return self.target[0] <= self.value <= self.target[1]
+
+    def __str__(self) -> str:
+        low, high = (f"{edge:.3g}" for edge in self.target)
+        real = "-" if np.isnan(self.real) else f"{self.real:.3g}"
+        verdict = "pass" if self.passed else "FAIL"
+        target = f"{low:>6} .. {high:<6} {self.whose}"
+        return f"{self.number:>2}  {self.name:<49} {target}  {self.value:>7.3g} {real:>7}  {verdict}"
 
 
 @dataclass(frozen=True)
@@ -156,3 +182,18 @@ def mixed_shares(roofs: np.ndarray) -> list[float]:
     cells = roofs[: rows * 10, : cols * 10].reshape(rows, 10, cols, 10).mean(axis=(1, 3))
     touched = cells[cells > 0]
     return (np.histogram(touched, (0, 0.25, 0.5, 0.75, 0.9999, 1.1))[0] / touched.size).tolist()
+
+
+def lag_inside(values: np.ndarray, inside: np.ndarray) -> float:
+    """Correlation of neighbours (one pixel apart, both directions) that both lie inside a mask."""
+    pairs = [(values[:, 1:], values[:, :-1], inside[:, 1:] & inside[:, :-1])]
+    pairs.append((values[1:], values[:-1], inside[1:] & inside[:-1]))
+    return float(np.mean([np.corrcoef(a[both], b[both])[0, 1] for a, b, both in pairs]))
+
+
+def agreement(truth: np.ndarray, drawn: np.ndarray) -> tuple[float, float]:
+    """MIoU of two classes and F1 of the first mask's."""
+    hit, extra, missed = (truth & drawn).sum(), (~truth & drawn).sum(), (truth & ~drawn).sum()
+    clear = truth.size - hit - extra - missed
+    ious = hit / (hit + extra + missed), clear / (clear + extra + missed)
+    return float(np.mean(ious)), float(2 * hit / (2 * hit + extra + missed))

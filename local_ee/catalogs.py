@@ -7,13 +7,17 @@ from pathlib import Path
 from local_ee.catalog import Catalog
 from local_ee.catalog.table import ENDINGS
 
+# The simulated world, and the same one whose Sentinel-2 is sampled from its 1-m ground date by date (docs/world.md).
+SUBPIXEL = "world-subpixel"
+WORLDS = ("world", SUBPIXEL)
+
 
 def open_catalog(name: str | Path) -> Catalog:
-    """The simulated world for "world", else the folder of that path; ValueError where there is no such folder."""
-    if str(name) == "world":
+    """The simulated world for a name of WORLDS, else the folder of that path; ValueError where there is none."""
+    if str(name) in WORLDS:
         from local_ee.world import World
 
-        return World()
+        return World(subpixel=str(name) == SUBPIXEL)
     folder = Path(name).expanduser()
     if not folder.is_dir():
         raise ValueError(f'catalog {str(name)!r}: expected "world" or a folder of images (see docs/real-samples.md)')

@@ -69,7 +69,8 @@ def _box(name: str, boxes: Mapping[str, BoundsWSEN]) -> Region:
 
 
 def _composite(label: str) -> dict[str, Any]:
-    return {"period": SUMMER, "size": 32, "stride": 32, "label": label}
+    # Dates that are sampled from the 1-m ground each for itself: what several of them know must not be one picture.
+    return {"period": SUMMER, "size": 32, "stride": 32, "label": label, "catalog": "world-subpixel"}
 
 
 def _layers() -> dict[str, Any]:

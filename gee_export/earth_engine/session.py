@@ -53,7 +53,9 @@ class Session:
     @property
     def simulated(self) -> bool:
         """True where pixels come from the simulated world."""
-        return self.is_local and self.catalog == "world"
+        from local_ee.catalogs import WORLDS
+
+        return self.is_local and self.catalog in WORLDS
 
     @property
     def client_url(self) -> str:
@@ -197,4 +199,6 @@ def _engine(catalog: str | Path | Catalog, home: Path | None, faults: Faults | N
 
 
 def _name(catalog: str | Path) -> str:
-    return "world" if str(catalog) == "world" else str(Path(catalog).expanduser().absolute())
+    from local_ee.catalogs import WORLDS
+
+    return str(catalog) if str(catalog) in WORLDS else str(Path(catalog).expanduser().absolute())

@@ -97,7 +97,9 @@ class Engines:
 def _name(catalog: Any, beside: Path) -> str:
     if not isinstance(catalog, str | Path):
         raise ValueError(f"catalog {catalog!r}: expected 'world', the path of a folder, or a mapping of ids to samples")
-    return "world" if str(catalog) == "world" else str((beside / Path(catalog).expanduser()).resolve())
+    from local_ee.catalogs import WORLDS
+
+    return str(catalog) if str(catalog) in WORLDS else str((beside / Path(catalog).expanduser()).resolve())
 
 
 def _empty(engine: LocalEngine) -> None:

@@ -16,7 +16,7 @@ from local_ee.world.parcels import axis, ground, lengths, point
 def _crop(key, mixture):
     """The crop of a field: mixture 0 to 1 goes from dry crops to paddy; some fields lie fallow."""
     pick = draw(key, 1)
-    if pick < 0.07:
+    if pick < 0.10:
         return m.BARE
     pick = draw(key, 2)
     if pick < 0.34:
@@ -25,8 +25,9 @@ def _crop(key, mixture):
 
 
 @compiled
-def fields(canvas, q, key, mixture):
-    """Strips of about 20 x 60 m (median 0.12 ha), or consolidated fields, with bunds between them."""
+def fields(canvas, q, key, mixture, soil):
+    """Strips of about 20 x 60 m (median 0.12 ha), or consolidated fields, with bunds between them; `soil` is the
+    neighbourhood's (see materials.SOILS)."""
     ground(canvas, q, pack(m.LAWN, 0, to_byte(draw_normal(key, 1)), to_byte(draw_normal(key, 2))))
     along, across = lengths(q)
     large = draw(key, 3) < 0.22
@@ -47,7 +48,10 @@ def fields(canvas, q, key, mixture):
             t1 = (row + 1 + 0.28 * (draw(key, 70001 + row) - 0.5) * (row < rows - 1)) / rows - dt
             crop = _crop(main if draw(h, 4) < 0.6 else h, mixture)
             value = pack(
-                crop, 0, to_byte(0.6 * z1 + 0.8 * draw_normal(h, 5)), to_byte(0.5 * z2 + 0.8 * draw_normal(h, 6))
+                crop,
+                0,
+                to_byte(0.6 * z1 + 0.8 * draw_normal(h, 5)),
+                to_byte(soil + 0.35 * z2 + 0.5 * draw_normal(h, 6)),
             )
             x0, y0 = point(q, s0, t0)
             x1, y1 = point(q, s1, t0)
@@ -101,9 +105,54 @@ def woods(canvas, q, key, evergreen):
 
 
 @compiled
-def dry_range(canvas, q, key, cover):
-    """Sparse grass on bare ground in blots; `cover` is the share of grass."""
-    z1, z2 = draw_normal(key, 1), draw_normal(key, 2)
+def greenhouses(canvas, q, key):
+    """Tunnels of foil side by side on bare ground, some without their foil."""
+    ground(canvas, q, pack(m.BARE, 0, to_byte(draw_normal(key, 1)), to_byte(0.5 * draw_normal(key, 2))))
+    along, across = lengths(q)
+    rows, cols = max(1, int(along / (70.0 + 40.0 * draw(key, 3)))), max(1, int(across / (8.5 + 3.0 * draw(key, 4))))
+    shine = draw_normal(key, 5)
+    for row in range(rows):
+        for col in range(cols):
+            h = derive(key, 100 + row * 256 + col)
+            if draw(h, 1) > 0.88:
+                continue
+            t = (col + 0.5) / cols
+            x0, y0 = point(q, (row + 0.06) / rows, t)
+            x1, y1 = point(q, (row + 0.94) / rows, t)
+            foil = pack(
+                m.BARE, 0, to_byte(0.7 * shine + 0.6 * draw_normal(h, 2)), to_byte(m.FOIL + 0.3 * draw_normal(h, 3))
+            )
+            line(canvas, x0, y0, x1, y1, 3.4, foil)
+
+
+@compiled
+def quarry(canvas, q, key):
+    """Rock, gravel and spoil in heaps."""
+    z = draw_normal(key, 1)
+    ground(canvas, q, pack(m.BARE, 0, to_byte(0.5 * z), to_byte(m.GRAVEL + 0.3 * draw_normal(key, 2))))
+    for k in range(24):
+        h = derive(key, 100 + k)
+        x, y = point(q, draw(h, 1), draw(h, 2))
+        heap = pack(m.BARE, 0, to_byte(0.5 * z + draw_normal(h, 3)), to_byte(1.6 + 0.7 * draw_normal(h, 4)))
+        disc(canvas, x, y, 8.0 + 30.0 * draw(h, 5), heap)
+
+
+@compiled
+def alpine(canvas, q, key):
+    """Grass, scree and rock above the trees."""
+    z = draw_normal(key, 1)
+    ground(canvas, q, pack(m.LAWN, 0, to_byte(0.5 * z - 0.5), to_byte(draw_normal(key, 2))))
+    for k in range(30):
+        h = derive(key, 100 + k)
+        x, y = point(q, draw(h, 1), draw(h, 2))
+        scree = pack(m.BARE, 0, to_byte(-0.8 + 0.8 * draw_normal(h, 3)), to_byte(1.5 + 0.6 * draw_normal(h, 4)))
+        disc(canvas, x, y, 10.0 + 45.0 * draw(h, 5) ** 2, scree)
+
+
+@compiled
+def dry_range(canvas, q, key, cover, soil):
+    """Sparse grass on bare ground in blots; `cover` is the share of grass, `soil` the neighbourhood's (see fields)."""
+    z1, z2 = 0.4 * draw_normal(key, 1), 2.0 * soil + 0.5 * draw_normal(key, 2)
     ground(canvas, q, pack(m.BARE if cover < 0.5 else m.LAWN, 0, to_byte(0.4 * z1), to_byte(0.4 * z2)))
     for k in range(20):
         h = derive(key, 100 + k)
@@ -114,15 +163,34 @@ def dry_range(canvas, q, key, cover):
             x,
             y,
             10.0 + 40.0 * draw(h, 4),
-            pack(blot, 0, to_byte(0.4 * z1 + 0.5 * draw_normal(h, 5)), to_byte(draw_normal(h, 6))),
+            pack(blot, 0, to_byte(0.4 * z1 + 0.5 * draw_normal(h, 5)), to_byte(0.5 * z2 + 0.6 * draw_normal(h, 6))),
         )
+
+
+@compiled
+def _house(canvas, facing, at, direction, h, born):
+    """A house with its yard before it; its garden trees hang over both."""
+    (x, y), (ex, ey) = at, direction
+    yard = pack(m.CONCRETE, 0, to_byte(0.7 * draw_normal(h, 3) - 0.8), born)
+    building(canvas, facing, x - 4.0 * -ey, y + 4.0 * ex, ex, ey, 6.0, 6.0 * (0.5 + 0.5 * draw(h, 20)), yard)
+    pick = draw(h, 4)
+    cover = m.ROOF_DARK
+    if pick > 0.42:
+        cover = m.ROOF_LIGHT if pick < 0.72 else (m.ROOF_CLAY if pick < 0.93 else m.ROOF_BLUE)
+    roof = pack(cover, 6.0 + 4.0 * draw(h, 5), to_byte(draw_normal(h, 6)), born)
+    building(canvas, facing, x, y, ex, ey, 5.0 + 1.6 * draw(h, 7), 4.6 + 1.4 * draw(h, 8), roof)
+    for k in range(2):
+        tree = m.DECIDUOUS if draw(h, 30 + k) < 0.55 else m.EVERGREEN
+        crown = pack(tree, 0, to_byte(draw_normal(h, 32 + k)), to_byte(draw_normal(h, 34 + k)))
+        turn, reach = 6.2832 * draw(h, 36 + k), 6.0 + 3.0 * draw(h, 38 + k)
+        disc(canvas, x + reach * math.cos(turn), y + reach * math.sin(turn), 1.8 + 1.8 * draw(h, 40 + k), crown)
 
 
 @compiled
 def village(canvas, facing, q, key, born):
     """Rows of houses with concrete yards along lanes, among trees, on part of the parcel."""
     along, across = lengths(q)
-    ex, ey = axis(q)
+    direction = axis(q)
     share = 0.35 + 0.5 * draw(key, 11)
     s_start, t_start = (1 - share) * draw(key, 12), (1 - share) * draw(key, 13)
     rows = max(1, int(share * across / (30.0 + 10.0 * draw(key, 14))))
@@ -143,17 +211,38 @@ def village(canvas, facing, q, key, born):
         for col in range(cols):
             h = derive(key, 200 + row * 128 + col)
             if draw(h, 1) < 0.74:
-                x, y = point(q, s_start + share * (col + 0.5) / cols, t + (6.0 * draw(h, 2) - 3.0) / across)
-                yard = pack(m.CONCRETE, 0, to_byte(0.6 * draw_normal(h, 3) - 0.5), born)
-                building(canvas, facing, x - 4.0 * -ey, y + 4.0 * ex, ex, ey, 6.3, 7.0, yard)
-                pick = draw(h, 4)
-                cover = (
-                    m.ROOF_DARK
-                    if pick < 0.42
-                    else (m.ROOF_LIGHT if pick < 0.72 else (m.ROOF_CLAY if pick < 0.93 else m.ROOF_BLUE))
-                )
-                roof = pack(cover, 6.0 + 4.0 * draw(h, 5), to_byte(draw_normal(h, 6)), born)
-                building(canvas, facing, x, y, ex, ey, 5.0 + 1.6 * draw(h, 7), 4.6 + 1.4 * draw(h, 8), roof)
+                at = point(q, s_start + share * (col + 0.5) / cols, t + (6.0 * draw(h, 2) - 3.0) / across)
+                _house(canvas, facing, at, direction, h, born)
     x0, y0 = point(q, s_start + 0.5 * share, 0.0)
     x1, y1 = point(q, s_start + 0.5 * share, 1.0)
     line(canvas, x0, y0, x1, y1, 2.4, lane)
+
+
+@compiled
+def street_village(canvas, facing, q, key, born):
+    """One row of houses along each side of a lane through the parcel."""
+    along, across = lengths(q)
+    direction = axis(q)
+    t = 0.25 + 0.5 * draw(key, 11)
+    x0, y0 = point(q, 0.0, t)
+    x1, y1 = point(q, 1.0, t)
+    for col in range(max(2, int(along / 17.0))):
+        for side in range(2):
+            h = derive(key, 200 + 2 * col + side)
+            if draw(h, 1) < 0.7:
+                away = (14.0 + 4.0 * draw(h, 2)) * (1 if side else -1)
+                _house(canvas, facing, point(q, (col + 0.5) * 17.0 / along, t + away / across), direction, h, born)
+    line(canvas, x0, y0, x1, y1, 2.6, pack(m.CONCRETE, 0, to_byte(0.5 * draw_normal(key, 15) - 0.6), born))
+
+
+@compiled
+def farms(canvas, facing, q, key, born):
+    """Single farms here and there, each with a path to the parcel's edge."""
+    direction = axis(q)
+    for k in range(2 + int(5.0 * draw(key, 11))):
+        h = derive(key, 200 + k)
+        s, t = 0.08 + 0.84 * draw(h, 21), 0.08 + 0.84 * draw(h, 22)
+        at, gate = point(q, s, t), point(q, s, 0.0)
+        path = pack(m.CONCRETE, 0, to_byte(0.5 * draw_normal(h, 23) - 0.6), born)
+        line(canvas, at[0], at[1], gate[0], gate[1], 1.5, path)
+        _house(canvas, facing, at, direction, h, born)

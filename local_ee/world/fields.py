@@ -28,12 +28,16 @@ def land_at(x, y, land):
     """Height of the plain, of hills, ruggedness, dryness and wetness, blended from the land points."""
     total = 0.0
     out = np.zeros(5)
-    for k in range(land.shape[0]):
-        d2 = ((land[k, 0] - x) / 1e5) ** 2 + ((land[k, 1] - y) / 1e5) ** 2
-        weight = 1.0 / (d2 + 0.01) ** 2
-        total += weight
-        for c in range(5):
-            out[c] += weight * land[k, 2 + c]
+    reach = 15.0  # hundreds of km; on the open sea farther
+    while total == 0.0:
+        reach *= 2.0
+        for k in range(land.shape[0]):
+            d2 = ((land[k, 0] - x) / 1e5) ** 2 + ((land[k, 1] - y) / 1e5) ** 2
+            if d2 < reach * reach:
+                weight = 1.0 / (d2 + 0.01) ** 2
+                total += weight
+                for c in range(5):
+                    out[c] += weight * land[k, 2 + c]
     return out / total
 
 

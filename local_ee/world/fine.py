@@ -11,6 +11,7 @@ from local_ee.world.fractions import canvas_of
 from local_ee.world.lattice import Cut, TileCache, mosaic
 from local_ee.world.materials import first_of, height_of, kind_of, second_of
 from local_ee.world.noise import derive, hash2, seed_of, smooth, unit
+from local_ee.world.relief import site_of
 
 BANDS = {"R": "B4", "G": "B3", "B": "B2", "N": "B8"}
 IMAGERY_MONTH = 7  # fine imagery shows a clear day of July
@@ -54,10 +55,16 @@ class Canvases:
 
     def _band(self, name: str, canvas: np.ndarray, shade: np.ndarray, cut: Cut, year: int) -> np.ndarray:
         index = spectra.BANDS.index(BANDS[name])
-        first, second = spectra.tone_tables(index)
-        means = spectra.mean_spectra(IMAGERY_MONTH)[:, index].copy()
-        inner = np.ascontiguousarray(canvas[_CAST_M:-_CAST_M, _CAST_M:-_CAST_M])
-        return paint_band(inner, shade, means, first, second, seed_of("1m", name, year), cut.col, cut.row)
+        inner = canvas[_CAST_M:-_CAST_M, _CAST_M:-_CAST_M]
+        out = np.empty((cut.height, cut.width), np.uint16)
+        for col, row, here, _ in cut.tiles():
+            climate = site_of(cut.epsg, col, row).climate
+            first, second = spectra.tone_tables(index, IMAGERY_MONTH, climate)
+            means = spectra.mean_spectra(IMAGERY_MONTH, climate)[:, index].copy()
+            piece, dark = np.ascontiguousarray(inner[here]), np.ascontiguousarray(shade[here])
+            corner = (cut.col + here[1].start, cut.row + here[0].start)
+            out[here] = paint_band(piece, dark, means, first, second, seed_of("1m", name, year), *corner)
+        return out
 
 
 @compiled
@@ -65,10 +72,15 @@ def shadows(canvas, margin, step_east, step_south, reach_per_m):
     """Where taller things to the sun's side shade a pixel: bool [row, column], the margin cut off."""
     height, width = canvas.shape[0] - 2 * margin, canvas.shape[1] - 2 * margin
     out = np.zeros((height, width), np.bool_)
+    tallest = 0
+    for row in range(canvas.shape[0]):
+        for col in range(canvas.shape[1]):
+            tallest = max(tallest, height_of(canvas[row, col]))
+    last = min(margin - 1, int(tallest * reach_per_m) + 2)
     for row in range(height):
         for col in range(width):
             own = height_of(canvas[row + margin, col + margin])
-            for tap in range(2, margin - 1, 2):
+            for tap in range(2, last, 2):
                 y, x = row + margin + round(tap * step_south), col + margin + round(tap * step_east)
                 if (height_of(canvas[y, x]) - own) * reach_per_m > tap:
                     out[row, col] = True

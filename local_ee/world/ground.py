@@ -9,12 +9,15 @@ from local_ee.world import spectra, sun
 from local_ee.world.compiled import compiled
 from local_ee.world.fractions import BRIGHT, HEIGHT, TONE_1, TONE_2, WALL, CellCache
 from local_ee.world.lattice import TILE, Cut, TileCache, mosaic
-from local_ee.world.noise import hash2, seed_of, smooth_row, unit
+from local_ee.world.noise import derive, hash2, seed_of, smooth_row, unit
+from local_ee.world.relief import light_and_snow, site_of
 
 _S_TEXTURE, _S_GRAIN = seed_of("texture"), seed_of("grain")
 SHADE_REACH = 12  # 10-m pixels a building's shadow is followed
 # Shaded / sunlit, docs/reference/world.md, "Materials"
-_SHADE = (0.55, 0.50, 0.50, 0.50, 0.45, 0.40, 0.37, 0.35, 0.35, 0.33, 0.28, 0.28)
+SHADE = (0.55, 0.50, 0.50, 0.50, 0.45, 0.40, 0.37, 0.35, 0.35, 0.33, 0.28, 0.28)
+SNOW = (8600, 8900, 8900, 8800, 8700, 8500, 8300, 8100, 7900, 6000, 1000, 800)  # fresh snow (general knowledge)
+_SNOW_ON_TREES, _SNOW_ON_TOWN = 0.3, 0.5  # of what lies on open ground
 
 
 @compiled
@@ -48,16 +51,24 @@ def shade_of(layers, margin, step_east, step_south, reach_per_m):
 
 
 @compiled
-def mix_band(layers, shade, means, first, second, grain, darkness, col0, row0):
-    """Digital numbers of a band [row, column] float32; col0 and row0 are the window's place on the 10-m lattice."""
+def mix_band(layers, shade, means, first, second, grains, band, corner):
+    """Digital numbers of a band [row, column] float32.
+
+    grains: spread of texture common to all bands and of the band's own, by class; band: its index and what shadow takes
+    of it; corner: the window's column and row on the 10-m lattice.
+    """
+    (clutter, grain), (index, darkness), (col0, row0) = grains, band, corner
     height, width = shade.shape
     out = np.empty((height, width), np.float32)
-    coarse = np.empty(width)
+    coarse, own = np.empty(width), np.empty(width)
+    own_texture = _S_TEXTURE + np.uint64(1 + index)
     for row in range(height):
         smooth_row(_S_TEXTURE, col0, 1.0, 2.6, (row0 + row) / 2.6, coarse)
+        smooth_row(own_texture, col0, 1.0, 2.6, (row0 + row) / 2.6, own)
         for col in range(width):
             h = hash2(_S_GRAIN, col0 + col, row0 + row)
-            tone = np.float32(1.5 * coarse[col] + 2.2 * (unit(h) - 0.5))
+            shared = np.float32(1.2 * coarse[col] + 2.6 * (unit(h) - 0.5))
+            tone = np.float32(1.5 * own[col] + 2.2 * (unit(derive(h, 1 + index)) - 0.5))
             bright, tone1, tone2 = layers[BRIGHT, row, col], layers[TONE_1, row, col], layers[TONE_2, row, col]
             total = np.float32(0.0)
             for material in range(m.COUNT):
@@ -69,8 +80,27 @@ def mix_band(layers, shade, means, first, second, grain, darkness, col0, row0):
                         if material >= m.FIRST_IMPERVIOUS
                         else first[material, tone1] * second[material, tone2]
                     )
-                    total += value * (np.float32(1.0) + grain[material] * tone)
+                    total += value * (np.float32(1.0) + clutter[material] * shared + grain[material] * tone)
             out[row, col] = np.float32(0.01) * total * (np.float32(1.0) - darkness * shade[row, col])
+    return out
+
+
+@compiled
+def uneven(level, layers, slopes, white):
+    """Level ground's digital numbers under snow and on slopes (see relief.light_and_snow): [row, column] float32."""
+    out = np.empty_like(level)
+    for row in range(level.shape[0]):
+        for col in range(level.shape[1]):
+            trees = town = 0.0
+            for material in range(m.EVERGREEN, m.COUNT):
+                if material <= m.DECIDUOUS:
+                    trees += layers[material, row, col]
+                elif material >= m.FIRST_IMPERVIOUS:
+                    town += layers[material, row, col]
+            kept = 1.0 - 0.01 * ((1.0 - _SNOW_ON_TREES) * trees + (1.0 - _SNOW_ON_TOWN) * town)
+            share = np.float32(kept * slopes[1, row, col])
+            value = level[row, col] + share * (white - level[row, col])
+            out[row, col] = value * slopes[0, row, col]
     return out
 
 
@@ -99,10 +129,13 @@ class GroundReflectance:
     def _band(self, epsg: int, col: int, row: int, year: int, month: int, index: int) -> np.ndarray:
         def make() -> np.ndarray:
             layers = self._cells.cells(epsg, col, row, year).layers
-            first, second = spectra.tone_tables(index)
+            climate = site_of(epsg, col, row).climate
+            first, second = spectra.tone_tables(index, month, climate)
             shade = self.shade(epsg, col, row, year, month)
-            means, grain = spectra.mean_spectra(month)[:, index].copy(), spectra.texture(index)
-            darkness = np.float32(1 - _SHADE[index])
-            return mix_band(layers, shade, means, first, second, grain, darkness, col * TILE, row * TILE)
+            means, grain = spectra.mean_spectra(month, climate)[:, index].copy(), spectra.texture(index)
+            grains, dark = (spectra.clutter(), grain), (index, np.float32(1 - SHADE[index]))
+            level = mix_band(layers, shade, means, first, second, grains, dark, (col * TILE, row * TILE))
+            slopes = light_and_snow(epsg, col, row, month)
+            return level if slopes is None else uneven(level, layers, slopes, np.float32(SNOW[index]))
 
         return self._tiles.get((index, epsg, col, row, year, month), make)

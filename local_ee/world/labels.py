@@ -1,7 +1,8 @@
 """Land-cover products of the world, drawn from its truth with the kinds of error their namesakes have.
 
-Each product blurs and disturbs the truth's shares, decides, removes small patches, and grows or shifts what is left
-(the recipe of docs/reference/world.md, "Label errors"). Nothing here says anything about the real products.
+Each product blurs and disturbs the truth's shares, decides, draws outlines round what it found as a generalised map
+does (each pixel takes the majority of its neighbourhood), removes small patches, and grows or shifts what is left (the
+recipe of docs/reference/world.md, "Label errors"). Nothing here says anything about the real products.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class Errors:
     """How a product errs. Lengths are 10-m pixels; `edition` seeds it.
 
     threshold on the built share; noise: its spread, correlated over `length`; blur: box each way; least: smallest
-    patch kept; growth: ring added; bare_as_built: share of bare ground taken for built; paved: how far roads and yards
+    patch kept; reach, level: a pixel is drawn as built where that share of the 2 reach + 1 pixels square around it is;
+    growth: ring added; bare_as_built: share of bare ground taken for built; paved: how far roads and yards
     count as built; filled, missed: share of the ground in which a town's gaps are taken for built, and built ground is
     not seen, together over about a hundred metres.
     """
@@ -42,6 +44,8 @@ class Errors:
     length: float = 3.0
     blur: int = 1
     least: int = 2
+    reach: int = 1
+    level: float = 0.47
     growth: int = 0
     bare_as_built: float = 0.05
     paved: float = 1.0
@@ -64,18 +68,37 @@ def _level(share: float) -> float:
 WORLDCOVER_2020 = Errors("worldcover 2020", filled=0.03, missed=0.05, family="worldcover")
 WORLDCOVER_2021 = Errors("worldcover 2021", filled=0.03, missed=0.05, family="worldcover", bare_as_built=0.04)
 DYNAMIC_WORLD = Errors(
-    "dynamic world", threshold=0.35, noise=0.12, blur=2, least=1, growth=1, bare_as_built=0.06, filled=0.08
+    "dynamic world",
+    threshold=0.38,
+    noise=0.12,
+    blur=2,
+    least=4,
+    reach=2,
+    level=0.42,
+    growth=1,
+    bare_as_built=0.06,
+    filled=0.08,
 )
 ESRI = Errors(
-    "esri", threshold=0.35, blur=2, least=5, growth=2, bare_as_built=0.06, paved=0.7, filled=0.15, missed=0.06
+    "esri",
+    threshold=0.32,
+    blur=2,
+    least=20,
+    reach=3,
+    level=0.4,
+    growth=1,
+    bare_as_built=0.06,
+    paved=0.7,
+    filled=0.15,
+    missed=0.06,
 )
-FROM_GLC10 = Errors("from-glc10", noise=0.22, length=1.5, blur=1, least=1, bare_as_built=0.08)
-GAIA = Errors("gaia", length=9.0, blur=2, least=81, filled=0.08, missed=0.08)
-GISA = Errors("gisa", threshold=0.45, length=9.0, blur=2, least=27)
-GISD30 = Errors("gisd30", threshold=0.45, length=9.0, blur=2, least=18)
-GLC_FCS30D = Errors("glc_fcs30d", threshold=0.45, length=9.0, blur=2, least=18, bare_as_built=0.06)
-WSF2015 = Errors("wsf2015", threshold=0.35, blur=2, least=6, growth=1, bare_as_built=0.02, paved=0.35)
-WSF2019 = Errors("wsf2019", threshold=0.35, blur=2, least=4, growth=1, bare_as_built=0.02, paved=0.35)
+FROM_GLC10 = Errors("from-glc10", noise=0.22, length=1.5, blur=1, least=1, reach=0, bare_as_built=0.08)
+GAIA = Errors("gaia", length=9.0, blur=2, least=81, reach=3, filled=0.08, missed=0.08)
+GISA = Errors("gisa", threshold=0.45, length=9.0, blur=2, least=27, reach=2)
+GISD30 = Errors("gisd30", threshold=0.45, length=9.0, blur=2, least=18, reach=2)
+GLC_FCS30D = Errors("glc_fcs30d", threshold=0.45, length=9.0, blur=2, least=18, reach=2, bare_as_built=0.06)
+WSF2015 = Errors("wsf2015", threshold=0.35, blur=2, least=6, reach=2, growth=1, bare_as_built=0.02, paved=0.35)
+WSF2019 = Errors("wsf2019", threshold=0.35, blur=2, least=4, reach=2, growth=1, bare_as_built=0.02, paved=0.35)
 
 _BLOCK = 4  # world tiles along a product's tile: what it is shifted by as a whole
 _SHIFTED = 0.1  # share of tiles that lie 2 to 6 pixels off; the others by a normal draw of sd 0.5
@@ -85,11 +108,12 @@ _BLOB = 11.0  # pixels: how far gaps are filled and built ground is missed toget
 
 @compiled
 def decide(layers, groups, rates, blur, seed, blob_seed, col0, row0):
-    """Group of each pixel [row, column] uint8, from class layers with `blur` pixels of margin."""
+    """Where ground counts as built (1), and the best other group of each pixel: uint8 [2, row, column], from class
+    layers with `blur` pixels of margin."""
     threshold, noise, length, bare_as_built = rates[0], rates[1], rates[2], rates[3]
     paved, fills_above, misses_below = rates[4], rates[5], rates[6]
     height, width = layers.shape[1] - 2 * blur, layers.shape[2] - 2 * blur
-    out = np.empty((height, width), np.uint8)
+    out = np.zeros((2, height, width), np.uint8)
     row_shares, shares = np.empty((GROUPS, width)), np.empty(GROUPS)
     waves, blobs = np.empty(width), np.empty(width)
     for row in range(height):
@@ -102,7 +126,7 @@ def decide(layers, groups, rates, blur, seed, blob_seed, col0, row0):
                 shares[group] = row_shares[group, col]
             x = col0 + col
             h = hash2(seed, x, y)
-            wave = 1.6 * waves[col] + 1.2 * (unit(h) - 0.5)
+            wave = 1.8 * waves[col] + 0.8 * (unit(h) - 0.5)
             built = shares[BUILT] * scale + noise * wave
             # Whole yards and gardens are taken for built, whole quarters are not seen: town ground only.
             blob = blobs[col]
@@ -116,9 +140,7 @@ def decide(layers, groups, rates, blur, seed, blob_seed, col0, row0):
                 built += shares[BARE] * scale
             # Roofs and lanes under trees go unseen; open ground around houses is taken for built.
             built -= 0.25 * max(0.0, shares[TREES] * scale - 0.3)
-            if built > threshold:
-                out[row, col] = BUILT
-                continue
+            out[0, row, col] = built > threshold
             best, top = BARE, -1.0
             for group in range(1, GROUPS):
                 if shares[group] * scale < 0.01:
@@ -128,7 +150,7 @@ def decide(layers, groups, rates, blur, seed, blob_seed, col0, row0):
                     score *= 0.6  # loose trees over lawns and yards are called grass
                 if score > top:
                     best, top = group, score
-            out[row, col] = best
+            out[1, row, col] = best
     return out
 
 
@@ -153,6 +175,37 @@ def _blurred(layers, groups, paved, blur, row, shares):
                     for col in range(width):
                         shares[group, col] += weight * area[col]
     return total
+
+
+@compiled
+def generalised(built, reach, level):
+    """Where the share of built pixels in the square of 2 reach + 1 around is at least `level`; `reach` cut off."""
+    height, width = built.shape[0] - 2 * reach, built.shape[1] - 2 * reach
+    side = 2 * reach + 1
+    least = level * side * side
+    out = np.empty((height, width), np.bool_)
+    down = np.empty(built.shape[1], np.int64)
+    for row in range(height):
+        down[:] = 0
+        for dy in range(side):
+            for col in range(built.shape[1]):
+                down[col] += built[row + dy, col]
+        total = 0
+        for col in range(side - 1):
+            total += down[col]
+        for col in range(width):
+            total += down[col + side - 1]
+            out[row, col] = total >= least
+            total -= down[col]
+    return out
+
+
+def outlined(decisions: np.ndarray, reach: int, level: float) -> np.ndarray:
+    """Groups [row, column] of what `decide` gave, built ground as a generalised map draws it; water stays water."""
+    inner = (slice(reach, -reach or None),) * 2
+    seen, other = decisions[0][inner].astype(bool), decisions[1][inner]
+    built = generalised(decisions[0], reach, level) & (seen | (other != WATER))
+    return np.where(built, np.uint8(BUILT), other)
 
 
 @compiled
@@ -241,13 +294,14 @@ class Products:
     def _make(self, epsg: int, col: int, row: int, year: int, errors: Errors) -> np.ndarray:
         margin = max(_MARGIN, 3 * math.isqrt(errors.least))  # patches are seen whole, but for long thin ones
         around, seed = margin + errors.growth, seed_of(errors.edition)
-        reach = around + errors.blur
+        reach = around + errors.reach + errors.blur
         down, right = _shift(seed, epsg, col // _BLOCK, row // _BLOCK)
         cut = Cut(epsg, row * TILE - reach - down, col * TILE - reach - right, TILE + 2 * reach, TILE + 2 * reach)
         layers = self._cells.window(cut, year, slice(0, m.COUNT))
-        corner = (col * TILE - around, row * TILE - around)
+        corner = (col * TILE - around - errors.reach, row * TILE - around - errors.reach)
         blobs = seed_of(errors.family or errors.edition, "blobs")
-        rough = decide(layers, _GROUP_OF, errors.rates, errors.blur, seed, blobs, *corner)
+        decisions = decide(layers, _GROUP_OF, errors.rates, errors.blur, seed, blobs, *corner)
+        rough = outlined(decisions, errors.reach, errors.level)
         kept = sieve(rough, errors.least) if errors.least > 1 else rough
         grown = grow(kept, errors.growth)
         return np.ascontiguousarray(grown[margin:-margin, margin:-margin])

@@ -17,6 +17,9 @@ NAMES = (
 COUNT = 16
 FIRST_IMPERVIOUS = ASPHALT
 FIRST_ROOF = ROOF_DARK
+# Second numbers at which bare ground is moist, stubble, bright and dry, gravel or rubble, and foil (see spectra.py).
+SOILS = (-1.6, 0.0, 1.1, 2.0, 3.2)
+MOIST, STUBBLE, DRY, GRAVEL, FOIL = SOILS
 FIRST_YEAR = 1980  # of the byte that holds when a built object appeared
 
 _CLASS, _BYTE = np.uint32(31), np.uint32(255)

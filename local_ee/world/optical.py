@@ -14,9 +14,10 @@ from local_ee.world.compiled import compiled
 from local_ee.world.fractions import CellCache
 from local_ee.world.ground import GroundReflectance
 from local_ee.world.lattice import Cut
-from local_ee.world.noise import derive, draw_normal, hash2, seed_of, unit
+from local_ee.world.noise import derive, draw_normal, hash2, seed_of, smooth_row, unit
 
 Weather = tuple[np.ndarray, np.ndarray, np.ndarray]  # opacity, shadow and brightness of clouds, float32 [row, column]
+Sample = tuple[np.ndarray, np.ndarray, np.ndarray]  # ground of a band, and taps across and down it, float32
 REFLECTANCE = spectra.BANDS
 PLAIN = ("AOT", "WVP", "SCL", "QA60", "MSK_CLDPRB", "MSK_SNWPRB")
 _MARGIN = 3  # band pixels of blur and shift around a window
@@ -25,6 +26,9 @@ _SIGMA_PX = 0.52
 # Cloud reflectance and shadow factor by band (docs/reference/world.md, "Clouds" and "Materials").
 _CLOUD_DN = (4300, 4200, 4000, 4200, 4400, 4900, 5300, 5900, 5900, 3000, 4800, 3700)
 _SHADOW = (0.55, 0.50, 0.50, 0.50, 0.45, 0.40, 0.37, 0.35, 0.35, 0.33, 0.28, 0.28)
+# Haze that a correction of whole scenes leaves, over that in B2: it falls with the wavelength.
+_HAZE = (1.1, 1.0, 0.75, 0.55, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2, 0.08, 0.04)
+_HAZE_M = 3500.0
 # Global reference image: registration improves (docs/reference/world.md, "Sentinel-2 sensor")
 _PRECISE_SINCE = date(2021, 8, 23)
 
@@ -59,6 +63,10 @@ class Overpass:
         gain = 1.0 + 0.04 * draw_normal(self.seed, 3) + 0.03 * hazy * draw_normal(self.seed, 10 + band)
         return gain, hazy * (45.0 * draw_normal(self.seed, 4) + 30.0 * draw_normal(self.seed, 30 + band))
 
+    def haze(self, band: int) -> float:
+        """Digital numbers that the day's thickest haze adds to a band (ours: .01 to .04 of reflectance in the blue)."""
+        return (110.0 + 110.0 * abs(draw_normal(self.seed, 5))) * _HAZE[band]
+
     def cloud(self, band: int) -> float:
         """Digital number of a band's clouds that day: their hue is the day's own by about 1 %."""
         return _CLOUD_DN[band] * (1.0 + 0.01 * draw_normal(self.seed, 80 + band))
@@ -72,16 +80,20 @@ def taps(shift_px: float) -> np.ndarray:
 
 
 @compiled
-def expose(base, across, down, weather, light, seed, row0, col0):
+def expose(base, across, down, weather, light, seeds, row0, col0):
     """Recorded digital numbers, uint16: `weather` is opacity, shadow and the clouds' brightness, `light` holds gain,
-    offset, cloud number and shadow factor."""
+    offset, cloud number, shadow factor, haze and its lattice length in band pixels."""
     opacity, shadow, glow = weather
+    seed, haze_seed = seeds
     height, width = opacity.shape
     count = across.shape[0]
     out = np.empty((height, width), np.uint16)
     line, seen = np.empty(base.shape[1], np.float32), np.empty(width, np.float32)
-    gain, offset, cloud, dim = light[0], light[1], light[2], light[3]
+    gain, offset, cloud, dim, veil = light[0], light[1], light[2], light[3], light[4]
+    thick = np.empty(width)
     for row in range(height):
+        if row == 0 or (row0 + row) % 8 == 0:  # haze changes slowly
+            smooth_row(haze_seed, col0, 1.0, light[5], (row0 + row) // 8 * 8 / light[5], thick)
         line[:] = 0
         seen[:] = 0
         for k in range(count):
@@ -91,7 +103,7 @@ def expose(base, across, down, weather, light, seed, row0, col0):
             for col in range(width):
                 seen[col] += across[k] * line[col + k]
         for col in range(width):
-            value = seen[col] * gain + offset
+            value = seen[col] * gain + offset + veil * np.float32(0.5 + 0.5 * thick[col])
             o, s = opacity[row, col], shadow[row, col]
             if s > 0:
                 value *= np.float32(1.0) - s * (np.float32(1.0) - dim)
@@ -138,7 +150,7 @@ class Camera:
     def _band(self, name: str, cut: Cut, overpass: Overpass, weather: Weather) -> np.ndarray:
         opacity, shadow, _ = weather
         if name in REFLECTANCE:
-            return self._reflectance(name, cut, overpass, weather)
+            return self.reflectance(name, cut, overpass, weather)
         if name == "SCL":
             return self._scene_class(cut, overpass, opacity, shadow)
         if name in ("QA60", "MSK_CLDPRB", "probability"):
@@ -146,19 +158,24 @@ class Camera:
         level = {"AOT": 180 + 40 * draw_normal(overpass.seed, 60), "WVP": 2200 + 500 * draw_normal(overpass.seed, 61)}
         return np.full(opacity.shape, max(0, round(level.get(name, 0))), np.uint16)
 
-    def _reflectance(self, name: str, cut: Cut, overpass: Overpass, weather: Weather) -> np.ndarray:
+    def reflectance(self, name: str, cut: Cut, overpass: Overpass, weather: Weather) -> np.ndarray:
+        """Recorded digital numbers of a band under clouds: uint16 [row, column]."""
         index = spectra.BANDS.index(name)
-        factor = cut.step_m // 10
         gain, offset = overpass.light(index)
-        light = np.array([gain, offset, overpass.cloud(index), _SHADOW[index]], np.float32)
-        seed = seed_of("noise", overpass.day.isoformat(), overpass.orbit, name)
+        veil = (overpass.haze(index), _HAZE_M / cut.step_m)
+        light = np.array([gain, offset, overpass.cloud(index), _SHADOW[index], *veil], np.float32)
+        seeds = (seed_of("noise", overpass.day.isoformat(), overpass.orbit, name), np.uint64(overpass.seed))
         if float(weather[0].min(initial=1.0)) >= 1.0:  # nothing of the ground is seen, so it need not be drawn
-            base = np.zeros((cut.height + 2 * _MARGIN, cut.width + 2 * _MARGIN), np.float32)
+            whole = np.ones(1, np.float32)
+            sample = np.zeros((cut.height, cut.width), np.float32), whole, whole
         else:
-            base = pooled(self.ground.band(cut.fine(_MARGIN), overpass.day.year, overpass.day.month, name), factor)
+            sample = self._sample(name, cut, overpass)
+        return expose(*sample, weather, light, seeds, cut.row, cut.col)
+
+    def _sample(self, name: str, cut: Cut, overpass: Overpass) -> Sample:
+        ground = self.ground.band(cut.fine(_MARGIN), overpass.day.year, overpass.day.month, name)
         east, south = overpass.shift_m
-        across, down = taps(-east / cut.step_m), taps(-south / cut.step_m)
-        return expose(base, across, down, weather, light, seed, cut.row, cut.col)
+        return pooled(ground, cut.step_m // 10), taps(-east / cut.step_m), taps(-south / cut.step_m)
 
     def _scene_class(self, cut: Cut, overpass: Overpass, opacity: np.ndarray, shadow: np.ndarray) -> np.ndarray:
         layers = self.cells.window(cut.fine(), overpass.day.year, slice(0, m.COUNT))

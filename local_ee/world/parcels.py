@@ -16,7 +16,7 @@ from local_ee.world.materials import pack, to_byte
 from local_ee.world.noise import derive, draw, draw_normal
 from local_ee.world.paint import building, disc, line, quad
 
-ESTATE, OLD_QUARTER, SHEDS, TOWERS, CAMPUS, PARK, SQUARE = range(7)
+ESTATE, OLD_QUARTER, SHEDS, TOWERS, CAMPUS, PARK, SQUARE, CLEARED = range(8)
 
 
 @compiled
@@ -64,7 +64,7 @@ def ground(canvas, q, value):
 @compiled
 def _roof(material, height, tone, key, counter, born):
     """A roof whose brightness is partly the parcel's (tone), partly its own."""
-    return pack(material, height, to_byte(0.75 * tone + 0.66 * draw_normal(key, counter)), born)
+    return pack(material, height, to_byte(0.3 * tone + 0.95 * draw_normal(key, counter)), born)
 
 
 @compiled
@@ -92,6 +92,20 @@ def _trees(canvas, q, key, count, radius):
         if min(x, y) < -size or max(x, y) > canvas.shape[0] + size:
             continue  # its colour need not be drawn
         disc(canvas, x, y, size, pack(tree, 0, to_byte(draw_normal(h, 5)), to_byte(draw_normal(h, 6))))
+
+
+@compiled
+def _plots(canvas, q, key, count):
+    """Planted strips, gravel and weeds of a few metres between walls and on yards."""
+    for k in range(count):
+        h = derive(key, 20000 + k)
+        x, y = point(q, draw(h, 1), draw(h, 2))
+        size = 1.8 + 2.4 * draw(h, 4)
+        if min(x, y) < -size or max(x, y) > canvas.shape[0] + size:
+            continue
+        pick = draw(h, 3)
+        cover = m.LAWN if pick < 0.5 else (m.BARE if pick < 0.75 else m.EVERGREEN)
+        disc(canvas, x, y, size, pack(cover, 0, to_byte(draw_normal(h, 5)), to_byte(0.6 + 0.6 * draw_normal(h, 6))))
 
 
 @compiled
@@ -169,7 +183,8 @@ def old_quarter(canvas, facing, q, key, born):
                 building(
                     canvas, facing, x, y, ex, ey, half_s, half_t, _roof(roof, base + 4.0 * draw(h, 5), tone, h, 6, born)
                 )
-    _trees(canvas, q, key, int(along * across / 420.0), 3.2)
+    _plots(canvas, q, key, int(along * across / 190.0))
+    _trees(canvas, q, key, int(along * across / 240.0), 3.0)
 
 
 @compiled
@@ -183,6 +198,7 @@ def sheds(canvas, facing, q, key, born):
     tone = draw_normal(key, 90)
     family = draw(key, 5)
     _trees(canvas, q, key, int(along * across / 420.0), 3.2)
+    _plots(canvas, q, key, int(along * across / 90.0))
     for row in range(rows):
         for col in range(cols):
             h = derive(key, 100 + row * 64 + col)
@@ -208,7 +224,8 @@ def towers(canvas, facing, q, key, born):
     """Podiums with towers, car parks and paved squares."""
     ground(canvas, q, pack(m.CONCRETE, 0, to_byte(0.7 * draw_normal(key, 1) - 0.9), born))
     along, across = lengths(q)
-    _trees(canvas, q, key, int(along * across / 170.0), 3.6)
+    _trees(canvas, q, key, int(along * across / 120.0), 3.6)
+    _plots(canvas, q, key, int(along * across / 120.0))
     cols, rows = max(1, int(along / 75.0)), max(1, int(across / 70.0))
     ex, ey = axis(q)
     tone = draw_normal(key, 90)
@@ -284,6 +301,20 @@ def park(canvas, q, key, born):
 
 
 @compiled
+def cleared(canvas, q, key):
+    """Cleared land in town: rubble, gravel and weeds, bright as roofs and open to rain."""
+    z = draw_normal(key, 1)
+    ground(canvas, q, pack(m.BARE, 0, to_byte(0.6 * z), to_byte(m.GRAVEL + 0.5 * draw_normal(key, 2))))
+    along, across = lengths(q)
+    for k in range(int(along * across / 500.0)):
+        h = derive(key, 100 + k)
+        x, y = point(q, draw(h, 1), draw(h, 2))
+        cover = m.LAWN if draw(h, 3) < 0.4 else m.BARE
+        value = pack(cover, 0, to_byte(0.6 * z + 0.8 * draw_normal(h, 4)), to_byte(1.2 + 0.9 * draw_normal(h, 5)))
+        disc(canvas, x, y, 4.0 + 9.0 * draw(h, 6), value)
+
+
+@compiled
 def square(canvas, facing, q, key, born):
     """A paved square, a station forecourt or a large car park with one hall."""
     paving = m.CONCRETE if draw(key, 1) < 0.55 else m.ASPHALT
@@ -292,14 +323,15 @@ def square(canvas, facing, q, key, born):
     ex, ey = axis(q)
     tone = draw_normal(key, 90)
     x, y = point(q, 0.5, 0.3)
-    _trees(canvas, q, key, int(along * across / 300.0), 3.0)
+    _trees(canvas, q, key, int(along * across / 200.0), 3.0)
+    _plots(canvas, q, key, int(along * across / 160.0))
     building(canvas, facing, x, y, ex, ey, 0.34 * along, 0.15 * across, _roof(m.ROOF_LIGHT, 16.0, tone, key, 3, born))
 
 
 @compiled
 def site(canvas, facing, q, key, born):
     """The year before building: bare soil with a few blue huts."""
-    ground(canvas, q, pack(m.BARE, 0, to_byte(draw_normal(key, 30)), to_byte(draw_normal(key, 31))))
+    ground(canvas, q, pack(m.BARE, 0, to_byte(draw_normal(key, 30)), to_byte(0.9 + 0.7 * draw_normal(key, 31))))
     ex, ey = axis(q)
     tone = draw_normal(key, 90)
     for k in range(int(3 * draw(key, 32))):
@@ -322,5 +354,7 @@ def town(canvas, facing, q, key, born, parcel_type):
         campus(canvas, facing, q, key, born)
     elif parcel_type == PARK:
         park(canvas, q, key, born)
+    elif parcel_type == CLEARED:
+        cleared(canvas, q, key)
     else:
         square(canvas, facing, q, key, born)

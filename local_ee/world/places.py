@@ -11,6 +11,7 @@ from functools import cache
 
 import numpy as np
 
+from local_ee.world.cities import CITIES, RELIEF
 from local_ee.world.plane import plane_of
 
 # Name, longitude, latitude, radius in km over which the town thins out, turn of its streets in degrees.
@@ -186,10 +187,12 @@ class Places:
 @cache
 def places() -> Places:
     """The embedded table on the plane."""
-    towns = [(*plane_of(lon, lat), 1000.0 * radius, np.radians(turn)) for _, lon, lat, radius, turn in TOWNS]
+    towns = [
+        (*plane_of(lon, lat), 1000.0 * radius, np.radians(turn)) for _, lon, lat, radius, turn in (*TOWNS, *CITIES)
+    ]
     reaches = np.concatenate([_reaches(width, np.array(course)) for _, width, course in RIVERS])
     lakes = [(*plane_of(lon, lat), 1000 * a, 1000 * b, *_direction(turn)) for _, lon, lat, a, b, turn in LAKES]
-    land = [(*plane_of(lon, lat), *attributes) for lon, lat, *attributes in LAND]
+    land = [(*plane_of(lon, lat), *attributes) for lon, lat, *attributes in (*LAND, *RELIEF)]
     return Places(np.array(towns), reaches, np.array(lakes, float), np.array(land, float))
 
 

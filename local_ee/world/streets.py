@@ -16,7 +16,7 @@ from local_ee.world.compiled import compiled
 from local_ee.world.fields import year_built
 from local_ee.world.materials import pack, to_byte
 from local_ee.world.noise import derive, draw, draw_normal, hash2, seed_of, smooth, unit
-from local_ee.world.paint import line
+from local_ee.world.paint import disc, line
 from local_ee.world.parcels import point
 from local_ee.world.plane import lonlat_of, utm_of
 
@@ -111,11 +111,33 @@ def _town_street(canvas, ends, rank, key, born):
     else:
         line(canvas, ends[0], ends[1], ends[2], ends[3], half + 4.0, green)
     line(canvas, ends[0], ends[1], ends[2], ends[3], half, road)
+    _avenue(canvas, ends, half, key)
+
+
+@compiled
+def _avenue(canvas, ends, half, key):
+    """Crowns along both kerbs that hang over a street; some streets have few."""
+    length = length_of(ends)
+    if length < 20.0:
+        return
+    share = 0.25 + 0.65 * draw(key, 30)
+    ux, uy = (ends[2] - ends[0]) / length, (ends[3] - ends[1]) / length
+    for k in range(int(length / 8.0)):
+        for side in range(2):
+            h = derive(key, 3000 + 2 * k + side)
+            if unit(h) > share:
+                continue
+            away = (half + 1.2) * (1 if side else -1)
+            x, y = ends[0] + 8.0 * k * ux - away * uy, ends[1] + 8.0 * k * uy + away * ux
+            if min(x, y) < -6.0 or max(x, y) > canvas.shape[0] + 6.0:
+                continue
+            tree = m.EVERGREEN if draw(h, 1) < 0.6 else m.DECIDUOUS
+            disc(canvas, x, y, 2.4 + 2.2 * draw(h, 2), pack(tree, 0, to_byte(draw_normal(h, 3)), 128))
 
 
 @compiled
 def _country_road(canvas, ends, rank, key, wild):
-    if draw(key, 18) < 0.85 * wild:
+    if draw(key, 18) < wild:
         return
     pick = draw(key, 6)
     verge = pack(m.DECIDUOUS, 0, to_byte(draw_normal(key, 7)), to_byte(draw_normal(key, 8)))
@@ -150,7 +172,7 @@ def _country_road(canvas, ends, rank, key, wild):
 def street(canvas, ends, rank, key, score, land, year):
     """Draws a street or road between two canvas points; returns the year it became a town street.
 
-    land = (share of hill, ruggedness of the country): few roads lead through wild country, none over hills.
+    land = (share of hill, wildness of the country): few roads lead through wild country, none over hills.
     """
     hill, wild = land
     born = year_built(score + 0.05 + 0.1 * draw(key, 15))

@@ -9,11 +9,12 @@ import numpy as np
 from local_ee.world import country, parcels
 from local_ee.world import materials as m
 from local_ee.world import streets as st
+from local_ee.world.climate import tree_line_m
 from local_ee.world.compiled import compiled
 from local_ee.world.fields import hill_at, lake_at, land_at, river_at, score_at, urban_at, year_built
 from local_ee.world.materials import pack, to_byte
 from local_ee.world.noise import derive, draw, seed_of, smooth
-from local_ee.world.plane import plane_at, plane_nodes
+from local_ee.world.plane import lonlat_of, plane_at, plane_nodes
 
 TILE_M = 1280
 SIDE = TILE_M + 1  # one more row and column, so that walls on the tile's edge are seen
@@ -24,6 +25,7 @@ _S_INDUSTRY, _S_CROP, _S_PONDS, _S_SHADE = (
     seed_of("ponds"),
     seed_of("water shade"),
 )
+_S_SOIL, _S_FOIL, _S_FORM, _S_VILLAGE = seed_of("soil"), seed_of("foil"), seed_of("town form"), seed_of("village form")
 _NEVER = 9999
 
 
@@ -42,45 +44,70 @@ def _town_kind(x, y, urban, key):
     pick = draw(key, 40)
     if industry > 0.3 and urban < 0.8:
         return parcels.SHEDS if pick < 0.72 else (parcels.SQUARE if pick < 0.8 else parcels.ESTATE)
-    if urban > 0.72 and pick < 0.20:
+    if urban > 0.72 and pick < 0.30:
         return parcels.TOWERS
+    if draw(key, 42) < 0.05:
+        return parcels.CLEARED
+    # Old cores of houses wall to wall, superblocks of estates, and what lies between.
+    form = smooth(_S_FORM, x / 2900.0, y / 2900.0) + 0.9 * (urban - 0.55)
+    old = 0.55 if form > 0.35 else (0.06 if form < -0.25 else 0.24)
+    estates = 0.18 if form > 0.35 else (0.60 if form < -0.25 else 0.38)
     pick = draw(key, 41)
-    if pick < 0.40:
-        return parcels.ESTATE
-    if pick < 0.62:
+    if pick < old:
         return parcels.OLD_QUARTER
-    if pick < 0.73:
+    if pick < old + estates:
+        return parcels.ESTATE
+    pick = (pick - old - estates) / (1.0 - old - estates)
+    if pick < 0.28:
         return parcels.SHEDS
-    if pick < 0.85:
+    if pick < 0.62:
         return parcels.CAMPUS
-    return parcels.PARK if pick < 0.94 else parcels.SQUARE
+    return parcels.PARK if pick < 0.82 else parcels.SQUARE
 
 
 @compiled
 def _country(canvas, facing, q, key, x, y, form, hill, shore):
-    """A parcel that is not town: by land form, dryness, and the water near by."""
+    """A parcel that is not town: by land form, height, dryness, and the water near by."""
+    lat = lonlat_of(x, y)[1]
+    soil = 0.5 + 0.7 * form[3] + 1.1 * smooth(_S_SOIL, x / 3400.0, y / 3400.0)
+    above = form[0] + form[1] * hill - tree_line_m(lat)
+    if above > 200.0 * (draw(key, 55) - 0.5):
+        country.alpine(canvas, q, key)
+        return
     if hill > 0.12 + 0.1 * draw(key, 50):
         if draw(key, 51) < 1.2 * form[3]:
-            country.dry_range(canvas, q, key, 0.9 - form[3])
+            country.dry_range(canvas, q, key, 0.9 - form[3], soil)
+        elif draw(key, 56) < 0.02:
+            country.quarry(canvas, q, key)
         else:
-            country.woods(canvas, q, key, 0.55)
+            country.woods(canvas, q, key, 0.9 if abs(lat) < 24.0 else 0.55)
         return
     pick = draw(key, 52)
-    if draw(key, 53) < form[3] * 0.8:
-        country.dry_range(canvas, q, key, 0.8 - 0.8 * form[3])
+    if draw(key, 53) < 1.6 * form[3] * form[3]:
+        country.dry_range(canvas, q, key, 0.8 - 0.8 * form[3], soil)
         return
     wet = smooth(_S_PONDS, x / 3100.0, y / 3100.0) + 0.55 * form[4] - 0.42 + (0.35 if shore > -300.0 else 0.0)
     if pick < 0.55 * max(0.0, wet):
         country.ponds(canvas, q, key)
     elif pick > 0.93:
-        country.woods(canvas, q, key, 0.4)
-    elif pick > 0.91:
-        country.dry_range(canvas, q, key, 0.5)
+        country.woods(canvas, q, key, 0.9 if abs(lat) < 24.0 else 0.4)
+    elif pick > 0.90:
+        country.dry_range(canvas, q, key, 0.5, soil)
+    elif pick > 0.893:
+        country.quarry(canvas, q, key)
+    elif pick > 0.845 - 0.25 * max(0.0, smooth(_S_FOIL, x / 4200.0, y / 4200.0)):
+        country.greenhouses(canvas, q, key)
     else:
         mixture = 0.5 + 0.5 * smooth(_S_CROP, x / 2600.0, y / 2600.0) - 0.8 * form[3]
-        country.fields(canvas, q, key, mixture)
-        if draw(key, 54) < 0.36 * (1.0 - 0.85 * form[2]):
-            country.village(canvas, facing, q, key, 22)
+        country.fields(canvas, q, key, mixture, soil)
+        if draw(key, 54) < 0.42 * (1.0 - 0.85 * form[2]):
+            habit = smooth(_S_VILLAGE, x / 9000.0, y / 9000.0) + 0.5 * (draw(key, 57) - 0.5)
+            if habit < -0.25:
+                country.farms(canvas, facing, q, key, 22)
+            elif habit < 0.1:
+                country.street_village(canvas, facing, q, key, 22)
+            else:
+                country.village(canvas, facing, q, key, 22)
 
 
 @compiled
@@ -91,7 +118,7 @@ def _parcel(canvas, facing, q, key, centre, tables, year, span):
     shore = max(river_at(x, y, reaches), lake_at(x, y, lakes, form[4]))
     hill = hill_at(x, y, form[2])
     urban = urban_at(x, y, towns, form[2], form[3])
-    score = score_at(x, y, towns, form) + 0.10 * (draw(key, 60) - 0.5) - 1.4 * hill
+    score = score_at(x, y, towns, form) + 0.10 * (draw(key, 60) - 0.5) - 1.4 * hill * (1.0 - 0.8 * urban)
     born = year_built(score) + (14.0 * draw(key, 61) if draw(key, 62) < 0.08 else 0.0)
     start = math.ceil(born)
     if start < 2100 and start > 1900:
@@ -161,7 +188,9 @@ def _one_street(canvas, q, p, share, rank, key, tables, year, span):
     hill = hill_at(x, y, form[2])
     if river_at(x, y, reaches) > 80.0:
         return
-    born = st.street(canvas, ends, rank, key, score_at(x, y, towns, form) - 1.4 * hill, (hill, form[2]), year)
+    score = score_at(x, y, towns, form)
+    hill *= 1.0 - 0.8 * min(score, 1.0)
+    born = st.street(canvas, ends, rank, key, score - 1.4 * hill, (hill, max(0.85 * form[2], 1.1 * form[3])), year)
     if 1900.0 < born < 2100.0:
         _note(span, math.ceil(born), year)
 

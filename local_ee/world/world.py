@@ -22,6 +22,7 @@ from local_ee.world.public import PublicImages
 from local_ee.world.sentinel1 import Sentinel1
 from local_ee.world.sentinel2 import Sentinel2
 from local_ee.world.settlements import Settlements
+from local_ee.world.subpixel import SubpixelCamera, SubpixelGround
 from local_ee.world.terrain import Glo30
 from local_ee.world.tiled import TiledMaps
 from local_ee.world.truths import Truths
@@ -29,6 +30,7 @@ from local_ee.world.truths import Truths
 # World tiles kept: about 300, 55, 80, 10 and 65 MB when full. A row of 640-px requests across 60 km needs 330 cells,
 # twice as many where two zones meet, and again some in the year of the labels.
 _CELL_TILES, _GROUND_TILES, _RADAR_TILES, _LABEL_TILES, _CANVASES = 800, 800, 300, 600, 10
+_FINE_TILES = 120  # of 1.6 MB each, only where asked for
 _EPOCH, _END = date(1970, 1, 1), date(2100, 1, 1)
 _EVERYWHERE = (-180.0, -80.0, 180.0, 84.0)
 
@@ -39,11 +41,15 @@ class World:
     One world may be read from many threads; it keeps what it drew, within fixed limits.
     """
 
-    def __init__(self) -> None:
-        cells = CellCache(_CELL_TILES)
+    def __init__(self, *, subpixel: bool = False) -> None:
+        """subpixel: each overpass of Sentinel-2 samples the 1-m ground at its own phase (slower; see subpixel.py)."""
+        cells, canvases = CellCache(_CELL_TILES), Canvases(_CANVASES)
         products = Products(cells, _LABEL_TILES)
+        camera = Camera(cells, GroundReflectance(cells, _GROUND_TILES))
+        if subpixel:
+            camera = SubpixelCamera(camera, SubpixelGround(canvases, _FINE_TILES))
         sources = (
-            Sentinel2(Camera(cells, GroundReflectance(cells, _GROUND_TILES))),
+            Sentinel2(camera),
             Sentinel1(Backscatter(cells, _RADAR_TILES)),
             DynamicWorld(products),
             WorldCover(products),
@@ -52,7 +58,7 @@ class World:
             TiledMaps(products),
             Settlements(cells),
             Glo30(),
-            Truths(cells, Canvases(_CANVASES)),
+            Truths(cells, canvases),
         )
         self._collections = {key: source for source in sources for key in source.ids}
         self._public = PublicImages()

@@ -166,7 +166,7 @@ def test_walls_along_the_track_shine():
     for turn in (78, 60, 48, 33):
         layers[FACING] = turn
         # The median leaves out the corners, which shine whichever way a street runs.
-        power.append(np.median(scatter(layers, tables(7, 39.0), np.ones(2), 78.0, 0, 0)[:2], axis=(1, 2)))
+        power.append(np.median(scatter(layers, tables(7, 39.0), np.ones(2), (78.0, 0.0, 0), 0, 0)[:2], axis=(1, 2)))
     vv, vh = 10 * np.log10(np.array(power)).T
     assert (np.diff(vv) < 0).all() and 3 < vv[0] - vv[-1] < 10
     assert -11.5 < vh[0] - vv[0] < -8 and -7.5 < vh[-1] - vv[-1] < -4
