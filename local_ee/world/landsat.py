@@ -198,7 +198,7 @@ def _properties(asset: AssetFacts, scene: Scene, moment: datetime, index: str) -
         "SPACECRAFT_ID": f"LANDSAT_{int(scene.mission[2:])}",
         "WRS_PATH": scene.path,
         "WRS_ROW": scene.row,
-        "UTM_ZONE": ground(scene.path, scene.row)[0].crs.epsg - 32600,
+        "UTM_ZONE": int(str(ground(scene.path, scene.row)[0].crs).removeprefix("EPSG:326")),
         "COLLECTION_NUMBER": 2,
         "COLLECTION_CATEGORY": "T1",
         "simulated": 1,

@@ -153,6 +153,8 @@ def phase_of(overpass: Overpass) -> tuple[float, float]:
 class SubpixelCamera(Camera):
     """Renders overpasses from cells of 2 m; all else as Camera."""
 
+    fine: SubpixelGround
+
     def __init__(self, plain: Camera, ground: SubpixelGround) -> None:
         object.__setattr__(self, "cells", plain.cells)
         object.__setattr__(self, "ground", plain.ground)
