@@ -70,9 +70,8 @@ class Page:
         """Until JavaScript is true."""
         end = time.monotonic() + patience_s
         while not self.evaluate(f"Boolean({expression})"):
-            assert time.monotonic() < end, (
-                f"still not: {expression}; {self.complaints}; {self.evaluate('document.body.innerText')}"
-            )
+            late = time.monotonic() > end
+            assert not late, f"still not: {expression}; {self.complaints}; {self.evaluate('document.body.innerText')}"
             time.sleep(0.1)
 
     def text(self, selector: str) -> str:
