@@ -50,7 +50,7 @@ class Service:
         )
         routes: list[BaseRoute] = [_named(route) for part in parts for route in part.routes()]
         handlers = {Problem: _refused, HTTPException: _not_there}
-        app = Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]
+        app = Starlette(routes=routes, exception_handlers=handlers)
         app.router.redirect_slashes = False
         limits = settings.limits
         rates = Rates(limits.requests_per_s, limits.burst, time.monotonic)

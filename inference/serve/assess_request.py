@@ -16,7 +16,7 @@ SAMPLE, ANSWERS, REPORT, WORLD = "sample", "answers.csv", "report", "world"
 POINTS, SEEDS = (2, 20_000), (0, 2**31 - 1)
 DESIGNS = ("stratified", "simple", "systematic")
 CSV_LETTERS = 1 << 20
-INPUTS = {
+INPUTS: dict[str, dict[str, Any]] = {
     "map": {"title": "The map, by its id in GET /maps", "schema": {"type": "string", "maxLength": 100}},
     "points": {
         "title": "Points of the sample",

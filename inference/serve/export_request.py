@@ -18,7 +18,7 @@ from inference.serve.place import Place
 
 OPTIONS = "export.toml"
 PATCH_PX, STRIDE_PX = (8, 512), (8, 4096)
-INPUTS = {
+INPUTS: dict[str, dict[str, Any]] = {
     **place.SCHEMA,
     "period": {"title": "As of the process map", "schema": {"type": "string", "maxLength": 30}},
     "label": {

@@ -22,7 +22,7 @@ from inference.tiles.status import STATUS
 from inference.tiles.store import TILES
 
 JOBS, RUN = "jobs.toml", "run"
-INPUTS = {
+INPUTS: dict[str, dict[str, Any]] = {
     "checkpoint": {
         "title": "The network, by its name in GET /checkpoints",
         "schema": {"type": "string", "maxLength": 100},

@@ -13,7 +13,7 @@ from inference.serve.job import Job
 from inference.serve.library import Library
 from inference.snippet import javascript
 
-INPUTS = {
+INPUTS: dict[str, dict[str, Any]] = {
     "map": {"title": "The map, by its id in GET /maps", "schema": {"type": "string", "maxLength": 100}},
     "asset": {
         "title": "projects/PROJECT/assets/FOLDER/NAME",

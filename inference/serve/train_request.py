@@ -15,7 +15,7 @@ from training.recipes import RECIPES
 EPOCHS, SEEDS = (1, 1000), (0, 2**31 - 1)
 DEFAULT = "crofusenet-tiny"
 MOST_DATASETS = 20
-INPUTS = {
+INPUTS: dict[str, dict[str, Any]] = {
     "data": {
         "title": "Datasets, by their names in GET /datasets",
         "schema": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MOST_DATASETS},
