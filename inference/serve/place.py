@@ -20,7 +20,7 @@ from inference.serve.limits import Limits
 
 SHAPES = ("Polygon", "MultiPolygon")
 OUTLINE = "outline.geojson"
-SCHEMA = {
+SCHEMA: dict[str, dict[str, Any]] = {
     "region": {
         "title": "A named region",
         "description": "GET /regions lists them.",
