@@ -175,7 +175,9 @@ def street(canvas, ends, rank, key, score, land, year):
     land = (share of hill, wildness of the country): few roads lead through wild country, none over hills.
     """
     hill, wild = land
-    born = year_built(score + 0.05 + 0.1 * draw(key, 15))
+    # Streets come before houses; the plains are full of them, wild country outside towns is not.
+    share = 1.0 if score > 0.02 else min(max(2.0 - wild / 0.3, 0.0), 1.0)
+    born = year_built(score + share * (0.05 + 0.1 * draw(key, 15)))
     if hill > 0.3:
         return 3000.0
     if year >= born:
