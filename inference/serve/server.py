@@ -64,6 +64,7 @@ def _config(service: Service) -> uvicorn.Config:
     return uvicorn.Config(
         service.application(),
         ws="none",
+        log_config=None,  # uvicorn's own would close the log handlers that are there
         lifespan="off",
         proxy_headers=False,
         server_header=False,

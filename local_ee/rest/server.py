@@ -114,6 +114,7 @@ class LocalEngine:
             app,
             http=protocol,
             ws="none",
+            log_config=None,  # uvicorn's own would close the log handlers of the program that starts an engine
             proxy_headers=False,  # no program of this machine may say that it is another
             log_level="warning",
             access_log=False,

@@ -321,3 +321,18 @@ def test_a_home_that_cannot_be_written_is_said_with_the_remedy(small, tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(EngineFault, match="set ISAMAP_HOME"):
         LocalEngine(small, tmp_path / "file").start()
+
+
+def test_a_start_leaves_the_programs_log_handlers_open(tmp_path):
+    """A logging configuration begins by closing every handler of the process; some close their streams with it."""
+    closed: list[logging.Handler] = []
+
+    class Noted(logging.Handler):
+        def close(self) -> None:
+            closed.append(self)
+            super().close()
+
+    handler = Noted()
+    with LocalEngine(catalog(8, 8), tmp_path):
+        assert closed == []
+    handler.close()
