@@ -53,9 +53,7 @@ class Session:
     @property
     def simulated(self) -> bool:
         """True where pixels come from the simulated world."""
-        from local_ee.catalogs import WORLDS
-
-        return self.is_local and self.catalog in WORLDS
+        return self.is_local and is_world(self.catalog)
 
     @property
     def client_url(self) -> str:
@@ -198,7 +196,12 @@ def _engine(catalog: str | Path | Catalog, home: Path | None, faults: Faults | N
         return _engines[key], name
 
 
-def _name(catalog: str | Path) -> str:
+def is_world(catalog: str | Path) -> bool:
+    """Whether a catalog is the simulated world, in one of its forms, and no folder."""
     from local_ee.catalogs import WORLDS
 
-    return str(catalog) if str(catalog) in WORLDS else str(Path(catalog).expanduser().absolute())
+    return str(catalog) in WORLDS
+
+
+def _name(catalog: str | Path) -> str:
+    return str(catalog) if is_world(catalog) else str(Path(catalog).expanduser().absolute())

@@ -14,6 +14,7 @@ from gee_export.base import option_files
 from gee_export.base.atomic import local_path, make_folder
 from gee_export.base.errors import Fault
 from gee_export.base.options import from_options
+from gee_export.earth_engine.session import is_world
 from inference.capsule import archive
 from inference.capsule.capsule import composed, outputs_of, scenes_of
 from inference.capsule.document import Document, Scenes, digest, versions
@@ -129,7 +130,7 @@ def _places(files: Mapping[str, bytes], document: Document, scratch: Path, here:
     server, catalog = document.engine.get("server"), document.engine.get("catalog", "")
     if server == "earth-engine" and here.project is None:
         raise ValueError("the capsule's composite is Google's: give --project NAME")
-    if server != "earth-engine" and catalog != "world" and here.catalog is None:
+    if server != "earth-engine" and not is_world(catalog) and here.catalog is None:
         raise ValueError(f"the capsule's images lay in a folder {catalog!r}: give it with --catalog FOLDER")
     return places | {key: value for key, value in (("project", here.project), ("catalog", here.catalog)) if value}
 

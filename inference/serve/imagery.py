@@ -10,6 +10,7 @@ from typing import Any
 
 from gee_export.base.errors import Fault
 from gee_export.base.periods import Period
+from gee_export.earth_engine.session import is_world
 from inference.serve.map_store import StoredMap
 from inference.serve.tiles import SIDE_PX, TileAddress
 from inference.tiles.jobs import Server
@@ -45,7 +46,7 @@ class Imagery:
     @property
     def is_simulated(self) -> bool:
         """Whether its pixels come from the simulated world."""
-        return self.server.project is None and self.server.catalog == "world"
+        return self.server.project is None and is_world(self.server.catalog)
 
     def close(self) -> None:
         """Leaves the session."""

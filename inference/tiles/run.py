@@ -12,6 +12,7 @@ from typing import Any
 from gee_export.base.errors import Fault
 from gee_export.base.options import from_options, takes_options
 from gee_export.base.progress_bar import ProgressBar
+from gee_export.earth_engine.session import is_world
 from inference.arguments import checked_argument
 from inference.catalog import stac
 from inference.postprocess import threshold_of
@@ -217,7 +218,7 @@ def _planned(request: RunRequest) -> dict[str, tuple[MapJob, tuple[Tile, ...]]]:
     """Each map with its tiles, its checkpoint loaded once and found fit for the runtime that is asked for."""
     jobs, computing = request.jobs(), request.computing
     catalog = request.server.catalog
-    if not request.server.project and catalog != "world" and not Path(catalog).is_dir():
+    if not request.server.project and not is_world(catalog) and not Path(catalog).is_dir():
         raise ValueError(f"--catalog {catalog}: no such folder; give world, or a folder of images")
     loaded = {}
     for address in {job.checkpoint for job in jobs}:

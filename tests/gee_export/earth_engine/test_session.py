@@ -224,3 +224,8 @@ def test_a_session_may_ask_for_faults(tmp_path):
         with pytest.raises(ee.EEException, match="User memory limit exceeded"):
             ee.Number(2).getInfo()
     assert [call["fault"] for call in injector.calls(tmp_path) if call["route"] == "value"] == [None, "memory"]
+
+
+def test_both_forms_of_the_world_are_catalogs_and_no_folder_is(tmp_path):
+    assert sessions.is_world("world") and sessions.is_world("world-subpixel")
+    assert not sessions.is_world(tmp_path) and not sessions.is_world("World")
