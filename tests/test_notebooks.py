@@ -17,7 +17,12 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-RESULTS = {"01_wuhan": "wuhan.png", "02_years_and_areas": "years/report.html"}  # what a notebook leaves, at least
+RESULTS = {  # what a notebook leaves, at least
+    "01_wuhan": "wuhan.png",
+    "02_years_and_areas": "years/report.html",
+    "03_one_metre": "one-metre.png",
+    "04_own_labels": "report/report.json",
+}
 OURS = ("local_ee", "gee_export", "training", "inference", "reproduction")
 
 # A process as a kernel of Colab is: the clone is not on the path, and pip puts packages into a folder that is.
