@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from inference.serve.database import Unreachable
 from inference.serve.folder_lock import end_group, locked, note_holder
 from inference.serve.job import FAILED, SUCCESSFUL, Job
 from inference.serve.job_store import JobStore
@@ -35,7 +36,12 @@ def work(settings: Settings, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the server, which ends its workers in order
     worker = Worker(settings, f"{os.getpid()}@{time.time():.3f}", lambda: stop.is_set() or os.getppid() != parent)
     while not worker.is_ended():
-        if not worker.work_once():
+        try:
+            busy = worker.work_once()
+        except Unreachable as error:  # the database may come back; a job that was begun waits for its lease to run out
+            log.warning("%s", error)
+            busy = False
+        if not busy:
             stop.wait(POLL_S)
 
 
@@ -71,6 +77,8 @@ class Worker:
             log.info("job %s is no longer of this worker", job.id)
         except Ended:
             self.store.release(job)
+        except Unreachable:  # no fault of the job
+            raise
         except Exception as error:  # whatever a job does, the worker takes the next one
             self._note(job, traceback.format_exc())
             self.store.finish(job, FAILED, _sentence(error))
