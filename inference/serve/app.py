@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import dataclass, field
 
@@ -13,7 +12,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from inference.serve.database import Unreachable
 from inference.serve.door import Door
 from inference.serve.downloads import Downloads
 from inference.serve.gate import ROUTE, Gate
@@ -27,8 +25,6 @@ from inference.serve.rate import Rates
 from inference.serve.settings import Settings
 from inference.serve.site_routes import SiteRoutes
 from inference.serve.stac_routes import StacRoutes
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,7 +49,7 @@ class Service:
             StacRoutes(library),
         )
         routes: list[BaseRoute] = [_named(route) for part in parts for route in part.routes()]
-        handlers = {Problem: _refused, HTTPException: _not_there, Unreachable: _unreachable}
+        handlers = {Problem: _refused, HTTPException: _not_there}
         app = Starlette(routes=routes, exception_handlers=handlers)
         app.router.redirect_slashes = False
         limits = settings.limits
@@ -76,12 +72,6 @@ def _named(route: Route) -> Route:
 async def _refused(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, Problem)
     return problem.response
-
-
-async def _unreachable(request: Request, error: Exception) -> Response:
-    """The log has the reason, which strangers need not know."""
-    log.warning("%s", error)
-    return Problem(503, "The service cannot reach its jobs: try again later.", headers={"Retry-After": "10"}).response
 
 
 async def _not_there(request: Request, error: Exception) -> Response:

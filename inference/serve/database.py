@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from gee_export.base.errors import Fault
 
@@ -55,8 +55,8 @@ class Database(Protocol):
     passes over the rows of others.
     """
 
-    for_update: str
-    skip_locked: str
+    for_update: ClassVar[str]
+    skip_locked: ClassVar[str]
 
     def make_room(self) -> None:
         """Makes what must be there before the first connection."""
@@ -88,8 +88,8 @@ class SqliteFile:
     """A file of this machine. Writers wait for each other, so that no row needs a lock of its own."""
 
     path: Path
-    for_update: str = field(default="", init=False)
-    skip_locked: str = field(default="", init=False)
+    for_update: ClassVar[str] = ""
+    skip_locked: ClassVar[str] = ""
 
     def __str__(self) -> str:
         return str(self.path)
@@ -142,8 +142,8 @@ class PostgresqlServer:
     """A database by its URL, whose password no message and no `repr` shows. A connection lasts for one operation."""
 
     url: str = field(repr=False)
-    for_update: str = field(default=" FOR UPDATE", init=False)
-    skip_locked: str = field(default=" FOR UPDATE SKIP LOCKED", init=False)
+    for_update: ClassVar[str] = " FOR UPDATE"
+    skip_locked: ClassVar[str] = " FOR UPDATE SKIP LOCKED"
 
     def __post_init__(self) -> None:
         _ = self.parameters  # mistakes are refused before anything is made
@@ -187,8 +187,7 @@ class PostgresqlServer:
             assert isinstance(session, _Postgresql)
             with session.base.transaction():
                 session.base.execute(
-                    f"SET LOCAL lock_timeout = '{BUSY_S}s'; "
-                    f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_S}s'"
+                    f"SET LOCAL lock_timeout = '{BUSY_S}s'; SET LOCAL idle_in_transaction_session_timeout = '{IDLE_S}s'"
                 )
                 yield session
 
@@ -200,7 +199,7 @@ class PostgresqlServer:
         return float(session.execute("SELECT EXTRACT(EPOCH FROM clock_timestamp())::float8").fetchone()[0])
 
     def version(self, session: Session) -> int:
-        """The comment of the table, `isamap 1`; Fault for a table of another program, or another encoding than UTF-8."""
+        """The comment of the table, `isamap 1`; Fault for a table of another program, or an encoding but UTF-8."""
         (encoding,) = session.execute("SHOW server_encoding").fetchone()
         if encoding != "UTF8":
             raise Fault(f"{self} has the encoding {encoding}: create the database with ENCODING 'UTF8'")
@@ -273,9 +272,9 @@ def _driver() -> Any:
 
 
 def _reason(error: Exception) -> str:
-    """The last line of libpq's message, which holds no password."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    """The first line of libpq's message, which holds no password."""
+    lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
+    return lines[0].removeprefix("connection failed: ") if lines else type(error).__name__
 
 
 def _remedy(error: psycopg.OperationalError) -> str:

@@ -57,6 +57,15 @@ class Server:
         """Ends it at once, as a power cut does."""
         _run("pg_ctl", "stop", "-w", "-m", "immediate", "-D", str(self.folder / "data"))
 
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """It does not run meanwhile."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
 
 @contextmanager
 def running() -> Iterator[Server]:

@@ -1,4 +1,4 @@
-"""The jobs in SQLite and in PostgreSQL: equal requests are one job, leases run out, and what a former holder says does not count."""
+"""Jobs in SQLite and in PostgreSQL: equal requests are one job, leases run out, former holders do not count."""
 
 from __future__ import annotations
 
