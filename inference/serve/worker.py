@@ -24,7 +24,7 @@ from inference.serve.processes import PROCESSES, Request
 from inference.serve.settings import Settings
 
 LOG = "log.txt"
-POLL_S, HEARTBEAT_S = 0.5, 1.0
+POLL_S, HEARTBEAT_S, SILENCE_S = 0.5, 1.0, 5.0
 ISAMAP = Path(__file__).resolve().parents[2] / "isamap.py"
 LINE_LETTERS = 1000  # of a message
 log = logging.getLogger(__name__)
@@ -38,12 +38,11 @@ def work(settings: Settings, parent: int) -> None:
     worker = Worker(settings, f"{os.getpid()}@{time.time():.3f}", lambda: stop.is_set() or os.getppid() != parent)
     while not worker.is_ended():
         try:
-            busy = worker.work_once()
-        except Unreachable as error:  # the database may come back; a job that was begun waits for its lease to run out
+            wait_s = 0.0 if worker.work_once() else POLL_S
+        except Unreachable as error:  # it may come back; a job that was begun waits for its lease to run out
             log.warning("%s", error)
-            busy = False
-        if not busy:
-            stop.wait(POLL_S)
+            wait_s = SILENCE_S
+        stop.wait(wait_s)
 
 
 class Gone(Exception):

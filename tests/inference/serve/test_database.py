@@ -301,7 +301,7 @@ def test_a_worker_asks_a_database_that_stopped_again(settings, server, url, monk
     parents = iter([1, 1, 0])  # the third time the server has gone, so that the worker ends
     monkeypatch.setattr(workers.os, "getppid", lambda: next(parents))
     monkeypatch.setattr(workers.signal, "signal", lambda *_: None)
-    monkeypatch.setattr(workers, "POLL_S", 0.01)
+    monkeypatch.setattr(workers, "SILENCE_S", 0.01)
     with server.stopped():
         workers.work(made, 1)
     assert next(parents, None) is None

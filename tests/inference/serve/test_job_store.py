@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -248,12 +249,9 @@ def test_an_owners_requests_at_once_do_not_pass_the_limit(timed):
 
 
 def test_servers_that_start_at_once_make_one_table(database):
-    threads = [threading.Thread(target=JobStore(database).prepare) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert JobStore(database).jobs() == []
+    with ThreadPoolExecutor(4) as threads:
+        starts = [threads.submit(JobStore(database).prepare) for _ in range(4)]
+    assert [start.result().jobs() for start in starts] == [[]] * 4
 
 
 def test_jobs_outlive_a_second_start(store, database):
