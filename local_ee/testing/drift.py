@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from local_ee import LocalEngine
 
 COMPARED = ("value:compute", "image:computePixels", "table:computeFeatures")
+ABSENT = "(does not exist or caller does not have access)."  # ends Google's sentence
 RELATIVE = 1e-9  # of numbers in JSON; pixels are compared exactly
 MOST_SHOWN = 120  # characters of an answer
 
@@ -65,9 +66,12 @@ def difference(recorded: Answer, local: Answer) -> str | None:
 
 
 def _content(answer: Answer) -> Any:
-    """The value, or the words of a refusal."""
+    """The value, or Google's words of a refusal: what the engine adds on an asset that is absent is its own."""
     document = answer.document
-    return document["error"]["message"] if answer.status >= 400 and "error" in document else document
+    if answer.status < 400 or "error" not in document:
+        return document
+    words, absent, _ = document["error"]["message"].partition(ABSENT)
+    return words + absent
 
 
 def _method(question: Question) -> str:

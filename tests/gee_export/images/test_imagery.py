@@ -89,7 +89,7 @@ def test_floats_are_rounded_half_to_even_at_the_units_step(value):
 @pytest.mark.parametrize(
     ("numbers", "unit", "words"),
     [
-        (Numbers.of_dtype("float32"), None, "say --unit reflectance, --unit dB or --unit NAME=STEP"),
+        (Numbers.of_dtype("float32"), None, "say --unit reflectance, --unit dB, --unit embedding or --unit NAME=STEP"),
         (Numbers.of_dtype("int32"), None, "convert the image to int16 or uint16"),
     ],
 )
