@@ -6,7 +6,6 @@ import logging
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -28,10 +27,9 @@ URL = "postgresql://anna:gift%40x@db.example.org:5433/maps"
 JOB = Job("0" * 32, "toy", {}, "", ACCEPTED, "waits", 0, 0, 1.0, 1.0)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[postgresql.Server]:
-    with postgresql.running() as server:
-        yield server
+@pytest.fixture
+def server(postgresql_server) -> postgresql.Server:
+    return postgresql_server
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -17,7 +16,6 @@ from gee_export.base.errors import Fault
 from inference.serve.database import Database, PostgresqlServer, SqliteFile
 from inference.serve.job import ACCEPTED, DISMISSED, FAILED, RUNNING, SUCCESSFUL, Job, canonical, job_id
 from inference.serve.job_store import MOST_ATTEMPTS, JobStore
-from tests.support import postgresql
 
 LEASE_S = 10.0
 
@@ -37,19 +35,12 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[postgresql.Server]:
-    """A PostgreSQL server of these tests alone."""
-    with postgresql.running() as server:
-        yield server
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request, tmp_path) -> Database:
     """An empty database of each sort."""
     if request.param == "sqlite":
         return SqliteFile(tmp_path / "jobs.sqlite")
-    return PostgresqlServer(request.getfixturevalue("server").new_database())
+    return PostgresqlServer(request.getfixturevalue("postgresql_server").new_database())
 
 
 @pytest.fixture
