@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 from typing import Annotated, Any
@@ -256,11 +257,16 @@ def serve(
     ] = None,
     max_area: Annotated[float, typer.Option("--max-area", help="Most km2 of a place.")] = 10_000.0,
     max_jobs: Annotated[int, typer.Option("--max-jobs", help="Most open jobs of a token.")] = 20,
+    database: Annotated[
+        str | None,
+        typer.Option("--database", help="postgresql://USER@HOST/NAME of the jobs; with a password: ISAMAP_DATABASE."),
+    ] = None,
     bucket: Annotated[str | None, typer.Option("--bucket", help="Where Google ingests from; needs --project.")] = None,
     project: _Project = None,
     catalog: Annotated[str, typer.Option("--catalog", help="Local engine's images: world, or a folder.")] = "world",
 ) -> None:
     """Serve jobs, maps and a page by HTTP, on this machine alone unless there are tokens."""
+    from inference.serve.database import database_url
     from inference.serve.limits import Limits
     from inference.serve.server import Address
     from inference.serve.server import serve as run_server
@@ -275,5 +281,6 @@ def serve(
         bucket=bucket,
         scheduler=scheduler,
         limits=Limits(area_km2=max_area, jobs=max_jobs),
+        database=database_url(database, os.environ),
     )
     run_server(settings, Address(host, port, token_file, url), workers=workers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
@@ -14,10 +15,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gee_export.base.errors import Fault
+from inference.serve.database import Unreachable
 from inference.serve.problem import Problem
 
 JSON, GEOJSON = "application/json", "application/geo+json"
+RETRY_S = "10"
 Value = TypeVar("Value")
+log = logging.getLogger(__name__)
 
 
 def as_json(
@@ -29,7 +33,8 @@ def as_json(
 
 
 async def computed(function: Callable[..., Value], *values: Any, pool: Executor | None = None) -> Value:
-    """What a function gives, computed in a thread. Problem 422: the user's mistake; 502: a server's or disk's fault.
+    """What a function gives, computed in a thread. Problem 422: the user's mistake; 502: a server's or disk's fault;
+    503: the database of jobs does not answer now, and the log says why.
 
     pool: threads for work that would otherwise take all of them, or that keeps files open in each.
     """
@@ -37,6 +42,10 @@ async def computed(function: Callable[..., Value], *values: Any, pool: Executor 
         if pool is not None:
             return await asyncio.get_running_loop().run_in_executor(pool, function, *values)
         return await run_in_threadpool(function, *values)
+    except Unreachable as fault:
+        log.warning("%s", fault)
+        detail = "The service cannot reach its jobs: try again later."
+        raise Problem(503, detail, headers={"Retry-After": RETRY_S}) from fault
     except Fault as fault:
         raise Problem(502, str(fault)) from fault
     except ValueError as error:

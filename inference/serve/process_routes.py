@@ -122,7 +122,7 @@ class ProcessRoutes:
 
     def _submitted(self, process: Process, inputs: Any, owner: str) -> tuple[Job, bool]:
         asked, settings = process.read(inputs, self.library), self.library.settings
-        now = settings.jobs.clock()
+        now = settings.jobs.now()
         id = job_id(process.id, asked.identity)
         job = Job(id, process.id, asked.inputs, owner, ACCEPTED, "waits for a worker", 0, 0, now, now)
         try:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from inference.serve.database import opened
 from inference.serve.job_store import JobStore
 from inference.serve.limits import Limits
 from inference.tiles.jobs import Server
@@ -18,7 +19,8 @@ class Settings:
     """folder: of jobs and maps. checkpoints, datasets: folders that requests may name by their last part.
 
     server: whose pixels are mapped. bucket: where Google ingests from. scheduler: of a Dask cluster that makes tiles.
-    lease_s: after so long without a word of its worker a job is given to another.
+    lease_s: after so long without a word of its worker a job is given to another. database: the URL of a PostgreSQL
+    database of jobs, in place of the folder's SQLite file.
     """
 
     folder: Path
@@ -29,8 +31,10 @@ class Settings:
     scheduler: str | None = None
     limits: Limits = field(default_factory=Limits)
     lease_s: float = 30.0
+    database: str | None = field(default=None, repr=False)  # it may hold a password
 
     def __post_init__(self) -> None:
+        opened(self.database, Path(self.folder))  # a mistake in the URL is refused at once
         object.__setattr__(self, "folder", Path(self.folder).absolute())
         for option, addresses in (("--checkpoint", self.checkpoints), ("--data", self.datasets)):
             names = [name_of(address) for address in addresses]
@@ -42,8 +46,8 @@ class Settings:
 
     @property
     def jobs(self) -> JobStore:
-        """The file of jobs."""
-        return JobStore(self.folder / "jobs.sqlite")
+        """The jobs, in the service's database or in its file."""
+        return JobStore(opened(self.database, self.folder / "jobs.sqlite"))
 
     @property
     def maps(self) -> Path:

@@ -14,15 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from inference.serve.database import Unreachable
 from inference.serve.folder_lock import end_group, locked, note_holder
 from inference.serve.job import FAILED, SUCCESSFUL, Job
 from inference.serve.job_store import JobStore
+from inference.serve.lease import Lease
 from inference.serve.library import Library
 from inference.serve.processes import PROCESSES, Request
 from inference.serve.settings import Settings
 
 LOG = "log.txt"
-POLL_S, HEARTBEAT_S = 0.5, 1.0
+POLL_S, HEARTBEAT_S, SILENCE_S = 0.5, 1.0, 5.0
 ISAMAP = Path(__file__).resolve().parents[2] / "isamap.py"
 LINE_LETTERS = 1000  # of a message
 log = logging.getLogger(__name__)
@@ -35,8 +37,12 @@ def work(settings: Settings, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the server, which ends its workers in order
     worker = Worker(settings, f"{os.getpid()}@{time.time():.3f}", lambda: stop.is_set() or os.getppid() != parent)
     while not worker.is_ended():
-        if not worker.work_once():
-            stop.wait(POLL_S)
+        try:
+            wait_s = 0.0 if worker.work_once() else POLL_S
+        except Unreachable as error:  # it may come back; a job that was begun waits for its lease to run out
+            log.warning("%s", error)
+            wait_s = SILENCE_S
+        stop.wait(wait_s)
 
 
 class Gone(Exception):
@@ -71,20 +77,22 @@ class Worker:
             log.info("job %s is no longer of this worker", job.id)
         except Ended:
             self.store.release(job)
+        except Unreachable:  # no fault of the job
+            raise
         except Exception as error:  # whatever a job does, the worker takes the next one
             self._note(job, traceback.format_exc())
             self.store.finish(job, FAILED, _sentence(error))
         return True
 
     def _finish(self, job: Job) -> None:
-        folder = self.settings.work(job.id)
+        folder, lease = self.settings.work(job.id), Lease(self.store, job, self.settings.lease_s)
         folder.mkdir(parents=True, exist_ok=True)
         request = PROCESSES[job.process].read(job.inputs, Library(self.settings))
-        with locked(folder, lambda: self._go_on(job, 0, "waits for a command of a killed worker to end")) as lock:
+        with locked(folder, lambda: self._go_on(lease, 0, "waits for a command of a killed worker to end")) as lock:
             if lock is None:
                 raise Gone
             for command in request.commands(folder):
-                code = self._run(job, request, command, lock)
+                code = self._run(lease, request, command, lock)
                 if code != 0:
                     self.store.finish(
                         job, FAILED, _last_error(folder / LOG) or f"`isamap {command[0]}` ended with {code}"
@@ -94,11 +102,11 @@ class Worker:
             if self.store.finish(job, SUCCESSFUL, "done", results):
                 self._note(job, "finished\n")
 
-    def _run(self, job: Job, request: Request, command: tuple[str, ...], lock: int) -> int:
+    def _run(self, lease: Lease, request: Request, command: tuple[str, ...], lock: int) -> int:
         """The exit code of `isamap` with these words, in the job's folder, its words appended to the job's log."""
-        folder = self.settings.work(job.id)
+        folder = self.settings.work(lease.job.id)
         with (folder / LOG).open("ab") as out:
-            out.write(f"$ isamap {command[0]} (attempt {job.attempt})\n".encode())
+            out.write(f"$ isamap {command[0]} (attempt {lease.job.attempt})\n".encode())
             out.flush()
             process = subprocess.Popen(
                 [sys.executable, str(ISAMAP), *command],
@@ -116,17 +124,17 @@ class Worker:
                     return process.wait(HEARTBEAT_S)
                 except subprocess.TimeoutExpired:
                     progress, message = request.progress(folder)
-                    if not self._go_on(job, progress, message):
+                    if not self._go_on(lease, progress, message):
                         raise Gone from None
         finally:
             end_group(process.pid)
             process.wait()
 
-    def _go_on(self, job: Job, progress: int, message: str) -> bool:
+    def _go_on(self, lease: Lease, progress: int, message: str) -> bool:
         """Whether the job is still this worker's, whose lease is renewed; Ended where the worker must end."""
         if self.is_ended():
             raise Ended
-        return self.store.renew(job, self.settings.lease_s, progress=progress, message=message)
+        return lease.renew(progress, message)
 
     def _note(self, job: Job, text: str) -> None:
         folder = self.settings.work(job.id)

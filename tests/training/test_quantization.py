@@ -51,7 +51,7 @@ def forward_of(name: str, runtime: str):
 @pytest.mark.parametrize("runtime", INTEGERS)
 @pytest.mark.parametrize("name", QUICK_FIRST)
 def test_every_network_computes_in_8_bits(name, runtime):
-    """Within 5 % of the largest logit on images of the calibration; 8 % where attention multiplies rounded by rounded."""
+    """Within 5 % of the largest logit on images of the calibration; 8 % with attention, rounded twice."""
     x = image_of(name, 6)
     error = relative(logits(forward_of(name, runtime), x), logits(small_network(name), x))
     assert error < LIMITS.get(name, 0.05) and b"QuantizeLinear" in graph_of(name)

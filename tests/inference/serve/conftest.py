@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from inference.serve.library import Library
 from inference.serve.settings import Settings
 from inference.tiles.jobs import Server
 from tests.support import plot as plots
+from tests.support import postgresql
 
 BASE = "http://127.0.0.1:8765"
 DOOR = Door.of("127.0.0.1", 8765, (), None)
@@ -33,6 +34,13 @@ def network(make_checkpoint) -> Path:
     """A small U-Net of composites; requests call it `run`."""
     settings = composites.Settings.of(speckle="none", clouds="none")
     return make_checkpoint(composite=settings.to_json(), window=32, lattice=24)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[postgresql.Server]:
+    """A server of these tests alone, started for the first that asks for it."""
+    with postgresql.running() as server:
+        yield server
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
-"""The file of jobs: equal requests are one job, leases run out, and what a former holder says does not count."""
+"""Jobs in SQLite and in PostgreSQL: equal requests are one job, leases run out, former holders do not count."""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gee_export.base.errors import Fault
+from inference.serve.database import Database, PostgresqlServer, SqliteFile
 from inference.serve.job import ACCEPTED, DISMISSED, FAILED, RUNNING, SUCCESSFUL, Job, canonical, job_id
 from inference.serve.job_store import MOST_ATTEMPTS, JobStore
 
@@ -32,9 +35,23 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request, tmp_path) -> Database:
+    """An empty database of each sort."""
+    if request.param == "sqlite":
+        return SqliteFile(tmp_path / "jobs.sqlite")
+    return PostgresqlServer(request.getfixturevalue("postgresql_server").new_database())
+
+
 @pytest.fixture
-def store(tmp_path, clock) -> JobStore:
-    return JobStore(tmp_path / "jobs.sqlite", clock).prepare()
+def store(database, clock) -> JobStore:
+    return JobStore(database, clock).prepare()
+
+
+@pytest.fixture
+def timed(database) -> JobStore:
+    """Jobs by the database's own clock."""
+    return JobStore(database).prepare()
 
 
 def job(number: int = 0, owner: str = "") -> Job:
@@ -175,8 +192,8 @@ def test_jobs_are_counted_by_status(store):
     assert (counts[ACCEPTED], counts[RUNNING], counts[FAILED]) == (2, 1, 0)
 
 
-def test_workers_at_once_never_take_one_job_twice(tmp_path):
-    store = JobStore(tmp_path / "jobs.sqlite").prepare()
+def test_workers_at_once_never_take_one_job_twice(timed):
+    store = timed
     for number in range(24):
         store.submit(job(number), 100)
     taken: list[str] = []
@@ -194,8 +211,8 @@ def test_workers_at_once_never_take_one_job_twice(tmp_path):
     assert len(taken) == len(set(taken)) == 24
 
 
-def test_two_requests_at_once_are_one_job(tmp_path):
-    store = JobStore(tmp_path / "jobs.sqlite").prepare()
+def test_two_requests_at_once_are_one_job(timed):
+    store = timed
     new: list[bool] = []
     threads = [threading.Thread(target=lambda: new.append(store.submit(job(), 100)[1])) for _ in range(6)]
     for thread in threads:
@@ -205,20 +222,86 @@ def test_two_requests_at_once_are_one_job(tmp_path):
     assert sorted(new) == [False] * 5 + [True]
 
 
+def test_an_owners_requests_at_once_do_not_pass_the_limit(timed):
+    refused: list[int] = []
+
+    def ask(number: int) -> None:
+        try:
+            timed.submit(job(number, "anna"), 3)
+        except OverflowError:
+            refused.append(number)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(timed.jobs()) == 3 and len(refused) == 5
+
+
+def test_servers_that_start_at_once_make_one_table(database):
+    with ThreadPoolExecutor(4) as threads:
+        starts = [threads.submit(JobStore(database).prepare) for _ in range(4)]
+    assert [start.result().jobs() for start in starts] == [[]] * 4
+
+
+def test_jobs_outlive_a_second_start(store, database):
+    store.submit(job(), 10)
+    assert JobStore(database).prepare().job(job().id) == job()
+
+
+def test_a_moment_is_stored_to_the_microsecond(store):
+    stored = replace(job(), created_s=1_763_836_800.123456)
+    store.submit(stored, 10)
+    assert store.job(stored.id).created_s == 1_763_836_800.123456
+
+
+def test_the_databases_clock_is_that_of_the_world(timed):
+    assert abs(timed.now() - time.time()) < 3600
+
+
+def test_text_of_all_the_world_is_kept(store):
+    stored = replace(job(), inputs={"name": "武汉 \0 ü ? %s"}, message="100 % ?")
+    store.submit(stored, 10)
+    assert store.job(stored.id) == stored
+
+
+def test_a_message_with_nul_ends_a_job_all_the_same(store):
+    store.submit(job(), 10)
+    assert store.finish(store.take("a", LEASE_S), FAILED, "broken\0text")
+    assert store.job(job().id).message.startswith("broken")
+
+
+def test_while_a_job_is_cleared_it_cannot_begin_again(timed):
+    timed.submit(job(), 10)
+    timed.dismiss(job().id)
+    order: list[str] = []
+    again = threading.Thread(target=lambda: order.append(f"submitted {timed.submit(job(), 10)[1]}"))
+
+    def clear() -> None:
+        again.start()
+        again.join(0.3)
+        order.append("cleared")
+
+    timed.dismiss(job().id, clear)
+    again.join()
+    assert order == ["cleared", "submitted True"]
+
+
 def test_a_file_of_a_later_version_is_refused(tmp_path):
     path = tmp_path / "jobs.sqlite"
-    JobStore(path).prepare()
+    JobStore(SqliteFile(path)).prepare()
     with sqlite3.connect(path) as base:
         base.execute("PRAGMA user_version = 99")
     with pytest.raises(Fault, match="version 99"):
-        JobStore(path).prepare()
+        JobStore(SqliteFile(path)).prepare()
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):
     path = tmp_path / "jobs.sqlite"
     path.write_bytes(b"no database" * 200)
     with pytest.raises(Fault, match="move it away"):
-        JobStore(path).prepare()
+        JobStore(SqliteFile(path)).prepare()
 
 
 @given(st.dictionaries(st.text(), st.integers() | st.text() | st.lists(st.booleans())))

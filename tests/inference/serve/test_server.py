@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -19,6 +19,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 import isamap
+from inference.serve.database import VARIABLE
 from inference.serve.job import OPEN
 from inference.serve.job_store import JobStore
 from tests.inference.serve.conftest import BBOX, TOWN
@@ -28,12 +29,16 @@ TOKEN = "a-token-of-this-test-that-is-long-enough"
 PATIENCE_S = 600.0
 MAPPING = {"inputs": {"checkpoint": "run", "bbox": BBOX, "period": "2019-06", "name": "field"}}
 START = """\
-import sys
+import os, sys
+from inference.serve.database import database_url
 from inference.serve.server import Address, serve
 from inference.serve.settings import Settings
 from inference.tiles.jobs import Server
 folder, checkpoint, catalog, workers = sys.argv[1:5]
-settings = Settings(folder, checkpoints=(checkpoint,), server=Server(catalog=catalog), lease_s=4.0)
+database = database_url(None, os.environ)
+settings = Settings(
+    folder, checkpoints=(checkpoint,), server=Server(catalog=catalog), lease_s=4.0, database=database
+)
 serve(settings, Address(port=0, token_file=sys.argv[5] if len(sys.argv) > 5 else None), workers=int(workers))
 """
 
@@ -121,9 +126,19 @@ def ended(store: JobStore) -> bool:
     return not any(job.status in OPEN for job in store.jobs())
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request, settings, monkeypatch) -> JobStore:
+    """The jobs of the servers that start afterwards."""
+    if request.param == "sqlite":
+        return settings.jobs
+    url = request.getfixturevalue("postgresql_server").new_database()
+    monkeypatch.setenv(VARIABLE, url)
+    return replace(settings, database=url).jobs
+
+
 @pytest.mark.long
-def test_killed_workers_and_a_killed_server_lose_no_job(start, settings, town):
-    server, store = start(), settings.jobs
+def test_killed_workers_and_a_killed_server_lose_no_job(store, start, town):
+    server = start()
     ids = [server.ask("/processes/map/execution", MAPPING)["jobID"]]
     ids += [server.ask("/processes/assess/execution", sample(seed))["jobID"] for seed in range(2)]
     until(lambda: store.job(ids[0]).status == "running")  # the map takes seconds: it cannot end before the next line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import re
 import shlex
@@ -12,6 +13,7 @@ from starlette.testclient import TestClient
 
 import isamap
 from inference.serve.app import Service
+from inference.serve.database import PostgresqlServer, database_url
 from inference.serve.job_store import MOST_ATTEMPTS
 from inference.serve.limits import Limits
 from inference.serve.settings import Settings
@@ -88,3 +90,24 @@ def test_the_container_starts_the_command_with_options_that_it_has(capsys):
     assert isamap.main(["serve", "--help"]) == 0
     page = capsys.readouterr().out
     assert all(word in page for word in words if word.startswith("--"))
+
+
+def test_the_lines_that_start_it_have_options_that_it_has(capsys):
+    lines = [line for line in PAGE.splitlines() if line.startswith("isamap serve ")]
+    assert len(lines) == 3
+    assert isamap.main(["serve", "--help"]) == 0
+    page = capsys.readouterr().out
+    assert all(word in page for line in lines for word in line.split() if word.startswith("--"))
+
+
+def test_the_database_of_the_page_is_one_that_the_command_takes():
+    pytest.importorskip("psycopg")
+    (option,) = re.findall(r"^isamap serve .*--database (\S+)$", PAGE, re.MULTILINE)
+    assert str(PostgresqlServer(database_url(option, {}))) == "postgresql://db.example.org/isamap"
+
+
+def test_the_extras_of_the_page_are_those_of_the_package():
+    extras = set(re.findall(r'pip install "isamap\[([a-z-]+)\]"', PAGE))
+    parser = configparser.ConfigParser()
+    parser.read(Path(__file__).resolve().parents[3] / "setup.cfg")
+    assert extras == {"serve", "serve-postgresql"} and extras <= set(parser["options.extras_require"])
