@@ -101,7 +101,7 @@ class SqliteFile:
     def connection(self) -> Iterator[Session]:
         base = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)
         try:
-            base.execute("PRAGMA journal_mode = WAL")  # readers never wait for the writer
+            _write_ahead(base)
             base.execute("PRAGMA synchronous = FULL")  # what was answered outlives a power cut
             yield base
         finally:
@@ -135,6 +135,19 @@ class SqliteFile:
         if not isinstance(error, sqlite3.DatabaseError):
             return None
         return Fault(f"{self.path} cannot be used as the file of jobs ({error}): move it away")
+
+
+def _write_ahead(base: sqlite3.Connection) -> None:
+    """Readers never wait for the writer. Unlike other statements, the first change to it does not wait for its turn."""
+    end = time.monotonic() + BUSY_S
+    while True:
+        try:
+            base.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
 
 
 @dataclass(frozen=True)
