@@ -85,7 +85,7 @@ async function fill({ service, viewport, named, panel, order, jobs, place }) {
   const { regions } = await service.json("/regions?limit=200");
   place.named = regions;
   named.items = regions.map(({ name, bbox }) => ({ name, rings: ringsOf(bbox) }));
-  await Promise.all([panel.renew(), order.fill(), place.search(), jobs.renew()]);
+  await Promise.all([panel.renew(), order.fill(), jobs.renew()]);
   if (regions.length) place.lookAt(boxOf(named.items.flatMap(({ rings }) => rings)));
   const wanted = new URLSearchParams(location.hash.slice(1)).get("map");
   const first = panel.maps.find(({ id }) => id === wanted) ?? panel.maps[0];
