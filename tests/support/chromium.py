@@ -75,7 +75,7 @@ class Page:
         """Until a function, asked every tenth of a second, says so."""
         end = time.monotonic() + patience_s
         while not test():
-            text = self.evaluate("document.body.innerText")  # the answer brings the browser's events with it
+            text = self.evaluate("document.body?.innerText")  # the answer brings the browser's events with it
             assert time.monotonic() < end, f"still not: {words}; {self.complaints}; {text}"
             time.sleep(0.1)
 

@@ -25,10 +25,15 @@ class Running:
         self.process, self.address = process, address
 
     def json(self, path: str) -> dict:
-        request = Request(
-            self.address + path, headers={"Accept": "application/json", "Authorization": f"Bearer {TOKEN}"}
-        )
-        with urlopen(request, timeout=60) as reply:
+        return self._reply(path, None)
+
+    def post(self, path: str, document: dict) -> dict:
+        return self._reply(path, json.dumps(document).encode())
+
+    def _reply(self, path: str, body: bytes | None) -> dict:
+        headers = {"Accept": "application/json", "Authorization": f"Bearer {TOKEN}"}
+        types = {"Content-Type": "application/json"} if body else {}
+        with urlopen(Request(self.address + path, body, headers | types), timeout=60) as reply:
             return json.loads(reply.read())
 
 

@@ -25,13 +25,13 @@ export class RegionList {
     const turn = (this.turn += 1);
     const words = this.field.value.trim();
     const { regions } = await this.service.json(`/regions?limit=${MOST}&q=${encodeURIComponent(words)}`).catch(() => ({ regions: [] }));
-    if (turn === this.turn && document.activeElement === this.field) this.show(regions);
+    if (turn === this.turn && document.activeElement === this.field) this.show(regions, words);
   }
 
-  show(regions) {
+  show(regions, words) {
     const rows = regions.map(({ name, title }) => this.option(name, title));
     this.list.replaceChildren(...(rows.length ? rows : [el("li", { class: "quiet" }, "No region has such a name.")]));
-    this.list.hidden = false;
+    Object.assign(this.list, { hidden: false }).dataset.words = words;
     this.field.setAttribute("aria-expanded", "true");
     this.activate(-1);
     announce(`${rows.length} regions`);
