@@ -138,5 +138,6 @@ def test_a_click_on_the_map_shows_the_probability_in_the_window(mapped, middle, 
     assert float(text.split()[-2]) == pytest.approx(100 * answer["probability"], abs=0.51), text
     mapped.wait_for(
         "(() => { const e = document.querySelector('#point .answer'); const b = e.getBoundingClientRect();"
-        " return b.height > 0 && b.bottom <= innerHeight && e.contains(document.elementFromPoint(b.x + 20, b.y + 9)) })()"
+        " return b.height > 0 && b.bottom <= innerHeight &&"
+        " e.contains(document.elementFromPoint(b.x + 20, b.y + 9)) })()"
     )
