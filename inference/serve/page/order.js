@@ -31,12 +31,19 @@ export class Order {
     this.changed();
   }
 
-  get inputs() {
+  /** Such as 2020-06, 2020-JJA or 2020; "" where no year is given. */
+  get period() {
     const [year, span] = [byId("year-of-map").value, byId("span").value];
+    if (!/^\d{4}$/.test(year)) return "";
+    return span ? `${year}-${span}` : year;
+  }
+
+  get inputs() {
+    const period = this.period;
     const checkpoint = byId("checkpoint").value;
-    if (!this.place.inputs || !/^\d{4}$/.test(year) || !checkpoint) return null;
+    if (!this.place.inputs || !period || !checkpoint) return null;
     const name = byId("name").value.trim() || this.place.suggestion;
-    return { checkpoint, ...this.place.inputs, period: span ? `${year}-${span}` : year, ...(name && { name }) };
+    return { checkpoint, ...this.place.inputs, period, ...(name && { name }) };
   }
 
   changed() {
