@@ -83,7 +83,7 @@ async function fill({ service, viewport, named, panel, order, jobs, place }) {
   const health = await service.json("/health");
   byId("version").textContent = `isamap ${health.version}`;
   panel.simulatedService = health.simulated;
-  for (const id of ["simulated", "train-first", "or-train"]) byId(id).hidden = !health.simulated; // real pixels cost
+  for (const id of ["simulated", "small-network", "or-train"]) byId(id).hidden = !health.simulated; // real pixels cost
   const { regions } = await service.json("/regions?limit=200");
   place.named = regions;
   named.items = regions.map(({ name, bbox }) => ({ name, rings: ringsOf(bbox) }));
