@@ -23,6 +23,11 @@ from inference.serve.problem import Problem
 from inference.serve.tiles import IMAGERY, LAYERS, TileAddress
 
 TILE_AGE_S = 3600
+TILE_HEADERS = {
+    "cache-control": f"private, max-age={TILE_AGE_S}",
+    # "same-site" would do if Chromium took two ports of one address for one site, as its Sec-Fetch-Site does
+    "cross-origin-resource-policy": "cross-origin",
+}
 MOST_AREAS = 256
 # few threads, as each keeps files open and GDAL's memory; imagery apart, whose tiles take seconds
 _TILE_THREADS = ThreadPoolExecutor(min(8, 2 * (os.cpu_count() or 1)), thread_name_prefix="isamap-tiles")
@@ -72,7 +77,7 @@ class MapRoutes:
         except ValueError as error:
             raise Problem(404, str(error)) from error
         tag = f'"{stored.version}"'
-        headers = {"cache-control": f"private, max-age={TILE_AGE_S}", "etag": tag}
+        headers = TILE_HEADERS | {"etag": tag}
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
         if layer == IMAGERY:

@@ -84,6 +84,7 @@ def _listening(address: Address) -> Iterator[socket.socket]:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((address.host, address.port))
+            listening.listen()  # from here on clients wait for an answer, and are not refused
         except OSError as error:
             message = f"port {address.port} of {address.host} cannot be used ({error.strerror}): choose another --port"
             raise OSError(message) from error

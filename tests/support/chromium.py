@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ class Page:
         self._number, self._buffer, self.session = 0, b"", ""
         self.requests: list[str] = []
         self.complaints: list[str] = []
+        self.choosers: list[int] = []  # file inputs whose dialogs were opened
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
@@ -68,10 +69,14 @@ class Page:
 
     def wait_for(self, expression: str, patience_s: float = PATIENCE_S) -> None:
         """Until JavaScript is true."""
+        self.wait_until(lambda: self.evaluate(f"Boolean({expression})"), expression, patience_s)
+
+    def wait_until(self, test: Callable[[], bool], words: str = "", patience_s: float = PATIENCE_S) -> None:
+        """Until a function, asked every tenth of a second, says so."""
         end = time.monotonic() + patience_s
-        while not self.evaluate(f"Boolean({expression})"):
-            late = time.monotonic() > end
-            assert not late, f"still not: {expression}; {self.complaints}; {self.evaluate('document.body.innerText')}"
+        while not test():
+            text = self.evaluate("document.body?.innerText")  # the answer brings the browser's events with it
+            assert time.monotonic() < end, f"still not: {words}; {self.complaints}; {text}"
             time.sleep(0.1)
 
     def text(self, selector: str) -> str:
@@ -95,6 +100,30 @@ class Page:
             name = {"press": "mousePressed", "move": "mouseMoved", "release": "mouseReleased"}[step]
             held = {"button": "left", "buttons": 1, "clickCount": 1}
             self.call("Input.dispatchMouseEvent", type=name, x=x, y=y, **held)
+
+    def double_click(self, x: float, y: float) -> None:
+        self.mouse("click", x, y)
+        for name in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=name, x=x, y=y, button="left", buttons=1, clickCount=2)
+
+    def wheel(self, x: float, y: float, down: float) -> None:
+        """Turns the wheel over a point of the window, by so many pixels down."""
+        self.call("Input.dispatchMouseEvent", type="mouseWheel", x=x, y=y, deltaX=0, deltaY=down)
+
+    def choose_file(self, selector: str, path: Path) -> None:
+        """Clicks what opens the browser's dialog for files, and takes one there."""
+        self.call("Page.setInterceptFileChooserDialog", enabled=True)
+        self.choosers.clear()
+        self.click(selector)
+        self.wait_until(lambda: bool(self.choosers))
+        self.call("DOM.setFileInputFiles", files=[str(path)], backendNodeId=self.choosers[0])
+        self.call("Page.setInterceptFileChooserDialog", enabled=False)
+
+    def drop_file(self, path: Path, x: float, y: float) -> None:
+        """Drags a file of the disk over the window and lets it fall at a point."""
+        data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+        for name in ("dragEnter", "dragOver", "drop"):
+            self.call("Input.dispatchDragEvent", type=name, x=x, y=y, data=data)
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         self.mouse("press", *start)
@@ -131,6 +160,8 @@ class Page:
         values = event.get("params", {})
         if event.get("method") == "Network.requestWillBeSent":
             self.requests.append(values["request"]["url"])
+        if event.get("method") == "Page.fileChooserOpened":
+            self.choosers.append(values["backendNodeId"])
         if event.get("method") == "Runtime.exceptionThrown":
             self.complaints.append(str(values["exceptionDetails"].get("exception", {}).get("description")))
         if event.get("method") == "Log.entryAdded" and values["entry"]["level"] == "error":

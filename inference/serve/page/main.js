@@ -1,6 +1,7 @@
 // The page of the service: a map, and beside it new maps, the shown map, and jobs.
 
 import { byId } from "./dom.js";
+import { FirstNetwork } from "./first_network.js";
 import { furnish, Marker } from "./furniture.js";
 import { Jobs } from "./jobs.js";
 import { MapPanel } from "./map_panel.js";
@@ -72,6 +73,7 @@ async function start() {
   };
   const jobs = new Jobs(service, finished);
   order = new Order(service, place, (job) => jobs.watch(job));
+  new FirstNetwork(service, place, order, jobs);
   listenTabs((name) => (name === "jobs" ? jobs.renew() : name === "map" && panel.renew().then(() => panel.showAreas())));
   await fill({ service, viewport, named, panel, order, jobs, place });
   document.body.dataset.ready = "true";
@@ -81,11 +83,11 @@ async function fill({ service, viewport, named, panel, order, jobs, place }) {
   const health = await service.json("/health");
   byId("version").textContent = `isamap ${health.version}`;
   panel.simulatedService = health.simulated;
-  byId("simulated").hidden = !health.simulated;
+  for (const id of ["simulated", "small-network", "or-train"]) byId(id).hidden = !health.simulated; // real pixels cost
   const { regions } = await service.json("/regions?limit=200");
   place.named = regions;
   named.items = regions.map(({ name, bbox }) => ({ name, rings: ringsOf(bbox) }));
-  await Promise.all([panel.renew(), order.fill(), place.search(), jobs.renew()]);
+  await Promise.all([panel.renew(), order.fill(), jobs.renew()]);
   if (regions.length) place.lookAt(boxOf(named.items.flatMap(({ rings }) => rings)));
   const wanted = new URLSearchParams(location.hash.slice(1)).get("map");
   const first = panel.maps.find(({ id }) => id === wanted) ?? panel.maps[0];

@@ -16,7 +16,7 @@ export class MapPanel {
     this.swipe = new SwipeHandle(viewport);
     this.renewAreas = settled(450, () => this.showAreas());
     viewport.addEventListener("move", this.renewAreas);
-    viewport.addEventListener("inspect", ({ detail }) => this.inspect(this.viewport.planeAt(detail)));
+    viewport.addEventListener("inspect", ({ detail }) => this.ask(detail));
     byId("map-choice").addEventListener("change", (event) => this.open(event.target.value));
     byId("year").addEventListener("input", (event) => this.show(this.years[Number(event.target.value)].id));
     for (const id of ["opacity", "imagery", "compare", "other"]) byId(id).addEventListener("input", () => this.draw());
@@ -205,6 +205,12 @@ export class MapPanel {
       entries.push({ label: period || name, value: areas.impervious ?? 0 });
     }
     byId("chart").replaceChildren(columnChart("Impervious in the view, km²", entries, this.map.period || this.map.name, km2));
+  }
+
+  /** What a click asks: the answer is brought into view. */
+  async ask(point) {
+    await this.inspect(this.viewport.planeAt(point));
+    if (this.map && !byId("map-tab").hidden) byId("point-box").scrollIntoView({ block: "nearest" });
   }
 
   async inspect([x, y]) {

@@ -25,17 +25,25 @@ export class Order {
   async fill() {
     const { checkpoints } = await this.service.json("/checkpoints");
     this.checkpoints = new Map(checkpoints.map((each) => [each.name, each]));
-    byId("checkpoint").replaceChildren(...checkpoints.map(({ name, network, size_m: size }) => el("option", { value: name }, `${name} (${network}, ${size} m)`)));
-    if (!checkpoints.length) this.say("This service has no network yet: start it with --checkpoint FOLDER, or train one.");
+    const chosen = byId("checkpoint").value;
+    byId("checkpoint").replaceChildren(...checkpoints.map(({ name, network, size_m: size }) => el("option", { value: name, selected: name === chosen }, `${name} (${network}, ${size} m)`)));
+    for (const [id, hidden] of Object.entries({ "no-network": checkpoints.length > 0, networks: !checkpoints.length })) byId(id).hidden = hidden;
     this.changed();
   }
 
-  get inputs() {
+  /** Such as 2020-06, 2020-JJA or 2020; "" where no year is given. */
+  get period() {
     const [year, span] = [byId("year-of-map").value, byId("span").value];
+    if (!/^\d{4}$/.test(year)) return "";
+    return span ? `${year}-${span}` : year;
+  }
+
+  get inputs() {
+    const period = this.period;
     const checkpoint = byId("checkpoint").value;
-    if (!this.place.inputs || !/^\d{4}$/.test(year) || !checkpoint) return null;
+    if (!this.place.inputs || !period || !checkpoint) return null;
     const name = byId("name").value.trim() || this.place.suggestion;
-    return { checkpoint, ...this.place.inputs, period: span ? `${year}-${span}` : year, ...(name && { name }) };
+    return { checkpoint, ...this.place.inputs, period, ...(name && { name }) };
   }
 
   changed() {
@@ -44,6 +52,7 @@ export class Order {
     byId("name").placeholder = this.place.suggestion;
     byId("start").disabled = true;
     this.turn += 1;
+    if (this.checkpoints && !this.checkpoints.size) return this.say("Without a network no map can be made: see 3.");
     if (!this.inputs) return this.say("Choose a place, a period and a network to see what the map takes.");
     this.say("Counting what it takes …");
     this.price();

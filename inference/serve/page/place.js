@@ -1,7 +1,8 @@
 // The place of a new map: searched, drawn, typed, or read from a file.
 
-import { announce, byId, el, km2, settled } from "./dom.js";
+import { announce, byId, km2 } from "./dom.js";
 import { boxOf, Outlines, ringsOf } from "./overlay.js";
+import { RegionList } from "./region_list.js";
 import { BoxTool, PolygonTool } from "./sketch.js";
 
 const SIDES = ["west", "south", "east", "north"];
@@ -13,9 +14,7 @@ export class PlaceChooser {
     Object.assign(this, { service, viewport, changed, inputs: null });
     this.outlines = new Outlines(viewport.plane, { strong: true });
     this.named = [];
-    this.regions = new Map();
-    byId("region").addEventListener("input", settled(200, () => this.search()));
-    byId("region").addEventListener("change", () => this.chooseRegion());
+    this.regions = new RegionList(service, (name) => this.chooseRegion(name));
     byId("draw-box").addEventListener("click", () => this.draw(BoxTool, "Drag a box over the map. Escape leaves."));
     byId("draw-polygon").addEventListener("click", () => this.draw(PolygonTool, "Click the corners; double click or Enter ends, Escape leaves."));
     byId("use-view").addEventListener("click", () => this.useView());
@@ -23,24 +22,15 @@ export class PlaceChooser {
     byId("file").addEventListener("change", () => this.read(byId("file").files[0]));
     byId("clear-place").addEventListener("click", () => this.choose(null, ""));
     for (const side of SIDES) byId(side).addEventListener("change", () => this.typed());
-    viewport.box.addEventListener("dragover", (event) => event.preventDefault());
-    viewport.box.addEventListener("drop", (event) => {
+    document.addEventListener("dragover", (event) => event.preventDefault()); // a miss would leave the page for the file
+    document.addEventListener("drop", (event) => {
       event.preventDefault();
+      byId("new-button").click();
       this.read(event.dataTransfer.files[0]);
     });
   }
 
-  async search() {
-    const words = byId("region").value.trim();
-    const { regions } = await this.service.json(`/regions?limit=10&q=${encodeURIComponent(words)}`);
-    for (const region of regions) this.regions.set(region.name, region);
-    byId("regions").replaceChildren(...regions.map(({ name, title }) => el("option", { value: name }, title ?? name)));
-    if (this.regions.has(words.toLowerCase())) await this.chooseRegion();
-  }
-
-  async chooseRegion() {
-    const name = byId("region").value.trim().toLowerCase();
-    if (!name || this.inputs?.region === name) return;
+  async chooseRegion(name) {
     try {
       const feature = await this.service.json(`/regions/${encodeURIComponent(name)}`);
       this.choose({ region: name }, `Region ${name}, ${km2(feature.properties.area_km2)} km²`, ringsOf(feature));

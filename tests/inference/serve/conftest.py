@@ -17,6 +17,7 @@ from inference.serve.settings import Settings
 from inference.tiles.jobs import Server
 from tests.support import plot as plots
 from tests.support import postgresql
+from tests.support.chromium import Page, browser
 
 BASE = "http://127.0.0.1:8765"
 DOOR = Door.of("127.0.0.1", 8765, (), None)
@@ -82,3 +83,10 @@ def asked() -> Callable[..., dict]:
         return {"inputs": {name: value for name, value in inputs.items() if value is not None}}
 
     return make
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A tab of Chromium."""
+    with browser(tmp_path_factory.mktemp("chromium")) as page:
+        yield page

@@ -53,6 +53,24 @@ def test_what_a_browser_fetches_for_another_site_is_refused(site):
     assert status(HOME, **HERE, sec_fetch_site=site, sec_fetch_mode="no-cors") == 403
 
 
+PICTURE = {"sec_fetch_site": "same-site", "sec_fetch_mode": "no-cors", "sec_fetch_dest": "image"}
+TILE = "/maps/town-2020/tiles/class/12/3350/1680.png"
+
+
+def test_a_notebook_of_this_host_may_show_a_tile():
+    assert status(HOME, path=TILE, **HERE, **PICTURE) == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"sec_fetch_site": "cross-site"}, {"sec_fetch_mode": "cors"}, {"sec_fetch_dest": "script"},
+     {"path": "/maps/town-2020/download"}, {"path": "/jobs/" + TILE}, {"method": "POST", **JSON}],
+)  # fmt: skip
+def test_no_other_page_may_show_a_tile_and_no_page_more_than_a_tile(change):
+    change = {name.replace("-", "_"): text for name, text in change.items()}
+    assert status(HOME, **({"path": TILE} | HERE | PICTURE | change)) == 403
+
+
 def test_a_link_of_another_site_may_be_followed():
     headers = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}
     assert status(HOME, path="/", **HERE, **headers) == 0

@@ -2,73 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 import pytest
 
-from gee_export.sentinel import composite as composites
-from tests.support.chromium import Page, browser
+from tests.support.chromium import Page
+from tests.support.running_service import TOKEN, Running, drag_box, map_box, running_service
 
 pytestmark = pytest.mark.long
 pytest.importorskip("rio_tiler")
 
-ROOT = Path(__file__).resolve().parents[3]
-TOKEN = "a-token-of-this-test-and-no-other"
 WUHAN_LONLAT = (114.30, 30.59)
 BOX_DEGREES = 0.006
 
 
-class Running:
-    """A service in a process of its own, and its address."""
-
-    def __init__(self, process: subprocess.Popen, address: str) -> None:
-        self.process, self.address = process, address
-
-    def json(self, path: str) -> dict:
-        request = Request(
-            self.address + path, headers={"Accept": "application/json", "Authorization": f"Bearer {TOKEN}"}
-        )
-        with urlopen(request, timeout=60) as reply:
-            return json.loads(reply.read())
-
-
-def started(folder: Path, checkpoint: Path, home: Path, *options: str) -> Running:
-    words = [sys.executable, "-m", "isamap", "serve", "--folder", str(folder), "--checkpoint", str(checkpoint)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ISAMAP_HOME": str(home)}
-    process = subprocess.Popen(
-        [*words, "--port", "0", *options], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
-    )
-    line = process.stdout.readline()
-    address = re.search(r"http://127\.0\.0\.1:\d+", line)
-    assert address, f"the service said {line!r}"
-    return Running(process, address.group())
-
-
-@pytest.fixture(scope="module")
-def network(make_checkpoint) -> Path:
-    settings = composites.Settings.of(speckle="none", clouds="none")
-    return make_checkpoint(composite=settings.to_json(), window=32, lattice=24)
-
-
 @pytest.fixture(scope="module")
 def service(network, tmp_path_factory) -> Iterator[Running]:
-    running = started(tmp_path_factory.mktemp("service"), network, tmp_path_factory.mktemp("home"))
-    yield running
-    running.process.terminate()
-    running.process.wait(60)
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory) -> Iterator[Page]:
-    with browser(tmp_path_factory.mktemp("chromium")) as page:
-        yield page
+    folder, home = tmp_path_factory.mktemp("service"), tmp_path_factory.mktemp("home")
+    with running_service(folder, home, "--checkpoint", str(network)) as running:
+        yield running
 
 
 def type_box(page: Page, centre: tuple[float, float], side: float) -> None:
@@ -78,21 +32,6 @@ def type_box(page: Page, centre: tuple[float, float], side: float) -> None:
         page.evaluate(f"document.querySelector('#{name}').value = {value}")
     page.evaluate("document.querySelector('#north').dispatchEvent(new Event('change'))")
     page.click("#clear-place")
-
-
-def map_box(page: Page) -> tuple[float, float, float, float]:
-    return page.evaluate(
-        "(() => { const b = document.querySelector('#map').getBoundingClientRect();"
-        " return [b.x, b.y, b.width, b.height] })()"
-    )
-
-
-def drag_box(page: Page, share: float) -> None:
-    """A box around the middle of the map, so many of its widths and heights wide."""
-    page.click("#draw-box")
-    left, top, width, height = map_box(page)
-    corners = [(left + width * (0.5 + sign * share / 2), top + height * (0.5 + sign * share / 2)) for sign in (-1, 1)]
-    page.drag(*corners)
 
 
 @pytest.fixture(scope="module")
@@ -197,8 +136,8 @@ def test_the_job_and_its_log_are_listed(made):
 def test_the_page_works_with_a_token(tab, network, tmp_path):
     """It is asked for once; requests then carry it, and another one is refused."""
     (tmp_path / "tokens").write_text(TOKEN)
-    running = started(tmp_path / "service", network, tmp_path / "home", "--token-file", str(tmp_path / "tokens"))
-    try:
+    options = ("--checkpoint", str(network), "--token-file", str(tmp_path / "tokens"))
+    with running_service(tmp_path / "service", tmp_path / "home", *options) as running:
         tab.resize(1280, 800)
         tab.call("Page.navigate", url=running.address)
         tab.wait_for("document.querySelector('#token-dialog')?.open")
@@ -209,9 +148,6 @@ def test_the_page_works_with_a_token(tab, network, tmp_path):
         tab.key("Enter")
         tab.wait_for("document.body.dataset.ready === 'true'")
         assert tab.evaluate("document.querySelector('#checkpoint').options.length") == 1
-    finally:
-        running.process.terminate()
-        running.process.wait(60)
 
 
 def test_no_width_of_a_screen_needs_sideways_scrolling(tab, service):

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -209,3 +210,11 @@ def test_a_wrong_start_is_refused_in_one_sentence(tmp_path, capsys, words, sente
     assert isamap.main(["serve", "--folder", str(tmp_path / "service"), *words]) == 2
     assert sentence in capsys.readouterr().err
     assert not (tmp_path / "service").exists()
+
+
+def test_who_reads_the_address_is_not_refused():
+    """The address is printed as soon as there is one: clients wait for an answer from then on."""
+    from inference.serve.server import Address, _listening
+
+    with _listening(Address(port=0)) as listening, socket.create_connection(listening.getsockname(), timeout=10):
+        pass
