@@ -17,6 +17,7 @@ import pytest
 import inference
 import isamap
 from inference.asset import Target
+from tests.support.event_loop import event_loop_of_a_kernel  # noqa: F401
 
 geemap = pytest.importorskip("geemap")
 pytestmark = [pytest.mark.long]

@@ -14,6 +14,7 @@ import pytest
 import rasterio
 
 from tests.support.chromium import Page
+from tests.support.event_loop import event_loop_of_a_kernel  # noqa: F401
 from tests.support.running_service import Running, running_service
 
 pytestmark = pytest.mark.long

@@ -21,6 +21,7 @@ from inference.map_file import open_map
 from inference.web_map import geemap_map, notebook
 from tests.inference.conftest import WUHAN
 from tests.support import plot as plots
+from tests.support.event_loop import event_loop_of_a_kernel  # noqa: F401
 
 pytest.importorskip("geemap")
 

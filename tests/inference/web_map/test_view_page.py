@@ -13,6 +13,7 @@ import isamap
 from gee_export.earth_engine import session as sessions
 from inference.web_map import document, view
 from inference.web_map.picture import COARSE_STEPS
+from tests.support.event_loop import event_loop_of_a_kernel  # noqa: F401
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "view.md").read_text(encoding="utf-8")
 
