@@ -41,7 +41,7 @@ class Hand:
         return self.page.evaluate(
             f"(() => {{ const e = document.querySelector({json.dumps(selector)}); const b = e.getBoundingClientRect();"
             " const [x, y] = [b.x + b.width / 2, b.y + b.height / 2]; const top = document.elementFromPoint(x, y);"
-            " return [x, y, b.width > 0 && e.contains(top)]; }})()"
+            " return [x, y, b.width > 0 && e.contains(top)]; })()"
         )
 
     def _turn(self, y: float) -> None:
