@@ -4,7 +4,7 @@
 
 REPOSITORY is a clone of github.com/google/earthengine-community, with or without a work tree. A script counts once
 for each algorithm whose call it holds: `.reduceToVectors(` for methods of images, collections, features, geometries
-and values, the whole name for the others. Methods of one name in several classes cannot be told apart.
+and values, the whole name for the others. Methods of one name in several classes count as one.
 """
 
 from __future__ import annotations

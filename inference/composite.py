@@ -265,10 +265,11 @@ def _settings(trained: Checkpoint) -> composite.Settings:
 def _identity(
     made: composite.Composite, region: Region, settings: composite.Settings, connected: session.Session
 ) -> str:
-    """Equal for equal pixels: server, catalog (a folder by its name), settings, scenes and outline."""
+    """Equal for equal pixels: where they come from, settings, scenes and outline."""
     shape = None if region.outline is None else hashlib.sha256(region.outline.wkb).hexdigest()
     scenes = {sensor: list(ids) for sensor, ids in made.scenes.items()}
-    facts = [connected.server, Path(connected.catalog).name, settings.to_json(), scenes, shape]
+    source = session.source_of(connected.server, connected.catalog)
+    facts = [*source.values(), settings.to_json(), scenes, shape]
     return json.dumps(facts, sort_keys=True)
 
 

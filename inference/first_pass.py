@@ -37,8 +37,8 @@ class _Part:
 class FirstPass:
     """What the network maps of a source, and the rows that it leaves: of all columns at once, or in stripes of them.
 
-    lattice: the windows, counted from the origin of the ground; scale: output pixels per input pixel. Interrupted, it
-    goes on where it was.
+    lattice: the windows, counted from the origin of the ground; scale: output pixels per input pixel. The same
+    call continues an interrupted pass.
     """
 
     source: InputSource

@@ -10,6 +10,8 @@ from local_ee.catalog.table import ENDINGS
 # The simulated world, and the same one whose Sentinel-2 is sampled from its 1-m ground date by date (docs/world.md).
 SUBPIXEL = "world-subpixel"
 WORLDS = ("world", SUBPIXEL)
+# Of the simulated pixels: raise it with every change of them, and what was begun with others is refused.
+WORLD_VERSION = "2"
 
 
 def open_catalog(name: str | Path) -> Catalog:

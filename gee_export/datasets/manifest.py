@@ -113,7 +113,8 @@ class Grid:
 class DatasetManifest:
     """Everything a reader needs to know of a dataset. Mappings are plain JSON.
 
-    source: server, catalog. image: product per sensor. label: product, year, classes, licence (None without labels).
+    source: server, catalog, of simulated pixels world (their version). image: product per sensor.
+    label: product, year, classes, licence (None without labels).
     periods: label, start and end (exclusive) of each. settings: the composite's (composite.Settings). grids: one per
     region. split: as asked (kind, ratios, seed) and, by region, positions, block_px and what was left out. scenes: ids
     and counts per region and period. skipped: by region and period, why there is nothing of them.

@@ -203,5 +203,18 @@ def is_world(catalog: str | Path) -> bool:
     return str(catalog) in WORLDS
 
 
+def source_of(server: str, catalog: str | Path) -> dict[str, str]:
+    """Where pixels come from, as what is made of them notes it: server, catalog, of the simulated world its version.
+
+    A folder stands by its name, since bytes must not depend on the machine.
+    """
+    source = {"server": server, "catalog": Path(catalog).name}
+    if server == "local-engine" and is_world(catalog):
+        from local_ee.catalogs import WORLD_VERSION
+
+        source["world"] = WORLD_VERSION
+    return source
+
+
 def _name(catalog: str | Path) -> str:
     return str(catalog) if is_world(catalog) else str(Path(catalog).expanduser().absolute())

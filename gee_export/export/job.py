@@ -47,7 +47,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Job:
-    """The settings of an export. server and catalog say where pixels come from; they go into the manifest."""
+    """The settings of an export. server, catalog and world (of the simulated pixels, the version) say where
+    pixels come from; they go into the manifest.
+    """
 
     region_grids: tuple[RegionGrid, ...]
     periods: tuple[Period, ...]
@@ -61,6 +63,7 @@ class Job:
     sampling: Sampling = field(default_factory=Sampling)
     server: str = "local-engine"
     catalog: str = "world"
+    world: str = ""
 
     def __post_init__(self) -> None:
         _refuse_twice(
@@ -137,7 +140,7 @@ class Job:
         return DatasetManifest(
             name=self.name,
             simulated=False,
-            source={"server": self.server, "catalog": self.catalog},
+            source={"server": self.server, "catalog": self.catalog} | ({"world": self.world} if self.world else {}),
             image={"product": self._products()},
             bands=self.bands,
             label=None,

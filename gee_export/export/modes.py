@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from gee_export.base.options import Option
@@ -126,12 +125,14 @@ class RunOptions:
         return Means(self.workers, self.bucket or bucket_of(self.out or ""), self.keep_exports, self.eecu_hours)
 
     def source(self, session: Session | None) -> dict[str, str]:
-        """Server and catalog for the manifest; a folder by its name, since bytes must not depend on the machine."""
+        """Where pixels come from, for the manifest: as `session.source_of`."""
+        from gee_export.earth_engine.session import source_of
+
         if session is not None:
-            return {"server": session.server, "catalog": Path(session.catalog).name}
+            return source_of(session.server, session.catalog)
         if self.project not in (None, "", "local"):
-            return {"server": "earth-engine", "catalog": "earth-engine"}
-        return {"server": "local-engine", "catalog": Path(self.catalog).name}
+            return source_of("earth-engine", "earth-engine")
+        return source_of("local-engine", self.catalog)
 
     def connect(self, session: Session | None = None) -> Session:
         """A connection, the one given or a new one; the local engine has the bucket then."""

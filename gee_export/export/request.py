@@ -109,7 +109,7 @@ class ExportRequest:
     def to_toml(self, source: Mapping[str, str]) -> str:
         """TOML that makes the dataset again, without what belongs to this machine or run; files by their names.
 
-        source: server and catalog, as RunOptions.source.
+        source: as RunOptions.source.
         """
         local = {option.name for option in options_of(ExportRequest) if option.option.local}
         values = changed_options(replace(self, run=replace(self.run, catalog=source["catalog"])))

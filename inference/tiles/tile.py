@@ -16,6 +16,7 @@ from shapely.geometry.base import BaseGeometry
 
 from gee_export.base.periods import Period
 from gee_export.base.regions import Region
+from gee_export.earth_engine.session import source_of
 from inference import job
 from inference.cleaning import VERSION as CLEANING
 from inference.legend import Legend
@@ -63,14 +64,16 @@ class Tile:
         window, post = self.window, self.computing.post
         ground = None if window.ground_m is None else hashlib.sha256(window.ground_m.wkb).hexdigest()
         processed = {} if post == UNPROCESSED else {"post": post, "post_version": POST_VERSION}
-        local = not self.pixels.project
+        server = ("earth-engine", "earth-engine") if self.pixels.project else ("local-engine", self.pixels.catalog)
+        source = source_of(*server)
+        del source["server"]  # the catalog says it
         return {
             "version": REGION_VERSION,
             "window": [window.epsg, window.row, window.col, window.step_px, float(window.pixel_m)],
             "ground": ground,
             "period": [self.period.start.isoformat(), self.period.end.isoformat()],
             "checkpoint": self.fingerprint,
-            "catalog": Path(self.pixels.catalog).name if local else "earth-engine",
+            **source,
             **self.computing.forward,
             **processed,
         }

@@ -14,7 +14,7 @@ from local_ee.evaluation.features import Date
 from local_ee.evaluation.patterns import InvalidPattern, Pattern
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.sources import image_of, not_found
-from local_ee.evaluation.values import Image, constant, derived, missing_band
+from local_ee.evaluation.values import Image, constant, derived, missing_band, recomputed
 from local_ee.raster.pixel_type import DOUBLE
 from local_ee.raster.pixels import Pixels, join
 from local_ee.raster.projection import WGS84, Projection
@@ -57,7 +57,7 @@ def chosen(image: Image, positions: tuple[int, ...], names: list[str] | None = N
     def needs(indices: tuple[int, ...]) -> list[list[int]]:
         return [[positions[i] for i in indices]]
 
-    return derived([image], bands, reading, properties=image.properties, image_id=image.id, needs=needs)
+    return recomputed(image, bands, reading, needs=needs)
 
 
 @algorithm("Image.select")

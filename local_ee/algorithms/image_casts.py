@@ -13,7 +13,7 @@ from odc.geo.geobox import GeoBox
 from local_ee.errors import EngineError
 from local_ee.evaluation import registry
 from local_ee.evaluation.registry import algorithm
-from local_ee.evaluation.values import Band, Image, alike, derived
+from local_ee.evaluation.values import Band, Image, alike, derived, recomputed
 from local_ee.raster.array_pixels import computed
 from local_ee.raster.pixel_type import NAMED, PixelType
 from local_ee.raster.pixels import Pixels, hidden, is_uniform
@@ -64,7 +64,7 @@ def cast_image(image: Image, kinds: Sequence[PixelType]) -> Image:
         pairs = zip(positions, pixels.values, pixels.masks, strict=True)
         return Pixels(tuple(_cast_pixels(array, mask, kinds[i]) for i, array, mask in pairs), pixels.masks)
 
-    return derived([image], bands, reading, properties=image.properties, image_id=image.id, needs=alike)
+    return recomputed(image, bands, reading, needs=alike)
 
 
 def _caster(target_type: PixelType) -> Callable[..., Image]:
@@ -121,4 +121,4 @@ def _with_masked_band(image: Image, name: str, band_type: PixelType) -> Image:
         pairs = [arrays[i] if i < count else hidden(band_type.dtype, tuple(geobox.shape)) for i in positions]
         return Pixels(tuple(values for values, _ in pairs), tuple(mask for _, mask in pairs))
 
-    return derived([image], [*image.bands, band], reading, properties=image.properties, image_id=image.id)
+    return recomputed(image, [*image.bands, band], reading)

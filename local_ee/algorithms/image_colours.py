@@ -6,7 +6,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from local_ee.evaluation.registry import algorithm
-from local_ee.evaluation.values import Band, Image, derived
+from local_ee.evaluation.values import Band, Image, recomputed
 from local_ee.raster.pixel_type import NAMED
 from local_ee.raster.pixels import Pixels
 
@@ -34,14 +34,7 @@ def random_visualizer(image: Image) -> Image:
             pairs.append((values, pixels.masks[k]))
         return Pixels(tuple(values for values, _ in pairs), tuple(mask for _, mask in pairs))
 
-    return derived(
-        [image],
-        bands,
-        reading,
-        properties=image.properties,
-        image_id=image.id,
-        needs=lambda positions: [{max(i - len(_NAMES), 0) for i in positions}],
-    )
+    return recomputed(image, bands, reading, needs=lambda positions: [{max(i - len(_NAMES), 0) for i in positions}])
 
 
 def _colour(values: np.ndarray, channel: int) -> np.ndarray:

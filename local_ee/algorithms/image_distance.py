@@ -12,7 +12,7 @@ from local_ee import budget
 from local_ee.errors import EngineError
 from local_ee.evaluation.focal import BandPixels, band_by_band
 from local_ee.evaluation.registry import algorithm
-from local_ee.evaluation.values import Band, Image, alike, derived, missing_band
+from local_ee.evaluation.values import Band, Image, alike, missing_band, recomputed
 from local_ee.raster.kernel import Kernel, Metric, Weights, check_side
 from local_ee.raster.margin import Margin
 from local_ee.raster.pixel_type import DOUBLE, FLOAT
@@ -58,9 +58,7 @@ def directional_distance_transform(source: Image, angle: float, maxDistance: int
     def needs(positions: tuple[int, ...]) -> list[set[int]]:
         return [{searched, *(i for i in positions if i < len(kept))}]
 
-    return derived(
-        [source], bands, reading, properties=source.properties, image_id=source.id, needs=needs, around=margin.around
-    )
+    return recomputed(source, bands, reading, needs=needs, around=margin.around)
 
 
 def line(angle_deg: float, reach_px: int) -> Iterator[tuple[int, int, float]]:
@@ -134,9 +132,7 @@ def fast_distance_transform(image: Image, neighborhood: int, units: str, metric:
         values = (distance**2 if squared else distance for distance, _ in pairs)
         return Pixels(tuple(np.rint(each).astype(np.float32) for each in values), tuple(mask for _, mask in pairs))
 
-    return derived(
-        [image], bands, reading, properties=image.properties, image_id=image.id, needs=alike, around=margin.around
-    )
+    return recomputed(image, bands, reading, needs=alike, around=margin.around)
 
 
 @algorithm("Image.distance")

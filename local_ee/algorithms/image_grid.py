@@ -12,7 +12,7 @@ from local_ee.algorithms.image_masks import clipped
 from local_ee.errors import EngineError
 from local_ee.evaluation.features import ErrorMargin, geometry_of
 from local_ee.evaluation.registry import algorithm
-from local_ee.evaluation.values import Image, alike, derived
+from local_ee.evaluation.values import Image, alike, recomputed
 from local_ee.raster import resample as resampling
 from local_ee.raster.geometry import Geometry, everywhere
 from local_ee.raster.pixel_type import PixelType
@@ -50,9 +50,7 @@ def reproject(image: Image, crs: Projection, crsTransform: list | None, scale: f
         return resampling.read(source, geobox)
 
     bands = [band.on(grid) for band in image.bands]
-    return derived(
-        [image], bands, reading, properties=image.properties, image_id=image.id, needs=alike, around=elsewhere
-    )
+    return recomputed(image, bands, reading, needs=alike, around=elsewhere)
 
 
 @algorithm("Image.setDefaultProjection")
@@ -64,7 +62,7 @@ def set_default_projection(image: Image, crs: Projection, crsTransform: list | N
 
 def _with_grid(image: Image, grid: Projection, dimensions: tuple[int, int] | None = None) -> Image:
     bands = [band.on(grid, dimensions) for band in image.bands]
-    return derived([image], bands, image.read_at, properties=image.properties, image_id=image.id, needs=alike)
+    return recomputed(image, bands, image.read_at, needs=alike)
 
 
 @algorithm("Image.resample")
@@ -82,9 +80,7 @@ def resample(image: Image, mode: str) -> Image:
         return join([parts[i] for i in positions])
 
     bands = [band if band.projection == WGS84 else band.typed(_interpolated_type(band.type)) for band in image.bands]
-    return derived(
-        [image], bands, reading, properties=image.properties, image_id=image.id, needs=alike, around=elsewhere
-    )
+    return recomputed(image, bands, reading, needs=alike, around=elsewhere)
 
 
 def _interpolated_type(source_type: PixelType) -> PixelType:

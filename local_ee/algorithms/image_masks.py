@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 from local_ee.errors import EngineError
 from local_ee.evaluation.coerce import to_geometry
 from local_ee.evaluation.registry import algorithm
-from local_ee.evaluation.values import Image, Needs, alike, constant, derived
+from local_ee.evaluation.values import Image, Needs, alike, constant, derived, recomputed
 from local_ee.raster.geometry import Geometry
 from local_ee.raster.pixel_type import FLOAT, PixelType
 from local_ee.raster.pixels import (
@@ -131,7 +131,7 @@ def _mask_of(image: Image) -> Image:
         return Pixels(tuple(as_weight(each) for each in masks), (valid(geobox.shape),) * len(masks))
 
     bands = [band.typed(PixelType("float", 0, 1)) for band in image.bands]
-    return derived([image], bands, reading, properties=image.properties, image_id=image.id, needs=alike)
+    return recomputed(image, bands, reading, needs=alike)
 
 
 def _with_mask(image: Image, mask: Image) -> Image:
@@ -263,15 +263,7 @@ def clipped(image: Image, region: Geometry) -> Image:
         own = image.footprint
         return region if own is None else Geometry(own.lonlat.intersection(region.lonlat))
 
-    return derived(
-        [image],
-        image.bands,
-        reading,
-        properties=image.properties,
-        image_id=image.id,
-        footprint_of=footprint,
-        needs=alike,
-    )
+    return recomputed(image, image.bands, reading, footprint_of=footprint, needs=alike)
 
 
 @algorithm("Image.remap")
@@ -300,9 +292,7 @@ def remap(image: Image, from_: list, to: list, defaultValue: Any, bandName: str 
         return Pixels((np.where(matches, out, target_type.dtype.type(fallback)),), (old,))
 
     band = image.bands[position].typed(target_type).renamed("remapped")
-    return derived(
-        [image], [band], reading, properties=image.properties, image_id=image.id, needs=lambda _: [[position]]
-    )
+    return recomputed(image, [band], reading, needs=lambda _: [[position]])
 
 
 def _table_type(numbers: list) -> PixelType:

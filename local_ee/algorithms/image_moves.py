@@ -8,7 +8,7 @@ from odc.geo.geobox import GeoBox
 from local_ee.algorithms.image_grid import elsewhere
 from local_ee.errors import EngineError
 from local_ee.evaluation.registry import algorithm
-from local_ee.evaluation.values import Band, Image, derived
+from local_ee.evaluation.values import Band, Image, recomputed
 from local_ee.raster import kernel as kernels
 from local_ee.raster import resample
 from local_ee.raster.geometry import Geometry
@@ -55,12 +55,10 @@ def _moved(image: Image, source: Projection, target: Projection) -> Image:
     def footprint() -> Geometry | None:
         return _moved_footprint(image.footprint, source, target)
 
-    return derived(
-        [image],
+    return recomputed(
+        image,
         bands,
         reading,
-        properties=image.properties,
-        image_id=image.id,
         footprint_of=footprint,
         needs=lambda positions: [positions],
         around=elsewhere,

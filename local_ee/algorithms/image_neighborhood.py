@@ -16,7 +16,7 @@ from local_ee.algorithms import reducers
 from local_ee.algorithms.kernels import SHAPES
 from local_ee.errors import EngineError
 from local_ee.evaluation.registry import add, algorithm
-from local_ee.evaluation.values import Image, alike, derived
+from local_ee.evaluation.values import Image, alike, recomputed
 from local_ee.raster import accumulate
 from local_ee.raster.kernel import Kernel, Weights, drawn
 from local_ee.raster.neighborhood import window_moments, window_sums
@@ -92,7 +92,7 @@ def over_neighbourhood(
     def around(geobox: GeoBox) -> GeoBox:
         return padded(geobox, kernel.weights(geobox))
 
-    return derived([image], bands, reading, properties=image.properties, image_id=image.id, needs=needs, around=around)
+    return recomputed(image, bands, reading, needs=needs, around=around)
 
 
 def _reduced(band: Band, reducer: Reducer, weights: Weights, weight: str, skip_masked: bool) -> list[Band]:
@@ -175,7 +175,7 @@ def convolve(image: Image, kernel: Kernel) -> Image:
     def around(geobox: GeoBox) -> GeoBox:
         return padded(geobox, kernel.weights(geobox))
 
-    return derived([image], bands, reading, properties=image.properties, image_id=image.id, needs=alike, around=around)
+    return recomputed(image, bands, reading, needs=alike, around=around)
 
 
 def _convolved(band: Band, weights: Weights, dtype: np.dtype) -> Band:

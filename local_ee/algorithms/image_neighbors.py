@@ -8,7 +8,7 @@ from odc.geo.geobox import GeoBox
 from local_ee.algorithms.image_neighborhood import padded
 from local_ee.errors import EngineError
 from local_ee.evaluation.registry import algorithm
-from local_ee.evaluation.values import Image, alike, derived
+from local_ee.evaluation.values import Image, alike, recomputed
 from local_ee.raster import segments
 from local_ee.raster.kernel import Kernel, Weights
 from local_ee.raster.pixel_type import NAMED
@@ -48,15 +48,7 @@ def neighborhood_to_bands(image: Image, kernel: Kernel) -> Image:
     def needs(positions: tuple[int, ...]) -> list[set[int]]:
         return [{i // len(cells) for i in positions}]
 
-    return derived(
-        [image],
-        bands,
-        reading,
-        properties=image.properties,
-        image_id=image.id,
-        needs=needs,
-        around=lambda geobox: padded(geobox, weights),
-    )
+    return recomputed(image, bands, reading, needs=needs, around=lambda geobox: padded(geobox, weights))
 
 
 @algorithm("Image.connectedPixelCount")
@@ -79,15 +71,7 @@ def connected_pixel_count(input: Image, maxSize: int, eightConnected: bool) -> I
         masks = tuple(mask[centre] for mask in pixels.masks)
         return Pixels(tuple(value.astype(np.int32) for value in values), masks)
 
-    return derived(
-        [input],
-        bands,
-        reading,
-        properties=input.properties,
-        image_id=input.id,
-        needs=alike,
-        around=lambda geobox: padded(geobox, reach),
-    )
+    return recomputed(input, bands, reading, needs=alike, around=lambda geobox: padded(geobox, reach))
 
 
 def patch_sizes(values: np.ndarray, valid: np.ndarray, *, eight_connected: bool) -> np.ndarray:

@@ -9,7 +9,7 @@ from local_ee import budget
 from local_ee.algorithms.image_neighborhood import padded
 from local_ee.errors import EngineError
 from local_ee.evaluation.registry import algorithm
-from local_ee.evaluation.values import Band, Image, derived
+from local_ee.evaluation.values import Band, Image, recomputed
 from local_ee.raster import segments
 from local_ee.raster.kernel import Kernel, Weights
 from local_ee.raster.lattice import place_of
@@ -57,15 +57,7 @@ def connected_components(image: Image, connectedness: Kernel, maxSize: int) -> I
     def needs(positions: tuple[int, ...]) -> list[set[int]]:
         return [{0, *(i for i in positions if i < len(image.bands))}]
 
-    return derived(
-        [image],
-        bands,
-        reading,
-        properties=image.properties,
-        image_id=image.id,
-        needs=needs,
-        around=lambda geobox: padded(geobox, reach),
-    )
+    return recomputed(image, bands, reading, needs=needs, around=lambda geobox: padded(geobox, reach))
 
 
 def _labels(
@@ -124,15 +116,7 @@ def reduce_connected_components(image: Image, reducer: Reducer, labelBand: str |
     def needs(positions: tuple[int, ...]) -> list[set[int]]:
         return [{label, *(i for position in positions for i in groups[position // outputs])}]
 
-    return derived(
-        [image],
-        bands,
-        reading,
-        properties=image.properties,
-        image_id=image.id,
-        needs=needs,
-        around=lambda geobox: padded(geobox, reach),
-    )
+    return recomputed(image, bands, reading, needs=needs, around=lambda geobox: padded(geobox, reach))
 
 
 def _reduced_bands(image: Image, reducer: Reducer, group: list[int]) -> list[Band]:

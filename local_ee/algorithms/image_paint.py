@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 from local_ee.errors import EngineError
 from local_ee.evaluation.features import Collection, geometry_of, get_property
 from local_ee.evaluation.registry import algorithm
-from local_ee.evaluation.values import Image, alike, derived
+from local_ee.evaluation.values import Image, alike, recomputed
 from local_ee.raster import drawing
 from local_ee.raster.geometry import Geometry
 from local_ee.raster.pixels import Pixels, as_weight
@@ -36,7 +36,7 @@ def paint(image: Image, featureCollection: Collection, color: Any, width: Any) -
         values = tuple(np.where(where, numbers, values).astype(values.dtype) for values in pixels.values)
         return Pixels(values, tuple(_shown(mask, where) for mask in pixels.masks))
 
-    return derived([image], image.bands, reading, properties=image.properties, image_id=image.id, needs=alike)
+    return recomputed(image, image.bands, reading, needs=alike)
 
 
 def _burnt(

@@ -10,7 +10,7 @@ from local_ee.errors import EngineError
 from local_ee.evaluation import regions
 from local_ee.evaluation.features import Collection, Feature, geometry_of
 from local_ee.evaluation.registry import algorithm
-from local_ee.evaluation.values import Band, Image, derived
+from local_ee.evaluation.values import Band, Image, recomputed
 from local_ee.raster.geometry import Geometry
 from local_ee.raster.pixels import Pixels
 from local_ee.raster.projection import Projection
@@ -99,4 +99,4 @@ def reduce(image: Image, reducer: Reducer) -> Image:
         pairs = [(results[i][0].astype(bands[i].type.dtype, copy=False), results[i][1]) for i in positions]
         return Pixels(tuple(values for values, _ in pairs), tuple(mask for _, mask in pairs))
 
-    return derived([image], bands, reading, properties=image.properties, image_id=image.id)
+    return recomputed(image, bands, reading)

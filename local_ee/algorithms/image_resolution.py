@@ -9,7 +9,7 @@ from odc.geo.geobox import GeoBox
 
 from local_ee.errors import EngineError
 from local_ee.evaluation.registry import algorithm
-from local_ee.evaluation.values import Image, derived
+from local_ee.evaluation.values import Image, recomputed
 from local_ee.raster.pixels import Pixels
 from local_ee.raster.projection import Projection
 from local_ee.raster.reducing import Reducer
@@ -36,15 +36,7 @@ def reduce_resolution(image: Image, reducer: Reducer, bestEffort: bool, maxPixel
         return Pixels(values, tuple(mask for _, mask in parts))
 
     # A finer window of the same ground: what would be fetched ahead is not what is read.
-    return derived(
-        [image],
-        bands,
-        reading,
-        properties=image.properties,
-        image_id=image.id,
-        needs=lambda positions: [positions],
-        around=lambda geobox: None,
-    )
+    return recomputed(image, bands, reading, needs=lambda positions: [positions], around=lambda geobox: None)
 
 
 def _side(image: Image, position: int, geobox: GeoBox, most: int, best_effort: bool) -> int:

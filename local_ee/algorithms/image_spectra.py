@@ -14,7 +14,7 @@ from scipy.optimize import nnls
 from local_ee import budget
 from local_ee.errors import EngineError
 from local_ee.evaluation.registry import algorithm
-from local_ee.evaluation.values import Band, Image, derived
+from local_ee.evaluation.values import Band, Image, recomputed
 from local_ee.raster.pixel_type import DOUBLE, PixelType
 from local_ee.raster.pixels import Pixels, both, opaque
 
@@ -40,7 +40,7 @@ def _together(
         values = compute(np.stack([np.asarray(each, float) for each in pixels.values]), opaque(mask))
         return Pixels(tuple(values[i].astype(pixel_type.dtype) for i in positions), (mask,) * len(positions))
 
-    return derived([image], bands, reading, properties=image.properties, image_id=image.id)
+    return recomputed(image, bands, reading)
 
 
 def _check_three(image: Image, name: str) -> None:

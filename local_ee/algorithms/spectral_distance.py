@@ -14,7 +14,7 @@ from odc.geo.geobox import GeoBox
 from local_ee import budget
 from local_ee.errors import EngineError
 from local_ee.evaluation.registry import algorithm
-from local_ee.evaluation.values import Band, Image, derived
+from local_ee.evaluation.values import Band, Image, derived, recomputed
 from local_ee.raster.kernel import Kernel, fixed
 from local_ee.raster.margin import Margin
 from local_ee.raster.pixel_type import DOUBLE
@@ -130,7 +130,7 @@ def _chosen(image: Image, measure: Distance, window: tuple[Kernel | None, bool],
         values = (chosen[i].astype(image.bands[i].type.dtype) for i in positions)
         return Pixels(tuple(values), (own,) * len(positions))
 
-    return derived([image], image.bands, reading, properties=image.properties, image_id=image.id, around=around)
+    return recomputed(image, image.bands, reading, around=around)
 
 
 def _best(

@@ -12,7 +12,7 @@ from local_ee.algorithms.image_bands import add_bands, select
 from local_ee.algorithms.image_neighborhood import padded
 from local_ee.errors import EngineError
 from local_ee.evaluation.registry import algorithm
-from local_ee.evaluation.values import Band, Image, derived
+from local_ee.evaluation.values import Band, Image, recomputed
 from local_ee.raster.geometry import LONLAT
 from local_ee.raster.kernel import Weights
 from local_ee.raster.pixel_type import FLOAT, NAMED
@@ -83,15 +83,7 @@ def _terrain_band(image: Image, name: str, compute: Callable[[np.ndarray, np.nda
         east, south, valid = gradients(image, position, geobox)
         return Pixels((compute(east, south).astype(np.float32),), (valid,))
 
-    return derived(
-        [image],
-        [band],
-        reading,
-        properties=image.properties,
-        image_id=image.id,
-        needs=lambda _: [[position]],
-        around=_beside,
-    )
+    return recomputed(image, [band], reading, needs=lambda _: [[position]], around=_beside)
 
 
 @algorithm("Terrain.slope")
@@ -128,12 +120,4 @@ def hillshade(input: Image, azimuth: float, elevation: float) -> Image:
         light = np.sin(height) * np.cos(steep) + np.cos(height) * np.sin(steep) * np.cos(sun - faces)
         return Pixels((np.clip(light * 255, 0, 255).astype(np.uint8),), (valid,))
 
-    return derived(
-        [input],
-        [band],
-        reading,
-        properties=input.properties,
-        image_id=input.id,
-        needs=lambda _: [[position]],
-        around=_beside,
-    )
+    return recomputed(input, [band], reading, needs=lambda _: [[position]], around=_beside)

@@ -15,7 +15,7 @@ from local_ee.algorithms.terrain import elevation_band
 from local_ee.errors import EngineError
 from local_ee.evaluation.focal import BandPixels, band_by_band
 from local_ee.evaluation.registry import algorithm
-from local_ee.evaluation.values import Image, derived
+from local_ee.evaluation.values import Image, recomputed
 from local_ee.raster.blocks import blocks
 from local_ee.raster.margin import Margin
 from local_ee.raster.pixel_type import NAMED
@@ -85,15 +85,7 @@ def fill_minima(image: Image, borderValue: int | None, neighborhood: int) -> Ima
                 out[block] = _filled(np.asarray(band, np.int64), opaque(mask), borderValue)[inner]
         return Pixels(tuple(values), own.masks)
 
-    return derived(
-        [image],
-        image.bands,
-        reading,
-        properties=image.properties,
-        image_id=image.id,
-        needs=lambda positions: [positions],
-        around=elsewhere,
-    )
+    return recomputed(image, image.bands, reading, needs=lambda positions: [positions], around=elsewhere)
 
 
 def _filled(heights: np.ndarray, valid: np.ndarray, border: int | None) -> np.ndarray:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from local_ee.evaluation.values import Band, Image, derived
+from local_ee.evaluation.values import Band, Image, recomputed
 from local_ee.raster.margin import Margin
 from local_ee.raster.pixels import Pixels
 
@@ -40,4 +40,4 @@ def band_by_band(image: Image, bands: Sequence[Band], margin: Callable[[GeoBox],
     def needs(positions: tuple[int, ...]) -> list[set[int]]:
         return [{i // outputs for i in positions}]
 
-    return derived([image], bands, reading, properties=image.properties, image_id=image.id, needs=needs, around=around)
+    return recomputed(image, bands, reading, needs=needs, around=around)

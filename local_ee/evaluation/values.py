@@ -130,6 +130,28 @@ def derived(
     return Image(tuple(bands), reading, dict(properties or {}), image_id, footprint_of, inputs)
 
 
+def recomputed(
+    image: Image,
+    bands: Sequence[Band],
+    reading: Reading,
+    *,
+    footprint_of: Callable[[], Geometry | None] | None = None,
+    needs: Needs | None = None,
+    around: Callable[[GeoBox], GeoBox | None] = lambda geobox: geobox,
+) -> Image:
+    """An image with other bands that keeps its properties and its id; the rest as `derived`."""
+    return derived(
+        [image],
+        bands,
+        reading,
+        properties=image.properties,
+        image_id=image.id,
+        footprint_of=footprint_of,
+        needs=needs,
+        around=around,
+    )
+
+
 def alike(positions: tuple[int, ...]) -> list[tuple[int, ...]]:
     """What a result needs whose bands are those of its one parent."""
     return [positions]

@@ -57,8 +57,8 @@ def robust(
 ) -> tuple[np.ndarray, ...] | None:
     """Coefficients [x, y] of least squares over samples whose residuals are at most the margin, and their RMS [y].
 
-    Assumption: without a margin it is 2.795 times the median residual over 0.6745, anew in each round; the RMS is that
-    of all samples.
+    Assumption: without a margin it is 2.795 times the median residual over 0.6745, computed in each round; the RMS
+    is that of all samples.
     """
     table = np.column_stack(columns)
     x, y = table[:, :inputs], table[:, inputs:]

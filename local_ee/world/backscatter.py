@@ -70,7 +70,7 @@ def tables(month: int, incidence_deg: float) -> np.ndarray:
 
 @compiled
 def scatter(layers, levels, calm, view, col0, row0):
-    """Linear sigma nought of land (VV, VH), and factors on that of open water (VV, VH): float32 [4, row, column].
+    """Linear sigma0 of land (VV, VH), and factors on that of open water (VV, VH): float32 [4, row, column].
 
     view: the track's heading in degrees, how many pixels east a metre of height leans (west: negative), and the columns
     of margin that `layers` has on each side, out of which walls lean into the picture. col0, row0: without margin.

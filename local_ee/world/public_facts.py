@@ -88,7 +88,7 @@ _SECONDS = {"minute": 60, "hour": 3600, "day": 86_400}
 def begins(asset: AssetFacts, first: datetime, last: datetime) -> list[datetime]:
     """When the images of a collection begin, from first to before last.
 
-    Assumption: steps of several days begin anew each year, as those of MODIS do.
+    Assumption: steps of several days begin again each year, as those of MODIS do.
     """
     first, last = max(first, asset.start), min(last, asset.end + timedelta(seconds=1))
     if asset.unit in ("month", "year"):

@@ -39,8 +39,8 @@ class BilinearUNetConfig:
 class BilinearUNet(Network):
     """Logits at ten times the input's size: fixed-phase bilinear enlargement (models/phases.py), then a U-Net.
 
-    x: (batch, bands, rows, columns), or (batch, dates, bands, rows, columns), of which the mean of each
-    band's known dates is taken.
+    x: (batch, bands, rows, columns), or (batch, dates, bands, rows, columns): then the mean of each band's known
+    dates is the input.
     Its receptive field is finite, so tiles with a halo equal the whole image.
     """
 

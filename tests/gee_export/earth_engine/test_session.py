@@ -27,6 +27,7 @@ from gee_export.earth_engine import session as sessions
 from gee_export.earth_engine.session import Session, connect, current
 from local_ee import injector
 from local_ee.catalog.folder import write_image
+from local_ee.catalogs import WORLD_VERSION
 from local_ee.faults import Faults
 from tests.local_ee.support.small import catalog
 
@@ -229,3 +230,14 @@ def test_a_session_may_ask_for_faults(tmp_path):
 def test_both_forms_of_the_world_are_catalogs_and_no_folder_is(tmp_path):
     assert sessions.is_world("world") and sessions.is_world("world-subpixel")
     assert not sessions.is_world(tmp_path) and not sessions.is_world("World")
+
+
+@pytest.mark.parametrize("catalog", ["world", "world-subpixel"])
+def test_simulated_pixels_say_their_version(catalog):
+    source = sessions.source_of("local-engine", catalog)
+    assert source == {"server": "local-engine", "catalog": catalog, "world": WORLD_VERSION}
+
+
+@pytest.mark.parametrize(("server", "catalog"), [("local-engine", "/data/world"), ("earth-engine", "earth-engine")])
+def test_other_pixels_name_no_world(server, catalog):
+    assert sessions.source_of(server, catalog) == {"server": server, "catalog": catalog.rpartition("/")[2]}

@@ -17,6 +17,7 @@ from gee_export.datasets.dataset import Dataset
 from gee_export.export.export import export_patches
 from gee_export.export.request import EXPORT_FILE, ExportRequest
 from gee_export.patches.sampling import Sampling
+from local_ee.catalogs import WORLD_VERSION
 from tests.gee_export.export.test_export import contents
 from tests.support import plot as plots
 
@@ -27,7 +28,7 @@ unit bands fine fine_scale fine_bands fine_unit fine_label frames max_frames spe
 settings size stride split sample distance_km min_impervious strata per_stratum ratios seed max_patches
 guard_px hold_out out dry_run project catalog mode bucket keep_exports workers workload_tag eecu_hours
 """.split()  # noqa: SIM905 a list of words is easier to read
-LOCAL_WORLD = {"server": "local-engine", "catalog": "world"}
+LOCAL_WORLD = {"server": "local-engine", "catalog": "world", "world": WORLD_VERSION}
 SMALL = {"size": 32, "stride": 32, "speckle": "none", "progress": False}
 
 

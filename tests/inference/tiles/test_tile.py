@@ -16,6 +16,7 @@ from gee_export.base.periods import Month, Period
 from inference.request import Computing, Pixels
 from inference.tiles.tile import Tile
 from inference.tiles.tiling import TileWindow
+from local_ee import catalogs
 
 WINDOW = TileWindow(32650, -5338, 332, 64)
 TILE = Tile(WINDOW, Month(2019, 6).period, "runs/a", "f" * 64, Pixels(), Computing())
@@ -50,12 +51,22 @@ def test_whatever_decides_pixels_decides_the_id(changes):
     [
         {"checkpoint": "copies/of/a"},
         {"computing": Computing(workers=7)},
-        {"pixels": Pixels(catalog="/elsewhere/world")},
     ],
     ids=lambda changes: str(next(iter(changes))),
 )
 def test_what_decides_no_pixel_leaves_the_id(changes):
     assert replace(TILE, **changes).id == TILE.id
+
+
+def test_a_folder_of_scenes_may_move():
+    here, elsewhere = (replace(TILE, pixels=Pixels(catalog=f"{folder}/scenes")) for folder in ("/here", "/elsewhere"))
+    assert here.id == elsewhere.id
+
+
+def test_another_version_of_the_world_is_another_tile(monkeypatch):
+    former = TILE.id
+    monkeypatch.setattr(catalogs, "WORLD_VERSION", "0")
+    assert replace(TILE).id != former
 
 
 def test_a_tile_is_the_same_in_another_process():
