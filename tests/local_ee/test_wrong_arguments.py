@@ -135,6 +135,10 @@ REFUSED = {
         node("List.reduce", list=["a", "b"], reducer=node("Reducer.forEachElement", reducer=node("Reducer.max"))),
         "must be arrays of numbers",
     ),
+    "a rectangle of less than nothing": (
+        node("Kernel.rectangle", xRadius=-1e18, yRadius=1),
+        "must not be negative, got -1e\\+18 and 1",
+    ),
     "a transform without area": (
         node("Projection", crs="EPSG:4326", transform=[0, 0, 0, 0, 0, 0]),
         "cannot be inverted",
