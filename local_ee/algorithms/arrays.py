@@ -41,6 +41,8 @@ def identity(size: int) -> Array:
 @algorithm("Array.bitsToArray")
 def bits_to_array(input: float) -> Array:
     """The bits of a whole number, the lowest one first; a single 0 for 0."""
+    if not math.isfinite(input):
+        raise EngineError(f"Only finite numbers have bits, got {input:g}.")
     bits = int(input) & (2**_BITS - 1)
     return Array.of(np.array([bits >> i & 1 for i in range(max(bits.bit_length(), 1))], np.int64))
 

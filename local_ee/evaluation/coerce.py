@@ -199,7 +199,7 @@ def to_error_margin(value: Any) -> ErrorMargin | None:
     if isinstance(value, ErrorMargin):
         return value
     if isinstance(value, int | float):
-        return ErrorMargin.of(value)
+        return None if value != value else ErrorMargin.of(value)  # NaN is no distance
     return ErrorMargin.of(value.get("value"), value.get("unit", "meters")) if isinstance(value, Mapping) else None
 
 

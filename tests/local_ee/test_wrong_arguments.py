@@ -4,6 +4,8 @@ docs/reliability.md, "Odd requests").
 
 from __future__ import annotations
 
+import math
+
 import ee
 import pytest
 
@@ -139,6 +141,11 @@ REFUSED = {
         node("Kernel.rectangle", xRadius=-1e18, yRadius=1),
         "must not be negative, got -1e\\+18 and 1",
     ),
+    "the bits of infinity": (node("Array.bitsToArray", input=1e400), "Only finite numbers have bits, got inf"),
+    "an error of NaN metres": (
+        node("Geometry.simplify", geometry=POINTS, maxError=math.nan),
+        "Expected type: ErrorMargin",
+    ),
     "a transform without area": (
         node("Projection", crs="EPSG:4326", transform=[0, 0, 0, 0, 0, 0]),
         "cannot be inverted",
@@ -156,6 +163,11 @@ def test_what_cannot_be_computed_is_refused_in_words(name):
     graph, words = REFUSED[name]
     with pytest.raises(EngineError, match=words):
         evaluated(graph)
+
+
+def test_squares_of_endless_compactness_are_no_error():
+    image = node("Image.Segmentation.SNIC", image=IMAGE, size=2, compactness=1e308)
+    assert [band["id"] for band in evaluated(image)["bands"]] == ["clusters", "seeds", "constant_mean"]
 
 
 def test_a_number_has_no_axis_to_pad():
