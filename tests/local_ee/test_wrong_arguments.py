@@ -125,6 +125,7 @@ REFUSED = {
         "must not be negative, got -1",
     ),
     "a median of endless inputs": (node("Reducer.geometricMedian", numX=1e308), "must be at most 1024"),
+    "a regression of endless outputs": (node("Reducer.linearRegression", numX=1, numY=1e18), "must be at most 1024"),
     "the largest of numbers and texts": (
         node("List.reduce", list=MIXED, reducer=node("Reducer.max")),
         "cannot be compared with each other",
@@ -151,6 +152,15 @@ REFUSED = {
         "cannot be inverted",
     ),
     "a scale of zero": (node("Projection.scale", projection="EPSG:4326", x=0, y=1), "cannot be inverted"),
+    "a way without end": (
+        node(
+            "Geometry.closestPoint",
+            left=node("GeometryConstructors.Point", coordinates=[113.3, 30.3]),
+            right=node("GeometryConstructors.BBox", west=1e6, south=-1, east=1e308, north=1e308),
+            proj="EPSG:4326",
+        ),
+        "have no shortest line between them",
+    ),
     "a ring that crosses itself": (
         node("Geometry.symmetricDifference", left=WIDE, right=POINTS),
         "Geometry.symmetricDifference: Invalid geometry: ",
