@@ -13,7 +13,7 @@ import uvicorn
 
 from inference.serve.app import Service
 from inference.serve.crew import Crew
-from inference.serve.door import Door, read_tokens
+from inference.serve.door import Door, Tokens, read_tokens
 from inference.serve.settings import Settings
 
 CONNECTIONS, KEEP_ALIVE_S, STOP_S = 500, 30, 5
@@ -35,7 +35,7 @@ class Address:
 
     def door(self, port: int) -> Door:
         """The door on the port that was got; ValueError as `Door.of`."""
-        tokens = read_tokens(self.token_file) if self.token_file is not None else ()
+        tokens = read_tokens(self.token_file) if self.token_file is not None else Tokens()
         return Door.of(self.host, port, tokens, self.url)
 
     def shown(self, port: int) -> str:
