@@ -10,9 +10,8 @@ points and lists while jobs run all the time: errors and the server's memory, in
 (SIGKILL) under load again and again: jobs that were lost or done twice.
 
 All of it is on 127.0.0.1 and stops by itself: after --seconds for each row of tiles, after --seconds of clients, and
---patience seconds after the last kill. With --work FOLDER what is done is kept there, part by part, and the same command
-continues: a part of clients or a kill that was finished is not done again. The server's memory begins low again then,
-and the table says with which part.
+--patience seconds after the last kill. With --work FOLDER what is done is kept there, and the same command continues: a
+part of clients or a kill that was finished is not done again. The server's memory begins low again then.
 """
 
 from __future__ import annotations
@@ -332,15 +331,14 @@ def measure_kills(arguments: argparse.Namespace, folder: Path, done: Done) -> No
 class Done:
     """Rows of a table, kept in a file where there is one, and printed as they come."""
 
-    path: Path | None
+    path: Path
     rows: list[dict] = field(default_factory=list)
 
     @classmethod
-    def of(cls, work: Path | None, arguments: argparse.Namespace) -> Done:
+    def of(cls, work: Path, arguments: argparse.Namespace) -> Done:
         """The rows of an earlier run of the same command in the folder; SystemExit for those of another."""
-        if work is None:
-            return cls(None)
-        path, words = work / f"{arguments.what}.json", {k: v for k, v in vars(arguments).items() if k != "work"}
+        path = work / f"{arguments.what}.json"
+        words = {name: value for name, value in vars(arguments).items() if name != "work"}
         kept = json.loads(path.read_text()) if path.exists() else {"arguments": words, "rows": []}
         if kept["arguments"] != words:
             raise SystemExit(f"{path} is of another command, {kept['arguments']}: give another --work")
@@ -352,10 +350,9 @@ class Done:
 
     def add(self, row: dict) -> None:
         self.show(row)
-        if self.path is not None:
-            kept = json.loads(self.path.read_text())
-            self.path.with_suffix(".part").write_text(json.dumps(kept | {"rows": self.rows}))
-            self.path.with_suffix(".part").replace(self.path)
+        kept = json.loads(self.path.read_text())
+        self.path.with_suffix(".part").write_text(json.dumps(kept | {"rows": self.rows}))
+        self.path.with_suffix(".part").replace(self.path)
 
     def show(self, row: dict) -> None:
         if not self.rows:
@@ -378,11 +375,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="isamap-serve-") as folder:
         work = (arguments.work or Path(folder)).absolute()
         work.mkdir(parents=True, exist_ok=True)
-        arguments.work = str(arguments.work)
-        done = Done.of(work if arguments.work != "None" else None, arguments)
-        place = work / arguments.what  # each measurement has a service of its own
-        place.mkdir(exist_ok=True)
-        MEASUREMENTS[arguments.what](arguments, place, done)
+        own = work / arguments.what  # each measurement has a service of its own
+        own.mkdir(exist_ok=True)
+        MEASUREMENTS[arguments.what](arguments, own, Done.of(work, arguments))
 
 
 MEASUREMENTS = {"tiles": measure_tiles, "clients": measure_clients, "kills": measure_kills}
