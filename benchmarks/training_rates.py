@@ -1,0 +1,69 @@
+"""Writes the table of rates by which the service says what training takes: optimiser steps of each recipe's network.
+
+    python benchmarks/training_rates.py [--steps 2] [--out inference/serve/training_rates.toml]
+
+Forward, backward and Adam's step on two random patches of 128 pixels and 12 bands, in processor time of one thread
+times the processors, so that a busy machine gives the same rates. Reading, augmenting and validating are not in it: the
+service counts them by a factor (inference/serve/training_time.py). Recipes without such steps (indices, trees) are left
+out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import torch
+
+from inference.plan.measure import _processor
+from training.models import build
+from training.recipes import RECIPES, Recipe
+
+BANDS = ("B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12", "VV", "VH")
+SIDE_PX, PATCHES = 128, 2
+HEAD = "# Measured rates of training (benchmarks/training_rates.py): pixels of patches a second, by recipe.\n"
+
+
+def rate(recipe: Recipe, steps: int) -> float:
+    """Pixels a second that this machine's processors train."""
+    torch.manual_seed(0)
+    bands = BANDS if not recipe.bands or not recipe.bands[0].startswith("A") else tuple(f"A{n:02}" for n in range(64))
+    network = build(recipe.model, bands, recipe.config).train()
+    optimiser = torch.optim.Adam(network.parameters(), 1e-4)
+    patches = torch.randn(PATCHES, len(bands), SIDE_PX, SIDE_PX)
+    seconds = 0.0
+    for step in range(steps + 1):
+        begun = time.process_time()
+        optimiser.zero_grad()
+        network(patches).logits_BKHW.float().square().mean().backward()
+        optimiser.step()
+        seconds += time.process_time() - begun if step else 0.0  # the first takes memory and chooses kernels
+    return steps * PATCHES * SIDE_PX**2 / seconds * (os.cpu_count() or 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("inference/serve/training_rates.toml"))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    rows = []
+    for name, make in RECIPES.items():
+        try:
+            rows.append(f"{name} = {float(f'{rate(make(), options.steps):.3g}'):.0f}")
+        except (AttributeError, TypeError, ValueError, RuntimeError, StopIteration) as error:
+            print(f"{name}: {type(error).__name__} {error}"[:150], flush=True)
+            continue
+        print(rows[-1], flush=True)
+    about = f'device = "{os.cpu_count()} cores of {_processor()}"\ndate = "{datetime.now(UTC):%Y-%m-%d}"\n'
+    options.out.write_text(f"{HEAD}{about}\n[px_per_s]\n" + "\n".join(rows) + "\n")
+
+
+if __name__ == "__main__":
+    main()
