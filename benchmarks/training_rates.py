@@ -5,7 +5,7 @@
 Forward, backward and Adam's step on two random patches of 128 pixels and 12 bands, in processor time of one thread
 times the processors, so that a busy machine gives the same rates. Reading, augmenting and validating are not in it: the
 service counts them by a factor (inference/serve/training_time.py). Recipes without such steps (indices, trees) are left
-out.
+out. Recipes that the table has already are not measured again.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import os
 import sys
 import time
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 
 from inference.plan.measure import _processor
-from training.models import build
+from training.models import build, model_named
+from training.models.classical import PixelClassifier
 from training.recipes import RECIPES, Recipe
 
 BANDS = ("B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12", "VV", "VH")
@@ -53,16 +55,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("inference/serve/training_rates.toml"))
     options = parser.parse_args()
     torch.set_num_threads(1)
-    rows = []
+    rates = tomllib.loads(options.out.read_text())["px_per_s"] if options.out.exists() else {}
     for name, make in RECIPES.items():
-        try:
-            rows.append(f"{name} = {float(f'{rate(make(), options.steps):.3g}'):.0f}")
-        except (AttributeError, TypeError, ValueError, RuntimeError, StopIteration) as error:
-            print(f"{name}: {type(error).__name__} {error}"[:150], flush=True)
-            continue
-        print(rows[-1], flush=True)
+        if name not in rates and not issubclass(model_named(make().model).network, PixelClassifier):
+            rates[name] = float(f"{rate(make(), options.steps):.3g}")
+            print(f"{name} = {rates[name]:.0f}", flush=True)
+            write(rates, options.out)
+
+
+def write(rates: dict[str, float], path: Path) -> None:
+    """The table, in the recipes' order."""
     about = f'device = "{os.cpu_count()} cores of {_processor()}"\ndate = "{datetime.now(UTC):%Y-%m-%d}"\n'
-    options.out.write_text(f"{HEAD}{about}\n[px_per_s]\n" + "\n".join(rows) + "\n")
+    rows = [f"{name} = {rates[name]:.0f}" for name in RECIPES if name in rates]
+    path.write_text(f"{HEAD}{about}\n[px_per_s]\n" + "\n".join(rows) + "\n")
 
 
 if __name__ == "__main__":

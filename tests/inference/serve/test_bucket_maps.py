@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -18,13 +19,15 @@ from gee_export.base.cloud_storage import BucketStorage
 from gee_export.base.errors import Fault
 from inference.serve import bucket_maps, cache
 from inference.serve.app import Service
-from inference.serve.job import Job
+from inference.serve.job import OPEN, Job
 from inference.serve.library import Library
 from inference.serve.limits import Limits
 from inference.serve.map_request import MapRequest
 from inference.serve.settings import Settings
 from tests.inference.serve.conftest import BASE, BBOX, DOOR, TOWN, add_map
 from tests.inference.serve.test_maps import lonlat, tile_at
+from tests.inference.serve.test_server import until
+from tests.support.running_service import Running, running_service
 
 OTHER = "other-town"
 
@@ -302,3 +305,33 @@ def test_requests_at_once_bring_a_map_once(published, remote, monkeypatch):
     with ThreadPoolExecutor(8) as pool:
         paths = {file.path for file in pool.map(lambda _: stored.pixels(), range(16))}
     assert len(paths) == 1 and sorted(names) == sorted(set(names))
+
+
+@pytest.mark.long
+def test_a_killed_server_goes_on_with_its_job_and_its_bucket(
+    tmp_path, bucket, network, plot_folder, engine_home, session
+):
+    """The job's map comes into the bucket once, whole, and the server after the next shows it."""
+    address = f"gs://{bucket}/town/maps"
+    options = ("--maps", address, "--checkpoint", str(network), "--catalog", str(plot_folder))
+    inputs = {"checkpoint": "run", "bbox": BBOX, "period": "2019-06", "name": "field"}
+    with running_service(tmp_path / "service", engine_home, *options) as first:
+        job = first.post("/processes/map/execution", {"inputs": inputs})["jobID"]
+        until(lambda: first.json(f"/jobs/{job}")["status"] != "accepted")
+        first.process.kill()
+    id = f"field-2019-06-{job[:8]}"
+    with running_service(tmp_path / "service", engine_home, *options) as second:
+        until(lambda: second.json(f"/jobs/{job}")["status"] not in OPEN)
+        assert second.json(f"/jobs/{job}/results")["map"]["href"] == f"/maps/{id}"
+        before = downloaded(second, id)
+        second.process.kill()
+    with running_service(tmp_path / "elsewhere", engine_home, *options) as third:
+        assert [each["id"] for each in third.json("/maps")["maps"]] == [id]
+        assert downloaded(third, id) == before
+    blob = session.storage_client().bucket(bucket).blob(f"town/maps/{id}.tif")
+    assert blob.download_as_bytes() == before
+
+
+def downloaded(server: Running, id: str) -> bytes:
+    with urlopen(f"{server.address}/maps/{id}/download", timeout=120) as reply:
+        return reply.read()

@@ -1,4 +1,4 @@
-"""docs/view.md: its lines for xarray, folium, ipyleaflet and leafmap are run against a service; Chromium loads tiles."""
+"""docs/view.md: its lines for xarray, folium, ipyleaflet, leafmap run against a service; Chromium loads tiles."""
 
 from __future__ import annotations
 
