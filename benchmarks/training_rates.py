@@ -3,8 +3,8 @@
     python benchmarks/training_rates.py [--steps 2] [--out inference/serve/training_rates.toml]
 
 Forward, backward and Adam's step on two random patches of 128 pixels and 12 bands, in processor time of one thread
-times the processors, so that a busy machine gives the same rates. Reading, augmenting and validating are not in it: the
-service counts them by a factor (inference/serve/training_time.py). Recipes without such steps (indices, trees) are left
+times the processors, so that a busy machine gives the same rates. Reading, augmenting and validating are not in it:
+inference/serve/training_time.py says what they came to. Recipes without such steps (indices, trees) are left
 out. Recipes that the table has already are not measured again.
 """
 

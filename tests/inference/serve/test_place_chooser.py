@@ -139,7 +139,8 @@ def test_escape_leaves_the_drawing_wherever_the_focus_is(wuhan):
 
 def test_escape_closes_the_open_list_first(wuhan):
     wuhan.click("#draw-box")
-    searched(wuhan, "x")
+    wuhan.click("#region")
+    wuhan.wait_for("!document.querySelector('#regions').hidden")
     wuhan.key("Escape")
     assert wuhan.evaluate("document.querySelector('#regions').hidden")
     assert wuhan.evaluate("document.querySelector('#map').classList.contains('drawing')")

@@ -38,7 +38,7 @@ def test_minutes_are_pixels_and_epochs_by_the_rate(client, monkeypatch):
     table = {"device": "a machine", "date": "2026-11-22", "px_per_s": {"unet-tiny": 512.0}}
     monkeypatch.setattr(training_time, "rates", lambda: table)
     price = estimate(client, data=["hamlet"], recipe="unet-tiny", epochs=3)
-    epoch = PATCHES * SIDE_PX**2 / 512 / 60 * training_time.FURTHER
+    epoch = PATCHES * SIDE_PX**2 / 512 / 60
     assert price["patches"] == PATCHES
     assert price["minutes"] == pytest.approx(training_time.START_MIN + 3 * epoch, abs=0.01)
     assert "a machine" in " ".join(price["notes"])
