@@ -16,6 +16,7 @@ from tests.inference.conftest import LEGEND, NAMES, small_network
 from tests.inference.test_predict import HEIGHT, LATTICE, whole
 from training.runtimes import RUNTIMES, folded, precision_of
 from training.runtimes.precisions import cpu_multiplies
+from training.runtimes.probabilities import probabilities_of
 
 WAYS = [("torch", "fp32"), ("torch", "bf16"), ("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "bf16")]
 # with statistics of the window, many layers, and ten times finer: in CI's second half
@@ -28,7 +29,9 @@ def predictor_of(name: str, runtime: str, precision: str) -> Predictor:
     if not cpu_multiplies(numbers):
         pytest.skip(f"this processor has no {precision}")
     network = small_network(name)
-    return Predictor(RUNTIMES[runtime].open(folded(network), numbers, "cpu"), len(NAMES), network.scale, LEGEND)
+    return Predictor(
+        probabilities_of(RUNTIMES[runtime].open(folded(network), numbers, "cpu")), len(NAMES), network.scale, LEGEND
+    )
 
 
 @pytest.mark.parametrize(("runtime", "precision"), WAYS)
@@ -42,7 +45,7 @@ def test_neither_workers_nor_cuts_change_a_pixel(name, runtime, precision):
     np.testing.assert_array_equal(whole(predictor, LATTICE, workers=3), mapped)
     parts = [whole(predictor, LATTICE, rows=rows) for rows in (range(46), range(46, HEIGHT))]
     np.testing.assert_array_equal(np.concatenate(parts, axis=1), mapped)
-    plain = whole(Predictor(small_network(name), len(NAMES), predictor.scale, LEGEND), LATTICE)
+    plain = whole(Predictor(probabilities_of(small_network(name)), len(NAMES), predictor.scale, LEGEND), LATTICE)
     steps = 1 if precision == "fp32" else 16
     np.testing.assert_allclose(mapped[1].astype(int), plain[1].astype(int), atol=steps)
 
