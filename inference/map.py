@@ -46,9 +46,10 @@ from training.runtimes.quantized import tags_of
 
 SENTINEL_STEP_M = 10.0  # of checkpoints that do not say on which step they were trained
 # of the way maps are made: a map of another version is neither taken as already there nor continued; 2: batch
-# normalisation folded, which changes last bits; 3: classes and probabilities in two files
-VERSION = 3
-REGION_VERSION = 4  # 4: ground beyond a region's edges is seen, and its windows lie where those of files do
+# normalisation folded, which changes last bits; 3: classes and probabilities in two files; 4: files compressed at
+# cog.MAP_LEVEL, the same pixels in other bytes
+VERSION = 4
+REGION_VERSION = 5  # 4: ground beyond a region's edges is seen, windows lie where those of files do; 5: as above
 OPENVINO_VERSION = 2  # of maps by OpenVINO; 2: NumPy's softmax, whose last bits differ from torch's
 POST_VERSION = 1  # of the way they are post-processed
 
@@ -186,7 +187,7 @@ def _mapped(source: InputSource, trained: Checkpoint, out: Path, options: _RunOp
         if not reason:
             cleaned = _cleaning(source, trained, options).apply(processed, folder)
             further = partial(settle_sets, cleaned, sets, info, out)
-            counts = cog.write(cleaned, info, out, partial(_keep, further, options))
+            counts = cog.write(cleaned, info, out, partial(_keep, further, options), level=cog.MAP_LEVEL)
     if reason:
         raise EmptyMap(f"{out} was not written: {reason}")
     seconds = time.monotonic() - begun
