@@ -126,7 +126,8 @@ def write(
 ) -> np.ndarray:
     """Writes the map as `out`, its probabilities and its sidecar; the number of pixels of each value 0..255.
 
-    level: of DEFLATE. keep: writes what else belongs to the map. `out` is there only once all others are, and they are of the same map.
+    level: of DEFLATE. keep: writes what else belongs to the map. `out` is there only once all others are, and they are
+    of the same map.
     The rows' folder takes the intermediate files and lies on the same disk as `out`.
     Overviews hold the most frequent known class and the mean known probability. Fault: disk full, out not writable.
     """
