@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from training.runtimes import RUNTIMES, folded, precision_of
 from training.runtimes.precisions import cpu_multiplies
 from training.runtimes.probabilities import probabilities_of
 
+ROOT = Path(__file__).resolve().parents[2]
 WAYS = [("torch", "fp32"), ("torch", "bf16"), ("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "bf16")]
 # with statistics of the window, many layers, and ten times finer: in CI's second half
 MAPPED = ["unet", *(pytest.param(name, marks=pytest.mark.long) for name in ("crofusenet", "hrnet", "jointseg"))]
@@ -89,3 +92,35 @@ def test_a_wrong_word_is_told_before_anything_is_read(run, tmp_path, capsys, wor
     paths = ["--checkpoint", str(run), "--input", str(tmp_path / "none.tif"), "--out", str(tmp_path / "map.tif")]
     assert isamap.main(["map", *paths, *words]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_a_map_by_openvino_starts_without_torch(run, scene, tmp_path):
+    """The second one of a checkpoint: its graph is kept. Importing torch would take longer than a small map."""
+    options = {"input": scene, "runtime": "openvino", "progress": False}
+    inference.map_region(run, out=tmp_path / "first.tif", **options)
+    words = f"map --checkpoint {run} --input {scene} --out {tmp_path / 'second.tif'} --runtime openvino"
+    code = f"import isamap, sys; print(isamap.main({words.split()!r}), 'torch' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "0 False"
+    for name in ("", "_prob"):
+        first, second = (tmp_path / f"{base}{name}.tif" for base in ("first", "second"))
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_map_of_the_former_softmax_is_another_map(run, scene, tmp_path, monkeypatch):
+    out, options = tmp_path / "map.tif", {"runtime": "openvino", "progress": False}
+    monkeypatch.setattr("inference.map.OPENVINO_VERSION", 1)
+    inference.map_region(run, input=scene, out=out, **options)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match=r"of other settings \(other pixels or grid, or an older isamap\)"):
+        inference.map_region(run, input=scene, out=out, **options)
+
+
+def test_the_level_of_compression_changes_no_pixel(run, scene, tmp_path, monkeypatch):
+    files = [tmp_path / "5.tif", tmp_path / "6.tif"]
+    inference.map_region(run, input=scene, out=files[0], progress=False)
+    monkeypatch.setattr("inference.cog.MAP_LEVEL", 6)
+    inference.map_region(run, input=scene, out=files[1], progress=False)
+    for name in ("", "_prob"):
+        pixels = [rasterio.open(file.with_stem(file.stem + name)).read() for file in files]
+        np.testing.assert_array_equal(*pixels)
