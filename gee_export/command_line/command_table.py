@@ -68,7 +68,8 @@ class CommandTable:
 
     def _load(self, name: str) -> Callable[..., Any]:
         module, function = self.commands[name][0].split(":")
-        return getattr(import_module(module), function)
+        with quick_imports():
+            return getattr(import_module(module), function)
 
     def _split(self, words: Sequence[str]) -> tuple[str, list[str]]:
         pair = " ".join(words[:2])
