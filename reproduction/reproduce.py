@@ -51,12 +51,14 @@ def reproduce(
         raise ValueError(f"--seeds {count} --jobs {jobs}: expected 1 or more of each")
     home = Path(out)
     bench = Bench(home, addresses(study, size, data, home, say))
-    numbers = range(count)
-    make_all(bench, [(row.run, seed) for row in size.rows if row.run for seed in numbers], jobs=jobs, say=say)
+    numbers = {row.label: range(min(count, (row.seeds if seeds is None else 0) or count)) for row in size.rows}
+    requests = [(row.run, seed) for row in size.rows if row.run for seed in numbers[row.label]]
+    make_all(bench, requests, jobs=jobs, say=say)
     shown = {role: panels.chosen(bench.data(role), _lines(size)) for role in size.judged_on}
     evaluated = {
         row.label: [
-            _judged(row, bench, seed, shown[row.data or size.main] if seed == 0 else (), say) for seed in numbers
+            _judged(row, bench, seed, shown[row.data or size.main] if seed == 0 else (), say)
+            for seed in numbers[row.label]
         ]
         for row in size.rows
     }
@@ -139,7 +141,7 @@ def _reported(
         preset=preset,
         date=date.today().isoformat(),
         device=device(),
-        seeds=tuple(range(len(next(iter(evaluated.values()))))),
+        seeds=tuple(range(max(map(len, evaluated.values())))),
         measures=study.measures,
         order_by=study.order_by,
         paper_order=study.paper_order,

@@ -48,23 +48,31 @@ class Bench:
 
     def note(self, run: Run, seed: int) -> Mapping[str, Any] | None:
         """What was noted when the run was finished; None while it is not, or where its folder was removed."""
-        folder = self.folder(run, seed)
-        path = _note(folder)
-        if not (path.exists() and folder.is_dir()):
-            return None
-        try:
-            return json.loads(path.read_text())
-        except ValueError as error:
-            raise Fault(f"{path} is damaged: remove it, then the same command makes the run again") from error
+        return note_of(self.folder(run, seed))
+
+
+def note_of(folder: Path) -> Mapping[str, Any] | None:
+    """What was noted when the run of that folder was finished; None while it is not. Fault: a damaged note."""
+    path = _note(folder)
+    if not (path.exists() and folder.is_dir()):
+        return None
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise Fault(f"{path} is damaged: remove it, then the same command makes the run again") from error
 
 
 @dataclass(frozen=True)
 class Training:
-    """A recipe trained on a dataset of the study; `isamap train` with the same settings makes the same weights."""
+    """A recipe trained on a dataset of the study; `isamap train` with the same settings makes the same weights.
+
+    fixed_seed: taken for every row's seed, where one run serves them all.
+    """
 
     recipe: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     data: str = ""
+    fixed_seed: int | None = None
 
     @property
     def title(self) -> str:
@@ -114,7 +122,7 @@ class Training:
     def _recipe(self, seed: int) -> Any:
         from training.recipes import recipe
 
-        return recipe(self.recipe, {**self.settings, "seed": str(seed)})
+        return recipe(self.recipe, {**self.settings, "seed": str(seed if self.fixed_seed is None else self.fixed_seed)})
 
 
 @dataclass(frozen=True)

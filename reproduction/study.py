@@ -111,7 +111,8 @@ class Row:
     """One line of a table: what is trained (None: nothing), how it is judged, and what the paper prints by measure.
 
     data: the dataset it is judged on, by its name in the study; the first one if empty. Rows of one dataset share the
-    lines of the panel.
+    lines of the panel. seeds: fewer than the preset's for a row that takes long, 0 for as many; where the user gives a
+    number, that number counts.
     """
 
     label: str
@@ -120,6 +121,7 @@ class Row:
     paper: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
     data: str = ""
+    seeds: int = 0
 
 
 @dataclass(frozen=True)

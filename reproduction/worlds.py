@@ -26,6 +26,12 @@ def wuhan(patches: int | None, *, split: str = "blocks") -> Export:
     return Export(_name("wuhan-2019-06", patches, split), _common(patches, split) | {"month": "2019-06"}, (_TRUTH,))
 
 
+def wuhan_apart(patches: int, *, year: int = 2019) -> Export:
+    """Patches of the same area in a June that lie side by side, 9:1:6 by blocks: each test patch is a block."""
+    arguments = _common(patches, "blocks") | {"month": f"{year}-06", "stride": 128, "ratios": (9, 1, 6)}
+    return Export(_name(f"wuhan-{year}-06", patches, "blocks"), arguments, (_TRUTH,))
+
+
 def wuhan_2020(patches: int | None, *, split: str = "blocks") -> Export:
     """The same patches in June 2020 (CroFuseNet section V-C)."""
     return Export(_name("wuhan-2020-06", patches, split), _common(patches, split) | {"month": "2020-06"}, (_TRUTH,))
