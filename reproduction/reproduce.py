@@ -13,7 +13,9 @@ from gee_export.base.grid import ground_step_m
 from gee_export.base.revision import revision
 from gee_export.datasets.dataset import SPLITS, Dataset
 from reproduction import STUDIES, panels, whuis, worlds
-from reproduction.report import Counts, DataUsed, Line, StudyReport, counts_of, encode, markdown
+from reproduction.convergence import late_rise
+from reproduction.line import Counts, DataUsed, Line, counts_of
+from reproduction.report import StudyReport, encode, markdown
 from reproduction.runs import Bench, device, make_all
 from reproduction.study import Evaluated, Preset, Row, Study, Trial
 from training.checkpoints.atomic_folder import draft_of, put_folder_in_place
@@ -150,6 +152,9 @@ def _reported(
         differs=tuple(dict.fromkeys((*_of_data(data), *remarks, *size.differs))),
         notes=study.notes,
         revision=revision(),
+        teacher=study.teacher,
+        headroom=study.headroom,
+        contrasts=study.contrasts,
     )
 
 
@@ -160,8 +165,11 @@ def _blocks(evaluated: Sequence[Evaluated]) -> Counts:
 
 
 def _made(bench: Bench, row: Row, seed: int) -> Mapping[str, Any]:
-    note = (bench.note(row.run, seed) if row.run else None) or {}
-    return {key: value for key, value in note.items() if key not in ("facts", "version")}
+    if row.run is None:
+        return {}
+    note = bench.note(row.run, seed) or {}
+    facts = {key: value for key, value in note.items() if key not in ("facts", "version")}
+    return facts | {"late_rise": late_rise(bench.folder(row.run, seed))}
 
 
 def _of_data(data: Sequence[DataUsed]) -> list[str]:

@@ -182,7 +182,9 @@ class Study:
 
     paper: where it stands. order_by: the measure whose ordering is compared in words; paper_order: labels, best first,
     where the paper tells an order without numbers. notes: faults of the paper and other remarks that hold whatever the
-    size.
+    size. teacher: the row of the labels that networks learn from, where it is judged too: a network below it has not
+    converged. headroom: the rows between which gains are shares: a baseline and an oracle. contrasts: the pairs of rows
+    that are compared, all if empty.
     """
 
     name: str
@@ -193,6 +195,9 @@ class Study:
     presets: Mapping[str, Callable[[], Preset]]
     notes: tuple[str, ...] = ()
     paper_order: tuple[str, ...] = ()
+    teacher: str = ""
+    headroom: tuple[str, ...] = ()
+    contrasts: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.order_by not in (keys := [measure.key for measure in self.measures]):
