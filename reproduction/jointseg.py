@@ -40,7 +40,9 @@ _LARGE: dict[str, tuple[str, Mapping[str, Any], Mapping[str, float]]] = {
 _STRATA_NETWORKS = (COARSE, BILINEAR, JOINT)
 _PRODUCTS = {"worldcover": "WorldCover", "esri": "ESRI land cover", "gisd30": "GISD30"}
 
-CPU = {"epochs": "15", "batch": "4", "patience": "6", "crop": "16"}
+CPU = {"epochs": "12", "batch": "4", "patience": "6", "crop": "16"}
+# rows that no claim of the paper hangs on have fewer seeds than the study
+_SEEDS = {ORACLE: 2, f"{JOINT} + super-resolution loss": 2}
 # the 10-m network sees a hundredth of the pixels in a step
 CPU_COARSE = {"epochs": "40", "batch": "4", "patience": "12"}
 REHEARSAL_EPOCHS = {"unet": 10}
@@ -84,9 +86,23 @@ def _run(name: str, small: bool, data: str = "") -> Run:
 
 def _bilinear(small: bool) -> tuple[Row, ...]:
     majority = Row(MAJORITY, None, LabelsAsMap(reference="fine"), note="what a perfect 10-m map would score")
-    oracle = Row(ORACLE, _run(BILINEAR, small, "shares"), on_fine_labels, note=_ORACLE, data="shares")
+    oracle = Row(
+        ORACLE,
+        _run(BILINEAR, small, "shares"),
+        on_fine_labels,
+        note=_ORACLE,
+        data="shares",
+        seeds=_SEEDS.get(ORACLE, 0) if small else 0,
+    )
     networks = _NETWORKS if small else _NETWORKS | _LARGE
-    return (majority, oracle, *(Row(name, _run(name, small), on_fine_labels, networks[name][2]) for name in networks))
+    return (
+        majority,
+        oracle,
+        *(
+            Row(name, _run(name, small), on_fine_labels, networks[name][2], seeds=_SEEDS.get(name, 0) if small else 0)
+            for name in networks
+        ),
+    )
 
 
 def _strata(small: bool) -> tuple[Row, ...]:

@@ -108,7 +108,7 @@ def sentences(ranking: Ranking, paper: Mapping[str, float]) -> list[str]:
     if ranking.measure.best == "none" or not ranking.verdicts:
         return [*_left_out(ranking)]
     decided = sum(verdict.decided for verdict in ranking.verdicts)
-    ours = f"By {ranking.measure.title}, {decided} of {_pairs(len(ranking.verdicts))} of rows differ"
+    ours = f"By {ranking.measure.title}, {decided} of {len(ranking.verdicts)} pairs of rows differ"
     return [f"{ours}.{_agreement(ranking, paper)}", *_left_out(ranking)]
 
 
@@ -123,8 +123,8 @@ def _agreement(ranking: Ranking, paper: Mapping[str, float]) -> str:
     ranked = sorted(paper, key=lambda label: -paper[label])
     order = ranked[0] + "".join(f" {'=' if paper[a] == paper[b] else '>'} {b}" for a, b in pairwise(ranked))
     return (
-        f" The paper's order: {order}. {len(alike)} of {len(decided)} decided {_noun(len(decided))} stand as in the "
-        f"paper; {_pairs(undecided)} of the paper's {_be(undecided)} undecided."
+        f" The paper's order: {order}. {len(alike)} of {len(decided)} decided pairs stand as in the paper; "
+        f"{undecided} of the paper's {len(both)} pairs are undecided."
     )
 
 
@@ -144,15 +144,3 @@ def _sentence_of(ranking: Ranking):
 
 def _left_out(ranking: Ranking) -> list[str]:
     return [f"{label} takes no part in comparisons: {reason}." for label, reason in ranking.excluded.items()]
-
-
-def _pairs(count: int) -> str:
-    return f"{count} {_noun(count)}"
-
-
-def _noun(count: int) -> str:
-    return "pair" if count == 1 else "pairs"
-
-
-def _be(count: int) -> str:
-    return "is" if count == 1 else "are"

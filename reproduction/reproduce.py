@@ -54,7 +54,8 @@ def reproduce(
     home = Path(out)
     bench = Bench(home, addresses(study, size, data, home, say))
     numbers = {row.label: range(min(count, (row.seeds if seeds is None else 0) or count)) for row in size.rows}
-    requests = [(row.run, seed) for row in size.rows if row.run for seed in numbers[row.label]]
+    # seed by seed, so that what an interrupted command has made is a whole table of fewer seeds
+    requests = [(row.run, seed) for seed in range(count) for row in size.rows if row.run and seed in numbers[row.label]]
     make_all(bench, requests, jobs=jobs, say=say)
     shown = {role: panels.chosen(bench.data(role), _lines(size)) for role in size.judged_on}
     evaluated = {
