@@ -33,14 +33,18 @@ class Tuned:
 
     @property
     def needs(self) -> tuple[Run, ...]:
-        """A rehearsal at each rate."""
+        """A rehearsal at each rate, and what the training itself needs."""
+        return (*self._rehearsals, *self.training.needs)
+
+    @property
+    def _rehearsals(self) -> tuple[Run, ...]:
         return tuple(rehearsed(self.rehearsal, rate) for rate in self.rates)
 
     def facts(self, study_folder: StudyFolder, seed: int) -> Mapping[str, Any]:
         """The training's but for its rate, and the rehearsals'."""
         recipe_facts = dict(self.training.facts(study_folder, seed))
         del recipe_facts["lr"]
-        return recipe_facts | {"tuned": [run.facts(study_folder, seed) for run in self.needs]}
+        return recipe_facts | {"tuned": [run.facts(study_folder, seed) for run in self._rehearsals]}
 
     def check(self, study_folder: StudyFolder, seed: int) -> None:
         """What the training needs."""
@@ -49,7 +53,8 @@ class Tuned:
     def make(self, folder: Path, study_folder: StudyFolder, seed: int) -> Mapping[str, Any]:
         """Train at the rate that validated best; the rate, and what each rehearsal reached."""
         reached = {
-            rate: _validated(study_folder.folder(run, seed)) for rate, run in zip(self.rates, self.needs, strict=True)
+            rate: _validated(study_folder.folder(run, seed))
+            for rate, run in zip(self.rates, self._rehearsals, strict=True)
         }
         rate = max(reached, key=lambda rate: reached[rate])
         training = replace(self.training, settings={**self.training.settings, "lr": str(rate)})
@@ -62,14 +67,11 @@ def rehearsed(training: Training, rate: float) -> Training:
     return replace(training, settings={**training.settings, "lr": str(rate)}, fixed_seed=TUNING_SEED)
 
 
-def tuned(recipe: str, settings: Mapping[str, Any], epochs: int, data: str = "") -> Tuned:
-    """A recipe whose rehearsals take so many epochs and are otherwise the training itself."""
-    return shared(recipe, settings, Training(recipe, {**settings, "epochs": str(epochs)}, data), data)
-
-
-def shared(recipe: str, settings: Mapping[str, Any], rehearsal: Training, data: str = "") -> Tuned:
-    """A recipe that takes the rate of another's rehearsals."""
-    return Tuned(Training(recipe, settings, data), rehearsal)
+def shared(
+    recipe: str, settings: Mapping[str, Any], rehearsal: Training, data: str = "", *, judge: Run | None = None
+) -> Tuned:
+    """A recipe that takes the rate of rehearsals, its own or another's."""
+    return Tuned(Training(recipe, settings, data, judge=judge), rehearsal)
 
 
 def _validated(folder: Path) -> float:
