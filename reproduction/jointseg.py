@@ -51,8 +51,8 @@ _SMALL = (
     f"{CPU['batch']} for at most {CPU['epochs']} epochs, the one at 10 m whole patches for at most "
     f"{CPU_COARSE['epochs']}; a training ends when validation has not got better for {CPU['patience']} or "
     f"{CPU_COARSE['patience']} epochs. Rates are 0.0005, 0.002 or 0.008, whichever validates best in "
-    f"{REHEARSAL_EPOCHS} or {COARSE_REHEARSAL_EPOCHS} epochs with another seed. JointSeg and the bilinear baseline have "
-    "equal data, bands, optimiser, augmentation and averaged weights, and parameters within 6 % (0.128 and 0.121 "
+    f"{REHEARSAL_EPOCHS} or {COARSE_REHEARSAL_EPOCHS} epochs with another seed. JointSeg and the bilinear baseline "
+    "have equal data, bands, optimiser, augmentation, averaged weights, and parameters within 6 % (0.128 and 0.121 "
     "million); the baseline costs twice the operations.",
     "Rows of eight dates, of the cascade and of a super-resolution loss are left to the preset `paper`: one CPU had no "
     "hours for them.",
