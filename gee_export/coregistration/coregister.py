@@ -78,7 +78,7 @@ def _weighed(search: _Search, first: Coregistration, search_px: int) -> Coregist
     """The tie points' answer with the second opinion; not applied where neither can be trusted."""
     second = search.second(first.polynomial, search_px)
     moved_px = float(np.sqrt(((search.vectors_px(first.polynomial)) ** 2).sum(axis=1).mean()))
-    answer = replace(first, second=second, verdict=judging.verdict(second))
+    answer = replace(first, second=second, verdict=judging.verdict(second, first.cells))
     try:
         judging.require_trust(first.cells, second, moved_px)
     except WeakEvidence as weak:

@@ -35,8 +35,14 @@ def opinion(left: InformationShift | None, mean_px: tuple[float, float]) -> Seco
     return SecondOpinion(right, up, left.error_px, left.length_px, left.is_sure)
 
 
-def verdict(second: SecondOpinion | None) -> str:
-    """How the second opinion stands to the tie points' answer."""
+def verdict(second: SecondOpinion | None, cells: Sequence[CellError] = ()) -> str:
+    """How the second opinion stands to the tie points' answer, and of how much of the area they say nothing."""
+    unknown = sum(cell.error_px is None for cell in cells)
+    gap = f"; the error is unknown in {unknown} of {len(cells)} cells of the area" if unknown else ""
+    return _comparison(second) + gap
+
+
+def _comparison(second: SecondOpinion | None) -> str:
     if second is None:
         return "no second opinion: mutual information has no peak within the search"
     if not second.is_sure:
