@@ -11,7 +11,8 @@ from gee_export.coregistration.information import InformationShift
 
 AGREEING_PX = 0.5
 DISPUTED_PX = 1.5  # as far apart as tie points may be wrong
-LEAST_CELLS = 0.5  # share of the cells that must hold a used tie point where there is no second opinion
+# without a second opinion: share of the cells that must hold a used tie point, and of the matches that must agree
+LEAST_CELLS, LEAST_AGREEING = 0.5, 0.6
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,10 @@ def require_trust(cells: Sequence[CellError], second: SecondOpinion | None, move
                 f"tie points and mutual information disagree by {second.difference_px:.1f} px: neither can be trusted"
             )
         return
-    covered = sum(cell.used > 0 for cell in cells)
-    if covered < LEAST_CELLS * len(cells):
+    covered, used = sum(cell.used > 0 for cell in cells), sum(cell.used for cell in cells)
+    matches = sum(cell.matches for cell in cells)
+    if covered < LEAST_CELLS * len(cells) or used < LEAST_AGREEING * matches:
         raise WeakEvidence(
-            f"tie points lie in {covered} of {len(cells)} cells of the area, and {verdict(second)}: neither can be "
-            "trusted; give a larger area or a longer period"
+            f"{used} of {matches} matches agree, in {covered} of {len(cells)} cells of the area, and "
+            f"{verdict(second)}: neither can be trusted; give a larger area or a longer period"
         )

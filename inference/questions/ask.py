@@ -17,7 +17,7 @@ from inference.assessment.answer_sheet import POINTS, SHEET, write_sheet
 from inference.assessment.reference_points import CHOSEN, SAMPLING
 from inference.assessment.sample import KEY, Point, Sample, Stratum
 from inference.questions.choice import RADIUS_PX, candidates
-from inference.questions.page import PAGE, write_page
+from inference.questions.page import PAGE
 from inference.questions.pictures import PatchPictures
 from inference.questions.scores import SCORES
 from training.accuracy.evaluation import check_fits, classify, source_for
@@ -212,7 +212,6 @@ def _write(
         SAMPLING: [CHOSEN] * len(points),
     }
     pictures = PatchPictures([(*pair, point.row, point.col) for pair, point in zip(pairs, points, strict=True)])
-    write_page(sample, target / SHEET, pictures.names)
     write_sheet(sample, target, thumbnails=[pictures], columns=columns)
 
 

@@ -14,7 +14,7 @@ def candidates(
     """At most `each` pixels (row, column) of a patch with disagreement x area, in pixels; the greatest first.
 
     Disagreement x area is the sum of the scores in the window around; the pixel asked is that of the greatest score in
-    it. No two lie nearer than a window. known_HW: which pixels may be asked about; others count as score 0.
+    it. No window holds another pixel asked. known_HW: which pixels may be asked about; others count as score 0.
     """
     side = 2 * radius_px + 1
     score = np.where(known_HW, score_HW, 0.0).astype(float)
@@ -22,12 +22,12 @@ def candidates(
     area[~known_HW] = 0.0
     out = []
     while len(out) < each and area.max() > 1e-9:
-        middle = np.unravel_index(area.argmax(), area.shape)
+        middle = tuple(map(int, np.unravel_index(area.argmax(), area.shape)))
         rows, cols = (slice(max(0, at - radius_px), at + radius_px + 1) for at in middle)
         window = np.where(known_HW[rows, cols] & (area[rows, cols] > 0), score[rows, cols], -1.0)
         row, col = np.unravel_index(window.argmax(), window.shape)
         row, col = int(row) + rows.start, int(col) + cols.start
         out.append((row, col, float(area[middle])))
-        area[max(0, row - side) : row + side + 1, max(0, col - side) : col + side + 1] = 0.0
-        area[middle] = 0.0
+        for down, right in ((row, col), middle):
+            area[max(0, down - side) : down + side + 1, max(0, right - side) : right + side + 1] = 0.0
     return out

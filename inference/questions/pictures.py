@@ -12,6 +12,7 @@ from gee_export.datasets.dataset import Dataset, Patch
 from gee_export.datasets.manifest import NODATA
 from inference.assessment.sample import Sample
 from inference.assessment.thumbnails import VISIBLE, framed_png
+from inference.questions.page import write_page
 
 SIDE_PX = 32
 FOLDER = "patch"
@@ -29,9 +30,10 @@ class PatchPictures:
         return [f"{FOLDER}/{number}.png" for number in range(1, len(self.pixels) + 1)]
 
     def write(self, sample: Sample, folder: Path) -> list[str]:
-        """Writes a PNG for every point and gives their names within the folder."""
+        """Writes a PNG for every point and the page of all, and gives their names within the folder."""
         for name, (dataset, patch, row, col) in zip(self.names, self.pixels, strict=True):
             write_whole(folder / name, framed_png(_around(dataset, patch, row, col), 1 / SIDE_PX))
+        write_page(sample, folder, self.names)
         return self.names
 
 

@@ -34,7 +34,7 @@ def opinion(difference_px: float, error_px: float = 0.1) -> SecondOpinion:
 
 
 def cells(used_in: int) -> list[CellError]:
-    return [CellError(*divmod(at, 4), 5, 5 if at < used_in else 0, 0.3) for at in range(16)]
+    return [CellError(*divmod(at, 4), 5 if at < used_in else 0, 5 if at < used_in else 0, 0.3) for at in range(16)]
 
 
 def test_a_cell_whose_matches_were_all_rejected_shows_their_distance():
@@ -98,10 +98,18 @@ def test_a_difference_that_a_correction_outweighs_is_only_said(difference_px, mo
     require_trust(cells(16), opinion(difference_px), moved_px)
 
 
+def test_few_matches_that_agree_need_a_second_opinion():
+    """Half of the matches everywhere: enough for an answer that mutual information bears out, not for one alone."""
+    halves = [CellError(*divmod(at, 4), 4, 2, 0.3) for at in range(16)]
+    require_trust(halves, opinion(0.2), moved_px=3.0)
+    with pytest.raises(WeakEvidence, match="32 of 64 matches agree"):
+        require_trust(halves, None, moved_px=3.0)
+
+
 @pytest.mark.parametrize("second", [None, opinion(0.1, 4.0)])
 def test_few_tie_points_without_a_second_opinion_are_refused(second):
     require_trust(cells(8), second, moved_px=3.0)
-    with pytest.raises(WeakEvidence, match="lie in 7 of 16 cells"):
+    with pytest.raises(WeakEvidence, match="in 7 of 16 cells"):
         require_trust(cells(7), second, moved_px=3.0)
 
 

@@ -39,8 +39,8 @@ def town(home, tmp_path_factory) -> Path:
     """Patches of 32 px: 6 to train, 2 to validate, 1 to test; labels of the second are turned round."""
     folder, splits = tmp_path_factory.mktemp("town") / "data", spread(6, 2, 1)
     made = list(samples(tuple(BANDS), 32, splits))
-    made[0].image[:, HOLE] = NODATA
-    made[1].label[:] = 1 - made[1].label
+    made[0].image_BHW[:, HOLE] = NODATA
+    made[1].label_HW[:] = 1 - made[1].label_HW
     write(folder, manifest(tuple(BANDS), 32, len(splits)), iter(made))
     return folder
 
@@ -103,7 +103,7 @@ def test_every_point_lies_in_the_middle_of_its_pixel(asked, town):
 
 def test_one_checkpoint_asks_where_network_and_label_disagree(asked):
     """The second patch's labels are turned round: the most doubtful points are there."""
-    assert list(sheet(asked)["patch"][:3]) == ["town_201906_00032_00000"] * 3
+    assert list(sheet(asked)["patch"][:3]) == ["town_201906_r00032_c00000"] * 3
 
 
 def test_no_patch_is_asked_more_often_than_allowed(asked):
@@ -113,7 +113,7 @@ def test_no_patch_is_asked_more_often_than_allowed(asked):
 def test_no_pixel_without_image_is_asked(town, forests, tmp_path):
     ask(forests[0], town, tmp_path / "out", question=Question(points=100, by="entropy", each=30))
     columns = sheet(tmp_path / "out")
-    in_first = columns["patch"] == "town_201906_00000_00000"
+    in_first = columns["patch"] == "town_201906_r00000_c00000"
     assert in_first.any() and columns["row"][in_first].min() >= HOLE.stop
 
 
