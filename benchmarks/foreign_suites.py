@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+FIRST_STEPS = Path(__file__).resolve().parent / "first_steps"  # of what has no suite of its own
 sys.path.insert(0, str(ROOT))
 
 from local_ee.catalogs import open_catalog  # noqa: E402
@@ -64,7 +65,8 @@ SUITES = (
     Suite("geetools", "geetools", ("tests",)),
     Suite("eemont", "eemont", ("tests",)),
     Suite("wxee", "wxee", ("test",)),
-    Suite("gee_s1_ard", "gee_s1_ard", ()),
+    Suite("gee_s1_ard", "gee_s1_ard/python-api", (str(FIRST_STEPS / "s1_ard.py"),)),
+    Suite("earthengine command line", ".", (str(FIRST_STEPS / "command_line.py"),)),
 )
 
 
@@ -124,7 +126,7 @@ def read_report(suite: str, report: Path) -> Result:
 def run(suite: Suite, folder: Path, python: str, url: str, seconds: int) -> Result | None:
     """The result of a suite; None where its checkout is not there or its tests did not start."""
     checkout = folder / suite.folder
-    if not checkout.is_dir() or not suite.tests:
+    if not checkout.is_dir():
         return None
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch, "report.jsonl")
