@@ -12,7 +12,7 @@ from odc.geo.geobox import GeoBox
 
 from local_ee.catalog import BoundsWSEN, Catalog, SourceBand, SourceImage
 from local_ee.errors import EngineError
-from local_ee.evaluation.features import Collection, Element
+from local_ee.evaluation.features import FOOTPRINT, Collection, Element
 from local_ee.evaluation.values import Band, Image
 from local_ee.raster import resample
 from local_ee.raster.geometry import LONLAT, Geometry, outline
@@ -43,10 +43,16 @@ def image_of(source: SourceImage) -> Image:
     return Image(
         bands,
         _Reader(source, "nearest"),
-        dict(source.properties),
+        {**source.properties, FOOTPRINT: _ring(footprint)},
         source.id,
         lambda: footprint,
     )
+
+
+def _ring(footprint: Geometry) -> Geometry:
+    """The property system:footprint of an asset: the edge of its polygon (guides/image_info), or else its geometry."""
+    shape = footprint.shape
+    return replace(footprint, shape=shape.exterior) if shape.geom_type == "Polygon" else footprint
 
 
 @dataclass(frozen=True)
