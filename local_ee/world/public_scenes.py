@@ -124,7 +124,7 @@ class Squares:
         scene = self.scene(int(parts[2]), int(parts[3]), day)
         rows, columns = self.shape()
         inside = scene.row < rows and scene.column < columns
-        alive = self._day(self.asset.start) <= day < self._last_day(self.asset.end)
+        alive = self._day(self.asset.start) <= day < self._last_day(self.asset.end + _MOMENT)
         return scene if inside and alive and scene.index == index and self._seen(scene, day) else None
 
     def around(self, lon: float, lat: float, moment: datetime) -> Scene:

@@ -24,6 +24,7 @@ _STATES = Path(__file__).with_name("states.txt")
 _SQUARENESS, _CORNERS = 5.0, 48
 _MUCH_SMALLER = 0.35  # a box of less than this share of another is cut out of it; else a line parts the two
 _FAR = 1000.0
+_LEAST_AREA = 1e-6  # square degrees
 _WHOLE = "US"  # a country that is as large as all of its states, Alaska and Hawaii too
 _QUARTERS = (("South-West", 0, 0), ("South-East", 1, 0), ("North-West", 0, 1), ("North-East", 1, 1))
 _CELLS = 4  # along a side, of the smallest units
@@ -52,7 +53,9 @@ def countries() -> tuple[Unit, ...]:
     rows = [line.split("|") for line in _lines(_COUNTRIES)]
     shapes = _parted([_rounded(row[4]) for row in rows])
     home = shapely.unary_union(_parted([_rounded(row[4]) for row in _listed()[_WHOLE]]))
-    shapes = [home if row[1] == _WHOLE else shape.difference(home) for row, shape in zip(rows, shapes, strict=True)]
+    shapes = [
+        home if row[1] == _WHOLE else _polygons(shape.difference(home)) for row, shape in zip(rows, shapes, strict=True)
+    ]
     return tuple(
         Unit((name,), (number,), iso2, iso3, region, outline)
         for number, ((name, iso2, iso3, region, _), outline) in enumerate(zip(rows, shapes, strict=True), 1)
@@ -94,7 +97,7 @@ def _states_of(country: Unit, rows: Sequence[Sequence[str]]) -> Iterator[Unit]:
     width, height = (east - west) / 2, (north - south) / 2
     for number, (direction, column, row) in enumerate(_QUARTERS, 1):
         left, bottom = west + column * width, south + row * height
-        quarter = shapely.clip_by_rect(country.outline, left, bottom, left + width, bottom + height)
+        quarter = _polygons(country.outline.intersection(shapely.box(left, bottom, left + width, bottom + height)))
         if quarter.area > 0:
             yield _below(country, f"{country.names[0]} {direction}", number, quarter)
 
@@ -115,7 +118,7 @@ def _cells_of(state: Unit) -> Iterator[Unit]:
     for number in range(_CELLS * _CELLS):
         row, column = divmod(number, _CELLS)
         left, bottom = west + column * width, south + row * height
-        cell = shapely.clip_by_rect(state.outline, left, bottom, left + width, bottom + height)
+        cell = _polygons(state.outline.intersection(shapely.box(left, bottom, left + width, bottom + height)))
         if cell.area <= 0:
             continue
         inside = (
@@ -143,6 +146,11 @@ def _rounded(text: str) -> shapely.Polygon:
     x = (west + east) / 2 + bend * np.cos(turns) * (east - west) / 2
     y = (south + north) / 2 + bend * np.sin(turns) * (north - south) / 2
     return shapely.Polygon(np.column_stack([x, y]))
+
+
+def _polygons(shape: BaseGeometry) -> BaseGeometry:
+    """The parts of a shape that have an area."""
+    return shapely.unary_union([part for part in shapely.get_parts(shape) if part.area > _LEAST_AREA])
 
 
 def _parted(shapes: Sequence[shapely.Polygon]) -> list[BaseGeometry]:
