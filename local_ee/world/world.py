@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 from local_ee.catalog import AssetInfo, BoundsWSEN, SourceImage
+from local_ee.catalog.kept import KeptPixels
 from local_ee.world import annual, passes, terrain, truths
 from local_ee.world.annual import EsriYearly
 from local_ee.world.backscatter import Backscatter
@@ -31,6 +33,7 @@ from local_ee.world.truths import Truths
 # twice as many where two zones meet, and again some in the year of the labels.
 _CELL_TILES, _GROUND_TILES, _RADAR_TILES, _LABEL_TILES, _CANVASES = 800, 800, 300, 600, 10
 _FINE_TILES = 120  # of 1.6 MB each, only where asked for
+_KEPT_BYTES = 192 << 20  # of bands on the grids of requests: three 512-px blocks of a month of Sentinel-2
 _EPOCH, _END = date(1970, 1, 1), date(2100, 1, 1)
 _EVERYWHERE = (-180.0, -80.0, 180.0, 84.0)
 
@@ -61,6 +64,7 @@ class World:
             Truths(cells, canvases),
         )
         self._collections = {key: source for source in sources for key in source.ids}
+        self._kept = KeptPixels(_KEPT_BYTES)
         self._public = PublicImages()
         self._landsat = Landsat()
         self._singles: dict[str, Callable[[], SourceImage]] = {
@@ -104,7 +108,7 @@ class World:
     def image(self, image_id: str) -> SourceImage | None:
         """One image, or None."""
         if image_id in self._singles:
-            return self._singles[image_id]()
+            return replace(self._singles[image_id](), kept=self._kept)
         if image_id in self._public.singles:
             return self._public.single(image_id)
         collection_id, _, index = image_id.rpartition("/")
@@ -112,7 +116,8 @@ class World:
         if public is not None:
             return public.image(collection_id, index)
         source = self._collections.get(collection_id)
-        return None if source is None else source.image(collection_id, index)
+        image = None if source is None else source.image(collection_id, index)
+        return None if image is None else replace(image, kept=self._kept)
 
     def images(
         self, collection_id: str, start_ms: int | None, end_ms: int | None, bounds_wsen: BoundsWSEN | None
@@ -138,7 +143,7 @@ class World:
             raise ValueError(f"collection {collection_id!r} of the simulated world has no end: filter it by bounds")
         first, last = _days(start_ms, end_ms)
         candidates = source.images(collection_id, first, last, bounds_wsen or _EVERYWHERE)
-        return [image for image in candidates if _begins(image, start_ms, end_ms)]
+        return [replace(image, kept=self._kept) for image in candidates if _begins(image, start_ms, end_ms)]
 
 
 def _days(start_ms: int | None, end_ms: int | None) -> tuple[date, date]:
