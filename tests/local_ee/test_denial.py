@@ -25,7 +25,10 @@ SQUARE_DEGREE = [0, 0, 1, 1]
 def engine(session, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The session only initialises the client that builds the graphs."""
     with served(tmp_path_factory.mktemp("denial"), seconds=SECONDS) as running:
-        assert running.compute(ee.Number(1).add(2)).json() == {"result": 3}
+        for _ in range(20):  # the first answer imports the algorithms, which may take longer on a busy machine
+            if (answer := running.compute(ee.Number(1).add(2)).json()) == {"result": 3}:
+                break
+        assert answer == {"result": 3}
         yield running
 
 
