@@ -159,7 +159,19 @@ REFUSED = {
             right=node("GeometryConstructors.BBox", west=1e6, south=-1, east=1e308, north=1e308),
             proj="EPSG:4326",
         ),
-        "have no shortest line between them",
+        "No line joins the geometries",
+    ),
+    "a distance without end": (
+        node(
+            "Geometry.distance",
+            left=POINTS,
+            right=node("GeometryConstructors.BBox", west=1e6, south=-1, east=1e308, north=1e308),
+        ),
+        "No line joins the geometries",
+    ),
+    "colours of no band": (
+        node("Image.randomVisualizer", image=node("Image.slice", image=IMAGE, start=5)),
+        "Image has no bands",
     ),
     "a ring that crosses itself": (
         node("Geometry.symmetricDifference", left=WIDE, right=POINTS),
@@ -178,6 +190,12 @@ def test_what_cannot_be_computed_is_refused_in_words(name):
 def test_squares_of_endless_compactness_are_no_error():
     image = node("Image.Segmentation.SNIC", image=IMAGE, size=2, compactness=1e308)
     assert [band["id"] for band in evaluated(image)["bands"]] == ["clusters", "seeds", "constant_mean"]
+
+
+@pytest.mark.parametrize("name", ["Filter.stringStartsWith", "Filter.stringEndsWith"])
+def test_a_number_does_not_begin_or_end_with_a_text(name):
+    begins = node(name, leftField="item", rightValue="a")
+    assert evaluated(node("List.filter", list=[1, "aba", "b"], filter=begins)) == ["aba"]
 
 
 def test_a_number_has_no_axis_to_pad():
