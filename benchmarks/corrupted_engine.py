@@ -55,7 +55,9 @@ def table(algorithms: Mapping[str, str], caught: Mapping[str, str]) -> str:
 
 
 def chosen(words: argparse.Namespace) -> dict[int, dict[str, str]]:
-    """By seed: the algorithm of each class that is asked for."""
+    """By seed: the algorithm of each class that is asked for; those that are named, if any."""
+    if words.algorithms:
+        return {0: {name: name for name in words.algorithms}}
     wanted = set(words.classes or ())
     return {
         seed: {each: name for each, name in drawn(seed).items() if not wanted or each in wanted} for seed in words.seed
@@ -68,6 +70,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("tests", nargs="*", default=[TESTS], help=f"files or folders of tests ({TESTS})")
     parser.add_argument("--seed", type=int, nargs="+", default=[1], help="each draws one algorithm a class")
     parser.add_argument("--classes", nargs="+", metavar="NAME", help="these classes only")
+    parser.add_argument("--algorithms", nargs="+", metavar="NAME", help="these algorithms instead of drawn ones")
     parser.add_argument("--out", type=Path, metavar="FILE", help="JSON of what is caught; a later run goes on from it")
     options = parser.parse_args(words)
     tables = chosen(options)

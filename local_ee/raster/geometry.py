@@ -156,7 +156,8 @@ def metres_between(left: Geometry, right: Geometry, *, spherical: bool = False) 
 
 def shortest_line(first: BaseGeometry, second: BaseGeometry) -> BaseGeometry:
     """The line from the nearest point of one shape to that of another; EngineError where there is none."""
-    line = shapely.shortest_line(first, second)
+    with np.errstate(over="ignore", invalid="ignore"):
+        line = shapely.shortest_line(first, second)
     if line is None or shapely.is_empty(line):
         raise EngineError("No line joins the geometries: a coordinate is too large, or a box has no height or width.")
     return line

@@ -161,11 +161,11 @@ REFUSED = {
         ),
         "No line joins the geometries",
     ),
-    "a distance without end": (
+    "a distance from a box without height": (
         node(
             "Geometry.distance",
-            left=POINTS,
-            right=node("GeometryConstructors.BBox", west=1e6, south=-1, east=1e308, north=1e308),
+            left=node("GeometryConstructors.BBox", west=3, south=-1, east=0.5, north=-1),
+            right=node("GeometryConstructors.Point", coordinates=[114.086, 30.821]),
         ),
         "No line joins the geometries",
     ),
