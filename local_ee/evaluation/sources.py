@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from odc.geo.geobox import GeoBox
 
 from local_ee.catalog import BoundsWSEN, Catalog, SourceBand, SourceImage
 from local_ee.errors import EngineError
-from local_ee.evaluation.features import Collection, Element
+from local_ee.evaluation.features import FOOTPRINT, Collection, Element
 from local_ee.evaluation.values import Band, Image
 from local_ee.raster import resample
 from local_ee.raster.geometry import LONLAT, Geometry, outline
@@ -22,6 +23,7 @@ from local_ee.raster.projection import key_of, projection_of
 
 _DEFAULT_POLICY = "MEAN"
 _MOST_ALIKE = 3
+_MOST_LISTED = 30_000  # images that are made for one computation
 
 
 def not_found(form: str, asset_id: str, catalog: Catalog) -> EngineError:
@@ -40,7 +42,7 @@ def image_of(source: SourceImage) -> Image:
     return Image(
         _bands_of(source.bands),
         _Reader(source, "nearest"),
-        dict(source.properties),
+        {**source.properties, FOOTPRINT: _ring(footprint)},
         source.id,
         lambda: footprint,
     )
@@ -51,6 +53,12 @@ def _bands_of(bands: Sequence[SourceBand]) -> tuple[Band, ...]:
     grids = {id(band.grid): band.grid for band in bands}
     places = {key: (projection_of(grid), grid.shape.yx) for key, grid in grids.items()}
     return tuple(Band(band.name, of_dtype(band.dtype), *places[id(band.grid)]) for band in bands)
+
+
+def _ring(footprint: Geometry) -> Geometry:
+    """The property system:footprint of an asset: the edge of its polygon (guides/image_info), or else its geometry."""
+    shape = footprint.shape
+    return replace(footprint, shape=shape.exterior) if shape.geom_type == "Polygon" else footprint
 
 
 @dataclass(frozen=True)
@@ -149,6 +157,13 @@ class CatalogCollection(Collection):
     end_ms: float | None = None
     bounds_wsen: BoundsWSEN | None = None
     filters: tuple[Any, ...] = ()
+    listing: Callable[[], Sequence[SourceImage]] = field(kw_only=True, repr=False)
+
+    def size(self) -> int:
+        """How many images there are; those that only dates filter are not made."""
+        if "elements" in vars(self) or any(not _is_period(each) for each in self.filters):
+            return super().size()
+        return _counted(self.listing())
 
     def filtered(self, passes: Any) -> Collection:
         start_ms, end_ms, bounds_wsen = self.start_ms, self.end_ms, self.bounds_wsen
@@ -179,10 +194,10 @@ class CatalogCollection(Collection):
 def catalog_collection(catalog: Catalog, collection_id: str, properties: Any, **query: Any) -> CatalogCollection:
     """The images of a collection that a query (start_ms, end_ms, bounds_wsen, filters) leaves."""
 
-    def find() -> list[Image]:
+    def listing() -> Sequence[SourceImage]:
         start_ms, end_ms = query.get("start_ms"), query.get("end_ms")
         try:
-            sources = catalog.images(
+            return catalog.images(
                 collection_id,
                 None if start_ms is None else int(start_ms),
                 None if end_ms is None else int(end_ms),
@@ -190,10 +205,45 @@ def catalog_collection(catalog: Catalog, collection_id: str, properties: Any, **
             )
         except ValueError as error:
             raise EngineError(str(error)) from error
-        images = map(image_of, sources)
-        return [image for image in images if all(each.matches(image) for each in query.get("filters", ()))]
 
-    return CatalogCollection(find, "ImageCollection", collection_id, properties, catalog=catalog, **query)
+    def passing(sources: Iterable[SourceImage]) -> Iterator[Image]:
+        images = map(image_of, sources)
+        return (image for image in images if all(each.matches(image) for each in query.get("filters", ())))
+
+    def find() -> list[Image]:
+        sources = listing()
+        if (count := _counted(sources)) > _MOST_LISTED:
+            raise EngineError(
+                f"Computation timed out: collection {collection_id!r} has {count:,} images there: filter it by date "
+                "and bounds."
+            )
+        return list(passing(sources))
+
+    def ahead(count: int) -> list[Image]:
+        return list(islice(passing(listing()), count))
+
+    return CatalogCollection(
+        find,
+        "ImageCollection",
+        collection_id,
+        properties,
+        ahead=ahead,
+        catalog=catalog,
+        listing=listing,
+        **query,
+    )
+
+
+def _counted(sources: Sequence[SourceImage]) -> int:
+    try:
+        return len(sources)
+    except ValueError as error:
+        raise EngineError(str(error)) from error
+
+
+def _is_period(passes: Any) -> bool:
+    """Whether a filter is one of dates only, which the catalog has obeyed."""
+    return getattr(passes, "name", "") == "dateRangeContains" and bool(passes.dates())
 
 
 def _overlap(left: BoundsWSEN, right: BoundsWSEN) -> BoundsWSEN:
