@@ -70,7 +70,7 @@ def collection_json(collection: Collection) -> dict[str, Any]:
     if collection.kind == "ImageCollection":
         answer["bands"] = []
     elif elements:
-        answer["columns"] = {}
+        answer["columns"] = dict(collection.columns)
     if collection.properties:
         answer["properties"] = to_json(dict(collection.properties))
     return answer | {"features": [to_json(element) for element in elements]}

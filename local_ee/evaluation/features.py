@@ -70,6 +70,7 @@ class Collection:
     kind: str = "FeatureCollection"
     id: str | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)  # names of types by property, of a list of features
 
     @cached_property
     def elements(self) -> tuple[Element, ...]:
