@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from local_ee.raster.projection import projection_of
 
 _DEFAULT_POLICY = "MEAN"
 _MOST_ALIKE = 3
+_MOST_LISTED = 30_000  # images that are made for one computation
 
 
 def not_found(form: str, asset_id: str, catalog: Catalog) -> EngineError:
@@ -124,6 +126,13 @@ class CatalogCollection(Collection):
     end_ms: float | None = None
     bounds_wsen: BoundsWSEN | None = None
     filters: tuple[Any, ...] = ()
+    listing: Callable[[], Sequence[SourceImage]] = field(kw_only=True, repr=False)
+
+    def size(self) -> int:
+        """How many images there are; those that only dates filter are not made."""
+        if "elements" in vars(self) or any(not _is_period(each) for each in self.filters):
+            return super().size()
+        return _counted(self.listing())
 
     def filtered(self, passes: Any) -> Collection:
         start_ms, end_ms, bounds_wsen = self.start_ms, self.end_ms, self.bounds_wsen
@@ -154,10 +163,10 @@ class CatalogCollection(Collection):
 def catalog_collection(catalog: Catalog, collection_id: str, properties: Any, **query: Any) -> CatalogCollection:
     """The images of a collection that a query (start_ms, end_ms, bounds_wsen, filters) leaves."""
 
-    def find() -> list[Image]:
+    def listing() -> Sequence[SourceImage]:
         start_ms, end_ms = query.get("start_ms"), query.get("end_ms")
         try:
-            sources = catalog.images(
+            return catalog.images(
                 collection_id,
                 None if start_ms is None else int(start_ms),
                 None if end_ms is None else int(end_ms),
@@ -165,10 +174,45 @@ def catalog_collection(catalog: Catalog, collection_id: str, properties: Any, **
             )
         except ValueError as error:
             raise EngineError(str(error)) from error
-        images = map(image_of, sources)
-        return [image for image in images if all(each.matches(image) for each in query.get("filters", ()))]
 
-    return CatalogCollection(find, "ImageCollection", collection_id, properties, catalog=catalog, **query)
+    def passing(sources: Iterable[SourceImage]) -> Iterator[Image]:
+        images = map(image_of, sources)
+        return (image for image in images if all(each.matches(image) for each in query.get("filters", ())))
+
+    def find() -> list[Image]:
+        sources = listing()
+        if (count := _counted(sources)) > _MOST_LISTED:
+            raise EngineError(
+                f"Computation timed out: collection {collection_id!r} has {count:,} images there: filter it by date "
+                "and bounds."
+            )
+        return list(passing(sources))
+
+    def ahead(count: int) -> list[Image]:
+        return list(islice(passing(listing()), count))
+
+    return CatalogCollection(
+        find,
+        "ImageCollection",
+        collection_id,
+        properties,
+        ahead=ahead,
+        catalog=catalog,
+        listing=listing,
+        **query,
+    )
+
+
+def _counted(sources: Sequence[SourceImage]) -> int:
+    try:
+        return len(sources)
+    except ValueError as error:
+        raise EngineError(str(error)) from error
+
+
+def _is_period(passes: Any) -> bool:
+    """Whether a filter is one of dates only, which the catalog has obeyed."""
+    return getattr(passes, "name", "") == "dateRangeContains" and bool(passes.dates())
 
 
 def _overlap(left: BoundsWSEN, right: BoundsWSEN) -> BoundsWSEN:

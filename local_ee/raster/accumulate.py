@@ -9,6 +9,7 @@ import numba
 import numpy as np
 
 from local_ee import budget
+from local_ee.errors import EngineError
 
 # Samples of one input: values and weights of one shape [sample, ...]; weights are bool, or 0 to 1 (0: masked).
 Samples = tuple[np.ndarray, np.ndarray]
@@ -139,8 +140,14 @@ class Folding:
                 continue
             kept, kept_valid = self._kept
             both = valid & kept_valid
-            kept = np.where(both, self._combine(kept, layer), np.where(valid, layer, kept))
+            kept = np.where(both, self._combined(kept, layer), np.where(valid, layer, kept))
             self._kept = kept, kept_valid | valid
+
+    def _combined(self, kept: np.ndarray, layer: np.ndarray) -> np.ndarray:
+        try:
+            return self._combine(kept, layer)
+        except TypeError as error:  # of objects, which only lists and properties hold
+            raise EngineError("Values of these types cannot be compared with each other.") from error
 
     def result(self) -> list[Reduced]:
         if self._kept is None:
