@@ -51,7 +51,7 @@ CAUSES = (
     ),
     (
         "a package or a file that is not there",
-        re.compile(r"ModuleNotFoundError|ImportError|FileNotFoundError|File not found in data directory"),
+        re.compile(r"ModuleNotFoundError|ImportError|FileNotFoundError|File not found in data directory|No such file"),
     ),
     ("an account or a project", re.compile(r"[Cc]redentials|PROJECT|project_number|authenticat|service.account")),
     ("time", re.compile(r"Timeout|[Tt]imed out")),

@@ -140,3 +140,26 @@ def test_polygons_make_a_multi_polygon():
     shape = info(ee.Geometry.MultiPolygon([square.bounds(proj="EPSG:4326") for square in squares], proj="EPSG:4326"))
     assert shape["type"] == "MultiPolygon"
     assert sorted(min(x for x, _ in rings[0]) for rings in shape["coordinates"]) == [-1, 4]
+
+
+def test_a_collection_within_a_list_comes_without_its_elements():
+    """geedim's tests/conftest.py, accessors_from_collections, adds them itself."""
+    assert "features" not in info(ee.List([images()]))[0]
+
+
+def test_a_collection_of_collections_is_not_expanded():
+    """Google's sample ee_featurecollection_flatten.py says so."""
+    nested = info(ee.FeatureCollection([points("a", "b"), points("c")]))
+    assert [feature["type"] for feature in nested["features"]] == ["FeatureCollection"] * 2
+    assert not any("features" in feature for feature in nested["features"])
+
+
+def test_an_id_is_copied_where_all_names_are_named():
+    """eemont's scaleAndOffset copies propertyNames(), which has system:id, and asks the result for its id."""
+    image = ee.Image("C/a")
+    assert info(ee.Image(image.add(1).copyProperties(image, image.propertyNames())).get("system:id"), SCENES) == "C/a"
+
+
+def test_an_id_that_is_not_named_is_not_copied():
+    image = ee.Image("C/a")
+    assert info(ee.Image(image.add(1).copyProperties(image)).get("system:id"), SCENES) is None
