@@ -122,7 +122,9 @@ class World:
         if public is not None:
             return public.image(collection_id, index)
         source = self._collections.get(collection_id)
-        return None if source is None else source.image(collection_id, index)
+        if source is None:
+            return None
+        return source.image(collection_id, index) or self._public.named(collection_id, index)
 
     def table(self, asset_id: str) -> Sequence[SourceFeature] | None:
         """The features of a table, or None."""
