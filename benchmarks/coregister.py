@@ -1,7 +1,8 @@
 """Co-registration measured: `python benchmarks/coregister.py --data ../shared/data --picture FILE.png`.
 
 Simulated pairs with known displacements at several places, seasons and distortions; pairs that must be refused; real
-pairs beside the shift at which their mutual information is greatest. Real samples that are not there are skipped.
+pairs beside the shift at which their mutual information is greatest, and known warps on them (coregister_warps.py).
+Real samples that are not there are skipped.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # works from an uninstalled 
 import numpy as np
 
 from benchmarks import coregister_real as real
+from benchmarks import coregister_warps as warps
 from benchmarks import coregister_world as world
 from gee_export.base.grid import Raster
 from gee_export.base.regions import Month
@@ -32,11 +34,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="real samples")
     parser.add_argument("--picture", type=Path, help="a PNG of one city before and after")
+    parser.add_argument("--real", action="store_true", help="real pairs and their warps only")
     parser.add_argument("--out", type=Path, help="the figures as JSON")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home, connect(home=Path(home)):
-        figures = {"simulated": simulated(options.picture), "refused": refusals()}
+    figures: dict[str, object] = {}
+    if not options.real:
+        with tempfile.TemporaryDirectory() as home, connect(home=Path(home)):
+            figures |= {"simulated": simulated(options.picture), "refused": refusals()}
     figures["real"] = measured(options.data)
+    figures["warps"] = warps.table([pair for pair in real.pairs(options.data) if pair[0].startswith("terramind")])
     if options.out is not None:
         options.out.write_text(json.dumps(figures, indent=1) + "\n")
 

@@ -37,6 +37,10 @@ def train(
     chips: Annotated[
         str | None, typer.Option("--chips", help="What `isamap agreement` wrote: patches to leave out.")
     ] = None,
+    answers: Annotated[
+        str | None,
+        typer.Option("--answers", help="Filled-in points.gpkg of `isamap ask`: only these pixels are learned from."),
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE of the recipe, e.g. epochs=3 batch=16.")
     ] = None,
@@ -55,7 +59,8 @@ def train(
     recipe = recipe or (None if from_ else "crofusenet-tiny")
     with session_for([*data, out, from_ or ""], project) as session:
         settings = _pairs(set_ or []) | ({} if devices is None else {"devices": devices})
-        options = {"settings": settings, "start": from_, "backbone": weights, "chips": chips, "session": session}
+        options = {"settings": settings, "start": from_, "backbone": weights, "session": session}
+        options |= {"chips": chips, "answers": answers}
         show(training.train(data, recipe, out, **options))
 
 

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gee_export.base.grid import Raster
+from gee_export.coregistration import verdict as judging
+from gee_export.coregistration.cells import cell_errors
 from gee_export.coregistration.consensus import Fit, WeakEvidence, fitted
+from gee_export.coregistration.information import information_shift
 from gee_export.coregistration.polynomial import Frame, Polynomial
+from gee_export.coregistration.registration import Coregistration
 from gee_export.coregistration.structure import Structure, structure
 from gee_export.coregistration.tiepoints import TiePoints, Windows, joined, matched
+from gee_export.coregistration.verdict import SecondOpinion
 
 SEARCH_PX = 16  # the largest shift looked for along each axis
 COARSE_HALF_PX = 48  # windows of the first pass, large enough to be unmistakable
@@ -26,78 +30,10 @@ REFINEMENTS = 2
 LEAST_GAIN = 0.9  # points predicted from the others must be nearer than this share of their distance uncorrected
 MOST_ERROR_PX = 1.5  # of points predicted from the others; CroFuseNet asks for less than one pixel of the fit
 LEAST_SIDE_PX = 32
+_PLACES = 17  # a side of a tile at which a polynomial's mean is taken
+LEAST_SHIFT_PX = 0.5  # by mutual information alone, where tie points say nothing
 
 Pair = tuple[Raster, Raster]  # fixed, moving
-
-
-@dataclass(frozen=True)
-class Coregistration:
-    """What was found. `polynomial` is the identity unless `applied`; `reason` says in a sentence why or why not.
-
-    points: all distinct matches of the last pass, as whole vectors; used: those the polynomial rests on. fit: errors
-    in pixels, None where no polynomial could be fitted. likeness: correlation of structure before and after.
-    """
-
-    applied: bool
-    reason: str
-    polynomial: Polynomial
-    step: tuple[float, float]
-    points: TiePoints
-    used: np.ndarray
-    fit: Fit | None = None
-    likeness: tuple[float, float] | None = None
-
-    def residuals_px(self) -> np.ndarray:
-        """What the polynomial leaves of each used point's vector, right and up [point, 2]."""
-        used_points = self.points.where(self.used)
-        dx, dy = self.polynomial.at(used_points.x, used_points.y)
-        return np.stack([(used_points.dx - dx) / self.step[0], (used_points.dy - dy) / self.step[1]], axis=1)
-
-    def to_json(self) -> dict[str, Any]:
-        """The whole report as plain JSON, tie points included."""
-        points = self.points
-        table = np.stack([points.x, points.y, points.dx, points.dy, points.peak, points.ratio], axis=1)
-        return {
-            "applied": self.applied,
-            "reason": self.reason,
-            "polynomial": self.polynomial.to_json(),
-            "pixel": list(self.step),
-            "windows": points.tried,
-            "matches": len(points),
-            "used": int(self.used.sum()),
-            **self._figures(),
-            "point_columns": ["x", "y", "dx", "dy", "peak", "ratio", "used"],
-            "points": [
-                [*(float(f"{value:.7g}") for value in row), int(u)] for row, u in zip(table, self.used, strict=True)
-            ],
-        }
-
-    def _figures(self) -> dict[str, Any]:
-        if self.fit is None:
-            return {}
-        fit = self.fit
-        figures: dict[str, Any] = {
-            "rmse_px": fit.rmse_px,
-            "leave_one_out_px": fit.loo_px,
-            "uncorrected_px": fit.before_px,
-        }
-        figures["cross_validated_px"] = {str(order): error for order, error in fit.cv_px.items()}
-        if self.likeness is not None:
-            figures["likeness_before"], figures["likeness_after"] = self.likeness
-        return figures
-
-    def __str__(self) -> str:
-        head = "corrected" if self.applied else "not corrected"
-        lines = [f"{head}: {self.reason}", f"  windows {self.points.tried}, matches {len(self.points)}"]
-        if self.fit is not None:
-            fit = self.fit
-            tested = ", ".join(f"{order}: {error:.2f}" for order, error in fit.cv_px.items())
-            lines[1] += f", used {self.used.sum()}"
-            lines += [
-                f"  RMSE {fit.rmse_px:.2f} px, leave-one-out {fit.loo_px:.2f} px, uncorrected {fit.before_px:.2f} px",
-                f"  order {fit.polynomial.order} (cross-validated px by order: {tested})",
-            ]
-        return "\n".join(lines)
 
 
 def coregister(pairs: Sequence[Pair], *, search_px: int = SEARCH_PX) -> Coregistration:
@@ -108,7 +44,18 @@ def coregister(pairs: Sequence[Pair], *, search_px: int = SEARCH_PX) -> Coregist
     """
     check(pairs)
     affine = pairs[0][0].geobox.affine
-    search = _Search(pairs, [_structure(fixed) for fixed, _ in pairs], frame_of(pairs), (abs(affine.a), abs(affine.e)))
+    step = abs(affine.a), abs(affine.e)
+    search = _Search(pairs, [_structure(fixed) for fixed, _ in pairs], frame_of(pairs), step)
+    first = _by_points(search, search_px)
+    if first.applied:
+        return _weighed(search, first, search_px)
+    second = search.second(first.polynomial, search_px)
+    by_information = _by_information(search, first, second)
+    return by_information or replace(first, second=second, verdict=judging.verdict(second))
+
+
+def _by_points(search: _Search, search_px: int) -> Coregistration:
+    """The answer of tie points alone."""
     nothing = Polynomial.identity(search.frame)
     points, fit = search.points(nothing, COARSE_HALF_PX, search_px), None
     try:
@@ -123,7 +70,43 @@ def coregister(pairs: Sequence[Pair], *, search_px: int = SEARCH_PX) -> Coregist
         used = np.zeros(len(points), bool) if fit is None else fit.used
         return Coregistration(False, str(weak), nothing, search.step, points, used, fit)
     reason = f"{fit.used.sum()} tie points agree on a polynomial of order {fit.polynomial.order}"
-    return Coregistration(True, reason, fit.polynomial, search.step, points, fit.used, fit, likeness)
+    cells = cell_errors(points, fit.used, fit.polynomial, step=search.step)
+    return Coregistration(True, reason, fit.polynomial, search.step, points, fit.used, fit, likeness, cells)
+
+
+def _weighed(search: _Search, first: Coregistration, search_px: int) -> Coregistration:
+    """The tie points' answer with the second opinion; not applied where neither can be trusted."""
+    second = search.second(first.polynomial, search_px)
+    moved_px = float(np.sqrt(((search.vectors_px(first.polynomial)) ** 2).sum(axis=1).mean()))
+    answer = replace(first, second=second, verdict=judging.verdict(second, first.cells))
+    try:
+        judging.require_trust(first.cells, second, moved_px)
+    except WeakEvidence as weak:
+        return replace(answer, applied=False, reason=str(weak), polynomial=Polynomial.identity(search.frame))
+    return answer
+
+
+def _by_information(search: _Search, first: Coregistration, second: SecondOpinion | None) -> Coregistration | None:
+    """The shift of mutual information where tie points could not answer, as on small areas; None where it cannot."""
+    says_together = first.fit is not None and first.fit.loo_px <= MOST_ERROR_PX
+    if says_together or second is None or not second.is_sure or second.difference_px < LEAST_SHIFT_PX:
+        return None
+    width, height = search.step
+    shift = Polynomial.of(search.frame, (second.right_px * width,), (second.up_px * height,))
+    likeness = search.likeness(first.polynomial), search.likeness(shift)
+    if likeness[1] <= likeness[0]:
+        return None
+    return replace(
+        first,
+        applied=True,
+        reason=f"mutual information is sure of a shift, where tie points are not ({first.reason})",
+        polynomial=shift,
+        used=np.zeros(len(first.points), bool),
+        fit=None,
+        likeness=likeness,
+        second=replace(second, difference_px=0.0),
+        verdict=f"one opinion only: a shift by mutual information, uncertain by {second.error_px:.2f} px",
+    )
 
 
 @dataclass(frozen=True)
@@ -147,6 +130,23 @@ class _Search:
 
     def fit(self, points: TiePoints, tolerance_px: float) -> Fit:
         return fitted(points, self.frame, step=self.step, tolerance_px=tolerance_px)
+
+    def second(self, polynomial: Polynomial, search_px: int) -> SecondOpinion | None:
+        """What mutual information says, measured on the moving rasters corrected by the polynomial."""
+        moved = [
+            (fixed, moving if polynomial.is_identity else warped(moving, polynomial)) for fixed, moving in self.pairs
+        ]
+        right, up = self.vectors_px(polynomial).mean(axis=0)
+        return judging.opinion(information_shift(moved, search_px=search_px), (float(right), float(up)))
+
+    def vectors_px(self, polynomial: Polynomial) -> np.ndarray:
+        """The polynomial's vectors, right and up, at places spread evenly over all tiles [place, axis]."""
+        parts = []
+        for raster, _ in self.pairs:
+            left, bottom, right, top = raster.geobox.boundingbox
+            x, y = np.meshgrid(np.linspace(left, right, _PLACES), np.linspace(bottom, top, _PLACES))
+            parts.append(np.stack(polynomial.at(x.ravel(), y.ravel()), axis=1) / self.step)
+        return np.concatenate(parts)
 
     def likeness(self, polynomial: Polynomial) -> float:
         """Correlation of both images' structure over all tiles, the moving ones corrected."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import shapely
@@ -19,7 +20,6 @@ from pyproj import CRS
 from gee_export.base.feature_table import FeatureTable, write_geopackage
 from gee_export.base.storage import write_whole
 from inference.assessment.sample import Sample, write_key
-from inference.assessment.thumbnails import Thumbnails
 
 SHEET = "sheet"  # the folder for interpreters; what lies beside it is the key
 POINTS, ANSWERS, DESKTOP, GUIDE = "points.gpkg", "answers.csv", "collect_earth.csv", "README.txt"
@@ -27,24 +27,38 @@ BLANKS = ("class", "confidence", "interpreter", "comment")
 DEGREES = 9  # decimals: a tenth of a millimetre
 
 
-def write_sheet(sample: Sample, out: Path, *, thumbnails: Sequence[Thumbnails] = (), show_map: bool = False) -> None:
+class Drawer(Protocol):
+    """What draws a picture of each point and gives their names within the folder, empty where there is none."""
+
+    def write(self, sample: Sample, folder: Path) -> list[str]: ...
+
+
+def write_sheet(
+    sample: Sample, out: Path, *, thumbnails: Sequence[Drawer] = (), show_map: bool = False,
+    columns: Mapping[str, Sequence[object]] | None = None,
+) -> None:  # fmt: skip
     """Writes the key into `out` and everything for interpreters into `out`/sheet.
 
     thumbnails: what draws a picture of each point. show_map: adds the map's class, which biases interpreters towards
-    it. ValueError where `out` holds a sample already.
+    it. columns: further ones of points.gpkg and answers.csv, a value a point. ValueError where `out` holds a sample
+    already.
     """
     if (out / SHEET).exists():
         raise ValueError(f"{out} holds a sample already: choose another --out, so that no answers are lost")
     folder = out / SHEET
     pictures = [drawer.write(sample, folder) for drawer in thumbnails]
-    rows = [_row(sample, at, [names[at] for names in pictures], show_map) for at in range(len(sample.points))]
+    rows = [
+        _row(sample, at, [names[at] for names in pictures], show_map)
+        | {name: values[at] for name, values in (columns or {}).items()}
+        for at in range(len(sample.points))
+    ]
     write_whole(folder / ANSWERS, _csv(rows))
     write_whole(folder / DESKTOP, _csv([_desktop(row) for row in rows]))
     lon, lat = sample.lonlat
-    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    fields = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     write_geopackage(
         folder / POINTS,
-        FeatureTable(shapely.points(lon, lat), CRS.from_epsg(4326), columns),
+        FeatureTable(shapely.points(lon, lat), CRS.from_epsg(4326), fields),
         "points",
     )
     write_whole(folder / GUIDE, _guide(sample).encode())

@@ -15,12 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from gee_export.base.answer_class import UNCERTAIN, answered_class
 from gee_export.base.feature_table import read_table
 
 ID_COLUMNS = ("plotid", "plot_id", "id")
 CLASS_COLUMN = "class"
-UNCERTAIN = "uncertain"
-DOUBTS = (UNCERTAIN, "unsure", "unknown", "?", "not sure")
 LARGEST_BYTES = 64 << 20
 _SHOWN = 5
 
@@ -63,7 +62,7 @@ def read_answers(path: str | Path, classes: Sequence[str], column: str = CLASS_C
         plot, own = plotid(text, path), by_name.setdefault(name, {})
         if plot in own:
             raise ValueError(f"answers {path} hold plotid {plot} twice by {name}: keep one of them")
-        own[plot] = _class(str(answer), classes, path, plot)
+        own[plot] = answered_class(str(answer), classes, f"answers {path}, plotid {plot}")
     answered = {name: {plot: answer for plot, answer in own.items() if answer} for name, own in by_name.items()}
     return tuple(Interpretation(name, answers) for name, answers in answered.items())
 
@@ -135,23 +134,6 @@ def plotid(value: object, path: Path) -> int:
     except (ValueError, OverflowError) as error:
         raise ValueError(f"answers {path}: plotid {value!r} is no whole number") from error
     return int(digits)
-
-
-def _class(answer: str, classes: Sequence[str], path: Path, plot: int) -> str:
-    """The class that an answer names, by name or number; UNCERTAIN; empty where nothing was answered."""
-    text = answer.strip().lower()
-    if text in ("", "none", "nan"):
-        return ""
-    if text in DOUBTS:
-        return UNCERTAIN
-    by_name = {name.lower(): name for name in classes}
-    if text in by_name:
-        return by_name[text]
-    if text.isdigit() and int(text) < len(classes):
-        return classes[int(text)]
-    raise ValueError(
-        f"answers {path}, plotid {plot}: class {answer!r} is unknown, expected {', '.join(classes)} or {UNCERTAIN}"
-    )
 
 
 def _listed(numbers: Sequence[int]) -> str:

@@ -89,7 +89,11 @@ def estimate_accuracy(
 
 
 def class_map_of(sample: Sample) -> ClassMap:
-    """The map that a sample was drawn from; ValueError where it is gone."""
+    """The map that a sample was drawn from; ValueError where it is gone, or where there was none."""
+    if not sample.maps:
+        raise ValueError(
+            "these points were chosen in a dataset, not drawn from a map: leave out --by, --products, --answers world"
+        )
     return open_class_map(sample.maps, sample.classes if _nameless(sample) else ())
 
 

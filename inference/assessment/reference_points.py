@@ -25,6 +25,7 @@ from inference.assessment.strata import MapClasses, WholeMap
 
 CLAIMS = ("purposive", "simple", "stratified")  # stratified: by the map's own classes
 INCLUSION = "inclusion"
+SAMPLING, CHOSEN = "sampling", "chosen"  # the column by which `isamap ask` marks its points, and its value
 LON, LAT = ("lon", "longitude", "xcoordinate"), ("lat", "latitude", "ycoordinate")
 FLAW = (
     "its points have no inclusion probabilities, so nobody knows what ground they stand for; draw one with `isamap "
@@ -55,6 +56,7 @@ def place_points(reference: ReferencePoints, class_map: ClassMap) -> tuple[Sampl
     ValueError: points outside the map, places that are no degrees, ids that come twice, unknown classes.
     """
     path = Path(reference.path)
+    _check_claim(path, reference.design)
     read = answering.read_answers(path, class_map.classes, reference.column)
     plotids, lon, lat, inclusion = _places(path)
     class_N = class_map.at(lon, lat)
@@ -91,6 +93,16 @@ def place_points(reference: ReferencePoints, class_map: ClassMap) -> tuple[Sampl
         notes=(f"the design ({design}) is what the user says of {path.name}",) if design != "purposive" else (),
     )
     return sample, read
+
+
+def _check_claim(path: Path, design: str) -> None:
+    """ValueError where `isamap ask` chose the points and they are claimed to be drawn at random."""
+    columns = {name.lower(): values for name, values in answering.columns_of(path).items()}
+    if design != "purposive" and CHOSEN in {str(value) for value in columns.get(SAMPLING, ())}:
+        raise ValueError(
+            f"--design {design}: {path} holds points that `isamap ask` chose where the network is unsure, which are no "
+            "probability sample; draw one with `isamap assess sample`"
+        )
 
 
 def _places(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:

@@ -54,7 +54,7 @@ class Thumbnails:
                 if pixels is None:
                     names.append("")
                     continue
-                write_whole(folder / name, _png(pixels, self.frame_m / self.side_m))
+                write_whole(folder / name, framed_png(pixels, self.frame_m / self.side_m))
                 names.append(name)
         return names
 
@@ -106,7 +106,7 @@ def _coloured(class_HW: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
     return coloured
 
 
-def _png(rgb_HWC: np.ndarray, framed: float) -> bytes:
+def framed_png(rgb_HWC: np.ndarray, framed: float) -> bytes:
     """The picture enlarged, a square of a share of its side framed in the middle."""
     from PIL import Image, ImageDraw
 

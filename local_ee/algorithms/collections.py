@@ -6,6 +6,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,7 @@ def limit(collection: Collection, limit: int | None, key: str | None, ascending:
         elements = collection.elements if key is None else _sorted(collection.elements, key, ascending)
         return elements if limit is None else elements[:limit]
 
-    return collection.of(find)
+    return replace(collection.of(find), id=collection.id)
 
 
 def _sorted(elements: Sequence[Element], key: str, ascending: bool) -> list[Element]:

@@ -14,7 +14,8 @@ from local_ee.raster.geometry import Geometry, composed, everywhere
 MOST_ELEMENTS = 5000
 ELEMENT_LIMIT = f"Collection query aborted after accumulating over {MOST_ELEMENTS} elements."
 INFINITE_MARGIN = 2e7
-GEOMETRY_FIELDS = (".all", ".geo", "system:geometry", "system:footprint")
+FOOTPRINT = "system:footprint"  # of a catalog's images
+GEOMETRY_FIELDS = (".all", ".geo", "system:geometry", FOOTPRINT)
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from odc.geo.geobox import GeoBox
 
 from local_ee.catalog import BoundsWSEN, Catalog, SourceBand, SourceImage
 from local_ee.errors import EngineError
-from local_ee.evaluation.features import Collection, Element
+from local_ee.evaluation.features import FOOTPRINT, Collection, Element
 from local_ee.evaluation.values import Band, Image
 from local_ee.raster import resample
 from local_ee.raster.geometry import LONLAT, Geometry, outline
 from local_ee.raster.pixel_type import of_dtype
-from local_ee.raster.pixels import Pixels, hidden, join
-from local_ee.raster.projection import projection_of
+from local_ee.raster.pixels import Pixels, hidden, join, valid
+from local_ee.raster.projection import key_of, projection_of
 
 _DEFAULT_POLICY = "MEAN"
 _MOST_ALIKE = 3
@@ -45,10 +45,16 @@ def image_of(source: SourceImage) -> Image:
     return Image(
         bands,
         _Reader(source, "nearest"),
-        dict(source.properties),
+        {**source.properties, FOOTPRINT: _ring(footprint)},
         source.id,
         lambda: footprint,
     )
+
+
+def _ring(footprint: Geometry) -> Geometry:
+    """The property system:footprint of an asset: the edge of its polygon (guides/image_info), or else its geometry."""
+    shape = footprint.shape
+    return replace(footprint, shape=shape.exterior) if shape.geom_type == "Polygon" else footprint
 
 
 @dataclass(frozen=True)
@@ -62,11 +68,25 @@ class _Reader:
         bands = [self.source.bands[position] for position in positions]
         if not self.source.footprint.intersects(outline(geobox, LONLAT)):
             return _hidden(bands, geobox)
+        kept = self.source.kept
+        if kept is None:
+            return self._read(bands, geobox)
+        place = self.source.id, self.method, key_of(geobox)
+        pairs = {band.name: kept.get((*place, band.name)) for band in bands}
+        missing = [band for band in bands if pairs[band.name] is None]
+        fresh = self._read(missing, geobox) if missing else Pixels((), ())
+        for band, values, mask in zip(missing, fresh.values, fresh.masks, strict=True):
+            pairs[band.name] = values, mask
+            kept.put((*place, band.name), (values, mask))
+        return _pixels([pair for band in bands if (pair := pairs[band.name]) is not None])
+
+    def _read(self, bands: Sequence[SourceBand], geobox: GeoBox) -> Pixels:
         by_position: dict[int, Pixels] = {}
         for same_grid in _by_grid(bands):
             pixels = resample.read(self._source([bands[i] for i in same_grid]), geobox, self.method)
             by_position |= {i: pixels.pick([k]) for k, i in enumerate(same_grid)}
-        return join([by_position[i] for i in range(len(bands))])
+        pixels = join([by_position[i] for i in range(len(bands))])
+        return _pixels([_plain(*pair) for pair in zip(pixels.values, pixels.masks, strict=True)])
 
     def resampled(self, method: str) -> _Reader:
         return replace(self, method=method)
@@ -87,12 +107,25 @@ class _Reader:
             tuple(np.dtype(band.dtype) for band in bands),
             grid.shape.yx,
             tuple(_policy(self.source.properties, band.name) for band in bands),
+            self.source.analytic,
         )
 
 
 def _hidden(bands: Sequence[SourceBand], geobox: GeoBox) -> Pixels:
-    pairs = [hidden(np.dtype(band.dtype), tuple(geobox.shape)) for band in bands]
+    return _pixels([hidden(np.dtype(band.dtype), tuple(geobox.shape)) for band in bands])
+
+
+def _pixels(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Pixels:
     return Pixels(tuple(values for values, _ in pairs), tuple(mask for _, mask in pairs))
+
+
+def _plain(values: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same band, with a mask that costs nothing where it is the same everywhere: what reads it need not look."""
+    if mask.dtype != bool or not mask.size:
+        return values, mask
+    if mask.all():
+        return values, valid(mask.shape)
+    return (values, mask) if mask.any() or values.any() else hidden(values.dtype, mask.shape)
 
 
 def _by_grid(bands: Sequence[SourceBand]) -> list[list[int]]:

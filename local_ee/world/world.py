@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from local_ee.catalog import AssetInfo, BoundsWSEN, SourceImage
+from local_ee.catalog.kept import KeptPixels
 from local_ee.catalog.table import SourceFeature
 from local_ee.world import annual, passes, sentinel2, terrain, truths
 from local_ee.world.annual import EsriYearly
@@ -34,6 +36,7 @@ from local_ee.world.truths import Truths
 # twice as many where two zones meet, and again some in the year of the labels.
 _CELL_TILES, _GROUND_TILES, _RADAR_TILES, _LABEL_TILES, _CANVASES = 800, 800, 300, 600, 10
 _FINE_TILES = 120  # of 1.6 MB each, only where asked for
+_KEPT_BYTES = 192 << 20  # of bands on the grids of requests: three 512-px blocks of a month of Sentinel-2
 _EPOCH, _END = date(1970, 1, 1), date(2100, 1, 1)
 _OLDEST, _NEWEST = datetime(1800, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _EVERYWHERE = (-180.0, -80.0, 180.0, 84.0)
@@ -66,6 +69,7 @@ class World:
             Truths(cells, canvases),
         )
         self._collections = {key: source for source in sources for key in source.ids}
+        self._kept = KeptPixels(_KEPT_BYTES)
         self._public = PublicImages()
         self._tables = PublicTables()
         self._landsat = Landsat()
@@ -114,7 +118,7 @@ class World:
     def image(self, image_id: str) -> SourceImage | None:
         """One image, or None."""
         if image_id in self._singles:
-            return self._singles[image_id]()
+            return replace(self._singles[image_id](), kept=self._kept)
         if image_id in self._public.singles:
             return self._public.single(image_id)
         collection_id, _, index = image_id.rpartition("/")
@@ -124,7 +128,8 @@ class World:
         source = self._collections.get(collection_id)
         if source is None:
             return None
-        return source.image(collection_id, index) or self._public.named(collection_id, index)
+        image = source.image(collection_id, index)
+        return self._public.named(collection_id, index) if image is None else replace(image, kept=self._kept)
 
     def table(self, asset_id: str) -> Sequence[SourceFeature] | None:
         """The features of a table, or None."""
@@ -159,12 +164,12 @@ class World:
 
             def find(day: date, until: date, box: BoundsWSEN) -> Sequence[SourceImage]:
                 images = source.images(collection_id, day, until, box)
-                return [image for image in images if _begins(image, start_ms, end_ms)]
+                return [replace(image, kept=self._kept) for image in images if _begins(image, start_ms, end_ms)]
 
             since = first if collection_id != sentinel2.L2A else max(first, passes.S2_L2A_SINCE)
             return endless(collection_id, find, None if timeless else (since, last), bounds_wsen)
         candidates = source.images(collection_id, first, last, bounds_wsen or _EVERYWHERE)
-        return [image for image in candidates if _begins(image, start_ms, end_ms)]
+        return [replace(image, kept=self._kept) for image in candidates if _begins(image, start_ms, end_ms)]
 
 
 def _moment(time_ms: int | None, otherwise: datetime) -> datetime:

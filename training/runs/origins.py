@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,23 @@ from training.imperfect.noise import LEAST, described, keeper
 from training.recipes import Recipe
 from training.runs.backbone import Start
 from training.runs.finetune import Taken
+from training.samples.answers import read_answers
+from training.samples.data import SampleSource
 
 MIN_AGREEMENT = "min_agreement"
 
 
 @dataclass(frozen=True)
 class Origins:
-    """Where a run comes from beside its data and recipe: what was taken over, from where, which chips were left out."""
+    """Where a run comes from beside its data and recipe: what was taken over, from where, which chips were left out.
+
+    answers: which pixels alone are learned from.
+    """
 
     taken: Taken | None = None
     chips: str | None = None
     backbone: Start | None = None
+    answers: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The origin as a run's note and its checkpoints hold it; empty for a run from scratch on all patches."""
@@ -34,13 +40,28 @@ class Origins:
             document["backbone"] = self.backbone.to_json()
         if self.chips is not None:
             document["chips"] = self.chips
+        if self.answers is not None:
+            document["answers"] = self.answers
         return document
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """For the report."""
         starts = [start.sentences() for start in (self.taken, self.backbone) if start is not None]
-        return (*(sentence for each in starts for sentence in each), *([] if self.chips is None else [self.chips]))
+        further = [sentence for sentence in (self.chips, self.answers) if sentence is not None]
+        return (*(sentence for each in starts for sentence in each), *further)
+
+
+def answered(source: SampleSource, path: str | Path | None) -> SampleSource:
+    """The source that learns from the answers of a sheet alone; ValueError where they cannot be its labels."""
+    if path is None:
+        return source
+    if source.target.layer != "label":
+        raise ValueError(f"--answers are classes of the image's pixels, the recipe learns {source.target.layer}: "
+                         "set target=label")  # fmt: skip
+    answers = read_answers(path, source.classes)
+    answers.check(source.datasets)
+    return replace(source, answers=answers)
 
 
 def foreign_code(recipe: Recipe) -> dict[str, list[str]]:

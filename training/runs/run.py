@@ -31,7 +31,7 @@ from training.recipes.settings import pairs
 from training.runs.backbone import Backbone, Start
 from training.runs.finetune import carry, recipe_of
 from training.runs.fitness import check_device, check_recipe_layers, check_size, check_splits
-from training.runs.origins import MIN_AGREEMENT, Origins, foreign_code, kept_chips, left_out
+from training.runs.origins import MIN_AGREEMENT, Origins, answered, foreign_code, kept_chips, left_out
 from training.runs.remote import RunHome, run_home
 from training.runs.run_lock import DONE, LOCK, NOTE, RESUME, alone_in, claim, finished
 from training.samples.arguments import check_address, dataset_addresses
@@ -87,6 +87,7 @@ def train(
     start: str | Path | None = None,
     backbone: str | Path | Backbone | None = None,
     chips: str | Path | None = None,
+    answers: str | Path | None = None,
     after_epoch: Callable[[Network, int], None] = nothing,
     session: Any = None,
 ) -> TrainReport:
@@ -96,7 +97,8 @@ def train(
     changes the recipe: {"epochs": 3} or ["epochs=3"]. out: a folder or gs://bucket/prefix. start: a checkpoint whose
     weights are taken over by band name (docs/training.md); its recipe is the default then. backbone: a file of
     published weights for the network's encoder (docs/pretrained.md). chips: an agreement file (imperfect/noise.py) that
-    names the training patches to leave out. after_epoch: as Plan's, for what changes weights while they are trained.
+    names the training patches to leave out. answers: the filled-in sheet of `isamap ask`: only its pixels are learned
+    from (docs/active-sampling.md). after_epoch: as Plan's, for what changes weights while they are trained.
     ValueError: data that cannot train this network, arguments of another form, unknown settings, a folder that holds
     another run. Fault: damaged data, full disk.
     """
@@ -109,12 +111,15 @@ def train(
     check_device(settled)
     source = open_source(addresses, settled.bands, target=target_of(settled), keep=keep, session=session)
     check_apart(source.datasets)
+    source = answered(source, answers)
     torch.manual_seed(settled.seed)
     network = build(settled.model, source.band_names, config_for(settled, source))
     check_size(source, network, settled.crop)
     check_recipe_layers(settled, network)
     pretrained = _pretrained(backbone, network)
-    origins = Origins(carry(begun, network) if begun is not None else None, left_out(chips, settings), pretrained)
+    taken = carry(begun, network) if begun is not None else None
+    sentence = None if source.answers is None else source.answers.sentence
+    origins = Origins(taken, left_out(chips, settings), pretrained, sentence)
     with run_home(out, session) as home:
         return _in_home(home, source, network, settled, origins, after_epoch)
 

@@ -16,6 +16,7 @@ from gee_export.base.band_globs import expanded
 from gee_export.base.scheme import CLASSES, UNKNOWN
 from gee_export.datasets.dataset import Band, Dataset, Patch
 from training.checkpoints.checkpoint import BandNorm, standardise
+from training.samples.answers import AnsweredLabels, Answers
 from training.samples.augment import Augmented
 from training.samples.cache import IMAGES, frames_name, open_layer
 from training.samples.ground import distinct_names, spatial_blocks
@@ -45,7 +46,8 @@ Keep = Callable[[Patch], bool]
 class SampleSource:
     """Datasets opened for a network: bands in its order, standardisation, target, splits, provenance.
 
-    sharp: the finer image's bands, as stored. keep: which training patches are learned from (None: all).
+    sharp: the finer image's bands, as stored. keep: which training patches are learned from (None: all). answers: the
+    only pixels of the training patches that are learned from (None: all labels).
     """
 
     datasets: tuple[Dataset, ...]
@@ -55,6 +57,7 @@ class SampleSource:
     target: Target = COMPOSITE_LABELS
     sharp: tuple[Band, ...] = ()
     keep: Keep | None = None
+    answers: Answers | None = None
 
     @property
     def band_names(self) -> tuple[str, ...]:
@@ -82,6 +85,8 @@ class SampleSource:
     def split(self, name: str) -> Patches:
         """The patches of train (those to keep), val or test, in the datasets' order."""
         parts = [self._part(dataset, self._rows(dataset, name)) for dataset in self.datasets]
+        if self.answers is not None and name == "train":
+            parts = [self._relabelled(*pair, self.answers) for pair in zip(self.datasets, parts, strict=True)]
         return Patches(parts, len(self.classes))
 
     def patches(self, name: str) -> tuple[tuple[Dataset, Patch], ...]:
@@ -110,8 +115,17 @@ class SampleSource:
         return tuple(by_name[name] for name in self.target.sharp_as)
 
     def _rows(self, dataset: Dataset, name: str) -> np.ndarray:
-        keep = self.keep if name == "train" and self.keep is not None else _all
-        return np.flatnonzero([patch.split == name and keep(patch) for patch in dataset.patches])
+        keeps = [] if name != "train" else [keep for keep in (self.keep, self._is_answered) if keep is not None]
+        return np.flatnonzero([patch.split == name and all(k(patch) for k in keeps) for patch in dataset.patches])
+
+    @property
+    def _is_answered(self) -> Keep | None:
+        return None if self.answers is None else self.answers.have
+
+    def _relabelled(self, dataset: Dataset, part: Part, answers: Answers) -> Part:
+        """The part with the answers as its labels."""
+        labels = AnsweredLabels.of(dataset, answers, self.classes)
+        return replace(part, labels=labels, class_of=np.arange(256))
 
     def _part(self, dataset: Dataset, rows: np.ndarray) -> Part:
         head, target = dataset.manifest, self.target
@@ -146,10 +160,6 @@ def _column(stored: Sequence[Band], name: str, like: Tensor, target_type: torch.
     """A number of each band, to be broadcast over rows and columns."""
     numbers = [getattr(band, name) for band in stored]
     return torch.tensor(numbers, dtype=target_type or like.dtype, device=like.device)[:, None, None]
-
-
-def _all(_: Patch) -> bool:
-    return True
 
 
 def open_source(

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Sampler, Subset
 from torch.utils.data import Dataset as TorchDataset
 
 from gee_export.base.scheme import CLASSES, UNKNOWN
+from training.samples.answers import AnsweredLabels
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Part:
     """
 
     images: np.ndarray
-    labels: np.ndarray
+    labels: np.ndarray | AnsweredLabels
     rows: np.ndarray
     channels: tuple[int, ...]
     class_of: np.ndarray
@@ -57,7 +58,7 @@ class Part:
         return (*arrays, _taken(self.sharp, at, self.sharp_channels)) if self.sharp is not None else tuple(arrays)
 
     def _labels(self, at: np.ndarray) -> np.ndarray:
-        stored = np.take(self.labels, at, axis=0)
+        stored = self.labels.take(at, axis=0)
         as_they_are = not self.mapped or (self.class_of == np.arange(256)).all()
         return stored if as_they_are else np.take(self.class_of, stored)
 

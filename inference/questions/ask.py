@@ -1,0 +1,242 @@
+"""`isamap ask`: the pixels of a dataset that are most worth a look, as an answer sheet with pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gee_export.base.atomic import check_writable, local_path
+from gee_export.base.grid import ground_step_m
+from gee_export.datasets.dataset import SPLITS, Dataset, Patch
+from gee_export.datasets.manifest import NODATA
+from inference.assessment.answer_sheet import POINTS, SHEET, write_sheet
+from inference.assessment.reference_points import CHOSEN, SAMPLING
+from inference.assessment.sample import KEY, Point, Sample, Stratum
+from inference.questions.choice import RADIUS_PX, candidates
+from inference.questions.page import PAGE
+from inference.questions.pictures import PatchPictures
+from inference.questions.scores import SCORES
+from training.accuracy.evaluation import check_fits, classify, source_for
+from training.accuracy.predictions import predicted
+from training.checkpoints import checkpoint as ck
+from training.samples.arguments import check_address, check_count, dataset_addresses
+from training.samples.data import SampleSource
+
+FLAW = (
+    "its points were chosen where networks disagree, so they stand for no ground but their own; draw a sample with "
+    "`isamap assess sample`"
+)
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Question:
+    """How many points to choose, by what score (SCORES, or "auto"), of which split, at most how many of each patch.
+
+    auto: `members` for several checkpoints, `label` for one of a dataset with labels, else `entropy`.
+    """
+
+    points: int = 100
+    by: str = AUTO
+    split: str = "train"
+    each: int = 3
+
+    def __post_init__(self) -> None:
+        check_count("points", self.points)
+        check_count("each", self.each)
+        if self.by not in (AUTO, *SCORES):
+            raise ValueError(f"--by {self.by!r}: expected {AUTO}, {', '.join(SCORES)}")
+        if self.split not in SPLITS:
+            raise ValueError(f"--split {self.split!r}: expected {', '.join(SPLITS)}")
+
+    def score(self, checkpoints: int, labelled: bool) -> str:
+        """The name of the score; ValueError where the data or checkpoints cannot have it."""
+        name = self.by
+        if name == AUTO:
+            name = "members" if checkpoints > 1 else "label" if labelled else "entropy"
+        if name == "members" and checkpoints < 2:
+            raise ValueError("--by members compares checkpoints: give --checkpoint twice or more, or --by entropy")
+        if name == "label" and not labelled:
+            raise ValueError("--by label compares with labels, and the data hold none: give --by entropy")
+        return name
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A pixel that may be asked: disagreement x area in pixels, its patch's number in the split, row, column, class."""
+
+    area: float
+    patch: int
+    row: int
+    col: int
+    name: str
+
+
+@dataclass(frozen=True)
+class AskReport:
+    """The folder written, how many points of how many patches were chosen, by which score."""
+
+    out: Path
+    points: int
+    patches: int
+    by: str
+    split: str
+    simulated: bool
+
+    def __str__(self) -> str:
+        simulated, sheet = " The data are simulated." if self.simulated else "", self.out / SHEET
+        return "\n".join(
+            [
+                f"{self.points} points in {self.patches} patches of {self.split}, by {self.by} x area.{simulated}",
+                f"{sheet / PAGE}: pictures; {sheet / POINTS}: write the class of each point into column class",
+                f"then: isamap train --answers {sheet / POINTS}",
+                f"note: no probability sample: {FLAW}",
+            ]
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Numbers and files."""
+        return {**vars(self), "out": str(self.out), "flaw": FLAW}
+
+
+def ask(
+    checkpoints: str | Path | Sequence[str | Path],
+    data: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    question: Question | None = None,
+    batch: int = 16,
+    session: Any = None,
+) -> AskReport:
+    """Writes the answer sheet of the points most worth a look (disagreement x area) into a new folder.
+
+    checkpoints: one, or several of the same bands and classes. The sheet is that of `isamap assess sample` with columns
+    by which `isamap train --answers` finds each pixel again; its key says that it is no probability sample. ValueError:
+    checkpoints that differ, data that they cannot read, a folder that holds a sample, nothing to ask.
+    """
+    question, target = question or Question(), local_path(out)
+    addresses = [checkpoints] if isinstance(checkpoints, (str, Path)) else list(checkpoints)
+    for address in addresses:
+        check_address("checkpoint", address, "runs/wuhan")
+    if not addresses:
+        raise ValueError("no checkpoint is named: give --checkpoint")
+    if (target / SHEET).exists() or (target / KEY).exists():
+        raise ValueError(f"{target} holds a sample already: choose another --out, so that no answers are lost")
+    members, places = [ck.load(address, session) for address in addresses], dataset_addresses(data)
+    _check_alike(members, addresses)
+    source = source_for(members[0], places, layer="label", session=session)
+    labelled = all(dataset.manifest.label is not None for dataset in source.datasets)
+    if not labelled:
+        raise ValueError("the data hold no labels, whose layer every training set has: export them with --label")
+    check_fits(members[0], source)
+    name = question.score(len(members), labelled)
+    if not source.patches(question.split):
+        raise ValueError(f"split {question.split} of the data is empty: choose another --split")
+    check_writable(target / KEY)
+    ground = np.zeros(len(members[0].classes))
+    pool = [c for each in _pool(members, source, question, name, batch, ground) for c in each]
+    points = _chosen(pool, source.patches(question.split), question.points)
+    if not points:
+        raise ValueError(f"by {name} there is nothing to ask: no pixel of split {question.split} is in doubt")
+    _write(points, source, question, target, dict(zip(members[0].classes, ground, strict=True)))
+    patches = len({point.patch for point in points})
+    return AskReport(target, len(points), patches, name, question.split, source.simulated)
+
+
+def _pool(
+    members: Sequence[ck.Checkpoint], source: SampleSource, question: Question, name: str, batch: int,
+    ground: np.ndarray,
+) -> Iterator[list[Candidate]]:  # fmt: skip
+    """The candidates of each patch; adds every class's mapped km2 to `ground`."""
+    first, pairs = members[0], source.patches(question.split)
+    streams = [predicted(member, source, source.split(question.split), batch=batch) for member in members]
+    for batches in zip(*streams, strict=True):
+        chances_MBKHW = np.stack([each.probabilities_BKHW for each in batches])
+        score_BHW = SCORES[name](chances_MBKHW, batches[0].label_BHW)
+        class_BHW = classify(chances_MBKHW.mean(axis=0), first.thresholds["impervious"])
+        for at, number in enumerate(batches[0].patch_B.tolist()):
+            dataset, patch = pairs[number]
+            known = (dataset.read_image(patch) != NODATA).all(axis=0)
+            ground += np.bincount(class_BHW[at][known], minlength=len(ground)) * _pixel_km2(dataset, patch)
+            places = candidates(score_BHW[at], known, question.each)
+            yield [
+                Candidate(area, number, row, col, first.classes[class_BHW[at][row, col]]) for row, col, area in places
+            ]
+
+
+def _chosen(pool: Sequence[Candidate], pairs: Sequence[tuple[Dataset, Patch]], count: int) -> list[Candidate]:
+    """The greatest, none on ground that another one stands for (overlapping patches, other periods)."""
+    chosen: list[Candidate] = []
+    taken: set[tuple[str, int, int]] = set()
+    side = 2 * RADIUS_PX + 1
+    for candidate in sorted(pool, key=lambda c: (-c.area, c.patch, c.row, c.col)):
+        patch = pairs[candidate.patch][1]
+        row, col = (patch.row + candidate.row) // side, (patch.col + candidate.col) // side
+        if (patch.region, row, col) in taken:
+            continue
+        taken |= {(patch.region, row, col)}
+        chosen.append(candidate)
+        if len(chosen) == count:
+            break
+    return chosen
+
+
+def _write(
+    points: Sequence[Candidate], source: SampleSource, question: Question, target: Path, km2: dict[str, float]
+) -> None:
+    """The sheet, its page and its key."""
+    pairs = [source.patches(question.split)[point.patch] for point in points]
+    lonlat = [_lonlat(*pair, point) for pair, point in zip(pairs, points, strict=True)]
+    sample = Sample(
+        design="purposive",
+        points=tuple(
+            Point(at, lon, lat, "pool", point.name, 0.0)
+            for at, (point, (lon, lat)) in enumerate(zip(points, lonlat, strict=True), 1)
+        ),
+        strata=(Stratum("pool", sum(km2.values()), 0),),
+        class_km2={name: float(area) for name, area in km2.items()},
+        maps=(),
+        settings={"by": question.by, "split": question.split, "each": question.each},
+        flaw=FLAW,
+        simulated=source.simulated,
+    )
+    columns: dict[str, list[object]] = {
+        "patch": [patch.id for _, patch in pairs],
+        "row": [point.row for point in points],
+        "col": [point.col for point in points],
+        "image_crc32c": [patch.image_crc32c for _, patch in pairs],
+        SAMPLING: [CHOSEN] * len(points),
+    }
+    pictures = PatchPictures([(*pair, point.row, point.col) for pair, point in zip(pairs, points, strict=True)])
+    write_sheet(sample, target, thumbnails=[pictures], columns=columns)
+
+
+def _lonlat(dataset: Dataset, patch: Patch, point: Candidate) -> tuple[float, float]:
+    """Degrees of a pixel's centre."""
+    from pyproj import Transformer
+
+    geobox = dataset.geobox(patch)
+    x, y = geobox.affine * (point.col + 0.5, point.row + 0.5)
+    lon, lat = Transformer.from_crs(str(geobox.crs), "EPSG:4326", always_xy=True).transform(x, y)
+    return float(lon), float(lat)
+
+
+def _pixel_km2(dataset: Dataset, patch: Patch) -> float:
+    down_m, right_m = ground_step_m(dataset.geobox(patch))
+    return down_m * right_m / 1e6
+
+
+def _check_alike(members: Sequence[ck.Checkpoint], addresses: Sequence[str | Path]) -> None:
+    for member, address in zip(members, addresses, strict=True):
+        if member.band_names != members[0].band_names or member.classes != members[0].classes:
+            raise ValueError(
+                f"{address} and {addresses[0]} differ in bands or classes: ask checkpoints of one dataset together"
+            )
+        if member.scale != 1:
+            raise ValueError(f"{address} maps pixels finer than the patches': give a checkpoint of the patches' pixels")
+    if len({member.fingerprint for member in members}) < len(members):
+        raise ValueError("the same checkpoint twice agrees with itself everywhere: give others")
