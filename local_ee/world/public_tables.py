@@ -97,11 +97,11 @@ def _american(units: Sequence[Unit]) -> list[Unit]:
 def _of_units(asset: AssetFacts, units: Sequence[Unit]) -> Iterator[SourceFeature]:
     for number, unit in enumerate(units):
         index = f"{number:020x}"
-        values = {**properties_of(asset, index, asset.start), **dict(_known(asset, unit))}
+        values = {**properties_of(asset, index, asset.start), **dict(_unit_values(asset, unit))}
         yield SourceFeature(unit.outline, {INDEX: index, **values, "simulated": 1})
 
 
-def _known(asset: AssetFacts, unit: Unit) -> Iterator[tuple[str, Any]]:
+def _unit_values(asset: AssetFacts, unit: Unit) -> Iterator[tuple[str, Any]]:
     """The properties that say which unit it is."""
     point = unit.outline.representative_point()
     county = f"{unit.codes[-1] % 100:03d}"
