@@ -138,7 +138,8 @@ def ask(
         raise ValueError(f"split {question.split} of the data is empty: choose another --split")
     check_writable(target / KEY)
     ground = np.zeros(len(members[0].classes))
-    pool = [c for each in _pool(members, source, question, name, batch, ground) for c in each]
+    by_patch = _pool(members, source, question, name, batch, ground)
+    pool = [candidate for in_patch in by_patch for candidate in in_patch]
     points = _chosen(pool, source.patches(question.split), question.points)
     if not points:
         raise ValueError(f"by {name} there is nothing to ask: no pixel of split {question.split} is in doubt")
@@ -170,7 +171,7 @@ def _pool(
 
 def _chosen(pool: Sequence[Candidate], pairs: Sequence[tuple[Dataset, Patch]], count: int) -> list[Candidate]:
     """The greatest, none on ground that another one stands for (overlapping patches, other periods)."""
-    chosen: list[Candidate] = []
+    points: list[Candidate] = []
     taken: set[tuple[str, int, int]] = set()
     side = 2 * RADIUS_PX + 1
     for candidate in sorted(pool, key=lambda c: (-c.area, c.patch, c.row, c.col)):
@@ -179,10 +180,10 @@ def _chosen(pool: Sequence[Candidate], pairs: Sequence[tuple[Dataset, Patch]], c
         if (patch.region, row, col) in taken:
             continue
         taken |= {(patch.region, row, col)}
-        chosen.append(candidate)
-        if len(chosen) == count:
+        points.append(candidate)
+        if len(points) == count:
             break
-    return chosen
+    return points
 
 
 def _write(
