@@ -65,11 +65,14 @@ docs: $(VENV)/.docs counts
 	$(BIN)/python -m sphinx -W --keep-going --quiet -b html docs build/docs
 	@echo "open build/docs/index.html"
 
+# Two tests at a time: more than one thread each would wait for the other's.
+TEST = OMP_NUM_THREADS=1
+
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2
+	$(TEST) $(BIN)/python -m pytest -n 2
 
 test-long: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 -m "long and not google"
+	$(TEST) $(BIN)/python -m pytest -n 2 -m "long and not google"
 
 # The local engine installed alone: its own tests in an environment that holds nothing else of this project.
 test-local-ee:
@@ -78,7 +81,7 @@ test-local-ee:
 	cp -r local_ee $(VENV)-local-ee/source  # pip leaves its build folder beside the sources
 	$(VENV)-local-ee/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) "$(VENV)-local-ee/source[test]"
 	cp setup.cfg $(VENV)-local-ee/alone && cp -r tests/__init__.py tests/conftest.py tests/local_ee $(VENV)-local-ee/alone/tests
-	cd $(VENV)-local-ee/alone && ../bin/python -m pytest -q -n 2
+	cd $(VENV)-local-ee/alone && $(TEST) ../bin/python -m pytest -q -n 2
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -42,11 +42,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from training.checkpoints import checkpoint
 from training.models import build
+from training.runtimes import folded
+from training.runtimes.quantization import quantized_graph
+from training.runtimes.quantized import files_of
 
 ROOT = Path(__file__).resolve().parents[1]
 BANDS = tuple(f"B{number}" for number in range(2, 12))
 WIDTHS = (8, 16, 32, 64)
-OURS = ("isamap torch", "isamap openvino", "isamap openvino bf16", "isamap command")
+OURS = ("isamap torch", "isamap openvino", "isamap openvino bf16", "isamap openvino int8", "isamap command")
 PEERS = ("naive", "terratorch", "geoai", "torchgeo", "tiler")
 LEGEND = ("pervious", "impervious")
 WIDE_PX = 6000
@@ -87,7 +90,9 @@ def scene(path: Path, height: int, width: int) -> Path:
 
 
 def made_checkpoint(folder: Path, raster: Path) -> Path:
-    """The U-Net with weights drawn at random, its last bias such that half of a window is impervious."""
+    """The U-Net with weights drawn at random, its last bias such that half of a window is impervious; its 8-bit graph
+    is quantised on that window.
+    """
     torch.manual_seed(0)
     network = build("unet", BANDS, {"classes": 2, "widths": WIDTHS}).eval()
     norms = tuple(checkpoint.BandNorm(name, "reflectance", 0.15, 0.04, 0.0, 1.0) for name in BANDS)
@@ -105,7 +110,9 @@ def made_checkpoint(folder: Path, raster: Path) -> Path:
         "simulated": True,
     }
     described = checkpoint.of_network(network, "unet", norms, **facts, window=256, lattice=192)
-    checkpoint.save(described, network, folder)
+    saved = checkpoint.save(described, network, folder)
+    graph = quantized_graph(folded(saved.build()), [x])
+    checkpoint.rewrite(saved, folder, files_of(saved, graph, {"images": 1}))
     return folder
 
 

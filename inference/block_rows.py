@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from rasterio.enums import MaskFlags
@@ -16,6 +17,7 @@ from inference import pages
 CACHE_SMALLEST_BYTES = 8 << 20
 CACHE_LIMIT_BYTES = 512 << 20
 PIECE_PX = 1024  # columns decoded at once, so that GDAL's cache does not grow with the raster's width
+HELD_BYTES = 48 << 20  # of blocks decoded for small windows (nine of ten bands), until windows of all columns reach them
 NEAR = 2 * float(np.finfo(np.float32).eps)  # GDAL's ARE_REAL_EQUAL (gcore/gdal_priv.h): two units in the last place
 
 Valid = Callable[[np.ndarray], np.ndarray]
@@ -47,7 +49,8 @@ class BlockRows:
     """Stored numbers of some bands of a file and which of them are valid, as rasterio reads both.
 
     Each block is decoded once while windows of the same columns come from top to bottom; other windows are read too,
-    and decode their blocks again. Memory: the rows of one window and one row of blocks below it.
+    and decode their blocks again, but for those of a few small windows at the start. Memory: the rows of one window,
+    one row of blocks below it, and HELD_BYTES.
     """
 
     def __init__(self, dataset: DatasetReader, numbers: Sequence[int]) -> None:
@@ -55,9 +58,11 @@ class BlockRows:
         self._valid = _valid(dataset, self._numbers)
         self._cols = (0, 0)
         self._chunks: list[_Chunk] = []
+        self._held: dict[tuple[int, int], np.ndarray] = {}  # first row and column -> a block's stored numbers
 
     def read(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
         """Stored numbers and masks (bands, rows, columns) of a window inside the raster; RasterioError as GDAL's."""
+        self._hold(window)
         self._drop(window)
         if not self._chunks or self._chunks[-1].row_end < window.row_end:
             first = self._chunks[-1].row_end if self._chunks else window.row // self.block_rows * self.block_rows
@@ -102,14 +107,51 @@ class BlockRows:
         shape = (len(self._numbers), last - first, right - left)
         stored_BHW = pages.zeros(shape, np.result_type(*(self._dataset.dtypes[n - 1] for n in self._numbers)))
         valid_BHW = np.empty(shape, bool) if self._valid is None else None
-        for begin in range(left // self._piece * self._piece, right, self._piece):
-            col, end = max(begin, left), min(begin + self._piece, right)
+        for col, end in self._pieces(first, left, right):
             where = RioWindow(col, first, end - col, last - first)
             cols = slice(col - left, end - left)
-            stored_BHW[:, :, cols] = self._dataset.read(self._numbers, window=where)
+            stored_BHW[:, :, cols] = self._stored(where)
             if valid_BHW is not None:
                 valid_BHW[:, :, cols] = self._dataset.read_masks(self._numbers, window=where) != 0
         return _Chunk(first, stored_BHW, valid_BHW)
+
+    def _pieces(self, row: int, left: int, right: int) -> Iterator[tuple[int, int]]:
+        """Columns that are decoded together, first and last: those of a block that is held alone."""
+        edges = set(range(left // self._piece * self._piece, right, self._piece)) | {left, right}
+        for top, col in self._held:
+            if top == row:
+                edges |= {col, col + self._block_cols}
+        yield from pairwise(sorted(edge for edge in edges if left <= edge <= right))
+
+    def _stored(self, where: RioWindow) -> np.ndarray:
+        """Stored numbers of a piece: of a block that is held, or decoded now."""
+        block = where.row_off, where.col_off // self._block_cols * self._block_cols
+        first = where.col_off - block[1]
+        block_BHW = self._held.get(block)
+        if block_BHW is None or where.height != block_BHW.shape[1] or first + where.width > block_BHW.shape[2]:
+            stored_BHW: np.ndarray = self._dataset.read(self._numbers, window=where)
+            return stored_BHW
+        if where.width == block_BHW.shape[2]:
+            del self._held[block]
+        return block_BHW[:, :, first : first + where.width]
+
+    def _hold(self, window: Window) -> None:
+        """Keeps the block that a small window lies in, if there is room and its numbers tell what is valid."""
+        rows, cols = self.block_rows, self._block_cols
+        row, col = window.row // rows * rows, window.col // cols * cols
+        inside = window.row_end <= row + rows and window.col_end <= col + cols
+        if not inside or cols >= self._dataset.width or self._valid is None or (row, col) in self._held:
+            return
+        width, height = min(cols, self._dataset.width - col), min(rows, self._dataset.height - row)
+        item = max(np.dtype(self._dataset.dtypes[n - 1]).itemsize for n in self._numbers)
+        held_bytes = sum(block_BHW.nbytes for block_BHW in self._held.values())
+        if held_bytes + width * height * item * len(self._numbers) <= HELD_BYTES:
+            where = RioWindow(col, row, width, height)
+            self._held[row, col] = self._dataset.read(self._numbers, window=where)
+
+    @property
+    def _block_cols(self) -> int:
+        return int(self._dataset.block_shapes[0][1])
 
 
 def _valid(dataset: DatasetReader, numbers: Sequence[int]) -> Valid | None:

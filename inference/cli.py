@@ -261,6 +261,13 @@ def serve(
         str | None,
         typer.Option("--database", help="postgresql://USER@HOST/NAME of the jobs; with a password: ISAMAP_DATABASE."),
     ] = None,
+    maps: Annotated[
+        str | None,
+        typer.Option("--maps", help="Folder or gs://BUCKET/FOLDER of finished maps."),
+    ] = None,
+    max_cache: Annotated[
+        float, typer.Option("--max-cache", help="Most GB of files made for downloads, and of copies of maps in gs://.")
+    ] = 20.0,
     bucket: Annotated[str | None, typer.Option("--bucket", help="Where Google ingests from; needs --project.")] = None,
     project: _Project = None,
     catalog: Annotated[str, typer.Option("--catalog", help="Local engine's images: world, or a folder.")] = "world",
@@ -280,7 +287,8 @@ def serve(
         server=Server(project=project, catalog=catalog),
         bucket=bucket,
         scheduler=scheduler,
-        limits=Limits(area_km2=max_area, jobs=max_jobs),
+        limits=Limits(area_km2=max_area, jobs=max_jobs, cache_bytes=max_cache * 1e9),
         database=database_url(database, os.environ),
+        maps_at=maps,
     )
     run_server(settings, Address(host, port, token_file, url), workers=workers)

@@ -32,6 +32,8 @@ BLOCK_PX = 512
 BANDS = 2
 CONVERSION_CACHE_BYTES = (4 << 20, 64 << 20)  # least and most, for the rows under two rows of blocks
 CHUNK_PX = 1 << 19
+LEVEL = 6  # of DEFLATE
+MAP_LEVEL = 5  # takes a third of the time, for files 3 to 5 % larger (docs/inference-speed.md)
 CLASS, SHARE = 1, 2  # the numbers of a pixel in the rows, as GDAL counts bands
 
 
@@ -119,10 +121,13 @@ class MapInfo(LayerInfo):
     legend: Legend
 
 
-def write(rows: RowsFile, info: MapInfo, out: Path, keep: Callable[[], None] = lambda: None) -> np.ndarray:
+def write(
+    rows: RowsFile, info: MapInfo, out: Path, keep: Callable[[], None] = lambda: None, *, level: int = LEVEL
+) -> np.ndarray:
     """Writes the map as `out`, its probabilities and its sidecar; the number of pixels of each value 0..255.
 
-    keep: writes what else belongs to the map. `out` is there only once all others are, and they are of the same map.
+    level: of DEFLATE. keep: writes what else belongs to the map. `out` is there only once all others are, and they are
+    of the same map.
     The rows' folder takes the intermediate files and lies on the same disk as `out`.
     Overviews hold the most frequent known class and the mean known probability. Fault: disk full, out not writable.
     """
@@ -131,7 +136,7 @@ def write(rows: RowsFile, info: MapInfo, out: Path, keep: Callable[[], None] = l
     try:
         with ThreadPoolExecutor(BANDS) as pool:  # GDAL compresses on one thread
             numbers = (SHARE, shares), (CLASS, counts)
-            probability, classes = pool.map(lambda number: _converted(levels, info, *number), numbers)
+            probability, classes = pool.map(lambda number: _converted(levels, info, *number, level=level), numbers)
         if out.exists():  # else a kill would leave the former classes beside the new probabilities
             out.unlink()
             sync(out.parent)
@@ -202,10 +207,12 @@ def _mean(share_CHW: np.ndarray) -> np.ndarray:
     return np.where(count_HW > 0, mean_HW, UNKNOWN).astype(np.uint8)
 
 
-def _converted(levels: Sequence[RowsFile], info: LayerInfo, number: int, counts: np.ndarray) -> Path:
+def _converted(
+    levels: Sequence[RowsFile], info: LayerInfo, number: int, counts: np.ndarray, *, level: int = LEVEL
+) -> Path:
     """One of the two files, beside the rows, so that a killed conversion leaves nothing elsewhere."""
     target = levels[0].path.with_name(f"{_name(info, number)}.tif")
-    _convert(_described(levels, info, number), target, cache_bytes=_cache_bytes(levels[0].width))
+    _convert(_described(levels, info, number), target, cache_bytes=_cache_bytes(levels[0].width), level=level)
     _check_whole(target, counts)
     return target
 
@@ -292,8 +299,8 @@ def _cache_bytes(width: int) -> int:
     return min(max(2 * BLOCK_PX * BANDS * width, least), most)
 
 
-def _convert(described: Path, target: Path, *, cache_bytes: int) -> None:
-    options = {"compress": "DEFLATE", "level": 6, "blocksize": BLOCK_PX, "bigtiff": "IF_SAFER", "overviews": "AUTO"}
+def _convert(described: Path, target: Path, *, cache_bytes: int, level: int) -> None:
+    options = {"compress": "DEFLATE", "level": level, "blocksize": BLOCK_PX, "bigtiff": "IF_SAFER", "overviews": "AUTO"}
     try:
         with rasterio.Env(GDAL_CACHEMAX=cache_bytes):
             rasterio.shutil.copy(str(described), str(target), driver="COG", **options)

@@ -41,6 +41,9 @@ BLOCK_PX = 512
 DATES = "dates"  # beside the sensors' scenes: the days that a network of several dates is shown
 
 LICENCE = "contains modified Copernicus Sentinel data {years}"
+LICENCE_EMBEDDINGS = (  # the sentence that Google asks for: the dataset's page in its catalog
+    "CC-BY 4.0: The AlphaEarth Foundations Satellite Embedding dataset is produced by Google and Google DeepMind"
+)
 LICENCE_SIMULATED = "simulated by isamap; no third-party data"
 
 
@@ -284,5 +287,11 @@ def _tags(made: composite.Composite, region: Region, period: Period, connected: 
         **({DATES: " ".join(days)} if days else {}),
         "source": connected.server,
         "simulated": "true" if made.simulated else "false",
-        "licence": LICENCE_SIMULATED if made.simulated else LICENCE.format(years="-".join(map(str, years))),
+        "licence": LICENCE_SIMULATED if made.simulated else "; ".join(_licences(made, "-".join(map(str, years)))),
     }
+
+
+def _licences(made: composite.Composite, years: str) -> list[str]:
+    """What the owners of the sensors' data ask for."""
+    sentinel = [LICENCE.format(years=years)] if {"sentinel2", "sentinel1"} & made.scenes.keys() else []
+    return sentinel + [LICENCE_EMBEDDINGS] * ("embeddings" in made.scenes)

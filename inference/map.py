@@ -41,14 +41,16 @@ from training.checkpoints.checkpoint import Checkpoint, load
 from training.checkpoints.curve import calibrated
 from training.checkpoints.ensemble import members_of
 from training.cpu import tune_cpu
-from training.runtimes import check_forward, open_forward
+from training.runtimes.probabilities import OPENVINO, Way, check_way, open_probabilities
 from training.runtimes.quantized import tags_of
 
 SENTINEL_STEP_M = 10.0  # of checkpoints that do not say on which step they were trained
 # of the way maps are made: a map of another version is neither taken as already there nor continued; 2: batch
-# normalisation folded, which changes last bits; 3: classes and probabilities in two files
-VERSION = 3
-REGION_VERSION = 4  # 4: ground beyond a region's edges is seen, and its windows lie where those of files do
+# normalisation folded, which changes last bits; 3: classes and probabilities in two files; 4: files compressed at
+# cog.MAP_LEVEL, the same pixels in other bytes
+VERSION = 4
+REGION_VERSION = 5  # 4: ground beyond a region's edges is seen, windows lie where those of files do; 5: as above
+OPENVINO_VERSION = 2  # of maps by OpenVINO; 2: NumPy's softmax, whose last bits differ from torch's
 POST_VERSION = 1  # of the way they are post-processed
 
 
@@ -89,7 +91,7 @@ def map_requested(request: MapRequest, *, progress: bool = True) -> MapReport:
     """The map that a request asks for; as `map_region`."""
     out, options, computing = request.file, request.options, request.options.computing
     trained = _loaded(request.checkpoint, options.pixels.project)
-    device = check_forward(trained, **computing.forward, device=computing.device)
+    device = check_way(trained, Way(**computing.forward, device=computing.device), _image_shape(trained))
     how = _RunOptions(request, progress, device)
     threshold_of(trained, how.post)
     limits_for(trained, out, wanted=computing.sets)
@@ -121,7 +123,7 @@ class _RunOptions:
 
     @property
     def forward(self) -> dict[str, Any]:
-        """What runs the network, as `open_forward` takes it and the map's tags say it."""
+        """What runs the network, as the map's tags say it."""
         return self.request.options.computing.forward
 
     def keep(self) -> None:
@@ -185,7 +187,7 @@ def _mapped(source: InputSource, trained: Checkpoint, out: Path, options: _RunOp
         if not reason:
             cleaned = _cleaning(source, trained, options).apply(processed, folder)
             further = partial(settle_sets, cleaned, sets, info, out)
-            counts = cog.write(cleaned, info, out, partial(_keep, further, options))
+            counts = cog.write(cleaned, info, out, partial(_keep, further, options), level=cog.MAP_LEVEL)
     if reason:
         raise EmptyMap(f"{out} was not written: {reason}")
     seconds = time.monotonic() - begun
@@ -230,7 +232,7 @@ def _finish_rows(
     first = FirstPass(source, lattice, trained.scale, rows)
     done = first.done
     if not first.is_done:
-        forward = open_forward(trained, device=options.device, **options.forward)
+        forward = open_probabilities(trained, Way(**options.forward, device=options.device))
         view_of = view(source, trained)
         predictor = Predictor(
             forward,
@@ -248,6 +250,13 @@ def _finish_rows(
 def _values(second: PostprocessPass, trained: Checkpoint) -> Values:
     """What the first pass keeps, of probabilities after the checkpoint's curve if it has one."""
     return lambda blended_KHW, legend: second.values(calibrated(trained, blended_KHW, axis=0), legend)
+
+
+def _image_shape(trained: Checkpoint) -> tuple[int, ...]:
+    """The shape of one window as the network's input."""
+    side = lattice_of(trained).side
+    dates = (trained.frames,) if trained.frames else ()
+    return (*dates, len(trained.bands), side, side)
 
 
 def _finer(geobox: GeoBox, scale: int) -> GeoBox:
@@ -268,6 +277,7 @@ def _settings(source: InputSource, trained: Checkpoint, options: _RunOptions) ->
         "about": dict(source.tags),
     }
     further = tags_of(trained, options.forward["precision"]) | _cleaning(source, trained, options).settings
+    further |= {"openvino": OPENVINO_VERSION} if options.forward["runtime"] == OPENVINO else {}
     further |= {"sets": True} if options.request.options.computing.sets else {}
     lattice = lattice_of(trained)
     exact = {"windows": [lattice.side, lattice.stride, lattice.halo]} if lattice.halo else {}

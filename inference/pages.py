@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import mmap
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -17,4 +18,7 @@ def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
     """
     count = math.prod(shape)
     pages = mmap.mmap(-1, max(count * np.dtype(dtype).itemsize, 1))
+    if hasattr(mmap, "MADV_HUGEPAGE"):  # Linux: the system hands out 2 MB at once where it may, not 4 kB
+        with suppress(OSError):
+            pages.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(pages, dtype, count).reshape(shape)

@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from gee_export.base.errors import Fault
 from gee_export.base.grid import Raster, Window
@@ -23,7 +22,7 @@ from inference.cut import Cut, Grid
 from inference.frame import Frame, Read, strips, strips_under
 from inference.legend import PROB_STEPS, Legend
 from inference.parallel import in_order, read_ahead
-from training.cpu import cores
+from training.cpu import cores, one_thread, steady_arithmetic
 
 
 def quantise(probabilities_KHW: np.ndarray, legend: Legend) -> np.ndarray:
@@ -40,16 +39,17 @@ def quantise(probabilities_KHW: np.ndarray, legend: Legend) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Predictor:
-    """A network that maps windows: `network(x_BCHW)` gives Output of `scale` output pixels per input pixel.
+    """A network that maps windows: `network(images, classes)` gives those classes' probabilities, float32
+    (images, classes, rows, columns) of `scale` output pixels per input pixel (training/runtimes/probabilities.py).
 
-    It is called from several threads, with input on the CPU (training.runtimes.open_forward gives such a one).
+    It is called from several threads, with float32 images (images, ...).
     `bands` counts the channels that are read, `legend` says what its classes mean. arrange: makes the network's input
     of a window's channels (dates.py: several dates). values: what is kept of the blended probabilities. batch: windows
     in a call. It is the same for every call, and windows of zeros fill the last one up, because the last bit of a
     convolution depends on the size of the batch.
     """
 
-    network: Callable
+    network: Callable[[np.ndarray, Sequence[int]], np.ndarray]
     bands: int
     scale: int
     legend: Legend
@@ -69,11 +69,9 @@ class Predictor:
         """`probabilities` of at most `batch` windows of one shape, (windows, K, H x scale, W x scale)."""
         images = [self.arrange(tile_BHW) for tile_BHW in tiles]
         images += [np.zeros_like(images[0])] * (self.batch - len(images))
-        with torch.inference_mode():
-            # one window needs no copy, and channels lie in memory as they always did
-            x = torch.from_numpy(images[0])[None] if self.batch == 1 else torch.from_numpy(np.stack(images))
-            logits_NKHW = self.network(x).logits_BKHW[: len(tiles)].float()
-            probabilities_NKHW = torch.softmax(logits_NKHW, 1)[:, list(self.legend.blended)].cpu().numpy()
+        # one window needs no copy, and channels lie in memory as they always did
+        x = images[0][None] if self.batch == 1 else np.stack(images)
+        probabilities_NKHW = self.network(x, self.legend.blended)[: len(tiles)]
         expected = (len(self.legend.blended), *(side * self.scale for side in tiles[0].shape[1:]))
         if probabilities_NKHW.shape[1:] != expected:
             raise Fault(
@@ -110,7 +108,7 @@ def predict(
     cut = Cut.of(grid, rows, cols)
     workers = workers or cores()
     blend = Blend(cut, predictor.keep, classes=len(predictor.legend.blended), scale=predictor.scale)
-    with _steady_arithmetic(), ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with steady_arithmetic(), ThreadPoolExecutor(workers, initializer=one_thread) as pool:
         groups = _groups(_jobs(predictor, read, cut), predictor.batch)
         for jobs, probabilities_NKHW in in_order(pool, _run(predictor), groups, 2 * workers + 1):
             results = iter(probabilities_NKHW)
@@ -166,15 +164,3 @@ def _jobs(predictor: Predictor, read: Read, cut: Cut) -> Iterator[_Job]:
             first, last = max(top, rows.start, 0), max(min(below, rows.stop), max(top, rows.start, 0))
             known_HW = frame.known(first, last, cut.cols)
             yield _Job(0, None, RowEnd(first, last, first - top, below - top, known_HW))
-
-
-@contextlib.contextmanager
-def _steady_arithmetic() -> Iterator[None]:
-    """One thread inside each operation and no search for algorithms, so that equal windows give equal bits."""
-    threads, cudnn = torch.get_num_threads(), torch.backends.cudnn
-    with cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)

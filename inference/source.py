@@ -149,7 +149,12 @@ class GeoTiffSource:
         for values_HW, stored_HW, scale, offset in zip(
             values_BHW, stored_BHW, self._scales, self._offsets, strict=True
         ):
-            values_HW[:] = stored_HW if scale == 1 and offset == 0 else stored_HW * scale + offset
+            if scale == 1 and offset == 0:
+                values_HW[:] = stored_HW
+            elif offset == 0:  # without an array of float64 in between
+                np.multiply(stored_HW, scale, out=values_HW, dtype=np.float64, casting="unsafe")
+            else:
+                values_HW[:] = stored_HW * scale + offset
         return values_BHW
 
 

@@ -17,7 +17,8 @@ class EngineError(Exception):
         """The same refusal, said by an algorithm: Earth Engine puts the innermost algorithm's name in front."""
         if self.said_by:
             return self
-        named = EngineError(f"{algorithm}: {self.message}", self.status, self.reason)
+        prefix = f"{algorithm}: "
+        named = EngineError(prefix + self.message.removeprefix(prefix), self.status, self.reason)
         named.said_by = algorithm
         return named
 

@@ -56,6 +56,8 @@ class Call:
             document = json.loads(self.body)
         except RecursionError as error:
             raise ValueError("Invalid JSON payload received: it is nested too deeply.") from error
+        except ValueError as error:
+            raise ValueError(f"Invalid JSON payload received: {error}.") from error
         if not isinstance(document, dict):
             raise ValueError("the request body must be a JSON object")
         return document

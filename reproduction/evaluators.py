@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from reproduction.study import Evaluated, Evaluator, Trial
+
+if TYPE_CHECKING:
+    from training.accuracy.evaluation import EvaluationReport
 
 
 def on_split(split: str = "test", **options: Any) -> Evaluator:
@@ -19,14 +23,23 @@ def on_split(split: str = "test", **options: Any) -> Evaluator:
     """
 
     def evaluator(trial: Trial) -> Evaluated:
-        from training import evaluate
-
         run, addresses = run_of(trial), list(trial.addresses)
-        report = evaluate(run, addresses, split, **options)
+        report = evaluated_once(run, trial.addresses, split, tuple(sorted(options.items())))
         maps = class_maps(run, addresses, trial.shown)
         return Evaluated(report.scores.to_json(report.classes), report.by_block, maps, tuple(report.classes))
 
     return evaluator
+
+
+# rows of several studies, and of several strata, ask for the same finished run
+@lru_cache(maxsize=256)
+def evaluated_once(
+    run: Path, addresses: tuple[str, ...], split: str = "test", options: tuple[tuple[str, Any], ...] = ()
+) -> EvaluationReport:
+    """`training.evaluate` of a finished run, which this process asks for once."""
+    from training import evaluate
+
+    return evaluate(run, list(addresses), split, **dict(options))
 
 
 def run_of(trial: Trial) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reproduction.evaluators import class_maps, run_of
+from reproduction.evaluators import class_maps, evaluated_once, run_of
 from reproduction.labels import evaluated
 from reproduction.study import Evaluated, Trial
 
@@ -16,10 +16,8 @@ def on_fine_labels(trial: Trial) -> Evaluated:
 
     Beside the keys of Scores.to_json: area_percent (labels.judged) and gflop, billions of operations for one patch.
     """
-    from training import evaluate
-
     run, addresses = run_of(trial), list(trial.addresses)
-    report = evaluate(run, addresses, "test", layer="fine")
+    report = evaluated_once(run, trial.addresses, "test", (("layer", "fine"),))
     maps = class_maps(run, addresses, trial.shown)
     return evaluated(report.by_block, tuple(report.classes), further={GFLOP: _gflop(run, addresses[0])}, maps=maps)
 

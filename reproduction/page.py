@@ -12,7 +12,7 @@ from reproduction.report import StudyReport, markdown
 from reproduction.reproduce import PANEL, REPORT
 
 BEGIN, END = "<!-- studies: isamap reproduce --page docs/reproduction.md -->", "<!-- /studies -->"
-PICTURE_MOST_BYTES = 250_000
+PICTURE_MOST_BYTES = 100_000
 
 
 def write(page: str | Path, out: str | Path) -> str:
@@ -32,6 +32,8 @@ def write(page: str | Path, out: str | Path) -> str:
         raise ValueError(f"{out} holds no report: run `isamap reproduce NAME --out {out}` first")
     parts = [_section(report, Path(out), path.parent) for report in finished]
     missing = [name for name in STUDIES if name not in {report.name for report in finished}]
+    for name in missing:  # a picture of a report that is no longer there would be of another world
+        _picture(path.parent, name).unlink(missing_ok=True)
     waiting = f"not run yet: {', '.join(missing)}" if missing else ""
     state = f"{waiting[0].upper()}{waiting[1:]}." if waiting else "All studies have been run."
     write_whole(path, f"{before}{BEGIN}\n\n{state}\n\n{_contents(finished)}\n{''.join(parts)}{END}{after}".encode())
@@ -64,6 +66,11 @@ def _anchor(report: StudyReport) -> str:
 
 
 def _section(report: StudyReport, out: Path, beside: Path) -> str:
-    picture = beside / "img" / f"{report.name}.jpg"
+    picture = _picture(beside, report.name)
     panels.compressed(out / report.name / PANEL, picture, PICTURE_MOST_BYTES)
     return f"{markdown(report, level=2)}\n![{report.name}: {report.title}](img/{picture.name})\n\n"
+
+
+def _picture(beside: Path, name: str) -> Path:
+    """The panel of a study as the page shows it."""
+    return beside / "img" / f"{name}.jpg"

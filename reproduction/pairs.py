@@ -6,78 +6,87 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from gee_export.base.regions import BoundsWSEN, Region, named
+from gee_export.base.regions import BoundsWSEN, named
 from gee_export.patches.sampling import Sampling
 from reproduction.study import Export
 from reproduction.worlds import TRUTH_10
 
 WORLD = "projects/local/assets/world"
 SUMMER = "2021-JJA"  # the season of the world's 1-m image, in the year of JointSeg's map
+MONTH = "2021-07"
 DATES = 8
-# town edges up-, mid- and downstream of the Yangtze, as JointSeg drew its samples (docs/reference/networks.md,
-# "JointSeg: sources"); W S E N in degrees
-TRAINED: Mapping[str, BoundsWSEN] = MappingProxyType(
+# By stratum, W S E N in degrees: town edges up-, mid- and downstream of the Yangtze, as JointSeg drew its samples
+# (docs/reference/networks.md, "JointSeg: sources"), and the abstract's dense cities and mountains around their towns.
+STRATA: Mapping[str, Mapping[str, BoundsWSEN]] = MappingProxyType(
     {
-        "wuhan": (114.33, 30.42, 114.46, 30.53),
-        "hangzhou": (119.98, 30.18, 120.12, 30.29),
-        "guiyang": (106.60, 26.52, 106.73, 26.63),
-        "yunnan": (100.17, 25.54, 100.29, 25.65),
+        "town edges": {
+            "wuhan": (114.33, 30.42, 114.46, 30.53),
+            "hangzhou": (119.98, 30.18, 120.12, 30.29),
+            "guiyang": (106.60, 26.52, 106.73, 26.63),
+            "yunnan": (100.17, 25.54, 100.29, 25.65),
+        },
+        "dense cities": {"suzhou": (120.52, 31.24, 120.72, 31.38), "nanjing": (118.70, 31.97, 118.88, 32.12)},
+        "mountains": {"ganzi": (101.88, 29.98, 102.04, 30.12), "zhaotong": (103.62, 27.25, 103.81, 27.43)},
     }
 )
-# the abstract's dense cities and mountains, each around its town
-STRATA: Mapping[str, BoundsWSEN] = MappingProxyType(
-    {
-        "suzhou": (120.52, 31.24, 120.72, 31.38),
-        "nanjing": (118.70, 31.97, 118.88, 32.12),
-        "ganzi": (101.88, 29.98, 102.04, 30.12),
-        "zhaotong": (103.62, 27.25, 103.81, 27.43),
-    }
+PATCHES, PAPER_PATCHES = 210, 1500
+_WHERE = (
+    "Eight places in three strata: the edges of Wuhan, Hangzhou, Guiyang and Dali (Yunnan), the dense cities of Suzhou "
+    "and Nanjing, the mountains of Ganzi and Zhaotong. Training, validation and test have patches of every place; "
+    "places are kilometres around towns, not prefectures. Labels at 1 m, and at 10 m what is impervious by more than "
+    "half, are the world's truth."
 )
-ALL_BUT_TEST = (1, 0, 9)
-PATCHES, STRATUM_PATCHES = 320, 48
-PAPER_PATCHES, PAPER_STRATUM_PATCHES = 1500, 200
 
 
 def pairs(patches: int = PATCHES) -> Export:
-    """Patches of 32 px at 10 m and 320 px at 1 m over four places, 6:1:3 by blocks; labels are the truth."""
-    where = {"region": tuple(_box(name, TRAINED) for name in TRAINED), "sample": Sampling("points", distance_km=0.8)}
-    remarks = (
-        "Composites of June to August 2021 and up to 8 clear dates of them, six bands of Sentinel-1 and -2, on the "
-        "edges of Wuhan, Hangzhou, Guiyang and Dali; labels at 1 m, and at 10 m what is impervious by more than half, "
-        "are the world's truth.",
-    )
-    return Export(f"jointseg-{patches}", _layers() | where | {"max_patches": patches, "ratios": (6, 1, 3)}, remarks)
+    """Patches of 32 px at 10 m and 320 px at 1 m over eight places, 9:1:7 by blocks; a composite of one month."""
+    remarks = (_WHERE, "Six bands of Sentinel-1 and -2, composites of July 2021.")
+    return Export(f"jointseg-{patches}", _composite(MONTH) | _fine() | _where(patches), remarks)
 
 
-def stratum(name: str, patches: int = STRATUM_PATCHES) -> Export:
-    """The same layers around one of STRATA; nearly all patches are test."""
-    return Export(f"jointseg-{name}-{patches}", _layers() | _around(name, patches))
+def dated_pairs(patches: int = PAPER_PATCHES) -> Export:
+    """The same with composites of a summer and up to eight clear dates of it."""
+    remarks = (_WHERE, "Six bands of Sentinel-1 and -2, composites of June to August 2021 and up to 8 clear dates.")
+    dates = {"frames": "scenes", "max_frames": DATES}
+    return Export(f"jointseg-{patches}-dated", _composite(SUMMER) | _fine() | dates | _where(patches), remarks)
 
 
-def product(name: str, label: str, patches: int = STRATUM_PATCHES) -> Export:
-    """A product's 10-m labels on the patches of stratum(name)."""
-    return Export(f"jointseg-{name}-{patches}-{label}", _composite(label) | _around(name, patches))
+def shares(patches: int = PATCHES, period: str = MONTH) -> Export:
+    """The patches of pairs() with two bands instead of images: the true impervious share and the mean height."""
+    image = {"image": f"{WORLD}/truth10", "unit": "reflectance=0.01"}
+    remarks = ("The oracle's bands are the truth's impervious share and mean height of each 10-m pixel.",)
+    return Export(f"jointseg-{patches}-shares", _patch(period, TRUTH_10) | image | _fine() | _where(patches), remarks)
 
 
-def _around(name: str, patches: int) -> dict[str, Any]:
-    where = {"region": _box(name, STRATA), "sample": Sampling("points", distance_km=1.2)}
-    return where | {"max_patches": patches, "ratios": ALL_BUT_TEST}
+def product(label: str, patches: int = PATCHES, period: str = MONTH) -> Export:
+    """A product's 10-m labels on the same patches; the image beside them is not read."""
+    image = {"image": f"{WORLD}/truth10", "unit": "reflectance=0.01"}
+    return Export(f"jointseg-{patches}-{label}", _patch(period, label) | image | _where(patches))
 
 
-def _box(name: str, boxes: Mapping[str, BoundsWSEN]) -> Region:
-    return named(name).part(boxes[name])
+def _where(patches: int) -> dict[str, Any]:
+    boxes = {name: bounds for places in STRATA.values() for name, bounds in places.items()}
+    return {
+        "region": tuple(named(name).part(bounds) for name, bounds in boxes.items()),
+        "sample": Sampling("points", distance_km=0.8),
+        "max_patches": patches,
+        "ratios": (9, 1, 7),
+    }
 
 
-def _composite(label: str) -> dict[str, Any]:
+def _patch(period: str, label: str) -> dict[str, Any]:
+    return {"period": period, "size": 32, "stride": 32, "label": label}
+
+
+def _composite(period: str) -> dict[str, Any]:
     # Dates that are sampled from the 1-m ground each for itself: what several of them know must not be one picture.
-    return {"period": SUMMER, "size": 32, "stride": 32, "label": label, "catalog": "world-subpixel"}
+    return _patch(period, TRUTH_10) | {"catalog": "world-subpixel"}
 
 
-def _layers() -> dict[str, Any]:
-    """Both scales and the dates; a 10 m pixel is impervious where more than half of it is at 1 m."""
-    fine = {
+def _fine() -> dict[str, Any]:
+    """The 1-m image and labels; a 10 m pixel is impervious where more than half of it is at 1 m."""
+    return {
         "fine": f"{WORLD}/imagery1m",
         "fine_unit": "reflectance=0.0001",
         "fine_label": f"{WORLD}/truth#impervious",
     }
-    return _composite(TRUTH_10) | fine | {"frames": "scenes", "max_frames": DATES}

@@ -13,7 +13,9 @@ from gee_export.base.grid import ground_step_m
 from gee_export.base.revision import revision
 from gee_export.datasets.dataset import SPLITS, Dataset
 from reproduction import STUDIES, panels, whuis, worlds
-from reproduction.report import Counts, DataUsed, Line, StudyReport, counts_of, encode, markdown
+from reproduction.convergence import late_rise
+from reproduction.line import Counts, DataUsed, Line, counts_of
+from reproduction.report import StudyReport, encode, markdown
 from reproduction.runs import Bench, device, make_all
 from reproduction.study import Evaluated, Preset, Row, Study, Trial
 from training.checkpoints.atomic_folder import draft_of, put_folder_in_place
@@ -51,12 +53,15 @@ def reproduce(
         raise ValueError(f"--seeds {count} --jobs {jobs}: expected 1 or more of each")
     home = Path(out)
     bench = Bench(home, addresses(study, size, data, home, say))
-    numbers = range(count)
-    make_all(bench, [(row.run, seed) for row in size.rows if row.run for seed in numbers], jobs=jobs, say=say)
+    numbers = {row.label: range(min(count, (row.seeds if seeds is None else 0) or count)) for row in size.rows}
+    # seed by seed, so that what an interrupted command has made is a whole table of fewer seeds
+    requests = [(row.run, seed) for seed in range(count) for row in size.rows if row.run and seed in numbers[row.label]]
+    make_all(bench, requests, jobs=jobs, say=say)
     shown = {role: panels.chosen(bench.data(role), _lines(size)) for role in size.judged_on}
     evaluated = {
         row.label: [
-            _judged(row, bench, seed, shown[row.data or size.main] if seed == 0 else (), say) for seed in numbers
+            _judged(row, bench, seed, shown[row.data or size.main] if seed == 0 else (), say)
+            for seed in numbers[row.label]
         ]
         for row in size.rows
     }
@@ -139,7 +144,7 @@ def _reported(
         preset=preset,
         date=date.today().isoformat(),
         device=device(),
-        seeds=tuple(range(len(next(iter(evaluated.values()))))),
+        seeds=tuple(range(max(map(len, evaluated.values())))),
         measures=study.measures,
         order_by=study.order_by,
         paper_order=study.paper_order,
@@ -148,6 +153,9 @@ def _reported(
         differs=tuple(dict.fromkeys((*_of_data(data), *remarks, *size.differs))),
         notes=study.notes,
         revision=revision(),
+        teacher=study.teacher,
+        headroom=study.headroom,
+        contrasts=study.contrasts,
     )
 
 
@@ -158,8 +166,11 @@ def _blocks(evaluated: Sequence[Evaluated]) -> Counts:
 
 
 def _made(bench: Bench, row: Row, seed: int) -> Mapping[str, Any]:
-    note = (bench.note(row.run, seed) if row.run else None) or {}
-    return {key: value for key, value in note.items() if key not in ("facts", "version")}
+    if row.run is None:
+        return {}
+    note = bench.note(row.run, seed) or {}
+    facts = {key: value for key, value in note.items() if key not in ("facts", "version")}
+    return facts | {"late_rise": late_rise(bench.folder(row.run, seed))}
 
 
 def _of_data(data: Sequence[DataUsed]) -> list[str]:

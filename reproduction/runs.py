@@ -48,23 +48,33 @@ class Bench:
 
     def note(self, run: Run, seed: int) -> Mapping[str, Any] | None:
         """What was noted when the run was finished; None while it is not, or where its folder was removed."""
-        folder = self.folder(run, seed)
-        path = _note(folder)
-        if not (path.exists() and folder.is_dir()):
-            return None
-        try:
-            return json.loads(path.read_text())
-        except ValueError as error:
-            raise Fault(f"{path} is damaged: remove it, then the same command makes the run again") from error
+        return note_of(self.folder(run, seed))
+
+
+def note_of(folder: Path) -> Mapping[str, Any] | None:
+    """What was noted when the run of that folder was finished; None while it is not. Fault: a damaged note."""
+    path = _note(folder)
+    if not (path.exists() and folder.is_dir()):
+        return None
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise Fault(f"{path} is damaged: remove it, then the same command makes the run again") from error
 
 
 @dataclass(frozen=True)
 class Training:
-    """A recipe trained on a dataset of the study; `isamap train` with the same settings makes the same weights."""
+    """A recipe trained on a dataset of the study; `isamap train` with the same settings makes the same weights.
+
+    fixed_seed: taken for every row's seed, where one run serves them all. judge: a run whose network says which
+    training patches have labels so wrong that they are left out (training.agreement, LandCover3m section 2.3).
+    """
 
     recipe: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     data: str = ""
+    fixed_seed: int | None = None
+    judge: Run | None = None
 
     @property
     def title(self) -> str:
@@ -73,8 +83,8 @@ class Training:
 
     @property
     def needs(self) -> tuple[Run, ...]:
-        """Nothing."""
-        return ()
+        """The judge's run, if there is one."""
+        return () if self.judge is None else (self.judge,)
 
     def facts(self, study_folder: StudyFolder, seed: int) -> Mapping[str, Any]:
         """Every setting of the recipe and every constructor value of its network, given or default, and the data."""
@@ -83,7 +93,8 @@ class Training:
         recipe = self._recipe(seed)
         recipe_facts = recipe.to_json() | {"config": stated(model_named(recipe.model).config(**recipe.config))}
         del recipe_facts["name"], recipe_facts["device"]
-        return recipe_facts | {"data": [fingerprint(path) for path in study_folder.data(self.data)]}
+        judge = {} if self.judge is None else {"judge": self.judge.facts(study_folder, seed)}
+        return recipe_facts | {"data": [fingerprint(path) for path in study_folder.data(self.data)]} | judge
 
     def check(self, study_folder: StudyFolder, seed: int) -> None:
         """Bands, layers, dates and classes that the recipe learns from."""
@@ -97,9 +108,10 @@ class Training:
         """Train, or go on."""
         from training import train
 
-        recipe = self._recipe(seed)
-        report = train(list(study_folder.data(self.data)), recipe, folder)
-        patches = sum(train_patches(path) for path in study_folder.data(self.data))
+        recipe, data = self._recipe(seed), list(study_folder.data(self.data))
+        chips, left_out = self._judged(folder, study_folder, seed)
+        report = train(data, recipe, folder, chips=chips)
+        patches = sum(map(train_patches, data)) - left_out
         outcome = {"train_patches": patches, "best_validation_miou": report.best_miou}
         if not report.parameters:  # a classifier of pixels: no steps, no epochs
             return outcome
@@ -111,10 +123,21 @@ class Training:
             "best_epoch": report.best_epoch,
         }
 
+    def _judged(self, folder: Path, study_folder: StudyFolder, seed: int) -> tuple[Path | None, int]:
+        """The file of what the judge's network says of each training patch, and how many it leaves out."""
+        if self.judge is None:
+            return None, 0
+        from training import agreement
+        from training.imperfect.noise import LEAST
+
+        path = folder.with_name(f"{folder.name}.chips")
+        data = list(study_folder.data(self.data))
+        return path, agreement(study_folder.folder(self.judge, seed), data, path).found.below(LEAST)
+
     def _recipe(self, seed: int) -> Any:
         from training.recipes import recipe
 
-        return recipe(self.recipe, {**self.settings, "seed": str(seed)})
+        return recipe(self.recipe, {**self.settings, "seed": str(seed if self.fixed_seed is None else self.fixed_seed)})
 
 
 @dataclass(frozen=True)
@@ -186,7 +209,8 @@ def levels(bench: Bench, requests: Iterable[tuple[Run, int]]) -> list[list[tuple
 
     def visit(run: Run, seed: int) -> int:
         level = 1 + max((visit(needed, seed) for needed in run.needs), default=-1)
-        depth[bench.folder(run, seed)] = (level, run, seed)
+        # a run that several seeds share is made for the first of them
+        depth.setdefault(bench.folder(run, seed), (level, run, seed))
         return level
 
     for run, seed in requests:

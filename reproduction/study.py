@@ -111,7 +111,8 @@ class Row:
     """One line of a table: what is trained (None: nothing), how it is judged, and what the paper prints by measure.
 
     data: the dataset it is judged on, by its name in the study; the first one if empty. Rows of one dataset share the
-    lines of the panel.
+    lines of the panel. seeds: fewer than the preset's for a row that takes long, 0 for as many; where the user gives a
+    number, that number counts.
     """
 
     label: str
@@ -120,6 +121,7 @@ class Row:
     paper: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
     data: str = ""
+    seeds: int = 0
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,9 @@ class Study:
 
     paper: where it stands. order_by: the measure whose ordering is compared in words; paper_order: labels, best first,
     where the paper tells an order without numbers. notes: faults of the paper and other remarks that hold whatever the
-    size.
+    size. teacher: the row of the labels that networks learn from, where it is judged too: a network below it has not
+    converged. headroom: the rows between which gains are shares: a baseline and an oracle. contrasts: the pairs of rows
+    that are compared, all if empty.
     """
 
     name: str
@@ -191,6 +195,9 @@ class Study:
     presets: Mapping[str, Callable[[], Preset]]
     notes: tuple[str, ...] = ()
     paper_order: tuple[str, ...] = ()
+    teacher: str = ""
+    headroom: tuple[str, ...] = ()
+    contrasts: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.order_by not in (keys := [measure.key for measure in self.measures]):

@@ -26,6 +26,12 @@ def wuhan(patches: int | None, *, split: str = "blocks") -> Export:
     return Export(_name("wuhan-2019-06", patches, split), _common(patches, split) | {"month": "2019-06"}, (_TRUTH,))
 
 
+def wuhan_apart(patches: int, *, year: int = 2019) -> Export:
+    """Patches of the same area in a June that lie side by side, 9:1:6 by blocks: each test patch is a block."""
+    arguments = _common(patches, "blocks") | {"month": f"{year}-06", "stride": 128, "ratios": (9, 1, 6)}
+    return Export(_name(f"wuhan-{year}-06", patches, "blocks"), arguments, (_TRUTH,))
+
+
 def wuhan_2020(patches: int | None, *, split: str = "blocks") -> Export:
     """The same patches in June 2020 (CroFuseNet section V-C)."""
     return Export(_name("wuhan-2020-06", patches, split), _common(patches, split) | {"month": "2020-06"}, (_TRUTH,))
@@ -38,18 +44,24 @@ def nanjing(patches: int) -> Export:
     return Export(_name("nanjing-2019-summer", patches, "blocks"), arguments, (_TRUTH,))
 
 
-def wuhan_west(*, split: str) -> Export:
-    """All 400 patches of 15 km of western Wuhan, which overlap by 48 px: split at random, as in CroFuseNet, or in
-    blocks.
-    """
-    where = {"month": "2019-06", "bbox": (114.20, 30.52, 114.38, 30.67)}
-    return Export(f"wuhan-2019-06-west-{split}", _common(None, split) | where, (_TRUTH,))
+# W S E N in degrees: 15 km of Wuhan each, kilometres apart
+_PARTS = {
+    "west": (114.20, 30.52, 114.38, 30.67),
+    "east": (114.40, 30.52, 114.58, 30.67),
+    "north": (114.20, 30.70, 114.38, 30.85),
+}
 
 
-def wuhan_east() -> Export:
-    """An equal number of patches 2 km to the east, nearly all test."""
-    where = {"month": "2019-06", "bbox": (114.40, 30.52, 114.58, 30.67), "ratios": MOSTLY_TEST}
-    return Export("wuhan-2019-06-east", _common(None, "blocks") | where, (_TRUTH,))
+def wuhan_overlapping(part: str) -> Export:
+    """All 400 patches of a part of Wuhan, which overlap by 48 px, split at random as in CroFuseNet."""
+    where = {"month": "2019-06", "bbox": _PARTS[part]}
+    return Export(f"wuhan-2019-06-{part}-random", _common(None, "random") | where, (_TRUTH,))
+
+
+def wuhan_north() -> Export:
+    """Patches of the northern part side by side, nearly all test."""
+    where = {"month": "2019-06", "bbox": _PARTS["north"], "stride": 128, "ratios": MOSTLY_TEST}
+    return Export("wuhan-2019-06-north", _common(None, "blocks") | where, (_TRUTH,))
 
 
 def export(request: Export, home: Path) -> Path:

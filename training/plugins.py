@@ -16,6 +16,12 @@ from gee_export.base.errors import Fault
 from gee_export.base.trust import VARIABLE, is_trusted
 
 GROUPS = {"network": "isamap.networks", "loss": "isamap.losses", "recipe": "isamap.recipes"}
+# What isamap itself offers in this way, because it needs a package of an extra; imported without consent.
+OWN = {
+    "network": {"olmoearth": "training.foundation.olmoearth:OlmoEarth"},
+    "recipe": {"olmoearth": "training.foundation.olmoearth:recipe"},
+}
+_OWN_PACKAGE = "training.foundation"
 _ADDRESS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -26,7 +32,7 @@ def offered(noun: str) -> dict[str, str]:
 
 def address(noun: str, name: str) -> str:
     """The `module:attribute` that a name stands for; the name itself where it is none of another package."""
-    return name if is_address(name) else offered(noun).get(name, name)
+    return name if is_address(name) else OWN.get(noun, {}).get(name) or offered(noun).get(name, name)
 
 
 def is_address(name: str) -> bool:
@@ -61,7 +67,7 @@ def load(noun: str, name: str) -> Any:
     """
     module_name, _, attribute = name.partition(":")
     package = module_name.partition(".")[0]
-    if not is_trusted(module_name):
+    if not (is_trusted(module_name) or module_name.startswith(f"{_OWN_PACKAGE}.")):
         raise ValueError(
             f"{noun} {name} is code of the package {package}, which isamap imports only with your consent: "
             f"if you trust it, add --trust {package} or set {VARIABLE}={package}"

@@ -213,6 +213,7 @@ WAYS: dict[str, Callable[[Task], Callable[[], None]]] = {
     "isamap torch": lambda task: ours(task, "torch"),
     "isamap openvino": lambda task: ours(task, "openvino"),
     "isamap openvino bf16": lambda task: ours(task, "openvino", "bf16"),
+    "isamap openvino int8": lambda task: ours(task, "openvino", "int8"),
     "isamap command": command,
     "naive": naive,
     "terratorch": terratorch,

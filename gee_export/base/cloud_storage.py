@@ -26,11 +26,12 @@ TRANSFERS = 4  # attempts to bring bytes over unharmed
 
 @dataclass(frozen=True)
 class Stored:
-    """What a list says of an object; crc32c as Cloud Storage writes it."""
+    """What a list says of an object; crc32c as Cloud Storage writes it, updated an RFC 3339 moment."""
 
     name: str
     size: int
     crc32c: str
+    updated: str = ""
 
 
 class BucketStorage:
@@ -61,8 +62,25 @@ class BucketStorage:
             path.unlink(missing_ok=True)
             raise disk_fault(path, error) from error
 
+    def head(self, name: str, size: int) -> bytes:
+        """An object's first bytes, so many or all; not checked, as Cloud Storage has checksums of whole objects."""
+        how = {"start": 0, "end": size - 1, "checksum": None, "retry": self._retry}
+        content: bytes = self._guarded(name, lambda: self._blob(name).download_as_bytes(**how))
+        return content
+
     def write(self, name: str, data: bytes, *, overwrite: bool = True) -> None:
-        self._guarded(name, lambda: self._write(name, data, overwrite))
+        def send(blob: Any, **how: Any) -> None:
+            blob.upload_from_string(data, **how)
+
+        self._guarded(name, lambda: self._write(name, send, lambda: crc32c_base64(data), overwrite))
+
+    def upload(self, name: str, path: Path) -> None:
+        """Stores a file, whatever its size; an object of that name is replaced."""
+
+        def send(blob: Any, **how: Any) -> None:
+            blob.upload_from_filename(str(path), **how)
+
+        self._guarded(name, lambda: self._write(name, send, lambda: crc32c_base64_of(path), True))
 
     def write_loose(self, name: str, data: bytes) -> None:
         self.write(name, data)
@@ -79,12 +97,17 @@ class BucketStorage:
 
     def listed(self, prefix: str = "") -> Sequence[Stored]:
         """Name, size and checksum of every object that begins with `prefix`, hidden ones too."""
-        fields = "items(name,size,crc32c),nextPageToken"
+        fields = "items(name,size,crc32c,updated),nextPageToken"
         start = self._prefix + prefix
 
         def ask() -> list[Stored]:
             blobs = self._bucket.list_blobs(prefix=start, fields=fields, retry=self._retry)
-            return [Stored(b.name[len(self._prefix) :], int(b.size), str(b.crc32c)) for b in blobs]
+            return [
+                Stored(
+                    b.name[len(self._prefix) :], int(b.size), str(b.crc32c), b.updated.isoformat() if b.updated else ""
+                )
+                for b in blobs
+            ]
 
         return self._guarded(prefix, ask)
 
@@ -140,14 +163,15 @@ class BucketStorage:
     def _blob(self, name: str) -> Any:
         return self._bucket.blob(self._prefix + name)
 
-    def _write(self, name: str, data: bytes, overwrite: bool) -> None:
+    def _write(self, name: str, send: Callable[..., None], crc32c: Callable[[], str], overwrite: bool) -> None:
+        """send: gives the bytes to a blob; crc32c: their checksum, asked for only where there is an object."""
         from google.api_core.exceptions import PreconditionFailed
 
         generation = 0
         for _ in range(WRITERS):
             try:
-                self._blob(name).upload_from_string(
-                    data,
+                send(
+                    self._blob(name),
                     content_type="application/octet-stream",
                     if_generation_match=generation,
                     checksum="crc32c",
@@ -156,7 +180,7 @@ class BucketStorage:
                 return
             except PreconditionFailed:
                 existing = self._bucket.get_blob(self._prefix + name, retry=self._retry)
-            if existing is not None and existing.crc32c == crc32c_base64(data):
+            if existing is not None and existing.crc32c == crc32c():
                 return
             if not overwrite:
                 raise Fault(f"{self.url}/{name} exists with other content: remove it or choose another prefix")
@@ -222,6 +246,10 @@ def is_hidden(name: str) -> bool:
 def same_bytes(stored: Stored, path: Path) -> bool:
     """Whether a file holds what a list says of an object."""
     return path.stat().st_size == stored.size and crc32c_base64_of(path) == stored.crc32c
+
+
+def _stored(blob: Any, name: str) -> Stored:
+    return Stored(name, int(blob.size), str(blob.crc32c), blob.updated.isoformat() if blob.updated else "")
 
 
 def _unharmed(action: Callable[[], T]) -> T:

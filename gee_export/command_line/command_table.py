@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+from gee_export.base.imports import quick_imports
 from gee_export.command_line import console, global_options, shell_completion
 from gee_export.command_line.choice_tables import ChoiceTables
 from gee_export.command_line.command_words import HELP, nearest
@@ -68,7 +69,8 @@ class CommandTable:
 
     def _load(self, name: str) -> Callable[..., Any]:
         module, function = self.commands[name][0].split(":")
-        return getattr(import_module(module), function)
+        with quick_imports():
+            return getattr(import_module(module), function)
 
     def _split(self, words: Sequence[str]) -> tuple[str, list[str]]:
         pair = " ".join(words[:2])

@@ -19,7 +19,7 @@ from gee_export.labelling.label_request import LabelRequest
 from gee_export.patches import split as splitting
 from gee_export.patches.sampling import Sampling
 from gee_export.patches.split_rule import SplitRule
-from gee_export.sentinel.composite import Settings
+from gee_export.sentinel.composite import USUAL_SENSORS, Settings
 
 MOST_NAMED = 3  # regions or periods that a dataset's name spells out
 
@@ -73,7 +73,9 @@ class Job:
         splitting.check(self.split)
         for period in self.periods:
             self.label_request.check_period(period)
-            self.settings.optical.check_period(period)
+            self.settings.check_period(period)
+        if self.extra_images.frames is not None and self.settings.sensors != USUAL_SENSORS:
+            raise ValueError("--frames are dated images of sentinel2 and sentinel1: leave --sensors out, or --frames")
         self._check_hold_out()
         self._check_sampling()
 
@@ -120,7 +122,8 @@ class Job:
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """What every patch is made of."""
-        image, extra_images = composite_layer([band.name for band in self.bands], self.label_request), self.extra_images
+        names, extra_images = [band.name for band in self.bands], self.extra_images
+        image = composite_layer(names, self.label_request, self.settings.sensors)
         if extra_images.image is not None:
             image = image_layer(extra_images.image, self.label_request)
         fine = () if extra_images.fine is None else (fine_layer(extra_images.fine),)
@@ -158,7 +161,7 @@ class Job:
     def _products(self) -> dict[str, str]:
         if self.extra_images.image is not None:
             return {FOREIGN: self.extra_images.image.imagery.name}
-        return {"sentinel2": self.settings.optical.sentinel2, "sentinel1": self.settings.radar.sentinel1}
+        return self.settings.collections
 
     def _asked_split(self) -> dict[str, Any]:
         digests = {

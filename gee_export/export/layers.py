@@ -20,7 +20,8 @@ from gee_export.requests import pixels as requests
 from gee_export.requests.pixels import SIDE_LIMIT_PX, Channel, largest_side
 
 SHARES = StoredLayer((Band("share", "percent", 1.0, nodata=UNKNOWN),), "uint8")
-COUNTS = {"s2_count": "sentinel2", "s1_count": "sentinel1"}  # clear observations per pixel, beside the bands
+# Clear observations per pixel, beside the bands: of which sensor.
+COUNTS = {"s2_count": "sentinel2", "s1_count": "sentinel1", "embeddings_count": "embeddings"}
 
 # From the server's structured array on a grid to what is stored of it: arrays (bands, rows, columns) by name, and the
 # observations that it counts. The third argument says which pixels are wanted (None: all).
@@ -58,13 +59,18 @@ def largest_side_px(channels: Sequence[Channel], stored_bytes: int) -> int:
     return min(server_side_px, math.isqrt(requests.REQUEST_LIMIT_BYTES // stored_bytes))
 
 
-def composite_layer(bands: Sequence[str], label_request: LabelRequest) -> Layer:
-    """Sentinel's bands, the label, and the observation counts: all in one request, so never misaligned."""
+def composite_layer(
+    bands: Sequence[str], label_request: LabelRequest, sensors: Sequence[str] = ("sentinel2", "sentinel1")
+) -> Layer:
+    """The sensors' bands, the label, and the observation counts: all in one request, so never misaligned."""
+    counts = tuple(name for name, sensor in COUNTS.items() if sensor in sensors)
     channels = [Channel(name) for name in bands]
-    channels += [Channel(name, "uint8", 0) for name in COUNTS]
+    channels += [Channel(name, "uint8", 0) for name in counts]
     size = 2 * len(bands) + bool(label_request.sources) + label_request.share
     stored = {"shares": SHARES} if label_request.share else {}
-    return Layer("image", (*channels, *label_request.channels), partial(_settle, tuple(bands)), size, stored=stored)
+    return Layer(
+        "image", (*channels, *label_request.channels), partial(_settle, tuple(bands), counts), size, stored=stored
+    )
 
 
 def quantised(pixels: np.ndarray, bands: Sequence[str], inside: np.ndarray | None) -> np.ndarray:
@@ -97,9 +103,14 @@ def _within(values: np.ndarray, inside: np.ndarray | None) -> np.ndarray:
 
 
 def _settle(
-    bands: Sequence[str], pixels: np.ndarray, geobox: GeoBox, inside: np.ndarray | None, opened: OpenPart
+    bands: Sequence[str],
+    counts: Sequence[str],
+    pixels: np.ndarray,
+    geobox: GeoBox,
+    inside: np.ndarray | None,
+    opened: OpenPart,
 ) -> tuple[dict[str, np.ndarray], Observed]:
     label, share = fused(pixels, geobox, inside, opened.label_request)
     layer_arrays = {"image": quantised(pixels, bands, inside), "label": label, "shares": share}
     arrays = {name: array for name, array in layer_arrays.items() if array is not None}
-    return arrays, {name: blocks.observed(pixels[name], inside) for name in COUNTS}
+    return arrays, {name: blocks.observed(pixels[name], inside) for name in counts}

@@ -6,14 +6,13 @@ import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from gee_export.base.options import Option
 from gee_export.base.suggest import suggest
 from gee_export.sentinel.clouds import CLOUDS
-from gee_export.sentinel.composite import Settings
-from gee_export.sentinel.sentinel1 import Radar
-from gee_export.sentinel.sentinel2 import REDUCERS, Optical
+from gee_export.sentinel.composite import SENSORS, SHORT, USUAL_SENSORS, Settings, option_types, owner_of, sensor_names
+from gee_export.sentinel.sentinel2 import REDUCERS
 from gee_export.sentinel.speckle import SPECKLE
 from gee_export.sentinel.terrain import MODELS
 
@@ -22,13 +21,18 @@ TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "o
 
 def names() -> tuple[str, ...]:
     """The composite settings that --set takes."""
-    return tuple(get_type_hints(Optical) | get_type_hints(Radar))
+    return tuple(option_types())
 
 
 @dataclass(frozen=True)
 class CompositeOptions:
     """The composite's settings: the usual ones, and every other one by name."""
 
+    sensors: Annotated[
+        tuple[str, ...],
+        Option("What the bands are of, in this order; embeddings: the year's.", choices=(*SENSORS, *SHORT),
+               metavar=f"[{'|'.join(SENSORS)}]", group="Composite"),
+    ] = USUAL_SENSORS  # fmt: skip
     speckle: Annotated[
         str | None, Option("Filter of Sentinel-1 (lee if not given).", choices=SPECKLE, group="Composite")
     ] = None
@@ -48,6 +52,9 @@ class CompositeOptions:
         ),
     ] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sensors", sensor_names(self.sensors))
+
     @property
     def usual(self) -> dict[str, str | None]:
         """The settings that have options of their own."""
@@ -55,11 +62,12 @@ class CompositeOptions:
 
     def chosen(self, bands: tuple[str, ...] = ()) -> Settings:
         """The composite's settings, with these bands of Sentinel-2 (none: its own)."""
-        return chosen(self.settings, bands=bands or None, **self.usual)
+        return chosen(self.settings, bands=bands or None, sensors=self.sensors, **self.usual)
 
     def refuse(self) -> None:
         """ValueError for settings where there is no composite."""
         names = [name for name, value in self.usual.items() if value is not None] + ["set"] * bool(self.settings)
+        names += ["sensors"] * (self.sensors != USUAL_SENSORS)
         if names:
             raise ValueError(f"--image takes the place of Sentinel's composite: leave out --{' --'.join(names)}")
 
@@ -71,7 +79,7 @@ def chosen(words: Sequence[str] | Mapping[str, Any], **named: Any) -> Settings:
     another type, and options given in both ways.
     """
     values = {name: value for name, value in named.items() if value is not None}
-    kinds = get_type_hints(Optical) | get_type_hints(Radar)
+    kinds = option_types()
     for name, value in words.items() if isinstance(words, Mapping) else map(_pair, words):
         if name not in kinds:
             hint = suggest(name, kinds) or f"expected one of {', '.join(kinds)}"
@@ -79,6 +87,12 @@ def chosen(words: Sequence[str] | Mapping[str, Any], **named: Any) -> Settings:
         if name in values:
             raise ValueError(f"{name} is given twice: give it once, by its option or by --set")
         values[name] = _typed(name, value, kinds[name]) if isinstance(value, str) else value
+    sensors = sensor_names(values.get("sensors", USUAL_SENSORS))
+    for name in values.keys() & kinds.keys():
+        if (owner := owner_of(name)) not in sensors:
+            raise ValueError(
+                f"{name} is a setting of {owner}, which --sensors leaves out: leave it out, or add {owner}"
+            )
     return Settings.of(**values)
 
 
@@ -115,7 +129,7 @@ def written(words: Sequence[str] | Mapping[str, Any]) -> list[str]:
 def _text(name: str, value: Any) -> str | None:
     """A setting's value as `_typed` reads it; None of objects that no word holds."""
     if isinstance(value, str):
-        kinds = (get_type_hints(Optical) | get_type_hints(Radar)).get(name)
+        kinds = option_types().get(name)
         is_file = any(hasattr(kind, "read") for kind in get_args(kinds) or (kinds,))
         return Path(value).name if is_file else value
     if value is None:

@@ -1,15 +1,16 @@
-"""One image of a region and period: Sentinel-2 reflectance and Sentinel-1 backscatter on one grid."""
+"""One image of a region and period on one grid: Sentinel-2 reflectance, Sentinel-1 backscatter, annual embeddings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from gee_export.base.periods import SENTINEL2_L1C_START, SENTINEL2_L2A_GLOBAL, SENTINEL2_L2A_START, Period
 from gee_export.base.regions import Region
 from gee_export.datasets.manifest import Band
-from gee_export.sentinel import sentinel1, sentinel2
+from gee_export.sentinel import embeddings, sentinel1, sentinel2
+from gee_export.sentinel.embeddings import Embeddings
 from gee_export.sentinel.scenes import Sensed
 from gee_export.sentinel.sentinel1 import Radar
 from gee_export.sentinel.sentinel2 import Optical
@@ -18,12 +19,42 @@ if TYPE_CHECKING:
     import ee
 
 
+# What a composite can be made of, and what each gives of a region and period.
+SENSORS: dict[str, Callable[[Region, Period, Settings], Sensed]] = {
+    "sentinel2": lambda region, period, settings: sentinel2.sensed(region.bounds_wsen, period, settings.optical),
+    "sentinel1": lambda region, period, settings: sentinel1.sensed(region.bounds_wsen, period, settings.radar),
+    "embeddings": lambda region, period, settings: embeddings.sensed(region, period, settings.embeddings),
+}
+_RECORDS: dict[str, type[Any]] = {"sentinel2": Optical, "sentinel1": Radar, "embeddings": Embeddings}
+SHORT = {"s2": "sentinel2", "s1": "sentinel1"}
+USUAL_SENSORS = ("sentinel2", "sentinel1")
+_NAMES = {"sentinel2": "Sentinel-2", "sentinel1": "Sentinel-1", "embeddings": "the annual embedding"}
+
+
+def sensor_names(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Sensors by their names, s2 and s1 written out; ValueError for none, unknown ones and one that is given twice."""
+    names = tuple(SHORT.get(word, word) for word in words)
+    for name in names:
+        if name not in SENSORS:
+            raise ValueError(f"--sensors {name}: expected some of {', '.join(SENSORS)}")
+        if names.count(name) > 1:
+            raise ValueError(f"--sensors names {name} twice: its bands can stand there once")
+    if not names:
+        raise ValueError(f"--sensors is empty: give some of {', '.join(SENSORS)}")
+    return names
+
+
 @dataclass(frozen=True)
 class Settings:
-    """How a composite is made: `optical` bands first, then `radar`'s."""
+    """How a composite is made: its sensors, whose bands follow one another in this order, and how each is taken."""
 
     optical: Optical = field(default_factory=Optical)
     radar: Radar = field(default_factory=Radar)
+    embeddings: Embeddings = field(default_factory=Embeddings)
+    sensors: tuple[str, ...] = USUAL_SENSORS
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sensors", sensor_names(self.sensors))
 
     @classmethod
     def of(cls, **options: Any) -> Settings:
@@ -31,28 +62,65 @@ class Settings:
         return cls.from_json(options)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON, flat, as manifests and checkpoints hold it."""
+        """Plain JSON, flat, as manifests and checkpoints hold it; sensors only where they are not the usual ones."""
         flat = asdict(self.optical) | asdict(self.radar)
+        if self.sensors != USUAL_SENSORS:
+            flat |= {"sensors": self.sensors}
+        if "embeddings" in self.sensors:
+            flat |= asdict(self.embeddings)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in flat.items()}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Settings:
         """Settings of a `to_json` document, defaults for missing options; ValueError naming what is unknown."""
-        names_of = {sensor: {option.name for option in fields(sensor)} for sensor in (Optical, Radar)}
-        unknown = sorted(document.keys() - set().union(*names_of.values()))
+        unknown = sorted(document.keys() - option_types().keys() - {"sensors"})
         if unknown:
-            expected = ", ".join(sorted(set().union(*names_of.values())))
+            expected = ", ".join(sorted({*option_types(), "sensors"}))
             raise ValueError(f"composite settings {', '.join(unknown)} are unknown: expected {expected}")
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
         }
-        optical, radar = ({n: v for n, v in values.items() if n in names} for names in names_of.values())
-        return cls(Optical(**optical), Radar(**radar))
+        optical, radar, vectors = (
+            record(**{option.name: values[option.name] for option in fields(record) if option.name in values})
+            for record in _RECORDS.values()
+        )
+        return cls(optical, radar, vectors, values.get("sensors", USUAL_SENSORS))
+
+    @property
+    def bands(self) -> dict[str, tuple[Band, ...]]:
+        """The bands of each sensor, as datasets store them: reflectance and embeddings by 1e-4, decibels by 0.01."""
+        stored = {"sentinel2": self.optical.stored, "sentinel1": self.radar.bands, "embeddings": self.embeddings.bands}
+        return {sensor: stored[sensor] for sensor in self.sensors}
 
     @property
     def stored_bands(self) -> tuple[Band, ...]:
-        """The bands as datasets store them: reflectance by 1e-4, decibels by 0.01."""
-        return (*self.optical.stored, *self.radar.bands)
+        """The bands of all sensors, one after another."""
+        return tuple(band for bands in self.bands.values() for band in bands)
+
+    @property
+    def collections(self) -> dict[str, str]:
+        """The collection of each sensor."""
+        named = {
+            "sentinel2": self.optical.sentinel2,
+            "sentinel1": self.radar.sentinel1,
+            "embeddings": self.embeddings.embedding,
+        }
+        return {sensor: named[sensor] for sensor in self.sensors}
+
+    def check_period(self, period: Period) -> None:
+        """ValueError where the cloud mask knows nothing of days of the period."""
+        if "sentinel2" in self.sensors:
+            self.optical.check_period(period)
+
+
+def option_types() -> dict[str, Any]:
+    """The types of the sensors' options by name."""
+    return {name: of for record in _RECORDS.values() for name, of in get_type_hints(record).items()}
+
+
+def owner_of(option: str) -> str:
+    """The sensor that an option belongs to."""
+    return next(sensor for sensor, record in _RECORDS.items() if option in get_type_hints(record))
 
 
 class NoScenes(ValueError):
@@ -63,9 +131,10 @@ class NoScenes(ValueError):
 class Composite:
     """A lazy image and what it is made of.
 
-    image: bands in physical units (reflectance, dB). packed: the same bands in stored numbers (reflectance x 1e4,
-    dB x 100) as float, not rounded; Sentinel-2's are the means of whole numbers, so rounding them half to even later
-    is exact. counts: clear observations per pixel, bands s2_count and s1_count. level: of Sentinel-2, L2A or L1C.
+    image: bands in physical units (reflectance, dB, components of a unit vector). packed: the same bands in stored
+    numbers (reflectance x 1e4, dB x 100) as float, not rounded; Sentinel-2's are the means of whole numbers, so
+    rounding them half to even later is exact. counts: observations per pixel by sensor, such as s2_count. backscatter
+    of Sentinel-1 and level of Sentinel-2 (L2A or L1C): None without the sensor.
     """
 
     image: ee.Image
@@ -74,50 +143,60 @@ class Composite:
     bands: tuple[str, ...]
     scenes: Mapping[str, tuple[str, ...]]
     info: Mapping[str, Any]
-    backscatter: str
-    level: str
+    backscatter: str | None
+    level: str | None
     simulated: bool
 
 
 def build(region: Region, period: Period, settings: Settings) -> Composite:
     """The composite of a region and period; NoScenes naming both where a sensor has no scene."""
-    box = region.bounds_wsen
-    optical = sentinel2.sensed(box, period, settings.optical)
-    radar = sentinel1.sensed(box, period, settings.radar)
-    _check_scenes(region, period, optical, radar)
+    views = {sensor: SENSORS[sensor](region, period, settings) for sensor in settings.sensors}
+    _check_scenes(region, period, views)
     return Composite(
-        image=optical.image.addBands(radar.image),
-        packed=optical.packed.addBands(radar.packed),
-        counts=optical.count.addBands(radar.count),
-        bands=tuple(band.name for band in (*optical.bands, *radar.bands)),
-        scenes={
-            "sentinel2": tuple(scene.index for scene in optical.used),
-            "sentinel1": tuple(scene.index for scene in radar.used),
-        },
-        info={"sentinel2": optical.info, "sentinel1": radar.info},
-        backscatter=sentinel1.backscatter(radar.used, settings.radar),
-        level=optical.info["level"],
-        simulated=optical.simulated or radar.simulated,
+        image=_stacked([view.image for view in views.values()]),
+        packed=_stacked([view.packed for view in views.values()]),
+        counts=_stacked([view.count for view in views.values()]),
+        bands=tuple(band.name for view in views.values() for band in view.bands),
+        scenes={sensor: tuple(scene.index for scene in view.used) for sensor, view in views.items()},
+        info={sensor: view.info for sensor, view in views.items()},
+        backscatter=(sentinel1.backscatter(views["sentinel1"].used, settings.radar) if "sentinel1" in views else None),
+        level=views["sentinel2"].info["level"] if "sentinel2" in views else None,
+        simulated=any(view.simulated for view in views.values()),
     )
 
 
-def _check_scenes(region: Region, period: Period, optical: Sensed, radar: Sensed) -> None:
-    if optical.used and radar.used:
+def _stacked(images: list[ee.Image]) -> ee.Image:
+    first, *others = images
+    for image in others:
+        first = first.addBands(image)
+    return first
+
+
+def _check_scenes(region: Region, period: Period, views: Mapping[str, Sensed]) -> None:
+    if all(view.used for view in views.values()):
         return
-    counts = [f"Sentinel-2 {len(optical.used)} scenes", f"Sentinel-1 {len(radar.used)} scenes"]
-    if unmatched := optical.info["without_cloud_product"]:
-        counts[0] += f" ({len(unmatched)} more have no partner in {optical.info['cloud_product']}: try --clouds scl)"
-    if dropped := radar.info["dropped"]:
-        counts[1] += f" ({', '.join(f'{n} dropped: {why}' for why, n in dropped.items())})"
+    counts = [f"{_NAMES[sensor]} {len(view.used)} scenes{_lost(view)}" for sensor, view in views.items()]
     raise NoScenes(
         f"region {region.name!r} cannot be composed for {period}: found {' and '.join(counts)}; "
-        f"{_remedy(period, optical)}"
+        f"{_remedy(period, views)}"
     )
 
 
-def _remedy(period: Period, optical: Sensed) -> str:
+def _lost(view: Sensed) -> str:
+    """Why a sensor's further scenes are not used, in brackets."""
+    if unmatched := view.info.get("without_cloud_product"):
+        return f" ({len(unmatched)} more have no partner in {view.info['cloud_product']}: try --clouds scl)"
+    if dropped := view.info.get("dropped"):
+        return f" ({', '.join(f'{n} dropped: {why}' for why, n in dropped.items())})"
+    return ""
+
+
+def _remedy(period: Period, views: Mapping[str, Sensed]) -> str:
     """What a user can change where a sensor has no scene."""
-    if optical.used or optical.info["without_cloud_product"]:
+    if "embeddings" in views and not views["embeddings"].used:
+        return "choose another region, or leave embeddings out of --sensors"
+    optical = views.get("sentinel2")
+    if optical is None or optical.used or optical.info["without_cloud_product"]:
         return "choose another month or a longer --period"
     if period.end <= SENTINEL2_L1C_START:
         return f"Sentinel-2 L1C begins {SENTINEL2_L1C_START} and L2A {SENTINEL2_L2A_START}, choose a later month"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gee_export.base import option_files
 from gee_export.base.atomic import check_writable, local_path
 from gee_export.base.options import from_options
+from gee_export.base.periods import Period
 from inference.capsule import archive
 from inference.capsule.document import PROPERTIES, Document, Scenes, digest, versions
 from inference.map_file import MapFile, open_map, sidecar_of
@@ -103,15 +104,18 @@ def scenes_of(source: CompositeSource, request: MapRequest, trained: ck.Checkpoi
     from gee_export.sentinel import scenes
     from gee_export.sentinel.composite import Settings
 
-    radar = Settings.from_json({"level": "l2a"} | dict(trained.composite)).radar
-    collections = {"sentinel2": source.made.info["sentinel2"]["collection"], "sentinel1": radar.sentinel1}
+    collections = Settings.from_json({"level": "l2a"} | dict(trained.composite)).collections
+    if "sentinel2" in collections:
+        collections["sentinel2"] = source.made.info["sentinel2"]["collection"]
     named = {}
     for sensor, collection in collections.items():
-        images = scenes.collection(collection, source.region.bounds_wsen, request.options.when.composite)
+        year = source.made.info[sensor].get("year")  # of what is annual
+        period = request.options.when.composite if year is None else Period.parse(f"{year}")
+        images = scenes.collection(collection, source.region.bounds_wsen, period)
         used = set(source.made.scenes[sensor])
         named[sensor] = {
             scene.index: {name: scene.get(name) for name in PROPERTIES if scene.get(name) is not None}
-            for scene in scenes.listed(images, request.options.when.composite)
+            for scene in scenes.listed(images, period)
             if scene.index in used
         }
     return named

@@ -13,6 +13,7 @@ from gee_export.earth_engine.administrative import BOUNDARIES
 from gee_export.export.eecu import Computing, number
 from gee_export.export.report import LOCAL_MPX_PER_S, google_seconds
 from gee_export.requests.channel import channels
+from gee_export.sentinel.composite import Settings
 from inference.plan import rates
 from inference.plan.rates import Rate
 from inference.plan.request import OWN, SENSORS, PlanRequest
@@ -193,9 +194,9 @@ def _inputs(request: PlanRequest, trained: Checkpoint | None) -> tuple[tuple[str
         return sensors, tuple(band for sensor in sensors for band in SENSORS[sensor])
     if not trained.composite:
         return (OWN,), trained.band_names
-    radar = {"VV", "VH", "HH", "HV"}
-    sensors = tuple(name for name, wanted in (("sentinel2", False), ("sentinel1", True))
-                    if any((band in radar) is wanted for band in trained.band_names))  # fmt: skip
+    settings = Settings.from_json(trained.composite)
+    names = {*trained.band_names}
+    sensors = tuple(sensor for sensor, bands in settings.bands.items() if names & {band.name for band in bands})
     return sensors, trained.band_names
 
 

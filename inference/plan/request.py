@@ -9,9 +9,16 @@ from typing import Annotated
 from gee_export.base.options import Option
 from gee_export.export.place_options import When, Where
 from gee_export.requests.throttle import DEFAULT_WORKERS
+from gee_export.sentinel.composite import SHORT
+from gee_export.sentinel.embeddings import BANDS
 
 # sensor -> the bands that are fetched of it where no checkpoint says which; OWN: the user's files, nothing is fetched
-SENSORS: dict[str, tuple[str, ...]] = {"sentinel2": ("B2", "B3", "B4", "B8"), "sentinel1": ("VV", "VH"), "own": ()}
+SENSORS: dict[str, tuple[str, ...]] = {
+    "sentinel2": ("B2", "B3", "B4", "B8"),
+    "sentinel1": ("VV", "VH"),
+    "embeddings": BANDS,
+    "own": (),
+}
 OWN = "own"
 COARSEST_M, FINEST_M = 100.0, 0.1
 
@@ -29,7 +36,12 @@ class Product:
     ] = None
     sensors: Annotated[
         tuple[str, ...],
-        Option("What is composed; own: your own images of the maps' step.", choices=SENSORS, group="Maps"),
+        Option(
+            "What is composed; own: your own images of the maps' step.",
+            choices=(*SENSORS, *SHORT),
+            metavar=f"[{'|'.join(SENSORS)}]",
+            group="Maps",
+        ),
     ] = ("sentinel2", "sentinel1")
     tile_px: Annotated[
         int | None,
@@ -38,6 +50,7 @@ class Product:
     ] = None  # fmt: skip
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "sensors", tuple(SHORT.get(sensor, sensor) for sensor in self.sensors))
         if self.step is not None and not FINEST_M <= self.step <= COARSEST_M:
             raise ValueError(f"--step {self.step:g}: expected metres of {FINEST_M:g} to {COARSEST_M:g}")
         if unknown := [sensor for sensor in self.sensors if sensor not in SENSORS]:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from inference.serve.cache import Cache
 from inference.serve.door import Door
 from inference.serve.downloads import Downloads
 from inference.serve.gate import ROUTE, Gate
@@ -40,12 +41,14 @@ class Service:
         """All routes behind the gate; the folder and the file of jobs are made where there are none."""
         settings, library = self.settings, Library(self.settings)
         settings.jobs.prepare()
-        settings.maps.mkdir(parents=True, exist_ok=True)
+        library.maps.prepare()
+        downloads = Downloads(Cache(settings.folder / "downloads", settings.limits.cache_bytes))
+        downloads.cache.sweep()
         imagery = Imagery(settings.server)
         parts = (
             SiteRoutes(library, imagery, self.metrics, self.version),
-            ProcessRoutes(library),
-            MapRoutes(library, imagery, Downloads(settings.folder / "downloads")),
+            ProcessRoutes(library, self.door),
+            MapRoutes(library, imagery, downloads),
             StacRoutes(library),
         )
         routes: list[BaseRoute] = [_named(route) for part in parts for route in part.routes()]

@@ -13,6 +13,7 @@ from inference.serve.job import Job
 from inference.serve.library import Library
 
 SAMPLE, ANSWERS, REPORT, WORLD = "sample", "answers.csv", "report", "world"
+MAP = "map"  # a folder of the job, for the files of a map that lies in a bucket
 POINTS, SEEDS = (2, 20_000), (0, 2**31 - 1)
 DESIGNS = ("stratified", "simple", "systematic")
 CSV_LETTERS = 1 << 20
@@ -80,7 +81,7 @@ class AssessRequest:
 
     def commands(self, folder: Path) -> tuple[tuple[str, ...], ...]:
         """`isamap assess sample` unless it is drawn, then `isamap assess estimate` where there are answers."""
-        path = str(self.library.map(self.map).file.path)
+        path = str(self.library.map(self.map).kept_in(folder / MAP))
         draw = ("assess", "sample", path, "--out", str(folder / SAMPLE), "--points", str(self.points), "--design",
                 self.design, "--seed", str(self.seed))  # fmt: skip
         commands = () if (folder / SAMPLE / "key.json").exists() else (draw,)

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from inference.serve.problem import Problem
 
 TOKEN = re.compile(r"[A-Za-z0-9_.~+/=-]{24,500}")
+OPERATOR = "operator"  # after a token in its file: it may end everybody's jobs
 OPEN_PATHS = re.compile(r"/|/health|/favicon\.ico|/static/[A-Za-z0-9._-]+")  # the page, which then asks for the token
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 JSON_TYPES = ("application/json", "application/geo+json")
@@ -35,19 +36,32 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def read_tokens(path: str | Path) -> tuple[str, ...]:
-    """The tokens of a file, one a line; ValueError for a file without any, or with one that is too short."""
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens that open the door; operators: those of them that may end everybody's jobs."""
+
+    tokens: tuple[str, ...] = field(default=(), repr=False)
+    operators: tuple[str, ...] = field(default=(), repr=False)
+
+
+def read_tokens(path: str | Path) -> Tokens:
+    """The tokens of a file, one a line, with `operator` after some; ValueError for none, or one that is too short."""
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"--token-file {path} cannot be read: give a text file with a token a line") from error
-    tokens = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
-    if not tokens or not all(TOKEN.fullmatch(token) for token in tokens):
+    rows = [line.split() for line in lines if line.strip() and not line.startswith("#")]
+    if not rows or not all(TOKEN.fullmatch(token) and further in ([], [OPERATOR]) for token, *further in rows):
         raise ValueError(
-            f"--token-file {path}: expected a token a line, each of 24 letters, digits and -._~+/= or more "
-            '(python -c "import secrets; print(secrets.token_urlsafe(32))")'
+            f"--token-file {path}: expected a token a line, each of 24 letters, digits and -._~+/= or more, with the "
+            f'word {OPERATOR} after it or nothing (python -c "import secrets; print(secrets.token_urlsafe(32))")'
         )
-    return tokens
+    return Tokens(tuple(token for token, *_ in rows), tuple(token for token, *further in rows if further))
+
+
+def owner_of_token(token: str) -> str:
+    """A digest, by which jobs name the token that started them."""
+    return hashlib.sha256(token.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -55,12 +69,12 @@ class Door:
     """names: hosts with ports, in lower case, that requests may name; tokens: of which a request needs one, if any."""
 
     names: tuple[str, ...]
-    tokens: tuple[str, ...] = ()
+    tokens: Tokens = Tokens()
 
     @classmethod
-    def of(cls, host: str, port: int, tokens: tuple[str, ...], url: str | None) -> Door:
+    def of(cls, host: str, port: int, tokens: Tokens, url: str | None) -> Door:
         """The door of an address; ValueError for one that others reach, without token or name."""
-        if not is_loopback(host) and not tokens:
+        if not is_loopback(host) and not tokens.tokens:
             raise ValueError(f"--host {host} can be reached by others: give --token-file, or leave --host out")
         if not is_loopback(host) and url is None:
             raise ValueError(
@@ -81,9 +95,15 @@ class Door:
         self._check_host(headers)
         self._check_page(method, path, headers)
         _check_type(method, headers)
-        if not self.tokens or OPEN_PATHS.fullmatch(path):
+        if not self.tokens.tokens or OPEN_PATHS.fullmatch(path):
             return ""
         return self._owner(headers)
+
+    def may_end(self, owner: str, starter: str) -> bool:
+        """Whether an owner may end the job of another; without tokens everybody on this machine may."""
+        if not self.tokens.tokens or owner in map(owner_of_token, self.tokens.operators):
+            return True
+        return bool(owner) and owner == starter
 
     def _check_host(self, headers: Mapping[str, str]) -> None:
         host = headers.get("host", "").lower()
@@ -102,14 +122,14 @@ class Door:
     def _owner(self, headers: Mapping[str, str]) -> str:
         scheme, _, text = headers.get("authorization", "").partition(" ")
         sent = text.strip().encode() if scheme.lower() == "bearer" else b""
-        matches = [hmac.compare_digest(sent, token.encode()) for token in self.tokens]  # all, whichever is right
+        matches = [hmac.compare_digest(sent, token.encode()) for token in self.tokens.tokens]  # all, whichever is right
         if not any(matches):
             raise Problem(
                 401,
                 "This service wants a token: send `Authorization: Bearer TOKEN` with one of its token file.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        return hashlib.sha256(sent).hexdigest()[:16]
+        return owner_of_token(text.strip())
 
 
 def _is_picture(method: str, path: str, headers: Mapping[str, str]) -> bool:

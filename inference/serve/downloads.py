@@ -18,6 +18,7 @@ from gee_export.base.feature_table import FeatureTable, write_geopackage
 from gee_export.base.grid import crs_of
 from gee_export.base.scheme import UNKNOWN
 from inference.legend import Legend
+from inference.serve.cache import Cache
 from inference.serve.map_store import StoredMap
 from inference.serve.map_values import NOTE, whole_areas
 
@@ -33,22 +34,24 @@ FORMATS = {
 
 @dataclass
 class Downloads:
-    """Files of maps, made when they are asked for first and kept in a folder, one made at a time."""
+    """Files of maps, made when they are asked for first and kept for a while, one made at a time."""
 
-    folder: Path
+    cache: Cache
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def file(self, stored: StoredMap, format: str) -> Path:
         """The file; of `geotiff` and `probability` the map's own."""
-        own = {"geotiff": stored.file.path, "probability": stored.file.probability.path}
-        if format in own:
-            return own[format]
+        if format == "geotiff":
+            return stored.pixels().path
+        if format == "probability":
+            return stored.pixels().probability.path
         suffix, _ = FORMATS[format]
-        path = self.folder / f"{stored.id}-{stored.version}.{suffix}"
+        path = self.cache.folder / f"{stored.id}-{stored.version}.{suffix}"
         with self._lock:
-            if not path.exists():
-                self.folder.mkdir(parents=True, exist_ok=True)
+            if not self.cache.use(path):
+                self.cache.folder.mkdir(parents=True, exist_ok=True)
                 _WRITERS[format](stored, path)
+                self.cache.sweep()
         return path
 
 
@@ -66,7 +69,7 @@ def polygons(class_HW: np.ndarray, geobox: GeoBox, legend: Legend) -> FeatureTab
 
 
 def _write_polygons(stored: StoredMap, path: Path) -> None:
-    values_2HW, geobox = stored.file.shrunk(POLYGON_PX)
+    values_2HW, geobox = stored.pixels().shrunk(POLYGON_PX)
     write_geopackage(path, polygons(values_2HW[0], geobox, stored.file.legend), "classes")
 
 
@@ -83,7 +86,7 @@ def _write_picture(stored: StoredMap, path: Path) -> None:
     from inference.picture import view
 
     temporary = path.with_name(f".{path.name}.part.png")
-    view(stored.file.path, out=temporary)
+    view(stored.pixels().path, out=temporary)
     temporary.replace(path)
 
 

@@ -15,7 +15,10 @@ from inference.serve.settings import Settings
 
 @dataclass(frozen=True)
 class Estimate:
-    """minutes: of fetching and of the network, one after the other. bytes: of results, before compression."""
+    """minutes: of fetching and of the network, one after the other. bytes: of results, before compression.
+
+    epoch_minutes: of one epoch of the default recipe over the patches that an export would cut.
+    """
 
     tiles: int = 0
     area_km2: float = 0.0
@@ -23,6 +26,8 @@ class Estimate:
     minutes: float = 0.0
     eecu_hours: float = 0.0
     bytes: int = 0
+    patches: int = 0
+    epoch_minutes: float = 0.0
     notes: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gee_export.base import option_files
 from gee_export.base.atomic import write_whole
+from gee_export.base.regions import STEP_M
 from gee_export.labelling.label_products import LABELS
 from inference.plan.request import SENSORS
 from inference.serve import place, request_fields
@@ -15,6 +16,8 @@ from inference.serve.estimate import Estimate, planned
 from inference.serve.job import Job
 from inference.serve.library import DATASET, Library
 from inference.serve.place import Place
+from inference.serve.train_request import DEFAULT
+from inference.serve.training_time import epoch_minutes
 
 OPTIONS = "export.toml"
 PATCH_PX, STRIDE_PX = (8, 512), (8, 4096)
@@ -105,4 +108,7 @@ class ExportRequest:
 
     def estimate(self) -> Estimate:
         """What `isamap plan` says of the place; overlapping patches store pixels more than once."""
-        return planned(self.place, self.period, self.library.settings, {"sensors": tuple(SENSORS)[:2]})
+        plan = planned(self.place, self.period, self.library.settings, {"sensors": tuple(SENSORS)[:2]})
+        patches = max(1, round(plan.area_km2 * 1e6 / (self.stride * STEP_M) ** 2))
+        epoch = epoch_minutes(DEFAULT, patches * self.size**2) or 0.0
+        return replace(plan, patches=patches, epoch_minutes=round(epoch, 3))

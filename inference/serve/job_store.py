@@ -141,13 +141,17 @@ class JobStore:
         values = {"status": ACCEPTED, "message": "waits again", "worker": None, "lease_s": None}
         return self._change(job, lambda now: values | {"updated_s": now, "attempt": job.attempt - 1})
 
-    def dismiss(self, id: str, clear: Callable[[], None] = lambda: None) -> Job | None:
-        """The job, ended by its user, or None where there is none.
+    def dismiss(
+        self, id: str, clear: Callable[[], None] = lambda: None, *, may_end: Callable[[Job], bool] = lambda job: True
+    ) -> Job | None:
+        """The job, ended by its user, or None where there is none; PermissionError where `may_end` says no.
 
         clear: called for a job on which nobody works, while nobody can begin it again.
         """
         with self.database.transaction() as base:
             now, job = self._now(base), self._locked(base, id)
+            if job is not None and not may_end(job):
+                raise PermissionError
             if job is not None and not job.is_open:
                 clear()
             base.execute(

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from gee_export.base.errors import Fault
 from gee_export.base.suggest import suggest
+from inference.serve.bucket_maps import BucketMaps
+from inference.serve.cache import Cache
 from inference.serve.job import SUCCESSFUL
-from inference.serve.map_store import MapStore, StoredMap
+from inference.serve.map_store import Maps, MapStore, StoredMap
 from inference.serve.settings import Settings, name_of
 
 if TYPE_CHECKING:
@@ -28,9 +30,13 @@ class Library:
     settings: Settings
 
     @cached_property
-    def maps(self) -> MapStore:
+    def maps(self) -> Maps:
         """Finished maps."""
-        return MapStore(self.settings.maps)
+        settings = self.settings
+        if settings.maps_at is not None and settings.are_maps_remote:
+            copies = Cache(settings.maps, settings.limits.cache_bytes)
+            return BucketMaps(settings.maps_at, settings.server, copies)
+        return MapStore(settings.maps)
 
     def checkpoints(self) -> dict[str, str]:
         """Addresses of checkpoints by name: those of the command line, then those of finished training jobs."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields
 class Limits:
     """body_bytes: of a request. area_km2: of a place or polygon. vertices: of a polygon. jobs: open at once of a token.
 
+    cache_bytes: of files made for downloads, and as many of copies of maps in a bucket.
+
     requests_per_s: of a token, or of an address without one, in the long run; burst: as many at once.
     """
 
@@ -18,6 +20,7 @@ class Limits:
     jobs: int = 20
     requests_per_s: float = 50.0
     burst: int = 500
+    cache_bytes: float = 20e9
 
     def __post_init__(self) -> None:
         for each in fields(self):

@@ -1,18 +1,18 @@
-"""The finished maps of a service: files in one folder, each known by its name without ending."""
+"""The finished maps of a service: what is known of one, and those of a folder, by their names without ending."""
 
 from __future__ import annotations
 
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from gee_export.base.atomic import write_json
+from gee_export.base.atomic import disk_fault, write_json
 from gee_export.base.errors import Fault
 from gee_export.base.grid import crs_of
 from gee_export.base.regions import BoundsWSEN
@@ -26,13 +26,32 @@ OTHERS = ("_prob", "_set")  # files of a map that are no map of their own
 
 @dataclass(frozen=True)
 class StoredMap:
-    """A map and what the service knows of it. version: changes whenever its file does."""
+    """A map and what the service knows of it. version: changes whenever its file does.
+
+    file: its tags and its grid; its pixels only where it lies on this machine. fetch: brings others here.
+    """
 
     id: str
     file: MapFile
     version: str
     record: Mapping[str, Any]
     created: str
+    fetch: Callable[[], MapFile] | None = field(default=None, repr=False)
+
+    def pixels(self) -> MapFile:
+        """The map's files on this machine, which stay for minutes; Fault where they cannot be brought here."""
+        return self.file if self.fetch is None else self.fetch()
+
+    def kept_in(self, folder: Path) -> Path:
+        """The map's file for a command that may take long: one that is a copy has a second name in the folder."""
+        if self.fetch is None:
+            return self.file.path
+        folder.mkdir(parents=True, exist_ok=True)
+        source = self.pixels().path
+        for of in (probability_of, sidecar_of, Path):
+            if of(source).is_file():
+                _take_over(of(source), folder / of(source).name)
+        return folder / source.name
 
     @cached_property
     def bbox(self) -> BoundsWSEN:
@@ -79,6 +98,22 @@ class StoredMap:
         }
 
 
+class Maps(Protocol):
+    """Finished maps by id."""
+
+    def prepare(self) -> None:
+        """Makes the place of maps where there is none; Fault where it cannot be used."""
+
+    def maps(self) -> list[StoredMap]:
+        """All maps by name; files that are no maps of isamap are left out."""
+
+    def map(self, id: str) -> StoredMap | None:
+        """The map of an id, or None."""
+
+    def publish(self, path: Path, id: str, record: Mapping[str, Any]) -> None:
+        """Takes a map's files over under an id; until all are there no list has it."""
+
+
 @dataclass
 class MapStore:
     """The maps of a folder, each file opened once as long as it stays the same."""
@@ -86,6 +121,13 @@ class MapStore:
     folder: Path
     _known: dict[str, tuple[tuple[int, ...], StoredMap | None]] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def prepare(self) -> None:
+        """Makes the folder; Fault where the disk refuses."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise disk_fault(self.folder, error) from error
 
     def maps(self) -> list[StoredMap]:
         """All maps by name; files that are no maps of isamap are left out."""
@@ -95,7 +137,7 @@ class MapStore:
 
     def map(self, id: str) -> StoredMap | None:
         """The map of an id, or None; an id that could be anything else than a name is of no map."""
-        if not NAME.fullmatch(id) or id.endswith(OTHERS):
+        if not is_map_name(id):
             return None
         path = self.folder / f"{id}.tif"
         try:
@@ -119,6 +161,30 @@ class MapStore:
                 _take_over(source, copy)
 
 
+def is_map_name(text: str) -> bool:
+    """Whether a text can be the id of a map, and nothing else."""
+    return NAME.fullmatch(text) is not None and not text.endswith(OTHERS)
+
+
+def readable_map(path: Path) -> MapFile | None:
+    """The map of a file, or None where it is none of isamap, has lost its probabilities, or lies nowhere."""
+    try:
+        file = open_map(path)
+        crs_of(file.geobox)
+    except (ValueError, Fault):
+        return None
+    return file
+
+
+def parsed_record(text: bytes) -> dict[str, Any]:
+    """What stands beside a map; nothing where that is no JSON object."""
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
 def _take_over(source: Path, target: Path) -> None:
     """A second name for the file, which replaces what had it: no pixel is copied."""
     temporary = target.with_name(f".{target.name}.part")
@@ -137,10 +203,8 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 
 def _opened(id: str, path: Path, stamp: tuple[int, ...]) -> StoredMap | None:
-    try:
-        file = open_map(path)
-        crs_of(file.geobox)
-    except (ValueError, Fault):
+    file = readable_map(path)
+    if file is None:
         return None
     record = _record(path.with_suffix(RECORD))
     created = datetime.fromtimestamp(stamp[0] / 1e9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -149,7 +213,6 @@ def _opened(id: str, path: Path, stamp: tuple[int, ...]) -> StoredMap | None:
 
 def _record(path: Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return parsed_record(path.read_bytes())
+    except OSError:
         return {}
-    return record if isinstance(record, dict) else {}

@@ -48,15 +48,16 @@ class PointValue:
 
 def value_at(stored: StoredMap, lon: float, lat: float) -> PointValue | None:
     """The value of the pixel that a point lies in, or None where the map knows nothing."""
-    sheet = _sheet(stored)
+    file = stored.pixels()
+    sheet = Sheet(file.path, file.geobox)
     rows, cols = sheet.rows_cols(np.array([lon]), np.array([lat]))
     row, col = int(rows[0]), int(cols[0])
-    height, width = stored.file.geobox.shape
+    height, width = file.geobox.shape
     if not (0 <= row < height and 0 <= col < width):
         return None
     window = RioWindow(col, row, 1, 1)
-    value, steps = (int(band.read(window=window)[0, 0]) for band in (stored.file.classes, stored.file.probability))
-    if value == UNKNOWN or value >= len(stored.file.legend.names):
+    value, steps = (int(band.read(window=window)[0, 0]) for band in (file.classes, file.probability))
+    if value == UNKNOWN or value >= len(file.legend.names):
         return None
     return PointValue(stored, value, None if steps == UNKNOWN else round(steps / PROB_STEPS, 4))
 
@@ -106,11 +107,8 @@ def by_class(table: AreaTable) -> dict[str, float]:
 
 
 def _class_map(stored: StoredMap) -> ClassMap:
-    return ClassMap((_sheet(stored),), stored.file.legend.names)
-
-
-def _sheet(stored: StoredMap) -> Sheet:
-    return Sheet(stored.file.path, stored.file.geobox)
+    file = stored.pixels()
+    return ClassMap((Sheet(file.path, file.geobox),), file.legend.names)
 
 
 def _holds(stored: StoredMap, lon: float, lat: float) -> bool:

@@ -172,6 +172,7 @@ def _schemas() -> dict[str, Any]:
             "progress": {"type": "integer", "minimum": 0, "maximum": 100},
             **times,
             "inputs": {"type": "object"},
+            "mayDismiss": {"type": "boolean"},
             "links": {"type": "array", "items": {"type": "object"}},
         },
     }

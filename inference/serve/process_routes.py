@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from starlette.routing import Route
 from inference.assessment.sample import KEY
 from inference.serve.answer import as_json, body_of, choice, computed, whole
 from inference.serve.assess_request import REPORT, SAMPLE
+from inference.serve.door import Door
 from inference.serve.gate import owner_of
 from inference.serve.job import ACCEPTED, FAILED, ID, STATES, SUCCESSFUL, Job, job_id
 from inference.serve.library import Library
@@ -32,9 +34,10 @@ FOLDERS = (SAMPLE, REPORT)  # of a job, that may be taken away as archives
 
 @dataclass(frozen=True)
 class ProcessRoutes:
-    """What a library's processes and jobs answer."""
+    """What a library's processes and jobs answer. door: says who may end which job."""
 
     library: Library
+    door: Door
 
     def routes(self) -> list[Route]:
         """By path."""
@@ -63,7 +66,7 @@ class ProcessRoutes:
         process, inputs = _process(request), await _inputs(request)
         job, is_new = await computed(self._submitted, process, inputs, owner_of(request))
         headers = {"location": f"/jobs/{job.id}", "preference-applied": "respond-async"}
-        return as_json(job.info(), 201 if is_new else 200, headers=headers)
+        return as_json(self._info(request, job), 201 if is_new else 200, headers=headers)
 
     async def estimate(self, request: Request) -> Response:
         process, inputs = _process(request), await _inputs(request)
@@ -75,19 +78,23 @@ class ProcessRoutes:
         process = request.query_params.get("processID") and choice(request, "processID", PROCESSES, "map")
         limit = max(1, whole(request, "limit", 100, MOST_JOBS))
         jobs = await computed(lambda: self.library.settings.jobs.jobs(status=status, process=process, limit=limit))
-        return as_json({"jobs": [job.info() for job in jobs], "links": [_own_link("/jobs")]})
+        return as_json({"jobs": [self._info(request, job) for job in jobs], "links": [_own_link("/jobs")]})
 
     async def job(self, request: Request) -> Response:
-        return as_json((await self._job(request)).info())
+        return as_json(self._info(request, await self._job(request)))
 
     async def dismiss(self, request: Request) -> Response:
         """The job ends and keeps what it has made, to continue when it is asked for again.
 
-        Of a job that has ended its folder is removed; finished maps stay.
+        Of a job that has ended its folder is removed; finished maps stay. Problem 403: another token's job.
         """
         job = await self._job(request)
-        dismissed = await computed(self._dismissed, job)
-        return as_json(dismissed.info())
+        try:
+            dismissed = await computed(self._dismissed, job, lambda each: self._may_end(request, each))
+        except PermissionError as error:
+            detail = "Another token started this job: only that one, or an operator's, may end it."
+            raise Problem(403, detail) from error
+        return as_json(self._info(request, dismissed))
 
     async def results(self, request: Request) -> Response:
         job = await self._job(request)
@@ -113,6 +120,13 @@ class ProcessRoutes:
         headers = {"content-disposition": f'attachment; filename="{name}-{job.id[:8]}.zip"'}
         return Response(await computed(_zipped, folder), 200, headers, "application/zip")
 
+    def _info(self, request: Request, job: Job) -> dict[str, Any]:
+        """statusInfo, and whether who asks may end the job."""
+        return job.info() | {"mayDismiss": self._may_end(request, job)}
+
+    def _may_end(self, request: Request, job: Job) -> bool:
+        return self.door.may_end(owner_of(request), job.owner)
+
     async def _job(self, request: Request) -> Job:
         id = request.path_params["job"]
         job = await computed(self.library.settings.jobs.job, id) if ID.fullmatch(id) else None
@@ -134,7 +148,7 @@ class ProcessRoutes:
                 headers={"Retry-After": "60"},
             ) from error
 
-    def _dismissed(self, job: Job) -> Job:
+    def _dismissed(self, job: Job, may_end: Callable[[Job], bool]) -> Job:
         folder = self.library.settings.work(job.id)
         waste = folder.with_name(f"{job.id}.waste")
 
@@ -142,7 +156,7 @@ class ProcessRoutes:
             with contextlib.suppress(OSError):  # of a job that made nothing
                 folder.rename(waste)
 
-        dismissed = self.library.settings.jobs.dismiss(job.id, clear)
+        dismissed = self.library.settings.jobs.dismiss(job.id, clear, may_end=may_end)
         shutil.rmtree(waste, ignore_errors=True)
         return dismissed or job
 

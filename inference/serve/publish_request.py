@@ -8,6 +8,7 @@ from typing import Any
 
 from inference.manifest import check_asset_name
 from inference.serve import request_fields
+from inference.serve.assess_request import MAP
 from inference.serve.estimate import Estimate
 from inference.serve.job import Job
 from inference.serve.library import Library
@@ -60,7 +61,7 @@ class PublishRequest:
         settings = self.library.settings
         google = ("--project", settings.server.project, "--bucket", settings.bucket or "")
         options = google if settings.server.project else ()
-        return (("publish", str(self.library.map(self.map).file.path), "--asset", self.asset, *options),)
+        return (("publish", str(self.library.map(self.map).kept_in(folder / MAP)), "--asset", self.asset, *options),)
 
     def progress(self, folder: Path) -> tuple[int, str]:
         """Earth Engine says no percent of an ingestion that is worth showing."""
@@ -72,5 +73,5 @@ class PublishRequest:
 
     def estimate(self) -> Estimate:
         """The bytes that are uploaded."""
-        files = self.library.map(self.map).file.files
+        files = self.library.map(self.map).pixels().files
         return Estimate(bytes=sum(file.stat().st_size for file in files), notes=("an ingestion takes minutes",))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -13,11 +12,11 @@ import uvicorn
 
 from inference.serve.app import Service
 from inference.serve.crew import Crew
-from inference.serve.door import Door, read_tokens
+from inference.serve.door import Door, Tokens, read_tokens
+from inference.serve.memory import bound_memory
 from inference.serve.settings import Settings
 
 CONNECTIONS, KEEP_ALIVE_S, STOP_S = 500, 30, 5
-GDAL_CACHE_MB = "64"  # of decoded blocks, for all tiles together
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Address:
 
     def door(self, port: int) -> Door:
         """The door on the port that was got; ValueError as `Door.of`."""
-        tokens = read_tokens(self.token_file) if self.token_file is not None else ()
+        tokens = read_tokens(self.token_file) if self.token_file is not None else Tokens()
         return Door.of(self.host, port, tokens, self.url)
 
     def shown(self, port: int) -> str:
@@ -48,7 +47,7 @@ def serve(settings: Settings, address: Address, *, workers: int = 1) -> None:
     if not 0 <= workers <= 64:
         raise ValueError(f"--workers {workers}: expected 0 to 64 jobs at once")
     address.door(address.port)  # mistakes are refused before anything is made
-    os.environ.setdefault("GDAL_CACHEMAX", GDAL_CACHE_MB)
+    bound_memory()
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # a command line may have its own exit code for it
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn raises it once more at its end
     with _listening(address) as listening, suppress(KeyboardInterrupt):

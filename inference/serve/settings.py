@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gee_export.base.atomic import local_path
+from gee_export.base.storage import bucket_of, is_remote
 from inference.serve.database import opened
 from inference.serve.job_store import JobStore
 from inference.serve.limits import Limits
@@ -20,7 +22,8 @@ class Settings:
 
     server: whose pixels are mapped. bucket: where Google ingests from. scheduler: of a Dask cluster that makes tiles.
     lease_s: after so long without a word of its worker a job is given to another. database: the URL of a PostgreSQL
-    database of jobs, in place of the folder's SQLite file.
+    database of jobs, in place of the folder's SQLite file. maps_at: the folder or gs://BUCKET/FOLDER of finished maps,
+    in place of `maps` in the folder.
     """
 
     folder: Path
@@ -32,10 +35,15 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     lease_s: float = 30.0
     database: str | None = field(default=None, repr=False)  # it may hold a password
+    maps_at: str | None = None
 
     def __post_init__(self) -> None:
         opened(self.database, Path(self.folder))  # a mistake in the URL is refused at once
         object.__setattr__(self, "folder", Path(self.folder).absolute())
+        if self.maps_at is not None and not self.are_maps_remote:
+            object.__setattr__(self, "maps_at", str(local_path(self.maps_at).absolute()))
+        elif self.maps_at is not None and bucket_of(self.maps_at) is None:
+            raise ValueError(f"--maps {self.maps_at} names no bucket: expected gs://BUCKET/FOLDER")
         for option, addresses in (("--checkpoint", self.checkpoints), ("--data", self.datasets)):
             names = [name_of(address) for address in addresses]
             for name, address in zip(names, addresses, strict=True):
@@ -50,9 +58,16 @@ class Settings:
         return JobStore(opened(self.database, self.folder / "jobs.sqlite"))
 
     @property
+    def are_maps_remote(self) -> bool:
+        """Whether finished maps lie in a bucket."""
+        return self.maps_at is not None and is_remote(self.maps_at)
+
+    @property
     def maps(self) -> Path:
-        """The folder of finished maps."""
-        return self.folder / "maps"
+        """The folder of finished maps, or of copies of those that lie in a bucket."""
+        if self.are_maps_remote:
+            return self.folder / "copies"
+        return self.folder / "maps" if self.maps_at is None else Path(self.maps_at)
 
     def work(self, job: str) -> Path:
         """The folder of a job, named by its id."""

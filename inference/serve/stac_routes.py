@@ -143,13 +143,14 @@ def _item(stored: StoredMap, base: str) -> dict[str, Any]:
             "title": "TileJSON of the classes",
         },
     ]
-    document = stac.item(stored.file, stored.file.path.parent, links, of=COLLECTION)
+    file = stored.pixels()
+    document = stac.item(file, file.path.parent, links, of=COLLECTION)
     classes, *others = document["assets"].values()
     probabilities = {"probability": others[0] | {"href": f"{base}/maps/{stored.id}/download?format=probability"}}
     address = f"{base}/maps/{stored.id}/download"
     document["assets"] = {
         "data": classes | {"href": f"{address}?format=geotiff"},
-        **(probabilities if len(stored.file.files) > 1 else {}),
+        **(probabilities if len(file.files) > 1 else {}),
         "thumbnail": {"href": f"{address}?format=png", "type": "image/png", "roles": ["thumbnail"]},
     }
     return document

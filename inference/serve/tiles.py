@@ -55,7 +55,8 @@ class TileAddress:
 def tile(stored: StoredMap, layer: str, address: TileAddress) -> bytes | None:
     """The PNG of classes or probabilities, or None where the map has no ground there."""
     _, outside = _rio_tiler()
-    band = stored.file.classes if layer == CLASS else stored.file.probability
+    file = stored.pixels()
+    band = file.classes if layer == CLASS else file.probability
     reader = _reader(band, stored.version)
     try:
         image = reader.tile(

@@ -64,7 +64,7 @@ def disaggregate(reducer: Reducer, axis: int | None) -> Reducer:
     return replace(
         reducer,
         name=f"{reducer.name}.disaggregate",
-        start=lambda: Keeping(reducer.inputs, len(reducer.outputs), each_item(reducer.start, axis)),
+        start=lambda: Keeping(reducer.inputs, len(reducer.outputs), each_item(reducer.start, axis, reducer.any_type)),
         typed=lambda input_type: reducer.typed(input_type.element),
         streams=False,
         any_type=anything,

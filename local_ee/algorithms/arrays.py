@@ -17,6 +17,7 @@ from local_ee.raster.reducing import Reducer
 
 _NUMBER_BYTES = 8
 _BITS = 64
+MOST_AXES = 32  # of an array of numpy
 
 
 @algorithm("Array")
@@ -40,6 +41,8 @@ def identity(size: int) -> Array:
 @algorithm("Array.bitsToArray")
 def bits_to_array(input: float) -> Array:
     """The bits of a whole number, the lowest one first; a single 0 for 0."""
+    if not math.isfinite(input):
+        raise EngineError(f"Only finite numbers have bits, got {input:g}.")
     bits = int(input) & (2**_BITS - 1)
     return Array.of(np.array([bits >> i & 1 for i in range(max(bits.bit_length(), 1))], np.int64))
 
@@ -114,7 +117,7 @@ def masked(input: Array, mask: Array) -> Array:
         raise EngineError(
             "Array.mask: The mask must have the array's axes, and be longer than 1 along one of them only."
         )
-    axis = long_axes[0] if long_axes else 0
+    axis = _axis(input, long_axes[0] if long_axes else 0)
     keep = np.ravel(mask.values) != 0
     if len(keep) != input.shape[axis]:
         raise EngineError(
@@ -158,6 +161,8 @@ def pad(array: Array, lengths: list, pad: float) -> Array:
         raise EngineError(f"Array.pad: {len(lengths)} lengths for an array with {array.values.ndim} axes.")
     grown = [max(length - size, 0) for length, size in zip(lengths, array.shape, strict=True)]
     _check_size([size + more for size, more in zip(array.shape, grown, strict=True)])
+    if not grown:
+        return array
     return array.like(np.pad(array.values, [(0, more) for more in grown], constant_values=pad))
 
 
@@ -185,6 +190,8 @@ def project(array: Array, axes: list) -> Array:
 @algorithm("Array.transpose", "Array.matrixTranspose")
 def transpose(array: Array, axis1: int, axis2: int) -> Array:
     """Two axes swapped; a missing one has the length 1."""
+    if not 0 <= min(axis1, axis2) <= max(axis1, axis2) < MOST_AXES:
+        raise EngineError(f"The axes must be 0 to {MOST_AXES - 1}, got {axis1} and {axis2}.")
     missing = max(axis1, axis2) + 1 - array.values.ndim
     grown = array.values.reshape(array.shape + (1,) * max(missing, 0))
     return array.like(np.swapaxes(grown, axis1, axis2))
@@ -199,7 +206,7 @@ def sort(array: Array, keys: Array | None) -> Array:
         raise EngineError(
             "Array.sort: The keys must have the array's axes, and be longer than 1 along one of them only."
         )
-    axis = long_axes[0] if long_axes else 0
+    axis = _axis(array, long_axes[0] if long_axes else 0)
     if key.shape[axis] != array.shape[axis]:
         raise EngineError(f"Array.sort: {key.shape[axis]} keys for {array.shape[axis]} positions along axis {axis}.")
     return array.like(np.take(array.values, np.argsort(np.ravel(key.values), kind="stable"), axis=axis))

@@ -6,6 +6,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -52,19 +53,19 @@ def filtered(collection: Collection, filter: Any) -> Collection:
 @algorithm("Collection.first")
 def first(collection: Collection) -> Element | None:
     """The first element, or null."""
-    return next(iter(collection.elements), None)
+    return next(iter(collection.head(1)), None)
 
 
 @algorithm("Collection.size")
 def size(collection: Collection) -> int:
     """The number of elements."""
-    return len(collection.elements)
+    return collection.size()
 
 
 @algorithm("Collection.toList")
 def to_list(collection: Collection, count: int, offset: int) -> list[Element]:
     """At most `count` elements from an offset."""
-    members = collection.elements[offset : offset + count]
+    members = collection.head(offset + count)[offset:]
     return list(collection_of(members).bounded())
 
 
@@ -73,10 +74,12 @@ def limit(collection: Collection, limit: int | None, key: str | None, ascending:
     """The first elements, after sorting by a property where one is given; elements without it come last."""
 
     def find() -> Sequence[Element]:
+        if key is None and limit is not None:
+            return collection.head(limit)
         elements = collection.elements if key is None else _sorted(collection.elements, key, ascending)
         return elements if limit is None else elements[:limit]
 
-    return collection.of(find)
+    return replace(collection.of(find), id=collection.id)
 
 
 def _sorted(elements: Sequence[Element], key: str, ascending: bool) -> list[Element]:
@@ -100,9 +103,9 @@ def order_of(value: Any) -> Any:
 def mapped(collection: Collection, baseAlgorithm: Callable[..., Any], dropNulls: bool) -> Collection:
     """The function's value of each element, under the element's own system:index."""
 
-    def find() -> list[Element]:
+    def results_of(elements: Sequence[Element]) -> list[Element]:
         results = []
-        for element in collection.elements:
+        for element in elements:
             value = baseAlgorithm(element)
             if value is None and dropNulls:
                 continue
@@ -112,7 +115,8 @@ def mapped(collection: Collection, baseAlgorithm: Callable[..., Any], dropNulls:
             results.append(with_index(result, index_of(element)) if index_of(element) is not None else result)
         return results
 
-    return collection.of(find)
+    ahead = None if dropNulls else lambda count: results_of(collection.head(count))
+    return collection.of(lambda: results_of(collection.elements), ahead)
 
 
 @algorithm("Collection.iterate")

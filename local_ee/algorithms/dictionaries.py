@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from local_ee.errors import EngineError
+from local_ee.evaluation.arrays import Array
+from local_ee.evaluation.coerce import type_name
 from local_ee.evaluation.patterns import Pattern
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Image, constant
@@ -125,10 +127,14 @@ def remove(dictionary: dict, selectors: list, ignoreMissing: bool) -> dict:
 @algorithm("Dictionary.rename")
 def rename(dictionary: dict, from_: list, to: list, overwrite: bool) -> dict:
     """Entries under other keys."""
+    if len(from_) != len(to):
+        raise EngineError(f"Lists 'from' and 'to' must have the same length; got {len(from_)} and {len(to)}.")
     changed = dict(dictionary)
     for old, new in zip(from_, to, strict=True):
         if new in changed and not overwrite:
             raise EngineError(f"Dictionary already contains key '{new}'.")
+        if old not in changed:
+            raise _missing(changed, old)
         changed[new] = changed.pop(old)
     return changed
 
@@ -137,4 +143,8 @@ def rename(dictionary: dict, from_: list, to: list, overwrite: bool) -> dict:
 def to_image(dictionary: dict, names: list | None) -> Image:
     """A constant band for each entry, in alphabetical order or that of the names."""
     band_names = names or sorted(dictionary)
-    return constant([get_typed(dictionary, name) for name in band_names], band_names)
+    values = [get_typed(dictionary, name) for name in band_names]
+    for name, value in zip(band_names, values, strict=True):
+        if not isinstance(value, int | float | Array):
+            raise EngineError(f"The value of '{name}' must be a number or an array, got {type_name(value)}.")
+    return constant(values, band_names)

@@ -32,15 +32,13 @@ def load(id: str, version: int, catalog: Any) -> Image:
 @algorithm("Image.constant")
 def constant_image(value: Any) -> Image:
     """The same value everywhere; a list gives a band for each value, a dictionary names them."""
-    if isinstance(value, dict):
-        return constant(list(value.values()), list(value))
     if isinstance(value, Image):
         return value
-    numbers = value if isinstance(value, list) else [value]
+    numbers = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else [value]
     for element in numbers:
         if not isinstance(element, int | float | Array):
             raise EngineError("Parameter 'value' must be a number or an Array or a list of numbers or Arrays.")
-    return constant(numbers)
+    return constant(numbers, list(value) if isinstance(value, dict) else None)
 
 
 def chosen(image: Image, positions: tuple[int, ...], names: list[str] | None = None) -> Image:

@@ -84,7 +84,7 @@ def pixel_type(value: Any) -> PixelType:
     """A type of its name, or as it is."""
     if isinstance(value, PixelType):
         return value
-    if value not in NAMED:
+    if not isinstance(value, str) or value not in NAMED:
         raise EngineError(f"Invalid type '{value}'. Must be one of: {', '.join(sorted(NAMED))}.")
     return NAMED[value]
 

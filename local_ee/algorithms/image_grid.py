@@ -126,6 +126,7 @@ def clip_to_bounds_and_scale(
         native = native.at_scale(scale)
     elif maxDimension is not None or width is not None or height is not None:
         step_x, step_y = _steps(right - left, top - bottom, width, height, maxDimension)
+        _check_area(step_x * step_y)
         native = Projection(native.crs, Affine(step_x, 0, left, 0, -step_y, top))
     grid, shape = _covering(native, (left, bottom, right, top))
     return _with_grid(result, grid, shape)
@@ -149,8 +150,7 @@ def _steps(across: float, down: float, width: int | None, height: int | None, mo
 
 def _covering(native: Projection, bounds: tuple[float, float, float, float]) -> tuple[Projection, tuple[int, int]]:
     """The window of a lattice that covers a box, and its rows and columns."""
-    if native.transform.is_degenerate or not all(map(math.isfinite, (*native.transform, *bounds))):
-        raise EngineError("The area has no size in the image's projection, so it cannot be cut into pixels.")
+    _check_area((bounds[2] - bounds[0]) + (bounds[3] - bounds[1]) + 1)
     inverse = ~native.transform
     corners = [inverse * corner for corner in ((bounds[0], bounds[3]), (bounds[2], bounds[1]))]
     cols, rows = zip(*corners, strict=True)
@@ -158,6 +158,11 @@ def _covering(native: Projection, bounds: tuple[float, float, float, float]) -> 
     width, height = math.ceil(max(cols) - 1e-6) - col, math.ceil(max(rows) - 1e-6) - row
     window = native.geobox(max(height, 1), max(width, 1), row=row, col=col)
     return projection_of(window), window.shape.yx
+
+
+def _check_area(area: float) -> None:
+    if not (math.isfinite(area) and area):
+        raise EngineError("The area has no size in the image's projection, so it cannot be cut into pixels.")
 
 
 @algorithm("Image.geometry")

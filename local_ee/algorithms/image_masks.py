@@ -9,7 +9,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from local_ee.errors import EngineError
-from local_ee.evaluation.coerce import to_geometry
+from local_ee.evaluation.coerce import to_geometry, type_name
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Image, Needs, alike, constant, derived, recomputed
 from local_ee.raster.geometry import Geometry
@@ -272,8 +272,11 @@ def remap(image: Image, from_: list, to: list, defaultValue: Any, bandName: str 
     if len(from_) != len(to):
         raise EngineError(f"Lists 'from' and 'to' must have the same length; got {len(from_)} and {len(to)}.")
     position = image.positions([bandName])[0] if bandName else 0
-    fallback = defaultValue if defaultValue is not None else None
+    fallback = defaultValue
     numbers = [*to, *([] if fallback is None else [fallback])]
+    for entry in (*from_, *numbers):
+        if not isinstance(entry, int | float):
+            raise EngineError(f"Only numbers can be remapped, got {type_name(entry)}.")
     target_type = _table_type(numbers)
     order = np.argsort(np.asarray(from_, float), kind="stable")
     keys, targets = np.asarray(from_, float)[order], np.asarray(to, float)[order].astype(target_type.dtype)

@@ -101,6 +101,8 @@ def gaussian(radius: float, sigma: float, units: str, normalize: bool, magnitude
 def rectangle(xRadius: float, yRadius: float, units: str, normalize: bool, magnitude: float) -> Kernel:
     """A rectangle of two radii."""
     in_metres = kernels.metres(units)
+    if not (xRadius >= 0 and yRadius >= 0):
+        raise EngineError(f"The radii of a kernel must not be negative, got {xRadius:g} and {yRadius:g}.")
 
     def draw(step: float) -> Weights:
         kernels.check_side(2 * int(min(max(xRadius, yRadius) / step, 1e9) + 1e-9) + 1)

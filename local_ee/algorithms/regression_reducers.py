@@ -18,6 +18,7 @@ from local_ee.raster.reducing import Reducer
 from local_ee.raster.relating import Finish, Tupling, by_place
 
 _MOST_CELLS = 4_000_000
+_MOST_INPUTS = 1024  # as many as a request may have bands
 
 
 def _arrays(*dimensions: int) -> tuple[PixelType, ...]:
@@ -41,6 +42,8 @@ def _tuples(
 def _check_counts(name: str, x: int, y: int) -> None:
     if min(x, y) < 1:
         raise EngineError(f"Reducer.{name}: numX and numY must be positive, got {x} and {y}.")
+    if x + y > _MOST_INPUTS:
+        raise EngineError(f"Reducer.{name}: numX and numY must be at most {_MOST_INPUTS} together, got {x} and {y}.")
 
 
 @algorithm("Reducer.ridgeRegression")

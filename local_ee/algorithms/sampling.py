@@ -280,6 +280,8 @@ def random_points(region: Geometry, points: int, seed: int, maxError: ErrorMargi
     """Points that are spread evenly over a region, along lines, or among points."""
     if region.unbounded or region.shape.is_empty:
         raise EngineError("FeatureCollection.randomPoints: The region must have bounds and must not be empty.")
+    if points < 0:
+        raise EngineError(f"The number of points must not be negative, got {points}.")
     budget.check_value(points * budget.ELEMENT_BYTES)
 
     def find() -> list[Feature]:

@@ -20,6 +20,7 @@ from local_ee.raster.pixels import Pixels, opaque
 _GRIDS = ("square", "hex")
 _MOST_MARGIN = 1024  # pixels
 _BYTES = 64  # of a pixel in the queue
+_MOST_WEIGHT = 1e100  # of distances against bands; its square is still a number
 
 
 @algorithm("Image.Segmentation.seedGrid")
@@ -73,7 +74,7 @@ def snic(
     if not 0 <= margin <= _MOST_MARGIN:
         raise EngineError(f"neighborhoodSize must be 0 to {_MOST_MARGIN} pixels, got {margin}.")
     source = seed_grid(size, "square") if seeds is None else seeds
-    weight = (compactness / size) ** 2
+    weight = min(compactness / size, _MOST_WEIGHT) ** 2
     model = image.bands[0]
     bands = [Band("clusters", NAMED["int32"], model.projection, model.dimensions)]
     bands += [Band("seeds", BOOLEAN, model.projection, model.dimensions)] if seeds is None else []

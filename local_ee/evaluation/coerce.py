@@ -23,6 +23,8 @@ from local_ee.raster.pixel_type import NAMED, PixelType
 from local_ee.raster.projection import Projection, authority_code
 from local_ee.raster.reducing import Reducer
 
+LARGEST = 2**63 - 1  # whole number of 64 bits
+
 
 def coerced(value: Any, target_type: str, context: str) -> Any:
     """A value as the type that Google's list names; EngineError naming the context where it cannot be one."""
@@ -37,12 +39,16 @@ def coerced(value: Any, target_type: str, context: str) -> Any:
         raise _mismatch(value, target_type, context) from error
     if result is None:
         raise _mismatch(value, target_type, context)
-    if target_type.startswith(_COERCED_LISTS):
-        items = [coerced(item, target_type[5:-1], context) for item in result]
-        if any(item is None for item in items):
-            raise _mismatch(None, target_type[5:-1], context)
-        return items
-    return result
+    element_type = target_type.removeprefix("List<")[:-1] if target_type.startswith("List<") else "Object"
+    return result if element_type == "Object" else _elements(result, element_type, context)
+
+
+def _elements(values: list[Any], element_type: str, context: str) -> list[Any]:
+    """Each value as the type of a list's elements, which may be lists themselves; none may be null."""
+    items = [coerced(item, element_type, context) for item in values]
+    if any(item is None for item in items):
+        raise _mismatch(None, element_type, context)
+    return items
 
 
 def _mismatch(value: Any, target_type: str, context: str) -> EngineError:
@@ -193,14 +199,15 @@ def to_error_margin(value: Any) -> ErrorMargin | None:
     if isinstance(value, ErrorMargin):
         return value
     if isinstance(value, int | float):
-        return ErrorMargin.of(value)
+        return None if value != value else ErrorMargin.of(value)  # NaN is no distance
     return ErrorMargin.of(value.get("value"), value.get("unit", "meters")) if isinstance(value, Mapping) else None
 
 
 def to_integer(value: Any) -> int | None:
+    """The whole part of a number; what is beyond 64 bits is the largest number of 64 bits (as Java's long)."""
     if isinstance(value, str | list | dict):
         return None
-    return int(value)
+    return min(max(int(value), -LARGEST - 1), LARGEST)
 
 
 def to_number(value: Any) -> int | float | None:
@@ -229,18 +236,6 @@ def accept(target_type: str, value_class: type, of_text: Callable[[str], Any] | 
     _CONVERSIONS[target_type] = lambda value: of_text(value) if of_text and isinstance(value, str) else check(value)
 
 
-# Lists whose elements are promoted too. Lists of other types are checked by the algorithms that read them.
-_COERCED_LISTS = (
-    "List<Image",
-    "List<Array",
-    "List<Element",
-    "List<Geometry",
-    "List<Filter",
-    "List<Reducer",
-    "List<String",
-    "List<Number",
-    "List<Float",
-)
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "Image": to_image,
     "ImageCollection": to_collection,

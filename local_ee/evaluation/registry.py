@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from shapely.errors import GEOSException
+
 from local_ee import budget
 from local_ee.errors import EngineError
 from local_ee.evaluation.coerce import coerced
@@ -35,6 +37,8 @@ class Algorithm:
             return value
         except EngineError as error:
             raise error.within(self.signature.name) from error
+        except GEOSException as error:  # of shapes that cross themselves, or whose coordinates have no end
+            raise EngineError(f"Invalid geometry: {str(error).strip()}").within(self.signature.name) from error
 
     def _complete(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         name = self.signature.name

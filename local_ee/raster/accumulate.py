@@ -9,6 +9,7 @@ import numba
 import numpy as np
 
 from local_ee import budget
+from local_ee.errors import EngineError
 
 # Samples of one input: values and weights of one shape [sample, ...]; weights are bool, or 0 to 1 (0: masked).
 Samples = tuple[np.ndarray, np.ndarray]
@@ -139,8 +140,14 @@ class Folding:
                 continue
             kept, kept_valid = self._kept
             both = valid & kept_valid
-            kept = np.where(both, self._combine(kept, layer), np.where(valid, layer, kept))
+            kept = np.where(both, self._combined(kept, layer), np.where(valid, layer, kept))
             self._kept = kept, kept_valid | valid
+
+    def _combined(self, kept: np.ndarray, layer: np.ndarray) -> np.ndarray:
+        try:
+            return self._combine(kept, layer)
+        except TypeError as error:  # of objects, which only lists and properties hold
+            raise EngineError("Values of these types cannot be compared with each other.") from error
 
     def result(self) -> list[Reduced]:
         if self._kept is None:
@@ -155,7 +162,11 @@ class Counting:
         self._count: Any = 0
 
     def add(self, inputs: Sequence[Samples]) -> None:
-        self._count = self._count + np.count_nonzero(inputs[0][1], axis=0).astype(np.int32)
+        weights = np.asarray(inputs[0][1])
+        if len(weights) == 1:  # an image at a time: no sum along an axis of one
+            self._count = self._count + (weights[0] != 0).astype(np.int32)
+        else:
+            self._count = self._count + np.count_nonzero(weights, axis=0).astype(np.int32)
 
     def result(self) -> list[Reduced]:
         count = np.asarray(self._count, np.int32)

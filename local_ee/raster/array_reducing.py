@@ -63,6 +63,8 @@ def _stacked(samples: Sequence[Any]) -> np.ndarray:
     shapes = {array.shape for array in arrays}
     if len(shapes) > 1:
         raise EngineError(f"Arrays to reduce must have one shape, got {' and '.join(str(list(s)) for s in shapes)}.")
+    if any(array.dtype.kind not in "biuf" for array in arrays):
+        raise EngineError("Arrays to reduce must be arrays of numbers.")
     return np.stack(arrays)
 
 
@@ -99,7 +101,7 @@ def _column(weights: np.ndarray, dimensions: int) -> np.ndarray:
     return weights.reshape((-1,) + (1,) * (dimensions - 1))
 
 
-def each_item(start: Callable[[], Accumulator], axis: int | None) -> AtPlace:
+def each_item(start: Callable[[], Accumulator], axis: int | None, any_type: Callable[[int], bool]) -> AtPlace:
     """A reduction of all items of arrays, lists and dictionaries; what is none of them goes on as it is."""
 
     def reduce(columns: list[list[Any]], weights: np.ndarray) -> Sequence[Any] | None:
@@ -114,7 +116,8 @@ def each_item(start: Callable[[], Accumulator], axis: int | None) -> AtPlace:
         if not items:
             return None
         running = start()
-        running.add([_samples(column, shares) for column in zip(*items, strict=True)])
+        columns_of_items = zip(*items, strict=True)
+        running.add([_samples(column, shares, any_type(index)) for index, column in enumerate(columns_of_items)])
         return [plain(*output) for output in running.result()]
 
     return reduce
@@ -135,10 +138,12 @@ def _items(sample: Any, axis: int | None) -> list[Any]:
     return list(np.moveaxis(array, axis, 0)) if array.ndim > 1 else array.tolist()
 
 
-def _samples(items: Sequence[Any], shares: Sequence[float]) -> Samples:
+def _samples(items: Sequence[Any], shares: Sequence[float], any_type: bool) -> Samples:
     weights = np.array([0.0 if item is None else share for item, share in zip(items, shares, strict=True)])
-    if all(isinstance(item, bool | int | float) for item in items):
-        return np.array(items), weights
+    if all(item is None or isinstance(item, bool | int | float) for item in items):
+        return np.array([0 if item is None else item for item in items]), weights
+    if not any_type and not all(item is None or isinstance(item, np.ndarray) for item in items):
+        raise EngineError("The items that a reducer of numbers takes must be numbers.")
     objects = np.empty(len(items), object)
     objects[:] = list(items)
     return objects, weights

@@ -48,6 +48,10 @@ class Projection:
     crs: str
     transform: Affine = _ONE
 
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.transform.determinant) and self.transform.determinant):
+            raise EngineError(f"The transform {list(self.transform)[:6]} of a projection cannot be inverted.")
+
     @cached_property
     def is_geographic(self) -> bool:
         return bool(crs_of(self.crs).geographic)

@@ -149,8 +149,7 @@ class Sentinel2:
             dtype = np.float32 if scored else (np.uint8 if all(name in _BYTES for name in names) else np.uint16)
             return np.zeros((len(names), *window.shape), dtype), np.zeros((len(names), *window.shape), bool)
         if scored:
-            both = dict(zip(("cs", "cs_cdf"), clouds.scores(cut, scene.overpass.sky), strict=True))
-            values = np.stack([both[name] for name in names])
+            values = clouds.scores(cut, scene.overpass.sky, names)
         else:
             values = self.camera.bands(names, cut, scene.overpass)
             if all(name in _BYTES for name in names):

@@ -178,3 +178,39 @@ def test_the_cache_does_not_grow_with_the_width():
 def test_the_cache_holds_a_piece_of_a_row_of_blocks(block):
     columns = min(max(1024, block[1]), 30_000)
     assert of_size(30_000, block).cache_bytes >= columns * block[0] * 10 * 2
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_blocks_of_samples_are_not_decoded_again(tmp_path, monkeypatch):
+    """Nine small windows, then all rows: each block is decoded once, and its pixels are rasterio's."""
+    monkeypatch.setattr(block_rows, "PIECE_PX", 48)
+    path = written(tmp_path, {"profile": {"dtype": "int16", "nodata": -1, **LAYOUTS[0]}, "shape": (3, 150, 130),
+                              "mask": "none", "seed": 1})  # fmt: skip
+    with open_named(path) as dataset:
+        counter = Counter(dataset)
+        rows, expected = BlockRows(counter, [1, 3]), dataset.read([1, 3])
+        samples = [Window(row, col, 8, 8) for row in (8, 70, 140) for col in (4, 66, 120)]
+        for sample in samples:
+            np.testing.assert_array_equal(rows.read(sample)[0], expected[:, *sample.slices])
+        for row in range(0, 150, 13):
+            strip = Window(row, 0, min(13, 150 - row), 130)
+            np.testing.assert_array_equal(rows.read(strip)[0], expected[:, *strip.slices])
+        assert (counter.decoded == 1).all()
+        assert not rows._held
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_few_blocks_of_samples_are_held(tmp_path, monkeypatch):
+    block_bytes = 2 * 32 * 16 * 2
+    monkeypatch.setattr(block_rows, "HELD_BYTES", 3 * block_bytes)
+    file = {
+        "profile": {"dtype": "int16", "nodata": -1, **LAYOUTS[0]},
+        "shape": (3, 150, 130),
+        "mask": "none",
+        "seed": 1,
+    }
+    with open_named(written(tmp_path, file)) as dataset:
+        rows = BlockRows(dataset, [1, 3])
+        for col in range(0, 128, 16):
+            rows.read(Window(0, col, 8, 8))
+        assert sum(block.nbytes for block in rows._held.values()) == 3 * block_bytes

@@ -35,6 +35,7 @@ from tests.support import skies as skyplots
 from tests.support.map_files import read_map
 from training.checkpoints import checkpoint as checkpoints
 from training.checkpoints.checkpoint import load, normalise
+from training.runtimes.probabilities import probabilities_of
 
 SETTINGS = composites.Settings.of(speckle="none", clouds="none")
 JUNE = Month(2019, 6).period
@@ -166,7 +167,7 @@ def test_the_map_of_a_composite_is_the_map_of_its_pixels(opened, trained, plot, 
     )
     values_BHW, valid_BHW = read_all(opened())
     x_BHW, known_HW = normalise(values_BHW, valid_BHW, BANDS), valid_BHW.all(axis=0)
-    predictor = Predictor(checkpoint.build(), len(NAMES), 1, LEGEND)
+    predictor = Predictor(probabilities_of(checkpoint.build()), len(NAMES), 1, LEGEND)
     lattice = lattice_of(checkpoint)
     side = lattice.side  # the plot ends at its edges, so the ground beyond them has no data
     x_BHW, known_HW = np.pad(x_BHW, ((0, 0), (side, side), (side, side))), np.pad(known_HW, side)

@@ -24,6 +24,7 @@ from tests.inference.conftest import LEGEND, WUHAN, Constant, stored_scene, writ
 from tests.support.map_files import read_map
 from tests.support.one_thread import one_thread  # noqa: F401
 from training.checkpoints.checkpoint import load, normalise
+from training.runtimes.probabilities import probabilities_of
 
 FINE = ("jointseg", "bilinear_unet")
 
@@ -113,7 +114,7 @@ def test_memory_does_not_grow_with_the_height():
     """docs/reference/performance.md, "P2": rows are let go as they are finished; numpy tells tracemalloc
     what it takes.
     """
-    predictor = Predictor(Constant(0.3, 10), 6, 10, LEGEND)
+    predictor = Predictor(probabilities_of(Constant(0.3, 10)), 6, 10, LEGEND)
 
     def read(window):
         return np.zeros((6, window.height, window.width), np.float32), np.ones((window.height, window.width), bool)

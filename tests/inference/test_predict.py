@@ -18,6 +18,7 @@ from inference.predict import Predictor, predict, quantise
 from tests.inference.conftest import LEGEND, NAMES, Constant, small_network
 from training.models import MODELS
 from training.models.output import Output
+from training.runtimes.probabilities import probabilities_of
 
 HEIGHT, WIDTH = 77, 61  # neither divides by window, stride or pooling
 SIDE, LATTICE = 32, Lattice(32, 24, 5, -7)
@@ -49,7 +50,7 @@ def whole(predictor: Predictor, lattice: Lattice, pixels=None, **how) -> np.ndar
 
 def predictor_of(name: str) -> Predictor:
     network = small_network(name)
-    return Predictor(network, len(NAMES), network.scale, LEGEND)
+    return Predictor(probabilities_of(network), len(NAMES), network.scale, LEGEND)
 
 
 @cache
@@ -58,10 +59,10 @@ def mapped_once(name: str) -> np.ndarray:
     return whole(predictor_of(name), LATTICE, workers=2)
 
 
-def brute_force(predictor: Predictor, lattice: Lattice) -> tuple[np.ndarray, np.ndarray]:
+def brute_force(name: str, lattice: Lattice) -> tuple[np.ndarray, np.ndarray]:
     """Blended chance in float64 by the definition, window after window on a padded copy; and what is known."""
-    x_BHW, known_HW = data()
-    pad, scale = lattice.side, predictor.scale
+    (x_BHW, known_HW), network = data(), small_network(name)
+    pad, scale = lattice.side, network.scale
     padded = np.pad(x_BHW, ((0, 0), (pad, pad), (pad, pad)))
     total, weight = np.zeros((2, *(side * scale for side in padded.shape[1:])))
     line = hann(pad * scale).astype(float)
@@ -69,7 +70,7 @@ def brute_force(predictor: Predictor, lattice: Lattice) -> tuple[np.ndarray, np.
         rows = slice(window.row + pad, window.row_end + pad)
         cols = slice(window.col + pad, window.col_end + pad)
         with torch.no_grad():
-            logits = predictor.network(torch.from_numpy(padded[:, rows, cols].copy())[None]).logits_BKHW
+            logits = network(torch.from_numpy(padded[:, rows, cols].copy())[None]).logits_BKHW
         fine = (slice(rows.start * scale, rows.stop * scale), slice(cols.start * scale, cols.stop * scale))
         total[fine] += logits.softmax(1)[0, 1].numpy() * np.outer(line, line)
         weight[fine] += np.outer(line, line)
@@ -79,7 +80,7 @@ def brute_force(predictor: Predictor, lattice: Lattice) -> tuple[np.ndarray, np.
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_map_is_the_weighted_mean_of_its_windows(name):
-    chance_HW, known_HW = brute_force(predictor_of(name), LATTICE)
+    chance_HW, known_HW = brute_force(name, LATTICE)
     mapped = mapped_once(name)
     assert (mapped[:, ~known_HW] == 255).all()
     near = np.abs(mapped[1, known_HW] - 254 * chance_HW[known_HW])
@@ -132,7 +133,7 @@ def test_overlapping_rasters_agree_where_their_windows_hold_the_same_data(name):
 @given(st.integers(1, 70), st.integers(1, 70), st.sampled_from([(16, 16), (16, 11), (9, 5)]), st.integers(-40, 40))
 def test_a_constant_network_gives_a_constant_map_up_to_the_borders(height, width, cut, offset):
     """docs/reference/wishes.md, "Wish 18"; NRCan/geo-deep-learning issue 299: blending biased the borders."""
-    predictor = Predictor(Constant(0.7), len(NAMES), 1, LEGEND)
+    predictor = Predictor(probabilities_of(Constant(0.7)), len(NAMES), 1, LEGEND)
     pixels = (np.zeros((len(NAMES), height, width), np.float32), np.ones((height, width), bool))
     mapped = whole(predictor, Lattice(*cut, offset, -offset), pixels)
     assert mapped.shape == (2, height, width)
@@ -159,7 +160,7 @@ def test_windows_that_disagree_leave_no_seam(stride, change):
     where windows overlap by half, and 1/4 where by 8 of 32 pixels (there w is as t^2, w' as (8 - t)^2).
     """
     slope = np.broadcast_to((np.arange(192, dtype=np.float32) - 96) / 16, (len(NAMES), 64, 192)).copy()
-    predictor = Predictor(WindowMean(), len(NAMES), 1, LEGEND)
+    predictor = Predictor(probabilities_of(WindowMean()), len(NAMES), 1, LEGEND)
     mapped = whole(predictor, Lattice(32, stride), (slope, np.ones((64, 192), bool)))[1].astype(int)
     inner = mapped[:, 32:-32]  # windows that reach over the edge see less than a window
     jump = 254 * np.tanh(stride / 64)
@@ -169,7 +170,7 @@ def test_windows_that_disagree_leave_no_seam(stride, change):
 
 def test_a_finer_network_fills_every_fine_pixel():
     """Ten output pixels for each input pixel: the unknown ones cover theirs exactly."""
-    predictor = Predictor(Constant(0.3, scale=10), len(NAMES), 10, LEGEND)
+    predictor = Predictor(probabilities_of(Constant(0.3, scale=10)), len(NAMES), 10, LEGEND)
     known_HW = np.ones((21, 17), bool)
     known_HW[3, 5] = False
     mapped = whole(predictor, Lattice(8, 6), (np.zeros((len(NAMES), 21, 17), np.float32), known_HW))
@@ -187,7 +188,13 @@ def test_each_row_is_read_once_from_top_to_bottom():
         rows.extend(range(window.row, window.row_end))
         return reader(x_BHW, known_HW)(window)
 
-    list(predict(Predictor(Constant(0.5), len(NAMES), 1, LEGEND), read, Grid(HEIGHT, WIDTH, Lattice(32, 24, 5, 5))))
+    list(
+        predict(
+            Predictor(probabilities_of(Constant(0.5)), len(NAMES), 1, LEGEND),
+            read,
+            Grid(HEIGHT, WIDTH, Lattice(32, 24, 5, 5)),
+        )
+    )
     assert rows == list(range(HEIGHT))
 
 
@@ -196,7 +203,11 @@ def test_an_error_of_the_reader_arrives():
         raise Fault("block 7 is damaged")
 
     with pytest.raises(Fault, match="block 7"):
-        list(predict(Predictor(Constant(0.5), len(NAMES), 1, LEGEND), read, Grid(50, 50, Lattice(32, 24))))
+        list(
+            predict(
+                Predictor(probabilities_of(Constant(0.5)), len(NAMES), 1, LEGEND), read, Grid(50, 50, Lattice(32, 24))
+            )
+        )
 
 
 def test_a_network_that_gives_nan_is_a_fault():
@@ -204,7 +215,7 @@ def test_a_network_that_gives_nan_is_a_fault():
     network = Constant(0.5)
     network.logit = float("nan")
     with pytest.raises(Fault, match="not finite"):
-        whole(Predictor(network, len(NAMES), 1, LEGEND), Lattice(32, 24))
+        whole(Predictor(probabilities_of(network), len(NAMES), 1, LEGEND), Lattice(32, 24))
 
 
 def test_many_classes_are_mapped_by_the_most_probable():

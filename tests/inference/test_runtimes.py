@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +18,9 @@ from tests.inference.conftest import LEGEND, NAMES, small_network
 from tests.inference.test_predict import HEIGHT, LATTICE, whole
 from training.runtimes import RUNTIMES, folded, precision_of
 from training.runtimes.precisions import cpu_multiplies
+from training.runtimes.probabilities import probabilities_of
 
+ROOT = Path(__file__).resolve().parents[2]
 WAYS = [("torch", "fp32"), ("torch", "bf16"), ("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "bf16")]
 # with statistics of the window, many layers, and ten times finer: in CI's second half
 MAPPED = ["unet", *(pytest.param(name, marks=pytest.mark.long) for name in ("crofusenet", "hrnet", "jointseg"))]
@@ -28,7 +32,9 @@ def predictor_of(name: str, runtime: str, precision: str) -> Predictor:
     if not cpu_multiplies(numbers):
         pytest.skip(f"this processor has no {precision}")
     network = small_network(name)
-    return Predictor(RUNTIMES[runtime].open(folded(network), numbers, "cpu"), len(NAMES), network.scale, LEGEND)
+    return Predictor(
+        probabilities_of(RUNTIMES[runtime].open(folded(network), numbers, "cpu")), len(NAMES), network.scale, LEGEND
+    )
 
 
 @pytest.mark.parametrize(("runtime", "precision"), WAYS)
@@ -42,7 +48,7 @@ def test_neither_workers_nor_cuts_change_a_pixel(name, runtime, precision):
     np.testing.assert_array_equal(whole(predictor, LATTICE, workers=3), mapped)
     parts = [whole(predictor, LATTICE, rows=rows) for rows in (range(46), range(46, HEIGHT))]
     np.testing.assert_array_equal(np.concatenate(parts, axis=1), mapped)
-    plain = whole(Predictor(small_network(name), len(NAMES), predictor.scale, LEGEND), LATTICE)
+    plain = whole(Predictor(probabilities_of(small_network(name)), len(NAMES), predictor.scale, LEGEND), LATTICE)
     steps = 1 if precision == "fp32" else 16
     np.testing.assert_allclose(mapped[1].astype(int), plain[1].astype(int), atol=steps)
 
@@ -86,3 +92,35 @@ def test_a_wrong_word_is_told_before_anything_is_read(run, tmp_path, capsys, wor
     paths = ["--checkpoint", str(run), "--input", str(tmp_path / "none.tif"), "--out", str(tmp_path / "map.tif")]
     assert isamap.main(["map", *paths, *words]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_a_map_by_openvino_starts_without_torch(run, scene, tmp_path):
+    """The second one of a checkpoint: its graph is kept. Importing torch would take longer than a small map."""
+    options = {"input": scene, "runtime": "openvino", "progress": False}
+    inference.map_region(run, out=tmp_path / "first.tif", **options)
+    words = f"map --checkpoint {run} --input {scene} --out {tmp_path / 'second.tif'} --runtime openvino"
+    code = f"import isamap, sys; print(isamap.main({words.split()!r}), 'torch' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "0 False"
+    for name in ("", "_prob"):
+        first, second = (tmp_path / f"{base}{name}.tif" for base in ("first", "second"))
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_map_of_the_former_softmax_is_another_map(run, scene, tmp_path, monkeypatch):
+    out, options = tmp_path / "map.tif", {"runtime": "openvino", "progress": False}
+    monkeypatch.setattr("inference.map.OPENVINO_VERSION", 1)
+    inference.map_region(run, input=scene, out=out, **options)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match=r"of other settings \(other pixels or grid, or an older isamap\)"):
+        inference.map_region(run, input=scene, out=out, **options)
+
+
+def test_the_level_of_compression_changes_no_pixel(run, scene, tmp_path, monkeypatch):
+    files = [tmp_path / "5.tif", tmp_path / "6.tif"]
+    inference.map_region(run, input=scene, out=files[0], progress=False)
+    monkeypatch.setattr("inference.cog.MAP_LEVEL", 6)
+    inference.map_region(run, input=scene, out=files[1], progress=False)
+    for name in ("", "_prob"):
+        pixels = [rasterio.open(file.with_stem(file.stem + name)).read() for file in files]
+        np.testing.assert_array_equal(*pixels)

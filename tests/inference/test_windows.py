@@ -26,6 +26,7 @@ from training.models import MODELS, build
 from training.runtimes import eager
 from training.runtimes.fold import folded
 from training.runtimes.precisions import precision_of
+from training.runtimes.probabilities import probabilities_of
 
 P1 = {"widths": (8, 16, 32, 64)}  # docs/reference/performance.md, "P1"
 P1_WINDOWS = {"window": 256, "lattice": 192}
@@ -64,7 +65,7 @@ def one_torch_thread():
 def test_middles_of_windows_are_bit_for_bit_the_whole_image(name, one_torch_thread):
     """docs/reference/performance.md, "P3": one pass over the image is the independent way."""
     forward = eager.opened(folded(small_network(name)), precision_of("fp32"), "cpu")
-    network = replace(predictor(name), network=forward)
+    network = replace(predictor(name), network=probabilities_of(forward))
     side, halo = HALOS[name]
     lattice = Lattice(side, side - 2 * halo, halo=halo)
     shape = len(NAMES), 2 * halo + 64, 2 * halo + 48
@@ -81,7 +82,7 @@ def test_a_smaller_halo_would_not_do(one_torch_thread):
     pixels = np.random.default_rng(1).normal(size=(len(NAMES), 112, 96)).astype(np.float32)
     box = Window(24, 24, 55, 40)
     expected = network.probabilities(pixels)[:, *box.slices]
-    assert network.network.halo == 22
+    assert small_network("unet").halo == 22
     assert np.abs(mapped(network, Lattice(64, 48, halo=8), pixels, box) - expected).max() > 1e-6
 
 

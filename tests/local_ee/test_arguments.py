@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import ee
 import pytest
 
 from local_ee.errors import EngineError
-from local_ee.evaluation import graph
-from tests.local_ee.support.evaluating import NOTHING, info, value
+from tests.local_ee.support.evaluating import info, value
+from tests.local_ee.support.nodes import call, constant, evaluated
 
 pytestmark = pytest.mark.usefixtures("session")
-
-
-def constant(plain: Any) -> dict[str, Any]:
-    return {"constantValue": plain}
-
-
-def call(name: str, **arguments: Any) -> dict[str, Any]:
-    return {"functionInvocationValue": {"functionName": name, "arguments": arguments}}
-
-
-def evaluated(node: dict[str, Any]) -> Any:
-    """What value:compute would give for a call that the client would not make."""
-    return graph.to_json(graph.evaluate({"result": "0", "values": {"0": node}}, NOTHING))
 
 
 DAY = call("DateRange", start=constant(0), end=constant(86_400_000))

@@ -9,7 +9,7 @@ import pytest
 
 from local_ee.errors import EngineError
 from tests.local_ee.support.evaluating import info, value
-from tests.local_ee.support.scenes import month, utm
+from tests.local_ee.support.scenes import Scene, Scenes, month, utm
 
 pytestmark = pytest.mark.usefixtures("session")
 
@@ -98,3 +98,30 @@ def test_zonal_statistics_of_a_series():
 def test_flatten_of_plain_features_is_refused_in_words():
     with pytest.raises(EngineError, match=r"Expected a collection of collections, but an element is a Feature\."):
         value(points("x").flatten().size())
+
+
+SCENES = Scenes((Scene("C/a", utm(4, 4), {"x": ("uint8", 10)}), Scene("C/b", utm(4, 4), {"x": ("uint8", 10)})))
+
+
+def test_a_limited_collection_keeps_its_id():
+    """geedim's tests/test_collection.py asks for the id of a collection that it limits."""
+    assert info(ee.ImageCollection("C").limit(1), SCENES)["id"] == "C"
+
+
+def test_an_image_can_be_given_an_id():
+    """geedim's composites set system:id."""
+    image = ee.Image(1).set("system:id", "C/composite")
+    assert info(image, SCENES)["id"] == "C/composite"
+    assert info(image.get("system:id"), SCENES) == "C/composite"
+
+
+def test_a_catalog_image_has_the_edge_of_its_footprint():
+    """An asset's system:footprint is a LinearRing (geedim's tests/test_image.py compares it with the geometry)."""
+    image = ee.Image("C/a")
+    ring = info(image, SCENES)["properties"]["system:footprint"]
+    assert ring["type"] == "LinearRing"
+    assert ring["coordinates"] == info(image.geometry(), SCENES)["coordinates"][0]
+
+
+def test_a_computed_image_has_no_footprint_of_an_asset():
+    assert "system:footprint" not in info(ee.Image("C/a").add(1).propertyNames(), SCENES)

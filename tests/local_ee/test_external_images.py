@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
 from local_ee import LocalEngine
-from tests.local_ee.support.small import CRS, TRANSFORM, catalog, geotiff, storage_client
-from tests.local_ee.test_ingest import ROOT, manifest, mask, pixels
+from tests.local_ee.support.small import CRS, TRANSFORM, geotiff, storage_client
+from tests.local_ee.support.uploads import ROOT, engine_with_uploads, manifest, mask, name_of, pixels
 
 pytestmark = pytest.mark.usefixtures("reconnected")
 NAMES = ("isa", "prob")
@@ -22,12 +21,8 @@ NAMES = ("isa", "prob")
 
 @pytest.fixture(scope="module")
 def engine(reconnected, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
-    with LocalEngine(catalog(8, 8), tmp_path_factory.mktemp("external")) as running:
-        ee.Initialize(credentials=AnonymousCredentials(), project="local", url=running.url)
-        ee.data.setMaxRetries(0)
-        storage_client(running.url).create_bucket("uploads")
+    with engine_with_uploads(tmp_path_factory.mktemp("uploads")) as running:
         yield running
-    ee.data.setMaxRetries(5)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +32,7 @@ def bucket(engine) -> storage.Bucket:
 
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
-    return "".join(c if c.isalnum() else "_" for c in request.node.name)
+    return name_of(request)
 
 
 @pytest.fixture(scope="module")

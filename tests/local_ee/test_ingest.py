@@ -9,26 +9,21 @@ import ee
 import numpy as np
 import pytest
 from affine import Affine
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
 from local_ee import LocalEngine
 from local_ee.assets.manifest import parse
 from local_ee.errors import EngineError
-from tests.local_ee.support.small import TRANSFORM, catalog, ended, geotiff, storage_client
+from tests.local_ee.support.small import TRANSFORM, ended, geotiff, storage_client
+from tests.local_ee.support.uploads import ROOT, engine_with_uploads, manifest, mask, name_of, pixels
 
 pytestmark = pytest.mark.usefixtures("reconnected")
-ROOT = "projects/local/assets"
 
 
 @pytest.fixture(scope="module")
 def engine(reconnected, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
-    with LocalEngine(catalog(8, 8), tmp_path_factory.mktemp("ingest")) as running:
-        ee.Initialize(credentials=AnonymousCredentials(), project="local", url=running.url)
-        ee.data.setMaxRetries(0)
-        storage_client(running.url).create_bucket("uploads")
+    with engine_with_uploads(tmp_path_factory.mktemp("uploads")) as running:
         yield running
-    ee.data.setMaxRetries(5)
 
 
 @pytest.fixture(scope="module")
@@ -38,16 +33,11 @@ def bucket(engine) -> storage.Bucket:
 
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
-    return "".join(c if c.isalnum() else "_" for c in request.node.name)
+    return name_of(request)
 
 
 def east(columns: float) -> Affine:
     return TRANSFORM * Affine.translation(columns, 0)
-
-
-def manifest(name: str, *uris: str, **fields) -> dict:
-    tileset = {"id": "t", "sources": [{"uris": [uri]} for uri in uris], **fields.pop("tileset", {})}
-    return {"name": f"{ROOT}/{name}", "tilesets": [tileset], **fields}
 
 
 def upload(bucket: storage.Bucket, name: str, values: np.ndarray, **options) -> str:
@@ -57,16 +47,6 @@ def upload(bucket: storage.Bucket, name: str, values: np.ndarray, **options) -> 
 
 def run(document: dict, *, overwrite: bool = False) -> dict:
     return ended(ee.data.startIngestion(ee.data.newTaskId(1)[0], document, overwrite)["name"])
-
-
-def pixels(name: str, band: str) -> np.ndarray:
-    request = {"assetId": f"{ROOT}/{name}", "fileFormat": "NUMPY_NDARRAY", "bandIds": [band]}
-    return ee.data.getPixels(request)[band]
-
-
-def mask(name: str, band: str) -> np.ndarray:
-    image = ee.Image(f"{ROOT}/{name}").select(band).mask()
-    return ee.data.computePixels({"expression": image, "fileFormat": "NUMPY_NDARRAY"})[band]
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,16 @@ docs/reliability.md, "Odd requests").
 
 from __future__ import annotations
 
+import math
+
 import ee
 import pytest
 
 from local_ee.errors import EngineError
+from local_ee.wire import Call
 from tests.local_ee.support.evaluating import info, value
+from tests.local_ee.support.nodes import called as node
+from tests.local_ee.support.nodes import evaluated
 
 pytestmark = pytest.mark.usefixtures("session")
 
@@ -59,3 +64,122 @@ def test_a_mistake_is_answered_in_words(name):
 
 def test_one_band_may_come_by_its_number():
     assert info(called("Image.visualize", image=rgb(), bands=1))["bands"][0]["id"] == "vis-gray"
+
+
+ONE, IMAGE = {"constantValue": 1}, node("Image.constant", value=1)
+IMAGES = {"arrayValue": {"values": [IMAGE]}}
+MIXED = [1, "a", 2]
+POINTS = node("GeometryConstructors.MultiPoint", coordinates=[[0, 0], [1, 1]])
+# A circle wider than the Earth: its ring crosses itself.
+WIDE = node("Geometry.buffer", geometry=node("GeometryConstructors.Point", coordinates=[113.354, 30.64]), distance=1e18)
+
+ELEMENTS = {
+    "axes that are images": (node("Array.project", array=[[1]], axes=IMAGES), "Integer", "Image"),
+    "axes that are texts": (
+        node("Array.reduce", array=[1], reducer=node("Reducer.sum"), axes=["a"]),
+        "Integer",
+        "String",
+    ),
+    "an endmember of texts": (node("Image.unmix", image=IMAGE, endmembers=[["a"]]), "Float", "String"),
+    "an endmember without a list": (node("Image.unmix", image=IMAGE, endmembers=IMAGES), "List<Float>", "Image"),
+    "labels without lists": (node("Image.arrayFlatten", image=IMAGE, coordinateLabels=[1]), "List<String>", "Integer"),
+    "a ring of one number": (node("Classifier.spectralRegion", coordinates=[1.5]), "List<Float>", "Float"),
+    "a column of nothing": (node("Collection.fromColumns", columns=["a"]), "List<Object>", "String"),
+    "an axis of nothing": (node("Array.project", array=[[1]], axes=[None]), "Integer", "Null"),
+}
+
+
+@pytest.mark.parametrize("name", ELEMENTS)
+def test_elements_of_lists_are_refused_by_their_types(name):
+    graph, wanted, actual = ELEMENTS[name]
+    with pytest.raises(EngineError) as error:
+        evaluated(graph)
+    assert f"Expected type: {wanted}.\nActual type: {actual}." in str(error.value)
+
+
+REFUSED = {
+    "the order of a number": (node("Array.sort", array=3), "Axis 0 is out of range of an array with 0 axes"),
+    "the mask of a number": (node("Array.mask", input=3, mask=1), "Axis 0 is out of range of an array with 0 axes"),
+    "an axis without end": (node("Array.transpose", array=[1], axis2=1e308), "The axes must be 0 to 31"),
+    "a count without end": (node("List.repeat", value=1, count=1e308), "Computed value is too large"),
+    "a new name of no key": (
+        node("Dictionary.rename", dictionary={"a": 1}, **{"from": ["b"], "to": ["c"]}),
+        "Dictionary does not contain key: 'b'. Available keys: \\[a\\]",
+    ),
+    "more names than keys": (
+        node("Dictionary.rename", dictionary={"a": 1}, **{"from": ["a"], "to": ["b", "c"]}),
+        "must have the same length; got 1 and 2",
+    ),
+    "a band of a text": (
+        node("Dictionary.toImage", dictionary={"a": "x"}),
+        "'a' must be a number or an array, got String",
+    ),
+    "a constant of a text": (node("Image.constant", value={"a": "x"}), "must be a number or an Array"),
+    "a table of texts": (
+        node("Image.remap", image=IMAGE, **{"from": ["a"], "to": [1]}),
+        "Only numbers can be remapped, got String",
+    ),
+    "a pixel type of nothing": (node("PixelType", precision={}), "Invalid type '{}'. Must be one of: byte"),
+    "fewer points than none": (
+        node("FeatureCollection.randomPoints", region=POINTS, points=-1),
+        "must not be negative, got -1",
+    ),
+    "a median of endless inputs": (node("Reducer.geometricMedian", numX=1e308), "must be at most 1024"),
+    "the largest of numbers and texts": (
+        node("List.reduce", list=MIXED, reducer=node("Reducer.max")),
+        "cannot be compared with each other",
+    ),
+    "the mode of numbers and texts": (
+        node("List.reduce", list=[MIXED], reducer=node("Reducer.disaggregate", reducer=node("Reducer.mode"))),
+        "takes must be numbers",
+    ),
+    "the largest of texts, each an array": (
+        node("List.reduce", list=["a", "b"], reducer=node("Reducer.forEachElement", reducer=node("Reducer.max"))),
+        "must be arrays of numbers",
+    ),
+    "a rectangle of less than nothing": (
+        node("Kernel.rectangle", xRadius=-1e18, yRadius=1),
+        "must not be negative, got -1e\\+18 and 1",
+    ),
+    "the bits of infinity": (node("Array.bitsToArray", input=1e400), "Only finite numbers have bits, got inf"),
+    "an error of NaN metres": (
+        node("Geometry.simplify", geometry=POINTS, maxError=math.nan),
+        "Expected type: ErrorMargin",
+    ),
+    "a transform without area": (
+        node("Projection", crs="EPSG:4326", transform=[0, 0, 0, 0, 0, 0]),
+        "cannot be inverted",
+    ),
+    "a scale of zero": (node("Projection.scale", projection="EPSG:4326", x=0, y=1), "cannot be inverted"),
+    "a ring that crosses itself": (
+        node("Geometry.symmetricDifference", left=WIDE, right=POINTS),
+        "Geometry.symmetricDifference: Invalid geometry: ",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_computed_is_refused_in_words(name):
+    graph, words = REFUSED[name]
+    with pytest.raises(EngineError, match=words):
+        evaluated(graph)
+
+
+def test_squares_of_endless_compactness_are_no_error():
+    image = node("Image.Segmentation.SNIC", image=IMAGE, size=2, compactness=1e308)
+    assert [band["id"] for band in evaluated(image)["bands"]] == ["clusters", "seeds", "constant_mean"]
+
+
+def test_a_number_has_no_axis_to_pad():
+    assert evaluated(node("Array.pad", array=7, lengths=[])) == 7
+
+
+def test_a_refusal_names_its_algorithm_once():
+    with pytest.raises(EngineError) as error:
+        evaluated(node("Array.mask", input=[1, 2], mask=[[1]]))
+    assert str(error.value).count("Array.mask: ") == 1
+
+
+def test_damaged_json_is_said_to_be_that():
+    with pytest.raises(ValueError, match=r"^Invalid JSON payload received: Expecting value"):
+        Call("POST", "/", body=b'{"expression":').json()

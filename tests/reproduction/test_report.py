@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gee_export.base.errors import Fault
-from reproduction.report import Line, StudyReport, cell, encode, even, markdown, orderings
+from reproduction.line import Line
+from reproduction.report import StudyReport, cell, encode, headroom_shares, markdown
 from reproduction.study import Measure
 
 MIOU = Measure("miou", "MIoU")
@@ -70,83 +71,11 @@ def test_cell_without_a_value_is_a_dash():
     assert cell(line("A", None), MIOU) == "-"
 
 
-def test_equal_orders_agree_in_every_pair():
-    lines = [line("A", 0.9, 0.91, paper=0.95), line("B", 0.5, 0.51, paper=0.8), line("C", 0.1, 0.11, paper=0.7)]
-    assert orderings(report(lines)) == (
-        "By MIoU, the paper: A > B > C; ours: A > B > C. 3 of 3 pairs stand as in the paper.",
-    )
-
-
-def test_a_swap_of_neighbours_costs_one_pair():
-    lines = [line("A", 0.9, 0.91, paper=0.95), line("B", 0.1, 0.11, paper=0.8), line("C", 0.5, 0.51, paper=0.7)]
-    (said,) = orderings(report(lines))
-    assert "ours: A > C > B" in said and "2 of 3 pairs" in said
-
-
-def test_rows_within_their_spread_are_not_ranked():
-    """Difference 0.01, root of summed squares of the deviations 0.14."""
-    lines = [line("A", 0.5, 0.7, paper=0.9), line("B", 0.51, 0.67, paper=0.8)]
-    (said,) = orderings(report(lines))
-    assert "ours: A ≈ B" in said and "1 pair of ours cannot be told apart" in said
-
-
-def test_smaller_is_better_where_the_measure_says_so():
-    size = Measure("mb", "MB", ".0f", best="low")
-    lines = [line("big", 130, paper=130, key="mb"), line("small", 39, paper=39, key="mb")]
-    assert "the paper: small > big; ours: small > big" in orderings(report(lines, measure=size))[0]
-
-
-def test_an_order_told_without_numbers_is_compared_too():
-    lines = [line("A", 0.1, 0.1), line("B", 0.9, 0.9)]
-    (said,) = orderings(report(lines, paper_order=("A", "B")))
-    assert "the paper: A > B; ours: B > A" in said and "0 of 1 pairs" in said
-
-
-def test_rows_that_only_the_paper_has_are_left_out_of_the_comparison():
-    lines = [line("A", 0.9, 0.9, paper=0.9), line("B", 0.8, 0.8, paper=0.8), line("C", None, paper=0.99)]
-    assert "1 of 1 pairs" in orderings(report(lines))[0]
-
-
-def test_blocks_that_are_hard_for_both_do_not_hide_which_row_is_better():
-    """Accuracies of 0.1 to 0.9 a block, one row a point better in each: their own intervals overlap nearly whole."""
-    better, worse = measured("A", 11, 31, 51, 71, 91), measured("B", 10, 30, 50, 70, 90)
-    assert not even(better, worse, "oa") and not even(worse, better, "oa")
-
-
-def test_rows_that_win_different_blocks_cannot_be_told_apart():
-    assert even(measured("A", 90, 50, 90, 51), measured("B", 50, 90, 50, 90), "oa")
-
-
-def test_rows_of_different_data_are_not_paired():
-    """The same numbers as where the better row is told."""
-    better, worse = measured("A", 11, 31, 51, 71, 91, data="city"), measured("B", 10, 30, 50, 70, 90)
-    assert even(better, worse, "oa")
-
-
-def test_rows_beyond_their_seeds_spread_need_blocks_to_agree_too():
-    """Seeds differ by nothing, blocks do: +40, -38, +40, -38 points."""
-    a, b = blocks(90, 50, 90, 50) * 3, blocks(50, 88, 50, 88) * 3
-    rows = (line(name, *values, key="oa", blocks=counts, classes=CLASSES) for name, values, counts in (
-        ("A", (0.7, 0.7, 0.7001), a), ("B", (0.69, 0.69, 0.6901), b),
-    ))  # fmt: skip
-    assert even(*rows, "oa")
-
-
-def test_what_no_blocks_measure_is_ranked_by_its_number():
-    assert even(line("A", 5), line("B", 5), "miou") and not even(line("A", 5), line("B", 6), "miou")
-
-
-def test_a_table_without_an_order_does_not_explain_its_sign():
-    share = Measure("oa", "OA", best="none")
-    assert "≈" in markdown(report([measured("A", 40, 60), measured("B", 41, 61)], measure=Measure("oa", "OA")))
-    assert "≈" not in markdown(report([measured("A", 40, 60), measured("B", 41, 61)], measure=share))
-
-
 def test_json_comes_back_as_it_went():
     import json
 
     lines = [line("A", 0.9, 0.8, paper=0.95, blocks=blocks(3, 4) * 2, classes=CLASSES, made=({"steps": 3},))]
-    told = report(lines, notes=("n",), differs=("d",))
+    told = report(lines, notes=("n",), differs=("d",), headroom=("A", "B"), contrasts=(("A", "B"),))
     assert StudyReport.from_json(json.loads(encode(told))) == told
 
 
@@ -158,8 +87,8 @@ def test_counts_that_are_no_numbers_are_refused():
 
 
 def test_another_version_is_refused():
-    with pytest.raises(Fault, match="version 1"):
-        StudyReport.from_json(report([line("A", 0.5)]).to_json() | {"version": 1})
+    with pytest.raises(Fault, match="version 2"):
+        StudyReport.from_json(report([line("A", 0.5)]).to_json() | {"version": 2})
 
 
 def test_markdown_rows_have_as_many_cells_as_the_head():
@@ -167,3 +96,26 @@ def test_markdown_rows_have_as_many_cells_as_the_head():
     table = [row for row in text.splitlines() if row.startswith("|")]
     assert len(table) == 4 and len({row.count("|") for row in table}) == 1
     assert len({len(row) for row in table}) == 1
+
+
+def test_gains_are_shares_of_the_way_from_the_baseline_to_the_oracle():
+    lines = [line("baseline", 0.8), line("oracle", 0.9), line("ours", 0.84)]
+    shares = headroom_shares(report(lines, headroom=("baseline", "oracle")))
+    assert shares == pytest.approx({"baseline": 0, "oracle": 100, "ours": 40})
+
+
+def test_an_oracle_below_the_baseline_leaves_no_headroom():
+    text = markdown(report([line("baseline", 0.8), line("oracle", 0.7)], headroom=("baseline", "oracle")))
+    assert "so no share of it is printed" in text
+
+
+@pytest.mark.parametrize(("rise", "words"), [(0.004, "yes"), (0.006, "no, +0.006")])
+def test_every_row_says_whether_it_converged(rise, words):
+    text = markdown(report([line("A", 0.5, made=({"late_rise": rise},))]))
+    assert f" {words} |" in text
+
+
+def test_a_row_says_how_many_seeds_it_has():
+    text = markdown(report([line("A", 0.5, 0.6, made=({"steps": 3}, {"steps": 3}))]))
+    row = next(row for row in text.splitlines() if row.startswith("| A"))
+    assert [cell.strip() for cell in row.split("|")][3] == "2"

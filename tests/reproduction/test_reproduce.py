@@ -120,6 +120,16 @@ def test_page_holds_every_report_between_its_marks(done, study, tmp_path):
     assert target.read_text() == once
 
 
+def test_pictures_of_studies_without_a_report_go(done, study, tmp_path):
+    _, out, _ = done
+    target = tmp_path / "page.md"
+    target.write_text(f"{page.BEGIN}\n{page.END}\n")
+    (tmp_path / "img").mkdir()
+    (tmp_path / "img" / "crofusenet-table2.jpg").write_bytes(b"of a former report")
+    page.write(target, out)
+    assert sorted(os.listdir(tmp_path / "img")) == ["tiny.jpg"]
+
+
 @pytest.mark.long
 def test_runs_beside_each_other_are_those_one_after_another(done, town, study, tmp_path):
     """Two processes of one thread each: the same weights, and a log of each run."""

@@ -14,6 +14,8 @@ import pytest
 from gee_export.base.errors import Fault
 from reproduction.runs import Bench, Training, levels, make_all
 from reproduction.study import Run, StudyFolder
+from tests.reproduction.conftest import TINY
+from training import train
 from training.models import MODELS
 
 MADE: list[tuple[str, int]] = []
@@ -187,3 +189,15 @@ def test_a_process_that_is_ended_is_one_sentence(place):
     """As the system ends one that takes too much memory; two spawned processes."""
     with pytest.raises(Fault, match="its process was ended"):
         make_all(place, [(Ended("a"), 0), (Ended("b"), 0)], jobs=2, say=Said())
+
+
+def test_a_judge_leaves_patches_out_of_a_training(town, tmp_path):
+    """The judge's run comes first, its verdicts lie beside the run, and `isamap train --chips` made the same run."""
+    judge = Training("unet-tiny", TINY)
+    run, bench = Training("unet-tiny", TINY, judge=judge), Bench(tmp_path, {"town": (str(town),)})
+    make_all(bench, [(run, 0)], say=lambda _: None)
+    chips = bench.folder(run, 0).with_name(f"{bench.folder(run, 0).name}.chips")
+    assert bench.note(judge, 0) is not None and bench.folder(judge, 0) != bench.folder(run, 0)
+    train(town, "unet-tiny", tmp_path / "again", settings=TINY | {"seed": "0"}, chips=chips)
+    weights = "best/weights.safetensors"
+    assert (tmp_path / "again" / weights).read_bytes() == (bench.folder(run, 0) / weights).read_bytes()

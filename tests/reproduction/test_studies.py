@@ -7,12 +7,18 @@ import torch
 
 from reproduction import STUDIES
 from reproduction.runs import Training
+from reproduction.tuning import Tuned
 from training.models import build
 from training.recipes import recipe
 
 BANDS = ("B2", "B3", "B4", "B8", "VV", "VH")
 SIZES = [(name, preset) for name, study in STUDIES.items() for preset in study.presets]
 CROFUSENET = [(name, preset) for name, preset in SIZES if name.startswith("crofusenet")]
+
+
+def training(run) -> Training:
+    """What a row trains, whether its rate is chosen or given."""
+    return run.training if isinstance(run, Tuned) else run
 
 
 @pytest.mark.parametrize(("name", "preset"), SIZES)
@@ -28,11 +34,34 @@ def test_an_order_told_in_words_names_rows(name, preset):
     assert set(study.paper_order) <= {row.label for row in study.preset(preset).rows}
 
 
+@pytest.mark.parametrize(("name", "preset"), SIZES)
+def test_rows_that_a_study_compares_exist(name, preset):
+    study = STUDIES[name]
+    named = {study.teacher, *study.headroom, *(label for pair in study.contrasts for label in pair)} - {""}
+    assert named <= {row.label for row in study.preset(preset).rows}
+
+
+def test_variants_of_crofusenet_share_the_rehearsals_of_the_complete_one():
+    rehearsals = [row.run.rehearsal for row in STUDIES["crofusenet-table4"].preset("cpu").rows]
+    assert all(run == rehearsals[-1] for run in rehearsals)
+
+
+def test_leak_is_measured_with_two_training_sets_on_the_same_patches():
+    """Of each pair the runs differ and the ground is one; sizes and settings of the two are equal."""
+    rows = {row.label: row for row in STUDIES["crofusenet-leak"].preset("cpu").rows}
+    for left, right in STUDIES["crofusenet-leak"].contrasts:
+        assert rows[left].data == rows[right].data and rows[left].run.training.data != rows[right].run.training.data
+        assert rows[left].run.training.settings == rows[right].run.training.settings
+    exports = STUDIES["crofusenet-leak"].preset("cpu").data
+    among, apart = (dict(exports[name].arguments) for name in ("among", "apart"))
+    assert among.pop("bbox") != apart.pop("bbox") and among == apart
+
+
 @pytest.mark.parametrize(("name", "preset"), CROFUSENET)
 def test_every_row_of_crofusenet_builds_a_network_of_its_recipe(name, preset):
     for row in STUDIES[name].preset(preset).rows:
-        assert isinstance(row.run, Training)
-        found = recipe(row.run.recipe, row.run.settings)
+        run = training(row.run)
+        found = recipe(run.recipe, run.settings)
         with torch.device("meta"):
             build(found.model, found.bands or BANDS, found.config)
 
@@ -40,7 +69,7 @@ def test_every_row_of_crofusenet_builds_a_network_of_its_recipe(name, preset):
 def test_runs_are_shared_among_the_studies_of_crofusenet():
     """CroFuseNet of Table II is Case 5 of Table IV, case 3 of Figure 9, "both" of Figure 11, and what transfers."""
     rows = {
-        name: {row.label: (row.run.recipe, dict(row.run.settings)) for row in STUDIES[name].preset("cpu").rows}
+        name: {row.label: row.run for row in STUDIES[name].preset("cpu").rows}
         for name in STUDIES
         if name.startswith("crofusenet")
     }
@@ -53,7 +82,7 @@ def test_runs_are_shared_among_the_studies_of_crofusenet():
         rows["crofusenet-transfer"]["Wuhan, June 2019 (trained there)"],
     ]
     assert all(run == same[0] for run in same)
-    assert rows["crofusenet-table2"]["UNet"][0] == rows["crofusenet-fig11"]["UNet on Sentinel-2"][0]
+    assert rows["crofusenet-table2"]["UNet"].title == rows["crofusenet-fig11"]["UNet on Sentinel-2"].title
 
 
 def test_papers_class_values_satisfy_their_formulas():

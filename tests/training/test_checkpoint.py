@@ -242,6 +242,22 @@ def test_missing_values_may_be_anything():
     assert (ck.normalise(values, np.zeros((2, 1, 1), dtype=bool), BANDS) == 0).all()
 
 
+@given(
+    st.lists(st.floats(width=32), min_size=1, max_size=9),
+    st.sampled_from([None, 0.0, -3.5]),
+    st.sampled_from([None, 1.0]),
+)
+@settings(max_examples=60, deadline=None)
+def test_arrays_and_tensors_are_standardised_to_the_same_bits(values, low, high):
+    """Training takes tensors, maps take arrays: also for infinite values and those that are no numbers."""
+    bands = (ck.BandNorm("B4", "1", 0.1, 0.05, low, high), ck.BandNorm("VV", "dB", -11.0, 4.0))
+    values_BHW = np.stack([np.array([values], np.float32)] * 2)
+    valid_BHW = np.arange(values_BHW.size).reshape(values_BHW.shape) % 4 != 3
+    tensors = ck.standardise(torch.from_numpy(values_BHW), torch.from_numpy(valid_BHW), bands)
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(ck.normalise(values_BHW, valid_BHW, bands), tensors.numpy())
+
+
 def test_normalising_leaves_its_input_alone():
     values = np.full((2, 3, 3), 0.5, dtype=np.float32)
     ck.normalise(values, np.ones((2, 3, 3), dtype=bool), BANDS)

@@ -29,6 +29,7 @@ from training.accuracy import quantization as judged
 from training.checkpoints import checkpoint as ck
 from training.runtimes import RUNTIMES, folded, open_forward, precision_of
 from training.runtimes.precisions import cpu_multiplies
+from training.runtimes.probabilities import probabilities_of
 from training.runtimes.quantization import of_shape, quantized_graph
 
 pytestmark = pytest.mark.skipif(not cpu_multiplies(precision_of("int8")), reason="this processor has no VNNI")
@@ -105,7 +106,7 @@ def test_neither_batch_nor_threads_change_a_bit(runtime):
 @pytest.mark.parametrize("runtime", INTEGERS)
 def test_neither_workers_nor_cuts_change_a_pixel(runtime):
     """docs/reference/performance.md, "P3": one worker, three, and two jobs give the same map."""
-    predictor = Predictor(forward_of("unet", runtime), len(NAMES), 1, LEGEND)
+    predictor = Predictor(probabilities_of(forward_of("unet", runtime)), len(NAMES), 1, LEGEND)
     mapped = whole(predictor, LATTICE, workers=1)
     np.testing.assert_array_equal(whole(predictor, LATTICE, workers=3), mapped)
     parts = [whole(predictor, LATTICE, rows=rows) for rows in (range(46), range(46, HEIGHT))]

@@ -18,6 +18,7 @@ from tests.training.test_bad_input import kept  # noqa: F401
 from tests.training.test_runtimes import image_of, logits
 from training.checkpoints import checkpoint as ck
 from training.runtimes import open_forward
+from training.runtimes.probabilities import probabilities_of
 from training.runtimes.symmetries import SYMMETRIES, Augmented
 
 GROUPS = {"none": 1, "flips": 4, "d4": 8}
@@ -80,7 +81,7 @@ def test_a_turned_image_gives_the_turned_map():
 
 def test_neither_workers_nor_cuts_change_a_pixel():
     """docs/reference/performance.md, "P3"."""
-    predictor = Predictor(Augmented(small_network("unet"), SYMMETRIES["d4"]), len(NAMES), 1, LEGEND)
+    predictor = Predictor(probabilities_of(Augmented(small_network("unet"), SYMMETRIES["d4"])), len(NAMES), 1, LEGEND)
     mapped = whole(predictor, LATTICE, workers=1)
     np.testing.assert_array_equal(whole(predictor, LATTICE, workers=3), mapped)
     parts = [whole(predictor, LATTICE, rows=rows) for rows in (range(46), range(46, HEIGHT))]

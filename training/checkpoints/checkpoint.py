@@ -1,7 +1,7 @@
 """The checkpoint: weights and all that a map needs to be made from them (a folder; docs/reference/formats.md,
 "Checkpoint").
 
-Light on purpose: torch, safetensors and json, so that inference starts quickly.
+Light on purpose, so that inference starts quickly: torch loads where weights or tensors are asked for.
 """
 
 from __future__ import annotations
@@ -15,10 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import safetensors
-import safetensors.torch
-import torch
-from torch import Tensor, nn
 
 from gee_export.base.atomic import disk_fault
 from gee_export.base.errors import Fault
@@ -26,6 +22,8 @@ from training.checkpoints.atomic_folder import Place, new_of, old_of, write_fold
 from training.checkpoints.card import card
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from training.models.output import Network
 
 VERSION = 1
@@ -133,6 +131,8 @@ def of_network(network: Network, model: str, bands: Sequence[BandNorm], **furthe
 
 def save(checkpoint: Checkpoint, network: Network, folder: Path) -> Checkpoint:
     """Write weights, description and card as `folder`, whole or not at all; the checkpoint as it can be loaded."""
+    import safetensors.torch
+
     weights = safetensors.torch.save(_plain_state(network))
     written = replace(checkpoint, weights_sha256=hashlib.sha256(weights).hexdigest(), location=str(folder))
     write_folder(Path(folder), _files(written, weights), DESCRIPTION)
@@ -190,12 +190,20 @@ def load(path: str | os.PathLike[str], session: Any = None) -> Checkpoint:
 
 def normalise(values_BHW: np.ndarray, valid_BHW: np.ndarray, bands: Sequence[BandNorm]) -> np.ndarray:
     """Standardised float32 values, 0 where not valid; values in the bands' units, any leading axes before bands."""
-    values = torch.from_numpy(np.ascontiguousarray(values_BHW, dtype=np.float32))
-    return standardise(values, torch.from_numpy(np.ascontiguousarray(valid_BHW)), bands).numpy()
+    result_BHW = np.empty(values_BHW.shape, np.float32)
+    for index, band in enumerate(bands):
+        # a band at a time, which stays in the processor's cache
+        result_HW = result_BHW[..., index, :, :]
+        clipped = _clipped(values_BHW[..., index, :, :].astype(np.float32, copy=False), band)
+        np.subtract(clipped, np.float32(band.mean), out=result_HW)
+        result_HW /= np.float32(band.std)
+        result_HW[~valid_BHW[..., index, :, :]] = 0
+    return result_BHW
 
 
 def standardise(values_BHW: Tensor, valid_BHW: Tensor, bands: Sequence[BandNorm]) -> Tensor:
-    """`normalise` for tensors of any device; the input is left as it is."""
+    """`normalise` for tensors of any device, with the same bits; the input is left as it is."""
+    import torch
 
     def column(numbers: list[float]) -> Tensor:
         return torch.tensor(numbers, dtype=torch.float32, device=values_BHW.device)[:, None, None]
@@ -205,6 +213,15 @@ def standardise(values_BHW: Tensor, valid_BHW: Tensor, bands: Sequence[BandNorm]
     result = torch.clamp(values_BHW, low, high)
     result.sub_(column([band.mean for band in bands])).div_(column([band.std for band in bands]))
     return result.masked_fill_(~valid_BHW, 0.0)
+
+
+def _clipped(values: np.ndarray, band: BandNorm) -> np.ndarray:
+    """Values within the band's limits, if it has any."""
+    if band.clip_min is None and band.clip_max is None:
+        return values
+    low, high = (None if limit is None else np.float32(limit) for limit in (band.clip_min, band.clip_max))
+    clipped: np.ndarray = np.clip(values, low, high)
+    return clipped
 
 
 def _plain_state(network: nn.Module) -> dict[str, Tensor]:
@@ -261,6 +278,9 @@ def _holds(folder: Path, text: bytes) -> bool:
 
 
 def _read_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    import safetensors
+    import safetensors.torch
+
     location = checkpoint.location
     try:
         weights = (Path(location) / WEIGHTS).read_bytes()

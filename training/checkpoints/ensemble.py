@@ -10,8 +10,6 @@ from typing import Any
 
 from gee_export.base.atomic import check_writable, local_path
 from training.checkpoints import checkpoint as ck
-from training.models import ENSEMBLE, build, model_named
-from training.models.classical import PixelClassifier
 
 # what all members must agree in, and the words for it
 EQUAL = {
@@ -59,10 +57,12 @@ def ensemble(checkpoints: Sequence[str | Path], out: str | Path, *, session: Any
 
 def members_of(checkpoint: ck.Checkpoint) -> tuple[str, ...]:
     """Fingerprints of an ensemble's members; none for any other checkpoint."""
-    return tuple(checkpoint.origin.get("members", ())) if checkpoint.model == ENSEMBLE else ()
+    return tuple(checkpoint.origin.get("members", ()))
 
 
 def _joined(members: Sequence[ck.Checkpoint]) -> tuple[ck.Checkpoint, Any]:
+    from training.models import ENSEMBLE, build
+
     first = members[0]
     config = {
         "members": [{"model": member.model, "config": dict(member.config)} for member in members],
@@ -90,6 +90,9 @@ def _joined(members: Sequence[ck.Checkpoint]) -> tuple[ck.Checkpoint, Any]:
 
 
 def _check(members: Sequence[ck.Checkpoint], places: Sequence[str]) -> None:
+    from training.models import model_named
+    from training.models.classical import PixelClassifier
+
     if len(members) < 2:
         raise ValueError(f"an ensemble of {len(members)}: give two checkpoints or more")
     first = members[0]

@@ -58,7 +58,7 @@ class Backbone:
         tensors = {ours: foreign.tensors[name] for name, ours in renamed.items()}
         wanted = _wanted(network)
         stem, bands = _stem(network, wanted)
-        read_bands = self._bands(tensors, f"{stem}.weight", path)
+        read_bands = self._bands(tensors, f"{stem}.weight", path) if stem else bands
         _check(wanted, tensors, f"{stem}.weight", path)
         for name, tensor in wanted.items():
             if name == f"{stem}.weight":
@@ -126,7 +126,9 @@ def _plain(band: str) -> str:
 
 
 def _stem(network: Network, wanted: Mapping[str, Tensor]) -> tuple[str, tuple[str, ...]]:
-    """The encoder's layer that reads the bands, and these in its order."""
+    """The encoder's layer that reads the bands, and these in its order; "" where the network places bands itself."""
+    if getattr(network, "places_bands", False):
+        return "", network.bands
     for layer, bands in stems_of(network).items():
         if f"{layer}.weight" in wanted:
             return layer, bands

@@ -1,109 +1,29 @@
-"""Fast forward passes: one switch for what runs a checkpoint's network, and in which precision."""
+"""Fast forward passes: one switch for what runs a checkpoint's network, and in which precision.
+
+Names load when they are used: a map by a graph that was kept (`kept.py`) needs no torch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
-import torch
-from torch import Tensor
-
-from training.checkpoints.checkpoint import Checkpoint
-from training.models import model_named
-from training.models.output import Network, Output
-from training.runtimes import eager, onnx_runtime, openvino, quantized
-from training.runtimes.fold import folded
-from training.runtimes.graph import GraphOf
-from training.runtimes.precisions import DEFAULT, INT8, PRECISIONS, Precision, precision_of
-from training.runtimes.symmetries import ALONE, Augmented, symmetries_of
+_HOMES = {
+    "DEFAULT": "precisions",
+    "PRECISIONS": "precisions",
+    "precision_of": "precisions",
+    "RUNTIMES": "forward",
+    "TORCH": "forward",
+    "Forward": "forward",
+    "check_forward": "forward",
+    "open_forward": "forward",
+    "folded": "fold",
+}
 
 __all__ = ["DEFAULT", "PRECISIONS", "RUNTIMES", "TORCH", "Forward", "check_forward", "folded", "open_forward"]
 
-TORCH = "torch"
-Forward = Callable[[Tensor], Output]
 
-
-@dataclass(frozen=True)
-class Runtime:
-    """What runs a network.
-
-    check(network class, precision, device) refuses what it cannot do here; open(folded network, precision, device)
-    gives the forward pass; devices: "cpu", "cuda", best last. of_graph(graphs by shape, precision) gives the pass of
-    ONNX graphs, where it runs such.
-    """
-
-    check: Callable[[type[Network], Precision, str], None]
-    open: Callable[[Network, Precision, str], Forward]
-    devices: tuple[str, ...]
-    of_graph: Callable[[GraphOf, Precision], Forward] | None = None
-
-
-def open_forward(
-    checkpoint: Checkpoint,
-    *,
-    runtime: str = TORCH,
-    precision: str = DEFAULT,
-    device: str = "cpu",
-    tta: str = ALONE,
-    shape: tuple[int, ...] | None = None,
-) -> Forward:
-    """The checkpoint's network as a function from standardised float32 images to `Output` with float32 logits.
-
-    Takes (batch, bands, rows, columns), or with dates (batch, dates, bands, rows, columns), on any device. Safe to
-    call from several threads. Only `logits_BKHW` is sure to be there. device: cpu, gpu (or cuda), or auto: the best
-    that the runtime can use here. tta: symmetries over which probabilities are averaged (none, flips or d4), so many
-    times as slow. shape: of one image (bands, rows, columns), to get ready for before the first call.
-    ValueError: a runtime, precision or device that is not known, not installed or not to be had here; int8 of a
-    checkpoint that `isamap quantize` did not write.
-    """
-    torch_device = check_forward(checkpoint, runtime=runtime, precision=precision, device=device, tta=tta)
-    engine, numbers = RUNTIMES[runtime], precision_of(precision)
-    if precision == INT8 and engine.of_graph is not None:
-        forward = engine.of_graph(quantized.graph_of(checkpoint), numbers)
-    else:
-        forward = engine.open(folded(checkpoint.build()), numbers, torch_device)
-    if tta != ALONE:
-        forward = Augmented(forward, symmetries_of(tta))
-    if shape is not None:
-        with torch.inference_mode():
-            forward(torch.zeros(1, *shape, device=torch_device))
-    return forward
-
-
-def check_forward(
-    checkpoint: Checkpoint, *, runtime: str = TORCH, precision: str = DEFAULT, device: str = "cpu", tta: str = ALONE
-) -> str:
-    """The device ("cpu" or "cuda") on which `open_forward` will run, checked without reading any weights.
-
-    ValueError: as open_forward.
-    """
-    symmetries_of(tta)
-    if runtime not in RUNTIMES:
-        raise ValueError(f"runtime {runtime!r} is not known: choose one of {', '.join(RUNTIMES)}")
-    engine, numbers = RUNTIMES[runtime], precision_of(precision)
-    torch_device = _place(device, runtime)
-    engine.check(model_named(checkpoint.model).network, numbers, torch_device)
-    if precision == INT8:
-        quantized.description_of(checkpoint)
-    return torch_device
-
-
-def _place(device: str, runtime: str) -> str:
-    devices, gpu = RUNTIMES[runtime].devices, torch.cuda.is_available()
-    if device == "auto":
-        return devices[-1] if gpu else "cpu"
-    torch_device = {"gpu": "cuda"}.get(device, device)
-    if torch_device not in ("cpu", "cuda"):
-        raise ValueError(f"device {device!r}: expected auto, cpu or gpu")
-    if torch_device not in devices:
-        raise ValueError(f"runtime {runtime} runs on the CPU: leave device {device} out, or choose runtime {TORCH}")
-    if torch_device == "cuda" and not gpu:
-        raise ValueError(f"device {device}: this machine has no GPU that torch can use; leave it out or choose cpu")
-    return torch_device
-
-
-RUNTIMES: dict[str, Runtime] = {
-    TORCH: Runtime(eager.check, eager.opened, ("cpu", "cuda")),
-    "onnx": Runtime(onnx_runtime.check, onnx_runtime.opened, ("cpu",), onnx_runtime.of_graph),
-    "openvino": Runtime(openvino.check, openvino.opened, ("cpu",), openvino.of_graph),
-}
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from training.cpu import cores
-from training.models.output import Network
 from training.runtimes.extra import imported
-from training.runtimes.graph import GraphOf, check_exportable, graph_of
 from training.runtimes.per_image import PerImage
 from training.runtimes.precisions import DEFAULT, INT8, Precision, check_int8
+
+if TYPE_CHECKING:
+    from training.models.output import Network
+    from training.runtimes.graph import GraphOf
 
 
 def check(network: type[Network], precision: Precision, device: str) -> None:
     """ValueError: a network it does not run, a precision without instructions here, or it is not installed."""
+    from training.runtimes.graph import check_exportable
+
     check_exportable(network, "runtime openvino")
+    check_precision(precision)
+
+
+def check_precision(precision: Precision) -> None:
+    """ValueError: a precision without instructions here, or OpenVINO is not installed."""
     capabilities = imported("openvino").Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision.name == INT8:
         check_int8()
@@ -30,6 +39,8 @@ def check(network: type[Network], precision: Precision, device: str) -> None:
 
 def opened(network: Network, precision: Precision, device: str) -> PerImage:
     """The folded network run by OpenVINO on the CPU."""
+    from training.runtimes.graph import graph_of
+
     return of_graph(graph_of(network), precision)
 
 
@@ -63,6 +74,6 @@ class Requests:
             request = self._idle.pop()
         except IndexError:  # all are at work
             request = self._model.create_infer_request()
-        logits = request.infer({0: image})[0]  # a copy
+        logits = request.infer({0: image}, share_inputs=True)[0]  # the image is not copied, the logits are
         self._idle.append(request)
         return logits

@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from training.cpu import cores
-from training.models.output import Output
-from training.runtimes.graph import GraphOf
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from training.models.output import Output
+    from training.runtimes.graph import GraphOf
 
 Program = Callable[[np.ndarray], np.ndarray]  # one image (1, ...) float32 -> its logits (1, K, H, W) float32
 
@@ -30,15 +33,21 @@ class PerImage:
         self._compiling = threading.Lock()
 
     def __call__(self, x: Tensor) -> Output:
-        images = np.ascontiguousarray(x.detach().float().cpu().numpy())
+        import torch
+
+        from training.models.output import Output
+
+        logits = self.logits(np.ascontiguousarray(x.detach().float().cpu().numpy()))
+        return Output(torch.from_numpy(logits).to(x.device))
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Logits (images, K, H, W) of standardised float32 images (images, ...)."""
         program = self._program(images.shape[1:])
         alone = [images[i : i + 1] for i in range(len(images))]
         if len(alone) == 1:
-            parts = [program(alone[0])]
-        else:
-            with ThreadPoolExecutor(min(cores(), len(alone))) as pool:
-                parts = list(pool.map(program, alone))
-        return Output(torch.from_numpy(np.concatenate(parts)).to(x.device))
+            return program(alone[0])
+        with ThreadPoolExecutor(min(cores(), len(alone))) as pool:
+            return np.concatenate(list(pool.map(program, alone)))
 
     def _program(self, shape: tuple[int, ...]) -> Program:
         with self._compiling:

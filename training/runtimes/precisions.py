@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 DEFAULT = "fp32"
 INT8 = "int8"  # of the graph that `isamap quantize` writes
@@ -12,11 +14,19 @@ INT8 = "int8"  # of the graph that `isamap quantize` writes
 
 @dataclass(frozen=True)
 class Precision:
-    """A name on the command line, torch's type for it, and OpenVINO's hint."""
+    """A name on the command line, the name of torch's type for it, and OpenVINO's hint."""
 
     name: str
-    dtype: torch.dtype
+    torch_name: str
     hint: str
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """torch's type."""
+        import torch
+
+        dtype: torch.dtype = getattr(torch, self.torch_name)
+        return dtype
 
 
 def precision_of(name: str) -> Precision:
@@ -34,6 +44,8 @@ def cpu_multiplies(precision: Precision) -> bool:
     """
     if precision.name == DEFAULT:
         return True
+    import torch
+
     has = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     if precision.name == INT8 and has.get("architecture") not in ("x86_64", None):
         return True
@@ -55,8 +67,8 @@ _INSTRUCTIONS = {
     INT8: ("avx512_vnni", "avx_vnni", "amx_int8"),
 }
 PRECISIONS: dict[str, Precision] = {
-    DEFAULT: Precision(DEFAULT, torch.float32, "f32"),
-    "bf16": Precision("bf16", torch.bfloat16, "bf16"),
-    "fp16": Precision("fp16", torch.float16, "f16"),
-    INT8: Precision(INT8, torch.int8, "f32"),  # the hint is for the layers that stay in fp32
+    DEFAULT: Precision(DEFAULT, "float32", "f32"),
+    "bf16": Precision("bf16", "bfloat16", "bf16"),
+    "fp16": Precision("fp16", "float16", "f16"),
+    INT8: Precision(INT8, "int8", "f32"),  # the hint is for the layers that stay in fp32
 }

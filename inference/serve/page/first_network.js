@@ -1,6 +1,7 @@
 // A first network for a service without any: patches of the chosen place, then a short training, both as jobs.
 
-import { announce, byId, el } from "./dom.js";
+import { announce, byId, el, settled } from "./dom.js";
+import { minutes } from "./order.js";
 
 const EVERY_MS = 1500;
 const OPEN = ["accepted", "running"];
@@ -9,16 +10,45 @@ const EPOCHS = 2;
 
 export class FirstNetwork {
   constructor(service, place, order, jobs) {
-    Object.assign(this, { service, place, order, jobs });
+    Object.assign(this, { service, place, order, jobs, turn: 0 });
     byId("train-first").addEventListener("click", () => this.train());
+    this.price = settled(350, () => this.showPrice());
+    order.after = () => this.changed();
+  }
+
+  /** The export of the chosen place and period, or null. */
+  get patches() {
+    const period = this.order.period;
+    return this.place.inputs && period ? { ...this.place.inputs, period, size: PATCH_PX, stride: PATCH_PX } : null;
+  }
+
+  changed() {
+    this.turn += 1;
+    byId("train-first").disabled = Boolean(this.patches) || this.busy === true; // until its price is there
+    byId("train-price").textContent = this.patches ? "Counting what it takes …" : "";
+    if (this.patches && !byId("small-network").hidden && !byId("no-network").hidden) this.price();
+  }
+
+  async showPrice() {
+    const { turn, patches } = this;
+    if (!patches) return;
+    try {
+      const price = await this.service.post("/processes/export/estimate", { inputs: patches });
+      if (turn !== this.turn) return;
+      const training = EPOCHS * price.epoch_minutes;
+      byId("train-price").textContent = `About ${minutes(price.minutes + training)}: ${minutes(price.minutes)} for ${price.patches} patches, ${minutes(training)} for ${EPOCHS} epochs, on two processor cores with nothing else to do.`;
+      byId("train-first").disabled = this.busy === true;
+      announce(byId("train-price").textContent);
+    } catch (error) {
+      if (turn === this.turn) byId("train-price").textContent = error.message;
+    }
   }
 
   async train() {
-    const period = this.order.period;
-    if (!this.place.inputs || !period) return this.say("Choose a place and a period first: a box of 5 km is enough.", "wrong");
-    byId("train-first").disabled = true;
+    const { patches } = this;
+    if (!patches) return this.say("Choose a place and a period first: a box of 5 km is enough.", "wrong");
+    this.busy = byId("train-first").disabled = true;
     try {
-      const patches = { ...this.place.inputs, period, size: PATCH_PX, stride: PATCH_PX };
       const { dataset } = await this.finish("export", patches, "1 of 2, patches");
       const { checkpoint } = await this.finish("train", { data: [dataset.value], epochs: EPOCHS }, "2 of 2, training");
       this.say(`The network ${checkpoint.value} is trained.`, "");
@@ -26,7 +56,7 @@ export class FirstNetwork {
     } catch (error) {
       this.say(error.message, "wrong");
     }
-    byId("train-first").disabled = false;
+    this.busy = byId("train-first").disabled = false;
   }
 
   /** Results of a process, after its job is done; Error with the job's words where it fails. */

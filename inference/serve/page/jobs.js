@@ -87,8 +87,9 @@ export class Jobs {
       el("p", { class: "buttons" },
         processID === "map" && status === "successful" ? button("show", "Show the map", () => this.finished(job)) : "",
         button("log", opened ? "Close the log" : "Log", () => this.toggleLog(id)),
-        active ? button("cancel", "Cancel", () => this.cancel(id)) : ""),
-      opened ? el("pre", { class: "log", tabindex: "0", "aria-label": "Log of the job" }, this.open.get(id).text || "Nothing has been said yet.") : "",
+        active && job.mayDismiss ? button("cancel", "Cancel", () => this.cancel(id)) : "",
+        active && !job.mayDismiss ? el("span", { class: "quiet" }, "of another token") : ""),
+      opened ? el("pre", { class: "log", role: "log", tabindex: "0", "aria-label": "Log of the job" }, this.open.get(id).text || "Nothing has been said yet.") : "",
     );
   }
 

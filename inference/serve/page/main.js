@@ -41,11 +41,13 @@ function askToken(again) {
   byId("token-wrong").hidden = !again;
   byId("token").value = "";
   const dialog = byId("token-dialog");
-  dialog.showModal();
+  const ask = () => dialog.showModal();
+  ask();
   return new Promise((resolve) => {
-    dialog.addEventListener("cancel", (event) => event.preventDefault());
+    dialog.addEventListener("close", ask); // Escape, which browsers let through at the second time
     byId("token-form").addEventListener("submit", (event) => {
       event.preventDefault();
+      dialog.removeEventListener("close", ask);
       dialog.close();
       resolve(byId("token").value.trim());
     }, { once: true });

@@ -244,7 +244,7 @@ export class MapPanel {
       if (job.status !== "successful") throw new Error(job.message);
       const { code } = await this.service.json(`/jobs/${job.jobID}/results`);
       const copy = el("button", { type: "button", class: "slim", onclick: () => navigator.clipboard?.writeText(code).then(() => announce("Copied.")) }, "Copy");
-      say(el("p", {}, `Published as ${asset}. In the Code Editor:`), el("pre", { class: "log", tabindex: "0", "aria-label": "Lines for the Code Editor" }, code), copy);
+      say(el("p", {}, `Published as ${asset}. In the Code Editor:`), el("pre", { class: "log", role: "group", tabindex: "0", "aria-label": "Lines for the Code Editor" }, code), copy);
       announce("The map is published.");
     } catch (error) {
       say(el("p", { class: "wrong" }, error.message));

@@ -47,6 +47,7 @@ export class Order {
   }
 
   changed() {
+    this.after?.();
     const chosen = this.checkpoints?.get(byId("checkpoint").value);
     byId("checkpoint-words").textContent = chosen ? describe(chosen) : "";
     byId("name").placeholder = this.place.suggestion;
@@ -96,7 +97,7 @@ function describe({ classes, bands, simulated }) {
   return `${bands} bands, ${classes.length} classes${simulated ? "; trained on simulated images" : ""}`;
 }
 
-function minutes(count) {
+export function minutes(count) {
   if (count < 1) return "less than a minute";
   return count < 90 ? `${Math.ceil(count)} minutes` : `${(count / 60).toFixed(1)} hours`;
 }

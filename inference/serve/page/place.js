@@ -11,7 +11,7 @@ const FILE_BYTES = 1_000_000;
 export class PlaceChooser {
   /** `changed()` is called whenever another place is chosen, or none. */
   constructor(service, viewport, changed) {
-    Object.assign(this, { service, viewport, changed, inputs: null });
+    Object.assign(this, { service, viewport, changed, inputs: null, chosen: [] });
     this.outlines = new Outlines(viewport.plane, { strong: true });
     this.named = [];
     this.regions = new RegionList(service, (name) => this.chooseRegion(name));
@@ -22,6 +22,7 @@ export class PlaceChooser {
     byId("file").addEventListener("change", () => this.read(byId("file").files[0]));
     byId("clear-place").addEventListener("click", () => this.choose(null, ""));
     for (const side of SIDES) byId(side).addEventListener("change", () => this.typed());
+    document.addEventListener("keydown", (event) => event.key === "Escape" && !event.defaultPrevented && this.viewport.tool?.key?.("Escape"));
     document.addEventListener("dragover", (event) => event.preventDefault()); // a miss would leave the page for the file
     document.addEventListener("drop", (event) => {
       event.preventDefault();
@@ -46,7 +47,8 @@ export class PlaceChooser {
       this.viewport.box.classList.remove("drawing");
       this.say("");
       if (Array.isArray(place)) this.chooseBox(place);
-      else this.choose(place && { geometry: place }, place ? "Drawn polygon" : "", place ? ringsOf(place) : []);
+      else if (place) this.choose({ geometry: place }, "Drawn polygon", ringsOf(place));
+      else this.showChosen();
     };
     this.viewport.tool = new Tool(this.viewport, this.outlines, leave);
     this.viewport.box.classList.add("drawing");
@@ -90,15 +92,21 @@ export class PlaceChooser {
 
   choose(inputs, words, rings = []) {
     this.inputs = inputs;
-    this.outlines.items = inputs ? [{ rings }] : [];
+    this.chosen = inputs ? [{ rings }] : [];
     if (!inputs?.region) byId("region").value = "";
     const box = inputs ? boxOf(rings) : [];
     SIDES.forEach((side, index) => (byId(side).value = inputs ? box[index].toFixed(5) : ""));
     byId("place-words").textContent = words || "No place is chosen yet.";
     byId("clear-place").hidden = !inputs;
     if (words) announce(words);
-    this.viewport.redraw();
+    this.showChosen();
     this.changed();
+  }
+
+  /** The outline of the chosen place, also after a drawing that was left. */
+  showChosen() {
+    this.outlines.items = this.chosen;
+    this.viewport.redraw();
   }
 
   lookAt([west, south, east, north]) {
@@ -110,7 +118,7 @@ export class PlaceChooser {
   /** What a map of the place may be called: the region, or the smallest one around its middle. */
   get suggestion() {
     if (!this.inputs || this.inputs.region) return this.inputs?.region ?? "";
-    const [west, south, east, north] = boxOf(this.outlines.items[0].rings);
+    const [west, south, east, north] = boxOf(this.chosen[0].rings);
     const [lon, lat] = [(west + east) / 2, (south + north) / 2];
     const around = this.named.filter(({ bbox: [w, s, e, n] }) => w <= lon && lon <= e && s <= lat && lat <= n);
     around.sort((one, other) => one.area_km2 - other.area_km2);

@@ -56,7 +56,7 @@ export class RegionList {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step && count && !this.list.hidden) this.activate((Math.max(this.active, step < 0 ? 0 : -1) + step + count) % count);
     else if (step) this.search();
-    else if (event.key === "Escape") this.close();
+    else if (event.key === "Escape" && !this.list.hidden) this.close();
     else if (event.key === "Enter") this.enter();
     else return;
     event.preventDefault();

@@ -24,7 +24,7 @@ from tests.support import plot as plots
 # What `isamap export` and `export_patches` take: nothing that worked may disappear.
 NAMES = """
 region bbox geometry admin boundaries buffer_m epsg name month period label fusion scheme share image scale
-unit bands fine fine_scale fine_bands fine_unit fine_label frames max_frames speckle terrain clouds reducer
+unit bands fine fine_scale fine_bands fine_unit fine_label frames max_frames sensors speckle terrain clouds reducer
 settings size stride split sample distance_km min_impervious strata per_stratum ratios seed max_patches
 guard_px hold_out out dry_run project catalog mode bucket keep_exports workers workload_tag eecu_hours
 """.split()  # noqa: SIM905 a list of words is easier to read

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from gee_export.sentinel import composite as composites
 from inference.serve.app import Service
-from inference.serve.door import Door
+from inference.serve.door import Door, Tokens
 from inference.serve.library import Library
 from inference.serve.settings import Settings
 from inference.tiles.jobs import Server
@@ -20,7 +20,7 @@ from tests.support import postgresql
 from tests.support.chromium import Page, browser
 
 BASE = "http://127.0.0.1:8765"
-DOOR = Door.of("127.0.0.1", 8765, (), None)
+DOOR = Door.of("127.0.0.1", 8765, Tokens(), None)
 BBOX = [113.9976, 30.8353, 114.0058, 30.8443]  # on the plot
 TOWN = "town-2020"
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from inference.serve.door import Door, is_loopback, read_tokens
+from inference.serve.door import Door, Tokens, is_loopback, read_tokens
 from inference.serve.problem import Problem
 
 TOKEN = "a-token-that-is-long-enough-0123"
-HOME = Door.of("127.0.0.1", 8765, (), None)
-PUBLIC = Door.of("0.0.0.0", 8765, (TOKEN, "another-token-that-is-long-enough"), "https://maps.example.org")
+HOME = Door.of("127.0.0.1", 8765, Tokens(), None)
+PUBLIC = Door.of("0.0.0.0", 8765, Tokens((TOKEN, "another-token-that-is-long-enough")), "https://maps.example.org")
 HERE = {"host": "127.0.0.1:8765"}
 THERE = {"host": "maps.example.org"}
 JSON = {"content-type": "application/json"}
@@ -116,12 +116,12 @@ def test_the_owner_is_a_digest_that_does_not_hold_the_token():
 
 def test_an_address_that_others_reach_needs_tokens():
     with pytest.raises(ValueError, match="--token-file"):
-        Door.of("0.0.0.0", 8765, (), "https://maps.example.org")
+        Door.of("0.0.0.0", 8765, Tokens(), "https://maps.example.org")
 
 
 def test_an_address_that_others_reach_needs_its_name():
     with pytest.raises(ValueError, match="--url"):
-        Door.of("192.168.1.4", 8765, (TOKEN,), None)
+        Door.of("192.168.1.4", 8765, Tokens((TOKEN,)), None)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_an_address_that_others_reach_needs_its_name():
 )
 def test_a_url_that_is_none_is_refused(url):
     with pytest.raises(ValueError, match="--url"):
-        Door.of("0.0.0.0", 8765, (TOKEN,), url)
+        Door.of("0.0.0.0", 8765, Tokens((TOKEN,)), url)
 
 
 @pytest.mark.parametrize(
@@ -144,10 +144,18 @@ def test_loopback_is_known(host, answer):
 def test_tokens_are_read_a_line_each(tmp_path):
     path = tmp_path / "tokens"
     path.write_text(f"# anna\n{TOKEN}\n\n  another-token-that-is-long-enough \n")
-    assert read_tokens(path) == (TOKEN, "another-token-that-is-long-enough")
+    assert read_tokens(path) == Tokens((TOKEN, "another-token-that-is-long-enough"))
 
 
-@pytest.mark.parametrize("text", ["", "# none\n", "short\n", f"{TOKEN}\nwith spaces in it is no token at all\n"])
+def test_an_operator_is_named_behind_a_token(tmp_path):
+    path = tmp_path / "tokens"
+    path.write_text(f"{TOKEN}\nanother-token-that-is-long-enough  operator\n")
+    other = "another-token-that-is-long-enough"
+    assert read_tokens(path) == Tokens((TOKEN, other), (other,))
+
+
+@pytest.mark.parametrize("text", ["", "# none\n", "short\n", f"{TOKEN}\nwith spaces in it is no token at all\n",
+                                  f"{TOKEN} operators\n", f"{TOKEN} operator too\n"])  # fmt: skip
 def test_a_file_of_bad_tokens_is_refused_without_showing_them(tmp_path, text):
     path = tmp_path / "tokens"
     path.write_text(text)

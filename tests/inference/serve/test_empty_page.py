@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 import isamap
@@ -49,7 +51,13 @@ def test_training_wants_a_place_first(page):
 
 
 @pytest.fixture(scope="module")
-def trained(page) -> Page:
+def prices() -> list[str]:
+    """What the page said before a training began."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def trained(page, prices) -> Page:
     """The page after a network was trained on 5 km of Wuhan by mouse, and their box is still the place."""
     page.click("#region")
     for letter in "wuhan":
@@ -62,9 +70,19 @@ def trained(page) -> Page:
         page.wheel(left + width / 2, top + height / 2, -400)
     drag_box(page, 0.6)
     page.wait_for("document.querySelector('#place-words').textContent.startsWith('Box')")
+    page.wait_for("!document.querySelector('#train-first').disabled")
+    prices.append(page.text("#train-price"))
     page.click("#train-first")
     page.wait_for("document.querySelector('#checkpoint').options.length === 1", 550)
     return page
+
+
+def test_the_price_of_training_stands_there_before_it_starts(trained, prices):
+    """5 km in patches of 640 m, two epochs."""
+    (price,) = prices
+    words = re.fullmatch(r"About (.+): (.+) for (\d+) patches, (.+) for 2 epochs, on two processor cores.*", price)
+    assert words and 4 <= int(words[3]) <= 400, price
+    assert all("minute" in words[part] for part in (1, 2, 4))
 
 
 def test_a_network_trained_by_mouse_can_be_chosen_at_once(trained):

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from inference.serve import gate
 from inference.serve.app import Service
+from inference.serve.door import Door, Tokens
 from inference.serve.gate import Gate
 from inference.serve.job_store import JobStore
 from inference.serve.limits import Limits
@@ -108,7 +109,7 @@ def test_each_client_has_a_bucket_of_its_own():
 
 
 def test_wrong_tokens_are_slowed_down(settings):
-    door = type(DOOR)(DOOR.names, ("a-token-that-is-long-enough-0123",))
+    door = Door(DOOR.names, Tokens(("a-token-that-is-long-enough-0123",)))
     made = replace(settings, limits=Limits(requests_per_s=0.1, burst=3))
     client = TestClient(Service(made, door).application(), base_url=BASE)
     statuses = [client.get("/jobs", headers={"authorization": f"Bearer {n}"}).status_code for n in range(5)]

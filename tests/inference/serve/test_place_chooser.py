@@ -117,12 +117,36 @@ def test_the_service_gets_the_drawn_polygon(wuhan, service):
     assert [tuple(place) for place in ring] == [pytest.approx(place, abs=slack) for place in expected]
 
 
-def test_escape_leaves_the_drawing(wuhan):
+def test_escape_leaves_the_drawing_and_keeps_the_place(wuhan):
+    wuhan.wait_for("!document.querySelector('#start').disabled")
+    before = wuhan.text("#place-words")
+    pixels = wuhan.evaluate("document.querySelector('#map canvas').toDataURL()")
     wuhan.click("#draw-polygon")
     left, top, width, height = map_box(wuhan)
     wuhan.mouse("click", left + width / 2, top + height / 2)
     wuhan.key("Escape")
-    assert wuhan.text("#place-words") == "No place is chosen yet."
+    assert wuhan.text("#place-words") == before and wuhan.evaluate("document.querySelector('#map-message').hidden")
+    assert not wuhan.evaluate("document.querySelector('#start').disabled")
+    wuhan.wait_for(f"document.querySelector('#map canvas').toDataURL() === {json.dumps(pixels)}")  # its outline too
+
+
+def test_escape_leaves_the_drawing_wherever_the_focus_is(wuhan):
+    wuhan.click("#draw-box")
+    wuhan.evaluate("document.querySelector('#span').focus()")
+    wuhan.key("Escape")
+    assert not wuhan.evaluate("document.querySelector('#map').classList.contains('drawing')")
+
+
+def test_escape_closes_the_open_list_first(wuhan):
+    wuhan.click("#draw-box")
+    wuhan.click("#region")
+    wuhan.wait_for("!document.querySelector('#regions').hidden")
+    wuhan.key("Escape")
+    assert wuhan.evaluate("document.querySelector('#regions').hidden")
+    assert wuhan.evaluate("document.querySelector('#map').classList.contains('drawing')")
+    wuhan.key("Escape")
+    assert not wuhan.evaluate("document.querySelector('#map').classList.contains('drawing')")
+    assert wuhan.text("#place-words").startswith("Region wuhan")
 
 
 def test_the_service_gets_the_polygon_of_a_chosen_file(page, service, triangle):

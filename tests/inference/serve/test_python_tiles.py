@@ -1,4 +1,4 @@
-"""docs/view.md: its lines for xarray, folium and ipyleaflet are run against a service, whose tiles Chromium loads."""
+"""docs/view.md: its lines for xarray, folium, ipyleaflet, leafmap run against a service; Chromium loads tiles."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def values(service: Running, *names: str) -> dict:
     space: dict = {}
     for name in names:
         (text,) = re.findall(rf"^```python {name}\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
-        assert name == "ipyleaflet" or WRITTEN in text
+        assert name in ("ipyleaflet", "leafmap") or WRITTEN in text
         exec(text.replace(WRITTEN, f"{service.address}/maps/town/"), space)
     return space
 
@@ -71,6 +71,15 @@ def test_ipyleaflet_draws_the_tiles_of_the_service_where_the_map_is(service):
     pytest.importorskip("ipyleaflet")
     live = values(service, "folium", "ipyleaflet")["live"]
     assert live.layers[-1].url == f"{service.address}/maps/town/tiles/class/{{z}}/{{x}}/{{y}}.png"
+    west, south, east, north = service.json("/maps/town")["bbox"]
+    assert south < live.center[0] < north and west < live.center[1] < east
+
+
+def test_leafmap_draws_the_tiles_of_the_service_where_the_map_is(service):
+    pytest.importorskip("leafmap")
+    live = values(service, "folium", "leafmap")["live"]
+    (layer,) = [each for each in live.layers if each.name == "isamap"]
+    assert layer.url == f"{service.address}/maps/town/tiles/class/{{z}}/{{x}}/{{y}}.png"
     west, south, east, north = service.json("/maps/town")["bbox"]
     assert south < live.center[0] < north and west < live.center[1] < east
 

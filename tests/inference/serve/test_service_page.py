@@ -12,6 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 import isamap
+from inference.serve import bucket_maps, cache
 from inference.serve.app import Service
 from inference.serve.database import PostgresqlServer, database_url
 from inference.serve.job_store import MOST_ATTEMPTS
@@ -83,6 +84,14 @@ def test_the_numbers_of_the_page_are_those_of_the_code():
     assert MOST_ATTEMPTS == 5 and "A job that ends five workers" in PAGE
 
 
+def test_the_bounds_of_copies_on_the_page_are_those_of_the_code():
+    assert (Limits().cache_bytes, cache.MOST_AGE_S, cache.KEPT_S) == (20e9, 7 * 86_400, 600)
+    assert "after a week without use" in PAGE and "more than 20 GB" in PAGE and "in the last ten minutes" in PAGE
+    assert bucket_maps.LEAST_HEAD == 256 << 10 and "256 KiB" in PAGE
+    assert bucket_maps.LIST_S == 5 and "again after 5 seconds" in PAGE
+    assert bucket_maps.READING_S == 20 and "502 after 20 seconds" in PAGE
+
+
 def test_the_container_starts_the_command_with_options_that_it_has(capsys):
     (file,) = re.findall(r"^```dockerfile\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
     words = [word for line in re.findall(r"^(?:ENTRYPOINT|CMD) (.*)$", file, re.MULTILINE) for word in json.loads(line)]
@@ -94,7 +103,7 @@ def test_the_container_starts_the_command_with_options_that_it_has(capsys):
 
 def test_the_lines_that_start_it_have_options_that_it_has(capsys):
     lines = [line for line in PAGE.splitlines() if line.startswith("isamap serve ")]
-    assert len(lines) == 3
+    assert len(lines) == 4
     assert isamap.main(["serve", "--help"]) == 0
     page = capsys.readouterr().out
     assert all(word in page for line in lines for word in line.split() if word.startswith("--"))

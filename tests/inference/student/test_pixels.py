@@ -31,6 +31,7 @@ from tests.support import plot as plots
 from tests.support.map_files import read_map
 from training.checkpoints.checkpoint import load, normalise
 from training.runtimes import open_forward
+from training.runtimes.probabilities import probabilities_of
 
 JUNE = Month(2019, 6).period
 PART = replace(plots.REGION, name="inner", bounds_m=tuple(np.add(plots.REGION.bounds_m, (300, 250, -410, -330))))
@@ -48,7 +49,7 @@ def by_map(trained, source: InputSource) -> np.ndarray:
     """Probabilities of impervious as a map's windows give them, before they become bytes."""
     mapped, seen = source.ground.mapped, source.ground.seen
     predictor = Predictor(
-        open_forward(trained),
+        probabilities_of(open_forward(trained)),
         len(trained.bands),
         1,
         Legend(trained.classes),

@@ -1,0 +1,47 @@
+"""A judge of one stratum: what another judge counts, on the blocks of some regions only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from reproduction.labels import evaluated
+from reproduction.study import Evaluated, Evaluator, Trial
+
+
+@dataclass(frozen=True)
+class OfRegions:
+    """Scores of the test patches of some regions by another judge, which counts the blocks of all.
+
+    ValueError: no test patch lies there.
+    """
+
+    evaluator: Evaluator
+    regions: tuple[str, ...]
+
+    def __call__(self, trial: Trial) -> Evaluated:
+        """The judge's counts of those blocks, and its maps."""
+        everywhere = _everywhere(self.evaluator, replace(trial, shown=()))
+        inside_N = np.isin(block_regions(trial.addresses), self.regions)
+        if everywhere.blocks is None or not inside_N.any():
+            raise ValueError(f"no test patch lies in {', '.join(self.regions)}: export more patches")
+        return evaluated(everywhere.blocks[inside_N], everywhere.classes)
+
+
+# the judge of every stratum asks for the same counts one after the other
+@lru_cache(maxsize=256)
+def _everywhere(evaluator: Evaluator, trial: Trial) -> Evaluated:
+    return evaluator(trial)
+
+
+def block_regions(addresses: Sequence[str]) -> np.ndarray:
+    """The region of each block of the test split, in the order in which judges count blocks."""
+    from gee_export.datasets.dataset import Dataset
+    from training.samples.ground import spatial_blocks
+
+    tested = [(data, patch) for data in map(Dataset.open, addresses) for patch in data.in_split("test")]
+    _, first = np.unique(spatial_blocks(tested), return_index=True)
+    return np.array([tested[at][1].region for at in first])
