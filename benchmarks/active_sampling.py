@@ -34,7 +34,7 @@ from training.models.classical import RandomForest, RandomForestConfig
 BBOX_WSEN = (114.18, 30.50, 114.25, 30.60)  # the west of Wuhan: fields, lakes, towns, the city's edge
 PLACE = {"bbox": BBOX_WSEN, "month": "2019-06", "size": 64, "stride": 64, "ratios": (6, 1, 3)}
 BUDGETS = (25, 50, 100, 200, 400, 800)
-EACH = 3  # points a patch and round at most
+EACH = 3  # points a patch and round at most, where that is enough
 FOREST = RandomForestConfig(trees=50, leaf=1)
 MEMBERS = 5
 
@@ -147,10 +147,11 @@ def by(score: str, members: Callable[[Pool, RandomForest, np.ndarray], list[Rand
         free = pool.valid_NHW.copy()
         free[tuple(answered.T)] = False
         pixels, forests = [], members(pool, forest, answered)
+        each = max(EACH, -(-5 * count // (4 * len(free))))  # enough for the round, with some to spare
         for number, image in enumerate(pool.image_NBHW):
             chances = np.stack([predicted(each, image[None]) for each in forests])
             score_HW = SCORES[score](chances, pool.label_NHW[number][None])[0]
-            pixels += [(area, number, row, col) for row, col, area in candidates(score_HW, free[number], EACH)]
+            pixels += [(area, number, row, col) for row, col, area in candidates(score_HW, free[number], each)]
         pixels.sort(reverse=True)
         return np.array([pixel[1:] for pixel in pixels[:count]])
 

@@ -100,7 +100,7 @@ def ask(
     data: Annotated[list[str], typer.Option("--data", help="Patch dataset to choose from; may repeat.")],
     out: Annotated[str, typer.Option("--out", help="New folder: sheet/ for interpreters, key.json for you.")],
     points: Annotated[int, typer.Option("--points", help="So many pixels.")] = 100,
-    by: Annotated[str, typer.Option("--by", help="auto, entropy, members (of --checkpoint) or label.")] = "auto",
+    by: Annotated[str, typer.Option("--by", help="entropy, members (of several --checkpoint) or label.")] = "entropy",
     split: Annotated[str, typer.Option("--split", help="train, val or test.")] = "train",
     each: Annotated[int, typer.Option("--each", help="Most points of a patch.")] = 3,
     batch: Annotated[int, typer.Option("--batch", help="Patches at once.")] = 16,
