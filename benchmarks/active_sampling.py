@@ -70,7 +70,7 @@ def main() -> None:
         print(f"{name}: {len(pixels.image_NBHW)} patches, {share(pixels):.1%} impervious; everything simulated")
     path = options.home / "figures.json"
     figures = json.loads(path.read_text()) if path.exists() else {}
-    for name in options.methods:
+    for name in [*([] if "random" in figures else ["random"]), *(name for name in options.methods if name != "random")]:
         figures[name] = [curve(pool, test, methods()[name], seed) for seed in options.seeds]
         path.write_text(json.dumps(figures, indent=1) + "\n")
     print(described(figures))
