@@ -180,6 +180,19 @@ def test_the_command_learns_from_answers(asked, town, tmp_path, capsys):
     assert "answers: 12 pixels" in capsys.readouterr().out
 
 
+def test_a_network_learns_from_answers(asked, town, tmp_path):
+    path = answered(asked, tmp_path / "a.gpkg", ["impervious", "pervious"] * 6)
+    settings = {"epochs": "1", "batch": "2"}
+    report = training.train(town, "unet-tiny", tmp_path / "run", settings=settings, answers=path)
+    assert report.epochs == 1 and "answers: 12 pixels" in str(report)
+
+
+def test_answers_of_one_class_are_refused(asked, town, tmp_path):
+    path = answered(asked, tmp_path / "a.gpkg", ["pervious"] * 12)
+    with pytest.raises(ValueError, match=r"of the answered pixels alone, .* answer more points of every class"):
+        training.train(town, "random_forest-tiny", tmp_path / "run", settings=FOREST, answers=path)
+
+
 # --- no probability sample --------------------------------------------------------------------------------------------
 
 
