@@ -49,7 +49,8 @@ class PublicImages:
         if is_scenes(asset):
             return _scenes(asset, first, last, bounds_wsen)
         if _only_named(asset):
-            return [image for index in asset.indices if _within(image := _of_script(asset, index), first, last)]
+            named = (_of_script(asset, index) for index in asset.indices)
+            return [image for image in named if image is not None and _within(image, first, last)]
         moments, form = Moments(asset, first, last), index_form(asset)
         return Listing(
             lambda: len(moments),
