@@ -70,6 +70,7 @@ class Collection:
     kind: str = "FeatureCollection"
     id: str | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)  # names of types by property, of a list of features
     ahead: Callable[[int], Sequence[Element]] | None = field(default=None, repr=False, kw_only=True)
 
     def head(self, count: int) -> Sequence[Element]:
