@@ -65,7 +65,7 @@ def test_an_images_description_comes_back(image):
 
 
 def test_an_unknown_algorithm_is_refused_by_name(image):
-    with pytest.raises(ee.EEException, match="Image.medialAxis"):
+    with pytest.raises(ee.EEException, match=r"Image\.medialAxis"):
         image.medialAxis().getInfo()
 
 
