@@ -83,7 +83,7 @@ def limit(collection: Collection, limit: int | None, key: str | None, ascending:
         elements = collection.elements if key is None else _sorted(collection.elements, key, ascending)
         return elements if limit is None else elements[:limit]
 
-    return replace(collection.of(find), id=collection.id)
+    return collection.of(find)
 
 
 def _sorted(elements: Sequence[Element], key: str, ascending: bool) -> list[Element]:

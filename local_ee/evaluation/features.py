@@ -108,8 +108,8 @@ class Collection:
     def of(
         self, find: Callable[[], Sequence[Element]], ahead: Callable[[int], Sequence[Element]] | None = None
     ) -> Collection:
-        """A collection of the same kind with other elements."""
-        return Collection(find, self.kind, None, self.properties, ahead=ahead)
+        """A collection of the same kind and id with other elements (eemont asks mapped collections for their id)."""
+        return Collection(find, self.kind, self.id, self.properties, ahead=ahead)
 
     def with_properties(self, properties: Mapping[str, Any]) -> Collection:
         """The same elements under other properties of the collection."""

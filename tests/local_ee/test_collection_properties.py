@@ -163,3 +163,9 @@ def test_an_id_is_copied_where_all_names_are_named():
 def test_an_id_that_is_not_named_is_not_copied():
     image = ee.Image("C/a")
     assert info(ee.Image(image.add(1).copyProperties(image)).get("system:id"), SCENES) is None
+
+
+def test_a_mapped_collection_keeps_its_id():
+    """eemont tells the platform of a mapped collection by its system:id (its tests/test_imagecollection.py)."""
+    mapped = ee.ImageCollection("C").map(lambda image: image.add(1))
+    assert info(mapped.get("system:id"), SCENES) == "C"
