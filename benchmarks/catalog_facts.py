@@ -220,12 +220,12 @@ def counts(catalog: Sequence[Mapping[str, Any]]) -> str:
     """A table of the catalog's ids by type, and of those that the engine serves."""
     from local_ee.world import World
 
-    known = set(World().known_ids)
-    present = Counter(each["gee:type"] for each in catalog)
-    served = Counter(each["gee:type"] for each in catalog if each["id"] in known)
-    rows = [f"| {form} | {present[form]} | {served[form]} |" for form in FORMS]
-    total = f"| all | {sum(present.values())} | {sum(served.values())} |"
-    return "\n".join(["| type | in the catalog | served |", "|---|---:|---:|", *rows, total])
+    ids = set(World().known_ids)
+    totals = Counter(each["gee:type"] for each in catalog)
+    answers = Counter(each["gee:type"] for each in catalog if each["id"] in ids)
+    rows = [f"| {form} | {totals[form]} | {answers[form]} |" for form in FORMS]
+    last = f"| all | {sum(totals.values())} | {sum(answers.values())} |"
+    return "\n".join(["| type | in the catalog | served |", "|---|---:|---:|", *rows, last])
 
 
 def main() -> None:

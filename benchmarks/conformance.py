@@ -29,17 +29,21 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import ee
+from google.auth.credentials import AnonymousCredentials
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.printed_values import Printed, printed_text, printed_value
 from benchmarks.sample_misses import reason_of
-from gee_export.earth_engine.session import connect
+from local_ee import LocalEngine
+from local_ee.catalogs import open_catalog
+from local_ee.limits import Limits
 
 FOLDER = "samples/python/apidocs"
 PASSED, WRONG, MISSING, REFUSED, ASSET = "as printed", "another value", "no such algorithm", "refused", "no such asset"
 OUTCOMES = (PASSED, WRONG, MISSING, REFUSED, ASSET)
 _OPENING, _CLOSING = "<!-- samples: benchmarks/conformance.py -->", "<!-- /samples -->"
+_SECONDS = 20.0  # of a computation
 _CELL = 60  # characters of a table's cell
 _MARK = re.compile(r"\[(?:START|END) ")
 
@@ -222,7 +226,14 @@ def main() -> None:
     options = parser.parse_args()
     checks: list[Check] = []
     pages = list(samples(options.samples))
-    with connect(catalog="world"), TemporaryDirectory() as folder, chdir(folder):  # some samples write files
+    limits = Limits(computation_seconds=_SECONDS)
+    with (
+        TemporaryDirectory() as folder,
+        chdir(folder),  # some samples write files
+        LocalEngine(open_catalog("world"), Path(folder, "home"), limits=limits) as engine,
+    ):
+        ee.Initialize(credentials=AnonymousCredentials(), project="local", url=engine.url)
+        ee.data.setMaxRetries(0)
         for name, source in pages:
             if options.family.lower() in ("", family_of(name)):
                 checks += checks_of(Page.of(name, source))

@@ -36,15 +36,27 @@ _END = 600  # characters of a failure's text
 CAUSES = (
     ("no such asset in the simulated world", re.compile(r"not found \(does not exist|Asset '.*' not found|is not in")),
     (
+        "a collection of the simulated world without dates",
+        re.compile(r"of the simulated world has no end|too many scenes there"),
+    ),
+    (
         "an algorithm that the engine refuses",
         re.compile(r"the local engine (?:does not have|has no|writes no|does not)"),
     ),
-    ("the network", re.compile(r"ConnectionError|Max retries exceeded|Name or service not known|ProxyError|URLError")),
-    ("a package or a file that is not there", re.compile(r"ModuleNotFoundError|ImportError|FileNotFoundError")),
+    (
+        "the network",
+        re.compile(
+            r"ConnectionError|Max retries exceeded|NameResolution|Name or service not known|ProxyError|URLError"
+        ),
+    ),
+    (
+        "a package or a file that is not there",
+        re.compile(r"ModuleNotFoundError|ImportError|FileNotFoundError|File not found in data directory|No such file"),
+    ),
     ("an account or a project", re.compile(r"[Cc]redentials|PROJECT|project_number|authenticat|service.account")),
-    ("time", re.compile(r"Timeout|timed out")),
-    ("another value", re.compile(r"AssertionError|assert |does not match|Mismatch|DataRegression|ImageRegression")),
+    ("time", re.compile(r"Timeout|[Tt]imed out")),
     ("a refusal of the engine", re.compile(r"EEException|HttpError")),
+    ("another value", re.compile(r"AssertionError|assert |does not match|Mismatch|DataRegression|ImageRegression")),
 )
 OTHER = "an error of the client or of the test"
 
@@ -104,8 +116,9 @@ class Result:
 
 
 def cause_of(text: str) -> str:
-    """Why a test failed, by what it says."""
-    return next((name for name, pattern in CAUSES if pattern.search(text)), OTHER)
+    """Why a test failed, by pytest's lines of its error (E ...), or by all that it says where there are none."""
+    errors = "\n".join(line for line in text.splitlines() if line.startswith("E ")) or text
+    return next((name for name, pattern in CAUSES if pattern.search(errors)), OTHER)
 
 
 def read_report(suite: str, report: Path) -> Result:

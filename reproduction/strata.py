@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 
@@ -24,17 +23,11 @@ class OfRegions:
 
     def __call__(self, trial: Trial) -> Evaluated:
         """The judge's counts of those blocks, and its maps."""
-        everywhere = _everywhere(self.evaluator, replace(trial, shown=()))
+        everywhere = self.evaluator(replace(trial, shown=()))
         inside_N = np.isin(block_regions(trial.addresses), self.regions)
         if everywhere.blocks is None or not inside_N.any():
             raise ValueError(f"no test patch lies in {', '.join(self.regions)}: export more patches")
         return evaluated(everywhere.blocks[inside_N], everywhere.classes)
-
-
-# the judge of every stratum asks for the same counts one after the other
-@lru_cache(maxsize=256)
-def _everywhere(evaluator: Evaluator, trial: Trial) -> Evaluated:
-    return evaluator(trial)
 
 
 def block_regions(addresses: Sequence[str]) -> np.ndarray:

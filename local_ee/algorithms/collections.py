@@ -29,6 +29,7 @@ from local_ee.evaluation.features import (
     with_index,
 )
 from local_ee.evaluation.registry import add, algorithm
+from local_ee.evaluation.value_types import name_of
 from local_ee.raster.compound import plain
 from local_ee.raster.geometry import Geometry, rectangle
 from local_ee.raster.projection import Projection
@@ -37,11 +38,14 @@ from local_ee.raster.reducing import Reducer
 
 @algorithm("Collection")
 def collection(features: list) -> Collection:
-    """A collection of elements; those without system:index get their position."""
+    """A collection of elements; those without system:index get their position.
+
+    Assumption: its columns are the types of the first feature's properties (so those that geetools' tests recorded).
+    """
     elements = [to_element(feature) for feature in features]
-    return collection_of(
-        [each if index_of(each) is not None else with_index(each, str(i)) for i, each in enumerate(elements)]
-    )
+    indexed = [each if index_of(each) is not None else with_index(each, str(i)) for i, each in enumerate(elements)]
+    first = indexed[0].properties if indexed and isinstance(indexed[0], Feature) else {}
+    return replace(collection_of(indexed), columns={name: name_of(first[name]) for name in sorted(first)})
 
 
 @algorithm("Collection.filter")
@@ -79,7 +83,7 @@ def limit(collection: Collection, limit: int | None, key: str | None, ascending:
         elements = collection.elements if key is None else _sorted(collection.elements, key, ascending)
         return elements if limit is None else elements[:limit]
 
-    return replace(collection.of(find), id=collection.id)
+    return collection.of(find)
 
 
 def _sorted(elements: Sequence[Element], key: str, ascending: bool) -> list[Element]:

@@ -61,6 +61,8 @@ def copy_properties(
     else:
         names = [name for name in source.properties if _matches(name, properties)]
     copied = {name: source.properties[name] for name in names}
+    if properties is not None and source.id is not None and _matches("system:id", properties):
+        destination = replace(destination, id=source.id)  # eemont tells a platform by it
     return destination.with_properties({**destination.properties, **copied})
 
 

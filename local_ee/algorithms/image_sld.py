@@ -5,7 +5,6 @@ A style's XML comes from outside: one with a DOCTYPE, by which entities expand, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from xml.etree import ElementTree
@@ -155,7 +154,7 @@ def sld_style(input: Image, sldXml: str) -> Image:
             mask = both(mask, other)
         values = [np.asarray(plane, float) for plane in pixels.values]
         if style.colour_map is None:
-            planes: Sequence[np.ndarray] = [np.rint(shown(plane, k)).astype(np.uint8) for k, plane in enumerate(values)]
+            planes = np.stack([np.rint(shown(plane, k)).astype(np.uint8) for k, plane in enumerate(values)])
             coloured = np.ones(values[0].shape, bool)
         else:
             planes, coloured = style.colour_map.painted(shown(values[0], 0) if channels[0][1].stretch else values[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def _cover(image: Image) -> float:
     return float(cover) if isinstance(cover, int | float) else _BYTE
 
 
-def _clearest(images: list[Image], most: int) -> list[int]:
+def _clearest(images: Sequence[Image], most: int) -> list[int]:
     """The places of the clearest scenes of each path and row, `most` of each."""
     places: dict[tuple[Any, Any], list[int]] = defaultdict(list)
     for i, image in enumerate(images):

@@ -63,9 +63,9 @@ class CloudObjects:
 
     def content(self, uri: str) -> bytes:
         """The bytes of an object; EngineError where there is none, or where they are more than MOST_BYTES."""
-        check_place(_checked(uri), self._buckets)
-        bucket, name, generation = parts(uri)
+        bucket, name, generation = parts(_checked(uri))
         try:
+            check_place(uri, self._buckets)
             _, file = self._buckets.open(bucket, name, generation=generation)
         except StorageError as error:
             raise EngineError(f"Cannot read {uri}: {error}") from error

@@ -57,7 +57,7 @@ class CatalogStack:
 
     def _with_buckets(self, method: str) -> Callable[[str], Any]:
         readers = (getattr(catalog, method, None) for catalog in self._catalogs)
-        reader = next((each for each in readers if each is not None), None)
+        reader: Callable[[str], Any] | None = next((each for each in readers if each is not None), None)
         if reader is None:
             raise ValueError("no catalog of the stack has buckets: add CloudObjects")
         return reader

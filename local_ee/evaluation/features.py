@@ -70,6 +70,7 @@ class Collection:
     kind: str = "FeatureCollection"
     id: str | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)  # names of types by property, of a list of features
     ahead: Callable[[int], Sequence[Element]] | None = field(default=None, repr=False, kw_only=True)
 
     def head(self, count: int) -> Sequence[Element]:
@@ -107,8 +108,8 @@ class Collection:
     def of(
         self, find: Callable[[], Sequence[Element]], ahead: Callable[[int], Sequence[Element]] | None = None
     ) -> Collection:
-        """A collection of the same kind with other elements."""
-        return Collection(find, self.kind, None, self.properties, ahead=ahead)
+        """A collection of the same kind and id with other elements (eemont asks mapped collections for their id)."""
+        return Collection(find, self.kind, self.id, self.properties, ahead=ahead)
 
     def with_properties(self, properties: Mapping[str, Any]) -> Collection:
         """The same elements under other properties of the collection."""

@@ -38,17 +38,21 @@ def not_found(form: str, asset_id: str, catalog: Catalog) -> EngineError:
 
 def image_of(source: SourceImage) -> Image:
     """A catalog's image: read by windows of its own lattices, resampled where another grid is asked for."""
-    bands = tuple(
-        Band(band.name, of_dtype(band.dtype), projection_of(band.grid), band.grid.shape.yx) for band in source.bands
-    )
     footprint = Geometry(source.footprint)
     return Image(
-        bands,
+        _bands_of(source.bands),
         _Reader(source, "nearest"),
         {**source.properties, FOOTPRINT: _ring(footprint)},
         source.id,
         lambda: footprint,
     )
+
+
+def _bands_of(bands: Sequence[SourceBand]) -> tuple[Band, ...]:
+    """Bands as values of the engine; most bands of an image share a grid, whose projection is made once."""
+    grids = {id(band.grid): band.grid for band in bands}
+    places = {key: (projection_of(grid), grid.shape.yx) for key, grid in grids.items()}
+    return tuple(Band(band.name, of_dtype(band.dtype), *places[id(band.grid)]) for band in bands)
 
 
 def _ring(footprint: Geometry) -> Geometry:

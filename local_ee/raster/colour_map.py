@@ -33,8 +33,8 @@ class ColourMap:
         above = np.searchsorted(self.quantities, values)
         entry = np.minimum(above, len(self.quantities) - 1)
         if self.kind == "ramp":
-            planes = [np.interp(values, self.quantities, self.colours[:, channel]) for channel in range(3)]
-            return np.rint(planes).astype(np.uint8), self._shown(entry) & self._shown(np.maximum(above - 1, 0))
+            mixed = [np.interp(values, self.quantities, self.colours[:, channel]) for channel in range(3)]
+            return np.rint(mixed).astype(np.uint8), self._shown(entry) & self._shown(np.maximum(above - 1, 0))
         coloured = above < len(self.quantities)
         if self.kind == "values":
             coloured &= self.quantities[entry] == values

@@ -23,6 +23,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from local_ee.catalog import BoundsWSEN, SourceBand, SourceImage
+from local_ee.world.landsat_calibration import calibration, sun_elevation
 from local_ee.world.listing import Listing
 from local_ee.world.passes import milliseconds
 from local_ee.world.public_facts import COLLECTION, AssetFacts, BandFacts, assets, ids_of
@@ -249,6 +250,10 @@ def _properties(asset: AssetFacts, scene: Scene, moment: datetime, index: str) -
         "COLLECTION_CATEGORY": "T1",
         "simulated": 1,
     }
+    centre = ground(scene.path, scene.row)[2].centroid
+    properties["SUN_ELEVATION"] = sun_elevation(moment, centre.x, centre.y)
+    if not asset.id.endswith("_L2"):
+        properties |= calibration(scene.mission)
     if asset.id.endswith("_L2"):
         for band in asset.bands:
             if band.name.startswith("SR_B"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -11,6 +12,7 @@ from odc.geo.geobox import GeoBox
 from shapely.geometry import box
 
 from local_ee.catalog import BoundsWSEN, SourceBand, SourceImage
+from local_ee.world import mgrs
 from local_ee.world.listing import Listing
 from local_ee.world.passes import milliseconds
 from local_ee.world.public_dates import Moments, date_in, index_form, moment_of, step_end
@@ -21,6 +23,7 @@ from local_ee.world.public_scenes import Scene, Squares, is_scenes
 
 _METRES = 111_319.49079327358  # of a degree at the equator
 _MIDNIGHT = (0, 0, 0, 0)
+_TILE = re.compile(r"(?:^|_)T(\d{2}[A-Z]{3})(?:_|$)")  # of Sentinel-2, in an index
 
 
 class PublicImages:
@@ -46,7 +49,8 @@ class PublicImages:
         if is_scenes(asset):
             return _scenes(asset, first, last, bounds_wsen)
         if _only_named(asset):
-            return [image for index in asset.indices if _within(image := _of_script(asset, index), first, last)]
+            named = (_of_script(asset, index) for index in asset.indices)
+            return [image for image in named if image is not None and _within(image, first, last)]
         moments, form = Moments(asset, first, last), index_form(asset)
         return Listing(
             lambda: len(moments),
@@ -61,6 +65,10 @@ class PublicImages:
             return _scene(asset, scene) if scene else _of_script(asset, index)
         moment = None if _only_named(asset) else moment_of(asset, index)
         return _of_script(asset, index) if moment is None else _image(asset, moment, f"{collection_id}/{index}")
+
+    def named(self, collection_id: str, index: str) -> SourceImage | None:
+        """An image that Google's scripts name, or None."""
+        return _of_script(assets()[collection_id], index) if collection_id in self.ids else None
 
     def single(self, image_id: str) -> SourceImage:
         """A single image."""
@@ -78,7 +86,7 @@ def _within(image: SourceImage | None, first: datetime, last: datetime) -> bool:
 
 
 def _of_script(asset: AssetFacts, index: str) -> SourceImage | None:
-    """An image that Google's scripts name, on the day in its name; of scenes, where the catalog's page looks."""
+    """An image that Google's scripts name, on the day in its name; of scenes, on their tile or where the page looks."""
     if index not in asset.indices:
         return None
     day = date_in(index)
@@ -86,7 +94,8 @@ def _of_script(asset: AssetFacts, index: str) -> SourceImage | None:
     if is_scenes(asset):
         west, south, east, north = asset.bounds
         scene = Squares(asset).around(*(asset.focus or ((west + east) / 2, (south + north) / 2)), moment)
-        return _image(asset, moment, f"{asset.id}/{index}", scene.bounds)
+        tile = mgrs.named(parts[1]) if (parts := _TILE.search(index)) else None
+        return _image(asset, moment, f"{asset.id}/{index}", tile.footprint.bounds if tile else scene.bounds)
     return _image(asset, moment, f"{asset.id}/{index}")
 
 

@@ -23,6 +23,7 @@ from local_ee.world.public_properties import properties_of
 from local_ee.world.public_units import Unit
 
 _KEPT = 8
+_RELEASE = re.compile(r"(?<=^WCMC/WDPA)/\d{6}/|(?<=^WCMC/WDOECM)/\d{6}/")
 _POINTS = re.compile(r"point|plants|AirView|LUCAS|HURDAT|IBTrACS|GEDI0|OGIM|TerrADat|Lightning", re.I)
 _LINES = re.compile(r"Roads|Rivers", re.I)
 _PATCHES = re.compile(r"GlobFire|burned|WDPA|WDOECM|kbas|GLIMS|EPFD|PAD-US|EcosystemTyp|Mangrove|CGMD", re.I)
@@ -63,7 +64,7 @@ class PublicTables:
     def __contains__(self, table_id: object) -> bool:
         """Whether there is such a table."""
         folder = str(table_id).rpartition("/")[0]
-        return table_id in self.ids or table_id in self.members(folder)
+        return _current(str(table_id)) in self.ids or table_id in self.members(folder)
 
     def members(self, folder_id: str) -> Sequence[str]:
         """The tables of a collection of tables: those that Google's scripts name."""
@@ -73,7 +74,13 @@ class PublicTables:
         """The features of a table, or None."""
         if table_id not in self:
             return None
-        return _features(table_id if table_id in self.ids else table_id.rpartition("/")[0], table_id)
+        owner = _current(table_id)
+        return _features(owner if owner in self.ids else table_id.rpartition("/")[0], table_id)
+
+
+def _current(table_id: str) -> str:
+    """The table of which an id is a release: WCMC/WDPA/202307/polygons is one of WCMC/WDPA/current/polygons."""
+    return _RELEASE.sub("/current/", table_id)
 
 
 @lru_cache(_KEPT)
@@ -90,11 +97,11 @@ def _american(units: Sequence[Unit]) -> list[Unit]:
 def _of_units(asset: AssetFacts, units: Sequence[Unit]) -> Iterator[SourceFeature]:
     for number, unit in enumerate(units):
         index = f"{number:020x}"
-        values = {**properties_of(asset, index, asset.start), **dict(_known(asset, unit))}
+        values = {**properties_of(asset, index, asset.start), **dict(_unit_values(asset, unit))}
         yield SourceFeature(unit.outline, {INDEX: index, **values, "simulated": 1})
 
 
-def _known(asset: AssetFacts, unit: Unit) -> Iterator[tuple[str, Any]]:
+def _unit_values(asset: AssetFacts, unit: Unit) -> Iterator[tuple[str, Any]]:
     """The properties that say which unit it is."""
     point = unit.outline.representative_point()
     county = f"{unit.codes[-1] % 100:03d}"

@@ -95,8 +95,8 @@ def _states_of(country: Unit, rows: Sequence[Sequence[str]]) -> Iterator[Unit]:
         return
     west, south, east, north = country.outline.bounds
     width, height = (east - west) / 2, (north - south) / 2
-    for number, (direction, column, row) in enumerate(_QUARTERS, 1):
-        left, bottom = west + column * width, south + row * height
+    for number, (direction, column, up) in enumerate(_QUARTERS, 1):
+        left, bottom = west + column * width, south + up * height
         quarter = _polygons(country.outline.intersection(shapely.box(left, bottom, left + width, bottom + height)))
         if quarter.area > 0:
             yield _below(country, f"{country.names[0]} {direction}", number, quarter)

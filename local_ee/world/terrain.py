@@ -79,7 +79,8 @@ def _tables(lon: float, lat: float, side_s: float) -> tuple[np.ndarray, np.ndarr
     """River reaches and lakes that can matter in a square of so many arc seconds around a place, and the land."""
     reach = 0.75 * side_s * 31.0 / math.cos(math.radians(min(abs(lat) + 1, 80))) + 5000
     table = places()
-    _, reaches, lakes = near(table, *plane_of(lon, lat), reach)
+    x_m, y_m = plane_of(lon, lat)
+    _, reaches, lakes = near(table, x_m, y_m, reach)
     return reaches, lakes, table.land
 
 

@@ -126,8 +126,10 @@ class World:
         if public is not None:
             return public.image(collection_id, index)
         source = self._collections.get(collection_id)
-        image = None if source is None else source.image(collection_id, index)
-        return None if image is None else replace(image, kept=self._kept)
+        if source is None:
+            return None
+        image = source.image(collection_id, index)
+        return self._public.named(collection_id, index) if image is None else replace(image, kept=self._kept)
 
     def table(self, asset_id: str) -> Sequence[SourceFeature] | None:
         """The features of a table, or None."""
@@ -162,7 +164,7 @@ class World:
 
             def find(day: date, until: date, box: BoundsWSEN) -> Sequence[SourceImage]:
                 images = source.images(collection_id, day, until, box)
-                return [image for image in images if _begins(image, start_ms, end_ms)]
+                return [replace(image, kept=self._kept) for image in images if _begins(image, start_ms, end_ms)]
 
             since = first if collection_id != sentinel2.L2A else max(first, passes.S2_L2A_SINCE)
             return endless(collection_id, find, None if timeless else (since, last), bounds_wsen)

@@ -84,5 +84,10 @@ def test_a_blob_in_another_encoding_is_refused(bucket):
         ee.Blob("gs://open/word.txt").string().getInfo()
 
 
+def test_a_blob_of_a_bucket_that_is_not_there_is_refused(bucket):
+    with pytest.raises(ee.EEException, match="Cannot read gs://ee-docs-demos/x: The specified bucket does not exist"):
+        ee.Blob("gs://ee-docs-demos/x").string().getInfo()
+
+
 def test_a_blob_has_an_address(bucket):
     assert ee.Blob("gs://open/x").url().getInfo() == "gs://open/x"

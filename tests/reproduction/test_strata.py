@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reproduction.labels import LabelsAsMap
 from reproduction.strata import OfRegions, block_regions
 from reproduction.study import Evaluated, Trial
 
@@ -53,8 +52,3 @@ def test_blocks_have_the_region_of_their_patches(town):
     regions = block_regions([str(town)])
     assert set(regions) == {patch.region for _, patch in tested}
     assert len(regions) == len(np.unique(spatial_blocks(tested)))
-
-
-def test_labels_as_map_can_be_judged_by_stratum():
-    """Judges are compared by value, so that one evaluation serves all strata."""
-    assert hash(LabelsAsMap("esri", "fine")) == hash(LabelsAsMap("esri", "fine"))

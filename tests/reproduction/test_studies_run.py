@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib.image import imread
 
 from gee_export.datasets.dataset import write
-from reproduction import STUDIES, jointseg, landcover3m, runetpp
+from reproduction import STUDIES, jointseg, landcover3m, pairs, runetpp, strata
 from reproduction.reproduce import PANEL, REPORT, reproduce
 from tests.support.covers import write_covers
 from tests.support.one_thread import one_thread  # noqa: F401 (a fixture)
@@ -42,7 +43,13 @@ def quick(monkeypatch):
     for size in (jointseg.CPU, jointseg.CPU_COARSE, runetpp.CPU, landcover3m.CPU):
         monkeypatch.setitem(size, "epochs", "1")
         monkeypatch.setitem(size, "batch", "4")
+        monkeypatch.setitem(size, "crop", "0")
+    for study in (jointseg, runetpp):
+        monkeypatch.setattr(study, "REHEARSAL_EPOCHS", 1)
+    monkeypatch.setattr(jointseg, "COARSE_REHEARSAL_EPOCHS", 1)
     monkeypatch.setitem(landcover3m.CPU_PRUNING, "epochs", "1")
+    # three test patches, one of each stratum
+    monkeypatch.setattr(strata, "block_regions", lambda _: np.array([next(iter(p)) for p in pairs.STRATA.values()]))
 
 
 def words(name: str, data: Path) -> list[str]:

@@ -92,6 +92,18 @@ def test_what_wins_in_all_of_twelve_blocks_is_better():
     assert "m0 is better than m1" in str(found)
 
 
+def test_recipes_whose_seeds_differ_as_much_as_they_do_are_not_distinguishable():
+    """One wins in all of 20 blocks by the means of two seeds, but the other's second seed wins over its first."""
+    rates = np.linspace(0.6, 0.8, 20)
+    left, right = (
+        Method(name, tuple(report_of(hits(*(rates + step))) for step in steps))
+        for name, steps in (("left", (0.0, 0.08)), ("right", (0.02, 0.02 - 0.05)))
+    )
+    assert {found.verdict for found in ComparisonReport((left, right), _adjusted((left, right))).differences} == {
+        "not distinguishable"
+    }
+
+
 def test_what_loses_in_all_of_twelve_blocks_is_worse():
     rates = np.linspace(0.6, 0.9, 12)
     found = compared(hits(*(rates - 0.05)), hits(*rates))

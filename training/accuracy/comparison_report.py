@@ -15,6 +15,7 @@ from gee_export.base.atomic import check_writable, local_path, write_json
 from training.accuracy import bootstrap
 from training.accuracy.bootstrap import Interval
 from training.accuracy.comparison import Sample, difference, holm, least_probability, probability
+from training.accuracy.contrast import contrast
 from training.accuracy.evaluation import Data, EvaluationReport, evaluate
 from training.checkpoints import checkpoint as ck
 from training.samples.arguments import check_address, dataset_addresses
@@ -245,12 +246,31 @@ def _check_pixels(reports: Sequence[EvaluationReport]) -> None:
 def _adjusted(methods: Sequence[Method]) -> tuple[Difference, ...]:
     """Every pair by every measure, with p adjusted over all of them."""
     asked = [(left, right, key) for left, right in combinations(methods, 2) for key in MEASURES]
-    chances = [probability(left.sample, right.sample, key) for left, right, key in asked]
+    chances = [_chance(left, right, key) for left, right, key in asked]
     adjusted = iter(holm([p for p in chances if p is not None]))
     return tuple(
         _difference(left, right, key, p, None if p is None else next(adjusted))
         for (left, right, key), p in zip(asked, chances, strict=True)
     )
+
+
+def _of_recipes(left: Method, right: Method) -> bool:
+    """Whether each was trained several times, so that recipes are compared and not checkpoints."""
+    return min(len(left.reports), len(right.reports)) > 1
+
+
+def _chance(left: Method, right: Method, key: str) -> float | None:
+    if not _of_recipes(left, right):
+        return probability(left.sample, right.sample, key)
+    outcome = contrast(left.sample, right.sample, key)
+    return None if outcome is None else outcome.p
+
+
+def _interval(left: Method, right: Method, key: str) -> Interval | None:
+    if not _of_recipes(left, right):
+        return difference(left.sample, right.sample, key, same_blocks=True)
+    outcome = contrast(left.sample, right.sample, key)
+    return None if outcome is None else (outcome.low, outcome.high)
 
 
 def _difference(left: Method, right: Method, key: str, p: float | None, p_adjusted: float | None) -> Difference:
@@ -259,7 +279,7 @@ def _difference(left: Method, right: Method, key: str, p: float | None, p_adjust
     verdict = "not distinguishable"
     if value and p_adjusted is not None and p_adjusted < LEVEL:
         verdict = "better" if value > 0 else "worse"
-    interval = difference(left.sample, right.sample, key, same_blocks=True)
+    interval = _interval(left, right, key)
     return Difference(left.name, right.name, key, value, interval, p, p_adjusted, verdict)
 
 

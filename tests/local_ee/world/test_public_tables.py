@@ -109,6 +109,12 @@ def test_a_table_is_described_and_an_unknown_one_is_not(world):
     assert world.describe("TIGER/1918/States") is None and world.table("TIGER/1918/States") is None
 
 
+def test_a_release_of_the_protected_areas_is_there(world):
+    """WCMC_WDPA_current_polygons: releases are WCMC/WDPA/YYYYMM/polygons."""
+    assert world.describe("WCMC/WDPA/202307/polygons").type == "TABLE"
+    assert "WDPAID" in world.table("WCMC/WDPA/202307/polygons")[0].properties
+
+
 def test_a_collection_of_tables_lists_those_that_scripts_name(world):
     folder = "LARSE/GEDI/GEDI02_A_002"
     (member,) = world.contents(folder)
