@@ -154,6 +154,7 @@ def _covering(native: Projection, bounds: tuple[float, float, float, float]) -> 
     inverse = ~native.transform
     corners = [inverse * corner for corner in ((bounds[0], bounds[3]), (bounds[2], bounds[1]))]
     cols, rows = zip(*corners, strict=True)
+    _check_area(abs(sum(cols)) + abs(sum(rows)) + 1)
     col, row = math.floor(min(cols) + 1e-6), math.floor(min(rows) + 1e-6)
     width, height = math.ceil(max(cols) - 1e-6) - col, math.ceil(max(rows) - 1e-6) - row
     window = native.geobox(max(height, 1), max(width, 1), row=row, col=col)

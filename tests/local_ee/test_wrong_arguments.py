@@ -44,6 +44,15 @@ WRONG = {
         lambda: ee.Image(1).clipToBoundsAndScale(ee.Geometry.Point([10, 10]), 5, 5),
         "The area has no size",
     ),
+    "an area beyond any row": (
+        lambda: called(
+            "Image.clipToBoundsAndScale",
+            input=ee.Image(1),
+            geometry=called("GeometryConstructors.BBox", west=1, south=3, east=7, north=1e308),
+            scale=2,
+        ),
+        "The area has no size",
+    ),
     "a size of no pixels": (
         lambda: ee.Image(1).clipToBoundsAndScale(ee.Geometry.Rectangle([0, 0, 1, 1]), 0, 5),
         "must be at least 1 pixel, got 0",
