@@ -94,7 +94,8 @@ _SMALL = (
     "SVM on 4,000. HRNet and DeepLabV3+ are left to the preset `paper`: one CPU had no hours for them.",
     f"At most {CPU['epochs']} epochs; a training (but a U-Net's) ends when validation has not got better for "
     f"{CPU['patience']}. Adam's rate is 0.0005, 0.002 or 0.008, whichever validates best in {REHEARSAL_EPOCHS} epochs "
-    f"(a U-Net's {REHEARSAL_EPOCHS_OF_UNET}) with another seed; all variants of CroFuseNet take the rate of the complete one.",
+    f"(a U-Net's {REHEARSAL_EPOCHS_OF_UNET}) with another seed; all variants of CroFuseNet take the rate of the "
+    "complete one.",
 )
 
 
