@@ -82,7 +82,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ensemble": ("training.cli:ensemble", "join several checkpoints into one that maps by their mean"),
     "quantize": ("training.cli:quantize", "make a trained network faster by computing in 8 bits"),
     "reproduce": ("reproduction.cli:reproduce", "run a table or figure of the papers again, beside its numbers"),
-    "ask": ("inference.cli:ask", "choose the points of a dataset that are most worth a look, with their answer sheet"),
+    "ask": (
+        "inference.assessment.cli:ask",
+        "choose the points most worth a look, and write their answer sheet",
+    ),
     "map": ("inference.cli:map", "map a region and month, or a GeoTIFF, with a checkpoint"),
     "to-ee": ("inference.cli:to_ee", "distil a checkpoint into an Earth Engine graph and a Code Editor script"),
     "plan": ("inference.cli:plan", "say what maps of an area would take: tiles, requests, hours, computing"),

@@ -4,7 +4,7 @@
 
 Pool: the training patches of a place of the local engine's world, whose labels are hidden. Each round asks for points,
 the truth answers, and a random forest learns from all answers so far; it is judged on all pixels of the test blocks.
-Points are those that `isamap ask` would choose (inference/questions), or random ones. FOLDER keeps the data.
+Points are those that `isamap ask` would choose (inference/questions), or random ones. FOLDER keeps data and figures.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # works from an uninstalled clone too
@@ -34,8 +34,9 @@ from training.models.classical import RandomForest, RandomForestConfig
 BBOX_WSEN = (114.18, 30.50, 114.25, 30.60)  # the west of Wuhan: fields, lakes, towns, the city's edge
 PLACE = {"bbox": BBOX_WSEN, "month": "2019-06", "size": 64, "stride": 64, "ratios": (6, 1, 3)}
 BUDGETS = (25, 50, 100, 200, 400, 800)
-EACH = 3  # points a patch and round at most
+EACH = 3  # points a patch and round at most, where that is enough
 FOREST = RandomForestConfig(trees=50, leaf=1)
+MEMBERS = 5
 
 Choose = Callable[["Pool", RandomForest, np.ndarray, int, np.random.Generator], np.ndarray]
 
@@ -59,15 +60,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--home", type=Path, required=True, help="folder for the data and the figures")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--methods", nargs="+", default=[*methods()], help="further ones of the figures stay")
     options = parser.parse_args()
     torch.set_num_threads(1)
     made(options.home)
     begun = time.process_time()
     pool, test = (opened(options.home, split) for split in ("train", "test"))
-    for name, part in (("pool", pool), ("test", test)):
-        print(f"{name}: {len(part.image_NBHW)} patches, {share(part):.1%} impervious; everything simulated")
-    figures = {name: [curve(pool, test, choose, seed) for seed in options.seeds] for name, choose in methods().items()}
-    (options.home / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
+    for name, pixels in (("pool", pool), ("test", test)):
+        print(f"{name}: {len(pixels.image_NBHW)} patches, {share(pixels):.1%} impervious; everything simulated")
+    path = options.home / "figures.json"
+    figures = json.loads(path.read_text()) if path.exists() else {}
+    for name in [*([] if "random" in figures else ["random"]), *(name for name in options.methods if name != "random")]:
+        figures[name] = [curve(pool, test, methods()[name], seed) for seed in options.seeds]
+        path.write_text(json.dumps(figures, indent=1) + "\n")
     print(described(figures))
     print(f"CPU {time.process_time() - begun:.0f} s")
 
@@ -101,30 +106,54 @@ def share(pool: Pool) -> float:
 
 def methods() -> Mapping[str, Choose]:
     """How points are chosen, by name."""
-    return {"random": at_random, "entropy": by("entropy"), "label": by("label")}
+    return {
+        "random": at_random,
+        "entropy": by("entropy", _alone),
+        "label": by("label", _alone),
+        "members": by("members", _several),
+    }
 
 
-def at_random(pool: Pool, _: RandomForest, asked: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+def at_random(pool: Pool, _: RandomForest, answered: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """Pixels of the pool, all as likely, none twice."""
     free = pool.valid_NHW.copy()
-    free[tuple(asked.T)] = False
+    free[tuple(answered.T)] = False
     places = np.argwhere(free)
     return places[rng.choice(len(places), count, replace=False)]
 
 
-def by(score: str) -> Choose:
-    """The pixels that `isamap ask --by SCORE` would choose of a forest."""
+def _alone(pool: Pool, forest: RandomForest, answered: np.ndarray) -> list[RandomForest]:
+    return [forest]
 
-    def choose(pool: Pool, forest: RandomForest, asked: np.ndarray, count: int, _: np.random.Generator) -> np.ndarray:
+
+def _several(pool: Pool, forest: RandomForest, answered: np.ndarray) -> list[RandomForest]:
+    """Small forests that differ in their seed."""
+    return [fitted(pool, answered, replace(FOREST, trees=FOREST.trees // MEMBERS), seed) for seed in range(MEMBERS)]
+
+
+def fitted(pool: Pool, answered: np.ndarray, config: RandomForestConfig, seed: int) -> RandomForest:
+    """A forest that knows the truth of the answered pixels."""
+    forest = RandomForest([str(band) for band in range(pool.image_NBHW.shape[1])], config)
+    forest.fit(*pool.pixels(answered), seed=seed)
+    return forest
+
+
+def by(score: str, members: Callable[[Pool, RandomForest, np.ndarray], list[RandomForest]]) -> Choose:
+    """The pixels that `isamap ask --by SCORE` would choose of forests."""
+
+    def choose(
+        pool: Pool, forest: RandomForest, answered: np.ndarray, count: int, _: np.random.Generator
+    ) -> np.ndarray:
         free = pool.valid_NHW.copy()
-        free[tuple(asked.T)] = False
-        places = []
+        free[tuple(answered.T)] = False
+        pixels, forests = [], members(pool, forest, answered)
+        each = max(EACH, -(-5 * count // (4 * len(free))))  # enough for the round, with some to spare
         for number, image in enumerate(pool.image_NBHW):
-            chances = predicted(forest, image[None])
-            score_HW = SCORES[score](chances[None], pool.label_NHW[number][None])[0]
-            places += [(area, number, row, col) for row, col, area in candidates(score_HW, free[number], EACH)]
-        places.sort(reverse=True)
-        return np.array([place[1:] for place in places[:count]])
+            chances = np.stack([predicted(each, image[None]) for each in forests])
+            score_HW = SCORES[score](chances, pool.label_NHW[number][None])[0]
+            pixels += [(area, number, row, col) for row, col, area in candidates(score_HW, free[number], each)]
+        pixels.sort(reverse=True)
+        return np.array([pixel[1:] for pixel in pixels[:count]])
 
     return choose
 
@@ -132,13 +161,12 @@ def by(score: str) -> Choose:
 def curve(pool: Pool, test: Pool, choose: Choose, seed: int) -> list[float]:
     """F1 of impervious on the test pixels at every budget; the first points are random, the same for all methods."""
     rng = np.random.default_rng(seed)
-    forest = RandomForest([str(band) for band in range(pool.image_NBHW.shape[1])], FOREST)
-    asked, f1 = at_random(pool, forest, np.empty((0, 3), int), BUDGETS[0], rng), []
+    forest = RandomForest(["none"], FOREST)  # knows nothing yet
+    answered, f1 = at_random(pool, forest, np.empty((0, 3), int), BUDGETS[0], rng), []
     for budget in BUDGETS:
-        if budget > len(asked):
-            asked = np.concatenate([asked, choose(pool, forest, asked, budget - len(asked), rng)])
-        forest = RandomForest([str(band) for band in range(pool.image_NBHW.shape[1])], FOREST)
-        forest.fit(*pool.pixels(asked), seed=seed)
+        if budget > len(answered):
+            answered = np.concatenate([answered, choose(pool, forest, answered, budget - len(answered), rng)])
+        forest = fitted(pool, answered, FOREST, seed)
         f1.append(f1_of(forest, test))
     print(f"seed {seed}: " + " ".join(f"{value:.3f}" for value in f1), flush=True)
     return f1
@@ -162,8 +190,8 @@ def labels_needed(f1: np.ndarray, goal: float) -> float:
     at = int(np.argmax(f1 >= goal))
     if not (f1 >= goal).any() or at == 0:
         return float(BUDGETS[0]) if (f1 >= goal).any() else float("inf")
-    part = (goal - f1[at - 1]) / (f1[at] - f1[at - 1])
-    return float(BUDGETS[at - 1] + part * (BUDGETS[at] - BUDGETS[at - 1]))
+    way = (goal - f1[at - 1]) / (f1[at] - f1[at - 1])
+    return float(BUDGETS[at - 1] + way * (BUDGETS[at] - BUDGETS[at - 1]))
 
 
 def described(figures: Mapping[str, list[list[float]]]) -> str:

@@ -1,6 +1,6 @@
 """How many of Google's own API-doc samples the local engine answers as they are printed (docs/engine.md).
 
-python benchmarks/conformance.py --samples REPOSITORY [--class Array] [--misses] [--json FILE]
+python benchmarks/conformance.py --samples REPOSITORY [--class Array] [--misses] [--json FILE] [--page FILE]
 
 REPOSITORY is a clone of github.com/google/earthengine-community, with or without a work tree. A sample's line
 `display(value)  # printed` is one check where the comment can be read as a value; a comment above or below the line
@@ -22,24 +22,30 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import chdir
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import MagicMock
 
 import ee
+from google.auth.credentials import AnonymousCredentials
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from gee_export.earth_engine.session import connect
+from benchmarks.printed_values import Printed, printed_text, printed_value
+from benchmarks.sample_misses import reason_of
+from local_ee import LocalEngine
+from local_ee.catalogs import open_catalog
+from local_ee.limits import Limits
 
 FOLDER = "samples/python/apidocs"
 PASSED, WRONG, MISSING, REFUSED, ASSET = "as printed", "another value", "no such algorithm", "refused", "no such asset"
 OUTCOMES = (PASSED, WRONG, MISSING, REFUSED, ASSET)
-_NAMES = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None, "inf": math.inf}
-_NAMES |= {"NaN": math.nan, "Infinity": math.inf, "pi": math.pi, "π": math.pi}
-_OPERATORS = {ast.Add: lambda a, b: a + b, ast.Sub: lambda a, b: a - b, ast.Mult: lambda a, b: a * b}
-_OPERATORS |= {ast.Div: lambda a, b: a / b, ast.Pow: lambda a, b: a**b}
+_OPENING, _CLOSING = "<!-- samples: benchmarks/conformance.py -->", "<!-- /samples -->"
+_SECONDS = 20.0  # of a computation
+_CELL = 60  # characters of a table's cell
+_MARK = re.compile(r"\[(?:START|END) ")
 
 
 @dataclass(frozen=True)
@@ -64,78 +70,6 @@ def family_of(sample: str) -> str:
     return words[1] if len(words) > 1 else words[0]
 
 
-class Printed:
-    """A printed value that was read from a comment; numbers know how many digits were printed."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.value = _read(text)
-
-    def equals(self, answer: Any) -> bool:
-        return _same(self.value, answer, self.text)
-
-
-def _read(text: str) -> Any:
-    """The value of a comment; ValueError where it is prose."""
-    source = re.sub(r"√(\d+)", r"sqrt(\1)", text.strip().rstrip(".").replace("(nearly)", "").strip())
-    try:
-        return _evaluated(ast.parse(source, mode="eval").body)
-    except (SyntaxError, RecursionError) as error:
-        raise ValueError(text) from error
-
-
-def _evaluated(node: ast.expr) -> Any:
-    if isinstance(node, ast.Constant):
-        return node.value
-    if isinstance(node, ast.List | ast.Tuple):
-        return [_evaluated(item) for item in node.elts]
-    if isinstance(node, ast.Dict):
-        pairs = zip(node.keys, node.values, strict=True)
-        return {_key(key): _evaluated(value) for key, value in pairs if key is not None}
-    if isinstance(node, ast.Name) and node.id in _NAMES:
-        return _NAMES[node.id]
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return -_evaluated(node.operand)
-    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        return _OPERATORS[type(node.op)](_evaluated(node.left), _evaluated(node.right))
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "sqrt":
-        return math.sqrt(_evaluated(node.args[0]))
-    raise ValueError(ast.dump(node))
-
-
-def _key(node: ast.expr) -> Any:
-    return node.id if isinstance(node, ast.Name) else _evaluated(node)
-
-
-def _same(expected: Any, answer: Any, text: str) -> bool:
-    if isinstance(answer, str) and not isinstance(expected, str) and answer == text:  # "# 123476.00" beside a string
-        return True
-    if isinstance(answer, list) and len(answer) == 1 and not isinstance(expected, list):
-        return _same(expected, answer[0], text)
-    if isinstance(expected, list):
-        if not isinstance(answer, list) and len(expected) == 1:  # "# [16]" beside a number
-            return _same(expected[0], answer, text)
-        return (
-            isinstance(answer, list)
-            and len(expected) == len(answer)
-            and all(_same(*pair, text) for pair in zip(expected, answer, strict=True))
-        )
-    if isinstance(expected, dict):
-        return isinstance(answer, dict) and all(_same(value, answer.get(key), text) for key, value in expected.items())
-    if isinstance(expected, bool) or expected is None or isinstance(expected, str):
-        return answer == expected or (isinstance(expected, str) and str(answer) == expected)
-    if isinstance(answer, str) and answer in ("NaN", "Infinity", "-Infinity"):
-        answer = float(answer.replace("Infinity", "inf"))
-    if not isinstance(answer, int | float):
-        return False
-    if math.isnan(expected) or math.isinf(expected):
-        return math.isnan(answer) if math.isnan(expected) else answer == expected
-    digits = max(
-        (len(found) for found in re.findall(r"\.(\d+)", text)), default=12 if "√" in text or "/" in text else 9
-    )
-    return math.isclose(expected, answer, rel_tol=1e-6, abs_tol=0.6 * 10.0**-digits)
-
-
 def samples(repository: str) -> Iterator[tuple[str, str]]:
     """Names and sources of the samples."""
     git = ["git", "-C", repository]
@@ -149,63 +83,85 @@ def samples(repository: str) -> Iterator[tuple[str, str]]:
 def comments(source: str) -> Mapping[int, str]:
     """The comment of each line that has one."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    return {token.start[0]: token.string.lstrip("# ").rstrip() for token in tokens if token.type == tokenize.COMMENT}
+    noted = {token.start[0]: token.string.lstrip("# ").rstrip() for token in tokens if token.type == tokenize.COMMENT}
+    return {line: text for line, text in noted.items() if not _MARK.match(text)}
 
 
-def printed_at(call: ast.Expr, noted: Mapping[int, str], code_lines: set[int]) -> Printed | None:
-    """What a display call prints: the comment at its end, or one that stands alone above or below."""
-    last = call.end_lineno or call.lineno
-    if last in noted:
-        return _printed([noted[last]])
-    for step, start in ((-1, call.lineno - 1), (1, last + 1)):
+@dataclass(frozen=True)
+class Page:
+    """A sample's statements, and the comments that say what they print."""
+
+    name: str
+    statements: tuple[ast.stmt, ...]
+    noted: Mapping[int, str]
+    code_lines: frozenset[int]
+
+    @classmethod
+    def of(cls, name: str, source: str) -> Page:
+        """A page by its source."""
+        tree = ast.parse(source)
+        lines = frozenset(node.lineno for node in ast.walk(tree) if hasattr(node, "lineno"))
+        return cls(name, tuple(tree.body), comments(source), lines)
+
+    def printed_by(self, statement: ast.stmt) -> Printed | None:
+        """What a statement prints: the comment at its end, or one that stands alone above or below."""
+        last = statement.end_lineno or statement.lineno
+        if last in self.noted:
+            return printed_value([self.noted[last]]) or printed_text(self.noted[last])
+        blocks = (self._block(statement.lineno - 1, -1), self._block(last + 1, 1), self._rows_below(last))
+        return next((printed for printed in map(printed_value, filter(None, blocks)) if printed), None)
+
+    def _block(self, line: int, step: int) -> list[str]:
+        """The comments from a line on that have no code beside them."""
         block = []
-        line = start
-        while line in noted and line not in code_lines:
-            block.append(noted[line])
+        while line in self.noted and line not in self.code_lines:
+            block.append(self.noted[line])
             line += step
-        found = _printed(block[::step]) if block else None
-        if found:
-            return found
-    return None
+        return block[::step]
+
+    def _rows_below(self, last: int) -> list[str]:
+        """A matrix that an empty line parts from its statement."""
+        following = min((line for line in self.code_lines if line > last), default=math.inf)
+        lines = [line for line in self.noted if last < line < following]
+        if not lines or lines[-1] + 1 == following:  # of the next statement
+            return []
+        texts = [self.noted[line] for line in lines]
+        return texts if texts[-1].startswith("[") else []
 
 
-def _printed(lines: list[str]) -> Printed | None:
-    for text in (" ".join(lines), lines[-1], lines[0]):
-        try:
-            return Printed(text)
-        except (ValueError, ZeroDivisionError, OverflowError):
-            continue
-    return None
-
-
-def checks_of(name: str, source: str) -> Iterator[Check]:
+def checks_of(page: Page) -> Iterator[Check]:
     """Runs a sample and compares every value that it prints."""
-    tree, noted = ast.parse(source), comments(source)
-    code_lines = {node.lineno for node in ast.walk(tree) if hasattr(node, "lineno")}
     space: dict[str, Any] = {"ee": ee, "geemap": MagicMock(), "display": lambda *values: None, "__name__": "sample"}
-    for statement in tree.body:
+    for statement in page.statements:
         shown = _displayed(statement)
-        printed = printed_at(statement, noted, code_lines) if shown else None
+        printed = page.printed_by(statement) if shown else None
         try:
             if printed is None or shown is None:
-                exec(compile(ast.Module([statement], []), name, "exec"), space)
+                exec(compile(ast.Module([statement], []), page.name, "exec"), space)
                 continue
-            value = eval(compile(ast.Expression(shown), name, "eval"), space)
+            value = eval(compile(ast.Expression(shown), page.name, "eval"), space)
             answer = value.getInfo() if hasattr(value, "getInfo") else value
+            answer = answer.__name__ if isinstance(answer, type) else answer
         except Exception as error:
             if printed is not None:
-                yield Check(name, statement.lineno, _refusal(str(error)), printed.text, str(error)[:200])
+                yield Check(page.name, statement.lineno, _refusal(str(error)), printed.text, str(error)[:200])
             continue
-        outcome = PASSED if printed.equals(answer) else WRONG
-        yield Check(name, statement.lineno, outcome, printed.text, json.dumps(answer)[:200])
+        if printed.states(answer):
+            outcome = PASSED if printed.equals(answer) else WRONG
+            yield Check(page.name, statement.lineno, outcome, printed.text, json.dumps(answer, default=str)[:200])
 
 
 def _displayed(statement: ast.stmt) -> ast.expr | None:
-    """The value that a statement displays."""
+    """The value that a statement displays or prints; of `repr(value)` the value."""
     call = statement.value if isinstance(statement, ast.Expr) else None
-    if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "display" and call.args:
-        return call.args[-1]
-    return None
+    if not (_calls(call, "display") or _calls(call, "print")) or not call.args:
+        return None
+    shown = call.args[-1]
+    return shown.args[0] if _calls(shown, "repr") else shown
+
+
+def _calls(node: ast.expr | None, name: str) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
 
 
 def _refusal(message: str) -> str:
@@ -224,19 +180,63 @@ def table(checks: list[Check]) -> str:
     return "\n".join([*lines, *(f"| {' | '.join(map(str, row))} | {sum(row[1:])} |" for row in rows)])
 
 
+def misses(checks: list[Check]) -> str:
+    """Every check that is not as printed, with its reason, in Markdown; those of absent assets by their page."""
+    absent = Counter(check.sample for check in checks if check.outcome == ASSET)
+    lines = ["| page and line | printed | answered | reason |", "| --- | --- | --- | --- |"]
+    for check in checks:
+        if check.outcome not in (PASSED, ASSET):
+            reason = reason_of(check.sample, check.line, absent=False)
+            lines.append(f"| {check.sample}:{check.line} | {_cell(check.printed)} | {_cell(check.answer)} | {reason} |")
+    for page, count in absent.items():
+        lines.append(f"| {page} | {count} printed | refused | {reason_of(page, 0, absent=True)} |")
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    """A text that a table's cell can hold."""
+    short = text if len(text) <= _CELL else f"{text[: _CELL - 3]}..."
+    return f"`{short.replace('|', '')}`"
+
+
+def write_page(page: Path, checks: list[Check], repository: str) -> None:
+    """Puts the tables between the marks of a page; ValueError where it has none."""
+    text = page.read_text(encoding="utf-8")
+    before, opened, after = text.partition(_OPENING)
+    _, closed, end = after.partition(_CLOSING)
+    if not (opened and closed):
+        raise ValueError(f"{page} has no {_OPENING} ... {_CLOSING}: put both where the tables belong")
+    git = ["git", "-C", repository, "rev-parse", "--short=9", "HEAD"]
+    commit = subprocess.run(git, check=True, capture_output=True, text=True).stdout.strip()
+    counted = Counter(check.outcome for check in checks)
+    answerable = len(checks) - counted[ASSET]
+    head = f"{datetime.now(UTC):%Y-%m-%d}, samples of commit {commit}: {counted[PASSED]} of the {answerable} printed "
+    head += f"values that need no absent asset are answered as printed; {counted[ASSET]} need one."
+    body = "\n\n".join([head, table(checks), misses(checks)])
+    page.write_text(f"{before}{_OPENING}\n{body}\n{_CLOSING}{end}", encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", required=True, help="a clone of google/earthengine-community")
     parser.add_argument("--class", dest="family", default="", help="only the pages of one class, such as Array")
     parser.add_argument("--misses", action="store_true", help="print every value that is not as printed")
     parser.add_argument("--json", help="a file for every check")
+    parser.add_argument("--page", type=Path, help="a page with marks for the tables, such as docs/engine-coverage.md")
     options = parser.parse_args()
     checks: list[Check] = []
     pages = list(samples(options.samples))
-    with connect(catalog="world"), TemporaryDirectory() as folder, chdir(folder):  # some samples write files
+    limits = Limits(computation_seconds=_SECONDS)
+    with (
+        TemporaryDirectory() as folder,
+        chdir(folder),  # some samples write files
+        LocalEngine(open_catalog("world"), Path(folder, "home"), limits=limits) as engine,
+    ):
+        ee.Initialize(credentials=AnonymousCredentials(), project="local", url=engine.url)
+        ee.data.setMaxRetries(0)
         for name, source in pages:
             if options.family.lower() in ("", family_of(name)):
-                checks += checks_of(name, source)
+                checks += checks_of(Page.of(name, source))
     if options.misses:
         for check in checks:
             if check.outcome != PASSED:
@@ -244,6 +244,8 @@ def main() -> None:
     print(table(checks))
     if options.json:
         Path(options.json).write_text(json.dumps([asdict(check) for check in checks], indent=1))
+    if options.page:
+        write_page(options.page, checks, options.samples)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Does the suite notice one wrong algorithm in each class of Earth Engine (docs/reliability.md)?
 
-    python -m benchmarks.corrupted_engine [--seed 1] [--classes NAME ...] [--out FILE] [TESTS ...]
+    python -m benchmarks.corrupted_engine [--seed 1 2] [--classes NAME ...] [--out FILE] [TESTS ...]
 
 For every class an algorithm is drawn by the seed, and answers a little wrongly (benchmarks/corruption/values.py) while
 the tests that call it run once more. Prints a table: class, algorithm, the first test that failed. Exit code 1 where
@@ -14,7 +14,7 @@ import json
 import random
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -45,7 +45,7 @@ def tried(algorithms: Sequence[str], tests: Sequence[str], *, fresh: bool = Fals
     return corruption.trials
 
 
-def table(algorithms: dict[str, str], caught: dict[str, str]) -> str:
+def table(algorithms: Mapping[str, str], caught: Mapping[str, str]) -> str:
     """class | wrong algorithm | caught by."""
     lines = ["| class | wrong algorithm | caught by |", "|---|---|---|"]
     for each, name in algorithms.items():
@@ -54,26 +54,36 @@ def table(algorithms: dict[str, str], caught: dict[str, str]) -> str:
     return "\n".join(lines)
 
 
+def chosen(words: argparse.Namespace) -> dict[int, dict[str, str]]:
+    """By seed: the algorithm of each class that is asked for; those that are named, if any."""
+    if words.algorithms:
+        return {0: {name: name for name in words.algorithms}}
+    wanted = set(words.classes or ())
+    return {
+        seed: {each: name for each, name in drawn(seed).items() if not wanted or each in wanted} for seed in words.seed
+    }
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """The exit code: 1 where a wrong algorithm was not caught."""
     parser = argparse.ArgumentParser(description="Wrong algorithms, and the tests that notice them.")
     parser.add_argument("tests", nargs="*", default=[TESTS], help=f"files or folders of tests ({TESTS})")
-    parser.add_argument("--seed", type=int, default=1, help="draws one algorithm a class")
+    parser.add_argument("--seed", type=int, nargs="+", default=[1], help="each draws one algorithm a class")
     parser.add_argument("--classes", nargs="+", metavar="NAME", help="these classes only")
+    parser.add_argument("--algorithms", nargs="+", metavar="NAME", help="these algorithms instead of drawn ones")
     parser.add_argument("--out", type=Path, metavar="FILE", help="JSON of what is caught; a later run goes on from it")
     options = parser.parse_args(words)
-    algorithms = {
-        each: name for each, name in drawn(options.seed).items() if not options.classes or each in options.classes
-    }
-    caught = json.loads(options.out.read_text()) if options.out and options.out.exists() else {}
-    waiting = [name for name in algorithms.values() if name not in caught]
-    if waiting:
+    tables = chosen(options)
+    names = sorted({name for algorithms in tables.values() for name in algorithms.values()})
+    caught = json.loads(options.out.read_text("utf-8")) if options.out and options.out.exists() else {}
+    if waiting := [name for name in names if name not in caught]:
         trials = tried(waiting, options.tests)
         caught |= {name: trial.caught_by for name, trial in trials.items() if trial.caught_by}
     if options.out:
-        options.out.write_text(json.dumps(caught, indent=1, sort_keys=True) + "\n")
-    print(f"seed {options.seed}\n\n{table(algorithms, caught)}")
-    return int(any(name not in caught for name in algorithms.values()))
+        options.out.write_text(json.dumps(caught, indent=1, sort_keys=True) + "\n", "utf-8")
+    for seed, algorithms in tables.items():
+        print(f"seed {seed}\n\n{table(algorithms, caught)}\n")
+    return int(any(name not in caught for name in names))
 
 
 if __name__ == "__main__":

@@ -2,15 +2,20 @@
 
 python benchmarks/engine.py [--side 1000]        CPU seconds of this process, least of five turns
 
-Medians: 12 dates of int16, 30 % masked. Lee: a Sentinel-1 block with the filter less the same block without it, through
-computePixels; OpenCV and NumPy filter an array of the same size. Composite: a 512 x 512 block of Wuhan's June 2019,
-Sentinel-2, first and again. bottleneck is no dependency of this project: `pip install bottleneck` shows its row.
+Medians: 12 dates of int16, 30 % masked. Lee: one image of a Sentinel-1 month's block with the filter less the same
+without it, through computePixels; OpenCV and NumPy filter an array of the same size. Composite: a 512 x 512 block of
+Wuhan's June 2019, Sentinel-2, first and again. Elevation: 256 x 256 pixels as map tiles of three zooms ask for them.
+Start: a process that loads the engine, serves and ends. bottleneck is no dependency of this project: `pip install
+bottleneck` shows its row.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from importlib import import_module
@@ -20,6 +25,13 @@ import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+START = """
+from pathlib import Path
+from local_ee import LocalEngine
+from local_ee.catalogs import open_catalog
+with LocalEngine(open_catalog("world"), Path("{home}")):
+    pass
+"""
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
@@ -61,7 +73,7 @@ def medians(side: int) -> dict[str, float]:
 
 
 def lee(side: int) -> dict[str, float]:
-    """Seconds of a 7 x 7 Lee filter of one band by who computes it."""
+    """Seconds of a 7 x 7 Lee filter of one band of one image by who computes it."""
     import cv2
 
     cv2.setNumThreads(1)
@@ -75,7 +87,18 @@ def lee(side: int) -> dict[str, float]:
         return mean + signal / np.maximum(signal + noise, 1e-12) * (image - mean)
 
     plain, filtered = (least(radar_block(side, name), turns=3) for name in ("none", "lee"))
-    return {"engine": filtered - plain, "OpenCV + NumPy": least(opencv)}
+    return {"engine": (filtered - plain) / radar_images(), "OpenCV + NumPy": least(opencv)}
+
+
+def radar_images() -> int:
+    """How many images a month's block reads, each of which is filtered."""
+    import ee
+
+    from gee_export.base.regions import Month
+
+    period = Month(2019, 6).period
+    radar = ee.ImageCollection("COPERNICUS/S1_GRD").filterDate(period.start.isoformat(), period.end.isoformat())
+    return int(radar.filterBounds(ee.Geometry.Rectangle(BOUNDS_WSEN)).size().getInfo())
 
 
 def radar_block(side: int, speckle: str) -> Callable[[], object]:
@@ -104,6 +127,29 @@ def composites() -> dict[str, float]:
     return {"first": spent(fetch), "again": least(fetch, turns=2)}
 
 
+def elevations() -> dict[str, float]:
+    """Seconds of 256 x 256 pixels of elevation by zoom, where each pixel holds 8 x 8 native ones or more."""
+    import ee
+
+    from gee_export.requests import pixels
+
+    def fetch(zoom: int) -> Callable[[], object]:
+        step = 40_075_016.7 / 256 / 2**zoom
+        box = GeoBox((256, 256), Affine(step, 0, 12_720_000, 0, -step, 3_580_000), "EPSG:3857")
+        return lambda: pixels.fetch(ee.Image("USGS/SRTMGL1_003").toFloat(), box, ["elevation"])
+
+    return {f"zoom {zoom}": spent(fetch(zoom)) for zoom in (9, 7, 3)}
+
+
+def start() -> dict[str, float]:
+    """Seconds of processor of an engine that starts and ends."""
+    with tempfile.TemporaryDirectory() as home:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-c", START.format(home=home)], cwd=ROOT, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {"start": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime}
+
+
 def block(side: int) -> GeoBox:
     return GeoBox((side, side), Affine(10, 0, LEFT, 0, -10, TOP), "EPSG:32650")
 
@@ -115,7 +161,13 @@ def main() -> None:
     from gee_export.earth_engine import session
 
     session.connect(catalog="world")
-    tables = {"composite 512": composites(), f"median of {DATES}": medians(side), "Lee 7 x 7": lee(side)}
+    tables = {
+        "composite 512": composites(),
+        "elevation 256": elevations(),
+        f"median of {DATES}": medians(side),
+        "Lee 7 x 7": lee(side),
+        "server": start(),
+    }
     for title, seconds in tables.items():
         print(title, ", ".join(f"{name} {value:.3f} s" for name, value in seconds.items()), sep=": ", flush=True)
 

@@ -1,10 +1,11 @@
 """Which tests of other people's Earth Engine packages pass with the local engine (docs/engine-coverage.md).
 
-    python benchmarks/foreign_suites.py FOLDER --python ENVIRONMENT/bin/python [--only xee]
+    python benchmarks/foreign_suites.py FOLDER --python ENVIRONMENT/bin/python [--only Xee] [--failures FILE]
 
 FOLDER holds a checkout of each project (Xee, geedim, geemap, geetools, eemont, wxee, gee_s1_ard), ENVIRONMENT has
 their packages and those of this project. Each suite runs unmodified in a process of its own, led to one engine over the
-simulated world by benchmarks/foreign_plugin.py. The table that it prints last is that of the page.
+simulated world by benchmarks/foreign_plugin.py. The table that it prints last is that of the page. FILE gets a line
+of JSON for each failed test: its suite, name, cause, and the end of what it said.
 """
 
 from __future__ import annotations
@@ -18,30 +19,44 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+FIRST_STEPS = Path(__file__).resolve().parent / "first_steps"  # of what has no suite of its own
 sys.path.insert(0, str(ROOT))
 
 from local_ee.catalogs import open_catalog  # noqa: E402
 from local_ee.rest.server import LocalEngine  # noqa: E402
 
 _TEST_SECONDS = 60
+_END = 600  # characters of a failure's text
 # What a failure says, and whose it is; the first that matches counts.
 CAUSES = (
     ("no such asset in the simulated world", re.compile(r"not found \(does not exist|Asset '.*' not found|is not in")),
     (
+        "a collection of the simulated world without dates",
+        re.compile(r"of the simulated world has no end|too many scenes there"),
+    ),
+    (
         "an algorithm that the engine refuses",
         re.compile(r"the local engine (?:does not have|has no|writes no|does not)"),
     ),
-    ("the network", re.compile(r"ConnectionError|Max retries exceeded|Name or service not known|ProxyError|URLError")),
-    ("a package or a file that is not there", re.compile(r"ModuleNotFoundError|ImportError|FileNotFoundError")),
+    (
+        "the network",
+        re.compile(
+            r"ConnectionError|Max retries exceeded|NameResolution|Name or service not known|ProxyError|URLError"
+        ),
+    ),
+    (
+        "a package or a file that is not there",
+        re.compile(r"ModuleNotFoundError|ImportError|FileNotFoundError|File not found in data directory|No such file"),
+    ),
     ("an account or a project", re.compile(r"[Cc]redentials|PROJECT|project_number|authenticat|service.account")),
-    ("time", re.compile(r"Timeout|timed out")),
-    ("another value", re.compile(r"AssertionError|assert |does not match|Mismatch|DataRegression|ImageRegression")),
+    ("time", re.compile(r"Timeout|[Tt]imed out")),
     ("a refusal of the engine", re.compile(r"EEException|HttpError")),
+    ("another value", re.compile(r"AssertionError|assert |does not match|Mismatch|DataRegression|ImageRegression")),
 )
 OTHER = "an error of the client or of the test"
 
@@ -62,8 +77,19 @@ SUITES = (
     Suite("geetools", "geetools", ("tests",)),
     Suite("eemont", "eemont", ("tests",)),
     Suite("wxee", "wxee", ("test",)),
-    Suite("gee_s1_ard", "gee_s1_ard", ()),
+    Suite("gee_s1_ard", "gee_s1_ard/python-api", (str(FIRST_STEPS / "s1_ard.py"),)),
+    Suite("earthengine command line", ".", (str(FIRST_STEPS / "command_line.py"),)),
 )
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A test that failed, why, and the end of what it said."""
+
+    suite: str
+    test: str
+    cause: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -75,7 +101,12 @@ class Result:
     failed: int
     skipped: int
     not_run: int
-    causes: Counter[str]
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def causes(self) -> Counter[str]:
+        """How many failures each cause has."""
+        return Counter(failure.cause for failure in self.failures)
 
     @property
     def row(self) -> str:
@@ -85,28 +116,30 @@ class Result:
 
 
 def cause_of(text: str) -> str:
-    """Why a test failed, by what it says."""
-    return next((name for name, pattern in CAUSES if pattern.search(text)), OTHER)
+    """Why a test failed, by pytest's lines of its error (E ...), or by all that it says where there are none."""
+    errors = "\n".join(line for line in text.splitlines() if line.startswith("E ")) or text
+    return next((name for name, pattern in CAUSES if pattern.search(errors)), OTHER)
 
 
 def read_report(suite: str, report: Path) -> Result:
     """The counts of a plugin's report."""
     counts: Counter[str] = Counter()
-    causes: Counter[str] = Counter()
+    failures = []
     for line in report.read_text(encoding="utf-8").splitlines():
         record = json.loads(line)
         counts[record["outcome"]] += record.get("count", 1)
         if record["outcome"] == "failed":
-            causes[cause_of(record["text"])] += 1
+            text = record["text"]
+            failures.append(Failure(suite, record.get("test", "collection"), cause_of(text), text[-_END:]))
     done = counts["passed"] + counts["failed"] + counts["skipped"]
     not_run = max(counts["collected"] - done, 0)
-    return Result(suite, counts["passed"], counts["failed"], counts["skipped"], not_run, causes)
+    return Result(suite, counts["passed"], counts["failed"], counts["skipped"], not_run, tuple(failures))
 
 
 def run(suite: Suite, folder: Path, python: str, url: str, seconds: int) -> Result | None:
     """The result of a suite; None where its checkout is not there or its tests did not start."""
     checkout = folder / suite.folder
-    if not checkout.is_dir() or not suite.tests:
+    if not checkout.is_dir():
         return None
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch, "report.jsonl")
@@ -153,11 +186,15 @@ def main() -> None:
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--seconds", type=int, default=3600, help="of one suite")
+    parser.add_argument("--failures", type=Path, help="a file for every failed test")
     options = parser.parse_args()
     rows = []
     for result in results(options.folder, options.python, options.only, options.seconds):
         rows.append(result)
         print(result.row, flush=True)
+        if options.failures:
+            lines = [json.dumps(asdict(failure)) + "\n" for row in rows for failure in row.failures]
+            options.failures.write_text("".join(lines), encoding="utf-8")
     print(f"\n{datetime.now(UTC):%Y-%m-%d}\n{table(rows)}")
 
 

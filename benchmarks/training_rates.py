@@ -1,6 +1,6 @@
 """Writes the table of rates by which the service says what training takes: optimiser steps of each recipe's network.
 
-    python benchmarks/training_rates.py [--steps 2] [--out inference/serve/training_rates.toml]
+    python benchmarks/training_rates.py [--steps 2] [--recipes NAME ...] [--out inference/serve/training_rates.toml]
 
 Forward, backward and Adam's step on two random patches of 128 pixels and 12 bands, in processor time of one thread
 times the processors, so that a busy machine gives the same rates. Reading, augmenting and validating are not in it:
@@ -52,13 +52,15 @@ def rate(recipe: Recipe, steps: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--recipes", nargs="*", default=list(RECIPES))
     parser.add_argument("--out", type=Path, default=Path("inference/serve/training_rates.toml"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     rates = tomllib.loads(options.out.read_text())["px_per_s"] if options.out.exists() else {}
-    for name, make in RECIPES.items():
-        if name not in rates and not issubclass(model_named(make().model).network, PixelClassifier):
-            rates[name] = float(f"{rate(make(), options.steps):.3g}")
+    for name in options.recipes:
+        recipe = RECIPES[name]()
+        if name not in rates and not issubclass(model_named(recipe.model).network, PixelClassifier):
+            rates[name] = float(f"{rate(recipe, options.steps):.3g}")
             print(f"{name} = {rates[name]:.0f}", flush=True)
             write(rates, options.out)
 

@@ -17,7 +17,8 @@ from inference import pages
 CACHE_SMALLEST_BYTES = 8 << 20
 CACHE_LIMIT_BYTES = 512 << 20
 PIECE_PX = 1024  # columns decoded at once, so that GDAL's cache does not grow with the raster's width
-HELD_BYTES = 48 << 20  # of blocks decoded for small windows (nine of ten bands), until windows of all columns reach them
+# Of blocks decoded for small windows (nine of ten bands), until windows of all columns reach them.
+HELD_BYTES = 48 << 20
 NEAR = 2 * float(np.finfo(np.float32).eps)  # GDAL's ARE_REAL_EQUAL (gcore/gdal_priv.h): two units in the last place
 
 Valid = Callable[[np.ndarray], np.ndarray]

@@ -23,7 +23,7 @@ from local_ee import budget, tf_record, vector_file
 from local_ee.errors import EngineError
 from local_ee.evaluation import answers
 from local_ee.evaluation.arrays import Array
-from local_ee.evaluation.features import Collection, Date, Element, geometry_of, index_of
+from local_ee.evaluation.features import FOOTPRINT, Collection, Date, Element, geometry_of, index_of
 
 INDEX, GEOMETRY = "system:index", ".geo"
 NO_GEOMETRY = {"type": "MultiPoint", "coordinates": []}  # of a row without one in a CSV (assumption: as widely seen)
@@ -58,7 +58,7 @@ def row_of(element: Element) -> Row:
     """One element as a row."""
     budget.check()
     geometry = geometry_of(element)
-    properties = {name: value for name, value in element.properties.items() if name != INDEX}
+    properties = {name: value for name, value in element.properties.items() if name not in (INDEX, FOOTPRINT)}
     return Row(index_of(element), None if geometry is None else geometry.lonlat, properties)
 
 

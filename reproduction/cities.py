@@ -40,7 +40,7 @@ def cities_truth() -> Export:
 
 def _small(name: str, labels: Mapping[str, Any]) -> Export:
     size = {"size": 128, "stride": 128, "ratios": (9, 1, 7), "max_patches": 210}
-    return _export(name, tuple(named(name).part(box) for name, box in SIX.items()), labels | size)
+    return _export(name, tuple(named(name).part(box) for name, box in SIX.items()), {**labels, **size})
 
 
 def whole_cities() -> Export:
@@ -55,8 +55,8 @@ def whole_cities_truth() -> Export:
 
 def _whole(name: str, labels: Mapping[str, Any]) -> Export:
     size = {"size": PAPER_SIDE, "stride": PAPER_SIDE // 2, "ratios": (7, 2, 1)}
-    return _export(name, tuple(named(name) for name in SIX), labels | size)
+    return _export(name, tuple(named(name) for name in SIX), {**labels, **size})
 
 
 def _export(name: str, where: tuple[Region, ...], further: Mapping[str, Any]) -> Export:
-    return Export(name, {"region": where, "month": "2019-07", "bands": OPTICAL_10M} | further, _ABOUT)
+    return Export(name, {"region": where, "month": "2019-07", "bands": OPTICAL_10M, **further}, _ABOUT)

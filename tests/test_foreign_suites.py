@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import configparser
 import sys
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
-from benchmarks.foreign_suites import CAUSES, OTHER, Suite, cause_of, results, run, table
+from benchmarks.foreign_suites import CAUSES, OTHER, SUITES, Suite, cause_of, results, run, table
 
+WITHOUT_DATES = "a collection of the simulated world without dates"
 SUITE = """
 import ee
 import pytest
@@ -42,6 +44,9 @@ def test_that_is_skipped():
         ("requests.exceptions.ConnectionError: HTTPSConnectionPool", "the network"),
         ("assert 3 == 4", "another value"),
         ("KeyError: 'x'", OTHER),
+        (">       assert x.getInfo() == 1\nE   ee.EEException: Computation timed out.", "time"),
+        ("E  EEException: collection 'X' of the simulated world has no end: filter it by date", WITHOUT_DATES),
+        (">   assert coll.id\nE   KeyError: 'id'", OTHER),
     ],
 )
 def test_a_failure_has_the_cause_that_it_says(text, cause):
@@ -61,3 +66,12 @@ def test_a_suite_runs_unmodified(tmp_path: Path):
     (result,) = results(tmp_path, sys.executable, ["wxee"], 240)
     assert (result.passed, result.failed, result.skipped, result.not_run) == (1, 1, 1, 0)
     assert "| wxee | 1 | 1 | 1 | 0 | no such asset in the simulated world (1) |" in table([result])
+
+
+def test_every_client_with_releases_is_pinned():
+    """setup.cfg's extra `clients` has one release of each package whose suite is run; gee_s1_ard has no releases."""
+    options = configparser.ConfigParser()
+    options.read(Path(__file__).parents[1] / "setup.cfg")
+    pins = dict(line.split("==") for line in options["options.extras_require"]["clients"].split())
+    released = {suite.name.lower() for suite in SUITES} - {"gee_s1_ard", "earthengine command line"}
+    assert released | {"earthengine-api"} <= pins.keys()

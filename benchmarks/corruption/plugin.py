@@ -1,6 +1,7 @@
 """A pytest plugin: each test that calls a chosen algorithm runs once more while that algorithm answers wrongly.
 
-A test whose second run fails, and whose third one with the right algorithm passes, catches the wrong one. An algorithm that was caught is left alone from then on.
+A test whose second run fails, and whose third one with the right algorithm passes, catches the wrong one. An algorithm
+that was caught is left alone from then on.
 Only this plugin knows of wrong answers: nothing of it is in local_ee.
 """
 

@@ -134,10 +134,13 @@ def _tiles(pairs: Sequence[tuple[Raster, Raster]], margin: int) -> list[_Tile]:
     lengths = np.array([fixed.geobox.shape for fixed, _ in pairs])
     stride = max(1, int(np.ceil(np.sqrt(lengths.prod(axis=1).sum() / PIXELS))))
     lattices = [
-        tuple(np.arange(margin, length - margin, stride) for length in pair_lengths) for pair_lengths in lengths
+        (np.arange(margin, height - margin, stride), np.arange(margin, width - margin, stride))
+        for height, width in lengths
     ]
-    valid = [(fixed.valid_BHW.all(axis=0), moving.valid_BHW.all(axis=0)) for fixed, moving in pairs]
-    pixels = sum(int((a & b)[np.ix_(*lattice)].sum()) for (a, b), lattice in zip(valid, lattices, strict=True))
+    valid = [(np.all(fixed.valid_BHW, axis=0), np.all(moving.valid_BHW, axis=0)) for fixed, moving in pairs]
+    pixels = 0
+    for (fixed_valid, moving_valid), lattice in zip(valid, lattices, strict=True):
+        pixels += int(np.count_nonzero(np.logical_and(fixed_valid, moving_valid)[np.ix_(*lattice)]))
     if pixels < LEAST_PIXELS:
         return []
     ranks = int(np.clip(np.sqrt(pixels / QUARTERS / PIXELS_A_BIN), LEAST_RANKS, MOST_RANKS))
@@ -145,7 +148,10 @@ def _tiles(pairs: Sequence[tuple[Raster, Raster]], margin: int) -> list[_Tile]:
     if any(of_side is None for of_side in levels):
         return []
     tiles = zip(*levels, valid, lattices, strict=True)  # type: ignore[arg-type]
-    return [_Tile(fixed, moving, *both, ranks, *lattice) for fixed, moving, both, lattice in tiles]
+    return [
+        _Tile(fixed, moving, fixed_valid, moving_valid, ranks, rows, cols)
+        for fixed, moving, (fixed_valid, moving_valid), (rows, cols) in tiles
+    ]
 
 
 def _ranked(rasters: Sequence[Raster], ranks: int) -> list[np.ndarray] | None:

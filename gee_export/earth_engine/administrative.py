@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MOST_NAMED = 8  # units that a message lists
 MAX_ERROR_M = 100  # of a union of features: the tables themselves are simplified at 500 m
+_REMEDY = "no boundaries: add --project, or give your own by --geometry FILE"
 LEVELS = ("country", "first-level unit", "second-level unit")
 
 
@@ -188,6 +189,11 @@ def _asked(table: BoundaryTable, level: int, question: Callable[[ee.FeatureColle
     """The server's answer; Fault in its words, with the remedy, where it gives none."""
     import ee
 
+    from gee_export.earth_engine import session
+
+    current = session.current()
+    if current and current.simulated:  # its units have real names and made-up outlines
+        raise Fault(f"{table.asset(level)}: the simulated world has {_REMEDY}")
     answer = question(ee.FeatureCollection(table.asset(level)))
     try:
         return ee.List(answer).getInfo() if isinstance(answer, list) else answer.getInfo()
@@ -195,6 +201,5 @@ def _asked(table: BoundaryTable, level: int, question: Callable[[ee.FeatureColle
         refused = refusal(error)
         words = refused.message if refused else str(error)
         raise Fault(
-            f"{table.asset(level)} cannot be asked for its units: {words}; the simulated world has no boundaries: add "
-            "--project, or give your own by --geometry FILE"
+            f"{table.asset(level)} cannot be asked for its units: {words}; this catalog has {_REMEDY}"
         ) from error

@@ -1,4 +1,4 @@
-"""`isamap assess plan`, `assess sample`, `assess estimate`, `area`, `change`: typed functions, thin over the rest."""
+"""`isamap ask`, `assess plan/sample/estimate`, `area`, `change`: typed functions, thin over the rest."""
 
 from __future__ import annotations
 
@@ -93,6 +93,27 @@ def sample(
     )  # fmt: skip
     sheet = SheetOptions(tuple(picture or ()), show_map)
     show(draw_sample(maps, out, design=settings, sheet=sheet, seed=seed, classes=classes or ()))
+
+
+def ask(
+    checkpoint: Annotated[list[str], typer.Option("--checkpoint", help="A run or checkpoint; several are compared.")],
+    data: Annotated[list[str], typer.Option("--data", help="Patch dataset to choose from; may repeat.")],
+    out: Annotated[str, typer.Option("--out", help="New folder: sheet/ for interpreters, key.json for you.")],
+    points: Annotated[int, typer.Option("--points", help="So many pixels.")] = 100,
+    by: Annotated[str, typer.Option("--by", help="entropy, members (of several --checkpoint) or label.")] = "entropy",
+    split: Annotated[str, typer.Option("--split", help="train, val or test.")] = "train",
+    each: Annotated[int, typer.Option("--each", help="Most points of a patch.")] = 3,
+    batch: Annotated[int, typer.Option("--batch", help="Patches at once.")] = 16,
+    project: _Project = None,
+) -> None:
+    """Choose the points most worth a look, where networks disagree most, and write their answer sheet."""
+    from inference.questions.ask import Question
+    from inference.questions.ask import ask as choose
+    from training.cli import session_for
+
+    with session_for([*data, *checkpoint], project) as session:
+        question = Question(points, by, split, each)
+        show(choose(checkpoint, data, out, question=question, batch=batch, session=session))
 
 
 def estimate(

@@ -30,39 +30,24 @@ FLAW = (
     "its points were chosen where networks disagree, so they stand for no ground but their own; draw a sample with "
     "`isamap assess sample`"
 )
-AUTO = "auto"
 
 
 @dataclass(frozen=True)
 class Question:
-    """How many points to choose, by what score (SCORES, or "auto"), of which split, at most how many of each patch.
-
-    auto: `members` for several checkpoints, `label` for one of a dataset with labels, else `entropy`.
-    """
+    """How many points to choose, by what score (SCORES), of which split, at most how many of each patch."""
 
     points: int = 100
-    by: str = AUTO
+    by: str = "entropy"
     split: str = "train"
     each: int = 3
 
     def __post_init__(self) -> None:
         check_count("points", self.points)
         check_count("each", self.each)
-        if self.by not in (AUTO, *SCORES):
-            raise ValueError(f"--by {self.by!r}: expected {AUTO}, {', '.join(SCORES)}")
+        if self.by not in SCORES:
+            raise ValueError(f"--by {self.by!r}: expected {', '.join(SCORES)}")
         if self.split not in SPLITS:
             raise ValueError(f"--split {self.split!r}: expected {', '.join(SPLITS)}")
-
-    def score(self, checkpoints: int, labelled: bool) -> str:
-        """The name of the score; ValueError where the data or checkpoints cannot have it."""
-        name = self.by
-        if name == AUTO:
-            name = "members" if checkpoints > 1 else "label" if labelled else "entropy"
-        if name == "members" and checkpoints < 2:
-            raise ValueError("--by members compares checkpoints: give --checkpoint twice or more, or --by entropy")
-        if name == "label" and not labelled:
-            raise ValueError("--by label compares with labels, and the data hold none: give --by entropy")
-        return name
 
 
 @dataclass(frozen=True)
@@ -129,34 +114,32 @@ def ask(
     members, places = [ck.load(address, session) for address in addresses], dataset_addresses(data)
     _check_alike(members, addresses)
     source = source_for(members[0], places, layer="label", session=session)
-    labelled = all(dataset.manifest.label is not None for dataset in source.datasets)
-    if not labelled:
-        raise ValueError("the data hold no labels, whose layer every training set has: export them with --label")
     check_fits(members[0], source)
-    name = question.score(len(members), labelled)
+    if question.by == "members" and len(members) < 2:
+        raise ValueError("--by members compares checkpoints: give --checkpoint twice or more, or --by entropy")
     if not source.patches(question.split):
         raise ValueError(f"split {question.split} of the data is empty: choose another --split")
     check_writable(target / KEY)
     ground = np.zeros(len(members[0].classes))
-    pool = [c for each in _pool(members, source, question, name, batch, ground) for c in each]
+    by_patch = _pool(members, source, question, batch, ground)
+    pool = [candidate for in_patch in by_patch for candidate in in_patch]
     points = _chosen(pool, source.patches(question.split), question.points)
     if not points:
-        raise ValueError(f"by {name} there is nothing to ask: no pixel of split {question.split} is in doubt")
+        raise ValueError(f"by {question.by} there is nothing to ask: no pixel of split {question.split} is in doubt")
     _write(points, source, question, target, dict(zip(members[0].classes, ground, strict=True)))
     patches = len({point.patch for point in points})
-    return AskReport(target, len(points), patches, name, question.split, source.simulated)
+    return AskReport(target, len(points), patches, question.by, question.split, source.simulated)
 
 
 def _pool(
-    members: Sequence[ck.Checkpoint], source: SampleSource, question: Question, name: str, batch: int,
-    ground: np.ndarray,
+    members: Sequence[ck.Checkpoint], source: SampleSource, question: Question, batch: int, ground: np.ndarray
 ) -> Iterator[list[Candidate]]:  # fmt: skip
     """The candidates of each patch; adds every class's mapped km2 to `ground`."""
     first, pairs = members[0], source.patches(question.split)
     streams = [predicted(member, source, source.split(question.split), batch=batch) for member in members]
     for batches in zip(*streams, strict=True):
         chances_MBKHW = np.stack([each.probabilities_BKHW for each in batches])
-        score_BHW = SCORES[name](chances_MBKHW, batches[0].label_BHW)
+        score_BHW = SCORES[question.by](chances_MBKHW, batches[0].label_BHW)
         class_BHW = classify(chances_MBKHW.mean(axis=0), first.thresholds["impervious"])
         for at, number in enumerate(batches[0].patch_B.tolist()):
             dataset, patch = pairs[number]
@@ -170,7 +153,7 @@ def _pool(
 
 def _chosen(pool: Sequence[Candidate], pairs: Sequence[tuple[Dataset, Patch]], count: int) -> list[Candidate]:
     """The greatest, none on ground that another one stands for (overlapping patches, other periods)."""
-    chosen: list[Candidate] = []
+    points: list[Candidate] = []
     taken: set[tuple[str, int, int]] = set()
     side = 2 * RADIUS_PX + 1
     for candidate in sorted(pool, key=lambda c: (-c.area, c.patch, c.row, c.col)):
@@ -179,10 +162,10 @@ def _chosen(pool: Sequence[Candidate], pairs: Sequence[tuple[Dataset, Patch]], c
         if (patch.region, row, col) in taken:
             continue
         taken |= {(patch.region, row, col)}
-        chosen.append(candidate)
-        if len(chosen) == count:
+        points.append(candidate)
+        if len(points) == count:
             break
-    return chosen
+    return points
 
 
 def _write(

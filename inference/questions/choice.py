@@ -20,14 +20,14 @@ def candidates(
     score = np.where(known_HW, score_HW, 0.0).astype(float)
     area = uniform_filter(score, side, mode="constant") * side**2
     area[~known_HW] = 0.0
-    out = []
+    out: list[tuple[int, int, float]] = []
     while len(out) < each and area.max() > 1e-9:
         middle = tuple(map(int, np.unravel_index(area.argmax(), area.shape)))
         rows, cols = (slice(max(0, at - radius_px), at + radius_px + 1) for at in middle)
         window = np.where(known_HW[rows, cols] & (area[rows, cols] > 0), score[rows, cols], -1.0)
-        row, col = np.unravel_index(window.argmax(), window.shape)
-        row, col = int(row) + rows.start, int(col) + cols.start
+        down, right = np.unravel_index(window.argmax(), window.shape)
+        row, col = int(down) + rows.start, int(right) + cols.start
         out.append((row, col, float(area[middle])))
-        for down, right in ((row, col), middle):
-            area[max(0, down - side) : down + side + 1, max(0, right - side) : right + side + 1] = 0.0
+        for y, x in ((row, col), middle):
+            area[max(0, y - side) : y + side + 1, max(0, x - side) : x + side + 1] = 0.0
     return out

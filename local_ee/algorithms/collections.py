@@ -6,6 +6,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from local_ee.evaluation.features import (
     with_index,
 )
 from local_ee.evaluation.registry import add, algorithm
+from local_ee.evaluation.value_types import name_of
 from local_ee.raster.compound import plain
 from local_ee.raster.geometry import Geometry, rectangle
 from local_ee.raster.projection import Projection
@@ -36,11 +38,14 @@ from local_ee.raster.reducing import Reducer
 
 @algorithm("Collection")
 def collection(features: list) -> Collection:
-    """A collection of elements; those without system:index get their position."""
+    """A collection of elements; those without system:index get their position.
+
+    Assumption: its columns are the types of the first feature's properties (so those that geetools' tests recorded).
+    """
     elements = [to_element(feature) for feature in features]
-    return collection_of(
-        [each if index_of(each) is not None else with_index(each, str(i)) for i, each in enumerate(elements)]
-    )
+    indexed = [each if index_of(each) is not None else with_index(each, str(i)) for i, each in enumerate(elements)]
+    first = indexed[0].properties if indexed and isinstance(indexed[0], Feature) else {}
+    return replace(collection_of(indexed), columns={name: name_of(first[name]) for name in sorted(first)})
 
 
 @algorithm("Collection.filter")
@@ -52,19 +57,19 @@ def filtered(collection: Collection, filter: Any) -> Collection:
 @algorithm("Collection.first")
 def first(collection: Collection) -> Element | None:
     """The first element, or null."""
-    return next(iter(collection.elements), None)
+    return next(iter(collection.head(1)), None)
 
 
 @algorithm("Collection.size")
 def size(collection: Collection) -> int:
     """The number of elements."""
-    return len(collection.elements)
+    return collection.size()
 
 
 @algorithm("Collection.toList")
 def to_list(collection: Collection, count: int, offset: int) -> list[Element]:
     """At most `count` elements from an offset."""
-    members = collection.elements[offset : offset + count]
+    members = collection.head(offset + count)[offset:]
     return list(collection_of(members).bounded())
 
 
@@ -73,6 +78,8 @@ def limit(collection: Collection, limit: int | None, key: str | None, ascending:
     """The first elements, after sorting by a property where one is given; elements without it come last."""
 
     def find() -> Sequence[Element]:
+        if key is None and limit is not None:
+            return collection.head(limit)
         elements = collection.elements if key is None else _sorted(collection.elements, key, ascending)
         return elements if limit is None else elements[:limit]
 
@@ -100,9 +107,9 @@ def order_of(value: Any) -> Any:
 def mapped(collection: Collection, baseAlgorithm: Callable[..., Any], dropNulls: bool) -> Collection:
     """The function's value of each element, under the element's own system:index."""
 
-    def find() -> list[Element]:
+    def results_of(elements: Sequence[Element]) -> list[Element]:
         results = []
-        for element in collection.elements:
+        for element in elements:
             value = baseAlgorithm(element)
             if value is None and dropNulls:
                 continue
@@ -112,7 +119,8 @@ def mapped(collection: Collection, baseAlgorithm: Callable[..., Any], dropNulls:
             results.append(with_index(result, index_of(element)) if index_of(element) is not None else result)
         return results
 
-    return collection.of(find)
+    ahead = None if dropNulls else lambda count: results_of(collection.head(count))
+    return collection.of(lambda: results_of(collection.elements), ahead)
 
 
 @algorithm("Collection.iterate")

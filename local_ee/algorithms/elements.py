@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from local_ee.errors import EngineError
-from local_ee.evaluation.features import Date, Element, ErrorMargin, Feature, get_property
+from local_ee.evaluation.features import Collection, Date, Element, ErrorMargin, Feature, get_property
 from local_ee.evaluation.patterns import Pattern
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Image
@@ -23,6 +23,8 @@ def get(object: Element, property: str) -> Any:
 @algorithm("Element.set")
 def set_property(object: Element, key: str, value: Any) -> Element:
     """The element with another value of a property; null takes the property away."""
+    if key == "system:id" and isinstance(object, Image | Collection):
+        return replace(object, id=None if value is None else str(value))
     kept = {name: old for name, old in object.properties.items() if name != key}
     if isinstance(object, Feature) and key in ("geometry", "system:geometry") and isinstance(value, Geometry):
         return Feature(value, object.properties, object.id)
@@ -59,6 +61,8 @@ def copy_properties(
     else:
         names = [name for name in source.properties if _matches(name, properties)]
     copied = {name: source.properties[name] for name in names}
+    if properties is not None and source.id is not None and _matches("system:id", properties):
+        destination = replace(destination, id=source.id)  # eemont tells a platform by it
     return destination.with_properties({**destination.properties, **copied})
 
 

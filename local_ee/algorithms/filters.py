@@ -209,8 +209,8 @@ _TESTS: dict[str, Test] = {
     "lessThanOrEquals": _ordered(lambda left, right: left <= right),
     "listContains": lambda left, right: right in left,
     "inList": lambda left, right: left in right,
-    "stringStartsWith": lambda left, right: left.startswith(right),
-    "stringEndsWith": lambda left, right: left.endswith(right),
+    "stringStartsWith": lambda left, right: isinstance(left, str) and left.startswith(right),
+    "stringEndsWith": lambda left, right: isinstance(left, str) and left.endswith(right),
     "stringContains": lambda left, right: right in left,
     "dateRangeContains": lambda left, right: _number(right) in to_range(left),
 }

@@ -9,6 +9,7 @@ from typing import Any
 import shapely
 from shapely.affinity import affine_transform
 from shapely.geometry.base import BaseGeometry
+from shapely.geometry.polygon import orient
 
 from local_ee.errors import EngineError
 from local_ee.evaluation.registry import algorithm
@@ -106,14 +107,24 @@ def polygon(coordinates: list, crs: Projection | None, geodesic: bool | None, ma
     return _made(_of_coordinates(lambda: _polygon(_rings(coordinates))), crs, geodesic)
 
 
+def _rings_of(area: Geometry, crs: Projection | None) -> list[list[list[float]]]:
+    """The coordinates of a polygon's rings in a projection; EngineError where the geometry is none."""
+    polygon = (area if crs is None else area.in_crs(crs.crs)).shape
+    if not isinstance(polygon, shapely.Polygon):
+        raise EngineError(f"Geometry.MultiPolygon: expected polygons, got a {area.type}.")
+    polygon = orient(polygon)  # a geometry's inside is known, whichever way its rings run
+    return [[list(point) for point in ring.coords] for ring in (polygon.exterior, *polygon.interiors)]
+
+
 @algorithm("GeometryConstructors.MultiPolygon")
 def multi_polygon(
     coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any, evenOdd: bool
 ) -> Geometry:
-    """Several areas."""
-    for rings in coordinates:
+    """Several areas, each by its rings or a Polygon."""
+    areas = [_rings_of(area, crs) if isinstance(area, Geometry) else area for area in coordinates]
+    for rings in areas:
         _check_left_inside(rings, evenOdd)
-    shapes = [_of_coordinates(partial(_polygon, rings)) for rings in coordinates]
+    shapes = [_of_coordinates(partial(_polygon, rings)) for rings in areas]
     return _made(composed(lambda: shapely.unary_union(shapes), *shapes), crs, geodesic)
 
 

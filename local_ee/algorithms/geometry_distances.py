@@ -7,7 +7,7 @@ import shapely
 from local_ee.algorithms.geometries import place_of
 from local_ee.evaluation.features import Element, ErrorMargin
 from local_ee.evaluation.registry import algorithm
-from local_ee.raster.geometry import LONLAT, Geometry, metres_between
+from local_ee.raster.geometry import LONLAT, Geometry, metres_between, shortest_line
 from local_ee.raster.projection import Projection
 
 
@@ -62,7 +62,7 @@ def nearest_points(left: Geometry, right: Geometry, proj: Projection | None) -> 
         inside = Geometry(shapely.Point(0, 0)) if bounded.unbounded else _representative(bounded)
         return inside, inside
     home = left.in_crs(proj.crs if proj else left.metric_crs)
-    line = shapely.shortest_line(home.drawn, right.in_crs(home.crs).drawn)
+    line = shortest_line(home.drawn, right.in_crs(home.crs).drawn)
     ends = [Geometry(shapely.Point(xy), home.crs) for xy in shapely.get_coordinates(line)[[0, -1]]]
     first, second = ends if proj else [end.in_crs(LONLAT) for end in ends]
     return first, second

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from odc.geo.geobox import GeoBox
 
+from local_ee.errors import EngineError
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Band, Image, recomputed
 from local_ee.raster.pixel_type import NAMED
@@ -19,6 +20,8 @@ def random_visualizer(image: Image) -> Image:
 
     Assumption: the bands' names, and that the colours are not those of Google's servers.
     """
+    if not image.bands:
+        raise EngineError("Image has no bands.")
     first = image.bands[0]
     colours = [Band(name, NAMED["uint8"], first.projection, first.dimensions) for name in _NAMES]
     bands = [*colours, *image.bands]

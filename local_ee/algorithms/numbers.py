@@ -13,6 +13,7 @@ import numpy as np
 from local_ee.algorithms.special_functions import FUNCTIONS, lower_incomplete_gamma
 from local_ee.errors import EngineError
 from local_ee.evaluation.registry import add, algorithm
+from local_ee.evaluation.value_types import Long
 from local_ee.raster.pixel_type import NAMED
 
 Number = int | float
@@ -161,7 +162,10 @@ def _unary(compute: Callable[[Number], Any]) -> Callable[..., Number]:
 
 
 def _cast(name: str) -> Callable[..., Number]:
-    """Cut to a whole number; beyond the range the nearest bound (apidocs ee-number-touint8)."""
+    """Cut to a whole number; beyond the range the nearest bound (apidocs ee-number-touint8).
+
+    Assumption: the result of every cast has the type Long, of which Google's page shows that of int8.
+    """
     bounds = NAMED[name].bounds
     if bounds is None:
         raise TypeError(f"the type {name} has no bounds to cut at")
@@ -169,7 +173,7 @@ def _cast(name: str) -> Callable[..., Number]:
 
     def apply(input: Number) -> Number:
         bounded = min(max(input, least), most)  # before the cut: infinity has no whole number
-        return min(max(int(bounded), least), most)
+        return Long(min(max(int(bounded), least), most))
 
     return apply
 

@@ -19,10 +19,7 @@ from local_ee.raster.geometry import Geometry
 
 @algorithm("ObjectType")
 def object_type(value: Any) -> str:
-    """The name of a value's type, such as Integer, String or List.
-
-    Assumption: whole numbers are all Integer; the engine does not keep the width of their cast.
-    """
+    """The name of a value's type, such as Integer, String or List."""
     return name_of(value)
 
 

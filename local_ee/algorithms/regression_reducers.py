@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from local_ee.algorithms.statistical_reducers import check_counts
 from local_ee.errors import EngineError
 from local_ee.evaluation.registry import algorithm
 from local_ee.raster import regressing
@@ -18,7 +19,6 @@ from local_ee.raster.reducing import Reducer
 from local_ee.raster.relating import Finish, Tupling, by_place
 
 _MOST_CELLS = 4_000_000
-_MOST_INPUTS = 1024  # as many as a request may have bands
 
 
 def _arrays(*dimensions: int) -> tuple[PixelType, ...]:
@@ -39,17 +39,10 @@ def _tuples(
     )
 
 
-def _check_counts(name: str, x: int, y: int) -> None:
-    if min(x, y) < 1:
-        raise EngineError(f"Reducer.{name}: numX and numY must be positive, got {x} and {y}.")
-    if x + y > _MOST_INPUTS:
-        raise EngineError(f"Reducer.{name}: numX and numY must be at most {_MOST_INPUTS} together, got {x} and {y}.")
-
-
 @algorithm("Reducer.ridgeRegression")
 def ridge_regression(numX: int, numY: int, lambda_: float) -> Reducer:
     """Coefficients [x + 1, y] with the intercept last, RMS of residuals [y], p-values [y]."""
-    _check_counts("ridgeRegression", numX, numY)
+    check_counts("ridgeRegression", numX, numY)
     if lambda_ < 0:
         raise EngineError(f"Reducer.ridgeRegression: lambda must not be negative, got {lambda_:g}.")
     finish = by_place(partial(regressing.ridge, inputs=numX, penalty=lambda_), 3, objects=True)
@@ -60,7 +53,7 @@ def ridge_regression(numX: int, numY: int, lambda_: float) -> Reducer:
 @algorithm("Reducer.robustLinearRegression")
 def robust_linear_regression(numX: int, numY: int, beta: float | None) -> Reducer:
     """Coefficients [x, y] by iteratively reweighted least squares with Talwar's cost, RMS of residuals [y]."""
-    _check_counts("robustLinearRegression", numX, numY)
+    check_counts("robustLinearRegression", numX, numY)
     if beta is not None and beta < 0:
         raise EngineError(f"Reducer.robustLinearRegression: beta must not be negative, got {beta:g}.")
     finish = by_place(partial(regressing.robust, inputs=numX, margin=beta), 2, objects=True)
@@ -71,7 +64,7 @@ def robust_linear_regression(numX: int, numY: int, beta: float | None) -> Reduce
 @algorithm("Reducer.geometricMedian")
 def geometric_median(numX: int, eta: float, initialStepSize: float) -> Reducer:
     """The point with the least sum of distances to all samples."""
-    _check_counts("geometricMedian", numX, 1)
+    check_counts("geometricMedian", numX, 1)
     if eta <= 0:
         raise EngineError(f"Reducer.geometricMedian: eta must be positive, got {eta:g}.")
     finish = partial(regressing.geometric_median, tolerance=eta)

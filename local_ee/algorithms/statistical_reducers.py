@@ -22,6 +22,7 @@ from local_ee.raster.reducing import Reducer, anything
 from local_ee.raster.relating import Finish, Tupling, by_place
 
 _BUCKETS = 256  # of a histogram without maxBuckets
+_MOST_INPUTS = 1024  # of a regression: as many as a request may have bands
 
 
 def _numbers(count: int) -> Callable[[PixelType], tuple[PixelType, ...]]:
@@ -110,9 +111,16 @@ def sens_slope() -> Reducer:
     return _tupled("sensSlope", ("slope", "offset"), by_place(correlating.sens_slope, 2), inputs=2)
 
 
-def _regression(name: str, function: Callable[..., Any], x: int, y: int) -> Reducer:
+def check_counts(name: str, x: int, y: int) -> None:
+    """EngineError where a regression has no inputs of a kind, or more than a request may have bands."""
     if min(x, y) < 1:
         raise EngineError(f"Reducer.{name}: numX and numY must be positive, got {x} and {y}.")
+    if x + y > _MOST_INPUTS:
+        raise EngineError(f"Reducer.{name}: numX and numY must be at most {_MOST_INPUTS} together, got {x} and {y}.")
+
+
+def _regression(name: str, function: Callable[..., Any], x: int, y: int) -> Reducer:
+    check_counts(name, x, y)
 
     def typed(input_type: PixelType) -> tuple[PixelType, ...]:
         return DOUBLE.of_dimensions(2), DOUBLE.of_dimensions(1)

@@ -65,7 +65,7 @@ class CogSource:
 
 def pinned(uri: str, buckets: ObjectStore) -> str:
     """The address with a generation: its own, or that of the object as it is now. EngineError where there is none."""
-    bucket, name, generation = _parts(uri)
+    bucket, name, generation = parts(uri)
     try:
         return f"gs://{bucket}/{name}#{buckets.get(bucket, name, generation=generation).generation}"
     except StorageError as error:
@@ -74,7 +74,7 @@ def pinned(uri: str, buckets: ObjectStore) -> str:
 
 def check_place(uri: str, buckets: ObjectStore) -> None:
     """EngineError where the bucket lies where Earth Engine does not read external images."""
-    bucket, _, _ = _parts(uri)
+    bucket, _, _ = parts(uri)
     location = buckets.bucket(bucket)["location"]
     if location not in PLACES:
         raise EngineError(
@@ -86,7 +86,7 @@ def check_place(uri: str, buckets: ObjectStore) -> None:
 @contextmanager
 def opened(uri: str, buckets: ObjectStore) -> Iterator[DatasetReader]:
     """The GeoTIFF of just that generation; EngineError in Earth Engine's words where it cannot be loaded."""
-    bucket, name, generation = _parts(uri)
+    bucket, name, generation = parts(uri)
     try:
         stored, bytes_ = buckets.open(bucket, name, generation=generation)
         bytes_.close()
@@ -115,7 +115,7 @@ def _offset(file: DatasetReader, item: str, level: int | None) -> int | None:
     return int(text) if text else None
 
 
-def _parts(uri: str) -> tuple[str, str, int | None]:
+def parts(uri: str) -> tuple[str, str, int | None]:
     """Bucket, object and generation of an address."""
     bucket, _, name = uri.removeprefix("gs://").partition("/")
     name, mark, generation = name.rpartition("#") if "#" in name else (name, "", "")

@@ -16,7 +16,7 @@ from local_ee.assets.store import Asset, AssetStore, iso_time, now
 from local_ee.assets.tasks import Progress
 from local_ee.catalog.table import INDEX, SourceFeature
 from local_ee.errors import EngineError
-from local_ee.evaluation.features import Collection, Date, Element, geometry_of
+from local_ee.evaluation.features import FOOTPRINT, Collection, Date, Element, geometry_of
 from local_ee.storage.objects import ObjectStore, StorageError
 from local_ee.table_formats import TableFormat, format_of, rows_of
 
@@ -142,7 +142,7 @@ def _source(element: Element) -> SourceFeature:
     properties = {
         name: int(value.millis) if isinstance(value, Date) else value
         for name, value in element.properties.items()
-        if value is not None
+        if value is not None and name != FOOTPRINT
     }
     if geometry is None:
         return SourceFeature(None, properties)

@@ -10,6 +10,8 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 from shapely.geometry.base import BaseGeometry
 
+from local_ee.catalog.kept import KeptPixels
+
 BoundsWSEN = tuple[float, float, float, float]
 
 # Reads the named bands (all on one lattice) over a window of that lattice: one array [band, row, column] of the
@@ -29,13 +31,20 @@ class SourceBand:
 
 @dataclass(frozen=True)
 class SourceImage:
-    """An image of a catalog. `properties` holds system:index and, where dated, system:time_start (ms since 1970)."""
+    """An image of a catalog. `properties` holds system:index and, where dated, system:time_start (ms since 1970).
+
+    analytic: `read` also takes windows whose pixels are 2**n of the lattice's, and gives the values at their centres,
+    so that coarse requests need not read every pixel. kept: where its bands on any grid are kept between requests;
+    None where its pixels may change.
+    """
 
     id: str
     bands: tuple[SourceBand, ...]
     properties: Mapping[str, Any]
     footprint: BaseGeometry  # EPSG:4326
     read: Reader = field(repr=False, compare=False)
+    analytic: bool = False
+    kept: KeptPixels | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

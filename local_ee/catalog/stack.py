@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from local_ee.catalog import AssetInfo, BoundsWSEN, Catalog, SourceImage
 from local_ee.catalog.table import SourceFeature
@@ -43,6 +44,23 @@ class CatalogStack:
         readers = (getattr(catalog, "table", None) for catalog in self._catalogs)
         tables = (read(asset_id) for read in readers if read is not None)
         return next((table for table in tables if table is not None), None)
+
+    def geotiff(self, uri: str) -> SourceImage:
+        """A GeoTIFF of a bucket as an image; ValueError where no catalog has buckets."""
+        image: SourceImage = self._with_buckets("geotiff")(uri)
+        return image
+
+    def content(self, uri: str) -> bytes:
+        """The bytes of a bucket's object; ValueError where no catalog has buckets."""
+        content: bytes = self._with_buckets("content")(uri)
+        return content
+
+    def _with_buckets(self, method: str) -> Callable[[str], Any]:
+        readers = (getattr(catalog, method, None) for catalog in self._catalogs)
+        reader: Callable[[str], Any] | None = next((each for each in readers if each is not None), None)
+        if reader is None:
+            raise ValueError("no catalog of the stack has buckets: add CloudObjects")
+        return reader
 
     def contents(self, asset_id: str) -> Sequence[AssetInfo]:
         """What a folder holds, of the first catalog that can list it; nothing where none can."""

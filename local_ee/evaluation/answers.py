@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,16 +64,28 @@ def feature_json(feature: Feature) -> dict[str, Any]:
 def collection_json(collection: Collection) -> dict[str, Any]:
     """A collection with its elements, at most 5,000."""
     elements = collection.bounded()
+    return _described(collection, elements) | {"features": [_inner_json(element) for element in elements]}
+
+
+def _inner_json(value: Any) -> Any:
+    """A value within a list or a collection: collections there come without their elements.
+
+    (Google's samples, ee_featurecollection_flatten.py: "not recursively expanded"; geedim's tests/conftest.py.)
+    """
+    return _described(value, ()) if isinstance(value, Collection) else to_json(value)
+
+
+def _described(collection: Collection, elements: Sequence[Any]) -> dict[str, Any]:
     answer: dict[str, Any] = {"type": collection.kind}
     if collection.id:
         answer["id"] = collection.id
     if collection.kind == "ImageCollection":
         answer["bands"] = []
     elif elements:
-        answer["columns"] = {}
+        answer["columns"] = dict(collection.columns)
     if collection.properties:
         answer["properties"] = to_json(dict(collection.properties))
-    return answer | {"features": [to_json(element) for element in elements]}
+    return answer
 
 
 def _list_json(items: list[Any] | tuple[Any, ...]) -> list[Any]:
@@ -82,7 +94,7 @@ def _list_json(items: list[Any] | tuple[Any, ...]) -> list[Any]:
     for position, item in enumerate(items):
         if position % 1024 == 0:
             budget.check()
-        answer.append(to_json(item))
+        answer.append(_inner_json(item))
     return answer
 
 

@@ -14,7 +14,8 @@ from local_ee.raster.geometry import Geometry, composed, everywhere
 MOST_ELEMENTS = 5000
 ELEMENT_LIMIT = f"Collection query aborted after accumulating over {MOST_ELEMENTS} elements."
 INFINITE_MARGIN = 2e7
-GEOMETRY_FIELDS = (".all", ".geo", "system:geometry", "system:footprint")
+FOOTPRINT = "system:footprint"  # of a catalog's images
+GEOMETRY_FIELDS = (".all", ".geo", "system:geometry", FOOTPRINT)
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,16 @@ class Collection:
     kind: str = "FeatureCollection"
     id: str | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)  # names of types by property, of a list of features
+    ahead: Callable[[int], Sequence[Element]] | None = field(default=None, repr=False, kw_only=True)
+
+    def head(self, count: int) -> Sequence[Element]:
+        """The first elements: no others are made where `ahead` finds them alone."""
+        return self.elements[:count] if self.ahead is None or "elements" in vars(self) else self.ahead(count)
+
+    def size(self) -> int:
+        """How many elements there are."""
+        return len(self.elements)
 
     @cached_property
     def elements(self) -> tuple[Element, ...]:
@@ -86,7 +97,7 @@ class Collection:
 
     def bounded(self) -> tuple[Element, ...]:
         """The elements where they are few enough to be sent or listed; Earth Engine's words beyond 5,000."""
-        if len(self.elements) > MOST_ELEMENTS:
+        if len(self.head(MOST_ELEMENTS + 1)) > MOST_ELEMENTS:
             raise EngineError(ELEMENT_LIMIT)
         return self.elements
 
@@ -94,9 +105,11 @@ class Collection:
         """The elements that pass a filter (an object with `matches`)."""
         return replace(self, find=lambda: [element for element in self.elements if passes.matches(element)])
 
-    def of(self, find: Callable[[], Sequence[Element]]) -> Collection:
-        """A collection of the same kind with other elements."""
-        return Collection(find, self.kind, None, self.properties)
+    def of(
+        self, find: Callable[[], Sequence[Element]], ahead: Callable[[int], Sequence[Element]] | None = None
+    ) -> Collection:
+        """A collection of the same kind and id with other elements (eemont asks mapped collections for their id)."""
+        return Collection(find, self.kind, self.id, self.properties, ahead=ahead)
 
     def with_properties(self, properties: Mapping[str, Any]) -> Collection:
         """The same elements under other properties of the collection."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,17 @@ from odc.geo.geobox import GeoBox
 
 from local_ee.catalog import BoundsWSEN, Catalog, SourceBand, SourceImage
 from local_ee.errors import EngineError
-from local_ee.evaluation.features import Collection, Element
+from local_ee.evaluation.features import FOOTPRINT, Collection, Element
 from local_ee.evaluation.values import Band, Image
 from local_ee.raster import resample
 from local_ee.raster.geometry import LONLAT, Geometry, outline
 from local_ee.raster.pixel_type import of_dtype
-from local_ee.raster.pixels import Pixels, hidden, join
-from local_ee.raster.projection import projection_of
+from local_ee.raster.pixels import Pixels, hidden, join, valid
+from local_ee.raster.projection import key_of, projection_of
 
 _DEFAULT_POLICY = "MEAN"
 _MOST_ALIKE = 3
+_MOST_LISTED = 30_000  # images that are made for one computation
 
 
 def not_found(form: str, asset_id: str, catalog: Catalog) -> EngineError:
@@ -36,17 +38,27 @@ def not_found(form: str, asset_id: str, catalog: Catalog) -> EngineError:
 
 def image_of(source: SourceImage) -> Image:
     """A catalog's image: read by windows of its own lattices, resampled where another grid is asked for."""
-    bands = tuple(
-        Band(band.name, of_dtype(band.dtype), projection_of(band.grid), band.grid.shape.yx) for band in source.bands
-    )
     footprint = Geometry(source.footprint)
     return Image(
-        bands,
+        _bands_of(source.bands),
         _Reader(source, "nearest"),
-        dict(source.properties),
+        {**source.properties, FOOTPRINT: _ring(footprint)},
         source.id,
         lambda: footprint,
     )
+
+
+def _bands_of(bands: Sequence[SourceBand]) -> tuple[Band, ...]:
+    """Bands as values of the engine; most bands of an image share a grid, whose projection is made once."""
+    grids = {id(band.grid): band.grid for band in bands}
+    places = {key: (projection_of(grid), grid.shape.yx) for key, grid in grids.items()}
+    return tuple(Band(band.name, of_dtype(band.dtype), *places[id(band.grid)]) for band in bands)
+
+
+def _ring(footprint: Geometry) -> Geometry:
+    """The property system:footprint of an asset: the edge of its polygon (guides/image_info), or else its geometry."""
+    shape = footprint.shape
+    return replace(footprint, shape=shape.exterior) if shape.geom_type == "Polygon" else footprint
 
 
 @dataclass(frozen=True)
@@ -60,11 +72,25 @@ class _Reader:
         bands = [self.source.bands[position] for position in positions]
         if not self.source.footprint.intersects(outline(geobox, LONLAT)):
             return _hidden(bands, geobox)
+        kept = self.source.kept
+        if kept is None:
+            return self._read(bands, geobox)
+        place = self.source.id, self.method, key_of(geobox)
+        pairs = {band.name: kept.get((*place, band.name)) for band in bands}
+        missing = [band for band in bands if pairs[band.name] is None]
+        fresh = self._read(missing, geobox) if missing else Pixels((), ())
+        for band, values, mask in zip(missing, fresh.values, fresh.masks, strict=True):
+            pairs[band.name] = values, mask
+            kept.put((*place, band.name), (values, mask))
+        return _pixels([pair for band in bands if (pair := pairs[band.name]) is not None])
+
+    def _read(self, bands: Sequence[SourceBand], geobox: GeoBox) -> Pixels:
         by_position: dict[int, Pixels] = {}
         for same_grid in _by_grid(bands):
             pixels = resample.read(self._source([bands[i] for i in same_grid]), geobox, self.method)
             by_position |= {i: pixels.pick([k]) for k, i in enumerate(same_grid)}
-        return join([by_position[i] for i in range(len(bands))])
+        pixels = join([by_position[i] for i in range(len(bands))])
+        return _pixels([_plain(*pair) for pair in zip(pixels.values, pixels.masks, strict=True)])
 
     def resampled(self, method: str) -> _Reader:
         return replace(self, method=method)
@@ -85,12 +111,25 @@ class _Reader:
             tuple(np.dtype(band.dtype) for band in bands),
             grid.shape.yx,
             tuple(_policy(self.source.properties, band.name) for band in bands),
+            self.source.analytic,
         )
 
 
 def _hidden(bands: Sequence[SourceBand], geobox: GeoBox) -> Pixels:
-    pairs = [hidden(np.dtype(band.dtype), tuple(geobox.shape)) for band in bands]
+    return _pixels([hidden(np.dtype(band.dtype), tuple(geobox.shape)) for band in bands])
+
+
+def _pixels(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Pixels:
     return Pixels(tuple(values for values, _ in pairs), tuple(mask for _, mask in pairs))
+
+
+def _plain(values: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same band, with a mask that costs nothing where it is the same everywhere: what reads it need not look."""
+    if mask.dtype != bool or not mask.size:
+        return values, mask
+    if mask.all():
+        return values, valid(mask.shape)
+    return (values, mask) if mask.any() or values.any() else hidden(values.dtype, mask.shape)
 
 
 def _by_grid(bands: Sequence[SourceBand]) -> list[list[int]]:
@@ -118,6 +157,13 @@ class CatalogCollection(Collection):
     end_ms: float | None = None
     bounds_wsen: BoundsWSEN | None = None
     filters: tuple[Any, ...] = ()
+    listing: Callable[[], Sequence[SourceImage]] = field(kw_only=True, repr=False)
+
+    def size(self) -> int:
+        """How many images there are; those that only dates filter are not made."""
+        if "elements" in vars(self) or any(not _is_period(each) for each in self.filters):
+            return super().size()
+        return _counted(self.listing())
 
     def filtered(self, passes: Any) -> Collection:
         start_ms, end_ms, bounds_wsen = self.start_ms, self.end_ms, self.bounds_wsen
@@ -148,10 +194,10 @@ class CatalogCollection(Collection):
 def catalog_collection(catalog: Catalog, collection_id: str, properties: Any, **query: Any) -> CatalogCollection:
     """The images of a collection that a query (start_ms, end_ms, bounds_wsen, filters) leaves."""
 
-    def find() -> list[Image]:
+    def listing() -> Sequence[SourceImage]:
         start_ms, end_ms = query.get("start_ms"), query.get("end_ms")
         try:
-            sources = catalog.images(
+            return catalog.images(
                 collection_id,
                 None if start_ms is None else int(start_ms),
                 None if end_ms is None else int(end_ms),
@@ -159,10 +205,45 @@ def catalog_collection(catalog: Catalog, collection_id: str, properties: Any, **
             )
         except ValueError as error:
             raise EngineError(str(error)) from error
-        images = map(image_of, sources)
-        return [image for image in images if all(each.matches(image) for each in query.get("filters", ()))]
 
-    return CatalogCollection(find, "ImageCollection", collection_id, properties, catalog=catalog, **query)
+    def passing(sources: Iterable[SourceImage]) -> Iterator[Image]:
+        images = map(image_of, sources)
+        return (image for image in images if all(each.matches(image) for each in query.get("filters", ())))
+
+    def find() -> list[Image]:
+        sources = listing()
+        if (count := _counted(sources)) > _MOST_LISTED:
+            raise EngineError(
+                f"Computation timed out: collection {collection_id!r} has {count:,} images there: filter it by date "
+                "and bounds."
+            )
+        return list(passing(sources))
+
+    def ahead(count: int) -> list[Image]:
+        return list(islice(passing(listing()), count))
+
+    return CatalogCollection(
+        find,
+        "ImageCollection",
+        collection_id,
+        properties,
+        ahead=ahead,
+        catalog=catalog,
+        listing=listing,
+        **query,
+    )
+
+
+def _counted(sources: Sequence[SourceImage]) -> int:
+    try:
+        return len(sources)
+    except ValueError as error:
+        raise EngineError(str(error)) from error
+
+
+def _is_period(passes: Any) -> bool:
+    """Whether a filter is one of dates only, which the catalog has obeyed."""
+    return getattr(passes, "name", "") == "dateRangeContains" and bool(passes.dates())
 
 
 def _overlap(left: BoundsWSEN, right: BoundsWSEN) -> BoundsWSEN:

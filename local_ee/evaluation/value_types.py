@@ -9,8 +9,14 @@ from local_ee.evaluation.features import Collection, Date, DateRange, Feature
 from local_ee.evaluation.values import Image
 from local_ee.raster.geometry import Geometry
 
+
+class Long(int):
+    """A whole number that was cast to a pixel's type (apidocs ee-algorithms-objecttype); as an operand it is an int."""
+
+
 _CLASSES: tuple[tuple[type, str], ...] = (
     (bool, "Boolean"),
+    (Long, "Long"),
     (int, "Integer"),
     (float, "Float"),
     (str, "String"),

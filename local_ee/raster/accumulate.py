@@ -162,7 +162,11 @@ class Counting:
         self._count: Any = 0
 
     def add(self, inputs: Sequence[Samples]) -> None:
-        self._count = self._count + np.count_nonzero(inputs[0][1], axis=0).astype(np.int32)
+        weights = np.asarray(inputs[0][1])
+        if len(weights) == 1:  # an image at a time: no sum along an axis of one
+            self._count = self._count + (weights[0] != 0).astype(np.int32)
+        else:
+            self._count = self._count + np.count_nonzero(weights, axis=0).astype(np.int32)
 
     def result(self) -> list[Reduced]:
         count = np.asarray(self._count, np.int32)

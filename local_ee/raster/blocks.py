@@ -18,15 +18,15 @@ SIDE = 256
 Slices = tuple[slice, slice]
 
 
-def blocks(geobox: GeoBox, margin: int) -> Iterator[tuple[Slices, GeoBox, Slices]]:
+def blocks(geobox: GeoBox, margin: int, *, side: int = SIDE) -> Iterator[tuple[Slices, GeoBox, Slices]]:
     """The blocks that a window touches: where each is in the window, its grid with margins, and its part of that."""
     lattice_window = place_of(geobox)
     mine = Window(lattice_window.row, lattice_window.col, *geobox.shape)
-    for row in range(mine.row // SIDE * SIDE, mine.row_end, SIDE):
-        for col in range(mine.col // SIDE * SIDE, mine.col_end, SIDE):
+    for row in range(mine.row // side * side, mine.row_end, side):
+        for col in range(mine.col // side * side, mine.col_end, side):
             budget.check()
-            outer = Window(row - margin, col - margin, SIDE + 2 * margin, SIDE + 2 * margin)
-            shared = mine.overlap(Window(row, col, SIDE, SIDE))
+            outer = Window(row - margin, col - margin, side + 2 * margin, side + 2 * margin)
+            shared = mine.overlap(Window(row, col, side, side))
             if shared is not None:
                 affine = geobox.affine * Affine.translation(outer.col - mine.col, outer.row - mine.row)
                 yield shared.within(mine), GeoBox((outer.height, outer.width), affine, geobox.crs), shared.within(outer)

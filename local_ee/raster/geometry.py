@@ -149,9 +149,18 @@ def metres_between(left: Geometry, right: Geometry, *, spherical: bool = False) 
     other = right.in_crs(home.crs)
     if home.drawn.intersects(other.drawn):
         return 0.0
-    nearest = shapely.shortest_line(home.drawn, other.drawn)
+    nearest = shortest_line(home.drawn, other.drawn)
     start, end = shapely.get_coordinates(Geometry(nearest, home.crs, False).lonlat)[[0, -1]]
     return float((geodesic.SPHERE if spherical else geodesic.ELLIPSOID).inv(*start, *end)[2])
+
+
+def shortest_line(first: BaseGeometry, second: BaseGeometry) -> BaseGeometry:
+    """The line from the nearest point of one shape to that of another; EngineError where there is none."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        line = shapely.shortest_line(first, second)
+    if line is None or shapely.is_empty(line):
+        raise EngineError("No line joins the geometries: a coordinate is too large, or a box has no height or width.")
+    return line
 
 
 def metres(geometry: Geometry, distance_m: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -127,6 +127,7 @@ NAMED = {
 NAMED |= {"byte": NAMED["uint8"], "short": NAMED["int16"], "int": NAMED["int32"], "long": NAMED["int64"]}
 
 
+@cache
 def of_dtype(dtype: Any) -> PixelType:
     """The type of a numpy type; booleans are integers 0 to 1."""
     numpy_dtype = np.dtype(dtype)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from affine import Affine
@@ -22,6 +22,7 @@ from local_ee.raster.projection import Projection, code_of
 from local_ee.raster.pyramid import in_blocks, reduced
 
 MOST_PIXELS = 1 << 28  # of a source window: beyond it a request is refused instead of exhausting memory
+ANALYTIC_FACTOR = 8  # from here on, a pixel of an analytic source's level is reduced from 2 x 2 points, not from all
 _BLOCK_SIDE = 2048  # of a larger window, so that a computation can end between blocks
 _HALO = {"nearest": 0, "bilinear": 1, "bicubic": 2}
 
@@ -31,13 +32,22 @@ Fetch = Callable[[GeoBox], Pixels]
 @dataclass(frozen=True)
 class ResampleSource:
     """Bands on one lattice. fetch reads windows of it; dimensions (rows, columns) where it ends; policies per band
-    (MEAN, SAMPLE, MODE, MIN, MAX) where it has a pyramid."""
+    (MEAN, SAMPLE, MODE, MIN, MAX) where it has a pyramid. analytic: fetch also reads windows of pixels that are 2**n of
+    the lattice's, by their centres."""
 
     native: Projection
     fetch: Fetch
     dtypes: tuple[np.dtype, ...]
     dimensions: tuple[int, int] | None = None
     policies: tuple[str, ...] | None = None
+    analytic: bool = False
+
+    def level(self, factor: int) -> ResampleSource:
+        """The same bands on the lattice of factor x factor pixels, as `fetch` reads an analytic source."""
+        native = Projection(self.native.crs, self.native.transform * Affine.scale(factor))
+        rows, cols = self.dimensions or (None, None)
+        dimensions = None if rows is None or cols is None else (-(-rows // factor), -(-cols // factor))
+        return replace(self, native=native, dimensions=dimensions)
 
 
 def read(source: ResampleSource, geobox: GeoBox, method: str = "nearest") -> Pixels:
@@ -141,21 +151,17 @@ def _at_level(source: ResampleSource, geobox: GeoBox) -> ResampleSource:
     if level < 1:
         return source
     factor = 1 << level
-    native = Projection(source.native.crs, source.native.transform * Affine.scale(factor))
-    dimensions = source.dimensions and (-(-source.dimensions[0] // factor), -(-source.dimensions[1] // factor))
+    coarse = source.level(factor)
+    step = 2 if source.analytic and factor >= ANALYTIC_FACTOR else factor
+    fine = source if step == factor else source.level(factor // step)
 
     def fetch(window: GeoBox) -> Pixels:
-        at = lattice.on_lattice(native, window)
+        at = lattice.on_lattice(coarse.native, window)
         if at is None:
             raise ValueError("a level of the pyramid is read by windows of its own lattice")
-        return reduced(
-            lambda r, c, h, w: _window(source, r, c, h, w),
-            (*at, *window.shape.yx),
-            factor,
-            policies,
-        )
+        return reduced(lambda r, c, h, w: _window(fine, r, c, h, w), (*at, *window.shape.yx), step, policies)
 
-    return ResampleSource(native, fetch, source.dtypes, dimensions)
+    return ResampleSource(coarse.native, fetch, source.dtypes, coarse.dimensions)
 
 
 def level_of(native: Projection, geobox: GeoBox) -> int:

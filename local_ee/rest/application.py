@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route as Path_
 
+from local_ee.assets.cloud_objects import CloudObjects
 from local_ee.assets.store import AssetStore
 from local_ee.assets.tasks import TaskStore
 from local_ee.budget import TOO_DEEP, Budget
@@ -64,7 +65,7 @@ class Application:
         }
         self.storage = StorageApi(home, injector.visible if injector else None)
         assets = AssetStore(home)
-        stack = CatalogStack([assets, catalog])
+        stack = CatalogStack([assets, catalog, CloudObjects(self.storage.store)])
         compute = ComputeApi(stack, limits)
         self._tasks = TaskStore(home, limits, self.usage)
         tasks = TaskRoutes(

@@ -6,8 +6,9 @@ Reference: https://developers.google.com/earth-engine/reference/rest/v1/projects
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import shapely
@@ -100,20 +101,20 @@ class AssetRoutes:
             raise missing(parent)
         size = min(int(call.query.get("pageSize") or PAGE), PAGE)
         begin = int(call.query.get("pageToken") or 0)
-        children = self._children(parent, info, call.query)
-        answer: dict[str, Any] = {key: children[begin : begin + size]}
-        if begin + size < len(children):
+        children = list(islice(self._children(parent, info, call.query), begin, begin + size + 1))
+        answer: dict[str, Any] = {key: children[:size]}
+        if len(children) > size:
             answer["nextPageToken"] = str(begin + size)
         return answer
 
-    def _children(self, parent: str, info: AssetInfo, query: Mapping[str, str]) -> Sequence[dict[str, Any]]:
+    def _children(self, parent: str, info: AssetInfo, query: Mapping[str, str]) -> Iterable[dict[str, Any]]:
         start_ms, end_ms, region = asked(query)
         if info.type == "IMAGE_COLLECTION":
             try:
                 images = self._catalog.images(parent, start_ms, end_ms, region.bounds if region else None)
             except ValueError as error:
                 raise EngineError(str(error)) from error
-            return [self._described(image.id) for image in images if not region or image.footprint.intersects(region)]
+            return (self._described(image.id) for image in images if not region or image.footprint.intersects(region))
         if info.type != "FOLDER":
             raise EngineError(f"Asset '{parent}' of type {info.type} holds no assets.")
         owned = [self._owned(asset) for asset in self._store.children(parent)]

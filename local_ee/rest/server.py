@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from contextlib import ExitStack
@@ -20,6 +21,7 @@ from starlette.types import ASGIApp
 
 from local_ee.catalog import Catalog
 from local_ee.catalogs import open_catalog
+from local_ee.compiling import announce
 from local_ee.errors import EngineFault
 from local_ee.faults import Faults
 from local_ee.home import Home, default_home, private_folder, write_secret, write_whole
@@ -35,6 +37,7 @@ from local_ee.token import checked, client_url, credentials, fresh_token, usage
 
 ADDRESS = "127.0.0.1"
 START_SECONDS = 30.0
+SWITCH_SECONDS = 0.001  # between two Python threads: a request that only computes numbers passes those of pixels sooner
 STOP_SECONDS = 10.0  # after a signal; then the process ends, whatever still runs
 KEEP_ALIVE_SECONDS = 600
 
@@ -102,6 +105,7 @@ class LocalEngine:
         """Serves on the port (0: any free one); OSError where it is taken or the home cannot be written."""
         if self._server is not None:
             return self
+        announce()
         with ExitStack() as stack:
             _move_in(self.home, stack)
             listening = _listen(port)
@@ -166,6 +170,7 @@ def serve(
     token: str | None = None,
 ) -> None:
     """Runs an engine until Ctrl-C, after printing its address and how clients connect to it; token as LocalEngine's."""
+    sys.setswitchinterval(SWITCH_SECONDS)  # here and not in LocalEngine, which runs in other programs' processes too
     engine = LocalEngine(open_catalog(catalog), home or default_home(), faults=faults, token=token).start(port)
     file = engine.home.credentials(engine.port)
     try:

@@ -228,9 +228,10 @@ def _look(table, at):
 
 
 @compiled
-def _scores(opacity, shadow, seed, row0, col0, table, history):
+def _scores(opacity, shadow, seed, row0, col0, table, history, cdf):
+    """Cloud Score+ cs; fills cdf too, unless it has no pixels (its noise takes as long as all the others)."""
     height, width = opacity.shape
-    cs, cdf = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
+    cs, ranked = np.empty((height, width), np.float32), cdf.size > 0
     haze = 0.45 * draw_normal(seed, 20)
     broad, fine, drift = np.empty(width), np.empty(width), np.empty(width)
     grain, jitter = np.empty(width), np.empty(width)
@@ -238,10 +239,14 @@ def _scores(opacity, shadow, seed, row0, col0, table, history):
     for row in range(height):
         smooth_row(seed + np.uint64(7), col0, 1.0, 70.0, (row0 + row) / 70.0, broad)
         smooth_row(seed + np.uint64(8), col0, 1.0, 6.0, (row0 + row) / 6.0, fine)
-        smooth_row(seed + np.uint64(9), col0, 1.0, 12.0, (row0 + row) / 12.0, drift)
-        for col in range(width):
-            h = hash2(seed, col0 + col, row0 + row)
-            grain[col], jitter[col] = unit(h), unit(derive(h, 1)) + unit(derive(h, 2))
+        if ranked:
+            smooth_row(seed + np.uint64(9), col0, 1.0, 12.0, (row0 + row) / 12.0, drift)
+            for col in range(width):
+                h = hash2(seed, col0 + col, row0 + row)
+                grain[col], jitter[col] = unit(h), unit(derive(h, 1)) + unit(derive(h, 2))
+        else:
+            for col in range(width):
+                grain[col] = unit(hash2(seed, col0 + col, row0 + row))
         for col in range(width):
             wave = broad[col] + 0.5 * fine[col]
             z = haze + 1.25 * wave + 1.1 * (grain[col] - 0.5)
@@ -255,13 +260,16 @@ def _scores(opacity, shadow, seed, row0, col0, table, history):
                 if a > 0.25:
                     score += min((a - 0.25) / 0.4, 1.0) * (min(_look(opaque, rank), score) - score)
             cs[row, col] = score
-            blur = 0.087 * (jitter[col] - 1.0 + drift[col])
-            cdf[row, col] = min(max(_look(history, score) + blur, 0.0), 1.0)
-    return cs, cdf
+            if ranked:
+                blur = 0.087 * (jitter[col] - 1.0 + drift[col])
+                cdf[row, col] = min(max(_look(history, score) + blur, 0.0), 1.0)
+    return cs
 
 
-def scores(cut: Cut, sky: Sky) -> tuple[np.ndarray, np.ndarray]:
-    """Cloud Score+ (cs, cs_cdf; 1 is clear) of any 10-m pixels: two float32 [row, column]."""
+def scores(cut: Cut, sky: Sky, names: tuple[str, ...] = ("cs", "cs_cdf")) -> np.ndarray:
+    """Cloud Score+ (cs, cs_cdf; 1 is clear) of any 10-m pixels: float32 [band, row, column]."""
     opacity, shadow = over(cut, sky)
     table, history = score_tables()
-    return _scores(opacity, shadow, sky.seed, cut.row, cut.col, table, history)
+    cdf = np.empty(opacity.shape if "cs_cdf" in names else (0, 0), np.float32)
+    cs = _scores(opacity, shadow, sky.seed, cut.row, cut.col, table, history, cdf)
+    return np.stack([cs if name == "cs" else cdf for name in names])

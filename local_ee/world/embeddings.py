@@ -14,7 +14,6 @@ from functools import cache
 
 import numpy as np
 from odc.geo.geobox import GeoBox
-from scipy.ndimage import uniform_filter
 
 from local_ee.catalog import BoundsWSEN, SourceBand, SourceImage
 from local_ee.world import labels
@@ -74,6 +73,8 @@ class Embeddings:
 
     def vectors(self, cut: Cut, year: int) -> np.ndarray:
         """Vectors of length 1 before the year's turn, float64 [band, row, column]."""
+        from scipy.ndimage import uniform_filter  # here: an engine starts without it
+
         margin = _AROUND_PX // 2
         ground = _ground(self.cells.window(cut.around(margin), year))
         around = uniform_filter(ground, size=(1, _AROUND_PX, _AROUND_PX))

@@ -42,6 +42,30 @@ def land_at(x, y, land):
 
 
 @compiled
+def land_row(xs, y, land, out):
+    """Fills out [5, point] with land_at of points of one row; the same numbers, several at once."""
+    count = xs.shape[0]
+    total = np.zeros(count)
+    out[:] = 0.0
+    for k in range(land.shape[0]):
+        dy = ((land[k, 1] - y) / 1e5) ** 2
+        for i in range(count):
+            d2 = ((land[k, 0] - xs[i]) / 1e5) ** 2 + dy
+            weight = 1.0 / (d2 + 0.01) ** 2 if d2 < 900.0 else 0.0
+            total[i] += weight
+            out[0, i] += weight * land[k, 2]
+            out[1, i] += weight * land[k, 3]
+            out[2, i] += weight * land[k, 4]
+            out[3, i] += weight * land[k, 5]
+            out[4, i] += weight * land[k, 6]
+    for i in range(count):
+        if total[i] == 0.0:  # the open sea
+            out[:, i] = land_at(xs[i], y, land)
+        else:
+            out[:, i] /= total[i]
+
+
+@compiled
 def hill_at(x, y, ruggedness):
     """Hills as a share of their greatest height: 0 on the plain; they run roughly east to west."""
     form = fractal(_S_HILL, x / 7000.0, y / 3900.0, 5)

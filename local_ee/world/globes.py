@@ -80,10 +80,14 @@ def _in_zone(
 
 
 def inside(grid: GeoBox, window: GeoBox) -> np.ndarray:
-    """Which pixels of a window of a grid's lattice lie in the grid: bool [row, column]."""
-    step = grid.affine.a
+    """Which pixels of a window of a grid's lattice lie in the grid, by their centres: bool [row, column].
+
+    The window's pixels may be 2**n of the grid's.
+    """
+    step, size = grid.affine.a, round(window.affine.a / grid.affine.a)
     col, row = round((window.affine.c - grid.affine.c) / step), round((grid.affine.f - window.affine.f) / step)
-    rows, cols = np.arange(row, row + window.shape[0]), np.arange(col, col + window.shape[1])
+    rows = row + size * np.arange(window.shape[0]) + size // 2
+    cols = col + size * np.arange(window.shape[1]) + size // 2
     return ((rows >= 0) & (rows < grid.shape[0]))[:, None] & ((cols >= 0) & (cols < grid.shape[1]))[None]
 
 

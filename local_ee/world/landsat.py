@@ -23,9 +23,12 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from local_ee.catalog import BoundsWSEN, SourceBand, SourceImage
+from local_ee.world.landsat_calibration import calibration, sun_elevation
+from local_ee.world.listing import Listing
 from local_ee.world.passes import milliseconds
-from local_ee.world.public_facts import AssetFacts, BandFacts, assets
+from local_ee.world.public_facts import COLLECTION, AssetFacts, BandFacts, assets, ids_of
 from local_ee.world.public_pixels import degrees, values_of
+from local_ee.world.public_properties import properties_of
 
 _PATHS, _ROWS, _DAY_ROWS, _CYCLE_DAYS = 233, 248, 122, 16
 _INCLINATION = math.radians(98.2)
@@ -33,16 +36,18 @@ _FIRST_LON_DEG = -64.6
 _NEXT_PATH, _ITS_INVERSE = 16, 102  # the next orbit flies 16 paths to the west; 16 x 102 = 1 (mod 233)
 _ANCHOR_PATH, _ANCHOR = 44, datetime(2014, 3, 18, 18, 15, tzinfo=UTC)  # Landsat 8, row 60
 _HALF_ACROSS_M, _HALF_ALONG_M = 92_500.0, 90_000.0
-_OFFSET_DAYS = {"LC08": 0, "LC09": 8, "LE07": 8, "LT05": 0, "LT04": 8}  # from the days of Landsat 8
-_CLEAR = {"LC08": 21824, "LC09": 21824, "LE07": 5440, "LT05": 5440, "LT04": 5440}  # of QA_PIXEL
+# From the days of Landsat 8. Assumption: the MSS scenes (LM) lie on WRS-2 too, and come as often.
+_OFFSET_DAYS = {"LC08": 0, "LC09": 8, "LE07": 8, "LT05": 0, "LT04": 8}
+_OFFSET_DAYS |= {"LM01": 0, "LM02": 8, "LM03": 4, "LM04": 8, "LM05": 0}
+_CLEAR = {mission: 21824 if mission.startswith("LC") else 5440 for mission in _OFFSET_DAYS}  # of QA_PIXEL
 _THERMAL = {
     "LC08": ("B10", "B11"),
     "LC09": ("B10", "B11"),
     "LE07": ("B6_VCID_1", "B6_VCID_2"),
     "LT05": ("B6",),
     "LT04": ("B6",),
-}
-_INDEX = re.compile(r"(?P<mission>L[CET]0\d)_(?P<path>\d{3})(?P<row>\d{3})_(?P<day>\d{8})")
+}  # the MSS has none
+_INDEX = re.compile(r"(?P<mission>L[CEMT]0\d)_(?P<path>\d{3})(?P<row>\d{3})_(?P<day>\d{8})")
 _SETTLED = {"LC09": date(2021, 12, 1)}  # into the nominal orbit
 _MOST_SCENES = 30_000
 _USUAL = {"SR_B": (7500.0, 16_000.0), "ST_B": (36_000.0, 44_000.0)}  # reflectances of 0.01 to 0.24, 272 to 299 K
@@ -56,11 +61,21 @@ class Scene:
     path: int
     row: int
 
-    def moments(self, first: date, last: date) -> Iterator[datetime]:
-        """When it is seen on days from first to last."""
+    @property
+    def seen(self) -> datetime:
+        """One of the moments when it is seen."""
         orbit = (self.path - _ANCHOR_PATH) * _ITS_INVERSE % _PATHS
         seen = _ANCHOR + timedelta(days=_OFFSET_DAYS[self.mission] + orbit * _CYCLE_DAYS / _PATHS)
-        seen += timedelta(minutes=(self.row - 60) * 98.9 / _ROWS)
+        return seen + timedelta(minutes=(self.row - 60) * 98.9 / _ROWS)
+
+    def count(self, first: datetime, last: datetime) -> int:
+        """How often it is seen from first to before last."""
+        cycles = [math.ceil((moment - self.seen) / timedelta(days=_CYCLE_DAYS)) for moment in (first, last)]
+        return max(cycles[1] - cycles[0], 0)
+
+    def moments(self, first: date, last: date) -> Iterator[datetime]:
+        """When it is seen on days from first to last."""
+        seen = self.seen
         cycles = math.ceil((datetime.combine(first, time(), UTC) - seen) / timedelta(days=_CYCLE_DAYS))
         moment = seen + timedelta(days=_CYCLE_DAYS * cycles)
         while moment.date() <= last:
@@ -116,23 +131,21 @@ class Landsat:
     @property
     def ids(self) -> tuple[str, ...]:
         """LANDSAT/LC08/C02/T1_L2 and its kin, as far as the list of facts has them."""
-        return tuple(name for name, asset in assets().items() if asset.revisits and _mission(name) in _OFFSET_DAYS)
+        return _collections()
 
-    def images(self, collection_id: str, first: date, last: date, bounds_wsen: BoundsWSEN) -> Sequence[SourceImage]:
-        """The scenes that begin on days from first to last and touch the box; ValueError where there are too many."""
+    def images(
+        self, collection_id: str, first: datetime, last: datetime, bounds_wsen: BoundsWSEN
+    ) -> Sequence[SourceImage]:
+        """The scenes that begin from first to before last and touch the box: counted and made when asked for."""
         asset, mission = assets()[collection_id], _mission(collection_id)
-        first, last = max(first, asset.start.date()), min(last, asset.end.date())
-        places = near(bounds_wsen)
-        if len(places) * max((last - first).days, 0) / _CYCLE_DAYS > _MOST_SCENES:
-            raise ValueError(f"collection {collection_id!r} has too many scenes there: filter it by date and bounds")
-        around = shapely.box(*bounds_wsen)
-        found = [
-            (moment, path, row)
-            for path, row in places
-            if ground(path, row)[2].intersects(around)
-            for moment in Scene(mission, path, row).moments(first, last)
-        ]
-        return [_image(asset, Scene(mission, path, row), moment) for moment, path, row in sorted(found)]
+        first, last = max(first, asset.start), min(last, asset.end + timedelta(days=1))
+        scenes = [Scene(mission, path, row) for path, row in _touching(bounds_wsen)]
+        if len(scenes) * max((last - first).days, 0) / _CYCLE_DAYS > _MOST_SCENES:
+            return Listing(
+                lambda: sum(scene.count(first, last) for scene in scenes),
+                lambda: (_image(asset, scene, moment) for moment, scene in _daily(scenes, first, last)),
+            )
+        return [_image(asset, scene, moment) for moment, scene in _dated(scenes, first, last)]
 
     def image(self, collection_id: str, index: str) -> SourceImage | None:
         """The scene of an index, or None where its mission did not see it that day."""
@@ -151,6 +164,39 @@ class Landsat:
         if moment is None and day < _SETTLED.get(scene.mission, day):
             moment = datetime.combine(day, time(18), UTC)  # on its way into orbit it flew over any path
         return None if moment is None or not asset.start <= moment <= asset.end else _image(asset, scene, moment)
+
+
+@cache
+def _collections() -> tuple[str, ...]:
+    scenes = (name for name in ids_of(COLLECTION) if _mission(name) in _OFFSET_DAYS)
+    return tuple(name for name in scenes if assets()[name].revisits)
+
+
+def _touching(bounds_wsen: BoundsWSEN) -> list[tuple[int, int]]:
+    """The paths and rows that touch a box."""
+    west, south, east, north = bounds_wsen
+    if east - west >= 360 and north - south >= 170:
+        return near(bounds_wsen)
+    around = shapely.box(*bounds_wsen)
+    return [(path, row) for path, row in near(bounds_wsen) if ground(path, row)[2].intersects(around)]
+
+
+def _dated(scenes: Sequence[Scene], first: datetime, last: datetime) -> list[tuple[datetime, Scene]]:
+    """When scenes are seen from first to before last, in order."""
+    dated = [(moment, scene) for scene in scenes for moment in scene.moments(first.date(), last.date())]
+    return sorted(
+        ((moment, scene) for moment, scene in dated if first <= moment < last),
+        key=lambda pair: (pair[0], pair[1].path, pair[1].row),
+    )
+
+
+def _daily(scenes: Sequence[Scene], first: datetime, last: datetime) -> Iterator[tuple[datetime, Scene]]:
+    """As _dated, a day at a time."""
+    begin = first
+    while begin < last:
+        end = min(datetime.combine(begin.date() + timedelta(days=1), time(), UTC), last)
+        yield from _dated(scenes, begin, end)
+        begin = end
 
 
 def _mission(collection_id: str) -> str:
@@ -182,7 +228,7 @@ def _usual(band: BandFacts, mission: str, level: str) -> BandFacts:
         raw = ("uint16", 6000, 20_000) if mission.startswith("LC") else ("uint8", 20, 180)
         return BandFacts(band.name, *raw)
     if level.endswith("_TOA") and re.fullmatch(r"B\d+.*", band.name):
-        thermal = band.name in _THERMAL[mission]
+        thermal = band.name in _THERMAL.get(mission, ())
         return BandFacts(band.name, "float32", *((272, 300) if thermal else (0.02, 0.35)))
     low, high = _USUAL.get(band.name[:4], (band.least, band.most))
     return BandFacts(band.name, band.dtype, low, high, band.classes)
@@ -190,6 +236,7 @@ def _usual(band: BandFacts, mission: str, level: str) -> BandFacts:
 
 def _properties(asset: AssetFacts, scene: Scene, moment: datetime, index: str) -> Mapping[str, Any]:
     properties: dict[str, Any] = {
+        **properties_of(asset, index, moment),
         "system:index": index,
         "system:time_start": milliseconds(moment),
         "CLOUD_COVER": zlib.crc32(index.encode()) % 1000 / 10,
@@ -203,6 +250,10 @@ def _properties(asset: AssetFacts, scene: Scene, moment: datetime, index: str) -
         "COLLECTION_CATEGORY": "T1",
         "simulated": 1,
     }
+    centre = ground(scene.path, scene.row)[2].centroid
+    properties["SUN_ELEVATION"] = sun_elevation(moment, centre.x, centre.y)
+    if not asset.id.endswith("_L2"):
+        properties |= calibration(scene.mission)
     if asset.id.endswith("_L2"):
         for band in asset.bands:
             if band.name.startswith("SR_B"):

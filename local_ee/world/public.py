@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 
 import numpy as np
 from affine import Affine
@@ -11,47 +12,63 @@ from odc.geo.geobox import GeoBox
 from shapely.geometry import box
 
 from local_ee.catalog import BoundsWSEN, SourceBand, SourceImage
+from local_ee.world import mgrs
+from local_ee.world.listing import Listing
 from local_ee.world.passes import milliseconds
-from local_ee.world.public_facts import AssetFacts, assets, begins, index_form, step_end
+from local_ee.world.public_dates import Moments, date_in, index_form, moment_of, step_end
+from local_ee.world.public_facts import COLLECTION, IMAGE, AssetFacts, assets, ids_of
 from local_ee.world.public_pixels import degrees, values_of
+from local_ee.world.public_properties import properties_of
+from local_ee.world.public_scenes import Scene, Squares, is_scenes
 
 _METRES = 111_319.49079327358  # of a degree at the equator
-_MOST_IMAGES = 30_000  # of one listing
+_MIDNIGHT = (0, 0, 0, 0)
+_TILE = re.compile(r"(?:^|_)T(\d{2}[A-Z]{3})(?:_|$)")  # of Sentinel-2, in an index
 
 
 class PublicImages:
-    """Collections with a regular interval, and single images; their grids are in degrees here (MODIS's too)."""
+    """Collections and single images of the catalog; their grids are in degrees here (MODIS's too)."""
 
     @property
-    def ids(self) -> tuple[str, ...]:
+    def ids(self) -> Mapping[str, None]:
         """The collections."""
-        return tuple(name for name, asset in assets().items() if not (asset.is_image or asset.revisits))
+        return ids_of(COLLECTION)
 
     @property
-    def singles(self) -> tuple[str, ...]:
+    def singles(self) -> Mapping[str, None]:
         """The single images."""
-        return tuple(name for name, asset in assets().items() if asset.is_image)
+        return ids_of(IMAGE)
 
-    def images(self, collection_id: str, first: date, last: date, bounds_wsen: BoundsWSEN) -> Sequence[SourceImage]:
-        """The images that begin on days from first to last; ValueError where there are too many to list."""
+    def images(
+        self, collection_id: str, first: datetime, last: datetime, bounds_wsen: BoundsWSEN
+    ) -> Sequence[SourceImage]:
+        """The images that begin from first to before last and touch the box: counted and made when asked for."""
         asset = assets()[collection_id]
-        west, south, east, north = asset.bounds
-        if not box(west, south, east, north).intersects(box(*bounds_wsen)):
+        if not box(*asset.bounds).intersects(box(*bounds_wsen)):
             return []
-        moments = begins(asset, _at_midnight(first), _at_midnight(last) + timedelta(days=1))
-        if len(moments) > _MOST_IMAGES:
-            raise ValueError(f"collection {collection_id!r} has {len(moments)} images in that time: filter it by date")
-        return [_image(asset, moment, f"{asset.id}/{moment.strftime(index_form(asset))}") for moment in moments]
+        if is_scenes(asset):
+            return _scenes(asset, first, last, bounds_wsen)
+        if _only_named(asset):
+            named = (_of_script(asset, index) for index in asset.indices)
+            return [image for image in named if image is not None and _within(image, first, last)]
+        moments, form = Moments(asset, first, last), index_form(asset)
+        return Listing(
+            lambda: len(moments),
+            lambda: (_image(asset, moment, f"{asset.id}/{moment.strftime(form)}") for moment in moments),
+        )
 
     def image(self, collection_id: str, index: str) -> SourceImage | None:
         """The image of an index, or None."""
         asset = assets()[collection_id]
-        try:
-            moment = datetime.strptime(index, index_form(asset)).replace(tzinfo=UTC)
-        except ValueError:
-            return None
-        on_step = begins(asset, moment, moment + timedelta(seconds=1))
-        return _image(asset, moment, f"{collection_id}/{index}") if on_step else None
+        if is_scenes(asset):
+            scene = Squares(asset).of_index(index)
+            return _scene(asset, scene) if scene else _of_script(asset, index)
+        moment = None if _only_named(asset) else moment_of(asset, index)
+        return _of_script(asset, index) if moment is None else _image(asset, moment, f"{collection_id}/{index}")
+
+    def named(self, collection_id: str, index: str) -> SourceImage | None:
+        """An image that Google's scripts name, or None."""
+        return _of_script(assets()[collection_id], index) if collection_id in self.ids else None
 
     def single(self, image_id: str) -> SourceImage:
         """A single image."""
@@ -59,35 +76,72 @@ class PublicImages:
         return _image(asset, asset.start, image_id)
 
 
-def _at_midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
+def _only_named(asset: AssetFacts) -> bool:
+    """Whether a collection without steps has images whose ids are no dates, such as SoilGrids' wv0010."""
+    return not asset.unit and bool(asset.indices) and all(moment_of(asset, index) is None for index in asset.indices)
 
 
-def grid_of(asset: AssetFacts) -> GeoBox:
-    """All of an asset's bounds in pixels of its size in degrees."""
-    step = asset.pixel_m / _METRES
-    west, south, east, north = asset.bounds
+def _within(image: SourceImage | None, first: datetime, last: datetime) -> bool:
+    return image is not None and milliseconds(first) <= image.properties["system:time_start"] < milliseconds(last)
+
+
+def _of_script(asset: AssetFacts, index: str) -> SourceImage | None:
+    """An image that Google's scripts name, on the day in its name; of scenes, on their tile or where the page looks."""
+    if index not in asset.indices:
+        return None
+    day = date_in(index)
+    moment = asset.start if day is None else min(max(day, asset.start), asset.end)
+    if is_scenes(asset):
+        west, south, east, north = asset.bounds
+        scene = Squares(asset).around(*(asset.focus or ((west + east) / 2, (south + north) / 2)), moment)
+        tile = mgrs.named(parts[1]) if (parts := _TILE.search(index)) else None
+        return _image(asset, moment, f"{asset.id}/{index}", tile.footprint.bounds if tile else scene.bounds)
+    return _image(asset, moment, f"{asset.id}/{index}")
+
+
+def _scenes(asset: AssetFacts, first: datetime, last: datetime, bounds_wsen: BoundsWSEN) -> Sequence[SourceImage]:
+    squares = Squares(asset)
+    whole_days = all((each.hour, each.minute, each.second, each.microsecond) == _MIDNIGHT for each in (first, last))
+
+    def each() -> Iterator[SourceImage]:
+        for scene in squares.scenes(first, last, bounds_wsen):
+            if first <= scene.moment < last:
+                yield _scene(asset, scene)
+
+    return Listing(lambda: squares.count(first, last, bounds_wsen) if whole_days else sum(1 for _ in each()), each)
+
+
+def _scene(asset: AssetFacts, scene: Scene) -> SourceImage:
+    return _image(asset, scene.moment, f"{asset.id}/{scene.index}", scene.bounds)
+
+
+def grid_of(asset: AssetFacts, bounds: BoundsWSEN | None = None, pixel_m: float | None = None) -> GeoBox:
+    """All of an asset's bounds, or some, in pixels of its size in degrees."""
+    step = (pixel_m or asset.pixel_m) / _METRES
+    west, south, east, north = bounds or asset.bounds
     shape = (max(round((north - south) / step), 1), max(round((east - west) / step), 1))
     return GeoBox(shape, Affine(step, 0, west, 0, -step, north), "EPSG:4326")
 
 
-def _image(asset: AssetFacts, moment: datetime, image_id: str) -> SourceImage:
-    grid = grid_of(asset)
+def _image(asset: AssetFacts, moment: datetime, image_id: str, bounds: BoundsWSEN | None = None) -> SourceImage:
     bands = {band.name: band for band in asset.bands}
+    west, south, east, north = bounds or asset.bounds
 
     def read(names: tuple[str, ...], window: GeoBox) -> tuple[np.ndarray, np.ndarray]:
         lon, lat = degrees(window)
-        west, south, east, north = asset.bounds
         inside = (lon > west) & (lon < east) & (lat > south) & (lat < north)
         values = np.stack([values_of(asset.id, bands[name], moment, lon, lat) for name in names])
         return values, np.broadcast_to(inside, values.shape)
 
-    end = asset.end if asset.is_image else step_end(asset, moment)
+    end = asset.end if asset.is_image else step_end(asset, moment) if bounds is None else moment + timedelta(seconds=1)
+    index = image_id.rpartition("/")[2]
     properties = {
-        "system:index": image_id.rpartition("/")[2],
+        "system:index": index,
         "system:time_start": milliseconds(moment),
         "system:time_end": milliseconds(end),
+        **properties_of(asset, index, moment),
         "simulated": 1,
     }
-    sources = tuple(SourceBand(band.name, band.dtype, grid) for band in asset.bands)
-    return SourceImage(image_id, sources, properties, box(*asset.bounds), read)
+    grids = {size: grid_of(asset, bounds, size) for size in {band.pixel_m for band in asset.bands}}
+    sources = tuple(SourceBand(band.name, band.dtype, grids[band.pixel_m]) for band in asset.bands)
+    return SourceImage(image_id, sources, properties, box(west, south, east, north), read)

@@ -1,33 +1,54 @@
-"""What Google's catalog says of its rasters, as benchmarks/catalog_facts.py wrote it down: no pixels, only facts."""
+"""What Google's catalog says of its assets, as benchmarks/catalog_facts.py wrote it down: no pixels, only facts.
+
+A line is read when its asset is asked for: the engine starts no slower with all of them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from local_ee.catalog import BoundsWSEN
 
-FACTS = Path(__file__).with_name("public_assets.txt")
+FACTS = Path(__file__).with_name("public_assets")
 LAST = datetime(2024, 12, 31, 23, tzinfo=UTC)  # of collections that go on: a fixed day, so that answers stay the same
-_DAY = timedelta(days=1)
+IMAGE, COLLECTION, TABLE, TABLES, QUERIED = "image", "image_collection", "table", "table_collection", "bigquery_table"
+FORMS = (IMAGE, COLLECTION, TABLE, TABLES, QUERIED)
+_LETTERS = {"B": "uint8", "b": "int8", "H": "uint16", "h": "int16", "I": "uint32", "i": "int32", "f": "float32"}
+_STATUS = {"d": "deprecated", "b": "beta", "i": "incomplete", "": "ready"}
+_FIRST = datetime(2000, 1, 1, tzinfo=UTC)
+_LINES_KEPT = 4096
 
 
 @dataclass(frozen=True)
 class BandFacts:
-    """A band's pixel type and the range of its values, or the classes that it has."""
+    """A band's pixel type and the range of its values (None: the catalog has none), or the classes that it has.
+
+    scale and offset lead from the stored values to those in `unit`; pixel_m is None where it is the asset's.
+    """
 
     name: str
     dtype: str
-    least: float = 0.0
-    most: float = 1.0
+    least: float | None = 0.0
+    most: float | None = 1.0
     classes: tuple[float, ...] = ()
+    scale: float = 1.0
+    offset: float = 0.0
+    unit: str = ""
+    pixel_m: float | None = None
 
 
 @dataclass(frozen=True)
 class AssetFacts:
-    """An image or a collection: its dates, the step between its images (count and unit), pixel size, bounds, bands."""
+    """An image, a table or a collection: its dates, the step between its images (count and unit), pixel size, bounds.
+
+    unit is empty where the catalog has no regular step. focus: the longitude and latitude that its page shows.
+    indices: some of its images or tables. properties: names by type (d number, s text, i whole number; capitals are
+    lists of them, r a record, g a geometry, t a time).
+    """
 
     id: str
     is_image: bool
@@ -39,95 +60,116 @@ class AssetFacts:
     pixel_m: float
     bounds: BoundsWSEN
     bands: tuple[BandFacts, ...]
+    form: str = COLLECTION
+    status: str = "ready"
+    licence: str = ""
+    is_climate: bool = False
+    goes_on: bool = False
+    focus: tuple[float, float] | None = None
+    indices: tuple[str, ...] = ()
+    properties: tuple[tuple[str, str], ...] = ()
 
 
 @cache
-def assets() -> dict[str, AssetFacts]:
-    """Every asset of the list, by id."""
-    if not FACTS.is_file():
-        return {}
-    lines = FACTS.read_text(encoding="utf-8").splitlines()
-    every = (_asset(line) for line in lines if line and not line.startswith("#"))
-    return {asset.id: asset for asset in every}
+def _lines() -> dict[str, str]:
+    texts = (file.read_text(encoding="utf-8") for file in sorted(FACTS.glob("*.txt")))
+    lines = (line for text in texts for line in text.splitlines() if not line.startswith("#"))
+    return {line.partition("|")[0]: line for line in lines}
 
 
+class _Assets(Mapping[str, AssetFacts]):
+    """Every asset of the catalog by id."""
+
+    def __getitem__(self, asset_id: str) -> AssetFacts:
+        return _asset(_lines()[asset_id])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_lines())
+
+    def __len__(self) -> int:
+        return len(_lines())
+
+    def __contains__(self, asset_id: object) -> bool:
+        return asset_id in _lines()
+
+
+def assets() -> Mapping[str, AssetFacts]:
+    """Every asset of the catalog, by id."""
+    return _Assets()
+
+
+@cache
+def ids_of(*forms: str) -> dict[str, None]:
+    """The ids of assets of these forms, in order."""
+    codes = {str(FORMS.index(form)) for form in forms}
+    return {name: None for name, line in _lines().items() if line.split("|", 2)[1] in codes}
+
+
+@lru_cache(_LINES_KEPT)
 def _asset(line: str) -> AssetFacts:
-    asset_id, form, start, end, interval, pixel_m, bounds, bands = line.split("|")
+    asset_id, form, status, licence, start, end, interval, pixel_m, bounds, focus, indices, bands, names = line.split(
+        "|"
+    )
     words = interval.split()
-    revisits = bool(words) and words[0] == "revisit"
-    count, unit = words[-2:] if words else ("1", "year")
+    count, unit = words[-2:] if words else ("1", "")
     west, south, east, north = (float(side) for side in bounds.split(","))
+    begin = _moment(start) or _FIRST
     return AssetFacts(
         asset_id,
-        form == "image",
-        _moment(start) or datetime(2000, 1, 1, tzinfo=UTC),
-        _moment(end) or LAST,
+        FORMS[int(form)] == IMAGE,
+        begin,
+        max(begin, _moment(end) or max(LAST, begin + timedelta(days=365))),
         int(count),
         unit,
-        revisits,
+        "revisit" in words,
         float(pixel_m),
         (west, max(south, -90), east, min(north, 90)),
-        tuple(_band(text) for text in bands.split(";")),
+        tuple(_bands(_text(bands, 11))),
+        FORMS[int(form)],
+        _STATUS[status],
+        licence,
+        "climate" in words,
+        not end,
+        tuple(float(number) for number in focus.split(",")) if focus else None,  # type: ignore[arg-type]
+        tuple(indices.split(",")) if indices else (),
+        tuple(_properties(_text(names, 12))),
     )
+
+
+def _text(field: str, number: int) -> str:
+    """A field, or that of the asset that it names."""
+    return _lines()[field[1:]].split("|")[number] if field.startswith("@") else field
 
 
 def _moment(text: str) -> datetime | None:
     return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
 
 
-def _band(text: str) -> BandFacts:
-    name, dtype, *values = text.split(":")
-    if values[0].startswith("="):
-        return BandFacts(name, dtype, classes=tuple(float(value) for value in values[0][1:].split(",")))
-    return BandFacts(name, dtype, float(values[0]), float(values[1]))
+def _bands(text: str) -> Iterator[BandFacts]:
+    facts: list[str] = []
+    for each in text.split(";") if text else ():
+        name, *own = each.split(":")
+        if name.endswith("~"):
+            name = name[:-1]
+        else:
+            facts = own
+        yield _band(name, *facts)
 
 
-_SECONDS = {"minute": 60, "hour": 3600, "day": 86_400}
+def _band(
+    name: str, code: str, values: str = "", scale: str = "", offset: str = "", unit: str = "", pixel_m: str = ""
+) -> BandFacts:
+    classes: tuple[float, ...] = ()
+    least = most = None
+    if values.startswith("="):
+        classes = tuple(float(value) for value in values[1:].split(","))
+    elif values:
+        least, most = (float(value) for value in values.split("/"))
+    size = float(pixel_m) if pixel_m else None
+    return BandFacts(name, _LETTERS[code], least, most, classes, float(scale or 1), float(offset or 0), unit, size)
 
 
-def begins(asset: AssetFacts, first: datetime, last: datetime) -> list[datetime]:
-    """When the images of a collection begin, from first to before last.
-
-    Assumption: steps of several days begin again each year, as those of MODIS do.
-    """
-    first, last = max(first, asset.start), min(last, asset.end + timedelta(seconds=1))
-    if asset.unit in ("month", "year"):
-        step = asset.count * (12 if asset.unit == "year" else 1)
-        numbers = range(_months(asset.start), _months(last) + 1, step)
-        moments = [datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC) for number in numbers]
-        return [moment for moment in moments if first <= moment < last]
-    step_s = asset.count * _SECONDS.get(asset.unit, 86_400)
-    if step_s <= 86_400:
-        skipped = max(0, -int((asset.start - first).total_seconds() // step_s))
-        return _every(asset.start + timedelta(seconds=skipped * step_s), last, step_s)
-    years = range(first.year, last.year + 1)
-    moments = [
-        moment
-        for year in years
-        for moment in _every(datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC), step_s)
-    ]
-    return [moment for moment in moments if first <= moment < last]
-
-
-def _every(first: datetime, last: datetime, step_s: float) -> list[datetime]:
-    count = max(0, -int((first - last).total_seconds() // step_s)) if first < last else 0
-    return [moment for k in range(count) if (moment := first + timedelta(seconds=k * step_s)) < last]
-
-
-def _months(moment: datetime) -> int:
-    return moment.year * 12 + moment.month - 1
-
-
-def index_form(asset: AssetFacts) -> str:
-    """The form of system:index, for strftime (assumption where the catalog's samples show none)."""
-    if asset.id.startswith(("MODIS/", "NASA/VIIRS/", "OREGONSTATE/")):
-        return "%Y_%m_%d"
-    return {"minute": "%Y%m%d%H%M%S", "hour": "%Y%m%dT%H", "month": "%Y%m", "year": "%Y"}.get(asset.unit, "%Y%m%d")
-
-
-def step_end(asset: AssetFacts, moment: datetime) -> datetime:
-    """The end of an image's time."""
-    if asset.unit in ("month", "year"):
-        number = _months(moment) + asset.count * (12 if asset.unit == "year" else 1)
-        return datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC)
-    return moment + timedelta(seconds=asset.count * _SECONDS.get(asset.unit, 86_400))
+def _properties(text: str) -> Iterator[tuple[str, str]]:
+    for group in text.split(";") if text else ():
+        code, _, names = group.partition(":")
+        yield from ((name, code) for name in names.split(","))

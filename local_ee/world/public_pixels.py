@@ -14,6 +14,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from local_ee.world.public_facts import BandFacts
+from local_ee.world.public_ranges import range_of
 
 _WAVES = 12
 _LONGEST_DEG, _SHORTEST_DEG = 60.0, 0.01
@@ -37,7 +38,8 @@ def values_of(asset_id: str, band: BandFacts, moment: datetime, lon: np.ndarray,
     if band.classes:
         classes = np.array(band.classes)
         return classes[np.minimum((share * len(classes)).astype(int), len(classes) - 1)].astype(band.dtype)
-    values = band.least + (band.most - band.least) * share
+    least, most = range_of(band)
+    values = least + (most - least) * share
     dtype = np.dtype(band.dtype)
     return np.rint(values).astype(dtype) if dtype.kind in "iu" else values.astype(dtype)
 

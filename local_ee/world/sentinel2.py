@@ -126,7 +126,7 @@ class Sentinel2:
         return self._image(collection_id, scene)
 
     def _image(self, collection_id: str, scene: Scene) -> SourceImage:
-        bands = tuple(_bands(collection_id, scene.tile))
+        bands = _bands(collection_id, scene.tile)
         level = "L1C" if collection_id == L1C else "L2A"
         properties = scene.properties(level)
         if collection_id in (SCORES, PROBABILITY):
@@ -149,8 +149,7 @@ class Sentinel2:
             dtype = np.float32 if scored else (np.uint8 if all(name in _BYTES for name in names) else np.uint16)
             return np.zeros((len(names), *window.shape), dtype), np.zeros((len(names), *window.shape), bool)
         if scored:
-            both = dict(zip(("cs", "cs_cdf"), clouds.scores(cut, scene.overpass.sky), strict=True))
-            values = np.stack([both[name] for name in names])
+            values = clouds.scores(cut, scene.overpass.sky, names)
         else:
             values = self.camera.bands(names, cut, scene.overpass)
             if all(name in _BYTES for name in names):
@@ -161,15 +160,16 @@ class Sentinel2:
         return values, masks
 
 
-def _bands(collection_id: str, tile: mgrs.Tile) -> Iterator[SourceBand]:
+@lru_cache(maxsize=1024)
+def _bands(collection_id: str, tile: mgrs.Tile) -> tuple[SourceBand, ...]:
+    """A collection's bands on a tile: common to all its scenes, which lists make by the dozen."""
     if collection_id == SCORES:
-        yield from (SourceBand(name, "float32", tile.grid(10)) for name in ("cs", "cs_cdf"))
-    elif collection_id == PROBABILITY:
-        yield SourceBand("probability", "uint8", tile.grid(10))
-    else:
-        for name, step in _STEP_M.items():
-            if collection_id == L2A or name not in _L1C_LACKS:
-                yield SourceBand(name, "uint8" if name in _BYTES else "uint16", tile.grid(step))
+        return tuple(SourceBand(name, "float32", tile.grid(10)) for name in ("cs", "cs_cdf"))
+    if collection_id == PROBABILITY:
+        return (SourceBand("probability", "uint8", tile.grid(10)),)
+    names = [name for name in _STEP_M if collection_id == L2A or name not in _L1C_LACKS]
+    grids = {step: tile.grid(step) for step in set(_STEP_M.values())}
+    return tuple(SourceBand(name, "uint8" if name in _BYTES else "uint16", grids[_STEP_M[name]]) for name in names)
 
 
 def _baseline(day: date) -> str:

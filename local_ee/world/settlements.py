@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime
 import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
-from scipy.ndimage import uniform_filter
 from shapely.geometry import box
 
 from local_ee.catalog import BoundsWSEN, SourceBand, SourceImage
@@ -73,7 +72,7 @@ class Settlements:
         """Square metres of roofs as a blurred view sees them, with a little of the yards: buildings, not roads."""
         layers = self.cells.window(cut.around(1), _YEAR, slice(0, m.COUNT)).astype(np.float32)
         seen = layers[m.FIRST_ROOF :].sum(axis=0) + 0.2 * layers[m.CONCRETE]
-        blurred = uniform_filter(seen, 3)[1:-1, 1:-1]
+        blurred = _means(seen, 3)[1:-1, 1:-1]
         surface = np.rint(blurred * (1 + 0.25 * waves(cut, seed_of("ghs surface"))))
         return np.where(surface < _LEAST_M2, 0, np.minimum(surface, 100)).astype(np.uint16)
 
@@ -85,7 +84,7 @@ class Settlements:
     def _kinds(self, cut: Cut) -> np.ndarray:
         """Codes of the catalog page; 0 outside settlements."""
         wide = self._surface(cut.around(_NEAR_PX)).astype(np.float32)
-        settled = uniform_filter(wide, 2 * _NEAR_PX + 1)[_NEAR_PX:-_NEAR_PX, _NEAR_PX:-_NEAR_PX] > _SETTLED
+        settled = _means(wide, 2 * _NEAR_PX + 1)[_NEAR_PX:-_NEAR_PX, _NEAR_PX:-_NEAR_PX] > _SETTLED
         layers = self.cells.window(cut, _YEAR, slice(0, HEIGHT + 1)).astype(np.int32)
         storeys = 1 + np.digitize(layers[HEIGHT], _STOREYS_M, right=True)
         paved = layers[m.ASPHALT] + layers[m.CONCRETE]
@@ -102,3 +101,10 @@ class Settlements:
             1,
         )
         return np.where(settled, codes, 0).astype(np.uint8)
+
+
+def _means(values: np.ndarray, side: int) -> np.ndarray:
+    """Means of side x side pixels."""
+    from scipy.ndimage import uniform_filter  # here: an engine starts without it
+
+    return np.asarray(uniform_filter(values, side))

@@ -14,7 +14,7 @@ from shapely.geometry import box
 
 from local_ee.catalog import BoundsWSEN, SourceBand, SourceImage
 from local_ee.world.compiled import compiled
-from local_ee.world.fields import height_at, lake_at, land_at, near, river_at
+from local_ee.world.fields import height_at, lake_at, land_row, near, river_at
 from local_ee.world.globes import globe, inside
 from local_ee.world.noise import derive, hash2, seed_of, smooth, unit
 from local_ee.world.places import places
@@ -22,19 +22,30 @@ from local_ee.world.plane import plane_of
 
 GLO30, SRTM = "COPERNICUS/DEM/GLO30_2024_1", "USGS/SRTMGL1_003"
 _STEP_DEG = 1 / 3600
+_BLOCK = 128  # pixels along a side
 _START_MS = 1291164022000  # 2010-12-01, the acquisitions' begin
 _SRTM_MS = 950227200000  # 2000-02-11
 
 
 @compiled
-def _heights(west, north, height, width, tables, seed, error_m):
-    """Surface height in m and water kind (0 land, 2 lake, 3 river) at pixel centres one arc second apart."""
+def _heights(west, north, step, corner, tables, errors, out, water):
+    """Fills surface height in m and water kind (0 land, 2 lake, 3 river) at the pixel centres of a block of a window.
+
+    `step`: arc seconds between pixels; the window begins at (west, north), the block at its row and column `corner`;
+    errors: their seed and size in m.
+    """
     reaches, lakes, land = tables
-    out, water = np.empty((height, width), np.float32), np.zeros((height, width), np.uint8)
+    seed, error_m = errors
+    height, width = out.shape
+    xs, forms = np.empty(width), np.empty((5, width))
+    for col in range(width):
+        xs[col] = plane_of(west + (corner[1] + col + 0.5) * step / 3600.0, 0.0)[0]
     for row in range(height):
+        y = plane_of(0.0, north - (corner[0] + row + 0.5) * step / 3600.0)[1]
+        land_row(xs, y, land, forms)
         for col in range(width):
-            x, y = plane_of(west + (col + 0.5) / 3600.0, north - (row + 0.5) / 3600.0)
-            form = land_at(x, y, land)
+            x = xs[col]
+            form = (forms[0, col], forms[1, col], forms[2, col], forms[3, col], forms[4, col])
             river, lake = river_at(x, y, reaches), lake_at(x, y, lakes, form[4])
             if max(river, lake) > 0.0:
                 out[row, col] = form[0] - 4.0
@@ -43,17 +54,34 @@ def _heights(west, north, height, width, tables, seed, error_m):
             h = hash2(seed, math.floor(x / 25.0), math.floor(y / 25.0))
             error = smooth(seed, x / 90.0, y / 90.0) + unit(h) + unit(derive(h, 1)) - 1.0
             out[row, col] = height_at(x, y, form) + error_m * error
-    return out, water
 
 
 def _read(window: GeoBox, seed_word: str, error_m: float) -> tuple[np.ndarray, np.ndarray]:
+    """Heights and water kinds at the centres of a window whose pixels are a whole number of arc seconds.
+
+    By blocks, because each pixel looks at all the rivers near its block.
+    """
     affine, (height, width) = window.affine, window.shape
-    west, north = round(affine.c * 3600) / 3600, round(affine.f * 3600) / 3600
-    x, y = plane_of(west + width / 7200, north - height / 7200)
-    reach = 0.75 * max(height, width) * 31.0 / math.cos(math.radians(min(abs(north) + 1, 80))) + 5000
+    west, north, step = round(affine.c * 3600) / 3600, round(affine.f * 3600) / 3600, round(affine.a * 3600)
+    out, water = np.empty((height, width), np.float32), np.zeros((height, width), np.uint8)
+    errors = seed_of(seed_word), error_m
+    for top in range(0, height, _BLOCK):
+        for left in range(0, width, _BLOCK):
+            here = slice(top, top + _BLOCK), slice(left, left + _BLOCK)
+            rows, cols = out[here].shape
+            lon, lat = west + (left + cols / 2) * step / 3600, north - (top + rows / 2) * step / 3600
+            tables = _tables(lon, lat, max(rows, cols) * step)
+            _heights(west, north, float(step), (top, left), tables, errors, out[here], water[here])
+    return out, water
+
+
+def _tables(lon: float, lat: float, side_s: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """River reaches and lakes that can matter in a square of so many arc seconds around a place, and the land."""
+    reach = 0.75 * side_s * 31.0 / math.cos(math.radians(min(abs(lat) + 1, 80))) + 5000
     table = places()
-    _, reaches, lakes = near(table, x, y, reach)
-    return _heights(west, north, height, width, (reaches, lakes, table.land), seed_of(seed_word), error_m)
+    x_m, y_m = plane_of(lon, lat)
+    _, reaches, lakes = near(table, x_m, y_m, reach)
+    return reaches, lakes, table.land
 
 
 @dataclass(frozen=True)
@@ -90,7 +118,7 @@ class Glo30:
 
         bands = (SourceBand("DEM", "float32", grid), SourceBand("WBM", "uint8", grid))
         properties = {"system:index": index, "system:time_start": _START_MS, "simulated": 1}
-        return SourceImage(f"{GLO30}/{index}", bands, properties, box(lon, lat, lon + 1, lat + 1), read)
+        return SourceImage(f"{GLO30}/{index}", bands, properties, box(lon, lat, lon + 1, lat + 1), read, analytic=True)
 
 
 def srtm() -> SourceImage:
@@ -102,7 +130,9 @@ def srtm() -> SourceImage:
         return np.rint(heights).astype(np.int16)[None], inside(grid, window)[None]
 
     properties = {"system:index": "SRTMGL1_003", "system:time_start": _SRTM_MS, "simulated": 1}
-    return SourceImage(SRTM, (SourceBand("elevation", "int16", grid),), properties, box(-180, -56, 180, 60), read)
+    return SourceImage(
+        SRTM, (SourceBand("elevation", "int16", grid),), properties, box(-180, -56, 180, 60), read, analytic=True
+    )
 
 
 def _degrees(bounds_wsen: BoundsWSEN) -> Iterator[tuple[int, int]]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 from local_ee.catalog import AssetInfo, BoundsWSEN, SourceImage
-from local_ee.world import annual, passes, terrain, truths
+from local_ee.catalog.kept import KeptPixels
+from local_ee.catalog.table import SourceFeature
+from local_ee.world import annual, passes, sentinel2, terrain, truths
 from local_ee.world.annual import EsriYearly
 from local_ee.world.backscatter import Backscatter
 from local_ee.world.dynamic import DynamicWorld
 from local_ee.world.embeddings import Embeddings
+from local_ee.world.endless import endless
 from local_ee.world.fine import Canvases
 from local_ee.world.fractions import CellCache
 from local_ee.world.ground import GroundReflectance
@@ -19,6 +23,7 @@ from local_ee.world.landsat import Landsat
 from local_ee.world.maps import WorldCover
 from local_ee.world.optical import Camera
 from local_ee.world.public import PublicImages
+from local_ee.world.public_tables import PublicTables
 from local_ee.world.sentinel1 import Sentinel1
 from local_ee.world.sentinel2 import Sentinel2
 from local_ee.world.settlements import Settlements
@@ -31,8 +36,11 @@ from local_ee.world.truths import Truths
 # twice as many where two zones meet, and again some in the year of the labels.
 _CELL_TILES, _GROUND_TILES, _RADAR_TILES, _LABEL_TILES, _CANVASES = 800, 800, 300, 600, 10
 _FINE_TILES = 120  # of 1.6 MB each, only where asked for
+_KEPT_BYTES = 192 << 20  # of bands on the grids of requests: three 512-px blocks of a month of Sentinel-2
 _EPOCH, _END = date(1970, 1, 1), date(2100, 1, 1)
+_OLDEST, _NEWEST = datetime(1800, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _EVERYWHERE = (-180.0, -80.0, 180.0, 84.0)
+_GLOBE = (-180.0, -90.0, 180.0, 90.0)
 
 
 class World:
@@ -61,7 +69,9 @@ class World:
             Truths(cells, canvases),
         )
         self._collections = {key: source for source in sources for key in source.ids}
+        self._kept = KeptPixels(_KEPT_BYTES)
         self._public = PublicImages()
+        self._tables = PublicTables()
         self._landsat = Landsat()
         self._singles: dict[str, Callable[[], SourceImage]] = {
             terrain.SRTM: terrain.srtm,
@@ -79,18 +89,18 @@ class World:
     def public_ids(self) -> tuple[str, ...]:
         """Every other collection and image of Google's, whose pixels follow from the ranges of their bands only."""
         own = {*self._collections, *self._singles}
-        return tuple(sorted({*self._public.ids, *self._public.singles, *self._landsat.ids} - own))
+        return tuple(sorted({*self._public.ids, *self._public.singles} - own))
 
     @property
     def known_ids(self) -> tuple[str, ...]:
-        """Every id of a collection or single image."""
-        return (*self.ids, *self.public_ids)
+        """Every id of a collection, a single image or a table."""
+        return (*self.ids, *self.public_ids, *self._tables.ids, *self._tables.folders)
 
     def _public_of(self, collection_id: str) -> PublicImages | Landsat | None:
         """What serves a collection that does not show the simulated ground."""
         if collection_id in self._collections:
             return None
-        return next((source for source in (self._public, self._landsat) if collection_id in source.ids), None)
+        return next((source for source in (self._landsat, self._public) if collection_id in source.ids), None)
 
     def describe(self, asset_id: str) -> AssetInfo | None:
         """What an id is, or None where the world does not hold it."""
@@ -98,13 +108,17 @@ class World:
             return AssetInfo(asset_id, "IMAGE_COLLECTION", {"simulated": 1})
         if asset_id in (truths.HOME, truths.HOME.rpartition("/")[0]):
             return AssetInfo(asset_id, "FOLDER", {})
+        if asset_id in self._tables.folders:
+            return AssetInfo(asset_id, "FOLDER", {})
+        if asset_id in self._tables:
+            return AssetInfo(asset_id, "TABLE", {"simulated": 1})
         image = self.image(asset_id)
         return None if image is None else AssetInfo(asset_id, "IMAGE", image.properties)
 
     def image(self, image_id: str) -> SourceImage | None:
         """One image, or None."""
         if image_id in self._singles:
-            return self._singles[image_id]()
+            return replace(self._singles[image_id](), kept=self._kept)
         if image_id in self._public.singles:
             return self._public.single(image_id)
         collection_id, _, index = image_id.rpartition("/")
@@ -112,33 +126,54 @@ class World:
         if public is not None:
             return public.image(collection_id, index)
         source = self._collections.get(collection_id)
-        return None if source is None else source.image(collection_id, index)
+        if source is None:
+            return None
+        image = source.image(collection_id, index)
+        return self._public.named(collection_id, index) if image is None else replace(image, kept=self._kept)
+
+    def table(self, asset_id: str) -> Sequence[SourceFeature] | None:
+        """The features of a table, or None."""
+        return self._tables.table(asset_id)
+
+    def contents(self, asset_id: str) -> Sequence[AssetInfo]:
+        """The tables of a collection of tables that Google's scripts name; nothing of another id."""
+        return [AssetInfo(name, "TABLE", {"simulated": 1}) for name in self._tables.members(asset_id)]
 
     def images(
         self, collection_id: str, start_ms: int | None, end_ms: int | None, bounds_wsen: BoundsWSEN | None
     ) -> Sequence[SourceImage]:
         """A collection's images that begin in [start_ms, end_ms) and touch the bounds, in order of time then index.
 
-        ValueError where the collection has scenes without end (Sentinel-1 and -2 and what follows them, the tiles of
-        GLO-30, the yearly images by zone) and no bounds, or no period where one is needed, are given.
+        Of scenes without end (Sentinel-1 and -2 and what follows them, tiles, the yearly images by zone), without
+        bounds or a period, the first can be looked at; ValueError where all are counted.
         """
         public = self._public_of(collection_id)
         if public is not None:
-            every = public.images(collection_id, *_days(start_ms, end_ms), bounds_wsen or (-180.0, -90.0, 180.0, 90.0))
-            return [image for image in every if _begins(image, start_ms, end_ms)]
+            return public.images(
+                collection_id, _moment(start_ms, _OLDEST), _moment(end_ms, _NEWEST), bounds_wsen or _GLOBE
+            )
         source = self._collections.get(collection_id)
         if source is None:
             raise ValueError(
                 f"collection {collection_id!r} is not in the simulated world; it holds {', '.join(self.ids)}"
             )
         timeless = isinstance(source, WorldCover | Settlements | TiledMaps | Glo30 | Truths | EsriYearly | Embeddings)
-        if not timeless and (start_ms is None or end_ms is None):
-            raise ValueError(f"collection {collection_id!r} of the simulated world has no end: filter it by date")
-        if bounds_wsen is None and not isinstance(source, WorldCover | Settlements):
-            raise ValueError(f"collection {collection_id!r} of the simulated world has no end: filter it by bounds")
         first, last = _days(start_ms, end_ms)
+        boundless = bounds_wsen is None and not isinstance(source, WorldCover | Settlements)
+        if boundless or (not timeless and (start_ms is None or end_ms is None)):
+
+            def find(day: date, until: date, box: BoundsWSEN) -> Sequence[SourceImage]:
+                images = source.images(collection_id, day, until, box)
+                return [replace(image, kept=self._kept) for image in images if _begins(image, start_ms, end_ms)]
+
+            since = first if collection_id != sentinel2.L2A else max(first, passes.S2_L2A_SINCE)
+            return endless(collection_id, find, None if timeless else (since, last), bounds_wsen)
         candidates = source.images(collection_id, first, last, bounds_wsen or _EVERYWHERE)
-        return [image for image in candidates if _begins(image, start_ms, end_ms)]
+        return [replace(image, kept=self._kept) for image in candidates if _begins(image, start_ms, end_ms)]
+
+
+def _moment(time_ms: int | None, otherwise: datetime) -> datetime:
+    return otherwise if time_ms is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)
 
 
 def _days(start_ms: int | None, end_ms: int | None) -> tuple[date, date]:

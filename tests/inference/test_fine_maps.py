@@ -70,7 +70,7 @@ def test_file_blocks_workers_and_slabs_never_change_a_pixel(fine, small_scene, t
 def test_an_interrupted_map_goes_on_in_the_middle_of_an_input_row(fine, small_scene, tmp_path, monkeypatch):
     """Of 450 rows 237 and a half are there: 23 input rows are whole."""
     whole = mapped(fine["jointseg"], small_scene, tmp_path / "a.tif")
-    monkeypatch.setattr("inference.cog.write", lambda *_: (_ for _ in ()).throw(Fault("the disk is full")))
+    monkeypatch.setattr("inference.cog.write", lambda *_, **how: (_ for _ in ()).throw(Fault("the disk is full")))
     with pytest.raises(Fault):
         mapped(fine["jointseg"], small_scene, tmp_path / "b.tif")
     monkeypatch.undo()

@@ -136,7 +136,7 @@ def test_a_file_that_is_no_map_is_kept(run, scene, tmp_path):
 def test_an_interrupted_map_goes_on_and_is_the_same(run, scene, tmp_path, monkeypatch):
     """Half of the rows, one of them by half, are there from before."""
     whole = made(run, scene, tmp_path / "a.tif")
-    monkeypatch.setattr("inference.cog.write", lambda *_: (_ for _ in ()).throw(Fault("the disk is full")))
+    monkeypatch.setattr("inference.cog.write", lambda *_, **how: (_ for _ in ()).throw(Fault("the disk is full")))
     with pytest.raises(Fault, match="disk is full"):
         made(run, scene, tmp_path / "b.tif")
     monkeypatch.undo()
@@ -150,7 +150,7 @@ def test_an_interrupted_map_goes_on_and_is_the_same(run, scene, tmp_path, monkey
 
 
 def test_unfinished_work_of_other_settings_is_not_used(run, make_checkpoint, scene, tmp_path, monkeypatch):
-    monkeypatch.setattr("inference.cog.write", lambda *_: (_ for _ in ()).throw(Fault("the disk is full")))
+    monkeypatch.setattr("inference.cog.write", lambda *_, **how: (_ for _ in ()).throw(Fault("the disk is full")))
     with pytest.raises(Fault):
         made(make_checkpoint("crofusenet"), scene, tmp_path / "map.tif")
     monkeypatch.undo()
@@ -163,7 +163,7 @@ def test_a_half_finished_map_of_an_older_isamap_is_not_gone_on_with(run, scene, 
     from the other in last bits.
     """
     monkeypatch.setattr("inference.map.VERSION", 1)
-    monkeypatch.setattr("inference.cog.write", lambda *_: (_ for _ in ()).throw(Fault("the disk is full")))
+    monkeypatch.setattr("inference.cog.write", lambda *_, **how: (_ for _ in ()).throw(Fault("the disk is full")))
     with pytest.raises(Fault):
         made(run, scene, tmp_path / "half.tif")
     monkeypatch.undo()
@@ -172,7 +172,7 @@ def test_a_half_finished_map_of_an_older_isamap_is_not_gone_on_with(run, scene, 
 
 def test_a_half_finished_map_of_another_device_is_not_gone_on_with(run, scene, tmp_path, monkeypatch):
     """A GPU's last bits are others; here only its name is, as the machine may have none."""
-    monkeypatch.setattr("inference.cog.write", lambda *_: (_ for _ in ()).throw(Fault("the disk is full")))
+    monkeypatch.setattr("inference.cog.write", lambda *_, **how: (_ for _ in ()).throw(Fault("the disk is full")))
     with pytest.raises(Fault):
         made(run, scene, tmp_path / "half.tif", device="cpu")
     monkeypatch.undo()

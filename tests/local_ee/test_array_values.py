@@ -155,6 +155,7 @@ def test_elements_by_area():
     ("graph", "name"),
     [
         (lambda: ee.Number(1), "Integer"),
+        (lambda: ee.Number(-3).int8(), "Long"),
         (lambda: ee.String("a string"), "String"),
         (lambda: ee.List([1, "a string"]), "List"),
         (lambda: ee.Image(1), "Image"),

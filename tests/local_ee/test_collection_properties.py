@@ -9,7 +9,7 @@ import pytest
 
 from local_ee.errors import EngineError
 from tests.local_ee.support.evaluating import info, value
-from tests.local_ee.support.scenes import month, utm
+from tests.local_ee.support.scenes import Scene, Scenes, month, utm
 
 pytestmark = pytest.mark.usefixtures("session")
 
@@ -98,3 +98,74 @@ def test_zonal_statistics_of_a_series():
 def test_flatten_of_plain_features_is_refused_in_words():
     with pytest.raises(EngineError, match=r"Expected a collection of collections, but an element is a Feature\."):
         value(points("x").flatten().size())
+
+
+SCENES = Scenes((Scene("C/a", utm(4, 4), {"x": ("uint8", 10)}), Scene("C/b", utm(4, 4), {"x": ("uint8", 10)})))
+
+
+def test_a_limited_collection_keeps_its_id():
+    """geedim's tests/test_collection.py asks for the id of a collection that it limits."""
+    assert info(ee.ImageCollection("C").limit(1), SCENES)["id"] == "C"
+
+
+def test_an_image_can_be_given_an_id():
+    """geedim's composites set system:id."""
+    image = ee.Image(1).set("system:id", "C/composite")
+    assert info(image, SCENES)["id"] == "C/composite"
+    assert info(image.get("system:id"), SCENES) == "C/composite"
+
+
+def test_a_catalog_image_has_the_edge_of_its_footprint():
+    """An asset's system:footprint is a LinearRing (geedim's tests/test_image.py compares it with the geometry)."""
+    image = ee.Image("C/a")
+    ring = info(image, SCENES)["properties"]["system:footprint"]
+    assert ring["type"] == "LinearRing"
+    assert ring["coordinates"] == info(image.geometry(), SCENES)["coordinates"][0]
+
+
+def test_a_computed_image_has_no_footprint_of_an_asset():
+    assert "system:footprint" not in info(ee.Image("C/a").add(1).propertyNames(), SCENES)
+
+
+def test_a_list_of_features_has_the_columns_of_the_first():
+    """geetools' tests/test_Dictionary/test_to_table_list.yml, recorded with Google's servers."""
+    feature = ee.Feature(None, {"value_0": 12, "value_1": 278.289196625}).set("system:index", "Argentina")
+    columns = info(ee.FeatureCollection([feature]))["columns"]
+    assert columns == {"system:index": "String", "value_0": "Integer", "value_1": "Float"}
+
+
+def test_polygons_make_a_multi_polygon():
+    """geetools' tests/conftest.py, geom_instance."""
+    squares = [ee.Geometry.Point([x, 0], proj="EPSG:4326").buffer(1, proj="EPSG:4326") for x in (0, 5)]
+    shape = info(ee.Geometry.MultiPolygon([square.bounds(proj="EPSG:4326") for square in squares], proj="EPSG:4326"))
+    assert shape["type"] == "MultiPolygon"
+    assert sorted(min(x for x, _ in rings[0]) for rings in shape["coordinates"]) == [-1, 4]
+
+
+def test_a_collection_within_a_list_comes_without_its_elements():
+    """geedim's tests/conftest.py, accessors_from_collections, adds them itself."""
+    assert "features" not in info(ee.List([images()]))[0]
+
+
+def test_a_collection_of_collections_is_not_expanded():
+    """Google's sample ee_featurecollection_flatten.py says so."""
+    nested = info(ee.FeatureCollection([points("a", "b"), points("c")]))
+    assert [feature["type"] for feature in nested["features"]] == ["FeatureCollection"] * 2
+    assert not any("features" in feature for feature in nested["features"])
+
+
+def test_an_id_is_copied_where_all_names_are_named():
+    """eemont's scaleAndOffset copies propertyNames(), which has system:id, and asks the result for its id."""
+    image = ee.Image("C/a")
+    assert info(ee.Image(image.add(1).copyProperties(image, image.propertyNames())).get("system:id"), SCENES) == "C/a"
+
+
+def test_an_id_that_is_not_named_is_not_copied():
+    image = ee.Image("C/a")
+    assert info(ee.Image(image.add(1).copyProperties(image)).get("system:id"), SCENES) is None
+
+
+def test_a_mapped_collection_keeps_its_id():
+    """eemont tells the platform of a mapped collection by its system:id (its tests/test_imagecollection.py)."""
+    mapped = ee.ImageCollection("C").map(lambda image: image.add(1))
+    assert info(mapped.get("system:id"), SCENES) == "C"

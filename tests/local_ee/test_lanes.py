@@ -128,12 +128,21 @@ def test_lists_that_grow_together_end_at_the_memory_limit(session, tmp_path):
         assert engine.compute(ee.Number(1)).json() == {"result": 1}
 
 
-def test_a_tile_of_the_whole_worlds_elevation_is_refused_at_once(session, tmp_path):
+def tile(engine: Served, image: ee.Image, place: str) -> requests.Response:
+    body = {"expression": ee.serializer.encode(image, for_cloud_api=True), "fileFormat": "PNG"}
+    name = requests.post(f"{engine.url}/v1/projects/local/maps", json=body, timeout=60).json()["name"]
+    return requests.get(f"{engine.url}/v1/{name}/tiles/{place}", timeout=60)
+
+
+def test_a_tile_of_a_continent_is_answered_where_the_source_is_a_formula(session, tmp_path):
     with served(tmp_path, seconds=ENDLESS_S) as engine:
-        expression = ee.serializer.encode(ee.Image("USGS/SRTMGL1_003").add(2), for_cloud_api=True)
-        body = {"expression": expression, "fileFormat": "PNG"}
-        name = requests.post(f"{engine.url}/v1/projects/local/maps", json=body, timeout=60).json()["name"]
-        reply = requests.get(f"{engine.url}/v1/{name}/tiles/3/6/3", timeout=60)
+        reply = tile(engine, ee.Image("USGS/SRTMGL1_003").visualize(min=0, max=3000), "3/6/3")
+        assert reply.status_code == 200 and reply.content.startswith(b"\x89PNG"), message(reply)
+
+
+def test_a_tile_of_a_continent_is_refused_at_once_where_every_pixel_would_be_drawn(session, tmp_path):
+    with served(tmp_path, seconds=ENDLESS_S) as engine:
+        reply = tile(engine, ee.Image("Tsinghua/FROM-GLC/GAIA/v10").add(2), "3/6/3")
         assert "pixels of the input at its own scale" in message(reply)
 
 

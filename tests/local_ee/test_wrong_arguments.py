@@ -125,6 +125,7 @@ REFUSED = {
         "must not be negative, got -1",
     ),
     "a median of endless inputs": (node("Reducer.geometricMedian", numX=1e308), "must be at most 1024"),
+    "a regression of endless outputs": (node("Reducer.linearRegression", numX=1, numY=1e18), "must be at most 1024"),
     "the largest of numbers and texts": (
         node("List.reduce", list=MIXED, reducer=node("Reducer.max")),
         "cannot be compared with each other",
@@ -151,6 +152,27 @@ REFUSED = {
         "cannot be inverted",
     ),
     "a scale of zero": (node("Projection.scale", projection="EPSG:4326", x=0, y=1), "cannot be inverted"),
+    "a way without end": (
+        node(
+            "Geometry.closestPoint",
+            left=node("GeometryConstructors.Point", coordinates=[113.3, 30.3]),
+            right=node("GeometryConstructors.BBox", west=1e6, south=-1, east=1e308, north=1e308),
+            proj="EPSG:4326",
+        ),
+        "No line joins the geometries",
+    ),
+    "a distance from a box without height": (
+        node(
+            "Geometry.distance",
+            left=node("GeometryConstructors.BBox", west=3, south=-1, east=0.5, north=-1),
+            right=node("GeometryConstructors.Point", coordinates=[114.086, 30.821]),
+        ),
+        "No line joins the geometries",
+    ),
+    "colours of no band": (
+        node("Image.randomVisualizer", image=node("Image.slice", image=IMAGE, start=5)),
+        "Image has no bands",
+    ),
     "a ring that crosses itself": (
         node("Geometry.symmetricDifference", left=WIDE, right=POINTS),
         "Geometry.symmetricDifference: Invalid geometry: ",
@@ -168,6 +190,12 @@ def test_what_cannot_be_computed_is_refused_in_words(name):
 def test_squares_of_endless_compactness_are_no_error():
     image = node("Image.Segmentation.SNIC", image=IMAGE, size=2, compactness=1e308)
     assert [band["id"] for band in evaluated(image)["bands"]] == ["clusters", "seeds", "constant_mean"]
+
+
+@pytest.mark.parametrize("name", ["Filter.stringStartsWith", "Filter.stringEndsWith"])
+def test_a_number_does_not_begin_or_end_with_a_text(name):
+    begins = node(name, leftField="item", rightValue="a")
+    assert evaluated(node("List.filter", list=[1, "aba", "b"], filter=begins)) == ["aba"]
 
 
 def test_a_number_has_no_axis_to_pad():

@@ -218,6 +218,8 @@ def _check(splits: tuple[Patches, Patches], recipe: Recipe, source: SampleSource
     try:
         check_splits(*splits, batch=recipe.batch, classes=source.classes)
     except ValueError as error:
+        if origins.answers is not None:
+            raise ValueError(f"of the answered pixels alone, {error}; or answer more points of every class") from error
         if origins.chips is None:
             raise
         raise ValueError(f"with the chips left out, {error}; or set a lower {MIN_AGREEMENT}") from error

@@ -124,7 +124,7 @@ def read_answers(path: str | Path, classes: Sequence[str]) -> Answers:
     answers: dict[tuple[str, int, int, int], Answer] = {}
     counts = {UNCERTAIN: 0, "": 0}
     for text, patch, row, col, crc in zip(*(lower[name] for name in COLUMNS), strict=True):
-        pixel = str(patch), *(_whole(value, path) for value in (crc, row, col))
+        pixel = str(patch), _whole(crc, path), _whole(row, path), _whole(col, path)
         name = answered_class("" if text is None else str(text), classes, f"answers {path}, patch {patch}")
         if name in counts:
             counts[name] += 1

@@ -122,10 +122,10 @@ class SampleSource:
     def _is_answered(self) -> Keep | None:
         return None if self.answers is None else self.answers.have
 
-    def _relabelled(self, dataset: Dataset, part: Part, answers: Answers) -> Part:
+    def _relabelled(self, dataset: Dataset, dataset_part: Part, answers: Answers) -> Part:
         """The part with the answers as its labels."""
         labels = AnsweredLabels.of(dataset, answers, self.classes)
-        return replace(part, labels=labels, class_of=np.arange(256))
+        return replace(dataset_part, labels=labels, class_of=np.arange(256))
 
     def _part(self, dataset: Dataset, rows: np.ndarray) -> Part:
         head, target = dataset.manifest, self.target

@@ -36,7 +36,8 @@ export class FirstNetwork {
       const price = await this.service.post("/processes/export/estimate", { inputs: patches });
       if (turn !== this.turn) return;
       const training = EPOCHS * price.epoch_minutes;
-      byId("train-price").textContent = `About ${minutes(price.minutes + training)}: ${minutes(price.minutes)} for ${price.patches} patches, ${minutes(training)} for ${EPOCHS} epochs, on two processor cores with nothing else to do.`;
+      const total = price.minutes + training;
+      byId("train-price").textContent = `${total < 1 ? "Less than a minute" : `About ${minutes(total)}`}: ${minutes(price.minutes)} for ${price.patches} patches, ${minutes(training)} for ${EPOCHS} epochs, on two processor cores with nothing else to do.`;
       byId("train-first").disabled = this.busy === true;
       announce(byId("train-price").textContent);
     } catch (error) {

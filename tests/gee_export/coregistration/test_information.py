@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.metrics import mutual_info_score
 
+from benchmarks import coregister_real as real
+from benchmarks import coregister_warps as warps
 from gee_export.base.grid import Raster
 from gee_export.coregistration.information import _information, information_shift
 from tests.support.ground_pairs import SHIFT_PX, noise, pair, raster
+
+SHARED = Path(__file__).parents[3].parent / "shared" / "data"  # real samples beside the repository, never in it
 
 
 def test_the_figure_is_scikit_learns():
@@ -54,6 +60,16 @@ def test_a_hole_of_extreme_values_does_not_count():
     holed = Raster(moving.geobox, moving.bands, np.where(valid, moving.values_BHW, 1e6).astype(np.float32), valid[None])
     shift = information_shift([(fixed, holed)], search_px=16)
     assert (shift.right_px, shift.up_px) == pytest.approx((2.3, -1.6), abs=0.2)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="no real samples in ../shared/data")
+@pytest.mark.parametrize("warp", [warp for warp in warps.WARPS if warp.name.startswith("shift")], ids=lambda w: w.name)
+def test_a_known_shift_of_real_radar_is_found(warp):
+    """TerraMind 433D: what the shift adds to the pair's own offset."""
+    fixed, moving = next(pair[1:] for pair in real.pairs(SHARED) if "433D" in pair[0])
+    before = warps.by_own_information(fixed, moving)
+    after = warps.by_own_information(fixed, warps.warped_by(moving, warp))
+    assert warps.inconsistency_px(warp, fixed, before, after) < 0.1
 
 
 def test_tiles_count_together():

@@ -57,7 +57,7 @@ def forests(town, tmp_path_factory) -> list[Path]:
 @pytest.fixture(scope="module")
 def asked(town, forests, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("asked") / "points"
-    ask(forests[0], town, out, question=Question(points=12))
+    ask(forests[0], town, out, question=Question(points=12, by="label"))
     return out
 
 
@@ -101,7 +101,7 @@ def test_every_point_lies_in_the_middle_of_its_pixel(asked, town):
         assert place == pytest.approx((col + 0.5, row + 0.5), abs=1e-3)
 
 
-def test_one_checkpoint_asks_where_network_and_label_disagree(asked):
+def test_by_label_asks_where_network_and_label_disagree(asked):
     """The second patch's labels are turned round: the most doubtful points are there."""
     assert list(sheet(asked)["patch"][:3]) == ["town_201906_r00032_c00000"] * 3
 
@@ -124,7 +124,7 @@ def test_only_the_split_is_asked(town, forests, tmp_path):
 
 
 def test_several_checkpoints_ask_where_they_disagree(town, forests, tmp_path):
-    report = ask(forests, town, tmp_path / "out", question=Question(points=5))
+    report = ask(forests, town, tmp_path / "out", question=Question(points=5, by="members"))
     assert report.by == "members" and "simulated" in str(report)
 
 
@@ -180,6 +180,19 @@ def test_the_command_learns_from_answers(asked, town, tmp_path, capsys):
     assert "answers: 12 pixels" in capsys.readouterr().out
 
 
+def test_a_network_learns_from_answers(asked, town, tmp_path):
+    path = answered(asked, tmp_path / "a.gpkg", ["impervious", "pervious"] * 6)
+    settings = {"epochs": "1", "batch": "2"}
+    report = training.train(town, "unet-tiny", tmp_path / "run", settings=settings, answers=path)
+    assert report.epochs == 1 and "answers: 12 pixels" in str(report)
+
+
+def test_answers_of_one_class_are_refused(asked, town, tmp_path):
+    path = answered(asked, tmp_path / "a.gpkg", ["pervious"] * 12)
+    with pytest.raises(ValueError, match=r"of the answered pixels alone, .* answer more points of every class"):
+        training.train(town, "random_forest-tiny", tmp_path / "run", settings=FOREST, answers=path)
+
+
 # --- no probability sample --------------------------------------------------------------------------------------------
 
 
@@ -215,7 +228,7 @@ def test_zones_of_chosen_points_are_refused(asked, tmp_path):
     ("words", "message"),
     [
         (["--points", "0"], "points=0"),
-        (["--by", "doubt"], "expected auto, entropy, members, label"),
+        (["--by", "doubt"], "expected entropy, members, label"),
         (["--by", "members"], "give --checkpoint twice or more"),
         (["--split", "all"], "expected train, val, test"),
         (["--each", "0"], "each=0"),

@@ -108,12 +108,20 @@ def test_elevation_is_hubeis_plain(world, bounds):
 @pytest.mark.parametrize(
     "collection", ["COPERNICUS/S2_SR_HARMONIZED", "COPERNICUS/S1_GRD_FLOAT", "GOOGLE/DYNAMICWORLD/V1"]
 )
-def test_endless_collections_ask_for_filters(world, bounds, collection):
+def test_endless_collections_are_not_counted(world, bounds, collection):
     with pytest.raises(ValueError, match="filter it by date"):
-        world.images(collection, None, None, bounds)
+        len(world.images(collection, None, None, bounds))
     june = Month(2020, 6)
-    with pytest.raises(ValueError, match="filter it by bounds"):
-        world.images(collection, june.start_ms, june.end_ms, None)
+    with pytest.raises(ValueError, match="filter it by date and bounds"):
+        len(world.images(collection, june.start_ms, june.end_ms, None))
+
+
+@pytest.mark.parametrize("collection", ["COPERNICUS/S1_GRD_FLOAT", "GOOGLE/DYNAMICWORLD/V1"])
+def test_endless_collections_have_a_first_image(world, bounds, collection):
+    june = Month(2020, 6)
+    first = world.images(collection, june.start_ms, None, bounds)[0]
+    assert june.start_ms <= first.properties["system:time_start"] < june.start_ms + 10 * 86_400_000
+    assert world.image(first.id).id == first.id
 
 
 def test_unknown_ids_are_none(world):

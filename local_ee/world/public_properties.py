@@ -1,0 +1,74 @@
+"""Properties of public images and features: the names and types of the catalog's pages, values by rule.
+
+Values are the same for the same asset, element and name. They say nothing of the ground or of any instrument.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from local_ee.world.public_facts import AssetFacts
+
+_SHARES = ("cloud", "percent", "pct", "cover", "confidence", "prob")
+_RANGES = (
+    (r"azimuth", (0, 360)), (r"zenith|incidence", (10, 60)), (r"elev|altitude|height", (0, 900)),
+    (r"^lat|_lat|lat$|latitude", (-55, 65)), (r"^lon|_lon|lon$|longitude", (-175, 175)),
+    (r"sun_distance|earth_sun", (0.985, 1.016)), (r"year", (2000, 2023)), (r"month", (1, 12)), (r"^day|doy", (1, 365)),
+    (r"area|acres|km2", (5, 5000)), (r"leng|perim|dist", (1, 900)), (r"temp", (5, 28)), (r"path", (1, 233)),
+    (r"^row|wrs_row", (1, 122)), (r"orbit", (1, 30_000)), (r"scale|mult", (1, 1)), (r"offset|add|flag|_qc", (0, 0)),
+    (r"version", (1, 5)), (r"pop", (0, 9000)), (r"score|index", (0, 5)),
+)  # fmt: skip
+_WORDS = ("alpha", "beta", "gamma", "delta", "kappa", "lambda", "omega", "sigma")
+
+
+def properties_of(asset: AssetFacts, index: str, moment: datetime) -> Mapping[str, Any]:
+    """Values for the properties that a page lists, for an image or a feature; those of no plain type are left out."""
+    values = {name: value_of(asset.id, index, name, code, moment) for name, code in asset.properties}
+    classes = {
+        f"{band.name}_class_values": [int(value) for value in band.classes]
+        for band in asset.bands
+        if len(band.classes) > 1
+    }
+    return {name: value for name, value in (classes | values).items() if value is not None}
+
+
+def value_of(asset_id: str, index: str, name: str, code: str, moment: datetime) -> Any:
+    """A number, a text or a list, by the letter of its type (public_facts); None for records and geometries."""
+    share = zlib.crc32(f"{asset_id}|{index}|{name}".encode()) / 2**32
+    if code in "SID":
+        return [value_of(asset_id, f"{index}{i}", name, code.lower(), moment) for i in range(2)]
+    if code == "s":
+        return _text(name.lower(), index, moment, share)
+    if code == "t":
+        return round(moment.timestamp() * 1000)
+    if code not in "di":
+        return None
+    number = _number(name.lower(), moment, share)
+    return round(number) if code == "i" else round(number, 4)
+
+
+def _number(name: str, moment: datetime, share: float) -> float:
+    if any(word in name for word in ("time_start", "timestamp", "date")) and not name.startswith("up"):
+        return moment.timestamp() * 1000
+    if any(word in name for word in _SHARES):
+        return share if "prob" in name or "conf" in name else 100 * share
+    low, high = next((span for word, span in _RANGES if re.search(word, name)), (0, 100))
+    return low + (high - low) * share
+
+
+def _text(name: str, index: str, moment: datetime, share: float) -> str:
+    if "index" in name or name.endswith(("id", "code", "number")):
+        return index if "id" in name else f"{int(share * 10**6):06d}"
+    if "time" in name and "date" not in name:
+        return f"{moment:%H:%M:%S}Z" if "center" in name else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+    if "date" in name or "day" in name:
+        return f"{moment:%Y-%m-%d}"
+    if "version" in name:
+        return f"{1 + int(share * 4)}.{int(share * 1000) % 10}"
+    if name.startswith(("lat", "lon")) or name.endswith(("lat", "lon")):
+        return f"{160 * share - 80:+.5f}"
+    return f"simulated {_WORDS[int(share * len(_WORDS))]}"

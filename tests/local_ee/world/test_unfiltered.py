@@ -1,0 +1,72 @@
+"""Collections without a filter: their size, their first images and their limits, as the client asks for them."""
+
+from __future__ import annotations
+
+import ee
+import pytest
+
+from local_ee.errors import EngineError
+from tests.local_ee.support.evaluating import CLIENT, info
+
+pytestmark = CLIENT
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("MODIS/061/MCD12Q1", 24), ("JRC/GSW1_4/MonthlyHistory", 454), ("WORLDCLIM/V1/MONTHLY", 12)],
+)
+def test_size_without_a_filter(world, name, size):
+    """From the dates and intervals of the catalog's pages; MCD12Q1 from 2001 on, as long as the world lasts."""
+    assert info(ee.ImageCollection(name).size(), world) == size
+
+
+def test_an_hourly_collection_is_counted_without_being_listed(world):
+    """ECMWF_ERA5_LAND_HOURLY from 1950-01-01T01:00 on: one image an hour until the end of 2024."""
+    hours = (75 * 365 + 19) * 24
+    assert info(ee.ImageCollection("ECMWF/ERA5_LAND/HOURLY").size(), world) == hours - 1
+
+
+@pytest.mark.parametrize("name", ["COPERNICUS/S3/OLCI", "NOAA/GOES/16/MCMIPF", "LANDSAT/LC08/C02/T1_L2"])
+def test_the_first_image_without_a_filter(world, name):
+    first = info(ee.ImageCollection(name).first().id(), world)
+    assert info(ee.Image(f"{name}/{first}").bandNames().size(), world) > 3
+
+
+def test_the_first_image_of_a_mapped_collection(world):
+    assert info(ee.ImageCollection("ECMWF/ERA5_LAND/HOURLY").select("temperature_2m").first().bandNames(), world) == [
+        "temperature_2m"
+    ]
+
+
+def test_a_limit_without_a_filter(world):
+    collection = ee.ImageCollection("ECMWF/ERA5_LAND/HOURLY").limit(3)
+    assert info(collection.aggregate_array("system:index"), world) == ["19500101T01", "19500101T02", "19500101T03"]
+
+
+def test_a_list_without_a_filter(world):
+    images = ee.ImageCollection("MODIS/061/MOD13A2").toList(2, 5)
+    assert info(ee.Image(images.get(0)).id(), world) == "2000_05_08"
+
+
+def test_too_many_images_to_print_are_refused_in_googles_words(world):
+    with pytest.raises(EngineError, match="aborted after accumulating over 5000 elements"):
+        info(ee.ImageCollection("ECMWF/ERA5_LAND/HOURLY"), world)
+
+
+def test_too_many_images_to_compute_with_ask_for_filters(world):
+    with pytest.raises(EngineError, match=r"Computation timed out.*filter it by date"):
+        info(ee.ImageCollection("ECMWF/ERA5_LAND/HOURLY").sort("system:time_start", False).size(), world)
+
+
+def test_a_feature_of_a_public_table(world):
+    states = ee.FeatureCollection("TIGER/2018/States").filter(ee.Filter.eq("NAME", "Nevada"))
+    assert info(states.first().get("STATEFP"), world) == "32"
+
+
+@pytest.mark.parametrize(
+    "asset",
+    [ee.Image, ee.ImageCollection, ee.FeatureCollection],
+)
+def test_unknown_ids_are_refused_in_googles_words(world, asset):
+    with pytest.raises(EngineError, match=r"asset 'NASA/NO_SUCH/ID' not found \(does not exist or caller does not"):
+        info(asset("NASA/NO_SUCH/ID"), world)
