@@ -99,7 +99,7 @@ def markdown(report: StudyReport, level: int = 1) -> str:
     head = (
         f"{'#' * level} {report.name}: {report.title}\n\n"
         f"{report.paper}. Preset `{report.preset}`, {seeds}, run {report.date} on {report.device}"
-        f"{f', isamap {report.revision}' if report.revision else ''}.\n"
+        f"{f', isamap {report.revision.removeprefix("isamap ")}' if report.revision else ''}.\n"
     )
     several = len(report.data) > 1
     data = "".join(f"- Data{f' {used.role}' if several else ''}: {used}\n" for used in report.data)
