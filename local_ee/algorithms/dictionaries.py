@@ -24,6 +24,8 @@ def dictionary(input: Any) -> dict:
         return dict(input.properties)
     if not isinstance(input, list) or len(input) % 2:
         raise EngineError("Expected a dictionary or a list of alternating keys and values.")
+    if not all(isinstance(key, str) for key in input[::2]):
+        raise EngineError("The keys of a dictionary must be strings.")
     return dict(zip(input[::2], input[1::2], strict=True))
 
 

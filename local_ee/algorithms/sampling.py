@@ -6,6 +6,7 @@ the ones that Google's servers draw.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ from local_ee.raster.projection import Projection, transformer
 MOST_RECTANGLE_PIXELS = 262_144
 MOST_REGION_VALUES = 1_048_576
 _NOTHING = Geometry(shapely.Polygon())
+_MOST_DRAWS = 10_000  # of points, before the first one lies in a region
 
 
 @dataclass(frozen=True)
@@ -309,7 +311,11 @@ def _points_on_sphere(area: Any, count: int, chance: np.random.Generator) -> lis
     low, high = np.sin(np.radians([south, north]))
     shapely.prepare(area)
     found: list[Any] = []
-    while len(found) < count:
+    for draws in itertools.count():
+        if len(found) >= count:
+            break
+        if draws == _MOST_DRAWS and not found:
+            raise EngineError("The region is too thin for points: none of those drawn in its bounds lies in it.")
         budget.check()
         size = 2 * (count - len(found)) + 64
         lon, lat = chance.uniform(west, east, size), np.degrees(np.arcsin(chance.uniform(low, high, size)))

@@ -50,7 +50,8 @@ def trigamma(value: Number) -> float:
     if value <= 0:
         if float(value).is_integer():
             return math.inf
-        return math.pi**2 / math.sin(math.pi * value) ** 2 - trigamma(1 - value)
+        squared = math.sin(math.pi * value) ** 2
+        return math.pi**2 / squared - trigamma(1 - value) if squared else math.inf
     return float(scipy.special.polygamma(1, value))
 
 

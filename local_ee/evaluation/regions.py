@@ -75,6 +75,8 @@ def working_projection(
 
 def grid_over(region: Geometry, projection: Projection, most_pixels: float, best_effort: bool) -> Grid:
     """The pixels under a region's bounds; fewer and larger ones where allowed, else Earth Engine's refusal."""
+    if not most_pixels >= 1:
+        raise EngineError(f"maxPixels must be at least 1, got {most_pixels:g}.")
     while True:
         grid = _cover(region, projection)
         count = grid.height * grid.width

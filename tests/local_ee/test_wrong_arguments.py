@@ -9,6 +9,7 @@ import math
 import ee
 import pytest
 
+from local_ee.algorithms.special_functions import trigamma
 from local_ee.errors import EngineError
 from local_ee.wire import Call
 from tests.local_ee.support.evaluating import info, value
@@ -169,6 +170,31 @@ REFUSED = {
         ),
         "No line joins the geometries",
     ),
+    "keys that are lists": (node("Dictionary", input=[[1, 2], [3]]), "keys of a dictionary must be strings"),
+    "a region of no pixels": (
+        node(
+            "Image.reduceRegion",
+            image=IMAGE,
+            reducer=node("Reducer.mean"),
+            geometry=POINTS,
+            scale=1e6,
+            maxPixels=0,
+            bestEffort=True,
+        ),
+        "maxPixels must be at least 1, got 0",
+    ),
+    "points in a line drawn as an area": (
+        node(
+            "FeatureCollection.randomPoints",
+            region=node(
+                "GeometryConstructors.Polygon",
+                coordinates=[[[0, 0], [1, 1], [1, 1.00000000000001], [0, 0]]],
+                geodesic=False,
+            ),
+            points=1,
+        ),
+        "The region is too thin for points",
+    ),
     "colours of no band": (
         node("Image.randomVisualizer", image=node("Image.slice", image=IMAGE, start=5)),
         "Image has no bands",
@@ -196,6 +222,10 @@ def test_squares_of_endless_compactness_are_no_error():
 def test_a_number_does_not_begin_or_end_with_a_text(name):
     begins = node(name, leftField="item", rightValue="a")
     assert evaluated(node("List.filter", list=[1, "aba", "b"], filter=begins)) == ["aba"]
+
+
+def test_trigamma_beside_its_pole_is_infinite():
+    assert trigamma(-1e-308) == math.inf
 
 
 def test_a_number_has_no_axis_to_pad():
