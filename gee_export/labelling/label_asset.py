@@ -174,11 +174,14 @@ def painted(near: ee.FeatureCollection, width_m: float | None) -> ee.Image:
 
 
 def kind_of(asset_id: str) -> str:
-    """What the server says an asset is, such as IMAGE, IMAGE_COLLECTION or TABLE; ValueError where it is not there."""
+    """What the server says an asset is, such as IMAGE, IMAGE_COLLECTION or TABLE; ValueError where it is not there.
+
+    The simulated world's placeholders count as not there: their numbers say nothing of the ground.
+    """
     import ee
 
     try:
-        return ee.data.getAsset(asset_id)["type"]
+        document = ee.data.getAsset(asset_id)
     except ee.EEException as error:
         if "not found" in str(error):
             raise ValueError(
@@ -186,6 +189,12 @@ def kind_of(asset_id: str) -> str:
                 "--project that the local engine's catalog holds it (docs/labels.md)"
             ) from error
         raise Fault(f"Earth Engine refused to describe {asset_id!r}: {error}") from error
+    if document.get("properties", {}).get("placeholder"):
+        raise ValueError(
+            f"label asset {asset_id!r}: the simulated world has a placeholder of it, whose numbers say nothing of the "
+            "ground: choose a product that it draws (docs/labels.md), or give --project"
+        )
+    return document["type"]
 
 
 def _as_they_are(scheme: Scheme) -> dict[int, str]:

@@ -21,6 +21,8 @@ from local_ee.world.public_pixels import degrees, values_of
 from local_ee.world.public_properties import properties_of
 from local_ee.world.public_scenes import Scene, Squares, is_scenes
 
+# Properties of what does not show the simulated ground: nothing may be learned from it, nor judged by it.
+PLACEHOLDER: Mapping[str, int] = {"simulated": 1, "placeholder": 1}
 _METRES = 111_319.49079327358  # of a degree at the equator
 _MIDNIGHT = (0, 0, 0, 0)
 _TILE = re.compile(r"(?:^|_)T(\d{2}[A-Z]{3})(?:_|$)")  # of Sentinel-2, in an index
@@ -140,7 +142,7 @@ def _image(asset: AssetFacts, moment: datetime, image_id: str, bounds: BoundsWSE
         "system:time_start": milliseconds(moment),
         "system:time_end": milliseconds(end),
         **properties_of(asset, index, moment),
-        "simulated": 1,
+        **PLACEHOLDER,
     }
     grids = {size: grid_of(asset, bounds, size) for size in {band.pixel_m for band in asset.bands}}
     sources = tuple(SourceBand(band.name, band.dtype, grids[band.pixel_m]) for band in asset.bands)

@@ -22,7 +22,7 @@ from local_ee.world.labels import Products
 from local_ee.world.landsat import Landsat
 from local_ee.world.maps import WorldCover
 from local_ee.world.optical import Camera
-from local_ee.world.public import PublicImages
+from local_ee.world.public import PLACEHOLDER, PublicImages
 from local_ee.world.public_tables import PublicTables
 from local_ee.world.sentinel1 import Sentinel1
 from local_ee.world.sentinel2 import Sentinel2
@@ -104,14 +104,16 @@ class World:
 
     def describe(self, asset_id: str) -> AssetInfo | None:
         """What an id is, or None where the world does not hold it."""
-        if asset_id in self._collections or self._public_of(asset_id) is not None:
+        if asset_id in self._collections:
             return AssetInfo(asset_id, "IMAGE_COLLECTION", {"simulated": 1})
+        if self._public_of(asset_id) is not None:
+            return AssetInfo(asset_id, "IMAGE_COLLECTION", PLACEHOLDER)
         if asset_id in (truths.HOME, truths.HOME.rpartition("/")[0]):
             return AssetInfo(asset_id, "FOLDER", {})
         if asset_id in self._tables.folders:
             return AssetInfo(asset_id, "FOLDER", {})
         if asset_id in self._tables:
-            return AssetInfo(asset_id, "TABLE", {"simulated": 1})
+            return AssetInfo(asset_id, "TABLE", PLACEHOLDER)
         image = self.image(asset_id)
         return None if image is None else AssetInfo(asset_id, "IMAGE", image.properties)
 
@@ -137,7 +139,7 @@ class World:
 
     def contents(self, asset_id: str) -> Sequence[AssetInfo]:
         """The tables of a collection of tables that Google's scripts name; nothing of another id."""
-        return [AssetInfo(name, "TABLE", {"simulated": 1}) for name in self._tables.members(asset_id)]
+        return [AssetInfo(name, "TABLE", PLACEHOLDER) for name in self._tables.members(asset_id)]
 
     def images(
         self, collection_id: str, start_ms: int | None, end_ms: int | None, bounds_wsen: BoundsWSEN | None

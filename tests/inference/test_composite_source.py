@@ -329,7 +329,7 @@ def test_a_checkpoint_of_l2a_refuses_l1c(skies, make_checkpoint):
 )
 def test_the_licence_names_the_years_of_the_scenes(days, years):
     """Copernicus asks for the year of the data; the period's end is the day after its last."""
-    made, connected = SimpleNamespace(simulated=False, scenes={}), SimpleNamespace(server="earth-engine")
+    made, connected = SimpleNamespace(simulated=False, scenes={"sentinel2": ()}), SimpleNamespace(server="earth-engine")
     tags = composite._tags(made, plots.REGION, Period.between(*days), connected)
     assert tags["licence"] == f"contains modified Copernicus Sentinel data {years}"
 

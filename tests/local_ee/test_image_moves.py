@@ -93,7 +93,7 @@ def test_a_pixel_does_not_depend_on_the_window():
     ("graph", "words"),
     [
         (lambda: source().translate(1, 1, "feet"), "Unknown kernel units 'feet'"),
-        (lambda: source().changeProj(ee.Projection("EPSG:32650").scale(0, 1), "EPSG:4326"), "must be invertible"),
+        (lambda: source().changeProj(ee.Projection("EPSG:32650").scale(0, 1), "EPSG:4326"), "cannot be inverted"),
     ],
 )
 def test_what_cannot_be_moved_is_refused(graph, words):

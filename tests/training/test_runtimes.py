@@ -177,7 +177,7 @@ def test_openvinos_requests_outlive_their_threads():
             self.made += 1
             return self
 
-        def infer(self, inputs):
+        def infer(self, inputs, **_):
             return [inputs[0]]
 
     model = Model()

@@ -11,7 +11,7 @@ import pytest
 from gee_export.base.grid import Window, crop, grid_of
 from gee_export.base.regions import Period, named
 from gee_export.labelling import label_asset, label_products, local_file
-from gee_export.labelling.label_request import LabelRequest
+from gee_export.labelling.label_request import LabelRequest, open_labels
 from gee_export.requests import pixels
 from tests.local_ee.support.folder_files import tiff
 from tests.support import codes
@@ -122,3 +122,10 @@ def is_held(asset: str) -> bool:
         return bool(label_asset.kind_of(asset))
     except ValueError:
         return False
+
+
+@pytest.mark.parametrize("source", ["ghs_built_s", "MODIS/061/MCD12Q1#LC_Type1=13"])
+def test_numbers_that_show_no_ground_are_no_labels(session, source):
+    """The world answers for every id of Google's catalog; what it does not draw must not be learned from."""
+    with pytest.raises(ValueError, match="has a placeholder of it, whose numbers say nothing of the ground"):
+        open_labels(LabelRequest((source,)), named("wuhan"), Period.parse("2019"))

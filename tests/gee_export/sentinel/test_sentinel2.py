@@ -148,7 +148,7 @@ def test_a_period_that_the_cloud_product_does_not_know_says_so(skies):
     radar = SimpleNamespace(used=("a scene",), info={"dropped": {}})
     unknown = Period.parse("2019-06-28..2019-06-30")
     with pytest.raises(NoScenes, match=r"1 more have no partner in GOOGLE/CLOUD_SCORE_PLUS.*try --clouds scl"):
-        composite._check_scenes(plots.REGION, unknown, sensed(unknown), radar)
+        composite._check_scenes(plots.REGION, unknown, {"sentinel2": sensed(unknown), "sentinel1": radar})
 
 
 @pytest.mark.parametrize("text", ["2022-01", "2024-02", "2023", "2021-12-01..2022-01-25", "2024-02-28..2024-03-31"])

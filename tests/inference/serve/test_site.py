@@ -101,7 +101,7 @@ def test_the_description_holds_every_route_and_no_other(settings, description):
     from inference.serve.stac_routes import StacRoutes
 
     library = Library(settings)
-    parts = (SiteRoutes(library, None, Metrics(), ""), ProcessRoutes(library), MapRoutes(library, None, None),
+    parts = (SiteRoutes(library, None, Metrics(), ""), ProcessRoutes(library, None), MapRoutes(library, None, None),
              StacRoutes(library))  # fmt: skip
     routes = {
         (method.lower(), re.sub(r":int", "", route.path))
