@@ -96,10 +96,11 @@ def encode(report: StudyReport) -> str:
 def markdown(report: StudyReport, level: int = 1) -> str:
     """The report as Markdown: what was run, the table, orderings in words, and what differs from the paper."""
     seeds = "1 seed" if len(report.seeds) == 1 else f"{len(report.seeds)} seeds"
+    revision = report.revision.removeprefix("isamap ")  # outside a repository it is the version with the name
     head = (
         f"{'#' * level} {report.name}: {report.title}\n\n"
         f"{report.paper}. Preset `{report.preset}`, {seeds}, run {report.date} on {report.device}"
-        f"{f', isamap {report.revision}' if report.revision else ''}.\n"
+        f"{f', isamap {revision}' if revision else ''}.\n"
     )
     several = len(report.data) > 1
     data = "".join(f"- Data{f' {used.role}' if several else ''}: {used}\n" for used in report.data)

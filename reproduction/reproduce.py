@@ -170,6 +170,8 @@ def _made(bench: Bench, row: Row, seed: int) -> Mapping[str, Any]:
         return {}
     note = bench.note(row.run, seed) or {}
     facts = {key: value for key, value in note.items() if key not in ("facts", "version")}
+    if "epochs" not in note:  # a classifier of pixels
+        return facts
     return facts | {"late_rise": late_rise(bench.folder(row.run, seed))}
 
 
