@@ -13,7 +13,7 @@ from inference.cog import RowsFile
 from inference.legend import Legend
 from inference.mask import Mask, masked
 from inference.request import NO_SIEVE, Computing
-from inference.sieve import sieved, unit_px
+from inference.sieve import sieved, tags_of, unit_px
 
 VERSION = 1
 MASKED, SIEVED = "masked.u8", "sieved.u8"
@@ -45,7 +45,7 @@ class Cleaning:
     def tags(self) -> dict[str, str]:
         """What the map says of it."""
         said = {"masks": ", ".join(map(str, self.masks))} if self.masks else {}
-        return said | ({"sieve": f"{self.least_px} px"} if self.least_px else {})
+        return said | (tags_of(self.least_px) if self.least_px else {})
 
     def apply(self, rows: RowsFile, folder: Path) -> RowsFile:
         """The rows after all of it; what it writes lies in the folder."""

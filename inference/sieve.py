@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -47,64 +49,111 @@ def reach_px(least_px: int) -> int:
     return 2 * least_px
 
 
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """The classes of a part of a map. row, col: pieces whose rows or columns differ by one touch along a side."""
+
+    row: int
+    col: int
+    class_HW: np.ndarray
+
+
+Pieces = Callable[[], Iterator[Piece]]
+Line = tuple[np.ndarray, np.ndarray]  # classes and component numbers of pixels along a side
+Border = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # the lines of both sides
+
+
+def tags_of(least_px: int) -> dict[str, str]:
+    """What a map says of its sieve."""
+    return {"sieve": f"{least_px} px"}
+
+
 def sieved(rows: RowsFile, out: RowsFile, least_px: int) -> RowsFile:
     """`out`: the rows' classes without components smaller than least_px, their other numbers as they are.
 
     Memory: 20 bytes for each component, and a strip.
     """
-    components = _Components(rows, least_px)
-    target_N = components.targets()
+    strips = partial(rows.read, STRIP_PX)
+    cleaned = sieved_pieces(lambda: (Piece(row, 0, each[0]) for row, each in enumerate(strips())), least_px)
     out.path.unlink(missing_ok=True)
-    for values_NHW, label_HW, _ in components.strips():
-        values_NHW = values_NHW.copy()
-        class_HW = target_N[label_HW]
-        values_NHW[0] = np.where(class_HW == UNKNOWN, values_NHW[0], class_HW)
-        out.append(values_NHW)
+    for values_NHW, piece in zip(strips(), cleaned, strict=True):
+        out.append(np.concatenate([piece.class_HW[None], values_NHW[1:]]))
     return out
 
 
-class _Components:
-    """The components of a map's classes, found strip by strip and joined where strips meet."""
+def sieved_pieces(pieces: Pieces, least_px: int) -> Iterator[Piece]:
+    """The pieces of a map without components smaller than least_px, whatever the map is cut into.
 
-    def __init__(self, rows: RowsFile, least_px: int) -> None:
-        self._rows = rows
-        joins, sizes, last = [], [np.zeros(1, np.int64)], None  # number 0 is no component
-        for values_NHW, label_HW, first in self.strips():
+    pieces: gives the same ones in the same order at each of its three calls: a piece after those above it and left of
+    it, all of a column equally wide and all of a row equally high. Where one is missing nothing is known.
+    Memory: 20 bytes for each component, a piece, and a line of pixels along the row of pieces above it.
+    """
+    components = _Components(pieces, least_px)
+    target_N = components.targets()
+    for piece, label_HW, _ in components.labelled():
+        class_HW = target_N[label_HW]
+        yield replace(piece, class_HW=np.where(class_HW == UNKNOWN, piece.class_HW, class_HW))
+
+
+class _Seams:
+    """The last lines of the pieces so far, where later ones touch them."""
+
+    def __init__(self) -> None:
+        self._above: dict[int, tuple[int, Line]] = {}  # by column: the row of the last piece, its lowest line
+        self._left: dict[int, tuple[int, Line]] = {}  # by row: the column of the last piece, its right line
+
+    def borders(self, piece: Piece, label_HW: np.ndarray) -> list[Border]:
+        """Where a piece touches those before it, whose lines it then takes the place of."""
+        class_HW = piece.class_HW
+        borders = []
+        row, line = self._above.get(piece.col, (None, None))
+        if line is not None and row == piece.row - 1:
+            borders.append((*line, class_HW[0], label_HW[0]))
+        col, line = self._left.get(piece.row, (None, None))
+        if line is not None and col == piece.col - 1:
+            borders.append((*line, class_HW[:, 0], label_HW[:, 0]))
+        self._above[piece.col] = piece.row, (class_HW[-1].copy(), label_HW[-1].copy())
+        self._left[piece.row] = piece.col, (class_HW[:, -1].copy(), label_HW[:, -1].copy())
+        return borders
+
+
+class _Components:
+    """The components of a map's classes, found piece by piece and joined where pieces meet."""
+
+    def __init__(self, pieces: Pieces, least_px: int) -> None:
+        self._pieces = pieces
+        joins, sizes, seams = [np.zeros((0, 2), np.int64)], [np.zeros(1, np.int64)], _Seams()  # number 0 is none
+        for piece, label_HW, first in self.labelled():
             sizes.append(np.bincount(label_HW[label_HW > 0] - first))
-            if last is not None:
-                joins.append(_touching(*last, values_NHW[0, 0], label_HW[0]))
-            last = values_NHW[0, -1].copy(), label_HW[-1]
+            joins += [_touching(*border) for border in seams.borders(piece, label_HW)]
         size_N = np.concatenate(sizes)
-        self._root_N = _joined(np.concatenate(joins) if joins else np.zeros((0, 2), np.int64), len(size_N))
+        self._root_N = _joined(np.concatenate(joins), len(size_N))
         total_N = np.bincount(self._root_N, weights=size_N)[self._root_N]
         self._small_N = (total_N < least_px) & (np.arange(len(size_N)) > 0)
 
-    def strips(self) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
-        """Values, component of each pixel (0: unknown), and the first new component's number, from the top.
+    def labelled(self) -> Iterator[tuple[Piece, np.ndarray, int]]:
+        """Each piece, the component of each of its pixels (0: unknown), and its first new component's number.
 
-        Numbers are the same whenever it is called; a component that reaches over strips has one in each.
+        Numbers are the same whenever it is called; a component that reaches over pieces has one in each.
         """
         first = 1
-        for values_NHW in self._rows.read(STRIP_PX):
-            label_HW = _labelled(values_NHW[0], first)
-            yield values_NHW, label_HW, first
+        for piece in self._pieces():
+            label_HW = _labelled(piece.class_HW, first)
+            yield piece, label_HW, first
             first = max(first, int(label_HW.max(initial=0)) + 1)
 
     def targets(self) -> np.ndarray:
         """For each component the class that it takes, uint8; 255: it stays."""
         votes: dict[int, np.ndarray] = {}
-        last = None
-        for values_NHW, label_HW, _ in self.strips():
-            class_HW = values_NHW[0]
-            borders = [
+        seams = _Seams()
+        for piece, label_HW, _ in self.labelled():
+            class_HW = piece.class_HW
+            for border in (
                 (class_HW[:, :-1], label_HW[:, :-1], class_HW[:, 1:], label_HW[:, 1:]),
                 (class_HW[:-1], label_HW[:-1], class_HW[1:], label_HW[1:]),
-            ]
-            if last is not None:
-                borders.append((*last, class_HW[0], label_HW[0]))
-            for border in borders:
+                *seams.borders(piece, label_HW),
+            ):
                 self._count(votes, *border)
-            last = class_HW[-1].copy(), label_HW[-1]
         return self._chosen(votes)
 
     def _count(self, votes: dict[int, np.ndarray], *border: np.ndarray) -> None:

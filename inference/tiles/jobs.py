@@ -13,7 +13,7 @@ from gee_export.base.periods import Period
 from gee_export.base.regions import Region
 from gee_export.export.place_options import When, Where
 from gee_export.requests.quota import Quota
-from inference.request import NO_SIEVE, Computing, Pixels
+from inference.request import Computing, Pixels
 from inference.tiles.tiling import STEP_PX, TileWindow, check_step, tile_windows
 
 if TYPE_CHECKING:
@@ -79,9 +79,10 @@ class TileComputing(Computing):
     ] = 0
 
     @property
-    def of_map(self) -> Computing:
-        """The same options without threads, which are this machine's."""
-        return Computing(**{f.name: getattr(self, f.name) for f in fields(Computing) if f.name != "workers"})
+    def of_tile(self) -> Computing:
+        """The same options without threads, which are this machine's, and the sieve, which follows all tiles."""
+        left_out = ("workers", "sieve")
+        return Computing(**{f.name: getattr(self, f.name) for f in fields(Computing) if f.name not in left_out})
 
 
 @dataclass(frozen=True)
@@ -157,11 +158,6 @@ class RunRequest:
         for name, example in (("checkpoint", "runs/NAME"), ("out", "maps")):
             if not getattr(self.maps, name):
                 raise ValueError(f"{name} is missing: give --{name} {example}, or a line `{name} = ...` in the file")
-        if self.computing.sieve != NO_SIEVE:
-            raise ValueError(
-                f"--sieve {self.computing.sieve} looks at components that reach over many tiles: leave it out, or map "
-                "the place with `isamap map`"
-            )
         if self.maps.asset and self.server.project and not self.maps.bucket:
             raise ValueError("--asset needs --bucket NAME: Google ingests from Cloud Storage")
 
@@ -217,7 +213,7 @@ class MapJob:
                 "so tiles would be of other days than their neighbours: map it with `isamap map`"
             )
         windows = self.windows(request.maps.tile_px or default_step(trained.scale))
-        pixels, computing = request.server.pixels, request.computing.of_map
+        pixels, computing = request.server.pixels, request.computing.of_tile
         network = network_of(trained, computing)
         return tuple(Tile(window, self.period, self.checkpoint, network, pixels, computing) for window in windows)
 

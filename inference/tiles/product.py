@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 from odc.geo.geobox import GeoBox
@@ -22,25 +23,29 @@ from gee_export.base.scheme import UNKNOWN
 from gee_export.base.storage import FolderStorage
 from inference import cog, job
 from inference.legend import Legend
-from inference.map_file import SETTINGS_TAG, probability_of
+from inference.map_file import SETTINGS_TAG
 from inference.tiles.index import ZoneGrid, class_index, probability_index, tile_index
 from inference.tiles.jobs import MapJob
 from inference.tiles.receipt import Receipt
 from inference.tiles.store import TileStore, files_of
-from inference.tiles.tile import Tile
+from inference.tiles.tile import AnyTile
+from inference.tiles.tile_file import TileHead, classes_name, classes_of, head_of, shares_name, shares_of
 
 LARGEST_PX = 4_000_000_000  # of a COG of all tiles: 8 GB of rows on the disk while it is made
 VERSION = 1
 LEFT_OUT = ("scenes", SETTINGS_TAG, "AREA_OR_POINT")  # tags that differ from tile to tile
 
 
+T = TypeVar("T", bound=AnyTile, covariant=True)  # the kind of the tiles
+
+
 @dataclass(frozen=True)
-class ZoneMap:
+class ZoneMap(Generic[T]):
     """One map's tiles in one zone, with the receipt of each."""
 
     job: MapJob
     epsg: int
-    tiles: Sequence[Tile]
+    tiles: Sequence[T]
     receipts: Mapping[str, Receipt]
 
     @property
@@ -49,7 +54,7 @@ class ZoneMap:
         return f"{self.job.name}_{zones.zone_name(self.epsg)}"
 
     @cached_property
-    def filled(self) -> tuple[Tile, ...]:
+    def filled(self) -> tuple[T, ...]:
         """The tiles that have files."""
         return tuple(tile for tile in self.tiles if self.receipts[tile.id].files)
 
@@ -70,46 +75,29 @@ class ZoneMap:
         return ZoneGrid(GeoBox(shape, affine, first.crs), places)
 
 
-def _place(tile: Tile, corner_m: tuple[float, float], pixel_m: float) -> Window:
+def _place(tile: AnyTile, corner_m: tuple[float, float], pixel_m: float) -> Window:
     west, _, east, north = tile.window.bounds_m
     side = round((east - west) / pixel_m)
     return Window(round((corner_m[1] - north) / pixel_m), round((west - corner_m[0]) / pixel_m), side, side)
 
 
-def finish(zone: ZoneMap, store: TileStore) -> tuple[str, ...]:
+def finish(zone: ZoneMap[AnyTile], store: TileStore) -> tuple[str, ...]:
     """Writes the zone's indexes and, where it is not too large, its COG; the names of its files in the store.
 
     What is there already stays. Nothing is written where no tile has a pixel.
     """
     if not zone.filled:
         return ()
-    head = _Head.of(zone.filled[0], store)
+    head = head_of(zone.filled[0], store)
     grid = zone.grid(zone.scale(head.shape))
     names = _write_indexes(zone, grid, head.legend, store)
     height, width = grid.geobox.shape
     return (*names, *_write_cog(zone, grid, head, store)) if height * width <= LARGEST_PX else names
 
 
-@dataclass(frozen=True)
-class _Head:
-    """What one tile's file says of all of them."""
-
-    shape: tuple[int, int]
-    tags: Mapping[str, str]
-    legend: Legend
-
-    @classmethod
-    def of(cls, tile: Tile, store: TileStore) -> _Head:
-        name = f"tiles/{tile.name}.tif"
-        with open_bytes(store.storage.read(name), name) as file:
-            tags = {key: text for key, text in file.tags().items() if key not in LEFT_OUT}
-            legend = Legend(tuple(tags["classes"].split(",")), float(tags.get("threshold", 0.5)))
-            return cls(file.shape, tags, legend)
-
-
-def _write_indexes(zone: ZoneMap, grid: ZoneGrid, legend: Legend, store: TileStore) -> tuple[str, ...]:
-    classes = {tile.name: f"tiles/{tile.name}.tif" for tile in zone.filled}
-    shares = {name: probability_of(Path(file)).as_posix() for name, file in classes.items()}
+def _write_indexes(zone: ZoneMap[AnyTile], grid: ZoneGrid, legend: Legend, store: TileStore) -> tuple[str, ...]:
+    classes = {tile.name: classes_name(tile) for tile in zone.filled}
+    shares = {tile.name: shares_name(tile) for tile in zone.filled}
     files = {
         f"{zone.name}.vrt": class_index(grid, legend, classes),
         f"{zone.name}_prob.vrt": probability_index(grid, shares),
@@ -121,7 +109,7 @@ def _write_indexes(zone: ZoneMap, grid: ZoneGrid, legend: Legend, store: TileSto
     return tuple(files)
 
 
-def _write_cog(zone: ZoneMap, grid: ZoneGrid, head: _Head, store: TileStore) -> tuple[str, ...]:
+def _write_cog(zone: ZoneMap[AnyTile], grid: ZoneGrid, head: TileHead, store: TileStore) -> tuple[str, ...]:
     name = f"{zone.name}.tif"
     names = tuple(path.name for path in files_of(Path(name)))
     receipts = [zone.receipts[tile.id] for tile in zone.tiles]
@@ -130,7 +118,8 @@ def _write_cog(zone: ZoneMap, grid: ZoneGrid, head: _Head, store: TileStore) -> 
     settings = job.fingerprint(facts)
     if _settings_of(store, name) == settings and all(store.storage.exists(other) for other in names):
         return names
-    tags = dict(head.tags) | {"region": zone.job.place, "tiles": str(len(zone.filled)), SETTINGS_TAG: settings}
+    tags = {key: text for key, text in head.tags.items() if key not in LEFT_OUT}
+    tags |= {"region": zone.job.place, "tiles": str(len(zone.filled)), SETTINGS_TAG: settings}
     out = store.work / name
     with job.started(out, facts) as folder:
         rows = cog.RowsFile(folder / job.ROWS, grid.geobox.shape[1])
@@ -156,10 +145,10 @@ def _settings_of(store: TileStore, name: str) -> str | None:
     return None
 
 
-def _rows(zone: ZoneMap, grid: ZoneGrid, store: TileStore) -> Iterator[np.ndarray]:
+def _rows(zone: ZoneMap[AnyTile], grid: ZoneGrid, store: TileStore) -> Iterator[np.ndarray]:
     """The map from the top in pieces as high as a tile, uint8 (2, rows, columns)."""
     height, width = grid.geobox.shape
-    by_row: dict[int, list[Tile]] = {}
+    by_row: dict[int, list[AnyTile]] = {}
     for tile in zone.filled:
         by_row.setdefault(grid.places[tile.name].row, []).append(tile)
     side = grid.places[zone.tiles[0].name].height
@@ -171,15 +160,6 @@ def _rows(zone: ZoneMap, grid: ZoneGrid, store: TileStore) -> Iterator[np.ndarra
             place = grid.places[tile.name]
             common = place.overlap(strip)
             if common is not None:
-                values_2HW[:, *common.within(strip)] = _values(tile, store)[:, *common.within(place)]
+                tile_2HW = np.stack([classes_of(tile, store), shares_of(tile, store)])
+                values_2HW[:, *common.within(strip)] = tile_2HW[:, *common.within(place)]
         yield values_2HW
-
-
-def _values(tile: Tile, store: TileStore) -> np.ndarray:
-    """Classes and probabilities of a tile, uint8 (2, rows, columns)."""
-    path = Path(f"tiles/{tile.name}.tif")
-    bands = []
-    for name in (path.as_posix(), probability_of(path).as_posix()):
-        with open_bytes(store.storage.read(name), name) as file:
-            bands.append(file.read(1))
-    return np.stack(bands)

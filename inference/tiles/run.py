@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ from inference.tiles.status import MapStatus, Status
 from inference.tiles.store import TILES, TileStore, open_store
 from inference.tiles.tile import Tile
 from inference.tiles.work import Work, checkpoint_at
+from inference.tiles.zone_sieve import least_px, sieved_zone
 from training.runtimes import check_forward
 
 STATUS_EVERY_S = 15.0
@@ -55,7 +56,7 @@ def run_requested(request: RunRequest, *, progress: bool = True) -> Status:
     try:
         spending = Spending.continued(request.who.share_hours, run.earlier())
         run.make_tiles(spending, progress=progress)
-        status = run.finish(request)
+        status = run.finish(request, progress=progress)
     except BaseException as error:
         with suppress(Exception):  # of a full disk, which the error itself is about
             run.tell(states.FAILED if isinstance(error, Exception) else states.INTERRUPTED)
@@ -106,6 +107,7 @@ class _Run:
     jobs: dict[str, tuple[MapJob, tuple[Tile, ...]]]
     present: set[str] = field(default_factory=set)  # names of tiles that have a receipt
     receipts: dict[str, Receipt] = field(default_factory=dict)
+    shown: dict[str, Receipt] = field(default_factory=dict)  # of the tiles that finished maps are made of
     failures: dict[str, Failure] = field(default_factory=dict)
     files: dict[str, tuple[str, ...]] = field(default_factory=dict)
     assets: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -164,12 +166,13 @@ class _Run:
             self.failures[outcome.tile] = outcome
             self.present.discard(outcome.name)
 
-    def finish(self, request: RunRequest) -> Status:
+    def finish(self, request: RunRequest, *, progress: bool) -> Status:
         """Writes the files of each map that has all its tiles, and uploads them where that is asked for."""
+        sieve = request.computing.sieve
         self.look()  # what other parts of the run have made meanwhile
         for name, (job, tiles) in self.jobs.items():
             if all(tile.name in self.present for tile in tiles) and (receipts := self.verified(tiles)):
-                self.files[name] = _finished(job, tiles, receipts, self.store)
+                self.files[name] = self.finished(_zones(job, tiles, receipts), sieve, progress=progress)
                 if request.maps.asset:
                     self.assets[name] = _published(self.files[name], request, self.store)
         self.store.sweep()
@@ -181,8 +184,17 @@ class _Run:
     def write_catalogue(self) -> None:
         """The STAC of all tiles, unless it is there already."""
         self.tell(states.RUNNING)  # the catalogue is of the files that the status names
-        if not stac.is_current(self.store, self.receipts.values()):
+        if not stac.is_current(self.store, self.shown.values()):
             stac.write_catalogue(self.store)
+
+    def finished(self, zones: Iterable[ZoneMap[Tile]], sieve: str, *, progress: bool) -> tuple[str, ...]:
+        """The files of a map's zones, which are written; after the sieve where there is one."""
+        names: list[str] = []
+        for raw in zones:
+            zone = sieved_zone(raw, sieve, self.store, progress=progress)
+            self.shown |= zone.receipts
+            names += finish(zone, self.store)
+        return tuple(names)
 
     def verified(self, tiles: Sequence[Tile]) -> dict[str, Receipt]:
         """The receipt of every tile, by id; empty where one is missing or damaged."""
@@ -225,15 +237,15 @@ def _planned(request: RunRequest) -> dict[str, tuple[MapJob, tuple[Tile, ...]]]:
         loaded[address] = checkpoint_at(address, request.server.pixels)
         check_forward(loaded[address], **computing.forward, device=computing.device)
         threshold_of(loaded[address], computing.post)
+        least_px(computing.sieve, loaded[address].scale)
     return {job.name: (job, job.tiles(request, loaded[job.checkpoint])) for job in jobs}
 
 
-def _finished(job: MapJob, tiles: Sequence[Tile], receipts: dict[str, Receipt], store: TileStore) -> tuple[str, ...]:
-    names: list[str] = []
+def _zones(job: MapJob, tiles: Sequence[Tile], receipts: dict[str, Receipt]) -> Iterator[ZoneMap[Tile]]:
+    """A map by UTM zone."""
     for epsg in sorted({tile.window.epsg for tile in tiles}):
         of_zone = [tile for tile in tiles if tile.window.epsg == epsg]
-        names += finish(ZoneMap(job, epsg, of_zone, receipts), store)
-    return tuple(names)
+        yield ZoneMap(job, epsg, of_zone, {tile.id: receipts[tile.id] for tile in of_zone})
 
 
 def _published(names: Sequence[str], request: RunRequest, store: TileStore) -> tuple[str, ...]:

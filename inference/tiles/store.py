@@ -16,7 +16,7 @@ from gee_export.base.storage import HIDDEN, FolderStorage, Storage, is_remote, o
 from inference.map_file import probability_of, sidecar_of
 from inference.request import Pixels
 from inference.tiles.receipt import Receipt, StoredFile
-from inference.tiles.tile import Tile
+from inference.tiles.tile import AnyTile
 from training.home import cache_home
 
 TILES = "tiles"
@@ -30,7 +30,7 @@ class TileStore:
     storage: Storage
     work: Path
 
-    def receipt(self, tile: Tile) -> Receipt | None:
+    def receipt(self, tile: AnyTile) -> Receipt | None:
         """The tile's receipt where all it names is there, with the same checksums; None where anything is not."""
         name = _receipt_name(tile)
         if not self.storage.exists(name):
@@ -40,7 +40,7 @@ class TileStore:
             return None
         return receipt if all(self._is_whole(stored) for stored in receipt.files) else None
 
-    def put(self, tile: Tile, files: tuple[Path, ...], **further: Any) -> Receipt:
+    def put(self, tile: AnyTile, files: tuple[Path, ...], **further: Any) -> Receipt:
         """Stores a tile's files, then its receipt, which says that they are there; further: other fields of it."""
         stored = tuple(self._keep(path) for path in files)
         self.storage.settle(file.name for file in stored)
@@ -49,7 +49,7 @@ class TileStore:
         return receipt
 
     @contextlib.contextmanager
-    def draft(self, tile: Tile) -> Iterator[Path]:
+    def draft(self, tile: AnyTile) -> Iterator[Path]:
         """The file of the tile's map in the making; what was made of it is removed at a good end and kept at others."""
         out = self.work / f"{tile.name}.tif"
         yield out
@@ -115,5 +115,5 @@ def files_of(out: Path) -> tuple[Path, ...]:
     return out, probability_of(out), sidecar_of(out)
 
 
-def _receipt_name(tile: Tile) -> str:
+def _receipt_name(tile: AnyTile) -> str:
     return f"{TILES}/{tile.name}.json"

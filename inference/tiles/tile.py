@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import shapely
@@ -33,6 +33,19 @@ _DEGREES = 9  # decimals, a tenth of a millimetre: equal bytes whatever the last
 _NAME_DIGITS = 12
 
 
+class AnyTile(Protocol):
+    """A tile as it was made, or as a later step of the run left it; all four as of `Tile`."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def window(self) -> TileWindow: ...
+    @property
+    def facts(self) -> dict[str, Any]: ...
+
+
 @dataclass(frozen=True)
 class Tile:
     """The map of one square and period by one checkpoint; every machine makes the same bytes of it.
@@ -56,7 +69,11 @@ class Tile:
     @property
     def name(self) -> str:
         """Of its files: the place and the first digits of `id`."""
-        return f"{self.window.name}_{self.id[:_NAME_DIGITS]}"
+        return self.named(self.id)
+
+    def named(self, id: str) -> str:
+        """The name of a tile of this place with another id, such as that after a sieve."""
+        return f"{self.window.name}_{id[:_NAME_DIGITS]}"
 
     @property
     def facts(self) -> dict[str, Any]:

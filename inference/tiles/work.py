@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import threading
-import time
 import warnings
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from gee_export.base.errors import Fault
 from gee_export.base.storage import is_remote
@@ -25,6 +21,7 @@ from inference.tiles.receipt import Failure, Receipt, reason_of
 from inference.tiles.spending import EECU
 from inference.tiles.store import TileStore, files_of, open_store
 from inference.tiles.tile import Tile, network_of
+from inference.tiles.usage import Usage
 from training.checkpoints.checkpoint import Checkpoint, load
 from training.cpu import cores
 
@@ -69,7 +66,7 @@ class Work:
 
     def _made(self, tile: Tile, store: TileStore, use: Use) -> Receipt:
         _check_fingerprint(tile)
-        begun = _Usage.now()
+        begun = Usage.now()
         with store.draft(tile) as out:
             try:
                 report = self._mapped(tile, out)
@@ -103,26 +100,3 @@ def checkpoint_at(path: str, pixels: Pixels) -> Checkpoint:
         return load(path)
     with closing(connect(pixels.project, catalog=pixels.catalog)) as session:
         return load(path, session)
-
-
-@dataclass(frozen=True)
-class _Usage:
-    """Clocks of this process."""
-
-    wall_s: float
-    cpu_s: float
-
-    @classmethod
-    def now(cls) -> _Usage:
-        return cls(time.monotonic(), time.process_time())
-
-    def until_now(self) -> dict[str, Any]:
-        """Seconds and CPU seconds since, and the most memory that the process has had so far."""
-        now = _Usage.now()
-        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return {
-            "seconds": round(now.wall_s - self.wall_s, 3),
-            "cpu_s": round(now.cpu_s - self.cpu_s, 3),
-            "peak_mb": round(peak_mb),
-            "process": os.getpid(),
-        }

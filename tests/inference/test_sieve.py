@@ -10,7 +10,8 @@ from scipy.ndimage import gaussian_filter
 from gee_export.base.scheme import UNKNOWN
 from inference import sieve
 from inference.cog import RowsFile
-from inference.sieve import reach_px, sieved, unit_px
+from inference.sieve import Piece, reach_px, sieved, sieved_pieces, unit_px
+from tests.support.minimum_unit import by_definition
 
 
 def noisy(height: int, width: int, classes: int = 2, seed: int = 0) -> np.ndarray:
@@ -42,42 +43,6 @@ def test_two_classes_are_those_of_gdals_sieve(least_px, strip_px, tmp_path, monk
     found = cleaned(class_HW, least_px, tmp_path)
     np.testing.assert_array_equal(found, expected)
     assert (found != class_HW).any()
-
-
-def by_definition(class_HW: np.ndarray, least_px: int) -> np.ndarray:
-    """Pixel by pixel, with components filled one after another."""
-    label_HW, sizes = np.zeros(class_HW.shape, int), [0]
-    height, width = class_HW.shape
-
-    def beside(row, col):
-        for r, c in ((row - 1, col), (row + 1, col), (row, col - 1), (row, col + 1)):
-            if 0 <= r < height and 0 <= c < width and class_HW[r, c] != UNKNOWN:
-                yield r, c
-
-    for start in zip(*np.nonzero(class_HW != UNKNOWN), strict=True):
-        if label_HW[start]:
-            continue
-        waiting, label_HW[start], size = [start], len(sizes), 0
-        while waiting:
-            pixel = waiting.pop()
-            size += 1
-            for other in beside(*pixel):
-                if class_HW[other] == class_HW[start] and not label_HW[other]:
-                    label_HW[other] = len(sizes)
-                    waiting.append(other)
-        sizes.append(size)
-    result = class_HW.copy()
-    for number, size in enumerate(sizes):
-        if not number or size >= least_px:
-            continue
-        votes = np.zeros(255, int)
-        for pixel in zip(*np.nonzero(label_HW == number), strict=True):
-            for other in beside(*pixel):
-                if label_HW[other] != number and sizes[label_HW[other]] >= least_px:
-                    votes[class_HW[other]] += 1
-        if votes.any():
-            result[label_HW == number] = votes.argmax()
-    return result
 
 
 @pytest.mark.parametrize("strip_px", [1 << 22, 200])
@@ -137,3 +102,44 @@ def test_units_in_pixels(text, step_m, pixels):
 def test_units_that_mean_nothing_are_refused(text, words):
     with pytest.raises(ValueError, match=words):
         unit_px(text, 10.0)
+
+
+def cut(class_HW: np.ndarray, height: int, width: int, strips: int) -> list[Piece]:
+    """Tiles of a size in rows, each in strips; those without a known pixel are left out."""
+    tiles = [
+        (row, col, class_HW[row * height : (row + 1) * height, col * width : (col + 1) * width])
+        for row in range(-(-class_HW.shape[0] // height))
+        for col in range(-(-class_HW.shape[1] // width))
+    ]
+    return [
+        Piece(row * strips + number, col, strip_HW)
+        for row, col, tile_HW in tiles
+        if (tile_HW != UNKNOWN).any()
+        for number, strip_HW in enumerate(np.array_split(tile_HW, strips))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "strips"), [(60, 50, 1), (20, 50, 1), (60, 10, 1), (15, 10, 1), (20, 25, 3)]
+)
+def test_pieces_of_any_cut_are_those_of_the_whole(height, width, strips):
+    class_HW = noisy(60, 50, classes=3, seed=11)
+    class_HW[20:40, 20:30] = UNKNOWN  # with 20 x 10 and smaller: a tile that is missing
+    before = cut(class_HW, height, width, strips)
+    after = cut(by_definition(class_HW, 12), height, width, strips)
+    found = list(sieved_pieces(lambda: iter(before), 12))
+    for piece, expected in zip(found, after, strict=True):
+        assert (piece.row, piece.col) == (expected.row, expected.col)
+        np.testing.assert_array_equal(piece.class_HW, expected.class_HW)
+
+
+def test_pieces_on_both_sides_of_a_missing_one_do_not_touch():
+    """Two halves of a component that only a missing piece would join, each too small alone."""
+    ground = np.zeros((4, 4), np.uint8)
+    ground[1, 3] = 1
+    far = np.zeros((4, 4), np.uint8)
+    far[1, 0] = 1
+    (left, right) = sieved_pieces(lambda: iter([Piece(0, 0, ground), Piece(0, 2, far)]), 2)
+    assert not left.class_HW.any() and not right.class_HW.any()
+    (left, right) = sieved_pieces(lambda: iter([Piece(0, 0, ground), Piece(0, 1, far)]), 2)
+    assert left.class_HW[1, 3] == right.class_HW[1, 0] == 1

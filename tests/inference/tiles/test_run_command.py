@@ -124,6 +124,7 @@ def test_a_run_ends_before_it_exceeds_its_computing_and_goes_on_with_more(jobs, 
         ({"silence": "0.0"}, "--silence 0: expected minutes above 0"),
         ({"asset": '"projects/p/assets/a"', "project": '"p"'}, "--asset needs --bucket NAME"),
         ({"requests": "0", "project": '"p"'}, "--requests 0: expected 1 to"),
+        ({"sieve": '"tiny"'}, "sieve 'tiny': expected pixels or an area"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

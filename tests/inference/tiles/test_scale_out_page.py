@@ -49,6 +49,11 @@ def test_the_file_of_jobs_makes_four_maps():
     assert names == ["wuhan_201901p12", "wuhan_202101p12", "nanjing_201901p12", "nanjing_202101p12"]
 
 
+def test_the_line_of_the_sieve_goes_into_that_file():
+    request = from_options(RunRequest, decode(RunRequest, block("toml jobs") + block("toml sieve"), "jobs.toml"))
+    assert request.computing.sieve == "0.5ha" and request.computing.of_tile.sieve == "none"
+
+
 def test_a_slurm_task_makes_its_part(started):
     assert started(block("bash slurm"), SLURM_ARRAY_TASK_ID="3", SLURM_ARRAY_TASK_COUNT="8") == (
         "run jobs.toml --part 3/8"
