@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,38 +17,15 @@ from inference import manifest
 from inference.arguments import checked_argument
 from inference.map_file import MapFile, open_map
 from inference.snippet import javascript, python
+from inference.upload import checked_content, content_name, content_sha256, open_bucket, upload
 
 if TYPE_CHECKING:
-    from google.cloud.storage import Bucket
-
     from gee_export.earth_engine.session import Session
 
 LOCAL_BUCKET = "isamap-maps"
+Build = Callable[[Sequence[str], str], Mapping[str, Any]]  # the manifest of gs:// addresses and a content's hash
 FIRST_WAIT_S, LONGEST_WAIT_S, WAIT_GROWTH = 0.1, 30.0, 1.5
-READ_BYTES = 8 << 20
 NOT_FOUND = 404
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a file holds, in numbers that a bucket remembers."""
-
-    size: int
-    sha256: str
-    crc32c: str
-
-    @classmethod
-    def of(cls, path: Path) -> Content:
-        """Read once, in pieces."""
-        import google_crc32c
-
-        sha256, crc32c, size = hashlib.sha256(), google_crc32c.Checksum(), 0
-        with path.open("rb") as file:
-            while piece := file.read(READ_BYTES):
-                sha256.update(piece)
-                crc32c.update(piece)
-                size += len(piece)
-        return cls(size, sha256.hexdigest(), base64.b64encode(crc32c.digest()).decode())
 
 
 @dataclass(frozen=True)
@@ -108,24 +83,35 @@ class Target:
         checked_argument("bucket", self.bucket, str | None)
         checked_argument("overwrite", self.overwrite, bool)
 
-    def fill(
-        self, files: Sequence[Path], build: Callable[[Sequence[str], str], Mapping[str, Any]], *, progress: bool
-    ) -> tuple[str, ...] | None:
+    def fill(self, files: Sequence[Path], build: Build, *, progress: bool) -> tuple[str, ...] | None:
         """Uploads the files and ingests what `build` makes of their gs:// addresses and their common hash.
 
         Those addresses, or None where the asset already has this content.
         """
         contents = [checked_content(file) for file in files]
-        sha256 = content_sha256(contents)
+
+        def uploaded(session: Session) -> tuple[str, ...]:
+            bucket = open_bucket(session, self.bucket or LOCAL_BUCKET)
+            return tuple(
+                upload(file, content, bucket, content_name(file, content), progress=progress)
+                for file, content in zip(files, contents, strict=True)
+            )
+
+        sha256 = content_sha256([content.sha256 for content in contents])
+        return self.ingest(sha256, uploaded, build, progress=progress)
+
+    def ingest(
+        self, sha256: str, uris_of: Callable[[Session], tuple[str, ...]], build: Build, *, progress: bool
+    ) -> tuple[str, ...] | None:
+        """Ingests what `build` makes of the gs:// addresses that `uris_of` gives; returns as `fill`.
+
+        sha256: of the content. The addresses are asked for only where the asset has another content or none.
+        """
         with clear_errors():
             session = connected(self.project, self.bucket)
             if existing(self.asset, sha256, overwrite=self.overwrite) == sha256:
                 return None
-            bucket = open_bucket(session, self.bucket or LOCAL_BUCKET)
-            pairs = zip(files, contents, strict=True)
-            uris = tuple(
-                upload(file, content, bucket, content_name(file, content), progress=progress) for file, content in pairs
-            )
+            uris = uris_of(session)
             _ingest(build(uris, sha256), overwrite=self.overwrite, progress=progress)
         return uris
 
@@ -138,22 +124,6 @@ class Target:
                 _make_container("IMAGE_COLLECTION", self.asset)
             if (_info(self.asset) or {}).get("type") != "IMAGE_COLLECTION":
                 raise ValueError(f"asset {self.asset} is there and no image collection: choose another --asset")
-
-
-def checked_content(path: Path) -> Content:
-    content = Content.of(path)
-    if content.size > manifest.FILE_LIMIT_BYTES:
-        raise ValueError(
-            f"{path} has {content.size:,} bytes, Earth Engine takes files to {manifest.FILE_LIMIT_BYTES:,}"
-        )
-    return content
-
-
-def content_sha256(contents: Sequence[Content]) -> str:
-    """The hash of a map's content: of its only file, or of the hashes of its files."""
-    if len(contents) == 1:
-        return contents[0].sha256
-    return hashlib.sha256("".join(content.sha256 for content in contents).encode()).hexdigest()
 
 
 def report(map_file: MapFile, asset: str, uris: Sequence[str], *, already_there: bool) -> PublishReport:
@@ -192,48 +162,6 @@ def existing(asset: str, sha256: str, *, overwrite: bool) -> str | None:
             "choose another --asset, or replace it with --overwrite"
         )
     return stored_sha256
-
-
-def open_bucket(session: Session, name: str) -> Bucket:
-    """The bucket; made on the local engine, where nobody else would."""
-    from google.api_core.exceptions import Conflict
-
-    bucket = session.storage_client().bucket(name)
-    if bucket.exists():
-        return bucket
-    if not session.is_local:
-        raise ValueError(f"bucket {name!r} does not exist: create it, or give another --bucket")
-    with suppress(Conflict):  # another process made it in between
-        bucket.create()
-    return bucket
-
-
-def content_name(path: Path, content: Content) -> str:
-    """The object of a file, named by its content."""
-    return f"isamap/{path.stem}-{content.sha256[:16]}.tif"
-
-
-def upload(path: Path, content: Content, bucket: Bucket, name: str, *, progress: bool) -> str:
-    """gs:// address of the file's content, uploaded unless it is there.
-
-    It is written only where nothing is, so that neither a repeated request nor another process can change what an
-    asset was made from; a 412 with equal size and crc32c is our own success
-    (docs/reference/earth-engine.md, "Cloud Storage").
-    """
-    from google.api_core.exceptions import PreconditionFailed
-
-    blob = bucket.blob(name)
-    bar = {"total": content.size, "unit": "B", "unit_scale": True, "desc": "upload", "disable": not progress}
-    try:
-        with path.open("rb") as file, ProgressBar.wrapattr(file, "read", **bar) as counted:
-            blob.upload_from_file(
-                counted, size=content.size, content_type="image/tiff", if_generation_match=0, checksum="crc32c"
-            )
-    except PreconditionFailed as error:
-        stored = bucket.get_blob(name)
-        if stored is None or stored.size != content.size or stored.crc32c != content.crc32c:
-            raise Fault(f"gs://{bucket.name}/{name} holds other content than its name says: remove it") from error
-    return f"gs://{bucket.name}/{name}"
 
 
 def _ingest(image_manifest: Mapping[str, Any], *, overwrite: bool, progress: bool) -> None:

@@ -127,7 +127,9 @@ def years(
 
 
 def publish(
-    path: Annotated[str, typer.Argument(metavar="MAP.tif|FOLDER", help="Of `isamap map`, or of `isamap run`.")],
+    path: Annotated[
+        str, typer.Argument(metavar="MAP.tif|FOLDER", help="Of `isamap map`; of `isamap run`, also gs://.")
+    ],
     asset: Annotated[str, typer.Option("--asset", help="projects/PROJECT/assets/FOLDER/NAME.")],
     project: _Project = None,
     bucket: Annotated[str | None, typer.Option("--bucket", help="Where Google ingests from; needs --project.")] = None,
@@ -146,7 +148,7 @@ def publish(
     from inference.external_asset import publish_external
 
     if external is not None:
-        if bucket or collection or Path(path).is_dir():
+        if bucket or collection or Path(path).is_dir() or path.startswith("gs://"):
             raise ValueError(
                 f"--external {external} is of one map, which stays there: give a MAP.tif, no --bucket, no --collection"
             )

@@ -14,8 +14,9 @@ from gee_export.base.errors import Fault
 from inference import asset as assets
 from inference import manifest
 from inference.arguments import checked_argument
-from inference.asset import Content, PublishReport
+from inference.asset import PublishReport
 from inference.map_file import MapFile, open_map
+from inference.upload import Content, checked_content, content_sha256, open_bucket, upload
 
 PLACES = ("US", "US-CENTRAL1")  # of buckets; of two regions, where one is US-CENTRAL1
 
@@ -39,18 +40,18 @@ def publish_external(
     bucket_name, names = _objects(checked_argument("external", external, str), made)
     checked_argument("overwrite", overwrite, bool)
     manifest.check_asset_name(checked_argument("asset", asset, str))
-    contents = [assets.checked_content(file) for file in made.files]
-    sha256 = assets.content_sha256(contents)
+    contents = [checked_content(file) for file in made.files]
+    sha256 = content_sha256([content.sha256 for content in contents])
     with assets.clear_errors():
         session = assets.connected(project, bucket_name if project else None)
         if assets.existing(asset, sha256, overwrite=overwrite) == sha256:
             return assets.report(made, asset, (), already_there=True)
-        bucket = assets.open_bucket(session, bucket_name)
+        bucket = open_bucket(session, bucket_name)
         _check_place(bucket)
         for name, content in zip(names, contents, strict=True):
             _check_free(bucket, name, content)
         files = zip(made.files, contents, names, strict=True)
-        uris = [assets.upload(file, content, bucket, name, progress=progress) for file, content, name in files]
+        uris = [upload(file, content, bucket, name, progress=progress) for file, content, name in files]
         _register(manifest.external(made, asset, uris, sha256), overwrite=overwrite)
     return assets.report(made, asset, uris, already_there=False)
 

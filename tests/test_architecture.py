@@ -151,7 +151,7 @@ KEEPERS = {
         "gee_export.command_line.console",
     ),
     "numba": "local_ee",
-    "google": ("local_ee", "gee_export", "inference.asset", "inference.external_asset"),
+    "google": ("local_ee", "gee_export", "inference.asset", "inference.upload"),
     "ee": ("local_ee", "gee_export", "inference", "reproduction.chips"),
     "torch": ("training", "inference", "reproduction"),
     "sklearn": ("training.models.classical", "local_ee.learning.estimators"),

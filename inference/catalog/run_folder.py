@@ -65,19 +65,24 @@ def _is_index(name: str) -> bool:
 
 
 def _finished(storage: Storage) -> list[list[str]]:
-    """The files of every map; ValueError where tiles are missing."""
+    """The files of every map; ValueError where tiles or its index are missing."""
     try:
         maps = json.loads(storage.read(STATUS))["maps"]
-        counts = {name: (each["made"], each["tiles"]) for name, each in maps.items()}
-        files = [list(map(str, each["files"])) for each in maps.values()]
+        counts = {name: (each["made"], each["tiles"], each["without_data"]) for name, each in maps.items()}
+        files = {name: list(map(str, each["files"])) for name, each in maps.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Fault(f"{storage.url}/{STATUS} is damaged: run the same `isamap run` command again") from error
-    for name, (made, tiles) in counts.items():
+    for name, (made, tiles, without_data) in counts.items():
         if made != tiles:
             raise ValueError(
                 f"{storage.url}: {name} has {made} of {tiles} tiles: finish it with the same `isamap run` first"
             )
-    return files
+        if not files[name] and without_data < tiles:
+            raise ValueError(
+                f"{storage.url}: {name} has its {tiles} tiles, which are not put together yet: finish it with the same "
+                "`isamap run` first"
+            )
+    return list(files.values())
 
 
 def _sources(storage: Storage, index: str) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from gee_export.requests import pixels
 from inference import asset as assets
 from inference import cli, legend, manifest
 from inference.map import map_region
+from inference.upload import Content, open_bucket
 from tests.inference.conftest import LEGEND, WUHAN
 from tests.support.map_files import read_map
 
@@ -88,13 +89,13 @@ def test_the_same_bytes_under_another_name_are_one_object(name, finished_map, ra
     assert first.uris == second.uris
     for uri, file in zip(first.uris, (path, path.with_name("map_prob.tif")), strict=True):
         blob = session.storage_client().bucket(assets.LOCAL_BUCKET).get_blob(uri.split("/", 3)[3])
-        assert blob.size == file.stat().st_size and blob.crc32c == assets.Content.of(file).crc32c
+        assert blob.size == file.stat().st_size and blob.crc32c == Content.of(file).crc32c
 
 
 def test_a_foreign_object_under_the_contents_name_is_a_fault(name, finished_map, random_map, session):
     path = finished_map(random_map, "foreign.tif", model="foreign")
-    content = assets.Content.of(path)
-    bucket = assets.open_bucket(session, "foreign-objects")
+    content = Content.of(path)
+    bucket = open_bucket(session, "foreign-objects")
     bucket.blob(f"isamap/foreign-{content.sha256[:16]}.tif").upload_from_string(b"something else")
     with pytest.raises(Fault, match="holds other content than its name says"):
         publish(path, name, project="local", bucket="foreign-objects")

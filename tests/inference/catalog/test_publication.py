@@ -2,44 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
-from pathlib import Path
-
 import ee
-import numpy as np
 import pytest
-import rasterio
-from odc.geo.geobox import GeoBox
 
 import isamap
-from gee_export.requests import pixels
 from inference.asset import Target
 from inference.catalog.publication import publish_run
-from inference.tiles.run import run_jobs
-from tests.inference.tiles.conftest import MAP, network, options, plot  # noqa: F401
-from tests.support.map_files import read_map
-
-
-@pytest.fixture(scope="module")
-def folder(plot, network, tmp_path_factory) -> Path:  # noqa: F811
-    """A run of four tiles."""
-    out = tmp_path_factory.mktemp("publication") / "plots"
-    run_jobs(**options(plot, network, out))
-    return out
-
-
-@pytest.fixture
-def name(folder, session, home) -> str:
-    """An asset name that no other test uses; the client is connected to the run's engine."""
-    return f"projects/local/assets/tests/{uuid.uuid4().hex[:12]}"
-
-
-def assert_equals_the_map(asset: str, folder: Path) -> None:
-    """Every pixel of the run's own COG, classes and probabilities, 255 where masked."""
-    with rasterio.open(folder / f"{MAP}.tif") as file:
-        grid = GeoBox(file.shape, file.transform, file.crs.to_string())
-    made = pixels.fetch(ee.Image(asset), grid, ["isa", "prob"])
-    np.testing.assert_array_equal(np.where(made.valid_BHW, made.values_BHW, 255), read_map(folder / f"{MAP}.tif"))
+from tests.inference.catalog.conftest import assert_equals_the_map
+from tests.inference.tiles.conftest import MAP
 
 
 def test_four_tiles_are_one_image(name, folder):
@@ -75,7 +45,7 @@ def test_several_maps_need_a_collection(folder, monkeypatch):
 
     (zone,) = publication.zones_of(folder)
     monkeypatch.setattr(publication, "zones_of", lambda _: (zone, zone))
-    with pytest.raises(ValueError, match=r"holds 2 maps .*--collection"):
+    with pytest.raises(ValueError, match=r"(?s)holds 2 maps .*--collection"):
         publish_run(folder, Target("projects/local/assets/never"))
 
 
@@ -83,8 +53,3 @@ def test_an_image_in_the_way_of_a_collection_is_refused(name, folder):
     publish_run(folder, Target(name), progress=False)
     with pytest.raises(ValueError, match="no image collection"):
         publish_run(folder, Target(name), collection=True, progress=False)
-
-
-def test_a_run_in_a_bucket_is_published_by_the_run_itself(capsys):
-    assert isamap.main(["publish", "gs://bucket/run", "--asset", "projects/local/assets/never"]) == 2
-    assert "give `isamap run` --asset" in capsys.readouterr().err

@@ -14,14 +14,14 @@ import isamap
 from gee_export.base.storage import provide
 from inference.catalog.stac import write_stac
 from inference.tiles.run import run_jobs
-from tests.inference.tiles.conftest import MAP, network, options, plot  # noqa: F401
+from tests.inference.tiles.conftest import MAP, options
 from tests.support.stac_schemas import errors
 
 FORMER = Path(__file__).parents[2] / "fixtures" / "version1" / "map.tif"
 
 
 @pytest.fixture(scope="module")
-def folder(plot, network, tmp_path_factory) -> Path:  # noqa: F811
+def folder(plot, network, tmp_path_factory) -> Path:
     """A run of four tiles, which has written its catalogue."""
     out = tmp_path_factory.mktemp("catalogue") / "plots"
     run_jobs(**options(plot, network, out))
@@ -99,7 +99,7 @@ def test_the_command_writes_the_bytes_that_the_run_wrote(folder, capsys):
     assert {path: path.read_bytes() for path in (folder / "stac").rglob("*.json")} == before
 
 
-def test_a_run_that_is_done_leaves_its_catalogue_and_repairs_another(folder, plot, network):  # noqa: F811
+def test_a_run_that_is_done_leaves_its_catalogue_and_repairs_another(folder, plot, network):
     path = folder / "stac" / "collection.json"
     before = path.read_bytes(), path.stat().st_mtime_ns
     run_jobs(**options(plot, network, folder))
@@ -109,14 +109,14 @@ def test_a_run_that_is_done_leaves_its_catalogue_and_repairs_another(folder, plo
     assert path.read_bytes() == before[0]
 
 
-def test_a_part_of_a_run_writes_no_catalogue(plot, network, tmp_path):  # noqa: F811
+def test_a_part_of_a_run_writes_no_catalogue(plot, network, tmp_path):
     run_jobs(**options(plot, network, tmp_path / "part"), part="1/2")
     assert not (tmp_path / "part" / "stac").exists()
     run_jobs(**options(plot, network, tmp_path / "part"), part="2/2")
     assert (tmp_path / "part" / "stac" / "collection.json").exists()
 
 
-def test_a_run_in_a_bucket_has_the_catalogue_of_one_in_a_folder(folder, plot, network, session, home):  # noqa: F811
+def test_a_run_in_a_bucket_has_the_catalogue_of_one_in_a_folder(folder, plot, network, session, home):
     """Also its bytes: the collection is called by the last name of the address."""
     provide("catalogue-bucket", session)
     run_jobs(**options(plot, network, folder) | {"out": "gs://catalogue-bucket/runs/plots"})
