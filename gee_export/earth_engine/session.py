@@ -1,6 +1,7 @@
 """Which server evaluates the Earth Engine graphs: Google's, or the local engine; decided here and nowhere else.
 
-The `ee` client keeps one connection per process: the latest `connect` wins for every thread.
+The `ee` client keeps one connection per process: the latest `connect` wins for every thread. Closing a session leads
+the client back to where it was before, be that another session or a connection that the user made by `ee.Initialize`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from gee_export.base.errors import Fault
+from gee_export.base.errors import Fault, notice
+from gee_export.earth_engine.former_client import ClientState
 from gee_export.earth_engine.workload_tag import set_tag
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ EMULATOR = "STORAGE_EMULATOR_HOST"
 _lock = threading.Lock()
 _engines: dict[tuple[object, Path, Faults | None], LocalEngine] = {}
 _current: Session | None = None
+_open: list[Session] = []  # one of each server, the latest last: the first that was connected to it, not closed yet
+_ours: ClientState | None = None  # the connection that the latest session made
+_foreign: ClientState | None = None  # the user's own, of before the first of them
 
 
 @dataclass(frozen=True)
@@ -73,18 +78,34 @@ class Session:
 
     def activate(self) -> Session:
         """Leads this process's `ee` client (back) to this server; Fault where the server refuses."""
-        global _current
-        _initialise_locally(self) if self.is_local else _initialise_google(self.project)
-        set_tag(self.workload_tag)
+        global _current, _ours
+        _note_foreign()
+        try:
+            _initialise_locally(self) if self.is_local else _initialise_google(self.project)
+            set_tag(self.workload_tag)
+        finally:
+            _ours = ClientState.now()  # where it fails, the client has let go of the former connection all the same
+        _open.append(_open.pop(_open.index(self)) if self in _open else self)
         _current = self
         return self
 
     def close(self) -> None:
-        """Leaves the connection; the engine runs on for others in this process and ends with it."""
+        """Leads `ee` back to where it was before this session; where it was nowhere, it stays.
+
+        Nothing happens where an equal session was there before and is open still, or `ee` has been connected elsewhere
+        since. The engine runs on for others in this process and ends with it.
+        """
         global _current
+        if any(session == self and session is not self for session in _open):
+            return
         _forget_emulator(self.client_url)
-        if _current is self:
+        was_latest = bool(_open) and _open[-1] is self
+        if self in _open:
+            _open.remove(self)
+        if _current == self:
             _current = None
+        if was_latest and _is_ours():
+            _lead_back(self)
 
     def __enter__(self) -> Session:
         return self
@@ -123,6 +144,34 @@ def connect(
 def current() -> Session | None:
     """The session that `ee` is connected to, or None."""
     return _current
+
+
+def _note_foreign() -> None:
+    """Remembers a connection that no session made, before it is left."""
+    global _foreign
+    state = ClientState.now()
+    if state is not None and not state.is_same_connection(_ours):
+        _foreign = state
+        _open.clear()
+
+
+def _is_ours() -> bool:
+    """Whether `ee` is still where the latest session led it."""
+    state = ClientState.now()
+    return state is not None and state.is_same_connection(_ours)
+
+
+def _lead_back(closed: Session) -> None:
+    """Connects `ee` to the session that was open before, else as the user had; a notice where that fails."""
+    import ee
+
+    try:
+        if _open:
+            _open[-1].activate()
+        elif _foreign is not None:
+            _foreign.restore()
+    except (Fault, ee.EEException, OSError) as error:
+        notice(f"the connection from before {closed.server} could not be made again: {error}")
 
 
 def _initialise_locally(session: Session) -> None:

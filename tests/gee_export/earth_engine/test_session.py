@@ -19,13 +19,15 @@ import pytest
 import requests
 from affine import Affine
 from google.cloud import storage
+from google.oauth2.credentials import Credentials
 from odc.geo.geobox import GeoBox
 
 from gee_export.base.errors import Fault
 from gee_export.earth_engine import check as checks
 from gee_export.earth_engine import session as sessions
+from gee_export.earth_engine.former_client import ClientState
 from gee_export.earth_engine.session import Session, connect, current
-from local_ee import injector
+from local_ee import LocalEngine, injector
 from local_ee.catalog.folder import write_image
 from local_ee.catalogs import WORLD_VERSION
 from local_ee.faults import Faults
@@ -38,6 +40,14 @@ REPOSITORY = Path(__file__).parents[3]
 def small(reconnected, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     with connect(catalog=catalog(8, 8), home=tmp_path_factory.mktemp("session")) as connected:
         yield connected
+
+
+@pytest.fixture
+def other_engine(tmp_path: Path) -> Iterator[LocalEngine]:
+    """A server that no session of this process has made."""
+    engine = LocalEngine(catalog(4, 4), tmp_path / "other").start()
+    yield engine
+    engine.stop()
 
 
 @pytest.fixture(autouse=True)
@@ -88,10 +98,73 @@ def test_other_clients_find_the_engine_by_the_environment(small):
 
 def test_the_variable_is_taken_back_and_nobody_elses(small):
     small.close()
-    assert "STORAGE_EMULATOR_HOST" not in os.environ
+    assert os.environ.get("STORAGE_EMULATOR_HOST") != small.client_url
     os.environ["STORAGE_EMULATOR_HOST"] = "http://somewhere.else"
     small.close()
     assert os.environ.pop("STORAGE_EMULATOR_HOST") == "http://somewhere.else"
+
+
+def bands_of_one() -> list[str]:
+    """What the connected server has under an id of the small catalog; an error of others."""
+    return ee.Image("SMALL/ONE").bandNames().getInfo()
+
+
+def test_closing_leads_back_to_the_session_before(small, tmp_path):
+    with connect(catalog=catalog(4, 4), home=tmp_path) as other:
+        assert current() is other and other.url != small.url
+    assert current() is small and bands_of_one() == ["B2", "B3", "VV"]
+    assert os.environ["STORAGE_EMULATOR_HOST"] == small.client_url
+
+
+def test_closing_leads_back_to_the_users_own_connection(small, tmp_path, other_engine):
+    """As after `ee.Initialize` by the user: its server, credentials and tag."""
+    own = Credentials(other_engine.token)
+    ee.Initialize(credentials=own, project="mine", url=other_engine.origin)
+    ee.data.setDefaultWorkloadTag("my-tag")
+    with small.activate():
+        assert ClientState.now().url == small.url
+    state = ClientState.now()
+    assert (state.url, state.project, state.tag) == (other_engine.origin, "mine", "my-tag")
+    assert state.credentials is own and ee.Number(3).add(4).getInfo() == 7
+    assert current() is None and "STORAGE_EMULATOR_HOST" not in os.environ
+
+
+def test_an_equal_session_within_another_leaves_it_open(small):
+    with replace(small).activate():
+        pass
+    assert bands_of_one() == ["B2", "B3", "VV"] and os.environ["STORAGE_EMULATOR_HOST"] == small.client_url
+
+
+def test_connections_of_functions_within_a_session_are_left_with_it(small, other_engine, tmp_path):
+    """Functions connect again and do not close: the user's own connection comes back with his session's end."""
+    ee.Initialize(credentials=Credentials(other_engine.token), project="mine", url=other_engine.origin)
+    with connect(catalog=catalog(4, 4), home=tmp_path) as session:
+        replace(session).activate()
+    assert ClientState.now().project == "mine"
+
+
+def test_a_session_that_is_not_the_latest_closes_without_a_change(small, tmp_path):
+    first = connect(catalog=catalog(4, 4), home=tmp_path / "first")
+    second = connect(catalog=catalog(4, 4), home=tmp_path / "second")
+    first.close()
+    assert current() is second and ClientState.now().url == second.url
+    second.close()
+    assert current() is small
+
+
+def test_a_connection_that_the_user_makes_within_a_session_stays(small, tmp_path, other_engine):
+    with connect(catalog=catalog(4, 4), home=tmp_path):
+        own = Credentials(other_engine.token)
+        ee.Initialize(credentials=own, project="mine", url=other_engine.origin)
+    assert ClientState.now().url == other_engine.origin
+
+
+def test_a_former_connection_that_fails_is_a_notice_and_no_error(small, tmp_path, capsys, monkeypatch):
+    session = connect(catalog=catalog(4, 4), home=tmp_path)
+    monkeypatch.setattr(Session, "activate", lambda _: (_ for _ in ()).throw(Fault("the server is gone")))
+    session.close()
+    assert "could not be made again: the server is gone" in capsys.readouterr().err
+    monkeypatch.undo()
 
 
 def test_without_a_login_google_is_refused_with_the_remedy(small, monkeypatch, tmp_path):
