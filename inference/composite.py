@@ -135,8 +135,8 @@ class CompositeSource:
                 self._coming.close()
 
     def _physical(self, values_BHW: np.ndarray, valid_BHW: np.ndarray) -> np.ndarray:
-        scales = np.array([band.scale for band in self.stored])[:, None, None]
-        return np.where(valid_BHW, values_BHW * scales, 0).astype(np.float32)
+        scales, offsets = np.array([(band.scale, band.offset) for band in self.stored]).T[..., None, None]
+        return np.where(valid_BHW, values_BHW * scales + offsets, 0).astype(np.float32)
 
     @cached_property
     def _plan(self) -> list[Window]:

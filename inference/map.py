@@ -20,7 +20,6 @@ from odc.geo.geobox import GeoBox
 from gee_export.base.errors import Fault
 from gee_export.base.grid import Window
 from gee_export.base.options import from_options, takes_options
-from gee_export.base.storage import is_remote
 from inference import cog, job
 from inference.arguments import checked_argument
 from inference.checks import range_warnings, step_warnings, why_empty
@@ -29,15 +28,16 @@ from inference.dates import view
 from inference.first_pass import FirstPass
 from inference.legend import Legend
 from inference.map_file import SETTINGS_TAG, sidecar_of
+from inference.map_input import loaded, opened
 from inference.map_report import MapReport, report_of
 from inference.postprocess import POSTPROCESSING, UNPROCESSED, PixelOffset, threshold_of
 from inference.predict import Predictor
 from inference.prediction_sets import is_missing, limits_for, settle_sets
 from inference.request import MapOptions, MapRequest, check_keepable, keep
-from inference.source import InputSource, open_geotiff, period_tags
+from inference.source import InputSource
 from inference.strips import PostprocessPass, Values
 from inference.windows import batch_of, lattice_of
-from training.checkpoints.checkpoint import Checkpoint, load
+from training.checkpoints.checkpoint import Checkpoint
 from training.checkpoints.curve import calibrated
 from training.checkpoints.ensemble import members_of
 from training.cpu import tune_cpu
@@ -90,14 +90,14 @@ def map_region(
 def map_requested(request: MapRequest, *, progress: bool = True) -> MapReport:
     """The map that a request asks for; as `map_region`."""
     out, options, computing = request.file, request.options, request.options.computing
-    trained = _loaded(request.checkpoint, options.pixels.project)
+    trained = loaded(request.checkpoint, options.pixels.project)
     device = check_way(trained, Way(**computing.forward, device=computing.device), _image_shape(trained))
     how = _RunOptions(request, progress, device)
     threshold_of(trained, how.post)
     limits_for(trained, out, wanted=computing.sets)
     job.check_replaceable(out, options.tags | _network_tags(trained, how), overwrite=how.overwrite)
     check_keepable(request, replaces=out.exists() or how.overwrite)
-    with closing(_opened(options, trained)) as source:
+    with closing(opened(options, trained)) as source:
         return _mapped(source, trained, out, how)
 
 
@@ -129,37 +129,6 @@ class _RunOptions:
     def keep(self) -> None:
         """Writes the request beside the map."""
         keep(self.request)
-
-
-def _loaded(checkpoint: str | os.PathLike[str], project: str | None) -> Checkpoint:
-    """The checkpoint, from Google's bucket or the local engine's where it lies under gs://."""
-    if not is_remote(checkpoint):
-        return load(checkpoint)
-    from gee_export.earth_engine.session import connect
-
-    with closing(connect(project)) as session:
-        return load(checkpoint, session)
-
-
-def _opened(options: MapOptions, trained: Checkpoint) -> InputSource:
-    where, when, pixels = options.where, options.when, options.pixels
-    if pixels.input is None:
-        from inference.composite import open_composite
-
-        area, period = where.area, when.composite  # mistakes are refused before a server is asked
-        block_px = POSTPROCESSING[options.computing.post].block_px
-        return open_composite(area, period, trained, project=pixels.project, catalog=pixels.catalog, block_px=block_px)
-    if not where.is_open or where.epsg is not None or where.buffer_m is not None:
-        raise ValueError("--input maps a file as it is: leave --region, --bbox, --geometry, --buffer and --epsg out")
-    if trained.frames:
-        raise ValueError(
-            f"the checkpoint looks at {trained.frames} dates, --input is one image: map a region and a --period, "
-            "of which the dates are chosen, or take a checkpoint of composites (frames=0)"
-        )
-    source = open_geotiff(pixels.input, trained.bands, trained.backscatter)
-    if not when.is_open:
-        source.tags |= period_tags(when.composite)
-    return source
 
 
 def _mapped(source: InputSource, trained: Checkpoint, out: Path, options: _RunOptions) -> MapReport:

@@ -101,6 +101,19 @@ class Pixels:
         str | None, Option("Google Cloud project; without it the local engine.", metavar="NAME", group="Pixels")
     ] = None
     catalog: Annotated[str, Option("Local engine's images: world, or a folder.", group="Pixels")] = "world"
+    image: Annotated[
+        str | None,
+        Option("Earth Engine image or collection to map instead of a composite.", metavar="ASSET", group="Pixels"),
+    ] = None
+    unit: Annotated[
+        str | None, Option("Of --image's numbers, as `isamap export` takes it.", metavar="UNIT", group="Pixels")
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.image is not None and self.input is not None:
+            raise ValueError(f"--input {self.input} and --image {self.image} are two images: give one of them")
+        if self.unit is not None and self.image is None:
+            raise ValueError(f"--unit {self.unit} is of an --image: give one, or leave it out")
 
 
 @dataclass(frozen=True)

@@ -39,13 +39,21 @@ class Questions(requests.Session):
         return reply
 
 
-def initialise(connect: Callable[[], None], subject: str, server: str, *, patience: Patience | None = None) -> None:
+def initialise(
+    connect: Callable[[], None],
+    subject: str,
+    server: str,
+    *,
+    patience: Patience | None = None,
+    limit_s: float = GREETING_S,
+) -> None:
     """Connects `ee` by `connect`, again while that may help; Fault in plain words, with the remedy, where it fails.
 
-    connect: calls ee.Initialize. subject: what cannot be used then. server: the host, for people.
+    connect: calls ee.Initialize. subject: what cannot be used then. server: the host, for people. limit_s: of each
+    question.
     """
     patience, failures = patience or PATIENCE, 0
-    with _single_attempts() as questions:
+    with _single_attempts(limit_s) as questions:
         while True:
             questions.last = None
             try:
@@ -164,7 +172,7 @@ def _check_answer(reply: requests.Response, server: str) -> None:
 
 
 @contextmanager
-def _single_attempts() -> Iterator[Questions]:
+def _single_attempts(limit_s: float) -> Iterator[Questions]:
     """The client asks through `Questions`, which bounds each one; meanwhile it repeats none by itself, in silence."""
     import ee
     from ee import _state
@@ -173,7 +181,7 @@ def _single_attempts() -> Iterator[Questions]:
     if not isinstance(state.requests_session, Questions):
         state.requests_session = Questions()
     questions = state.requests_session
-    questions.last, questions.limit_s = None, GREETING_S
+    questions.last, questions.limit_s = None, limit_s
     ee.data.setMaxRetries(0)
     try:
         yield questions

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gee_export.base.errors import Fault, notice
+from gee_export.base.retry import Patience
 from gee_export.earth_engine.former_client import ClientState
 from gee_export.earth_engine.workload_tag import set_tag
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 LOCAL = "local"
 HIGH_VOLUME_URL = "https://earthengine-highvolume.googleapis.com"  # guides/processing_environments
 EMULATOR = "STORAGE_EMULATOR_HOST"
+ONCE, BACK_S = Patience(attempts=1), 10.0  # whoever closes a session does not wait long for the server before it
 
 _lock = threading.Lock()
 _engines: dict[tuple[object, Path, Faults | None], LocalEngine] = {}
@@ -78,16 +80,20 @@ class Session:
 
     def activate(self) -> Session:
         """Leads this process's `ee` client (back) to this server; Fault where the server refuses."""
-        global _current, _ours
         _note_foreign()
+        self._connect()
+        _open.append(_open.pop(_open.index(self)) if self in _open else self)
+        return self
+
+    def _connect(self, patience: Patience | None = None) -> None:
+        """Connects `ee`; patience: other than usual."""
+        global _current, _ours
         try:
-            _initialise_locally(self) if self.is_local else _initialise_google(self.project)
+            _initialise_locally(self, patience) if self.is_local else _initialise_google(self.project, patience)
             set_tag(self.workload_tag)
         finally:
             _ours = ClientState.now()  # where it fails, the client has let go of the former connection all the same
-        _open.append(_open.pop(_open.index(self)) if self in _open else self)
         _current = self
-        return self
 
     def close(self) -> None:
         """Leads `ee` back to where it was before this session; where it was nowhere, it stays.
@@ -163,18 +169,20 @@ def _is_ours() -> bool:
 
 def _lead_back(closed: Session) -> None:
     """Connects `ee` to the session that was open before, else as the user had; a notice where that fails."""
-    import ee
+    from gee_export.earth_engine.handshake import initialise
 
     try:
         if _open:
-            _open[-1].activate()
+            _open[-1]._connect(ONCE)
         elif _foreign is not None:
-            _foreign.restore()
-    except (Fault, ee.EEException, OSError) as error:
-        notice(f"the connection from before {closed.server} could not be made again: {error}")
+            server = urlsplit(_foreign.url or "").netloc
+            subject = "Earth Engine as it was connected before"
+            initialise(_foreign.restore, subject, server, patience=ONCE, limit_s=BACK_S)
+    except Fault as error:
+        notice(f"the connection from before {closed.server} was not made again: {error}")
 
 
-def _initialise_locally(session: Session) -> None:
+def _initialise_locally(session: Session, patience: Patience | None) -> None:
     import ee
 
     from gee_export.earth_engine.handshake import LOCAL_PATIENCE, initialise
@@ -183,7 +191,7 @@ def _initialise_locally(session: Session) -> None:
         ee.Initialize(credentials=_credentials(session.token), project=LOCAL, url=session.url)
 
     server = f"the local engine at {session.url}"
-    initialise(connect_client, server, urlsplit(session.url).netloc, patience=LOCAL_PATIENCE)
+    initialise(connect_client, server, urlsplit(session.url).netloc, patience=patience or LOCAL_PATIENCE)
     # For clients that other code in this process makes; ours is given the address (Session.storage_client).
     os.environ[EMULATOR] = session.client_url
 
@@ -196,7 +204,7 @@ def _credentials(token: str) -> Credentials:
     return credentials.Credentials(token) if token else AnonymousCredentials()
 
 
-def _initialise_google(project: str) -> None:
+def _initialise_google(project: str, patience: Patience | None) -> None:
     import ee
 
     from gee_export.earth_engine.handshake import initialise
@@ -205,7 +213,7 @@ def _initialise_google(project: str) -> None:
         _forget_emulator(engine.url)
     server = urlsplit(HIGH_VOLUME_URL).netloc
     subject = f"Earth Engine project {project!r}"
-    initialise(lambda: ee.Initialize(project=project, url=HIGH_VOLUME_URL), subject, server)
+    initialise(lambda: ee.Initialize(project=project, url=HIGH_VOLUME_URL), subject, server, patience=patience)
 
 
 def _google_storage(project: str) -> storage.Client:

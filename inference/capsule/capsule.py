@@ -61,6 +61,11 @@ def capsule(
             f"{map_file.path} was made with checkpoint {map_file.tags.get('checkpoint', 'unknown')[:16]}, "
             f"{request.checkpoint} is {trained.fingerprint[:16]}: give the map's own with --checkpoint"
         )
+    if image := request.options.pixels.image:
+        raise ValueError(
+            f"{map_file.path} is of --image {image}, and capsules keep composites and files: export the image as a "
+            "GeoTIFF, map it with --input, and keep that"
+        )
     files = _checkpoint_files(trained) | _option_files(map_file.path, request.options)
     facts = (
         _file_facts(request.options)

@@ -144,7 +144,7 @@ def test_bands_that_share_no_pixel_are_named_as_such(run, tmp_path, capsys):
 def test_an_existing_other_map_is_refused_before_anything_is_opened(run, make_checkpoint, scene, tmp_path, monkeypatch):
     inference.map_region(run, input=scene, out=tmp_path / "map.tif", progress=False)
     other = make_checkpoint("crofusenet")
-    monkeypatch.setattr("inference.map._opened", lambda *_: pytest.fail("the source was opened"))
+    monkeypatch.setattr("inference.map.opened", lambda *_: pytest.fail("the source was opened"))
     with pytest.raises(ValueError, match=r"model unet there, crofusenet asked.*--overwrite"):
         inference.map_region(other, input=scene, out=tmp_path / "map.tif")
 
@@ -152,7 +152,7 @@ def test_an_existing_other_map_is_refused_before_anything_is_opened(run, make_ch
 def test_an_existing_map_of_another_place_or_time_is_refused_before_a_server_is_asked(
     run, finished_map, random_map, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("inference.map._opened", lambda *_: pytest.fail("the source was opened"))
+    monkeypatch.setattr("inference.map.opened", lambda *_: pytest.fail("the source was opened"))
     path = finished_map(random_map, region="wuhan")
     with pytest.raises(ValueError, match=r"period 2020-06 there, 2020-07 asked"):
         inference.map_region(run, region="wuhan", month="2020-07", out=path)

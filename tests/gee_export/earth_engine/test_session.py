@@ -159,12 +159,15 @@ def test_a_connection_that_the_user_makes_within_a_session_stays(small, tmp_path
     assert ClientState.now().url == other_engine.origin
 
 
-def test_a_former_connection_that_fails_is_a_notice_and_no_error(small, tmp_path, capsys, monkeypatch):
+def test_a_former_connection_that_fails_is_a_notice_and_no_error(small, tmp_path, capsys, other_engine):
+    """Asked once: whoever closes a session waits for no server that is gone."""
+    ee.Initialize(credentials=Credentials(other_engine.token), project="mine", url=other_engine.origin)
     session = connect(catalog=catalog(4, 4), home=tmp_path)
-    monkeypatch.setattr(Session, "activate", lambda _: (_ for _ in ()).throw(Fault("the server is gone")))
+    other_engine.stop()
     session.close()
-    assert "could not be made again: the server is gone" in capsys.readouterr().err
-    monkeypatch.undo()
+    words = capsys.readouterr().err
+    assert "the connection from before local-engine was not made again: Earth Engine as it was connected" in words
+    assert "again in" not in words
 
 
 def test_without_a_login_google_is_refused_with_the_remedy(small, monkeypatch, tmp_path):
