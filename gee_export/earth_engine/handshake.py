@@ -45,15 +45,15 @@ def initialise(
     server: str,
     *,
     patience: Patience | None = None,
-    limit_s: float = GREETING_S,
+    limit_s: float | None = None,
 ) -> None:
     """Connects `ee` by `connect`, again while that may help; Fault in plain words, with the remedy, where it fails.
 
     connect: calls ee.Initialize. subject: what cannot be used then. server: the host, for people. limit_s: of each
-    question.
+    question, another one than GREETING_S.
     """
     patience, failures = patience or PATIENCE, 0
-    with _single_attempts(limit_s) as questions:
+    with _single_attempts(limit_s or GREETING_S) as questions:
         while True:
             questions.last = None
             try:

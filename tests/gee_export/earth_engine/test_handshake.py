@@ -256,7 +256,7 @@ def test_every_question_of_the_client_has_a_limit(tmp_path, monkeypatch):
 
         monkeypatch.setattr(requests.Session, "request", noting)
         ee.Number(1).getInfo()
-    assert limits == [(30.0, 330.0)]
+        assert limits == [(30.0, 330.0)]
 
 
 def test_nobody_watches_after_the_answer(tmp_path):
