@@ -93,10 +93,18 @@ class Plan:
             lines.append("  network: no measured rate fits; give --checkpoint with --measure SECONDS")
         return "\n".join(lines)
 
+    @property
+    def _subject(self) -> str:
+        """What the requests are of."""
+        months = f"{self.period_months:.3g} months"
+        if set(self.sensors) <= SENSORS.keys():
+            return f"composites of {months}"
+        return f"{self.sensors[0]}, each map as if it were a composite of one month"
+
     def _fetching(self) -> list[str]:
         lines = [
             f"  {self.requests:,} requests of {', '.join(self.bands)}, {number(self.request_bytes / 1e9)} GB as Earth "
-            f"Engine counts them, composites of {self.period_months:.3g} months"
+            f"Engine counts them, {self._subject}"
         ]
         lines += [f"  fetching: {number(hours)} h from {server}" for server, hours in self.fetch_hours.items()]
         return lines + [f"  {line}" for line in self.computing.lines]
@@ -158,8 +166,8 @@ def _planned(
     dates = max(trained.frames, 1) if trained else 1
     asked = channels(bands) * dates if sensors != (OWN,) else ()
     counts = by_zone(areas, tile_px, margin_px=margin_px, channels=asked)
-    maps, months = max(len(periods), 1), sum(period.mean_months for period in periods)
-    effort = sum(zone.fetched_px for zone in counts) / 1e6 * months
+    maps, months = max(len(periods), 1), _months(request, periods)
+    effort = sum(zone.fetched_px for zone in counts) / 1e6 * sum(months)
     measured, fitting = _rates(request, trained, (input_m, step_m))
     area_km2 = sum(zone.area_km2 for zone in counts)
     return Plan(
@@ -171,14 +179,19 @@ def _planned(
         margin_px=margin_px,
         zones=counts,
         maps=maps,
-        period_months=months,
+        period_months=sum(months),
         approximated=_approximated(request),
         workers=workers,
         computing=Computing(effort),
-        fetch_hours=_fetch_hours(counts, periods, effort, workers) if asked else {},
+        fetch_hours=_fetch_hours(counts, months, effort, workers) if asked else {},
         by_rate={str(rate): rate.hours(area_km2 * maps) for rate in fitting},
         measured=measured,
     )
+
+
+def _months(request: PlanRequest, periods: Sequence[Period]) -> tuple[float, ...]:
+    """Months of scenes in each map; an --image counts as one, because nobody has measured what it takes."""
+    return tuple(1.0 if request.product.image is not None else period.mean_months for period in periods)
 
 
 def _step_m(request: PlanRequest, trained: Checkpoint | None) -> float:
@@ -192,6 +205,8 @@ def _inputs(request: PlanRequest, trained: Checkpoint | None) -> tuple[tuple[str
     if trained is None:
         sensors = request.product.sensors
         return sensors, tuple(band for sensor in sensors for band in SENSORS[sensor])
+    if request.product.image is not None:
+        return (request.product.image,), trained.band_names
     if not trained.composite:
         return (OWN,), trained.band_names
     settings = Settings.from_json(trained.composite)
@@ -200,14 +215,10 @@ def _inputs(request: PlanRequest, trained: Checkpoint | None) -> tuple[tuple[str
     return sensors, trained.band_names
 
 
-def _fetch_hours(
-    counts: Sequence[ZoneCount], periods: Sequence[Period], effort: float, workers: int
-) -> dict[str, float]:
+def _fetch_hours(counts: Sequence[ZoneCount], months: Sequence[float], effort: float, workers: int) -> dict[str, float]:
     """Hours of fetching by server, in words."""
     seconds = sum(
-        zone.requests * google_seconds(zone.request_bytes / zone.requests, period.mean_months)
-        for zone in counts
-        for period in periods
+        zone.requests * google_seconds(zone.request_bytes / zone.requests, each) for zone in counts for each in months
     )
     return {
         f"Google at {workers} requests at a time (assumed, nobody promises it)": seconds / workers / 3600,

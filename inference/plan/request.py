@@ -43,6 +43,10 @@ class Product:
             group="Maps",
         ),
     ] = ("sentinel2", "sentinel1")
+    image: Annotated[
+        str | None,
+        Option("What `isamap map --image` maps; needs --checkpoint.", metavar="ASSET", group="Maps"),
+    ] = None
     tile_px: Annotated[
         int | None,
         Option("Side of a tile in pixels of 10 m; 2048, or 256 for maps finer than 3 m.", metavar="PIXELS",
@@ -57,6 +61,10 @@ class Product:
             raise ValueError(f"--sensors {unknown[0]}: expected some of {', '.join(SENSORS)}")
         if OWN in self.sensors and len(self.sensors) > 1:
             raise ValueError("--sensors own stands alone: your images are read from files, the others are composed")
+        if self.image is not None and self.checkpoint is None:
+            raise ValueError(
+                f"--image {self.image} is mapped by a checkpoint, whose bands are fetched: give --checkpoint"
+            )
         if not self.sensors:
             raise ValueError(f"--sensors is empty: give some of {', '.join(SENSORS)}")
 

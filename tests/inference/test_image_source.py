@@ -10,7 +10,9 @@ import inference
 import isamap
 from gee_export.base.grid import Window
 from gee_export.base.regions import Period, Region
+from gee_export.sentinel.composite import Settings
 from inference.image_source import MapImage, open_image
+from inference.plan.plan import plan_map
 from local_ee.catalog.folder import write_image
 from tests.inference.conftest import LEGEND, NAMES, small_network, write_tif
 from tests.support import plot as plots
@@ -158,3 +160,18 @@ def test_a_checkpoint_that_does_not_fit_is_one_sentence(asked, trained_on, tmp_p
         inference.map_region(
             **asked | {"checkpoint": trained_on(unit, **changes)}, image=COLLECTION, out=tmp_path / "map.tif"
         )
+
+
+def test_its_plan_has_the_requests_of_a_composite_of_as_many_bands(embedded, make_checkpoint):
+    """And the hours of one month, whatever the period."""
+    composite = make_checkpoint(composite=Settings.of().to_json(), window=32, lattice=24)
+    planned = plan_map(checkpoint=str(embedded), image=COLLECTION, region="wuhan", period=["2020"])
+    month = plan_map(checkpoint=str(composite), region="wuhan", month="2020-06")
+    assert planned.requests == month.requests > 0 and planned.request_bytes == month.request_bytes
+    assert list(planned.fetch_hours.values()) == pytest.approx(list(month.fetch_hours.values()), rel=0.05)
+    assert f"{COLLECTION}, each map as if it were a composite of one month" in str(planned)
+
+
+def test_a_plan_of_an_image_needs_a_checkpoint():
+    with pytest.raises(ValueError, match="--image X/Y is mapped by a checkpoint, whose bands are fetched"):
+        plan_map(image="X/Y", region="wuhan", period=["2020"])
