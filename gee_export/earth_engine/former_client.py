@@ -37,7 +37,7 @@ class ClientState:
             state.credentials,
             state.cloud_api_key,
             state.http_transport,
-            ee.data.getWorkloadTag(),
+            str(ee.data.getWorkloadTag() or ""),
         )
 
     def is_same_connection(self, other: ClientState | None) -> bool:
