@@ -25,6 +25,7 @@ from local_ee.home import Home
 from local_ee.injector import Injector
 from local_ee.limits import Limits
 from local_ee.rest import discovery
+from local_ee.rest.animation_routes import AnimationRoutes
 from local_ee.rest.asset_routes import AssetRoutes
 from local_ee.rest.bodies import received
 from local_ee.rest.door import BASE
@@ -78,7 +79,9 @@ class Application:
         )
         routes = [Path_("/$discovery/rest", _discovery, methods=["GET"])]
         tables = TableRoutes(stack, assets, self.storage.store, compute.evaluate_table, tasks.submit)
-        for route in (*compute.routes, *tasks.routes, *tables.routes, *AssetRoutes(assets, stack).routes):
+        animations = AnimationRoutes(compute.evaluate_images, limits)
+        earth_engine = (compute, animations, tasks, tables, AssetRoutes(assets, stack))
+        for route in (route for group in earth_engine for route in group.routes):
             endpoint = self._endpoint(route)
             routes += [Path_(f"/{version}/{route.path}", endpoint, methods=[route.method]) for version in VERSIONS]
         every_method = ["GET", "POST", "PUT", "PATCH", "DELETE"]

@@ -23,8 +23,8 @@ JSON_TYPES = ("application/json",)
 FORM_TYPES = ("application/x-www-form-urlencoded",)  # https://www.rfc-editor.org/rfc/rfc6749#section-6
 # Addresses that browsers open without headers of ours. As on Google's servers, the id is the secret: 128 random bits.
 PUBLIC = re.compile(
-    r"/v1(?:alpha)?/projects/[^/]+/(?:thumbnails/[0-9a-f]{32}:getPixels|tables/[0-9a-f]{32}:getFeatures"
-    r"|maps/[0-9a-f]{32}/tiles/\d+/\d+/\d+)"
+    r"/v1(?:alpha)?/projects/[^/]+/(?:(?:t|videoT|filmstripT)humbnails/[0-9a-f]{32}:getPixels"
+    r"|tables/[0-9a-f]{32}:getFeatures|maps/[0-9a-f]{32}/tiles/\d+/\d+/\d+)"
 )
 ASKING = (
     "The local engine wants its token: send `Authorization: Bearer TOKEN`, or use the address with /t/TOKEN that "

@@ -19,6 +19,7 @@ from local_ee.wire import Reply
 
 REPORT = "/faults"
 BODY_ROUTES = ("pixels",)  # their bodies say which grid is asked for
+THUMBNAILS = ("thumbnails", "videoThumbnails", "filmstripThumbnails")
 STORAGE_REASONS = {429: "rateLimitExceeded", 500: "backendError", 503: "backendError"}
 HEAD_END = b"\r\n\r\n"
 AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset instead of the usual goodbye
@@ -140,13 +141,15 @@ def _storage_route(method: str, parts: list[str]) -> str:
 
 
 def _engine_route(path: str, parts: list[str]) -> str:
-    if path.endswith((":computePixels", ":getPixels")) and "thumbnails" not in parts:
+    resource = parts[3].partition(":")[0] if len(parts) > 3 else ""
+    if resource in THUMBNAILS:
+        return "thumbnails"
+    if path.endswith((":computePixels", ":getPixels")):
         return "pixels"
     for ending, route in ((":compute", "value"), (":export", "export"), (":import", "import")):
         if path.endswith(ending):
             return route
-    resource = parts[3].partition(":")[0] if len(parts) > 3 else ""
-    return resource if resource in ("operations", "assets", "thumbnails", "maps") else "other"
+    return resource if resource in ("operations", "assets", "maps") else "other"
 
 
 def _refusal(verdict: Verdict, route: str) -> Reply | None:

@@ -252,6 +252,8 @@ def test_without_faults_nothing_is_logged(tmp_path):
         ("POST", "/v1/projects/p/image:computePixels", "", "pixels"),
         ("POST", "/v1/projects/p/assets/a/b:getPixels", "", "pixels"),
         ("GET", "/v1/projects/p/thumbnails/x:getPixels", "", "thumbnails"),
+        ("POST", "/v1/projects/p/videoThumbnails", "", "thumbnails"),
+        ("GET", "/v1/projects/p/filmstripThumbnails/x:getPixels", "", "thumbnails"),
         ("GET", "/v1/projects/p/maps/m/tiles/1/0/0", "", "maps"),
         ("POST", "/v1/projects/p/image:export", "", "export"),
         ("GET", "/v1/projects/p/operations/O", "", "operations"),
