@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from local_ee.rest.bodies import UPLOADS
 from local_ee.rest.replying import send_reply
+from local_ee.storage.xml_uploads import is_xml_upload
 from local_ee.token import PREFIX, RENEWAL, renewed, without_token
 from local_ee.wire import Reply
 
@@ -126,12 +127,14 @@ def _expected_types(scope: Scope) -> tuple[str, ...] | None:
     """The media types that a route takes; None where the body is an object's bytes, of any type."""
     if scope["path"] == RENEWAL:
         return FORM_TYPES
+    query = parse_qs(scope["query_string"].decode("latin-1"))
+    if is_xml_upload(scope["path"], scope["query_string"].decode("latin-1")):
+        return None
     first = scope["path"].strip("/").partition("/")[0]
     if first == "batch":
         return ("multipart/mixed",)
     if first not in UPLOADS:
         return JSON_TYPES
-    query = parse_qs(scope["query_string"].decode("latin-1"))
     if scope["method"] != "POST" or "upload_id" in query or query.get("uploadType", [""])[-1] == "media":
         return None
     return ("multipart/related",) if query.get("uploadType", [""])[-1] == "multipart" else JSON_TYPES

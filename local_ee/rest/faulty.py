@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from local_ee.injector import Injector, Seen, Verdict
 from local_ee.rest.connections import BoundedConnection
 from local_ee.rest.replying import send_reply
+from local_ee.storage.xml_uploads import is_xml_upload
 from local_ee.wire import Reply
 
 REPORT = "/faults"
@@ -119,7 +120,7 @@ def route_of(method: str, path: str, query: str) -> str:
     """The name of a request's route (faults.HTTP); path: escaped as it was sent, so that names hold no slash."""
     parts = [segment for segment in path.split("/") if segment]
     first = parts[0] if parts else ""
-    if first in ("upload", "resumable"):
+    if first in ("upload", "resumable") or is_xml_upload(path, query):
         return "upload"
     if first == "download" or (first == "storage" and method == "GET" and "alt=media" in query.split("&")):
         return "download"

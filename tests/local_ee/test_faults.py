@@ -269,6 +269,8 @@ def test_without_faults_nothing_is_logged(tmp_path):
         ("POST", "/storage/v1/b/B/o/a/compose", "", "copy"),
         ("POST", "/storage/v1/b", "", "bucket"),
         ("POST", "/batch/storage/v1", "", "batch"),
+        ("PUT", "/bucket/a%2Fb", "partNumber=1&uploadId=2", "upload"),
+        ("POST", "/bucket/a", "uploads", "upload"),
     ],
 )
 def test_routes_are_known_by_their_addresses(method, path, query, route):
