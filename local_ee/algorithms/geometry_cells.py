@@ -12,10 +12,14 @@ from local_ee.evaluation.registry import algorithm
 from local_ee.raster import s2_cell
 from local_ee.raster.geometry import Geometry
 
+_LARGEST = 2**63 - 1  # what larger numbers have become on their way here
+
 
 @algorithm("Geometry.s2Cell", "Geometry.fromS2CellId")
 def s2_cell_of_id(cellId: int) -> Geometry:
-    """The four corners of a cell, joined by shortest paths."""
+    """The four corners of a cell, joined by shortest paths; an id beyond 2**63 is given less 2**64."""
+    if cellId == _LARGEST:
+        raise EngineError("The id is no 64-bit integer: take 2**64 from it, or use Geometry.fromS2CellToken.")
     try:
         return _polygon(s2_cell.S2Cell.of(cellId))
     except ValueError as error:

@@ -18,7 +18,14 @@ from local_ee.raster.pixel_type import FLOAT
 from local_ee.raster.pixels import Pixels, opaque
 
 _BANDS = ("B7", "B8", "B8A")
+_ROUNDING = 1e-12
 _WINDOW = Weights(np.ones((7, 7)), 3, 3)
+
+
+def _variance(ratio: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Over the window, with its mask; 0 where it is no more than the rounding of equal numbers."""
+    mean, variance, shown = window_moments(ratio, valid, _WINDOW, squares=True)
+    return np.where(variance > _ROUNDING * mean**2, variance, 0), shown
 
 
 @algorithm("Sentinel2.CDI")
@@ -38,9 +45,7 @@ def cloud_displacement_index(source: Image) -> Image:
         near, wide, base = (np.asarray(values, float) for values in pixels.values)
         valid = np.logical_and.reduce([opaque(mask) for mask in pixels.masks]) & (base != 0)
         divisor = np.where(valid, base, 1)
-        (_, low, shown), (_, high, _) = (
-            window_moments(band / divisor, valid, _WINDOW, squares=True) for band in (near, wide)
-        )
+        (low, shown), (high, _) = (_variance(band / divisor, valid) for band in (near, wide))
         total = np.where(low + high > 0, low + high, 1)
         height, width = geobox.shape
         inside = valid[3 : 3 + height, 3 : 3 + width] & shown

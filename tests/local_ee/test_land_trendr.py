@@ -44,9 +44,10 @@ def test_there_are_no_more_segments_than_asked_for(most):
 
 def test_a_spike_is_no_disturbance():
     """A: "Threshold for dampening the spikes (1.0 means no dampening)"."""
-    spiked = np.linspace(-700, -650, len(YEARS))
+    spiked = np.linspace(-700, -650, len(YEARS)) + np.random.default_rng(1).normal(0, 3, len(YEARS))
     spiked[12] += 500
-    assert vertices(spiked) == [1985, 2020]
+    fit, _ = segmented(YEARS, spiked, Rules(6))
+    assert np.abs(fit - np.linspace(-700, -650, len(YEARS))).max() < 15
     assert 1997 in vertices(spiked, spike=1.0, p_value=1.0, recovery=9.0)
 
 
@@ -93,13 +94,15 @@ def test_segments_at_given_vertices_are_the_least_squares_from_the_first():
 # Through the client
 
 
+def image_of(year: float, number: float) -> ee.Image:
+    midsummer = ee.Date.fromYMD(year, 7, 1).millis()
+    return ee.Image([number, 2 * number]).rename(["nbr", "twice"]).set("system:time_start", midsummer)
+
+
 def series(**changed: float) -> ee.ImageCollection:
     """Yearly images of the bands nbr and twice (two times it); changed: other values, by year (y1990=5)."""
     numbers = {year: changed.get(f"y{year:.0f}", number) for year, number in zip(YEARS, HARVEST, strict=True)}
-    return ee.ImageCollection([
-        ee.Image([number, 2 * number]).rename(["nbr", "twice"]).set("system:time_start", ee.Date.fromYMD(year, 7, 1).millis())
-        for year, number in numbers.items()
-    ])  # fmt: skip
+    return ee.ImageCollection([image_of(year, number) for year, number in numbers.items()])
 
 
 def run(collection: ee.ImageCollection, **options) -> ee.Image:
@@ -162,7 +165,7 @@ def test_breakpoints_are_read_with_arrays_as_the_guide_does():
 
 
 def test_a_fit_interpolates_between_given_years():
-    """A LandTrendrFit: "the input values interpolated between the breakpoint times identified by the vertices image"."""
+    """A LandTrendrFit: "input values interpolated between the breakpoint times identified by the vertices"."""
     corners = ee.Image(ee.Array([1985, 2000, 2001, 2020]))
     image = ee.Algorithms.TemporalSegmentation.LandTrendrFit(series(), corners)
     assert value(image).band_names == ("nbr_fit", "twice_fit")

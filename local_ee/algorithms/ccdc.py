@@ -1,0 +1,195 @@
+"""Breaks of dense series (TemporalSegmentation.Ccdc).
+
+Sources: Z. Zhu, C. Woodcock, Remote Sensing of Environment 144 (2014), 152-171; the outputs as
+https://developers.google.com/earth-engine/datasets/catalog/GOOGLE_GLOBAL_CCDC_V1 describes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from odc.geo.geobox import GeoBox
+
+from local_ee import budget
+from local_ee.errors import EngineError
+from local_ee.evaluation.registry import algorithm
+from local_ee.evaluation.stacks import union_footprint
+from local_ee.evaluation.values import Band, Image, derived
+from local_ee.raster import ccdc
+from local_ee.raster.pixel_type import DOUBLE, NAMED
+from local_ee.raster.pixels import Pixels, opaque
+from local_ee.raster.projection import WGS84
+
+_YEAR_MS = 365.25 * 86_400_000
+_OUTLIER = 1 - 1e-6  # the share of chi-square beyond which a single observation is left out
+_SEGMENT = ("tStart", "tEnd", "tBreak", "numObs", "changeProb")
+_MOST_OBSERVATIONS = 100
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """A way to count time: so many units a year, and its number at 1970-01-01."""
+
+    per_year: float
+    epoch: float
+
+    def of(self, years: np.ndarray) -> np.ndarray:
+        """Times of years since 1970."""
+        return self.epoch + years * self.per_year
+
+    def coefficients(self, fits: np.ndarray) -> np.ndarray:
+        """Coefficients [.., term] of years since 1970 as those of this time."""
+        slope = fits[..., 1] / self.per_year
+        changed = fits.copy()
+        changed[..., 0], changed[..., 1] = fits[..., 0] - slope * self.epoch, slope
+        return changed
+
+
+_UNITS = (_Unit(365.25, 719_529.0), _Unit(1.0, 1970.0), _Unit(_YEAR_MS, 0.0))  # by dateFormat
+
+
+@algorithm("TemporalSegmentation.Ccdc")
+def ccdc_of(
+    collection: Any,
+    breakpointBands: list | None,
+    tmaskBands: list | None,
+    minObservations: int,
+    chiSquareProbability: float,
+    minNumOfYearsScaler: float,
+    dateFormat: int,
+    lambda_: float,
+    maxIterations: int,
+) -> Image:
+    """Arrays with a row for each segment: tStart, tEnd, tBreak, numObs, changeProb, and three of each band.
+
+    These are BAND_coefs, BAND_rmse and BAND_magnitude. Coefficients are offset, trend, and cosine and sine of one, two and three turns a year. Assumptions (not documented):
+    julian days count from the year 0 as MATLAB's, fractional years are 1970 and 365.25-day years; a pixel takes part
+    where all bands are valid, the first of several at one time; a first fit has 12 observations over at least
+    minNumOfYearsScaler years, and is repeated for each further one up to 24, then whenever its years have grown by that
+    factor; a single observation beyond a chi-square of 0.999999 is left out; a residual is relative to the error of the
+    24 fitted observations of the nearest season, at least to the median difference of neighbours; errors have the degrees
+    of freedom of the fit; lambda is that of glmnet (half the mean square error); magnitude is the median residual of the
+    observations that break; a break that the series' end leaves unconfirmed has the share of minObservations that it
+    has, as changeProb; tBreak is 0 without one; a pixel without a segment is masked.
+    """
+    images, years = _ordered(collection)
+    names = images[0].band_names
+    breaking = _positions(names, breakpointBands, "breakpointBands") or tuple(range(len(names)))
+    clouds = _positions(names, tmaskBands, "tmaskBands")
+    if not set(clouds) <= set(breaking):
+        raise EngineError("tmaskBands must be included in breakpointBands.")
+    _check(minObservations, chiSquareProbability, dateFormat, (minNumOfYearsScaler, lambda_))
+    unit = _UNITS[dateFormat]
+    rules = ccdc.Rules(
+        minObservations,
+        _limit(chiSquareProbability, len(breaking)),
+        _limit(_OUTLIER, len(breaking)),
+        minNumOfYearsScaler,
+        lambda_,
+        max(maxIterations, 0),
+    )
+    chosen = np.array(breaking, np.int64), np.array(clouds, np.int64)
+
+    def pixel(series: np.ndarray, own: np.ndarray) -> list[np.ndarray] | None:
+        phase = 2 * np.pi * (unit.of(own) / unit.per_year % 1)
+        found = ccdc.segments(own, phase, series, *chosen, rules)
+        if not len(found.spans):
+            return None
+        first, last, broken, count = found.spans.T
+        times = [unit.of(own[first]), unit.of(own[last]), np.where(broken < 0, 0, unit.of(own[broken]))]
+        coefficients = unit.coefficients(found.coefficients)
+        by_band = (coefficients, found.rmse, found.magnitude)
+        fits = [each[:, b] for each in by_band for b in range(len(names))]
+        return [*times, count.astype(np.int32), found.probability, *fits]
+
+    return _per_pixel(images, years, _bands(names), pixel)
+
+
+def _bands(names: Sequence[str]) -> list[Band]:
+    one, two = DOUBLE.of_dimensions(1), DOUBLE.of_dimensions(2)
+    bands = [Band(name, NAMED["int32"].of_dimensions(1) if name == "numObs" else one, WGS84) for name in _SEGMENT]
+    for ending, pixel_type in (("coefs", two), ("rmse", one), ("magnitude", one)):
+        bands += [Band(f"{name}_{ending}", pixel_type, WGS84) for name in names]
+    return bands
+
+
+def _limit(probability: float, bands: int) -> float:
+    """The number that chi-square of so many degrees of freedom stays below with a probability."""
+    from scipy.special import chdtri
+
+    return float(chdtri(bands, 1 - probability))
+
+
+def _check(observations: int, probability: float, date_format: int, positive: tuple[float, float]) -> None:
+    if not 1 <= observations <= _MOST_OBSERVATIONS:
+        raise EngineError(f"minObservations must be 1 to {_MOST_OBSERVATIONS}, got {observations}.")
+    if not 0 <= probability <= 1:
+        raise EngineError(f"chiSquareProbability must be 0 to 1, got {probability:g}.")
+    if not 0 <= date_format < len(_UNITS):
+        raise EngineError(f"dateFormat must be 0, 1 or 2, got {date_format}.")
+    if not all(number >= 0 for number in positive):
+        raise EngineError("minNumOfYearsScaler and lambda must not be negative, got {:g} and {:g}.".format(*positive))
+
+
+def _positions(names: Sequence[str], bands: list | None, argument: str) -> tuple[int, ...]:
+    """Where named or numbered bands are."""
+    positions = []
+    for band in bands or ():
+        if isinstance(band, str) and band in names:
+            positions.append(names.index(band))
+        elif isinstance(band, int | float) and not isinstance(band, bool) and band in range(len(names)):
+            positions.append(int(band))
+        else:
+            raise EngineError(f"{argument}: there is no band {band!r} among [{', '.join(names)}].")
+    return tuple(dict.fromkeys(positions))
+
+
+def _ordered(collection: Any) -> tuple[list[Image], np.ndarray]:
+    """The images in the order of their times, and these as years since 1970."""
+    images = list(collection.images)
+    if not images:
+        raise EngineError("The collection is empty: check its filters.")
+    if not all(image.band_names == images[0].band_names and image.bands for image in images):
+        raise EngineError("The images of the collection must have the same bands.")
+    times = [image.properties.get("system:time_start") for image in images]
+    if not all(isinstance(time, int | float) and np.isfinite(time) for time in times):
+        raise EngineError("An image of the collection has no system:time_start in milliseconds.")
+    years = np.array(times, float) / _YEAR_MS
+    order = np.argsort(years, kind="stable")
+    return [images[i] for i in order], years[order]
+
+
+def _per_pixel(images: Sequence[Image], years: np.ndarray, bands: Sequence[Band], pixel: Any) -> Image:
+    """An image of a function of each pixel's series [band, observation] and their years; None: masked."""
+    names = images[0].band_names
+
+    def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
+        height, width = geobox.shape
+        budget.allocate(height * width * len(images) * (len(names) * 8 + 1))
+        table = np.zeros((height, width, len(names), len(images)))
+        valid = np.ones((height, width, len(images)), bool)
+        for i, image in enumerate(images):
+            pixels = image.read(geobox, names)
+            for b, (values, mask) in enumerate(zip(pixels.values, pixels.masks, strict=True)):
+                table[:, :, b, i] = values
+                valid[:, :, i] &= opaque(mask)
+        outputs = [np.zeros((height, width), object) for _ in positions]
+        shown = np.zeros((height, width), bool)
+        for row, col in np.ndindex(height, width):
+            budget.check()
+            present = _first_at_each_time(np.flatnonzero(valid[row, col]), years)
+            results = pixel(np.ascontiguousarray(table[row, col][:, present]), years[present])
+            if results is not None:
+                shown[row, col] = True
+                for output, i in zip(outputs, positions, strict=True):
+                    output[row, col] = results[i]
+        return Pixels(tuple(outputs), (shown,) * len(positions))
+
+    return derived(list(images), bands, reading, footprint_of=union_footprint(list(images)))
+
+
+def _first_at_each_time(present: np.ndarray, years: np.ndarray) -> np.ndarray:
+    return present[np.diff(years[present], prepend=-np.inf) > 0]
