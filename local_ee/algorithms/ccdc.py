@@ -27,6 +27,7 @@ _YEAR_MS = 365.25 * 86_400_000
 _OUTLIER = 1 - 1e-6  # the share of chi-square beyond which a single observation is left out
 _SEGMENT = ("tStart", "tEnd", "tBreak", "numObs", "changeProb")
 _MOST_OBSERVATIONS = 100
+_LARGEST = 1e100  # larger numbers are masked: their squares have no number
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,15 @@ def ccdc_of(
 ) -> Image:
     """Arrays with a row for each segment: tStart, tEnd, tBreak, numObs, changeProb, and three of each band.
 
-    These are BAND_coefs, BAND_rmse and BAND_magnitude. Coefficients are offset, trend, and cosine and sine of one, two and three turns a year. Assumptions (not documented):
-    julian days count from the year 0 as MATLAB's, fractional years are 1970 and 365.25-day years; a pixel takes part
-    where all bands are valid, the first of several at one time; a first fit has 12 observations over at least
-    minNumOfYearsScaler years, and is repeated for each further one up to 24, then whenever its years have grown by that
-    factor; a single observation beyond a chi-square of 0.999999 is left out; a residual is relative to the error of the
-    24 fitted observations of the nearest season, at least to the median difference of neighbours; errors have the degrees
-    of freedom of the fit; lambda is that of glmnet (half the mean square error); magnitude is the median residual of the
-    observations that break; a break that the series' end leaves unconfirmed has the share of minObservations that it
-    has, as changeProb; tBreak is 0 without one; a pixel without a segment is masked.
+    These are BAND_coefs (offset, trend, and cosine and sine of one, two and three turns a year), BAND_rmse and
+    BAND_magnitude. Assumptions (not documented): julian days count from the year 0 as MATLAB's, years from 1970 with
+    365.25 days; a pixel takes part where all bands are valid, the first of several at one time; a first fit has 12
+    observations over at least minNumOfYearsScaler years, and is repeated for each one up to 24, then when its years
+    have grown by that factor; single observations beyond a chi-square of 0.999999 are left out; residuals are relative
+    to the error of the 24 observations of the nearest season, or to the median difference of neighbours if that is
+    larger; errors have the fit's degrees of freedom; lambda is glmnet's; magnitude is the median residual of the
+    observations that break; a break that the series' end leaves open has the share of minObservations that it has as
+    changeProb; tBreak is 0 without one; a pixel without a segment is masked.
     """
     images, years = _ordered(collection)
     names = images[0].band_names
@@ -175,7 +176,7 @@ def _per_pixel(images: Sequence[Image], years: np.ndarray, bands: Sequence[Band]
             pixels = image.read(geobox, names)
             for b, (values, mask) in enumerate(zip(pixels.values, pixels.masks, strict=True)):
                 table[:, :, b, i] = values
-                valid[:, :, i] &= opaque(mask)
+                valid[:, :, i] &= opaque(mask) & (np.abs(values) < _LARGEST)
         outputs = [np.zeros((height, width), object) for _ in positions]
         shown = np.zeros((height, width), bool)
         for row, col in np.ndindex(height, width):

@@ -24,6 +24,7 @@ from local_ee.raster.pixels import Pixels, opaque
 from local_ee.raster.projection import WGS84
 
 _MOST_SEGMENTS = 100
+_LARGEST = 1e100  # larger numbers are masked: their squares have no number
 
 
 @algorithm("TemporalSegmentation.LandTrendr")
@@ -135,7 +136,7 @@ def _per_pixel(
             pixels = image.read(geobox, names)
             for k, (values, mask) in enumerate(zip(pixels.values, pixels.masks, strict=True)):
                 table[k, i] = values
-                valid[i] &= opaque(mask)
+                valid[i] &= opaque(mask) & (np.abs(values) < _LARGEST)
         inside, extra = valid.sum(axis=0) >= least, None
         if beside is not None:
             own = beside.read_at(geobox, (0,))

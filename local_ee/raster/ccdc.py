@@ -45,7 +45,8 @@ def segments(
 ) -> Segments:
     """The segments of series [band, observation]; bands, clouds: those that tell breaks, and Tmask's."""
     numbers = (rules.change, rules.outlier, rules.years, rules.penalty)
-    spans, *others = _segments(years, phase, table, bands, clouds, numbers, (rules.observations, rules.rounds))
+    series = (np.ascontiguousarray(each, float) for each in (years, phase, table))
+    spans, *others = _segments(*series, bands, clouds, numbers, (rules.observations, rules.rounds))
     return Segments(spans, *others)
 
 
