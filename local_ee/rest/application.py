@@ -28,6 +28,7 @@ from local_ee.rest import discovery
 from local_ee.rest.animation_routes import AnimationRoutes
 from local_ee.rest.asset_routes import AssetRoutes
 from local_ee.rest.bodies import received
+from local_ee.rest.classifier_routes import ClassifierRoutes
 from local_ee.rest.door import BASE
 from local_ee.rest.pixel_routes import ComputeApi
 from local_ee.rest.table_routes import TableRoutes
@@ -81,7 +82,8 @@ class Application:
         routes = [Path_("/$discovery/rest", _discovery, methods=["GET"])]
         tables = TableRoutes(stack, assets, self.storage.store, compute.evaluate_table, tasks.submit)
         animations = AnimationRoutes(compute.evaluate_images, limits)
-        earth_engine = (compute, animations, tasks, tables, AssetRoutes(assets, stack))
+        classifiers = ClassifierRoutes(assets, compute.evaluate_classifier, tasks.submit)
+        earth_engine = (compute, animations, tasks, tables, classifiers, AssetRoutes(assets, stack))
         for route in (route for group in earth_engine for route in group.routes):
             endpoint = self._endpoint(route)
             routes += [Path_(f"/{version}/{route.path}", endpoint, methods=[route.method]) for version in VERSIONS]

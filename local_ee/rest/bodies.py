@@ -134,7 +134,7 @@ class _Body:
 
 
 def _is_upload(scope: Scope) -> bool:
-    return takes_bytes(without_token(scope["path"])[1], scope["query_string"].decode("latin-1"))
+    return takes_bytes(without_token(scope["path"])[1], scope.get("query_string", b"").decode("latin-1"))
 
 
 def _closing(message: Message) -> Message:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from affine import Affine
 from odc.geo.geobox import GeoBox
@@ -27,6 +27,9 @@ from local_ee.request import PixelRequest, chosen_bands, pixel_request
 from local_ee.rest import discovery
 from local_ee.rest.remembered import Remembered
 from local_ee.wire import Call, Params, Reply, Route
+
+if TYPE_CHECKING:
+    from local_ee.learning.classifier import Classifier
 
 TILE_PX = 256
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")  # what a header may hold as it is
@@ -62,6 +65,15 @@ class ComputeApi:
         value = self._evaluate(expression)
         if not isinstance(value, Image):
             raise EngineError("The expression does not compute an Image.")
+        return value
+
+    def evaluate_classifier(self, expression: Any) -> Classifier:
+        """The classifier of an expression; EngineError where it is something else."""
+        from local_ee.learning.classifier import Classifier
+
+        value = self._evaluate(expression)
+        if not isinstance(value, Classifier):
+            raise EngineError("The expression does not compute a Classifier.")
         return value
 
     def evaluate_images(self, expression: Any) -> Collection:
