@@ -29,7 +29,7 @@ def engine(reconnected, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lo
 
 def exported(classifier: ee.Classifier, name: str, **options) -> dict:
     """The state of the task once it ended."""
-    task = ee.batch.Export.classifier.toAsset(classifier, assetId=f"{ROOT}/{name}", **options)
+    task = ee.batch.Export.classifier.toAsset(classifier, assetId=f"{ROOT}/{name}", **{"overwrite": True, **options})
     task.start()
     return ee.data._execute_cloud_call(
         ee.data._get_cloud_projects().operations().wait(name=task.name, body={"timeout": "100s"})
@@ -78,7 +78,7 @@ def test_a_loaded_classifier_explains_its_trees():
 
 def test_it_can_be_copied_moved_and_deleted():
     exported(KINDS["a_tree"](), "first")
-    ee.data.copyAsset(f"{ROOT}/first", f"{ROOT}/second")
+    ee.data.copyAsset(f"{ROOT}/first", f"{ROOT}/second", allowOverwrite=True)
     ee.data.deleteAsset(f"{ROOT}/first")
     assert answers(loaded("second")) == answers(KINDS["a_tree"]())
     with pytest.raises(ee.EEException, match="not found"):
@@ -88,7 +88,7 @@ def test_it_can_be_copied_moved_and_deleted():
 def test_another_is_stored_in_its_place_only_where_asked():
     exported(KINDS["a_tree"](), "once")
     with pytest.raises(ee.EEException, match="Cannot overwrite asset"):
-        exported(KINDS["a_text"](), "once")
+        exported(KINDS["a_text"](), "once", overwrite=False)
     exported(KINDS["a_text"](), "once", overwrite=True)
     assert set(answers(loaded("once"))) <= {4, 6}
 
