@@ -11,23 +11,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from odc.geo.geobox import GeoBox
 
-from local_ee import budget
 from local_ee.errors import EngineError
 from local_ee.evaluation.registry import algorithm
-from local_ee.evaluation.stacks import union_footprint
-from local_ee.evaluation.values import Band, Image, derived
+from local_ee.evaluation.series import YEAR_MS, first_at_each_time, images_in_time, per_pixel
+from local_ee.evaluation.values import Band, Image
 from local_ee.raster import ccdc
 from local_ee.raster.pixel_type import DOUBLE, NAMED
-from local_ee.raster.pixels import Pixels, opaque
 from local_ee.raster.projection import WGS84
 
-_YEAR_MS = 365.25 * 86_400_000
 _OUTLIER = 1 - 1e-6  # the share of chi-square beyond which a single observation is left out
 _SEGMENT = ("tStart", "tEnd", "tBreak", "numObs", "changeProb")
 _MOST_OBSERVATIONS = 100
-_LARGEST = 1e100  # larger numbers are masked: their squares have no number
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,7 @@ class _Unit:
         return changed
 
 
-_UNITS = (_Unit(365.25, 719_529.0), _Unit(1.0, 1970.0), _Unit(_YEAR_MS, 0.0))  # by dateFormat
+_UNITS = (_Unit(365.25, 719_529.0), _Unit(1.0, 1970.0), _Unit(YEAR_MS, 0.0))  # by dateFormat
 
 
 @algorithm("TemporalSegmentation.Ccdc")
@@ -76,7 +71,8 @@ def ccdc_of(
     observations that break; a break that the series' end leaves open has the share of minObservations that it has as
     changeProb; tBreak is 0 without one; a pixel without a segment is masked.
     """
-    images, years = _ordered(collection)
+    images, times = images_in_time(collection)
+    years = times / YEAR_MS
     names = images[0].band_names
     breaking = _positions(names, breakpointBands, "breakpointBands") or tuple(range(len(names)))
     clouds = _positions(names, tmaskBands, "tmaskBands")
@@ -94,7 +90,9 @@ def ccdc_of(
     )
     chosen = np.array(breaking, np.int64), np.array(clouds, np.int64)
 
-    def pixel(series: np.ndarray, own: np.ndarray) -> list[np.ndarray] | None:
+    def pixel(series: np.ndarray, present: np.ndarray) -> list[np.ndarray] | None:
+        kept = first_at_each_time(years[present])
+        own, series = years[present][kept], np.ascontiguousarray(series[:, kept])
         phase = 2 * np.pi * (unit.of(own) / unit.per_year % 1)
         found = ccdc.segments(own, phase, series, *chosen, rules)
         if not len(found.spans):
@@ -106,7 +104,7 @@ def ccdc_of(
         fits = [each[:, b] for each in by_band for b in range(len(names))]
         return [*times, count.astype(np.int32), found.probability, *fits]
 
-    return _per_pixel(images, years, _bands(names), pixel)
+    return per_pixel(images, _bands(names), pixel)
 
 
 def _bands(names: Sequence[str]) -> list[Band]:
@@ -146,51 +144,3 @@ def _positions(names: Sequence[str], bands: list | None, argument: str) -> tuple
         else:
             raise EngineError(f"{argument}: there is no band {band!r} among [{', '.join(names)}].")
     return tuple(dict.fromkeys(positions))
-
-
-def _ordered(collection: Any) -> tuple[list[Image], np.ndarray]:
-    """The images in the order of their times, and these as years since 1970."""
-    images = list(collection.images)
-    if not images:
-        raise EngineError("The collection is empty: check its filters.")
-    if not all(image.band_names == images[0].band_names and image.bands for image in images):
-        raise EngineError("The images of the collection must have the same bands.")
-    times = [image.properties.get("system:time_start") for image in images]
-    if not all(isinstance(time, int | float) and np.isfinite(time) for time in times):
-        raise EngineError("An image of the collection has no system:time_start in milliseconds.")
-    years = np.array(times, float) / _YEAR_MS
-    order = np.argsort(years, kind="stable")
-    return [images[i] for i in order], years[order]
-
-
-def _per_pixel(images: Sequence[Image], years: np.ndarray, bands: Sequence[Band], pixel: Any) -> Image:
-    """An image of a function of each pixel's series [band, observation] and their years; None: masked."""
-    names = images[0].band_names
-
-    def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
-        height, width = geobox.shape
-        budget.allocate(height * width * len(images) * (len(names) * 8 + 1))
-        table = np.zeros((height, width, len(names), len(images)))
-        valid = np.ones((height, width, len(images)), bool)
-        for i, image in enumerate(images):
-            pixels = image.read(geobox, names)
-            for b, (values, mask) in enumerate(zip(pixels.values, pixels.masks, strict=True)):
-                table[:, :, b, i] = values
-                valid[:, :, i] &= opaque(mask) & (np.abs(values) < _LARGEST)
-        outputs = [np.zeros((height, width), object) for _ in positions]
-        shown = np.zeros((height, width), bool)
-        for row, col in np.ndindex(height, width):
-            budget.check()
-            present = _first_at_each_time(np.flatnonzero(valid[row, col]), years)
-            results = pixel(np.ascontiguousarray(table[row, col][:, present]), years[present])
-            if results is not None:
-                shown[row, col] = True
-                for output, i in zip(outputs, positions, strict=True):
-                    output[row, col] = results[i]
-        return Pixels(tuple(outputs), (shown,) * len(positions))
-
-    return derived(list(images), bands, reading, footprint_of=union_footprint(list(images)))
-
-
-def _first_at_each_time(present: np.ndarray, years: np.ndarray) -> np.ndarray:
-    return present[np.diff(years[present], prepend=-np.inf) > 0]

@@ -180,7 +180,7 @@ def test_a_fit_without_two_valid_vertices_is_masked():
 @pytest.mark.parametrize(
     ("image", "words"),
     [
-        (lambda: run(series().limit(0)), "time series is empty"),
+        (lambda: run(series().limit(0)), "collection is empty"),
         (lambda: run(series().merge(series().limit(1))), "Two images are of 1985"),
         (lambda: run(series().map(lambda image: image.set("system:time_start", None))), "no system:time_start"),
         (lambda: run(series(), maxSegments=0), "maxSegments must be 1 to"),
