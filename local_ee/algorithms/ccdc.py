@@ -94,23 +94,23 @@ def ccdc_of(
         kept = first_at_each_time(years[present])
         own, series = years[present][kept], np.ascontiguousarray(series[:, kept])
         phase = 2 * np.pi * (unit.of(own) / unit.per_year % 1)
-        found = ccdc.segments(own, phase, series, *chosen, rules)
-        if not len(found.spans):
+        result = ccdc.segments(own, phase, series, *chosen, rules)
+        if not len(result.spans):
             return None
-        first, last, broken, count = found.spans.T
+        first, last, broken, count = result.spans.T
         times = [unit.of(own[first]), unit.of(own[last]), np.where(broken < 0, 0, unit.of(own[broken]))]
-        coefficients = unit.coefficients(found.coefficients)
-        by_band = (coefficients, found.rmse, found.magnitude)
+        coefficients = unit.coefficients(result.coefficients)
+        by_band = (coefficients, result.rmse, result.magnitude)
         fits = [each[:, b] for each in by_band for b in range(len(names))]
-        return [*times, count.astype(np.int32), found.probability, *fits]
+        return [*times, count.astype(np.int32), result.probability, *fits]
 
     return per_pixel(images, _bands(names), pixel)
 
 
 def _bands(names: Sequence[str]) -> list[Band]:
-    one, two = DOUBLE.of_dimensions(1), DOUBLE.of_dimensions(2)
-    bands = [Band(name, NAMED["int32"].of_dimensions(1) if name == "numObs" else one, WGS84) for name in _SEGMENT]
-    for ending, pixel_type in (("coefs", two), ("rmse", one), ("magnitude", one)):
+    line, table = DOUBLE.of_dimensions(1), DOUBLE.of_dimensions(2)
+    bands = [Band(name, NAMED["int32"].of_dimensions(1) if name == "numObs" else line, WGS84) for name in _SEGMENT]
+    for ending, pixel_type in (("coefs", table), ("rmse", line), ("magnitude", line)):
         bands += [Band(f"{name}_{ending}", pixel_type, WGS84) for name in names]
     return bands
 

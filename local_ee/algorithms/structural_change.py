@@ -54,15 +54,15 @@ def structural_change_breakpoints(
         table = _terms(own - own.mean(), own, seasonalModelOrder)
         edges = [0, *structural_change.breaks(table, series[band], spacing, most), len(own)]
         slices = [slice(a, b) for a, b in pairwise(edges)]
-        fits = [[_fitted(own[part], one[part], seasonalModelOrder, unit) for part in slices] for one in series]
+        fits = [[_fitted(own[part], values[part], seasonalModelOrder, unit) for part in slices] for values in series]
         spans = [own[edges[:-1]] * unit, own[np.array(edges[1:]) - 1] * unit]
         coefficients = [np.stack([coefficient for coefficient, _ in each]) for each in fits]
         return [*spans, *coefficients, *(np.array([error for _, error in each]) for each in fits)]
 
-    one, two = DOUBLE.of_dimensions(1), DOUBLE.of_dimensions(2)
-    bands = [Band(name, one, WGS84) for name in ("tStart", "tEnd")]
-    bands += [Band(f"coefs_{name}", two, WGS84) for name in names] + [
-        Band(f"rmse_{name}", one, WGS84) for name in names
+    line, table = DOUBLE.of_dimensions(1), DOUBLE.of_dimensions(2)
+    bands = [Band(name, line, WGS84) for name in ("tStart", "tEnd")]
+    bands += [Band(f"coefs_{name}", table, WGS84) for name in names] + [
+        Band(f"rmse_{name}", line, WGS84) for name in names
     ]
     return per_pixel(images, bands, pixel)
 

@@ -44,31 +44,36 @@ def segments(
     years: np.ndarray, phase: np.ndarray, table: np.ndarray, bands: np.ndarray, clouds: np.ndarray, rules: Rules
 ) -> Segments:
     """The segments of series [band, observation]; bands, clouds: those that tell breaks, and Tmask's."""
-    numbers = (rules.change, rules.outlier, rules.years, rules.penalty)
+    limits = (rules.change, rules.outlier, rules.years, rules.penalty)
     series = (np.ascontiguousarray(each, float) for each in (years, phase, table))
-    spans, *others = _segments(*series, bands, clouds, numbers, (rules.observations, rules.rounds))
+    spans, *others = _segments(*series, (bands, clouds), limits, (rules.observations, rules.rounds))
     return Segments(spans, *others)
 
 
+# In what follows: data is (years, phase, inputs [observation, term - 1], table [band, observation]); expected is (bands
+# that tell breaks, the median difference of neighbours by band); limits is (change, outlier, years, penalty); counts is
+# (observations of a break, rounds of the lasso); rules is (limits, counts).
+
+
 @numba.njit(nogil=True, cache=True)
-def _fits(x, table, members, rule):  # pragma: no cover (compiled)
+def _fits(data, members, limits, counts):  # pragma: no cover (compiled)
     """Coefficients [band, term], residuals [band, member] and their errors by band."""
+    _, _, x, table = data
     terms, count = terms_for(len(members)), len(members)
     coefficients, residuals = np.zeros((len(table), TERMS)), np.zeros((len(table), count))
-    own = x[members]
+    errors, own = np.empty(len(table)), x[members]
     for b in range(len(table)):
         series = table[b][members]
-        coefficients[b] = fit(own, series, terms, rule[0], rule[1])
+        coefficients[b] = fit(own, series, terms, limits[3], counts[1])
         residuals[b] = series - predicted(own, coefficients[b])
-    errors = np.empty(len(table))
-    for b in range(len(table)):
         errors[b] = np.sqrt((residuals[b] ** 2).sum() / max(count - terms, 1))
     return coefficients, residuals, errors
 
 
 @numba.njit(nogil=True, cache=True)
-def _away(x, table, at, model, scale):  # pragma: no cover (compiled)
+def _away(data, at, model, scale):  # pragma: no cover (compiled)
     """Residuals by band of one observation, and the sum of their squares over the scales (0: a band is left out)."""
+    _, _, x, table = data
     residuals, total = np.empty(len(table)), 0.0
     for b in range(len(table)):
         residuals[b] = table[b, at] - model[b, 0] - x[at] @ model[b, 1:]
@@ -78,30 +83,46 @@ def _away(x, table, at, model, scale):  # pragma: no cover (compiled)
 
 
 @numba.njit(nogil=True, cache=True)
-def _scale(phase, at, members, residuals, errors, variation, bands):  # pragma: no cover (compiled)
-    """By band the error to expect: of the fit at this season, at least the series' variation; 0 for other bands."""
-    scale, count = np.zeros(len(errors)), len(members)
-    order = np.arange(count)
-    if count > NEAREST:
-        order = np.argsort(-np.cos(phase[members] - phase[at]))[:NEAREST]
+def _far(data, peek, model, scale):  # pragma: no cover (compiled)
+    """The sum of squares of each observation."""
+    totals = np.zeros(len(peek))
+    for k in range(len(peek)):
+        totals[k] = _away(data, peek[k], model, scale)[1]
+    return totals
+
+
+@numba.njit(nogil=True, cache=True)
+def _scale(errors, expected):  # pragma: no cover (compiled)
+    """By band the error to expect, at least the series' variation; 0 for bands that tell no breaks."""
+    bands, variation = expected
+    scale = np.zeros(len(errors))
     for b in bands:
-        error = errors[b]
-        if count > NEAREST:
-            error = np.sqrt((residuals[b][order] ** 2).sum() / (NEAREST - TERMS))
-        scale[b] = max(error, variation[b], _NOTHING)
+        scale[b] = max(errors[b], variation[b], _NOTHING)
     return scale
 
 
 @numba.njit(nogil=True, cache=True)
-def _stable(x, years, members, model, residuals, scale, change):  # pragma: no cover (compiled)
-    """Whether a first fit has no trend, start or end that a change would give it."""
+def _seasonal(phase, at, members, residuals, errors):  # pragma: no cover (compiled)
+    """The errors of the observations of the nearest season, where there are more than these."""
+    if len(members) <= NEAREST:
+        return errors
+    order = np.argsort(-np.cos(phase[members] - phase[at]))[:NEAREST]
+    nearest = np.empty(len(errors))
+    for b in range(len(errors)):
+        nearest[b] = np.sqrt((residuals[b][order] ** 2).sum() / (NEAREST - TERMS))
+    return nearest
+
+
+@numba.njit(nogil=True, cache=True)
+def _stable(years, members, model, residuals, scale):  # pragma: no cover (compiled)
+    """How much of a change the trend, the start and the end of a first fit would be."""
     total = 0.0
     for b in range(len(scale)):
         if scale[b] > 0:
             trend = abs(model[b, 1] * (years[members[-1]] - years[members[0]]))
             ends = max(abs(residuals[b, 0]), abs(residuals[b, -1]))
             total += ((trend + ends) / scale[b]) ** 2
-    return total <= change
+    return total
 
 
 @numba.njit(nogil=True, cache=True)
@@ -127,21 +148,48 @@ def _window(removed, years, start, span):  # pragma: no cover (compiled)
 
 
 @numba.njit(nogil=True, cache=True)
-def _earlier(x, table, removed, members, model, scale, numbers, start, observations):  # pragma: no cover (compiled)
-    """The members with those before them that their model describes."""
+def _hides(data, clouds, removed, members, variation):  # pragma: no cover (compiled)
+    """Removes the clouds among the members; whether there were some."""
+    years, phase, _, table = data
+    hidden = False
+    for b in clouds:
+        far = cloudy(phase[members], years[members[-1]] - years[members[0]], table[b][members], variation[b])
+        for k in range(len(members)):
+            if far[k]:
+                removed[members[k]] = hidden = True
+    return hidden
+
+
+@numba.njit(nogil=True, cache=True)
+def _begun(data, removed, start, clouds, expected, rules):  # pragma: no cover (compiled)
+    """The members of the first window from a start on that a stable model describes, and its fits; none at the end."""
+    limits, counts = rules
+    while True:
+        members = _window(removed, data[0], start, limits[2])
+        if len(members) == 0:
+            return members, np.zeros((0, TERMS)), np.zeros(0)
+        if _hides(data, clouds, removed, members, expected[1]):
+            continue
+        model, residuals, errors = _fits(data, members, limits, counts)
+        scale = _scale(errors, expected)
+        if _stable(data[0], members, model, residuals, scale) <= limits[0]:
+            return members, model, scale
+        start = members[0] + 1
+
+
+@numba.njit(nogil=True, cache=True)
+def _earlier(data, removed, members, fits, edge, rules):  # pragma: no cover (compiled)
+    """The members with those before them, after an edge, that their model describes."""
+    (model, scale), (limits, counts) = fits, rules
     i = members[0] - 1
-    while i >= start:
-        before = _ahead(removed, i, -1, start - 1, observations)
+    while i >= edge:
+        before = _ahead(removed, i, -1, edge - 1, counts[0])
         if len(before) == 0:
             break
-        broken, first = True, 0.0
-        for k in range(len(before)):
-            total = _away(x, table, before[k], model, scale)[1]
-            first = total if k == 0 else first
-            broken &= total > numbers[0]
-        if broken:
+        far = _far(data, before, model, scale)
+        if far.min() > limits[0]:
             break
-        if first > numbers[1]:
+        if far[0] > limits[1]:
             removed[before[0]] = True
         else:
             members = np.concatenate((before[:1], members))
@@ -150,94 +198,75 @@ def _earlier(x, table, removed, members, model, scale, numbers, start, observati
 
 
 @numba.njit(nogil=True, cache=True)
-def _median_residuals(x, table, model, peek):  # pragma: no cover (compiled)
-    out, none = np.zeros(len(table)), np.zeros(len(table))
-    each = np.empty((len(table), len(peek)))
+def _grown(data, removed, members, expected, rules):  # pragma: no cover (compiled)
+    """The members with all after them that belong to them, and the observations that break them (fewer at the end)."""
+    (years, phase, _, _), (limits, counts) = data, rules
+    model, residuals, errors = _fits(data, members, limits, counts)
+    base, span = members, years[members[-1]] - years[members[0]]
+    after = members[-1] + 1
+    while True:
+        peek = _ahead(removed, after, 1, len(years), counts[0])
+        if len(peek) == 0:
+            return members, peek
+        scale = _scale(_seasonal(phase, peek[0], base, residuals, errors), expected)
+        far = _far(data, peek, model, scale)
+        if far.min() > limits[0]:
+            return members, peek
+        after = peek[0] + 1
+        if far[0] > limits[1] or (far[0] > limits[0] and len(peek) < counts[0]):
+            removed[peek[0]] = True
+            continue
+        members = np.append(members, peek[0])
+        grown = years[members[-1]] - years[members[0]]
+        if len(members) <= NEAREST or grown >= limits[2] * span:
+            model, residuals, errors = _fits(data, members, limits, counts)
+            base, span = members, grown
+
+
+@numba.njit(nogil=True, cache=True)
+def _median_residuals(data, model, peek):  # pragma: no cover (compiled)
+    width = len(model)
+    out, each = np.zeros(width), np.empty((width, len(peek)))
     for k in range(len(peek)):
-        each[:, k] = _away(x, table, peek[k], model, none)[0]
-    for b in range(len(table)):
+        each[:, k] = _away(data, peek[k], model, out)[0]
+    for b in range(width):
         out[b] = np.median(each[b])
     return out
 
 
 @numba.njit(nogil=True, cache=True)
-def _segments(years, phase, table, bands, clouds, numbers, counts):  # pragma: no cover (compiled)
-    change, _, least_years, penalty = numbers
-    observations, rounds = counts
-    rule = (penalty, rounds)
-    total, width = len(years), len(table)
-    most = total // LEAST + 1
-    spans, probability = np.full((most, 4), -1, np.int64), np.zeros(most)
-    coefficients, rmse = np.zeros((most, width, TERMS)), np.zeros((most, width))
-    magnitude = np.zeros((most, width))
-    x, removed = inputs(years, phase), np.zeros(total, np.bool_)
-    variation = np.zeros(width)
-    for b in range(width):
-        if total > 1:
+def _variation(table):  # pragma: no cover (compiled)
+    """The median difference of neighbours, by band."""
+    variation = np.zeros(len(table))
+    for b in range(len(table)):
+        if table.shape[1] > 1:
             variation[b] = np.median(np.abs(np.diff(table[b])))
-    found, start, edge = 0, 0, 0
-    while True:
-        members = _window(removed, years, start, least_years)
-        if len(members) == 0:
-            break
-        hidden = False
-        for b in clouds:
-            span = years[members[-1]] - years[members[0]]
-            far = cloudy(phase[members], span, table[b][members], variation[b])
-            for k in range(len(members)):
-                if far[k]:
-                    removed[members[k]] = True
-                    hidden = True
-        if hidden:
-            continue
-        model, residuals, errors = _fits(x, table, members, rule)
-        scale = np.zeros(width)
-        for b in bands:
-            scale[b] = max(errors[b], variation[b], _NOTHING)
-        if not _stable(x, years, members, model, residuals, scale, change):
-            start = members[0] + 1
-            continue
-        members = _earlier(x, table, removed, members, model, scale, numbers, edge, observations)
-        members, peek, model = _grown(years, phase, x, table, removed, members, variation, bands, numbers, counts)
-        model, residuals, errors = _fits(x, table, members, rule)
-        spans[found, 0], spans[found, 1], spans[found, 3] = members[0], members[-1], len(members)
-        coefficients[found], rmse[found] = model, errors
-        if len(peek):
-            spans[found, 2] = peek[0]
-            probability[found] = len(peek) / observations
-            magnitude[found] = _median_residuals(x, table, model, peek)
-        found += 1
-        if len(peek) < observations:
-            break
-        start = edge = peek[0]
-    return spans[:found], probability[:found], coefficients[:found], rmse[:found], magnitude[:found]
+    return variation
 
 
 @numba.njit(nogil=True, cache=True)
-def _grown(years, phase, x, table, removed, members, variation, bands, numbers, counts):  # pragma: no cover (compiled)
-    """The members with all after them that belong to them, and the observations that break them (fewer at the end)."""
-    change, outlier, least_years, penalty = numbers
-    observations, rounds = counts
-    rule = (penalty, rounds)
-    model, residuals, errors = _fits(x, table, members, rule)
-    base, span = members, years[members[-1]] - years[members[0]]
-    after = members[-1] + 1
+def _segments(years, phase, table, chosen, limits, counts):  # pragma: no cover (compiled)
+    bands, clouds = chosen
+    most, width = len(years) // LEAST + 1, len(table)
+    spans, probability = np.full((most, 4), -1, np.int64), np.zeros(most)
+    coefficients, rmse = np.zeros((most, width, TERMS)), np.zeros((most, width))
+    magnitude = np.zeros((most, width))
+    data, expected, rules = (years, phase, inputs(years, phase), table), (bands, _variation(table)), (limits, counts)
+    removed, number, edge = np.zeros(len(years), np.bool_), 0, 0
     while True:
-        peek = _ahead(removed, after, 1, len(years), observations)
-        if len(peek) == 0:
-            return members, peek, model
-        scale = _scale(phase, peek[0], base, residuals, errors, variation, bands)
-        far = np.zeros(len(peek))
-        for k in range(len(peek)):
-            far[k] = _away(x, table, peek[k], model, scale)[1]
-        if far.min() > change:
-            return members, peek, model
-        after = peek[0] + 1
-        if far[0] > outlier or (far[0] > change and len(peek) < observations):
-            removed[peek[0]] = True
-            continue
-        members = np.append(members, peek[0])
-        grown = years[members[-1]] - years[members[0]]
-        if len(members) <= NEAREST or grown >= least_years * span:
-            model, residuals, errors = _fits(x, table, members, rule)
-            base, span = members, grown
+        members, model, scale = _begun(data, removed, edge, clouds, expected, rules)
+        if len(members) == 0:
+            break
+        members = _earlier(data, removed, members, (model, scale), edge, rules)
+        members, peek = _grown(data, removed, members, expected, rules)
+        model, _, errors = _fits(data, members, limits, counts)
+        spans[number, 0], spans[number, 1], spans[number, 3] = members[0], members[-1], len(members)
+        coefficients[number], rmse[number] = model, errors
+        if len(peek):
+            spans[number, 2], probability[number] = peek[0], len(peek) / counts[0]
+            magnitude[number] = _median_residuals(data, model, peek)
+        number += 1
+        if len(peek) < counts[0]:
+            break
+        edge = peek[0]
+    return spans[:number], probability[:number], coefficients[:number], rmse[:number], magnitude[:number]

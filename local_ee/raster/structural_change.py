@@ -22,16 +22,16 @@ def breaks(table: np.ndarray, series: np.ndarray, spacing: int, most: int) -> li
     floor = max(_EXACT * float(((series - series.mean()) ** 2).sum()), np.finfo(float).tiny)
     best, starts = np.inf, _partition(errors, spacing, 0)
     for number in range(most + 1):
-        found = _partition(errors, spacing, number)
-        if len(found) < number:
+        partition = _partition(errors, spacing, number)
+        if len(partition) < number:
             break
-        edges = [0, *found, count]
+        edges = [0, *partition, count]
         total = max(sum(errors[a, b - 1] for a, b in pairwise(edges)), floor)
         # -2 log likelihood with a variance, and the logarithm of the count for every parameter
         level = count * (np.log(total) + 1 - np.log(count) + np.log(2 * np.pi))
         level += np.log(count) * (table.shape[1] + 1) * (number + 1)
         if level < best:
-            best, starts = level, found
+            best, starts = level, partition
     return [int(start) for start in starts]
 
 
