@@ -170,11 +170,20 @@ def common_dtype(dtypes: Sequence[str]) -> str:
 
 def picture(driver: str, pixels: Pixels, visualization: Mapping[str, Any] | None) -> bytes:
     """A PNG (masked pixels transparent) or a JPEG (masked pixels black) of one or three bands."""
+    return painted(driver, *shown(pixels, visualization))
+
+
+def shown(pixels: Pixels, visualization: Mapping[str, Any] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The colours [3, row, column] and the opacity [row, column] of one or three bands, as bytes."""
     _check_numbers(pixels)
     pixels = pixels.pick((0, 1, 2) if len(pixels.values) >= 3 else (0,))
     rgb = visualized(pixels, visualization or {})
-    shown = np.min(np.stack([np.asarray(mask, "float32") for mask in pixels.masks]), axis=0)
-    alpha = np.rint(shown * 255).astype("uint8")
+    opacity = np.min(np.stack([np.asarray(mask, "float32") for mask in pixels.masks]), axis=0)
+    return rgb, np.rint(opacity * 255).astype("uint8")
+
+
+def painted(driver: str, rgb: np.ndarray, alpha: np.ndarray) -> bytes:
+    """The file of colours: a PNG with their opacity, or a JPEG that is black where there is none."""
     opaque = np.where(alpha == 0, 0, rgb).astype("uint8")
     layers = opaque if driver == "JPEG" else np.concatenate([rgb, alpha[None]])
     count, height, width = layers.shape

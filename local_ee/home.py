@@ -28,6 +28,8 @@ MAX_SEGMENT = 150  # characters of a file name before marks; longer ones are rep
 SAFE = "-_.!+=,() "
 PRIVATE, OTHERS = 0o700, 0o077  # modes of folders
 TEMPORARY = ".tmp"
+PARTS = ".parts"  # ends the names of folders of uploads in parts
+UPLOAD = "upload.json"  # in such a folder: what is uploaded
 
 log = logging.getLogger(__name__)
 

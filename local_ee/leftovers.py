@@ -10,13 +10,14 @@ import fcntl
 import logging
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from local_ee.durable import make_folder
-from local_ee.home import DESCRIPTION, MARK, Home, held, read_json
+from local_ee.home import DESCRIPTION, MARK, PARTS, UPLOAD, Home, held, read_json
 
 RESIDENTS = "residents"
 DRAFT = re.compile(rf"\.\d+-[0-9a-f]{{12}}\.[^{MARK}]*")  # home.temporary_beside, and the suffixes that writers add
@@ -44,7 +45,10 @@ def sweep(home: Home) -> list[Path]:
     """Removes what is left over, and says what it was; only for a caller that is alone in the home."""
     leftovers = list(_leftovers(home))
     for path in leftovers:
-        path.unlink(missing_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
     if leftovers:
         log.info("removed %d files that killed processes left, such as %s", len(leftovers), leftovers[0])
     return leftovers
@@ -54,6 +58,7 @@ def _leftovers(home: Home) -> Iterator[Path]:
     yield from (path for path in home.locks.glob("process-*") if not held(path))
     yield from home.operations.glob("*.cancel")
     yield from (path for path in home.uploads.glob("*.part") if not path.with_suffix(".json").exists())
+    yield from (path for path in home.uploads.glob(f"*{PARTS}") if not (path / UPLOAD).exists())
     yield from _drafts(home.engine, os.listdir(home.engine))
     for folder in (home.operations, home.uploads, home.assets, home.buckets):
         for path, _, names in os.walk(folder):

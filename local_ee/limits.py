@@ -28,6 +28,8 @@ CONCURRENT_EXPORTS = 2  # batch tasks on average
 # https://developers.google.com/earth-engine/reference/rest/v1/projects.image/export
 EXPORT_PIXELS = 100_000_000
 EXPORT_FILE_BYTES = 16 * 2**30  # as seen in mapbiomas-brazil/user-toolkit#16
+# https://developers.google.com/earth-engine/reference/rest/v1/projects.videoThumbnails/create
+ANIMATION_PIXELS = 512 * 512 * 100  # of all images together; of filmstrips too
 # https://developers.google.com/earth-engine/guides/processing_environments
 COMPUTATION_SECONDS = 300.0  # of an interactive request; an export has no deadline here
 
@@ -43,6 +45,7 @@ class Limits:
     queued_tasks: int = QUEUED_TASKS
     concurrent_requests: int = CONCURRENT_REQUESTS
     computation_seconds: float = COMPUTATION_SECONDS
+    animation_pixels: int = ANIMATION_PIXELS
     memory_bytes: int = MEMORY_BYTES  # of one computation; Google's own number is not published
 
     def check_payload(self, size: int) -> None:
@@ -70,6 +73,16 @@ class Limits:
         if size > self.request_bytes:
             raise EngineError(
                 f"Total request size ({size} bytes) must be less than or equal to {self.request_bytes} bytes."
+            )
+
+    def check_animation(self, frames: int, width: int, height: int) -> None:
+        """EngineError where the images of a video or filmstrip have too many pixels together."""
+        self.check_grid(width, height)
+        pixels = frames * width * height
+        if pixels > self.animation_pixels:
+            raise EngineError(
+                f"{frames} images of {width}x{height} are {pixels} pixels, must be less than or equal to "
+                f"{self.animation_pixels}: ask for smaller dimensions or fewer images."
             )
 
     def check_queue(self, waiting: int) -> None:

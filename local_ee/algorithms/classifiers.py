@@ -146,6 +146,17 @@ def decision_tree_ensemble(treeStrings: list) -> Classifier:
     return forests.of_texts("decisionTreeEnsemble", treeStrings)
 
 
+@algorithm("Classifier.load")
+def load(id: str, catalog: Any) -> Classifier:
+    """The classifier that Export.classifier.toAsset stored, in the output mode that it was exported in."""
+    read = getattr(catalog, "classifier", None)
+    rows = None if read is None else read(id)
+    if rows is None:
+        raise EngineError(f"Classifier asset '{id}' not found: export one with Export.classifier.toAsset.")
+    head, *trees = (row.properties for row in rows)
+    return forests.of_texts(str(head["name"]), [tree["tree"] for tree in trees]).in_mode(str(head["mode"]))
+
+
 @algorithm("Classifier.amnhMaxent")
 def amnh_maxent(
     categoricalNames: list | None,

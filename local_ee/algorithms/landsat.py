@@ -94,6 +94,12 @@ def top_of_atmosphere(input: Image) -> Image:
     return _converted(input, calibrated, "Landsat.TOA", "REFLECTANCE_MULT_BAND_N")
 
 
+@algorithm("Landsat.translateMetadata")
+def translate_metadata(input: Image) -> Image:
+    """The image as it is: Google's list says that the algorithm does nothing."""
+    return input
+
+
 def thermal_bands(image: Image) -> tuple[str, ...]:
     """The bands of a scene that have constants of temperatures."""
     return tuple(name for name in image.band_names if _constant(image, 1, name) is not None)

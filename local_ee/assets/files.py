@@ -22,8 +22,8 @@ from local_ee.raster.window import Window
 
 BLOCK_PX = 512
 # Overviews are for other readers of the files (the engine makes its levels from the pixels); GDAL has no resampling
-# for MIN and MAX, so those bands get none.
-OVERVIEWS = {"MEAN": "AVERAGE", "SAMPLE": "NEAREST", "MODE": "MODE", "MIN": None, "MAX": None}
+# for MEDIAN, MIN and MAX, so those bands get none.
+OVERVIEWS = {"MEAN": "AVERAGE", "SAMPLE": "NEAREST", "MODE": "MODE", "MEDIAN": None, "MIN": None, "MAX": None}
 
 Block = tuple[Window, np.ndarray, np.ndarray]  # where, values HW, mask HW (non-zero: valid)
 

@@ -47,7 +47,7 @@ OWNED = re.compile(r"(projects/[^/]+/assets|users/[^/]+)/(.+)")
 PART = re.compile(r"[A-Za-z0-9_-]+")  # assumption: Earth Engine's rule is not published; periods fail there
 PREFIXES = ("projects/earthengine-legacy/assets/", "projects/earthengine-public/assets/")
 CONTAINERS = ("FOLDER", "IMAGE_COLLECTION")
-REPLACEABLE = ("IMAGE", "TABLE")
+REPLACEABLE = ("IMAGE", "TABLE", "CLASSIFIER")
 LOCK = "assets"
 
 
@@ -134,15 +134,22 @@ class AssetStore:
 
     def table(self, asset_id: str) -> Sequence[SourceFeature] | None:
         """The features of a stored table, or None."""
+        return self._rows(asset_id, "TABLE")
+
+    def classifier(self, asset_id: str) -> Sequence[SourceFeature] | None:
+        """The rows of a stored classifier (assets/classifier_exports.py), or None."""
+        return self._rows(asset_id, "CLASSIFIER")
+
+    def _rows(self, asset_id: str, asset_type: str) -> Sequence[SourceFeature] | None:
         asset = self.find(asset_id)
-        if asset is None or asset.table is None:
+        if asset is None or asset.table is None or asset.type != asset_type:
             return None
         try:
             return stored_table.read(self._path(asset, asset.table.file), asset.table, asset.id)
         except EngineError:
             if self.find(asset_id) == asset:
                 raise
-        return self.table(asset_id)  # it was overwritten meanwhile
+        return self._rows(asset_id, asset_type)  # it was overwritten meanwhile
 
     # what the routes ask
 

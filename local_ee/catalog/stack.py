@@ -45,6 +45,12 @@ class CatalogStack:
         tables = (read(asset_id) for read in readers if read is not None)
         return next((table for table in tables if table is not None), None)
 
+    def classifier(self, asset_id: str) -> Sequence[SourceFeature] | None:
+        """The rows of a stored classifier, of the first catalog that has it; None where none has."""
+        readers = (getattr(catalog, "classifier", None) for catalog in self._catalogs)
+        stored = (read(asset_id) for read in readers if read is not None)
+        return next((rows for rows in stored if rows is not None), None)
+
     def geotiff(self, uri: str) -> SourceImage:
         """A GeoTIFF of a bucket as an image; ValueError where no catalog has buckets."""
         image: SourceImage = self._with_buckets("geotiff")(uri)

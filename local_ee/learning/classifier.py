@@ -92,6 +92,11 @@ class Classifier:
             return self._model
 
     @property
+    def texts(self) -> tuple[str, ...]:
+        """Its trees as text; none of a classifier that has no trees."""
+        return tuple(self.model.explanation.get("trees", ()))
+
+    @property
     def is_array(self) -> bool:
         """Whether its output is an array."""
         return self.mode in self.arrays

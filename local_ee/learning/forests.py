@@ -254,5 +254,5 @@ def of_texts(name: str, texts: Sequence[str]) -> Classifier:
         modes.RAW: raw,
         modes.RAW_REGRESSION: raw,
     }
-    explanation = {"numberOfTrees": len(trees)}
+    explanation = {"numberOfTrees": len(trees), "trees": list(texts)}
     return Classifier(name, tuple(outputs), lambda training, mode: Model(outputs, explanation), schema=names)

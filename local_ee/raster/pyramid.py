@@ -20,9 +20,9 @@ FetchAt = Callable[[int, int, int, int], Pixels]
 def reduced(fetch: FetchAt, window: tuple[int, int, int, int], factor: int, policies: tuple[str, ...]) -> Pixels:
     """A window (row, column, height, width) of the level whose pixels are factor x factor native ones.
 
-    MEAN (weighted by the masks), SAMPLE (the upper left), MODE (weighted), MIN and MAX; the mask is the mean of the
-    masks, except for SAMPLE (Shared.Types/PyramidingPolicy of the API reference). EngineError for a window of more
-    than MOST_PIXELS native pixels.
+    MEAN (weighted by the masks), SAMPLE (the upper left), MODE (weighted), MIN, MAX and MEDIAN (of an even number the
+    mean of the middle two); the mask is the mean of the masks, except for SAMPLE (Shared.Types/PyramidingPolicy of the
+    API reference). EngineError for a window of more than MOST_PIXELS native pixels.
     """
     row, col, height, width = window
     native = height * width * factor * factor
@@ -81,6 +81,8 @@ def _blocks(values: np.ndarray, mask: np.ndarray, factor: int, policy: str) -> t
     values = np.ascontiguousarray(values)
     if policy == "MODE":
         _vote(values, weights, factor, out, share)
+    elif policy == "MEDIAN":
+        out, share = _middle(values, weights, factor)
     elif policy in ("MIN", "MAX"):
         _extreme(values, weights, factor, policy == "MIN", out, share)
     else:
@@ -88,6 +90,21 @@ def _blocks(values: np.ndarray, mask: np.ndarray, factor: int, policy: str) -> t
         _average(values, weights, factor, mean, share)
         out = (np.rint(mean) if values.dtype.kind in "iu" else mean).astype(values.dtype)
     return out, _plain(share)
+
+
+def _middle(values: np.ndarray, weights: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
+    """Medians of the pixels of each block that are not masked, and the means of the masks."""
+    shape = (values.shape[0] // factor, factor, values.shape[1] // factor, factor)
+    sorted_first, shares = (
+        np.moveaxis(plane.reshape(shape), 1, 2).reshape(shape[0], shape[2], factor * factor)
+        for plane in (np.where(weights > 0, values.astype(float), np.inf), weights)
+    )
+    ranked, count = np.sort(sorted_first, axis=2), (shares > 0).sum(axis=2, keepdims=True)
+    low, high = np.maximum((count - 1) // 2, 0), count // 2 * (count > 0)
+    ends = [np.take_along_axis(ranked, at, axis=2)[:, :, 0] for at in (low, high)]
+    median = np.where(count[:, :, 0] > 0, ends[0] / 2 + ends[1] / 2, 0)
+    whole = values.dtype.kind in "iu"
+    return (np.rint(median) if whole else median).astype(values.dtype), shares.mean(axis=2, dtype=np.float32)
 
 
 def _plain(share: np.ndarray) -> np.ndarray:

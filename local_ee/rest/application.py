@@ -25,13 +25,16 @@ from local_ee.home import Home
 from local_ee.injector import Injector
 from local_ee.limits import Limits
 from local_ee.rest import discovery
+from local_ee.rest.animation_routes import AnimationRoutes
 from local_ee.rest.asset_routes import AssetRoutes
 from local_ee.rest.bodies import received
+from local_ee.rest.classifier_routes import ClassifierRoutes
 from local_ee.rest.door import BASE
 from local_ee.rest.pixel_routes import ComputeApi
 from local_ee.rest.table_routes import TableRoutes
 from local_ee.rest.task_routes import TaskRoutes
 from local_ee.storage.buckets import PREFIXES, StorageApi
+from local_ee.storage.xml_uploads import is_xml_upload
 from local_ee.threads import Closed, DaemonThreads, join
 from local_ee.usage import CPU_HEADER, Usage, checked_tag
 from local_ee.wire import Call, FileSlice, Reply, Route
@@ -78,12 +81,15 @@ class Application:
         )
         routes = [Path_("/$discovery/rest", _discovery, methods=["GET"])]
         tables = TableRoutes(stack, assets, self.storage.store, compute.evaluate_table, tasks.submit)
-        for route in (*compute.routes, *tasks.routes, *tables.routes, *AssetRoutes(assets, stack).routes):
+        animations = AnimationRoutes(compute.evaluate_images, limits)
+        classifiers = ClassifierRoutes(assets, compute.evaluate_classifier, tasks.submit)
+        earth_engine = (compute, animations, tasks, tables, classifiers, AssetRoutes(assets, stack))
+        for route in (route for group in earth_engine for route in group.routes):
             endpoint = self._endpoint(route)
             routes += [Path_(f"/{version}/{route.path}", endpoint, methods=[route.method]) for version in VERSIONS]
         every_method = ["GET", "POST", "PUT", "PATCH", "DELETE"]
         routes += [Path_(f"/{first}/{{rest:path}}", self._to_storage, methods=every_method) for first in PREFIXES]
-        routes.append(Path_("/{rest:path}", _not_found, methods=every_method))
+        routes.append(Path_("/{rest:path}", self._elsewhere, methods=every_method))
         self.starlette = Starlette(routes=routes)
 
     def close(self) -> None:
@@ -151,14 +157,20 @@ class Application:
             return stopping
         return stopping if self._closing and reply.status == 499 else reply
 
+    async def _elsewhere(self, request: Request) -> Response:
+        """Uploads in parts have the paths of their objects, which begin with a bucket."""
+        xml = is_xml_upload(request.url.path, request.url.query)
+        return await (self._answered_by(self.storage.answer_xml, request) if xml else _not_found(request))
+
     async def _to_storage(self, request: Request) -> Response:
+        return await self._answered_by(self.storage.answer, request)
+
+    async def _answered_by(self, answer: Callable[[Call], Reply], request: Request) -> Response:
         loop = asyncio.get_running_loop()
         try:
             async with received(request, self._home.uploads) as (body, spooled):
                 call = _call(request, body, spooled)
-                return _response(
-                    await loop.run_in_executor(self._storage_threads, _storage_answered, self.storage, call)
-                )
+                return _response(await loop.run_in_executor(self._storage_threads, _storage_answered, answer, call))
         except ClientDisconnect:
             return Response(status_code=400)
         except OSError as error:  # of the spool; those of the store are answered where they are raised
@@ -194,9 +206,9 @@ def answered(route: Route, call: Call, params: dict[str, str]) -> Reply:
         return Reply.error(400, f"Internal error of the local engine: {type(error).__name__}: {error}", "INTERNAL")
 
 
-def _storage_answered(storage: StorageApi, call: Call) -> Reply:
+def _storage_answered(answer: Callable[[Call], Reply], call: Call) -> Reply:
     try:
-        return storage.answer(call)
+        return answer(call)
     except OSError as error:
         log.exception("%s %s", call.method, call.path)
         return _files_unusable(error)

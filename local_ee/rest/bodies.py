@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from local_ee.home import temporary_beside
 from local_ee.rest.replying import send_reply
+from local_ee.storage.xml_uploads import is_xml_upload
 from local_ee.token import without_token
 from local_ee.wire import Reply
 
@@ -29,9 +30,9 @@ DRAIN_BYTES = 16 << 20
 DRAIN_S = 5.0
 
 
-def takes_bytes(path: str) -> bool:
-    """Whether a path, without its token, is one that bytes of objects are sent to."""
-    return path.strip("/").partition("/")[0] in UPLOADS
+def takes_bytes(path: str, query: str) -> bool:
+    """Whether bytes of objects are sent to an address (the path without its token)."""
+    return path.strip("/").partition("/")[0] in UPLOADS or is_xml_upload(path, query)
 
 
 @asynccontextmanager
@@ -78,7 +79,7 @@ class _Body:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         self._receive, self._send = receive, send
-        self._limit = MAX_OBJECT_BYTES if takes_bytes(without_token(scope["path"])[1]) else MAX_BODY_BYTES
+        self._limit = MAX_OBJECT_BYTES if _is_upload(scope) else MAX_BODY_BYTES
         self._declared = _whole_number(headers.get("content-length"))
         self._expects = "expect" in headers
         self._ended = self._declared == 0 and "transfer-encoding" not in headers
@@ -130,6 +131,10 @@ class _Body:
                     self._ended = not message.get("more_body")
         except TimeoutError:
             return
+
+
+def _is_upload(scope: Scope) -> bool:
+    return takes_bytes(without_token(scope["path"])[1], scope.get("query_string", b"").decode("latin-1"))
 
 
 def _closing(message: Message) -> Message:

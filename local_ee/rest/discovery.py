@@ -19,7 +19,8 @@ def _wheel(name: str) -> Any:
 def document(root_url: str) -> dict[str, Any]:
     """The discovery document of this engine: the wheel's (revision 20200203), with v1 paths and what it lacks.
 
-    Added because the client calls them: image.importExternal, getConfig, updateConfig, tables.create.
+    Added because the client calls them: image.importExternal, getConfig, updateConfig, tables.create,
+    classifier.export.
     """
     described = copy.deepcopy(_wheel("cloud_api_discovery_document.json"))
     described.update(rootUrl=f"{root_url}/", baseUrl=f"{root_url}/", id="earthengine:v1", version="v1")
@@ -27,6 +28,8 @@ def document(root_url: str) -> dict[str, Any]:
     projects = described["resources"]["projects"]
     image = projects["resources"]["image"]["methods"]
     image["importExternal"] = _method("POST", "v1/{+project}/image:importExternal", "project", "^projects/[^/]+$")
+    classifier = _method("POST", "v1/{+project}/classifier:export", "project", "^projects/[^/]+$")
+    projects["resources"]["classifier"] = {"methods": {"export": classifier}}
     config = "^projects/[^/]+/config$"
     projects["methods"]["getConfig"] = _method("GET", "v1/{+name}", "name", config)
     projects["methods"]["updateConfig"] = _method("PATCH", "v1/{+name}", "name", config, ("updateMask",))

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from local_ee.rest.bodies import UPLOADS
 from local_ee.rest.replying import send_reply
+from local_ee.storage.xml_uploads import is_xml_upload
 from local_ee.token import PREFIX, RENEWAL, renewed, without_token
 from local_ee.wire import Reply
 
@@ -23,8 +24,8 @@ JSON_TYPES = ("application/json",)
 FORM_TYPES = ("application/x-www-form-urlencoded",)  # https://www.rfc-editor.org/rfc/rfc6749#section-6
 # Addresses that browsers open without headers of ours. As on Google's servers, the id is the secret: 128 random bits.
 PUBLIC = re.compile(
-    r"/v1(?:alpha)?/projects/[^/]+/(?:thumbnails/[0-9a-f]{32}:getPixels|tables/[0-9a-f]{32}:getFeatures"
-    r"|maps/[0-9a-f]{32}/tiles/\d+/\d+/\d+)"
+    r"/v1(?:alpha)?/projects/[^/]+/(?:(?:t|videoT|filmstripT)humbnails/[0-9a-f]{32}:getPixels"
+    r"|tables/[0-9a-f]{32}:getFeatures|maps/[0-9a-f]{32}/tiles/\d+/\d+/\d+)"
 )
 ASKING = (
     "The local engine wants its token: send `Authorization: Bearer TOKEN`, or use the address with /t/TOKEN that "
@@ -126,12 +127,14 @@ def _expected_types(scope: Scope) -> tuple[str, ...] | None:
     """The media types that a route takes; None where the body is an object's bytes, of any type."""
     if scope["path"] == RENEWAL:
         return FORM_TYPES
+    query = parse_qs(scope["query_string"].decode("latin-1"))
+    if is_xml_upload(scope["path"], scope["query_string"].decode("latin-1")):
+        return None
     first = scope["path"].strip("/").partition("/")[0]
     if first == "batch":
         return ("multipart/mixed",)
     if first not in UPLOADS:
         return JSON_TYPES
-    query = parse_qs(scope["query_string"].decode("latin-1"))
     if scope["method"] != "POST" or "upload_id" in query or query.get("uploadType", [""])[-1] == "media":
         return None
     return ("multipart/related",) if query.get("uploadType", [""])[-1] == "multipart" else JSON_TYPES

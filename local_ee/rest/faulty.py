@@ -15,10 +15,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from local_ee.injector import Injector, Seen, Verdict
 from local_ee.rest.connections import BoundedConnection
 from local_ee.rest.replying import send_reply
+from local_ee.storage.xml_uploads import is_xml_upload
 from local_ee.wire import Reply
 
 REPORT = "/faults"
 BODY_ROUTES = ("pixels",)  # their bodies say which grid is asked for
+THUMBNAILS = ("thumbnails", "videoThumbnails", "filmstripThumbnails")
 STORAGE_REASONS = {429: "rateLimitExceeded", 500: "backendError", 503: "backendError"}
 HEAD_END = b"\r\n\r\n"
 AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset instead of the usual goodbye
@@ -118,7 +120,7 @@ def route_of(method: str, path: str, query: str) -> str:
     """The name of a request's route (faults.HTTP); path: escaped as it was sent, so that names hold no slash."""
     parts = [segment for segment in path.split("/") if segment]
     first = parts[0] if parts else ""
-    if first in ("upload", "resumable"):
+    if first in ("upload", "resumable") or is_xml_upload(path, query):
         return "upload"
     if first == "download" or (first == "storage" and method == "GET" and "alt=media" in query.split("&")):
         return "download"
@@ -140,13 +142,15 @@ def _storage_route(method: str, parts: list[str]) -> str:
 
 
 def _engine_route(path: str, parts: list[str]) -> str:
-    if path.endswith((":computePixels", ":getPixels")) and "thumbnails" not in parts:
+    resource = parts[3].partition(":")[0] if len(parts) > 3 else ""
+    if resource in THUMBNAILS:
+        return "thumbnails"
+    if path.endswith((":computePixels", ":getPixels")):
         return "pixels"
     for ending, route in ((":compute", "value"), (":export", "export"), (":import", "import")):
         if path.endswith(ending):
             return route
-    resource = parts[3].partition(":")[0] if len(parts) > 3 else ""
-    return resource if resource in ("operations", "assets", "thumbnails", "maps") else "other"
+    return resource if resource in ("operations", "assets", "maps") else "other"
 
 
 def _refusal(verdict: Verdict, route: str) -> Reply | None:

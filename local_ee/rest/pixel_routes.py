@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from affine import Affine
 from odc.geo.geobox import GeoBox
@@ -27,9 +25,12 @@ from local_ee.limits import CONCURRENT_EXPORTS, Limits
 from local_ee.raster.projection import crs_of
 from local_ee.request import PixelRequest, chosen_bands, pixel_request
 from local_ee.rest import discovery
+from local_ee.rest.remembered import Remembered
 from local_ee.wire import Call, Params, Reply, Route
 
-REMEMBERED = 10_000  # thumbnails and maps; the oldest are forgotten first
+if TYPE_CHECKING:
+    from local_ee.learning.classifier import Classifier
+
 TILE_PX = 256
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")  # what a header may hold as it is
 MERCATOR_M = 20037508.342789244  # half the width of EPSG:3857
@@ -41,7 +42,7 @@ class ComputeApi:
     def __init__(self, catalog: Catalog, limits: Limits) -> None:
         self._catalog = catalog
         self._limits = limits
-        self._remembered: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+        self._remembered = Remembered()
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -64,6 +65,22 @@ class ComputeApi:
         value = self._evaluate(expression)
         if not isinstance(value, Image):
             raise EngineError("The expression does not compute an Image.")
+        return value
+
+    def evaluate_classifier(self, expression: Any) -> Classifier:
+        """The classifier of an expression; EngineError where it is something else."""
+        from local_ee.learning.classifier import Classifier
+
+        value = self._evaluate(expression)
+        if not isinstance(value, Classifier):
+            raise EngineError("The expression does not compute a Classifier.")
+        return value
+
+    def evaluate_images(self, expression: Any) -> Collection:
+        """The image collection of an expression; EngineError where it is something else."""
+        value = self._evaluate(expression)
+        if not isinstance(value, Collection) or value.kind != "ImageCollection":
+            raise EngineError("The expression does not compute an ImageCollection.")
         return value
 
     def evaluate_table(self, expression: Any) -> Collection:
@@ -98,10 +115,10 @@ class ComputeApi:
         body = call.json()
         encode.check_format(_file_format(body), of_thumbnail=True)
         chosen_bands(self.evaluate_image(body.get("expression")), body.get("bandIds"))
-        return self._remember(f"projects/{params['project']}/thumbnails", body)
+        return self._remembered.name(f"projects/{params['project']}/thumbnails", body)
 
     def _thumbnail_pixels(self, call: Call, params: Params) -> Reply:
-        body = self._recall(params["name"])
+        body = self._remembered.body(params["name"])
         request = pixel_request(self.evaluate_image(body.get("expression")), {**body, "grid": None}, self._limits)
         file_format = _file_format(body)
         if file_format not in encode.ZIPPED:
@@ -114,26 +131,14 @@ class ComputeApi:
     def _create_map(self, call: Call, params: Params) -> Reply:
         body = call.json()
         chosen_bands(self.evaluate_image(body.get("expression")), body.get("bandIds"))
-        return self._remember(f"projects/{params['project']}/maps", body)
+        return self._remembered.name(f"projects/{params['project']}/maps", body)
 
     def _tile(self, call: Call, params: Params) -> Reply:
-        body = self._recall(params["name"])
+        body = self._remembered.body(params["name"])
         image = self.evaluate_image(body.get("expression"))
         geobox = tile_geobox(int(params["zoom"]), int(params["x"]), int(params["y"]))
         reply = _file(PixelRequest(image, geobox, chosen_bands(image, body.get("bandIds"))), body)
         return replace(reply, headers={**reply.headers, "access-control-allow-origin": "*"})
-
-    def _remember(self, parent: str, body: Mapping[str, Any]) -> Reply:
-        name = secrets.token_hex(16)
-        self._remembered[name] = body
-        while len(self._remembered) > REMEMBERED:
-            self._remembered.popitem(last=False)
-        return Reply.of({"name": f"{parent}/{name}"})
-
-    def _recall(self, name: str) -> Mapping[str, Any]:
-        if name not in self._remembered:
-            raise EngineError(f"Not found: {name}", 404, "NOT_FOUND")
-        return self._remembered[name]
 
 
 def load_expression(image_id: str) -> dict[str, Any]:

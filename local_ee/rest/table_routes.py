@@ -6,8 +6,6 @@ Reference: https://developers.google.com/earth-engine/reference/rest/v1/projects
 from __future__ import annotations
 
 import re
-import secrets
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,7 +17,8 @@ from local_ee.catalog.stack import CatalogStack
 from local_ee.errors import EngineError
 from local_ee.evaluation.features import Collection
 from local_ee.rest.asset_routes import region_of
-from local_ee.rest.pixel_routes import PLAIN_NAME, REMEMBERED, finite
+from local_ee.rest.pixel_routes import PLAIN_NAME, finite
+from local_ee.rest.remembered import Remembered
 from local_ee.rest.task_routes import submission_of
 from local_ee.storage.objects import ObjectStore
 from local_ee.table_formats import Row, format_of, packed, row_of, rows_of
@@ -54,7 +53,7 @@ class TableRoutes:
         self._buckets = buckets
         self._evaluate = evaluate
         self._submit = submit
-        self._downloads: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+        self._downloads = Remembered()
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -93,16 +92,10 @@ class TableRoutes:
         body = call.json()
         format_of(str(body.get("fileFormat") or "CSV"))
         self._evaluate(body.get("expression"))
-        name = secrets.token_hex(16)
-        self._downloads[name] = body
-        while len(self._downloads) > REMEMBERED:
-            self._downloads.popitem(last=False)
-        return Reply.of({"name": f"projects/{params['project']}/tables/{name}"})
+        return self._downloads.name(f"projects/{params['project']}/tables", body)
 
     def _download(self, call: Call, params: Params) -> Reply:
-        body = self._downloads.get(params["name"])
-        if body is None:
-            raise EngineError(f"Not found: {params['name']}", 404, "NOT_FOUND")
+        body = self._downloads.body(params["name"])
         table_format = format_of(str(body.get("fileFormat") or "CSV"))
         files = table_format.encode(rows_of(self._evaluate(body.get("expression"))), selectors_of(body))
         stem = str(body.get("filename") or "table")

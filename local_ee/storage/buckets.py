@@ -17,6 +17,7 @@ from local_ee.storage.listing import Listing
 from local_ee.storage.objects import CHUNK, ObjectStore, Preconditions, StorageError, StoredObject
 from local_ee.storage.resources import bucket_resource, conditions, number, object_resource
 from local_ee.storage.transfers import Transfers, discarded
+from local_ee.storage.xml_uploads import XmlUploads
 from local_ee.wire import Call, Reply
 
 API = ("storage", "v1")
@@ -37,10 +38,16 @@ class StorageApi:
         self.store = ObjectStore(home)
         self._visible = visible or (lambda bucket, objects: objects)
         self._transfers = Transfers(home, self.store)
+        self._xml_uploads = XmlUploads(home, self.store)
+
+    def answer_xml(self, call: Call) -> Reply:
+        """The reply to a call of an upload in parts (`is_xml_upload`), refusals included."""
+        return self._xml_uploads.answer(call)
 
     def expire(self) -> None:
         """Forgets uploads that were given up long ago."""
         self._transfers.expire()
+        self._xml_uploads.expire()
 
     def answer(self, call: Call) -> Reply:
         """The reply to one call, refusals included."""

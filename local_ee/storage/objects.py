@@ -234,7 +234,10 @@ class ObjectStore:
         claimed: Checksums = UNKNOWN,
         components: int | None = None,
     ) -> StoredObject:
-        """Makes the file `content` (moved, not copied) the object's new generation, or refuses and leaves it."""
+        """Makes the file `content` (moved, not copied) the object's new generation, or refuses and leaves it.
+
+        components: of how many objects it was composed, or 0 of parts of an upload; such an object has no MD5.
+        """
         actual = checksums_of(content)
         claimed.check(actual)
         check_name(name)
@@ -246,9 +249,9 @@ class ObjectStore:
             stored = replace(
                 stored,
                 crc32c=str(actual.crc32c),
-                md5=None if components else actual.md5,
+                md5=actual.md5 if components is None else None,
                 attributes=settable(attributes),
-                component_count=components,
+                component_count=components or None,
             )
             target = self.content_path(stored)
             make_folder(target.parent)

@@ -72,7 +72,7 @@ class ResumableUploads:
         oldest = time.time() - seconds
         for path in self._home.uploads.glob("*"):
             with suppress(FileNotFoundError):
-                if path.stat().st_mtime < oldest:
+                if path.is_file() and path.stat().st_mtime < oldest:
                     path.unlink()
 
     def cancel(self, session: str) -> None:

@@ -22,7 +22,7 @@ def fetch(row: int, col: int, height: int, width: int) -> Pixels:
     return Pixels((FINE[0][window],), (FINE[1][window],))
 
 
-@pytest.mark.parametrize("policy", ["MEAN", "SAMPLE", "MODE", "MIN", "MAX"])
+@pytest.mark.parametrize("policy", ["MEAN", "SAMPLE", "MODE", "MIN", "MAX", "MEDIAN"])
 @pytest.mark.parametrize("block", [8 * 8, 5 * 8 * 8, 64 * 64])
 def test_a_pyramid_level_is_the_same_in_blocks_of_any_size(policy, block, monkeypatch):
     monkeypatch.setattr(pyramid, "_BLOCK_PIXELS", 1 << 30)

@@ -16,7 +16,7 @@ def _paths(resource: dict) -> list[str]:
 
 def test_every_path_is_of_version_1():
     paths = _paths(discovery.document("http://127.0.0.1:1"))
-    assert len(paths) == 44 and all(path.startswith("v1/") for path in paths)
+    assert len(paths) == 45 and all(path.startswith("v1/") for path in paths)
 
 
 def test_the_root_is_the_engine():
@@ -26,7 +26,14 @@ def test_the_root_is_the_engine():
 
 @pytest.mark.parametrize(
     ("resource", "method"),
-    [("image", "importExternal"), ("image", "import_"), ("", "getConfig"), ("", "updateConfig"), ("tables", "create")],
+    [
+        ("image", "importExternal"),
+        ("image", "import_"),
+        ("", "getConfig"),
+        ("", "updateConfig"),
+        ("tables", "create"),
+        ("classifier", "export"),
+    ],
 )
 def test_methods_that_the_wheels_document_lacks_can_be_called(resource, method):
     service = google.build_from_document(discovery.document("http://127.0.0.1:1"))

@@ -252,6 +252,8 @@ def test_without_faults_nothing_is_logged(tmp_path):
         ("POST", "/v1/projects/p/image:computePixels", "", "pixels"),
         ("POST", "/v1/projects/p/assets/a/b:getPixels", "", "pixels"),
         ("GET", "/v1/projects/p/thumbnails/x:getPixels", "", "thumbnails"),
+        ("POST", "/v1/projects/p/videoThumbnails", "", "thumbnails"),
+        ("GET", "/v1/projects/p/filmstripThumbnails/x:getPixels", "", "thumbnails"),
         ("GET", "/v1/projects/p/maps/m/tiles/1/0/0", "", "maps"),
         ("POST", "/v1/projects/p/image:export", "", "export"),
         ("GET", "/v1/projects/p/operations/O", "", "operations"),
@@ -267,6 +269,8 @@ def test_without_faults_nothing_is_logged(tmp_path):
         ("POST", "/storage/v1/b/B/o/a/compose", "", "copy"),
         ("POST", "/storage/v1/b", "", "bucket"),
         ("POST", "/batch/storage/v1", "", "batch"),
+        ("PUT", "/bucket/a%2Fb", "partNumber=1&uploadId=2", "upload"),
+        ("POST", "/bucket/a", "uploads", "upload"),
     ],
 )
 def test_routes_are_known_by_their_addresses(method, path, query, route):

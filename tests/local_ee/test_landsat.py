@@ -45,6 +45,14 @@ def test_radiance_is_a_line_of_the_numbers():
     assert at(radiance, "B4") == pytest.approx(0.01 * number - 50, rel=1e-6)
 
 
+def test_translate_metadata_does_nothing():
+    """A: "Does nothing." """
+    image = raw(CLEAR)
+    translated = ee.Image(ee.ApiFunction.call_("Landsat.translateMetadata", image))  # the client hides it
+    assert info(translated) == info(image)
+    assert at(translated, "B4") == at(image, "B4")
+
+
 def test_quality_stays_as_it_is():
     assert at(ee.Algorithms.Landsat.TOA(raw(CLEAR)), "QA_PIXEL") == 7
 

@@ -74,15 +74,33 @@ def test_a_coarser_request_reads_the_pyramid_level_not_larger_than_it():
     assert pixels(ee.Image("C/b"), Scenes((scene,)), utm(2, 2, step=30)).data == pytest.approx(nearest, rel=1e-6)
 
 
-@pytest.mark.parametrize("policy, expected", [("MODE", 3), ("SAMPLE", 7), ("MIN", 3), ("MAX", 7), ("MEAN", 4)])
+@pytest.mark.parametrize(
+    "policy, expected", [("MODE", 3), ("SAMPLE", 7), ("MIN", 3), ("MAX", 7), ("MEAN", 4), ("MEDIAN", 3)]
+)
 def test_pyramiding_policies(policy, expected):
-    """D reference Shared.Types/PyramidingPolicy: MEAN, SAMPLE (upper left), MIN, MAX, MODE."""
+    """D reference Shared.Types/PyramidingPolicy: MEAN, SAMPLE (upper left), MIN, MAX, MODE, MEDIAN."""
     from local_ee.raster.pixels import Pixels, valid
     from local_ee.raster.pyramid import reduced
 
     block = np.array([[7, 3], [3, 3]], "uint8")
     found = reduced(lambda *_: Pixels((block,), (valid((2, 2)),)), (0, 0, 1, 1), 2, (policy,))
     assert found.values[0].tolist() == [[expected]] and found.masks[0].all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16", "uint8"])
+def test_the_median_policy_is_numpys_median_of_the_valid_pixels(dtype):
+    """D reference PyramidingPolicy: MEDIAN; of an even number of pixels the mean of the middle two."""
+    from local_ee.raster.pixels import Pixels
+    from local_ee.raster.pyramid import reduced
+
+    random = np.random.default_rng(2)
+    values, mask = random.integers(0, 100, (12, 18)).astype(dtype), random.random((12, 18)) < 0.6
+    level = reduced(lambda *_: Pixels((values,), (mask,)), (0, 0, 4, 6), 3, ("MEDIAN",))
+    for row, col in np.ndindex(4, 6):
+        block = (slice(3 * row, 3 * row + 3), slice(3 * col, 3 * col + 3))
+        median = np.median(values[block][mask[block]])
+        assert level.values[0][row, col] == (median if dtype == "float32" else np.rint(median))
+        assert level.masks[0][row, col] == pytest.approx(mask[block].mean())
 
 
 def test_the_mean_policy_weighs_by_the_mask_and_averages_it():
