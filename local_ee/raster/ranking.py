@@ -9,6 +9,7 @@ import numba
 import numpy as np
 
 from local_ee.raster.accumulate import Reduced
+from local_ee.raster.pixels import opaque
 
 _NETWORK_MOST = 64  # samples: of more, a network has too many exchanges
 _NETWORK_PIXELS = 256  # sorted together: 64 samples of them stay in the processor's second cache
@@ -23,7 +24,7 @@ def percentiles(values: np.ndarray, weights: np.ndarray, percents: tuple[float, 
     """
     shape: tuple[int, ...] = values.shape[1:]
     flat = np.ascontiguousarray(values.reshape(len(values), -1))
-    keep = np.ascontiguousarray(weights.reshape(len(values), -1) != 0)
+    keep = np.ascontiguousarray(opaque(weights.reshape(len(values), -1)))
     out = np.zeros((len(percents), flat.shape[1]))
     shares = np.asarray(percents, float)
     if 1 < len(flat) <= _NETWORK_MOST and _has_order(flat):
