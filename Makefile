@@ -65,8 +65,9 @@ docs: $(VENV)/.docs counts
 	$(BIN)/python -m sphinx -W --keep-going --quiet -b html docs build/docs
 	@echo "open build/docs/index.html"
 
-# Two tests at a time: more than one thread each would wait for the other's.
-TEST = OMP_NUM_THREADS=1
+# Two tests at a time: more than one thread each would wait for the other's. Compiled modules are kept for the many
+# processes that the tests start, whatever the machine has set.
+TEST = OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 
 test: $(VENV)/.test
 	$(TEST) $(BIN)/python -m pytest -n 2

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from benchmarks import world_statistics as st
 
-STEPS, BATCH, RATE = 400, 6, 4e-3
+STEPS, BATCH, RATE = 2_000, 6, 4e-3
 WIDTHS = (12, 24, 48, 96)
 
 

@@ -20,7 +20,7 @@ from local_ee.world.lattice import TILE, Cut
 from local_ee.world.optical import Overpass
 from local_ee.world.plane import utm_of
 from local_ee.world.truths import TRUTH
-from reproduction.pairs import TRAINED
+from reproduction.pairs import STRATA
 
 NAN = float("nan")
 BANDS = ("B2", "B3", "B4", "B8")
@@ -167,7 +167,7 @@ def _there(chile: Scene | None) -> float:
 def majority(eye: Eye) -> float:
     """F1 at 1 m of calling whole 10-m pixels what most of them is, over JointSeg's four town edges."""
     hits = wrong = 0
-    for west, south, east, north in TRAINED.values():
+    for west, south, east, north in STRATA["town edges"].values():
         zone = int((west + 180) // 6) + 1
         image = eye.world.image(f"{TRUTH}/2021_{zone:02d}N")
         for share in (0.2, 0.5, 0.8):

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from types import FrameType
 
 import uvicorn
 
@@ -49,14 +50,36 @@ def serve(settings: Settings, address: Address, *, workers: int = 1) -> None:
     address.door(address.port)  # mistakes are refused before anything is made
     bound_memory()
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # a command line may have its own exit code for it
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn raises it once more at its end
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # it is raised once more at the end
     with _listening(address) as listening, suppress(KeyboardInterrupt):
         port = listening.getsockname()[1]
-        config = _config(Service(settings, address.door(port), _version()))
-        with Crew(settings, workers):
+        server = uvicorn.Server(_config(Service(settings, address.door(port), _version())))
+        with _signals_end(server), Crew(settings, workers):
             print(f"isamap serves {settings.folder} at {address.shown(port)} (Ctrl-C ends it)", flush=True)
-            uvicorn.Server(config).run(sockets=[listening])
+            server.run(sockets=[listening])
     print("stopped", flush=True)
+
+
+@contextmanager
+def _signals_end(server: uvicorn.Server) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the server in order, also before it runs; the handlers from before get them afterwards.
+
+    Raised as exceptions they could leave an import's lock behind, for which the crew's thread would wait for ever.
+    """
+    received: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        server.handle_exit(number, frame)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if received:
+            signal.raise_signal(received[0])
 
 
 def _config(service: Service) -> uvicorn.Config:

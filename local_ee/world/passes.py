@@ -14,6 +14,7 @@ _S2_LON_DEG = 115.6  # longitude at 30.5 N of the middle of R032's swath, so tha
 _S2_TRACK_DEG = 360 / 143
 _S2B_SINCE = date(2017, 7, 1)
 S2_L1C_SINCE, S2_L2A_SINCE = date(2015, 6, 27), date(2018, 12, 13)  # L2A is not stored for China before (catalog page)
+S2_L2A_OLDEST = date(2017, 3, 28)  # anywhere (catalog page)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ PLACEHOLDER: Mapping[str, int] = {"simulated": 1, "placeholder": 1}
 _METRES = 111_319.49079327358  # of a degree at the equator
 _MIDNIGHT = (0, 0, 0, 0)
 _TILE = re.compile(r"(?:^|_)T(\d{2}[A-Z]{3})(?:_|$)")  # of Sentinel-2, in an index
+_DATATAKE = re.compile(r"\d{8}T\d{6}_\d{8}T\d{6}_T\d{2}[A-Z]{3}")
 
 
 class PublicImages:
@@ -89,7 +90,7 @@ def _within(image: SourceImage | None, first: datetime, last: datetime) -> bool:
 
 def _of_script(asset: AssetFacts, index: str) -> SourceImage | None:
     """An image that Google's scripts name, on the day in its name; of scenes, on their tile or where the page looks."""
-    if index not in asset.indices:
+    if index not in asset.indices and not _is_datatake(asset, index):
         return None
     day = date_in(index)
     moment = asset.start if day is None else min(max(day, asset.start), asset.end)
@@ -99,6 +100,14 @@ def _of_script(asset: AssetFacts, index: str) -> SourceImage | None:
         tile = mgrs.named(parts[1]) if (parts := _TILE.search(index)) else None
         return _image(asset, moment, f"{asset.id}/{index}", tile.footprint.bounds if tile else scene.bounds)
     return _image(asset, moment, f"{asset.id}/{index}")
+
+
+def _is_datatake(asset: AssetFacts, index: str) -> bool:
+    """Whether an index is a scene of Sentinel-2 as people's programs name them: a time of the asset and a tile."""
+    day = date_in(index)
+    if not asset.id.startswith("COPERNICUS/S2") or not _DATATAKE.fullmatch(index) or day is None:
+        return False
+    return asset.start <= day <= asset.end and mgrs.named(index[-5:]) is not None
 
 
 def _scenes(asset: AssetFacts, first: datetime, last: datetime, bounds_wsen: BoundsWSEN) -> Sequence[SourceImage]:

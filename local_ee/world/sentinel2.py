@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 import numpy as np
@@ -22,6 +23,8 @@ _STEP_M = {
     "B1": 60, "B2": 10, "B3": 10, "B4": 10, "B5": 20, "B6": 20, "B7": 20, "B8": 10, "B8A": 20, "B9": 60, "B11": 20,
     "B12": 20, "AOT": 10, "WVP": 10, "SCL": 20, "QA60": 60, "MSK_CLDPRB": 20, "MSK_SNWPRB": 20,
 }  # fmt: skip
+_INDEX = re.compile(r"(?P<start>\d{8}T\d{6})_\d{8}T\d{6}_T(?P<tile>\d{2}[A-Z]{3})")
+_HALF_CYCLE = timedelta(days=5)
 _BYTES = ("SCL", "MSK_CLDPRB", "MSK_SNWPRB", "probability")
 _L1C_LACKS = ("AOT", "WVP", "SCL", "MSK_CLDPRB", "MSK_SNWPRB")
 _QA60_GAP = (date(2022, 1, 25), date(2024, 2, 28))  # Earth Engine masks QA60 there (catalog page)
@@ -29,16 +32,19 @@ _QA60_GAP = (date(2022, 1, 25), date(2024, 2, 28))  # Earth Engine masks QA60 th
 
 @dataclass(frozen=True)
 class Scene:
-    """One tile of one datatake."""
+    """One tile of one datatake. name: its index, where that is not the one that the world's orbits give."""
 
     tile: mgrs.Tile
     moment: datetime
     spacecraft: str
     orbit: int
+    name: str = ""
 
     @property
     def index(self) -> str:
         """YYYYMMDDTHHMMSS_YYYYMMDDTHHMMSS_Txxxxx: start of the datatake, time of the tile, tile."""
+        if self.name:
+            return self.name
         start = self.moment
         return f"{start:%Y%m%dT%H%M%S}_{start + timedelta(seconds=11):%Y%m%dT%H%M%S}_T{self.tile.name}"
 
@@ -87,22 +93,27 @@ def scenes(first: date, last: date, bounds_wsen: BoundsWSEN) -> Iterator[Scene]:
 
 
 def scene_of(index: str) -> Scene | None:
-    """The scene of an index, or None where the world has none."""
-    parts = index.split("_")
-    if len(parts) != 3 or not parts[2].startswith("T") or len(parts[0]) != 15 or not parts[0][:8].isdigit():
-        return None
-    tile = mgrs.named(parts[2][1:])
-    if tile is None:
+    """The scene of an index, or None where it is no index of a tile and a time since the first launch.
+
+    Assumption: people's programs name scenes that Google has. The world's orbits do not give their seconds, so any
+    time is a scene where it is named; collections list the world's own.
+    """
+    parts = _INDEX.fullmatch(index)
+    tile = mgrs.named(parts["tile"]) if parts else None
+    if parts is None or tile is None:
         return None
     try:
-        day = datetime.strptime(parts[0][:8], "%Y%m%d").date()
+        moment = datetime.strptime(parts["start"], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
     except ValueError:
         return None
-    for taken in passes.optical_passes(tile.centre_lonlat[0], day, day):
-        scene = Scene(tile, taken.moment, taken.spacecraft, taken.orbit)
-        if scene.index == index:
-            return scene
-    return None
+    day = moment.date()
+    near = passes.optical_passes(tile.centre_lonlat[0], day - _HALF_CYCLE, day + _HALF_CYCLE)
+    own = [Scene(tile, taken.moment, taken.spacecraft, taken.orbit) for taken in near]
+    listed = next((scene for scene in own if scene.index == index), None)
+    if listed is not None or not own:
+        return listed
+    closest = min(own, key=lambda scene: abs(scene.moment - moment))
+    return replace(closest, moment=moment, name=index) if day >= passes.S2_L1C_SINCE else None
 
 
 @dataclass(frozen=True)
@@ -121,7 +132,8 @@ class Sentinel2:
     def image(self, collection_id: str, index: str) -> SourceImage | None:
         """One scene, or None."""
         scene = scene_of(index)
-        if scene is None or (collection_id == L2A and scene.moment.date() < passes.S2_L2A_SINCE):
+        oldest = passes.S2_L2A_SINCE if scene is None or not scene.name else passes.S2_L2A_OLDEST
+        if scene is None or (collection_id == L2A and scene.moment.date() < oldest):
             return None
         return self._image(collection_id, scene)
 

@@ -18,11 +18,13 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+import uvicorn
 
 import isamap
 from inference.serve.database import VARIABLE
 from inference.serve.job import OPEN
 from inference.serve.job_store import JobStore
+from inference.serve.server import _signals_end
 from tests.inference.serve.conftest import BBOX, TOWN
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -192,6 +194,16 @@ def test_sigterm_ends_server_and_workers_in_order(start, settings):
     server.process.terminate()
     assert server.process.wait(120) in (0, 143, -signal.SIGTERM)
     assert "stopped" in (settings.folder.parent / "server0.log").read_text()
+
+
+def test_a_signal_before_the_server_runs_interrupts_no_import_and_is_raised_at_the_end():
+    """An exception in the middle of an import left its lock behind, and the crew's thread waited for it for ever."""
+    server = uvicorn.Server(uvicorn.Config(None))
+    imported = False
+    with pytest.raises(KeyboardInterrupt), _signals_end(server):
+        signal.raise_signal(signal.SIGINT)
+        imported = True
+    assert imported and server.should_exit
 
 
 @pytest.mark.parametrize(
