@@ -231,6 +231,19 @@ def _look(table, at):
 
 
 @compiled
+def _ranks(broad, fine, grain, haze, out):
+    """Fills out with the share of its state's scores that a pixel's lies above; loops of one kind of step each."""
+    for col in range(out.shape[0]):
+        wave = broad[col] + 0.5 * fine[col]
+        z = haze + 1.25 * wave + 1.1 * (grain[col] - 0.5)
+        out[col] = -1.702 * z
+    for col in range(out.shape[0]):
+        out[col] = math.exp(out[col])
+    for col in range(out.shape[0]):
+        out[col] = 1.0 / (1.0 + out[col])
+
+
+@compiled
 def _scores(opacity, shadow, seed, row0, col0, table, history, cdf):
     """Cloud Score+ cs; fills cdf too, unless it has no pixels (its noise takes as long as all the others)."""
     height, width = opacity.shape
@@ -239,6 +252,7 @@ def _scores(opacity, shadow, seed, row0, col0, table, history, cdf):
     broad, fine, drift = np.empty(width), np.empty(width), np.empty(width)
     broad_state, fine_state, drift_state = row_state(width), row_state(width), row_state(width)
     grain, jitter, keys = np.empty(width), np.empty(width), column_keys(seed, col0, width)
+    ranks, line = np.empty(width), np.empty(width)
     clear, thin, shaded, opaque = table[0], table[1], table[2], table[3]
     for row in range(height):
         next_row(seed + np.uint64(7), col0, 1.0, 70.0, (row0 + row) / 70.0, broad_state, broad)
@@ -251,11 +265,9 @@ def _scores(opacity, shadow, seed, row0, col0, table, history, cdf):
         else:
             for col in range(width):
                 grain[col] = unit(point_hash(keys[col], row0 + row))
+        _ranks(broad, fine, grain, haze, ranks)
         for col in range(width):
-            wave = broad[col] + 0.5 * fine[col]
-            z = haze + 1.25 * wave + 1.1 * (grain[col] - 0.5)
-            rank = 1.0 / (1.0 + math.exp(-1.702 * z))
-            a, s = opacity[row, col], shadow[row, col]
+            a, s, rank = opacity[row, col], shadow[row, col], ranks[col]
             score = _look(clear, rank)
             if s > 0.0:
                 score += min(1.6 * s, 1.0) * (min(_look(shaded, rank), score) - score)
@@ -263,10 +275,11 @@ def _scores(opacity, shadow, seed, row0, col0, table, history, cdf):
                 score += min(a / 0.14, 1.0) * (min(_look(thin, rank), score) - score)
                 if a > 0.25:
                     score += min((a - 0.25) / 0.4, 1.0) * (min(_look(opaque, rank), score) - score)
-            cs[row, col] = score
-            if ranked:
+            cs[row, col], line[col] = score, score
+        if ranked:
+            for col in range(width):
                 blur = 0.087 * (jitter[col] - 1.0 + drift[col])
-                cdf[row, col] = min(max(_look(history, score) + blur, 0.0), 1.0)
+                cdf[row, col] = min(max(_look(history, line[col]) + blur, 0.0), 1.0)
     return cs
 
 
