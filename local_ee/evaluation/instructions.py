@@ -50,6 +50,9 @@ class Instructions:
         )
         return cls(inputs) if simple and not all(is_uniform(values) for values, _ in inputs.values()) else None
 
+    def __len__(self) -> int:
+        return len(self._program)
+
     def add(self, slot: Slot, operation: Operation, sources: Sequence[Slot]) -> bool:
         """Whether an operation on bands is an instruction; the slot holds its result then."""
         numbers = [self._numbers[source] for source in sources]

@@ -19,7 +19,7 @@ from odc.geo.geobox import GeoBox
 from local_ee import budget
 from local_ee.evaluation.instructions import BandPixels, Instructions, Slot
 from local_ee.evaluation.values import Band, Image, derived
-from local_ee.raster.arithmetic import Operation
+from local_ee.raster.arithmetic import COPY, Operation
 from local_ee.raster.memo import askers_of
 from local_ee.raster.pixels import Pixels, blank, is_blank, is_valid, valid
 
@@ -30,6 +30,8 @@ Compute = Callable[[tuple[int, ...], Sequence[Sequence[BandPixels]], tuple[int, 
 
 STRIP_PIXELS = 65_536  # 512 kB of a band of doubles: a few of them stay in the processor's cache
 LEAST_PIXELS = 100_000  # for which instructions are worth their preparation
+LEAST_STEPS = 3  # of a chain that is worth strips: each strip is copied into its place
+LEAST_INSTRUCTIONS = 3  # fewer take less time than bringing whole numbers and floats to doubles
 MOST_INPUTS = 8  # images held whole at once by a chain; longer ones are cut
 
 
@@ -159,7 +161,7 @@ def _program(
             slot = id(reading), position
             if instructions is None or operation is None or not instructions.add(slot, operation, sources):
                 return None
-    return instructions
+    return instructions if instructions is not None and len(instructions) >= LEAST_INSTRUCTIONS else None
 
 
 class _Step:
@@ -171,6 +173,8 @@ class _Step:
         needs = zip(reading.parents, reading.needs(positions), strict=True)
         self.sources = [[(id(parent.reading), band) for band in bands] for parent, bands in needs]
         self.targets = [(id(reading), position) for position in positions]
+        operation = reading.operation(positions[0]) if positions else None
+        self.computes = bool(positions) and (operation is None or operation.code != COPY or operation.cast)
 
     def run(self, slots: dict[Slot, BandPixels], shape: tuple[int, ...]) -> None:
         if self._positions:
@@ -185,7 +189,7 @@ def _computed(
     height, width = shape
     rows = max(1, STRIP_PIXELS // max(width, 1))
     whole = height <= rows or any(values.dtype == object for values, _ in inputs.values())
-    if whole or len(steps) == 1:
+    if whole or sum(step.computes for step in steps) < LEAST_STEPS:
         slots = dict(inputs)
         for step in steps:
             step.run(slots, shape)

@@ -52,6 +52,9 @@ class Program:
         self._constants = np.array(constants, np.float64)
         self._rows: list[tuple[int, int, int, int, int]] = []
 
+    def __len__(self) -> int:
+        return len(self._rows)
+
     def add(self, code: int, registers: Sequence[int], *, rounded: bool) -> int:
         """The register of the result of an instruction on one to three registers."""
         first, second, third = (*registers, 0, 0)[:3]

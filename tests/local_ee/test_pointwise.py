@@ -58,6 +58,7 @@ def test_strips_and_instructions_give_the_bits_of_whole_windows(monkeypatch, nam
     monkeypatch.setattr(pointwise, "LEAST_PIXELS", math.inf)
     whole = bits(read(image, hidden))
     monkeypatch.setattr(pointwise, "STRIP_PIXELS", 53 * 5)
+    monkeypatch.setattr(pointwise, "LEAST_STEPS", 1)
     assert bits(read(image, hidden)) == whole
     monkeypatch.setattr(pointwise, "LEAST_PIXELS", 0)
     monkeypatch.setattr(instructions, "_STRIP_PIXELS", 53 * 4)
@@ -80,6 +81,13 @@ def test_plain_arithmetic_runs_as_instructions(monkeypatch):
     monkeypatch.setattr(Program, "run", lambda *args: runs.append(args))
     read(graphs()["lee"], 5)
     assert len(runs) == 1
+
+
+def test_one_operation_is_left_to_numpy(monkeypatch):
+    monkeypatch.setattr(pointwise, "LEAST_PIXELS", 0)
+    monkeypatch.setattr(Program, "run", lambda *args: pytest.fail("instructions ran"))
+    a, b, _, _ = a_b_c_d()
+    assert read(a.gt(b), 0).values[0].dtype == np.uint8
 
 
 def test_a_chain_reads_each_input_once_and_only_the_bands_it_needs():
