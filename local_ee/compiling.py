@@ -1,4 +1,4 @@
-"""Says once that kernels are being compiled: after an installation the first computations wait for that."""
+"""Says that kernels are being compiled, and how far it is: after an installation the first computations wait for it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from functools import cache
 from numba.core import event
 
 QUIET_SECONDS = 2.0  # of compiling before it is worth a line
+STEP_SECONDS = 15.0  # of compiling between two lines of progress
+KERNELS = 250  # that Sentinel-1 and -2, labels and elevation need together (2026-11-23)
+PROGRESS = "The local engine compiled {count} kernels in {seconds:.0f} s; an export needs up to about {most}."
 NOTICE = (
     "The local engine compiles its kernels. This happens once after an installation or an update, and takes one or two "
     "minutes in all; the first answers wait for it."
@@ -20,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class CompilingNotice(event.Listener):
-    """Logs NOTICE once, when a kernel begins to be compiled after QUIET_SECONDS were spent compiling others."""
+    """Logs NOTICE when a kernel begins to be compiled after QUIET_SECONDS were spent compiling, then PROGRESS."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -28,7 +31,8 @@ class CompilingNotice(event.Listener):
         self._depth = 0  # a kernel's callees are compiled while it is
         self._since = 0.0
         self._spent = 0.0
-        self._logged = False
+        self._count = 0
+        self._due = QUIET_SECONDS  # spent compiling before the next line
 
     def on_start(self, event: event.Event) -> None:
         with self._lock:
@@ -36,14 +40,17 @@ class CompilingNotice(event.Listener):
             if self._depth == 0:
                 self._since = now
             self._depth += 1
-            due = not self._logged and self._spent + now - self._since >= QUIET_SECONDS
-            self._logged |= due
+            spent, count, is_first = self._spent + now - self._since, self._count, self._due == QUIET_SECONDS
+            due = spent >= self._due
+            self._due = spent + STEP_SECONDS if due else self._due
         if due:
-            log.warning(NOTICE)
+            progress = PROGRESS.format(count=count, seconds=spent, most=KERNELS)
+            log.warning(NOTICE if is_first else progress)
 
     def on_end(self, event: event.Event) -> None:
         with self._lock:
             self._depth -= 1
+            self._count += 1
             if self._depth == 0:
                 self._spent += self._clock() - self._since
 

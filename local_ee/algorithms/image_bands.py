@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from odc.geo.geobox import GeoBox
@@ -12,9 +13,11 @@ from local_ee.evaluation.arrays import Array
 from local_ee.evaluation.coerce import coerced, to_date
 from local_ee.evaluation.features import Date
 from local_ee.evaluation.patterns import InvalidPattern, Pattern
+from local_ee.evaluation.pointwise import BandPixels, pointwise
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.sources import image_of, not_found
-from local_ee.evaluation.values import Image, constant, derived, missing_band, recomputed
+from local_ee.evaluation.values import Image, constant, derived, missing_band
+from local_ee.raster.arithmetic import COPY, Operation
 from local_ee.raster.pixel_type import DOUBLE
 from local_ee.raster.pixels import Pixels, join
 from local_ee.raster.projection import WGS84, Projection
@@ -49,13 +52,20 @@ def chosen(image: Image, positions: tuple[int, ...], names: list[str] | None = N
             raise EngineError(f"Can't rename {len(bands)} bands with {len(names)} names: the counts must be equal.")
         bands = [band.renamed(name) for band, name in zip(bands, names, strict=True)]
 
-    def reading(geobox: GeoBox, indices: tuple[int, ...]) -> Pixels:
-        return image.read_at(geobox, tuple(positions[i] for i in indices))
+    def compute(
+        indices: tuple[int, ...], inputs: Sequence[Sequence[BandPixels]], shape: tuple[int, ...]
+    ) -> Sequence[BandPixels]:
+        return inputs[0]
 
     def needs(indices: tuple[int, ...]) -> list[list[int]]:
         return [[positions[i] for i in indices]]
 
-    return recomputed(image, bands, reading, needs=needs)
+    def operation(index: int) -> Operation:
+        return Operation(COPY, bands[index].type.dtype, cast=False)
+
+    return pointwise(
+        [image], bands, compute, needs, operation=operation, properties=image.properties, image_id=image.id
+    )
 
 
 @algorithm("Image.select")

@@ -12,8 +12,10 @@ from odc.geo.geobox import GeoBox
 
 from local_ee.errors import EngineError
 from local_ee.evaluation import registry
+from local_ee.evaluation.pointwise import BandPixels, pointwise
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Band, Image, alike, derived, recomputed
+from local_ee.raster.arithmetic import COPY, Operation
 from local_ee.raster.array_pixels import computed
 from local_ee.raster.pixel_type import NAMED, PixelType
 from local_ee.raster.pixels import Pixels, hidden, is_uniform
@@ -59,12 +61,18 @@ def cast_image(image: Image, kinds: Sequence[PixelType]) -> Image:
     kinds = [kind.of_dimensions(band.type.dimensions) for band, kind in zip(image.bands, kinds, strict=True)]
     bands = [band.typed(target_type) for band, target_type in zip(image.bands, kinds, strict=True)]
 
-    def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
-        pixels = image.read_at(geobox, positions)
-        pairs = zip(positions, pixels.values, pixels.masks, strict=True)
-        return Pixels(tuple(_cast_pixels(array, mask, kinds[i]) for i, array, mask in pairs), pixels.masks)
+    def compute(
+        positions: tuple[int, ...], inputs: Sequence[Sequence[BandPixels]], shape: tuple[int, ...]
+    ) -> list[BandPixels]:
+        pairs = zip(positions, inputs[0], strict=True)
+        return [(_cast_pixels(values, mask, kinds[i]), mask) for i, (values, mask) in pairs]
 
-    return recomputed(image, bands, reading, needs=alike)
+    def operation(position: int) -> Operation | None:
+        return None if kinds[position].is_integer else Operation(COPY, kinds[position].dtype)
+
+    return pointwise(
+        [image], bands, compute, alike, operation=operation, properties=image.properties, image_id=image.id
+    )
 
 
 def _caster(target_type: PixelType) -> Callable[..., Image]:

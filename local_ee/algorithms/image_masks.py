@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,10 @@ from odc.geo.geobox import GeoBox
 
 from local_ee.errors import EngineError
 from local_ee.evaluation.coerce import to_geometry, type_name
+from local_ee.evaluation.pointwise import BandPixels, pointwise
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Image, Needs, alike, constant, derived, recomputed
+from local_ee.raster.arithmetic import CHOOSE, Operation
 from local_ee.raster.geometry import Geometry
 from local_ee.raster.pixel_type import FLOAT, PixelType
 from local_ee.raster.pixels import (
@@ -215,24 +217,23 @@ def where(input: Image, test: Image, value: Image) -> Image:
         band.typed(band.type.union(value.bands[_paired(input, value, i)].type)) for i, band in enumerate(input.bands)
     ]
 
-    def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
-        pixels = input.read_at(geobox, positions)
-        tests = _read_paired(input, test, geobox, positions)
-        news = _read_paired(input, value, geobox, positions)
+    def compute(
+        positions: tuple[int, ...], inputs: Sequence[Sequence[BandPixels]], shape: tuple[int, ...]
+    ) -> list[BandPixels]:
         out = []
-        for i, values, (cond, cond_mask), (new, new_mask) in zip(positions, pixels.values, tests, news, strict=True):
+        for i, (values, mask), (cond, cond_mask), (new, new_mask) in zip(positions, *inputs, strict=True):
             takes = both(opaque(cond_mask), opaque(new_mask)) & (cond != 0)
-            out.append(np.where(takes, new[0, 0] if is_uniform(new) else new, values).astype(bands[i].type.dtype))
-        return Pixels(tuple(out), pixels.masks)
+            fresh = np.where(takes, new[0, 0] if is_uniform(new) else new, values).astype(bands[i].type.dtype)
+            out.append((fresh, mask))
+        return out
 
-    return derived(
-        [input, test, value],
-        bands,
-        reading,
-        properties=input.properties,
-        image_id=input.id,
-        needs=pairing(input, test, value),
-    )
+    needs = pairing(input, test, value)
+
+    def operation(position: int) -> Operation:
+        return Operation(CHOOSE, bands[position].type.dtype, cast=False)
+
+    parents, properties = [input, test, value], input.properties
+    return pointwise(parents, bands, compute, needs, operation=operation, properties=properties, image_id=input.id)
 
 
 @algorithm("Image.clip")
@@ -313,16 +314,17 @@ def normalized_difference(input: Image, bandNames: list | None) -> Image:
         raise EngineError(f"Need two bands, image has {len(input.bands)}.")
     pair = input.positions(bandNames) if bandNames else (0, 1)
 
-    def reading(geobox: GeoBox, _: tuple[int, ...]) -> Pixels:
-        pixels = input.read_at(geobox, pair)
-        mask = both(*pixels.masks)
+    def compute(
+        positions: tuple[int, ...], inputs: Sequence[Sequence[BandPixels]], shape: tuple[int, ...]
+    ) -> list[BandPixels]:
+        (first, first_mask), (second, second_mask) = inputs[0]
+        mask = both(first_mask, second_mask)
         if is_blank(mask):
-            empty = hidden(FLOAT.dtype, tuple(geobox.shape))
-            return Pixels((empty[0],), (empty[1],))
-        first, second = (values.astype(np.float32, copy=False) for values in pixels.values)
+            return [hidden(FLOAT.dtype, shape)]
+        first, second = first.astype(np.float32, copy=False), second.astype(np.float32, copy=False)
         total = first + second
         ratio = np.divide(first - second, total, out=np.zeros(total.shape, np.float32), where=total != 0)
-        return Pixels((ratio,), (both(mask, (first >= 0) & (second >= 0)),))
+        return [(ratio, both(mask, (first >= 0) & (second >= 0)))]
 
     band = input.bands[pair[0]].renamed("nd").typed(PixelType("float", -1, 1))
-    return derived([input], [band], reading, needs=lambda _: [pair])
+    return pointwise([input], [band], compute, lambda _: [pair])

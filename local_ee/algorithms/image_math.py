@@ -7,6 +7,7 @@ import operator
 import numpy as np
 
 from local_ee.evaluation.pixelwise import boolean, floating, pixelwise, same, spanning, union
+from local_ee.raster import arithmetic
 from local_ee.raster.pixel_type import PixelType, ranged
 
 
@@ -15,25 +16,25 @@ def _division(left: PixelType, right: PixelType) -> PixelType:
     return left.union(right).floating()
 
 
-@pixelwise("Image.add", result=spanning(operator.add))
+@pixelwise("Image.add", result=spanning(operator.add), code=arithmetic.ADD)
 def add(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """left + right."""
     return left + right
 
 
-@pixelwise("Image.subtract", result=spanning(operator.sub))
+@pixelwise("Image.subtract", result=spanning(operator.sub), code=arithmetic.SUBTRACT)
 def subtract(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """left - right."""
     return left - right
 
 
-@pixelwise("Image.multiply", result=spanning(operator.mul))
+@pixelwise("Image.multiply", result=spanning(operator.mul), code=arithmetic.MULTIPLY)
 def multiply(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """left * right."""
     return left * right
 
 
-@pixelwise("Image.divide", result=_division)
+@pixelwise("Image.divide", result=_division, code=arithmetic.DIVIDE)
 def divide(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """left / right; 0 where right is 0 (apidocs ee-image-divide)."""
     shape = np.broadcast_shapes(np.shape(left), np.shape(right))
@@ -66,13 +67,13 @@ def atan2(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.arctan2(right, left)
 
 
-@pixelwise("Image.min")
+@pixelwise("Image.min", code=arithmetic.MIN)
 def minimum(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """The smaller value."""
     return np.minimum(left, right)
 
 
-@pixelwise("Image.max")
+@pixelwise("Image.max", code=arithmetic.MAX)
 def maximum(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """The larger value."""
     return np.maximum(left, right)
@@ -90,55 +91,55 @@ def first_non_zero(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.where(left != 0, left, right)
 
 
-@pixelwise("Image.eq", result=boolean, cast=False)
+@pixelwise("Image.eq", result=boolean, cast=False, code=arithmetic.EQ)
 def eq(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """1 where both are equal."""
     return np.equal(left, right)
 
 
-@pixelwise("Image.neq", result=boolean, cast=False)
+@pixelwise("Image.neq", result=boolean, cast=False, code=arithmetic.NEQ)
 def neq(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """1 where they differ."""
     return np.not_equal(left, right)
 
 
-@pixelwise("Image.gt", result=boolean, cast=False)
+@pixelwise("Image.gt", result=boolean, cast=False, code=arithmetic.GT)
 def gt(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """1 where left is greater."""
     return np.greater(left, right)
 
 
-@pixelwise("Image.gte", result=boolean, cast=False)
+@pixelwise("Image.gte", result=boolean, cast=False, code=arithmetic.GTE)
 def gte(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """1 where left is not smaller."""
     return np.greater_equal(left, right)
 
 
-@pixelwise("Image.lt", result=boolean, cast=False)
+@pixelwise("Image.lt", result=boolean, cast=False, code=arithmetic.LT)
 def lt(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """1 where left is smaller."""
     return np.less(left, right)
 
 
-@pixelwise("Image.lte", result=boolean, cast=False)
+@pixelwise("Image.lte", result=boolean, cast=False, code=arithmetic.LTE)
 def lte(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """1 where left is not greater."""
     return np.less_equal(left, right)
 
 
-@pixelwise("Image.and", result=boolean, cast=False)
+@pixelwise("Image.and", result=boolean, cast=False, code=arithmetic.AND)
 def logical_and(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """1 where neither is 0."""
     return (left != 0) & (right != 0)
 
 
-@pixelwise("Image.or", result=boolean, cast=False)
+@pixelwise("Image.or", result=boolean, cast=False, code=arithmetic.OR)
 def logical_or(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """1 where one is not 0."""
     return (left != 0) | (right != 0)
 
 
-@pixelwise("Image.not", result=boolean, cast=False)
+@pixelwise("Image.not", result=boolean, cast=False, code=arithmetic.NOT)
 def logical_not(value: np.ndarray) -> np.ndarray:
     """1 where the value is 0."""
     return value == 0
@@ -197,7 +198,7 @@ def _magnitude(source: PixelType) -> PixelType:
     return ranged(low, max(abs(source.minimum), abs(source.maximum)))
 
 
-@pixelwise("Image.abs", result=_magnitude, cast=False)
+@pixelwise("Image.abs", result=_magnitude, cast=False, code=arithmetic.ABS)
 def absolute(value: np.ndarray) -> np.ndarray:
     """The value without its sign."""
     return np.abs(value.astype(np.int64) if value.dtype.kind == "i" else value)

@@ -20,7 +20,7 @@ from local_ee.evaluation.values import Image, alike, recomputed
 from local_ee.raster import accumulate
 from local_ee.raster.kernel import Kernel, Weights, drawn
 from local_ee.raster.neighborhood import window_moments, window_sums
-from local_ee.raster.pixels import Pixels, as_weight, hidden, is_blank, opaque
+from local_ee.raster.pixels import Pixels, as_weight, both, hidden, is_blank, opaque
 from local_ee.raster.reducing import Reducer
 
 _STRIP_BYTES = 128 << 20
@@ -116,7 +116,7 @@ def _reduced(band: Band, reducer: Reducer, weights: Weights, weight: str, skip_m
     if not skip_masked:
         return results
     centre = opaque(mask)[weights.row : weights.row + shape[0], weights.col : weights.col + shape[1]]
-    return [(result, valid & centre) for result, valid in results]
+    return [(result, both(valid, centre)) for result, valid in results]
 
 
 def _single(mask: np.ndarray, weights: Weights, weight: str) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from odc.geo.geobox import GeoBox
 
 from local_ee.errors import EngineError
+from local_ee.evaluation.pointwise import BandPixels, pointwise
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.stacks import mosaic
 from local_ee.evaluation.values import Image, alike, derived
 from local_ee.raster.pixel_type import PixelType
-from local_ee.raster.pixels import Pixels, both, is_blank
+from local_ee.raster.pixels import both, is_blank
 
 Change = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
@@ -21,19 +21,14 @@ def changed(image: Image, typed: Callable[[PixelType], PixelType], change: Chang
     """Some bands of an image after a function of values and mask; properties as arithmetic leaves them: none."""
     bands = [image.bands[i].typed(typed(image.bands[i].type)) for i in positions]
 
-    def reading(geobox: GeoBox, indices: tuple[int, ...]) -> Pixels:
-        pixels = image.read_at(geobox, tuple(positions[i] for i in indices))
-        pairs = [
-            (values, mask) if is_blank(mask) else change(values, mask)
-            for values, mask in zip(pixels.values, pixels.masks, strict=True)
-        ]
-        values = (pair[0].astype(bands[i].type.dtype, copy=False) for i, pair in zip(indices, pairs, strict=True))
-        return Pixels(tuple(values), tuple(mask for _, mask in pairs))
+    def compute(
+        indices: tuple[int, ...], inputs: Sequence[Sequence[BandPixels]], shape: tuple[int, ...]
+    ) -> list[BandPixels]:
+        pairs = [band if is_blank(band[1]) else change(*band) for band in inputs[0]]
+        dtypes = [bands[i].type.dtype for i in indices]
+        return [(values.astype(dtype, copy=False), mask) for dtype, (values, mask) in zip(dtypes, pairs, strict=True)]
 
-    all_bands = tuple(positions) == image.everything
-    return derived(
-        [image], bands, reading, needs=alike if all_bands else lambda indices: [[positions[i] for i in indices]]
-    )
+    return pointwise([image], bands, compute, lambda indices: [[positions[i] for i in indices]])
 
 
 @algorithm("Image.clamp")

@@ -6,17 +6,18 @@ import inspect
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from odc.geo.geobox import GeoBox
 
 from local_ee.errors import EngineError
 from local_ee.evaluation import registry
+from local_ee.evaluation.pointwise import BandPixels, pointwise
 from local_ee.evaluation.signatures import signatures
-from local_ee.evaluation.values import Band, Image, derived
+from local_ee.evaluation.values import Band, Image
+from local_ee.raster.arithmetic import Operation
 from local_ee.raster.array_pixels import Compute as StackCompute
 from local_ee.raster.array_pixels import computed
 from local_ee.raster.geometry import Geometry
 from local_ee.raster.pixel_type import BOOLEAN, DOUBLE, PixelType, ranged
-from local_ee.raster.pixels import Pixels, both, hidden, is_blank, is_uniform
+from local_ee.raster.pixels import both, hidden, is_blank, is_uniform
 
 Typed = Callable[..., PixelType]
 Compute = Callable[..., np.ndarray]
@@ -63,17 +64,17 @@ def spanning(combine: Callable[[float, float], float]) -> Typed:
 
 
 def pixelwise(
-    *names: str, result: Typed = union, cast: bool = True, partial: bool = False
+    *names: str, result: Typed = union, cast: bool = True, partial: bool = False, code: int | None = None
 ) -> Callable[[Compute], Compute]:
     """Registers a function of one or two arrays as algorithms of images.
 
     result: pixel type of the output from those of the inputs. cast: inputs are given in the output's type.
     partial: the function may give values that are not finite; those pixels are masked (assumption: Google documents
-    no value for them).
+    no value for them). code: the instruction that does the same (see raster.arithmetic).
     """
 
     def register(compute: Compute) -> Compute:
-        operator = _Operator(compute, result, cast, partial)
+        operator = _Operator(compute, result, cast, partial, code)
         arity = len(inspect.signature(compute).parameters)
         for name in names:
             registry.add(name, _function(name, operator, arity))
@@ -103,11 +104,12 @@ def _function(name: str, operator: _Operator, arity: int) -> Callable[..., Image
 class _Operator:
     """A pixelwise function with the rules of its output."""
 
-    def __init__(self, compute: Compute, result: Typed, cast: bool, partial: bool) -> None:
+    def __init__(self, compute: Compute, result: Typed, cast: bool, partial: bool, code: int | None = None) -> None:
         self.compute = compute
         self._result = result
         self._cast = cast
         self._partial = partial
+        self._code = code
 
     def over(self, images: Sequence[Image]) -> Image:
         """The image of the function's values. Properties are not kept (assumption for operators other than casts)."""
@@ -125,21 +127,21 @@ class _Operator:
         ]
         types = [band.type for band in bands]
 
-        def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
-            inputs = [
-                _read_columns(image, geobox, [column[i] for i in positions])
-                for image, column in zip(images, columns, strict=True)
-            ]
-            out = [
-                self._band(types[i], [pixels[k] for pixels in inputs], tuple(geobox.shape))
-                for k, i in enumerate(positions)
-            ]
-            return Pixels(tuple(values for values, _ in out), tuple(mask for _, mask in out))
+        def compute(
+            positions: tuple[int, ...], inputs: Sequence[Sequence[BandPixels]], shape: tuple[int, ...]
+        ) -> list[BandPixels]:
+            return [self._band(types[i], [pairs[k] for pairs in inputs], shape) for k, i in enumerate(positions)]
 
         def needs(positions: tuple[int, ...]) -> list[list[int]]:
             return [[column[i] for i in positions] for column in columns]
 
-        return derived(images, bands, reading, footprint_of=lambda: _common_footprint(images), needs=needs)
+        def operation(position: int) -> Operation | None:
+            return None if self._code is None else Operation(self._code, types[position].dtype, self._cast)
+
+        def footprint() -> Geometry | None:
+            return _common_footprint(images)
+
+        return pointwise(images, bands, compute, needs, operation=operation, footprint_of=footprint)
 
     def _typed(self, types: Sequence[PixelType]) -> PixelType:
         """The result's type: that of the numbers, and as many dimensions as the input with most."""
@@ -199,14 +201,6 @@ def _band_count(images: Sequence[Image]) -> int:
 
 def _broadcast(image: Image, count: int) -> tuple[int, ...]:
     return image.everything if len(image.bands) == count else (0,) * count
-
-
-def _read_columns(image: Image, geobox: GeoBox, columns: list[int]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Bands by position, each read once."""
-    unique = tuple(dict.fromkeys(columns))
-    pixels = image.read_at(geobox, unique)
-    pairs = {column: (pixels.values[k], pixels.masks[k]) for k, column in enumerate(unique)}
-    return [pairs[column] for column in columns]
 
 
 def _common_footprint(images: Sequence[Image]) -> Geometry | None:

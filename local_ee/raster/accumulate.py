@@ -67,20 +67,19 @@ class Sums:
 def _add_first(weight, total, values, weights):  # pragma: no cover (compiled)
     for i in range(values.shape[0]):
         for j in range(values.shape[1]):
-            if weights[i, j]:
-                weight[i, j] += weights[i, j]
-                total[i, j] += weights[i, j] * np.float64(values[i, j])
+            share = np.float64(weights[i, j])
+            weight[i, j] += share
+            total[i, j] += share * np.float64(values[i, j]) if share != 0.0 else 0.0
 
 
 @numba.njit(nogil=True, cache=True)
 def _add_second(weight, total, square, values, weights):  # pragma: no cover (compiled)
     for i in range(values.shape[0]):
         for j in range(values.shape[1]):
-            if weights[i, j]:
-                value = np.float64(values[i, j])
-                weight[i, j] += weights[i, j]
-                total[i, j] += weights[i, j] * value
-                square[i, j] += weights[i, j] * value * value
+            share, value = np.float64(weights[i, j]), np.float64(values[i, j])
+            weight[i, j] += share
+            total[i, j] += share * value if share != 0.0 else 0.0
+            square[i, j] += share * value * value if share != 0.0 else 0.0
 
 
 def mean_of(weight: np.ndarray, total: np.ndarray) -> Reduced:

@@ -82,6 +82,10 @@ class Demand:
         bands = self._bands.get((key, _lattice_of(geobox)))
         return self._bands.get((key, None), set()) if bands is None else bands
 
+    def askers(self, reading: Reading) -> set[tuple[int, int]]:
+        """Who reads what a reading gives: ids of the readings, and which of their inputs it is."""
+        return self._askers.get(id(reading), set())
+
     def window(self, image: Readable, geobox: GeoBox) -> tuple[GeoBox, int, int]:
         """The window to read for a request, and the request's row and column in it.
 
@@ -156,6 +160,12 @@ def remembered(image: Readable, geobox: GeoBox, positions: tuple[int, ...]) -> P
             return image.reading(geobox, positions)
         finally:
             _current.reset(token)
+
+
+def askers_of(reading: Reading) -> set[tuple[int, int]]:
+    """Demand.askers of the outermost read under way; nobody, where there is none."""
+    memo = _current.get()
+    return set() if memo is None else memo.demand.askers(reading)
 
 
 def _recall(memo: Memo, image: Readable, shared_bands: set[int], geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:

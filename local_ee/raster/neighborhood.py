@@ -77,14 +77,10 @@ def _box_moments(values, share, sides, flags, mean, variance, valid):  # pragma:
                 for b in range(1, down):
                     start = r - (1 << b) + 1
                     if start >= 0:
-                        _add(
-                            ring[q, b, start % height],
-                            ring[q, b - 1, start % height],
-                            ring[q, b - 1, (start + (1 << (b - 1))) % height],
-                        )
+                        _pair(ring, q, b, start % height, (start + (1 << (b - 1))) % height, across)
                 if r >= height - 1:
-                    _gather_rows(line[q, 0], ring[q], r - height + 1, height)
-                    _gather_columns(line[q], width, wide)
+                    _gather_rows(line, ring, q, r - height + 1, height, across)
+                    _gather_columns(line, q, width, wide)
             if r >= height - 1:
                 i, columns = r - height + 1, slice(left, left + wide)
                 spread = variance[i, columns] if squares else scratch[:wide]
@@ -124,33 +120,45 @@ def _load(out, values, share, quantity, all_valid):  # pragma: no cover (compile
             out[c] = weight * x * x if weight != 0.0 else 0.0
 
 
-@numba.njit(nogil=True, cache=True)
-def _add(out, first, second):  # pragma: no cover (compiled)
-    for c in range(out.size):
-        out[c] = first[c] + second[c]
+# Whole arrays and indices where they can be: making a view costs as much as adding a short row. Not where an index is
+# a sum: for that numba looks at each whether it counts from the end. Nor is an input the output of `a = a + b`: there
+# the compiler's check of overlaps would choose its slow loop.
 
 
 @numba.njit(nogil=True, cache=True)
-def _gather_rows(out, levels, start, height):  # pragma: no cover (compiled)
-    top = levels.shape[0] - 1
-    out[:] = levels[top, start % height]
+def _pair(ring, q, b, first, second, across):  # pragma: no cover (compiled)
+    for c in range(across):
+        ring[q, b, first, c] = ring[q, b - 1, first, c] + ring[q, b - 1, second, c]
+
+
+@numba.njit(nogil=True, cache=True)
+def _gather_rows(line, ring, q, start, height, across):  # pragma: no cover (compiled)
+    top = ring.shape[1] - 1
+    slot = start % height
+    for c in range(across):
+        line[q, 0, c] = ring[q, top, slot, c]
     start += 1 << top
     for b in range(top - 1, -1, -1):
         if height & (1 << b):
-            _add(out, out, levels[b, start % height])
+            slot = start % height
+            for c in range(across):
+                line[q, 0, c] += ring[q, b, slot, c]
             start += 1 << b
 
 
 @numba.njit(nogil=True, cache=True)
-def _gather_columns(line, width, wide):  # pragma: no cover (compiled)
-    top = _levels(width) - 1
+def _gather_columns(line, q, width, wide):  # pragma: no cover (compiled)
+    top = line.shape[1] - 1
     for b in range(1, top + 1):
-        reach, size = 1 << (b - 1), wide + width - (1 << b)
-        _add(line[b, :size], line[b - 1, :size], line[b - 1, reach : reach + size])
+        beside = line[q, b - 1, 1 << (b - 1) :]
+        for c in range(wide + width - (1 << b)):
+            line[q, b, c] = line[q, b - 1, c] + beside[c]
     start = 1 << top
     for b in range(top - 1, -1, -1):
         if width & (1 << b):
-            _add(line[top, :wide], line[top, :wide], line[b, start : start + wide])
+            beside = line[q, b, start:]
+            for c in range(wide):
+                line[q, top, c] += beside[c]
             start += 1 << b
 
 

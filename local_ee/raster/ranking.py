@@ -9,6 +9,7 @@ import numba
 import numpy as np
 
 from local_ee.raster.accumulate import Reduced
+from local_ee.raster.pixels import opaque
 
 _NETWORK_MOST = 64  # samples: of more, a network has too many exchanges
 _NETWORK_PIXELS = 256  # sorted together: 64 samples of them stay in the processor's second cache
@@ -23,7 +24,7 @@ def percentiles(values: np.ndarray, weights: np.ndarray, percents: tuple[float, 
     """
     shape: tuple[int, ...] = values.shape[1:]
     flat = np.ascontiguousarray(values.reshape(len(values), -1))
-    keep = np.ascontiguousarray(weights.reshape(len(values), -1) != 0)
+    keep = np.ascontiguousarray(opaque(weights.reshape(len(values), -1)))
     out = np.zeros((len(percents), flat.shape[1]))
     shares = np.asarray(percents, float)
     if 1 < len(flat) <= _NETWORK_MOST and _has_order(flat):
@@ -106,6 +107,11 @@ def _network_percentiles(values, keep, greatest, pairs, percents, out):  # pragm
     total, pixels = values.shape
     block = np.empty((total, _NETWORK_PIXELS), values.dtype)
     counts = np.empty(_NETWORK_PIXELS, np.int64)
+    lows, highs = np.empty((percents.size, total + 1), np.int64), np.empty((percents.size, total + 1), np.int64)
+    fractions = np.empty((percents.size, total + 1))
+    for p in range(percents.size):
+        for count in range(1, total + 1):
+            lows[p, count], highs[p, count], fractions[p, count] = _places(count, percents[p])
     for start in range(0, pixels, _NETWORK_PIXELS):
         width = min(_NETWORK_PIXELS, pixels - start)
         counts[:] = 0
@@ -113,11 +119,26 @@ def _network_percentiles(values, keep, greatest, pairs, percents, out):  # pragm
             _load(values[i, start : start + width], keep[i, start : start + width], greatest, block[i], counts)
         for k in range(pairs.shape[0]):
             _exchange(block[pairs[k, 0]], block[pairs[k, 1]])
-        for j in range(width):
-            if counts[j]:
-                for p in range(percents.size):
-                    low, high, fraction = _places(counts[j], percents[p])
-                    out[p, start + j] = _mixed(np.float64(block[low, j]), np.float64(block[high, j]), fraction)
+        for p in range(percents.size):
+            if counts[:width].min() == total:
+                low, high = block[lows[p, total], :width], block[highs[p, total], :width]
+                _mix_all(low, high, fractions[p, total], out[p, start : start + width])
+                continue
+            for j in range(width):
+                count = counts[j]
+                if count:
+                    lower, upper = block[lows[p, count], j], block[highs[p, count], j]
+                    out[p, start + j] = _mixed(np.float64(lower), np.float64(upper), fractions[p, count])
+
+
+@numba.njit(nogil=True, cache=True)
+def _mix_all(low, high, fraction, out):  # pragma: no cover (compiled)
+    if fraction == 0.5:
+        for j in range(out.shape[0]):
+            out[j] = (np.float64(low[j]) + np.float64(high[j])) / 2
+    else:
+        for j in range(out.shape[0]):
+            out[j] = np.float64(low[j]) + (np.float64(high[j]) - np.float64(low[j])) * fraction
 
 
 @numba.njit(nogil=True, cache=True)

@@ -14,14 +14,17 @@ from local_ee.world.compiled import compiled
 from local_ee.world.lattice import TILE, Cut
 from local_ee.world.noise import (
     between,
+    column_keys,
     corners_of,
     derive,
     draw,
     draw_normal,
     fractal,
     hash2,
+    next_row,
+    point_hash,
+    row_state,
     seed_of,
-    smooth_row,
     unit,
 )
 from local_ee.world.plane import plane_at, plane_nodes
@@ -228,30 +231,43 @@ def _look(table, at):
 
 
 @compiled
+def _ranks(broad, fine, grain, haze, out):
+    """Fills out with the share of its state's scores that a pixel's lies above; loops of one kind of step each."""
+    for col in range(out.shape[0]):
+        wave = broad[col] + 0.5 * fine[col]
+        z = haze + 1.25 * wave + 1.1 * (grain[col] - 0.5)
+        out[col] = -1.702 * z
+    for col in range(out.shape[0]):
+        out[col] = math.exp(out[col])
+    for col in range(out.shape[0]):
+        out[col] = 1.0 / (1.0 + out[col])
+
+
+@compiled
 def _scores(opacity, shadow, seed, row0, col0, table, history, cdf):
     """Cloud Score+ cs; fills cdf too, unless it has no pixels (its noise takes as long as all the others)."""
     height, width = opacity.shape
     cs, ranked = np.empty((height, width), np.float32), cdf.size > 0
     haze = 0.45 * draw_normal(seed, 20)
     broad, fine, drift = np.empty(width), np.empty(width), np.empty(width)
-    grain, jitter = np.empty(width), np.empty(width)
+    broad_state, fine_state, drift_state = row_state(width), row_state(width), row_state(width)
+    grain, jitter, keys = np.empty(width), np.empty(width), column_keys(seed, col0, width)
+    ranks, line = np.empty(width), np.empty(width)
     clear, thin, shaded, opaque = table[0], table[1], table[2], table[3]
     for row in range(height):
-        smooth_row(seed + np.uint64(7), col0, 1.0, 70.0, (row0 + row) / 70.0, broad)
-        smooth_row(seed + np.uint64(8), col0, 1.0, 6.0, (row0 + row) / 6.0, fine)
+        next_row(seed + np.uint64(7), col0, 1.0, 70.0, (row0 + row) / 70.0, broad_state, broad)
+        next_row(seed + np.uint64(8), col0, 1.0, 6.0, (row0 + row) / 6.0, fine_state, fine)
         if ranked:
-            smooth_row(seed + np.uint64(9), col0, 1.0, 12.0, (row0 + row) / 12.0, drift)
+            next_row(seed + np.uint64(9), col0, 1.0, 12.0, (row0 + row) / 12.0, drift_state, drift)
             for col in range(width):
-                h = hash2(seed, col0 + col, row0 + row)
+                h = point_hash(keys[col], row0 + row)
                 grain[col], jitter[col] = unit(h), unit(derive(h, 1)) + unit(derive(h, 2))
         else:
             for col in range(width):
-                grain[col] = unit(hash2(seed, col0 + col, row0 + row))
+                grain[col] = unit(point_hash(keys[col], row0 + row))
+        _ranks(broad, fine, grain, haze, ranks)
         for col in range(width):
-            wave = broad[col] + 0.5 * fine[col]
-            z = haze + 1.25 * wave + 1.1 * (grain[col] - 0.5)
-            rank = 1.0 / (1.0 + math.exp(-1.702 * z))
-            a, s = opacity[row, col], shadow[row, col]
+            a, s, rank = opacity[row, col], shadow[row, col], ranks[col]
             score = _look(clear, rank)
             if s > 0.0:
                 score += min(1.6 * s, 1.0) * (min(_look(shaded, rank), score) - score)
@@ -259,10 +275,11 @@ def _scores(opacity, shadow, seed, row0, col0, table, history, cdf):
                 score += min(a / 0.14, 1.0) * (min(_look(thin, rank), score) - score)
                 if a > 0.25:
                     score += min((a - 0.25) / 0.4, 1.0) * (min(_look(opaque, rank), score) - score)
-            cs[row, col] = score
-            if ranked:
+            cs[row, col], line[col] = score, score
+        if ranked:
+            for col in range(width):
                 blur = 0.087 * (jitter[col] - 1.0 + drift[col])
-                cdf[row, col] = min(max(_look(history, score) + blur, 0.0), 1.0)
+                cdf[row, col] = min(max(_look(history, line[col]) + blur, 0.0), 1.0)
     return cs
 
 

@@ -40,16 +40,23 @@ def _stamp(name: str) -> tuple[str, int]:
             waiting += _imports(module)
     digest = hashlib.sha256()
     for module in sorted(names):
-        digest.update(_file(module).read_bytes())
+        digest.update(_source(module))
     return digest.hexdigest(), len(names)
 
 
+@cache
+def _source(module: str) -> bytes:
+    return _file(module).read_bytes()
+
+
+@cache
 def _imports(module: str) -> list[str]:
     """Modules of the world that a module imports, named in `from local_ee.world.x import` or after `import`."""
-    pairs = _IMPORT.findall(_file(module).read_text())
+    pairs = _IMPORT.findall(_source(module).decode())
     words = [source or word.split(" as ")[0].strip() for source, imported in pairs for word in imported.split(",")]
     return [word for word in words if _file(word).is_file()]
 
 
+@cache
 def _file(module: str) -> Path:
     return Path(__file__).with_name(f"{module}.py")

@@ -12,7 +12,7 @@ from local_ee.world import materials as m
 from local_ee.world.compiled import compiled
 from local_ee.world.fields import near
 from local_ee.world.lattice import Cut, mosaic
-from local_ee.world.materials import height_of, kind_of, second_of
+from local_ee.world.materials import kind_of
 from local_ee.world.places import places
 from local_ee.world.plane import lonlat_of_utm, plane_of
 from local_ee.world.truth import TILE_M, draw_tile
@@ -23,6 +23,9 @@ BRIGHT, TONE_1, TONE_2, HEIGHT, WALL, FACING, BORN = range(m.COUNT, m.COUNT + 7)
 LAYERS = m.COUNT + 7
 _REACH_M = 9000.0
 _ONE, _FOUR, _S4, _S16, _S32, _S48 = (np.uint64(number) for number in (1, 4, 4, 16, 32, 48))
+# Of packed pixels (see materials.pack), 32 bits wide so that loops hold as many as can be.
+_CLASS, _BYTE, _MIDDLE, _TOP = (np.uint32(number) for number in (31, 255, 8, 24))
+_FIRST_HARD, _ROOF, _NO_ROOF = np.uint32(m.FIRST_IMPERVIOUS), np.int32(65536), np.int32(0)
 _EVEN, _LOW_16 = np.uint64(0x0F0F0F0F0F0F0F0F), np.uint64(0xFFFF)
 
 
@@ -46,7 +49,7 @@ def pool(canvas, facing):
     side = facing.shape[0]
     out = np.zeros((LAYERS, side, side), np.uint8)
     kinds, sums = np.empty(10 * side, np.uint64), np.empty(10 * side, np.uint64)
-    walls, newest = np.empty(10 * side, np.int64), np.empty(10 * side, np.uint8)
+    walls, newest = np.empty(10 * side, np.int32), np.empty(10 * side, np.uint8)
     for row in range(side):
         _columns(canvas, row, kinds, sums, walls, newest)
         for col in range(side):
@@ -98,14 +101,16 @@ def _columns(canvas, row, kinds, sums, walls, newest):
             else:
                 sums[x] += (first << _S16) | (second << _S32)
         for x in range(kinds.shape[0]):
-            born = np.uint8(second_of(canvas[y, x]))
-            if kind_of(canvas[y, x]) >= m.FIRST_IMPERVIOUS:
-                newest[x] = max(newest[x], born)
+            pixel = canvas[y, x]
+            hard = (pixel & _CLASS) >= _FIRST_HARD
+            newest[x] = max(newest[x], np.uint8(pixel >> _TOP) if hard else np.uint8(0))
+        here, below = canvas[y], canvas[y + 1]
+        beside = here[1:]  # not here[x + 1]: numba looks at each sum for a count from the row's end
         for x in range(kinds.shape[0]):
-            height = height_of(canvas[y, x])
-            step = abs(height - height_of(canvas[y, x + 1])) + abs(height - height_of(canvas[y + 1, x]))
-            roof = kind_of(canvas[y, x]) >= m.FIRST_IMPERVIOUS and height > 0
-            walls[x] += step + (65536 if roof else 0)
+            height = np.int32((here[x] >> _MIDDLE) & _BYTE)
+            east, south = np.int32((beside[x] >> _MIDDLE) & _BYTE), np.int32((below[x] >> _MIDDLE) & _BYTE)
+            roof = (here[x] & _CLASS) >= _FIRST_HARD and height > 0
+            walls[x] += np.int32(abs(height - east) + abs(height - south) + (_ROOF if roof else _NO_ROOF))
 
 
 @compiled

@@ -9,7 +9,7 @@ from local_ee.world import spectra, sun
 from local_ee.world.compiled import compiled
 from local_ee.world.fractions import BRIGHT, HEIGHT, TONE_1, TONE_2, WALL, CellCache
 from local_ee.world.lattice import TILE, Cut, TileCache, mosaic
-from local_ee.world.noise import derive, hash2, seed_of, smooth_row, unit
+from local_ee.world.noise import column_keys, derive, next_row, point_hash, row_state, seed_of, unit
 from local_ee.world.relief import light_and_snow, site_of
 
 _S_TEXTURE, _S_GRAIN = seed_of("texture"), seed_of("grain")
@@ -22,8 +22,11 @@ _SNOW_ON_TREES, _SNOW_ON_TOWN = 0.3, 0.5  # of what lies on open ground
 
 @compiled
 def shade_of(layers, margin, step_east, step_south, reach_per_m):
-    """Share of each 10-m pixel that buildings shade: [row, column] float32, from layers with a margin."""
-    height, width = layers.shape[1] - 2 * margin, layers.shape[2] - 2 * margin
+    """Share of each 10-m pixel that buildings shade: [row, column] float32, from layers with a margin.
+
+    The margin lies below and on the right: the sun of sun.AZIMUTH_DEG stands in the south-east.
+    """
+    height, width = layers.shape[1] - margin, layers.shape[2] - margin
     out = np.zeros((height, width), np.float32)
     longest = 0.0
     for row in range(layers.shape[1]):
@@ -32,7 +35,7 @@ def shade_of(layers, margin, step_east, step_south, reach_per_m):
     taps = min(margin - 1, int(longest + 0.5))
     for row in range(height):
         for col in range(width):
-            y, x = row + margin, col + margin
+            y, x = row, col
             roofs = 0.0
             for material in range(m.FIRST_ROOF, m.COUNT):
                 roofs += layers[material, y, x]
@@ -61,12 +64,14 @@ def mix_band(layers, shade, means, first, second, grains, band, corner):
     height, width = shade.shape
     out = np.empty((height, width), np.float32)
     coarse, own = np.empty(width), np.empty(width)
+    coarse_state, own_state = row_state(width), row_state(width)
+    keys = column_keys(_S_GRAIN, col0, width)
     own_texture = _S_TEXTURE + np.uint64(1 + index)
     for row in range(height):
-        smooth_row(_S_TEXTURE, col0, 1.0, 2.6, (row0 + row) / 2.6, coarse)
-        smooth_row(own_texture, col0, 1.0, 2.6, (row0 + row) / 2.6, own)
+        next_row(_S_TEXTURE, col0, 1.0, 2.6, (row0 + row) / 2.6, coarse_state, coarse)
+        next_row(own_texture, col0, 1.0, 2.6, (row0 + row) / 2.6, own_state, own)
         for col in range(width):
-            h = hash2(_S_GRAIN, col0 + col, row0 + row)
+            h = point_hash(keys[col], row0 + row)
             shared = np.float32(1.2 * coarse[col] + 2.6 * (unit(h) - 0.5))
             tone = np.float32(1.5 * own[col] + 2.2 * (unit(derive(h, 1 + index)) - 0.5))
             bright, tone1, tone2 = layers[BRIGHT, row, col], layers[TONE_1, row, col], layers[TONE_2, row, col]
@@ -122,7 +127,7 @@ class GroundReflectance:
 
     def _shade(self, epsg: int, col: int, row: int, year: int, month: int) -> np.ndarray:
         r = SHADE_REACH
-        around = Cut(epsg, row * TILE - r, col * TILE - r, TILE + 2 * r, TILE + 2 * r)
+        around = Cut(epsg, row * TILE, col * TILE, TILE + r, TILE + r)
         east, south, reach = sun.direction(month)
         return shade_of(self._cells.window(around, year), r, east, south, reach)
 

@@ -23,9 +23,30 @@ def mix(value):
 
 
 @compiled
+def column_key(seed, i):
+    """What the hashes of a column's lattice points share: a loop over rows computes it once."""
+    return mix(np.uint64(seed) ^ (np.uint64(np.int64(i)) * _MUL1))
+
+
+@compiled
+def column_keys(seed, first, count):
+    """The keys of columns side by side."""
+    out = np.empty(count, np.uint64)
+    for k in range(count):
+        out[k] = column_key(seed, first + k)
+    return out
+
+
+@compiled
+def point_hash(column, j):
+    """hash2 of the point in row j of a column, given its key."""
+    return mix(column ^ (np.uint64(np.int64(j)) * _ADD))
+
+
+@compiled
 def hash2(seed, i, j):
     """The 64-bit hash of a lattice point."""
-    return mix(mix(np.uint64(seed) ^ (np.uint64(np.int64(i)) * _MUL1)) ^ (np.uint64(np.int64(j)) * _ADD))
+    return point_hash(column_key(seed, i), j)
 
 
 @compiled
@@ -104,6 +125,41 @@ def smooth_row(seed, first, step, length, y, out):
         u = u * u * (3.0 - 2.0 * u)
         top, low = a * (1.0 - u) + b * u, c * (1.0 - u) + d * u
         out[k] = 2.0 * (top * (1.0 - v) + low * v) - 1.0
+
+
+@compiled
+def row_state(count):
+    """What `next_row` keeps between rows of `count` columns."""
+    return np.full((2, count + 1), np.nan)
+
+
+@compiled
+def next_row(seed, first, step, length, y, kept, out):
+    """As smooth_row, for one row after the other: rows between the same lattice points share all but their own weight.
+
+    kept: from `row_state`, one for each seed and length.
+    """
+    count = out.shape[0]
+    fy = math.floor(y)
+    if kept[0, count] != fy:
+        kept[0, count] = fy
+        j, last = np.int64(fy), np.int64(-(2**62))
+        a = b = c = d = 0.0
+        for k in range(count):
+            x = (first + k) * step / length
+            fx = math.floor(x)
+            i = np.int64(fx)
+            if i != last:
+                a, b = unit(hash2(seed, i, j)), unit(hash2(seed, i + 1, j))
+                c, d = unit(hash2(seed, i, j + 1)), unit(hash2(seed, i + 1, j + 1))
+                last = i
+            u = x - fx
+            u = u * u * (3.0 - 2.0 * u)
+            kept[0, k], kept[1, k] = a * (1.0 - u) + b * u, c * (1.0 - u) + d * u
+    v = y - fy
+    v = v * v * (3.0 - 2.0 * v)
+    for k in range(count):
+        out[k] = 2.0 * (kept[0, k] * (1.0 - v) + kept[1, k] * v) - 1.0
 
 
 @compiled

@@ -14,7 +14,7 @@ from local_ee.world.compiled import compiled
 from local_ee.world.fractions import CellCache
 from local_ee.world.ground import GroundReflectance
 from local_ee.world.lattice import Cut
-from local_ee.world.noise import derive, draw_normal, hash2, seed_of, smooth_row, unit
+from local_ee.world.noise import column_keys, derive, draw_normal, hash2, point_hash, seed_of, smooth_row, unit
 
 Weather = tuple[np.ndarray, np.ndarray, np.ndarray]  # opacity, shadow and brightness of clouds, float32 [row, column]
 Sample = tuple[np.ndarray, np.ndarray, np.ndarray]  # ground of a band, and taps across and down it, float32
@@ -90,7 +90,7 @@ def expose(base, across, down, weather, light, seeds, row0, col0):
     out = np.empty((height, width), np.uint16)
     line, seen = np.empty(base.shape[1], np.float32), np.empty(width, np.float32)
     gain, offset, cloud, dim, veil = light[0], light[1], light[2], light[3], light[4]
-    thick = np.empty(width)
+    thick, keys = np.empty(width), column_keys(seed, col0, width)
     for row in range(height):
         if row == 0 or (row0 + row) % 8 == 0:  # haze changes slowly
             smooth_row(haze_seed, col0, 1.0, light[5], (row0 + row) // 8 * 8 / light[5], thick)
@@ -100,8 +100,9 @@ def expose(base, across, down, weather, light, seeds, row0, col0):
             for col in range(base.shape[1]):
                 line[col] += down[k] * base[row + k, col]
         for k in range(count):
+            shifted = line[k:]
             for col in range(width):
-                seen[col] += across[k] * line[col + k]
+                seen[col] += across[k] * shifted[col]
         for col in range(width):
             value = seen[col] * gain + offset + veil * np.float32(0.5 + 0.5 * thick[col])
             o, s = opacity[row, col], shadow[row, col]
@@ -109,7 +110,7 @@ def expose(base, across, down, weather, light, seeds, row0, col0):
                 value *= np.float32(1.0) - s * (np.float32(1.0) - dim)
             if o > 0:
                 value += o * (cloud * glow[row, col] - value)
-            h = hash2(seed, col0 + col, row0 + row)
+            h = point_hash(keys[col], row0 + row)
             spread = (
                 (h & np.uint64(0xFFFF))
                 + ((h >> np.uint64(16)) & np.uint64(0xFFFF))

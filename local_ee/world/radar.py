@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from local_ee.world.compiled import compiled
-from local_ee.world.noise import hash2, seed_of, smooth_row
+from local_ee.world.noise import column_keys, point_hash, seed_of, smooth_row
 
 # Of the Gaussian that correlates speckle: acf .68, .22, .05 (docs/reference/world.md, "Speckle")
 SPECKLE_SIGMA_PX = 1.14
@@ -112,10 +112,11 @@ def _look(out, seed, weight, taps, col0, row0):
     imag = np.empty((count, width + 2 * reach), np.float32)
     line_r, line_i = np.empty(width + 2 * reach, np.float32), np.empty(width + 2 * reach, np.float32)
     sum_r, sum_i = np.empty(width, np.float32), np.empty(width, np.float32)
+    keys = column_keys(seed, col0 - reach, width + 2 * reach)
     scale = np.float32(weight * 1.5 / (8388608.0 * 8388608.0))  # a uniform number in [-1, 1] has variance 1/3
     for new in range(height + 2 * reach):
         for col in range(width + 2 * reach):
-            h = hash2(seed, col0 + col - reach, row0 + new - reach)
+            h = point_hash(keys[col], row0 + new - reach)
             real[new % count, col] = np.float32(np.int64(h & np.uint64(0xFFFFFF)) - 8388608)
             imag[new % count, col] = np.float32(np.int64((h >> np.uint64(24)) & np.uint64(0xFFFFFF)) - 8388608)
         row = new - 2 * reach
@@ -131,9 +132,10 @@ def _look(out, seed, weight, taps, col0, row0):
                 line_r[col] += taps[k] * real[at, col]
                 line_i[col] += taps[k] * imag[at, col]
         for k in range(count):
+            shifted_r, shifted_i = line_r[k:], line_i[k:]
             for col in range(width):
-                sum_r[col] += taps[k] * line_r[col + k]
-                sum_i[col] += taps[k] * line_i[col + k]
+                sum_r[col] += taps[k] * shifted_r[col]
+                sum_i[col] += taps[k] * shifted_i[col]
         for col in range(width):
             out[row, col] += scale * (sum_r[col] * sum_r[col] + sum_i[col] * sum_i[col])
 

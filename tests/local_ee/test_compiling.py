@@ -8,7 +8,7 @@ import numba
 import pytest
 from numba.core import event
 
-from local_ee.compiling import NOTICE, QUIET_SECONDS, CompilingNotice
+from local_ee.compiling import KERNELS, NOTICE, PROGRESS, QUIET_SECONDS, STEP_SECONDS, CompilingNotice
 
 
 class Clock:
@@ -41,6 +41,14 @@ def test_a_long_compilation_is_announced_once(clock, caplog):
         compiled(clock, QUIET_SECONDS)
     assert [record.message for record in caplog.records] == [NOTICE]
     assert caplog.records[0].levelno == logging.WARNING
+
+
+def test_progress_is_told_every_few_seconds_of_compiling(clock, caplog):
+    for _ in range(4):
+        compiled(clock, STEP_SECONDS)
+        clock.now += 1000  # of other work
+    steps = [PROGRESS.format(count=n, seconds=n * STEP_SECONDS, most=KERNELS) for n in (2, 3)]
+    assert [record.message for record in caplog.records] == [NOTICE, *steps]
 
 
 def test_a_short_compilation_is_not_announced(clock, caplog):
