@@ -160,6 +160,10 @@ class RunRequest:
                 raise ValueError(f"{name} is missing: give --{name} {example}, or a line `{name} = ...` in the file")
         if self.maps.asset and self.server.project and not self.maps.bucket:
             raise ValueError("--asset needs --bucket NAME: Google ingests from Cloud Storage")
+        if self.computing.sets:
+            raise ValueError(
+                "--sets: tiles keep no layer of sets; leave it out, or use `isamap map --sets` for an area"
+            )
 
     def jobs(self) -> tuple[MapJob, ...]:
         """One job a place, period and checkpoint, with names of their own; ValueError where nothing says where."""

@@ -10,9 +10,9 @@ from odc.geo.geobox import GeoBox
 
 from local_ee.errors import EngineError
 from local_ee.evaluation.coerce import to_geometry, type_name
-from local_ee.evaluation.pointwise import BandPixels, pointwise
+from local_ee.evaluation.pointwise import BandPixels, Needs, pointwise
 from local_ee.evaluation.registry import algorithm
-from local_ee.evaluation.values import Image, Needs, alike, constant, derived, recomputed
+from local_ee.evaluation.values import Image, alike, constant, derived, recomputed
 from local_ee.raster.arithmetic import CHOOSE, Operation
 from local_ee.raster.geometry import Geometry
 from local_ee.raster.pixel_type import FLOAT, PixelType

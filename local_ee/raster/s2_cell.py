@@ -78,11 +78,8 @@ def _unbroken(ring: list[tuple[float, float, float]]) -> list[tuple[float, float
     """The corners with longitudes that differ by less than half a turn from one to the next."""
     points: list[tuple[float, float]] = []
     for index, (x, y, z) in enumerate(ring):
-        if x == 0 == y:
-            before, after = ring[index - 1], ring[(index + 1) % 4]
-            ends = (before, after)
-        else:
-            ends = ((x, y, z),)
+        pole = x == 0 == y  # has the longitudes of both neighbours
+        ends = (ring[index - 1], ring[(index + 1) % 4]) if pole else (ring[index],)
         latitude = math.degrees(math.atan2(z, math.hypot(x, y)))
         for east, north, _ in ends:
             longitude = math.degrees(math.atan2(north, east))

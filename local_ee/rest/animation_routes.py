@@ -97,6 +97,8 @@ class AnimationRoutes:
             raise EngineError(f"The collection has more than {most_frames} images to show: limit or filter it.")
         images = collection.images
         geobox = geobox_of(body.get("grid"), images[0], self._limits) if images[0].bands else None
+        if geobox is None:
+            raise EngineError("The first image of the collection has no bands to show.")
         frames = [PixelRequest(image, geobox, chosen_bands(image, None)) for image in images]
         height, width = geobox.shape
         if height * width > most_pixels:

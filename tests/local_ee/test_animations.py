@@ -205,3 +205,8 @@ def test_a_filmstrip_may_lie_on_its_side(engine):
 def test_what_a_filmstrip_cannot_be_is_refused_in_a_sentence(engine, body, words):
     reply = posted(engine, numbers(1), "filmstripThumbnails", **body)
     assert reply.status_code == 400 and words in reply.json()["error"]["message"]
+
+
+def test_images_without_bands_are_refused():
+    with pytest.raises(ee.EEException, match="no bands to show"):
+        ee.ImageCollection([ee.Image.constant(1).select([])]).getVideoThumbURL(SIZE)
