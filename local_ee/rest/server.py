@@ -11,11 +11,13 @@ import socket
 import sys
 import threading
 import time
+import warnings
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
 import uvicorn
+from rasterio.errors import NotGeoreferencedWarning
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp
 
@@ -171,6 +173,7 @@ def serve(
 ) -> None:
     """Runs an engine until Ctrl-C, after printing its address and how clients connect to it; token as LocalEngine's."""
     sys.setswitchinterval(SWITCH_SECONDS)  # here and not in LocalEngine, which runs in other programs' processes too
+    warnings.simplefilter("ignore", NotGeoreferencedWarning)  # of shapes that are drawn in pixels
     engine = LocalEngine(open_catalog(catalog), home or default_home(), faults=faults, token=token).start(port)
     file = engine.home.credentials(engine.port)
     try:
