@@ -2,7 +2,8 @@
 
 Sources: Landsat 8-9 Data Users Handbook (USGS LSDS-1574) for OLI and TIRS; Chander, Markham and Helder, Remote Sensing
 of Environment 113, 2009, for TM and ETM+ (rescaling factors, solar irradiances, thermal constants; those of Landsat 5
-stand for Landsat 4 too, and the low gain for ETM+). Distances of the sun are one astronomical unit.
+stand for Landsat 4 too, and the low gain for ETM+). Distances of the sun are one astronomical unit. Scenes of the MSS
+say their sensor only.
 """
 
 from __future__ import annotations
@@ -23,12 +24,16 @@ _ETM |= {"8": (0.975591, -5.68, 1362.0)}
 _TIRS = {"10": (3.342e-4, 0.1, 774.8853, 1321.0789), "11": (3.342e-4, 0.1, 480.8883, 1201.1442)}
 _ETM_THERMAL = {"6_VCID_1": (0.067087, -0.07, 666.09, 1282.71), "6_VCID_2": (0.037205, 3.16, 666.09, 1282.71)}
 _SENSORS = {"LC08": "OLI_TIRS", "LC09": "OLI_TIRS", "LE07": "ETM", "LT05": "TM", "LT04": "TM"}
+_SENSORS |= dict.fromkeys(("LM01", "LM02", "LM03", "LM04", "LM05"), "MSS")
 _TILT_DEG = 23.44
 
 
 def calibration(mission: str) -> Mapping[str, float | str]:
     """The sensor and the coefficients by the names that scenes give them, such as RADIANCE_MULT_BAND_4."""
-    if _SENSORS[mission] == "OLI_TIRS":
+    sensor = _SENSORS[mission]
+    if sensor == "MSS":
+        return {"SENSOR_ID": sensor}
+    if sensor == "OLI_TIRS":
         pairs = {
             str(n): (_OLI_MULT * sun / math.pi, _OLI_ADD * sun / math.pi, sun) for n, sun in enumerate(_OLI_SUN, 1)
         }
@@ -38,7 +43,7 @@ def calibration(mission: str) -> Mapping[str, float | str]:
     else:
         constants = (671.62, 1284.30) if mission == "LT04" else (607.76, 1260.56)
         pairs, thermal = _TM, {"6": (0.055376, 1.18, *constants)}
-    properties: dict[str, float | str] = {"SENSOR_ID": _SENSORS[mission]}
+    properties: dict[str, float | str] = {"SENSOR_ID": sensor}
     for band, (gain, bias, sun) in pairs.items():
         properties |= {f"RADIANCE_MULT_BAND_{band}": gain, f"RADIANCE_ADD_BAND_{band}": bias}
         properties |= {f"REFLECTANCE_MULT_BAND_{band}": gain * math.pi / sun}

@@ -45,3 +45,8 @@ def test_a_raw_scene_is_calibrated_by_its_own_properties(scene, band, least, mos
     toa = ee.Algorithms.Landsat.TOA(ee.Image(scene)).select(band)
     number = value(toa.reduceRegion(ee.Reducer.first(), ee.Geometry.Point([-122.1, 37.3]), 30).get(band), World())
     assert least < number < most
+
+
+@pytest.mark.parametrize("mission", ["LC08", "LC09", "LE07", "LT05", "LT04"] + [f"LM0{n}" for n in range(1, 6)])
+def test_every_mission_says_its_sensor(mission):
+    assert calibration(mission)["SENSOR_ID"] in ("OLI_TIRS", "ETM", "TM", "MSS")
