@@ -126,3 +126,10 @@ def test_cases_of_table_4_have_the_papers_parameters():
         "Case 4": 29_837_286,
         "Case 5": 36_215_970,
     }
+
+
+def test_the_year_after_is_judged_on_the_same_ground():
+    """Patches of the other June lie and are split as those of the training: only the month differs."""
+    data = STUDIES["crofusenet-transfer"].preset("cpu").data
+    first, second = (dict(data[name].arguments) for name in ("wuhan", "june2020"))
+    assert (first.pop("month"), second.pop("month")) == ("2019-06", "2020-06") and first == second
