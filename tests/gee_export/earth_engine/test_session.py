@@ -116,8 +116,9 @@ def test_closing_leads_back_to_the_session_before(small, tmp_path):
     assert os.environ["STORAGE_EMULATOR_HOST"] == small.client_url
 
 
-def test_closing_leads_back_to_the_users_own_connection(small, tmp_path, other_engine):
+def test_closing_leads_back_to_the_users_own_connection(small, tmp_path, other_engine, request):
     """As after `ee.Initialize` by the user: its server, credentials and tag."""
+    request.addfinalizer(lambda: ee.data.setDefaultWorkloadTag(""))  # the client keeps it for all tests that follow
     own = Credentials(other_engine.token)
     ee.Initialize(credentials=own, project="mine", url=other_engine.origin)
     ee.data.setDefaultWorkloadTag("my-tag")

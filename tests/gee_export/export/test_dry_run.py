@@ -55,7 +55,7 @@ def test_a_project_without_a_login_is_refused(tmp_path, monkeypatch):
     """As `ee` finds none: no network is asked for it."""
     from gee_export.earth_engine import session
 
-    def refuse(project: str) -> None:
+    def refuse(project: str, patience: object) -> None:
         raise Fault("no Google login was found: run `earthengine authenticate`")
 
     monkeypatch.setattr(session, "_initialise_google", refuse)
