@@ -13,7 +13,7 @@ from local_ee.raster.ccdc import Rules, segments
 from tests.local_ee.support.evaluating import pixels, value
 from tests.local_ee.support.scenes import utm
 
-pytestmark = pytest.mark.usefixtures("session")
+pytestmark = [pytest.mark.usefixtures("session"), pytest.mark.long]  # its kernels compile for half a minute
 
 DAYS = np.arange(0, 365.25 * 10, 16.0) + 10_957  # from 2000-01-01
 YEARS = DAYS / 365.25

@@ -39,12 +39,14 @@ def test_rates_of_a_known_chain_are_recovered(case, request):
     assert estimate.chain.initial == pytest.approx(truth.initial, abs=0.02)
 
 
+@pytest.mark.long
 def test_errors_that_return_are_told_from_errors_that_do_not(independent, persistent):
     assert independent[1].chain.persistence == 0.0
     assert persistent[1].chain.persistence == pytest.approx(0.6, abs=0.11)
     assert persistent[1].chain.renewal == pytest.approx(0.1, abs=0.11)
 
 
+@pytest.mark.long
 def test_the_tables_of_calibrated_maps_are_recovered(independent):
     truth, estimate = independent
     assert np.abs(estimate.chain.emission_TSL - truth.emission_TSL).max() < 0.02
