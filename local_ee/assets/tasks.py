@@ -210,7 +210,10 @@ class TaskStore:
     def _read(self, operation: str) -> dict[str, Any] | None:
         """An operation's record; one whose process has died is ended first."""
         record = read_json(self._path(operation)) if operation.isalnum() else None
-        if record is None or record.get("done") or held(self._owner_path(record["owner"])):
+        if record is not None and record.get("done"):
+            with locked(self._home, f"operation-{operation[:1]}"):
+                return record  # whose writer has synced its folder by now: nobody is told of an end that a cut undoes
+        if record is None or held(self._owner_path(record["owner"])):
             return record
         reason = f"The process that ran this operation ({record['owner'].partition('-')[0]}) ended before it was done."
         self._end(operation, Outcome("FAILED", _error(10, reason)))
