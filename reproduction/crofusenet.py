@@ -202,7 +202,10 @@ def _presets(rows: Callable[[bool], tuple[Row, ...]], seeds: int, further: bool 
     def cpu() -> Preset:
         data = {"wuhan": worlds.wuhan_apart(CPU_PATCHES)}
         if further:
-            data |= {"june2020": worlds.wuhan_apart(CPU_PATCHES, year=2020), "nanjing": worlds.nanjing(CPU_PATCHES // 4)}
+            data |= {
+                "june2020": worlds.wuhan_apart(CPU_PATCHES, year=2020),
+                "nanjing": worlds.nanjing(CPU_PATCHES // 4),
+            }
         return Preset(rows(True), data, seeds, (*_SMALL, _BLOCKS))
 
     def paper() -> Preset:
