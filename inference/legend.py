@@ -58,6 +58,11 @@ class Legend:
         """The legend of a checkpoint's classes and thresholds (0.5 where it names none)."""
         return cls(tuple(classes), float(thresholds.get("impervious", 0.5)))
 
+    @classmethod
+    def of_tags(cls, tags: Mapping[str, str]) -> Legend:
+        """The legend that a map's file states; KeyError where it names no classes."""
+        return cls(tuple(tags["classes"].split(",")), float(tags.get("threshold", 0.5)))
+
     @property
     def impervious(self) -> int:
         """The value of impervious."""

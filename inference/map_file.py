@@ -89,7 +89,7 @@ def open_map(path: str | os.PathLike[str]) -> MapFile:
         raise ValueError(f"{path} holds only the probabilities of a map: give the file of its classes")
     if not head.is_map or head.names[1:] not in ((), (PROBABILITY,)):
         raise ValueError(f"{path} is no map of isamap (bands {head.names}): give a file that `isamap map` wrote")
-    legend = Legend(tuple(head.tags["classes"].split(",")), float(head.tags.get("threshold", 0.5)))
+    legend = Legend.of_tags(head.tags)
     probability = MapBand(path, 2) if head.names[1:] else _beside(path, head)
     return MapFile(path, head.tags, legend, head.geobox, probability)
 

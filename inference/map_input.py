@@ -41,8 +41,8 @@ def opened(options: MapOptions, trained: Checkpoint) -> InputSource:
         raise ValueError("--input maps a file as it is: leave --region, --bbox, --geometry, --buffer and --epsg out")
     if trained.frames:
         raise ValueError(
-            f"the checkpoint looks at {trained.frames} dates, --input is one image: map a region and a --period, "
-            "of which the dates are chosen, or take a checkpoint of composites (frames=0)"
+            f"the checkpoint looks at {trained.frames} dates, --input is one image: map a region with a --period, "
+            "or take a checkpoint of composites (frames=0)"
         )
     source = open_geotiff(pixels.input, trained.bands, trained.backscatter)
     if not when.is_open:

@@ -20,7 +20,7 @@ _TEST = (
     "Differences have t intervals over seeds and blocks (training/accuracy/contrast.py), 95 %, each for itself; p is "
     "adjusted for all pairs that are compared (Holm), and below 0.05 a pair is decided."
 )
-_LETTERS = "Rows that share a letter cannot be told apart."
+_LETTERS = "Rows that share a letter are not shown to differ."
 _PER_RUN = "Steps and CPU seconds are of training, per seed; of a run that was interrupted no seconds are known."
 
 

@@ -64,7 +64,7 @@ def _tile(storage: BucketStorage, listed: Mapping[str, Stored], name: str) -> Ti
             raise Fault(f"{storage.url}/{each} is not what its receipt says: run the same `isamap run` command again")
     with open_bytes(storage.read(name), name) as file:
         tags = file.tags()
-        legend = Legend(tuple(tags["classes"].split(",")), float(tags.get("threshold", 0.5)))
+        legend = Legend.of_tags(tags)
         geobox = GeoBox(file.shape, file.transform, file.crs.to_wkt())
     made = MapFile(path, tags, legend, geobox, MapBand(Path(names[1])))
     return TileObjects(made, tuple(f"{storage.url}/{each}" for each in names), tuple(stored[n].sha256 for n in names))

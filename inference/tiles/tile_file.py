@@ -29,7 +29,7 @@ def head_of(tile: AnyTile, store: TileStore) -> TileHead:
     name = classes_name(tile)
     with open_bytes(store.storage.read(name), name) as file:
         tags = file.tags()
-        return TileHead(file.shape, tags, Legend(tuple(tags["classes"].split(",")), float(tags.get("threshold", 0.5))))
+        return TileHead(file.shape, tags, Legend.of_tags(tags))
 
 
 def classes_of(tile: AnyTile, store: TileStore) -> np.ndarray:

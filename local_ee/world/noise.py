@@ -105,29 +105,6 @@ def between(corners, u, v):
 
 
 @compiled
-def smooth_row(seed, first, step, length, y, out):
-    """Fills out with smooth(seed, (first + k) * step / length, y) for k = 0, 1, ..; a lattice cell is hashed once."""
-    fy = math.floor(y)
-    j = np.int64(fy)
-    v = y - fy
-    v = v * v * (3.0 - 2.0 * v)
-    last = np.int64(-(2**62))
-    a = b = c = d = 0.0
-    for k in range(out.shape[0]):
-        x = (first + k) * step / length
-        fx = math.floor(x)
-        i = np.int64(fx)
-        if i != last:
-            a, b = unit(hash2(seed, i, j)), unit(hash2(seed, i + 1, j))
-            c, d = unit(hash2(seed, i, j + 1)), unit(hash2(seed, i + 1, j + 1))
-            last = i
-        u = x - fx
-        u = u * u * (3.0 - 2.0 * u)
-        top, low = a * (1.0 - u) + b * u, c * (1.0 - u) + d * u
-        out[k] = 2.0 * (top * (1.0 - v) + low * v) - 1.0
-
-
-@compiled
 def row_state(count):
     """What `next_row` keeps between rows of `count` columns."""
     return np.full((2, count + 1), np.nan)
@@ -160,6 +137,12 @@ def next_row(seed, first, step, length, y, kept, out):
     v = v * v * (3.0 - 2.0 * v)
     for k in range(count):
         out[k] = 2.0 * (kept[0, k] * (1.0 - v) + kept[1, k] * v) - 1.0
+
+
+@compiled
+def smooth_row(seed, first, step, length, y, out):
+    """Fills out with smooth(seed, (first + k) * step / length, y) for k = 0, 1, ..; a lattice cell is hashed once."""
+    next_row(seed, first, step, length, y, row_state(out.shape[0]), out)
 
 
 @compiled

@@ -4,6 +4,7 @@ and "Sentinel-2 sensor").
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -14,6 +15,8 @@ _S2_LON_DEG = 115.6  # longitude at 30.5 N of the middle of R032's swath, so tha
 _S2_TRACK_DEG = 360 / 143
 _S2B_SINCE = date(2017, 7, 1)
 S2_L1C_SINCE, S2_L2A_SINCE = date(2015, 6, 27), date(2018, 12, 13)  # L2A is not stored for China before (catalog page)
+# of Sentinel-2's scenes: start of the datatake, time of the tile, tile
+SCENE_INDEX = re.compile(r"(?P<start>\d{8}T\d{6})_\d{8}T\d{6}_T(?P<tile>\d{2}[A-Z]{3})")
 S2_L2A_OLDEST = date(2017, 3, 28)  # anywhere (catalog page)
 
 

@@ -14,7 +14,7 @@ from shapely.geometry import box
 from local_ee.catalog import BoundsWSEN, SourceBand, SourceImage
 from local_ee.world import mgrs
 from local_ee.world.listing import Listing
-from local_ee.world.passes import milliseconds
+from local_ee.world.passes import SCENE_INDEX, milliseconds
 from local_ee.world.public_dates import Moments, date_in, index_form, moment_of, step_end
 from local_ee.world.public_facts import COLLECTION, IMAGE, AssetFacts, assets, ids_of
 from local_ee.world.public_pixels import degrees, values_of
@@ -26,7 +26,6 @@ PLACEHOLDER: Mapping[str, int] = {"simulated": 1, "placeholder": 1}
 _METRES = 111_319.49079327358  # of a degree at the equator
 _MIDNIGHT = (0, 0, 0, 0)
 _TILE = re.compile(r"(?:^|_)T(\d{2}[A-Z]{3})(?:_|$)")  # of Sentinel-2, in an index
-_DATATAKE = re.compile(r"\d{8}T\d{6}_\d{8}T\d{6}_T\d{2}[A-Z]{3}")
 
 
 class PublicImages:
@@ -104,10 +103,10 @@ def _of_script(asset: AssetFacts, index: str) -> SourceImage | None:
 
 def _is_datatake(asset: AssetFacts, index: str) -> bool:
     """Whether an index is a scene of Sentinel-2 as people's programs name them: a time of the asset and a tile."""
-    day = date_in(index)
-    if not asset.id.startswith("COPERNICUS/S2") or not _DATATAKE.fullmatch(index) or day is None:
+    parts, day = SCENE_INDEX.fullmatch(index), date_in(index)
+    if not asset.id.startswith("COPERNICUS/S2") or parts is None or day is None:
         return False
-    return asset.start <= day <= asset.end and mgrs.named(index[-5:]) is not None
+    return asset.start <= day <= asset.end and mgrs.named(parts["tile"]) is not None
 
 
 def _scenes(asset: AssetFacts, first: datetime, last: datetime, bounds_wsen: BoundsWSEN) -> Sequence[SourceImage]:

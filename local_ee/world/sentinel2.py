@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -23,7 +22,6 @@ _STEP_M = {
     "B1": 60, "B2": 10, "B3": 10, "B4": 10, "B5": 20, "B6": 20, "B7": 20, "B8": 10, "B8A": 20, "B9": 60, "B11": 20,
     "B12": 20, "AOT": 10, "WVP": 10, "SCL": 20, "QA60": 60, "MSK_CLDPRB": 20, "MSK_SNWPRB": 20,
 }  # fmt: skip
-_INDEX = re.compile(r"(?P<start>\d{8}T\d{6})_\d{8}T\d{6}_T(?P<tile>\d{2}[A-Z]{3})")
 _HALF_CYCLE = timedelta(days=5)
 _BYTES = ("SCL", "MSK_CLDPRB", "MSK_SNWPRB", "probability")
 _L1C_LACKS = ("AOT", "WVP", "SCL", "MSK_CLDPRB", "MSK_SNWPRB")
@@ -98,7 +96,7 @@ def scene_of(index: str) -> Scene | None:
     Assumption: people's programs name scenes that Google has. The world's orbits do not give their seconds, so any
     time is a scene where it is named; collections list the world's own.
     """
-    parts = _INDEX.fullmatch(index)
+    parts = passes.SCENE_INDEX.fullmatch(index)
     tile = mgrs.named(parts["tile"]) if parts else None
     if parts is None or tile is None:
         return None

@@ -27,7 +27,7 @@ from local_ee import LocalEngine
 from local_ee.home import Home, description_path, entry_path
 from local_ee.storage.listing import Listing
 from local_ee.storage.objects import ObjectStore, StorageError
-from tests.local_ee.support.small import catalog, storage_client
+from tests.local_ee.support.small import bucket_of_test, catalog, storage_client
 
 MEBI = 1 << 20
 
@@ -45,8 +45,7 @@ def client(engine: LocalEngine) -> storage.Client:
 
 @pytest.fixture
 def bucket(client: storage.Client, request: pytest.FixtureRequest) -> storage.Bucket:
-    digest = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16]
-    return client.create_bucket(f"bucket-{digest}")
+    return bucket_of_test(client, request)
 
 
 def crc32c(content: bytes) -> str:

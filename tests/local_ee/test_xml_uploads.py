@@ -22,7 +22,7 @@ from local_ee.leftovers import sweep
 from local_ee.storage.part_store import PartStore
 from tests.local_ee.support.raw_http import exchange
 from tests.local_ee.support.raw_http import request as raw
-from tests.local_ee.support.small import catalog, storage_client
+from tests.local_ee.support.small import bucket_of_test, catalog, storage_client
 
 MEBI = 1 << 20
 NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
@@ -41,8 +41,7 @@ def client(engine: LocalEngine) -> storage.Client:
 
 @pytest.fixture
 def bucket(client: storage.Client, request: pytest.FixtureRequest) -> storage.Bucket:
-    digest = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16]
-    return client.create_bucket(f"bucket-{digest}")
+    return bucket_of_test(client, request)
 
 
 class Upload:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import dataclass
 
 import ee
 import numpy as np
+import pytest
 from affine import Affine
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
@@ -127,3 +129,9 @@ def request_grid(row: int, col: int, height: int, width: int) -> dict:
         },
         "crsCode": CRS,
     }
+
+
+def bucket_of_test(client: storage.Client, request: pytest.FixtureRequest) -> storage.Bucket:
+    """A new bucket whose name follows from the test's."""
+    digest = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16]
+    return client.create_bucket(f"bucket-{digest}")
