@@ -151,7 +151,7 @@ def test_one_image_cannot_be_mapped_by_a_network_of_dates(dated, scene, tmp_path
     code = console.run_command(lambda: cli.map, words, prog="isamap map")
     error = capsys.readouterr().err
     assert code == console.USER_MISTAKE and error.count("\n") == 1
-    assert "looks at 2 dates, --input is one image: map a region and a --period" in error
+    assert "looks at 2 dates, --input is one image: map a region with a --period" in error
 
 
 def test_a_period_without_days_is_refused(plot, dated, home, reconnected):
