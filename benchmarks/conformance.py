@@ -33,6 +33,7 @@ from google.auth.credentials import AnonymousCredentials
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.page_marks import commit_of, write_between
 from benchmarks.printed_values import Printed, printed_text, printed_value
 from benchmarks.sample_misses import reason_of
 from local_ee import LocalEngine
@@ -201,19 +202,12 @@ def _cell(text: str) -> str:
 
 def write_page(page: Path, checks: list[Check], repository: str) -> None:
     """Puts the tables between the marks of a page; ValueError where it has none."""
-    text = page.read_text(encoding="utf-8")
-    before, opened, after = text.partition(_OPENING)
-    _, closed, end = after.partition(_CLOSING)
-    if not (opened and closed):
-        raise ValueError(f"{page} has no {_OPENING} ... {_CLOSING}: put both where the tables belong")
-    git = ["git", "-C", repository, "rev-parse", "--short=9", "HEAD"]
-    commit = subprocess.run(git, check=True, capture_output=True, text=True).stdout.strip()
     counted = Counter(check.outcome for check in checks)
     answerable = len(checks) - counted[ASSET]
-    head = f"{datetime.now(UTC):%Y-%m-%d}, samples of commit {commit}: {counted[PASSED]} of the {answerable} printed "
+    head = f"{datetime.now(UTC):%Y-%m-%d}, samples of commit {commit_of(repository)}: {counted[PASSED]} of the {answerable} printed "
     head += f"values that need no absent asset are answered as printed; {counted[ASSET]} need one."
     body = "\n\n".join([head, table(checks), misses(checks)])
-    page.write_text(f"{before}{_OPENING}\n{body}\n{_CLOSING}{end}", encoding="utf-8")
+    write_between(page, _OPENING, _CLOSING, body)
 
 
 def main() -> None:

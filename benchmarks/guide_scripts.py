@@ -1,0 +1,212 @@
+"""Which scripts of Google's Python developer guide run with the local engine (docs/engine-coverage.md).
+
+    python benchmarks/guide_scripts.py --samples REPOSITORY [--only reducers05] [--page FILE]
+
+REPOSITORY is a clone of github.com/google/earthengine-community, with or without a work tree. A script runs as its
+page does in a notebook: statement by statement, with geemap's own map. Every value that it displays is asked for,
+every layer of its map gives the tile at the map's centre, and its exports run until they end. A script runs where
+nothing of that is refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import math
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import chdir
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import ee
+from geemap import core as geemap
+from google.auth.credentials import AnonymousCredentials
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.page_marks import commit_of, write_between
+from local_ee import LocalEngine
+from local_ee.catalogs import open_catalog
+from local_ee.limits import Limits
+
+FOLDER = "samples/python/guides"
+MARKS = ("<!-- guide: benchmarks/guide_scripts.py -->", "<!-- /guide -->")
+_SECONDS = 60.0  # of a computation
+_TASK_SECONDS = 120.0  # that an export is waited for
+_MESSAGE = 200  # characters of a refusal
+_MAGIC = re.compile(r"^\s*[%!].*$", re.MULTILINE)  # commands of a notebook, which are no Python
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A statement of a script that failed, and what was said."""
+
+    line: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script that was run: how many values, tiles and exports it asked for, and which it did not get."""
+
+    name: str
+    values: int
+    tiles: int
+    exports: int
+    seconds: float
+    refusals: tuple[Refusal, ...]
+
+    @property
+    def row(self) -> str:
+        """A line of the page's table."""
+        said = "; ".join(f"line {r.line}: {r.message}" for r in self.refusals).replace("|", "") or "-"
+        return f"| {self.name} | {self.values} | {self.tiles} | {self.exports} | {self.seconds:.0f} | {said} |"
+
+
+class Notebook:
+    """The cells of one script, and what they ask of the engine."""
+
+    def __init__(self) -> None:
+        self.values = self.tiles = 0
+        self.tasks: list[tuple[int, Any]] = []
+        self.refusals: list[Refusal] = []
+        self.line = 0
+        self.space: dict[str, Any] = {"ee": ee, "geemap": geemap, "display": self.display, "print": self.display}
+
+    def run(self, source: str) -> None:
+        """Runs a script, statement by statement: one that fails does not keep the next from running."""
+        for statement in ast.parse(_MAGIC.sub("", source)).body:
+            self.line = statement.lineno
+            try:
+                self._run(statement)
+            except Exception as error:
+                self._refused(error)
+        for shown in [value for value in self.space.values() if isinstance(value, geemap.Map)]:
+            self._ask_tiles(shown)
+        for self.line, task in self.tasks:
+            self._wait(task)
+
+    def display(self, *values: Any, **options: Any) -> None:
+        """Asks for every value that is computed; a chart is drawn as JSON."""
+        for value in values:
+            if hasattr(value, "getInfo"):
+                self.values += 1
+                value.getInfo()
+            elif hasattr(value, "to_json") and not isinstance(value, geemap.Map):
+                self.values += 1
+                value.to_json()
+
+    def _run(self, statement: ast.stmt) -> None:
+        if not isinstance(statement, ast.Expr):
+            exec(compile(ast.Module([statement], []), "script", "exec"), self.space)
+            self._note_tasks()
+            return
+        self.display(eval(compile(ast.Expression(statement.value), "script", "eval"), self.space))
+
+    def _note_tasks(self) -> None:
+        known = {id(task) for _, task in self.tasks}
+        for value in self.space.values():
+            if isinstance(value, ee.batch.Task) and id(value) not in known:
+                self.tasks.append((self.line, value))
+
+    def _ask_tiles(self, shown: geemap.Map) -> None:
+        for name, layer in shown.ee_layers.items():
+            self.tiles += 1
+            try:
+                with urlopen(_tile_of(shown, layer["ee_layer"].url)) as answer:
+                    answer.read()
+            except HTTPError as error:
+                self.refusals.append(Refusal(self.line, f"layer {name}: {error.read().decode()[:_MESSAGE]}"))
+
+    def _wait(self, task: Any) -> None:
+        end = time.monotonic() + _TASK_SECONDS
+        while task.id and task.active() and time.monotonic() < end:
+            time.sleep(0.2)
+        state = task.status()
+        if task.id and state["state"] != "COMPLETED":
+            self.refusals.append(Refusal(self.line, f"export {state['state']}: {state.get('error_message', '')}"))
+
+    def _refused(self, error: Exception) -> None:
+        message = " ".join(f"{type(error).__name__}: {error}".split())
+        self.refusals.append(Refusal(self.line, message[:_MESSAGE]))
+
+
+def _tile_of(shown: geemap.Map, url: str) -> str:
+    """The address of the tile at a map's centre, at its zoom."""
+    latitude, longitude = (float(degrees) for degrees in shown.center)
+    zoom = int(shown.zoom)
+    row = math.asinh(math.tan(math.radians(latitude))) / math.pi
+    x, y = ((longitude + 180) / 360, (1 - row) / 2)
+    return url.format(z=zoom, x=int(x * 2**zoom), y=int(y * 2**zoom))
+
+
+def scripts(repository: str, only: str) -> Iterator[tuple[str, str]]:
+    """Names and sources of the guide's scripts."""
+    git = ["git", "-C", repository]
+    listed = subprocess.run([*git, "ls-tree", "--name-only", "HEAD", f"{FOLDER}/"], check=True, capture_output=True)
+    for path in map(Path, listed.stdout.decode().split()):
+        if path.suffix == ".py" and only in ("", path.stem):
+            shown = subprocess.run([*git, "show", f"HEAD:{path}"], check=True, capture_output=True)
+            yield path.stem, shown.stdout.decode()
+
+
+def script_of(name: str, source: str) -> Script:
+    """A script that was run."""
+    notebook, start = Notebook(), time.monotonic()
+    notebook.run(source)
+    seconds = time.monotonic() - start
+    tasks = sum(bool(task.id) for _, task in notebook.tasks)
+    return Script(name, notebook.values, notebook.tiles, tasks, seconds, tuple(notebook.refusals))
+
+
+def table(rows: list[Script]) -> str:
+    """A line for each script, in Markdown."""
+    head = "| script | values | tiles | exports | seconds | refused |\n|---|---:|---:|---:|---:|---|"
+    return "\n".join([head, *(row.row for row in rows)])
+
+
+def connect(url: str) -> None:
+    """Leads `ee` to the engine, whatever a script passes to ee.Initialize."""
+    ee.Initialize(credentials=AnonymousCredentials(), project="local", url=url)
+    ee.Initialize = ee.Authenticate = lambda *args, **kwargs: None
+    ee.data.setMaxRetries(0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", required=True, help="a clone of google/earthengine-community")
+    parser.add_argument("--only", default="", help="one script, such as reducers05")
+    parser.add_argument("--page", type=Path, help="a page with marks for the table, such as docs/engine-coverage.md")
+    options = parser.parse_args()
+    sources = list(scripts(options.samples, options.only))
+    commit = commit_of(options.samples)
+    rows = []
+    with (
+        TemporaryDirectory() as folder,
+        chdir(folder),  # some scripts write files
+        LocalEngine(open_catalog("world"), Path(folder, "home"), limits=Limits(computation_seconds=_SECONDS)) as engine,
+    ):
+        connect(engine.url)
+        for name, source in sources:
+            rows.append(script_of(name, source))
+            print(rows[-1].row, flush=True)
+    whole = sum(not row.refusals for row in rows)
+    head = f"{datetime.now(UTC):%Y-%m-%d}, scripts of commit {commit}: {whole} of {len(rows)} run whole, with "
+    head += f"{sum(row.values for row in rows)} values, {sum(row.tiles for row in rows)} tiles and "
+    head += f"{sum(row.exports for row in rows)} exports."
+    print(f"\n{head}")
+    if options.page:
+        write_between(options.page, *MARKS, f"{head}\n\n{table(rows)}")
+
+
+if __name__ == "__main__":
+    main()

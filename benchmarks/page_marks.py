@@ -1,0 +1,22 @@
+"""Puts what a program measured between two marks of a page."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+
+def write_between(page: Path, opening: str, closing: str, body: str) -> None:
+    """Replaces what stands between the marks of a page; ValueError where it has none."""
+    text = page.read_text(encoding="utf-8")
+    before, opened, after = text.partition(opening)
+    _, closed, end = after.partition(closing)
+    if not (opened and closed):
+        raise ValueError(f"{page} has no {opening} ... {closing}: put both where the tables belong")
+    page.write_text(f"{before}{opening}\n{body}\n{closing}{end}", encoding="utf-8")
+
+
+def commit_of(repository: str) -> str:
+    """The newest commit of a clone, nine digits."""
+    git = ["git", "-C", repository, "rev-parse", "--short=9", "HEAD"]
+    return subprocess.run(git, check=True, capture_output=True, text=True).stdout.strip()
