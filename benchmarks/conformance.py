@@ -204,8 +204,8 @@ def write_page(page: Path, checks: list[Check], repository: str) -> None:
     """Puts the tables between the marks of a page; ValueError where it has none."""
     counted = Counter(check.outcome for check in checks)
     answerable = len(checks) - counted[ASSET]
-    head = f"{datetime.now(UTC):%Y-%m-%d}, samples of commit {commit_of(repository)}: {counted[PASSED]} of the {answerable} printed "
-    head += f"values that need no absent asset are answered as printed; {counted[ASSET]} need one."
+    head = f"{datetime.now(UTC):%Y-%m-%d}, samples of commit {commit_of(repository)}: {counted[PASSED]} of the "
+    head += f"{answerable} printed values that need no absent asset are answered as printed; {counted[ASSET]} need one."
     body = "\n\n".join([head, table(checks), misses(checks)])
     write_between(page, _OPENING, _CLOSING, body)
 

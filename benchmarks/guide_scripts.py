@@ -92,8 +92,8 @@ class Notebook:
                 self._refused(error)
         for shown in [value for value in self.space.values() if isinstance(value, geemap.Map)]:
             self._ask_tiles(shown)
-        for self.line, task in self.tasks:
-            self._wait(task)
+        for line, task in self.tasks:
+            self._wait(line, task)
 
     def display(self, *values: Any, **options: Any) -> None:
         """Asks for every value that is computed; a chart is drawn as JSON."""
@@ -127,13 +127,13 @@ class Notebook:
             except HTTPError as error:
                 self.refusals.append(Refusal(self.line, f"layer {name}: {error.read().decode()[:_MESSAGE]}"))
 
-    def _wait(self, task: Any) -> None:
+    def _wait(self, line: int, task: Any) -> None:
         end = time.monotonic() + _TASK_SECONDS
         while task.id and task.active() and time.monotonic() < end:
             time.sleep(0.2)
         state = task.status()
         if task.id and state["state"] != "COMPLETED":
-            self.refusals.append(Refusal(self.line, f"export {state['state']}: {state.get('error_message', '')}"))
+            self.refusals.append(Refusal(line, f"export {state['state']}: {state.get('error_message', '')}"))
 
     def _refused(self, error: Exception) -> None:
         message = " ".join(f"{type(error).__name__}: {error}".split())
