@@ -14,6 +14,7 @@ from local_ee.raster.geometry import Geometry, composed, everywhere
 MOST_ELEMENTS = 5000
 ELEMENT_LIMIT = f"Collection query aborted after accumulating over {MOST_ELEMENTS} elements."
 INFINITE_MARGIN = 2e7
+_FEW, _MOST_AHEAD = 8, 5000  # elements of which the first that pass a filter are sought before all are made
 FOOTPRINT = "system:footprint"  # of a catalog's images
 GEOMETRY_FIELDS = (".all", ".geo", "system:geometry", FOOTPRINT)
 
@@ -103,7 +104,21 @@ class Collection:
 
     def filtered(self, passes: Any) -> Collection:
         """The elements that pass a filter (an object with `matches`)."""
-        return replace(self, find=lambda: [element for element in self.elements if passes.matches(element)])
+
+        def find() -> list[Element]:
+            return [element for element in self.elements if passes.matches(element)]
+
+        def ahead(count: int) -> list[Element]:
+            asked = max(count, _FEW)
+            while asked < _MOST_AHEAD:
+                elements = self.head(asked)
+                passing = [element for element in elements if passes.matches(element)]
+                if len(passing) >= count or len(elements) < asked:
+                    return passing[:count]
+                asked *= 8
+            return find()[:count]
+
+        return replace(self, find=find, ahead=None if self.ahead is None else ahead)
 
     def of(
         self, find: Callable[[], Sequence[Element]], ahead: Callable[[int], Sequence[Element]] | None = None

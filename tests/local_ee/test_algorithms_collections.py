@@ -128,6 +128,19 @@ def test_a_map_keeps_the_index_and_may_drop_nulls():
     assert info(kept.aggregate_array("a")) == [2, 3]
 
 
+@pytest.mark.parametrize("few", [lambda c: c.toList(1), lambda c: c.limit(1).toList(5)], ids=["list", "limit"])
+def test_the_first_of_a_filtered_map_pass_the_filter(few):
+    """wxee's fill_gaps: a mapped collection, filtered by date."""
+    mapped = ee.ImageCollection(S2).map(lambda image: image.multiply(2).copyProperties(image, [START]))
+    found = few(mapped.filterDate("2019-06-03", "2019-06-07"))
+    assert info(found.map(lambda image: ee.Image(image).date().get("day")), CATALOG) == [3]
+
+
+def test_first_of_a_filtered_map_passes_the_filter():
+    mapped = ee.ImageCollection([ee.Image(i).set("a", i) for i in range(20)]).map(lambda image: image.set("b", 1))
+    assert info(ee.Image(mapped.filter(ee.Filter.gt("a", 15)).first()).get("a")) == 16
+
+
 def test_merging_prefixes_indices():
     """A Collection.merge: ids are prefixed with 1_ and 2_."""
     one = ee.ImageCollection([ee.Image(1), ee.Image(2)])
