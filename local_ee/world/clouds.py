@@ -195,9 +195,18 @@ def glow(opacity, seed, row0, col0, step_m):
 
 def cover_of(points_xy: np.ndarray, sky: Sky) -> float:
     """Share of plane points [n, 2] under cloud of more than half opacity."""
-    seed, levels = sky.seed, _levels()
-    covered = [opacity_at(x, y, seed, sky.length_m, sky.edge, sky.clear_share, levels) > 0.5 for x, y in points_xy]
-    return float(np.mean(covered))
+    covered = _count_covered(points_xy, sky.seed, sky.length_m, sky.edge, sky.clear_share, _levels())
+    return float(covered / len(points_xy))
+
+
+@compiled
+def _count_covered(points_xy, seed, length_m, edge, clear, levels):
+    """How many plane points [n, 2] are under cloud of more than half opacity."""
+    count = 0
+    for i in range(points_xy.shape[0]):
+        if opacity_at(points_xy[i, 0], points_xy[i, 1], seed, length_m, edge, clear, levels) > 0.5:
+            count += 1
+    return count
 
 
 @cache
