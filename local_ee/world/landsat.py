@@ -225,7 +225,8 @@ def _image(asset: AssetFacts, scene: Scene, moment: datetime) -> SourceImage:
 
     index = f"{scene.mission}_{scene.path:03d}{scene.row:03d}_{moment:%Y%m%d}"
     sources = tuple(SourceBand(band.name, band.dtype, grid) for band in bands.values())
-    return SourceImage(f"{asset.id}/{index}", sources, _properties(asset, scene, moment, index), footprint, read)
+    properties = _properties(asset, scene, moment, index)
+    return SourceImage(f"{asset.id}/{index}", sources, properties, footprint, read, analytic=True)
 
 
 @cache
