@@ -196,6 +196,33 @@ def test_joins():
     assert info(best.map(lambda f: f.set("k2", ee.Feature(f.get("m")).get("k"))).aggregate_array("k2")) == [1, 1, 3]
 
 
+class Indexed(Scenes):
+    """A catalog that lists no scenes."""
+
+    def images(self, collection_id, start_ms, end_ms, bounds_wsen):
+        raise ValueError("has no end: filter by date and bounds")
+
+
+def test_a_filter_of_an_index_asks_for_the_image():
+    """Of a collection that nobody can list."""
+    found = ee.ImageCollection(S2).filter(ee.Filter.eq("system:index", "20190603T030719_T50RKU"))
+    assert info(found.size(), Indexed(CATALOG.scenes)) == 1
+
+
+def test_a_join_by_index_lists_only_the_first_collection():
+    """guides/s2cloudless: scenes joined with their cloud probability by system:index, that one unfiltered."""
+    features = ee.FeatureCollection([ee.Feature(None, {"system:index": "20190603T030719_T50RKU"}), ee.Feature(None)])
+    same = ee.Filter.equals(leftField="system:index", rightField="system:index")
+    joined = ee.Join.saveFirst("m").apply(features, ee.ImageCollection(S2), same)
+    days = joined.map(lambda feature: feature.set("day", ee.Image(feature.get("m")).date().get("day")))
+    assert info(days.aggregate_array("day"), Indexed(CATALOG.scenes)) == [3]
+
+
+def test_nothing_touches_an_empty_geometry():
+    nowhere = ee.FeatureCollection([]).geometry()
+    assert info(ee.ImageCollection(S2).filterBounds(nowhere).size(), CATALOG) == 0
+
+
 def test_a_filter_needs_one_operand_a_side():
     with pytest.raises(EngineError, match="leftField"):
         value(ee.FeatureCollection([]).filter(ee.Filter.equals(rightValue=1)).size())
