@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from odc.geo.geobox import GeoBox
 
 from local_ee.errors import EngineError
 from local_ee.evaluation.coerce import to_geometry, type_name
+from local_ee.evaluation.features import FOOTPRINT, Framed
 from local_ee.evaluation.pointwise import BandPixels, Needs, pointwise
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Image, alike, constant, derived, recomputed
@@ -260,11 +262,15 @@ def clipped(image: Image, region: Geometry) -> Image:
         pixels = image.read_at(geobox, positions)
         return Pixels(pixels.values, tuple(both(old, share) for old in pixels.masks))
 
-    def footprint() -> Geometry | None:
+    @cache
+    def footprint() -> Geometry:
         own = image.footprint
-        return region if own is None else Geometry(own.lonlat.intersection(region.lonlat))
+        if own is None or own.lonlat.covers(region.lonlat):
+            return region
+        return Geometry(own.lonlat.intersection(region.lonlat))
 
-    return recomputed(image, image.bands, reading, footprint_of=footprint, needs=alike)
+    result = recomputed(image, image.bands, reading, footprint_of=footprint, needs=alike)
+    return result if FOOTPRINT not in image.properties else result.with_properties(Framed(image.properties, footprint))
 
 
 @algorithm("Image.remap")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -165,6 +165,35 @@ def geometry_of(element: Element) -> Geometry | None:
     if isinstance(element, Collection):
         return union_of([shape for each in element.elements if (shape := geometry_of(each))])
     return element.footprint or everywhere()
+
+
+def ring_of(footprint: Geometry) -> Geometry:
+    """The property system:footprint of an image: the edge of its polygon (guides/image_info), or else its geometry."""
+    shape = footprint.shape
+    return replace(footprint, shape=shape.exterior) if shape.geom_type == "Polygon" else footprint
+
+
+class Framed(Mapping[str, Any]):
+    """An image's properties with another footprint, which is found when it is asked for."""
+
+    def __init__(self, properties: Mapping[str, Any], footprint_of: Callable[[], Geometry | None]) -> None:
+        self._properties, self._footprint_of = properties, footprint_of
+
+    def __getitem__(self, name: str) -> Any:
+        value = self._properties[name]
+        if name != FOOTPRINT:
+            return value
+        footprint = self._footprint_of()
+        return value if footprint is None else ring_of(footprint)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._properties
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._properties)
+
+    def __len__(self) -> int:
+        return len(self._properties)
 
 
 def union_of(geometries: Sequence[Geometry]) -> Geometry:

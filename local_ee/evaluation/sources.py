@@ -13,7 +13,7 @@ from odc.geo.geobox import GeoBox
 
 from local_ee.catalog import BoundsWSEN, Catalog, SourceBand, SourceImage
 from local_ee.errors import EngineError
-from local_ee.evaluation.features import FOOTPRINT, Collection, Element
+from local_ee.evaluation.features import FOOTPRINT, Collection, Element, ring_of
 from local_ee.evaluation.values import Band, Image
 from local_ee.raster import resample
 from local_ee.raster.geometry import LONLAT, Geometry, outline
@@ -42,7 +42,7 @@ def image_of(source: SourceImage) -> Image:
     return Image(
         _bands_of(source.bands),
         _Reader(source, "nearest"),
-        {**source.properties, FOOTPRINT: _ring(footprint)},
+        {**source.properties, FOOTPRINT: ring_of(footprint)},
         source.id,
         lambda: footprint,
     )
@@ -53,12 +53,6 @@ def _bands_of(bands: Sequence[SourceBand]) -> tuple[Band, ...]:
     grids = {id(band.grid): band.grid for band in bands}
     places = {key: (projection_of(grid), grid.shape.yx) for key, grid in grids.items()}
     return tuple(Band(band.name, of_dtype(band.dtype), *places[id(band.grid)]) for band in bands)
-
-
-def _ring(footprint: Geometry) -> Geometry:
-    """The property system:footprint of an asset: the edge of its polygon (guides/image_info), or else its geometry."""
-    shape = footprint.shape
-    return replace(footprint, shape=shape.exterior) if shape.geom_type == "Polygon" else footprint
 
 
 @dataclass(frozen=True)

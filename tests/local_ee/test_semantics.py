@@ -364,3 +364,22 @@ def test_clip_to_bounds_and_scale_puts_the_origin_on_multiples_of_the_scale():
         "bands"
     ][0]
     assert band["crs_transform"] == [10, 0, 300000, 0, -10, 3400000] and band["dimensions"] == [6, 6]
+
+
+def test_a_clipped_image_has_the_footprint_of_its_region():
+    """guides/image_info: system:footprint is the image's outline; geedim compares a clip's with its region."""
+    catalog = Scenes((Scene("C/c", utm(200, 200), {"x": ("float32", 10)}, seed=5),))
+    scene = info(ee.Image("C/c"), catalog)["properties"]["system:footprint"]["coordinates"]
+    middle = ee.Geometry.Polygon([scene]).centroid(1).buffer(300).bounds(1, "EPSG:3857")
+    clipped = info(ee.Image("C/c").clip(middle), catalog)["properties"]["system:footprint"]
+    assert clipped["type"] == "LinearRing"
+    assert clipped["coordinates"] == info(middle.coordinates())[0]
+    assert info(ee.Image("C/c").clip(middle).set("a", 1), catalog)["properties"]["system:footprint"] == clipped
+
+
+def test_a_pixel_larger_than_its_region_is_there():
+    """wxee's test of conflicting values: 40 m around a point, in pixels of a degree."""
+    area = ee.Geometry.Point([-118.2, 43.1]).buffer(20)
+    clipped = ee.ApiFunction.lookup("Image.clipToBoundsAndScale").call(ee.Image(42), area, None, None, None, 111319.5)
+    pixel = ee.Image(clipped).reduceRegion(ee.Reducer.toList(), ee.Geometry.BBox(-119, 43, -118, 44), crs="EPSG:4326")
+    assert info(pixel) == {"constant": [42]}
