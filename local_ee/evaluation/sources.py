@@ -38,6 +38,9 @@ def not_found(form: str, asset_id: str, catalog: Catalog) -> EngineError:
 
 def image_of(source: SourceImage) -> Image:
     """A catalog's image: read by windows of its own lattices, resampled where another grid is asked for."""
+    if source.composite:
+        bands = tuple(Band(band.name, of_dtype(band.dtype)) for band in source.bands)
+        return Image(bands, _Reader(source, "nearest"), dict(source.properties), source.id)
     footprint = Geometry(source.footprint)
     return Image(
         _bands_of(source.bands),

@@ -24,6 +24,7 @@ from local_ee.world.public_scenes import Scene, Squares, is_scenes
 # Properties of what does not show the simulated ground: nothing may be learned from it, nor judged by it.
 PLACEHOLDER: Mapping[str, int] = {"simulated": 1, "placeholder": 1}
 _METRES = 111_319.49079327358  # of a degree at the equator
+_COMPOSITES = "LANDSAT/COMPOSITES/"  # computed by Google when they are read: one degree, no footprint (geedim's tests)
 _MIDNIGHT = (0, 0, 0, 0)
 _TILE = re.compile(r"(?:^|_)T(\d{2}[A-Z]{3})(?:_|$)")  # of Sentinel-2, in an index
 
@@ -154,4 +155,6 @@ def _image(asset: AssetFacts, moment: datetime, image_id: str, bounds: BoundsWSE
     }
     grids = {size: grid_of(asset, bounds, size) for size in {band.pixel_m for band in asset.bands}}
     sources = tuple(SourceBand(band.name, band.dtype, grids[band.pixel_m]) for band in asset.bands)
-    return SourceImage(image_id, sources, properties, box(west, south, east, north), read, analytic=True)
+    composite = asset.id.startswith(_COMPOSITES)
+    outline = box(west, south, east, north)
+    return SourceImage(image_id, sources, properties, outline, read, analytic=True, composite=composite)

@@ -81,3 +81,19 @@ def test_a_feature_of_a_public_table(world):
 def test_unknown_ids_are_refused_in_googles_words(world, asset):
     with pytest.raises(EngineError, match=r"asset 'NASA/NO_SUCH/ID' not found \(does not exist or caller does not"):
         info(asset("NASA/NO_SUCH/ID"), world)
+
+
+def test_a_composite_of_landsat_has_no_grid_of_its_own(world):
+    """guides/projections: a composite is in EPSG:4326 with pixels of a degree; it has no footprint."""
+    composite = ee.Image("LANDSAT/COMPOSITES/C02/T1_L2_8DAY_NDVI/20211211")
+    (band,) = info(composite, world)["bands"]
+    assert (band["crs"], band["crs_transform"]) == ("EPSG:4326", [1, 0, 0, 0, 1, 0]) and "dimensions" not in band
+    assert "system:footprint" not in info(composite, world)["properties"]
+    assert info(composite.geometry().isUnbounded(), world)
+
+
+def test_a_composite_of_landsat_has_pixels_where_they_are_asked_for(world):
+    composite = ee.Image("LANDSAT/COMPOSITES/C02/T1_L2_8DAY_NDVI/20211211")
+    near = ee.Geometry.Point([20, -30]).buffer(200)
+    values = info(composite.reduceRegion(ee.Reducer.count(), near, 30), world)
+    assert 100 < values["NDVI"] < 200
