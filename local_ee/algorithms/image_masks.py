@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 
 from local_ee.errors import EngineError
 from local_ee.evaluation.coerce import to_geometry, type_name
-from local_ee.evaluation.features import FOOTPRINT, Framed
+from local_ee.evaluation.features import Framed
 from local_ee.evaluation.pointwise import BandPixels, Needs, pointwise
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Image, alike, constant, derived, recomputed
@@ -270,7 +270,7 @@ def clipped(image: Image, region: Geometry) -> Image:
         return Geometry(own.lonlat.intersection(region.lonlat))
 
     result = recomputed(image, image.bands, reading, footprint_of=footprint, needs=alike)
-    return result if FOOTPRINT not in image.properties else result.with_properties(Framed(image.properties, footprint))
+    return result.with_properties(Framed(image.properties, footprint))
 
 
 @algorithm("Image.remap")

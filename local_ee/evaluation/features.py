@@ -176,15 +176,11 @@ def ring_of(footprint: Geometry) -> Geometry:
 class Framed(Mapping[str, Any]):
     """An image's properties with another footprint, which is found when it is asked for."""
 
-    def __init__(self, properties: Mapping[str, Any], footprint_of: Callable[[], Geometry | None]) -> None:
-        self._properties, self._footprint_of = properties, footprint_of
+    def __init__(self, properties: Mapping[str, Any], footprint_of: Callable[[], Geometry]) -> None:
+        self._properties, self._footprint_of = {**properties, FOOTPRINT: None}, footprint_of
 
     def __getitem__(self, name: str) -> Any:
-        value = self._properties[name]
-        if name != FOOTPRINT:
-            return value
-        footprint = self._footprint_of()
-        return value if footprint is None else ring_of(footprint)
+        return ring_of(self._footprint_of()) if name == FOOTPRINT else self._properties[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self._properties

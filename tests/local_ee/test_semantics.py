@@ -377,6 +377,13 @@ def test_a_clipped_image_has_the_footprint_of_its_region():
     assert info(ee.Image("C/c").clip(middle).set("a", 1), catalog)["properties"]["system:footprint"] == clipped
 
 
+def test_a_clip_of_an_endless_image_has_a_footprint():
+    """geedim takes images with the property system:footprint for those with a grid of their own."""
+    clipped = ee.Image(1).clip(ee.Geometry.BBox(0, 0, 1, 1))
+    assert info(clipped.propertyNames().contains("system:footprint"))
+    assert not info(ee.Image(1).propertyNames().contains("system:footprint"))
+
+
 def test_a_pixel_larger_than_its_region_is_there():
     """wxee's test of conflicting values: 40 m around a point, in pixels of a degree."""
     area = ee.Geometry.Point([-118.2, 43.1]).buffer(20)
