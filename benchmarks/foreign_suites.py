@@ -1,11 +1,13 @@
 """Which tests of other people's Earth Engine packages pass with the local engine (docs/engine-coverage.md).
 
     python benchmarks/foreign_suites.py FOLDER --python ENVIRONMENT/bin/python [--only Xee] [--failures FILE]
+        [--page docs/engine-coverage.md]
 
-FOLDER holds a checkout of each project (Xee, geedim, geemap, geetools, eemont, wxee, gee_s1_ard), ENVIRONMENT has
-their packages and those of this project. Each suite runs unmodified in a process of its own, led to one engine over the
-simulated world by benchmarks/foreign_plugin.py. The table that it prints last is that of the page. FILE gets a line
-of JSON for each failed test: its suite, name, cause, and the end of what it said.
+FOLDER holds a checkout of each project (Xee, geedim, geemap, geetools, eemont, wxee, gee_s1_ard) with its release or
+commit in a file .commit, ENVIRONMENT has their packages and those of this project. Each suite runs unmodified in a
+process of its own, led to one engine over the simulated world by benchmarks/foreign_plugin.py. The table that it prints
+last is that of the page: --page writes it there, and keeps the rows of suites that were not run. FILE gets a line of
+JSON for each failed test: its suite, name, cause, and the end of what it said.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,13 +29,24 @@ ROOT = Path(__file__).resolve().parents[1]
 FIRST_STEPS = Path(__file__).resolve().parent / "first_steps"  # of what has no suite of its own
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.page_marks import write_between  # noqa: E402
 from local_ee.catalogs import open_catalog  # noqa: E402
 from local_ee.rest.server import LocalEngine  # noqa: E402
 
+MARKS = ("<!-- suites: benchmarks/foreign_suites.py -->", "<!-- /suites -->")
+_HEAD = (
+    "| suite | release or checkout | date | passed | failed | skipped | not run | causes of the failures |",
+    "|---|---|---|---:|---:|---:|---:|---|",
+)
 _TEST_SECONDS = 60
 _END = 600  # characters of a failure's text
 # What a failure says, and whose it is; the first that matches counts.
 CAUSES = (
+    ("Landsat's Collection 1, which Google does not have any more", re.compile(r"asset 'LANDSAT/\w+/C01/")),
+    (
+        "values and pictures of Google's own pixels",
+        re.compile(r"Values are not sufficiently close|Difference between images too high"),
+    ),
     ("no such asset in the simulated world", re.compile(r"not found \(does not exist|Asset '.*' not found|is not in")),
     (
         "a collection of the simulated world without dates",
@@ -102,6 +115,7 @@ class Result:
     skipped: int
     not_run: int
     failures: tuple[Failure, ...] = ()
+    release: str = "-"
 
     @property
     def causes(self) -> Counter[str]:
@@ -112,7 +126,8 @@ class Result:
     def row(self) -> str:
         """A line of the page's table."""
         causes = ", ".join(f"{cause} ({count})" for cause, count in self.causes.most_common()) or "-"
-        return f"| {self.suite} | {self.passed} | {self.failed} | {self.skipped} | {self.not_run} | {causes} |"
+        counts = f"{self.passed} | {self.failed} | {self.skipped} | {self.not_run}"
+        return f"| {self.suite} | {self.release} | {datetime.now(UTC):%Y-%m-%d} | {counts} | {causes} |"
 
 
 def cause_of(text: str) -> str:
@@ -158,7 +173,11 @@ def run(suite: Suite, folder: Path, python: str, url: str, seconds: int) -> Resu
             subprocess.run(command, cwd=checkout, env=environment, timeout=seconds, check=False)
         except subprocess.TimeoutExpired:
             print(f"{suite.name}: stopped after {seconds} s", file=sys.stderr)
-        return read_report(suite.name, report) if report.is_file() else None
+        if not report.is_file():
+            return None
+        note = checkout / ".commit"
+        release = note.read_text(encoding="utf-8").strip() if note.is_file() else "-"
+        return replace(read_report(suite.name, report), release=release)
 
 
 def results(folder: Path, python: str, names: Sequence[str], seconds: int) -> Iterator[Result]:
@@ -174,10 +193,21 @@ def results(folder: Path, python: str, names: Sequence[str], seconds: int) -> It
                 yield result
 
 
-def table(rows: Sequence[Result]) -> str:
-    """The page's table."""
-    head = "| suite | passed | failed | skipped | not run | causes of the failures |\n|---|---:|---:|---:|---:|---|"
-    return "\n".join([head, *(row.row for row in rows)])
+def table(rows: Sequence[str]) -> str:
+    """The page's table of rows."""
+    return "\n".join([*_HEAD, *rows])
+
+
+def merged(page: Path, rows: Sequence[str]) -> list[str]:
+    """The rows of a page, those of suites that ran replaced, in the order of SUITES."""
+    _, _, after = page.read_text(encoding="utf-8").partition(MARKS[0])
+    body, _, _ = after.partition(MARKS[1])
+    by_suite = {_suite_of(row): row for row in (*body.splitlines(), *rows) if row.startswith("| ")}
+    return [by_suite[suite.name] for suite in SUITES if suite.name in by_suite]
+
+
+def _suite_of(row: str) -> str:
+    return row.split("|")[1].strip()
 
 
 def main() -> None:
@@ -187,15 +217,18 @@ def main() -> None:
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--seconds", type=int, default=3600, help="of one suite")
     parser.add_argument("--failures", type=Path, help="a file for every failed test")
+    parser.add_argument("--page", type=Path, help="a page whose table gets the rows of the suites that ran")
     options = parser.parse_args()
-    rows = []
+    rows: list[Result] = []
     for result in results(options.folder, options.python, options.only, options.seconds):
         rows.append(result)
         print(result.row, flush=True)
         if options.failures:
             lines = [json.dumps(asdict(failure)) + "\n" for row in rows for failure in row.failures]
             options.failures.write_text("".join(lines), encoding="utf-8")
-    print(f"\n{datetime.now(UTC):%Y-%m-%d}\n{table(rows)}")
+        if options.page:
+            write_between(options.page, *MARKS, "\n" + table(merged(options.page, [each.row for each in rows])) + "\n")
+    print(f"\n{table([row.row for row in rows])}")
 
 
 if __name__ == "__main__":

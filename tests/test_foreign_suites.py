@@ -9,8 +9,12 @@ from textwrap import dedent
 
 import pytest
 
-from benchmarks.foreign_suites import CAUSES, OTHER, SUITES, Suite, cause_of, results, run, table
+from benchmarks.foreign_suites import CAUSES, MARKS, OTHER, SUITES, Suite, cause_of, merged, results, run, table
 
+GONE, PIXELS = (
+    "Landsat's Collection 1, which Google does not have any more",
+    "values and pictures of Google's own pixels",
+)
 WITHOUT_DATES = "a collection of the simulated world without dates"
 SUITE = """
 import ee
@@ -40,6 +44,8 @@ def test_that_is_skipped():
             "EEException: Image.load: Image asset 'X' not found (does not exist or",
             "no such asset in the simulated world",
         ),
+        ("E  EEException: Image.load: Image asset 'LANDSAT/LT04/C01/T1_SR' not found (does not exist or", GONE),
+        ("E  AssertionError: Values are not sufficiently close.", PIXELS),
         ("Unknown function 'A': the local engine does not have it", "an algorithm that the engine refuses"),
         ("requests.exceptions.ConnectionError: HTTPSConnectionPool", "the network"),
         ("assert 3 == 4", "another value"),
@@ -63,9 +69,19 @@ def test_a_suite_runs_unmodified(tmp_path: Path):
     folder = tmp_path / "wxee" / "test"
     folder.mkdir(parents=True)
     (folder / "test_three.py").write_text(dedent(SUITE))
+    (folder.parent / ".commit").write_text("33b7918\n")
     (result,) = results(tmp_path, sys.executable, ["wxee"], 240)
     assert (result.passed, result.failed, result.skipped, result.not_run) == (1, 1, 1, 0)
-    assert "| wxee | 1 | 1 | 1 | 0 | no such asset in the simulated world (1) |" in table([result])
+    assert result.row.startswith("| wxee | 33b7918 | 20")
+    assert result.row.endswith(" | 1 | 1 | 1 | 0 | no such asset in the simulated world (1) |")
+
+
+def test_a_page_keeps_the_rows_of_suites_that_did_not_run(tmp_path: Path):
+    old = ["| Xee | a | 2026-01-01 | 1 | 0 | 0 | 0 | - |", "| wxee | b | 2026-01-01 | 2 | 0 | 0 | 0 | - |"]
+    page = tmp_path / "page.md"
+    page.write_text(f"x\n{MARKS[0]}\n{table(old)}\n{MARKS[1]}\ny\n", encoding="utf-8")
+    new = ["| wxee | c | 2026-01-02 | 3 | 0 | 0 | 0 | - |", "| geedim | d | 2026-01-02 | 4 | 0 | 0 | 0 | - |"]
+    assert merged(page, new) == [old[0], new[1], new[0]]
 
 
 def test_every_client_with_releases_is_pinned():
