@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -103,6 +105,26 @@ def order_of(value: Any) -> Any:
     return (1, value) if isinstance(value, str) else None
 
 
+@dataclass(frozen=True, eq=False)
+class Selection(Collection):
+    """Images of a collection with other bands or masks: filters reach that collection (`again` maps what is left)."""
+
+    source: Collection = field(kw_only=True, repr=False)
+    again: Callable[[Collection], Collection] = field(kw_only=True, repr=False)
+
+    def size(self) -> int:
+        """How many there are: as many as in the source."""
+        return self.source.size()
+
+    def filtered(self, passes: Any) -> Collection:
+        """Those of the images that pass in the source."""
+        return self.again(self.source.filtered(passes))
+
+    def indexed(self, index: str) -> Sequence[Element]:
+        """The images of a system:index."""
+        return self.again(collection_of(self.source.indexed(index))).elements
+
+
 @algorithm("Collection.map")
 def mapped(collection: Collection, baseAlgorithm: Callable[..., Any], dropNulls: bool) -> Collection:
     """The function's value of each element, under the element's own system:index."""
@@ -120,7 +142,12 @@ def mapped(collection: Collection, baseAlgorithm: Callable[..., Any], dropNulls:
         return results
 
     ahead = None if dropNulls else lambda count: results_of(collection.head(count))
-    return collection.of(lambda: results_of(collection.elements), ahead)
+    result = collection.of(lambda: results_of(collection.elements), ahead)
+    if not getattr(baseAlgorithm, "keeps", False):
+        return result
+    again = partial(mapped, baseAlgorithm=baseAlgorithm, dropNulls=dropNulls)
+    fields = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+    return Selection(**fields, source=collection, again=again)
 
 
 @algorithm("Collection.iterate")

@@ -14,7 +14,10 @@ from local_ee.evaluation.answers import to_json
 __all__ = ["Function", "evaluate", "to_json"]
 
 Node = Mapping[str, Any]
+_LONGEST = 100  # steps of a chain of algorithms that are followed
 _CHILDREN = ("valueReference", "functionReference")
+# Algorithms whose image has the properties, the id and the footprint of the image in this argument.
+_KEEPING = {"Image.select": "input", "Image.rename": "input", "Image.updateMask": "image", "Image.selfMask": "image"}
 
 
 def evaluate(expression: Any, catalog: Any) -> Any:
@@ -62,10 +65,14 @@ class _Frame:
 
 @dataclass(frozen=True, eq=False)
 class Function:
-    """A function of a graph, with the arguments known where it was defined."""
+    """A function of a graph, with the arguments known where it was defined.
+
+    keeps: it changes only bands and masks of its argument, so that what filters see stays the same.
+    """
 
     names: tuple[str, ...]
     call: Callable[[Mapping[str, Any]], Any]
+    keeps: bool = False
 
     def __call__(self, *arguments: Any) -> Any:
         if len(arguments) != len(self.names):
@@ -130,7 +137,20 @@ class _Evaluation:
     def _define(self, definition: Node, frame: _Frame) -> Function:
         names = tuple(definition.get("argumentNames", ()))
         body = definition["body"]
-        return Function(names, lambda arguments: self.value_of(body, _Frame(arguments, frame)))
+        keeps = len(names) == 1 and self._keeps(self._values.get(body, {}), names[0])
+        return Function(names, lambda arguments: self.value_of(body, _Frame(arguments, frame)), keeps)
+
+    def _keeps(self, node: Node, name: str) -> bool:
+        """Whether a function's value is its argument, or the argument through algorithms of _KEEPING alone."""
+        for _ in range(_LONGEST):
+            if "valueReference" in node:
+                node = self._values.get(node["valueReference"], {})
+                continue
+            call = node.get("functionInvocationValue")
+            if call is None:
+                return node.get("argumentReference") == name
+            node = call.get("arguments", {}).get(_KEEPING.get(call.get("functionName", ""), ""), {})
+        return False
 
     def _free_names(self, key: str) -> frozenset[str]:
         """The arguments that a node's value depends on."""

@@ -196,6 +196,32 @@ def test_joins():
     assert info(best.map(lambda f: f.set("k2", ee.Feature(f.get("m")).get("k"))).aggregate_array("k2")) == [1, 1, 3]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [lambda c: c.select(["B4"]), lambda c: c.map(lambda image: image.select("B4").updateMask(1).rename("x"))],
+    ids=["select", "map"],
+)
+def test_filters_of_selected_bands_reach_the_catalog(change):
+    """geetools' tests select bands of Sentinel-2 and then filter by bounds and date."""
+    asked = []
+
+    class Watched(Scenes):
+        def images(self, collection_id, start_ms, end_ms, bounds_wsen):
+            asked.append((start_ms, end_ms, bounds_wsen))
+            return super().images(collection_id, start_ms, end_ms, bounds_wsen)
+
+    box = ee.Geometry.BBox(114.9, 30.7, 114.93, 30.72)
+    found = change(ee.ImageCollection(S2)).filterBounds(box).filterDate("2019-06-02", "2019-07-01")
+    assert info(found.size(), Watched(CATALOG.scenes)) == 4
+    assert set(asked) == {(JUNE_MS + DAY_MS, JUNE_MS + 30 * DAY_MS, (114.9, 30.7, 114.93, 30.72))}
+    assert len(info(ee.Image(found.first()).bandNames(), CATALOG)) == 1
+
+
+def test_filters_of_what_a_map_sets_do_not_reach_the_catalog():
+    mapped = ee.ImageCollection(S2).map(lambda image: image.select("B4").set(START, 0))
+    assert info(mapped.filterDate("1970-01-01", "1970-01-02").size(), CATALOG) == 5
+
+
 class Indexed(Scenes):
     """A catalog that lists no scenes."""
 
@@ -237,3 +263,22 @@ def test_random_columns_depend_on_the_seed_only():
     features = ee.FeatureCollection([ee.Feature(None, {"a": i}) for i in range(5)])
     one, again, other = (info(features.randomColumn("r", seed).aggregate_array("r")) for seed in (1, 1, 2))
     assert one == again != other and all(0 <= number < 1 for number in one)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: image.select(["B4"]),
+        lambda image: image.select(["B4"]).rename("x"),
+        lambda image: image.updateMask(ee.Image(1).clip(ee.Geometry.BBox(0, 0, 1, 1))),
+        lambda image: image.selfMask(),
+    ],
+    ids=["select", "rename", "updateMask", "selfMask"],
+)
+def test_bands_and_masks_leave_what_filters_see(change):
+    """What graph._KEEPING says of its algorithms."""
+    first = value(ee.ImageCollection(S2).first(), CATALOG)
+    changed = value(ee.Image(change(ee.Image(ee.ImageCollection(S2).first()))), CATALOG)
+    assert changed.properties.keys() == first.properties.keys() and changed.id == first.id
+    assert all(changed.properties[name] == first.properties[name] for name in (START, CLOUDS, "system:index"))
+    assert changed.footprint.lonlat.equals(first.footprint.lonlat)
