@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from local_ee.errors import EngineError
-from local_ee.evaluation.features import Collection, Date, Element, ErrorMargin, Feature, get_property
+from local_ee.evaluation.features import FOOTPRINT, Collection, Date, Element, ErrorMargin, Feature, get_property
 from local_ee.evaluation.patterns import Pattern
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Image
 from local_ee.raster.geometry import Geometry
-from local_ee.raster.projection import Projection
+from local_ee.raster.projection import WGS84, Projection
 
 
 @algorithm("Element.get", "Element.getNumber", "Element.getString")
@@ -72,10 +73,19 @@ def _matches(name: str, patterns: list) -> bool:
 
 @algorithm("Element.propertyNames")
 def property_names(element: Element) -> list[str]:
-    """The names of all properties; of images also the ones that Earth Engine adds."""
+    """The names of all properties; of images also the ones that Earth Engine adds: so geetools' tests record it."""
     names = list(element.properties)
-    added = ("system:bands", "system:band_names", "system:id") if isinstance(element, Image) else ()
+    added = _added(element) if isinstance(element, Image) else ()
     return [*names, *(name for name in added if name not in names)]
+
+
+def _added(image: Image) -> Iterator[str]:
+    is_composite = image.projection == WGS84
+    if not is_composite and (footprint := image.footprint) is not None and not footprint.unbounded:
+        yield FOOTPRINT
+    yield from ("system:bands", "system:band_names")
+    if image.id is not None:
+        yield "system:id"
 
 
 @algorithm("Element.toDictionary")

