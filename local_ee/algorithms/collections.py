@@ -119,8 +119,12 @@ def mapped(collection: Collection, baseAlgorithm: Callable[..., Any], dropNulls:
             results.append(with_index(result, index_of(element)) if index_of(element) is not None else result)
         return results
 
-    ahead = None if dropNulls else lambda count: results_of(collection.head(count))
-    return collection.of(lambda: results_of(collection.elements), ahead)
+    near = collection.near
+    return collection.of(
+        lambda: results_of(collection.elements),
+        ahead=None if dropNulls else lambda count: results_of(collection.head(count)),
+        near=None if near is None else lambda box: mapped(near(box), baseAlgorithm, dropNulls),
+    )
 
 
 @algorithm("Collection.iterate")

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from local_ee.catalog import BoundsWSEN
 from local_ee.errors import EngineError
 from local_ee.evaluation.values import Image
 from local_ee.raster.geometry import Geometry, composed, everywhere
 
 MOST_ELEMENTS = 5000
+_FIRST_LOOK = 8  # elements among which a filter looks for the first ones that pass
 ELEMENT_LIMIT = f"Collection query aborted after accumulating over {MOST_ELEMENTS} elements."
 INFINITE_MARGIN = 2e7
 FOOTPRINT = "system:footprint"  # of a catalog's images
@@ -64,7 +66,11 @@ class Feature:
 
 @dataclass(frozen=True, eq=False)
 class Collection:
-    """Images, features or collections in order, with properties; the elements are found when first asked for."""
+    """Images, features or collections in order, with properties; the elements are found when first asked for.
+
+    ahead: the first elements without the others. near: the collection of those that may touch a box, for images that
+    are too many to be listed. Both are None where only the whole collection tells.
+    """
 
     find: Callable[[], Sequence[Element]] = field(repr=False)
     kind: str = "FeatureCollection"
@@ -72,6 +78,7 @@ class Collection:
     properties: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)  # names of types by property, of a list of features
     ahead: Callable[[int], Sequence[Element]] | None = field(default=None, repr=False, kw_only=True)
+    near: Callable[[BoundsWSEN], Collection] | None = field(default=None, repr=False, kw_only=True)
 
     def head(self, count: int) -> Sequence[Element]:
         """The first elements: no others are made where `ahead` finds them alone."""
@@ -102,14 +109,36 @@ class Collection:
         return self.elements
 
     def filtered(self, passes: Any) -> Collection:
-        """The elements that pass a filter (an object with `matches`)."""
-        return replace(self, find=lambda: [element for element in self.elements if passes.matches(element)])
+        """The elements that pass a filter (an object with `matches`); its bounds help where all are too many."""
+        near, boxes = self.near, tuple(passes.bounds())
 
-    def of(
-        self, find: Callable[[], Sequence[Element]], ahead: Callable[[int], Sequence[Element]] | None = None
-    ) -> Collection:
+        def passing(elements: Sequence[Element]) -> list[Element]:
+            return [element for element in elements if passes.matches(element)]
+
+        def find() -> list[Element]:
+            try:
+                return passing(self.elements)
+            except TooManyElements:
+                if near is None or not boxes:
+                    raise
+                return passing(near(boxes[0]).elements)
+
+        def ahead(count: int) -> list[Element]:
+            most = max(count, _FIRST_LOOK)
+            while len(passed := passing(elements := self.head(most))) < count and len(elements) == most:
+                most *= 4
+            return passed[:count]
+
+        return replace(
+            self,
+            find=find,
+            ahead=ahead if self.ahead and not boxes else None,
+            near=None if near is None else lambda box: near(box).filtered(passes),
+        )
+
+    def of(self, find: Callable[[], Sequence[Element]], **parts: Any) -> Collection:
         """A collection of the same kind and id with other elements (eemont asks mapped collections for their id)."""
-        return Collection(find, self.kind, self.id, self.properties, ahead=ahead)
+        return Collection(find, self.kind, self.id, self.properties, **parts)
 
     def with_properties(self, properties: Mapping[str, Any]) -> Collection:
         """The same elements under other properties of the collection."""
@@ -121,6 +150,10 @@ class Collection:
 
 
 Element = Image | Feature | Collection
+
+
+class TooManyElements(EngineError):
+    """A collection that cannot be listed as a whole."""
 
 
 def collection_of(elements: Sequence[Element]) -> Collection:

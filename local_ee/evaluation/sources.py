@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from odc.geo.geobox import GeoBox
 
+from local_ee import budget
 from local_ee.catalog import BoundsWSEN, Catalog, SourceBand, SourceImage
 from local_ee.errors import EngineError
-from local_ee.evaluation.features import FOOTPRINT, Collection, Element
+from local_ee.evaluation.features import FOOTPRINT, Collection, Element, TooManyElements
 from local_ee.evaluation.values import Band, Image
 from local_ee.raster import resample
 from local_ee.raster.geometry import LONLAT, Geometry, outline
@@ -207,13 +208,15 @@ def catalog_collection(catalog: Catalog, collection_id: str, properties: Any, **
             raise EngineError(str(error)) from error
 
     def passing(sources: Iterable[SourceImage]) -> Iterator[Image]:
-        images = map(image_of, sources)
-        return (image for image in images if all(each.matches(image) for each in query.get("filters", ())))
+        for image in map(image_of, sources):
+            budget.check()  # of a long listing few may pass
+            if all(each.matches(image) for each in query.get("filters", ())):
+                yield image
 
     def find() -> list[Image]:
         sources = listing()
         if (count := _counted(sources)) > _MOST_LISTED:
-            raise EngineError(
+            raise TooManyElements(
                 f"Computation timed out: collection {collection_id!r} has {count:,} images there: filter it by date "
                 "and bounds."
             )
@@ -222,12 +225,18 @@ def catalog_collection(catalog: Catalog, collection_id: str, properties: Any, **
     def ahead(count: int) -> list[Image]:
         return list(islice(passing(listing()), count))
 
+    def near(box: BoundsWSEN) -> Collection:
+        bounds = query.get("bounds_wsen")
+        bounds = box if bounds is None else _overlap(bounds, box)
+        return catalog_collection(catalog, collection_id, properties, **{**query, "bounds_wsen": bounds})
+
     return CatalogCollection(
         find,
         "ImageCollection",
         collection_id,
         properties,
         ahead=ahead,
+        near=near,
         catalog=catalog,
         listing=listing,
         **query,
@@ -238,7 +247,7 @@ def _counted(sources: Sequence[SourceImage]) -> int:
     try:
         return len(sources)
     except ValueError as error:
-        raise EngineError(str(error)) from error
+        raise TooManyElements(str(error)) from error
 
 
 def _is_period(passes: Any) -> bool:

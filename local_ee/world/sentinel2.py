@@ -74,10 +74,15 @@ class Scene:
 @lru_cache(maxsize=4096)
 def cloudy_percentage(tile: mgrs.Tile, day: date, orbit: int) -> float:
     """Percent of a 20 x 20 sample of the tile under cloud."""
+    return round(100 * clouds.cover_of(_sample(tile), clouds.sky_of(day, orbit)), 4)
+
+
+@lru_cache(maxsize=1024)
+def _sample(tile: mgrs.Tile) -> np.ndarray:
+    """Plane points [400, 2] of a tile, the same for all its scenes."""
     x, y = tile.origin_m
     at = (np.arange(20) + 0.5) / 20 * mgrs.SIDE_M
-    points = [plane_of(*lonlat_of_utm(x + dx, y - dy, tile.epsg)) for dy in at for dx in at]
-    return round(100 * clouds.cover_of(np.array(points), clouds.sky_of(day, orbit)), 4)
+    return np.array([plane_of(*lonlat_of_utm(x + dx, y - dy, tile.epsg)) for dy in at for dx in at])
 
 
 def scenes(first: date, last: date, bounds_wsen: BoundsWSEN) -> Iterator[Scene]:
