@@ -23,10 +23,11 @@ from local_ee.evaluation.registry import add, algorithm
 from local_ee.raster.geometry import metres_between
 
 Test = Callable[[Any, Any], bool]
+_NOWHERE = (0.0, -90.0, 0.0, -90.0)  # what an empty geometry asks a catalog for: nothing passes it anyway
 
 
 class Filter:
-    """What elements, and pairs of them, pass; dates and bounds that every passing element obeys, for catalogs."""
+    """What elements, and pairs of them, pass; dates, bounds and indices of all that pass, for catalogs."""
 
     def matches(self, element: Element) -> bool:
         return self.joins(element, element)
@@ -39,6 +40,14 @@ class Filter:
 
     def bounds(self) -> list[BoundsWSEN]:
         return []
+
+    def indices(self) -> list[str]:
+        """Values of system:index, each of which a passing element has."""
+        return []
+
+    def partner_index(self, left: Element) -> str | None:
+        """The system:index of every element that passes with another; None where it may be any."""
+        return None
 
     def measure(self, left: Element, right: Element) -> float | None:
         return None
@@ -95,10 +104,21 @@ class Comparison(Filter):
             return []
         pairs = ((self.left_field, self.right_value), (self.right_field, self.left_value))
         return [
-            geometry.lonlat.bounds
+            _NOWHERE if geometry.lonlat.is_empty else geometry.lonlat.bounds
             for name, value in pairs
             if name in GEOMETRY_FIELDS and (geometry := to_geometry(value)) and not geometry.unbounded
         ]
+
+    def indices(self) -> list[str]:
+        if self.name != "equals" or self.left_field != "system:index" or not isinstance(self.right_value, str):
+            return []
+        return [self.right_value]
+
+    def partner_index(self, left: Element) -> str | None:
+        if self.name != "equals" or (self.left_field, self.right_field) != ("system:index", "system:index"):
+            return None
+        index = get_property(left, "system:index")
+        return index if isinstance(index, str) else None
 
     def measure(self, left: Element, right: Element) -> float | None:
         """The difference of the operands, for joins that rank matches."""
@@ -134,6 +154,13 @@ class Logic(Filter):
 
     def bounds(self) -> list[BoundsWSEN]:
         return [bounds for each in self.filters for bounds in each.bounds()] if self.every else []
+
+    def indices(self) -> list[str]:
+        return [index for each in self.filters for index in each.indices()] if self.every else []
+
+    def partner_index(self, left: Element) -> str | None:
+        indices = (each.partner_index(left) for each in self.filters) if self.every else ()
+        return next((index for index in indices if index is not None), None)
 
     def measure(self, left: Element, right: Element) -> float | None:
         return next(

@@ -39,6 +39,19 @@ def _rings(coordinates: list) -> list:
     return coordinates
 
 
+def _numbers(coordinates: list, crs: Projection | None) -> list:
+    """Coordinates in which geometries (points of a line, rings of a polygon) may stand for their own."""
+    return [_own(item, crs) if isinstance(item, Geometry) else item for item in coordinates]
+
+
+def _own(geometry: Geometry, crs: Projection | None) -> list:
+    shape = (geometry if crs is None else geometry.in_crs(crs.crs)).shape
+    if shape.is_empty or not isinstance(shape, shapely.Point | shapely.LineString):
+        raise EngineError(f"Invalid GeoJSON geometry: a {geometry.type} stands where a point or a line is expected.")
+    points = [list(point) for point in shape.coords]
+    return points[0] if isinstance(shape, shapely.Point) else points
+
+
 def _of_coordinates(make: Callable[[], BaseGeometry]) -> BaseGeometry:
     """The geometry that coordinates make; EngineError where they make none."""
     try:
@@ -79,32 +92,33 @@ def point(coordinates: list, crs: Projection | None) -> Geometry:
 @algorithm("GeometryConstructors.MultiPoint")
 def multi_point(coordinates: list, crs: Projection | None) -> Geometry:
     """Points."""
-    return _made(_of_coordinates(lambda: shapely.MultiPoint(coordinates)), crs, None)
+    return _made(_of_coordinates(lambda: shapely.MultiPoint(_numbers(coordinates, crs))), crs, None)
 
 
 @algorithm("GeometryConstructors.LineString")
 def line_string(coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any) -> Geometry:
     """A line through points."""
-    return _made(_of_coordinates(lambda: shapely.LineString(_rings(coordinates)[0])), crs, geodesic)
+    return _made(_of_coordinates(lambda: shapely.LineString(_rings(_numbers(coordinates, crs))[0])), crs, geodesic)
 
 
 @algorithm("GeometryConstructors.LinearRing")
 def linear_ring(coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any) -> Geometry:
     """A closed line through points."""
-    return _made(_of_coordinates(lambda: shapely.LinearRing(_rings(coordinates)[0])), crs, geodesic)
+    return _made(_of_coordinates(lambda: shapely.LinearRing(_rings(_numbers(coordinates, crs))[0])), crs, geodesic)
 
 
 @algorithm("GeometryConstructors.MultiLineString")
 def multi_line_string(coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any) -> Geometry:
     """Lines."""
-    return _made(_of_coordinates(lambda: shapely.MultiLineString(coordinates)), crs, geodesic)
+    return _made(_of_coordinates(lambda: shapely.MultiLineString(_numbers(coordinates, crs))), crs, geodesic)
 
 
 @algorithm("GeometryConstructors.Polygon")
 def polygon(coordinates: list, crs: Projection | None, geodesic: bool | None, maxError: Any, evenOdd: bool) -> Geometry:
     """An area within rings of points."""
-    _check_left_inside(coordinates, evenOdd)
-    return _made(_of_coordinates(lambda: _polygon(_rings(coordinates))), crs, geodesic)
+    rings = _numbers(coordinates, crs)
+    _check_left_inside(rings, evenOdd)
+    return _made(_of_coordinates(lambda: _polygon(_rings(rings))), crs, geodesic)
 
 
 def _rings_of(area: Geometry, crs: Projection | None) -> list[list[list[float]]]:

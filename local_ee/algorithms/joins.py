@@ -28,10 +28,11 @@ def apply(join: Join, primary: Collection, secondary: Collection, condition: Fil
     """The joined elements, in the order of the primary collection."""
 
     def find() -> list[Element]:
-        partners = secondary.elements
         result: list[Element] = []
         for element in primary.elements:
             budget.check()
+            index = condition.partner_index(element)
+            partners = secondary.elements if index is None else secondary.indexed(index)
             matches = [partner for partner in partners if condition.joins(element, partner)]
             result.extend(join.combine(element, matches, condition))
         return result

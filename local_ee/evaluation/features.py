@@ -149,6 +149,11 @@ class Collection:
         return next((element for element in self.elements if get_property(element, name) == value), None)
 
 
+    def indexed(self, index: str) -> Sequence[Element]:
+        """The elements of a system:index, of which there may be several."""
+        return [element for element in self.elements if index_of(element) == index]
+
+
 Element = Image | Feature | Collection
 
 

@@ -23,6 +23,8 @@ MOST_SECONDS = 2.0  # of one search, in processor time (what `regex` measures)
 MOST_SIZE = 10_000  # of an expression with its counted repetitions written out
 MOST_TEXT = 4 << 20  # characters of a text that is searched
 _COUNT = re.compile(r"\{(\d{1,9})(?:,(\d{0,9}))?\}")
+# A brace that begins no count is itself (RE2, syntax); to `regex` it may begin a fuzzy match.
+_BRACE = re.compile(r"\\(?:[pPx]\{[^}]*\}|.)|\{\d+(?:,\d*)?\}|(\{)", re.DOTALL)
 
 Match: TypeAlias = regex.Match
 Value = TypeVar("Value")
@@ -104,7 +106,7 @@ def _compiled(expression: str, flags: int) -> Any:
             "repetitions written out."
         )
     try:
-        return regex.compile(expression, flags)
+        return regex.compile(_BRACE.sub(lambda brace: r"\{" if brace[1] else brace[0], expression), flags)
     except (regex.error, RecursionError, OverflowError) as error:
         raise _invalid(expression, error) from error
 

@@ -192,11 +192,21 @@ class CatalogCollection(Collection):
         return image if image is not None and all(each.matches(image) for each in self.filters) else None
 
 
+    def indexed(self, index: str) -> Sequence[Element]:
+        """The image of an index, asked for by its id."""
+        image = self.lookup("system:index", index)
+        return [] if image is None else [image]
+
+
 def catalog_collection(catalog: Catalog, collection_id: str, properties: Any, **query: Any) -> CatalogCollection:
     """The images of a collection that a query (start_ms, end_ms, bounds_wsen, filters) leaves."""
 
     def listing() -> Sequence[SourceImage]:
         start_ms, end_ms = query.get("start_ms"), query.get("end_ms")
+        index = next((index for each in query.get("filters", ()) for index in each.indices()), None)
+        if index is not None:
+            source = catalog.image(f"{collection_id}/{index}")
+            return [] if source is None else [source]
         try:
             return catalog.images(
                 collection_id,

@@ -23,6 +23,7 @@ _ON_LATTICE = 1e-3  # of a pixel, over the whole window
 _EARTH_RADIUS_M = 6.37e6
 _NODE_ERROR = 0.01  # of an output pixel, by the bend of the Earth between nodes
 _MOST_NODE_STEP = 64
+_NOWHERE = -1e9  # of a source pixel: outside of any source
 _EDGE = 1e-7  # of a source pixel: centres this near an edge fall on its right
 
 
@@ -95,6 +96,7 @@ class Mapping:
     """Source pixel coordinates (u right, v down, fractional) of every pixel of a window: at nodes, or by axes.
 
     nodes_u and nodes_v lie every `step` absolute pixels; the window begins at (row, col) from the first node.
+    has_holes: some of them, far outside of the source, have no place in its coordinate system; they are at _NOWHERE.
     """
 
     nodes_u: np.ndarray
@@ -104,6 +106,7 @@ class Mapping:
     col: int
     height: int
     width: int
+    has_holes: bool = False
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -146,11 +149,15 @@ def _mapping(crs: str, transform: Affine, window: LatticeWindow) -> Mapping:
     x, y = np.meshgrid(window.xs(cols), window.ys(rows))
     x, y = transformer(window.crs, crs).transform(x, y)
     inverse = ~transform
+    inside = np.isfinite(x) & np.isfinite(y)
+    has_holes = not inside.all()
+    if has_holes:
+        x, y = np.where(inside, x, 0.0), np.where(inside, y, 0.0)
     nodes_u = inverse.a * x + inverse.b * y + inverse.c
     nodes_v = inverse.d * x + inverse.e * y + inverse.f
-    if not (np.isfinite(nodes_u).all() and np.isfinite(nodes_v).all()):
-        raise EngineError(f"Unable to transform edge from {window.crs} to {crs}: the grid reaches outside of it.")
-    return Mapping(nodes_u, nodes_v, step, first_row, first_col, window.height, window.width)
+    if has_holes:
+        nodes_u, nodes_v = np.where(inside, nodes_u, _NOWHERE), np.where(inside, nodes_v, _NOWHERE)
+    return Mapping(nodes_u, nodes_v, step, first_row, first_col, window.height, window.width, has_holes)
 
 
 def _node_step(scale_m: float) -> int:

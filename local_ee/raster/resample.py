@@ -16,6 +16,7 @@ from odc.geo.geobox import GeoBox
 
 from local_ee.errors import EngineError
 from local_ee.raster import lattice
+from local_ee.raster.extent import Part, part_of
 from local_ee.raster.interpolate import interpolated
 from local_ee.raster.pixels import Pixels, hidden, is_blank, is_uniform
 from local_ee.raster.projection import Projection, code_of
@@ -24,6 +25,8 @@ from local_ee.raster.pyramid import in_blocks, reduced
 MOST_PIXELS = 1 << 28  # of a source window: beyond it a request is refused instead of exhausting memory
 ANALYTIC_FACTOR = 8  # from here on, a pixel of an analytic source's level is reduced from 2 x 2 points, not from all
 _BLOCK_SIDE = 2048  # of a larger window, so that a computation can end between blocks
+_OUTSIDE = 4  # pixels from a source's edge, where no method of reading reaches it
+_FAR = 64  # times a source's own size
 _HALO = {"nearest": 0, "bilinear": 1, "bicubic": 2}
 
 Fetch = Callable[[GeoBox], Pixels]
@@ -61,7 +64,25 @@ def read(source: ResampleSource, geobox: GeoBox, method: str = "nearest") -> Pix
         return _window(source, at[0], at[1], *geobox.shape)
     if code_of(geobox.crs) == source.native.crs and not (source.native.transform.b or source.native.transform.d):
         return _along_axes(source, geobox, method)
-    return _through_nodes(source, geobox, method)
+    part = part_of(source.native, source.dimensions, geobox)
+    return _through_nodes(source, geobox, method) if part is None else _within(source, geobox, method, part)
+
+
+def _within(source: ResampleSource, geobox: GeoBox, method: str, part: Part) -> Pixels:
+    """The source's bands on the part of a grid that they reach, and nothing around it."""
+    window = geobox[part]
+    if 0 in window.shape.yx:
+        return _nothing(source, geobox.shape.yx)
+    pixels = _through_nodes(source, window, method)
+    if all(is_blank(mask) for mask in pixels.masks):
+        return _nothing(source, geobox.shape.yx)
+    return Pixels(*(tuple(_placed(array, part, geobox) for array in arrays) for arrays in (pixels.values, pixels.masks)))
+
+
+def _placed(array: np.ndarray, part: Part, geobox: GeoBox) -> np.ndarray:
+    out = np.zeros(geobox.shape.yx, array.dtype)
+    out[part] = array
+    return out
 
 
 def _window(source: ResampleSource, row: int, col: int, height: int, width: int) -> Pixels:
@@ -100,14 +121,32 @@ def _through_nodes(source: ResampleSource, geobox: GeoBox, method: str) -> Pixel
     mapping = lattice.mapping(source.native, geobox)
     if _is_outside(source, mapping.bounds):
         return _nothing(source, geobox.shape.yx)
+    if mapping.has_holes and source.dimensions is None:
+        raise EngineError(
+            f"Unable to transform edge from {code_of(geobox.crs)} to {source.native.crs}: the grid reaches outside of "
+            "it."
+        )
     if method != "nearest":
-        return _interpolate(source, mapping.exact(), method)
+        return _interpolate(source, _near(source, mapping, *mapping.exact()), method)
     rows, cols = mapping.whole()
+    cols, rows = _near(source, mapping, cols, rows)
     row, col = int(rows.min()), int(cols.min())
     height, width = int(rows.max()) - row + 1, int(cols.max()) - col + 1
     window = _window(source, row, col, height, width)
     flat = (rows - row) * np.int64(width) + (cols - col)
     return _gather(window, lambda array: np.take(array, flat), geobox)
+
+
+def _near(
+    source: ResampleSource, mapping: lattice.Mapping, cols: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same places; those far outside of a source that is small beside the request, a little outside of it."""
+    if source.dimensions is None:
+        return cols, rows
+    (height, width), (u_min, u_max, v_min, v_max) = source.dimensions, mapping.bounds
+    if not mapping.has_holes and u_max - u_min < _FAR * width and v_max - v_min < _FAR * height:
+        return cols, rows
+    return np.clip(cols, -_OUTSIDE, width + _OUTSIDE), np.clip(rows, -_OUTSIDE, height + _OUTSIDE)
 
 
 def _is_outside(source: ResampleSource, bounds: tuple[float, float, float, float]) -> bool:

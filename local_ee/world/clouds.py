@@ -195,15 +195,17 @@ def glow(opacity, seed, row0, col0, step_m):
 
 def cover_of(points_xy: np.ndarray, sky: Sky) -> float:
     """Share of plane points [n, 2] under cloud of more than half opacity."""
-    return _covered(points_xy, sky.seed, sky.length_m, sky.edge, sky.clear_share, _levels()) / len(points_xy)
+    covered = _count_covered(points_xy, sky.seed, sky.length_m, sky.edge, sky.clear_share, _levels())
+    return float(covered / len(points_xy))
 
 
 @compiled
-def _covered(points_xy, seed, length_m, edge, clear, levels):
-    """How many points are under cloud; a list of a month's scenes asks for thousands."""
+def _count_covered(points_xy, seed, length_m, edge, clear, levels):
+    """How many plane points [n, 2] are under cloud of more than half opacity."""
     count = 0
     for i in range(points_xy.shape[0]):
-        count += opacity_at(points_xy[i, 0], points_xy[i, 1], seed, length_m, edge, clear, levels) > 0.5
+        if opacity_at(points_xy[i, 0], points_xy[i, 1], seed, length_m, edge, clear, levels) > 0.5:
+            count += 1
     return count
 
 

@@ -107,11 +107,18 @@ def near(bounds_wsen: BoundsWSEN) -> list[tuple[int, int]]:
 
 
 @cache
+def _moves(epsg: int) -> tuple[Transformer, Transformer]:
+    """From degrees to a zone's metres, and back."""
+    zone, wgs84 = f"EPSG:{epsg}", "EPSG:4326"
+    return Transformer.from_crs(wgs84, zone, always_xy=True), Transformer.from_crs(zone, wgs84, always_xy=True)
+
+
+@cache
 def ground(path: int, row: int) -> tuple[GeoBox, shapely.Polygon, shapely.Polygon]:
     """A scene's grid of 30 m, and its outline in metres and in degrees."""
     lon, lat = (float(each[path - 1, row - 1]) for each in centres())
     zone = int((lon + 180) // 6) % 60 + 1
-    move = Transformer.from_crs("EPSG:4326", f"EPSG:{32600 + zone}", always_xy=True)
+    move, back = _moves(32600 + zone)
     x, y = move.transform(lon, lat)
     tilt = math.asin(min(1.0, abs(math.cos(_INCLINATION)) / max(math.cos(math.radians(lat)), 0.2)))
     cosine, sine = math.cos(tilt), math.sin(tilt)
@@ -121,7 +128,6 @@ def ground(path: int, row: int) -> tuple[GeoBox, shapely.Polygon, shapely.Polygo
     left, bottom, right, top = (round(side / 30) * 30 - 15 for side in outline.bounds)
     shape = (round((top - bottom) / 30), round((right - left) / 30))
     grid = GeoBox(shape, Affine(30, 0, left, 0, -30, top), f"EPSG:{32600 + zone}")
-    back = Transformer.from_crs(f"EPSG:{32600 + zone}", "EPSG:4326", always_xy=True)
     return grid, outline, shapely.transform(outline, lambda points: np.column_stack(back.transform(*points.T)))
 
 
@@ -145,7 +151,8 @@ class Landsat:
                 lambda: sum(scene.count(first, last) for scene in scenes),
                 lambda: (_image(asset, scene, moment) for moment, scene in _daily(scenes, first, last)),
             )
-        return [_image(asset, scene, moment) for moment, scene in _dated(scenes, first, last)]
+        dated = _dated(scenes, first, last)
+        return Listing(lambda: len(dated), lambda: (_image(asset, scene, moment) for moment, scene in dated))
 
     def image(self, collection_id: str, index: str) -> SourceImage | None:
         """The scene of an index, or None where its mission did not see it that day."""
@@ -205,7 +212,7 @@ def _mission(collection_id: str) -> str:
 
 def _image(asset: AssetFacts, scene: Scene, moment: datetime) -> SourceImage:
     grid, outline, footprint = ground(scene.path, scene.row)
-    bands = {band.name: _usual(band, scene.mission, asset.id.rpartition("/")[2]) for band in asset.bands}
+    bands = _bands(asset.id)
     shapely.prepare(outline)
 
     def read(names: tuple[str, ...], window: GeoBox) -> tuple[np.ndarray, np.ndarray]:
@@ -218,7 +225,15 @@ def _image(asset: AssetFacts, scene: Scene, moment: datetime) -> SourceImage:
 
     index = f"{scene.mission}_{scene.path:03d}{scene.row:03d}_{moment:%Y%m%d}"
     sources = tuple(SourceBand(band.name, band.dtype, grid) for band in bands.values())
-    return SourceImage(f"{asset.id}/{index}", sources, _properties(asset, scene, moment, index), footprint, read)
+    properties = _properties(asset, scene, moment, index)
+    return SourceImage(f"{asset.id}/{index}", sources, properties, footprint, read, analytic=True)
+
+
+@cache
+def _bands(collection_id: str) -> Mapping[str, BandFacts]:
+    """The bands of a collection by name, with the values that its scenes usually have."""
+    mission, level = _mission(collection_id), collection_id.rpartition("/")[2]
+    return {band.name: _usual(band, mission, level) for band in assets()[collection_id].bands}
 
 
 def _usual(band: BandFacts, mission: str, level: str) -> BandFacts:

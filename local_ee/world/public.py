@@ -154,4 +154,4 @@ def _image(asset: AssetFacts, moment: datetime, image_id: str, bounds: BoundsWSE
     }
     grids = {size: grid_of(asset, bounds, size) for size in {band.pixel_m for band in asset.bands}}
     sources = tuple(SourceBand(band.name, band.dtype, grids[band.pixel_m]) for band in asset.bands)
-    return SourceImage(image_id, sources, properties, box(west, south, east, north), read)
+    return SourceImage(image_id, sources, properties, box(west, south, east, north), read, analytic=True)

@@ -9,6 +9,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from local_ee.world.public_facts import AssetFacts
@@ -52,12 +53,18 @@ def value_of(asset_id: str, index: str, name: str, code: str, moment: datetime) 
 
 
 def _number(name: str, moment: datetime, share: float) -> float:
+    span = _range(name)
+    return moment.timestamp() * 1000 if span is None else span[0] + (span[1] - span[0]) * share
+
+
+@cache
+def _range(name: str) -> tuple[float, float] | None:
+    """The least and the largest number under a name; None for a time."""
     if any(word in name for word in ("time_start", "timestamp", "date")) and not name.startswith("up"):
-        return moment.timestamp() * 1000
+        return None
     if any(word in name for word in _SHARES):
-        return share if "prob" in name or "conf" in name else 100 * share
-    low, high = next((span for word, span in _RANGES if re.search(word, name)), (0, 100))
-    return low + (high - low) * share
+        return (0, 1) if "prob" in name or "conf" in name else (0, 100)
+    return next((span for word, span in _RANGES if re.search(word, name)), (0, 100))
 
 
 def _text(name: str, index: str, moment: datetime, share: float) -> str:

@@ -17,6 +17,7 @@ from shapely.geometry.base import BaseGeometry
 
 from local_ee.catalog.table import INDEX, SourceFeature
 from local_ee.world import public_units
+from local_ee.world.ecoregions import EXAMPLE, ecoregions
 from local_ee.world.public_dates import date_in
 from local_ee.world.public_facts import TABLE, TABLES, AssetFacts, assets, ids_of
 from local_ee.world.public_properties import properties_of
@@ -64,7 +65,7 @@ class PublicTables:
     def __contains__(self, table_id: object) -> bool:
         """Whether there is such a table."""
         folder = str(table_id).rpartition("/")[0]
-        return _current(str(table_id)) in self.ids or table_id in self.members(folder)
+        return table_id == EXAMPLE or _current(str(table_id)) in self.ids or table_id in self.members(folder)
 
     def members(self, folder_id: str) -> Sequence[str]:
         """The tables of a collection of tables: those that Google's scripts name."""
@@ -74,6 +75,8 @@ class PublicTables:
         """The features of a table, or None."""
         if table_id not in self:
             return None
+        if table_id == EXAMPLE:
+            return ecoregions()
         owner = _current(table_id)
         return _features(owner if owner in self.ids else table_id.rpartition("/")[0], table_id)
 

@@ -77,9 +77,9 @@ def cloudy_percentage(tile: mgrs.Tile, day: date, orbit: int) -> float:
     return round(100 * clouds.cover_of(_sample(tile), clouds.sky_of(day, orbit)), 4)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _sample(tile: mgrs.Tile) -> np.ndarray:
-    """Plane points [400, 2] of a tile, the same for all its scenes."""
+    """Places of a 20 x 20 sample of a tile in the plane: common to all its scenes."""
     x, y = tile.origin_m
     at = (np.arange(20) + 0.5) / 20 * mgrs.SIDE_M
     return np.array([plane_of(*lonlat_of_utm(x + dx, y - dy, tile.epsg)) for dy in at for dx in at])

@@ -19,6 +19,7 @@ from local_ee.world.passes import milliseconds
 from local_ee.world.plane import utm_of
 
 Distance = TypeVar("Distance", float, np.ndarray)
+SINCE = date(2014, 10, 3)  # the first day in Earth Engine (catalog page)
 SWATH_KM, NEAR_DEG, FAR_DEG = 250.0, 29.1, 46.0
 SLICE_DEG = 1.5  # of latitude: about 170 km along the track
 _TRACK_DEG = 360 / 175
@@ -176,7 +177,7 @@ def _of_beam(beam: Beam, first: date, last: date, bounds_wsen: BoundsWSEN) -> It
     for track in range(math.floor(middle) - reach, math.ceil(middle) + reach + 1):
         phase = (beam.day.toordinal() + beam.late_days * track - first.toordinal()) % beam.cycle_days
         for ordinal in range(first.toordinal() + phase, last.toordinal() + 1, beam.cycle_days):
-            if date.fromordinal(ordinal) < date(2014, 10, 3):
+            if date.fromordinal(ordinal) < SINCE:
                 continue
             for slice_index in range(math.floor(south / SLICE_DEG), math.floor(north / SLICE_DEG) + 1):
                 taken = Pass(beam, track, date.fromordinal(ordinal), slice_index)

@@ -9,12 +9,12 @@ from datetime import UTC, date, datetime, timedelta
 from local_ee.catalog import AssetInfo, BoundsWSEN, SourceImage
 from local_ee.catalog.kept import KeptPixels
 from local_ee.catalog.table import SourceFeature
-from local_ee.world import annual, passes, sentinel2, terrain, truths
+from local_ee.world import annual, passes, sentinel1, sentinel2, terrain, tracks, truths
 from local_ee.world.annual import EsriYearly
 from local_ee.world.backscatter import Backscatter
 from local_ee.world.dynamic import DynamicWorld
 from local_ee.world.embeddings import Embeddings
-from local_ee.world.endless import endless
+from local_ee.world.endless import archive, endless
 from local_ee.world.fine import Canvases
 from local_ee.world.fractions import CellCache
 from local_ee.world.ground import GroundReflectance
@@ -39,6 +39,7 @@ _FINE_TILES = 120  # of 1.6 MB each, only where asked for
 _KEPT_BYTES = 192 << 20  # of bands on the grids of requests: three 512-px blocks of a month of Sentinel-2
 _EPOCH, _END = date(1970, 1, 1), date(2100, 1, 1)
 _OLDEST, _NEWEST = datetime(1800, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+_SINCE = {sentinel2.L2A: passes.S2_L2A_SINCE, sentinel1.FLOAT: tracks.SINCE, sentinel1.DECIBEL: tracks.SINCE}
 _EVERYWHERE = (-180.0, -80.0, 180.0, 84.0)
 _GLOBE = (-180.0, -90.0, 180.0, 90.0)
 
@@ -146,8 +147,8 @@ class World:
     ) -> Sequence[SourceImage]:
         """A collection's images that begin in [start_ms, end_ms) and touch the bounds, in order of time then index.
 
-        Of scenes without end (Sentinel-1 and -2 and what follows them, tiles, the yearly images by zone), without
-        bounds or a period, the first can be looked at; ValueError where all are counted.
+        Of scenes without end (Sentinel-1 and -2 and what follows them, tiles, the yearly images by zone) without
+        bounds the first can be looked at, ValueError where all are counted; with bounds alone they are the archive.
         """
         public = self._public_of(collection_id)
         if public is not None:
@@ -168,8 +169,10 @@ class World:
                 images = source.images(collection_id, day, until, box)
                 return [replace(image, kept=self._kept) for image in images if _begins(image, start_ms, end_ms)]
 
-            since = first if collection_id != sentinel2.L2A else max(first, passes.S2_L2A_SINCE)
-            return endless(collection_id, find, None if timeless else (since, last), bounds_wsen)
+            since = max(first, _SINCE.get(collection_id, passes.S2_L1C_SINCE))
+            if bounds_wsen is not None:
+                return archive(collection_id, find, since, last, bounds_wsen)
+            return endless(collection_id, find, None if timeless else (since, last))
         candidates = source.images(collection_id, first, last, bounds_wsen or _EVERYWHERE)
         return [replace(image, kept=self._kept) for image in candidates if _begins(image, start_ms, end_ms)]
 

@@ -128,6 +128,19 @@ def test_a_map_keeps_the_index_and_may_drop_nulls():
     assert info(kept.aggregate_array("a")) == [2, 3]
 
 
+@pytest.mark.parametrize("few", [lambda c: c.toList(1), lambda c: c.limit(1).toList(5)], ids=["list", "limit"])
+def test_the_first_of_a_filtered_map_pass_the_filter(few):
+    """wxee's fill_gaps: a mapped collection, filtered by date."""
+    mapped = ee.ImageCollection(S2).map(lambda image: image.multiply(2).copyProperties(image, [START]))
+    found = few(mapped.filterDate("2019-06-03", "2019-06-07"))
+    assert info(found.map(lambda image: ee.Image(image).date().get("day")), CATALOG) == [3]
+
+
+def test_first_of_a_filtered_map_passes_the_filter():
+    mapped = ee.ImageCollection([ee.Image(i).set("a", i) for i in range(20)]).map(lambda image: image.set("b", 1))
+    assert info(ee.Image(mapped.filter(ee.Filter.gt("a", 15)).first()).get("a")) == 16
+
+
 def test_merging_prefixes_indices():
     """A Collection.merge: ids are prefixed with 1_ and 2_."""
     one = ee.ImageCollection([ee.Image(1), ee.Image(2)])
@@ -181,6 +194,33 @@ def test_joins():
     near = ee.Filter.maxDifference(1.5, leftField="k", rightField="k")
     best = ee.Join.saveBest("m", "off").apply(left, right, near)
     assert info(best.map(lambda f: f.set("k2", ee.Feature(f.get("m")).get("k"))).aggregate_array("k2")) == [1, 1, 3]
+
+
+class Indexed(Scenes):
+    """A catalog that lists no scenes."""
+
+    def images(self, collection_id, start_ms, end_ms, bounds_wsen):
+        raise ValueError("has no end: filter by date and bounds")
+
+
+def test_a_filter_of_an_index_asks_for_the_image():
+    """Of a collection that nobody can list."""
+    found = ee.ImageCollection(S2).filter(ee.Filter.eq("system:index", "20190603T030719_T50RKU"))
+    assert info(found.size(), Indexed(CATALOG.scenes)) == 1
+
+
+def test_a_join_by_index_lists_only_the_first_collection():
+    """guides/s2cloudless: scenes joined with their cloud probability by system:index, that one unfiltered."""
+    features = ee.FeatureCollection([ee.Feature(None, {"system:index": "20190603T030719_T50RKU"}), ee.Feature(None)])
+    same = ee.Filter.equals(leftField="system:index", rightField="system:index")
+    joined = ee.Join.saveFirst("m").apply(features, ee.ImageCollection(S2), same)
+    days = joined.map(lambda feature: feature.set("day", ee.Image(feature.get("m")).date().get("day")))
+    assert info(days.aggregate_array("day"), Indexed(CATALOG.scenes)) == [3]
+
+
+def test_nothing_touches_an_empty_geometry():
+    nowhere = ee.FeatureCollection([]).geometry()
+    assert info(ee.ImageCollection(S2).filterBounds(nowhere).size(), CATALOG) == 0
 
 
 def test_a_filter_needs_one_operand_a_side():

@@ -148,3 +148,28 @@ def test_a_features_geometry_is_simplified():
     found = info(ee.Feature(ee.Geometry.LineString(line), {"a": 1}).simplify(10))
     np.testing.assert_allclose(found["geometry"]["coordinates"], [[0, 0], [0.002, 0]], atol=1e-9)
     assert found["properties"] == {"a": 1}
+
+
+A, B, C = ([0, 0], [2, 0], [2, 2])
+
+
+@pytest.mark.parametrize(
+    ("geometry", "coordinates"),
+    [
+        (lambda: ee.Geometry.LineString([ee.Geometry.Point(A), ee.Geometry.Point(B)]), [A, B]),
+        (lambda: ee.Geometry.MultiPoint([ee.Geometry.Point(A), ee.Geometry.Point(B)]), [A, B]),
+        (lambda: ee.Geometry.LinearRing([ee.Geometry.Point(each) for each in (A, B, C)]), [A, B, C, A]),
+        (lambda: ee.Geometry.Polygon([ee.Geometry.LinearRing([A, B, C, A])]), [[A, B, C, A]]),
+        (lambda: ee.Geometry.MultiLineString([ee.Geometry.LineString([A, B])]), [[A, B]]),
+    ],
+    ids=["line", "points", "ring", "polygon", "lines"],
+)
+def test_geometries_stand_for_their_coordinates(geometry, coordinates):
+    """apidocs ee-geometry-linestring: "a list of at least two ee.Geometry objects describing a point"; its kin too."""
+    assert info(ee.Geometry(geometry()).coordinates()) == coordinates
+
+
+def test_an_area_is_no_point_of_a_line():
+    area = ee.Geometry.BBox(0, 0, 1, 1)
+    with pytest.raises(EngineError, match="a Polygon stands where a point or a line is expected"):
+        info(ee.Geometry.LineString([area, area]))

@@ -199,3 +199,31 @@ def test_a_month_is_reduced_without_stacking_it():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 30 * 400 * 400 * 4  # bytes: the 24 read bands alone would be 24 x (2 + 1) plus sums
+
+
+def strip(step: float, rows: int, left: float, width_deg: float) -> GeoBox:
+    """A grid of degrees around the latitude of the scene."""
+    top = round(30.63 / step) * step + rows // 2 * step
+    return GeoBox((rows, round(width_deg / step)), Affine(step, 0, left, 0, -step, top), "EPSG:4326")
+
+
+def test_a_scene_on_a_map_of_the_world_has_the_pixels_of_a_map_of_its_place():
+    """Half of the world has no coordinates in the scene's zone (PROJ, tmerc)."""
+    image = ee.Image("C/a").select("x")
+    around, near = strip(0.002, 12, -180, 360), strip(0.002, 12, 112.0, 0.1)
+    found = read(image, around)
+    expected = read(image, near)
+    assert expected.count() > 20
+    first = round((112.0 + 180) / 0.002)
+    there = found[:, first : first + near.shape[1]]
+    assert (there.mask == expected.mask).all() and (there == expected).all()
+    assert found.count() == expected.count()
+
+
+@pytest.mark.parametrize("epsg", [32601, 32660])
+def test_a_scene_at_the_date_line_is_read_on_a_map_of_the_world(epsg):
+    left = 210_300 if epsg == 32601 else 785_600  # across the date line
+    scene = Scene("D/a", utm(400, 400, left=left, top=3_390_000, epsg=epsg), {"x": ("float32", 10)}, seed=2, hidden=1)
+    found = pixels(ee.Image("D/a"), Scenes((scene,)), strip(0.01, 20, -180, 360))
+    west, east = found[:, :18000].count(), found[:, 18000:].count()
+    assert west > 0 and east > 0 and west + east > 8

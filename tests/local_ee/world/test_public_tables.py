@@ -120,3 +120,22 @@ def test_a_collection_of_tables_lists_those_that_scripts_name(world):
     (member,) = world.contents(folder)
     assert world.describe(folder).type == "FOLDER" and member.type == "TABLE"
     assert world.table(member.id)[0].geometry.geom_type == "Point"
+
+
+def test_the_example_of_the_charts_has_its_pages_columns(world):
+    """guides/charts_feature: three ecoregions; series are columns such as 01_tmean, warm says whether January is."""
+    regions = [row.properties for row in world.table("projects/google/charts_feature_example")]
+    assert [row["label"] for row in regions] == ["Desert", "Forest", "Grassland"]
+    assert [row["warm"] for row in regions] == [int(row["01_tmean"] > 0) for row in regions]
+    assert all(f"{month:02d}_ppt" in row for row in regions for month in range(1, 13))
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "unit", "place"),
+    [
+        ("FAO/GAUL/2015/level0", "ADM0_NAME", "Holy See", (12.4534, 41.9033)),
+        ("FAO/GAUL/2015/level1", "ADM1_NAME", "Amazonas", (-71.5, -1.5)),
+    ],
+)
+def test_a_unit_that_geetools_names_is_where_it_is(world, table, name, unit, place):
+    assert len(at(named(world.table(table), name, unit), *place)) == 1

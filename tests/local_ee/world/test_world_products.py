@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from local_ee.world import labels
+from local_ee.world import endless, labels
 from local_ee.world.fractions import CellCache
 from local_ee.world.labels import Products
 from local_ee.world.lattice import Cut
@@ -105,15 +105,36 @@ def test_elevation_is_hubeis_plain(world, bounds):
     assert np.median(ganzi) > 3000 and ganzi.std() > 50
 
 
-@pytest.mark.parametrize(
-    "collection", ["COPERNICUS/S2_SR_HARMONIZED", "COPERNICUS/S1_GRD_FLOAT", "GOOGLE/DYNAMICWORLD/V1"]
-)
-def test_endless_collections_are_not_counted(world, bounds, collection):
-    with pytest.raises(ValueError, match="filter it by date"):
-        len(world.images(collection, None, None, bounds))
+SCENES = ["COPERNICUS/S2_SR_HARMONIZED", "COPERNICUS/S1_GRD_FLOAT", "GOOGLE/DYNAMICWORLD/V1"]
+
+
+@pytest.mark.parametrize("collection", SCENES)
+def test_endless_collections_are_not_counted(world, collection):
     june = Month(2020, 6)
     with pytest.raises(ValueError, match="filter it by date and bounds"):
         len(world.images(collection, june.start_ms, june.end_ms, None))
+
+
+@pytest.mark.parametrize("collection", SCENES)
+def test_the_archive_of_a_place_is_its_scenes_of_all_days(world, collection):
+    """guides/ic_filtering: filterBounds alone; the same scenes as with dates from 2014 to the end of 2024."""
+    corner = (114.3, 30.5, 114.31, 30.51)
+    archive = world.images(collection, None, None, corner)
+    dated = world.images(collection, 0, Month(2025, 1).start_ms, corner)
+    assert len(archive) == len(dated) > 300
+    assert [image.id for image in archive] == [image.id for image in dated]
+
+
+def test_the_first_of_an_archive_is_not_counted(world):
+    """Of half the world, whose scenes nobody lists."""
+    hemisphere = world.images("COPERNICUS/S1_GRD", None, None, (0.0, 0.0, 180.0, 80.0))
+    assert hemisphere[0].properties["system:time_start"] < Month(2014, 11).start_ms
+
+
+def test_an_archive_of_too_many_scenes_says_so(world, monkeypatch):
+    monkeypatch.setattr(endless, "_MOST_COUNTED", 20)
+    with pytest.raises(ValueError, match="over 20 images there: filter it by date and bounds"):
+        len(world.images("COPERNICUS/S1_GRD", None, None, (114.3, 30.5, 114.31, 30.51)))
 
 
 @pytest.mark.parametrize("collection", ["COPERNICUS/S1_GRD_FLOAT", "GOOGLE/DYNAMICWORLD/V1"])
