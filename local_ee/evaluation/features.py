@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 from local_ee.catalog import BoundsWSEN
 from local_ee.errors import EngineError
 from local_ee.evaluation.values import Image
+from local_ee.lazy import lazy_property
 from local_ee.raster.geometry import Geometry, composed, everywhere
 
 MOST_ELEMENTS = 5000
@@ -88,7 +88,7 @@ class Collection:
         """How many elements there are."""
         return len(self.elements)
 
-    @cached_property
+    @lazy_property
     def elements(self) -> tuple[Element, ...]:
         return tuple(self.find())
 
@@ -147,7 +147,6 @@ class Collection:
     def lookup(self, name: str, value: object) -> Element | None:
         """The first element whose property has a value."""
         return next((element for element in self.elements if get_property(element, name) == value), None)
-
 
     def indexed(self, index: str) -> Sequence[Element]:
         """The elements of a system:index, of which there may be several."""

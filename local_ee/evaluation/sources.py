@@ -191,7 +191,6 @@ class CatalogCollection(Collection):
         image = image_of(source) if source is not None else None
         return image if image is not None and all(each.matches(image) for each in self.filters) else None
 
-
     def indexed(self, index: str) -> Sequence[Element]:
         """The image of an index, asked for by its id."""
         image = self.lookup("system:index", index)

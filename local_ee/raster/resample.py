@@ -76,7 +76,9 @@ def _within(source: ResampleSource, geobox: GeoBox, method: str, part: Part) -> 
     pixels = _through_nodes(source, window, method)
     if all(is_blank(mask) for mask in pixels.masks):
         return _nothing(source, geobox.shape.yx)
-    return Pixels(*(tuple(_placed(array, part, geobox) for array in arrays) for arrays in (pixels.values, pixels.masks)))
+    return Pixels(
+        *(tuple(_placed(array, part, geobox) for array in arrays) for arrays in (pixels.values, pixels.masks))
+    )
 
 
 def _placed(array: np.ndarray, part: Part, geobox: GeoBox) -> np.ndarray:

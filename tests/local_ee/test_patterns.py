@@ -147,7 +147,12 @@ def test_what_is_no_glob_is_refused_in_words(glob, reason):
 
 @pytest.mark.parametrize(
     ("expression", "text", "expected"),
-    [("{start%t}", "a {start%t} b", "a X b"), ("a{2}", "caab", "cXb"), (r"\{x}", "{x}", "X"), ("(?:ab){e<=1}", "ac", "ac")],
+    [
+        ("{start%t}", "a {start%t} b", "a X b"),
+        ("a{2}", "caab", "cXb"),
+        (r"\{x}", "{x}", "X"),
+        ("(?:ab){e<=1}", "ac", "ac"),
+    ],
 )
 def test_a_brace_that_begins_no_count_is_itself(expression, text, expected):
     """RE2, syntax: x{n,m} is a repetition only with digits; geetools formats "{start%tyyyy-MM-dd}"."""
