@@ -119,11 +119,11 @@ def mapped(collection: Collection, baseAlgorithm: Callable[..., Any], dropNulls:
             results.append(with_index(result, index_of(element)) if index_of(element) is not None else result)
         return results
 
-    near = collection.near
+    nearby = collection.nearby
     return collection.of(
         lambda: results_of(collection.elements),
         ahead=None if dropNulls else lambda count: results_of(collection.head(count)),
-        near=None if near is None else lambda box: mapped(near(box), baseAlgorithm, dropNulls),
+        nearby=nearby and nearby.of(lambda elements: mapped(elements, baseAlgorithm, dropNulls)),
     )
 
 

@@ -64,12 +64,24 @@ class Feature:
         return replace(self, properties=properties)
 
 
+@dataclass(frozen=True)
+class Nearby:
+    """A collection's elements that may touch a box, and how many it has at most (TooManyElements: nobody knows)."""
+
+    within: Callable[[BoundsWSEN], Collection]
+    most: Callable[[], int]
+
+    def of(self, change: Callable[[Collection], Collection]) -> Nearby:
+        """That of a collection whose elements are made of this one's, or some of them."""
+        return Nearby(lambda box: change(self.within(box)), self.most)
+
+
 @dataclass(frozen=True, eq=False)
 class Collection:
     """Images, features or collections in order, with properties; the elements are found when first asked for.
 
-    ahead: the first elements without the others. near: the collection of those that may touch a box, for images that
-    are too many to be listed. Both are None where only the whole collection tells.
+    ahead: the first elements without the others. nearby: those that may touch a box without the others, for images
+    that are many. Both are None where only the whole collection tells.
     """
 
     find: Callable[[], Sequence[Element]] = field(repr=False)
@@ -78,7 +90,7 @@ class Collection:
     properties: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)  # names of types by property, of a list of features
     ahead: Callable[[int], Sequence[Element]] | None = field(default=None, repr=False, kw_only=True)
-    near: Callable[[BoundsWSEN], Collection] | None = field(default=None, repr=False, kw_only=True)
+    nearby: Nearby | None = field(default=None, repr=False, kw_only=True)
 
     def head(self, count: int) -> Sequence[Element]:
         """The first elements: no others are made where `ahead` finds them alone."""
@@ -110,7 +122,7 @@ class Collection:
 
     def filtered(self, passes: Any) -> Collection:
         """The elements that pass a filter (an object with `matches`); its bounds help where all are too many."""
-        near, boxes = self.near, tuple(passes.bounds())
+        nearby, boxes = self.nearby, tuple(passes.bounds())
 
         def passing(elements: Sequence[Element]) -> list[Element]:
             return [element for element in elements if passes.matches(element)]
@@ -119,9 +131,9 @@ class Collection:
             try:
                 return passing(self.elements)
             except TooManyElements:
-                if near is None or not boxes:
+                if nearby is None or not boxes:
                     raise
-                return passing(near(boxes[0]).elements)
+                return passing(nearby.within(boxes[0]).elements)
 
         def ahead(count: int) -> list[Element]:
             most = max(count, _FIRST_LOOK)
@@ -133,7 +145,7 @@ class Collection:
             self,
             find=find,
             ahead=ahead if self.ahead and not boxes else None,
-            near=None if near is None else lambda box: near(box).filtered(passes),
+            nearby=nearby and nearby.of(lambda collection: collection.filtered(passes)),
         )
 
     def of(self, find: Callable[[], Sequence[Element]], **parts: Any) -> Collection:

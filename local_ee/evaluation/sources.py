@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -14,7 +15,7 @@ from odc.geo.geobox import GeoBox
 from local_ee import budget
 from local_ee.catalog import BoundsWSEN, Catalog, SourceBand, SourceImage
 from local_ee.errors import EngineError
-from local_ee.evaluation.features import FOOTPRINT, Collection, Element, TooManyElements
+from local_ee.evaluation.features import FOOTPRINT, Collection, Element, Nearby, TooManyElements
 from local_ee.evaluation.values import Band, Image
 from local_ee.raster import resample
 from local_ee.raster.geometry import LONLAT, Geometry, outline
@@ -200,6 +201,7 @@ class CatalogCollection(Collection):
 def catalog_collection(catalog: Catalog, collection_id: str, properties: Any, **query: Any) -> CatalogCollection:
     """The images of a collection that a query (start_ms, end_ms, bounds_wsen, filters) leaves."""
 
+    @cache
     def listing() -> Sequence[SourceImage]:
         start_ms, end_ms = query.get("start_ms"), query.get("end_ms")
         index = next((index for each in query.get("filters", ()) for index in each.indices()), None)
@@ -234,7 +236,7 @@ def catalog_collection(catalog: Catalog, collection_id: str, properties: Any, **
     def ahead(count: int) -> list[Image]:
         return list(islice(passing(listing()), count))
 
-    def near(box: BoundsWSEN) -> Collection:
+    def within(box: BoundsWSEN) -> Collection:
         bounds = query.get("bounds_wsen")
         bounds = box if bounds is None else _overlap(bounds, box)
         return catalog_collection(catalog, collection_id, properties, **{**query, "bounds_wsen": bounds})
@@ -245,7 +247,7 @@ def catalog_collection(catalog: Catalog, collection_id: str, properties: Any, **
         collection_id,
         properties,
         ahead=ahead,
-        near=near,
+        nearby=Nearby(within, lambda: _counted(listing())),
         catalog=catalog,
         listing=listing,
         **query,
