@@ -40,8 +40,8 @@ from local_ee.limits import Limits
 
 FOLDER = "samples/python/guides"
 MARKS = ("<!-- guide: benchmarks/guide_scripts.py -->", "<!-- /guide -->")
-_SECONDS = 60.0  # of a computation
-_TASK_SECONDS = 120.0  # that an export is waited for
+_SECONDS = 20.0  # of a computation
+_TASK_SECONDS = 60.0  # that an export is waited for
 _MESSAGE = 200  # characters of a refusal
 _MAGIC = re.compile(r"^\s*[%!].*$", re.MULTILINE)  # commands of a notebook, which are no Python
 

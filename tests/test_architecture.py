@@ -44,8 +44,8 @@ ALLOWED = {
     "local_ee": {"local_ee"},
     "local_ee.raster_file": set(),
     "local_ee.vector_file": set(),
-    "local_ee.raster": {"local_ee.raster", "local_ee.budget", "local_ee.errors"},
-    "local_ee.learning": {"local_ee.learning", "local_ee.budget", "local_ee.errors"},
+    "local_ee.raster": {"local_ee.raster", "local_ee.budget", "local_ee.errors", "local_ee.lazy"},
+    "local_ee.learning": {"local_ee.learning", "local_ee.budget", "local_ee.errors", "local_ee.lazy"},
     "local_ee.budget": {"local_ee.errors"},
     "local_ee.catalog": {
         "local_ee.catalog",
@@ -62,6 +62,7 @@ ALLOWED = {
         "local_ee.raster",
         "local_ee.catalog",
         "local_ee.errors",
+        "local_ee.lazy",
     },
     "local_ee.algorithms": {
         "local_ee.algorithms",

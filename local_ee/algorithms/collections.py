@@ -141,8 +141,12 @@ def mapped(collection: Collection, baseAlgorithm: Callable[..., Any], dropNulls:
             results.append(with_index(result, index_of(element)) if index_of(element) is not None else result)
         return results
 
-    ahead = None if dropNulls else lambda count: results_of(collection.head(count))
-    result = collection.of(lambda: results_of(collection.elements), ahead)
+    nearby = collection.nearby
+    result = collection.of(
+        lambda: results_of(collection.elements),
+        ahead=None if dropNulls else lambda count: results_of(collection.head(count)),
+        nearby=nearby and nearby.of(lambda elements: mapped(elements, baseAlgorithm, dropNulls)),
+    )
     if not getattr(baseAlgorithm, "keeps", False):
         return result
     again = partial(mapped, baseAlgorithm=baseAlgorithm, dropNulls=dropNulls)

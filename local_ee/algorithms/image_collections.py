@@ -12,6 +12,7 @@ from local_ee.algorithms import reducers
 from local_ee.algorithms.image_bands import add_bands, assembled, select
 from local_ee.errors import EngineError
 from local_ee.evaluation import stacks
+from local_ee.evaluation.composites import composite
 from local_ee.evaluation.features import Collection, Element, index_of, with_index
 from local_ee.evaluation.registry import add, algorithm
 from local_ee.evaluation.sources import catalog_collection, not_found
@@ -51,28 +52,31 @@ def merge(collection1: Collection, collection2: Collection) -> Collection:
 @algorithm("ImageCollection.mosaic")
 def mosaic(collection: Collection) -> Image:
     """The last image on top."""
-    return stacks.mosaic(collection.images)
+    return composite(collection, stacks.mosaic)
 
 
 @algorithm("ImageCollection.qualityMosaic")
 def quality_mosaic(collection: Collection, qualityBand: str) -> Image:
     """The image with the highest quality band, pixel by pixel."""
-    for image in collection.images:
-        image.positions([qualityBand])
-    return stacks.quality_mosaic(collection.images, qualityBand)
+
+    def highest(images: Sequence[Image]) -> Image:
+        for image in images:
+            image.positions([qualityBand])
+        return stacks.quality_mosaic(images, qualityBand)
+
+    return composite(collection, highest)
 
 
 @algorithm("ImageCollection.reduce")
 def reduce(collection: Collection, reducer: Reducer, parallelScale: float) -> Image:
     """Each band reduced over the images, named band_output; parallelScale changes nothing here."""
-    if reducer.inputs > 1:
-        return stacks.reduce_tuples(collection.images, reducer)
-    return stacks.reduce_images(collection.images, reducer)
+    reduced = stacks.reduce_tuples if reducer.inputs > 1 else stacks.reduce_images
+    return composite(collection, lambda images: reduced(images, reducer))
 
 
 def _reduction(make: Callable[[], Reducer]) -> Callable[[Collection], Image]:
     def reduce_all(collection: Collection) -> Image:
-        return stacks.reduce_images(collection.images, make(), keep_names=True)
+        return composite(collection, lambda images: stacks.reduce_images(images, make(), keep_names=True))
 
     return reduce_all
 

@@ -24,6 +24,9 @@ def paint(image: Image, featureCollection: Collection, color: Any, width: Any) -
 
     `color` is the number or the name of the property that holds it, `width` that of the pixels of an outline, which is
     drawn instead of the area: within half of it from the edge.
+
+    Assumption: a text that names no property but is a number is that number ('000000' of
+    guides/reducers_reduce_to_vectors).
     """
     burns = [
         (geometry_of(each), _number(each, color, "color"), None if width is None else _number(each, width, "width"))
@@ -66,6 +69,8 @@ def _outline(geometry: Geometry, geobox: GeoBox, width: float) -> np.ndarray:
 
 def _number(element: Any, value: Any, name: str) -> float:
     number = get_property(element, value) if isinstance(value, str) else value
+    if number is None and isinstance(value, str) and value.isdecimal():
+        return float(value)
     if not isinstance(number, int | float):
         raise EngineError(f"Image.paint: expected a number or a numeric property for '{name}', got {number!r}.")
     return float(number)

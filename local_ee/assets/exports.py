@@ -6,40 +6,44 @@ Source: https://developers.google.com/earth-engine/reference/rest/v1/projects.im
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window as RasterWindow
 
 from local_ee import budget, encode, raster_file
+from local_ee.assets.destination import Destination
 from local_ee.assets.files import BLOCK_PX, check_policy, to_cog, write_bands
 from local_ee.assets.store import Asset, AssetStore, StoredBand, iso_time, now, stored_band
 from local_ee.assets.tasks import Progress
 from local_ee.errors import EngineError
+from local_ee.evaluation import regions
 from local_ee.evaluation.values import Image
 from local_ee.limits import EXPORT_FILE_BYTES, EXPORT_PIXELS, GRID_SIDE_PX
 from local_ee.raster.pixels import Pixels, is_blank
 from local_ee.raster.window import Window, crop, tiles
-from local_ee.storage.objects import ObjectStore, StorageError
+from local_ee.storage.objects import ObjectStore
 
 READ_BYTES = 32 << 20  # of one piece of an export
 LOOKAHEAD = 3  # pieces computed or waiting at once
 
 
 Piece = tuple[Window, Pixels]
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
 class FileOptions:
     """Where and how the GeoTIFFs of an export are written."""
 
-    bucket: str
-    prefix: str
+    destination: Destination
     tile_shape: tuple[int, int]
     block_px: int
     no_data: float | None
@@ -49,7 +53,7 @@ class FileOptions:
 
 def file_options(options: Mapping[str, Any]) -> FileOptions:
     """The options of a fileExportOptions message; EngineError for what is not written here."""
-    bucket, prefix = bucket_of(options)
+    destination = Destination.of(options)
     geotiff = options.get("geoTiffOptions") or {}
     block = int(plain_number(geotiff.get("tileSize"), 256))
     dimensions = geotiff.get("tileDimensions") or {}
@@ -60,30 +64,13 @@ def file_options(options: Mapping[str, Any]) -> FileOptions:
         raise EngineError(f"fileDimensions {shape[1]}x{shape[0]} must be multiples of the shardSize {block}.")
     no_data = plain_number(geotiff.get("noData"), None, "floatValue")
     return FileOptions(
-        bucket,
-        prefix,
+        destination,
         (shape[0], shape[1]),
         block,
         None if no_data is None else float(no_data),
         bool(geotiff.get("cloudOptimized")),
         bool(geotiff.get("skipEmptyFiles")),
     )
-
-
-def bucket_of(options: Mapping[str, Any]) -> tuple[str, str]:
-    """Bucket and prefix of a fileExportOptions message; EngineError for another destination."""
-    destination = options.get("cloudStorageDestination")
-    if not destination or not destination.get("bucket"):
-        raise EngineError("The local engine exports to Cloud Storage and to assets: set a bucket.")
-    return destination["bucket"], str(destination.get("filenamePrefix", ""))
-
-
-def check_bucket(name: str, buckets: ObjectStore) -> None:
-    """EngineError where there is no such bucket."""
-    try:
-        buckets.bucket(name)
-    except StorageError as error:
-        raise EngineError(f"Cannot write to bucket {name}: {error}") from error
 
 
 def asset_destination(options: Mapping[str, Any], band_names: Sequence[str]) -> tuple[str, bool, tuple[str, ...]]:
@@ -97,7 +84,7 @@ def asset_destination(options: Mapping[str, Any], band_names: Sequence[str]) -> 
 
 def export_grid(image: Image, max_pixels: int) -> GeoBox:
     """The grid of the image's first band; EngineError where it has no end or too many pixels."""
-    grid = image.bands[0].grid if image.bands else None
+    grid = regions.extent(image)
     if grid is None:
         raise EngineError("Unable to export unbounded image.")
     pixels = grid.shape[0] * grid.shape[1]
@@ -123,57 +110,68 @@ class Work:
 
     def pieces(self, image: Image, grid: GeoBox, begun: float = 0.0, share: float = 1.0) -> Iterator[Piece]:
         """The image's pixels piece by piece, in order, some computed ahead; reports begun + share x (part done)."""
-        side = _piece_side(image)
-        waiting: deque[tuple[Window, Future[Pixels]]] = deque()
-        todo, done, total = tiles(*grid.shape.yx, side), 0, grid.shape[0] * grid.shape[1]
+        done, total = 0, grid.shape[0] * grid.shape[1]
+        windows = tiles(*grid.shape.yx, _piece_side(image))
+        self.progress.report(begun)
+        for window, pixels in self.ahead(windows, lambda window: image.read(crop(grid, window))):
+            yield window, pixels
+            done += window.height * window.width
+            self.progress.report(begun + share * done / total)
+
+    def ahead(self, items: Iterable[Item], compute: Callable[[Item], Answer]) -> Iterator[tuple[Item, Answer]]:
+        """Each item with what is computed of it, in order; LOOKAHEAD of them are computed or wait at once."""
+        waiting: deque[tuple[Item, Future[Answer]]] = deque()
+        todo = iter(items)
         try:
             while True:
-                while len(waiting) < LOOKAHEAD and (window := next(todo, None)) is not None:
-                    waiting.append((window, self.threads.submit(_read, image, crop(grid, window))))
+                waiting.extend(
+                    (item, self.threads.submit(_metered, compute, item))
+                    for item in islice(todo, LOOKAHEAD - len(waiting))
+                )
                 if not waiting:
                     return
-                self.progress.report(begun + share * done / total)
-                window, future = waiting.popleft()
-                yield window, future.result()
-                done += window.height * window.width
+                item, future = waiting.popleft()
+                yield item, future.result()
         finally:
             for _, future in waiting:
                 future.cancel()
 
 
-def _read(image: Image, grid: GeoBox) -> Pixels:
-    """Pixels read in a thread of the pool, whose processor time is the export's."""
-    return budget.current().metered(lambda: image.read(grid))
+def _metered(compute: Callable[[Item], Answer], item: Item) -> Answer:
+    """Computed in a thread of the pool, whose processor time is the export's."""
+    return budget.current().metered(lambda: compute(item))
 
 
 def to_bucket(image: Image, grid: GeoBox, options: FileOptions, buckets: ObjectStore, work: Work) -> list[str]:
     """Writes the files of an export; the address they begin with."""
-    check_bucket(options.bucket, buckets)
+    options.destination.check(buckets)
+    bucket = options.destination.bucket
     dtype = encode.common_dtype([band.type.dtype.name for band in image.bands])
     parts = file_parts(grid, options)
     _check_file_size(parts[0][1], dtype, len(image.bands))
     for index, (name, window) in enumerate(parts):
-        draft = buckets.temporary(options.bucket, name)
+        draft = buckets.temporary(bucket, name)
         try:
             pieces = work.pieces(image, crop(grid, window), index / len(parts), 1 / len(parts))
             some = _write_geotiff(draft, image, crop(grid, window), options, pieces)
             if some or not options.skip_empty:
-                buckets.put(draft, options.bucket, name, attributes={"contentType": "image/tiff"})
+                buckets.put(draft, bucket, name, attributes={"contentType": "image/tiff"})
         finally:
             draft.unlink(missing_ok=True)
-    return [f"gs://{options.bucket}/{options.prefix}"]
+    return [options.destination.url]
 
 
 def file_parts(grid: GeoBox, options: FileOptions) -> list[tuple[str, Window]]:
     """Name and window of each file: PREFIX.tif, or PREFIX-yMin-xMin.tif where one file cannot hold the image."""
     height, width = grid.shape
     tall, wide = options.tile_shape
+    prefix = options.destination.prefix
     if height <= tall and width <= wide:
-        return [(f"{options.prefix}.tif", Window(0, 0, height, width))]
+        return [(f"{prefix}.tif", Window(0, 0, height, width))]
     corners = [(row, col) for row in range(0, height, tall) for col in range(0, width, wide)]
     return [
         (
-            f"{options.prefix}-{row:010d}-{col:010d}.tif",
+            f"{prefix}-{row:010d}-{col:010d}.tif",
             Window(row, col, min(tall, height - row), min(wide, width - col)),
         )
         for row, col in corners

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -17,8 +15,9 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from local_ee import budget, tf_record
-from local_ee.assets.exports import LOOKAHEAD, Work, bucket_of, check_bucket, plain_number
+from local_ee import tf_record
+from local_ee.assets.destination import Destination
+from local_ee.assets.exports import Work, plain_number
 from local_ee.errors import EngineError
 from local_ee.evaluation.values import Image
 from local_ee.raster.pixels import Pixels, opaque
@@ -40,8 +39,7 @@ class PatchOptions:
     Assumption: files are compressed where the request says so, because the client leaves a `compressed` of false out.
     """
 
-    bucket: str
-    prefix: str
+    destination: Destination
     shape: tuple[int, int]
     margin: tuple[int, int]
     compress: bool
@@ -52,15 +50,13 @@ class PatchOptions:
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> PatchOptions:
         """The options of a fileExportOptions message; EngineError for what is not written here."""
-        bucket, prefix = bucket_of(options)
         own = options.get("tfRecordOptions") or {}
         for key, name in _REFUSED.items():
             if own.get(key):
                 raise EngineError(f"The local engine writes no {name} as TFRecord: leave out {key}.")
         margin = _sides(own.get("marginDimensions"), "kernelSize", 1, least=0)
         return cls(
-            bucket,
-            prefix,
+            Destination.of(options),
             _sides(own.get("tileDimensions"), "patchDimensions", _DEFAULT_PATCH, least=1),
             (margin[0] // 2, margin[1] // 2),
             bool(own.get("compress")),
@@ -111,7 +107,7 @@ def to_bucket(image: Image, grid: GeoBox, options: PatchOptions, buckets: Object
     height, width = options.padded
     if height * width * len(image.bands) * 4 > _MOST_PATCH_BYTES:
         raise EngineError(f"A patch of {width} x {height} pixels and {len(image.bands)} bands is too large.")
-    check_bucket(options.bucket, buckets)
+    options.destination.check(buckets)
     shards = _Shards(options, buckets)
     try:
         for record in _records(image, grid, options, work):
@@ -120,10 +116,10 @@ def to_bucket(image: Image, grid: GeoBox, options: PatchOptions, buckets: Object
     finally:
         shards.discard()
     if options.most_masked == 1:
-        sidecar = buckets.temporary(options.bucket, f"{options.prefix}-mixer.json")
+        sidecar = buckets.temporary(options.destination.bucket, f"{options.destination.prefix}-mixer.json")
         sidecar.write_text(json.dumps(mixer(grid, options)))
         _put(buckets, options, sidecar, "-mixer.json", "application/json")
-    return [f"gs://{options.bucket}/{options.prefix}"]
+    return [options.destination.url]
 
 
 class _Shards:
@@ -133,7 +129,7 @@ class _Shards:
         self._options, self._buckets = options, buckets
         self._ending = ".tfrecord.gz" if options.compress else ".tfrecord"
         self._number, self._size = 0, 0
-        self._draft = buckets.temporary(options.bucket, options.prefix)
+        self._draft = buckets.temporary(options.destination.bucket, options.destination.prefix)
         self._file = self._opened()
 
     def _opened(self) -> BinaryIO:
@@ -146,7 +142,7 @@ class _Shards:
         if self._size and self._size + len(record) > self._options.file_bytes:
             self.close()
             self._number, self._size = self._number + 1, 0
-            self._draft = self._buckets.temporary(self._options.bucket, self._options.prefix)
+            self._draft = self._buckets.temporary(self._options.destination.bucket, self._options.destination.prefix)
             self._file = self._opened()
         self._file.write(record)
         self._size += len(record)
@@ -168,38 +164,30 @@ class _Shards:
 
 def _put(buckets: ObjectStore, options: PatchOptions, draft: Path, ending: str, media_type: str) -> None:
     try:
-        buckets.put(draft, options.bucket, f"{options.prefix}{ending}", attributes={"contentType": media_type})
+        buckets.put(
+            draft,
+            options.destination.bucket,
+            f"{options.destination.prefix}{ending}",
+            attributes={"contentType": media_type},
+        )
     finally:
         draft.unlink(missing_ok=True)
 
 
 def _records(image: Image, grid: GeoBox, options: PatchOptions, work: Work) -> Iterator[bytes]:
     """Framed records in row-major order, some patches read ahead."""
-    every = windows(grid, options)
-    waiting: deque[Future[Pixels]] = deque()
-    begun = 0
-    try:
-        for done in range(len(every)):
-            while begun < len(every) and len(waiting) < LOOKAHEAD:
-                window = _with_margin(every[begun], options.margin)
-                waiting.append(work.threads.submit(_read, image, crop(grid, window)))
-                begun += 1
-            work.progress.report(done / len(every))
-            record = _record(image, waiting.popleft().result(), options)
-            if record is not None:
-                yield tf_record.framed(record)
-    finally:
-        for future in waiting:
-            future.cancel()
+    patches = windows(grid, options)
+    margined = (_with_margin(window, options.margin) for window in patches)
+    for done, (_, pixels) in enumerate(work.ahead(margined, lambda window: image.read(crop(grid, window)))):
+        work.progress.report(done / len(patches))
+        record = _record(image, pixels, options)
+        if record is not None:
+            yield tf_record.framed(record)
 
 
 def _with_margin(window: Window, margin: tuple[int, int]) -> Window:
     rows, columns = margin
     return Window(window.row - rows, window.col - columns, window.height + 2 * rows, window.width + 2 * columns)
-
-
-def _read(image: Image, grid: GeoBox) -> Pixels:
-    return budget.current().metered(lambda: image.read(grid))
 
 
 def _record(image: Image, pixels: Pixels, options: PatchOptions) -> bytes | None:

@@ -12,16 +12,16 @@ from typing import Any
 import shapely
 
 from local_ee.assets import stored_table
+from local_ee.assets.destination import Destination
 from local_ee.assets.store import Asset, AssetStore, iso_time, now
 from local_ee.assets.tasks import Progress
 from local_ee.catalog.table import INDEX, SourceFeature
 from local_ee.errors import EngineError
 from local_ee.evaluation.features import FOOTPRINT, Collection, Date, Element, geometry_of
-from local_ee.storage.objects import ObjectStore, StorageError
+from local_ee.storage.objects import ObjectStore
 from local_ee.table_formats import TableFormat, format_of, rows_of
 
 DESTINATIONS = {
-    "driveDestination": "Google Drive",
     "featureViewExportOptions": "FeatureViews",
     "bigqueryExportOptions": "BigQuery",
 }
@@ -31,8 +31,7 @@ DESTINATIONS = {
 class FileTarget:
     """Where the files of an export go, and in which format."""
 
-    bucket: str
-    prefix: str
+    destination: Destination
     format: TableFormat
 
 
@@ -50,11 +49,7 @@ def check_destination(body: Mapping[str, Any]) -> None:
 
 def file_target(options: Mapping[str, Any]) -> FileTarget:
     """The target of a fileExportOptions message; EngineError for what is not written here."""
-    destination = options.get("cloudStorageDestination") or {}
-    if not destination.get("bucket"):
-        raise EngineError("The local engine exports to Cloud Storage and to assets: set a bucket.")
-    table_format = format_of(str(options.get("fileFormat") or "CSV"))
-    return FileTarget(str(destination["bucket"]), str(destination.get("filenamePrefix", "")), table_format)
+    return FileTarget(Destination.of(options), format_of(str(options.get("fileFormat") or "CSV")))
 
 
 def most_vertices(body: Mapping[str, Any]) -> int | None:
@@ -86,21 +81,19 @@ def to_bucket(
     progress: Progress,
 ) -> list[str]:
     """Writes the files PREFIX.csv (or of the format's endings); the address they begin with."""
-    try:
-        buckets.bucket(target.bucket)
-    except StorageError as error:
-        raise EngineError(f"Cannot write to bucket {target.bucket}: {error}") from error
+    target.destination.check(buckets)
+    bucket = target.destination.bucket
     files = target.format.encode(rows_of(collection), selectors)
     for index, (ending, content) in enumerate(files.items()):
         progress.report(index / len(files))
-        name = f"{target.prefix}{ending}"
-        draft = buckets.temporary(target.bucket, name)
+        name = f"{target.destination.prefix}{ending}"
+        draft = buckets.temporary(bucket, name)
         try:
             draft.write_bytes(content)
-            buckets.put(draft, target.bucket, name, attributes={"contentType": target.format.content_type})
+            buckets.put(draft, bucket, name, attributes={"contentType": target.format.content_type})
         finally:
             draft.unlink(missing_ok=True)
-    return [f"gs://{target.bucket}/{target.prefix}"]
+    return [target.destination.url]
 
 
 def to_asset(collection: Collection, name: str, store: AssetStore, *, overwrite: bool, progress: Progress) -> list[str]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
+from local_ee.catalog import BoundsWSEN
 from local_ee.errors import EngineError
 from local_ee.evaluation.values import Image
+from local_ee.lazy import lazy_property
 from local_ee.raster.geometry import Geometry, composed, everywhere
 
 MOST_ELEMENTS = 5000
+_FIRST_LOOK = 8  # elements among which a filter looks for the first ones that pass
 ELEMENT_LIMIT = f"Collection query aborted after accumulating over {MOST_ELEMENTS} elements."
 INFINITE_MARGIN = 2e7
-_FEW, _MOST_AHEAD = 8, 5000  # elements of which the first that pass a filter are sought before all are made
 FOOTPRINT = "system:footprint"  # of a catalog's images
 GEOMETRY_FIELDS = (".all", ".geo", "system:geometry", FOOTPRINT)
 
@@ -63,9 +64,25 @@ class Feature:
         return replace(self, properties=properties)
 
 
+@dataclass(frozen=True)
+class Nearby:
+    """A collection's elements that may touch a box, and how many it has at most (TooManyElements: nobody knows)."""
+
+    within: Callable[[BoundsWSEN], Collection]
+    most: Callable[[], int]
+
+    def of(self, change: Callable[[Collection], Collection]) -> Nearby:
+        """That of a collection whose elements are made of this one's, or some of them."""
+        return Nearby(lambda box: change(self.within(box)), self.most)
+
+
 @dataclass(frozen=True, eq=False)
 class Collection:
-    """Images, features or collections in order, with properties; the elements are found when first asked for."""
+    """Images, features or collections in order, with properties; the elements are found when first asked for.
+
+    ahead: the first elements without the others. nearby: those that may touch a box without the others, for images
+    that are many. Both are None where only the whole collection tells.
+    """
 
     find: Callable[[], Sequence[Element]] = field(repr=False)
     kind: str = "FeatureCollection"
@@ -73,6 +90,7 @@ class Collection:
     properties: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)  # names of types by property, of a list of features
     ahead: Callable[[int], Sequence[Element]] | None = field(default=None, repr=False, kw_only=True)
+    nearby: Nearby | None = field(default=None, repr=False, kw_only=True)
 
     def head(self, count: int) -> Sequence[Element]:
         """The first elements: no others are made where `ahead` finds them alone."""
@@ -82,7 +100,7 @@ class Collection:
         """How many elements there are."""
         return len(self.elements)
 
-    @cached_property
+    @lazy_property
     def elements(self) -> tuple[Element, ...]:
         return tuple(self.find())
 
@@ -103,28 +121,36 @@ class Collection:
         return self.elements
 
     def filtered(self, passes: Any) -> Collection:
-        """The elements that pass a filter (an object with `matches`)."""
+        """The elements that pass a filter (an object with `matches`); its bounds help where all are too many."""
+        nearby, boxes = self.nearby, tuple(passes.bounds())
+
+        def passing(elements: Sequence[Element]) -> list[Element]:
+            return [element for element in elements if passes.matches(element)]
 
         def find() -> list[Element]:
-            return [element for element in self.elements if passes.matches(element)]
+            try:
+                return passing(self.elements)
+            except TooManyElements:
+                if nearby is None or not boxes:
+                    raise
+                return passing(nearby.within(boxes[0]).elements)
 
         def ahead(count: int) -> list[Element]:
-            asked = max(count, _FEW)
-            while asked < _MOST_AHEAD:
-                elements = self.head(asked)
-                passing = [element for element in elements if passes.matches(element)]
-                if len(passing) >= count or len(elements) < asked:
-                    return passing[:count]
-                asked *= 8
-            return find()[:count]
+            most = max(count, _FIRST_LOOK)
+            while len(passed := passing(elements := self.head(most))) < count and len(elements) == most:
+                most *= 4
+            return passed[:count]
 
-        return replace(self, find=find, ahead=None if self.ahead is None else ahead)
+        return replace(
+            self,
+            find=find,
+            ahead=ahead if self.ahead and not boxes else None,
+            nearby=nearby and nearby.of(lambda collection: collection.filtered(passes)),
+        )
 
-    def of(
-        self, find: Callable[[], Sequence[Element]], ahead: Callable[[int], Sequence[Element]] | None = None
-    ) -> Collection:
+    def of(self, find: Callable[[], Sequence[Element]], **parts: Any) -> Collection:
         """A collection of the same kind and id with other elements (eemont asks mapped collections for their id)."""
-        return Collection(find, self.kind, self.id, self.properties, ahead=ahead)
+        return Collection(find, self.kind, self.id, self.properties, **parts)
 
     def with_properties(self, properties: Mapping[str, Any]) -> Collection:
         """The same elements under other properties of the collection."""
@@ -140,6 +166,10 @@ class Collection:
 
 
 Element = Image | Feature | Collection
+
+
+class TooManyElements(EngineError):
+    """A collection that cannot be listed as a whole."""
 
 
 def collection_of(elements: Sequence[Element]) -> Collection:

@@ -78,7 +78,7 @@ def grid_over(region: Geometry, projection: Projection, most_pixels: float, best
     if not most_pixels >= 1:
         raise EngineError(f"maxPixels must be at least 1, got {most_pixels:g}.")
     while True:
-        grid = _cover(region, projection)
+        grid = covering(region, projection)
         count = grid.height * grid.width
         if count <= most_pixels:
             return grid
@@ -95,7 +95,18 @@ def grid_over(region: Geometry, projection: Projection, most_pixels: float, best
         )
 
 
-def _cover(region: Geometry, projection: Projection) -> Grid:
+def extent(image: Image) -> GeoBox | None:
+    """The grid of the image's first band: whole, or as far as the image's footprint; None where neither has an end."""
+    grid = image.bands[0].grid if image.bands else None
+    footprint = image.footprint if image.bands and grid is None else None
+    if footprint is None or footprint.unbounded:
+        return grid
+    cover = covering(footprint, image.projection)
+    return cover.projection.geobox(cover.height, cover.width, row=cover.row, col=cover.col)
+
+
+def covering(region: Geometry, projection: Projection) -> Grid:
+    """The whole pixels of a projection that cover a region's bounds."""
     left, bottom, right, top = region.in_crs(projection.crs).drawn.bounds
     inverse = ~projection.transform
     cols, rows = zip(*(inverse * corner for corner in ((left, top), (right, bottom))), strict=True)

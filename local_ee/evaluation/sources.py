@@ -5,15 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import islice
 from typing import Any
 
 import numpy as np
 from odc.geo.geobox import GeoBox
 
+from local_ee import budget
 from local_ee.catalog import BoundsWSEN, Catalog, SourceBand, SourceImage
 from local_ee.errors import EngineError
-from local_ee.evaluation.features import FOOTPRINT, Collection, Element, ring_of
+from local_ee.evaluation.features import FOOTPRINT, Collection, Element, Nearby, TooManyElements, ring_of
 from local_ee.evaluation.values import Band, Image
 from local_ee.raster import resample
 from local_ee.raster.geometry import LONLAT, Geometry, outline
@@ -196,6 +198,7 @@ class CatalogCollection(Collection):
 def catalog_collection(catalog: Catalog, collection_id: str, properties: Any, **query: Any) -> CatalogCollection:
     """The images of a collection that a query (start_ms, end_ms, bounds_wsen, filters) leaves."""
 
+    @cache
     def listing() -> Sequence[SourceImage]:
         start_ms, end_ms = query.get("start_ms"), query.get("end_ms")
         index = next((index for each in query.get("filters", ()) for index in each.indices()), None)
@@ -213,13 +216,15 @@ def catalog_collection(catalog: Catalog, collection_id: str, properties: Any, **
             raise EngineError(str(error)) from error
 
     def passing(sources: Iterable[SourceImage]) -> Iterator[Image]:
-        images = map(image_of, sources)
-        return (image for image in images if all(each.matches(image) for each in query.get("filters", ())))
+        for image in map(image_of, sources):
+            budget.check()  # of a long listing few may pass
+            if all(each.matches(image) for each in query.get("filters", ())):
+                yield image
 
     def find() -> list[Image]:
         sources = listing()
         if (count := _counted(sources)) > _MOST_LISTED:
-            raise EngineError(
+            raise TooManyElements(
                 f"Computation timed out: collection {collection_id!r} has {count:,} images there: filter it by date "
                 "and bounds."
             )
@@ -228,12 +233,18 @@ def catalog_collection(catalog: Catalog, collection_id: str, properties: Any, **
     def ahead(count: int) -> list[Image]:
         return list(islice(passing(listing()), count))
 
+    def within(box: BoundsWSEN) -> Collection:
+        bounds = query.get("bounds_wsen")
+        bounds = box if bounds is None else _overlap(bounds, box)
+        return catalog_collection(catalog, collection_id, properties, **{**query, "bounds_wsen": bounds})
+
     return CatalogCollection(
         find,
         "ImageCollection",
         collection_id,
         properties,
         ahead=ahead,
+        nearby=Nearby(within, lambda: _counted(listing())),
         catalog=catalog,
         listing=listing,
         **query,
@@ -244,7 +255,7 @@ def _counted(sources: Sequence[SourceImage]) -> int:
     try:
         return len(sources)
     except ValueError as error:
-        raise EngineError(str(error)) from error
+        raise TooManyElements(str(error)) from error
 
 
 def _is_period(passes: Any) -> bool:

@@ -113,7 +113,8 @@ def _reduced(images: Sequence[Image], names: list[str], reducer: Reducer, geobox
     strip = height if reducer.streams else max(8, STACK_BYTES // (max(len(images), 1) * len(names) * width * 5))
     if strip >= height:
         return _one_strip(images, names, reducer, geobox)
-    pieces = [_one_strip(images, names, reducer, geobox[top : top + strip, :]) for top in range(0, height, strip)]
+    strips = [slice(top, min(top + strip, height)) for top in range(0, height, strip)]  # a GeoBox does not clip them
+    pieces = [_one_strip(images, names, reducer, geobox[rows, :]) for rows in strips]
     return {
         name: [
             (

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from local_ee.errors import EngineError
+from local_ee.lazy import lazy_property
 from local_ee.learning.training import Labels, TrainingSet
 
 CLASSIFICATION = "CLASSIFICATION"
@@ -79,7 +79,7 @@ class Classifier:
             raise EngineError(f"{self.name} has no training data yet: call train() first.")
         return self.schema
 
-    @cached_property
+    @lazy_property
     def _model(self) -> Model:
         names = self.inputs
         empty = self.training or TrainingSet(names, np.zeros((1, len(names))), np.zeros(1))

@@ -8,11 +8,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 
 from local_ee.errors import EngineError
+from local_ee.lazy import lazy_property
 from local_ee.learning.training import TrainingSet
 
 Fit = Callable[[np.ndarray], "Centres"]
@@ -62,7 +62,7 @@ class Clusterer:
             raise EngineError(f"{self.name} has no training data yet: call train() first.")
         return self.training.names
 
-    @cached_property
+    @lazy_property
     def _learned(self) -> tuple[Centres, np.ndarray, np.ndarray]:
         table = self.training.table if self.training is not None else np.zeros((1, len(self.inputs)))
         low = table.min(axis=0) if self.scaled else np.zeros(table.shape[1])

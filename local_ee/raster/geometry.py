@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from shapely.geometry.base import BaseGeometry
 
 from local_ee import budget
 from local_ee.errors import EngineError
+from local_ee.lazy import lazy_property
 from local_ee.raster import geodesic
 from local_ee.raster.projection import METRES_PER_DEGREE, Projection, crs_of, key_of, transformer
 
@@ -53,19 +54,19 @@ class Geometry:
             raise EngineError(_OUTSIDE.format(crs))
         return Geometry(moved, crs, crs_of(crs).geographic and self.geodesic)
 
-    @cached_property
+    @lazy_property
     def drawn(self) -> BaseGeometry:
         """The shape with straight edges only: those that are shortest paths are cut into short pieces."""
         if not self.geodesic or self.unbounded or not crs_of(self.crs).geographic:
             return self.shape
         return geodesic.bent(self.shape)
 
-    @cached_property
+    @lazy_property
     def lonlat(self) -> BaseGeometry:
         """The shape in degrees of WGS84, with straight edges."""
         return self.in_crs(LONLAT).drawn
 
-    @cached_property
+    @lazy_property
     def metric_crs(self) -> str:
         """A coordinate system of metres around the shape's centre (azimuthal equidistant), or its own if it has one."""
         if not crs_of(self.crs).geographic:

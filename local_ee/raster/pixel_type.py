@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from local_ee.errors import EngineError
+from local_ee.lazy import lazy_property
 
 _ORDER = {"int": 0, "float": 1, "double": 2}
 _INTEGERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "int64")
@@ -27,7 +28,7 @@ class PixelType:
     maximum: float | None = None
     dimensions: int = 0
 
-    @cached_property
+    @lazy_property
     def dtype(self) -> np.dtype:
         """The smallest numpy type that holds the range; integers beyond 64 bits are held in double precision.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 import pyproj
@@ -13,6 +13,7 @@ from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
 from local_ee.errors import EngineError
+from local_ee.lazy import lazy_property
 
 _ONE = Affine.identity()
 METRES_PER_DEGREE = 111319.49079327357  # of the equator of WGS84, as Earth Engine's nominalScale of EPSG:4326 gives
@@ -52,11 +53,11 @@ class Projection:
         if not (math.isfinite(self.transform.determinant) and self.transform.determinant):
             raise EngineError(f"The transform {list(self.transform)[:6]} of a projection cannot be inverted.")
 
-    @cached_property
+    @lazy_property
     def is_geographic(self) -> bool:
         return bool(crs_of(self.crs).geographic)
 
-    @cached_property
+    @lazy_property
     def unit_m(self) -> float:
         """Metres per unit of the coordinate system (at the equator for degrees)."""
         if self.is_geographic:

@@ -12,9 +12,6 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from affine import Affine
-from odc.geo.geobox import GeoBox
-
 from local_ee import encode
 from local_ee.assets.store import canonical
 from local_ee.catalog import Catalog
@@ -22,7 +19,7 @@ from local_ee.errors import EngineError
 from local_ee.evaluation.features import Collection
 from local_ee.evaluation.values import Image
 from local_ee.limits import CONCURRENT_EXPORTS, Limits
-from local_ee.raster.projection import crs_of
+from local_ee.raster.web_tile import tile_geobox
 from local_ee.request import PixelRequest, chosen_bands, pixel_request
 from local_ee.rest import discovery
 from local_ee.rest.remembered import Remembered
@@ -31,9 +28,7 @@ from local_ee.wire import Call, Params, Reply, Route
 if TYPE_CHECKING:
     from local_ee.learning.classifier import Classifier
 
-TILE_PX = 256
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")  # what a header may hold as it is
-MERCATOR_M = 20037508.342789244  # half the width of EPSG:3857
 
 
 class ComputeApi:
@@ -145,15 +140,6 @@ def load_expression(image_id: str) -> dict[str, Any]:
     """The graph of ee.Image(image_id)."""
     load = {"functionName": "Image.load", "arguments": {"id": {"constantValue": image_id}}}
     return {"result": "0", "values": {"0": {"functionInvocationValue": load}}}
-
-
-def tile_geobox(zoom: int, x: int, y: int) -> GeoBox:
-    """The 256 x 256 pixels of a web map tile (EPSG:3857, x from the west, y from the north)."""
-    if not 0 <= zoom <= 30 or not 0 <= x < 2**zoom or not 0 <= y < 2**zoom:
-        raise EngineError(f"There is no map tile {zoom}/{x}/{y}.", 404, "NOT_FOUND")
-    side = 2 * MERCATOR_M / 2**zoom
-    affine = Affine(side / TILE_PX, 0, x * side - MERCATOR_M, 0, -side / TILE_PX, MERCATOR_M - y * side)
-    return GeoBox((TILE_PX, TILE_PX), affine, crs_of("EPSG:3857"))
 
 
 def finite(value: Any) -> Any:

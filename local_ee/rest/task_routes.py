@@ -11,7 +11,7 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Any
 
-from local_ee.assets import exports, patch_exports
+from local_ee.assets import exports, map_exports, patch_exports
 from local_ee.assets.ingest import ingest
 from local_ee.assets.manifest import parse
 from local_ee.assets.registration import register
@@ -55,6 +55,7 @@ class TaskRoutes:
         operation = f"{project}/operations/{{operation}}"
         return (
             Route("POST", f"{project}/image:export", self._export),
+            Route("POST", f"{project}/map:export", self._export_map),
             Route("POST", f"{project}/image:import", self._import),
             Route("POST", f"{project}/image:importExternal", self._import_external),
             Route("GET", f"{project}/operations", self._list),
@@ -75,6 +76,16 @@ class TaskRoutes:
             return write(image, exports.export_grid(image, most), exports.Work(self._threads, progress))
 
         return Reply.of(self.submit(submission_of(body, params, "EXPORT_IMAGE"), job))
+
+    def _export_map(self, call: Call, params: Params) -> Reply:
+        body = call.json()
+        expression, options = body.get("expression"), map_exports.TileOptions.of(body)
+
+        def job(progress: Progress) -> list[str]:
+            work = exports.Work(self._threads, progress)
+            return map_exports.to_bucket(self._evaluate_image(expression), options, self._buckets, work)
+
+        return Reply.of(self.submit(submission_of(body, params, "EXPORT_TILES"), job))
 
     def _to_bucket(self, body: Mapping[str, Any]) -> Callable[..., list[str]]:
         destination = body["fileExportOptions"]

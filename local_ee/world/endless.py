@@ -84,10 +84,10 @@ def _days(period: tuple[date, date] | None) -> Iterator[tuple[date, date]]:
     if period is None:
         yield _SINCE, _UNTIL
         return
-    day, last = period[0], min(period[1], _UNTIL)
-    while day <= last:
-        yield day, day
-        day += timedelta(days=1)
+    first, last = period[0], min(period[1], _UNTIL)
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    days[:2] = reversed(days[:2])  # the first day is a margin, of which few images begin in the period
+    yield from zip(days, days, strict=True)
 
 
 def _parts() -> Iterator[BoundsWSEN]:

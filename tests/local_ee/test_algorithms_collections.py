@@ -282,3 +282,25 @@ def test_bands_and_masks_leave_what_filters_see(change):
     assert changed.properties.keys() == first.properties.keys() and changed.id == first.id
     assert all(changed.properties[name] == first.properties[name] for name in (START, CLOUDS, "system:index"))
     assert changed.footprint.lonlat.equals(first.footprint.lonlat)
+
+
+def numbered(count: int) -> ee.FeatureCollection:
+    features = ee.FeatureCollection([ee.Feature(None, {"p": number}) for number in range(count)])
+    return features.map(lambda feature: feature.set("q", ee.Number(feature.get("p")).multiply(2)))
+
+
+@pytest.mark.parametrize("least", [2, 8, 33])
+def test_the_first_of_a_mapped_and_filtered_collection_passes_the_filter(least):
+    """The first element is looked for without the others: among the first 8, then 32 and so on."""
+    chosen = numbered(40).filter(ee.Filter.gte("q", 2 * least))
+    assert info(chosen.first())["properties"] == {"p": least, "q": 2 * least}
+    assert info(chosen.limit(2).aggregate_array("p")) == [least, least + 1]
+
+
+def test_a_filtered_collection_without_elements_has_no_first():
+    assert info(numbered(9).filter(ee.Filter.gt("q", 99)).first()) is None
+
+
+def test_a_filter_after_a_filter_of_a_mapped_collection_looks_through_both():
+    chosen = numbered(40).filter(ee.Filter.gt("p", 10)).filter(ee.Filter.eq("q", 60))
+    assert info(chosen.first())["properties"]["p"] == 30

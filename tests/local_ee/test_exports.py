@@ -167,10 +167,37 @@ def test_options_that_are_not_offered_are_refused_at_once(engine, options, words
         to_bucket(ee.Image("SMALL/ONE").select("B2"), "x", **options)
 
 
-def test_an_export_to_drive_is_refused(engine):
-    task = ee.batch.Export.image.toDrive(image=ee.Image("SMALL/ONE").select("B2"), description="d", **whole())
-    with pytest.raises(ee.EEException, match="set a bucket"):
-        task.start()
+def test_an_export_to_drive_is_the_file_that_goes_to_a_bucket(engine, bucket):
+    """guides/exporting_images: Export.image.toDrive has the same options; the engine's Drive is a bucket."""
+    image = ee.Image("SMALL/ONE").select("B2")
+    to_bucket(image, "for-drive")
+    task = ee.batch.Export.image.toDrive(image=image, description="d", folder="maps", fileNamePrefix="b2", **whole())
+    task.start()
+    assert ended(task.name)["metadata"]["destinationUris"] == ["gs://google-drive/maps/b2"]
+    drive = storage_client(engine.url).bucket("google-drive")
+    assert drive.blob("maps/b2.tif").download_as_bytes() == bucket.blob("for-drive.tif").download_as_bytes()
+
+
+def test_a_region_on_a_grid_of_a_transform_is_exported(engine, bucket, small):
+    """guides/exporting_images#setting_scale: crs and crsTransform with a region, which the client makes
+    `reproject` and `clip`; the file covers the region's bounds in whole pixels of that grid."""
+    left, top = TRANSFORM * (100, 200)
+    corners = [[left + 3, top - 3], [left + 397, top - 3], [left + 397, top - 297], [left + 3, top - 297]]
+    region = ee.Geometry.Polygon([corners], CRS, evenOdd=True)
+    task = ee.batch.Export.image.toCloudStorage(
+        image=ee.Image("SMALL/ONE").select("B2"),
+        description="r",
+        bucket="exports",
+        fileNamePrefix="region",
+        crs=CRS,
+        crsTransform=list(TRANSFORM)[:6],
+        region=region,
+    )
+    task.start()
+    assert ended(task.name)["metadata"]["state"] == "SUCCEEDED"
+    with opened(bucket, "region.tif") as source:
+        assert source.transform == TRANSFORM * TRANSFORM.translation(100, 200)
+        np.testing.assert_array_equal(source.read(1), small.bands["B2"][200:230, 100:140])
 
 
 def test_an_image_without_end_is_refused(engine):

@@ -300,9 +300,17 @@ def test_a_bucket_that_is_not_there_fails_the_task(places):
     assert "Cannot write to bucket absent" in ended(task.name)["error"]["message"]
 
 
-def test_an_export_to_drive_is_refused_in_words(places):
-    with pytest.raises(ee.EEException, match="does not export to Google Drive"):
-        ee.batch.Export.table.toDrive(places).start()
+def test_an_export_to_drive_is_a_file_of_its_bucket(engine, places):
+    task = ee.batch.Export.table.toDrive(places, description="towns", fileFormat="CSV")
+    task.start()
+    assert ended(task.name)["metadata"]["state"] == "SUCCEEDED"
+    text = storage_client(engine.url).bucket("google-drive").blob("towns.csv").download_as_text()
+    assert text.startswith("system:index,") and len(text.splitlines()) == 1 + places.size().getInfo()
+
+
+def test_an_export_to_bigquery_is_refused_in_words(places):
+    with pytest.raises(ee.EEException, match="does not export to BigQuery"):
+        ee.batch.Export.table.toBigQuery(places, table="a.b.c").start()
 
 
 def test_a_geometry_of_more_vertices_than_asked_for_fails_the_task(engine, name):
