@@ -27,7 +27,7 @@ _NOWHERE = (0.0, -90.0, 0.0, -90.0)  # what an empty geometry asks a catalog for
 
 
 class Filter:
-    """What elements, and pairs of them, pass; dates, bounds and indices of all that pass, for catalogs."""
+    """What elements, and pairs of them, pass; dates, bounds and properties of all that pass, for catalogs."""
 
     def matches(self, element: Element) -> bool:
         return self.joins(element, element)
@@ -41,8 +41,8 @@ class Filter:
     def bounds(self) -> list[BoundsWSEN]:
         return []
 
-    def indices(self) -> list[str]:
-        """Values of system:index, each of which a passing element has."""
+    def equalities(self) -> list[tuple[str, Any]]:
+        """Names of properties, and the value that every passing element has."""
         return []
 
     def partner_index(self, left: Element) -> str | None:
@@ -109,10 +109,9 @@ class Comparison(Filter):
             if name in GEOMETRY_FIELDS and (geometry := to_geometry(value)) and not geometry.unbounded
         ]
 
-    def indices(self) -> list[str]:
-        if self.name != "equals" or self.left_field != "system:index" or not isinstance(self.right_value, str):
-            return []
-        return [self.right_value]
+    def equalities(self) -> list[tuple[str, Any]]:
+        pairs = ((self.left_field, self.right_value), (self.right_field, self.left_value))
+        return [(name, value) for name, value in pairs if self.name == "equals" and name and value is not None]
 
     def partner_index(self, left: Element) -> str | None:
         if self.name != "equals" or (self.left_field, self.right_field) != ("system:index", "system:index"):
@@ -155,8 +154,8 @@ class Logic(Filter):
     def bounds(self) -> list[BoundsWSEN]:
         return [bounds for each in self.filters for bounds in each.bounds()] if self.every else []
 
-    def indices(self) -> list[str]:
-        return [index for each in self.filters for index in each.indices()] if self.every else []
+    def equalities(self) -> list[tuple[str, Any]]:
+        return [pair for each in self.filters for pair in each.equalities()] if self.every else []
 
     def partner_index(self, left: Element) -> str | None:
         indices = (each.partner_index(left) for each in self.filters) if self.every else ()

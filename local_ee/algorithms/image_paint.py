@@ -25,11 +25,11 @@ def paint(image: Image, featureCollection: Collection, color: Any, width: Any) -
     `color` is the number or the name of the property that holds it, `width` that of the pixels of an outline, which is
     drawn instead of the area: within half of it from the edge.
 
-    Assumption: a text that names no property but is a number is that number ('000000' of
-    guides/reducers_reduce_to_vectors).
+    Assumption: a property that a feature lacks is the color 0, because 'black' in an example of the catalog
+    (TIGER/2018/Counties) and '000000' in guides/reducers_reduce_to_vectors draw outlines.
     """
     burns = [
-        (geometry_of(each), _number(each, color, "color"), None if width is None else _number(each, width, "width"))
+        (geometry_of(each), _colour(each, color), None if width is None else _number(each, width, "width"))
         for each in featureCollection.elements
     ]
 
@@ -67,10 +67,14 @@ def _outline(geometry: Geometry, geobox: GeoBox, width: float) -> np.ndarray:
     return drawing.covered(drawing.stroke([*drawing.edges(shape), *drawing.points(shape)], width), geobox)
 
 
+def _colour(element: Any, value: Any) -> float:
+    if isinstance(value, str) and get_property(element, value) is None:
+        return 0.0
+    return _number(element, value, "color")
+
+
 def _number(element: Any, value: Any, name: str) -> float:
     number = get_property(element, value) if isinstance(value, str) else value
-    if number is None and isinstance(value, str) and value.isdecimal():
-        return float(value)
     if not isinstance(number, int | float):
         raise EngineError(f"Image.paint: expected a number or a numeric property for '{name}', got {number!r}.")
     return float(number)

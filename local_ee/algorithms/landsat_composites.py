@@ -15,6 +15,7 @@ from local_ee.algorithms.image_masks import update_mask
 from local_ee.algorithms.landsat import simple_cloud_score, thermal_bands, top_of_atmosphere
 from local_ee.errors import EngineError
 from local_ee.evaluation import stacks
+from local_ee.evaluation.composites import composite
 from local_ee.evaluation.features import Collection
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Image, alike, derived, recomputed
@@ -62,17 +63,24 @@ def simple_composite(
     uint8 (reflectances times 255, temperatures less 100 K), or with asFloat the units of Landsat.TOA. Assumptions: of
     each path and row at most maxDepth scenes count, the least cloudy ones; bands without coefficients are left out.
     """
-    images = collection.images
-    if not images:
-        raise EngineError("Landsat.simpleComposite: The collection is empty: it has no bands.")
-    raw = [images[i] for i in sorted(_clearest(images, maxDepth))]
+
+    def compose(images: Sequence[Image]) -> Image:
+        if not images:
+            raise EngineError("Landsat.simpleComposite: The collection is empty: it has no bands.")
+        return _composed(images, percentile, cloudScoreRange, maxDepth, asFloat)
+
+    return composite(collection, compose)
+
+
+def _composed(images: Sequence[Image], percentile: int, spread: int, depth: int, as_float: bool) -> Image:
+    raw = [images[i] for i in sorted(_clearest(images, depth))]
     calibrated = [_calibrated(image) for image in raw]
     scores = [select(simple_cloud_score(image), ["cloud"], None) for image in calibrated]
-    accepted = _accepted(scores, cloudScoreRange)
+    accepted = _accepted(scores, spread)
     kept = [update_mask(image, mask) for image, mask in zip(calibrated, accepted, strict=True)]
     reducer = reducers.percentile([percentile], ["p"], None, None, None)
     reduced = stacks.reduce_images(kept, reducer, keep_names=True)
-    return reduced if asFloat else _as_bytes(reduced, frozenset(name for each in raw for name in thermal_bands(each)))
+    return reduced if as_float else _as_bytes(reduced, frozenset(name for each in raw for name in thermal_bands(each)))
 
 
 def _calibrated(image: Image) -> Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from local_ee.catalog import AssetInfo, BoundsWSEN, Catalog, SourceImage
@@ -38,6 +38,13 @@ class CatalogStack:
     def known_ids(self) -> tuple[str, ...]:
         """The ids of all catalogs that can say them."""
         return tuple(name for catalog in self._catalogs for name in getattr(catalog, "known_ids", ()))
+
+    def ground_of(self, collection_id: str, properties: Mapping[str, Any]) -> BoundsWSEN | None:
+        """The box of all images with some properties, where the catalog that holds the collection knows it."""
+        owner = next((catalog for catalog in self._catalogs if catalog.describe(collection_id) is not None), None)
+        where = getattr(owner, "ground_of", None)
+        bounds: BoundsWSEN | None = None if where is None else where(collection_id, properties)
+        return bounds
 
     def table(self, asset_id: str) -> Sequence[SourceFeature] | None:
         """The features of a table, of the first catalog that has tables and this one; None where none has."""

@@ -42,13 +42,14 @@ def _is_long(nearby: Nearby) -> bool:
 def _by_windows(collection: Collection, nearby: Nearby, compose: Compose, bands: Sequence[Band]) -> Image:
     @lru_cache(_WINDOWS)
     def around(box: BoundsWSEN) -> Image:
-        return compose(nearby.within(box).images)
+        images = nearby.within(box).images
+        return compose(images) if images else Image((), lambda geobox, positions: Pixels((), ()))
 
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
         west, south, east, north = outline(geobox, LONLAT).bounds
         local = around((west, south, east, north))
         own = [position for position in positions if bands[position].name in local.band_names]
-        pixels = local.read(geobox, [bands[position].name for position in own])
+        pixels = local.read(geobox, [bands[position].name for position in own]) if own else Pixels((), ())
         parts = {position: pixels.pick((index,)) for index, position in enumerate(own)}
         return join([parts[i] if i in parts else _masked(bands[i], geobox) for i in positions])
 

@@ -200,17 +200,19 @@ def catalog_collection(catalog: Catalog, collection_id: str, properties: Any, **
 
     @cache
     def listing() -> Sequence[SourceImage]:
-        start_ms, end_ms = query.get("start_ms"), query.get("end_ms")
-        index = next((index for each in query.get("filters", ()) for index in each.indices()), None)
-        if index is not None:
+        start_ms, end_ms, bounds = query.get("start_ms"), query.get("end_ms"), query.get("bounds_wsen")
+        wanted = dict(pair for each in query.get("filters", ()) for pair in each.equalities())
+        if isinstance(index := wanted.get("system:index"), str):
             source = catalog.image(f"{collection_id}/{index}")
             return [] if source is None else [source]
+        ground = getattr(catalog, "ground_of", lambda *_: None)(collection_id, wanted)
+        bounds = _overlap(bounds, ground) if bounds and ground else bounds or ground
         try:
             return catalog.images(
                 collection_id,
                 None if start_ms is None else int(start_ms),
                 None if end_ms is None else int(end_ms),
-                query.get("bounds_wsen"),
+                bounds,
             )
         except ValueError as error:
             raise EngineError(str(error)) from error

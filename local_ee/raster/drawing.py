@@ -77,8 +77,12 @@ def edges(shape: shapely.Geometry) -> list[shapely.Geometry]:
 
 
 def areas(shape: shapely.Geometry) -> shapely.Geometry:
-    """The areas of a shape."""
-    return shapely.union_all([member for member in _parts(shape) if member.geom_type == "Polygon"])
+    """The areas of a shape; rings that cross themselves, as simplified or cut borders may, are mended."""
+    members = [member for member in _parts(shape) if member.geom_type == "Polygon"]
+    try:
+        return shapely.union_all(members)
+    except shapely.errors.GEOSException:
+        return shapely.union_all(shapely.make_valid(members))
 
 
 def points(shape: shapely.Geometry) -> list[shapely.Point]:

@@ -131,6 +131,14 @@ def ground(path: int, row: int) -> tuple[GeoBox, shapely.Polygon, shapely.Polygo
     return grid, outline, shapely.transform(outline, lambda points: np.column_stack(back.transform(*points.T)))
 
 
+def bounds_of(path: float, row: float) -> BoundsWSEN | None:
+    """West, south, east and north of a path and row; None where there is none, and across the date line."""
+    if not (path in range(1, _PATHS + 1) and row in range(1, _DAY_ROWS + 1)):
+        return None
+    west, south, east, north = ground(int(path), int(row))[2].bounds
+    return (west, south, east, north) if -180 <= west < east <= 180 and east - west < 180 else None
+
+
 class Landsat:
     """Collection 2 of Landsat 4 to 9."""
 

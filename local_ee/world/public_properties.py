@@ -23,6 +23,12 @@ _RANGES = (
     (r"^row|wrs_row", (1, 122)), (r"orbit", (1, 30_000)), (r"scale|mult", (1, 1)), (r"offset|add|flag|_qc", (0, 0)),
     (r"version", (1, 5)), (r"pop", (0, 9000)), (r"score|index", (0, 5)),
 )  # fmt: skip
+# Texts that the examples of the catalog's pages filter by, and the others that the page names.
+_TEXTS = (
+    (re.compile(r"JAXA/GCOM-C/"), "SATELLITE_DIRECTION", ("D", "A")),
+    (re.compile(r"USFS/GTAC/|USGS/NLCD_RELEASES/|projects/gtac-data-publish/"), "study_area", ("CONUS",)),
+    (re.compile(r"AIRBUS/SPOT_2_4_5/"), "satellite", ("SPOT5",)),
+)
 _WORDS = ("alpha", "beta", "gamma", "delta", "kappa", "lambda", "omega", "sigma")
 
 
@@ -43,7 +49,8 @@ def value_of(asset_id: str, index: str, name: str, code: str, moment: datetime) 
     if code in "SID":
         return [value_of(asset_id, f"{index}{i}", name, code.lower(), moment) for i in range(2)]
     if code == "s":
-        return _text(name.lower(), index, moment, share)
+        words = next((words for ids, known, words in _TEXTS if known == name and ids.match(asset_id)), None)
+        return words[int(share * len(words))] if words else _text(name.lower(), index, moment, share)
     if code == "t":
         return round(moment.timestamp() * 1000)
     if code not in "di":

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from local_ee.catalog import AssetInfo, BoundsWSEN, SourceImage
 from local_ee.catalog.kept import KeptPixels
 from local_ee.catalog.table import SourceFeature
-from local_ee.world import annual, passes, sentinel1, sentinel2, terrain, tracks, truths
+from local_ee.world import annual, landsat, mgrs, passes, sentinel1, sentinel2, terrain, tracks, truths
 from local_ee.world.annual import EsriYearly
 from local_ee.world.backscatter import Backscatter
 from local_ee.world.dynamic import DynamicWorld
@@ -133,6 +134,14 @@ class World:
             return None
         image = source.image(collection_id, index)
         return self._public.named(collection_id, index) if image is None else replace(image, kept=self._kept)
+
+    def ground_of(self, collection_id: str, properties: Mapping[str, Any]) -> BoundsWSEN | None:
+        """The box of all scenes with some properties: Landsat's path and row, Sentinel-2's tile. None: anywhere."""
+        path, row, name = (properties.get(key) for key in ("WRS_PATH", "WRS_ROW", "MGRS_TILE"))
+        if path is not None and row is not None and collection_id in self._landsat.ids:
+            return landsat.bounds_of(path, row)
+        tile = mgrs.named(name) if isinstance(name, str) and collection_id in Sentinel2.ids else None
+        return None if tile is None else tile.footprint.bounds
 
     def table(self, asset_id: str) -> Sequence[SourceFeature] | None:
         """The features of a table, or None."""

@@ -56,8 +56,15 @@ def test_painted_pixels_become_valid():
 
 @pytest.mark.parametrize(
     ("color", "width", "words"),
-    [(1, "name", "numeric property for 'width'"), ("name", None, "numeric property for 'color'")],
+    [(1, "name", "numeric property for 'width'"), ("system:index", None, "numeric property for 'color'")],
 )
 def test_what_it_cannot_paint_is_said(color, width, words):
     with pytest.raises(EngineError, match=words):
         pixels(ee.Image(0).paint(features(1), color, width), grid=GRID)
+
+
+@pytest.mark.parametrize("color", ["black", "000000"])
+def test_a_colour_that_no_feature_has_as_a_property_is_0(color):
+    """datasets/catalog/TIGER_2018_Counties: `ee.Image().float().paint({..., color: 'black', width: 1})` draws."""
+    found = pixels(ee.Image(7).selfMask().toByte().paint(features(1), color), grid=GRID)
+    np.testing.assert_array_equal(found, np.where(inside(SHAPES[0]), 0, 7))

@@ -10,6 +10,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from local_ee.errors import EngineError
+from local_ee.raster import drawing
 from tests.local_ee.support.evaluating import CLIENT, info, pixels, value
 from tests.local_ee.support.scenes import utm
 from tests.local_ee.test_table_images import LEFT, TOP, geometry
@@ -143,3 +144,13 @@ def test_a_pixel_does_not_depend_on_the_window(name):
 def test_what_cannot_be_drawn_is_refused(graph, words):
     with pytest.raises(EngineError, match=words):
         pixels(graph(), grid=GRID)
+
+
+def test_areas_whose_rings_cross_are_mended_and_not_an_error():
+    """Borders of countries that are cut and projected may cross themselves: GEOS alone ends with an exception."""
+    bowties = [shapely.Polygon([(x, 0), (x + 4, 4), (x + 4, 0), (x, 4)]) for x in (0, 1, 2)]
+    with pytest.raises(shapely.errors.GEOSException):
+        shapely.union_all(bowties)
+    assert drawing.areas(shapely.GeometryCollection(bowties)).area == pytest.approx(
+        shapely.union_all(shapely.make_valid(bowties)).area
+    )

@@ -97,3 +97,32 @@ def test_a_composite_of_landsat_has_pixels_where_they_are_asked_for(world):
     near = ee.Geometry.Point([20, -30]).buffer(200)
     values = info(composite.reduceRegion(ee.Reducer.count(), near, 30), world)
     assert 100 < values["NDVI"] < 200
+
+
+def test_scenes_of_a_path_and_row_are_listed_where_they_lie(world):
+    """guides/reducers_reduce_image_collection: WRS_PATH 44, WRS_ROW 34 and dates, no bounds."""
+    scenes = ee.ImageCollection("LANDSAT/LC08/C02/T1_TOA").filterDate("2014-03-01", "2014-08-01")
+    chosen = scenes.filter(ee.Filter.eq("WRS_PATH", 44)).filter(ee.Filter.eq("WRS_ROW", 34))
+    names = info(chosen.aggregate_array("system:index"), world)
+    assert names[:2] == ["LC08_044034_20140302", "LC08_044034_20140318"]
+    assert len(names) == 10  # every 16 days
+
+
+def test_scenes_of_a_tile_are_listed_where_it_lies(world):
+    june = ee.ImageCollection("COPERNICUS/S2_SR_HARMONIZED").filterDate("2019-06-01", "2019-07-01")
+    named = june.filter(ee.Filter.eq("MGRS_TILE", "50RKU"))
+    near = june.filterBounds(ee.Geometry.Point(114.9, 30.3)).filter(ee.Filter.eq("MGRS_TILE", "50RKU"))
+    indices = info(named.aggregate_array("system:index"), world)
+    assert indices == info(near.aggregate_array("system:index"), world) and len(indices) > 5
+
+
+@pytest.mark.parametrize(("path", "row"), [(0, 34), (44, 500), (44.5, 34)])
+def test_a_path_and_row_that_is_not_there_has_no_place(path, row):
+    assert landsat.bounds_of(path, row) is None
+
+
+def test_half_of_the_images_look_in_each_direction(world):
+    """datasets/catalog/JAXA_GCOM-C_L3_LAND_LAI_V3 filters SATELLITE_DIRECTION by 'D' (descending)."""
+    month = ee.ImageCollection("JAXA/GCOM-C/L3/LAND/LAI/V3").filterDate("2021-12-01", "2022-01-01")
+    counts = info(month.aggregate_histogram("SATELLITE_DIRECTION"), world)
+    assert set(counts) == {"A", "D"} and min(counts.values()) > 5
