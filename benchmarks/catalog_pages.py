@@ -6,7 +6,7 @@
 REPOSITORY is a clone of github.com/google/earthengine-catalog, with or without a work tree; its folder examples/ has
 the script of each page, and that of its picture. Scripts run as in the Code Editor, with Google's JavaScript client
 (benchmarks/catalog_examples/editor.js): what they print, the tile at the map's centre of each layer, thumbnails.
-Needs Node.js 18. --results FILE keeps a line of JSON for each example.
+Needs Node.js 18. --results FILE keeps a line of JSON for each example; what ran whole there is not run again.
 """
 
 from __future__ import annotations
@@ -67,6 +67,13 @@ class Example:
         empty = sum(_is_empty(base64.b64decode(tile)) for tile in record["small"])
         counts = (record[key] for key in ("layers", "values", "pictures"))
         return cls(record["name"], *counts, empty, tuple(record["refused"]))
+
+    @classmethod
+    def read(cls, results: Path | None) -> dict[str, Example]:
+        """Those of a file of results that ran whole, by name."""
+        lines = results.read_text(encoding="utf-8").splitlines() if results and results.is_file() else []
+        records = map(json.loads, lines)
+        return {each["name"]: cls(**{**each, "refused": ()}) for each in records if not each["refused"]}
 
     @property
     def causes(self) -> tuple[str, ...]:
@@ -135,7 +142,9 @@ def main() -> None:
     parser.add_argument("--results", type=Path, help="a file for a line of JSON of each example")
     parser.add_argument("--page", type=Path, help="a page with marks for the table, such as docs/engine-coverage.md")
     options = parser.parse_args()
-    sources, rows = list(scripts(options.catalog, options.only)), []
+    known = Example.read(options.results)
+    rows = list(known.values())
+    sources = [source for source in scripts(options.catalog, options.only) if source["name"] not in known]
     limits = Limits(computation_seconds=_SECONDS)
     with TemporaryDirectory() as home, LocalEngine(open_catalog("world"), Path(home), limits=limits) as engine:
         for row in examples(engine.url, options.client, sources):

@@ -98,7 +98,7 @@ class Notebook:
     def display(self, *values: Any, **options: Any) -> None:
         """Asks for every value that is computed; a chart is drawn as JSON."""
         for value in values:
-            if hasattr(value, "getInfo"):
+            if isinstance(value, ee.ComputedObject):
                 self.values += 1
                 value.getInfo()
             elif hasattr(value, "to_json") and not isinstance(value, geemap.Map):

@@ -112,10 +112,6 @@ class Selection(Collection):
     source: Collection = field(kw_only=True, repr=False)
     again: Callable[[Collection], Collection] = field(kw_only=True, repr=False)
 
-    def size(self) -> int:
-        """How many there are: as many as in the source."""
-        return self.source.size()
-
     def filtered(self, passes: Any) -> Collection:
         """Those of the images that pass in the source."""
         return self.again(self.source.filtered(passes))

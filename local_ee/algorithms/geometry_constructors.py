@@ -139,7 +139,8 @@ def multi_polygon(
     for rings in areas:
         _check_left_inside(rings, evenOdd)
     shapes = [_of_coordinates(partial(_polygon, rings)) for rings in areas]
-    return _made(composed(lambda: shapely.unary_union(shapes), *shapes), crs, geodesic)
+    area = composed(lambda: shapely.unary_union(shapes), *shapes)
+    return _made(shapely.MultiPolygon([area]) if isinstance(area, shapely.Polygon) else area, crs, geodesic)
 
 
 @algorithm("GeometryConstructors.Rectangle")

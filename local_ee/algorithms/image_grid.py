@@ -113,15 +113,14 @@ def clip_to_bounds_and_scale(
 ) -> Image:
     """The image within the bounding box of a geometry (in the image's own projection), on a grid of a size or scale.
 
-    Assumption (not documented): with a scale, the box grows to whole pixels of a grid whose origin is a multiple of
-    the scale, all of which are there (so wxee's tests say); with a size, the grid begins at the box's corner.
+    Assumption (not documented): the box grows to whole pixels, all of which are there (so wxee's tests say): of a grid
+    whose origin is a multiple of the scale, or the image's own; with a size, the grid begins at the box's corner.
     """
     native = input.projection
     region = geometry or input.footprint
     if region is None or region.unbounded:
         raise EngineError("The geometry to clip to has no bounds.")
-    box = bounds_box(region, native.crs)
-    left, bottom, right, top = box.bounds
+    left, bottom, right, top = bounds_box(region, native.crs).bounds
     if scale is not None:
         native = native.at_scale(scale)
     elif maxDimension is not None or width is not None or height is not None:
@@ -129,9 +128,8 @@ def clip_to_bounds_and_scale(
         _check_area(step_x * step_y)
         native = Projection(native.crs, Affine(step_x, 0, left, 0, -step_y, top))
     grid, shape = _covering(native, (left, bottom, right, top))
-    if scale is not None:
-        box = rectangle(*grid.geobox(*shape).boundingbox)
-    return _with_grid(clipped(input, Geometry(box, native.crs, False)), grid, shape)
+    pixels = rectangle(*grid.geobox(*shape).boundingbox)
+    return _with_grid(clipped(input, Geometry(pixels, native.crs, False)), grid, shape)
 
 
 def _steps(across: float, down: float, width: int | None, height: int | None, most: int | None) -> tuple[float, float]:

@@ -304,3 +304,10 @@ def test_a_filtered_collection_without_elements_has_no_first():
 def test_a_filter_after_a_filter_of_a_mapped_collection_looks_through_both():
     chosen = numbered(40).filter(ee.Filter.gt("p", 10)).filter(ee.Filter.eq("q", 60))
     assert info(chosen.first())["properties"]["p"] == 30
+
+
+def test_the_first_of_selected_images_is_replaced_in_their_list():
+    """Xee's test of fast_time_slicing: an image of a list is that of its collection."""
+    chosen = ee.ImageCollection(S2).select(["B4"])
+    replaced = chosen.toList(chosen.size()).replace(chosen.first(), ee.Image(0).rename("B4"))
+    assert info(ee.Image(replaced.get(0)).propertyNames().contains(START), CATALOG) is False

@@ -173,3 +173,9 @@ def test_an_area_is_no_point_of_a_line():
     area = ee.Geometry.BBox(0, 0, 1, 1)
     with pytest.raises(EngineError, match="a Polygon stands where a point or a line is expected"):
         info(ee.Geometry.LineString([area, area]))
+
+
+def test_areas_that_become_one_are_a_multi_polygon():
+    """geetools' test of toPolygons reads the parts of every area that it made so."""
+    touching = ee.Geometry.MultiPolygon([ee.Geometry.BBox(0, 0, 1, 1), ee.Geometry.BBox(1, 0, 2, 1)])
+    assert info(touching)["type"] == "MultiPolygon" and len(info(touching)["coordinates"]) == 1

@@ -384,9 +384,10 @@ def test_a_clip_of_an_endless_image_has_a_footprint():
     assert not info(ee.Image(1).propertyNames().contains("system:footprint"))
 
 
-def test_a_pixel_larger_than_its_region_is_there():
+@pytest.mark.parametrize("scale", [111319.5, None])
+def test_a_pixel_larger_than_its_region_is_there(scale):
     """wxee's test of conflicting values: 40 m around a point, in pixels of a degree."""
     area = ee.Geometry.Point([-118.2, 43.1]).buffer(20)
-    clipped = ee.ApiFunction.lookup("Image.clipToBoundsAndScale").call(ee.Image(42), area, None, None, None, 111319.5)
+    clipped = ee.ApiFunction.lookup("Image.clipToBoundsAndScale").call(ee.Image(42), area, None, None, None, scale)
     pixel = ee.Image(clipped).reduceRegion(ee.Reducer.toList(), ee.Geometry.BBox(-119, 43, -118, 44), crs="EPSG:4326")
     assert info(pixel) == {"constant": [42]}
