@@ -169,11 +169,12 @@ def pad(array: Array, lengths: list, pad: float) -> Array:
 @algorithm("Array.reshape")
 def reshape(array: Array, shape: Array) -> Array:
     """The same numbers under other lengths; one of them may be -1, which is computed."""
-    lengths = [int(number) for number in np.ravel(shape.values)]
+    lengths = np.ravel(shape.values)
     try:
-        return array.like(array.values.reshape(lengths))
-    except ValueError as error:
-        raise EngineError(f"Array.reshape: {array.values.size} numbers cannot have the lengths {lengths}.") from error
+        return array.like(array.values.reshape([int(length) for length in lengths]))
+    except (ValueError, OverflowError) as error:  # not a number, infinity
+        refusal = f"Array.reshape: {array.values.size} numbers cannot have the lengths {lengths.tolist()}."
+        raise EngineError(refusal) from error
 
 
 @algorithm("Array.project")

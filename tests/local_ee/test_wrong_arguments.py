@@ -111,6 +111,10 @@ REFUSED = {
     "the order of a number": (node("Array.sort", array=3), "Axis 0 is out of range of an array with 0 axes"),
     "the mask of a number": (node("Array.mask", input=3, mask=1), "Axis 0 is out of range of an array with 0 axes"),
     "an axis without end": (node("Array.transpose", array=[1], axis2=1e308), "The axes must be 0 to 31"),
+    "a length without end": (
+        node("Array.reshape", array=[1], shape=node("Array.log10", input=node("Array", values=[0]))),
+        "1 numbers cannot have the lengths \\[-inf\\]",
+    ),
     "a count without end": (node("List.repeat", value=1, count=1e308), "Computed value is too large"),
     "a new name of no key": (
         node("Dictionary.rename", dictionary={"a": 1}, **{"from": ["b"], "to": ["c"]}),
