@@ -156,7 +156,7 @@ def main() -> None:
     text = summary(rows, commit_of(options.catalog))
     print(f"\n{text}")
     if options.page:
-        write_between(options.page, *MARKS, text)
+        write_between(options.page, *MARKS, lambda: text)
 
 
 if __name__ == "__main__":

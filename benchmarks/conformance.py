@@ -202,11 +202,14 @@ def _cell(text: str) -> str:
 
 def write_page(page: Path, checks: list[Check], repository: str) -> None:
     """Puts the tables between the marks of a page; ValueError where it has none."""
-    counted = Counter(check.outcome for check in checks)
-    answerable = len(checks) - counted[ASSET]
-    head = f"{datetime.now(UTC):%Y-%m-%d}, samples of commit {commit_of(repository)}: {counted[PASSED]} of the "
-    head += f"{answerable} printed values that need no absent asset are answered as printed; {counted[ASSET]} need one."
-    body = "\n\n".join([head, table(checks), misses(checks)])
+
+    def body() -> str:
+        counted = Counter(check.outcome for check in checks)
+        answerable = len(checks) - counted[ASSET]
+        head = f"{datetime.now(UTC):%Y-%m-%d}, samples of commit {commit_of(repository)}: {counted[PASSED]} of the "
+        head += f"{answerable} printed values that need no absent asset are answered as printed; {counted[ASSET]} "
+        return "\n\n".join([f"{head}need one.", table(checks), misses(checks)])
+
     write_between(page, _OPENING, _CLOSING, body)
 
 

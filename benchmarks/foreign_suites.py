@@ -227,7 +227,8 @@ def main() -> None:
             lines = [json.dumps(asdict(failure)) + "\n" for row in rows for failure in row.failures]
             options.failures.write_text("".join(lines), encoding="utf-8")
         if options.page:
-            write_between(options.page, *MARKS, "\n" + table(merged(options.page, [each.row for each in rows])) + "\n")
+            lines = merged(options.page, [each.row for each in rows])
+            write_between(options.page, *MARKS, lambda lines=lines: f"\n{table(lines)}\n")
     print(f"\n{table([row.row for row in rows])}")
 
 

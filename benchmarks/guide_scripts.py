@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import json
 import math
 import re
 import subprocess
@@ -42,7 +43,7 @@ FOLDER = "samples/python/guides"
 MARKS = ("<!-- guide: benchmarks/guide_scripts.py -->", "<!-- /guide -->")
 _SECONDS = 20.0  # of a computation
 _TASK_SECONDS = 60.0  # that an export is waited for
-_MESSAGE = 200  # characters of a refusal
+_MESSAGE = 130  # characters of a refusal
 _MAGIC = re.compile(r"^\s*[%!].*$", re.MULTILINE)  # commands of a notebook, which are no Python
 
 
@@ -67,9 +68,12 @@ class Script:
 
     @property
     def row(self) -> str:
-        """A line of the page's table."""
-        said = "; ".join(f"line {r.line}: {r.message}" for r in self.refusals).replace("|", "") or "-"
-        return f"| {self.name} | {self.values} | {self.tiles} | {self.exports} | {self.seconds:.0f} | {said} |"
+        """A line of the page's table: what was refused first, and how much more."""
+        said = "-"
+        if self.refusals:
+            first, more = self.refusals[0], len(self.refusals) - 1
+            said = f"line {first.line}: {first.message}{f' (and {more} more)' if more else ''}".replace("|", "")
+        return f"| {self.name} | {self.values} | {self.tiles} | {self.exports} | {said} |"
 
 
 class Notebook:
@@ -125,7 +129,8 @@ class Notebook:
                 with urlopen(_tile_of(shown, layer["ee_layer"].url)) as answer:
                     answer.read()
             except HTTPError as error:
-                self.refusals.append(Refusal(self.line, f"layer {name}: {error.read().decode()[:_MESSAGE]}"))
+                message = json.loads(error.read())["error"]["message"]
+                self.refusals.append(Refusal(self.line, f"layer {name}: {message[:_MESSAGE]}"))
 
     def _wait(self, line: int, task: Any) -> None:
         end = time.monotonic() + _TASK_SECONDS
@@ -169,9 +174,9 @@ def script_of(name: str, source: str) -> Script:
 
 
 def table(rows: list[Script]) -> str:
-    """A line for each script, in Markdown."""
-    head = "| script | values | tiles | exports | seconds | refused |\n|---|---:|---:|---:|---:|---|"
-    return "\n".join([head, *(row.row for row in rows)])
+    """A line for each script that was refused something, in Markdown."""
+    head = "| script | values | tiles | exports | refused |\n|---|---:|---:|---:|---|"
+    return "\n".join([head, *(row.row for row in rows if row.refusals)])
 
 
 def connect(url: str) -> None:
@@ -205,7 +210,7 @@ def main() -> None:
     head += f"{sum(row.exports for row in rows)} exports."
     print(f"\n{head}")
     if options.page:
-        write_between(options.page, *MARKS, f"{head}\n\n{table(rows)}")
+        write_between(options.page, *MARKS, lambda: f"{head}\n\n{table(rows)}")
 
 
 if __name__ == "__main__":
