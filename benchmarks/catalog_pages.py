@@ -32,7 +32,8 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.page_marks import commit_of, write_between
+from benchmarks.clone import commit_of, sources
+from benchmarks.page_marks import write_between
 from local_ee import LocalEngine
 from local_ee.catalogs import open_catalog
 from local_ee.limits import Limits
@@ -87,27 +88,20 @@ def _is_empty(picture: bytes) -> bool:
     return pixels.ndim == 3 and pixels.shape[2] == 4 and not pixels[..., 3].any()
 
 
-def scripts(repository: str, only: str) -> Iterator[dict[str, str]]:
-    """Names and sources of the examples."""
-    git = ["git", "-C", repository]
-    listed = subprocess.run(
-        [*git, "ls-tree", "-r", "--name-only", "HEAD", "examples/"], check=True, capture_output=True
-    )
-    paths = listed.stdout.decode().split()
-    for path in sorted(paths, key=lambda path: ("_preview" in path, path)):  # those of the pages first
-        name = path.removeprefix("examples/")
-        if path.endswith(".js") and name.startswith(only):
-            shown = subprocess.run([*git, "show", f"HEAD:{path}"], check=True, capture_output=True)
-            yield {"name": name.removesuffix(".js"), "source": shown.stdout.decode()}
+def scripts(repository: str, only: str) -> list[dict[str, str]]:
+    """Names and sources of the examples, those of the pages before those of their pictures."""
+    named = [(str(path.with_suffix("")), source) for path, source in sources(repository, "examples", ".js")]
+    named.sort(key=lambda pair: ("_preview" in pair[0], pair[0]))
+    return [{"name": name, "source": source} for name, source in named if name.startswith(only)]
 
 
-def examples(url: str, client: Path, sources: Sequence[dict[str, str]]) -> Iterator[Example]:
+def examples(url: str, client: Path, chosen: Sequence[dict[str, str]]) -> Iterator[Example]:
     """The examples as they end."""
     environment = os.environ | {"NODE_PATH": str(client / "node_modules")}
     command = ["node", str(EDITOR), url, str(_SECONDS)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as editor:
         assert editor.stdin is not None and editor.stdout is not None
-        for source in sources:
+        for source in chosen:
             editor.stdin.write(json.dumps(source) + "\n")
             editor.stdin.flush()
             line = editor.stdout.readline()
@@ -144,10 +138,10 @@ def main() -> None:
     options = parser.parse_args()
     known = Example.read(options.results)
     rows = list(known.values())
-    sources = [source for source in scripts(options.catalog, options.only) if source["name"] not in known]
+    waiting = [script for script in scripts(options.catalog, options.only) if script["name"] not in known]
     limits = Limits(computation_seconds=_SECONDS)
     with TemporaryDirectory() as home, LocalEngine(open_catalog("world"), Path(home), limits=limits) as engine:
-        for row in examples(engine.url, options.client, sources):
+        for row in examples(engine.url, options.client, waiting):
             rows.append(row)
             if row.refused or row.empty:
                 print(f"{row.name}: {row.empty} empty; {'; '.join(row.refused)}", flush=True)

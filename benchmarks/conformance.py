@@ -15,7 +15,6 @@ import io
 import json
 import math
 import re
-import subprocess
 import sys
 import tokenize
 from collections import Counter
@@ -33,7 +32,8 @@ from google.auth.credentials import AnonymousCredentials
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.page_marks import commit_of, write_between
+from benchmarks.clone import commit_of, sources
+from benchmarks.page_marks import write_between
 from benchmarks.printed_values import Printed, printed_text, printed_value
 from benchmarks.sample_misses import reason_of
 from local_ee import LocalEngine
@@ -73,12 +73,7 @@ def family_of(sample: str) -> str:
 
 def samples(repository: str) -> Iterator[tuple[str, str]]:
     """Names and sources of the samples."""
-    git = ["git", "-C", repository]
-    listed = subprocess.run([*git, "ls-tree", "--name-only", "HEAD", f"{FOLDER}/"], check=True, capture_output=True)
-    for path in listed.stdout.decode().split():
-        if path.endswith(".py"):
-            shown = subprocess.run([*git, "show", f"HEAD:{path}"], check=True, capture_output=True)
-            yield Path(path).name, shown.stdout.decode()
+    return ((path.name, source) for path, source in sources(repository, FOLDER, ".py"))
 
 
 def comments(source: str) -> Mapping[int, str]:

@@ -15,7 +15,6 @@ import ast
 import json
 import math
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -34,7 +33,8 @@ from google.auth.credentials import AnonymousCredentials
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.page_marks import commit_of, write_between
+from benchmarks.clone import commit_of, sources
+from benchmarks.page_marks import write_between
 from local_ee import LocalEngine
 from local_ee.catalogs import open_catalog
 from local_ee.limits import Limits
@@ -63,7 +63,6 @@ class Script:
     values: int
     tiles: int
     exports: int
-    seconds: float
     refusals: tuple[Refusal, ...]
 
     @property
@@ -156,21 +155,15 @@ def _tile_of(shown: geemap.Map, url: str) -> str:
 
 def scripts(repository: str, only: str) -> Iterator[tuple[str, str]]:
     """Names and sources of the guide's scripts."""
-    git = ["git", "-C", repository]
-    listed = subprocess.run([*git, "ls-tree", "--name-only", "HEAD", f"{FOLDER}/"], check=True, capture_output=True)
-    for path in map(Path, listed.stdout.decode().split()):
-        if path.suffix == ".py" and only in ("", path.stem):
-            shown = subprocess.run([*git, "show", f"HEAD:{path}"], check=True, capture_output=True)
-            yield path.stem, shown.stdout.decode()
+    return ((path.stem, source) for path, source in sources(repository, FOLDER, ".py") if only in ("", path.stem))
 
 
 def script_of(name: str, source: str) -> Script:
     """A script that was run."""
-    notebook, start = Notebook(), time.monotonic()
+    notebook = Notebook()
     notebook.run(source)
-    seconds = time.monotonic() - start
     tasks = sum(bool(task.id) for _, task in notebook.tasks)
-    return Script(name, notebook.values, notebook.tiles, tasks, seconds, tuple(notebook.refusals))
+    return Script(name, notebook.values, notebook.tiles, tasks, tuple(notebook.refusals))
 
 
 def table(rows: list[Script]) -> str:
@@ -192,7 +185,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="one script, such as reducers05")
     parser.add_argument("--page", type=Path, help="a page with marks for the table, such as docs/engine-coverage.md")
     options = parser.parse_args()
-    sources = list(scripts(options.samples, options.only))
+    chosen = list(scripts(options.samples, options.only))
     commit = commit_of(options.samples)
     rows = []
     with (
@@ -201,7 +194,7 @@ def main() -> None:
         LocalEngine(open_catalog("world"), Path(folder, "home"), limits=Limits(computation_seconds=_SECONDS)) as engine,
     ):
         connect(engine.url)
-        for name, source in sources:
+        for name, source in chosen:
             rows.append(script_of(name, source))
             print(rows[-1].row, flush=True)
     whole = sum(not row.refusals for row in rows)

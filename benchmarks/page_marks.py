@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,9 +14,3 @@ def write_between(page: Path, opening: str, closing: str, body: Callable[[], str
     if not (opened and closed):
         raise ValueError(f"{page} has no {opening} ... {closing}: put both where the tables belong")
     page.write_text(f"{before}{opening}\n{body()}\n{closing}{end}", encoding="utf-8")
-
-
-def commit_of(repository: str) -> str:
-    """The newest commit of a clone, nine digits."""
-    git = ["git", "-C", repository, "rev-parse", "--short=9", "HEAD"]
-    return subprocess.run(git, check=True, capture_output=True, text=True).stdout.strip()

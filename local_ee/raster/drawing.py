@@ -77,7 +77,7 @@ def edges(shape: shapely.Geometry) -> list[shapely.Geometry]:
 
 
 def areas(shape: shapely.Geometry) -> shapely.Geometry:
-    """The areas of a shape; rings that cross themselves, as simplified or cut borders may, are mended."""
+    """The areas of a shape; rings that cross themselves, as simplified or cut borders may, are made valid."""
     members = [member for member in _parts(shape) if member.geom_type == "Polygon"]
     try:
         return shapely.union_all(members)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import ee
 import pytest
 
@@ -65,14 +67,20 @@ def test_filters_work_after_a_map_too(name):
     assert days(narrow(ee.ImageCollection(S2).map(lambda image: image.select("B2")))) == expected
 
 
+class Watched(Scenes):
+    """A catalog that keeps what it was asked for: start, end and bounds."""
+
+    @cached_property
+    def asked(self) -> list:
+        return []
+
+    def images(self, collection_id, start_ms, end_ms, bounds_wsen):
+        self.asked.append((start_ms, end_ms, bounds_wsen))
+        return super().images(collection_id, start_ms, end_ms, bounds_wsen)
+
+
 def test_dates_and_bounds_reach_the_catalog():
-    asked = []
-
-    class Watched(Scenes):
-        def images(self, collection_id, start_ms, end_ms, bounds_wsen):
-            asked.append((start_ms, end_ms, bounds_wsen))
-            return super().images(collection_id, start_ms, end_ms, bounds_wsen)
-
+    catalog = Watched(CATALOG.scenes)
     box = ee.Geometry.BBox(114.9, 30.7, 114.93, 30.72)
     found = (
         ee.ImageCollection(S2)
@@ -80,8 +88,8 @@ def test_dates_and_bounds_reach_the_catalog():
         .filterDate("2019-06-01", "2019-07-01")
         .filterDate("2019-06-02", "2019-08-01")
     )
-    assert info(found.size(), Watched(CATALOG.scenes)) == 4
-    assert asked == [(JUNE_MS + DAY_MS, JUNE_MS + 30 * DAY_MS, (114.9, 30.7, 114.93, 30.72))]
+    assert info(found.size(), catalog) == 4
+    assert catalog.asked == [(JUNE_MS + DAY_MS, JUNE_MS + 30 * DAY_MS, (114.9, 30.7, 114.93, 30.72))]
 
 
 def test_a_boundless_catalog_says_what_it_wants():
@@ -203,17 +211,11 @@ def test_joins():
 )
 def test_filters_of_selected_bands_reach_the_catalog(change):
     """geetools' tests select bands of Sentinel-2 and then filter by bounds and date."""
-    asked = []
-
-    class Watched(Scenes):
-        def images(self, collection_id, start_ms, end_ms, bounds_wsen):
-            asked.append((start_ms, end_ms, bounds_wsen))
-            return super().images(collection_id, start_ms, end_ms, bounds_wsen)
-
+    catalog = Watched(CATALOG.scenes)
     box = ee.Geometry.BBox(114.9, 30.7, 114.93, 30.72)
     found = change(ee.ImageCollection(S2)).filterBounds(box).filterDate("2019-06-02", "2019-07-01")
-    assert info(found.size(), Watched(CATALOG.scenes)) == 4
-    assert set(asked) == {(JUNE_MS + DAY_MS, JUNE_MS + 30 * DAY_MS, (114.9, 30.7, 114.93, 30.72))}
+    assert info(found.size(), catalog) == 4
+    assert set(catalog.asked) == {(JUNE_MS + DAY_MS, JUNE_MS + 30 * DAY_MS, (114.9, 30.7, 114.93, 30.72))}
     assert len(info(ee.Image(found.first()).bandNames(), CATALOG)) == 1
 
 

@@ -146,7 +146,7 @@ def test_what_cannot_be_drawn_is_refused(graph, words):
         pixels(graph(), grid=GRID)
 
 
-def test_areas_whose_rings_cross_are_mended_and_not_an_error():
+def test_areas_whose_rings_cross_are_made_valid():
     """Borders of countries that are cut and projected may cross themselves: GEOS alone ends with an exception."""
     bowties = [shapely.Polygon([(x, 0), (x + 4, 4), (x + 4, 0), (x, 4)]) for x in (0, 1, 2)]
     with pytest.raises(shapely.errors.GEOSException):
