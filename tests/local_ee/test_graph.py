@@ -48,8 +48,8 @@ def test_if_evaluates_only_the_branch_taken():
 def test_unknown_algorithms_are_refused_before_pixels_and_by_name():
     scene = Scene("C/a", GRID, {"x": ("uint16", 10)})
     mean = ee.Image("C/a").reduceRegion(ee.Reducer.mean(), ee.Geometry.Point([114.9, 30.6]), 10)
-    both = ee.List([mean, ee.Algorithms.Image.Segmentation.GMeans(ee.Image("C/a"))])
-    with pytest.raises(EngineError, match="GMeans"):
+    both = ee.List([mean, ee.Image("C/a").hersImage(ee.Image("C/a"), 2)])
+    with pytest.raises(EngineError, match="hersImage"):
         value(both, Scenes((scene,)))
     assert scene.reads == []
 

@@ -65,8 +65,8 @@ def test_an_images_description_comes_back(image):
 
 
 def test_an_unknown_algorithm_is_refused_by_name(image):
-    with pytest.raises(ee.EEException, match=r"Image\.Segmentation\.GMeans"):
-        ee.Algorithms.Image.Segmentation.GMeans(image).getInfo()
+    with pytest.raises(ee.EEException, match=r"Image\.hersImage"):
+        image.hersImage(image, 2).getInfo()
 
 
 def test_a_missing_asset_is_refused_in_earth_engines_words(engine):
