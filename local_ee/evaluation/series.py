@@ -39,9 +39,9 @@ class TimeUnit:
 TIME_UNITS = (TimeUnit(365.25, 719_529.0), TimeUnit(1.0, 1970.0), TimeUnit(YEAR_MS, 0.0))  # by dateFormat
 
 
-def images_in_time(collection: Any) -> tuple[list[Image], np.ndarray]:
-    """The images in the order of their times, and these in milliseconds; EngineError where they are no series."""
-    images = list(collection.images)
+def images_alike(images: Sequence[Image]) -> list[Image]:
+    """The images; EngineError where there is none, or where they have not the same bands of numbers."""
+    images = list(images)
     if not images:
         raise EngineError("The collection is empty: check its filters.")
     if not all(image.band_names == images[0].band_names and image.bands for image in images):
@@ -49,6 +49,12 @@ def images_in_time(collection: Any) -> tuple[list[Image], np.ndarray]:
     arrays = [band.name for band in images[0].bands if band.type.dimensions]
     if arrays:
         raise EngineError(f"The pixels of band '{arrays[0]}' are arrays: a series takes numbers. Use arrayGet.")
+    return images
+
+
+def images_in_time(collection: Any) -> tuple[list[Image], np.ndarray]:
+    """The images in the order of their times, and these in milliseconds; EngineError where they are no series."""
+    images = images_alike(collection.images)
     times = [image.properties.get("system:time_start") for image in images]
     if not all(isinstance(time, int | float) and np.isfinite(time) for time in times):
         raise EngineError("An image of the collection has no system:time_start in milliseconds.")
