@@ -57,6 +57,8 @@ class GMeans:
         if len(rows) < LEAST_ROWS or not rows.std(axis=0).any():
             return None
         start = halving(rows)
+        if not np.isfinite(start).all():  # numbers so large that they have no variance
+            return None
         pair = self._lloyd(start).run(rows, 2, np.random.default_rng(0)).points
         if len(pair) < 2:
             return None

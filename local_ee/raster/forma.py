@@ -12,6 +12,7 @@ import numpy as np
 
 LEAST_VALUES = 4  # as many as a line, its variance and one more
 _EXACT = 1e-24  # of the squares: less is no error
+_SINGULAR = 1e12  # condition of the scores' products, beyond which they have no inverse
 
 
 @numba.njit(nogil=True, cache=True)
@@ -31,7 +32,8 @@ def trends(places, series, window):  # pragma: no cover (compiled)
         return slope, least, np.nan, np.nan
     spread = ((places - places.mean()) ** 2).sum()
     student = slope / np.sqrt(squares / (len(series) - 2) / spread)
-    return slope, least, student, _stability(places - places.mean(), residuals)
+    away = places - places.mean()
+    return slope, least, student, _stability(away / np.abs(away).max(), residuals / np.sqrt(squares / len(series)))
 
 
 @numba.njit(nogil=True, cache=True)
@@ -44,11 +46,11 @@ def _line(places, series):  # pragma: no cover (compiled)
 
 @numba.njit(nogil=True, cache=True)
 def _stability(places, residuals):  # pragma: no cover (compiled)
-    """Hansen's statistic of the slope, the constant and the variance together; NaN where it has none."""
+    """Hansen's statistic of the slope, the constant and the variance together, whatever the units; NaN without one."""
     squares = residuals**2
     scores = np.stack((residuals * places, residuals, squares - squares.mean()))
     products = scores @ scores.T
-    if np.linalg.cond(products / np.sqrt(np.outer(np.diag(products), np.diag(products)) + 1e-300)) > 1e12:
+    if np.linalg.cond(products) > _SINGULAR:
         return np.nan
     sums = np.zeros((3, 3))
     total = np.zeros(3)

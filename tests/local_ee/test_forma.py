@@ -63,6 +63,13 @@ def test_an_exact_line_has_a_trend_and_no_tests():
     assert trends(STEPS, 2 + 0.5 * STEPS, 6) == pytest.approx((0.5, 0.5, np.nan, np.nan), nan_ok=True)
 
 
+@pytest.mark.parametrize("scale", [1e-90, 1e90])
+def test_the_tests_have_no_units(scale):
+    slope, least, *tests = trends(STEPS, scale * series(), 6)
+    own = trends(STEPS, series(), 6)
+    assert (slope, least) == pytest.approx((scale * own[0], scale * own[1])) and tests == pytest.approx(own[2:])
+
+
 # Through the client
 
 

@@ -67,6 +67,11 @@ def test_as_many_clusters_are_found_as_there_are(count):
     assert distance.min(axis=0) == pytest.approx(np.zeros(count), abs=0.3)
 
 
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+def test_numbers_without_a_variance_are_one_cluster():
+    assert len(GMeans(5.0, 20, 256).run(1e200 * blobs(2)).points) == 1
+
+
 def test_there_are_no_more_clusters_than_allowed():
     assert len(GMeans(5.0, 20, 3).run(blobs(4)).points) == 3
 
