@@ -47,6 +47,8 @@ ALLOWED = {
     "local_ee.raster": {"local_ee.raster", "local_ee.budget", "local_ee.errors", "local_ee.lazy"},
     "local_ee.learning": {"local_ee.learning", "local_ee.budget", "local_ee.errors", "local_ee.lazy"},
     "local_ee.budget": {"local_ee.errors"},
+    "local_ee.threads": set(),
+    "local_ee.parallel": {"local_ee.budget", "local_ee.threads"},
     "local_ee.catalog": {
         "local_ee.catalog",
         "local_ee.durable",
@@ -55,10 +57,11 @@ ALLOWED = {
         "local_ee.raster.window",
         "local_ee.errors",
     },
-    "local_ee.world": {"local_ee.world", "local_ee.catalog"},
+    "local_ee.world": {"local_ee.world", "local_ee.catalog", "local_ee.parallel"},
     "local_ee.evaluation": {
         "local_ee.evaluation",
         "local_ee.budget",
+        "local_ee.parallel",
         "local_ee.raster",
         "local_ee.catalog",
         "local_ee.errors",
