@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import wait
 from functools import cache
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from local_ee import budget
+from local_ee.budget import Budget
 from local_ee.threads import DaemonThreads
 
 Item = TypeVar("Item")
@@ -19,34 +20,64 @@ def each(work: Callable[[Item], object], items: Iterable[Item]) -> None:
     """Calls `work` on every item, in the calling thread and in others while the engine has places for them.
 
     The caller begins with the first item, the others with the last, so that neighbours are rarely in work at once. An
-    error of any call ends the rest and is raised.
+    error of any call ends the rest and is raised. An item should take far longer than waking a thread (some 0.1 ms).
     """
-    waiting = deque(items)
-    computation = budget.current()
+    share = _Share(work, items)
+    for _ in range(min(len(share), _processors()) - 1):
+        _threads().submit(share.help, budget.current())
+    share.work_off()
 
-    def helping() -> None:
+
+class _Share(Generic[Item]):
+    """Items that wait for a thread, and how many are in work."""
+
+    def __init__(self, work: Callable[[Item], object], items: Iterable[Item]) -> None:
+        self._work = work
+        self._waiting = deque(items)
+        self._active = 0
+        self._change = threading.Condition()
+        self._error: BaseException | None = None
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def work_off(self) -> None:
+        """Works from the first item on; returns when none is in work, whoever has it."""
+        self._drain(self._waiting.popleft)
+        with self._change:
+            self._change.wait_for(lambda: self._active == 0)
+        if self._error is not None:
+            raise self._error
+
+    def help(self, computation: Budget) -> None:
+        """Works from the last item on, if a place for reading pixels is free and items are left."""
+        if not self._waiting:
+            return
         with computation.spare_turn() as free:
             if free:
-                computation.metered(lambda: _drain(waiting.pop, work))
+                computation.metered(lambda: self._drain(self._waiting.pop))
 
-    helpers = [_threads().submit(helping) for _ in range(min(len(waiting), _processors()) - 1)]
-    try:
-        _drain(waiting.popleft, work)
-    finally:
-        waiting.clear()
-        started = [helper for helper in helpers if not helper.cancel()]
-        wait(started)
-    for helper in started:
-        helper.result()
+    def _drain(self, take: Callable[[], Item]) -> None:
+        while (item := self._next(take)) is not None:
+            try:
+                self._work(item[0])
+            except BaseException as error:
+                self._end(error)
+            with self._change:
+                self._active -= 1
+                self._change.notify_all()
 
+    def _next(self, take: Callable[[], Item]) -> tuple[Item] | None:
+        with self._change:
+            if not self._waiting:
+                return None
+            self._active += 1
+            return (take(),)
 
-def _drain(take: Callable[[], Item], work: Callable[[Item], object]) -> None:
-    while True:
-        try:
-            item = take()
-        except IndexError:
-            return
-        work(item)
+    def _end(self, error: BaseException) -> None:
+        with self._change:
+            self._waiting.clear()
+            self._error = self._error or error
 
 
 def _processors() -> int:

@@ -44,7 +44,7 @@ ALLOWED = {
     "local_ee": {"local_ee"},
     "local_ee.raster_file": set(),
     "local_ee.vector_file": set(),
-    "local_ee.raster": {"local_ee.raster", "local_ee.budget", "local_ee.errors", "local_ee.lazy"},
+    "local_ee.raster": {"local_ee.raster", "local_ee.budget", "local_ee.errors", "local_ee.lazy", "local_ee.parallel"},
     "local_ee.learning": {"local_ee.learning", "local_ee.budget", "local_ee.errors", "local_ee.lazy"},
     "local_ee.budget": {"local_ee.errors"},
     "local_ee.threads": set(),

@@ -76,7 +76,7 @@ class Cut:
 
 
 def mosaic(cut: Cut, tile: Callable[[int, int], np.ndarray]) -> np.ndarray:
-    """The cut put together from world tiles [..., row, column] that `tile(column, row)` gives; any thread may call it."""
+    """The cut put together from world tiles [..., row, column] that `tile(column, row)` gives, in any thread."""
     parts = list(cut.tiles())
     if not parts:
         raise ValueError("a window without pixels was asked for: its height and width must be at least 1")
