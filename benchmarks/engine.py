@@ -203,7 +203,7 @@ def main() -> None:
         "server": start(),
     }
     for title, seconds in tables.items():
-        print(title, ", ".join(f"{name} {value:.3f} s" for name, value in seconds.items()), sep=": ", flush=True)
+        print(title, ", ".join(f"{name} {value:.4f} s" for name, value in seconds.items()), sep=": ", flush=True)
 
 
 if __name__ == "__main__":

@@ -28,13 +28,18 @@ def each(work: Callable[[Item], object], items: Iterable[Item]) -> None:
     share.work_off()
 
 
+def strips(work: Callable[[slice], object], length: int, step: int) -> None:
+    """Calls `work` on slices of `step` (the last may be shorter) that cover a length: see `each`."""
+    each(work, [slice(start, min(start + step, length)) for start in range(0, length, step)])
+
+
 class _Share(Generic[Item]):
     """Items that wait for a thread, and how many are in work."""
 
     def __init__(self, work: Callable[[Item], object], items: Iterable[Item]) -> None:
         self._work = work
         self._waiting = deque(items)
-        self._active = 0
+        self._active = 0  # in work
         self._change = threading.Condition()
         self._error: BaseException | None = None
 

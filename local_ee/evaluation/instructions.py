@@ -88,10 +88,9 @@ class Instructions:
         height, width = shape
         rows = max(1, _STRIP_PIXELS // width)
 
-        def fill(top: int) -> None:
+        def fill(strip: slice) -> None:
             budget.check()
-            strip = slice(top, min(top + rows, height))
-            pixels = (strip.stop - top) * width
+            pixels = (strip.stop - strip.start) * width
             loaded, results = np.empty((len(self._arrays), pixels)), np.empty((len(bands), pixels))
             for line, values in zip(loaded, self._arrays, strict=True):
                 line.reshape(-1, width)[...] = values[strip]
@@ -99,7 +98,7 @@ class Instructions:
             for band, result in zip(bands.values(), results, strict=True):
                 np.copyto(band[strip], result.reshape(-1, width), casting="unsafe")
 
-        parallel.each(fill, range(0, height, rows))
+        parallel.strips(fill, height, rows)
 
     def _mask(self, number: _Number, shape: tuple[int, int]) -> np.ndarray:
         return reduce(both, (self._pairs[register][1] for register in number.masks), valid(shape))

@@ -64,11 +64,10 @@ class Sums:
         add = _add_first if self._power == 1 else _add_second
         rows = max(1, _STRIP_PIXELS // max(values.shape[1], 1))
 
-        def strip(top: int) -> None:
-            part = slice(top, top + rows)
+        def strip(part: slice) -> None:
             add(*(total[part] for total in totals), values[part], weights[part])
 
-        parallel.each(strip, range(0, len(values), rows))
+        parallel.strips(strip, len(values), rows)
 
     def result(self) -> list[Reduced]:
         return [self._finish(*(self._totals or [np.zeros(())] * (self._power + 1)))]

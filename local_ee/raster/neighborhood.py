@@ -10,7 +10,7 @@ from local_ee import budget, parallel
 from local_ee.raster.kernel import Weights
 
 _STEPS = 1 << 30  # additions between two checks of the budget
-_ROWS = 256  # one thread sums at a time
+_ROWS = 128  # that one thread sums at a time
 _CHUNK = 2048  # columns at a time: their sums stay in the processor's cache
 
 
@@ -55,14 +55,14 @@ def window_moments(
     share = np.ones((1, 1), bool) if all_valid else np.ascontiguousarray(mask)
     values = np.ascontiguousarray(values)
 
-    def strip(top: int) -> None:
-        rows, around = slice(top, top + _ROWS), slice(top, top + _ROWS + height - 1)
+    def strip(rows: slice) -> None:
+        around = slice(rows.start, rows.stop + height - 1)
         _box_moments(
             values[around], share if all_valid else share[around], (height, width), (all_valid, squares),
             mean[rows], variance[rows] if squares else variance, valid if all_valid else valid[rows],
         )  # fmt: skip
 
-    parallel.each(strip, range(0, shape[0], _ROWS))
+    parallel.strips(strip, shape[0], _ROWS)
     if all_valid:
         valid = np.broadcast_to(np.True_, shape)
     return mean, variance if squares else np.broadcast_to(variance[0, 0], shape), valid

@@ -34,15 +34,11 @@ def percentiles(values: np.ndarray, weights: np.ndarray, percents: tuple[float, 
     else:
         rank = _percentiles
 
-    def strip(part: tuple[int, int]) -> None:
-        rank(flat, keep, percents=shares, out=out, valid=valid, part=part)
+    def strip(part: slice) -> None:
+        rank(flat, keep, percents=shares, out=out, valid=valid, part=(part.start, part.stop))
 
-    parallel.each(strip, _strips(flat.shape[1]))
+    parallel.strips(strip, flat.shape[1], _STRIP_PIXELS)
     return [(row.reshape(shape), valid.reshape(shape)) for row in out]
-
-
-def _strips(pixels: int) -> list[tuple[int, int]]:
-    return [(start, min(start + _STRIP_PIXELS, pixels)) for start in range(0, pixels, _STRIP_PIXELS)]
 
 
 @numba.njit(nogil=True, cache=True)
