@@ -92,3 +92,7 @@ def _processors() -> int:
 @cache
 def _threads() -> DaemonThreads:
     return DaemonThreads(max(_processors() - 1, 1), "local-ee-helper")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_threads.cache_clear)  # threads do not live on in a forked process

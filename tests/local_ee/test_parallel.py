@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 
@@ -99,6 +100,20 @@ def test_processor_time_of_helpers_is_the_computations():
     with computation.running():
         parallel.each(work, range(2))
     assert computation.cpu_seconds >= 0.1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_has_helpers_of_its_own():
+    parallel.each(lambda number: None, range(2))
+    child = os.fork()
+    if child == 0:
+        meeting = threading.Barrier(2)
+        try:
+            parallel.each(lambda number: meeting.wait(WAIT_SECONDS), range(2))
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_helpers_may_share_their_own_work():
