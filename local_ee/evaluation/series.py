@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from local_ee import budget
+from local_ee import budget, parallel
 from local_ee.errors import EngineError
 from local_ee.evaluation.stacks import union_footprint
 from local_ee.evaluation.values import Band, Image, derived
@@ -107,13 +107,18 @@ def _computed(
             inside, further = inside & opaque(own.masks[0]), own.values[0]
         outputs = [np.zeros(inside.shape, bands[i].type.dtype) for i in positions]
         shown = [np.zeros(inside.shape, bool) for _ in positions]
-        for row, col in zip(*np.nonzero(inside), strict=True):
-            budget.check()
-            inputs = arguments(table[row, col], valid[row, col])
-            results = None if inputs is None else function(*inputs, *(() if further is None else (further[row, col],)))
-            for output, mask, i in zip(outputs, shown, positions, strict=True):
-                if results is not None and results[i] is not None:
-                    output[row, col], mask[row, col] = results[i], True
+
+        def compute(row: int) -> None:
+            for col in np.flatnonzero(inside[row]):
+                budget.check()
+                inputs = arguments(table[row, col], valid[row, col])
+                beside_it = () if further is None else (further[row, col],)
+                results = None if inputs is None else function(*inputs, *beside_it)
+                for output, mask, i in zip(outputs, shown, positions, strict=True):
+                    if results is not None and results[i] is not None:
+                        output[row, col], mask[row, col] = results[i], True
+
+        parallel.each(compute, range(len(inside)))
         return Pixels(tuple(outputs), tuple(shown))
 
     parents = [*images, *([] if beside is None else [beside])]

@@ -104,11 +104,12 @@ def test_equal_rows_are_one_leaf():
     assert len(list(grown(np.full((30, 2), 5.0)).root.walk())) == 1
 
 
-def test_nodes_with_children_are_worth_it():
-    cobweb = Cobweb(0.3, 0.01, 5)
-    tree = cobweb.run(blobs(20))
-    last = [each for each in tree.root.walk() if each.children and not any(child.children for child in each.children)]
-    assert last and all(cobweb.utility(each.children) > 0 for each in last)
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("cutoff", [0.01, 0.05, 0.1])
+def test_nodes_with_children_are_worth_the_cutoff(seed, cutoff):
+    cobweb = Cobweb(0.3, cutoff, seed)
+    inner = [each for each in cobweb.run(blobs(20)).root.walk() if each.children]
+    assert inner and all(cobweb.utility(each.children) >= cutoff * (1 - 1e-9) for each in inner)
 
 
 def test_a_negative_seed_takes_the_rows_as_they_come():
