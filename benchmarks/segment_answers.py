@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rasterio.io import MemoryFile
@@ -29,8 +30,8 @@ SCORE = (0.10414045959466088 / 65535, -0.092938733186154518)  # of VeRDET's stor
 COVERS = {0: 0, 254: 1, 255: 1, 5: 1, 4: 2, 2: 3, 3: 4, 7: 5, 1: 6, 8: 7, 9: 8, 10: 9, 11: 10, 21: 11, 22: 12}
 VCT = "test/test_vct/{}/{}_tsa_45030_{}.tif"
 CSV = "javatests/it/unibo/c2c/testdata/{}.csv"
-LARGE = {"error": 75.0, "spike_size": 100.0}  # of values times 1,000
-C2C = {
+LARGE: dict[str, Any] = {"error": 75.0, "spike_size": 100.0}  # of values times 1,000
+C2C: dict[str, tuple[str, dict[str, Any]]] = {
     "output": ("input", {**LARGE, "is_interpolated": False}),
     "output-filtered": ("input", {**LARGE, "losses_only": True}),
     "output-regrowth-negonly": ("input", {**LARGE, "losses_only": True, "is_interpolated": False}),

@@ -101,7 +101,7 @@ def _computed(
 
     def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
         table, valid = _read(images, names, geobox)
-        inside, further = valid.any(axis=(2, 3)), None
+        inside, further = np.asarray(valid.any(axis=(2, 3))), None
         if beside is not None:
             own = beside.read_at(geobox, (0,))
             inside, further = inside & opaque(own.masks[0]), own.values[0]

@@ -45,11 +45,11 @@ class GMeans:
         member = centres.nearest(table)
         halves = [self._halves(table[member == k]) for k in range(len(centres.points))]
         room = self.most - len(centres.points)
-        result = []
+        result: list[np.ndarray] = []
         for parent, pair in zip(centres.points, halves, strict=True):
-            is_split = pair is not None and room > 0
-            result.append(pair if is_split else parent[None])
-            room -= is_split
+            points = pair if pair is not None and room > 0 else parent[None]
+            result.append(points)
+            room -= len(points) - 1
         return np.concatenate(result)
 
     def _halves(self, rows: np.ndarray) -> np.ndarray | None:

@@ -113,7 +113,7 @@ def _vertices(times, values, error, segments):  # pragma: no cover (compiled)
             break
         vertices = np.concatenate((vertices[: k + 1], vertices[k + 2 :]))
         costs = np.concatenate((costs[:k], costs[k + 1 :]))
-        for beside in range(max(k - 1, 0), min(k + 1, len(costs))):
+        for beside in range(k - 1 if k > 0 else 0, k + 1 if k < len(costs) else len(costs)):
             costs[beside] = _cost(times, values, vertices[beside], vertices[beside + 2])
     return vertices
 

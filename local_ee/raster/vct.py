@@ -73,7 +73,7 @@ def _filled(scores, bad):  # pragma: no cover (compiled)
     for band in range(len(scores)):
         for i in np.flatnonzero(bad):
             k = np.searchsorted(good, i)
-            left, right = good[max(k - 1, 0)], good[min(k, len(good) - 1)]
+            left, right = good[k - 1 if k > 0 else 0], good[k if k < len(good) else len(good) - 1]
             if k == 0 or k == len(good):
                 filled[band, i] = scores[band, right if k == 0 else left]
             else:
