@@ -139,11 +139,20 @@ def test_a_spike_between_values_that_are_alike_is_taken_out():
     assert 1993 in table(spiked, spikes=1.0)["changeDate"]
 
 
-def test_a_spike_below_the_size_stays():
-    """A: spikeRemovalMagnitude."""
+@pytest.mark.parametrize(("size", "stays"), [(0.28, False), (0.32, True)])
+def test_a_spike_below_the_size_stays(size, stays):
+    """A: spikeRemovalMagnitude, the "absolute difference from the average of neighbors"."""
     spiked = BURNT.copy()
     spiked[YEARS == 1993] -= 0.3
-    assert 1993 in table(spiked, spike_size=0.5)["changeDate"]
+    assert (1993 in table(spiked, spike_size=size)["changeDate"]) == stays
+
+
+@pytest.mark.parametrize(("after", "stays"), [(0.1, False), (0.2, True)])
+def test_neighbours_that_differ_by_more_than_a_share_of_the_spike_keep_it(after, stays):
+    """A tolerance of 0.85: by less than 15 % of it."""
+    values = np.array([0, 1, after])
+    c2c._despike(values, 0.85, 0.1)
+    assert (values[1] == 1) == stays
 
 
 @pytest.mark.parametrize(
