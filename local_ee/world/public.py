@@ -154,7 +154,7 @@ def _image(asset: AssetFacts, moment: datetime, image_id: str, bounds: BoundsWSE
         **PLACEHOLDER,
     }
     grids = {size: grid_of(asset, bounds, size) for size in {band.pixel_m for band in asset.bands}}
-    sources = tuple(SourceBand(band.name, band.dtype, grids[band.pixel_m]) for band in asset.bands)
+    sources = tuple(SourceBand(band.name, band.dtype, grids[band.pixel_m], band.pyramid) for band in asset.bands)
     composite = asset.id.startswith(_COMPOSITES)
     outline = box(west, south, east, north)
     return SourceImage(image_id, sources, properties, outline, read, analytic=True, composite=composite)

@@ -52,7 +52,7 @@ class Product:
     def bands(self, tile: mgrs.Tile) -> tuple[SourceBand, ...]:
         """Its bands on a tile."""
         grids = {step: tile.grid(step) for step in set(self.steps_m.values())}
-        return tuple(SourceBand(name, _dtype(name), grids[step]) for name, step in self.steps_m.items())
+        return tuple(SourceBand(name, _dtype(name), grids[step], _pyramid(name)) for name, step in self.steps_m.items())
 
     def values(self, camera: Camera, names: tuple[str, ...], cut: Cut, overpass: Overpass) -> np.ndarray:
         """Numbers of bands that share a step: [band, row, column], uint8 where each band's are."""
@@ -79,3 +79,7 @@ class Product:
 
 def _dtype(name: str) -> str:
     return "uint8" if name in BYTES else "uint32" if name == "QA20" else "uint16"
+
+
+def _pyramid(name: str) -> str:
+    return "MODE" if name == "SCL" else "SAMPLE" if name.startswith(("QA", "MSK_CLASSI")) else "MEAN"

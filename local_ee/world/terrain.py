@@ -116,7 +116,7 @@ class Glo30:
             values = np.stack([both[name] for name in names])
             return values, np.broadcast_to(inside(grid, window), values.shape).copy()
 
-        bands = (SourceBand("DEM", "float32", grid), SourceBand("WBM", "uint8", grid))
+        bands = (SourceBand("DEM", "float32", grid), SourceBand("WBM", "uint8", grid, "MODE"))
         properties = {"system:index": index, "system:time_start": _START_MS, "simulated": 1}
         return SourceImage(f"{GLO30}/{index}", bands, properties, box(lon, lat, lon + 1, lat + 1), read, analytic=True)
 
