@@ -69,14 +69,6 @@ def test_surface_reflectance_has_the_bands_of_its_page(world):
     assert image.properties["REFLECTANCE_MULT_BAND_4"] == 2.75e-05
 
 
-def test_a_scene_is_clear_by_its_own_bits(world):
-    """Landsat 8 Collection 2 data format: bits 0 to 4 are fill and clouds."""
-    image = world.image(f"{SURFACE}/LC08_044034_20140318")
-    window = crop(image.bands[0].grid, Window(3500, 3500, 4, 4))
-    values, masks = image.read(("QA_PIXEL",), window)
-    assert masks.all() and not (values & 0b11111).any()
-
-
 def test_any_cut_of_a_window_gives_the_same_pixels(world):
     image = world.image(f"{SURFACE}/LC08_044034_20140318")
     grid = image.bands[0].grid
