@@ -64,7 +64,20 @@ def copy_properties(
     copied = {name: source.properties[name] for name in names}
     if properties is not None and source.id is not None and _matches("system:id", properties):
         destination = replace(destination, id=source.id)  # eemont tells a platform by it
+    if "system:bands" in (properties or ()) and isinstance(source, Image) and isinstance(destination, Image):
+        destination = _on_bands_of(source, destination)
     return destination.with_properties({**destination.properties, **copied})
+
+
+def _on_bands_of(source: Image, composite: Image) -> Image:
+    """A composite on the source's grid; an image that has a grid stays on it.
+
+    Assumption (not documented): system:bands, which propertyNames() names, says where bands lie. geetools' tests record
+    Google's answers for composites that were given it, which are reduced without a scale.
+    """
+    if composite.projection != WGS84:
+        return composite
+    return replace(composite, bands=tuple(band.on(source.projection) for band in composite.bands))
 
 
 def _matches(name: str, patterns: list) -> bool:
@@ -73,18 +86,20 @@ def _matches(name: str, patterns: list) -> bool:
 
 @algorithm("Element.propertyNames")
 def property_names(element: Element) -> list[str]:
-    """The names of all properties; of images also the ones that Earth Engine adds: so geetools' tests record it."""
+    """The names of all properties; also those that Earth Engine adds to images and to collections of its catalog: so
+    geetools' tests record it.
+    """
     names = list(element.properties)
-    added = _added(element) if isinstance(element, Image) else ()
-    return [*names, *(name for name in added if name not in names)]
+    return [*names, *(name for name in _added(element) if name not in names)]
 
 
-def _added(image: Image) -> Iterator[str]:
-    is_composite = image.projection == WGS84
-    if not is_composite and (footprint := image.footprint) is not None and not footprint.unbounded:
-        yield FOOTPRINT
-    yield from ("system:bands", "system:band_names")
-    if image.id is not None:
+def _added(element: Element) -> Iterator[str]:
+    if isinstance(element, Image):
+        is_composite = element.projection == WGS84
+        if not is_composite and (footprint := element.footprint) is not None and not footprint.unbounded:
+            yield FOOTPRINT
+        yield from ("system:bands", "system:band_names")
+    if element.id is not None and not isinstance(element, Feature):
         yield "system:id"
 
 

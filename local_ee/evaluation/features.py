@@ -184,6 +184,8 @@ def get_property(element: Element, name: str) -> Any:
         return element.properties[name]
     if name in GEOMETRY_FIELDS:
         return geometry_of(element)
+    if name == "system:band_names" and isinstance(element, Image):
+        return list(element.band_names)
     return element.id if name == "system:id" else None
 
 
