@@ -94,7 +94,12 @@ class Collection:
 
     def head(self, count: int) -> Sequence[Element]:
         """The first elements: no others are made where `ahead` finds them alone."""
-        return self.elements[:count] if self.ahead is None or "elements" in vars(self) else self.ahead(count)
+        if self.ahead is None or "elements" in vars(self):
+            return self.elements[:count]
+        made = self._made
+        if len(made) < count:
+            made = vars(self)["_made"] = (*made, *self.ahead(count)[len(made) :])
+        return made[:count]
 
     def size(self) -> int:
         """How many elements there are."""
@@ -102,7 +107,13 @@ class Collection:
 
     @lazy_property
     def elements(self) -> tuple[Element, ...]:
-        return tuple(self.find())
+        """All elements; those that `head` made already are the same objects, so that lists find them again."""
+        found = tuple(self.find())
+        return (*self._made[: len(found)], *found[len(self._made) :])
+
+    @lazy_property
+    def _made(self) -> tuple[Element, ...]:
+        return ()
 
     @property
     def images(self) -> tuple[Image, ...]:

@@ -207,3 +207,11 @@ def test_a_composite_that_was_given_system_bands_is_reduced_without_a_scale():
     mean = ee.ImageCollection("C").mean().copyProperties(image, image.propertyNames())
     reduced = ee.Image(mean).reduceRegion("count", image.geometry())
     assert info(reduced, SCENES) == {"x": 16}
+
+
+def test_the_first_image_is_found_where_it_was_made_before_the_list():
+    """google/Xee's test_fast_time_slicing replaces first() in toList()."""
+    collection = ee.ImageCollection("C").select("x")
+    first = collection.first()
+    both = ee.List([first, collection.toList(2).indexOf(first)])
+    assert info(both, SCENES)[1] == 0
