@@ -148,7 +148,8 @@ class Sentinel2:
         return self._image(collection_id, scene)
 
     def _image(self, collection_id: str, scene: Scene) -> SourceImage:
-        bands, product = _bands(collection_id, scene.tile), PRODUCTS.get(collection_id)
+        product, day = PRODUCTS.get(collection_id), scene.moment.date()
+        bands = _bands(collection_id, scene.tile, product is None or product.classified(day))
         properties = scene.properties("L2A" if product is None else product.level)
         if product is None:
             kept = ("system:index", "system:time_start", "system:time_end", "MGRS_TILE", "simulated")
@@ -156,12 +157,14 @@ class Sentinel2:
         grids = {band.name: band.grid for band in bands}
 
         def read(names: tuple[str, ...], window: GeoBox) -> tuple[np.ndarray, np.ndarray]:
-            cut, inside = Cut.of(window), Cut.of(grids[names[0]])
-            valid = inside.covers(cut)
+            if product is not None and all(product.masked(name, day) for name in names):
+                return _empty(names, window.shape), np.zeros((len(names), *window.shape), bool)
+            cut = Cut.of(window)
+            valid = Cut.of(grids[names[0]]).covers(cut)
             values = self._values(product, scene, names, cut) if valid.any() else _empty(names, window.shape)
             masks = np.broadcast_to(valid, values.shape).copy()
             for mask, name in zip(masks, names, strict=True):
-                if product is not None and product.masked(name, scene.moment.date()):
+                if product is not None and product.masked(name, day):
                     mask[:] = False
             return values, masks
 
@@ -185,13 +188,13 @@ def _empty(names: tuple[str, ...], shape: tuple[int, int]) -> np.ndarray:
 
 
 @lru_cache(maxsize=1024)
-def _bands(collection_id: str, tile: mgrs.Tile) -> tuple[SourceBand, ...]:
+def _bands(collection_id: str, tile: mgrs.Tile, classified: bool) -> tuple[SourceBand, ...]:
     """A collection's bands on a tile: common to all its scenes, which lists make by the dozen."""
     if collection_id == SCORES:
         return tuple(SourceBand(name, "float32", tile.grid(10)) for name in _SCORED)
     if collection_id == PROBABILITY:
         return (SourceBand("probability", "uint8", tile.grid(10)),)
-    return PRODUCTS[collection_id].bands(tile)
+    return PRODUCTS[collection_id].bands(tile, classified=classified)
 
 
 def _baseline(day: date) -> str:

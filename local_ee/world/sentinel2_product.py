@@ -13,6 +13,8 @@ from datetime import date
 from functools import cached_property
 
 import numpy as np
+from affine import Affine
+from odc.geo.geobox import GeoBox
 
 from local_ee.catalog import SourceBand
 from local_ee.world import mgrs
@@ -33,6 +35,7 @@ _STEP_M = {
 _COLOURS = {"TCI_R": "B4", "TCI_G": "B3", "TCI_B": "B2"}
 _COLOUR_FULL_DN = 2000.0
 _ONLY = {L1C: (CIRRUS,), L2A: ("AOT", "WVP", "SCL", *_COLOURS, "MSK_CLDPRB", "MSK_SNWPRB")}
+_NOWHERE = GeoBox((1, 1), Affine.identity(), "EPSG:4326")
 BYTES = ("SCL", *_COLOURS, "probability", *(name for name in _STEP_M if name.startswith("MSK_")))
 
 
@@ -49,10 +52,19 @@ class Product:
         lacks = _ONLY[L2A if self.level == L1C else L1C]
         return {name: step for name, step in _STEP_M.items() if name not in lacks}
 
-    def bands(self, tile: mgrs.Tile) -> tuple[SourceBand, ...]:
-        """Its bands on a tile."""
+    def bands(self, tile: mgrs.Tile, *, classified: bool) -> tuple[SourceBand, ...]:
+        """Its bands on a tile. classified: since ESA's bands MSK_CLASSI are there; before, Google has a pixel of one
+        degree in their place (geedim's test_projection).
+        """
         grids = {step: tile.grid(step) for step in set(self.steps_m.values())}
-        return tuple(SourceBand(name, _dtype(name), grids[step], _pyramid(name)) for name, step in self.steps_m.items())
+        places = {
+            name: grids[step] if classified or not _is_class(name) else _NOWHERE for name, step in self.steps_m.items()
+        }
+        return tuple(SourceBand(name, _dtype(name), grid, _pyramid(name)) for name, grid in places.items())
+
+    def classified(self, day: date) -> bool:
+        """Whether the bands MSK_CLASSI are there on a day."""
+        return day >= _QA60_GAP[1]
 
     def values(self, camera: Camera, names: tuple[str, ...], cut: Cut, overpass: Overpass) -> np.ndarray:
         """Numbers of bands that share a step: [band, row, column], uint8 where each band's are."""
@@ -65,7 +77,7 @@ class Product:
         """Whether no pixel of a band is valid on a day."""
         if name == "QA60":
             return _QA60_GAP[0] <= day < _QA60_GAP[1]
-        return name.startswith("MSK_CLASSI") and day < _QA60_GAP[1]
+        return _is_class(name) and not self.classified(day)
 
     def _numbers(self, name: str, recorded: np.ndarray, day: date) -> np.ndarray:
         if name in _COLOURS:
@@ -75,6 +87,10 @@ class Product:
         if not self.harmonized and day >= SHIFT_SINCE and (name in REFLECTANCE or name == CIRRUS):
             return np.minimum(recorded.astype(np.uint32) + _SHIFT_DN, 65_535).astype(np.uint16)
         return recorded
+
+
+def _is_class(name: str) -> bool:
+    return name.startswith("MSK_CLASSI")
 
 
 def _dtype(name: str) -> str:
