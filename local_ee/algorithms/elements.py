@@ -64,20 +64,7 @@ def copy_properties(
     copied = {name: source.properties[name] for name in names}
     if properties is not None and source.id is not None and _matches("system:id", properties):
         destination = replace(destination, id=source.id)  # eemont tells a platform by it
-    if "system:bands" in (properties or ()) and isinstance(source, Image) and isinstance(destination, Image):
-        destination = _on_bands_of(source, destination)
     return destination.with_properties({**destination.properties, **copied})
-
-
-def _on_bands_of(source: Image, composite: Image) -> Image:
-    """A composite on the source's grid; an image that has a grid stays on it.
-
-    Assumption (not documented): system:bands, which propertyNames() names, says where bands lie. geetools' tests record
-    Google's answers for composites that were given it, which are reduced without a scale.
-    """
-    if composite.projection != WGS84:
-        return composite
-    return replace(composite, bands=tuple(band.on(source.projection) for band in composite.bands))
 
 
 def _matches(name: str, patterns: list) -> bool:

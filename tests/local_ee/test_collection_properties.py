@@ -201,14 +201,6 @@ def test_the_id_is_among_the_names_of_a_collections_properties():
     assert info(ee.ImageCollection(copied).get("system:id"), SCENES) == "C"
 
 
-def test_a_composite_that_was_given_system_bands_is_reduced_without_a_scale():
-    """geetools' test_reduce_interval.yml, recorded from Google: properties of the first image by propertyNames()."""
-    image = ee.Image("C/a")
-    mean = ee.ImageCollection("C").mean().copyProperties(image, image.propertyNames())
-    reduced = ee.Image(mean).reduceRegion("count", image.geometry())
-    assert info(reduced, SCENES) == {"x": 16}
-
-
 def test_the_first_image_is_found_where_it_was_made_before_the_list():
     """google/Xee's test_fast_time_slicing replaces first() in toList()."""
     collection = ee.ImageCollection("C").select("x")
