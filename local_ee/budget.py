@@ -159,6 +159,16 @@ class Budget:
         finally:
             self._turns.release()
 
+    @contextmanager
+    def spare_turn(self) -> Iterator[bool]:
+        """Whether one of the places for reading pixels was free; it is taken meanwhile."""
+        free = self._turns is None or self._turns.acquire(blocking=False)
+        try:
+            yield free
+        finally:
+            if free and self._turns is not None:
+                self._turns.release()
+
 
 class Pace:
     """The steps of a loop: each is a check, and a loop that would far outlast its deadline ends after some seconds.

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -113,7 +113,7 @@ def _moves(epsg: int) -> tuple[Transformer, Transformer]:
     return Transformer.from_crs(wgs84, zone, always_xy=True), Transformer.from_crs(zone, wgs84, always_xy=True)
 
 
-@cache
+@lru_cache(maxsize=4096)
 def ground(path: int, row: int) -> tuple[GeoBox, shapely.Polygon, shapely.Polygon]:
     """A scene's grid of 30 m, and its outline in metres and in degrees."""
     lon, lat = (float(each[path - 1, row - 1]) for each in centres())

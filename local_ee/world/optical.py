@@ -8,6 +8,7 @@ from datetime import date
 
 import numpy as np
 
+from local_ee import parallel
 from local_ee.world import clouds, spectra
 from local_ee.world import materials as m
 from local_ee.world.compiled import compiled
@@ -147,8 +148,12 @@ class Camera:
         bright = any(name in REFLECTANCE for name in names) and float(opacity.max(initial=0.0)) > 0.0
         glow = clouds.glow(opacity, sky.seed, cut.row, cut.col, float(cut.step_m)) if bright else opacity
         out = np.empty((len(names), *opacity.shape), np.uint16)
-        for layer, name in zip(out, names, strict=True):
-            layer[:] = self._band(name, cut, overpass, (opacity, shadow, glow))
+
+        def record(band: int) -> None:
+            out[band] = self._band(names[band], cut, overpass, (opacity, shadow, glow))
+
+        record(0)  # alone: its tiles of ground are drawn in parallel, and the other bands share them
+        parallel.each(record, range(1, len(names)))
         return out
 
     def _band(self, name: str, cut: Cut, overpass: Overpass, weather: Weather) -> np.ndarray:
