@@ -1,7 +1,7 @@
 """Clouds in the quality bands of Landsat's scenes: each scene has its own, over the share that its CLOUD_COVER says.
 
 Sources of the bits: the catalog's pages of QA_PIXEL, SR_QA_AEROSOL and SR_CLOUD_QA, and the values of QA_PIXEL that the
-Landsat 8-9 Collection 2 Level 2 Science Product Guide (USGS LSDS-1619) lists. Assumptions: clouds are 6 km long and
+Landsat 8-9 Collection 2 Level 2 Science Product Guide (USGS LSDS-1619) lists. Assumptions: clouds are 2.5 km long and
 shorter and 1500 m high, their rims are thin and count as dilated, beyond which OLI sees cirrus and aerosol; other bands
 do not show them.
 """
@@ -21,7 +21,7 @@ from local_ee.world.noise import fractal, seed_of
 
 CLEAR, CIRRUS, SHADOW, DILATED, CLOUD = range(5)
 _METRES = 111_319.49079327358  # of a degree at the equator
-_LENGTH_M, _OCTAVES, _HEIGHT_M = 6000.0, 5, 1500.0
+_LENGTH_M, _OCTAVES, _HEIGHT_M = 2500.0, 4, 1500.0
 _RIM = 0.06  # of the field, whose standard deviation is 0.38
 _SIDE = 48  # of the sample that turns a cover into a level of the field
 # Values in the order of the states.
