@@ -210,6 +210,17 @@ def test_a_named_scene_lies_on_its_tile(world):
     assert image.footprint.contains(Point(-122.42, 37.77)) and image.footprint.area < 2
 
 
+def test_a_month_of_gedi_lies_on_its_tile(world):
+    """geedim's tests name it: 18 degrees east, 36 degrees south."""
+    image = world.image("LARSE/GEDI/GEDI02_A_002_MONTHLY/202112_018E_036S")
+    assert image.footprint.intersects(Point(18, -36)) and image.properties["system:time_start"] == ms("2021-12-01")
+
+
+@pytest.mark.parametrize("index", ["202113_018E_036S", "201001_018E_036S", "202112_218E_036S", "202112_018E"])
+def test_another_month_of_gedi_is_not_there(world, index):
+    assert world.image(f"LARSE/GEDI/GEDI02_A_002_MONTHLY/{index}") is None
+
+
 def test_an_image_in_no_script_and_on_no_step_is_not_there(world):
     assert world.image("MODIS/061/MOD13A1/2014_05_10") is None
     assert world.image("USDA/NAIP/DOQQ/m_1") is None
