@@ -96,10 +96,10 @@ class Collection:
         """The first elements: no others are made where `ahead` finds them alone."""
         if self.ahead is None or "elements" in vars(self):
             return self.elements[:count]
-        made = self._made
-        if len(made) < count:
-            made = vars(self)["_made"] = (*made, *self.ahead(count)[len(made) :])
-        return made[:count]
+        first = self._first
+        if len(first) < count:
+            first = vars(self)["_first"] = (*first, *self.ahead(count)[len(first) :])
+        return first[:count]
 
     def size(self) -> int:
         """How many elements there are."""
@@ -108,11 +108,11 @@ class Collection:
     @lazy_property
     def elements(self) -> tuple[Element, ...]:
         """All elements; those that `head` made already are the same objects, so that lists find them again."""
-        found = tuple(self.find())
-        return (*self._made[: len(found)], *found[len(self._made) :])
+        elements = tuple(self.find())
+        return (*self._first[: len(elements)], *elements[len(self._first) :])
 
     @lazy_property
-    def _made(self) -> tuple[Element, ...]:
+    def _first(self) -> tuple[Element, ...]:
         return ()
 
     @property

@@ -107,7 +107,7 @@ class _Evaluation:
         self._values = values
         self._catalog = catalog
         self._free: dict[str, frozenset[str]] = {}
-        self._needed: dict[str, tuple[str, ...]] = {}
+        self._needs: dict[str, tuple[str, ...]] = {}
 
     def value_of(self, key: str, frame: _Frame) -> Any:
         """A node's value. What it needs is evaluated first, the deepest node first, so that a chain of many calls takes
@@ -115,25 +115,24 @@ class _Evaluation:
         """
         home = frame.holder(self._free_names(key))
         if key not in home.known:
-            waiting = [(key, home)]
-            begun = set()
-            while waiting:
-                name, place = waiting[-1]
-                missing = () if (name, id(place)) in begun else self._missing(name, place)
-                begun.add((name, id(place)))
-                if missing:
-                    waiting.extend(reversed(missing))
+            stack, visits = [(key, home)], set()
+            while stack:
+                name, holder = stack[-1]
+                needs = () if (name, id(holder)) in visits else self._missing(name, holder)
+                visits.add((name, id(holder)))
+                if needs:
+                    stack.extend(reversed(needs))
                     continue
-                waiting.pop()
-                if name not in place.known:
-                    place.known[name] = self._evaluate(self._values[name], place)
+                stack.pop()
+                if name not in holder.known:
+                    holder.known[name] = self._evaluate(self._values[name], holder)
         return home.known[key]
 
     def _missing(self, key: str, frame: _Frame) -> list[tuple[str, _Frame]]:
         """The nodes that a node needs in any case and that have no value yet, with the frames that will hold them."""
-        if key not in self._needed:
-            self._needed[key] = tuple(_references(self._values[key]))
-        homes = ((name, frame.holder(self._free_names(name))) for name in self._needed[key])
+        if key not in self._needs:
+            self._needs[key] = tuple(_references(self._values[key]))
+        homes = ((name, frame.holder(self._free_names(name))) for name in self._needs[key])
         return [(name, home) for name, home in homes if name not in home.known]
 
     def _evaluate(self, node: Node, frame: _Frame) -> Any:

@@ -54,20 +54,20 @@ class Profile:
         try:
             yield
         finally:
-            spent = time.thread_time() - began
-            grown = max(budget.resident_bytes() - resident, 0)
-            self.rows.setdefault(name, Row()).add(Row(max(spent - self.inner_seconds, 0.0), grown, 1))
-            self.inner_seconds = before + spent
+            seconds = time.thread_time() - began
+            growth = max(budget.resident_bytes() - resident, 0)
+            self.rows.setdefault(name, Row()).add(Row(max(seconds - self.inner_seconds, 0.0), growth, 1))
+            self.inner_seconds = before + seconds
 
     def text(self, most: int) -> str:
         """The table, the longest calls first; what is beyond `most` rows is one row."""
         ordered = sorted(self.rows.items(), key=lambda item: -item[1].seconds)
         entries = ordered[:most]
         if len(ordered) > most:
-            merged = Row()
+            remainder = Row()
             for _, row in ordered[most - 1 :]:
-                merged.add(row)
-            entries = [*ordered[: most - 1], ("(...)", merged)]
+                remainder.add(row)
+            entries = [*ordered[: most - 1], ("(...)", remainder)]
         lines = [(f"{row.seconds:.3f}", _bytes(row.peak_bytes), str(row.count), name) for name, row in entries]
         return "".join("{:>8} {:>8} {:>7}  {}\n".format(*line) for line in (_HEAD, *lines))
 

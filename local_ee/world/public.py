@@ -27,7 +27,6 @@ _METRES = 111_319.49079327358  # of a degree at the equator
 _COMPOSITES = "LANDSAT/COMPOSITES/"  # computed by Google when they are read: one degree, no footprint (geedim's tests)
 _MIDNIGHT = (0, 0, 0, 0)
 _TILE = re.compile(r"(?:^|_)T(\d{2}[A-Z]{3})(?:_|$)")  # of Sentinel-2, in an index
-
 _MONTH_TILE = re.compile(
     r"(?P<year>[12]\d{3})(?P<month>\d{2})_(?P<lon>\d{3})(?P<side>[EW])_(?P<lat>\d{3})(?P<half>[NS])"
 )
