@@ -2,7 +2,7 @@
 
 Source of the places: USGS, Landsat Acquisition Tool and WRS-2 (233 paths of 248 rows in 16 days, inclination 98.2
 degrees, row 60 on the equator, path 1 there at 64.6 W). Dates are those of the nominal orbits; pixels follow from the
-ranges of the bands only, and no scene has clouds in its QA bands.
+ranges of the bands only. Clouds stand in the quality bands (landsat_quality.py).
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from local_ee.catalog import BoundsWSEN, SourceBand, SourceImage
-from local_ee.world.landsat_calibration import calibration, sun_elevation
+from local_ee.world.landsat_calibration import calibration, sun_azimuth, sun_elevation
+from local_ee.world.landsat_quality import CLEAR, SceneClouds, values_by_state
 from local_ee.world.listing import Listing
 from local_ee.world.passes import milliseconds
 from local_ee.world.public_facts import COLLECTION, AssetFacts, BandFacts, assets, ids_of
@@ -39,7 +40,6 @@ _HALF_ACROSS_M, _HALF_ALONG_M = 92_500.0, 90_000.0
 # From the days of Landsat 8. Assumption: the MSS scenes (LM) lie on WRS-2 too, and come as often.
 _OFFSET_DAYS = {"LC08": 0, "LC09": 8, "LE07": 8, "LT05": 0, "LT04": 8}
 _OFFSET_DAYS |= {"LM01": 0, "LM02": 8, "LM03": 4, "LM04": 8, "LM05": 0}
-_CLEAR = {mission: 21824 if mission.startswith("LC") else 5440 for mission in _OFFSET_DAYS}  # of QA_PIXEL
 _THERMAL = {
     "LC08": ("B10", "B11"),
     "LC09": ("B10", "B11"),
@@ -220,7 +220,11 @@ def _mission(collection_id: str) -> str:
 
 def _image(asset: AssetFacts, scene: Scene, moment: datetime) -> SourceImage:
     grid, outline, footprint = ground(scene.path, scene.row)
-    bands = _bands(asset.id)
+    bands, quality = _bands(asset.id), values_by_state(scene.mission)
+    index = f"{scene.mission}_{scene.path:03d}{scene.row:03d}_{moment:%Y%m%d}"
+    properties = _properties(asset, scene, moment, index)
+    sun = properties["SUN_AZIMUTH"], properties["SUN_ELEVATION"]
+    clouds = SceneClouds(index, properties["CLOUD_COVER"], sun, footprint.bounds)
     shapely.prepare(outline)
 
     def read(names: tuple[str, ...], window: GeoBox) -> tuple[np.ndarray, np.ndarray]:
@@ -228,12 +232,16 @@ def _image(asset: AssetFacts, scene: Scene, moment: datetime) -> SourceImage:
         columns, rows = np.meshgrid(np.arange(window.shape[1]) + 0.5, np.arange(window.shape[0]) + 0.5)
         x, y = window.affine * (columns, rows)
         inside = shapely.contains_xy(outline, x, y)
-        values = np.stack([values_of(asset.id, bands[name], moment, lon, lat) for name in names])
-        return values, np.broadcast_to(inside, values.shape)
+        states = clouds.states(lon, lat) if quality.keys() & names else None
+        layers = [
+            values_of(asset.id, bands[name], moment, lon, lat)
+            if states is None or name not in quality
+            else np.array(quality[name], bands[name].dtype)[states]
+            for name in names
+        ]
+        return np.stack(layers), np.broadcast_to(inside, (len(names), *inside.shape))
 
-    index = f"{scene.mission}_{scene.path:03d}{scene.row:03d}_{moment:%Y%m%d}"
-    sources = tuple(SourceBand(band.name, band.dtype, grid) for band in bands.values())
-    properties = _properties(asset, scene, moment, index)
+    sources = tuple(SourceBand(band.name, band.dtype, grid, band.pyramid) for band in bands.values())
     return SourceImage(f"{asset.id}/{index}", sources, properties, footprint, read, analytic=True)
 
 
@@ -246,7 +254,7 @@ def _bands(collection_id: str) -> Mapping[str, BandFacts]:
 
 def _usual(band: BandFacts, mission: str, level: str) -> BandFacts:
     if band.name == "QA_PIXEL":
-        return BandFacts(band.name, "uint16", classes=(_CLEAR[mission],))
+        return BandFacts(band.name, "uint16", classes=(values_by_state(mission)["QA_PIXEL"][CLEAR],))
     if level in ("T1", "T1_RT", "T2") and re.fullmatch(r"B\d.*", band.name):
         raw = ("uint16", 6000, 20_000) if mission.startswith("LC") else ("uint8", 20, 180)
         return BandFacts(band.name, *raw)
@@ -275,6 +283,7 @@ def _properties(asset: AssetFacts, scene: Scene, moment: datetime, index: str) -
     }
     centre = ground(scene.path, scene.row)[2].centroid
     properties["SUN_ELEVATION"] = sun_elevation(moment, centre.x, centre.y)
+    properties["SUN_AZIMUTH"] = sun_azimuth(moment, centre.x, centre.y)
     if not asset.id.endswith("_L2"):
         properties |= calibration(scene.mission)
     if asset.id.endswith("_L2"):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import local_ee
 
-# functions whose keys are few, whoever asks: the engine's own files, bands, states of the sky, UTM zones, data types
+# functions whose keys are few, whoever asks: the engine's own files, bands, states of the sky, levels, UTM zones, data types
 FEW = {
     "_stamp", "_source", "_imports", "_file", "_wheel", "texture", "_quantiles", "_moves", "_bands", "_range",
-    "ids_of", "of_dtype", "_network",
+    "ids_of", "of_dtype", "_network", "_irradiances",
 }  # fmt: skip
 
 
