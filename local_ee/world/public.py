@@ -17,9 +17,10 @@ from local_ee.world.listing import Listing
 from local_ee.world.passes import SCENE_INDEX, milliseconds
 from local_ee.world.public_dates import Moments, date_in, index_form, moment_of, step_end
 from local_ee.world.public_facts import COLLECTION, IMAGE, AssetFacts, assets, ids_of
-from local_ee.world.public_pixels import degrees, values_of
+from local_ee.world.public_pixels import values_of
 from local_ee.world.public_properties import properties_of
 from local_ee.world.public_scenes import Scene, Squares, is_scenes
+from local_ee.world.waves import blocks_of
 
 # Properties of what does not show the simulated ground: nothing may be learned from it, nor judged by it.
 PLACEHOLDER: Mapping[str, int] = {"simulated": 1, "placeholder": 1}
@@ -134,14 +135,21 @@ def grid_of(asset: AssetFacts, bounds: BoundsWSEN | None = None, pixel_m: float 
     return GeoBox(shape, Affine(step, 0, west, 0, -step, north), "EPSG:4326")
 
 
+def _inside(window: GeoBox, least: float, most: float, axis: int = 1) -> np.ndarray:
+    """Which columns (axis 1) or rows (axis 0) of a window in degrees have their centres between two sides."""
+    centres = np.arange(window.shape[axis]) + 0.5
+    degrees = window.affine.c + centres * window.affine.a if axis else window.affine.f + centres * window.affine.e
+    return np.asarray((degrees > least) & (degrees < most))
+
+
 def _image(asset: AssetFacts, moment: datetime, image_id: str, bounds: BoundsWSEN | None = None) -> SourceImage:
     bands = {band.name: band for band in asset.bands}
     west, south, east, north = bounds or asset.bounds
 
     def read(names: tuple[str, ...], window: GeoBox) -> tuple[np.ndarray, np.ndarray]:
-        lon, lat = degrees(window)
-        inside = (lon > west) & (lon < east) & (lat > south) & (lat < north)
-        values = np.stack([values_of(asset.id, bands[name], moment, lon, lat) for name in names])
+        inside = _inside(window, west, east)[None, :] & _inside(window, south, north, axis=0)[:, None]
+        blocks = blocks_of(window)
+        values = np.stack([values_of(asset.id, bands[name], moment, blocks) for name in names])
         return values, np.broadcast_to(inside, values.shape)
 
     end = asset.end if asset.is_image else step_end(asset, moment) if bounds is None else moment + timedelta(seconds=1)
@@ -157,4 +165,4 @@ def _image(asset: AssetFacts, moment: datetime, image_id: str, bounds: BoundsWSE
     sources = tuple(SourceBand(band.name, band.dtype, grids[band.pixel_m]) for band in asset.bands)
     composite = asset.id.startswith(_COMPOSITES)
     outline = box(west, south, east, north)
-    return SourceImage(image_id, sources, properties, outline, read, analytic=True, composite=composite)
+    return SourceImage(image_id, sources, properties, outline, read, analytic=True, smooth=True, composite=composite)
