@@ -18,7 +18,7 @@ from local_ee.world.passes import SCENE_INDEX, milliseconds
 from local_ee.world.public_dates import Moments, date_in, index_form, moment_of, step_end
 from local_ee.world.public_facts import COLLECTION, IMAGE, AssetFacts, assets, ids_of
 from local_ee.world.public_pixels import values_of
-from local_ee.world.public_properties import properties_of
+from local_ee.world.public_properties import properties_of, variants
 from local_ee.world.public_scenes import Scene, Squares, is_scenes
 from local_ee.world.waves import blocks_of
 
@@ -26,6 +26,7 @@ from local_ee.world.waves import blocks_of
 PLACEHOLDER: Mapping[str, int] = {"simulated": 1, "placeholder": 1}
 _METRES = 111_319.49079327358  # of a degree at the equator
 _COMPOSITES = "LANDSAT/COMPOSITES/"  # computed by Google when they are read: one degree, no footprint (geedim's tests)
+_VARIANT = re.compile(r"(.+)_v(\d+)")
 _MIDNIGHT = (0, 0, 0, 0)
 _TILE = re.compile(r"(?:^|_)T(\d{2}[A-Z]{3})(?:_|$)")  # of Sentinel-2, in an index
 
@@ -56,9 +57,14 @@ class PublicImages:
             named = (_of_script(asset, index) for index in asset.indices)
             return [image for image in named if image is not None and _within(image, first, last)]
         moments, form = Moments(asset, first, last), index_form(asset)
+        most = max(len(variants(asset)), 1)
         return Listing(
-            lambda: len(moments),
-            lambda: (_image(asset, moment, f"{asset.id}/{moment.strftime(form)}") for moment in moments),
+            lambda: len(moments) * most,
+            lambda: (
+                _image(asset, moment, f"{asset.id}/{moment.strftime(form)}{_mark(number)}", variant=number)
+                for moment in moments
+                for number in range(most)
+            ),
         )
 
     def image(self, collection_id: str, index: str) -> SourceImage | None:
@@ -67,8 +73,11 @@ class PublicImages:
         if is_scenes(asset):
             scene = Squares(asset).of_index(index)
             return _scene(asset, scene) if scene else _of_script(asset, index)
-        moment = None if _only_named(asset) else moment_of(asset, index)
-        return _of_script(asset, index) if moment is None else _image(asset, moment, f"{collection_id}/{index}")
+        day, number = _unmarked(index, len(variants(asset)))
+        moment = None if _only_named(asset) else moment_of(asset, day)
+        if moment is None:
+            return _of_script(asset, index)
+        return _image(asset, moment, f"{collection_id}/{index}", variant=number)
 
     def named(self, collection_id: str, index: str) -> SourceImage | None:
         """An image that Google's scripts name, or None."""
@@ -78,6 +87,17 @@ class PublicImages:
         """A single image."""
         asset = assets()[image_id]
         return _image(asset, asset.start, image_id)
+
+
+def _mark(variant: int) -> str:
+    """What the index of an image says of the variant that it is, after its moment."""
+    return f"_v{variant}" if variant else ""
+
+
+def _unmarked(index: str, most: int) -> tuple[str, int]:
+    """An index without its mark, and the variant; the index itself where it has none."""
+    parts = _VARIANT.fullmatch(index)
+    return (parts[1], int(parts[2])) if parts and 0 < int(parts[2]) < most else (index, 0)
 
 
 def _only_named(asset: AssetFacts) -> bool:
@@ -142,7 +162,14 @@ def _inside(window: GeoBox, least: float, most: float, axis: int = 1) -> np.ndar
     return np.asarray((degrees > least) & (degrees < most))
 
 
-def _image(asset: AssetFacts, moment: datetime, image_id: str, bounds: BoundsWSEN | None = None) -> SourceImage:
+def _image(
+    asset: AssetFacts,
+    moment: datetime,
+    image_id: str,
+    bounds: BoundsWSEN | None = None,
+    *,
+    variant: int | None = None,
+) -> SourceImage:
     bands = {band.name: band for band in asset.bands}
     west, south, east, north = bounds or asset.bounds
 
@@ -158,7 +185,7 @@ def _image(asset: AssetFacts, moment: datetime, image_id: str, bounds: BoundsWSE
         "system:index": index,
         "system:time_start": milliseconds(moment),
         "system:time_end": milliseconds(end),
-        **properties_of(asset, index, moment),
+        **properties_of(asset, index, moment, variant),
         **PLACEHOLDER,
     }
     grids = {size: grid_of(asset, bounds, size) for size in {band.pixel_m for band in asset.bands}}
