@@ -52,6 +52,8 @@ _THERMAL = {
 _INDEX = re.compile(r"(?P<mission>L[CEMT]0\d)_(?P<path>\d{3})(?P<row>\d{3})_(?P<day>\d{8})")
 _SETTLED = {"LC09": date(2021, 12, 1)}  # into the nominal orbit
 _MOST_SCENES = 30_000
+_INGESTED_MS = 30 * 86_400_000  # after a scene was seen: its system:version, in microseconds
+_CLEAR_BELOW = 8.0  # per cent
 _USUAL = {"SR_B": (7500.0, 16_000.0), "ST_B": (36_000.0, 44_000.0)}  # reflectances of 0.01 to 0.24, 272 to 299 K
 
 
@@ -267,12 +269,19 @@ def _usual(band: BandFacts, mission: str, level: str) -> BandFacts:
     return BandFacts(band.name, band.dtype, low, high, band.classes)
 
 
+def _cloud_cover(index: str) -> float:
+    """Per cent; of some scenes exactly 0, as of Google's."""
+    cover = zlib.crc32(index.encode()) % 1000 / 10
+    return 0.0 if cover < _CLEAR_BELOW else cover
+
+
 def _properties(asset: AssetFacts, scene: Scene, moment: datetime, index: str) -> Mapping[str, Any]:
     properties: dict[str, Any] = {
         **properties_of(asset, index, moment),
         "system:index": index,
         "system:time_start": milliseconds(moment),
-        "CLOUD_COVER": zlib.crc32(index.encode()) % 1000 / 10,
+        "system:version": (milliseconds(moment) + _INGESTED_MS) * 1000,
+        "CLOUD_COVER": _cloud_cover(index),
         "DATE_ACQUIRED": f"{moment:%Y-%m-%d}",
         "SCENE_CENTER_TIME": f"{moment:%H:%M:%S}Z",
         "SPACECRAFT_ID": f"LANDSAT_{int(scene.mission[2:])}",

@@ -100,3 +100,12 @@ def test_a_coarse_window_of_a_placeholder_reads_as_many_pixels_as_it_has(monkeyp
     image = value(ee.Image("LANDSAT/LC08/C02/T1/LC08_044034_20140318"), WORLD)
     image.read(GeoBox((100, 100), Affine(240, 0, 540_000, 0, -240, 4_200_000), "EPSG:32610"), ["B4"])
     assert max(math.prod(shape) for shape in shapes) < 110 * 110
+
+
+def test_merged_collections_are_composed_by_windows():
+    """guides/sentinel1: ascending and descending scenes, filtered by date only."""
+    radar = ee.ImageCollection("COPERNICUS/S1_GRD").filterDate("2020-06-01", "2020-06-20").select("VV")
+    passes = [radar.filter(ee.Filter.eq("orbitProperties_pass", name)) for name in ("ASCENDING", "DESCENDING")]
+    merged, every = (value(images.count(), WORLD).read(WINDOW) for images in (passes[0].merge(passes[1]), radar))
+    assert every.values[0].max() > 0
+    np.testing.assert_array_equal(merged.values[0], every.values[0])

@@ -45,3 +45,16 @@ def test_a_single_image_begins_on_its_day(world):
 
 def test_the_text_of_an_area_is_a_number(world):
     assert float(world.table("USGS/WBD/2017/HUC06")[0].properties["areasqkm"]) > 0
+
+
+def test_some_landsat_scenes_have_no_clouds(world):
+    """guides/ic_filtering keeps those whose CLOUD_COVER is 0."""
+    scenes = world.images("LANDSAT/LC08/C02/T1_TOA", ms("2015-01-01"), ms("2018-01-01"), (25.8, -18.1, 25.9, -18.0))
+    assert 0 < sum(scene.properties["CLOUD_COVER"] == 0 for scene in scenes) < len(scenes) / 4
+
+
+def test_the_version_of_a_scene_is_when_it_was_ingested_in_microseconds(world):
+    """guides/image_info."""
+    scene = world.image("LANDSAT/LC08/C02/T1_TOA/LC08_044034_20140318")
+    days = (scene.properties["system:version"] / 1000 - scene.properties["system:time_start"]) / 86_400_000
+    assert isinstance(scene.properties["system:version"], int) and days == 30
