@@ -143,7 +143,7 @@ def fields_of(document: Mapping[str, Any], indices: Sequence[str], example: str)
     pixel_m = float((summaries.get("gsd") or own or [1000])[0])
     start, end = document["extent"]["temporal"]["interval"][0]
     box = ",".join(f"{side:g}" for side in document["extent"]["spatial"]["bbox"][0])
-    names = [each["name"] for each in summaries.get("gee:schema", ())]
+    codes = {each["name"]: LETTERS.get(each["type"], "r") for each in summaries.get("gee:schema", ())}
     parts = [
         document["id"],
         str(FORMS.index(document["gee:type"])),
@@ -158,10 +158,16 @@ def fields_of(document: Mapping[str, Any], indices: Sequence[str], example: str)
         ",".join(sorted(indices)[:MOST_INDICES]),
         bands_of(summaries, pixel_m),
         properties_of(summaries),
-        text_of(example_values(example, names)),
+        text_of(_of_their_type(example_values(example, list(codes)), codes)),
     ]
     days = days_of(example)
     return with_days(parts, days) if days and document["gee:type"] == "image_collection" else parts
+
+
+def _of_their_type(values: Mapping[str, list[str]], codes: Mapping[str, str]) -> dict[str, list[str]]:
+    """Values without texts for properties that are numbers."""
+    texts = {name for name, words in values.items() if any(word.startswith("'") for word in words)}
+    return {name: words for name, words in values.items() if not (name in texts and codes.get(name, "") in ("d", "i"))}
 
 
 def with_days(parts: list[str], days: tuple[str, str]) -> list[str]:

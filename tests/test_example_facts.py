@@ -62,3 +62,10 @@ YEAR = {"type": "cadence", "interval": 1, "unit": "year"}
 def test_a_collection_has_images_in_the_period_of_its_example(period, start, end, interval, fields):
     script = "dataset.filterDate('{}', '{}')".format(*period)
     assert dated(script, start, end, interval) == fields
+
+
+def test_a_number_that_a_script_parses_stays_one():
+    schema = [{"name": "pop10", "type": "DOUBLE"}, {"name": "status", "type": "STRING"}]
+    script = "ee.Number.parse(f.get('pop10')); ee.Number.parse(f.get('status'))"
+    fields = catalog_facts.fields_of(entry(**{"gee:schema": schema}), (), script)
+    assert fields[-1] == "status='1,'2,'3,'4"
