@@ -21,7 +21,6 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +28,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.example_facts import days_of, interval_between, plain, text_of, widened
+from benchmarks.example_facts import days_of, of_their_type, plain, text_of, with_days
 from benchmarks.example_facts import values_of as example_values
-from local_ee.world.public_dates import Moments
-from local_ee.world.public_facts import LAST, AssetFacts, _asset
-from local_ee.world.public_scenes import is_scenes
 
 TARGET = Path(__file__).resolve().parents[1] / "local_ee" / "world" / "public_assets"
 HEAD = (
@@ -45,7 +41,7 @@ TYPES = {"uint8": "B", "int8": "b", "uint16": "H", "int16": "h", "uint32": "I", 
 LETTERS = {"DOUBLE": "d", "STRING": "s", "INT": "i", "STRING_LIST": "S", "INT_LIST": "I", "DOUBLE_LIST": "D"}
 LETTERS |= {"GEOMETRY": "g", "DATETIME": "t"}
 FORMS = ("image", "image_collection", "table", "table_collection", "bigquery_table")
-_START, _END, _INTERVAL, _BANDS, _PROPERTIES = 4, 5, 6, 11, 12
+_BANDS, _PROPERTIES = 11, 12
 MOST_CLASSES, MOST_INDICES = 260, 12
 _CALL = re.compile(r"""(?:Image|FeatureCollection)\(\s*['"]([\w./ -]+/[\w./ -]+)['"]""")
 _RESERVED = str.maketrans("", "", ":;|~@\n")
@@ -158,41 +154,10 @@ def fields_of(document: Mapping[str, Any], indices: Sequence[str], example: str)
         ",".join(sorted(indices)[:MOST_INDICES]),
         bands_of(summaries, pixel_m),
         properties_of(summaries),
-        text_of(_of_their_type(example_values(example, list(codes)), codes)),
+        text_of(of_their_type(example_values(example, list(codes)), codes)),
     ]
     days = days_of(example)
     return with_days(parts, days) if days and document["gee:type"] == "image_collection" else parts
-
-
-def _of_their_type(values: Mapping[str, list[str]], codes: Mapping[str, str]) -> dict[str, list[str]]:
-    """Values without texts for properties that are numbers."""
-    texts = {name for name, words in values.items() if any(word.startswith("'") for word in words)}
-    return {name: words for name, words in values.items() if not (name in texts and codes.get(name, "") in ("d", "i"))}
-
-
-def with_days(parts: list[str], days: tuple[str, str]) -> list[str]:
-    """A collection's line with dates, and a step, such that images begin on an example's days."""
-    first, last = (datetime.fromisoformat(day).replace(tzinfo=UTC) for day in days)
-    if _has_images(_asset("|".join(parts)), first, last):
-        return parts
-    start, end = widened(parts[_START], parts[_END], days, f"{LAST:%Y-%m-%d}")
-    dated = [*parts[:_START], start, end, *parts[_END + 1 :]]
-    asset = _asset("|".join(dated))
-    if _has_images(asset, first, last):
-        return dated
-    if asset.unit == "year":
-        dated[_START] = f"{asset.start.year}-{days[0][5:]}"
-    elif not asset.unit:
-        dated[_INTERVAL] = interval_between(days)
-    return dated
-
-
-def _has_images(asset: AssetFacts, first: datetime, last: datetime) -> bool:
-    """Whether images of an asset begin from first to before last; of one day, before its morning."""
-    last = max(last, first + timedelta(minutes=1))
-    if is_scenes(asset):
-        return asset.start < last and first < asset.end
-    return len(Moments(asset, first, last)) > 0
 
 
 def example_of(checkout: Path, asset_id: str) -> str:

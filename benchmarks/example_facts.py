@@ -7,8 +7,16 @@ the example shows an image all the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from local_ee.world.public_dates import Moments
+from local_ee.world.public_facts import LAST, AssetFacts, _asset
+from local_ee.world.public_scenes import is_scenes
 
 _COMMENT = re.compile(r"/\*.*?\*/|(?<![:'\"])//[^\n]*", re.DOTALL)
 _DAY = re.compile(r"""['"]((?:19|20)\d{2}-\d{2}-\d{2})(?:T[\d:]+Z?)?['"]""")
@@ -26,6 +34,7 @@ _LOOKED_UP = re.compile(r"""(\w+)\)?\.get\(\w+\.get\(['"](\w+)['"]\)""")
 _TIMES = {"year", "month", "day"}  # which follow from an image's moment
 _RESERVED = set("|;,=\n")
 _SHORT_DAYS, _YEAR_DAYS = 16, 360
+_START, _END, _INTERVAL = 4, 5, 6  # parts of an asset's line
 
 
 def plain(source: str) -> str:
@@ -102,3 +111,34 @@ def interval_between(days: tuple[str, str]) -> str:
     if last - first >= timedelta(days=_YEAR_DAYS):
         return ""
     return "1 day" if last - first <= timedelta(days=_SHORT_DAYS) else "1 month"
+
+
+def of_their_type(values: Mapping[str, list[str]], codes: Mapping[str, str]) -> dict[str, list[str]]:
+    """Values without texts for properties that are numbers."""
+    texts = {name for name, words in values.items() if any(word.startswith("'") for word in words)}
+    return {name: words for name, words in values.items() if not (name in texts and codes.get(name, "") in ("d", "i"))}
+
+
+def with_days(parts: list[str], days: tuple[str, str]) -> list[str]:
+    """A collection's line with dates, and a step, such that images begin on an example's days."""
+    first, last = (datetime.fromisoformat(day).replace(tzinfo=UTC) for day in days)
+    if _has_images(_asset("|".join(parts)), first, last):
+        return parts
+    start, end = widened(parts[_START], parts[_END], days, f"{LAST:%Y-%m-%d}")
+    dated = [*parts[:_START], start, end, *parts[_END + 1 :]]
+    asset = _asset("|".join(dated))
+    if _has_images(asset, first, last):
+        return dated
+    if asset.unit == "year":
+        dated[_START] = f"{asset.start.year}-{days[0][5:]}"
+    elif not asset.unit:
+        dated[_INTERVAL] = interval_between(days)
+    return dated
+
+
+def _has_images(asset: AssetFacts, first: datetime, last: datetime) -> bool:
+    """Whether images of an asset begin from first to before last; of one day, before its morning."""
+    last = max(last, first + timedelta(minutes=1))
+    if is_scenes(asset):
+        return asset.start < last and first < asset.end
+    return len(Moments(asset, first, last)) > 0

@@ -7,7 +7,6 @@ ranges of the bands only, and no scene has clouds in its QA bands.
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 import zlib
@@ -26,6 +25,7 @@ from pyproj import Transformer
 from local_ee.catalog import BoundsWSEN, SourceBand, SourceImage
 from local_ee.world.landsat_calibration import calibration, sun_elevation
 from local_ee.world.listing import Listing
+from local_ee.world.outlines import inside
 from local_ee.world.passes import milliseconds
 from local_ee.world.public_facts import COLLECTION, AssetFacts, BandFacts, assets, ids_of
 from local_ee.world.public_pixels import values_of
@@ -229,24 +229,12 @@ def _image(asset: AssetFacts, scene: Scene, moment: datetime) -> SourceImage:
     def read(names: tuple[str, ...], window: GeoBox) -> tuple[np.ndarray, np.ndarray]:
         blocks = blocks_of(window)
         values = np.stack([values_of(asset.id, bands[name], moment, blocks) for name in names])
-        return values, np.broadcast_to(_inside(outline, window), values.shape)
+        return values, np.broadcast_to(inside(outline, window), values.shape)
 
     index = f"{scene.mission}_{scene.path:03d}{scene.row:03d}_{moment:%Y%m%d}"
     sources = tuple(SourceBand(band.name, band.dtype, grid) for band in bands.values())
     properties = _properties(asset, scene, moment, index)
     return SourceImage(f"{asset.id}/{index}", sources, properties, footprint, read, analytic=True, smooth=True)
-
-
-def _inside(outline: shapely.Polygon, window: GeoBox) -> np.ndarray:
-    """Which pixels of a window have their centres in a convex outline that runs clockwise."""
-    corners = np.asarray(outline.exterior.coords)
-    x = window.affine.c + (np.arange(window.shape[1]) + 0.5) * window.affine.a
-    y = window.affine.f + (np.arange(window.shape[0]) + 0.5) * window.affine.e
-    inside = np.ones(window.shape.yx, bool)
-    for (left, low), (right, top) in itertools.pairwise(corners):
-        across = (x - left) * (top - low)
-        inside &= across[None, :] > ((y - low) * (right - left))[:, None]
-    return inside
 
 
 @cache

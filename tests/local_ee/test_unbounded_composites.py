@@ -84,8 +84,8 @@ def test_what_no_window_limits_is_still_refused():
 def test_what_the_images_of_a_window_share_is_read_once(monkeypatch):
     """Each scene of a simple composite asks for the least cloud score of all of them."""
     reads = []
-    scene_reader = landsat._inside
-    monkeypatch.setattr(landsat, "_inside", lambda *parts: reads.append(parts) or scene_reader(*parts))
+    scene_reader = landsat.inside
+    monkeypatch.setattr(landsat, "inside", lambda *parts: reads.append(parts) or scene_reader(*parts))
     raw = ee.ImageCollection("LANDSAT/LT05/C02/T1").filterDate("2010-01-01", "2010-12-31")
     image = value(ee.Algorithms.Landsat.simpleComposite(raw), WORLD)
     image.read(utm(4, 5), ["B4"])
@@ -95,8 +95,8 @@ def test_what_the_images_of_a_window_share_is_read_once(monkeypatch):
 
 def test_a_coarse_window_of_a_placeholder_reads_as_many_pixels_as_it_has(monkeypatch):
     shapes = []
-    scene_reader = landsat._inside
-    monkeypatch.setattr(landsat, "_inside", lambda *parts: shapes.append(parts[1].shape) or scene_reader(*parts))
+    scene_reader = landsat.inside
+    monkeypatch.setattr(landsat, "inside", lambda *parts: shapes.append(parts[1].shape) or scene_reader(*parts))
     image = value(ee.Image("LANDSAT/LC08/C02/T1/LC08_044034_20140318"), WORLD)
     image.read(GeoBox((100, 100), Affine(240, 0, 540_000, 0, -240, 4_200_000), "EPSG:32610"), ["B4"])
     assert max(math.prod(shape) for shape in shapes) < 110 * 110
