@@ -139,6 +139,7 @@ def fields_of(document: Mapping[str, Any], indices: Sequence[str], example: str)
     pixel_m = float((summaries.get("gsd") or own or [1000])[0])
     start, end = document["extent"]["temporal"]["interval"][0]
     box = ",".join(f"{side:g}" for side in document["extent"]["spatial"]["bbox"][0])
+    is_table = "table" in document["gee:type"]
     codes = {each["name"]: LETTERS.get(each["type"], "r") for each in summaries.get("gee:schema", ())}
     parts = [
         document["id"],
@@ -154,7 +155,7 @@ def fields_of(document: Mapping[str, Any], indices: Sequence[str], example: str)
         ",".join(sorted(indices)[:MOST_INDICES]),
         bands_of(summaries, pixel_m),
         properties_of(summaries),
-        text_of(of_their_type(example_values(example, list(codes)), codes)),
+        text_of(of_their_type(example_values(example, list(codes)), codes, is_table=is_table)),
     ]
     days = days_of(example)
     return with_days(parts, days) if days and document["gee:type"] == "image_collection" else parts

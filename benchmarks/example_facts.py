@@ -56,7 +56,7 @@ def values_of(source: str, names: Sequence[str]) -> dict[str, list[str]]:
     constants = dict(_CONSTANT.findall(source))
     alone = len(_ASSET.findall(source)) <= 1
     values: dict[str, list[str]] = {}
-    for name, literal in _asked(source):
+    for name, literal in _asked(source, names):
         text = _word(constants.get(literal, literal))
         fits = name in names or (alone and ":" not in name)
         if text and fits and name not in _TIMES and text not in values.setdefault(name, []):
@@ -64,11 +64,12 @@ def values_of(source: str, names: Sequence[str]) -> dict[str, list[str]]:
     return {name: words for name, words in values.items() if words}
 
 
-def _asked(source: str) -> Iterator[tuple[str, str]]:
+def _asked(source: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:
     for pattern in _PAIRS:
         yield from pattern.findall(source)
     for name in _PARSED.findall(source):
-        yield from ((name, f"'{number}'") for number in range(1, 5))
+        mark = "'" if name in names else ""  # what the page does not list may be painted too
+        yield from ((name, f"{mark}{number}{mark}") for number in range(1, 5))
     for dictionary, name in _LOOKED_UP.findall(source):
         for key in _keys(source, dictionary):
             yield name, f"'{key}'"
@@ -113,10 +114,21 @@ def interval_between(days: tuple[str, str]) -> str:
     return "1 day" if last - first <= timedelta(days=_SHORT_DAYS) else "1 month"
 
 
-def of_their_type(values: Mapping[str, list[str]], codes: Mapping[str, str]) -> dict[str, list[str]]:
-    """Values without texts for properties that are numbers."""
-    texts = {name for name, words in values.items() if any(word.startswith("'") for word in words)}
-    return {name: words for name, words in values.items() if not (name in texts and codes.get(name, "") in ("d", "i"))}
+def of_their_type(
+    values: Mapping[str, list[str]], codes: Mapping[str, str], *, is_table: bool = False
+) -> dict[str, list[str]]:
+    """Values without texts for properties that are numbers, and without a table's numbers, which tell its rows apart.
+
+    codes: the letter of each property's type.
+    """
+
+    def fits(name: str, words: list[str]) -> bool:
+        are_texts = any(word.startswith("'") for word in words)
+        if codes.get(name, "") in ("d", "i"):
+            return not are_texts and not is_table
+        return True
+
+    return {name: words for name, words in values.items() if fits(name, words)}
 
 
 def with_days(parts: list[str], days: tuple[str, str]) -> list[str]:

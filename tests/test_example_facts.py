@@ -69,3 +69,9 @@ def test_a_number_that_a_script_parses_stays_one():
     script = "ee.Number.parse(f.get('pop10')); ee.Number.parse(f.get('status'))"
     fields = catalog_facts.fields_of(entry(**{"gee:schema": schema}), (), script)
     assert fields[-1] == "status='1,'2,'3,'4"
+
+
+def test_the_numbers_of_a_tables_rows_are_not_all_one():
+    schema = [{"name": "season", "type": "INT"}]
+    table = entry(**{"gee:schema": schema}) | {"gee:type": "table"}
+    assert catalog_facts.fields_of(table, (), "t.filter(ee.Filter.eq('season', 2020))")[-1] == ""

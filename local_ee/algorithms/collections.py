@@ -86,7 +86,7 @@ def limit(collection: Collection, limit: int | None, key: str | None, ascending:
         elements = collection.elements if key is None else _sorted(collection.elements, key, ascending)
         return elements if limit is None else elements[:limit]
 
-    return collection.of(find)
+    return collection.of(find, columns=collection.columns)
 
 
 def _sorted(elements: Sequence[Element], key: str, ascending: bool) -> list[Element]:

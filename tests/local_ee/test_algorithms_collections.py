@@ -7,6 +7,7 @@ from functools import cached_property
 import ee
 import pytest
 
+from local_ee.catalogs import open_catalog
 from local_ee.errors import EngineError
 from tests.local_ee.support.evaluating import info, value
 from tests.local_ee.support.scenes import DAY_MS, JUNE_MS, Scenes, month, utm
@@ -323,3 +324,10 @@ def blocks() -> ee.FeatureCollection:
 def test_a_comparison_with_null_asks_whether_the_property_is_there(passes, numbers):
     """guides/reducers_grouping keeps the blocks whose population is not null so."""
     assert info(blocks().filter(passes("pop", None)).aggregate_array("n")) == numbers
+
+
+def test_the_columns_of_a_table_are_told_without_its_features():
+    """guides/feature_collection_info: wdpa.limit(0).getInfo()['columns']."""
+    answer = info(ee.FeatureCollection("USGS/WBD/2017/HUC06").limit(0), open_catalog("world"))
+    assert answer["columns"]["areasqkm"] == "String" and answer["columns"]["system:index"] == "String"
+    assert answer["features"] == []
