@@ -1,12 +1,14 @@
 """What the local engine's operations cost beside NumPy, OpenCV and bottleneck (docs/reference/performance.md, "P5").
 
-python benchmarks/engine.py [--side 1000]        CPU seconds of this process, least of five turns
+python benchmarks/engine.py [--side 1000]        seconds that a client waits, least of five turns
 
+The engine uses all cores that nothing else uses, as OpenCV does where it can; run it on an idle machine.
 Medians: 12 dates of int16, 30 % masked, and unmasked. Means: the same dates, beside one pass that only reads them.
 Lee: one image of a Sentinel-1 month's block with the filter less the same without it, through computePixels; OpenCV
 and NumPy filter an array of the same size (below about 800 x 800 it stays in the processor's cache). Composite: a
 512 x 512 block of Wuhan's June 2019, Sentinel-2, first and again. Elevation: 256 x 256 pixels as map tiles of three
-zooms ask for them. Start: a process that loads the engine, serves and ends, its modules compiled to bytecode.
+zooms ask for them. Start: processor seconds of a process that loads the engine, serves and ends, its modules compiled
+to bytecode.
 bottleneck is no dependency of this project: `pip install bottleneck` shows its row.
 """
 
@@ -43,16 +45,16 @@ DATES, TURNS = 12, 5
 
 
 def least(work: Callable[[], object], turns: int = TURNS) -> float:
-    """CPU seconds of the quickest of some turns, after one that is not counted."""
+    """Seconds of the quickest of some turns, after one that is not counted."""
     work()
-    return min(spent(work) for _ in range(turns))
+    return min(waited(work) for _ in range(turns))
 
 
-def spent(work: Callable[[], object]) -> float:
-    """CPU seconds of one turn."""
-    start = time.process_time()
+def waited(work: Callable[[], object]) -> float:
+    """Seconds that one turn takes."""
+    start = time.perf_counter()
     work()
-    return time.process_time() - start
+    return time.perf_counter() - start
 
 
 def dates(side: int) -> tuple[np.ndarray, np.ndarray]:
@@ -72,7 +74,7 @@ def medians(side: int) -> dict[str, float]:
     assert (engine == np.nan_to_num(np.nanmedian(gaps, axis=0))).all()
     seconds = {"engine": least(lambda: percentiles(values, keep, (50.0,)))}
     seconds["unmasked"] = least(lambda: percentiles(values, everything, (50.0,)))
-    seconds["numpy"] = spent(lambda: np.nanmedian(gaps, axis=0))
+    seconds["numpy"] = waited(lambda: np.nanmedian(gaps, axis=0))
     try:
         bottleneck = import_module("bottleneck")
     except ImportError:
@@ -101,7 +103,6 @@ def lee(side: int) -> dict[str, float]:
     """Seconds of a 7 x 7 Lee filter of one band of one image by who computes it."""
     import cv2
 
-    cv2.setNumThreads(1)
     image = np.random.default_rng(0).gamma(4.4, 1 / 4.4, (side, side)).astype(np.float32)
 
     def opencv() -> np.ndarray:
@@ -138,7 +139,7 @@ def radar_block(side: int, speckle: str) -> Callable[[], object]:
 
 
 def composites() -> dict[str, float]:
-    """Seconds of a 512 x 512 block of the month's four 10-m bands, first and again."""
+    """Seconds a client waits for a 512 x 512 block of the month's four 10-m bands, first and again."""
     from gee_export.base.regions import Month
     from gee_export.requests import pixels
     from gee_export.sentinel import sentinel2
@@ -149,7 +150,7 @@ def composites() -> dict[str, float]:
     def fetch() -> object:
         return pixels.fetch(composite.packed, block(512), ["B2", "B3", "B4", "B8"])
 
-    return {"first": spent(fetch), "again": least(fetch, turns=2)}
+    return {"first": waited(fetch), "again": least(fetch, turns=2)}
 
 
 def elevations() -> dict[str, float]:
@@ -163,7 +164,7 @@ def elevations() -> dict[str, float]:
         box = GeoBox((256, 256), Affine(step, 0, 12_720_000, 0, -step, 3_580_000), "EPSG:3857")
         return lambda: pixels.fetch(ee.Image("USGS/SRTMGL1_003").toFloat(), box, ["elevation"])
 
-    return {f"zoom {zoom}": spent(fetch(zoom)) for zoom in (9, 7, 3)}
+    return {f"zoom {zoom}": waited(fetch(zoom)) for zoom in (9, 7, 3)}
 
 
 def start() -> dict[str, float]:
@@ -202,7 +203,7 @@ def main() -> None:
         "server": start(),
     }
     for title, seconds in tables.items():
-        print(title, ", ".join(f"{name} {value:.3f} s" for name, value in seconds.items()), sep=": ", flush=True)
+        print(title, ", ".join(f"{name} {value:.4f} s" for name, value in seconds.items()), sep=": ", flush=True)
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ class Budget:
     def running(self) -> Iterator[None]:
         """Makes this the budget of the calling thread's work."""
         if self._at_start is None:
-            self._at_start = _resident_bytes()
+            self._at_start = resident_bytes()
             self._deadline = time.monotonic() + self.seconds
         with _lock:
             _running.add(self)
@@ -129,7 +129,7 @@ class Budget:
             raise refusal(TIMED_OUT)
         if self._at_start is not None and now >= self._next_look:
             self._next_look = now + _LOOK_SECONDS
-            if _resident_bytes() - self._at_start > self.memory_bytes and self._is_largest():
+            if resident_bytes() - self._at_start > self.memory_bytes and self._is_largest():
                 raise refusal(OUT_OF_MEMORY)
 
     def allocate(self, size_bytes: float) -> None:
@@ -158,6 +158,16 @@ class Budget:
             yield
         finally:
             self._turns.release()
+
+    @contextmanager
+    def spare_turn(self) -> Iterator[bool]:
+        """Whether one of the places for reading pixels was free; it is taken meanwhile."""
+        free = self._turns is None or self._turns.acquire(blocking=False)
+        try:
+            yield free
+        finally:
+            if free and self._turns is not None:
+                self._turns.release()
 
 
 class Pace:
@@ -265,7 +275,7 @@ def turn() -> Any:
     return nullcontext() if budget is None else budget.turn()
 
 
-def _resident_bytes() -> int:
+def resident_bytes() -> int:
     """The memory of this process; 0 where the system does not say."""
     try:
         with open("/proc/self/statm", "rb") as file:

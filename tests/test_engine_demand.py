@@ -30,4 +30,4 @@ def test_scripts_come_out_of_the_newest_commit(tmp_path):
 
 def test_what_the_engine_has_is_not_missing():
     names = engine_demand.missing()
-    assert "Image.Segmentation.GMeans" in names and "Image.reduceToVectors" not in names
+    assert "Image.hersImage" in names and "Image.reduceToVectors" not in names

@@ -7,14 +7,13 @@ https://developers.google.com/earth-engine/datasets/catalog/GOOGLE_GLOBAL_CCDC_V
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from local_ee.errors import EngineError
 from local_ee.evaluation.registry import algorithm
-from local_ee.evaluation.series import YEAR_MS, first_at_each_time, images_in_time, per_pixel
+from local_ee.evaluation.series import TIME_UNITS, YEAR_MS, TimeUnit, first_at_each_time, images_in_time, per_pixel
 from local_ee.evaluation.values import Band, Image
 from local_ee.raster import ccdc
 from local_ee.raster.pixel_type import DOUBLE, NAMED
@@ -23,28 +22,6 @@ from local_ee.raster.projection import WGS84
 _OUTLIER = 1 - 1e-6  # the share of chi-square beyond which a single observation is left out
 _SEGMENT = ("tStart", "tEnd", "tBreak", "numObs", "changeProb")
 _MOST_OBSERVATIONS = 100
-
-
-@dataclass(frozen=True)
-class _Unit:
-    """A way to count time: so many units a year, and its number at 1970-01-01."""
-
-    per_year: float
-    epoch: float
-
-    def of(self, years: np.ndarray) -> np.ndarray:
-        """Times of years since 1970."""
-        return self.epoch + years * self.per_year
-
-    def coefficients(self, fits: np.ndarray) -> np.ndarray:
-        """Coefficients [.., term] of years since 1970 as those of this time."""
-        slope = fits[..., 1] / self.per_year
-        changed = fits.copy()
-        changed[..., 0], changed[..., 1] = fits[..., 0] - slope * self.epoch, slope
-        return changed
-
-
-_UNITS = (_Unit(365.25, 719_529.0), _Unit(1.0, 1970.0), _Unit(YEAR_MS, 0.0))  # by dateFormat
 
 
 @algorithm("TemporalSegmentation.Ccdc")
@@ -79,7 +56,7 @@ def ccdc_of(
     if not set(clouds) <= set(breaking):
         raise EngineError("tmaskBands must be included in breakpointBands.")
     _check(minObservations, chiSquareProbability, dateFormat, (minNumOfYearsScaler, lambda_))
-    unit = _UNITS[dateFormat]
+    unit = TIME_UNITS[dateFormat]
     rules = ccdc.Rules(
         minObservations,
         _limit(chiSquareProbability, len(breaking)),
@@ -99,12 +76,20 @@ def ccdc_of(
             return None
         first, last, broken, count = result.spans.T
         times = [unit.of(own[first]), unit.of(own[last]), np.where(broken < 0, 0, unit.of(own[broken]))]
-        coefficients = unit.coefficients(result.coefficients)
+        coefficients = _in_unit(unit, result.coefficients)
         by_band = (coefficients, result.rmse, result.magnitude)
         fits = [each[:, b] for each in by_band for b in range(len(names))]
         return [*times, count.astype(np.int32), result.probability, *fits]
 
     return per_pixel(images, _bands(names), pixel)
+
+
+def _in_unit(unit: TimeUnit, fits: np.ndarray) -> np.ndarray:
+    """Coefficients [.., term] of years since 1970 as those of a time."""
+    slope = fits[..., 1] / unit.per_year
+    changed = fits.copy()
+    changed[..., 0], changed[..., 1] = fits[..., 0] - slope * unit.epoch, slope
+    return changed
 
 
 def _bands(names: Sequence[str]) -> list[Band]:
@@ -127,7 +112,7 @@ def _check(observations: int, probability: float, date_format: int, positive: tu
         raise EngineError(f"minObservations must be 1 to {_MOST_OBSERVATIONS}, got {observations}.")
     if not 0 <= probability <= 1:
         raise EngineError(f"chiSquareProbability must be 0 to 1, got {probability:g}.")
-    if not 0 <= date_format < len(_UNITS):
+    if not 0 <= date_format < len(TIME_UNITS):
         raise EngineError(f"dateFormat must be 0, 1 or 2, got {date_format}.")
     if not all(number >= 0 for number in positive):
         raise EngineError("minNumOfYearsScaler and lambda must not be negative, got {:g} and {:g}.".format(*positive))

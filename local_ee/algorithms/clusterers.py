@@ -16,6 +16,7 @@ from local_ee.evaluation.features import Collection, Element
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Image
 from local_ee.learning.clusterer import METRICS, Clusterer
+from local_ee.learning.cobweb import Cobweb
 from local_ee.learning.k_means import (
     Lloyd,
     Start,
@@ -127,6 +128,19 @@ def weka_lvq(numClusters: int, learningRate: float, epochs: int, normalizeInput:
     return Clusterer(
         "wekaLVQ", lambda table: quantize(table, numClusters, learningRate, epochs), scaled=not normalizeInput
     )
+
+
+@algorithm("Clusterer.wekaCobweb")
+def weka_cobweb(acuity: float, cutoff: float, seed: int) -> Clusterer:
+    """Cobweb, not trained; its inputs are not scaled.
+
+    Assumptions (not documented): the rows come in an order that the seed draws, or in their own with a negative seed;
+    a cluster's number is that of its leaf among all nodes of the tree, which are counted from the root, branch by
+    branch; deviations are those of samples; a row goes to the best host of each node until it comes to a leaf.
+    """
+    if not acuity > 0 or not cutoff >= 0:
+        raise EngineError(f"acuity must be positive and cutoff not negative, got {acuity:g} and {cutoff:g}.")
+    return Clusterer("wekaCobweb", Cobweb(acuity, cutoff, seed).run, scaled=False)
 
 
 @algorithm("Clusterer.train")

@@ -117,6 +117,10 @@ class Selection(Collection):
         """Those of the images that pass in the source."""
         return self.again(self.source.filtered(passes))
 
+    def size(self) -> int:
+        """As many as in the source, which need not be made to be counted."""
+        return self.source.size()
+
     def indexed(self, index: str) -> Sequence[Element]:
         """The images of a system:index."""
         return self.again(collection_of(self.source.indexed(index))).elements

@@ -201,7 +201,9 @@ def formatted(date: Date, format: str | None, timeZone: str | None) -> str:
 
 @algorithm("DateRange")
 def date_range(start: Any, end: Any, timeZone: str | None) -> DateRange:
-    """From a date to another (excluded); one millisecond without an end."""
+    """From a date to another (excluded); one millisecond without an end; a range alone is itself."""
+    if isinstance(start, DateRange) and end is None:
+        return start
     begin = date(start, timeZone).millis
     finish = begin + 1 if end is None else date(end, timeZone).millis
     if finish <= begin:

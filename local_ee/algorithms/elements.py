@@ -73,18 +73,20 @@ def _matches(name: str, patterns: list) -> bool:
 
 @algorithm("Element.propertyNames")
 def property_names(element: Element) -> list[str]:
-    """The names of all properties; of images also the ones that Earth Engine adds: so geetools' tests record it."""
+    """The names of all properties; also those that Earth Engine adds to images and to collections of its catalog: so
+    geetools' tests record it.
+    """
     names = list(element.properties)
-    added = _added(element) if isinstance(element, Image) else ()
-    return [*names, *(name for name in added if name not in names)]
+    return [*names, *(name for name in _added(element) if name not in names)]
 
 
-def _added(image: Image) -> Iterator[str]:
-    is_composite = image.projection == WGS84
-    if not is_composite and (footprint := image.footprint) is not None and not footprint.unbounded:
-        yield FOOTPRINT
-    yield from ("system:bands", "system:band_names")
-    if image.id is not None:
+def _added(element: Element) -> Iterator[str]:
+    if isinstance(element, Image):
+        is_composite = element.projection == WGS84
+        if not is_composite and (footprint := element.footprint) is not None and not footprint.unbounded:
+            yield FOOTPRINT
+        yield from ("system:bands", "system:band_names")
+    if element.id is not None and not isinstance(element, Feature):
         yield "system:id"
 
 

@@ -6,14 +6,13 @@ R. Kennedy's group names them, https://emapr.github.io/LT-GEE/lt-gee-outputs.htm
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 from local_ee.errors import EngineError
 from local_ee.evaluation.registry import algorithm
-from local_ee.evaluation.series import images_in_time, per_pixel
+from local_ee.evaluation.series import images_by_year, per_pixel
 from local_ee.evaluation.values import Band, Image
 from local_ee.raster import land_trendr
 from local_ee.raster.pixel_type import DOUBLE
@@ -47,7 +46,7 @@ def land_trendr_of(
             f"maxSegments must be 1 to {_MOST_SEGMENTS} and vertexCountOvershoot 0 to {_MOST_SEGMENTS}, "
             f"got {maxSegments} and {vertexCountOvershoot}."
         )
-    images, years = _yearly(timeSeries)
+    images, years = images_by_year(timeSeries)
     names = images[0].band_names
     rules = land_trendr.Rules(
         maxSegments,
@@ -83,7 +82,7 @@ def land_trendr_fit(timeSeries: Any, vertices: Image, spikeThreshold: float, min
     """
     if len(vertices.bands) != 1 or vertices.bands[0].type.dimensions != 1:
         raise EngineError("vertices must have one band of arrays with one axis: the years of the breakpoints.")
-    images, years = _yearly(timeSeries)
+    images, years = images_by_year(timeSeries)
     bands = [Band(f"{name}_fit", DOUBLE.of_dimensions(1), WGS84) for name in images[0].band_names]
 
     def pixel(series: np.ndarray, present: np.ndarray, corner_years: np.ndarray) -> list[Any] | None:
@@ -93,20 +92,3 @@ def land_trendr_fit(timeSeries: Any, vertices: Image, spikeThreshold: float, min
         return [land_trendr.fitted(years[present], band, corners, spikeThreshold) for band in series]
 
     return per_pixel(images, bands, pixel, vertices)
-
-
-def _yearly(collection: Any) -> tuple[list[Image], np.ndarray]:
-    """The images in the order of their years, and the years; EngineError where two are of one year."""
-    images, times = images_in_time(collection)
-    years = np.array([_year(time) for time in times])
-    twice = years[1:][np.diff(years) == 0]
-    if len(twice):
-        raise EngineError(f"Two images are of {twice[0]:.0f}: LandTrendr takes one image a year.")
-    return images, years
-
-
-def _year(millis: float) -> float:
-    try:
-        return float(datetime.fromtimestamp(millis / 1000, UTC).year)
-    except (ValueError, OverflowError, OSError) as error:
-        raise EngineError(f"system:time_start {millis:g} of an image is no date.") from error

@@ -22,11 +22,14 @@ Reader = Callable[[tuple[str, ...], GeoBox], tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True)
 class SourceBand:
-    """A band of a stored image: its pixel type (numpy name) and the whole grid it lies on."""
+    """A band of a stored image: its pixel type (numpy name), the whole grid it lies on, and how its pyramid is made
+    where the image's property pyramiding_policy does not say: MEAN, SAMPLE, MODE, MIN or MAX.
+    """
 
     name: str
     dtype: str
     grid: GeoBox
+    pyramid: str = "MEAN"
 
 
 @dataclass(frozen=True)

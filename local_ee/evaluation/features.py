@@ -94,7 +94,12 @@ class Collection:
 
     def head(self, count: int) -> Sequence[Element]:
         """The first elements: no others are made where `ahead` finds them alone."""
-        return self.elements[:count] if self.ahead is None or "elements" in vars(self) else self.ahead(count)
+        if self.ahead is None or "elements" in vars(self):
+            return self.elements[:count]
+        first = self._first
+        if len(first) < count:
+            first = vars(self)["_first"] = (*first, *self.ahead(count)[len(first) :])
+        return first[:count]
 
     def size(self) -> int:
         """How many elements there are."""
@@ -102,7 +107,13 @@ class Collection:
 
     @lazy_property
     def elements(self) -> tuple[Element, ...]:
-        return tuple(self.find())
+        """All elements; those that `head` made already are the same objects, so that lists find them again."""
+        elements = tuple(self.find())
+        return (*self._first[: len(elements)], *elements[len(self._first) :])
+
+    @lazy_property
+    def _first(self) -> tuple[Element, ...]:
+        return ()
 
     @property
     def images(self) -> tuple[Image, ...]:
@@ -184,6 +195,8 @@ def get_property(element: Element, name: str) -> Any:
         return element.properties[name]
     if name in GEOMETRY_FIELDS:
         return geometry_of(element)
+    if name == "system:band_names" and isinstance(element, Image):
+        return list(element.band_names)
     return element.id if name == "system:id" else None
 
 

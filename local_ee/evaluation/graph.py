@@ -39,6 +39,26 @@ def _named_algorithms(node: Node) -> Iterator[str]:
             yield name
 
 
+def _references(node: Node) -> Iterator[str]:
+    """The keys of the nodes that a node's value takes in any case: not the branches of an If, nor functions' bodies."""
+    if "valueReference" in node:
+        yield node["valueReference"]
+    elif "arrayValue" in node:
+        for item in node["arrayValue"].get("values", []):
+            yield from _references(item)
+    elif "dictionaryValue" in node:
+        for item in node["dictionaryValue"].get("values", {}).values():
+            yield from _references(item)
+    elif "functionInvocationValue" in node:
+        call = node["functionInvocationValue"]
+        arguments = call.get("arguments", {})
+        eager = [arguments[name] for name in ("condition",) if name in arguments]
+        for item in eager if call.get("functionName") == "If" else arguments.values():
+            yield from _references(item)
+        if call.get("functionReference"):
+            yield call["functionReference"]
+
+
 @dataclass
 class _Frame:
     """The arguments of one call, and the values of nodes that depend on them; `outer` is where it was defined."""
@@ -87,12 +107,33 @@ class _Evaluation:
         self._values = values
         self._catalog = catalog
         self._free: dict[str, frozenset[str]] = {}
+        self._needs: dict[str, tuple[str, ...]] = {}
 
     def value_of(self, key: str, frame: _Frame) -> Any:
+        """A node's value. What it needs is evaluated first, the deepest node first, so that a chain of many calls takes
+        no more of Python's stack than a short one.
+        """
         home = frame.holder(self._free_names(key))
         if key not in home.known:
-            home.known[key] = self._evaluate(self._values[key], home)
+            stack, visits = [(key, home)], set()
+            while stack:
+                name, holder = stack[-1]
+                needs = () if (name, id(holder)) in visits else self._missing(name, holder)
+                visits.add((name, id(holder)))
+                if needs:
+                    stack.extend(reversed(needs))
+                    continue
+                stack.pop()
+                if name not in holder.known:
+                    holder.known[name] = self._evaluate(self._values[name], holder)
         return home.known[key]
+
+    def _missing(self, key: str, frame: _Frame) -> list[tuple[str, _Frame]]:
+        """The nodes that a node needs in any case and that have no value yet, with the frames that will hold them."""
+        if key not in self._needs:
+            self._needs[key] = tuple(_references(self._values[key]))
+        homes = ((name, frame.holder(self._free_names(name))) for name in self._needs[key])
+        return [(name, home) for name, home in homes if name not in home.known]
 
     def _evaluate(self, node: Node, frame: _Frame) -> Any:
         node_type = next(iter(node), None)

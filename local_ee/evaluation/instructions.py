@@ -8,7 +8,7 @@ from functools import reduce
 
 import numpy as np
 
-from local_ee import budget
+from local_ee import budget, parallel
 from local_ee.raster.arithmetic import CHOOSE, COPY, EXACT, Operation, Program
 from local_ee.raster.pixels import both, is_blank, is_uniform, is_valid, valid
 
@@ -87,16 +87,18 @@ class Instructions:
         """Runs the program by strips of rows."""
         height, width = shape
         rows = max(1, _STRIP_PIXELS // width)
-        loaded, results = np.empty((len(self._arrays), rows * width)), np.empty((len(bands), rows * width))
-        for top in range(0, height, rows):
+
+        def fill(strip: slice) -> None:
             budget.check()
-            strip = slice(top, min(top + rows, height))
-            pixels = (strip.stop - top) * width
+            pixels = (strip.stop - strip.start) * width
+            loaded, results = np.empty((len(self._arrays), pixels)), np.empty((len(bands), pixels))
             for line, values in zip(loaded, self._arrays, strict=True):
-                line[:pixels].reshape(-1, width)[...] = values[strip]
+                line.reshape(-1, width)[...] = values[strip]
             self._program.run(loaded, pixels, list(bands), results)
             for band, result in zip(bands.values(), results, strict=True):
-                np.copyto(band[strip], result[:pixels].reshape(-1, width), casting="unsafe")
+                np.copyto(band[strip], result.reshape(-1, width), casting="unsafe")
+
+        parallel.strips(fill, height, rows)
 
     def _mask(self, number: _Number, shape: tuple[int, int]) -> np.ndarray:
         return reduce(both, (self._pairs[register][1] for register in number.masks), valid(shape))

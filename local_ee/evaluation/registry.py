@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,6 +15,7 @@ from shapely.errors import GEOSException
 
 from local_ee import budget
 from local_ee.errors import EngineError
+from local_ee.evaluation import profile
 from local_ee.evaluation.coerce import coerced
 from local_ee.evaluation.signatures import Signature, signatures
 from local_ee.evaluation.values import Image
@@ -29,6 +31,11 @@ class Algorithm:
 
     def __call__(self, arguments: Mapping[str, Any], catalog: Any) -> Any:
         """The function's value for arguments by name; defaults and promotions as Google's list says."""
+        record = profile.current()
+        with nullcontext() if record is None else record.call(self.signature.name):
+            return self._called(arguments, catalog)
+
+    def _called(self, arguments: Mapping[str, Any], catalog: Any) -> Any:
         extra = {"catalog": catalog} if self.wants_catalog else {}
         try:
             value = self.function(**self._complete(arguments), **extra)

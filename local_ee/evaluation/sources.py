@@ -23,7 +23,6 @@ from local_ee.raster.pixel_type import of_dtype
 from local_ee.raster.pixels import Pixels, hidden, join, valid
 from local_ee.raster.projection import key_of, projection_of
 
-_DEFAULT_POLICY = "MEAN"
 _MOST_ALIKE = 3
 _MOST_LISTED = 30_000  # images that are made for one computation
 
@@ -109,7 +108,7 @@ class _Reader:
             fetch,
             tuple(np.dtype(band.dtype) for band in bands),
             grid.shape.yx,
-            tuple(_policy(self.source.properties, band.name) for band in bands),
+            tuple(_policy(self.source.properties, band) for band in bands),
             self.source.analytic,
             self.source.smooth,
         )
@@ -139,11 +138,11 @@ def _by_grid(bands: Sequence[SourceBand]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _policy(properties: Any, band: str) -> str:
-    """How a band's pyramid is made: the property pyramiding_policy (one name, or by band), else MEAN."""
-    policy = properties.get("pyramiding_policy", _DEFAULT_POLICY)
+def _policy(properties: Any, band: SourceBand) -> str:
+    """How a band's pyramid is made: the property pyramiding_policy (one name, or by band), else the band's own."""
+    policy = properties.get("pyramiding_policy", band.pyramid)
     if not isinstance(policy, str):
-        policy = policy.get(band, policy.get("default", _DEFAULT_POLICY))
+        policy = policy.get(band.name, policy.get("default", band.pyramid))
     name: str = policy.upper()
     return name
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from odc.geo.geobox import GeoBox
 
+from local_ee import parallel
 from local_ee.evaluation.values import Band, Image, derived
 from local_ee.raster.accumulate import Reduced
 from local_ee.raster.geometry import Geometry
@@ -131,13 +132,17 @@ def _one_strip(images: Sequence[Image], names: list[str], reducer: Reducer, geob
     shape = tuple(geobox.shape)
     running = {name: reducer.start() for name in names}
     used: set[str] = set()
+
+    def add(band: tuple[str, np.ndarray, np.ndarray]) -> None:
+        name, values, mask = band
+        if not is_blank(mask) or reducer.name == "countEvery":
+            running[name].add([(values[None], mask[None])])
+            used.add(name)
+
     for image in images:
         have = [name for name in names if name in image.band_names]
         pixels = image.read(geobox, have)
-        for name, values, mask in zip(have, pixels.values, pixels.masks, strict=True):
-            if not is_blank(mask) or reducer.name == "countEvery":
-                running[name].add([(values[None], mask[None])])
-                used.add(name)
+        parallel.each(add, zip(have, pixels.values, pixels.masks, strict=True))
     empty = [hidden(np.dtype("float64"), shape)] * len(reducer.outputs)
     if reducer.name == "count":
         empty = [(np.zeros(shape, np.int32), np.ones(shape, bool))]

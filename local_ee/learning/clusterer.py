@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -15,8 +16,16 @@ from local_ee.errors import EngineError
 from local_ee.lazy import lazy_property
 from local_ee.learning.training import TrainingSet
 
-Fit = Callable[[np.ndarray], "Centres"]
+Fit = Callable[[np.ndarray], "Partition"]
 METRICS = {"Euclidean": "sqeuclidean", "Manhattan": "cityblock", "Chebyshev": "chebyshev"}
+
+
+class Partition(Protocol):
+    """What a clusterer learns."""
+
+    def nearest(self, table: np.ndarray) -> np.ndarray:
+        """The number of each row's cluster."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +72,7 @@ class Clusterer:
         return self.training.names
 
     @lazy_property
-    def _learned(self) -> tuple[Centres, np.ndarray, np.ndarray]:
+    def _learned(self) -> tuple[Partition, np.ndarray, np.ndarray]:
         table = self.training.table if self.training is not None else np.zeros((1, len(self.inputs)))
         low = table.min(axis=0) if self.scaled else np.zeros(table.shape[1])
         span = np.ptp(table, axis=0) if self.scaled else np.ones(table.shape[1])
@@ -73,5 +82,5 @@ class Clusterer:
     def assign(self, table: np.ndarray) -> np.ndarray:
         """The cluster of each row, from 0."""
         with self._lock:
-            centres, low, span = self._learned
-        return centres.nearest((table - low) / span)
+            partition, low, span = self._learned
+        return partition.nearest((table - low) / span)

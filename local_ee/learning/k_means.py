@@ -76,7 +76,7 @@ def farthest_first(table: np.ndarray, count: int, chance: np.random.Generator) -
     return table[rows]
 
 
-def _at(points: np.ndarray) -> Start:
+def starting_at(points: np.ndarray) -> Start:
     """A start at these points."""
     return lambda table, count, chance: points
 
@@ -125,7 +125,7 @@ class XMeans:
             points = self._split(table, centres, chance)
             if len(points) == len(centres.points):
                 break
-            lloyd = Lloyd(self.lloyd.metric, _at(points), self.lloyd.most)
+            lloyd = Lloyd(self.lloyd.metric, starting_at(points), self.lloyd.most)
             centres = lloyd.run(table, len(points), chance)
         return centres
 

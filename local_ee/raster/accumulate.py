@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numba
 import numpy as np
 
-from local_ee import budget
+from local_ee import budget, parallel
 from local_ee.errors import EngineError
 
 # Samples of one input: values and weights of one shape [sample, ...]; weights are bool, or 0 to 1 (0: masked).
@@ -16,6 +16,7 @@ Samples = tuple[np.ndarray, np.ndarray]
 Reduced = tuple[np.ndarray, np.ndarray]  # values and validity of one output
 
 
+_STRIP_PIXELS = 1 << 20  # added by one thread at a time: fewer take less time than waking another
 _KEPT_BYTES = 9  # of a sample kept: its value and weight
 _ORDERLESS = (np.minimum, np.maximum)  # exact in whatever order, so that samples of one place are taken at once
 
@@ -42,8 +43,13 @@ class Sums:
 
     def add(self, inputs: Sequence[Samples]) -> None:
         values, weights = inputs[0]
+        counts = values.ndim == 3 and weights.dtype == bool  # narrow, as most time is spent on reading and writing sums
         if self._totals is None:
-            self._totals = [np.zeros(values.shape[1:]) for _ in range(self._power + 1)]
+            shape = values.shape[1:]
+            self._totals = [np.zeros(shape, np.int32 if counts else np.float64)]
+            self._totals += [np.zeros(shape) for _ in range(self._power)]
+        elif not counts:
+            self._totals[0] = self._totals[0].astype(np.float64, copy=False)
         if values.ndim == 3:
             for layer, weight in zip(values, weights, strict=True):
                 self._add_layer(self._totals, layer, weight)
@@ -54,10 +60,14 @@ class Sums:
             total += (weights * values**power).sum(axis=0)
 
     def _add_layer(self, totals: list[np.ndarray], values: np.ndarray, weights: np.ndarray) -> None:
-        if self._power == 1:
-            _add_first(*totals, np.ascontiguousarray(values), np.ascontiguousarray(weights))
-        else:
-            _add_second(*totals, np.ascontiguousarray(values), np.ascontiguousarray(weights))
+        values, weights = np.ascontiguousarray(values), np.ascontiguousarray(weights)
+        add = _add_first if self._power == 1 else _add_second
+        rows = max(1, _STRIP_PIXELS // max(values.shape[1], 1))
+
+        def strip(part: slice) -> None:
+            add(*(total[part] for total in totals), values[part], weights[part])
+
+        parallel.strips(strip, len(values), rows)
 
     def result(self) -> list[Reduced]:
         return [self._finish(*(self._totals or [np.zeros(())] * (self._power + 1)))]
@@ -68,7 +78,7 @@ def _add_first(weight, total, values, weights):  # pragma: no cover (compiled)
     for i in range(values.shape[0]):
         for j in range(values.shape[1]):
             share = np.float64(weights[i, j])
-            weight[i, j] += share
+            weight[i, j] += weights[i, j]
             total[i, j] += share * np.float64(values[i, j]) if share != 0.0 else 0.0
 
 
@@ -77,7 +87,7 @@ def _add_second(weight, total, square, values, weights):  # pragma: no cover (co
     for i in range(values.shape[0]):
         for j in range(values.shape[1]):
             share, value = np.float64(weights[i, j]), np.float64(values[i, j])
-            weight[i, j] += share
+            weight[i, j] += weights[i, j]
             total[i, j] += share * value if share != 0.0 else 0.0
             square[i, j] += share * value * value if share != 0.0 else 0.0
 

@@ -6,10 +6,11 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from local_ee import budget
+from local_ee import budget, parallel
 from local_ee.raster.kernel import Weights
 
 _STEPS = 1 << 30  # additions between two checks of the budget
+_ROWS = 128  # that one thread sums at a time
 _CHUNK = 2048  # columns at a time: their sums stay in the processor's cache
 
 
@@ -52,7 +53,16 @@ def window_moments(
     mean, variance = np.empty(shape, dtype), np.empty(shape, dtype) if squares else np.zeros((1, 1), dtype)
     valid = np.empty((1, 1) if all_valid else shape, bool)
     share = np.ones((1, 1), bool) if all_valid else np.ascontiguousarray(mask)
-    _box_moments(np.ascontiguousarray(values), share, (height, width), (all_valid, squares), mean, variance, valid)
+    values = np.ascontiguousarray(values)
+
+    def strip(rows: slice) -> None:
+        around = slice(rows.start, rows.stop + height - 1)
+        _box_moments(
+            values[around], share if all_valid else share[around], (height, width), (all_valid, squares),
+            mean[rows], variance[rows] if squares else variance, valid if all_valid else valid[rows],
+        )  # fmt: skip
+
+    parallel.strips(strip, shape[0], _ROWS)
     if all_valid:
         valid = np.broadcast_to(np.True_, shape)
     return mean, variance if squares else np.broadcast_to(variance[0, 0], shape), valid

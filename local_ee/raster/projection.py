@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import pyproj
@@ -16,10 +16,11 @@ from local_ee.errors import EngineError
 from local_ee.lazy import lazy_property
 
 _ONE = Affine.identity()
+_CRS_KEPT = 256  # clients may name any; PROJ takes some 100 kB for each pair
 METRES_PER_DEGREE = 111319.49079327357  # of the equator of WGS84, as Earth Engine's nominalScale of EPSG:4326 gives
 
 
-@cache
+@lru_cache(maxsize=_CRS_KEPT)
 def crs_of(text: str) -> CRS:
     """The coordinate system of a code or WKT, parsed once."""
     try:
@@ -28,7 +29,7 @@ def crs_of(text: str) -> CRS:
         raise EngineError(f"The CRS of a map projection could not be parsed: '{text}'.") from error
 
 
-@cache
+@lru_cache(maxsize=_CRS_KEPT)
 def authority_code(text: str) -> str:
     """The code that a coordinate system's text names for itself, such as EPSG:27572, or else the text."""
     crs = crs_of(text)
@@ -36,7 +37,7 @@ def authority_code(text: str) -> str:
     return f"{authority['authority']}:{authority['code']}" if authority else str(crs)
 
 
-@cache
+@lru_cache(maxsize=_CRS_KEPT)
 def transformer(source: str, target: str) -> pyproj.Transformer:
     """From one coordinate system to another, x before y."""
     return pyproj.Transformer.from_crs(crs_of(source).proj, crs_of(target).proj, always_xy=True)

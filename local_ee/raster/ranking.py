@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import cache
+from functools import cache, partial
 
 import numba
 import numpy as np
 
+from local_ee import parallel
 from local_ee.raster.accumulate import Reduced
 from local_ee.raster.pixels import opaque
 
 _NETWORK_MOST = 64  # samples: of more, a network has too many exchanges
-_NETWORK_PIXELS = 256  # sorted together: 64 samples of them stay in the processor's second cache
+_STRIP_PIXELS = 1 << 16  # ranked by one thread at a time
+_NETWORK_PIXELS = 1024  # sorted together: 64 samples of them stay in the processor's second cache
 
 
 def percentiles(values: np.ndarray, weights: np.ndarray, percents: tuple[float, ...]) -> list[Reduced]:
@@ -25,26 +27,32 @@ def percentiles(values: np.ndarray, weights: np.ndarray, percents: tuple[float, 
     shape: tuple[int, ...] = values.shape[1:]
     flat = np.ascontiguousarray(values.reshape(len(values), -1))
     keep = np.ascontiguousarray(opaque(weights.reshape(len(values), -1)))
-    out = np.zeros((len(percents), flat.shape[1]))
+    out, valid = np.empty((len(percents), flat.shape[1])), np.empty(flat.shape[1], bool)
     shares = np.asarray(percents, float)
     if 1 < len(flat) <= _NETWORK_MOST and _has_order(flat):
-        _network_percentiles(flat, keep, _greatest(flat.dtype), _network(len(flat)), shares, out)
+        rank = partial(_network_percentiles, greatest=_greatest(flat.dtype), pairs=_network(len(flat)))
     else:
-        _percentiles(flat, keep, shares, out)
-    valid = np.asarray(keep.any(axis=0)).reshape(shape) if len(values) else np.zeros(shape, bool)
-    return [(row.reshape(shape), valid) for row in out]
+        rank = _percentiles
+
+    def strip(part: slice) -> None:
+        rank(flat, keep, percents=shares, out=out, valid=valid, part=(part.start, part.stop))
+
+    parallel.strips(strip, flat.shape[1], _STRIP_PIXELS)
+    return [(row.reshape(shape), valid.reshape(shape)) for row in out]
 
 
 @numba.njit(nogil=True, cache=True)
-def _percentiles(values, keep, percents, out):  # pragma: no cover (compiled)
+def _percentiles(values, keep, percents, out, valid, part):  # pragma: no cover (compiled)
     samples = np.empty(values.shape[0], values.dtype)
-    for j in range(values.shape[1]):
+    for j in range(part[0], part[1]):
         count = 0
         for i in range(values.shape[0]):
             if keep[i, j]:
                 samples[count] = values[i, j]
                 count += 1
+        valid[j] = count > 0
         if count == 0:
+            out[:, j] = 0
             continue
         if count <= 40:  # insertion beats the general sort on short lists
             for i in range(1, count):
@@ -99,12 +107,12 @@ def _greatest(dtype: np.dtype) -> np.generic:
 
 
 @numba.njit(nogil=True, cache=True)
-def _network_percentiles(values, keep, greatest, pairs, percents, out):  # pragma: no cover (compiled)
+def _network_percentiles(values, keep, greatest, pairs, percents, out, valid, part):  # pragma: no cover (compiled)
     """As _percentiles, many pixels at a time: a network's exchanges depend on no value, so they take no branch.
 
     Masked samples count as the greatest value, which sorts them behind the others.
     """
-    total, pixels = values.shape
+    total = values.shape[0]
     block = np.empty((total, _NETWORK_PIXELS), values.dtype)
     counts = np.empty(_NETWORK_PIXELS, np.int64)
     lows, highs = np.empty((percents.size, total + 1), np.int64), np.empty((percents.size, total + 1), np.int64)
@@ -112,11 +120,13 @@ def _network_percentiles(values, keep, greatest, pairs, percents, out):  # pragm
     for p in range(percents.size):
         for count in range(1, total + 1):
             lows[p, count], highs[p, count], fractions[p, count] = _places(count, percents[p])
-    for start in range(0, pixels, _NETWORK_PIXELS):
-        width = min(_NETWORK_PIXELS, pixels - start)
+    for start in range(part[0], part[1], _NETWORK_PIXELS):
+        width = min(_NETWORK_PIXELS, part[1] - start)
         counts[:] = 0
         for i in range(total):
             _load(values[i, start : start + width], keep[i, start : start + width], greatest, block[i], counts)
+        for j in range(width):
+            valid[start + j] = counts[j] > 0
         for k in range(pairs.shape[0]):
             _exchange(block[pairs[k, 0]], block[pairs[k, 1]])
         for p in range(percents.size):
@@ -126,9 +136,11 @@ def _network_percentiles(values, keep, greatest, pairs, percents, out):  # pragm
                 continue
             for j in range(width):
                 count = counts[j]
-                if count:
-                    lower, upper = block[lows[p, count], j], block[highs[p, count], j]
-                    out[p, start + j] = _mixed(np.float64(lower), np.float64(upper), fractions[p, count])
+                if count == 0:
+                    out[p, start + j] = 0
+                    continue
+                lower, upper = block[lows[p, count], j], block[highs[p, count], j]
+                out[p, start + j] = _mixed(np.float64(lower), np.float64(upper), fractions[p, count])
 
 
 @numba.njit(nogil=True, cache=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from local_ee.budget import TOO_DEEP, Budget
 from local_ee.catalog import Catalog
 from local_ee.catalog.stack import CatalogStack
 from local_ee.errors import EngineError, EngineFault
+from local_ee.evaluation.profile import profiled
 from local_ee.home import Home
 from local_ee.injector import Injector
 from local_ee.limits import Limits
@@ -43,6 +45,8 @@ VERSIONS = ("v1", "v1alpha")  # REST calls take their path from the discovery do
 STORAGE_THREADS = METADATA_THREADS = 16
 PIECE = 1 << 20
 SEND_AT_ONCE = 4 << 20
+
+_PROFILE_WANTED, _PROFILE_HEADER = "x-earth-engine-computation-profiling", "x-earth-engine-computation-profile"
 
 log = logging.getLogger(__name__)
 
@@ -140,14 +144,14 @@ class Application:
         """The reply with the processor time that it took, which counts for its workload tag."""
         try:
             tag = checked_tag({**call.query, **(call.json() if call.method == "POST" else {})})
-            with budget.running():
+            with budget.running(), _profiling(call) as profile:
                 reply = answered(route, call, dict(request.path_params))
         except EngineError as error:  # of a request that ended before it began
             return Reply.error(error.status, str(error), error.reason)
         except ValueError as error:  # no JSON
             return Reply.error(400, str(error), "INVALID_ARGUMENT")
         self.usage.add(tag, budget.cpu_seconds)
-        return replace(reply, headers={**reply.headers, CPU_HEADER: f"{budget.cpu_seconds:.6f}"})
+        return replace(reply, headers={**reply.headers, **profile, CPU_HEADER: f"{budget.cpu_seconds:.6f}"})
 
     async def _in_thread(self, route: Route, answer: Callable[[], Reply]) -> Reply:
         stopping = Reply.error(503, "The local engine is stopping.")
@@ -176,6 +180,16 @@ class Application:
         except OSError as error:  # of the spool; those of the store are answered where they are raised
             log.exception("%s", request.method)
             return _response(_files_unusable(error))
+
+
+@contextmanager
+def _profiling(call: Call) -> Iterator[dict[str, str]]:
+    """The header of the reply that names its profile, where the client asks for one."""
+    if _PROFILE_WANTED not in call.headers:
+        yield {}
+        return
+    with profiled() as profile_id:
+        yield {_PROFILE_HEADER: profile_id}
 
 
 async def _cancelled_when_gone(request: Request, budget: Budget) -> None:

@@ -69,7 +69,7 @@ class EsriYearly:
             "system:time_end": milliseconds(datetime(year + 1, 1, 1, tzinfo=UTC)),
             "simulated": 1,
         }
-        bands = (SourceBand("b1", "uint8", grid),)
+        bands = (SourceBand("b1", "uint8", grid, "MODE"),)
         return SourceImage(f"{ESRI_YEARLY}/{year}_{zone}", bands, properties, zone_outline(zone), read)
 
 
@@ -114,5 +114,5 @@ def _global(asset_id: str, band: str, step_deg: float, start: date, codes, maske
         "system:time_start": milliseconds(datetime(start.year, start.month, start.day, tzinfo=UTC)),
         "simulated": 1,
     }
-    bands = (SourceBand(band, "uint8", globe(step_deg, 83, -60)),)
+    bands = (SourceBand(band, "uint8", globe(step_deg, 83, -60), "MODE"),)
     return SourceImage(asset_id, bands, properties, box(-180, -60, 180, 83), read)

@@ -7,7 +7,7 @@ at 39 degrees of incidence.
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -55,7 +55,7 @@ GLINTS = 0.004  # of pixels without buildings
 TAIL_SHARE = 0.020
 
 
-@cache
+@lru_cache(maxsize=256)
 def tables(month: int, incidence_deg: float) -> np.ndarray:
     """Linear sigma nought of each class (water 0): float32 [2, class], VV then VH."""
     out = np.zeros((2, m.COUNT))

@@ -9,6 +9,7 @@ from functools import cache, lru_cache
 
 import numpy as np
 
+from local_ee import parallel
 from local_ee.world import sun
 from local_ee.world.compiled import compiled
 from local_ee.world.lattice import TILE, Cut
@@ -155,23 +156,31 @@ def over(cut: Cut, sky: Sky) -> tuple[np.ndarray, np.ndarray]:
     """Cloud opacity and shadow (0 to 1) of any 10-m pixels: two float32 [row, column]."""
     shape = cut.height, cut.width
     opacity, shadow = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    for tile_row in range(cut.row // TILE, (cut.row + cut.height - 1) // TILE + 1):
+
+    def fill(tile_row: int) -> None:
         for tile_col in range(cut.col // TILE, (cut.col + cut.width - 1) // TILE + 1):
             nodes = _tile_nodes(cut.epsg, tile_col, tile_row, sky)
             corner = (cut.row, cut.col, tile_row * TILE, tile_col * TILE)
             _spread(nodes[0], opacity, *corner)
             _spread(nodes[1], shadow, *corner)
+
+    parallel.each(fill, range(cut.row // TILE, (cut.row + cut.height - 1) // TILE + 1))
     return opacity, shadow
 
 
-@compiled
-def glow(opacity, seed, row0, col0, step_m):
+def glow(opacity: np.ndarray, seed: np.uint64, row0: int, col0: int, step_m: float) -> np.ndarray:
     """Brightness of the clouds on pixels of `step_m` metres, mean 1, common to all bands: float32 [row, column].
 
     A cloud's bands brighten and dim together (docs/reference/world.md, "Clouds": reflectance .42 to .59, sd .14 to
     .19).
     """
     out = np.ones(opacity.shape, np.float32)
+    parallel.strips(lambda rows: _glow(opacity[rows], seed, row0 + rows.start, col0, step_m, out[rows]), len(out), TILE)
+    return out
+
+
+@compiled
+def _glow(opacity, seed, row0, col0, step_m, out):
     cells = np.full((2, 2), -(2**62), np.int64)
     broad = fine = (0.0, 0.0, 0.0, 0.0)
     for row in range(out.shape[0]):
@@ -190,7 +199,6 @@ def glow(opacity, seed, row0, col0, step_m):
                     fine = corners_of(seed + np.uint64(6), k, l)
                 lump = between(broad, u - i, v - j) + 0.6 * between(fine, p - k, q - l)
                 out[row, col] = max(0.7, 1.0 + 0.5 * lump)
-    return out
 
 
 def cover_of(points_xy: np.ndarray, sky: Sky) -> float:
@@ -253,10 +261,10 @@ def _ranks(broad, fine, grain, haze, out):
 
 
 @compiled
-def _scores(opacity, shadow, seed, row0, col0, table, history, cdf):
-    """Cloud Score+ cs; fills cdf too, unless it has no pixels (its noise takes as long as all the others)."""
+def _scores(opacity, shadow, seed, row0, col0, tables, cs, cdf):
+    """Fills Cloud Score+ cs; cdf too, unless it has no pixels (its noise takes as long as all the others)."""
     height, width = opacity.shape
-    cs, ranked = np.empty((height, width), np.float32), cdf.size > 0
+    (table, history), ranked = tables, cdf.size > 0
     haze = 0.45 * draw_normal(seed, 20)
     broad, fine, drift = np.empty(width), np.empty(width), np.empty(width)
     broad_state, fine_state, drift_state = row_state(width), row_state(width), row_state(width)
@@ -289,13 +297,17 @@ def _scores(opacity, shadow, seed, row0, col0, table, history, cdf):
             for col in range(width):
                 blur = 0.087 * (jitter[col] - 1.0 + drift[col])
                 cdf[row, col] = min(max(_look(history, line[col]) + blur, 0.0), 1.0)
-    return cs
 
 
 def scores(cut: Cut, sky: Sky, names: tuple[str, ...] = ("cs", "cs_cdf")) -> np.ndarray:
     """Cloud Score+ (cs, cs_cdf; 1 is clear) of any 10-m pixels: float32 [band, row, column]."""
     opacity, shadow = over(cut, sky)
-    table, history = score_tables()
-    cdf = np.empty(opacity.shape if "cs_cdf" in names else (0, 0), np.float32)
-    cs = _scores(opacity, shadow, sky.seed, cut.row, cut.col, table, history, cdf)
+    tables, ranked = score_tables(), "cs_cdf" in names
+    cs, cdf = np.empty_like(opacity), np.empty(opacity.shape if ranked else (0, 0), np.float32)
+
+    def fill(rows: slice) -> None:
+        part = cdf[rows] if ranked else cdf
+        _scores(opacity[rows], shadow[rows], sky.seed, cut.row + rows.start, cut.col, tables, cs[rows], part)
+
+    parallel.strips(fill, cut.height, TILE)
     return np.stack([cs if name == "cs" else cdf for name in names])

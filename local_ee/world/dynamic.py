@@ -49,7 +49,7 @@ class DynamicWorld:
 
     def _image(self, scene: Scene) -> SourceImage:
         grid = scene.tile.grid(10)
-        bands = (*(SourceBand(name, "float32", grid) for name in CLASSES), SourceBand("label", "uint8", grid))
+        bands = (*(SourceBand(name, "float32", grid) for name in CLASSES), SourceBand("label", "uint8", grid, "MODE"))
         kept = ("system:index", "system:time_start", "system:time_end", "simulated")
         properties = {key: value for key, value in scene.properties("L1C").items() if key in kept}
 

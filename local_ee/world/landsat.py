@@ -2,18 +2,17 @@
 
 Source of the places: USGS, Landsat Acquisition Tool and WRS-2 (233 paths of 248 rows in 16 days, inclination 98.2
 degrees, row 60 on the equator, path 1 there at 64.6 W). Dates are those of the nominal orbits; pixels follow from the
-ranges of the bands only, and no scene has clouds in its QA bands.
+ranges of the bands only. Clouds stand in the quality bands (landsat_quality.py).
 """
 
 from __future__ import annotations
 
 import math
 import re
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,14 +22,15 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from local_ee.catalog import BoundsWSEN, SourceBand, SourceImage
-from local_ee.world.landsat_calibration import calibration, sun_elevation
+from local_ee.world.landsat_calibration import calibration, sun_azimuth, sun_elevation
+from local_ee.world.landsat_quality import CLEAR, SceneClouds, cover_of, values_by_state
 from local_ee.world.listing import Listing
 from local_ee.world.outlines import inside
 from local_ee.world.passes import milliseconds
 from local_ee.world.public_facts import COLLECTION, AssetFacts, BandFacts, assets, ids_of
 from local_ee.world.public_pixels import values_of
 from local_ee.world.public_properties import properties_of
-from local_ee.world.waves import blocks_of
+from local_ee.world.waves import blocks_of, degrees
 
 _PATHS, _ROWS, _DAY_ROWS, _CYCLE_DAYS = 233, 248, 122, 16
 _INCLINATION = math.radians(98.2)
@@ -41,7 +41,6 @@ _HALF_ACROSS_M, _HALF_ALONG_M = 92_500.0, 90_000.0
 # From the days of Landsat 8. Assumption: the MSS scenes (LM) lie on WRS-2 too, and come as often.
 _OFFSET_DAYS = {"LC08": 0, "LC09": 8, "LE07": 8, "LT05": 0, "LT04": 8}
 _OFFSET_DAYS |= {"LM01": 0, "LM02": 8, "LM03": 4, "LM04": 8, "LM05": 0}
-_CLEAR = {mission: 21824 if mission.startswith("LC") else 5440 for mission in _OFFSET_DAYS}  # of QA_PIXEL
 _THERMAL = {
     "LC08": ("B10", "B11"),
     "LC09": ("B10", "B11"),
@@ -53,7 +52,6 @@ _INDEX = re.compile(r"(?P<mission>L[CEMT]0\d)_(?P<path>\d{3})(?P<row>\d{3})_(?P<
 _SETTLED = {"LC09": date(2021, 12, 1)}  # into the nominal orbit
 _MOST_SCENES = 30_000
 _INGESTED_MS = 30 * 86_400_000  # after a scene was seen: its system:version, in microseconds
-_CLEAR_BELOW = 8.0  # per cent
 _USUAL = {"SR_B": (7500.0, 16_000.0), "ST_B": (36_000.0, 44_000.0)}  # reflectances of 0.01 to 0.24, 272 to 299 K
 
 
@@ -117,7 +115,7 @@ def _moves(epsg: int) -> tuple[Transformer, Transformer]:
     return Transformer.from_crs(wgs84, zone, always_xy=True), Transformer.from_crs(zone, wgs84, always_xy=True)
 
 
-@cache
+@lru_cache(maxsize=4096)
 def ground(path: int, row: int) -> tuple[GeoBox, shapely.Polygon, shapely.Polygon]:
     """A scene's grid of 30 m, and its outline in metres and in degrees."""
     lon, lat = (float(each[path - 1, row - 1]) for each in centres())
@@ -224,16 +222,24 @@ def _mission(collection_id: str) -> str:
 
 def _image(asset: AssetFacts, scene: Scene, moment: datetime) -> SourceImage:
     grid, outline, footprint = ground(scene.path, scene.row)
-    bands = _bands(asset.id)
+    bands, quality = _bands(asset.id), values_by_state(scene.mission)
+    index = f"{scene.mission}_{scene.path:03d}{scene.row:03d}_{moment:%Y%m%d}"
+    properties = _properties(asset, scene, moment, index)
+    sun = properties["SUN_AZIMUTH"], properties["SUN_ELEVATION"]
+    clouds = SceneClouds(index, properties["CLOUD_COVER"], sun, footprint.bounds)
 
     def read(names: tuple[str, ...], window: GeoBox) -> tuple[np.ndarray, np.ndarray]:
         blocks = blocks_of(window)
-        values = np.stack([values_of(asset.id, bands[name], moment, blocks) for name in names])
-        return values, np.broadcast_to(inside(outline, window), values.shape)
+        states = clouds.states(*degrees(window)) if quality.keys() & names else None
+        layers = [
+            values_of(asset.id, bands[name], moment, blocks)
+            if states is None or name not in quality
+            else np.array(quality[name], bands[name].dtype)[states]
+            for name in names
+        ]
+        return np.stack(layers), np.broadcast_to(inside(outline, window), (len(names), *window.shape))
 
-    index = f"{scene.mission}_{scene.path:03d}{scene.row:03d}_{moment:%Y%m%d}"
-    sources = tuple(SourceBand(band.name, band.dtype, grid) for band in bands.values())
-    properties = _properties(asset, scene, moment, index)
+    sources = tuple(SourceBand(band.name, band.dtype, grid, band.pyramid) for band in bands.values())
     return SourceImage(f"{asset.id}/{index}", sources, properties, footprint, read, analytic=True, smooth=True)
 
 
@@ -246,7 +252,7 @@ def _bands(collection_id: str) -> Mapping[str, BandFacts]:
 
 def _usual(band: BandFacts, mission: str, level: str) -> BandFacts:
     if band.name == "QA_PIXEL":
-        return BandFacts(band.name, "uint16", classes=(_CLEAR[mission],))
+        return BandFacts(band.name, "uint16", classes=(values_by_state(mission)["QA_PIXEL"][CLEAR],))
     if level in ("T1", "T1_RT", "T2") and re.fullmatch(r"B\d.*", band.name):
         raw = ("uint16", 6000, 20_000) if mission.startswith("LC") else ("uint8", 20, 180)
         return BandFacts(band.name, *raw)
@@ -257,19 +263,13 @@ def _usual(band: BandFacts, mission: str, level: str) -> BandFacts:
     return BandFacts(band.name, band.dtype, low, high, band.classes)
 
 
-def _cloud_cover(index: str) -> float:
-    """Per cent; of some scenes exactly 0, as of Google's."""
-    cover = zlib.crc32(index.encode()) % 1000 / 10
-    return 0.0 if cover < _CLEAR_BELOW else cover
-
-
 def _properties(asset: AssetFacts, scene: Scene, moment: datetime, index: str) -> Mapping[str, Any]:
     properties: dict[str, Any] = {
         **properties_of(asset, index, moment),
         "system:index": index,
         "system:time_start": milliseconds(moment),
         "system:version": (milliseconds(moment) + _INGESTED_MS) * 1000,
-        "CLOUD_COVER": _cloud_cover(index),
+        "CLOUD_COVER": cover_of(index),
         "DATE_ACQUIRED": f"{moment:%Y-%m-%d}",
         "SCENE_CENTER_TIME": f"{moment:%H:%M:%S}Z",
         "SPACECRAFT_ID": f"LANDSAT_{int(scene.mission[2:])}",
@@ -282,6 +282,7 @@ def _properties(asset: AssetFacts, scene: Scene, moment: datetime, index: str) -
     }
     centre = ground(scene.path, scene.row)[2].centroid
     properties["SUN_ELEVATION"] = sun_elevation(moment, centre.x, centre.y)
+    properties["SUN_AZIMUTH"] = sun_azimuth(moment, centre.x, centre.y)
     if not asset.id.endswith("_L2"):
         properties |= calibration(scene.mission)
     if asset.id.endswith("_L2"):

@@ -56,10 +56,23 @@ def calibration(mission: str) -> Mapping[str, float | str]:
 
 def sun_elevation(moment: datetime, lon: float, lat: float) -> float:
     """Degrees of the sun above the horizon (P. I. Cooper, Solar Energy 12, 1969), without the equation of time."""
+    _, _, up = _toward_sun(moment, lon, lat)
+    return math.degrees(math.asin(up))
+
+
+def sun_azimuth(moment: datetime, lon: float, lat: float) -> float:
+    """Degrees of the sun's direction clockwise from north: -180 to 180, as Landsat's scenes say it."""
+    east, north, _ = _toward_sun(moment, lon, lat)
+    return math.degrees(math.atan2(east, north))
+
+
+def _toward_sun(moment: datetime, lon: float, lat: float) -> tuple[float, float, float]:
+    """The sun's direction: east, north and up."""
     day = moment.timetuple().tm_yday
     declination = math.radians(_TILT_DEG) * math.sin(2 * math.pi * (284 + day) / 365)
     hours = moment.hour + moment.minute / 60 + lon / 15
     angle, latitude = math.radians(15 * (hours - 12)), math.radians(lat)
-    height = math.sin(latitude) * math.sin(declination)
-    height += math.cos(latitude) * math.cos(declination) * math.cos(angle)
-    return math.degrees(math.asin(height))
+    across = math.cos(declination) * math.cos(angle)
+    up = math.sin(latitude) * math.sin(declination) + math.cos(latitude) * across
+    north = math.cos(latitude) * math.sin(declination) - math.sin(latitude) * across
+    return -math.cos(declination) * math.sin(angle), north, up

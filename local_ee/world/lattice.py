@@ -10,8 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from odc.geo.geobox import GeoBox
 
+from local_ee import parallel
+
 TILE = 128  # 10-m pixels along a world tile
 STEP_M = 10
+Part = tuple[int, int, tuple[slice, slice], tuple[slice, slice]]  # of a cut: see Cut.tiles
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Cut:
         m = margin
         return Cut(self.epsg, self.row - m, self.col - m, self.height + 2 * m, self.width + 2 * m, self.step_m)
 
-    def tiles(self) -> Iterator[tuple[int, int, tuple[slice, slice], tuple[slice, slice]]]:
+    def tiles(self) -> Iterator[Part]:
         """World tiles under a cut of 10-m or 1-m pixels: column, row, the part of the cut, the part of the tile."""
         side = TILE * STEP_M // self.step_m
         for row in range(self.row // side, (self.row + self.height - 1) // side + 1):
@@ -73,15 +76,18 @@ class Cut:
 
 
 def mosaic(cut: Cut, tile: Callable[[int, int], np.ndarray]) -> np.ndarray:
-    """The cut put together from world tiles [..., row, column] that `tile(column, row)` gives."""
-    out = None
-    for col, row, here, tile_slices in cut.tiles():
-        block = tile(col, row)
-        if out is None:
-            out = np.empty((*block.shape[:-2], cut.height, cut.width), block.dtype)
-        out[(..., *here)] = block[(..., *tile_slices)]
-    if out is None:
+    """The cut put together from world tiles [..., row, column] that `tile(column, row)` gives, in any thread."""
+    parts = list(cut.tiles())
+    if not parts:
         raise ValueError("a window without pixels was asked for: its height and width must be at least 1")
+    first = tile(*parts[0][:2])
+    out = np.empty((*first.shape[:-2], cut.height, cut.width), first.dtype)
+
+    def paste(part: Part) -> None:
+        col, row, here, tile_slices = part
+        out[(..., *here)] = tile(col, row)[(..., *tile_slices)]
+
+    parallel.each(paste, parts)
     return out
 
 

@@ -67,7 +67,8 @@ class WorldCover:
             "Map_class_values": list(_NAMES),
             "simulated": 1,
         }
-        return SourceImage(f"{collection_id}/{index}", (SourceBand("Map", "uint8", _GRID),), properties, _WORLD, read)
+        bands = (SourceBand("Map", "uint8", _GRID, "MODE"),)
+        return SourceImage(f"{collection_id}/{index}", bands, properties, _WORLD, read)
 
 
 _NAMES = {

@@ -8,6 +8,7 @@ from datetime import date
 
 import numpy as np
 
+from local_ee import parallel
 from local_ee.world import clouds, spectra
 from local_ee.world import materials as m
 from local_ee.world.compiled import compiled
@@ -19,7 +20,8 @@ from local_ee.world.noise import column_keys, derive, draw_normal, hash2, point_
 Weather = tuple[np.ndarray, np.ndarray, np.ndarray]  # opacity, shadow and brightness of clouds, float32 [row, column]
 Sample = tuple[np.ndarray, np.ndarray, np.ndarray]  # ground of a band, and taps across and down it, float32
 REFLECTANCE = spectra.BANDS
-PLAIN = ("AOT", "WVP", "SCL", "QA60", "MSK_CLDPRB", "MSK_SNWPRB")
+_CLOUD_BANDS = ("QA60", "MSK_CLASSI_OPAQUE", "MSK_CLASSI_CIRRUS", "MSK_CLDPRB", "probability")
+CIRRUS = "B10"  # of level L1C only: water vapour hides the ground
 _MARGIN = 3  # band pixels of blur and shift around a window
 # Beyond the pixel's own box: edges of docs/reference/world.md, "Sentinel-2 sensor" fit .44-.53; .55-.60 with the box
 _SIGMA_PX = 0.52
@@ -29,6 +31,8 @@ _SHADOW = (0.55, 0.50, 0.50, 0.50, 0.45, 0.40, 0.37, 0.35, 0.35, 0.33, 0.28, 0.2
 # Haze that a correction of whole scenes leaves, over that in B2: it falls with the wavelength.
 _HAZE = (1.1, 1.0, 0.75, 0.55, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2, 0.08, 0.04)
 _HAZE_M = 3500.0
+# Ours: what is left in B10 of a clear sky, and the brightness there of opaque clouds, whose tops lie in moist air.
+_CLEAR_CIRRUS_DN, _CLOUD_CIRRUS_DN = 14.0, 420.0
 # Global reference image: registration improves (docs/reference/world.md, "Sentinel-2 sensor")
 _PRECISE_SINCE = date(2021, 8, 23)
 
@@ -144,17 +148,23 @@ class Camera:
         bright = any(name in REFLECTANCE for name in names) and float(opacity.max(initial=0.0)) > 0.0
         glow = clouds.glow(opacity, sky.seed, cut.row, cut.col, float(cut.step_m)) if bright else opacity
         out = np.empty((len(names), *opacity.shape), np.uint16)
-        for layer, name in zip(out, names, strict=True):
-            layer[:] = self._band(name, cut, overpass, (opacity, shadow, glow))
+
+        def record(band: int) -> None:
+            out[band] = self._band(names[band], cut, overpass, (opacity, shadow, glow))
+
+        record(0)  # alone: its tiles of ground are drawn in parallel, and the other bands share them
+        parallel.each(record, range(1, len(names)))
         return out
 
     def _band(self, name: str, cut: Cut, overpass: Overpass, weather: Weather) -> np.ndarray:
         opacity, shadow, _ = weather
         if name in REFLECTANCE:
             return self.reflectance(name, cut, overpass, weather)
+        if name == CIRRUS:
+            return _cirrus(cut, overpass, opacity)
         if name == "SCL":
             return self._scene_class(cut, overpass, opacity, shadow)
-        if name in ("QA60", "MSK_CLDPRB", "probability"):
+        if name in _CLOUD_BANDS:
             return _cloud_band(name, opacity)
         level = {"AOT": 180 + 40 * draw_normal(overpass.seed, 60), "WVP": 2200 + 500 * draw_normal(overpass.seed, 61)}
         return np.full(opacity.shape, max(0, round(level.get(name, 0))), np.uint16)
@@ -210,9 +220,21 @@ def classify(opacity, shadow, water, green, seed, row0, col0):
     return out
 
 
+def _cirrus(cut: Cut, overpass: Overpass, opacity: np.ndarray) -> np.ndarray:
+    """Digital numbers of B10: clouds over nothing, with the noise of every band."""
+    light = np.array([1.0, _CLEAR_CIRRUS_DN, _CLOUD_CIRRUS_DN, 1.0, 0.0, _HAZE_M / cut.step_m], np.float32)
+    seeds = (seed_of("noise", overpass.day.isoformat(), overpass.orbit, CIRRUS), np.uint64(overpass.seed))
+    tap = np.ones(1, np.float32)
+    weather = (opacity, np.zeros_like(opacity), np.ones_like(opacity))
+    return expose(np.zeros_like(opacity), tap, tap, weather, light, seeds, cut.row, cut.col)
+
+
 def _cloud_band(name: str, opacity: np.ndarray) -> np.ndarray:
+    opaque, thin = opacity > 0.6, (opacity > 0.3) & (opacity <= 0.6)
     if name == "QA60":
-        return np.where(opacity > 0.6, 1024, np.where(opacity > 0.3, 2048, 0)).astype(np.uint16)
+        return np.where(opaque, 1024, np.where(thin, 2048, 0)).astype(np.uint16)
+    if name.startswith("MSK_CLASSI"):
+        return (opaque if name.endswith("OPAQUE") else thin).astype(np.uint8)
     return np.clip(np.rint(100 * opacity**0.7), 0, 100).astype(np.uint8)
 
 

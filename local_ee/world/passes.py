@@ -49,11 +49,22 @@ def _optical_on(day: date, track: int) -> OpticalPass | None:
     spacecraft = "Sentinel-2A" if phase % 10 == 0 else "Sentinel-2B"
     if spacecraft == "Sentinel-2B" and day < _S2B_SINCE:
         return None
-    orbit = (_S2_ORBIT + 43 * track - 1) % 143 + 1
+    orbit = _orbit_of(track)
     # R032 at 03:03:31 UTC; the sun-synchronous track to the west passes some four minutes later.
     minutes = 3.8 * track
     moment = datetime.combine(day, time(3, 3, 31), UTC) + timedelta(minutes=minutes)
     return OpticalPass(moment.replace(microsecond=0), spacecraft, orbit)
+
+
+def degrees_east_of_track(lon_deg: float, orbit: int) -> float:
+    """How far east of the middle of a relative orbit's swath a place lies, in degrees of longitude."""
+    track = next(k for k in range(143) if _orbit_of(k) == orbit)
+    east = (lon_deg - _S2_LON_DEG + track * _S2_TRACK_DEG) % 360
+    return east - 360 if east > 180 else east
+
+
+def _orbit_of(track: int) -> int:
+    return (_S2_ORBIT + 43 * track - 1) % 143 + 1
 
 
 def milliseconds(moment: datetime) -> int:

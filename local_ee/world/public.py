@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from affine import Affine
@@ -29,6 +29,9 @@ _COMPOSITES = "LANDSAT/COMPOSITES/"  # computed by Google when they are read: on
 _VARIANT = re.compile(r"(.+)_v(\d+)")
 _MIDNIGHT = (0, 0, 0, 0)
 _TILE = re.compile(r"(?:^|_)T(\d{2}[A-Z]{3})(?:_|$)")  # of Sentinel-2, in an index
+_MONTH_TILE = re.compile(
+    r"(?P<year>[12]\d{3})(?P<month>\d{2})_(?P<lon>\d{3})(?P<side>[EW])_(?P<lat>\d{3})(?P<half>[NS])"
+)
 
 
 class PublicImages:
@@ -112,7 +115,7 @@ def _within(image: SourceImage | None, first: datetime, last: datetime) -> bool:
 def _of_script(asset: AssetFacts, index: str) -> SourceImage | None:
     """An image that Google's scripts name, on the day in its name; of scenes, on their tile or where the page looks."""
     if index not in asset.indices and not _is_datatake(asset, index):
-        return None
+        return _of_month(asset, index)
     day = date_in(index)
     moment = asset.start if day is None else min(max(day, asset.start), asset.end)
     if is_scenes(asset):
@@ -121,6 +124,19 @@ def _of_script(asset: AssetFacts, index: str) -> SourceImage | None:
         tile = mgrs.named(parts[1]) if (parts := _TILE.search(index)) else None
         return _image(asset, moment, f"{asset.id}/{index}", tile.footprint.bounds if tile else scene.bounds)
     return _image(asset, moment, f"{asset.id}/{index}")
+
+
+def _of_month(asset: AssetFacts, index: str) -> SourceImage | None:
+    """A month of GEDI's rasters on a tile, such as 202112_018E_036S (assumption: the degrees lie on the tile)."""
+    parts = _MONTH_TILE.fullmatch(index)
+    if not asset.id.startswith("LARSE/GEDI/") or parts is None or not 1 <= int(parts["month"]) <= 12:
+        return None
+    moment = datetime(int(parts["year"]), int(parts["month"]), 1, tzinfo=UTC)
+    lon = int(parts["lon"]) * (1 if parts["side"] == "E" else -1)
+    lat = int(parts["lat"]) * (1 if parts["half"] == "N" else -1)
+    if not asset.start <= moment <= asset.end or abs(lon) > 180 or abs(lat) > 90:
+        return None
+    return _image(asset, moment, f"{asset.id}/{index}", Squares(asset).around(lon, lat, moment).bounds)
 
 
 def _is_datatake(asset: AssetFacts, index: str) -> bool:
@@ -189,7 +205,7 @@ def _image(
         **PLACEHOLDER,
     }
     grids = {size: grid_of(asset, bounds, size) for size in {band.pixel_m for band in asset.bands}}
-    sources = tuple(SourceBand(band.name, band.dtype, grids[band.pixel_m]) for band in asset.bands)
+    sources = tuple(SourceBand(band.name, band.dtype, grids[band.pixel_m], band.pyramid) for band in asset.bands)
     composite = asset.id.startswith(_COMPOSITES)
     outline = box(west, south, east, north)
     return SourceImage(image_id, sources, properties, outline, read, analytic=True, smooth=True, composite=composite)

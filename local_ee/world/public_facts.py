@@ -41,6 +41,11 @@ class BandFacts:
     unit: str = ""
     pixel_m: float | None = None
 
+    @property
+    def pyramid(self) -> str:
+        """How coarse pixels are made: the most frequent class, a sample of bits (the class 0 alone), else means."""
+        return "MEAN" if not self.classes else "MODE" if len(self.classes) > 1 else "SAMPLE"
+
 
 @dataclass(frozen=True)
 class AssetFacts:

@@ -15,17 +15,19 @@ from local_ee.world import clouds, mgrs, passes, sun
 from local_ee.world.lattice import Cut
 from local_ee.world.optical import Camera, Overpass, solar_zenith_deg
 from local_ee.world.plane import lonlat_of_utm, plane_of
+from local_ee.world.sentinel2_product import BYTES, SHIFT_SINCE, Product
+from local_ee.world.sentinel2_properties import common, view
 
 L2A, L1C = "COPERNICUS/S2_SR_HARMONIZED", "COPERNICUS/S2_HARMONIZED"
 SCORES, PROBABILITY = "GOOGLE/CLOUD_SCORE_PLUS/V1/S2_HARMONIZED", "COPERNICUS/S2_CLOUD_PROBABILITY"
-_STEP_M = {
-    "B1": 60, "B2": 10, "B3": 10, "B4": 10, "B5": 20, "B6": 20, "B7": 20, "B8": 10, "B8A": 20, "B9": 60, "B11": 20,
-    "B12": 20, "AOT": 10, "WVP": 10, "SCL": 20, "QA60": 60, "MSK_CLDPRB": 20, "MSK_SNWPRB": 20,
-}  # fmt: skip
+PRODUCTS = {
+    L2A: Product("L2A", harmonized=True),
+    L1C: Product("L1C", harmonized=True),
+    "COPERNICUS/S2_SR": Product("L2A", harmonized=False),
+    "COPERNICUS/S2": Product("L1C", harmonized=False),
+}
+_SCORED = ("cs", "cs_cdf")
 _HALF_CYCLE = timedelta(days=5)
-_BYTES = ("SCL", "MSK_CLDPRB", "MSK_SNWPRB", "probability")
-_L1C_LACKS = ("AOT", "WVP", "SCL", "MSK_CLDPRB", "MSK_SNWPRB")
-_QA60_GAP = (date(2022, 1, 25), date(2024, 2, 28))  # Earth Engine masks QA60 there (catalog page)
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,12 @@ class Scene:
 
     def properties(self, level: str) -> dict:
         """Earth Engine's properties of a scene, and simulated = 1."""
-        start, tile = self.moment, self.tile.name
+        start, tile, baseline = self.moment, self.tile.name, _baseline(self.moment.date())
+        cloudy = cloudy_percentage(self.tile, self.moment.date(), self.orbit)
         start_ms = passes.milliseconds(start) + 11_000
         return {
+            **common(level, start, self.spacecraft, self.orbit, baseline),
+            **view(level, *self.tile.centre_lonlat, self.orbit),
             "system:index": self.index,
             "system:time_start": start_ms,
             "system:time_end": start_ms,
@@ -62,9 +67,11 @@ class Scene:
             "SPACECRAFT_NAME": self.spacecraft,
             "SENSING_ORBIT_NUMBER": self.orbit,
             "SENSING_ORBIT_DIRECTION": "DESCENDING",
-            "PROCESSING_BASELINE": _baseline(self.moment.date()),
+            "PROCESSING_BASELINE": baseline,
             "PRODUCT_ID": f"S2{self.spacecraft[-1]}_MSI{level}_{start:%Y%m%dT%H%M%S}_R{self.orbit:03d}_T{tile}",
-            "CLOUDY_PIXEL_PERCENTAGE": cloudy_percentage(self.tile, self.moment.date(), self.orbit),
+            "GRANULE_ID": f"{level}_T{tile}_{start:%Y%m%dT%H%M%S}",
+            "CLOUDY_PIXEL_PERCENTAGE": cloudy,
+            "CLOUD_COVERAGE_ASSESSMENT": cloudy,
             "MEAN_SOLAR_ZENITH_ANGLE": solar_zenith_deg(self.moment.date()),
             "MEAN_SOLAR_AZIMUTH_ANGLE": sun.AZIMUTH_DEG[self.moment.month - 1],
             "simulated": 1,
@@ -121,73 +128,77 @@ def scene_of(index: str) -> Scene | None:
 
 @dataclass(frozen=True)
 class Sentinel2:
-    """The four collections that share Sentinel-2's scenes."""
+    """The collections that share Sentinel-2's scenes."""
 
     camera: Camera
 
-    ids = (L2A, L1C, SCORES, PROBABILITY)
+    ids = (*PRODUCTS, SCORES, PROBABILITY)
 
     def images(self, collection_id: str, first: date, last: date, bounds_wsen: BoundsWSEN) -> Sequence[SourceImage]:
         """The scenes of a collection over a box on the given days."""
-        first = max(first, passes.S2_L2A_SINCE) if collection_id == L2A else first
+        first = max(first, passes.S2_L2A_SINCE) if _is_l2a(collection_id) else first
         return [self._image(collection_id, scene) for scene in scenes(first, last, bounds_wsen)]
 
     def image(self, collection_id: str, index: str) -> SourceImage | None:
         """One scene, or None."""
         scene = scene_of(index)
         oldest = passes.S2_L2A_SINCE if scene is None or not scene.name else passes.S2_L2A_OLDEST
-        if scene is None or (collection_id == L2A and scene.moment.date() < oldest):
+        if scene is None or (_is_l2a(collection_id) and scene.moment.date() < oldest):
             return None
         return self._image(collection_id, scene)
 
     def _image(self, collection_id: str, scene: Scene) -> SourceImage:
-        bands = _bands(collection_id, scene.tile)
-        level = "L1C" if collection_id == L1C else "L2A"
-        properties = scene.properties(level)
-        if collection_id in (SCORES, PROBABILITY):
+        product, day = PRODUCTS.get(collection_id), scene.moment.date()
+        bands = _bands(collection_id, scene.tile, product is None or product.classified(day))
+        properties = scene.properties("L2A" if product is None else product.level)
+        if product is None:
             kept = ("system:index", "system:time_start", "system:time_end", "MGRS_TILE", "simulated")
             properties = {key: properties[key] for key in kept}
         grids = {band.name: band.grid for band in bands}
 
         def read(names: tuple[str, ...], window: GeoBox) -> tuple[np.ndarray, np.ndarray]:
-            return self._read(scene, grids[names[0]], names, window)
+            crs = grids[names[0]].crs
+            if crs is None or not crs.projected:  # of bands that are not there yet
+                return _empty(names, window.shape.yx), np.zeros((len(names), *window.shape), bool)
+            cut = Cut.of(window)
+            valid = Cut.of(grids[names[0]]).covers(cut)
+            values = self._values(product, scene, names, cut) if valid.any() else _empty(names, window.shape.yx)
+            masks = np.broadcast_to(valid, values.shape).copy()
+            for mask, name in zip(masks, names, strict=True):
+                if product is not None and product.masked(name, day):
+                    mask[:] = False
+            return values, masks
 
         return SourceImage(f"{collection_id}/{scene.index}", bands, properties, scene.tile.footprint, read)
 
-    def _read(
-        self, scene: Scene, grid: GeoBox, names: tuple[str, ...], window: GeoBox
-    ) -> tuple[np.ndarray, np.ndarray]:
-        cut, inside = Cut.of(window), Cut.of(grid)
-        valid = inside.covers(cut)
-        scored = names[0] in ("cs", "cs_cdf")
-        if not valid.any():
-            dtype = np.float32 if scored else (np.uint8 if all(name in _BYTES for name in names) else np.uint16)
-            return np.zeros((len(names), *window.shape), dtype), np.zeros((len(names), *window.shape), bool)
-        if scored:
-            values = clouds.scores(cut, scene.overpass.sky, names)
-        else:
-            values = self.camera.bands(names, cut, scene.overpass)
-            if all(name in _BYTES for name in names):
-                values = values.astype(np.uint8)
-        masks = np.broadcast_to(valid, values.shape).copy()
-        if "QA60" in names and _QA60_GAP[0] <= scene.moment.date() < _QA60_GAP[1]:
-            masks[names.index("QA60")] = False
-        return values, masks
+    def _values(self, product: Product | None, scene: Scene, names: tuple[str, ...], cut: Cut) -> np.ndarray:
+        if names[0] in _SCORED:
+            return clouds.scores(cut, scene.overpass.sky, names)
+        if product is None:
+            return self.camera.bands(names, cut, scene.overpass).astype(np.uint8)
+        return product.values(self.camera, names, cut, scene.overpass)
+
+
+def _is_l2a(collection_id: str) -> bool:
+    return collection_id in PRODUCTS and PRODUCTS[collection_id].level == "L2A"
+
+
+def _empty(names: tuple[str, ...], shape: tuple[int, int]) -> np.ndarray:
+    dtype = np.float32 if names[0] in _SCORED else np.uint8 if all(name in BYTES for name in names) else np.uint16
+    return np.zeros((len(names), *shape), dtype)
 
 
 @lru_cache(maxsize=1024)
-def _bands(collection_id: str, tile: mgrs.Tile) -> tuple[SourceBand, ...]:
+def _bands(collection_id: str, tile: mgrs.Tile, classified: bool) -> tuple[SourceBand, ...]:
     """A collection's bands on a tile: common to all its scenes, which lists make by the dozen."""
     if collection_id == SCORES:
-        return tuple(SourceBand(name, "float32", tile.grid(10)) for name in ("cs", "cs_cdf"))
+        return tuple(SourceBand(name, "float32", tile.grid(10)) for name in _SCORED)
     if collection_id == PROBABILITY:
         return (SourceBand("probability", "uint8", tile.grid(10)),)
-    names = [name for name in _STEP_M if collection_id == L2A or name not in _L1C_LACKS]
-    grids = {step: tile.grid(step) for step in set(_STEP_M.values())}
-    return tuple(SourceBand(name, "uint8" if name in _BYTES else "uint16", grids[_STEP_M[name]]) for name in names)
+    return PRODUCTS[collection_id].bands(tile, classified=classified)
 
 
 def _baseline(day: date) -> str:
-    if day >= date(2022, 1, 25):
+    if day >= SHIFT_SINCE:
         return "04.00" if day < date(2022, 12, 6) else "05.09"
     return "02.14" if day >= date(2020, 2, 4) else "02.12"

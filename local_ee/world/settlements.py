@@ -63,7 +63,8 @@ class Settlements:
 
     def _bands(self, collection_id: str) -> tuple[tuple[SourceBand, ...], dict[str, Callable[[Cut], np.ndarray]]]:
         if collection_id == BUILT_C:
-            return (SourceBand("built_characteristics", "uint8", _GRID),), {"built_characteristics": self._kinds}
+            name = "built_characteristics"
+            return (SourceBand(name, "uint8", _GRID, "MODE"),), {name: self._kinds}
         names = ("built_surface", "built_surface_nres")
         readers = {names[0]: self._surface, names[1]: lambda cut: np.where(self._sheds(cut), self._surface(cut), 0)}
         return tuple(SourceBand(name, "uint16", _GRID) for name in names), readers

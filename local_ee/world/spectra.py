@@ -4,7 +4,7 @@ reflectance", "Materials", "Covariance" and "Seasons").
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -112,7 +112,7 @@ _CITY_LIFT = (1.0, 0.85, 0.88, 0.98, 1.06, 1.26, 1.32, 1.42, 1.38, 1.33, 1.24, 1
 _CROWN_NDVI = 0.06
 
 
-@cache
+@lru_cache(maxsize=1024)
 def mean_spectra(month: int, climate: Climate = TEMPERATE) -> np.ndarray:
     """Mean digital number of each class in a month (1 to 12) of a climate: float32 [class, band]."""
     out = np.zeros((m.COUNT, len(BANDS)), np.float32)
@@ -138,7 +138,7 @@ def _background(material: int, month: int) -> np.ndarray:
     return back * (1 - _FLOODED[month - 1]) + wet * _FLOODED[month - 1]
 
 
-@cache
+@lru_cache(maxsize=1024)
 def tone_tables(band: int, month: int, climate: Climate = TEMPERATE) -> tuple[np.ndarray, np.ndarray]:
     """Factors on a class's mean in a band by the two bytes of a pixel: two float32 [class, 256].
 

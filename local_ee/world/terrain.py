@@ -21,6 +21,7 @@ from local_ee.world.places import places
 from local_ee.world.plane import plane_of
 
 GLO30, SRTM = "COPERNICUS/DEM/GLO30_2024_1", "USGS/SRTMGL1_003"
+_OLDER_GLO30 = "COPERNICUS/DEM/GLO30"  # deprecated; its tiles have pixels around whole arc seconds (Xee's tests)
 _STEP_DEG = 1 / 3600
 _BLOCK = 128  # pixels along a side
 _GLO30_ERROR_M = 1.0
@@ -60,12 +61,12 @@ def _heights(west, north, step, corner, tables, errors, out, water):
 
 
 def _read(window: GeoBox, seed_word: str, error_m: float) -> tuple[np.ndarray, np.ndarray]:
-    """Heights and water kinds at the centres of a window whose pixels are a whole number of arc seconds.
+    """Heights and water kinds at the centres of a window of whole arc seconds that begins at a half of one or a whole.
 
     By blocks, because each pixel looks at all the rivers near its block.
     """
     affine, (height, width) = window.affine, window.shape
-    west, north, step = round(affine.c * 3600) / 3600, round(affine.f * 3600) / 3600, round(affine.a * 3600)
+    west, north, step = round(affine.c * 7200) / 7200, round(affine.f * 7200) / 7200, round(affine.a * 3600)
     out, water = np.empty((height, width), np.float32), np.zeros((height, width), np.uint8)
     errors = seed_of(seed_word), error_m
     for top in range(0, height, _BLOCK):
@@ -89,17 +90,17 @@ def _tables(lon: float, lat: float, side_s: float) -> tuple[np.ndarray, np.ndarr
 
 @dataclass(frozen=True)
 class Glo30:
-    """Copernicus GLO-30 as on Earth Engine: an image collection of one-degree tiles.
+    """Copernicus GLO-30 as on Earth Engine: image collections of one-degree tiles.
 
     DEM in m and WBM, the kind of water, of the simulated ground; HEM is the standard error of these heights, and EDM
     and FLM say that water is edited and nothing is filled.
     """
 
-    ids = (GLO30,)
+    ids = (GLO30, _OLDER_GLO30)
 
     def images(self, collection_id: str, first: date, last: date, bounds_wsen: BoundsWSEN) -> Sequence[SourceImage]:
         """Tiles that touch the box, whatever the days."""
-        return [self._image(lat, lon) for lat, lon in _degrees(bounds_wsen)]
+        return [self._image(collection_id, lat, lon) for lat, lon in _degrees(bounds_wsen)]
 
     def image(self, collection_id: str, index: str) -> SourceImage | None:
         """The tile of an index such as Copernicus_DSM_COG_10_N30_00_E114_00_DEM, or None."""
@@ -109,11 +110,13 @@ class Glo30:
         if not (parts[4][1:].isdigit() and parts[6][1:].isdigit()):
             return None
         lat, lon = int(parts[4][1:]), int(parts[6][1:])
-        image = self._image(lat if parts[4][0] == "N" else -lat, lon if parts[6][0] == "E" else -lon)
+        lat, lon = lat if parts[4][0] == "N" else -lat, lon if parts[6][0] == "E" else -lon
+        image = self._image(collection_id, lat, lon)
         return image if image.properties["system:index"] == index else None
 
-    def _image(self, lat: int, lon: int) -> SourceImage:
-        grid = GeoBox((3600, 3600), Affine(_STEP_DEG, 0, lon, 0, -_STEP_DEG, lat + 1), "EPSG:4326")
+    def _image(self, collection_id: str, lat: int, lon: int) -> SourceImage:
+        side, shift = (3601, _STEP_DEG / 2) if collection_id == _OLDER_GLO30 else (3600, 0.0)
+        grid = GeoBox((side, side), Affine(_STEP_DEG, 0, lon - shift, 0, -_STEP_DEG, lat + 1 + shift), "EPSG:4326")
         ns, ew = "N" if lat >= 0 else "S", "E" if lon >= 0 else "W"
         index = f"Copernicus_DSM_COG_10_{ns}{abs(lat):02d}_00_{ew}{abs(lon):03d}_00_DEM"
 
@@ -125,9 +128,12 @@ class Glo30:
             return values, np.broadcast_to(inside(grid, window), values.shape).copy()
 
         types = {"DEM": "float32", "EDM": "uint8", "FLM": "uint8", "HEM": "float32", "WBM": "uint8"}
-        bands = tuple(SourceBand(name, dtype, grid) for name, dtype in types.items())
+        bands = tuple(
+            SourceBand(name, dtype, grid, "MODE" if dtype == "uint8" else "MEAN") for name, dtype in types.items()
+        )
         properties = {"system:index": index, "system:time_start": _START_MS, "simulated": 1}
-        return SourceImage(f"{GLO30}/{index}", bands, properties, box(lon, lat, lon + 1, lat + 1), read, analytic=True)
+        outline = box(lon, lat, lon + 1, lat + 1)
+        return SourceImage(f"{collection_id}/{index}", bands, properties, outline, read, analytic=True)
 
 
 def srtm() -> SourceImage:

@@ -112,7 +112,7 @@ class TiledMaps:
             "system:time_start": milliseconds(datetime(sheet.year, 1, 1, tzinfo=UTC)),
             "simulated": 1,
         }
-        bands = tuple(SourceBand(name, "uint8", grid) for name in sheet.bands)
+        bands = tuple(SourceBand(name, "uint8", grid, "MODE") for name in sheet.bands)
         outline = box(*_bounds(sheet, west, south))
         return SourceImage(f"{collection_id}/{index}", bands, properties, outline, read)
 

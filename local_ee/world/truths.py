@@ -80,7 +80,9 @@ class Truths:
             "first_impervious_class": m.FIRST_IMPERVIOUS,
             "simulated": 1,
         }
-        bands = tuple(SourceBand(name, dtype, grid) for name, dtype in product.bands)
+        bands = tuple(
+            SourceBand(name, dtype, grid, "MODE" if name == "class" else "MEAN") for name, dtype in product.bands
+        )
         return SourceImage(f"{collection_id}/{index}", bands, properties, zone_outline(zone), read)
 
     def _truth(self, names: tuple[str, ...], cut: Cut, year: int) -> np.ndarray:

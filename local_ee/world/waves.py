@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from odc.geo.geobox import GeoBox
@@ -18,6 +18,7 @@ from local_ee.world.compiled import compiled
 
 _BLOCK_M = 2000.0  # of a side: over it a zone's metres bend by less than a metre
 _MOST_SIDE = 64  # pixels of a block's side
+_ZONES = 120  # of UTM
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,15 @@ def blocks_of(window: GeoBox) -> Blocks:
     return Blocks(np.asarray(lon), np.asarray(lat), side, row, col, (height, width))
 
 
+def degrees(window: GeoBox) -> tuple[np.ndarray, np.ndarray]:
+    """Longitude and latitude [row, column] of pixel centres."""
+    columns, rows = np.meshgrid(np.arange(window.shape[1]) + 0.5, np.arange(window.shape[0]) + 0.5)
+    x, y = window.affine * (columns, rows)
+    if window.crs is not None and window.crs.epsg != 4326:
+        x, y = _to_degrees(str(window.crs)).transform(x, y)
+    return np.asarray(x), np.asarray(y)
+
+
 def _nodes(origin: float, step: float, length: int, side: int) -> tuple[np.ndarray, int]:
     """Coordinates of the first pixels of blocks along an axis, and where the window begins in the first block."""
     first = math.floor(origin / step + 1e-6)  # absolute, of the window
@@ -64,7 +74,7 @@ def _nodes(origin: float, step: float, length: int, side: int) -> tuple[np.ndarr
     return origin + (numbers - first + 0.5) * step, first - block * side
 
 
-@cache
+@lru_cache(_ZONES)
 def _to_degrees(crs: str) -> Transformer:
     return Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
 

@@ -40,7 +40,8 @@ _FINE_TILES = 120  # of 1.6 MB each, only where asked for
 _KEPT_BYTES = 192 << 20  # of bands on the grids of requests: three 512-px blocks of a month of Sentinel-2
 _EPOCH, _END = date(1970, 1, 1), date(2100, 1, 1)
 _OLDEST, _NEWEST = datetime(1800, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-_SINCE = {sentinel2.L2A: passes.S2_L2A_SINCE, sentinel1.FLOAT: tracks.SINCE, sentinel1.DECIBEL: tracks.SINCE}
+_SINCE = {sentinel1.FLOAT: tracks.SINCE, sentinel1.DECIBEL: tracks.SINCE}
+_SINCE |= {name: passes.S2_L2A_SINCE for name, product in sentinel2.PRODUCTS.items() if product.level == "L2A"}
 _EVERYWHERE = (-180.0, -80.0, 180.0, 84.0)
 _GLOBE = (-180.0, -90.0, 180.0, 90.0)
 

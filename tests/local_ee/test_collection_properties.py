@@ -184,3 +184,26 @@ def test_a_mapped_collection_keeps_its_id():
     """eemont tells the platform of a mapped collection by its system:id (its tests/test_imagecollection.py)."""
     mapped = ee.ImageCollection("C").map(lambda image: image.add(1))
     assert info(mapped.get("system:id"), SCENES) == "C"
+
+
+def test_images_are_filtered_by_the_names_of_their_bands():
+    """geetools' containsAllBands filters by system:band_names with ee.Filter.listContains."""
+    collection = ee.ImageCollection("C").filter(ee.Filter.listContains("system:band_names", "x"))
+    assert info(collection.size(), SCENES) == 2
+    assert info(ee.Image("C/a").get("system:band_names"), SCENES) == ["x"]
+
+
+def test_the_id_is_among_the_names_of_a_collections_properties():
+    """geetools' test_reduce_interval_image_collection_with_system_id copies propertyNames() and looks for it."""
+    collection = ee.ImageCollection("C")
+    assert "system:id" in info(collection.propertyNames(), SCENES)
+    copied = images().copyProperties(collection, collection.propertyNames())
+    assert info(ee.ImageCollection(copied).get("system:id"), SCENES) == "C"
+
+
+def test_the_first_image_is_found_where_it_was_made_before_the_list():
+    """google/Xee's test_fast_time_slicing replaces first() in toList()."""
+    collection = ee.ImageCollection("C").select("x")
+    first = collection.first()
+    both = ee.List([first, collection.toList(2).indexOf(first)])
+    assert info(both, SCENES)[1] == 0

@@ -182,3 +182,9 @@ KERNELS = {
 def test_edge_kernels(name):
     """apidocs ee-kernel-kirsch, ee-kernel-prewitt, ee-kernel-compass: "Output weights matrix"."""
     assert info(getattr(ee.Kernel, name)())["weights"] == KERNELS[name]
+
+
+def test_a_range_of_a_range_is_itself():
+    """geetools' test_split casts a range out of a list: ee.DateRange(list.get(-1)).end()."""
+    inner = ee.List([ee.DateRange("2020-01-30", "2020-01-31")]).get(0)
+    assert info(ee.DateRange(inner).end().format("YYYY-MM-dd")) == "2020-01-31"

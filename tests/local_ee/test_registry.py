@@ -30,7 +30,7 @@ def test_a_wrong_parameter_name_is_refused_when_it_is_defined():
         return left + right
 
     with pytest.raises(TypeError, match="Google's list says"):
-        registry.add("Image.Segmentation.GMeans", add)
+        registry.add("Image.hersImage", add)
 
 
 def test_an_algorithm_that_google_does_not_have_is_refused_when_it_is_defined():
@@ -45,7 +45,7 @@ def test_an_algorithm_is_defined_once():
 
 def test_the_refusal_tells_whether_google_has_it():
     with pytest.raises(EngineError, match="Google's Earth Engine does"):
-        registry.find("Image.Segmentation.GMeans")
+        registry.find("Image.hersImage")
     with pytest.raises(EngineError, match=r"^Unknown function 'Image.nothing'\.$"):
         registry.find("Image.nothing")
 

@@ -57,6 +57,19 @@ def test_a_value_comes_back(engine):
     assert ee.Number(1).add(2).getInfo() == 3
 
 
+def test_a_grid_without_pixels_is_an_array_without_pixels(image):
+    """google/Xee, xee/ext_integration_test.py, test__to_array__retries_on_error asks for 0 x 0 pixels."""
+    grid = request_grid(0, 0, 0, 0)
+    pixels = ee.data.computePixels({"expression": image, "fileFormat": "NUMPY_NDARRAY", "grid": grid})
+    assert pixels.shape == (0, 0) and list(pixels.dtype.names) == image.bandNames().getInfo()
+
+
+def test_a_picture_without_pixels_is_refused(image):
+    grid = request_grid(0, 0, 0, 0)
+    with pytest.raises(ee.EEException, match="must be positive"):
+        ee.data.computePixels({"expression": image, "fileFormat": "PNG", "grid": grid})
+
+
 def test_an_images_description_comes_back(image):
     info = image.getInfo()
     assert [band["id"] for band in info["bands"]] == ["B2", "B3", "VV"]
@@ -65,8 +78,8 @@ def test_an_images_description_comes_back(image):
 
 
 def test_an_unknown_algorithm_is_refused_by_name(image):
-    with pytest.raises(ee.EEException, match=r"Image\.Segmentation\.GMeans"):
-        ee.Algorithms.Image.Segmentation.GMeans(image).getInfo()
+    with pytest.raises(ee.EEException, match=r"Image\.hersImage"):
+        image.hersImage(image, 2).getInfo()
 
 
 def test_a_missing_asset_is_refused_in_earth_engines_words(engine):

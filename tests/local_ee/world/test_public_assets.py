@@ -69,14 +69,6 @@ def test_surface_reflectance_has_the_bands_of_its_page(world):
     assert image.properties["REFLECTANCE_MULT_BAND_4"] == 2.75e-05
 
 
-def test_a_scene_is_clear_by_its_own_bits(world):
-    """Landsat 8 Collection 2 data format: bits 0 to 4 are fill and clouds."""
-    image = world.image(f"{SURFACE}/LC08_044034_20140318")
-    window = crop(image.bands[0].grid, Window(3500, 3500, 4, 4))
-    values, masks = image.read(("QA_PIXEL",), window)
-    assert masks.all() and not (values & 0b11111).any()
-
-
 def test_any_cut_of_a_window_gives_the_same_pixels(world):
     image = world.image(f"{SURFACE}/LC08_044034_20140318")
     grid = image.bands[0].grid
@@ -216,6 +208,17 @@ def test_a_named_scene_lies_on_its_tile(world):
     """Tile 10SEG is San Francisco's."""
     image = world.image("COPERNICUS/S2_SR/20210109T185751_20210109T185931_T10SEG")
     assert image.footprint.contains(Point(-122.42, 37.77)) and image.footprint.area < 2
+
+
+def test_a_month_of_gedi_lies_on_its_tile(world):
+    """geedim's tests name it: 18 degrees east, 36 degrees south."""
+    image = world.image("LARSE/GEDI/GEDI02_A_002_MONTHLY/202112_018E_036S")
+    assert image.footprint.intersects(Point(18, -36)) and image.properties["system:time_start"] == ms("2021-12-01")
+
+
+@pytest.mark.parametrize("index", ["202113_018E_036S", "201001_018E_036S", "202112_218E_036S", "202112_018E"])
+def test_another_month_of_gedi_is_not_there(world, index):
+    assert world.image(f"LARSE/GEDI/GEDI02_A_002_MONTHLY/{index}") is None
 
 
 def test_an_image_in_no_script_and_on_no_step_is_not_there(world):

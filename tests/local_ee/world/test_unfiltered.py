@@ -64,6 +64,12 @@ def test_too_many_images_to_print_are_refused_in_googles_words(world):
         info(ee.ImageCollection("ECMWF/ERA5_LAND/HOURLY"), world)
 
 
+def test_images_of_some_bands_are_counted_as_all_are(world):
+    """geetools' test_dateRange_with_daterange: a year of Landsat 8 after select()."""
+    collection = ee.ImageCollection("LANDSAT/LC08/C02/T1").filterDate("2018-01-01", "2019-01-01")
+    assert info(collection.select(["B4", "B5"]).size(), world) == info(collection.size(), world) > 30_000
+
+
 def test_too_many_images_to_compute_with_ask_for_filters(world):
     with pytest.raises(EngineError, match=r"Computation timed out.*filter it by date"):
         info(ee.ImageCollection("ECMWF/ERA5_LAND/HOURLY").sort("system:time_start", False).size(), world)

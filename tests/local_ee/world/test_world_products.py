@@ -113,6 +113,18 @@ def test_editing_masks_follow_the_water(world, bounds):
     assert water.any() and set(fills[water > 0]) == {1} and set(fills[water == 0]) == {2} and set(errors.flat) == {1}
 
 
+def test_the_older_elevation_model_shows_the_same_ground(world, bounds):
+    """COPERNICUS/DEM/GLO30 is deprecated and still in use; Xee's tests record tiles of 3601 x 3601 pixels."""
+    older, newer = (
+        world.images(f"COPERNICUS/DEM/{name}", None, None, bounds)[-1] for name in ("GLO30", "GLO30_2024_1")
+    )
+    assert older.bands[0].grid.shape == (3601, 3601)
+    assert older.bands[0].grid.affine.c == pytest.approx(newer.bands[0].grid.affine.c - 0.5 / 3600)
+    heights = [image.read(("DEM",), window(image, "DEM", (114.3, 30.55), (60, 60)))[0][0] for image in (older, newer)]
+    corners = (heights[1][:-1, :-1] + heights[1][1:, :-1] + heights[1][:-1, 1:] + heights[1][1:, 1:]) / 4
+    assert np.abs(heights[0][1:, 1:] - corners).mean() < 1.5 and heights[0].std() > 0.5
+
+
 SCENES = ["COPERNICUS/S2_SR_HARMONIZED", "COPERNICUS/S1_GRD_FLOAT", "GOOGLE/DYNAMICWORLD/V1"]
 
 
