@@ -58,7 +58,11 @@ def properties_of(asset: AssetFacts, index: str, moment: datetime, variant: int 
 def variants(asset: AssetFacts) -> Sequence[Mapping[str, Any]]:
     """Every combination of the values that the example of an asset's page asks for; empty where it asks for none."""
     codes = dict(asset.properties)
-    words = {name: _words(values, codes.get(name, "")) for name, values in asset.values if not _listed(asset.id, name)}
+    words = {
+        name: _words(values, codes.get(name, ""))
+        for name, values in asset.values
+        if not _listed(asset.id, name, values)
+    }
     if not words:
         return ()
     if math.prod(map(len, words.values())) > _MOST_VARIANTS:
@@ -78,8 +82,9 @@ def _typed(word: str | float, code: str) -> Any:
     return f"{word:g}" if code.lower() == "s" else int(word) if code.lower() == "i" or word.is_integer() else word
 
 
-def _listed(asset_id: str, name: str) -> bool:
-    return any(known == name and ids.match(asset_id) for ids, known, _ in _TEXTS)
+def _listed(asset_id: str, name: str, values: Sequence[str | float]) -> bool:
+    """Whether the texts above have all of these values."""
+    return any(known == name and ids.match(asset_id) and set(values) <= set(words) for ids, known, words in _TEXTS)
 
 
 def value_of(asset_id: str, index: str, name: str, code: str, moment: datetime) -> Any:

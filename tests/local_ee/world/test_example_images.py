@@ -58,3 +58,8 @@ def test_the_version_of_a_scene_is_when_it_was_ingested_in_microseconds(world):
     scene = world.image("LANDSAT/LC08/C02/T1_TOA/LC08_044034_20140318")
     days = (scene.properties["system:version"] / 1000 - scene.properties["system:time_start"]) / 86_400_000
     assert isinstance(scene.properties["system:version"], int) and days == 30
+
+
+def test_an_older_release_has_the_area_of_its_example(world):
+    (image,) = images(world, "USFS/GTAC/LCMS/v2020-6", "2020-01-01", "2021-01-01")
+    assert image.properties["study_area"] == "PRUSVI"
