@@ -54,9 +54,13 @@ def properties_of(asset: AssetFacts, index: str, moment: datetime, variant: int 
     return {name: value for name, value in (classes | values).items() if value is not None}
 
 
-@lru_cache(_ASSETS_KEPT)
 def variants(asset: AssetFacts) -> Sequence[Mapping[str, Any]]:
     """Every combination of the values that the example of an asset's page asks for; empty where it asks for none."""
+    return _combinations(asset) if asset.values else ()
+
+
+@lru_cache(_ASSETS_KEPT)
+def _combinations(asset: AssetFacts) -> Sequence[Mapping[str, Any]]:
     codes = dict(asset.properties)
     words = {
         name: _words(values, codes.get(name, ""))

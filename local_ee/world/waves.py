@@ -48,13 +48,14 @@ def blocks_of(window: GeoBox) -> Blocks:
     if window.crs is None or window.crs.epsg == 4326:
         side = max(height, width)
         x, y = window.affine * (np.array([0.5, side + 0.5]), np.array([0.5, side + 0.5]))
-        return Blocks(*np.meshgrid(x, y), side, 0, 0, (height, width))
+        lon, lat = np.meshgrid(x, y)
+        return Blocks(lon, lat, side, 0, 0, (height, width))
     step = abs(window.affine.a)
     side = 1 << max(0, min(int(math.log2(_MOST_SIDE)), int(math.log2(max(_BLOCK_M / step, 1)))))
     x, col = _nodes(window.affine.c, window.affine.a, width, side)
     y, row = _nodes(window.affine.f, window.affine.e, height, side)
-    lon, lat = _to_degrees(str(window.crs)).transform(*np.meshgrid(x, y))
-    return Blocks(np.asarray(lon), np.asarray(lat), side, row, col, (height, width))
+    lon, lat = (np.asarray(each) for each in _to_degrees(str(window.crs)).transform(*np.meshgrid(x, y)))
+    return Blocks(lon, lat, side, row, col, (height, width))
 
 
 def degrees(window: GeoBox) -> tuple[np.ndarray, np.ndarray]:
