@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from statistics import fmean
@@ -136,6 +137,8 @@ def _reported(
         for row in size.rows
     )
     data = tuple(used(role, address) for role, places in bench.addresses.items() for address in places)
+    if own:  # files cut from the world do not say where their pixels are from
+        data = tuple(replace(each, simulated=True) for each in data)
     remarks = [remark for export in size.data.values() for remark in export.about] if own else []
     return StudyReport(
         name=study.name,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import local_ee
 
-# functions whose keys are few, whoever asks: the engine's own files, bands, states of the sky, levels, UTM zones, data types
+# functions whose keys are few, whoever asks: files of the engine, bands, states of the sky, levels, zones, data types
 FEW = {
     "_stamp", "_source", "_imports", "_file", "_wheel", "texture", "_quantiles", "_moves", "_bands", "_range",
     "ids_of", "of_dtype", "_network", "_irradiances",

@@ -12,7 +12,8 @@ from matplotlib.image import imread
 
 import isamap
 import reproduction
-from reproduction import page, panels
+from gee_export.datasets.dataset import write
+from reproduction import page, panels, worlds
 from reproduction.evaluators import probabilities
 from reproduction.report import StudyReport, markdown
 from reproduction.reproduce import PANEL, REPORT, TEXT, reproduce
@@ -20,6 +21,7 @@ from reproduction.runs import Bench, Training
 from reproduction.study import Study
 from tests.reproduction.conftest import MEASURES, TINY, tiny_preset
 from tests.support.one_thread import one_thread  # noqa: F401 (a fixture)
+from tests.support.towns import BANDS, manifest, samples, spread
 from training import evaluate, train
 
 
@@ -64,6 +66,17 @@ def test_simulated_data_are_said_to_be_so(done):
     report, _, _ = done
     assert "simulated" in str(report).split("paper")[0]
     assert any("says nothing about real imagery" in said for said in report.differs)
+
+
+def test_what_a_preset_cuts_from_the_world_is_simulated(tmp_path, monkeypatch):
+    """A GeoTIFF of the world's pixels does not say where they are from, and its dataset counts as real."""
+    splits = spread(8, 2, 6)
+    write(tmp_path / "cut", manifest(tuple(BANDS), 32, len(splits), simulated=False), samples(tuple(BANDS), 32, splits))
+    small = Study("tiny", "Two small networks", "nowhere", MEASURES, "miou", {"cpu": tiny_preset})
+    monkeypatch.setitem(reproduction.STUDIES, "tiny", small)
+    monkeypatch.setattr(worlds, "export", lambda request, home: tmp_path / "cut")
+    report = reproduce("tiny", [], tmp_path / "out", say=lambda words: None)
+    assert [used.simulated for used in report.data] == [True]
 
 
 def test_the_panel_has_a_picture_for_every_view_and_row(done):

@@ -8,10 +8,14 @@ import pytest
 from local_ee.world.atmosphere import optical_depth, path_reflectance
 from local_ee.world.public_facts import assets
 from tests.local_ee.support.places import WUHAN_WSEN, Month
+from tests.local_ee.support.world_pixels import short
 from tests.local_ee.support.world_spots import COUNTRY, HANKOU, window
 
 SR, S2 = "COPERNICUS/S2_SR", "COPERNICUS/S2"
 SR_HARMONIZED, S2_HARMONIZED = f"{SR}_HARMONIZED", f"{S2}_HARMONIZED"
+# Digests of a clear window of S2_SR_HARMONIZED, written before the other products shared its scenes.
+CLEAR = {"B1": "6bf613f1f7951c7c", "B2": "b2f257b0f69be56f", "B8": "008c07fbae3af72a", "B11": "7ae0aa109239d032"}
+CLEAR |= {"SCL": "b78a90e5cbf34d1a"}
 OLD, NEW, NEWEST = Month(2020, 6), Month(2022, 6), Month(2024, 6)
 
 
@@ -28,6 +32,12 @@ def pixels(world, collection, period, name, spot=HANKOU):
 
 def values_of(world, collection, period, name):
     return pixels(world, collection, period, name)[0][0].astype(int)
+
+
+@pytest.mark.parametrize("name", CLEAR)
+def test_pixels_of_the_harmonized_ground_stay_as_they_were(world, name):
+    values, masks = pixels(world, SR_HARMONIZED, OLD, name)
+    assert masks.all() and short(values, masks) == CLEAR[name]
 
 
 @pytest.mark.parametrize("collection", [SR, S2, S2_HARMONIZED])
