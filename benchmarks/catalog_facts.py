@@ -28,15 +28,20 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.example_facts import days_of, of_their_type, plain, text_of, with_days
+from benchmarks.example_facts import values_of as example_values
+
 TARGET = Path(__file__).resolve().parents[1] / "local_ee" / "world" / "public_assets"
 HEAD = (
     "# id|form|status|licence|start|end|interval|pixel_m|west,south,east,north|lon,lat|indices|bands|properties\n"
     "# band: name:type:least/most (or =class,class):scale:offset:unit:pixel_m; name~ as the band before; @id as there\n"
+    "# after properties, where the page's example asks for values of some: name='text,'text;name=number\n"
 )
 TYPES = {"uint8": "B", "int8": "b", "uint16": "H", "int16": "h", "uint32": "I", "int32": "i"}
 LETTERS = {"DOUBLE": "d", "STRING": "s", "INT": "i", "STRING_LIST": "S", "INT_LIST": "I", "DOUBLE_LIST": "D"}
 LETTERS |= {"GEOMETRY": "g", "DATETIME": "t"}
 FORMS = ("image", "image_collection", "table", "table_collection", "bigquery_table")
+_BANDS, _PROPERTIES = 11, 12
 MOST_CLASSES, MOST_INDICES = 260, 12
 _CALL = re.compile(r"""(?:Image|FeatureCollection)\(\s*['"]([\w./ -]+/[\w./ -]+)['"]""")
 _RESERVED = str.maketrans("", "", ":;|~@\n")
@@ -127,14 +132,16 @@ def focus_of(summaries: Mapping[str, Any]) -> str:
     return next((f"{place['lon']:.4g},{place['lat']:.4g}" for place in places), "")
 
 
-def fields_of(document: Mapping[str, Any], indices: Sequence[str]) -> list[str]:
-    """An asset's line in parts."""
+def fields_of(document: Mapping[str, Any], indices: Sequence[str], example: str) -> list[str]:
+    """An asset's line in parts; with the days and values that its page's example asks for."""
     summaries = document.get("summaries", {})
     own = [band["gsd"] for band in summaries.get("eo:bands", ()) if "gsd" in band]
     pixel_m = float((summaries.get("gsd") or own or [1000])[0])
     start, end = document["extent"]["temporal"]["interval"][0]
     box = ",".join(f"{side:g}" for side in document["extent"]["spatial"]["bbox"][0])
-    return [
+    is_table = "table" in document["gee:type"]
+    codes = {each["name"]: LETTERS.get(each["type"], "r") for each in summaries.get("gee:schema", ())}
+    parts = [
         document["id"],
         str(FORMS.index(document["gee:type"])),
         document.get("gee:status", "")[:1],
@@ -148,7 +155,17 @@ def fields_of(document: Mapping[str, Any], indices: Sequence[str]) -> list[str]:
         ",".join(sorted(indices)[:MOST_INDICES]),
         bands_of(summaries, pixel_m),
         properties_of(summaries),
+        text_of(of_their_type(example_values(example, list(codes)), codes, is_table=is_table)),
     ]
+    days = days_of(example)
+    return with_days(parts, days) if days and document["gee:type"] == "image_collection" else parts
+
+
+def example_of(checkout: Path, asset_id: str) -> str:
+    """The script of an asset's page, without comments; empty where there is none."""
+    name = asset_id.replace("/", "_")
+    file = next(checkout.glob(f"examples/*/{name}.js"), None)
+    return plain(file.read_text(encoding="utf-8")) if file else ""
 
 
 def _moment(text: str | None) -> str:
@@ -195,12 +212,12 @@ def shared(lines: list[list[str]]) -> list[str]:
     first: dict[str, str] = {}
     texts = []
     for parts in lines:
-        for number in (-2, -1):
+        for number in (_BANDS, _PROPERTIES):
             text = parts[number]
             if len(text) > 60:
                 owner = first.setdefault(f"{number}{text}", parts[0])
                 parts[number] = text if owner == parts[0] else f"@{owner}"
-        texts.append("|".join(parts))
+        texts.append("|".join(parts if parts[-1] else parts[:-1]))
     return texts
 
 
@@ -239,7 +256,14 @@ def main() -> None:
         repositories = [options.checkout, *([options.samples] if options.samples else [])]
         texts = (text for repository in repositories for text in scripts(repository))
         indices = indices_in(texts, {each["id"] for each in catalog})
-        write(shared([fields_of(each, sorted(indices.get(each["id"], ()))) for each in catalog]))
+        write(
+            shared(
+                [
+                    fields_of(each, sorted(indices.get(each["id"], ())), example_of(options.checkout, each["id"]))
+                    for each in catalog
+                ]
+            )
+        )
     print(counts(catalog))
 
 

@@ -1,11 +1,12 @@
 """Which scripts of Google's Python developer guide run with the local engine (docs/engine-coverage.md).
 
-    python benchmarks/guide_scripts.py --samples REPOSITORY [--only reducers05] [--page FILE]
+    python benchmarks/guide_scripts.py --samples REPOSITORY [--only reducers05] [--results FILE] [--page FILE]
 
 REPOSITORY is a clone of github.com/google/earthengine-community, with or without a work tree. A script runs as its
 page does in a notebook: statement by statement, with geemap's own map. Every value that it displays is asked for,
 every layer of its map gives the tile at the map's centre, and its exports run until they end. A script runs where
-nothing of that is refused.
+nothing of that is refused. --results FILE keeps a line of JSON for each script; what ran whole there is not run
+again.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import chdir
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,7 +42,7 @@ from local_ee.limits import Limits
 
 FOLDER = "samples/python/guides"
 MARKS = ("<!-- guide: benchmarks/guide_scripts.py -->", "<!-- /guide -->")
-_SECONDS = 20.0  # of a computation
+_SECONDS = 30.0  # of a computation
 _TASK_SECONDS = 60.0  # that an export is waited for
 _MESSAGE = 130  # characters of a refusal
 _MAGIC = re.compile(r"^\s*[%!].*$", re.MULTILINE)  # commands of a notebook, which are no Python
@@ -64,6 +65,16 @@ class Script:
     tiles: int
     exports: int
     refusals: tuple[Refusal, ...]
+
+    @classmethod
+    def read(cls, results: Path | None) -> dict[str, Script]:
+        """Those of a file of results, by name."""
+        lines = results.read_text(encoding="utf-8").splitlines() if results and results.is_file() else []
+        records = map(json.loads, lines)
+        return {
+            each["name"]: cls(**{**each, "refusals": tuple(Refusal(**part) for part in each["refusals"])})
+            for each in records
+        }
 
     @property
     def row(self) -> str:
@@ -183,11 +194,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", required=True, help="a clone of google/earthengine-community")
     parser.add_argument("--only", default="", help="one script, such as reducers05")
+    parser.add_argument("--results", type=Path, help="a file for a line of JSON of each script")
     parser.add_argument("--page", type=Path, help="a page with marks for the table, such as docs/engine-coverage.md")
     options = parser.parse_args()
+    results = options.results and options.results.resolve()  # scripts run in a folder of their own
     chosen = list(scripts(options.samples, options.only))
     commit = commit_of(options.samples)
-    rows = []
+    rows = Script.read(results)
+    chosen = [(name, source) for name, source in chosen if name not in rows or rows[name].refusals]
     with (
         TemporaryDirectory() as folder,
         chdir(folder),  # some scripts write files
@@ -195,15 +209,26 @@ def main() -> None:
     ):
         connect(engine.url)
         for name, source in chosen:
-            rows.append(script_of(name, source))
-            print(rows[-1].row, flush=True)
+            rows[name] = script_of(name, source)
+            print(rows[name].row, flush=True)
+            _keep(results, rows)
+    report(options.page, [rows[name] for name in sorted(rows)], commit)
+
+
+def _keep(results: Path | None, rows: dict[str, Script]) -> None:
+    if results:
+        results.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows.values()), encoding="utf-8")
+
+
+def report(page: Path | None, rows: list[Script], commit: str) -> None:
+    """Prints the counts, and writes them with the table into a page."""
     whole = sum(not row.refusals for row in rows)
     head = f"{datetime.now(UTC):%Y-%m-%d}, scripts of commit {commit}: {whole} of {len(rows)} run whole, with "
     head += f"{sum(row.values for row in rows)} values, {sum(row.tiles for row in rows)} tiles and "
     head += f"{sum(row.exports for row in rows)} exports."
     print(f"\n{head}")
-    if options.page:
-        write_between(options.page, *MARKS, lambda: f"{head}\n\n{table(rows)}")
+    if page:
+        write_between(page, *MARKS, lambda: f"{head}\n\n{table(rows)}")
 
 
 if __name__ == "__main__":

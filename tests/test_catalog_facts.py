@@ -24,7 +24,7 @@ def entry(**summaries):
 
 def read_back(monkeypatch, tmp_path, *entries):
     """The facts of entries as the engine reads them."""
-    lines = catalog_facts.shared([catalog_facts.fields_of(each, ()) for each in entries])
+    lines = catalog_facts.shared([catalog_facts.fields_of(each, (), "") for each in entries])
     catalog_facts.write(lines, tmp_path / "facts")
     monkeypatch.setattr(public_facts, "FACTS", tmp_path / "facts")
     public_facts._lines.cache_clear()
@@ -57,7 +57,7 @@ def test_a_band_like_the_one_before_is_written_by_its_name():
 def test_assets_of_the_same_bands_share_them(monkeypatch, tmp_path):
     bands = [{"name": f"band_with_a_long_name_{i}", "gee:units": "m"} for i in range(9)]
     twins = [{**entry(**{"eo:bands": bands}), "id": name} for name in ("A/B", "A/C")]
-    lines = catalog_facts.shared([catalog_facts.fields_of(each, ()) for each in twins])
+    lines = catalog_facts.shared([catalog_facts.fields_of(each, (), "") for each in twins])
     assert "|@A/B|" in lines[1]
     facts = read_back(monkeypatch, tmp_path, *twins)
     assert facts["A/C"].bands == facts["A/B"].bands

@@ -30,6 +30,7 @@ from local_ee.evaluation.features import (
     union_of,
     with_index,
 )
+from local_ee.evaluation.merging import merged
 from local_ee.evaluation.registry import add, algorithm
 from local_ee.evaluation.value_types import name_of
 from local_ee.raster.compound import plain
@@ -85,7 +86,7 @@ def limit(collection: Collection, limit: int | None, key: str | None, ascending:
         elements = collection.elements if key is None else _sorted(collection.elements, key, ascending)
         return elements if limit is None else elements[:limit]
 
-    return collection.of(find)
+    return collection.of(find, columns=collection.columns)
 
 
 def _sorted(elements: Sequence[Element], key: str, ascending: bool) -> list[Element]:
@@ -166,12 +167,7 @@ def iterate(collection: Collection, function: Callable[..., Any], first: Any) ->
 @algorithm("Collection.merge")
 def merge(collection1: Collection, collection2: Collection) -> Collection:
     """The elements of both; indices get the prefixes 1_ and 2_."""
-
-    def find() -> list[Element]:
-        pairs = (("1_", collection1), ("2_", collection2))
-        return [with_index(each, f"{mark}{index_of(each)}") for mark, source in pairs for each in source.elements]
-
-    return collection1.of(find)
+    return merged(collection1, collection2)
 
 
 @algorithm("Collection.flatten")

@@ -58,7 +58,11 @@ accept("Filter", Filter)
 
 @dataclass(frozen=True)
 class Comparison(Filter):
-    """A test of two operands, each a field or a value; elements without the field do not pass."""
+    """A test of two operands, each a field or a value; elements without the field do not pass.
+
+    A side without either is null: elements without the other side's field are equal to it, those with it are not
+    (guides/reducers_grouping; which elements equal null is an assumption).
+    """
 
     name: str
     test: Test
@@ -72,8 +76,10 @@ class Comparison(Filter):
             ("left", self.left_field, self.left_value),
             ("right", self.right_field, self.right_value),
         ):
-            if (is_field is None) == (is_value is None):
+            if is_field is not None and is_value is not None:
                 raise EngineError(f"Exactly one of '{side}Field' and '{side}Value' must be specified.")
+        if self.left_field is None and self.right_field is None:
+            raise EngineError("Exactly one of 'leftField' and 'leftValue' must be specified.")
 
     def operands(self, left: Element, right: Element) -> tuple[Any, Any]:
         """The values that are compared; None where an element lacks the field."""
@@ -84,12 +90,20 @@ class Comparison(Filter):
 
     def joins(self, left: Element, right: Element) -> bool:
         left_operand, right_operand = self.operands(left, right)
+        if self._asks_for_null:
+            missing = left_operand is None and right_operand is None
+            return missing if self.name == "equals" else self.name == "notEquals" and not missing
         if left_operand is None or right_operand is None:
             return False
         try:
             return bool(self.test(left_operand, right_operand))
         except TypeError:
             return False
+
+    @property
+    def _asks_for_null(self) -> bool:
+        sides = ((self.left_field, self.left_value), (self.right_field, self.right_value))
+        return any(name is None and value is None for name, value in sides)
 
     def dates(self) -> list[DateRange]:
         """A filter of a date range on system:time_start tells when elements begin."""

@@ -13,7 +13,8 @@ from local_ee.algorithms.image_bands import add_bands, assembled, select
 from local_ee.errors import EngineError
 from local_ee.evaluation import stacks
 from local_ee.evaluation.composites import composite
-from local_ee.evaluation.features import Collection, Element, index_of, with_index
+from local_ee.evaluation.features import Collection, index_of, with_index
+from local_ee.evaluation.merging import merged
 from local_ee.evaluation.registry import add, algorithm
 from local_ee.evaluation.sources import catalog_collection, not_found
 from local_ee.evaluation.values import Band, Image, derived
@@ -41,12 +42,7 @@ def from_images(images: list) -> Collection:
 @algorithm("ImageCollection.merge")
 def merge(collection1: Collection, collection2: Collection) -> Collection:
     """The images of both; indices get the prefixes 1_ and 2_."""
-
-    def find() -> list[Element]:
-        pairs = (("1_", collection1), ("2_", collection2))
-        return [with_index(each, f"{mark}{index_of(each)}") for mark, source in pairs for each in source.elements]
-
-    return Collection(find, "ImageCollection")
+    return replace(merged(collection1, collection2), kind="ImageCollection", id=None, properties={})
 
 
 @algorithm("ImageCollection.mosaic")

@@ -301,6 +301,8 @@ def remap(image: Image, from_: list, to: list, defaultValue: Any, bandName: str 
             return Pixels((out,), (both(old, matches),))
         return Pixels((np.where(matches, out, target_type.dtype.type(fallback)),), (old,))
 
+    if not image.bands:
+        raise EngineError("Image.remap: The image has no bands.")
     band = image.bands[position].typed(target_type).renamed("remapped")
     return recomputed(image, [band], reading, needs=lambda _: [[position]])
 

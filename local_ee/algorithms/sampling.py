@@ -7,128 +7,28 @@ the ones that Google's servers draw.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import shapely
-from odc.geo.geobox import GeoBox
 
 from local_ee import budget
 from local_ee.errors import EngineError
 from local_ee.evaluation import regions
-from local_ee.evaluation.arrays import Array, of_pixels
+from local_ee.evaluation.arrays import Array
 from local_ee.evaluation.feature_table import BAND_ORDER
 from local_ee.evaluation.features import Collection, ErrorMargin, Feature, geometry_of, index_of
+from local_ee.evaluation.pixel_samples import Share, drawn_pixels, pixels_of
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Image
-from local_ee.raster.geometry import LONLAT, Geometry
-from local_ee.raster.projection import Projection, transformer
+from local_ee.raster.geometry import Geometry
+from local_ee.raster.projection import Projection
 
 MOST_RECTANGLE_PIXELS = 262_144
 MOST_REGION_VALUES = 1_048_576
 _NOTHING = Geometry(shapely.Polygon())
 _MOST_DRAWS = 10_000  # of points, before the first one lies in a region
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Pixels of a region: values and validity by band (pixel, band), and the place of each pixel on its grid."""
-
-    names: tuple[str, ...]
-    values: Sequence[np.ndarray]
-    valid: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    crs: str
-
-    @property
-    def complete(self) -> np.ndarray:
-        """Where no band is masked, bool."""
-        return np.asarray(self.valid.all(axis=1))
-
-    def pick(self, keep: np.ndarray) -> Samples:
-        """Some of the pixels."""
-        return Samples(
-            self.names,
-            [values[keep] for values in self.values],
-            self.valid[keep],
-            self.x[keep],
-            self.y[keep],
-            self.crs,
-        )
-
-    @property
-    def lonlat(self) -> tuple[np.ndarray, np.ndarray]:
-        """Centres of the pixels in degrees."""
-        lon, lat = transformer(self.crs, LONLAT).transform(self.x, self.y)
-        return lon, lat
-
-    def draws(self, seed: int) -> np.ndarray:
-        """A number from 0 to 1 for each pixel, by its place and the seed alone."""
-        return _uniform(np.rint(self.x * 1e6).astype(np.int64), np.rint(self.y * 1e6).astype(np.int64), seed)
-
-    def features(self, *, geometries: bool, common: Mapping[str, Any] | None = None, prefix: str = "") -> list[Feature]:
-        """A feature for each pixel; bands without a value are left out."""
-        columns = [values.tolist() for values in self.values]
-        lon, lat = self.lonlat if geometries else (self.x, self.y)
-        budget.check_value(len(self.x) * budget.ELEMENT_BYTES * (2 + len(columns)))
-        made = []
-        for i in range(len(self.x)):
-            properties = {**(common or {}), "system:index": f"{prefix}{i}"}
-            properties |= {n: column[i] for n, column, ok in zip(self.names, columns, self.valid[i], strict=True) if ok}
-            place = Geometry(shapely.Point(float(lon[i]), float(lat[i]))) if geometries else None
-            made.append(Feature(place, properties))
-        return made
-
-
-def _uniform(x: np.ndarray, y: np.ndarray, seed: int) -> np.ndarray:
-    """Steele's SplitMix64 of two coordinates and a seed."""
-    state = np.full(x.shape, seed & (2**64 - 1), np.uint64)
-    for part in (x, y):
-        state = (state ^ part.astype(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-            state = (state ^ (state >> np.uint64(shift))) * np.uint64(factor)
-        state ^= state >> np.uint64(31)
-    return (state >> np.uint64(11)).astype(float) / 2**53
-
-
-def _pixels(image: Image, region: Geometry | None, projection: Projection) -> Samples:
-    """All pixels whose centre lies in the region (points take their pixel), in rows."""
-    area = region or image.footprint
-    if area is None or area.unbounded:
-        raise EngineError("The geometry has no bounds: give a region to sample.")
-    grid = regions.grid_over(area, projection, float("inf"), False)
-    budget.check_pixels(grid.height * grid.width)
-    parts = [part for tile in grid.tiles() if (part := _tile_pixels(image, area, tile)) is not None]
-    if not parts:
-        empty = np.zeros(0)
-        none = [np.zeros(0, band.type.dtype) for band in image.bands]
-        return Samples(image.band_names, none, np.zeros((0, len(image.bands)), bool), empty, empty, projection.crs)
-    return Samples(
-        image.band_names,
-        [np.concatenate(bands) for bands in zip(*(part.values for part in parts), strict=True)],
-        np.concatenate([part.valid for part in parts]),
-        np.concatenate([part.x for part in parts]),
-        np.concatenate([part.y for part in parts]),
-        projection.crs,
-    )
-
-
-def _tile_pixels(image: Image, region: Geometry, tile: GeoBox) -> Samples | None:
-    budget.check()
-    inside = regions.pixels_in(region, tile)
-    if not inside.any():
-        return None
-    pixels = image.read_at(tile, image.everything)
-    rows, cols = np.nonzero(inside)
-    x, y = tile.affine * (cols + 0.5, rows + 0.5)
-    valid = np.column_stack([np.asarray(mask)[inside] != 0 for mask in pixels.masks])
-    budget.allocate(len(rows) * (16 + 9 * len(pixels.values)))
-    return Samples(
-        image.band_names, [of_pixels(np.asarray(v)[inside]) for v in pixels.values], valid, x, y, str(tile.crs)
-    )
 
 
 def _projection(image: Image, projection: Projection | None, scale: float | None) -> Projection:
@@ -160,14 +60,11 @@ def sample(
         raise EngineError(f"Image.sample: The factor must be within (0, 1], got {factor:g}.")
 
     def find() -> list[Feature]:
-        pixels = _pixels(image, region, _projection(image, projection, scale))
-        share = factor
-        if numPixels is not None:
-            share = min(numPixels / max(len(pixels.x), 1), 1.0)
-        if share is not None and share < 1:
-            drawn = pixels.draws(seed)
-            keep = drawn < share if numPixels is None else _lowest(drawn, numPixels)
-            pixels = pixels.pick(keep)
+        grid = _projection(image, projection, scale)
+        if numPixels is None and factor in (None, 1):
+            pixels = pixels_of(image, region, grid)
+        else:
+            pixels = drawn_pixels(image, region, grid, seed, Share(factor or 1.0, numPixels))
         return (pixels.pick(pixels.complete) if dropNulls else pixels).features(geometries=geometries)
 
     return _samples(image, find)
@@ -196,7 +93,7 @@ def sample_regions(
         made: list[Feature] = []
         grid = _projection(image, projection, scale)
         for i, element in enumerate(collection.elements):
-            pixels = _pixels(image, geometry_of(element) or _NOTHING, grid)
+            pixels = pixels_of(image, geometry_of(element) or _NOTHING, grid)
             names = [n for n in element.properties if not n.startswith("system:")] if properties is None else properties
             common = {name: element.properties[name] for name in names if name in element.properties}
             label = index_of(element) if index_of(element) is not None else i
@@ -229,7 +126,7 @@ def stratified_sample(
     position = image.positions([classBand])[0] if classBand is not None else 0
 
     def find() -> list[Feature]:
-        pixels = _pixels(image, region, _projection(image, projection, scale))
+        pixels = pixels_of(image, region, _projection(image, projection, scale))
         pixels = pixels.pick(pixels.complete if dropNulls else pixels.valid[:, position])
         classes = pixels.values[position]
         if len(classes) and not np.array_equal(classes, np.rint(classes)):
@@ -350,7 +247,7 @@ def get_region(
 
 def _rows(image: Image, region: Geometry, projection: Projection, names: tuple[str, ...]) -> Iterator[list[Any]]:
     positions = image.positions(names)
-    pixels = _pixels(image, region, projection)
+    pixels = pixels_of(image, region, projection)
     lon, lat = pixels.lonlat
     columns = [pixels.values[position].tolist() for position in positions]
     for i in range(len(lon)):

@@ -37,9 +37,10 @@ class SourceImage:
     """An image of a catalog. `properties` holds system:index and, where dated, system:time_start (ms since 1970).
 
     analytic: `read` also takes windows whose pixels are 2**n of the lattice's, and gives the values at their centres,
-    so that coarse requests need not read every pixel. kept: where its bands on any grid are kept between requests;
-    None where its pixels may change. composite: it is computed when it is read, on any grid: it has no projection of
-    its own and no end, and the grids of its bands say only how fine it is.
+    so that coarse requests need not read every pixel. smooth: these values alone are those of coarse pixels. kept:
+    where its bands on any grid are kept between requests; None where its pixels may change. composite: it is computed
+    when it is read, on any grid: it has no projection of its own and no end, and the grids of its bands say only how
+    fine it is.
     """
 
     id: str
@@ -48,6 +49,7 @@ class SourceImage:
     footprint: BaseGeometry  # EPSG:4326
     read: Reader = field(repr=False, compare=False)
     analytic: bool = False
+    smooth: bool = False
     kept: KeptPixels | None = field(default=None, repr=False, compare=False)
     composite: bool = False
 

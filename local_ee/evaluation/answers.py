@@ -81,7 +81,7 @@ def _described(collection: Collection, elements: Sequence[Any]) -> dict[str, Any
         answer["id"] = collection.id
     if collection.kind == "ImageCollection":
         answer["bands"] = []
-    elif elements:
+    elif elements or collection.columns:
         answer["columns"] = dict(collection.columns)
     if collection.properties:
         answer["properties"] = to_json(dict(collection.properties))

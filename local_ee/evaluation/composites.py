@@ -11,6 +11,7 @@ from local_ee.catalog import BoundsWSEN
 from local_ee.evaluation.features import Collection, Nearby, TooManyElements
 from local_ee.evaluation.values import Band, Image
 from local_ee.raster.geometry import LONLAT, Geometry, outline
+from local_ee.raster.memo import remembered_apart
 from local_ee.raster.pixels import Pixels, hidden, join
 
 Compose = Callable[[Sequence[Image]], Image]
@@ -49,7 +50,8 @@ def _by_windows(collection: Collection, nearby: Nearby, compose: Compose, bands:
         west, south, east, north = outline(geobox, LONLAT).bounds
         local = around((west, south, east, north))
         own = [position for position in positions if bands[position].name in local.band_names]
-        pixels = local.read(geobox, [bands[position].name for position in own]) if own else Pixels((), ())
+        names = [bands[position].name for position in own]
+        pixels = remembered_apart(local, geobox, local.positions(names)) if own else Pixels((), ())
         parts = {position: pixels.pick((index,)) for index, position in enumerate(own)}
         return join([parts[i] if i in parts else _masked(bands[i], geobox) for i in positions])
 

@@ -110,6 +110,7 @@ class _Reader:
             grid.shape.yx,
             tuple(_policy(self.source.properties, band) for band in bands),
             self.source.analytic,
+            self.source.smooth,
         )
 
 
@@ -133,7 +134,7 @@ def _plain(values: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def _by_grid(bands: Sequence[SourceBand]) -> list[list[int]]:
     groups: dict[Any, list[int]] = {}
     for i, band in enumerate(bands):
-        groups.setdefault(band.grid, []).append(i)
+        groups.setdefault(key_of(band.grid), []).append(i)
     return list(groups.values())
 
 

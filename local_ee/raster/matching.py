@@ -6,7 +6,6 @@ J. P. Lewis, "Fast normalized cross-correlation", Vision Interface, 1995.
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import fftconvolve
 
 _LEAST_VALID = 0.5  # share of a patch whose pixels are valid in both images
 _LEAST_SPREAD = 1e-9  # of a patch's values beside their size: less is flat
@@ -20,6 +19,8 @@ def correlation(patch: np.ndarray, ground: np.ndarray) -> np.ndarray:
     # The numerator is a convolution with the patch turned around; the denominator needs sums over windows only.
     # Both are sums of all bands, each freed of its mean, so that bands of a larger spread weigh more.
     # A flat patch has no correlation: 0 / 0 is taken for -1.
+    from scipy.signal import fftconvolve  # it takes longer to load than the other algorithms together
+
     finite = np.isfinite(ground).all(axis=0)
     share = _sums(finite.astype(float), patch.shape[1:]) / patch[0].size
     top, below = np.zeros(share.shape), np.zeros(share.shape)

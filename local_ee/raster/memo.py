@@ -155,11 +155,16 @@ def remembered(image: Readable, geobox: GeoBox, positions: tuple[int, ...]) -> P
         bands = memo.demand.of(image, geobox)
         return _recall(memo, image, bands, geobox, positions) if bands else image.reading(geobox, positions)
     with budget.turn():
-        token = _current.set(Memo(Demand(image, geobox, positions)))
-        try:
-            return image.reading(geobox, positions)
-        finally:
-            _current.reset(token)
+        return remembered_apart(image, geobox, positions)
+
+
+def remembered_apart(image: Readable, geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
+    """The pixels of an image that is made while another one is read: no demand of that read says what it shares."""
+    token = _current.set(Memo(Demand(image, geobox, positions)))
+    try:
+        return image.reading(geobox, positions)
+    finally:
+        _current.reset(token)
 
 
 def askers_of(reading: Reading) -> set[tuple[int, int]]:

@@ -36,7 +36,7 @@ Fetch = Callable[[GeoBox], Pixels]
 class ResampleSource:
     """Bands on one lattice. fetch reads windows of it; dimensions (rows, columns) where it ends; policies per band
     (MEAN, SAMPLE, MODE, MIN, MAX) where it has a pyramid. analytic: fetch also reads windows of pixels that are 2**n of
-    the lattice's, by their centres."""
+    the lattice's, by their centres. smooth: these are the values of its levels."""
 
     native: Projection
     fetch: Fetch
@@ -44,6 +44,7 @@ class ResampleSource:
     dimensions: tuple[int, int] | None = None
     policies: tuple[str, ...] | None = None
     analytic: bool = False
+    smooth: bool = False
 
     def level(self, factor: int) -> ResampleSource:
         """The same bands on the lattice of factor x factor pixels, as `fetch` reads an analytic source."""
@@ -193,6 +194,8 @@ def _at_level(source: ResampleSource, geobox: GeoBox) -> ResampleSource:
         return source
     factor = 1 << level
     coarse = source.level(factor)
+    if source.smooth:
+        return coarse
     step = 2 if source.analytic and factor >= ANALYTIC_FACTOR else factor
     fine = source if step == factor else source.level(factor // step)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -24,12 +23,14 @@ from pyproj import Transformer
 
 from local_ee.catalog import BoundsWSEN, SourceBand, SourceImage
 from local_ee.world.landsat_calibration import calibration, sun_azimuth, sun_elevation
-from local_ee.world.landsat_quality import CLEAR, SceneClouds, values_by_state
+from local_ee.world.landsat_quality import CLEAR, SceneClouds, cover_of, values_by_state
 from local_ee.world.listing import Listing
+from local_ee.world.outlines import inside
 from local_ee.world.passes import milliseconds
 from local_ee.world.public_facts import COLLECTION, AssetFacts, BandFacts, assets, ids_of
-from local_ee.world.public_pixels import degrees, values_of
+from local_ee.world.public_pixels import values_of
 from local_ee.world.public_properties import properties_of
+from local_ee.world.waves import blocks_of, degrees
 
 _PATHS, _ROWS, _DAY_ROWS, _CYCLE_DAYS = 233, 248, 122, 16
 _INCLINATION = math.radians(98.2)
@@ -50,6 +51,7 @@ _THERMAL = {
 _INDEX = re.compile(r"(?P<mission>L[CEMT]0\d)_(?P<path>\d{3})(?P<row>\d{3})_(?P<day>\d{8})")
 _SETTLED = {"LC09": date(2021, 12, 1)}  # into the nominal orbit
 _MOST_SCENES = 30_000
+_INGESTED_MS = 30 * 86_400_000  # after a scene was seen: its system:version, in microseconds
 _USUAL = {"SR_B": (7500.0, 16_000.0), "ST_B": (36_000.0, 44_000.0)}  # reflectances of 0.01 to 0.24, 272 to 299 K
 
 
@@ -225,24 +227,20 @@ def _image(asset: AssetFacts, scene: Scene, moment: datetime) -> SourceImage:
     properties = _properties(asset, scene, moment, index)
     sun = properties["SUN_AZIMUTH"], properties["SUN_ELEVATION"]
     clouds = SceneClouds(index, properties["CLOUD_COVER"], sun, footprint.bounds)
-    shapely.prepare(outline)
 
     def read(names: tuple[str, ...], window: GeoBox) -> tuple[np.ndarray, np.ndarray]:
-        lon, lat = degrees(window)
-        columns, rows = np.meshgrid(np.arange(window.shape[1]) + 0.5, np.arange(window.shape[0]) + 0.5)
-        x, y = window.affine * (columns, rows)
-        inside = shapely.contains_xy(outline, x, y)
-        states = clouds.states(lon, lat) if quality.keys() & names else None
+        blocks = blocks_of(window)
+        states = clouds.states(*degrees(window)) if quality.keys() & names else None
         layers = [
-            values_of(asset.id, bands[name], moment, lon, lat)
+            values_of(asset.id, bands[name], moment, blocks)
             if states is None or name not in quality
             else np.array(quality[name], bands[name].dtype)[states]
             for name in names
         ]
-        return np.stack(layers), np.broadcast_to(inside, (len(names), *inside.shape))
+        return np.stack(layers), np.broadcast_to(inside(outline, window), (len(names), *window.shape))
 
     sources = tuple(SourceBand(band.name, band.dtype, grid, band.pyramid) for band in bands.values())
-    return SourceImage(f"{asset.id}/{index}", sources, properties, footprint, read, analytic=True)
+    return SourceImage(f"{asset.id}/{index}", sources, properties, footprint, read, analytic=True, smooth=True)
 
 
 @cache
@@ -270,7 +268,8 @@ def _properties(asset: AssetFacts, scene: Scene, moment: datetime, index: str) -
         **properties_of(asset, index, moment),
         "system:index": index,
         "system:time_start": milliseconds(moment),
-        "CLOUD_COVER": zlib.crc32(index.encode()) % 1000 / 10,
+        "system:version": (milliseconds(moment) + _INGESTED_MS) * 1000,
+        "CLOUD_COVER": cover_of(index),
         "DATE_ACQUIRED": f"{moment:%Y-%m-%d}",
         "SCENE_CENTER_TIME": f"{moment:%H:%M:%S}Z",
         "SPACECRAFT_ID": f"LANDSAT_{int(scene.mission[2:])}",

@@ -17,14 +17,16 @@ from local_ee.world.listing import Listing
 from local_ee.world.passes import SCENE_INDEX, milliseconds
 from local_ee.world.public_dates import Moments, date_in, index_form, moment_of, step_end
 from local_ee.world.public_facts import COLLECTION, IMAGE, AssetFacts, assets, ids_of
-from local_ee.world.public_pixels import degrees, values_of
-from local_ee.world.public_properties import properties_of
+from local_ee.world.public_pixels import values_of
+from local_ee.world.public_properties import properties_of, variants
 from local_ee.world.public_scenes import Scene, Squares, is_scenes
+from local_ee.world.waves import blocks_of
 
 # Properties of what does not show the simulated ground: nothing may be learned from it, nor judged by it.
 PLACEHOLDER: Mapping[str, int] = {"simulated": 1, "placeholder": 1}
 _METRES = 111_319.49079327358  # of a degree at the equator
 _COMPOSITES = "LANDSAT/COMPOSITES/"  # computed by Google when they are read: one degree, no footprint (geedim's tests)
+_VARIANT = re.compile(r"(.+)_v(\d+)")
 _MIDNIGHT = (0, 0, 0, 0)
 _TILE = re.compile(r"(?:^|_)T(\d{2}[A-Z]{3})(?:_|$)")  # of Sentinel-2, in an index
 _MONTH_TILE = re.compile(
@@ -58,9 +60,14 @@ class PublicImages:
             named = (_of_script(asset, index) for index in asset.indices)
             return [image for image in named if image is not None and _within(image, first, last)]
         moments, form = Moments(asset, first, last), index_form(asset)
+        most = max(len(variants(asset)), 1)
         return Listing(
-            lambda: len(moments),
-            lambda: (_image(asset, moment, f"{asset.id}/{moment.strftime(form)}") for moment in moments),
+            lambda: len(moments) * most,
+            lambda: (
+                _image(asset, moment, f"{asset.id}/{moment.strftime(form)}{_mark(number)}", variant=number)
+                for moment in moments
+                for number in range(most)
+            ),
         )
 
     def image(self, collection_id: str, index: str) -> SourceImage | None:
@@ -69,8 +76,11 @@ class PublicImages:
         if is_scenes(asset):
             scene = Squares(asset).of_index(index)
             return _scene(asset, scene) if scene else _of_script(asset, index)
-        moment = None if _only_named(asset) else moment_of(asset, index)
-        return _of_script(asset, index) if moment is None else _image(asset, moment, f"{collection_id}/{index}")
+        day, number = _unmarked(index, len(variants(asset)))
+        moment = None if _only_named(asset) else moment_of(asset, day)
+        if moment is None:
+            return _of_script(asset, index)
+        return _image(asset, moment, f"{collection_id}/{index}", variant=number)
 
     def named(self, collection_id: str, index: str) -> SourceImage | None:
         """An image that Google's scripts name, or None."""
@@ -80,6 +90,17 @@ class PublicImages:
         """A single image."""
         asset = assets()[image_id]
         return _image(asset, asset.start, image_id)
+
+
+def _mark(variant: int) -> str:
+    """What the index of an image says of the variant that it is, after its moment."""
+    return f"_v{variant}" if variant else ""
+
+
+def _unmarked(index: str, most: int) -> tuple[str, int]:
+    """An index without its mark, and the variant; the index itself where it has none."""
+    parts = _VARIANT.fullmatch(index)
+    return (parts[1], int(parts[2])) if parts and 0 < int(parts[2]) < most else (index, 0)
 
 
 def _only_named(asset: AssetFacts) -> bool:
@@ -150,14 +171,28 @@ def grid_of(asset: AssetFacts, bounds: BoundsWSEN | None = None, pixel_m: float 
     return GeoBox(shape, Affine(step, 0, west, 0, -step, north), "EPSG:4326")
 
 
-def _image(asset: AssetFacts, moment: datetime, image_id: str, bounds: BoundsWSEN | None = None) -> SourceImage:
+def _inside(window: GeoBox, least: float, most: float, axis: int = 1) -> np.ndarray:
+    """Which columns (axis 1) or rows (axis 0) of a window in degrees have their centres between two sides."""
+    centres = np.arange(window.shape[axis]) + 0.5
+    degrees = window.affine.c + centres * window.affine.a if axis else window.affine.f + centres * window.affine.e
+    return np.asarray((degrees > least) & (degrees < most))
+
+
+def _image(
+    asset: AssetFacts,
+    moment: datetime,
+    image_id: str,
+    bounds: BoundsWSEN | None = None,
+    *,
+    variant: int | None = None,
+) -> SourceImage:
     bands = {band.name: band for band in asset.bands}
     west, south, east, north = bounds or asset.bounds
 
     def read(names: tuple[str, ...], window: GeoBox) -> tuple[np.ndarray, np.ndarray]:
-        lon, lat = degrees(window)
-        inside = (lon > west) & (lon < east) & (lat > south) & (lat < north)
-        values = np.stack([values_of(asset.id, bands[name], moment, lon, lat) for name in names])
+        inside = _inside(window, west, east)[None, :] & _inside(window, south, north, axis=0)[:, None]
+        blocks = blocks_of(window)
+        values = np.stack([values_of(asset.id, bands[name], moment, blocks) for name in names])
         return values, np.broadcast_to(inside, values.shape)
 
     end = asset.end if asset.is_image else step_end(asset, moment) if bounds is None else moment + timedelta(seconds=1)
@@ -166,11 +201,11 @@ def _image(asset: AssetFacts, moment: datetime, image_id: str, bounds: BoundsWSE
         "system:index": index,
         "system:time_start": milliseconds(moment),
         "system:time_end": milliseconds(end),
-        **properties_of(asset, index, moment),
+        **properties_of(asset, index, moment, variant),
         **PLACEHOLDER,
     }
     grids = {size: grid_of(asset, bounds, size) for size in {band.pixel_m for band in asset.bands}}
     sources = tuple(SourceBand(band.name, band.dtype, grids[band.pixel_m], band.pyramid) for band in asset.bands)
     composite = asset.id.startswith(_COMPOSITES)
     outline = box(west, south, east, north)
-    return SourceImage(image_id, sources, properties, outline, read, analytic=True, composite=composite)
+    return SourceImage(image_id, sources, properties, outline, read, analytic=True, smooth=True, composite=composite)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from local_ee.world.public_facts import AssetFacts
 
 _SECONDS = {"minute": 60, "hour": 3600, "day": 86_400}
-_DAY_S, _ONCE_DAYS = 86_400, 400  # a collection without a step that is shorter than this has one image
+_DAY_S, _DAY_OR_TWO, _ONCE_DAYS = 86_400, 2, 400  # a collection without a step that is shorter than this has one image
 _UNDERSCORED = ("MODIS/", "NASA/VIIRS/", "NOAA/VIIRS/001/", "NOAA/VIIRS/002/", "OREGONSTATE/", "UCSB-CHG/CHIRTS/")
 _FORMS = {"minute": "%Y%m%d%H%M%S", "hour": "%Y%m%dT%H", "month": "%Y%m", "year": "%Y"}
 _DIGITS = (
@@ -67,6 +67,8 @@ class Steps:
 def steps_of(asset: AssetFacts) -> Steps:
     """The steps of a collection; of one that the catalog gives none, a year, or all of a short time."""
     unit, count = asset.unit, asset.count
+    if unit == "year" and asset.end - asset.start < timedelta(days=_DAY_OR_TWO):
+        return Steps(asset.start, asset.end, seconds=_DAY_S)  # one image, which need not begin with a month
     if not unit:
         short = (asset.end - asset.start).days <= _ONCE_DAYS and not asset.goes_on
         unit, count = ("year", 1 if not short else 100)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
 from local_ee.catalog import BoundsWSEN
 
@@ -52,7 +53,7 @@ class AssetFacts:
 
     unit is empty where the catalog has no regular step. focus: the longitude and latitude that its page shows.
     indices: some of its images or tables. properties: names by type (d number, s text, i whole number; capitals are
-    lists of them, r a record, g a geometry, t a time).
+    lists of them, r a record, g a geometry, t a time). values: of properties, those that the page's example asks for.
     """
 
     id: str
@@ -73,6 +74,7 @@ class AssetFacts:
     focus: tuple[float, float] | None = None
     indices: tuple[str, ...] = ()
     properties: tuple[tuple[str, str], ...] = ()
+    values: tuple[tuple[str, tuple[Any, ...]], ...] = ()
 
 
 @cache
@@ -112,9 +114,8 @@ def ids_of(*forms: str) -> dict[str, None]:
 
 @lru_cache(_LINES_KEPT)
 def _asset(line: str) -> AssetFacts:
-    asset_id, form, status, licence, start, end, interval, pixel_m, bounds, focus, indices, bands, names = line.split(
-        "|"
-    )
+    parts = line.split("|")
+    asset_id, form, status, licence, start, end, interval, pixel_m, bounds, focus, indices, bands, names = parts[:13]
     words = interval.split()
     count, unit = words[-2:] if words else ("1", "")
     west, south, east, north = (float(side) for side in bounds.split(","))
@@ -123,7 +124,7 @@ def _asset(line: str) -> AssetFacts:
         asset_id,
         FORMS[int(form)] == IMAGE,
         begin,
-        max(begin, _moment(end) or max(LAST, begin + timedelta(days=365))),
+        max(begin, _moment(end.rstrip("+")) or max(LAST, begin + timedelta(days=365))),
         int(count),
         unit,
         "revisit" in words,
@@ -134,10 +135,11 @@ def _asset(line: str) -> AssetFacts:
         _STATUS[status],
         licence,
         "climate" in words,
-        not end,
+        not end or end.endswith("+"),
         tuple(float(number) for number in focus.split(",")) if focus else None,  # type: ignore[arg-type]
         tuple(indices.split(",")) if indices else (),
         tuple(_properties(_text(names, 12))),
+        tuple(_values(parts[13] if len(parts) > 13 else "")),
     )
 
 
@@ -172,6 +174,12 @@ def _band(
         least, most = (float(value) for value in values.split("/"))
     size = float(pixel_m) if pixel_m else None
     return BandFacts(name, _LETTERS[code], least, most, classes, float(scale or 1), float(offset or 0), unit, size)
+
+
+def _values(text: str) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    for group in text.split(";") if text else ():
+        name, _, words = group.partition("=")
+        yield name, tuple(word[1:] if word.startswith("'") else float(word) for word in words.split(","))
 
 
 def _properties(text: str) -> Iterator[tuple[str, str]]:

@@ -5,11 +5,13 @@ Values are the same for the same asset, element and name. They say nothing of th
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from local_ee.world.public_facts import AssetFacts
@@ -29,18 +31,64 @@ _TEXTS = (
     (re.compile(r"USFS/GTAC/|USGS/NLCD_RELEASES/|projects/gtac-data-publish/"), "study_area", ("CONUS",)),
     (re.compile(r"AIRBUS/SPOT_2_4_5/"), "satellite", ("SPOT5",)),
 )
+_TIMES = {"year": "%Y", "month": "%m", "day": "%d"}  # of an image's moment
+_MOST_VARIANTS, _ASSETS_KEPT = 24, 256
 _WORDS = ("alpha", "beta", "gamma", "delta", "kappa", "lambda", "omega", "sigma")
 
 
-def properties_of(asset: AssetFacts, index: str, moment: datetime) -> Mapping[str, Any]:
-    """Values for the properties that a page lists, for an image or a feature; those of no plain type are left out."""
+def properties_of(asset: AssetFacts, index: str, moment: datetime, variant: int | None = None) -> Mapping[str, Any]:
+    """Values for the properties that a page lists, for an image or a feature; those of no plain type are left out.
+
+    variant: which of the combinations of the values that the page's example asks for; None: the index draws one.
+    """
     values = {name: value_of(asset.id, index, name, code, moment) for name, code in asset.properties}
+    choices = variants(asset)
+    if choices:
+        number = zlib.crc32(f"{asset.id}|{index}".encode()) if variant is None else variant
+        values |= choices[number % len(choices)]
     classes = {
         f"{band.name}_class_values": [int(value) for value in band.classes]
         for band in asset.bands
         if len(band.classes) > 1
     }
     return {name: value for name, value in (classes | values).items() if value is not None}
+
+
+def variants(asset: AssetFacts) -> Sequence[Mapping[str, Any]]:
+    """Every combination of the values that the example of an asset's page asks for; empty where it asks for none."""
+    return _combinations(asset) if asset.values else ()
+
+
+@lru_cache(_ASSETS_KEPT)
+def _combinations(asset: AssetFacts) -> Sequence[Mapping[str, Any]]:
+    codes = dict(asset.properties)
+    words = {
+        name: _words(values, codes.get(name, ""))
+        for name, values in asset.values
+        if not _listed(asset.id, name, values)
+    }
+    if not words:
+        return ()
+    if math.prod(map(len, words.values())) > _MOST_VARIANTS:
+        return [{name: own[number % len(own)] for name, own in words.items()} for number in range(_MOST_VARIANTS)]
+    return [dict(zip(words, combination, strict=True)) for combination in itertools.product(*words.values())]
+
+
+def _words(values: Sequence[str | float], code: str) -> list[Any]:
+    """The values of a property in its type; those of a list are one."""
+    words = [_typed(value, code) for value in values]
+    return [words] if code and code in "SID" else words
+
+
+def _typed(word: str | float, code: str) -> Any:
+    if isinstance(word, str):
+        return word
+    return f"{word:g}" if code.lower() == "s" else int(word) if code.lower() == "i" or word.is_integer() else word
+
+
+def _listed(asset_id: str, name: str, values: Sequence[str | float]) -> bool:
+    """Whether the texts above have all of these values."""
+    return any(known == name and ids.match(asset_id) and set(values) <= set(words) for ids, known, words in _TEXTS)
 
 
 def value_of(asset_id: str, index: str, name: str, code: str, moment: datetime) -> Any:
@@ -60,6 +108,8 @@ def value_of(asset_id: str, index: str, name: str, code: str, moment: datetime) 
 
 
 def _number(name: str, moment: datetime, share: float) -> float:
+    if name in _TIMES:
+        return int(f"{moment:{_TIMES[name]}}")
     span = _range(name)
     return moment.timestamp() * 1000 if span is None else span[0] + (span[1] - span[0]) * share
 
@@ -75,6 +125,12 @@ def _range(name: str) -> tuple[float, float] | None:
 
 
 def _text(name: str, index: str, moment: datetime, share: float) -> str:
+    if name in _TIMES:
+        return f"{moment:{_TIMES[name]}}"
+    if re.search(r"area|acres|km2", name):
+        return f"{5 + 4995 * share:.2f}"
+    if name.endswith(("color", "colour")):
+        return f"#{int(share * 2**24):06X}"
     if "index" in name or name.endswith(("id", "code", "number")):
         return index if "id" in name else f"{int(share * 10**6):06d}"
     if "time" in name and "date" not in name:

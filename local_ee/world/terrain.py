@@ -24,6 +24,9 @@ GLO30, SRTM = "COPERNICUS/DEM/GLO30_2024_1", "USGS/SRTMGL1_003"
 _OLDER_GLO30 = "COPERNICUS/DEM/GLO30"  # deprecated; its tiles have pixels around whole arc seconds (Xee's tests)
 _STEP_DEG = 1 / 3600
 _BLOCK = 128  # pixels along a side
+_GLO30_ERROR_M = 1.0
+_EDITS = np.array([1, 8, 9, 10], np.uint8)  # EDM of each WBM: not edited, ocean, lake, river (the catalog's page)
+_EDITED, _NOT_EDITED = np.uint8(1), np.uint8(2)  # of FLM
 _START_MS = 1291164022000  # 2010-12-01, the acquisitions' begin
 _SRTM_MS = 950227200000  # 2000-02-11
 
@@ -87,7 +90,11 @@ def _tables(lon: float, lat: float, side_s: float) -> tuple[np.ndarray, np.ndarr
 
 @dataclass(frozen=True)
 class Glo30:
-    """Copernicus GLO-30 as on Earth Engine: image collections of one-degree tiles (DEM in m, WBM water kind)."""
+    """Copernicus GLO-30 as on Earth Engine: image collections of one-degree tiles.
+
+    DEM in m and WBM, the kind of water, of the simulated ground; HEM is the standard error of these heights, and EDM
+    and FLM say that water is edited and nothing is filled.
+    """
 
     ids = (GLO30, _OLDER_GLO30)
 
@@ -114,12 +121,16 @@ class Glo30:
         index = f"Copernicus_DSM_COG_10_{ns}{abs(lat):02d}_00_{ew}{abs(lon):03d}_00_DEM"
 
         def read(names: tuple[str, ...], window: GeoBox) -> tuple[np.ndarray, np.ndarray]:
-            heights, water = _read(window, "glo30", 1.0)
-            both = {"DEM": heights, "WBM": water}
-            values = np.stack([both[name] for name in names])
+            heights, water = _read(window, "glo30", _GLO30_ERROR_M)
+            planes = {"DEM": heights, "WBM": water, "EDM": _EDITS[water], "FLM": np.where(water, _EDITED, _NOT_EDITED)}
+            planes["HEM"] = np.full_like(heights, _GLO30_ERROR_M)
+            values = np.stack([planes[name] for name in names])
             return values, np.broadcast_to(inside(grid, window), values.shape).copy()
 
-        bands = (SourceBand("DEM", "float32", grid), SourceBand("WBM", "uint8", grid, "MODE"))
+        types = {"DEM": "float32", "EDM": "uint8", "FLM": "uint8", "HEM": "float32", "WBM": "uint8"}
+        bands = tuple(
+            SourceBand(name, dtype, grid, "MODE" if dtype == "uint8" else "MEAN") for name, dtype in types.items()
+        )
         properties = {"system:index": index, "system:time_start": _START_MS, "simulated": 1}
         outline = box(lon, lat, lon + 1, lat + 1)
         return SourceImage(f"{collection_id}/{index}", bands, properties, outline, read, analytic=True)

@@ -7,6 +7,7 @@ from functools import cached_property
 import ee
 import pytest
 
+from local_ee.catalogs import open_catalog
 from local_ee.errors import EngineError
 from tests.local_ee.support.evaluating import info, value
 from tests.local_ee.support.scenes import DAY_MS, JUNE_MS, Scenes, month, utm
@@ -313,3 +314,20 @@ def test_the_first_of_selected_images_is_replaced_in_their_list():
     chosen = ee.ImageCollection(S2).select(["B4"])
     replaced = chosen.toList(chosen.size()).replace(chosen.first(), ee.Image(0).rename("B4"))
     assert info(ee.Image(replaced.get(0)).propertyNames().contains(START), CATALOG) is False
+
+
+def blocks() -> ee.FeatureCollection:
+    return ee.FeatureCollection([ee.Feature(None, {"n": 1}), ee.Feature(None, {"n": 2, "pop": 5})])
+
+
+@pytest.mark.parametrize(("passes", "numbers"), [(ee.Filter.neq, [2]), (ee.Filter.eq, [1]), (ee.Filter.lt, [])])
+def test_a_comparison_with_null_asks_whether_the_property_is_there(passes, numbers):
+    """guides/reducers_grouping keeps the blocks whose population is not null so."""
+    assert info(blocks().filter(passes("pop", None)).aggregate_array("n")) == numbers
+
+
+def test_the_columns_of_a_table_are_told_without_its_features():
+    """guides/feature_collection_info: wdpa.limit(0).getInfo()['columns']."""
+    answer = info(ee.FeatureCollection("USGS/WBD/2017/HUC06").limit(0), open_catalog("world"))
+    assert answer["columns"]["areasqkm"] == "String" and answer["columns"]["system:index"] == "String"
+    assert answer["features"] == []

@@ -57,3 +57,12 @@ def test_the_engine_is_loaded_without_the_client_or_torch():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_the_algorithms_are_loaded_without_scipys_signal_processing():
+    """It takes seconds to load, which the first answer would wait for."""
+    program = (
+        "import sys; from local_ee.evaluation import registry as r; r.names(); print('scipy.signal' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "False"

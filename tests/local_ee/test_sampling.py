@@ -12,6 +12,8 @@ import pytest
 import shapely
 
 from local_ee.errors import EngineError
+from local_ee.evaluation import pixel_samples, regions
+from local_ee.raster.projection import Projection
 from tests.local_ee.support.evaluating import info, value
 
 pytestmark = pytest.mark.usefixtures("session")
@@ -143,3 +145,38 @@ def test_statistics_of_a_property():
     assert (found["total_count"], found["valid_count"], found["sum"], found["sum_sq"]) == (5, 4, 12, 50)
     assert found["sample_sd"] == pytest.approx(np.std([1, 2, 3, 6], ddof=1))
     assert found["total_var"] == pytest.approx(np.var([1, 2, 3, 6]))
+
+
+def large_region() -> ee.Geometry:
+    return ee.Geometry.Rectangle([500_000, 3_400_000, 520_000, 3_420_000], CRS, False)  # 2000 x 2000 pixels
+
+
+def drawn(image: ee.Image, **options) -> list[dict]:
+    rows = info(image.sample(large_region(), 10, CRS, geometries=True, **options))["features"]
+    return [(*row["geometry"]["coordinates"], row["properties"]["x"]) for row in rows]
+
+
+def test_some_pixels_of_a_large_region_are_the_lowest_of_all_its_draws():
+    every = value(columns().select("x"), None)
+    grid = regions.working_projection(every, Projection(CRS), None, 10)
+    samples = pixel_samples.pixels_of(every, value(large_region(), None), grid)
+    lowest = np.sort(np.argsort(samples.draws(3), kind="stable")[:40])
+    lon, lat = samples.pick(lowest).lonlat
+    assert np.allclose(
+        drawn(columns().select("x"), numPixels=40, seed=3),
+        np.column_stack([lon, lat, (samples.x[lowest] - 500_000) // 10]),
+    )
+
+
+def test_pixels_far_from_the_drawn_ones_are_not_read(monkeypatch):
+    counts = []
+    reading = pixel_samples._read
+    monkeypatch.setattr(
+        pixel_samples, "_read", lambda *parts: counts.append(np.prod(parts[1].shape)) or reading(*parts)
+    )
+    assert len(drawn(columns().select("x"), numPixels=20)) == 20
+    assert sum(counts) < 20 * 64 * 64
+
+
+def test_a_share_of_a_large_region():
+    assert len(drawn(columns().select("x"), factor=1e-4)) == pytest.approx(400, abs=100)

@@ -254,3 +254,8 @@ def test_a_refusal_names_its_algorithm_once():
 def test_damaged_json_is_said_to_be_that():
     with pytest.raises(ValueError, match=r"^Invalid JSON payload received: Expecting value"):
         Call("POST", "/", body=b'{"expression":').json()
+
+
+def test_an_image_without_bands_cannot_be_remapped():
+    with pytest.raises(EngineError, match=r"Image\.remap: The image has no bands"):
+        value(ee.Image(0).select([]).remap([1], [2]))

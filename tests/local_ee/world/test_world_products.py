@@ -105,6 +105,14 @@ def test_elevation_is_hubeis_plain(world, bounds):
     assert np.median(ganzi) > 3000 and ganzi.std() > 50
 
 
+def test_editing_masks_follow_the_water(world, bounds):
+    """catalog/COPERNICUS_DEM_GLO30: 1 is not edited, 8 to 10 are ocean, lake and river."""
+    tile = world.images("COPERNICUS/DEM/GLO30_2024_1", None, None, bounds)[-1]
+    (edits, fills, errors, water), _ = tile.read(("EDM", "FLM", "HEM", "WBM"), tile.bands[0].grid[1000:2600, 1000:2600])
+    np.testing.assert_array_equal(edits, np.where(water, water + 7, 1))
+    assert water.any() and set(fills[water > 0]) == {1} and set(fills[water == 0]) == {2} and set(errors.flat) == {1}
+
+
 def test_the_older_elevation_model_shows_the_same_ground(world, bounds):
     """COPERNICUS/DEM/GLO30 is deprecated and still in use; Xee's tests record tiles of 3601 x 3601 pixels."""
     older, newer = (
