@@ -25,6 +25,7 @@ from local_ee.evaluation import registry
 from local_ee.testing.client import Connection
 
 pytest_plugins = "pytester"
+pytestmark = pytest.mark.usefixtures("reconnected")  # a run inside leaves the client at its own server
 PLUGIN = ("-p", "local_ee.pytest_plugin", "-p", "no:cacheprovider")
 HEAD = """
 import ee
