@@ -208,6 +208,11 @@ def current() -> Budget:
     return _current.get() or _UNLIMITED
 
 
+def computation() -> Budget | None:
+    """What the calling thread works for, by its budget; None outside of an engine."""
+    return _current.get()
+
+
 def check() -> None:
     """See Budget.check."""
     current().check()

@@ -1,4 +1,4 @@
-"""Properties whose value is computed when first asked for, without a lock.
+"""Values that are computed when first asked for, without a lock.
 
 `functools.cached_property` of Python 3.11 has one lock for all instances of a class: the slow value of one would hold
 up every other computation, whatever its deadline (python/cpython#87634; Python 3.12 has none either). Two threads
@@ -35,3 +35,15 @@ class lazy_property(Generic[Value]):
         value = self._compute(instance)
         vars(instance)[self._name] = value
         return value
+
+
+def once(compute: Callable[[], Value]) -> Callable[[], Value]:
+    """A function without arguments that computes its value at the first call, and keeps it."""
+    kept: list[Value] = []
+
+    def value() -> Value:
+        if not kept:
+            kept.append(compute())
+        return kept[0]
+
+    return value

@@ -18,6 +18,7 @@ from local_ee.evaluation.arrays import of_result
 from local_ee.evaluation.coerce import coerced, to_element, type_name
 from local_ee.evaluation.columns import column
 from local_ee.evaluation.features import (
+    BAND_NAMES,
     Collection,
     Date,
     Element,
@@ -114,7 +115,9 @@ class Selection(Collection):
     again: Callable[[Collection], Collection] = field(kw_only=True, repr=False)
 
     def filtered(self, passes: Any) -> Collection:
-        """Those of the images that pass in the source."""
+        """Those of the images that pass in the source; the names of bands are not the source's."""
+        if BAND_NAMES in passes.fields():
+            return Collection(**_fields_of(self)).filtered(passes)
         return self.again(self.source.filtered(passes))
 
     def size(self) -> int:
@@ -151,8 +154,11 @@ def mapped(collection: Collection, baseAlgorithm: Callable[..., Any], dropNulls:
     if not getattr(baseAlgorithm, "keeps", False):
         return result
     again = partial(mapped, baseAlgorithm=baseAlgorithm, dropNulls=dropNulls)
-    fields = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
-    return Selection(**fields, source=collection, again=again)
+    return Selection(**_fields_of(result), source=collection, again=again)
+
+
+def _fields_of(collection: Collection) -> dict[str, Any]:
+    return {field.name: getattr(collection, field.name) for field in dataclasses.fields(Collection)}
 
 
 @algorithm("Collection.iterate")

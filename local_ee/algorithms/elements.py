@@ -7,7 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from local_ee.errors import EngineError
-from local_ee.evaluation.features import FOOTPRINT, Collection, Date, Element, ErrorMargin, Feature, get_property
+from local_ee.evaluation.features import (
+    BAND_NAMES,
+    FOOTPRINT,
+    Collection,
+    Date,
+    Element,
+    ErrorMargin,
+    Feature,
+    get_property,
+)
 from local_ee.evaluation.patterns import Pattern
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.values import Image
@@ -85,7 +94,7 @@ def _added(element: Element) -> Iterator[str]:
         is_composite = element.projection == WGS84
         if not is_composite and (footprint := element.footprint) is not None and not footprint.unbounded:
             yield FOOTPRINT
-        yield from ("system:bands", "system:band_names")
+        yield from ("system:bands", BAND_NAMES)
     if element.id is not None and not isinstance(element, Feature):
         yield "system:id"
 

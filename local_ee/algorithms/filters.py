@@ -35,6 +35,10 @@ class Filter:
     def joins(self, left: Element, right: Element) -> bool:
         raise TypeError(f"{type(self).__name__} does not tell what it lets pass")
 
+    def fields(self) -> set[str]:
+        """Names of the properties that it looks at."""
+        raise TypeError(f"{type(self).__name__} does not tell what it looks at")
+
     def dates(self) -> list[DateRange]:
         return []
 
@@ -100,6 +104,9 @@ class Comparison(Filter):
         except TypeError:
             return False
 
+    def fields(self) -> set[str]:
+        return {name for name in (self.left_field, self.right_field) if name is not None}
+
     @property
     def _asks_for_null(self) -> bool:
         sides = ((self.left_field, self.left_value), (self.right_field, self.right_value))
@@ -162,6 +169,9 @@ class Logic(Filter):
     def joins(self, left: Element, right: Element) -> bool:
         return (all if self.every else any)(each.joins(left, right) for each in self.filters)
 
+    def fields(self) -> set[str]:
+        return {name for each in self.filters for name in each.fields()}
+
     def dates(self) -> list[DateRange]:
         return [dates for each in self.filters for dates in each.dates()] if self.every else []
 
@@ -190,15 +200,22 @@ class Not(Filter):
     def joins(self, left: Element, right: Element) -> bool:
         return not self.inner.joins(left, right)
 
+    def fields(self) -> set[str]:
+        return self.inner.fields()
+
 
 @dataclass(frozen=True)
 class OneElement(Filter):
-    """A test of one element."""
+    """A test of one element, by some of its properties."""
 
     test: Callable[[Element], bool]
+    names: tuple[str, ...]
 
     def joins(self, left: Element, right: Element) -> bool:
         return self.test(left)
+
+    def fields(self) -> set[str]:
+        return set(self.names)
 
 
 def to_range(value: Any) -> DateRange:
@@ -342,7 +359,9 @@ def negated(filter: Filter) -> Filter:
 @algorithm("Filter.notNull")
 def not_null(properties: list) -> Filter:
     """Passes elements that have all the properties."""
-    return OneElement(lambda element: all(get_property(element, name) is not None for name in properties))
+    return OneElement(
+        lambda element: all(get_property(element, name) is not None for name in properties), tuple(properties)
+    )
 
 
 @algorithm("Filter.always")
@@ -379,7 +398,7 @@ def calendar_range(start: int, end: int | None, field: str) -> Filter:
         value = _CALENDAR[field](datetime.fromtimestamp(millis / 1000, UTC))
         return start <= value <= last if start <= last else value >= start or value <= last
 
-    return OneElement(test)
+    return OneElement(test, ("system:time_start",))
 
 
 @algorithm("Filter.dayOfYear")

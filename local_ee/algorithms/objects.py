@@ -56,7 +56,7 @@ def has_type(leftField: str | None, rightValue: Any, rightField: str | None, lef
 @algorithm("Filter.hasGeometry")
 def has_geometry() -> Filter:
     """Passes elements that have a geometry."""
-    return OneElement(lambda element: get_property(element, ".geo") is not None)
+    return OneElement(lambda element: get_property(element, ".geo") is not None, (".geo",))
 
 
 @algorithm("Filter.area")
@@ -64,8 +64,10 @@ def area(min: float, max: float, maxError: ErrorMargin | None, geometrySelector:
     """Passes where a geometry's area in square metres lies within a range, both ends included."""
     from local_ee.algorithms.geometries import area_m2
 
+    field = geometrySelector or ".geo"
+
     def test(element: Any) -> bool:
-        geometry = to_geometry(get_property(element, geometrySelector or ".geo"))
+        geometry = to_geometry(get_property(element, field))
         return geometry is not None and min <= area_m2(geometry, None) <= max
 
-    return OneElement(test)
+    return OneElement(test, (field,))

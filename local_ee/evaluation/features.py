@@ -17,6 +17,7 @@ _FIRST_LOOK = 8  # elements among which a filter looks for the first ones that p
 ELEMENT_LIMIT = f"Collection query aborted after accumulating over {MOST_ELEMENTS} elements."
 INFINITE_MARGIN = 2e7
 FOOTPRINT = "system:footprint"  # of a catalog's images
+BAND_NAMES = "system:band_names"  # of images; computed
 GEOMETRY_FIELDS = (".all", ".geo", "system:geometry", FOOTPRINT)
 
 
@@ -195,7 +196,7 @@ def get_property(element: Element, name: str) -> Any:
         return element.properties[name]
     if name in GEOMETRY_FIELDS:
         return geometry_of(element)
-    if name == "system:band_names" and isinstance(element, Image):
+    if name == BAND_NAMES and isinstance(element, Image):
         return list(element.band_names)
     return element.id if name == "system:id" else None
 

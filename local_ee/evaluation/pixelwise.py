@@ -192,11 +192,12 @@ class _Operator:
 
 
 def _band_count(images: Sequence[Image]) -> int:
-    counts = {len(image.bands) for image in images}
-    if len(counts - {1}) > 1 or 0 in counts:
+    """One band is used with all bands of the other, which may be none (apidocs ee-image-subtract)."""
+    counts = {len(image.bands) for image in images} - {1}
+    if len(counts) > 1:
         got = " and ".join(str(len(image.bands)) for image in images)
         raise EngineError(f"Images must have the same number of bands, or one band; got {got}.")
-    return max(counts)
+    return counts.pop() if counts else 1
 
 
 def _broadcast(image: Image, count: int) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -18,7 +18,7 @@ from local_ee.errors import EngineError
 from local_ee.evaluation import profile
 from local_ee.evaluation.coerce import coerced
 from local_ee.evaluation.signatures import Signature, signatures
-from local_ee.evaluation.values import Image
+from local_ee.evaluation.values import Image, is_bandless, refused
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,21 @@ class Algorithm:
                 budget.check_value(budget.size_of(value))
             return value
         except EngineError as error:
-            raise error.within(self.signature.name) from error
+            named = error.within(self.signature.name)
+            return self._deferred(named, arguments.values())
         except GEOSException as error:  # of shapes that cross themselves, or whose coordinates have no end
             raise EngineError(f"Invalid geometry: {str(error).strip()}").within(self.signature.name) from error
+
+    def _deferred(self, refusal: EngineError, arguments: Iterable[Any]) -> Image:
+        """An image that cannot be made of one without bands: who asks for its bands is refused, not who filters it.
+
+        So a list of composites, some of no image, can be filtered by properties. Assumption: every algorithm that
+        gives an image waits so (geetools' tests of doyByBands show it of `rename`).
+        """
+        bandless = [value for value in arguments if isinstance(value, Image) and is_bandless(value)]
+        if not self.signature.returns.startswith("Image<") or not bandless or refusal.said_by == "budget":
+            raise refusal
+        return refused(bandless[0], refusal)
 
     def _complete(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         name = self.signature.name

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 from odc.geo.geobox import GeoBox
 
 from local_ee.errors import EngineError
 from local_ee.evaluation.arrays import Array
+from local_ee.lazy import once
 from local_ee.raster.array_pixels import boxed
 from local_ee.raster.geometry import Geometry
 from local_ee.raster.memo import Inputs, Reading, remembered
@@ -46,6 +47,21 @@ class Band:
 
     def on(self, projection: Projection, dimensions: tuple[int, int] | None = None) -> Band:
         return replace(self, projection=projection, dimensions=dimensions)
+
+
+class RefusedBands(tuple[Band, ...]):
+    """The bands of an image that was made of one without any, where some are needed: whoever looks is refused."""
+
+    def __new__(cls, refusal: EngineError) -> RefusedBands:
+        return super().__new__(cls)
+
+    def __init__(self, refusal: EngineError) -> None:
+        self.refusal = refusal
+
+    def _refuse(self, *_: object) -> Never:
+        raise self.refusal
+
+    __iter__ = __len__ = __getitem__ = __bool__ = _refuse
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +143,23 @@ def derived(
 
     if footprint_of is None:
         footprint_of = parents[0].footprint_of if parents else (lambda: None)
+    else:
+        footprint_of = once(footprint_of)
     return Image(tuple(bands), reading, dict(properties or {}), image_id, footprint_of, inputs)
+
+
+def refused(image: Image, refusal: EngineError) -> Image:
+    """An image with the properties of another, whose bands and pixels nobody can ask for."""
+
+    def reading(geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
+        raise refusal
+
+    return Image(RefusedBands(refusal), reading, image.properties, image.id)
+
+
+def is_bandless(image: Image) -> bool:
+    """Whether an image has no bands, or none that can be asked for."""
+    return isinstance(image.bands, RefusedBands) or not image.bands
 
 
 def recomputed(

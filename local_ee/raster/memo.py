@@ -2,25 +2,33 @@
 
 Before the first pixel, the outermost read finds out which bands of which images it will need. An image that several
 others read is then read once, with all those bands together, and let go when the read ends or the bound is reached.
+Windows of a few pixels are kept as long as the computation runs: a series of a place reads them again for each date.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from local_ee import budget
+from local_ee.budget import Budget
 from local_ee.raster.lattice import place_of
 from local_ee.raster.pixels import Pixels, size_of
 from local_ee.raster.projection import key_of
 
 BOUND_BYTES = 256 << 20
+SMALL_PIXELS = 1024  # of a window that a whole computation keeps
+SMALL_BYTES = 32 << 20  # of all such windows of a computation
+_ENTRY_BYTES = 512  # of what holds a window's band beside its pixels
 _LEAST_BYTES = 2  # of a pixel of a band, with its mask
 _MOST_GROWTH = 1.5  # of the largest request: beyond it, requests of an image are read apart
 
@@ -117,39 +125,83 @@ def _edges(geobox: GeoBox) -> tuple[int, int, int, int]:
     return window.row, window.col, window.row + window.height, window.col + window.width
 
 
+class Windows:
+    """Bands of windows by image; the least recently used go first beyond the bound. Any thread may ask."""
+
+    def __init__(self, bound_bytes: int) -> None:
+        self._bound = bound_bytes
+        self._held: OrderedDict[tuple, tuple[Reading, np.ndarray, np.ndarray, int]] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def read(
+        self, image: Readable, geobox: GeoBox, positions: Sequence[int], fetch: Reading, also: Iterable[int] = ()
+    ) -> Pixels:
+        """Bands of a window, as held; where one is missing it is fetched, and then the bands `also` with it."""
+        reading = image.reading
+        key = (id(reading), *key_of(geobox))
+        found = {position: self._get((*key, position)) for position in positions}
+        if any(band is None for band in found.values()):
+            found |= {position: self._get((*key, position)) for position in also if position not in found}
+            missing = tuple(sorted(position for position, band in found.items() if band is None))
+            fresh = fetch(geobox, missing)
+            for position, values, mask in zip(missing, fresh.values, fresh.masks, strict=True):
+                found[position] = (values, mask)
+                self._put((*key, position), reading, values, mask)
+        bands = [band for position in positions if (band := found[position]) is not None]
+        return Pixels(tuple(values for values, _ in bands), tuple(mask for _, mask in bands))
+
+    def _get(self, key: tuple) -> tuple[np.ndarray, np.ndarray] | None:
+        with self._lock:
+            entry = self._held.get(key)
+            if entry is None:
+                return None
+            self._held.move_to_end(key)
+            return entry[1:3]
+
+    def _put(self, key: tuple, reading: Reading, values: np.ndarray, mask: np.ndarray) -> None:
+        """The reading is held too: its id is the key's, and must not become another's."""
+        size = _ENTRY_BYTES + size_of(values) + size_of(mask)
+        if size > self._bound:
+            return
+        with self._lock:
+            old = self._held.pop(key, None)
+            self._bytes += size - (0 if old is None else old[3])
+            self._held[key] = (reading, values, mask, size)
+            while self._bytes > self._bound:
+                self._bytes -= self._held.popitem(last=False)[1][3]
+
+
 class Memo:
-    """Bands of windows by image; the least recently used go first beyond the bound."""
+    """What one outermost read needs, and what it has read of that."""
 
     def __init__(self, demand: Demand, bound_bytes: int = BOUND_BYTES) -> None:
         self.demand = demand
-        self._bound = bound_bytes
-        self._held: OrderedDict[tuple, tuple[np.ndarray, np.ndarray, int]] = OrderedDict()
-        self._bytes = 0
-
-    def get(self, key: tuple) -> tuple[np.ndarray, np.ndarray] | None:
-        entry = self._held.get(key)
-        if entry is None:
-            return None
-        self._held.move_to_end(key)
-        return entry[0], entry[1]
-
-    def put(self, key: tuple, band: tuple[np.ndarray, np.ndarray]) -> None:
-        size = sum(size_of(array) for array in band)
-        if size > self._bound:
-            return
-        self._held[key] = (*band, size)
-        self._bytes += size
-        while self._bytes > self._bound:
-            self._bytes -= self._held.popitem(last=False)[1][2]
+        self.windows = Windows(bound_bytes)
 
 
 _current: ContextVar[Memo | None] = ContextVar("pixel memo", default=None)
+_small: WeakKeyDictionary[Budget, Windows] = WeakKeyDictionary()
+_small_lock = threading.Lock()
 
 
 def remembered(image: Readable, geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
-    """An image's pixels, from memory where this outermost read has seen them; a step of the computation's budget."""
+    """An image's pixels, from memory where this computation has seen them; a step of the computation's budget."""
     budget.check()
-    budget.allocate(float(geobox.shape[0]) * geobox.shape[1] * len(positions) * _LEAST_BYTES)
+    count = geobox.shape[0] * geobox.shape[1]
+    budget.allocate(float(count) * len(positions) * _LEAST_BYTES)
+    computation = budget.computation()
+    if computation is None or count > SMALL_PIXELS:
+        return _read(image, geobox, positions)
+    return _small_windows(computation).read(image, geobox, positions, partial(_read, image))
+
+
+def _small_windows(computation: Budget) -> Windows:
+    with _small_lock:
+        return _small.setdefault(computation, Windows(SMALL_BYTES))
+
+
+def _read(image: Readable, geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
     memo = _current.get()
     if memo is not None:
         bands = memo.demand.of(image, geobox)
@@ -175,15 +227,6 @@ def askers_of(reading: Reading) -> set[tuple[int, int]]:
 
 def _recall(memo: Memo, image: Readable, shared_bands: set[int], geobox: GeoBox, positions: tuple[int, ...]) -> Pixels:
     full_geobox, row, col = memo.demand.window(image, geobox)
-    key = (id(image.reading), *key_of(full_geobox))
-    cached = {position: memo.get((*key, position)) for position in positions}
-    if any(band is None for band in cached.values()):
-        cached |= {position: memo.get((*key, position)) for position in shared_bands if position not in cached}
-        missing = tuple(sorted(position for position, band in cached.items() if band is None))
-        fresh = image.reading(full_geobox, missing)
-        for position, values, mask in zip(missing, fresh.values, fresh.masks, strict=True):
-            cached[position] = (values, mask)
-            memo.put((*key, position), (values, mask))
+    pixels = memo.windows.read(image, full_geobox, positions, image.reading, shared_bands)
     section = np.s_[row : row + geobox.shape[0], col : col + geobox.shape[1]]
-    bands = [band for position in positions if (band := cached[position]) is not None]
-    return Pixels(tuple(values[section] for values, _ in bands), tuple(mask[section] for _, mask in bands))
+    return Pixels(tuple(each[section] for each in pixels.values), tuple(each[section] for each in pixels.masks))

@@ -331,3 +331,31 @@ def test_the_columns_of_a_table_are_told_without_its_features():
     answer = info(ee.FeatureCollection("USGS/WBD/2017/HUC06").limit(0), open_catalog("world"))
     assert answer["columns"]["areasqkm"] == "String" and answer["columns"]["system:index"] == "String"
     assert answer["features"] == []
+
+
+def nothing() -> ee.ImageCollection:
+    return ee.ImageCollection([])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: image.rename(["c", "d"]),
+        lambda image: image.select("a"),
+        lambda image: image.select("a").subtract(1),
+        lambda image: image.normalizedDifference(["a", "b"]),
+    ],
+)
+def test_a_composite_of_no_image_is_filtered_out_before_its_bands_are_asked_for(change):
+    """geetools' doyByBands (its tests/test_ImageCollection.py, TestPlotDoyByBands) renames composites of every day."""
+    whole = change(ee.Image([1, 2]).rename(["a", "b"]))
+    images = ee.ImageCollection([change(nothing().mean()).set("n", 0), whole.set("n", 3)])
+    assert info(images.filter(ee.Filter.gt("n", 0)).aggregate_array("n")) == [3]
+    with pytest.raises(EngineError, match="band"):
+        info(images)
+
+
+def test_a_composite_of_no_image_and_a_number_have_no_bands():
+    """apidocs ee-image-subtract: an image of one band is used against all the bands in the other image."""
+    assert info(nothing().mean().subtract(1).bandNames()) == []
+    assert info(ee.Image(2).divide(nothing().mean()).bandNames()) == []

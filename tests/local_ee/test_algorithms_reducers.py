@@ -91,7 +91,7 @@ def test_bands_missing_in_some_images_are_matched_by_name():
 
 def test_an_empty_collection_has_no_bands():
     with pytest.raises(EngineError, match=r"Band pattern 'x' did not match any bands. Available bands: \[\]"):
-        value(images().filter(ee.Filter.eq("none", 1)).mean().select("x"), CATALOG)
+        info(images().filter(ee.Filter.eq("none", 1)).mean().select("x"), CATALOG)
 
 
 def test_bands_of_a_pixel_are_reduced():

@@ -193,6 +193,15 @@ def test_images_are_filtered_by_the_names_of_their_bands():
     assert info(ee.Image("C/a").get("system:band_names"), SCENES) == ["x"]
 
 
+@pytest.mark.parametrize("wrong", [lambda test: test, ee.Filter.Not, lambda test: ee.Filter.And(test, test)])
+def test_selected_images_are_filtered_by_the_bands_that_they_have_left(wrong):
+    """geetools' test_contains_all_mismatch: of images with B2, B3 and B4 left, none has B5."""
+    selected = ee.ImageCollection("C").select(["x"], ["y"])
+    had, has = ee.Filter.listContains("system:band_names", "x"), ee.Filter.listContains("system:band_names", "y")
+    sizes = [info(selected.filter(wrong(test)).size(), SCENES) for test in (had, has)]
+    assert sizes == ([2, 0] if wrong is ee.Filter.Not else [0, 2])
+
+
 def test_the_id_is_among_the_names_of_a_collections_properties():
     """geetools' test_reduce_interval_image_collection_with_system_id copies propertyNames() and looks for it."""
     collection = ee.ImageCollection("C")

@@ -190,15 +190,38 @@ def test_a_filter_and_its_input_share_one_reading():
 
 
 def test_what_is_remembered_stays_within_its_bound():
-    import numpy as np
+    from local_ee.raster.memo import Windows
 
-    from local_ee.raster.memo import Demand, Memo
+    scenes = [Scene(f"C/{i}", GRID, {"x": ("float32", 10)}) for i in range(10)]
+    images = [value(ee.Image(scene.id), Scenes(tuple(scenes))) for scene in scenes]
+    entry_bytes = 512 + GRID.shape[0] * GRID.shape[1] * 4
+    windows = Windows(3 * entry_bytes + 400)
+    for image in (*images, *images[7:], *images[:7]):
+        windows.read(image, GRID, (0,), image.reading)
+    assert [len(scene.reads) for scene in scenes] == [2] * 7 + [1] * 3
 
-    root = value(ee.Image(1))
-    memo = Memo(Demand(root, GRID, (0,)), bound_bytes=4000)
-    for i in range(10):
-        memo.put((i,), (np.zeros(250, "float32"), np.ones(250, bool)))
-    assert [i for i in range(10) if memo.get((i,))] == [7, 8, 9]
+
+def test_a_series_of_a_place_reads_what_its_images_share_once():
+    """A chart of anomalies: each image less the mean of all, at one point."""
+    from local_ee.budget import Budget
+
+    scenes = [Scene(f"C/{i}", GRID, {"x": ("float32", 10)}) for i in range(6)]
+    collection = ee.ImageCollection([ee.Image(scene.id) for scene in scenes])
+    anomalies = value(collection.map(lambda image: image.subtract(collection.mean())), Scenes(tuple(scenes)))
+    with Budget().running():
+        for image in anomalies.elements:
+            image.read(GRID[3:4, 5:6])
+    assert [len(scene.reads) for scene in scenes] == [1] * 6
+
+
+def test_a_series_of_footprints_computes_each_once():
+    from local_ee.evaluation.values import derived
+
+    calls = []
+    image = derived([], [], lambda geobox, positions: None, footprint_of=lambda: calls.append(1))
+    for _ in range(3):
+        assert image.footprint is None
+    assert calls == [1]
 
 
 def test_nothing_is_remembered_after_a_read():
