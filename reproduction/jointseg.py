@@ -40,11 +40,11 @@ _LARGE: dict[str, tuple[str, Mapping[str, Any], Mapping[str, float]]] = {
 _STRATA_NETWORKS = (COARSE, BILINEAR, JOINT)
 _PRODUCTS = {"worldcover": "WorldCover", "esri": "ESRI land cover", "gisd30": "GISD30"}
 
-CPU = {"epochs": "9", "batch": "4", "patience": "6", "crop": "16"}
+CPU = {"epochs": "36", "batch": "4", "patience": "12", "crop": "16"}
 # rows that no claim of the paper hangs on have fewer seeds than the study
 _SEEDS = {ORACLE: 2}
 # the 10-m network sees a hundredth of the pixels in a step
-CPU_COARSE = {"epochs": "40", "batch": "4", "patience": "12"}
+CPU_COARSE = {"epochs": "80", "batch": "4", "patience": "24"}
 REHEARSAL_EPOCHS, COARSE_REHEARSAL_EPOCHS = 3, 10
 _SMALL = (
     f"CPU-sized: {pairs.PATCHES} patches of 320 m; networks that work at 1 m see crops of 160 m in batches of "
@@ -120,7 +120,7 @@ def _of_stratum(stratum: str, regions: tuple[str, ...], small: bool) -> list[Row
 
 def _bilinear_preset(small: bool) -> Preset:
     if small:
-        return Preset(_bilinear(True), {"pairs": pairs.pairs(), "shares": pairs.shares()}, 3, (*_SMALL, *_UNEQUAL))
+        return Preset(_bilinear(True), {"pairs": pairs.pairs(), "shares": pairs.shares()}, 5, (*_SMALL, *_UNEQUAL))
     large = {"pairs": pairs.dated_pairs(), "shares": pairs.shares(pairs.PAPER_PATCHES, pairs.SUMMER)}
     return Preset(_bilinear(False), large, 3, _UNEQUAL)
 
@@ -129,7 +129,7 @@ def _strata_preset(small: bool) -> Preset:
     patches, period = (pairs.PATCHES, pairs.MONTH) if small else (pairs.PAPER_PATCHES, pairs.SUMMER)
     data = {"pairs": pairs.pairs() if small else pairs.dated_pairs()}
     data |= {name: pairs.product(name, patches, period) for name in _PRODUCTS}
-    return Preset(_strata(small), data, 3, _SMALL if small else ())
+    return Preset(_strata(small), data, 5 if small else 3, _SMALL if small else ())
 
 
 STUDIES = (

@@ -39,7 +39,7 @@ _ROWS: dict[str, tuple[Mapping[str, Any], tuple[float, ...]]] = {
     "Exp-D: aligned, attended skips": ({**_OFF, "model.skip_att": True}, (0.748, 0.840, 0.795, 0.721)),
     "RU-Net++": ({}, (0.791, 0.867, 0.824, 0.762)),
 }
-CPU = {"epochs": "24", "batch": "8", "patience": "8", "crop": "64"}
+CPU = {"epochs": "96", "batch": "8", "patience": "24", "crop": "64"}
 REHEARSAL_EPOCHS = 6
 LABELS = "The labels that are learned"
 _SMALL = (
@@ -100,7 +100,7 @@ def _small(switches: Mapping[str, Any]) -> Run:
 
 def _cpu() -> Preset:
     data = {"cities": cities.cities(), "truth": cities.cities_truth()}
-    return Preset(_rows(_small), data, 3, (_SMALL,))
+    return Preset(_rows(_small), data, 5, (_SMALL,))
 
 
 def _paper() -> Preset:
