@@ -47,7 +47,7 @@ def serve(home: Path, *options: str) -> tuple[subprocess.Popen, Served]:
 
 
 def end(process: subprocess.Popen) -> None:
-    process.send_signal(signal.SIGINT)
+    process.terminate()  # a shell's background process ignores Ctrl-C
     process.communicate(timeout=60)
 
 
