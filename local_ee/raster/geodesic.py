@@ -7,6 +7,8 @@ edge that spans half the globe or more stays straight, because no shortest path 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import pyproj
 import shapely
@@ -17,11 +19,21 @@ SPHERE = pyproj.Geod(a=6_371_008.8, f=0)  # of the ellipsoid's mean radius (assu
 TOLERANCE_M = 1.0
 HALF_GLOBE_DEG = 180.0
 _MOST_PIECES = 1000  # of one edge
+_FEW_CORNERS = 64  # of an outline that is kept
 _PLANAR_PIECES = 500  # of the longer side of a shape whose straight edges are measured on the ellipsoid
 
 
 def bent(shape: BaseGeometry) -> BaseGeometry:
     """A shape in degrees with points added to its edges, so that straight edges follow shortest paths."""
+    return _bent_outline(shape) if shapely.get_num_coordinates(shape) <= _FEW_CORNERS else _bent(shape)
+
+
+@lru_cache(maxsize=1024)  # a collection's scenes have the same few outlines in every request
+def _bent_outline(shape: BaseGeometry) -> BaseGeometry:
+    return _bent(shape)
+
+
+def _bent(shape: BaseGeometry) -> BaseGeometry:
     if shape.is_empty or isinstance(shape, shapely.Point | shapely.MultiPoint):
         return shape
     if isinstance(shape, shapely.Polygon):

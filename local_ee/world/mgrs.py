@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from affine import Affine
 from odc.geo.geobox import GeoBox
@@ -34,15 +35,7 @@ class Tile:
     @property
     def name(self) -> str:
         """For example 50RKU."""
-        zone = self.epsg % 100
-        letter = _COLUMNS[(zone - 1) % 3][self.column - 1]
-        shift = 0 if zone % 2 else 5
-        return f"{zone:02d}{self._belt}{letter}{_ROWS[(self.row + shift) % 20]}"
-
-    @property
-    def _belt(self) -> str:
-        _, lat = lonlat_of_utm((self.column + 0.5) * SQUARE_M, (self.row + 0.5) * SQUARE_M, self.epsg)
-        return _BELTS[min(max(int((lat + 80) // 8), 0), 20)]
+        return _name(self)
 
     def grid(self, step_m: int) -> GeoBox:
         """The tile's pixels of 10, 20 or 60 m."""
@@ -53,14 +46,29 @@ class Tile:
     @property
     def footprint(self) -> Polygon:
         """The tile's outline in longitude and latitude."""
-        x, y = self.origin_m
-        ring = [(x, y), (x + SIDE_M, y), (x + SIDE_M, y - SIDE_M), (x, y - SIDE_M)]
-        return Polygon([lonlat_of_utm(float(a), float(b), self.epsg) for a, b in ring])
+        return _footprint(self)
 
     @property
     def centre_lonlat(self) -> tuple[float, float]:
         x, y = self.origin_m
         return lonlat_of_utm(x + SIDE_M / 2, y - SIDE_M / 2, self.epsg)
+
+
+@lru_cache(maxsize=4096)  # a collection has many scenes of few tiles
+def _name(tile: Tile) -> str:
+    zone = tile.epsg % 100
+    _, lat = lonlat_of_utm((tile.column + 0.5) * SQUARE_M, (tile.row + 0.5) * SQUARE_M, tile.epsg)
+    belt = _BELTS[min(max(int((lat + 80) // 8), 0), 20)]
+    letter = _COLUMNS[(zone - 1) % 3][tile.column - 1]
+    shift = 0 if zone % 2 else 5
+    return f"{zone:02d}{belt}{letter}{_ROWS[(tile.row + shift) % 20]}"
+
+
+@lru_cache(maxsize=4096)
+def _footprint(tile: Tile) -> Polygon:
+    x, y = tile.origin_m
+    ring = [(x, y), (x + SIDE_M, y), (x + SIDE_M, y - SIDE_M), (x, y - SIDE_M)]
+    return Polygon([lonlat_of_utm(float(a), float(b), tile.epsg) for a, b in ring])
 
 
 def tiles_of(bounds_wsen: tuple[float, float, float, float]) -> Iterator[Tile]:

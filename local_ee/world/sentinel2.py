@@ -54,28 +54,33 @@ class Scene:
 
     def properties(self, level: str) -> dict:
         """Earth Engine's properties of a scene, and simulated = 1."""
-        start, tile, baseline = self.moment, self.tile.name, _baseline(self.moment.date())
-        cloudy = cloudy_percentage(self.tile, self.moment.date(), self.orbit)
-        start_ms = passes.milliseconds(start) + 11_000
-        return {
-            **common(level, start, self.spacecraft, self.orbit, baseline),
-            **view(level, *self.tile.centre_lonlat, self.orbit),
-            "system:index": self.index,
-            "system:time_start": start_ms,
-            "system:time_end": start_ms,
-            "MGRS_TILE": tile,
-            "SPACECRAFT_NAME": self.spacecraft,
-            "SENSING_ORBIT_NUMBER": self.orbit,
-            "SENSING_ORBIT_DIRECTION": "DESCENDING",
-            "PROCESSING_BASELINE": baseline,
-            "PRODUCT_ID": f"S2{self.spacecraft[-1]}_MSI{level}_{start:%Y%m%dT%H%M%S}_R{self.orbit:03d}_T{tile}",
-            "GRANULE_ID": f"{level}_T{tile}_{start:%Y%m%dT%H%M%S}",
-            "CLOUDY_PIXEL_PERCENTAGE": cloudy,
-            "CLOUD_COVERAGE_ASSESSMENT": cloudy,
-            "MEAN_SOLAR_ZENITH_ANGLE": solar_zenith_deg(self.moment.date()),
-            "MEAN_SOLAR_AZIMUTH_ANGLE": sun.AZIMUTH_DEG[self.moment.month - 1],
-            "simulated": 1,
-        }
+        return dict(_properties(self, level))
+
+
+@lru_cache(maxsize=1024)  # requests list the same scenes again and again
+def _properties(scene: Scene, level: str) -> dict:
+    start, tile, baseline = scene.moment, scene.tile.name, _baseline(scene.moment.date())
+    cloudy = cloudy_percentage(scene.tile, scene.moment.date(), scene.orbit)
+    start_ms = passes.milliseconds(start) + 11_000
+    return {
+        **common(level, start, scene.spacecraft, scene.orbit, baseline),
+        **view(level, *scene.tile.centre_lonlat, scene.orbit),
+        "system:index": scene.index,
+        "system:time_start": start_ms,
+        "system:time_end": start_ms,
+        "MGRS_TILE": tile,
+        "SPACECRAFT_NAME": scene.spacecraft,
+        "SENSING_ORBIT_NUMBER": scene.orbit,
+        "SENSING_ORBIT_DIRECTION": "DESCENDING",
+        "PROCESSING_BASELINE": baseline,
+        "PRODUCT_ID": f"S2{scene.spacecraft[-1]}_MSI{level}_{start:%Y%m%dT%H%M%S}_R{scene.orbit:03d}_T{tile}",
+        "GRANULE_ID": f"{level}_T{tile}_{start:%Y%m%dT%H%M%S}",
+        "CLOUDY_PIXEL_PERCENTAGE": cloudy,
+        "CLOUD_COVERAGE_ASSESSMENT": cloudy,
+        "MEAN_SOLAR_ZENITH_ANGLE": solar_zenith_deg(scene.moment.date()),
+        "MEAN_SOLAR_AZIMUTH_ANGLE": sun.AZIMUTH_DEG[scene.moment.month - 1],
+        "simulated": 1,
+    }
 
 
 @lru_cache(maxsize=4096)

@@ -33,6 +33,12 @@ def test_ids_are_earth_engines(optical):
         assert image.id.endswith(image.properties["system:index"])
 
 
+def test_what_a_request_does_to_properties_is_not_kept(world, bounds):
+    first = month(world, L2A, 2019, 6, bounds)[0]
+    first.properties["simulated"] = "changed"
+    assert month(world, L2A, 2019, 6, bounds)[0].properties["simulated"] == 1
+
+
 def test_two_orbits_and_two_spacecraft_make_twelve_looks(optical):
     assert {image.properties["SENSING_ORBIT_NUMBER"] for image in optical} == {32, 75}
     assert {image.properties["SPACECRAFT_NAME"] for image in optical} == {"Sentinel-2A", "Sentinel-2B"}
