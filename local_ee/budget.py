@@ -213,6 +213,11 @@ def computation() -> Budget | None:
     return _current.get()
 
 
+def computing() -> int:
+    """How many computations are under way in this process."""
+    return len(_running)
+
+
 def check() -> None:
     """See Budget.check."""
     current().check()

@@ -17,13 +17,19 @@ Item = TypeVar("Item")
 
 
 def each(work: Callable[[Item], object], items: Iterable[Item]) -> None:
-    """Calls `work` on every item, in the calling thread and in others while the engine has places for them.
+    """Calls `work` on every item, in the calling thread and in others while processors have nothing else to do.
 
     The caller begins with the first item, the others with the last, so that neighbours are rarely in work at once. An
     error of any call ends the rest and is raised. An item should take far longer than waking a thread (some 0.1 ms).
     """
-    share = _Share(work, items)
-    for _ in range(min(len(share), _processors()) - 1):
+    waiting = deque(items)
+    helpers = min(len(waiting) - 1, _processors() - max(budget.computing(), 1))
+    if helpers < 1:
+        for item in waiting:
+            work(item)
+        return
+    share = _Share(work, waiting)
+    for _ in range(helpers):
         _threads().submit(share.help, budget.current())
     share.work_off()
 
@@ -36,15 +42,12 @@ def strips(work: Callable[[slice], object], length: int, step: int) -> None:
 class _Share(Generic[Item]):
     """Items that wait for a thread, and how many are in work."""
 
-    def __init__(self, work: Callable[[Item], object], items: Iterable[Item]) -> None:
+    def __init__(self, work: Callable[[Item], object], waiting: deque[Item]) -> None:
         self._work = work
-        self._waiting = deque(items)
+        self._waiting = waiting
         self._active = 0  # in work
         self._change = threading.Condition()
         self._error: BaseException | None = None
-
-    def __len__(self) -> int:
-        return len(self._waiting)
 
     def work_off(self) -> None:
         """Works from the first item on; returns when none is in work, whoever has it."""
@@ -85,6 +88,7 @@ class _Share(Generic[Item]):
             self._error = self._error or error
 
 
+@cache
 def _processors() -> int:
     return os.cpu_count() or 1
 

@@ -63,6 +63,11 @@ def test_nobody_helps_where_other_requests_have_all_places():
     assert threads_of(4, threading.Semaphore(0)) == {threading.current_thread().name}
 
 
+def test_nobody_helps_where_another_computation_is_under_way():
+    with Budget().running():
+        assert threads_of(4, None) == {threading.current_thread().name}
+
+
 def test_an_error_in_any_thread_is_raised():
     meeting = threading.Barrier(2)
 
