@@ -13,6 +13,8 @@ from local_ee.raster.lattice import place_of
 from local_ee.raster.pixels import blank, valid
 
 _WHOLE = 1e-6  # of a pixel: less is rounding
+_TILES_PX = (4096, 512, 64, 8)  # sides of the tiles that a shape of many points is cut into
+_FEW_POINTS = 32
 
 
 def centres_inside(geometry: Geometry, geobox: GeoBox) -> np.ndarray:
@@ -48,13 +50,46 @@ def _measure_edges(shape: BaseGeometry, geobox: GeoBox, edges: np.ndarray, share
         return
     rows, cols = edges.T
     window = place_of(geobox)  # absolute, so that a pixel's corners do not depend on where the window begins
-    left, right = ((cols + window.col + window.phase_x + side) * window.step_x for side in (0, 1))
-    top, bottom = ((rows + window.row + window.phase_y + side) * window.step_y for side in (0, 1))
-    covered = shapely.area(shapely.intersection(shapely.box(left, bottom, right, top), shape))
+    scale = np.array([window.step_x, window.step_y])
+    corners = np.column_stack([cols + window.col, rows + window.row])
+    covered = _areas(shape, corners, np.array([window.phase_x, window.phase_y]), scale, _TILES_PX)
     covered /= abs(window.step_x * window.step_y)
     covered[covered < _WHOLE] = 0
     covered[covered > 1 - _WHOLE] = 1
     share[rows, cols] = covered
+
+
+def _areas(
+    shape: BaseGeometry, pixels: np.ndarray, phase: np.ndarray, scale: np.ndarray, tiles_px: tuple[int, ...]
+) -> np.ndarray:
+    """The area of the shape in each pixel (column, row of the whole grid), in units of its coordinates.
+
+    A shape of many points is cut into tiles of the whole grid first, and these into smaller ones: each pixel then meets
+    the few points around it. A pixel's tiles do not depend on the window, so neither does a bit of its area.
+    """
+    if not tiles_px or shapely.get_num_coordinates(shape) <= _FEW_POINTS:
+        return shapely.area(shapely.intersection(_boxes(pixels, 1, phase, scale), shape))
+    side, *smaller = tiles_px
+    tiles, which = np.unique(pixels // side, axis=0, return_inverse=True)
+    parts = shapely.intersection(_boxes(tiles * side, side, phase, scale), shape)
+    areas = np.empty(len(pixels))
+    for index, part in enumerate(parts):
+        inside = which.reshape(-1) == index
+        areas[inside] = _areas(_surface(part), pixels[inside], phase, scale, tuple(smaller))
+    return areas
+
+
+def _boxes(pixels: np.ndarray, side: int, phase: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Squares of `side` pixels from these on, as polygons."""
+    first, last = ((pixels + phase + step) * scale for step in (0, side))
+    return shapely.box(first[:, 0], last[:, 1], last[:, 0], first[:, 1])
+
+
+def _surface(shape: BaseGeometry) -> BaseGeometry:
+    """The polygons of what two shapes have in common: where they only touch, lines and points are among it."""
+    if shape.geom_type != "GeometryCollection":
+        return shape
+    return shapely.multipolygons([part for part in shapely.get_parts(shape) if part.geom_type == "Polygon"])
 
 
 def _known(geometry: Geometry, geobox: GeoBox) -> np.ndarray | None:
