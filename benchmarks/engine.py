@@ -7,8 +7,9 @@ Medians: 12 dates of int16, 30 % masked, and unmasked. Means: the same dates, be
 Lee: one image of a Sentinel-1 month's block with the filter less the same without it, through computePixels; OpenCV
 and NumPy filter an array of the same size (below about 800 x 800 it stays in the processor's cache). Composite: a
 512 x 512 block of Wuhan's June 2019, Sentinel-2, first and again. Elevation: 256 x 256 pixels as map tiles of three
-zooms ask for them. Start: processor seconds of a process that loads the engine, serves and ends, its modules compiled
-to bytecode.
+zooms ask for them. Border: the covered share of 600 x 600 pixels by a jagged shape of 10,000 points, beside shapely,
+which cuts the whole shape by every pixel of the border. Start: processor seconds of a process that loads the engine,
+serves and ends, its modules compiled to bytecode.
 bottleneck is no dependency of this project: `pip install bottleneck` shows its row.
 """
 
@@ -42,6 +43,7 @@ sys.path.insert(0, str(ROOT))
 BOUNDS_WSEN = (114.2, 30.5, 114.41, 30.68)
 LEFT, TOP = 231_640, 3_397_580
 DATES, TURNS = 12, 5
+BORDER_POINTS = 10_000
 
 
 def least(work: Callable[[], object], turns: int = TURNS) -> float:
@@ -167,6 +169,30 @@ def elevations() -> dict[str, float]:
     return {f"zoom {zoom}": waited(fetch(zoom)) for zoom in (9, 7, 3)}
 
 
+def border() -> dict[str, float]:
+    import shapely
+
+    from local_ee.raster.geometry import Geometry
+    from local_ee.raster.rasterise import covered_share
+
+    rng = np.random.default_rng(0)
+    turns = np.sort(rng.uniform(0, 2 * np.pi, BORDER_POINTS))
+    radii = 2400 * (1 + 0.2 * np.sin(3 * turns) + 0.01 * rng.normal(size=BORDER_POINTS))
+    centre = np.array([LEFT + 3000, TOP - 3000])
+    shape = shapely.Polygon(centre + np.column_stack([np.cos(turns), np.sin(turns)]) * radii[:, None]).buffer(0)
+    share = covered_share(Geometry(shape, "EPSG:32650", geodesic=False), block(600))
+    rows, cols = np.nonzero((share > 0) & (share < 1))
+    left, top = LEFT + 10.0 * cols, TOP - 10.0 * rows
+
+    def by_pixel() -> object:
+        return shapely.area(shapely.intersection(shapely.box(left, top - 10, left + 10, top), shape))
+
+    def engine() -> object:
+        return covered_share(Geometry(shape, "EPSG:32650", geodesic=False), block(600))
+
+    return {"engine": least(engine), "shapely": waited(by_pixel)}
+
+
 def start() -> dict[str, float]:
     """Seconds of processor of an engine that starts and ends, the least of three; the first turn compiles bytecode."""
     with tempfile.TemporaryDirectory() as home:
@@ -200,6 +226,7 @@ def main() -> None:
         f"median of {DATES}": medians(side),
         f"mean of {DATES}": means(side),
         "Lee 7 x 7": lee(side),
+        f"border of {BORDER_POINTS:,} points": border(),
         "server": start(),
     }
     for title, seconds in tables.items():
