@@ -180,15 +180,16 @@ def border() -> dict[str, float]:
     radii = 2400 * (1 + 0.2 * np.sin(3 * turns) + 0.01 * rng.normal(size=BORDER_POINTS))
     centre = np.array([LEFT + 3000, TOP - 3000])
     shape = shapely.Polygon(centre + np.column_stack([np.cos(turns), np.sin(turns)]) * radii[:, None]).buffer(0)
-    share = covered_share(Geometry(shape, "EPSG:32650", geodesic=False), block(600))
+
+    def engine() -> np.ndarray:
+        return covered_share(Geometry(shape, "EPSG:32650", geodesic=False), block(600))
+
+    share = engine()
     rows, cols = np.nonzero((share > 0) & (share < 1))
     left, top = LEFT + 10.0 * cols, TOP - 10.0 * rows
 
     def by_pixel() -> object:
         return shapely.area(shapely.intersection(shapely.box(left, top - 10, left + 10, top), shape))
-
-    def engine() -> object:
-        return covered_share(Geometry(shape, "EPSG:32650", geodesic=False), block(600))
 
     return {"engine": least(engine), "shapely": waited(by_pixel)}
 

@@ -19,18 +19,13 @@ SPHERE = pyproj.Geod(a=6_371_008.8, f=0)  # of the ellipsoid's mean radius (assu
 TOLERANCE_M = 1.0
 HALF_GLOBE_DEG = 180.0
 _MOST_PIECES = 1000  # of one edge
-_FEW_CORNERS = 64  # of an outline that is kept
+_FEW_CORNERS = 16  # of an outline that is kept
 _PLANAR_PIECES = 500  # of the longer side of a shape whose straight edges are measured on the ellipsoid
 
 
 def bent(shape: BaseGeometry) -> BaseGeometry:
     """A shape in degrees with points added to its edges, so that straight edges follow shortest paths."""
     return _bent_outline(shape) if shapely.get_num_coordinates(shape) <= _FEW_CORNERS else _bent(shape)
-
-
-@lru_cache(maxsize=1024)  # a collection's scenes have the same few outlines in every request
-def _bent_outline(shape: BaseGeometry) -> BaseGeometry:
-    return _bent(shape)
 
 
 def _bent(shape: BaseGeometry) -> BaseGeometry:
@@ -41,6 +36,10 @@ def _bent(shape: BaseGeometry) -> BaseGeometry:
     if isinstance(shape, shapely.LinearRing | shapely.LineString):
         return type(shape)(_bent_line(shape))
     return type(shape)([bent(part) for part in shapely.get_parts(shape)])
+
+
+# a collection's scenes have the same few outlines in every request; at most 256 kB each
+_bent_outline = lru_cache(maxsize=256)(_bent)
 
 
 def straight(shape: BaseGeometry) -> BaseGeometry:

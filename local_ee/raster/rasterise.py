@@ -86,7 +86,10 @@ def _boxes(pixels: np.ndarray, side: int, phase: np.ndarray, scale: np.ndarray) 
 
 
 def _surface(shape: BaseGeometry) -> BaseGeometry:
-    """The polygons of what two shapes have in common: where they only touch, lines and points are among it."""
+    """The polygons of what two shapes have in common: where they only touch, lines and points are among it.
+
+    Older releases of GEOS cut no such mixture.
+    """
     if shape.geom_type != "GeometryCollection":
         return shape
     return shapely.multipolygons([part for part in shapely.get_parts(shape) if part.geom_type == "Polygon"])

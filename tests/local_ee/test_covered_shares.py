@@ -9,7 +9,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from local_ee.raster.geometry import Geometry
-from local_ee.raster.rasterise import covered_share
+from local_ee.raster.rasterise import _surface, covered_share
 
 STEP_M, LEFT_M, TOP_M, SIDE_PX = 30.0, 500_010.0, 3_400_020.0, 140
 CENTRE = np.array([LEFT_M, TOP_M]) + STEP_M * SIDE_PX / 2 * np.array([1, -1])
@@ -59,3 +59,9 @@ def test_a_shape_that_only_touches_a_tile_covers_nothing_of_it():
     share = shares(comb, grid())
     assert share[16:24, 0:94].all() and not share[:8].any() and not share[24:].any()
     assert float(share.sum()) * STEP_M**2 == pytest.approx(comb.area)
+
+
+def test_lines_where_shapes_only_touch_are_left_out():
+    square = shapely.box(0, 0, 1, 1)
+    common = shapely.GeometryCollection([square, shapely.LineString([(1, 0), (3, 0)]), shapely.Point(5, 5)])
+    assert _surface(common).equals(square) and _surface(common).geom_type == "MultiPolygon"
