@@ -44,11 +44,12 @@ def pairs(patches: int = PATCHES) -> Export:
     return Export(f"jointseg-{patches}", _composite(MONTH) | _fine() | _where(patches), remarks)
 
 
-def dated_pairs(patches: int = PAPER_PATCHES) -> Export:
-    """The same with composites of a summer and up to eight clear dates of it."""
-    remarks = (_WHERE, "Six bands of Sentinel-1 and -2, composites of June to August 2021 and up to 8 clear dates.")
+def dated_pairs(patches: int = PAPER_PATCHES, period: str = SUMMER) -> Export:
+    """The same with composites of a summer, or of another period, and up to eight clear dates of it."""
+    when = {SUMMER: "June to August 2021", MONTH: "July 2021"}[period]
+    remarks = (_WHERE, f"Six bands of Sentinel-1 and -2, composites of {when} and up to {DATES} clear dates of it.")
     dates = {"frames": "scenes", "max_frames": DATES}
-    return Export(f"jointseg-{patches}-dated", _composite(SUMMER) | _fine() | dates | _where(patches), remarks)
+    return Export(f"jointseg-{patches}-dated", _composite(period) | _fine() | dates | _where(patches), remarks)
 
 
 def shares(patches: int = PATCHES, period: str = MONTH) -> Export:

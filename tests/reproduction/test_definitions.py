@@ -121,10 +121,25 @@ def test_claim_of_jointseg_is_nine_and_a_half_points():
 def test_super_resolution_loss_and_dates_are_crossed():
     """With and without the loss, with 1 and 8 dates: four rows of JointSeg."""
     runs = [
-        row.run for row in STUDIES["jointseg-bilinear"].preset("paper").rows if row.run and row.run.title == "jointseg"
+        row.run for row in STUDIES["jointseg-dates"].preset("paper").rows if row.run and row.run.title == "jointseg"
     ]
     found = {(recipe(*_of(run)).sharpens, recipe(*_of(run)).frames) for run in runs}
     assert found == {(False, 0), (True, 0), (False, pairs.DATES), (True, pairs.DATES)}
+
+
+def test_networks_with_and_without_dates_see_the_same_patches():
+    data = STUDIES["jointseg-dates"].preset("cpu").data
+    one, several = data["pairs"].arguments, data["dated"].arguments
+    assert {key: value for key, value in several.items() if key not in ("frames", "max_frames")} == one
+
+
+def test_dates_are_all_that_differs_from_the_runs_of_bilinear():
+    runs = {row.label: training(row.run) for row in STUDIES["jointseg-dates"].preset("cpu").rows if row.run}
+    shared = {row.label: training(row.run) for row in STUDIES["jointseg-bilinear"].preset("cpu").rows if row.run}
+    for name in (jointseg.BILINEAR, jointseg.JOINT):
+        assert runs[name] == shared[name]
+        dated = runs[f"{name}, {pairs.DATES} dates"]
+        assert dict(dated.settings) == {**shared[name].settings, "frames": pairs.DATES}
 
 
 def test_strata_are_judged_with_the_runs_of_bilinear():
