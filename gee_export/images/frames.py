@@ -192,12 +192,17 @@ def _looked_at(region_grid: RegionGrid, seen: Mapping[date, Sensed]) -> dict[dat
         return {}
     geobox = _coarse(region_grid)
     names = {day: f"d{day:%Y%m%d}" for day in able}
-    bands = [sensed.count.gt(0).rename(names[day]) for day, sensed in able.items()]
+    bands = [_clear(sensed).rename(names[day]) for day, sensed in able.items()]
     image = bands[0].addBands(ee.Image(bands[1:])) if len(bands) > 1 else bands[0]
     raster = pixels.fetch(image, geobox, list(names.values()))
     inside = np.ones(geobox.shape, bool) if region_grid.outline is None else outline.inside(region_grid.outline, geobox)
     shown = (raster.values_BHW > 0.5) & raster.valid_BHW
     return {day: shown[day_index][inside] for day_index, day in enumerate(able)}
+
+
+def _clear(sensed: Sensed) -> ee.Image:
+    """1 where the ground is seen; by the cloud mask alone where there is one, so that no band of the ground is read."""
+    return sensed.count.gt(0) if sensed.clear is None else sensed.clear
 
 
 def _coarse(region_grid: RegionGrid) -> GeoBox:

@@ -40,6 +40,7 @@ class Sensed:
     image: `bands` in physical units; packed: the same in stored numbers (physical = stored * scale), float and not
     rounded; count: clear observations per pixel, one band of the sensor's name and `_count`. used: the scenes, none
     where the sensor has nothing to give (then image, packed and count must not be asked). info: for the manifest.
+    clear: one band, 1 where the cloud mask lets some scene through; None where the sensor has no such mask.
     """
 
     bands: tuple[Band, ...]
@@ -48,6 +49,7 @@ class Sensed:
     count: ee.Image
     used: tuple[Scene, ...]
     info: Mapping[str, Any]
+    clear: ee.Image | None = None
 
     @property
     def simulated(self) -> bool:

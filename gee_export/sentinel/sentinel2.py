@@ -105,6 +105,7 @@ def sensed(bounds_wsen: BoundsWSEN, period: Period, optical: Optical) -> Sensed:
         count.rename("s2_count"),
         scene_listing.used,
         info(scene_listing, period, optical),
+        clear=None if optical.mask.clear is None else _any_clear(images, optical.mask.clear, optical, source.level),
     )
 
 
@@ -178,6 +179,11 @@ def observation(image: ee.Image, period: Period, optical: Optical, level_: str) 
         seen = bands.select(0).mask()
         bands = bands.addBands(ee.Image([band.updateMask(seen) for band in beside]))
     return bands if optical.mask.clear is None else bands.updateMask(optical.mask.clear(image, optical, level_))
+
+
+def _any_clear(images: ee.ImageCollection, clear: clouds.Graph, optical: Optical, level_: str) -> ee.Image:
+    """Where the mask lets some scene through; the mask's own bands are read and no other."""
+    return images.map(lambda image: clear(image, optical, level_)).max().unmask(0, False)
 
 
 def _day(image: ee.Image, period: Period) -> ee.Image:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from benchmarks.clouds import counts_of
+from gee_export.base.grid import grid_of
 from gee_export.base.regions import Period, from_bbox
-from gee_export.sentinel.sentinel2 import Optical
+from gee_export.requests import pixels
+from gee_export.sentinel.sentinel2 import Optical, sensed
 
 PLACE, DAY = (113.90, 30.20, 113.925, 30.222), "2019-05-25..2019-05-25"
 MASKS = {
@@ -41,3 +45,26 @@ def test_cloud_score_plus_finds_clouds_and_most_shadows(shares):
 def test_a_higher_threshold_hides_more_shadow_and_more_clear_ground(shares):
     loose, strict = shares["cloud_score_plus"], shares["strict"]
     assert strict[1] < loose[1] and strict[2] > loose[2]
+
+
+@pytest.mark.parametrize("mask", ["cloud_score_plus", "s2cloudless", "scl", "qa60"])
+def test_clear_ground_is_where_something_was_counted(session, mask):
+    optical = Optical(clouds=mask)
+    seen = sensed(PLACE, Period.parse(DAY), optical)
+    grid = grid_of(from_bbox(PLACE))
+    told = pixels.fetch(seen.clear.rename("clear"), grid, ["clear"]).values_BHW[0] > 0
+    counted = pixels.fetch(seen.count, grid, ["s2_count"]).values_BHW[0] > 0
+    assert 0.1 < counted.mean() < 0.999
+    np.testing.assert_array_equal(told, counted)
+
+
+@pytest.mark.parametrize("mask", ["cloud_score_plus", "scl", "qa60"])
+def test_clear_ground_is_told_without_looking_at_the_ground(session, mask):
+    """No reflectance band is named in the request, of which one would be read at every pixel."""
+    optical = Optical(clouds=mask)
+    text = sensed(PLACE, Period.parse(DAY), optical).clear.serialize()
+    assert not re.findall(r'"B\d+A?"', text)
+
+
+def test_without_a_mask_nothing_is_told_of_clear_ground(session):
+    assert sensed(PLACE, Period.parse(DAY), Optical(clouds="none")).clear is None
