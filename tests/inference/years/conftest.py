@@ -117,6 +117,11 @@ def _tables(chain: YearChain) -> dict:
 @pytest.fixture
 def year_map(tmp_path: Path) -> Callable[..., Path]:
     """Writes a finished map of a year, as `isamap map` would."""
+    return year_maps_in(tmp_path)
+
+
+def year_maps_in(home: Path) -> Callable[..., Path]:
+    """What writes finished maps of years into a folder."""
     from odc.geo.geobox import GeoBox
 
     from inference import cog
@@ -124,7 +129,7 @@ def year_map(tmp_path: Path) -> Callable[..., Path]:
 
     def make(year: int, share_HW: np.ndarray, *, transform: Affine = WUHAN, name: str = "", **tags: str) -> Path:
         legend = Legend(("pervious", "impervious"))
-        folder = tmp_path / "work" / f"{year}{name}"
+        folder = home / "work" / f"{year}{name}"
         folder.mkdir(parents=True, exist_ok=True)
         rows = cog.RowsFile(folder / "rows.u8", share_HW.shape[1])
         rows.path.unlink(missing_ok=True)
@@ -134,7 +139,7 @@ def year_map(tmp_path: Path) -> Callable[..., Path]:
         words |= {"simulated_parts": "input, training", "settings": f"{year:032d}", "threshold": "0.5"}
         times = {"period": f"{year}-06", "period_start": f"{year}-06-01", "period_end": f"{year}-07-01"}
         grid = GeoBox(share_HW.shape, transform, "EPSG:32650")
-        out = tmp_path / "maps" / f"{name or year}.tif"
+        out = home / "maps" / f"{name or year}.tif"
         out.parent.mkdir(exist_ok=True)
         cog.write(rows, cog.MapInfo(grid, legend, words | times | tags), out)
         return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +18,14 @@ from inference.years import run as years_run
 from inference.years import series as years_series
 from inference.years.growth import filtered
 from inference.years.run import map_years, read_chain
-from tests.inference.years.conftest import WUHAN, calibrated_chain, simulate
+from tests.inference.years.conftest import WUHAN, calibrated_chain, simulate, year_maps_in
 from tests.support.map_files import read_map
 
 YEARS = (2017, 2019, 2020, 2023)
 SHAPE = (60, 50)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pixels() -> np.ndarray:
     """Stored probabilities of four years (4, rows, columns) with unknown corners."""
     share_THW = simulate(calibrated_chain(YEARS, (9.0,) * 4), SHAPE[0] * SHAPE[1], 1)[1].reshape(4, *SHAPE).copy()
@@ -33,14 +34,23 @@ def pixels() -> np.ndarray:
     return share_THW
 
 
-@pytest.fixture
-def maps(year_map, pixels) -> list[Path]:
+@pytest.fixture(scope="module")
+def maps(tmp_path_factory, pixels) -> list[Path]:
+    year_map = year_maps_in(tmp_path_factory.mktemp("maps"))
     return [year_map(year, share_HW) for year, share_HW in zip(YEARS, pixels, strict=True)]
 
 
+@pytest.fixture(scope="module")
+def made(maps, tmp_path_factory):
+    """A finished run: it takes a second, most of it for the page's pictures."""
+    return map_years(maps, tmp_path_factory.mktemp("made") / "out")
+
+
 @pytest.fixture
-def done(maps, tmp_path):
-    return map_years(maps, tmp_path / "out")
+def done(made, tmp_path):
+    """A copy of the finished run, which a test may change."""
+    shutil.copytree(made.path, tmp_path / "out")
+    return replace(made, path=tmp_path / "out")
 
 
 def values(path: Path) -> np.ndarray:
