@@ -79,9 +79,15 @@ class Session:
         return storage.Client(project=self.project, credentials=_credentials(self.token), client_options=options)
 
     def activate(self) -> Session:
-        """Leads this process's `ee` client (back) to this server; Fault where the server refuses."""
+        """Leads this process's `ee` client (back) to this server; Fault where the server refuses.
+
+        Where the client is connected so already, the server is not asked again: a run of tiles connects for each.
+        """
         _note_foreign()
-        self._connect()
+        if self == _current and _is_ours():
+            set_tag(self.workload_tag)
+        else:
+            self._connect()
         _open.append(_open.pop(_open.index(self)) if self in _open else self)
         return self
 

@@ -62,6 +62,27 @@ def test_no_project_is_the_local_engine(small):
     assert current() is small
 
 
+def test_a_client_that_is_connected_so_already_is_left_as_it_is(small, monkeypatch):
+    """A run of a thousand tiles connects a thousand times."""
+    monkeypatch.setattr(ee, "Initialize", None)
+    small.activate()
+    assert ee.Image("SMALL/ONE").bandNames().getInfo() == ["B2", "B3", "VV"]
+
+
+def test_a_client_that_was_reset_or_led_elsewhere_is_led_back(small, other_engine):
+    ee.Reset()
+    small.activate()
+    assert ClientState.now().url.startswith(small.url)
+    ee.Initialize(credentials=Credentials(other_engine.token), project="local", url=other_engine.origin)
+    small.activate()
+    assert ClientState.now().url.startswith(small.url)
+
+
+def test_an_equal_session_with_another_tag_changes_the_tag(small):
+    replace(small, workload_tag="another").activate()
+    assert ee.data.getWorkloadTag() == "another"
+
+
 def test_only_the_world_is_simulated(small):
     assert not small.simulated
     assert replace(small, catalog="world").simulated
