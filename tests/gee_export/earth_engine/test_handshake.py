@@ -33,10 +33,11 @@ LOGIN_PAGE = reply(200, b"<!DOCTYPE html><html>Please log in</html>", content_ty
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch):
-    """Nobody waits between two attempts."""
+    """Nobody waits between two attempts, nor long for the server of the test before."""
     quick = {"sleep": lambda seconds: None, "uniform": lambda low, high: 0.0}
     monkeypatch.setattr(handshake, "PATIENCE", Patience(attempts=6, **quick))
     monkeypatch.setattr(handshake, "LOCAL_PATIENCE", Patience(attempts=3, **quick))
+    monkeypatch.setattr(sessions, "BACK_S", 0.2)
 
 
 def start(url: str, *, attempts: int = 3) -> None:
