@@ -26,7 +26,7 @@ from benchmarks.world_pictures import pictures  # noqa: E402
 from benchmarks.world_samples import Samples  # noqa: E402
 from benchmarks.world_scenes import CENTRE, CODES, PLACES, SIDE, Eye  # noqa: E402
 from benchmarks.world_statistics import BARE, BUILT, CROP, OURS, PAGE, TREES, Row, Scene  # noqa: E402
-from benchmarks.world_yardstick import yardstick  # noqa: E402
+from benchmarks.world_yardstick import box_of, by_cover, yardstick  # noqa: E402
 from gee_export.base.grid import Window, crop, grid_of  # noqa: E402
 from local_ee.world import World  # noqa: E402
 from local_ee.world.truths import TRUTH, TRUTH_10  # noqa: E402
@@ -53,12 +53,14 @@ def main() -> None:
         print(f"no real samples in {options.data}: rows that compare with them are left out")
     makers = (histograms, separation, texture, speckle, radar_tail, seasons, label_pairs, shares)
     rows = [] if options.only else [row for make in makers for row in make(eye, real)]
-    rows += yardstick(eye, real, options.windows, options.network)
+    box = box_of(eye, options.windows)
+    rows += yardstick(eye, real, box, options.network)
     print(f"{'no':>2}  {'statistic':<49} {'target':>12}     whose    world    real")
     print("\n".join(map(str, rows)))
     for whose in (PAGE, OURS):
         own = [row for row in rows if row.whose == whose]
         print(f"{whose}: {sum(row.passed for row in own)} of {len(own)} pass")
+    print("\n".join(by_cover(box, real)))
     print(f"{time.perf_counter() - started:.0f} s, {time.process_time() - cpu:.0f} CPU-seconds")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -34,12 +34,16 @@ S002_FOREST = 0.789  # MIoU of Table II
 
 @dataclass(frozen=True)
 class Box:
-    """Windows of one tile each: bands [window, band, row, column], VV and VH (dB) last; two labels; where water is."""
+    """Windows of one tile each: bands [window, band, row, column], VV and VH (dB) last; truth; WorldCover's codes."""
 
     image: np.ndarray
     truth: np.ndarray
-    label: np.ndarray
-    water: np.ndarray
+    cover: np.ndarray
+
+    @property
+    def label(self) -> np.ndarray:
+        """What WorldCover calls built."""
+        return self.cover == CODES[BUILT]
 
     def parts(self, labels: np.ndarray) -> tuple[np.ndarray, ...]:
         """Pixels and labels to learn from, then those to test on."""
@@ -65,8 +69,7 @@ def box_of(eye: Eye, windows: int) -> Box:
         images.append(np.concatenate([clear_sky(eye, cut), 10 * np.log10(power)]))
         truths.append(truth10.read(("impervious",), window)[0][0] >= 50)
         covers.append(eye.worldcover(window, "v100"))
-    cover = np.stack(covers)
-    return Box(np.stack(images), np.stack(truths), cover == CODES[BUILT], cover == _WATER)
+    return Box(np.stack(images), np.stack(truths), np.stack(covers))
 
 
 def clear_sky(eye: Eye, cut: Cut, month: Month = _MONTH) -> np.ndarray:
@@ -90,9 +93,8 @@ def _tile(grid: Cut, row: int, col: int) -> Cut:
     return Cut(grid.epsg, (grid.row + row) // TILE * TILE, (grid.col + col) // TILE * TILE, TILE, TILE)
 
 
-def yardstick(eye: Eye, real: Samples, windows: int, network: bool) -> Iterator[Row]:
+def yardstick(eye: Eye, real: Samples, box: Box, network: bool) -> Iterator[Row]:
     """Rows of what one pixel tells, and, where `network`, of what a U-Net tells more (minutes)."""
-    box = box_of(eye, windows)
     scene = _scene(box)
     chile = real.chile if real.present else None
     targets = {"VV": (0.59, 0.76), "VH": (0.58, 0.67), "B2": (0.53, 0.73), "NDVI": (0.55, 0.75)}
@@ -101,9 +103,9 @@ def yardstick(eye: Eye, real: Samples, windows: int, network: bool) -> Iterator[
         values = [_apart(s, of) for s in (scene, chile)]
         whose = PAGE if name[0] == "V" else OURS
         yield Row(13, f"AUC built / all else (either way), {name}", targets[name], whose, *values)
-    dry = Scene(scene.optical, scene.radar, {BUILT: scene.classes[BUILT], _LAND: np.concatenate(~box.water)})
-    for name in ("VV", "VH"):  # a quarter of this box is water, hardly any of the real sample
-        values = [_apart(s, makers[name]) for s in (dry, chile)]
+    dry = Scene(scene.optical, scene.radar, {BUILT: scene.classes[BUILT], _LAND: np.concatenate(box.cover != _WATER)})
+    for name, of in makers.items():  # much of this box is water, hardly any of the real sample
+        values = [_apart(s, of) for s in (dry, chile)]
         yield Row(13, f"AUC built / other land (either way), {name}", targets[name], OURS, *values)
     for name in ("B4", "B8"):
         values = [NAN if s is None else st.lag_inside(s.optical[name], s.classes[BUILT]) for s in (scene, chile)]
@@ -124,6 +126,21 @@ def yardstick(eye: Eye, real: Samples, windows: int, network: bool) -> Iterator[
         miou = unet(box.image, box.truth, np.arange(len(box.image)) % _TEST == 0)
         yield Row(13, "U-Net less random forest, MIoU, truth", (0.10, 0.30), PAGE, miou - forests["truth"][0], 0.147)
     yield Row(13, "majority of 10 m, F1 at 1 m (town edges)", (0.75, 0.85), OURS, majority(eye))
+
+
+def by_cover(box: Box, real: Samples) -> Iterator[str]:
+    """Lines: of each cover that is not built, its share there and the AUC of B2 and NDVI of built ground against it."""
+    scene = _scene(box)
+    own = {name: np.concatenate(box.cover == code) for name, code in {**CODES, "water": _WATER}.items()}
+    places = {"world": replace(scene, classes=own)} | ({"real": real.chile} if real.present else {})
+    for place, seen in places.items():
+        built = seen.classes[BUILT]
+        for name, cover in seen.classes.items():
+            if name != BUILT:
+                among = cover & ~built
+                aucs = [st.auc(of(seen)[built][::5], of(seen)[among][::5]) for of in (st.band("B2"), st.ndvi)]
+                share = among.sum() / (~built).sum()
+                yield f"{place}: built / {name:<6} {share:>4.0%} of the rest  B2 {aucs[0]:.2f}  NDVI {aucs[1]:.2f}"
 
 
 def _scene(box: Box) -> Scene:
