@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from gee_export.base.atomic import write_whole
@@ -18,26 +19,42 @@ PICTURE_MOST_BYTES = 100_000
 def write(page: str | Path, out: str | Path) -> str:
     """Put every report of <out> into the page, its panel into img/ beside it; what was done in a sentence.
 
+    Sections of studies that <out> has no report of stay as they are: each says when it was run and with which version.
     ValueError: no such page, no marks in it, no report. Fault: a damaged report.
     """
     path = Path(page)
     if not path.is_file():
         raise ValueError(f"{path} is not there: make it with the lines {BEGIN} and {END}")
     before, begun, tail = path.read_text().partition(BEGIN)
-    _, ended, after = tail.partition(END)
+    former, ended, after = tail.partition(END)
     if not begun or not ended:
         raise ValueError(f"{path} lacks the lines {BEGIN} and {END}, between which the reports go")
     finished = reports(Path(out))
     if not finished:
         raise ValueError(f"{out} holds no report: run `isamap reproduce NAME --out {out}` first")
-    parts = [_section(report, Path(out), path.parent) for report in finished]
-    missing = [name for name in STUDIES if name not in {report.name for report in finished}]
-    for name in missing:  # a picture of a report that is no longer there would be of another world
+    written = {report.name: _section(report, Path(out), path.parent) for report in finished}
+    sections = {name: text for name, text in (_sections(former) | written).items() if name in STUDIES}
+    missing = [name for name in STUDIES if name not in sections]
+    for name in missing:  # a picture without a report would be of another world
         _picture(path.parent, name).unlink(missing_ok=True)
     waiting = f"not run yet: {', '.join(missing)}" if missing else ""
     state = f"{waiting[0].upper()}{waiting[1:]}." if waiting else "All studies have been run."
-    write_whole(path, f"{before}{BEGIN}\n\n{state}\n\n{_contents(finished)}\n{''.join(parts)}{END}{after}".encode())
+    shown = [sections[name] for name in STUDIES if name in sections]
+    contents = "".join(map(_entry, shown))
+    write_whole(path, f"{before}{BEGIN}\n\n{state}\n\n{contents}\n{''.join(shown)}{END}{after}".encode())
     return f"{path}: {len(finished)} of {len(STUDIES)} studies" + (f"; {waiting}" if waiting else "")
+
+
+def _sections(text: str) -> dict[str, str]:
+    """The sections of a page by study."""
+    return {part.partition(":")[0]: f"## {part}" for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]}
+
+
+def _entry(section: str) -> str:
+    """A line that leads to a section and says where the study stands in its paper."""
+    head, _, rest = section.removeprefix("## ").partition("\n\n")
+    name, _, title = head.partition(": ")
+    return f"- [{name}](#{_anchor(head)}): {title} ({rest.partition('. Preset')[0]})\n"
 
 
 def reports(out: Path) -> list[StudyReport]:
@@ -54,15 +71,9 @@ def reports(out: Path) -> list[StudyReport]:
     return finished
 
 
-def _contents(finished: list[StudyReport]) -> str:
-    """A line a study, leading to its section."""
-    return "".join(f"- [{report.name}](#{_anchor(report)}): {report.title} ({report.paper})\n" for report in finished)
-
-
-def _anchor(report: StudyReport) -> str:
-    """The anchor that GitHub gives the report's heading."""
-    text = f"{report.name}: {report.title}".lower()
-    return "".join(letter for letter in text.replace(" ", "-") if letter.isalnum() or letter in "-_")
+def _anchor(heading: str) -> str:
+    """The anchor that GitHub gives a heading."""
+    return "".join(letter for letter in heading.lower().replace(" ", "-") if letter.isalnum() or letter in "-_")
 
 
 def _section(report: StudyReport, out: Path, beside: Path) -> str:

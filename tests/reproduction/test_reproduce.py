@@ -133,6 +133,23 @@ def test_page_holds_every_report_between_its_marks(done, study, tmp_path):
     assert target.read_text() == once
 
 
+def test_sections_of_studies_that_were_run_elsewhere_stay(done, study, tmp_path):
+    report, out, _ = done
+    section = (
+        "## crofusenet-table2: Methods\n\nCroFuseNet Table II. Preset `cpu`.\n\n![x](img/crofusenet-table2.jpg)\n\n"
+    )
+    strange = "## no-study: Nothing\n\nNobody. Preset `cpu`.\n\n"
+    target = tmp_path / "page.md"
+    target.write_text(f"{page.BEGIN}\n\nold words\n\n{strange}{section}{page.END}\n")
+    (tmp_path / "img").mkdir()
+    (tmp_path / "img" / "crofusenet-table2.jpg").write_bytes(b"of another run")
+    page.write(target, out)
+    text = target.read_text()
+    assert section in text and markdown(report, level=2) in text and "old words" not in text and "Nobody" not in text
+    assert "- [crofusenet-table2](#crofusenet-table2-methods): Methods (CroFuseNet Table II)\n" in text
+    assert (tmp_path / "img" / "crofusenet-table2.jpg").read_bytes() == b"of another run"
+
+
 def test_pictures_of_studies_without_a_report_go(done, study, tmp_path):
     _, out, _ = done
     target = tmp_path / "page.md"
