@@ -51,7 +51,7 @@ CPU = {"epochs": "18", "batch": "4", "patience": "9", "crop": "16"}
 # rows that no claim of the paper hangs on have fewer seeds than the study
 _SEEDS = {ORACLE: 2}
 # the 10-m network sees a hundredth of the pixels in a step
-CPU_COARSE = {"epochs": "40", "batch": "4", "patience": "12"}
+CPU_COARSE = {"epochs": "120", "batch": "4", "patience": "24"}
 REHEARSAL_EPOCHS, COARSE_REHEARSAL_EPOCHS = 3, 10
 _SMALL = (
     f"CPU-sized: {pairs.PATCHES} patches of 320 m; networks that work at 1 m see crops of 160 m in batches of "
