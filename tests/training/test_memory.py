@@ -18,7 +18,7 @@ from training import memory
 from training.memory import StepMemory, available_bytes, is_out_of_memory, memory_for, memory_for_batch, step_memory
 from training.models import build
 from training.models.output import Output
-from training.recipes import recipe
+from training.recipes import papers, recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,6 +48,15 @@ def test_counting_takes_no_memory_and_leaves_the_network_alone():
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     assert step_memory(network, (0, 4096)).per_patch > 2**30
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+@pytest.mark.parametrize("name", sorted(set(papers.RECIPES) - {"random_forest", "svm"}))
+def test_every_papers_recipe_fits_a_gpu_of_139_gib(name):
+    """On the papers' patches: 128 px (CroFuseNet), 512 px (RU-Net++, LandCover3m), 32 px beside 1 m (JointSeg)."""
+    chosen = papers.RECIPES[name]()
+    side = 32 if chosen.target == "fine" else chosen.crop or (512 if name == "runetpp" else 128)
+    step = step_memory(build(chosen.model, tuple(BANDS), chosen.config), (chosen.frames, side))
+    assert chosen.batch // chosen.accumulate <= step.fitting(139 * 2**30)
 
 
 def test_the_largest_batch_that_fits():
