@@ -68,6 +68,7 @@ def test_layers_have_their_own_rates():
             {"accumulate": "3", "batch": "8"},
             "batch=8 cannot be cut into accumulate=3 parts for devices=1: use --set batch=9",
         ),
+        ({"deterministic": "maybe"}, "deterministic=maybe: expected yes or no, such as deterministic=yes"),
         ({"accumulate": "2", "batch": "6", "devices": "2"}, "accumulate=2 parts for devices=2: use --set batch=8"),
         ({"thaw": "1", "devices": "2"}, "layers thaw on one device only"),
         ({"sampling": "rare"}, "sampling=rare: expected one of each, balanced"),
@@ -135,11 +136,24 @@ def test_parts_of_a_batch_learn_what_the_whole_does(hamlet, tmp_path):
         torch.testing.assert_close(tensor, states[1][name], atol=1e-5, rtol=1e-4, msg=name)
 
 
+@pytest.mark.parametrize(("word", "expected"), [("yes", True), ("no", False)])
+def test_deterministic_algorithms_are_a_setting(hamlet, tmp_path, monkeypatch, word, expected):
+    found = []
+    original = Task.training_step
+
+    def noting(self, *arguments):
+        found.append(torch.are_deterministic_algorithms_enabled())
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Task, "training_step", noting)
+    training.train(hamlet, "unet-tiny", tmp_path, settings={"epochs": "1", "deterministic": word, "device": "cpu"})
+    assert set(found) == {expected}
+
+
 def test_a_later_setting_is_in_json_only_where_it_is_set():
     """Runs and checkpoints of before keep their bytes."""
-    assert not {"schedule", "warmup", "rates", "freeze", "thaw", "accumulate", "sampling"} & set(
-        recipe("unet").to_json()
-    )
+    later = {"schedule", "warmup", "rates", "freeze", "thaw", "accumulate", "sampling", "deterministic"}
+    assert not later & set(recipe("unet").to_json())
     stored = recipe("unet", {"rates": "encoder:0.1", "schedule": "cosine"}).to_json()
     assert stored["rates"] == ["encoder:0.1"] and stored["schedule"] == "cosine" and "warmup" not in stored
 

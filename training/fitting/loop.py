@@ -132,7 +132,7 @@ def _trainer(plan: Plan, callbacks: list[Callback]) -> pl.Trainer:
         limit_train_batches=plan.steps_per_epoch * recipe.accumulate if recipe.accumulate > 1 else None,
         callbacks=callbacks,
         logger=TensorBoardLogger(plan.folder, name="", version=TENSORBOARD),
-        deterministic="warn",
+        deterministic="warn" if recipe.deterministic else False,
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,

@@ -34,6 +34,7 @@ LATER: Mapping[str, Any] = {
     "thaw": 0,
     "accumulate": 1,
     "sampling": "each",
+    "deterministic": True,
 }
 
 
@@ -49,7 +50,8 @@ class Recipe:
     (1 - step / steps) ** power, "cosine" as half a wave to 0; it rises linearly in the first `warmup` epochs.
     rates: "layer:factor" words, times lr for the layers whose names begin so; freeze: layers that stay as they are,
     until epoch `thaw` is over (0: always). accumulate: parts of a batch that are computed one after another.
-    sampling: "each" patch once an epoch, or "balanced": drawn so that every class is as likely.
+    sampling: "each" patch once an epoch, or "balanced": drawn so that every class is as likely. deterministic: torch's
+    deterministic algorithms, slower on a GPU, where enlarging an image falls back to a slow formula.
     clip: largest gradient norm, 0 for none. ema: decay of the averaged weights that are validated and kept, 0 for
     none. patience: epochs without a better validation MIoU before stopping. batch: of all devices together.
     augment: names of augment.AUGMENTATIONS in order, crop: side of random crops in input pixels (0: whole patches);
@@ -89,6 +91,7 @@ class Recipe:
     thaw: int = 0
     accumulate: int = 1
     sampling: str = "each"
+    deterministic: bool = True
 
     def __post_init__(self) -> None:
         self._check_counts()

@@ -19,6 +19,7 @@ _KINDS = {
     float: "a number",
     tuple: "names joined by commas, or none",
     str: "a word",
+    bool: "yes or no",
 }
 _TRUTH = {"yes": True, "true": True, "no": False, "false": False}
 _NOTHING = ("", "none", "no")
@@ -96,11 +97,13 @@ def _typed(key: str, value: Any, like: Any) -> Any:
     try:
         if value_type is tuple:
             return _names(value)
+        if value_type is bool:
+            return value if isinstance(value, bool) else _TRUTH[str(value).lower()]
         if value_type is int:
             return _whole(value)
         return value_type(value)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{key}={value}: expected {_KINDS[value_type]}, such as {key}={like}") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{key}={value}: expected {_KINDS[value_type]}, such as {key}={_word(like)}") from error
 
 
 def _whole(value: Any) -> int:
@@ -161,7 +164,7 @@ def _form(default: Any) -> str:
     if isinstance(default, tuple):
         kinds = "names" if default and isinstance(default[0], str) else "numbers"
         return f"{kinds} joined by commas"
-    return "yes or no" if isinstance(default, bool) else _KINDS.get(type(default), "a value")
+    return _KINDS.get(type(default), "a value")
 
 
 def _word(default: Any) -> str:
