@@ -166,8 +166,8 @@ STUDIES = (
     ),
     Study(
         "jointseg-dates",
-        "One composite, or eight dates that each sample the ground anew",
-        "JointSeg (not in the paper)",
+        "One composite, or several dates that each sample the ground for themselves",
+        "JointSeg, not in the paper",
         (F1, IOU, UA, PA, EXCESS, OPERATIONS),
         F1.key,
         {"cpu": lambda: _dates_preset(True), "paper": lambda: _dates_preset(False)},

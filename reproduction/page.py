@@ -42,7 +42,7 @@ def write(page: str | Path, out: str | Path) -> str:
     shown = [sections[name] for name in STUDIES if name in sections]
     contents = "".join(map(_entry, shown))
     write_whole(path, f"{before}{BEGIN}\n\n{state}\n\n{contents}\n{''.join(shown)}{END}{after}".encode())
-    return f"{path}: {len(finished)} of {len(STUDIES)} studies" + (f"; {waiting}" if waiting else "")
+    return f"{path}: {len(finished)} of {len(shown)} sections written" + (f"; {waiting}" if waiting else "")
 
 
 def _sections(text: str) -> dict[str, str]:

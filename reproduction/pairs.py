@@ -45,7 +45,7 @@ def pairs(patches: int = PATCHES) -> Export:
 
 
 def dated_pairs(patches: int = PAPER_PATCHES, period: str = SUMMER) -> Export:
-    """The same with composites of a summer, or of another period, and up to eight clear dates of it."""
+    """The same with composites of SUMMER or MONTH, and up to eight clear dates of it."""
     when = {SUMMER: "June to August 2021", MONTH: "July 2021"}[period]
     remarks = (_WHERE, f"Six bands of Sentinel-1 and -2, composites of {when} and up to {DATES} clear dates of it.")
     dates = {"frames": "scenes", "max_frames": DATES}

@@ -17,8 +17,9 @@ WIDTHS = (8, 16, 32, 64, 128)
 
 def _shrunk(base: Recipe, *, config: dict[str, Any], **changes: Any) -> Recipe:
     """The recipe with a smaller network and the budget that all CPU-sized variants share."""
-    budget: dict[str, Any] = {"bands": (), "epochs": 20, "batch": 8, "accumulate": 1}
-    budget |= {"lr": 2e-3, "patience": 10, "crop": 0}
+    budget: dict[str, Any] = {
+        "bands": (), "epochs": 20, "batch": 8, "accumulate": 1, "lr": 2e-3, "patience": 10, "crop": 0
+    }  # fmt: skip
     return replace(base, name=f"{base.name}-tiny", config=dict(base.config) | config, **(budget | changes))
 
 

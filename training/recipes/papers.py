@@ -92,7 +92,7 @@ def hrnet() -> Recipe:
 
     Ours: crops of 512 pixels where the paper has 513, a multiple of what the network halves; poly 0.9 and weight decay
     5e-4 (docs/reference/networks.md, "HRNet: training"); no early stopping, no other augmentation. A batch is computed
-    in two parts, which is the same without batch normalisation: whole, a step takes 129 GiB.
+    in two parts, each weighted by its own classes: whole, a step takes 129 GiB.
     """
     return Recipe(
         "hrnet",
